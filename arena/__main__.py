@@ -27,30 +27,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
 from arena import __version__
-from arena.exits import run_to_end
+from arena.command_exit import run_to_end
 
 if TYPE_CHECKING:
     import typer
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("arena.commands.demo:demo", "Run a whole arena here for about 90 seconds."),
-    "up": ("arena.commands.up:up", "Run the processes of an ARENA.toml here."),
-    "doctor": ("arena.commands.doctor:doctor", "Check this machine, keys and models."),
-    "status": ("arena.commands.status:status", "Show every process and how it fares."),
-    "runs": ("arena.commands.runs:app", "List, show or delete what was run here."),
-    "halt": ("arena.commands.halt:halt", "Take no new orders, until resume."),
-    "resume": ("arena.commands.halt:resume", "Take orders again after a halt."),
-    "repair": ("arena.commands.repair:repair", "Pass over a record that stops the arena."),
-    "tail": ("arena.commands.tail:tail", "Print a topic's messages, decoded."),
-    "compete new": ("arena.commands.compete_new:new", "Write the specification of a contest."),
-    "compete run": ("arena.commands.compete:run", "Hold a contest, to its report."),
+    "demo": ("operations.commands.demo:demo", "Run a whole arena here for about 90 seconds."),
+    "up": ("operations.commands.up:up", "Run the processes of an ARENA.toml here."),
+    "doctor": ("operations.commands.doctor:doctor", "Check this machine, keys and models."),
+    "status": ("operations.commands.status:status", "Show every process and how it fares."),
+    "runs": ("operations.commands.runs:app", "List, show or delete what was run here."),
+    "halt": ("operations.commands.halt:halt", "Take no new orders, until resume."),
+    "resume": ("operations.commands.halt:resume", "Take orders again after a halt."),
+    "repair": ("operations.commands.repair:repair", "Pass over a record that stops the arena."),
+    "tail": ("operations.commands.tail:tail", "Print a topic's messages, decoded."),
+    "compete new": ("operations.commands.compete_new:new", "Write the specification of a contest."),
+    "compete run": ("operations.commands.compete:run", "Hold a contest, to its report."),
     "compete report": ("judge.cli_report:report", "Write the report of a contest."),
     "compete verify": ("judge.cli_report:verify", "Recompute every figure of a report."),
     "compete compare": ("judge.cli_report:compare", "Compare two contests: did a change help?"),
-    "candles": ("arena.commands.candles:app", "List and check files of recorded prices."),
-    "bench": ("arena.commands.bench:bench", "Measure turns per second, latency and memory."),
-    "broker": ("arena.commands.broker:app", "Start, stop or look at the local Kafka."),
-    "topics": ("arena.commands.topics:app", "Create or describe the topics."),
+    "candles": ("operations.commands.candles:app", "List and check files of recorded prices."),
+    "bench": ("operations.commands.bench:bench", "Measure turns per second, latency and memory."),
+    "broker": ("operations.commands.broker:app", "Start, stop or look at the local Kafka."),
+    "topics": ("operations.commands.topics:app", "Create or describe the topics."),
     "connector": ("connectors.cli:connector_app", "Publish a venue's market data."),
     "exchange": ("connectors.cli:exchange", "Run the simulated exchange."),
     "chat-node": ("chat_nodes.cli:chat_node", "Serve one model to the agents."),
@@ -77,7 +77,7 @@ GROUPS = {
 
 SPEC_COMMANDS = ("up", "doctor", "compete run")
 OTHER_NAMES = ("LLM_API_KEY", "HISTORICAL_MINUTES")
-"""Variables of other arenas that mean something here (`arena.variables`)."""
+"""Variables of other arenas that mean something here (`arena.environment`)."""
 
 EXAMPLE = "\n\nExample: "
 """What begins the last paragraph of a command's docstring: its help ends with it."""
@@ -116,7 +116,7 @@ def _prepare(command: str) -> None:
     found = os.path.isfile(".env") or any(name in os.environ for name in OTHER_NAMES)
     if not found or command in SPEC_COMMANDS or {"-h", "--help"} & set(sys.argv):
         return
-    from arena.commands.environment import prepare_here
+    from operations.commands.environment import prepare_here
 
     prepare_here(command)
 
@@ -125,7 +125,7 @@ def _command(app: "typer.Typer") -> "Callable[..., object]":
     """The command of an app; its help has one style for defaults and variables."""
     import typer
 
-    from arena.help_style import style
+    from operations.help_style import style
 
     command = typer.main.get_command(app)
     style(command)

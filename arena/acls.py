@@ -8,8 +8,8 @@ table's columns name. What no rule allows is forbidden, so a table that names on
 from dataclasses import dataclass
 from typing import Literal
 
-from arena.names import NODE_GROUP
 from arena.topics import TOPICS, TopicSpec
+from arena.unknown_names import NODE_GROUP
 
 PRINCIPALS: dict[str, frozenset[str]] = {
     "connector": frozenset({"connector"}),

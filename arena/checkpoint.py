@@ -23,10 +23,10 @@ from arena.account_log import StateDigestEvent, decode_event
 from arena.account_state import Account, Decided
 from arena.accounts import Shard, chain
 from arena.bounded_files import NotReadable, limits_factor, open_regular
-from arena.drafts import clear_drafts
+from arena.draft_files import clear_drafts
 from arena.errors import BrokenLog, Malformed
 from arena.newest_events import NewestEvents
-from arena.wide import pack_wide, unpack_wide
+from arena.wide_integers import pack_wide, unpack_wide
 
 FORMAT = 2
 """Of the image, and of what the fold makes of a log: another one means another state."""

@@ -26,7 +26,7 @@ from arena.bounded_json import TEXT_CHARS_MAX, check_amount, each_of, first_erro
 from arena.bounded_parquet import FILE_BYTES_MAX, BoundedParquet, open_parquet
 from arena.bus.base import Record
 from arena.errors import BrokenLog, UsageError
-from arena.names import listed
+from arena.unknown_names import listed
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arena.atomic_files import named_if_full
 from arena.bus.base import EARLIEST, LATEST, Bus, Record, Start
-from arena.drafts import clear_drafts
+from arena.draft_files import clear_drafts
 from arena.errors import BrokenLog, BrokerUnavailable, UsageError
 from arena.export_files import (
     FORMAT,
@@ -35,9 +36,8 @@ from arena.export_files import (
     read_records,
     schema,
 )
-from arena.localbroker.progress import Progress, Step, no_progress
+from arena.progress import Progress, Step, no_progress
 from arena.topics import spec_of
-from arena.written import named_if_full
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq

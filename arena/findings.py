@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
-from arena.visible import one_line
+from arena.visible_text import one_line
 
 CHECK_CHARS_MAX = 40
 DETAIL_CHARS_MAX = 600

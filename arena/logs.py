@@ -14,12 +14,12 @@ from collections.abc import Iterator, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
-from arena.exits import is_debug, place_of
-from arena.explain import in_words
-from arena.kafka_log import CLIENT, ClientWords
-from arena.repeats import Repeats
+from arena.command_exit import is_debug, place_of
+from arena.error_causes import in_words
+from arena.kafka_client_log import CLIENT, ClientWords
+from arena.repeated_lines import Repeats
 from arena.settings import Settings
-from arena.visible import one_line
+from arena.visible_text import one_line
 
 if "rich" in sys.modules:
     import structlog

@@ -23,9 +23,9 @@ from arena.bus.base import BROKER_TIME, Acked, Bus, Record
 from arena.bus.dead_letters import bury
 from arena.bus.stall import watch_readers
 from arena.clock import Clock, SystemClock
+from arena.error_causes import append_failed
 from arena.errors import EXIT_INTERRUPTED, ArenaError, Malformed
-from arena.explain import append_failed
-from arena.living import RECORDS_LOST
+from arena.liveness import RECORDS_LOST
 from arena.messages import Heartbeat, Message
 from arena.prefix import prefix_text
 from arena.settings import Settings
@@ -259,11 +259,11 @@ def _failure_before(cancelled: asyncio.CancelledError) -> BaseException:
 def run_async(main: Callable[[], Awaitable[None]]) -> NoReturn:
     """Run a coroutine as this process's work and exit with its code.
 
-    An error is told in one line on stderr and gives the exit code; see `arena.exits`.
+    An error is told in one line on stderr and gives the exit code; see `arena.command_exit`.
     """
     import uvloop
 
-    from arena.exits import report
+    from arena.command_exit import report
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

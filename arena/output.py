@@ -1,7 +1,7 @@
 r"""Standard output and standard error as every command has them: nothing printed can act.
 
-`guard_output` replaces both streams. Each text goes through `arena.visible`, whatever prints it: a
-command, a library, a log line. Only a terminal gets the control characters with which screens and
+`guard_output` replaces both streams. Each text goes through `arena.visible_text`, whatever prints
+it: a command, a library, a log line. Only a terminal gets the control characters with which screens and
 progress are drawn. What the encoding cannot write is escaped, and a stream that was closed before
 the start is the null device, so no socket ever gets its number.
 """
@@ -12,7 +12,7 @@ import os
 import sys
 from typing import TextIO
 
-from arena.visible import visible
+from arena.visible_text import visible
 
 DRAWING = "\n\t\r\b\x07\x1b"
 """What a terminal is given for colours, cursors and progress."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType, ModuleType
 
 from arena.plugins import label_of, read_plugin_bytes
-from arena.visible import one_line
+from arena.visible_text import one_line
 
 ERROR_CHARS_MAX = 300
 MODULE_PREFIX = "arena_plugin_"
@@ -127,6 +127,6 @@ def fault_of(path: Path, error: BaseException) -> Fault:
 
 
 def _words(error: object) -> str:
-    from arena.exits import hide_secrets
+    from arena.command_exit import hide_secrets
 
     return one_line(hide_secrets(str(error)), ERROR_CHARS_MAX)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from arena import topics
 from arena.errors import UsageError
-from arena.names import closest_first, listed
+from arena.unknown_names import closest_first, listed
 
 PREFIX_PATTERN = r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63})?$"
 RESERVED = (topics.INBOX.name, topics.PROMPTED.name, "chat-node.", "connector.")

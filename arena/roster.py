@@ -5,9 +5,9 @@ from contextlib import suppress
 from arena import topics
 from arena.bus.base import Bus, Record
 from arena.errors import Malformed
+from arena.kill_switch import AGENT_KEY, Switch
 from arena.messages import AgentSpec, Message
-from arena.switch import AGENT_KEY, Switch
-from arena.whole_topic import read_whole
+from arena.read_topic import read_whole
 
 
 async def read_agents(bus: Bus) -> dict[str, AgentSpec]:

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import JsonValue
 
-from arena.cutoffs import load_cutoffs
 from arena.findings import Finding, broken, ok, warning
 from arena.messages import Cause, PromptSize
-from arena.prices import PriceList
-from arena.visible import one_line
+from arena.model_cutoffs import load_cutoffs
+from arena.model_prices import PriceList
+from arena.visible_text import one_line
 
 NAMES_SHOWN_MAX = 3
 MODELS_MAX = 10_000

@@ -16,6 +16,8 @@ DEFAULT_BOOTSTRAP_SERVERS = "localhost:9092"
 SECONDS_MAX = 86_400.0
 """A day: the longest time that a variable may set."""
 
+BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
+
 
 class KafkaAccess(BaseSettings):
     """How a process proves to the brokers who it is; secrets never show when this is printed.

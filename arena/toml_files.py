@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from arena.bounded_files import TEXT_FILE_BYTES_MAX, limits_factor, read_text_file, too_large
+from arena.error_causes import in_words
 from arena.errors import UsageError
-from arena.explain import in_words
 
 DEPTH_MAX = 32
 KEY_PARTS_MAX = 32

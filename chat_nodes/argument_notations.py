@@ -1,6 +1,6 @@
-"""Arguments of a call that was written as text, to JSON text: exact or not at all. Pure.
+"""Converts the arguments of a call that was written as text to JSON text, exactly. Pure.
 
-Numbers keep their digits: they are never made floats. Three notations: JSON; Python, as in
+Numbers keep their digits: they never become floats. There are three notations: JSON; Python, as in
 `execute_trade(quantity="0.01")`; and Gemma's, as in `call:execute_trade{quantity:<|"|>0.01<|"|>}`.
 """
 
@@ -12,7 +12,7 @@ import orjson
 
 DEPTH_MAX = 16
 VALUES_MAX = 512
-"""Values in the arguments of one call."""
+"""Largest number of values in the arguments of one call."""
 
 _SPACE = re.compile(r"\s*")
 _WORD = re.compile(r"[A-Za-z_][\w.\-]{0,127}")
@@ -31,14 +31,14 @@ class InvalidNotation(ValueError):
 
 
 # Any: JSON values of any shape; numbers are `orjson.Fragment`.
-def json_at(text: str, place: int) -> tuple[Any, int]:
+def json_at(text: str, position: int) -> tuple[Any, int]:
     """The JSON value at a place, and where it ends.
 
     Raises:
         NotReadable: There is none, it is cut, holds NaN, or gives a key twice.
     """
     try:
-        value, end = _DECODER.raw_decode(text, place)
+        value, end = _DECODER.raw_decode(text, position)
     except InvalidNotation:
         raise
     except (ValueError, RecursionError) as error:
@@ -58,13 +58,13 @@ def json_text(value: Any) -> str:
         raise InvalidNotation("it cannot be written as JSON") from error
 
 
-def python_call_at(text: str, place: int) -> tuple[str, str, int]:
+def python_call_at(text: str, position: int) -> tuple[str, str, int]:
     """The call `name(key=value, ...)` at a place: name, arguments as JSON, and where it ends.
 
     Raises:
         NotReadable: There is none, or it holds more than values with names.
     """
-    reader = _Reader(text, place, bare_words=False)
+    reader = _Reader(text, position, bare_words=False)
     name = reader.word()
     reader.expect("(")
     reader.skip()
@@ -73,54 +73,54 @@ def python_call_at(text: str, place: int) -> tuple[str, str, int]:
         reader.expect(")")
     else:
         arguments = reader.pairs(")", "=", 0)
-    return name, arguments, reader.place
+    return name, arguments, reader.position
 
 
-def gemma_call_at(text: str, place: int) -> tuple[str, str, int]:
+def gemma_call_at(text: str, position: int) -> tuple[str, str, int]:
     """The call `call:name{key:value,...}` at a place: name, arguments as JSON, where it ends.
 
     Raises:
         NotReadable: There is none.
     """
-    reader = _Reader(text, place, bare_words=True)
+    reader = _Reader(text, position, bare_words=True)
     reader.expect("call:")
     name = reader.word()
     reader.expect("{")
-    return name, reader.pairs("}", ":", 0), reader.place
+    return name, reader.pairs("}", ":", 0), reader.position
 
 
 class _Reader:
-    """A cursor over a text; every method raises `InvalidNotation` if it does not find its part."""
+    """A cursor over a text; a method raises `InvalidNotation` if it does not find its part."""
 
-    def __init__(self, text: str, place: int, *, bare_words: bool) -> None:
-        self.place = place
+    def __init__(self, text: str, position: int, *, bare_words: bool) -> None:
+        self.position = position
         self._text = text
         self._bare_words = bare_words
         self._values = 0
 
     def skip(self) -> None:
-        match = _SPACE.match(self._text, self.place)
-        self.place = match.end() if match else self.place
+        match = _SPACE.match(self._text, self.position)
+        self.position = match.end() if match else self.position
 
     def peek(self, token: str) -> bool:
-        return self._text.startswith(token, self.place)
+        return self._text.startswith(token, self.position)
 
     def expect(self, token: str) -> None:
         self.skip()
         if not self.peek(token):
             self._fail()
-        self.place += len(token)
+        self.position += len(token)
 
     def word(self) -> str:
         self.skip()
-        match = _WORD.match(self._text, self.place)
+        match = _WORD.match(self._text, self.position)
         if match is None:
             self._fail()
-        self.place = match.end()
+        self.position = match.end()
         return match[0]
 
     def pairs(self, end: str, between: str, depth: int) -> str:
-        """Keys and values up to the end; the opening bracket was read."""
+        """Keys and values up to the closing bracket, as JSON text."""
         found: dict[str, str] = {}
         self.skip()
         while not self.peek(end):
@@ -130,7 +130,7 @@ class _Reader:
             self.expect(between)
             found[key] = self.value(depth + 1)
             self._comma(end)
-        self.place += len(end)
+        self.position += len(end)
         return "{" + ",".join(f"{_quoted(k)}:{v}" for k, v in found.items()) + "}"
 
     def value(self, depth: int) -> str:
@@ -142,16 +142,16 @@ class _Reader:
         if (text := self._string()) is not None:
             return _quoted(text)
         if self.peek("{"):
-            self.place += 1
+            self.position += 1
             return self.pairs("}", ":", depth + 1)
         if self.peek("["):
-            self.place += 1
+            self.position += 1
             return self._list(depth)
-        match = _BARE.match(self._text, self.place)
+        match = _BARE.match(self._text, self.position)
         word = match[0].strip() if match else ""
         if match is None or not word:
             self._fail()
-        self.place = match.end()
+        self.position = match.end()
         if word in _CONSTANTS:
             return _CONSTANTS[word]
         if _NUMBER.match(word):
@@ -166,13 +166,13 @@ class _Reader:
         while not self.peek("]"):
             found.append(self.value(depth + 1))
             self._comma("]")
-        self.place += 1
+        self.position += 1
         return "[" + ",".join(found) + "]"
 
     def _comma(self, end: str) -> None:
         self.skip()
         if self.peek(","):
-            self.place += 1
+            self.position += 1
             self.skip()
         elif not self.peek(end):
             self._fail()
@@ -180,20 +180,20 @@ class _Reader:
     def _string(self) -> str | None:
         for token in _TOKENS:
             if self.peek(token):
-                start = self.place + len(token)
+                start = self.position + len(token)
                 stop = self._text.find(token, start)
                 if stop < 0:
                     self._fail()
-                self.place = stop + len(token)
+                self.position = stop + len(token)
                 return self._text[start:stop]
-        match = _QUOTED.match(self._text, self.place)
+        match = _QUOTED.match(self._text, self.position)
         if match is None:
             return None
-        self.place = match.end()
+        self.position = match.end()
         return _ESCAPE.sub(_unescaped, match[1] if match[1] is not None else match[2])
 
     def _fail(self) -> NoReturn:
-        raise InvalidNotation(f"character {self.place:,} is not what the notation asks for")
+        raise InvalidNotation(f"character {self.position:,} is not what the notation asks for")
 
 
 def _unescaped(match: re.Match[str]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from arena.errors import UsageError
 from arena.findings import Finding, any_broken, broken, lines, of_node, ok, summary
-from arena.prices import PriceList
+from arena.model_prices import PriceList
 from arena.server_answers import cost_findings, cutoff_findings
 from arena.server_check import PROMPT_VARIABLE, Target, check_server, prompt_told
 from chat_nodes.model import ModelSettings

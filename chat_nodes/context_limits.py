@@ -113,27 +113,27 @@ class ContextLimit:
         """What is left for the answer if only that was too long; None if the prompt is."""
         if not (self.limit_tokens and self.prompt_tokens and self.completion_tokens):
             return None
-        left = self.limit_tokens - self.prompt_tokens
-        return left if ANSWER_TOKENS_MIN <= left < self.completion_tokens else None
+        remaining = self.limit_tokens - self.prompt_tokens
+        return remaining if ANSWER_TOKENS_MIN <= remaining < self.completion_tokens else None
 
 
-def read_context_limit(status: int, said: ErrorBody) -> ContextLimit | None:
+def read_context_limit(status: int, error_body: ErrorBody) -> ContextLimit | None:
     """What a refusal says of the context's length; None if it is about something else.
 
     Args:
         status: Of the answer: 400, 413 and 422 refuse; llama.cpp also answers 500.
         said: What its body says.
     """
-    text = said.text
-    if _NOT_IT.search(text) or _NOT_IT.search(" ".join(said.codes)):
+    text = error_body.text
+    if _NOT_IT.search(text) or _NOT_IT.search(" ".join(error_body.codes)):
         return None
-    if not (status == 413 or _TOO_LONG.search(text) or _CODES & set(said.codes)):
+    if not (status == 413 or _TOO_LONG.search(text) or _CODES & set(error_body.codes)):
         return None
     if status == 429 and "too large" not in text.lower():
         return None
     return ContextLimit(
-        limit_tokens=said.context_tokens or _first(_LIMIT, text),
-        prompt_tokens=said.prompt_tokens or _first(_PROMPT, text),
+        limit_tokens=error_body.context_tokens or _first(_LIMIT, text),
+        prompt_tokens=error_body.prompt_tokens or _first(_PROMPT, text),
         completion_tokens=_first(_COMPLETION, text),
     )
 
@@ -145,8 +145,8 @@ def context_remedy(context: ContextLimit, size: PromptSize) -> str:
         context: What the server says of it.
         size: Of the prompt that was refused.
     """
-    if (left := context.answer_tokens_max) is not None:
-        return f"set --max-completion-tokens to at most {left:,}"
+    if (remaining := context.answer_tokens_max) is not None:
+        return f"set --max-completion-tokens to at most {remaining:,}"
     limit = f" of {context.limit_tokens:,} tokens" if context.limit_tokens else ""
     prompt = f" (it has {context.prompt_tokens:,})" if context.prompt_tokens else ""
     smaller = NEXT_SIZES.get(size, "")

@@ -43,15 +43,15 @@ class Dialect:
     seed: str = "seed"
     wire: WireForm = PLAIN
     renamed: Mapping[str, str] = field(default_factory=dict)
-    without: frozenset[str] = frozenset()
+    omitted: frozenset[str] = frozenset()
     capped: Mapping[str, float] = field(default_factory=dict)
     floored: Mapping[str, float] = field(default_factory=dict)
     fixed: Mapping[str, JsonValue] = field(default_factory=dict)
     phrases: tuple[str, ...] = ()
-    left: frozenset[str] = frozenset()
+    refused_forms: frozenset[str] = frozenset()
     before_guess: "Dialect | None" = None
 
-    def change(self, mark: str, phrase: str, **changes: object) -> "Adaptation | None":
+    def change(self, form: str, phrase: str, **changes: object) -> "Adaptation | None":
         """The dialect with changes; None if this form was left already.
 
         Args:
@@ -59,16 +59,16 @@ class Dialect:
             phrase: What is new, in words.
             changes: Fields of the dialect.
         """
-        if mark in self.left:
+        if form in self.refused_forms:
             return None
         phrases = (*(p for p in self.phrases if p != phrase), phrase)
         # The callers name fields of this class, which `replace` cannot be told.
-        marked = replace(self, left=self.left | {mark}, phrases=phrases)
+        marked = replace(self, refused_forms=self.refused_forms | {form}, phrases=phrases)
         return replace(marked, **changes), phrase  # type: ignore[arg-type]
 
-    def rewrite(self, mark: str, phrase: str, **wire: object) -> "Adaptation | None":
+    def rewrite(self, form: str, phrase: str, **wire: object) -> "Adaptation | None":
         """The dialect with another way of writing the conversation."""
-        return self.change(mark, phrase, wire=self.wire.model_copy(update=wire))
+        return self.change(form, phrase, wire=self.wire.model_copy(update=wire))
 
     def confirmed(self) -> "Dialect":
         """The dialect after a request in this form was accepted.
@@ -78,7 +78,7 @@ class Dialect:
         before = self.before_guess
         if before is None:
             return self
-        guessed = {n for n in TOKEN_LIMITS if n in self.without and n not in before.without}
+        guessed = {n for n in TOKEN_LIMITS if n in self.omitted and n not in before.omitted}
         if not guessed:
             return replace(self, before_guess=None)
         if self.wire == before.wire:
@@ -87,10 +87,10 @@ class Dialect:
         marks = {f"{kind}:{name}" for name in guessed for kind in ("option", "without")}
         return replace(
             self,
-            without=self.without - guessed,
+            omitted=self.omitted - guessed,
             fixed={**self.fixed, **{n: v for n, v in before.fixed.items() if n in guessed}},
             phrases=tuple(p for p in self.phrases if p not in of_cap),
-            left=self.left - (marks - before.left),
+            refused_forms=self.refused_forms - (marks - before.refused_forms),
             before_guess=None,
         )
 
@@ -136,18 +136,18 @@ def options_of(dialect: Dialect, request: ChatRequest, settings: ModelSettings) 
     for names in (TOKEN_LIMITS, SEEDS):
         if settings.options.keys() & set(names):
             own = {name: value for name, value in own.items() if name not in names}
-    asked = {name: value for name, value in own.items() if value is not None}
-    return _as_learned(dialect, {**asked, **settings.options})
+    wanted = {name: value for name, value in own.items() if value is not None}
+    return _as_adapted(dialect, {**wanted, **settings.options})
 
 
-def _as_learned(dialect: Dialect, asked: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+def _as_adapted(dialect: Dialect, wanted: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     found: dict[str, JsonValue] = {}
-    for old, value in asked.items():
+    for old, value in wanted.items():
         name = dialect.renamed.get(old, old)
-        if name in dialect.without or old in dialect.without:
+        if name in dialect.omitted or old in dialect.omitted:
             continue
         found[name] = _bounded(dialect, name, value)
-    fixed = {n: v for n, v in dialect.fixed.items() if n not in dialect.without}
+    fixed = {n: v for n, v in dialect.fixed.items() if n not in dialect.omitted}
     return found | {name: _bounded(dialect, name, value) for name, value in fixed.items()}
 
 

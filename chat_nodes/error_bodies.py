@@ -142,15 +142,15 @@ def _object(found: ErrorBody, value: dict[str, object], depth: int) -> None:
     param = value.get("param") or value.get("field")
     if isinstance(param, str) and param:
         found.params.append(dotted(param))
-    where = value.get("loc")
+    location = value.get("loc")
     message = value.get("msg")
-    if isinstance(where, list) and where:
-        path = dotted(".".join(str(part) for part in where[:ITEMS_MAX]))
+    if isinstance(location, list) and location:
+        path = dotted(".".join(str(part) for part in location[:ITEMS_MAX]))
         found.params.append(path)
         _add_text(found, f"{path}: {message}" if isinstance(message, str) else path)
     _known_fields(found, value)
     for key in TEXT_KEYS:
-        if key in value and not (key == "msg" and where):
+        if key in value and not (key == "msg" and location):
             _walk(found, value[key], depth + 1)
     for key in INNER_KEYS:
         if key in value:

@@ -12,7 +12,7 @@ import re
 from decimal import Decimal
 
 from arena.messages import Cause, Usage
-from arena.prices import Price
+from arena.model_prices import Price
 from chat_nodes.call_records import NO_TOKENS, CallInProgress
 from chat_nodes.decode import Decoded, Tokens, decode_reply
 from chat_nodes.model import Paid

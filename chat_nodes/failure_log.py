@@ -1,6 +1,6 @@
 """The log lines of a chat node about failed calls: a few warnings with a count, not one each."""
 
-from arena.failure_runs import FailureRuns
+from arena.failure_streaks import FailureRuns
 from arena.messages import CallOutcome, ChatRequest
 from arena.node import Node
 

@@ -10,10 +10,10 @@ from typing import Annotated, TypeVar
 import typer
 
 from arena import endpoint
-from arena.cutoffs import check_month
+from arena.environment import TOKEN_BUDGET
 from arena.errors import UsageError
-from arena.prices import Price, PriceList, load_prices, parse_own_price
-from arena.variables import TOKEN_BUDGET
+from arena.model_cutoffs import check_month
+from arena.model_prices import Price, PriceList, load_prices, parse_own_price
 from chat_nodes.model import ModelSettings
 from chat_nodes.model_types import LOCAL_MODEL_ID, ModelType, model_type, workers_max
 

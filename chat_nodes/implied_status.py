@@ -24,7 +24,7 @@ _INNER_KEYS = ("error", "errors", "metadata", "base_resp", "detail")
 _NUMBER = re.compile(r"\s*([1-9]\d{2,3})(?:\.0+)?\s*\Z")
 
 # Codes of vendors that count for themselves: MiniMax (base_resp) and Zhipu GLM.
-_OWN_CODES = {
+_VENDOR_CODES = {
     1000: 500,
     1001: 504,
     1002: 429,
@@ -47,7 +47,7 @@ _OWN_CODES = {
 }
 
 # The first that is found counts; `_` and `-` were made blanks, and CamelCase was opened.
-_NAMES = tuple(
+_TEXT_PATTERNS = tuple(
     (re.compile(pattern), status)
     for pattern, status in (
         (
@@ -99,45 +99,45 @@ def reported_error(value: Json) -> ReportedError | None:
     if not isinstance(value, dict):
         return None
     if error := value.get("error"):
-        if isinstance(error, str) or (isinstance(error, dict) and not _own_code(error)):
+        if isinstance(error, str) or (isinstance(error, dict) and not _has_code(error)):
             # xAI and LM Studio: the code, if there is one, is beside the words.
             beside = {k: value[k] for k in (*_CODE_KEYS, "detail") if value.get(k)}
-            return _said({"error": error, **beside})
-        return _said(error)
+            return _read_error({"error": error, **beside})
+        return _read_error(error)
     if errors := value.get("errors"):
-        return _said(errors)
+        return _read_error(errors)
     base = value.get("base_resp")
     if isinstance(base, dict) and base.get("status_code") not in (None, 0, "0"):
-        return _said(base)
+        return _read_error(base)
     if "choices" not in value and _is_flat(value):
-        return _said(value)
+        return _read_error(value)
     return None
 
 
 def _is_flat(value: dict[str, Json]) -> bool:
     if value.get("object") == "error" or value.get("type") == "error" or value.get("detail"):
         return True
-    words = any(isinstance(value.get(key), str) for key in ("message", "msg"))
-    return (words and any(key in value for key in (*_CODE_KEYS, "success"))) or (
+    has_text = any(isinstance(value.get(key), str) for key in ("message", "msg"))
+    return (has_text and any(key in value for key in (*_CODE_KEYS, "success"))) or (
         set(value)
         <= {
             "message",
             "msg",
             "request_id",
         }
-        and words
+        and has_text
     )
 
 
-def _said(error: Json) -> ReportedError:
+def _read_error(error: Json) -> ReportedError:
     codes = list(_codes(error, 0))
     message = next((m for m in _messages(error, 0)), "")
-    status = next((s for code in codes if (s := _of_number(code))), 0)
-    status = status or next((s for code in codes if (s := _of_words(str(code)))), 0)
-    return ReportedError(status or _of_words(message) or UNUSABLE, message)
+    status = next((s for code in codes if (s := _status_of_number(code))), 0)
+    status = status or next((s for code in codes if (s := _status_of_text(str(code)))), 0)
+    return ReportedError(status or _status_of_text(message) or UNUSABLE, message)
 
 
-def _own_code(error: dict[str, Json]) -> bool:
+def _has_code(error: dict[str, Json]) -> bool:
     return any(error.get(key) for key in _CODE_KEYS)
 
 
@@ -160,8 +160,8 @@ def _messages(value: Json, depth: int) -> Iterator[str]:
     if depth > DEPTH_MAX:
         return
     if isinstance(value, str):
-        if said := clean_text(value, ERROR_CHARS_MAX):
-            yield said
+        if text := clean_text(value, ERROR_CHARS_MAX):
+            yield text
     elif isinstance(value, list):
         for item in value[:ITEMS_MAX]:
             yield from _messages(item, depth + 1)
@@ -172,14 +172,14 @@ def _messages(value: Json, depth: int) -> Iterator[str]:
             yield from _messages(value.get(key), depth + 1)
 
 
-def _of_number(code: Json) -> int:
+def _status_of_number(code: Json) -> int:
     match = _NUMBER.match(str(code))
     if match is None:
         return 0
     number = int(match[1])
-    return number if 400 <= number <= 599 else _OWN_CODES.get(number, 0)
+    return number if 400 <= number <= 599 else _VENDOR_CODES.get(number, 0)
 
 
-def _of_words(words: str) -> int:
-    plain = _CAMEL.sub(" ", words[:ERROR_CHARS_MAX]).replace("_", " ").replace("-", " ").lower()
-    return next((status for pattern, status in _NAMES if pattern.search(plain)), 0)
+def _status_of_text(text: str) -> int:
+    plain = _CAMEL.sub(" ", text[:ERROR_CHARS_MAX]).replace("_", " ").replace("-", " ").lower()
+    return next((status for pattern, status in _TEXT_PATTERNS if pattern.search(plain)), 0)

@@ -1,8 +1,8 @@
-"""A provider's bytes to a value, so that one bad byte does not lose an answer that was paid for.
+"""Parses a provider's bytes, and repairs them: one bad byte must not lose a paid answer. Pure.
 
-The plain way is one `orjson.loads`. If that fails, the bytes are repaired: byte order marks,
-invalid UTF-8, half surrogate pairs, control characters in strings, NaN and Infinity, bytes before
-and after the object, a stream of events in place of one object. Pure: never raises.
+First `orjson.loads` is tried. If it fails, the bytes are repaired: byte order marks, invalid UTF-8,
+half surrogate pairs, control characters in strings, NaN and Infinity, bytes before and after the
+object, a stream of events instead of one object. It never raises.
 """
 
 import codecs
@@ -20,20 +20,20 @@ Json = object
 """Anything a JSON parser returns."""
 
 VALUES_MAX = 100_000
-"""JSON values in one body; the rest is not read."""
+"""JSON values of one body that are read."""
 EVENT_LINES_MAX = 64
-"""Lines of one event of a stream."""
+"""Lines of one event of a stream that are joined."""
 BAD_LINES_MAX = 1_000
-"""Lines of a stream that hold no value; the rest is not read."""
+"""Lines of a stream without a value, after which the rest is not read."""
 WASTED_CHARS_MAX = 4 * 1024 * 1024
-"""Characters of a stream that were looked at in vain; the rest is not read."""
+"""Characters of a stream parsed without a result, after which the rest is not read."""
 PREFIX_CHARS_MAX = 64
-"""Characters before the first brace that are passed over."""
+"""Characters before the first brace that are skipped."""
 SHOWN_CHARS_MAX = 80
 
 _INT_CHARS_MAX = 18
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# A UTF-16 answer that was logged as if it had been UTF-8.
+# The start of a UTF-16 answer that was logged as if it had been UTF-8.
 _UTF16_LOGGED = "\ufffd\ufffd"
 _BLANK = " \t\r\n\ufeff\x00"
 _LEADING = re.compile(rf"(?:[{_BLANK}]+|:[^\r\n]*(?:[\r\n]|$))*")
@@ -48,11 +48,11 @@ _ESCAPE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ParsedBody:
-    """What a response body holds.
+    """The parsed body of a response.
 
     Attributes:
-        value: None if nothing in it could be read.
-        problem: Why nothing could be read; "" otherwise.
+        value: The JSON value; None if the body could not be parsed.
+        problem: Why the body could not be parsed; "" if it could.
     """
 
     value: Json
@@ -60,7 +60,7 @@ class ParsedBody:
 
 
 def read_body(body: bytes) -> ParsedBody:
-    """Read a response body."""
+    """Parse a response body, repaired if necessary."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -116,7 +116,7 @@ def _first_answer(values: list[Json]) -> Json:
 
 
 def _events(text: str) -> tuple[list[Json], bool]:
-    """The values of a stream of server-sent events, and whether the stream says that it ended."""
+    """The values of a stream of server-sent events, and whether it has an end marker."""
     values: list[Json] = []
     pending: list[str] = []
     bad = wasted = 0
@@ -131,7 +131,7 @@ def _events(text: str) -> tuple[list[Json], bool]:
             continue
         if piece == "[DONE]":
             return values, True
-        # An event may have several lines; one that is whole by itself is a value by itself.
+        # An event may have several lines; a line that is valid JSON is an event of its own.
         event = "\n".join((*pending, piece))
         found = _values(event) or (_values(piece) if pending else [])
         if not found and len(pending) < EVENT_LINES_MAX:
@@ -148,7 +148,7 @@ def _events(text: str) -> tuple[list[Json], bool]:
 
 
 def _values(text: str) -> list[Json]:
-    """The JSON objects and lists that a text starts with; none if it starts with another thing."""
+    """The JSON objects and lists at the start of a text; none if it starts otherwise."""
     start = min((i for i in (text.find("{"), text.find("[")) if i >= 0), default=-1)
     if start < 0 or start > PREFIX_CHARS_MAX or text.startswith("<"):
         return []
@@ -159,15 +159,15 @@ def _values(text: str) -> list[Json]:
         pass
     text = _ESCAPE.sub(_repaired_escape, text)
     found: list[Json] = []
-    place = 0
-    while text[place : place + 1] in ("{", "[") and len(found) < VALUES_MAX:
+    position = 0
+    while text[position : position + 1] in ("{", "[") and len(found) < VALUES_MAX:
         try:
-            value, place = _DECODER.raw_decode(text, place)
+            value, position = _DECODER.raw_decode(text, position)
         except (ValueError, RecursionError):
             break
         found.append(value)
-        while text[place : place + 1] and text[place] in _BLANK:
-            place += 1
+        while text[position : position + 1] and text[position] in _BLANK:
+            position += 1
     return found
 
 

@@ -10,11 +10,11 @@ from datetime import datetime
 
 from arena import topics
 from arena.bus.base import Start
+from arena.clock_skew import by_broker_clock
 from arena.errors import Malformed, UsageError
-from arena.living import CHAT_NODE, LOOK_BACK_S, living
+from arena.liveness import CHAT_NODE, LOOK_BACK_S, living
 from arena.messages import Heartbeat
 from arena.node import Node
-from arena.skew import by_broker_clock
 
 READ_TIMEOUT_S = 1.0
 

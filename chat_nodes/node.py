@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 
 from arena import topics
 from arena.bus.base import Assignment, GroupReader, Record
-from arena.cutoffs import cutoff_of
 from arena.errors import MessageTooLarge
 from arena.messages import ChatRequest
+from arena.model_cutoffs import cutoff_of
+from arena.model_prices import PriceList, load_prices
 from arena.node import Node
-from arena.prices import PriceList, load_prices
 from chat_nodes.budget import DailyBudget
 from chat_nodes.call_index import CallIndex
 from chat_nodes.earlier_requests import read_answered_requests, reply_to_error

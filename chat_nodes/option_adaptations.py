@@ -57,70 +57,72 @@ _LEAST = (
 )
 
 
-def token_limit(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+def token_limit(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
     """The cap on completion tokens: its name, else its bound, else none."""
-    name = next((n for n in TOKEN_LIMITS if n in sent.options), None)
+    name = next((n for n in TOKEN_LIMITS if n in refused.options), None)
     if name is None:
         return None
-    value = sent.options[name]
+    value = refused.options[name]
     if refusal.context is not None:
-        left = refusal.context.answer_tokens_max
+        remaining = refusal.context.answer_tokens_max
         # The prompts of later rounds are longer.
-        return None if left is None else _capped(dialect, name, value, left - left // 4)
-    named = _named(refusal, sent)
+        return None if remaining is None else _cap(dialect, name, value, remaining - remaining // 4)
+    named = _named(refusal, refused)
     if name not in named and (named or not _ABOUT_LIMIT.search(refusal.text)):
         return None
     if (bounded := _within_bounds(dialect, refusal, name, value)) is not None:
         return bounded
     other = MAX_COMPLETION_TOKENS if name == MAX_TOKENS else MAX_TOKENS
-    if _mark(other) in dialect.left or _mark(name) in dialect.left:
-        return _dropped(dialect, [name])
+    if _form(other) in dialect.refused_forms or _form(name) in dialect.refused_forms:
+        return _omit(dialect, [name])
     return dialect.change(
-        _mark(name),
+        _form(name),
         f"{other} instead of {name}",
         token_limit=other,
         renamed={**dialect.renamed, name: other},
     )
 
 
-def affordable_limit(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+def affordable_limit(
+    dialect: Dialect, refusal: Refusal, refused: RefusedRequest
+) -> Adaptation | None:
     """The cap on completion tokens that the account can still pay for."""
     most = refusal.affordable_tokens
     if most is None:
         return None
-    name = next((n for n in TOKEN_LIMITS if n in sent.options), None)
+    name = next((n for n in TOKEN_LIMITS if n in refused.options), None)
     if name is not None:
-        return _capped(dialect, name, sent.options[name], most)
+        return _cap(dialect, name, refused.options[name], most)
     name = dialect.token_limit
-    if name in dialect.without:
+    if name in dialect.omitted:
         return None
     phrase = f"{name} = {most}"
     return dialect.change(f"cap:{name}:{most}", phrase, fixed={**dialect.fixed, name: most})
 
 
-def thinking(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+def thinking(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
     """Thinking that does not go with tools, with an effort or with an answer in one piece."""
     text = refusal.text
     if _NO_THINKING.search(text):
         fixed = {**dialect.fixed, ENABLE_THINKING: False}
         return dialect.change("thinking", "enable_thinking = false", fixed=fixed)
-    effort = sent.options.get(EFFORT)
-    if sent.has_tools and _TOOLS_AND_EFFORT.search(text) and EFFORT not in dialect.without:
+    effort = refused.options.get(EFFORT)
+    if refused.has_tools and _TOOLS_AND_EFFORT.search(text) and EFFORT not in dialect.omitted:
         fixed = {**dialect.fixed, EFFORT: "none"}
         none = dialect.change("effort none", 'reasoning_effort = "none"', fixed=fixed)
-        return none or (_dropped(dialect, [EFFORT]) if effort is not None else None)
+        return none or (_omit(dialect, [EFFORT]) if effort is not None else None)
     if effort is None:
         return None
     # Ollama calls it "reasoning value" and lists the values it takes.
     is_listed = re.search(r"reasoning|think", text, _I) and len(_listed(text, effort)) > 1
-    if EFFORT not in _named(refusal, sent) and not is_listed:
+    if EFFORT not in _named(refusal, refused) and not is_listed:
         return None
     return _effort(dialect, text, effort)
 
 
-def streaming(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+def streaming(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
     """A model that answers in a stream only: the stream is read whole."""
-    if "stream" in sent.options or not _ONLY_STREAM.search(refusal.text):
+    if "stream" in refused.options or not _ONLY_STREAM.search(refusal.text):
         return None
     return dialect.change("stream", "stream = true", fixed={**dialect.fixed, "stream": True})
 
@@ -132,73 +134,79 @@ def _listed(text: str, effort: JsonValue) -> list[str]:
 
 def _effort(dialect: Dialect, text: str, effort: JsonValue) -> Adaptation | None:
     """The nearest effort that a text lists, or none at all."""
-    listed = [e for e in _listed(text, effort) if _effort_mark(e) not in dialect.left]
+    listed = [e for e in _listed(text, effort) if _effort_form(e) not in dialect.refused_forms]
     if effort not in EFFORTS or not listed or (_BOTH.search(text) and _THINKING.search(text)):
-        return _dropped(dialect, [EFFORT])
+        return _omit(dialect, [EFFORT])
     rank = EFFORTS.index(str(effort))
     # Of two that are as near, the one that still thinks, then the cheaper one.
     nearest = min(listed, key=lambda e: (abs(EFFORTS.index(e) - rank), e == "none"))
     fixed = {**dialect.fixed, EFFORT: nearest}
-    changed = dialect.change(_effort_mark(effort), f'reasoning_effort = "{nearest}"', fixed=fixed)
-    return changed or _dropped(dialect, [EFFORT])
+    changed = dialect.change(_effort_form(effort), f'reasoning_effort = "{nearest}"', fixed=fixed)
+    return changed or _omit(dialect, [EFFORT])
 
 
-def _effort_mark(effort: JsonValue) -> str:
+def _effort_form(effort: JsonValue) -> str:
     return f"effort:{effort}"
 
 
-def seed_name(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+def seed_name(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
     """A seed that the provider knows under another name, which it says."""
     for name, other in (SEEDS, SEEDS[::-1]):
-        if name in sent.options and other not in sent.options and is_in_words(other, refusal.text):
+        if (
+            name in refused.options
+            and other not in refused.options
+            and is_in_words(other, refusal.text)
+        ):
             renamed = {**dialect.renamed, name: other}
-            if _mark(other) in dialect.left:
+            if _form(other) in dialect.refused_forms:
                 return None
-            return dialect.change(_mark(name), f"{other} instead of {name}", renamed=renamed)
+            return dialect.change(_form(name), f"{other} instead of {name}", renamed=renamed)
     return None
 
 
-def options_by_name(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+def options_by_name(
+    dialect: Dialect, refusal: Refusal, refused: RefusedRequest
+) -> Adaptation | None:
     """Every option that the refusal names: within a printed bound, else left out."""
     if refusal.context is not None:
         return None
-    named = _named(refusal, sent)
+    named = _named(refusal, refused)
     if not named:
         return None
     if len(named) > 1 and _BOTH.search(refusal.text):
         named = named[-1:]
     if len(named) == 1 and not _UNSUPPORTED.search(refusal.text):
-        value = sent.options[named[0]]
+        value = refused.options[named[0]]
         if (bounded := _within_bounds(dialect, refusal, named[0], value)) is not None:
             return bounded
-    return _dropped(dialect, named)
+    return _omit(dialect, named)
 
 
-def all_options(dialect: Dialect, sent: RefusedRequest) -> Adaptation | None:
+def all_options(dialect: Dialect, refused: RefusedRequest) -> Adaptation | None:
     """A guess: no options but those a refusal asked for; the cap, which bounds the cost, last."""
-    free = [name for name in sent.options if name not in dialect.fixed]
-    return _dropped(dialect, [n for n in free if n not in TOKEN_LIMITS] or free)
+    free = [name for name in refused.options if name not in dialect.fixed]
+    return _omit(dialect, [n for n in free if n not in TOKEN_LIMITS] or free)
 
 
-def _named(refusal: Refusal, sent: RefusedRequest) -> list[str]:
-    return named_fields(refusal.params, refusal.text, sent.options)
+def _named(refusal: Refusal, refused: RefusedRequest) -> list[str]:
+    return named_fields(refusal.params, refusal.text, refused.options)
 
 
-def _mark(name: str) -> str:
+def _form(name: str) -> str:
     return f"option:{name}"
 
 
-def _dropped(dialect: Dialect, names: Sequence[str]) -> Adaptation | None:
-    gone = [name for name in names if name not in dialect.without]
-    if not gone:
+def _omit(dialect: Dialect, names: Sequence[str]) -> Adaptation | None:
+    omitted_now = [name for name in names if name not in dialect.omitted]
+    if not omitted_now:
         return None
-    fixed = {name: value for name, value in dialect.fixed.items() if name not in gone}
-    kept = tuple(p for p in dialect.phrases if p.split(" ", 1)[0] not in gone)
-    left = dialect.left | {_mark(name) for name in gone}
-    return replace(dialect, phrases=kept, left=left).change(
-        "without:" + ",".join(gone),
-        f"without {', '.join(gone)}",
-        without=dialect.without | set(gone),
+    fixed = {name: value for name, value in dialect.fixed.items() if name not in omitted_now}
+    phrases = tuple(p for p in dialect.phrases if p.split(" ", 1)[0] not in omitted_now)
+    refused_forms = dialect.refused_forms | {_form(name) for name in omitted_now}
+    return replace(dialect, phrases=phrases, refused_forms=refused_forms).change(
+        "without:" + ",".join(omitted_now),
+        f"without {', '.join(omitted_now)}",
+        omitted=dialect.omitted | set(omitted_now),
         fixed=fixed,
     )
 
@@ -211,23 +219,25 @@ def _within_bounds(
         return None
     number = float(str(value))
     if (most := _most(refusal.text, number)) is not None:
-        return _capped(dialect, name, value, most)
+        return _cap(dialect, name, value, most)
     least = _least(refusal.text, number)
     if least is None or least > dialect.capped.get(name, least):
         return None
     floored = {**dialect.floored, name: least}
-    return dialect.change(f"floor:{name}", f"{name} at least {_shown(least)}", floored=floored)
+    return dialect.change(
+        f"floor:{name}", f"{name} at least {_number_text(least)}", floored=floored
+    )
 
 
-def _capped(dialect: Dialect, name: str, value: JsonValue, most: float) -> Adaptation | None:
+def _cap(dialect: Dialect, name: str, value: JsonValue, most: float) -> Adaptation | None:
     """A lower cap than before, so that this ends."""
     least = dialect.floored.get(name, 0.0)
     if not _is_number(value) or not max(least, 0.0) < most < float(str(value)):
         return None
-    kept = tuple(p for p in dialect.phrases if not p.startswith(f"{name} at most"))
-    phrase = f"{name} at most {_shown(most)}"
+    phrases = tuple(p for p in dialect.phrases if not p.startswith(f"{name} at most"))
+    phrase = f"{name} at most {_number_text(most)}"
     capped = {**dialect.capped, name: most}
-    return replace(dialect, phrases=kept).change(f"cap:{name}:{most}", phrase, capped=capped)
+    return replace(dialect, phrases=phrases).change(f"cap:{name}:{most}", phrase, capped=capped)
 
 
 def _most(text: str, value: float) -> float | None:
@@ -242,7 +252,7 @@ def _least(text: str, value: float) -> float | None:
     return next((number for number in numbers if number > value), None)
 
 
-def _shown(number: float) -> str:
+def _number_text(number: float) -> str:
     return str(int(number)) if number == int(number) else str(number)
 
 

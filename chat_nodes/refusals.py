@@ -164,7 +164,7 @@ class Refusal:
     message: str
     cause: Cause
     retryable: bool
-    learnable: bool = False
+    adaptable: bool = False
     remedy: str = ""
     code: str = ""
     params: tuple[str, ...] = ()
@@ -186,7 +186,7 @@ def read_refusal(
     prompt_size: PromptSize = "full",
     *,
     sent: Collection[str] = (),
-    is_told_to_wait: bool = False,
+    has_wait_header: bool = False,
 ) -> Refusal:
     """What a refusal means.
 
@@ -197,65 +197,70 @@ def read_refusal(
         sent: Names of the options and of the provider's fields that the request held.
         is_told_to_wait: True if a header says when to ask again.
     """
-    said = read_error_body(body)
-    context = read_context_limit(status, said)
-    field = _field(status, said, sent)
-    waits = is_told_to_wait or bool(said.retry_delay) or _matches(_TRY_AGAIN_IN, said.text)
-    if _is_no_context(status, said, field, context, waits):
+    error_body = read_error_body(body)
+    context = read_context_limit(status, error_body)
+    field = _field(status, error_body, sent)
+    waits = (
+        has_wait_header or bool(error_body.retry_delay) or _matches(_TRY_AGAIN_IN, error_body.text)
+    )
+    if _is_no_context(status, error_body, field, context, waits):
         context = None
-    affordable = _affordable(said) if context is None and not field else None
+    affordable = _affordable(error_body) if context is None and not field else None
     if context is None and field:
         cause, retryable = Cause.REFUSED_REQUEST, False
     else:
-        cause, retryable = _cause(status, said, context, waits or _matches(_PER_TIME, said.text))
+        cause, retryable = _cause(
+            status, error_body, context, waits or _matches(_PER_TIME, error_body.text)
+        )
     if affordable is not None:
         cause, retryable = Cause.QUOTA, False
     return Refusal(
         status=status,
-        message=clean_text(said.message, MESSAGE_CHARS_MAX),
+        message=clean_text(error_body.message, MESSAGE_CHARS_MAX),
         cause=cause,
         retryable=retryable,
-        learnable=affordable is not None or _is_learnable(status, cause, said),
-        remedy=_remedy(cause, said, context, prompt_size),
-        code=next((c for c in said.codes if not c.isdigit()), "") or next(iter(said.codes), ""),
-        params=tuple(said.params),
-        text=said.text,
+        adaptable=affordable is not None or _is_adaptable(status, cause, error_body),
+        remedy=_remedy(cause, error_body, context, prompt_size),
+        code=next((c for c in error_body.codes if not c.isdigit()), "")
+        or next(iter(error_body.codes), ""),
+        params=tuple(error_body.params),
+        text=error_body.text,
         context=context,
-        generation=said.generation,
+        generation=error_body.generation,
         affordable_tokens=affordable,
-        retry_delay=said.retry_delay,
+        retry_delay=error_body.retry_delay,
     )
 
 
-def _field(status: int, said: ErrorBody, sent: Collection[str]) -> str:
+def _field(status: int, error_body: ErrorBody, sent: Collection[str]) -> str:
     """The field of the request that a refusal is about; "" if it names none.
 
     The path of a field that was sent counts for itself. Words, and other paths, count unless a code
     says that it is about something else.
     """
-    if status not in FIELD_STATUS or said.generation:
+    if status not in FIELD_STATUS or error_body.generation:
         return ""
     names = [name for name in sent if name not in _NOT_FIELDS]
-    if by_path := fields_by_path(said.params, names):
+    if by_path := fields_by_path(error_body.params, names):
         return by_path[0]
-    leaves = {path.rpartition(".")[2] for path in said.params}
+    leaves = {path.rpartition(".")[2] for path in error_body.params}
     if inner := next((name for name in names if name in leaves), ""):
         return inner
-    if any(set(said.codes) & codes for codes in _LASTING_CODES):
+    if any(set(error_body.codes) & codes for codes in _LASTING_CODES):
         return ""
-    if "model" in said.params or "prompt" in said.params:
+    if "model" in error_body.params or "prompt" in error_body.params:
         return ""
-    if said.params and _FIELD_CODES.intersection(said.codes):
-        return said.params[0]
-    if blamed := next((name for name in names if is_blamed(name, said.text)), ""):
+    if error_body.params and _FIELD_CODES.intersection(error_body.codes):
+        return error_body.params[0]
+    if blamed := next((name for name in names if is_blamed(name, error_body.text)), ""):
         return blamed
-    if _matches(_CONTENT_BLAMED, said.text):
+    if _matches(_CONTENT_BLAMED, error_body.text):
         return ""
-    return next((path for path in said.params if path.startswith(_OF_CONVERSATION)), "")
+    return next((path for path in error_body.params if path.startswith(_OF_CONVERSATION)), "")
 
 
 def _is_no_context(
-    status: int, said: ErrorBody, field: str, context: ContextLimit | None, waits: bool
+    status: int, error_body: ErrorBody, field: str, context: ContextLimit | None, waits: bool
 ) -> bool:
     """True if what looks like a prompt that is too long is about a field, or passes."""
     if context is None:
@@ -264,15 +269,15 @@ def _is_no_context(
         return waits
     # Only a path: servers name the cap in words when they mean the context.
     return (
-        field in fields_by_path(said.params, [field])
+        field in fields_by_path(error_body.params, [field])
         and "tokens" not in field
         and not (field.startswith(_OF_CONVERSATION))
     )
 
 
-def _affordable(said: ErrorBody) -> int | None:
+def _affordable(error_body: ErrorBody) -> int | None:
     """The longest answer that the credit pays for, as OpenRouter says it."""
-    found = re.search(_AFFORDABLE, said.text, re.IGNORECASE)
+    found = re.search(_AFFORDABLE, error_body.text, re.IGNORECASE)
     tokens = int(found[1].replace(",", "")) if found else 0
     return tokens if tokens >= AFFORDABLE_TOKENS_MIN else None
 
@@ -285,7 +290,7 @@ def generation_body(refusal: Refusal) -> bytes:
 
 
 def _cause(
-    status: int, said: ErrorBody, context: ContextLimit | None, is_limit: bool
+    status: int, error_body: ErrorBody, context: ContextLimit | None, is_limit: bool
 ) -> tuple[Cause, bool]:
     """The cause, and whether it may pass.
 
@@ -295,30 +300,30 @@ def _cause(
         context: What it says of a prompt that is too long.
         is_limit: True if the answer tells a time, after or in which a limit ends.
     """
-    text = said.text
+    text = error_body.text
     if context is not None:
         fits = context.answer_tokens_max is not None
         return (Cause.REFUSED_REQUEST if fits else Cause.CONTEXT_LENGTH), False
     may_pass = status in TRANSIENT_STATUS or (status >= 500 and status != 501)
     # "The content filter service is temporarily unavailable" is about a service.
-    words = not (may_pass and (status in (503, 504) or _matches(_PASSES, text)))
-    if _has(said, _FILTER_CODES, _FILTER if words else ""):
+    text_counts = not (may_pass and (status in (503, 504) or _matches(_PASSES, text)))
+    if _has(error_body, _FILTER_CODES, _FILTER if text_counts else ""):
         return Cause.CONTENT_FILTER, False
-    if said.generation or _has(said, _GENERATION_CODES):
+    if error_body.generation or _has(error_body, _GENERATION_CODES):
         return Cause.UNUSABLE_ANSWER, True
-    if words and (_matches(_WRONG_PATH, text) or _matches(_PLAIN_TO_TLS, text)):
+    if text_counts and (_matches(_WRONG_PATH, text) or _matches(_PLAIN_TO_TLS, text)):
         return Cause.UNREACHABLE, False
     # Gemini says "exceeded your current quota" of a rate limit, with the time after which it ends.
-    quota = _QUOTA if status == 429 or words else ""
+    quota = _QUOTA if status == 429 or text_counts else ""
     if status == 429 and is_limit:
         quota = ""
-    if status == 402 or (not said.retry_delay and _has(said, _QUOTA_CODES, quota)):
+    if status == 402 or (not error_body.retry_delay and _has(error_body, _QUOTA_CODES, quota)):
         return Cause.QUOTA, False
     if status == 429:
         return Cause.RATE_LIMIT, True
     if may_pass:
         return (Cause.TIMEOUT if status == 408 else Cause.SERVER_ERROR), True
-    cause = _lasting_cause(status, said)
+    cause = _lasting_cause(status, error_body)
     if cause is Cause.REFUSED_REQUEST and status in FIELD_STATUS:
         if _matches(_UNREADABLE, text):
             return Cause.UNUSABLE_ANSWER, True
@@ -327,10 +332,10 @@ def _cause(
     return cause, False
 
 
-def _lasting_cause(status: int, said: ErrorBody) -> Cause:
+def _lasting_cause(status: int, error_body: ErrorBody) -> Cause:
     """The cause of a refusal that does not pass."""
-    text = said.text
-    if status == 401 or _has(said, _AUTH_CODES, _AUTH):
+    text = error_body.text
+    if status == 401 or _has(error_body, _AUTH_CODES, _AUTH):
         return Cause.AUTH
     if status in (403, 451) or _matches(_FORBIDDEN, text):
         return Cause.FORBIDDEN
@@ -338,30 +343,36 @@ def _lasting_cause(status: int, said: ErrorBody) -> Cause:
         return Cause.REFUSED_REQUEST
     if _matches(_NO_PROVIDER, text):
         return Cause.REFUSED_REQUEST
-    if "model" in said.params or _has(said, _MODEL_CODES, _MODEL):
+    if "model" in error_body.params or _has(error_body, _MODEL_CODES, _MODEL):
         return Cause.MODEL_NOT_FOUND
     return Cause.UNREACHABLE if status in WRONG_PATH_STATUS else Cause.REFUSED_REQUEST
 
 
-def _is_learnable(status: int, cause: Cause, said: ErrorBody) -> bool:
-    if said.is_html or _matches(_NO_TOOLS, said.text) or _matches(_TOOL_FLAGS, said.text):
+def _is_adaptable(status: int, cause: Cause, error_body: ErrorBody) -> bool:
+    if (
+        error_body.is_html
+        or _matches(_NO_TOOLS, error_body.text)
+        or _matches(_TOOL_FLAGS, error_body.text)
+    ):
         return False
     # Servers that render templates answer 500 for a conversation that a template refuses.
     by_form = status == 500 or status in FIELD_STATUS
     return cause is Cause.REFUSED_REQUEST or (cause is Cause.SERVER_ERROR and by_form)
 
 
-def _remedy(cause: Cause, said: ErrorBody, context: ContextLimit | None, size: PromptSize) -> str:
+def _remedy(
+    cause: Cause, error_body: ErrorBody, context: ContextLimit | None, size: PromptSize
+) -> str:
     if context is not None:
         return context_remedy(context, size)
-    if _matches(_TOOL_FLAGS, said.text):
+    if _matches(_TOOL_FLAGS, error_body.text):
         return (
             "start the server with tool calls: vLLM with --enable-auto-tool-choice and "
             "--tool-call-parser, llama.cpp with --jinja"
         )
-    if _matches(_NO_TOOLS, said.text):
+    if _matches(_NO_TOOLS, error_body.text):
         return "this model takes no tools; choose one that can call tools"
-    if _matches(_PLAIN_TO_TLS, said.text):
+    if _matches(_PLAIN_TO_TLS, error_body.text):
         return "write the base URL with https://"
     remedies = {
         Cause.AUTH: "is the key right? see --api-key-env",
@@ -373,15 +384,15 @@ def _remedy(cause: Cause, said: ErrorBody, context: ContextLimit | None, size: P
     }
     if cause in remedies:
         return remedies[cause]
-    if said.is_html:
+    if error_body.is_html:
         return "a page came instead of JSON; is --base-url the API's address?"
     return ""
 
 
-def _has(said: ErrorBody, codes: frozenset[str], pattern: str = "") -> bool:
-    if any(code in codes for code in said.codes):
+def _has(error_body: ErrorBody, codes: frozenset[str], pattern: str = "") -> bool:
+    if any(code in codes for code in error_body.codes):
         return True
-    return bool(pattern) and _matches(pattern, said.text)
+    return bool(pattern) and _matches(pattern, error_body.text)
 
 
 def _matches(pattern: str, text: str) -> bool:

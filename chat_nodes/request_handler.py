@@ -15,8 +15,8 @@ from decimal import Decimal
 from arena import topics
 from arena.errors import UsageError
 from arena.messages import CallOutcome, Cause, ChatReply, ChatRequest, LlmCall, Usage
+from arena.model_prices import PriceList
 from arena.node import Node
-from arena.prices import PriceList
 from chat_nodes.budget import DailyBudget
 from chat_nodes.call_index import CallIndex
 from chat_nodes.call_records import (

@@ -1,4 +1,4 @@
-"""The chunks of a streamed answer, put together as one answer. Pure.
+"""Joins the chunks of a streamed answer. Pure.
 
 The protocol: https://platform.openai.com/docs/api-reference/chat-streaming. Servers differ: the
 index of a tool call may be missing or repeated, its id may come with the first piece only, usage
@@ -13,9 +13,9 @@ import orjson
 Json = object
 
 CALLS_MAX = 256
-"""Tool calls that are put together; the pieces of further ones are passed over."""
+"""Tool calls that are joined; the pieces of further calls are skipped."""
 CHECKS_MAX = 64
-"""How often the arguments of one call are parsed to see whether they are whole."""
+"""Times the arguments of one call are parsed to check whether they are complete."""
 CUT = "the provider's stream ended before the answer did"
 
 
@@ -42,7 +42,7 @@ class _Call:
             elif value not in (None, ""):
                 self.function[name] = value
 
-    def whole(self) -> dict[str, Json]:
+    def to_json(self) -> dict[str, Json]:
         function = dict(self.function)
         if self.pieces:
             function["arguments"] = "".join(self.pieces)
@@ -55,7 +55,7 @@ class _Choice:
     fields: dict[str, Json] = field(default_factory=dict)
     parts: list[Json] = field(default_factory=list)
     calls: list[_Call] = field(default_factory=list)
-    old_call: _Call = field(default_factory=lambda: _Call(0))
+    function_call: _Call = field(default_factory=lambda: _Call(0))
     finish: Json = None
     error: Json = None
 
@@ -65,7 +65,7 @@ class _Choice:
                 self._add_calls(value)
             elif name == "function_call":
                 if isinstance(value, dict):
-                    self.old_call.add({}, value)
+                    self.function_call.add({}, value)
             elif name == "content" and isinstance(value, list):
                 self.parts += value
             elif isinstance(value, str) and name != "role":
@@ -84,7 +84,7 @@ class _Choice:
                     call.add(item, function)
 
     def _call_of(self, item: dict[str, Json], function: dict[str, Json]) -> _Call | None:
-        """The call that a piece belongs to; a new id or name begins a new one."""
+        """The call that a piece belongs to; a new id or name begins a new call."""
         index, call_id, name = item.get("index"), item.get("id"), function.get("name")
         known = None
         for call in reversed(self.calls):
@@ -100,7 +100,7 @@ class _Choice:
         self.calls.append(_Call(index))
         return self.calls[-1]
 
-    def whole(self, index: int) -> dict[str, Json]:
+    def to_json(self, index: int) -> dict[str, Json]:
         message: dict[str, Json] = {"role": "assistant", **self.fields}
         for name, pieces in self.texts.items():
             message[name] = "".join(pieces)
@@ -108,9 +108,9 @@ class _Choice:
             text = message.get("content")
             message["content"] = [*([text] if text else []), *self.parts]
         if self.calls:
-            message["tool_calls"] = [call.whole() for call in self.calls]
-        if self.old_call.function:
-            message["function_call"] = self.old_call.whole()["function"]
+            message["tool_calls"] = [call.to_json() for call in self.calls]
+        if self.function_call.function:
+            message["function_call"] = self.function_call.to_json()["function"]
         found: dict[str, Json] = {"index": index, "message": message, "finish_reason": self.finish}
         return found | ({"error": self.error} if self.error else {})
 
@@ -127,11 +127,11 @@ def is_chunk(value: Json) -> bool:
 
 
 def assemble(values: Sequence[Json], *, done: bool) -> Json:
-    """One answer from the values of a stream; an error object if the stream was cut.
+    """Join the values of a stream to one answer; an error object if the stream was cut.
 
     Args:
-        values: Chunks in order, errors, or a whole answer that came as an event.
-        done: True if the stream said that it ended.
+        values: Chunks in order, errors, or a complete answer that came as an event.
+        done: True if the stream had an end marker.
     """
     choices: dict[int, _Choice] = {}
     usage: Json = None
@@ -148,15 +148,15 @@ def assemble(values: Sequence[Json], *, done: bool) -> Json:
             error = error or _error(value)
         for piece in pieces:
             _add(choices, piece)
-    whole: dict[str, Json] = {"usage": usage}
+    answer: dict[str, Json] = {"usage": usage}
     first = choices.get(min(choices)) if choices else None
     if first is not None and (first.finish or first.error or (done and error is None)):
-        whole["choices"] = [choices[i].whole(i) for i in sorted(choices)]
+        answer["choices"] = [choices[i].to_json(i) for i in sorted(choices)]
     elif error is None:
         error = {"message": CUT, "code": 502}
     if error is not None:
-        whole["error"] = error
-    return whole
+        answer["error"] = error
+    return answer
 
 
 def _add(choices: dict[int, _Choice], piece: dict[str, Json]) -> None:
@@ -191,7 +191,7 @@ def _begins_new(call: _Call, call_id: Json, name: Json) -> bool:
 
 
 def _merge(known: list[Json], more: Sequence[Json]) -> None:
-    """Add pieces of `reasoning_details` and its like: one entry per index and type."""
+    """Merge pieces of lists such as `reasoning_details`: one entry per index and type."""
     for piece in more:
         last = known[-1] if known else None
         if not (isinstance(piece, dict) and isinstance(last, dict)) or any(

@@ -1,7 +1,7 @@
-"""Words that look like a call but are not carried out: quoted, taken back, or unaddressed. Pure.
+"""Words that look like a call but are not carried out: quoted, retracted, or naming no tool. Pure.
 
-An order may not come from words that the model only mentions. What is found here is told to the
-model, which then sends it through the tool interface, or says in words that it did not mean it.
+No order may come from words that the model only mentions. Such words are reported to the model,
+which then sends the call through the tool interface, or says that it did not mean it.
 """
 
 import re
@@ -13,31 +13,31 @@ from chat_nodes.text_shapes import NAME, calls_at
 from chat_nodes.tool_calls import canonical_arguments
 
 NOT_CARRIED_OUT = "is not carried out"
-QUOTED = f"a call in quotation marks {NOT_CARRIED_OUT}"
+IN_QUOTES = f"a call in quotation marks {NOT_CARRIED_OUT}"
 AMONG_WORDS = f"a call with other words after it, or about what you would do, {NOT_CARRIED_OUT}"
 REPORT_IN_WORDS = "if it only reports what was done, say so in words"
 NO_NAME = f"an object without the name of a tool {NOT_CARRIED_OUT}; {REPORT_IN_WORDS}"
 IN_PYTHON = f"a call in Python among other words {NOT_CARRIED_OUT}; {REPORT_IN_WORDS}"
 NAMED = f"a tool's name with arguments among other words {NOT_CARRIED_OUT}; {REPORT_IN_WORDS}"
 READ_CHARS_MAX = 10_000
-"""So much of a text is read as one call: the arguments of a call are bounded, too."""
+"""Longest part of a text that is read as one call: its arguments are bounded, too."""
 CLOSING_CHARS_MAX = 300
-"""A longer text after a call is more than a closing word."""
+"""Longest text after a call that is taken for a closing remark."""
 BEFORE_CHARS_MAX = 200
 MATCHES_MAX = 48
-"""Places of one text that are looked at, for each pattern."""
+"""Matches of one pattern in a text that are looked at."""
 
 _QUOTES = "\"'`“‘«„「"
 _RESULT = re.compile(
     r"<\|?/?(?:tool|function)_(?:response|result|output)|<result>|^Observation:", re.MULTILINE
 )
 _TAG = re.compile(r"<[^<>\n]{1,60}>|```")
-_IF_BEFORE = re.compile(
+_DOUBT_BEFORE = re.compile(
     r"\bwould(?! like)|\bexample\b|\be\.g\.|\bsuch as\b|\binstead of\b|\bhypothetical"
     r"|(?:\bnot|n['’]t) (?:send|call|make|place|do|want|trade|buy|sell|carry|execute)\b",
     re.IGNORECASE,
 )
-_IF_AFTER = re.compile(
+_DOUBT_AFTER = re.compile(
     r"\b(?:if|would|could|might|not|never|hold|holding|instead|example|unless|but|however)\b"
     r"|n['’]t\b|\bhypothetical|\be\.g\.|\bsuch as\b",
     re.IGNORECASE,
@@ -90,7 +90,7 @@ _STATED_SIDE = re.compile(rf"\b(?:action|side|decision|signal){_CLOSE}?\s{{0,4}}
 _REPORT = re.compile(rf"\b{_REPORTED}{_CLOSE}?\s{{0,4}}[:=]", re.IGNORECASE)
 
 ToolLookup = Callable[[str], str]
-"""The tool that a name means; "" if none is."""
+"""Returns the offered tool that a name means; "" if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,33 +98,33 @@ class SuspectedCall:
     """Words that look like a call.
 
     Attributes:
-        name: Of the tool; "" if it cannot be told.
-        form: Of its arguments, as `canonical_arguments` gives it; "" if they could not be read.
-        seen: The words.
-        why: They are not carried out.
+        name: Name of the tool; "" if it is not known.
+        arguments: Arguments as `canonical_arguments` returns them; "" if they could not be read.
+        excerpt: The first of the words.
+        reason: Why they are not carried out.
     """
 
     name: str
-    form: str
-    seen: str
-    why: str
+    arguments: str
+    excerpt: str
+    reason: str
 
 
 def retraction(text: str, start: int, end: int, since: int, until: int) -> str:
-    """Why a call may be only a mention; "" if the words around it leave no doubt.
+    """Why a call may only be mentioned, judged by the words around it; "" if it is meant.
 
     Args:
-        text: An answer's text.
-        start: Where the call begins.
-        end: Where it ends.
-        since: Where the call before it ends.
-        until: Where the next call begins.
+        text: The text of an answer.
+        start: Start of the call.
+        end: End of the call.
+        since: End of the call before it.
+        until: Start of the next call.
     """
     end = start + len(text[start:end].rstrip())
     before = text[max(since, start - BEFORE_CHARS_MAX) : start]
     if before[-1:] and before[-1] in _QUOTES and not before.endswith("```"):
-        return QUOTED
-    if _IF_BEFORE.search(_SENTENCE.split(before)[-1]):
+        return IN_QUOTES
+    if _DOUBT_BEFORE.search(_SENTENCE.split(before)[-1]):
         return AMONG_WORDS
     after = text[end : min(until, end + 2 * CLOSING_CHARS_MAX)]
     result = _RESULT.search(after)
@@ -136,9 +136,9 @@ def retraction(text: str, start: int, end: int, since: int, until: int) -> str:
     if not rest or _begins_call(rest):
         return ""
     doubtful = rest[0].islower() or rest[0] in ",;:)-–—" or len(rest) > CLOSING_CHARS_MAX
-    # Words of other scripts cannot be judged.
+    # The patterns know English only, so words of other scripts leave a doubt.
     foreign = any(letter.isalpha() and not letter.isascii() for letter in rest)
-    return AMONG_WORDS if doubtful or foreign or _IF_AFTER.search(rest) else ""
+    return AMONG_WORDS if doubtful or foreign or _DOUBT_AFTER.search(rest) else ""
 
 
 def _begins_call(words: str) -> bool:
@@ -149,24 +149,24 @@ def _begins_call(words: str) -> bool:
 def suspected_calls(
     text: str, tools: tuple[str, ...], offered_tool: ToolLookup
 ) -> Iterator[SuspectedCall]:
-    """All that looks like a call without the tokens of one, in order of certainty."""
+    """Words that look like a call but have none of its special tokens, the most certain first."""
     for bare in _first(BARE_CALL, text):
         rest = text[bare.start() :].lstrip()
         if name := next((tool for tool in tools if f'"{tool}"' in rest), ""):
-            why = f"JSON among other words {NOT_CARRIED_OUT}"
-            yield from _read(rest, name, why, offered_tool)
+            reason = f"JSON among other words {NOT_CARRIED_OUT}"
+            yield from _read(rest, name, reason, offered_tool)
     for call in _first(_PYTHON, text):
         if name := offered_tool(call[1]):
             try:
                 near = text[call.start() : call.start() + READ_CHARS_MAX]
-                form = canonical_arguments(python_call_at(near, 0)[1])
+                arguments = canonical_arguments(python_call_at(near, 0)[1])
             except InvalidNotation:
-                form = ""
-            yield SuspectedCall(name, form, text[call.start() : call.start() + 40], IN_PYTHON)
+                arguments = ""
+            yield SuspectedCall(name, arguments, text[call.start() : call.start() + 40], IN_PYTHON)
     for tool in tools:
         for tag in (f"<{tool}>", f"<{tool} "):
-            place = text.find(tag)
-            if place >= 0 and text[place - 1 : place] != "`":
+            position = text.find(tag)
+            if position >= 0 and text[position - 1 : position] != "`":
                 yield SuspectedCall(tool, "", tag, "a tag with the name of a tool is not a call")
     for escaped in _first(_ESCAPED, text):
         rest = text[escaped.start() :]
@@ -193,26 +193,26 @@ def _first(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
         yield match
 
 
-def _read(rest: str, name: str, why: str, offered_tool: ToolLookup) -> Iterator[SuspectedCall]:
-    """The calls at the start of a text; one without arguments if it cannot be read."""
+def _read(rest: str, name: str, reason: str, offered_tool: ToolLookup) -> Iterator[SuspectedCall]:
+    """The calls at the start of a text; one call without arguments if none can be read."""
     found = calls_at(rest[:READ_CHARS_MAX], 0)
     known = [(tool, call) for call in found.calls if (tool := offered_tool(call.name))]
     for tool, call in known:
-        yield SuspectedCall(tool, canonical_arguments(call.arguments), rest[:40], why)
+        yield SuspectedCall(tool, canonical_arguments(call.arguments), rest[:40], reason)
     if not known:
-        yield SuspectedCall(name, "", rest[:40], why)
+        yield SuspectedCall(name, "", rest[:40], reason)
 
 
 def _unnamed(text: str) -> Iterator[SuspectedCall]:
-    """Objects with the arguments of an order, but without the name of a tool."""
+    """Objects that have the arguments of an order but do not name a tool."""
     plain = text.strip()
     whole = _WHOLE.match(plain)
     alone = (plain, whole[1] if whole else "")
     for match in _first(_FLAT, text):
         if _is_order(match[0], alone=match[0].rstrip() in alone):
-            yield SuspectedCall("", _form(match[0]), match[0][:40], NO_NAME)
+            yield SuspectedCall("", _arguments_of(match[0]), match[0][:40], NO_NAME)
     if whole and _is_order(whole[1], alone=False):
-        yield SuspectedCall("", _form(whole[1]), whole[1][:40], NO_NAME)
+        yield SuspectedCall("", _arguments_of(whole[1]), whole[1][:40], NO_NAME)
     if "product_id" in text and "{" not in text and len(text) <= 600:
         keys = [line.strip(" \t-*`\"'").split(":")[0].rstrip("*`\"' ") for line in text.split("\n")]
         if {"product_id", "quantity"} <= set(keys) and _is_order(text, alone=False):
@@ -228,7 +228,7 @@ def _is_order(words: str, *, alone: bool) -> bool:
     return bool(alone and product and quantity and not _STATED_SIDE.search(words))
 
 
-def _form(words: str) -> str:
+def _arguments_of(words: str) -> str:
     try:
         return canonical_arguments(json_text(json_at(words, 0)[0]))
     except InvalidNotation:

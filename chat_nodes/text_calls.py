@@ -1,9 +1,10 @@
-"""Tool calls that a model wrote as text: found, or reported to the model. Pure, bounded.
+"""Tool calls that a model wrote as text: recovered, or reported to the model. Pure, bounded.
 
-A call is recovered only if it is addressed to an offered tool by its own name, and all of it could
-be read. The same call written twice, in whatever shapes, is one. Tokens that only a call begins
-with may follow other words; JSON without them must be the whole of the text or of a fence. A call
-that is quoted, or that words after it may take back, is told and not carried out.
+A call is recovered only if it names an offered tool exactly, and all of it could be read. The same
+call written twice, in any shapes, is one call. A call that begins with special tokens may follow
+other words; JSON without such tokens must be the whole text or the whole content of a fence. A call
+that is quoted, or that the words around it may retract, is reported to the model and not carried
+out.
 """
 
 import re
@@ -13,8 +14,8 @@ from dataclasses import dataclass, replace
 from arena.messages import RequestedCall
 from chat_nodes.suspected_calls import (
     BARE_CALL,
+    IN_QUOTES,
     NOT_CARRIED_OUT,
-    QUOTED,
     SuspectedCall,
     retraction,
     suspected_calls,
@@ -33,13 +34,13 @@ from chat_nodes.thoughts import SplitText
 from chat_nodes.tool_calls import canonical_arguments
 
 MARKERS_MAX = 48
-"""Places of one text that are tried."""
-SEEN_CHARS_MAX = 40
+"""Places of one text at which a call is looked for."""
+EXCERPT_CHARS_MAX = 40
 PREFIXES = ("functions.", "default_api.")
 """Names of tools are qualified with these by the models of OpenAI and Google."""
 REMEDY = "call the tool through the tool interface; this one was not carried out"
 
-_BESIDE = f"a call as text beside calls of the tool interface {NOT_CARRIED_OUT}"
+_NOT_SENT = f"a call as text beside calls of the tool interface {NOT_CARRIED_OUT}"
 _IN_FENCE = f"a fence among other words {NOT_CARRIED_OUT}; send it alone"
 _FENCE_LANGUAGES = frozenset({"tool_call", "tool_calls", "tool_code", "tool_use", "function_call"})
 _CODE_LANGUAGES = frozenset({"", "json", "jsonc", "json5", "python", "py", "tool", "text", "xml"})
@@ -74,12 +75,12 @@ _PRINTED = re.compile(r"\A\s*print\((?P<call>.*)\)\s*\Z", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class RecoveredCalls:
-    """What was found in a text.
+    """The calls in a text.
 
     Attributes:
-        text: Without the calls that were recovered.
-        calls: Of offered tools, in order.
-        unreadable: One sentence for the model, if words of a call could not be read.
+        text: The text without the recovered calls.
+        calls: Calls of offered tools, in order.
+        unreadable: A sentence for the model, if a part of a call could not be read; else "".
     """
 
     text: str
@@ -88,56 +89,56 @@ class RecoveredCalls:
 
 
 def recover(spoken: SplitText, tools: Sequence[str]) -> RecoveredCalls:
-    """The calls in a text.
+    """Recover the calls in a text.
 
     Args:
         spoken: The text without its thoughts.
-        tools: Names of the offered tools; without any nothing is looked for.
+        tools: Names of the offered tools; if there are none, no call is recovered.
     """
-    search = _searched(spoken, tools)
+    search = _search_text(spoken, tools)
     if search is None:
         return RecoveredCalls(spoken.text)
     for name in spoken.hidden_calls:
-        search.note(name, "a call inside a thought is not carried out")
+        search.add_problem(name, "a call inside a thought is not carried out")
     return search.result()
 
 
-def _searched(spoken: SplitText, tools: Sequence[str]) -> "_Search | None":
+def _search_text(spoken: SplitText, tools: Sequence[str]) -> "_Search | None":
     text = spoken.text
-    addressed = spoken.calls or spoken.hidden_calls
-    if not tools or not (addressed or _may_hold_calls(text, tools)):
+    has_channel_calls = spoken.calls or spoken.hidden_calls
+    if not tools or not (has_channel_calls or _may_hold_calls(text, tools)):
         return None
     text = _without_end(text.replace(_RESIDUE, "")) if "<" in text else text
     search = _Search(text, tuple(tools))
     for name, arguments in spoken.calls:
-        search.addressed(name, arguments)
-    if not search.whole():
+        search.add_channel_call(name, arguments)
+    if not search.take_whole_text():
         search.scan()
     return search
 
 
 def unsent_text_call(spoken: SplitText, tools: Sequence[str], made: Sequence[RequestedCall]) -> str:
-    """The sentence for a model that wrote a call as text beside others; "" if it did not.
+    """The sentence for a model that wrote a call as text beside tool calls; "" if it did not.
 
     Args:
         spoken: The text without its thoughts.
         tools: Names of the offered tools.
-        made: The calls of the tool interface: they are carried out, and those of the text are not.
+        made: The tool calls of the same answer: they are carried out, calls in the text are not.
     """
-    search = _searched(spoken, tools)
-    return search.beside(made) if search else ""
+    search = _search_text(spoken, tools)
+    return search.unsent(made) if search else ""
 
 
 def call_in_thoughts(thought: str, tools: Sequence[str]) -> str:
-    """The sentence for a model whose only call is inside its thoughts; "" if there is none."""
+    """The sentence for a model whose only call is in its thoughts; "" if there is none."""
     marker = _STRONG.search(thought)
     if marker is None or not any(tool in thought for tool in tools):
         return ""
-    return unreadable(thought[marker.start() :], "a call inside a thought is not carried out")
+    return unreadable_text(thought[marker.start() :], "a call inside a thought is not carried out")
 
 
 def offered_tool(name: str, tools: Sequence[str]) -> str:
-    """The tool that a name means; "" if none is."""
+    """The offered tool that a name means; "" if there is none."""
     if name in tools:
         return name
     for prefix in PREFIXES:
@@ -146,15 +147,15 @@ def offered_tool(name: str, tools: Sequence[str]) -> str:
     return ""
 
 
-def unreadable(seen: str, why: str) -> str:
+def unreadable_text(excerpt: str, reason: str) -> str:
     """The sentence for a model whose call could not be read."""
-    shown = clean_text(seen, SEEN_CHARS_MAX)
-    reason = f" ({clean_text(why, 200)})" if why else ""
+    shown = clean_text(excerpt, EXCERPT_CHARS_MAX)
+    reason = f" ({clean_text(reason, 200)})" if reason else ""
     return f"your answer holds {shown!r} but not a tool call that can be read{reason}; {REMEDY}"
 
 
 def _without_end(text: str) -> str:
-    """The text without the tokens that end it, however many; in one pass from its end."""
+    """The text without the end tokens after it; found in one pass from its end."""
     end = len(text)
     while True:
         while end and text[end - 1].isspace():
@@ -172,8 +173,8 @@ def _may_hold_calls(text: str, tools: Sequence[str]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """What was found at a marker, and why its calls are not carried out although they are read."""
+class _Candidate:
+    """The calls at a marker, and why they are not carried out although they were read."""
 
     start: int
     end: int
@@ -182,97 +183,96 @@ class _Place:
 
 
 class _Search:
-    """One pass over a text."""
+    """A search for calls in one text."""
 
     def __init__(self, text: str, tools: tuple[str, ...]) -> None:
         self._text = text
         self._tools = tools
-        self._kept: list[str] = []
+        self._remaining: list[str] = []
         self._calls: list[WrittenCall] = []
-        self._made: set[tuple[str, str]] = set()
-        self._told: list[SuspectedCall] = []
+        self._accepted: set[tuple[str, str]] = set()
+        self._problems: list[SuspectedCall] = []
 
-    def addressed(self, name: str, arguments: str) -> None:
-        """A call that a channel held."""
+    def add_channel_call(self, name: str, arguments: str) -> None:
+        """Take a call from one of Harmony's channels."""
         self._take(calls_at(f"{name}[ARGS]{arguments}", 0), f"to={name} {arguments}")
 
-    def whole(self) -> bool:
-        """True if the text is calls in JSON or Python and nothing else."""
+    def take_whole_text(self) -> bool:
+        """Take the calls if the text is nothing but calls in JSON or Python; True if it is."""
         text = self._text.strip()
         if not text.startswith(("{", "[", "print(", *self._tools, *PREFIXES)):
             return False
         found = self._bare(text)
         if found is None:
             return False
-        self._take(found, text[:SEEN_CHARS_MAX])
+        self._take(found, text[:EXCERPT_CHARS_MAX])
         return True
 
     def scan(self) -> None:
-        """Look for tokens that begin a call, and for fences."""
+        """Take the calls that begin with special tokens, and those in fences."""
         text, last = self._text, 0
-        for place in self._judged(list(self._places())):
-            seen = text[place.start : place.start + SEEN_CHARS_MAX]
-            if place.refused and place.found.calls:
-                self._tell(place, seen)
-            elif self._take(place.found, seen):
-                self._kept.append(text[last : place.start])
-                last = place.end
-        self._kept.append(text[last:])
-        rest = "".join(self._kept)
-        if all(self._is_made(near) for near in self._told):
-            self._told += suspected_calls(
+        for candidate in self._check_context(list(self._candidates())):
+            excerpt = text[candidate.start : candidate.start + EXCERPT_CHARS_MAX]
+            if candidate.refused and candidate.found.calls:
+                self._refuse(candidate, excerpt)
+            elif self._take(candidate.found, excerpt):
+                self._remaining.append(text[last : candidate.start])
+                last = candidate.end
+        self._remaining.append(text[last:])
+        rest = "".join(self._remaining)
+        if all(self._is_accepted(near) for near in self._problems):
+            self._problems += suspected_calls(
                 rest, self._tools, lambda name: offered_tool(name, self._tools)
             )
 
     def result(self) -> RecoveredCalls:
-        """What was found."""
+        """The calls that were taken, and the first problem."""
         text = self._text
         if self._calls:
-            text = _EMPTY_FENCE.sub("", "".join(self._kept)).strip()
-        told = next((near for near in self._told if not self._is_made(near)), None)
-        return RecoveredCalls(
-            text, tuple(self._calls), unreadable(told.seen, told.why) if told else ""
-        )
+            text = _EMPTY_FENCE.sub("", "".join(self._remaining)).strip()
+        problem = next((near for near in self._problems if not self._is_accepted(near)), None)
+        unreadable = unreadable_text(problem.excerpt, problem.reason) if problem else ""
+        return RecoveredCalls(text, tuple(self._calls), unreadable)
 
-    def beside(self, made: Sequence[RequestedCall]) -> str:
-        """The sentence for a model that made calls through the tool interface, and these as text.
+    def unsent(self, made: Sequence[RequestedCall]) -> str:
+        """The sentence for a model that made tool calls, and wrote other calls as text.
 
-        Words without the name of a tool, or that speak of a tool that was called, are not one:
-        who is told that an order was not carried out sends it again.
+        Words that name no tool, or a tool that was called, are not reported: a model that reads
+        that an order was not carried out sends it again.
         """
         written = [
             SuspectedCall(
-                c.name, canonical_arguments(c.arguments), f"{c.name} {c.arguments}", _BESIDE
+                c.name, canonical_arguments(c.arguments), f"{c.name} {c.arguments}", _NOT_SENT
             )
             for c in self._calls
         ]
-        self._made = {(call.name, canonical_arguments(call.arguments)) for call in made}
+        self._accepted = {(call.name, canonical_arguments(call.arguments)) for call in made}
         names = {call.name for call in made}
-        for near in (*written, *self._told):
-            name = near.name or next((tool for tool in self._tools if tool in near.seen), "")
-            unclear = not near.form and (name in names or not name)
-            if not unclear and not self._is_made(near):
-                return unreadable(near.seen, near.why)
+        for near in (*written, *self._problems):
+            name = near.name or next((tool for tool in self._tools if tool in near.excerpt), "")
+            unclear = not near.arguments and (name in names or not name)
+            if not unclear and not self._is_accepted(near):
+                return unreadable_text(near.excerpt, near.reason)
         return ""
 
-    def _is_made(self, near: SuspectedCall) -> bool:
-        """True if words only repeat a call that is carried out."""
-        if near.form and not near.name:
-            return any(near.form == form for _, form in self._made)
+    def _is_accepted(self, near: SuspectedCall) -> bool:
+        """True if the words only repeat a call that is carried out."""
+        if near.arguments and not near.name:
+            return any(near.arguments == arguments for _, arguments in self._accepted)
         return bool(near.name) and (
-            (near.name, near.form) in self._made
-            or (not near.form and any(near.name == name for name, _ in self._made))
+            (near.name, near.arguments) in self._accepted
+            or (not near.arguments and any(near.name == name for name, _ in self._accepted))
         )
 
-    def _places(self) -> Iterator[_Place]:
+    def _candidates(self) -> Iterator[_Candidate]:
         text = self._text
-        place = tried = fence_end = fence_start = 0
+        position = tried = fence_end = fence_start = 0
         fence_refused = ""
-        while (marker := _MARKER.search(text, place)) is not None:
-            place = marker.end()
+        while (marker := _MARKER.search(text, position)) is not None:
+            position = marker.end()
             tried += 1
             if tried > MARKERS_MAX:
-                self.note(marker[0], "it holds too many of them")
+                self.add_problem(marker[0], "it holds too many of them")
                 return
             fenced = marker["language"] is not None
             if fenced and not marker["language"] and marker.start() + 3 == fence_end:
@@ -293,26 +293,26 @@ class _Search:
                 continue
             refused = found.refused or (fence_refused if start < fence_end else "")
             if found.calls:
-                place = max(found.end, marker.end())
-            yield _Place(start, place, found, QUOTED if quoted else refused)
+                position = max(found.end, marker.end())
+            yield _Candidate(start, position, found, IN_QUOTES if quoted else refused)
 
-    def _judged(self, places: list[_Place]) -> list[_Place]:
-        """The places with what the words around them mean, from the last to the first."""
-        text, judged = self._text, list(places)
-        for i in range(len(places) - 1, -1, -1):
-            one = judged[i]
+    def _check_context(self, candidates: list[_Candidate]) -> list[_Candidate]:
+        """Refuse candidates that the words around them may retract, from the last to the first."""
+        text, checked = self._text, list(candidates)
+        for i in range(len(candidates) - 1, -1, -1):
+            one = checked[i]
             if one.refused or not one.found.calls:
                 continue
-            since = places[i - 1].end if i else 0
-            until = places[i + 1].start if i + 1 < len(places) else len(text)
+            since = candidates[i - 1].end if i else 0
+            until = candidates[i + 1].start if i + 1 < len(candidates) else len(text)
             refused = retraction(text, one.start, one.end, since, until)
-            if not refused and i + 1 < len(places) and not text[one.end : until].strip():
-                refused = judged[i + 1].refused
-            judged[i] = replace(one, refused=refused)
-        return judged
+            if not refused and i + 1 < len(candidates) and not text[one.end : until].strip():
+                refused = checked[i + 1].refused
+            checked[i] = replace(one, refused=refused)
+        return checked
 
     def _at(self, marker: re.Match[str]) -> tuple[int, ParsedCalls | None]:
-        """What begins at a marker, and where; None if it is not a call after all."""
+        """The start of the call at a marker, and the call; None if it is not a call."""
         text = self._text
         if marker["wrapper"]:
             return marker.start(), calls_at(text, marker.end())
@@ -330,7 +330,7 @@ class _Search:
         return marker.start(), self._fenced(marker)
 
     def _fenced(self, marker: re.Match[str]) -> ParsedCalls | None:
-        """A fence whose whole content is calls."""
+        """The calls in a fence that holds nothing else; None if it holds anything else."""
         language = (marker["language"] or "").lower()
         if language not in _CODE_LANGUAGES and language not in _FENCE_LANGUAGES:
             return None
@@ -351,7 +351,7 @@ class _Search:
         return bool(_FENCE.sub("", self._text).strip())
 
     def _bare(self, text: str) -> ParsedCalls | None:
-        """Calls without tokens around them, if a text is nothing else and names a tool."""
+        """The calls of a text that is nothing else and names a tool; None otherwise."""
         if printed := _PRINTED.match(text):
             text = printed["call"].strip()
         python = text.startswith((*self._tools, *PREFIXES))
@@ -368,30 +368,32 @@ class _Search:
             return ParsedCalls(len(text), problem=found.problem or "more follows the call")
         return None
 
-    def _take(self, found: ParsedCalls, seen: str) -> bool:
-        """Keep the calls, each once; True if there are any of offered tools."""
+    def _take(self, found: ParsedCalls, excerpt: str) -> bool:
+        """Add the calls, each once; True if any of them is of an offered tool."""
         taken = False
         for call in found.calls:
             if name := offered_tool(call.name, self._tools):
                 taken = True
                 same = (name, canonical_arguments(call.arguments))
-                if same not in self._made:
-                    self._made.add(same)
+                if same not in self._accepted:
+                    self._accepted.add(same)
                     self._calls.append(WrittenCall(name, call.arguments))
             else:
                 tools = ", ".join(self._tools[:8])
-                self.note(seen, f"there is no tool {call.name[:64]!r}; the tools are {tools}")
+                self.add_problem(
+                    excerpt, f"there is no tool {call.name[:64]!r}; the tools are {tools}"
+                )
         if found.problem or not found.calls:
-            self.note(seen, found.problem or "no call follows")
+            self.add_problem(excerpt, found.problem or "no call follows")
         return taken
 
-    def _tell(self, place: _Place, seen: str) -> None:
-        for call in place.found.calls:
+    def _refuse(self, candidate: _Candidate, excerpt: str) -> None:
+        for call in candidate.found.calls:
             name = offered_tool(call.name, self._tools)
-            self._told.append(
-                SuspectedCall(name, canonical_arguments(call.arguments), seen, place.refused)
+            self._problems.append(
+                SuspectedCall(name, canonical_arguments(call.arguments), excerpt, candidate.refused)
             )
 
-    def note(self, seen: str, why: str) -> None:
-        """Remember what could not be read; the first counts."""
-        self._told.append(SuspectedCall("", "", seen, why))
+    def add_problem(self, excerpt: str, reason: str) -> None:
+        """Add words that could not be read as a call; the first one is reported."""
+        self._problems.append(SuspectedCall("", "", excerpt, reason))

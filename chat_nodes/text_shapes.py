@@ -1,9 +1,9 @@
-"""Tool calls at a place in a text, in the shapes that models are trained to write. Pure.
+"""Tool calls at a position in a text, in the shapes that models are trained to write. Pure.
 
 The shapes: JSON with a name and arguments (Hermes, Qwen, Llama, Mistral, LM Studio), XML with
 parameters (Qwen3-Coder, MiniMax, Anthropic, DeepSeek's DSML), GLM's keys and values, Python calls
 (Llama 4), Gemma's `call:`, `name[ARGS]{...}` (Mistral), Kimi's and DeepSeek's own tokens. A server
-that does not know the shape of its model leaves such words in the answer's text.
+that does not know the shape of its model leaves the call in the answer's text.
 """
 
 import re
@@ -80,7 +80,7 @@ _FENCE_END = re.compile(r"\s*```")
 
 @dataclass(frozen=True, slots=True)
 class WrittenCall:
-    """A call as it was found; the name may be that of no tool.
+    """A call in a text; the name may not be that of a tool.
 
     Attributes:
         arguments: JSON text of an object.
@@ -92,12 +92,12 @@ class WrittenCall:
 
 @dataclass(slots=True)
 class ParsedCalls:
-    """What was read at a place.
+    """The calls at a position in a text.
 
     Attributes:
-        end: Where it ends, with the tokens that close it.
-        problem: Why the rest could not be read; "" if all could.
-        refused: Why the calls are not carried out although they could be read.
+        end: Position after the calls and their closing tokens.
+        problem: Why the rest could not be read; "" if all of it could.
+        refused: Why the calls are not carried out although they could be read; else "".
     """
 
     end: int
@@ -106,9 +106,9 @@ class ParsedCalls:
     refused: str = ""
 
 
-def calls_at(text: str, place: int) -> ParsedCalls:
-    """All calls that follow each other from a place on."""
-    found = ParsedCalls(place)
+def calls_at(text: str, position: int) -> ParsedCalls:
+    """All calls that follow each other from a position on."""
+    found = ParsedCalls(position)
     while len(found.calls) < CALLS_MAX:
         start = _past(_OPENERS, text, found.end)
         if start >= len(text) or _past(_CLOSERS, text, start) > start:
@@ -128,29 +128,29 @@ def calls_at(text: str, place: int) -> ParsedCalls:
     return found
 
 
-def _past(pattern: re.Pattern[str], text: str, place: int) -> int:
-    match = pattern.match(text, place)
-    return match.end() if match else place
+def _past(pattern: re.Pattern[str], text: str, position: int) -> int:
+    match = pattern.match(text, position)
+    return match.end() if match else position
 
 
-def _item_at(text: str, place: int) -> tuple[list[WrittenCall], int]:
-    letter = text[place]
+def _item_at(text: str, position: int) -> tuple[list[WrittenCall], int]:
+    letter = text[position]
     if letter == "<":
-        return _element_at(text, place)
-    if text.startswith("call:", place):
-        name, arguments, end = gemma_call_at(text, place)
+        return _element_at(text, position)
+    if text.startswith("call:", position):
+        name, arguments, end = gemma_call_at(text, position)
         return [WrittenCall(name, arguments)], end
     if letter in "{[":
         try:
-            value, end = json_at(text, place)
+            value, end = json_at(text, position)
         except InvalidNotation:
-            if letter == "[" and (found := _python_list(text, place)):
+            if letter == "[" and (found := _python_list(text, position)):
                 return found
             raise
         if not (calls := list(calls_in(value))):
             raise InvalidNotation("it does not name a tool and its arguments")
         return calls, end
-    return _named_at(text, place)
+    return _named_at(text, position)
 
 
 def calls_in(value: Any, depth: int = 0) -> Iterator[WrittenCall]:
@@ -180,7 +180,7 @@ def calls_in(value: Any, depth: int = 0) -> Iterator[WrittenCall]:
 
 
 def _arguments(value: Any) -> str:
-    """An object as JSON text; Any: any JSON value, which may be an object as text."""
+    """Arguments as JSON text. Any: any JSON value; an object may be written as text."""
     if value is None:
         return "{}"
     if isinstance(value, str) and value.strip():
@@ -194,99 +194,101 @@ def _arguments(value: Any) -> str:
     return json_text(value)
 
 
-def _element_at(text: str, place: int) -> tuple[list[WrittenCall], int]:
-    match = _ELEMENT.match(text, place)
+def _element_at(text: str, position: int) -> tuple[list[WrittenCall], int]:
+    match = _ELEMENT.match(text, position)
     if match is None:
         raise InvalidNotation("it does not name a tool")
-    place = match.end()
-    blank = len(text[place:]) - len(text[place:].lstrip())
-    if text.startswith("{", place + blank):
-        value, place = json_at(text, place + blank)
+    position = match.end()
+    blank = len(text[position:]) - len(text[position:].lstrip())
+    if text.startswith("{", position + blank):
+        value, position = json_at(text, position + blank)
         arguments = _arguments(value)
     else:
-        values, place = _parameters_at(text, place)
+        values, position = _parameters_at(text, position)
         arguments = _object(values)
-    if not match["open"] and text.startswith(">", place):
-        place += 1
-    return [WrittenCall(match["name"], arguments)], _past(_ELEMENT_END, text, place)
+    if not match["open"] and text.startswith(">", position):
+        position += 1
+    return [WrittenCall(match["name"], arguments)], _past(_ELEMENT_END, text, position)
 
 
-def _parameters_at(text: str, place: int) -> tuple[dict[str, str], int]:
+def _parameters_at(text: str, position: int) -> tuple[dict[str, str], int]:
     values: dict[str, str] = {}
-    while (match := _PARAMETER.match(text, place)) is not None:
+    while (match := _PARAMETER.match(text, position)) is not None:
         end = _VALUE_END.search(text, match.end())
         if end is None or match["key"] in values or len(values) >= PARAMETERS_MAX:
             raise InvalidNotation(f"the parameter {match['key']} is cut, or given twice")
         values[match["key"]] = text[match.end() : end.start()].strip()
         closed = _PARAMETER_END.match(text, end.start())
-        place = closed.end() if closed else end.start()
-    if not _ELEMENT_END.match(text, place):
+        position = closed.end() if closed else end.start()
+    if not _ELEMENT_END.match(text, position):
         raise InvalidNotation("its closing tag is missing")
-    return values, place
+    return values, position
 
 
-def _named_at(text: str, place: int) -> tuple[list[WrittenCall], int]:
+def _named_at(text: str, position: int) -> tuple[list[WrittenCall], int]:
     """A call that begins with the bare name of its tool."""
-    match = _NAME_AT.match(text, place)
+    match = _NAME_AT.match(text, position)
     if match is None:
         raise InvalidNotation("it does not name a tool")
-    name, place = match[0], match.end()
-    if text.startswith("(", place):
+    name, position = match[0], match.end()
+    if text.startswith("(", position):
         name, arguments, end = python_call_at(text, match.start())
         return [WrittenCall(name, arguments)], end
-    if _GLM_PAIR.match(text, place):
-        return _glm_at(text, name, place)
-    after = _AFTER_NAME.match(text, place)
+    if _GLM_PAIR.match(text, position):
+        return _glm_at(text, name, position)
+    after = _AFTER_NAME.match(text, position)
     if after is None:
-        if text[place : _past(_CLOSERS, text, place)].strip("; ,\n\r\t"):
-            return [WrittenCall(name, "{}")], place
+        if text[position : _past(_CLOSERS, text, position)].strip("; ,\n\r\t"):
+            return [WrittenCall(name, "{}")], position
         raise InvalidNotation("no arguments follow the name")
-    place = after.end()
-    if name == "function" and "sep" in after[0] and (match := _NAME_AT.match(text, place)):
-        name, place = match[0], match.end()
-    fence = _FENCE.match(text, place)
-    value, end = json_at(text, fence.end() if fence else place)
+    position = after.end()
+    if name == "function" and "sep" in after[0] and (match := _NAME_AT.match(text, position)):
+        name, position = match[0], match.end()
+    fence = _FENCE.match(text, position)
+    value, end = json_at(text, fence.end() if fence else position)
     if fence and (closed := _FENCE_END.match(text, end)):
         end = closed.end()
     return [WrittenCall(name, _arguments(value))], end
 
 
-def _glm_at(text: str, name: str, place: int) -> tuple[list[WrittenCall], int]:
+def _glm_at(text: str, name: str, position: int) -> tuple[list[WrittenCall], int]:
     values: dict[str, str] = {}
-    while (match := _GLM_PAIR.match(text, place)) is not None:
+    while (match := _GLM_PAIR.match(text, position)) is not None:
         end = text.find("</arg_value>", match.end())
         key = match["key"].strip()
         if end < 0 or key in values or len(values) >= PARAMETERS_MAX:
             raise InvalidNotation(f"the argument {key} is cut, or given twice")
         values[key] = text[match.end() : end].strip()
-        place = end + len("</arg_value>")
-    return [WrittenCall(name, _object(values))], place
+        position = end + len("</arg_value>")
+    return [WrittenCall(name, _object(values))], position
 
 
-def _python_list(text: str, place: int) -> tuple[list[WrittenCall], int] | None:
+def _python_list(text: str, position: int) -> tuple[list[WrittenCall], int] | None:
     """`[name(...), name(...)]`; None if it does not begin like that."""
-    place += 1
+    position += 1
     calls: list[WrittenCall] = []
     while len(calls) < CALLS_MAX:
-        blank = len(text[place : place + 64]) - len(text[place : place + 64].lstrip(" \n\t,"))
-        place += blank
-        if text.startswith("]", place):
-            return (calls, place + 1) if calls else None
-        match = _NAME_AT.match(text, place)
+        blank = len(text[position : position + 64]) - len(
+            text[position : position + 64].lstrip(" \n\t,")
+        )
+        position += blank
+        if text.startswith("]", position):
+            return (calls, position + 1) if calls else None
+        match = _NAME_AT.match(text, position)
         if match is None or not text.startswith("(", match.end()):
             return None
-        name, arguments, place = python_call_at(text, place)
+        name, arguments, position = python_call_at(text, position)
         calls.append(WrittenCall(name, arguments))
     return None
 
 
 def _object(values: Mapping[str, str]) -> str:
-    """Values of tags as an object: texts, but for what is plainly an object or a list."""
+    """Values of tags as a JSON object: texts, except for values that are objects or lists."""
     return json_text({key: _value(text) for key, text in values.items()})
 
 
 def _value(text: str) -> Any:
-    """Any: a text or what `json_at` gives."""
+    """The value of a tag. Any: a text or a value of `json_at`."""
     if text[:1] in ("{", "["):
         try:
             value, end = json_at(text, 0)

@@ -1,8 +1,8 @@
-"""What a model thought, apart from what it said: thoughts in text, Harmony's channels. Pure.
+"""Separates a model's thoughts from its answer: tags in the text, Harmony's channels. Pure.
 
 Thoughts in tags: `<think>` of DeepSeek and Qwen, `[THINK]` of Mistral, `◁think▷` of Kimi,
-`<seed:think>` and others. The opening tag may be missing, because a chat template wrote it, and so
-may the closing one, if the tokens ran out. Harmony is the format of gpt-oss:
+`<seed:think>` and others. The opening tag may be missing, because a chat template wrote it; so may
+the closing tag, if the model met its token limit. Harmony is the format of gpt-oss:
 https://cookbook.openai.com/articles/openai-harmony.
 """
 
@@ -24,10 +24,10 @@ _ANSWER = re.compile(
 _TOKEN = re.compile(r"<\|(start|channel|message|constrain|end|call|return)\|>")
 _RECIPIENT = re.compile(r"\bto=([\w.\-]{1,160})")
 _CHANNEL = re.compile(r"\A\s*(analysis|commentary|final)")
-# Blanks belong to one part only: a long run of them is else tried in every split.
+# Blanks belong to one part only; otherwise a long run of them would be tried in every split.
 _HEADER = re.compile(r"\s*(?:assistant\s*)?(?:to=[\w.\-]{1,160}\s*)?(?:(?:code|json)\s*)?\Z")
 _NOT_TOOLS = frozenset({"assistant", "user", "all"})
-# Servers that do not print special tokens run the words of a header into the text.
+# Servers that do not print special tokens join the words of a header with the text.
 _BARE_START = re.compile(r"\A\s*(?:assistant)?(?:analysis|commentary to=functions\.)")
 _BARE_WORD = re.compile(r"assistant(analysis|final)|(?:assistant)?commentary(?= to=functions\.)")
 _BARE_CALL = re.compile(
@@ -40,10 +40,10 @@ class SplitText:
     """A text without its thoughts.
 
     Attributes:
-        text: What was said.
-        thought: What was thought; "" if nothing was.
-        calls: Recipient and arguments of calls that Harmony's channels hold.
-        hidden_calls: Recipients of calls that the model made within its thoughts.
+        text: The text of the answer.
+        thought: The thoughts; "" if there are none.
+        calls: Recipient and arguments of the calls in Harmony's channels.
+        hidden_calls: Recipients of the calls in the model's thoughts.
     """
 
     text: str
@@ -53,7 +53,7 @@ class SplitText:
 
 
 def split_thoughts(text: str) -> SplitText:
-    """The thoughts of a text, and the rest of it."""
+    """Split a text into thoughts and answer."""
     spoken = _channels(text)
     said, thought = _without_tags(spoken.text)
     both = "\n\n".join(part for part in (spoken.thought, thought) if part)
@@ -63,15 +63,15 @@ def split_thoughts(text: str) -> SplitText:
 def _without_tags(text: str) -> tuple[str, str]:
     said: list[str] = []
     thought: list[str] = []
-    place = 0
+    position = 0
     inside = found = False
     for tag in _TAG.finditer(text):
-        piece = text[place : tag.start()]
-        place = tag.end()
+        piece = text[position : tag.start()]
+        position = tag.end()
         if inside:
             thought.append(piece)
         elif tag["close"] is not None:
-            # Its opening tag is missing: all that was said so far was thought.
+            # Its opening tag is missing: all of the text so far was thought.
             thought += [*said, piece]
             said = []
         else:
@@ -80,9 +80,9 @@ def _without_tags(text: str) -> tuple[str, str]:
         found = True
     if not found:
         return text, ""
-    (thought if inside else said).append(text[place:])
-    kept = "\n".join(part for piece in thought if (part := piece.strip()))
-    return _ANSWER.sub("", "".join(said)).strip(), kept
+    (thought if inside else said).append(text[position:])
+    thoughts = "\n".join(part for piece in thought if (part := piece.strip()))
+    return _ANSWER.sub("", "".join(said)).strip(), thoughts
 
 
 def _channels(text: str) -> SplitText:
@@ -90,12 +90,12 @@ def _channels(text: str) -> SplitText:
         text = _BARE_CALL.sub(r"\1<|message|>", _with_tokens(text))
     if "<|channel|>" not in text and "<|message|>" not in text:
         return SplitText(text)
-    reader = _Channels()
+    reader = _ChannelReader()
     pieces = _TOKEN.split(text)
     reader.first(pieces[0], pieces[1] if len(pieces) > 1 else "")
-    for place in range(1, len(pieces), 2):
-        after = pieces[place + 2] if place + 2 < len(pieces) else ""
-        reader.add(pieces[place], pieces[place + 1], after)
+    for position in range(1, len(pieces), 2):
+        after = pieces[position + 2] if position + 2 < len(pieces) else ""
+        reader.add(pieces[position], pieces[position + 1], after)
     return reader.spoken()
 
 
@@ -108,7 +108,7 @@ def _with_tokens(text: str) -> str:
     )
 
 
-class _Channels:
+class _ChannelReader:
     """Reads Harmony's tokens one by one; a message ends with any token that cannot be in it."""
 
     def __init__(self) -> None:
@@ -119,14 +119,14 @@ class _Channels:
         self._header = self._channel = self._body = ""
 
     def first(self, piece: str, token: str) -> None:
-        """What comes before the first token: a header without its start, or words."""
+        """Read the text before the first token: a header without its start, or an answer."""
         if token == "message" or (token and _HEADER.match(piece)):
             self._header = piece
         else:
             self._texts.append(piece)
 
     def add(self, token: str, piece: str, after: str) -> None:
-        """One token, what follows it, and the name of the token after that."""
+        """Read one token, the text after it, and the name of the next token."""
         if token == "message":
             self._body = piece
         elif token == "constrain":
@@ -149,7 +149,7 @@ class _Channels:
                 self._texts.append(piece)
 
     def spoken(self) -> SplitText:
-        """All that was read."""
+        """Everything that was read."""
         self._end()
         return SplitText(
             "\n".join(part for piece in self._texts if (part := piece.strip())),
@@ -163,7 +163,7 @@ class _Channels:
         role = self._header.split()[0] if self._header.strip() else ""
         if self._body or recipient:
             if role.startswith(("functions", "tool", "system", "user")):
-                # The model wrote the part of another: that is its fancy, not an answer.
+                # The model wrote the message of another role: it made that up.
                 self._thoughts.append(self._body)
             elif recipient and recipient[1] not in _NOT_TOOLS:
                 if self._channel == "analysis":

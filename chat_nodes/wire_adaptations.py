@@ -48,9 +48,9 @@ _SCHEMA = re.compile(
 )
 
 
-def missing_field(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+def missing_field(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
     """A field of the history that the provider wants back."""
-    if not sent.has_calls or not _MISSING.search(refusal.text):
+    if not refused.has_calls or not _MISSING.search(refusal.text):
         return None
     dropped = dialect.wire.dropped_fields
     for name in (REASONING, "extra_content", "reasoning_details", "thought_signature"):
@@ -58,8 +58,10 @@ def missing_field(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> A
             continue
         # The signature travels inside `extra_content`.
         field = "extra_content" if name == "thought_signature" else name
-        kept = tuple(f for f in dropped if f not in (field, ALL_FIELDS))
-        changes: dict[str, object] = {"dropped_fields": kept} if kept != dropped else {}
+        still_dropped = tuple(f for f in dropped if f not in (field, ALL_FIELDS))
+        changes: dict[str, object] = (
+            {"dropped_fields": still_dropped} if still_dropped != dropped else {}
+        )
         if name == REASONING and not dialect.wire.empty_reasoning:
             changes["empty_reasoning"] = True
         if changes:
@@ -67,9 +69,9 @@ def missing_field(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> A
     return None
 
 
-def refused_field(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+def refused_field(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
     """A field of the history that the provider does not take."""
-    fields = set(sent.provider_fields)
+    fields = set(refused.provider_fields)
     if dialect.wire.empty_reasoning:
         fields.add(REASONING)
     in_history = any(path.startswith("messages") for path in refusal.params)
@@ -77,7 +79,7 @@ def refused_field(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> A
     for name in sorted(fields, key=len, reverse=True):
         by_path = any(path.split(".")[-1] == dotted(name) for path in refusal.params)
         by_words = is_in_words(name, refusal.text) and _UNSUPPORTED.search(refusal.text)
-        if not (by_path or by_words) or (name in sent.options and not in_history):
+        if not (by_path or by_words) or (name in refused.options and not in_history):
             continue
         changes: dict[str, object] = {"dropped_fields": (*dialect.wire.dropped_fields, name)}
         if name == REASONING:
@@ -87,46 +89,46 @@ def refused_field(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> A
     return None
 
 
-def tool_ids(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+def tool_ids(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
     """Ids of tool calls in a form that the provider does not take."""
     text = " ".join((refusal.text, *refusal.params, refusal.code))
     is_form = refusal.code == "3280" or (_TOOL_ID.search(text) and _ID_FORM.search(text))
-    if not (sent.has_calls and is_form) or _ID_LOST.search(text):
+    if not (refused.has_calls and is_form) or _ID_LOST.search(text):
         return None
     if dialect.wire.tool_ids == "short":
         return None
     return dialect.rewrite("ids", "tool call ids of nine characters", tool_ids="short")
 
 
-def content(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+def content(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
     """The content of an assistant message that has calls and no words."""
     text = refusal.text
     about = any(re.search(r"messages\b.*content", path) for path in refusal.params)
-    if not sent.has_calls or not (
+    if not refused.has_calls or not (
         about or re.search(r"\bcontents?\b|text blocks?|NoneType", text, _I)
     ):
         return None
     is_null = not _EMPTY.search(text) and _NULL.search(text)
-    if dialect.wire.content == "null" and is_null and "empty content" not in dialect.left:
+    if dialect.wire.content == "null" and is_null and "empty content" not in dialect.refused_forms:
         return dialect.rewrite("null content", 'content "" instead of null', content="empty")
-    if "null content" in dialect.left:
+    if "null content" in dialect.refused_forms:
         return None
     if dialect.wire.content == "empty" and _EMPTY.search(text):
         return dialect.rewrite("empty content", 'content null instead of ""', content="null")
     return None
 
 
-def system_role(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+def system_role(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
     """A system message that a model or its template does not take."""
-    if not sent.has_system or dialect.wire.system_as_user or not _SYSTEM.search(refusal.text):
+    if not refused.has_system or dialect.wire.system_as_user or not _SYSTEM.search(refusal.text):
         return None
     return dialect.rewrite("system", "the system message in the user's first", system_as_user=True)
 
 
-def schema(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+def schema(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
     """A keyword of the tools' schemas."""
     about = any(path.startswith(("tools", "functions")) for path in refusal.params)
-    if not sent.has_tools or not (about or _SCHEMA.search(refusal.text)):
+    if not refused.has_tools or not (about or _SCHEMA.search(refusal.text)):
         return None
     if dialect.wire.schema_keywords == "bare":
         return None

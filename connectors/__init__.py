@@ -1,1 +1,1 @@
-"""The connectors' room: venue feeds to topics, and a simulated exchange to feed them."""
+"""Connectors: venue feeds to topics, and a simulated exchange."""

@@ -1,7 +1,7 @@
-"""`arena connector coinbase|replay` and `arena exchange`: the flags and the words.
+"""`arena connector coinbase|replay` and `arena exchange`: their flags and help.
 
-What they do is in `connectors.coinbase` and `connectors.exchange`, loaded by the command that needs
-it.
+The implementations in `connectors.coinbase`, `connectors.lockstep` and `connectors.exchange` are
+loaded by the command that needs them.
 """
 
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ WS_URL = "wss://ws-feed.exchange.coinbase.com"
 REST_URL = "https://api.exchange.coinbase.com"
 PRODUCTS = ("BTC-USD", "FARTCOIN-USD", "SOL-USD")
 PRODUCTS_MAX = 60
-"""So many products still fit into one snapshot of at most a megabyte."""
+"""A snapshot of this many products still fits into a record of one megabyte."""
 INTERVAL_S = 60.0
 
 START_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
@@ -46,11 +46,11 @@ Prices = Annotated[
     ),
 ]
 LockStep = Annotated[
-    bool, typer.Option("--lock-step", help="The next snapshot comes when all agents have answered.")
+    bool, typer.Option("--lock-step", help="Publish a snapshot when all agents answered the last.")
 ]
 Agents = Annotated[
     list[str] | None,
-    typer.Option("--agents", help="Who must answer: comma-separated or the flag repeated."),
+    typer.Option("--agents", help="Agents to wait for: comma-separated or the flag repeated."),
 ]
 ReplaySeed = Annotated[
     int | None, typer.Option("--seed", help="Seed for synthetic prices, without files. [7]")
@@ -64,14 +64,15 @@ ReplayStart = Annotated[
     ),
 ]
 Snapshots = Annotated[
-    int | None, typer.Option("--snapshots", help="How many. [all that the files give]", min=1)
+    int | None,
+    typer.Option("--snapshots", help="Number of snapshots. [all that the files give]", min=1),
 ]
 Deadline = Annotated[
-    float, typer.Option("--deadline", help="Wall seconds an agent has for its turn.", min=0.1)
+    float, typer.Option("--deadline", help="Wall seconds that an agent has for a turn.", min=0.1)
 ]
 AgentsTimeout = Annotated[
     float,
-    typer.Option("--agents-timeout", help="Seconds to wait for all agents to come.", min=1.0),
+    typer.Option("--agents-timeout", help="Seconds to wait for all agents to start.", min=1.0),
 ]
 REPLAY_EXAMPLES = (
     "Example: arena connector replay --frames day.jsonl.zst --speed 10\n\n"
@@ -90,14 +91,18 @@ def coinbase(
         ),
     ] = None,
     more: Annotated[
-        list[str] | None, typer.Argument(metavar="[PRODUCT]...", help="Further product ids.")
+        list[str] | None, typer.Argument(metavar="[PRODUCT]...", help="More product ids.")
     ] = None,
     min_interval: Interval = INTERVAL_S,
-    ws_url: Annotated[str, typer.Option("--ws-url", help="The venue's feed.")] = WS_URL,
-    rest_url: Annotated[str, typer.Option("--rest-url", help="The venue's REST API.")] = REST_URL,
+    ws_url: Annotated[
+        str, typer.Option("--ws-url", help="URL of the venue's WebSocket feed.")
+    ] = WS_URL,
+    rest_url: Annotated[
+        str, typer.Option("--rest-url", help="URL of the venue's REST API.")
+    ] = REST_URL,
     record: Annotated[
         Path | None,
-        typer.Option("--record", help="Keep each raw frame in this file (.jsonl, .gz, .zst)."),
+        typer.Option("--record", help="Write each raw frame to this file (.jsonl, .gz, .zst)."),
     ] = None,
     frames: Annotated[
         Path | None, typer.Option("--frames", help="Read this recording instead of the venue.")
@@ -111,8 +116,8 @@ def coinbase(
 ) -> None:
     """Publish Coinbase Exchange prices: tickers at once, a snapshot every --min-interval.
 
-    Needs no key. A recording is published as fast as it can be read; `arena connector replay` has
-    a pace.
+    Needs no API key. A recording is published as fast as it can be read; `arena connector replay`
+    can keep its pace.
     """
     if print_:
         if frames is None:
@@ -149,11 +154,11 @@ def replay(
     ] = 1.0,
     products: Annotated[
         list[str] | None,
-        typer.Option("--products", help="Only these; with --prices one per file. [all]"),
+        typer.Option("--products", help="Product ids; with --prices one per file. [all]"),
     ] = None,
     more: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PRODUCT|FILE]...", help="Further product ids or price files."),
+        typer.Argument(metavar="[PRODUCT|FILE]...", help="More product ids or price files."),
     ] = None,
     min_interval: Interval = INTERVAL_S,
     lock_step: LockStep = False,
@@ -169,18 +174,18 @@ def replay(
 ) -> None:
     """Publish recorded prices: frames of the feed at a pace, or candles in step with the agents.
 
-    In lock-step market time moves on when every agent has answered the last snapshot or its
-    deadline has passed; the snapshots are the same in every run. Killed and started again it goes
-    on where it was, and it ends by itself.
+    In lock-step, market time advances when every agent has answered the last snapshot or its
+    deadline has passed; the snapshots are the same in every run. A replay that was killed continues
+    where it stopped when it is started again, and exits after the last snapshot.
     """
     settings = _settings(bootstrap_servers, log_level)
     if lock_step == (frames is not None):
-        raise UsageError("what is to be replayed?", remedy="give one of --frames and --lock-step")
+        raise UsageError("nothing to replay", remedy="give either --frames or --lock-step")
     files, ids = _files(prices, more)
     if frames is not None:
         _run_playback(settings, frames, min_interval, speed, _products(products, ids))
         return
-    from connectors.lockstep.conductor import Waits
+    from connectors.lockstep.lockstep_publisher import LockstepTimeouts
     from connectors.lockstep.run import LockstepOptions, run_lockstep
 
     options = LockstepOptions(
@@ -191,14 +196,14 @@ def replay(
         start=_utc(start),
         interval_s=min_interval,
         snapshots=snapshots,
-        waits=Waits(deadline, agents_timeout),
+        timeouts=LockstepTimeouts(deadline, agents_timeout),
     )
     run_lockstep(settings, options)
 
 
 def exchange(
     port: Annotated[
-        int, typer.Option("--port", help="Port on 127.0.0.1; 0 is any free one.", min=0, max=65535)
+        int, typer.Option("--port", help="Port on 127.0.0.1; 0 for a free one.", min=0, max=65535)
     ] = 8765,
     products: Annotated[
         list[str] | None,
@@ -206,7 +211,7 @@ def exchange(
     ] = None,
     more: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PRODUCT|FILE]...", help="Further product ids or price files."),
+        typer.Argument(metavar="[PRODUCT|FILE]...", help="More product ids or price files."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed for the synthetic prices.")] = 7,
     speed: Annotated[
@@ -221,19 +226,22 @@ def exchange(
         Path | None,
         typer.Option(
             "--state",
-            help="Keep venue time in FILE: started again with it, the market goes on.",
+            help="Keep venue time in FILE; a restart with it continues the market.",
             metavar="FILE",
         ),
     ] = None,
     faults: Annotated[
         list[str] | None,
-        typer.Option("--faults", help="Such as stall:at=30,seconds=20 or close:at=60,code=1012."),
+        typer.Option(
+            "--faults",
+            help="Faults such as stall:at=30,seconds=20 or close:at=60,code=1012.",
+        ),
     ] = None,
     log_level: LogLevel = None,
 ) -> None:
     """Run a simulated exchange that speaks Coinbase Exchange's WebSocket and REST protocols.
 
-    Prints where it listens as one JSON line. It ends by itself when its price files do.
+    Prints its addresses as one JSON line. It exits when its price files end.
 
     Example: arena exchange --port 0 --speed 60
     """
@@ -266,22 +274,22 @@ def _settings(bootstrap_servers: str | None, log_level: str | None) -> Settings:
 
 
 def _files(prices: list[Path] | None, more: list[str] | None) -> tuple[tuple[Path, ...], list[str]]:
-    """Price files out of the flag and the arguments, and the arguments that are none."""
+    """Price files from the flag and the arguments, and the other arguments."""
     words = [Path(word) for word in more or () if word.lower().endswith(SUFFIXES)]
     ids = [word for word in more or () if not word.lower().endswith(SUFFIXES)]
     return (*(prices or ()), *words), ids
 
 
 def _utc(moment: datetime | None) -> datetime | None:
-    """A time as it was typed, in UTC where no zone was named."""
+    """A time from a flag, in UTC if it has no zone."""
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
 def _products(products: list[str] | None, more: list[str] | None) -> tuple[str, ...]:
-    """Product ids out of flags and arguments, in order, once each.
+    """Product ids from flags and arguments, in order, once each.
 
     Raises:
-        UsageError: An id that cannot be one, or too many.
+        UsageError: An id is invalid, or there are too many.
     """
     from connectors.coinbase.protocol import PRODUCT_ID
 
@@ -289,9 +297,9 @@ def _products(products: list[str] | None, more: list[str] | None) -> tuple[str, 
     unique = tuple(dict.fromkeys(word.strip().upper() for word in listed if word.strip()))
     for product_id in unique:
         if not PRODUCT_ID.fullmatch(product_id):
-            raise UsageError(f"{product_id!r} is no product id", remedy="write BTC-USD")
+            raise UsageError(f"{product_id!r} is not a product id", remedy="write BTC-USD")
     if len(unique) > PRODUCTS_MAX:
-        raise UsageError(f"{len(unique)} products", remedy=f"at most {PRODUCTS_MAX}")
+        raise UsageError(f"too many products: {len(unique)}", remedy=f"at most {PRODUCTS_MAX}")
     return unique
 
 

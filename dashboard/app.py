@@ -19,7 +19,7 @@ from arena.bus.base import Bus
 from arena.bus.stall import watch_readers
 from arena.clock import Clock
 from arena.errors import BrokerUnavailable
-from arena.kept import KeptFile
+from arena.fold_checkpoint import KeptFile
 from arena.settings import Settings
 from dashboard.feeds import Feeds
 from dashboard.frame import build_frame

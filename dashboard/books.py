@@ -13,7 +13,7 @@ from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.checkpoint import attested_image
 from arena.errors import BrokenLog
-from arena.passed_over import PassedOver
+from arena.pass_overs import PassedOver
 from dashboard.history import EquityCurve, Fill
 
 # Any: an event is decoded JSON; its shape is `arena.messages.account`.

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from arena import logs
-from arena.commands.where import Prefix, Run, find_arena
+from arena.atomic_files import require_writable
 from arena.errors import UsageError
-from arena.written import require_writable
+from arena.options import Prefix, Run
+from arena.run_lookup import find_arena
 
 Picture = Annotated[
     Path | None,

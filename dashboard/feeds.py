@@ -16,10 +16,10 @@ from arena import topics
 from arena.broker_clock import BrokerClock
 from arena.bus.base import Bus, LogReader, Record, Start
 from arena.clock import Clock
+from arena.clock_skew import broker_now
 from arena.errors import Malformed
-from arena.kept import KeptFile, Places, disprove_shards, resume, uncollected
-from arena.passed_over import PassedOver, read_passed_over
-from arena.skew import broker_now
+from arena.fold_checkpoint import KeptFile, Places, disprove_shards, resume, uncollected
+from arena.pass_overs import PassedOver, read_passed_over
 from dashboard.kept import pack_view, unpack_view
 from dashboard.rows import Link
 from dashboard.view import KEPT, RECENT, RECENT_S, WINDOWS, ArenaView

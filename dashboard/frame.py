@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 from arena.account_state import Account
+from arena.agent_health import Dead
 from arena.currency import cash_digits
 from arena.messages import Evaluation, LeaderboardRow, Turn
 from arena.money import PriceUnits, notional_units, to_units, unit_cost
-from arena.vitals import Dead
 from dashboard.books import Event
 from dashboard.halts import HaltRow
 from dashboard.history import thin, value_before
@@ -114,7 +114,7 @@ def _ranking(
 
 
 def _dead(view: ArenaView, name: str) -> Dead | None:
-    """Why an agent is not ranked, as `arena.vitals` and the judge see it; None if it is alive."""
+    """Why an agent is not ranked, as the judge sees it too; None if it is alive."""
     turns = view.turns.agents.get(name)
     if turns is None:
         return None

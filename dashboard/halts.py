@@ -6,8 +6,8 @@ from datetime import datetime
 from pydantic import JsonValue
 from rich.text import Text
 
+from arena.kill_switch import EVERYBODY, HALTED_COUNT, Switch
 from arena.messages import Heartbeat
-from arena.switch import EVERYBODY, HALTED_COUNT, Switch
 from dashboard import text
 from dashboard.grid import fit
 from dashboard.palette import ALARM

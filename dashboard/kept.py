@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from arena.account_state import Position
 from arena.checkpoint import pack_shard, unpack_shard
 from arena.errors import Malformed
-from arena.kept import Place, Places
+from arena.fold_checkpoint import Place, Places
 from arena.messages import MarketSnapshot, Message, Turn
-from arena.wide import pack_wide, unpack_wide
+from arena.wide_integers import pack_wide, unpack_wide
 from dashboard.calls import Call, Spending
 from dashboard.history import EquityCurve, Fill, Holdings, Point
 from dashboard.market import Mark

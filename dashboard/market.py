@@ -9,7 +9,7 @@ from datetime import datetime
 
 from arena.messages import MarketSnapshot, Ticker
 from arena.money import PriceUnits, price_or_none
-from arena.terms import restriction
+from arena.trading_modes import restriction
 
 PRODUCTS_MAX = 1_000
 """Products that are kept; a venue lists fewer."""

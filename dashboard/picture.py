@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from arena.written import write_whole
+from arena.atomic_files import write_whole
 from dashboard.screen import Screen
 
 FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)

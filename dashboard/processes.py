@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from arena.living import FEED_DOWN
+from arena.clock_skew import SkewFold, by_broker_clock
+from arena.liveness import FEED_DOWN
 from arena.messages import Heartbeat
-from arena.skew import SkewFold, by_broker_clock
 
 STALE_AFTER_INTERVALS = 3
 INTERVAL_S = 5.0

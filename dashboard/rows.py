@@ -8,10 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from arena.agent_health import Dead
 from arena.currency import DEFAULT_CURRENCY
 from arena.messages import LeaderboardRow
 from arena.money import PriceUnits
-from arena.vitals import Dead
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from arena.agent_health import Dead
 from arena.money import decimal_text, from_units, to_digits, units_text
 from arena.plural import counted
-from arena.vitals import Dead
 from dashboard import text
 from dashboard.feed import feed_words
 from dashboard.frame import Frame, build_frame

@@ -15,7 +15,7 @@ from arena.money import (
     to_digits,
     units_text,
 )
-from arena.visible import visible
+from arena.visible_text import visible
 
 CLEAN_CHARS_MAX = 20_000
 NO_VALUE = "-"

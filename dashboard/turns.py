@@ -7,8 +7,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from arena.agent_health import Vital, is_decision
 from arena.messages import Turn, TurnStarted
-from arena.vitals import Vital, is_decision
 from dashboard.window import Window
 
 TURNS_WINDOW = 4_000

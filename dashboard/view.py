@@ -10,7 +10,7 @@ from arena import topics
 from arena.bus.base import Record
 from arena.currency import DEFAULT_CURRENCY
 from arena.errors import Malformed
-from arena.living import heartbeat_in
+from arena.liveness import heartbeat_in
 from arena.messages import (
     AgentSpec,
     Evaluation,

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from arena import logs
+from arena.messages import Evaluation
 from arena.options import Prefix, Run, Servers
 from arena.run_lookup import find_arena
-from arena.messages import Evaluation
 from arena.visible_text import visible_json
 
 

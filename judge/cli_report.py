@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arena.run_lookup import say
 from arena.errors import EXIT_NO, UsageError
+from arena.run_lookup import say
 from arena.runs import KNOWN_MAX, MANIFEST, SPEC_FILE, newest_first, run_directories
 from arena.toml_files import read_toml
 from arena.visible_text import laid_out

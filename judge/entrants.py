@@ -18,8 +18,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from arena.messages import DeadEntry
 from arena.agent_health import Dead
+from arena.messages import DeadEntry
 from judge.cells import Entrant as Entrant
 from judge.cells import entrants_of as entrants_of
 from judge.cells import gone_notes

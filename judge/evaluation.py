@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from arena import ids
-from arena.model_cutoffs import cutoff_warning
 from arena.messages import Claim, Detectable, Evaluation, LeaderboardRow
+from arena.model_cutoffs import cutoff_warning
 from judge.claims import ClaimRecord
 from judge.design import SeedSupport, design_gains, design_text
 from judge.entrants import ComparedField

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from arena.messages import DeadEntry, Evaluation, LeaderboardRow
 from arena.agent_health import Dead
+from arena.messages import DeadEntry, Evaluation, LeaderboardRow
 from judge.claim_history import ClaimHistory, SeasonAfter, alpha_of, truncated
 from judge.entrants import ComparedField, ComparedWindow, Entrant, compared_field, entrant_returns
 from judge.evaluation import SeasonStatistics, StatisticsOptions, evaluation_id, make_evaluation

@@ -6,8 +6,8 @@ it. Without a plan that part would never grow again, however long the others sti
 
 from collections.abc import Sequence
 
-from arena.messages import DeadEntry
 from arena.agent_health import Dead
+from arena.messages import DeadEntry
 from judge.formatting import utc_text
 from judge.season.dead_entries import unranked_entry
 from judge.season.types import Entry, Season

@@ -11,8 +11,8 @@ from math import log
 
 import numpy as np
 
-from arena.messages import DeadEntry
 from arena.agent_health import Dead
+from arena.messages import DeadEntry
 from judge.formatting import utc_text
 from judge.season.dead_entries import unranked_entry
 from judge.season.types import EQUITY_FLOOR, EQUITY_FLOOR_SHARE, FloatArray, Season

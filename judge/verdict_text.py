@@ -6,8 +6,8 @@ true difference would have had to be to be found.
 
 from collections.abc import Sequence
 
-from arena.messages import Claim, DeadEntry, Detectable, Evaluation, LeaderboardRow
 from arena.agent_health import short_cause
+from arena.messages import Claim, DeadEntry, Detectable, Evaluation, LeaderboardRow
 from judge.claim_text import (
     claims_held,
     claims_in_doubt,

@@ -1,8 +1,8 @@
 """An amount in the books: whole units and the rest in 10^-8, in two columns of 64 bits. Pure.
 
-One column of units of 10^-8 would end at 92 billion; a position of a meme coin is ten trillion. Two
-integers hold 9.2 * 10^18 units of anything, and both engines sum them exactly: the whole part in
-two halves, because a sum of SQLite has 64 bits and refuses to go beyond.
+One 64-bit column of units of 10^-8 would hold only 92 billion; a position in a meme coin can be ten
+trillion. Two integers hold 9.2 * 10^18 units, and both engines sum them exactly: the whole part is
+summed in two halves, because a sum in SQLite is limited to 64 bits.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,8 @@ WHOLE, REST = "_whole", "_e8"
 INT64_MAX = 2**63 - 1
 AMOUNT_MAX = INT64_MAX * SCALE
 """The largest amount that a pair of columns holds, in units of 10^-8."""
-HALF = 10**9
+SUM_SPLIT = 10**9
+"""Whole units are summed as multiples of this and the remainder."""
 
 _Value = int | str | bytes | None
 
@@ -26,7 +27,7 @@ _Value = int | str | bytes | None
 def amount_columns(
     whole_type: TypeEngine[int], *names: str, nullable: bool = False
 ) -> Iterator[SchemaItem]:
-    """The pair of columns of each amount, with its bound."""
+    """Return the pair of columns of each amount, with a check of its bounds."""
     for name in names:
         yield Column(f"{name}{WHOLE}", whole_type, nullable=nullable)
         yield Column(f"{name}{REST}", Integer, nullable=nullable)
@@ -35,12 +36,12 @@ def amount_columns(
 
 
 def split(units: int) -> tuple[int, int]:
-    """Units of 10^-8 as whole units and the rest: -1 is -1 whole and 99,999,999."""
+    """Split units of 10^-8 into whole units and the rest: -1 is -1 whole and 99,999,999."""
     return divmod(units, SCALE)
 
 
 def split_or_null(units: int | None) -> tuple[int | None, int | None]:
-    """The same; what is unknown is NULL in both columns."""
+    """Like `split`; None, an unknown amount, is NULL in both columns."""
     return (None, None) if units is None else divmod(units, SCALE)
 
 
@@ -50,18 +51,18 @@ def pair(table: FromClause, name: str) -> tuple[ColumnElement[int], ColumnElemen
 
 
 def sum_columns(table: FromClause, name: str) -> tuple[ColumnElement[int], ...]:
-    """Three sums that make one without an overflow: `total` puts them together."""
+    """Return three sums that cannot overflow; `total` combines them."""
     whole, rest = pair(table, name)
-    return func.sum(whole // HALF), func.sum(whole % HALF), func.sum(rest)
+    return func.sum(whole // SUM_SPLIT), func.sum(whole % SUM_SPLIT), func.sum(rest)
 
 
 def total(high: int | None, low: int | None, rest: int | None) -> int:
-    """The sum in units of 10^-8 of its three parts; nothing sums to zero."""
-    return (int(high or 0) * HALF + int(low or 0)) * SCALE + int(rest or 0)
+    """Combine three sums into units of 10^-8; None counts as zero."""
+    return (int(high or 0) * SUM_SPLIT + int(low or 0)) * SCALE + int(rest or 0)
 
 
 def field_widths(table: Table) -> list[tuple[str, int]]:
-    """The columns of a table as people name them, and of how many columns each is made."""
+    """Return the name of each value in a table, and the number of columns that hold it."""
     found: list[tuple[str, int]] = []
     for column in table.columns:
         if column.name.endswith(WHOLE):
@@ -72,11 +73,11 @@ def field_widths(table: Table) -> list[tuple[str, int]]:
 
 
 def join_amounts(widths: Iterable[int], row: Iterable[object]) -> tuple[_Value, ...]:
-    """A row in which each pair of columns is one amount, and an exact decimal its plain text.
+    """Return a row with each pair of columns joined to one amount, and decimals as plain text.
 
     Args:
-        widths: Of how many columns each value is made.
-        row: As it was read.
+        widths: The number of columns of each value.
+        row: The row as it was read.
     """
     values = iter(row)
     return tuple(

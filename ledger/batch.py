@@ -1,4 +1,4 @@
-"""Rows that belong in one transaction, and how far they bring the books. Pure."""
+"""The rows of one transaction, and the offsets that the books have reached after it. Pure."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,10 +17,11 @@ class BookedOffset(NamedTuple):
     """How far one partition is in the books: a row of `progress`.
 
     Attributes:
-        next_offset: Of the record that comes next.
-        head_offset: Of the last event that counted, in other topics of the last record; -1 if
-            there is none, or if it is not known.
-        head: The chain's digest there, in other topics the SHA-256 of the record; "" without one.
+        next_offset: The offset of the next record to read.
+        head_offset: The offset of the last event that counted (in other topics: of the last
+            record); -1 if there is none, or if it is not known.
+        head: The digest of the chain at that event (in other topics: the SHA-256 of that record);
+            "" if there is none.
     """
 
     next_offset: int
@@ -30,14 +31,14 @@ class BookedOffset(NamedTuple):
 
 @dataclass(slots=True)
 class RowBatch:
-    """What one transaction adds.
+    """What one transaction writes.
 
     Attributes:
-        rows: Per table, in the columns' order. An entry comes before its journal row.
-        before: Where the partitions stand in the books now; None where they were never read.
-        after: Where they will stand.
-        folds: Packed shards to keep: (next offset, bytes) by shard.
-        records: How many records it stands for.
+        rows: Rows per table, in the order of its columns. Entries come before their journal row.
+        before: The booked offset of each partition before this batch; None if it was never read.
+        after: The booked offset of each partition after this batch.
+        folds: Packed shards to store: (next offset, bytes) by shard.
+        records: The number of records that the rows come from.
     """
 
     rows: dict[Table, list[Row]] = field(
@@ -48,7 +49,9 @@ class RowBatch:
     folds: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     records: int = 0
 
-    def move(self, part: TopicPartition, before: BookedOffset | None, after: BookedOffset) -> None:
-        """Note that a partition was read on."""
+    def advance(
+        self, part: TopicPartition, before: BookedOffset | None, after: BookedOffset
+    ) -> None:
+        """Note that a partition was read further."""
         self.before.setdefault(part, before)
         self.after[part] = after

@@ -1,39 +1,39 @@
-"""`arena ledger` keeps the books and prints what they say."""
+"""`arena ledger`: keeps the books and prints them."""
 
 import json
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arena.commands.where import AsJson, Prefix, Run, Servers, say
+from arena.atomic_files import write_whole
 from arena.errors import EXIT_NO, ArenaError
 from arena.node import Node, run_node
+from arena.options import AsJson, Prefix, Run, Servers
 from arena.plural import counted
+from arena.run_lookup import say
 from arena.settings import Settings
-from arena.written import write_whole
 from ledger.locate import (
     books_in,
     books_of,
     exported_ends,
     find_books,
-    named_with_books,
-    opened,
+    open_read_only,
+    run_path_with_books,
 )
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from arena.bus.base import Bus
-    from arena.commands.where import Where
+    from arena.run_lookup import Where
     from ledger.statements import Sheet
 
-SHOWN = 50
+ROWS_SHOWN = 50
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,14 +46,14 @@ Books = Annotated[
     str | None,
     typer.Option(
         "--database",
-        help="Where the books lie, without a password. [DATABASE_URL, else below ARENA_HOME]",
+        help="Address of the books, without a password. [DATABASE_URL, else in ARENA_HOME]",
     ),
 ]
 Csv = Annotated[Path | None, typer.Option("--csv", help="Write CSV to this file.")]
 Parquet = Annotated[Path | None, typer.Option("--parquet", help="Write Parquet to this file.")]
 
 
-class Form(StrEnum):
+class ExportFormat(StrEnum):
     """The formats of `arena ledger export`."""
 
     PARQUET = "parquet"
@@ -62,7 +62,7 @@ class Form(StrEnum):
 
 Limit = Annotated[
     int | None,
-    typer.Option(min=1, help=f"The newest so many rows. [table: {SHOWN}, else all]"),
+    typer.Option(min=1, help=f"Only the newest N rows. [table: {ROWS_SHOWN}, else all]"),
 ]
 
 
@@ -73,9 +73,9 @@ def run(
     servers: Servers = None,
     prefix: Prefix = None,
 ) -> None:
-    """Keep the books: post what the account log says, until stopped.
+    """Keep the books: post the account log to the database, until stopped.
 
-    Run it twice and one stands by. A database that is full or gone is waited for.
+    A second process waits as a standby. If the database is full or down, it waits.
     """
     from arena.ids import check_name
 
@@ -101,12 +101,12 @@ def balances(
     parquet: Parquet = None,
     run_name: Run = None,
 ) -> None:
-    """Every account with its balance."""
+    """Print every account with its balance."""
     from ledger.statements import balance_sheet
 
-    with reading(database, prefix, run_name) as connection:
+    with read_books(database, prefix, run_name) as connection:
         sheet = balance_sheet(connection)
-    put(sheet, as_json=as_json, csv=csv, parquet=parquet)
+    output_sheet(sheet, as_json=as_json, csv=csv, parquet=parquet)
 
 
 @app.command("trial-balance", epilog="Example: arena ledger trial-balance")
@@ -118,12 +118,12 @@ def trial_balance(
     parquet: Parquet = None,
     run_name: Run = None,
 ) -> None:
-    """Debits and credits of every account; exit code 1 where a unit does not sum to zero."""
+    """Print debits and credits of every account; exit code 1 if a unit does not sum to zero."""
     from ledger import statements
 
-    with reading(database, prefix, run_name) as connection:
+    with read_books(database, prefix, run_name) as connection:
         sheet, balanced = statements.trial_balance(connection)
-    put(sheet, as_json=as_json, csv=csv, parquet=parquet)
+    output_sheet(sheet, as_json=as_json, csv=csv, parquet=parquet)
     if not balanced:
         sys.exit(EXIT_NO)
 
@@ -138,17 +138,17 @@ def journal(
     parquet: Parquet = None,
     run_name: Run = None,
 ) -> None:
-    """The newest journal rows with their entries, oldest first."""
+    """Print the newest journal rows with their entries, oldest first."""
     from ledger.statements import journal_sheet
 
-    with reading(database, prefix, run_name) as connection:
-        sheet = journal_sheet(connection, limit or _shown(as_json, csv, parquet))
-    put(sheet, as_json=as_json, csv=csv, parquet=parquet)
+    with read_books(database, prefix, run_name) as connection:
+        sheet = journal_sheet(connection, limit or _rows_shown(as_json, csv, parquet))
+    output_sheet(sheet, as_json=as_json, csv=csv, parquet=parquet)
 
 
 @app.command(epilog="Example: arena ledger statement momentum --limit 20")
 def statement(
-    agent: Annotated[str, typer.Argument(help="Whose accounts.")],
+    agent: Annotated[str, typer.Argument(help="Name of the agent.")],
     database: Books = None,
     prefix: Prefix = None,
     limit: Limit = None,
@@ -157,12 +157,12 @@ def statement(
     parquet: Parquet = None,
     run_name: Run = None,
 ) -> None:
-    """What came into and went out of an agent's accounts; exit code 1 where it has none."""
+    """Print all entries in an agent's accounts; exit code 1 if it has no account."""
     from ledger import statements
 
-    with reading(database, prefix, run_name) as connection:
-        sheet = statements.statement(connection, agent, limit or _shown(as_json, csv, parquet))
-    put(sheet, as_json=as_json, csv=csv, parquet=parquet)
+    with read_books(database, prefix, run_name) as connection:
+        sheet = statements.statement(connection, agent, limit or _rows_shown(as_json, csv, parquet))
+    output_sheet(sheet, as_json=as_json, csv=csv, parquet=parquet)
     if not sheet.rows:
         raise ArenaError(
             f"the books hold no account of {agent!r}", remedy="`arena ledger balances` lists them"
@@ -171,7 +171,7 @@ def statement(
 
 @app.command(epilog="Example: arena ledger fills --limit 20")
 def fills(
-    agent: Annotated[str | None, typer.Option(help="Only this agent's.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Only fills of this agent.")] = None,
     database: Books = None,
     prefix: Prefix = None,
     limit: Limit = None,
@@ -180,28 +180,30 @@ def fills(
     parquet: Parquet = None,
     run_name: Run = None,
 ) -> None:
-    """The newest fills, oldest first; files and JSON hold every column."""
+    """Print the newest fills, oldest first; files and JSON have every column."""
     from ledger.statements import FILLS_SHOWN, fills_sheet
 
-    short = _shown(as_json, csv, parquet)
-    with reading(database, prefix, run_name) as connection:
+    short = _rows_shown(as_json, csv, parquet)
+    with read_books(database, prefix, run_name) as connection:
         sheet = fills_sheet(connection, agent, limit or short, FILLS_SHOWN if short else None)
-    put(sheet, as_json=as_json, csv=csv, parquet=parquet)
+    output_sheet(sheet, as_json=as_json, csv=csv, parquet=parquet)
 
 
 @app.command(epilog="Example: arena ledger export books --format csv")
 def export(
-    folder: Annotated[Path, typer.Argument(help="Is made where it is not there.")],
-    form: Annotated[Form, typer.Option("--format", help="Format of the files.")] = Form.PARQUET,
+    folder: Annotated[Path, typer.Argument(help="Output folder; created if missing.")],
+    form: Annotated[
+        ExportFormat, typer.Option("--format", help="Format of the files.")
+    ] = ExportFormat.PARQUET,
     database: Books = None,
     prefix: Prefix = None,
     as_json: AsJson = False,
     run_name: Run = None,
 ) -> None:
-    """Write every table of the books to a folder, one file each, all of the same moment."""
+    """Write every table of the books to a folder, one file each, from one consistent view."""
     from ledger.table_export import export_tables
 
-    with reading(database, prefix, run_name) as connection:
+    with read_books(database, prefix, run_name) as connection:
         written = export_tables(connection, folder, form.value)
     if as_json:
         print(json.dumps({"folder": str(folder), "rows": written}))
@@ -218,40 +220,42 @@ def rebuild(
     as_json: AsJson = False,
     run_name: Run = None,
 ) -> None:
-    """Make the books anew from the log, compare them with the old ones, and use the new ones.
+    """Rebuild the books from the log, compare them with the old ones, and use the new ones.
 
-    Exit code 1 where the old books held something else; they are kept aside.
+    Exit code 1 if the old books differ. The old books are kept under another name.
     """
-    from arena.commands.progress import draw_progress
-    from arena.commands.where import find_arena
     from arena.node import run_async
+    from arena.progress_bars import draw_progress
+    from arena.run_lookup import find_arena
 
-    named = named_with_books(database, servers, prefix, run_name)
+    named = run_path_with_books(database, servers, prefix, run_name)
     with find_arena(servers, prefix, named, offline=True) as where, draw_progress() as progress:
         location = books_in(where.settings, where.directory, database)
 
         async def work() -> None:
-            from ledger.rebuild import rebuild as make_anew
+            from ledger.rebuild import rebuild as rebuild_books
 
-            async with bus_of(where) as bus:
-                made = await make_anew(bus, where.settings, location, progress)
+            async with connected_bus(where) as bus:
+                result = await rebuild_books(bus, where.settings, location, progress)
             if as_json:
-                print(json.dumps(asdict(made) | {"same": made.same}))
+                print(json.dumps(result.document()))
             else:
-                print(f"{made.events:,} events, {made.postings:,} postings: {location}")
-                print(f"digest     {made.digest}")
-                if made.old_digest:
-                    print(f"before     {made.old_digest}  {'same' if made.same else 'DIFFERENT'}")
-                    print(f"kept aside {made.kept}")
-            if not made.same:
+                print(f"{result.events:,} events, {result.postings:,} postings: {location}")
+                print(f"digest     {result.digest}")
+                if result.old_digest:
+                    print(
+                        f"before     {result.old_digest}  {'same' if result.same else 'DIFFERENT'}"
+                    )
+                    print(f"kept as    {result.old_kept_at}")
+            if not result.same:
                 sys.exit(EXIT_NO)
 
         run_async(work)
 
 
 @asynccontextmanager
-async def bus_of(where: "Where") -> "AsyncIterator[Bus]":
-    """A connected bus to what a command reads."""
+async def connected_bus(where: "Where") -> "AsyncIterator[Bus]":
+    """Connect the bus that a command reads from."""
     bus = where.bus("arena-ledger")
     await bus.start()
     try:
@@ -261,25 +265,30 @@ async def bus_of(where: "Where") -> "AsyncIterator[Bus]":
 
 
 @contextmanager
-def reading(
+def read_books(
     database: str | None, prefix: str | None, run_name: str | None
 ) -> "Iterator[Connection]":
-    """One consistent view of the books a command means; says if an ended run's lack events."""
+    """Open one consistent view of the books; warn if the books of an ended run lack events."""
     from ledger.compare import behind_text, events_behind
     from ledger.posting import EVENTS
     from ledger.writer import booked_offsets_of
 
     ends = exported_ends(database, prefix, run_name).get(EVENTS, {})
-    with opened(books_of(database, prefix, run_name)) as books, books.reading() as connection:
-        positions = booked_offsets_of(connection)
-        booked = {number: at.next_offset for (t, number), at in positions.items() if t == EVENTS}
+    with (
+        open_read_only(books_of(database, prefix, run_name)) as books,
+        books.reading() as connection,
+    ):
+        booked_offsets = booked_offsets_of(connection)
+        booked = {
+            number: at.next_offset for (t, number), at in booked_offsets.items() if t == EVENTS
+        }
         if words := behind_text(events_behind(ends, booked)):
             say(words)
         yield connection
 
 
-def put(sheet: "Sheet", *, as_json: bool, csv: Path | None, parquet: Path | None) -> None:
-    """Print a sheet, or write it to the files that were asked for."""
+def output_sheet(sheet: "Sheet", *, as_json: bool, csv: Path | None, parquet: Path | None) -> None:
+    """Print a sheet, or write it to the requested files."""
     from ledger import render
 
     if csv is not None:
@@ -292,11 +301,11 @@ def put(sheet: "Sheet", *, as_json: bool, csv: Path | None, parquet: Path | None
     if as_json:
         print(render.as_json(sheet))
     elif csv is None and parquet is None:
-        from arena.commands.tables import print_table
+        from arena.tables import print_table
 
         columns = [(name, kind in ("amount", "count")) for name, kind in sheet.columns]
         print_table(columns, render.cells(sheet, grouped=True), remarks=sheet.remarks)
 
 
-def _shown(as_json: bool, csv: Path | None, parquet: Path | None) -> int | None:
-    return None if as_json or csv or parquet else SHOWN
+def _rows_shown(as_json: bool, csv: Path | None, parquet: Path | None) -> int | None:
+    return None if as_json or csv or parquet else ROWS_SHOWN

@@ -86,7 +86,7 @@ def verify(
     prefix: Prefix = None,
 ) -> None:
     """Check the invariants of the design on records, and say what was looked at and how much."""
-    from arena.commands.progress import draw_progress
+    from arena.progress_bars import draw_progress
     from ledger.audit.replay import replay as play_again
     from ledger.audit.sources import open_source
     from ledger.audit.verify import after_quiet, audit, check_bundle, lines
@@ -116,7 +116,7 @@ def replay(where: Where = None, as_json: AsJson = False, run: Run = None) -> Non
 
     The same prompts, requests, tool calls, account events and account hash, or exit code 1.
     """
-    from arena.commands.progress import draw_progress
+    from arena.progress_bars import draw_progress
     from ledger.audit.replay import replay as play_again
     from ledger.audit.sources import open_source
     from ledger.audit.verify import account_digest, after_quiet, result_document, result_lines
@@ -151,7 +151,7 @@ def export(
     prefix: Prefix = None,
 ) -> None:
     """Seal the records: Parquet per topic, a hash of every record, a chain, a signature."""
-    from arena.commands.progress import draw_progress
+    from arena.progress_bars import draw_progress
     from ledger.audit.seal import seal
     from ledger.audit.signing import Signer
     from ledger.audit.sources import open_source
@@ -216,7 +216,7 @@ def trace(
 
     With --random the one argument is the run or folder.
     """
-    from arena.commands.progress import draw_progress
+    from arena.progress_bars import draw_progress
     from ledger.audit.sources import open_source
     from ledger.audit.trace import trace as follow
     from ledger.audit.trace_format import document, lines

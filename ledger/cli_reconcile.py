@@ -1,4 +1,4 @@
-"""`arena reconcile run`: fold, books and dashboard side by side."""
+"""`arena reconcile run`: compares the fold of the log, the books and the dashboard."""
 
 import json
 import sys
@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arena.commands.where import AsJson, Prefix, Run, Servers, find_arena, say
 from arena.errors import EXIT_NO, UsageError
 from arena.ids import check_name
 from arena.money import parse_decimal, to_units
 from arena.node import Node, run_async, run_node
+from arena.options import AsJson, Prefix, Run, Servers
 from arena.plural import counted
+from arena.run_lookup import find_arena, say
 from arena.settings import Settings
-from arena.visible import laid_out
-from ledger.cli import Books, bus_of
-from ledger.locate import books_in, find_books, named_with_books, opened, require_books
+from arena.visible_text import laid_out
+from ledger.cli import Books, connected_bus
+from ledger.locate import books_in, find_books, open_read_only, require_books, run_path_with_books
 
 if TYPE_CHECKING:
     from ledger.reconcile import Reconciliation
@@ -23,16 +24,16 @@ if TYPE_CHECKING:
 
 def run(
     threshold: Annotated[
-        str, typer.Option(help="A difference up to this amount is none, in any unit.")
+        str, typer.Option(help="Ignore differences up to this amount, in any unit.")
     ] = "0",
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on comparing; publish what drifts.")
+        bool, typer.Option("--watch", help="Keep comparing; publish every drift.")
     ] = False,
     every_s: Annotated[
         float, typer.Option("--every-s", "--every", min=1, help="Seconds between comparisons.")
     ] = 60.0,
     dashboard: Annotated[
-        bool, typer.Option(help="Ask the dashboard, too; --no-dashboard: fold and books only.")
+        bool, typer.Option(help="Also compare the dashboard; --no-dashboard: fold and books only.")
     ] = True,
     name: Annotated[str, typer.Option(help="Name of this process, with --watch.")] = "reconcile",
     database: Books = None,
@@ -44,7 +45,7 @@ def run(
     """Compare the fold of the log, the books and the dashboard, per agent and unit.
 
     Exit code 1 if a figure differs, or if the books of an ended run lack its newest events. With
-    --watch it is a service that publishes every drift to the topic ledger.drift.
+    --watch it runs as a service that publishes every drift to the topic ledger.drift.
 
     Example: arena reconcile run --threshold 0
     """
@@ -58,7 +59,7 @@ def run(
             every_s=every_s,
             dashboard=dashboard,
         )
-    named = named_with_books(database, servers, prefix, run_name)
+    named = run_path_with_books(database, servers, prefix, run_name)
     with find_arena(servers, prefix, named, offline=True) as where:
         location = books_in(where.settings, where.directory, database)
         require_books(location)
@@ -68,8 +69,8 @@ def run(
             from ledger.reconcile import Reconciler
 
             run_read = where.directory if where.records is not None else None
-            async with bus_of(where) as bus:
-                with opened(location) as books:
+            async with connected_bus(where) as bus:
+                with open_read_only(location) as books:
                     reconciler = Reconciler(bus, where.settings, books, run_read)
                     found = await reconciler.compare(threshold=units, dashboard=dashboard)
             print(as_document(found) if as_json else "\n".join(as_lines(found)))
@@ -83,31 +84,31 @@ def run(
 
 
 def as_lines(found: "Reconciliation") -> list[str]:
-    """One line per figure: OK or DRIFT, and what each place says."""
+    """Return one line per figure: OK or DRIFT, and its value in each of the three."""
     from ledger.compare import amount
 
     lines = []
     for line in found.lines:
         key = line.key
-        places = f"fold {amount(line.fold, key.unit)}  books {amount(line.books, key.unit)}"
+        values = f"fold {amount(line.fold, key.unit)}  books {amount(line.books, key.unit)}"
         if line.dashboard is not None:
-            places += f"  dashboard {amount(line.dashboard, key.unit)}"
+            values += f"  dashboard {amount(line.dashboard, key.unit)}"
         head = (
             f"{'DRIFT' if line.drifts else 'OK':<5}  {key.owner:<20} {key.what:<10} {key.unit:<6}"
         )
-        lines.append(f"{head} {places}" + (f"  ({line.words()})" if line.drifts else ""))
-    places = ", ".join(f"{shard}: {offset:,}" for shard, offset in found.offsets.items())
+        lines.append(f"{head} {values}" + (f"  ({line.differences()})" if line.drifts else ""))
+    offsets = ", ".join(f"{shard}: {offset:,}" for shard, offset in found.offsets.items())
     lines += [f"DRIFT  {remark}" for remark in found.remarks]
     behind = f", {counted(found.behind, 'event')} behind the log" if found.behind else ""
     lines.append(
         f"{len(found.lines)} figures, {len(found.drifts)} drift; "
-        f"the books stand at {places or '0'}{behind}"
+        f"the books are at offset {offsets or '0'}{behind}"
     )
     return [laid_out(line) for line in lines]
 
 
 def as_document(found: "Reconciliation") -> str:
-    """The same for programs; amounts are text."""
+    """Return the result for programs; amounts are text."""
     from ledger.compare import amount
 
     rows = [
@@ -119,7 +120,7 @@ def as_document(found: "Reconciliation") -> str:
             "books": amount(line.books, line.key.unit),
             "dashboard": None if line.dashboard is None else amount(line.dashboard, line.key.unit),
             "drifts": line.drifts,
-            "differs": line.words(),
+            "differs": line.differences(),
         }
         for line in found.lines
     ]
@@ -159,7 +160,7 @@ def _watch(
     async def work(node: Node) -> None:
         from ledger.reconcile import watch
 
-        with opened(location) as books:
+        with open_read_only(location) as books:
             await watch(node, books, threshold=units, every_s=every_s, dashboard=dashboard)
 
     run_node("reconcile", name, settings, work)

@@ -1,7 +1,7 @@
-"""Fold, books and read model side by side: which figures differ, and by how much. Pure.
+"""Compares the fold of the log, the books and the dashboard, figure by figure. Pure.
 
-A figure is an account and a unit, such as cash of momentum in USDT, or something counted of an
-agent, such as its fees. Amounts are whole units of 10^-8.
+A figure is an account and a unit, such as the cash of momentum in USDT, or a total of an agent,
+such as its fees. Amounts are whole units of 10^-8.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ HOUSE = "house"
 
 
 class FigureKey(NamedTuple):
-    """What a figure is of: `owner` is an agent or "house"."""
+    """Identifies a figure; `owner` is an agent or "house"."""
 
     owner: str
     what: str
@@ -31,11 +31,11 @@ Figures = Mapping[FigureKey, int]
 
 @dataclass(frozen=True, slots=True)
 class FigureComparison:
-    """One figure in the three places; None where a place does not tell it.
+    """One figure in the log, the books and the dashboard; None if the dashboard does not show it.
 
     Attributes:
-        fold: Of the log up to where the books stand. dashboard_fold: up to where the dashboard
-            stands.
+        fold: Its value in the fold of the log, up to the offset of the books.
+        dashboard_fold: Its value in the fold, up to the offset of the dashboard.
     """
 
     key: FigureKey
@@ -47,38 +47,38 @@ class FigureComparison:
 
     @property
     def books_drift(self) -> int:
-        """What the books have too much."""
+        """How much more the books show than the log."""
         return self.books - self.fold
 
     @property
     def dashboard_drift(self) -> int:
-        """What the read model has too much."""
+        """How much more the dashboard shows than the log."""
         if self.dashboard is None or self.dashboard_fold is None:
             return 0
         return self.dashboard - self.dashboard_fold
 
     @property
     def drifts(self) -> bool:
-        """True where a place differs by more than the threshold."""
+        """True if the books or the dashboard differ by more than the threshold."""
         return max(abs(self.books_drift), abs(self.dashboard_drift)) > self.threshold
 
-    def words(self) -> str:
-        """Which place differs, and by how much."""
+    def differences(self) -> str:
+        """Say which of the two differs, and by how much."""
         found = []
-        for place, drift in (("books", self.books_drift), ("dashboard", self.dashboard_drift)):
+        for source, drift in (("books", self.books_drift), ("dashboard", self.dashboard_drift)):
             if abs(drift) > self.threshold:
-                found.append(f"{place} {amount(drift, self.key.unit, signed=True)}")
+                found.append(f"{source} {amount(drift, self.key.unit, signed=True)}")
         return ", ".join(found)
 
 
 def amount(units: int, unit: str, *, signed: bool = False) -> str:
-    """A figure as it is read: a count as it is, else whole units of 10^-8 as a decimal."""
+    """Format a figure: a count as it is, whole units of 10^-8 as a decimal."""
     text = str(units) if unit == COUNT else units_text(units)
     return f"+{text}" if signed and units > 0 else text
 
 
 def fold_figures(shards: Mapping[int, Shard]) -> dict[FigureKey, int]:
-    """The figures of the fold; positions in several quotes of one currency are one figure."""
+    """Return the figures of the fold; positions in one asset are one figure, whatever the quote."""
     found: dict[FigureKey, int] = {}
     for shard in shards.values():
         currency = accounts_currency(shard.house)
@@ -91,12 +91,12 @@ def fold_figures(shards: Mapping[int, Shard]) -> dict[FigureKey, int]:
 
 
 def accounts_currency(accounts: Iterable[tuple[str, str]]) -> str:
-    """The currency of the accounts, from the names and units of what was posted to."""
+    """Return the currency of the accounts, from the (name, unit) pairs that were posted to."""
     return min((unit for name, unit in accounts if name == CAPITAL), default=DEFAULT_CURRENCY)
 
 
 def figure_key(account: str, unit: str) -> FigureKey:
-    """The figure of an account by its name in postings."""
+    """Return the figure of an account, from its name in postings."""
     owner, _, rest = account.partition("/")
     if owner == "agent" and "/" in rest:
         agent, _, what = rest.rpartition("/")
@@ -111,14 +111,14 @@ def compare(
     dashboard_fold: Figures,
     threshold: int = 0,
 ) -> list[FigureComparison]:
-    """Every figure that one of the places tells, agents first, then the house.
+    """Compare every figure that any of the three has, agents first, then the house.
 
     Args:
-        fold: Up to where the books stand.
-        books: What they hold.
-        dashboard: What the read model tells; a figure it does not tell is not held against it.
-        dashboard_fold: The fold up to where the read model stands.
-        threshold: In whole units of 10^-8: a difference of amounts up to it is none.
+        fold: The fold of the log up to the offset of the books.
+        books: The figures in the books.
+        dashboard: The figures that the dashboard shows; one that it does not show is not compared.
+        dashboard_fold: The fold of the log up to the offset of the dashboard.
+        threshold: The largest difference of amounts to ignore, in whole units of 10^-8.
     """
     keys = sorted({*fold, *books, *dashboard}, key=lambda k: (k.owner == HOUSE, *k))
     return [
@@ -156,17 +156,17 @@ def _add(found: dict[FigureKey, int], key: FigureKey, units: int) -> None:
 
 
 def events_behind(ends: Mapping[int, int], booked: Mapping[int, int]) -> int:
-    """How many offsets of `account.events` the books do not hold yet.
+    """Return how many offsets of `account.events` are not in the books yet.
 
     Args:
-        ends: Shard -> where its log ends.
-        booked: Shard -> where the books stand.
+        ends: Shard -> the end offset of its log.
+        booked: Shard -> the booked offset.
     """
     return sum(max(0, end - booked.get(shard, 0)) for shard, end in ends.items())
 
 
 def behind_text(behind: int) -> str:
-    """That the books lack the newest events, and the remedy; "" if they do not."""
+    """Say that the books lack the newest events, with the remedy; "" if they are complete."""
     if not behind:
         return ""
     events = counted(behind, "event")

@@ -1,7 +1,7 @@
-"""Work on a database in a thread that does not hold up the end of its process.
+"""Runs blocking database work in a daemon thread, so that it cannot keep the process from exiting.
 
-A frozen server answers no statement and no cancel, so such a thread may never end. Python waits
-for the threads of its own pool when it exits; it does not wait for these.
+A frozen server answers neither a statement nor a cancel, so such a thread may never end. Python
+waits at exit for the threads that `asyncio.to_thread` uses; it does not wait for daemon threads.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ Result = TypeVar("Result")
 
 
 async def run_in_daemon_thread(work: Callable[[], Result]) -> Result:
-    """Do blocking work in a thread of its own; its result or error.
+    """Run blocking work in a new daemon thread; return its result or raise its error.
 
-    If this is cancelled, the work is left alone: what it does then counts, or does not, as if the
-    process had been killed in it.
+    If this is cancelled, the thread keeps running. What it still does is committed or not, as if
+    the process had been killed at that moment.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Result] = loop.create_future()
@@ -28,13 +28,13 @@ async def run_in_daemon_thread(work: Callable[[], Result]) -> Result:
         if error is not None:
             done.set_exception(error)
         else:
-            done.set_result(result)  # type: ignore[arg-type]  # None is a result, too
+            done.set_result(result)  # type: ignore[arg-type]  # None is a result too
 
     def run() -> None:
         result, failure = None, None
         try:
             result = work()
-        except BaseException as error:  # told to the caller, whatever it is
+        except BaseException as error:  # re-raised in the caller
             failure = error
         with contextlib.suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(settle, result, failure)

@@ -1,6 +1,6 @@
-"""What the dashboard shows, asked as any program would: `arena dashboard --once --json`.
+"""Gets the figures that the dashboard shows, from the output of `arena dashboard --once --json`.
 
-Reads the topics through that process alone; this room knows of the dashboard only its document.
+Only that process reads the topics; this room knows nothing of the dashboard but its JSON document.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ COUNTS = {"trades": "fills", "rejections": "rejections"}
 
 
 @dataclass(frozen=True, slots=True)
-class ReadModel:
+class DashboardFigures:
     """The dashboard's figures.
 
     Attributes:
-        digest: Of all its accounts: says where in the log it stands.
-        figures: What it tells of each agent.
-        holders: Agents whose positions it tells: all of them, so one that is missing is zero.
+        digest: The digest of all its accounts, which shows how far it has read the log.
+        figures: The figures of each agent.
+        holders: Agents whose positions are listed; a position that is not listed is zero.
     """
 
     digest: str
@@ -46,21 +46,21 @@ class ReadModel:
     holders: frozenset[str] = frozenset()
 
     def with_missing_positions(self, fold: dict[FigureKey, int]) -> dict[FigureKey, int]:
-        """Its figures, with the positions that it would tell if it had them as zero."""
+        """Return the figures; positions of `holders` that only the fold has are added as zero."""
         missing = {key: 0 for key in fold if key.what == POSITION and key.owner in self.holders}
         return missing | self.figures
 
 
-async def ask_dashboard(settings: Settings, run: Path | None = None) -> ReadModel:
-    """Start the dashboard, let it read to the end of the topics, and take its figures.
+async def ask_dashboard(settings: Settings, run: Path | None = None) -> DashboardFigures:
+    """Start the dashboard, let it read to the end of the topics, and return its figures.
 
     Args:
         settings: Broker, prefix and home of the arena.
-        run: The directory of a run that is to be read from its exported records, not its broker.
+        run: The directory of a run to read from its exported records instead of its broker.
 
     Raises:
         DependencyMissing: It did not answer in time.
-        ArenaError: It failed, or its document is not what this arena's is.
+        ArenaError: It failed, or its document cannot be read.
     """
     broker = {} if run is not None else {"KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers}
     environment = (
@@ -82,7 +82,7 @@ async def ask_dashboard(settings: Settings, run: Path | None = None) -> ReadMode
     )
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            out, complaint = await process.communicate()
+            out, errors = await process.communicate()
     except TimeoutError:
         raise DependencyMissing(f"the dashboard did not answer in {TIMEOUT_S:.0f} s") from None
     finally:
@@ -90,16 +90,16 @@ async def ask_dashboard(settings: Settings, run: Path | None = None) -> ReadMode
             process.kill()
             await process.wait()
     if process.returncode:
-        words = complaint.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no word"]
+        words = errors.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no output"]
         raise ArenaError(f"the dashboard ended with {process.returncode}: {words[0][:300]}")
     return read_document(out)
 
 
-def read_document(text: bytes) -> ReadModel:
-    """The figures in the standings document; its keys only grow, so unknown ones are passed over.
+def read_document(text: bytes) -> DashboardFigures:
+    """Return the figures in the JSON document of the dashboard; unknown keys are ignored.
 
     Raises:
-        ArenaError: It is no such document.
+        ArenaError: It is not such a document.
     """
     figures: dict[FigureKey, int] = {}
     holders = set()
@@ -119,6 +119,6 @@ def read_document(text: bytes) -> ReadModel:
             for product_id, quantity in (row.get("positions") or {}).items():
                 key = FigureKey(agent, POSITION, product_id.split("-")[0])
                 figures[key] = figures.get(key, 0) + to_units(Decimal(quantity))
-        return ReadModel(document["digest"], figures, frozenset(holders))
+        return DashboardFigures(document["digest"], figures, frozenset(holders))
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, InvalidOperation) as error:
         raise ArenaError(f"the dashboard's document cannot be read: {error!r}") from error

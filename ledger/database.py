@@ -1,7 +1,7 @@
-"""Opens the books: connections that are durable, and the newest schema on them.
+"""Opens the books: durable connections, and migrations to the newest schema.
 
 SQLite: WAL, `synchronous=FULL`, foreign keys on, one writer at a time. PostgreSQL:
-`synchronous_commit=on`, a schema of its own, writes under the role that may only add rows.
+`synchronous_commit=on`, one schema per arena, writes under a role that may only add rows.
 Migrations run in one transaction under a lock, so two processes may start at once.
 """
 
@@ -24,20 +24,20 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
 
+from arena.error_causes import in_words
 from arena.errors import ArenaError
-from arena.explain import in_words
 from ledger.error_text import describe_database_error
 from ledger.errors import BooksMisconfigured, BooksUnavailable, BrokenBooks
 from ledger.location import BooksLocation
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 WRITER_ROLE = "arena_ledger_writer"
-READS = "arena_reads"
-"""The execution option of a transaction that only reads."""
+READ_ONLY_OPTION = "arena_reads"
+"""The execution option of a read-only transaction."""
 BUSY_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 600_000
-SQLITE_GONE = frozenset(
+SQLITE_TRANSIENT = frozenset(
     (
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
@@ -49,32 +49,32 @@ SQLITE_GONE = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     )
 )
-"""Errors that pass when there is room, or the file is there again; damage does not."""
+"""Errors that pass when there is space, or the file is back; damage does not pass."""
 NO_TABLE = "no such table"
-GONE_STATES = ("08", "53", "57", "58", "25006", "40", "55P03", "42P01")
-"""SQLSTATEs that pass: connection, resources, operator, system, read-only, rollback, lock; and that
-there are no tables, which a ledger makes when it starts."""
+TRANSIENT_SQLSTATES = ("08", "53", "57", "58", "25006", "40", "55P03", "42P01")
+"""SQLSTATEs of errors that pass: connection, resources, operator, system, read-only, rollback,
+lock, and missing tables, which a ledger creates when it starts."""
 
 
 class Database:
     """Connections to one arena's books.
 
     Attributes:
-        place: Where they lie.
-        is_sqlite: Which of the two engines.
+        location: The location of the books.
+        is_sqlite: True on SQLite, False on PostgreSQL.
     """
 
     def __init__(self, location: BooksLocation, *, read_only: bool = False) -> None:
-        """Connect to nothing yet.
+        """Prepare the engine; the first statement connects.
 
         Args:
-            place: Where.
-            read_only: Whatever is asked of these connections, they change nothing.
+            location: The location of the books.
+            read_only: The connections cannot change anything.
 
         Raises:
-            BooksRefused: The place is a file's, and something else is there.
+            BooksMisconfigured: The location is a file, and something other than a file is there.
         """
-        require_file(location)
+        require_regular_file(location)
         self.location = location
         self.is_sqlite = location.path is not None
         self._read_only = read_only
@@ -82,17 +82,17 @@ class Database:
             _sqlite(location, read_only) if self.is_sqlite else _postgres(location, read_only)
         )
         self._role: str | None = None
-        self._reads: Engine | None = None
+        self._read_engine: Engine | None = None
         self._folder: TemporaryDirectory[str] | None = None
 
     def upgrade(self, revision: str = "head") -> None:
-        """Bring the schema to the newest revision, or to one; creates it where there is none.
+        """Migrate the schema to the newest revision, or to a given one; create it if it is missing.
 
         Raises:
-            BooksGone: The database does not answer or is full.
+            BooksUnavailable: The database does not answer or is full.
             BrokenBooks: It holds something else, or a newer schema.
         """
-        with database_errors(self.location), self._made().engine.begin() as connection:
+        with database_errors(self.location), self._with_folder().engine.begin() as connection:
             if not self.is_sqlite:
                 connection.execute(
                     text("SELECT pg_advisory_xact_lock(:key)"),
@@ -105,28 +105,28 @@ class Database:
                 command.upgrade(config, revision)
 
     def _is_older(self, connection: Connection) -> bool:
-        """True if the schema is not the newest one yet."""
+        """True if the schema is older than the newest revision."""
         newest = str(ScriptDirectory.from_config(_alembic()).get_current_head())
         current = MigrationContext.configure(connection).get_current_revision()
         if current is not None and current > newest:
             raise BrokenBooks(
                 f"the books at {self.location} have schema {current}, this arena {newest}",
-                remedy="use the arena that wrote them",
+                remedy="use the version of the arena that wrote them",
             )
         return current != newest
 
-    def _made(self) -> "Database":
+    def _with_folder(self) -> "Database":
         if self.location.path is not None:
             self.location.path.parent.mkdir(parents=True, exist_ok=True)
         return self
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction that may add rows.
+        """Open one transaction that may add rows.
 
         Raises:
-            BooksGone: The database does not answer, is full or locked: nothing was written, or
-                (where the connection broke during the commit) all of it was.
+            BooksUnavailable: The database does not answer, is full or locked: nothing was written,
+                or everything was, if the connection broke during the commit.
             BrokenBooks: It refused a row.
         """
         with database_errors(self.location), self.engine.begin() as connection:
@@ -139,35 +139,35 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One consistent view of the books.
+        """Open one consistent view of the books.
 
         Raises:
-            BooksGone: The database does not answer, or there are no books.
+            BooksUnavailable: The database does not answer, or there are no books.
         """
-        with database_errors(self.location), self._readable().connect() as connection:
+        with database_errors(self.location), self._engine_to_read().connect() as connection:
             isolation = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
-            with connection.execution_options(**{READS: True}, **isolation).begin():
+            with connection.execution_options(**{READ_ONLY_OPTION: True}, **isolation).begin():
                 yield connection
 
-    def _readable(self) -> Engine:
-        """What is read from: for a file of an older schema that is only read, a copy of today's.
+    def _engine_to_read(self) -> Engine:
+        """Return the engine to read from: an upgraded copy if a read-only file has an older schema.
 
         Raises:
-            BooksRefused: A schema of PostgreSQL is older; this process may not change it.
+            BooksMisconfigured: The PostgreSQL schema is older, and this process may not change it.
         """
-        if not self._read_only or self._reads is not None:
-            return self._reads or self.engine
+        if not self._read_only or self._read_engine is not None:
+            return self._read_engine or self.engine
         with self.engine.connect() as connection:
             made = MigrationContext.configure(connection).get_current_revision() is not None
             is_older = made and self._is_older(connection)
-        self._reads = self._newest_copy() if is_older else self.engine
-        return self._reads
+        self._read_engine = self._upgraded_copy() if is_older else self.engine
+        return self._read_engine
 
-    def _newest_copy(self) -> Engine:
+    def _upgraded_copy(self) -> Engine:
         if self.location.path is None:
             raise BooksMisconfigured(
-                f"the books at {self.location} are those of an older arena",
-                remedy="`arena ledger run` brings them to the schema of this one",
+                f"the books at {self.location} have the schema of an older arena",
+                remedy="`arena ledger run` upgrades them",
             )
         self._folder = TemporaryDirectory(prefix="arena-books-")
         path = Path(self._folder.name) / "ledger.db"
@@ -183,33 +183,33 @@ class Database:
         return copy.engine
 
     def close(self) -> None:
-        """Give up the connections."""
+        """Close the connections."""
         self.engine.dispose()
-        if self._reads is not None:
-            self._reads.dispose()
+        if self._read_engine is not None:
+            self._read_engine.dispose()
         if self._folder is not None:
             self._folder.cleanup()
 
 
 @contextmanager
 def database_errors(location: BooksLocation) -> Iterator[None]:
-    """Tell the database's errors in the words of the books.
+    """Translate errors of the database into errors of the books.
 
     Raises:
-        BooksGone: What passes when the database is there again, or has room.
-        BooksRefused: The address or the login is wrong.
-        BrokenBooks: What it refused.
+        BooksUnavailable: An error that passes when the database is back, or has space.
+        BooksMisconfigured: The address or the login is wrong.
+        BrokenBooks: Any other error.
     """
     try:
         yield
     except IntegrityError as error:
         raise BrokenBooks(
-            f"the books at {location} refused a row: {_words(error)}",
-            remedy="`arena reconcile run` says what differs, `arena ledger rebuild` makes new ones",
+            f"the books at {location} refused a row: {_driver_message(error)}",
+            remedy="`arena reconcile run` shows the differences, `arena ledger rebuild` rebuilds",
         ) from error
     except (DatabaseError, PsycopgError) as error:
-        found = describe_database_error(_words(error))
-        kind: type[ArenaError] = BooksUnavailable if _passes(error) else BrokenBooks
+        found = describe_database_error(_driver_message(error))
+        kind: type[ArenaError] = BooksUnavailable if _is_transient(error) else BrokenBooks
         if found.is_usage and _state(error) is None:
             kind = BooksMisconfigured
         raise kind(f"the books at {location}: {found.cause}", remedy=found.remedy) from error
@@ -217,11 +217,11 @@ def database_errors(location: BooksLocation) -> Iterator[None]:
         raise BooksUnavailable(f"the books at {location}: {in_words(error)}") from error
 
 
-def require_file(location: BooksLocation) -> None:
-    """See that books can be in a file of this name: new ones would replace a device, too.
+def require_regular_file(location: BooksLocation) -> None:
+    """Check that the location is a regular file, or free: a rebuild would replace even a device.
 
     Raises:
-        BooksRefused: There is something else than a regular file.
+        BooksMisconfigured: Something other than a regular file is there.
     """
     if location.path is None:
         return
@@ -230,7 +230,7 @@ def require_file(location: BooksLocation) -> None:
         mode = location.path.resolve(strict=True).stat().st_mode
         why = "" if stat.S_ISREG(mode) else "it is a folder, a device or a pipe, not a file"
     except OSError:
-        pass  # its folder may come yet, as that of a disk that is mounted late
+        pass  # the folder may appear later, such as that of a disk that is not mounted yet
     except RuntimeError:
         why = "it is a link to itself"
     if why:
@@ -241,28 +241,28 @@ def require_file(location: BooksLocation) -> None:
 
 
 def lock_key(purpose: str, schema: str) -> int:
-    """The key of an advisory lock of PostgreSQL, signed 64 bits."""
+    """Return the key of a PostgreSQL advisory lock, a signed 64-bit number."""
     digest = hashlib.sha256(f"arena ledger {purpose} {schema}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def _passes(error: DBAPIError | PsycopgError) -> bool:
+def _is_transient(error: DBAPIError | PsycopgError) -> bool:
     orig = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(orig, "sqlite_errorcode", None)
     if code is not None:
-        return code & 0xFF in SQLITE_GONE or NO_TABLE in str(orig)
+        return code & 0xFF in SQLITE_TRANSIENT or NO_TABLE in str(orig)
     state = _state(error)
-    return state is None or state.startswith(GONE_STATES)
+    return state is None or state.startswith(TRANSIENT_SQLSTATES)
 
 
 def _state(error: DBAPIError | PsycopgError) -> str | None:
-    """The SQLSTATE; None for SQLite, and if no connection was made."""
+    """Return the SQLSTATE; None for SQLite, and if no connection was made."""
     orig = error.orig if isinstance(error, DBAPIError) else error
     found = getattr(orig, "sqlstate", None)
     return None if found is None else str(found)
 
 
-def _words(error: DBAPIError | PsycopgError) -> str:
+def _driver_message(error: DBAPIError | PsycopgError) -> str:
     orig = error.orig if isinstance(error, DBAPIError) else error
     return str(orig).strip().split("\n", 1)[0]
 
@@ -296,8 +296,8 @@ def _sqlite(location: BooksLocation, read_only: bool) -> Engine:
 
 
 def _begin(connection: Connection) -> None:
-    """A transaction that writes takes the lock at once: it would fail half-way without."""
-    reads = connection.get_execution_options().get(READS)
+    """Begin; a transaction that writes takes the lock at once, or it could fail half-way."""
+    reads = connection.get_execution_options().get(READ_ONLY_OPTION)
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
@@ -309,7 +309,7 @@ def _postgres(location: BooksLocation, read_only: bool) -> Engine:
         "lock_timeout": BUSY_TIMEOUT_S * 1_000,
         "default_transaction_read_only": "on" if read_only else "off",
     }
-    arguments: dict[str, Any] = {  # Any: what psycopg takes
+    arguments: dict[str, Any] = {  # Any: the options of psycopg
         "options": " ".join(f"-c{name}={value}" for name, value in options.items()),
         "connect_timeout": CONNECT_TIMEOUT_S,
         "application_name": "arena-ledger",
@@ -318,7 +318,7 @@ def _postgres(location: BooksLocation, read_only: bool) -> Engine:
 
 
 def _writer_role(connection: Connection) -> str:
-    """The role that may only add rows, where there is one and this user may take it; else ""."""
+    """Return the role that may only add rows, if it exists and this user is a member; else ""."""
     found = connection.execute(
         text(
             "SELECT 1 FROM pg_roles WHERE rolname = :role AND pg_has_role(rolname, 'MEMBER')"

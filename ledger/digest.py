@@ -1,8 +1,8 @@
-"""One SHA-256 over everything in the books that comes from the account log.
+"""Computes one SHA-256 over everything in the books that comes from the account log.
 
-The rows of `journal`, `entries`, `fills` and `positions` in the order of their keys; entries with
-the name and unit of their account instead of its number. Books of the same log have the same
-digest, on either engine, however often they were made. Rows are streamed: memory stays small.
+It covers the rows of `journal`, `entries`, `fills` and `positions` in the order of their keys;
+entries with the name and unit of their account instead of its number. Books of the same log have
+the same digest on either engine, no matter how often they were rebuilt. Rows are streamed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,14 +23,14 @@ ROWS_READ = 5_000
 def books_digest(
     connection: Connection,
     upto: Mapping[int, int] | None = None,
-    told: Callable[[int], None] = lambda rows: None,
+    on_rows: Callable[[int], None] = lambda rows: None,
 ) -> str:
-    """The digest, in hex.
+    """Return the digest, in hex.
 
     Args:
-        connection: One consistent view.
-        upto: Shard -> the first offset that is left out; everything where none is given.
-        told: Hears of so many more rows.
+        connection: One consistent view of the books.
+        upto: Shard -> the first offset to leave out; None hashes everything.
+        on_rows: Called with the number of rows of each batch.
     """
     digest = sha256()
     for table, query in _queries():
@@ -39,9 +39,9 @@ def books_digest(
             before = [and_(shard == number, offset < end) for number, end in upto.items()]
             query = query.where(or_(false(), *before))
         digest.update(table.encode())
-        for rows in _streamed(connection, query):
+        for rows in _stream_rows(connection, query):
             digest.update(b"".join(orjson.dumps(row, default=_as_text) for row in rows))
-            told(len(rows))
+            on_rows(len(rows))
     return digest.hexdigest()
 
 
@@ -64,15 +64,15 @@ def _queries() -> list[tuple[str, Select[Any]]]:
 
 
 # Any: as above.
-def _streamed(connection: Connection, query: Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
-    """The driver's own rows: the digest reads millions of them."""
-    words = query.compile(connection, compile_kwargs={"literal_binds": True})
+def _stream_rows(connection: Connection, query: Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
+    """Read with the driver's own cursor: the digest reads millions of rows."""
+    statement = query.compile(connection, compile_kwargs={"literal_binds": True})
     driver = connection.connection.driver_connection
     assert driver is not None, "the connection is closed"
     named = {} if connection.dialect.name == "sqlite" else {"name": "digest"}
     cursor = driver.cursor(**named)
     try:
-        cursor.execute(str(words))
+        cursor.execute(str(statement))
         while rows := cursor.fetchmany(ROWS_READ):
             yield rows
     finally:
@@ -84,4 +84,4 @@ def _as_text(value: object) -> str:
         return decimal_text(value)
     if isinstance(value, bytes | memoryview):
         return bytes(value).hex()
-    raise TypeError(f"{value!r} is in no table of the books")
+    raise TypeError(f"{value!r} is not a value of the books")

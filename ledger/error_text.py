@@ -1,11 +1,11 @@
-"""What a database's errors mean for the books: cause, remedy, and whether to wait. Pure."""
+"""Translates errors of the database: cause, remedy, and whether waiting helps. Pure."""
 
 import re
 from dataclasses import dataclass
 
-from arena.visible import one_line
+from arena.visible_text import one_line
 
-SAID_CHARS_MAX = 300
+DRIVER_TEXT_CHARS_MAX = 300
 _LEAD = re.compile(
     r"^(connection failed: )?(connection to server .*? failed: )?((FATAL|ERROR): +)?", re.DOTALL
 )
@@ -15,10 +15,10 @@ _LOGIN = f"check the user of {_URL}, and its password: PGPASSWORD, or a line in 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseErrorText:
-    """What an error means.
+    """The meaning of a database error.
 
     Attributes:
-        cause: What is wrong; "{said}" is replaced by the database's own words.
+        cause: What is wrong; "{text}" is replaced by the text of the database.
         remedy: What to do.
         is_usage: True if the address or the login is wrong: waiting does not help.
     """
@@ -35,17 +35,17 @@ _KINDS: tuple[tuple[str, DatabaseErrorText], ...] = (
     ),
     (
         r'role "[^"]*" (does not exist|is not permitted)',
-        DatabaseErrorText("the server refuses this user: {said}", _LOGIN, True),
+        DatabaseErrorText("the server refuses this user: {text}", _LOGIN, True),
     ),
     (
         r'database "[^"]*" does not exist',
         DatabaseErrorText(
-            "there is nothing to keep them in: {said}", "create it: createdb NAME", True
+            "the database for them is missing: {text}", "create it: createdb NAME", True
         ),
     ),
     (
         r"invalid (connection option|URI|port|integer|value)|invalid .* option",
-        DatabaseErrorText("its address cannot be used: {said}", f"correct {_URL}", True),
+        DatabaseErrorText("its address cannot be used: {text}", f"correct {_URL}", True),
     ),
     (
         r"refused|No route|unreachable",
@@ -58,13 +58,13 @@ _KINDS: tuple[tuple[str, DatabaseErrorText], ...] = (
     (
         r"timeout expired|timed out",
         DatabaseErrorText(
-            "the server does not answer", "does it run, or is it frozen or overloaded?"
+            "the server does not answer", "check whether it runs, is frozen or overloaded"
         ),
     ),
     (
         r"received invalid response|expected authentication|SSL negotiation|protocol|"
         r"lost synchronization",
-        DatabaseErrorText("what listens there is not a PostgreSQL", f"correct the port in {_URL}"),
+        DatabaseErrorText("the server there is not PostgreSQL", f"correct the port in {_URL}"),
     ),
     (
         r"closed the connection|connection .*(lost|closed)|terminating connection|shutting down|"
@@ -73,12 +73,12 @@ _KINDS: tuple[tuple[str, DatabaseErrorText], ...] = (
     ),
     (
         r"no such table|relation .* does not exist",
-        DatabaseErrorText("there are no books in it yet", "`arena ledger run` keeps them"),
+        DatabaseErrorText("it holds no books yet", "`arena ledger run` creates them"),
     ),
     (
         r"permission denied|must be owner",
         DatabaseErrorText(
-            "{said}", "grant this user what the ledger needs, or log in as the owner"
+            "{text}", "grant this user what the ledger needs, or log in as the owner"
         ),
     ),
     (
@@ -100,26 +100,28 @@ _KINDS: tuple[tuple[str, DatabaseErrorText], ...] = (
         r"not a database|malformed|disk image",
         DatabaseErrorText(
             "the file is damaged, or is not a database",
-            "move it away; `arena ledger rebuild` makes the books again from the topics",
+            "move it away; `arena ledger rebuild` builds the books from the topics",
         ),
     ),
     (
         r"too many (clients|connections)|connection slots",
-        DatabaseErrorText("the server has no free connection", "end a client, or raise its limit"),
+        DatabaseErrorText(
+            "the server has no free connection", "close a client, or raise its limit"
+        ),
     ),
     (r"I/O error", DatabaseErrorText("its disk fails", "check the disk and the file")),
 )
 
 
-def describe_database_error(said: str) -> DatabaseErrorText:
-    """Cause and remedy of an error.
+def describe_database_error(text: str) -> DatabaseErrorText:
+    """Return cause and remedy of an error.
 
     Args:
-        said: The driver's words.
+        text: The message of the driver.
     """
-    line = one_line(_LEAD.sub("", said.strip().partition("\n")[0]), SAID_CHARS_MAX)
+    line = one_line(_LEAD.sub("", text.strip().partition("\n")[0]), DRIVER_TEXT_CHARS_MAX)
     for pattern, found in _KINDS:
-        if re.search(pattern, line or said):
-            cause = found.cause.replace("{said}", line)
+        if re.search(pattern, line or text):
+            cause = found.cause.replace("{text}", line)
             return DatabaseErrorText(cause, found.remedy, found.is_usage)
-    return DatabaseErrorText(line or "without a reason", "see the log of the database")
+    return DatabaseErrorText(line or "no reason given", "see the log of the database")

@@ -1,28 +1,28 @@
-"""What can be wrong with the books themselves.
+"""The errors of the books.
 
 ArenaError
-├── BrokenBooks     the books hold, or were given, what sound books never hold       exit 1
-├── BooksInUse      another process writes these books                               exit 1
+├── BrokenBooks             the books contradict the log or their own rules          exit 1
+├── BooksInUse              another process writes these books                       exit 1
 ├── UsageError
-│   └── BooksRefused the address, the file or the login is wrong; waiting does not help    exit 2
+│   └── BooksMisconfigured  wrong address, file or login; waiting does not help      exit 2
 └── DependencyMissing
-    └── BooksGone   the database does not answer, is full, or is not there           exit 3
+    └── BooksUnavailable    the database does not answer, is full, or is missing     exit 3
 """
 
 from arena.errors import ArenaError, DependencyMissing, UsageError
 
 
 class BrokenBooks(ArenaError):
-    """A row the database refused, or rows that are not what the log says."""
+    """The database refused a row, or the books differ from the log."""
 
 
 class BooksInUse(ArenaError):
-    """Another process holds the right to write these books."""
+    """Another process holds the lock of these books."""
 
 
 class BooksMisconfigured(UsageError):
-    """The place cannot hold books, or refuses this login: only other settings help."""
+    """Books cannot be kept at this location, or the login is refused; only other settings help."""
 
 
 class BooksUnavailable(DependencyMissing):
-    """The database did not take a write or answer a question; it may be full, locked or down."""
+    """The database did not execute a statement; it may be full, locked or down."""

@@ -1,7 +1,7 @@
-"""Which books a command means, and opening them to read.
+"""Finds the books that a command means, and opens them for reading.
 
-Reads the environment and `<home>/runs`. The books of a run with a broker of its own are in its
-directory; those of other arenas are where `ledger.location` says.
+Reads the environment and `<home>/runs`. The books of a run with its own broker are in the directory
+of the run; those of other arenas are at the location that `ledger.location` gives.
 """
 
 import os
@@ -10,20 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arena.commands.where import PREFIX_VARIABLE
 from arena.errors import DependencyMissing
 from arena.export_files import read_manifest
-from arena.localbroker.resolve import BOOTSTRAP_VARIABLE
-from arena.settings import Settings
-from arena.supervisor.runs import (
-    BOOKS,
-    RECORDS,
-    Need,
-    RunRecord,
-    find_run,
-    has_export,
-    newest_run,
-)
+from arena.run_lookup import PREFIX_VARIABLE
+from arena.runs import BOOKS, RECORDS, Need, RunRecord, find_run, has_export, newest_run
+from arena.settings import BOOTSTRAP_VARIABLE, Settings
 from ledger.location import VARIABLE, BooksLocation, books_location
 
 if TYPE_CHECKING:
@@ -31,18 +22,18 @@ if TYPE_CHECKING:
 
 
 def find_books(settings: Settings, database: str | None) -> BooksLocation:
-    """Where the books of the arena of these settings are."""
-    from ledger.database import require_file
+    """Return the location of the books of the arena that the settings name."""
+    from ledger.database import require_regular_file
 
     location = books_location(settings.home, settings.prefix, database or os.environ.get(VARIABLE))
-    require_file(location)
+    require_regular_file(location)
     return location
 
 
 def books_of(
     database: str | None, prefix: str | None, run_name: str | None = None
 ) -> BooksLocation:
-    """Where the books are that a command means: those of a run, or of the arena of a prefix.
+    """Return the location of the books that a command means: of a run, or of the arena of a prefix.
 
     Raises:
         UsageError: The run has no books or does not exist.
@@ -57,10 +48,10 @@ def books_of(
 def run_with_books(
     database: str | None, prefix: str | None, run_name: str | None
 ) -> tuple[Path, RunRecord] | None:
-    """The run whose books a command means: the newest here that has some, if no other is named.
+    """Return the run whose books a command means: the named one, or the newest that has books.
 
     Returns:
-        None if a flag or variable names a prefix, or no run here has books.
+        None if a flag or variable names a prefix, or if no run has books.
 
     Raises:
         UsageError: The named run has no books or does not exist.
@@ -78,9 +69,9 @@ def run_with_books(
 def exported_ends(
     database: str | None, prefix: str | None, run_name: str | None
 ) -> dict[str, dict[int, int]]:
-    """Topic -> partition -> where the exported records of the run that a command means end.
+    """Return the end offsets of the exported records of a run: topic -> partition -> offset.
 
-    Empty if it has no export, or if the books are named by a flag and the run is not.
+    Empty if the run has no export, or if a flag names the books but not the run.
     """
     if database is not None and run_name is None:
         return {}
@@ -90,10 +81,13 @@ def exported_ends(
     return read_manifest(found[0] / RECORDS).ends()
 
 
-def named_with_books(
+def run_path_with_books(
     database: str | None, servers: str | None, prefix: str | None, run_name: str | None
 ) -> str | None:
-    """The same as a path, for `find_arena`; a broker that is named has the run itself."""
+    """Return the run that a command means as a path, for `find_arena`.
+
+    A command that names a broker and no run reads that broker: None.
+    """
     if run_name is None and (servers or os.environ.get(BOOTSTRAP_VARIABLE)):
         return None
     found = run_with_books(database, prefix, run_name)
@@ -101,7 +95,7 @@ def named_with_books(
 
 
 def has_books(home: Path, directory: Path, run: RunRecord, database: str | None) -> bool:
-    """True if there are books of a run: in its directory, or else where its arena keeps them."""
+    """True if a run has books: in its directory, or at the location of its arena."""
     given = database or os.environ.get(VARIABLE)
     if given or (directory / BOOKS).is_file():
         return True
@@ -111,7 +105,7 @@ def has_books(home: Path, directory: Path, run: RunRecord, database: str | None)
 
 
 def books_in(settings: Settings, directory: Path | None, database: str | None) -> BooksLocation:
-    """Where the books of a run are: in its directory, or else where its arena keeps them."""
+    """Return the location of the books of a run: its directory, or that of its arena."""
     own = None if directory is None else directory / BOOKS
     if database is None and VARIABLE not in os.environ and own is not None and own.exists():
         database = f"sqlite:///{own.resolve()}"
@@ -119,25 +113,25 @@ def books_in(settings: Settings, directory: Path | None, database: str | None) -
 
 
 def require_books(location: BooksLocation) -> None:
-    """See that there are books at a place; a database on a server tells when it is asked.
+    """Check that the SQLite file exists; a database server is checked only when it is queried.
 
     Raises:
-        DependencyMissing: There are none.
+        DependencyMissing: The file does not exist.
     """
     if location.path is not None and not location.path.is_file():
         raise DependencyMissing(
             f"this arena has no books: {location} does not exist",
             remedy="`arena demo`, and `[ledger] enabled = true` in a specification, keep books; "
-            "`arena ledger run` keeps those of an arena that runs",
+            "`arena ledger run` keeps those of a running arena",
         )
 
 
 @contextmanager
-def opened(location: BooksLocation) -> "Iterator[Database]":
-    """Books that are only read.
+def open_read_only(location: BooksLocation) -> "Iterator[Database]":
+    """Open books for reading only.
 
     Raises:
-        DependencyMissing: There are none.
+        DependencyMissing: There are no books.
     """
     from ledger.database import Database
 

@@ -1,8 +1,8 @@
-"""The right to write one arena's books: one process has it, any other stands by.
+"""The lock of the process that writes an arena's books; any other process is a standby.
 
-It saves work and is no safety: two writers would be told apart by `progress` in their first
-transaction. SQLite: an advisory lock on `<books>.lock`, which ends with its process. PostgreSQL: an
-advisory lock of a session.
+It saves work, and safety does not depend on it: of two writers, one would fail at `progress` in its
+first transaction. SQLite: an advisory lock on `<books>.lock`, which ends with its process.
+PostgreSQL: a session-level advisory lock.
 """
 
 import fcntl
@@ -16,26 +16,30 @@ from ledger.database import Database, database_errors, lock_key
 
 
 class WriterLock:
-    """Held by at most one living process."""
+    """An advisory lock that at most one running process holds."""
 
     def __init__(self, database: Database) -> None:
-        """Not held."""
+        """Create the lock of a database's books, not acquired.
+
+        Args:
+            database: The books.
+        """
         self._database = database
         self._file: int | None = None
         self._session: Connection | None = None
 
-    def take(self) -> bool:
-        """Try to hold it; True where this process holds it now.
+    def try_acquire(self) -> bool:
+        """Try to acquire the lock; True if this process holds it now.
 
         Raises:
-            BooksGone: The database does not answer.
+            BooksUnavailable: The database does not answer.
         """
         with database_errors(self._database.location):
             path = self._database.location.path
             return self._take_session() if path is None else self._take_file(path)
 
     def release(self) -> None:
-        """Let it go."""
+        """Release the lock."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

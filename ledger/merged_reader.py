@@ -1,9 +1,9 @@
-"""Several topics as one stream in the order of their records' times.
+"""Merges several topics into one stream, ordered by the timestamps of the records.
 
-A topic is read on only when nothing of it is waiting, so the memory is bounded by one read per
-topic. A record is given out when no topic can still bring an older one: each has a record waiting,
-or was read to its end. Within a partition the order is that of its offsets, whatever the times say:
-they are the clocks of whoever wrote.
+A topic is read further only when its buffer is empty, so memory is bounded by one read per topic. A
+record is returned when no topic can still deliver an older one: each has a record in its buffer, or
+was read to its end. Within a partition records stay in offset order, because their timestamps come
+from the clocks of their writers.
 """
 
 import asyncio
@@ -15,35 +15,39 @@ from arena.errors import BrokenLog
 
 READ_MAX = 2_000
 STALL_S = 20.0
-"""A topic that is behind and gives nothing for so long is damaged."""
+"""A topic that is not at its end and returns nothing for this long is damaged."""
 
 
 class MergedReader:
-    """One stream out of a reader per topic.
+    """One stream from one reader per topic.
 
     Attributes:
-        readers: By topic; closed with this.
+        readers: The readers by topic; `close` closes them.
     """
 
     def __init__(self, readers: Mapping[str, LogReader]) -> None:
-        """Nothing is read yet."""
+        """Merge some readers.
+
+        Args:
+            readers: Topic -> its reader.
+        """
         self.readers = readers
-        self._waiting: dict[str, dict[int, deque[Record]]] = {topic: {} for topic in readers}
-        self._reading: dict[str, asyncio.Task[list[Record]]] = {}
-        self._taken: dict[tuple[str, int], int] = {}
+        self._buffers: dict[str, dict[int, deque[Record]]] = {topic: {} for topic in readers}
+        self._reads: dict[str, asyncio.Task[list[Record]]] = {}
+        self._read_to: dict[tuple[str, int], int] = {}
 
     async def read(self, *, timeout_s: float, max_records: int = READ_MAX) -> list[Record]:
-        """The next records of all topics, oldest first; empty after the timeout.
+        """Return the next records of all topics, oldest first; none after the timeout.
 
         Raises:
-            BrokenLog: A topic has more records but gives none.
+            BrokenLog: A topic has more records but returns none.
             BrokerUnavailable: No broker answers.
         """
         await self._fill(timeout_s)
         behind = await self._behind()
         records: list[Record] = []
         while len(records) < max_records:
-            if any(not self._waiting[topic] for topic in behind):
+            if any(not self._buffers[topic] for topic in behind):
                 break
             oldest = min(self._queues(), key=lambda queue: queue[0].timestamp_ms, default=None)
             if oldest is None:
@@ -52,96 +56,96 @@ class MergedReader:
         return records
 
     async def lag(self, topic: str) -> int:
-        """Records of a topic that were not given out yet."""
-        return await self.readers[topic].behind() + sum(map(len, self._waiting[topic].values()))
+        """Return how many records of a topic were not returned yet."""
+        return await self.readers[topic].behind() + sum(map(len, self._buffers[topic].values()))
 
     async def ends(self) -> dict[tuple[str, int], int]:
-        """Where every partition ends now; call it before `is_past`."""
+        """Return the end offset of every partition; call it before `has_reached`."""
         found: dict[tuple[str, int], int] = {}
         for reader in self.readers.values():
             found |= await reader.end_offsets()
         for part in found:
-            self._taken.setdefault(part, 0)
+            self._read_to.setdefault(part, 0)
         return found
 
-    def is_past(self, ends: Mapping[tuple[str, int], int]) -> bool:
-        """True if everything before these ends was given out.
+    def has_reached(self, ends: Mapping[tuple[str, int], int]) -> bool:
+        """True if everything before these ends was returned by `read`.
 
-        A reader's position says nothing of it: it moves before the records are handed over.
+        The position of a reader does not tell: it moves before the records are returned.
         """
         waiting = (
             queue[0].offset < ends.get((topic, part), 0)
-            for topic, queues in self._waiting.items()
+            for topic, queues in self._buffers.items()
             for part, queue in queues.items()
         )
-        return not any(waiting) and all(self._taken[part] >= end for part, end in ends.items())
+        return not any(waiting) and all(self._read_to[part] >= end for part, end in ends.items())
 
     async def close(self) -> None:
         """Stop reading."""
-        for task in self._reading.values():
+        for task in self._reads.values():
             task.cancel()
-        await asyncio.gather(*self._reading.values(), return_exceptions=True)
+        await asyncio.gather(*self._reads.values(), return_exceptions=True)
         await asyncio.gather(*(reader.close() for reader in self.readers.values()))
 
     async def _fill(self, timeout_s: float) -> None:
-        """Read on where nothing waits; return as soon as there is anything."""
-        for topic, queue in self._waiting.items():
-            if not queue and topic not in self._reading:
+        """Read the topics whose buffer is empty; return as soon as any buffer holds a record."""
+        for topic, queue in self._buffers.items():
+            if not queue and topic not in self._reads:
                 reader = self.readers[topic]
-                self._reading[topic] = asyncio.create_task(
+                self._reads[topic] = asyncio.create_task(
                     reader.read(timeout_s=timeout_s, max_records=READ_MAX)
                 )
-        if any(self._waiting.values()):
+        if any(self._buffers.values()):
             await asyncio.sleep(0)
-        elif self._reading:
+        elif self._reads:
             await asyncio.wait(
-                self._reading.values(), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+                self._reads.values(), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
             )
-        for topic, task in list(self._reading.items()):
+        for topic, task in list(self._reads.items()):
             if task.done():
-                self._take(topic)
+                self._buffer(topic)
 
     async def _behind(self) -> set[str]:
-        """Topics that have more than was read; one with nothing waiting is waited for."""
+        """Return the topics that have more records, each with a record in its buffer."""
         behind = set()
-        for topic, queue in self._waiting.items():
+        for topic, queue in self._buffers.items():
             if await self.readers[topic].behind() == 0:
                 continue
             behind.add(topic)
-            if not queue and topic in self._reading:
+            if not queue and topic in self._reads:
                 await self._wait_for(topic)
         return behind
 
     async def _wait_for(self, topic: str) -> None:
         try:
             async with asyncio.timeout(STALL_S):
-                while not self._waiting[topic]:
-                    if topic not in self._reading:
-                        self._reading[topic] = asyncio.create_task(
+                while not self._buffers[topic]:
+                    if topic not in self._reads:
+                        self._reads[topic] = asyncio.create_task(
                             self.readers[topic].read(timeout_s=STALL_S, max_records=READ_MAX)
                         )
-                    await asyncio.wait([self._reading[topic]])
-                    self._take(topic)
+                    await asyncio.wait([self._reads[topic]])
+                    self._buffer(topic)
         except TimeoutError:
             raise BrokenLog(
-                f"{topic} has more records but gives none for {STALL_S:.0f} s",
+                f"{topic} has more records but returned none for {STALL_S:.0f} s",
                 remedy="compare the log with an export",
             ) from None
 
-    def _take(self, topic: str) -> None:
-        for record in self._reading.pop(topic).result():
-            self._waiting[topic].setdefault(record.partition, deque()).append(record)
-        for name, part in self._taken:
+    def _buffer(self, topic: str) -> None:
+        for record in self._reads.pop(topic).result():
+            self._buffers[topic].setdefault(record.partition, deque()).append(record)
+        for name, part in self._read_to:
             if name == topic:
-                self._taken[name, part] = self.readers[topic].position(topic, part)
+                self._read_to[name, part] = self.readers[topic].position(topic, part)
 
     def _queues(self) -> Iterator[deque[Record]]:
-        """Of every partition of which something waits; none is empty."""
-        for queues in self._waiting.values():
+        """Yield the buffer of every partition that has records."""
+        for queues in self._buffers.values():
             yield from queues.values()
 
     def _pop(self, queue: deque[Record]) -> Record:
         record = queue.popleft()
         if not queue:
-            del self._waiting[record.topic][record.partition]
+            del self._buffers[record.topic][record.partition]
         return record

@@ -1,10 +1,10 @@
-"""Proves the places of the topics beside `account.events`, and finds those that were cut.
+"""Checks the booked offsets of all topics but `account.events`, and finds truncated partitions.
 
-The books note the last record of each partition and its SHA-256. A log that ends before it, or
-holds another record there, lost its tail or was created again: new records may have taken offsets
-that are in the books already. Such a partition is read again from its first record. Rows are keyed
-by place and id, so what is in the books stays once, what was lost stays, and what is new comes in.
-A record that retention deleted proves nothing and is not a cut.
+The books store the last record of each partition and its SHA-256. A log that ends before it, or
+holds another record there, lost its tail or was created again: new records may have offsets that
+are already in the books. Such a partition is read again from its first record. The keys of the rows
+are offset and id, so booked rows are not doubled, lost records stay, and new ones are added. A
+record that retention deleted is not a truncation.
 """
 
 import asyncio
@@ -19,29 +19,29 @@ PROOF_TIMEOUT_S = 20.0
 
 
 def offset_after(record: Record) -> BookedOffset:
-    """The place after a record, with what proves it."""
+    """Return the booked offset after a record, with the SHA-256 that proves it."""
     return BookedOffset(record.offset + 1, record.offset, sha256(record.value or b"").hexdigest())
 
 
 async def seek_to_booked(
     reader: LogReader, booked_offsets: Mapping[TopicPartition, BookedOffset]
 ) -> dict[TopicPartition, str]:
-    """Let a reader continue where the books are; a partition that was cut stays at its beginning.
+    """Seek a reader to the booked offsets; a truncated partition stays at its beginning.
 
     Args:
-        reader: Just opened at the first records.
-        places: As the books note them, of any topics. Without a head they are taken as they are.
+        reader: A reader at the first records.
+        booked_offsets: The booked offsets of any topics. One without a head is not checked.
 
     Returns:
-        Why a partition is read again.
+        Partition -> the reason that it is read again.
 
     Raises:
-        BrokenLog: The log gives nothing.
+        BrokenLog: The log returns nothing.
     """
     ends = await reader.end_offsets()
     begins = {part: reader.position(*part) for part in ends}
     why: dict[TopicPartition, str] = {}
-    proofs: dict[TopicPartition, BookedOffset] = {}
+    to_check: dict[TopicPartition, BookedOffset] = {}
     for part, end in ends.items():
         booked = booked_offsets.get(part)
         if booked is None:
@@ -49,9 +49,9 @@ async def seek_to_booked(
         if end < booked.next_offset:
             why[part] = f"ends at {end}, the books are at {booked.next_offset}"
         elif booked.head_offset >= begins[part]:
-            proofs[part] = booked
+            to_check[part] = booked
             reader.seek(*part, booked.head_offset)
-    why |= await _disproved(reader, proofs)
+    why |= await _find_mismatches(reader, to_check)
     for part, begin in begins.items():
         booked = None if part in why else booked_offsets.get(part)
         reader.seek(*part, begin if booked is None else max(begin, booked.next_offset))
@@ -61,11 +61,11 @@ async def seek_to_booked(
 async def find_deleted_unbooked(
     reader: LogReader, booked_offsets: Mapping[TopicPartition, BookedOffset]
 ) -> dict[TopicPartition, str]:
-    """What the topics' retention has deleted before the books had it, in words.
+    """Describe what retention deleted before it was booked: partition -> text.
 
     Args:
-        reader: As `resume_side` left it.
-        places: As the books note them, of any topics.
+        reader: A reader after `seek_to_booked`.
+        booked_offsets: The booked offsets of any topics.
     """
     found = {}
     for part in await reader.end_offsets():
@@ -73,16 +73,16 @@ async def find_deleted_unbooked(
         if booked is not None and begin > booked.next_offset:
             count = begin - booked.next_offset
             found[part] = (
-                f"{count} records at offsets {booked.next_offset} to {begin - 1} were deleted by the"
-                " topic's retention before the books had them; accounts are complete without them"
+                f"{count} records at offsets {booked.next_offset} to {begin - 1} were deleted by"
+                " the topic's retention before they were booked; accounts are complete without them"
             )
     return found
 
 
-async def _disproved(
-    reader: LogReader, proofs: dict[TopicPartition, BookedOffset]
+async def _find_mismatches(
+    reader: LogReader, to_check: dict[TopicPartition, BookedOffset]
 ) -> dict[TopicPartition, str]:
-    left, why = dict(proofs), {}
+    left, why = dict(to_check), {}
     try:
         async with asyncio.timeout(PROOF_TIMEOUT_S):
             while left:
@@ -94,7 +94,7 @@ async def _disproved(
     except TimeoutError:
         (topic, number), booked = next(iter(left.items()))
         raise BrokenLog(
-            f"{topic}[{number}] gives nothing at offset {booked.head_offset}"
+            f"{topic}[{number}] returned nothing at offset {booked.head_offset}"
             f" for {PROOF_TIMEOUT_S:.0f} s",
             remedy="start the ledger again when the broker answers",
         ) from None

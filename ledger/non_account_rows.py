@@ -1,4 +1,4 @@
-"""Snapshots, turns and model calls as rows of the books. Pure."""
+"""Converts snapshots, turns and model calls into rows of the books. Pure."""
 
 from collections.abc import Mapping
 
@@ -18,29 +18,30 @@ ID_CHARS_MAX = 500
 
 
 class NonAccountRows:
-    """What the last snapshot showed, so that the same candles are not offered again each minute.
+    """Makes rows, and remembers the last candles, so that the same ones are not added every minute.
 
     Attributes:
-        seen: (venue, product, granularity in seconds) -> starts of its last window's candles.
-        equity_after_us: Venue -> time of its newest snapshot in the books, if its topic is read
-            again: an older one would be marked with the accounts of today.
+        candles_seen: (venue, product, granularity in seconds) -> starts of the candles in its
+            last window.
+        equity_after_us: Venue -> time of its newest snapshot in the books, if the topic is read
+            again: an older snapshot would be valued with the present accounts.
     """
 
     def __init__(self) -> None:
-        """Nothing was seen."""
-        self.seen: dict[tuple[str, str, int], frozenset[int]] = {}
+        """Start without candles."""
+        self.candles_seen: dict[tuple[str, str, int], frozenset[int]] = {}
         self.equity_after_us: dict[str, int] = {}
 
     def add(
         self, record: Record, message: Message, shards: Mapping[int, Shard], batch: RowBatch
     ) -> None:
-        """Add what a message comes to; other messages of the topics come to nothing.
+        """Add the rows of a message; other messages of the topics have no rows.
 
         Args:
-            record: Where it stood.
-            message: What it says.
-            shards: The accounts as they stand now.
-            batch: Where the rows go.
+            record: The record of the message.
+            message: The decoded message.
+            shards: The accounts at this time.
+            batch: Receives the rows.
         """
         match message:
             case MarketSnapshot():
@@ -73,10 +74,10 @@ class NonAccountRows:
 
     def _candles(self, venue: str, product_id: str, window: CandleWindow, batch: RowBatch) -> None:
         key = (venue, product_id, window.granularity_s)
-        seen = self.seen.get(key, frozenset())
+        candles_seen = self.candles_seen.get(key, frozenset())
         starts = [micros(candle.start) for candle in window.candles]
         for start_us, candle in zip(starts, window.candles, strict=True):
-            if start_us in seen:
+            if start_us in candles_seen:
                 continue
             digits = (candle.open, candle.high, candle.low, candle.close, candle.volume)
             batch.rows[schema.candles].append(
@@ -88,24 +89,26 @@ class NonAccountRows:
                     *map(decimal_text, digits),
                 )
             )
-        self.seen[key] = frozenset(starts)
+        self.candles_seen[key] = frozenset(starts)
 
 
-def check_fit(batch: RowBatch) -> None:
-    """See that every number of the rows fits its column.
+def check_integers_fit(batch: RowBatch) -> None:
+    """Check that every integer of the rows fits its column.
 
     Raises:
-        OverflowError: One needs more than 64 bits.
+        OverflowError: An integer needs more than 64 bits.
     """
     for table, rows in batch.rows.items():
         for row in rows:
             for value in row:
                 if isinstance(value, int) and not -INT64_MAX <= value <= INT64_MAX:
-                    raise OverflowError(f"{table.name} has a number of {value:.3e}: it has 64 bits")
+                    raise OverflowError(
+                        f"{table.name} has a number of {value:.3e}, more than 64 bits"
+                    )
 
 
 def why_not_booked(message: Message) -> str:
-    """Why a message cannot be a row, "" if it can: its ids are keys."""
+    """Return why a message cannot be a row, or ""; its ids are keys and have a length limit."""
     ids: dict[str, str] = {}
     match message:
         case MarketSnapshot():
@@ -123,7 +126,15 @@ def why_not_booked(message: Message) -> str:
 def equity_row(
     snapshot: MarketSnapshot, agent: str, account: Account, bids: dict[str, PriceUnits], offset: int
 ) -> Row:
-    """An account marked at the bids of a snapshot; `offset` is how far the log was folded."""
+    """Return the row of an account valued at the bids of a snapshot.
+
+    Args:
+        snapshot: The snapshot.
+        agent: The owner of the account.
+        account: The account.
+        bids: Product -> its best bid.
+        offset: The offset up to which the account log was folded.
+    """
     return (
         without_nul(snapshot.snapshot_id),
         without_nul(agent),
@@ -137,7 +148,7 @@ def equity_row(
 
 
 def usage_row(record: Record, call: LlmCall) -> Row:
-    """A model call."""
+    """Return the row of a model call."""
     usage = call.usage
     texts = (call.call_id, call.agent, call.turn_id, call.node, call.model, call.outcome)
     return (
@@ -161,7 +172,7 @@ def usage_row(record: Record, call: LlmCall) -> Row:
 
 
 def turn_row(record: Record, turn: Turn) -> Row:
-    """A turn: what was decided on which snapshot, in the agent's own words."""
+    """Return the row of a turn: its snapshot, outcome and the text of the agent."""
     texts = (turn.turn_id, turn.agent, turn.strategy, turn.node, turn.model, turn.snapshot_id)
     words = (turn.outcome, turn.prompt_sha256, turn.error, turn.final_text, turn.memory)
     return (

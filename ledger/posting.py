@@ -1,7 +1,7 @@
-"""Events of `account.events` as rows of the books. Pure.
+"""Converts events of `account.events` into rows of the books. Pure.
 
-Whether an event counts is asked of the one fold (`arena.accounts.Shard`): what it ignores, the
-records of a zombie or the epoch that came second, is in no row here either.
+The fold (`arena.accounts.Shard`) decides whether an event counts. A record that it ignores, such as
+one of a zombie or a losing epoch, has no row.
 """
 
 from decimal import Decimal
@@ -13,7 +13,7 @@ from arena.bus.base import Record
 from arena.checkpoint import attested_image
 from arena.errors import BrokenLog
 from arena.money import PRICE_DIGITS, SCALE_DIGITS, price_text, to_price_units
-from arena.passed_over import PassedOver
+from arena.pass_overs import PassedOver
 from ledger import schema
 from ledger.batch import BookedOffset, RowBatch
 from ledger.records import BookedRead, checked_columns, micros_of, read_booked, without_nul
@@ -24,13 +24,13 @@ NO_POSITION = Position()
 
 
 class Poster:
-    """The shards as far as they were read, and the accounts that have a number.
+    """Folds the log and makes the rows of its events.
 
     Attributes:
-        shards: By partition.
-        accounts: (name, unit) -> number.
-        kept: Partition -> offset before which its fold was kept last.
-        events_per_fold: So many records come between two folds that are kept; 0 keeps none.
+        shards: The folded shards by partition.
+        accounts: (name, unit) -> the number of the account.
+        last_fold_at: Partition -> the offset of the last stored fold.
+        events_per_fold: Records between two stored folds; 0 stores none.
         events: Events that counted. postings: their entries. ignored: records without effect.
     """
 
@@ -40,19 +40,25 @@ class Poster:
         accounts: dict[tuple[str, str], int] | None = None,
         passed_over: PassedOver | None = None,
     ) -> None:
-        """Go on from what the books hold; records that an operator named are passed over."""
+        """Continue from the state of the books.
+
+        Args:
+            shards: The shards folded so far, by partition.
+            accounts: The numbers of the accounts in the books.
+            passed_over: Records of the log that an operator told every reader to skip.
+        """
         self.passed_over = passed_over or {}
         self.shards = shards or {}
         self.accounts = accounts or {}
-        self.kept: dict[int, int] = {}
+        self.last_fold_at: dict[int, int] = {}
         self.events_per_fold = 0
         self.events = self.postings = self.ignored = 0
 
     def post(self, record: Record, batch: RowBatch) -> None:
-        """Fold one record, and add what it comes to.
+        """Fold one record, and add its rows.
 
         Raises:
-            BrokenLog: It cannot stand in a sound log at this place.
+            BrokenLog: It cannot be at this offset of a sound log.
         """
         number, offset = record.partition, record.offset
         shard = self.shards.get(number)
@@ -61,7 +67,7 @@ class Poster:
         if shard is None:
             shard = self.shards[number] = Shard(passed_over=self.passed_over.get(number, {}))
         name = record.kind
-        packed = self._attested(shard, name, record) if name == "StateDigest" else None
+        packed = self._attested_fold(shard, name, record) if name == "StateDigest" else None
         before = shard.next_offset
         counted = shard.apply(name, record.value, offset)
         if counted is None or record.value is None:
@@ -69,30 +75,30 @@ class Poster:
         else:
             if packed is not None:
                 batch.folds[number] = before, packed
-                self.kept[number] = before
-            self._book(name, read_booked(record.value, offset), shard, record, batch)
+                self.last_fold_at[number] = before
+            self._add_event(name, read_booked(record.value, offset), shard, record, batch)
 
-    def _attested(self, shard: Shard, name: str, record: Record) -> bytes | None:
-        """The state before a record, if the record proves it and a fold is due."""
-        since = shard.next_offset - self.kept.get(record.partition, 0)
+    def _attested_fold(self, shard: Shard, name: str, record: Record) -> bytes | None:
+        """Return the packed state before a record, if the record proves it and a fold is due."""
+        since = shard.next_offset - self.last_fold_at.get(record.partition, 0)
         if not self.events_per_fold or since < self.events_per_fold:
             return None
         return attested_image(shard, name, record.value, record.offset)
 
     def finish(self, batch: RowBatch) -> None:
-        """Note how far the shards of a batch were read."""
+        """Set the offsets that the shards of a batch have reached."""
         for topic, number in batch.before:
             if topic == EVENTS:
                 batch.after[topic, number] = booked_offset_of(self.shards[number])
 
-    def _book(
+    def _add_event(
         self, name: str, event: BookedRead, shard: Shard, record: Record, batch: RowBatch
     ) -> None:
         number, offset = record.partition, record.offset
         legs = len(event.postings)
         rows = batch.rows
         for leg, posting in enumerate(event.postings):
-            account = self._account(posting.account, posting.unit, batch)
+            account = self._account_number(posting.account, posting.unit, batch)
             amount = checked_columns(int(posting.amount), offset)
             rows[schema.entries].append((number, offset, leg, legs, account, *amount))
         rows[schema.journal].append(
@@ -112,15 +118,15 @@ class Poster:
             )
         )
         if event.outcome == "filled":
-            self._fill(event, shard, record, batch)
+            self._add_fill(event, shard, record, batch)
         self.events += 1
         self.postings += legs
 
-    def _fill(self, event: BookedRead, shard: Shard, record: Record, batch: RowBatch) -> None:
+    def _add_fill(self, event: BookedRead, shard: Shard, record: Record, batch: RowBatch) -> None:
         number, offset = record.partition, record.offset
         used, agent = event.used, event.agent
-        assert used is not None, "the fold takes no fill without its ticker"
-        assert agent is not None, "the fold takes no fill without its agent"
+        assert used is not None, "the fold refuses a fill without its ticker"
+        assert agent is not None, "the fold refuses a fill without its agent"
         batch.rows[schema.fills].append(
             (
                 number,
@@ -157,7 +163,7 @@ class Poster:
             (number, offset, without_nul(agent), without_nul(event.product_id), *position)
         )
 
-    def _account(self, name: str, unit: str, batch: RowBatch) -> int:
+    def _account_number(self, name: str, unit: str, batch: RowBatch) -> int:
         key = name, unit
         number = self.accounts.get(key)
         if number is None:
@@ -169,15 +175,15 @@ class Poster:
 
 
 def booked_offset_of(shard: Shard) -> BookedOffset:
-    """How far a shard was folded, as the books note it."""
+    """Return the booked offset of a folded shard."""
     return BookedOffset(shard.next_offset, shard.head_offset, shard.head)
 
 
 def kind_and_agent(account: str) -> tuple[str, str | None]:
-    """The kind of an account, and the agent it belongs to.
+    """Return the kind of an account, and the agent it belongs to.
 
-    "agent/momentum/cash" is cash of momentum, "house/fees" is fees of the house; a name of any
-    other shape is a kind of its own.
+    "agent/momentum/cash" is the cash of momentum, "house/fees" the fees of the house; a name of any
+    other shape is its own kind.
     """
     owner, _, rest = account.partition("/")
     if owner == "agent" and "/" in rest:
@@ -187,10 +193,10 @@ def kind_and_agent(account: str) -> tuple[str, str | None]:
 
 
 def units(text: str | None, offset: int) -> tuple[int, int]:
-    """The two columns of the amount that a decimal text says.
+    """Return the two columns of an amount, from its decimal text.
 
     Raises:
-        BrokenLog: The text is missing or not such a decimal, or the columns do not hold it.
+        BrokenLog: The text is missing or not a decimal, or the amount does not fit.
     """
     whole, _, decimals = (text or "").partition(".")
     try:
@@ -199,13 +205,13 @@ def units(text: str | None, offset: int) -> tuple[int, int]:
         amount = int(whole + decimals.ljust(SCALE_DIGITS, "0"))
     except ValueError:
         raise BrokenLog(
-            f"{EVENTS}@{offset}: {text!r} is no amount of {SCALE_DIGITS} decimals"
+            f"{EVENTS}@{offset}: {text!r} is not an amount of {SCALE_DIGITS} decimals"
         ) from None
     return checked_columns(amount, offset)
 
 
 def price(text: str | None, offset: int) -> str:
-    """A price as the books keep it: plain digits without zeros at the end.
+    """Return a price as the books store it: plain digits without trailing zeros.
 
     Raises:
         BrokenLog: The text is missing or not a price.

@@ -1,4 +1,4 @@
-"""Records of all topics as one batch of rows. Pure."""
+"""Turns records of all topics into one batch of rows. Pure."""
 
 from collections.abc import Iterable
 
@@ -7,33 +7,39 @@ from arena.errors import Malformed
 from arena.messages import Message
 from ledger.batch import BookedOffset, RowBatch, TopicPartition
 from ledger.non_account_offsets import offset_after
-from ledger.non_account_rows import NonAccountRows, check_fit, why_not_booked
+from ledger.non_account_rows import NonAccountRows, check_integers_fit, why_not_booked
 from ledger.posting import EVENTS, Poster
 
 
 class Projector:
-    """The books in memory: what the next batch needs to know of those before it.
+    """Makes batches of rows; holds the state that each batch needs from the ones before it.
 
     Attributes:
-        poster: Of `account.events`.
-        side: Of the other topics. places: how far those are.
-        unread: Records that were no message; whoever asks takes them out.
+        poster: Makes the rows of `account.events`.
+        other_rows: Makes the rows of the other topics.
+        booked_offsets: The booked offsets of the other topics.
+        unbooked: Records that could not be booked, with the reason; the caller clears the list.
     """
 
     def __init__(self, poster: Poster, booked_offsets: dict[TopicPartition, BookedOffset]) -> None:
-        """Go on from where the books stand."""
+        """Continue from the booked offsets.
+
+        Args:
+            poster: Makes the rows of the account log.
+            booked_offsets: The booked offsets of all topics.
+        """
         self.poster = poster
-        self.side = NonAccountRows()
+        self.other_rows = NonAccountRows()
         self.booked_offsets = {
             part: booked for part, booked in booked_offsets.items() if part[0] != EVENTS
         }
-        self.unread: list[tuple[Record, str]] = []
+        self.unbooked: list[tuple[Record, str]] = []
 
     def batch(self, records: Iterable[Record]) -> RowBatch:
-        """The rows of records, in their order.
+        """Return the rows of some records, in the same order.
 
         Raises:
-            BrokenLog: A record cannot stand in a sound account log at its place.
+            BrokenLog: A record of the account log cannot be at its offset in a sound log.
         """
         batch = RowBatch()
         for record in records:
@@ -46,19 +52,19 @@ class Projector:
             if message is not None:
                 self._add(record, message, batch)
             after = offset_after(record)
-            batch.move(part, self.booked_offsets.get(part), after)
+            batch.advance(part, self.booked_offsets.get(part), after)
             self.booked_offsets[part] = after
         self.poster.finish(batch)
         return batch
 
     def _add(self, record: Record, message: Message, batch: RowBatch) -> None:
-        """Add a message's rows, or none of them where the books cannot hold one."""
+        """Add the rows of a message, or none of them if the books cannot hold one."""
         own = RowBatch()
         try:
-            self.side.add(record, message, self.poster.shards, own)
-            check_fit(own)
+            self.other_rows.add(record, message, self.poster.shards, own)
+            check_integers_fit(own)
         except (ArithmeticError, ValueError) as error:
-            self.unread.append(
+            self.unbooked.append(
                 (record, f"{message.type_name()}: the books cannot hold it: {error}")
             )
             return
@@ -72,6 +78,6 @@ class Projector:
         except Malformed as error:
             message, why = None, str(error)
         if why:
-            self.unread.append((record, why))
+            self.unbooked.append((record, why))
             return None
         return message

@@ -1,21 +1,22 @@
-"""Makes the books anew from the log's first record, compares, and only then takes them into use.
+"""Rebuilds the books from the first record of the log, compares them, and then swaps them in.
 
-The new books are made beside the old ones. They must hold exactly what the fold holds, or nothing
-is changed. The old ones, as far as they go, must have the same digest; where they do not, they are
-kept aside under another name and the answer says so.
+The new books are built next to the old ones. They must hold exactly what the fold holds, or nothing
+is changed. The old books are kept under another name; the result says whether they had the same
+digest, as far as they go.
 """
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import JsonValue
 from sqlalchemy import func, select, text
 
 from arena.bus.base import Bus
 from arena.clock import SystemClock
-from arena.localbroker.progress import Progress, Step, no_progress
 from arena.node import Node
-from arena.passed_over import read_passed_over
+from arena.pass_overs import read_passed_over
+from arena.progress import Progress, Step, no_progress
 from arena.settings import Settings
 from ledger.compare import fold_figures
 from ledger.database import Database
@@ -37,66 +38,78 @@ SIDE_FILES = ("-wal", "-shm", "-journal", ".lock")
 
 @dataclass(frozen=True, slots=True)
 class RebuildResult:
-    """What came of it.
+    """The result of a rebuild.
 
     Attributes:
-        events, postings: In the new books.
-        digest: Of the new books as far as the old ones went; all of them where there were none.
-        old_digest: Of the old ones; "" where there were none.
-        kept: Where the old ones are now; "" where there were none.
+        events, postings: Their numbers in the new books.
+        digest: The digest of the new books, up to the offsets of the old ones if there were any.
+        old_digest: The digest of the old books; "" if there were none.
+        old_kept_at: The file or schema of the old books now; "" if there were none.
     """
 
     events: int
     postings: int
     digest: str
     old_digest: str
-    kept: str
+    old_kept_at: str
 
     @property
     def same(self) -> bool:
-        """True where the old books held the same, or there were none."""
+        """True if the old books held the same, or there were none."""
         return not self.old_digest or self.old_digest == self.digest
+
+    def document(self) -> dict[str, JsonValue]:
+        """Return the result for programs."""
+        return {
+            "events": self.events,
+            "postings": self.postings,
+            "digest": self.digest,
+            "old_digest": self.old_digest,
+            "kept": self.old_kept_at,
+            "same": self.same,
+        }
 
 
 async def rebuild(
     bus: Bus, settings: Settings, location: BooksLocation, progress: Progress = no_progress
 ) -> RebuildResult:
-    """Make the books anew and take them into use.
+    """Rebuild the books and swap them in.
 
     Args:
-        bus: Started.
-        settings: Of the arena.
-        place: Where the books are.
-        progress: Told of events posted and rows hashed.
+        bus: A started bus.
+        settings: The settings of the arena.
+        location: The location of the books.
+        progress: Receives the events posted and the rows hashed.
 
     Raises:
-        BooksInUse: A ledger keeps them, or somebody reads them.
-        BrokenBooks: The new ones are not what the fold says; the old ones are as they were.
+        BooksInUse: A ledger writes them, or a process reads them.
+        BrokenBooks: The new books differ from the fold; the old ones are unchanged.
     """
     old = Database(location)
     lock = WriterLock(old)
     fresh = Database(location.with_suffix(NEW))
     try:
-        if not lock.take():
+        if not lock.try_acquire():
             raise BooksInUse(
-                f"a ledger keeps the books at {location}", remedy="stop it, rebuild, start it again"
+                f"a ledger is writing the books at {location}",
+                remedy="stop it, rebuild, start it again",
             )
         remove(fresh)
         fresh.upgrade()
         poster = await _post(bus, settings, fresh, progress)
-        _hold_against_fold(fresh, poster)
+        _compare_with_fold(fresh, poster)
         digest, old_digest = _digests(fresh, old, progress)
         old.engine.dispose()
-        kept = swap(old, fresh)
+        old_kept_at = swap(old, fresh)
     finally:
         lock.release()
         old.close()
         fresh.close()
-    return RebuildResult(poster.events, poster.postings, digest, old_digest, kept)
+    return RebuildResult(poster.events, poster.postings, digest, old_digest, old_kept_at)
 
 
 def remove(database: Database) -> None:
-    """Remove books that are in the making, or were kept aside."""
+    """Remove books that are being built, or old ones."""
     path = database.location.path
     if path is not None:
         for name in ("", *SIDE_FILES):
@@ -107,12 +120,12 @@ def remove(database: Database) -> None:
 
 
 def swap(old: Database, fresh: Database) -> str:
-    """Take the new books into use at once; where the old ones are then, "" if there were none."""
+    """Swap the new books in atomically; return where the old ones are now, or ""."""
     return _swap_files(old, fresh) if old.is_sqlite else _swap_schemas(old, fresh)
 
 
 async def _post(bus: Bus, settings: Settings, fresh: Database, progress: Progress) -> Poster:
-    """Post everything that is in the topics now."""
+    """Post everything that the topics hold now."""
     await bus.ensure_topics(TOPICS)
     ledger = Ledger(Node("ledger", NEW, settings, bus, SystemClock()), fresh)
     projector = Projector(Poster(passed_over=await read_passed_over(bus)), {})
@@ -121,8 +134,8 @@ async def _post(bus: Bus, settings: Settings, fresh: Database, progress: Progres
         async with ledger.stream(projector) as stream:
             ends = await stream.ends()
             total = sum(end for (topic, _), end in ends.items() if topic == EVENTS)
-            while not stream.is_past(ends):
-                await ledger.step(projector, stream)
+            while not stream.has_reached(ends):
+                await ledger.post_next(projector, stream)
                 done = sum(shard.next_offset for shard in projector.poster.shards.values())
                 progress(Step(POST, f"{done:,} of {total:,}", done, total))
     finally:
@@ -132,7 +145,7 @@ async def _post(bus: Bus, settings: Settings, fresh: Database, progress: Progres
     return projector.poster
 
 
-def _hold_against_fold(fresh: Database, poster: Poster) -> None:
+def _compare_with_fold(fresh: Database, poster: Poster) -> None:
     with fresh.reading() as connection:
         books = book_figures(connection)
     fold = fold_figures(poster.shards)
@@ -143,27 +156,27 @@ def _hold_against_fold(fresh: Database, poster: Poster) -> None:
 
 
 def _digests(fresh: Database, old: Database, progress: Progress) -> tuple[str, str]:
-    """Of the new books as far as the old go, and of the old."""
+    """Return the digests of the new books, up to the old offsets, and of the old books."""
     upto: dict[int, int] | None = None
     old_digest = ""
-    told = _Hashed(progress, _rows(fresh))
-    if _exist(old):
+    hashed = _HashProgress(progress, _rows(fresh))
+    if _exists(old):
         old.upgrade()
         with old.reading() as connection:
             positions = booked_offsets_of(connection)
             upto = {
                 number: p.next_offset for (topic, number), p in positions.items() if topic == EVENTS
             }
-            told.total += _rows(old)
-            old_digest = books_digest(connection, upto, told.add)
+            hashed.total += _rows(old)
+            old_digest = books_digest(connection, upto, hashed.add)
     with fresh.reading() as connection:
-        digest = books_digest(connection, upto, told.add)
-    told.finish()
+        digest = books_digest(connection, upto, hashed.add)
+    hashed.finish()
     return digest, old_digest
 
 
-class _Hashed:
-    """Tells how many rows were hashed."""
+class _HashProgress:
+    """Reports how many rows were hashed."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self.total = total
@@ -180,7 +193,7 @@ class _Hashed:
 
 
 def _rows(database: Database) -> int:
-    """Rows that a digest of everything reads."""
+    """Count the rows that the digest of the whole books reads."""
     with database.reading() as connection:
         counts = (
             connection.execute(select(func.count()).select_from(table)).scalar_one()
@@ -189,7 +202,7 @@ def _rows(database: Database) -> int:
         return sum(counts)
 
 
-def _exist(database: Database) -> bool:
+def _exists(database: Database) -> bool:
     path = database.location.path
     if path is not None:
         return path.is_file()
@@ -199,17 +212,17 @@ def _exist(database: Database) -> bool:
 
 
 def _swap_files(old: Database, fresh: Database) -> str:
-    books, made = old.location.path, fresh.location.path
+    books, built = old.location.path, fresh.location.path
     assert books is not None
-    assert made is not None
-    _seal(fresh)
+    assert built is not None
+    _checkpoint_wal(fresh)
     kept = Path(f"{books}.{OLD}")
     existed = books.is_file()
     if existed:
-        _seal(old)
+        _checkpoint_wal(old)
         kept.unlink(missing_ok=True)
         os.link(books, kept)
-    made.replace(books)
+    built.replace(books)
     folder = os.open(books.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -218,8 +231,8 @@ def _swap_files(old: Database, fresh: Database) -> str:
     return str(kept) if existed else ""
 
 
-def _seal(database: Database) -> None:
-    """Bring everything of SQLite's log into the file, so that the file alone is the books."""
+def _checkpoint_wal(database: Database) -> None:
+    """Move SQLite's write-ahead log into the file, so that the file alone holds the books."""
     path = database.location.path
     assert path is not None
     with database.engine.connect() as connection:
@@ -230,19 +243,19 @@ def _seal(database: Database) -> None:
     left = Path(f"{path}-wal")
     if busy or (left.exists() and left.stat().st_size):
         raise BooksInUse(
-            f"somebody reads the books at {path}", remedy="try again when they are done"
+            f"another process reads the books at {path}", remedy="try again when it has ended"
         )
 
 
 def _swap_schemas(old: Database, fresh: Database) -> str:
-    schema, made = old.location.schema, fresh.location.schema
+    schema, built = old.location.schema, fresh.location.schema
     kept = old.location.with_suffix(OLD).schema
-    existed = _exist(old)
+    existed = _exists(old)
     with old.engine.begin() as connection:
         if existed:
             connection.execute(text(f'DROP SCHEMA IF EXISTS "{kept}" CASCADE'))
             connection.execute(text(f'ALTER SCHEMA "{schema}" RENAME TO "{kept}"'))
-        connection.execute(text(f'ALTER SCHEMA "{made}" RENAME TO "{schema}"'))
+        connection.execute(text(f'ALTER SCHEMA "{built}" RENAME TO "{schema}"'))
         for name in (kept, schema) if existed else (schema,):
             for function in ("journal_balances", "never_changed", "only_forward"):
                 connection.execute(

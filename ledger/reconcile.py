@@ -1,8 +1,8 @@
-"""Holds the books and the dashboard's read model against the fold of the log.
+"""Compares the books and the dashboard with the fold of the log.
 
-Reads `account.events` from its first record, the database, and what the dashboard prints; as a
-service it writes `ledger.drift`. Fold and books are compared at the offset where the books stand;
-the dashboard is compared at the offset where its digest says it stands.
+Reads `account.events` from its first record, the database, and the output of the dashboard; as a
+service it writes `ledger.drift`. Fold and books are compared at the booked offset; the dashboard is
+compared at the offset that its digest belongs to.
 """
 
 import copy
@@ -21,7 +21,7 @@ from arena.errors import BrokenLog
 from arena.messages import Drift
 from arena.money import from_units
 from arena.node import Node
-from arena.passed_over import PassedOver, read_passed_over
+from arena.pass_overs import PassedOver, read_passed_over
 from arena.settings import Settings
 from ledger.amounts import sum_columns, total
 from ledger.compare import (
@@ -34,7 +34,7 @@ from ledger.compare import (
     figure_key,
     fold_figures,
 )
-from ledger.dashboard_figures import ReadModel, ask_dashboard
+from ledger.dashboard_figures import DashboardFigures, ask_dashboard
 from ledger.database import Database
 from ledger.posting import EVENTS
 from ledger.resume import fold, fold_to
@@ -44,18 +44,18 @@ from ledger.writer import booked_offsets_of
 
 READ_TIMEOUT_S = 0.5
 SUMMED = {"fees": "fee", "realised": "realised", "slippage": "slippage"}
-"""Figures that are sums over the fills of an agent, and the amount that is summed."""
+"""Figure -> the amount of the fills that is summed for it."""
 
 
 @dataclass(slots=True)
 class Reconciliation:
-    """One comparison.
+    """The result of one comparison.
 
     Attributes:
         lines: Every figure.
-        offsets: Shard -> where the books stand.
-        remarks: What a reader must know besides.
-        behind: Events in the log that the books do not hold yet.
+        offsets: Shard -> the booked offset.
+        remarks: Differences that do not belong to one figure.
+        behind: The number of events in the log that are not in the books yet.
     """
 
     lines: list[FigureComparison]
@@ -70,21 +70,21 @@ class Reconciliation:
 
 
 class Reconciler:
-    """Keeps a fold of its own beside the books.
+    """Folds the log itself, to compare it with the books.
 
     Attributes:
-        shards: Folded up to where the books stood last.
+        shards: The shards, folded up to the booked offsets of the last comparison.
     """
 
     def __init__(
         self, bus: Bus, settings: Settings, database: Database, run: Path | None = None
     ) -> None:
-        """Take what is to be compared.
+        """Prepare to compare.
 
         Args:
-            bus: Started.
-            settings: For the dashboard.
-            database: The books; only read.
+            bus: A started bus.
+            settings: The settings to start the dashboard with.
+            database: The books, only read.
             run: The run whose exported records the bus reads; None for a broker.
         """
         self._run = run
@@ -98,8 +98,8 @@ class Reconciler:
         """Compare once.
 
         Args:
-            threshold: In whole units of 10^-8; a difference up to it is none.
-            dashboard: Ask the dashboard, too.
+            threshold: The largest difference to ignore, in whole units of 10^-8.
+            dashboard: Also compare the dashboard.
 
         Raises:
             BrokenLog: The log is damaged, or ends before the books do.
@@ -116,18 +116,22 @@ class Reconciler:
         remarks = []
         for number, shard in self.shards.items():
             if shard.head != booked_offsets[EVENTS, number].head:
-                remarks.append(
-                    f"the books of shard {number} note another digest than the log gives"
-                )
+                remarks.append(f"the books of shard {number} have another digest than the log")
         fold_now = fold_figures(self.shards)
-        asked, there = ReadModel(""), dict[FigureKey, int]()
+        read_model, dashboard_fold = DashboardFigures(""), dict[FigureKey, int]()
         if dashboard:
-            asked, there = await self._ask(remarks)
-        lines = compare(fold_now, books, asked.with_missing_positions(there), there, threshold)
+            read_model, dashboard_fold = await self._ask_dashboard(remarks)
+        lines = compare(
+            fold_now,
+            books,
+            read_model.with_missing_positions(dashboard_fold),
+            dashboard_fold,
+            threshold,
+        )
         return Reconciliation(lines, offsets, remarks, events_behind(await self._ends(), offsets))
 
     async def _ends(self) -> dict[int, int]:
-        """Shard -> where its log ends now."""
+        """Return the end offset of each shard's log."""
         reader = await self._bus.log_reader(EVENTS)
         try:
             return {number: end for (_, number), end in (await reader.end_offsets()).items()}
@@ -145,7 +149,7 @@ class Reconciler:
                 end = (await reader.end_offsets())[EVENTS, number]
                 if end < offset:
                     raise BrokenLog(
-                        f"{EVENTS}[{number}] ends at {end}, the books stand at {offset}",
+                        f"{EVENTS}[{number}] ends at {end}, the books are at {offset}",
                         remedy="the log lost its tail; compare it with an export",
                     )
                 await fold_to(reader, number, shard, offset)
@@ -157,26 +161,30 @@ class Reconciler:
             self._passed_over = await read_passed_over(self._bus)
         return Shard(passed_over=self._passed_over.get(number, {}))
 
-    async def _ask(self, remarks: list[str]) -> tuple[ReadModel, dict[FigureKey, int]]:
-        """The read model, and the fold at the offset where it stands."""
-        asked = await ask_dashboard(self._settings, self._run)
+    async def _ask_dashboard(
+        self, remarks: list[str]
+    ) -> tuple[DashboardFigures, dict[FigureKey, int]]:
+        """Return the figures of the dashboard, and those of the fold at its offset."""
+        read_model = await ask_dashboard(self._settings, self._run)
         shards = copy.deepcopy(self.shards)
         for number in range(await self._bus.partitions(EVENTS)):
             shards.setdefault(number, await self._new_shard(number))
-        if _digest(shards) != asked.digest:
+        if _digest(shards) != read_model.digest:
             begin = {(EVENTS, number): shard.next_offset for number, shard in shards.items()}
             reader = await self._bus.log_reader(EVENTS, start=Start(offsets=begin))
             try:
-                found = await _follow_to(reader, shards, asked.digest)
+                found = await _follow_to(reader, shards, read_model.digest)
             finally:
                 await reader.close()
             if not found:
-                remarks.append("the dashboard's digest is that of no offset behind the books")
-        return asked, fold_figures(shards)
+                remarks.append(
+                    "the digest of the dashboard matches no offset after that of the books"
+                )
+        return read_model, fold_figures(shards)
 
 
 def book_figures(connection: Connection) -> dict[FigureKey, int]:
-    """The figures that the books hold: balances, and what their fills and journal count."""
+    """Return the figures of the books: balances, and totals of their fills and journal rows."""
     found: dict[FigureKey, int] = {}
     held = balances(connection)
     currency = accounts_currency(held)
@@ -189,7 +197,7 @@ def book_figures(connection: Connection) -> dict[FigureKey, int]:
     )
     for agent, count, *of_all in counted:
         found[FigureKey(agent, "fills", COUNT)] = count
-        for what, of_one in zip(SUMMED, _in_parts(of_all), strict=True):
+        for what, of_one in zip(SUMMED, _split_sums(of_all), strict=True):
             found[FigureKey(agent, what, currency)] = total(*of_one)
     rejected = connection.execute(
         select(journal.c.agent, func.count())
@@ -201,8 +209,8 @@ def book_figures(connection: Connection) -> dict[FigureKey, int]:
     return found
 
 
-def _in_parts(sums_of_all: Sequence[int | None]) -> Iterator[Sequence[int | None]]:
-    """The parts of each of several sums."""
+def _split_sums(sums_of_all: Sequence[int | None]) -> Iterator[Sequence[int | None]]:
+    """Split the columns of several sums into those of each."""
     size = len(sums_of_all) // len(SUMMED)
     return (sums_of_all[at : at + size] for at in range(0, len(sums_of_all), size))
 
@@ -210,14 +218,14 @@ def _in_parts(sums_of_all: Sequence[int | None]) -> Iterator[Sequence[int | None
 async def watch(
     node: Node, database: Database, *, threshold: int, every_s: float, dashboard: bool = True
 ) -> None:
-    """Compare for ever, and publish every drift that was found.
+    """Compare until cancelled, and publish every drift.
 
     Args:
-        node: Connected.
+        node: A connected node.
         database: The books.
         threshold: See `Reconciler.compare`.
-        every_s: Seconds from one comparison to the next.
-        dashboard: Ask the dashboard, too.
+        every_s: The pause between two comparisons, in seconds.
+        dashboard: Also compare the dashboard.
     """
     await node.bus.ensure_topics([topics.EVENTS, topics.DRIFTS])
     reconciler = Reconciler(node.bus, node.settings, database)
@@ -228,7 +236,7 @@ async def watch(
         for line in found.drifts:
             drift = drift_of(line, found.offsets, node)
             await node.bus.append(topics.DRIFTS.name, drift, key=line.key.owner)
-            node.log.error("drift", figure=" ".join(line.key), differs=line.words())
+            node.log.error("drift", figure=" ".join(line.key), differs=line.differences())
         node.counters["comparisons"] += 1
         node.counters["drifts"] += len(found.drifts)
         node.gauges["drifting"] = len(found.drifts)
@@ -245,9 +253,9 @@ async def watch(
 
 
 def drift_of(line: FigureComparison, offsets: dict[int, int], node: Node) -> Drift:
-    """The message about a figure that differs."""
+    """Return the message about a figure that differs."""
     scale = from_units if line.key.unit != COUNT else _counted
-    shown, there = line.dashboard, line.dashboard_fold
+    shown, dashboard_fold = line.dashboard, line.dashboard_fold
     return Drift(
         owner=line.key.owner,
         what=line.key.what,
@@ -255,7 +263,7 @@ def drift_of(line: FigureComparison, offsets: dict[int, int], node: Node) -> Dri
         fold=scale(line.fold),
         books=scale(line.books),
         dashboard=None if shown is None else scale(shown),
-        dashboard_fold=None if there is None else scale(there),
+        dashboard_fold=None if dashboard_fold is None else scale(dashboard_fold),
         next_offsets=offsets,
         at=node.clock.now(),
     )
@@ -270,7 +278,7 @@ def _digest(shards: Mapping[int, Shard]) -> str:
 
 
 async def _follow_to(reader: LogReader, shards: dict[int, Shard], digest: str) -> bool:
-    """Fold on, record by record, until the accounts have a digest; False at the log's end."""
+    """Fold record by record until the accounts have a digest; False if the log ends first."""
     ends = await reader.end_offsets()
     while any(shards[n].next_offset < end for (_, n), end in ends.items()):
         for record in await reader.read(timeout_s=READ_TIMEOUT_S):

@@ -1,6 +1,6 @@
-"""Records as the books read them: typed, and only what the books keep. Pure.
+"""Events of the account log with the fields that the books store. Pure.
 
-`arena.messages` says what is written; a test holds the two together. Times become microseconds,
+`arena.messages` defines the full messages; a test compares the two. Times become microseconds,
 amounts whole units of 10^-8.
 """
 
@@ -18,7 +18,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class UsedRead(QuoteRead, gc=False):
-    """The ticker a fill was priced with, and where it stands in `market.tickers`."""
+    """The ticker that a fill was priced with, and its offset in `market.tickers`."""
 
     partition: int
     offset: int
@@ -57,10 +57,10 @@ _decode = msgspec.json.Decoder(BookedRead).decode
 
 
 def read_booked(value: bytes, offset: int) -> BookedRead:
-    """An event as the books keep it.
+    """Decode an event.
 
     Raises:
-        BrokenLog: The bytes are no such event.
+        BrokenLog: The bytes are not an event.
     """
     try:
         return _decode(value)
@@ -69,29 +69,29 @@ def read_booked(value: bytes, offset: int) -> BookedRead:
 
 
 def checked_columns(amount: int, offset: int) -> tuple[int, int]:
-    """The two columns of an amount; `offset` is where it stands in the log.
+    """Return the two columns of an amount; `offset` is that of its event, for the error.
 
     Raises:
-        BrokenLog: They do not hold it.
+        BrokenLog: The amount is too large.
     """
     if -AMOUNT_MAX <= amount <= AMOUNT_MAX:
         return split(amount)
     raise BrokenLog(
-        f"account.events@{offset} has an amount of {units_text(amount)}: the books hold"
-        f" {INT64_MAX:.1e}"
+        f"account.events@{offset} has an amount of {units_text(amount)}: the limit of the"
+        f" books is {INT64_MAX:.1e}"
     )
 
 
 def micros(moment: datetime) -> int:
-    """Microseconds since 1970 of an aware time."""
+    """Return an aware time as microseconds since 1970."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
 def micros_of(text: str) -> int:
-    """Microseconds since 1970 of an ISO 8601 time."""
+    """Return an ISO 8601 time as microseconds since 1970."""
     return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
 
 
 def without_nul(text: str) -> str:
-    """The text as every database takes it: PostgreSQL holds no NUL."""
+    """Replace NUL, which PostgreSQL does not store."""
     return text.replace("\0", "�") if "\0" in text else text

@@ -1,7 +1,7 @@
-"""A sheet as text for people, JSON, CSV or Parquet. Amounts are decimal text, never a float.
+"""Formats a sheet as a table, JSON, CSV or Parquet. Amounts are decimal text, never a float.
 
-In Parquet an amount is `decimal128(38, 8)`, a price `decimal128(38, 18)` and a time a timestamp;
-the file holds what the books hold, to the last digit.
+In Parquet an amount is `decimal128(38, 8)`, a price `decimal128(38, 18)` and a time a timestamp, so
+the file has every digit of the books.
 """
 
 import csv
@@ -12,9 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arena.atomic_files import whole_file
 from arena.money import PRICE_DIGITS, SCALE_DIGITS, from_units, units_text
-from arena.visible import csv_text
-from arena.written import whole_file
+from arena.visible_text import csv_text
 from ledger.batch import Value
 from ledger.statements import Kind, Sheet
 
@@ -26,12 +26,12 @@ DECIMAL_DIGITS = 38
 
 
 def moment(micros: int) -> datetime:
-    """The time of microseconds since 1970."""
+    """Return the time of microseconds since 1970."""
     return EPOCH + timedelta(microseconds=micros)
 
 
 def cell(value: Value, kind: Kind) -> str:
-    """A value as it is read."""
+    """Format one value."""
     if value is None:
         return ""
     if kind == "amount":
@@ -42,7 +42,7 @@ def cell(value: Value, kind: Kind) -> str:
 
 
 def cells(sheet: Sheet, *, grouped: bool = False) -> list[list[str]]:
-    """All rows as they are read; `grouped` puts commas between thousands."""
+    """Format all rows; `grouped` puts commas between thousands."""
     kinds = [kind for _, kind in sheet.columns]
     return [
         [
@@ -55,14 +55,14 @@ def cells(sheet: Sheet, *, grouped: bool = False) -> list[list[str]]:
 
 
 def thousands(text: str) -> str:
-    """A decimal text with commas between thousands: "-1234.5" is "-1,234.5"."""
+    """Put commas between the thousands of a decimal text: "-1234.5" is "-1,234.5"."""
     sign = "-" if text.startswith("-") else ""
     number, point, decimals = text.removeprefix("-").partition(".")
     return f"{sign}{int(number):,}{point}{decimals}" if number else text
 
 
 def as_json(sheet: Sheet) -> str:
-    """The rows as a list of objects; amounts are text, counts numbers, an absent value null."""
+    """Return the rows as JSON objects; amounts are text, counts numbers, missing values null."""
     names = [name for name, _ in sheet.columns]
     kinds = [kind for _, kind in sheet.columns]
     rows = [
@@ -76,7 +76,7 @@ def as_json(sheet: Sheet) -> str:
 
 
 def as_csv(sheet: Sheet) -> str:
-    """The rows with a heading line (RFC 4180)."""
+    """Return the rows with a header line (RFC 4180)."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow([name for name, _ in sheet.columns])
@@ -91,7 +91,7 @@ def as_csv(sheet: Sheet) -> str:
 
 
 def write_parquet(sheet: Sheet, path: Path) -> None:
-    """One file of one row group; an older one stays if this cannot be written."""
+    """Write one file with one row group; an older file stays if this cannot be written."""
     import pyarrow.parquet as pq
 
     with whole_file(path) as draft:
@@ -99,7 +99,7 @@ def write_parquet(sheet: Sheet, path: Path) -> None:
 
 
 def arrow_table(sheet: Sheet) -> "pa.Table":
-    """The rows as a table of Arrow."""
+    """Return the rows as an Arrow table."""
     import pyarrow as pa
 
     types = {
@@ -111,8 +111,8 @@ def arrow_table(sheet: Sheet) -> "pa.Table":
     }
     fields = [pa.field(name, types[kind]) for name, kind in sheet.columns]
     columns = [
-        pa.array([_typed(row[place], kind) for row in sheet.rows], types[kind])
-        for place, (_, kind) in enumerate(sheet.columns)
+        pa.array([_typed(row[index], kind) for row in sheet.rows], types[kind])
+        for index, (_, kind) in enumerate(sheet.columns)
     ]
     return pa.table(columns, schema=pa.schema(fields))
 

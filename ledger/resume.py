@@ -1,9 +1,9 @@
-"""Takes the fold up again where the books stand, held against the log.
+"""Resumes the fold at the booked offset, and checks it against the log.
 
-The books note the digest of the chain at the last event they hold. The log must still give that
-digest at that place; where it does not, the process stops. Nothing is folded twice but what came
-since the fold was kept last. Whoever can write the database could write other balances into that
-fold, so it is used only if the log holds the digest of its state (`arena.checkpoint.why_unproven`).
+The books store the digest of the chain at their last event. The log must still give that digest at
+that offset; if it does not, the process stops. Only the events after the stored fold are folded
+again. A process that can write the database could change the balances in that fold, so it is used
+only if the log holds the digest of its state (`arena.checkpoint.why_unproven`).
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from ledger.posting import EVENTS, booked_offset_of
 STALL_S = 20.0
 READ_MAX = 100
 REMEDY = (
-    "these books were kept of another log, or the log was changed: compare it with an export, or"
-    " give this arena books of its own"
+    "these books belong to another log, or the log was changed: compare it with an export, or"
+    " use other books for this arena"
 )
 
 
@@ -31,20 +31,20 @@ async def resume_shard(
     node: Node,
     number: int,
     booked: BookedOffset,
-    kept: bytes | None,
+    packed: bytes | None,
     passed_over: Mapping[int, str] | None = None,
 ) -> tuple[Shard, int]:
-    """The fold of a shard up to where the books stand, and the offset at which it began.
+    """Return the fold of a shard at the booked offset, and the offset at which folding began.
 
     Args:
-        node: Connected.
+        node: A connected node.
         number: The partition of `account.events`.
-        place: What the books say of it.
-        kept: The packed fold as it was kept last, if there is one.
-        passed_over: Records of the partition that an operator named.
+        booked: The booked offset of the partition.
+        packed: The stored fold, or None.
+        passed_over: Records of the partition that an operator told every reader to skip.
 
     Raises:
-        BrokenLog: The log does not follow.
+        BrokenLog: The log does not match the books.
     """
     start = Start(offsets={(EVENTS, number): 0})
     reader = await node.bus.partition_reader(EVENTS, number, start)
@@ -52,29 +52,29 @@ async def resume_shard(
         end = (await reader.end_offsets())[EVENTS, number]
         if end < booked.next_offset:
             raise BrokenLog(
-                f"{EVENTS}[{number}] ends at {end}, the books stand at {booked.next_offset}",
+                f"{EVENTS}[{number}] ends at {end}, the books are at {booked.next_offset}",
                 remedy=REMEDY,
             )
         await _check_head(reader, number, booked)
-        shard = await _proved(node, reader, number, booked, kept) or Shard()
+        shard = await _proven_fold(node, reader, number, booked, packed) or Shard()
         shard.passed_over = passed_over or {}
-        began = shard.next_offset
+        began_at = shard.next_offset
         await fold_to(reader, number, shard, booked.next_offset)
     finally:
         await reader.close()
     if booked_offset_of(shard) != booked:
         raise BrokenLog(
-            f"{EVENTS}[{number}] folds to {booked_offset_of(shard)}, the books stand at {booked}",
+            f"{EVENTS}[{number}] folds to {booked_offset_of(shard)}, the books are at {booked}",
             remedy=REMEDY,
         )
-    return shard, began
+    return shard, began_at
 
 
 async def fold_to(reader: LogReader, number: int, shard: Shard, offset: int) -> None:
-    """Fold a shard on until everything before an offset was read.
+    """Fold a shard up to an offset.
 
     Raises:
-        BrokenLog: Nothing comes, or what comes cannot stand in a sound log.
+        BrokenLog: The log returns nothing, or a record that a sound log cannot hold.
     """
     reader.seek(EVENTS, number, shard.next_offset)
     while shard.next_offset < offset:
@@ -87,7 +87,7 @@ def fold(shard: Shard, record: Record) -> None:
     """Fold one record of `account.events`.
 
     Raises:
-        BrokenLog: It cannot stand in a sound log at this place.
+        BrokenLog: It cannot be at this offset of a sound log.
     """
     shard.apply(record.kind, record.value, record.offset)
 
@@ -106,33 +106,33 @@ async def _check_head(reader: LogReader, number: int, booked: BookedOffset) -> N
         )
 
 
-async def _proved(
+async def _proven_fold(
     node: Node, reader: LogReader, number: int, booked: BookedOffset, packed: bytes | None
 ) -> Shard | None:
-    """The kept fold, if the log proves it."""
+    """Return the stored fold, if the log proves it."""
     if packed is None:
         return None
     try:
-        kept = unpack_shard(packed)
-        why = await _why_unproven(reader, number, booked, kept, packed)
+        stored = unpack_shard(packed)
+        why = await _why_unproven(reader, number, booked, stored, packed)
     except Malformed as error:
         why = str(error)
     if why:
-        node.log.warning("kept fold thrown away", shard=number, why=why)
+        node.log.warning("stored fold discarded", shard=number, why=why)
         return None
-    return kept
+    return stored
 
 
 async def _why_unproven(
-    reader: LogReader, number: int, booked: BookedOffset, kept: Shard, packed: bytes
+    reader: LogReader, number: int, booked: BookedOffset, stored: Shard, packed: bytes
 ) -> str:
-    if not 0 <= kept.head_offset < kept.next_offset < booked.next_offset:
-        return f"it ends at offset {kept.next_offset}, the books at {booked.next_offset}"
-    head = await _record_at(reader, number, kept.head_offset)
-    if not is_head_of(kept, head.kind, head.value or b"", head.offset):
-        return f"offset {kept.head_offset} holds another record"
-    record = await _record_at(reader, number, kept.next_offset)
-    return why_unproven(packed, kept, record.kind, record.value or b"", record.offset)
+    if not 0 <= stored.head_offset < stored.next_offset < booked.next_offset:
+        return f"it ends at offset {stored.next_offset}, the books at {booked.next_offset}"
+    head = await _record_at(reader, number, stored.head_offset)
+    if not is_head_of(stored, head.kind, head.value or b"", head.offset):
+        return f"offset {stored.head_offset} holds another record"
+    record = await _record_at(reader, number, stored.next_offset)
+    return why_unproven(packed, stored, record.kind, record.value or b"", record.offset)
 
 
 async def _record_at(reader: LogReader, number: int, offset: int) -> Record:
@@ -143,10 +143,10 @@ async def _record_at(reader: LogReader, number: int, offset: int) -> Record:
 
 
 async def _read(reader: LogReader, number: int, max_records: int) -> list[Record]:
-    """At least one record.
+    """Read at least one record.
 
     Raises:
-        BrokenLog: None comes.
+        BrokenLog: The log returns nothing.
     """
     records: list[Record] = []
     with contextlib.suppress(TimeoutError):
@@ -160,6 +160,6 @@ async def _read(reader: LogReader, number: int, max_records: int) -> list[Record
 
 def _stalled(number: int) -> BrokenLog:
     return BrokenLog(
-        f"{EVENTS}[{number}] gives nothing for {STALL_S:.0f} s",
+        f"{EVENTS}[{number}] returned nothing for {STALL_S:.0f} s",
         remedy="compare the log with an export",
     )

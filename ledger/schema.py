@@ -1,13 +1,13 @@
 """The tables of the books, the same on SQLite and PostgreSQL.
 
 An amount has two columns of whole numbers, `<name>_whole` units and `<name>_e8`, the rest in 10^-8
-(`ledger.amounts`): it holds 9.2 * 10^18 of a unit, and whatever does not fit is refused before it
-is written. Sums are exact on both engines. Prices and candles keep their own digits: NUMERIC on
+(`ledger.amounts`), so it holds 9.2 * 10^18 of a unit; a larger amount is refused before it is
+written. Sums are exact on both engines. Prices and candles keep their digits: NUMERIC on
 PostgreSQL, decimal text on SQLite, because a price may have eighteen decimals and a volume may be
-any number. No column is a floating one. Times are microseconds since 1970, UTC.
+any number. No column is a float. Times are microseconds since 1970, UTC.
 
-Rows of these tables are only ever added; triggers refuse anything else. What
-moves on is `progress` and `folds`: how far the topics are in the books.
+Rows of these tables are only added; triggers refuse every other change. Only `progress` and
+`folds`, which say how far the topics are booked, are updated.
 """
 
 from sqlalchemy import (
@@ -62,8 +62,8 @@ def _amounts(*names: str, nullable: bool = False) -> list[SchemaItem]:
     return list(amount_columns(BIG, *names, nullable=nullable))
 
 
-def _place(*names: str) -> list[SchemaItem]:
-    """A place in a topic as the key of a row, perhaps with an id."""
+def _offset_key(*names: str) -> list[SchemaItem]:
+    """Return partition and offset as the key of a row, optionally with an id."""
     return [
         Column(names[0], Integer, nullable=False),
         Column(names[1], BIG, nullable=False),
@@ -72,7 +72,7 @@ def _place(*names: str) -> list[SchemaItem]:
     ]
 
 
-def _of_journal() -> ForeignKeyConstraint:
+def _journal_key() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(
         ["shard", "log_offset"],
         ["journal.shard", "journal.log_offset"],
@@ -89,12 +89,12 @@ accounts = _table(
     UniqueConstraint("name", "unit"),
     rowid=True,
 )
-"""What can hold an amount: a name and a unit. `kind` is the last part of the name; `agent` is whose
-account it is, NULL for the house's."""
+"""Accounts: a name and a unit. `kind` is the last part of the name; `agent` is the owner, NULL for
+the house."""
 
 journal = _table(
     "journal",
-    *_place("shard", "log_offset"),
+    *_offset_key("shard", "log_offset"),
     *_texts("kind"),
     *_bigs("epoch", "seq"),
     Column("order_id", Text),
@@ -109,7 +109,7 @@ journal = _table(
     CheckConstraint("length(head) = 32", name="head"),
 )
 """One row per event of `account.events` that counted: epoch, opened, filled or rejected. `legs` is
-how many entries it has; `head` the chain's SHA-256 behind it."""
+the number of its entries; `head` is the digest of the chain after it."""
 
 entries = _table(
     "entries",
@@ -128,12 +128,12 @@ entries = _table(
     ),
     CheckConstraint("leg >= 0 AND leg < legs", name="leg"),
 )
-"""One leg of a journal row. The keys leave each journal exactly `legs` places, so a row that is
-complete can get no further entry, in this transaction or a later one."""
+"""One leg of a journal row. The keys allow exactly `legs` entries per journal row, so none can be
+added to a complete one, in this transaction or a later one."""
 
 fills = _table(
     "fills",
-    *_place("shard", "log_offset"),
+    *_offset_key("shard", "log_offset"),
     *_texts("order_id", "agent", "turn_id", "snapshot_id", "product_id", "action"),
     *_amounts("quantity"),
     Column("price", DIGITS, nullable=False),
@@ -142,19 +142,20 @@ fills = _table(
     *_amounts("scraped", "cash_after", "position_after"),
     Column("ticker_partition", Integer, nullable=False),
     *_bigs("ticker_offset", "priced_at_us", "at_us"),
-    _of_journal(),
+    _journal_key(),
 )
-"""One row per filled order. `realised` is NULL for a buy; `scraped` is what was set aside."""
+"""One row per filled order. `realised` is NULL for a buy; `scraped` is the profit that was set
+aside."""
 
 positions = _table(
     "positions",
-    *_place("shard", "log_offset"),
+    *_offset_key("shard", "log_offset"),
     *_texts("agent", "product_id"),
     *_amounts("quantity", "cost"),
     *_bigs("entry_ms"),
-    _of_journal(),
+    _journal_key(),
 )
-"""What an agent held of a product after each fill; the newest row is what it holds."""
+"""The position of an agent in a product after each fill; the newest row is the present one."""
 
 equity_snapshots = _table(
     "equity_snapshots",
@@ -163,11 +164,11 @@ equity_snapshots = _table(
     *_amounts("cash", "scraped", "equity"),
     PrimaryKeyConstraint("snapshot_id", "agent"),
 )
-"""Each account marked at the bids of each snapshot, as the books stood at `log_offset`."""
+"""Each account valued at the bids of each snapshot, with the account log folded to `log_offset`."""
 
 llm_usage = _table(
     "llm_usage",
-    *_place("part", "record_offset", "call_id"),
+    *_offset_key("part", "record_offset", "call_id"),
     *_texts("agent", "turn_id", "node", "model", "outcome", "request_sha256"),
     Column("round", Integer, nullable=False),
     Column("scripted", SMALL, nullable=False),
@@ -178,17 +179,17 @@ llm_usage = _table(
     *_bigs("latency_us", "started_at_us", "ended_at_us"),
 )
 """One row per record of `llm.calls`. `cost` is USD, half to even at 10^-8; NULL where unknown.
-The id is part of the key: a log that lost its tail gives an offset to a second record."""
+The id is part of the key, because a log that lost its tail reuses offsets."""
 
 agent_logs = _table(
     "agent_logs",
-    *_place("part", "record_offset", "turn_id"),
+    *_offset_key("part", "record_offset", "turn_id"),
     *_texts("agent", "strategy", "node", "model", "snapshot_id", "outcome"),
     *_texts("prompt_sha256", "error", "final_text", "memory"),
     Column("skipped_snapshots", Integer, nullable=False),
     *_bigs("as_of_us", "started_at_us", "ended_at_us"),
 )
-"""One row per `Turn` of `agent.turns`; its key is like that of `llm_usage`."""
+"""One row per `Turn` of `agent.turns`, with a key like that of `llm_usage`."""
 
 candles = _table(
     "candles",
@@ -198,7 +199,7 @@ candles = _table(
     *(Column(name, DIGITS, nullable=False) for name in ("open", "high", "low", "close", "volume")),
     PrimaryKeyConstraint("venue", "product_id", "granularity_s", "start_us"),
 )
-"""Every closed candle that a snapshot showed, once."""
+"""Every closed candle that a snapshot contained, once."""
 
 progress = _table(
     "progress",
@@ -209,9 +210,9 @@ progress = _table(
     Column("head", Text, nullable=False),
     PrimaryKeyConstraint("topic", "part"),
 )
-"""How far each partition is in the books. For `account.events`: the last event that counted, and
-the chain's digest there. For other topics: the last record and its SHA-256, -1 and "" if unknown;
-their place goes back if the log was cut."""
+"""The booked offset of each partition. For `account.events`: the last event that counted, and the
+digest of the chain there. For other topics: the last record and its SHA-256, -1 and "" if unknown;
+their offset goes back if the log was truncated."""
 
 folds = _table(
     "folds",
@@ -220,7 +221,7 @@ folds = _table(
     Column("packed", LargeBinary, nullable=False),
     rowid=True,
 )
-"""The fold of a shard as `arena.checkpoint` packs it, a saving for the next start."""
+"""The fold of a shard as `arena.checkpoint` packs it; it shortens the next start."""
 
 Index(None, journal.c.order_id)
 Index(None, fills.c.agent)
@@ -237,8 +238,8 @@ APPEND_ONLY = (
     agent_logs,
     candles,
 )
-"""The tables whose rows are never changed, in the order they are written."""
+"""The tables whose rows never change, in the order in which they are written."""
 
 FIRST_WINS = (candles, equity_snapshots, llm_usage, agent_logs)
-"""Of those: a row that is there already is passed over, because two snapshots may say the same, and
-a topic that was cut is read again."""
+"""Append-only tables in which an existing row wins: two snapshots may contain the same candle, and
+a truncated topic is read again."""

@@ -1,6 +1,6 @@
-"""What the books say, as sheets: balances, journal, trial balance, an agent's statement, fills.
+"""Queries the books: balances, journal, trial balance, an agent's statement, fills.
 
-Reads the database alone. Amounts are whole units of 10^-8 until they are shown; in the tables each
+Reads only the database. Amounts are whole units of 10^-8 until they are shown; in the tables each
 has two columns (`ledger.amounts`).
 """
 
@@ -22,14 +22,14 @@ DEBIT, CREDIT = "debit", "credit"
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table as it came out of the books.
+    """The rows of one query.
 
     Attributes:
-        name: What it is.
-        columns: Name and kind of each; amounts are units of 10^-8, prices decimal text, times
-            microseconds since 1970.
-        rows: In those columns' order.
-        remarks: Lines below it, for people.
+        name: The name of the query.
+        columns: Name and kind of each column. Amounts are units of 10^-8, prices decimal text,
+            times microseconds since 1970.
+        rows: The values, in the order of the columns.
+        remarks: Lines to print below the table.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Sheet:
 
 
 def balances(connection: Connection) -> dict[tuple[str, str], int]:
-    """(account, unit) -> balance, of every account that was ever posted to."""
+    """Return (account, unit) -> balance, for every account that has entries."""
     totals = (
         select(entries.c.account_id, *(p.label(n) for p, n in zip(_sums(), "abc", strict=True)))
         .group_by(entries.c.account_id)
@@ -54,7 +54,7 @@ def balances(connection: Connection) -> dict[tuple[str, str], int]:
 
 
 def balance_sheet(connection: Connection) -> Sheet:
-    """Every account with its balance."""
+    """Return every account with its balance."""
     columns: tuple[tuple[str, Kind], ...] = (
         ("account", "text"),
         ("kind", "text"),
@@ -71,9 +71,9 @@ def balance_sheet(connection: Connection) -> Sheet:
 
 
 def trial_balance(connection: Connection) -> tuple[Sheet, bool]:
-    """Every balance as a debit or a credit, totals per unit, and whether all is in balance.
+    """Return every balance as a debit or credit, totals per unit, and whether the books balance.
 
-    Not only the totals: each journal row must have all its entries, and those sum to zero.
+    They balance only if each journal row has all its entries, too, and these sum to zero.
     """
     held = balances(connection)
     currency = accounts_currency(held)
@@ -105,18 +105,18 @@ def trial_balance(connection: Connection) -> tuple[Sheet, bool]:
 
 
 def unbalanced(connection: Connection, limit: int = 20) -> list[tuple[int, int, str]]:
-    """Journal rows that lack entries or do not sum to zero: shard, offset and what is wrong."""
-    place = (entries.c.shard, entries.c.log_offset)
+    """Return journal rows that lack entries or do not sum to zero: shard, offset and reason."""
+    row_key = (entries.c.shard, entries.c.log_offset)
     units, rest = pair(entries, "amount")
     found = connection.execute(
-        select(*place, accounts.c.unit, *_sums())
+        select(*row_key, accounts.c.unit, *_sums())
         .join(accounts, accounts.c.account_id == entries.c.account_id)
-        .group_by(*place, accounts.c.unit)
+        .group_by(*row_key, accounts.c.unit)
         .having(func.sum(units) * SCALE + func.sum(rest) != 0)
         .limit(limit)
     )
     wrong = [(s, o, f"{unit} sums to {total(*parts)} of 10^-8") for s, o, unit, *parts in found]
-    counted = select(*place, func.count().label("legs")).group_by(*place).subquery()
+    counted = select(*row_key, func.count().label("legs")).group_by(*row_key).subquery()
     lacking = connection.execute(
         select(journal.c.shard, journal.c.log_offset, journal.c.legs, counted.c.legs)
         .outerjoin(
@@ -126,12 +126,12 @@ def unbalanced(connection: Connection, limit: int = 20) -> list[tuple[int, int, 
         .where(journal.c.legs != func.coalesce(counted.c.legs, 0))
         .limit(limit)
     )
-    wrong += [(s, o, f"{has or 0} of {legs} entries are there") for s, o, legs, has in lacking]
+    wrong += [(s, o, f"{has or 0} of {legs} entries exist") for s, o, legs, has in lacking]
     return wrong[:limit]
 
 
 def journal_sheet(connection: Connection, limit: int | None = None) -> Sheet:
-    """The newest journal rows with their entries, oldest first."""
+    """Return the newest journal rows with their entries, oldest first."""
     newest = _newest(select(journal.c.shard, journal.c.log_offset), journal.c, limit).subquery()
     rows = connection.execute(
         select(
@@ -174,7 +174,7 @@ def journal_sheet(connection: Connection, limit: int | None = None) -> Sheet:
 
 
 def statement(connection: Connection, agent: str, limit: int | None = None) -> Sheet:
-    """What came into and went out of an agent's accounts, with the balance behind each."""
+    """Return the entries in an agent's accounts, with the balance after each."""
     rows = connection.execute(
         select(
             journal.c.at_us,
@@ -243,7 +243,7 @@ def fills_sheet(
     limit: int | None = None,
     names: Iterable[str] | None = None,
 ) -> Sheet:
-    """The newest fills, oldest first."""
+    """Return the newest fills, oldest first."""
     shown = tuple(names or (name for name, _ in field_widths(fills)))
     query = select(fills)
     if agent is not None:
@@ -267,7 +267,7 @@ def _widths(columns: tuple[tuple[str, Kind], ...]) -> list[int]:
     return [2 if kind == "amount" else 1 for _, kind in columns]
 
 
-# Any: the columns and rows of any of our tables.
+# Any: the columns and rows of any table.
 def _newest(query: Select[Any], columns: Any, limit: int | None) -> Select[Any]:
     if limit is None:
         return query

@@ -1,7 +1,7 @@
-"""Every table of the books as a file of Parquet or CSV, all of the same moment.
+"""Exports every table of the books to Parquet or CSV, from one consistent view.
 
-Amounts are decimals of eight places, prices of eighteen, times UTC; a candle's digits are the
-venue's. Rows are streamed into the files, a bounded number at a time.
+Amounts have eight decimals, prices eighteen; times are UTC; candles keep the digits of the venue.
+Rows are streamed into the files, a bounded number at a time.
 """
 
 import csv
@@ -10,24 +10,24 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Table, select
 
-from arena.written import whole_file
+from arena.atomic_files import whole_file
 from ledger.amounts import field_widths, join_amounts
 from ledger.render import arrow_table, cells
 from ledger.schema import APPEND_ONLY
 from ledger.statements import Kind, Sheet
 
-ROWS = 10_000
+SLICE_ROWS = 10_000
 TIMES = "_us"
 PRICES = frozenset({"price"})
 DURATIONS = frozenset({"latency_us"})
 
 
 def export_tables(connection: Connection, folder: Path, form: str) -> dict[str, int]:
-    """Write all tables; rows per table.
+    """Write all tables; return the number of rows per table.
 
     Args:
-        connection: One consistent view.
-        folder: Is made where it is not there; files of the same names are replaced.
+        connection: One consistent view of the books.
+        folder: The output folder, created if missing; existing files are replaced.
         form: "parquet" or "csv".
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def export_tables(connection: Connection, folder: Path, form: str) -> dict[str, 
 
 
 def kinds_of(table: Table) -> tuple[tuple[str, Kind], ...]:
-    """The columns of a table as a sheet has them."""
+    """Return the columns of a table as a `Sheet` has them."""
     return tuple(
         (name.removesuffix(TIMES), "amount" if width > 1 else _kind(table, name))
         for name, width in field_widths(table)
@@ -55,13 +55,13 @@ def _kind(table: Table, name: str) -> Kind:
 
 
 def _sheets(connection: Connection, table: Table) -> Iterator[Sheet]:
-    """The rows in slices; at least one, so that a file has its headings."""
+    """Yield the rows in slices; the first one is empty, so that every file has its header."""
     columns = kinds_of(table)
     query = select(table).order_by(*table.primary_key.columns)
     widths = [width for _, width in field_widths(table)]
-    streamed = connection.execution_options(yield_per=ROWS).execute(query)
+    streamed = connection.execution_options(yield_per=SLICE_ROWS).execute(query)
     yield Sheet(table.name, columns, [])
-    for rows in streamed.partitions(ROWS):
+    for rows in streamed.partitions(SLICE_ROWS):
         yield Sheet(table.name, columns, [join_amounts(widths, row) for row in rows])
 
 

@@ -1,7 +1,7 @@
-"""`arena router` plays one agent, `arena routers` plays several in one process.
+"""`arena router` runs one agent, `arena routers` runs several in one process.
 
-The flags say who plays which strategy against which chat node; everything else an agent needs it
-learns from the topics.
+The flags name the agents, their strategies and their chat nodes; everything else that an agent
+needs comes from the topics.
 """
 
 import re
@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from arena.baselines import baseline_remedy, baseline_trouble
-from arena.commands.plugin_flags import FolderFlag, plugins_of
 from arena.errors import UsageError
 from arena.ids import check_name
 from arena.messages import Pacing, PromptSize
 from arena.money import parse_share
-from arena.names import check_agent_name
+from arena.plugin_options import FolderFlag, plugins_of
 from arena.plugins import NO_PLUGINS, Plugins
 from arena.settings import Settings
 from arena.strategy_files import shipped_strategies
-from routers.plan import Limits
+from arena.unknown_names import check_agent_name
+from routers.conversation_limits import ROUNDS_MAX
 from routers.strategy import load_strategy
-from routers.transcript import ROUNDS_MAX
+from routers.turn_types import Limits
 
 if TYPE_CHECKING:
-    from routers.seat import Seat
+    from routers.agent_config import AgentConfig
 
-Agent = tuple[str, str, str, int | None]
+AgentArguments = tuple[str, str, str, int | None]
 """Name, strategy, chat node, and the seed of the model's sampling."""
 
 SHIPPED = sorted(shipped_strategies())
@@ -38,88 +38,88 @@ SEED_PATTERN = re.compile(r"[0-9]{1,18}")
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
-Bootstrap = Annotated[
+ServersOption = Annotated[
     str | None,
     typer.Option(
         "--bootstrap-servers", help="Kafka. [KAFKA_BOOTSTRAP_SERVERS, else localhost:9092]"
     ),
 ]
-Rounds = Annotated[
+RoundsOption = Annotated[
     int, typer.Option("--max-rounds", help="Tool rounds of a turn.", min=1, max=ROUNDS_MAX)
 ]
-Decision = Annotated[
+DecisionOption = Annotated[
     float,
     typer.Option("--decision-deadline", help="Seconds a whole turn may take.", min=0.1, max=3600),
 ]
-ToolTimeout = Annotated[
+ToolTimeoutOption = Annotated[
     float,
     typer.Option("--tool-timeout", help="Seconds to wait for a tool's answer.", min=0.1, max=600),
 ]
-Cadence = Annotated[
+CadenceOption = Annotated[
     int | None,
     typer.Option("--cadence", help="Answer every n-th snapshot. [the strategy's own]", min=1),
 ]
-Paced = Annotated[
+PacingOption = Annotated[
     Pacing,
-    typer.Option("--pacing", help="lock-step: the market waits; nothing is skipped or aborted."),
+    typer.Option("--pacing", help="lock-step: the market waits, no snapshot is skipped."),
 ]
-Scrape = Annotated[
+ScrapeOption = Annotated[
     str | None,
     typer.Option("--scrape", help='Share of realised profits to set aside: 0.2 or "20%". [none]'),
 ]
-Size = Annotated[
+SizeOption = Annotated[
     PromptSize,
-    typer.Option("--prompt", help="How much of the market its prompts show."),
+    typer.Option("--prompt", help="How much of the market the prompts show."),
 ]
-Sizes = Annotated[
+SizesOption = Annotated[
     list[str],
     typer.Option("--prompt", help="SIZE for all agents, or NAME=SIZE: full, compact or tiny."),
 ]
-Replace = Annotated[
+ReplaceOption = Annotated[
     bool,
     typer.Option(
         "--replace",
-        help="Take a name that another strategy or chat node played under; it then has no rank.",
+        help="Take a name that another strategy or chat node has used; it then has no rank.",
     ),
 ]
-Kind = Annotated[
+KindOption = Annotated[
     Literal["baseline"] | None,
-    typer.Option(
-        "--kind", help="baseline: played by built-in rules, to compare with. [the strategy's own]"
-    ),
+    typer.Option("--kind", help="baseline: built-in rules, for comparison. [the strategy's own]"),
 ]
-Level = Annotated[
+LogLevelOption = Annotated[
     LogLevel | None, typer.Option("--log-level", help="How much to log. [ARENA_LOG_LEVEL]")
 ]
 
 
 def router(
-    name: Annotated[str, typer.Option("--name", help="The agent: its account and its group.")],
+    name: Annotated[
+        str, typer.Option("--name", help="Name of the agent, its account and its group.")
+    ],
     chat_node_name: Annotated[
-        str, typer.Option("--chat-node-name", help="The chat node that serves its model.")
+        str, typer.Option("--chat-node-name", help="The chat node that serves the agent's model.")
     ],
     strategy: Annotated[
         str,
         typer.Option(
             "--strategy",
-            help=f"{', '.join(SHIPPED)}, one of a plugin, or a .toml, .md, .txt or .py file.",
+            help=f"{', '.join(SHIPPED)}, a plugin's, or a .toml, .md, .txt or .py file.",
         ),
     ],
-    bootstrap_servers: Bootstrap = None,
-    max_rounds: Rounds = 4,
-    decision_deadline: Decision = 60.0,
-    tool_timeout: ToolTimeout = 10.0,
-    cadence: Cadence = None,
-    pacing: Paced = "real-time",
+    bootstrap_servers: ServersOption = None,
+    max_rounds: RoundsOption = 4,
+    decision_deadline: DecisionOption = 60.0,
+    tool_timeout: ToolTimeoutOption = 10.0,
+    cadence: CadenceOption = None,
+    pacing: PacingOption = "real-time",
     seed: Annotated[
         int | None, typer.Option("--seed", help="Seed for the model. [the strategy's own]")
     ] = None,
-    scrape: Scrape = None,
-    prompt: Size = "full",
-    kind: Kind = None,
-    replace_: Replace = False,
+    scrape: ScrapeOption = None,
+    prompt: SizeOption = "full",
+    kind: KindOption = None,
+    replace_: ReplaceOption = False,
     plugins: FolderFlag = None,
-    log_level: Level = None,
+    log_level: LogLevelOption = None,
 ) -> None:
     """Run one agent: a strategy, a model behind a chat node, and its memory.
 
@@ -130,29 +130,29 @@ def router(
     limits = _limits(max_rounds, decision_deadline, tool_timeout, pacing)
     agents = [(name, strategy, chat_node_name, seed)]
     found = plugins_of(plugins, Settings())
-    seats = _seats(agents, limits, cadence, pacing, scrape, found)
-    seats = sized(named(seats, kind=kind, taking=replace_), [prompt])
-    _run("router", name, seats, bootstrap_servers, log_level)
+    configs = agent_configs(agents, limits, cadence, pacing, scrape, found)
+    configs = with_prompt_sizes(with_names(configs, kind=kind, replace_names=replace_), [prompt])
+    _run("router", name, configs, bootstrap_servers, log_level)
 
 
 def routers(
     agent: Annotated[
         list[str],
-        typer.Option("--agent", help="NAME=STRATEGY@CHAT_NODE or ...#SEED, once for every agent."),
+        typer.Option("--agent", help="NAME=STRATEGY@CHAT_NODE or ...#SEED; once per agent."),
     ],
     name: Annotated[str, typer.Option("--name", help="Name of this process.")] = "agents",
-    bootstrap_servers: Bootstrap = None,
-    max_rounds: Rounds = 4,
-    decision_deadline: Decision = 60.0,
-    tool_timeout: ToolTimeout = 10.0,
-    cadence: Cadence = None,
-    pacing: Paced = "real-time",
-    scrape: Scrape = None,
-    prompt: Sizes = [],  # noqa: B006 - typer copies it
-    kind: Kind = None,
-    replace_: Replace = False,
+    bootstrap_servers: ServersOption = None,
+    max_rounds: RoundsOption = 4,
+    decision_deadline: DecisionOption = 60.0,
+    tool_timeout: ToolTimeoutOption = 10.0,
+    cadence: CadenceOption = None,
+    pacing: PacingOption = "real-time",
+    scrape: ScrapeOption = None,
+    prompt: SizesOption = [],  # noqa: B006 - typer copies it
+    kind: KindOption = None,
+    replace_: ReplaceOption = False,
     plugins: FolderFlag = None,
-    log_level: Level = None,
+    log_level: LogLevelOption = None,
 ) -> None:
     """Run several agents in one process.
 
@@ -160,79 +160,83 @@ def routers(
     """
     limits = _limits(max_rounds, decision_deadline, tool_timeout, pacing)
     found = plugins_of(plugins, Settings())
-    agents = [split_agent(text) for text in agent]
-    seats = _seats(agents, limits, cadence, pacing, scrape, found)
-    seats = sized(named(seats, kind=kind, taking=replace_), prompt)
-    _run("routers", name, seats, bootstrap_servers, log_level)
+    agents = [parse_agent(text) for text in agent]
+    configs = agent_configs(agents, limits, cadence, pacing, scrape, found)
+    configs = with_prompt_sizes(with_names(configs, kind=kind, replace_names=replace_), prompt)
+    _run("routers", name, configs, bootstrap_servers, log_level)
 
 
 def _limits(rounds: int, decision_s: float, tool_s: float, pacing: Pacing) -> Limits:
     """The bounds of a turn; in lock-step a tool may take as long as the whole decision.
 
-    A tools process that died is then waited for, as the market waits.
+    The market waits then, so the agent can wait for a tools process that died to come back.
     """
     if pacing == "lock-step":
         tool_s = max(tool_s, decision_s)
     return Limits(rounds=rounds, decision_s=decision_s, tool_s=tool_s)
 
 
-def _seats(
-    agents: list[Agent],
+def agent_configs(
+    agents: list[AgentArguments],
     limits: Limits,
     cadence: int | None,
     pacing: Pacing,
     scrape: str | None,
     plugins: Plugins = NO_PLUGINS,
-) -> "list[Seat]":
-    from routers.seat import Seat
+) -> "list[AgentConfig]":
+    from routers.agent_config import AgentConfig
 
-    share = _share(scrape)
-    seats = []
+    share = _parse_scrape(scrape)
+    configs = []
     for agent, strategy_name, chat_node, seed in agents:
         strategy = load_strategy(strategy_name, plugins)
         if seed is not None:
             sampling = strategy.sampling.model_copy(update={"seed": seed})
             strategy = replace(strategy, sampling=sampling)
         every = cadence or strategy.cadence
-        seats.append(Seat(agent, chat_node, strategy, limits, every, pacing, share))
-    if len({seat.agent for seat in seats}) < len(seats):
-        names = ", ".join(seat.agent for seat in seats)
-        raise UsageError(f"an agent is named twice in {names}", remedy="names are accounts")
-    return seats
+        configs.append(AgentConfig(agent, chat_node, strategy, limits, every, pacing, share))
+    if len({config.agent for config in configs}) < len(configs):
+        names = ", ".join(config.agent for config in configs)
+        raise UsageError(
+            f"an agent is named twice in {names}", remedy="give every agent a name of its own"
+        )
+    return configs
 
 
-def named(seats: "list[Seat]", *, kind: Literal["baseline"] | None, taking: bool) -> "list[Seat]":
-    """The seats with what the flags say of their names and their kind.
+def with_names(
+    configs: "list[AgentConfig]", *, kind: Literal["baseline"] | None, replace_names: bool
+) -> "list[AgentConfig]":
+    """Apply `--kind` and `--replace`, and check the agents' names.
 
     Args:
-        seats: As their strategies are.
-        kind: "baseline" makes a baseline of every strategy.
-        taking: Take names that other strategies or chat nodes played under.
+        configs: The agents.
+        kind: "baseline" makes every strategy a baseline.
+        replace_names: Take over names that other strategies or chat nodes have used.
 
     Raises:
-        UsageError: A baseline has no built-in rules, or a name is not an agent's.
+        UsageError: A baseline has no built-in rules, or an agent cannot have its name.
     """
     found = []
-    for seat in seats:
-        check_agent_name(seat.agent)
-        strategy = replace(seat.strategy, kind=kind or seat.strategy.kind)
+    for config in configs:
+        check_agent_name(config.agent)
+        strategy = replace(config.strategy, kind=kind or config.strategy.kind)
         if strategy.kind == "baseline" and (trouble := baseline_trouble(strategy.name)):
-            raise UsageError(f"{seat.agent}: {trouble}", remedy=baseline_remedy())
-        found.append(replace(seat, strategy=strategy, replace=taking))
+            raise UsageError(f"{config.agent}: {trouble}", remedy=baseline_remedy())
+        found.append(replace(config, strategy=strategy, replace=replace_names))
     return found
 
 
-def sized(seats: "list[Seat]", texts: Sequence[str]) -> "list[Seat]":
-    """The seats with the size of their prompts.
+def with_prompt_sizes(configs: "list[AgentConfig]", texts: Sequence[str]) -> "list[AgentConfig]":
+    """Apply the values of `--prompt`.
 
     Args:
-        seats: As they were asked for.
-        texts: "tiny" for all of them, "mo=tiny" for one; what names an agent wins.
+        configs: The agents.
+        texts: "tiny" for all agents, "mo=tiny" for one, which takes precedence.
 
     Raises:
-        UsageError: A text is neither, or names an agent that does not play here.
+        UsageError: A text has another form, or names an agent that is not in this process.
     """
-    names = {seat.agent for seat in seats}
+    names = {config.agent for config in configs}
     general: PromptSize = "full"
     own: dict[str, PromptSize] = {}
     for text in texts:
@@ -248,10 +252,10 @@ def sized(seats: "list[Seat]", texts: Sequence[str]) -> "list[Seat]":
             own[agent] = size
         else:
             general = size
-    return [replace(seat, prompt_size=own.get(seat.agent, general)) for seat in seats]
+    return [replace(config, prompt_size=own.get(config.agent, general)) for config in configs]
 
 
-def _share(text: str | None) -> Decimal | None:
+def _parse_scrape(text: str | None) -> Decimal | None:
     try:
         return None if text is None else parse_share(text)
     except ValueError as error:
@@ -261,20 +265,20 @@ def _share(text: str | None) -> Decimal | None:
 def _run(
     kind: str,
     name: str,
-    seats: "list[Seat]",
+    configs: "list[AgentConfig]",
     bootstrap_servers: str | None,
     log_level: LogLevel | None,
 ) -> None:
     from arena.node import run_node
-    from routers.fleet import serve_agents
+    from routers.service import serve_agents
 
     check_name("process", name)
     settings = Settings().override(bootstrap_servers=bootstrap_servers, log_level=log_level)
-    run_node(kind, name, settings, lambda node: serve_agents(node, seats))
+    run_node(kind, name, settings, lambda node: serve_agents(node, configs))
 
 
-def split_agent(text: str) -> Agent:
-    """Name, strategy, chat node and seed of "mo=momentum@rules#3"; a path may be the strategy.
+def parse_agent(text: str) -> AgentArguments:
+    """Parse name, strategy, chat node and seed of "mo=momentum@rules#3"; a strategy may be a path.
 
     Raises:
         UsageError: The text has another form.

@@ -1,4 +1,4 @@
-"""`arena router-replay`: the agents over recorded snapshots and answers, for the audit."""
+"""`arena router-replay`: run recorded turns again and compare them, for the audit."""
 
 import json
 import sys
@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from arena.commands.where import Run, exported_records
 from arena.errors import EXIT_NO
-from arena.visible import laid_out
+from arena.options import Run
+from arena.run_lookup import exported_records
+from arena.visible_text import laid_out
 
 
 def router_replay(
@@ -19,14 +20,14 @@ def router_replay(
     run_name: Run = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Play recorded turns again: the same prompts, requests, tool calls and records?
+    """Run recorded turns again and compare prompts, requests, tool calls and records.
 
     Example: arena router-replay --run last
     """
-    from routers.replay_found import OTHERWISE, PLAYED
-    from routers.replay_records import Replay
+    from routers.replay import TurnReplay
+    from routers.replay_result import DIFFERENT, REPLAYED
 
-    found = Replay(exported_records(records, run_name)).run()
+    found = TurnReplay(exported_records(records, run_name)).run()
     counts = {name: count for name, count in sorted(found.counts.items()) if count}
     document = {
         "ok": not found.differences,
@@ -44,13 +45,13 @@ def router_replay(
     else:
         text = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         print(f"{text}: {'all the same' if document['ok'] else 'not the same'}")
-        for version, of in sorted(found.older.items()):
-            told = f"{of[OTHERWISE]:,} of {of[PLAYED]:,} turns come out otherwise"
-            print(laid_out(f"recorded by {version}: {told}"))
+        for version, older in sorted(found.older.items()):
+            text = f"{older[DIFFERENT]:,} of {older[REPLAYED]:,} turns come out differently"
+            print(laid_out(f"recorded by {version}: {text}"))
         for line in found.notes:
             print(laid_out(f"note: {line}"))
         for difference in found.differences:
-            said = "{place} ({subject}): expected {expected}, found {found}"
-            print(laid_out(said.format(**difference)))
+            text = "{place} ({subject}): expected {expected}, found {found}"
+            print(laid_out(text.format(**difference)))
     if found.differences:
         sys.exit(EXIT_NO)

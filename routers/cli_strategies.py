@@ -1,4 +1,4 @@
-"""`arena strategies list|new|check`: what agents can play, and a prompt of one's own."""
+"""`arena strategies list|new|check`: list strategies, write a new one, check files."""
 
 import json
 import sys
@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
+from arena.atomic_files import write_whole
 from arena.baselines import has_rules
-from arena.commands.plugin_flags import FolderFlag, folder_to_write, plugins_of
 from arena.errors import EXIT_NO, UsageError
 from arena.ids import check_name
+from arena.plugin_options import FolderFlag, folder_to_write, plugins_of
 from arena.plugins import plugin_paths, read_plugin
 from arena.settings import Settings
 from arena.strategy_files import SUFFIXES, shipped_strategies
-from arena.visible import laid_out
-from arena.written import write_whole
+from arena.visible_text import laid_out
 from routers.strategy import Strategy, load_shipped, load_strategy, shipped_names
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-TEXT = """\
+EXAMPLE_STRATEGY = """\
 +++
 # What the agent may call, and how often it decides: 1 is every snapshot.
 tools = ["execute_trade", "get_portfolio", "calculator"]
@@ -42,7 +42,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 
 @app.command("list")
 def list_strategies(plugins: FolderFlag = None, as_json: AsJson = False) -> None:
-    """List the strategies that agents can play by name, and where each comes from.
+    """List the strategies that agents can use by name, and where each one comes from.
 
     Example: arena strategies list --json
     """
@@ -67,7 +67,7 @@ def new(
     name: Annotated[str, typer.Argument(help="Name of the strategy, such as patient.")],
     plugins: FolderFlag = None,
 ) -> None:
-    """Write a prompt that can be played as it is, into the plugin folder.
+    """Write a working example strategy into the plugin folder.
 
     Example: arena strategies new patient --plugins plugins
     """
@@ -75,23 +75,23 @@ def new(
     if name.replace("-", "_") in shipped_strategies():
         raise UsageError(f"{name!r} is a built-in strategy", remedy="choose another name")
     folder = folder_to_write(plugins, Settings())
-    taken = [folder / f"{name}{suffix}" for suffix in SUFFIXES]
-    if there := next((path for path in taken if path.exists()), None):
-        raise UsageError(f"{there} exists", remedy="choose another name, or edit that file")
+    candidates = [folder / f"{name}{suffix}" for suffix in SUFFIXES]
+    if existing := next((path for path in candidates if path.exists()), None):
+        raise UsageError(f"{existing} exists", remedy="choose another name, or edit that file")
     path = folder / f"{name}.md"
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path, TEXT)
+    write_whole(path, EXAMPLE_STRATEGY)
     print(f"wrote {path}\n  check it:  arena strategies check {path}")
-    print(f'  play it:   strategy = "{name}" in an ARENA.toml, and --plugins {folder};')
+    print(f'  use it:    strategy = "{name}" in an ARENA.toml, and --plugins {folder};')
     print(f"             or arena router --name {name} --chat-node-name NODE --strategy {path}")
 
 
 @app.command()
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files, or folders.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files or folders.")],
     as_json: AsJson = False,
 ) -> None:
-    """Load strategy files here, and say what each is, or what it lacks.
+    """Load strategy files in this process, and report what each one is or what is wrong with it.
 
     Example: arena strategies check plugins/patient.md
     """
@@ -99,24 +99,26 @@ def check(
     for path in files:
         if path.is_dir():
             inside = [p for p in plugin_paths(path) if read_plugin(p)[-1].kind == "strategy"]
-            document += [_checked(one) for one in inside]
+            document += [_check_file(one) for one in inside]
         else:
-            document.append(_checked(path))
+            document.append(_check_file(path))
     if not document:
         names = ", ".join(map(str, files))
-        raise UsageError(f"{names}: no file of a strategy", remedy=f"name {', '.join(SUFFIXES)}")
+        raise UsageError(
+            f"no strategy file in {names}", remedy=f"name a {', '.join(SUFFIXES)} file"
+        )
     if as_json:
         shown = [{k: v for k, v in one.items() if k != "line"} for one in document]
         print(json.dumps(shown, indent=2))
     else:
         for one in document:
-            said = f"wrong  {one['error']}" if "error" in one else f"ok     {one['line']}"
-            print("\n".join(map(laid_out, said.splitlines())))
+            text = f"wrong  {one['error']}" if "error" in one else f"ok     {one['line']}"
+            print("\n".join(map(laid_out, text.splitlines())))
     if any("error" in one for one in document):
         sys.exit(EXIT_NO)
 
 
-def _checked(path: Path) -> dict[str, object]:
+def _check_file(path: Path) -> dict[str, object]:
     if not path.name.endswith(SUFFIXES):
         raise UsageError(f"{path} is not a strategy", remedy=f"name a {', '.join(SUFFIXES)} file")
     if not path.exists():
@@ -143,9 +145,9 @@ def _document(one: Strategy) -> dict[str, object]:
 
 
 def _line(one: Strategy) -> str:
-    """A strategy for people."""
+    """A strategy as a line of text."""
     every = "every snapshot" if one.cadence == 1 else f"one snapshot in {one.cadence}"
     rules = ", also scripted rules" if has_rules(one.name) else ""
-    of = f"\n              {one.source}, SHA-256 {one.source_sha256}" if one.source else ""
+    source = f"\n              {one.source}, SHA-256 {one.source_sha256}" if one.source else ""
     tools = ", ".join(one.tools) or "no tools"
-    return f"{one.name:<13} {one.kind}, {every}{rules}; {tools}{of}"
+    return f"{one.name:<13} {one.kind}, {every}{rules}; {tools}{source}"

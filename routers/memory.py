@@ -1,8 +1,8 @@
-"""What an agent remembers: one line per last decision, its account, and where its history stood.
+"""What an agent remembers: a line for each of its last decisions, its account, its last offset.
 
-Line and account are known when a turn ends and kept in its `Turn`, so folding an agent's records
-of `agent.turns` gives back exactly what it remembered before a restart. The first `Turn` of a turn
-counts; a second one, by a process that had lost the agent, is ignored. Pure.
+Line and account are computed when a turn ends and are stored in its `Turn`, so folding an agent's
+records of `agent.turns` restores exactly what it remembered before a restart. The first `Turn` of a
+turn counts; a second one, from a process that had lost the agent, is ignored. Pure.
 """
 
 from collections import deque
@@ -17,28 +17,28 @@ from arena.messages import Message, RequestedCall, ToolResult, Turn, TurnStarted
 from routers.portfolio import KnownPortfolio, portfolio_after
 
 TURNS_REMEMBERED = 5
-WORDS_CHARS_MAX = 160
+FINAL_TEXT_CHARS_MAX = 160
 TRADES_SHOWN_MAX = 4
 PHRASE_CHARS_MAX = 120
-TURN_IDS_KEPT = 64
-"""Ids of ended turns that are kept to recognise a second `Turn`."""
+TURN_IDS_MAX = 64
+"""Ids of ended turns to keep, to recognise a second `Turn`."""
 
 CLOSING_WORD = "reasoning:"
-PAST = {"buy": "bought", "sell": "sold"}
+PAST_TENSE = {"buy": "bought", "sell": "sold"}
 
 
 @dataclass(slots=True)
-class History:
+class AgentHistory:
     """An agent's records of `agent.turns`, folded.
 
     Attributes:
-        lines: What it remembers, oldest first.
-        last_offset: Offset of the newest snapshot it began to answer; -1 before the first.
+        lines: One line per remembered decision, oldest first.
+        last_offset: Offset of the newest snapshot that a turn was started on; -1 for none.
         last_as_of: Venue time of that snapshot.
-        open_turn: The begun turn that has no end yet, or None.
-        known: The account as the agent was told last, or None.
-        turns: Turns that were counted.
-        whole: True where the records were read from the first one on.
+        open_turn: The started turn that has not ended, or None.
+        known: The account as the agent knows it, or None.
+        turns: How many turns ended.
+        complete: True if the records were read from the first one on.
     """
 
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=TURNS_REMEMBERED))
@@ -47,22 +47,22 @@ class History:
     open_turn: TurnStarted | None = None
     known: KnownPortfolio | None = None
     turns: int = 0
-    whole: bool = False
-    _ended: deque[str] = field(default_factory=lambda: deque(maxlen=TURN_IDS_KEPT))
+    complete: bool = False
+    _ended: deque[str] = field(default_factory=lambda: deque(maxlen=TURN_IDS_MAX))
 
     def begin(self, started: TurnStarted) -> None:
-        """Note that a turn was begun; one that ended already is not begun again."""
+        """Record the start of a turn, unless it has ended already."""
         if self.has_ended(started.turn_id):
             return
         self.open_turn = started
-        self._move_to(started.snapshot_offset, started.as_of)
+        self._advance_to(started.snapshot_offset, started.as_of)
 
     def has_ended(self, turn_id: str) -> bool:
-        """True where this turn is one of the newest that ended."""
+        """True if this turn is one of the newest that ended."""
         return turn_id in self._ended
 
     def end(self, turn: Turn) -> bool:
-        """Note that a turn ended; False where it had ended before."""
+        """Record the end of a turn; False if it had ended before."""
         if self.has_ended(turn.turn_id):
             return False
         self._ended.append(turn.turn_id)
@@ -70,19 +70,19 @@ class History:
         self.known = portfolio_after(turn, self.known)
         if self.open_turn is not None and self.open_turn.turn_id == turn.turn_id:
             self.open_turn = None
-        self._move_to(turn.snapshot_offset, turn.as_of)
+        self._advance_to(turn.snapshot_offset, turn.as_of)
         if turn.memory:
             self.lines.append(turn.memory)
         return True
 
-    def _move_to(self, offset: int, as_of: datetime) -> None:
+    def _advance_to(self, offset: int, as_of: datetime) -> None:
         if offset >= self.last_offset:
             self.last_offset, self.last_as_of = offset, as_of
 
 
-def fold_history(agent: str, records: Iterable[Message]) -> History:
-    """The history of an agent from records of `agent.turns`, in log order."""
-    history = History()
+def fold_history(agent: str, records: Iterable[Message]) -> AgentHistory:
+    """Fold the history of an agent from records of `agent.turns`, in log order."""
+    history = AgentHistory()
     for record in records:
         if isinstance(record, TurnStarted) and record.agent == agent:
             history.begin(record)
@@ -92,34 +92,34 @@ def fold_history(agent: str, records: Iterable[Message]) -> History:
 
 
 def memory_line(as_of: datetime, trades: list[str], words: str) -> str:
-    """One line about a turn: venue time, what was traded, the closing words.
+    """One line about a turn: venue time, trades, and the model's reasoning.
 
     Args:
         as_of: Venue time of the snapshot.
-        trades: Phrases of `trade_phrase`, in order.
-        words: What the model said last.
+        trades: Phrases from `trade_phrase`, in order.
+        words: The model's final text.
     """
     done = ", ".join(trades[:TRADES_SHOWN_MAX]) or "no trade"
     if (more := len(trades) - TRADES_SHOWN_MAX) > 0:
         done += f" and {more} more"
     said = " ".join(_closing(words).split()).replace('"', "'")
-    if len(said) > WORDS_CHARS_MAX:
-        said = said[: WORDS_CHARS_MAX - 3] + "..."
+    if len(said) > FINAL_TEXT_CHARS_MAX:
+        said = said[: FINAL_TEXT_CHARS_MAX - 3] + "..."
     return f"{as_of:%H:%M} {done}" + (f': "{said}"' if said else "")
 
 
 def _closing(words: str) -> str:
-    """What stands behind the last "Reasoning:", or everything where there is none."""
+    """The text after the last "Reasoning:", or all of it if there is none."""
     at = words.lower().rfind(CLOSING_WORD)
     return words[at + len(CLOSING_WORD) :] if at >= 0 else words
 
 
 def trade_phrase(call: RequestedCall, result: ToolResult | None) -> str:
-    """What became of an `execute_trade` call, in a few words.
+    """The outcome of an `execute_trade` call in a few words.
 
     Args:
-        call: As the model wrote it.
-        result: The answer, or None where none came in time.
+        call: The call as the model wrote it.
+        result: The result, or None if none came in time.
     """
     value = result.value if result is not None and isinstance(result.value, Mapping) else {}
     asked = _arguments(call.arguments)
@@ -135,7 +135,7 @@ def trade_phrase(call: RequestedCall, result: ToolResult | None) -> str:
     else:
         price = value.get("price")
         at = f" at {price}" if price else ""
-        phrase = f"{PAST.get(action.lower(), action)} {order}{at}"
+        phrase = f"{PAST_TENSE.get(action.lower(), action)} {order}{at}"
     return " ".join(phrase.split())[:PHRASE_CHARS_MAX]
 
 

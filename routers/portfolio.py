@@ -1,7 +1,7 @@
-"""What an agent knows of its own account: from its last tool results, marked at a snapshot.
+"""What an agent knows about its account: its last tool results, valued at a snapshot.
 
-The executor owns the account; the router only repeats what `get_portfolio` or `execute_trade` said
-last. Pure: reads and writes nothing.
+The executor owns the account; the router only repeats the last result of `get_portfolio` or
+`execute_trade`. Pure: reads and writes nothing.
 """
 
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from arena.currency import DEFAULT_CURRENCY
 from arena.messages import MarketSnapshot, Portfolio, ToolResult, Turn
 
 POSITIONS_MAX = 30
-"""More positions than this are not repeated in a prompt; the agent can ask for all of them."""
+"""At most so many positions are repeated in a prompt; the agent can ask for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownPortfolio:
-    """A portfolio and the venue time of the snapshot the agent answered when it was told."""
+    """A portfolio, and the venue time of the snapshot of the turn that it comes from."""
 
     portfolio: Portfolio
     as_of: datetime
@@ -31,9 +31,9 @@ class MarkedPosition:
     """A position valued at a snapshot's bid.
 
     Attributes:
-        bid: From the snapshot, else as it was told; None where neither knows one.
+        bid: From the snapshot, else from the portfolio; None if neither has one.
         unrealised_usd: Value at the bid less cost; None without a bid.
-        held_s: Venue seconds up to the snapshot; None where unknown.
+        held_s: Venue seconds up to the snapshot; None if unknown.
     """
 
     product_id: str
@@ -46,7 +46,7 @@ class MarkedPosition:
 
 @dataclass(frozen=True, slots=True)
 class MarkedPortfolio:
-    """A portfolio valued at a snapshot; a position without any bid counts at its cost."""
+    """A portfolio valued at a snapshot; a position without a bid counts at its cost."""
 
     cash_usd: Decimal
     scraped_usd: Decimal
@@ -55,10 +55,10 @@ class MarkedPortfolio:
     currency: str = DEFAULT_CURRENCY
 
 
-def portfolio_in(result: ToolResult) -> Portfolio | None:
-    """The portfolio a tool result carries, or None.
+def portfolio_of_result(result: ToolResult) -> Portfolio | None:
+    """The portfolio in a tool result, or None.
 
-    `get_portfolio` answers with it; `execute_trade` has it under the key "portfolio".
+    The value of `get_portfolio` is one; `execute_trade` has it under the key "portfolio".
     """
     value = result.value
     if not isinstance(value, Mapping):
@@ -73,15 +73,15 @@ def portfolio_in(result: ToolResult) -> Portfolio | None:
 
 
 def portfolio_after(turn: Turn, before: KnownPortfolio | None) -> KnownPortfolio | None:
-    """What the agent knows of its account after a turn, from the turn's record.
+    """What the agent knows about its account after a turn, from the turn's record.
 
     Args:
-        turn: As it was recorded.
-        before: What the agent knew when the turn began.
+        turn: The recorded turn.
+        before: What the agent knew when the turn started.
 
     Returns:
-        None where it was never told, and after a turn that was cut off: an order of it may have
-        been carried out, so what was known before is no longer known.
+        None if nothing is known, and after an aborted turn: one of its orders may have been
+        carried out, so the portfolio from before may be outdated.
     """
     if turn.outcome == "aborted":
         return None
@@ -111,5 +111,5 @@ def mark(known: KnownPortfolio, snapshot: MarketSnapshot) -> MarkedPortfolio:
                 held_s=None if position.held_s is None else position.held_s + elapsed_s,
             )
         )
-    told = known.portfolio
-    return MarkedPortfolio(told.cash_usd, told.scraped_usd, equity, tuple(marked), told.currency)
+    last = known.portfolio
+    return MarkedPortfolio(last.cash_usd, last.scraped_usd, equity, tuple(marked), last.currency)

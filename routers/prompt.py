@@ -24,7 +24,7 @@ from arena.currency import DEFAULT_CURRENCY, cash_digits
 from arena.messages import CandleWindow, MarketSnapshot, ProductView, PromptSize, Rules
 from arena.money import decimal_text, to_digits
 from routers.portfolio import KnownPortfolio, MarkedPosition, mark
-from routers.prompt_sizes import FORMS, FULL, PromptForm, cut_strategy, strategy_is_cut
+from routers.prompt_sizes import FULL, PROMPT_FORMS, PromptForm, cut_strategy, strategy_is_cut
 from routers.prompt_small import render_small_market
 from routers.prompt_text import (
     CANDLE_COLUMNS,
@@ -107,7 +107,7 @@ How this arena works
 - Do not repeat a refused call.
 """
 
-RULES_OF: dict[PromptSize, str] = {
+RULES_BY_SIZE: dict[PromptSize, str] = {
     "full": HOUSE_RULES,
     "compact": COMPACT_RULES,
     "tiny": TINY_RULES,
@@ -123,8 +123,8 @@ def render_system(prompt: str, rules: Rules | None, size: PromptSize = "full") -
         size: Of the prompt.
     """
     costs = _costs_text(rules) if size == "full" else _short_costs_text(rules)
-    words = RULES_OF[size].format(costs=costs, units=_units_text(rules))
-    return cut_strategy(prompt, FORMS[size]) + "\n" + words
+    words = RULES_BY_SIZE[size].format(costs=costs, units=_units_text(rules))
+    return cut_strategy(prompt, PROMPT_FORMS[size]) + "\n" + words
 
 
 def _units_text(rules: Rules | None) -> str:
@@ -162,7 +162,7 @@ def _short_costs_text(rules: Rules | None) -> str:
 
 def render_market(snapshot: MarketSnapshot, size: PromptSize = "full") -> MarketText:
     """Tickers and candles of a snapshot; the oldest candles are left out if it is too long."""
-    chars_max = FORMS[size].market_chars_max
+    chars_max = PROMPT_FORMS[size].market_chars_max
     if size != "full":
         return render_small_market(snapshot, size, chars_max)
     shown = snapshot.products[:PRODUCTS_MAX]
@@ -201,7 +201,7 @@ def render_user(
         memory: One line per last decision, oldest first.
         size: Of the prompt.
     """
-    form = FORMS[size]
+    form = PROMPT_FORMS[size]
     parts = [market.heading]
     if known is not None:
         parts.append(_account_text(known, snapshot, form))
@@ -219,7 +219,7 @@ def left_out_text(
     size: PromptSize,
 ) -> str:
     """What a prompt does not show for its size, in words; "" if it shows everything."""
-    form = FORMS[size]
+    form = PROMPT_FORMS[size]
     parts = [market.left_out] if market.left_out else []
     if strategy_is_cut(system, form):
         parts.append(f"the strategy's prompt beyond {form.strategy_chars_max:,} characters")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from arena.messages import PromptSize, ToolSchema
-from routers.transcript import REPLY_BYTES_MAX, RESULT_BYTES_MAX
+from routers.conversation_limits import REPLY_BYTES_MAX, RESULT_BYTES_MAX
 
 CHARS_PER_TOKEN_NUMBERS = 2.2
 """Of the user message, mostly prices. Tokenizers that split every digit need more tokens."""
@@ -53,7 +53,7 @@ class PromptForm:
     memory_lines_max: int
     memory_line_chars_max: int
     result_bytes_max: int
-    aside_bytes_max: int
+    call_text_bytes_max: int
     tool_sentence_chars_max: int
 
 
@@ -68,7 +68,7 @@ FULL = PromptForm(
     memory_lines_max=5,
     memory_line_chars_max=4_000,
     result_bytes_max=RESULT_BYTES_MAX,
-    aside_bytes_max=REPLY_BYTES_MAX,
+    call_text_bytes_max=REPLY_BYTES_MAX,
     tool_sentence_chars_max=0,
 )
 COMPACT = PromptForm(
@@ -82,7 +82,7 @@ COMPACT = PromptForm(
     memory_lines_max=3,
     memory_line_chars_max=150,
     result_bytes_max=1_200,
-    aside_bytes_max=1_000,
+    call_text_bytes_max=1_000,
     tool_sentence_chars_max=0,
 )
 TINY = PromptForm(
@@ -96,10 +96,10 @@ TINY = PromptForm(
     memory_lines_max=1,
     memory_line_chars_max=110,
     result_bytes_max=400,
-    aside_bytes_max=300,
+    call_text_bytes_max=300,
     tool_sentence_chars_max=80,
 )
-FORMS: Mapping[PromptSize, PromptForm] = {"full": FULL, "compact": COMPACT, "tiny": TINY}
+PROMPT_FORMS: Mapping[PromptSize, PromptForm] = {"full": FULL, "compact": COMPACT, "tiny": TINY}
 
 
 def cut_strategy(prompt: str, form: PromptForm) -> str:

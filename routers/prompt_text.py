@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from arena.messages import ProductView
 from arena.money import decimal_text
-from arena.terms import restriction
+from arena.trading_modes import restriction
 
 PRODUCTS_MAX = 30
 WINDOWS = ("15m", "5m", "1m")

@@ -1,186 +1,389 @@
-"""One recorded turn, played again: the same machine, fed what the inbox held. Pure.
+"""Replays the recorded turns of every agent, snapshot by snapshot.
 
-A turn is a function of its opening and of the answers that came in time. Both are in the records,
-and so are the times, as durations in the `Turn`. So the same machine must ask the same questions,
-send the same tool calls and end with the same record; only the times are taken from the log.
+Reads an export (`arena.exports`): the snapshots once, and along with them the turns and the inbox
+of each agent. Keeps a hash of every request and call, and a bounded part of everything else. If the
+export has no requests and inboxes, only the prompts are rendered again.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import islice
+from pathlib import Path
 
-from arena.messages import ChatReply, ChatRequest, Message, Round, ToolCall, ToolResult, Turn
-from routers.plan import Effect, FinishTurn, Now, Opening, Player, SendRequest, SendToolCalls
-from routers.turn import IS_IT_RUNNING, TurnMachine
+from arena import topics
+from arena.bus.base import Record
+from arena.errors import UsageError
+from arena.exports import read_manifest, read_records
+from arena.messages import (
+    AgentSpec,
+    Cause,
+    ChatRequest,
+    MarketSnapshot,
+    PromptSize,
+    Sampling,
+    ToolCall,
+    ToolOffered,
+    Turn,
+    TurnStarted,
+)
+from arena.topics import partition_of
+from arena.versions import VersionsInOrder, recorded_by
+from routers.conversation_limits import ROUNDS_MAX
+from routers.decoding import message_or_none
+from routers.memory import AgentHistory
+from routers.prompt import (
+    HOUSE_RULES,
+    MarketText,
+    left_out_text,
+    prompt_sha256,
+    render_market,
+    render_system,
+    render_user,
+)
+from routers.replay_inbox import RecordedInbox
+from routers.replay_result import TurnReplayResult
+from routers.replay_retention import RetainedRecords
+from routers.replay_roster import RosterHistory
+from routers.replay_turn import content_sha256, replay_turn, turn_difference
+from routers.replay_turn_filter import authentic_turns
+from routers.strategy import Strategy, load_shipped
+from routers.turn_types import Limits, ResolvedAgent, TurnInput
 
-NO_ANSWER = "no answer in "
-"""How the answer of a tool begins that did not come in time (`routers.plan.no_answer_text`)."""
-NODE_SILENT = "chat node "
-"""How the error of a round begins whose reply did not come in time."""
-
-TIMES = {"issued_at", "deadline_at"}
-"""Of a request or call: when it was sent, which no replay can know."""
-TURN_TIMES = {"ended_at", "total_ms", "rounds"}
-ROUND_TIMES = {"model_ms", "tools_ms"}
-
-Pull = Callable[[str], tuple[int, ChatReply | ToolResult] | None]
-"""The first answer to a call, and its place among all answers; None where there is none."""
+SNAPSHOTS, TURNS, ROSTER = topics.SNAPSHOTS.name, topics.TURNS.name, topics.ROSTER.name
+EVENTS = topics.EVENTS.name
+DIFFERENCES_MAX = 100
+"""The replay ends after so many differences."""
+RULES_BEGIN = HOUSE_RULES.partition("{")[0].strip().splitlines()[0]
+"""How the rules begin in prompts of every size."""
+NO_LIMIT_S = 1e9
 
 
-@dataclass(slots=True)
-class PlayedAgain:
-    """What a turn asked and how it ended, this time.
+@dataclass(frozen=True, slots=True)
+class _RecordedRequest:
+    """A recorded request or call.
 
     Attributes:
-        asked: Requests to the model and tool calls, in order.
+        sha256: Hash of its content without times.
+        timeout_s: From its issue to its deadline.
+        in_own_partition: It is in its agent's partition; of several, the first one there counted.
     """
 
-    asked: list[ChatRequest | ToolCall] = field(default_factory=list)
-    turn: Turn | None = None
+    sha256: str
+    timeout_s: float
+    in_own_partition: bool
 
 
-def play_again(player: Player, opening: Opening, told: Turn, pull: Pull) -> PlayedAgain:
-    """Play a turn with the answers that its record shows were taken.
+class _RecordedAgent:
+    """One agent: its turns in log order, its inbox, and its history so far."""
 
-    Args:
-        player: Who plays.
-        opening: The snapshot and the prompts, as they were rendered again.
-        told: The turn as it was recorded.
-        pull: Finds answers.
-    """
-    return _Play(player, opening, told, pull).run()
+    def __init__(
+        self,
+        name: str,
+        roster: RosterHistory,
+        turns: Iterator[tuple[Record, TurnStarted | Turn]],
+        inbox: RecordedInbox | None,
+    ) -> None:
+        self.name = name
+        self.inbox = inbox
+        self._roster = roster
+        self.history = AgentHistory()
+        self.skipped = 0
+        self._turns = turns
+        self._versions = VersionsInOrder()
+        self.version = ""
+        self.next: tuple[str, Turn] | None = self._advance()
+
+    def end(self, turn: Turn) -> None:
+        """Add a turn to the history, and go to the next one."""
+        self.history.end(turn)
+        if self.inbox is not None:
+            self.inbox.forget(turn.turn_id)
+        self.next = self._advance()
+
+    def _advance(self) -> tuple[str, Turn] | None:
+        """The next turn that counts, and its position in the log."""
+        for record, message in self._turns:
+            if isinstance(message, TurnStarted):
+                spec = self._roster.spec_at(self.name, message.started_at)
+                last, cadence = self.history.last_offset, spec.cadence
+                gap = message.snapshot_offset - last - cadence
+                self.skipped = max(0, gap) if last >= 0 else 0
+                self.history.begin(message)
+            else:
+                today = self._versions.is_of_today(record)
+                self.version = "" if today else recorded_by(record)
+                return f"{TURNS}[{record.partition}]@{record.offset}", message
+        return None
 
 
-def content_sha256(message: Message) -> str:
-    """Hash of a request or call without its times: what was asked, whenever that was."""
-    return sha256(message.model_dump_json(exclude=TIMES).encode()).hexdigest()
+class TurnReplay:
+    """Replays the turns of an export."""
 
+    def __init__(self, folder: Path) -> None:
+        """Read the roster and the requests of an export.
 
-def turn_difference(told: Turn, played: Turn) -> tuple[str, str] | None:
-    """What a turn's record says and what came out, where they differ first.
+        Args:
+            folder: The folder of the export.
 
-    Times are left out, and so are fields that an older record does not have.
-    """
-    absent = set(Turn.model_fields) - told.model_fields_set
-    said = told.model_dump(mode="json", exclude=TURN_TIMES | absent)
-    found = played.model_dump(mode="json", exclude=TURN_TIMES | absent)
-    said["rounds"] = [round_.model_dump(mode="json", exclude=ROUND_TIMES) for round_ in told.rounds]
-    found["rounds"] = [
-        round_.model_dump(mode="json", exclude=ROUND_TIMES) for round_ in played.rounds
-    ]
-    for name, value in said.items():
-        if found[name] != value:
-            return f"{name} {value}", f"{name} {found[name]}"
-    return None
+        Raises:
+            UsageError: The folder is not an export with snapshots, turns and a roster.
+        """
+        self._folder = folder
+        self._topics = read_manifest(folder).topics
+        self._roster = RosterHistory(read_records(folder, [ROSTER]), self._epochs())
+        self._has_requests = any(t.startswith(topics.PROMPTED.name) for t in self._topics)
+        self._result = TurnReplayResult()
+        self._sampling: dict[tuple[str, str], Sampling] = {}
+        self._tools: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._requests: dict[str, _RecordedRequest] = {}
+        self._retained = RetainedRecords(self._topics, self._requests)
+        self._first = min((s.first for s in self._topics[SNAPSHOTS].partitions.values()), default=0)
+        if self._has_requests:
+            self._read_requests()
+        self._strategies: dict[tuple[str, str, str, int | None], Strategy] = {}
+        self._hashes = {name: sha256() for name in ("prompts", "asked", "turns")}
 
-
-class _Play:
-    """The machine, and the clock that the record gives."""
-
-    def __init__(self, player: Player, opening: Opening, told: Turn, pull: Pull) -> None:
-        self._told = told
-        self._pull = pull
-        self._machine = TurnMachine(player, opening)
-        self._answers = list(_tool_answers(told))
-        self._played = PlayedAgain()
-        self._elapsed_s = 0.0
-        self._round = 0
-
-    def run(self) -> PlayedAgain:
-        """Play until the machine has finished."""
-        self._take(self._machine.start(self._now()))
-        # Every step ends a wait of the machine, and it waits at most twice a round.
-        for _ in range(2 * (len(self._told.rounds) + 1)):
-            if self._machine.done:
+    def run(self) -> TurnReplayResult:
+        """Replay all turns."""
+        found = self._result
+        agents = [self._agent(name) for name in sorted(self._roster.specs)]
+        found.counts["agents"] = len(agents)
+        for record in read_records(self._folder, [SNAPSHOTS]):
+            self._replay_snapshot(record, agents)
+            if len(found.differences) >= DIFFERENCES_MAX:
                 break
-            self._step()
-        if not self._machine.done:
-            told = self._told
-            self._take(self._machine.stop(self._now(), told.outcome, told.error))
-        return self._played
+        else:
+            for agent in (agent for agent in agents if agent.next is not None):
+                self._report_missing_snapshot(agent)
+        if not self._has_requests:
+            text = "requests and tool calls: not checkable without ai_prompted.* and agent.inbox.*"
+            found.notes.append(text)
+        for name, digest in self._hashes.items():
+            setattr(found, name, digest.hexdigest())
+        return found
 
-    def _now(self, after_ms: float = 0.0, *, last: bool = False, at_least_s: float = 0.0) -> Now:
-        """A later instant; the last one of a turn is when it was recorded to end."""
-        self._elapsed_s += after_ms / 1000
-        if last:
-            self._elapsed_s = max(self._elapsed_s, self._told.total_ms / 1000)
-        self._elapsed_s = max(self._elapsed_s, at_least_s)
-        return Now(self._told.started_at + timedelta(seconds=self._elapsed_s), self._elapsed_s)
+    def _epochs(self) -> Iterator[Record]:
+        """The epochs of the account log: they state rules that a compacted roster has lost."""
+        if EVENTS in self._topics:
+            yield from (r for r in read_records(self._folder, [EVENTS]) if r.kind == "Epoch")
 
-    def _step(self) -> None:
-        told = self._told
-        if self._round >= len(told.rounds):
-            self._take(self._machine.stop(self._now(), told.outcome, told.error))
-            return
-        last = self._round == len(told.rounds) - 1
-        self._reply(told.rounds[self._round], last=last)
-        if self._machine.done or not self._machine.awaited:
-            self._round += 1
-            return
-        if self._asks_tools():
-            self._results(told.rounds[self._round], last=last)
-        self._round += 1
+    def _agent(self, agent: str) -> _RecordedAgent:
+        records = (
+            r for r in read_records(self._folder, [TURNS]) if self._is_own_partition(r, agent)
+        )
+        end = max((s.end for s in self._topics[SNAPSHOTS].partitions.values()), default=0)
+        turns = authentic_turns(agent, records, end, self._is_forged)
+        inbox = None
+        if self._has_requests and (name := topics.inbox(agent)) in self._topics:
+            for record in islice(read_records(self._folder, [name]), 1):
+                self._retained.add(record)
+            inbox = RecordedInbox(read_records(self._folder, [name]), self._requests)
+        return self._skip_deleted(_RecordedAgent(agent, self._roster, turns, inbox))
 
-    def _asks_tools(self) -> bool:
-        return bool(self._played.asked) and isinstance(self._played.asked[-1], ToolCall)
+    def _skip_deleted(self, agent: _RecordedAgent) -> _RecordedAgent:
+        """Move an agent's turns whose snapshots are deleted to its history."""
+        while agent.next is not None and agent.next[1].snapshot_offset < self._first:
+            self._result.counts["snapshots no longer kept"] += 1
+            agent.end(agent.next[1])
+        return agent
 
-    def _reply(self, told: Round, *, last: bool) -> None:
-        found = self._pull(told.call_id)
-        reply = found[1] if found is not None else None
-        silent = told.outcome == "expired" and told.error.startswith(NODE_SILENT)
-        taken = isinstance(reply, ChatReply) and (not silent or reply.error == told.error)
-        ends = last and not told.tool_call_ids
-        if taken and isinstance(reply, ChatReply):
-            self._take(self._machine.reply(reply, self._now(told.model_ms, last=ends)))
-        elif silent:
-            until_s = self._machine.wake_at_s
-            now = self._now(told.model_ms, last=ends, at_least_s=until_s)
-            note = told.error.partition(IS_IT_RUNNING)[2]
-            self._take(self._machine.time_passed(now, note=note))
+    def _is_forged(self, turn: Turn) -> bool:
+        return self._has_requests and self._retained.is_forged(turn)
 
-    def _results(self, told: Round, *, last: bool) -> None:
-        answers = self._answers[self._round] if self._round < len(self._answers) else []
-        if last and self._told.outcome == "aborted" and not answers:
-            return  # It was stopped before the answers came; those in its inbox came later.
-        found = []
-        for index, call_id in enumerate(told.tool_call_ids):
-            if call_id not in self._machine.awaited:
+    def _read_requests(self) -> None:
+        names = [t for t in self._topics if t.startswith(topics.PROMPTED.name)]
+        work = (topics.COMMANDS.name, topics.TOOL_CALLS.name)
+        names += [name for name in work if name in self._topics]
+        found = self._requests
+        for record in read_records(self._folder, names):
+            self._retained.add(record)
+            message = message_or_none(record)
+            if not isinstance(message, ChatRequest | ToolCall):
                 continue
-            late = index < len(answers) and answers[index].startswith(NO_ANSWER)
-            pulled = None if late else self._pull(call_id)
-            if pulled is not None and isinstance(pulled[1], ToolResult):
-                found.append((pulled[0], pulled[1]))
-        now = self._now(told.tools_ms, last=last)
-        for _, result in sorted(found, key=lambda pair: pair[0]):
-            self._take(self._machine.result(result, now))
-        if not self._machine.done and self._machine.awaited and not self._asks_model():
-            until_s = self._machine.wake_at_s
-            self._take(self._machine.time_passed(self._now(last=last, at_least_s=until_s)))
+            known = found.get(message.call_id)
+            in_own_partition = self._is_own_partition(record, message.agent)
+            if known is None or (in_own_partition and not known.in_own_partition):
+                timeout_s = (message.deadline_at - message.issued_at).total_seconds()
+                found[message.call_id] = _RecordedRequest(
+                    content_sha256(message), timeout_s, in_own_partition
+                )
+                if isinstance(message, ChatRequest):
+                    whose = (message.agent, message.strategy)
+                    self._sampling.setdefault(whose, message.sampling)
+                    self._tools.setdefault(whose, tuple(tool.name for tool in message.tools))
 
-    def _asks_model(self) -> bool:
-        return bool(self._played.asked) and isinstance(self._played.asked[-1], ChatRequest)
+    def _is_own_partition(self, record: Record, agent: str) -> bool:
+        """True if a record has the key and partition that a router writes to for an agent."""
+        number = partition_of(agent, len(self._topics[record.topic].partitions))
+        return (record.key_text, record.partition) == (agent, number)
 
-    def _take(self, effects: tuple[Effect, ...]) -> None:
-        for effect in effects:
-            match effect:
-                case SendRequest(request):
-                    self._played.asked.append(request)
-                case SendToolCalls(account, stateless):
-                    self._played.asked += [*account, *stateless]
-                case FinishTurn(turn):
-                    self._played.turn = turn
+    def _replay_snapshot(self, record: Record, agents: list[_RecordedAgent]) -> None:
+        """Replay every turn on a snapshot."""
+        waiting = [a for a in agents if a.next and a.next[1].snapshot_offset == record.offset]
+        if not waiting:
+            return
+        snapshot = message_or_none(record)
+        if not isinstance(snapshot, MarketSnapshot):
+            return
+        self._result.counts["snapshots"] += 1
+        texts: dict[PromptSize, MarketText] = {}
+        for agent in waiting:
+            # Another process may have started a turn on the same snapshot before.
+            while agent.next is not None and agent.next[1].snapshot_offset == record.offset:
+                place, turn = agent.next
+                if turn.messages:
+                    size = self._size_of(turn)
+                    if size not in texts:
+                        texts[size] = render_market(snapshot, size)
+                    self._result.begin(agent.version)
+                    self._replay_turn(agent, place, turn, snapshot, texts[size])
+                else:
+                    self._result.counts["cut off"] += 1
+                agent.end(turn)
 
+    def _replay_turn(
+        self,
+        agent: _RecordedAgent,
+        place: str,
+        turn: Turn,
+        snapshot: MarketSnapshot,
+        market: MarketText,
+    ) -> None:
+        found = self._result
+        subject = f"turn {turn.turn_id}, agent {turn.agent}"
+        spec = self._roster.spec_at(agent.name, turn.started_at)
+        if spec.joined_at > turn.started_at and spec.strategy != turn.strategy:
+            spec = self._spec_from_turn(spec, turn)
+        size, strategy = self._size_of(turn), self._strategy(spec, turn)
+        known, lines = agent.history.known, tuple(agent.history.lines)
+        user = render_user(market, snapshot, known, lines, size)
+        system, offers = self._system(strategy, turn, size)
+        if system != turn.messages[0].content and spec.joined_at > turn.started_at:
+            strategy = self._strategy(self._spec_from_turn(spec, turn), turn)
+            system, offers = self._system(strategy, turn, size)
+        digest = prompt_sha256(system, user)
+        self._hashes["prompts"].update(f"{turn.turn_id} {digest}\n".encode())
+        found.counts["prompts"] += 1
+        expected = turn.prompt_sha256
+        if not found.expect(
+            digest == expected, place, subject, f"prompt {expected}", f"prompt {digest}"
+        ):
+            return
+        if agent.inbox is None:
+            return
+        if not self._retained.has_all(turn):
+            found.counts["turns whose requests or answers are no longer kept"] += 1
+            return
+        limits = self._limits(turn)
+        resolved = ResolvedAgent.of(turn.agent, turn.node, strategy, limits, offers.values(), size)
+        turn_input = TurnInput(
+            snapshot=snapshot,
+            snapshot_offset=turn.snapshot_offset,
+            skipped=agent.skipped,
+            system=system,
+            user=user,
+            known=known,
+            left_out=left_out_text(system, market, known, lines, size),
+        )
+        replayed = replay_turn(resolved, turn_input, turn, agent.inbox.find)
+        found.counts["turns"] += 1
+        self._compare_requests(place, subject, replayed.sent)
+        self._compare_turn(place, subject, turn, replayed.turn)
 
-def _tool_answers(turn: Turn) -> Iterator[list[str]]:
-    """The tools' answers of each round, in the order of the calls."""
-    answers: list[str] | None = None
-    for message in turn.messages:
-        if message.role == "assistant":
-            if answers is not None:
-                yield answers
-            answers = []
-        elif message.role == "tool" and answers is not None:
-            answers.append(message.content)
-    if answers is not None:
-        yield answers
+    def _size_of(self, turn: Turn) -> PromptSize:
+        """The prompt size of a turn: from the roster, or its own if it is older than that."""
+        spec = self._roster.spec_at(turn.agent, turn.started_at)
+        own = spec.joined_at > turn.started_at and "prompt_size" in turn.model_fields_set
+        return turn.prompt_size if own else spec.prompt_size
+
+    def _spec_from_turn(self, spec: AgentSpec, turn: Turn) -> AgentSpec:
+        """The spec of an agent from before the oldest one that a compacted roster still has."""
+        changes = {
+            "strategy": turn.strategy,
+            "node": turn.node,
+            "prompt_sha256": "",
+            "prompt_version": turn.prompt_version,
+            "tools": self._tools.get((turn.agent, turn.strategy), spec.tools),
+            "seed": None,
+        }
+        return spec.model_copy(update=changes)
+
+    def _strategy(self, spec: AgentSpec, turn: Turn) -> Strategy:
+        """The shipped strategy if its prompt is the one that was used, else the recorded one."""
+        prompt = turn.messages[0].content.partition(f"\n\n{RULES_BEGIN}")[0] + "\n"
+        kept = (spec.agent, spec.strategy, spec.prompt_sha256 or prompt, spec.seed)
+        if kept in self._strategies:
+            return self._strategies[kept]
+        try:
+            strategy = load_shipped(spec.strategy)
+        except UsageError:
+            strategy = Strategy(spec.strategy, prompt="-")
+        if strategy.prompt_sha256 != spec.prompt_sha256:
+            self._result.notes.append(f"{spec.agent}: its strategy's prompt is the recorded one")
+            strategy = Strategy(spec.strategy, prompt, spec.tools, spec.cadence, spec.kind)
+            sampling = self._sampling.get((spec.agent, spec.strategy), strategy.sampling)
+            version = spec.prompt_version
+            strategy = replace(strategy, prompt_version=version, sampling=sampling)
+        if spec.seed is not None:
+            sampling = strategy.sampling.model_copy(update={"seed": spec.seed})
+            strategy = replace(strategy, sampling=sampling)
+        self._strategies[kept] = strategy
+        return strategy
+
+    def _system(
+        self, strategy: Strategy, turn: Turn, size: PromptSize
+    ) -> tuple[str, dict[str, ToolOffered]]:
+        """The system message by the roster of that time, and the tools that were offered."""
+        first, tools = "", frozenset(strategy.tools)
+        for offers, rules in self._roster.states_at(turn.started_at):
+            system = render_system(strategy.prompt, rules, size)
+            if system == turn.messages[0].content:
+                if offers.keys() >= tools:
+                    return system, offers
+                first = system
+            first = first or system
+        # A compacted roster has lost the offers of that time, and has only newer ones.
+        return first, self._roster.first_offers(tools)
+
+    def _limits(self, turn: Turn) -> Limits:
+        """The bounds of a turn, from its requests and its outcome."""
+        first = next((r.call_id for r in turn.rounds), "")
+        decision_s = self._requests[first].timeout_s if first in self._requests else NO_LIMIT_S
+        calls = (i for r in turn.rounds for i in r.tool_call_ids if i in self._requests)
+        tool_s = next((self._requests[i].timeout_s for i in calls), NO_LIMIT_S)
+        # The limit is not in the records; it may be the reason for either of these ends.
+        limited = turn.outcome == "max_rounds" or turn.cause == Cause.UNUSABLE_ANSWER
+        rounds = len(turn.rounds) if limited else ROUNDS_MAX
+        return Limits(rounds=rounds, decision_s=decision_s, tool_s=tool_s)
+
+    def _compare_requests(
+        self, place: str, subject: str, sent: list[ChatRequest | ToolCall]
+    ) -> None:
+        for message in sent:
+            digest = content_sha256(message)
+            self._hashes["asked"].update(f"{message.call_id} {digest}\n".encode())
+            name = "requests" if isinstance(message, ChatRequest) else "tool calls"
+            self._result.counts[name] += 1
+            recorded = self._requests.get(message.call_id)
+            expected = recorded.sha256 if recorded is not None else "none"
+            expected = f"{message.type_name()} {message.call_id} {expected}"
+            self._result.expect(expected == digest, place, subject, expected, digest)
+
+    def _compare_turn(self, place: str, subject: str, turn: Turn, replayed: Turn | None) -> None:
+        if not self._result.expect(replayed is not None, place, subject, "an end", "none"):
+            return
+        assert replayed is not None, "expected above"
+        self._hashes["turns"].update(
+            f"{turn.turn_id} {replayed.outcome} {replayed.memory}\n".encode()
+        )
+        if (different := turn_difference(turn, replayed)) is not None:
+            self._result.expect(False, place, subject, *different)
+
+    def _report_missing_snapshot(self, agent: _RecordedAgent) -> None:
+        """Report a turn whose snapshot is missing; the agent's turns after it are not replayed."""
+        assert agent.next is not None, "the caller checked"
+        place, turn = agent.next
+        self._result.version = ""  # A missing snapshot is a difference in every version.
+        text = f"snapshot {turn.snapshot_id} at {SNAPSHOTS}[0]@{turn.snapshot_offset}"
+        self._result.expect(False, place, f"turn {turn.turn_id}", text, "none")

@@ -1,55 +1,44 @@
-"""The answers that an agent was given, as a replay reads them. Pure."""
+"""An agent's recorded inbox, as a replay reads it. Pure."""
 
 from collections.abc import Container, Iterator
 
 from arena.bus.base import Record
-from arena.errors import Malformed
-from arena.messages import ChatReply, Message, ToolResult
+from arena.messages import ChatReply, ToolResult
+from routers.decoding import message_or_none
+from routers.reply_buffer import Reply
 
 LOOK_AHEAD_MAX = 512
-"""Answers of an inbox that are read ahead of the turn that wants one of them."""
-
-Answer = ChatReply | ToolResult
+"""How many replies are read ahead of the turn that needs one of them."""
 
 
-class Inbox:
-    """An agent's answers, read forward as far as one is asked for.
+class RecordedInbox:
+    """The replies to an agent, read forward only as far as needed.
 
     Args:
-        records: Of its topic.
-        asked: Ids of what was asked; other answers are passed over.
+        records: The records of the inbox.
+        request_ids: Ids of all recorded requests; replies to anything else are skipped.
     """
 
-    def __init__(self, records: Iterator[Record], asked: Container[str]) -> None:
-        """Read nothing yet."""
+    def __init__(self, records: Iterator[Record], request_ids: Container[str]) -> None:
+        """Take the records; `find` reads them."""
         self._records = records
-        self._wanted = asked
-        self._kept: dict[str, tuple[int, Answer]] = {}
+        self._request_ids = request_ids
+        self._found: dict[str, tuple[int, Reply]] = {}
         self._count = 0
 
-    def pull(self, call_id: str) -> tuple[int, Answer] | None:
-        """The first answer to a call."""
-        while call_id not in self._kept and len(self._kept) < LOOK_AHEAD_MAX:
+    def find(self, call_id: str) -> tuple[int, Reply] | None:
+        """The first reply to a call and its position among all replies, or None."""
+        while call_id not in self._found and len(self._found) < LOOK_AHEAD_MAX:
             record = next(self._records, None)
             if record is None:
                 break
-            message = message_in(record)
-            if isinstance(message, ChatReply | ToolResult) and message.call_id in self._wanted:
+            message = message_or_none(record)
+            if isinstance(message, ChatReply | ToolResult) and message.call_id in self._request_ids:
                 self._count += 1
-                self._kept.setdefault(message.call_id, (self._count, message))
-        return self._kept.get(call_id)
+                self._found.setdefault(message.call_id, (self._count, message))
+        return self._found.get(call_id)
 
     def forget(self, turn_id: str) -> None:
-        """A turn is over, and so is everything older: its answers are no longer wanted."""
-        newest = max((n for n, a in self._kept.values() if a.turn_id == turn_id), default=0)
-        self._kept = {i: (n, a) for i, (n, a) in self._kept.items() if n > newest}
-
-
-def message_in(record: Record) -> Message | None:
-    """The message in a record; None if there is none that can be read."""
-    if record.value is None:
-        return None
-    try:
-        return record.message()
-    except Malformed:
-        return None
+        """Drop the replies to a turn that has ended, and all older ones."""
+        newest = max((n for n, a in self._found.values() if a.turn_id == turn_id), default=0)
+        self._found = {i: (n, a) for i, (n, a) in self._found.items() if n > newest}

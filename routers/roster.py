@@ -1,4 +1,4 @@
-"""What the process learns from `arena.roster`: agents, tools on offer, the rules about money.
+"""Follows `arena.roster`: agents, offered tools, and the trading rules.
 
 One reader per process, however many agents it runs. Reads `arena.roster`, writes nothing.
 """
@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from arena import topics
+from arena.agent_health import UNKNOWN_TOOL_WORDS
 from arena.bus.base import LogReader, Record
 from arena.errors import DependencyMissing, UsageError
+from arena.kill_switch import AGENT_KEY
 from arena.messages import AgentSpec, Pacing, Rules, ToolOffered
 from arena.node import Node
 from arena.prefix import prefix_text
-from arena.switch import AGENT_KEY
-from arena.vitals import UNKNOWN_TOOL_WORDS
 
 TOOL_KEY = "tool/"
 RULES_KEY = "rules"
@@ -21,24 +21,24 @@ WAIT_LOG_INTERVAL_S = 3.0
 READ_TIMEOUT_S = 1.0
 IDLE_READ_S = 10.0
 GRACE_S = 3.0
-"""How long a tool may be missing beside others that are offered, before it is unknown."""
+"""How long a tool may be missing while others are offered, before it counts as unknown."""
 OLD_OFFERS_GRACE_S = 15.0
 FRESH_OFFER = timedelta(minutes=1)
-"""Offers that are this much older than the process are as good as new."""
+"""Offers up to this much older than the process count as fresh."""
 
 
 class Roster:
-    """The newest offers and rules, and who plays.
+    """The newest tools, rules and agents of the arena.
 
     Attributes:
-        agents: Agent -> what was said of it last.
+        agents: Agent -> its newest spec.
         offers: Tool name -> its newest offer.
         rules: The newest rules, or None before the first.
         version: Grows with every change of offers and rules.
     """
 
     def __init__(self, node: Node) -> None:
-        """Know nothing yet."""
+        """Start empty; `catch_up` and `open` read the topic over the node's bus."""
         self.agents: dict[str, AgentSpec] = {}
         self.offers: dict[str, ToolOffered] = {}
         self.rules: Rules | None = None
@@ -58,18 +58,18 @@ class Roster:
     async def open(
         self, tools: Iterable[str], deadline_s: float, *, pacing: Pacing = "real-time"
     ) -> None:
-        """Read the roster up to now, and on until it offers every one of the tools.
+        """Read the roster up to now, and wait until it offers all of these tools.
 
-        Where one of them trades, the rules must be known too: the prompts state what it costs.
+        If one of them trades, the rules must be known too, because prompts state the trading costs.
 
         Args:
-            tools: Names of those that must be offered.
-            deadline_s: To wait for them.
-            pacing: In lock-step the rules must be of that pacing.
+            tools: Names of the tools that must be offered.
+            deadline_s: How long to wait for them.
+            pacing: In lock-step, wait for rules of that pacing.
 
         Raises:
-            DependencyMissing: Nobody offered one of them by the deadline.
-            UsageError: A tools process offers others, and not one of these.
+            DependencyMissing: A tool was not offered by the deadline.
+            UsageError: Tools are offered, but one of these is not among them.
         """
         await self.catch_up()
         assert self._reader is not None, "the roster is not open"
@@ -97,9 +97,9 @@ class Roster:
         """Refuse tools that no running tools process offers.
 
         Args:
-            tools: Names of those that must be offered.
-            quiet_s: Since the newest offer. Offers that are older than this process may be of a
-                tools process that is not there any more: its successor is waited for longer.
+            tools: Names of the tools that must be offered.
+            quiet_s: Seconds since the newest offer. Offers that are older than this process may
+                come from a tools process that has ended; its successor gets more time.
         """
         unknown = sorted(tools - self.offers.keys())
         if not unknown or not self.offers:
@@ -114,7 +114,7 @@ class Roster:
             )
 
     def _missing(self, tools: set[str], pacing: Pacing) -> str:
-        """What the roster lacks, in words; "" where it has all."""
+        """Describe what the roster lacks; "" if nothing is missing."""
         missing = sorted(tools - self.offers.keys())
         trades = any(self.offers[tool].touches_account for tool in tools & self.offers.keys())
         if pacing == "lock-step" and (self.rules is None or self.rules.pacing != pacing):
@@ -131,7 +131,7 @@ class Roster:
         return "start `arena tools --pacing lock-step`"
 
     async def follow(self) -> None:
-        """Keep up with changes until cancelled."""
+        """Follow changes until cancelled."""
         while True:
             await self._read(IDLE_READ_S)
 
@@ -163,7 +163,7 @@ class Roster:
             self.version += 1
 
     async def _take_rules(self, record: Record) -> None:
-        """Take the newest rules; one that cannot be read must not keep an agent from starting."""
+        """Store the newest rules; unreadable rules must not keep an agent from starting."""
         message = None if record.value is None else await self._node.read_message(record)
         if isinstance(message, Rules):
             self.rules = message

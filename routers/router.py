@@ -1,15 +1,17 @@
 """One agent over the bus: newest snapshot in, requests and tool calls out, one `Turn` per answer.
 
-Reads `market.snapshots` (group = agent name) and what the fleet delivers from the agent's inbox.
-Writes `ai_prompted.<node>`, `tools.calls`, `account.commands`, `agent.turns`, `arena.roster`.
+Reads `market.snapshots` (group = agent name), and gets the messages of the agent's inbox from
+`routers.service`. Writes `ai_prompted.<node>`, `tools.calls`, `account.commands`, `agent.turns`,
+`arena.roster`.
 
-The group decides who plays: whoever owns the partition of the snapshots is active, any other
-process of the same name is a standby that does nothing. On every change of ownership the agent's
-history is read again; a begun turn that is not this process's own is recorded as aborted. That a
-snapshot was answered is known from `agent.turns`; the committed offset is only a hint.
+The consumer group decides which process runs the agent: the owner of the snapshots' partition is
+active, every other process of the same name is a standby that does nothing. After every change of
+ownership the agent's history is read again, and an open turn of another process is recorded as
+aborted. Which snapshots were answered is known from `agent.turns`; the committed offset is only a
+hint.
 
-In lock-step the market waits for the agent, so nothing may depend on which process lived when: the
-group begins at the first snapshot, and a begun turn is run again (`routers.rerun`).
+In lock-step the market waits for the agent, so nothing may depend on when a process ran: the group
+starts at the first snapshot, and an open turn is run again (`routers.resume`).
 """
 
 import asyncio
@@ -17,9 +19,10 @@ import contextlib
 from collections.abc import Callable
 
 from arena import ids, topics
+from arena.agent_health import Vital
 from arena.bus.base import EARLIEST, LATEST, Acked, Assignment, GroupReader, Record
 from arena.errors import ArenaError
-from arena.failure_runs import FailureRuns
+from arena.failure_streaks import FailureRuns
 from arena.messages import (
     ChatReply,
     ChatRequest,
@@ -30,12 +33,17 @@ from arena.messages import (
     TurnStarted,
 )
 from arena.node import Node
-from arena.vitals import Vital
-from routers.mail import Mail
-from routers.market import Market
-from routers.memory import History
-from routers.openings import Openings
-from routers.plan import (
+from routers.agent_config import AgentConfig, announce
+from routers.memory import AgentHistory
+from routers.recovery import lost_turns_text, read_history
+from routers.reply_buffer import ReplyBuffer
+from routers.resume import InterruptedTurn, read_interrupted_turn
+from routers.roster import Roster
+from routers.snapshot_cache import SnapshotCache
+from routers.turn import TurnMachine
+from routers.turn_factory import TurnFactory
+from routers.turn_log import log_turn
+from routers.turn_types import (
     Effect,
     FinishTurn,
     Now,
@@ -43,83 +51,83 @@ from routers.plan import (
     SendToolCalls,
     aborted_turn,
 )
-from routers.recovery import read_history, turns_gone
-from routers.rerun import CutOff, read_cut_off
-from routers.roster import Roster
-from routers.seat import Seat, announce
-from routers.turn import TurnMachine
-from routers.turn_log import log_turn
 
 IDLE_READ_S = 5.0
 DRAIN_READ_S = 0.2
 ABORT_SETTLE_S = 1.0
-"""How long a previous owner's last append may still be on its way before its turn is aborted."""
+"""How long to wait for a previous owner's last append before its turn is aborted."""
 STOP_TIMEOUT_S = 2.0
 
 
 class AgentRouter:
-    """Plays one agent for as long as this process owns it.
+    """Runs one agent while this process owns it.
 
     Attributes:
-        seat: Who plays how.
-        silent_note: What is known of a chat node that did not answer, for the turn's error.
-        waiting: Snapshots since the last one that was answered, as far as they are known.
-        vital: What the turns that ended here say of its health.
+        config: The agent's configuration.
+        no_answer_note: Returns what is known about a chat node that did not answer, for the
+            turn's error.
+        waiting: Known snapshots since the last one that was answered.
+        vital: The agent's health, from the turns that ended here.
     """
 
     def __init__(
-        self, node: Node, seat: Seat, market: Market, roster: Roster, recovering: asyncio.Lock
+        self,
+        node: Node,
+        config: AgentConfig,
+        snapshots: SnapshotCache,
+        roster: Roster,
+        recovering: asyncio.Lock,
     ) -> None:
-        """Own nothing before `watch`; agents of one process take `recovering` in turns."""
-        self.seat = seat
-        self.silent_note: Callable[[], str] = str
+        """Take what `watch` and `run` need; agents of one process share the `recovering` lock."""
+        self.config = config
+        self.no_answer_note: Callable[[], str] = str
         self.waiting = 0
-        self.vital = Vital(seat.agent)
+        self.vital = Vital(config.agent)
         self._failures = FailureRuns()
         self._node = node
         self._bus = node.bus
-        self._market = market
-        self._openings = Openings(seat, roster)
+        self._snapshots = snapshots
+        self._factory = TurnFactory(config, roster)
         self._recovering = recovering
-        self._prompted = topics.prompted(seat.chat_node)
+        self._prompted = topics.prompted(config.chat_node)
         self._reader: GroupReader | None = None
         self._wake = asyncio.Event()
-        self._owner = self._retired = False
+        self._is_owner = self._retired = False
         self._changes = 0
         self._restored_at = -1
         self._announced = False
         self._latest: Record | None = None
-        self._mail = Mail()
+        self._replies = ReplyBuffer()
         self._turn: TurnMachine | None = None
         self._record_ack: asyncio.Future[Acked] | None = None
-        self._cut_off: CutOff | None = None
-        self._history = History()
+        self._interrupted: InterruptedTurn | None = None
+        self._history = AgentHistory()
         self._answered: tuple[str, int, int] | None = None
 
     @property
     def active(self) -> bool:
-        """True where this process plays the agent, False where it is a standby."""
-        return self._owner
+        """True if this process runs the agent, False if it is a standby."""
+        return self._is_owner
 
     @property
-    def listens(self) -> bool:
-        """True where it takes its mail: the owner, or while a turn may be played on afterwards."""
-        return self._owner or self._turn is not None
+    def accepts_replies(self) -> bool:
+        """True if replies are wanted: by the owner, or by a turn that may continue later."""
+        return self._is_owner or self._turn is not None
 
     @property
     def joined(self) -> bool:
-        """True once it follows the snapshots, as owner or standby, or is retired."""
+        """True once the agent follows the snapshots, as owner or standby, or is retired."""
         return self._reader is not None or self._retired
 
     async def watch(self) -> None:
-        """Keep the newest snapshot at hand until cancelled; older ones are never queued."""
+        """Follow the snapshots until cancelled, keeping only the newest one."""
         self._reader = await self._bus.group_reader(
-            self.seat.agent,
+            self.config.agent,
             topics.SNAPSHOTS.name,
-            start=EARLIEST if self.seat.lock_step else LATEST,
+            start=EARLIEST if self.config.lock_step else LATEST,
             on_change=self._on_change,
         )
-        self._owner = bool(self._reader.assignment())
+        self._is_owner = bool(self._reader.assignment())
         self._wake.set()
         try:
             while True:
@@ -136,17 +144,17 @@ class AgentRouter:
             await self._reader.close()
 
     async def run(self) -> None:
-        """Play until cancelled."""
+        """Run the agent until cancelled."""
         try:
             while True:
-                if not self._owner:
+                if not self._is_owner:
                     await self._sleep(None)
                 elif self._restored_at != self._changes:
                     await self._take_over()
                 elif self._turn is not None:
-                    await self._play_on(self._turn)
-                elif self._cut_off is not None:
-                    await self._begin_again(self._cut_off)
+                    await self._continue(self._turn)
+                elif self._interrupted is not None:
+                    await self._resume(self._interrupted)
                 elif (record := self._take_latest()) is not None:
                     await self._begin(record)
                 else:
@@ -155,31 +163,31 @@ class AgentRouter:
             await self._stop()
 
     async def commit(self) -> None:
-        """Commit the newest snapshot whose turn is recorded."""
+        """Commit the offset of the newest snapshot whose turn is recorded."""
         if self._answered is not None and self._reader is not None and not self._retired:
             topic, partition, offset = self._answered
             self._answered = None
             await self._reader.commit({(topic, partition): offset + 1})
 
     def deliver(self, message: Message) -> None:
-        """A message of the agent's inbox."""
-        if self._mail.put(message):
+        """Handle a message from the agent's inbox."""
+        if self._replies.put(message):
             self._wake.set()
-        elif self._owner:
+        elif self._is_owner:
             self._node.counters["late_replies"] += 1
 
     def retire(self) -> None:
-        """Play no more: the name belongs to another process; `watch` and `run` have ended."""
-        self._owner, self._retired = False, True
+        """Stop: the name belongs to another process now; `watch` and `run` have ended."""
+        self._is_owner, self._retired = False, True
         self._forget_turn()
 
     def _on_change(self, assignment: Assignment) -> None:
-        self._owner = bool(assignment)
+        self._is_owner = bool(assignment)
         self._changes += 1
         self._wake.set()
 
     async def _sleep(self, timeout_s: float | None) -> None:
-        """Until something new is known."""
+        """Sleep until something changes, or the timeout."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._wake.wait()
@@ -190,143 +198,147 @@ class AgentRouter:
         return Now(clock.now(), clock.monotonic())
 
     async def _take_over(self) -> None:
-        """Learn where the agent stands, and what to do about a turn that has no end."""
-        changes, self._cut_off = self._changes, None
+        """Read the agent's history, and abort or resume an open turn of another process."""
+        changes, self._interrupted = self._changes, None
         if self._record_ack is not None:
             await self._record_ack
         history = await self._read_history()
-        if history.open_turn is not None and not self._is_mine(history):
+        if history.open_turn is not None and not self._can_continue(history):
             await self._node.clock.sleep(ABORT_SETTLE_S)
             history = await self._read_history()
         if changes != self._changes:
             return
-        await self._tell_gone(history)
-        if self._turn is not None and not self._is_mine(history):
+        await self._report_lost_turns(history)
+        if self._turn is not None and not self._can_continue(history):
             self._node.counters["handed_over"] += 1
             self._forget_turn()
-        if history.open_turn is not None and not self._is_mine(history):
-            self._cut_off = await self._read_cut_off(history.open_turn)
+        if history.open_turn is not None and not self._can_continue(history):
+            self._interrupted = await self._read_interrupted(history.open_turn)
             if changes != self._changes:
                 return
-            if self._cut_off is None:
+            if self._interrupted is None:
                 await self._abort(history)
         self._history = history
         self._restored_at = changes
         if not self._announced:
             self._announced = True
-            await announce(self._node, self.seat)
+            await announce(self._node, self.config)
 
-    async def _tell_gone(self, history: History) -> None:
-        """Say what is lost of the turns: by the last snapshot whose turn was recorded."""
+    async def _report_lost_turns(self, history: AgentHistory) -> None:
+        """Report lost turns, by the last snapshot whose turn was recorded."""
         committed = {} if self._reader is None else self._reader.committed
         answered = committed.get((topics.SNAPSHOTS.name, 0), 0) - 1
-        if words := turns_gone(history, answered):
-            agent, name = self.seat.agent, topics.TURNS.name
+        if text := lost_turns_text(history, answered):
+            agent, name = self.config.agent, topics.TURNS.name
             partition = topics.partition_of(agent, await self._bus.partitions(name))
-            self._node.tell_lost(name, partition, agent, words)
+            self._node.tell_lost(name, partition, agent, text)
 
-    async def _read_history(self) -> History:
-        """One agent at a time: a reader's first fetch takes megabytes."""
+    async def _read_history(self) -> AgentHistory:
+        """Read the history, one agent at a time: a reader's first fetch takes megabytes."""
         async with self._recovering:
-            return await read_history(self._node, self.seat.agent, whole=self.seat.lock_step)
+            return await read_history(self._node, self.config.agent, complete=self.config.lock_step)
 
-    async def _read_cut_off(self, started: TurnStarted) -> CutOff | None:
-        """What a turn is run again with; None where it is not.
+    async def _read_interrupted(self, started: TurnStarted) -> InterruptedTurn | None:
+        """Return what an interrupted turn is run again with, or None if it is aborted.
 
-        The mail is opened before the inbox is read back, so no answer falls in between.
+        Replies are accepted before the inbox is read back, so none falls in between.
         """
-        if not self.seat.lock_step:
+        if not self.config.lock_step:
             return None
-        self._mail.begin(started.turn_id)
+        self._replies.begin(started.turn_id)
         async with self._recovering:
-            return await read_cut_off(self._node, self.seat.agent, started)
+            return await read_interrupted_turn(self._node, self.config.agent, started)
 
-    async def _abort(self, history: History) -> None:
-        """Record the end of a turn that nobody will end."""
-        assert history.open_turn is not None, "only a turn without an end is aborted"
-        self._mail.end()
-        turn = aborted_turn(history.open_turn, self._openings.player(), self._node.clock.now())
-        await self._bus.append(topics.TURNS.name, turn, key=self.seat.agent)
+    async def _abort(self, history: AgentHistory) -> None:
+        """Record an open turn of another process as aborted."""
+        assert history.open_turn is not None, "only an open turn is aborted"
+        self._replies.end()
+        turn = aborted_turn(
+            history.open_turn, self._factory.resolved_agent(), self._node.clock.now()
+        )
+        await self._bus.append(topics.TURNS.name, turn, key=self.config.agent)
         history.end(turn)
         self._count(turn)
 
     def _forget_turn(self) -> None:
         self._turn = None
-        self._mail.end()
+        self._replies.end()
 
-    def _is_mine(self, history: History) -> bool:
-        """True where this process may play the open turn on; in lock-step it is run again."""
+    def _can_continue(self, history: AgentHistory) -> bool:
+        """True if this process may continue the open turn; in lock-step it is run again."""
         open_turn = history.open_turn
         return (
-            not self.seat.lock_step
+            not self.config.lock_step
             and self._turn is not None
             and open_turn is not None
             and open_turn.turn_id == self._turn.turn_id
         )
 
     def _take_latest(self) -> Record | None:
-        """The newest snapshot where it is time to answer one."""
+        """The newest snapshot, if it is time to answer one."""
         record, self._latest = self._latest, None
         last = self._history.last_offset
-        if record is None or (last >= 0 and last < record.offset < last + self.seat.cadence):
+        if record is None or (last >= 0 and last < record.offset < last + self.config.cadence):
             return None
         return record
 
     async def _begin(self, record: Record) -> None:
-        seen = await self._market.read(record)
+        seen = await self._snapshots.read(record)
         if seen is None or self._was_answered(record.offset, seen.snapshot):
             return
         last = self._history.last_offset
-        skipped = max(0, record.offset - last - self.seat.cadence) if last >= 0 else 0
+        skipped = max(0, record.offset - last - self.config.cadence) if last >= 0 else 0
         self._node.counters["skipped"] += skipped
-        self._turn = self._openings.open(record, seen, skipped, self._history)
-        self._mail.begin(self._turn.turn_id)
+        self._turn = self._factory.create(record, seen, skipped, self._history)
+        self._replies.begin(self._turn.turn_id)
         await self._carry_out(self._turn.start(self._now()))
 
-    async def _begin_again(self, cut_off: CutOff) -> None:
-        """Run a turn that was cut off; what was answered is in the mail before it is asked."""
-        self._cut_off = None
-        seen = await self._market.read(cut_off.record)
-        assert seen is not None, "a turn is begun on a snapshot only"
+    async def _resume(self, interrupted: InterruptedTurn) -> None:
+        """Run an interrupted turn again, with the replies that it had already got."""
+        self._interrupted = None
+        seen = await self._snapshots.read(interrupted.record)
+        assert seen is not None, "a turn starts on a snapshot only"
         self._node.counters["run_again"] += 1
         self._node.log.info(
             "turn run again",
-            agent=self.seat.agent,
+            agent=self.config.agent,
             snapshot_id=seen.snapshot.snapshot_id,
-            answers=len(cut_off.answers),
+            replies=len(interrupted.replies),
         )
-        self._turn = self._openings.open(cut_off.record, seen, 0, self._history)
-        self._mail.put_before(cut_off.answers)
+        self._turn = self._factory.create(interrupted.record, seen, 0, self._history)
+        self._replies.put_earlier(interrupted.replies)
         await self._carry_out(self._turn.start(self._now(), again=True))
 
     def _was_answered(self, offset: int, snapshot: MarketSnapshot) -> bool:
-        """True for a snapshot at or before the last one that a turn was begun on, or its copy.
+        """True for a snapshot at or before the last one that a turn was started on, or a copy.
 
-        An older offset with a newer venue time is in a topic that was created again.
+        An older offset with a newer venue time means that the topic was created again.
         """
         history = self._history
-        if history.has_ended(ids.turn_id(self.seat.agent, snapshot.snapshot_id)):
+        if history.has_ended(ids.turn_id(self.config.agent, snapshot.snapshot_id)):
             return True
         if offset > history.last_offset or history.last_as_of is None:
             return False
         if snapshot.as_of <= history.last_as_of:
             return True
-        self._node.log.warning("market.snapshots begins anew", agent=self.seat.agent, offset=offset)
+        self._node.log.warning(
+            "market.snapshots was created again", agent=self.config.agent, offset=offset
+        )
         history.last_offset = -1
         return False
 
-    async def _play_on(self, turn: TurnMachine) -> None:
-        """Feed the turn what came in, and the time; then wait for more."""
-        while self._owner and (answer := self._mail.take(turn.awaited)) is not None:
+    async def _continue(self, turn: TurnMachine) -> None:
+        """Feed the turn what came in and the time; then wait for more."""
+        while self._is_owner and (answer := self._replies.take(turn.awaited)) is not None:
             if isinstance(answer, ChatReply):
                 await self._carry_out(turn.reply(answer, self._now()))
             else:
                 await self._carry_out(turn.result(answer, self._now()))
-        if self._turn is not turn or not self._owner:
+        if self._turn is not turn or not self._is_owner:
             return
         now = self._now()
         if now.monotonic_s >= turn.wake_at_s:
-            await self._carry_out(turn.time_passed(now, note=self.silent_note()))
+            await self._carry_out(turn.time_passed(now, note=self.no_answer_note()))
         else:
             await self._sleep(turn.wake_at_s - now.monotonic_s)
 
@@ -340,14 +352,14 @@ class AgentRouter:
                 await self._finish(effect)
 
     async def _send_request(self, effect: SendRequest) -> None:
-        agent = self.seat.agent
+        agent = self.config.agent
         if effect.started is not None:
             self._history.begin(effect.started)
             self._record_ack = await self._bus.send(topics.TURNS.name, effect.started, key=agent)
         await self._send(self._prompted, effect.request)
 
     async def _send_tool_calls(self, effect: SendToolCalls) -> None:
-        """A turn whose orders may be in the log must itself be in the log."""
+        """Send the calls once the start of the turn is in the log: orders need that evidence."""
         if self._record_ack is not None and not self._record_ack.done():
             await self._record_ack
         for call in effect.account:
@@ -357,17 +369,17 @@ class AgentRouter:
         self._node.counters["tool_calls"] += len(effect.account) + len(effect.stateless)
 
     async def _send(self, topic: str, call: ChatRequest | ToolCall) -> None:
-        """Send a call, unless it was answered before a crash."""
-        if not self._mail.has(call.call_id):
-            await self._bus.send(topic, call, key=self.seat.agent)
+        """Send a call unless its reply is here already, from before a crash."""
+        if not self._replies.has(call.call_id):
+            await self._bus.send(topic, call, key=self.config.agent)
 
     async def _finish(self, effect: FinishTurn) -> None:
         turn, machine = effect.turn, self._turn
-        assert machine is not None, "only a turn that was begun can finish"
+        assert machine is not None, "only a turn that was started can finish"
         self._turn = None
-        self._node.counters["late_replies"] += machine.late + self._mail.end()
+        self._node.counters["late_replies"] += machine.unmatched + self._replies.end()
         self._history.end(turn)
-        ack = await self._bus.send(topics.TURNS.name, turn, key=self.seat.agent)
+        ack = await self._bus.send(topics.TURNS.name, turn, key=self.config.agent)
         self._record_ack = ack
         ack.add_done_callback(lambda done: self._recorded(done, turn.snapshot_offset))
         self._count(turn)
@@ -386,12 +398,12 @@ class AgentRouter:
         log_turn(self._node, turn, self._failures)
 
     async def _stop(self) -> None:
-        """Record a turn under way as aborted, so that a clean stop leaves none open.
+        """Record the current turn as aborted, so that a clean stop leaves no open turn.
 
-        In lock-step it is left open, to be run again.
+        In lock-step it stays open, to be run again.
         """
-        mine = self._owner and self._restored_at == self._changes
-        if self.seat.lock_step or self._turn is None or not mine:
+        mine = self._is_owner and self._restored_at == self._changes
+        if self.config.lock_step or self._turn is None or not mine:
             return
         error = "the router was stopped during this turn"
         with contextlib.suppress(ArenaError, TimeoutError):

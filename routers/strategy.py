@@ -1,9 +1,9 @@
-"""What a strategy is, and where strategies are found.
+"""Defines and loads strategies.
 
-A strategy is a prompt, the tools it may use and how often it answers. The shipped ones are the
-modules of `routers/strategies`; a user's own is a `.toml`, `.md`, `.txt` or `.py` file that is
-named by its path, or by its name where it is in a plugin folder. Reads those files, runs `.py`
-ones, writes nothing.
+A strategy is a prompt, the tools it may use and how often it decides. The shipped ones are the
+modules of `routers/strategies`. A user's own is a `.toml`, `.md`, `.txt` or `.py` file, given by
+its path, or by its name if it is in a plugin folder. Reads those files, runs `.py` files, writes
+nothing.
 """
 
 import hashlib
@@ -15,14 +15,14 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from arena.error_causes import in_words
 from arena.errors import UsageError
-from arena.explain import in_words
 from arena.ids import check_name
 from arena.messages import Sampling
-from arena.names import listed
 from arena.plugin_code import Fault, run_file
 from arena.plugins import NO_PLUGINS, Plugins, label_of, read_plugin_bytes
 from arena.strategy_files import is_file_name, strategy_tables
+from arena.unknown_names import listed
 
 PACKAGE = "routers.strategies"
 PROMPT_BYTES_MAX = 20_000
@@ -32,18 +32,18 @@ CADENCE_MAX = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """How one kind of agent trades.
+    """How an agent trades.
 
     Attributes:
-        name: As in the standings; letters, digits, '-' and '_'.
+        name: Its name in the standings; letters, digits, '-' and '_'.
         prompt: The system prompt; `routers.prompt.render_system` adds the rules all agents share.
-        tools: Names of the tools the agent is offered.
-        cadence: Answers every n-th snapshot.
-        kind: "agent" competes, "baseline" is there to compare with.
+        tools: Names of the tools that the agent may use.
+        cadence: Every how many snapshots it decides.
+        kind: "agent" competes, "baseline" is for comparison.
         sampling: Settings for the model; None fields leave the provider's default.
-        prompt_version: Grows when the prompt's text is changed by its author.
-        source: Folder and name of the file it was read from; "" for a shipped one.
-        source_sha256: Of that file.
+        prompt_version: Increased by the author with every change of the prompt.
+        source: Folder and name of the file it was read from; "" for a shipped strategy.
+        source_sha256: SHA-256 of that file.
     """
 
     name: str
@@ -70,12 +70,12 @@ def shipped_names() -> tuple[str, ...]:
 
 
 def load_strategy(name_or_path: str, plugins: Plugins = NO_PLUGINS) -> Strategy:
-    """The strategy of a shipped name, of a plugin's, or of a user's file.
+    """Load a strategy: a shipped one or a plugin's by name, or a file by path.
 
     Args:
         name_or_path: "momentum", "buy-and-hold", or a path that ends in `.toml`, `.md`, `.txt` or
             `.py`.
-        plugins: Where strategies of other names are looked for.
+        plugins: Plugin strategies by name.
 
     Raises:
         UsageError: It does not exist, or cannot be used; the message says what to change.
@@ -88,20 +88,20 @@ def load_strategy(name_or_path: str, plugins: Plugins = NO_PLUGINS) -> Strategy:
         known = listed([*shipped_names(), *plugins.names])
         raise UsageError(
             f"there is no strategy {name_or_path!r}",
-            remedy=f"take one of {known}, or the path of a .toml, .md, .txt or .py file",
+            remedy=f"choose one of {known}, or give the path of a .toml, .md, .txt or .py file",
         )
     return load_shipped(name_or_path)
 
 
 def load_shipped(name: str) -> Strategy:
-    """A shipped strategy; never a file, whatever the name says.
+    """Load a shipped strategy; never a file, whatever the name is.
 
     Raises:
-        UsageError: None of them is called so.
+        UsageError: No shipped strategy has this name.
     """
     module = name.replace("-", "_")
     if module not in shipped_names():
-        raise UsageError(f"no shipped strategy is called {name!r}")
+        raise UsageError(f"there is no shipped strategy {name!r}")
     return _check(import_module(f"{PACKAGE}.{module}").STRATEGY, name)
 
 
@@ -123,8 +123,8 @@ def _from_tables(path: Path, text: str) -> Strategy:
     known = {f.name for f in fields(Strategy)} - {"source", "source_sha256"}
     if unknown := sorted(set(table) - known):
         raise UsageError(
-            f"{path} has {', '.join(unknown)}, which a strategy has not",
-            remedy=f"a strategy has {', '.join(sorted(known))}",
+            f"{path}: unknown key {', '.join(unknown)}",
+            remedy=f"a strategy has the keys {', '.join(sorted(known))}",
         )
     if missing := sorted({"name", "prompt"} - set(table)):
         raise UsageError(f"{path} lacks {' and '.join(missing)}")
@@ -158,7 +158,7 @@ def _place(fault: Fault) -> str:
 
 
 def _check(strategy: Strategy, source: str) -> Strategy:
-    """Return the strategy where every field can be used."""
+    """Return the strategy after checking every field."""
     wrong = ""
     if not isinstance(strategy.name, str):
         wrong = f"name is {strategy.name!r}; write a string"

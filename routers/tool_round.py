@@ -1,6 +1,6 @@
-"""The tool calls of one reply, from asking for them to the last answer. Pure.
+"""The tool calls of one reply, from the request to the last result. Pure.
 
-Which calls are carried out is decided here, one by one; the answers come back in any order.
+Whether a call is carried out is decided here, call by call; results arrive in any order.
 """
 
 from dataclasses import dataclass
@@ -8,24 +8,25 @@ from datetime import timedelta
 
 from arena import ids, topics
 from arena.messages import ChatReply, RequestedCall, ToolCall, ToolResult
+from routers.conversation_limits import CALLS_RECORDED_MAX, ERROR_BYTES_MAX, clip, refusal_text
 from routers.memory import trade_phrase
-from routers.plan import Now, Opening, Player, quotes_seen
-from routers.transcript import CALLS_KEPT_MAX, ERROR_BYTES_MAX, clip, refusal_of
+from routers.turn_types import Now, ResolvedAgent, TurnInput, quotes_seen
 
 TRADE_TOOL = "execute_trade"
 MALFORMED = "malformed_arguments"
-"""What a tool answers, in `error`, if it could not read its arguments."""
+"""The `error` of a tool that could not read its arguments."""
 
 
 @dataclass(slots=True)
 class ToolRound:
-    """The calls of one reply and the answers so far, by index.
+    """The calls of one reply and their results so far, by index.
 
     Attributes:
-        answers: What the model is told of each call. ok: whether it was carried out.
-        waiting: Call id -> index of those without an answer.
-        sent: Indexes of those that were sent.
-        note: Behind the last answer: what was cut or could not be read.
+        answers: The text for the model about each call.
+        ok: Whether each call was carried out.
+        waiting: Call id -> index, for the calls without a result.
+        sent: Indexes of the calls that were sent.
+        note: Appended to the last answer: what was cut or could not be read.
     """
 
     calls: tuple[RequestedCall, ...]
@@ -39,7 +40,7 @@ class ToolRound:
     note: str = ""
 
     def trades(self) -> list[str]:
-        """What became of the orders that were sent, in the model's order."""
+        """The outcomes of the orders that were sent, in the model's order."""
         return [
             trade_phrase(call, self.results[index])
             for index, call in enumerate(self.calls)
@@ -47,7 +48,7 @@ class ToolRound:
         ]
 
     def any_carried_out(self) -> bool:
-        """True if a tool did what was asked, or an order was weighed and refused."""
+        """True if a tool did what was asked, or an order was decided and refused."""
         return any(self.ok) or any(
             result is not None
             and self.calls[index].name == TRADE_TOOL
@@ -57,26 +58,26 @@ class ToolRound:
         )
 
 
-def open_round(
+def start_round(
     reply: ChatReply,
     calls: tuple[RequestedCall, ...],
     *,
-    player: Player,
-    opening: Opening,
+    agent: ResolvedAgent,
+    turn_input: TurnInput,
     round_: int,
     now: Now,
 ) -> tuple[ToolRound, list[ToolCall]]:
-    """The round that a reply asks for, and the calls to send.
+    """Create the round that a reply asks for, and the calls to send.
 
     Args:
-        reply: As it came: the tools get the arguments as the model wrote them.
-        calls: As the conversation keeps them.
-        player: Who asks, on which opening.
-        opening: What the turn began with.
-        round_: Of the reply.
-        now: When the calls leave.
+        reply: The unchanged reply: tools get the arguments as the model wrote them.
+        calls: The calls as the conversation records them.
+        agent: The agent.
+        turn_input: The input of the turn.
+        round_: The number of the round.
+        now: When the calls are sent.
     """
-    turn_id = ids.turn_id(player.agent, opening.snapshot.snapshot_id)
+    turn_id = ids.turn_id(agent.name, turn_input.snapshot.snapshot_id)
     call_ids = tuple(ids.tool_call_id(turn_id, round_, i) for i in range(len(calls)))
     found = ToolRound(
         calls=calls,
@@ -89,16 +90,16 @@ def open_round(
         sent_s=now.monotonic_s,
         note=_note(reply),
     )
-    names = [schema.name for schema in player.schemas]
+    names = [schema.name for schema in agent.schemas]
     messages = []
     for index, call in enumerate(calls):
         arguments = reply.tool_calls[index].arguments
-        refusal = refusal_of(index, call, names, len(arguments.encode("utf-8", "replace")))
+        refusal = refusal_text(index, call, names, len(arguments.encode("utf-8", "replace")))
         if refusal is not None:
             found.answers[index] = refusal
             continue
         found.waiting[call_ids[index]] = index
-        message = _tool_call(player, opening, turn_id, round_, call, arguments, index, now)
+        message = _tool_call(agent, turn_input, turn_id, round_, call, arguments, index, now)
         messages.append(message)
     found.sent = frozenset(found.waiting.values())
     return found, messages
@@ -108,7 +109,7 @@ def _note(reply: ChatReply) -> str:
     parts = []
     if reply.truncated and reply.error:
         parts.append(f" ({clip(reply.error, ERROR_BYTES_MAX)})")
-    elif (dropped := len(reply.tool_calls) - CALLS_KEPT_MAX) > 0:
+    elif (dropped := len(reply.tool_calls) - CALLS_RECORDED_MAX) > 0:
         parts.append(f" ({dropped:,} further calls of this answer were dropped.)")
     if reply.unreadable:
         parts.append(f" ({clip(reply.unreadable, ERROR_BYTES_MAX)})")
@@ -116,8 +117,8 @@ def _note(reply: ChatReply) -> str:
 
 
 def _tool_call(
-    player: Player,
-    opening: Opening,
+    agent: ResolvedAgent,
+    turn_input: TurnInput,
     turn_id: str,
     round_: int,
     call: RequestedCall,
@@ -125,10 +126,10 @@ def _tool_call(
     index: int,
     now: Now,
 ) -> ToolCall:
-    snapshot = opening.snapshot
+    snapshot = turn_input.snapshot
     return ToolCall(
         call_id=ids.tool_call_id(turn_id, round_, index),
-        agent=player.agent,
+        agent=agent.name,
         turn_id=turn_id,
         round=round_,
         index=index,
@@ -138,6 +139,6 @@ def _tool_call(
         ticker_offsets=snapshot.ticker_offsets,
         quotes_seen=quotes_seen(snapshot, arguments),
         issued_at=now.wall,
-        deadline_at=now.wall + timedelta(seconds=player.limits.tool_s),
-        reply_to=topics.inbox(player.agent),
+        deadline_at=now.wall + timedelta(seconds=agent.limits.tool_s),
+        reply_to=topics.inbox(agent.name),
     )

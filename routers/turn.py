@@ -2,15 +2,16 @@
 
     start -> ask the model -> [reply with calls -> run them, all at once -> ask again] -> finish
 
-Events: `start`, `reply`, `result`, `time_passed`. Each returns what is to be done: send a request,
-send tool calls, record the turn. Replies and results that nothing waits for (duplicates, late or
-foreign ones) change nothing and are counted. Every way ends in exactly one `FinishTurn`.
+Events: `start`, `reply`, `result`, `time_passed`. Each returns effects: send a request, send tool
+calls, record the turn. Replies and results that match no pending call (duplicates, late or foreign
+ones) change nothing and are counted. Every path ends in exactly one `FinishTurn`.
 
-An answer that holds neither a call nor words is not a decision: the model is told and asked again.
-It is told of an empty answer once, of a call that cannot be read as often as the rounds allow; a
-turn that ends without anything usable has failed, with the cause `unusable_answer`.
+An answer without a call and without text is not a decision: the model is told so and asked again,
+once for an empty answer, and as often as the rounds allow for a call that cannot be read. A turn
+that ends without anything usable has failed, with the cause `unusable_answer`.
 
-Bounds: `routers.plan.Limits` and those of `routers.transcript`. Pure: reads and writes nothing.
+Bounds: `routers.turn_types.Limits` and those of `routers.conversation_limits`. Pure: reads and
+writes nothing.
 """
 
 from collections.abc import Collection
@@ -29,254 +30,256 @@ from arena.messages import (
     TurnStarted,
     Usage,
 )
-from routers.conversation import EMPTY_TOLD, Conversation
+from routers.conversation import EMPTY_ANSWER_TEXT, Conversation
+from routers.conversation_limits import ERROR_BYTES_MAX, FINAL_TEXT_BYTES_MAX, clip
 from routers.memory import memory_line
-from routers.plan import (
+from routers.portfolio import KnownPortfolio, portfolio_of_result
+from routers.prompt import prompt_sha256
+from routers.tool_round import ToolRound, start_round
+from routers.turn_types import (
     Effect,
     FinishTurn,
     Now,
-    Opening,
-    Player,
+    ResolvedAgent,
     SendRequest,
     SendToolCalls,
+    TurnInput,
     no_answer_text,
 )
-from routers.portfolio import KnownPortfolio, portfolio_in
-from routers.prompt import prompt_sha256
-from routers.tool_round import ToolRound, open_round
-from routers.transcript import ERROR_BYTES_MAX, FINAL_TEXT_BYTES_MAX, clip
 
 IS_IT_RUNNING = "is it running?"
 
 
 class TurnMachine:
-    """The turn of a player on an opening.
+    """The turn of an agent on a snapshot.
 
     Attributes:
-        turn_id: From agent and snapshot: the same turn has the same id wherever it is played.
+        turn_id: Derived from agent and snapshot: the same turn has the same id in every process.
         wake_at_s: Monotonic time at which `time_passed` will do something.
-        late: Replies and results that nothing waited for.
-        known: The newest portfolio a result of this turn carried, or None.
-        tool_calls: Calls that were sent.
+        unmatched: How many replies and results matched no pending call.
+        known: The newest portfolio in a result of this turn, or None.
+        tool_calls: How many calls were sent.
         done: True once the turn is finished.
     """
 
-    def __init__(self, player: Player, opening: Opening) -> None:
+    def __init__(self, agent: ResolvedAgent, turn_input: TurnInput) -> None:
         """Create the turn; call `start` to begin."""
-        self.turn_id = ids.turn_id(player.agent, opening.snapshot.snapshot_id)
+        self.turn_id = ids.turn_id(agent.name, turn_input.snapshot.snapshot_id)
         self.wake_at_s = 0.0
-        self.late = 0
+        self.unmatched = 0
         self.known: KnownPortfolio | None = None
         self.tool_calls = 0
         self.done = False
-        self._player = player
-        self._opening = opening
-        self._talk = Conversation(opening.system, opening.user, player.form.aside_bytes_max)
+        self._agent = agent
+        self._input = turn_input
+        self._conversation = Conversation(
+            turn_input.system, turn_input.user, agent.form.call_text_bytes_max
+        )
         self._rounds: list[Round] = []
         self._usage = Usage(cost_usd=None)
         self._costs_known = True
-        self._asked: str | None = None
-        self._asked_s = 0.0
-        self._answered: ChatReply | None = None
+        self._pending_call_id: str | None = None
+        self._asked_at_s = 0.0
+        self._last_reply: ChatReply | None = None
         self._model_ms = 0.0
-        self._open: ToolRound | None = None
+        self._tool_round: ToolRound | None = None
         self._trades: list[str] = []
         self._carried_out = False
-        self._told_empty = False
+        self._warned_empty = False
         self._replayed = False
         self._account_seq = -1
 
     @property
     def awaited(self) -> Collection[str]:
-        """Ids of the calls whose answers the turn waits for now."""
-        if self._open is not None:
-            return self._open.waiting.keys()
-        return () if self._asked is None else (self._asked,)
+        """Ids of the calls that the turn is waiting for."""
+        if self._tool_round is not None:
+            return self._tool_round.waiting.keys()
+        return () if self._pending_call_id is None else (self._pending_call_id,)
 
     def start(self, now: Now, *, again: bool = False) -> tuple[Effect, ...]:
-        """Begin the turn; `again` if the evidence of its beginning is in the log already."""
+        """Start the turn; `again` if its `TurnStarted` is in the log already."""
         self._started = now
-        self._deadline = now.wall + timedelta(seconds=self._player.limits.decision_s)
-        self._deadline_s = now.monotonic_s + self._player.limits.decision_s
-        snapshot = self._opening.snapshot
+        self._deadline = now.wall + timedelta(seconds=self._agent.limits.decision_s)
+        self._deadline_s = now.monotonic_s + self._agent.limits.decision_s
+        snapshot = self._input.snapshot
         if again:
             return (self._ask(now),)
         started = TurnStarted(
             turn_id=self.turn_id,
-            agent=self._player.agent,
+            agent=self._agent.name,
             snapshot_id=snapshot.snapshot_id,
-            snapshot_offset=self._opening.snapshot_offset,
+            snapshot_offset=self._input.snapshot_offset,
             as_of=snapshot.as_of,
             started_at=now.wall,
         )
         return (self._ask(now, started),)
 
     def reply(self, reply: ChatReply, now: Now) -> tuple[Effect, ...]:
-        """The model answered."""
-        if self.done or reply.call_id != self._asked:
-            self.late += 1
+        """Handle a reply of the model."""
+        if self.done or reply.call_id != self._pending_call_id:
+            self.unmatched += 1
             return ()
-        self._asked = None
-        self._answered = reply
+        self._pending_call_id = None
+        self._last_reply = reply
         self._replayed |= reply.replayed
-        self._model_ms = _ms(now.monotonic_s - self._asked_s)
+        self._model_ms = _ms(now.monotonic_s - self._asked_at_s)
         self._add_usage(reply.usage)
         if reply.outcome != "ok":
             self._end_round()
             outcome: TurnOutcome = "expired" if reply.outcome == "expired" else "failed"
             error = reply.error or f"the model call {reply.outcome}"
             return self._finish(now, outcome, error, reply.cause)
-        calls = self._talk.add_reply(reply, len(self._rounds))
+        calls = self._conversation.add_reply(reply, len(self._rounds))
         if calls:
             return self._call_tools(reply, calls, now)
         self._end_round()
         return self._without_calls(reply, now)
 
     def result(self, result: ToolResult, now: Now) -> tuple[Effect, ...]:
-        """A tool answered."""
-        tools = self._open
+        """Handle the result of a tool call."""
+        tools = self._tool_round
         index = None if tools is None else tools.waiting.pop(result.call_id, None)
         if tools is None or index is None:
-            self.late += 1
+            self.unmatched += 1
             return ()
-        text = clip(result.text, self._player.form.result_bytes_max)
+        text = clip(result.text, self._agent.form.result_bytes_max)
         tools.answers[index] = text or "(the tool said nothing)"
         tools.ok[index] = result.ok
         tools.results[index] = result
         self._learn(result)
-        return () if tools.waiting else self._go_on(now)
+        return () if tools.waiting else self._continue(now)
 
     def time_passed(self, now: Now, *, note: str = "") -> tuple[Effect, ...]:
-        """Give up what did not come in time.
+        """Stop waiting for what did not come in time.
 
         Args:
             now: The time.
-            note: Put behind the error of a chat node that did not answer.
+            note: Appended to the error if the chat node did not answer.
         """
         if self.done or now.monotonic_s < self.wake_at_s:
             return ()
-        limits = self._player.limits
-        if (tools := self._open) is not None:
+        limits = self._agent.limits
+        if (tools := self._tool_round) is not None:
             for index in tools.waiting.values():
-                account = tools.calls[index].name in self._player.account_tools
+                account = tools.calls[index].name in self._agent.account_tools
                 tools.answers[index] = no_answer_text(limits.tool_s, account=account)
             tools.waiting.clear()
-            return self._go_on(now)
+            return self._continue(now)
         error = (
-            f"chat node {self._player.node!r} did not answer in "
+            f"chat node {self._agent.node!r} did not answer in "
             f"{limits.decision_s + limits.grace_s:g} s; {IS_IT_RUNNING}{note}"
         )
         error = clip(error, ERROR_BYTES_MAX)
-        call_id, self._asked = self._asked or "", None
-        model_ms = _ms(now.monotonic_s - self._asked_s)
+        call_id, self._pending_call_id = self._pending_call_id or "", None
+        model_ms = _ms(now.monotonic_s - self._asked_at_s)
         self._rounds.append(
             Round(call_id=call_id, outcome="expired", error=error, model_ms=model_ms)
         )
         return self._finish(now, "expired", error, Cause.TIMEOUT)
 
     def stop(self, now: Now, outcome: TurnOutcome, error: str) -> tuple[Effect, ...]:
-        """End the turn from outside: the process stops, or a message could not be sent."""
+        """End the turn from outside, because the process stops."""
         if self.done:
             return ()
-        if (tools := self._open) is not None:
-            self._open = None
+        if (tools := self._tool_round) is not None:
+            self._tool_round = None
             self._end_round(tools, _ms(now.monotonic_s - tools.sent_s))
         return self._finish(now, outcome, error)
 
     def _ask(self, now: Now, started: TurnStarted | None = None) -> SendRequest:
-        player, snapshot = self._player, self._opening.snapshot
-        self._asked = ids.model_call_id(self.turn_id, len(self._rounds))
-        self._asked_s = now.monotonic_s
-        self.wake_at_s = self._deadline_s + player.limits.grace_s
+        agent, snapshot = self._agent, self._input.snapshot
+        self._pending_call_id = ids.model_call_id(self.turn_id, len(self._rounds))
+        self._asked_at_s = now.monotonic_s
+        self.wake_at_s = self._deadline_s + agent.limits.grace_s
         request = ChatRequest(
-            call_id=self._asked,
-            agent=player.agent,
+            call_id=self._pending_call_id,
+            agent=agent.name,
             turn_id=self.turn_id,
             round=len(self._rounds),
-            strategy=player.strategy.name,
+            strategy=agent.strategy.name,
             snapshot_id=snapshot.snapshot_id,
-            messages=self._talk.messages(),
-            tools=player.schemas,
-            sampling=player.strategy.sampling,
+            messages=self._conversation.messages(),
+            tools=agent.schemas,
+            sampling=agent.strategy.sampling,
             issued_at=now.wall,
             deadline_at=self._deadline,
-            reply_to=topics.inbox(player.agent),
-            prompt_size=player.form.size,
+            reply_to=topics.inbox(agent.name),
+            prompt_size=agent.form.size,
         )
         return SendRequest(request, started)
 
     def _without_calls(self, reply: ChatReply, now: Now) -> tuple[Effect, ...]:
-        """Words end the turn; anything else is told, and asked for again."""
+        """Text ends the turn; after anything else the model is told why and asked again."""
         if reply.unreadable:
             told = clip(reply.unreadable, ERROR_BYTES_MAX)
             error = f"the model's call could not be read: {told}"
         elif reply.text.strip() or self._carried_out:
             return self._finish(now, "completed", "")
         else:
-            told, error = EMPTY_TOLD, "the model's answer was empty"
-            if self._told_empty:
+            told, error = EMPTY_ANSWER_TEXT, "the model's answer was empty"
+            if self._warned_empty:
                 error += ", and again when it was told so"
                 return self._finish(now, "failed", error, Cause.UNUSABLE_ANSWER)
-            self._told_empty = True
-        if len(self._rounds) < self._player.limits.rounds:
-            self._talk.tell(told)
-            return self._ask_in_time(now)
+            self._warned_empty = True
+        if len(self._rounds) < self._agent.limits.rounds:
+            self._conversation.add_user_message(told)
+            return self._ask_before_deadline(now)
         outcome: TurnOutcome = "max_rounds" if self._carried_out else "failed"
         return self._finish(now, outcome, error, self._cause())
 
     def _call_tools(
         self, reply: ChatReply, calls: tuple[RequestedCall, ...], now: Now
     ) -> tuple[Effect, ...]:
-        player, round_ = self._player, len(self._rounds)
-        tools, messages = open_round(
-            reply, calls, player=player, opening=self._opening, round_=round_, now=now
+        agent, round_ = self._agent, len(self._rounds)
+        tools, messages = start_round(
+            reply, calls, agent=agent, turn_input=self._input, round_=round_, now=now
         )
-        self._open = tools
+        self._tool_round = tools
         self.tool_calls += len(messages)
         if not messages:
-            return self._go_on(now)
-        self.wake_at_s = now.monotonic_s + player.limits.tool_s
-        account = tuple(m for m in messages if m.tool in player.account_tools)
-        stateless = tuple(m for m in messages if m.tool not in player.account_tools)
+            return self._continue(now)
+        self.wake_at_s = now.monotonic_s + agent.limits.tool_s
+        account = tuple(m for m in messages if m.tool in agent.account_tools)
+        stateless = tuple(m for m in messages if m.tool not in agent.account_tools)
         return (SendToolCalls(account, stateless),)
 
     def _learn(self, result: ToolResult) -> None:
-        """Keep the newest portfolio; results of one round may come in any order."""
-        portfolio = portfolio_in(result)
+        """Store the newest portfolio; results of one round may come in any order."""
+        portfolio = portfolio_of_result(result)
         if portfolio is None:
             return
         if result.account_seq is not None:
             if result.account_seq < self._account_seq:
                 return
             self._account_seq = result.account_seq
-        self.known = KnownPortfolio(portfolio, self._opening.snapshot.as_of)
+        self.known = KnownPortfolio(portfolio, self._input.snapshot.as_of)
 
-    def _go_on(self, now: Now) -> tuple[Effect, ...]:
-        """All calls of the round are answered: ask again, or end."""
-        tools = self._open
-        assert tools is not None, "a round goes on only while it is open"
-        self._open = None
+    def _continue(self, now: Now) -> tuple[Effect, ...]:
+        """Continue after all calls of the round are answered: ask again, or end."""
+        tools = self._tool_round
+        assert tools is not None, "a round was started"
+        self._tool_round = None
         tools.answers[-1] += tools.note
-        self._talk.add_answers(tools.calls, tools.answers)
+        self._conversation.add_results(tools.calls, tools.answers)
         self._end_round(tools, _ms(now.monotonic_s - tools.sent_s))
-        rounds = self._player.limits.rounds
+        rounds = self._agent.limits.rounds
         if len(self._rounds) >= rounds:
             error = f"the model asked for tools {rounds} times, the limit"
             return self._finish(now, "max_rounds", error, self._cause())
-        return self._ask_in_time(now)
+        return self._ask_before_deadline(now)
 
     def _cause(self) -> str:
-        """Of a turn that its rounds ended; "" if it holds a decision (`arena.vitals`)."""
+        """The cause of a turn that used up its rounds; "" if it decided (`arena.agent_health`)."""
         return "" if self._carried_out else Cause.UNUSABLE_ANSWER
 
-    def _ask_in_time(self, now: Now) -> tuple[Effect, ...]:
+    def _ask_before_deadline(self, now: Now) -> tuple[Effect, ...]:
         if now.monotonic_s >= self._deadline_s:
-            error = f"the decision took longer than its {self._player.limits.decision_s:g} s"
+            error = f"the decision took longer than its {self._agent.limits.decision_s:g} s"
             return self._finish(now, "expired", error, Cause.TIMEOUT)
         return (self._ask(now),)
 
     def _end_round(self, tools: ToolRound | None = None, tools_ms: float = 0.0) -> None:
-        reply = self._answered
+        reply = self._last_reply
         assert reply is not None, "a round ends after its reply"
         if tools is not None:
             self._trades += tools.trades()
@@ -312,31 +315,31 @@ class TurnMachine:
         self, now: Now, outcome: TurnOutcome, error: str, cause: str = ""
     ) -> tuple[Effect, ...]:
         self.done = True
-        player, opening, snapshot = self._player, self._opening, self._opening.snapshot
-        known = self.known or opening.known
+        agent, turn_input, snapshot = self._agent, self._input, self._input.snapshot
+        known = self.known or turn_input.known
         age_s = (self._started.wall - snapshot.published_at).total_seconds()
         turn = Turn(
             turn_id=self.turn_id,
-            agent=player.agent,
-            strategy=player.strategy.name,
-            node=player.node,
-            model=self._answered.model if self._answered else "",
-            scripted=self._answered.scripted if self._answered else False,
+            agent=agent.name,
+            strategy=agent.strategy.name,
+            node=agent.node,
+            model=self._last_reply.model if self._last_reply else "",
+            scripted=self._last_reply.scripted if self._last_reply else False,
             replayed=self._replayed,
             snapshot_id=snapshot.snapshot_id,
-            snapshot_offset=opening.snapshot_offset,
+            snapshot_offset=turn_input.snapshot_offset,
             as_of=snapshot.as_of,
-            prompt_sha256=prompt_sha256(opening.system, opening.user),
-            prompt_version=player.strategy.prompt_version,
-            messages=self._talk.messages(),
+            prompt_sha256=prompt_sha256(turn_input.system, turn_input.user),
+            prompt_version=agent.strategy.prompt_version,
+            messages=self._conversation.messages(),
             rounds=tuple(self._rounds),
-            skipped_snapshots=opening.skipped,
+            skipped_snapshots=turn_input.skipped,
             outcome=outcome,
             error=clip(error, ERROR_BYTES_MAX),
             cause=cause,
-            prompt_size=player.form.size,
+            prompt_size=agent.form.size,
             left_out=self._left_out(),
-            final_text=clip(self._talk.words, FINAL_TEXT_BYTES_MAX),
+            final_text=clip(self._conversation.final_text, FINAL_TEXT_BYTES_MAX),
             memory=self._memory(outcome),
             portfolio=known and known.portfolio,
             portfolio_as_of=known and known.as_of,
@@ -351,11 +354,11 @@ class TurnMachine:
     def _memory(self, outcome: TurnOutcome) -> str:
         if outcome in ("failed", "expired", "aborted") and not self._trades:
             return ""
-        return memory_line(self._opening.snapshot.as_of, self._trades, self._talk.words)
+        return memory_line(self._input.snapshot.as_of, self._trades, self._conversation.final_text)
 
     def _left_out(self) -> str:
-        parts = [self._opening.left_out] if self._opening.left_out else []
-        if count := self._talk.left_out:
+        parts = [self._input.left_out] if self._input.left_out else []
+        if count := self._conversation.left_out:
             parts.append(f"{count} sets of fields that the provider wanted back: record limit")
         return "; ".join(parts)
 

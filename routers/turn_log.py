@@ -1,9 +1,9 @@
-"""What a router logs of a turn: failures in a row are a few warnings with a count, not one each."""
+"""Logs ended turns; consecutive failures become a few warnings with a count, not one each."""
 
-from arena.failure_runs import FailureRuns
+from arena.agent_health import is_decision
+from arena.failure_streaks import FailureRuns
 from arena.messages import Turn
 from arena.node import Node
-from arena.vitals import is_decision
 
 
 def log_turn(node: Node, turn: Turn, failures: FailureRuns) -> None:
@@ -11,8 +11,8 @@ def log_turn(node: Node, turn: Turn, failures: FailureRuns) -> None:
 
     Args:
         node: The process.
-        turn: As it was recorded.
-        failures: The agent's failures in a row, so far.
+        turn: The recorded turn.
+        failures: The consecutive failures of each agent so far.
     """
     ids = {"agent": turn.agent, "turn_id": turn.turn_id}
     failed = not is_decision(turn)
@@ -28,16 +28,16 @@ def log_turn(node: Node, turn: Turn, failures: FailureRuns) -> None:
     )
     if turn.outcome == "aborted":
         return
-    said = failures.failed(turn.agent) if failed else failures.succeeded(turn.agent)
-    if said is None:
+    run = failures.failed(turn.agent) if failed else failures.succeeded(turn.agent)
+    if run is None:
         return
-    if said.over:
-        node.log.info("turns give decisions again", **ids, failures=said.failures)
+    if run.over:
+        node.log.info("turns give decisions again", **ids, failures=run.failures)
     else:
         node.log.warning(
             "turns fail",
             **ids,
-            failures=said.failures,
+            failures=run.failures,
             outcome=turn.outcome,
             cause=turn.cause,
             error=turn.error,

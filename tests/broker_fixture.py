@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from arena.localbroker.broker import LocalBroker
-from arena.localbroker.ports import LOOPBACK, choose_ports
-from arena.localbroker.progress import print_progress
-from arena.localbroker.resolve import BOOTSTRAP_VARIABLE, connect_external
-from arena.localbroker.signals import terminate_as_interrupt
+from arena.progress import print_progress
+from arena.settings import BOOTSTRAP_VARIABLE
+from operations.localbroker.broker import LocalBroker
+from operations.localbroker.ports import LOOPBACK, choose_ports
+from operations.localbroker.resolve import connect_external
+from operations.localbroker.signals import terminate_as_interrupt
 
 KAFKA_IMAGE = "apache/kafka:4.3.1"
 DOCKER_TIMEOUT_S = 2

@@ -8,14 +8,12 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from arena import findings, vitals
+from arena import agent_health as vitals
+from arena import findings
 from arena.bus.base import Record
-from arena.commands import health, reading, words
-from arena.commands.live_line import LiveLine
-from arena.commands.steps import Steps
-from arena.commands.tables import print_table
-from arena.localbroker.progress import Step
 from arena.messages import DeadEntry, Evaluation, Halt
+from arena.progress import Step
+from arena.tables import print_table
 from arena.wire import encode
 from dashboard import text as dashboard_text
 from judge import leaderboard_text
@@ -24,6 +22,11 @@ from judge.report import plots, tables
 from ledger import cli_reconcile, compare, reconcile, render
 from ledger.audit import checker, trace, trace_format, verify
 from ledger.statements import Sheet
+from operations.commands import messages_text as words
+from operations.commands import status_rows as health
+from operations.commands import tail_filter as reading
+from operations.commands.live_line import LiveLine
+from operations.commands.steps import Steps
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 HOSTILE = (

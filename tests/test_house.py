@@ -188,7 +188,7 @@ def test_money_is_never_a_float(path: Path) -> None:
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) == "float"
         and any(word in ast.unparse(node).lower() for word in words)
-        and not name_of(path).startswith(("dashboard/plot", "arena/bench/", "judge/"))
+        and not name_of(path).startswith(("dashboard/plot", "operations/bench/", "judge/"))
     ]
 
     assert [] == wrong

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from arena.__main__ import COMMANDS
-from arena.spec import load_spec
+from operations.specs.arena_spec import load_spec
 from routers.strategy import load_strategy
-from tests.commands.cli import ROOT
+from tests.operations.commands.cli import ROOT
 from tests.readme_walk import (
     EXIT_CODES,
     LEFT_OUT,

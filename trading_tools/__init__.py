@@ -1,6 +1,15 @@
-"""Trading tools: the catalogue agents call, and the executor, single writer of every account.
+"""Trading tools: the catalogue that agents call, and the executor, single writer of all accounts.
 
-A tool in a file of one's own needs one line: `from trading_tools import tool`.
+A tool in a user's own file needs one import: `from trading_tools import tool`.
+
+command_handler, decide, fill   the pure core: a command in, events and replies out
+shard_writer, ownership         the shell around it: reads commands, appends events, sends replies
+executor, shard_membership      which shards this process serves, and how it takes one over
+recovery, checkpoints           the fold of a shard's log at a start
+kill_switch, control_loss       halts, and the proof that all of them were read
+registry, schema, catalogue/    tools as functions, and their JSON schemas
+server, service, cli            the stateless tools, and the commands
+replay*                         recorded orders, decided again for the audit
 """
 
 from typing import TYPE_CHECKING
@@ -17,11 +26,11 @@ _HOMES = {
     "tool": "registry",
     "ExactDecimal": "schema",
 }
-"""What a tool may need -> the module that has it; loaded when it is asked for."""
+"""Name that a tool may import -> the module that has it; loaded on first use."""
 
 
 def __getattr__(name: str) -> object:
-    """Load what a tool imports from here, so that commands do not load it."""
+    """Load a public name on first use, so that commands start without loading it."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -25,7 +25,7 @@ class ShardCheckpoint:
         self.file = SealedFile(node.settings.checkpoints / f"{topics.EVENTS.name}-{partition}")
         self._log = node.log
         self._events_between = node.settings.checkpoint_events
-        self._kept_to = 0
+        self._saved_to = 0
         self._writing: asyncio.Task[None] | None = None
 
     def load(self) -> tuple[bytes, Shard] | None:
@@ -36,32 +36,32 @@ class ShardCheckpoint:
         try:
             shard = unpack_shard(packed)
         except Malformed as error:
-            self.refuse(str(error))
+            self.discard(str(error))
             return None
-        self._kept_to = shard.next_offset
+        self._saved_to = shard.next_offset
         return packed, shard
 
-    def refuse(self, why: str) -> None:
+    def discard(self, why: str) -> None:
         """Throw it away: it does not fit the log."""
         self._log.warning("checkpoint thrown away", path=str(self.file.path), why=why)
         self.file.discard()
-        self._kept_to = 0
+        self._saved_to = 0
 
     def is_due(self, shard: Shard) -> bool:
         """True where enough was folded since the last one."""
-        return shard.next_offset - self._kept_to >= self._events_between
+        return shard.next_offset - self._saved_to >= self._events_between
 
     def pack(self, shard: Shard) -> bytes:
         """A shard as it would be kept. The next one is due later."""
-        self._kept_to = shard.next_offset
+        self._saved_to = shard.next_offset
         return pack_shard(shard)
 
-    def keep(self, packed: bytes) -> None:
+    def save(self, packed: bytes) -> None:
         """Begin to write what the log has the digest of, aside."""
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write(packed))
 
-    def differs(self, shard: Shard, offset: int) -> None:
+    def report_mismatch(self, shard: Shard, offset: int) -> None:
         """Say that this fold is not the owner's."""
         self._log.error(
             "this fold of the account log is not its owner's; no checkpoint is kept",
@@ -81,8 +81,8 @@ class ShardCheckpoint:
         try:
             await asyncio.to_thread(self.file.write, packed)
         except OSError as error:
-            self._complain(error)
+            self._log_failure(error)
 
-    def _complain(self, error: Exception) -> None:
+    def _log_failure(self, error: Exception) -> None:
         """A full disk costs only the saving."""
         self._log.warning("checkpoint not written", path=str(self.file.path), why=str(error))

@@ -8,18 +8,19 @@ from typing import Annotated
 
 import typer
 
-from arena.commands.plugin_flags import FolderFlag, plugins_of
-from arena.commands.where import Prefix, Run, running_settings
 from arena.currency import DEFAULT_CURRENCY
+from arena.environment import INITIAL_CASH
 from arena.errors import EXIT_NO, UsageError
 from arena.ids import check_name
 from arena.messages import Pacing
-from arena.names import OPERATOR
 from arena.node import Node, run_async, run_node
+from arena.options import Prefix, Run
+from arena.plugin_options import FolderFlag, plugins_of
 from arena.plugins import NO_PLUGINS, Plugins
+from arena.run_lookup import running_settings
 from arena.settings import Settings
-from arena.variables import INITIAL_CASH
-from arena.visible import visible, visible_json
+from arena.unknown_names import OPERATOR
+from arena.visible_text import visible, visible_json
 from trading_tools.cli_plugins import check, new
 from trading_tools.rules import DEFAULT_FEES, TradingRules
 
@@ -126,7 +127,7 @@ def serve(
     found = _plugins_beside(only, plugins, settings)
 
     async def work(node: Node) -> None:
-        from trading_tools.serve import serve_tools
+        from trading_tools.service import serve_tools
 
         await serve_tools(
             node,
@@ -158,7 +159,7 @@ def list_tools(
 
     Example: arena tools list --json
     """
-    from arena.commands.where import say
+    from arena.run_lookup import say
     from trading_tools.plugin_tools import load_tools
 
     tools, faults = load_tools(plugins_of(plugins, Settings()))
@@ -215,9 +216,9 @@ def call_tool(
     found = plugins_of(plugins, settings)
 
     async def work() -> None:
-        from trading_tools.by_hand import call_by_hand
+        from trading_tools.manual_call import call_manually
 
-        result = await call_by_hand(
+        result = await call_manually(
             settings, name, arguments, agent, timeout_s, force=force, plugins=found
         )
         shown = visible_json(result.model_dump_json(indent=2)) if as_json else visible(result.text)

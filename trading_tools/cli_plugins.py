@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from arena.commands.plugin_flags import FolderFlag, folder_to_write
+from arena.atomic_files import write_whole
 from arena.errors import EXIT_NO, UsageError
+from arena.plugin_options import FolderFlag, folder_to_write
 from arena.plugins import read_plugin
 from arena.settings import Settings
-from arena.visible import laid_out
-from arena.written import write_whole
+from arena.visible_text import laid_out
 
 TEXT = '''\
 """A tool of this folder: the function's type hints and docstring are what models are told.

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from arena.commands.where import Run, exported_records
 from arena.errors import EXIT_NO
-from arena.visible import laid_out
+from arena.options import Run
+from arena.run_lookup import exported_records
+from arena.visible_text import laid_out
 
 
 def tools_replay(
@@ -23,10 +24,10 @@ def tools_replay(
 
     Example: arena tools-replay --run last
     """
-    from trading_tools.replay import Replay
-    from trading_tools.replay_older import OTHERWISE, PLAYED
+    from trading_tools.replay import OrderReplay
+    from trading_tools.replay_older import DIFFERENT, REPLAYED
 
-    found = Replay(exported_records(records, run_name)).run()
+    found = OrderReplay(exported_records(records, run_name)).run()
     document = {
         "ok": not found.differences,
         "counts": dict(sorted(found.counts.items())),
@@ -42,7 +43,7 @@ def tools_replay(
         counts = ", ".join(f"{count:,} {name}" for name, count in sorted(found.counts.items()))
         print(f"{counts}: {'all the same' if document['ok'] else 'not the same'}")
         for version, of in sorted(found.older.items()):
-            told = f"{of[OTHERWISE]:,} of {of[PLAYED]:,} events come out otherwise"
+            told = f"{of[DIFFERENT]:,} of {of[REPLAYED]:,} events come out otherwise"
             print(laid_out(f"recorded by {version}: {told}"))
         for difference in found.differences:
             said = "{place} ({subject}): expected {expected}, found {found}"

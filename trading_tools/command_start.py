@@ -41,7 +41,7 @@ class CommandStart(NamedTuple):
     """
 
     first: int
-    buried_to: int
+    dead_lettered_to: int
     loss: str = ""
     unproven: str = ""
 
@@ -66,7 +66,7 @@ async def find_start(reader: LogReader, shard: Shard, partition: int, rewind: in
     order_id, source = last
     decided = max(source, shard.source_offset)
     if source < begin:
-        return CommandStart(begin, decided, unproven=deleted_perhaps_unread(decided, begin))
+        return CommandStart(begin, decided, unproven=possible_loss_text(decided, begin))
     if source < end:
         async for record in _records(reader, partition, source, source + 1):
             if is_order(record, order_id, source):
@@ -74,7 +74,7 @@ async def find_start(reader: LogReader, shard: Shard, partition: int, rewind: in
                 return CommandStart(first, min(decided, end - 1))
     match = await _newest_match(reader, shard.orders, partition, begin, end)
     first = max(begin, match + 1 - rewind)
-    return CommandStart(first, match, commands_gone(shard.orders, match, source, end))
+    return CommandStart(first, match, loss_text(shard.orders, match, source, end))
 
 
 async def _newest_match(
@@ -135,7 +135,7 @@ def is_order(record: Record, order_id: str, offset: int) -> bool:
     return record.offset == offset and call_id_of(record) == order_id
 
 
-def deleted_perhaps_unread(decided: int, begin: int) -> str:
+def possible_loss_text(decided: int, begin: int) -> str:
     """What may be lost if the log begins after the newest decided command; "" for nothing.
 
     Args:
@@ -152,7 +152,7 @@ def deleted_perhaps_unread(decided: int, begin: int) -> str:
     )
 
 
-def commands_gone(orders: Mapping[str, Decided], match: int, source: int, end: int) -> str:
+def loss_text(orders: Mapping[str, Decided], match: int, source: int, end: int) -> str:
     """What is lost if the log is not the one that was read.
 
     Args:

@@ -16,7 +16,7 @@ from arena.account_state import Account
 from arena.currency import DEFAULT_CURRENCY
 from arena.messages import Side
 from arena.money import parse_decimal
-from trading_tools.portfolio import Portfolio, portfolio_of
+from trading_tools.portfolio import PortfolioView, portfolio_of
 from trading_tools.quotes import Listing, Quote
 
 
@@ -46,7 +46,7 @@ class AccountContext(ToolContext):
     _currency: str = DEFAULT_CURRENCY
     _listings: Mapping[str, Listing] = field(default_factory=dict)
 
-    def portfolio(self) -> Portfolio:
+    def portfolio(self) -> PortfolioView:
         """The caller's account after everything decided before this call, at the newest bids."""
         return portfolio_of(self._account, self._quotes, self._currency, self._listings)
 

@@ -16,18 +16,18 @@ from pydantic import JsonValue
 
 from arena import topics
 from arena.bus.base import Bus, Record
-from arena.switch import CONTROL_LOST, CONTROL_READ
-from arena.whole_topic import read_whole
+from arena.kill_switch import CONTROL_LOST, CONTROL_READ
+from arena.read_topic import read_whole
 
 READ_S = 10.0
-KIND = b"tools/"
+TOOLS_KEY_PREFIX = b"tools/"
 """How the key of an executor's heartbeats begins."""
-SAID_MAX = 1_000
+POSITIONS_MAX = 1_000
 """Places that are kept, the newest ones."""
 DIGEST_CHARS = 16
 
 
-class ReadBefore(NamedTuple):
+class ControlPosition(NamedTuple):
     """What an executor said of `arena.control`.
 
     Attributes:
@@ -45,7 +45,9 @@ class ReadBefore(NamedTuple):
     is_lost: bool = False
 
 
-async def read_before(bus: Bus, is_gone: Callable[[ReadBefore], bool]) -> list[ReadBefore]:
+async def read_control_positions(
+    bus: Bus, contradicts_topic: Callable[[ControlPosition], bool]
+) -> list[ControlPosition]:
     """What executors said, living and dead ones, that does not fit the topic.
 
     Every heartbeat counts that is still there, not only the newest of a process: another process
@@ -59,17 +61,17 @@ async def read_before(bus: Bus, is_gone: Callable[[ReadBefore], bool]) -> list[R
         TimeoutError: The heartbeats did not come in time.
         ArenaError: They may not, or cannot, be read.
     """
-    found: dict[ReadBefore, ReadBefore] = {}
+    found: dict[ControlPosition, ControlPosition] = {}
 
     def take(record: Record) -> None:
-        if record.key is None or not record.key.startswith(KIND):
+        if record.key is None or not record.key.startswith(TOOLS_KEY_PREFIX):
             return
-        for said in said_in(record):
-            if is_gone(said):
-                place = said._replace(at_ms=0)
-                found.pop(place, None)
-                found[place] = said
-        while len(found) > SAID_MAX:
+        for position in positions_in(record):
+            if contradicts_topic(position):
+                key = position._replace(at_ms=0)
+                found.pop(key, None)
+                found[key] = position
+        while len(found) > POSITIONS_MAX:
             del found[next(iter(found))]
 
     async with asyncio.timeout(READ_S):
@@ -77,7 +79,7 @@ async def read_before(bus: Bus, is_gone: Callable[[ReadBefore], bool]) -> list[R
     return list(found.values())
 
 
-def is_gone(said: ReadBefore, end: int, digests: Mapping[int, str]) -> bool:
+def contradicts_topic(position: ControlPosition, end: int, digests: Mapping[int, str]) -> bool:
     """True if records are gone that an executor had read.
 
     Args:
@@ -85,17 +87,17 @@ def is_gone(said: ReadBefore, end: int, digests: Mapping[int, str]) -> bool:
         end: Where the topic ends.
         digests: Offset -> digest of the records that are in the topic.
     """
-    if said.is_lost or said.offset > end:
+    if position.is_lost or position.offset > end:
         return True
-    return digests.get(said.newest, said.digest) != said.digest
+    return digests.get(position.newest, position.digest) != position.digest
 
 
-def newest_of(said: Iterable[ReadBefore]) -> ReadBefore | None:
+def latest_position(position: Iterable[ControlPosition]) -> ControlPosition | None:
     """How far any executor had read, and when the newest of them said so; None for none."""
-    said = list(said)
-    if not said:
+    position = list(position)
+    if not position:
         return None
-    return ReadBefore(max(one.offset for one in said), max(one.at_ms for one in said))
+    return ControlPosition(max(one.offset for one in position), max(one.at_ms for one in position))
 
 
 def digest_of(record: Record) -> str:
@@ -104,12 +106,12 @@ def digest_of(record: Record) -> str:
     return whole.hexdigest()[:DIGEST_CHARS]
 
 
-def place_words(offset: int, newest: int, digest: str) -> dict[str, JsonValue]:
+def position_detail(offset: int, newest: int, digest: str) -> dict[str, JsonValue]:
     """The detail of a heartbeat that says how far the topic was read."""
     return {"0": [offset, newest, digest]}
 
 
-def said_in(record: Record) -> list[ReadBefore]:
+def positions_in(record: Record) -> list[ControlPosition]:
     """What a heartbeat says of how far `arena.control` was read, by its sender or before."""
     try:
         body = orjson.loads(record.value or b"")
@@ -125,9 +127,9 @@ def said_in(record: Record) -> list[ReadBefore]:
     found = []
     match read:
         case [int(offset), int(newest), str(digest)]:
-            found.append(ReadBefore(offset, record.timestamp_ms, newest, digest))
+            found.append(ControlPosition(offset, record.timestamp_ms, newest, digest))
     match lost:
         case [int(offset), int(at_ms)]:
             # No executor was told of it after it said so: a later resume ends it, whatever is said.
-            found.append(ReadBefore(offset, min(at_ms, record.timestamp_ms), is_lost=True))
+            found.append(ControlPosition(offset, min(at_ms, record.timestamp_ms), is_lost=True))
     return found

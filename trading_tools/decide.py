@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal
 
 from arena.account_state import Account
+from arena.kill_switch import Stop
 from arena.messages import QuoteSeen, RejectReason, ToolCall
 from arena.money import (
     BPS,
@@ -22,17 +23,16 @@ from arena.money import (
     to_units,
     units_text,
 )
-from arena.switch import Stop
-from arena.terms import MARKET_ORDERS_REFUSED, ONLINE, condition
+from arena.trading_modes import MARKET_ORDERS_REFUSED, ONLINE, condition
 from trading_tools.arguments import shown
 from trading_tools.context import Order
-from trading_tools.fill import QUANTITY_MAX, Fill, Refusal, fill_order, seen_price
-from trading_tools.possible import Possible, held_of
-from trading_tools.quotes import Listing, Market, Quote
+from trading_tools.fill import QUANTITY_MAX, Fill, Rejection, fill_order, seen_price
+from trading_tools.quotes import Listing, MarketState, Quote
 from trading_tools.rules import TradingRules
-from trading_tools.schema import Refused
+from trading_tools.schema import InvalidArguments
+from trading_tools.suggested_quantity import QuantitySuggestion, held_of
 
-__all__ = ["Decision", "Fill", "Refusal", "control_unknown_since", "decide"]
+__all__ = ["Decision", "Fill", "Rejection", "control_unknown_since", "decide"]
 
 PRODUCTS_NAMED_MAX = 12
 NOT_TRADED_HERE = " is not traded here"
@@ -53,7 +53,7 @@ class Decision:
         listing: Its trading rules, if they are known.
     """
 
-    outcome: Fill | Refusal
+    outcome: Fill | Rejection
     order: Order | None = None
     quote: Quote | None = None
     seen: QuoteSeen | None = None
@@ -63,8 +63,8 @@ class Decision:
 def decide(
     account: Account,
     call: ToolCall,
-    order: Order | Refused,
-    market: Market,
+    order: Order | InvalidArguments,
+    market: MarketState,
     rules: TradingRules,
     now: datetime,
     *,
@@ -88,14 +88,14 @@ def decide(
         control_unknown: Since when `arena.control` could not be read to its end, while the order
             waited until its deadline had passed; None if it could.
     """
-    if isinstance(order, Refused):
-        return Decision(Refusal(RejectReason.MALFORMED_ARGUMENTS, order.reason))
+    if isinstance(order, InvalidArguments):
+        return Decision(Rejection(RejectReason.MALFORMED_ARGUMENTS, order.reason))
     seen = call.quotes_seen.get(order.product_id)
     quote = market.quotes.get(order.product_id)
     listing = market.listings.get(order.product_id)
     at = prices_at or now
 
-    def outcome_of(asked: Order) -> Fill | Refusal:
+    def outcome_of(asked: Order) -> Fill | Rejection:
         refusal = _refuse_price(asked, quote, seen, rules, at, prices_current)
         if refusal is not None:
             return refusal
@@ -114,7 +114,7 @@ def decide(
     )
     if refusal is None:
         assert listing is not None
-        possible = Possible(
+        suggestion = QuantitySuggestion(
             order.action,
             account,
             held_of(account, order.product_id),
@@ -124,7 +124,7 @@ def decide(
             rules.cash_step,
             fits,
         )
-        refusal = _refuse_quantity(order, possible)
+        refusal = _refuse_quantity(order, suggestion)
     return Decision(refusal or outcome_of(order), order, quote, seen, listing)
 
 
@@ -139,14 +139,14 @@ def _price_of(
     return slip_price(best, rules.slippage_bps, listing.quote_increment, up=buy)
 
 
-def _refuse_late(call: ToolCall, now: datetime) -> Refusal | None:
+def _refuse_late(call: ToolCall, now: datetime) -> Rejection | None:
     if now <= call.deadline_at:
         return None
     late_s = (now - call.deadline_at).total_seconds()
-    return Refusal(RejectReason.EXPIRED, f"the order came {late_s:.1f} s after its deadline")
+    return Rejection(RejectReason.EXPIRED, f"the order came {late_s:.1f} s after its deadline")
 
 
-def _refuse_unknown(call: ToolCall, now: datetime, since: datetime | None) -> Refusal | None:
+def _refuse_unknown(call: ToolCall, now: datetime, since: datetime | None) -> Rejection | None:
     """It came in time, and is late only because it had to wait: so `expired` does not apply."""
     if since is None or now <= call.deadline_at:
         return None
@@ -154,7 +154,7 @@ def _refuse_unknown(call: ToolCall, now: datetime, since: datetime | None) -> Re
         f"{CONTROL_UNREAD}{since.astimezone(UTC):{CONTROL_UNREAD_FORMAT}}, so whether trading is"
         " halted was unknown until the order's deadline; nothing was traded"
     )
-    return Refusal(RejectReason.CONTROL_UNKNOWN, detail)
+    return Rejection(RejectReason.CONTROL_UNKNOWN, detail)
 
 
 def control_unknown_since(detail: str) -> datetime | None:
@@ -168,13 +168,13 @@ def control_unknown_since(detail: str) -> datetime | None:
         return None
 
 
-def _refuse_halted(halt: Stop | None) -> Refusal | None:
-    return None if halt is None else Refusal(RejectReason.HALTED, halt.sentence)
+def _refuse_halted(halt: Stop | None) -> Rejection | None:
+    return None if halt is None else Rejection(RejectReason.HALTED, halt.sentence)
 
 
 def _refuse_product(
-    order: Order, listing: Listing | None, market: Market, currency: str
-) -> Refusal | None:
+    order: Order, listing: Listing | None, market: MarketState, currency: str
+) -> Rejection | None:
     if listing is not None and listing.tradable(currency):
         return None
     reason = RejectReason.UNKNOWN_PRODUCT
@@ -189,34 +189,36 @@ def _refuse_product(
     names = market.tradable(currency)
     named = ", ".join(names[:PRODUCTS_NAMED_MAX]) or "nothing yet"
     more = f" and {len(names) - PRODUCTS_NAMED_MAX} more" if len(names) > PRODUCTS_NAMED_MAX else ""
-    return Refusal(reason, f"{what}{TRADED_ARE}{named}{more}")
+    return Rejection(reason, f"{what}{TRADED_ARE}{named}{more}")
 
 
-def _refuse_quantity(order: Order, possible: Possible) -> Refusal | None:
-    asked, unit = decimal_text(order.quantity), possible.listing.base_currency
+def _refuse_quantity(order: Order, suggestion: QuantitySuggestion) -> Rejection | None:
+    asked, unit = decimal_text(order.quantity), suggestion.listing.base_currency
     if order.quantity <= 0:
         detail = f"quantity was {asked}; send a positive quantity of {unit}"
-        return Refusal(RejectReason.INVALID_QUANTITY, detail)
+        return Rejection(RejectReason.INVALID_QUANTITY, detail)
     floor = round_to_units(order.quantity, ROUND_FLOOR)
     buy = order.action == "buy"
-    if floor > (QUANTITY_MAX - possible.held if buy else QUANTITY_MAX):
-        near = possible.near(floor)
+    if floor > (QUANTITY_MAX - suggestion.held if buy else QUANTITY_MAX):
+        nearest = suggestion.nearest(floor)
         detail = f"quantity was {asked}, " + (
-            f"at most {units_text(near)} can be {'bought' if buy else 'sold'} now"
-            if near is not None
+            f"at most {units_text(nearest)} can be {'bought' if buy else 'sold'} now"
+            if nearest is not None
             else f"more {unit} than an account can {'hold' if buy else 'sell'}"
         )
-        return Refusal(RejectReason.INVALID_QUANTITY, detail)
-    step = possible.listing.base_increment
+        return Rejection(RejectReason.INVALID_QUANTITY, detail)
+    step = suggestion.listing.base_increment
     if floor % step == 0 and _is_exact(order.quantity):
         return None
     detail = f"{asked} is no multiple of {units_text(step)} {unit}"
-    near = possible.near(floor)
-    if near is not None:
-        detail += f"; try {units_text(near)}"
-    elif not buy and 0 < possible.held < step:
-        detail += f", and the {units_text(possible.held)} held is less than that: it cannot be sold"
-    return Refusal(RejectReason.BAD_INCREMENT, detail)
+    nearest = suggestion.nearest(floor)
+    if nearest is not None:
+        detail += f"; try {units_text(nearest)}"
+    elif not buy and 0 < suggestion.held < step:
+        detail += (
+            f", and the {units_text(suggestion.held)} held is less than that: it cannot be sold"
+        )
+    return Rejection(RejectReason.BAD_INCREMENT, detail)
 
 
 def _is_exact(quantity: Decimal) -> bool:
@@ -234,18 +236,18 @@ def _refuse_price(
     rules: TradingRules,
     now: datetime,
     prices_current: bool,
-) -> Refusal | None:
+) -> Rejection | None:
     name = order.product_id
     if not prices_current:
         detail = f"prices of {name} as new as your snapshot did not arrive in time; try again"
-        return Refusal(RejectReason.NO_PRICE, detail)
+        return Rejection(RejectReason.NO_PRICE, detail)
     if quote is None or not quote.usable:
-        return Refusal(RejectReason.NO_PRICE, f"{name} has no usable price now; try again later")
+        return Rejection(RejectReason.NO_PRICE, f"{name} has no usable price now; try again later")
     age_s = quote.age_ms(now) / 1000
     if age_s > rules.price_age_s_max:
         limit_s = f"{rules.price_age_s_max:g}"
         detail = f"the price of {name} is {age_s:.1f} s old, at most {limit_s} s is traded on"
-        return Refusal(RejectReason.STALE_PRICE, detail)
+        return Rejection(RejectReason.STALE_PRICE, detail)
     price_seen = seen_price(seen, order.action)
     if price_seen is None:
         return None
@@ -256,5 +258,5 @@ def _refuse_price(
             f"{name} moved {moved_bps:+d} bps since your snapshot, {price_text(price_seen)} to"
             f" {price_text(best)}; the collar is {decimal_text(rules.collar_bps)} bps"
         )
-        return Refusal(RejectReason.BEYOND_COLLAR, detail)
+        return Rejection(RejectReason.BEYOND_COLLAR, detail)
     return None

@@ -6,7 +6,7 @@ bits or a `reply_to` that is `account.events` must not get past here.
 
 from arena import ids, topics
 from arena.messages import OpenAccount, ToolCall
-from arena.names import OPERATOR, RESERVED
+from arena.unknown_names import OPERATOR, RESERVED
 
 ID_CHARS_MAX = 128
 """Ids are copied into events; ours are 36 characters."""
@@ -14,7 +14,7 @@ PLACE_MAX = 1_000_000
 """Rounds and indexes are copied too; no turn has more."""
 
 
-def objection(message: ToolCall | OpenAccount) -> str | None:
+def why_invalid(message: ToolCall | OpenAccount) -> str | None:
     """Why a message cannot be handled, or None where it can."""
     if not ids.NAME_PATTERN.fullmatch(message.agent):
         return "its agent's name cannot be part of a topic name"

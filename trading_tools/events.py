@@ -31,7 +31,7 @@ from trading_tools.decide import Decision, Fill
 from trading_tools.quotes import Listing, Quote
 from trading_tools.rules import TradingRules
 
-NO_FILL = (
+FILL_FIELDS = (
     "price",
     "notional",
     "fee",
@@ -45,7 +45,7 @@ NO_FILL = (
 
 
 @dataclass(frozen=True, slots=True)
-class Append:
+class PendingEvent:
     """A record for `account.events`, and the offset it must get there.
 
     Attributes:
@@ -92,7 +92,7 @@ def account_opened(
     rules: TradingRules,
     now: datetime,
     scrape: Decimal | None = None,
-) -> Append:
+) -> PendingEvent:
     """The event that opens an account with the starting cash.
 
     Args:
@@ -122,7 +122,7 @@ def account_opened(
         at=now,
     )
     encoded = encode(event)
-    return Append(shard.next_offset, "AccountOpened", agent, encoded.value, encoded.headers)
+    return PendingEvent(shard.next_offset, "AccountOpened", agent, encoded.value, encoded.headers)
 
 
 def order_decided(
@@ -134,7 +134,7 @@ def order_decided(
     rules: TradingRules,
     now: datetime,
     prices_at: datetime | None = None,
-) -> Append:
+) -> PendingEvent:
     """The one event of an order.
 
     Args:
@@ -164,7 +164,7 @@ def order_decided(
         "at": utc_text(now),
     }
     headers = headers_of(OrderDecided, turn=call.turn_id)
-    return Append(shard.next_offset, "OrderDecided", call.agent, orjson.dumps(event), headers)
+    return PendingEvent(shard.next_offset, "OrderDecided", call.agent, orjson.dumps(event), headers)
 
 
 # Any: JSON values, in the order of the fields of `OrderDecided`.
@@ -227,7 +227,7 @@ def _money(
     if fill is None:
         held = account.positions.get(product_id, Position()).quantity
         return {
-            **dict.fromkeys(NO_FILL),
+            **dict.fromkeys(FILL_FIELDS),
             "postings": [],
             "cash_after": units_text(account.cash),
             "position_after": units_text(held) if product_id else None,

@@ -20,19 +20,19 @@ from arena import topics
 from arena.accounts import Shard
 from arena.currency import AS_FLAG, DEFAULT_CURRENCY, account_currency
 from arena.errors import BrokerUnavailable, Fenced, UsageError
+from arena.kill_switch import CONFIRMED
 from arena.node import Node
-from arena.switch import CONFIRMED
 from arena.topics import partition_of
-from trading_tools.desk import Desk
-from trading_tools.owner import Owner
+from trading_tools.command_handler import CommandHandler
+from trading_tools.kill_switch import KillSwitchFeed, check_partitions
 from trading_tools.prices import PriceFeed
-from trading_tools.quotes import Market, Quote
+from trading_tools.quotes import MarketState, Quote
 from trading_tools.recovery import EventLog
 from trading_tools.registry import Tool
 from trading_tools.rules import TradingRules
-from trading_tools.seats import Seats
-from trading_tools.switch import SwitchFeed, check_partitions
-from trading_tools.together import run_together
+from trading_tools.shard_membership import ShardMembership
+from trading_tools.shard_writer import ShardWriter
+from trading_tools.tasks import run_until_first_ends
 
 STANDBY_READ_S = 0.2
 CLAIM_PAUSE_S_MAX = 0.2
@@ -88,7 +88,7 @@ def check_currency(rules: TradingRules, opened_in: Iterable[str]) -> None:
         )
 
 
-def check_products(rules: TradingRules, market: Market, now: datetime) -> None:
+def check_products(rules: TradingRules, market: MarketState, now: datetime) -> None:
     """Refuse to serve if products are quoted in another currency than accounts hold.
 
     What is listed still, but gets no prices any more, is left out: `market.tickers` keeps what an
@@ -135,16 +135,20 @@ class Executor:
     """
 
     def __init__(
-        self, node: Node, rules: TradingRules, tools: Mapping[str, Tool], seats: Seats
+        self,
+        node: Node,
+        rules: TradingRules,
+        tools: Mapping[str, Tool],
+        membership: ShardMembership,
     ) -> None:
         """Take what `run` needs."""
         self._node = node
         self._rules = rules
         self._tools = tools
-        self._seats = seats
-        self._feed = PriceFeed(node, whole=rules.lock_step)
-        self._control = SwitchFeed(node, lambda: BURIES in self._owners)
-        self._owners: dict[int, Owner] = {}
+        self._membership = membership
+        self._prices = PriceFeed(node, whole=rules.lock_step)
+        self._control = KillSwitchFeed(node, lambda: BURIES in self._owners)
+        self._owners: dict[int, ShardWriter] = {}
         self._logs: dict[int, EventLog] = {}
         self._ignored: dict[int, int] = {}
         self._owned: set[int] = set()
@@ -169,22 +173,22 @@ class Executor:
                 remedy="create both with the same number: each is a shard",
             )
         self._unfolded = {*range(shards)}
-        self._show_status()
+        self._update_status()
         try:
             await self._control.open()
-            await self._feed.open()
-            await run_together(
+            await self._prices.open()
+            await run_until_first_ends(
                 self._control.run(),
                 self._control.renew(),
-                self._feed.run(),
-                self._seats.run(),
+                self._prices.run(),
+                self._membership.run(),
                 self._measure(),
                 self._watch_partitions(shards),
                 self._watch_products(),
                 *(self._serve_shard(p, shards) for p in range(shards)),
             )
         finally:
-            await self._feed.close()
+            await self._prices.close()
             await self._control.close()
 
     async def _serve_shard(self, partition: int, shards: int) -> None:
@@ -197,17 +201,17 @@ class Executor:
             try:
                 await self._stand_by(log, partition, shards)
                 if await self._claim(log, partition):
-                    await self._own(log, partition, shards)
+                    await self._serve_as_owner(log, partition, shards)
             finally:
                 self._owners.pop(partition, None)
-                self._show_status()
+                self._update_status()
                 await log.close()
 
     async def _stand_by(self, log: EventLog, partition: int, shards: int) -> None:
         began = self._node.clock.monotonic()
         await log.catch_up()
         self._node.gauges["recovery_ms"] = (self._node.clock.monotonic() - began) * 1000
-        self._seats.note_owner(partition, log.shard.owner)
+        self._membership.note_owner(partition, log.shard.owner)
         check_agents(log.shard.accounts, partition, shards)
         check_currency(self._rules, log.shard.currencies())
         self._unfolded.discard(partition)
@@ -215,15 +219,15 @@ class Executor:
             self._all_fit.set()
         # An account that is in the wrong shard stops this process before any shard is served.
         await self._all_fit.wait()
-        while not self._seats.should_serve(partition):
+        while not self._membership.should_serve(partition):
             self._ignored[partition] = log.shard.ignored
             await log.follow(STANDBY_READ_S)
 
     async def _claim(self, log: EventLog, partition: int) -> bool:
         while True:
             await log.catch_up()
-            self._seats.note_owner(partition, log.shard.owner)
-            if not self._seats.should_serve(partition):
+            self._membership.note_owner(partition, log.shard.owner)
+            if not self._membership.should_serve(partition):
                 return False
             rules = self._rules.message(self._node.clock.now())
             if await log.claim(rules):
@@ -232,30 +236,37 @@ class Executor:
                 return True
             await self._node.clock.sleep(self._random.uniform(0, CLAIM_PAUSE_S_MAX))
 
-    async def _own(self, log: EventLog, partition: int, shards: int) -> None:
-        market, switch = self._feed.market, self._control.switch
-        desk = Desk(partition, shards, log.shard, market, self._rules, self._tools, switch)
-        owner = self._owners[partition] = Owner(
-            self._node, log, desk, self._feed, self._control, first=partition not in self._owned
+    async def _serve_as_owner(self, log: EventLog, partition: int, shards: int) -> None:
+        market, switch = self._prices.market, self._control.switch
+        handler = CommandHandler(
+            partition, shards, log.shard, market, self._rules, self._tools, switch
+        )
+        owner = self._owners[partition] = ShardWriter(
+            self._node,
+            log,
+            handler,
+            self._prices,
+            self._control,
+            first=partition not in self._owned,
         )
         self._owned.add(partition)
         self._ignored[partition] = log.shard.ignored
-        self._show_status()
+        self._update_status()
         self._node.log.info(
             "owns shard", shard=partition, epoch=log.shard.epoch, events=log.shard.next_offset
         )
         try:
-            await owner.serve(lambda: self._seats.should_serve(partition))
+            await owner.serve(lambda: self._membership.should_serve(partition))
             self._fenced.pop(partition, None)
         except Fenced:
-            if self._seats.assigned(partition):
+            if self._membership.assigned(partition):
                 raise
             in_a_row = min(self._fenced.get(partition, 0) + 1, FENCED_MAX)
             self._fenced[partition] = 0 if owner.has_written else in_a_row
-        self._seats.give_up(partition)
+        self._membership.give_up(partition)
         self._node.log.info("gave up shard", shard=partition, epoch=log.shard.epoch)
 
-    def _show_status(self) -> None:
+    def _update_status(self) -> None:
         self._node.status = "running" if self._owners else "standby"
         self._node.details["shards"] = [*sorted(self._owners)]
         said = self._node.details.get(CONFIRMED)
@@ -283,15 +294,15 @@ class Executor:
         The account log says so, not this process: one that starts again must not end where one
         that ran on would warn.
         """
-        told: list[str] = []
+        reported: list[str] = []
         await self._all_fit.wait()
         while True:
-            market = self._feed.market
+            market = self._prices.market
             foreign = market.foreign(self._rules.currency)
             if foreign and not has_decided(log.shard for log in self._logs.values()):
                 check_products(self._rules, market, self._node.clock.now())
-            if foreign != told:
-                told = foreign
+            if foreign != reported:
+                reported = foreign
                 self._node.log.warning(
                     "products of another currency cannot be traded",
                     products=", ".join(foreign),

@@ -60,7 +60,7 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """A refused order: the rule, what was asked, what was possible."""
 
     reason: RejectReason
@@ -83,7 +83,7 @@ def fill_order(
     seen: QuoteSeen | None,
     listing: Listing,
     rules: TradingRules,
-) -> Fill | Refusal:
+) -> Fill | Rejection:
     """Fill an order whole, or say why account and product do not allow it.
 
     Args:
@@ -142,7 +142,7 @@ def _refuse_money(
     listing: Listing,
     rules: TradingRules,
     cost: tuple[PriceUnits, int, int],
-) -> Refusal | None:
+) -> Rejection | None:
     """Why an order of this price, notional and fee cannot be filled; None if it can."""
     price, notional, fee = cost
     buy, quantity = order.action == "buy", to_units(order.quantity)
@@ -154,12 +154,12 @@ def _refuse_money(
         detail = f"{asked} is worth {worth} {unit}, the smallest order is {least} {unit}"
         if not buy and held.quantity and not _sellable(account, held, price, listing, step):
             detail += f"; all of the {units_text(held.quantity)} held is too little to be sold"
-        return Refusal(RejectReason.BELOW_MINIMUM, detail)
+        return Rejection(RejectReason.BELOW_MINIMUM, detail)
     if buy and notional + fee > account.cash:
         needs = cash_text(notional + fee, unit, grouped=True)
         has = cash_text(account.cash, unit, grouped=True)
         detail = f"{asked} needs {needs} with fees, has {has}"
-        return Refusal(RejectReason.INSUFFICIENT_CASH, detail)
+        return Rejection(RejectReason.INSUFFICIENT_CASH, detail)
     if not buy and quantity > held.quantity:
         detail = (
             f"selling {units_text(quantity)} {order.product_id}, has {units_text(held.quantity)}"
@@ -168,10 +168,10 @@ def _refuse_money(
             whole = _sellable(account, held, price, listing, step)
             rest = f"of which {units_text(whole)} can be sold" if whole else "too little to be sold"
             detail += f", {rest} in steps of {units_text(listing.base_increment)}"
-        return Refusal(RejectReason.INSUFFICIENT_POSITION, detail)
+        return Rejection(RejectReason.INSUFFICIENT_POSITION, detail)
     if not buy and account.cash + notional > AMOUNT_MAX:
         detail = f"{asked} would leave more than the {units_text(AMOUNT_MAX)} {unit} of an account"
-        return Refusal(RejectReason.INVALID_QUANTITY, detail)
+        return Rejection(RejectReason.INVALID_QUANTITY, detail)
     return None
 
 

@@ -16,7 +16,7 @@ from arena import ids, topics
 from arena.accounts import Shard
 from arena.bus.base import Bus, LogReader, Record
 from arena.errors import BrokerUnavailable
-from arena.told_events import READ_S, body_of, newest_records, told_seq
+from arena.newest_results import READ_S, body_of, newest_records, told_seq
 
 AGENTS_MAX = 1_000
 """Agents of a shard whose inboxes are looked at."""
@@ -24,7 +24,7 @@ COMMANDS_MAX = 1_000
 """Commands that are looked at for agents, beside those that have an account."""
 EVENTS_PER_RECORD = 2
 """Most events for each command or result: an agent's first order opens its account, too."""
-LOOK_S = 5.0
+CHECK_TIMEOUT_S = 5.0
 REDECIDED = (
     "what its lost events said is undone; orders whose commands are still in account.commands are"
     " decided again, with the prices of now"
@@ -52,10 +52,10 @@ async def check_inboxes(bus: Bus, shard: Shard, commands: LogReader) -> InboxChe
         commands: Of the shard, at the first record; they are read a little.
     """
     try:
-        async with asyncio.timeout(LOOK_S):
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
             return await _check(bus, shard, commands)
     except (TimeoutError, BrokerUnavailable) as error:
-        why = str(error) or f"they were not read in {LOOK_S:.0f} s"
+        why = str(error) or f"they were not read in {CHECK_TIMEOUT_S:.0f} s"
     return InboxCheck(unproven=f"agents' inboxes were not compared with the log: {why}")
 
 
@@ -69,7 +69,9 @@ async def _check(bus: Bus, shard: Shard, commands: LogReader) -> InboxCheck:
     reader = await bus.log_reader(*inboxes[:AGENTS_MAX])
     try:
         written += sum((await reader.end_offsets()).values())
-        found = judge_results(await newest_records(reader), shard.seq, EVENTS_PER_RECORD * written)
+        found = compare_results(
+            await newest_records(reader), shard.seq, EVENTS_PER_RECORD * written
+        )
     finally:
         await reader.close()
     if left <= 0:
@@ -93,7 +95,7 @@ async def _agents_of(commands: LogReader) -> list[str]:
     return [*found]
 
 
-def judge_results(records: Iterable[Record], seq: int, seq_max: int) -> InboxCheck:
+def compare_results(records: Iterable[Record], seq: int, seq_max: int) -> InboxCheck:
     """What follows from agents having been told of events after the newest of the log.
 
     Args:

@@ -19,14 +19,14 @@ from arena.money import (
     unit_cost,
     units_text,
 )
-from arena.terms import restriction
+from arena.trading_modes import restriction
 from trading_tools.quotes import Listing, Quote
 
 CENT = SCALE // 100
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class PositionView:
     """One position.
 
     Attributes:
@@ -47,7 +47,7 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
-class Portfolio:
+class PortfolioView:
     """An account at the newest prices, cash in units of 10^-8.
 
     Attributes:
@@ -59,7 +59,7 @@ class Portfolio:
     cash: int
     scraped: int | None
     equity: int
-    holdings: tuple[Holding, ...]
+    holdings: tuple[PositionView, ...]
     currency: str = DEFAULT_CURRENCY
 
     def value(self) -> JsonValue:
@@ -117,7 +117,7 @@ def portfolio_of(
     quotes: Mapping[str, Quote],
     currency: str = DEFAULT_CURRENCY,
     listings: Mapping[str, Listing] | None = None,
-) -> Portfolio:
+) -> PortfolioView:
     """The portfolio of an account; a product without a price counts at its cost.
 
     Args:
@@ -135,7 +135,7 @@ def portfolio_of(
         equity += worth
         held_ms = None if quote is None else max(0, quote.event_ms - position.entry_ms)
         holdings.append(
-            Holding(
+            PositionView(
                 product_id=product_id,
                 quantity=position.quantity,
                 average_cost=unit_cost(position.cost, position.quantity),
@@ -146,7 +146,7 @@ def portfolio_of(
             )
         )
     scraped = account.scraped if account.scrape or account.scraped else None
-    return Portfolio(account.cash, scraped, equity, tuple(holdings), currency)
+    return PortfolioView(account.cash, scraped, equity, tuple(holdings), currency)
 
 
 def _unsellable(listing: Listing | None, quantity: int) -> str:

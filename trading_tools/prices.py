@@ -13,7 +13,7 @@ from arena import topics
 from arena.bus.base import EARLIEST, LogReader, Record, Start
 from arena.errors import BrokerUnavailable, Malformed
 from arena.node import Node
-from trading_tools.quotes import Market
+from trading_tools.quotes import MarketState
 
 BACKLOG_S = 600
 """How long before the start the newest price and listing of a live product must have come."""
@@ -25,7 +25,7 @@ TOPIC = topics.TICKERS.name
 
 
 class PriceFeed:
-    """Follows `market.tickers` into a `Market`.
+    """Follows `market.tickers` into a `MarketState`.
 
     Args:
         node: Its bus is read, its counters count.
@@ -34,12 +34,12 @@ class PriceFeed:
 
     def __init__(self, node: Node, *, whole: bool = False) -> None:
         """Start with an empty market; `open` reads it."""
-        self.market = Market()
+        self.market = MarketState()
         self._whole = whole
         self._node = node
         self._reader: LogReader | None = None
         self._next: dict[int, int] = {}
-        self._given_up: dict[int, tuple[int, int]] = {}
+        self._timed_out: dict[int, tuple[int, int]] = {}
         self._advanced = asyncio.Event()
         self._loaded = False
 
@@ -93,15 +93,15 @@ class PriceFeed:
             return False
         return True
 
-    def give_up(self, offsets: Mapping[int, int]) -> None:
-        """Note that these offsets did not come: `is_hopeless` compares later ones with them."""
+    def note_timeout(self, offsets: Mapping[int, int]) -> None:
+        """Note that these offsets did not come: `cannot_catch_up` compares later ones with them."""
         for partition, offset in offsets.items():
             place = self._next.get(partition, 0)
             if place < offset:
-                _, least = self._given_up.get(partition, (place, offset))
-                self._given_up[partition] = place, min(least, offset)
+                _, least = self._timed_out.get(partition, (place, offset))
+                self._timed_out[partition] = place, min(least, offset)
 
-    async def is_hopeless(self, offsets: Mapping[int, int]) -> bool:
+    async def cannot_catch_up(self, offsets: Mapping[int, int]) -> bool:
         """True if waiting for these offsets, which are not all read, is of no use.
 
         The topic has no such partition; or it ends before them, and an earlier wait was in vain:
@@ -109,19 +109,19 @@ class PriceFeed:
         """
         if not offsets.keys() <= self._next.keys():
             return True
-        for partition, (_, least) in list(self._given_up.items()):
+        for partition, (_, least) in list(self._timed_out.items()):
             if self._next[partition] >= least:
-                del self._given_up[partition]
-        if not offsets.keys() & self._given_up.keys():
+                del self._timed_out[partition]
+        if not offsets.keys() & self._timed_out.keys():
             return False
         ends = await self._ends()
-        for partition in offsets.keys() & self._given_up.keys() & ends.keys():
-            (place, least), end = self._given_up[partition], ends[partition]
+        for partition in offsets.keys() & self._timed_out.keys() & ends.keys():
+            (place, least), end = self._timed_out[partition], ends[partition]
             if end < offsets[partition] and (end <= place or offsets[partition] >= least):
                 return True
         return False
 
-    async def is_short(self, offsets: Mapping[int, int]) -> bool:
+    async def is_too_short(self, offsets: Mapping[int, int]) -> bool:
         """True if the brokers say that the topic ends before these offsets."""
         ends = await self._ends()
         return any(ends[p] < offset for p, offset in offsets.items() if p in ends)

@@ -18,7 +18,7 @@ from arena.money import (
     to_units,
     why_not_carried,
 )
-from arena.terms import takes_market_orders
+from arena.trading_modes import takes_market_orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Listing:
 
 
 @dataclass(slots=True)
-class Market:
+class MarketState:
     """The newest quote and listing per product.
 
     Attributes:

@@ -17,20 +17,20 @@ from arena.accounts import Shard
 from arena.bus.base import LogReader, Record, Start
 from arena.checkpoint import FORMAT, is_head_of, why_unproven
 from arena.errors import BrokenLog
-from arena.faults import point
+from arena.fault_points import point
 from arena.messages import Rules
 from arena.node import Node
-from arena.passed_over import read_passed_over
+from arena.pass_overs import read_passed_over
 from arena.wire import encode
 from trading_tools.checkpoints import ShardCheckpoint
-from trading_tools.events import Append, epoch_of, state_digest_of
+from trading_tools.events import PendingEvent, epoch_of, state_digest_of
 from trading_tools.outbox import within_ack_timeout
 
 STALL_S = 20.0
 """A reader that is behind and gets nothing for so long reads a damaged log."""
 SHORT_S = 10.0
 """How long a log may seem to end before its place: a new leader learns late how far it reaches."""
-SHORT_LOOK_S = 0.1
+SHORT_POLL_S = 0.1
 START_AGAIN = (
     "start again: the log is folded from what is left of it, and what was lost is looked for in the"
     " inboxes of its agents"
@@ -72,9 +72,9 @@ class EventLog:
     async def open(self) -> None:
         """Begin after the checkpoint, or at the first record: the topic is kept forever."""
         passed_over = (await read_passed_over(self._node.bus)).get(self._partition, {})
-        kept = await asyncio.to_thread(self._checkpoint.load)
-        if kept is not None:
-            await self._resume(*kept)
+        saved = await asyncio.to_thread(self._checkpoint.load)
+        if saved is not None:
+            await self._resume(*saved)
         self.shard.passed_over = passed_over
         self._reader = await self._reader_at(self.shard.next_offset)
 
@@ -82,35 +82,37 @@ class EventLog:
         start = Start(offsets={(TOPIC, self._partition): offset})
         return await self._node.bus.partition_reader(TOPIC, self._partition, start)
 
-    async def _resume(self, packed: bytes, kept: Shard) -> None:
+    async def _resume(self, packed: bytes, saved: Shard) -> None:
         """Take the kept state over if the log has its last event, and its digest after it."""
         # A reader of its own: a broker holds the fetch that a seek replaces, for half a second.
-        reader = await self._reader_at(max(0, kept.head_offset))
+        reader = await self._reader_at(max(0, saved.head_offset))
         try:
-            why = await self._why_unproven(packed, kept, reader)
+            why = await self._why_unproven(packed, saved, reader)
         finally:
             await reader.close()
         if why:
-            self._checkpoint.refuse(why)
+            self._checkpoint.discard(why)
         else:
-            self.shard = kept
+            self.shard = saved
 
-    async def _why_unproven(self, packed: bytes, kept: Shard, reader: LogReader) -> str:
+    async def _why_unproven(self, packed: bytes, saved: Shard, reader: LogReader) -> str:
         end = (await reader.end_offsets())[TOPIC, self._partition]
-        if kept.head_offset < 0 or end <= kept.next_offset:
-            return f"the log ends at {end}, the checkpoint's proof was at offset {kept.next_offset}"
-        head = await self._at(kept.head_offset, reader)
-        if head is None or not is_head_of(kept, head.kind, head.value or b"", head.offset):
-            return f"offset {kept.head_offset} holds another event"
-        said = await self._at(kept.next_offset, reader)  # Mostly the next record: no seek.
+        if saved.head_offset < 0 or end <= saved.next_offset:
+            return (
+                f"the log ends at {end}, the checkpoint's proof was at offset {saved.next_offset}"
+            )
+        head = await self._at(saved.head_offset, reader)
+        if head is None or not is_head_of(saved, head.kind, head.value or b"", head.offset):
+            return f"offset {saved.head_offset} holds another event"
+        said = await self._at(saved.next_offset, reader)  # Mostly the next record: no seek.
         if said is None:
-            return f"offset {kept.next_offset} could not be read"
-        return why_unproven(packed, kept, said.kind, said.value or b"", said.offset)
+            return f"offset {saved.next_offset} could not be read"
+        return why_unproven(packed, saved, said.kind, said.value or b"", said.offset)
 
     async def _at(self, offset: int, reader: LogReader) -> Record | None:
         return await reader.record_at(TOPIC, self._partition, offset, timeout_s=STALL_S)
 
-    def digest(self) -> tuple[Append, bytes] | None:
+    def digest(self) -> tuple[PendingEvent, bytes] | None:
         """If a checkpoint is due: the owner's statement of its state, folded, and the state.
 
         Every event in the shard must be acked. The state may be kept once the statement is.
@@ -122,14 +124,14 @@ class EventLog:
         encoded = encode(said)
         key = f"shard/{self._partition}"
         offset = self.shard.next_offset
-        append = Append(offset, said.type_name(), key, encoded.value, encoded.headers)
+        append = PendingEvent(offset, said.type_name(), key, encoded.value, encoded.headers)
         counted = self.shard.apply(append.kind, append.value, offset)
         assert counted is not None, f"our own digest at {offset} does not count"
         return append, packed
 
-    def keep(self, packed: bytes) -> None:
+    def save(self, packed: bytes) -> None:
         """Begin to write a checkpoint whose digest was acked."""
-        self._checkpoint.keep(packed)
+        self._checkpoint.save(packed)
 
     async def close(self) -> None:
         """Stop reading, and see what is being kept onto the disk."""
@@ -176,7 +178,7 @@ class EventLog:
         while (end := await self.end()) < self.shard.next_offset:
             if self.is_short(end):
                 raise self._shorter(end)
-            await asyncio.sleep(SHORT_LOOK_S)
+            await asyncio.sleep(SHORT_POLL_S)
         self._short_since = None
         await self.fold_to(end)
 
@@ -242,9 +244,9 @@ class EventLog:
         if packed is None or not isinstance(event, StateDigestEvent) or event.format != FORMAT:
             return
         if event.sha256 == sha256(packed).hexdigest():
-            self._checkpoint.keep(packed)
+            self._checkpoint.save(packed)
         else:
-            self._checkpoint.differs(self.shard, record.offset)
+            self._checkpoint.report_mismatch(self.shard, record.offset)
 
     def _open_reader(self) -> LogReader:
         assert self._reader is not None, "the log is not open"

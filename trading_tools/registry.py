@@ -27,7 +27,7 @@ from arena.messages import ToolOffered
 from arena.plugin_code import Fault, fault_of, signals_noted
 from trading_tools import catalogue
 from trading_tools.context import AccountContext, Answer, Order, ToolContext
-from trading_tools.schema import Refused, Signature, hints_of, signature_of
+from trading_tools.schema import InvalidArguments, Signature, hints_of, signature_of
 
 # Any: each tool has parameters of its own; `Signature.read` checks what it is called with.
 ToolFunction = Callable[..., Any]
@@ -41,7 +41,7 @@ BUSY = "busy"
 MARK = "_touches_account"
 
 
-class StillRunning:
+class TimedOutCalls:
     """Calls of plugin tools that were given up and still run, each in a thread that it keeps.
 
     Args:
@@ -110,7 +110,9 @@ class Tool:
         return {context: ctx, **arguments} if context else arguments
 
     # Any: checked arguments of this very function.
-    def call(self, ctx: ToolContext, arguments: dict[str, Any]) -> Answer | Order | Refused:
+    def call(
+        self, ctx: ToolContext, arguments: dict[str, Any]
+    ) -> Answer | Order | InvalidArguments:
         """Run a tool that does not wait; whatever it raises becomes an answer."""
         try:
             outcome: object = self.function(**self._given(ctx, arguments))
@@ -124,7 +126,7 @@ class Tool:
 
     # Any: as above.
     async def call_async(
-        self, ctx: ToolContext, arguments: dict[str, Any], running: StillRunning | None = None
+        self, ctx: ToolContext, arguments: dict[str, Any], running: TimedOutCalls | None = None
     ) -> Answer:
         """Run a tool that touches no account, awaiting it if it is a coroutine.
 
@@ -156,7 +158,7 @@ class Tool:
         assert isinstance(checked, Answer)
         return checked
 
-    def _checked(self, outcome: object) -> Answer | Order | Refused:
+    def _checked(self, outcome: object) -> Answer | Order | InvalidArguments:
         if self.places_order:
             if isinstance(outcome, Order):
                 return outcome
@@ -172,10 +174,10 @@ class Tool:
             return self._failure(f"an answer of {size:,} bytes")
         return answer
 
-    def _failure(self, what: str) -> Answer | Refused:
+    def _failure(self, what: str) -> Answer | InvalidArguments:
         reason = f"the tool failed with {what}"
         if self.places_order:
-            return Refused(reason)
+            return InvalidArguments(reason)
         return Answer(f"{self.name}: {reason}; try without it.", error="tool_failed")
 
 
@@ -201,7 +203,9 @@ def answer_of(outcome: object) -> Answer | None:
 _free_threads = threading.BoundedSemaphore(THREADS_MAX)
 
 
-async def _in_thread(name: str, work: Callable[[], object], running: StillRunning | None) -> object:
+async def _in_thread(
+    name: str, work: Callable[[], object], running: TimedOutCalls | None
+) -> object:
     """Run a plugin's function in a thread, so that it cannot hold up the others.
 
     The thread is a daemon: one that never ends does not keep the process from ending.

@@ -25,20 +25,20 @@ from arena.account_state import Account, accounts_digest
 from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.exports import read_manifest, read_records
+from arena.kill_switch import Switch
 from arena.messages import Message, OpenAccount, ToolCall
-from arena.passed_over import passed_over_in
-from arena.switch import Switch
+from arena.pass_overs import passed_over_in
 from arena.versions import VersionsInOrder, recorded_by
+from trading_tools.command_handler import CommandHandler
 from trading_tools.decide import control_unknown_since
-from trading_tools.desk import Desk
 from trading_tools.events import account_opened
-from trading_tools.quotes import Market
+from trading_tools.quotes import MarketState
 from trading_tools.registry import Tool, load_catalogue
-from trading_tools.replay_commands import Commands, Missing, MissingCommands
-from trading_tools.replay_halts import HaltsOfTheTime
-from trading_tools.replay_older import OTHERWISE, PLAYED, TAKEN, says_the_same
-from trading_tools.replay_prices import Event, Prices, message_in
-from trading_tools.replay_rules import RulesOfTheTime
+from trading_tools.replay_commands import MissingCommand, MissingCommands, RecordedCommands
+from trading_tools.replay_halts import HaltHistory
+from trading_tools.replay_older import DIFFERENT, NOT_REPLAYED, REPLAYED, is_equivalent
+from trading_tools.replay_prices import Event, RecordedPrices, message_or_none
+from trading_tools.replay_rules import RulesHistory
 from trading_tools.rules import TradingRules
 
 COMMANDS, EVENTS, TICKERS = topics.COMMANDS.name, topics.EVENTS.name, topics.TICKERS.name
@@ -59,7 +59,7 @@ NOT_KEPT = "orders whose prices are no longer kept"
 
 
 @dataclass(slots=True)
-class Replayed:
+class OrderReplayResult:
     """What came of a replay.
 
     Attributes:
@@ -88,24 +88,24 @@ class Replayed:
         self.differences.append(entry)
 
 
-class Replay:
+class OrderReplay:
     """Runs the desk of every shard over the records of a folder."""
 
     def __init__(self, folder: Path) -> None:
         """Read what is small: the roster's rules, halts, and which prices will be needed."""
         self._folder = folder
         self._held = read_manifest(folder).topics
-        self.rules = RulesOfTheTime(self._messages(topics.ROSTER.name))
-        self.halts = HaltsOfTheTime(self._read_control())
-        self._prices = Prices()
+        self.rules = RulesHistory(self._messages(topics.ROSTER.name))
+        self.halts = HaltHistory(self._read_control())
+        self._prices = RecordedPrices()
         self.passed_over = passed_over_in(folder)
         self._tools: dict[str, Tool] = {
             name: tool for name, tool in load_catalogue().items() if tool.touches_account
         }
-        self._replayed = Replayed()
+        self._replayed = OrderReplayResult()
         self._written = sha256()
 
-    def run(self) -> Replayed:
+    def run(self) -> OrderReplayResult:
         """Decide everything again.
 
         Raises:
@@ -116,11 +116,11 @@ class Replay:
         self._prices.read(read_records(self._folder, [TICKERS]))
         self._prices.first = {p: s.first for p, s in self._held[TICKERS].partitions.items()}
         accounts: dict[str, Account] = {}
-        commands = Commands(self._folder, self._held.get(COMMANDS))
+        commands = RecordedCommands(self._folder, self._held.get(COMMANDS))
         for partition, events in _by_partition(read_records(self._folder, [EVENTS])):
             shard = _ShardReplay(self, partition, commands)
             shard.run(events)
-            accounts |= shard.desk.shard.accounts
+            accounts |= shard.handler.shard.accounts
             if len(self._replayed.differences) >= DIFFERENCES_MAX:
                 break
         self._replayed.account_digest = accounts_digest(accounts)
@@ -130,7 +130,7 @@ class Replay:
     def _messages(self, topic: str) -> Iterator[Message]:
         if topic in self._held:
             for record in read_records(self._folder, [topic]):
-                if record.value is not None and (message := message_in(record)) is not None:
+                if record.value is not None and (message := message_or_none(record)) is not None:
                     yield message
 
     def _note_prices(self) -> None:
@@ -143,7 +143,7 @@ class Replay:
                     if isinstance(partition, int) and isinstance(offset, int):
                         self._prices.wanted.add((partition, offset))
         for record in read_records(self._folder, [COMMANDS]):
-            if isinstance(call := message_in(record), ToolCall):
+            if isinstance(call := message_or_none(record), ToolCall):
                 self._prices.ends.update(call.ticker_offsets.items())
 
     def _read_control(self) -> Iterable[Record]:
@@ -155,19 +155,21 @@ class Replay:
         """Partitions of the account log."""
         return len(self._held[EVENTS].partitions)
 
-    def desk(self, partition: int, first_offset: int) -> Desk:
+    def handler(self, partition: int, first_offset: int) -> CommandHandler:
         """A desk whose shard begins where the records do."""
         named = self.passed_over.get(partition, {})
         shard = Shard(next_offset=first_offset, passed_over=named)
-        return Desk(partition, self.shards, shard, Market(), TradingRules(), self._tools)
+        return CommandHandler(
+            partition, self.shards, shard, MarketState(), TradingRules(), self._tools
+        )
 
     @property
-    def prices(self) -> Prices:
+    def prices(self) -> RecordedPrices:
         """What the market showed."""
         return self._prices
 
     @property
-    def replayed(self) -> Replayed:
+    def replayed(self) -> OrderReplayResult:
         """What has come of it so far."""
         return self._replayed
 
@@ -179,7 +181,7 @@ class Replay:
 class _ShardReplay:
     """One shard: the desk, the fold of the log beside it, and the commands in their order."""
 
-    def __init__(self, replay: Replay, partition: int, commands: Commands) -> None:
+    def __init__(self, replay: OrderReplay, partition: int, commands: RecordedCommands) -> None:
         self._replay = replay
         self._partition = partition
         self._commands = commands
@@ -187,7 +189,7 @@ class _ShardReplay:
         self._truth = Shard(passed_over=replay.passed_over.get(partition, {}))
         self._versions = VersionsInOrder()
         self._other_bytes = 0
-        self.desk = replay.desk(partition, 0)
+        self.handler = replay.handler(partition, 0)
 
     def run(self, events: Iterator[Record]) -> None:
         """Go through the log."""
@@ -200,7 +202,7 @@ class _ShardReplay:
                 replayed.counts[counted] += 1
                 if kind == "Epoch" and self._truth.head_offset == record.offset:
                     self._replay.rules.note_epoch(record)
-                self.desk.shard.apply(kind, record.value, record.offset)
+                self.handler.shard.apply(kind, record.value, record.offset)
                 continue
             self._again(record, kind, value)
             if len(replayed.differences) >= DIFFERENCES_MAX:
@@ -222,41 +224,41 @@ class _ShardReplay:
         if _is_missing(event, command, opening=opening):
             if source < self._commands.first(self._partition):
                 replayed.counts[COMMANDS_NOT_KEPT] += 1
-                self.desk.shard.apply(kind, value, record.offset)
+                self.handler.shard.apply(kind, value, record.offset)
                 return
-            self._missing.note(Missing(source, place, subject))
-            self.desk.shard.apply(kind, value, record.offset)
+            self._missing.note(MissingCommand(source, place, subject))
+            self.handler.shard.apply(kind, value, record.offset)
             return
         if isinstance(command, ToolCall) and not self._replay.prices.are_kept(event, command):
             replayed.counts[NOT_KEPT] += 1
-            self.desk.shard.apply(kind, value, record.offset)
+            self.handler.shard.apply(kind, value, record.offset)
             return
         today = self._versions.is_of_today(record)
         replayed.of_today += today
         older = None if today else replayed.of_version(recorded_by(record))
         if older is not None and self._other_bytes >= OTHER_BYTES_MAX:
-            older[TAKEN] += 1
-            self.desk.shard.apply(kind, value, record.offset)
+            older[NOT_REPLAYED] += 1
+            self.handler.shard.apply(kind, value, record.offset)
             return
         written = self._open(event, command) if opening else self._decide(event, command)
         if older is not None:
-            older[PLAYED] += 1
+            older[REPLAYED] += 1
         if written == value:
             self._replay.wrote(written)
             return
         if older is not None:
-            older[OTHERWISE] += not says_the_same(value, written)
+            older[DIFFERENT] += not is_equivalent(value, written)
             self._other_bytes += 1
         else:
             replayed.differ(place, subject, *_difference(value, written))
-        self.desk.shard = deepcopy(self._truth)
+        self.handler.shard = deepcopy(self._truth)
 
     def _open(self, event: Event, command: Message | None) -> bytes | None:
         """An account: by a command, or implied by an agent's first call."""
         at, source = datetime.fromisoformat(event["at"]), event["source"]
         asked = isinstance(command, OpenAccount) and command.agent == event["agent"]
         record = account_opened(
-            self.desk.shard,
+            self.handler.shard,
             (source["partition"], source["offset"]),
             event["order_id"],
             event["agent"],
@@ -264,30 +266,30 @@ class _ShardReplay:
             at,
             command.scrape if asked and isinstance(command, OpenAccount) else None,
         )
-        self.desk.shard.apply(record.kind, record.value, record.offset)
+        self.handler.shard.apply(record.kind, record.value, record.offset)
         return record.value
 
     def _decide(self, event: Event, call: Message | None) -> bytes | None:
         """An order, at the time and with the prices that its event tells."""
         assert isinstance(call, ToolCall), "the command of an order is an order"
         offset = event["source"]["offset"]
-        at, desk = datetime.fromisoformat(event["at"]), self.desk
-        desk.rules = self._replay.rules.at(self._partition, at)
-        desk.market = self._replay.prices.market(event, call, lock_step=desk.rules.lock_step)
+        at, handler = datetime.fromisoformat(event["at"]), self.handler
+        handler.rules = self._replay.rules.at(self._partition, at)
+        handler.market = self._replay.prices.market(event, call, lock_step=handler.rules.lock_step)
         halted = event["reason"] == "halted"
-        desk.switch = self._replay.halts.switch_of(event, at) if halted else Switch()
+        handler.switch = self._replay.halts.switch_of(event, at) if halted else Switch()
         current = not (
             event["reason"] == "no_price" and event["detail"].startswith(WAITED_FOR_PRICES)
         )
         unknown = None
         if event["reason"] == "control_unknown":
             unknown = control_unknown_since(event["detail"])
-        handled = desk.handle(call, offset, at, prices_current=current, control_unknown=unknown)
+        handled = handler.handle(call, offset, at, prices_current=current, control_unknown=unknown)
         return handled.appends[-1].value if handled.appends else None
 
     def _command_at(self, offset: int) -> Message | None:
         found = self._commands.at(self._partition, offset)
-        return None if found is None else message_in(found)
+        return None if found is None else message_or_none(found)
 
 
 def _is_missing(event: Event, command: Message | None, *, opening: bool) -> bool:

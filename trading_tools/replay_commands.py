@@ -18,7 +18,7 @@ REWINDS_MAX = 1_000
 """Times that the commands are read from their beginning: so often may they have been lost."""
 
 
-class Commands:
+class RecordedCommands:
     """Reads the commands of an export, in order, and from the beginning again after a loss."""
 
     def __init__(self, folder: Path, held: TopicFile | None) -> None:
@@ -70,7 +70,7 @@ def _place(record: Record) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingCommand:
     """An event whose command is not at the place it names.
 
     Attributes:
@@ -97,11 +97,11 @@ class MissingCommands:
         """
         self.lost = 0
         self._holds = holds
-        self._open: list[Missing] = []
+        self._open: list[MissingCommand] = []
         self._newest = -1
         self._newest_order = ""
 
-    def note(self, missing: Missing) -> None:
+    def note(self, missing: MissingCommand) -> None:
         """An event's command is not there."""
         if self._holds(missing.source):
             self._open.append(missing)
@@ -116,6 +116,6 @@ class MissingCommands:
             self._open = still
         self._newest, self._newest_order = source, order_id
 
-    def unexplained(self) -> list[Missing]:
+    def unexplained(self) -> list[MissingCommand]:
         """Those that nothing shows to be lost."""
         return self._open

@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from arena.bus.base import Record
-from arena.switch import EVERYBODY, Stop, Switch, key_of, lost_records_of
+from arena.kill_switch import EVERYBODY, Stop, Switch, key_of, lost_records_of
 
 
-class HaltsOfTheTime:
+class HaltHistory:
     """Every halt that was in force at some time.
 
     Args:

@@ -22,7 +22,7 @@ Place = tuple[int, int]
 NAMES_PRODUCTS = (RejectReason.UNKNOWN_PRODUCT, RejectReason.NOT_TRADABLE)
 
 
-class ListingsOfTheTime:
+class ListingHistory:
     """Every listing of `market.tickers`, by product and place."""
 
     def __init__(self) -> None:

@@ -12,14 +12,14 @@ import orjson
 
 Event = Mapping[str, Any]  # Any: a decoded event of the account log
 
-PLAYED, OTHERWISE, TAKEN = "played", "otherwise", "not decided again"
+REPLAYED, DIFFERENT, NOT_REPLAYED = "played", "otherwise", "not decided again"
 """Counts of events of one version."""
 POSTINGS = "postings"
 POSTED_TO = {"house/slippage": "house/market"}
 """Account of the other side -> where versions without it posted the same."""
 
 
-def says_the_same(value: bytes, written: bytes | None) -> bool:
+def is_equivalent(value: bytes, written: bytes | None) -> bool:
     """True if an event of another version says what this version decides.
 
     Args:

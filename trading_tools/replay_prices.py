@@ -12,8 +12,8 @@ from typing import Any
 from arena.bus.base import Record
 from arena.errors import Malformed
 from arena.messages import Message, Product, Ticker, ToolCall
-from trading_tools.quotes import Market, Quote, quote_of
-from trading_tools.replay_listings import ListingsOfTheTime
+from trading_tools.quotes import MarketState, Quote, quote_of
+from trading_tools.replay_listings import ListingHistory
 
 Event = dict[str, Any]  # Any: a decoded event of the account log
 Place = tuple[int, int]
@@ -21,7 +21,7 @@ Place = tuple[int, int]
 
 
 @dataclass(slots=True)
-class Prices:
+class RecordedPrices:
     """What `market.tickers` held that matters to the recorded orders.
 
     Attributes:
@@ -35,7 +35,7 @@ class Prices:
     ends: set[Place] = field(default_factory=set)
     quotes: dict[Place, Quote] = field(default_factory=dict)
     clocks: dict[Place, datetime] = field(default_factory=dict)
-    listings: ListingsOfTheTime = field(default_factory=ListingsOfTheTime)
+    listings: ListingHistory = field(default_factory=ListingHistory)
     first: Mapping[int, int] = field(default_factory=dict)
 
     def read(self, records: Iterator[Record]) -> None:
@@ -46,7 +46,7 @@ class Prices:
             place = (record.partition, record.offset)
             if place in self.ends and clock is not None:
                 self.clocks[place] = clock
-            message = message_in(record)
+            message = message_or_none(record)
             if isinstance(message, Ticker):
                 clock = max(message.event_time, clock or message.event_time)
                 if place in self.wanted:
@@ -71,10 +71,10 @@ class Prices:
             return False
         return self.listings.are_kept(event, _end_of_prices(event, call), self.first)
 
-    def market(self, event: Event, call: ToolCall, *, lock_step: bool) -> Market:
+    def market(self, event: Event, call: ToolCall, *, lock_step: bool) -> MarketState:
         """The market as the order of an event found it."""
         used = event["used"]
-        market = Market(listings=self.listings.at(event, _end_of_prices(event, call)))
+        market = MarketState(listings=self.listings.at(event, _end_of_prices(event, call)))
         if used is not None:
             quote = self.quotes.get((used["partition"], used["offset"]))
             if quote is not None:
@@ -92,7 +92,7 @@ class Prices:
         return clock
 
 
-def message_in(record: Record) -> Message | None:
+def message_or_none(record: Record) -> Message | None:
     """The message in a record, or None if it cannot be read."""
     try:
         return record.message()

@@ -15,7 +15,7 @@ from arena.messages import Epoch, Message, Rules
 from trading_tools.rules import TradingRules
 
 
-class RulesOfTheTime:
+class RulesHistory:
     """The roster's rules by time, and those that the newest epoch of each shard states."""
 
     def __init__(self, roster: Iterable[Message]) -> None:

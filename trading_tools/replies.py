@@ -6,10 +6,10 @@ from arena.account_state import Decided
 from arena.messages import ToolCall, ToolResult
 from arena.newest_events import Event
 from trading_tools.context import Answer
-from trading_tools.portfolio import Portfolio, cash_of_text
+from trading_tools.portfolio import PortfolioView, cash_of_text
 
 
-def answered(call: ToolCall, answer: Answer, account_seq: int | None = None) -> ToolResult:
+def answer_result(call: ToolCall, answer: Answer, account_seq: int | None = None) -> ToolResult:
     """The result of a tool that answered."""
     return ToolResult.model_construct(
         call_id=call.call_id,
@@ -26,7 +26,7 @@ def answered(call: ToolCall, answer: Answer, account_seq: int | None = None) -> 
     )
 
 
-def failed(call: ToolCall, error: str, text: str) -> ToolResult:
+def failed_result(call: ToolCall, error: str, text: str) -> ToolResult:
     """The result of a call that was not carried out.
 
     Args:
@@ -34,10 +34,10 @@ def failed(call: ToolCall, error: str, text: str) -> ToolResult:
         error: A listed word, such as "expired".
         text: What was wrong and what to do.
     """
-    return answered(call, Answer(text, error=error))
+    return answer_result(call, Answer(text, error=error))
 
 
-def decided(call: ToolCall, event: Event, portfolio: Portfolio) -> ToolResult:
+def order_result(call: ToolCall, event: Event, portfolio: PortfolioView) -> ToolResult:
     """The result of an order, from its event.
 
     Args:
@@ -62,10 +62,10 @@ def decided(call: ToolCall, event: Event, portfolio: Portfolio) -> ToolResult:
     unit = portfolio.currency
     text = _filled_text(event, unit) if filled else _rejected_text(event, unit)
     error = "" if filled else event["reason"]
-    return answered(call, Answer(text, value, error), event["seq"])
+    return answer_result(call, Answer(text, value, error), event["seq"])
 
 
-def decided_long_ago(call: ToolCall, known: Decided) -> ToolResult:
+def forgotten_order_result(call: ToolCall, known: Decided) -> ToolResult:
     """The result of an order whose event is no longer at hand."""
     reason = f": {_words(known.reason)}" if known.reason else ""
     text = f"This order was decided before: {known.outcome}{reason}. See get_portfolio."
@@ -74,7 +74,7 @@ def decided_long_ago(call: ToolCall, known: Decided) -> ToolResult:
         "outcome": known.outcome,
         "reason": known.reason,
     }
-    return answered(call, Answer(text, value, known.reason or ""), known.seq)
+    return answer_result(call, Answer(text, value, known.reason or ""), known.seq)
 
 
 def _filled_text(event: Event, unit: str) -> str:

@@ -53,7 +53,7 @@ ExactDecimal = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class InvalidArguments:
     """Arguments that cannot be used.
 
     Attributes:
@@ -79,14 +79,14 @@ class Signature:
     context: str = "ctx"
 
     # Any: the arguments of an arbitrary function, checked against its own annotations.
-    def read(self, text: str) -> dict[str, Any] | Refused:
+    def read(self, text: str) -> dict[str, Any] | InvalidArguments:
         """The checked arguments in a JSON text."""
         try:
             checked = self.model.model_validate(read_arguments(text))
         except Unreadable as error:
-            return Refused(f"the arguments were {error}")
+            return InvalidArguments(f"the arguments were {error}")
         except ValidationError as error:
-            return Refused(self._explain(error))
+            return InvalidArguments(self._explain(error))
         return {name: checked.__dict__[name] for name in self.model.model_fields}
 
     @property

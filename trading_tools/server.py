@@ -12,15 +12,15 @@ from arena import topics
 from arena.bus.base import Record
 from arena.errors import Malformed
 from arena.messages import ToolCall, ToolResult
-from arena.names import NODE_GROUP
 from arena.node import Node
+from arena.unknown_names import NODE_GROUP
 from trading_tools import envelope
 from trading_tools.arguments import shown
 from trading_tools.context import Answer, ToolContext
 from trading_tools.outbox import Outbox
-from trading_tools.registry import BUSY, THREADS_MAX, StillRunning, Tool
-from trading_tools.replies import answered, failed
-from trading_tools.schema import Refused
+from trading_tools.registry import BUSY, THREADS_MAX, TimedOutCalls, Tool
+from trading_tools.replies import answer_result, failed_result
+from trading_tools.schema import InvalidArguments
 
 GROUP = f"{NODE_GROUP}tools"
 FORMERLY = "tools"
@@ -45,7 +45,7 @@ class ToolServer:
         self._node = node
         self._tools = tools
         self._outbox = Outbox(node.bus)
-        self._running = StillRunning(self._show_running)
+        self._running = TimedOutCalls(self._show_running)
         self._all_taken = False
 
     async def run(self) -> None:
@@ -69,8 +69,8 @@ class ToolServer:
             call = record.message()
             if not isinstance(call, ToolCall):
                 raise Malformed(f"tools.calls holds a {call.type_name()}")
-            if (objection := envelope.objection(call)) is not None:
-                raise Malformed(objection)
+            if (why_invalid := envelope.why_invalid(call)) is not None:
+                raise Malformed(why_invalid)
         except Malformed as error:
             await self._node.dead_letter(record, str(error))
             return None
@@ -95,14 +95,16 @@ class ToolServer:
         if tool is None:
             names = ", ".join(self._tools)
             text = f"There is no tool {shown(call.tool)}; there are {names}."
-            return failed(call, "unknown_tool", text)
+            return failed_result(call, "unknown_tool", text)
         left_s = (call.deadline_at - now).total_seconds()
         if left_s < 0:
-            return failed(call, "expired", f"{call.tool} was not run: its deadline had passed.")
+            return failed_result(
+                call, "expired", f"{call.tool} was not run: its deadline had passed."
+            )
         arguments = tool.signature.read(call.arguments)
-        if isinstance(arguments, Refused):
+        if isinstance(arguments, InvalidArguments):
             text = f"{call.tool} was not run: {arguments.reason}."
-            return failed(call, "malformed_arguments", text)
+            return failed_result(call, "malformed_arguments", text)
         ctx = ToolContext(
             agent=call.agent,
             turn_id=call.turn_id,
@@ -115,7 +117,7 @@ class ToolServer:
             async with asyncio.timeout(timeout_s):
                 answer = await tool.call_async(ctx, arguments, self._running)
             self._note_taken(answer)
-            return answered(call, answer)
+            return answer_result(call, answer)
         except TimeoutError:
             if tool.source and not tool.is_async:
                 self._node.log.warning(
@@ -125,7 +127,9 @@ class ToolServer:
                     timeout_s=round(timeout_s, 1),
                     threads=THREADS_MAX,
                 )
-            return failed(call, "expired", f"{call.tool} did not answer in {timeout_s:.1f} s.")
+            return failed_result(
+                call, "expired", f"{call.tool} did not answer in {timeout_s:.1f} s."
+            )
 
     def _show_running(self, calls: dict[str, int]) -> None:
         """Name the tools that keep threads in the heartbeat."""

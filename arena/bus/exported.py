@@ -37,8 +37,8 @@ from arena.export_files import (
     check_columns,
     read_manifest,
 )
-from arena.names import listed
 from arena.topics import TopicSpec
+from arena.unknown_names import listed
 from arena.wire import Headers
 
 PLACES = ("partition", "offset", "timestamp_ms")

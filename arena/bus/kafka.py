@@ -44,8 +44,8 @@ from arena.bus.kafka_readers import KafkaLogReader
 from arena.bus.kafka_refusal import refusal
 from arena.bus.kafka_topics import KafkaTopics
 from arena.clock import SystemClock
+from arena.error_causes import append_failed
 from arena.errors import BrokenLog, BrokerUnavailable
-from arena.explain import append_failed
 from arena.settings import Settings
 from arena.topics import RECORD_BYTES_MAX, Compression, TopicSpec, spec_of
 from arena.wire import Headers

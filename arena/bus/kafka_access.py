@@ -16,10 +16,10 @@ from pydantic import SecretStr
 
 from arena.bounded_files import TEXT_FILE_BYTES_MAX, NotReadable, open_regular, read_text_file
 from arena.bus.kafka_sockets import create_conn
+from arena.error_causes import in_words
 from arena.errors import UsageError
-from arena.explain import in_words
 from arena.settings import KafkaAccess, Settings
-from arena.visible import one_line
+from arena.visible_text import one_line
 
 client.create_conn = create_conn
 """A subclass of aiokafka's client would have to repeat how it finds and keeps connections."""

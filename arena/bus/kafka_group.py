@@ -37,8 +37,8 @@ from arena.bus.kafka_access import stopped, told_refusals
 from arena.bus.kafka_batches import DAMAGED, Batches
 from arena.bus.kafka_proof import START_AGAIN
 from arena.bus.kafka_sockets import closed_soon
+from arena.error_causes import in_words
 from arena.errors import ArenaError, BrokenLog, BrokerUnavailable
-from arena.explain import in_words
 
 fetcher.MemoryRecords = Batches
 """A subclass of aiokafka's fetcher would have to repeat the whole handling of an answer."""

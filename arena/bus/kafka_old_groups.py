@@ -22,8 +22,8 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, for_code
 from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 
 from arena.bus.kafka_admin import admin_client
+from arena.error_causes import in_words
 from arena.errors import BrokerUnavailable
-from arena.explain import in_words
 from arena.settings import Settings
 
 log = logging.getLogger(__name__)

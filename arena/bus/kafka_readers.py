@@ -7,8 +7,8 @@ from arena.bus.base import LogReader, Record
 from arena.bus.kafka_access import told_refusals
 from arena.bus.kafka_fetch import Fetches
 from arena.bus.kafka_sockets import closed_soon
+from arena.error_causes import in_words
 from arena.errors import BrokerUnavailable
-from arena.explain import in_words
 
 
 class KafkaLogReader(LogReader):

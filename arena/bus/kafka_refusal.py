@@ -14,10 +14,10 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import SaslHandShakeRequest
 
 from arena.bus.kafka_access import connection, unreachable
+from arena.error_causes import explain
 from arena.errors import ArenaError, BrokerUnavailable
-from arena.explain import explain
 from arena.settings import Settings
-from arena.visible import one_line
+from arena.visible_text import one_line
 
 TRY_TIMEOUT_S = 3.0
 DEFAULT_PORT = 9092

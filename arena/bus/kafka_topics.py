@@ -12,8 +12,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
 from arena.bus.kafka_access import connection, unreachable
+from arena.error_causes import in_words
 from arena.errors import BrokerUnavailable, UsageError
-from arena.explain import in_words
 from arena.prefix import others_words
 from arena.settings import Settings
 from arena.topics import HEARTBEATS, TopicSpec

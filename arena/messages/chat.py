@@ -218,7 +218,7 @@ class LlmCall(Message):
         raw_response: The provider's bytes as text, cut at a bound; `raw_response_sha256` is
             the hash of all of them.
         cutoff: Last month of the model's training data, such as "2025-08", where the operator of
-            the chat node says so; "" leaves it to `arena.cutoffs`.
+            the chat node says so; "" leaves it to `arena.model_cutoffs`.
     """
 
     call_id: str

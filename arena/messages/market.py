@@ -6,7 +6,7 @@ from pydantic import Field
 
 from arena.messages.base import Message, Part, Utc, is_empty
 from arena.money import WireDecimal
-from arena.terms import ONLINE
+from arena.trading_modes import ONLINE
 
 Side = Literal["buy", "sell"]
 

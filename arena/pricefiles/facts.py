@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from arena.plural import counted
 from arena.pricefiles.times import words_of
-from arena.visible import one_line
+from arena.visible_text import one_line
 
 DIGEST_CHARS_SHOWN: Final = 16
 FILES_NAMED_MAX: Final = 3

@@ -242,7 +242,7 @@ class OpenAICompatibleModel:
             body,
             request.prompt_size,
             sent=(*refused.options, *refused.provider_fields),
-            is_told_to_wait=any(name in response.headers for name in WAIT_HEADERS),
+            has_wait_header=any(name in response.headers for name in WAIT_HEADERS),
         )
         if refusal.generation:
             return RawReply(generation_body(refusal), sent)

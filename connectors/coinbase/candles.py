@@ -2,10 +2,10 @@
 
 The book holds one-minute candles of *venue time*; five- and fifteen-minute bars are made from them
 (first open, highest high, lowest low, last close, summed volume), which is what the venue's own
-longer candles are. One request then fills every window. A bucket is used only when it has closed;
+longer candles contain. One request then fills every window. A bucket is used only after it closed;
 the newest three are fetched again with each poll, because the venue may still correct them.
 
-Windows do not overlap and leave no hole, each starting where a bucket of the longer one ends:
+Windows neither overlap nor leave holes; each starts where a bucket of the longer one ends:
 
     15m: from 4 h ago     5m: from 90 min ago     1m: the last 20 minutes     (rounded down)
 """
@@ -18,17 +18,18 @@ from arena.messages import Candle, CandleWindow
 
 MINUTE_S: Final = 60
 INTERVALS_MAX: Final = 299
-"""Of one request: the venue's ends are both inclusive and it gives at most 300."""
+"""Most intervals of one request: both ends are inclusive, and the venue gives at most 300."""
 REFETCHED: Final = 3
+"""Newest buckets that each poll fetches again."""
 BOOK_MINUTES_MAX: Final = 300
 TAIL_RETRY_S: Final = 20
-"""Venue seconds after a poll that lacked its newest bucket, until one more is made."""
+"""Venue seconds from a poll that lacked its newest bucket to one more poll."""
 WINDOWS: Final = (("1m", 60, 20 * 60), ("5m", 300, 70 * 60), ("15m", 900, 150 * 60))
 """Name, bucket and length in seconds, newest window first."""
 
 
 def floor_s(moment: datetime, granularity_s: int) -> int:
-    """Unix seconds of the start of the bucket a moment lies in."""
+    """Unix seconds of the start of the bucket that contains a moment."""
     seconds = int(moment.timestamp())
     return seconds - seconds % granularity_s
 
@@ -37,11 +38,12 @@ class CandleBook:
     """One-minute candles of one product.
 
     Attributes:
-        known_until_s: Buckets that start before this have been asked for; Unix seconds.
+        known_until_s: Buckets that start before this have been requested; Unix seconds, or None
+            before the first poll.
     """
 
     def __init__(self) -> None:
-        """Empty: the first request asks for the whole history."""
+        """Create an empty book; its first request covers the whole history."""
         self._minutes: dict[int, Candle] = {}
         self.known_until_s: int | None = None
         self._polled_at: datetime | None = None
@@ -51,7 +53,7 @@ class CandleBook:
         return len(self._minutes)
 
     def due(self, now: datetime) -> bool:
-        """True where a poll would tell something new.
+        """True if a poll may bring new candles.
 
         Args:
             now: Venue time.
@@ -65,7 +67,7 @@ class CandleBook:
         return tail_missing and not self._tail_retried and waited_s >= TAIL_RETRY_S
 
     def request(self, now: datetime) -> tuple[int, int]:
-        """The range to ask for, Unix seconds of the first and the last bucket, both included.
+        """The range to request, Unix seconds of the first and the last bucket, both inclusive.
 
         Args:
             now: Venue time.
@@ -77,30 +79,30 @@ class CandleBook:
         start = min(self.known_until_s, end) - REFETCHED * MINUTE_S
         return max(earliest, start), end
 
-    def merge(self, candles: Iterable[Candle], asked_until_s: int, now: datetime) -> int:
-        """Take over what the venue answered.
+    def merge(self, candles: Iterable[Candle], requested_until_s: int, now: datetime) -> int:
+        """Add the candles of a response.
 
         Args:
-            candles: In any order, perhaps with the bucket that is still open.
-            asked_until_s: End of the range that was asked for; Unix seconds.
-            now: Venue time; a bucket that has not ended by then is left out.
+            candles: Candles in any order; they may include the bucket that is still open.
+            requested_until_s: End of the requested range; Unix seconds.
+            now: Venue time; buckets that have not closed by then are ignored.
 
         Returns:
-            How many candles were taken over.
+            Number of candles added.
         """
         closed = {int(c.start.timestamp()): c for c in candles}
         now_s = now.timestamp()
         closed = {start: c for start, c in closed.items() if start + MINUTE_S <= now_s}
         self._minutes |= closed
-        retry = self.known_until_s == asked_until_s
+        retry = self.known_until_s == requested_until_s
         self._tail_retried = retry
-        self.known_until_s = max(asked_until_s, self.known_until_s or 0)
+        self.known_until_s = max(requested_until_s, self.known_until_s or 0)
         self._polled_at = now
         self._prune()
         return len(closed)
 
     def keep(self, candle: Candle) -> None:
-        """Take over one bar made from trades; it shows in the windows once it has closed."""
+        """Add a bar made from trades; it appears in the windows after it closed."""
         self._minutes[int(candle.start.timestamp())] = candle
         self._prune()
 
@@ -137,7 +139,7 @@ class CandleBook:
 
 
 def window_starts(end_s: int) -> dict[str, int]:
-    """Where each window starts, Unix seconds, for windows that end at a full minute `end_s`."""
+    """Start of each window in Unix seconds, for windows that end at a full minute `end_s`."""
     starts: dict[str, int] = {}
     coarser = {60: 300, 300: 900, 900: 900}
     for name, granularity, length in WINDOWS:
@@ -147,7 +149,7 @@ def window_starts(end_s: int) -> dict[str, int]:
 
 
 def combine(start_s: int, bars: Sequence[Candle]) -> Candle:
-    """One bar of the bars inside it, oldest first; at least one."""
+    """One bar that covers at least one shorter bar, oldest first."""
     if len(bars) == 1 and int(bars[0].start.timestamp()) == start_s:
         return bars[0]
     return Candle(

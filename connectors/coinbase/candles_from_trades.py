@@ -1,4 +1,4 @@
-"""Minute candles out of trades, for recordings that hold no candles. Pure."""
+"""Minute candles from trades, for recordings that hold no candles. Pure."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ class TradeBars:
     """Folds the trades of one product; each trade id counts once."""
 
     def __init__(self) -> None:
-        """No trade yet."""
+        """Start without trades."""
         self._bar: Candle | None = None
         self._trade_id = -1
 
@@ -20,7 +20,7 @@ class TradeBars:
         """Fold a trade, as a match or as the last trade of a ticker.
 
         Returns:
-            The bar it belongs to, or None where it was known or has no time.
+            The bar that contains it, or None if it was known or lacks a time, a size or a price.
         """
         size = event.size if isinstance(event, TradeSeen) else event.last_size
         old = event.trade_id is None or event.trade_id <= self._trade_id

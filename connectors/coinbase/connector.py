@@ -1,9 +1,9 @@
-"""The connector: the venue's feed and REST API to `market.tickers` and `market.snapshots`.
+"""The connector: publishes the venue's feed and REST data as tickers, products and snapshots.
 
 Writes tickers (every update, and quiet ones again while heartbeats confirm them), products (at
 start, at each connection, at each change, every five minutes), snapshots (every interval of venue
-time), and malformed frames to `dead_letters`. Rules come before prices: of a new connection no
-ticker is published before the products were listed again. Its parts run side by side in one task
+time), and malformed frames to `dead_letters`. Trading rules are published before prices: after a
+reconnect no ticker is published until the products were listed again. The parts run as one task
 group: the first that fails ends the process, and a supervisor starts it again.
 """
 
@@ -19,37 +19,39 @@ from arena.bus.base import Record
 from arena.bus.dead_letters import bury
 from arena.bus.partitions import require_partitions
 from arena.errors import DependencyMissing
-from arena.living import FEED_DOWN
+from arena.liveness import FEED_DOWN
 from arena.messages import MarketSnapshot, Ticker
 from arena.node import Node
 from connectors.coinbase.events import FrameMalformed
 from connectors.coinbase.feed import VENUE, Feed, Received
-from connectors.coinbase.keeper import ProductKeeper
 from connectors.coinbase.leadership import Leadership
-from connectors.coinbase.pacing import Backoff, Uniform
 from connectors.coinbase.publisher import TickerPublisher
+from connectors.coinbase.rate_limits import Backoff, Uniform
 from connectors.coinbase.recording import FrameRecorder
 from connectors.coinbase.refresh import Refresher
-from connectors.coinbase.rest import CoinbaseRest, RestFailed
+from connectors.coinbase.rest_client import CoinbaseRest, RestFailed
 from connectors.coinbase.snapshotter import Snapshotter
 from connectors.coinbase.stream import Stream
-from connectors.reach import answered
+from connectors.coinbase.subscription_manager import SubscriptionManager
+from connectors.connection_errors import unexpected_status
 
 START_DEADLINE_S: Final = 60.0
 CHECK_S: Final = 1.0
 CLOCK_BACK_MAX_S: Final = 60.0
-"""A venue whose time is further back than this after a reconnect has another clock."""
+"""If the venue's time is further back than this after a reconnect, it has another clock."""
 DEAD_LETTERS_QUEUED_MAX: Final = 100
 FRAME_ORIGIN: Final = "venue.coinbase"
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectorOptions:
-    """What `arena connector coinbase` is asked for.
+    """Options of `arena connector coinbase`.
 
     Attributes:
-        products: Ids in any order.
+        products: Product ids in any order.
         interval_s: Venue seconds from snapshot to snapshot.
+        ws_url: URL of the WebSocket feed.
+        rest_url: URL of the REST API.
         record: File for raw frames, or None.
     """
 
@@ -61,16 +63,16 @@ class ConnectorOptions:
 
 
 class CoinbaseConnector:
-    """Runs one venue's feed into the topics.
+    """Publishes one venue's feed.
 
     Args:
-        options: What to connect to.
-        node: The process; its counters, gauges and details tell how the feed fares.
-        rng: For jitter.
+        options: Products, addresses and interval.
+        node: The process; its counters, gauges and details show the state of the feed.
+        rng: Random source for jitter.
     """
 
     def __init__(self, options: ConnectorOptions, node: Node, rng: Uniform) -> None:
-        """Nothing is connected."""
+        """Create the connector's parts; call `serve` to connect."""
         clock, counters = node.clock, node.counters
         self.options = options
         self.node = node
@@ -80,7 +82,7 @@ class CoinbaseConnector:
         )
         self.publisher = TickerPublisher(node.bus, self.feed, clock, counters)
         self.refresher = Refresher(self.rest, self.feed, clock=clock, rng=rng, counters=counters)
-        self.keeper = ProductKeeper(
+        self.subscriptions = SubscriptionManager(
             options.products,
             node,
             self.rest,
@@ -91,7 +93,7 @@ class CoinbaseConnector:
         )
         self.stream = Stream(
             options.ws_url,
-            lambda: list(self.keeper.products),
+            lambda: list(self.subscriptions.products),
             self.feed,
             self,
             clock=clock,
@@ -120,19 +122,19 @@ class CoinbaseConnector:
         """Run until cancelled.
 
         Raises:
-            DependencyMissing: The venue does not answer at start.
-            UsageError: None of the products trades.
+            DependencyMissing: The venue did not answer at the start.
+            UsageError: None of the products is online.
         """
         await self.node.bus.ensure_topics([topics.TICKERS, topics.SNAPSHOTS, topics.DEAD_LETTERS])
         await require_partitions(self.node.bus, topics.SNAPSHOTS)
         self.publisher.active = False
         try:
-            await self._meet_venue()
+            await self._wait_for_venue()
             self.publisher.rules_epoch = 1
             async with asyncio.TaskGroup() as tasks:
                 for part in self._parts():
                     tasks.create_task(part)
-                self.keeper.follow_all(tasks)
+                self.subscriptions.follow_all(tasks)
         except BaseExceptionGroup as group:
             raise _first(group) from group
         finally:
@@ -144,12 +146,12 @@ class CoinbaseConnector:
             self.recorder.put(raw, received.at, received.epoch)
 
     def on_ticker(self, ticker: Ticker) -> None:
-        """Publish a ticker of a product that is followed."""
-        if ticker.product_id in self.keeper.products:
+        """Publish a ticker if its product is followed."""
+        if ticker.product_id in self.subscriptions.products:
             self.publisher.offer(ticker)
 
     def on_malformed(self, frame: FrameMalformed, received: Received) -> None:
-        """Keep a malformed frame for `dead_letters`."""
+        """Queue a malformed frame for `dead_letters`."""
         self.node.log.warning("malformed frame", why=frame.why, bytes=len(frame.raw))
         if len(self._malformed) >= DEAD_LETTERS_QUEUED_MAX:
             self._malformed.popleft()
@@ -167,10 +169,10 @@ class CoinbaseConnector:
         )
 
     def on_refused(self, product_id: str, reason: str) -> None:
-        """The feed refuses a product."""
-        self.keeper.refuse(product_id, reason)
+        """Stop following a product that the feed refuses."""
+        self.subscriptions.refuse(product_id, reason)
 
-    def _parts(self) -> list[Coroutine[Any, Any, None]]:  # Any: what a coroutine is sent
+    def _parts(self) -> list[Coroutine[Any, Any, None]]:  # Any: a coroutine's yield and send types
         parts = [
             self.leadership.run(),
             self._follow_leadership(),
@@ -178,63 +180,67 @@ class CoinbaseConnector:
             self.publisher.run(),
             self.publisher.run_quiet(),
             self.snapshotter.run(),
-            self._look_after_for_ever(),
-            self._bury_for_ever(),
+            self._check_forever(),
+            self._bury_forever(),
         ]
         return parts + ([self.recorder.run()] if self.recorder else [])
 
-    async def _meet_venue(self) -> None:
-        """Learn the venue's time and products."""
+    async def _wait_for_venue(self) -> None:
+        """Fetch the venue's time and products, with retries until `START_DEADLINE_S`."""
         try:
             async with asyncio.timeout(START_DEADLINE_S):
                 while True:
                     try:
                         self.feed.clock.restart(await self.rest.time())
-                        await self.keeper.list_first()
+                        await self.subscriptions.list_first()
                         break
                     except RestFailed as error:
                         self.node.log.warning("venue does not answer", error=str(error))
-                        await self._tell_down(error)
+                        await self._report_down(error)
                         await self.node.clock.sleep(self._backoff.next_delay())
         except TimeoutError:
             down = str(self.node.details.get(FEED_DOWN, "the venue did not answer"))
             cause, _, remedy = down.partition("; ")
             raise DependencyMissing(
                 f"{cause}, for {START_DEADLINE_S:.0f} s",
-                remedy=remedy or "is --rest-url right?",
+                remedy=remedy or "check --rest-url",
             ) from None
         self.node.details.pop(FEED_DOWN, None)
-        self._tell_origin()
+        self._report_origin()
 
-    async def _tell_down(self, error: RestFailed) -> None:
-        """Say in the heartbeats why nothing comes; at once if it is news."""
-        words = error.detail if not error.status else answered(self.options.rest_url, error.status)
+    async def _report_down(self, error: RestFailed) -> None:
+        """Set the heartbeats' reason for a silent feed; send one at once if it is new."""
+        words = (
+            error.detail
+            if not error.status
+            else unexpected_status(self.options.rest_url, error.status)
+        )
         if self.node.details.get(FEED_DOWN) != words:
             self.node.details[FEED_DOWN] = words
             await self.node.beat()
 
-    async def _look_after_for_ever(self) -> None:
-        """Once a second: health, products, missing quotes."""
+    async def _check_forever(self) -> None:
+        """Check health, products and missing quotes once a second."""
         clock = self.node.clock
         epoch = 0
         while True:
             await clock.sleep(CHECK_S)
             now_s = clock.monotonic()
-            self._tell_health(now_s)
+            self._report_health(now_s)
             if epoch != self.stream.epoch:
                 epoch = self.stream.epoch
                 await self._on_new_connection(epoch)
-            await self.keeper.look_after(now_s)
+            await self.subscriptions.check_list(now_s)
             await self._repair(now_s)
 
     async def _on_new_connection(self, epoch: int) -> None:
-        """List and publish the products; start over if the venue's clock is another one."""
+        """List and publish the products; restart the books if the venue's clock went back."""
         try:
-            await self.keeper.list_again()
+            await self.subscriptions.list_again()
         except RestFailed as error:
             self.node.log.warning("products not listed", error=str(error))
         if self.publisher.active:
-            await self.keeper.publish()
+            await self.subscriptions.publish()
         if epoch != self.publisher.rules_epoch:
             self.publisher.rules_epoch = epoch
             self._offer_known()
@@ -243,7 +249,7 @@ class CoinbaseConnector:
         except RestFailed as error:
             self.node.log.warning("venue time unknown", error=str(error))
             return
-        self._tell_origin()
+        self._report_origin()
         known = self.feed.clock.now or venue_now
         if (known - venue_now).total_seconds() > CLOCK_BACK_MAX_S:
             self.node.log.warning("the venue's clock went back", venue_time=str(venue_now))
@@ -253,53 +259,53 @@ class CoinbaseConnector:
             self.feed.clock.restart(venue_now)
 
     async def _follow_leadership(self) -> None:
-        """Begin or stop publishing as the group decides, until cancelled."""
+        """Start and stop publishing as leadership changes, until cancelled."""
         while True:
             await self.leadership.changed.wait()
             self.leadership.changed.clear()
             leads = self.leadership.leads
             self.node.status = "running" if leads else "standby"
             if leads != self.publisher.active:
-                await self._take_turn(leads)
+                await self._set_publishing(leads)
 
-    async def _take_turn(self, leads: bool) -> None:
+    async def _set_publishing(self, leads: bool) -> None:
         if leads:
-            # Rules before prices: an executor must not fill at a new price by rules of the past.
-            self._keep_last_prices(await self.snapshotter.go_on())
-            await self.keeper.publish()
+            # Rules before prices: an executor must not fill at a new price by old rules.
+            self._adopt_last_tickers(await self.snapshotter.resume())
+            await self.subscriptions.publish()
         self.publisher.active = leads
         self.node.log.info("publishing" if leads else "standing by")
-        for product_id in self.keeper.closed:
+        for product_id in self.subscriptions.closed:
             self.publisher.offer_last(product_id)
         self._offer_known()
 
     def _offer_known(self) -> None:
-        """Hand over the tickers that are valid now."""
+        """Publish the tickers that are valid now."""
         now_s = self.node.clock.monotonic()
         for product_id, known in list(self.feed.products.items()):
             if known.ticker is not None and not self.feed.stale(product_id, now_s):
                 self.on_ticker(known.ticker)
 
-    def _keep_last_prices(self, newest: MarketSnapshot | None) -> None:
-        """Take over the last tickers of products that have no feed any more."""
+    def _adopt_last_tickers(self, newest: MarketSnapshot | None) -> None:
+        """Adopt the last tickers of products that no longer have a feed."""
         for view in newest.products if newest is not None else ():
-            if view.product_id in self.keeper.closed and view.ticker is not None:
+            if view.product_id in self.subscriptions.closed and view.ticker is not None:
                 self.publisher.adopt(view.product_id, view.ticker)
 
     async def _repair(self, now_s: float) -> None:
-        """Fetch the quotes of products whose ticker is missing or behind their heartbeats."""
-        for product_id in list(self.keeper.products):
-            if self.feed.behind(product_id, now_s):
+        """Fetch the quotes of products whose ticker is missing or older than their heartbeats."""
+        for product_id in list(self.subscriptions.products):
+            if self.feed.is_lagging(product_id, now_s):
                 ticker = await self.refresher.repair(product_id, self.stream.epoch)
                 if ticker is not None:
                     self.on_ticker(ticker)
 
-    def _tell_origin(self) -> None:
+    def _report_origin(self) -> None:
         origin = self.rest.origin
         self.node.details |= {"simulated": origin.simulated, "speed": origin.speed}
 
-    def _tell_health(self, now_s: float) -> None:
-        products = self.keeper.products
+    def _report_health(self, now_s: float) -> None:
+        products = self.subscriptions.products
         silences = [self.feed.silence_s(product_id, now_s) for product_id in products]
         if ages_s := [s for s in silences if s is not None]:
             self.node.gauges["feed_age_ms"] = round(min(ages_s) * 1000)
@@ -310,7 +316,7 @@ class CoinbaseConnector:
         if self.stream.down:
             self.node.details[FEED_DOWN] = self.stream.down
 
-    async def _bury_for_ever(self) -> None:
+    async def _bury_forever(self) -> None:
         while True:
             await self.node.clock.sleep(CHECK_S)
             while self._malformed:
@@ -321,7 +327,7 @@ class CoinbaseConnector:
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first plain exception in a group: what ended the process."""
+    """The first plain exception in a group: the one that ended the process."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -1,8 +1,8 @@
-"""What a frame of the Coinbase Exchange feed can say, decoded.
+"""The decoded frames of the Coinbase Exchange feed.
 
-Field names are the venue's where they are clear; sides are always the taker's (the venue gives the
-taker's side on tickers, the maker's on matches). Times are the venue's; None where it sent none
-that can be meant.
+Field names are the venue's if they are clear; sides are always the taker's (the venue gives the
+taker's side on tickers, the maker's on matches). Times are the venue's, or None if it sent no valid
+time.
 """
 
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class TickerSeen:
     """Best prices and the last trade of a product.
 
     Attributes:
-        price: Last trade; it may lie outside the spread.
-        taker_side: Who crossed the spread in the last trade.
+        price: Price of the last trade; it may be outside the spread.
+        taker_side: Side that crossed the spread in the last trade.
     """
 
     product_id: str
@@ -39,7 +39,7 @@ class TickerSeen:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatSeen:
-    """The venue says, once a second, that a product's feed is alive."""
+    """The venue's message, once a second, that a product's feed is alive."""
 
     product_id: str
     sequence: int
@@ -52,7 +52,7 @@ class TradeSeen:
     """One trade.
 
     Attributes:
-        replayed: True for the `last_match` that opens a subscription: it may be long ago.
+        replayed: True for the `last_match` that opens a subscription; the trade may be old.
     """
 
     product_id: str
@@ -67,7 +67,7 @@ class TradeSeen:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionsAcked:
-    """All that this connection is subscribed to now, as (channel on the wire, product)."""
+    """Everything this connection is subscribed to now, as (channel on the wire, product)."""
 
     subscribed: frozenset[tuple[str, str]]
 
@@ -77,8 +77,8 @@ class VenueRefused:
     """An `error` message.
 
     Attributes:
-        product_id: The product it names, or None.
-        channel: The channel it names, or None.
+        product_id: The product in its text, or None.
+        channel: The channel in its text, or None.
     """
 
     message: str
@@ -89,14 +89,14 @@ class VenueRefused:
 
 @dataclass(frozen=True, slots=True)
 class FrameIgnored:
-    """A message we have no use for; `kind` tells which."""
+    """A message that is not used; `kind` is its type."""
 
     kind: str
 
 
 @dataclass(frozen=True, slots=True)
 class FrameMalformed:
-    """Bytes that are no message of the feed, kept as they came."""
+    """Bytes that are not a message of the feed, kept unchanged."""
 
     raw: bytes
     why: str

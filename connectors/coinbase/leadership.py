@@ -1,7 +1,7 @@
-"""Who publishes: of several connectors of one venue one does, the others are hot standbys.
+"""Leadership among the connectors of one venue: one publishes, the others are hot standbys.
 
-The broker decides: they form a consumer group on `market.snapshots`, and whoever is given its
-partition publishes. A dead one loses it within the session time-out.
+The connectors form a consumer group on `market.snapshots`; the one that is assigned its partition
+publishes. A dead one loses it within the session timeout.
 """
 
 import asyncio
@@ -14,22 +14,26 @@ READ_TIMEOUT_S = 1.0
 
 
 class Leadership:
-    """Membership in the venue's group.
+    """Membership in the venue's consumer group.
+
+    Args:
+        bus: The bus.
+        venue: Name of the venue.
 
     Attributes:
-        leads: True while this process is the one that publishes.
-        changed: Set when that may have changed; whoever acts on it clears it.
+        leads: True while this process must publish.
+        changed: Set when `leads` may have changed; the reader of `leads` clears it.
     """
 
     def __init__(self, bus: Bus, venue: str) -> None:
-        """Not a member yet."""
+        """Create the membership; call `run` to join the group."""
         self.leads = False
         self.changed = asyncio.Event()
         self._bus = bus
         self._group = f"connector.{venue}"
 
     async def run(self) -> None:
-        """Be a member until cancelled."""
+        """Join the group and stay in it until cancelled."""
         reader = await self._bus.group_reader(
             self._group,
             topics.SNAPSHOTS.name,

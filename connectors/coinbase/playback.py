@@ -1,7 +1,7 @@
-"""A recording through the same parser, fold and publisher as the live feed, or onto the screen.
+"""Publishes a recording through the parser, fold and publisher of the live feed, or prints it.
 
-Snapshots follow venue time; the candles in them are made from the recorded trades. Where two frames
-lie further apart than `PAUSE_MAX_S` (a recorder that was off), the pause is cut to that.
+Snapshots follow venue time; the candles in them are made from the recorded trades. Pauses between
+two frames (while the recorder was off) are cut to `PAUSE_MAX_S`.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from connectors.coinbase.protocol import parse
 from connectors.coinbase.publisher import TickerPublisher
 from connectors.coinbase.recording import RecordedFrame, read_frames
 from connectors.coinbase.snapshot import Cadence, Origin, compose
-from connectors.tails import snapshots_back
+from connectors.recent_snapshots import newest_snapshots
 
 PAUSE_MAX_S: Final = 10.0
 FLUSH_EVERY_FRAMES: Final = 500
@@ -57,7 +57,7 @@ def json_text(body: object) -> str:
 
 
 def event_line(event: Event, frame: RecordedFrame) -> bytes:
-    """An event as a JSON line: its kind, when it came in, its fields; decimals as text."""
+    """An event as a JSON line: its kind, the time of receipt, its fields; decimals as text."""
     body = {"event": type(event).__name__, "received_at": frame.at, "conn": frame.epoch}
     fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
     return orjson.dumps(body | fields, default=_plain, option=orjson.OPT_APPEND_NEWLINE)
@@ -78,10 +78,10 @@ class Playback:
 
     Args:
         node: The process.
-        path: The recording.
+        path: File of the recording.
         interval_s: Venue seconds from snapshot to snapshot.
         speed: Recorded seconds per wall second; None for as fast as it can be read.
-        products: Only these; empty for all.
+        products: Products to publish; empty for all.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Playback:
         speed: float | None,
         products: tuple[str, ...] = (),
     ) -> None:
-        """Nothing is read yet."""
+        """Create the playback; call `serve` to start it."""
         self.node = node
         self.feed = Feed(VENUE)
         self.books: dict[str, CandleBook] = {}
@@ -111,13 +111,13 @@ class Playback:
         """Publish the whole recording.
 
         Raises:
-            UsageError: It cannot be read, or nothing in it could be published.
+            UsageError: It cannot be read, or holds no ticker that can be published.
         """
         await self.node.bus.ensure_topics([topics.TICKERS, topics.SNAPSHOTS, topics.DEAD_LETTERS])
         await require_partitions(self.node.bus, topics.SNAPSHOTS)
-        if before := (await snapshots_back(self.node, VENUE, 1))[0]:
-            self._cadence.go_on(before[-1], self.node.clock.monotonic())
-            self._cadence.next_at = None  # its own beat begins with its first frame
+        if before := (await newest_snapshots(self.node, VENUE, 1))[0]:
+            self._cadence.resume(before[-1], self.node.clock.monotonic())
+            self._cadence.next_at = None  # The recording's first frame sets when snapshots are due.
         self.node.status = "running"
         last: datetime | None = None
         for number, frame in enumerate(read_frames(self._path), 1):
@@ -135,7 +135,7 @@ class Playback:
         self.node.log.info("recording ended", file=self._path.name, **counters)
 
     async def _keep_pace(self, last: datetime | None, at: datetime | None) -> datetime | None:
-        """Wait as long as the recorder did, divided by the speed."""
+        """Wait for the recorded time between two frames, divided by the speed."""
         if last is not None and at is not None and self._speed is not None:
             pause_s = min((at - last).total_seconds(), PAUSE_MAX_S) / self._speed
             if pause_s > 0:
@@ -163,7 +163,7 @@ class Playback:
             self.node.counters[f"dropped_{outcome.why}"] += 1
 
     def _fold_bar(self, event: TickerSeen | TradeSeen) -> None:
-        """Add a trade to its minute; the book takes a bar over as soon as it has closed."""
+        """Add a trade to its minute; the windows show the bar after it closed."""
         bar = self._bars.setdefault(event.product_id, TradeBars()).add(event)
         book = self.books.setdefault(event.product_id, CandleBook())
         if bar is not None:
@@ -179,7 +179,7 @@ class Playback:
             await self._publish_snapshot()
 
     async def _publish_snapshot(self) -> None:
-        """Flush the tickers and publish what is known at the present venue time."""
+        """Flush the tickers and publish a snapshot at the present venue time."""
         now, clock = self.feed.clock.now, self.node.clock
         if now is None:
             return

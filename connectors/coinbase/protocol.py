@@ -1,8 +1,8 @@
 """The Coinbase Exchange WebSocket protocol without sockets: one frame in, one event out.
 
-Reads nothing, writes nothing, never raises on what a venue sends. Protocol: Coinbase Exchange,
-"WebSocket channels" (docs.cdp.coinbase.com/exchange/websocket-feed/channels). Numbers are JSON
-strings on the wire and become `Decimal`; a JSON number where a price belongs is malformed.
+Does no I/O and never raises on what a venue sends. Protocol: Coinbase Exchange, "WebSocket
+channels" (docs.cdp.coinbase.com/exchange/websocket-feed/channels). Numbers are JSON strings on the
+wire and become `Decimal`; a price that is a JSON number is malformed.
 """
 
 import re
@@ -31,7 +31,7 @@ PRODUCT_ID: Final = re.compile(r"[A-Z0-9][A-Z0-9.]{0,31}-[A-Z0-9]{1,16}", re.ASC
 _BAD_PRODUCT: Final = re.compile(r"(\S{1,64}) is (?:not a valid product|delisted)")
 _BAD_CHANNEL: Final = re.compile(r"(\S{1,64}) is not a valid channel")
 YEARS: Final = range(2012, 2200)
-"""Years a venue time can lie in; it also sends 0001-01-01 for "unknown"."""
+"""Years of valid venue times; the venue also sends 0001-01-01 for "unknown"."""
 TEXT_CHARS_MAX: Final = 300
 INTEGER_MAX: Final = 2**63 - 1
 
@@ -45,13 +45,13 @@ def parse(frame: bytes | str) -> Event:
         frame: The payload of a text or binary WebSocket message.
 
     Returns:
-        What it says; `FrameIgnored` for messages we have no use for or do not know,
-        `FrameMalformed` for anything that is no message of the feed.
+        The event; `FrameIgnored` for messages that are unknown or not used, `FrameMalformed` for
+        anything that is not a message of the feed.
     """
     try:
         body = orjson.loads(frame)
     except orjson.JSONDecodeError as error:
-        return FrameMalformed(_raw(frame), f"no JSON: {error}"[:TEXT_CHARS_MAX])
+        return FrameMalformed(_raw(frame), f"not JSON: {error}"[:TEXT_CHARS_MAX])
     if not isinstance(body, dict):
         return FrameMalformed(_raw(frame), f"a JSON {type(body).__name__}; expected an object")
     kind = body.get("type")
@@ -68,7 +68,7 @@ def parse_time(text: object) -> datetime | None:
     """A venue time with any number of fraction digits, cut to microseconds.
 
     Returns:
-        Aware UTC, or None for no text, no zone, or a year that cannot be meant (0001).
+        Aware UTC, or None if it is not a text, has no zone, or its year is not valid (0001).
     """
     if not isinstance(text, str):
         return None
@@ -82,10 +82,10 @@ def parse_time(text: object) -> datetime | None:
 
 
 def parse_number(body: Body, name: str) -> Decimal:
-    """A number that must be there, as the venue writes it: a string of digits.
+    """A required number in the venue's format, a string of digits.
 
     Raises:
-        ValueError: Missing, no string, no number or beyond the digit bounds.
+        ValueError: It is missing, not a string, not a number, or has too many digits.
     """
     value = body.get(name)
     if not isinstance(value, str) or not NUMBER.fullmatch(value):
@@ -94,9 +94,9 @@ def parse_number(body: Body, name: str) -> Decimal:
 
 
 def _optional(body: Body, name: str) -> Decimal | None:
-    """A number that may be missing, null or empty, or larger than an amount can be.
+    """A number that may be missing, null, empty, or larger than an amount can be.
 
-    A coin with a supply of 10^20 has such volumes; its prices are good all the same.
+    A coin with a supply of 10^20 has such volumes; its prices are valid nevertheless.
     """
     value = body.get(name)
     if value in (None, ""):
@@ -180,10 +180,10 @@ def _subscriptions(body: Body) -> Event:
         raise ValueError(f"channels is {str(channels)[:40]!r}; expected a list")
     for channel in channels:
         if not isinstance(channel, dict):
-            raise ValueError("a channel that is no object")
+            raise ValueError("a channel is not an object")
         products = channel.get("product_ids") or []
         if not isinstance(products, list):
-            raise ValueError("product_ids is no list")
+            raise ValueError("product_ids is not a list")
         pairs |= {(str(channel.get("name")), str(product)) for product in products}
     return SubscriptionsAcked(frozenset(pairs))
 

@@ -1,6 +1,7 @@
-"""The venue's list of products, decoded: which trade, under which rules, in which mode. Pure.
+"""The venue's list of products, decoded: status, trading rules and modes. Pure.
 
-`GET /products` is one list of everything. An entry that cannot be read says nothing of the others.
+`GET /products` is one list of all products. An entry that cannot be read does not affect the
+others.
 """
 
 import re
@@ -11,28 +12,28 @@ from typing import Final
 
 from arena.messages import Product
 from arena.money import why_not_carried
-from arena.terms import ONLINE, UNLISTED, UNREADABLE
+from arena.trading_modes import ONLINE, UNLISTED, UNREADABLE
 from connectors.coinbase.protocol import parse_number
 from connectors.coinbase.rest_protocol import ERROR_CHARS_MAX, RestMalformed, load
 
 MODE_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,30}_(only|mode|disabled)", re.ASCII)
-"""How a flag is named that restricts what the venue accepts; one that is new is among them."""
+"""Names of flags that restrict what the venue accepts, including flags it may add."""
 WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,39}", re.ASCII)
-"""A status that prompts and screens may show."""
+"""A status that is safe to show in prompts and on screens."""
 CURRENCY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.]{0,31}", re.ASCII)
 MODES_MAX: Final = 8
 UNKNOWN_STEP: Final = Decimal(1)
-"""Stands for the increments of a product that the venue says nothing of; it is not traded."""
+"""Increment in the rules of a product without known rules; it is not traded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Numeral:
-    """A number of JSON where the venue writes a string of digits; it spoils one entry at most."""
+    """A JSON number instead of the venue's string of digits; it makes one entry unreadable."""
 
     text: str
 
     def __str__(self) -> str:
-        """As it was written."""
+        """The text of the number."""
         return self.text
 
 
@@ -40,14 +41,14 @@ OFF: Final = (None, False, "", "false", "False", Numeral("0"))
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """The products that were asked for, as the venue lists them.
+class ProductListing:
+    """The requested products, as the venue lists them.
 
     Attributes:
-        online: Those with the status "online": the feed has them. They may be in a mode.
-        closed: Those with another status, each once.
-        rejected: Product id -> why the venue says nothing that can be used of it: `UNLISTED`, or
-            `UNREADABLE` and what is wrong.
+        online: Products with the status "online", which the feed sends. They may be in a mode.
+        closed: Products with another status, each once.
+        rejected: Product id -> why it has no usable entry: `UNLISTED`, or `UNREADABLE` and the
+            reason.
     """
 
     online: tuple[Product, ...]
@@ -55,8 +56,8 @@ class Listing:
     rejected: Mapping[str, str]
 
 
-def list_products(body: bytes | str, wanted: Iterable[str], *, venue: str) -> Listing:
-    """Look the wanted products up in `GET /products`.
+def list_products(body: bytes | str, wanted: Iterable[str], *, venue: str) -> ProductListing:
+    """Find the wanted products in the body of `GET /products`.
 
     Raises:
         RestMalformed: The body is not a list.
@@ -80,7 +81,7 @@ def list_products(body: bytes | str, wanted: Iterable[str], *, venue: str) -> Li
             rejected[product_id] = UNLISTED
         else:
             found.append(product)
-    return Listing(
+    return ProductListing(
         online=tuple(p for p in found if p.status == ONLINE),
         closed=tuple(p for p in found if p.status != ONLINE),
         rejected=rejected,
@@ -88,10 +89,10 @@ def list_products(body: bytes | str, wanted: Iterable[str], *, venue: str) -> Li
 
 
 def unknown_product(product_id: str, status: str, venue: str) -> Product:
-    """What is published of a product that the venue says nothing of, so that no order is filled.
+    """The rules to publish for a product without a usable entry, so that no order is filled.
 
     Args:
-        product_id: Such as "BTC-USD"; its currencies are taken from it.
+        product_id: Id such as "BTC-USD"; the currencies are taken from it.
         status: `UNLISTED` or `UNREADABLE`.
         venue: Name of the venue.
     """
@@ -112,7 +113,7 @@ def _one_of(entries: Sequence[Mapping[str, object]], venue: str) -> Product | No
     """The product of all entries with one id; None if there is none.
 
     Raises:
-        ValueError: An entry cannot be read, or two say different things.
+        ValueError: An entry cannot be read, or two entries differ.
     """
     products = [_product(entry, venue) for entry in entries]
     if any(product != products[0] for product in products):
@@ -174,6 +175,6 @@ def _status(entry: Mapping[str, object]) -> str:
 
 
 def _modes(entry: Mapping[str, object]) -> tuple[str, ...]:
-    """The flags that are on; anything but a plain "no" is on."""
+    """The flags that are on: every flag whose value is not in `OFF`."""
     on = [key for key, value in entry.items() if value not in OFF and MODE_KEY.fullmatch(key)]
     return tuple(sorted(on)[:MODES_MAX])

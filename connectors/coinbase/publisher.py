@@ -1,8 +1,8 @@
-"""Tickers and products from memory to `market.tickers`; the only place that writes them.
+"""Publishes tickers and products to `market.tickers`; no other module of the connector writes them.
 
-The read loop hands over without waiting; what the broker is too slow for is dropped, oldest first,
-and counted. `flush` waits until everything handed over is acknowledged, so that a snapshot is made
-from tickers that stand in the log.
+The read loop queues tickers without waiting; if the broker is too slow, the oldest are dropped and
+counted. `flush` waits until everything queued is acknowledged, so that a snapshot is made from
+tickers that are in the log.
 """
 
 import asyncio
@@ -18,30 +18,30 @@ from connectors.coinbase.feed import Feed
 
 QUEUED_MAX: Final = 5_000
 QUIET_REPEAT_S: Final = 5.0
-"""A ticker that still stands is published again this often, with a newer `confirmed_at`."""
+"""A ticker that is still valid is published again this often, with a newer `confirmed_at`."""
 QUIET_CHECK_S: Final = 1.0
 
 
 class TickerPublisher:
-    """Publishes what the feed hands over.
+    """Publishes tickers and products.
 
     Args:
-        bus: Started.
-        feed: Asked for tickers that still stand.
+        bus: The bus; it must be started.
+        feed: Source of tickers that are still valid.
         clock: Monotonic time.
         counters: Gets `tickers`, `tickers_repeated`, `tickers_dropped`.
 
     Attributes:
-        published: Product -> the last ticker the brokers have acknowledged.
-        terms: Product -> its trading rules as last acknowledged; snapshots show these.
+        published: Product id -> the last ticker the brokers have acknowledged.
+        terms: Product id -> its trading rules as last acknowledged; snapshots show these.
         next_offsets: Partition -> offset after the last acknowledged ticker or product.
-        active: While False (a standby) nothing is published and what is handed over is forgotten.
-        rules_epoch: The newest connection since which the products were listed; tickers of a later
-            one are forgotten. None for a source that has no list.
+        active: While False (a standby), nothing is published and offered tickers are dropped.
+        rules_epoch: The newest connection since which the products were listed; tickers of later
+            connections are dropped. None for a source without a list.
     """
 
     def __init__(self, bus: Bus, feed: Feed, clock: Clock, counters: Counter[str]) -> None:
-        """Nothing is queued."""
+        """Create the publisher with an empty queue."""
         self.published: dict[str, Ticker] = {}
         self.terms: dict[str, Product] = {}
         self.next_offsets: dict[int, int] = {}
@@ -57,7 +57,7 @@ class TickerPublisher:
         self._sent_s: dict[str, float] = {}
 
     def offer(self, ticker: Ticker) -> None:
-        """Hand over a ticker; never waits."""
+        """Queue a ticker; never waits."""
         if not self.active or ticker.connection_epoch > (
             self.rules_epoch or ticker.connection_epoch
         ):
@@ -75,13 +75,13 @@ class TickerPublisher:
             await self.flush()
 
     async def run_quiet(self) -> None:
-        """Publish again, until cancelled, the tickers that heartbeats confirm."""
+        """Repeat the tickers that heartbeats confirm, until cancelled."""
         while True:
             await self._clock.sleep(QUIET_CHECK_S)
             self.offer_quiet()
 
     def offer_quiet(self) -> None:
-        """Hand over the standing ticker of each product that has been quiet for a while."""
+        """Queue the valid ticker of each product that was not published for `QUIET_REPEAT_S`."""
         now_s = self._clock.monotonic()
         for product_id, known in self._feed.products.items():
             ticker = known.ticker
@@ -95,7 +95,7 @@ class TickerPublisher:
                 self.offer(ticker)
 
     async def flush(self) -> None:
-        """Send what is queued and wait until the brokers have it."""
+        """Send what is queued and wait until the brokers have acknowledged it."""
         async with self._sending:
             self._filled.clear()
             batch = list(self._queue)
@@ -112,7 +112,7 @@ class TickerPublisher:
                 self.next_offsets[acked.partition] = acked.offset + 1
 
     async def publish_products(self, products: Iterable[Product]) -> None:
-        """Append the trading rules of products; returns when the brokers have them."""
+        """Append the trading rules of products and wait until they are acknowledged."""
         async with self._sending:
             for product in products:
                 topic, key = topics.TICKERS.name, product.product_id
@@ -121,11 +121,11 @@ class TickerPublisher:
                 self.next_offsets[acked.partition] = acked.offset + 1
 
     def offer_last(self, product_id: str) -> None:
-        """Hand over the last ticker of a product that has no feed: its age shows that it is old."""
+        """Queue the last ticker of a product without a feed; its age shows that it is old."""
         ticker = self.published.get(product_id)
         if ticker is not None:
             self.offer(ticker)
 
     def adopt(self, product_id: str, ticker: Ticker) -> None:
-        """Take over the last ticker of a product from an earlier process."""
+        """Use a ticker of an earlier process as the product's last one."""
         self.published.setdefault(product_id, ticker)

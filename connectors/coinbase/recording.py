@@ -1,13 +1,13 @@
-"""Raw frames to a file and back, with the time each came in.
+"""Records raw frames with the time of receipt, and reads recordings.
 
 One JSON line per frame: `t` (Unix seconds, wall, as a string of digits), `conn` (number of the
-connection) and `data` (the text), or `data_base64` where the bytes are no UTF-8. The extension
+connection) and `data` (the text), or `data_base64` if the bytes are not UTF-8. The extension
 decides the compression: `.gz`, `.zst` or none. Lines are written in batches, each a whole gzip
-member or zstd frame, so a killed recorder leaves a readable file. When a file reaches its bound it
-is renamed to `NAME.1`, older ones move on, and the oldest is deleted.
+member or zstd frame, so the file of a killed recorder is readable. When a file reaches its bound,
+it is renamed to `NAME.1`, older ones get the next number, and the oldest is deleted.
 
-Recordings of cryptofeed 2 are read too: lines `<unix seconds>: <frame>`; what a client sent
-(`<-`) and connection marks (`<->`) are passed over.
+Recordings of cryptofeed 2 are read too: lines `<unix seconds>: <frame>`; frames of the client
+(`<-`) and connection marks (`<->`) are skipped.
 """
 
 import asyncio
@@ -34,17 +34,23 @@ FLUSH_EVERY_S: Final = 1.0
 FILE_BYTES_MAX: Final = 256 << 20
 FILES_KEPT: Final = 8
 LINE_BYTES_MAX: Final = 9 << 20
-"""A frame of 4 MB, escaped as JSON; a longer line is a frame that cannot be read."""
+"""Longest line: a frame of 4 MB, escaped as JSON. A longer line gives an unreadable frame."""
 BUFFER_BYTES: Final = 1 << 17
 READ_BYTES_MAX: Final = 64 << 30
-"""Of a recording that is read; it is streamed, a line at a time."""
+"""Largest recording that is read; it is streamed, a line at a time."""
 SUFFIXES: Final = (".gz", ".zst")
 _CRYPTOFEED: Final = re.compile(rb"([0-9]{1,12}(?:\.[0-9]{1,9})?): (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedFrame:
-    """One frame of a recording, or a line that is none (`raw` is the line, `at` None)."""
+    """One frame of a recording, or a line that is not a frame.
+
+    Attributes:
+        at: Wall time of receipt; None for a line that is not a frame.
+        epoch: Number of the connection.
+        raw: The frame, or the line.
+    """
 
     at: datetime | None
     epoch: int
@@ -62,7 +68,7 @@ def encode_line(raw: bytes, at: datetime, epoch: int) -> bytes:
 
 
 def decode_line(line: bytes) -> RecordedFrame | None:
-    """The frame in a line of either format; None for a line that holds what a client sent."""
+    """The frame in a line of either format; None for a line that a client sent."""
     if not line.strip() or line.startswith((b"wss://", b"ws://", b"http")):
         return None
     if (found := _CRYPTOFEED.fullmatch(line)) is not None:
@@ -81,17 +87,17 @@ def _moment(seconds: str) -> datetime:
     try:
         return datetime.fromtimestamp(float(seconds), UTC)
     except (OverflowError, OSError) as error:
-        raise ValueError(f"{seconds} is no time") from error
+        raise ValueError(f"{seconds} is not a time") from error
 
 
 def read_frames(path: Path) -> Iterator[RecordedFrame]:
-    """The frames of a recording, oldest first, without loading it whole.
+    """Read the frames of a recording, oldest first, without loading it whole.
 
     Raises:
-        UsageError: No such file, or the compression is broken.
+        UsageError: The file does not exist or cannot be decompressed.
     """
     if not path.exists():
-        raise UsageError(f"there is no recording {path}")
+        raise UsageError(f"the recording {path} does not exist")
     try:
         with _open(path) as stream:
             for line in bounded_lines(stream, LINE_BYTES_MAX):
@@ -115,14 +121,14 @@ def _open(path: Path) -> BinaryIO:
 
 
 class FrameRecorder:
-    """Writes frames to a file beside the read loop.
+    """Writes frames to a file without delaying the read loop.
 
     Args:
-        path: Appended to where it exists.
-        clock: For the pauses between batches.
+        path: File to append to; it is created if it does not exist.
+        clock: Clock of the pauses between batches.
         counters: Gets `recorded` and `recording_dropped`.
-        file_bytes_max: Size at which a new file is begun.
-        files_kept: Rotated files that are kept beside the present one.
+        file_bytes_max: Size at which a new file is started.
+        files_kept: Rotated files that are kept in addition to the present one.
     """
 
     def __init__(
@@ -134,7 +140,7 @@ class FrameRecorder:
         file_bytes_max: int = FILE_BYTES_MAX,
         files_kept: int = FILES_KEPT,
     ) -> None:
-        """Nothing is opened before the first batch."""
+        """Create the recorder; the first batch opens the file."""
         self.path = path
         self._clock = clock
         self._counters = counters
@@ -143,7 +149,7 @@ class FrameRecorder:
         self._queue: deque[bytes] = deque()
 
     def put(self, raw: bytes, at: datetime, epoch: int) -> None:
-        """Take a frame; never waits. Drops the oldest where the disk is too slow."""
+        """Queue a frame; never waits. Drops the oldest if the disk is too slow."""
         if len(self._queue) >= QUEUED_MAX:
             self._queue.popleft()
             self._counters["recording_dropped"] += 1
@@ -159,7 +165,7 @@ class FrameRecorder:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was taken.
+        """Write the queued frames.
 
         Raises:
             UsageError: The file cannot be written.
@@ -187,7 +193,7 @@ class FrameRecorder:
 
 
 def rotated(path: Path, number: int) -> Path:
-    """Name of a rotated file; the compression stays readable from its extension."""
+    """Name of a rotated file; it keeps the extension that names the compression."""
     suffix = "".join(path.suffixes[-2:]) if path.suffix in SUFFIXES else path.suffix
     stem = path.name[: len(path.name) - len(suffix)]
     return path.with_name(f"{stem}.{number}{suffix}")

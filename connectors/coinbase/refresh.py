@@ -1,7 +1,7 @@
-"""Keeps candle books and missing quotes current by REST, one product at a time.
+"""Keeps candle books current and fetches missing quotes by REST, one product at a time.
 
-One task per product, so that one that fails delays no other; the client's token bucket is what they
-share. Polls follow venue time: a book is due when a minute has closed.
+Each product has a task, so that a failure of one does not delay the others; they share the client's
+token bucket. Polls follow venue time: a book is due when a minute has closed.
 """
 
 import asyncio
@@ -15,32 +15,32 @@ from arena.messages import Ticker
 from arena.money import decimal_text
 from connectors.coinbase.candles import MINUTE_S, CandleBook, floor_s
 from connectors.coinbase.feed import Dropped, Feed, Received
-from connectors.coinbase.pacing import Uniform
-from connectors.coinbase.rest import CoinbaseRest, RestFailed
-from connectors.coinbase.trades import Backfill, Filled, TradeGap, with_trades
+from connectors.coinbase.rate_limits import Uniform
+from connectors.coinbase.rest_client import CoinbaseRest, RestFailed
+from connectors.coinbase.trades import Backfill, FilledGap, TradeGap, with_trades
 
 POLL_CHECK_S: Final = (0.02, 2.0)
-"""Least and most wall seconds between two looks at a book."""
+"""Least and most wall seconds between two checks of a book."""
 START_JITTER_S: Final = 0.5
 FAILED_PAUSE_S: Final = 5.0
 REPAIR_EVERY_S: Final = 15.0
 UNFILLED_NAMED_MAX: Final = 10
-"""Runs of missing trade ids that one line of the log names."""
+"""Most runs of missing trade ids in one log line."""
 
 
 class Refresher:
-    """Fills the books of a connector.
+    """Fills the candle books of a connector.
 
     Args:
-        rest: The venue's REST API.
-        feed: Gives venue time; gets repaired tickers.
+        rest: Client of the venue's REST API.
+        feed: Source of venue time; gets repaired tickers.
         clock: Wall and monotonic time.
-        rng: For the jitter.
+        rng: Random source of the jitter.
         counters: Gets `candle_polls`, `candle_failures`, `repairs`, `trades_missed` and
             `trades_backfilled`.
 
     Attributes:
-        books: Product -> candles.
+        books: Product id -> candles.
         changed: Notified after each poll.
     """
 
@@ -53,7 +53,7 @@ class Refresher:
         rng: Uniform,
         counters: Counter[str],
     ) -> None:
-        """No product yet."""
+        """Create a refresher without products."""
         self.books: dict[str, CandleBook] = {}
         self.changed = asyncio.Condition()
         self._rest = rest
@@ -66,9 +66,9 @@ class Refresher:
         self._log = logs.get("candles")
 
     async def follow(self, product_id: str) -> None:
-        """Keep the book of a product current until cancelled or the product is gone."""
+        """Keep the book of a product current until cancelled or `forget` is called."""
         self.books[product_id] = CandleBook()
-        # One that is dropped and comes back at once must not have two pollers.
+        # A product that is dropped and followed again at once must not have two pollers.
         token = self._following[product_id] = object()
         await self._clock.sleep(self._rng.uniform(0.0, START_JITTER_S / self._rest.origin.speed))
         while self._following.get(product_id) is token:
@@ -80,17 +80,17 @@ class Refresher:
             await self._clock.sleep(self._pause_s(now))
 
     def forget(self, product_id: str) -> None:
-        """The product is gone."""
+        """Stop following a product and drop its book."""
         self.books.pop(product_id, None)
         self._following.pop(product_id, None)
 
     def restart(self) -> None:
-        """The venue's clock went back: every book begins anew."""
+        """Empty every book, after the venue's clock went back."""
         for product_id in self.books:
             self.books[product_id] = CandleBook()
 
     async def wait_until_current(self, venue_now: datetime, timeout_s: float) -> bool:
-        """Wait until every book knows the last closed minute, at most `timeout_s` wall seconds."""
+        """Wait until every book has the last closed minute, at most `timeout_s` wall seconds."""
         wanted_s = floor_s(venue_now, MINUTE_S)
 
         def current() -> bool:
@@ -104,13 +104,13 @@ class Refresher:
         return True
 
     async def repair(self, product_id: str, epoch: int) -> Ticker | None:
-        """Ask for what a product lacks whose ticker is missing or behind its heartbeats.
+        """Fetch the quotes and trades of a product whose ticker is missing or outdated.
 
-        Its quotes first, then the trades since its last ticker, because trades carry no quotes: so
-        the newest trade is always among those that were asked for, with its side.
+        Quotes are fetched before the trades since the last ticker, because trades carry no quotes:
+        so the newest trade, with its side, is always among the fetched ones.
 
         Returns:
-            The ticker to publish, or None; a product is asked about every `REPAIR_EVERY_S`.
+            The ticker to publish, or None; a product is fetched at most every `REPAIR_EVERY_S`.
         """
         now_s = self._clock.monotonic()
         if now_s - self._repaired_s.get(product_id, -REPAIR_EVERY_S) < REPAIR_EVERY_S:
@@ -133,11 +133,11 @@ class Refresher:
         if not isinstance(outcome, Ticker):
             return None
         if filled is not None:
-            self._tell(product_id, filled)
+            self._log_backfill(product_id, filled)
         return outcome
 
     async def _backfill(self, gap: TradeGap) -> Backfill:
-        """Ask for the trades in a gap; what cannot be had stays open in it."""
+        """Fetch the trades in a gap; those that cannot be fetched stay missing."""
         backfill = Backfill(gap)
         try:
             while not backfill.done:
@@ -146,8 +146,8 @@ class Refresher:
             self._log.warning("no trades", product=gap.product_id, error=str(error))
         return backfill
 
-    def _tell(self, product_id: str, filled: Filled) -> None:
-        """Count and log what became of a gap that is closed."""
+    def _log_backfill(self, product_id: str, filled: FilledGap) -> None:
+        """Count and log the result of a backfill."""
         self._counters["trades_missed"] += filled.missed
         self._counters["trades_backfilled"] += len(filled.trades)
         unfilled = filled.unfilled
@@ -158,12 +158,12 @@ class Refresher:
             missed=filled.missed,
             backfilled=len(filled.trades),
             volume=decimal_text(filled.volume),
-            last_trade_id=filled.until,
+            last_trade_id=filled.last_trade_id,
             unfilled=[f"{first}-{last}" for first, last in unfilled[:UNFILLED_NAMED_MAX]],
         )
 
     async def _poll(self, product_id: str, now: datetime) -> bool:
-        """One poll; False where it failed."""
+        """Poll once; return False if it failed."""
         book = self.books[product_id]
         start_s, end_s = book.request(now)
         self._counters["candle_polls"] += 1

@@ -1,8 +1,8 @@
 """Bodies of the Coinbase Exchange REST API, decoded: candles, ticker, time, errors. Pure.
 
 Candles are JSON arrays of numbers `[start, low, high, open, close, volume]`, newest first; numbers
-are read as `Decimal`, never as float. Errors come as JSON objects, as plain text or, from the
-network in front of the venue, as HTML; each becomes one line of text.
+are read as `Decimal`, never as float. Errors are JSON objects, plain text or, from the network in
+front of the venue, HTML; each becomes one line of text.
 """
 
 import json
@@ -28,13 +28,13 @@ class RestMalformed(ValueError):
     """A body that is not what the venue documents."""
 
 
-# Any: JSON of a shape that each caller checks.
+# Any: each caller checks the shape of the JSON.
 def load(body: bytes | str, *, number: Callable[[str], object] | None = None) -> Any:
     """A JSON body with decimals for numbers, whole ones as `int`.
 
     Args:
-        body: As it came.
-        number: Makes a value of the text of every number instead, NaN and infinities among them.
+        body: The body as received.
+        number: Converts the text of every number, including NaN and infinities, instead.
 
     Raises:
         RestMalformed: It is not JSON, or holds a number that cannot be read.
@@ -44,21 +44,21 @@ def load(body: bytes | str, *, number: Callable[[str], object] | None = None) ->
             return json.loads(body, parse_float=number, parse_int=number, parse_constant=number)
         return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, InvalidOperation, RecursionError) as error:
-        raise RestMalformed(f"no JSON: {str(error)[:ERROR_CHARS_MAX]}") from None
+        raise RestMalformed(f"not JSON: {str(error)[:ERROR_CHARS_MAX]}") from None
 
 
 def _refuse_constant(text: str) -> None:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 def read_candles(body: bytes | str) -> tuple[list[Candle], int]:
     """The candles of `GET /products/{id}/candles`, oldest first, one per bucket.
 
     Returns:
-        The candles, and how many rows were no candle (a high below its low, say).
+        The candles, and the number of invalid rows (such as a high below its low).
 
     Raises:
-        RestMalformed: The body is no list.
+        RestMalformed: The body is not a list.
     """
     rows = load(body)
     if not isinstance(rows, list):
@@ -93,7 +93,7 @@ def _decimal(value: object) -> Decimal:
     if isinstance(value, int) and not isinstance(value, bool):
         value = Decimal(value)
     if not isinstance(value, Decimal):
-        raise ValueError(f"{str(value)[:40]!r} is no number")
+        raise ValueError(f"{str(value)[:40]!r} is not a number")
     number = parse_decimal(value)
     if len(number.as_tuple().digits) > DIGITS_MAX:
         raise ValueError("too many digits")
@@ -101,10 +101,10 @@ def _decimal(value: object) -> Decimal:
 
 
 def read_ticker(body: bytes | str, product_id: str) -> TickerSeen:
-    """The answer of `GET /products/{id}/ticker`; it has no sequence number (0 here).
+    """The ticker of `GET /products/{id}/ticker`; it has no sequence number (0 here).
 
     Raises:
-        RestMalformed: A price is missing or no number.
+        RestMalformed: A price is missing or not a number.
     """
     entry = load(body)
     if not isinstance(entry, dict) or not PRODUCT_ID.fullmatch(product_id):
@@ -127,10 +127,10 @@ def read_ticker(body: bytes | str, product_id: str) -> TickerSeen:
 
 
 def read_time(body: bytes | str) -> datetime:
-    """The answer of `GET /time`.
+    """The time of `GET /time`.
 
     Raises:
-        RestMalformed: No time in it.
+        RestMalformed: The body has no valid time.
     """
     entry = load(body)
     moment = parse_time(entry.get("iso")) if isinstance(entry, dict) else None
@@ -140,7 +140,7 @@ def read_time(body: bytes | str) -> datetime:
 
 
 def error_text(content_type: str, body: bytes) -> str:
-    """What an error body says, in one line, whatever its shape."""
+    """The message of an error body of any format, in one line."""
     text = body[: 20 * ERROR_CHARS_MAX].decode("utf-8", "replace").strip()
     if "json" in content_type or text.startswith("{"):
         try:

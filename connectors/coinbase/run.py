@@ -1,4 +1,4 @@
-"""From flags to a running node: the connector, or a recording in its place."""
+"""From flags to a running process: the live connector, or the playback of a recording."""
 
 import random
 from pathlib import Path
@@ -19,7 +19,7 @@ def run_connector(
     rest_url: str,
     record: Path | None,
 ) -> None:
-    """Run `arena connector coinbase` and exit with its code."""
+    """Run the connector and exit with the process's exit code."""
     options = ConnectorOptions(products, interval_s, ws_url, rest_url, record)
 
     async def serve(node: Node) -> None:
@@ -36,7 +36,7 @@ def run_playback(
     speed: float | None,
     products: tuple[str, ...],
 ) -> None:
-    """Publish a recording and exit with the code."""
+    """Publish a recording and exit with the process's exit code."""
 
     async def serve(node: Node) -> None:
         await Playback(node, frames, interval_s=interval_s, speed=speed, products=products).serve()

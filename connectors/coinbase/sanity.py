@@ -1,8 +1,8 @@
-"""Is this print credible? A band around the spread and around the last accepted mid price.
+"""Refuses tickers outside a band around the spread and the last accepted mid price. Pure.
 
-Real feeds contain trades at a thousandth of the price (an ETH low of 0.10 USD stands in Coinbase's
-own candles). A print outside the band is refused, until `CONFIRMATIONS` in a row agree with each
-other: then the market really is there. Pure.
+Real feeds contain trades at a thousandth of the price (Coinbase's own candles have an ETH low of
+0.10 USD). Tickers outside the band are refused until `CONFIRMATIONS` in a row agree with each
+other: then the market has really moved.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from arena.money import PRICE_DIGITS, price_or_none
 from connectors.coinbase.events import TickerSeen
 
 PRICE_BAND: Final = Decimal("0.10")
-"""How far the last trade may lie from the mid price, as a share; a wider spread widens it."""
+"""How far the last trade may be from the mid price, as a share; a wider spread widens it."""
 MOVE_BAND: Final = Decimal("0.20")
 """How far the mid price may move from one accepted ticker to the next, as a share."""
 CONFIRMATIONS: Final = 3
@@ -21,19 +21,24 @@ CONFIRMATIONS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A mid price outside the band, and how many tickers in a row were near it."""
+    """A mid price outside the band.
+
+    Attributes:
+        mid: The mid price.
+        seen: Number of tickers in a row that were near it.
+    """
 
     mid: Decimal
     seen: int
 
 
 def mid_price(ticker: TickerSeen) -> Decimal:
-    """Half way between best bid and best ask."""
+    """The middle of best bid and best ask."""
     return (ticker.best_bid + ticker.best_ask) / 2
 
 
 def incoherent(ticker: TickerSeen) -> str | None:
-    """What is wrong with a ticker by itself, or None."""
+    """Why a ticker is invalid in itself, or None."""
     if min(ticker.price, ticker.best_bid, ticker.best_ask) <= 0:
         return "a price that is not positive"
     if ticker.best_bid > ticker.best_ask:
@@ -49,18 +54,18 @@ def _near(one: Decimal, other: Decimal) -> bool:
     return abs(one - other) <= MOVE_BAND * other
 
 
-def judge(
+def assess(
     last_mid: Decimal | None, suspect: Suspect | None, ticker: TickerSeen
 ) -> tuple[str | None, Suspect | None]:
     """Accept or refuse a ticker.
 
     Args:
         last_mid: Mid price of the last accepted ticker, or None.
-        suspect: What the last call returned.
-        ticker: The new one.
+        suspect: The suspect that the last call returned.
+        ticker: The new ticker.
 
     Returns:
-        Why it is refused, or None; and the suspect to pass in next time.
+        Why it is refused, or None; and the suspect for the next call.
     """
     if (wrong := incoherent(ticker)) is not None:
         return wrong, suspect

@@ -1,8 +1,8 @@
-"""One connection's life as a state machine: what to do on acks, errors, heartbeats and silence.
+"""One connection as a state machine: what to do on acks, errors, heartbeats and silence. Pure.
 
-Pure: it is told what came in and what time it is, and answers with actions the shell carries out.
-States: subscribing (acks are missing) -> live (everything asked for is acknowledged) -> closed.
-Prices are used from the first frame on; only `Settled` waits for the acks.
+It is given events and the time, and returns actions for the shell to perform. States: subscribing
+(acks are missing) -> live (every subscription is acknowledged) -> closed. Prices are used from the
+first frame on; only `Settled` waits for the acks.
 """
 
 from collections.abc import Iterable
@@ -27,9 +27,9 @@ from connectors.coinbase.subscription import (
 ACK_TIMEOUT_S: Final = 10.0
 HEARTBEAT_TIMEOUT_S: Final = 12.0
 RESUBSCRIBES_MAX: Final = 1
-"""Times missing products are asked for again before the connection is given up."""
+"""Times that missing products are requested again before the connection is closed."""
 REFUSALS_MAX: Final = 3
-"""Errors that name nothing, before the connection is given up."""
+"""Errors without a known product before the connection is closed."""
 STABLE_AFTER_S: Final = 60.0
 
 
@@ -42,7 +42,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """The venue refuses this product: forget it, and do not ask again."""
+    """Forget this product: the venue refuses it."""
 
     product_id: str
     reason: str
@@ -50,7 +50,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close the connection and connect anew; `why` is one word for the counters."""
+    """Close the connection and reconnect; `why` is one word for the counters."""
 
     why: str
     detail: str
@@ -58,37 +58,44 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Everything that was asked for is acknowledged."""
+    """Every subscription is acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stable:
-    """Heartbeats have come for long enough: the backoff may start anew."""
+    """The connection has lasted `STABLE_AFTER_S`: the backoff may be reset."""
 
 
 Action = Send | Drop | Close | Settled | Stable
 
 
 class Session:
-    """Decides what a connection does.
+    """The state of one connection.
 
     Args:
-        products: Ids to subscribe to.
+        products: Ids of the products to subscribe to.
         now_s: Monotonic seconds at which the connection opened.
         channels: Channels to subscribe to, by their names in a subscription.
+
+    Attributes:
+        products: Ids of the products that the venue has not refused.
+        channels: As the argument.
+        acked: Acknowledged pairs of channel and product.
+        settled: True once every subscription was acknowledged.
+        closed: True once the connection must end.
     """
 
     def __init__(
         self, products: Iterable[str], now_s: float, *, channels: tuple[str, ...] = CHANNELS
     ) -> None:
-        """Nothing is sent before `open`."""
+        """Create the session; call `open` for the first messages."""
         self.products = list(dict.fromkeys(products))
         self.channels = channels
         self.acked: Pairs = frozenset()
         self.settled = False
         self.closed = False
         self._opened_s = now_s
-        self._asked_s = now_s
+        self._subscribed_s = now_s
         self._heartbeat_s = now_s
         self._resubscribes = 0
         self._refusals = 0
@@ -96,15 +103,15 @@ class Session:
 
     @property
     def wanted(self) -> Pairs:
-        """What must be acknowledged."""
+        """The pairs of channel and product that must be acknowledged."""
         return wanted_pairs(self.channels, self.products)
 
     def open(self, now_s: float) -> list[Action]:
-        """The first messages; they must leave within five seconds of the connect."""
-        return self._ask(self.products, now_s)
+        """The first messages; the venue wants them within five seconds of the connect."""
+        return self._subscribe(self.products, now_s)
 
     def on_event(self, event: Event, now_s: float) -> list[Action]:
-        """React to what the venue said."""
+        """Handle an event of the venue."""
         if self.closed:
             return []
         if isinstance(event, HeartbeatSeen | TickerSeen):
@@ -117,22 +124,22 @@ class Session:
         return []
 
     def on_tick(self, now_s: float) -> list[Action]:
-        """React to what the venue did not say; call it about once a second."""
+        """Check timeouts; call it about once a second."""
         if self.closed:
             return []
         silent_s = now_s - self._heartbeat_s
         if silent_s > HEARTBEAT_TIMEOUT_S:
             return self._close("silent", f"no heartbeat for {silent_s:.0f} s")
-        if self.settled or now_s - self._asked_s <= ACK_TIMEOUT_S:
+        if self.settled or now_s - self._subscribed_s <= ACK_TIMEOUT_S:
             return []
         missing = missing_products(self.wanted, self.acked)
         if self._resubscribes >= RESUBSCRIBES_MAX:
             return self._close("unacked", f"not acknowledged: {', '.join(missing)[:200]}")
         self._resubscribes += 1
-        return self._ask(missing, now_s)
+        return self._subscribe(missing, now_s)
 
-    def goodbye(self) -> list[str]:
-        """The messages of an orderly end."""
+    def unsubscribe_messages(self) -> list[str]:
+        """The messages that end the subscriptions; the session is closed after them."""
         self.closed = True
         return subscribe_messages(self.channels, self.products, verb="unsubscribe")
 
@@ -151,7 +158,7 @@ class Session:
             drop = Drop(product, refusal.reason)
             if not self.products:
                 return [drop, *self._close("no_products", "every product was refused")]
-            return [drop, *self._settle(), *self._ask(self.products, now_s)]
+            return [drop, *self._settle(), *self._subscribe(self.products, now_s)]
         self._refusals += 1
         if self._refusals >= REFUSALS_MAX:
             return self._close("refused", f"{refusal.message}: {refusal.reason}")
@@ -163,8 +170,8 @@ class Session:
         self.settled = True
         return [Settled()]
 
-    def _ask(self, products: list[str], now_s: float) -> list[Action]:
-        self._asked_s = now_s
+    def _subscribe(self, products: list[str], now_s: float) -> list[Action]:
+        self._subscribed_s = now_s
         return [Send(text) for text in subscribe_messages(self.channels, products)]
 
     def _close(self, why: str, detail: str) -> list[Action]:

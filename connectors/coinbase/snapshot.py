@@ -1,4 +1,4 @@
-"""Last values and candle books to the one message every agent decides on. Pure."""
+"""Builds the snapshot that every agent decides on from last values and candle books. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 
 from arena.ids import snapshot_id
 from arena.messages import MarketSnapshot, Product, ProductView, Ticker
-from arena.terms import ONLINE
+from arena.trading_modes import ONLINE
 from connectors.coinbase.candles import CandleBook
 from connectors.coinbase.feed import Feed
 
@@ -21,9 +21,9 @@ class Origin:
 
     Attributes:
         simulated: True for the simulated exchange and for recordings.
-        recorded: True if the prices were once those of a real market.
+        recorded: True if the prices are those of a real market in the past.
         speed: Venue seconds per wall second.
-        source: Where recorded prices come from, if that is known.
+        source: Description of where recorded prices come from; "" if unknown.
     """
 
     simulated: bool = False
@@ -37,9 +37,9 @@ class Cadence:
     """When the next snapshot is due.
 
     Attributes:
-        interval_s: Venue seconds between snapshots; wall seconds where the venue's clock stands.
+        interval_s: Venue seconds between snapshots; wall seconds while the venue's clock is still.
         as_of: Venue time of the last snapshot.
-        next_at: Venue time from which the next is due; moves by whole intervals, without drift.
+        next_at: Venue time at which the next is due; it moves by whole intervals, without drift.
         published_s: Monotonic seconds of the last snapshot.
         rewinds: How often the venue's clock went back by more than an interval.
     """
@@ -50,18 +50,18 @@ class Cadence:
     published_s: float = 0.0
     rewinds: int = 0
 
-    def go_on(self, last: MarketSnapshot, now_s: float) -> None:
-        """Go on behind the newest snapshot in the log, whoever published it.
+    def resume(self, last: MarketSnapshot, now_s: float) -> None:
+        """Continue after the newest snapshot in the log, whichever process published it.
 
         Args:
-            last: That snapshot.
+            last: The newest snapshot.
             now_s: Monotonic seconds.
         """
         self.as_of, self.rewinds, self.published_s = last.as_of, last.rewinds, now_s
         self.next_at = last.as_of + timedelta(seconds=self.interval_s)
 
     def due(self, venue_now: datetime, now_s: float) -> bool:
-        """True where a snapshot is due at this venue time and monotonic time."""
+        """True if a snapshot is due at this venue time and monotonic time."""
         if self.as_of is None or self.next_at is None or venue_now >= self.next_at:
             return self.as_of is None or venue_now > self.as_of
         if (self.as_of - venue_now).total_seconds() > self.interval_s:
@@ -69,11 +69,11 @@ class Cadence:
         return now_s - self.published_s >= max(self.interval_s, STANDSTILL_S_MIN)
 
     def take(self, venue_now: datetime, now_s: float) -> datetime:
-        """The `as_of` of the snapshot made now.
+        """Return the `as_of` of the snapshot made now, and schedule the next.
 
-        Where the venue's clock stands still, or went back a little with a new connection, it is
-        one microsecond later than the last. Where it went back further, `rewinds` grows: two
-        snapshots never share an id.
+        If the venue's clock stopped, or went back a little with a new connection, `as_of` is one
+        microsecond later than the last. If it went back further, `rewinds` grows. So two snapshots
+        never have the same id.
         """
         back_s = -1.0 if self.as_of is None else (self.as_of - venue_now).total_seconds()
         rewound = back_s > self.interval_s
@@ -109,24 +109,24 @@ def compose(
     epoch: int,
     rewinds: int = 0,
 ) -> MarketSnapshot:
-    """The snapshot of the products in `books`, and of those that were closed with a price.
+    """Build the snapshot of the products in `books`, and of closed products with a price.
 
     Args:
-        feed: For ages and staleness.
+        feed: Gives ages and staleness.
         books: Product id -> candles.
         published: Product id -> the last ticker the brokers have acknowledged.
         terms: Product id -> its trading rules as the brokers have acknowledged them.
-        ticker_offsets: Partition -> offset after the newest of both.
-        as_of: Venue time.
-        windows_at: Venue time, not after `as_of`; windows end with the minute that closed before.
+        ticker_offsets: Partition of `market.tickers` -> offset after the newest of both.
+        as_of: Venue time of the snapshot.
+        windows_at: Venue time, not after `as_of`; windows end with the last minute closed by then.
         now_s: Monotonic seconds, for ages.
-        now: Wall time.
+        now: Wall time of publication.
         interval_s: Venue seconds from snapshot to snapshot.
-        origin: Simulated or not.
+        origin: Where the prices come from.
         epoch: Number of the connection.
-        rewinds: How often the venue's time went back.
+        rewinds: How often the venue's clock went back.
     """
-    # A position in a product that is gone keeps its last price, for every reader.
+    # Closed products stay in the snapshot, so that positions in them keep their last price.
     gone = {p for p, product in terms.items() if product.status != ONLINE and p in published}
     views = tuple(
         _view(feed, product_id, books.get(product_id), published, terms, windows_at, now_s)

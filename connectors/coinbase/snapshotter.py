@@ -1,7 +1,7 @@
-"""Publishes a snapshot whenever one is due; the only place that writes `market.snapshots`.
+"""Publishes a snapshot to `market.snapshots` whenever one is due.
 
-A snapshot is made from acknowledged tickers only: it waits for the candles of the minute that just
-closed, flushes the tickers, and then names the offsets they stand at.
+A snapshot is made from acknowledged tickers only: the publisher waits for the candles of the minute
+that just closed, flushes the tickers, and records their offsets in the snapshot.
 """
 
 from collections.abc import Callable
@@ -15,15 +15,15 @@ from connectors.coinbase.feed import VENUE, Feed
 from connectors.coinbase.publisher import TickerPublisher
 from connectors.coinbase.refresh import Refresher
 from connectors.coinbase.snapshot import Cadence, Origin, compose
-from connectors.tails import snapshots_back
+from connectors.recent_snapshots import newest_snapshots
 
 HISTORY_DEADLINE_S: Final = 60.0
 TICKERS_DEADLINE_S: Final = 10.0
 CANDLES_WAIT_S: Final = (0.1, 3.0)
-"""Least and most wall seconds a snapshot waits for the candles of the minute that just closed; in
-between it is a quarter of the wall time from one snapshot to the next."""
+"""Least and most wall seconds a snapshot waits for the candles of the minute that just closed;
+within these bounds it is a quarter of the wall time from snapshot to snapshot."""
 PAUSE_S: Final = (0.02, 1.0)
-"""Least and most wall seconds between two looks at the clock."""
+"""Least and most wall seconds between two checks of the clock."""
 WAITING_LOG_S: Final = 10.0
 
 
@@ -32,12 +32,12 @@ class Snapshotter:
 
     Args:
         node: The process.
-        feed: Last values and venue time.
-        refresher: Candle books.
-        publisher: Acknowledged tickers; publishes only while `publisher.active`.
+        feed: Source of last values and venue time.
+        refresher: Source of candle books.
+        publisher: Source of acknowledged tickers; snapshots are published only while it is active.
         interval_s: Venue seconds from snapshot to snapshot.
-        origin: Tells whether the venue is simulated.
-        epoch: Tells the number of the connection.
+        origin: Returns where the prices come from.
+        epoch: Returns the number of the connection.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Snapshotter:
         origin: Callable[[], Origin],
         epoch: Callable[[], int],
     ) -> None:
-        """The first snapshot is due as soon as there is history."""
+        """Create the snapshotter; the first snapshot is due once candles are loaded."""
         self._node = node
         self._feed = feed
         self._refresher = refresher
@@ -60,19 +60,19 @@ class Snapshotter:
         self._origin = origin
         self._epoch = epoch
 
-    async def go_on(self) -> MarketSnapshot | None:
-        """Continue at the end of the log: another process may have published the newest snapshot.
+    async def resume(self) -> MarketSnapshot | None:
+        """Continue after the newest snapshot in the log, which another process may have published.
 
         Returns:
-            That snapshot, or None if the log has none.
+            The newest snapshot, or None if the log has none.
 
         Raises:
-            BrokerUnavailable: It could not be read.
+            BrokerUnavailable: The log could not be read.
         """
-        snapshots, _ = await snapshots_back(self._node, VENUE, 1)
+        snapshots, _ = await newest_snapshots(self._node, VENUE, 1)
         if not snapshots:
             return None
-        self._cadence.go_on(snapshots[-1], self._node.clock.monotonic())
+        self._cadence.resume(snapshots[-1], self._node.clock.monotonic())
         return snapshots[-1]
 
     async def run(self) -> None:
@@ -87,17 +87,17 @@ class Snapshotter:
                 await self._node.clock.sleep(self._pause_s())
 
     async def _wait_for_history(self) -> None:
-        """Wait for every book, or for those that came in time; never begin without any."""
+        """Wait until all books are loaded, or after `HISTORY_DEADLINE_S` at least one."""
         clock = self._node.clock
-        started_s = told_s = clock.monotonic()
+        started_s = logged_s = clock.monotonic()
         while True:
             books = self._refresher.books.values()
             loaded = sum(book.known_until_s is not None for book in books)
             waited_s = clock.monotonic() - started_s
             if books and (loaded == len(books) or (loaded and waited_s > HISTORY_DEADLINE_S)):
                 break
-            if clock.monotonic() - told_s > WAITING_LOG_S:
-                told_s = clock.monotonic()
+            if clock.monotonic() - logged_s > WAITING_LOG_S:
+                logged_s = clock.monotonic()
                 self._node.log.warning(
                     "waiting for history", loaded=loaded, products=len(books), s=round(waited_s)
                 )
@@ -105,7 +105,7 @@ class Snapshotter:
         self._node.log.info("history loaded", loaded=loaded, products=len(books))
 
     async def _wait_for_tickers(self) -> None:
-        """Give every product a moment to say its price before the first snapshot."""
+        """Wait until every product has a ticker, at most `TICKERS_DEADLINE_S`."""
         clock = self._node.clock
         started_s = clock.monotonic()
         while clock.monotonic() - started_s < TICKERS_DEADLINE_S:
@@ -118,10 +118,8 @@ class Snapshotter:
         clock = self._node.clock
         began_s = clock.monotonic()
         low, high = CANDLES_WAIT_S
-        patience_s = self._cadence.interval_s / self._origin().speed / 4
-        current = await self._refresher.wait_until_current(
-            windows_at, min(max(patience_s, low), high)
-        )
+        wait_s = self._cadence.interval_s / self._origin().speed / 4
+        current = await self._refresher.wait_until_current(windows_at, min(max(wait_s, low), high))
         await self._publisher.flush()
         if not self._publisher.active:
             return
@@ -144,9 +142,9 @@ class Snapshotter:
         )
         await self._node.bus.append(topics.SNAPSHOTS.name, snapshot, key=VENUE)
         self._node.counters["snapshots"] += 1
-        self._tell(snapshot, current, (clock.monotonic() - began_s) * 1000)
+        self._log_snapshot(snapshot, current, (clock.monotonic() - began_s) * 1000)
 
-    def _tell(self, snapshot: MarketSnapshot, current: bool, duration_ms: float) -> None:
+    def _log_snapshot(self, snapshot: MarketSnapshot, current: bool, duration_ms: float) -> None:
         self._node.log.info(
             "snapshot",
             id=snapshot.snapshot_id,

@@ -1,8 +1,8 @@
-"""The WebSocket shell: connect, subscribe, read, watch, connect anew. Decides nothing itself.
+"""The WebSocket shell: connect, subscribe, read, watch, reconnect. It makes no decisions.
 
-`Session` says what to do, `Backoff` how long to wait. The read loop parses, folds and hands over;
-it never waits for the broker, because a venue throws out slow readers. Every way a connection can
-end is the same to us: wait a jittered while, connect anew, subscribe anew.
+`Session` decides what to do, `Backoff` how long to wait. The read loop parses, folds and queues; it
+never waits for the broker, because a venue disconnects slow readers. However a connection ends, the
+reaction is the same: wait with jitter, reconnect, subscribe again.
 """
 
 import asyncio
@@ -20,20 +20,20 @@ from arena.clock import Clock
 from arena.messages import Ticker
 from connectors.coinbase.events import Event, FrameIgnored, FrameMalformed, VenueRefused
 from connectors.coinbase.feed import Dropped, Feed, Received
-from connectors.coinbase.pacing import (
+from connectors.coinbase.protocol import parse
+from connectors.coinbase.rate_limits import (
     Backoff,
     ConnectLimiter,
     Uniform,
     refused_delay,
     retry_after,
 )
-from connectors.coinbase.protocol import parse
-from connectors.coinbase.rest import USER_AGENT, is_loopback
+from connectors.coinbase.rest_client import USER_AGENT, is_loopback
 from connectors.coinbase.session import Action, Close, Drop, Send, Session, Settled, Stable
-from connectors.reach import answered, cannot_reach, host_of
+from connectors.connection_errors import cannot_reach, host_of, unexpected_status
 
 FRAME_BYTES_MAX: Final = 4 << 20
-"""Four times the largest frame seen on the channels we ask for; more closes with 1009."""
+"""Four times the largest frame seen on our channels; a larger one closes with 1009."""
 FRAMES_QUEUED_MAX: Final = 256
 OPEN_TIMEOUT_S: Final = 10.0
 PING_INTERVAL_S: Final = 20.0
@@ -47,24 +47,31 @@ REFUSED: Final = (403, 429)
 
 
 class Sink(Protocol):
-    """Who gets what the stream reads."""
+    """Receiver of what the stream reads."""
 
     def on_frame(self, raw: bytes, received: Received) -> None:
-        """Every frame as it came, for a recording."""
+        """Handle every frame as received, for a recording."""
 
     def on_ticker(self, ticker: Ticker) -> None:
-        """A new ticker."""
+        """Handle a new ticker."""
 
     def on_malformed(self, frame: FrameMalformed, received: Received) -> None:
-        """Bytes that are no message."""
+        """Handle bytes that are not a message."""
 
     def on_refused(self, product_id: str, reason: str) -> None:
-        """The venue does not have this product."""
+        """Handle a product that the venue refuses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Why a connection ended: one word for the counters, words for people, a wait asked for."""
+    """Why a connection ended.
+
+    Attributes:
+        why: One word for the counters.
+        detail: Text for people.
+        refused: True if the venue refused the connection.
+        wait_s: Seconds that the venue asked to wait, or None.
+    """
 
     why: str
     detail: str
@@ -72,29 +79,29 @@ class Ended:
     wait_s: float | None = None
 
 
-def down_words(url: str, ended: Ended) -> str:
-    """What a person is told while there is no connection. Pure."""
+def down_text(url: str, ended: Ended) -> str:
+    """Message for people while there is no connection. Pure."""
     if ended.why == "unreachable" or ended.refused:
         return ended.detail
-    return f"the feed of {host_of(url)} ended: {ended.detail}; it is connected again by itself"
+    return f"the feed of {host_of(url)} ended: {ended.detail}; reconnecting automatically"
 
 
 class Stream:
     """Keeps one connection to the venue.
 
     Args:
-        url: Such as "wss://ws-feed.exchange.coinbase.com"; certificates are verified.
-        products: Ids to subscribe to; may change between connections.
-        feed: Gets every event.
-        sink: Gets what comes of it.
+        url: URL such as "wss://ws-feed.exchange.coinbase.com"; certificates are verified.
+        products: Returns the ids to subscribe to; they may change between connections.
+        feed: Folds every event.
+        sink: Gets frames, tickers and refusals.
         clock: Wall and monotonic time.
-        rng: For the jitter.
-        counters: Gets one counter per kind of thing that happens.
+        rng: Random source of the jitter.
+        counters: Gets a count per kind of event.
 
     Attributes:
         epoch: Number of the current connection, from 1.
-        settled: Set while everything that was asked for is acknowledged.
-        down: Why nothing comes and what to do; "" while the feed is up.
+        settled: Set while every subscription is acknowledged.
+        down: Why the feed is down and what to do; "" while it is up.
     """
 
     def __init__(
@@ -108,7 +115,7 @@ class Stream:
         rng: Uniform,
         counters: Counter[str],
     ) -> None:
-        """Not connected."""
+        """Create the stream; call `run` to connect."""
         self.epoch = 0
         self.settled = asyncio.Event()
         self.down = ""
@@ -124,12 +131,12 @@ class Stream:
         self._log = logs.get("stream")
 
     async def run(self) -> None:
-        """Stay connected until cancelled; then take leave of the venue."""
+        """Stay connected until cancelled; then unsubscribe and close."""
         while True:
             await self._clock.sleep(self._limiter.reserve(self._clock.monotonic()))
             ended = await self._connect_once()
             self.settled.clear()
-            self.down = down_words(self._url, ended)
+            self.down = down_text(self._url, ended)
             self._counters[f"reconnects_{ended.why}"] += 1
             delay_s = self._backoff.next_delay()
             if ended.refused:
@@ -140,12 +147,12 @@ class Stream:
             await self._clock.sleep(delay_s)
 
     def reconnect(self) -> None:
-        """Let the present connection end: the list of products has changed."""
+        """Cut the present connection, because the list of products has changed."""
         if self._connection is not None:
             self._connection.transport.abort()
 
     async def _connect_once(self) -> Ended:
-        """One connection from handshake to end."""
+        """Run one connection from handshake to end."""
         try:
             connection = await connect(
                 self._url,
@@ -164,18 +171,18 @@ class Stream:
         except (WebSocketException, OSError, TimeoutError) as error:
             return Ended("unreachable", cannot_reach(self._url, error))
         try:
-            return await self._converse(connection)
+            return await self._run_session(connection)
         finally:
             self._connection = None
-            await self._take_leave(connection)
+            await self._close_connection(connection)
 
     def _handshake_refused(self, error: InvalidStatus) -> Ended:
         status = error.response.status_code
         asked_s = retry_after(error.response.headers.get("Retry-After"), self._clock.now())
-        detail = answered(self._url, status)
+        detail = unexpected_status(self._url, status)
         return Ended(f"http_{status}", detail, refused=status in REFUSED, wait_s=asked_s)
 
-    async def _converse(self, connection: ClientConnection) -> Ended:
+    async def _run_session(self, connection: ClientConnection) -> Ended:
         now_s = self._clock.monotonic()
         self.epoch += 1
         self._counters["connections"] += 1
@@ -185,7 +192,7 @@ class Stream:
         self._log.info("connected", url=self._url, epoch=self.epoch, products=session.products)
         watchdog = asyncio.create_task(self._watch(connection, session))
         try:
-            ended = await self._carry_out(connection, session.open(now_s))
+            ended = await self._perform(connection, session.open(now_s))
             while ended is None:
                 raw = await connection.recv(decode=False)
                 ended = await self._on_frame(connection, session, raw)
@@ -204,16 +211,16 @@ class Stream:
     async def _unsubscribe(self, connection: ClientConnection, session: Session) -> None:
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                for text in session.goodbye():
+                for text in session.unsubscribe_messages():
                     await connection.send(text)
         except (TimeoutError, ConnectionClosed) as error:
-            self._log.info("left without unsubscribing", reason=repr(error))
+            self._log.info("closed without unsubscribing", reason=repr(error))
 
     def _closed(self, error: ConnectionClosed) -> Ended:
         close = error.rcvd or error.sent
         code = close.code if close else ABNORMAL
         if code == TOO_BIG:
-            self._log.error("frame too big", bound_bytes=FRAME_BYTES_MAX)
+            self._log.error("frame too large", bound_bytes=FRAME_BYTES_MAX)
         return Ended(f"close_{code}", str(error))
 
     async def _on_frame(
@@ -232,7 +239,7 @@ class Stream:
             self._log.debug(
                 "dropped", product=outcome.product_id, why=outcome.why, detail=outcome.detail
             )
-        return await self._carry_out(connection, session.on_event(event, received.monotonic_s))
+        return await self._perform(connection, session.on_event(event, received.monotonic_s))
 
     def _note(self, event: Event, received: Received) -> None:
         if isinstance(event, FrameMalformed):
@@ -244,7 +251,7 @@ class Stream:
             self._counters["venue_errors"] += 1
             self._log.warning("venue error", message=event.message, reason=event.reason)
 
-    async def _carry_out(self, connection: ClientConnection, actions: list[Action]) -> Ended | None:
+    async def _perform(self, connection: ClientConnection, actions: list[Action]) -> Ended | None:
         for action in actions:
             if isinstance(action, Send):
                 await connection.send(action.text)
@@ -260,19 +267,19 @@ class Stream:
         return None
 
     async def _watch(self, connection: ClientConnection, session: Session) -> Ended:
-        """Tell the session the time; abort the connection when it says so."""
+        """Check the session's timeouts; abort the connection when it must end."""
         while True:
             await self._clock.sleep(TICK_S)
             try:
-                ended = await self._carry_out(connection, session.on_tick(self._clock.monotonic()))
+                ended = await self._perform(connection, session.on_tick(self._clock.monotonic()))
             except ConnectionClosed as error:
                 return self._closed(error)
             if ended is not None:
                 connection.transport.abort()
                 return ended
 
-    async def _take_leave(self, connection: ClientConnection) -> None:
-        """Close with 1000; a peer that does not answer is left after a moment."""
+    async def _close_connection(self, connection: ClientConnection) -> None:
+        """Close with 1000; abort if the peer does not answer within `CLOSE_TIMEOUT_S`."""
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await connection.close(GOODBYE)

@@ -1,8 +1,8 @@
-"""What to ask the venue for, and whether its answer covers it.
+"""Subscribe messages, and whether the venue's acknowledgements cover them. Pure.
 
-The venue acknowledges under other names than it is asked under (`ALIASES`), cumulatively, and in
-any order: hence sets. One message asks for at most `BATCH_PRODUCTS_MAX` products, because a
-subscription to everything at once is answered with a close.
+The venue acknowledges channels under other names (`ALIASES`), cumulatively, and in any order: hence
+sets. One message names at most `BATCH_PRODUCTS_MAX` products, because the venue closes connections
+that subscribe to everything at once.
 """
 
 from collections.abc import Iterable
@@ -20,12 +20,12 @@ Pairs = frozenset[tuple[str, str]]
 
 
 def wire_name(channel: str) -> str:
-    """The name a channel is acknowledged under."""
+    """The name under which a channel is acknowledged."""
     return ALIASES.get(channel, channel)
 
 
 def wanted_pairs(channels: Iterable[str], products: Iterable[str]) -> Pairs:
-    """The set an acknowledgement must cover, as (channel on the wire, product)."""
+    """The pairs (channel on the wire, product) that an acknowledgement must cover."""
     listed = list(products)
     return frozenset((wire_name(channel), product) for channel in channels for product in listed)
 
@@ -33,11 +33,11 @@ def wanted_pairs(channels: Iterable[str], products: Iterable[str]) -> Pairs:
 def subscribe_messages(
     channels: Iterable[str], products: Iterable[str], *, verb: Verb = "subscribe"
 ) -> list[str]:
-    """JSON texts that ask for the products in batches, each channel with its own list.
+    """JSON messages that name the products in batches, each channel with its own list.
 
     Args:
         channels: Names such as "ticker_batch".
-        products: Ids such as "BTC-USD"; sent in this order, doubles once.
+        products: Ids such as "BTC-USD"; sent in this order, without duplicates.
         verb: "subscribe" or "unsubscribe".
     """
     unique = list(dict.fromkeys(products))
@@ -55,5 +55,5 @@ def subscribe_messages(
 
 
 def missing_products(wanted: Pairs, acked: Pairs) -> list[str]:
-    """Products of which some channel is not acknowledged under either of its names."""
+    """Products with a channel that is not acknowledged."""
     return sorted({product for channel, product in wanted if (channel, product) not in acked})

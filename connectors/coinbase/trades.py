@@ -1,10 +1,10 @@
-"""Trades that the feed did not tell of, out of REST pages. Pure.
+"""Fetches trades that the feed did not send, from REST pages. Pure.
 
-A heartbeat names the newest trade id of its product; where that stays ahead of the last ticker's, a
+A heartbeat names the newest trade id of its product; if that stays ahead of the last ticker's, a
 ticker was lost and with it the trades between. `GET /products/{id}/trades` gives them newest first,
-at most `PAGE_ROWS_MAX` a page; `after` asks for the page of older ids. (`before` gives the newest
-page above an id, not the next one, so it is of no use here.) Source: Coinbase Exchange, "Get
-product trades" and "Pagination" (docs.cdp.coinbase.com/exchange/rest-api/pagination).
+at most `PAGE_ROWS_MAX` a page; `after` requests the page of older ids. (`before` gives the newest
+page above an id, not the next one, so it is not used.) Source: Coinbase Exchange, "Get product
+trades" and "Pagination" (docs.cdp.coinbase.com/exchange/rest-api/pagination).
 """
 
 from collections.abc import Mapping
@@ -19,19 +19,19 @@ from connectors.coinbase.rest_protocol import RestMalformed, load
 
 PAGE_ROWS_MAX: Final = 1_000
 PAGES_MAX: Final = 3
-"""Of one backfill: what lies further back is told as missing, and the REST budget is kept."""
+"""Most pages of one backfill, for the REST budget; older trades are reported as missing."""
 TAKER_OF: Final[Mapping[object, Side]] = {"buy": "sell", "sell": "buy"}
-"""The venue names the maker's side of a trade."""
+"""Maker's side, which the venue gives -> taker's side."""
 
 
 def read_trades(body: bytes | str, product_id: str) -> tuple[list[TradeSeen], int]:
     """The trades of `GET /products/{id}/trades`, newest first, one per id.
 
     Returns:
-        The trades, without sequence numbers (0), and how many rows were no trade.
+        The trades, without sequence numbers (0), and the number of invalid rows.
 
     Raises:
-        RestMalformed: The body is no list.
+        RestMalformed: The body is not a list.
     """
     rows = load(body)
     if not isinstance(rows, list) or not PRODUCT_ID.fullmatch(product_id):
@@ -65,98 +65,103 @@ def _trade(row: object, product_id: str) -> TradeSeen | None:
 
 @dataclass(frozen=True, slots=True)
 class TradeGap:
-    """Trades of a product that were not seen.
+    """A range of trades of a product that the feed did not send.
 
     Attributes:
-        seen: Trade id of the last ticker.
-        heard: Newest trade id of the heartbeats.
+        product_id: Id of the product.
+        ticker_trade_id: Trade id of the last ticker; the gap starts after it.
+        heartbeat_trade_id: Newest trade id of the heartbeats; the gap ends with it.
     """
 
     product_id: str
-    seen: int
-    heard: int
+    ticker_trade_id: int
+    heartbeat_trade_id: int
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    """What became of a gap.
+class FilledGap:
+    """The result of a backfill.
 
     Attributes:
-        seen: The trade id it begins behind. until: the newest id that is known now.
-        trades: Oldest first.
+        ticker_trade_id: Trade id after which the gap starts.
+        last_trade_id: Newest trade id that is known now.
+        trades: The trades that were found, oldest first.
     """
 
-    seen: int
-    until: int
+    ticker_trade_id: int
+    last_trade_id: int
     trades: tuple[TradeSeen, ...]
 
     @property
     def missed(self) -> int:
-        """Trades in the gap."""
-        return self.until - self.seen
+        """Number of trades in the gap."""
+        return self.last_trade_id - self.ticker_trade_id
 
     @property
     def volume(self) -> Decimal:
-        """Base units traded in those that were found."""
+        """Base units traded in the trades that were found."""
         return sum((trade.size for trade in self.trades), Decimal(0))
 
     @property
     def unfilled(self) -> tuple[tuple[int, int], ...]:
-        """First and last id of each run that was not found."""
-        ids = [self.seen, *(trade.trade_id for trade in self.trades), self.until + 1]
+        """First and last id of each run of trades that was not found."""
+        found = (trade.trade_id for trade in self.trades)
+        ids = [self.ticker_trade_id, *found, self.last_trade_id + 1]
         return tuple((a + 1, b - 1) for a, b in pairwise(ids) if b - a > 1)
 
 
 class Backfill:
-    """Asks for a gap page by page, newest first.
+    """Fills a gap page by page, newest first.
 
     Args:
-        gap: What is missing.
-        page_rows: Rows asked for with each page.
-        pages_max: Pages after which it ends.
+        gap: The missing trades.
+        page_rows: Rows requested with each page.
+        pages_max: Most pages that are requested.
 
     Attributes:
         after: Cursor of the next page; None for the newest one.
-        done: True where there is nothing more to ask.
+        done: True if no further page is to be requested.
     """
 
     def __init__(
         self, gap: TradeGap, *, page_rows: int = PAGE_ROWS_MAX, pages_max: int = PAGES_MAX
     ) -> None:
-        """Nothing was asked yet."""
+        """Create the backfill; `after` is the cursor of the first page."""
         self.after: int | None = None
-        self.done = gap.heard <= gap.seen
+        self.done = gap.heartbeat_trade_id <= gap.ticker_trade_id
         self._gap = gap
         self._page_rows = page_rows
         self._pages_left = pages_max
         self._trades: dict[int, TradeSeen] = {}
 
     def take(self, page: list[TradeSeen]) -> None:
-        """Take over the answer to the last request, newest first."""
+        """Add the page of the last request, newest first."""
         self._pages_left -= 1
-        fresh = [trade for trade in page if trade.trade_id > self._gap.seen]
+        start = self._gap.ticker_trade_id
+        fresh = [trade for trade in page if trade.trade_id > start]
         before = len(self._trades)
         self._trades |= {trade.trade_id: trade for trade in fresh}
         oldest = page[-1].trade_id if page else 0
-        reached = oldest <= self._gap.seen + 1
+        reached = oldest <= start + 1
         unmoved = len(self._trades) == before
         self.after = oldest
         self.done = reached or unmoved or self._pages_left <= 0 or len(page) < self._page_rows
 
-    def filled(self, ticker: TickerSeen) -> Filled:
-        """What was found; `ticker` tells the newest known id where no trade came."""
+    def filled(self, ticker: TickerSeen) -> FilledGap:
+        """The result; without trades the ticker gives the newest known id."""
         trades = tuple(self._trades[trade_id] for trade_id in sorted(self._trades))
         newest = trades[-1].trade_id if trades else ticker.trade_id or 0
-        return Filled(self._gap.seen, max(newest, self._gap.seen), trades)
+        start = self._gap.ticker_trade_id
+        return FilledGap(start, max(newest, start), trades)
 
 
-def with_trades(ticker: TickerSeen, filled: Filled) -> TickerSeen:
-    """A ticker with the newest backfilled trade as its last one, where that is not older.
+def with_trades(ticker: TickerSeen, filled: FilledGap) -> TickerSeen:
+    """The ticker with the newest backfilled trade as its last one, unless that is older.
 
-    The quotes stay the ticker's, because trades carry none. Trades that the ticker did not count
-    yet are added to its volume.
+    The quotes stay the ticker's, because trades carry none. Trades that are newer than the ticker's
+    are added to its volume.
     """
-    if not filled.trades or (ticker.trade_id or 0) > filled.until:
+    if not filled.trades or (ticker.trade_id or 0) > filled.last_trade_id:
         return ticker
     last = filled.trades[-1]
     volume = ticker.volume_24h

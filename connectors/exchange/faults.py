@@ -1,26 +1,26 @@
-"""What goes wrong on request: parsed from words, kept with an end. Pure.
+"""The faults that the simulated exchange can produce, and which of them are on. Pure.
 
-stall      connections stay open and say nothing            seconds
+stall      connections stay open and send nothing           seconds
 gap        a product's tickers are withheld                 seconds, product
-reorder    an old ticker comes after a newer one            product
+reorder    an old ticker is sent after a newer one          product
 close      every connection is closed                       code
-drop       every connection is cut without a goodbye
+drop       every connection is cut without a close frame
 rest_429   REST answers 429                                 seconds, retry_after
 ws_429     the WebSocket handshake is answered 429          seconds, retry_after
 html       REST answers with a page of HTML                 seconds
 big_frame  one frame of 5 MB
 bad_print  a ticker at a thousandth of the price            product
-delist     a product disappears                             product
-bad_ack    the next acknowledgement leaves a product out    product
+delist     a product is delisted                            product
+bad_ack    the next acknowledgement omits a product         product
 garbage    a frame that is not JSON
 mode       a product is in these modes from now on          product, mode
 status     a product has this status from now on            product, status
 terms      a product has these increments from now on       product, any of the increments
-unlist     a product is not in `/products` any more         product
+unlist     a product is no longer in `/products`            product
 
-`mode` names the venue's flags joined by `+`, such as `limit_only+post_only`; without one the
-product is in none. An increment is sent as it is written here, `null` as nothing: so an entry is
-spoiled.
+`mode` names the venue's flags joined by `+`, such as `limit_only+post_only`; without it the product
+is in no mode. An increment is sent as it is written here, `null` as a JSON null, which makes the
+entry unreadable.
 """
 
 from collections.abc import Mapping
@@ -50,23 +50,26 @@ KINDS: Final = (
 )
 LASTING: Final = ("stall", "gap", "rest_429", "ws_429", "html")
 TERMS: Final = ("base_increment", "quote_increment", "min_market_funds")
-"""What `terms` changes of a product."""
+"""The fields of a product that `terms` can change."""
 NAMES: Final = ("seconds", "product", "code", "retry_after", "at", "mode", "status", *TERMS)
 SECONDS: Final = 20.0
 CODES: Final = (*range(1000, 1004), *range(1007, 1015), *range(3000, 5000))
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that goes wrong.
+class VenueFault:
+    """One fault of the venue.
 
     Attributes:
-        seconds: How long a lasting one lasts, in wall seconds.
-        product: Which product; "" for the first, or all.
-        code: Close code.
-        retry_after: Value of the header of a 429, or "".
+        kind: One of `KINDS`.
+        seconds: Duration of a lasting fault, in wall seconds.
+        product: Id of the product; "" for the first, or all.
+        code: WebSocket close code.
+        retry_after: Value of the `Retry-After` header of a 429, or "".
         at: Wall seconds after the start at which it begins.
-        modes: Flags of the product. status: its status. terms: its increments, by name.
+        modes: New flags of the product.
+        status: New status of the product.
+        terms: New increments of the product, by name.
     """
 
     kind: str
@@ -81,73 +84,78 @@ class Fault:
 
 
 @dataclass(slots=True)
-class FaultBoard:
-    """Which lasting faults are on, until when (monotonic seconds)."""
+class ActiveFaults:
+    """The lasting faults that are on.
 
-    until_s: dict[str, tuple[float, Fault]] = field(default_factory=dict)
+    Attributes:
+        until_s: Kind -> the monotonic seconds at which the fault ends, and the fault.
+        forget: The product that the next acknowledgement omits, or None.
+    """
+
+    until_s: dict[str, tuple[float, VenueFault]] = field(default_factory=dict)
     forget: str | None = None
 
-    def set(self, fault: Fault, now_s: float) -> None:
+    def set(self, fault: VenueFault, now_s: float) -> None:
         """Turn a lasting fault on."""
         self.until_s[fault.kind] = (now_s + fault.seconds, fault)
 
-    def active(self, kind: str, now_s: float) -> Fault | None:
-        """The fault of a kind, where it is on."""
+    def current(self, kind: str, now_s: float) -> VenueFault | None:
+        """The fault of a kind if it is on, else None."""
         until_s, fault = self.until_s.get(kind, (0.0, None))
         return fault if now_s < until_s else None
 
 
-def read_fault(words: Mapping[str, str]) -> Fault:
-    """A fault from its parameters, `kind` among them.
+def read_fault(parameters: Mapping[str, str]) -> VenueFault:
+    """A fault from its parameters, including `kind`.
 
     Raises:
-        UsageError: An unknown kind or parameter, or a value that is none.
+        UsageError: A kind or a parameter is unknown, or a value cannot be used.
     """
-    kind = words.get("kind", "")
+    kind = parameters.get("kind", "")
     if kind not in KINDS:
-        raise UsageError(f"there is no fault {kind!r}", remedy=f"the kinds are {', '.join(KINDS)}")
-    unknown = sorted(set(words) - {"kind", *NAMES})
+        raise UsageError(f"unknown fault {kind!r}", remedy=f"the kinds are {', '.join(KINDS)}")
+    unknown = sorted(set(parameters) - {"kind", *NAMES})
     if unknown:
         raise UsageError(
             f"fault {kind} has no parameter {unknown[0]!r}",
             remedy=f"the parameters are {', '.join(NAMES)}",
         )
     try:
-        code = int(words.get("code", "1006"))
-        seconds = float(words.get("seconds", str(SECONDS)))
-        at = float(words.get("at", "0"))
+        code = int(parameters.get("code", "1006"))
+        seconds = float(parameters.get("seconds", str(SECONDS)))
+        at = float(parameters.get("at", "0"))
     except ValueError as error:
         raise UsageError(f"fault {kind}: {error}") from None
     if code != 1006 and code not in CODES:
         raise UsageError(f"close code {code} cannot be sent", remedy="use 1000-1014 or 3000-4999")
-    if kind == "status" and not words.get("status"):
-        raise UsageError("fault status has no status", remedy="add status=offline, say")
-    if kind == "terms" and not set(words) & set(TERMS):
+    if kind == "status" and not parameters.get("status"):
+        raise UsageError("fault status has no status", remedy="add one, such as status=offline")
+    if kind == "terms" and not set(parameters) & set(TERMS):
         raise UsageError("fault terms changes nothing", remedy=f"add one of {', '.join(TERMS)}")
-    return Fault(
+    return VenueFault(
         kind=kind,
         seconds=seconds,
-        product=words.get("product", ""),
+        product=parameters.get("product", ""),
         code=code,
-        retry_after=words.get("retry_after", ""),
+        retry_after=parameters.get("retry_after", ""),
         at=at,
-        modes=tuple(filter(None, words.get("mode", "").split("+"))),
-        status=words.get("status", ""),
-        terms={name: words[name] for name in TERMS if name in words},
+        modes=tuple(filter(None, parameters.get("mode", "").split("+"))),
+        status=parameters.get("status", ""),
+        terms={name: parameters[name] for name in TERMS if name in parameters},
     )
 
 
-def parse_fault(text: str) -> Fault:
+def parse_fault(text: str) -> VenueFault:
     """A fault from a flag such as `close:code=1012,at=30`.
 
     Raises:
-        UsageError: As `read_fault`, or a parameter without a value.
+        UsageError: As in `read_fault`, or a parameter has no value.
     """
     kind, _, rest = text.partition(":")
-    words = {"kind": kind}
+    parameters = {"kind": kind}
     for pair in filter(None, rest.split(",")):
         name, equals, value = pair.partition("=")
         if not equals:
             raise UsageError(f"fault {text!r}: {pair!r} has no value", remedy="write name=value")
-        words[name] = value
-    return read_fault(words)
+        parameters[name] = value
+    return read_fault(parameters)

@@ -12,18 +12,19 @@ GAUSS_UNIT: Final = 1000
 """One standard deviation of `Noise.gauss`."""
 _MEAN: Final = 8 * 65535 // 2
 _DEVIATION: Final = 53510
-"""Of the sum of eight uniform 16-bit numbers: 65536 * sqrt(8 / 12)."""
+"""Standard deviation of the sum of eight uniform 16-bit numbers: 65536 * sqrt(8 / 12)."""
 
 
 class Noise:
     """An endless stream of random integers.
 
     Args:
-        parts: What the stream belongs to, such as a seed and a product; equal parts, equal stream.
+        parts: Values that name the stream, such as a seed and a product; equal parts give equal
+            streams.
     """
 
     def __init__(self, *parts: object) -> None:
-        """Start the stream."""
+        """Start the stream that `parts` name."""
         digest = blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
         self._state = int.from_bytes(digest, "big")
 
@@ -40,11 +41,11 @@ class Noise:
         return (self.bits() * bound) >> 64
 
     def between(self, low: int, high: int) -> int:
-        """A number from `low` to `high`, both included."""
+        """A number from `low` to `high`, both inclusive."""
         return low + self.below(high - low + 1)
 
     def gauss(self) -> int:
-        """Nearly normal around 0, in thousandths of a deviation (a sum of eight uniforms)."""
+        """A nearly normal number around 0, in `GAUSS_UNIT`s per deviation (eight uniforms)."""
         total = 0
         for word in (self.bits(), self.bits()):
             total += (word & 0xFFFF) + (word >> 16 & 0xFFFF) + (word >> 32 & 0xFFFF) + (word >> 48)

@@ -1,11 +1,12 @@
-"""A market that waits for its agents: the same snapshots in every run, one when all have answered.
+"""A replay in lock-step: the next snapshot is published when all agents have answered the last.
 
-reel      recorded or synthetic prices to tickers and snapshots   pure
-shown     what the market shows, as events                         pure
-pacing    whom the last snapshot waits for, and how long          pure
-tail      what of a batch stands in the log already               pure
-topics    what the agents have said, out of the topics
-publisher appends, at the offsets it knows
-conductor publishes, waits, resumes
-run       from flags to a running process
+snapshot_replay    recorded or synthetic prices to tickers and snapshots     pure
+market_events      the simulated market's state as events of the feed        pure
+pacing             which agents the last snapshot waits for, and how long    pure
+batch_prefix       how much of a batch is already in the log                 pure
+agent_tracker      reads the roster, accounts and turns of the agents
+ticker_log         reads what follows a snapshot's batch of tickers
+batch_publisher    appends tickers and snapshots at the offsets it expects
+lockstep_publisher publishes, waits, resumes
+run                from flags to a running process
 """

@@ -1,8 +1,8 @@
-"""Whom the last snapshot waits for, and how long. Pure.
+"""Which agents the last snapshot waits for, and how long. Pure.
 
-An agent of cadence n answers a snapshot and then the n-th after it; it is due at snapshot k where
-it has answered none yet, or where k is at least n behind the last that it answered. An agent that
-was away and answers an old snapshot late is due by that one: routers count the same way.
+An agent of cadence n answers a snapshot and then the n-th after it; it is due at snapshot k if it
+has answered none yet, or if k is at least n after the last that it answered. If an agent was away
+and answers an old snapshot late, that answer counts as its last: routers count the same way.
 """
 
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ from enum import Enum
 from typing import Final
 
 TURN_GRACE_S: Final = 5.0
-"""Beyond the deadline: a turn that ends with its own deadline is yet to be written and read."""
+"""Wait after the deadline: a turn that ends at the deadline is still to be written and read."""
 OTHERS_MAX: Final = 1_000
-"""More names are not kept: they only help to find a misspelt one."""
+"""Most names of other agents that are kept: they only help to find a misspelt one."""
 
 
-class Verdict(Enum):
-    """What to do about the last snapshot."""
+class WaitState(Enum):
+    """Whether the last snapshot still waits for turns."""
 
     WAIT = "wait"
     ANSWERED = "answered"
@@ -25,26 +25,27 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """Agents that are not there yet.
+class MissingAgents:
+    """Agents that are not ready yet.
 
     Attributes:
-        unlisted: Not on the roster. penniless: without an account.
+        unlisted: Agents that are not on the roster.
+        without_account: Agents without an account.
     """
 
     unlisted: tuple[str, ...]
-    penniless: tuple[str, ...]
+    without_account: tuple[str, ...]
 
     def __bool__(self) -> bool:
-        """True where somebody is missing."""
-        return bool(self.unlisted or self.penniless)
+        """True if an agent is missing."""
+        return bool(self.unlisted or self.without_account)
 
 
 class Pacer:
-    """Follows what the agents say.
+    """Decides when the next snapshot may be published.
 
     Args:
-        agents: Names; what others say is passed over.
+        agents: Names of the agents to wait for; answers of others are ignored.
         deadline_s: Seconds an agent has for its turn.
 
     Attributes:
@@ -53,7 +54,7 @@ class Pacer:
     """
 
     def __init__(self, agents: Iterable[str], *, deadline_s: float) -> None:
-        """Nobody is there yet, nothing is published."""
+        """Start without a published snapshot; every agent is missing."""
         self.agents = tuple(dict.fromkeys(agents))
         self.cadences: dict[str, int] = {}
         self.others: set[str] = set()
@@ -63,19 +64,19 @@ class Pacer:
         self._index = -1
         self._until_s = 0.0
 
-    def listed(self, agent: str, cadence: int) -> None:
-        """An agent is on the roster."""
+    def add_listed(self, agent: str, cadence: int) -> None:
+        """Note that an agent is on the roster."""
         if agent in self.agents:
             self.cadences[agent] = max(1, cadence)
         elif len(self.others) < OTHERS_MAX:
             self.others.add(agent)
 
-    def opened(self, agent: str) -> None:
-        """An agent has its account."""
+    def add_account(self, agent: str) -> None:
+        """Note that an agent has an account."""
         self._accounts.add(agent)
 
-    def answered(self, agent: str, index: int) -> bool:
-        """An agent has ended a turn on a snapshot; False where that is no news."""
+    def add_answer(self, agent: str, index: int) -> bool:
+        """Note that an agent has ended a turn on a snapshot; return False if it changes nothing."""
         if agent not in self.agents or index <= self._last.get(agent, -1):
             return False
         self._last[agent] = index
@@ -87,15 +88,15 @@ class Pacer:
         return max(self._last.values(), default=-1)
 
     @property
-    def missing(self) -> Missing:
-        """Who is not there yet."""
-        return Missing(
+    def missing(self) -> MissingAgents:
+        """Agents that are not ready yet."""
+        return MissingAgents(
             tuple(agent for agent in self.agents if agent not in self.cadences),
             tuple(agent for agent in self.agents if agent not in self._accounts),
         )
 
-    def published(self, index: int, now_s: float) -> None:
-        """A snapshot was published, or found as published.
+    def start_wait(self, index: int, now_s: float) -> None:
+        """Wait for the turns on a snapshot that was published now or by an earlier run.
 
         Args:
             index: Its number.
@@ -109,11 +110,11 @@ class Pacer:
         """Agents that are due and have not answered."""
         return tuple(agent for agent in self.agents if self._is_due(agent))
 
-    def verdict(self, now_s: float) -> Verdict:
-        """What to do about the last snapshot at a monotonic time."""
+    def wait_state(self, now_s: float) -> WaitState:
+        """Whether the last snapshot still waits for turns at a monotonic time."""
         if not self.waiting:
-            return Verdict.ANSWERED
-        return Verdict.LATE if now_s >= self._until_s else Verdict.WAIT
+            return WaitState.ANSWERED
+        return WaitState.LATE if now_s >= self._until_s else WaitState.WAIT
 
     def left_s(self, now_s: float) -> float:
         """Seconds until the deadline."""

@@ -11,32 +11,32 @@ from arena.node import Node, run_node
 from arena.pricefiles.span import REPLAY_HISTORY_S
 from arena.settings import Settings
 from connectors.exchange.listing import DEFAULT_PRODUCTS
-from connectors.exchange.pricefile import HALF_SPREAD_BPS
+from connectors.exchange.recorded_prices import HALF_SPREAD_BPS
 from connectors.exchange.run import HISTORY_S, ExchangeOptions, open_market
-from connectors.lockstep.conductor import Conductor, Waits
-from connectors.lockstep.reel import Reel
+from connectors.lockstep.lockstep_publisher import LockstepPublisher, LockstepTimeouts
+from connectors.lockstep.snapshot_replay import SnapshotReplay
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """Venue time of the first snapshot of synthetic prices."""
 FILE_HISTORY_S: Final = REPLAY_HISTORY_S
-"""Of a file's candles that lie before the first snapshot, where nothing else is said."""
+"""Seconds of a file's candles before the first snapshot, unless --start says otherwise."""
 SEED: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
 class LockstepOptions:
-    """What `arena connector replay --lock-step` is asked for.
+    """Options of `arena connector replay --lock-step`.
 
     Attributes:
-        agents: Who must answer.
-        products: Ids; with files one per file, or none to take them from the file names.
+        agents: Names of the agents that must answer.
+        products: Product ids; with files one per file, or none to take them from the file names.
         prices: Files of candles, or none for synthetic prices.
-        seed: Of synthetic prices.
+        seed: Seed of the synthetic prices; None for `SEED`.
         start: Venue time of the first snapshot, whole minutes; None for `START`, or for files
             `FILE_HISTORY_S` after their first candle.
         interval_s: Venue seconds from snapshot to snapshot.
-        snapshots: How many; None for as many as the files give.
-        waits: Wall seconds.
+        snapshots: Number of snapshots; None for as many as the files give.
+        timeouts: How long to wait for agents and their turns.
     """
 
     agents: tuple[str, ...]
@@ -46,14 +46,14 @@ class LockstepOptions:
     start: datetime | None
     interval_s: float
     snapshots: int | None
-    waits: Waits
+    timeouts: LockstepTimeouts
 
 
-def build_reel(options: LockstepOptions) -> Reel:
-    """The reel, at its first snapshot.
+def build_replay(options: LockstepOptions) -> SnapshotReplay:
+    """Build the replay, at its first snapshot.
 
     Raises:
-        UsageError: The options contradict each other, or the files.
+        UsageError: The options contradict each other or the files.
     """
     if options.prices and options.seed is not None:
         raise UsageError("--seed is for synthetic prices", remedy="leave out --seed or --prices")
@@ -65,30 +65,30 @@ def build_reel(options: LockstepOptions) -> Reel:
         start=start,
         history_s=FILE_HISTORY_S if options.prices else HISTORY_S,
     )
-    opening = open_market(exchange, START)
-    return Reel(
-        opening.market,
+    started = open_market(exchange, START)
+    return SnapshotReplay(
+        started.market,
         interval_s=options.interval_s,
         snapshots=options.snapshots,
         recorded=bool(options.prices),
-        source=opening.source,
+        source=started.source,
     )
 
 
 def run_lockstep(settings: Settings, options: LockstepOptions) -> None:
-    """Publish in lock-step and exit with the code."""
+    """Publish in lock-step and exit with the process's exit code."""
     if not options.agents:
         raise UsageError("--lock-step waits for agents", remedy="name them with --agents")
     for agent in options.agents:
         check_name("agent", agent)
-    reel = build_reel(options)
+    replay = build_replay(options)
 
     async def serve(node: Node) -> None:
-        source = {"source": reel.source or "synthetic"}
-        spread = f"{2 * HALF_SPREAD_BPS} bps where a candle has no quotes"
+        source = {"source": replay.source or "synthetic"}
+        spread = f"{2 * HALF_SPREAD_BPS} bps if a candle has no quotes"
         node.details |= source | ({"spread": spread} if options.prices else {})
-        node.details |= {"simulated": True, "products": ", ".join(reel.product_ids)}
-        node.log.info("replay", agents=list(options.agents), start=str(reel.as_of(0)), **source)
-        await Conductor(node, reel, options.agents, options.waits).serve()
+        node.details |= {"simulated": True, "products": ", ".join(replay.product_ids)}
+        node.log.info("replay", agents=list(options.agents), start=str(replay.as_of(0)), **source)
+        await LockstepPublisher(node, replay, options.agents, options.timeouts).serve()
 
     run_node("connector", "replay", settings, serve)

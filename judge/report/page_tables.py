@@ -1,8 +1,8 @@
 """The report's tables but for the leaderboard: pairs, costs, decisions, dead, offsets. Pure."""
 
+from arena.agent_health import CAUSE_CHARS_MAX
 from arena.currency import cash_digits
 from arena.messages import DeadEntry, Evaluation
-from arena.agent_health import CAUSE_CHARS_MAX
 from judge.formatting import joined_names
 from judge.report import formats
 from judge.report.agent_sections import NAME_MAX, anchor

@@ -10,8 +10,8 @@ import numpy as np
 
 from arena import topics
 from arena.currency import DEFAULT_CURRENCY
-from arena.model_cutoffs import cutoff_of
 from arena.messages import AgentSpec, DeadEntry, Rules
+from arena.model_cutoffs import cutoff_of
 from arena.money import BPS, from_units, to_units
 from arena.unknown_names import OPERATOR
 from judge.season.absences import absence_note, absences, left_index

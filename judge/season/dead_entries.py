@@ -7,8 +7,8 @@ season's last snapshot count, so two judges agree about the same part of a conte
 
 from collections.abc import Sequence
 
-from arena.messages import AgentSpec, DeadEntry
 from arena.agent_health import DEAD_TURNS, Dead, Vital, without_turn
+from arena.messages import AgentSpec, DeadEntry
 from judge.season.market_fold import SnapshotQuotes
 from judge.season.types import Entry, TurnSummary
 

@@ -10,9 +10,9 @@ from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
 
+from arena.agent_health import Dead
 from arena.messages import DeadEntry, Turn
 from arena.plural import counted
-from arena.agent_health import Dead
 from judge.season.dead_entries import unranked_entry
 from judge.season.types import Entry, TurnSummary
 

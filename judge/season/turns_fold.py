@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from arena.messages import LlmCall, RejectReason, Turn, TurnStarted
 from arena.agent_health import is_decision
+from arena.messages import LlmCall, RejectReason, Turn, TurnStarted
 from judge.season.accounts_fold import UNINDEXED
 from judge.season.incomparable import Contestant, contestant_of, note_contestant
 from judge.season.packed_rows import PackedRows, RecentIds

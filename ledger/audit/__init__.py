@@ -1,4 +1,4 @@
-"""The audit: the records of an arena, held against the thirteen invariants of its design.
+"""The audit: checks the records of an arena against the thirteen invariants of its design.
 
-Pure checkers fold records into findings; what reads, seals and prints stands beside them.
+The checkers are pure; `sources` reads records, `seal` seals them and `verify` reports.
 """

@@ -1,7 +1,7 @@
-"""All checkers over one stream of records. Pure: who reads the records, and from where, is outside.
+"""Passes one stream of records to every checker. Pure: the caller reads the records.
 
-A record that a checker cannot read (a field is missing, an amount is no number) is a finding of
-that checker at that record; the others go on.
+A record that a checker cannot read, because a field is missing or an amount is not a number, is a
+violation of that checker's invariant at that record; the other checkers continue.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from arena import topics
 from arena.bus.base import Record
 from arena.errors import ArenaError
-from arena.passed_over import passed_over_of
+from arena.pass_overs import passed_over_of
 from ledger.audit.chain import ChainChecker
 from ledger.audit.checker import Checker, InvariantResult, InvariantStatus, Scope
 from ledger.audit.decoding import DecodedRecord
@@ -29,22 +29,29 @@ from ledger.audit.turns import TurnIndex
 UNREADABLE = (
     KeyError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError, ArenaError,
 )  # fmt: skip
-"""What a checker may raise over a record that is not what it should be."""
+"""Errors that a checker may raise on a malformed record."""
 
 BROKEN_BY = (1, 4, 6, 7)
-"""Invariants whose findings also make the fold stop."""
+"""Invariants whose violations also stop the fold."""
 
 
 class Auditor:
-    """Feeds every checker, and asks each for its verdict.
+    """Passes records to every checker, and collects their results.
 
-    Args:
-        scope: The records that will come.
-        secrets: Name -> value of what must not stand in any of them.
+    Attributes:
+        holdings: The checker of invariant 2, which also folds the accounts.
+        records: The number of records so far.
+        foreign: Topic -> records that are not messages of it.
+        recorded: Counts the versions that wrote the records.
     """
 
     def __init__(self, scope: Scope, secrets: Mapping[str, str] | None = None) -> None:
-        """Nothing seen yet."""
+        """Create the checkers.
+
+        Args:
+            scope: What records will come.
+            secrets: Name -> value of secrets that no record may contain.
+        """
         self._turns = TurnIndex(scope)
         self._outcomes = CallOutcomes(self._turns)
         self._chain = ChainChecker(scope)
@@ -72,12 +79,12 @@ class Auditor:
         self.recorded = VersionCounts()
 
     def take(self, record: Record) -> None:
-        """One record; they come in the order of `reading.in_order`."""
+        """Check one record; records come in the order of `decoding.in_order`."""
         self.records += 1
         self.recorded.take(record)
         decoded = DecodedRecord(record)
         if record.topic == topics.EVENTS.name:
-            self._judge_event(decoded)
+            self._check_chain(decoded)
         elif record.topic == topics.CONTROL.name:
             self._passed_over.append(record)
         if foreign := record.topic != topics.EVENTS.name and decoded.foreign:
@@ -90,15 +97,15 @@ class Auditor:
             self._unreadable(self._consumed, decoded, error)
         takers = (self._offsets, self._secrets) if foreign else self._checkers
         if foreign and record.topic == topics.CONTROL.name:
-            takers = (*takers, self._limits)  # What cannot be read there is a halt.
+            takers = (*takers, self._limits)  # An unreadable record there is a halt.
         for checker in takers:
             try:
                 checker.take(decoded)
             except UNREADABLE as error:
                 self._unreadable(checker, decoded, error)
 
-    def _judge_event(self, decoded: DecodedRecord) -> None:
-        """Whether an event counts; the topic that says what is passed over was read before."""
+    def _check_chain(self, decoded: DecodedRecord) -> None:
+        """Decide if an event counts; the control topic, which names skipped ones, was read before."""
         if self._passed_over:
             named = passed_over_of(self._passed_over)
             self._passed_over = []
@@ -106,7 +113,7 @@ class Auditor:
         self._chain.take(decoded)
 
     def _unreadable(self, checker: Checker, decoded: DecodedRecord, error: BaseException) -> None:
-        """Tell a record that readers bury from one that they take and that cannot be judged."""
+        """Count a record that its readers reject; report one that they accept as a violation."""
         if decoded.topic != topics.EVENTS.name and decoded.malformed:
             self.foreign[decoded.topic] += checker is self._offsets or checker is self._consumed
             return
@@ -114,31 +121,31 @@ class Auditor:
         checker.expect(False, decoded.location, decoded.kind, "a record that can be read", found)
 
     def take_all(self, records: Iterable[Record]) -> None:
-        """Every record of a stream."""
+        """Check every record of a stream."""
         for record in records:
             self.take(record)
 
     def results(self) -> list[InvariantResult]:
-        """What is to be said of each invariant but the eighth, by number."""
+        """Finish, and return the result of each invariant except the eighth, by number."""
         found = []
         self._outcomes.finish()
         for checker in (*self._checkers, self._chain):
             try:
                 checker.finish()
             except UNREADABLE as error:
-                said = f"{type(error).__name__}: {error}"
-                checker.expect(False, "the end", "", "records that can be compared", said)
+                error_text = f"{type(error).__name__}: {error}"
+                checker.expect(False, "the end", "", "records that can be compared", error_text)
             found.append(checker.result())
         found.sort(key=lambda result: result.number)
         if self.foreign:
             consumed = next(v for v in found if v.number == ConsumedChecker.number)
             named = ", ".join(f"{count:,} in {topic}" for topic, count in self.foreign.items())
             consumed.notes.append(f"records that are not messages of their topic: {named}")
-        self._say_where_the_fold_stopped(found)
+        self._report_stopped_fold(found)
         return found
 
-    def _say_where_the_fold_stopped(self, results: list[InvariantResult]) -> None:
-        """The fold refuses what other invariants name; where none does, that is a finding of 2."""
+    def _report_stopped_fold(self, results: list[InvariantResult]) -> None:
+        """Report a fold that stopped: as a note if another invariant names the cause."""
         stopped = self.holdings.stopped
         if not stopped:
             return
@@ -153,6 +160,8 @@ class Auditor:
                     f"the fold stops: {text}",
                 )
             return
-        for location, said in stopped.items():
-            self.holdings.expect(False, f"shard {location}", "", "a log that can be folded", said)
+        for location, error_text in stopped.items():
+            self.holdings.expect(
+                False, f"shard {location}", "", "a log that can be folded", error_text
+            )
         results[results.index(holdings)] = self.holdings.result()

@@ -1,6 +1,6 @@
-"""The books' part of invariant 2: every figure they hold is what the fold of the records gives.
+"""Checks invariant 2 for the books: every figure equals that of the fold of the records.
 
-Reads the books of a run, read-only, and `account.events` of the source up to where they stand.
+Reads the books of a run, read-only, and `account.events` of the source up to the booked offsets.
 """
 
 from pathlib import Path
@@ -19,25 +19,25 @@ from ledger.writer import booked_offsets_of
 
 EVENTS = topics.EVENTS.name
 BOOKS_FILE = "ledger.db"
-"""Where `arena up` and `arena demo` keep the books of a run."""
+"""The file of the books in the directory of a run."""
 
 
 def check_books(source: RecordSource, result: InvariantResult, url: str | None = None) -> None:
-    """Hold the books against the fold, and add what is found to the verdict of invariant 2.
+    """Compare the books with the fold, and add the differences to the result of invariant 2.
 
     Args:
         source: The records.
-        verdict: Of invariant 2.
-        url: Of the books; those in the run's directory where none is given.
+        result: The result of invariant 2.
+        url: The address of the books; by default those in the directory of the run.
 
     Raises:
-        BooksGone: The named books cannot be read.
+        BooksUnavailable: The named books cannot be read.
     """
-    kept = source.run / BOOKS_FILE if source.run is not None else None
-    if url is None and (kept is None or not kept.is_file()):
+    books_path = source.run / BOOKS_FILE if source.run is not None else None
+    if url is None and (books_path is None or not books_path.is_file()):
         result.notes.append("books: not checkable here: no ledger.db in a run, and no --books")
         return
-    home = kept.parent if kept is not None else Path()
+    home = books_path.parent if books_path is not None else Path()
     database = Database(books_location(home, "", url), read_only=True)
     try:
         with database.reading() as connection:
@@ -59,18 +59,22 @@ def check_books(source: RecordSource, result: InvariantResult, url: str | None =
         if shard.next_offset != end or shard.head != heads[number]:
             found = f"{shard.next_offset} of digest {shard.head[:16]} in the log"
             expected = f"offset {end} of digest {str(heads[number])[:16]}"
-            _fail(result, Violation(location_of(EVENTS, number, end), "books", expected, found))
+            _add_violation(
+                result, Violation(location_of(EVENTS, number, end), "books", expected, found)
+            )
     for line in compare(fold_figures(shards), booked, {}, {}):
         result.counts["figures of the books"] = result.counts.get("figures of the books", 0) + 1
         if line.drifts:
             key = line.key
             subject = f"{key.owner} {key.what} {key.unit}"
             expected, found = amount(line.fold, key.unit), amount(line.books, key.unit)
-            _fail(result, Violation(f"books {database.location}", subject, expected, found))
+            _add_violation(
+                result, Violation(f"books {database.location}", subject, expected, found)
+            )
 
 
 def _fold(source: RecordSource, ends: dict[int, int]) -> tuple[dict[int, Shard], int]:
-    """The fold of every shard, up to where the books stand, and how many events follow."""
+    """Fold every shard up to the booked offset; also return how many events follow."""
     behind = 0
     shards: dict[int, Shard] = {}
     passed_over = source.passed_over()
@@ -88,7 +92,7 @@ def _fold(source: RecordSource, ends: dict[int, int]) -> tuple[dict[int, Shard],
     return shards, behind
 
 
-def _fail(result: InvariantResult, violation: Violation) -> None:
+def _add_violation(result: InvariantResult, violation: Violation) -> None:
     result.status = InvariantStatus.FAIL
     result.failures += 1
     if len(result.violations) < VIOLATIONS_NAMED_MAX:

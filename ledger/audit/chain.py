@@ -1,7 +1,7 @@
-"""Invariant 6: sequence numbers without a gap, epochs one by one, one writer at a time. Pure.
+"""Checks invariant 6: no gap in sequence numbers and epochs, one writer at a time. Pure.
 
-Written down a second time from the rules in `arena.accounts`, so the audit does not ask the fold
-whether the fold is right. Where the log breaks it is named once, and the walk goes on from there.
+Implements the rules of `arena.accounts` a second time, so that the audit does not rely on the fold
+it checks. A break in the log is reported once; checking continues after it.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from arena.account_log import STRUCTURAL, LogEvent, decode_event
 from arena.account_state import GENESIS
 from arena.accounts import chain
 from arena.errors import BrokenLog
-from arena.passed_over import PassedOver
+from arena.pass_overs import PassedOver
 from ledger.audit.checker import Checker, Scope
 from ledger.audit.decoding import DecodedRecord
 
@@ -29,7 +29,7 @@ class _ShardChain:
 
 
 class ChainChecker(Checker):
-    """Walks every shard of `account.events`, and tells the other checkers what counts."""
+    """Checks every shard of `account.events`, and marks the events that count."""
 
     number = 6
     title = "one writer: sequence, epochs and chain without a gap"
@@ -37,18 +37,22 @@ class ChainChecker(Checker):
     required_count = "events"
 
     def __init__(self, scope: Scope) -> None:
-        """Every shard at its beginning."""
+        """Start every shard at its beginning.
+
+        Args:
+            scope: What records will come.
+        """
         super().__init__(scope)
         self.passed_over: PassedOver = {}
-        self._walks: dict[int, _ShardChain] = {}
+        self._chains: dict[int, _ShardChain] = {}
 
     def take(self, decoded: DecodedRecord) -> None:
-        """Judge one record of the account log, and mark whether it counts."""
+        """Check one record of the account log, and mark whether it counts."""
         if decoded.topic != topics.EVENTS.name:
             return
         record = decoded.record
-        begins = record.partition not in self._walks
-        walk = self._walks.setdefault(record.partition, _ShardChain())
+        begins = record.partition not in self._chains
+        chain_state = self._chains.setdefault(record.partition, _ShardChain())
         self.counts["events"] += 1
         decoded.effective = False
         digest = sha256(record.value or b"").hexdigest()
@@ -59,25 +63,25 @@ class ChainChecker(Checker):
         if event is None:
             return
         if begins and (first := self.scope.first(topics.EVENTS.name, record.partition)):
-            self._begin_late(walk, decoded, event, first)
+            self._begin_late(chain_state, decoded, event, first)
         counts = (
-            self._epoch(walk, event)
+            self._check_epoch(chain_state, event)
             if decoded.kind == "Epoch"
-            else self._follows(walk, decoded, event)
+            else self._check_event(chain_state, decoded, event)
         )
         if not counts:
             self.counts["ignored"] += 1
-            self.counts[_why_ignored(walk, decoded.kind, event)] += 1
+            self.counts[_why_ignored(chain_state, decoded.kind, event)] += 1
             return
         if not self.expect(
             decoded.kind in KINDS, decoded.location, decoded.kind, "a known event", decoded.kind
         ):
             return
         decoded.effective = True
-        walk.head = chain(walk.head, decoded.record.value or b"")
+        chain_state.head = chain(chain_state.head, decoded.record.value or b"")
 
     def _read(self, decoded: DecodedRecord) -> LogEvent | None:
-        """The event in a record, as the fold reads it; what stops the fold is named."""
+        """Decode an event as the fold does; report one that would stop the fold."""
         record = decoded.record
         try:
             if record.value is None:
@@ -89,62 +93,70 @@ class ChainChecker(Checker):
             return None
 
     def _begin_late(
-        self, walk: _ShardChain, decoded: DecodedRecord, event: LogEvent, first: int
+        self, chain_state: _ShardChain, decoded: DecodedRecord, event: LogEvent, first: int
     ) -> None:
-        """Name the beginning that is gone once, and walk from the first event that is there."""
+        """Report the missing beginning once, and start at the first event that is kept."""
         found = f"a log that begins at offset {first}: {first:,} offsets were deleted"
         text = "every event: account.events is kept forever"
         self.expect(False, decoded.location, f"shard {decoded.record.partition}", text, found)
         epoch, structural = decoded.kind == "Epoch", decoded.kind in STRUCTURAL
-        walk.epoch, walk.owner = event.epoch - epoch, event.owner
-        walk.seq, walk.head = event.seq - (not structural), event.prev
+        chain_state.epoch, chain_state.owner = event.epoch - epoch, event.owner
+        chain_state.seq, chain_state.head = event.seq - (not structural), event.prev
 
-    def _epoch(self, walk: _ShardChain, event: LogEvent) -> bool:
-        """The first claim that carries the next epoch, the sequence and the head wins."""
-        if (event.epoch, event.seq, event.prev) != (walk.epoch + 1, walk.seq, walk.head):
+    def _check_epoch(self, chain_state: _ShardChain, event: LogEvent) -> bool:
+        """Decide if a claim counts: the first with the next epoch, the sequence and the head."""
+        if (event.epoch, event.seq, event.prev) != (
+            chain_state.epoch + 1,
+            chain_state.seq,
+            chain_state.head,
+        ):
             return False
-        walk.epoch, walk.owner = event.epoch, event.owner
+        chain_state.epoch, chain_state.owner = event.epoch, event.owner
         self.counts["epochs"] += 1
         return True
 
-    def _follows(self, walk: _ShardChain, decoded: DecodedRecord, event: LogEvent) -> bool:
+    def _check_event(
+        self, chain_state: _ShardChain, decoded: DecodedRecord, event: LogEvent
+    ) -> bool:
         order_id, epoch, seq = event.order_id, event.epoch, event.seq
         structural = decoded.kind in STRUCTURAL
         subject = f"seq {seq}, order {order_id}"
-        if epoch > walk.epoch:
-            self.expect(False, decoded.location, subject, f"epoch {walk.epoch}", f"epoch {epoch}")
-            walk.epoch, walk.owner = epoch, event.owner
-        if epoch < walk.epoch or event.owner != walk.owner:
+        if epoch > chain_state.epoch:
+            self.expect(
+                False, decoded.location, subject, f"epoch {chain_state.epoch}", f"epoch {epoch}"
+            )
+            chain_state.epoch, chain_state.owner = epoch, event.owner
+        if epoch < chain_state.epoch or event.owner != chain_state.owner:
             return False
-        wanted = walk.seq if structural else walk.seq + 1
-        if seq < wanted or (not structural and order_id in walk.decided):
+        wanted = chain_state.seq if structural else chain_state.seq + 1
+        if seq < wanted or (not structural and order_id in chain_state.decided):
             return False
         self.expect(seq == wanted, decoded.location, subject, f"seq {wanted}", f"seq {seq}")
-        # A gap breaks the chain as well; it is one fault and named once.
+        # A gap breaks the chain, too; it is reported once.
         if seq == wanted:
             self.expect(
-                event.prev == walk.head,
+                event.prev == chain_state.head,
                 decoded.location,
                 subject,
-                f"digest {walk.head[:16]} of the events before it",
+                f"digest {chain_state.head[:16]} of the events before it",
                 f"{event.prev[:16]}: an event before it was changed",
             )
-        walk.seq, walk.head = seq, event.prev
+        chain_state.seq, chain_state.head = seq, event.prev
         if not structural:
-            walk.decided.add(order_id)
+            chain_state.decided.add(order_id)
         return True
 
     def finish(self) -> None:
-        """Tell how many shards there are."""
-        self.counts["shards"] = len(self._walks)
+        """Count the shards."""
+        self.counts["shards"] = len(self._chains)
 
 
-def _why_ignored(walk: _ShardChain, kind: str, event: LogEvent) -> str:
-    """What a record is that does not count, in words."""
+def _why_ignored(chain_state: _ShardChain, kind: str, event: LogEvent) -> str:
+    """Return why a record does not count."""
     if kind == "Epoch":
         return "claims that came second"
     if kind not in KINDS:
         return "of a kind that is not known"
-    if event.epoch < walk.epoch or event.owner != walk.owner:
+    if event.epoch < chain_state.epoch or event.owner != chain_state.owner:
         return "of an owner that was replaced (a zombie), or foreign"
     return "duplicates"

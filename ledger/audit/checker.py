@@ -1,4 +1,4 @@
-"""What a checker is, and what it says: how much it looked at, and what was wrong where. Pure."""
+"""The base class of the checkers, and their results. Pure."""
 
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -11,12 +11,12 @@ from arena.exports import Span
 from ledger.audit.decoding import DecodedRecord
 
 VIOLATIONS_NAMED_MAX = 100
-"""Findings of one invariant that are named; the rest are counted."""
+"""Violations of one invariant that are listed; the rest are counted."""
 TEXT_CHARS_MAX = 160
 
 
 class InvariantStatus(StrEnum):
-    """What an audit can say of an invariant."""
+    """The status of an invariant after an audit."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -25,12 +25,12 @@ class InvariantStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One thing that is wrong.
+    """One record that violates an invariant.
 
     Attributes:
-        place: Of the record: "account.events[0]@17".
-        subject: The ids that tell whose it is.
-        expected, found: In words or figures.
+        location: The location of the record, such as "account.events[0]@17".
+        subject: The ids of the order, turn or agent that it belongs to.
+        expected, found: The expected and the actual value, as text.
     """
 
     location: str
@@ -39,20 +39,21 @@ class Violation:
     found: str
 
     def __str__(self) -> str:
-        """One line for people."""
-        who = f" ({self.subject})" if self.subject else ""
-        return f"{self.location}{who}: expected {self.expected}, found {self.found}"
+        """Return one line for people."""
+        subject = f" ({self.subject})" if self.subject else ""
+        return f"{self.location}{subject}: expected {self.expected}, found {self.found}"
 
 
 @dataclass(slots=True)
 class InvariantResult:
-    """What was found of one invariant.
+    """The result of checking one invariant.
 
     Attributes:
-        looked_at: What was looked at -> how much.
-        findings: The first `VIOLATIONS_NAMED_MAX`. failures: how many there are.
-        why: Where it could not be checked: what these records lack.
-        notes: What could not be checked beside what was, or must be known to read the counts.
+        number: Its number in the design. title: what must hold, in a few words.
+        counts: Kind of thing -> how many of them were checked.
+        violations: The first `VIOLATIONS_NAMED_MAX` violations. failures: the number of all.
+        why: Why it could not be checked: what the records lack.
+        notes: Parts that could not be checked, and explanations of the counts.
     """
 
     number: int
@@ -67,44 +68,47 @@ class InvariantResult:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The records an audit is given.
+    """The extent of the records to audit.
 
     Attributes:
-        spans: Topic -> partition -> what of it is there.
-        live: The arena runs on: what refers to a newer record than these is no fault.
+        spans: Topic -> partition -> the offsets that are there.
+        live: The arena is running, so a reference to a newer record is not a violation.
     """
 
     spans: Mapping[str, Mapping[int, Span]]
     live: bool = False
 
     def lacks(self, needs: tuple[str, ...]) -> list[str]:
-        """Those of the topics that are not there; a name that ends in a dot is a family."""
+        """Return the topics that are missing; a name that ends in a dot is a family."""
         return [need for need in needs if not self.has(need)]
 
     def has(self, topic: str) -> bool:
-        """True where a topic, or any of a family, is there."""
+        """True if the records include a topic, or any topic of a family."""
         if topic.endswith("."):
             return any(name.startswith(topic) for name in self.spans)
         return topic in self.spans
 
     def first(self, topic: str, partition: int) -> int:
-        """Offset of the oldest record of a partition; 0 where it is not there."""
+        """Return the offset of the oldest record of a partition; 0 if it is missing."""
         span = self.spans.get(topic, {}).get(partition)
         return 0 if span is None else span.first
 
     def end(self, topic: str, partition: int) -> int:
-        """Offset behind the newest record of a partition; 0 where it is not there."""
+        """Return the offset after the newest record of a partition; 0 if it is missing."""
         span = self.spans.get(topic, {}).get(partition)
         return 0 if span is None else span.end
 
 
 class Checker(ABC):
-    """Folds records into what is to be said of one invariant.
+    """Checks one invariant on a stream of records.
 
     Attributes:
-        number: As in the design. title: what must hold, in a few words.
-        needs: Topics without which nothing can be said.
-        required_count: The count that must not be zero: without it there was nothing to check.
+        number: Its number in the design. title: what must hold, in a few words.
+        needs: Topics that it needs.
+        required_count: The count that must not be zero; otherwise there was nothing to check.
+        counts: Kind of thing -> how many of them were checked.
+        violations: The first `VIOLATIONS_NAMED_MAX` violations. failures: the number of all.
+        notes, why: As in `InvariantResult`.
     """
 
     number: ClassVar[int]
@@ -113,7 +117,11 @@ class Checker(ABC):
     required_count: ClassVar[str]
 
     def __init__(self, scope: Scope) -> None:
-        """Nothing seen yet."""
+        """Start without records.
+
+        Args:
+            scope: What records will come.
+        """
         self.scope = scope
         self.counts: Counter[str] = Counter()
         self.violations: list[Violation] = []
@@ -122,33 +130,35 @@ class Checker(ABC):
         self.why = ""
 
     @abstractmethod
-    def take(self, seen: DecodedRecord) -> None:
-        """Take in one record; they come topic by topic in the order of `reading.ORDER`."""
+    def take(self, decoded: DecodedRecord) -> None:
+        """Check one record; they come topic by topic in the order of `decoding.ORDER`."""
 
     def finish(self) -> None:
-        """Everything was seen."""
+        """Check what can only be checked after the last record."""
         return
 
-    def expect(self, true: bool, seen: str, subject: str, expected: str, found: object) -> bool:
-        """Note a finding unless something is true; returns what it is."""
-        if not true:
+    def expect(
+        self, holds: bool, location: str, subject: str, expected: str, found: object
+    ) -> bool:
+        """Add a violation unless `holds`; return `holds`."""
+        if not holds:
             self.failures += 1
             if len(self.violations) < VIOLATIONS_NAMED_MAX:
                 text = str(found)
                 if len(text) > TEXT_CHARS_MAX:
                     text = text[:TEXT_CHARS_MAX] + "..."
-                self.violations.append(Violation(seen, subject, expected, text))
-        return true
+                self.violations.append(Violation(location, subject, expected, text))
+        return holds
 
     def result(self) -> InvariantResult:
-        """What is to be said, after `finish`."""
+        """Return the result; call it after `finish`."""
         status = InvariantStatus.FAIL if self.failures else InvariantStatus.PASS
         why = self.why
         if not self.failures:
             if lacking := self.scope.lacks(self.needs):
-                why = f"these records hold no {', '.join(lacking)}"
+                why = f"these records have no {', '.join(lacking)}"
             elif not why and not self.counts[self.required_count]:
-                why = f"these records hold no {self.required_count}"
+                why = f"these records have no {self.required_count}"
             if why:
                 status = InvariantStatus.NOT_CHECKABLE
         return InvariantResult(

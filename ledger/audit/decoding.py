@@ -1,4 +1,4 @@
-"""Records as the checkers see them, and the order in which they come. Pure."""
+"""Decodes records for the checkers, and defines the order in which they come. Pure."""
 
 import json
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from arena.bus.base import Record
 from arena.errors import ArenaError, Malformed, UsageError
 from arena.money import PriceUnits, to_price_units, to_units
 
-Json = dict[str, Any]  # Any: decoded JSON of whatever shape stands in the topics
+Json = dict[str, Any]  # Any: decoded JSON of any shape
 
 ORDER = (
     topics.ROSTER.name,
@@ -33,50 +33,56 @@ ORDER = (
     topics.HEARTBEATS.name,
     topics.DEAD_LETTERS.name,
 )
-"""What is asked for comes before what answers it: a checker keeps only what it must look for."""
+"""Requests come before their answers, so that a checker only keeps what it still has to find."""
 
 ORDER_TOOL = "execute_trade"
 """The tool whose calls are orders."""
 
 
 class DecodedRecord:
-    """One record, and its body where that is a JSON object.
+    """One record, decoded when it is needed.
 
     Attributes:
-        effective: For `account.events`: True where the event counts by the rules of the fold.
+        record: The record.
+        effective: For `account.events`: True if the event counts by the rules of the fold.
     """
 
     def __init__(self, record: Record, *, effective: bool = True) -> None:
-        """Decode nothing yet."""
+        """Wrap a record.
+
+        Args:
+            record: The record.
+            effective: See the attribute.
+        """
         self.record = record
         self.effective = effective
 
     @property
     def topic(self) -> str:
-        """The topic's name without prefix."""
+        """The name of the topic without prefix."""
         return self.record.topic
 
     @property
     def location(self) -> str:
-        """Where it stands: "account.events[0]@17"."""
+        """The location of the record, such as "account.events[0]@17"."""
         return location_of(self.record.topic, self.record.partition, self.record.offset)
 
     @cached_property
     def kind(self) -> str:
-        """The message type its header names, "" where it names none."""
+        """The message type in its header, or ""."""
         return self.record.kind
 
     @cached_property
     def foreign(self) -> bool:
-        """True if no process of the arena takes it for a message of this topic.
+        """True if it is not a message of its topic.
 
-        It has no body, or a type that its topic does not carry. Readers pass over it or bury it.
+        It has no body, or a type that its topic does not carry. Readers skip or dead-letter it.
         """
         return self.body is None or self.kind not in kinds_of(self.topic)
 
     @cached_property
     def malformed(self) -> bool:
-        """True if its bytes are not the message that its header names: it is a dead letter."""
+        """True if its bytes are not the message that its header names; it must be a dead letter."""
         try:
             self.record.message()
         except (Malformed, ValueError, ArenaError):
@@ -85,7 +91,7 @@ class DecodedRecord:
 
     @cached_property
     def body(self) -> Json | None:
-        """The body; None where it is no JSON object."""
+        """The body; None if it is not a JSON object."""
         value = self.record.value or b""
         try:
             found = orjson.loads(value)
@@ -95,7 +101,7 @@ class DecodedRecord:
 
 
 def _lenient(value: bytes) -> object:
-    """JSON that processes of the arena take all the same, such as whole numbers of any size."""
+    """Decode JSON that the arena accepts and orjson does not, such as integers of any size."""
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
@@ -104,7 +110,7 @@ def _lenient(value: bytes) -> object:
 
 @cache
 def kinds_of(topic: str) -> frozenset[str]:
-    """The messages that a topic carries; none if the arena does not know it."""
+    """Return the message types of a topic; none if the arena does not know it."""
     try:
         return frozenset(topics.spec_of(topic).messages)
     except UsageError:
@@ -112,12 +118,12 @@ def kinds_of(topic: str) -> frozenset[str]:
 
 
 def location_of(topic: str, partition: int, offset: int) -> str:
-    """A place in a topic, for people."""
+    """Format the location of a record, for people."""
     return f"{topic}[{partition}]@{offset}"
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Topics in the order of `ORDER`, families by name; others are left out."""
+    """Return topics in the order of `ORDER`, families by name; unknown topics are left out."""
     known = list(names)
     found: list[str] = []
     for name in ORDER:
@@ -129,32 +135,32 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 
 def prompt_sha256(messages: list[Json]) -> str:
-    """Hash of the system and the user message that open a conversation, as they were sent."""
+    """Return the hash of the system and the user message that open a conversation."""
     texts = [str(m.get("content", "")) for m in messages[:2]]
     system, user = (*texts, "", "")[:2]
     return sha256(f"{system}\x00{user}".encode()).hexdigest()
 
 
 def units(text: str | None) -> int:
-    """Whole units of 10^-8 of a decimal text; nothing is zero.
+    """Convert a decimal text to units of 10^-8; None is zero.
 
     Raises:
-        ValueError: It is not a decimal, or has more than eight digits behind the point.
+        ValueError: It is not a decimal, or has more than eight decimals.
         ArithmeticError: Likewise.
     """
     return 0 if text is None else to_units(Decimal(text))
 
 
 def prices(text: str | None) -> PriceUnits:
-    """The price of a decimal text; nothing is zero.
+    """Convert a decimal text to a price; None is zero.
 
     Raises:
-        ValueError: It is not a decimal, or has more digits after the point than are carried.
+        ValueError: It is not a decimal, or has too many decimals.
         ArithmeticError: Likewise.
     """
     return PriceUnits(0) if text is None else to_price_units(Decimal(text))
 
 
-def when(text: str) -> datetime:
-    """A time of a message."""
+def parse_time(text: str) -> datetime:
+    """Parse a time of a message."""
     return datetime.fromisoformat(text)

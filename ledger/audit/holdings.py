@@ -1,7 +1,7 @@
-"""Invariant 2: cash and positions, from the fills alone and from the fold. Pure.
+"""Checks invariant 2: cash and positions computed from the fills equal those of the fold. Pure.
 
-The fills are added up here in whole units, without the fold; the fold (`arena.accounts`) is run
-beside it, and both must come to the same accounts.
+The fills are summed here in whole units, without the fold; the fold (`arena.accounts`) runs next to
+it, and both must give the same accounts.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from arena.accounts import Shard
 from arena.checkpoint import FORMAT, pack_shard
 from arena.errors import BrokenLog
 from arena.money import units_text
-from arena.passed_over import PassedOver
+from arena.pass_overs import PassedOver
 from ledger.audit.checker import Checker, Scope
 from ledger.audit.decoding import DecodedRecord, Json, location_of, units
 
@@ -25,7 +25,7 @@ NOT_KEPT = "the beginning of account.events is no longer kept"
 
 @dataclass(slots=True)
 class FillTotals:
-    """An agent's money as its fills alone give it, in units of 10^-8."""
+    """An agent's cash and positions computed from its fills, in units of 10^-8."""
 
     cash: int = 0
     scraped: int = 0
@@ -33,7 +33,7 @@ class FillTotals:
 
 
 def fill_moves(event: Json) -> tuple[int, int]:
-    """What a fill does to cash and position, from quantity, notional, fee and what is set aside."""
+    """Return the changes of cash and position by a fill."""
     quantity, fee = units(event["quantity"]), units(event["fee"])
     if event["action"] == "buy":
         return -(units(event["notional"]) + fee), quantity
@@ -41,7 +41,7 @@ def fill_moves(event: Json) -> tuple[int, int]:
 
 
 class HoldingsChecker(Checker):
-    """Adds up the fills, runs the fold beside it, and compares."""
+    """Sums the fills, runs the fold, and compares the two."""
 
     number = 2
     title = "cash and positions = fills = fold"
@@ -49,7 +49,11 @@ class HoldingsChecker(Checker):
     required_count = "accounts"
 
     def __init__(self, scope: Scope) -> None:
-        """No account yet."""
+        """Start without accounts.
+
+        Args:
+            scope: What records will come.
+        """
         super().__init__(scope)
         self.holdings: dict[str, FillTotals] = {}
         self.shards: dict[int, Shard] = {}
@@ -57,7 +61,7 @@ class HoldingsChecker(Checker):
         self.passed_over: PassedOver = {}
 
     def take(self, decoded: DecodedRecord) -> None:
-        """Add up one event, and fold it."""
+        """Add one event to the sums, and fold it."""
         if decoded.topic == EVENTS:
             if self.scope.first(EVENTS, decoded.record.partition) > 0:
                 self.why = NOT_KEPT
@@ -90,10 +94,10 @@ class HoldingsChecker(Checker):
             self._compare(decoded, subject, "position_after", held, event["position_after"])
 
     def _compare(
-        self, decoded: DecodedRecord, subject: str, name: str, mine: str, said: str
+        self, decoded: DecodedRecord, subject: str, name: str, computed: str, recorded: str
     ) -> None:
-        true = units(said) == units(mine)
-        self.expect(true, decoded.location, subject, f"{name} {mine} by the fills", said)
+        holds = units(recorded) == units(computed)
+        self.expect(holds, decoded.location, subject, f"{name} {computed} by the fills", recorded)
 
     def _compare_legs(self, decoded: DecodedRecord, event: Json, cash: int, quantity: int) -> None:
         subject = f"order {event['order_id']}, agent {event['agent']}"
@@ -105,8 +109,8 @@ class HoldingsChecker(Checker):
                 moved[name] += int(leg["amount"])
         for name, wanted in (("cash", cash), ("position", quantity)):
             text = f"{units_text(wanted)} posted to {own}{name}"
-            true = moved[name] == wanted
-            self.expect(true, decoded.location, subject, text, units_text(moved[name]))
+            holds = moved[name] == wanted
+            self.expect(holds, decoded.location, subject, text, units_text(moved[name]))
 
     def _fold(self, decoded: DecodedRecord) -> None:
         record = decoded.record
@@ -126,7 +130,7 @@ class HoldingsChecker(Checker):
             return
 
     def _compare_digest(self, decoded: DecodedRecord, shard: Shard) -> None:
-        """Compute again what the owner says that its state hashes to."""
+        """Recompute the digest of the state that the shard's owner has published."""
         body = decoded.body or {}
         if body["format"] != FORMAT:
             self.counts["state digests of another format"] += 1
@@ -142,19 +146,19 @@ class HoldingsChecker(Checker):
         )
 
     def may_be_forgotten(self, agent: str, issued_at: datetime) -> bool:
-        """True if an order of that time may have been decided and forgotten."""
+        """True if an order of that time may have been decided and forgotten by the executor."""
         return any(shard.may_be_forgotten(agent, issued_at) for shard in self.shards.values())
 
     def digest(self) -> str:
-        """Hash of all accounts as the fold has them."""
+        """Return the hash of all accounts of the fold."""
         accounts: dict[str, Account] = {}
         for shard in self.shards.values():
             accounts |= shard.accounts
         return accounts_digest(accounts)
 
     def finish(self) -> None:
-        """Compare the fold with the fills, agent by agent."""
-        self.notes.append("dashboard: not checkable here; `arena reconcile run` asks it")
+        """Compare the fold with the sums, agent by agent."""
+        self.notes.append("dashboard: not checked here; use `arena reconcile run`")
         for partition, shard in self.shards.items():
             if partition in self.stopped:
                 continue

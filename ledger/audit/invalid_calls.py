@@ -1,7 +1,7 @@
-"""Calls and requests that their readers bury although they can be read. Pure.
+"""Finds calls and requests that can be decoded but are invalid, so readers dead-letter them. Pure.
 
-Written down a second time from the rules of the executor, the tools and the chat nodes, so that the
-audit does not ask them whether they are right.
+Implements the rules of the executor, the tools and the chat nodes a second time, so that the audit
+does not rely on them.
 """
 
 from arena import ids, topics
@@ -13,12 +13,12 @@ INDEX_MAX = 1_000_000
 
 
 def is_invalid_call(decoded: DecodedRecord, body: Json, shards: int) -> bool:
-    """True if no process may decide or answer a call or request: it is to be a dead letter.
+    """True if no process may execute a call or request, so that it must become a dead letter.
 
     Args:
-        seen: A well-formed record of a topic of work.
+        decoded: A well-formed record of a call, request or command.
         body: Its body.
-        shards: Partitions of `account.commands`.
+        shards: The number of partitions of `account.commands`.
     """
     inbox, agent = topics.INBOX.name, str(body["agent"])
     if decoded.kind == "ChatRequest":

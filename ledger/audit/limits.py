@@ -1,9 +1,9 @@
-"""Invariant 4: what an account may do, held at every prefix of the log. Pure.
+"""Checks invariant 4: the limits of an account hold after every event of the log. Pure.
 
-Cash and positions are never negative; an account begins with the cash of the rules; only a share
-of a profit is set aside; an order is of the product's steps and worth its least; and who is halted
-gets no fill for as long as that lasts. A halt by a record that cannot be read has no time of its
-own: it holds from the first refusal that names it.
+Cash and positions are never negative; an account starts with the cash of the rules; only a share of
+a profit is set aside; an order is a multiple of the product's increment and worth its minimum; and
+a halted agent gets no fill. A halt by an unreadable record has no time: it starts with the first
+rejection that names it.
 """
 
 import re
@@ -14,20 +14,20 @@ from datetime import datetime, timedelta
 from arena import topics
 from arena.account_log import STRUCTURAL
 from arena.currency import DEFAULT_CURRENCY
+from arena.kill_switch import EVERYBODY, Switch, key_of
 from arena.messages import Halt, Resume
 from arena.money import SCALE, units_text
-from arena.switch import EVERYBODY, Switch, key_of
 from ledger.audit.checker import Checker, Scope
-from ledger.audit.decoding import DecodedRecord, Json, units, when
+from ledger.audit.decoding import DecodedRecord, Json, parse_time, units
 from ledger.audit.holdings import NOT_KEPT, FillTotals, fill_moves
 from ledger.audit.rules import Listings, RulesInForce
 
 HALT_TAKES_EFFECT = timedelta(seconds=1)
-"""An order may still fill so long after a halt was asked for."""
+"""How long after a halt was requested an order may still fill."""
 CLOCKS_DIFFER = timedelta(seconds=1)
-"""Who resumes and who fills may be two hosts."""
+"""The difference to allow between the clocks of the hosts that resume and fill."""
 UNREAD = re.compile(r"halted by a record that cannot be read, ([^ ;]+)")
-"""In the refusal by a halt that has no time of its own: the place of its record."""
+"""Finds the location of the unreadable record in a rejection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ class _HaltPeriod:
     since: datetime | None = None
     until: datetime | None = None
     named_in: set[int] = field(default_factory=set)
-    """Shards in which an order was refused by it."""
+    """Shards in which an order was rejected because of it."""
 
 
 class LimitsChecker(Checker):
-    """Walks the fills with nothing but the limits in mind."""
+    """Checks the limits at every event."""
 
     number = 4
     title = "limits hold at every prefix of the log"
@@ -58,7 +58,11 @@ class LimitsChecker(Checker):
     required_count = "prefixes"
 
     def __init__(self, scope: Scope) -> None:
-        """No account, no halt."""
+        """Start without accounts and halts.
+
+        Args:
+            scope: What records will come.
+        """
         super().__init__(scope)
         self._holdings: dict[str, FillTotals] = {}
         self._shares: dict[str, int] = {}
@@ -72,7 +76,7 @@ class LimitsChecker(Checker):
         self._currency = DEFAULT_CURRENCY
 
     def take(self, decoded: DecodedRecord) -> None:
-        """Take in rules, halts, listings and events."""
+        """Note rules, halts and listings; check events."""
         if decoded.topic == topics.ROSTER.name:
             self._rules.take(decoded)
         elif decoded.topic == topics.CONTROL.name:
@@ -117,7 +121,7 @@ class LimitsChecker(Checker):
             self._apply_unreadable_halt(unread[1], decoded.record.partition)
 
     def _apply_unreadable_halt(self, location: str, shard: int) -> None:
-        """An order was refused by an unreadable record: from here on it holds in this shard."""
+        """Start a halt by an unreadable record in a shard: an order was rejected because of it."""
         if (halt := self._unreadable.get(location)) is not None:
             if not halt.named_in:
                 self._halts.append(halt)
@@ -131,7 +135,7 @@ class LimitsChecker(Checker):
         )
         self._holdings[agent] = FillTotals(cash=cash)
         self._shares[agent] = units(event.get("scrape"))
-        rules = self._rules.at(decoded.record.partition, when(event["at"]))
+        rules = self._rules.at(decoded.record.partition, parse_time(event["at"]))
         if rules is not None:
             wanted = rules.starting_cash_usd
             found = event["cash_usd"]
@@ -169,13 +173,13 @@ class LimitsChecker(Checker):
         self.expect(0 <= scraped <= most, decoded.location, subject, text, units_text(scraped))
 
     def _check_halts(self, decoded: DecodedRecord, event: Json, subject: str) -> None:
-        at = when(event["at"])
+        at = parse_time(event["at"])
         for halt in self._halts:
             if halt.scope not in (EVERYBODY, key_of(event["agent"])):
                 continue
             if halt.since is None:
                 begun = decoded.record.partition in halt.named_in
-                what = f"the refusal by {halt.location}, which cannot be read"
+                what = f"the rejection by {halt.location}, which cannot be read"
             else:
                 begun = at > halt.since + HALT_TAKES_EFFECT
                 what = f"the halt at {halt.since:%H:%M:%S}"
@@ -185,7 +189,7 @@ class LimitsChecker(Checker):
                 return
 
     def finish(self) -> None:
-        """Hold every order against the listings, which come after the events."""
+        """Check every order against the listings, which come after the events."""
         for order in self._orders:
             listings = self._listings.of(order.product_id)
             if not listings:
@@ -197,5 +201,5 @@ class LimitsChecker(Checker):
             )
             worth = f"{units_text(order.notional)} {self._currency}"
             found = f"{units_text(order.quantity)} worth {worth}"
-            wanted = f"a multiple of a step of {order.product_id}, worth its least"
+            wanted = f"a multiple of an increment of {order.product_id}, worth its minimum"
             self.expect(fits, order.location, order.subject, wanted, found)

@@ -1,4 +1,4 @@
-"""Invariant 9: order, turn, reply, request and snapshot name each other, by the same hash. Pure."""
+"""Checks invariant 9: order, turn, reply, request and snapshot refer to each other. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,17 +15,18 @@ SNAPSHOTS, PROMPTED, INBOX = topics.SNAPSHOTS.name, topics.PROMPTED.name, topics
 
 FOREIGN_NAMED_MAX = 5
 LIVE_GRACE_MS = 5_000
-"""The ends of live topics are not taken at one instant: so much of the newest is let be."""
+"""How much of the newest records is not checked: live topics are not read at one instant."""
 
 
 @dataclass(slots=True)
 class _TracedOrder:
-    """An order on its way back to the snapshot it was decided on.
+    """An order, to be traced back to its snapshot.
 
     Attributes:
-        faults: Expected and found, of ids that do not follow from each other.
-        replied, told: A reply that asks for it, a turn that tells of it is there.
-        named: A turn names its id, at this place or another.
+        faults: Expected and found value of ids that do not follow from each other.
+        has_reply: A reply asks for it.
+        is_in_turn: Its turn names it, in the right round and at the right index.
+        is_named: A turn names its id, in this or another round.
     """
 
     location: str
@@ -38,14 +39,14 @@ class _TracedOrder:
     at_ms: int
     arguments: str | None = None
     faults: list[tuple[str, str]] = field(default_factory=list)
-    replied: bool = False
-    told: bool = False
-    named: bool = False
+    has_reply: bool = False
+    is_in_turn: bool = False
+    is_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _SentRequest:
-    """A request to a model; `prompt` is the hash of the first round's, else ""."""
+    """A request to a model; `prompt` is the prompt hash in the first round, else ""."""
 
     location: str
     snapshot_id: str
@@ -54,7 +55,7 @@ class _SentRequest:
 
 
 class LineageChecker(Checker):
-    """Follows every order back, and every prompt to its hash."""
+    """Traces every order back, and checks the hash of every prompt."""
 
     number = 9
     title = "order, turn, reply, request and snapshot resolve"
@@ -62,7 +63,12 @@ class LineageChecker(Checker):
     required_count = "turns"
 
     def __init__(self, scope: Scope, turns: TurnIndex) -> None:
-        """Take the fold of the turns."""
+        """Check lineage on the common index of turns.
+
+        Args:
+            scope: What records will come.
+            turns: The index of turns, which the auditor feeds.
+        """
         super().__init__(scope)
         self._turns = turns
         self._orders: dict[str, _TracedOrder] = {}
@@ -76,7 +82,7 @@ class LineageChecker(Checker):
         self._newest_ms = 0
 
     def take(self, decoded: DecodedRecord) -> None:
-        """Take in one record."""
+        """Note what one record refers to."""
         body = decoded.body
         self._newest_ms = max(self._newest_ms, decoded.record.timestamp_ms)
         if body is None:
@@ -132,7 +138,7 @@ class LineageChecker(Checker):
             self._by_call[ids.model_call_id(order.turn_id, order.round)].append(order_id)
 
     def _request(self, decoded: DecodedRecord, request: Json) -> None:
-        """Keep the first request under an id in each partition: the one its chat node answers."""
+        """Keep the first request per id and partition: the one that the chat node answers."""
         self.counts["requests"] += 1
         call_id, turn_id = str(request["call_id"]), str(request["turn_id"])
         first = request["round"] == 0
@@ -158,7 +164,7 @@ class LineageChecker(Checker):
             if order.index >= len(calls):
                 order.faults.append((f"call {order.index} of the reply to be an order", "nothing"))
                 continue
-            order.replied = True
+            order.has_reply = True
             asked = calls[order.index]
             text = f"call {order.index} of the reply to be an order"
             found = str(asked.get("name", "nothing"))
@@ -179,9 +185,9 @@ class LineageChecker(Checker):
         for round_, (_, _, tool_calls) in enumerate(turn.rounds):
             for index, call_id in enumerate(tool_calls):
                 if (order := self._orders.get(call_id)) is not None:
-                    order.named = True
+                    order.is_named = True
                     location = (order.turn_id, order.round, order.index)
-                    order.told = order.told or location == (turn.turn_id, round_, index)
+                    order.is_in_turn |= location == (turn.turn_id, round_, index)
 
     def _snapshot_faults(self, turn: TurnRecord) -> Iterator[tuple[str, str]]:
         first, end = self.scope.first(SNAPSHOTS, 0), self.scope.end(SNAPSHOTS, 0)
@@ -210,9 +216,11 @@ class LineageChecker(Checker):
             yield f"request of prompt {turn.prompt}", sent[0]
 
     def finish(self) -> None:
-        """Name every order that does not lead back all the way."""
+        """Report every order that cannot be traced to its snapshot."""
         if not (self.scope.has(PROMPTED) and self.scope.has(INBOX)):
-            self.notes.append("requests and replies: not checkable without ai_prompted and inbox")
+            self.notes.append(
+                "requests and replies: not checkable without ai_prompted.* and agent.inbox.*"
+            )
         for turn in self._turns.effective.values():
             self._turn(turn)
         for order in self._orders.values():
@@ -226,47 +234,47 @@ class LineageChecker(Checker):
         self._finish_foreign()
 
     def _is_foreign(self, order: _TracedOrder) -> bool:
-        """True if no turn tells of an order, no reply asks for it, and no turn was cut off in it.
+        """True if no turn names an order, no reply asks for it, and its turn was not interrupted.
 
-        Such an order was sent by hand, under ids that it made up. What was lost of an agent's own
-        order leaves a trace: the turn that began, the model's reply, or what the turn tells.
+        Such an order was sent manually, with made-up ids. An order of an agent always leaves a
+        trace, even if records were lost: the start of the turn, the reply, or the turn.
         """
-        if order.named:
+        if order.is_named:
             return False
         if order.faults:
             return True
-        if order.replied or not self._turns.whole(INBOX) or self.scope.first(TURNS, 0) > 0:
+        if order.has_reply or not self._turns.whole(INBOX) or self.scope.first(TURNS, 0) > 0:
             return False
         known = order.turn_id in self._turns.started or order.turn_id in self._turns.effective
-        return not known and not self._was_cut_off(order)
+        return not known and not self._was_interrupted(order)
 
-    def _was_cut_off(self, order: _TracedOrder) -> bool:
+    def _was_interrupted(self, order: _TracedOrder) -> bool:
         turn = self._turns.effective.get(order.turn_id)
         return turn is not None and turn.outcome == "aborted"
 
     def _finish_foreign(self) -> None:
         self.counts["foreign orders"] = len(self._foreign)
-        self._name(
+        self._note_locations(
             "foreign orders, which no agent's turn or reply asked for",
             [f"{order.location} ({order.subject})" for order in self._foreign],
         )
         self.counts["foreign turns"] = len(self._foreign_turns)
-        self._name(
-            "foreign turns, of which no request and no model call tells",
+        self._note_locations(
+            "foreign turns, which no request and no model call names",
             [f"{turn.location} ({turn.subject})" for turn in self._foreign_turns],
         )
         self.counts += self._turns.counts
-        self._name("turns told again, otherwise", self._turns.others)
+        self._note_locations("turns told again, otherwise", self._turns.others)
 
-    def _name(self, what: str, locations: list[str]) -> None:
+    def _note_locations(self, what: str, locations: list[str]) -> None:
         if locations:
             more = len(locations) - FOREIGN_NAMED_MAX
-            named = ", ".join(locations[:FOREIGN_NAMED_MAX])
-            self.notes.append(f"{what}: {named}" + (f" and {more:,} more" if more > 0 else ""))
+            listed = ", ".join(locations[:FOREIGN_NAMED_MAX])
+            self.notes.append(f"{what}: {listed}" + (f" and {more:,} more" if more > 0 else ""))
 
     def _check_lineage(self, order: _TracedOrder) -> None:
-        def expect(true: bool, text: str) -> None:
-            self.expect(true, order.location, order.subject, text, "none")
+        def expect(holds: bool, text: str) -> None:
+            self.expect(holds, order.location, order.subject, text, "none")
 
         for text, found in order.faults:
             self.expect(False, order.location, order.subject, text, found)
@@ -282,8 +290,11 @@ class LineageChecker(Checker):
                 text = f"snapshot {order.snapshot_id} of {order.location}"
                 self.expect(False, one.location, order.subject, text, one.snapshot_id)
         if self._turns.whole(INBOX):
-            expect(order.replied, f"a reply of round {order.round} of turn {order.turn_id}")
+            expect(order.has_reply, f"a reply of round {order.round} of turn {order.turn_id}")
         if order.turn_id in self._turns.effective:
-            expect(order.told or self._was_cut_off(order), f"the order in turn {order.turn_id}")
+            expect(
+                order.is_in_turn or self._was_interrupted(order),
+                f"the order in turn {order.turn_id}",
+            )
         else:
             self.counts["orders of turns without an end"] += 1

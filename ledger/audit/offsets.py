@@ -1,8 +1,8 @@
-"""Invariant 7: what was acked stays readable. Pure.
+"""Checks invariant 7: acked records stay readable. Pure.
 
-That a record was acked is known from others that name its place: a snapshot names the tickers it
-was made from, an event its command and its ticker, a turn its snapshot. All of them must be there,
-and no offset may be missing in between. What a dead letter buried stands in the letter itself.
+A record is known to be acked if another one names its offset: a snapshot names the tickers it was
+made from, an event its command and its ticker, a turn its snapshot. All of them must be there, and
+no offset may be missing in between.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ledger.audit.turns import TurnIndex
 
 @dataclass(slots=True)
 class _AckedEnd:
-    """How far a partition is known to have been acked, and by whom."""
+    """The highest offset of a partition that is known to be acked, and the record that names it."""
 
     end: int = 0
     location: str = ""
@@ -24,7 +24,7 @@ class _AckedEnd:
 
 
 class OffsetsChecker(Checker):
-    """Counts every partition through, and looks up every place that is named."""
+    """Counts the records of every partition, and checks every offset that a record names."""
 
     number = 7
     title = "what was acked stays readable"
@@ -32,7 +32,12 @@ class OffsetsChecker(Checker):
     required_count = "records"
 
     def __init__(self, scope: Scope, turns: TurnIndex) -> None:
-        """Every partition at its first record; with the fold of the turns."""
+        """Start at the first record of every partition.
+
+        Args:
+            scope: What records will come.
+            turns: The index of turns, which the auditor feeds.
+        """
         super().__init__(scope)
         self._turns = turns
         self._snapshots: set[str] = set()
@@ -48,7 +53,7 @@ class OffsetsChecker(Checker):
         }
 
     def take(self, decoded: DecodedRecord) -> None:
-        """Count one record, and note the places it names."""
+        """Count one record, and note the offsets it names."""
         record = decoded.record
         pair = (record.topic, record.partition)
         self.counts["records"] += 1
@@ -61,21 +66,21 @@ class OffsetsChecker(Checker):
         self._count[pair] = self._count.get(pair, 0) + 1
         body = decoded.body
         if body is not None:
-            self._note_places(decoded, body)
+            self._note_offsets(decoded, body)
 
     def _after_markers(self, pair: tuple[str, int], offset: int) -> int:
-        """The next offset that must hold a record; the end of a transaction is not one."""
+        """Return the next offset that must hold a record, after markers of transactions."""
         markers = self._markers.get(pair, frozenset())
         while offset in markers:
             self.counts["markers of transactions"] += 1
             offset += 1
         return offset
 
-    def _note_places(self, decoded: DecodedRecord, body: Json) -> None:
+    def _note_offsets(self, decoded: DecodedRecord, body: Json) -> None:
         match decoded.kind:
             case "MarketSnapshot":
                 if body["snapshot_id"] in self._snapshots:
-                    return  # A copy, or a stranger's under its id.
+                    return  # A copy, or a forged one with the same id.
                 self._snapshots.add(body["snapshot_id"])
                 for partition, end in (body.get("ticker_offsets") or {}).items():
                     self._note(
@@ -107,11 +112,11 @@ class OffsetsChecker(Checker):
                 spans = self.scope.spans.get(body["topic"], {})
                 span = spans.get(int(body["partition"]))
                 if spans and (span is None or int(body["offset"]) >= span.end):
-                    # It holds the bytes, so nothing is lost; or it is a stranger's.
+                    # The letter holds the bytes, so nothing is lost; or it is forged.
                     self.counts["dead letters of a place behind the end"] += 1
 
     def _note_turns(self) -> None:
-        """The snapshots of turns for which a model was asked: no stranger's turn is one."""
+        """Note the snapshots of turns for which a model was asked; forged turns have no request."""
         for records in (self._turns.started, self._turns.effective):
             for turn_id, record in records.items():
                 if self._turns.has_trace(turn_id):
@@ -127,7 +132,7 @@ class OffsetsChecker(Checker):
             acked.end, acked.location, acked.why = end, location, why
 
     def finish(self) -> None:
-        """Hold what was read against what was acked."""
+        """Compare the records with the offsets that are known to be acked."""
         self._note_turns()
         for topic, spans in self.scope.spans.items():
             for partition, span in spans.items():
@@ -148,7 +153,7 @@ class OffsetsChecker(Checker):
 
 
 def compacted(topic: str) -> bool:
-    """True where older records of a key vanish by design; an unknown topic is none of the arena."""
+    """True if a topic is compacted; False for a topic that the arena does not know."""
     try:
         return topics.spec_of(topic).compacted
     except UsageError:

@@ -1,11 +1,11 @@
-"""Invariants 3, 10, 12 and 13, judged from what `ledger.audit.outcomes` folded. Pure."""
+"""Checks invariants 3, 10, 12 and 13 on the fold of `ledger.audit.outcomes`. Pure."""
 
 from collections.abc import Callable
 from datetime import datetime
 
 from arena import ids, topics
 from ledger.audit.checker import Checker, Scope
-from ledger.audit.decoding import DecodedRecord, location_of, when
+from ledger.audit.decoding import DecodedRecord, location_of, parse_time
 from ledger.audit.outcomes import CALLS, COMMANDS, EVENTS, CallOutcome, CallOutcomes, DecidedOrder
 
 INBOX, PROMPTED = topics.INBOX.name, topics.PROMPTED.name
@@ -13,22 +13,22 @@ NOT_KEPT = "whose answers are no longer kept"
 
 
 class _OutcomeChecker(Checker):
-    """A checker that reads the common fold at the end; the auditor feeds that fold once."""
+    """A checker that reads the common fold at the end; the auditor feeds that fold."""
 
     def __init__(self, scope: Scope, outcomes: CallOutcomes) -> None:
         super().__init__(scope)
         self.outcomes = outcomes
 
     def take(self, decoded: DecodedRecord) -> None:
-        """Nothing: the fold was given it."""
+        """Do nothing: the auditor has passed the record to the fold."""
 
     def no_longer_kept(self, topic: str, partition: int, offset: int) -> bool:
-        """True where a place lies before the oldest record."""
+        """True if an offset is before the oldest record."""
         return offset < self.scope.first(topic, partition)
 
 
 class OrdersChecker(_OutcomeChecker):
-    """Every order that was accepted ends in exactly one event."""
+    """Checks that every accepted order has exactly one event."""
 
     number = 3
     title = "every accepted order has exactly one terminal event"
@@ -41,12 +41,18 @@ class OrdersChecker(_OutcomeChecker):
         outcomes: CallOutcomes,
         may_be_forgotten: Callable[[str, datetime], bool],
     ) -> None:
-        """Take the fold of the fates, and whether an agent's order may have been forgotten."""
+        """Check orders on the common fold.
+
+        Args:
+            scope: The records.
+            outcomes: The common fold.
+            may_be_forgotten: Tells if the executor may have forgotten an agent's order of a time.
+        """
         super().__init__(scope, outcomes)
         self.may_be_forgotten = may_be_forgotten
 
     def finish(self) -> None:
-        """Match orders and events, both ways."""
+        """Match orders with events, in both directions."""
         outcomes = self.outcomes
         for call_id, call in outcomes.calls.items():
             if not outcomes.is_order(call) or outcomes.is_dead_lettered(call):
@@ -67,7 +73,7 @@ class OrdersChecker(_OutcomeChecker):
             event = outcomes.events.get(call_id)
             if event is not None and not self._was_lost(event):
                 named = location_of(COMMANDS, event.partition, event.offset)
-                text = f"an event of {call.location}, where the order stood first"
+                text = f"an event of {call.location}, the first record of the order"
                 self.expect(named == call.location, event.location, event.subject, text, named)
         for order_id, event in outcomes.events.items():
             self.counts["events"] += 1
@@ -82,28 +88,30 @@ class OrdersChecker(_OutcomeChecker):
                 continue
             text = f"a command at {location_of(COMMANDS, event.partition, event.offset)}"
             self.expect(
-                order_id in outcomes.calls, event.location, event.subject, text, "nobody's order"
+                order_id in outcomes.calls, event.location, event.subject, text, "no such command"
             )
         for partition, offset in outcomes.lost_from.items():
-            where = location_of(COMMANDS, partition, offset)
-            self.notes.append(f"commands were lost: the log was cut at {where} and written again")
+            location = location_of(COMMANDS, partition, offset)
+            self.notes.append(
+                f"commands were lost: the log was cut at {location} and written again"
+            )
 
     def _was_lost(self, event: DecidedOrder) -> bool:
-        """True if the log of commands was cut before the place that an event names."""
+        """True if the log of commands was truncated before the offset that an event names."""
         lost_from = self.outcomes.lost_from.get(event.partition)
         return lost_from is not None and event.offset >= lost_from
 
     def _was_too_old(self, call: CallOutcome) -> bool:
-        """True if an order was issued before all that the executor remembers, and was answered.
+        """True if an order is older than anything the executor remembers, and was answered.
 
         It may have been decided long ago, so the executor refuses it and writes no event.
         """
         answered = call.answers > 0 or not self.scope.has(INBOX)
-        return answered and self.may_be_forgotten(call.agent, when(call.issued_at))
+        return answered and self.may_be_forgotten(call.agent, parse_time(call.issued_at))
 
 
 class RepliesChecker(_OutcomeChecker):
-    """Every request was answered, or its turn says that the time was over."""
+    """Checks that every request was answered, or that its turn says it expired."""
 
     number = 10
     title = "one effective reply, or expired, per request"
@@ -111,22 +119,22 @@ class RepliesChecker(_OutcomeChecker):
     required_count = "requests"
 
     def finish(self) -> None:
-        """Look at every request."""
+        """Check every request."""
         for call in self.outcomes.requests.values():
             self.counts["requests"] += 1
             self.counts["asked again"] += call.times_asked > 1
             self.counts["answered again"] += call.answers > 1
-            self._judge(call)
+            self._check_request(call)
         for location, call_id in self.outcomes.unasked_answers:
             if call_id not in self.outcomes.claimed_calls:
                 self.counts["foreign answers, to a call that was never made"] += 1
                 continue
             self.counts["answers without their call"] += 1
-            if not self._may_be_old():
+            if not self._may_be_deleted():
                 self.expect(False, location, f"call {call_id}", "a call that asked for it", "none")
 
-    def _may_be_old(self) -> bool:
-        """Requests are kept for days, inboxes too: the oldest of either may be gone."""
+    def _may_be_deleted(self) -> bool:
+        """True if retention may have deleted a request: topics are kept for days only."""
         return self.scope.live or any(
             span.first > 0
             for topic, spans in self.scope.spans.items()
@@ -134,37 +142,37 @@ class RepliesChecker(_OutcomeChecker):
             for span in spans.values()
         )
 
-    def _judge(self, call: CallOutcome) -> None:
+    def _check_request(self, call: CallOutcome) -> None:
         outcome = self.outcomes.turn_outcomes.get(call.turn_id)
         if call.outcome_in_turn:
             self.counts[f"told as {call.outcome_in_turn}"] += 1
             if not call.first_outcome and self.outcomes.may_be_deleted(call):
                 self.counts[NOT_KEPT] += 1
                 return
-            # A reply that came after the turn had given up is late, and the turn says expired.
-            true = call.outcome_in_turn == call.first_outcome or call.outcome_in_turn == "expired"
+            # A reply that came after the turn had given up is late; the turn says expired.
+            holds = call.outcome_in_turn == call.first_outcome or call.outcome_in_turn == "expired"
             text = f"{call.outcome_in_turn} as the turn says"
-            self.expect(true, call.location, call.subject, text, call.first_outcome or "no reply")
+            self.expect(holds, call.location, call.subject, text, call.first_outcome or "no reply")
         elif outcome not in (None, "aborted") and not self._is_a_round(call):
             self.counts["that no turn tells of (a replaced router's, or foreign)"] += 1
         elif outcome is not None:
             self.counts["of turns that were cut off"] += 1
             text = "a round of its turn"
-            true = outcome == "aborted"
-            self.expect(true, call.location, call.subject, text, f"a turn {outcome} without it")
+            holds = outcome == "aborted"
+            self.expect(holds, call.location, call.subject, text, f"a turn {outcome} without it")
         elif call.answers == 0 and self.outcomes.is_waiting(call):
             self.counts["requests that wait"] += 1
         else:
             self.counts["of turns without an end"] += 1
 
     def _is_a_round(self, call: CallOutcome) -> bool:
-        """True if a request has the id of a round that its turn says it had."""
+        """True if a request has the id of one of the rounds in its turn."""
         rounds = len(self.outcomes.turns.effective[call.turn_id].rounds)
         return any(ids.model_call_id(call.turn_id, n) == call.call_id for n in range(rounds))
 
 
 class LagChecker(_OutcomeChecker):
-    """At the end of the records nothing waits that should have been done."""
+    """Checks that nothing at the end of the records has waited past its deadline."""
 
     number = 12
     title = "nothing waits past its deadline at the end"
@@ -172,7 +180,7 @@ class LagChecker(_OutcomeChecker):
     required_count = "calls and requests"
 
     def finish(self) -> None:
-        """Look at everything that has no end yet."""
+        """Check every call and request that has no result yet."""
         newest = self.outcomes.newest()
         kinds = ((self.outcomes.calls, INBOX), (self.outcomes.requests, INBOX))
         for by_id, answers in kinds:
@@ -198,14 +206,14 @@ class LagChecker(_OutcomeChecker):
                     continue
                 text = f"an end before its deadline {call.deadline_at}"
                 found = f"none at {newest:%Y-%m-%dT%H:%M:%SZ}, the newest record"
-                true = newest <= when(call.deadline_at)
-                self.expect(true, call.location, call.subject, text, found)
+                holds = newest <= parse_time(call.deadline_at)
+                self.expect(holds, call.location, call.subject, text, found)
         if not self.scope.has(INBOX):
-            self.why = "these records hold no agent.inbox.*: what was answered is not known"
+            self.why = "these records have no agent.inbox.*: it is not known what was answered"
 
 
 class ConsumedChecker(_OutcomeChecker):
-    """Whatever was read came to something: an end, an answer or a dead letter."""
+    """Checks that every consumed record led to an event, an answer or a dead letter."""
 
     number = 13
     title = "consumed = processed + dead-lettered + dropped"
@@ -213,7 +221,7 @@ class ConsumedChecker(_OutcomeChecker):
     required_count = "records consumed"
 
     def finish(self) -> None:
-        """Look at every record of the topics of work."""
+        """Check every call, request and command."""
         outcomes = self.outcomes
         self.counts["dead letters without their record"] = outcomes.unmatched_letters
         has_inboxes = self.scope.has(INBOX)
@@ -239,9 +247,9 @@ class ConsumedChecker(_OutcomeChecker):
                 self.counts[NOT_KEPT] += call.times_asked
                 continue
             text = "an end, an answer or a dead letter"
-            true = bool(call.decisions or call.answers or dead_lettered)
+            holds = bool(call.decisions or call.answers or dead_lettered)
             self.expect(
-                true, call.location, call.subject, text, "nothing, though later ones have one"
+                holds, call.location, call.subject, text, "nothing, though later records have one"
             )
         for location, partition, offset, agent, call_id in outcomes.openings:
             opened = not outcomes.opened.isdisjoint((agent, call_id))
@@ -260,6 +268,6 @@ class ConsumedChecker(_OutcomeChecker):
                 continue
             self.counts["records consumed"] += 1
             self.counts["dead-lettered"] += 1
-            true = (topic, partition, offset) in outcomes.dead_lettered
+            holds = (topic, partition, offset) in outcomes.dead_lettered
             location = location_of(topic, partition, offset)
-            self.expect(true, location, kind or "no type", "a dead letter of it", "none")
+            self.expect(holds, location, kind or "no type", "a dead letter of it", "none")

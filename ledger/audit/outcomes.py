@@ -1,7 +1,7 @@
-"""What became of everything that was asked: requests to models, orders and calls of tools. Pure.
+"""Folds the outcome of every request to a model, order and tool call. Pure.
 
-One fold for four invariants: 3 (every order has one end), 10 (every request one effective answer),
-12 (nothing waits for ever) and 13 (everything that was consumed has a fate).
+One fold for four invariants: 3 (every order has one event), 10 (every request one effective reply),
+12 (nothing waits forever) and 13 (every consumed record has an outcome).
 """
 
 from base64 import b64decode
@@ -12,27 +12,29 @@ from datetime import UTC, datetime
 from arena import topics
 from arena.bus.dead_letters import VALUE_BYTES_MAX
 from arena.topics import partition_of
-from ledger.audit.decoding import ORDER_TOOL, DecodedRecord, Json, when
+from ledger.audit.decoding import ORDER_TOOL, DecodedRecord, Json, parse_time
 from ledger.audit.invalid_calls import is_invalid_call
 from ledger.audit.turns import TurnIndex
 
 TIMESTAMP_MS_MAX = 253_402_300_799_000
-"""The end of the year 9999: a later timestamp is not a time of this arena."""
+"""The end of the year 9999; later timestamps are ignored."""
 CLOCKS_DIFFER_MS = 5_000
-"""Who asks and who answers may be two hosts, and both put their own time on their records."""
+"""The difference to allow between the clocks of two hosts, which stamp request and answer."""
 COMMANDS, CALLS, EVENTS = topics.COMMANDS.name, topics.TOOL_CALLS.name, topics.EVENTS.name
 
 
 @dataclass(slots=True)
 class CallOutcome:
-    """One request or call, and what is known of its end.
+    """One request or call, and what is known of its outcome.
 
     Attributes:
-        location: Where it stood first. times_asked: how many records asked for it.
-        deadline: ISO time past which nobody waits. proper: it is where its router writes.
-        asked_ms: Timestamp of the first record that asked for it.
-        ends: Effective events that decide it. answers: replies or results. first: the first one's
-            outcome. told: what the turn says of it, "" where the turn says nothing.
+        location: The location of its first record. times_asked: how many records asked for it.
+        deadline_at: ISO time after which no process waits for it.
+        is_proper: True if its record is in the partition that its router writes to.
+        asked_at_ms: Timestamp of the first record that asked for it.
+        decisions: Effective events that decide it. answers: replies or results.
+        first_outcome: The outcome of the first event or reply.
+        outcome_in_turn: The outcome that its turn names; "" if the turn does not name the call.
     """
 
     call_id: str
@@ -57,7 +59,7 @@ class CallOutcome:
 
 @dataclass(slots=True)
 class DecidedOrder:
-    """An effective event, and the command that it says it decides."""
+    """An effective event, and the partition and offset of the command that it decides."""
 
     location: str
     subject: str
@@ -70,20 +72,22 @@ class CallOutcomes:
     """The fold.
 
     Attributes:
-        requests: By call id. calls: likewise, orders among them.
-        events: Order id -> its effective event; openings are not among them.
-        done: (topic, partition) -> offset of the newest record with a known end.
-        buried: Places of records whose bytes a dead letter holds.
-        unreadable: Records that ask for nothing that can be done, which must be dead letters.
-        letters: Dead letters without their record: of other bytes, or of a place beyond the end.
-        ended: Turns that have an end -> its outcome.
-        turns: What turns tell of themselves.
-        claimed: Calls that a turn or a chat node's log names.
+        turns: The turns, from which the outcomes of their rounds are read.
+        requests: Requests to models by call id. calls: tool calls by call id, with the orders.
+        events: Order id -> its effective event; openings of accounts are not included.
+        newest_done: (topic, partition) -> offset of the newest record with a known outcome.
+        dead_lettered: Locations of records whose bytes a dead letter holds.
+        unreadable: Records that no process can execute, which must be dead letters.
         opened: Agents that have an account, and the ids of the commands that opened one.
-        decided_to: Shard -> offset of the newest command that an event decides.
-        lost_from: Shard -> the offset at which `account.commands` was cut, and written again.
-        newest_ms: Timestamp of the newest record of any topic.
-        oldest_ms: Inbox -> timestamp of the oldest record that is kept.
+        openings: Commands that open an account: location, partition, offset, agent, call id.
+        turn_outcomes: Turn id -> the outcome of a turn that has ended.
+        unasked_answers: Location and call id of answers without a call.
+        claimed_calls: Calls that a turn or the log of a chat node names.
+        lost_from: Shard -> the offset at which `account.commands` was truncated.
+        newest_decided: Shard -> offset of the newest command that an event decides.
+        newest_record_ms: Timestamp of the newest record of any topic.
+        oldest_kept_ms: Inbox -> timestamp of the oldest record that is kept.
+        unmatched_letters: Dead letters whose record is not there, or has other bytes.
     """
 
     turns: TurnIndex
@@ -126,7 +130,7 @@ class CallOutcomes:
             self._note_dead_letter(body)
 
     def finish(self) -> None:
-        """Everything was seen: what the turns that count say is known now."""
+        """Read the outcomes of the effective turns, after the last record."""
         self.turns.finish()
         for turn_id, turn in self.turns.effective.items():
             self.turn_outcomes[turn_id] = turn.outcome
@@ -137,9 +141,9 @@ class CallOutcomes:
                     call.outcome_in_turn = outcome
 
     def _note_dead_letter(self, letter: Json) -> None:
-        """A dead letter counts if it holds the bytes of its record."""
+        """Note a dead letter; it counts only if it holds the bytes of its record."""
         if not all(isinstance(letter[name], int) for name in ("partition", "offset")):
-            raise TypeError("a dead letter of no place")
+            raise TypeError("a dead letter without partition and offset")
         location = (letter["topic"], letter["partition"], letter["offset"])
         if location[0] not in (COMMANDS, CALLS) and not location[0].startswith(
             topics.PROMPTED.name
@@ -149,7 +153,7 @@ class CallOutcomes:
         try:
             value = None if text is None else b64decode(text)
         except ValueError:
-            value = b""  # Not by `arena.bus.dead_letters`.
+            value = b""  # Not written by `arena.bus.dead_letters`.
         if _mark(location, value) not in self._marks:
             self.unmatched_letters += 1
             return
@@ -202,7 +206,7 @@ class CallOutcomes:
         )
 
     def _is_proper(self, decoded: DecodedRecord, agent: str) -> bool:
-        """True if a record is where a router writes for an agent: under its key, its partition."""
+        """True if a record has the key and the partition that a router uses for an agent."""
         record = decoded.record
         number = partition_of(agent, len(self.turns.scope.spans.get(record.topic, {})) or 1)
         return (record.key_text, record.partition) == (agent, number)
@@ -224,7 +228,10 @@ class CallOutcomes:
             call.first_outcome = call.first_outcome or body["outcome"]
 
     def _note_rewind(self, partition: int, offset: int) -> None:
-        """Commands are decided in order: an earlier one after a later means that some were lost."""
+        """Note the offset of a decided command; one before the newest shows that some were lost.
+
+        Commands are decided in the order of their offsets.
+        """
         newest = self.newest_decided.get(partition, -1)
         self.newest_decided[partition] = max(newest, offset)
         if offset < newest:
@@ -244,28 +251,31 @@ class CallOutcomes:
         self._note_done(call.topic, call.partition, call.offset)
 
     def is_order(self, call: CallOutcome) -> bool:
-        """True where a call asks for an order that must be decided by one event."""
+        """True if a call is an order, which one event must decide."""
         return call.topic == COMMANDS and call.tool == ORDER_TOOL
 
     def is_dead_lettered(self, call: CallOutcome) -> bool:
-        """True where the record of a call is a dead letter."""
+        """True if a dead letter holds the record of a call."""
         return (call.topic, call.partition, call.offset) in self.dead_lettered
 
     def newest(self) -> datetime:
-        """When the newest record of any topic was written."""
+        """Return the time of the newest record of any topic."""
         return datetime.fromtimestamp(self.newest_record_ms / 1000, UTC)
 
     def in_flight(self, call: CallOutcome) -> bool:
-        """True where somebody still waits for an answer, and it may still come.
+        """True if its turn still waits for an answer before the deadline.
 
-        Calls of several agents are answered side by side: a later one may be done before.
+        Calls of several agents are answered in parallel, so a later one may be done earlier.
         """
-        return call.turn_id not in self.turn_outcomes and self.newest() <= when(call.deadline_at)
+        return call.turn_id not in self.turn_outcomes and self.newest() <= parse_time(
+            call.deadline_at
+        )
 
     def may_be_deleted(self, call: CallOutcome) -> bool:
-        """True if retention deleted answers of the agent, and that of a call may be among them.
+        """True if retention may have deleted the answer to a call.
 
-        An answer is written after its call: one to a newer call than the oldest answer is kept.
+        An answer is written after its call, so the answer to a call that is newer than the oldest
+        answer is kept.
         """
         inbox = topics.inbox(call.agent)
         span = self.turns.scope.spans.get(inbox, {}).get(0)
@@ -276,12 +286,12 @@ class CallOutcomes:
         )
 
     def is_waiting(self, call: CallOutcome) -> bool:
-        """True where it stands behind everything of its partition whose end is known."""
+        """True if a call comes after every record of its partition with a known outcome."""
         return call.offset > self.newest_done[call.topic, call.partition]
 
 
 def _mark(location: tuple[str, int, int], value: bytes | None) -> int:
-    """A number for a place and what a dead letter holds of the value there."""
+    """Return a hash of a location and the part of its value that a dead letter holds."""
     return hash((location, value if value is None else value[:VALUE_BYTES_MAX]))
 
 

@@ -1,6 +1,6 @@
-"""Tools and strategies from outside the source tree, as the roster tells them. Pure.
+"""Lists the plugins that were used: tools and strategies outside the source tree. Pure.
 
-Each is named by its file and the file's SHA-256; none of them is imported.
+The roster names the file of each and its SHA-256; none of them is imported.
 """
 
 from collections.abc import Iterable
@@ -13,16 +13,16 @@ PLUGIN_FILES_MAX = 1_000
 
 
 def plugin_files(records: Iterable[Record]) -> list[dict[str, str]]:
-    """What was loaded from outside: kind, name, file and hash, each once.
+    """Return kind, name, file and hash of each plugin, once.
 
     Args:
-        records: Of `arena.roster`.
+        records: The records of `arena.roster`.
     """
     found: dict[tuple[str, ...], dict[str, str]] = {}
     for record in records:
         try:
             message = record.message()
-        except ArenaError:  # the checker of messages names it
+        except ArenaError:  # counted by the auditor
             continue
         match message:
             case ToolOffered(source=str(source)) if source:
@@ -38,8 +38,8 @@ def plugin_files(records: Iterable[Record]) -> list[dict[str, str]]:
 
 
 def plugin_lines(found: Iterable[dict[str, str]]) -> list[str]:
-    """The same for people."""
+    """Return one line per plugin."""
     return [
-        f"from outside: {one['kind']} {one['name']}, {one['file']}, SHA-256 {one['sha256']}"
+        f"plugin: {one['kind']} {one['name']}, {one['file']}, SHA-256 {one['sha256']}"
         for one in found
     ]

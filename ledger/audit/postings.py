@@ -1,4 +1,4 @@
-"""Invariant 1: the legs of every event sum to zero, in every unit. Pure."""
+"""Checks invariant 1: the postings of every event sum to zero, in every unit. Pure."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ from ledger.audit.decoding import DecodedRecord
 
 
 class PostingsChecker(Checker):
-    """Adds up what every event posts."""
+    """Sums the postings of every event."""
 
     number = 1
     title = "entries sum to zero per event and unit"
@@ -17,12 +17,16 @@ class PostingsChecker(Checker):
     required_count = "postings"
 
     def __init__(self, scope: Scope) -> None:
-        """Nothing posted yet."""
+        """Start without postings.
+
+        Args:
+            scope: What records will come.
+        """
         super().__init__(scope)
         self._units: set[str] = set()
 
     def take(self, decoded: DecodedRecord) -> None:
-        """Add up one event."""
+        """Sum the postings of one event."""
         if (
             decoded.topic != topics.EVENTS.name
             or not decoded.effective
@@ -43,5 +47,5 @@ class PostingsChecker(Checker):
             )
 
     def finish(self) -> None:
-        """Tell how many units there are."""
+        """Count the units."""
         self.counts["units"] = len(self._units)

@@ -1,8 +1,8 @@
-"""Invariant 5: every fill's price stands in `market.tickers`, fresh and in the collar. Pure.
+"""Checks invariant 5: every fill's price is in `market.tickers`, fresh and in the collar. Pure.
 
-A fill names the ticker it was priced with. That record must be there, of that product and with
-those prices; the rules of the epoch say how old it may be, how far from what the agent saw, how
-far it slips and what is charged.
+A fill names the ticker it was priced with. That record must be there, with that product and those
+prices; the rules of the epoch give the maximum age, the collar around the price that the agent saw,
+the slippage and the fee.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ from arena.money import (
     units_text,
 )
 from ledger.audit.checker import Checker, Scope
-from ledger.audit.decoding import DecodedRecord, Json, location_of, prices, units, when
+from ledger.audit.decoding import DecodedRecord, Json, location_of, parse_time, prices, units
 from ledger.audit.rules import Listings, RulesInForce
 
 TICKERS = topics.TICKERS.name
@@ -33,12 +33,12 @@ TICKERS = topics.TICKERS.name
 
 @dataclass(slots=True)
 class _Fill:
-    """A fill, and what `market.tickers` says of it.
+    """A fill, and its tickers.
 
     Attributes:
-        seen_end: Offset behind the last ticker its agent's snapshot was made from, or 0.
+        seen_end: Offset after the last ticker that its agent's snapshot was made from, or 0.
         quote: The ticker it names. newest: offset of the product's newest ticker before `seen_end`.
-        clock: The market's newest venue time there.
+        clock: The newest venue time of the market before `seen_end`.
     """
 
     location: str
@@ -52,15 +52,19 @@ class _Fill:
 
 
 class PricesChecker(Checker):
-    """Finds the ticker of every fill, and computes the fill from it again."""
+    """Finds the ticker of every fill, and recomputes the fill from it."""
 
     number = 5
-    title = "every fill's price stands in market.tickers"
+    title = "every fill's price is in market.tickers"
     needs = (topics.EVENTS.name, TICKERS, topics.ROSTER.name)
     required_count = "fills"
 
     def __init__(self, scope: Scope) -> None:
-        """No fill yet."""
+        """Start without fills.
+
+        Args:
+            scope: What records will come.
+        """
         super().__init__(scope)
         self._rules = RulesInForce()
         self._listings = Listings()
@@ -104,7 +108,7 @@ class PricesChecker(Checker):
             return
         location = (used["partition"], used["offset"])
         end = ends.get(used["partition"], 0)
-        rules = self._rules.at(decoded.record.partition, when(event["at"]))
+        rules = self._rules.at(decoded.record.partition, parse_time(event["at"]))
         fill = _Fill(decoded.location, subject, event, rules, end)
         self._fills.append(fill)
         self._named[location].append(fill)
@@ -113,28 +117,28 @@ class PricesChecker(Checker):
 
     def _ticker(self, decoded: DecodedRecord) -> None:
         record = decoded.record
-        self._pass(record.partition, record.offset)
+        self._set_bounds(record.partition, record.offset)
         body = decoded.body
         if decoded.kind != "Ticker" or body is None:
             return
         self.counts["tickers"] += 1
         self._newest[body["product_id"]] = record.offset
-        event_time = when(body["event_time"])
+        event_time = parse_time(body["event_time"])
         self._clock = event_time if self._clock is None else max(event_time, self._clock)
         for fill in self._named.get((record.partition, record.offset), ()):
             ticker = record.message()
             fill.quote = ticker if isinstance(ticker, Ticker) else None
 
-    def _pass(self, partition: int, offset: int) -> None:
-        """What a snapshot that ends here was made from is known now."""
+    def _set_bounds(self, partition: int, offset: int) -> None:
+        """Set the newest tickers of the snapshots that end at this offset."""
         for fill in self._bounds.pop((partition, offset), ()):
             fill.newest = self._newest.get(fill.event["product_id"], -1)
             fill.clock = self._clock
 
     def finish(self) -> None:
-        """Compute every fill again."""
+        """Recompute every fill."""
         for partition in self.scope.spans.get(TICKERS, {}):
-            self._pass(partition, self.scope.end(TICKERS, partition))
+            self._set_bounds(partition, self.scope.end(TICKERS, partition))
         for fill in self._fills:
             self._check(fill)
 
@@ -152,12 +156,17 @@ class PricesChecker(Checker):
             text = f"a ticker of {product_id} at {location}"
             self.expect(False, fill.location, fill.subject, text, "none")
             return
-        said = (product_id, prices(used["bid"]), prices(used["ask"]), when(used["event_time"]))
+        recorded = (
+            product_id,
+            prices(used["bid"]),
+            prices(used["ask"]),
+            parse_time(used["event_time"]),
+        )
         bid, ask = to_price_units(ticker.best_bid), to_price_units(ticker.best_ask)
         found = (ticker.product_id, bid, ask, ticker.event_time)
         expected = f"{product_id} {used['bid']}/{used['ask']} at {location}"
         text = f"{ticker.product_id} {ticker.best_bid}/{ticker.best_ask}"
-        if not self.expect(said == found, fill.location, fill.subject, expected, text):
+        if not self.expect(recorded == found, fill.location, fill.subject, expected, text):
             return
         newest = f"a ticker as new as {location_of(TICKERS, partition, fill.newest)}"
         self.expect(offset >= fill.newest, fill.location, fill.subject, newest, location)
@@ -169,21 +178,23 @@ class PricesChecker(Checker):
         self._check_money(fill, ask if fill.event["action"] == "buy" else bid, fill.rules)
 
     def _check_age(self, fill: _Fill, ticker: Ticker, rules: Rules) -> None:
-        """The age that was told is the age it had, and no more than the rules allow.
+        """Check that the recorded age of a price is right, and no more than the rules allow.
 
-        In lock-step it is measured by the market's own clock, which may have moved on past the
-        snapshot where a turn was late: then the age is that, or more.
+        In lock-step it is measured by the clock of the market, which may have passed the snapshot
+        if the turn was late: then the age is this or more.
         """
-        event, told_ms = fill.event, fill.event["used"]["age_ms"]
+        event, recorded_ms = fill.event, fill.event["used"]["age_ms"]
         alive_at = max(ticker.received_at, ticker.confirmed_at or ticker.received_at)
         lock_step = rules.pacing == "lock-step"
-        now = (fill.clock or alive_at) if lock_step else when(event["at"])
+        now = (fill.clock or alive_at) if lock_step else parse_time(event["at"])
         age_ms = max(0, int((now - alive_at).total_seconds() * 1000))
-        true = told_ms >= age_ms if lock_step else told_ms == age_ms
-        self.expect(true, fill.location, fill.subject, f"an age of {age_ms} ms", f"{told_ms} ms")
+        holds = recorded_ms >= age_ms if lock_step else recorded_ms == age_ms
+        self.expect(
+            holds, fill.location, fill.subject, f"an age of {age_ms} ms", f"{recorded_ms} ms"
+        )
         most_ms = int(rules.price_age_s_max * 1000)
         text = f"a price at most {most_ms} ms old"
-        self.expect(told_ms <= most_ms, fill.location, fill.subject, text, f"{told_ms} ms")
+        self.expect(recorded_ms <= most_ms, fill.location, fill.subject, text, f"{recorded_ms} ms")
 
     def _check_collar(self, fill: _Fill, best: PriceUnits, rules: Rules) -> None:
         event = fill.event
@@ -191,16 +202,16 @@ class PricesChecker(Checker):
             self.counts["fills of agents that saw no price"] += 1
             return
         side = 1 if event["action"] == "buy" else -1
-        decoded = prices(event["seen"]["ask" if side > 0 else "bid"])
-        within = abs(best - decoded) * BPS * BPS <= int(rules.collar_bps * BPS) * decoded
-        text = f"at most {rules.collar_bps} bps from {price_text(decoded)} seen"
+        seen = prices(event["seen"]["ask" if side > 0 else "bid"])
+        within = abs(best - seen) * BPS * BPS <= int(rules.collar_bps * BPS) * seen
+        text = f"at most {rules.collar_bps} bps from {price_text(seen)} seen"
         self.expect(within, fill.location, fill.subject, text, price_text(best))
-        lost = side * notional_units(units(event["quantity"]), price_difference(best, decoded))
-        self._same(fill, "latency cost", lost, event["latency_cost"])
+        lost = side * notional_units(units(event["quantity"]), price_difference(best, seen))
+        self._compare(fill, "latency cost", lost, event["latency_cost"])
 
     def _check_money(self, fill: _Fill, best: PriceUnits, rules: Rules) -> None:
         event = fill.event
-        quantity, said = units(event["quantity"]), prices(event["price"])
+        quantity, recorded = units(event["quantity"]), prices(event["price"])
         up = event["action"] == "buy"
         slipped = [
             slip_price(best, rules.slippage_bps, increment, up=up)
@@ -209,15 +220,15 @@ class PricesChecker(Checker):
         if slipped:
             self.counts["prices computed again"] += 1
             text = f"a price of {price_text(slipped[-1])}"
-            true = said in slipped
-            self.expect(true, fill.location, fill.subject, text, event["price"])
+            holds = recorded in slipped
+            self.expect(holds, fill.location, fill.subject, text, event["price"])
         step = cash_step(rules.currency)
-        notional = cash_notional_units(quantity, said, step)
-        self._same(fill, "notional", notional, event["notional"])
-        self._same(fill, "fee", fee_units(notional, rules.fee_bps, step), event["fee"])
-        lost = (1 if up else -1) * notional_units(quantity, price_difference(said, best))
-        self._same(fill, "slippage", lost, event["slippage"])
+        notional = cash_notional_units(quantity, recorded, step)
+        self._compare(fill, "notional", notional, event["notional"])
+        self._compare(fill, "fee", fee_units(notional, rules.fee_bps, step), event["fee"])
+        lost = (1 if up else -1) * notional_units(quantity, price_difference(recorded, best))
+        self._compare(fill, "slippage", lost, event["slippage"])
 
-    def _same(self, fill: _Fill, name: str, wanted: int, said: str) -> None:
+    def _compare(self, fill: _Fill, name: str, wanted: int, recorded: str) -> None:
         text = f"a {name} of {units_text(wanted)}"
-        self.expect(units(said) == wanted, fill.location, fill.subject, text, said)
+        self.expect(units(recorded) == wanted, fill.location, fill.subject, text, recorded)

@@ -1,8 +1,8 @@
-"""Raw frames of a venue, as a connector recorded them: one JSON line per frame.
+"""Finds raw frames of a venue in the recordings of a connector: one JSON line per frame.
 
 Reads what `arena connector coinbase --record` writes: `t` (Unix seconds), `conn` and `data`, or
-`data_base64` where the bytes are no UTF-8; `.zst`, `.gz` or plain. A file that was cut off is read
-up to there.
+`data_base64` if the bytes are not UTF-8; `.zst`, `.gz` or plain. A truncated file is read as far as
+possible.
 """
 
 import gzip
@@ -20,15 +20,21 @@ from arena.bounded_files import Limited, bounded_lines, open_regular, unpacked_l
 
 FRAMES_PATTERN = "frames*.jsonl*"
 LINE_BYTES_MAX = 9 << 20
-"""A frame of 4 MB, escaped as JSON; a longer line is passed over."""
+"""A frame of 4 MB, escaped as JSON; a longer line is skipped."""
 BUFFER_BYTES = 1 << 17
 FILE_BYTES_MAX = 64 << 30
-"""Of a recording; it is streamed, a line at a time."""
+"""The largest recording; it is streamed, one line at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawFrame:
-    """One frame: the file and line it stands in, when it came in, and the bytes."""
+    """One frame.
+
+    Attributes:
+        file, line: Its file and line number.
+        received_s: When it was received, in Unix seconds.
+        raw: Its bytes.
+    """
 
     file: str
     line: int
@@ -37,18 +43,18 @@ class RawFrame:
 
 
 def frame_files(run: Path | None, named: Path | None) -> list[Path]:
-    """The recordings of a run, or the one that was named."""
+    """Return the recordings of a run, or the named one."""
     if named is not None:
         return [named]
     return [] if run is None else sorted(run.glob(FRAMES_PATTERN))
 
 
 def find_frame(files: list[Path], product_id: str, sequence: int) -> RawFrame | None:
-    """The ticker frame of a product with a sequence number; None where no file holds it."""
-    words = (product_id.encode(), str(sequence).encode())
+    """Return the ticker frame of a product with a sequence number, or None."""
+    needles = (product_id.encode(), str(sequence).encode())
     for path in files:
         for frame in _frames(path):
-            if not all(word in frame.raw for word in words):
+            if not all(needle in frame.raw for needle in needles):
                 continue
             body = _json(frame.raw)
             wanted = (product_id, sequence)

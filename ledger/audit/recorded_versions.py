@@ -1,4 +1,4 @@
-"""Which versions of the arena wrote the records of a source. Pure."""
+"""Counts which versions of the arena wrote the records of a source. Pure."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ from arena.versions import FIRST, SECOND, UNKNOWN, recorded_by
 from arena.wire import VERSION_HEADER
 
 CACHED_MAX = 8
-"""Versions that are told apart; more are counted as one."""
+"""Versions that are counted separately; the rest are counted as one."""
 OTHERS = "others"
 
 
@@ -17,12 +17,12 @@ class VersionCounts:
     """Counts the records of each version."""
 
     def __init__(self) -> None:
-        """Count none."""
+        """Start without records."""
         self._counts: Counter[str] = Counter()
         self._unnamed = False
 
     def take(self, record: Record) -> None:
-        """Take in one record."""
+        """Count one record."""
         version = recorded_by(record)
         if version not in self._counts and len(self._counts) > CACHED_MAX:
             version = OTHERS
@@ -30,18 +30,18 @@ class VersionCounts:
         self._unnamed = self._unnamed or VERSION_HEADER not in record.headers
 
     def versions(self) -> dict[str, int]:
-        """Version -> records of it, oldest first.
+        """Return version -> number of its records, oldest first.
 
-        Records that do not tell count for the newest version that does not name itself.
+        Records without a version count for the newest version that did not write it.
         """
         found = Counter(self._counts)
-        told = next((version for version in (SECOND, FIRST) if version in found), None)
-        if told is not None and UNKNOWN in found:
-            found[told] += found.pop(UNKNOWN)
+        silent_version = next((version for version in (SECOND, FIRST) if version in found), None)
+        if silent_version is not None and UNKNOWN in found:
+            found[silent_version] += found.pop(UNKNOWN)
         return dict(sorted(found.items()))
 
-    def words(self) -> str:
-        """Name the versions, if records are of another one than this or name none; else ""."""
+    def describe(self) -> str:
+        """Name the versions if any record is of another version than this or of none; else ""."""
         found = self.versions()
         if not self._unnamed and not found.keys() - {__version__}:
             return ""

@@ -1,8 +1,8 @@
-"""Invariant 8: the same prompts, orders and accounts, in other processes with other hash seeds.
+"""Checks invariant 8: a replay in other processes gives the same prompts, orders and accounts.
 
-The rooms that own the code play the records again (`arena router-replay`, `arena tools-replay`);
-this module starts each of them twice, with two `PYTHONHASHSEED`s, and compares what they say with
-the log and with each other. Nothing that depends on the order of a set survives that.
+The rooms that own the code replay the records (`arena router-replay`, `arena tools-replay`); this
+module starts each of them twice, with two values of `PYTHONHASHSEED`, and compares their results
+with the log and with each other. That finds code that depends on the order of a set.
 """
 
 import json
@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import arena
 from arena import __version__, topics
-from arena.localbroker.progress import Progress, Step, no_progress
+from arena.progress import Progress, Step, no_progress
 from ledger.audit.checker import VIOLATIONS_NAMED_MAX, InvariantResult, InvariantStatus, Violation
 from ledger.audit.sources import RecordSource
 
@@ -28,7 +28,7 @@ TITLE = "replay: the same prompts, orders and accounts"
 HASH_SEEDS = ("1", "20261121")
 DEADLINE_S = 3_600.0
 POLL_S = 0.1
-OLDER_TAKEN = "not decided again"
+NOT_DECIDED_AGAIN = "not decided again"
 ERROR_CHARS_MAX = 300
 PARTS = {
     "routers": ("router-replay", (topics.SNAPSHOTS.name, topics.TURNS.name, topics.ROSTER.name)),
@@ -37,14 +37,14 @@ PARTS = {
         (topics.EVENTS.name, topics.COMMANDS.name, topics.TICKERS.name, topics.ROSTER.name),
     ),
 }
-"""What is played again -> its command, and the topics it needs."""
+"""Part -> its command, and the topics it needs."""
 
 ReplayDocument = dict[str, Any]  # Any: the JSON document of a replay
 
 
 @dataclass(slots=True)
 class _ReplayProcess:
-    """One process that plays records again."""
+    """One process that replays records."""
 
     part: str
     seed: str
@@ -53,7 +53,7 @@ class _ReplayProcess:
     errors: IO[bytes]
 
     def document(self) -> ReplayDocument | None:
-        """What it said; None where it said nothing that can be read."""
+        """Return its result; None if it cannot be read."""
         self.output.seek(0)
         try:
             found = json.load(self.output)
@@ -62,7 +62,7 @@ class _ReplayProcess:
         return found if isinstance(found, dict) else None
 
     def error(self) -> str:
-        """The end of what it wrote to standard error."""
+        """Return the end of its standard error, or its exit code."""
         self.errors.seek(0)
         text = self.errors.read().decode(errors="replace").strip()
         return text[-ERROR_CHARS_MAX:] or f"exit code {self.process.returncode}"
@@ -71,39 +71,43 @@ class _ReplayProcess:
 def replay(
     source: RecordSource, account_digest: str, progress: Progress = no_progress
 ) -> InvariantResult:
-    """Play the records of a source again, and say what came out.
+    """Replay the records of a source, and compare the results.
 
     Args:
         source: The records.
-        account_digest: Hash of all accounts as this process folded them.
-        progress: Told which part is played.
+        account_digest: The hash of all accounts as this process folded them.
+        progress: Receives the part that is being replayed.
     """
     result = InvariantResult(NUMBER, TITLE, InvariantStatus.PASS)
     scope = source.scope()
     for part, (command, needs) in PARTS.items():
         if lacking := scope.lacks(needs):
-            result.notes.append(f"{part}: these records hold no {', '.join(lacking)}")
+            result.notes.append(f"{part}: these records have no {', '.join(lacking)}")
             continue
         with ExitStack() as files:
             runs = [_start(files, part, command, seed, source.records) for seed in HASH_SEEDS]
             _wait(runs, progress)
-            _judge(result, runs, account_digest)
+            _compare_results(result, runs, account_digest)
     if result.status is InvariantStatus.PASS and result.why:
         result.status = InvariantStatus.NOT_CHECKABLE
     elif result.status is InvariantStatus.PASS and not result.counts:
         result.status = InvariantStatus.NOT_CHECKABLE
-        result.why = "; ".join(result.notes) or "nothing could be played again"
+        result.why = "; ".join(result.notes) or "nothing could be replayed"
     return result
 
 
-def _note_older(result: InvariantResult, part: str, version: str, of: Mapping[str, int]) -> None:
-    """Say what became of the work that another version recorded."""
-    played, otherwise, taken = (of.get(name, 0) for name in ("played", "otherwise", OLDER_TAKEN))
-    text = f"{part}, recorded by {version}: {played - otherwise:,} of {played:,} the same"
-    if otherwise:
-        text += f"; {otherwise:,} otherwise: prompts and rules of {__version__} are others"
-    if taken:
-        text += f"; {taken:,} {OLDER_TAKEN}"
+def _note_older(
+    result: InvariantResult, part: str, version: str, counts: Mapping[str, int]
+) -> None:
+    """Add a note about work that another version recorded."""
+    played, different, not_replayed = (
+        counts.get(name, 0) for name in ("played", "otherwise", NOT_DECIDED_AGAIN)
+    )
+    text = f"{part}, recorded by {version}: {played - different:,} of {played:,} the same"
+    if different:
+        text += f"; {different:,} otherwise: prompts and rules of {__version__} are others"
+    if not_replayed:
+        text += f"; {not_replayed:,} {NOT_DECIDED_AGAIN}"
     result.notes.append(text)
 
 
@@ -119,7 +123,7 @@ def _start(files: ExitStack, part: str, command: str, seed: str, records: Path) 
 
 
 def _wait(runs: list[_ReplayProcess], progress: Progress) -> None:
-    """Until all have ended, or the deadline: a replay that hangs is ended."""
+    """Wait until all have ended; kill those that run past the deadline."""
     name, began_s = f"replay {runs[0].part}", time.monotonic()
     try:
         while any(run.process.poll() is None for run in runs):
@@ -136,40 +140,47 @@ def _wait(runs: list[_ReplayProcess], progress: Progress) -> None:
     progress(Step(name, f"{time.monotonic() - began_s:.1f} s", finished=True))
 
 
-def _judge(result: InvariantResult, runs: list[_ReplayProcess], account_digest: str) -> None:
-    said = [run.document() for run in runs]
-    first = said[0]
-    if first is None or any(document is None for document in said):
-        silent = next(run for run, document in zip(runs, said, strict=True) if document is None)
-        _fail(result, f"the replay of the {silent.part}", "", "an answer", silent.error())
+def _compare_results(
+    result: InvariantResult, runs: list[_ReplayProcess], account_digest: str
+) -> None:
+    documents = [run.document() for run in runs]
+    first = documents[0]
+    if first is None or any(document is None for document in documents):
+        silent = next(
+            run for run, document in zip(runs, documents, strict=True) if document is None
+        )
+        _add_violation(result, f"the replay of the {silent.part}", "", "a result", silent.error())
         return
     part = runs[0].part
     for name, count in first["counts"].items():
         result.counts[name] = count
     result.notes += first.get("notes", [])
     older = first.get("older", {})
-    for version, of in older.items():
-        _note_older(result, runs[0].part, version, of)
-    if otherwise := sum(of.get("otherwise", 0) for of in older.values()):
+    for version, counts in older.items():
+        _note_older(result, runs[0].part, version, counts)
+    if different := sum(counts.get("otherwise", 0) for counts in older.values()):
         named = ", ".join(older)
-        result.why = f"{otherwise:,} {runs[0].part} recorded by {named} came out otherwise"
+        result.why = f"{different:,} {runs[0].part} recorded by {named} came out differently"
     for difference in first["differences"]:
-        _fail(result, **difference)
-    for run, document in zip(runs[1:], said[1:], strict=True):
-        assert document is not None, "looked at above"
+        names = ("place", "subject", "expected", "found")
+        _add_violation(result, *(difference[name] for name in names))
+    for run, document in zip(runs[1:], documents[1:], strict=True):
+        assert document is not None, "checked above"
         for name in first:
             if document[name] != first[name] and name != "differences":
                 subject = f"{part}, {name}"
                 location = f"PYTHONHASHSEED {run.seed}"
-                _fail(result, location, subject, str(first[name]), str(document[name]))
+                _add_violation(result, location, subject, str(first[name]), str(document[name]))
     result.counts[f"processes of {part}"] = len(runs)
     digest = first.get("account_digest")
     if digest is not None and digest != account_digest and not first["differences"]:
-        location = f"{topics.EVENTS.name}, played again"
-        _fail(result, location, "all accounts", account_digest, digest)
+        location = f"{topics.EVENTS.name}, replayed"
+        _add_violation(result, location, "all accounts", account_digest, digest)
 
 
-def _fail(result: InvariantResult, location: str, subject: str, expected: str, found: str) -> None:
+def _add_violation(
+    result: InvariantResult, location: str, subject: str, expected: str, found: str
+) -> None:
     result.status = InvariantStatus.FAIL
     result.failures += 1
     if len(result.violations) < VIOLATIONS_NAMED_MAX:

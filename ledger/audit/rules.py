@@ -1,4 +1,4 @@
-"""The money rules and listings that were in force when an order was decided. Pure."""
+"""The trading rules and listings that applied when an order was decided. Pure."""
 
 from collections import defaultdict
 from contextlib import suppress
@@ -17,15 +17,15 @@ from ledger.audit.decoding import DecodedRecord
 
 
 class RulesInForce:
-    """The rules that epochs of the account log state, and every `Rules` of the roster by time."""
+    """The rules in the epochs of the account log, and every `Rules` of the roster by time."""
 
     def __init__(self) -> None:
-        """None is known."""
+        """Start without rules."""
         self._found: list[Rules] = []
         self._stated: dict[int, Rules | None] = {}
 
     def take_epoch(self, decoded: DecodedRecord) -> None:
-        """Note an epoch that counts: its rules hold in that shard until the next one."""
+        """Note an effective epoch: its rules apply in that shard until the next epoch."""
         message = decoded.record.message()
         assert isinstance(message, Epoch), "its header says so"
         self._stated[decoded.record.partition] = message.rules
@@ -39,10 +39,10 @@ class RulesInForce:
             self._found.sort(key=lambda rules: rules.at)
 
     def at(self, partition: int, moment: datetime) -> Rules | None:
-        """The rules that a shard's epoch states, else the roster's newest of a moment.
+        """Return the rules in a shard's epoch, or else the newest on the roster at a time.
 
-        Logs of older executors state none. The roster keeps the newest record of a key for ever
-        and older ones for a while; if none is old enough, the oldest that it has is taken.
+        Epochs of older executors have no rules. The roster keeps the newest record of a key
+        forever and older ones for a while; if none is old enough, the oldest one is returned.
         """
         stated = self._stated.get(partition)
         if stated is not None:
@@ -52,18 +52,18 @@ class RulesInForce:
 
 
 Listing = tuple[int, PriceUnits, int]
-"""Base increment, quote increment and least notional."""
+"""Base increment, quote increment and minimum notional."""
 
 
 class Listings:
-    """Every listing of every product that stands in `market.tickers`; equal ones once."""
+    """Every distinct listing of every product in `market.tickers`."""
 
     def __init__(self) -> None:
-        """None is known."""
+        """Start without listings."""
         self._found: dict[str, dict[Listing, None]] = defaultdict(dict)
 
     def take(self, decoded: DecodedRecord) -> None:
-        """Note a `Product`; one with steps that no quantity has is passed over."""
+        """Note a `Product`; one with an increment that cannot be represented is skipped."""
         if decoded.kind != "Product":
             return
         message = decoded.record.message()
@@ -72,9 +72,9 @@ class Listings:
             base = carried_base_step(message.base_increment)
             quote = to_price_units(message.quote_increment)
             if base is not None and quote > 0:
-                least = round_to_units(message.min_market_funds, ROUND_CEILING)
-                self._found[message.product_id][to_units(base), quote, least] = None
+                minimum = round_to_units(message.min_market_funds, ROUND_CEILING)
+                self._found[message.product_id][to_units(base), quote, minimum] = None
 
     def of(self, product_id: str) -> list[Listing]:
-        """The listings of a product."""
+        """Return the listings of a product."""
         return [*self._found.get(product_id, ())]

@@ -28,6 +28,7 @@ from pydantic import (
 )
 
 from arena import __version__
+from arena.atomic_files import named_if_full
 from arena.bounded_files import is_plain_name, open_regular, read_regular
 from arena.bounded_json import TEXT_CHARS_MAX, check_amount, each_of, first_error
 from arena.bounded_parquet import FILE_BYTES_MAX, open_parquet
@@ -41,9 +42,8 @@ from arena.export_files import (
     file_sha256,
 )
 from arena.exports import MANIFEST_FILE, read_manifest, read_records
-from arena.localbroker.progress import Progress, Step, no_progress
-from arena.supervisor.runs import RECORDS
-from arena.written import named_if_full
+from arena.progress import Progress, Step, no_progress
+from arena.runs import RECORDS
 from ledger.audit.signing import Signer
 from ledger.audit.sources import SEAL_FILE, RecordSource
 

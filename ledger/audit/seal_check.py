@@ -15,9 +15,9 @@ from arena.bus.base import Record
 from arena.errors import ArenaError
 from arena.export_files import MANIFEST_BYTES_MAX, file_sha256
 from arena.exports import MANIFEST_FILE, Manifest, read_manifest, read_records
-from arena.localbroker.progress import Progress, Step, no_progress
 from arena.plural import counted
-from arena.supervisor.runs import RECORDS
+from arena.progress import Progress, Step, no_progress
+from arena.runs import RECORDS
 from ledger.audit.decoding import location_of
 from ledger.audit.seal import (
     HASHES,

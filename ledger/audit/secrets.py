@@ -1,7 +1,7 @@
-"""Invariant 11: no key, token or password in any record. Pure.
+"""Checks invariant 11: no key, token or password in any record. Pure.
 
-What is searched for: the shapes of well-known keys, and the values of secrets that the caller
-names. A finding tells where and what kind, never the secret.
+Searches for the patterns of well-known keys, and for the values of named secrets. A violation names
+the location and the kind, never the secret.
 """
 
 import json
@@ -12,11 +12,11 @@ from ledger.audit.checker import Checker, Scope
 from ledger.audit.decoding import DecodedRecord
 
 SECRET_BYTES_MIN = 8
-"""A shorter value is a word that stands in many records by chance."""
+"""Shorter values are not searched for, because they occur in records by chance."""
 
 LARGE_BYTES = 64 << 10
 
-SHAPES: tuple[tuple[str, bytes, re.Pattern[bytes]], ...] = (
+PATTERNS: tuple[tuple[str, bytes, re.Pattern[bytes]], ...] = (
     ("an API key (sk-...)", b"sk-", re.compile(rb"\bsk-[A-Za-z0-9_-]{20,}")),
     ("an AWS access key", b"AKIA", re.compile(rb"\bAKIA[0-9A-Z]{16}\b")),
     ("a GitHub token", b"gh", re.compile(rb"\bgh[pousr]_[A-Za-z0-9]{36}")),
@@ -28,16 +28,11 @@ SHAPES: tuple[tuple[str, bytes, re.Pattern[bytes]], ...] = (
     ("a JSON web token", b"eyJ", re.compile(rb"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}")),
     ("a password in an address", b"://", re.compile(rb"://[^/\s:@\"]{1,64}:[^/\s:@\"]{3,}@")),
 )
-"""What it is, bytes that every one of them has, and its shape."""
+"""Kind of key, bytes that all of them contain, and their pattern."""
 
 
 class SecretsChecker(Checker):
-    """Searches keys, values and headers.
-
-    Args:
-        scope: The records.
-        values: Name of a secret -> its value; short ones are passed over.
-    """
+    """Searches keys, values and headers."""
 
     number = 11
     title = "no secrets in the records"
@@ -45,7 +40,12 @@ class SecretsChecker(Checker):
     required_count = "records"
 
     def __init__(self, scope: Scope, values: Mapping[str, str] | None = None) -> None:
-        """Prepare what is searched for."""
+        """Prepare the search.
+
+        Args:
+            scope: What records will come.
+            values: Name of a secret -> its value; short values are skipped.
+        """
         super().__init__(scope)
         self._values: list[tuple[str, bytes]] = []
         for name, value in (values or {}).items():
@@ -53,7 +53,7 @@ class SecretsChecker(Checker):
                 continue
             as_json = json.dumps(value)[1:-1]
             self._values += [(name, text.encode()) for text in {value, as_json}]
-        self.counts["shapes of keys"] = len(SHAPES)
+        self.counts["shapes of keys"] = len(PATTERNS)
         self.counts["named secrets"] = len({name for name, _ in self._values})
 
     def take(self, decoded: DecodedRecord) -> None:
@@ -66,14 +66,14 @@ class SecretsChecker(Checker):
                 continue
             self.counts["bytes"] += len(part)
             large = len(part) > LARGE_BYTES
-            for what, certain, shape in SHAPES:
+            for what, certain, pattern in PATTERNS:
                 if large and certain[:1] not in part:
-                    continue  # One byte is found ten times as fast as several.
-                if certain in part and (found := shape.search(part)) is not None:
-                    self._say(decoded, what, found.start())
+                    continue  # Finding one byte is ten times as fast.
+                if certain in part and (found := pattern.search(part)) is not None:
+                    self._report(decoded, what, found.start())
             for name, value in self._values:
                 if (at := part.find(value)) >= 0:
-                    self._say(decoded, f"the value of {name}", at)
+                    self._report(decoded, f"the value of {name}", at)
 
-    def _say(self, decoded: DecodedRecord, what: str, at: int) -> None:
+    def _report(self, decoded: DecodedRecord, what: str, at: int) -> None:
         self.expect(False, decoded.location, decoded.kind, "no secret", f"{what} at byte {at}")

@@ -1,6 +1,6 @@
-"""Ed25519 signatures of seals (RFC 8032): a key file that only its owner reads, and checking.
+"""Ed25519 signatures of seals (RFC 8032): key files, signing and verification.
 
-The key file is PEM, PKCS #8, without a password, mode 0600. `cryptography` is loaded by the first
+The key file is PEM, PKCS #8, without a password, mode 0600. `cryptography` is imported by the first
 call that needs it.
 """
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arena.atomic_files import write_new
 from arena.errors import UsageError
-from arena.written import write_new
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,7 +20,7 @@ PUBLIC_HEX_CHARS = 64
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """A private key; its public half says who signed."""
+    """A private key that signs seals."""
 
     _key: "Ed25519PrivateKey"
 
@@ -30,15 +30,15 @@ class Signer:
         return self._key.public_key().public_bytes_raw().hex()
 
     def sign(self, content: bytes) -> bytes:
-        """The signature of some bytes, 64 bytes."""
+        """Return the signature of some bytes, 64 bytes."""
         return self._key.sign(content)
 
     @classmethod
     def read(cls, path: Path) -> "Signer":
-        """The key in a file.
+        """Read a key from a file.
 
         Raises:
-            UsageError: There is none, it is no ed25519 key, or others may read it.
+            UsageError: The file is missing, not an ed25519 key, or readable by others.
         """
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -49,23 +49,23 @@ class Signer:
         except OSError as error:
             raise UsageError(
                 f"cannot read the key {path}: {error.strerror}",
-                remedy="arena audit keygen FILE makes one",
+                remedy="arena audit keygen FILE creates one",
             ) from None
         except (ValueError, TypeError):
-            raise UsageError(f"{path} is no private key", remedy="name a PEM file") from None
+            raise UsageError(f"{path} is not a private key", remedy="name a PEM file") from None
         if mode:
-            raise UsageError(f"others may read the key {path}", remedy=f"chmod 600 {path}")
+            raise UsageError(f"other users may read the key {path}", remedy=f"chmod 600 {path}")
         if not isinstance(key, Ed25519PrivateKey):
-            raise UsageError(f"{path} is no ed25519 key", remedy="arena audit keygen FILE")
+            raise UsageError(f"{path} is not an ed25519 key", remedy="arena audit keygen FILE")
         return cls(key)
 
 
 def new_key(path: Path) -> str:
-    """Make a key file that is not there yet; returns the public key in hex.
+    """Create a new key file; return the public key in hex.
 
     Raises:
         UsageError: The file exists.
-        OSError: It cannot be written; nothing of it is left.
+        OSError: It cannot be written; no partial file is left.
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import (
@@ -79,12 +79,12 @@ def new_key(path: Path) -> str:
     try:
         write_new(path, content, KEY_MODE)
     except FileExistsError:
-        raise UsageError(f"{path} is there already", remedy="name another file") from None
+        raise UsageError(f"{path} already exists", remedy="name another file") from None
     return key.public_key().public_bytes_raw().hex()
 
 
 def is_signed(content: bytes, signature_hex: str, public_hex: str) -> bool:
-    """True where a signature over some bytes was made with the private half of a public key."""
+    """True if a signature over some bytes was made with the key of a public key."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 

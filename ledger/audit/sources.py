@@ -15,13 +15,12 @@ from pathlib import Path
 
 from arena import topics
 from arena.bus.base import Record
-from arena.commands.where import find_arena, say
 from arena.errors import UsageError
 from arena.exports import MANIFEST_FILE, Manifest, export_topics, read_manifest, read_records
-from arena.localbroker.progress import Progress, no_progress
-from arena.passed_over import PassedOver, passed_over_of
-from arena.settings import Settings
-from arena.supervisor.runs import (
+from arena.pass_overs import PassedOver, passed_over_of
+from arena.progress import Progress, no_progress
+from arena.run_lookup import find_arena, say
+from arena.runs import (
     RECORDS,
     RECORDS_NEEDED,
     RunRecord,
@@ -31,6 +30,7 @@ from arena.supervisor.runs import (
     newest_run,
     read_run,
 )
+from arena.settings import Settings
 from ledger.audit.checker import Scope
 from ledger.audit.decoding import in_order
 

@@ -2,7 +2,7 @@
 
 from pydantic import JsonValue
 
-from arena.visible import laid_out
+from arena.visible_text import laid_out
 from ledger.audit.sources import RecordSource
 from ledger.audit.trace import TraceStep
 

@@ -14,9 +14,9 @@ from arena.account_state import Account, accounts_digest
 from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.errors import UsageError
-from arena.localbroker.progress import Progress, Step, no_progress
 from arena.plural import counted
-from arena.visible import laid_out
+from arena.progress import Progress, Step, no_progress
+from arena.visible_text import laid_out
 from ledger.audit.auditor import UNREADABLE, Auditor
 from ledger.audit.books import check_books
 from ledger.audit.checker import VIOLATIONS_NAMED_MAX, InvariantResult, InvariantStatus, Scope
@@ -154,7 +154,7 @@ def audit(
         broken=[] if check is None else check.broken,
         outside=_outside(source),
         recorded_by=auditor.recorded.versions(),
-        older=auditor.recorded.words(),
+        older=auditor.recorded.describe(),
         not_kept=no_longer_kept(source.scope()),
     )
 

@@ -10,11 +10,11 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 
 from arena import topics
-from arena.localbroker.broker import LocalBroker
-from arena.localbroker.cluster import NODES, LocalCluster
-from arena.localbroker.launch import BrokerHandle
-from arena.localbroker.local import open_local
-from arena.localbroker.security import ADMIN, credentials_for
+from arena.credentials import ADMIN, credentials_for
+from operations.localbroker.broker import LocalBroker
+from operations.localbroker.cluster import NODES, LocalCluster
+from operations.localbroker.launch import BrokerHandle
+from operations.localbroker.local import open_local
 from operations.storm.cast import PREFIX
 from operations.storm.checker_run import client_options
 from operations.storm.trouble import TROUBLE

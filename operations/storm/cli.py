@@ -18,9 +18,9 @@ from typing import Annotated
 
 import typer
 
-from arena.commands.live_line import LiveLine
+from arena.atomic_files import require_writable, write_whole
 from arena.errors import EXIT_INTERRUPTED, EXIT_NO, UsageError
-from arena.written import require_writable, write_whole
+from operations.commands.live_line import LiveLine
 from operations.storm import report
 from operations.storm.outcome import Outcome
 from operations.storm.plan import CLUSTER, Every, Plan, make_plan

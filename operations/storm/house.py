@@ -13,13 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from arena.commands.session import LAUNCHER
-from arena.localbroker.child import is_same_process, started_at
-from arena.localbroker.security import ADMIN, credentials_for, credentials_of_command
-from arena.supervisor.child import Child, ProcessSpec
-from arena.supervisor.keeper import Keeper
-from arena.supervisor.runs import ProcessRecord, newest_run
+from arena.credentials import ADMIN, credentials_for, credentials_of_command
+from arena.processes import is_same_process, started_at
+from arena.runs import ProcessRecord, newest_run
+from operations.commands.session import LAUNCHER
 from operations.storm.plan import SUPERVISED, SUPERVISOR
+from operations.supervisor.child import Child, ProcessSpec
+from operations.supervisor.orphan_reaper import Keeper
 
 RESTART_S = 0.3
 RESTART_S_MAX = 3.0

@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass, field
 
 from arena.errors import DependencyMissing
-from arena.localbroker.ports import LOOPBACK, can_bind
-from arena.supervisor.keeper import Keeper
+from operations.localbroker.ports import LOOPBACK, can_bind
+from operations.supervisor.orphan_reaper import Keeper
 
 BESIDE = "127.0.0.2"
 """As long as 127.0.0.1, so that an address can be replaced in what brokers say."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from arena.errors import DependencyMissing
-from arena.localbroker.ports import LOOPBACK, choose_ports
-from arena.supervisor.keeper import Keeper
+from operations.localbroker.ports import LOOPBACK, choose_ports
+from operations.supervisor.orphan_reaper import Keeper
 
 PROGRAMS = (
     "/usr/lib/postgresql/*/bin",

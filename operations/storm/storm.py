@@ -14,12 +14,12 @@ from pathlib import Path
 from arena import topics
 from arena.acls import rules_for
 from arena.bus.kafka import KafkaBus
-from arena.bus.kafka_acls import apply_rules
 from arena.clock import SHIFT_VARIABLE
-from arena.commands.session import environment
 from arena.errors import DependencyMissing
 from arena.settings import KafkaAccess, Settings
-from arena.spec import load_spec
+from operations.commands.session import environment
+from operations.kafka_acls import apply_rules
+from operations.specs.arena_spec import load_spec
 from operations.storm import cast, links, postgres
 from operations.storm.brokers import Brokers
 from operations.storm.checker_run import client_options

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from arena.commands.session import LAUNCHER
+from operations.commands.session import LAUNCHER
 from operations.storm.cast import DATABASE, PREFIX
 
 DEADLINE_S = 900.0

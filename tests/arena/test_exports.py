@@ -15,7 +15,7 @@ from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus
 from arena.errors import BrokenLog, BrokerUnavailable, UsageError
 from arena.exports import changed_files, export_topics, read_manifest, read_records
-from arena.localbroker.progress import Step
+from arena.progress import Step
 from arena.settings import Settings
 from arena.wire import Headers
 

@@ -8,9 +8,9 @@ import pytest
 from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.errors import BrokenLog
-from arena.localbroker.broker import LocalBroker
-from arena.localbroker.ports import choose_ports
 from arena.settings import Settings
+from operations.localbroker.broker import LocalBroker
+from operations.localbroker.ports import choose_ports
 from tests.arena.test_hostile_records import read_count
 from tests.faults.cut import cut_tail
 

@@ -9,7 +9,7 @@ from arena import topics
 from arena.accounts import Shard
 from arena.bus.memory import MemoryBus
 from arena.checkpoint import FORMAT, attested_image, pack_shard
-from arena.kept import disprove_shards
+from arena.fold_checkpoint import disprove_shards
 from tests.arena.test_accounts import Log
 
 EVENTS = topics.EVENTS.name

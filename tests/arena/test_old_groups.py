@@ -29,7 +29,7 @@ from arena.ids import NAME_PATTERN
 from arena.prefix import check_prefix
 from arena.settings import Settings
 from tests.arena.test_hostile_records import DEADLINE_S, read_count
-from trading_tools import seats, server
+from trading_tools import server, shard_membership
 
 CALLS, SNAPSHOTS = topics.TOOL_CALLS.name, topics.SNAPSHOTS.name
 NODE, OLD = server.GROUP, server.FORMERLY
@@ -54,7 +54,9 @@ async def committed(settings: Settings, group: str) -> dict[int, int]:
     return {partition: offset for partition, offset in found.items() if offset is not None}
 
 
-@pytest.mark.parametrize("group", [*(g for gs in GROUPS.values() for g in gs), seats.GROUP, NODE])
+@pytest.mark.parametrize(
+    "group", [*(g for gs in GROUPS.values() for g in gs), shard_membership.GROUP, NODE]
+)
 def test_no_agent_has_the_group_of_a_node(group: str) -> None:
     """Whatever an agent and another arena's prefix are called, a node's group is none of theirs."""
     name = group + "rules" if group.endswith(".") else group

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from arena.commands.plugin_flags import Choice
-from arena.commands.plugins import load_for_run
 from arena.errors import UsageError
+from arena.plugin_options import Choice
 from arena.plugins import NO_PLUGINS, Plugins, find_plugins, split_folders
 from arena.strategy_files import shipped_strategies
-from arena.supervisor.plan import Surroundings, plan
+from operations.commands.plugins import load_for_run
+from operations.supervisor.plan import Surroundings, plan
 from routers.strategy import shipped_names
 
 EVIL = "from pathlib import Path\nPath(__file__).with_name('ran').touch()\n"

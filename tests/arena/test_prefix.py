@@ -8,13 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 from arena import topics
-from arena.commands.up import market_file
+from arena.error_causes import settings_words
 from arena.errors import UsageError
-from arena.explain import settings_words
 from arena.prefix import check_prefix, others_words, prefixes_in
 from arena.settings import Settings
-from arena.spec_tables import ArenaTable
 from ledger.location import books_location
+from operations.commands.up import market_file
+from operations.specs.tables import ArenaTable
 
 POSTGRES = "postgresql://host/database"
 LONG = "a" * 63

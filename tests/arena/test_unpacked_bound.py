@@ -16,8 +16,8 @@ from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_batches import Batches, batches_of, newest_record, records_of
 from arena.bus.kafka_codecs import UNPACKED_BYTES_MAX
 from arena.errors import BrokenLog, Malformed
+from arena.kill_switch import Switch
 from arena.settings import Settings
-from arena.switch import Switch
 from arena.wire import decode
 from tests.arena.raw_batches import CODECS, Raw, produce, raw_batch, sealed
 from tests.arena.test_hostile_records import HEADERS, decoded, raw_client, read_count

@@ -327,7 +327,7 @@ def test_a_refusal_that_names_nothing_is_answered_with_guesses() -> None:
     while (found := adapt(dialect, read_refusal(400, error("1210")), sent)) is not None:
         dialect, phrase = found
         phrases.append(phrase)
-        left = {k: v for k, v in sent.options.items() if k not in dialect.without}
+        left = {k: v for k, v in sent.options.items() if k not in dialect.omitted}
         fields = frozenset() if dialect.wire.dropped_fields else sent.provider_fields
         sent = replace(sent, options=left, wire=dialect.wire, provider_fields=fields)
 

@@ -164,7 +164,7 @@ def test_a_prompt_that_is_too_long_is_known(
     assert (Cause.CONTEXT_LENGTH, False, False) == (
         refusal.cause,
         refusal.retryable,
-        refusal.learnable,
+        refusal.adaptable,
     )
     assert refusal.context is not None
     assert (limit, prompt) == (refusal.context.limit_tokens, refusal.context.prompt_tokens)
@@ -193,7 +193,7 @@ def test_another_bound_is_not_the_context(form: bytes) -> None:
     """A field that is too long and a cap that is too high can be repaired."""
     refusal = read_refusal(400, form)
 
-    assert (Cause.REFUSED_REQUEST, True) == (refusal.cause, refusal.learnable)
+    assert (Cause.REFUSED_REQUEST, True) == (refusal.cause, refusal.adaptable)
 
 
 def test_an_answers_cap_beyond_the_context_can_be_lowered() -> None:

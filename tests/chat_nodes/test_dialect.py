@@ -22,7 +22,7 @@ def test_what_was_learned_shapes_the_next_request() -> None:
     dialect = Dialect(
         renamed={"max_tokens": "max_completion_tokens"},
         capped={"max_completion_tokens": 500},
-        without=frozenset({"seed", "top_k"}),
+        omitted=frozenset({"seed", "top_k"}),
         fixed={"reasoning_effort": "none"},
     )
     settings = ModelSettings("m", options={"top_k": 4, "top_p": 1, "tools": None})

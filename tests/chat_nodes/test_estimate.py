@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from arena.messages import Cause, RequestedCall, Usage
-from arena.prices import own_price
+from arena.model_prices import own_price
 from chat_nodes.call_records import CallInProgress
 from chat_nodes.decode import Decoded, Tokens
 from chat_nodes.estimate import add_attempt_usage, call_usage, estimate_tokens, estimated_tokens

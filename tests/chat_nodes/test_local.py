@@ -10,8 +10,7 @@ import pytest
 from arena.chat_body import chat_body_sha256
 from arena.errors import DependencyMissing, UsageError
 from arena.messages import Cause, ChatMessage, ChatRequest, JsonObject, RequestedCall, Sampling
-from arena.prices import load_prices
-from arena.spec import parse_spec
+from arena.model_prices import load_prices
 from chat_nodes.decode import decode_reply
 from chat_nodes.local import engine
 from chat_nodes.local.answer import EngineAnswer, response_body
@@ -20,6 +19,7 @@ from chat_nodes.local.prompt import local_prompt, prompt_seed
 from chat_nodes.model import CallFailed, ModelSettings, RawReply
 from chat_nodes.model_types import open_model
 from chat_nodes.seeds import call_seed
+from operations.specs.arena_spec import parse_spec
 from tests.chat_nodes.example_requests import FALLING, RISING, TOOLS, prompt, request
 
 HOLDING = "cash_usd: 1000\nequity_usd: 1500\nposition: B quantity=4 average_cost=100 held=5m"

@@ -6,7 +6,7 @@ from arena import topics
 from arena.bus.base import EARLIEST, LogReader, Start
 from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
-from arena.living import RECORDS_LOST
+from arena.liveness import RECORDS_LOST
 from arena.messages import ChatRequest
 from arena.node import Node
 from tests.chat_nodes.example_requests import request

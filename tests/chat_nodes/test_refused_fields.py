@@ -23,7 +23,7 @@ OPTIONS: dict[str, JsonValue] = {
 
 def read(status: int, form: bytes, waits: bool = False) -> Refusal:
     """The refusal of a request that holds all of these options."""
-    return read_refusal(status, form, sent=OPTIONS, is_told_to_wait=waits)
+    return read_refusal(status, form, sent=OPTIONS, has_wait_header=waits)
 
 
 def learned(status: int, form: bytes, options: dict[str, JsonValue] | None = None) -> str | None:
@@ -64,7 +64,7 @@ def test_a_named_option_is_learned_from(words: str, name: str, kind: str, status
 
     found = read(status, forms[kind])
 
-    assert (Cause.REFUSED_REQUEST, False, True) == (found.cause, found.retryable, found.learnable)
+    assert (Cause.REFUSED_REQUEST, False, True) == (found.cause, found.retryable, found.adaptable)
     assert f"without {name}" == learned(status, forms[kind])
 
 

@@ -2,15 +2,14 @@
 
 from decimal import Decimal
 
-from arena.messages import ChatMessage, HeldPosition, Rules
-from arena.messages import Portfolio as ToldPortfolio
+from arena.messages import ChatMessage, HeldPosition, Portfolio, Rules
 from arena.money import SCALE, to_price_units
 from chat_nodes.prompt_reader import PromptPosition, read_account, read_cost_bps, read_market
 from routers.portfolio import KnownPortfolio
 from routers.prompt import render_market, render_system, render_user
 from tests.chat_nodes.example_requests import START
 from tests.routers.builders import snapshot
-from trading_tools.portfolio import Holding, Portfolio
+from trading_tools.portfolio import PortfolioView, PositionView
 
 
 def test_a_rendered_market_is_read_whole() -> None:
@@ -37,7 +36,7 @@ def test_a_rendered_account_is_read_whole() -> None:
     position = HeldPosition(
         product_id=product, quantity=Decimal("0.41"), average_cost=Decimal("67180.2"), held_s=252
     )
-    told = ToldPortfolio(cash_usd=Decimal("72410.55"), positions=(position,))
+    told = Portfolio(cash_usd=Decimal("72410.55"), positions=(position,))
     user = render_user(render_market(seen), seen, KnownPortfolio(told, seen.as_of), [])
     account = read_account([user])
 
@@ -51,8 +50,8 @@ def test_a_rendered_account_is_read_whole() -> None:
 def test_the_portfolio_tools_words_are_read() -> None:
     """Cash, equity and a position from the text that `get_portfolio` answers."""
     cost, bid = to_price_units(Decimal(67_000)), to_price_units(Decimal(68_000))
-    holding = Holding("BTC-USD", SCALE // 2, cost, bid, 500 * SCALE, 61)
-    account = read_account([Portfolio(900 * SCALE, None, 34_900 * SCALE, (holding,)).text()])
+    holding = PositionView("BTC-USD", SCALE // 2, cost, bid, 500 * SCALE, 61)
+    account = read_account([PortfolioView(900 * SCALE, None, 34_900 * SCALE, (holding,)).text()])
 
     assert account is not None
     assert (Decimal(900), Decimal(34_900)) == (account.cash_usd, account.equity_usd)

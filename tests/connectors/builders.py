@@ -1,4 +1,4 @@
-"""Events, candles and clocks that the tests of this room are made of."""
+"""Events, candles and clocks for the tests of connectors."""
 
 import asyncio
 import time
@@ -45,7 +45,7 @@ def heartbeat(
 
 
 def received(monotonic_s: float = 0.0, *, epoch: int = 1) -> Received:
-    """A moment `monotonic_s` seconds after the start, by both our clocks."""
+    """A moment `monotonic_s` seconds after `T0`, by the wall and the monotonic clock."""
     return Received(T0 + timedelta(seconds=monotonic_s), monotonic_s, epoch)
 
 
@@ -59,10 +59,10 @@ def candle(start_s: int, close: str = "10", *, volume: str = "1") -> Candle:
 
 
 class FastClock:
-    """The machine's clock, `factor` times as fast: long waits of the shell become short ones."""
+    """The machine's clock, `factor` times as fast, so that tests need not wait as long."""
 
     def __init__(self, factor: float) -> None:
-        """Start now."""
+        """Start a clock that runs `factor` times as fast."""
         self.factor = factor
         self._wall = datetime.now(UTC)
         self._start_s = time.monotonic()
@@ -76,5 +76,5 @@ class FastClock:
         return (time.monotonic() - self._start_s) * self.factor
 
     async def sleep(self, delay_s: float) -> None:
-        """Sleep so many seconds of this clock."""
+        """Sleep `delay_s` seconds of this clock."""
         await asyncio.sleep(delay_s / self.factor)

@@ -1,4 +1,4 @@
-"""Agents that answer every snapshot they are due for, without a thought: for tests of lock-step."""
+"""Scripted agents that answer every snapshot they are due for, for tests of lock-step."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -22,12 +22,15 @@ from arena.messages.account import Source
 
 
 @dataclass
-class Scripted:
+class ScriptedAgent:
     """One agent.
 
     Attributes:
-        silent: Indexes of snapshots, in log order, that it lets pass.
-        seen: Ids it has seen. answered: ids it has answered.
+        name: Name of the agent.
+        cadence: Number of snapshots per turn.
+        silent: Offsets of the snapshots that it does not answer.
+        seen: Ids of the snapshots it has read.
+        answered: Ids of the snapshots it has answered.
     """
 
     name: str
@@ -42,7 +45,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def join(bus: Bus, agent: Scripted) -> None:
+async def join(bus: Bus, agent: ScriptedAgent) -> None:
     """Put an agent on the roster."""
     spec = AgentSpec(
         agent=agent.name, strategy="none", node="none", cadence=agent.cadence, joined_at=now()
@@ -50,8 +53,8 @@ async def join(bus: Bus, agent: Scripted) -> None:
     await bus.append(topics.ROSTER.name, spec, key=f"agent/{agent.name}")
 
 
-async def open_account(bus: Bus, agent: Scripted) -> None:
-    """Write the event of an agent's account."""
+async def open_account(bus: Bus, agent: ScriptedAgent) -> None:
+    """Append the event that opens an agent's account."""
     opened = AccountOpened(
         epoch=1,
         owner="test",
@@ -67,7 +70,9 @@ async def open_account(bus: Bus, agent: Scripted) -> None:
     await bus.append(topics.EVENTS.name, opened, key=agent.name)
 
 
-def turn_on(agent: Scripted, snapshot: MarketSnapshot, offset: int) -> tuple[TurnStarted, Turn]:
+def turn_on(
+    agent: ScriptedAgent, snapshot: MarketSnapshot, offset: int
+) -> tuple[TurnStarted, Turn]:
     """The two records of a turn."""
     turn = ids.turn_id(agent.name, snapshot.snapshot_id)
     started = TurnStarted(
@@ -93,8 +98,8 @@ def turn_on(agent: Scripted, snapshot: MarketSnapshot, offset: int) -> tuple[Tur
     return started, ended
 
 
-async def answer_for_ever(bus: Bus, agents: Iterable[Scripted]) -> None:
-    """Answer snapshots as they come, in the order of the agents."""
+async def answer_forever(bus: Bus, agents: Iterable[ScriptedAgent]) -> None:
+    """Answer snapshots as they arrive, in the order of the agents."""
     reader = await bus.log_reader(topics.SNAPSHOTS.name)
     due = {agent.name: 0 for agent in agents}
     try:
@@ -119,12 +124,12 @@ async def answer_for_ever(bus: Bus, agents: Iterable[Scripted]) -> None:
 
 
 @asynccontextmanager
-async def playing(bus: Bus, *agents: Scripted) -> AsyncIterator[None]:
-    """Agents on the roster, with accounts, that answer until the block ends."""
+async def running_agents(bus: Bus, *agents: ScriptedAgent) -> AsyncIterator[None]:
+    """Run agents that are on the roster and have accounts, until the block ends."""
     for agent in agents:
         await join(bus, agent)
         await open_account(bus, agent)
-    task = asyncio.create_task(answer_for_ever(bus, agents))
+    task = asyncio.create_task(answer_forever(bus, agents))
     try:
         yield
         assert not task.done(), task

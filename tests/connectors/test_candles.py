@@ -1,4 +1,4 @@
-"""The candle book: closed bars, windows that neither overlap nor leave holes, gaps."""
+"""The candle book: closed bars, gaps, windows without overlaps or holes."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -27,7 +27,7 @@ def at(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def filled(now_s: int, holes: frozenset[int] = frozenset()) -> CandleBook:
+def filled_book(now_s: int, holes: frozenset[int] = frozenset()) -> CandleBook:
     """A book of five hours until `now_s`, without the minutes in `holes` (counted backwards)."""
     book = CandleBook()
     start_s, end_s = book.request(at(now_s))
@@ -39,7 +39,7 @@ def filled(now_s: int, holes: frozenset[int] = frozenset()) -> CandleBook:
 @given(moments)
 def test_windows_are_aligned_and_contiguous(now_s: int) -> None:
     """15m, 5m and 1m follow each other without overlap or hole, up to the last closed minute."""
-    windows = filled(now_s).windows(at(now_s))
+    windows = filled_book(now_s).windows(at(now_s))
     covered: list[int] = []
     for name, granularity in (("15m", 900), ("5m", 300), ("1m", 60)):
         window = windows[name]
@@ -58,23 +58,23 @@ def test_windows_are_aligned_and_contiguous(now_s: int) -> None:
 @given(moments, st.frozensets(st.integers(0, 298), max_size=250))
 def test_every_bucket_is_a_candle_or_a_gap(now_s: int, holes: frozenset[int]) -> None:
     """Missing buckets are named, never filled."""
-    windows = filled(now_s, holes).windows(at(now_s))
-    whole = filled(now_s).windows(at(now_s))
+    windows = filled_book(now_s, holes).windows(at(now_s))
+    whole = filled_book(now_s).windows(at(now_s))
     for name, window in windows.items():
         named = sorted([*(c.start for c in window.candles), *window.gaps])
         assert [c.start for c in whole[name].candles] == named
 
 
 @given(moments)
-def test_the_open_bucket_is_left_out(now_s: int) -> None:
-    """The venue sends the bucket in progress; no window shows it."""
-    book = filled(now_s)
+def test_open_bucket_is_omitted(now_s: int) -> None:
+    """The venue sends the bucket in progress, but no window shows it."""
+    book = filled_book(now_s)
     newest = max(c.start for w in book.windows(at(now_s)).values() for c in w.candles)
 
     assert newest.timestamp() + MINUTE_S <= now_s
 
 
-def test_a_longer_bar_is_made_of_its_minutes() -> None:
+def test_longer_bar_combines_its_minutes() -> None:
     """First open, highest high, lowest low, last close, summed volume."""
     book = CandleBook()
     now = at(T0_S + 5 * 3600)
@@ -102,8 +102,8 @@ def test_a_longer_bar_is_made_of_its_minutes() -> None:
     assert Decimal("1.5") == bar.volume
 
 
-def test_the_first_request_is_the_history_and_later_ones_the_tail() -> None:
-    """At most 299 intervals; the newest three buckets are asked for again."""
+def test_first_request_covers_history_and_later_ones_the_newest_buckets() -> None:
+    """A request has at most 299 intervals; the newest three buckets are requested again."""
     book = CandleBook()
     start_s, end_s = book.request(at(T0_S + 30))
     assert (INTERVALS_MAX - 1) * MINUTE_S == end_s - start_s
@@ -113,17 +113,17 @@ def test_the_first_request_is_the_history_and_later_ones_the_tail() -> None:
     assert start_s + 10 * 86_400 == book.request(at(T0_S + 30 + 10 * 86_400))[0]
 
 
-def test_a_newer_answer_overwrites() -> None:
-    """The venue corrects its newest buckets; the last answer stands."""
-    book = filled(T0_S)
+def test_newer_response_overwrites() -> None:
+    """The venue corrects its newest buckets; the last response counts."""
+    book = filled_book(T0_S)
     book.merge([candle(T0_S - MINUTE_S, "7", volume="9")], T0_S, at(T0_S))
     last = book.windows(at(T0_S))["1m"].candles[-1]
 
     assert (Decimal(7), Decimal(9)) == (last.close, last.volume)
 
 
-def test_is_due_when_a_minute_has_closed() -> None:
-    """Once a minute; once more where the newest bucket was missing."""
+def test_poll_is_due_when_a_minute_has_closed() -> None:
+    """A poll is due once a minute, and once more if the newest bucket was missing."""
     book = CandleBook()
     assert book.due(at(T0_S))
 
@@ -135,23 +135,23 @@ def test_is_due_when_a_minute_has_closed() -> None:
     assert book.due(at(T0_S + 60))
 
 
-def test_a_lagging_source_is_stale() -> None:
-    """Newest bucket older than two buckets; a book with nothing is stale in every window."""
-    windows = filled(T0_S, frozenset({1, 2, 3})).windows(at(T0_S))
+def test_lagging_source_is_stale() -> None:
+    """A window is stale after two missing buckets; an empty book is stale in every window."""
+    windows = filled_book(T0_S, frozenset({1, 2, 3})).windows(at(T0_S))
     assert (True, False) == (windows["1m"].stale, windows["5m"].stale)
-    assert not filled(T0_S, frozenset({1, 2})).windows(at(T0_S))["1m"].stale
+    assert not filled_book(T0_S, frozenset({1, 2})).windows(at(T0_S))["1m"].stale
     assert all(window.stale for window in CandleBook().windows(at(T0_S)).values())
 
 
-def test_the_book_is_bounded() -> None:
-    """A day of minutes leaves the newest five hours."""
+def test_book_is_bounded() -> None:
+    """Of a day of minutes the newest five hours are kept."""
     book = CandleBook()
     book.merge([candle(T0_S + m * 60) for m in range(1440)], T0_S + 86_400, at(T0_S + 86_400))
 
     assert BOOK_MINUTES_MAX == len(book)
 
 
-def test_minutes_out_of_trades() -> None:
+def test_trades_are_folded_to_minutes() -> None:
     """Each trade id counts once; a new minute is a new bar."""
     bars = TradeBars()
     first = ticker("10", trade_id=1, at=at(T0_S + 1))

@@ -1,4 +1,4 @@
-"""The commands as they are typed."""
+"""The commands on the command line."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def arena(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_frames_are_printed_without_a_broker() -> None:
-    """`--frames FILE --print` is JSON lines on stdout and needs nothing that runs."""
+    """`--frames FILE --print` prints JSON lines and needs no other process."""
     done = arena(
         *("connector", "coinbase", "--frames", str(FIXTURES / "frames.jsonl"), "--print"),
         KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9",
@@ -45,8 +45,8 @@ def test_frames_are_printed_without_a_broker() -> None:
     ("words", "code", "complaint"),
     [
         (("connector", "coinbase", "--print"), 2, "--frames"),
-        (("connector", "coinbase", "--frames", "nowhere.jsonl", "--print"), 2, "no recording"),
-        (("connector", "coinbase", "--products", "bitcoin"), 2, "no product id"),
+        (("connector", "coinbase", "--frames", "nowhere.jsonl", "--print"), 2, "does not exist"),
+        (("connector", "coinbase", "--products", "bitcoin"), 2, "not a product id"),
         (("connector", "replay"), 2, "--lock-step"),
         (("connector", "replay", "--lock-step", "--frames", "x.jsonl"), 2, "--frames"),
         (("connector", "replay", "--lock-step", "--snapshots", "5"), 2, "--agents"),
@@ -57,7 +57,7 @@ def test_frames_are_printed_without_a_broker() -> None:
             2,
             "does not exist",
         ),
-        (("exchange", "--faults", "explode"), 2, "no fault"),
+        (("exchange", "--faults", "explode"), 2, "unknown fault"),
         (("exchange", "--prices", "nowhere.csv"), 2, "does not exist"),
         (("exchange", "--log-level", "loud"), 2, "--log-level"),
     ],
@@ -65,7 +65,7 @@ def test_frames_are_printed_without_a_broker() -> None:
 def test_wrong_usage_is_one_line_and_exit_2(
     words: tuple[str, ...], code: int, complaint: str
 ) -> None:
-    """What was wrong and what to do, without a traceback."""
+    """The line names the problem and the remedy, without a traceback."""
     done = arena(*words)
 
     assert code == done.returncode
@@ -77,22 +77,22 @@ def test_wrong_usage_is_one_line_and_exit_2(
     "words", [("connector", "coinbase"), ("connector", "replay"), ("exchange",)]
 )
 def test_help_ends_with_an_example(words: tuple[str, ...]) -> None:
-    """Each help text shows one line that works as typed."""
+    """Each help text shows a command line that works."""
     text = arena(*words, "--help").stdout
 
     assert f"Example: arena {' '.join(words)}" in " ".join(text.split())
 
 
 def test_products_in_every_form() -> None:
-    """One after another, comma-separated, repeated; upper case; once each; bounded."""
+    """Ids may be separate, comma-separated or repeated; they become unique, upper case, bounded."""
     assert ("BTC-USD", "SOL-USD", "ETH-USD") == _products(["btc-usd,SOL-USD"], ["ETH-USD,BTC-USD"])
     assert () == _products(None, None)
     with pytest.raises(UsageError, match="at most"):
         _products([f"P{n}-USD" for n in range(PRODUCTS_MAX + 1)], None)
 
 
-def test_the_exchange_ends_with_its_file() -> None:
-    """It says where it listens, plays eight minutes in a second and exits with 0."""
+def test_exchange_exits_when_its_file_ends() -> None:
+    """It prints its addresses, plays eight minutes in a second and exits with 0."""
     path = FIXTURES / "AAA-USD_1m.csv"
     done = arena("exchange", "--port", "0", "--speed", "600", "--prices", str(path))
     about = json.loads(done.stdout)
@@ -104,8 +104,8 @@ def test_the_exchange_ends_with_its_file() -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_the_exchange_stops_when_told(number: int, code: int) -> None:
-    """A signal ends it at once and without a traceback."""
+def test_exchange_stops_at_a_signal(number: int, code: int) -> None:
+    """It exits at once and without a traceback."""
     with subprocess.Popen(
         [sys.executable, "-m", "arena", "exchange", "--port", "0", "--products", "BTC-USD"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Exchange and connector as processes of their own, over a real Kafka."""
+"""Exchange and connector as separate processes, over a real Kafka."""
 
 import asyncio
 import json
@@ -14,8 +14,8 @@ from arena.bus.kafka import KafkaBus
 from arena.messages import Heartbeat, MarketSnapshot, Message, Product, Ticker
 from arena.pricefiles.names import product_of
 from arena.settings import Settings
-from arena.terms import ONLINE, UNLISTED
-from connectors.exchange.pricefile import load_tape
+from arena.trading_modes import ONLINE, UNLISTED
+from connectors.exchange.recorded_prices import load_price_path
 from tests.connectors.venue import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +25,7 @@ PRODUCTS = ("BTC-USD", "FARTCOIN-USD", "AERO-USD")
 
 @contextmanager
 def process(settings: Settings, log: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """A command of the arena, ended with SIGTERM."""
+    """Run a command of the arena and end it with SIGTERM."""
     environment = os.environ | {
         "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
         "ARENA_PREFIX": settings.prefix,
@@ -48,7 +48,7 @@ def process(settings: Settings, log: Path, *words: str) -> Iterator[subprocess.P
 
 @contextmanager
 def simulated_exchange(settings: Settings, log: Path, *words: str) -> Iterator[tuple[str, ...]]:
-    """`arena exchange`; gives the flags that point a connector to it."""
+    """Run `arena exchange`; yields the flags that point a connector to it."""
     with process(settings, log, "exchange", "--port", "0", "--speed", "60", *words) as child:
         assert child.stdout is not None
         about = json.loads(child.stdout.readline())
@@ -57,15 +57,15 @@ def simulated_exchange(settings: Settings, log: Path, *words: str) -> Iterator[t
 
 @asynccontextmanager
 async def reading(bus: KafkaBus, *topics: str) -> AsyncIterator[list[Message]]:
-    """A list that grows with what comes into the topics."""
+    """A list to which the messages of topics are added as they arrive."""
     reader = await bus.log_reader(*topics)
     messages: list[Message] = []
 
-    async def read_for_ever() -> None:
+    async def read_forever() -> None:
         while True:
             messages.extend(record.message() for record in await reader.read(timeout_s=0.2))
 
-    task = asyncio.create_task(read_for_ever())
+    task = asyncio.create_task(read_forever())
     try:
         yield messages
     finally:
@@ -79,10 +79,10 @@ def snapshots_in(messages: list[Message]) -> list[MarketSnapshot]:
     return [m for m in messages if isinstance(m, MarketSnapshot)]
 
 
-async def test_tickers_and_snapshots_arrive(
+async def test_tickers_and_snapshots_are_published(
     bus: KafkaBus, settings: Settings, tmp_path: Path
 ) -> None:
-    """From the venue's frames to decoded messages: whole, fresh, a venue minute apart."""
+    """Snapshots are complete and fresh; products without a listing are unlisted."""
     log = tmp_path / "log"
     topics = ("market.tickers", "market.snapshots", "arena.heartbeats")
     with simulated_exchange(settings, log) as urls:
@@ -104,22 +104,23 @@ async def test_tickers_and_snapshots_arrive(
     assert all(window.candles and not window.gaps for window in btc.windows.values())
     tickers = [m for m in messages if isinstance(m, Ticker)]
     assert set(PRODUCTS) == {t.product_id for t in tickers}
-    said = {m.product_id: m.status for m in messages if isinstance(m, Product)}
-    assert {**dict.fromkeys(PRODUCTS, ONLINE), "NOPE-USD": UNLISTED} == said
+    product_statuses = {m.product_id: m.status for m in messages if isinstance(m, Product)}
+    assert {**dict.fromkeys(PRODUCTS, ONLINE), "NOPE-USD": UNLISTED} == product_statuses
     beats = [m for m in messages if isinstance(m, Heartbeat)]
     assert {"connector"} == {beat.kind for beat in beats}
     assert "Traceback" not in log.read_text()
 
 
-async def test_a_recorded_day_goes_through(
+async def test_recorded_days_are_published(
     bus: KafkaBus, settings: Settings, tmp_path: Path, shared_recordings: Path
 ) -> None:
-    """Two real days of three products: what the snapshots show stands in the files."""
+    """The snapshots of two real days of three products show the candles of the files."""
     log = tmp_path / "log"
     files = sorted((shared_recordings / "candles" / "normalized").glob("*.csv.gz"))
     products = tuple(product_of(path) for path in files)
-    tapes = {
-        product: load_tape(path, product) for path, product in zip(files, products, strict=True)
+    price_paths = {
+        product: load_price_path(path, product)
+        for path, product in zip(files, products, strict=True)
     }
     with simulated_exchange(settings, log, "--prices", *map(str, files)) as urls:
         words = ("connector", "coinbase", *urls, "--products", *products)
@@ -132,16 +133,16 @@ async def test_a_recorded_day_goes_through(
     assert {2018} == {snapshot.as_of.year for snapshot in snapshots_in(messages)}
     for snapshot in snapshots_in(messages):
         for view in snapshot.products:
-            rows = tapes[view.product_id].rows
+            rows = price_paths[view.product_id].rows
             for candle in view.windows["1m"].candles:
                 row = rows[int(candle.start.timestamp())].trades
                 assert (candle.open, candle.high, candle.low, candle.close, candle.volume) == row
 
 
-async def test_a_killed_connector_is_replaced_by_its_standby(
+async def test_standby_replaces_a_killed_connector(
     bus: KafkaBus, settings: Settings, tmp_path: Path
 ) -> None:
-    """Two run, one publishes; after a SIGKILL of that one the other goes on."""
+    """Of two connectors one publishes; after a SIGKILL of it the other continues."""
     log = tmp_path / "log"
     with simulated_exchange(settings, log) as urls:
         words = ("connector", "coinbase", *urls, "--products", "BTC-USD")
@@ -167,13 +168,13 @@ async def test_a_killed_connector_is_replaced_by_its_standby(
                     before = len(snapshots_in(messages))
                     await eventually(
                         lambda: len(snapshots_in(messages)) > before + 1,
-                        "snapshots of the other one",
+                        "snapshots of the standby",
                         deadline_s=DEADLINE_S,
                     )
                     assert other.poll() is None
 
 
 def statuses(messages: list[Message]) -> set[str]:
-    """What the processes that were heard of last said of themselves."""
+    """The newest status of each process."""
     last = {m.node: m.status for m in messages if isinstance(m, Heartbeat)}
     return set(last.values())

@@ -8,7 +8,7 @@ import pytest
 
 from arena.messages import Ticker
 from connectors.coinbase.events import TickerSeen
-from connectors.coinbase.feed import BEHIND_GRACE_S, STALE_AFTER_S, Dropped, Feed, VenueClock
+from connectors.coinbase.feed import LAG_GRACE_S, STALE_AFTER_S, Dropped, Feed, VenueClock
 from connectors.coinbase.protocol import parse
 from connectors.coinbase.trades import TradeGap
 from tests.connectors.builders import T0, heartbeat, received, ticker
@@ -20,7 +20,7 @@ def why(outcome: object) -> str | None:
     return outcome.why if isinstance(outcome, Dropped) else None
 
 
-def test_a_ticker_becomes_a_message() -> None:
+def test_ticker_becomes_a_message() -> None:
     """Venue time, wall time and epoch are kept apart."""
     feed = Feed()
     outcome = feed.apply(ticker(sequence=7, trade_id=3), received(1.5, epoch=2))
@@ -32,7 +32,7 @@ def test_a_ticker_becomes_a_message() -> None:
 
 
 def test_older_and_equal_sequences_are_dropped() -> None:
-    """Per product and connection only a growing sequence counts."""
+    """Within a product and connection the sequence number must grow."""
     feed = Feed()
     feed.apply(ticker(sequence=10), received(1))
 
@@ -43,8 +43,8 @@ def test_older_and_equal_sequences_are_dropped() -> None:
     assert why(feed.apply(ticker(sequence=5), received(3, epoch=2))) is None
 
 
-def test_a_quiet_product_on_a_live_connection_is_fresh() -> None:
-    """An hour without a ticker: heartbeats with the same trade id confirm it."""
+def test_quiet_product_on_a_live_connection_is_fresh() -> None:
+    """During an hour without a ticker, heartbeats with the same trade id confirm it."""
     feed = Feed()
     feed.apply(ticker(trade_id=5), received(0))
     for second in range(3600):
@@ -58,8 +58,8 @@ def test_a_quiet_product_on_a_live_connection_is_fresh() -> None:
     assert 1.0 == feed.age_s("BTC-USD", 3600)
 
 
-def test_silence_makes_a_product_stale() -> None:
-    """Without heartbeats its age grows, whatever other products do."""
+def test_product_without_heartbeats_is_stale() -> None:
+    """Its age grows, whatever other products do."""
     feed = Feed()
     feed.apply(ticker(trade_id=5), received(0))
     feed.apply(ticker(product="SOL-USD", trade_id=1), received(STALE_AFTER_S))
@@ -72,21 +72,21 @@ def test_silence_makes_a_product_stale() -> None:
 
 
 def test_heartbeats_ahead_of_the_ticker_stop_confirming_it() -> None:
-    """A newer trade for longer than two cadences means a lost ticker; a new one repairs that."""
+    """A newer trade for longer than two cadences means a lost ticker; the next one ends that."""
     feed = Feed()
     feed.apply(ticker(sequence=1, trade_id=5), received(0))
-    for second in range(1, int(BEHIND_GRACE_S) + 8):
+    for second in range(1, int(LAG_GRACE_S) + 8):
         feed.apply(heartbeat(6), received(second))
-    late_s = BEHIND_GRACE_S + 8
+    late_s = LAG_GRACE_S + 8
 
-    assert feed.behind("BTC-USD", late_s)
+    assert feed.is_lagging("BTC-USD", late_s)
     assert feed.stale("BTC-USD", late_s)
     feed.apply(ticker(sequence=2, trade_id=6), received(late_s))
-    assert not feed.behind("BTC-USD", late_s)
+    assert not feed.is_lagging("BTC-USD", late_s)
     assert not feed.stale("BTC-USD", late_s)
 
 
-def test_a_ticker_of_the_last_connection_is_confirmed_only_by_its_own_trade() -> None:
+def test_ticker_of_an_earlier_connection_is_confirmed_only_by_its_own_trade() -> None:
     """After a reconnect a heartbeat that names a newer trade confirms nothing."""
     feed = Feed()
     feed.apply(ticker(trade_id=5), received(0, epoch=1))
@@ -98,20 +98,20 @@ def test_a_ticker_of_the_last_connection_is_confirmed_only_by_its_own_trade() ->
     assert not feed.stale("BTC-USD", 31)
 
 
-def test_a_gap_is_what_lies_between_ticker_and_heartbeat() -> None:
-    """None before the first ticker and none after a newer one."""
+def test_gap_is_between_ticker_and_heartbeat() -> None:
+    """There is no gap before the first ticker or after a newer one."""
     feed = Feed()
     feed.apply(heartbeat(9), received(0))
     assert feed.gap("BTC-USD") is None
 
     feed.apply(ticker(sequence=1, trade_id=5), received(1))
-    assert TradeGap("BTC-USD", seen=5, heard=9) == feed.gap("BTC-USD")
+    assert TradeGap("BTC-USD", ticker_trade_id=5, heartbeat_trade_id=9) == feed.gap("BTC-USD")
     feed.apply(ticker(sequence=2, trade_id=9), received(2))
     assert feed.gap("BTC-USD") is None
 
 
-def test_a_repair_by_rest_brings_the_product_back() -> None:
-    """A fetched ticker without a sequence is taken unless it is older."""
+def test_ticker_fetched_by_rest_makes_the_product_fresh() -> None:
+    """A fetched ticker without a sequence number is accepted unless it is older."""
     feed = Feed()
     feed.apply(ticker("100", sequence=50, trade_id=5), received(0))
     fetched = ticker("101", sequence=0, trade_id=8)
@@ -134,7 +134,7 @@ def test_a_repair_by_rest_brings_the_product_back() -> None:
     ],
     ids=["all at a thousandth", "quotes away", "crossed", "zero bid", "price away", "too fine"],
 )
-def test_a_bad_print_is_dropped(bad: TickerSeen) -> None:
+def test_bad_print_is_dropped(bad: TickerSeen) -> None:
     """An ETH print at 0.10 USD never becomes a price."""
     feed = Feed()
     feed.apply(ticker("100", sequence=1), received(0))
@@ -145,8 +145,8 @@ def test_a_bad_print_is_dropped(bad: TickerSeen) -> None:
     assert Decimal(100) == known.price
 
 
-def test_a_crash_that_stays_is_believed() -> None:
-    """Three coherent tickers in a row at the new level are the market."""
+def test_lasting_price_change_is_accepted() -> None:
+    """Three coherent tickers in a row at the new level are accepted."""
     feed = Feed()
     feed.apply(ticker("100", sequence=1), received(0))
     outcomes = [
@@ -157,8 +157,8 @@ def test_a_crash_that_stays_is_believed() -> None:
     assert ["bad_print", "bad_print", None, None] == [why(outcome) for outcome in outcomes]
 
 
-def test_bad_prints_apart_do_not_confirm_each_other() -> None:
-    """A good ticker in between forgets the suspect."""
+def test_separate_bad_prints_do_not_confirm_each_other() -> None:
+    """A good ticker in between clears the suspect."""
     feed = Feed()
     prices = ["100", "60", "100", "60", "100", "60"]
     outcomes = [feed.apply(ticker(p, sequence=n + 1), received(n)) for n, p in enumerate(prices)]
@@ -166,8 +166,8 @@ def test_bad_prints_apart_do_not_confirm_each_other() -> None:
     assert 3 == sum(why(outcome) == "bad_print" for outcome in outcomes)
 
 
-def test_a_forgotten_product_stays_forgotten() -> None:
-    """Frames of a delisted product that still come change nothing until it is adopted."""
+def test_forgotten_product_is_ignored() -> None:
+    """Later frames of a delisted product change nothing until it is adopted again."""
     feed = Feed()
     feed.apply(ticker(sequence=1), received(0))
     feed.forget("BTC-USD")
@@ -178,8 +178,8 @@ def test_a_forgotten_product_stays_forgotten() -> None:
     assert isinstance(feed.apply(ticker(sequence=3), received(2)), Ticker)
 
 
-def test_a_ticker_without_a_time_has_the_time_of_the_feed() -> None:
-    """Without any venue time there is no ticker; our own clock never stands in."""
+def test_ticker_without_a_time_has_the_time_of_the_feed() -> None:
+    """Without any venue time the ticker is dropped; our own clock is never used."""
     feed = Feed()
     assert "no_venue_time" == why(feed.apply(ticker(at=None), received(0)))
 
@@ -189,8 +189,8 @@ def test_a_ticker_without_a_time_has_the_time_of_the_feed() -> None:
     assert T0 == outcome.event_time
 
 
-def test_the_venue_clock_does_not_go_back_or_leap() -> None:
-    """Late events do not turn it back; a day ahead is no clock; a restart is."""
+def test_venue_clock_does_not_go_back_or_leap() -> None:
+    """Late events and events a day ahead are ignored; a restart sets any time."""
     clock = VenueClock()
     for moment in (T0, T0 - timedelta(seconds=5), T0 + timedelta(days=2), None):
         clock.observe(moment)
@@ -200,8 +200,8 @@ def test_the_venue_clock_does_not_go_back_or_leap() -> None:
     assert datetime(2018, 4, 4, tzinfo=UTC) == clock.now
 
 
-def test_the_sanity_band_lets_a_real_market_through(shared_recordings: Path) -> None:
-    """107 real tickers of thinly traded products: none is called a bad print."""
+def test_sanity_band_accepts_a_real_market(shared_recordings: Path) -> None:
+    """None of 107 real tickers of thinly traded products is a bad print."""
     feed = Feed()
     path = shared_recordings / "ws" / "cryptofeed_v2" / "COINBASE.ws.28.0.zst"
     outcomes = [feed.apply(parse(line), received(n)) for n, line in enumerate(recorded_lines(path))]

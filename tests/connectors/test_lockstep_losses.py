@@ -1,4 +1,4 @@
-"""A replay in lock-step whose topics were cut, or created again, while it was away."""
+"""A replay in lock-step whose topics were truncated or created again while it was stopped."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,33 +13,38 @@ from arena.node import Node
 from arena.settings import Settings
 from arena.topics import partition_of
 from connectors.coinbase.playback import Playback
-from connectors.lockstep import conductor as conductor_module
+from connectors.lockstep import lockstep_publisher as publisher_module
 from tests.connectors.builders import T0
-from tests.connectors.lockstep_agents import Scripted, logged, playing
-from tests.connectors.test_conductor import conductor, cut, finish, snapshots_in
+from tests.connectors.lockstep_agents import ScriptedAgent, logged, running_agents
+from tests.connectors.test_lockstep_publisher import (
+    cut_log,
+    finish,
+    lockstep_publisher,
+    snapshots_in,
+)
 from tests.connectors.test_playback import RECORDING
 from tests.connectors.venue import eventually
 
 SNAPSHOTS, TICKERS, TURNS = topics.SNAPSHOTS.name, topics.TICKERS.name, topics.TURNS.name
-OF_A = partition_of("a", topics.TURNS.partitions)
+PARTITION_OF_A = partition_of("a", topics.TURNS.partitions)
 
 
 async def play_to_the_end(bus: MemoryBus) -> list[str]:
-    """Six snapshots, all answered; their ids."""
-    async with playing(bus, Scripted("a")):
-        await finish(conductor(bus, "a"))
+    """Publish six snapshots that are all answered; return their ids."""
+    async with running_agents(bus, ScriptedAgent("a")):
+        await finish(lockstep_publisher(bus, "a"))
     return [snapshot.snapshot_id for snapshot in await snapshots_in(bus)]
 
 
 @pytest.mark.parametrize("lost", [2, 6], ids=["cut", "created again"])
-async def test_snapshots_that_were_answered_are_not_waited_for(
+async def test_lost_snapshots_that_were_answered_are_not_waited_for(
     memory_bus: MemoryBus, lost: int
 ) -> None:
-    """They are published again, the agent's turns on them count, and it is told."""
+    """They are published again, the agent's turns on them count, and the loss is reported."""
     ids = await play_to_the_end(memory_bus)
-    cut(memory_bus, SNAPSHOTS, lost)
-    run = conductor(memory_bus, "a")
-    await finish(run)  # No agent plays: a wait would last for its deadline.
+    cut_log(memory_bus, SNAPSHOTS, lost)
+    run = lockstep_publisher(memory_bus, "a")
+    await finish(run)  # No agent runs: a wait would last until its deadline.
 
     assert ids == [snapshot.snapshot_id for snapshot in await snapshots_in(memory_bus)]
     assert 0 == run.node.counters["deadlines_missed"]
@@ -47,47 +52,47 @@ async def test_snapshots_that_were_answered_are_not_waited_for(
     assert f"{lost} snapshots that agents have answered are gone" in words
 
 
-async def test_tickers_that_are_gone_are_published_again(memory_bus: MemoryBus) -> None:
-    """An executor waits for the tickers that a snapshot names: so many are there again."""
+async def test_lost_tickers_are_published_again(memory_bus: MemoryBus) -> None:
+    """The log reaches the offsets that the newest snapshot names, as executors require."""
     ids = await play_to_the_end(memory_bus)
-    cut(memory_bus, SNAPSHOTS, 1)
-    cut(memory_bus, TURNS, 4, OF_A)
+    cut_log(memory_bus, SNAPSHOTS, 1)
+    cut_log(memory_bus, TURNS, 4, PARTITION_OF_A)
     named = (await snapshots_in(memory_bus))[-1].ticker_offsets[0]
-    cut(memory_bus, TICKERS, len(await logged(memory_bus, TICKERS)) - named + 5)
+    cut_log(memory_bus, TICKERS, len(await logged(memory_bus, TICKERS)) - named + 5)
     log = memory_bus.cluster.logs[TICKERS, 0]
-    task = asyncio.create_task(finish(conductor(memory_bus, "a")))
+    task = asyncio.create_task(finish(lockstep_publisher(memory_bus, "a")))
     await eventually(lambda: task.done() or len(log) >= named, "the tickers that were named")
     assert 1 + len(await snapshots_in(memory_bus)) == len(ids)
-    async with playing(memory_bus, Scripted("a")):
+    async with running_agents(memory_bus, ScriptedAgent("a")):
         await task
 
     assert ids == [snapshot.snapshot_id for snapshot in await snapshots_in(memory_bus)]
     assert "ends at 15, the newest snapshot names 20" in memory_bus.lost[TICKERS, "0, replay"]
 
 
-async def test_tickers_are_published_again_up_to_a_bound(
+async def test_too_many_lost_tickers_are_an_error(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With too large a gap the replay is refused, before it appends anything."""
-    monkeypatch.setattr(conductor_module, "REPEATS_MAX", 1)
+    """If the gap is too large, the replay exits before it appends anything."""
+    monkeypatch.setattr(publisher_module, "REPEATS_MAX", 1)
     await play_to_the_end(memory_bus)
-    cut(memory_bus, TURNS, 2, OF_A)
-    cut(memory_bus, TICKERS, 9)
+    cut_log(memory_bus, TURNS, 2, PARTITION_OF_A)
+    cut_log(memory_bus, TICKERS, 9)
     left = len(await logged(memory_bus, TICKERS))
     with pytest.raises(UsageError, match=r"names 24.*more than.*ARENA_PREFIX"):
-        await finish(conductor(memory_bus, "a"))
+        await finish(lockstep_publisher(memory_bus, "a"))
 
     assert left == len(await logged(memory_bus, TICKERS))
 
 
-async def test_nothing_is_told_where_nothing_is_gone(memory_bus: MemoryBus) -> None:
-    """A restart in the middle, and one after the end."""
+async def test_restart_without_losses_reports_none(memory_bus: MemoryBus) -> None:
+    """Neither a restart in the middle nor one after the end reports a loss."""
     await play_to_the_end(memory_bus)
-    await finish(conductor(memory_bus, "a"))
-    cut(memory_bus, TURNS, 2, OF_A)
-    cut(memory_bus, SNAPSHOTS, 1)
-    async with playing(memory_bus, Scripted("a")):
-        await finish(conductor(memory_bus, "a"))
+    await finish(lockstep_publisher(memory_bus, "a"))
+    cut_log(memory_bus, TURNS, 2, PARTITION_OF_A)
+    cut_log(memory_bus, SNAPSHOTS, 1)
+    async with running_agents(memory_bus, ScriptedAgent("a")):
+        await finish(lockstep_publisher(memory_bus, "a"))
 
     assert not [place for place in memory_bus.lost if place[1].endswith("replay")]
 
@@ -100,14 +105,14 @@ async def play_recording(bus: MemoryBus) -> None:
 
 async def play_lockstep(bus: MemoryBus) -> None:
     """Publish in lock-step."""
-    await finish(conductor(bus, "a"))
+    await finish(lockstep_publisher(bus, "a"))
 
 
 @pytest.mark.parametrize("play", [play_recording, play_lockstep])
-async def test_snapshots_of_several_partitions_are_refused(
+async def test_several_partitions_of_snapshots_are_refused(
     memory_bus: MemoryBus, play: Callable[[MemoryBus], Awaitable[None]]
 ) -> None:
-    """They have one order, which agents and offsets depend on: nothing is published."""
+    """Agents depend on one order of snapshots, so nothing is published."""
     memory_bus.cluster.grow(SNAPSHOTS, 3)
     with pytest.raises(UsageError, match=r"market\.snapshots has 3 partitions.*ARENA_PREFIX"):
         await play(memory_bus)

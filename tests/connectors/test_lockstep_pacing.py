@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.lockstep.pacing import TURN_GRACE_S, Missing, Pacer, Verdict
-from connectors.lockstep.tail import already_appended
+from connectors.lockstep.batch_prefix import already_appended
+from connectors.lockstep.pacing import TURN_GRACE_S, MissingAgents, Pacer, WaitState
 
 AGENTS = ("a", "b", "c")
 
@@ -13,48 +13,48 @@ def pacer(*cadences: int, deadline_s: float = 10.0) -> Pacer:
     """A pacer whose agents are all there."""
     made = Pacer(AGENTS[: len(cadences)], deadline_s=deadline_s)
     for agent, cadence in zip(AGENTS, cadences, strict=False):
-        made.listed(agent, cadence)
-        made.opened(agent)
+        made.add_listed(agent, cadence)
+        made.add_account(agent)
     return made
 
 
 def test_everybody_must_be_listed_and_have_an_account() -> None:
     """Who is missing is named, by what is missing."""
     made = Pacer(("a", "b", "a"), deadline_s=1)
-    assert Missing(("a", "b"), ("a", "b")) == made.missing
+    assert MissingAgents(("a", "b"), ("a", "b")) == made.missing
 
-    made.listed("a", 1)
-    made.listed("stranger", 1)
-    made.opened("b")
-    assert Missing(("b",), ("a",)) == made.missing
-    made.listed("b", 2)
-    made.opened("a")
+    made.add_listed("a", 1)
+    made.add_listed("stranger", 1)
+    made.add_account("b")
+    assert MissingAgents(("b",), ("a",)) == made.missing
+    made.add_listed("b", 2)
+    made.add_account("a")
     assert not made.missing
 
 
 def test_a_snapshot_waits_for_every_answer() -> None:
     """The last answer ends the wait; strangers and old snapshots do not count."""
     made = pacer(1, 1)
-    made.published(0, now_s=0)
-    assert made.answered("a", 0)
-    assert not made.answered("a", 0)
-    assert not made.answered("stranger", 0)
-    assert (("b",), Verdict.WAIT) == (made.waiting, made.verdict(0))
+    made.start_wait(0, now_s=0)
+    assert made.add_answer("a", 0)
+    assert not made.add_answer("a", 0)
+    assert not made.add_answer("stranger", 0)
+    assert (("b",), WaitState.WAIT) == (made.waiting, made.wait_state(0))
 
-    assert made.answered("b", 0)
-    assert Verdict.ANSWERED == made.verdict(0)
-    made.published(1, now_s=1)
+    assert made.add_answer("b", 0)
+    assert WaitState.ANSWERED == made.wait_state(0)
+    made.start_wait(1, now_s=1)
     assert ("a", "b") == made.waiting
 
 
 def test_the_deadline_leaves_room_for_a_turn_that_ends_with_it() -> None:
     """An agent's own deadline is the same; its last word is yet to come."""
     made = pacer(1, deadline_s=10)
-    made.published(0, now_s=100)
+    made.start_wait(0, now_s=100)
 
-    assert Verdict.WAIT == made.verdict(110)
+    assert WaitState.WAIT == made.wait_state(110)
     assert TURN_GRACE_S == made.left_s(110)
-    assert Verdict.LATE == made.verdict(110 + TURN_GRACE_S)
+    assert WaitState.LATE == made.wait_state(110 + TURN_GRACE_S)
     assert 0 == made.left_s(1_000)
 
 
@@ -62,10 +62,10 @@ def test_an_agent_is_due_by_its_cadence() -> None:
     """Cadence 3: snapshots 0, 3, 6."""
     made, due = pacer(3), []
     for index in range(8):
-        made.published(index, now_s=0)
+        made.start_wait(index, now_s=0)
         if made.waiting:
             due.append(index)
-            made.answered("a", index)
+            made.add_answer("a", index)
 
     assert [0, 3, 6] == due
 
@@ -74,13 +74,13 @@ def test_a_late_answer_moves_what_is_due() -> None:
     """It answered 0 while 4 was out: it is due again from 3 on, so still for 4."""
     made = pacer(3)
     for index in range(5):
-        made.published(index, now_s=0)
-    made.answered("a", 0)
+        made.start_wait(index, now_s=0)
+    made.add_answer("a", 0)
     assert ("a",) == made.waiting
 
-    made.answered("a", 3)
-    assert Verdict.ANSWERED == made.verdict(0)
-    made.published(6, now_s=0)
+    made.add_answer("a", 3)
+    assert WaitState.ANSWERED == made.wait_state(0)
+    made.start_wait(6, now_s=0)
     assert ("a",) == made.waiting
 
 
@@ -96,7 +96,7 @@ def test_it_waits_for_exactly_those_whose_router_would_answer(
     made = pacer(*cadences)
     last = dict.fromkeys(AGENTS[: len(cadences)], -1)
     for index, gone in enumerate(away):
-        made.published(index, now_s=index * 100)
+        made.start_wait(index, now_s=index * 100)
         would = [
             a for a, n in zip(last, cadences, strict=True) if last[a] < 0 or index >= last[a] + n
         ]
@@ -104,11 +104,11 @@ def test_it_waits_for_exactly_those_whose_router_would_answer(
         if gone and would:
             would.remove(data.draw(st.sampled_from(would)))
         for agent in data.draw(st.permutations(would)):
-            assert made.answered(agent, index)
+            assert made.add_answer(agent, index)
             last[agent] = index
         done = not made.waiting
-        assert done == (made.verdict(index * 100) is Verdict.ANSWERED)
-        assert done or made.verdict(index * 100 + 50) is Verdict.LATE
+        assert done == (made.wait_state(index * 100) is WaitState.ANSWERED)
+        assert done or made.wait_state(index * 100 + 50) is WaitState.LATE
 
 
 @given(

@@ -18,7 +18,7 @@ from tests.connectors.builders import FIXTURES, T0
 RECORDING = FIXTURES / "frames.jsonl"
 
 
-async def played(
+async def play(
     bus: MemoryBus, path: Path = RECORDING, **options: float | tuple[str, ...] | None
 ) -> tuple[Node, list[Ticker], list[MarketSnapshot]]:
     """Everything a playback writes."""
@@ -33,7 +33,7 @@ async def played(
 
 async def test_publishes_what_counts(memory_bus: MemoryBus) -> None:
     """Out of order, bad and malformed frames are counted, the others published."""
-    node, tickers, snapshots = await played(memory_bus)
+    node, tickers, snapshots = await play(memory_bus)
 
     assert ["10.00", "0.20", "10.10", "10.20", "10.30"] == [str(t.price) for t in tickers]
     assert {"dropped_out_of_order": 1, "dropped_bad_print": 1, "malformed": 1, "frames": 11} == {
@@ -47,7 +47,7 @@ async def test_publishes_what_counts(memory_bus: MemoryBus) -> None:
 
 async def test_makes_candles_of_the_trades(memory_bus: MemoryBus) -> None:
     """The minute of the second snapshot holds the trades before it, each once."""
-    _, _, snapshots = await played(memory_bus)
+    _, _, snapshots = await play(memory_bus)
     view = snapshots[-1].view("AAA-USD")
     assert view is not None
     bars = {c.start.minute: c for c in view.windows["1m"].candles}
@@ -59,7 +59,7 @@ async def test_makes_candles_of_the_trades(memory_bus: MemoryBus) -> None:
 
 async def test_keeps_the_pace_of_the_recording(memory_bus: MemoryBus) -> None:
     """At double speed half the time passes; long pauses are cut."""
-    node, *_ = await played(memory_bus, speed=2.0)
+    node, *_ = await play(memory_bus, speed=2.0)
 
     elapsed_s = (node.clock.now() - T0).total_seconds()
     assert 17.45 == pytest.approx(elapsed_s)
@@ -67,18 +67,18 @@ async def test_keeps_the_pace_of_the_recording(memory_bus: MemoryBus) -> None:
 
 async def test_only_the_products_asked_for(memory_bus: MemoryBus) -> None:
     """The others are neither published nor in a snapshot."""
-    _, tickers, snapshots = await played(memory_bus, products=("BBB-USD",))
+    _, tickers, snapshots = await play(memory_bus, products=("BBB-USD",))
 
     assert ["BBB-USD"] == [ticker.product_id for ticker in tickers]
     assert ["BBB-USD"] == [view.product_id for view in snapshots[-1].products]
     with pytest.raises(UsageError, match="no ticker"):
-        await played(MemoryBus(memory_bus.cluster), products=("CCC-USD",))
+        await play(MemoryBus(memory_bus.cluster), products=("CCC-USD",))
 
 
 async def test_plays_a_real_recording(memory_bus: MemoryBus, shared_recordings: Path) -> None:
     """30 seconds of ten products: every ticker, one snapshot."""
     path = shared_recordings / "ws" / "cryptofeed_v2" / "COINBASE.ws.28.0.zst"
-    _, tickers, snapshots = await played(memory_bus, path)
+    _, tickers, snapshots = await play(memory_bus, path)
 
     assert 107 == len(tickers)
     assert 10 == len(snapshots[-1].products)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.coinbase.protocol_products import Listing, list_products, unknown_product
+from connectors.coinbase.protocol_products import ProductListing, list_products, unknown_product
 from connectors.coinbase.rest_protocol import RestMalformed
 
 BTC: dict[str, object] = {
@@ -34,7 +34,7 @@ def listing(*entries: object) -> bytes:
     return json.dumps(entries).encode()
 
 
-def found(*entries: object, wanted: tuple[str, ...] = ("BTC-USD", "X-USD")) -> Listing:
+def found(*entries: object, wanted: tuple[str, ...] = ("BTC-USD", "X-USD")) -> ProductListing:
     """What a list with these entries says of two products."""
     return list_products(listing(*entries), wanted, venue="coinbase")
 
@@ -49,14 +49,14 @@ def test_every_status_is_told_apart() -> None:
         "noise",
     )
     wanted = ["BTC-USD", "OLD-USD", "NEW-USD", "BAD-USD", "NO-USD", "BTC-USD"]
-    said = list_products(body, wanted, venue="coinbase")
+    products = list_products(body, wanted, venue="coinbase")
 
-    assert [("BTC-USD", ())] == [(p.product_id, p.modes) for p in said.online]
-    assert Decimal("0.01") == said.online[0].quote_increment
-    assert ["delisted", "internal"] == [p.status for p in said.closed]
-    assert ["BAD-USD", "NO-USD"] == sorted(said.rejected)
-    assert "unlisted" == said.rejected["NO-USD"]
-    assert said.rejected["BAD-USD"].startswith("unreadable: base_increment is '0.1'")
+    assert [("BTC-USD", ())] == [(p.product_id, p.modes) for p in products.online]
+    assert Decimal("0.01") == products.online[0].quote_increment
+    assert ["delisted", "internal"] == [p.status for p in products.closed]
+    assert ["BAD-USD", "NO-USD"] == sorted(products.rejected)
+    assert "unlisted" == products.rejected["NO-USD"]
+    assert products.rejected["BAD-USD"].startswith("unreadable: base_increment is '0.1'")
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_every_status_is_told_apart() -> None:
 )
 def test_flags_that_restrict_are_modes(flags: dict[str, object], modes: tuple[str, ...]) -> None:
     """What is on restricts, known or not; what is off, missing or about something else does not."""
-    said = found(BTC | flags)
+    products = found(BTC | flags)
 
-    assert [modes] == [p.modes for p in said.online]
+    assert [modes] == [p.modes for p in products.online]
 
 
 @pytest.mark.parametrize(
@@ -105,11 +105,11 @@ def test_flags_that_restrict_are_modes(flags: dict[str, object], modes: tuple[st
 )
 def test_one_bad_entry_leaves_the_others(field: str, value: object) -> None:
     """It is rejected with the field's name; the product beside it is read."""
-    said = found(BTC, BTC | {"id": "X-USD", field: value})
+    products = found(BTC, BTC | {"id": "X-USD", field: value})
 
-    assert ["BTC-USD"] == [p.product_id for p in said.online]
-    assert ["X-USD"] == list(said.rejected)
-    assert said.rejected["X-USD"].startswith(f"unreadable: {field} is ")
+    assert ["BTC-USD"] == [p.product_id for p in products.online]
+    assert ["X-USD"] == list(products.rejected)
+    assert products.rejected["X-USD"].startswith(f"unreadable: {field} is ")
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "1e99999999999999999999", "-Infinity"])
@@ -118,17 +118,20 @@ def test_a_number_beyond_all_bounds_spoils_one_entry(number: str) -> None:
     body = listing(BTC, BTC | {"id": "X-USD", "quote_increment": "?"}).replace(
         b'"?"', number.encode()
     )
-    said = list_products(body, ["BTC-USD", "X-USD"], venue="coinbase")
+    products = list_products(body, ["BTC-USD", "X-USD"], venue="coinbase")
 
-    assert (["BTC-USD"], ["X-USD"]) == ([p.product_id for p in said.online], [*said.rejected])
+    assert (["BTC-USD"], ["X-USD"]) == (
+        [p.product_id for p in products.online],
+        [*products.rejected],
+    )
 
 
 @pytest.mark.parametrize("text", ["0.000000000001", "1E-12", "1e-12"])
 def test_a_fine_increment_is_read_in_every_form(text: str) -> None:
     """Twelve decimals are an increment like any other."""
-    said = found(BTC | {"quote_increment": text})
+    products = found(BTC | {"quote_increment": text})
 
-    assert [Decimal("1E-12")] == [p.quote_increment for p in said.online]
+    assert [Decimal("1E-12")] == [p.quote_increment for p in products.online]
 
 
 def test_a_product_listed_twice_must_be_the_same() -> None:
@@ -152,9 +155,9 @@ def test_a_product_listed_twice_must_be_the_same() -> None:
 )
 def test_no_entry_takes_the_others_down(entry: object) -> None:
     """Whatever stands in the list beside it, a good entry is read, or the list says it twice."""
-    said = found(entry, BTC, entry)
+    products = found(entry, BTC, entry)
 
-    assert ["BTC-USD"] == [p.product_id for p in said.online] or "BTC-USD" in said.rejected
+    assert ["BTC-USD"] == [p.product_id for p in products.online] or "BTC-USD" in products.rejected
 
 
 @pytest.mark.parametrize("body", [b"{}", b"null", b"", b"<html>", b'"products"'])
@@ -183,8 +186,8 @@ def test_reads_a_real_listing(shared_recordings: Path) -> None:
     text = bytes(cramjam.zstd.decompress(path.read_bytes())).decode()
     body = next(line for line in text.splitlines() if "/products" in line).split(": ", 1)[1]
     wanted = [entry["id"] for entry in json.loads(body)]
-    said = list_products(body, wanted, venue="coinbase")
+    products = list_products(body, wanted, venue="coinbase")
 
-    assert 162 == len(said.online) + len(said.closed) + len(said.rejected)
-    assert {"online"} == {product.status for product in said.online}
-    assert 100 < len(said.online)
+    assert 162 == len(products.online) + len(products.closed) + len(products.rejected)
+    assert {"online"} == {product.status for product in products.online}
+    assert 100 < len(products.online)

@@ -115,7 +115,7 @@ def test_is_stable_after_a_minute_of_heartbeats() -> None:
 def test_takes_leave_by_unsubscribing() -> None:
     """After that nothing is answered any more."""
     session = opened()
-    (text,) = session.goodbye()
+    (text,) = session.unsubscribe_messages()
 
     assert '"unsubscribe"' in text
     assert [] == session.on_event(refusal("BTC-USD"), 1.0)

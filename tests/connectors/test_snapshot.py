@@ -14,7 +14,7 @@ from connectors.coinbase.candles import CandleBook
 from connectors.coinbase.feed import Feed
 from connectors.coinbase.snapshot import Cadence, Origin, compose
 from tests.connectors.builders import T0, received, ticker
-from tests.connectors.test_candles import T0_S, filled
+from tests.connectors.test_candles import T0_S, filled_book
 
 
 def test_a_snapshot_tells_what_is_known_and_what_is_not() -> None:
@@ -24,7 +24,7 @@ def test_a_snapshot_tells_what_is_known_and_what_is_not() -> None:
     assert isinstance(fresh, Ticker)
     snapshot = compose(
         feed=feed,
-        books={"SOL-USD": CandleBook(), "BTC-USD": filled(T0_S)},
+        books={"SOL-USD": CandleBook(), "BTC-USD": filled_book(T0_S)},
         published={"BTC-USD": fresh},
         terms={},
         ticker_offsets={0: 17},
@@ -56,7 +56,7 @@ def test_the_largest_snapshot_fits_a_record() -> None:
     feed = Feed()
     seen = feed.apply(ticker("12345.12345678"), received(0))
     assert isinstance(seen, Ticker)
-    book = filled(T0_S + 24 * 60)
+    book = filled_book(T0_S + 24 * 60)
     for minute, bar in list(book._minutes.items()):
         long = bar.model_copy(update={"volume": Decimal("12345.123456780000001")})
         book._minutes[minute] = long
@@ -104,7 +104,7 @@ def test_a_standing_clock_still_gives_snapshots() -> None:
     assert cadence.due(T0 + timedelta(seconds=60), 61.0)
 
 
-def left_behind(as_of: datetime, rewinds: int = 0) -> MarketSnapshot:
+def earlier_snapshot(as_of: datetime, rewinds: int = 0) -> MarketSnapshot:
     """A snapshot that another process published."""
     return compose(
         feed=Feed(),
@@ -126,7 +126,7 @@ def left_behind(as_of: datetime, rewinds: int = 0) -> MarketSnapshot:
 def test_a_successor_keeps_the_beat_of_the_log() -> None:
     """The next snapshot is a whole interval behind the newest in the log, whoever made that."""
     cadence = Cadence(60.0)
-    cadence.go_on(left_behind(T0), 5.0)
+    cadence.resume(earlier_snapshot(T0), 5.0)
 
     assert not cadence.due(T0, 5.0)
     assert not cadence.due(T0 + timedelta(seconds=59), 6.0)
@@ -139,7 +139,7 @@ def test_a_successor_keeps_the_beat_of_the_log() -> None:
 def test_a_successor_whose_clock_is_a_little_behind_is_still_later(back_s: int) -> None:
     """A simulated exchange that was started again, say: two snapshots never share a time."""
     cadence = Cadence(60.0)
-    cadence.go_on(left_behind(T0), 5.0)
+    cadence.resume(earlier_snapshot(T0), 5.0)
 
     assert not cadence.due(T0 - timedelta(seconds=back_s), 64.0)
     assert cadence.due(T0 - timedelta(seconds=back_s), 65.0)
@@ -150,12 +150,12 @@ def test_a_successor_whose_clock_is_a_little_behind_is_still_later(back_s: int) 
 def test_a_time_that_comes_again_has_another_id() -> None:
     """Each time the clock goes back further than an interval, ids are new ones."""
     cadence, back = Cadence(60.0), T0 - timedelta(seconds=61)
-    cadence.go_on(left_behind(T0, rewinds=4), 5.0)
+    cadence.resume(earlier_snapshot(T0, rewinds=4), 5.0)
 
     assert cadence.due(back, 5.0)
     assert back == cadence.take(back, 5.0)
     assert 5 == cadence.rewinds
-    found = {left_behind(T0, rewinds=n).snapshot_id for n in range(6)}
+    found = {earlier_snapshot(T0, rewinds=n).snapshot_id for n in range(6)}
     assert 6 == len(found)
     assert snapshot_id("coinbase", T0, ["BTC-USD"]) in found
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from connectors.coinbase.events import TradeSeen
 from connectors.coinbase.rest_protocol import RestMalformed
-from connectors.coinbase.trades import Backfill, Filled, TradeGap, read_trades, with_trades
-from connectors.exchange.rest import answer
+from connectors.coinbase.trades import Backfill, FilledGap, TradeGap, read_trades, with_trades
+from connectors.exchange.rest_responses import respond
 from connectors.exchange.run import ExchangeOptions, build_market
 from tests.connectors.builders import T0, ticker
 
@@ -28,14 +28,14 @@ def trade(trade_id: int, size: str = "1", price: str = "100") -> TradeSeen:
     return TradeSeen("BTC-USD", trade_id, Decimal(price), Decimal(size), 0, "buy", T0)
 
 
-def pages(ids: list[int], gap: TradeGap, *, rows: int, pages_max: int = 3) -> tuple[Filled, int]:
+def pages(ids: list[int], gap: TradeGap, *, rows: int, pages_max: int = 3) -> tuple[FilledGap, int]:
     """Fill a gap from a venue that has these ids; how many pages that took."""
     backfill, asked = Backfill(gap, page_rows=rows, pages_max=pages_max), 0
     while not backfill.done:
         below = [i for i in ids if backfill.after is None or i < backfill.after]
         backfill.take([trade(i) for i in sorted(below, reverse=True)[:rows]])
         asked += 1
-    return backfill.filled(ticker(trade_id=gap.heard)), asked
+    return backfill.filled(ticker(trade_id=gap.heartbeat_trade_id)), asked
 
 
 def test_a_page_is_read_newest_first_with_the_takers_side() -> None:
@@ -93,7 +93,7 @@ def test_trades_newer_than_the_heartbeat_are_taken_too() -> None:
     """The venue went on while we asked."""
     filled, _ = pages(list(range(1, 21)), TradeGap("BTC-USD", 10, 12), rows=100)
 
-    assert (20, 10) == (filled.until, filled.missed)
+    assert (20, 10) == (filled.last_trade_id, filled.missed)
 
 
 def test_what_lies_behind_the_last_page_is_told() -> None:
@@ -127,7 +127,7 @@ def test_every_trade_is_found_or_missing(
     missing = [i for first, last in filled.unfilled for i in range(first, last + 1)]
 
     assert asked <= pages_max
-    assert list(range(seen + 1, filled.until + 1)) == sorted(found + missing)
+    assert list(range(seen + 1, filled.last_trade_id + 1)) == sorted(found + missing)
     assert set(found) <= ids
 
 
@@ -135,7 +135,7 @@ def test_the_ticker_takes_over_the_last_trade() -> None:
     """Price, id, size and side are the trade's, the quotes the ticker's, the volume both's."""
     trades = (trade(6, "2"), trade(7, "3", "101"), trade(8, "4", "102"))
     fetched = ticker("100", trade_id=6, bid="101", ask="103")
-    fetched = with_trades(fetched, Filled(5, 8, trades))
+    fetched = with_trades(fetched, FilledGap(5, 8, trades))
 
     assert (8, Decimal(102), Decimal(4), "buy") == (
         fetched.trade_id,
@@ -152,25 +152,25 @@ def test_the_volume_counts_each_trade_once() -> None:
     fetched = ticker("100", trade_id=6)
     counted = replace(fetched, volume_24h=Decimal(10))
 
-    assert Decimal(17) == with_trades(counted, Filled(5, 8, trades)).volume_24h
-    assert with_trades(fetched, Filled(5, 8, trades)).volume_24h is None
+    assert Decimal(17) == with_trades(counted, FilledGap(5, 8, trades)).volume_24h
+    assert with_trades(fetched, FilledGap(5, 8, trades)).volume_24h is None
 
 
 def test_a_newer_ticker_stays_as_it_is() -> None:
     """A trade that came after the pages is the last one."""
     fetched = ticker("100", trade_id=9)
 
-    assert fetched == with_trades(fetched, Filled(5, 8, (trade(8),)))
-    assert fetched == with_trades(fetched, Filled(5, 9, ()))
+    assert fetched == with_trades(fetched, FilledGap(5, 8, (trade(8),)))
+    assert fetched == with_trades(fetched, FilledGap(5, 9, ()))
 
 
 def test_the_simulated_exchange_pages_like_the_venue() -> None:
     """`after` gives older ids, `before` the newest page above one; headers carry the cursors."""
     market = build_market(ExchangeOptions(("BTC-USD",)), T0)
-    newest = market.books["BTC-USD"].trade_id
+    newest = market.products["BTC-USD"].trade_id
 
     def page(query: str) -> tuple[list[int], dict[str, str]]:
-        reply = answer(market, f"/products/BTC-USD/trades{query}", T0)
+        reply = respond(market, f"/products/BTC-USD/trades{query}", T0)
         return [t.trade_id for t in read_trades(reply.body, "BTC-USD")[0]], dict(reply.headers)
 
     ids, cursors = page("?limit=3")

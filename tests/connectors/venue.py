@@ -1,4 +1,4 @@
-"""A running simulated exchange and a running connector, in this process, for tests of the shell."""
+"""A simulated exchange and a connector that run in this process, for tests of the shell."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ async def eventually(
     """Wait until the condition holds.
 
     Raises:
-        AssertionError: It does not before the deadline.
+        AssertionError: It does not hold before the deadline.
     """
     loop = asyncio.get_running_loop()
     ends = loop.time() + deadline_s
@@ -60,26 +60,32 @@ async def running_exchange(
             await asyncio.gather(playing, return_exceptions=True)
 
 
-async def break_it(server: ExchangeServer, kind: str, **words: object) -> None:
-    """Ask the exchange, through its own port, to let something go wrong."""
+async def inject_fault(server: ExchangeServer, kind: str, **words: object) -> None:
+    """Set a fault of the exchange through its own port."""
     query = urlencode({"kind": kind, **words})
     async with httpx.AsyncClient(trust_env=False) as client:
         reply = await client.get(f"{server.rest_url}/_sim/fault?{query}")
     assert 200 == reply.status_code, reply.text
 
 
-class Watched:
-    """A running connector and everything it has written."""
+class RunningConnector:
+    """A running connector and everything it has written.
+
+    Attributes:
+        connector: The connector.
+        records: Records it has written, in the order they were read.
+        messages: Their messages.
+    """
 
     def __init__(self, connector: CoinbaseConnector, reader: LogReader) -> None:
-        """Nothing was read yet."""
+        """Observe a connector through a reader of its topics."""
         self.connector = connector
         self.records: list[Record] = []
         self.messages: list[Message] = []
         self._reader = reader
 
-    async def read_for_ever(self) -> None:
-        """Collect what comes."""
+    async def read_forever(self) -> None:
+        """Collect records until cancelled."""
         while True:
             records = await self._reader.read(timeout_s=0.1)
             self.records += records
@@ -114,17 +120,17 @@ async def running_connector(
     interval_s: float = 60.0,
     factor: float = 10.0,
     record: Path | None = None,
-) -> AsyncIterator[Watched]:
-    """A connector to the exchange, whose own clock runs `factor` times as fast."""
+) -> AsyncIterator[RunningConnector]:
+    """Run a connector to the exchange, with a clock that runs `factor` times as fast."""
     options = ConnectorOptions(products, interval_s, server.ws_url, server.rest_url, record)
     node = Node("connector", "coinbase", Settings(), bus, FastClock(factor))
     connector = CoinbaseConnector(options, node, random.Random(7))
-    watched = Watched(
+    watched = RunningConnector(
         connector, await bus.log_reader("market.tickers", "market.snapshots", "dead_letters")
     )
     tasks = [
         asyncio.create_task(connector.serve()),
-        asyncio.create_task(watched.read_for_ever()),
+        asyncio.create_task(watched.read_forever()),
     ]
     try:
         yield watched

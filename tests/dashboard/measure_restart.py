@@ -25,8 +25,7 @@ from arena import ids, logs, topics
 from arena.accounts import chain
 from arena.bus.kafka import KafkaBus
 from arena.clock import SystemClock
-from arena.kept import KeptFile
-from arena.localbroker.broker import LocalBroker
+from arena.fold_checkpoint import KeptFile
 from arena.money import units_text
 from arena.node import Node
 from arena.settings import Settings
@@ -35,6 +34,7 @@ from dashboard.feeds import Feeds
 from dashboard.view import ArenaView
 from judge.checkpoints import SeasonCheckpoint
 from judge.season import SEASON_TOPICS
+from operations.localbroker.broker import LocalBroker
 from tests.dashboard.publishing import publish
 from tests.dashboard.scenario import Scenario
 from trading_tools.recovery import EventLog

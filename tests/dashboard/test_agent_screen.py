@@ -2,13 +2,13 @@
 
 from dashboard.agent_screen import transcript
 from routers.turn import TurnMachine
-from tests.routers.builders import now, opening, player, reply, result, trade
+from tests.routers.builders import now, reply, resolved_agent, result, trade, turn_input
 from tests.routers.test_turn import calls_of, request_of, turn_of
 
 
 def test_thoughts_recovered_calls_and_what_was_told_are_shown() -> None:
     """A reader sees what the model thought, wrote as text, and was asked again for."""
-    machine = TurnMachine(player(), opening())
+    machine = TurnMachine(resolved_agent(), turn_input())
     first = request_of(machine.start(now()))
     thought = reply(first).model_copy(update={"reasoning": "Up again.\x1b[31m"})
     second = request_of(machine.reply(thought, now(1)))
@@ -28,7 +28,7 @@ def test_thoughts_recovered_calls_and_what_was_told_are_shown() -> None:
 
 def test_the_size_of_a_small_prompt_is_shown() -> None:
     """With what it leaves out."""
-    machine = TurnMachine(player(), opening())
+    machine = TurnMachine(resolved_agent(), turn_input())
     first = request_of(machine.start(now()))
     turn = turn_of(machine.reply(reply(first, text="Reasoning: flat."), now(1)))
     small = turn.model_copy(update={"prompt_size": "tiny", "left_out": "15m candles"})

@@ -1,11 +1,11 @@
 """The dashboard shows whom the judge cannot compare: without a rank, with the cause in words."""
 
 from arena import topics
-from arena.commands.words import standings_table
 from arena.messages import DeadEntry
 from dashboard.frame import Frame, build_frame
 from dashboard.panes import ranking
 from dashboard.standings import render_standings, standings
+from operations.commands.messages_text import standings_table
 from tests.dashboard.scenario import Scenario
 from tests.dashboard.test_verdict import judged, seen
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from arena.kept import Places
+from arena.fold_checkpoint import Places
 from arena.messages import Usage
 from dashboard.agent_screen import transcript
 from dashboard.frame import Frame, build_frame

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from arena.living import FEED_DOWN
+from arena.liveness import FEED_DOWN
 from dashboard.feed import KILLED, ended_words
 from dashboard.rows import Link
 from dashboard.screen import render

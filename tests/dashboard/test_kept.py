@@ -14,10 +14,10 @@ from arena.bus.memory import MemoryBus
 from arena.checkpoint import SealedFile, pack_shard, unpack_shard
 from arena.clock import SystemClock
 from arena.errors import Malformed
-from arena.kept import KeptFile, Places
+from arena.fold_checkpoint import KeptFile, Places
 from arena.messages import OpenAccount
 from arena.settings import Settings
-from arena.wide import pack_wide, unpack_wide
+from arena.wide_integers import pack_wide, unpack_wide
 from dashboard import calls, feeds, history, turns
 from dashboard.app import catch_up
 from dashboard.feeds import Feeds

@@ -2,10 +2,10 @@
 
 import pytest
 
+from arena.agent_health import Vital
 from arena.messages.turns import TurnOutcome
-from arena.vitals import Vital
 from dashboard.turns import AgentTurns
-from tests.arena.test_vitals import turn
+from tests.arena.test_agent_health import turn
 
 FAILED: TurnOutcome = "failed"
 

@@ -13,9 +13,9 @@ from aiokafka.errors import KafkaError
 from arena import topics
 from arena.bus.base import EARLIEST, Bus
 from arena.bus.kafka import KafkaBus
-from arena.localbroker.broker import LocalBroker
-from arena.localbroker.cluster import NODES, LocalCluster
 from arena.settings import Settings
+from operations.localbroker.broker import LocalBroker
+from operations.localbroker.cluster import NODES, LocalCluster
 from operations.storm.checker import check
 from operations.storm.checker_records import Findings
 from tests.faults.harness import TERMS, Executors, Traffic, read_topics, wait_until_answered

@@ -15,9 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from arena.localbroker.broker import LocalBroker
-from arena.localbroker.cluster import NODES, LocalCluster
 from arena.settings import Settings
+from operations.localbroker.broker import LocalBroker
+from operations.localbroker.cluster import NODES, LocalCluster
 from operations.storm.checker_records import Findings
 from tests.faults.cluster import (
     PER_SECOND,

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from arena import topics
 from arena.bus.kafka import KafkaBus
-from arena.commands.halt_confirmed import ask
-from arena.localbroker.broker import LocalBroker
 from arena.messages import Halt, Resume
 from arena.settings import Settings
+from operations.commands.halt_confirmed import ask
+from operations.localbroker.broker import LocalBroker
 from tests.faults.harness import Executors, Traffic
 
 WAIT_S = 10.0

@@ -8,10 +8,10 @@ from arena.settings import Settings
 from trading_tools.executor import Executor
 from trading_tools.registry import load_catalogue
 from trading_tools.rules import TradingRules
-from trading_tools.seats import Seats
+from trading_tools.shard_membership import ShardMembership
 
 
-class EverySeat(Seats):
+class EveryShard(ShardMembership):
     """Says yes to every shard, and never that being fenced is a surprise."""
 
     def should_serve(self, shard: int) -> bool:
@@ -26,7 +26,7 @@ class EverySeat(Seats):
 async def rival(node: Node) -> None:
     """Serve like `arena tools --only executor`, without asking the group."""
     tools = {n: t for n, t in load_catalogue().items() if t.touches_account}
-    await Executor(node, TradingRules(), tools, EverySeat(node)).run()
+    await Executor(node, TradingRules(), tools, EveryShard(node)).run()
 
 
 if __name__ == "__main__":

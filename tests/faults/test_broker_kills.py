@@ -8,8 +8,8 @@ import pytest
 
 from arena import topics
 from arena.bus.kafka import KafkaBus
-from arena.localbroker.broker import LocalBroker
 from arena.settings import Settings
+from operations.localbroker.broker import LocalBroker
 from tests.faults.conftest import run_traffic
 from tests.faults.harness import Executors
 

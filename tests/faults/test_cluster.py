@@ -11,8 +11,8 @@ import pytest
 from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_admin import describe_topics
-from arena.localbroker.cluster import NODES, LocalCluster
 from arena.settings import Settings
+from operations.localbroker.cluster import NODES, LocalCluster
 from tests.faults.cluster import (
     Failover,
     Watch,

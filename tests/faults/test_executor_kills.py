@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from arena import faults
+from arena import fault_points as faults
 from arena.bus.kafka import KafkaBus
 from tests.faults.conftest import run_traffic
 from tests.faults.harness import Executors

@@ -17,14 +17,14 @@ from aiokafka import AIOKafkaProducer
 from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_admin import admin_client
-from arena.commands.halt_confirmed import Asked, ask
-from arena.localbroker.ports import can_bind
 from arena.messages import Halt, Heartbeat, Resume
 from arena.settings import Settings
 from arena.topics import partition_of
+from operations.commands.halt_confirmed import Asked, ask
+from operations.localbroker.ports import can_bind
 from operations.storm.proxy import Cut, Link, Proxy, Route, Side
-from tests.commands.cli import arena
 from tests.faults.harness import Executors
+from tests.operations.commands.cli import arena
 from tests.trading_tools.helpers import product, ticker, tool_call
 
 BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'

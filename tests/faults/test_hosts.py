@@ -28,9 +28,9 @@ from arena.acls import rules_for
 from arena.bus.base import EARLIEST, Record
 from arena.bus.kafka import SESSION_TIMEOUT_MS, KafkaBus
 from arena.bus.kafka_access import connection
-from arena.bus.kafka_acls import apply_rules
-from arena.commands.broker_credentials import environment_for
 from arena.settings import KafkaAccess, Settings
+from operations.commands.broker_credentials import environment_for
+from operations.kafka_acls import apply_rules
 from operations.storm.cast import DRIVERS, PREFIX
 from operations.storm.checker import check
 from operations.storm.checker_records import Acked, Findings

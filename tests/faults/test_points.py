@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from arena.errors import UsageError
-from arena.faults import ANY, POINTS, parse, point
+from arena.fault_points import ANY, POINTS, parse, point
 
 
 @pytest.mark.parametrize("name", [*POINTS, ANY])
@@ -31,7 +31,7 @@ def test_an_unarmed_point_does_nothing() -> None:
 @pytest.mark.parametrize(("armed", "code"), [("after_read:1", -9), ("after_epoch:1", 0)])
 def test_an_armed_point_kills(armed: str, code: int) -> None:
     """Only the point that was named."""
-    program = "from arena.faults import point; point('after_read')"
+    program = "from arena.fault_points import point; point('after_read')"
     ended = subprocess.run(
         [sys.executable, "-c", program], env={"ARENA_FAULT": armed}, timeout=30, check=False
     )

@@ -12,8 +12,8 @@ import pytest
 
 from arena import topics
 from arena.bus.kafka import KafkaBus
-from arena.localbroker.broker import LocalBroker
 from arena.settings import Settings
+from operations.localbroker.broker import LocalBroker
 from tests.faults.harness import AGENTS, Executors, read_topics
 from tests.faults.house import KINDS, House
 from tests.faults.losses import Arena, judge
@@ -51,7 +51,7 @@ async def _arena(
 
 
 def _address(broker: LocalBroker) -> str:
-    from arena.localbroker.state import read_state
+    from arena.broker_state import read_state
 
     state = read_state(broker.files.state)
     assert state is not None

@@ -11,7 +11,6 @@ import pytest
 
 from arena import topics
 from arena.bus.kafka import KafkaBus
-from operations.commands.repair import find_stops
 from arena.exports import read_manifest, read_records
 from arena.pass_overs import passed_over_in
 from arena.settings import Settings
@@ -22,6 +21,7 @@ from ledger.audit.sources import export_arena
 from ledger.database import Database
 from ledger.location import books_location
 from ledger.reconcile import Reconciler
+from operations.commands.repair import find_stops
 from tests.faults.harness import Executors, Traffic, wait_until_answered
 from tests.ledger.audit.world import World
 from tests.ledger.helpers import running_ledger, wait_until_booked

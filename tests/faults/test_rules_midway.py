@@ -17,7 +17,7 @@ from ledger.audit.auditor import Auditor
 from ledger.audit.checker import InvariantStatus
 from ledger.audit.sources import RecordSource
 from tests.trading_tools.helpers import WAIT_S, product, read_until, serving, ticker, tool_call
-from trading_tools.replay import Replay
+from trading_tools.replay import OrderReplay
 from trading_tools.rules import TradingRules
 
 TOPICS = (topics.TICKERS, topics.COMMANDS, topics.EVENTS, topics.ROSTER, topics.CONTROL)
@@ -89,7 +89,7 @@ async def test_replay_and_audit_use_the_rules_of_the_time(
     """Also where the roster has forgotten all but the newest, which are those of the last part."""
     folder = await changed(memory_bus, tmp_path / "records")
 
-    replayed = Replay(folder).run()
+    replayed = OrderReplay(folder).run()
     source = RecordSource("test", folder)
     auditor = Auditor(source.scope())
     auditor.take_all(source.read())
@@ -126,7 +126,7 @@ async def test_a_forged_rule_does_not_change_what_was_decided(
     folder = tmp_path / "records"
     await export_topics(memory_bus, folder, [spec.name for spec in TOPICS])
 
-    assert [] == Replay(folder).run().differences
+    assert [] == OrderReplay(folder).run().differences
 
 
 async def test_a_standby_with_other_rules_changes_no_prompt(memory_bus: MemoryBus) -> None:

@@ -16,8 +16,8 @@ from connectors.coinbase.connector import CoinbaseConnector, ConnectorOptions
 from connectors.lockstep.lockstep_publisher import LockstepPublisher, LockstepTimeouts
 from tests.alongside import alongside
 from tests.connectors.builders import FastClock
-from tests.connectors.lockstep_agents import Scripted, playing
-from tests.connectors.test_snapshot_replay import played, replay_of
+from tests.connectors.lockstep_agents import ScriptedAgent, running_agents
+from tests.connectors.test_snapshot_replay import replay_of, snapshots_of
 from tests.connectors.venue import PRODUCTS, running_exchange
 from tests.fuzz.hostile import hostile
 from tests.fuzz.test_processes import COUNT, DEADLINE_S, SEED, good_of, throw, wait_until
@@ -74,14 +74,16 @@ async def test_a_replay_in_lock_step_publishes_every_snapshot(memory_bus: Memory
     await throw(memory_bus, HEARD, SEED)
     throw_unreadable(memory_bus, SEED)
     fenced = 0
-    async with playing(memory_bus, Scripted("good")):
+    async with running_agents(memory_bus, ScriptedAgent("good")):
         for life in range(4):
             thrower = asyncio.create_task(throw_later(memory_bus, wanted, life))
             try:
                 async with asyncio.timeout(DEADLINE_S):
                     node = Node("connector", "replay", Settings(), memory_bus, FastClock(20.0))
-                    reel = replay_of(snapshots=REPLAYED)
-                    await LockstepPublisher(node, reel, ("good",), LockstepTimeouts(60, 60)).serve()
+                    replay = replay_of(snapshots=REPLAYED)
+                    await LockstepPublisher(
+                        node, replay, ("good",), LockstepTimeouts(60, 60)
+                    ).serve()
                 break
             except Fenced:
                 fenced += 1
@@ -96,7 +98,7 @@ async def test_a_replay_in_lock_step_publishes_every_snapshot(memory_bus: Memory
 
 def own_snapshots() -> list[MarketSnapshot]:
     """What a replay publishes, but for places and wall times."""
-    return list(played(replay_of(snapshots=REPLAYED)))
+    return list(snapshots_of(replay_of(snapshots=REPLAYED)))
 
 
 def throw_unreadable(bus: MemoryBus, seed: int) -> None:

@@ -15,7 +15,6 @@ from arena import topics
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
-from operations.commands.message_format import describe
 from arena.errors import Malformed
 from arena.messages import DeadLetter, Message, OrderDecided, ToolResult
 from arena.node import Node
@@ -27,6 +26,7 @@ from dashboard.frame import build_frame
 from dashboard.view import ArenaView
 from judge.service import Judge
 from ledger.location import books_location
+from operations.commands.message_format import describe
 from tests.alongside import alongside
 from tests.chat_nodes.example_requests import RISING, prompt, request
 from tests.chat_nodes.running_node import FakeModel, now

@@ -16,8 +16,8 @@ from unittest.mock import patch
 
 from arena.__main__ import _run
 from arena.checkpoint import SealedFile, unpack_shard
+from arena.command_exit import report
 from arena.errors import Malformed
-from arena.exits import report
 from connectors.coinbase.recording import read_frames
 from connectors.exchange.recorded_prices import load_price_path
 from dashboard.kept import unpack_view
@@ -38,7 +38,7 @@ def command(*words: str) -> Said:
             code = _run() or 0
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
-        except BaseException as error:  # the same last handler as `arena.exits` has
+        except BaseException as error:  # the same last handler as `arena.command_exit` has
             code = report(error)
     return code, errors.getvalue() or output.getvalue()
 

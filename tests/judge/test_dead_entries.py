@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from arena import topics
+from arena.agent_health import Dead
 from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
 from arena.exports import export_topics
-from arena.agent_health import Dead
 from judge.leaderboard import Leaderboard, leaderboard, with_dead_of_run
 from judge.leaderboard_text import render
 from judge.metrics_conduct import hold_share

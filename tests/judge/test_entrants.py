@@ -7,8 +7,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from arena.messages import DeadEntry
 from arena.agent_health import Dead
+from arena.messages import DeadEntry
 from judge.entrants import (
     JOINED_LATE,
     LEFT_EARLY,

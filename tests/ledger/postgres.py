@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from arena.localbroker.ports import choose_ports
+from operations.localbroker.ports import choose_ports
 from tests.broker_fixture import docker_answers
 
 PROGRAMS = (

@@ -11,9 +11,9 @@ from ledger.daemon_thread import run_in_daemon_thread
 
 PROGRAM = """
 import asyncio, threading
-from ledger.daemon_thread import aside
+from ledger.daemon_thread import run_in_daemon_thread
 async def main():
-    await asyncio.wait_for(aside(threading.Event().wait), 0.05)
+    await asyncio.wait_for(run_in_daemon_thread(threading.Event().wait), 0.05)
 try:
     asyncio.run(main())
 except TimeoutError:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from arena.bus.kafka import KafkaBus
-from arena.faults import LEDGER_POINTS
+from arena.fault_points import LEDGER_POINTS
 from arena.settings import Settings
 from ledger.database import Database
 from ledger.digest import books_digest

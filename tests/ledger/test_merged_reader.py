@@ -94,7 +94,7 @@ async def test_the_end_is_reached_when_the_last_record_was_given_out() -> None:
     logs = {topic: [Record(topic, 0, n, n, None, None) for n in range(3)] for topic in TOPICS[:2]}
     merged = MergedReader({topic: Slow(records, 3) for topic, records in logs.items()})
     ends, found = await merged.ends(), []
-    while not merged.is_past(ends):
+    while not merged.has_reached(ends):
         found += await merged.read(timeout_s=0.001)
     await merged.close()
 

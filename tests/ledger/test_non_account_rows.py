@@ -10,7 +10,7 @@ from sqlalchemy import select
 from arena import topics
 from arena.bus.base import Bus
 from arena.bus.memory import MemoryBus
-from arena.living import RECORDS_LOST
+from arena.liveness import RECORDS_LOST
 from arena.messages import (
     Candle,
     CandleWindow,

@@ -18,7 +18,7 @@ from arena.settings import Settings
 from ledger import reconcile
 from ledger.cli_reconcile import as_lines
 from ledger.compare import COUNT, FigureKey, behind_text, compare, events_behind, fold_figures
-from ledger.dashboard_figures import ReadModel, read_document
+from ledger.dashboard_figures import DashboardFigures, read_document
 from ledger.database import Database
 from ledger.location import BooksLocation, books_location
 from ledger.reconcile import Reconciler, watch
@@ -85,7 +85,7 @@ async def test_the_smallest_drift_is_named(memory_bus: MemoryBus, location: Book
     database.close()
 
     assert [FigureKey("a", "position", "BTC")] == [line.key for line in found.drifts]
-    assert "books +0.00000001" == found.drifts[0].words()
+    assert "books +0.00000001" == found.drifts[0].differences()
     assert [] == passed.drifts
 
 
@@ -104,7 +104,9 @@ async def test_the_books_behind_the_log_are_compared_where_they_stand(
     found = await reconciler.compare(dashboard=False)
     assert ({0: 30}, []) == (found.offsets, found.drifts)
     assert len(log.records) - 30 == found.behind
-    assert as_lines(found)[-1].endswith(f"stand at 0: 30, {found.behind} events behind the log")
+    assert as_lines(found)[-1].endswith(
+        f"are at offset 0: 30, {found.behind} events behind the log"
+    )
     async with running_ledger(memory_bus, Settings(), location):
         await wait_until_booked(location, len(log.records))
     found = await reconciler.compare(dashboard=False)
@@ -163,16 +165,16 @@ async def test_the_dashboard_is_held_against_the_log(
 
     figures = fold_figures({0: log.shard}) | {FigureKey("a", "cash", "USD"): 1}
 
-    async def wrong(_: Settings, run: Path | None) -> ReadModel:
+    async def wrong(_: Settings, run: Path | None) -> DashboardFigures:
         assert run is None
-        return ReadModel(log.shard.digest(), figures)
+        return DashboardFigures(log.shard.digest(), figures)
 
     monkeypatch.setattr(reconcile, "ask_dashboard", wrong)
     found = await reconciler.compare()
     database.close()
 
     assert [FigureKey("a", "cash", "USD")] == [line.key for line in found.drifts]
-    assert found.drifts[0].words().startswith("dashboard -")
+    assert found.drifts[0].differences().startswith("dashboard -")
 
 
 async def test_the_command_answers_with_its_exit_code(
@@ -240,7 +242,7 @@ def test_a_figure_that_only_one_place_has_drifts() -> None:
     (line,) = compare({}, {key: 1}, {}, {})
 
     assert line.drifts
-    assert "books +0.00000001" == line.words()
+    assert "books +0.00000001" == line.differences()
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,7 @@ def test_a_batch_is_written_once(database: Database) -> None:
         writer.write(batch)
 
     stray = RowBatch()
-    stray.move((EVENTS, 0), BookedOffset(3), BookedOffset(4))
+    stray.advance((EVENTS, 0), BookedOffset(3), BookedOffset(4))
     with pytest.raises(Fenced):
         writer.write(stray)
-    assert len(records) == writer.progress()[EVENTS, 0].next_offset
+    assert len(records) == writer.booked_offsets()[EVENTS, 0].next_offset

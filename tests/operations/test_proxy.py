@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from arena.localbroker.ports import LOOPBACK, choose_ports
+from operations.localbroker.ports import LOOPBACK, choose_ports
 from operations.storm import links
 from operations.storm.proxy import DELAY_S, Cut, Proxy, Route
 

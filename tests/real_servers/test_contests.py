@@ -5,7 +5,7 @@ from string import Template
 import pytest
 
 from arena.messages import Cause
-from arena.spec import parse_spec
+from operations.specs.arena_spec import parse_spec
 from tests.real_servers.__main__ import main
 from tests.real_servers.contests import CONTESTS, KEYS, Contest, Dead, Played
 from tests.real_servers.servers import LLAMA

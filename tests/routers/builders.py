@@ -21,9 +21,9 @@ from arena.messages import (
     ToolResult,
     Usage,
 )
-from routers.plan import Limits, Now, Opening, Player
 from routers.prompt import render_market, render_system, render_user
 from routers.strategy import Strategy
+from routers.turn_types import Limits, Now, ResolvedAgent, TurnInput
 
 AS_OF = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 WALL = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -117,16 +117,16 @@ def offers() -> list[ToolOffered]:
     ]
 
 
-def player(limits: Limits | None = None, strategy: Strategy = TRADER) -> Player:
+def resolved_agent(limits: Limits | None = None, strategy: Strategy = TRADER) -> ResolvedAgent:
     """An agent called alpha at the node called model."""
-    return Player.of("alpha", "model", strategy, limits or Limits(), offers())
+    return ResolvedAgent.of("alpha", "model", strategy, limits or Limits(), offers())
 
 
-def opening(number: int = 0, *, skipped: int = 0) -> Opening:
+def turn_input(number: int = 0, *, skipped: int = 0) -> TurnInput:
     """A turn's beginning on the n-th snapshot."""
     seen = snapshot(number)
     user = render_user(render_market(seen), seen, None, ())
-    return Opening(seen, number, skipped, render_system(TRADER.prompt, None), user)
+    return TurnInput(seen, number, skipped, render_system(TRADER.prompt, None), user)
 
 
 def call(name: str, arguments: str = "{}", model_call_id: str = "c1") -> RequestedCall:

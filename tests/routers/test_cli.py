@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from arena.errors import EXIT_USAGE, UsageError
-from routers.cli import _limits, _seats, sized, split_agent
-from routers.plan import Limits
+from routers.cli import _limits, agent_configs, parse_agent, with_prompt_sizes
+from routers.turn_types import Limits
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_an_agent_is_name_strategy_and_node(
     text: str, parts: tuple[str, str, str, int | None]
 ) -> None:
     """The last @ parts the node, so a path may have one; a seed may stand behind the node."""
-    assert parts == split_agent(text)
+    assert parts == parse_agent(text)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_an_agent_is_name_strategy_and_node(
 def test_another_form_is_refused(text: str) -> None:
     """The error shows the value."""
     with pytest.raises(UsageError):
-        split_agent(text)
+        parse_agent(text)
 
 
 def arena(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -69,7 +69,7 @@ def test_help_ends_with_an_example_on_one_line(command: str) -> None:
 def test_a_seed_is_passed_to_the_model_and_lock_step_to_the_tools_time() -> None:
     """The strategy's other settings stay; a tool may take as long as the decision."""
     limits = _limits(rounds=4, decision_s=60, tool_s=10, pacing="lock-step")
-    plain, seeded = _seats(
+    plain, seeded = agent_configs(
         [("a", "momentum", "n", None), ("b", "momentum", "n", 3)],
         limits,
         None,
@@ -85,9 +85,9 @@ def test_a_seed_is_passed_to_the_model_and_lock_step_to_the_tools_time() -> None
 
 def sizes_of(*texts: str) -> list[str]:
     """The sizes of the prompts of agents a and b."""
-    agents = [split_agent("a=cash@n"), split_agent("b=cash@n")]
-    seats = _seats(agents, Limits(), None, "real-time", None)
-    return [seat.prompt_size for seat in sized(seats, texts)]
+    agents = [parse_agent("a=cash@n"), parse_agent("b=cash@n")]
+    configs = agent_configs(agents, Limits(), None, "real-time", None)
+    return [agent_config.prompt_size for agent_config in with_prompt_sizes(configs, texts)]
 
 
 @pytest.mark.parametrize(

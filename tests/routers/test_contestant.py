@@ -13,21 +13,21 @@ from arena.errors import UsageError
 from arena.messages import AgentSpec
 from arena.node import Node
 from arena.settings import Settings
-from routers.cli import named
-from routers.contestant import is_other, replaced_words, require_name
-from routers.market import Market
+from routers.agent_config import AgentConfig, spec_of
+from routers.cli import with_names
+from routers.contestant import check_name_is_free, is_other_contestant, replaced_text
 from routers.roster import Roster
 from routers.router import AgentRouter
-from routers.seat import Seat, spec_of
+from routers.snapshot_cache import SnapshotCache
 from tests.routers.builders import TRADER, WALL
-from tests.routers.company import Company, OtherConnection, playing, seat, until
+from tests.routers.fake_peers import FakePeers, OtherConnection, agent_config, playing, until
 
 OTHER = replace(TRADER, name="gambler")
 
 
 def listed(**changes: object) -> AgentSpec:
     """What the roster says of "alpha"."""
-    return spec_of(seat(), WALL).model_copy(update=changes)
+    return spec_of(agent_config(), WALL).model_copy(update=changes)
 
 
 @pytest.mark.parametrize(
@@ -44,19 +44,19 @@ def test_strategy_and_chat_node_make_a_contestant(changes: dict[str, object], ot
     """A prompt may be edited under the same name; the judge tells the two apart by the turns."""
     before = listed(**changes)
 
-    assert other is is_other(listed(), before)
-    require_name(listed(), before, replace=True)
-    require_name(listed(), None, replace=False)
+    assert other is is_other_contestant(listed(), before)
+    check_name_is_free(listed(), before, replace=True)
+    check_name_is_free(listed(), None, replace=False)
     if other:
-        with pytest.raises(UsageError, match=r"alpha is .* would now be trader@model.*--replace"):
-            require_name(listed(), before, replace=False)
+        with pytest.raises(UsageError, match=r"alpha has been .* cannot become trader@model"):
+            check_name_is_free(listed(), before, replace=False)
     else:
-        require_name(listed(), before, replace=False)
+        check_name_is_free(listed(), before, replace=False)
 
 
 def test_who_took_a_name_is_said() -> None:
     """Both contestants are named."""
-    words = replaced_words(listed(), listed(strategy="cash"))
+    words = replaced_text(listed(), listed(strategy="cash"))
 
     assert "agent alpha was replaced: it is cash@model now, not trader@model" == words
 
@@ -71,12 +71,12 @@ async def test_another_strategy_is_refused_before_anything_is_written(
     memory_bus: MemoryBus,
 ) -> None:
     """The process ends with exit code 2 and leaves the roster as it was."""
-    async with Company(memory_bus).working():
-        async with playing(memory_bus, seat()):
+    async with FakePeers(memory_bus).working():
+        async with playing(memory_bus, agent_config()):
             await until(lambda: agents_in(memory_bus))
         before = len(memory_bus.cluster.logs[(topics.ROSTER.name, 0)])
-        with pytest.raises(UsageError, match="alpha is trader@model since"):
-            async with playing(memory_bus, seat(strategy=OTHER)):
+        with pytest.raises(UsageError, match="alpha has been trader@model since"):
+            async with playing(memory_bus, agent_config(strategy=OTHER)):
                 pass
         after = len(memory_bus.cluster.logs[(topics.ROSTER.name, 0)])
 
@@ -86,25 +86,25 @@ async def test_another_strategy_is_refused_before_anything_is_written(
 async def test_the_same_contestant_starts_again(memory_bus: MemoryBus) -> None:
     """A restart, and an edited prompt, need no flag."""
     edited = replace(TRADER, prompt="Trade less.")
-    async with Company(memory_bus).working() as company:
+    async with FakePeers(memory_bus).working() as peers:
         for number, strategy in enumerate((TRADER, TRADER, edited)):
-            async with playing(memory_bus, seat(strategy=strategy)):
-                await company.publish(number)
-                await company.wait_for_turns(number + 1)
+            async with playing(memory_bus, agent_config(strategy=strategy)):
+                await peers.publish(number)
+                await peers.wait_for_turns(number + 1)
 
 
 async def test_replace_takes_the_name_from_a_process_that_plays(memory_bus: MemoryBus) -> None:
     """The old process leaves the name and continues with its others; the new one plays."""
-    taking = replace(seat(strategy=OTHER), replace=True)
-    async with Company(memory_bus).working() as company:
-        async with playing(memory_bus, seat(), seat("beta"), name="old") as old:
-            await company.publish(0)
-            await company.wait_for_turns(2)
+    replacing = replace(agent_config(strategy=OTHER), replace=True)
+    async with FakePeers(memory_bus).working() as peers:
+        async with playing(memory_bus, agent_config(), agent_config("beta"), name="old") as old:
+            await peers.publish(0)
+            await peers.wait_for_turns(2)
             other = await OtherConnection.to(memory_bus)
-            async with playing(other, taking, name="new"):
+            async with playing(other, replacing, name="new"):
                 await until(lambda: old.gauges.get("active_agents") == 1)
-                await company.publish(1)
-                turns = await company.wait_for_turns(4)
+                await peers.publish(1)
+                turns = await peers.wait_for_turns(4)
         entry = await roster_entry(memory_bus, "alpha")
 
     assert "gambler" == entry.strategy
@@ -116,13 +116,13 @@ async def test_replace_takes_the_name_from_a_process_that_plays(memory_bus: Memo
 
 async def test_a_process_whose_only_agent_was_replaced_ends(memory_bus: MemoryBus) -> None:
     """Exit code 2: its supervisor does not start it again."""
-    taking = replace(seat(strategy=OTHER), replace=True)
-    async with Company(memory_bus).working():
+    replacing = replace(agent_config(strategy=OTHER), replace=True)
+    async with FakePeers(memory_bus).working():
         with pytest.raises(UsageError, match="every agent of this process was replaced: alpha"):
-            async with playing(memory_bus, seat(), name="old"):
+            async with playing(memory_bus, agent_config(), name="old"):
                 await until(lambda: agents_in(memory_bus))
                 other = await OtherConnection.to(memory_bus)
-                async with playing(other, taking, name="new") as new:
+                async with playing(other, replacing, name="new") as new:
                     await until(lambda: new.status == "running")
 
 
@@ -131,7 +131,7 @@ async def test_an_agent_that_is_replaced_before_it_joined_is_not_waited_for(
 ) -> None:
     """The process is not starting forever, and commits for its other agents."""
     node = Node("router", "old", Settings(), memory_bus, SystemClock())
-    agent = AgentRouter(node, seat(), Market(node), Roster(node), asyncio.Lock())
+    agent = AgentRouter(node, agent_config(), SnapshotCache(node), Roster(node), asyncio.Lock())
     before = agent.joined
     agent.retire()
 
@@ -156,14 +156,14 @@ def test_seats_that_cannot_be_played(
     name: str, strategy: object, kind: Literal["baseline"] | None, text: str
 ) -> None:
     """The operator's name, and a baseline that has no built-in rules."""
-    one: Seat = seat(name, strategy=strategy)  # type: ignore[arg-type]
+    one: AgentConfig = agent_config(name, strategy=strategy)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=text):
-        named([one], kind=kind, taking=False)
+        with_names([one], kind=kind, replace_names=False)
 
 
 def test_flags_make_baselines_and_take_names() -> None:
     """`--kind baseline` and `--replace` are for every agent of the process."""
     momentum = replace(TRADER, name="momentum")
-    (found,) = named([seat(strategy=momentum)], kind="baseline", taking=True)
+    (found,) = with_names([agent_config(strategy=momentum)], kind="baseline", replace_names=True)
 
     assert ("baseline", True) == (found.strategy.kind, found.replace)

@@ -10,13 +10,13 @@ from arena.bus.memory import MemoryBus
 from arena.messages import ChatReply, ChatRequest, Message, Pacing, ToolCall, ToolResult
 from arena.wire import encode
 from tests.routers.builders import reply, snapshot
-from tests.routers.company import (
-    Company,
+from tests.routers.fake_peers import (
+    FakePeers,
     OtherConnection,
+    agent_config,
     filling_tool,
     playing,
     publish_rules,
-    seat,
     trading_model,
     until,
 )
@@ -35,18 +35,18 @@ def rebalance(bus: MemoryBus) -> None:
 
 async def test_a_turn_goes_on_when_its_owner_stays(memory_bus: MemoryBus) -> None:
     """A rebalance that gives the partition back costs nothing: the turn is finished once."""
-    async with Company(memory_bus, silent_model).working() as company:
-        async with playing(memory_bus, seat()) as node:
-            await company.publish(0)
-            await until(lambda: company.requests)
+    async with FakePeers(memory_bus, silent_model).working() as peers:
+        async with playing(memory_bus, agent_config()) as node:
+            await peers.publish(0)
+            await until(lambda: peers.requests)
             (member,) = memory_bus.cluster.groups["alpha"].members
             owned = member.assignment()
             member.assign(frozenset())
             member.assign(owned)
-            asked = company.requests[0]
+            asked = peers.requests[0]
             await memory_bus.append(asked.reply_to, reply(asked, text="ok"))
-            (turn,) = await company.wait_for_turns(1)
-        records = await company.turns()
+            (turn,) = await peers.wait_for_turns(1)
+        records = await peers.turns()
 
     assert ("completed", 2) == (turn.outcome, len(records))
     assert 0 == node.counters["handed_over"]
@@ -75,20 +75,20 @@ async def read_while_away(bus: MemoryBus, *messages: Message | None) -> None:
 
 async def test_an_answer_that_comes_while_the_group_changes_counts(memory_bus: MemoryBus) -> None:
     """A reply and a result that are read while no process owns the agent end its turn in time."""
-    company = Company(memory_bus, silent_model, silent_tool)
-    async with company.working(), playing(memory_bus, seat()) as node:
-        await company.publish(0)
-        await until(lambda: company.requests)
-        first = trading_model(company.requests[0])
-        foreign = reply(company.requests[0], text="late").model_copy(update={"turn_id": "other"})
+    peers = FakePeers(memory_bus, silent_model, silent_tool)
+    async with peers.working(), playing(memory_bus, agent_config()) as node:
+        await peers.publish(0)
+        await until(lambda: peers.requests)
+        first = trading_model(peers.requests[0])
+        foreign = reply(peers.requests[0], text="late").model_copy(update={"turn_id": "other"})
         assert first is not None
         await read_while_away(memory_bus, foreign, None, first)
-        await until(lambda: company.calls)
-        company.model = trading_model
-        result = filling_tool(company.calls[0])
+        await until(lambda: peers.calls)
+        peers.model = trading_model
+        result = filling_tool(peers.calls[0])
         assert result is not None
         await read_while_away(memory_bus, result)
-        (turn,) = await company.wait_for_turns(1)
+        (turn,) = await peers.wait_for_turns(1)
 
     assert ("completed", 2) == (turn.outcome, len(turn.rounds))
     assert (0, 1) == (node.counters["late_replies"], node.counters["dead_letters"])
@@ -98,23 +98,23 @@ async def test_a_turn_that_was_taken_over_is_not_ended_twice(memory_bus: MemoryB
     """The new owner aborts it; the old one drops it, and goes on when it owns the agent again."""
     spare = await OtherConnection.to(memory_bus)
     async with (
-        Company(memory_bus, silent_model).working() as company,
-        playing(memory_bus, seat()) as first,
-        playing(spare, seat(), name="spare") as second,
+        FakePeers(memory_bus, silent_model).working() as peers,
+        playing(memory_bus, agent_config()) as first,
+        playing(spare, agent_config(), name="spare") as second,
     ):
-        await company.publish(0)
-        await until(lambda: company.requests)
+        await peers.publish(0)
+        await until(lambda: peers.requests)
         rebalance(memory_bus)
-        await company.wait_for_turns(1)
-        asked = company.requests[0]
+        await peers.wait_for_turns(1)
+        asked = peers.requests[0]
         await memory_bus.append(asked.reply_to, reply(asked, text="too late"))
-        company.model = trading_model
-        await company.publish(1)
-        await company.wait_for_turns(2)
+        peers.model = trading_model
+        await peers.publish(1)
+        await peers.wait_for_turns(2)
         rebalance(memory_bus)
         await until(lambda: first.counters["handed_over"] == 1)
-        await company.publish(2)
-        turns = await company.wait_for_turns(3)
+        await peers.publish(2)
+        turns = await peers.wait_for_turns(3)
 
     assert [(0, "aborted"), (1, "completed"), (2, "completed")] == [
         (t.snapshot_offset, t.outcome) for t in turns
@@ -128,16 +128,16 @@ async def test_the_account_is_handed_over_with_the_agent(
     """Memory and account come from the log: each prompt shows what the last turn left."""
     spare = await OtherConnection.to(memory_bus)
     async with (
-        Company(memory_bus).working() as company,
-        playing(memory_bus, seat()),
-        playing(spare, seat(), name="spare"),
+        FakePeers(memory_bus).working() as peers,
+        playing(memory_bus, agent_config()),
+        playing(spare, agent_config(), name="spare"),
     ):
         for number in range(3):
-            await company.publish(number)
-            await company.wait_for_turns(number + 1)
+            await peers.publish(number)
+            await peers.wait_for_turns(number + 1)
             rebalance(memory_bus)
-        await company.publish(3)
-        turns = await company.wait_for_turns(4)
+        await peers.publish(3)
+        turns = await peers.wait_for_turns(4)
     prompts = [t.messages[1].content for t in turns]
 
     assert [False, True, True, True] == ["## Your account" in p for p in prompts]
@@ -153,14 +153,14 @@ async def test_a_restart_between_turns_is_seen_in_no_prompt(
     await undisturbed.start()
     prompts = []
     for bus, lives in ((undisturbed, 1), (memory_bus, 3)):
-        async with Company(bus).working() as company:
+        async with FakePeers(bus).working() as peers:
             await publish_rules(bus, "lock-step")
             for life in range(lives):
-                async with playing(bus, seat(pacing=pacing)):
+                async with playing(bus, agent_config(pacing=pacing)):
                     for number in range(life * 3 // lives, (life + 1) * 3 // lives):
-                        await company.publish(number)
-                        await company.wait_for_turns(number + 1)
-            prompts.append([t.messages[1].content for t in await company.ended()])
+                        await peers.publish(number)
+                        await peers.wait_for_turns(number + 1)
+            prompts.append([t.messages[1].content for t in await peers.ended()])
 
     assert prompts[0] == prompts[1]
     assert "## Your account" in prompts[0][1]
@@ -179,17 +179,17 @@ async def test_an_account_is_not_known_after_a_turn_that_was_cut_off(
         return trading_model(request)
 
     doomed = await OtherConnection.to(memory_bus)
-    async with Company(memory_bus, silent_second).working() as company:
-        async with playing(doomed, seat()):
-            await company.publish(0)
-            await company.wait_for_turns(1)
-            await company.publish(1)
+    async with FakePeers(memory_bus, silent_second).working() as peers:
+        async with playing(doomed, agent_config()):
+            await peers.publish(0)
+            await peers.wait_for_turns(1)
+            await peers.publish(1)
             await until(lambda: gate)
             doomed.die()
-        async with playing(memory_bus, seat()):
-            await company.wait_for_turns(2)
-            await company.publish(2)
-            turns = await company.wait_for_turns(3)
+        async with playing(memory_bus, agent_config()):
+            await peers.wait_for_turns(2)
+            await peers.publish(2)
+            turns = await peers.wait_for_turns(3)
 
     assert ["completed", "aborted", "completed"] == [t.outcome for t in turns]
     assert "## Your account" not in turns[2].messages[1].content

@@ -16,13 +16,13 @@ from arena.messages import (
     TurnStarted,
 )
 from tests.routers.builders import AS_OF, WALL, call, portfolio_value, reply, result, trade
-from tests.routers.company import (
-    Company,
+from tests.routers.fake_peers import (
+    FakePeers,
     OtherConnection,
+    agent_config,
     filling_tool,
     playing,
     publish_rules,
-    seat,
     trading_model,
     until,
 )
@@ -72,32 +72,32 @@ async def undisturbed(snapshots: int) -> list[Turn]:
     """The turns of an agent that nothing happens to."""
     bus = MemoryBus()
     await bus.start()
-    async with Company(bus, looking_model, Account()).working() as company:
+    async with FakePeers(bus, looking_model, Account()).working() as peers:
         await publish_rules(bus)
-        async with playing(bus, seat(pacing="lock-step")):
+        async with playing(bus, agent_config(pacing="lock-step")):
             for number in range(snapshots):
-                await company.publish(number)
-                await company.wait_for_turns(number + 1)
-        return await company.ended()
+                await peers.publish(number)
+                await peers.wait_for_turns(number + 1)
+        return await peers.ended()
 
 
 async def test_a_snapshot_from_before_the_start_is_answered(memory_bus: MemoryBus) -> None:
     """A group that has committed nothing begins at the first one."""
-    async with Company(memory_bus).working() as company:
+    async with FakePeers(memory_bus).working() as peers:
         await publish_rules(memory_bus)
-        await company.publish(0)
-        async with playing(memory_bus, seat(pacing="lock-step")):
-            (turn,) = await company.wait_for_turns(1)
+        await peers.publish(0)
+        async with playing(memory_bus, agent_config(pacing="lock-step")):
+            (turn,) = await peers.wait_for_turns(1)
 
     assert (0, "completed") == (turn.snapshot_offset, turn.outcome)
 
 
 async def test_rules_of_another_pacing_are_not_enough(memory_bus: MemoryBus) -> None:
     """The error names what is missing and what to start."""
-    async with Company(memory_bus).working():
+    async with FakePeers(memory_bus).working():
         await publish_rules(memory_bus, "real-time")
         with pytest.raises(DependencyMissing, match=r"rules with.*arena tools --pacing lock-step"):
-            async with playing(memory_bus, seat(pacing="lock-step")):
+            async with playing(memory_bus, agent_config(pacing="lock-step")):
                 pass
 
 
@@ -129,19 +129,19 @@ async def test_a_turn_that_a_kill_cut_off_is_run_again(
         return asked.snapshot_id == expected[1].snapshot_id
 
     doomed = await OtherConnection.to(memory_bus)
-    async with Company(memory_bus, model, tool).working() as company:
+    async with FakePeers(memory_bus, model, tool).working() as peers:
         await publish_rules(memory_bus)
-        async with playing(doomed, seat(pacing="lock-step")):
-            await company.publish(0)
-            await company.wait_for_turns(1)
-            await company.publish(1)
+        async with playing(doomed, agent_config(pacing="lock-step")):
+            await peers.publish(0)
+            await peers.wait_for_turns(1)
+            await peers.publish(1)
             await until(lambda: silent)
             doomed.die()
-        async with playing(memory_bus, seat(pacing="lock-step")) as node:
-            await company.wait_for_turns(2)
-            await company.publish(2)
-            turns = await company.wait_for_turns(3)
-            records = await company.turns()
+        async with playing(memory_bus, agent_config(pacing="lock-step")) as node:
+            await peers.wait_for_turns(2)
+            await peers.publish(2)
+            turns = await peers.wait_for_turns(3)
+            records = await peers.turns()
 
     assert [told(t) for t in expected] == [told(t) for t in turns]
     assert 3 == len({t.turn_id for t in records if isinstance(t, TurnStarted)})
@@ -161,16 +161,16 @@ async def test_an_answer_that_comes_before_its_call_is_kept(memory_bus: MemoryBu
         return account(asked)
 
     doomed = await OtherConnection.to(memory_bus)
-    async with Company(memory_bus, looking_model, tool).working() as company:
+    async with FakePeers(memory_bus, looking_model, tool).working() as peers:
         await publish_rules(memory_bus)
-        async with playing(doomed, seat(pacing="lock-step")):
-            await company.publish(0)
+        async with playing(doomed, agent_config(pacing="lock-step")):
+            await peers.publish(0)
             await until(lambda: held and account.orders)
             doomed.die()
         first = result(held[0], "0 orders", portfolio_value("90000.00"), seq=0)
         await memory_bus.append(held[0].reply_to, first)
-        async with playing(memory_bus, seat(pacing="lock-step")):
-            (turn,) = await company.wait_for_turns(1)
+        async with playing(memory_bus, agent_config(pacing="lock-step")):
+            (turn,) = await peers.wait_for_turns(1)
 
     assert "0 orders" == turn.messages[3].content
     assert 1 == len(account.orders)
@@ -184,14 +184,14 @@ async def test_a_clean_stop_leaves_the_turn_to_be_run_again(memory_bus: MemoryBu
         asked.append(request)
         return None if len(asked) == 1 else trading_model(request)
 
-    async with Company(memory_bus, silent_once).working() as company:
+    async with FakePeers(memory_bus, silent_once).working() as peers:
         await publish_rules(memory_bus)
-        await company.publish(0)
-        async with playing(memory_bus, seat(pacing="lock-step")):
+        await peers.publish(0)
+        async with playing(memory_bus, agent_config(pacing="lock-step")):
             await until(lambda: asked)
-        assert [] == await company.ended()
-        async with playing(memory_bus, seat(pacing="lock-step")):
-            (turn,) = await company.wait_for_turns(1)
+        assert [] == await peers.ended()
+        async with playing(memory_bus, agent_config(pacing="lock-step")):
+            (turn,) = await peers.wait_for_turns(1)
 
     assert "completed" == turn.outcome
     assert (asked[0].call_id, asked[0].messages) == (asked[1].call_id, asked[1].messages)
@@ -209,12 +209,12 @@ async def test_a_turn_that_the_market_left_behind_is_aborted(memory_bus: MemoryB
         as_of=AS_OF,
         started_at=WALL,
     )
-    async with Company(memory_bus, tool=filling_tool).working() as company:
+    async with FakePeers(memory_bus, tool=filling_tool).working() as peers:
         await publish_rules(memory_bus)
-        await company.publish(0, 1)
+        await peers.publish(0, 1)
         await memory_bus.append(topics.TURNS.name, started, key="alpha")
-        async with playing(memory_bus, seat(pacing="lock-step")):
-            first, second = await company.wait_for_turns(2)
+        async with playing(memory_bus, agent_config(pacing="lock-step")):
+            first, second = await peers.wait_for_turns(2)
 
     assert ("aborted", turn_id) == (first.outcome, first.turn_id)
     assert ("completed", 1) == (second.outcome, second.snapshot_offset)
@@ -222,14 +222,14 @@ async def test_a_turn_that_the_market_left_behind_is_aborted(memory_bus: MemoryB
 
 async def test_a_copy_of_a_snapshot_is_not_answered_again(memory_bus: MemoryBus) -> None:
     """A connector that died after sending may send the same snapshot once more."""
-    async with Company(memory_bus).working() as company:
+    async with FakePeers(memory_bus).working() as peers:
         await publish_rules(memory_bus)
-        async with playing(memory_bus, seat(pacing="lock-step")):
+        async with playing(memory_bus, agent_config(pacing="lock-step")):
             for number in (0, 0, 1):
-                await company.publish(number)
+                await peers.publish(number)
                 await asyncio.sleep(0)
-            await until(lambda: len(company.requests) >= 4)
-            turns = await company.wait_for_turns(2)
+            await until(lambda: len(peers.requests) >= 4)
+            turns = await peers.wait_for_turns(2)
 
     assert 2 == len(turns)
     assert 2 == len({t.turn_id for t in turns})
@@ -244,17 +244,17 @@ async def test_a_turn_is_not_run_again_on_another_snapshot(memory_bus: MemoryBus
         return None
 
     doomed = await OtherConnection.to(memory_bus)
-    async with Company(memory_bus, model).working() as company:
+    async with FakePeers(memory_bus, model).working() as peers:
         await publish_rules(memory_bus)
-        async with playing(doomed, seat(pacing="lock-step")):
-            await company.publish(0)
+        async with playing(doomed, agent_config(pacing="lock-step")):
+            await peers.publish(0)
             await until(lambda: asked)
             doomed.die()
         memory_bus.cluster.logs[topics.SNAPSHOTS.name, 0].clear()
-        await company.publish(1)
-        company.model = trading_model
-        async with playing(memory_bus, seat(pacing="lock-step")) as node:
-            aborted, completed = await company.wait_for_turns(2)
+        await peers.publish(1)
+        peers.model = trading_model
+        async with playing(memory_bus, agent_config(pacing="lock-step")) as node:
+            aborted, completed = await peers.wait_for_turns(2)
 
     assert ["aborted", "completed"] == [aborted.outcome, completed.outcome]
     assert asked[0] == aborted.snapshot_id != completed.snapshot_id

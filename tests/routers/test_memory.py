@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from arena.messages import Message, ToolResult, Turn, TurnStarted
 from routers.memory import (
+    FINAL_TEXT_CHARS_MAX,
     TRADES_SHOWN_MAX,
     TURNS_REMEMBERED,
-    WORDS_CHARS_MAX,
     fold_history,
     memory_line,
     trade_phrase,
@@ -126,7 +126,7 @@ def test_a_line_is_one_line_and_bounded(trades: list[str], words: str) -> None:
     line = memory_line(AS_OF, phrases, words)
 
     assert 1 == len(line.splitlines())
-    assert len(line) <= 40 + TRADES_SHOWN_MAX * 122 + WORDS_CHARS_MAX
+    assert len(line) <= 40 + TRADES_SHOWN_MAX * 122 + FINAL_TEXT_CHARS_MAX
 
 
 def test_a_phrase_tells_what_became_of_an_order() -> None:

@@ -4,7 +4,7 @@ import pytest
 from pydantic import JsonValue
 
 from arena.messages import ToolResult
-from routers.portfolio import KnownPortfolio, mark, portfolio_in
+from routers.portfolio import KnownPortfolio, mark, portfolio_of_result
 from routers.prompt import render_market, render_user
 from tests.routers.builders import portfolio_value, snapshot
 
@@ -26,8 +26,10 @@ def carrying(value: JsonValue) -> ToolResult:
 
 def test_both_account_tools_tell_the_portfolio() -> None:
     """`get_portfolio` is it; `execute_trade` has it under a key; money stays exact."""
-    asked = portfolio_in(carrying(portfolio_value("93279.64000001")))
-    traded = portfolio_in(carrying({"price": "1", "portfolio": portfolio_value("93279.64000001")}))
+    asked = portfolio_of_result(carrying(portfolio_value("93279.64000001")))
+    traded = portfolio_of_result(
+        carrying({"price": "1", "portfolio": portfolio_value("93279.64000001")})
+    )
 
     assert asked is not None
     assert asked == traded
@@ -48,7 +50,7 @@ def test_an_unknown_bid_and_time_are_allowed() -> None:
             }
         ],
     }
-    found = portfolio_in(carrying(value))
+    found = portfolio_of_result(carrying(value))
 
     assert found is not None
     assert (None, None) == (found.positions[0].bid, found.positions[0].held_s)
@@ -73,12 +75,12 @@ def test_an_unknown_bid_and_time_are_allowed() -> None:
 )
 def test_anything_else_is_no_portfolio(value: JsonValue) -> None:
     """Other values and malformed ones are passed over, floats are no money."""
-    assert portfolio_in(carrying(value)) is None
+    assert portfolio_of_result(carrying(value)) is None
 
 
 def test_profit_set_aside_is_equity_but_no_cash() -> None:
     """A model sees what it cannot trade with, and its equity holds it."""
-    told = portfolio_in(carrying({"cash_usd": "100", "scraped_usd": "25", "positions": []}))
+    told = portfolio_of_result(carrying({"cash_usd": "100", "scraped_usd": "25", "positions": []}))
     assert told is not None
     shown = snapshot()
     marked = mark(KnownPortfolio(told, shown.as_of), shown)

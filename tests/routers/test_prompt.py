@@ -15,7 +15,7 @@ from arena.messages import (
     PromptSize,
     Rules,
 )
-from chat_nodes.models.prompt_reader import read_market
+from chat_nodes.prompt_reader import read_market
 from routers.portfolio import KnownPortfolio
 from routers.prompt import (
     PRODUCTS_MAX,

@@ -10,17 +10,18 @@ from arena.messages import (
     PromptSize,
     Rules,
 )
-from chat_nodes.models.prompt_reader import read_account, read_market
-from chat_nodes.policies import POLICIES, Situation
-from routers.portfolio import KnownPortfolio, portfolio_in
+from chat_nodes.decision_context import DecisionContext
+from chat_nodes.prompt_reader import read_account, read_market
+from chat_nodes.scripted.strategies import SCRIPTED_STRATEGIES
+from routers.portfolio import KnownPortfolio, portfolio_of_result
 from routers.prompt import render_market, render_system, render_user
-from tests.chat_nodes.asking import RISING
-from tests.chat_nodes.asking import prompt as asked
+from tests.chat_nodes.example_requests import RISING
+from tests.chat_nodes.example_requests import prompt as asked
 from tests.routers.builders import AS_OF, WALL, snapshot
 from tests.trading_tools.helpers import tool_call
 from trading_tools.context import Answer
-from trading_tools.portfolio import Portfolio as Told
-from trading_tools.replies import answered
+from trading_tools.portfolio import PortfolioView
+from trading_tools.replies import answer_result
 
 RULES = Rules(
     starting_cash_usd=Decimal(100_000),
@@ -89,7 +90,10 @@ def test_equity_has_the_digits_of_its_currency(currency: str, cents: int) -> Non
 @pytest.mark.parametrize("currency", ["USD", "USDT", "BTC"])
 def test_scripted_rules_read_any_currency(currency: str) -> None:
     """From the prompt as from the tool's words."""
-    seen, words = read_account([shown(currency)]), Told(250_000_000, None, 3 * 10**8, (), currency)
+    seen, words = (
+        read_account([shown(currency)]),
+        PortfolioView(250_000_000, None, 3 * 10**8, (), currency),
+    )
     told = read_account([words.text()])
 
     assert seen is not None
@@ -111,17 +115,18 @@ def test_ten_of_a_currency_are_not_always_little(cash: str, orders: int) -> None
     assert market is not None
     assert account is not None
 
-    plan = POLICIES["buy_and_hold"](Situation(market, account, Decimal(62), "seed"))
-    assert orders == len(plan.orders)
+    context = DecisionContext(market, account, Decimal(62), "seed")
+    decision = SCRIPTED_STRATEGIES["buy_and_hold"](context)
+    assert orders == len(decision.orders)
 
 
 def test_a_turn_remembers_the_currency() -> None:
     """From the tool's result to the record, and back; a USD account leaves it out."""
     for currency, there in (("USDT", True), ("USD", False)):
-        value = Told(250_000_000, None, 3 * 10**8, (), currency).value()
+        value = PortfolioView(250_000_000, None, 3 * 10**8, (), currency).value()
         call = tool_call("momentum", "get_portfolio", "{}")
-        result = answered(call, Answer("", value))
-        found = portfolio_in(result)
+        result = answer_result(call, Answer("", value))
+        found = portfolio_of_result(result)
         assert found is not None
         again = Portfolio.model_validate_json(found.model_dump_json())
 

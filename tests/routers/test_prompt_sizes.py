@@ -20,12 +20,10 @@ from arena.messages import (
     ToolSchema,
 )
 from arena.tool_schema import portable_schema
-from chat_nodes.models.prompt_reader import read_account, read_market
-from routers.market import SeenMarket
-from routers.plan import Limits, Player
+from chat_nodes.prompt_reader import read_account, read_market
 from routers.portfolio import KnownPortfolio
 from routers.prompt import (
-    RULES_OF,
+    RULES_BY_SIZE,
     left_out_text,
     prompt_sha256,
     render_market,
@@ -35,10 +33,12 @@ from routers.prompt import (
 from routers.prompt_sizes import (
     CHARS_PER_TOKEN_NUMBERS,
     CHARS_PER_TOKEN_WORDS,
-    FORMS,
+    PROMPT_FORMS,
     sized_schema,
 )
+from routers.snapshot_cache import RenderedSnapshot
 from routers.strategy import PROMPT_BYTES_MAX, Strategy, load_strategy, shipped_names
+from routers.turn_types import Limits, ResolvedAgent
 from tests.routers.builders import AS_OF, WALL, snapshot, ticker, window
 from trading_tools.registry import load_catalogue
 
@@ -103,7 +103,7 @@ def user_of(seen: MarketSnapshot, size: PromptSize, known: KnownPortfolio | None
 def tools_text(strategy: Strategy, size: PromptSize) -> str:
     """The shipped tools of a strategy as a request body holds them."""
     offers = [tool.offered(WALL) for tool in load_catalogue().values()]
-    player = Player.of("a", "n", strategy, Limits(), offers, size)
+    agent = ResolvedAgent.of("a", "n", strategy, Limits(), offers, size)
     parts = [
         {
             "type": "function",
@@ -113,7 +113,7 @@ def tools_text(strategy: Strategy, size: PromptSize) -> str:
                 "parameters": portable_schema(schema.parameters),
             },
         }
-        for schema in player.schemas
+        for schema in agent.schemas
     ]
     return orjson.dumps(parts).decode()
 
@@ -141,7 +141,7 @@ def test_any_number_of_products_stays_within_the_tokens(size: PromptSize, count:
     system = render_system(strategy.prompt, RULES, size)
     user = user_of(market_of(count), size, known_of(count))
 
-    assert tokens(system, tools_text(strategy, size), user) <= FORMS[size].tokens_max
+    assert tokens(system, tools_text(strategy, size), user) <= PROMPT_FORMS[size].tokens_max
 
 
 @pytest.mark.parametrize("name", shipped_names())
@@ -150,7 +150,7 @@ def test_one_product_leaves_room_for_rounds_and_an_answer(
     name: str, size: PromptSize, context: int
 ) -> None:
     """Prompt, two rounds of two calls each and an answer of 200 tokens fit the context."""
-    strategy, form = load_strategy(name), FORMS[size]
+    strategy, form = load_strategy(name), PROMPT_FORMS[size]
     system = render_system(strategy.prompt, RULES, size)
     prompt = tokens(system, tools_text(strategy, size), user_of(market_of(1), size, known_of(1)))
     a_call = 60 + min(400, form.result_bytes_max) / CHARS_PER_TOKEN_WORDS
@@ -172,7 +172,7 @@ def test_a_small_prompt_is_bounded_and_depends_on_its_arguments_alone(
     size: PromptSize, count: int, price: Decimal, positions: int, lines: list[str]
 ) -> None:
     """Whatever comes in, the text is the same twice, within its bound, and can be read."""
-    form = FORMS[size]
+    form = PROMPT_FORMS[size]
     view = moving("BTC-USD", f"{price:f}")
     seen = snapshot().model_copy(update={"products": (view,) * count})
     known = known_of(positions)
@@ -255,7 +255,7 @@ def test_the_turn_says_all_that_its_prompt_leaves_out() -> None:
 @pytest.mark.parametrize("size", get_args(PromptSize))
 def test_a_market_is_rendered_once_for_all_agents(size: PromptSize) -> None:
     """Agents of one process with one size of prompt share the text."""
-    seen = SeenMarket(market_of(2))
+    seen = RenderedSnapshot(market_of(2))
 
     assert seen.text(size) is seen.text(size)
     assert seen.text(size) == render_market(seen.snapshot, size)
@@ -279,7 +279,7 @@ def test_every_size_tells_the_costs_and_the_stale(size: PromptSize) -> None:
     assert "12.5 bps slippage" in system
     assert "stale=yes" in system
     assert "Reasoning:" in system
-    assert RULES_OF[size].startswith("\nHow this arena works\n")
+    assert RULES_BY_SIZE[size].startswith("\nHow this arena works\n")
     assert "{" not in render_system("Trade.", None, size)
 
 
@@ -327,9 +327,13 @@ def test_tools_are_described_in_a_sentence_in_tiny_prompts() -> None:
             "required": ["what"],
         },
     )
-    tiny = sized_schema(schema, FORMS["tiny"])
+    tiny = sized_schema(schema, PROMPT_FORMS["tiny"])
 
-    assert schema == sized_schema(schema, FORMS["compact"]) == sized_schema(schema, FORMS["full"])
+    assert (
+        schema
+        == sized_schema(schema, PROMPT_FORMS["compact"])
+        == sized_schema(schema, PROMPT_FORMS["full"])
+    )
     assert "Buy a thing." == tiny.description
     assert tiny.parameters == {
         "type": "object",

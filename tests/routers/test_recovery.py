@@ -6,13 +6,13 @@ from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
 from arena.errors import UsageError
-from arena.living import RECORDS_LOST
+from arena.liveness import RECORDS_LOST
 from arena.messages import Message
 from arena.node import Node
 from arena.settings import Settings
 from routers.memory import TURNS_REMEMBERED, fold_history
-from routers.recovery import CHUNKS, read_history, turns_gone
-from tests.routers.company import Company, playing, seat, until
+from routers.recovery import CHUNKS, lost_turns_text, read_history
+from tests.routers.fake_peers import FakePeers, agent_config, playing, until
 from tests.routers.test_memory import ended, started
 
 
@@ -88,7 +88,7 @@ async def test_a_whole_history_has_no_last_chunk(memory_bus: MemoryBus) -> None:
     await append(memory_bus, "alpha", started(1), ended(1))
     filler = [started(n, other) for n in range(CHUNKS[-1])]
     await append(memory_bus, other, *filler)
-    history = await read_history(node_on(memory_bus), "alpha", whole=True)
+    history = await read_history(node_on(memory_bus), "alpha", complete=True)
 
     assert ["line 1"] == list(history.lines)
 
@@ -141,10 +141,10 @@ async def test_a_turn_that_began_before_and_ended_after_is_not_open(memory_bus: 
 
 async def ended_turns(bus: MemoryBus, count: int) -> None:
     """An agent answers so many snapshots, and its router ends."""
-    async with Company(bus).working() as company, playing(bus, seat()):
+    async with FakePeers(bus).working() as peers, playing(bus, agent_config()):
         for number in range(count):
-            await company.publish(number)
-            await company.wait_for_turns(number + 1)
+            await peers.publish(number)
+            await peers.wait_for_turns(number + 1)
         group = bus.cluster.groups["alpha"]
         await until(lambda: group.committed.get((topics.SNAPSHOTS.name, 0)) == count)
 
@@ -155,10 +155,13 @@ async def test_turns_that_are_gone_are_told(memory_bus: MemoryBus, records: int)
     await ended_turns(memory_bus, 2)
     partition = topics.partition_of("alpha", topics.TURNS.partitions)
     del memory_bus.cluster.logs[topics.TURNS.name, partition][records:]
-    async with Company(memory_bus).working() as company, playing(memory_bus, seat()) as node:
+    async with (
+        FakePeers(memory_bus).working() as peers,
+        playing(memory_bus, agent_config()) as node,
+    ):
         await until(lambda: memory_bus.lost)
-        await company.publish(2)
-        turns = await company.wait_for_turns(1 + records // 2)
+        await peers.publish(2)
+        turns = await peers.wait_for_turns(1 + records // 2)
 
     words = memory_bus.lost[topics.TURNS.name, f"{partition}, alpha"]
     if records == 3:  # the beginning of the second turn is left: it is there, without an end
@@ -186,9 +189,9 @@ def test_only_the_answered_turn_can_have_lost_its_end(
 ) -> None:
     """An older turn without an end proves nothing: its router died, or was frozen."""
     history = fold_history("alpha", records)
-    history.whole = True
+    history.complete = True
 
-    assert is_lost == bool(turns_gone(history, answered))
+    assert is_lost == bool(lost_turns_text(history, answered))
 
 
 async def test_turns_are_missed_where_their_snapshots_are_gone_too(memory_bus: MemoryBus) -> None:
@@ -197,7 +200,7 @@ async def test_turns_are_missed_where_their_snapshots_are_gone_too(memory_bus: M
     partition = topics.partition_of("alpha", topics.TURNS.partitions)
     del memory_bus.cluster.logs[topics.TURNS.name, partition][2:]
     del memory_bus.cluster.logs[topics.SNAPSHOTS.name, 0][1:]
-    async with Company(memory_bus).working(), playing(memory_bus, seat()):
+    async with FakePeers(memory_bus).working(), playing(memory_bus, agent_config()):
         await until(lambda: (topics.TURNS.name, f"{partition}, alpha") in memory_bus.lost)
 
     assert (
@@ -208,9 +211,9 @@ async def test_turns_are_missed_where_their_snapshots_are_gone_too(memory_bus: M
 async def test_nothing_is_told_where_no_turn_is_gone(memory_bus: MemoryBus) -> None:
     """A router that starts again on what it left says nothing."""
     await ended_turns(memory_bus, 2)
-    async with Company(memory_bus).working() as company, playing(memory_bus, seat()):
-        await company.publish(2)
-        await company.wait_for_turns(3)
+    async with FakePeers(memory_bus).working() as peers, playing(memory_bus, agent_config()):
+        await peers.publish(2)
+        await peers.wait_for_turns(3)
 
     assert {} == memory_bus.lost
 
@@ -219,5 +222,5 @@ async def test_snapshots_of_several_partitions_are_refused(memory_bus: MemoryBus
     """They have one order: a router that starts says so, and what to do."""
     memory_bus.cluster.grow(topics.SNAPSHOTS.name, 3)
     with pytest.raises(UsageError, match=r"market\.snapshots has 3 partitions.*ARENA_PREFIX"):
-        async with playing(memory_bus, seat()):
+        async with playing(memory_bus, agent_config()):
             pass

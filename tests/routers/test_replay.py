@@ -10,11 +10,18 @@ from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.exports import export_topics
 from arena.messages import ChatReply, ChatRequest, PromptSize, ToolCall, ToolResult
-from routers.plan import Limits
-from routers.replay_records import Replay
+from routers.replay import TurnReplay
 from routers.strategy import Strategy
+from routers.turn_types import Limits
 from tests.routers.builders import TRADER, reply, trade
-from tests.routers.company import Company, filling_tool, playing, seat, trading_model, until
+from tests.routers.fake_peers import (
+    FakePeers,
+    agent_config,
+    filling_tool,
+    playing,
+    trading_model,
+    until,
+)
 
 TURNS = topics.TURNS.name
 TOPICS = (
@@ -30,7 +37,7 @@ TOPICS = (
 
 async def record(
     bus: MemoryBus,
-    company: Company,
+    peers: FakePeers,
     folder: Path,
     turns: int = 4,
     limits: Limits | None = None,
@@ -38,20 +45,20 @@ async def record(
     strategy: Strategy = TRADER,
 ) -> Path:
     """Play so many turns, and export what they left."""
-    player = seat(limits=limits, prompt_size=size, strategy=strategy)
-    async with company.working(), playing(bus, player):
+    config = agent_config(limits=limits, prompt_size=size, strategy=strategy)
+    async with peers.working(), playing(bus, config):
         for number in range(turns):
-            await company.publish(number)
-            await company.wait_for_turns(number + 1)
+            await peers.publish(number)
+            await peers.wait_for_turns(number + 1)
     await export_topics(bus, folder, TOPICS)
     return folder
 
 
 async def test_turns_come_out_the_same(memory_bus: MemoryBus, tmp_path: Path) -> None:
     """Prompts with memory and account, requests, orders and the whole record of every turn."""
-    records = await record(memory_bus, Company(memory_bus), tmp_path / "records")
+    records = await record(memory_bus, FakePeers(memory_bus), tmp_path / "records")
 
-    found = Replay(records).run()
+    found = TurnReplay(records).run()
 
     assert [] == found.differences
     assert (4, 4, 8, 4) == tuple(
@@ -78,13 +85,13 @@ async def test_turns_that_ended_badly_come_out_the_same(
     def tool(call: ToolCall) -> ToolResult | None:
         return None if call.index == 1 and call.round == 1 else filling_tool(call)
 
-    company = Company(memory_bus, model, tool)
+    peers = FakePeers(memory_bus, model, tool)
     limits = Limits(rounds=4, decision_s=0.6, tool_s=0.3)
-    records = await record(memory_bus, company, tmp_path / "records", 4, limits)
+    records = await record(memory_bus, peers, tmp_path / "records", 4, limits)
 
-    found = Replay(records).run()
+    found = TurnReplay(records).run()
 
-    turns = await company.ended()
+    turns = await peers.ended()
     assert {"expired", "failed", "completed"} >= {turn.outcome for turn in turns}
     assert 4 == found.counts["turns"]
     assert [] == found.differences
@@ -94,20 +101,20 @@ async def test_a_turn_that_was_stopped_comes_out_the_same(
     memory_bus: MemoryBus, tmp_path: Path
 ) -> None:
     """The answers of its tools came after the router had left; they are no part of the turn."""
-    company = Company(memory_bus, tool=lambda call: None)
-    async with company.working():
-        async with playing(memory_bus, seat()):
-            await company.publish(0)
-            await until(lambda: company.calls)
-        for call in company.calls:
+    peers = FakePeers(memory_bus, tool=lambda call: None)
+    async with peers.working():
+        async with playing(memory_bus, agent_config()):
+            await peers.publish(0)
+            await until(lambda: peers.calls)
+        for call in peers.calls:
             answer = filling_tool(call)
             assert answer is not None
             await memory_bus.append(call.reply_to, answer)
     await export_topics(memory_bus, tmp_path / "records", TOPICS)
 
-    found = Replay(tmp_path / "records").run()
+    found = TurnReplay(tmp_path / "records").run()
 
-    (turn,) = await company.ended()
+    (turn,) = await peers.ended()
     assert ("aborted", []) == (turn.outcome, found.differences)
     assert 1 == found.counts["turns"]
 
@@ -116,21 +123,24 @@ async def test_a_name_that_another_took_comes_out_the_same(
     memory_bus: MemoryBus, tmp_path: Path
 ) -> None:
     """The roster tells only who plays now; the turns of who played before are theirs."""
-    company = Company(memory_bus)
+    peers = FakePeers(memory_bus)
     other = replace(TRADER, name="other", prompt="Do sums.", tools=("calculator", "execute_trade"))
-    first, second = seat(prompt_size="compact"), replace(seat(strategy=other), replace=True)
-    async with company.working():
-        for number, player in enumerate((first, second)):
-            async with playing(memory_bus, player):
+    first, second = (
+        agent_config(prompt_size="compact"),
+        replace(agent_config(strategy=other), replace=True),
+    )
+    async with peers.working():
+        for number, config in enumerate((first, second)):
+            async with playing(memory_bus, config):
                 for turn in range(2):
-                    await company.publish(2 * number + turn)
-                    await company.wait_for_turns(2 * number + turn + 1)
+                    await peers.publish(2 * number + turn)
+                    await peers.wait_for_turns(2 * number + turn + 1)
     log = memory_bus.cluster.logs[topics.ROSTER.name, 0]
     newest = {record.key: record for record in log}
     log[:] = [record._replace(offset=n) for n, record in enumerate(newest.values())]
     await export_topics(memory_bus, tmp_path / "records", TOPICS)
 
-    found = Replay(tmp_path / "records").run()
+    found = TurnReplay(tmp_path / "records").run()
 
     assert [] == found.differences
     assert 4 == found.counts["turns"]
@@ -142,14 +152,14 @@ async def test_small_prompts_come_out_the_same(
 ) -> None:
     """The size is that of the roster; a strategy that is not shipped and cut is found again."""
     strategy = replace(TRADER, prompt="Trade very well.\n" * 500)
-    company = Company(memory_bus)
-    records = await record(memory_bus, company, tmp_path / "records", size=size, strategy=strategy)
+    peers = FakePeers(memory_bus)
+    records = await record(memory_bus, peers, tmp_path / "records", size=size, strategy=strategy)
 
-    found = Replay(records).run()
+    found = TurnReplay(records).run()
 
     assert [] == found.differences
     assert (4, 4) == (found.counts["turns"], found.counts["prompts"])
-    turns = await company.ended()
+    turns = await peers.ended()
     assert {size} == {turn.prompt_size for turn in turns}
     assert all("the strategy's prompt beyond" in turn.left_out for turn in turns)
 
@@ -179,30 +189,30 @@ async def test_answers_that_could_not_be_used_come_out_the_same(
             return reply(request, broken, trade(key="k"), text="two")
         return reply(request) if kind == 5 and request.round else trading_model(request)
 
-    company = Company(memory_bus, model)
+    peers = FakePeers(memory_bus, model)
     limits = Limits(rounds=rounds)
-    records = await record(memory_bus, company, tmp_path / "records", 6, limits)
+    records = await record(memory_bus, peers, tmp_path / "records", 6, limits)
 
-    found = Replay(records).run()
+    found = TurnReplay(records).run()
 
     assert [] == found.differences
     assert 6 == found.counts["turns"]
-    ended = await company.ended()
+    ended = await peers.ended()
     assert ["failed"] * 3 == [turn.outcome for turn in ended[:3]]
     assert {"unusable_answer"} == {turn.cause for turn in ended[:3]}
 
 
 async def test_a_changed_answer_is_noticed(memory_bus: MemoryBus, tmp_path: Path) -> None:
     """A reply in the inbox says something else than the turn was told."""
-    company = Company(memory_bus)
-    await record(memory_bus, company, tmp_path / "first")
+    peers = FakePeers(memory_bus)
+    await record(memory_bus, peers, tmp_path / "first")
     log = memory_bus.cluster.logs[topics.inbox("alpha"), 0]
     index = next(i for i, r in enumerate(log) if b"Reasoning: done." in (r.value or b""))
     value = (log[index].value or b"").replace(b"Reasoning: done.", b"Reasoning: done!")
     log[index] = log[index]._replace(value=value)
     await export_topics(memory_bus, tmp_path / "records", TOPICS)
 
-    found = Replay(tmp_path / "records").run()
+    found = TurnReplay(tmp_path / "records").run()
 
     turn_id = orjson.loads(value)["turn_id"]
     assert [True] == [turn_id in difference["subject"] for difference in found.differences]
@@ -210,14 +220,14 @@ async def test_a_changed_answer_is_noticed(memory_bus: MemoryBus, tmp_path: Path
 
 async def test_a_changed_snapshot_changes_the_prompt(memory_bus: MemoryBus, tmp_path: Path) -> None:
     """A price in a snapshot was changed: the prompt of the turn on it is another one."""
-    await record(memory_bus, Company(memory_bus), tmp_path / "first")
+    await record(memory_bus, FakePeers(memory_bus), tmp_path / "first")
     log = memory_bus.cluster.logs[topics.SNAPSHOTS.name, 0]
     body = orjson.loads(log[2].value or b"")
     body["products"][0]["ticker"]["price"] = "1.23"
     log[2] = log[2]._replace(value=orjson.dumps(body))
     await export_topics(memory_bus, tmp_path / "records", TOPICS)
 
-    found = Replay(tmp_path / "records").run()
+    found = TurnReplay(tmp_path / "records").run()
 
     assert ["prompt"] == [d["expected"].split()[0] for d in found.differences]
     assert 3 == found.counts["turns"]
@@ -227,10 +237,10 @@ async def test_without_inboxes_the_prompts_are_rendered_again(
     memory_bus: MemoryBus, tmp_path: Path
 ) -> None:
     """What cannot be played is said; the prompts still are what they were."""
-    await record(memory_bus, Company(memory_bus), tmp_path / "first")
+    await record(memory_bus, FakePeers(memory_bus), tmp_path / "first")
     await export_topics(memory_bus, tmp_path / "records", TOPICS[:3])
 
-    found = Replay(tmp_path / "records").run()
+    found = TurnReplay(tmp_path / "records").run()
 
     assert [] == found.differences
     assert (4, 0) == (found.counts["prompts"], found.counts["turns"])

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from arena import topics
+from arena.agent_health import dead_process
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
@@ -13,10 +14,9 @@ from arena.errors import EXIT_USAGE, DependencyMissing, UsageError
 from arena.messages import Rules
 from arena.node import Node
 from arena.settings import Settings
-from arena.vitals import dead_process
 from routers.roster import Roster
 from tests.routers.builders import WALL, offers
-from tests.routers.company import publish_rules, until
+from tests.routers.fake_peers import publish_rules, until
 
 
 def roster_on(bus: MemoryBus) -> Roster:

@@ -19,14 +19,14 @@ from arena.messages import (
     TurnStarted,
 )
 from arena.wire import Encoded
-from routers.plan import Limits
+from routers.turn_types import Limits
 from tests.routers.builders import AS_OF, WALL, reply, trade
-from tests.routers.company import (
-    Company,
+from tests.routers.fake_peers import (
+    FakePeers,
     OtherConnection,
+    agent_config,
     filling_tool,
     playing,
-    seat,
     trading_model,
     until,
 )
@@ -39,29 +39,29 @@ def silent_model(_: ChatRequest) -> ChatReply | None:
 
 async def test_a_whole_turn(memory_bus: MemoryBus) -> None:
     """Snapshot, request, order, result, closing words: one start, one end, one order."""
-    async with Company(memory_bus).working() as company, playing(memory_bus, seat()):
-        await company.publish(0)
-        (turn,) = await company.wait_for_turns(1)
-        started, ended = await company.turns()
+    async with FakePeers(memory_bus).working() as peers, playing(memory_bus, agent_config()):
+        await peers.publish(0)
+        (turn,) = await peers.wait_for_turns(1)
+        started, ended = await peers.turns()
 
     assert isinstance(started, TurnStarted)
     assert started.turn_id == turn.turn_id == ended.turn_id
     assert ("completed", 2, 0) == (turn.outcome, len(turn.rounds), turn.snapshot_offset)
-    assert ["execute_trade"] == [c.tool for c in company.calls]
-    assert company.requests[0].messages[1].content == turn.messages[1].content
+    assert ["execute_trade"] == [c.tool for c in peers.calls]
+    assert peers.requests[0].messages[1].content == turn.messages[1].content
     assert "# Market as of 2026-11-21T09:30:00Z" in turn.messages[1].content
     assert ["execute_trade", "get_portfolio", "calculator"] == [
-        t.name for t in company.requests[0].tools
+        t.name for t in peers.requests[0].tools
     ]
 
 
 async def test_account_and_memory_are_in_the_next_prompt(memory_bus: MemoryBus) -> None:
     """What the first turn learned is what the second one is shown."""
-    async with Company(memory_bus).working() as company, playing(memory_bus, seat()):
-        await company.publish(0)
-        await company.wait_for_turns(1)
-        await company.publish(1)
-        _, second = await company.wait_for_turns(2)
+    async with FakePeers(memory_bus).working() as peers, playing(memory_bus, agent_config()):
+        await peers.publish(0)
+        await peers.wait_for_turns(1)
+        await peers.publish(1)
+        _, second = await peers.wait_for_turns(2)
     prompt = second.messages[1].content
 
     assert "## Your account\ncash_usd: 93279.64\n" in prompt
@@ -70,11 +70,14 @@ async def test_account_and_memory_are_in_the_next_prompt(memory_bus: MemoryBus) 
 
 async def test_the_agent_announces_itself(memory_bus: MemoryBus) -> None:
     """Its spec is on the roster and its account is asked for."""
-    async with Company(memory_bus).working() as company, playing(memory_bus, seat(cadence=2)):
-        await until(lambda: company.others)
+    async with (
+        FakePeers(memory_bus).working() as peers,
+        playing(memory_bus, agent_config(cadence=2)),
+    ):
+        await until(lambda: peers.others)
     specs = [r.message() for r in memory_bus.cluster.logs[(topics.ROSTER.name, 0)][4:]]
 
-    assert isinstance(company.others[0], OpenAccount)
+    assert isinstance(peers.others[0], OpenAccount)
     assert isinstance(specs[0], AgentSpec)
     assert ("alpha", "trader", "model", 2) == (
         specs[0].agent,
@@ -93,31 +96,31 @@ async def test_only_the_newest_snapshot_is_answered(memory_bus: MemoryBus) -> No
         return None if len(gate) == 1 else reply(request, text="ok")
 
     async with (
-        Company(memory_bus, slow_first).working() as company,
-        playing(memory_bus, seat()) as node,
+        FakePeers(memory_bus, slow_first).working() as peers,
+        playing(memory_bus, agent_config()) as node,
     ):
-        await company.publish(0)
+        await peers.publish(0)
         await until(lambda: gate)
-        await company.publish(1, 2, 3)
+        await peers.publish(1, 2, 3)
         await memory_bus.append(gate[0].reply_to, reply(gate[0], text="late"))
-        first, second = await company.wait_for_turns(2)
+        first, second = await peers.wait_for_turns(2)
         await asyncio.sleep(0)
 
     assert [(0, 0), (3, 2)] == [(t.snapshot_offset, t.skipped_snapshots) for t in (first, second)]
     assert 2 == node.counters["skipped"]
-    assert 2 == len(await company.ended())
+    assert 2 == len(await peers.ended())
 
 
 async def test_cadence_answers_every_nth_snapshot(memory_bus: MemoryBus) -> None:
     """With cadence 2 every second one is answered and none counts as skipped."""
     async with (
-        Company(memory_bus).working() as company,
-        playing(memory_bus, seat(cadence=2)) as node,
+        FakePeers(memory_bus).working() as peers,
+        playing(memory_bus, agent_config(cadence=2)) as node,
     ):
         for number in range(5):
-            await company.publish(number)
-            await company.wait_for_turns(number // 2 + 1)
-    turns = await company.ended()
+            await peers.publish(number)
+            await peers.wait_for_turns(number // 2 + 1)
+    turns = await peers.ended()
 
     assert [0, 2, 4] == [t.snapshot_offset for t in turns]
     assert 0 == node.counters["skipped"]
@@ -127,19 +130,19 @@ async def test_a_process_that_dies_leaves_a_turn_that_is_aborted_once(
     memory_bus: MemoryBus,
 ) -> None:
     """The successor records the open turn, does not answer its snapshot again, and goes on."""
-    company = Company(memory_bus, silent_model)
-    async with company.working():
+    peers = FakePeers(memory_bus, silent_model)
+    async with peers.working():
         dead = await OtherConnection.to(memory_bus)
-        async with playing(dead, seat()):
-            await company.publish(0)
-            await until(lambda: company.requests)
+        async with playing(dead, agent_config()):
+            await peers.publish(0)
+            await until(lambda: peers.requests)
             dead.die()
-        company.model = trading_model
-        async with playing(memory_bus, seat()):
-            await company.wait_for_turns(1)
-            await company.publish(1)
-            aborted, after = await company.wait_for_turns(2)
-    records = await company.turns()
+        peers.model = trading_model
+        async with playing(memory_bus, agent_config()):
+            await peers.wait_for_turns(1)
+            await peers.publish(1)
+            aborted, after = await peers.wait_for_turns(2)
+    records = await peers.turns()
 
     assert ("aborted", "completed") == (aborted.outcome, after.outcome)
     assert records[0].turn_id == aborted.turn_id
@@ -149,11 +152,11 @@ async def test_a_process_that_dies_leaves_a_turn_that_is_aborted_once(
 
 async def test_a_clean_stop_leaves_no_open_turn(memory_bus: MemoryBus) -> None:
     """A router that is told to stop records its turn as aborted itself."""
-    async with Company(memory_bus, silent_model).working() as company:
-        async with playing(memory_bus, seat()):
-            await company.publish(0)
-            await until(lambda: company.requests)
-        (turn,) = await company.ended()
+    async with FakePeers(memory_bus, silent_model).working() as peers:
+        async with playing(memory_bus, agent_config()):
+            await peers.publish(0)
+            await until(lambda: peers.requests)
+        (turn,) = await peers.ended()
 
     assert ("aborted", "the router was stopped during this turn") == (turn.outcome, turn.error)
 
@@ -161,18 +164,18 @@ async def test_a_clean_stop_leaves_no_open_turn(memory_bus: MemoryBus) -> None:
 async def test_a_second_process_is_a_standby_that_takes_over(memory_bus: MemoryBus) -> None:
     """One answers, the other waits; when the first stops, the second goes on where it stood."""
     spare = await OtherConnection.to(memory_bus)
-    async with Company(memory_bus).working() as company:
-        async with playing(memory_bus, seat()) as first:
-            await company.publish(0)
-            await company.wait_for_turns(1)
-            standby = playing(spare, seat(), name="spare")
+    async with FakePeers(memory_bus).working() as peers:
+        async with playing(memory_bus, agent_config()) as first:
+            await peers.publish(0)
+            await peers.wait_for_turns(1)
+            standby = playing(spare, agent_config(), name="spare")
             second = await standby.__aenter__()
             await until(lambda: {first.status, second.status} == {"running", "standby"})
-            await company.publish(1)
-            await company.wait_for_turns(2)
+            await peers.publish(1)
+            await peers.wait_for_turns(2)
         await until(lambda: second.status == "running")
-        await company.publish(2)
-        turns = await company.wait_for_turns(3)
+        await peers.publish(2)
+        turns = await peers.wait_for_turns(3)
         await standby.__aexit__(None, None, None)
 
     assert [0, 1, 2] == [t.snapshot_offset for t in turns]
@@ -183,15 +186,15 @@ async def test_a_second_process_is_a_standby_that_takes_over(memory_bus: MemoryB
 
 async def test_an_answered_snapshot_is_not_answered_again(memory_bus: MemoryBus) -> None:
     """The history says what was answered, even where the group committed nothing."""
-    async with Company(memory_bus).working() as company:
-        async with playing(memory_bus, seat()):
-            await company.publish(0, 1)
-            await until(lambda: len(company.calls) > 0)
-            before = len(await company.wait_for_turns(1))
+    async with FakePeers(memory_bus).working() as peers:
+        async with playing(memory_bus, agent_config()):
+            await peers.publish(0, 1)
+            await until(lambda: len(peers.calls) > 0)
+            before = len(await peers.wait_for_turns(1))
         memory_bus.cluster.groups["alpha"].committed = {(topics.SNAPSHOTS.name, 0): 0}
-        async with playing(memory_bus, seat()) as node:
-            await company.publish(2)
-            turns = await company.wait_for_turns(before + 1)
+        async with playing(memory_bus, agent_config()) as node:
+            await peers.publish(2)
+            turns = await peers.wait_for_turns(before + 1)
 
     offsets = [t.snapshot_offset for t in turns]
     assert sorted(set(offsets)) == offsets
@@ -201,7 +204,7 @@ async def test_an_answered_snapshot_is_not_answered_again(memory_bus: MemoryBus)
 
 async def test_snapshots_that_begin_anew_are_answered(memory_bus: MemoryBus) -> None:
     """Where the topic was created again, older offsets with newer times count."""
-    async with Company(memory_bus).working() as company:
+    async with FakePeers(memory_bus).working() as peers:
         old = Turn(
             turn_id="old",
             agent="alpha",
@@ -215,42 +218,42 @@ async def test_snapshots_that_begin_anew_are_answered(memory_bus: MemoryBus) -> 
             ended_at=WALL,
         )
         await memory_bus.append(topics.TURNS.name, old, key="alpha")
-        async with playing(memory_bus, seat()):
-            await company.publish(0)
-            turns = await company.wait_for_turns(2)
+        async with playing(memory_bus, agent_config()):
+            await peers.publish(0)
+            turns = await peers.wait_for_turns(2)
 
     assert {900, 0} == {t.snapshot_offset for t in turns}
 
 
 async def test_the_answered_offset_is_committed(memory_bus: MemoryBus) -> None:
     """The group's commit follows the recorded turn."""
-    async with Company(memory_bus).working() as company, playing(memory_bus, seat()):
-        await company.publish(0)
-        await company.wait_for_turns(1)
+    async with FakePeers(memory_bus).working() as peers, playing(memory_bus, agent_config()):
+        await peers.publish(0)
+        await peers.wait_for_turns(1)
         committed = memory_bus.cluster.groups["alpha"].committed
         await until(lambda: committed.get((topics.SNAPSHOTS.name, 0)) == 1)
 
 
 async def test_several_agents_share_a_process(memory_bus: MemoryBus) -> None:
     """Each sees the same snapshot, decides for itself and has its own turn."""
-    seats = [seat(f"agent{i}") for i in range(5)]
+    configs = [agent_config(f"agent{i}") for i in range(5)]
     async with (
-        Company(memory_bus).working() as company,
-        playing(memory_bus, *seats, name="fleet") as node,
+        FakePeers(memory_bus).working() as peers,
+        playing(memory_bus, *configs, name="fleet") as node,
     ):
-        await company.publish(0)
-        turns = await company.wait_for_turns(5)
+        await peers.publish(0)
+        turns = await peers.wait_for_turns(5)
 
-    assert {s.agent for s in seats} == {t.agent for t in turns}
+    assert {s.agent for s in configs} == {t.agent for t in turns}
     assert 1 == len({t.prompt_sha256 for t in turns})
-    assert 5 == len({t.turn_id for t in turns}) == len(company.calls)
+    assert 5 == len({t.turn_id for t in turns}) == len(peers.calls)
     assert 5 == node.counters["completed"]
 
 
 async def test_tools_that_never_come_are_named(memory_bus: MemoryBus) -> None:
     """Without a tools process the router ends with what to start."""
     with pytest.raises(DependencyMissing, match=r"calculator, execute_trade.*arena tools"):
-        async with playing(memory_bus, seat()):
+        async with playing(memory_bus, agent_config()):
             pass
 
 
@@ -263,11 +266,11 @@ async def test_a_tool_that_does_not_answer_costs_its_time_only(memory_bus: Memor
         return None
 
     async with (
-        Company(memory_bus, tool=no_tool).working() as company,
-        playing(memory_bus, seat(limits=Limits(tool_s=0.1))) as node,
+        FakePeers(memory_bus, tool=no_tool).working() as peers,
+        playing(memory_bus, agent_config(limits=Limits(tool_s=0.1))) as node,
     ):
-        await company.publish(0)
-        (turn,) = await company.wait_for_turns(1)
+        await peers.publish(0)
+        (turn,) = await peers.wait_for_turns(1)
         answer = filling_tool(late[0])
         assert answer is not None
         await memory_bus.append(late[0].reply_to, answer)
@@ -281,14 +284,14 @@ async def test_a_chat_node_that_is_missing_expires_the_turn(memory_bus: MemoryBu
     """The next snapshot is answered all the same."""
     limits = Limits(decision_s=0.1, grace_s=0.05)
     async with (
-        Company(memory_bus, silent_model).working() as company,
-        playing(memory_bus, seat(limits=limits)),
+        FakePeers(memory_bus, silent_model).working() as peers,
+        playing(memory_bus, agent_config(limits=limits)),
     ):
-        await company.publish(0)
-        (first,) = await company.wait_for_turns(1)
-        company.model = trading_model
-        await company.publish(1)
-        _, second = await company.wait_for_turns(2)
+        await peers.publish(0)
+        (first,) = await peers.wait_for_turns(1)
+        peers.model = trading_model
+        await peers.publish(1)
+        _, second = await peers.wait_for_turns(2)
 
     assert ("expired", "completed") == (first.outcome, second.outcome)
 
@@ -304,14 +307,14 @@ async def test_bytes_that_are_no_message_are_buried(memory_bus: MemoryBus) -> No
         return reply(request, trade()) if request.round == 0 else reply(request, text="ok")
 
     async with (
-        Company(memory_bus, careful).working() as company,
-        playing(memory_bus, seat()) as node,
+        FakePeers(memory_bus, careful).working() as peers,
+        playing(memory_bus, agent_config()) as node,
     ):
         await send(topics.SNAPSHOTS.name)
         await until(lambda: node.counters["dead_letters"] == 1)
         await send(topics.inbox("alpha"))
-        await company.publish(0)
-        (turn,) = await company.wait_for_turns(1)
+        await peers.publish(0)
+        (turn,) = await peers.wait_for_turns(1)
 
     assert "completed" == turn.outcome
     assert 2 == len(memory_bus.cluster.logs[(topics.DEAD_LETTERS.name, 0)])
@@ -329,10 +332,10 @@ async def test_the_start_is_in_the_log_before_the_first_order(memory_bus: Memory
         return filling_tool(call)
 
     async with (
-        Company(memory_bus, tool=checking).working() as company,
-        playing(memory_bus, seat()),
+        FakePeers(memory_bus, tool=checking).working() as peers,
+        playing(memory_bus, agent_config()),
     ):
-        await company.publish(0)
-        await company.wait_for_turns(1)
+        await peers.publish(0)
+        await peers.wait_for_turns(1)
 
     assert [True] == seen

@@ -17,7 +17,7 @@ import pytest
 from arena.bus.kafka import KafkaBus
 from arena.messages import ChatRequest, ToolCall, ToolResult, Turn, TurnStarted
 from arena.settings import Settings
-from tests.routers.company import Company, filling_tool, playing, seat
+from tests.routers.fake_peers import FakePeers, agent_config, filling_tool, playing
 
 DEADLINE_S = 60.0
 PUBLISH_EVERY_S = 0.5
@@ -55,12 +55,12 @@ def start_router(settings: Settings, tmp_path: Path) -> Iterator[Start]:
         process.wait(timeout=10)
 
 
-async def publish_until(company: Company, first: int, done: Callable[[], object]) -> int:
+async def publish_until(peers: FakePeers, first: int, done: Callable[[], object]) -> int:
     """Publish snapshot after snapshot until a condition holds; the next number."""
     deadline, number = time.monotonic() + DEADLINE_S, first
     while not done():
         assert time.monotonic() < deadline, f"nothing happened in {DEADLINE_S} s"
-        await company.publish(number)
+        await peers.publish(number)
         number += 1
         pause = time.monotonic() + PUBLISH_EVERY_S
         while time.monotonic() < pause and not done():
@@ -68,11 +68,11 @@ async def publish_until(company: Company, first: int, done: Callable[[], object]
     return number
 
 
-async def wait_until_closed(company: Company, routers: int = 1) -> list[Turn | TurnStarted]:
+async def wait_until_closed(peers: FakePeers, routers: int = 1) -> list[Turn | TurnStarted]:
     """Wait until every turn that was begun has ended."""
     deadline = time.monotonic() + DEADLINE_S
     while True:
-        records = await company.turns()
+        records = await peers.turns()
         begun = {r.turn_id for r in records if isinstance(r, TurnStarted)}
         ended = {r.turn_id for r in records if isinstance(r, Turn)}
         if begun == ended:
@@ -84,16 +84,16 @@ async def wait_until_closed(company: Company, routers: int = 1) -> list[Turn | T
 async def test_turns_over_kafka(bus: KafkaBus, settings: Settings) -> None:
     """Two agents of one process play whole turns; each of their orders is sent once."""
     async with (
-        Company(bus).working() as company,
-        playing(KafkaBus(settings), seat("alpha"), seat("beta"), connect=True),
+        FakePeers(bus).working() as peers,
+        playing(KafkaBus(settings), agent_config("alpha"), agent_config("beta"), connect=True),
     ):
-        await publish_until(company, 0, lambda: len({c.agent for c in company.calls}) == 2)
-        records = await wait_until_closed(company)
+        await publish_until(peers, 0, lambda: len({c.agent for c in peers.calls}) == 2)
+        records = await wait_until_closed(peers)
 
     turns = [r for r in records if isinstance(r, Turn)]
     assert {"completed"} == {t.outcome for t in turns}
     assert {"alpha", "beta"} == {t.agent for t in turns}
-    assert len({c.call_id for c in company.calls}) == len(company.calls)
+    assert len({c.call_id for c in peers.calls}) == len(peers.calls)
 
 
 @pytest.mark.timeout(180)
@@ -109,32 +109,32 @@ async def test_a_kill_in_the_middle_of_a_turn(bus: KafkaBus, start_router: Start
             return None
         return filling_tool(call)
 
-    async with Company(bus, tool=kill_first).working() as company:
-        number = await publish_until(company, 0, lambda: killed)
+    async with FakePeers(bus, tool=kill_first).working() as peers:
+        number = await publish_until(peers, 0, lambda: killed)
         victim.wait(timeout=10)
         start_router()
         start_router()
-        await publish_until(company, number, lambda: len(company.calls) >= 3)
-        records = await wait_until_closed(company)
+        await publish_until(peers, number, lambda: len(peers.calls) >= 3)
+        records = await wait_until_closed(peers)
 
     ends = Counter(r.turn_id for r in records if isinstance(r, Turn))
     outcomes = {r.turn_id: r.outcome for r in records if isinstance(r, Turn)}
     assert {1} == set(ends.values())
     assert "aborted" == outcomes[killed[0].turn_id]
     assert 1 == list(outcomes.values()).count("aborted")
-    assert len({c.call_id for c in company.calls}) == len(company.calls)
-    assert 1 == sum(c.turn_id == killed[0].turn_id for c in company.calls)
+    assert len({c.call_id for c in peers.calls}) == len(peers.calls)
+    assert 1 == sum(c.turn_id == killed[0].turn_id for c in peers.calls)
 
 
 async def test_a_router_ends_cleanly_on_a_signal(bus: KafkaBus, start_router: Start) -> None:
     """SIGTERM in the middle of a turn records it as aborted and gives exit code 0."""
     asked: list[ChatRequest] = []
     router = start_router()
-    async with Company(bus, model=asked.append).working() as company:
-        await publish_until(company, 0, lambda: asked)
+    async with FakePeers(bus, model=asked.append).working() as peers:
+        await publish_until(peers, 0, lambda: asked)
         router.terminate()
         await asyncio.to_thread(router.wait, 20)
-        records = await wait_until_closed(company)
+        records = await wait_until_closed(peers)
 
     assert 0 == router.returncode
     assert ["aborted"] == [r.outcome for r in records if isinstance(r, Turn)]
@@ -143,8 +143,8 @@ async def test_a_router_ends_cleanly_on_a_signal(bus: KafkaBus, start_router: St
 async def test_a_router_is_lean(bus: KafkaBus, start_router: Start, tmp_path: Path) -> None:
     """It loads no model client, no numbers library and no screen, and weighs at most 70 MB."""
     router = start_router("-X", "importtime")
-    async with Company(bus).working() as company:
-        await publish_until(company, 0, lambda: len(company.calls) >= 3)
+    async with FakePeers(bus).working() as peers:
+        await publish_until(peers, 0, lambda: len(peers.calls) >= 3)
         rss_bytes = psutil.Process(router.pid).memory_info().rss
     loaded = (tmp_path / "router-0.log").read_text().splitlines()
 

@@ -13,11 +13,11 @@ from arena.ids import NAME_PATTERN
 from arena.messages import Sampling
 from arena.plugins import find_plugins
 from arena.strategy_files import PROMPT_TOOLS
+from routers.agent_config import AgentConfig, spec_of
 from routers.cli_strategies import app
-from routers.plan import Limits
 from routers.prompt import HOUSE_RULES
-from routers.seat import Seat, spec_of
 from routers.strategy import PROMPT_BYTES_MAX, load_shipped, load_strategy, shipped_names
+from routers.turn_types import Limits
 
 TOML = """
 name = "mine"
@@ -113,7 +113,7 @@ def test_a_python_file_is_a_strategy(tmp_path: Path) -> None:
         ("name = 'x'", "lacks prompt"),
         ("prompt = 'x'", "lacks name"),
         ("name = 'x'\nprompt = ' '", "prompt is empty"),
-        ("name = 'x'\nprompt = 'p'\ncolour = 1", "has colour"),
+        ("name = 'x'\nprompt = 'p'\ncolour = 1", "unknown key colour"),
         ("name = 'x'\nprompt = 'p'\ntools = 'execute_trade'", "write a list"),
         ("name = 'x'\nprompt = 'p'\ntools = [1]", "names"),
         ("name = 'x'\nprompt = 'p'\ncadence = 0", "cadence is 0"),
@@ -163,8 +163,8 @@ def test_a_prompt_is_a_strategy(tmp_path: Path, suffix: str) -> None:
     text = '\ufeff+++\r\ntools = ["get_portfolio"]\r\ncadence = 3\r\n+++\r\n\r\nWait.\r\n'
     path.write_bytes(text.encode())
     found = load_strategy(str(path))
-    seat = Seat("a", "n", found, Limits(), 3)
-    listed = spec_of(seat, datetime(2026, 1, 1, tzinfo=UTC))
+    agent_config = AgentConfig("a", "n", found, Limits(), 3)
+    listed = spec_of(agent_config, datetime(2026, 1, 1, tzinfo=UTC))
 
     assert ("wait", ("get_portfolio",), 3) == (found.name, found.tools, found.cadence)
     assert "Wait." == found.prompt.strip()
@@ -182,8 +182,8 @@ def test_a_prompt_is_a_strategy(tmp_path: Path, suffix: str) -> None:
         ("+++\ncadence = 2\nBuy.", r"have no end; add \+\+\+"),
         ("+++\ncadence = \n+++\nBuy.", r"is no TOML.*line 2"),
         ("+++\nprompt = 'x'\n+++\nBuy.", r"write the prompt after the second \+\+\+"),
-        ("+++\ncolour = 1\n+++\nBuy.", "has colour, which a strategy has not"),
-        ("+++\nsource = 'x'\n+++\nBuy.", "has source, which a strategy has not"),
+        ("+++\ncolour = 1\n+++\nBuy.", "unknown key colour"),
+        ("+++\nsource = 'x'\n+++\nBuy.", "unknown key source"),
     ],
 )
 def test_a_bad_prompt_file_says_what_to_change(tmp_path: Path, text: str, said: str) -> None:

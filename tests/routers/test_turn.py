@@ -8,27 +8,27 @@ from pydantic import JsonValue
 
 from arena import ids
 from arena.messages import CallOutcome, Cause, ChatRequest, Turn
-from routers.plan import Effect, FinishTurn, Limits, SendRequest, SendToolCalls, aborted_turn
+from routers.conversation_limits import CALLS_RECORDED_MAX, CALLS_RUN_MAX
 from routers.strategy import Strategy
-from routers.transcript import CALLS_KEPT_MAX, CALLS_RUN_MAX
 from routers.turn import TurnMachine
+from routers.turn_types import Effect, FinishTurn, Limits, SendRequest, SendToolCalls, aborted_turn
 from tests.routers.builders import (
     AS_OF,
     TRADER,
     call,
     now,
-    opening,
-    player,
     portfolio_value,
     reply,
+    resolved_agent,
     result,
     trade,
+    turn_input,
 )
 
 
 def begun(limits: Limits | None = None, strategy: Strategy = TRADER) -> TurnMachine:
     """A machine that was not started."""
-    return TurnMachine(player(limits, strategy), opening())
+    return TurnMachine(resolved_agent(limits, strategy), turn_input())
 
 
 def request_of(effects: Sequence[Effect]) -> ChatRequest:
@@ -191,7 +191,7 @@ def test_ten_thousand_calls_are_bounded() -> None:
     kept = second.messages[2].tool_calls
 
     assert CALLS_RUN_MAX == len(sent.account)
-    assert CALLS_KEPT_MAX == len(kept) == len(tool_texts(second))
+    assert CALLS_RECORDED_MAX == len(kept) == len(tool_texts(second))
     assert "not carried out: call 9 of one answer" in tool_texts(second)[8]
     assert "9,984 further calls" in tool_texts(second)[-1]
 
@@ -272,7 +272,7 @@ def test_duplicates_and_strangers_change_nothing() -> None:
     assert () == machine.result(result(order), now(3))
     assert () == machine.time_passed(now(900))
 
-    assert 6 == machine.late
+    assert 6 == machine.unmatched
     assert ["done"] == [m.content for m in turn.messages if m.role == "tool"]
 
 
@@ -373,7 +373,7 @@ def test_an_aborted_turn_is_the_end_of_what_was_begun() -> None:
     (first,) = begun().start(now())
     assert isinstance(first, SendRequest)
     assert first.started is not None
-    turn = aborted_turn(first.started, player(), now(60).wall)
+    turn = aborted_turn(first.started, resolved_agent(), now(60).wall)
 
     assert (first.started.turn_id, "aborted") == (turn.turn_id, turn.outcome)
     assert "at most once" in turn.error

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from arena.agent_health import is_decision
 from arena.chat_body import chat_body
 from arena.messages import Cause, ChatReply, ChatRequest, RequestedCall
-from arena.vitals import is_decision
-from routers.conversation import EMPTY_TOLD
-from routers.plan import Limits
+from routers.conversation import EMPTY_ANSWER_TEXT
 from routers.turn import TurnMachine
-from tests.routers.builders import call, now, opening, player, reply, result, trade
+from routers.turn_types import Limits
+from tests.routers.builders import call, now, reply, resolved_agent, result, trade, turn_input
 from tests.routers.test_turn import begun, calls_of, request_of, tool_texts, turn_of
 
 UNREADABLE = "Your answer holds a tool call as text that could not be read: use the tools."
@@ -33,7 +33,7 @@ def test_an_empty_answer_is_told_once_and_then_fails(text: str) -> None:
     second = request_of(machine.reply(reply(request_of(machine.start(now())), text=text), now(1)))
     turn = turn_of(machine.reply(reply(second, text=text), now(2)))
 
-    assert [EMPTY_TOLD] == told(second)
+    assert [EMPTY_ANSWER_TEXT] == told(second)
     assert b'"content":"(no answer)"' in chat_body("m", second, {})
     assert ("failed", Cause.UNUSABLE_ANSWER, "", "") == (
         turn.outcome,
@@ -54,7 +54,7 @@ def test_thoughts_alone_are_an_empty_answer() -> None:
     second = request_of(machine.reply(thought, now(1)))
     turn = turn_of(machine.reply(reply(second, text="Reasoning: flat."), now(2)))
 
-    assert [EMPTY_TOLD] == told(second)
+    assert [EMPTY_ANSWER_TEXT] == told(second)
     assert "completed" == turn.outcome
     assert '09:30 no trade: "flat."' == turn.memory
     assert turn.messages[2].reasoning.startswith("Hm, up.")
@@ -88,7 +88,7 @@ def test_an_order_that_was_weighed_is_a_decision(error: str, seq: int | None, ou
     third = machine.reply(reply(request_of(machine.result(refused, now(2)))), now(3))
 
     if outcome == "asked":
-        assert [EMPTY_TOLD] == told(request_of(third))
+        assert [EMPTY_ANSWER_TEXT] == told(request_of(third))
     else:
         assert outcome == turn_of(third).outcome
 
@@ -252,9 +252,9 @@ def test_broken_arguments_reach_the_tool_and_are_sent_back_as_an_object() -> Non
 
 def test_small_prompts_keep_their_conversation_small() -> None:
     """What tools answer and what is said beside calls is cut, the closing words are not."""
-    small = player()
+    small = resolved_agent()
     small = type(small).of("alpha", "model", small.strategy, small.limits, (), "tiny")
-    machine = TurnMachine(small, opening())
+    machine = TurnMachine(small, turn_input())
     first = request_of(machine.start(now()))
     second = request_of(machine.reply(reply(first, call("x"), text="y" * 5_000), now(1)))
     turn = turn_of(machine.reply(reply(second, text="z" * 1_000), now(2)))

@@ -12,10 +12,11 @@ from arena import topics
 from arena.acls import rules_for
 from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_access import connection
-from arena.bus.kafka_acls import apply_rules
-from arena.localbroker.local import open_local
-from arena.localbroker.security import ADMIN, Tls, credentials_for
+from arena.credentials import ADMIN, credentials_for
 from arena.settings import KafkaAccess, Settings
+from operations.kafka_acls import apply_rules
+from operations.localbroker.local import open_local
+from operations.localbroker.security import Tls
 
 PREFIX = "guarded."
 MEMBER = "someone"

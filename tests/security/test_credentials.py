@@ -6,21 +6,13 @@ from pathlib import Path
 import pytest
 
 from arena.acls import PRINCIPALS
-from arena.commands.session import processes_of
+from arena.credentials import ADMIN, credentials_for, credentials_of_command, is_secure
 from arena.errors import UsageError
-from arena.localbroker.local import open_local
-from arena.localbroker.security import (
-    ADMIN,
-    Tls,
-    credentials_for,
-    credentials_of_command,
-    ensure_security,
-    is_secure,
-    scram_words,
-    secure_properties,
-)
 from arena.settings import KafkaAccess, Settings
-from arena.spec import ArenaSpec, load_spec
+from operations.commands.session import processes_of
+from operations.localbroker.local import open_local
+from operations.localbroker.security import Tls, ensure_security, scram_words, secure_properties
+from operations.specs.arena_spec import ArenaSpec, load_spec
 
 SPEC = """\
 [arena]

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from arena.broker_files import files_of
+from arena.broker_state import BrokerState, write_state
 from arena.bus.kafka_access import connection
-from arena.commands.broker_credentials import KINDS, environment_for, write_new
 from arena.errors import UsageError
-from arena.localbroker.authority import ensure_own
-from arena.localbroker.config import files_of
-from arena.localbroker.outside import Outside, write_outside
-from arena.localbroker.security import ensure_security
-from arena.localbroker.state import BrokerState, write_state
 from arena.settings import KafkaAccess, Settings
+from operations.commands.broker_credentials import KINDS, environment_for, write_new
+from operations.localbroker.authority import ensure_own
+from operations.localbroker.outside import Outside, write_outside
+from operations.localbroker.security import ensure_security
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from arena import topics
 from arena.acls import PRINCIPALS, rules_for
 from arena.bus.base import GroupReader, LogReader
 from arena.bus.kafka import KafkaBus
-from arena.bus.kafka_acls import apply_rules
+from arena.credentials import ADMIN
 from arena.errors import AppendFailed, ArenaError, BrokerUnavailable, UsageError
-from arena.localbroker.security import ADMIN
 from arena.settings import KafkaAccess
 from arena.topics import TopicSpec
+from operations.kafka_acls import apply_rules
 from tests.security.secure import (
     MEMBER,
     PREFIX,

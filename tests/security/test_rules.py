@@ -4,9 +4,9 @@ import json
 
 from arena import topics
 from arena.acls import GROUPS, PRINCIPALS, Rule, rules_for
-from arena.bus.kafka_acls import to_row
-from arena.localbroker.security import ADMIN
-from tests.commands.cli import arena
+from arena.credentials import ADMIN
+from operations.kafka_acls import to_row
+from tests.operations.commands.cli import arena
 from tests.security.secure import PREFIX, Secure
 
 

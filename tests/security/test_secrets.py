@@ -15,9 +15,9 @@ import pytest
 from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_admin import list_topics
-from arena.localbroker.local import open_local
-from arena.localbroker.security import ADMIN
+from arena.credentials import ADMIN
 from arena.settings import Settings
+from operations.localbroker.local import open_local
 from tests.chat_nodes.stub_server import completion, http, stub_server
 from tests.security.secure import Secure
 

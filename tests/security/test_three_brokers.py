@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from arena import topics
+from arena.broker_files import files_of
+from arena.broker_state import read_cluster
 from arena.bus.kafka import KafkaBus
+from arena.credentials import ADMIN
 from arena.errors import BrokerUnavailable
-from arena.localbroker.cluster import LocalCluster
-from arena.localbroker.cluster_state import read_cluster
-from arena.localbroker.config import files_of
-from arena.localbroker.local import open_local
-from arena.localbroker.resolve import answers
-from arena.localbroker.security import ADMIN, Tls
-from arena.localbroker.status import look
+from operations.localbroker.cluster import LocalCluster
+from operations.localbroker.local import open_local
+from operations.localbroker.resolve import answers
+from operations.localbroker.security import Tls
+from operations.localbroker.status import look
 from tests.security.certificates import Authority
 from tests.security.secure import Secure
 from tests.security.test_tls import keystore_of, with_certificate

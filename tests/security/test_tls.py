@@ -7,10 +7,11 @@ import pytest
 
 from arena import topics
 from arena.bus.kafka import KafkaBus
+from arena.credentials import credentials_for
 from arena.errors import BrokerUnavailable
-from arena.localbroker.security import Tls, credentials_for
-from arena.localbroker.status import look
 from arena.settings import KafkaAccess, Settings
+from operations.localbroker.security import Tls
+from operations.localbroker.status import look
 from tests.security.certificates import Authority
 from tests.security.secure import Secure, secure_broker, try_read, try_write
 

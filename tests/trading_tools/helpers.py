@@ -15,7 +15,7 @@ from arena.node import Node
 from arena.settings import Settings
 from tests.alongside import alongside
 from trading_tools.rules import TradingRules
-from trading_tools.serve import serve_tools
+from trading_tools.service import serve_tools
 
 M = TypeVar("M", bound=Message)
 WAIT_S = 5.0

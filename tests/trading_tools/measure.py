@@ -20,10 +20,10 @@ from arena import ids, topics
 from arena.bus.base import LATEST, Start
 from arena.bus.kafka import KafkaBus
 from arena.clock import SystemClock
-from arena.localbroker.broker import LocalBroker
 from arena.messages import ToolCall
 from arena.node import Node
 from arena.settings import Settings
+from operations.localbroker.broker import LocalBroker
 from tests.trading_tools.helpers import product, ticker, tool_call
 from trading_tools.recovery import EventLog
 

@@ -10,7 +10,7 @@ from arena.errors import UsageError
 from arena.wire import decode, encode
 from trading_tools.context import AccountContext, Answer, Order, ToolContext
 from trading_tools.registry import ANSWER_BYTES_MAX, Tool, load_catalogue, tool, tool_of
-from trading_tools.schema import Refused
+from trading_tools.schema import InvalidArguments
 
 TOOLS = load_catalogue()
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -43,7 +43,7 @@ def test_every_tool_is_described_for_a_model(found: Tool) -> None:
 def test_every_tool_survives_nonsense(found: Tool, text: str) -> None:
     """Arguments that do not fit are refused in words, or there were none to give."""
     arguments = found.signature.read(text)
-    if isinstance(arguments, Refused):
+    if isinstance(arguments, InvalidArguments):
         assert arguments.reason
         return
     outcome = found.call(ACCOUNT_CTX if found.touches_account else CTX, arguments)
@@ -110,7 +110,7 @@ def test_a_broken_order_tool_is_refused_not_run() -> None:
     found = tool_of(all_in)
 
     assert found.places_order
-    assert Refused("the tool failed with ZeroDivisionError") == found.call(ACCOUNT_CTX, {})
+    assert InvalidArguments("the tool failed with ZeroDivisionError") == found.call(ACCOUNT_CTX, {})
 
 
 async def test_a_tool_may_wait() -> None:

@@ -24,7 +24,7 @@ from tests.alongside import alongside
 from tests.trading_tools.helpers import product, read_until, ticker, tool_call
 from trading_tools.command_start import find_start
 from trading_tools.rules import TradingRules
-from trading_tools.serve import serve_tools
+from trading_tools.service import serve_tools
 
 BUY = '{"product_id": "BTC-USD", "quantity": "0.001", "action": "buy"}'
 COMMANDS, EVENTS = topics.COMMANDS.name, topics.EVENTS.name
@@ -204,6 +204,6 @@ async def test_commands_that_were_deleted_are_said_without_claiming_a_loss(
 
     found = await find_start(reader, shard, partition, rewind=128)
 
-    assert (begin, 9, "") == (found.first, found.buried_to, found.loss)
+    assert (begin, 9, "") == (found.first, found.dead_lettered_to, found.loss)
     assert found.unproven.startswith(said)
     assert bool(said) == bool(found.unproven)

@@ -10,7 +10,7 @@ from arena.accounts import Shard
 from arena.bus.base import EARLIEST, Record
 from arena.bus.memory import MemoryBus, MemoryLogReader
 from arena.errors import UsageError
-from arena.living import COMMANDS_LOST as LOST
+from arena.liveness import COMMANDS_LOST as LOST
 from arena.messages import DeadLetter, OrderDecided, ToolCall
 from arena.topics import partition_of
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call, until_ended
@@ -97,7 +97,7 @@ async def test_a_search_begins_at_the_oldest_known_order(memory_bus: MemoryBus) 
 
     found = await find_start(reader, shard, 0, rewind=1)
 
-    assert (250, 250) == (found.first, found.buried_to)
+    assert (250, 250) == (found.first, found.dead_lettered_to)
     assert [299, 200] == reader.places
 
 

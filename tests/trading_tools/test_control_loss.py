@@ -12,13 +12,13 @@ import pytest
 from arena import topics
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
-from arena.commands.halt import read_halts
-from arena.commands.halt_confirmed import ask
 from arena.errors import UsageError
 from arena.exports import export_topics
-from arena.living import CONTROL_UNPROVEN, RECORDS_LOST
+from arena.kill_switch import lost_records, lost_records_of
+from arena.liveness import CONTROL_UNPROVEN, RECORDS_LOST
 from arena.messages import Halt, Heartbeat, OrderDecided, RejectReason, Resume
-from arena.switch import lost_records, lost_records_of
+from operations.commands.halt import read_halts
+from operations.commands.halt_confirmed import ask
 from tests.trading_tools.helpers import (
     WAIT_S,
     product,
@@ -27,9 +27,14 @@ from tests.trading_tools.helpers import (
     ticker,
     tool_call,
 )
-from trading_tools import control_loss, switch
-from trading_tools.control_loss import ReadBefore, is_gone, newest_of, said_in
-from trading_tools.replay import Replay
+from trading_tools import control_loss, kill_switch
+from trading_tools.control_loss import (
+    ControlPosition,
+    contradicts_topic,
+    latest_position,
+    positions_in,
+)
+from trading_tools.replay import OrderReplay
 
 BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
 CONTROL, EVENTS = topics.CONTROL.name, topics.EVENTS.name
@@ -38,13 +43,13 @@ EXPORTED = [
     for spec in (topics.EVENTS, topics.COMMANDS, topics.TICKERS, topics.ROSTER, topics.CONTROL)
 ]
 
-Gone = Callable[[ReadBefore], bool]
+Gone = Callable[[ControlPosition], bool]
 
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A topic that is short is not waited for."""
-    monkeypatch.setattr(switch, "SHORT_S", 0.02)
+    monkeypatch.setattr(kill_switch, "SHORT_S", 0.02)
 
 
 def _control(bus: MemoryBus) -> list[Record]:
@@ -109,7 +114,7 @@ async def test_everybody_is_halted_after_a_loss_until_a_resume(
     assert "records that an executor had read are gone" in said
     if not left:
         await export_topics(memory_bus, tmp_path / "records", EXPORTED)
-        assert [] == Replay(tmp_path / "records").run().differences
+        assert [] == OrderReplay(tmp_path / "records").run().differences
 
 
 @pytest.mark.parametrize("written", [0, 1, 2, 5])
@@ -168,14 +173,14 @@ async def test_what_was_written_while_it_looked_is_no_loss(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another executor has read a record that came after this one had read the topic."""
-    read_before = control_loss.read_before
+    read_control_positions = control_loss.read_control_positions
 
-    async def meanwhile(bus: MemoryBus, is_gone: Gone) -> list[ReadBefore]:
+    async def meanwhile(bus: MemoryBus, contradicts_topic: Gone) -> list[ControlPosition]:
         await bus.append(CONTROL, _halt("scalper"), key="agent/scalper")
-        return [*await read_before(bus, is_gone), ReadBefore(3, 2**62)]
+        return [*await read_control_positions(bus, contradicts_topic), ControlPosition(3, 2**62)]
 
     async with _after_a_confirmed_halt(memory_bus):
-        monkeypatch.setattr(switch, "read_before", meanwhile)
+        monkeypatch.setattr(kill_switch, "read_control_positions", meanwhile)
     async with serving(memory_bus) as node:
         await _decided(memory_bus, 1)
         assert "all" not in str(node.details["halted"])
@@ -186,11 +191,11 @@ async def test_heartbeats_that_may_not_be_read_are_said(
 ) -> None:
     """The executor serves, and tells that the topic was not compared."""
 
-    async def refused(bus: MemoryBus, is_gone: Gone) -> list[ReadBefore]:
+    async def refused(bus: MemoryBus, contradicts_topic: Gone) -> list[ControlPosition]:
         raise UsageError("the brokers do not let this login read arena.heartbeats")
 
     async with _after_a_confirmed_halt(memory_bus):
-        monkeypatch.setattr(switch, "read_before", refused)
+        monkeypatch.setattr(kill_switch, "read_control_positions", refused)
     async with serving(memory_bus) as node:
         await _decided(memory_bus, 1)
         assert "do not let this login" in str(node.details[CONTROL_UNPROVEN])
@@ -204,41 +209,45 @@ def _beat(details: object) -> Record:
 @pytest.mark.parametrize("said", [3, None, [], {"0": 3}, {"0": "3"}, {"0": [3]}, {"0": ["x", 3]}])
 def test_words_of_another_form_say_nothing(name: str, said: object) -> None:
     """A heartbeat of an older executor, or of anything else."""
-    assert [] == said_in(_beat({name: said}))
-    assert [] == said_in(_beat(said))
-    assert [] == said_in(_beat({})._replace(value=b"["))
+    assert [] == positions_in(_beat({name: said}))
+    assert [] == positions_in(_beat(said))
+    assert [] == positions_in(_beat({})._replace(value=b"["))
 
 
 def test_a_loss_is_told_on_with_the_time_it_was_first_told() -> None:
     """A resume ends it that came after that, and not only one after the newest heartbeat."""
-    read, lost = said_in(_beat({"control_read": {"0": [3, 2, "d"]}, "control_lost": {"0": [9, 1]}}))
-    (forged,) = said_in(_beat({"control_lost": {"0": [9, 10**14]}}))
+    read, lost = positions_in(
+        _beat({"control_read": {"0": [3, 2, "d"]}, "control_lost": {"0": [9, 1]}})
+    )
+    (forged,) = positions_in(_beat({"control_lost": {"0": [9, 10**14]}}))
 
-    assert ReadBefore(3, 500, 2, "d") == read
-    assert ReadBefore(9, 1, is_lost=True) == lost
-    assert is_gone(lost, 100, {})
+    assert ControlPosition(3, 500, 2, "d") == read
+    assert ControlPosition(9, 1, is_lost=True) == lost
+    assert contradicts_topic(lost, 100, {})
     assert 500 == forged.at_ms, "a time after the heartbeat itself is forged"
 
 
 @pytest.mark.parametrize(
     ("said", "gone"),
     [
-        (ReadBefore(4, 0, 2, "two"), False),
-        (ReadBefore(5, 0, 2, "two"), True),
-        (ReadBefore(3, 0, 2, "other"), True),
-        (ReadBefore(2, 0, 1, "compacted away"), False),
-        (ReadBefore(0, 0), False),
+        (ControlPosition(4, 0, 2, "two"), False),
+        (ControlPosition(5, 0, 2, "two"), True),
+        (ControlPosition(3, 0, 2, "other"), True),
+        (ControlPosition(2, 0, 1, "compacted away"), False),
+        (ControlPosition(0, 0), False),
     ],
 )
-def test_what_does_not_fit_the_topic_is_gone(said: ReadBefore, gone: bool) -> None:
+def test_what_does_not_fit_the_topic_is_gone(said: ControlPosition, gone: bool) -> None:
     """A place past the end, or another record at it; one that compaction took proves nothing."""
-    assert gone == is_gone(said, 4, {2: "two", 3: "three"})
+    assert gone == contradicts_topic(said, 4, {2: "two", 3: "three"})
 
 
 def test_only_a_resume_after_the_newest_word_ends_the_halt() -> None:
     """Whichever executor had read further."""
-    assert ReadBefore(9, 200) == newest_of([ReadBefore(9, 100), ReadBefore(5, 200)])
-    assert newest_of([]) is None
+    assert ControlPosition(9, 200) == latest_position(
+        [ControlPosition(9, 100), ControlPosition(5, 200)]
+    )
+    assert latest_position([]) is None
 
 
 def test_the_sentence_of_the_halt_tells_what_was_lost() -> None:

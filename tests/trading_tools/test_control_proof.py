@@ -13,9 +13,9 @@ from arena import topics
 from arena.bus.base import EARLIEST, LogReader, Record, Start
 from arena.bus.memory import MemoryBus, MemoryCluster, MemoryLogReader
 from arena.clock import SystemClock
-from arena.commands.halt_confirmed import Asked, ask
 from arena.errors import UsageError
 from arena.exports import export_topics
+from arena.kill_switch import CONFIRMED, HALTED_COUNT, key_of
 from arena.messages import (
     DeadLetter,
     Epoch,
@@ -25,7 +25,7 @@ from arena.messages import (
     Resume,
     ToolResult,
 )
-from arena.switch import CONFIRMED, HALTED_COUNT, key_of
+from operations.commands.halt_confirmed import Asked, ask
 from tests.trading_tools.helpers import (
     WAIT_S,
     product,
@@ -35,10 +35,10 @@ from tests.trading_tools.helpers import (
     tool_call,
     until_ended,
 )
-from trading_tools import switch as feed
-from trading_tools.replay import Replay
+from trading_tools import kill_switch
+from trading_tools.replay import OrderReplay
 from trading_tools.rules import TradingRules
-from trading_tools.seats import Seats
+from trading_tools.shard_membership import ShardMembership
 
 BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
 CONTROL = topics.CONTROL.name
@@ -51,8 +51,8 @@ EXPORTED = [
 @pytest.fixture(autouse=True)
 def short_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proof holds a fraction of a second, so that the tests need not wait a whole one."""
-    monkeypatch.setattr(feed, "PROOF_S", 0.2)
-    monkeypatch.setattr(feed, "RENEW_S", 0.05)
+    monkeypatch.setattr(kill_switch, "PROOF_S", 0.2)
+    monkeypatch.setattr(kill_switch, "RENEW_S", 0.05)
 
 
 class Blackholed(MemoryLogReader):
@@ -133,7 +133,7 @@ async def test_a_halt_that_an_owner_cannot_read_is_not_confirmed(
             line.whole.clear()
             asked = await ask(memory_bus, halt(), 0.3)
             assert ["all"] == standby.details["halted"]
-            await asyncio.sleep(feed.PROOF_S)  # What the last proof still covers.
+            await asyncio.sleep(kill_switch.PROOF_S)  # What the last proof still covers.
             await order(memory_bus, 1, life_s=0.3)
             await order(memory_bus, 2)
             found = await decided(memory_bus, 2)
@@ -152,7 +152,7 @@ async def test_a_replay_writes_the_same_refusals(memory_bus: MemoryBus, tmp_path
         await decided(memory_bus, 1)
         line.whole.clear()
         memory_bus.cluster.append(CONTROL, 0, b"agent/momentum", None, ())
-        await asyncio.sleep(feed.PROOF_S)
+        await asyncio.sleep(kill_switch.PROOF_S)
         await order(memory_bus, 1, life_s=0.1)
         await decided(memory_bus, 2)
         line.whole.set()
@@ -164,7 +164,7 @@ async def test_a_replay_writes_the_same_refusals(memory_bus: MemoryBus, tmp_path
 
     assert [None, RejectReason.CONTROL_UNKNOWN, RejectReason.HALTED] == found
     assert ["momentum: arena.control[0]@0"] == [str(one).split(" (")[0] for one in unread]
-    assert [] == Replay(tmp_path / "records").run().differences
+    assert [] == OrderReplay(tmp_path / "records").run().differences
 
 
 async def test_an_order_waits_for_the_proof_and_is_filled(memory_bus: MemoryBus) -> None:
@@ -173,7 +173,7 @@ async def test_an_order_waits_for_the_proof_and_is_filled(memory_bus: MemoryBus)
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
         line.whole.clear()
-        await asyncio.sleep(feed.PROOF_S)
+        await asyncio.sleep(kill_switch.PROOF_S)
         look = tool_call("momentum", "get_portfolio", "{}", index=7)
         await memory_bus.append(topics.COMMANDS.name, look, key="momentum")
         await order(memory_bus, 1)
@@ -192,8 +192,8 @@ async def test_a_stop_longer_than_a_proof_takes_it_away(
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
         line.whole.clear()
-        awake = feed.boot_time_s
-        monkeypatch.setattr(feed, "boot_time_s", lambda: awake() + 60)
+        awake = kill_switch.boot_time_s
+        monkeypatch.setattr(kill_switch, "boot_time_s", lambda: awake() + 60)
         await order(memory_bus, 1, life_s=0.2)
         assert [None, RejectReason.CONTROL_UNKNOWN] == await decided(memory_bus, 2)
 
@@ -205,7 +205,7 @@ async def test_lock_step_waits_past_the_deadline(memory_bus: MemoryBus) -> None:
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
         line.whole.clear()
-        await asyncio.sleep(feed.PROOF_S)
+        await asyncio.sleep(kill_switch.PROOF_S)
         await order(memory_bus, 1, life_s=0.1)
         await asyncio.sleep(0.5)
         assert 1 == node.counters["orders"]
@@ -226,18 +226,20 @@ async def test_an_owner_that_waits_gives_its_shard_up(
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
         line.whole.clear()
-        await asyncio.sleep(feed.PROOF_S)
+        await asyncio.sleep(kill_switch.PROOF_S)
         waits = asyncio.Event()
-        wait = feed.SwitchFeed.wait_proven
+        wait = kill_switch.KillSwitchFeed.wait_proven
 
-        async def noted(control: feed.SwitchFeed, since: float, timeout_s: float) -> bool:
+        async def noted(
+            control: kill_switch.KillSwitchFeed, since: float, timeout_s: float
+        ) -> bool:
             waits.set()
             return await wait(control, since, timeout_s)
 
-        monkeypatch.setattr(feed.SwitchFeed, "wait_proven", noted)
+        monkeypatch.setattr(kill_switch.KillSwitchFeed, "wait_proven", noted)
         await order(memory_bus, 1)
         await waits.wait()
-        monkeypatch.setattr(Seats, "should_serve", lambda *_: False)
+        monkeypatch.setattr(ShardMembership, "should_serve", lambda *_: False)
         await until(lambda: node.details["shards"] == [])
         monkeypatch.undo()
         line.whole.set()
@@ -251,14 +253,14 @@ async def test_a_proof_from_before_the_epoch_does_not_count(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A halt may have been confirmed by the owner before: who takes over has to read again."""
-    monkeypatch.setattr(feed, "PROOF_S", 60.0)
-    may_serve = Seats.should_serve
-    monkeypatch.setattr(Seats, "should_serve", lambda *_: False)
+    monkeypatch.setattr(kill_switch, "PROOF_S", 60.0)
+    may_serve = ShardMembership.should_serve
+    monkeypatch.setattr(ShardMembership, "should_serve", lambda *_: False)
     async with market(memory_bus) as line, serving(line) as node:
         await until(lambda: node.status == "standby" and "halted" in node.details)
         await asyncio.sleep(0.1)  # A first proof of the standby.
         line.whole.clear()
-        monkeypatch.setattr(Seats, "should_serve", may_serve)
+        monkeypatch.setattr(ShardMembership, "should_serve", may_serve)
         await order(memory_bus, 0, life_s=0.5)
         assert [RejectReason.CONTROL_UNKNOWN] == await decided(memory_bus, 1)
 
@@ -322,7 +324,7 @@ async def test_a_halt_is_confirmed_beside_many_others(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A heartbeat names the newest halts only, however many there are."""
-    monkeypatch.setattr(feed, "SCOPES_SHOWN_MAX", 3)
+    monkeypatch.setattr(kill_switch, "SCOPES_SHOWN_MAX", 3)
     await memory_bus.ensure_topics([topics.CONTROL])
     for number in range(20):
         name = f"z{number}"
@@ -354,9 +356,9 @@ async def test_a_clock_set_back_after_the_wait_decides_nothing(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By one look at the clock the deadline has passed, by the next not: no order is filled."""
-    clock, wait = Wavering(), feed.SwitchFeed.wait_proven
+    clock, wait = Wavering(), kill_switch.KillSwitchFeed.wait_proven
 
-    async def wavers(control: feed.SwitchFeed, since: float, timeout_s: float) -> bool:
+    async def wavers(control: kill_switch.KillSwitchFeed, since: float, timeout_s: float) -> bool:
         found = await wait(control, since, timeout_s)
         clock.ahead = True
         return found
@@ -365,8 +367,8 @@ async def test_a_clock_set_back_after_the_wait_decides_nothing(
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
         line.whole.clear()
-        await asyncio.sleep(feed.PROOF_S)
-        monkeypatch.setattr(feed.SwitchFeed, "wait_proven", wavers)
+        await asyncio.sleep(kill_switch.PROOF_S)
+        monkeypatch.setattr(kill_switch.KillSwitchFeed, "wait_proven", wavers)
         await order(memory_bus, 1)
         assert [None, RejectReason.CONTROL_UNKNOWN] == await decided(memory_bus, 2)
 

@@ -22,19 +22,19 @@ from arena.money import (
 )
 from tests.trading_tools.helpers import product, ticker, tool_call
 from trading_tools.context import Order
-from trading_tools.decide import Decision, Fill, Refusal, control_unknown_since, decide
-from trading_tools.quotes import Market
+from trading_tools.decide import Decision, Fill, Rejection, control_unknown_since, decide
+from trading_tools.quotes import MarketState
 from trading_tools.rules import TradingRules
-from trading_tools.schema import Refused
+from trading_tools.schema import InvalidArguments
 
 NOW = datetime(2026, 11, 21, 9, 12, 3, tzinfo=UTC)
 BTC = "BTC-USD"
 
 
 # Any: fields of a Product, of a ToolCall, and of `call`, in this order.
-def market(bid: str = "67201.10", ask: str = "67203.55", **listing: Any) -> Market:
+def market(bid: str = "67201.10", ask: str = "67203.55", **listing: Any) -> MarketState:
     """A market with one product, its price confirmed at this moment."""
-    found = Market()
+    found = MarketState()
     found.note(product().model_copy(update=listing), 0, 0)
     found.note(ticker(bid, ask).model_copy(update={"received_at": NOW}), 0, 1)
     return found
@@ -180,7 +180,7 @@ def test_refusals_name_rule_asked_and_possible(
         asked = order(quantity, product_id="DOGE-USD")
     outcome = decide(account(), command, asked, market(), TradingRules(), NOW).outcome
 
-    assert isinstance(outcome, Refusal)
+    assert isinstance(outcome, Rejection)
     assert reason == outcome.reason
     assert detail in outcome.detail
 
@@ -189,16 +189,16 @@ def test_selling_more_than_is_held_is_refused() -> None:
     """There is no short position."""
     outcome = decided("0.5", "sell", account(held="0.25", cost="1")).outcome
 
-    assert Refusal(RejectReason.INSUFFICIENT_POSITION, "selling 0.5 BTC-USD, has 0.25") == outcome
+    assert Rejection(RejectReason.INSUFFICIENT_POSITION, "selling 0.5 BTC-USD, has 0.25") == outcome
 
 
 def test_arguments_that_cannot_be_read_are_refused_first() -> None:
     """Even an expired order for nothing is told that it could not be read."""
     expired = call(deadline_at=NOW - timedelta(hours=1))
-    refused = Refused("quantity was 'lots': send a number")
-    outcome = decide(account(), expired, refused, Market(), TradingRules(), NOW).outcome
+    refused = InvalidArguments("quantity was 'lots': send a number")
+    outcome = decide(account(), expired, refused, MarketState(), TradingRules(), NOW).outcome
 
-    assert Refusal(RejectReason.MALFORMED_ARGUMENTS, refused.reason) == outcome
+    assert Rejection(RejectReason.MALFORMED_ARGUMENTS, refused.reason) == outcome
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_bad_print_is_no_price(bid: str, ask: str) -> None:
     """A price of nothing, or a bid above the ask, is not traded on."""
     outcome = decide(account(), call(), order("1"), market(bid, ask), TradingRules(), NOW).outcome
 
-    assert isinstance(outcome, Refusal)
+    assert isinstance(outcome, Rejection)
     assert RejectReason.NO_PRICE == outcome.reason
 
 
@@ -218,7 +218,7 @@ def test_older_news_than_the_agent_saw_is_no_price() -> None:
         account(), call(), order("0.01"), market(), TradingRules(), NOW, prices_current=False
     ).outcome
 
-    assert isinstance(outcome, Refusal)
+    assert isinstance(outcome, Rejection)
     assert RejectReason.NO_PRICE == outcome.reason
 
 
@@ -234,7 +234,7 @@ def test_an_old_price_is_stale_unless_it_was_confirmed() -> None:
     confirmed.note(quiet, 0, 2)
     fresh = decide(account(), command, order("0.01"), confirmed, TradingRules(), later).outcome
 
-    assert isinstance(old, Refusal)
+    assert isinstance(old, Rejection)
     assert (RejectReason.STALE_PRICE, True) == (
         old.reason,
         "is 31.0 s old, at most 30 s" in old.detail,
@@ -301,7 +301,7 @@ def test_an_account_holds_no_more_than_can_be_carried(
     asked = order(quantity, action)
     outcome = decide(holder, call(), asked, market(price, price, **COIN), TradingRules(), NOW)
 
-    assert isinstance(outcome.outcome, Refusal)
+    assert isinstance(outcome.outcome, Rejection)
     assert RejectReason.INVALID_QUANTITY == outcome.outcome.reason
     assert detail in outcome.outcome.detail
 
@@ -333,7 +333,7 @@ def test_any_fill_keeps_the_books(
     bps: tuple[int, int],
 ) -> None:
     """Postings sum to zero, cash and position never fall below it, and the taker never gains."""
-    found = Market()
+    found = MarketState()
     rules = TradingRules(fee_bps=Decimal(bps[0]), slippage_bps=Decimal(bps[1]))
     listing = {"quote_increment": Decimal(step) / PRICE_SCALE, "min_market_funds": Decimal(0)}
     found.note(product().model_copy(update=listing), 0, 0)
@@ -342,7 +342,7 @@ def test_any_fill_keeps_the_books(
     holder = Account(cash=cash, positions={BTC: Position(held, cost, 0)})
     asked = Order(BTC, Decimal(quantity).scaleb(-8), action)
     outcome = decide(holder, call(), asked, found, rules, NOW).outcome
-    if isinstance(outcome, Refusal):
+    if isinstance(outcome, Rejection):
         assert outcome.detail
         return
     sums: dict[str, int] = {}
@@ -371,7 +371,7 @@ def test_an_order_that_waited_for_the_switch_is_refused_only_late(
         account(), late, order("0.1"), market(), TradingRules(), NOW, control_unknown=since
     ).outcome
 
-    assert reason == (outcome.reason if isinstance(outcome, Refusal) else None)
-    if isinstance(outcome, Refusal):
+    assert reason == (outcome.reason if isinstance(outcome, Rejection) else None)
+    if isinstance(outcome, Rejection):
         assert since == control_unknown_since(outcome.detail)
     assert control_unknown_since("arena.control could not be read to its end since ever") is None

@@ -7,7 +7,7 @@ import pytest
 from arena.messages import Side
 from tests.trading_tools.helpers import product
 from tests.trading_tools.test_decide import NOW, account, call, market, order
-from trading_tools.decide import Fill, Refusal, decide
+from trading_tools.decide import Fill, Rejection, decide
 from trading_tools.rules import TradingRules
 
 
@@ -38,7 +38,7 @@ def test_what_cannot_be_traded_is_refused_with_the_reason(
     asked, found = order("0.1", action), market(**changes)
     outcome = decide(account(held="1", cost="1"), call(), asked, found, TradingRules(), NOW).outcome
 
-    assert isinstance(outcome, Refusal)
+    assert isinstance(outcome, Rejection)
     assert reason == outcome.reason
     assert f"BTC-USD is {detail}" in outcome.detail
 

@@ -15,19 +15,19 @@ from arena.wire import decode, encode
 from tests.trading_tools.helpers import product, ticker, tool_call
 from trading_tools.context import Order
 from trading_tools.decide import decide
-from trading_tools.events import Append, account_opened, epoch_of, order_decided, utc_text
-from trading_tools.quotes import Market
+from trading_tools.events import PendingEvent, account_opened, epoch_of, order_decided, utc_text
+from trading_tools.quotes import MarketState
 from trading_tools.rules import TradingRules
-from trading_tools.schema import Refused
+from trading_tools.schema import InvalidArguments
 
 NOW = datetime(2026, 11, 21, 9, 12, 3, 400_000, tzinfo=UTC)
 SEEN = {"BTC-USD": QuoteSeen(bid=Decimal("67200.10"), ask=Decimal("67201.00"))}
 
 
 # Any: fields of a ToolCall.
-def event_of(order: Order | Refused, **changes: Any) -> Append:
+def event_of(order: Order | InvalidArguments, **changes: Any) -> PendingEvent:
     """The event of an order of an account that holds something."""
-    market = Market()
+    market = MarketState()
     market.note(product(), 0, 0)
     market.note(ticker("67201.10", "67203.550").model_copy(update={"received_at": NOW}), 0, 1)
     fields: dict[str, Any] = {"issued_at": NOW, "deadline_at": NOW, "quotes_seen": SEEN} | changes
@@ -46,10 +46,10 @@ def event_of(order: Order | Refused, **changes: Any) -> Append:
         Order("BTC-USD", Decimal("1E+2"), "sell"),
         Order("BTC-USD", Decimal("-3"), "buy"),
         Order('D\u00f6GE "USD"\n\x1b[31m', Decimal("1.50"), "buy"),
-        Refused("quantity was 'lots': send a number"),
+        InvalidArguments("quantity was 'lots': send a number"),
     ],
 )
-def test_an_order_event_is_what_pydantic_writes(order: Order | Refused) -> None:
+def test_an_order_event_is_what_pydantic_writes(order: Order | InvalidArguments) -> None:
     """The hand-written JSON and headers equal those of the message it is read as."""
     written = event_of(order)
     read = decode(written.value, written.headers)

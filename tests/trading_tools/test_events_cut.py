@@ -11,7 +11,7 @@ from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
 from arena.errors import BrokenLog
-from arena.living import COMMANDS_LOST, COMMANDS_UNPROVEN, EVENTS_LOST, EVENTS_UNPROVEN
+from arena.liveness import COMMANDS_LOST, COMMANDS_UNPROVEN, EVENTS_LOST, EVENTS_UNPROVEN
 from arena.messages import OrderDecided, ToolCall
 from arena.node import Node
 from arena.settings import Settings
@@ -147,7 +147,7 @@ def _result(seq: object, agent: str = AGENT, offset: int = 7) -> Record:
 )
 def test_only_a_result_of_a_later_event_proves_a_loss(records: list[Record], expected: str) -> None:
     """Of whatever else may stand in an inbox nothing follows."""
-    said = inbox_check.judge_results(records, seq=5, seq_max=20)
+    said = inbox_check.compare_results(records, seq=5, seq_max=20)
 
     assert said.loss.startswith(expected)
     assert bool(said.loss) == bool(expected)
@@ -160,7 +160,7 @@ def test_a_number_that_no_command_can_have_led_to_is_no_loss(
     others: list[Record], seq: int
 ) -> None:
     """Other processes may write the inbox: the record is named, and hides no true loss."""
-    said = inbox_check.judge_results([_result(seq), *others], seq=5, seq_max=20)
+    said = inbox_check.compare_results([_result(seq), *others], seq=5, seq_max=20)
 
     assert said.unproven.startswith(f"agent.inbox.{AGENT}[0]@7 tells of event {seq:,}, but")
     assert bool(others) == said.loss.startswith("mo was told of event 9")
@@ -202,7 +202,7 @@ async def test_inboxes_that_were_not_compared_are_said(
     said: str,
 ) -> None:
     """Too many agents, or too slow a broker: the heartbeat says what was not checked."""
-    monkeypatch.setattr(inbox_check, "LOOK_S", 0.05)
+    monkeypatch.setattr(inbox_check, "CHECK_TIMEOUT_S", 0.05)
     await _events_of_a_first_life(memory_bus)
     monkeypatch.setattr(where, name, value)
     async with serving(memory_bus) as node:

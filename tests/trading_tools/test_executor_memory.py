@@ -32,7 +32,7 @@ from tests.trading_tools.helpers import (
     tool_call,
     until_ended,
 )
-from trading_tools import owner
+from trading_tools import shard_writer
 from trading_tools.rules import TradingRules
 
 BUY = '{"product_id": "BTC-USD", "quantity": "0.041", "action": "buy"}'
@@ -123,7 +123,7 @@ async def test_an_order_waits_for_the_prices_its_agent_saw(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not priced before the ticker of its snapshot was read; and not at all without it."""
-    monkeypatch.setattr(owner, "PRICE_WAIT_S", 0.1)
+    monkeypatch.setattr(shard_writer, "PRICE_WAIT_S", 0.1)
     await memory_bus.send(topics.TICKERS.name, product(), key="BTC-USD")
     await memory_bus.send(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
     calls = [

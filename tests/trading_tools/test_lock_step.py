@@ -15,14 +15,14 @@ from arena.bus.memory import MemoryBus, MemoryCluster
 from arena.messages import OrderDecided, Rules, Ticker, ToolResult
 from arena.wire import Headers, encode
 from tests.trading_tools.helpers import WAIT_S, product, read_until, serving, ticker, tool_call
-from trading_tools import owner
-from trading_tools.desk import Desk
+from trading_tools import shard_writer
+from trading_tools.command_handler import CommandHandler
 from trading_tools.events import epoch_of
 from trading_tools.prices import BACKLOG_S
-from trading_tools.quotes import Market
+from trading_tools.quotes import MarketState
 from trading_tools.registry import load_catalogue
 from trading_tools.rules import TradingRules
-from trading_tools.seats import Seats
+from trading_tools.shard_membership import ShardMembership
 
 LOCK_STEP = TradingRules(pacing="lock-step")
 VENUE_TIME = datetime(2020, 1, 1, tzinfo=UTC)
@@ -36,16 +36,16 @@ def old_ticker(product_id: str = "BTC-USD", after_s: float = 0) -> Ticker:
     return ticker("67201.10", "67203.55", product_id).model_copy(update=times)
 
 
-def desk_of(rules: TradingRules, *tickers: Ticker) -> Desk:
+def handler_of(rules: TradingRules, *tickers: Ticker) -> CommandHandler:
     """A desk that owns the only shard, in a market of these tickers."""
-    market = Market()
+    market = MarketState()
     for offset, found in enumerate(tickers):
         market.note(product(found.product_id), 0, 2 * offset)
         market.note(found, 0, 2 * offset + 1)
     shard = Shard()
     shard.apply("Epoch", encode(epoch_of(shard, "me", VENUE_TIME)).value, 0)
     tools = {n: t for n, t in load_catalogue().items() if t.touches_account}
-    return Desk(0, 1, shard, market, rules, tools)
+    return CommandHandler(0, 1, shard, market, rules, tools)
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def desk_of(rules: TradingRules, *tickers: Ticker) -> Desk:
 )
 def test_a_price_ages_by_the_market_clock(rules: TradingRules, outcome: str) -> None:
     """In lock-step a recorded price of years ago is of now where nothing newer has come."""
-    desk = desk_of(rules, old_ticker())
-    handled = desk.handle(tool_call("momentum", "execute_trade", BUY), 0, datetime.now(UTC))
+    handler = handler_of(rules, old_ticker())
+    handled = handler.handle(tool_call("momentum", "execute_trade", BUY), 0, datetime.now(UTC))
 
     assert outcome == handled.kind
 
@@ -62,10 +62,10 @@ def test_a_price_ages_by_the_market_clock(rules: TradingRules, outcome: str) -> 
 def test_a_price_that_the_market_left_behind_is_stale() -> None:
     """Age is what other products' tickers show to have passed; the event tells the same age."""
     limit_s = LOCK_STEP.price_age_s_max
-    desk = desk_of(LOCK_STEP, old_ticker(), old_ticker("ETH-USD", limit_s + 1))
+    handler = handler_of(LOCK_STEP, old_ticker(), old_ticker("ETH-USD", limit_s + 1))
     call = tool_call("momentum", "execute_trade", BUY)
-    handled = desk.handle(call, 0, datetime.now(UTC))
-    event = desk.shard.recent[-1]
+    handled = handler.handle(call, 0, datetime.now(UTC))
+    event = handler.shard.recent[-1]
 
     assert ("rejected", "stale_price") == (handled.kind, handled.reason)
     assert (limit_s + 1) * 1000 == event["used"]["age_ms"]
@@ -73,13 +73,13 @@ def test_a_price_that_the_market_left_behind_is_stale() -> None:
 
 def test_a_look_at_the_account_waits_for_prices_too() -> None:
     """What it says depends on them; an answer that is given again waits likewise."""
-    desk, needed = desk_of(LOCK_STEP, old_ticker()), {0: 9}
+    handler, needed = handler_of(LOCK_STEP, old_ticker()), {0: 9}
     call = tool_call("momentum", "execute_trade", BUY, ticker_offsets=needed)
-    desk.handle(call, 0, datetime.now(UTC))
+    handler.handle(call, 0, datetime.now(UTC))
     look = tool_call("momentum", "get_portfolio", "{}", index=1, ticker_offsets=needed)
 
-    assert needed == desk.prices_needed(look)
-    assert needed == desk.prices_needed(call)
+    assert needed == handler.prices_needed(look)
+    assert needed == handler.prices_needed(call)
 
 
 def test_the_rules_on_the_roster_tell_the_pacing() -> None:
@@ -113,8 +113,8 @@ async def test_prices_that_never_come_do_not_stop_an_executor(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The order is refused once the topic has ended before its prices for a while; once only."""
-    monkeypatch.setattr(owner, "PRICE_WAIT_S", 0.1)
-    monkeypatch.setattr(owner, "SHORT_WAIT_S", 0.5)
+    monkeypatch.setattr(shard_writer, "PRICE_WAIT_S", 0.1)
+    monkeypatch.setattr(shard_writer, "SHORT_WAIT_S", 0.5)
     await memory_bus.append(topics.TICKERS.name, product(), key="BTC-USD")
     await memory_bus.append(topics.TICKERS.name, old_ticker(), key="BTC-USD")
     calls = [
@@ -135,18 +135,18 @@ async def test_an_executor_that_waits_for_prices_gives_up_its_shard(
     """The order is left to the next owner, which has the prices."""
     await memory_bus.append(topics.TICKERS.name, product(), key="BTC-USD")
     call = tool_call("momentum", "execute_trade", BUY, ticker_offsets={0: 2})
-    may_serve = Seats.should_serve
+    may_serve = ShardMembership.should_serve
     async with serving(memory_bus, LOCK_STEP) as node:
         async with asyncio.timeout(WAIT_S):
             while not node.details.get("shards"):
                 await asyncio.sleep(0.01)
             await memory_bus.append(topics.COMMANDS.name, call, key="momentum")
-            await asyncio.sleep(owner.PRICE_LOOK_S)
-            monkeypatch.setattr(Seats, "should_serve", lambda *_: False)
+            await asyncio.sleep(shard_writer.PRICE_POLL_S)
+            monkeypatch.setattr(ShardMembership, "should_serve", lambda *_: False)
             while node.details["shards"]:
                 await asyncio.sleep(0.01)
         await memory_bus.append(topics.TICKERS.name, old_ticker(), key="BTC-USD")
-        monkeypatch.setattr(Seats, "should_serve", may_serve)
+        monkeypatch.setattr(ShardMembership, "should_serve", may_serve)
         (result,) = await read_until(memory_bus, call.reply_to, ToolResult, 1)
 
     assert result.ok, result.text

@@ -15,11 +15,11 @@ from arena.messages import Epoch, Product, RejectReason
 from arena.money import to_units
 from tests.trading_tools.helpers import product, serving, ticker, tool_call, until_ended
 from trading_tools.context import Order
-from trading_tools.decide import Decision, Fill, Refusal, decide
+from trading_tools.decide import Decision, Fill, Rejection, decide
 from trading_tools.events import account_opened, epoch_of
 from trading_tools.executor import check_currency, check_products, has_decided
 from trading_tools.portfolio import cash_text, portfolio_of
-from trading_tools.quotes import Market
+from trading_tools.quotes import MarketState
 from trading_tools.rules import TradingRules
 
 NOW = datetime(2026, 11, 21, 9, 12, 3, tzinfo=UTC)
@@ -34,9 +34,9 @@ def quoted(product_id: str) -> Product:
     return product(product_id).model_copy(update=terms | funds)
 
 
-def market_of(product_id: str, bid: str, ask: str) -> Market:
+def market_of(product_id: str, bid: str, ask: str) -> MarketState:
     """A market with one product whose price was confirmed now."""
-    found = Market()
+    found = MarketState()
     found.note(quoted(product_id), 0, 0)
     found.note(ticker(bid, ask, product_id).model_copy(update={"received_at": NOW}), 0, 1)
     return found
@@ -80,7 +80,7 @@ def test_refusals_name_the_currency(
     """Amounts are in what the account holds; a product in another currency is not tradable."""
     refused = decided(rules, product_id, quantity, cash).outcome
 
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, Rejection)
     assert words in refused.detail
     assert ("accounts hold" in words) == (refused.reason == RejectReason.UNKNOWN_PRODUCT)
 
@@ -156,9 +156,9 @@ def test_rules_of_usd_are_written_as_before() -> None:
     )
 
 
-def market_with(*listed: str) -> Market:
+def market_with(*listed: str) -> MarketState:
     """A market with live prices of these products."""
-    market = Market()
+    market = MarketState()
     for name in listed:
         one = market_of(name, "0.0478", "0.0479")
         market.listings |= one.listings

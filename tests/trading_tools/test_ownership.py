@@ -16,10 +16,10 @@ from arena.messages import Epoch, OrderDecided, ToolResult
 from arena.node import Node
 from arena.settings import Settings
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call, until_ended
-from trading_tools.desk import Desk
+from trading_tools.command_handler import CommandHandler
+from trading_tools.kill_switch import KillSwitchFeed
 from trading_tools.ownership import Ownership
 from trading_tools.recovery import SHORT_S, EventLog
-from trading_tools.switch import SwitchFeed
 
 BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
 COMMANDS, EVENTS = topics.COMMANDS.name, topics.EVENTS.name
@@ -95,10 +95,10 @@ async def test_only_a_log_that_stays_short_lost_its_end(memory_bus: MemoryBus) -
     await memory_bus.ensure_topics([topics.HEARTBEATS])
     log = _Ends(node, iter([9, 10, 9, 9]))
     places = iter([{"0": 1}, {"0": 1}, {"0": 2}, {"0": 2}])
-    control = cast(SwitchFeed, SimpleNamespace(read_to=lambda: next(places)))
+    control = cast(KillSwitchFeed, SimpleNamespace(read_to=lambda: next(places)))
     # Any: of the desk only these two are used.
-    desk: Any = SimpleNamespace(shard=log.shard, partition=0)
-    owner = Ownership(node, log, cast(Desk, desk), control)
+    handler: Any = SimpleNamespace(shard=log.shard, partition=0)
+    owner = Ownership(node, log, cast(CommandHandler, handler), control)
     said = []
     for _ in range(3):
         said.append(await owner.confirm())

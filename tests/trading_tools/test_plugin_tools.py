@@ -17,9 +17,9 @@ from arena.errors import UsageError
 from arena.node import Node
 from arena.plugins import NO_PLUGINS, find_plugins
 from arena.settings import Settings as ArenaSettings
-from trading_tools.by_hand import new_call
 from trading_tools.cli import app
 from trading_tools.context import Answer, ToolContext
+from trading_tools.manual_call import new_call
 from trading_tools.plugin_tools import load_tools
 from trading_tools.registry import THREADS_MAX, Catalogue, Tool
 from trading_tools.server import STILL_RUNNING, ToolServer

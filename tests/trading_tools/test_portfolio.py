@@ -8,7 +8,7 @@ from arena.account_state import Account, Position
 from arena.money import SCALE
 from tests.trading_tools.helpers import product, ticker
 from trading_tools.portfolio import cash_text, duration, portfolio_of
-from trading_tools.quotes import Market
+from trading_tools.quotes import MarketState
 
 
 def account() -> Account:
@@ -24,7 +24,7 @@ def account() -> Account:
 
 def test_positions_are_marked_at_the_bid() -> None:
     """Equity is cash, bids where there are any, and cost where there are none."""
-    market = Market()
+    market = MarketState()
     market.note(ticker("62000", "62010"), 0, 0)
     entry_ms = market.quotes["BTC-USD"].event_ms - 252_000
     held = account()
@@ -97,7 +97,7 @@ def test_profit_set_aside_is_shown_beside_the_cash() -> None:
 )
 def test_what_cannot_be_sold_is_said(terms: dict[str, object], note: str) -> None:
     """A line after the table, for the position or for what whole steps leave of it."""
-    market = Market()
+    market = MarketState()
     market.note(ticker("62000", "62010"), 0, 0)
     market.note(product().model_copy(update=terms), 0, 1)
     found = portfolio_of(account(), market.quotes, "USD", market.listings)
@@ -109,7 +109,7 @@ def test_what_cannot_be_sold_is_said(terms: dict[str, object], note: str) -> Non
 
 def test_the_fold_and_the_portfolio_agree_on_equity() -> None:
     """One figure, whoever computes it."""
-    market = Market()
+    market = MarketState()
     market.note(ticker("61999.99", "62010"), 0, 0)
     held = account()
 

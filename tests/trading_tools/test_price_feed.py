@@ -74,22 +74,22 @@ async def test_what_did_not_come_is_waited_for_again_if_the_topic_grew(
     """Not before; and an offset that did not come, not before the topic has reached it."""
     await memory_bus.append(TICKERS, ticker("1", "2"), key="BTC-USD")
     await feed.open()
-    before = await feed.is_hopeless({0: 9})
-    feed.give_up({0: 9})
-    ended = [await feed.is_hopeless({0: offset}) for offset in (1, 2, 9)]
+    before = await feed.cannot_catch_up({0: 9})
+    feed.note_timeout({0: 9})
+    ended = [await feed.cannot_catch_up({0: offset}) for offset in (1, 2, 9)]
     await memory_bus.append(TICKERS, ticker("1", "2"), key="BTC-USD")
-    grown = [await feed.is_hopeless({0: offset}) for offset in (2, 3, 9)]
+    grown = [await feed.cannot_catch_up({0: offset}) for offset in (2, 3, 9)]
     for _ in range(7):
         await memory_bus.append(TICKERS, ticker("1", "2"), key="BTC-USD")
     await feed.close()
     await feed.open()
-    reached = [await feed.is_hopeless({0: offset}) for offset in (9, 10)]
+    reached = [await feed.cannot_catch_up({0: offset}) for offset in (9, 10)]
 
     assert not before
     assert [False, True, True] == ended
     assert [False, False, True] == grown
     assert [False, False] == reached
-    assert await feed.is_hopeless({9: 1})
+    assert await feed.cannot_catch_up({9: 1})
     await feed.close()
 
 

@@ -8,14 +8,14 @@ import pytest
 from arena.errors import Malformed
 from arena.messages import Heartbeat, Message
 from tests.trading_tools.helpers import product, ticker
-from trading_tools.quotes import Market
+from trading_tools.quotes import MarketState
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def test_the_newest_counts() -> None:
     """A later ticker replaces the earlier one, and tells where it stands."""
-    market = Market()
+    market = MarketState()
     market.note(ticker("1.5", "1.6"), 2, 7)
     market.note(ticker("1.7", "1.8"), 2, 8)
     quote = market.quotes["BTC-USD"]
@@ -26,7 +26,7 @@ def test_the_newest_counts() -> None:
 
 def test_age_counts_from_the_last_sign_of_life_and_is_never_negative() -> None:
     """A confirmation makes a quiet price young; a clock that is behind makes none negative."""
-    market = Market()
+    market = MarketState()
     found = ticker("1", "2").model_copy(
         update={"received_at": NOW, "confirmed_at": NOW + timedelta(seconds=5)}
     )
@@ -49,16 +49,16 @@ def test_age_counts_from_the_last_sign_of_life_and_is_never_negative() -> None:
 )
 def test_what_cannot_be_expressed_is_malformed(message: Message) -> None:
     """It belongs in the dead letters, and changes no price."""
-    market = Market()
+    market = MarketState()
 
     with pytest.raises(Malformed):
         market.note(message, 0, 0)
-    assert Market() == market
+    assert MarketState() == market
 
 
 def test_steps_are_carried_as_fine_as_prices_and_amounts_are() -> None:
     """A price step of 1e-12 is kept; a quantity step finer than 1e-8 is traded at 1e-8."""
-    market = Market()
+    market = MarketState()
     steps = {
         "base_increment": Decimal("1E-10"),
         "quote_increment": Decimal("1E-12"),
@@ -72,7 +72,7 @@ def test_steps_are_carried_as_fine_as_prices_and_amounts_are() -> None:
 
 def test_a_product_that_can_no_longer_be_carried_is_not_traded_by_its_old_steps() -> None:
     """Its new listing is a dead letter, and the product is unknown until it fits again."""
-    market = Market()
+    market = MarketState()
     market.note(product(), 0, 0)
 
     with pytest.raises(Malformed, match="BTC-USD: its price step"):
@@ -82,7 +82,7 @@ def test_a_product_that_can_no_longer_be_carried_is_not_traded_by_its_old_steps(
 
 def test_only_what_the_venue_trades_and_accounts_can_settle_is_tradable() -> None:
     """Online, and quoted in US dollars."""
-    market = Market()
+    market = MarketState()
     market.note(product("BTC-USD"), 0, 0)
     market.note(product("ETH-USD").model_copy(update={"status": "offline"}), 0, 1)
     market.note(product("BTC-EUR").model_copy(update={"quote_currency": "EUR"}), 0, 2)

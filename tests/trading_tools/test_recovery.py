@@ -112,7 +112,7 @@ async def test_records_without_effect_at_the_end_are_passed(bus: Bus, home: Path
 async def test_a_checkpoint_of_another_log_is_thrown_away(bus: Bus, home: Path) -> None:
     """The topic was made anew with other orders: the fold begins at the first record."""
     checkpoint = ShardCheckpoint(_node(bus, home), 0)
-    checkpoint.keep(pack_shard(_kept(_written(size="0.002"))))
+    checkpoint.save(pack_shard(_kept(_written(size="0.002"))))
     await checkpoint.settle()
     log = _written(ORDERS + 5)
     await _append(bus, log.records)
@@ -205,7 +205,7 @@ async def test_an_owner_states_its_digest_and_keeps_what_it_stated(bus: Bus, hom
     assert due is not None
     append, packed = due
     await _append(bus, [(append.kind, append.value)])
-    owner.keep(packed)
+    owner.save(packed)
     await owner.close()
 
     shard, first = await _recover(bus, home / "first")
@@ -217,7 +217,7 @@ async def test_a_checkpoint_ahead_of_the_log_is_thrown_away(bus: Bus, home: Path
     """The log lost its tail."""
     log = _written(4)
     checkpoint = ShardCheckpoint(_node(bus, home), 0)
-    checkpoint.keep(pack_shard(_kept(_written())))
+    checkpoint.save(pack_shard(_kept(_written())))
     await checkpoint.settle()
     await _append(bus, log.records)
 

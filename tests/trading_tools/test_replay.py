@@ -17,8 +17,8 @@ from arena.errors import UsageError
 from arena.exports import export_topics
 from arena.messages import Halt, OpenAccount, OrderDecided, QuoteSeen, Resume, ToolCall, ToolResult
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
-from trading_tools import owner
-from trading_tools.replay import LOST, Replay
+from trading_tools import shard_writer
+from trading_tools.replay import LOST, OrderReplay
 
 TOPICS = (
     topics.TICKERS.name,
@@ -33,7 +33,7 @@ EVENTS = topics.EVENTS.name
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """An order of prices that never come is not waited with for long."""
-    monkeypatch.setattr(owner, "PRICE_WAIT_S", 0.1)
+    monkeypatch.setattr(shard_writer, "PRICE_WAIT_S", 0.1)
 
 
 def order(index: int, quantity: str, action: str = "buy", product_id: str = "BTC-USD") -> ToolCall:
@@ -104,7 +104,7 @@ async def test_an_export_without_prices_is_refused(memory_bus: MemoryBus, tmp_pa
     await export_topics(memory_bus, tmp_path / "records", others)
 
     with pytest.raises(UsageError, match=topics.TICKERS.name):
-        Replay(tmp_path / "records").run()
+        OrderReplay(tmp_path / "records").run()
 
 
 async def test_every_kind_of_decision_comes_out_again(
@@ -114,7 +114,7 @@ async def test_every_kind_of_decision_comes_out_again(
     events = await trade(memory_bus)
     await export_topics(memory_bus, tmp_path / "records", TOPICS)
 
-    found = Replay(tmp_path / "records").run()
+    found = OrderReplay(tmp_path / "records").run()
 
     reasons = {event.reason for event in events if event.reason is not None}
     assert {
@@ -153,7 +153,7 @@ async def test_two_shards_come_out_again(tmp_path: Path) -> None:
         for record in log:
             shard.apply(record.headers["type"].decode(), record.value or b"", record.offset)
 
-    found = Replay(tmp_path / "records").run()
+    found = OrderReplay(tmp_path / "records").run()
 
     assert [] == found.differences
     assert min(map(len, logs)) >= 2
@@ -182,7 +182,7 @@ async def test_an_event_that_no_executor_would_write_is_named(
     del log[index + 1 :]
     await export_topics(bus, tmp_path / "records", TOPICS)
 
-    found = Replay(tmp_path / "records").run()
+    found = OrderReplay(tmp_path / "records").run()
 
     assert [f"{EVENTS}[{shard}]@{index}"] == [
         difference["place"] for difference in found.differences
@@ -218,7 +218,7 @@ async def test_events_whose_commands_are_lost_are_counted(
     lost, orders = await lose_commands(bus, left, new)
     await export_topics(bus, tmp_path / "records", TOPICS)
 
-    found = Replay(tmp_path / "records").run()
+    found = OrderReplay(tmp_path / "records").run()
 
     assert [] == found.differences
     assert orders == found.counts["orders"]
@@ -234,7 +234,7 @@ async def test_an_event_without_a_command_is_no_loss(tmp_path: Path) -> None:
     log[3] = changed(log[3], "call_id", "another")
     await export_topics(bus, tmp_path / "records", TOPICS)
 
-    found = Replay(tmp_path / "records").run()
+    found = OrderReplay(tmp_path / "records").run()
 
     assert ["a command to decide"] == [one["expected"] for one in found.differences]
     assert 0 == found.counts[LOST]

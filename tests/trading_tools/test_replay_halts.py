@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from arena.bus.base import Record
-from arena.switch import Switch
-from tests.arena.test_switch import AT, halt, record, resume
+from arena.kill_switch import Switch
+from tests.arena.test_kill_switch import AT, halt, record, resume
 from trading_tools import replay_halts
-from trading_tools.replay_halts import HaltsOfTheTime
+from trading_tools.replay_halts import HaltHistory
 
 ALL, MINE = b"all", b"agent/momentum"
 CONTROL = [
@@ -36,7 +36,7 @@ def prefixes(control: Sequence[Record]) -> list[Switch]:
 
 def test_each_halt_that_was_in_force_is_found_by_its_sentence() -> None:
     """As a fold up to the record that the executor had read finds it."""
-    halts = HaltsOfTheTime(CONTROL)
+    halts = HaltHistory(CONTROL)
     said = []
     for switch in prefixes(CONTROL):
         if (stop := switch.halt_of("momentum")) is not None:
@@ -51,7 +51,7 @@ def test_each_halt_that_was_in_force_is_found_by_its_sentence() -> None:
 @pytest.mark.parametrize("agent", ["momentum", "scalper"])
 def test_a_halt_that_was_never_in_force_explains_nothing(agent: str) -> None:
     """Nor does that of another agent, nor words of no halt: the time alone is left."""
-    halts = HaltsOfTheTime(CONTROL[:4] if agent == "momentum" else CONTROL[:5])
+    halts = HaltHistory(CONTROL[:4] if agent == "momentum" else CONTROL[:5])
     (mine,) = (s for s in prefixes(CONTROL)[3].stops.values() if s.scope != "all")
     found = halts.switch_of({"agent": agent, "detail": mine.sentence}, AT)
     before = halts.switch_of({"agent": agent, "detail": "?"}, AT - timedelta(seconds=1))
@@ -71,7 +71,7 @@ def test_many_refusals_fold_the_halts_once(monkeypatch: pytest.MonkeyPatch) -> N
             return super().take(record)
 
     monkeypatch.setattr(replay_halts, "Switch", Counting)
-    halts = HaltsOfTheTime(CONTROL)
+    halts = HaltHistory(CONTROL)
     stop = prefixes(CONTROL)[0].halt_of("momentum")
     assert stop is not None
     for _ in range(100):

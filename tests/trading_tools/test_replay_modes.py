@@ -12,8 +12,8 @@ from arena.bus.memory import MemoryBus
 from arena.exports import export_topics
 from arena.messages import OrderDecided, Product, RejectReason
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
-from trading_tools.replay import Replay
-from trading_tools.replay_listings import ListingsOfTheTime
+from trading_tools.replay import OrderReplay
+from trading_tools.replay_listings import ListingHistory
 
 TOPICS = (
     topics.TICKERS.name,
@@ -76,7 +76,7 @@ async def test_rules_that_change_between_orders_come_out_again(
         alone = await trader.until("DOGE-USD", "unknown_product")
     await export_topics(memory_bus, tmp_path / "records", TOPICS)
 
-    found = Replay(tmp_path / "records").run()
+    found = OrderReplay(tmp_path / "records").run()
 
     assert "BTC-USD is limit_only at the venue: market orders are refused" in limited
     assert limited.endswith("; traded are ETH-USD")
@@ -91,9 +91,9 @@ def event(reason: RejectReason | None = None, detail: str = "", **used: Any) -> 
     return {"product_id": "BTC-USD", "reason": reason, "detail": detail, **used}
 
 
-def listings(*statuses: str) -> ListingsOfTheTime:
+def listings(*statuses: str) -> ListingHistory:
     """BTC-USD with these statuses at the offsets 10, 20, ..."""
-    found = ListingsOfTheTime()
+    found = ListingHistory()
     for place, status in enumerate(statuses, 1):
         found.take(product().model_copy(update={"status": status}), (0, 10 * place))
     return found
@@ -135,7 +135,7 @@ def test_a_listing_that_retention_deleted_is_told() -> None:
 
 def test_a_product_that_cannot_be_carried_is_passed_over() -> None:
     """The executor buried it, so it decided nothing."""
-    found = ListingsOfTheTime()
+    found = ListingHistory()
     broken: Product = product().model_copy(update={"base_increment": Decimal(0)})
     found.take(broken, (0, 10))
 

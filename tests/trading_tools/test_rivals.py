@@ -14,7 +14,7 @@ from arena.settings import Settings
 from tests.alongside import alongside
 from tests.faults.rival import rival
 from tests.trading_tools.helpers import WAIT_S, product, ticker, tool_call
-from trading_tools.owner import Owner
+from trading_tools.shard_writer import ShardWriter
 
 BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
 ORDERS = 5
@@ -25,13 +25,13 @@ async def test_two_that_claim_in_turns_get_work_done(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each takes longer to begin than the other to claim, and still orders are decided."""
-    open_commands = Owner._open_commands
+    open_commands = ShardWriter._open_commands
 
-    async def slowly(owner: Owner) -> LogReader:
+    async def slowly(owner: ShardWriter) -> LogReader:
         await asyncio.sleep(SLOW_S)
         return await open_commands(owner)
 
-    monkeypatch.setattr(Owner, "_open_commands", slowly)
+    monkeypatch.setattr(ShardWriter, "_open_commands", slowly)
     await memory_bus.ensure_topics(topics.fixed_topics())
     await memory_bus.append(topics.TICKERS.name, product(), key="BTC-USD")
     await memory_bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")

@@ -9,7 +9,7 @@ import pytest
 from arena.errors import UsageError
 from trading_tools.catalogue.execute_trade import execute_trade
 from trading_tools.context import Answer, ToolContext
-from trading_tools.schema import ExactDecimal, Refused, parse_docstring, signature_of
+from trading_tools.schema import ExactDecimal, InvalidArguments, parse_docstring, signature_of
 
 TRADE = signature_of(execute_trade)
 
@@ -83,7 +83,7 @@ def test_a_refusal_names_argument_value_and_remedy(text: str, says: str) -> None
     """A model can act on what it is told."""
     refused = TRADE.read(text)
 
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, InvalidArguments)
     assert says in refused.reason
     assert len(refused.reason) < 600
 
@@ -93,7 +93,7 @@ def test_many_errors_are_bounded() -> None:
     many = ", ".join(f'"a{n}": 1' for n in range(500))
     refused = TRADE.read(f"{{{many}}}")
 
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, InvalidArguments)
     assert refused.reason.endswith("and 498 more")
 
 

@@ -13,7 +13,7 @@ from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.checkpoint import FORMAT, pack_shard
 from arena.exports import Span
-from arena.passed_over import pass_over_key
+from arena.pass_overs import pass_over_key
 from ledger.audit.checker import InvariantStatus, Scope
 from ledger.audit.decoding import DecodedRecord, in_order
 from ledger.audit.outcome_checks import OrdersChecker
@@ -212,7 +212,7 @@ def test_event_without_its_command_is_damage(world: World) -> None:
     broken = world.broken()
 
     assert 3 in broken
-    assert any("nobody's order" in violation.found for violation in broken[3].violations)
+    assert any("no such command" in violation.found for violation in broken[3].violations)
 
 
 def test_commands_that_were_cut_are_said_to_be_lost(world: World) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import orjson
 
 from arena import topics
-from routers.replay import Replay as RouterReplay
+from routers.replay import TurnReplay
 from tests.ledger.audit.test_attacks import put
 from tests.ledger.audit.test_forgeries import forge, newest_of_each_kind
 from tests.ledger.audit.world import EVENTS, World, body_of, kind_of
-from trading_tools.replay import Replay as ToolsReplay
+from trading_tools.replay import OrderReplay
 
 ANSWERS = 600
 """More than the replay reads ahead."""
@@ -40,8 +40,8 @@ async def test_forged_records_change_no_replay(world: World, tmp_path: Path) -> 
     forge_all(world)
     forged = await world.write_async(tmp_path / "forged")
 
-    turns, played = RouterReplay(sound).run(), RouterReplay(forged).run()
-    orders, decided = ToolsReplay(sound).run(), ToolsReplay(forged).run()
+    turns, played = TurnReplay(sound).run(), TurnReplay(forged).run()
+    orders, decided = OrderReplay(sound).run(), OrderReplay(forged).run()
 
     assert [] == played.differences
     assert (turns.prompts, turns.asked, turns.turns) == (played.prompts, played.asked, played.turns)

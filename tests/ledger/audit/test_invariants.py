@@ -7,9 +7,9 @@ import orjson
 import pytest
 
 from arena import topics
-from arena.switch import Stop
+from arena.kill_switch import Stop
 from ledger.audit.checker import InvariantStatus, Scope
-from ledger.audit.decoding import DecodedRecord, when
+from ledger.audit.decoding import DecodedRecord, parse_time
 from ledger.audit.limits import LimitsChecker
 from tests.ledger.audit.world import (
     COMMANDS,
@@ -114,7 +114,7 @@ def test_an_order_without_an_event_is_named(world: World) -> None:
 def test_a_fill_amid_a_halt_is_named(world: World) -> None:
     """Invariant 4: everybody was halted two seconds before a fill, and never resumed."""
     index = a_fill(world)
-    at = when(body_of(world.records[EVENTS][index])["at"]) - timedelta(seconds=2)
+    at = parse_time(body_of(world.records[EVENTS][index])["at"]) - timedelta(seconds=2)
     halt = {"agent": None, "reason": "test", "by": "cli/test", "at": at.isoformat()}
     world.append(CONTROL, halt, "Halt", key="all")
 
@@ -126,7 +126,7 @@ def test_a_fill_amid_a_halt_is_named(world: World) -> None:
 
 def test_a_fill_after_the_halt_was_lifted_is_none_of_its_business(world: World) -> None:
     """Invariant 4: a halt that was lifted before the first fill changes nothing."""
-    at = when(body_of(world.records[EVENTS][0])["at"]) - timedelta(seconds=60)
+    at = parse_time(body_of(world.records[EVENTS][0])["at"]) - timedelta(seconds=60)
     for kind, later in (("Halt", 0), ("Resume", 5)):
         body = {"agent": None, "by": "cli", "at": (at + timedelta(seconds=later)).isoformat()}
         world.append(CONTROL, body, kind, key="all")
@@ -138,7 +138,7 @@ def test_a_fill_after_the_halt_was_lifted_is_none_of_its_business(world: World) 
 def test_what_cannot_be_read_ends_no_halt(world: World, kind: str) -> None:
     """Invariant 4: nor does a resume under another key; both halts are counted."""
     index = a_fill(world)
-    at = when(body_of(world.records[EVENTS][index])["at"]) - timedelta(seconds=2)
+    at = parse_time(body_of(world.records[EVENTS][index])["at"]) - timedelta(seconds=2)
     said = {"agent": None, "by": "cli", "at": at.isoformat()}
     world.append(CONTROL, said, "Halt", key="all")
     world.append(CONTROL, {}, kind, key="all")
@@ -161,7 +161,7 @@ def test_a_fill_after_a_refusal_by_an_unreadable_record_is_named(
     index = a_fill(world)
     fill = world.records[EVENTS][index]
     body = body_of(fill)
-    at = when(body["at"]) - timedelta(seconds=5)
+    at = parse_time(body["at"]) - timedelta(seconds=5)
     unread = world.append(CONTROL, {}, "Resume", key=key)
     if resumed:
         agent = None if resumed == "all" else "x"

@@ -28,4 +28,4 @@ def test_other_versions_are_named(headers: list[dict[str, bytes]], words: str) -
     for offset, one in enumerate(headers):
         found.take(Record("agent.turns", 0, offset, 0, None, b"{}", one))
 
-    assert words == found.words()
+    assert words == found.describe()

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from arena.commands.market_time import state_after
 from arena.exports import read_manifest, read_records
 from arena.messages import MarketSnapshot
-from arena.supervisor.runs import read_run
+from arena.runs import read_run
 from arena.versions import FIRST, SECOND
 from ledger.audit.auditor import Auditor
 from ledger.audit.checker import InvariantResult, InvariantStatus, Scope
 from ledger.audit.replay import _note_older
-from routers.replay import Replay as RouterReplay
+from operations.commands.market_time import state_after
+from routers.replay import TurnReplay
 from tests.ledger.audit.world import SNAPSHOTS
-from trading_tools.replay import Replay as ToolsReplay
+from trading_tools.replay import OrderReplay
 
 FILES = Path(__file__).parents[2] / "fixtures" / "releases"
 RELEASES = (FIRST, SECOND)
@@ -41,12 +41,12 @@ def test_every_invariant_holds_and_the_version_is_named(release: Path) -> None:
 
     assert {InvariantStatus.PASS} == set(found.values()), found
     assert [release.name] == list(auditor.recorded.versions())
-    assert auditor.recorded.words().startswith(f"recorded by {release.name} (")
+    assert auditor.recorded.describe().startswith(f"recorded by {release.name} (")
 
 
 def test_orders_are_decided_again_by_the_rules_of_the_time(release: Path) -> None:
     """What the executor of the version decided is decided again, up to what it did not record."""
-    found = ToolsReplay(release / "records").run()
+    found = OrderReplay(release / "records").run()
 
     assert [] == found.differences
     assert found.older[release.name]["played"] > 0
@@ -55,7 +55,7 @@ def test_orders_are_decided_again_by_the_rules_of_the_time(release: Path) -> Non
 
 def test_turns_that_come_out_otherwise_are_not_broken(release: Path) -> None:
     """Other prompts are counted, and said with the version's name."""
-    found = RouterReplay(release / "records").run()
+    found = TurnReplay(release / "records").run()
     result = InvariantResult(8, "replay", InvariantStatus.PASS)
     _note_older(result, "routers", release.name, found.older[release.name])
 

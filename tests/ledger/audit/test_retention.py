@@ -10,12 +10,11 @@ from ledger.audit import outcomes
 from ledger.audit.checker import Scope
 from ledger.audit.outcome_checks import NOT_KEPT
 from ledger.audit.verify import no_longer_kept
-from routers.replay import Replay as RouterReplay
+from routers.replay import TurnReplay
 from tests.ledger.audit.retention import Part, cut, deletable, write
 from tests.ledger.audit.world import COMMANDS, EVENTS, SNAPSHOTS, TICKERS, World
-from trading_tools.replay import COMMANDS_NOT_KEPT
+from trading_tools.replay import COMMANDS_NOT_KEPT, OrderReplay
 from trading_tools.replay import NOT_KEPT as PRICES_NOT_KEPT
-from trading_tools.replay import Replay as ToolsReplay
 
 
 def read_spans(records: Path) -> dict[str, dict[int, Span]]:
@@ -46,8 +45,8 @@ def test_what_is_left_is_played_again(world: World, tmp_path: Path, seed: int) -
     """A replay leaves out what has lost its beginning, and calls nothing else different."""
     records = write(cut(world, any_cut(world, seed)), tmp_path / "records")
 
-    assert [] == RouterReplay(records).run().differences
-    assert [] == ToolsReplay(records).run().differences
+    assert [] == TurnReplay(records).run().differences
+    assert [] == OrderReplay(records).run().differences
 
 
 def test_what_is_gone_is_counted(world: World, tmp_path: Path) -> None:
@@ -59,8 +58,8 @@ def test_what_is_gone_is_counted(world: World, tmp_path: Path) -> None:
 
     assert {TICKERS: ends[TICKERS, 0]} == no_longer_kept(Scope(read_spans(prices)))
     assert inboxes.results()[10].counts[NOT_KEPT] > 0
-    assert ToolsReplay(prices).run().counts[PRICES_NOT_KEPT] > 0
-    assert ToolsReplay(commands).run().counts[COMMANDS_NOT_KEPT] > 0
+    assert OrderReplay(prices).run().counts[PRICES_NOT_KEPT] > 0
+    assert OrderReplay(commands).run().counts[COMMANDS_NOT_KEPT] > 0
 
 
 @pytest.mark.parametrize("topic", [SNAPSHOTS, TICKERS, COMMANDS])

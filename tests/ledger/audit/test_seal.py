@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from arena import topics
 from arena.errors import UsageError
-from arena.supervisor.runs import RECORDS
+from arena.runs import RECORDS
 from ledger.audit.seal import HASHES, SIGNATURE_FILE, read_seal, seal
 from ledger.audit.seal_check import check_seal
 from ledger.audit.signing import Signer, is_signed, new_key

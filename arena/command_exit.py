@@ -1,0 +1,319 @@
+"""How a command ends: with its result, or with one line that says cause and remedy.
+
+`run_to_end` is around every command. An error that the arena explains is one line on standard error
+and the exit code of `arena/errors.py`. An unexpected one is one line, too; its traceback is in a
+file under `<home>/errors/`. ARENA_DEBUG=1 prints tracebacks, and what libraries log, as well.
+
+Ctrl-C, SIGTERM and SIGHUP end a command quietly, through its clean-up; a signal that was ignored
+when it began, as under nohup, stays ignored.
+
+Loads nothing but the standard library before it is needed: Ctrl-C works from the first moment.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeGuard
+
+from arena.errors import (
+    EXIT_DEPENDENCY,
+    EXIT_INTERRUPTED,
+    EXIT_NO,
+    EXIT_TERMINATED,
+    EXIT_USAGE,
+)
+
+if TYPE_CHECKING:
+    import threading
+
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+DEBUG_VARIABLE = "ARENA_DEBUG"
+SUPERVISED_VARIABLE = "ARENA_SUPERVISED"
+"""Set for processes of a supervisor, which starts those again that end with exit code 3."""
+ERRORS_FOLDER = "errors"
+DOUBLE_S = 1.0
+"""A second SIGTERM or SIGHUP within this time is the first one again."""
+IMPORT_POLL_S = 0.02
+FILES_MAX = 20
+"""Reports of unexpected errors that are kept in a folder; the oldest go first."""
+LINE_CHARS_MAX = 1_000
+SECRET_CHARS_MIN = 6
+NO_MEMORY = b"arena: this machine has too little free memory; end what else runs, or add some\n"
+"""What is said if even saying it takes too much."""
+
+_heard_at = -DOUBLE_S
+
+
+def run_to_end(command: Callable[[], int | None]) -> NoReturn:
+    """Run a command and end this process.
+
+    Args:
+        command: Returns its exit code, or None for 0.
+    """
+    try:
+        from arena.output import guard_output
+
+        guard_output()
+        _listen()
+        code = _run(command)
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    except SystemExit as ended:  # by a signal, before the command began
+        code = _code_of(ended)
+    _end_at_once()
+    for stream in (sys.stdout, sys.stderr):
+        code = _flushed(stream, code)
+    sys.exit(code)
+
+
+def _run(command: Callable[[], int | None]) -> int:
+    try:
+        _require_text()
+        code = command() or 0
+        sys.stdout.flush()  # what is buffered may not fit on the disk: say so while it can be said
+    except KeyboardInterrupt as error:
+        return int(getattr(error, "exit_code", EXIT_INTERRUPTED))
+    except SystemExit as error:
+        return _code_of(error)
+    except BaseException as error:  # the end of every command: it is reported
+        try:
+            return report(error)
+        except MemoryError:
+            os.write(2, NO_MEMORY)
+            return EXIT_DEPENDENCY
+    return code
+
+
+def end_by_signal(number: int, frame: FrameType | None) -> None:
+    """A handler: end this command through its clean-up.
+
+    Libraries swallow what is raised while they are imported, so it waits for the end of an import.
+    The same signal comes more than once where a whole group gets it: only the first is heard.
+    """
+    global _heard_at
+    now = time.monotonic()
+    if _is_importing(frame):
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), number))
+        signal.setitimer(signal.ITIMER_REAL, IMPORT_POLL_S)
+    elif now >= _heard_at + DOUBLE_S:
+        _heard_at = now
+        raise SystemExit(EXIT_TERMINATED)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def report(error: BaseException) -> int:
+    """Say why a command ends, in one line; returns its exit code."""
+    from arena.error_causes import explain
+    from arena.errors import NotInstalled
+    from arena.output import drop_rest
+
+    failed = getattr(sys.stdout, "failed", None)
+    if failed is not None:
+        drop_rest(sys.stdout)
+        if isinstance(failed, BrokenPipeError):
+            return 0  # the reader of our output (head, less) has what it wanted
+    if is_usage(error):
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)
+            return EXIT_USAGE
+        _tell(_usage_line(error))
+        return EXIT_USAGE
+    if is_debug():
+        print(details(error), file=sys.stderr)
+    found = explain(error)
+    if found is None:
+        _tell(_unexpected_line(error))
+        return EXIT_NO
+    where = "standard output: " if failed is error else ""
+    tell_failure(f"{where}{found}")
+    if isinstance(found, NotInstalled) and SUPERVISED_VARIABLE in os.environ:
+        return EXIT_USAGE
+    return found.exit_code
+
+
+def is_debug() -> bool:
+    """True if tracebacks are wanted on standard error."""
+    return os.environ.get(DEBUG_VARIABLE, "").lower() not in ("", "0", "false", "no")
+
+
+class WrongUsage(Protocol):
+    """What typer raises on wrong flags."""
+
+    def format_message(self) -> str:
+        """What is wrong."""
+
+
+def is_usage(error: object) -> TypeGuard[WrongUsage]:
+    """True for what typer raises on wrong flags; it is not imported to ask."""
+    return hasattr(error, "format_message") and hasattr(error, "exit_code")
+
+
+def details(error: BaseException) -> str:
+    """The traceback of an error, with everything in it visible and no secret."""
+    import traceback
+
+    from arena.visible_text import visible
+
+    return hide_secrets(visible("".join(traceback.format_exception(error)))).rstrip()
+
+
+def hide_secrets(text: str) -> str:
+    """A text without the values of the variables whose names sound like a secret."""
+    names = ("KEY", "SECRET", "PASSWORD", "TOKEN")
+    for name, value in os.environ.items():
+        is_secret = any(part in name.upper() for part in names) and not name.endswith("_FILE")
+        if is_secret and len(value) >= SECRET_CHARS_MIN:
+            text = text.replace(value, "***")
+    return text
+
+
+def tell_failure(text: str) -> None:
+    """Say in one line what failed, and nothing secret: for commands that look at more after it."""
+    from arena.visible_text import one_line
+
+    _tell(one_line(hide_secrets(text), LINE_CHARS_MAX))
+
+
+def _tell(line: str) -> None:
+    print(f"arena: {line}", file=sys.stderr, flush=True)
+
+
+def _usage_line(error: WrongUsage) -> str:
+    from arena.visible_text import one_line
+
+    said = one_line(str(error.format_message()), LINE_CHARS_MAX).rstrip(".")
+    path = getattr(getattr(error, "ctx", None), "command_path", None) or "arena"
+    return f"{said}; see {path} --help"
+
+
+def _unexpected_line(error: BaseException) -> str:
+    from arena.error_causes import said_by
+    from arena.visible_text import one_line
+
+    said = one_line(hide_secrets(said_by(error)), LINE_CHARS_MAX // 3)
+    what = f"{type(error).__name__}{': ' if said else ''}{said}"
+    place = write_details(error)
+    kept = f"the details are in {place}" if place else f"{DEBUG_VARIABLE}=1 shows the details"
+    return f"unexpected {what} ({place_of(error)}); {kept}, please report them"
+
+
+def place_of(error: BaseException) -> str:
+    """The last line of the arena's own code that an error went through: `arena/wire.py:40`."""
+    root = Path(__file__).resolve().parents[1]
+    found, step = "", error.__traceback__
+    while step is not None:
+        path = Path(step.tb_frame.f_code.co_filename)
+        if path.is_relative_to(root) and "site-packages" not in path.parts:
+            found = f"{path.relative_to(root)}:{step.tb_lineno}"
+        step = step.tb_next
+    return found or "in a library"
+
+
+def write_details(error: BaseException) -> Path | None:
+    """Keep the traceback in a file of its own; None if there is no place for it."""
+    import tempfile
+
+    home = Path(os.environ.get("ARENA_HOME") or ".arena")
+    name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}.txt"
+    words = " ".join(sys.argv[1:])
+    text = hide_secrets(f"arena {words}\nPython {sys.version}\n\n") + details(error) + "\n"
+    for folder in (home / ERRORS_FOLDER, Path(tempfile.gettempdir()) / "arena-errors"):
+        with contextlib.suppress(OSError, ValueError):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            old = sorted(folder.glob("*-*.txt"))
+            for path in old[: max(0, len(old) - FILES_MAX + 1)]:
+                path.unlink(missing_ok=True)
+            path = folder / name
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with open(file, "w", encoding="utf-8", errors="backslashreplace") as opened:
+                opened.write(text)
+            return path
+    return None
+
+
+def _require_text() -> None:
+    """Refuse arguments and variables that are not UTF-8: no topic and no record can hold them."""
+    from arena.errors import UsageError
+    from arena.visible_text import one_line
+
+    named = [(f"argument {n}", word) for n, word in enumerate(sys.argv[1:], start=1)]
+    named += [(k, v) for k, v in os.environ.items() if k.startswith(("ARENA_", "KAFKA_"))]
+    for name, value in named:
+        if any("\ud800" <= char <= "\udfff" for char in value):
+            shown = name if "PASSWORD" in name else f"{name}, {one_line(value, 80)!r},"
+            raise UsageError(f"{shown} is not UTF-8", remedy="write it in UTF-8")
+
+
+def _code_of(error: SystemExit) -> int:
+    if error.code is None or isinstance(error.code, int):
+        return error.code or 0
+    _tell(str(error.code))
+    return EXIT_NO
+
+
+def _listen() -> None:
+    """Hear signals, and print nothing between lines of what libraries say on the side."""
+    for number in (signal.SIGINT, *ENDING_SIGNALS):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            is_ours = number in ENDING_SIGNALS
+            signal.signal(number, end_by_signal if is_ours else signal.default_int_handler)
+    if is_debug():
+        return
+    import threading
+
+    sys.unraisablehook = lambda _: None
+    threading.excepthook = _report_thread
+    quiet_libraries()
+
+
+def _report_thread(failed: "threading.ExceptHookArgs") -> None:
+    if failed.exc_value is not None:
+        report(failed.exc_value)
+
+
+def quiet_libraries() -> None:
+    """Drop what libraries log: a command says itself why it ends. `arena.logs` undoes it."""
+    import logging
+    import warnings
+
+    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+    warnings.simplefilter("ignore")
+
+
+def _end_at_once() -> None:
+    """From now on a signal ends the process at once: everything is said."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        os._exit(EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_TERMINATED)
+
+    with contextlib.suppress(ValueError):
+        for number in (signal.SIGINT, *ENDING_SIGNALS):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, end)
+
+
+def _flushed(stream: object, code: int) -> int:
+    """Flush for the last time: Python would complain of what cannot be written."""
+    from arena.output import Guarded, drop_rest
+
+    if not isinstance(stream, Guarded):
+        return code
+    try:
+        stream.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            return report(error)
+        drop_rest(stream)
+    return code

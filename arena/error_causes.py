@@ -1,0 +1,242 @@
+"""Errors of the system and of libraries as errors of the arena: a cause and a remedy. Pure.
+
+`explain` knows kinds of errors, by the number of the system or by the package that raised them, and
+imports none of these packages. What it does not know is a mistake of the arena itself.
+"""
+
+import errno
+import re
+from collections.abc import Iterable, Mapping
+
+from arena.errors import AppendFailed, ArenaError, DependencyMissing, NotInstalled, UsageError
+from arena.kafka_errors import kafka_words
+from arena.visible_text import one_line
+
+MESSAGE_CHARS_MAX = 600
+_SYMLINK_LOOP = re.compile(r"Symlink loop from '(.*)'", re.DOTALL)
+"""What pathlib says of links in a circle."""
+_UNMAPPED = re.compile(r"failed to map segment|[Cc]annot allocate memory")
+"""What the loader says of a library for which there is too little memory."""
+CAUSES_MAX = 8
+"""How many errors inside others are looked at."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_PATHS = {
+    errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST,
+    errno.ENOTEMPTY, errno.ENXIO, errno.EINVAL, errno.ESPIPE,
+}  # fmt: skip
+_TOO_MANY = {errno.EMFILE, errno.ENFILE}
+_TOO_LITTLE = {errno.ENOMEM, errno.EAGAIN}
+_NETWORK = {
+    errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ETIMEDOUT,
+    errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.ENOTCONN,
+}  # fmt: skip
+_DATABASES = {"sqlite3", "sqlalchemy", "psycopg", "alembic"}
+_PARQUET = {"pyarrow"}
+
+
+def explain(error: BaseException) -> ArenaError | None:
+    """The error of the arena that says the same, or None for an error that should not happen.
+
+    Args:
+        error: Of any kind; an `ArenaError` is its own explanation. For a group of errors the first
+            that can be explained counts.
+    """
+    if isinstance(error, ArenaError):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(explain, error.exceptions[:CAUSES_MAX])), None)
+    for package in _packages(error):
+        if package in _DATABASES:
+            return _database(error)
+        if package == "aiokafka":
+            return _kafka(error)
+        if package in _PARQUET:
+            return UsageError(_words(error), remedy="the file is damaged, or is not what it says")
+        if package.startswith("pydantic") and (found := _settings(error)) is not None:
+            return found
+    if isinstance(error, OSError):
+        return _system(error)
+    if isinstance(error, UnicodeError):
+        return _not_text(error)
+    if isinstance(error, RuntimeError) and (loop := _SYMLINK_LOOP.search(said_by(error))):
+        name = one_line(loop[1], MESSAGE_CHARS_MAX)
+        return UsageError(f"{name} is a link to itself", remedy="name the file itself")
+    if isinstance(error, MemoryError):
+        return _memory("")
+    if isinstance(error, ImportError) and _UNMAPPED.search(said_by(error)):
+        return _memory("")
+    if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name):
+        return NotInstalled(
+            f"the Python package {error.name} is not installed",
+            remedy="install what requirements.txt lists: scripts/setup",
+        )
+    return None
+
+
+def in_words(error: BaseException) -> str:
+    """What an error says, for a message that goes round it: its cause, without class and remedy."""
+    found = explain(error)
+    if found is not None:
+        return one_line(str(found.args[0]) if found.args else "", MESSAGE_CHARS_MAX)
+    return f"{type(error).__name__}: {_words(error)}"
+
+
+def append_failed(lead: str, error: BaseException) -> AppendFailed:
+    """The error that ends a process whose append failed, with the words of its cause.
+
+    Args:
+        lead: Begins the message: "an append failed".
+        error: Why.
+    """
+    found = explain(error)
+    remedy = found.remedy if found is not None else ""
+    return AppendFailed(f"{lead}: {in_words(error)}", remedy=remedy)
+
+
+def said_by(error: BaseException) -> str:
+    """`str(error)`, also of an error whose `__str__` fails."""
+    try:
+        return str(error)
+    except Exception as failure:  # a failure of a library here must not hide the error
+        return f"without a text ({type(failure).__name__})"
+
+
+def settings_words(found: Iterable[Mapping[str, object]], prefix: str) -> str:
+    """What is wrong with environment variables: each by its name, never with its value.
+
+    Args:
+        found: The errors of a validation, as pydantic lists them.
+        prefix: Of the variables, such as "ARENA_".
+    """
+    said = []
+    for one in list(found)[:CAUSES_MAX]:
+        location = one.get("loc")
+        field = str(location[0]) if isinstance(location, tuple) and location else ""
+        variable = field if field.isupper() else f"{prefix}{field.upper()}"
+        wanted = str(one.get("msg", "cannot be used")).removeprefix("Value error, ")
+        said.append(f"{variable} cannot be used: {wanted[:1].lower()}{wanted[1:]}")
+    return one_line("; ".join(said), MESSAGE_CHARS_MAX)
+
+
+def _packages(error: BaseException) -> set[str]:
+    """The packages whose classes an error is of."""
+    return {kind.__module__.partition(".")[0].lower() for kind in type(error).__mro__}
+
+
+def _words(error: BaseException) -> str:
+    said = one_line(said_by(error).partition("\n(Background on this error")[0], MESSAGE_CHARS_MAX)
+    return said or type(error).__name__
+
+
+def _is_ours(module: str | None) -> bool:
+    return (module or "arena").partition(".")[0] in {
+        "arena", "chat_nodes", "connectors", "dashboard", "judge", "ledger", "routers",
+        "trading_tools",
+    }  # fmt: skip
+
+
+def _system(error: OSError) -> ArenaError:
+    number = error.errno
+    said = one_line(error.strerror or str(error) or type(error).__name__, MESSAGE_CHARS_MAX)
+    where = f"{one_line(str(error.filename), MESSAGE_CHARS_MAX)}: " if error.filename else ""
+    text = f"{where}{said[:1].lower()}{said[1:]}"
+    kind = type(error).__name__
+    if number in _FULL:
+        cut = "" if where else ": what is written there is cut short"
+        return DependencyMissing(f"{text}{cut}", remedy="make room on that disk")
+    if number in _TOO_MANY:
+        return DependencyMissing(
+            f"{text}: this process may not open more", remedy="raise the limit: ulimit -n 4096"
+        )
+    if number in _TOO_LITTLE:
+        return _memory(where)
+    if number == errno.EADDRINUSE:
+        return DependencyMissing(text, remedy="another process has that port: choose another one")
+    if number in _FORBIDDEN:
+        return UsageError(
+            text, remedy="make it accessible to this user, or name another place (ARENA_HOME)"
+        )
+    if kind in ("gaierror", "herror"):
+        return DependencyMissing(
+            f"a host name is not known: {said}", remedy="check the address and the network"
+        )
+    if kind.startswith("SSL") or "certificate" in said.lower():
+        return DependencyMissing(
+            f"TLS failed: {said}",
+            remedy="check KAFKA_SSL_CAFILE and the address: both sides must use TLS",
+        )
+    if number in _NETWORK or isinstance(error, ConnectionError):
+        return DependencyMissing(
+            f"the network failed: {text}", remedy="does the other side run? arena status"
+        )
+    if isinstance(error, TimeoutError):
+        return DependencyMissing(
+            f"something did not answer in time: {text}", remedy="try again, and see arena status"
+        )
+    if number in _PATHS:
+        return UsageError(text, remedy="check the path")
+    return DependencyMissing(text, remedy="the system refused it: check the disk and the machine")
+
+
+def _memory(where: str) -> ArenaError:
+    return DependencyMissing(
+        f"{where}this machine has too little free memory", remedy="end what else runs, or add some"
+    )
+
+
+def _not_text(error: UnicodeError) -> ArenaError | None:
+    if isinstance(error, UnicodeDecodeError):
+        what = f"the text is not {error.encoding.upper()}: {error.reason} at byte {error.start:,}"
+        return UsageError(what, remedy="save the file as UTF-8")
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
+        return UsageError(
+            "a path, an argument or a variable holds bytes that are not UTF-8",
+            remedy="name it in UTF-8",
+        )
+    if not isinstance(error, UnicodeEncodeError) and "label" in (said := said_by(error)):
+        return UsageError(
+            f"a host name cannot be looked up: {one_line(said, MESSAGE_CHARS_MAX)}",
+            remedy="check the address",
+        )
+    return None
+
+
+def _database(error: BaseException) -> ArenaError:
+    said = _words(error)
+    low = said.lower()
+    if "locked" in low:
+        remedy = "another process writes to it: end that one, or try again"
+    elif "readonly" in low or "read-only" in low or "unable to open" in low:
+        remedy = "make the file and its folder writable, or give another --database"
+    elif "malformed" in low or "not a database" in low:
+        remedy = "the file is damaged: `arena ledger rebuild` makes the books again from the topics"
+    elif "password" in low or "authentication" in low:
+        remedy = "check the user and the password of --database"
+    elif "full" in low:
+        remedy = "make room on that disk"
+    else:
+        remedy = "does the database run, and is --database right?"
+    return DependencyMissing(f"the database failed: {said}", remedy=remedy)
+
+
+def _kafka(error: BaseException) -> ArenaError:
+    found = kafka_words(error)
+    kind = UsageError if found.is_usage else DependencyMissing
+    return kind(found.cause, remedy=found.remedy)
+
+
+def _settings(error: BaseException) -> ArenaError | None:
+    """Wrong environment variables; any other validation that fails is a mistake of ours."""
+    title, listed = getattr(error, "title", ""), getattr(error, "errors", None)
+    prefix = {"Settings": "ARENA_", "KafkaAccess": "KAFKA_"}.get(str(title))
+    if prefix is not None and callable(listed):
+        found = listed(include_url=False, include_context=False, include_input=False)
+        text = settings_words(found, prefix)
+    elif type(error).__name__ == "SettingsError":
+        field = re.search(r'field "(\w+)"', str(error))
+        text = f"ARENA_{field[1].upper()} cannot be used" if field else _words(error)
+    else:
+        return None
+    return UsageError(text, remedy="correct the variable, or unset it")

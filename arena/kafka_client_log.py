@@ -1,0 +1,61 @@
+"""What the Kafka client logs, in words of the arena. Pure.
+
+Of one broker that is away the client says `Unable connect to node with id 1: [Errno 111]`, `Unable
+to update metadata from [1]`, and more, each many times a second. One sentence with a remedy is left
+of it. What else it says keeps its words, without the names of Python classes.
+"""
+
+import logging
+import re
+
+from arena.visible_text import one_line
+
+CLIENT = "aiokafka"
+WORDS_CHARS_MAX = 600
+AWAY = "the broker does not answer: {why}; it is asked again; does it run? arena broker status"
+MOVING = "an append is sent again: the brokers have not agreed on who leads"
+
+_CONNECT = re.compile(r"^Unable connect to .*?: (?:\[Errno -?\d+\] )?(?P<why>.*)$", re.DOTALL)
+_SAID_ALREADY = re.compile(
+    r"^(Unable to (update|request) metadata|Unclosed AIOKafka|Topic \S+ is not available during"
+    r"|Failed fetch messages from|Heartbeat send request failed|Error sending \w+ to node)"
+)
+"""Each follows from a connection that was not made, or was cut, which is said."""
+_MOVING = re.compile(r"^Got error produce response .*(NotLeader|LeaderNotAvailable)", re.DOTALL)
+_NUMBER = re.compile(r"\[Error -?\d+\] (\w+?)(?:Error)?\b")
+_CLASS = re.compile(r"<class '(?:\w+\.)*(\w+?)(?:Error)?'>")
+_RAISED = re.compile(r"\b(\w+?)(?:Error|Exception)\((?:(['\"])(.*?)\2)?,?\)")
+
+
+def client_words(said: str) -> str | None:
+    """A line of the client as people read it; None if another line says it already.
+
+    Args:
+        said: The line without its level.
+    """
+    if _SAID_ALREADY.match(said) or "NodeNotReady" in said:
+        return None
+    if found := _CONNECT.match(said):
+        why = one_line(found["why"], WORDS_CHARS_MAX)
+        return AWAY.format(why=f"{why[:1].lower()}{why[1:]}" if why else "no answer")
+    if _MOVING.match(said):
+        return MOVING
+    said = _NUMBER.sub(r"\1", said)
+    plain = _RAISED.sub(lambda m: m[3] or m[1], _CLASS.sub(r"\1", said))
+    return f"kafka client: {one_line(plain, WORDS_CHARS_MAX)}"
+
+
+class ClientWords(logging.Filter):
+    """Puts lines of the client into words, and drops those that repeat another."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """True for a line that passes; lines of other libraries pass as they are."""
+        said = record.getMessage()
+        is_client = record.name.partition(".")[0] == CLIENT
+        if not is_client and not said.startswith("Unclosed AIOKafka"):
+            return True
+        words = client_words(said)
+        if words is None:
+            return False
+        record.name, record.msg, record.args, record.exc_info = "kafka", words, (), None
+        return True

@@ -1,0 +1,165 @@
+"""What the errors of the Kafka client mean, in words: cause and remedy. Pure.
+
+The client names its errors after the protocol (`[Error 19] NotEnoughReplicasError`), which
+says little to a person. Each kind has its words here; a kind without is told by its name in words.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from arena.visible_text import one_line
+
+NAMES_MAX = 8
+NAME_CHARS_MAX = 120
+_NUMBERED = re.compile(r"^(\[Error -?\d+\] \w+|\w+(Error|Exception))(: |$)")
+_RUNS = "does the broker run? `arena broker status` and `arena topics describe` ask it"
+_LOGIN = "check KAFKA_SASL_USERNAME, its password and KAFKA_SECURITY_PROTOCOL"
+_MAY = "`arena topics acl` shows who may; is KAFKA_SASL_USERNAME that of this process?"
+_AGAIN = "try again in a moment; `arena broker status` asks the brokers"
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaWords:
+    """What a kind of error means.
+
+    Attributes:
+        cause: What happened; "{named}" is replaced by the topics or groups of the error.
+        remedy: What to do.
+        is_usage: True if a setting of this process is wrong.
+    """
+
+    cause: str
+    remedy: str
+    is_usage: bool = False
+
+
+_KINDS: tuple[tuple[tuple[str, ...], KafkaWords], ...] = (
+    (
+        ("TopicAuthorization",),
+        KafkaWords("the brokers do not let this login use the topic {named}", _MAY, True),
+    ),
+    (
+        ("GroupAuthorization",),
+        KafkaWords("the brokers do not let this login join the group {named}", _MAY, True),
+    ),
+    (
+        ("Authorization",),
+        KafkaWords("the brokers do not let this login do that on the cluster", _MAY, True),
+    ),
+    (
+        ("AuthenticationFailed",),
+        KafkaWords("the brokers do not know this login", _LOGIN, True),
+    ),
+    (
+        ("AuthenticationMethod", "Sasl", "DelegationToken", "SecurityDisabled", "Principal"),
+        KafkaWords("the brokers do not take this kind of login", _LOGIN, True),
+    ),
+    (
+        ("UnknownTopic", "InvalidTopic"),
+        KafkaWords(
+            "the brokers do not have the topic {named}",
+            "`arena topics create` makes the topics; is ARENA_PREFIX right?",
+        ),
+    ),
+    (
+        ("NotEnoughReplicas",),
+        KafkaWords(
+            "too few replicas are alive to ack a record",
+            "start the brokers that are down: `arena broker start`",
+        ),
+    ),
+    (
+        ("Policy", "InvalidReplication", "InvalidPartitions", "InvalidConfiguration",
+         "InvalidSessionTimeout", "InvalidTransactionTimeout"),
+        KafkaWords("the brokers refuse what was asked for: {said}", "check their settings"),
+    ),
+    (("Timeout", "TimedOut"), KafkaWords("the brokers did not answer in time", _RUNS)),
+    (
+        ("KafkaConnection", "NodeNotReady", "NoBrokers", "MetadataEmpty", "KafkaUnavailable",
+         "BrokerNotAvailable"),
+        KafkaWords("no broker can be reached", _RUNS),
+    ),
+    (
+        ("Leader", "Controller", "Coordinator", "CoordinatorLoad", "GroupLoad", "Replica",
+         "ReassignmentInProgress", "Listener", "StaleMetadata"),
+        KafkaWords("the brokers have not agreed on who leads", _AGAIN),
+    ),
+    (
+        ("Sequence", "UnknownProducerId", "ProducerEpoch", "ProducerId", "ProducerFenced"),
+        KafkaWords(
+            "the brokers do not know what this process appended last",
+            "start the process again: it continues from the log",
+        ),
+    ),
+    (
+        ("Generation", "UnknownMember", "MemberId", "Rebalance", "CommitFailed", "GroupProtocol"),
+        KafkaWords(
+            "the group gave the partitions of this process to another one",
+            "start the process again: it continues from the log",
+        ),
+    ),
+    (
+        ("TooLarge", "CommitOffsetSize"),
+        KafkaWords(
+            "a record is larger than the brokers take",
+            "raise message.max.bytes of the brokers to what `arena broker start` sets",
+        ),
+    ),
+    (
+        ("Storage", "LogDir"),
+        KafkaWords("a broker cannot use its disk", "make room on that disk, and start it again"),
+    ),
+    (
+        ("CorruptRecord", "InvalidMessage", "InvalidFetchRequest"),
+        KafkaWords("a record arrived damaged", "check the network and the disks of the brokers"),
+    ),
+    (
+        ("Unsupported", "BrokerVersion"),
+        KafkaWords(
+            "a broker does not speak the protocol that is needed",
+            "it must be Apache Kafka 2.1 or newer, or compatible",
+        ),
+    ),
+    (
+        ("OffsetOutOfRange", "NoOffset"),
+        KafkaWords(
+            "the log does not hold the place to read from",
+            "`arena topics describe` shows what the topic holds",
+        ),
+    ),
+)  # fmt: skip
+
+
+def kafka_words(error: BaseException) -> KafkaWords:
+    """Cause and remedy of an error of the client library."""
+    name, said = type(error).__name__, one_line(_said(error), NAME_CHARS_MAX)
+    named = ", ".join(list(_names(error.args))[:NAMES_MAX]) or "that was asked for"
+    for parts, found in _KINDS:
+        if any(part in name for part in parts):
+            cause = found.cause.replace("{named}", named).replace(
+                "{said}", said or "without a reason"
+            )
+            return KafkaWords(cause, found.remedy, found.is_usage)
+    plain = re.sub(
+        r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Error").removesuffix("Exception")
+    )
+    says = f"Kafka says {plain.lower()!r}" if plain != "Kafka" else "the Kafka client failed"
+    return KafkaWords(f"{says}{': ' if said else ''}{said}", _RUNS)
+
+
+def _said(error: BaseException) -> str:
+    """The text of an error without its number and class; some of the library's have no text."""
+    try:
+        return _NUMBERED.sub("", str(error))
+    except AttributeError:
+        return ""
+
+
+def _names(args: tuple[object, ...]) -> Iterator[str]:
+    """The topics and groups that an error names."""
+    for arg in args:
+        if isinstance(arg, str):
+            yield one_line(arg, NAME_CHARS_MAX)
+        elif isinstance(arg, set | frozenset | list | tuple):
+            yield from _names(tuple(sorted(map(str, arg))))

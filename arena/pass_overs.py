@@ -1,0 +1,76 @@
+"""Records of `account.events` that an operator says to pass over: `PassOver` in `arena.control`.
+
+Whoever folds the account log asks here first. A record is named by its place and the SHA-256 of its
+value; the fold (`arena.accounts`) stops if what follows shows that it had counted.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from arena import topics
+from arena.bus.base import Bus, Record
+from arena.errors import Malformed
+from arena.exports import read_manifest, read_records
+from arena.messages import PassOver
+from arena.read_topic import read_whole
+
+EVENTS, CONTROL = topics.EVENTS.name, topics.CONTROL.name
+
+PassedOver = Mapping[int, Mapping[int, str]]
+"""Partition of `account.events` -> offset -> SHA-256 of the value, in hex."""
+
+
+def pass_over_key(topic: str, partition: int, offset: int) -> str:
+    """The key of a `PassOver` in `arena.control`."""
+    return f"pass-over/{topic}/{partition}/{offset}"
+
+
+class PassOvers:
+    """What `arena.control` says is passed over, as far as it was read.
+
+    Attributes:
+        found: What it says; other records of the topic leave nothing here.
+    """
+
+    def __init__(self) -> None:
+        """Begin before the first record."""
+        self.found: dict[int, dict[int, str]] = {}
+
+    def take(self, record: Record) -> None:
+        """Take in a record of `arena.control`; a newer one of a place takes the older one's."""
+        if not record.key_text.startswith("pass-over/"):
+            return
+        try:
+            message = record.message()
+        except Malformed:
+            return
+        if not isinstance(message, PassOver) or message.topic != EVENTS:
+            return
+        if record.key_text == pass_over_key(EVENTS, message.partition, message.offset):
+            self.found.setdefault(message.partition, {})[message.offset] = message.sha256
+
+
+def passed_over_of(records: Iterable[Record]) -> PassedOver:
+    """What the records of `arena.control` say, oldest first."""
+    passed = PassOvers()
+    for record in records:
+        passed.take(record)
+    return passed.found
+
+
+def passed_over_in(folder: Path) -> PassedOver:
+    """What the exported records of a folder say; an export without `arena.control` says nothing."""
+    if CONTROL not in read_manifest(folder).topics:
+        return {}
+    return passed_over_of(read_records(folder, [CONTROL]))
+
+
+async def read_passed_over(bus: Bus) -> PassedOver:
+    """What `arena.control` says now.
+
+    Raises:
+        BrokerUnavailable: The topic cannot be read to its end.
+    """
+    passed = PassOvers()
+    await read_whole(bus, topics.CONTROL, passed.take)
+    return passed.found

@@ -1,0 +1,56 @@
+"""Draws the steps of a long wait: a bar on a terminal, plain lines anywhere else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
+
+from arena.progress import Progress, Step, print_progress
+
+BAR_WIDTH = 24
+
+
+@contextmanager
+def draw_progress(console: Console | None = None) -> Iterator[Progress]:
+    """Yield a callback for `Step`s that draws on standard error.
+
+    On a terminal each step is one line that fills up and stays; in a pipe a step prints a line
+    when it begins and when it ends.
+
+    Args:
+        console: The terminal to draw on; standard error where none is given.
+    """
+    target = console or Console(stderr=True)
+    if not target.is_terminal:
+        yield print_progress(target.file)
+        return
+    bar = RichProgress(
+        TextColumn(" {task.fields[name]:<20}"),
+        TextColumn("{task.description}"),
+        BarColumn(BAR_WIDTH),
+        TimeElapsedColumn(),
+        console=target,
+    )
+    with bar:
+        yield _Bars(bar).show
+
+
+class _Bars:
+    """One task of the bar for each step's name."""
+
+    def __init__(self, bar: RichProgress) -> None:
+        self._bar = bar
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, step: Step) -> None:
+        if step.name not in self._tasks:
+            self._tasks[step.name] = self._bar.add_task(step.detail, total=None, name=step.name)
+        total = step.total or (1 if step.finished else None)
+        self._bar.update(
+            self._tasks[step.name],
+            description=step.detail,
+            total=total,
+            completed=total if step.finished else step.done,
+        )

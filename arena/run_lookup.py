@@ -1,0 +1,303 @@
+"""Which arena a command means: the one it was told, or the newest run here that has what it needs.
+
+Flags come first, then `KAFKA_BOOTSTRAP_SERVERS` and `ARENA_PREFIX`, then the runs of `<home>/runs`.
+A run that has ended is read from its exported records, without a broker. Without those, a run that
+brought its own broker is read by starting that broker on its data for as long as the reading takes.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from arena.broker_state import local_state
+from arena.credentials import PLAINTEXT, credentials_for
+from arena.errors import ArenaError, DependencyMissing, UsageError
+from arena.runs import (
+    EXPORT_NEEDED,
+    RECORDS,
+    RECORDS_NEEDED,
+    RunRecord,
+    find_run,
+    has_export,
+    newest_first,
+)
+from arena.settings import BOOTSTRAP_VARIABLE, KafkaAccess, Settings
+from arena.visible_text import one_line
+
+if TYPE_CHECKING:
+    from arena.bus.base import Bus
+
+REMARK_CHARS_MAX = 1_000
+LOCAL_BROKER = "operations.localbroker.resolve"
+"""Starts the broker of a run that has ended: a string, because the ground imports no package."""
+PREFIX_VARIABLE = "ARENA_PREFIX"
+
+
+class OpenedBroker(Protocol):
+    """A broker that serves.
+
+    Attributes:
+        bootstrap: "host:port", comma-separated.
+        ready_s: Seconds from its start to its first answer; 0 if it ran already.
+    """
+
+    @property
+    def bootstrap(self) -> str: ...  # noqa: D102
+
+    @property
+    def ready_s(self) -> float: ...  # noqa: D102
+
+
+class OpenBroker(Protocol):
+    """Opens the broker of a home, and stops it at the end if it was started for this."""
+
+    def __call__(  # noqa: D102
+        self, home: Path, *, environ: Mapping[str, str]
+    ) -> AbstractContextManager[OpenedBroker]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The arena a command means.
+
+    Attributes:
+        settings: Its broker and prefix; no broker answers there if `records` is set.
+        directory: Of the run it was found through; None without one, or if the run's arena has
+            another prefix than the one that was asked for.
+        run: That run's record.
+        records: The run's exported records, if they are to be read instead of the broker's.
+    """
+
+    settings: Settings
+    directory: Path | None = None
+    run: RunRecord | None = None
+    records: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What is read, for people: the exported records of a run, or a broker."""
+        if self.records is not None and self.directory is not None:
+            return f"the exported records of run {self.directory.name}"
+        return self.settings.bootstrap_servers
+
+    def bus(self, client_id: str) -> "Bus":
+        """A bus to its topics, not yet started.
+
+        Args:
+            client_id: Name of this client in the broker's log.
+        """
+        if self.records is not None:
+            from arena.bus.exported import ExportedBus
+
+            return ExportedBus(self.records)
+        from arena.bus.kafka import KafkaBus
+
+        return KafkaBus(self.settings, client_id=client_id)
+
+    async def topics(self) -> list[str]:
+        """Its topics, without prefix."""
+        if self.records is not None:
+            from arena.export_files import read_manifest
+
+            return list(read_manifest(self.records).topics)
+        from arena.bus.kafka_admin import list_topics
+
+        return await list_topics(self.settings)
+
+
+@contextmanager
+def find_arena(
+    servers: str | None = None,
+    prefix: str | None = None,
+    run_name: str | None = None,
+    *,
+    start_broker: bool = True,
+    principal: str = "cli",
+    offline: bool = False,
+) -> Iterator[Where]:
+    """Yield the arena a command means, with a broker or an export that can be asked.
+
+    Args:
+        servers: The flag's value.
+        prefix: Likewise.
+        run_name: Likewise. If none is given: the newest run whose records can be read; for a
+            command that starts no broker the newest that is running, else the newest.
+        start_broker: Start the broker of a run that has ended, on its data, and stop it after.
+        principal: Who logs in to a secure broker of this machine, where no variable says it.
+        offline: The command only reads, through `Where.bus`: give it the exported records of a
+            run that has ended, if it has some.
+
+    Raises:
+        UsageError: There is no such run.
+        ArenaError: It has ended, and its broker must not be started for this.
+        DependencyMissing: Its broker is gone for good, or cannot be started.
+    """
+    settings = Settings()
+    # What the client library has to say of a failed connection is said better by our own error.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    given = servers
+    servers = servers or os.environ.get(BOOTSTRAP_VARIABLE, "").strip() or None
+    prefix = asked_prefix(prefix)
+    if run_name is not None:
+        counted = RECORDS_NEEDED if start_broker and run_name.startswith("last") else None
+        found: tuple[Path, RunRecord] | None = find_run(settings.home, run_name, need=counted)
+        if found is not None and found[1].broker_home is not None:
+            servers = given  # the variable means another broker than the run's own
+    else:
+        found = _newest(settings.home, servers, prefix, start_broker=start_broker)
+    if found is None:
+        servers = servers or _running_here(settings.home)
+        settings = settings.override(bootstrap_servers=servers, prefix=prefix or "")
+        yield Where(logged_in(settings, settings.home, principal))
+        return
+    directory, run = found
+    is_its = prefix in (None, run.prefix)
+    prefix = run.prefix if prefix is None else prefix
+    told = given if run_name is not None else servers
+    if offline and is_its and told is None and has_export(directory, run):
+        settings = settings.override(bootstrap_servers=run.bootstrap, prefix=prefix)
+        yield Where(settings, directory, run, records=directory / RECORDS)
+        return
+    refusal = None if start_broker else _not_running(directory, run, run_name)
+    with _broker_of(run, directory, servers, refusal) as address:
+        settings = settings.override(bootstrap_servers=address, prefix=prefix)
+        home = Path(run.broker_home) if run.broker_home else settings.home
+        settings = logged_in(settings, home, principal)
+        yield Where(settings, directory, run) if is_its else Where(settings)
+
+
+def _newest(
+    home: Path, servers: str | None, prefix: str | None, *, start_broker: bool
+) -> tuple[Path, RunRecord] | None:
+    """The run that a command means that was told none.
+
+    One that runs on the broker and under the prefix that were given comes first.
+    """
+    runs = newest_first(home)
+    fit = [pair for pair in runs if prefix in (None, pair[1].prefix)] or runs
+    if servers is not None:
+        fit = [pair for pair in fit if servers == pair[1].bootstrap]
+    elif start_broker:
+        fit = [pair for pair in fit if RECORDS_NEEDED.is_met(*pair)] or fit
+    else:
+        fit = [pair for pair in fit if pair[1].is_running()] or fit
+    return next(iter(fit), None)
+
+
+def _not_running(directory: Path, run: RunRecord, named: str | None) -> ArenaError:
+    """The error of a command for running arenas about a run whose broker does not run."""
+    if named is None:
+        return ArenaError(
+            f"no arena runs here; the newest run was {directory.name}",
+            remedy="start one with arena demo, or arena up ARENA.toml",
+        )
+    at = run.ended_at
+    when = f"ended at {at.astimezone():%Y-%m-%d %H:%M:%S}" if at else "was killed"
+    return ArenaError(
+        f"run {directory.name} {when}; nothing of it runs",
+        remedy="`arena runs show RUN` tells how it ended, `arena tail TOPIC --run RUN` what it did",
+    )
+
+
+def asked_prefix(prefix: str | None) -> str | None:
+    """The prefix that the flag or the environment names; None where neither does."""
+    return prefix if prefix is not None else os.environ.get(PREFIX_VARIABLE)
+
+
+def logged_in(settings: Settings, home: Path, principal: str) -> Settings:
+    """The settings with the login of a principal, where they mean a home's own secure broker.
+
+    A login that the environment names stays as it is.
+    """
+    state = local_state(home)
+    if settings.access.security_protocol != PLAINTEXT or state is None:
+        return settings
+    ours = set(settings.bootstrap_servers.split(",")) <= set(state.bootstrap.split(","))
+    if state.security == PLAINTEXT or not ours:
+        return settings
+    return settings.override(access=KafkaAccess.of(credentials_for(home, principal)))
+
+
+def running_settings(servers: str | None, prefix: str | None, run_name: str | None) -> Settings:
+    """Broker and prefix of the arena that a command talks to, without starting anything.
+
+    Args:
+        servers: The flag's value.
+        prefix: Likewise.
+        run_name: Likewise; if none is given: a run of this home that is running, if one is, else
+            what flags and variables say.
+
+    Raises:
+        ArenaError: The run that is named does not run.
+    """
+    settings = Settings()
+    runs = () if run_name is not None else newest_first(settings.home)
+    if run_name is None and not any(run.is_running() for _, run in runs):
+        return settings.override(bootstrap_servers=servers, prefix=prefix)
+    with find_arena(servers, prefix, run_name, start_broker=False) as where:
+        return where.settings
+
+
+def exported_records(folder: Path | None, run_name: str | None) -> Path:
+    """The folder of exported records that a command means.
+
+    Args:
+        folder: What its flag says.
+        run_name: A run; the newest with exported records if neither is given.
+
+    Raises:
+        UsageError: Both are given, or the run does not exist.
+    """
+    if folder is not None and run_name is not None:
+        raise UsageError("--records and --run both say what to read", remedy="give one")
+    if folder is not None:
+        return folder
+    return find_run(Settings().home, run_name or "last", need=EXPORT_NEEDED)[0] / RECORDS
+
+
+def _running_here(home: Path) -> str | None:
+    state = local_state(home)
+    return state.bootstrap if state is not None and state.is_running() else None
+
+
+@contextmanager
+def _broker_of(
+    run: RunRecord, directory: Path, servers: str | None, refusal: ArenaError | None
+) -> Iterator[str]:
+    if servers or run.broker_home is None:
+        yield servers or run.bootstrap
+        return
+    home = Path(run.broker_home)
+    state = local_state(home)
+    running = state is not None and state.is_running()
+    if not running and not run.durable:
+        raise DependencyMissing(
+            f"run {directory.name} kept its records in memory and has ended",
+            remedy="with Java 17 or newer the next run keeps them",
+        )
+    if not running and refusal is not None:
+        raise refusal
+    open_broker: OpenBroker = getattr(import_module(LOCAL_BROKER), "resolve_broker")  # noqa: B009
+    with open_broker(home, environ={}) as broker:
+        if not running:
+            say(f"started the broker of run {directory.name} for this, {broker.ready_s:.1f} s")
+        yield broker.bootstrap
+
+
+def say(text: str) -> None:
+    """A remark for people, on standard error: not part of the output, and not a failure."""
+    print(f"note: {one_line(text, REMARK_CHARS_MAX)}", file=sys.stderr, flush=True)
+
+
+def mute_output() -> None:
+    """Send what is still to be printed nowhere: the reader of our output (head, less) has left.
+
+    Python would complain again when it flushes at exit.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,80 @@
+"""The file in which a simulated market keeps its venue time between runs.
+
+Venue time stops while no process runs the market. The file is written a little ahead of venue time,
+so a market that was killed continues no earlier than any time that a client has seen.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from arena import logs
+from arena.bounded_files import NotReadable, read_regular
+
+AHEAD_S: Final = 1.0
+"""Wall seconds by which the file is ahead of venue time."""
+KEEP_EVERY_S: Final = 0.4
+FILE_BYTES_MAX: Final = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorState:
+    """The state of a market that a restart continues from.
+
+    Attributes:
+        price_source: The seed, or the names of the price files; "tape" in the file.
+        began_s: Venue time at which its prices began, Unix seconds.
+        venue_s: Venue time that no client has seen more than, Unix seconds.
+    """
+
+    price_source: str
+    began_s: int
+    venue_s: float
+
+
+def read_state(path: Path) -> SimulatorState | None:
+    """Read the file; return None if it does not exist or is invalid."""
+    try:
+        body = orjson.loads(read_regular(path, FILE_BYTES_MAX))
+        return SimulatorState(str(body["tape"]), int(body["began_s"]), float(body["venue_s"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, NotReadable) as error:
+        log = logs.get("exchange")
+        log.warning("the market starts again", file=str(path), why=repr(error))
+        return None
+
+
+class StateFile:
+    """Writes the file; a failed write is logged once and does not stop the market.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Create the writer for a path; the first `write` creates the file."""
+        self._path = path
+        self._draft = path.with_name(f".{path.name}.{os.getpid()}")
+        self._failed = False
+
+    def write(self, state: SimulatorState) -> None:
+        """Replace the file, atomically."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._draft.write_bytes(_encode(state))
+            self._draft.replace(self._path)
+            self._failed = False
+        except OSError as error:
+            if not self._failed:
+                why = "the venue time of a restarted market may go back"
+                logs.get("exchange").warning("venue time not saved", error=str(error), why=why)
+            self._failed = True
+
+
+def _encode(state: SimulatorState) -> bytes:
+    body = {"tape": state.price_source, "began_s": state.began_s, "venue_s": state.venue_s}
+    return orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)

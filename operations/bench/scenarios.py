@@ -1,0 +1,152 @@
+"""The measurements of `arena bench`, each a function that returns plain figures.
+
+One turn is: one market event -> the model asks for `execute_trade` -> the fill -> the model ends
+the turn.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from arena.bus.kafka import KafkaBus
+from arena.errors import DependencyMissing
+from arena.settings import Settings
+from operations.bench import meter
+from operations.bench.driver import Driver
+from operations.bench.relay import measure_relay
+from operations.bench.rig import Rig
+
+PACE_COUNT = 60
+PACE_INTERVAL_S = 0.2
+PACE_PER_AGENT_S = 0.02
+"""Snapshots come slower the more agents answer each: nothing may be queued."""
+WARM_UP_S = 2.0
+FLOOR_CALLS = 1_500
+
+Say = Callable[[str], None]
+# Any: figures of mixed types, made for JSON.
+Figures = dict[str, Any]
+
+
+async def turns(
+    settings: Settings,
+    logs: Path,
+    *,
+    agents: int,
+    model: str,
+    calls: int = 1,
+    together: bool = False,
+    seconds: float = 10.0,
+    paced: bool = True,
+    data_dir: Path | None = None,
+) -> Figures:
+    """Turns per second, CPU per turn, latency, memory and bytes of one arena.
+
+    Args:
+        settings: The broker.
+        logs: Where the processes log.
+        agents: How many agents.
+        model: "stub" (through the openai client) or "scripted".
+        calls: Tool calls in the model's answer.
+        together: All agents in one process.
+        seconds: Length of the flood.
+        paced: Also measure latency with nothing queued.
+        data_dir: Of the broker where it is local: bytes per turn are read there.
+    """
+    with Rig.new(settings, logs) as rig:
+        bus = KafkaBus(rig.settings, client_id="arena-bench")
+        await bus.start()
+        url = "" if model.startswith("scripted") else rig.start_stub(calls)
+        names = rig.start_arena(agents, model=model, base_url=url, together=together)
+        driver = Driver(bus, names)
+        try:
+            await driver.start()
+            await driver.wait_until_all_answer(rig)
+            figures: Figures = {"agents": agents, "model": model, "calls": calls}
+            figures["together"] = together
+            if paced:
+                figures |= await _paced(driver, agents)
+            stored = stored_bytes(data_dir, rig.settings.prefix) if data_dir else 0
+            figures |= await _flooded(driver, rig, seconds)
+            if data_dir:
+                grown = stored_bytes(data_dir, rig.settings.prefix) - stored
+                figures["stored_bytes_per_turn"] = grown / max(1, figures["all_turns"])
+            figures["memory"] = _memory(rig)
+            return figures
+        finally:
+            await driver.close()
+            await bus.close()
+
+
+async def _paced(driver: Driver, agents: int) -> Figures:
+    await driver.pace(PACE_COUNT, PACE_INTERVAL_S + PACE_PER_AGENT_S * agents)
+    if not driver.fill_ms:
+        raise DependencyMissing(
+            f"{driver.turns} turns made no fill", remedy="see account.events: why are they refused?"
+        )
+    return {
+        "fill_p50_ms": meter.percentile(driver.fill_ms, 0.5),
+        "fill_p99_ms": meter.percentile(driver.fill_ms, 0.99),
+        "turn_p50_ms": meter.percentile(driver.turn_ms, 0.5),
+        "turn_p99_ms": meter.percentile(driver.turn_ms, 0.99),
+        "paced_turns": driver.turns,
+        "paced_fills": driver.fills,
+    }
+
+
+async def _flooded(driver: Driver, rig: Rig, seconds: float) -> Figures:
+    await driver.flood(WARM_UP_S)
+    warm_turns = driver.turns
+    pids = rig.measured()
+    before = {name: meter.cpu_seconds([pid]) for name, pid in pids.items()}
+    elapsed = await driver.flood(seconds)
+    used = {name: meter.cpu_seconds([pid]) - before[name] for name, pid in pids.items()}
+    count = max(1, driver.turns)
+    parts: dict[str, float] = {"routers": 0.0}
+    for name, seconds_used in used.items():
+        part = "routers" if name.startswith("router") else name
+        parts[part] = parts.get(part, 0.0) + seconds_used * 1000 / count
+    rig.check()
+    return {
+        "turns": driver.turns,
+        "all_turns": driver.turns + warm_turns,
+        "completed": driver.completed,
+        "fills": driver.fills,
+        "turns_per_s": driver.turns / elapsed,
+        "cpu_ms_per_turn": sum(used.values()) * 1000 / count,
+        "cpu_ms_by_process": parts,
+    }
+
+
+def _memory(rig: Rig) -> Figures:
+    found = {name: meter.memory(pid) for name, pid in rig.measured().items()}
+    return {n: {"rss_mib": m.rss_mib, "pss_mib": m.pss_mib} for n, m in found.items()}
+
+
+async def relay(settings: Settings, logs: Path) -> Figures:
+    """The raw relay of as many hops as a fill takes."""
+    with Rig.new(settings, logs) as rig:
+        figures = await measure_relay(rig, PACE_COUNT, PACE_INTERVAL_S)
+    return {"hops": figures.hops, "p50_ms": figures.p50_ms, "p99_ms": figures.p99_ms}
+
+
+async def floor(settings: Settings, logs: Path) -> Figures:
+    """CPU and latency of one model call alone, against the stub: openai's client, and ours."""
+    with Rig.new(settings, logs) as rig:
+        url = rig.start_stub(1)
+        command = [sys.executable, "-m", "chat_nodes.floor", url, str(FLOOR_CALLS)]
+        done = await asyncio.to_thread(
+            subprocess.run, command, capture_output=True, text=True, check=True
+        )
+    figures: Figures = json.loads(done.stdout)
+    return figures
+
+
+def stored_bytes(data_dir: Path, prefix: str) -> int:
+    """Bytes of record batches the broker keeps for the topics of a prefix."""
+    folders = (f for f in data_dir.glob(f"{prefix}*") if f.is_dir())
+    return sum(segment.stat().st_size for f in folders for segment in f.glob("*.log"))

@@ -1,0 +1,181 @@
+"""`arena bench`: measure the arena on this machine, beside the limits it cannot pass.
+
+One turn is: one market event -> the model asks for `execute_trade` -> the fill -> the model ends
+the turn. The broker is a fresh local Kafka (or `KAFKA_BOOTSTRAP_SERVERS`), the model an instant
+stub behind a real HTTP endpoint. Figures are to be read beside the raw relay of the same run:
+machines differ, ratios less.
+"""
+
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from arena.atomic_files import require_writable, write_whole
+from arena.errors import UsageError
+from arena.settings import Settings
+
+DEFAULT_AGENTS = "1,3,10,30"
+TABLE_COLUMNS = 132
+PROCESS_EACH_MAX = 10
+"""Up to so many agents get a process each; more share one process, as they would here."""
+
+
+def bench(
+    agents: Annotated[
+        str, typer.Option(help="Numbers of agents to measure, comma-separated.")
+    ] = DEFAULT_AGENTS,
+    seconds: Annotated[float, typer.Option(help="Length of each flood.", min=1.0)] = 10.0,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures to this file.")
+    ] = None,
+    only: Annotated[
+        str, typer.Option(help="Parts: relay,floor,stub,scripted,two-tools,one-process.")
+    ] = "relay,floor,stub,scripted,two-tools,one-process",
+) -> None:
+    """Measure turns per second, CPU per turn, latency, bytes and memory.
+
+    Takes about six minutes; the machine should have nothing else to do.
+
+    Example: arena bench --agents 1,3 --json bench.json
+    """
+    require_writable(json_file, "--json")
+    counts = _counts(agents)
+    parts = {part.strip() for part in only.split(",")}
+    home = Path(tempfile.mkdtemp(prefix="arena-bench-"))
+    try:
+        results = _measure(home, counts, seconds, parts)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    _print(results)
+    if json_file is not None:
+        write_whole(json_file, json.dumps(results, indent=2) + "\n")
+        print(f"all figures: {json_file}")
+
+
+def _counts(text: str) -> list[int]:
+    try:
+        counts = [int(part) for part in text.split(",")]
+    except ValueError:
+        counts = []
+    if not counts or min(counts) < 1:
+        raise UsageError(
+            f"--agents was {text!r}", remedy="give numbers of agents, such as --agents 1,3,10"
+        )
+    return counts
+
+
+# Any: figures of mixed types, made for JSON.
+def _measure(home: Path, counts: list[int], seconds: float, parts: set[str]) -> dict[str, Any]:
+    from arena.progress_bars import draw_progress
+    from operations.bench import meter, scenarios
+    from operations.localbroker.resolve import resolve_broker
+
+    results: dict[str, Any] = {"machine": dict(meter.machine()), "runs": []}
+    with draw_progress() as progress, resolve_broker(home, port=0, progress=progress) as broker:
+        results["broker"] = {"kind": broker.kind, "version": broker.version}
+        settings = Settings(bootstrap_servers=broker.bootstrap, home=home)
+        logs = home / "logs"
+        if "relay" in parts:
+            _say("raw relay of 4 hops")
+            results["relay"] = asyncio.run(scenarios.relay(settings, logs))
+        if "floor" in parts:
+            _say("the openai client alone")
+            results["floor"] = asyncio.run(scenarios.floor(settings, logs))
+        for title, run in _runs(counts, parts):
+            _say(title)
+            figures = asyncio.run(
+                scenarios.turns(settings, logs, seconds=seconds, data_dir=broker.data_dir, **run)
+            )
+            results["runs"].append(figures)
+    return results
+
+
+def _runs(counts: list[int], parts: set[str]) -> list[tuple[str, dict[str, Any]]]:
+    runs: list[tuple[str, dict[str, Any]]] = []
+    for model in ("stub", "scripted"):
+        if model not in parts:
+            continue
+        for n in counts:
+            together = n > PROCESS_EACH_MAX
+            runs.append(
+                (f"{n} agents, {model}", {"agents": n, "model": model, "together": together})
+            )
+    if "one-process" in parts:
+        runs += [
+            (f"{n} agents in one process", {"agents": n, "model": "stub", "together": True})
+            for n in counts
+            if 1 < n <= PROCESS_EACH_MAX
+        ]
+    if "two-tools" in parts:
+        runs.append(("two tools at once", {"agents": 1, "model": "stub", "calls": 2}))
+    return runs
+
+
+def _say(text: str) -> None:
+    print(f" measuring: {text}", file=sys.stderr, flush=True)
+
+
+def _print(results: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(width=TABLE_COLUMNS)
+    machine, broker = results["machine"], results["broker"]
+    console.print(
+        f"{machine['cores']} cores, {machine['memory_gib']} GiB, load {machine['load_1m']} at the "
+        f"start, Python {machine['python']}, {broker['kind']} {broker['version'] or ''}"
+    )
+    if relay := results.get("relay"):
+        console.print(
+            f"raw relay, {relay['hops']} hops: "
+            f"p50 {relay['p50_ms']:.1f} ms, p99 {relay['p99_ms']:.1f} ms"
+        )
+    if floor := results.get("floor"):
+        for way, cost in floor.items():
+            console.print(
+                f"one call alone, {way}: CPU {cost['cpu_ms']} ms, p50 {cost['p50_ms']} ms"
+            )
+    table = Table(title="one turn = event -> execute_trade -> fill -> end")
+    for name in ("agents", "model", "tools", "processes"):
+        table.add_column(name, no_wrap=True)
+    for name in (
+        "turns/s",
+        "CPU ms/turn",
+        "fill p50 ms",
+        "fill p99 ms",
+        "x relay+call",
+        "turn p50 ms",
+        "KB/turn",
+        "agent MiB",
+    ):
+        table.add_column(name, justify="right")
+    for run in results["runs"]:
+        table.add_row(*_row(run, results))
+    console.print(table)
+
+
+def _row(run: dict[str, Any], results: dict[str, Any]) -> list[str]:
+    call = results.get("floor", {}).get("openai_chat_node", {})
+    limit = results.get("relay", {}).get("p50_ms", 0.0) + call.get("p50_ms", 0.0)
+    routers = [m for name, m in run["memory"].items() if name.startswith("router")]
+    stored = run.get("stored_bytes_per_turn")
+    return [
+        str(run["agents"]),
+        run["model"],
+        str(run["calls"]),
+        "one for all" if run["together"] else "one each",
+        f"{run['turns_per_s']:.0f}",
+        f"{run['cpu_ms_per_turn']:.2f}",
+        f"{run['fill_p50_ms']:.1f}" if "fill_p50_ms" in run else "-",
+        f"{run['fill_p99_ms']:.1f}" if "fill_p99_ms" in run else "-",
+        f"{run['fill_p50_ms'] / limit:.2f}" if limit and "fill_p50_ms" in run else "-",
+        f"{run['turn_p50_ms']:.1f}" if "turn_p50_ms" in run else "-",
+        f"{stored / 1000:.1f}" if stored else "-",
+        f"{max(m['rss_mib'] for m in routers):.0f}" if routers else "-",
+    ]

@@ -1,0 +1,58 @@
+"""What `arena demo --json FILE` writes: the standings beside what they were made from. Pure."""
+
+from pydantic import JsonValue
+
+from operations.commands.messages_text import Document, agents_of
+from operations.commands.session import Beginning
+
+
+def report(document: Document, begin: Beginning, elapsed_s: float) -> dict[str, JsonValue]:
+    """The demo as a document.
+
+    Returns:
+        broker (kind, version, durable), snapshots, simulated, seed, speed, seconds, rules,
+        digest of all accounts, run (where the records are), dead (agents with their cause), and
+        agents in rank order, the dead last: agent, alive, strategy, kind, model, scripted,
+        equity_usd, return_pct, trades, rejections, turns, turns_aborted.
+    """
+    market = begin.spec.market
+    return {
+        "broker": {
+            "kind": begin.broker.kind,
+            "version": begin.broker.version,
+            "durable": begin.broker.durable,
+        },
+        "snapshots": document.get("snapshots"),
+        "as_of": document.get("as_of"),
+        "simulated": market.source == "exchange",
+        "seed": market.seed,
+        "speed": market.speed,
+        "seconds": round(elapsed_s, 1),
+        "rules": document.get("rules"),
+        "digest": document.get("digest"),
+        "run": str(begin.directory),
+        "prefix": begin.settings.prefix,
+        "agents": [_agent(agent) for agent in agents_of(document)],
+        "dead": document.get("dead") or [],
+    }
+
+
+def _agent(agent: Document) -> JsonValue:
+    kept = (
+        "rank",
+        "agent",
+        "alive",
+        "strategy",
+        "kind",
+        "model",
+        "scripted",
+        "equity_usd",
+        "return_pct",
+        "cash_usd",
+        "fees_usd",
+        "trades",
+        "rejections",
+        "turns",
+        "turns_aborted",
+    )
+    return {name: agent.get(name) for name in kept}

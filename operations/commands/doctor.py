@@ -1,0 +1,185 @@
+"""`arena doctor [ARENA.toml]`: what works here, what does not, and what to do about it.
+
+Without a file it looks at the machine. With one it also looks at the file's prices and keys, and
+has every chat node check itself: `arena chat-node ... --check` in a process of its own, with no
+key but its own. Writes nothing.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arena.environment import MODEL_KEYS
+from arena.errors import UsageError
+from arena.findings import Finding, State, any_broken, broken, lines, of_node, ok, summary
+from arena.model_prices import PriceList, load_prices
+from arena.server_answers import cost_findings, cutoff_findings
+from arena.server_check import PROMPT_VARIABLE
+from arena.settings import Settings
+from operations.commands.doctor_ground import ground_findings, spec_findings
+from operations.commands.doctor_quick import check_nodes, prompt_of
+from operations.commands.environment import prepare, prepare_beside
+from operations.commands.session import LAUNCHER, environment
+from operations.specs.arena_spec import ArenaSpec, ChatNodeTable, load_spec
+from operations.specs.environment import with_environment
+from operations.supervisor.plan import chat_node_words, require_prices
+
+AT_ONCE = 4
+CHECKS_S = 180.0
+OUTPUT_BYTES_MAX = 1_000_000
+ERROR_CHARS_MAX = 300
+
+
+def doctor(
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[ARENA.toml]", help="Also check what it needs.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Ask models nothing that is paid.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Check this machine, and the prices, keys and models of an ARENA.toml.
+
+    With a file, each model is asked twice (a few hundred tokens) unless --quick is given. Exit code
+    1 if something is broken.
+
+    Example: arena doctor examples/multi-model.toml --quick
+    """
+    folder = Path.cwd() if path is None else path.resolve().parent
+    if path is None:
+        prepare(folder, MODEL_KEYS)
+    else:
+        prepare_beside(path)
+    spec = None if path is None else with_environment(load_spec(path), os.environ)
+    _tell("checking this machine")
+    settings = Settings()
+    found = ground_findings(settings, os.environ)
+    if spec is not None:
+        found += spec_findings(spec, folder, os.environ) + _budget(spec)
+        nodes = _checked_nodes(spec)
+        ask = quick_node_findings(nodes, spec) if quick else node_findings(nodes, spec, settings)
+        found += asyncio.run(ask)
+    _tell("")
+    if as_json:
+        print(json.dumps([finding.as_json() for finding in found], indent=2))
+    else:
+        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        print("\n".join(lines(found, colour=colour)))
+        print(f"\n {summary(found)}")
+    sys.exit(int(any_broken(found)))
+
+
+def _tell(text: str) -> None:
+    """Show what is waited for, on a terminal only; "" takes it away."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K {text}"[: None if text else -1])
+        sys.stderr.flush()
+
+
+def _budget(spec: ArenaSpec) -> list[Finding]:
+    """A budget in dollars that nothing can keep."""
+    try:
+        require_prices(spec, load_prices())
+    except UsageError as error:
+        return [Finding("budget", State.BROKEN, error.args[0], error.remedy)]
+    return []
+
+
+def _checked_nodes(spec: ArenaSpec) -> list[ChatNodeTable]:
+    """Every chat node that is asked; replayed replies ask none."""
+    replay = spec.competition is not None and spec.competition.replies == "replay"
+    return [node for node in spec.chat_nodes if node.scripted or not replay]
+
+
+async def quick_node_findings(nodes: list[ChatNodeTable], spec: ArenaSpec) -> list[Finding]:
+    """What can be seen of chat nodes without asking a model."""
+    asked = [node for node in nodes if not node.keyless]
+    _tell(f"checking {len(asked)} chat nodes")
+    found = await check_nodes(asked, spec, os.environ)
+    known = load_prices()
+    for node in asked:
+        own = node.price_per_million
+        prices = known if own is None else PriceList((own.price,))
+        found += of_node(
+            node.name,
+            [
+                *cost_findings(node.model_id, prices, node.daily_token_budget or 0),
+                *cutoff_findings(node.model_id, node.cutoff or ""),
+            ],
+        )
+    for node in nodes:
+        if node.keyless:
+            found += of_node(node.name, [ok("model", f"{node.model_id}: no server and no key")])
+    return found
+
+
+async def node_findings(
+    nodes: list[ChatNodeTable], spec: ArenaSpec, settings: Settings
+) -> list[Finding]:
+    """What the chat nodes say of themselves, a few at a time.
+
+    Args:
+        nodes: To check.
+        spec: Whose variables are kept from the nodes that do not need them.
+        settings: Of this arena.
+    """
+    secrets = frozenset().union(*(node.variables for node in spec.chat_nodes))
+    free = asyncio.Semaphore(AT_ONCE)
+    how = ", each model is asked twice"
+    left = len(nodes)
+
+    async def check(node: ChatNodeTable) -> list[Finding]:
+        nonlocal left
+        size = f"{prompt_of(node, spec)}:{len(spec.arena.products)}"
+        hidden = secrets - (frozenset() if node.scripted else node.variables)
+        environ = {k: v for k, v in os.environ.items() if k not in hidden}
+        async with free:
+            _tell(f"checking chat nodes: {left} to go{how}")
+            environ |= environment(settings) | {PROMPT_VARIABLE: size}
+            checked = await _check(node, environ)
+        left -= 1
+        _tell(f"checking chat nodes: {left} to go{how}")
+        return checked
+
+    found = await asyncio.gather(*(check(node) for node in nodes))
+    return [finding for findings in found for finding in findings]
+
+
+async def _check(node: ChatNodeTable, environ: Mapping[str, str]) -> list[Finding]:
+    words = [*chat_node_words(node), "--check", "--json"]
+    process = await asyncio.create_subprocess_exec(
+        *LAUNCHER,
+        *words,
+        env=dict(environ),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(CHECKS_S):
+            said, error = await process.communicate()
+    except TimeoutError:
+        text = f"its checks did not end within {CHECKS_S:g} s"
+        return of_node(node.name, [broken("checks", text, "is the server overloaded?")])
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    try:
+        return [_finding(node.name, entry) for entry in json.loads(said[:OUTPUT_BYTES_MAX])]
+    except (ValueError, TypeError, KeyError):
+        text = " ".join(error.decode("utf-8", "replace").split())[-ERROR_CHARS_MAX:]
+        text = text.removeprefix("arena: ") or f"exit code {process.returncode}, without a word"
+        return of_node(node.name, [broken("checks", text)])
+
+
+def _finding(node: str, entry: Mapping[str, str]) -> Finding:
+    state = State(entry["state"])
+    return Finding(entry["check"], state, entry["detail"], entry["remedy"], node=node)

@@ -1,0 +1,297 @@
+"""Every message as one line for people. Pure: text out of values.
+
+`describe` has one function per message type; a type without one shows its first fields.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from functools import singledispatch
+
+from arena.currency import DEFAULT_CURRENCY, cash_digits
+from arena.messages import (
+    AccountOpened,
+    AgentSpec,
+    ChatReply,
+    ChatRequest,
+    DeadLetter,
+    Drift,
+    Epoch,
+    Evaluation,
+    Halt,
+    Heartbeat,
+    LlmCall,
+    MarketSnapshot,
+    Message,
+    OpenAccount,
+    OrderDecided,
+    PassOver,
+    Posting,
+    Product,
+    Resume,
+    Rules,
+    StateDigest,
+    Ticker,
+    ToolCall,
+    ToolOffered,
+    ToolResult,
+    Turn,
+    TurnStarted,
+    Usage,
+)
+from arena.plural import counted
+from arena.trading_modes import ONLINE, condition, restriction
+
+FIELDS_SHOWN = 6
+CENT_DIGITS = 2
+
+
+def money(value: Decimal | None) -> str:
+    """An amount with separators and at least cents; "-" for None."""
+    return cash(value, DEFAULT_CURRENCY)
+
+
+def cash(value: Decimal | None, currency: str) -> str:
+    """An amount with separators: at least cents, or all digits of a currency such as BTC."""
+    if value is None:
+        return "-"
+    if cash_digits(currency) > CENT_DIGITS:
+        return f"{value:,f}"
+    return f"{value:,.2f}" if abs(value) >= 1 or value == 0 else f"{value:,f}"
+
+
+def number(value: Decimal | None) -> str:
+    """A quantity or price in full, with separators; "-" for None."""
+    return "-" if value is None else f"{value:,f}"
+
+
+def clock(value: datetime) -> str:
+    """Local time of day, to the millisecond."""
+    return value.astimezone().strftime("%H:%M:%S.%f")[:-3]
+
+
+@singledispatch
+def describe(message: Message) -> str:
+    """What a message says, in one line without its type."""
+    shown = list(message.model_dump(mode="json").items())[:FIELDS_SHOWN]
+    return " ".join(f"{name}={value}" for name, value in shown)
+
+
+@describe.register
+def _(message: Ticker) -> str:
+    return (
+        f"{message.product_id} {number(message.price)}"
+        f"  bid {number(message.best_bid)}  ask {number(message.best_ask)}"
+        f"  venue time {clock(message.event_time)}"
+    )
+
+
+@describe.register
+def _(message: Product) -> str:
+    state = restriction(message.status, message.modes) or message.status
+    return (
+        f"{message.product_id} {state}  step {number(message.base_increment)}"
+        f"  price step {number(message.quote_increment)}"
+        f"  smallest order {cash(message.min_market_funds, message.quote_currency)}"
+        f" {message.quote_currency}"
+    )
+
+
+@describe.register
+def _(message: MarketSnapshot) -> str:
+    views = []
+    for view in message.products:
+        price = number(view.ticker.price) if view.ticker else "no price"
+        closed = condition(view.status, view.modes).replace("_", " ")
+        state = " stale" if view.stale else ""
+        views.append(f"{view.product_id} {price}{state if closed == ONLINE else f' {closed}'}")
+    simulated = f"  simulated, {message.speed:g}x" if message.simulated else ""
+    return f"as of {clock(message.as_of)}  {'  '.join(views)}{simulated}"
+
+
+@describe.register
+def _(message: ChatRequest) -> str:
+    characters = sum(len(m.content) for m in message.messages)
+    return (
+        f"{message.agent} round {message.round}: {counted(len(message.messages), 'message')}, "
+        f"{characters:,} characters, {len(message.tools)} tools"
+    )
+
+
+@describe.register
+def _(message: ChatReply) -> str:
+    calls = "  ".join(f"{c.name}({c.arguments})" for c in message.tool_calls)
+    said = f'"{message.text}"' if message.text else ""
+    return (
+        f"{message.agent} round {message.round} {_model(message.model, message.scripted)} "
+        f"{message.outcome}: {message.error}{calls} {said}  "
+        f"{_usage(message.usage)}, {message.latency_ms:,.0f} ms"
+    )
+
+
+@describe.register
+def _(message: LlmCall) -> str:
+    tries = f", {message.attempts} attempts" if message.attempts > 1 else ""
+    return (
+        f"{message.agent} round {message.round} {_model(message.model, message.scripted)} "
+        f"{message.outcome} {message.error}  {_usage(message.usage)}, "
+        f"{message.latency_ms:,.0f} ms{tries}"
+    )
+
+
+@describe.register
+def _(message: ToolCall) -> str:
+    return f"{message.agent} {message.tool}({message.arguments})"
+
+
+@describe.register
+def _(message: ToolResult) -> str:
+    mark = "ok" if message.ok else f"refused {message.error}"
+    return f"{message.agent} {message.tool} {mark}: {message.text}"
+
+
+@describe.register
+def _(message: ToolOffered) -> str:
+    where = "in the account's writer" if message.touches_account else "anywhere"
+    of = f", {message.source} {message.source_sha256[:12]}" if message.source else ""
+    return f"{message.name}, runs {where}{of}: {message.description}"
+
+
+@describe.register
+def _(message: OpenAccount) -> str:
+    return f"{message.agent} wants an account"
+
+
+@describe.register
+def _(message: Epoch) -> str:
+    return f"epoch {message.epoch} begins, owner {message.owner}"
+
+
+@describe.register
+def _(message: StateDigest) -> str:
+    return f"the state hashes to {message.sha256[:16]}, after seq {message.seq}"
+
+
+@describe.register
+def _(message: AccountOpened) -> str:
+    unit = _unit_of(message.postings)
+    return f"{message.agent} opened with {cash(message.cash_usd, unit)} {unit}"
+
+
+def _unit_of(postings: tuple[Posting, ...]) -> str:
+    """The currency of the account that an event posts to."""
+    found = (leg.unit for leg in postings if leg.account.endswith("/cash"))
+    return next(found, DEFAULT_CURRENCY)
+
+
+@describe.register
+def _(message: OrderDecided) -> str:
+    asked = (
+        f"{message.agent} {message.action or 'trade'} {number(message.quantity)} "
+        f"{message.product_id or '(unreadable)'}"
+    )
+    if message.outcome == "rejected":
+        return f"{asked} rejected {message.reason}: {message.detail}"
+    unit = _unit_of(message.postings)
+    return (
+        f"{asked} filled at {number(message.price)}  fee {cash(message.fee, unit)}"
+        f"  cash {cash(message.cash_after, unit)}  position {number(message.position_after)}"
+    )
+
+
+@describe.register
+def _(message: TurnStarted) -> str:
+    return f"{message.agent} starts on the snapshot as of {clock(message.as_of)}"
+
+
+@describe.register
+def _(message: Turn) -> str:
+    calls = sum(len(r.tool_call_ids) for r in message.rounds)
+    said = message.error or message.final_text or message.memory
+    return (
+        f"{message.agent} {message.outcome} in {message.total_ms:,.0f} ms: "
+        f"{counted(len(message.rounds), 'round')}, {counted(calls, 'tool call')}, "
+        f"{_usage(message.usage)}  {said}"
+    )
+
+
+@describe.register
+def _(message: AgentSpec) -> str:
+    return (
+        f"{message.agent} ({message.kind}) plays {message.strategy} with {message.node}, "
+        f"every {message.cadence}. snapshot, prompt {message.prompt_sha256[:12]}"
+        f"{f', {message.source}' if message.source else ''}"
+    )
+
+
+@describe.register
+def _(message: Rules) -> str:
+    planned = message.planned_snapshots
+    return (
+        f"fee {number(message.fee_bps)} bps ({message.fee_schedule}), "
+        f"slippage {number(message.slippage_bps)} bps, "
+        f"start {cash(message.starting_cash_usd, message.currency)} {message.currency}, "
+        f"price age up to {message.price_age_s_max:g} s, collar {number(message.collar_bps)} bps"
+        f"{f', {planned:,} snapshots planned' if planned else ''}"
+    )
+
+
+@describe.register
+def _(message: Heartbeat) -> str:
+    counted = " ".join(f"{k}={v}" for k, v in sorted(message.counters.items()))
+    return f"{message.node} {message.status} {counted}"
+
+
+@describe.register
+def _(message: Halt) -> str:
+    return _switched("halted", message)
+
+
+@describe.register
+def _(message: PassOver) -> str:
+    where = f"{message.topic}[{message.partition}]@{message.offset}"
+    return f"{where} is passed over by {message.by}: {message.error}"
+
+
+@describe.register
+def _(message: Resume) -> str:
+    return _switched("resumed", message)
+
+
+def _switched(what: str, message: Halt | Resume) -> str:
+    whose = f"{message.agent}'s orders" if message.agent else "everybody's orders"
+    why = f": {message.reason}" if message.reason else ""
+    return f"{whose} {what} by {message.by}{why}"
+
+
+@describe.register
+def _(message: Evaluation) -> str:
+    count = len(message.warnings)
+    warned = f", {counted(count, 'warning')}" if count else ""
+    return (
+        f"after {counted(message.snapshots, 'snapshot')} "
+        f"({message.confidence:.0%} intervals{warned}): {message.verdict}"
+    )
+
+
+@describe.register
+def _(message: Drift) -> str:
+    shown = f", dashboard {message.dashboard:f}" if message.dashboard is not None else ""
+    return (
+        f"{message.owner} {message.what} {message.unit}: fold {message.fold:f},"
+        f" books {message.books:f}{shown}"
+    )
+
+
+@describe.register
+def _(message: DeadLetter) -> str:
+    where = f"{message.topic}[{message.partition}]@{message.offset}"
+    return f"{where} found by {message.reader}: {message.error}"
+
+
+def _model(model: str, scripted: bool) -> str:
+    return f"{model} (rules, not an LLM)" if scripted else model
+
+
+def _usage(usage: Usage) -> str:
+    tokens = f"{usage.prompt_tokens + usage.completion_tokens:,} tokens"
+    return tokens if usage.cost_usd is None else f"{tokens}, ${usage.cost_usd:.4f}"

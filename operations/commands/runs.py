@@ -1,0 +1,250 @@
+"""`arena runs list|show|delete|prune`: what was run here.
+
+Reads `<home>/runs`; `delete` and `prune` remove directories of it. No broker is asked.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arena.command_exit import report
+from arena.errors import EXIT_NO, ArenaError, UsageError
+from arena.plural import counted
+from arena.settings import Settings
+from arena.visible_text import laid_out
+from operations.supervisor.run_list import (
+    RunInfo,
+    choose_old,
+    list_runs,
+    named_run,
+    parse_span,
+    remove_run,
+    require_removable,
+    sweep,
+)
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run's name, the beginning of it, its path, last or last~1."
+    ),
+]
+MEGABYTE = 1_000_000
+COLUMNS = (
+    ("run", False),
+    ("kind", False),
+    ("state", False),
+    ("began (UTC)", False),
+    ("ran", True),
+    ("agents", True),
+    ("snapshots", True),
+    ("arena", False),
+    ("MB", True),
+)
+
+
+@app.command("list", epilog="Example: arena runs list --json")
+def list_(as_json: AsJson = False) -> None:
+    """List every run here, the newest first by the UTC time at which it began."""
+    from arena.tables import print_table
+
+    home = Settings().home
+    found = list_runs(home)
+    if as_json:
+        print(json.dumps([run.document() for run in found], indent=2))
+        return
+    if not found:
+        print(f"no runs in {home / 'runs'}; `arena demo` makes one")
+        return
+    total = sum(run.size_bytes for run in found) / MEGABYTE
+    print_table(
+        COLUMNS,
+        [_cells(run) for run in found],
+        remarks=[f"{counted(len(found), 'run')}, {total:,.0f} MB in {home / 'runs'}"],
+    )
+
+
+@app.command(epilog="Example: arena runs show last")
+def show(name: Name = "last", as_json: AsJson = False) -> None:
+    """Show one run: its processes, its records, and the commands that read them."""
+    run = named_run(Settings().home, name)
+    if as_json:
+        print(json.dumps(run.document() | _more(run), indent=2))
+    else:
+        for line in show_lines(run):
+            print(laid_out(line))
+
+
+@app.command(epilog="Example: arena runs delete 2026-11-21T09-12-03 --yes")
+def delete(
+    names: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Runs, as `arena runs list` names them.")
+    ],
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete runs with their records, books, report and logs. A running one is refused."""
+    home = Settings().home
+    chosen = list({run.directory: run for run in (named_run(home, n) for n in names)}.values())
+    for run in chosen:
+        require_removable(home, run)
+    if not yes:
+        _ask(chosen, command="arena runs delete", needs_terminal=True)
+    _remove(home, chosen, as_json=as_json)
+
+
+@app.command(epilog="Example: arena runs prune --keep 20 --older-than 7d --dry-run")
+def prune(
+    keep: Annotated[
+        int | None, typer.Option("--keep", min=0, metavar="N", help="Keep the newest N runs.")
+    ] = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option("--older-than", metavar="SPAN", help="Keep runs that ended within 7d, 12h."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be deleted, and delete nothing.")
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete old runs. With both limits a run is kept if either keeps it; a running one always is.
+
+    On a terminal it asks first; elsewhere the limits are the answer.
+    """
+    if keep is None and older_than is None:
+        raise UsageError("which runs are old?", remedy="give --keep N, --older-than SPAN, or both")
+    span = None if older_than is None else parse_span(older_than)
+    home = Settings().home
+    chosen = choose_old(list_runs(home), datetime.now(UTC), keep=keep, older_than=span)
+    if not dry_run:
+        sweep(home)
+        if chosen and not yes:
+            _ask(chosen, command="arena runs prune", needs_terminal=False)
+        _remove(home, chosen, as_json=as_json)
+    elif as_json:
+        print(json.dumps({"would_delete": [run.document() for run in chosen]}, indent=2))
+    else:
+        for run in chosen:
+            print(f"would delete {_one(run)}")
+        print(f"{_count(chosen)} would be deleted; nothing was")
+
+
+def show_lines(run: RunInfo) -> list[str]:
+    """A run for people."""
+    cells = dict(zip((heading for heading, _ in COLUMNS), _cells(run), strict=True))
+    lines = [f"{heading:<12} {cell}" for heading, cell in cells.items()]
+    if run.agents:
+        lines.append(f"{'who':<12} {', '.join(run.agents)}")
+    record = run.record
+    if record is not None:
+        broker = record.broker_home or record.bootstrap
+        lines.append(f"{'broker':<12} {broker}, prefix {record.prefix!r}")
+        lines += [
+            f"{'process':<12} {p.name}: {p.state}"
+            + (f", exit code {p.exit_code}" if p.exit_code is not None else "")
+            + (f", {p.restarts} restarts" if p.restarts else "")
+            for p in record.processes
+        ]
+        lines += [f"{'dead':<12} {one.agent}: {one.cause}; {one.remedy}" for one in record.dead]
+    exported = "exported, read without a broker" if run.exported else "in the broker"
+    lines += [f"{'records':<12} {exported}", f"{'path':<12} {run.directory}"]
+    if record is not None:
+        lines.append(f"{'read it':<12} arena tail account.events --run {run.name}")
+    return lines
+
+
+def _more(run: RunInfo) -> dict[str, object]:
+    record = run.record
+    if record is None:
+        return {"processes": [], "dead": []}
+    return {
+        "processes": [process.model_dump(mode="json") for process in record.processes],
+        "dead": [one.document() for one in record.dead],
+    }
+
+
+def _cells(run: RunInfo) -> tuple[str, ...]:
+    record = run.record
+    size = f"{run.size_bytes / MEGABYTE:,.0f}"
+    if record is None:
+        return (run.name, "", run.state, "", "", "", "", "", size)
+    took = "" if record.ended_at is None else _took(record.started_at, record.ended_at)
+    return (
+        run.name,
+        record.command,
+        run.state,
+        f"{record.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+        took,
+        str(len(run.agents)) if run.agents else "",
+        "" if run.snapshots is None else f"{run.snapshots:,}",
+        run.version,
+        size,
+    )
+
+
+def _took(began: datetime, ended: datetime) -> str:
+    minutes, seconds = divmod(max(0, round((ended - began).total_seconds())), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def _one(run: RunInfo) -> str:
+    kind = "" if run.record is None else f" {run.record.command},"
+    return f"{run.name}:{kind} {run.state}, {run.size_bytes / MEGABYTE:,.0f} MB"
+
+
+def _count(runs: Sequence[RunInfo]) -> str:
+    size = sum(run.size_bytes for run in runs) / MEGABYTE
+    return f"{counted(len(runs), 'run')}, {size:,.0f} MB,"
+
+
+def _ask(runs: Sequence[RunInfo], *, command: str, needs_terminal: bool) -> None:
+    """Ask the person at the terminal, and end the command with exit 1 on any answer but yes.
+
+    Raises:
+        UsageError: Nothing can be asked here, and the caller wants an answer.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if needs_terminal:
+            raise UsageError(f"{command} asks first", remedy="without a terminal add --yes")
+        return
+    for run in runs:
+        print(f"delete {_one(run)}", file=sys.stderr)
+    text = "Their records, books, reports and logs are gone then. Delete? [y/N] "
+    print(text, end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().casefold() not in ("y", "yes"):
+        print("nothing was deleted", file=sys.stderr)
+        sys.exit(EXIT_NO)
+
+
+def _remove(home: Path, runs: Sequence[RunInfo], *, as_json: bool) -> None:
+    """Remove runs one by one; one that cannot be removed does not keep the others."""
+    removed, codes = [], [0]
+    for run in runs:
+        home_of_broker = str(run.directory.resolve())
+        try:
+            remove_run(home, run)
+        except (ArenaError, OSError) as error:  # the next one is tried
+            codes.append(report(error))
+            continue
+        removed.append(run)
+        if not as_json:
+            print(f"deleted {_one(run)}")
+            if run.record is not None and run.record.broker_home != home_of_broker:
+                print(f"  its topics stay in the broker: prefix {run.record.prefix!r}")
+    if as_json:
+        print(json.dumps({"deleted": [run.document() for run in removed]}, indent=2))
+    elif not runs:
+        print("no run is that old; nothing was deleted")
+    if max(codes):
+        sys.exit(max(codes))

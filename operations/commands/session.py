@@ -1,0 +1,237 @@
+"""What `arena up` and `arena demo` share: a broker, topics, a supervised run, an orderly end."""
+
+import asyncio
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import arena
+from arena import topics
+from arena.acls import rules_for
+from arena.credentials import ADMIN, credentials_of_command
+from arena.plugins import NO_PLUGINS, PluginFile, Plugins
+from arena.processes import started_at
+from arena.run_lookup import logged_in
+from arena.runs import BOOKS, FRAMES, MARKET, RunRecord
+from arena.settings import Settings
+from operations.localbroker.launch import KAFKA_COMPATIBLE, BrokerHandle
+from operations.localbroker.ports import choose_ports
+from operations.specs.arena_spec import ArenaSpec
+from operations.supervisor.child import ProcessSpec
+from operations.supervisor.plan import Surroundings, plan
+from operations.supervisor.running import ArenaRun
+from operations.supervisor.signals import StopSignals
+from operations.supervisor.supervisor import TICK_S, Change
+
+# -P: a folder called "arena" where the user stands must not be taken for this package.
+LAUNCHER = (sys.executable, "-P", "-m", "arena")
+COMPATIBLE_FETCH_WAIT_MS = 10
+"""The memory-only broker does not wake a waiting fetch when a record comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a run is made from.
+
+    Attributes:
+        command: "up", "demo" or "compete".
+        spec: The arena. text: the ARENA.toml it was read from. folder: its paths' base.
+        settings: Broker, prefix and home of the run.
+        broker: As it was found or started.
+        broker_home: Whose data it keeps, or None where that is not ours.
+        directory: Of the run.
+        files: From outside the source tree, which the run loads.
+    """
+
+    command: str
+    spec: ArenaSpec
+    text: str
+    folder: Path
+    settings: Settings
+    broker: BrokerHandle
+    broker_home: Path | None
+    directory: Path
+    files: tuple[PluginFile, ...] = ()
+
+
+def processes_of(
+    spec: ArenaSpec,
+    settings: Settings,
+    folder: Path,
+    *,
+    dashboard: tuple[str, ...] | None,
+    terminal: bool,
+    launcher: tuple[str, ...] = LAUNCHER,
+    run_directory: Path | None = None,
+    own_broker: bool = False,
+    market: Path | None = None,
+    replace_names: bool = False,
+    plugins: Plugins = NO_PLUGINS,
+) -> list[ProcessSpec]:
+    """The processes of an arena here, with a free port for its exchange.
+
+    Args:
+        spec: The arena.
+        settings: Broker, prefix and home of the run.
+        folder: What the paths in the spec are relative to.
+        dashboard: Words for the dashboard, or None for none.
+        terminal: The dashboard owns the terminal.
+        launcher: How this Python runs `arena`.
+        run_directory: Where the run keeps what it records.
+        own_broker: The run's log begins with it, so its books do: they lie in its directory.
+        market: Where a simulated market keeps its venue time; None for the run's directory.
+        replace_names: Take agents' names that played something else.
+        plugins: Tools and strategies outside the source tree.
+    """
+    around = Surroundings(
+        launcher=launcher,
+        environ=environment(settings),
+        directory=folder,
+        exchange_port=choose_ports(0).client,
+        dashboard=dashboard,
+        terminal=terminal,
+        frames=run_directory.resolve() / FRAMES if run_directory else None,
+        books=run_directory.resolve() / BOOKS if run_directory and own_broker else None,
+        market=market or (run_directory.resolve() / MARKET if run_directory else None),
+        replace_names=replace_names,
+        plugins=plugins,
+    )
+    return [_with_login(process, settings, launcher) for process in plan(spec, around)]
+
+
+def _with_login(process: ProcessSpec, settings: Settings, launcher: tuple[str, ...]) -> ProcessSpec:
+    """A process with the credentials of its own kind, where the broker here is a secure one."""
+    if settings.access.sasl_username != ADMIN:
+        return process
+    own = credentials_of_command(settings.home, process.argv[len(launcher)])
+    return replace(process, environ={**process.environ, **own})
+
+
+def settings_for(broker: BrokerHandle, settings: Settings) -> Settings:
+    """The settings with which processes use a broker: the memory-only one needs its own ways."""
+    settings = settings.override(bootstrap_servers=broker.bootstrap)
+    settings = logged_in(settings, settings.home, ADMIN)
+    if broker.kind != KAFKA_COMPATIBLE:
+        return settings
+    return settings.override(idempotence=False, fetch_wait_ms=COMPATIBLE_FETCH_WAIT_MS)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What every process of a run is told through its environment."""
+    root = str(Path(arena.__file__).resolve().parents[1])
+    return {
+        "ARENA_IDEMPOTENCE": str(settings.idempotence).lower(),
+        "ARENA_FETCH_WAIT_MS": str(settings.fetch_wait_ms),
+        "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        "ARENA_PREFIX": settings.prefix,
+        "ARENA_HOME": str(settings.home.resolve()),
+        "ARENA_PLUGINS": "",  # what a process may load is in its flags
+        "ARENA_ENV_READ": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
+    }
+
+
+def ensure_topics(spec: ArenaSpec, settings: Settings) -> None:
+    """Create the topics of an arena that do not exist; on our secure broker, with its rules.
+
+    A signal is noted and heard afterwards: inside, a client library may take the cancellation for
+    its own and go on.
+    """
+
+    async def create() -> None:
+        from arena.bus.kafka import KafkaBus
+        from operations.kafka_acls import apply_rules
+
+        bus = KafkaBus(settings, client_id="arena-up")
+        await bus.start()
+        try:
+            await bus.ensure_topics([*topics.fixed_topics(), *spec.topics()])
+        finally:
+            await bus.close()
+        if settings.access.sasl_username == ADMIN:
+            await apply_rules(settings, rules_for(settings.prefix))
+
+    with StopSignals() as signals:
+        asyncio.run(create())
+    signals.raise_received()
+
+
+def open_run(
+    begin: Beginning, processes: list[ProcessSpec], on_change: Callable[[Change], None]
+) -> ArenaRun:
+    """The run, recorded and not started."""
+    spec, broker = begin.spec, begin.broker
+    simulated = spec.market.source != "coinbase"
+    record = RunRecord(
+        command=begin.command,
+        name=spec.arena.name,
+        folder=str(begin.folder.resolve()),
+        prefix=begin.settings.prefix,
+        bootstrap=broker.bootstrap,
+        broker_kind=broker.kind,
+        broker_version=broker.version,
+        broker_home=str(begin.broker_home.resolve()) if begin.broker_home else None,
+        durable=broker.durable,
+        simulated=simulated,
+        speed=spec.market.speed if simulated else 1.0,
+        pid=os.getpid(),
+        pid_started_at=started_at(os.getpid()) or 0.0,
+        started_at=datetime.now(UTC),
+        agents=tuple(agent.name for agent in spec.agents),
+        version=arena.__version__,
+        plugins=begin.files,
+    )
+    return ArenaRun(record, begin.directory, processes, spec_text=begin.text, on_change=on_change)
+
+
+def watch(
+    run: ArenaRun,
+    signals: StopSignals,
+    *,
+    seconds: float | None,
+    on_tick: Callable[[float], None] = lambda elapsed_s: None,
+) -> None:
+    """Keep a started run up until a signal, the time, the user, or the end of every process.
+
+    Args:
+        run: Started.
+        signals: Looked at ten times a second.
+        seconds: Leave after so many; None stays.
+        on_tick: Given the seconds since the start.
+    """
+    started_s = time.monotonic()
+    while signals.received is None:
+        run.tick()
+        elapsed_s = time.monotonic() - started_s
+        on_tick(elapsed_s)
+        if run.supervisor.foreground_ended or run.supervisor.nothing_left:
+            return
+        if seconds is not None and elapsed_s >= seconds:
+            return
+        time.sleep(TICK_S)
+
+
+def exit_code_of(signals: StopSignals) -> int | None:
+    """128 + the signal's number, as shells say it (130 after Ctrl-C); None without one."""
+    return None if signals.received is None else 128 + signals.received
+
+
+def on_terminal() -> bool:
+    """True where a person sees what we print and can press keys."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def typed() -> str:
+    """How the person at this machine writes `arena`: as it is, where the shell finds it."""
+    if shutil.which("arena"):
+        return "arena"
+    script = Path(sys.executable).with_name("arena")
+    if not script.exists():
+        return f"{sys.executable} -m arena"
+    here = Path.cwd()
+    return str(script.relative_to(here) if script.is_relative_to(here) else script)

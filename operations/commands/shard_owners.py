@@ -1,0 +1,99 @@
+"""Who owns each shard now, by the newest records of `account.events`.
+
+Every event carries the epoch and the owner that wrote it. Heartbeats say the same, but any process
+may write heartbeats; only executors write events.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from arena import topics
+from arena.account_log import decode_event
+from arena.bus.base import Bus, LogReader, Record
+from arena.errors import BrokenLog
+from arena.pass_overs import PassedOver
+
+EVENTS = topics.EVENTS.name
+NEWEST_MAX = 50
+"""Records of each shard that are looked at first."""
+READ_S = 0.2
+
+
+class Claim(NamedTuple):
+    """An epoch of a shard.
+
+    Attributes:
+        epoch: Its number. owner: "<node id>/<unique>".
+    """
+
+    epoch: int
+    owner: str
+
+    @property
+    def node(self) -> str:
+        """The id of the process that owns it, as its heartbeats name it."""
+        return self.owner.rpartition("/")[0]
+
+
+class ShardOwners:
+    """Follows the ends of some shards.
+
+    Attributes:
+        claims: Shard -> its claims of the highest epoch; two where executors claimed it at once.
+
+    Args:
+        reader: Of all of `account.events`; it is closed with this.
+        passed_over: Records that do not count.
+    """
+
+    def __init__(self, reader: LogReader, passed_over: PassedOver) -> None:
+        """Start with no claims; `follow` reads them."""
+        self.claims: dict[int, set[Claim]] = {}
+        self._reader = reader
+        self._passed_over = passed_over
+
+    @classmethod
+    async def open(cls, bus: Bus, passed_over: PassedOver) -> "ShardOwners":
+        """Read the newest records of every shard."""
+        reader = await bus.log_reader(EVENTS)
+        found = cls(reader, passed_over)
+        for (topic, shard), end in (await reader.end_offsets()).items():
+            first = max(reader.position(topic, shard), end - NEWEST_MAX)
+            reader.seek(topic, shard, first)
+        await found.follow()
+        return found
+
+    async def follow(self) -> None:
+        """Read to where the shards end now."""
+        ends = await self._reader.end_offsets()
+        while any(self._reader.position(*pair) < end for pair, end in ends.items()):
+            self._take(await self._reader.read(timeout_s=READ_S))
+
+    async def close(self) -> None:
+        """Stop reading."""
+        await self._reader.close()
+
+    def _take(self, records: Iterable[Record]) -> None:
+        for record in records:
+            if record.offset in self._passed_over.get(record.partition, {}):
+                continue
+            try:
+                event = decode_event(record.kind, record.value or b"", record.offset)
+            except BrokenLog:
+                continue  # The fold of the executor says so.
+            note_claim(self.claims, record.partition, Claim(event.epoch, event.owner))
+
+
+def note_claim(claims: dict[int, set[Claim]], shard: int, claim: Claim) -> None:
+    """Take in a claim; those of a lower epoch go."""
+    known = claims.get(shard, set())
+    highest = max((one.epoch for one in known), default=claim.epoch)
+    if claim.epoch > highest or not known:
+        claims[shard] = {claim}
+    elif claim.epoch == highest:
+        known.add(claim)
+
+
+def owners_of(claims: Mapping[int, Iterable[Claim]], shard: int) -> set[str]:
+    """The ids of the processes that own a shard."""
+    return {claim.node for claim in claims.get(shard, ())}

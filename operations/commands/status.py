@@ -1,0 +1,262 @@
+"""`arena status`: every process, how it fares, and which agents are dead.
+
+Reads `arena.heartbeats` and the run's record.
+"""
+
+import json
+import socket
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from pydantic import JsonValue
+
+from arena import topics
+from arena.agent_health import Dead
+from arena.bus.base import Start
+from arena.bus.kafka_admin import has_broker_time, list_topics, other_arenas
+from arena.clock_skew import Skew, SkewFold, broker_now, by_broker_clock, line
+from arena.command_exit import report
+from arena.errors import EXIT_NO, ArenaError, BrokerUnavailable
+from arena.kill_switch import Switch
+from arena.liveness import heartbeat_in
+from arena.messages import Heartbeat
+from arena.node import run_async
+from arena.options import AsJson, Prefix, Run, Servers
+from arena.roster import read_switch
+from arena.run_lookup import Where, asked_prefix, find_arena
+from arena.runs import find_run, newest_run
+from arena.settings import Settings
+from arena.visible_text import one_line
+from operations.commands import status_rows as health
+from operations.commands.lost_records import (
+    lost_halt,
+    lost_in,
+    lost_line,
+    unproven_in,
+    unproven_line,
+)
+
+READ_DEADLINE_S = 10.0
+CLOCKS_CHARS_MAX = 2_000
+
+
+def status(
+    here: Annotated[bool, typer.Option("--here", help="Only processes on this machine.")] = False,
+    run: Run = None,
+    servers: Servers = None,
+    prefix: Prefix = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show every process: where, since when, how it fares; and the agents that are dead.
+
+    Exit 1 if a process is stale or down, or an agent is dead.
+
+    Example: arena status
+    """
+    try:
+        with find_arena(servers, prefix, run, start_broker=False) as where:
+            run_async(lambda: _status(where, here=here, as_json=as_json))
+    except ArenaError as error:
+        dead = _dead_of_run(run, prefix)
+        ended = [] if run is None else _rows_of_run(run)
+        if as_json:
+            processes = [asdict(row) for row in ended]
+            document = {"healthy": False, "processes": processes, "dead": documents(dead)}
+            print(json.dumps(document | {"why": str(error)}))
+        else:
+            if ended:
+                print("\n".join(health.table(ended)))
+            for one in dead:
+                print(health.dead_line(one))
+        sys.exit(report(error))
+
+
+def documents(dead: Iterable[Dead]) -> list[dict[str, JsonValue]]:
+    """The dead for programs."""
+    return [one.document() for one in dead]
+
+
+def _dead_of_run(name: str | None, prefix: str | None) -> tuple[Dead, ...]:
+    """What the record of a run says, if no broker can be asked."""
+    home = Settings().home
+    try:
+        found = find_run(home, name) if name else newest_run(home)
+    except ArenaError:
+        return ()
+    if found is None or asked_prefix(prefix) not in (None, found[1].prefix):
+        return ()
+    return found[1].dead
+
+
+def _rows_of_run(name: str) -> list[health.Row]:
+    """The processes of a run that has ended, as its record tells of them."""
+    try:
+        _, run = find_run(Settings().home, name)
+    except ArenaError:
+        return []
+    return health.rows([], run, host=socket.gethostname(), now=datetime.now(UTC), interval_s=1.0)
+
+
+async def _status(where: Where, *, here: bool, as_json: bool) -> None:
+    host = socket.gethostname()
+    heard = await _newest_beats(where.settings)
+    beats, skews, halted = heard.beats, heard.skews, heard.halted
+    run = where.run if where.run is not None and where.run.is_running() else None
+    found = health.rows(
+        heard.by_broker_clock(),
+        run,
+        host=host,
+        now=broker_now(heard.asked_at, host, skews),
+        interval_s=where.settings.heartbeat_interval_s,
+        looks=_looks(beats, host),
+    )
+    if here:
+        found = [row for row in found if row.host == host]
+    alive = [row for row in found if row.health in ("ok", "standby", "starting", "unknown")]
+    bad = [row for row in found if row.health in health.BAD]
+    dead = health.dead_agents(beats, found, where.run)
+    healthy = bool(alive) and not bad and not dead
+    if as_json:
+        document = {
+            "healthy": healthy,
+            "bootstrap_servers": where.settings.bootstrap_servers,
+            "prefix": where.settings.prefix,
+            "run": str(where.directory) if run else None,
+            "processes": [asdict(row) for row in found],
+            "dead": documents(dead),
+            "lost": [lost.document() for lost in lost_in(beats)],
+            "unproven": [lost.document() for lost in unproven_in(beats)],
+            "clocks": [asdict(skew) for skew in skews],
+            "halted": [*halted],
+        }
+        print(json.dumps(document, indent=2))
+    else:
+        _print(where, found, alive, bad)
+        if not found and (others := await other_arenas(where.settings)):
+            print(one_line(others, CLOCKS_CHARS_MAX))
+        for one in dead:
+            print(health.dead_line(one))
+        for one_halt in halted:
+            print(one_line(one_halt, CLOCKS_CHARS_MAX))
+        for lost in lost_in(beats):
+            print(lost_line(lost))
+        for lost in unproven_in(beats):
+            print(unproven_line(lost))
+        if clocks := line(skews):
+            print(one_line(clocks, CLOCKS_CHARS_MAX))
+    sys.stdout.flush()
+    if not healthy:
+        raise SystemExit(EXIT_NO)
+
+
+def _print(
+    where: Where, found: list[health.Row], alive: list[health.Row], bad: list[health.Row]
+) -> None:
+    settings = where.settings
+    prefix = f", prefix {settings.prefix!r}" if settings.prefix else ""
+    if found:
+        print("\n".join(health.table(found)))
+    print(f"{len(alive)} running, {len(bad)} stale or down on {settings.bootstrap_servers}{prefix}")
+    if where.directory and where.run and not where.run.is_running():
+        ended = where.run.ended_at
+        when = f"ended at {ended.astimezone():%H:%M:%S}" if ended else "was killed"
+        print(f"the newest run here, {where.directory.name}, {when}")
+
+
+def _looks(beats: list[Heartbeat], host: str) -> dict[str, health.Look]:
+    """What this machine says of its own processes."""
+    import psutil
+
+    found: dict[str, health.Look] = {}
+    for beat in beats:
+        if beat.host != host or beat.status == "stopping":
+            continue
+        try:
+            process = psutil.Process(beat.pid)
+            state, since = process.status(), process.create_time()
+        except psutil.NoSuchProcess:
+            found[beat.node] = "gone"
+            continue
+        if state == psutil.STATUS_ZOMBIE or since > beat.at.timestamp():
+            found[beat.node] = "gone"  # its number may be another's by now
+        elif state in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP):
+            found[beat.node] = "suspended"
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the heartbeats say.
+
+    Attributes:
+        beats: The newest of each node, as its host made it.
+        appended_ms: Node -> when the broker appended that one; empty where it does not tell.
+        halted: What is halted and why, a line each.
+        skews: The clock of every host. asked_at: when the topic ended there, by this host's clock.
+    """
+
+    beats: list[Heartbeat]
+    appended_ms: dict[str, int]
+    skews: tuple[Skew, ...]
+    asked_at: datetime
+    halted: tuple[str, ...] = ()
+
+    def by_broker_clock(self) -> list[Heartbeat]:
+        """The heartbeats with the broker's times, so that a host's wrong clock makes no silence."""
+        return [
+            by_broker_clock(beat, at) if (at := self.appended_ms.get(beat.node)) else beat
+            for beat in self.beats
+        ]
+
+
+async def _newest_beats(settings: Settings) -> _Heard:
+    """The newest heartbeat of every node of the last day, and the clock of every host.
+
+    Raises:
+        BrokerUnavailable: They were not read in time: half of them would tell lies.
+    """
+    from arena.bus.kafka import KafkaBus
+
+    topic = topics.HEARTBEATS.name
+    known = await list_topics(settings)
+    if topic not in known:
+        return _Heard([], {}, (), datetime.now(UTC))
+    broker_time = await has_broker_time(settings, topic)
+    bus = KafkaBus(settings, client_id="arena-status")
+    await bus.start()
+    try:
+        since = datetime.now(UTC) - health.FORGOTTEN_AFTER
+        start = Start.since(int(since.timestamp() * 1000))
+        reader = await bus.log_reader(topic, start=start)
+        newest: dict[str, Heartbeat] = {}
+        appended_ms: dict[str, int] = {}
+        clocks = SkewFold()
+        ends = await reader.end_offsets()
+        asked_at = datetime.now(UTC)
+        deadline_s = time.monotonic() + READ_DEADLINE_S
+        while any(reader.position(*pair) < end for pair, end in ends.items()):
+            for record in await reader.read():
+                beat = heartbeat_in(record)
+                if beat is not None:  # `arena tail arena.heartbeats` shows the others
+                    newest[beat.node] = beat
+                    appended_ms[beat.node] = record.timestamp_ms
+                    clocks.note(beat.host, beat.at.timestamp() * 1_000, record.timestamp_ms)
+            if time.monotonic() > deadline_s:
+                raise BrokerUnavailable(
+                    f"the heartbeats were not read in {READ_DEADLINE_S:.0f} s",
+                    remedy="does the broker answer? `arena topics describe` shows what it holds",
+                )
+        await reader.close()
+        skews = clocks.told(broker_time=broker_time)
+        appended_ms = appended_ms if broker_time else {}
+        heard = _Heard(list(newest.values()), appended_ms, skews, asked_at)
+        switch = await read_switch(bus) if topics.CONTROL.name in known else Switch()
+        switch.lost = lost_halt(heard.by_broker_clock(), switch)
+        return replace(heard, halted=tuple(switch.lines()))
+    finally:
+        await bus.close()

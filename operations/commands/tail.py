@@ -1,0 +1,168 @@
+"""`arena tail TOPIC`: the messages of a topic, decoded. Reads one topic, writes nothing.
+
+The topics of a run that has ended are read from its exported records, if it has some.
+"""
+
+import re
+import sys
+import time
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from arena import topics
+from arena.bus.base import Bus, LogReader
+from arena.bus.kafka_admin import other_arenas
+from arena.errors import BrokerUnavailable, UsageError
+from arena.node import run_async
+from arena.options import AsJson, Prefix, Run, Servers
+from arena.run_lookup import Where, find_arena, mute_output, say
+from operations.commands.tail_filter import Filter, From, parse_from, render
+
+READ_TIMEOUT_S = 0.5
+STALL_DEADLINE_S = 15.0
+TOPICS_NAMED_MAX = 30
+
+
+def tail(
+    topic: Annotated[str, typer.Argument(help="Such as account.events or agent.inbox.momentum.")],
+    agent: Annotated[str | None, typer.Option(help="Only messages about this agent.")] = None,
+    type_name: Annotated[
+        str | None, typer.Option("--type", help="Only this message type, such as Turn.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="Only records with this key.")] = None,
+    grep: Annotated[
+        str | None, typer.Option(help="Only bodies in which this regular expression is found.")
+    ] = None,
+    from_: Annotated[
+        str,
+        typer.Option("--from", help="earliest, latest, an offset, '20 ago' or '10m ago'."),
+    ] = "earliest",
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many messages.")] = None,
+    follow: Annotated[
+        bool | None,
+        typer.Option(
+            "--follow/--no-follow",
+            "-f",
+            help="Wait for more at the end. [on with --from latest]",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    run: Run = None,
+    servers: Servers = None,
+    prefix: Prefix = None,
+) -> None:
+    """Print a topic's messages, decoded, one line each; malformed ones are shown as such.
+
+    Example: arena tail account.events --from '20 ago'
+    """
+    topics.spec_of(topic)
+    place = parse_from(from_)
+    shown = Filter(agent=agent, type_name=type_name, key=key, pattern=_compile(grep))
+    follows = place.at == "latest" if follow is None else follow
+    with find_arena(servers, prefix, run, offline=True) as where:
+        run_async(
+            lambda: _tail(where, topic, place, shown, limit=limit, follow=follows, as_json=as_json)
+        )
+
+
+def _compile(pattern: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if pattern is None else re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"--grep {pattern!r} is no regular expression: {error}") from None
+
+
+def _announce(where: Where) -> None:
+    offset = datetime.now().astimezone().strftime("%z")
+    if where.records is not None:
+        say(f"reading {where.name}; times are UTC{offset}")
+        return
+    source = f"run {where.directory.name}, " if where.directory else ""
+    prefix = f", prefix {where.settings.prefix!r}" if where.settings.prefix else ""
+    say(f"reading {source}{where.settings.bootstrap_servers}{prefix}; times are UTC{offset}")
+
+
+async def _tail(
+    where: Where,
+    topic: str,
+    place: From,
+    shown: Filter,
+    *,
+    limit: int | None,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    await _require(where, topic)
+    bus = where.bus("arena-tail")
+    await bus.start()
+    try:
+        reader = await _open(bus, topic, place)
+        _announce(where)
+        try:
+            await _print_all(reader, shown, limit=limit, follow=follow, as_json=as_json)
+        finally:
+            await reader.close()
+    except BrokenPipeError:
+        mute_output()
+    finally:
+        await bus.close()
+
+
+async def _require(where: Where, topic: str) -> None:
+    existing = await where.topics()
+    if topic in existing:
+        return
+    named = ", ".join(existing[:TOPICS_NAMED_MAX])
+    if where.records is not None:
+        raise UsageError(f"{where.name} hold no topic {topic}", remedy=f"there are {named}")
+    settings = where.settings
+    place = f"on {settings.bootstrap_servers} under the prefix {settings.prefix!r}"
+    others = await other_arenas(settings)
+    empty = "; ".join(text for text in ("`arena topics create` makes the topics", others) if text)
+    remedy = f"there are {named}" if existing else empty
+    raise UsageError(f"topic {topic} does not exist {place}", remedy=remedy)
+
+
+async def _open(bus: Bus, topic: str, place: From) -> LogReader:
+    ends: dict[tuple[str, int], int] = {}
+    if place.at in ("offset", "records"):
+        probe = await bus.log_reader(topic)
+        starts = {pair: probe.position(*pair) for pair in await probe.end_offsets()}
+        ends = await probe.end_offsets()
+        await probe.close()
+        start = place.start(ends, 0)
+        first = {pair: max(starts[pair], offset) for pair, offset in start.offsets.items()}
+        return await bus.log_reader(topic, start=type(start)(offsets=first))
+    return await bus.log_reader(topic, start=place.start({}, int(time.time() * 1000)))
+
+
+async def _print_all(
+    reader: LogReader, shown: Filter, *, limit: int | None, follow: bool, as_json: bool
+) -> None:
+    """Print until the end that the log had when reading began, or for ever where it follows."""
+    ends = await reader.end_offsets()
+    printed = 0
+    progress_at_s = time.monotonic()
+    while follow or any(reader.position(*pair) < end for pair, end in ends.items()):
+        records = await reader.read(timeout_s=READ_TIMEOUT_S)
+        if records:
+            progress_at_s = time.monotonic()
+        elif not follow and time.monotonic() - progress_at_s > STALL_DEADLINE_S:
+            raise BrokerUnavailable(
+                f"nothing came for {STALL_DEADLINE_S:.0f} s, though the log has more",
+                remedy="does the broker run? `arena broker status` asks it",
+            )
+        records.sort(key=lambda r: (r.timestamp_ms, r.partition, r.offset))
+        for record in records:
+            line = render(record, shown, as_json=as_json)
+            if line is None:
+                continue
+            sys.stdout.write(line + "\n")
+            printed += 1
+            if printed == limit:
+                sys.stdout.flush()
+                return
+        sys.stdout.flush()

@@ -1,0 +1,276 @@
+"""`arena up ARENA.toml`: the processes of an arena on this machine, supervised.
+
+Reads the file; starts a broker where none is given and none runs; writes `<home>/runs/<time>/`.
+Ends with 0 after `--seconds` or SIGTERM, with 130 after Ctrl-C, with 1 if a process had to be given
+up or an agent is dead; before that it prints the standings so far, which a second Ctrl-C skips.
+"""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from signal import SIGINT
+from typing import Annotated
+
+import typer
+
+from arena.errors import EXIT_INTERRUPTED, EXIT_NO
+from arena.plugin_options import AllowFlag, FolderFlag, choice_of
+from arena.plural import counted
+from arena.prefix import MARK, local_name
+from arena.runs import new_run_directory
+from arena.settings import Settings
+from arena.visible_text import one_line
+from operations.commands.dead_watch import DeadWatch
+from operations.commands.doctor_quick import NoCheck, check_arena
+from operations.commands.environment import prepare_beside
+from operations.commands.local_llm import require_local_llm
+from operations.commands.market_time import keep_market_time
+from operations.commands.messages_text import file_lines, models_words, prices_words, process_words
+from operations.commands.plugins import ForRun, check_plugins, load_for_run
+from operations.commands.price_check import check_prices
+from operations.commands.run_standings import given_up, so_far
+from operations.commands.session import (
+    Beginning,
+    ensure_topics,
+    on_terminal,
+    open_run,
+    processes_of,
+    settings_for,
+    typed,
+    watch,
+)
+from operations.commands.skipped_products import without_left_out
+from operations.commands.status_rows import dead_line
+from operations.commands.up_names import require_names
+from operations.localbroker.launch import BrokerHandle
+from operations.localbroker.resolve import resolve_broker
+from operations.localbroker.signals import terminate_as_interrupt
+from operations.specs.arena_spec import ArenaSpec, read_spec
+from operations.supervisor.child import ProcessSpec
+from operations.supervisor.plan import CONNECTOR, require_keys
+from operations.supervisor.running import ArenaRun
+from operations.supervisor.signals import StopSignals
+from operations.supervisor.supervisor import Change
+
+LINE_CHARS_MAX = 1_000
+DEFAULT_MARKET = "default"
+
+
+def up(
+    path: Annotated[Path, typer.Argument(metavar="ARENA.toml", help="What to run.")],
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Stop after so many seconds.", min=0)
+    ] = None,
+    dashboard: Annotated[
+        bool | None,
+        typer.Option(
+            "--dashboard/--no-dashboard",
+            help="Show the dashboard here; q ends the run. [on where there is a terminal]",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the commands and start nothing.")
+    ] = False,
+    prefix: Annotated[
+        str | None, typer.Option(help="Topic prefix. [the file's, else ARENA_PREFIX]")
+    ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Take names that other strategies or chat nodes played under."
+        ),
+    ] = False,
+    no_check: NoCheck = False,
+    plugins: FolderFlag = None,
+    allow_plugins: AllowFlag = False,
+) -> None:
+    """Run the processes of an ARENA.toml here: restarted on a crash, one log file each.
+
+    Example: arena up examples/demo.toml --seconds 60
+    """
+    prepare_beside(path)
+    text, folder = read_spec(path), path.resolve().parent
+    choice = choice_of(plugins, allow=allow_plugins or dry_run)
+    loaded = load_for_run(text, path, folder, choice)
+    spec = loaded.spec
+    settings = Settings().override(prefix=_prefix(spec, prefix))
+    shown = dashboard if dashboard is not None else spec.dashboard.show and on_terminal()
+    words = ("--title", spec.arena.name) if shown else None
+    if dry_run:
+        _print_commands(loaded, settings, words)
+        return
+    prices = check_prices(spec, folder)
+    loaded = without_left_out(loaded, text, prices)
+    spec = loaded.spec
+    require_keys(spec, os.environ)
+    require_local_llm(spec)
+    check_arena(spec, settings.home, skip=no_check)
+    check_plugins(loaded, settings)
+    for line in file_lines(prices):
+        print(f" {line}", flush=True)
+    quiet = on_terminal() and shown
+    sys.exit(_start(loaded, settings, words, seconds, replace=replace, quiet=quiet))
+
+
+def _start(
+    loaded: ForRun,
+    settings: Settings,
+    dashboard: tuple[str, ...] | None,
+    seconds: float | None,
+    *,
+    replace: bool,
+    quiet: bool,
+) -> int:
+    """Run what has been checked, on a broker that is there or is started; returns the exit code."""
+    spec, folder = loaded.spec, loaded.folder
+    with terminate_as_interrupt(), ExitStack() as stack:
+        broker = _open_broker(settings.home, stack)
+        settings = settings_for(broker, settings)
+        ensure_topics(spec, settings)
+        require_names(spec, settings, folder, loaded.plugins, replace=replace)
+        keep_market_time(spec, settings, market_file(settings))
+        begin = Beginning(
+            command="up",
+            spec=spec,
+            text=loaded.text,
+            folder=folder,
+            settings=settings,
+            broker=broker,
+            broker_home=settings.home if broker.data_dir else None,
+            directory=new_run_directory(settings.home, datetime.now().astimezone()),
+            files=loaded.files,
+        )
+        processes = processes_of(
+            spec,
+            settings,
+            folder,
+            dashboard=dashboard,
+            terminal=on_terminal(),
+            run_directory=begin.directory,
+            market=market_file(settings),
+            replace_names=replace,
+            plugins=loaded.plugins,
+        )
+        return _run(begin, processes, seconds, quiet=quiet)
+
+
+def _prefix(spec: ArenaSpec, flag: str | None) -> str | None:
+    if flag is not None:
+        return flag
+    return spec.arena.prefix if "prefix" in spec.arena.model_fields_set else None
+
+
+def market_file(settings: Settings) -> Path:
+    """Where a simulated market keeps its venue time: with the topics, not with the run."""
+    name = local_name(settings.prefix)
+    if name == DEFAULT_MARKET:
+        name = MARK + name  # The file of this name is that of the arena without a prefix.
+    return settings.home.resolve() / "markets" / f"{name or DEFAULT_MARKET}.json"
+
+
+def _open_broker(home: Path, stack: ExitStack) -> BrokerHandle:
+    from arena.progress_bars import draw_progress
+
+    with draw_progress() as progress:
+        return stack.enter_context(resolve_broker(home, progress=progress))
+
+
+def _print_commands(loaded: ForRun, settings: Settings, dashboard: tuple[str, ...] | None) -> None:
+    processes = processes_of(
+        loaded.spec,
+        settings,
+        loaded.folder,
+        dashboard=dashboard,
+        terminal=False,
+        launcher=("arena",),
+        market=market_file(settings),
+        plugins=loaded.plugins,
+    )
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX"):
+        if value := processes[0].environ[name]:
+            print(f"export {name}={shlex.quote(value)}")
+    for process in processes:
+        print(shlex.join(process.argv))
+
+
+def _run(
+    begin: Beginning, processes: list[ProcessSpec], seconds: float | None, *, quiet: bool
+) -> int:
+    """Start, watch, stop; returns the exit code."""
+    later: list[str] = []
+
+    def tell(change: Change) -> None:
+        text = one_line(f"{change.name} {change.text}", LINE_CHARS_MAX)
+        if quiet:
+            later.append(text)  # the dashboard has the screen
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    with StopSignals() as signals:
+        run, health = open_run(begin, processes, tell), DeadWatch(begin.settings)
+        try:
+            health.start()
+            run.start(lambda: signals.received is not None)
+            _introduce(begin, processes)
+            note = _Noting(run, health, tell)
+            watch(run, signals, seconds=seconds, on_tick=lambda _: note.tick())
+        finally:
+            run.stop(lambda: signals.hurried)
+            health.stop()
+        for text in later:
+            print(text, file=sys.stderr)
+        _say_end(run, so_far(begin.settings, signals))
+    if signals.received == SIGINT:
+        return EXIT_INTERRUPTED
+    return EXIT_NO if given_up(run.record.processes) or run.record.dead else 0
+
+
+@dataclass
+class _Noting:
+    """Says who died and who decides again, and why no price comes; the dead are kept on record."""
+
+    run: ArenaRun
+    health: DeadWatch
+    tell: Callable[[Change], None]
+    feed_down: str = ""
+
+    def tick(self) -> None:
+        """Tell what is new."""
+        now, before = self.health.dead(), {one.agent for one in self.run.record.dead}
+        for one in now:
+            if one.agent not in before:
+                self.tell(Change(one.agent, f"is dead: {one.cause}; {one.remedy}"))
+        for agent in sorted(before - {one.agent for one in now}):
+            self.tell(Change(agent, "is alive again"))
+        self.run.note_dead(now)
+        down = self.health.feed_down()
+        if down != self.feed_down:
+            self.feed_down = down
+            self.tell(Change(CONNECTOR, down or "hears the venue again"))
+
+
+def _introduce(begin: Beginning, processes: list[ProcessSpec]) -> None:
+    spec = begin.spec
+    print(f" arena {spec.arena.name}, {counted(len(processes), 'process', 'processes')}:")
+    print(f"   {process_words(processes, len(spec.agents))}")
+    print(f" {prices_words(spec)}\n {models_words(spec)}")
+    print(" Nothing here trades real money. Ctrl-C stops everything.")
+    print(f" Logs: {begin.directory}/logs\n   how it fares: {typed()} status", flush=True)
+    if begin.broker.note:
+        print(f" Note: {begin.broker.note}.", flush=True)
+
+
+def _say_end(run: ArenaRun, standings: list[str]) -> None:
+    for line in ["", *standings, ""] if standings else []:
+        print(f" {line}".rstrip())
+    for one in run.record.dead:
+        print(f" {dead_line(one)}")
+    for line in given_up(run.record.processes):
+        print(f" {line}")
+    print(f" Records: {run.directory}\n   read them: {typed()} tail account.events", flush=True)

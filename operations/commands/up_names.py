@@ -1,0 +1,141 @@
+"""Before `arena up` starts anything: who plays and runs there already?
+
+Reads `arena.roster`: one name is one contestant, and two would trade its account. And
+`arena.heartbeats`: an arena that runs already under the same prefix shares market and executor.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from arena import topics
+from arena.bus.base import Bus, Start
+from arena.clock_skew import by_broker_clock
+from arena.errors import Malformed, UsageError
+from arena.liveness import LOOK_BACK_S, living
+from arena.messages import AgentSpec, Heartbeat
+from arena.plugins import NO_PLUGINS, Plugins
+from arena.prefix import prefix_text
+from arena.roster import read_agents
+from arena.run_lookup import say
+from arena.settings import Settings
+from arena.strategy_files import Describe, describe_in
+from arena.unknown_names import NAMES_SHOWN_MAX, listed
+from operations.specs.arena_spec import ArenaSpec
+from operations.supervisor.signals import StopSignals
+
+SHARED = ("connector", "tools")
+"""Kinds of processes of which an arena has one that works."""
+
+
+def require_names(
+    spec: ArenaSpec,
+    settings: Settings,
+    folder: Path,
+    plugins: Plugins = NO_PLUGINS,
+    *,
+    replace: bool,
+) -> None:
+    """See that every name is free, or was asked to be taken.
+
+    Args:
+        spec: The arena.
+        settings: Broker and prefix; the topics are there.
+        folder: What the strategies' paths are relative to.
+        plugins: Where strategies of other names are.
+        replace: True if names may be taken.
+
+    Raises:
+        UsageError: A name played another strategy or chat node, and is not to be taken.
+    """
+    agents, beats = _read(settings)
+    if words := beside_words(beats, datetime.now(UTC), settings.prefix):
+        say(words)
+    found = clashes(spec, agents, describe_in(folder, plugins.strategy_paths))
+    if not found:
+        return
+    shown = found[:NAMES_SHOWN_MAX]
+    if not replace:
+        raise UsageError(
+            f"under {prefix_text(settings.prefix)} {'; '.join(shown)}: one name is one contestant",
+            remedy="choose another --prefix, rename the agents, or --replace: they are listed "
+            "without a rank as soon as both have decided something in their accounts",
+        )
+    for text in shown:
+        say(f"replaced: {text}")
+
+
+def clashes(spec: ArenaSpec, listed: Mapping[str, AgentSpec], describe: Describe) -> list[str]:
+    """Agents that the roster lists with another strategy or chat node, each in words. Pure."""
+    found = []
+    for agent in spec.agents:
+        before = listed.get(agent.name)
+        described = describe(agent.strategy)
+        if before is None:
+            continue
+        strategy = described.name if described else before.strategy
+        if (strategy, agent.chat_node) != (before.strategy, before.node):
+            was, now = f"{before.strategy}@{before.node}", f"{strategy}@{agent.chat_node}"
+            found.append(f"{agent.name} was {was} and would be {now}")
+    return found
+
+
+def beside_words(beats: Iterable[Heartbeat], now: datetime, prefix: str) -> str:
+    """What to say if the arena runs already, as another's or as one's own; "" if not. Pure.
+
+    Args:
+        beats: Heartbeats of the last minutes, oldest first.
+        now: Wall time.
+        prefix: Of the arena.
+    """
+    known = list(beats)
+    found = [beat.node for kind in SHARED for beat in living(known, kind, now)]
+    if not found:
+        return ""
+    return (
+        f"with {prefix_text(prefix)} an arena runs on these brokers already: {listed(found)};"
+        " market, executor, accounts and roster are those of both, and these processes are"
+        " standbys; for an arena of its own choose another --prefix"
+    )
+
+
+def _read(settings: Settings) -> tuple[dict[str, AgentSpec], list[Heartbeat]]:
+    async def read() -> tuple[dict[str, AgentSpec], list[Heartbeat]]:
+        from arena.bus.kafka import KafkaBus
+
+        bus = KafkaBus(settings, client_id="arena-up-names")
+        await bus.start()
+        try:
+            return await read_agents(bus), await read_beats(bus, datetime.now(UTC))
+        finally:
+            await bus.close()
+
+    with StopSignals() as signals:
+        found = asyncio.run(read())
+    signals.raise_received()
+    return found
+
+
+async def read_beats(bus: Bus, now: datetime) -> list[Heartbeat]:
+    """The heartbeats of the last minutes, with the broker's times, in the order of the log.
+
+    Args:
+        bus: Connected; the topic is there.
+        now: Wall time.
+    """
+    start = Start.since(int((now.timestamp() - LOOK_BACK_S) * 1000))
+    reader = await bus.log_reader(topics.HEARTBEATS.name, start=start)
+    found = []
+    try:
+        while await reader.behind():
+            for record in await reader.read():
+                try:
+                    message = record.message()
+                except Malformed:
+                    continue
+                if isinstance(message, Heartbeat):
+                    found.append(by_broker_clock(message, record.timestamp_ms))
+    finally:
+        await reader.close()
+    return found

@@ -1,0 +1,129 @@
+"""Prepares Apache Kafka: jars, Java, configuration, formatted storage.
+
+Reads the jar lock and the cache; writes `server.properties`, `log4j.properties` and, once, the
+formatted storage below `BrokerFiles.root`.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+from arena.broker_files import BrokerFiles
+from arena.broker_state import Ports
+from arena.credentials import PLAINTEXT
+from arena.progress import Progress, Step
+from operations.localbroker import config
+from operations.localbroker.cache import require_space
+from operations.localbroker.config import Quorum
+from operations.localbroker.diagnose import explain_exit
+from operations.localbroker.jars import ensure_jars
+from operations.localbroker.java import ensure_java
+from operations.localbroker.launch import APACHE_KAFKA, Launch
+from operations.localbroker.lock import load_lock
+from operations.localbroker.outside import Outside, require_free
+from operations.localbroker.security import DIRECTORY_MODE, Security, scram_words, write_private
+
+FORMAT_DEADLINE_S = 60.0
+FORMAT_ARGUMENTS_NAME = "format.args"
+FREE_BYTES_MIN = 256_000_000
+
+
+def prepare_kafka(
+    files: BrokerFiles,
+    host: str,
+    ports: Ports,
+    *,
+    cache: Path | None,
+    progress: Progress,
+    quorum: Quorum | None = None,
+    security: Security | None = None,
+    outside: Outside | None = None,
+) -> Launch:
+    """Everything Apache Kafka needs on this machine, ready to run.
+
+    Args:
+        files: Where this broker keeps its things.
+        host: The address to listen on.
+        ports: Of this broker.
+        cache: As for `LocalBroker`.
+        progress: Told what is waited for.
+        quorum: Its place in a cluster; None for a broker alone.
+        security: Who may connect; None where everybody may.
+        outside: The listener for other hosts; None for none.
+
+    Raises:
+        UsageError: The listener for other hosts is on an address that is not of this machine.
+        PortTaken: Its port is another's.
+        FetchFailed: The jars or a Java cannot be had.
+        FileRefused: Something fetched is not what the locks name.
+        DependencyMissing: The disk is full, or the storage cannot be formatted.
+    """
+    if outside:
+        require_free(outside, quorum.node_id if quorum else 1, ports)
+    lock = load_lock()
+    jars = ensure_jars(lock, cache=cache, progress=progress)
+    java = ensure_java(cache=cache, progress=progress)
+    files.root.mkdir(parents=True, exist_ok=True)
+    if security:
+        # The cluster's own metadata holds what the accounts are checked against.
+        files.root.chmod(DIRECTORY_MODE)
+    require_space(files.root, FREE_BYTES_MIN)
+    properties = config.server_properties(host, ports, quorum, security, outside)
+    write_private(files.server_properties, properties)
+    files.log4j_properties.write_text(config.LOG4J_PROPERTIES)
+    cluster_id = read_formatted(files)
+    if cluster_id is None:
+        progress(Step("broker", "formatting its storage"))
+        cluster_id = quorum.cluster_id if quorum else config.cluster_id_from(os.urandom(16))
+        words = ["format", "--cluster-id", cluster_id, "--config", config.SERVER_PROPERTIES_NAME]
+        words += scram_words(security) if security else []
+        _format(files, config.java_command(java.path, jars, config.STORAGE_CLASS, *words))
+    return Launch(
+        kind=APACHE_KAFKA,
+        version=lock.kafka_version,
+        command=config.java_command(
+            java.path, jars, config.SERVER_CLASS, config.SERVER_PROPERTIES_NAME
+        ),
+        cwd=files.root,
+        cluster_id=cluster_id,
+        durable=True,
+        log_file=files.server_log,
+        security=security.protocol if security else PLAINTEXT,
+    )
+
+
+def read_formatted(files: BrokerFiles) -> str | None:
+    """The cluster id the storage was formatted with; None where it never was.
+
+    Formatting twice with another id is an error in Kafka, so only a missing file asks for it.
+    """
+    if not files.meta_properties.exists():
+        return None
+    return config.read_cluster_id(files.meta_properties.read_text())
+
+
+def _format(files: BrokerFiles, command: list[str]) -> None:
+    """Run the format command; its words may hold passwords, so Java reads them from a file."""
+    arguments = files.root / FORMAT_ARGUMENTS_NAME
+    write_private(arguments, config.argument_file(command))
+    try:
+        answer = subprocess.run(
+            [command[0], f"@{FORMAT_ARGUMENTS_NAME}"],
+            cwd=files.root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=FORMAT_DEADLINE_S,
+            check=False,
+        )
+    finally:
+        arguments.unlink()
+    if answer.returncode != 0:
+        raise explain_exit(
+            answer.stdout + answer.stderr,
+            exit_code=answer.returncode,
+            bootstrap="",
+            data_dir=str(files.log_dirs),
+            log_file=str(files.console_log),
+        )

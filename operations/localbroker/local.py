@@ -1,0 +1,85 @@
+"""The broker of an arena's home, whatever it is: alone or a cluster, open or secure.
+
+What a home holds is decided once, by its first start, and kept: a broker that was made secure is
+never started open, and data of one broker is never mixed with that of three.
+"""
+
+from pathlib import Path
+
+from arena.broker_files import files_of
+from arena.broker_state import local_state
+from arena.credentials import is_secure
+from arena.errors import UsageError
+from operations.localbroker.authority import ensure_own, own_tls, require_names
+from operations.localbroker.broker import LocalBroker
+from operations.localbroker.cluster import NODES, LocalCluster
+from operations.localbroker.outside import Outside, require_guarded, settle
+from operations.localbroker.ports import LOOPBACK
+from operations.localbroker.security import Security, Tls, ensure_security, kept_tls
+
+
+def open_local(
+    home: Path,
+    *,
+    nodes: int | None = None,
+    secure: bool = False,
+    host: str = LOOPBACK,
+    port: int | None = None,
+    cache: Path | None = None,
+    tls: Tls | None = None,
+    outside: Outside | None = None,
+) -> LocalBroker | LocalCluster:
+    """The broker or the cluster of a home, not started.
+
+    Args:
+        home: The arena's local state (`.arena`).
+        nodes: 1 or 3; None for what the home holds, and for 1 where it holds nothing.
+        secure: Ask for credentials; a home that is secure stays so without being asked.
+        host: The IPv4 address to listen on.
+        port: The (first) client port, as for `LocalBroker`.
+        cache: As for `LocalBroker`.
+        tls: Encrypts a secure broker's listeners; `own_tls(home)` for one that is made here.
+        outside: The listener for other hosts; None for that of the last start, if any.
+
+    Raises:
+        UsageError: The home holds something else than what is asked for.
+    """
+    files = files_of(home)
+    alone, cluster = files.meta_properties.exists(), files.cluster.exists()
+    wanted = nodes or (NODES if cluster else 1)
+    if (wanted == 1 and cluster) or (wanted == NODES and alone):
+        held = f"a cluster of {NODES} brokers" if cluster else "the data of one broker"
+        raise UsageError(
+            f"{files.root} holds {held}, not of {wanted}",
+            remedy="leave --nodes out, or choose another ARENA_HOME",
+        )
+    if secure and not is_secure(home) and (alone or cluster):
+        raise UsageError(
+            f"{files.root} holds a broker that was made without credentials",
+            remedy="a secure one begins empty: choose another ARENA_HOME",
+        )
+    state = local_state(home)
+    running = state is not None and state.is_running()
+    found = settle(files.root, outside, running=running)
+    secured = secure or is_secure(home)
+    certificates = (kept_tls(home) or tls) if secured else None
+    if found:
+        require_guarded(found, secure=secured, tls=certificates is not None)
+    security = _security(home, tls, certificates, host, found) if secured else None
+    if wanted == NODES:
+        return LocalCluster(
+            home, host=host, port=port, cache=cache, security=security, outside=found
+        )
+    return LocalBroker(home, host=host, port=port, cache=cache, security=security, outside=found)
+
+
+def _security(
+    home: Path, asked: Tls | None, held: Tls | None, host: str, outside: Outside | None
+) -> Security:
+    """The accounts, with certificates that hold for every name the brokers are reached by."""
+    names = {host, outside.advertise} if outside else {host}
+    if held == own_tls(home):
+        ensure_own(home, names)
+    elif held and outside:
+        require_names(held, names)
+    return ensure_security(home, asked)

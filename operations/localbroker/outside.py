@@ -1,0 +1,266 @@
+"""The listener for other hosts: where it listens, by which name it is known, what that demands.
+
+A broker always listens on loopback for the processes of its own host. The second listener of
+`arena broker start --listen ADDRESS --advertise NAME[:PORT]` is for all others. Reads and writes
+`<home>/kafka/outside.json`, so that later starts need no flags.
+"""
+
+import errno
+import ipaddress
+import json
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from arena.atomic_files import write_whole
+from arena.broker_state import Ports
+from arena.errors import UsageError
+from operations.localbroker.errors import PortTaken
+from operations.localbroker.ports import is_loopback, is_wildcard
+
+OUTSIDE_NAME = "outside.json"
+OUTSIDE_PORT = 19_092
+PORT_MAX = 65_535
+NAME_CHARS_MAX = 253
+SHOW_ADDRESSES = "`ip -brief address` shows this machine's addresses"
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The listener for other hosts.
+
+    Attributes:
+        listen: An address of this machine, or a wildcard.
+        advertise: The name or address by which other hosts reach it.
+        port: Of the first broker; each further broker of a cluster takes the next one.
+        insecure: True where the user has said that the network is to be trusted.
+    """
+
+    listen: str
+    advertise: str
+    port: int = OUTSIDE_PORT
+    insecure: bool = False
+
+    @property
+    def beyond_loopback(self) -> bool:
+        """True where other machines can connect."""
+        return not is_loopback(self.listen)
+
+    def listener(self, node_id: int) -> str:
+        """The "address:port" that a broker listens on; brokers are numbered from 1."""
+        return f"{bracketed(self.listen)}:{self.port + node_id - 1}"
+
+    def advertised(self, node_id: int) -> str:
+        """The "name:port" that clients on other hosts are told."""
+        return f"{bracketed(self.advertise)}:{self.port + node_id - 1}"
+
+    def bootstrap(self, count: int) -> str:
+        """The addresses of `count` brokers for clients on other hosts."""
+        return ",".join(self.advertised(n) for n in range(1, count + 1))
+
+
+def outside_of(listen: str | None, advertise: str | None, *, insecure: bool) -> Outside | None:
+    """The listener that the flags ask for; None where they ask for none.
+
+    Raises:
+        UsageError: The flags do not make sense together, or one is no address or name.
+    """
+    if listen is None:
+        if advertise is not None:
+            raise UsageError(
+                f"--advertise {advertise} needs an address to listen on",
+                remedy=f"add --listen ADDRESS; {SHOW_ADDRESSES}",
+            )
+        return None
+    try:
+        ipaddress.ip_address(listen.strip("[]"))
+    except ValueError:
+        raise UsageError(
+            f"--listen {listen!r} is not an IP address",
+            remedy=f"give an address to --listen and a name to --advertise; {SHOW_ADDRESSES}",
+        ) from None
+    address = listen.strip("[]")
+    if advertise is None:
+        if is_wildcard(address):
+            raise UsageError(
+                f"--listen {address} is every address, and other hosts need one to connect to",
+                remedy="add --advertise NAME, the name by which they reach this machine",
+            )
+        if "%" in address:
+            raise UsageError(
+                f"--listen {address} is an address of this machine alone: what follows the % has "
+                "another meaning on every host",
+                remedy="add --advertise NAME, the name by which other hosts reach this machine",
+            )
+        advertise = address
+    name, port = _name_and_port(advertise)
+    if is_wildcard(name):
+        raise UsageError(
+            f"--advertise {name}: a wildcard is not an address that a client can connect to",
+            remedy="give the name by which other hosts reach this machine",
+        )
+    _require_resolves(name)
+    return Outside(address, name, port, insecure)
+
+
+def _name_and_port(text: str) -> tuple[str, int]:
+    if text.startswith("["):
+        name, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") if rest.startswith(":") else rest
+    elif text.count(":") > 1:  # an IPv6 address without a port
+        name, port = text, ""
+    else:
+        name, colon, port = text.partition(":")
+        port = port or ("none" if colon else "")
+    if not name or len(name) > NAME_CHARS_MAX or not all(_is_of_a_name(char) for char in name):
+        raise UsageError(
+            f"--advertise {text!r} is neither a host name nor an address",
+            remedy="write NAME or NAME:PORT, an IPv6 address with a port as [ADDRESS]:PORT",
+        )
+    if not port:
+        return name, OUTSIDE_PORT
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) <= PORT_MAX):
+        raise UsageError(
+            f"--advertise {text!r}: {port!r} is not a port",
+            remedy=f"give a number from 1 to {PORT_MAX}, or leave it out for {OUTSIDE_PORT}",
+        )
+    return name, int(port)
+
+
+def _is_of_a_name(char: str) -> bool:
+    return char.isascii() and (char.isalnum() or char in ".-_:")
+
+
+def _require_resolves(name: str) -> None:
+    try:
+        socket.getaddrinfo(name, None)
+    except (OSError, UnicodeError):
+        raise UsageError(
+            f"--advertise {name}: this machine cannot resolve that name",
+            remedy="add it to /etc/hosts here and on the other hosts, or give an address",
+        ) from None
+
+
+def require_guarded(outside: Outside, *, secure: bool, tls: bool) -> None:
+    """Refuse a listener that other machines reach, unless logins travel encrypted.
+
+    Raises:
+        UsageError: It is beyond loopback, without TLS, and no trusted network was named.
+    """
+    if outside.beyond_loopback and not outside.insecure and not tls:
+        lacks = "without TLS passwords travel in the open" if secure else "it asks nobody who it is"
+        raise UsageError(
+            f"a listener on {outside.listen} is reached by other machines, and {lacks}",
+            remedy="add --secure --tls-self-signed (a certificate is made for you), or --secure "
+            "--tls-keystore FILE --tls-ca FILE; --insecure on a network that you trust",
+        )
+
+
+def require_here(address: str) -> None:
+    """Refuse an address that no interface of this machine has.
+
+    Raises:
+        UsageError: It is elsewhere.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as attempt:
+            attempt.bind((address, 0))
+    except OSError:
+        raise _not_here(address) from None
+
+
+def _not_here(address: str) -> UsageError:
+    return UsageError(f"{address} is not an address of this machine", remedy=SHOW_ADDRESSES)
+
+
+def require_free(outside: Outside, node_id: int, ports: Ports) -> None:
+    """Refuse a listener that the broker could not bind.
+
+    Raises:
+        UsageError: The address is not of this machine, or the port is used twice.
+        PortTaken: Another process holds the port.
+    """
+    port = outside.port + node_id - 1
+    if port > PORT_MAX or port in (ports.client, ports.controller):
+        why = f"is above {PORT_MAX}" if port > PORT_MAX else "is also the port on loopback"
+        raise UsageError(
+            f"port {port} of the listener for other hosts {why}",
+            remedy="give another one: --advertise NAME:PORT",
+        )
+    family = socket.AF_INET6 if ":" in outside.listen else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as attempt:
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            attempt.bind((outside.listen, port))
+            attempt.listen(1)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(
+                f"port {port} on {outside.listen} is taken by another process",
+                remedy="give another one: --advertise NAME:PORT",
+            ) from None
+        if error.errno == errno.EACCES:
+            raise UsageError(
+                f"port {port} on {outside.listen} is reserved for the administrator",
+                remedy="give one above 1023: --advertise NAME:PORT",
+            ) from None
+        raise _not_here(outside.listen) from None
+
+
+def settle(folder: Path, wanted: Outside | None, *, running: bool) -> Outside | None:
+    """What the broker of a folder listens on: as asked, or as at its last start.
+
+    Args:
+        folder: Where the home's brokers keep their things.
+        wanted: What the flags ask for; None for what was kept.
+        running: The broker runs now, so its listeners cannot change.
+
+    Raises:
+        UsageError: It runs with other listeners than those asked for, or the file is damaged.
+    """
+    kept = read_outside(folder)
+    if wanted is None or wanted == kept:
+        return kept
+    if running:
+        runs = f"listens on {kept.listener(1)} as {kept.advertised(1)}" if kept else "does not"
+        raise UsageError(
+            f"the broker of {folder} runs and {runs} for other hosts; the flags ask for "
+            f"{wanted.listener(1)} as {wanted.advertised(1)}",
+            remedy="arena broker stop, then start it with the new flags",
+        )
+    return wanted
+
+
+def read_outside(folder: Path) -> Outside | None:
+    """The listener that was kept in a folder; None where there is none.
+
+    Raises:
+        UsageError: The file is there and cannot be understood: it is not taken for "none".
+        OSError: It cannot be read; the error names it.
+    """
+    path = folder / OUTSIDE_NAME
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        found = Outside(**raw)
+        ipaddress.ip_address(found.listen.strip())
+        _name_and_port(f"[{found.advertise}]:{found.port}")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError, AttributeError, UsageError):
+        raise UsageError(
+            f"{path} does not say where the broker listens",
+            remedy="remove it, and give --listen and --advertise at the next start",
+        ) from None
+    return found
+
+
+def write_outside(folder: Path, outside: Outside) -> None:
+    """Keep a listener, by one rename."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / OUTSIDE_NAME, json.dumps(asdict(outside), indent=2) + "\n")
+
+
+def bracketed(address: str) -> str:
+    """An address as written before a port: IPv6 in brackets."""
+    return f"[{address}]" if ":" in address else address

@@ -1,0 +1,175 @@
+"""Which broker a run uses: the one it was told, one that runs here already, or its own.
+
+Reads `KAFKA_BOOTSTRAP_SERVERS` and `<home>/kafka/broker.json`.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from arena.broker_state import BrokerState, local_state
+from arena.credentials import PLAINTEXT
+from arena.errors import ArenaError, UsageError
+from arena.progress import Progress, Step, no_progress
+from arena.settings import BOOTSTRAP_VARIABLE, Settings
+from operations.localbroker.launch import EXTERNAL, BrokerHandle
+from operations.localbroker.local import open_local
+from operations.localbroker.probe import BrokerAnswer, probe, serves
+
+SECURITY_VARIABLE = "KAFKA_SECURITY_PROTOCOL"
+EXTERNAL_DEADLINE_S = 10.0
+PROBE_INTERVAL_S = 0.2
+
+
+@contextmanager
+def resolve_broker(
+    home: Path,
+    *,
+    port: int | None = None,
+    cache: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    progress: Progress = no_progress,
+) -> Iterator[BrokerHandle]:
+    """Yield a broker that serves; one that was started for this is stopped at the end.
+
+    Args:
+        home: The arena's local state (`.arena`).
+        port: As for `LocalBroker`; used only where a broker is started.
+        cache: As for `LocalBroker`.
+        environ: Environment variables; the process's where none are given.
+        progress: Told what is waited for.
+
+    Raises:
+        BrokerUnavailable: The broker of `KAFKA_BOOTSTRAP_SERVERS` does not answer.
+        DependencyMissing: No broker can be started, with the remedy.
+    """
+    addresses = (os.environ if environ is None else environ).get(BOOTSTRAP_VARIABLE, "").strip()
+    state = local_state(home)
+    if addresses:
+        security = _security_of(addresses, state, os.environ if environ is None else environ)
+        yield connect_external(addresses, state=state, security=security, progress=progress)
+    elif state is not None and state.is_running() and answers(state.bootstrap, state.security):
+        progress(Step("broker", f"already running on {state.bootstrap}", finished=True))
+        yield handle_of(state)
+    else:
+        with open_local(home, port=port, cache=cache) as broker:
+            yield broker.start(progress)
+
+
+def connect_external(
+    addresses: str,
+    *,
+    state: BrokerState | None = None,
+    security: str = PLAINTEXT,
+    deadline_s: float = EXTERNAL_DEADLINE_S,
+    progress: Progress = no_progress,
+) -> BrokerHandle:
+    """The broker at `addresses` ("host:port", comma-separated), once one of them answers.
+
+    Its version is told where it is the local broker of `state`: the protocol has no such field.
+    A secure one says no more than that it is there; whether the credentials are right is seen by
+    the first client.
+
+    Raises:
+        BrokerUnavailable: None of the addresses answered in time.
+        UsageError: An address has no port.
+    """
+    deadline = time.monotonic() + deadline_s
+    while True:
+        for address in addresses.split(","):
+            if answers(address, security):
+                known = state is not None and _is_of(state, address)
+                progress(Step("broker", f"{addresses} answers", finished=True))
+                return BrokerHandle(
+                    bootstrap=addresses,
+                    kind=EXTERNAL,
+                    version=state.version if state is not None and known else None,
+                    data_dir=None,
+                    pid=None,
+                    log_file=None,
+                    durable=state.durable if state is not None and known else True,
+                    security=security,
+                )
+        if time.monotonic() > deadline:
+            raise _refusal(addresses, deadline_s)
+        progress(Step("broker", f"waiting for {addresses}"))
+        time.sleep(PROBE_INTERVAL_S)
+
+
+def _refusal(addresses: str, deadline_s: float) -> ArenaError:
+    """Why the broker does not accept us. The Kafka client asks, which takes some seconds."""
+    from arena.bus.kafka_refusal import refusal
+
+    settings = Settings().override(bootstrap_servers=addresses)
+    lead = f"broker {addresses} did not answer"
+    return asyncio.run(refusal(settings, lead, f" in {deadline_s:.0f} s"))
+
+
+def answers(addresses: str, security: str) -> bool:
+    """True where a broker answers on one of "host:port", comma-separated.
+
+    Raises:
+        UsageError: An address has no port.
+    """
+    if security == PLAINTEXT:
+        return any(ask(address) is not None for address in addresses.split(","))
+    tls = security.endswith("SSL")
+    return any(serves(*split(address), tls=tls) for address in addresses.split(","))
+
+
+def _security_of(addresses: str, state: BrokerState | None, environ: Mapping[str, str]) -> str:
+    """The protocol of the brokers' listener: as told, or else as the local broker has it."""
+    if told := environ.get(SECURITY_VARIABLE, "").strip():
+        return told
+    ours = state is not None and set(addresses.split(",")) <= set(state.bootstrap.split(","))
+    return state.security if state is not None and ours else PLAINTEXT
+
+
+def _is_of(state: BrokerState, address: str) -> bool:
+    """True where the broker on an address is the local one of a state."""
+    if state.security != PLAINTEXT:
+        return state.is_running() and address.strip() in state.bootstrap.split(",")
+    answer = ask(address)
+    return answer is not None and answer.cluster_id == state.cluster_id
+
+
+def ask(address: str) -> BrokerAnswer | None:
+    """Probe one "host:port".
+
+    Raises:
+        UsageError: The address has no port.
+    """
+    return probe(*split(address))
+
+
+def split(address: str) -> tuple[str, int]:
+    """The host and the port of an address.
+
+    Raises:
+        UsageError: It has no port.
+    """
+    host, separator, port = address.strip().rpartition(":")
+    if not separator or not port.isdigit():
+        raise UsageError(
+            f"{address.strip()!r} is no broker address",
+            remedy=f"write {BOOTSTRAP_VARIABLE} as host:port, with commas between several",
+        )
+    return host.strip("[]"), int(port)
+
+
+def handle_of(state: BrokerState) -> BrokerHandle:
+    """The handle of a local broker that was started earlier."""
+    return BrokerHandle(
+        bootstrap=state.bootstrap,
+        kind=state.kind,
+        version=state.version,
+        data_dir=Path(state.data_dir) if state.data_dir else None,
+        pid=state.pid,
+        log_file=Path(state.log_file),
+        durable=state.durable,
+        note=state.note,
+        security=state.security,
+    )

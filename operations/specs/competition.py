@@ -1,0 +1,223 @@
+"""The [competition] table: how a contest is held, and who takes part. Pure.
+
+A matrix of strategies and models becomes agents `<strategy>-<model>`, or with repeats
+`<strategy>-<model>-<k>`, k from 1. Repeats differ by the seed alone: repeat k of every cell has
+seed k, so models that take a seed draw the same numbers for it at the same snapshot. The
+baselines think with a scripted chat node of their own.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from math import ceil
+from pathlib import PurePath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from arena.baselines import SCRIPTED
+from arena.errors import UsageError
+from arena.strategy_files import is_file_name
+from arena.unknown_names import check_agent_name
+from operations.specs.errors import SpecFault
+from operations.specs.tables import (
+    STRATEGY_PATTERN,
+    AgentTable,
+    ArenaTable,
+    ChatNodeTable,
+    MarketTable,
+    Name,
+    Table,
+)
+
+BASELINES = "baselines"
+"""Name of the chat node of the baselines, and of the process of their agents."""
+
+MATRIX_PROCESSES_MAX = 3
+"""The agents of the matrix share so many processes: beside the baselines' the machine has four."""
+
+SNAPSHOTS_MAX = 1_000_000
+REPEATS_MAX = 100
+DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+Strategy = Annotated[str, Field(pattern=STRATEGY_PATTERN)]
+
+
+def _duration(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d{0,6}[smhd]", text):
+        raise ValueError('write a number and s, m, h or d, such as "16d"')
+    return text
+
+
+class CompetitionTable(Table):
+    """A contest.
+
+    Attributes:
+        snapshots: How many decisions each agent is asked for; or else
+        duration: how much market time they span: "90m", "2h", "16d".
+        pacing: "lock-step": market time moves on when every agent has decided, or its deadline
+            has passed. "real-time": it moves on by itself, and who is slow misses snapshots.
+        strategies: Of the matrix: every one of them with every model.
+        models: Names of [[chat_nodes]].
+        repeats: Agents per cell of the matrix, each with a seed of its own.
+        baselines: Strategies that are played by scripted rules, to compare with.
+        decision_deadline_s: What a whole turn may take, wall time.
+        replies: "record" keeps every model's replies in a file; "replay" answers from it, and
+            pays for nothing.
+        replies_file: Relative to the ARENA.toml.
+        confidence: Of the intervals that are printed.
+        seed: Of the resampling behind them; the figures are the same for the same seed.
+        llm_budget_usd: The contest ends in order when the models have cost so much.
+        judge: Also run the judge, which publishes standings while the contest goes on.
+    """
+
+    snapshots: int | None = Field(default=None, ge=1, le=SNAPSHOTS_MAX)
+    duration: Annotated[str, AfterValidator(_duration)] | None = None
+    pacing: Literal["lock-step", "real-time"] = "lock-step"
+    strategies: tuple[Strategy, ...] = ()
+    models: tuple[Name, ...] = ()
+    repeats: int = Field(default=1, ge=1, le=REPEATS_MAX)
+    baselines: tuple[Strategy, ...] = ("buy_and_hold", "random", "cash")
+    decision_deadline_s: float = Field(default=60.0, ge=0.1, le=3_600)
+    replies: Literal["live", "record", "replay"] = "live"
+    replies_file: str = Field(default="replies.jsonl", min_length=1)
+    confidence: float = Field(default=0.90, ge=0.5, le=0.99)
+    seed: int = Field(default=1, ge=0)
+    llm_budget_usd: Decimal | None = Field(default=None, gt=0)
+    judge: bool = True
+
+    @property
+    def lock_step(self) -> bool:
+        """True where market time waits for the agents."""
+        return self.pacing == "lock-step"
+
+    def snapshot_count(self, interval_s: float) -> int:
+        """How many snapshots the contest has, one per interval of market time."""
+        if self.snapshots is not None:
+            return self.snapshots
+        assert self.duration is not None, "check_competition was not called"
+        span = timedelta(**{DURATION_UNITS[self.duration[-1]]: int(self.duration[:-1])})
+        return ceil(span.total_seconds() / interval_s)
+
+
+def check_competition(
+    table: CompetitionTable,
+    *,
+    arena: ArenaTable,
+    market: MarketTable,
+    chat_nodes: Sequence[ChatNodeTable],
+    agents: Sequence[AgentTable],
+) -> None:
+    """See that a contest fits the rest of its file.
+
+    Raises:
+        SpecFault: It does not.
+    """
+    _check_length(table, arena)
+    _check_pacing(table, market)
+    known = [node.name for node in chat_nodes]
+    _require_once("strategies", table.strategies)
+    _require_once("models", table.models)
+    _require_once("baselines", table.baselines)
+    for model in table.models:
+        if model not in known:
+            there = ", ".join(known) or "none yet"
+            raise _fault("models", f"no [[chat_nodes]] is called {model!r}; there is {there}")
+    if bool(table.strategies) != bool(table.models):
+        given, absent = ("strategies", "models") if table.strategies else ("models", "strategies")
+        raise _fault(given, f"a matrix needs both; add {absent} = [...]")
+    if not (table.strategies or table.baselines or agents):
+        raise _fault("strategies", "nobody takes part; add strategies and models, or [[agents]]")
+    if table.baselines and BASELINES in known:
+        text = f"{BASELINES!r} is the chat node that the baselines bring; give it another name"
+        raise SpecFault(("chat_nodes", known.index(BASELINES), "name"), text)
+
+
+def entrants(table: CompetitionTable) -> tuple[AgentTable, ...]:
+    """The agents of the matrix and the baselines, in the order of the file.
+
+    Raises:
+        SpecFault: A name that comes of it is too long, or taken.
+    """
+    cells = [
+        (strategy, model, k)
+        for strategy in table.strategies
+        for model in table.models
+        for k in range(1, table.repeats + 1)
+    ]
+    processes = min(MATRIX_PROCESSES_MAX, len(cells))
+    found = [
+        AgentTable(
+            name=_name("strategies", strategy, model, *([str(k)] if table.repeats > 1 else ())),
+            strategy=strategy,
+            chat_node=model,
+            process=f"entrants-{index % processes + 1}",
+            decision_deadline_s=table.decision_deadline_s,
+            seed=k,
+        )
+        for index, (strategy, model, k) in enumerate(cells)
+    ]
+    found += [
+        AgentTable(
+            name=_name("baselines", strategy),
+            strategy=strategy,
+            chat_node=BASELINES,
+            process=BASELINES,
+            decision_deadline_s=table.decision_deadline_s,
+            seed=table.seed,
+        )
+        for strategy in table.baselines
+    ]
+    return tuple(found)
+
+
+def added_nodes(table: CompetitionTable) -> tuple[ChatNodeTable, ...]:
+    """The chat node of the baselines, where there are any."""
+    return (ChatNodeTable(name=BASELINES, model_id=SCRIPTED),) if table.baselines else ()
+
+
+def _check_length(table: CompetitionTable, arena: ArenaTable) -> None:
+    if table.snapshots is None and table.duration is None:
+        raise _fault("snapshots", 'it has no end; add snapshots = 120, or duration = "2h"')
+    if table.snapshots is not None and table.duration is not None:
+        raise _fault("duration", "snapshots says how long it is; leave one of the two out")
+    count = table.snapshot_count(arena.interval_s)
+    if count > SNAPSHOTS_MAX:
+        text = f"{count:,} snapshots of {arena.interval_s:g} s; at most {SNAPSHOTS_MAX:,}"
+        raise _fault("duration", f"{text}: choose a longer [arena] interval_s")
+
+
+def _check_pacing(table: CompetitionTable, market: MarketTable) -> None:
+    if table.lock_step and market.source != "replay":
+        raise _fault(
+            "pacing",
+            f'"lock-step" needs [market] source = "replay", and it is "{market.source}"; '
+            'a market that does not wait has pacing = "real-time"',
+        )
+    if not table.lock_step and market.source == "replay":
+        raise _fault(
+            "pacing",
+            '"real-time" needs [market] source = "exchange" or "coinbase"; '
+            'a replay has pacing = "lock-step"',
+        )
+
+
+def _require_once(key: str, names: Sequence[str]) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise _fault(key, f"{name!r} stands there twice; repeats = 2 plays a cell twice")
+
+
+def _name(key: str, *parts: str) -> str:
+    """The agent of a cell; a strategy that is a file gives its name without the folders."""
+    stem = PurePath(parts[0]).stem if is_file_name(parts[0]) else parts[0]
+    name = "-".join((stem.replace("_", "-"), *parts[1:]))
+    try:
+        return check_agent_name(name)
+    except UsageError as error:
+        raise _fault(key, f"the agent would be called {name!r}; {error.remedy}") from None
+
+
+def _fault(key: str, text: str) -> SpecFault:
+    return SpecFault(("competition", key), text)

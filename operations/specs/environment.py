@@ -1,0 +1,98 @@
+"""What variables say that an ARENA.toml leaves open: cash, and tokens a day. Pure."""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+
+from arena.environment import INITIAL_CASH, TOKEN_BUDGET
+from arena.errors import UsageError
+from operations.specs.arena_spec import ArenaSpec
+from operations.specs.tables import ChatNodeTable
+
+CASH_MAX = Decimal(10) ** 12
+TOKENS_MAX = 10**15
+
+
+def with_environment(spec: ArenaSpec, environ: Mapping[str, str]) -> ArenaSpec:
+    """A specification with the values of variables where it says nothing itself.
+
+    Args:
+        spec: As its file says.
+        environ: Of this process.
+
+    Raises:
+        UsageError: A variable holds a value that cannot be used.
+    """
+    changes: dict[str, object] = {}
+    if (cash := initial_cash(environ)) is not None and spec.rules.starting_cash is None:
+        changes["rules"] = spec.rules.model_copy(update={"starting_cash": cash})
+    if (tokens := token_budget(environ)) is not None:
+        nodes = tuple(_budgeted(node, tokens) for node in spec.chat_nodes)
+        changes["chat_nodes"] = nodes
+    return spec.model_copy(update=changes) if changes else spec
+
+
+def environment_words(spec: ArenaSpec, environ: Mapping[str, str]) -> list[str]:
+    """What the variables change, one sentence each.
+
+    Raises:
+        UsageError: A variable holds a value that cannot be used.
+    """
+    found = []
+    if (cash := initial_cash(environ)) is not None and spec.rules.starting_cash is None:
+        found.append(f"{INITIAL_CASH}: accounts begin with {cash:,f}")
+    nodes = [node.name for node in spec.chat_nodes if _is_open(node)]
+    if (tokens := token_budget(environ)) is not None and nodes:
+        found.append(f"{TOKEN_BUDGET}: {tokens:,} tokens a day for {', '.join(nodes)}")
+    return found
+
+
+def initial_cash(environ: Mapping[str, str]) -> Decimal | None:
+    """The cash of INITIAL_CASH, or None if it is not set.
+
+    Raises:
+        UsageError: It is not an amount.
+    """
+    text = environ.get(INITIAL_CASH, "").strip()
+    if not text:
+        return None
+    try:
+        cash = Decimal(text)
+    except InvalidOperation:
+        cash = Decimal(-1)
+    if not (cash.is_finite() and 0 < cash <= CASH_MAX):
+        raise UsageError(
+            f"{INITIAL_CASH} is {text[:40]!r}", remedy="set an amount above 0, such as 10000"
+        )
+    return cash
+
+
+def token_budget(environ: Mapping[str, str]) -> int | None:
+    """The tokens of DAILY_TOKEN_BUDGET, or None if it is not set, or 0 for no limit.
+
+    Raises:
+        UsageError: It is not a number of tokens.
+    """
+    text = environ.get(TOKEN_BUDGET, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text[:20]) <= TOKENS_MAX):
+        raise UsageError(
+            f"{TOKEN_BUDGET} is {text[:40]!r}", remedy="set whole tokens a day, such as 100000"
+        )
+    return int(text) or None
+
+
+def _is_open(node: ChatNodeTable) -> bool:
+    return not node.keyless and node.daily_token_budget is None
+
+
+def _budgeted(node: ChatNodeTable, tokens: int) -> ChatNodeTable:
+    if not _is_open(node):
+        return node
+    if node.max_completion_tokens and tokens < node.max_completion_tokens:
+        raise UsageError(
+            f"{TOKEN_BUDGET} is {tokens:,}, and one answer of chat node {node.name} may have "
+            f"{node.max_completion_tokens:,} tokens",
+            remedy="raise the one or lower max_completion_tokens",
+        )
+    return node.model_copy(update={"daily_token_budget": tokens})

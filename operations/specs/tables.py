@@ -1,0 +1,321 @@
+"""The tables of an ARENA.toml, each by itself: keys, bounds and defaults. Pure.
+
+`operations.specs.arena_spec` checks what they must have in common; the contest is in
+`operations.specs.competition`.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    model_validator,
+)
+
+from arena import endpoint, ids
+from arena.baselines import SCRIPTED
+from arena.errors import UsageError
+from arena.messages import PromptSize
+from arena.model_cutoffs import check_month
+from arena.model_prices import PRICE_MAX, Price, own_price
+from arena.money import parse_share
+from arena.prefix import valid_prefix
+from operations.specs.errors import SpecFault
+
+LOCAL = "local"
+"""The `model_id` of the small model in the chat node's own process, also with `:<model>`."""
+
+DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
+AGENTS_MAX = 200
+PLUGIN_FOLDERS_MAX = 20
+SEED_MAX = 2**31 - 1
+STRATEGY_PATTERN = r"^[^@=\s][^@=]*$"
+PRODUCT_PATTERN = r"^[A-Z0-9]{1,20}-[A-Z0-9]{1,10}$"
+VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
+SYNTHETIC_START = datetime(2026, 1, 1, tzinfo=UTC)
+"""Venue time of a synthetic replay that names none: the same in every run."""
+
+SOURCES_OF = {
+    "seed": ("exchange", "replay"),
+    "speed": ("exchange",),
+    "prices": ("exchange", "replay"),
+    "start": ("replay",),
+    "record": ("coinbase", "exchange"),
+}
+"""Keys of [market] that only some sources know."""
+
+
+def _name(value: str) -> str:
+    try:
+        return ids.check_name("this", value)
+    except UsageError as error:
+        raise ValueError(error.remedy) from None
+
+
+Name = Annotated[str, AfterValidator(_name)]
+"""A name that can be part of a topic name."""
+
+ProductId = Annotated[str, Field(pattern=PRODUCT_PATTERN)]
+
+
+def share_of_toml(value: object) -> Decimal:
+    """The share that a TOML value says: a number, or a text such as "20%"."""
+    return parse_share(Decimal(value) if isinstance(value, int) else value)
+
+
+Share = Annotated[Decimal, BeforeValidator(share_of_toml)]
+"""A share as `arena.money.parse_share` reads it, or TOML's 0 or 1."""
+
+
+def _checked(kind: type, check: Callable[[Any], object]) -> Callable[[object], object]:
+    """A check for values of one type; pydantic refuses the others."""
+    return lambda value: check(value) if isinstance(value, kind) else value
+
+
+class Table(BaseModel):
+    """A table of the file: frozen, and without room for keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ArenaTable(Table):
+    """What the whole arena shares.
+
+    Attributes:
+        name: Shown on the dashboard and in the names of runs.
+        prefix: Put before every topic; arenas with different prefixes share a broker.
+        products: What the agents may trade.
+        interval_s: Seconds between two market snapshots, in the market's own time.
+    """
+
+    name: Name = "arena"
+    prefix: Annotated[str, AfterValidator(valid_prefix)] = ""
+    products: tuple[ProductId, ...] = Field(
+        default=("BTC-USD", "ETH-USD", "SOL-USD"), min_length=1, max_length=50
+    )
+    interval_s: float = Field(default=60.0, gt=0, le=86_400)
+
+
+class MarketTable(Table):
+    """Where prices come from.
+
+    Attributes:
+        source: "coinbase" is the live venue, "exchange" the simulated one, "replay" the same
+            prices in every run, at the pace of the agents.
+        seed: Of the synthetic prices.
+        speed: How many seconds of market pass in one of ours.
+        prices: Candle files to replay instead of synthetic prices, relative to the ARENA.toml.
+        start: Venue time of the first snapshot of a replay; early in the files, or the same day
+            every time, where none is given.
+        record: Keep every raw frame of the feed in the run's directory.
+    """
+
+    source: Literal["coinbase", "exchange", "replay"] = "exchange"
+    seed: int = Field(default=7, ge=0)
+    speed: float = Field(default=1.0, ge=0.01, le=3_600)
+    prices: tuple[str, ...] = ()
+    start: AwareDatetime | None = None
+    record: bool = False
+
+    @model_validator(mode="after")
+    def _keys_need_their_source(self) -> Self:
+        for key in sorted(self.model_fields_set):
+            sources = SOURCES_OF.get(key, (self.source,))
+            if self.source not in sources:
+                wanted = " or ".join(f'"{source}"' for source in sources)
+                raise SpecFault((key,), f"{key} is for source = {wanted}; leave it out")
+        return self
+
+    @property
+    def begins_at(self) -> datetime | None:
+        """Venue time a replay begins at; None where its files say it."""
+        return self.start if self.start or self.prices else SYNTHETIC_START
+
+
+class RulesTable(Table):
+    """The money rules the executor applies; what is left out keeps the executor's default.
+
+    Attributes:
+        fees: A preset's name, or the taker fee in basis points.
+        slippage_bps: Added against the taker at each fill.
+        currency: What accounts hold: the one that all products are quoted in; USD by default.
+        starting_cash: What each account opens with, in that currency.
+        price_age_s: An older price is refused.
+        collar_bps: The most that the price may have moved from the one the agent saw.
+    """
+
+    fees: Annotated[str, Field(min_length=1, max_length=64)] | Decimal | None = None
+    slippage_bps: Decimal | None = Field(default=None, ge=0, le=10_000)
+    currency: str | None = None
+    starting_cash: Decimal | None = Field(default=None, gt=0)
+    price_age_s: float | None = Field(default=None, gt=0)
+    collar_bps: Decimal | None = Field(default=None, gt=0, le=10_000)
+
+
+Options = Annotated[dict[str, JsonValue], BeforeValidator(_checked(dict, endpoint.options_of_toml))]
+"""Further fields of a request; the text "null" takes one out."""
+
+Month = Annotated[str, AfterValidator(check_month)]
+
+Usd = Annotated[Decimal, Field(ge=0, le=PRICE_MAX)]
+
+
+class PriceTable(Table):
+    """What a model costs, in USD per million tokens.
+
+    Attributes:
+        input: Of the prompt. output: of the answer, with its reasoning.
+        cached: Of prompt tokens that the provider found in its cache; as `input` by default.
+    """
+
+    input: Usd
+    output: Usd
+    cached: Usd | None = None
+
+    @property
+    def price(self) -> Price:
+        """As it is counted with."""
+        return own_price(self.input, self.output, self.cached)
+
+
+class ChatNodeTable(Table):
+    """One model, served to the agents that name it; what is left out keeps the node's default.
+
+    Attributes:
+        model_id: As the provider calls it; "scripted" for the built-in rules, "local" for the
+            small model of `scripts/setup local-llm`.
+        base_url: Of an OpenAI-compatible server; OpenAI's own where none is given.
+        api_key_env: The environment variable that holds the key; never the key.
+        max_workers: Calls at the same time.
+        reasoning_effort: Passed on to models that reason.
+        timeout_s: Of one attempt.
+        max_retries: Attempts after the first.
+        max_completion_tokens: Cap of one call.
+        daily_token_budget: Calls beyond it are refused until the next UTC day.
+        options: Further fields of every request.
+        extra_headers: Further headers of every request; "env:VARIABLE" is read from there.
+        price_per_million: What the model costs; the arena's own list says it otherwise.
+        cutoff: Last month of the model's training data, such as "2025-08"; else the arena's list.
+        prompt: How much of the market its agents' prompts show: "compact" fits a server with a
+            context of 4,096 tokens, "tiny" one of 2,048; "full" if neither it nor the agent says.
+    """
+
+    name: Name
+    model_id: str = Field(min_length=1)
+    base_url: str | None = None
+    api_key_env: str = Field(default=DEFAULT_KEY_VARIABLE, pattern=VARIABLE_PATTERN)
+    max_workers: int | None = Field(default=None, ge=1, le=1_000)
+    reasoning_effort: str | None = None
+    timeout_s: float | None = Field(default=None, ge=0.1, le=3_600)
+    max_retries: int | None = Field(default=None, ge=0, le=20)
+    max_completion_tokens: int | None = Field(default=None, gt=0)
+    daily_token_budget: int | None = Field(default=None, gt=0)
+    options: Options = Field(default_factory=dict)
+    extra_headers: dict[str, str] = Field(default_factory=dict)
+    price_per_million: PriceTable | None = None
+    cutoff: Month | None = None
+    prompt: PromptSize | None = None
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        # Here, so that no message repeats a value that may be a secret.
+        try:
+            if self.base_url is not None:
+                endpoint.check_base_url(self.base_url)
+        except ValueError as error:
+            raise SpecFault(("base_url",), str(error)) from None
+        try:
+            endpoint.check_headers(self.extra_headers)
+        except ValueError as error:
+            raise SpecFault(("extra_headers",), str(error)) from None
+        if self.local and self.base_url is not None:
+            text = 'model_id = "local" runs in the chat node itself; leave base_url out, or call '
+            raise SpecFault(("base_url",), f"{text}the server's model by another name")
+        cap, budget = self.max_completion_tokens, self.daily_token_budget
+        if cap and budget and budget < cap:
+            text = f"{budget:,} tokens cannot hold: one answer may have {cap:,}"
+            raise SpecFault(("daily_token_budget",), f"{text} (max_completion_tokens)")
+        return self
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The environment variables that hold its secrets."""
+        return endpoint.header_variables(self.extra_headers) | {self.api_key_env}
+
+    @property
+    def scripted(self) -> bool:
+        """True where the built-in rules answer, not an LLM."""
+        return self.model_id.partition(":")[0] == SCRIPTED
+
+    @property
+    def local(self) -> bool:
+        """True if the small model in the node's own process answers."""
+        return self.model_id.partition(":")[0] == LOCAL
+
+    @property
+    def keyless(self) -> bool:
+        """True if the node answers by itself: it needs no key and no address."""
+        return self.scripted or self.local
+
+
+class AgentTable(Table):
+    """One agent: a strategy that thinks with a chat node.
+
+    Attributes:
+        strategy: A shipped strategy's name, or a .py or .toml file relative to the ARENA.toml.
+        process: Agents with the same word share one process; each has its own by default.
+        cadence: Take every n-th snapshot; the strategy's own cadence where none is given.
+        max_rounds: Tool rounds of a turn.
+        decision_deadline_s: What a whole turn may take.
+        seed: The seed of every model call follows from it and the snapshot alone; none by default.
+        scrape: Share of every realised profit that is set aside: 0.2 or "20%"; none by default.
+        prompt: How much of the market its prompts show; its chat node's `prompt` by default.
+    """
+
+    name: Name
+    strategy: Annotated[str, Field(pattern=STRATEGY_PATTERN)]
+    chat_node: Name
+    process: Name | None = None
+    cadence: int | None = Field(default=None, ge=1, le=10_000)
+    max_rounds: int | None = Field(default=None, ge=1, le=100)
+    decision_deadline_s: float | None = Field(default=None, ge=0.1, le=3_600)
+    seed: int | None = Field(default=None, ge=0, le=SEED_MAX)
+    scrape: Share | None = None
+    prompt: PromptSize | None = None
+
+    @property
+    def limits(self) -> tuple[int | None, int | None, float | None, Decimal | None]:
+        """What agents that share a process must have in common."""
+        return self.cadence, self.max_rounds, self.decision_deadline_s, self.scrape
+
+
+class PluginsTable(Table):
+    """Tools and strategies outside the source tree; they are code, and run with --allow-plugins.
+
+    Attributes:
+        folders: Relative to the ARENA.toml.
+    """
+
+    folders: tuple[Annotated[str, Field(min_length=1, max_length=4_096)], ...] = Field(
+        default=(), max_length=PLUGIN_FOLDERS_MAX
+    )
+
+
+class LedgerTable(Table):
+    """The books; `enabled = true` keeps them while the arena runs."""
+
+    enabled: bool = False
+
+
+class DashboardTable(Table):
+    """The terminal dashboard; `show = false` leaves it out."""
+
+    show: bool = True

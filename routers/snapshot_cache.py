@@ -1,0 +1,53 @@
+"""Caches the newest snapshots of a process: decoded once, and rendered once per prompt size.
+
+Writes `dead_letters` for a record that is not a snapshot.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from arena.bus.base import Record
+from arena.messages import MarketSnapshot, PromptSize
+from arena.node import Node
+from routers.prompt import MarketText, render_market
+
+SNAPSHOTS_MAX = 4
+
+
+@dataclass(slots=True)
+class RenderedSnapshot:
+    """A snapshot and its texts, which are the same for all agents with the same prompt size."""
+
+    snapshot: MarketSnapshot
+    _texts: dict[PromptSize, MarketText] = field(default_factory=dict)
+
+    def text(self, size: PromptSize = "full") -> MarketText:
+        """The market as prompts of this size show it."""
+        if size not in self._texts:
+            self._texts[size] = render_market(self.snapshot, size)
+        return self._texts[size]
+
+
+class SnapshotCache:
+    """The newest snapshots that agents of this process have read."""
+
+    def __init__(self, node: Node) -> None:
+        """Take the process, for decoding and dead letters."""
+        self._node = node
+        self._seen: OrderedDict[tuple[int, int], RenderedSnapshot | None] = OrderedDict()
+
+    async def read(self, record: Record) -> RenderedSnapshot | None:
+        """The snapshot in a record, or None if there is none."""
+        where = (record.partition, record.offset)
+        if where in self._seen:
+            return self._seen[where]
+        self._seen[where] = None
+        while len(self._seen) > SNAPSHOTS_MAX:
+            self._seen.popitem(last=False)
+        message = await self._node.read_message(record)
+        if isinstance(message, MarketSnapshot):
+            self._seen[where] = RenderedSnapshot(message)
+        elif message is not None:
+            reason = f"a {message.type_name()} is not a MarketSnapshot"
+            await self._node.dead_letter(record, reason)
+        return self._seen.get(where)

@@ -1,0 +1,67 @@
+"""Creates an agent's turns: tools and rules from the roster, prompts from snapshot and history.
+
+Reads the current roster, writes nothing.
+"""
+
+from arena.bus.base import Record
+from routers.agent_config import AgentConfig
+from routers.memory import AgentHistory
+from routers.prompt import left_out_text, render_system, render_user
+from routers.roster import Roster
+from routers.snapshot_cache import RenderedSnapshot
+from routers.turn import TurnMachine
+from routers.turn_types import ResolvedAgent, TurnInput
+
+
+class TurnFactory:
+    """Creates the turns of one agent."""
+
+    def __init__(self, config: AgentConfig, roster: Roster) -> None:
+        """Take the agent's configuration and the roster to resolve it against."""
+        self._config = config
+        self._roster = roster
+        self._resolved: ResolvedAgent | None = None
+        self._system = ""
+        self._roster_version = -1
+
+    def resolved_agent(self) -> ResolvedAgent:
+        """The agent with the tools and rules that the roster has now."""
+        roster, config = self._roster, self._config
+        if self._resolved is None or self._roster_version != roster.version:
+            self._roster_version = roster.version
+            self._system = render_system(config.strategy.prompt, roster.rules, config.prompt_size)
+            self._resolved = ResolvedAgent.of(
+                config.agent,
+                config.chat_node,
+                config.strategy,
+                config.limits,
+                roster.offers.values(),
+                config.prompt_size,
+            )
+        return self._resolved
+
+    def create(
+        self, record: Record, rendered: RenderedSnapshot, skipped: int, history: AgentHistory
+    ) -> TurnMachine:
+        """Create the turn for a snapshot.
+
+        Args:
+            record: The record of the snapshot.
+            rendered: The snapshot and its texts.
+            skipped: Older snapshots that were skipped since the last turn.
+            history: The agent's history.
+        """
+        agent = self.resolved_agent()
+        size, lines = agent.form.size, tuple(history.lines)
+        market = rendered.text(size)
+        user = render_user(market, rendered.snapshot, history.known, lines, size)
+        turn_input = TurnInput(
+            snapshot=rendered.snapshot,
+            snapshot_offset=record.offset,
+            skipped=skipped,
+            system=self._system,
+            user=user,
+            known=history.known,
+            left_out=left_out_text(self._system, market, history.known, lines, size),
+        )
+        return TurnMachine(agent, turn_input)

@@ -1,0 +1,186 @@
+"""Inputs and effects of a turn, the types around `routers.turn`.
+
+Inputs: the agent (`ResolvedAgent`), snapshot and prompt (`TurnInput`), bounds (`Limits`), and time
+(`Now`). Effects: `SendRequest`, `SendToolCalls`, `FinishTurn`. Pure: reads and writes nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from arena.messages import (
+    ChatRequest,
+    MarketSnapshot,
+    PromptSize,
+    QuoteSeen,
+    ToolCall,
+    ToolOffered,
+    ToolSchema,
+    Turn,
+    TurnStarted,
+)
+from routers.portfolio import KnownPortfolio
+from routers.prompt_sizes import FULL, PROMPT_FORMS, PromptForm, sized_schema
+from routers.strategy import Strategy
+
+
+class Now(NamedTuple):
+    """An instant: wall time for stamps, monotonic seconds for durations."""
+
+    wall: datetime
+    monotonic_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of a turn.
+
+    Attributes:
+        rounds: Tool rounds; after the last one the turn ends as "max_rounds".
+        decision_s: Time for the whole turn; the deadline of every model call.
+        tool_s: How long to wait for the results of one round.
+        grace_s: How long to wait after the deadline for the chat node's own "expired" reply.
+    """
+
+    rounds: int = 4
+    decision_s: float = 60.0
+    tool_s: float = 10.0
+    grace_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedAgent:
+    """An agent with the tools that it was offered: the same for all of its turns.
+
+    Attributes:
+        name: The agent's name.
+        node: Its chat node.
+        schemas: The tools as the model sees them, in the strategy's order.
+        account_tools: Names of the tools that run in the account's single writer.
+        form: The bounds of its prompts.
+    """
+
+    name: str
+    node: str
+    strategy: Strategy
+    limits: Limits = Limits()
+    schemas: tuple[ToolSchema, ...] = ()
+    account_tools: frozenset[str] = frozenset()
+    form: PromptForm = FULL
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        node: str,
+        strategy: Strategy,
+        limits: Limits,
+        offers: Iterable[ToolOffered],
+        size: PromptSize = "full",
+    ) -> "ResolvedAgent":
+        """Resolve an agent: of the offered tools it gets those that its strategy names."""
+        form = PROMPT_FORMS[size]
+        found = {o.name: o for o in offers if o.name in strategy.tools}
+        return cls(
+            name=name,
+            node=node,
+            strategy=strategy,
+            limits=limits,
+            schemas=tuple(
+                sized_schema(
+                    ToolSchema(name=o.name, description=o.description, parameters=o.parameters),
+                    form,
+                )
+                for o in (found[tool] for tool in strategy.tools if tool in found)
+            ),
+            account_tools=frozenset(o.name for o in found.values() if o.touches_account),
+            form=form,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TurnInput:
+    """What a turn starts with: the snapshot, its offset, and the rendered prompt.
+
+    Attributes:
+        skipped: Snapshots that were skipped since the agent's last turn.
+        known: The account as the agent knows it from earlier turns.
+        left_out: Describes what the prompt leaves out because of its size.
+    """
+
+    snapshot: MarketSnapshot
+    snapshot_offset: int
+    skipped: int
+    system: str
+    user: str
+    known: KnownPortfolio | None = None
+    left_out: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """Ask the model; the first request comes with the record that the turn has started."""
+
+    request: ChatRequest
+    started: TurnStarted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendToolCalls:
+    """Run these calls, all at once.
+
+    Attributes:
+        account: For `account.commands`, in the model's order.
+        stateless: For `tools.calls`.
+    """
+
+    account: tuple[ToolCall, ...]
+    stateless: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishTurn:
+    """Record the turn; it is the last effect."""
+
+    turn: Turn
+
+
+Effect = SendRequest | SendToolCalls | FinishTurn
+
+
+def aborted_turn(started: TurnStarted, agent: ResolvedAgent, now: datetime) -> Turn:
+    """The record that ends a turn whose process died."""
+    return Turn(
+        turn_id=started.turn_id,
+        agent=agent.name,
+        strategy=agent.strategy.name,
+        node=agent.node,
+        snapshot_id=started.snapshot_id,
+        snapshot_offset=started.snapshot_offset,
+        as_of=started.as_of,
+        prompt_version=agent.strategy.prompt_version,
+        prompt_size=agent.form.size,
+        outcome="aborted",
+        error="the router stopped during this turn; an order it sent is carried out at most once",
+        memory=f"{started.as_of:%H:%M} cut off by a restart: an order may have been carried out",
+        started_at=started.started_at,
+        ended_at=now,
+    )
+
+
+def quotes_seen(snapshot: MarketSnapshot, arguments: str) -> dict[str, QuoteSeen]:
+    """The best prices in the snapshot for the products that the arguments name."""
+    named = arguments.upper()
+    return {
+        view.product_id: QuoteSeen(bid=view.ticker.best_bid, ask=view.ticker.best_ask)
+        for view in snapshot.products
+        if view.ticker is not None and view.product_id in named
+    }
+
+
+def no_answer_text(tool_s: float, *, account: bool) -> str:
+    """The text for the model about a call whose result did not come in time."""
+    if account:
+        return f"no answer in {tool_s:g} s; the order may still execute: check get_portfolio"
+    return f"no answer in {tool_s:g} s; go on without it or ask again"

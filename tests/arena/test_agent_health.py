@@ -1,0 +1,174 @@
+"""Who is alive: what counts as a decision, what kills, and what is said of it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from arena.agent_health import (
+    CAUSE_CHARS_MAX,
+    DEAD_TURNS,
+    REMEDIES,
+    Dead,
+    Vitals,
+    dead_from,
+    dead_process,
+    is_decision,
+    short_cause,
+)
+from arena.failure_streaks import FailureRuns, RunSaid
+from arena.messages import LASTING_CAUSES, Cause, Round, Turn
+from arena.messages.turns import TurnOutcome
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def turn(
+    outcome: TurnOutcome = "completed",
+    *,
+    cause: str = "",
+    error: str = "it failed",
+    tools_ok: tuple[bool, ...] = (),
+) -> Turn:
+    """A turn of the agent "a"."""
+    rounds = (Round(call_id="c", outcome="ok", tools_ok=tools_ok),) if tools_ok else ()
+    return Turn(
+        turn_id="t",
+        agent="a",
+        strategy="s",
+        node="n",
+        snapshot_id="s",
+        snapshot_offset=0,
+        as_of=AT,
+        rounds=rounds,
+        outcome=outcome,
+        cause=cause,
+        error="" if outcome == "completed" else error,
+        started_at=AT,
+        ended_at=AT,
+    )
+
+
+def dead_after(*turns: Turn) -> tuple[Dead, ...]:
+    """Who is dead after these turns."""
+    vitals = Vitals()
+    for one in turns:
+        vitals.apply(one)
+    return vitals.dead()
+
+
+@pytest.mark.parametrize(
+    ("ended", "expected"),
+    [
+        (turn(), True),
+        (turn("failed"), False),
+        (turn("expired"), False),
+        (turn("max_rounds", cause=Cause.UNUSABLE_ANSWER, tools_ok=(False, False)), False),
+        (turn("max_rounds", tools_ok=(False, False)), True),
+        (turn("max_rounds", tools_ok=(False, True)), True),
+        (turn("failed", tools_ok=(True,)), True),
+        (turn("aborted"), False),
+    ],
+)
+def test_a_decision_is_words_a_call_or_a_refused_order(ended: Turn, expected: bool) -> None:
+    """A turn without any of them decided nothing, whatever ended it."""
+    assert is_decision(ended) is expected
+
+
+@pytest.mark.parametrize("cause", sorted(LASTING_CAUSES))
+def test_a_cause_that_does_not_pass_kills_at_once(cause: Cause) -> None:
+    """One turn is enough, also after decisions; the error is the cause in words."""
+    (dead,) = dead_after(turn(), turn("failed", cause=cause, error="401: wrong key"))
+
+    assert (dead.cause, dead.turns, dead.code) == ("401: wrong key", 1, cause)
+    assert dead.remedy == REMEDIES[cause]
+
+
+@pytest.mark.parametrize("cause", sorted({*Cause, ""} - LASTING_CAUSES))
+def test_other_causes_kill_after_a_run_of_turns(cause: str) -> None:
+    """One turn less leaves it alive; a decision ends the run."""
+    failed = turn("failed", cause=cause)
+
+    assert dead_after(turn(), *[failed] * (DEAD_TURNS - 1)) == ()
+    assert dead_after(*[failed] * DEAD_TURNS, turn()) == ()
+    (dead,) = dead_after(turn(), *[failed] * DEAD_TURNS)
+    assert dead.cause == f"it failed ({DEAD_TURNS} turns in a row without a decision)"
+
+
+def test_a_turn_that_a_crash_cut_off_says_nothing() -> None:
+    """It neither counts as a failure nor ends a run of them."""
+    four = [turn("failed")] * (DEAD_TURNS - 1)
+
+    assert dead_after(*four, turn("aborted"), turn("aborted")) == ()
+    assert [one.turns for one in dead_after(*four, turn("aborted"), turn("failed"))] == [DEAD_TURNS]
+
+
+def test_who_never_decided_is_dead_once_nothing_more_comes() -> None:
+    """With fewer turns than a run it may still decide while the contest continues."""
+    vitals = Vitals()
+    vitals.apply(turn("expired", error=""))
+
+    (dead,) = vitals.dead_at_end()
+    assert vitals.dead() == ()
+    assert dead.cause == "the turn expired (its only turn was not a decision)"
+
+
+def test_every_cause_has_a_remedy() -> None:
+    """A new cause is not listed without one."""
+    assert set(Cause) == set(REMEDIES)
+
+
+def test_a_long_error_is_cut_and_stays_on_one_line() -> None:
+    """What a server wrote fits a table, and what follows from it is still said."""
+    (dead,) = dead_after(*[turn("failed", error="<html>\n" * 400)] * DEAD_TURNS)
+
+    assert len(dead.cause) <= CAUSE_CHARS_MAX
+    assert "\n" not in dead.cause
+    assert dead.cause.endswith("(none of its 5 turns was a decision)")
+
+
+def test_what_a_server_wrote_cannot_act_on_a_terminal() -> None:
+    """Escapes, controls and lone surrogates of an error are replaced."""
+    (dead,) = dead_after(turn("failed", cause=Cause.AUTH, error="no\x1b[2Jkey\x07 \ud800"))
+
+    assert dead.cause == r"no\u001b[2Jkey\u0007 \ud800"
+
+
+def test_a_document_is_read_back() -> None:
+    """What a heartbeat carries is what was put in; anything else is not a dead agent."""
+    dead = Dead("a", "401", 3, code="auth", remedy="set the key")
+
+    assert dead_from(dead.document()) == dead
+    assert [dead_from(None), dead_from("a"), dead_from({})] == [None] * 3
+    assert dead_from({"agent": "a", "cause": 1, "turns": 1}) is None
+
+
+def test_an_unknown_tool_is_known_by_its_words() -> None:
+    """The agents of a router that ended for it are dead of that cause."""
+    one, two = dead_process(("a", "b"), "no tools process offers teleport; offered are x, y")
+    other, *_ = dead_process(("a",), "it refuses its configuration")
+
+    assert (one.agent, two.agent, one.code) == ("a", "b", Cause.UNKNOWN_TOOL)
+    assert other.code == ""
+
+
+def test_repeated_failures_are_said_a_few_times() -> None:
+    """The first, the second, the fourth, the eighth, and the end of the run with its length."""
+    runs = FailureRuns()
+    said = [runs.failed("a") for _ in range(9)]
+
+    assert [one.failures for one in said if one is not None] == [1, 2, 4, 8]
+    assert (runs.succeeded("a"), runs.succeeded("a")) == (RunSaid(9, over=True), None)
+    assert runs.failed("a") == RunSaid(1)
+
+
+@pytest.mark.parametrize(
+    ("cause", "expected"),
+    [
+        ("too long by a word or two", "too long by a…"),
+        ("unbreakable" * 3, "unbreakableunbr…"),
+        ("short enough", "short enough"),
+    ],
+)
+def test_a_cause_is_cut_between_words(cause: str, expected: str) -> None:
+    """A word that is longer than the room there is gets cut all the same."""
+    assert expected == short_cause(cause, 16)

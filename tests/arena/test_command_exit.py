@@ -1,0 +1,317 @@
+"""Every command ends in one line, whatever happens to it."""
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+DEADLINE_S = 60
+NOWHERE = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+
+
+def run(
+    tmp_path: Path,
+    *words: str | bytes,
+    environ: dict[str, str] | None = None,
+    before: Callable[[], None] | None = None,
+    to: str = "",
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `arena` with a home of its own."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("ARENA_", "KAFKA_"))}
+    with open(to or os.devnull, "wb") as opened:
+        return subprocess.run(
+            [sys.executable, "-m", "arena", *words],
+            env=clean | {"ARENA_HOME": str(tmp_path / "home"), **NOWHERE, **(environ or {})},
+            stdout=opened if to else subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=before,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+
+
+def one_line_of(done: subprocess.CompletedProcess[bytes]) -> str:
+    """The only line on standard error."""
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("arena: ")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "code", "said"),
+    [
+        (["status"], {}, 3, "127.0.0.1:1"),
+        (["status"], {"ARENA_LOG_LEVEL": "loud"}, 2, "ARENA_LOG_LEVEL"),
+        (["status"], {"ARENA_HEARTBEAT_INTERVAL_S": "inf"}, 2, "ARENA_HEARTBEAT_INTERVAL_S"),
+        (["status"], {"ARENA_STUCK_S": "1e300"}, 2, "less than or equal to 86400"),
+        (["broker", "start"], {"ARENA_HOME": __file__}, 3, f"{__file__}/kafka: Not a directory"),
+        (["status"], {"ARENA_ACCESS": "{"}, 2, "ARENA_ACCESS"),
+        (["status"], {"KAFKA_BOOTSTRAP_SERVERS": "a:b:c"}, 2, "'a:b:c' is not the address"),
+        (["tail", "--wrong"], {}, 2, "see arena tail --help"),
+        (["nonsense"], {}, 2, "nonsense"),
+        (["status", b"\xff"], {}, 2, "argument 2"),
+    ],
+)
+def test_a_command_ends_in_one_line(
+    tmp_path: Path, words: list[str | bytes], environ: dict[str, str], code: int, said: str
+) -> None:
+    """Wrong usage and a missing broker: cause, remedy and exit code, without a traceback."""
+    done = run(tmp_path, *words, environ=environ)
+
+    assert code == done.returncode
+    assert said in one_line_of(done)
+
+
+@pytest.mark.parametrize("words", [("tools", "list"), ("tools", "call", "calculator")])
+def test_a_full_disk_is_named(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Output that does not fit is an error, also of a command that ends early."""
+    done = run(tmp_path, *words, to="/dev/full")
+
+    assert 3 == done.returncode
+    assert "standard output" in one_line_of(done)
+
+
+def test_closed_streams_are_nowhere(tmp_path: Path) -> None:
+    """A command whose streams are closed does its work and says nothing."""
+    done = run(tmp_path, "--version", before=lambda: os.closerange(0, 3))
+
+    assert (0, b"") == (done.returncode, done.stderr)
+
+
+def test_a_process_without_files_says_so(tmp_path: Path) -> None:
+    """Too few open files end a command in one line."""
+    limit = (12, 12)
+    done = run(
+        tmp_path,
+        *("tools", "call", "calculator"),
+        before=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit),
+    )
+
+    assert 3 == done.returncode
+    assert "ulimit" in one_line_of(done)
+
+
+PROGRAM = """
+import sys
+from arena.command_exit import run_to_end
+def command():
+    {0}
+sys.argv = ["arena", "x"]
+run_to_end(command)
+"""
+
+
+def program(
+    tmp_path: Path, body: str, before: Callable[[], None] | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command that consists of these statements."""
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(body)],
+        env=os.environ | {"ARENA_HOME": str(tmp_path), **environ},
+        capture_output=True,
+        text=True,
+        preexec_fn=before,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+
+def test_a_mistake_of_ours_is_one_line_and_a_file(tmp_path: Path) -> None:
+    """An unexpected error says what and where the details are; no secret is in either."""
+    body = r'raise ValueError("a\nb \u202e planted-secret")'
+    done = program(tmp_path, body, SOME_API_KEY="planted-secret")
+    (file,) = (tmp_path / "errors").iterdir()
+
+    assert 1 == done.returncode
+    assert 1 == len(done.stderr.splitlines())
+    assert r"unexpected ValueError: a b \u202e ***" in done.stderr
+    assert str(file) in done.stderr
+    assert "Traceback" in file.read_text()
+    assert "planted" not in file.read_text()
+    assert 0o600 == file.stat().st_mode & 0o777
+
+
+def test_no_memory_for_the_explanation_is_explained(tmp_path: Path) -> None:
+    """Where even the explanation runs out of memory, one line is left."""
+    body = (
+        "import arena.error_causes\n"
+        "    def fail(_): raise MemoryError\n"
+        "    arena.error_causes.explain = fail\n"
+        "    raise MemoryError"
+    )
+    done = program(tmp_path, body)
+
+    assert 3 == done.returncode
+    assert "arena: this machine has too little free memory" in done.stderr
+    assert 1 == len(done.stderr.splitlines())
+
+
+def test_a_traceback_is_there_for_those_who_ask(tmp_path: Path) -> None:
+    """ARENA_DEBUG=1 prints the traceback as well."""
+    assert "Traceback" in program(tmp_path, "raise OSError(28, 'full')", ARENA_DEBUG="1").stderr
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'print("\\u202e\\x1b[31m\\U000e0041\\ud800")',
+        'print("\\u202e\\x1b[31m\\U000e0041\\ud800", file=sys.stderr)',
+        'sys.stdout.write("\\u202e\\x1b[31m\\U000e0041\\ud800\\n")',
+    ],
+)
+def test_no_print_can_act(tmp_path: Path, body: str) -> None:
+    """Whatever prints to whichever stream: what is invisible is shown."""
+    done = program(tmp_path, body)
+
+    assert "\\u202e\\u001b[31m\\U000e0041\\ud800\n" == done.stdout + done.stderr
+
+
+def test_an_encoding_that_cannot_write_it_ends_nothing(tmp_path: Path) -> None:
+    """What ASCII cannot hold is escaped."""
+    done = program(tmp_path, 'print("\\u2502")', PYTHONIOENCODING="ascii")
+
+    assert (0, "\\u2502\n") == (done.returncode, done.stdout)
+
+
+@pytest.mark.parametrize("body", ["raise KeyboardInterrupt", "import os; os.kill(os.getpid(), 2)"])
+def test_ctrl_c_says_nothing(tmp_path: Path, body: str) -> None:
+    """An interrupt is exit 130 without a word."""
+    done = program(tmp_path, body)
+
+    assert (130, "") == (done.returncode, done.stderr)
+
+
+ENDS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+
+
+@pytest.mark.parametrize(("number", "code"), ENDS)
+def test_a_signal_ends_a_command_through_its_clean_up(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """A command that installs no handler cleans up what it began, and prints nothing."""
+    body = (
+        "import os, time\n"
+        "    try:\n"
+        f"        os.kill(os.getpid(), {number:d}); time.sleep({DEADLINE_S})\n"
+        "    finally:\n"
+        "        print('cleaned')"
+    )
+    done = program(tmp_path, body)
+
+    assert (code, "cleaned\n", "") == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(("number", "code"), ENDS)
+def test_a_signal_ends_a_command_that_is_still_loading(number: signal.Signals, code: int) -> None:
+    """Before anything listens, the exit code is the same, and nothing is printed."""
+    body = (
+        "import os, sys, time; sys.argv = ['arena']; import arena.__main__;"
+        f" os.kill(os.getpid(), {number:d}); time.sleep({DEADLINE_S})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", body], capture_output=True, timeout=DEADLINE_S, check=False
+    )
+
+    assert (code, b"", b"") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_a_signal_during_an_import_is_not_swallowed(tmp_path: Path) -> None:
+    """A library that catches everything as it is imported does not keep a command running."""
+    (tmp_path / "greedy.py").write_text(
+        "import os\ntry: os.kill(os.getpid(), 15)\nexcept BaseException: print('swallowed')\n"
+    )
+    body = f"import time, greedy; time.sleep({DEADLINE_S})"
+    done = program(tmp_path, body, PYTHONPATH=str(tmp_path) + os.pathsep + os.getcwd())
+
+    assert (143, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_a_command_under_nohup_outlives_its_terminal(tmp_path: Path) -> None:
+    """A signal that was ignored when the command began stays ignored."""
+    body = (
+        "import os\n"
+        "    from arena.node import run_async\n"
+        "    from operations.supervisor.signals import StopSignals\n"
+        "    async def main(): os.kill(os.getpid(), 1)\n"
+        "    os.kill(os.getpid(), 1)\n"
+        "    with StopSignals() as signals: os.kill(os.getpid(), 1)\n"
+        "    print(signals.received)\n"
+        "    run_async(main)"
+    )
+    done = program(tmp_path, body, before=lambda: ignore(signal.SIGHUP))
+
+    assert (0, "None\n", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def ignore(number: signal.Signals) -> None:
+    """What nohup does for SIGHUP."""
+    signal.signal(number, signal.SIG_IGN)
+
+
+def test_a_reader_that_left_is_no_error(tmp_path: Path) -> None:
+    """`| head` ends a command quietly."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format('[print("x" * 999) for _ in range(9_999)]')],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"ARENA_HOME": str(tmp_path)},
+        preexec_fn=lambda: signal.signal(signal.SIGPIPE, signal.SIG_IGN),
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+
+    assert b"" == process.stderr.read()
+    assert 0 == process.wait(DEADLINE_S)
+    process.stderr.close()
+
+
+def test_background_failures_do_not_spill(tmp_path: Path) -> None:
+    """A task that nobody awaited, a client that was not closed, a thread: one line at most."""
+    body = (
+        "import asyncio, gc, warnings\n"
+        "    async def fail(): raise ValueError('lost')\n"
+        "    async def main():\n"
+        "        task = asyncio.ensure_future(fail()); await asyncio.sleep(0.01); del task\n"
+        "        gc.collect(); warnings.warn('Unclosed X', ResourceWarning)\n"
+        "    asyncio.run(main())"
+    )
+    done = program(tmp_path, body)
+
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_only_a_failure_has_the_lead_of_one() -> None:
+    """One module prints `arena: `: a remark or a step cannot be taken for the cause of an end."""
+    root = Path(__file__).resolve().parents[2]
+    rooms = (
+        "arena", "chat_nodes", "connectors", "dashboard", "judge", "ledger", "routers",
+        "trading_tools",
+    )  # fmt: skip
+    printing = re.compile(r"""(print|echo|write)\(\s*f?["']arena: """)
+    files = [path for room in rooms for path in (root / room).rglob("*.py")]
+    found = {p.relative_to(root).as_posix() for p in files if printing.search(p.read_text())}
+
+    assert {"arena/command_exit.py"} == found
+
+
+def test_a_logged_error_is_one_line(tmp_path: Path) -> None:
+    """A process that logs an error it survives says its words and place, without a traceback."""
+    body = (
+        "from arena import logs; from arena.settings import Settings\n"
+        "    logs.configure(Settings())\n"
+        "    try: raise TypeError('a\\nb')\n"
+        "    except TypeError: logs.get('x').exception('model raised')"
+    )
+    done = program(tmp_path, body)
+
+    (line,) = done.stderr.splitlines()
+    assert "TypeError: a b (in a library)" == json.loads(line)["exception"]

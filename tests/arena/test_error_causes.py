@@ -1,0 +1,126 @@
+"""Foreign errors become a cause, a remedy and an exit code."""
+
+import errno
+import inspect
+import os
+import sqlite3
+
+import pytest
+from aiokafka import errors
+from pydantic import ValidationError
+
+from arena.error_causes import append_failed, explain, in_words
+from arena.errors import BrokenLog, DependencyMissing, UsageError
+from arena.settings import KafkaAccess, Settings
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "words"),
+    [
+        (errno.ENOSPC, DependencyMissing, "make room"),
+        (errno.EROFS, UsageError, "ARENA_HOME"),
+        (errno.EACCES, UsageError, "x/y: "),
+        (errno.EMFILE, DependencyMissing, "ulimit"),
+        (errno.EADDRINUSE, DependencyMissing, "port"),
+        (errno.ECONNREFUSED, DependencyMissing, "network"),
+        (errno.ENOENT, UsageError, "check the path"),
+        (errno.EIO, DependencyMissing, "disk"),
+    ],
+)
+def test_the_system_is_explained(number: int, kind: type, words: str) -> None:
+    """An error of the system has its file, its words, a remedy and a code."""
+    found = explain(OSError(number, os.strerror(number), "x/y"))
+
+    assert type(found) is kind
+    assert words in str(found)
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [("database is locked", "another process"), ("file is not a database", "rebuild")],
+)
+def test_a_database_is_explained(words: str, remedy: str) -> None:
+    """The books' database is named as the cause, whatever library raises."""
+    found = explain(sqlite3.DatabaseError(words))
+
+    assert isinstance(found, DependencyMissing)
+    assert remedy in str(found)
+
+
+KAFKA = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+
+
+@pytest.mark.parametrize("kind", [k for k in KAFKA if issubclass(k, errors.KafkaError)])
+def test_kafka_is_explained(kind: type[Exception]) -> None:
+    """Every error of the client library is a cause in words and a remedy, on one line."""
+    found = explain(kind("words\nof it"))
+
+    assert found is not None
+    assert found.remedy
+    assert "\n" not in str(found)
+    assert "Error" not in str(found)
+    assert "Error" not in in_words(kind())
+
+
+def test_a_refused_append_is_explained() -> None:
+    """A login that may not write: the topic and the remedy are named, no code of the protocol."""
+    said = str(append_failed("an append failed", errors.TopicAuthorizationFailedError("a.roster")))
+
+    assert "login use the topic a.roster; `arena topics acl`" in said
+
+
+def test_an_error_without_a_text_is_explained() -> None:
+    """An error whose text fails hides nothing: its class is told."""
+
+    class Broken(Exception):
+        def __str__(self) -> str:
+            raise AttributeError("errno")
+
+    assert "Broken: without a text (AttributeError)" == in_words(Broken())
+
+
+def test_a_variable_is_named_and_its_value_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong variable is told by its name: its value could be a secret."""
+    monkeypatch.setenv("ARENA_STUCK_S", "-7171")
+    monkeypatch.setenv("KAFKA_SASL_MECHANISM", "planted-value")
+    for model, variable in ((Settings, "ARENA_STUCK_S"), (KafkaAccess, "KAFKA_SASL_MECHANISM")):
+        with pytest.raises(ValidationError) as caught:
+            model() if model is KafkaAccess else Settings(access=KafkaAccess.model_construct())
+        found = explain(caught.value)
+
+        assert isinstance(found, UsageError)
+        assert variable in str(found)
+        assert "7171" not in str(found)
+        assert "planted" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("Symlink loop from 'x/y'"), "x/y is a link to itself"),
+        (UnicodeError("label empty or too long"), "a host name"),
+        (UnicodeDecodeError("utf-8", b"a\xff", 1, 2, "invalid start byte"), "not UTF-8"),
+    ],
+)
+def test_odd_names_and_texts_are_explained(error: Exception, said: str) -> None:
+    """Links in a circle, impossible host names, other encodings: causes of the caller's."""
+    found = explain(error)
+
+    assert isinstance(found, UsageError)
+    assert said in str(found)
+
+
+def test_a_library_that_does_not_fit_is_explained() -> None:
+    """A shared object that cannot be mapped is too little memory, not a broken installation."""
+    found = explain(ImportError("x.so: failed to map segment from shared object"))
+
+    assert "too little free memory" in str(found)
+
+
+def test_groups_and_mistakes() -> None:
+    """The first error of a group that can be explained counts; a mistake of ours has no excuse."""
+    broken = BrokenLog("x")
+
+    assert broken is explain(ExceptionGroup("all", [ValueError("a"), broken]))
+    assert None is explain(ValueError("a"))
+    assert None is explain(ModuleNotFoundError("x", name="arena.nope"))

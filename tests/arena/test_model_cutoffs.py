@@ -1,0 +1,127 @@
+"""Up to when models were trained, and what is said of prices from before that."""
+
+from datetime import UTC, date, datetime
+
+import orjson
+import pytest
+
+from arena.model_cutoffs import (
+    CUTOFFS_FILE,
+    check_month,
+    cutoff_of,
+    cutoff_warning,
+    load_cutoffs,
+    parse_cutoffs,
+)
+from arena.server_answers import cutoff_findings
+
+
+@pytest.mark.parametrize(
+    ("model", "month"),
+    [
+        ("gpt-5-nano", "2024-05"),
+        ("gpt-5-nano-2025-08-07", "2024-05"),
+        ("openai/gpt-5-nano", "2024-05"),
+        ("GPT-5-Nano", "2024-05"),
+        ("gpt-5-nano:floor", "2024-05"),
+        ("gpt-5", "2024-09"),
+        ("gpt-4o-mini-2024-07-18", "2023-10"),
+        ("claude-haiku-4-5-20251001", "2025-07"),
+        ("claude-haiku-4-5@20251001", "2025-07"),
+        ("anthropic/claude-sonnet-4.5", "2025-07"),
+        ("models/gemini-2.5-flash", "2025-01"),
+        ("llama3.1:8b", "2023-12"),
+        ("meta-llama/Llama-3.1-70B-Instruct", "2023-12"),
+        ("gpt-5-nano-large", ""),
+        ("gpt-5-pro", ""),
+        ("ft:gpt-4o-mini-2024-07-18:acme::x", ""),
+        ("llama3:8b", ""),
+        ("local:smollm2-135m", ""),
+        ("scripted", ""),
+        ("", ""),
+    ],
+)
+def test_a_cutoff_is_that_of_the_model_with_any_seller(model: str, month: str) -> None:
+    """A snapshot or another seller of a listed model is known; a sibling or a tuned one is not."""
+    assert month == cutoff_of(model)
+
+
+def test_what_the_operator_says_counts_before_the_list() -> None:
+    """Of a model that is listed, and of one that is not."""
+    assert "2026-01" == cutoff_of("gpt-5-nano", "2026-01") == cutoff_of("own", "2026-01")
+
+
+def test_every_entry_says_where_it_is_from() -> None:
+    """A month without a source is a rumour; no pattern is listed twice."""
+    entries = orjson.loads(CUTOFFS_FILE.read_bytes())["cutoffs"]
+    patterns = [model for entry in entries for model in entry["models"]]
+
+    assert len(entries) == len(load_cutoffs().cutoffs)
+    assert sorted(set(patterns)) == sorted(patterns)
+    for entry in entries:
+        assert date.fromisoformat(entry["as_of"]) <= date(2026, 11, 29)
+        assert len(entry["source"]) > 10
+
+
+@pytest.mark.parametrize(
+    "text", ["2025", "2025-13", "2025-00", "25-08", "2025-08-01", "2025/08", "", "3025-01"]
+)
+def test_what_is_not_a_month_is_refused_with_an_example(text: str) -> None:
+    """The value and the form that is wanted are named."""
+    with pytest.raises(ValueError, match=r"not a month; write YYYY-MM such as 2025-08") as said:
+        check_month(text)
+
+    assert repr(text) in str(said.value)
+
+
+def test_a_broken_list_names_the_entry() -> None:
+    """Not only that something is missing."""
+    with pytest.raises(ValueError, match=r"'gpt-9'.* lacks 'month'"):
+        parse_cutoffs(b'{"cutoffs": [{"models": ["gpt-9"], "source": "s", "as_of": "d"}]}')
+
+
+@pytest.mark.parametrize(
+    ("cutoff", "first", "last", "said"),
+    [
+        ("2025-08", (2024, 3, 1), (2024, 3, 9), "the prices are of 2024-03: it may have read"),
+        ("2025-08", (2024, 3, 1), (2025, 8, 31), "of 2024-03 to 2025-08: it may have read about"),
+        ("2025-08", (2025, 8, 31), (2025, 9, 1), "of 2025-08 to 2025-09: it may have read about"),
+        ("2025-08", (2025, 9, 1), (2025, 9, 2), ""),
+        ("2025-12", (2026, 1, 1), (2026, 1, 2), ""),
+        ("", (2024, 3, 1), (2024, 3, 9), ""),
+    ],
+)
+def test_prices_from_before_the_cutoff_are_warned_of(
+    cutoff: str, first: tuple[int, int, int], last: tuple[int, int, int], said: str
+) -> None:
+    """Wholly or in part; what is later, or of an unknown model, is not."""
+    begin, end = (datetime(*day, tzinfo=UTC) for day in (first, last))
+    warning = cutoff_warning("gpt-x", cutoff, begin, end)
+
+    assert said in warning
+    assert bool(said) == warning.startswith(f"The model gpt-x was trained on data up to {cutoff};")
+    assert not said or warning.endswith(".")
+
+
+def test_a_part_that_may_be_known_is_named() -> None:
+    """Of prices on both sides of the cut-off only the earlier ones may have been read about."""
+    first, last = datetime(2025, 7, 1, tzinfo=UTC), datetime(2025, 10, 1, tzinfo=UTC)
+
+    assert cutoff_warning("m", "2025-08", first, last).endswith("about those up to 2025-08.")
+    assert "" == cutoff_warning("m", "2025-08", None, None)
+
+
+@pytest.mark.parametrize(
+    ("model", "own", "said"),
+    [
+        ("gpt-5-nano", "", "up to 2024-05 (OpenAI"),
+        ("gpt-5-nano", "2025-08", "up to 2025-08 (as given)"),
+        ("qwen3:8b", "", 'its end is unknown; set cutoff = "2025-08"'),
+    ],
+)
+def test_a_check_shows_it_beside_the_price(model: str, own: str, said: str) -> None:
+    """As `arena doctor` and `arena chat-node --check` print it."""
+    (found,) = cutoff_findings(model, own)
+
+    assert ("ok", "training data") == (found.state, found.check)
+    assert said in found.detail

@@ -1,0 +1,102 @@
+"""Token bucket, backoff, connect limiter, Retry-After."""
+
+import random
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.coinbase.rate_limits import (
+    BACKOFF_CAP_S,
+    REFUSED_DELAY_MIN_S,
+    REST_BURST,
+    REST_RATE_PER_S,
+    RETRY_AFTER_MAX_S,
+    Backoff,
+    ConnectLimiter,
+    TokenBucket,
+    refused_delay,
+    retry_after,
+)
+
+NOW = datetime(2026, 9, 10, tzinfo=UTC)
+
+
+@given(st.lists(st.floats(0, 0.5), min_size=1, max_size=100))
+def test_the_bucket_never_lets_more_through_than_burst_plus_rate(pauses: list[float]) -> None:
+    """However requests come, in any window at most burst + rate * window leave."""
+    bucket = TokenBucket()
+    now_s = 0.0
+    leaving: list[float] = []
+    for pause_s in pauses:
+        now_s += pause_s
+        leaving.append(now_s + bucket.reserve(now_s))
+
+    assert leaving == sorted(leaving)
+    for first in range(len(leaving)):
+        for last in range(first, len(leaving)):
+            window_s = leaving[last] - leaving[first]
+            assert last - first + 1 <= REST_BURST + REST_RATE_PER_S * window_s + 1e-6
+
+
+def test_the_bucket_stands_still_after_a_429() -> None:
+    """A freeze holds back the next request for as long as was asked."""
+    bucket = TokenBucket()
+    bucket.reserve(0.0)
+    bucket.freeze(0.0, 3.0)
+
+    assert 3.0 == pytest.approx(bucket.reserve(0.0))
+    assert 0.0 == bucket.reserve(60.0)
+
+
+@given(st.integers(), st.integers(1, 40))
+def test_backoff_stays_under_its_growing_cap(seed: int, failures: int) -> None:
+    """Full jitter: between nothing and the doubled base, never above the cap."""
+    backoff = Backoff(random.Random(seed))
+    delays = [backoff.next_delay() for _ in range(failures)]
+
+    assert all(0 <= delay <= min(BACKOFF_CAP_S, 2**n) for n, delay in enumerate(delays))
+
+
+def test_backoff_starts_anew_only_when_told() -> None:
+    """Forty failures do not overflow, a reset forgets them."""
+    backoff = Backoff(random.Random(1))
+    for _ in range(40):
+        backoff.next_delay()
+    backoff.reset()
+
+    assert backoff.next_delay() <= 1.0
+
+
+def test_connects_are_a_second_apart() -> None:
+    """Three at once are spread over two seconds."""
+    limiter = ConnectLimiter()
+
+    assert [0.0, 1.0, 2.0] == [limiter.reserve(5.0) for _ in range(3)]
+    assert 0.0 == limiter.reserve(100.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, None),
+        ("", None),
+        ("3", 3.0),
+        ("-3", 0.0),
+        ("99999", RETRY_AFTER_MAX_S),
+        ("nan", None),
+        ("Thu, 10 Sep 2026 00:00:07 GMT", 7.0),
+        ("soon", None),
+    ],
+)
+def test_retry_after(text: str | None, expected: float | None) -> None:
+    """Seconds or a date, bounded; anything else is no wish."""
+    assert expected == retry_after(text, NOW)
+
+
+def test_a_refusal_is_waited_out() -> None:
+    """At least five seconds where the venue does not say how long."""
+    assert REFUSED_DELAY_MIN_S == refused_delay(0.1, None)
+    assert 30.0 == refused_delay(30.0, None)
+    assert 2.0 == refused_delay(0.1, 2.0)

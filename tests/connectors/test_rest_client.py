@@ -1,0 +1,183 @@
+"""The REST client against the simulated exchange and a transport of its own."""
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
+from pathlib import Path
+
+import httpx
+import pytest
+
+from connectors.coinbase.rate_limits import REST_RATE_PER_S, TokenBucket
+from connectors.coinbase.rest_client import ATTEMPTS_MAX, CoinbaseRest, RestFailed, origin_of
+from connectors.exchange.faults import VenueFault
+from connectors.exchange.run import ExchangeOptions
+from tests.connectors.builders import FastClock
+from tests.connectors.venue import running_exchange
+
+Answerer = Callable[[httpx.Request], httpx.Response]
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[CoinbaseRest]:
+    """A client to nowhere, whose waits are a hundred times shorter."""
+    rest = CoinbaseRest(
+        "http://127.0.0.1:9",
+        venue="coinbase",
+        clock=FastClock(100.0),
+        rng=random.Random(1),
+        counters=Counter(),
+    )
+    yield rest
+    await rest.close()
+
+
+def answer_with(rest: CoinbaseRest, answerer: Answerer) -> Counter[str]:
+    """Let the client be answered by a function; gives its counters."""
+    rest._client._transport = httpx.MockTransport(answerer)
+    return rest._counters
+
+
+async def test_reads_the_simulated_exchange() -> None:
+    """Time, products, candles and tickers; who answers is known from its headers."""
+    async with running_exchange(speed=60.0) as server:
+        rest = CoinbaseRest(
+            server.rest_url,
+            venue="coinbase",
+            clock=FastClock(1.0),
+            rng=random.Random(1),
+            counters=Counter(),
+        )
+        now = await rest.time()
+        listing = await rest.products(["BTC-USD", "LUNA-USD"])
+        end_s = int(now.timestamp()) // 60 * 60
+        candles = await rest.candles("BTC-USD", end_s - 3600, end_s)
+        seen = await rest.ticker("BTC-USD")
+        origin = rest.origin
+        await rest.close()
+
+    assert ["BTC-USD"] == [product.product_id for product in listing.online]
+    assert 60 <= len(candles) <= 61
+    assert seen.best_bid < seen.best_ask
+    assert (True, 60.0) == (origin.simulated, origin.speed)
+    assert rest.bucket.rate_per_s > REST_RATE_PER_S
+
+
+async def test_a_429_is_retried_after_what_it_asks_for(client: CoinbaseRest) -> None:
+    """Retry-After is honoured, and the bucket is closed for everybody meanwhile."""
+    answers = iter([429, 429, 200])
+    times: list[float] = []
+
+    def answerer(request: httpx.Request) -> httpx.Response:
+        times.append(client._clock.monotonic())
+        status = next(answers)
+        if status == 200:
+            return httpx.Response(200, json=[])
+        return httpx.Response(
+            429, json={"message": "Public rate limit exceeded"}, headers={"Retry-After": "7"}
+        )
+
+    counters = answer_with(client, answerer)
+
+    assert [] == await client.candles("BTC-USD", 0, 60)
+    assert 2 == counters["rest_429"]
+    assert [True, True] == [b - a >= 7 for a, b in pairwise(times)]
+
+
+@pytest.mark.parametrize(
+    ("response", "attempts", "words"),
+    [
+        (httpx.Response(404, json={"message": "NotFound"}), 1, "404: NotFound"),
+        (httpx.Response(400, text="bad"), 1, "400: bad"),
+        (httpx.Response(502, html="<title>502 Bad Gateway</title>"), ATTEMPTS_MAX, "502: HTML"),
+        (httpx.Response(200, html="<title>hi</title>"), 1, "200: no JSON"),
+        (httpx.Response(200, json={"candles": []}), 1, "expected a list"),
+        (httpx.Response(403, text="blocked"), 1, "403: blocked"),
+    ],
+)
+async def test_a_failure_is_told_in_one_line(
+    client: CoinbaseRest, response: httpx.Response, attempts: int, words: str
+) -> None:
+    """What may pass is retried a few times; everything ends in `RestFailed`."""
+    counters = answer_with(client, lambda request: response)
+
+    with pytest.raises(RestFailed, match=words):
+        await client.candles("BTC-USD", 0, 60)
+    assert attempts == counters["rest_requests"]
+
+
+async def test_a_dead_host_is_told(client: CoinbaseRest) -> None:
+    """No answer at all: retried, then an error without a status."""
+    with pytest.raises(RestFailed, match="no answer") as caught:
+        await client.time()
+    assert 0 == caught.value.status
+
+
+async def test_every_request_is_unique_and_uncached(client: CoinbaseRest) -> None:
+    """Both ends are given, and no cache may answer."""
+    seen: list[httpx.Request] = []
+
+    def answerer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json=[])
+
+    answer_with(client, answerer)
+    await client.candles("BTC-USD", 120, 180)
+
+    assert "granularity=60&start=120&end=180" == seen[0].url.query.decode()
+    assert "no-cache" == seen[0].headers["cache-control"]
+    assert seen[0].headers["user-agent"].startswith("trading-arena/")
+
+
+async def test_requests_are_spread_over_time(client: CoinbaseRest) -> None:
+    """Twenty at once take as long as the bucket says."""
+    answer_with(client, lambda request: httpx.Response(200, json=[]))
+    client.bucket = TokenBucket()
+    started_s = client._clock.monotonic()
+    for n in range(20):
+        await client.candles("BTC-USD", n, n)
+
+    assert client._clock.monotonic() - started_s >= (20 - 8) / REST_RATE_PER_S - 0.01
+
+
+def test_the_origin_is_known_by_its_headers() -> None:
+    """The real venue sends none; a speed that is no number is still a simulation."""
+    assert origin_of({}) is None
+    assert origin_of({"x-arena-speed": "x"}) is not None
+
+
+@pytest.mark.parametrize("prices", [(), (Path("BTC-USD.csv"),)])
+@pytest.mark.parametrize("speed", ["60", "x"])
+def test_recorded_prices_are_known_by_the_exchanges_word(
+    prices: tuple[Path, ...], speed: str
+) -> None:
+    """A model may have read about prices that were once real, not about simulated ones."""
+    label = ExchangeOptions(("BTC-USD",), prices=prices).label
+    origin = origin_of({"x-arena-speed": speed, "x-arena-simulated": label})
+
+    assert origin is not None
+    assert (True, bool(prices)) == (origin.simulated, origin.recorded)
+
+
+def test_recorded_prices_bring_the_names_of_its_files() -> None:
+    """They are in every snapshot, so that a report names the files and not the venue."""
+    source = "BTC-USD.csv (Kraken); rows 44f052d5f13192e7"
+    headers = {"x-arena-speed": "1", "x-arena-simulated": f"recorded candles of {source}"}
+    plain = origin_of({"x-arena-speed": "1", "x-arena-simulated": "recorded candles"})
+
+    assert (found := origin_of(headers)) is not None
+    assert (found.recorded, found.source) == (True, source)
+    assert plain is not None
+    assert (plain.recorded, plain.source) == (True, "")
+
+
+async def test_a_429_of_the_exchange_is_its_own() -> None:
+    """The simulated refusal carries the venue's words and the header asked for."""
+    async with running_exchange() as server:
+        await server.set_fault(VenueFault("rest_429", seconds=30, retry_after="3"))
+        async with httpx.AsyncClient(trust_env=False) as asker:
+            reply = await asker.get(f"{server.rest_url}/time")
+
+    assert (429, "3") == (reply.status_code, reply.headers["retry-after"])
+    assert {"message": "Public rate limit exceeded"} == reply.json()

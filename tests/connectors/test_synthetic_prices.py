@@ -1,0 +1,106 @@
+"""Synthetic prices: the same for the same seed, coherent for every seed."""
+
+from decimal import Decimal
+from statistics import mean, pstdev
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.exchange.listing import KNOWN, listed_product
+from connectors.exchange.noise import GAUSS_UNIT, Noise
+from connectors.exchange.price_path import Tick
+from connectors.exchange.synthetic_prices import REGIMES, SyntheticPricePath
+
+products = st.sampled_from(sorted(KNOWN))
+
+
+def ticks(product: str, seed: int, count: int) -> list[Tick]:
+    """The first ticks of a price_path."""
+    price_path = SyntheticPricePath(listed_product(product), seed)
+    return [price_path.step(5 * n) for n in range(count)]
+
+
+def test_the_noise_is_the_same_everywhere() -> None:
+    """Pinned values: a price_path recorded with a seed can be made again on any machine."""
+    noise = Noise(7, "BTC-USD")
+
+    assert [24, 45, 95] == [noise.below(100) for _ in range(3)]
+
+
+def test_the_noise_is_nearly_normal() -> None:
+    """Mean 0 and deviation 1000."""
+    noise = Noise("gauss")
+    sample = [noise.gauss() for _ in range(20_000)]
+
+    assert abs(mean(sample)) < 30
+    assert abs(pstdev(sample) - GAUSS_UNIT) < 30
+
+
+@given(products, st.integers(0, 2**32))
+@settings(max_examples=30, deadline=None)
+def test_a_tape_is_coherent(product: str, seed: int) -> None:
+    """Positive, uncrossed, on the increments, and trades at the quotes."""
+    known = listed_product(product)
+    for tick in ticks(product, seed, 300):
+        assert 0 < tick.bid < tick.ask
+        assert tick.bid % known.quote_increment == tick.ask % known.quote_increment == 0
+        assert tick.bid_size > 0
+        if tick.trade is not None:
+            expected = tick.ask if tick.trade.taker_side == "buy" else tick.bid
+            assert expected == tick.trade.price
+            assert 0 == tick.trade.size % known.base_increment
+
+
+def test_a_seed_is_a_tape() -> None:
+    """Equal seeds give equal price_paths, other seeds others."""
+    assert ticks("BTC-USD", 7, 500) == ticks("BTC-USD", 7, 500)
+    assert ticks("BTC-USD", 7, 500) != ticks("BTC-USD", 8, 500)
+
+
+def test_a_day_has_every_regime_and_stays_in_sight() -> None:
+    """Trends, ranges and storms come; the price neither dies nor runs away."""
+    price_path = SyntheticPricePath(listed_product("BTC-USD"), 7)
+    regimes = set()
+    prices: list[Decimal] = []
+    for n in range(17_280):
+        prices.append(price_path.step(5 * n).bid)
+        regimes.add(price_path.regime.name)
+
+    assert {regime.name for regime in REGIMES} == regimes
+    assert Decimal(30_000) < min(prices) < max(prices) < Decimal(140_000)
+
+
+@pytest.mark.parametrize(("product", "low", "high"), [("BTC-USD", 950, 1000), ("AERO-USD", 10, 45)])
+def test_a_quiet_product_rarely_trades(product: str, low: int, high: int) -> None:
+    """Trades in a thousand steps."""
+    count = sum(tick.trade is not None for tick in ticks(product, 3, 1000))
+
+    assert low <= count <= high
+
+
+@pytest.mark.parametrize(
+    ("product", "low", "high", "funds"),
+    [
+        ("BTC-USDT", "40000", "110000", "1"),
+        ("DOGE-EUR", "0.05", "0.3", "1"),
+        ("ETH-BTC", "0.03", "0.08", "0.00002"),
+        ("BTC-ETH", "14", "28", "0.00031"),
+    ],
+)
+def test_a_known_coin_costs_as_much_in_another_currency(
+    product: str, low: str, high: str, funds: str
+) -> None:
+    """In a currency like the dollar as in dollars, in another coin by the rate between the two."""
+    prices = [tick.bid for tick in ticks(product, 7, 500)]
+
+    assert Decimal(low) < min(prices) < max(prices) < Decimal(high)
+    assert Decimal(funds) == listed_product(product).min_market_funds
+
+
+def test_an_unknown_product_is_plain() -> None:
+    """Any id can be asked for."""
+    assert ("XYZ", "EUR") == (
+        listed_product("XYZ-EUR").base_currency,
+        listed_product("XYZ-EUR").quote_currency,
+    )

@@ -1,0 +1,49 @@
+"""Runs `arena` commands as a person would, in a process of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from arena.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[3]
+DEADLINE_S = 60
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment in which a command means this test's arena."""
+    return os.environ | {
+        "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        "ARENA_PREFIX": settings.prefix,
+        "ARENA_HOME": str(settings.home),
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+def arena(
+    settings: Settings, *arguments: str, cwd: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "arena", *arguments],
+        env=environment(settings),
+        cwd=cwd or ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+
+def shell(settings: Settings, script: str) -> "subprocess.CompletedProcess[str]":
+    """Run a line of bash in which `$ARENA` is the command."""
+    return subprocess.run(
+        ["/bin/bash", "-c", script],
+        env=environment(settings) | {"ARENA": f"{sys.executable} -m arena"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )

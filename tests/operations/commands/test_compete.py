@@ -1,0 +1,198 @@
+"""`arena compete run` with real processes on a real Kafka: exact, whatever is killed on the way."""
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from arena.runs import SPEC_FILE, read_run
+from arena.settings import Settings
+from operations.specs.arena_spec import load_spec
+from tests.operations.commands.contests import (
+    DEADLINE_S,
+    Contests,
+    is_started,
+    is_trading,
+    wait_for,
+)
+from tests.operations.commands.test_demo import require_nothing_left, started_from
+
+SNAPSHOTS = 12
+AGENTS = ("momentum-rules", "scalper-rules", "buy-and-hold", "random")
+SPEC = f"""\
+[arena]
+name = "small"
+products = ["BTC-USD", "SOL-USD"]
+
+[market]
+source = "replay"
+
+[[chat_nodes]]
+name = "rules"
+model_id = "scripted"
+
+[competition]
+snapshots = {SNAPSHOTS}
+strategies = ["momentum", "scalper"]
+models = ["rules"]
+baselines = ["buy_and_hold", "random"]
+judge = false
+"""
+
+
+@pytest.fixture
+def contests(settings: Settings, tmp_path: Path) -> Contests:
+    """A home of their own, on the session's broker."""
+    path = tmp_path / "small.toml"
+    path.write_text(SPEC)
+    return Contests(settings, path)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(broker_address: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """How the contest ends when nobody meddles with it."""
+    home = tmp_path_factory.mktemp("undisturbed")
+    settings = Settings(bootstrap_servers=broker_address, prefix="compete.", home=home)
+    (home / "small.toml").write_text(SPEC)
+    return Contests(settings, home).outcome(str(home / "small.toml"))
+
+
+@pytest.mark.timeout(200)
+def test_every_run_ends_with_the_same_accounts(
+    contests: Contests, undisturbed: dict[str, Any]
+) -> None:
+    """Each kind of node is killed -9 in the middle; the accounts are the same to the last unit."""
+    killed: list[str] = []
+
+    def kill_each() -> None:
+        directory, _ = contests.run_when(is_started)
+        wait_for(lambda: is_trading(directory))
+        run = read_run(directory)
+        assert run is not None
+        for process in run.processes:
+            assert process.pid is not None
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+                killed.append(process.name)
+
+    outcome = contests.outcome(str(contests.spec), meddle=kill_each)
+
+    assert undisturbed["ended"] == outcome["ended"] == "done"
+    assert (outcome["snapshots"], outcome["agents"]) == (SNAPSHOTS, list(AGENTS))
+    assert outcome["turns"] == SNAPSHOTS * len(AGENTS)
+    assert {"connector", "tools", "chat-node-rules", "routers-entrants-1"} <= set(killed)
+    assert outcome["restarts"] >= len(killed) - 1
+    assert outcome["account_digest"] == undisturbed["account_digest"]
+
+
+@pytest.mark.timeout(200)
+def test_kill_9_of_the_contest_itself_changes_nothing(
+    tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    """No process outlives it; `--resume` goes on with its broker, to the same accounts."""
+    home = tmp_path / "home"
+    home.mkdir()
+    spec = home / "small.toml"
+    spec.write_text(SPEC)
+    contests = Contests(Settings(home=home), spec, own_broker=True)
+    process = contests.start(str(spec))
+    try:
+        directory, _ = contests.run_when(is_started)
+        wait_for(lambda: is_trading(directory))
+        process.kill()
+        process.communicate()
+        wait_for(lambda: not started_from(home))
+        cut = read_run(directory)
+
+        outcome = contests.outcome("--resume", directory.name)
+    finally:
+        for left in started_from(home):
+            with contextlib.suppress(psutil.Error):
+                left.kill()
+
+    assert cut is not None
+    assert (cut.ended_at, cut.is_running()) == (None, False)
+    assert (outcome["run"], outcome["ended"]) == (directory.name, "done")
+    assert outcome["turns"] == SNAPSHOTS * len(AGENTS)
+    assert outcome["account_digest"] == undisturbed["account_digest"]
+    require_nothing_left(home)
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(
+    ("number", "code", "cause"),
+    [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")],
+    ids=["ctrl-c", "sigterm"],
+)
+def test_a_stopped_contest_says_how_to_go_on(
+    contests: Contests,
+    undisturbed: dict[str, Any],
+    number: signal.Signals,
+    code: int,
+    cause: str,
+) -> None:
+    """The records stay, and what is typed next ends with the same accounts."""
+    process = contests.start(str(contests.spec))
+    try:
+        directory, _ = contests.run_when(is_started)
+        wait_for(lambda: is_trading(directory))
+        os.killpg(process.pid, number)
+        output, _ = process.communicate(timeout=DEADLINE_S)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+
+    assert process.returncode == code, output
+    assert "Traceback" not in output
+    assert f"Stopped by {cause}; no process is left." in output
+    assert f"compete run --resume {directory.name}" in output
+    outcome = contests.outcome("--resume", directory.name)
+    assert outcome["account_digest"] == undisturbed["account_digest"]
+
+
+@pytest.mark.timeout(200)
+def test_a_contest_that_is_held_cannot_be_held_twice(contests: Contests) -> None:
+    """A second hand on the same run would start everything again beside it."""
+    process = contests.start(str(contests.spec))
+    try:
+        directory, _ = contests.run_when(is_started)
+        second = contests.start("--resume", directory.name)
+        output, _ = second.communicate(timeout=DEADLINE_S)
+    finally:
+        process.terminate()
+        process.communicate(timeout=DEADLINE_S)
+
+    assert second.returncode == 2
+    assert f"is being held by pid {process.pid}" in output
+
+
+@pytest.mark.timeout(200)
+def test_a_node_that_refuses_its_flags_ends_the_contest(contests: Contests) -> None:
+    """It could never end: exit code 1, the reason, and how to go on once that is put right."""
+    contests.spec.write_text(SPEC.replace('"scalper"', '"genius.toml"'))
+    contests.spec.with_name("genius.toml").write_text('name = "genius"\n')
+    process = contests.start(str(contests.spec))
+    output, _ = process.communicate(timeout=DEADLINE_S)
+
+    assert process.returncode == 1, output
+    assert "could not be kept up: it refuses its configuration" in output
+    assert "genius.toml lacks prompt" in output
+
+
+@pytest.mark.timeout(200)
+def test_recorded_prices_take_the_place_of_the_specification_s(
+    contests: Contests, shared_recordings: Path
+) -> None:
+    """`--prices FOLDER`: the same contest on the real days that lie there, kept in the run."""
+    folder = shared_recordings / "candles" / "normalized"
+
+    outcome = contests.outcome(str(contests.spec), "--prices", str(folder), "--snapshots", "5")
+
+    kept = load_spec(Path(outcome["directory"]) / SPEC_FILE)
+    assert (outcome["ended"], outcome["turns"]) == ("done", 5 * len(AGENTS))
+    assert kept.arena.products == ("BTC-USD", "ETH-USD", "LTC-USD")
+    assert all(Path(path).parent == folder.resolve() for path in kept.market.prices)

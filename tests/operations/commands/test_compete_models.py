@@ -1,0 +1,95 @@
+"""Contests with models that cost money: the budget, and replies that are paid for once."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from arena.settings import Settings
+from tests.operations.commands.cli import ROOT
+from tests.operations.commands.contests import DEADLINE_S, Contests
+
+SNAPSHOTS = 6
+SPEC = """\
+[arena]
+name = "models"
+products = ["BTC-USD"]
+
+[market]
+source = "replay"
+
+[[chat_nodes]]
+name = "nano"
+model_id = "gpt-5-nano"
+base_url = "http://127.0.0.1:{port}/v1"
+api_key_env = "A_KEY_NOBODY_HAS"
+
+[competition]
+snapshots = {snapshots}
+strategies = ["momentum"]
+models = ["nano"]
+repeats = 2
+baselines = ["cash"]
+judge = false
+"""
+
+
+@pytest.fixture
+def model() -> Iterator["subprocess.Popen[str]"]:
+    """An instant model behind HTTP; its first line is its port."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "operations.bench.stub"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def port_of(model: "subprocess.Popen[str]") -> str:
+    """Where the model listens."""
+    assert model.stdout is not None
+    return model.stdout.readline().strip()
+
+
+@pytest.mark.timeout(200)
+def test_replies_are_paid_for_once(
+    settings: Settings, tmp_path: Path, model: "subprocess.Popen[str]"
+) -> None:
+    """The recorded contest is held again without the model and its key, to the same accounts."""
+    spec = tmp_path / "models.toml"
+    contests = Contests(settings, spec)
+    text = SPEC.format(port=port_of(model), snapshots=SNAPSHOTS)
+
+    spec.write_text(text + 'replies = "record"\n')
+    recorded = contests.outcome(str(spec))
+    model.kill()
+    spec.write_text(text + 'replies = "replay"\n')
+    replayed = contests.outcome(str(spec))
+
+    assert (recorded["ended"], recorded["turns"]) == ("done", 3 * SNAPSHOTS)
+    assert recorded["tokens"] > 0
+    assert float(recorded["cost_usd"]) > 0
+    assert (replayed["tokens"], replayed["cost_usd"]) == (0, "0")
+    assert replayed["replies_replayed"] >= 2 * SNAPSHOTS
+    assert replayed["account_digest"] == recorded["account_digest"]
+
+
+@pytest.mark.timeout(200)
+def test_the_budget_ends_a_contest_in_order(
+    settings: Settings, tmp_path: Path, model: "subprocess.Popen[str]"
+) -> None:
+    """Exit code 1, with the report of what was held until then."""
+    spec = tmp_path / "models.toml"
+    text = SPEC.format(port=port_of(model), snapshots=5_000)
+    spec.write_text(text + "llm_budget_usd = 0.001\n")
+    process = Contests(settings, spec).start(str(spec))
+
+    output, _ = process.communicate(timeout=DEADLINE_S)
+
+    assert process.returncode == 1, output
+    assert "Cut short: the models have cost $0.00" in output
+    assert "the budget was $0.001" in output
+    (report,) = (settings.home / "runs").glob("*/report/index.html")
+    assert str(report) in output

@@ -1,0 +1,103 @@
+"""A contest in real time: a simulated exchange at speed, snapshots counted, a report at the end."""
+
+import asyncio
+import json
+import signal
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from arena import topics
+from arena.bus.kafka import KafkaBus
+from arena.messages import MarketSnapshot, Message
+from arena.runs import newest_run
+from arena.settings import Settings
+from connectors.exchange.simulator_state import read_state
+from connectors.recent_snapshots import read_to_end
+from tests.operations.commands.contests import Contests, wait_for
+
+SNAPSHOTS = 6
+SPEED = 60
+SPEC = f"""\
+[arena]
+name = "live"
+products = ["BTC-USD", "SOL-USD"]
+
+[market]
+source = "exchange"
+speed = {SPEED}
+record = true
+
+[[chat_nodes]]
+name = "rules"
+model_id = "scripted"
+
+[competition]
+snapshots = {SNAPSHOTS}
+pacing = "real-time"
+strategies = ["brainrot"]
+models = ["rules"]
+baselines = ["cash"]
+judge = false
+"""
+
+
+def snapshots_of(settings: Settings) -> list[MarketSnapshot]:
+    """Everything in the topic of the newest run's snapshots."""
+    run = newest_run(settings.home)
+    assert run is not None
+    prefixed = settings.override(prefix=run[1].prefix)
+    return [m for m in asyncio.run(read_snapshots(prefixed)) if isinstance(m, MarketSnapshot)]
+
+
+async def read_snapshots(settings: Settings) -> list[Message]:
+    """`market.snapshots` from its first record to its last."""
+    bus = KafkaBus(settings, client_id="reader")
+    await bus.start()
+    reader = await bus.log_reader(topics.SNAPSHOTS.name)
+    found = [record.message() for record in await read_to_end(reader)]
+    await reader.close()
+    await bus.close()
+    return found
+
+
+def venue_times(directory: Path) -> list[datetime]:
+    """Where the market stood each time its exchange began to listen."""
+    lines = (directory / "logs" / "exchange.log").read_text().splitlines()
+    said = [json.loads(line) for line in lines if '"listening"' in line]
+    return [datetime.fromisoformat(about["venue_time"]) for about in said]
+
+
+@pytest.mark.timeout(200)
+def test_a_real_time_contest_is_gone_on_with_and_ends_with_a_report(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """The market moves on by itself, but not while nobody runs it; snapshots make up the season."""
+    spec = tmp_path / "live.toml"
+    spec.write_text(SPEC)
+    contests = Contests(settings, spec)
+    first = contests.start(str(spec))
+    wait_for(lambda: newest_run(settings.home) is not None)
+    wait_for(lambda: len(snapshots_of(settings)) >= 2)
+    first.send_signal(signal.SIGINT)
+    output, _ = first.communicate(timeout=60)
+    run = newest_run(settings.home)
+    assert (130, True) == (first.returncode, run is not None), output
+    assert run is not None
+    before, left = snapshots_of(settings), read_state(run[0] / "market.json")
+    found = contests.outcome("--resume", run[0].name)
+    after = snapshots_of(settings)
+    figures = json.loads((run[0] / "report" / "figures.json").read_text())
+
+    assert left is not None
+    assert 0 <= venue_times(run[0])[1].timestamp() - left.venue_s < 2 * SPEED
+    assert before == after[: len(before)]
+    assert all(one.as_of < other.as_of for one, other in pairwise(after))
+    assert {0} == {snapshot.rewinds for snapshot in after}
+    assert ("done", SNAPSHOTS) == (found["ended"], found["snapshots"])
+    assert 2 <= found["turns"] <= 2 * SNAPSHOTS
+    assert {"brainrot-rules", "cash"} == {row["agent"] for row in figures["evaluation"]["rows"]}
+    assert (run[0] / "report" / "index.html").stat().st_size > 1_000_000
+    assert (run[0] / "frames.jsonl.zst").stat().st_size > 0

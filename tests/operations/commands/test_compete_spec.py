@@ -1,0 +1,169 @@
+"""What `arena compete new` writes, and what the flags of a run change in it."""
+
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from arena.errors import UsageError
+from arena.settings import Settings
+from operations.commands.compete_spec import (
+    SNAPSHOTS,
+    changed_toml,
+    competition_toml,
+    toml_of,
+    with_starting_cash,
+)
+from operations.commands.compete_start import begin_contest, split_words
+from operations.specs.arena_spec import parse_spec
+from tests.operations.commands.cli import arena
+
+
+def test_what_is_written_can_be_run(settings: Settings, tmp_path: Path) -> None:
+    """`arena compete new` writes a file that `arena up --dry-run` understands."""
+    path = tmp_path / "mine.toml"
+
+    written = arena(settings, "compete", "new", str(path))
+    planned = arena(settings, "up", str(path), "--dry-run", "--no-dashboard")
+
+    assert (written.returncode, written.stderr) == (0, "")
+    assert f"compete run {path}" in written.stdout
+    assert path.read_text() == competition_toml(path=str(path))
+    assert planned.returncode == 0, planned.stderr
+    assert "connector replay --lock-step --agents momentum-rules-1," in planned.stdout
+
+
+def test_a_file_that_exists_is_kept(settings: Settings, tmp_path: Path) -> None:
+    """Only `--force` replaces it."""
+    path = tmp_path / "mine.toml"
+    path.write_text("mine")
+
+    refused = arena(settings, "compete", "new", str(path))
+    kept = path.read_text()
+    forced = arena(settings, "compete", "new", str(path), "--force")
+
+    assert refused.returncode == 2
+    assert refused.stderr == f"arena: {path} exists; name another file, or add --force\n"
+    assert kept == "mine"
+    assert forced.returncode == 0
+    assert path.read_text() == competition_toml(path=str(path))
+
+
+def test_a_resumed_contest_has_the_cash_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What INITIAL_CASH says at the start is in the text that `--resume` reads."""
+    path = tmp_path / "mine.toml"
+    path.write_text(competition_toml().replace("starting_cash = 100000\n", ""))
+    monkeypatch.setenv("INITIAL_CASH", "2500")
+
+    begun = begin_contest(path, prices=(), snapshots=None, settings=Settings(home=tmp_path / "h"))
+
+    assert Decimal(2_500) == parse_spec(begun.text, path="c.toml").rules.starting_cash
+
+
+def test_its_own_starting_cash_goes_first() -> None:
+    """The amount of the environment is written only if the specification has none."""
+    open_text = competition_toml().replace("starting_cash = 100000\n", "")
+    cash = Decimal("2.5E+3")
+
+    assert parse_spec(open_text, path="c.toml").rules.starting_cash is None
+    kept = parse_spec(with_starting_cash(open_text, cash), path="c.toml")
+    assert Decimal(2_500) == kept.rules.starting_cash
+    assert open_text == with_starting_cash(open_text, None)
+    assert competition_toml() == with_starting_cash(competition_toml(), cash)
+
+
+def test_every_commented_key_is_a_key() -> None:
+    """What the comments offer can be switched on: they do not rot."""
+    text = competition_toml()
+    keys = ("prices", "start", "price_age_s", "collar_bps", "replies_file", "llm_budget_usd")
+    for key in keys:
+        assert f"\n# {key} = " in text
+        text = text.replace(f"\n# {key} = ", f"\n{key} = ")
+
+    spec = parse_spec(text, path="c.toml")
+
+    assert spec.market.prices == ("BTC-USD.csv",)
+    assert spec.competition is not None
+    assert str(spec.competition.llm_budget_usd) == "5.00"
+
+
+def test_without_changes_the_text_stays() -> None:
+    """The run keeps the file with its comments."""
+    assert changed_toml(competition_toml()) == competition_toml()
+
+
+def test_other_prices_and_another_length() -> None:
+    """The files' products are traded, in lock-step, and everything else stays as it was."""
+    files = [Path("/d/ETH-USD_2018.csv.gz"), Path("/d/LTC-USD_2018.parquet")]
+
+    text = changed_toml(competition_toml(), prices=files, snapshots=9)
+
+    before = parse_spec(competition_toml(), path="c.toml")
+    after = parse_spec(text, path="c.toml")
+    assert after.arena.products == ("ETH-USD", "LTC-USD")
+    assert after.market.prices == tuple(map(str, files))
+    assert after.market.begins_at is None
+    assert after.competition is not None
+    assert after.competition.snapshots == 9
+    assert (after.agents, after.rules) == (before.agents, before.rules)
+
+
+def test_another_length_replaces_a_duration() -> None:
+    """`--snapshots` wins over what the file says, in whichever way it says it."""
+    text = competition_toml().replace(f"snapshots = {SNAPSHOTS}", 'duration = "2d"')
+
+    spec = parse_spec(changed_toml(text, snapshots=5), path="c.toml")
+
+    assert spec.competition is not None
+    assert (spec.competition.snapshots, spec.competition.duration) == (5, None)
+
+
+def test_toml_is_written_as_it_was_read() -> None:
+    """Tables, arrays of tables, times, money and text with quotes survive."""
+    text = (
+        '[a]\nx = 1\ny = [1.50, "q\\"\\\\ é"]\nz = true\nt = 2026-01-01T00:00:00+00:00\n\n'
+        '[[b]]\nn = "1"\n\n[[b]]\nn = "2"\n'
+    )
+
+    assert tomllib.loads(toml_of(tomllib.loads(text))) == tomllib.loads(text)
+
+
+def test_two_files_of_a_product_are_refused() -> None:
+    """Their names are in the message."""
+    files = [Path("BTC-USD_1.csv"), Path("BTCUSD-1m.csv")]
+
+    with pytest.raises(UsageError, match=r"file of BTC-USD: BTC-USD_1.csv, BTCUSD-1m.csv; give"):
+        changed_toml(competition_toml(), prices=files)
+
+
+def test_price_files_may_stand_one_after_another() -> None:
+    """`SPEC --prices A B`: B is a price file though it stands like an argument."""
+    words = [Path("c.toml"), Path("B-USD.csv.gz")]
+
+    assert split_words(words) == ([Path("c.toml")], [Path("B-USD.csv.gz")])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ((), 2, "give one specification, or --resume and a run"),
+        (("a.toml", "b.toml"), 2, "give one specification"),
+        (("examples/competition.toml", "--resume", "x"), 2, "give one specification"),
+        (("--resume", "never"), 2, "no run 'never'"),
+        (("nothing.toml",), 2, "cannot read nothing.toml"),
+        (("examples/demo.toml",), 2, "holds no contest: it has no [competition]"),
+        (("examples/competition.toml", "--prices", "docs"), 2, "no candle file there"),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_starts(
+    settings: Settings, words: tuple[str, ...], code: int, said: str
+) -> None:
+    """Exit code 2, one sentence with the remedy, and no run is left behind."""
+    done = arena(settings, "compete", "run", *words)
+
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert not (settings.home / "runs").exists()

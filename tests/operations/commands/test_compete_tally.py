@@ -1,0 +1,183 @@
+"""How far a contest is, and the line that says so."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from io import StringIO
+
+from arena.messages import LlmCall, MarketSnapshot, Turn
+from arena.messages.chat import Usage
+from operations.commands.compete_tally import Tally, clock_words, progress_line
+from operations.commands.live_line import LiveLine
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def snapshot(number: int) -> MarketSnapshot:
+    """A snapshot without prices."""
+    return MarketSnapshot(
+        snapshot_id=f"s{number}", venue="sim", as_of=AT, interval_s=60.0, published_at=AT
+    )
+
+
+def turn(agent: str, offset: int) -> Turn:
+    """A turn of an agent on the snapshot at an offset."""
+    return Turn(
+        turn_id=f"{agent}{offset}",
+        agent=agent,
+        strategy="cash",
+        node="rules",
+        snapshot_id=f"s{offset}",
+        snapshot_offset=offset,
+        as_of=AT,
+        outcome="completed",
+        started_at=AT,
+        ended_at=AT,
+    )
+
+
+def call(cost: str | None, *, scripted: bool = False, replayed: bool = False) -> LlmCall:
+    """A call of 10 + 5 tokens."""
+    usage = Usage(
+        prompt_tokens=10, completion_tokens=5, cost_usd=None if cost is None else Decimal(cost)
+    )
+    return LlmCall(
+        call_id="c",
+        agent="a",
+        turn_id="t",
+        round=0,
+        node="n",
+        model="m",
+        scripted=scripted,
+        replayed=replayed,
+        outcome="ok",
+        request_sha256="",
+        usage=usage,
+        started_at=AT,
+        ended_at=AT,
+    )
+
+
+def test_what_comes_twice_counts_once() -> None:
+    """A redelivered snapshot or turn changes nothing."""
+    tally = Tally(2, ["a", "b"])
+
+    for _ in range(2):
+        tally.apply(snapshot(0), 0)
+        tally.apply(turn("a", 0), 0)
+
+    assert (tally.snapshots, tally.turns, tally.last) == (1, 1, None)
+
+
+def test_turns_that_were_cut_off_are_counted_apart() -> None:
+    """A turn that a stop cut off is among the turns, and among the aborted ones."""
+    tally = Tally(2, ["a"])
+    tally.apply(turn("a", 0), 0)
+    tally.apply(turn("a", 1).model_copy(update={"outcome": "aborted"}), 1)
+
+    assert (2, 1) == (tally.turns, tally.aborted)
+
+
+def test_all_are_in_when_each_has_decided_on_the_last_snapshot_or_later() -> None:
+    """Who skipped the last one has answered a newer one; nobody is waited for twice."""
+    tally = Tally(2, ["a", "b"])
+    tally.apply(snapshot(0), 10)
+    tally.apply(turn("a", 10), 0)
+    tally.apply(turn("b", 10), 0)
+    before = tally.all_in
+    tally.apply(snapshot(1), 11)
+    tally.apply(turn("a", 11), 1)
+    half = tally.all_in
+    tally.apply(snapshot(2), 12)
+    tally.apply(turn("b", 12), 1)
+
+    assert (before, half, tally.all_in) == (False, False, True)
+
+
+def test_snapshots_that_were_created_again_are_waited_for() -> None:
+    """A contest that is resumed on a new `market.snapshots` has turns with larger offsets."""
+    tally = Tally(2, ["a"])
+    tally.apply(turn("a", 500), 0)
+    later = AT + timedelta(minutes=1)
+    for offset in range(2):
+        new = {"as_of": later + timedelta(minutes=offset)}
+        tally.apply(snapshot(offset).model_copy(update=new), offset)
+        before = tally.all_in
+        tally.apply(turn("a", offset).model_copy(update=new), 1 + offset)
+
+    assert (False, True, 3) == (before, tally.all_in, tally.turns)
+
+
+def test_only_what_was_paid_costs() -> None:
+    """Scripted calls cost nothing, replayed ones were paid for before, unknown prices are told."""
+    tally = Tally(1, ["a"])
+
+    tally.apply(call("0.01"), 0)
+    tally.apply(call("0.02", replayed=True), 1)
+    tally.apply(call(None, scripted=True), 2)
+    tally.apply(call(None), 3)
+
+    assert (tally.tokens, tally.cost_usd, tally.replayed) == (30, Decimal("0.01"), 1)
+    assert tally.unpriced == {"m"}
+
+
+def test_tokens_that_were_estimated_are_said_to_be() -> None:
+    """One estimated call is enough."""
+    tally = Tally(wanted=10, agents=["a"])
+    tally.apply(call("0.5"), 0)
+    counted = progress_line(tally, 1.0, 0)
+    estimate = call("0.5").model_copy(update={"usage": Usage(prompt_tokens=12_000, estimated=True)})
+    tally.apply(estimate, 1)
+
+    assert "  15 tokens  " in counted
+    assert "  ~12,015 tokens (estimated)  " in progress_line(tally, 1.0, 0)
+
+
+def test_the_line_says_what_is_left() -> None:
+    """The rate is that of this part of the run: what was done before a resume took no time."""
+    tally = Tally(100, ["a"])
+    for number in range(40):
+        tally.apply(snapshot(number), number)
+
+    assert progress_line(tally, 20.0, 20) == (
+        "40/100 snapshots  40%  1:00 left  0 turns  0 tokens  $0.00"
+    )
+    assert "starting" in progress_line(tally, 20.0, 40)
+
+
+def test_spans_in_words() -> None:
+    """Minutes, hours, days."""
+    assert [clock_words(s) for s in (0, 59.4, 61, 3_661, 100_000)] == [
+        "0:00",
+        "0:59",
+        "1:01",
+        "1:01:01",
+        "1 d 3 h",
+    ]
+
+
+def test_in_a_pipe_there_is_a_line_now_and_then() -> None:
+    """No carriage returns, and not ten lines a second."""
+    now_s = 0.0
+    out = StringIO()
+    line = LiveLine(out, clock=lambda: now_s)
+
+    for tick in range(100):
+        now_s = tick / 10
+        line.show(f"at {tick}")
+    line.say("a node came back")
+    line.end("done")
+
+    assert out.getvalue() == " at 80\n a node came back\n done\n"
+
+
+def test_behind_a_dashboard_everything_waits() -> None:
+    """What happened meanwhile is told at the end."""
+    out = StringIO()
+    line = LiveLine(out, hidden=True, clock=lambda: 99.0)
+
+    line.show("at 1")
+    line.say("a node came back")
+    hidden = out.getvalue()
+    line.end("done")
+
+    assert (hidden, out.getvalue()) == ("", " a node came back\n done\n")

@@ -1,0 +1,116 @@
+"""The compose file and the image, as far as they can be checked without a container engine."""
+
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arena.settings import Settings
+from operations.commands.demo_spec import STRATEGIES
+from tests.operations.commands.cli import ROOT, arena
+
+COMPOSE = ROOT / "docker-compose.yml"
+DOCKERFILE = ROOT / "deploy" / "Dockerfile"
+VARIABLE = re.compile(r"\$\{[A-Z_]+:?-([^}]*)\}")
+NODES = {
+    "topics",
+    "exchange",
+    "connector",
+    "connector-live",
+    "chat-node",
+    *(f"router-{name}" for name in STRATEGIES),
+    "tools",
+    "judge",
+    "ledger",
+    "dashboard",
+}
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:  # Any: YAML
+    """The services of the compose file, with the defaults of its variables."""
+    pytest.importorskip("yaml", reason="PyYAML reads the compose file")
+    yaml = import_module("yaml")
+    text = VARIABLE.sub(r"\1", COMPOSE.read_text(encoding="utf-8"))
+    found: dict[str, dict[str, Any]] = yaml.safe_load(text)["services"]
+    return found
+
+
+def test_every_node_has_a_service(services: dict[str, dict[str, Any]]) -> None:
+    """One service per node, and the official Kafka image in the version of the local broker."""
+    assert set(services) == NODES | {"kafka"}
+    assert services["kafka"]["image"] == "apache/kafka:4.3.1"
+    for name in NODES:
+        assert services[name]["build"]["dockerfile"] == "deploy/Dockerfile"
+
+
+def test_only_keys_the_schema_has(services: dict[str, dict[str, Any]]) -> None:
+    """A misspelt key would be refused by the engine, not by YAML."""
+    known = {
+        "build", "command", "depends_on", "environment", "healthcheck", "image", "init",
+        "network_mode", "ports", "profiles", "restart", "stdin_open", "stop_grace_period", "tty",
+        "volumes",
+    }  # fmt: skip
+    unknown = {key for service in services.values() for key in service} - known
+
+    assert set() == unknown
+
+
+def test_dependencies_exist(services: dict[str, dict[str, Any]]) -> None:
+    """Every service waits for services that are there and can reach the awaited state."""
+    for service in services.values():
+        for name, how in service.get("depends_on", {}).items():
+            awaited = services[name]
+            if how["condition"] == "service_healthy":
+                assert "test" in awaited["healthcheck"]
+            else:
+                assert awaited["restart"] == "no"
+
+
+@pytest.mark.parametrize("name", sorted(NODES))
+def test_a_service_runs_a_command_that_exists(
+    services: dict[str, dict[str, Any]], name: str, tmp_path: Path
+) -> None:
+    """Unknown commands and flags are refused before --help answers."""
+    words = shlex.split(services[name]["command"])
+
+    done = arena(Settings(home=tmp_path), *words, "--help")
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_key_stands_in_the_file(services: dict[str, dict[str, Any]]) -> None:
+    """The key comes from the environment, and only to the chat node."""
+    with_key = {n for n, s in services.items() if "OPENAI_API_KEY" in s.get("environment", {})}
+
+    assert with_key == {"chat-node"}
+    assert not services["chat-node"]["environment"]["OPENAI_API_KEY"]
+
+
+def test_the_image_copies_what_exists_and_is_pinned() -> None:
+    """The base has a version, packages are checked by hash, and it does not run as root."""
+    text = DOCKERFILE.read_text(encoding="utf-8")
+    sources = [
+        word
+        for line in re.findall(r"^COPY (.+)$", text, re.MULTILINE)
+        for word in line.split()[:-1]
+    ]
+
+    assert [] == [source for source in sources if not (ROOT / source).exists()]
+    assert re.search(r"^FROM python:3\.11\.\d+-slim", text, re.MULTILINE)
+    assert "--require-hashes" in text
+    assert re.search(r"^USER arena$", text, re.MULTILINE)
+    assert re.search(r"^HEALTHCHECK ", text, re.MULTILINE)
+
+
+def test_the_image_holds_every_room_that_has_a_command() -> None:
+    """A command whose room is not copied would fail in the container alone."""
+    from arena.__main__ import COMMANDS
+
+    rooms = {path.split(".")[0] for path, _ in COMMANDS.values()}
+    copied = set(re.findall(r"^COPY (\w+) /app/", DOCKERFILE.read_text(), re.MULTILINE))
+
+    assert rooms <= copied

@@ -1,0 +1,130 @@
+"""Currencies in specifications, flags and lines: refused before anything starts, named after."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from arena.accounts import Shard
+from arena.errors import UsageError
+from arena.messages import AccountOpened, OrderDecided, Rules
+from dashboard.frame import build_frame
+from dashboard.panes import legend
+from dashboard.standings import standings
+from dashboard.view import ArenaView
+from ledger.compare import FigureKey, fold_figures
+from ledger.dashboard_figures import read_document
+from operations.commands.compete_end import refused_words
+from operations.commands.compete_spec import changed_toml, competition_toml
+from operations.commands.message_format import describe
+from operations.commands.messages_text import prices_words, rules_words, standings_table
+from operations.specs.arena_spec import parse_spec
+from operations.supervisor.plan import tools_words
+from tests.dashboard.scenario import Scenario
+
+TETHERS = competition_toml().replace("-USD", "-USDT")
+EUROS = 'currency = "EUR"'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            TETHERS,
+            r'line \d+: \[arena\] products: .*the accounts hold USD; .*currency = "USDT"',
+        ),
+        (TETHERS.replace("[rules]", f"[rules]\n{EUROS}"), r"line \d+: \[rules\] currency: .*'EUR'"),
+        (TETHERS.replace("SOL-USDT", "SOL-USD"), "quoted in 2 currencies: SOL-USD in USD; BTC-U"),
+    ],
+)
+def test_a_specification_of_two_currencies_is_refused(text: str, message: str) -> None:
+    """With the line, the values and the remedy."""
+    with pytest.raises(UsageError, match=message):
+        parse_spec(text, path="c.toml")
+
+
+def test_a_specification_hands_its_currency_to_the_executor() -> None:
+    """Without one the executor's own default holds."""
+    spec = parse_spec(TETHERS.replace("[rules]", '[rules]\ncurrency = "USDT"'), path="c.toml")
+    words = tools_words(spec)
+
+    assert "USDT" == spec.currency
+    assert prices_words(spec).endswith(" Accounts hold USDT.")
+    assert "USDT" == words[words.index("--currency") + 1]
+    assert "--currency" not in tools_words(parse_spec(competition_toml(), path="c.toml"))
+
+
+def test_other_prices_bring_their_currency_by_a_flag() -> None:
+    """`--prices` of tethers is refused, `--currency` is the remedy and is kept in the run."""
+    files = [Path("BTC-USDT.csv"), Path("ETH-USDT.csv")]
+
+    with pytest.raises(UsageError, match=r"start with --currency USDT, or write \[rules\] curre"):
+        changed_toml(competition_toml(), prices=files)
+    spec = parse_spec(
+        changed_toml(competition_toml(), prices=files, currency="USDT"), path="c.toml"
+    )
+    assert ("USDT", ("BTC-USDT", "ETH-USDT")) == (spec.currency, spec.arena.products)
+
+
+@pytest.fixture(scope="module")
+def bitcoins() -> Scenario:
+    """A scripted arena whose accounts hold bitcoin."""
+    return Scenario(currency="BTC").run(4)
+
+
+def test_lines_name_the_currency(bitcoins: Scenario) -> None:
+    """Openings, fills and rules in `arena tail`."""
+    messages = [record.message() for record in bitcoins.records if record.value]
+    opened = next(m for m in messages if isinstance(m, AccountOpened))
+    filled = next(m for m in messages if isinstance(m, OrderDecided) and m.outcome == "filled")
+    rules = next(m for m in messages if isinstance(m, Rules))
+
+    assert describe(opened).endswith("opened with 100,000 BTC")
+    assert f"cash {filled.cash_after:,f}" in describe(filled)
+    assert "start 100,000 BTC" in describe(rules)
+
+
+def test_screens_and_documents_name_the_currency(bitcoins: Scenario) -> None:
+    """The dashboard's ranking, its document, and the table that is made of it."""
+    view = ArenaView()
+    for record in bitcoins.records:
+        view.apply(record)
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    frame, document = build_frame(view, now), standings(view, now)
+    row = frame.ranking[0]
+
+    assert "amounts in BTC" in [part.plain for part in legend(frame, 20)]
+    assert 8 == row.digits
+    assert "BTC" == document["currency"]
+    assert rules_words(document).endswith("; amounts in BTC")
+    assert f"{Decimal(row.equity or 0) / 10**8:,.8f}" in "\n".join(standings_table(document))
+
+
+def test_books_fold_and_dashboard_are_compared_in_the_currency(bitcoins: Scenario) -> None:
+    """Every figure of cash is in bitcoin, in the fold as in the dashboard's document."""
+    view = ArenaView()
+    for record in bitcoins.records:
+        view.apply(record)
+    folded = fold_figures({0: bitcoins.shard})
+    told = read_document(json.dumps(standings(view, datetime.now(UTC))).encode())
+
+    assert {"BTC"} == {key.unit for key in folded if key.what == "cash"}
+    assert (
+        folded[FigureKey("cash", "cash", "BTC")] == told.figures[FigureKey("cash", "cash", "BTC")]
+    )
+
+
+def test_a_contest_whose_orders_were_all_refused_says_so(bitcoins: Scenario) -> None:
+    """With the reason; one that filled an order says nothing."""
+    assert "" == refused_words({0: bitcoins.shard})
+    assert "" == refused_words({0: Shard()})
+
+    nothing = Scenario(currency="BTC", agents=(("momentum", "momentum", "agent"),))
+    nothing.snapshot()
+    for _ in range(2):
+        nothing.order("momentum", "sell", "ETH-BTC", Decimal(1))
+    said = refused_words({0: nothing.shard})
+
+    assert said.startswith("Every order was refused (2): insufficient position, asked 1 ETH-BTC")

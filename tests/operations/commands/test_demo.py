@@ -1,0 +1,193 @@
+"""`arena demo` from end to end, as a stranger would run it without a terminal."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.operations.commands.cli import ROOT
+from tests.operations.localbroker.processes import heed_ctrl_c
+
+DEADLINE_S = 110
+WITHOUT = ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX", "ARENA_STEP")
+
+
+def environment(home: Path) -> dict[str, str]:
+    """An environment in which nothing is known of any broker."""
+    kept = {k: v for k, v in os.environ.items() if k not in WITHOUT}
+    return kept | {"ARENA_HOME": str(home), "PYTHONPATH": str(ROOT)}
+
+
+def started_from(home: Path) -> list[psutil.Process]:
+    """Every process that works for an arena in this home, whoever its parent is."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
+                continue
+            ours = process.environ().get("ARENA_HOME") == str(home)
+            if ours or str(home) in " ".join(process.cmdline()) or str(home) in process.cwd():
+                found.append(process)
+    return found
+
+
+def require_nothing_left(home: Path) -> None:
+    """See that all processes of a home end within moments."""
+    end_s = time.monotonic() + 10
+    while (left := started_from(home)) and time.monotonic() < end_s:
+        time.sleep(0.1)
+    assert [] == [" ".join(p.cmdline()) for p in left]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A home for one arena; whatever is left of it is ended after the test."""
+    home = tmp_path / "home"
+    yield home
+    for process in started_from(home):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+
+
+@pytest.mark.timeout(240)
+def test_a_demo_trades_and_leaves_its_records(home: Path, tmp_path: Path) -> None:
+    """Every agent has turns, there are fills, the records can be read, no process is left."""
+    file = tmp_path / "demo.json"
+
+    done = subprocess.run(
+        [sys.executable, "-m", "arena", "demo", "--seconds", "12", "--json", str(file)],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Models: scripted rules, not LLMs." in done.stdout
+    assert "Standings after" in done.stdout
+    require_nothing_left(home)
+    document = json.loads(file.read_text())
+    assert document["broker"]["kind"] in ("apache-kafka", "kafka-compatible")
+    assert (document["simulated"], document["seed"], document["speed"]) == (True, 7, 60.0)
+    assert document["snapshots"] >= 3
+    assert len(document["digest"]) == 64
+    agents = {a["agent"]: a for a in document["agents"]}
+    assert len(agents) == 6
+    assert all(a["scripted"] and a["turns"] >= 1 for a in agents.values())
+    assert sum(a["trades"] for a in agents.values()) >= 3
+    assert agents["cash"]["equity_usd"] == "100000"
+
+    if document["broker"]["durable"]:
+        events = [json.loads(line) for line in _read(home, "tail", "account.events", "--json")]
+        filled = [e for e in events if e["message"].get("outcome") == "filled"]
+        assert len(filled) == sum(a["trades"] for a in agents.values())
+        later = json.loads("\n".join(_read(home, "dashboard", "--once", "--json")))
+        assert later["digest"] == document["digest"]
+        require_nothing_left(home)
+
+
+def _read(home: Path, *command: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "arena", *command],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    return done.stdout.splitlines()
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    ("number", "moment", "code"),
+    [
+        (signal.SIGINT, "[3/3]", 130),
+        (signal.SIGTERM, "left", 143),
+        (signal.SIGTERM, "ready on", 143),
+        (signal.SIGINT, "arena", 130),
+        (signal.SIGTERM, "arena", 143),
+    ],
+)
+def test_a_signal_at_any_moment_leaves_no_process(
+    home: Path, number: signal.Signals, moment: str, code: int
+) -> None:
+    """Ctrl-C to the whole group while the broker starts, while nodes start, while they trade."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "arena", "demo", "--seconds", "60"],
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_ctrl_c,
+    )
+    assert process.stdout is not None
+    try:
+        seen = ""
+        while moment not in seen:
+            line = process.stdout.readline()
+            assert line, seen
+            seen += line
+        os.killpg(process.pid, number)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+
+    assert "Traceback" not in seen + output
+    assert process.returncode == code
+    require_nothing_left(home)
+
+
+@pytest.mark.timeout(240)
+def test_kill_9_of_the_demo_leaves_no_process(home: Path) -> None:
+    """Even a demo that cannot put anything away is put away."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "arena", "demo", "--seconds", "60"],
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    line = "-"
+    while line and " left" not in line:
+        line = process.stdout.readline()
+
+    process.kill()
+
+    end_s = time.monotonic() + 30
+    while started_from(home) and time.monotonic() < end_s:
+        time.sleep(0.2)
+    process.wait()
+    process.stdout.close()
+    require_nothing_left(home)
+
+
+@pytest.mark.timeout(240)
+def test_a_closed_pipe_ends_the_demo_quietly(home: Path) -> None:
+    """`arena demo | head -2` stops everything and complains about nothing."""
+    done = subprocess.run(
+        [
+            "/bin/bash",
+            "-c",
+            f"{sys.executable} -m arena demo --seconds 60 | head -2; exit $PIPESTATUS",
+        ],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (141, "")
+    require_nothing_left(home)

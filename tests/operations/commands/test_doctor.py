@@ -1,0 +1,271 @@
+"""`arena doctor`, and the quick check before a start."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import namedtuple
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from arena.errors import ArenaError
+from arena.findings import Finding, State, broken
+from arena.runs import newest_run
+from arena.settings import Settings
+from operations.commands import doctor_ground
+from operations.commands.doctor_ground import (
+    broker_findings,
+    disk_finding,
+    feed_findings,
+    spec_findings,
+)
+from operations.commands.doctor_quick import (
+    check_arena,
+    never_started,
+    prompt_of,
+    quick_check,
+    require_sound,
+)
+from operations.specs.arena_spec import ArenaSpec, parse_spec
+from tests.arena.model_server import ModelServer, closed_port, serving_in_thread
+from tests.operations.commands.cli import ROOT
+
+KEY = "sk-planted-0123456789"
+DEADLINE_S = 60
+SPEC = """\
+[arena]
+products = ["BTC-USD"]
+
+[market]
+source = "replay"
+
+[[chat_nodes]]
+name = "good"
+model_id = "toy"
+base_url = "{good}"
+api_key_env = "GOOD_KEY"
+
+[[chat_nodes]]
+name = "bad"
+model_id = "toy"
+base_url = "{bad}"
+api_key_env = "BAD_KEY"
+
+[competition]
+snapshots = 3
+strategies = ["momentum"]
+models = ["good", "bad"]
+baselines = ["cash"]
+judge = false
+"""
+
+
+def spec_of(good: str, bad: str) -> ArenaSpec:
+    """A contest with two chat nodes and a baseline."""
+    return parse_spec(SPEC.format(good=good, bad=bad), path="c.toml")
+
+
+def arena(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """A command with a home and keys of its own, and no broker named."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "KAFKA_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "arena", *words],
+        env=kept | {"ARENA_HOME": str(home), "GOOD_KEY": KEY, "BAD_KEY": KEY, "NO_COLOR": "1"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+
+def test_doctor_checks_the_machine_and_every_chat_node(tmp_path: Path) -> None:
+    """JSON with the four fields; a refused key is broken, and nothing paid was asked for."""
+    spec = tmp_path / "c.toml"
+    with (
+        serving_in_thread(ModelServer()) as good,
+        serving_in_thread(ModelServer(models_status=401)) as bad,
+    ):
+        spec.write_text(SPEC.format(good=good.base_url, bad=bad.base_url))
+        done = arena(tmp_path, "doctor", str(spec), "--quick", "--json")
+
+    assert 1 == done.returncode, done.stderr
+    rows = json.loads(done.stdout)
+    assert all({"check", "state", "detail", "remedy"} == set(row) for row in rows)
+    states = {row["check"]: row["state"] for row in rows}
+    assert {"python", "java", "broker", "disk", "keys"} < set(states)
+    assert ("ok", "broken") == (states["good: key"], states["bad: key"])
+    assert "ok" == states["baselines: model"]
+    assert [] == good.bodies
+    assert KEY not in done.stdout
+
+
+def test_a_contest_with_a_refused_key_is_not_started(tmp_path: Path) -> None:
+    """Exit code 1, the cause and remedy, the dead in OUT and in the record of the run."""
+    spec, out = tmp_path / "c.toml", tmp_path / "out.json"
+    with (
+        serving_in_thread(ModelServer()) as good,
+        serving_in_thread(ModelServer(models_status=401)) as bad,
+    ):
+        spec.write_text(SPEC.format(good=good.base_url, bad=bad.base_url))
+        done = arena(tmp_path, "compete", "run", str(spec), "--json", str(out))
+
+    assert 1 == done.returncode, done.stderr
+    assert "nothing was started. bad: key:" in done.stderr
+    assert "environment variable BAD_KEY" in done.stderr
+    (dead,) = json.loads(out.read_text())["dead"]
+    assert ("momentum-bad", 0, "auth") == (dead["agent"], dead["turns"], dead["code"])
+    assert f"{bad.base_url}/models answers 401" in dead["cause"]
+    kept = newest_run(tmp_path)
+    assert kept is not None
+    assert ["momentum-bad"] == [one.agent for one in kept[1].dead]
+
+
+def test_an_arena_goes_on_without_a_server_and_not_with_a_refused_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server may come up later; a key does not come right by itself."""
+    monkeypatch.setenv("GOOD_KEY", KEY)
+    with (
+        serving_in_thread(ModelServer()) as good,
+        serving_in_thread(ModelServer(models_status=401)) as bad,
+    ):
+        check_arena(
+            spec_of(good.base_url, f"http://127.0.0.1:{closed_port()}"), tmp_path, skip=False
+        )
+        shown = capsys.readouterr().out
+        with pytest.raises(ArenaError, match="BAD_KEY; --no-check starts all the same") as stopped:
+            check_arena(spec_of(good.base_url, bad.base_url), tmp_path, skip=False)
+        check_arena(spec_of(good.base_url, bad.base_url), tmp_path, skip=True)
+
+    assert "bad: address" in shown
+    assert "cannot be reached" in shown
+    assert 1 == stopped.value.exit_code
+
+
+def test_a_contest_that_asks_no_server_is_not_checked(tmp_path: Path) -> None:
+    """Replayed replies and built-in rules need none: only the disk is looked at."""
+    text = SPEC.format(good="http://127.0.0.1:1", bad="http://127.0.0.1:1")
+    replay = parse_spec(text + 'replies = "replay"\n', path="c.toml")
+    rules = parse_spec(text.replace('"toy"', '"scripted"'), path="c.toml")
+
+    assert ["disk"] == [finding.check for finding in quick_check(replay, tmp_path, {})]
+    assert ["disk"] == [finding.check for finding in quick_check(rules, tmp_path, {})]
+
+
+def test_a_full_disk_kills_no_agent(tmp_path: Path) -> None:
+    """It stops the start, and the document says why."""
+    spec = spec_of("http://127.0.0.1:1", "http://127.0.0.1:1")
+    full = broken("disk", "0.1 GB free", "free some space")
+    out = tmp_path / "out.json"
+    with pytest.raises(ArenaError, match="nothing was started. disk: 0.1 GB free"):
+        require_sound(spec, [full], out)
+
+    assert ([], "failed") == (
+        json.loads(out.read_text())["dead"],
+        never_started(spec, [full])["ended"],
+    )
+
+
+def test_the_largest_prompt_of_a_nodes_agents_counts() -> None:
+    """An agent's own size goes before its node's."""
+    text = SPEC.format(good="http://a", bad="http://b").replace(
+        'api_key_env = "GOOD_KEY"', 'api_key_env = "GOOD_KEY"\nprompt = "tiny"'
+    )
+    spec = parse_spec(text, path="c.toml")
+    one = spec.agents[0].model_copy(update={"prompt": "compact"})
+    mixed = spec.model_copy(update={"agents": (*spec.agents, one)})
+
+    assert ("tiny", "full") == tuple(prompt_of(node, spec) for node in spec.chat_nodes[:2])
+    assert "compact" == prompt_of(spec.chat_nodes[0], mixed)
+
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.mark.parametrize(
+    ("free", "state"), [(3_000_000_000, "ok"), (1_000_000_000, "warning"), (100_000_000, "broken")]
+)
+def test_a_disk_that_is_nearly_full_is_said(
+    free: int, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A home that is not there yet is looked for upwards."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, free))
+    (found,) = disk_finding(tmp_path / "not" / "there")
+
+    assert state == found.state
+
+
+@pytest.mark.parametrize(
+    ("off_s", "states"),
+    [(0, ("ok", "ok")), (8, ("ok", "warning")), (-90, ("ok", "broken"))],
+)
+def test_the_feeds_clock_is_compared(off_s: float, states: tuple[str, str]) -> None:
+    """How far this machine is from the venue."""
+    iso = (datetime.now(UTC) + timedelta(seconds=off_s)).isoformat()
+    with serving_in_thread(ModelServer(extra={"/v1/time": {"iso": iso}})) as venue:
+        feed, clock = feed_findings(venue.base_url)
+
+    assert states == (feed.state, clock.state)
+
+
+def test_a_feed_that_cannot_be_reached_is_broken_with_other_markets_as_the_remedy() -> None:
+    """Its URL is named."""
+    url = f"http://127.0.0.1:{closed_port()}"
+    (found,) = feed_findings(url)
+
+    assert State.BROKEN is found.state
+    assert f"{url}/time" in found.detail
+    assert 'source = "exchange" and "replay" need none' in found.remedy
+
+
+def test_a_broker_that_is_named_must_answer(tmp_path: Path) -> None:
+    """Java and jars are not looked at: they are not needed."""
+    address = f"127.0.0.1:{closed_port()}"
+    settings = Settings().override(home=tmp_path)
+    (found,) = broker_findings(settings, {"KAFKA_BOOTSTRAP_SERVERS": address})
+
+    assert (State.BROKEN, "broker") == (found.state, found.check)
+    assert address in found.detail
+
+
+def test_files_and_variables_of_a_specification_are_looked_for(tmp_path: Path) -> None:
+    """Missing files are broken; a missing key is a warning, as a server may need none."""
+    (tmp_path / "own.toml").write_text("")
+    text = SPEC.format(good="http://a", bad="http://b")
+    text = text.replace('"replay"\n', '"replay"\nprices = ["BTC-USD.csv"]\n')
+    text = text.replace('["momentum"]', '["own.toml", "gone.toml"]')
+    spec = parse_spec(text, path="c.toml")
+    seen: dict[str, Finding] = {}
+    for finding in spec_findings(spec, tmp_path, {"GOOD_KEY": KEY}):
+        seen[finding.check] = finding
+
+    assert ("broken", "broken", "warning") == tuple(
+        seen[check].state for check in ("prices", "strategies", "keys")
+    )
+    assert "BTC-USD.csv" in seen["prices"].detail
+    assert "not there: gone.toml" == seen["strategies"].detail
+    assert "not set: BAD_KEY" == seen["keys"].detail
+    assert doctor_ground.spec_findings(spec, tmp_path, {})[-1].detail.endswith("BAD_KEY, GOOD_KEY")
+
+
+def test_doctor_has_each_chat_node_ask_its_model(tmp_path: Path) -> None:
+    """One call there and back in a process of the node's own; text for people by default."""
+    spec = tmp_path / "c.toml"
+    with serving_in_thread(ModelServer(usage=False)) as server:
+        text = SPEC.format(good=server.base_url, bad="http://127.0.0.1:1")
+        spec.write_text(text.replace('"good", "bad"', '"good"').replace('"bad"', '"rules"'))
+        spec.write_text(
+            spec.read_text().replace('"toy"\nbase_url = "http://127.0.0.1:1"', '"scripted"')
+        )
+        done = arena(tmp_path, "doctor", str(spec))
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert " ok       good: tool call " in done.stdout
+    assert " warning  good: usage " in done.stdout
+    assert " ok       rules: model " in done.stdout
+    assert " checks: " in done.stdout.splitlines()[-1]
+    assert 2 == len(server.bodies)

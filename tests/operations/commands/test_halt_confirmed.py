@@ -1,0 +1,142 @@
+"""What the heartbeats of executors confirm of a halt, and why they do not."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from arena import topics
+from arena.bus.memory import MemoryAck, MemoryBus
+from arena.messages import Epoch, Halt, Heartbeat
+from operations.commands.halt_confirmed import ask, confirmed_in, why_not
+from operations.commands.shard_owners import Claim
+
+CLAIM = Claim(3, "tools/a/h/1/0f0f0f0f")
+
+
+# Any: what a foreign process may put into its details.
+def beat(name: str, age_s: float = 0, **details: Any) -> Heartbeat:
+    """A heartbeat of an executor."""
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    return Heartbeat.model_validate(
+        {
+            "node": f"tools/{name}/h/1",
+            "kind": "tools",
+            "name": name,
+            "host": "h",
+            "pid": 1,
+            "started_at": now,
+            "interval_s": 1,
+            "at": now - timedelta(seconds=age_s),
+            "details": {"halted": [], **details},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("beats", "why"),
+    [
+        ([beat("z", 99)], "shard 0: its owner tools/a/h/1 did not answer (it has no heartbeat)"),
+        ([beat("a", 99, shards=[])], "shard 0: no executor runs"),
+        ([beat("a", shards=[])], "no executor owns shard 0; on standby: tools/a/h/1"),
+        (
+            [beat("a", 9, shards=[0]), beat("b", shards=[])],
+            "shard 0: its owner tools/a/h/1 did not answer (last heartbeat 9 s ago)",
+        ),
+        (
+            [beat("a", 9, shards=[0]), beat("killed", 2, shards=[0])],
+            "shard 0: its owner tools/a/h/1 did not answer (last heartbeat 9 s ago)",
+        ),
+    ],
+)
+def test_it_says_why_a_shard_is_not_confirmed(beats: list[Heartbeat], why: str) -> None:
+    """No executor, a standby only, or an owner that does not answer: that of the log."""
+    assert {0: why} == why_not([0], {0: {CLAIM}}, beats, datetime(2026, 11, 21, tzinfo=UTC))
+
+
+def test_a_shard_without_events_has_no_owner() -> None:
+    """Whatever heartbeats say."""
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+
+    assert {0: "shard 0: no executor runs"} == why_not([0], {}, [], now)
+    standby = "no executor owns shard 0; on standby: tools/a/h/1"
+    assert {0: standby} == why_not([0], {}, [beat("a", shards=[0])], now)
+
+
+def _said(epoch: Any = 3, read_to: Any = 6, shard: str = "0") -> dict[str, Any]:
+    return {shard: {"epoch": epoch, "read_to": {"0": read_to}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a", None),
+        ("a", []),
+        ("a", "x"),
+        ("a", {"0": None}),
+        ("a", {"0": {"read_to": {"0": 6}}}),
+        ("a", _said(read_to=5)),
+        ("a", _said(read_to=8)),
+        ("a", _said(read_to=True)),
+        ("a", _said(epoch=2)),
+        ("a", _said(epoch=99)),
+        ("a", _said(shard="1")),
+        ("evil", _said()),
+    ],
+)
+def test_only_the_owner_confirms_with_a_place_behind_the_record(name: str, said: Any) -> None:
+    """Not words of another form, another process, epoch or shard, nor a place past the end."""
+    acked = MemoryAck(0, 5, 0)
+
+    assert set() == confirmed_in(beat(name, control=said), acked, {0: {CLAIM}}, 7)
+    assert {0} == confirmed_in(beat("a", control=_said()), acked, {0: {CLAIM}}, 7)
+
+
+async def _asked_beside(bus: MemoryBus, *said: Heartbeat) -> dict[int, str]:
+    """What stays unconfirmed of a halt after which these heartbeats are appended."""
+    now = datetime.now(UTC)
+    await bus.ensure_topics([topics.EVENTS])
+    for number in range(3):
+        event = Epoch(epoch=number + 1, owner=CLAIM.owner, seq=number, prev="", at=now)
+        await bus.append(topics.EVENTS.name, event, partition=0)
+
+    async def say() -> None:
+        while not bus.cluster.logs.get((topics.CONTROL.name, 0)):
+            await asyncio.sleep(0.001)
+        for one in said:
+            await bus.append(topics.HEARTBEATS.name, one, key=one.node)
+
+    asked, _ = await asyncio.gather(ask(bus, Halt(by="cli/h", at=now), 0.3), say())
+    return dict(asked.unconfirmed)
+
+
+async def test_a_forged_heartbeat_confirms_nothing(memory_bus: MemoryBus) -> None:
+    """While the owner is frozen, another process says that it has read the halt."""
+    told: dict[str, Any] = {"halted": ["all"], "shards": [0], "control": _said(99, 1_000_000)}
+
+    found = await _asked_beside(memory_bus, beat("evil", **told))
+
+    assert {0: "shard 0: its owner tools/a/h/1 did not answer (it has no heartbeat)"} == found
+
+
+async def test_the_owner_of_the_log_confirms(memory_bus: MemoryBus) -> None:
+    """With its own epoch, after a forged word."""
+    forged = beat("evil", halted=["all"], control=_said(99, 1))
+
+    mine = beat("a", halted=["all"], control=_said(3, 1))
+    assert {} == await _asked_beside(memory_bus, forged, mine)
+
+
+@pytest.mark.parametrize("clock_s", [-90.0, 0.0, 90.0])
+async def test_the_clock_of_an_executors_host_does_not_hide_it(
+    memory_bus: MemoryBus, clock_s: float
+) -> None:
+    """Whether an executor is alive is told by the broker's times on its heartbeats."""
+    now = datetime.now(UTC) + timedelta(seconds=clock_s)
+    found = beat("a", shards=[]).model_copy(update={"at": now, "interval_s": 10})
+    await memory_bus.append(topics.HEARTBEATS.name, found, key=found.node)
+
+    asked = await ask(memory_bus, Halt(by="cli/h", at=now), 0.05)
+
+    assert {0: "no executor owns shard 0; on standby: tools/a/h/1"} == asked.unconfirmed

@@ -1,0 +1,73 @@
+"""What `arena status` says of lost records."""
+
+from datetime import UTC, datetime, timedelta
+
+from pydantic import JsonValue
+
+from arena.messages import Heartbeat
+from operations.commands.lost_records import Lost, lost_in, lost_line, unproven_in, unproven_line
+
+NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
+
+
+def _beat(pid: int, age_s: float, details: dict[str, JsonValue]) -> Heartbeat:
+    return Heartbeat(
+        node=f"tools/main/host/{pid}",
+        kind="tools",
+        name="main",
+        host="host",
+        pid=pid,
+        status="running",
+        started_at=NOW,
+        at=NOW - timedelta(seconds=age_s),
+        details=details,
+    )
+
+
+def test_each_loss_is_said_once_in_the_newest_words() -> None:
+    """An executor that took the shard over says the same of it again."""
+    old = _beat(1, 60, {"commands_lost": {"0": "19 are gone", "1": "2 are gone"}})
+    new = _beat(2, 1, {"commands_lost": {"0": "20 are gone"}, "events_lost": {"0": "3 are gone"}})
+    other = _beat(3, 1, {"commands_lost": "nothing of use", "shards": [0]})
+
+    found = lost_in([new, other, old])
+
+    assert (
+        Lost("0", "account.commands", "20 are gone", new.node),
+        Lost("0", "account.events", "3 are gone", new.node),
+        Lost("1", "account.commands", "2 are gone", old.node),
+    ) == found
+    assert "lost: account.commands[0]: 20 are gone" == lost_line(found[0])
+
+
+def test_words_of_a_heartbeat_cannot_act_or_forge_a_line() -> None:
+    """They are shown on one line, within bounds."""
+    (lost,) = lost_in([_beat(1, 1, {"events_lost": {"0": "a\x1b[31m\nok" + "x" * 5_000}})])
+
+    line = lost_line(lost)
+
+    assert "\x1b" not in line
+    assert "\n" not in line
+    assert len(line) < 1_100
+
+
+def test_any_reader_can_say_what_it_lost() -> None:
+    """Routers, chat nodes and groups name topic, partition and reader; what is not words is not."""
+    old = _beat(1, 60, {"records_lost": {"llm.calls": {"0, gpt": "3 are gone"}}})
+    new = _beat(2, 1, {"records_lost": {"llm.calls": {"0, gpt": "4 are gone"}, "x": 1}})
+    hostile = _beat(3, 1, {"records_lost": [1]})
+
+    (lost,) = lost_in([new, old, hostile])
+
+    assert Lost("0, gpt", "llm.calls", "4 are gone", new.node) == lost
+    assert "lost: llm.calls[0, gpt]: 4 are gone" == lost_line(lost)
+
+
+def test_what_is_not_proven_is_no_loss() -> None:
+    """It has a line of its own words."""
+    beat = _beat(1, 1, {"events_unproven": {"0": "no inbox was read"}})
+
+    (found,) = unproven_in([beat])
+
+    assert () == lost_in([beat])
+    assert "not proven: account.events[0]: no inbox was read" == unproven_line(found)

@@ -1,0 +1,81 @@
+"""What `arena tail` prints of the kill switch and of the judge."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from arena.messages import Halt, MarketSnapshot, Message, Product, ProductView, Resume
+from operations.commands.message_format import describe
+from tests.dashboard.scenario import Scenario
+from tests.dashboard.test_verdict import WORDS, judged
+
+AT = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        (
+            Halt(by="cli/desk", at=AT, reason="prices look wrong"),
+            "everybody's orders halted by cli/desk: prices look wrong",
+        ),
+        (Halt(agent="momentum", by="cli/desk", at=AT), "momentum's orders halted by cli/desk"),
+        (Resume(by="cli/desk", at=AT), "everybody's orders resumed by cli/desk"),
+    ],
+)
+def test_the_kill_switch_reads_as_a_sentence(message: Message, line: str) -> None:
+    """Whose orders, what became of them, who asked, and why."""
+    assert line == describe(message)
+
+
+@pytest.mark.parametrize(
+    ("terms", "said", "seen"),
+    [
+        ({}, "BTC-USD online  step", "BTC-USD no price stale"),
+        (
+            {"modes": ("limit_only",)},
+            "BTC-USD limit only: market orders are refused  step",
+            "BTC-USD no price limit only",
+        ),
+        (
+            {"status": "delisted"},
+            "BTC-USD delisted: it cannot be traded  step",
+            "BTC-USD no price delisted",
+        ),
+    ],
+)
+def test_a_product_that_cannot_be_traded_says_so(
+    terms: dict[str, object], said: str, seen: str
+) -> None:
+    """In the line of its rules and in those of snapshots."""
+    one = Decimal(1)
+    product = Product(
+        venue="coinbase",
+        product_id="BTC-USD",
+        base_currency="BTC",
+        quote_currency="USD",
+        base_increment=one,
+        quote_increment=one,
+        min_market_funds=one,
+    )
+    view = ProductView(product_id="BTC-USD").model_copy(update=terms)
+    snapshot = MarketSnapshot(
+        snapshot_id="1",
+        venue="coinbase",
+        as_of=AT,
+        interval_s=60.0,
+        products=(view,),
+        published_at=AT,
+    )
+
+    assert describe(product.model_copy(update=terms)).startswith(said)
+    assert seen in describe(snapshot)
+
+
+def test_an_evaluation_tells_its_verdict_and_never_a_first() -> None:
+    """The line is the verdict, with its warnings counted; no order is read out of it."""
+    line = describe(judged(Scenario().run(3)))
+
+    assert f"after 3 snapshots (90% intervals, 1 warning): {WORDS}" == line
+    assert "first" not in line

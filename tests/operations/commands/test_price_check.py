@@ -1,0 +1,143 @@
+"""Price files are looked at before anything starts; `arena candles` looks at them alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from arena.errors import UsageError
+from arena.findings import State
+from arena.pricefiles.formats import FORMATS
+from arena.settings import Settings
+from operations.commands.candles import check, formats
+from operations.commands.compete_spec import changed_toml, competition_toml
+from operations.commands.compete_start import begin_contest, split_words
+from operations.commands.doctor_ground import spec_findings
+from operations.commands.messages_text import file_lines
+from operations.commands.price_check import check_prices
+from operations.specs.arena_spec import load_spec, parse_spec
+from tests.arena.price_shapes import FIRST_S, HEAD, REF, SHAPES, lines, put
+
+HOURS = lines(HEAD, [f"{FIRST_S - 1_320 + 3_600 * hour},1,1,1,1,1" for hour in range(30)])
+
+
+def contest(folder: Path, *files: Path, snapshots: int = 4) -> Path:
+    """A contest of a few minutes on price files."""
+    text = competition_toml().replace("interval_s = 300", "interval_s = 60")
+    path = folder / "c.toml"
+    path.write_text(changed_toml(text, prices=files, snapshots=snapshots))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "snapshots", "complaint"),
+    [
+        (HOURS, 4, "candles of 1 hour; candles of 1 minute are needed"),
+        (REF, 99, "99 snapshots every 60 s, but the prices have time for 21"),
+        (None, 4, "does not exist"),
+    ],
+)
+def test_a_contest_on_such_files_does_not_begin(
+    content: bytes | None, snapshots: int, complaint: str, tmp_path: Path
+) -> None:
+    """No run is left behind, and nothing was started."""
+    file = tmp_path / "BTC-USD.csv"
+    if content is not None:
+        file.write_bytes(content)
+    spec, settings = contest(tmp_path, file, snapshots=snapshots), Settings(home=tmp_path / "home")
+
+    with pytest.raises(UsageError, match=complaint) as caught:
+        begin_contest(spec, prices=(), snapshots=None, settings=settings)
+
+    assert caught.value.exit_code == 2
+    assert not settings.home.exists()
+
+
+def test_what_is_read_is_said_and_kept(tmp_path: Path) -> None:
+    """A folder of price files, one of them a link that has the product in its name."""
+    folder = tmp_path / "prices"
+    folder.mkdir()
+    put(folder, "XDGUSD_1.csv", SHAPES["kraken"][2]())
+    (folder / "BTC-USD.csv").symlink_to(put(tmp_path, "2025.csv", REF))
+    spec, settings = contest(tmp_path), Settings(home=tmp_path / "home")
+
+    found = begin_contest(spec, prices=[folder], snapshots=4, settings=settings)
+
+    assert found.spec.arena.products == ("BTC-USD", "DOGE-USD")
+    first, second = file_lines(found.prices)
+    assert "BTC-USD  BTC-USD.csv, 40 minutes 2025-10-29 04:22 UTC to 2025-10-29 05:02 UTC" in first
+    assert f"no holes; rows {found.prices[0].digest[:16]}" in first
+    assert "DOGE-USD  XDGUSD_1.csv (Kraken), 40 minutes" in second
+    assert found.prices[0].digest == found.prices[1].digest
+
+
+def test_a_specification_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Editors of Windows write one."""
+    path = contest(tmp_path, put(tmp_path, "BTC-USD.csv", REF))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+
+    assert len(check_prices(load_spec(path), tmp_path)) == 1
+
+
+def test_an_interval_that_no_market_has_is_refused_before_the_start(tmp_path: Path) -> None:
+    """Also of a replay without files."""
+    text = competition_toml().replace("interval_s = 300", "interval_s = 7")
+
+    with pytest.raises(UsageError, match="multiple"):
+        check_prices(parse_spec(text, path="c.toml"), tmp_path)
+
+
+def test_the_doctor_reads_price_files(tmp_path: Path) -> None:
+    """Whole, as a start does."""
+    file = put(tmp_path, "BTC-USD.csv", REF)
+    spec = load_spec(contest(tmp_path, file))
+
+    (fine,) = (f for f in spec_findings(spec, tmp_path, {}) if f.check == "prices")
+    file.write_bytes(HOURS)
+    (bad,) = (f for f in spec_findings(spec, tmp_path, {}) if f.check == "prices")
+
+    assert (fine.state, fine.detail) == (State.OK, "1 file read, 40 minutes")
+    assert bad.state is State.BROKEN
+    assert "candles of 1 hour" in bad.detail
+
+
+def test_candles_check_says_what_is_in_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that cannot be used does not hide the next one, and the exit code is 2."""
+    bad, good = put(tmp_path, "ETH-USD.csv", HOURS), put(tmp_path, "BTC-USD.csv", REF)
+
+    with pytest.raises(SystemExit) as ended:
+        check([bad, good])
+    text = capsys.readouterr()
+    with pytest.raises(SystemExit):
+        check([bad, good], as_json=True)
+    found = json.loads(capsys.readouterr().out)
+
+    assert ended.value.code == 2
+    assert text.err == f"arena: {found[0]['error']}\n"
+    assert "format arena, prices with 2 decimals" in text.out
+    assert found[1]["digest"] in text.out
+    assert [one["ok"] for one in found] == [False, True]
+    with pytest.raises(SystemExit):
+        check([good], product="ltc-usd")
+    assert "listed for LTC-USD" in capsys.readouterr().err
+
+
+def test_candles_formats_lists_what_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """For people and as JSON."""
+    formats()
+    text = capsys.readouterr().out
+    formats(as_json=True)
+    document = json.loads(capsys.readouterr().out)
+
+    assert [one["name"] for one in document["formats"]] == [one.name for one in FORMATS]
+    assert all(f"{one.name}: {one.made_by}" in text for one in FORMATS)
+    assert ".feather" in str(document["files"])
+
+
+def test_price_files_of_any_ending_are_known_among_arguments() -> None:
+    """`SPEC --prices A B`: B stands like an argument."""
+    words = [Path(name) for name in ("c.toml", "B.json", "C.FEATHER", "D.zip", "E.tsv", "F.csv.gz")]
+
+    assert split_words(words) == (words[:1], words[1:])

@@ -1,0 +1,156 @@
+"""Which arena a command means."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from arena.agent_health import Dead
+from arena.bus.exported import ExportedBus
+from arena.errors import ArenaError, DependencyMissing, UsageError
+from arena.exports import Manifest
+from arena.processes import started_at
+from arena.run_lookup import exported_records, find_arena
+from arena.runs import BOOKS, MANIFEST, RECORDS, RunRecord, read_run, write_run
+from ledger.locate import books_of, require_books, run_path_with_books
+from operations.commands.status import _dead_of_run
+
+BOOTSTRAP = "127.0.0.1:1"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with one run, which is running, of the arena without a prefix."""
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ARENA_HOME", str(tmp_path))
+    directory = tmp_path / "runs" / "20260101-000000"
+    directory.mkdir(parents=True)
+    write_run(
+        directory,
+        RunRecord(
+            command="up",
+            name="arena",
+            prefix="",
+            bootstrap=BOOTSTRAP,
+            pid=os.getpid(),
+            pid_started_at=0.0,
+            started_at=datetime.now(UTC),
+            dead=(Dead(agent="m", cause="no key", turns=3),),
+        ),
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize(("prefix", "is_its"), [(None, True), ("", True), ("a", False)])
+@pytest.mark.parametrize("named", [False, True])
+def test_a_run_is_of_its_own_prefix_only(
+    prefix: str | None, is_its: bool, named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes of a run are not shown as those of an arena with another prefix."""
+    if prefix is not None:
+        monkeypatch.setenv("ARENA_PREFIX", prefix)
+    with find_arena(run_name="20260101-000000" if named else None) as where:
+        assert BOOTSTRAP == where.settings.bootstrap_servers
+        assert (prefix or "") == where.settings.prefix
+        assert is_its == (where.run is not None)
+        assert is_its == (where.directory is not None)
+    assert is_its == bool(_dead_of_run(None, None))
+    assert is_its == bool(_dead_of_run(None, prefix))
+
+
+def ended_run(home: Path, name: str, *, exported: bool) -> Path:
+    """A run with a broker of its own that ended a day ago."""
+    directory = home / "runs" / name
+    directory.mkdir(parents=True)
+    began = datetime.now(UTC) - timedelta(days=1)
+    write_run(
+        directory,
+        RunRecord(
+            command="demo",
+            name="arena",
+            prefix=f"{name}.",
+            bootstrap="127.0.0.1:2",
+            broker_home=str(directory),
+            pid=1,
+            pid_started_at=0.0,
+            started_at=began,
+            ended_at=began,
+        ),
+    )
+    if exported:
+        (directory / RECORDS).mkdir()
+        (directory / MANIFEST).write_text(Manifest(topics={}).model_dump_json())
+    return directory
+
+
+async def test_an_ended_run_is_read_from_its_export(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that only reads gets the export, whatever broker the environment names."""
+    directory = ended_run(home, "done", exported=True)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:3")
+
+    with find_arena(run_name="do", offline=True) as where:
+        assert (directory, directory / RECORDS) == (where.directory, where.records)
+        assert "the exported records of run done" == where.name
+        assert [] == await where.topics()
+        assert isinstance(where.bus("test"), ExportedBus)
+    with find_arena("127.0.0.1:4", None, "done", offline=True) as where:
+        assert (None, "127.0.0.1:4") == (where.records, where.settings.bootstrap_servers)
+    with find_arena(offline=True) as where:
+        assert ("127.0.0.1:3", None) == (where.settings.bootstrap_servers, where.run)
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_command_for_running_arenas_means_the_running_one(home: Path, offline: bool) -> None:
+    """A newer run that has ended is passed over; one that is named has ended, and says when."""
+    run = home / "runs" / "20260101-000000"
+    own = {"pid": os.getpid(), "pid_started_at": started_at(os.getpid())}
+    record = read_run(run)
+    assert record is not None
+    write_run(run, record.model_copy(update=own | {"started_at": datetime(2026, 1, 1, tzinfo=UTC)}))
+    ended_run(home, "done", exported=False)
+
+    with find_arena(start_broker=False, offline=offline) as where:
+        assert run == where.directory
+    with (
+        pytest.raises(ArenaError, match="run done ended at .*; nothing of it runs"),
+        find_arena(run_name="done", start_broker=False),
+    ):
+        pass
+
+
+def test_replays_take_the_newest_export(home: Path) -> None:
+    """A folder, a run, or the newest run with an export; not two of them."""
+    directory = ended_run(home, "done", exported=True)
+
+    assert directory / RECORDS == exported_records(None, None)
+    assert directory / RECORDS == exported_records(None, "don")
+    assert Path("x") == exported_records(Path("x"), None)
+    with pytest.raises(UsageError, match="both say what to read"):
+        exported_records(Path("x"), "done")
+    with pytest.raises(UsageError, match="has no exported records"):
+        exported_records(None, "2026")
+
+
+def test_books_are_those_of_the_newest_run_that_has_some(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A contest without books hides none; a named run without them, and a home, say so."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with pytest.raises(DependencyMissing, match="this arena has no books"):
+        require_books(books_of(None, None))
+    directory = ended_run(home, "done", exported=False)
+    (directory / BOOKS).touch()
+
+    assert directory / BOOKS == books_of(None, None).path
+    assert directory / BOOKS == books_of(None, None, "last").path
+    assert home / "ledger-a.db" == books_of(None, "a.").path
+    assert str(directory) == run_path_with_books(None, None, None, None)
+    with pytest.raises(UsageError, match="run 20260101-000000 has no books") as caught:
+        books_of(None, None, "2026")
+    assert "done" in (caught.value.remedy or "")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:3")
+    assert run_path_with_books(None, None, None, None) is None

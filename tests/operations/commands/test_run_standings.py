@@ -1,0 +1,94 @@
+"""What demo, up and compete print when they are stopped, and when a process was given up."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+from pydantic import JsonValue
+
+from arena.errors import ArenaError
+from arena.runs import ProcessRecord
+from arena.settings import Settings
+from operations.commands import demo
+from operations.commands import run_standings as so_far
+from operations.commands.run_standings import NOT_ONE, given_up, read_standings, so_far_lines
+from operations.supervisor.signals import StopSignals
+
+AGENT: dict[str, JsonValue] = {
+    "rank": 1, "agent": "momentum", "alive": True, "strategy": "momentum", "model": "scripted",
+    "scripted": True, "equity_usd": "100412.77", "return_pct": "0.41", "fees_usd": "96.10",
+    "trades": 14, "rejections": 1,
+}  # fmt: skip
+DOCUMENT: dict[str, JsonValue] = {"snapshots": 1, "agents": [AGENT]}
+LOST = ProcessRecord(
+    name="tools", command=(), log="tools.log", state="given_up", note="it crashed 5 times"
+)
+
+
+def test_the_standings_so_far_are_a_table() -> None:
+    """One snapshot is one; without any there is a sentence instead."""
+    lines = so_far_lines(DOCUMENT)
+
+    assert "Standings so far, after 1 snapshot:" == lines[0]
+    assert "momentum" in lines[2]
+    assert [NOT_ONE] == so_far_lines({"snapshots": 0, "agents": []})
+
+
+def test_a_process_that_was_given_up_is_named_with_its_log() -> None:
+    """And those that were kept up are not."""
+    kept = ProcessRecord(name="x", command=(), log="x.log", state="stopped")
+
+    assert ["tools could not be kept up: it crashed 5 times; read tools.log"] == given_up(
+        [kept, LOST]
+    )
+
+
+def test_the_wait_for_standings_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second Ctrl-C returns at once, and what was asked has ended."""
+    monkeypatch.setattr(so_far, "LAUNCHER", ("sleep", "60", "#"))
+
+    with pytest.raises(ArenaError, match="could not be read"):
+        read_standings(Settings(), deadline_s=10)
+    monkeypatch.setattr(so_far, "LAUNCHER", ("sh", "-c", "sleep 60"))
+    assert read_standings(Settings(), deadline_s=10, hurried=lambda: True) is None
+    with StopSignals() as signals:
+        signals.hurried = True
+        assert [] == so_far.so_far(Settings(), signals)
+
+
+@pytest.mark.parametrize(("lost", "code"), [([], 0), ([LOST], 1)])
+def test_a_demo_in_which_a_process_gave_up_is_a_no(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    lost: list[ProcessRecord],
+    code: int,
+) -> None:
+    """It says which one, and ends with 1."""
+
+    @contextlib.contextmanager
+    def broker(*_: Any, **__: Any) -> Iterator[Any]:
+        yield SimpleNamespace(
+            bootstrap="b:1", kind="apache-kafka", durable=True, data_dir=tmp_path, version=None,
+            note="",
+        )  # fmt: skip
+
+    def play(self: Any, *_: Any) -> Any:
+        self.processes = tuple(lost)
+        return DOCUMENT
+
+    monkeypatch.setenv("ARENA_HOME", str(tmp_path))
+    monkeypatch.setattr(demo, "resolve_broker", broker)
+    monkeypatch.setattr(demo, "ensure_topics", lambda *_: None)
+    monkeypatch.setattr("operations.commands.demo._Show.play", play)
+    with pytest.raises(SystemExit) as ended:
+        demo.demo(seconds=1)
+
+    shown = capsys.readouterr().out
+    assert code == ended.value.code
+    assert ("tools could not be kept up" in shown) == bool(lost)
+    assert not isinstance(ended.value, typer.Exit)

@@ -1,0 +1,66 @@
+"""Products that no account can trade are left out of a contest, with the reason."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from arena.errors import UsageError
+from arena.money import SCALE_DIGITS
+from arena.settings import Settings
+from operations.commands.compete_start import begin_contest
+from operations.commands.messages_text import file_lines
+from operations.specs.arena_spec import parse_spec
+from operations.tradable_prices import why_not_traded
+from tests.arena.price_shapes import FIRST_S, HEAD, REF, lines, put
+from tests.operations.commands.test_price_check import contest
+
+
+def flat(price: str) -> bytes:
+    """Some minutes at one price."""
+    return lines(HEAD, [f"{FIRST_S + 60 * i},{price},{price},{price},{price},5" for i in range(40)])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "cash", "why"),
+    [
+        ("1e-18", "1e-18", "100000", "at 0.000000000000000001 a cash of 100000 buys more than"),
+        ("1e-14", "1e-14", "100000", "the 18 digits that a quantity may have"),
+        ("1e-14", "5", "100000", "at 0.00000000000001 a cash"),
+        ("1e-13", "1", "100000", "at 0.0000000000001 a cash"),
+        ("1.1e-13", "1", "100000", ""),
+        ("1e-14", "1e-14", "1000", ""),
+        ("1e17", "1e17", "100000", "the smallest quantity, 0.00000001, costs more than"),
+        ("1", "1.1e13", "100000", "at 11000000000000 the smallest quantity"),
+        ("1", "1e13", "100000", ""),
+        ("60000", "70000", "0.0001", "costs more than the cash of 0.0001"),
+        ("60000", "70000", "0.0007", ""),
+    ],
+)  # fmt: skip
+def test_prices_at_which_no_order_is_filled(low: str, high: str, cash: str, why: str) -> None:
+    """The whole cash is a quantity that can be written, and is worth a step of it."""
+    step = Decimal(1).scaleb(-SCALE_DIGITS)
+
+    said = why_not_traded(Decimal(cash), Decimal(low), Decimal(high), step)
+
+    assert (why in said) if why else said == ""
+
+
+@pytest.mark.parametrize("price", ["0.000000000000000001", "0.00000000000001", "1" + "0" * 17])
+def test_a_product_that_cannot_be_traded_is_left_out_with_a_line(
+    price: str, tmp_path: Path
+) -> None:
+    """The others are traded; alone it is refused, and nothing is started."""
+    good, bad = put(tmp_path, "BTC-USD.csv", REF), put(tmp_path, "AAA-USD.csv", flat(price))
+    settings = Settings(home=tmp_path / "home")
+
+    found = begin_contest(contest(tmp_path, bad, good), prices=(), snapshots=4, settings=settings)
+
+    assert found.spec.arena.products == ("BTC-USD",)
+    again = parse_spec(found.text, path="c.toml")
+    assert again.arena.products == ("BTC-USD",)
+    assert again.market.prices == found.spec.market.prices == (str(good),)
+    assert file_lines(found.prices)[0].startswith("  AAA-USD is left out (AAA-USD.csv): at ")
+    with pytest.raises(UsageError, match="no order of AAA-USD can be filled.*starting_cash") as no:
+        begin_contest(contest(tmp_path, bad), prices=(), snapshots=4, settings=settings)
+    assert no.value.exit_code == 2

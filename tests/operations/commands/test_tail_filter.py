@@ -1,0 +1,192 @@
+"""What `arena tail` understands and shows, without a broker."""
+
+import json
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arena.bus.base import Record, Start
+from arena.errors import UsageError
+from arena.messages import Heartbeat, Message, OpenAccount, OrderDecided, Source, Ticker
+from arena.visible_text import one_line
+from arena.wire import encode
+from operations.commands.message_format import describe
+from operations.commands.tail_filter import Filter, From, parse_from, render
+
+NOW = datetime(2026, 11, 21, 18, 4, 29, tzinfo=UTC)
+TICKER = Ticker(
+    venue="coinbase",
+    product_id="BTC-USD",
+    price=Decimal("67201.10"),
+    best_bid=Decimal("67201.00"),
+    best_ask=Decimal("67203.55"),
+    event_time=NOW,
+    received_at=NOW,
+)
+
+
+def record(message: Message, key: str = "k") -> Record:
+    """A message as it was read from a topic."""
+    encoded = encode(message)
+    return Record("market.tickers", 0, 7, 0, key.encode(), encoded.value, dict(encoded.headers))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("earliest", From("earliest")),
+        ("latest", From("latest")),
+        ("120", From("offset", 120)),
+        ("20 ago", From("records", 20)),
+        ("10m ago", From("seconds", 600)),
+        ("2 h ago", From("seconds", 7200)),
+    ],
+)
+def test_from_is_understood(text: str, expected: From) -> None:
+    """The forms that the help names."""
+    assert parse_from(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "-3", "10m", "ago", "1.5h ago"])
+def test_other_froms_are_refused_with_the_forms(text: str) -> None:
+    """Anything else is told what can be written."""
+    with pytest.raises(UsageError, match="write earliest, latest, an offset"):
+        parse_from(text)
+
+
+def test_records_back_from_the_end() -> None:
+    """So many of each partition, and never before its start."""
+    ends = {("t", 0): 100, ("t", 1): 5}
+
+    assert From("records", 20).start(ends, 0) == Start(offsets={("t", 0): 80, ("t", 1): 0})
+
+
+def test_text_names_what_a_trader_reads() -> None:
+    """An order's line has who, what, price, fee and the cash left."""
+    order = OrderDecided(
+        epoch=1,
+        owner="o",
+        seq=4,
+        prev="p",
+        source=Source(partition=0, offset=1),
+        order_id="id",
+        agent="scalper",
+        turn_id="t",
+        round=0,
+        index=0,
+        snapshot_id="s",
+        outcome="filled",
+        product_id="BTC-USD",
+        action="buy",
+        quantity=Decimal("0.041"),
+        price=Decimal("67203.55"),
+        fee=Decimal("16.53"),
+        cash_after=Decimal("97228.12"),
+        position_after=Decimal("0.041"),
+        issued_at=NOW,
+        at=NOW,
+    )
+
+    assert describe(order) == (
+        "scalper buy 0.041 BTC-USD filled at 67,203.55  fee 16.53  cash 97,228.12  position 0.041"
+    )
+
+
+def test_json_has_the_promised_keys() -> None:
+    """One object a line, with the body as it stands in the topic."""
+    line = json.loads(render(record(TICKER), Filter(), as_json=True) or "")
+
+    keys = ["topic", "partition", "offset", "timestamp", "key", "type", "message"]
+    assert list(line) == keys
+    assert (line["type"], line["message"]["price"]) == ("Ticker", "67201.10")
+
+
+def test_malformed_bytes_are_shown_as_such() -> None:
+    """Bytes that are no message are a line with their size and the reason."""
+    broken = Record("market.tickers", 0, 7, 0, None, b"{not json", {"type": b"Ticker"})
+
+    text = render(broken, Filter(), as_json=False) or ""
+    as_json = json.loads(render(broken, Filter(), as_json=True) or "")
+
+    assert "MALFORMED, 9 bytes: Ticker" in text
+    assert (as_json["message"], as_json["size_bytes"]) == (None, 9)
+    assert as_json["malformed"].startswith("Ticker")
+
+
+@pytest.mark.parametrize(
+    ("shown", "passes"),
+    [
+        (Filter(), True),
+        (Filter(agent="momentum"), True),
+        (Filter(agent="scalper"), False),
+        (Filter(type_name="openaccount"), True),
+        (Filter(type_name="Ticker"), False),
+        (Filter(key="k"), True),
+        (Filter(key="other"), False),
+        (Filter(pattern=re.compile("moment.m")), True),
+        (Filter(pattern=re.compile("nothing")), False),
+    ],
+)
+def test_filters(shown: Filter, passes: bool) -> None:
+    """By agent, type, key and pattern."""
+    opened = OpenAccount(call_id="c", agent="momentum", issued_at=NOW)
+
+    assert (render(record(opened), shown, as_json=False) is not None) == passes
+
+
+def test_a_line_obeys_no_escape_sequence() -> None:
+    """A model's words cannot move the cursor or break the line."""
+    assert one_line("a\x1b[2Jb\r\nc\td") == r"a\u001b[2Jb c d"
+
+
+@given(
+    value=st.binary(max_size=200) | st.none(),
+    key=st.binary(max_size=10) | st.none(),
+    kind=st.sampled_from([b"Ticker", b"Turn", b"nothing", b"\xff", b""]),
+    as_json=st.booleans(),
+)
+def test_any_bytes_make_one_line(
+    value: bytes | None, key: bytes | None, kind: bytes, as_json: bool
+) -> None:
+    """Whatever stands in a topic, a line is printed and nothing is raised."""
+    line = render(Record("t", 0, 0, 0, key, value, {"type": kind}), Filter(), as_json=as_json)
+
+    assert line
+    assert "\n" not in line
+
+
+def test_every_message_type_has_words_of_its_own() -> None:
+    """No type falls back to the list of its fields."""
+    import arena.messages as messages
+
+    kinds = [getattr(messages, name) for name in messages.__all__]
+    without = [
+        kind.__name__
+        for kind in kinds
+        if isinstance(kind, type)
+        and issubclass(kind, Message)
+        and kind is not Message
+        and describe.dispatch(kind) is describe.dispatch(Message)
+    ]
+
+    assert without == []
+
+
+def test_a_heartbeat_shows_its_counters() -> None:
+    """The counters stand in the order of their names."""
+    beat = Heartbeat(
+        node="tools/tools/host/1",
+        kind="tools",
+        name="tools",
+        host="host",
+        pid=1,
+        started_at=NOW,
+        at=NOW,
+        counters={"orders": 3, "calls": 9},
+    )
+
+    assert describe(beat) == "tools/tools/host/1 running calls=9 orders=3"

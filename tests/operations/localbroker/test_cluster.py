@@ -1,0 +1,110 @@
+"""Three brokers on this machine: lost, repaired, and started again on their own data."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from arena.broker_state import local_state
+from arena.errors import DependencyMissing
+from operations.localbroker.cluster import NODES, LocalCluster
+from operations.localbroker.local import open_local
+from operations.localbroker.probe import probe
+from operations.localbroker.status import look, stop_broker
+from tests.operations.localbroker.kafka_client import append, create_topic, read
+
+VALUES = [b"%d" % number for number in range(50)]
+
+pytestmark = [pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """One cluster for this module; tests may kill its brokers."""
+    with LocalCluster(tmp_path_factory.mktemp("home"), port=0) as three:
+        three.start()
+        yield three
+
+
+def home_of(cluster: LocalCluster) -> Path:
+    """The home a cluster lies in."""
+    return cluster.files(1).root.parents[1]
+
+
+async def test_a_lost_broker_is_started_again_alone(cluster: LocalCluster) -> None:
+    """A kill is seen, `start` repairs it, nothing else is restarted, and the records are there."""
+    handle = cluster.start()
+    assert await create_topic(handle.bootstrap, "kept") == 0
+    await append(handle.bootstrap, "kept", VALUES)
+    before = [state.pid for n in range(1, NODES + 1) if (state := cluster.node(n))]
+
+    psutil.Process(before[1]).kill()
+    psutil.wait_procs([psutil.Process(before[1])], timeout=20)
+    degraded = look(home_of(cluster))
+    with LocalCluster(home_of(cluster)) as other:
+        again = other.start()
+        other.detach()
+    after = [state.pid for n in range(1, NODES + 1) if (state := cluster.node(n))]
+
+    assert ["running", "stale", "running"] == [node.condition for node in degraded.nodes]
+    assert "degraded" == degraded.condition
+    assert handle.bootstrap == again.bootstrap
+    assert (before[0], before[2]) == (after[0], after[2])
+    assert before[1] != after[1]
+    assert VALUES == await read(again.bootstrap, "kept", len(VALUES))
+
+
+def test_every_broker_is_of_one_cluster(cluster: LocalCluster) -> None:
+    """All three answer with one cluster id, and each has data of its own."""
+    bootstrap = cluster.start().bootstrap
+
+    answers = [probe("127.0.0.1", int(address[10:])) for address in bootstrap.split(",")]
+
+    assert NODES == len({cluster.files(n).meta_properties.read_text() for n in range(1, NODES + 1)})
+    assert [NODES] * NODES == [answer.broker_count for answer in answers if answer]
+    assert 1 == len({answer.cluster_id for answer in answers if answer})
+
+
+def test_the_home_tells_all_addresses(cluster: LocalCluster) -> None:
+    """Whoever reads the home is given every broker, also while one of them is down."""
+    bootstrap = cluster.start().bootstrap
+    cluster.kill_node(1)
+    try:
+        state = local_state(home_of(cluster))
+    finally:
+        cluster.start_node(1)
+
+    assert state is not None
+    assert (bootstrap, True) == (state.bootstrap, state.is_running())
+
+
+def test_a_taken_port_is_named(cluster: LocalCluster) -> None:
+    """The brokers of a cluster keep their ports, so one that is taken is an error with a remedy."""
+    ports = [int(address[10:]) for address in cluster.start().bootstrap.split(",")]
+    cluster.stop_node(3)
+    try:
+        with (
+            socket.create_server(("127.0.0.1", ports[2])),
+            pytest.raises(DependencyMissing, match=f"port {ports[2]} of broker 3 .* is taken"),
+        ):
+            cluster.start()
+    finally:
+        cluster.start_node(3)
+
+
+def test_stopped_from_another_process_and_started_again(cluster: LocalCluster) -> None:
+    """`stop` ends all three, and a home that holds a cluster starts one again on its ports."""
+    bootstrap = cluster.start().bootstrap
+    home = home_of(cluster)
+
+    stopped = stop_broker(home)
+    cluster.detach()
+
+    assert stopped is not None
+    assert {"stopped"} == {node.condition for node in look(home).nodes}
+    assert stop_broker(home) is None
+    with open_local(home) as again:
+        assert isinstance(again, LocalCluster)
+        assert bootstrap == again.start().bootstrap

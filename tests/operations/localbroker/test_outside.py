@@ -1,0 +1,222 @@
+"""The listener for other hosts: what is refused, what is kept, and what the broker is told."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from arena.broker_state import Ports
+from arena.errors import ArenaError, UsageError
+from operations.localbroker.authority import ensure_own, missing_names, require_names
+from operations.localbroker.config import server_properties
+from operations.localbroker.errors import PortTaken
+from operations.localbroker.local import open_local
+from operations.localbroker.outside import (
+    OUTSIDE_NAME,
+    Outside,
+    outside_of,
+    read_outside,
+    require_free,
+    require_guarded,
+    require_here,
+    settle,
+    write_outside,
+)
+from operations.localbroker.ports import choose_ports
+from operations.localbroker.security import Security, Tls
+
+HERE = Outside("127.0.0.2", "localhost", 19_192)
+
+
+@pytest.mark.parametrize(
+    ("listen", "advertise", "said"),
+    [
+        (None, "alpha", "--advertise alpha needs an address"),
+        ("alpha", "alpha", "'alpha' is not an IP address"),
+        ("0.0.0.0", None, "every address"),
+        ("::", None, "every address"),
+        ("fe80::1%eth0", None, "fe80::1%eth0 is an address of this machine alone"),
+        ("127.0.0.2", "fe80::1%eth0", "neither a host name nor an address"),
+        ("127.0.0.2", "0.0.0.0", "a wildcard is not an address"),
+        ("127.0.0.2", "[::]:9", "a wildcard is not an address"),
+        ("127.0.0.2", "no-such-host.invalid", "cannot resolve"),
+        ("127.0.0.2", "localhost:0", "'0' is not a port"),
+        ("127.0.0.2", "localhost:65536", "'65536' is not a port"),
+        ("127.0.0.2", "localhost:", "'none' is not a port"),
+        ("127.0.0.2", "localhost:²", "is not a port"),
+        ("127.0.0.2", "", "neither a host name nor an address"),
+        ("127.0.0.2", "a\nlisteners=b", "neither a host name nor an address"),
+        ("127.0.0.2", "a,b", "neither a host name nor an address"),
+    ],
+)
+def test_flags_that_name_no_listener_are_refused(
+    listen: str | None, advertise: str | None, said: str
+) -> None:
+    """Each is wrong usage, with the value and a remedy."""
+    with pytest.raises(UsageError, match=f".*{said}.*;") as refusal:
+        outside_of(listen, advertise, insecure=False)
+
+    assert 2 == refusal.value.exit_code
+
+
+@pytest.mark.parametrize(
+    ("listen", "advertise", "first", "second"),
+    [
+        ("127.0.0.2", "localhost:7", "localhost:7", "localhost:8"),
+        ("127.0.0.2", None, "127.0.0.2:19092", "127.0.0.2:19093"),
+        ("::1", None, "[::1]:19092", "[::1]:19093"),
+        ("[::1]", "[::1]:7", "[::1]:7", "[::1]:8"),
+        ("0.0.0.0", "127.0.0.1", "127.0.0.1:19092", "127.0.0.1:19093"),
+    ],
+)
+def test_each_broker_of_a_cluster_has_a_port(
+    listen: str, advertise: str | None, first: str, second: str
+) -> None:
+    """The second broker takes the next port, and IPv6 addresses are written in brackets."""
+    found = outside_of(listen, advertise, insecure=False)
+
+    assert found is not None
+    assert (first, second) == (found.advertised(1), found.advertised(2))
+
+
+@pytest.mark.parametrize(
+    ("listen", "insecure", "tls", "refused"),
+    [
+        ("192.0.2.1", False, False, True),
+        ("0.0.0.0", False, False, True),
+        ("::", False, False, True),
+        ("192.0.2.1", True, False, False),
+        ("192.0.2.1", False, True, False),
+        ("127.0.0.2", False, False, False),
+    ],
+)
+@pytest.mark.parametrize("secure", [True, False])
+def test_beyond_loopback_tls_is_demanded(
+    listen: str, insecure: bool, tls: bool, refused: bool, secure: bool
+) -> None:
+    """Without TLS only loopback, or a network that the user trusts, is listened on."""
+    outside = Outside(listen, "alpha", insecure=insecure)
+    if not refused:
+        require_guarded(outside, secure=secure, tls=tls)
+        return
+    with pytest.raises(UsageError, match=r"--tls-self-signed.*--insecure"):
+        require_guarded(outside, secure=secure, tls=tls)
+
+
+def test_what_cannot_be_bound_is_said_before_java_is_started() -> None:
+    """A taken port, a port used twice, a port beyond the last, and a foreign address."""
+    with socket.create_server(("127.0.0.2", 0)) as server:
+        taken = Outside("127.0.0.2", "localhost", server.getsockname()[1])
+        with pytest.raises(PortTaken, match="is taken"):
+            require_free(taken, 1, Ports(1, 2))
+    with pytest.raises(UsageError, match="also the port on loopback"):
+        require_free(HERE, 1, Ports(19_192, 2))
+    with pytest.raises(UsageError, match="above 65535"):
+        require_free(Outside("127.0.0.2", "localhost", 65_534), 3, Ports(1, 2))
+    with pytest.raises(UsageError, match="not an address of this machine"):
+        require_free(Outside("192.0.2.1", "alpha"), 1, Ports(1, 2))
+    with pytest.raises(UsageError, match="not an address of this machine"):
+        require_here("192.0.2.1")
+    require_here("127.0.0.2")
+
+
+def test_a_wildcard_host_is_explained() -> None:
+    """`--host 0.0.0.0` names the flags that do what was meant."""
+    with pytest.raises(UsageError, match=r"--listen 0\.0\.0\.0 --advertise NAME"):
+        choose_ports(0, "0.0.0.0")
+
+
+def test_a_listener_is_kept_and_never_changed_under_a_running_broker(tmp_path: Path) -> None:
+    """The next start needs no flags; other flags are refused while it runs."""
+    other = Outside("127.0.0.3", "localhost")
+    assert settle(tmp_path, HERE, running=False) == HERE
+    assert read_outside(tmp_path) is None  # kept by a start that succeeds, not by a wish
+    write_outside(tmp_path, HERE)
+
+    assert settle(tmp_path, None, running=True) == HERE
+    assert settle(tmp_path, HERE, running=True) == HERE
+    assert settle(tmp_path, other, running=False) == other
+    with pytest.raises(UsageError, match="arena broker stop"):
+        settle(tmp_path, other, running=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"listen": 1, "advertise": "a"}',
+        '{"listen": "x", "advertise": "a"}',
+        '{"listen": "127.0.0.2", "advertise": "a\\nb"}',
+        '{"listen": "127.0.0.2", "advertise": "a", "port": "x"}',
+    ],
+)
+def test_a_damaged_file_is_not_taken_for_no_listener(tmp_path: Path, text: str) -> None:
+    """It is refused with its name and what to do."""
+    (tmp_path / OUTSIDE_NAME).write_text(text)
+
+    with pytest.raises(UsageError, match=f"{OUTSIDE_NAME}.*remove it"):
+        read_outside(tmp_path)
+
+
+@pytest.mark.parametrize("security", [None, Security(passwords={"broker": "pw"})])
+def test_properties_name_both_listeners(security: Security | None) -> None:
+    """Each listener has a protocol, and no line is written twice."""
+    text = server_properties("127.0.0.1", Ports(1, 2), None, security, HERE)
+    lines = dict(line.split("=", 1) for line in text.splitlines())
+
+    assert lines["listeners"].endswith(
+        "127.0.0.1:1,CONTROLLER://127.0.0.1:2,OUTSIDE://127.0.0.2:19192"
+    )
+    assert lines["advertised.listeners"].endswith("://127.0.0.1:1,OUTSIDE://localhost:19192")
+    assert lines["listener.security.protocol.map"].count(":") == 3
+    assert len(lines) == len(text.splitlines())
+
+
+def test_with_tls_the_controllers_encrypt_too() -> None:
+    """Where clients must show a certificate, so must brokers and controllers to each other."""
+    tls = Tls(Path("/k.pem"), Path("/ca.pem"), client_auth=True)
+    security = Security(passwords={"broker": "pw"}, tls=tls)
+
+    lines = server_properties("127.0.0.1", Ports(1, 2), None, security, HERE).splitlines()
+
+    assert (
+        "listener.security.protocol.map=CLIENT:SASL_SSL,OUTSIDE:SASL_SSL,CONTROLLER:SASL_SSL"
+        in lines
+    )
+    for name in ("client", "outside", "controller"):
+        assert f"listener.name.{name}.ssl.client.auth=required" in lines
+
+
+def test_a_certificate_of_ones_own_holds_for_the_names(tmp_path: Path) -> None:
+    """It is made once, made anew for a new name by the same authority, and private."""
+    tls = ensure_own(tmp_path, ["alpha"])
+    authority, keystore = tls.truststore.read_bytes(), tls.keystore.read_bytes()
+
+    ensure_own(tmp_path, ["alpha"])
+    assert tls.keystore.read_bytes() == keystore
+    ensure_own(tmp_path, ["beta", "192.0.2.1"])
+
+    assert tls.keystore.read_bytes() != keystore
+    assert tls.truststore.read_bytes() == authority
+    assert missing_names(tls.keystore, ["beta", "192.0.2.1", "127.0.0.1", "gamma"]) == ["gamma"]
+    assert {0o600} == {f.stat().st_mode & 0o777 for f in (tmp_path / "secure").iterdir()}
+
+
+def test_a_certificate_for_other_names_is_refused(tmp_path: Path) -> None:
+    """The names it lacks are told, as is a file that holds no certificate."""
+    tls = ensure_own(tmp_path, ["alpha"])
+    with pytest.raises(UsageError, match="does not hold for beta"):
+        require_names(tls, ["alpha", "beta"])
+    tls.keystore.write_text("no certificate")
+    with pytest.raises(UsageError, match="it holds no certificate in PEM"):
+        require_names(tls, ["alpha"])
+
+
+def test_a_home_that_is_refused_is_left_without_accounts(tmp_path: Path) -> None:
+    """A secure listener beyond loopback without TLS makes no accounts that a later start keeps."""
+    with pytest.raises(ArenaError, match="passwords travel in the open"):
+        open_local(tmp_path, secure=True, outside=Outside("192.0.2.1", "alpha"))
+
+    assert not (tmp_path / "secure").exists()

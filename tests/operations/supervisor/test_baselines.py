@@ -1,0 +1,171 @@
+"""Baselines of an ARENA.toml are played by built-in rules, whatever chat node they name."""
+
+from pathlib import Path
+
+import pytest
+
+from arena.errors import UsageError
+from arena.messages import AgentSpec
+from arena.strategy_files import describe_in, describe_shipped
+from operations.commands.messages_text import models_words
+from operations.commands.up_names import clashes
+from operations.specs.arena_spec import ArenaSpec, load_spec, parse_spec
+from operations.supervisor.plan import router_words
+from tests.routers.builders import WALL
+
+MODEL = '[[chat_nodes]]\nname = "gpt"\nmodel_id = "gpt-5-nano"\n'
+RULES = '[[chat_nodes]]\nname = "rules"\nmodel_id = "scripted"\n'
+CONTEST = '[market]\nsource = "replay"\n[competition]\nsnapshots = 3\n'
+TOML_BASELINE = 'name = "metronome"\nprompt = "Tick."\nkind = "baseline"\n'
+PY_STRATEGY = """\
+from routers.strategy import Strategy
+
+STRATEGY = Strategy(name="{name}", prompt="Trade.", kind="{kind}")
+"""
+
+
+def agent(strategy: str, node: str = "gpt", name: str = "one") -> str:
+    """An [[agents]] table."""
+    return f'[[agents]]\nname = "{name}"\nstrategy = "{strategy}"\nchat_node = "{node}"\n'
+
+
+def spec_of(folder: Path, text: str) -> ArenaSpec:
+    """The specification in a file of a folder."""
+    path = folder / "ARENA.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_spec(path)
+
+
+@pytest.mark.parametrize("strategy", ["cash", "random", "buy_and_hold", "buy-and-hold"])
+@pytest.mark.parametrize("before", ["", CONTEST])
+def test_a_shipped_baseline_never_meets_a_model(strategy: str, before: str) -> None:
+    """It goes to the scripted node that is added, and a line says so; others stay."""
+    text = before + MODEL + agent(strategy) + agent("momentum", name="two")
+    spec = parse_spec(text, path="x.toml")
+    by_name = {one.name: one.chat_node for one in spec.agents}
+
+    assert ("baselines", "gpt") == (by_name["one"], by_name["two"])
+    assert ["scripted"] == [n.model_id for n in spec.chat_nodes if n.name == "baselines"]
+    assert {"one": "gpt"} == spec.moved
+    assert "whatever chat node their table names: one (not gpt)" in models_words(spec)
+
+
+def test_a_baseline_on_its_rules_stays_there() -> None:
+    """A scripted chat node of the file is as good; nothing is added or said."""
+    spec = parse_spec(RULES + agent("cash", "rules"), path="x.toml")
+
+    assert [("one", "rules")] == [(a.name, a.chat_node) for a in spec.agents]
+    assert ["rules"] == [n.name for n in spec.chat_nodes]
+    assert "baseline" not in models_words(spec).lower()
+
+
+def test_the_rules_of_another_strategy_are_not_its_own() -> None:
+    """A node that plays momentum for all agents does not play cash."""
+    nodes = RULES.replace('"scripted"', '"scripted:momentum"')
+
+    assert {"one": "rules"} == parse_spec(nodes + agent("cash", "rules"), path="x.toml").moved
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("own.toml", TOML_BASELINE),
+        ("own.py", PY_STRATEGY.format(name="metronome", kind="baseline")),
+    ],
+)
+def test_a_baseline_of_ones_own_with_rules(tmp_path: Path, file: str, content: str) -> None:
+    """A file that says kind = "baseline" is one, if there are rules for its name."""
+    (tmp_path / file).write_text(content, encoding="utf-8")
+
+    assert {"one": "gpt"} == spec_of(tmp_path, MODEL + agent(file)).moved
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("own.toml", TOML_BASELINE.replace("metronome", "mine")),
+        ("own.py", PY_STRATEGY.format(name="mine", kind="baseline")),
+    ],
+)
+def test_a_baseline_without_rules_is_refused(tmp_path: Path, file: str, content: str) -> None:
+    """At the start, with the rules that there are."""
+    (tmp_path / file).write_text(content, encoding="utf-8")
+
+    with pytest.raises(UsageError, match=r"agent one: .*'mine' has none; there are rules for"):
+        spec_of(tmp_path, MODEL + agent(file))
+
+
+def test_what_is_listed_as_a_baseline_needs_rules_too(tmp_path: Path) -> None:
+    """Strategies under `baselines` are played by rules, so those without any are refused."""
+    (tmp_path / "mine.toml").write_text('name = "mine"\nprompt = "Hm."\n', encoding="utf-8")
+
+    with pytest.raises(UsageError, match="'mine' has none"):
+        spec_of(tmp_path, CONTEST + 'baselines = ["mine.toml"]\n')
+
+
+def test_an_agent_that_is_listed_as_a_baseline_is_one() -> None:
+    """Its router is told: it does not compete."""
+    spec = parse_spec(CONTEST + 'baselines = ["momentum", "cash"]\n', path="x.toml")
+    (agents,) = spec.processes().values()
+
+    assert ["--kind", "baseline"] == router_words(agents, Path())[3:5]
+
+
+def test_a_model_may_not_have_the_name_that_the_rules_need() -> None:
+    """The error names the node and its model."""
+    nodes = MODEL + MODEL.replace('"gpt"', '"baselines"')
+
+    with pytest.raises(UsageError, match="chat node 'baselines' serves gpt-5-nano"):
+        parse_spec(nodes + agent("cash"), path="x.toml")
+
+
+def test_a_reserved_name_is_not_an_agents() -> None:
+    """An operator has that account, and a halt of everybody is called "all"."""
+    with pytest.raises(UsageError, match="account of `arena tools call`"):
+        parse_spec(MODEL + agent("momentum", name="operator"), path="x.toml")
+    with pytest.raises(UsageError, match="'all' is what a halt of everybody says"):
+        parse_spec(MODEL + agent("momentum", name="all"), path="x.toml")
+
+
+def test_a_misspelt_chat_node_is_answered_with_the_closest() -> None:
+    """The names that there are, the closest first."""
+    with pytest.raises(UsageError, match="called 'gtp'; there is gpt, a"):
+        parse_spec(MODEL.replace('"gpt"', '"a"') + MODEL + agent("cash", "gtp"), path="x.toml")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "found"),
+    [
+        ("a.py", "STRATEGY = make()", None),
+        ("a.py", "STRATEGY = Strategy(name=NAME, kind='baseline')", None),
+        ("a.py", "def broken(", None),
+        ("a.py", "STRATEGY: S = Strategy(name='x', prompt='p')", ("x", "agent")),
+        ("a.toml", "name = ", None),
+        ("a.toml", 'name = "x"\nkind = 3', None),
+        ("a.toml", 'name = "x"', ("x", "agent")),
+        ("missing.py", "", None),
+    ],
+)
+def test_what_a_file_says_without_being_run(
+    tmp_path: Path, file: str, content: str, found: tuple[str, str] | None
+) -> None:
+    """Plain text is read; what cannot be told is left to the router."""
+    (tmp_path / file.replace("missing", "other")).write_text(content, encoding="utf-8")
+
+    assert found == describe_in(tmp_path)(file)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "node", "count"),
+    [("momentum", "gpt", 0), ("scalper", "gpt", 1), ("momentum", "other", 1)],
+)
+def test_a_name_that_played_something_else(strategy: str, node: str, count: int) -> None:
+    """The roster's strategy and chat node must be the file's; an unknown name is free."""
+    nodes = MODEL + MODEL.replace('"gpt"', '"other"')
+    spec = parse_spec(nodes + agent("momentum") + agent("momentum", name="new"), path="x.toml")
+    before = AgentSpec(agent="one", strategy=strategy, node=node, joined_at=WALL)
+    found = clashes(spec, {"one": before}, describe_shipped)
+
+    assert count == len(found)
+    if found:
+        assert [f"one was {strategy}@{node} and would be momentum@gpt"] == found

@@ -1,0 +1,142 @@
+"""The processes of a contest: what waits for whom, who records, who needs a key."""
+
+from pathlib import Path
+
+import pytest
+
+from arena.errors import UsageError
+from operations.specs.arena_spec import parse_spec
+from operations.supervisor.child import ProcessSpec
+from operations.supervisor.plan import Surroundings, plan, require_keys
+
+TEXT = """\
+[arena]
+products = ["BTC-USD", "ETH-USD"]
+
+[market]
+source = "replay"
+
+[[chat_nodes]]
+name = "nano"
+model_id = "gpt-5-nano"
+
+[competition]
+snapshots = 12
+strategies = ["momentum", "own.py"]
+models = ["nano"]
+baselines = ["cash"]
+decision_deadline_s = 20
+"""
+AROUND = Surroundings(launcher=("arena",), environ={}, directory=Path("/spec"))
+
+
+def planned(text: str) -> dict[str, ProcessSpec]:
+    """The processes of a specification by their names, in start order."""
+    return {p.name: p for p in plan(parse_spec(text, path="c.toml"), AROUND)}
+
+
+def test_a_contest_in_lock_step() -> None:
+    """No exchange; one connector that waits, routers and tools that keep its pace, a judge."""
+    found = planned(TEXT)
+
+    assert list(found) == [
+        "connector",
+        "tools",
+        "chat-node-nano",
+        "chat-node-baselines",
+        "routers-entrants-1",
+        "routers-entrants-2",
+        "routers-baselines",
+        "judge",
+    ]
+    assert " ".join(found["connector"].argv) == (
+        "arena connector replay --lock-step --agents momentum-nano,own-nano,cash "
+        "--products BTC-USD,ETH-USD --seed 7 --start 2026-01-01T00:00:00 --min-interval 60 "
+        "--snapshots 12 --deadline 20"
+    )
+    assert " ".join(found["routers-entrants-2"].argv) == (
+        "arena routers --name entrants-2 --agent own-nano=/spec/own.py@nano#1 "
+        "--decision-deadline 20 --pacing lock-step"
+    )
+    assert " ".join(found["routers-baselines"].argv) == (
+        "arena routers --name baselines --kind baseline --agent cash=cash@baselines#1 "
+        "--decision-deadline 20 --pacing lock-step"
+    )
+    assert " ".join(found["tools"].argv) == (
+        "arena tools --planned-snapshots 12 --pacing lock-step"
+    )
+    assert " ".join(found["judge"].argv) == "arena judge --confidence 0.9 --seed 1"
+
+
+def test_recorded_prices_bring_their_own_time() -> None:
+    """No seed and no start beside files; their paths are relative to the specification."""
+    found = planned(TEXT.replace('"replay"\n', '"replay"\nprices = ["a.csv", "/b.csv"]\n'))
+
+    words = " ".join(found["connector"].argv)
+    assert "--prices /spec/a.csv --prices /b.csv --min-interval 60" in words
+    assert "--seed" not in words
+
+
+def test_a_start_in_another_zone_is_told_in_utc() -> None:
+    """The command line has no zones."""
+    text = TEXT.replace('"replay"\n', '"replay"\nstart = 2026-03-01T01:00:00+02:00\n')
+
+    assert "--start 2026-02-28T23:00:00 " in " ".join(planned(text)["connector"].argv)
+
+
+def test_a_contest_in_real_time_is_an_arena_with_a_judge() -> None:
+    """Nothing waits: the venue, the tools and the routers run as ever."""
+    text = TEXT.replace('"replay"', '"exchange"')
+    found = planned(text.replace("snapshots = 12", 'snapshots = 12\npacing = "real-time"'))
+
+    assert list(found)[:2] == ["exchange", "connector"]
+    assert all("--pacing" not in p.argv for p in found.values())
+    assert found["tools"].argv == ("arena", "tools", "--planned-snapshots", "12")
+    assert "judge" in found
+
+
+def test_the_judge_may_be_left_out() -> None:
+    """The report computes the same from the records."""
+    assert "judge" not in planned(TEXT + "judge = false\n")
+
+
+@pytest.mark.parametrize("replies", ["record", "replay"])
+def test_replies_are_kept_of_models_and_not_of_baselines(replies: str) -> None:
+    """The baselines' rules answer the same without a recording."""
+    found = planned(TEXT + f'replies = "{replies}"\nreplies_file = "kept/r.jsonl"\n')
+
+    words = " ".join(found["chat-node-nano"].argv)
+    assert words.endswith(f"--replies {replies} --replies-file /spec/kept/r.jsonl")
+    assert "--replies" not in found["chat-node-baselines"].argv
+
+
+def test_replayed_replies_need_no_key() -> None:
+    """A contest can be run again by who never had one; and no process sees one then."""
+    live = parse_spec(TEXT, path="c.toml")
+    again = parse_spec(TEXT + 'replies = "replay"\n', path="c.toml")
+
+    with pytest.raises(UsageError, match="OPENAI_API_KEY is not set"):
+        require_keys(live, {})
+    require_keys(again, {})
+    assert all("OPENAI_API_KEY" in p.without for p in plan(again, AROUND))
+    assert "OPENAI_API_KEY" not in planned(TEXT)["chat-node-nano"].without
+
+
+def test_a_seed_reaches_an_agent_of_its_own_process() -> None:
+    """`arena router --seed`; agents that share a process have it behind their seat."""
+    own = '[[agents]]\nname = "me"\nstrategy = "cash"\nchat_node = "nano"\nseed = 5\n'
+
+    found = planned(TEXT + own)
+
+    assert "--strategy cash --seed 5 --decision-deadline 20" in " ".join(found["router-me"].argv)
+
+
+def test_agents_take_the_size_of_their_prompts_from_their_chat_node() -> None:
+    """The agent's own wins; agents that share a process are named, and baselines see all."""
+    text = TEXT.replace('model_id = "gpt-5-nano"', 'model_id = "gpt-5-nano"\nprompt = "tiny"')
+    own = '\n[[agents]]\nname = "own"\nstrategy = "cash"\nchat_node = "nano"\nprompt = "compact"\n'
+    found = planned(text + own)
+
+    assert " --prompt compact " in " ".join(found["router-own"].argv)
+    assert " --prompt momentum-nano=tiny " in " ".join(found["routers-entrants-1"].argv)
+    assert "--prompt" not in found["routers-baselines"].argv

@@ -1,0 +1,226 @@
+"""The processes a router needs around it, as small fakes with behaviour, over any bus."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+from arena import topics
+from arena.bus.base import Acked, Bus, LogReader
+from arena.bus.memory import MemoryBus
+from arena.clock import SystemClock
+from arena.errors import AppendFailed
+from arena.messages import (
+    ChatReply,
+    ChatRequest,
+    Message,
+    Pacing,
+    PromptSize,
+    Rules,
+    ToolCall,
+    ToolResult,
+    Turn,
+    TurnStarted,
+)
+from arena.node import Node
+from arena.settings import Settings
+from arena.wire import Headers
+from routers.agent_config import AgentConfig
+from routers.service import serve_agents
+from routers.strategy import Strategy
+from routers.turn_types import Limits
+from tests.routers.builders import (
+    TRADER,
+    WALL,
+    offers,
+    portfolio_value,
+    reply,
+    result,
+    snapshot,
+    trade,
+)
+
+DEADLINE_S = 20.0
+
+Model = Callable[[ChatRequest], ChatReply | None]
+Tool = Callable[[ToolCall], ToolResult | None]
+
+
+def trading_model(request: ChatRequest) -> ChatReply | None:
+    """One order, then a closing line."""
+    if request.round == 0:
+        return reply(request, trade())
+    return reply(request, text="Reasoning: done.")
+
+
+def filling_tool(call: ToolCall) -> ToolResult | None:
+    """Every order fills."""
+    return result(call, "bought", {"price": "67203.60", "portfolio": portfolio_value()})
+
+
+class FakePeers:
+    """A chat node called `model` and a tools process, both answering at once.
+
+    Attributes:
+        model: Answers requests; None leaves one unanswered. tool: likewise for calls.
+        requests: Every request that came in. calls: every tool call.
+    """
+
+    def __init__(self, bus: Bus, model: Model = trading_model, tool: Tool = filling_tool) -> None:
+        """Nothing is read before `working`."""
+        self.bus = bus
+        self.model = model
+        self.tool = tool
+        self.requests: list[ChatRequest] = []
+        self.calls: list[ToolCall] = []
+        self.others: list[Message] = []
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator["FakePeers"]:
+        """Offer the tools and answer until the block ends."""
+        await self.bus.ensure_topics([*topics.fixed_topics(), topics.PROMPTED.member("model")])
+        for offer in offers():
+            await self.bus.append(topics.ROSTER.name, offer, key=f"tool/{offer.name}")
+        await publish_rules(self.bus, "real-time")
+        reader = await self.bus.log_reader(
+            topics.prompted("model"), topics.TOOL_CALLS.name, topics.COMMANDS.name
+        )
+        task = asyncio.create_task(self._work(reader))
+        try:
+            yield self
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await reader.close()
+
+    async def _work(self, reader: LogReader) -> None:
+        while True:
+            for record in await reader.read(timeout_s=1):
+                message = record.message()
+                answer: Message | None = None
+                if isinstance(message, ChatRequest):
+                    self.requests.append(message)
+                    answer = self.model(message)
+                elif isinstance(message, ToolCall):
+                    self.calls.append(message)
+                    answer = self.tool(message)
+                else:
+                    self.others.append(message)
+                if answer is not None and isinstance(message, ChatRequest | ToolCall):
+                    await self.bus.append(message.reply_to, answer)
+
+    async def publish(self, *numbers: int) -> None:
+        """Append the snapshots with these numbers."""
+        for number in numbers:
+            await self.bus.append(topics.SNAPSHOTS.name, snapshot(number), key="test")
+
+    async def turns(self) -> list[Turn | TurnStarted]:
+        """Everything in `agent.turns`."""
+        reader = await self.bus.log_reader(topics.TURNS.name)
+        found: list[Turn | TurnStarted] = []
+        while await reader.behind():
+            for record in await reader.read(timeout_s=1):
+                message = record.message()
+                assert isinstance(message, Turn | TurnStarted)
+                found.append(message)
+        await reader.close()
+        return found
+
+    async def ended(self) -> list[Turn]:
+        """The turns that ended."""
+        return [t for t in await self.turns() if isinstance(t, Turn)]
+
+    async def wait_for_turns(self, count: int) -> list[Turn]:
+        """Wait until so many turns ended."""
+        deadline = time.monotonic() + DEADLINE_S
+        while len(found := await self.ended()) < count:
+            assert time.monotonic() < deadline, f"{len(found)} of {count} turns in {DEADLINE_S} s"
+            await asyncio.sleep(0.02)
+        return found
+
+
+async def publish_rules(bus: Bus, pacing: Pacing = "lock-step") -> None:
+    """Put the rules of an arena on the roster."""
+    rules = Rules(
+        starting_cash_usd=Decimal(100_000),
+        fee_schedule="test",
+        fee_bps=Decimal(60),
+        slippage_bps=Decimal(2),
+        price_age_s_max=30,
+        collar_bps=Decimal(50),
+        pacing=pacing,
+        at=WALL,
+    )
+    await bus.append(topics.ROSTER.name, rules, key="rules")
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"the condition did not hold in {DEADLINE_S} s"
+        await asyncio.sleep(0.01)
+
+
+def agent_config(
+    agent: str = "alpha",
+    *,
+    limits: Limits | None = None,
+    cadence: int = 1,
+    strategy: Strategy = TRADER,
+    pacing: Pacing = "real-time",
+    prompt_size: PromptSize = "full",
+) -> AgentConfig:
+    """An agent that plays against the company's chat node."""
+    limits = limits or Limits()
+    return AgentConfig(agent, "model", strategy, limits, cadence, pacing, prompt_size=prompt_size)
+
+
+@asynccontextmanager
+async def playing(
+    bus: Bus, *configs: AgentConfig, name: str = "alpha", connect: bool = False
+) -> AsyncIterator[Node]:
+    """A router process over a bus until the block ends; `connect` opens and closes the bus too."""
+    node = Node("router", name, Settings(), bus, SystemClock())
+    if connect:
+        await bus.start()
+    task = asyncio.create_task(serve_agents(node, configs, tools_deadline_s=1))
+    try:
+        await until(lambda: task.done() or node.status != "starting")
+        if task.done():
+            task.result()
+        yield node
+    finally:
+        task.cancel()
+        outcomes = await asyncio.gather(task, return_exceptions=True)
+        if connect:
+            await bus.close()
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+
+class OtherConnection(MemoryBus):
+    """Another process's connection to the same records; `die` ends it as a kill does."""
+
+    dead = False
+
+    @classmethod
+    async def to(cls, bus: MemoryBus) -> "OtherConnection":
+        """Connect."""
+        other = cls(bus.cluster)
+        await other.start()
+        return other
+
+    def die(self) -> None:
+        """Send nothing from now on."""
+        self.dead = True
+
+    async def send_bytes(
+        self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
+    ) -> "asyncio.Future[Acked]":
+        """Append while alive."""
+        if self.dead:
+            raise AppendFailed("this process is dead")
+        return await super().send_bytes(topic, value, key=key, partition=partition, headers=headers)

@@ -1,0 +1,75 @@
+"""A router says which of its agents are dead, and logs a run of failures in a few lines."""
+
+from structlog.testing import capture_logs
+
+from arena.agent_health import DEAD_TURNS
+from arena.bus.memory import MemoryBus
+from arena.messages import ChatReply, ChatRequest
+from arena.node import Node
+from operations.commands.status_rows import dead_agents, rows
+from tests.routers.builders import reply
+from tests.routers.fake_peers import FakePeers, agent_config, playing, until
+
+ERROR = "401: wrong key"
+
+
+class Server:
+    """A chat node whose server refuses the key for a while."""
+
+    def __init__(self) -> None:
+        """It refuses."""
+        self.refuses = True
+
+    def __call__(self, request: ChatRequest) -> ChatReply:
+        """An error, or words."""
+        if not self.refuses:
+            return reply(request, text="flat")
+        refused = reply(request, outcome="failed", error=ERROR)
+        return refused.model_copy(update={"cause": "auth"})
+
+
+def told(node: Node) -> list[str]:
+    """Who is dead, as `arena status` reads it from the heartbeat."""
+    now = node.clock.now()
+    beat = node.heartbeat(now)
+    found = rows([beat], None, host=node.host, now=now, interval_s=5.0)
+    return [f"{one.agent}: {one.cause} x{one.turns}" for one in dead_agents([beat], found, None)]
+
+
+async def test_dead_agents_are_in_the_heartbeat_until_they_decide_again(
+    memory_bus: MemoryBus,
+) -> None:
+    """With the cause and the turns; other agents of the process are not listed."""
+    server = Server()
+    async with (
+        FakePeers(memory_bus, server).working() as peers,
+        playing(memory_bus, agent_config()) as node,
+    ):
+        await peers.publish(0)
+        await peers.wait_for_turns(1)
+        await until(lambda: told(node) == [f"alpha: {ERROR} x1"])
+        server.refuses = False
+        await peers.publish(1)
+        await peers.wait_for_turns(2)
+        await until(lambda: told(node) == [])
+
+
+async def test_repeated_failures_are_few_lines(memory_bus: MemoryBus) -> None:
+    """Five failed turns are three warnings with a count, and no line at info each."""
+    server = Server()
+    with capture_logs() as lines:
+        async with (
+            FakePeers(memory_bus, server).working() as peers,
+            playing(memory_bus, agent_config()),
+        ):
+            for number in range(DEAD_TURNS):
+                await peers.publish(number)
+                await peers.wait_for_turns(number + 1)
+            server.refuses = False
+            await peers.publish(DEAD_TURNS)
+            await peers.wait_for_turns(DEAD_TURNS + 1)
+    failed = [line["failures"] for line in lines if line["event"] == "turns fail"]
+    again = [line["failures"] for line in lines if line["event"] == "turns give decisions again"]
+    each = [line for line in lines if line["event"] == "turn" and line["log_level"] == "info"]
+
+    assert (failed, again, len(each)) == ([1, 2, 4], [DEAD_TURNS], 1)

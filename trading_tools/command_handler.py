@@ -1,0 +1,329 @@
+"""Handles the commands of a shard: commands in, events and replies out, in command order. Pure.
+
+The handler folds each event that it makes into its shard at once, so the next command sees it. The
+caller appends the events in order and sends a reply only when every event before it is in the log.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from arena import ids
+from arena.account_state import Account, Decided
+from arena.accounts import Shard, unix_us
+from arena.kill_switch import Switch
+from arena.messages import Message, OpenAccount, ToolCall, ToolResult
+from arena.topics import partition_of
+from trading_tools import envelope
+from trading_tools.arguments import shown
+from trading_tools.context import AccountContext, Answer, Order
+from trading_tools.decide import decide
+from trading_tools.events import PendingEvent, account_opened, order_decided
+from trading_tools.portfolio import PortfolioView, portfolio_of
+from trading_tools.quotes import MarketState
+from trading_tools.registry import Tool
+from trading_tools.replies import answer_result, failed_result, forgotten_order_result, order_result
+from trading_tools.rules import TradingRules
+from trading_tools.schema import InvalidArguments
+
+TOO_OLD = "too_old"
+"""Reason for refusing an order that may have been decided so long ago that its id is forgotten."""
+ISSUED_AHEAD = "issued_ahead"
+"""Reason for refusing an order whose issue time is long after the time of its record."""
+ISSUED_AHEAD_MAX = timedelta(hours=1)
+"""Issue times are kept to recognise copies: one from far in the future would make every later order
+of its agent look like a copy until then."""
+MICROSECOND = timedelta(microseconds=1)
+CommandKind = Literal["opened", "filled", "rejected", "duplicate", "read", "refused"]
+
+
+@dataclass(slots=True)
+class HandledCommand:
+    """The outcome of a command.
+
+    Attributes:
+        kind: The outcome in one word; a duplicate was decided before.
+        reason: The reason of a rejection or refusal.
+        appends: Events for the log, already folded into the shard.
+        reply: The reply for the agent's inbox, or None if it is too late for one.
+        dead_letter_reason: Why the command goes to the dead letters; "" if it does not.
+    """
+
+    kind: CommandKind
+    reason: str = ""
+    appends: list[PendingEvent] = field(default_factory=list)
+    reply: ToolResult | None = None
+    dead_letter_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _TopicState:
+    """How current the topics are that a decision depends on; see `decide`."""
+
+    prices_current: bool
+    control_unknown: datetime | None
+
+
+@dataclass(slots=True)
+class CommandHandler:
+    """Handles the commands of one shard.
+
+    Attributes:
+        partition: The number of the shard.
+        shards: How many shards there are.
+        shard: The fold of the shard, ahead of the log by the events that are not acked yet.
+        market: The newest prices and listings.
+        rules: The rules of this executor.
+        tools: The account tools by name.
+        switch: The kill switch: whose orders are halted.
+    """
+
+    partition: int
+    shards: int
+    shard: Shard
+    market: MarketState
+    rules: TradingRules
+    tools: Mapping[str, Tool]
+    switch: Switch = field(default_factory=Switch)
+
+    def why_invalid(self, message: Message) -> str | None:
+        """Why a message of `account.commands` is not a valid command of this shard, or None."""
+        if not isinstance(message, ToolCall | OpenAccount):
+            return f"account.commands holds a {message.type_name()}"
+        if partition_of(message.agent, self.shards) != self.partition:
+            return f"its agent does not belong to shard {self.partition}"
+        return envelope.why_invalid(message)
+
+    def prices_needed(self, message: Message) -> Mapping[int, int]:
+        """The offsets of `market.tickers` that must be read before this command may be handled.
+
+        In lock-step they are also needed to read the account and to repeat a reply, because both
+        contain the value of positions.
+        """
+        if not isinstance(message, ToolCall):
+            return {}
+        tool = self.tools.get(message.tool)
+        if self.rules.lock_step:
+            return message.ticker_offsets if tool is not None else {}
+        if self._may_be_decided_already(message):
+            return {}
+        return message.ticker_offsets if tool is not None and tool.places_order else {}
+
+    def handle(
+        self,
+        message: Message,
+        offset: int,
+        now: datetime,
+        *,
+        prices_current: bool = True,
+        control_unknown: datetime | None = None,
+        written_ms: int = 0,
+    ) -> HandledCommand:
+        """Handle one command.
+
+        Args:
+            message: A valid command of this shard.
+            offset: Its offset in `account.commands`.
+            now: Wall time.
+            prices_current: See `decide`.
+            control_unknown: See `decide`.
+            written_ms: Time of the record by the broker's clock, in Unix milliseconds; the same
+                whenever the record is read. 0 if unknown.
+        """
+        if isinstance(message, OpenAccount):
+            return self._open(message, offset, now)
+        assert isinstance(message, ToolCall)
+        tool = self.tools.get(message.tool)
+        if tool is None:
+            return self._unknown_tool(message)
+        if tool.places_order:
+            known = self.shard.orders.get(message.call_id)
+            if known is not None:
+                return self._repeat_reply(message, known, now)
+            if _is_ahead(message, written_ms):
+                return self._issued_ahead(message, now)
+            if self._may_be_decided_already(message):
+                return self._too_old(message, now)
+        if not tool.places_order and now > message.deadline_at:
+            return self._too_late(message)
+        opening = self._open_implied_account(message, offset, now)
+        topic_state = _TopicState(prices_current, control_unknown)
+        handled = self._run(tool, message, offset, now, topic_state)
+        handled.appends[:0] = opening
+        return handled
+
+    def places_order(self, message: Message) -> bool:
+        """True if a message asks for an order."""
+        tool = self.tools.get(message.tool) if isinstance(message, ToolCall) else None
+        return tool is not None and tool.places_order
+
+    def needs_decision(self, message: Message) -> bool:
+        """True for an order that is still to be decided, and for no other message."""
+        if not isinstance(message, ToolCall) or not self.places_order(message):
+            return False
+        return not self._may_be_decided_already(message)
+
+    def _may_be_decided_already(self, call: ToolCall) -> bool:
+        """True if an order is, or may be, decided already.
+
+        By its id, not by its offset: offsets repeat in a log that was cut or created again.
+        """
+        known = call.call_id in self.shard.orders
+        return known or self.shard.may_be_forgotten(call.agent, call.issued_at)
+
+    def _repeat_reply(self, call: ToolCall, known: Decided, now: datetime) -> HandledCommand:
+        if now > call.deadline_at:
+            return HandledCommand("duplicate")
+        event = next(
+            (e for e in reversed(self.shard.recent) if e["order_id"] == call.call_id), None
+        )
+        if event is None or event["agent"] != call.agent:
+            return HandledCommand("duplicate", reply=forgotten_order_result(call, known))
+        portfolio = self._portfolio(self.shard.accounts[call.agent])
+        return HandledCommand("duplicate", reply=order_result(call, event, portfolio))
+
+    def _unknown_tool(self, call: ToolCall) -> HandledCommand:
+        names = ", ".join(self.tools)
+        text = f"There is no account tool {shown(call.tool)}; there are {names}."
+        return HandledCommand(
+            "refused", "unknown_tool", reply=failed_result(call, "unknown_tool", text)
+        )
+
+    def _too_late(self, call: ToolCall) -> HandledCommand:
+        text = f"{call.tool} was not run: its deadline had passed."
+        return HandledCommand("refused", "expired", reply=failed_result(call, "expired", text))
+
+    def _too_old(self, call: ToolCall, now: datetime) -> HandledCommand:
+        issued = f"it was issued at {call.issued_at.isoformat(timespec='milliseconds')}"
+        why = f"{issued}, before orders of {call.agent} that are decided and no longer remembered"
+        dead_letter_reason = f"the order {call.call_id} may have been decided before: {why}"
+        return _refuse(
+            call, TOO_OLD, f"{why}. Nothing was traded; order again.", dead_letter_reason, now
+        )
+
+    def _issued_ahead(self, call: ToolCall, now: datetime) -> HandledCommand:
+        issued = f"it says it was issued at {call.issued_at.isoformat(timespec='seconds')}"
+        hours = ISSUED_AHEAD_MAX.total_seconds() / 3600
+        why = f"{issued}, more than {hours:g} h after the broker had it"
+        text = f"{why}. Nothing was traded; the clock of the agent's router has to be set."
+        dead_letter_reason = (
+            f"the order {call.call_id} is refused: {why}; set the clock of its router"
+        )
+        return _refuse(call, ISSUED_AHEAD, text, dead_letter_reason, now)
+
+    def _fold(self, record: PendingEvent) -> None:
+        event = self.shard.apply(record.kind, record.value, record.offset)
+        assert event is not None, f"own {record.kind} at {record.offset} does not count"
+
+    def _open(self, command: OpenAccount, offset: int, now: datetime) -> HandledCommand:
+        known = command.agent in self.shard.accounts
+        if known or command.call_id in self.shard.orders:
+            return HandledCommand("duplicate")
+        source = (self.partition, offset)
+        record = account_opened(
+            self.shard, source, command.call_id, command.agent, self.rules, now, command.scrape
+        )
+        self._fold(record)
+        return HandledCommand("opened", appends=[record])
+
+    def _open_implied_account(
+        self, call: ToolCall, offset: int, now: datetime
+    ) -> list[PendingEvent]:
+        if call.agent in self.shard.accounts:
+            return []
+        # The opening names the command before this one as its source: after a restart between the
+        # two events, this command must be read again.
+        source = (self.partition, offset - 1)
+        order_id = ids.derive("open-account", call.agent)
+        record = account_opened(self.shard, source, order_id, call.agent, self.rules, now)
+        self._fold(record)
+        return [record]
+
+    def _run(
+        self, tool: Tool, call: ToolCall, offset: int, now: datetime, topic_state: "_TopicState"
+    ) -> HandledCommand:
+        account = self.shard.accounts[call.agent]
+        ctx = AccountContext(
+            agent=call.agent,
+            turn_id=call.turn_id,
+            call_id=call.call_id,
+            snapshot_id=call.snapshot_id,
+            now=now,
+            _account=account,
+            _quotes=self.market.quotes,
+            _listings=self.market.listings,
+            _currency=self.rules.currency,
+        )
+        arguments = tool.signature.read(call.arguments)
+        outcome = (
+            arguments if isinstance(arguments, InvalidArguments) else tool.call(ctx, arguments)
+        )
+        if isinstance(outcome, Answer):
+            return HandledCommand(
+                "read", outcome.error, reply=answer_result(call, outcome, self.shard.seq)
+            )
+        if not tool.places_order:
+            assert isinstance(outcome, InvalidArguments)
+            text = f"{call.tool} was not run: {outcome.reason}."
+            reply = failed_result(call, "malformed_arguments", text)
+            return HandledCommand("refused", "malformed_arguments", reply=reply)
+        return self._decide(call, outcome, offset, now, topic_state)
+
+    def _portfolio(self, account: Account) -> PortfolioView:
+        market = self.market
+        return portfolio_of(account, market.quotes, self.rules.currency, market.listings)
+
+    def _decide(
+        self,
+        call: ToolCall,
+        order: Order | InvalidArguments,
+        offset: int,
+        now: datetime,
+        topic_state: "_TopicState",
+    ) -> HandledCommand:
+        account = self.shard.accounts[call.agent]
+        market, rules = self.market, self.rules
+        # In lock-step the market does not move while agents think: the age of a price is measured
+        # by the market's own clock, which is the same in every run.
+        prices_at = market.newest_at if rules.lock_step else None
+        decision = decide(
+            account,
+            call,
+            order,
+            market,
+            rules,
+            now,
+            prices_at=prices_at,
+            prices_current=topic_state.prices_current,
+            halt=self.switch.halt_of(call.agent),
+            control_unknown=topic_state.control_unknown,
+        )
+        source = (self.partition, offset)
+        record = order_decided(self.shard, source, call, decision, account, rules, now, prices_at)
+        self._fold(record)
+        event = self.shard.recent[-1]
+        portfolio = self._portfolio(account)
+        return HandledCommand(
+            event["outcome"],
+            event["reason"] or "",
+            [record],
+            order_result(call, event, portfolio),
+        )
+
+
+def _is_ahead(call: ToolCall, written_ms: int) -> bool:
+    """True if an order's issue time is too far after the time of its record."""
+    if written_ms <= 0:
+        return False
+    return unix_us(call.issued_at) - 1_000 * written_ms > ISSUED_AHEAD_MAX // MICROSECOND
+
+
+def _refuse(
+    call: ToolCall, reason: str, text: str, dead_letter_reason: str, now: datetime
+) -> HandledCommand:
+    """Refuse an order without an event, with a reply if it is not too late for one."""
+    reply = None
+    if now <= call.deadline_at:
+        reply = failed_result(call, reason, f"{call.tool} was not run: {text}")
+    return HandledCommand("refused", reason, reply=reply, dead_letter_reason=dead_letter_reason)

@@ -1,0 +1,286 @@
+"""Follows `arena.control` into the kill switch, and proves that it was read to its end.
+
+Reads the whole topic at a start, before the first order, and follows it: a halt survives every
+restart, and takes effect as soon as its record is read. What cannot be read halts its scope if
+its key names one. It goes to `dead_letters` when it comes, from the owner of the first shard
+alone; what a start finds is passed over by it, for it stays in the topic.
+
+A halt that was not read yet cannot be obeyed. So the owner of a shard decides orders only while
+it has a proof: not longer than `PROOF_S` ago the topic ended where this reader is.
+"""
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from arena import topics
+from arena.bus.base import EARLIEST, Bus, LogReader, Record
+from arena.bus.partitions import require_partitions
+from arena.errors import ArenaError, BrokerUnavailable
+from arena.kill_switch import CONTROL_LOST, CONTROL_READ, HALTED_COUNT, Stop, Switch, lost_records
+from arena.liveness import CONTROL_UNPROVEN
+from arena.node import Node
+from trading_tools.control_loss import (
+    ControlPosition,
+    contradicts_topic,
+    digest_of,
+    latest_position,
+    position_detail,
+    read_control_positions,
+)
+
+LOAD_TIMEOUT_S = 30.0
+PROOF_S = 1.0
+"""How long a proof holds."""
+RENEW_S = 0.25
+"""How often it is renewed."""
+ASK_TIMEOUT_S = 2.0
+SHORT_S = 10.0
+"""How long the topic may seem to end before what executors had read of it."""
+SHORT_POLL_S = 0.1
+DIGESTS_MAX = 20_000
+"""Records, the newest ones, that are compared with what executors had read."""
+SCOPES_SHOWN_MAX = 100
+"""Halted scopes that a heartbeat names, the newest ones, so that it stays small."""
+UNREAD_SHOWN_MAX = 10
+TOPIC = topics.CONTROL.name
+REGROWN = (
+    "which record of a scope is the newest cannot be told, so whether it is halted is not known:"
+    " stop the executors, delete the topic, run `arena topics create`, halt again what is to be"
+    " halted, start the executors, then `arena resume`"
+)
+
+__all__ = ["PROOF_S", "KillSwitchFeed", "Switch"]
+
+
+class KillSwitchFeed:
+    """Follows `arena.control` into a `Switch`, and says in the heartbeat what is halted.
+
+    Attributes:
+        proven_at: When the topic is known to have been read to its end, by `boot_time_s`.
+        proven_wall: The same in wall time.
+
+    Args:
+        node: Its bus is read.
+        buries: True while this process is the one that sends what cannot be read to the dead
+            letters.
+    """
+
+    def __init__(self, node: Node, writes_dead_letters: Callable[[], bool]) -> None:
+        """Start with no halts; `open` reads them."""
+        self.switch = Switch()
+        self.proven_at = -math.inf
+        self.proven_wall: datetime | None = None
+        self._node = node
+        self._writes_dead_letters = writes_dead_letters
+        self._reader: LogReader | None = None
+        self._lost_position: ControlPosition | None = None
+        self._newest = (-1, "")
+        self._digests: dict[int, str] | None = {}
+        self._read_to: dict[str, int] = {}
+        self._changed = asyncio.Event()
+        self._asked = asyncio.Event()
+
+    async def open(self) -> None:
+        """Read everything that was ever asked for.
+
+        Raises:
+            BrokerUnavailable: It did not come in time; no order may be taken before.
+            UsageError: The topic was given partitions.
+        """
+        await check_partitions(self._node.bus)
+        self._reader = await self._node.bus.log_reader(TOPIC, start=EARLIEST)
+        self._reader.whole = {}  # The executor itself looks whether the topic is given partitions.
+        try:
+            async with asyncio.timeout(LOAD_TIMEOUT_S):
+                while await self._reader.behind():
+                    await self._apply(await self._reader.read(timeout_s=0.1))
+                    self._note_position()
+        except TimeoutError:
+            raise BrokerUnavailable(f"{TOPIC} was not read in {LOAD_TIMEOUT_S:.0f} s") from None
+        self._note_position()
+        await self._check_for_loss()
+        self._update_details()
+
+    async def _check_for_loss(self) -> None:
+        """Halt everybody if records are gone that an executor had read, until a later resume."""
+        (end,) = self._read_to.values()
+        digests, self._digests = self._digests, None
+        assert digests is not None, "the switch was opened before"
+        try:
+            positions = await read_control_positions(
+                self._node.bus, lambda one: contradicts_topic(one, end, digests)
+            )
+        except (ArenaError, TimeoutError) as error:
+            why = str(error) or "the heartbeats did not come in time"
+            words = f"how far executors had read it before is not known: {why}"
+            self._node.details[CONTROL_UNPROVEN] = {"0": words}
+            self._node.log.warning("control unproven", why=words)
+            return
+        self.switch.lost = await self._confirmed_loss(positions, digests)
+        if self.switch.lost is not None:
+            self._note_position()
+            words = (
+                "records that an executor had read are gone, or others are in their place: halts"
+                " may be gone with them; everybody was halted for it, until a later `arena resume`"
+            )
+            self._node.tell_lost(TOPIC, 0, "executor", words)
+
+    async def _confirmed_loss(
+        self, positions: Iterable[ControlPosition], digests: Mapping[int, str]
+    ) -> Stop | None:
+        assert self._reader is not None, "the switch is not open"
+        short_since = self._node.clock.monotonic()
+        while True:
+            # Asked after the heartbeats: what was written meanwhile may be in them, too.
+            end = (await self._reader.end_offsets())[TOPIC, 0]
+            before = latest_position(
+                one for one in positions if contradicts_topic(one, end, digests)
+            )
+            if before is None or self.switch.resumed_ms > before.at_ms:
+                return None
+            if self._node.clock.monotonic() - short_since > SHORT_S:
+                self._lost_position = before
+                first = min(end, before.offset - 1)
+                return lost_records(f"{TOPIC}[0]@{first}", before.offset)
+            await asyncio.sleep(SHORT_POLL_S)
+
+    async def run(self) -> None:
+        """Follow the topic until cancelled."""
+        assert self._reader is not None, "the switch is not open"
+        while True:
+            records = await self._reader.read(timeout_s=0.5)
+            await self._apply(records)
+            before = self._read_to
+            self._note_position()
+            if self._read_to != before:
+                self._notify()
+            if records:
+                self._update_details()
+                await self._node.beat()
+
+    async def renew(self) -> None:
+        """Renew the proof until cancelled, a few times a second and when it is asked for."""
+        while True:
+            # A broker that does not answer gives no proof; an order that needs one waits.
+            with contextlib.suppress(TimeoutError, BrokerUnavailable):
+                async with asyncio.timeout(ASK_TIMEOUT_S):
+                    await self._prove()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RENEW_S):
+                    await self._asked.wait()
+            self._asked.clear()
+
+    def is_proven(self, since: float) -> bool:
+        """True with a proof that began at `since` or later and is not older than `PROOF_S`."""
+        return self.proven_at >= since and boot_time_s() - self.proven_at <= PROOF_S
+
+    def read_to(self) -> dict[str, int]:
+        """Partition of the topic -> the offset before which every record was taken in."""
+        return dict(self._read_to)
+
+    async def wait_proven(self, since: float, timeout_s: float) -> bool:
+        """Ask for a new proof and wait for it.
+
+        Returns:
+            False if it did not come in time.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self.is_proven(since):
+                    self._asked.set()
+                    await self.changed()
+        except TimeoutError:
+            return self.is_proven(since)
+        return True
+
+    async def changed(self) -> None:
+        """Wait until records were taken in, or the proof was renewed."""
+        await self._changed.wait()
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._reader is not None:
+            await self._reader.close()
+            self._reader = None
+
+    async def _prove(self) -> None:
+        assert self._reader is not None, "the switch is not open"
+        asked_at, wall, position = boot_time_s(), self._node.clock.now(), self._read_to
+        found = await self._reader.end_offsets()
+        ends = {str(partition): end for (_, partition), end in found.items()}
+        if any(ends.get(partition, 0) < offset for partition, offset in position.items()):
+            return  # The log was cut, or a new leader has not learned its end.
+        while any(self._read_to.get(partition, 0) < end for partition, end in ends.items()):
+            await self.changed()
+        self.proven_at, self.proven_wall = asked_at, wall
+        self._notify()
+
+    def _note_position(self) -> None:
+        """Everything that was read is taken in: only now does the place count."""
+        assert self._reader is not None, "the switch is not open"
+        self._read_to = {
+            str(partition): self._reader.position(TOPIC, partition)
+            for partition in range(topics.CONTROL.partitions)
+        }
+        position, (newest, digest) = max(self._read_to.values()), self._newest
+        self._node.details[CONTROL_READ] = position_detail(position, newest, digest)
+        # Told on until a resume: this process may have the name of the one that told it first.
+        self._node.details.pop(CONTROL_LOST, None)
+        if self.switch.lost is not None and self._lost_position is not None:
+            self._node.details[CONTROL_LOST] = {
+                "0": [self._lost_position.offset, self._lost_position.at_ms]
+            }
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _update_details(self) -> None:
+        details = self._node.details
+        shown = self.switch.newest_scopes(SCOPES_SHOWN_MAX)
+        details["halted"] = [*shown]
+        for name in (HALTED_COUNT, "halted_unread"):
+            details.pop(name, None)
+        if (count := len(self.switch.scopes())) > len(shown):
+            details[HALTED_COUNT] = count
+        if unread := self.switch.unread():
+            details["halted_unread"] = [*unread[:UNREAD_SHOWN_MAX]]
+
+    async def _apply(self, records: Iterable[Record]) -> None:
+        for record in records:
+            self._newest = record.offset, digest_of(record)
+            if self._digests is not None:
+                self._digests[record.offset] = self._newest[1]
+                if len(self._digests) > DIGESTS_MAX:
+                    del self._digests[next(iter(self._digests))]
+            noted = self.switch.take(record)
+            if noted.message is not None:
+                message = noted.message
+                what = message.type_name().lower()
+                who = message.agent or "all"
+                self._node.log.warning(what, agent=who, reason=message.reason)
+            elif noted.error:
+                if noted.scope:
+                    self._node.log.warning("halted by an unreadable record", scope=noted.scope)
+                if self._writes_dead_letters():
+                    await self._node.dead_letter(record, noted.error)
+
+
+async def check_partitions(bus: Bus) -> None:
+    """Refuse to read a control topic that was given partitions.
+
+    Raises:
+        UsageError: Records of a scope may be in two of them, and none is the newest.
+    """
+    await require_partitions(bus, topics.CONTROL, remedy=REGROWN)
+
+
+def boot_time_s() -> float:
+    """Seconds of a clock that also counts while the machine is suspended, if the system has one."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
