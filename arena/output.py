@@ -1,9 +1,9 @@
 r"""Standard output and standard error as every command has them: nothing printed can act.
 
 `guard_output` replaces both streams. Each text goes through `arena.visible_text`, whatever prints
-it: a command, a library, a log line. Only a terminal gets the control characters with which screens and
-progress are drawn. What the encoding cannot write is escaped, and a stream that was closed before
-the start is the null device, so no socket ever gets its number.
+it: a command, a library, a log line. Only a terminal gets the control characters with which
+screens and progress are drawn. What the encoding cannot write is escaped, and a stream that was
+closed before the start is the null device, so no socket ever gets its number.
 """
 
 import contextlib

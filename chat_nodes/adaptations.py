@@ -1,11 +1,11 @@
-"""What a refusal teaches: one change of the dialect per refusal, in a fixed order. Pure.
+"""Adapts the dialect after a refusal: one change per refusal, in a fixed order. Pure.
 
-The order begins with what a server can mean in one way only. A refusal that names something is
-believed at once. One that names nothing is answered with guesses: first no options, then the
-barest form of the conversation; a guess is kept only if it is accepted (`Dialect.before_guess`),
-and never without the cap on completion tokens (`Dialect.confirmed`). `is_first_guess` tells the
-first guess, before which the same form is asked for once more.
-`Dialect.refused_forms` marks every form that was refused, so no change is made twice and this ends.
+The order begins with refusals that can mean one thing only. If a refusal names something, that is
+changed at once. If it names nothing, guesses follow: first no options, then the barest form of the
+conversation. A guess is kept only if the provider accepts it (`Dialect.before_guess`), and never
+without the cap on completion tokens (`Dialect.confirmed`). Before the first guess, which
+`is_first_guess` recognizes, the unchanged request is sent once more. `Dialect.refused_forms` has
+every form that was refused, so no change is made twice and the adaptation ends.
 """
 
 from dataclasses import replace
@@ -16,7 +16,7 @@ from chat_nodes import wire_adaptations as wire
 from chat_nodes.dialect import Adaptation, Dialect, RefusedRequest
 from chat_nodes.refusals import Refusal
 
-# A template that refuses a conversation, under status 500, says so in words of its own.
+# Status 500 may come from a chat template that refuses the conversation.
 TEMPLATE_ADAPTATIONS = (
     wire.missing_field,
     wire.refused_field,
@@ -41,12 +41,12 @@ GUESS_STATUSES = frozenset({400, 404, 422})
 
 
 def adapt(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
-    """The dialect after a refusal and the phrase that says what is new; None if nothing is left.
+    """The dialect after a refusal, and a phrase for the change; None if no change is left to try.
 
     Args:
-        dialect: In which the refused request was written.
-        refusal: What the server said.
-        sent: What the request held.
+        dialect: The dialect of the refused request.
+        refusal: The server's refusal.
+        refused: The refused request.
     """
     if not refusal.adaptable:
         return None
@@ -66,11 +66,11 @@ def adapt(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adapta
 
 
 def is_first_guess(dialect: Dialect, adaptation: Adaptation) -> bool:
-    """True if a lesson is the first guess of its kind, not what a server has said.
+    """True if an adaptation is a guess, and the first since the last accepted form.
 
     Args:
-        dialect: Before the lesson.
-        lesson: Of `adapt`.
+        dialect: The dialect before the adaptation.
+        adaptation: The result of `adapt`.
     """
     return dialect.before_guess is None and adaptation[0].before_guess is not None
 

@@ -32,10 +32,10 @@ class InvalidNotation(ValueError):
 
 # Any: JSON values of any shape; numbers are `orjson.Fragment`.
 def json_at(text: str, position: int) -> tuple[Any, int]:
-    """The JSON value at a place, and where it ends.
+    """The JSON value at a position, and the position after it.
 
     Raises:
-        NotReadable: There is none, it is cut, holds NaN, or gives a key twice.
+        InvalidNotation: There is no value, it is cut, holds NaN, or has a key twice.
     """
     try:
         value, end = _DECODER.raw_decode(text, position)
@@ -50,7 +50,7 @@ def json_text(value: Any) -> str:
     """A value of `json_at` as JSON.
 
     Raises:
-        NotReadable: It is too deep, or holds half a character.
+        InvalidNotation: It is too deep, or holds half a surrogate pair.
     """
     try:
         return orjson.dumps(value).decode()
@@ -59,10 +59,10 @@ def json_text(value: Any) -> str:
 
 
 def python_call_at(text: str, position: int) -> tuple[str, str, int]:
-    """The call `name(key=value, ...)` at a place: name, arguments as JSON, and where it ends.
+    """The call `name(key=value, ...)` at a position: name, arguments as JSON, end position.
 
     Raises:
-        NotReadable: There is none, or it holds more than values with names.
+        InvalidNotation: There is no call, or it has an argument without a name.
     """
     reader = _Reader(text, position, bare_words=False)
     name = reader.word()
@@ -77,10 +77,10 @@ def python_call_at(text: str, position: int) -> tuple[str, str, int]:
 
 
 def gemma_call_at(text: str, position: int) -> tuple[str, str, int]:
-    """The call `call:name{key:value,...}` at a place: name, arguments as JSON, where it ends.
+    """The call `call:name{key:value,...}` at a position: name, arguments as JSON, end position.
 
     Raises:
-        NotReadable: There is none.
+        InvalidNotation: There is no call.
     """
     reader = _Reader(text, position, bare_words=True)
     reader.expect("call:")

@@ -1,13 +1,13 @@
-"""A body that a server has compressed, though none was asked for. Pure, and bounded."""
+"""Unpacks a body that a server compressed without being asked to. Pure, bounded."""
 
 import zlib
 
 ENCODINGS_MAX = 3
-"""Of one body, one inside the other."""
+"""Encodings of one body, one inside the other."""
 MEMBERS_MAX = 16
-"""Of streams in a row."""
+"""Compressed streams in a row in one body."""
 _ANY_HEADER = 47
-"""zlib's and gzip's headers are both read."""
+"""Window bits for zlib's `decompressobj` to accept both zlib's and gzip's headers."""
 _NO_HEADER = -15
 _NAMES = frozenset(("gzip", "x-gzip", "deflate"))
 
@@ -20,12 +20,12 @@ def plain_body(body: bytes, encoding: str, bytes_max: int) -> bytes | None:
     """A body without its encoding; None if it cannot be read.
 
     Args:
-        body: As it came.
-        encoding: Of the header `Content-Encoding`. If it is wrong, the body is taken as it is.
-        bytes_max: Bound for what is unpacked.
+        body: The body as received.
+        encoding: The header `Content-Encoding`; if it is wrong, the body is returned unchanged.
+        bytes_max: Largest unpacked size.
 
     Raises:
-        TooLong: It unpacks to more than the bound; no more than that was unpacked.
+        BodyTooLong: It unpacks to more than that; no more is unpacked.
     """
     for name in _parts(encoding)[:ENCODINGS_MAX]:
         unpacked = _unpacked(body, _ANY_HEADER, bytes_max) if name in _NAMES else None
@@ -45,13 +45,13 @@ def _parts(encoding: str) -> list[str]:
 
 
 def _is_text(body: bytes) -> bool:
-    """True if a body is empty, or begins as JSON, a stream of events or a page does."""
+    """True if a body is empty, or begins like JSON, a stream of events or an HTML page."""
     start = body[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
     return not body or start.startswith((b"{", b"[", b'"', b"data:", b": ", b"event:", b"<"))
 
 
 def _unpacked(body: bytes, window_bits: int, bytes_max: int) -> bytes | None:
-    """A whole stream, or several in a row, unpacked; None if it is broken or cut."""
+    """Unpack one or more complete streams; None if one is broken or cut."""
     found = bytearray()
     for _ in range(MEMBERS_MAX):
         reader = zlib.decompressobj(window_bits)

@@ -1,7 +1,7 @@
-"""What the servers of the world say when a prompt is too long. Pure.
+"""Recognizes a server's error for a prompt that is too long, and reads its numbers. Pure.
 
-Every text was reported in public for the server beside it. The numbers are read if they are
-given: the limit in tokens, what the prompt takes and what was asked for the answer.
+Each text was publicly reported for the server beside it. The numbers are the context limit, the
+tokens of the prompt and the tokens requested for the answer, if the error has them.
 """
 
 import re
@@ -11,7 +11,7 @@ from arena.messages import PromptSize
 from chat_nodes.error_bodies import ErrorBody
 
 ANSWER_TOKENS_MIN = 256
-"""If a prompt leaves less than this, the prompt is too long and not the answer."""
+"""If a prompt leaves fewer tokens than this, the prompt is too long, not the answer."""
 NEXT_SIZES = {"full": 'prompt = "compact" (or "tiny")', "compact": 'prompt = "tiny"'}
 
 _N = r"[`'\s(]{0,3}(\d[\d,]{0,11})"
@@ -45,7 +45,7 @@ _CODES = frozenset(
     )
 )
 _TOO_LONG = re.compile("|".join(_PATTERNS), re.IGNORECASE)
-# About one field, such as the id of a tool call, which LiteLLM once called a context error.
+# Errors about one field, such as the id of a tool call; LiteLLM called one a context error.
 _NOT_IT = re.compile(
     r"string_above_max_length|string too long|maximum length \d+ (?:but|for)|range of max_tokens",
     re.IGNORECASE,
@@ -97,11 +97,12 @@ _COMPLETION = (
 
 @dataclass(frozen=True, slots=True)
 class ContextLimit:
-    """What a server says of a prompt that does not fit; None if it does not say.
+    """The numbers of a server's error about the context; None for a number that it does not have.
 
     Attributes:
-        limit_tokens: Prompt and answer together. prompt_tokens: of this prompt.
-        completion_tokens: What was asked for the answer.
+        limit_tokens: Limit of prompt and answer together.
+        prompt_tokens: Tokens of this prompt.
+        completion_tokens: Tokens requested for the answer.
     """
 
     limit_tokens: int | None = None
@@ -110,7 +111,7 @@ class ContextLimit:
 
     @property
     def answer_tokens_max(self) -> int | None:
-        """What is left for the answer if only that was too long; None if the prompt is."""
+        """Tokens left for the answer, if only the answer was too long; None if the prompt is."""
         if not (self.limit_tokens and self.prompt_tokens and self.completion_tokens):
             return None
         remaining = self.limit_tokens - self.prompt_tokens
@@ -118,11 +119,11 @@ class ContextLimit:
 
 
 def read_context_limit(status: int, error_body: ErrorBody) -> ContextLimit | None:
-    """What a refusal says of the context's length; None if it is about something else.
+    """The context limit in a refusal; None if the refusal is about something else.
 
     Args:
-        status: Of the answer: 400, 413 and 422 refuse; llama.cpp also answers 500.
-        said: What its body says.
+        status: HTTP status: 400, 413 and 422 are refusals; llama.cpp also answers 500.
+        error_body: The error in its body.
     """
     text = error_body.text
     if _NOT_IT.search(text) or _NOT_IT.search(" ".join(error_body.codes)):
@@ -139,11 +140,11 @@ def read_context_limit(status: int, error_body: ErrorBody) -> ContextLimit | Non
 
 
 def context_remedy(context: ContextLimit, size: PromptSize) -> str:
-    """What to do about a prompt that is too long.
+    """The remedy for a prompt that is too long.
 
     Args:
-        context: What the server says of it.
-        size: Of the prompt that was refused.
+        context: The numbers of the server's error.
+        size: Size of the prompt that was refused.
     """
     if (remaining := context.answer_tokens_max) is not None:
         return f"set --max-completion-tokens to at most {remaining:,}"

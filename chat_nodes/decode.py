@@ -229,7 +229,7 @@ def _answer(
 
 def _decoded(
     message: Mapping[str, Json],
-    spoken_text: str,
+    answer_text: str,
     thoughts: Sequence[str],
     calls: Sequence[RequestedCall],
     notes: list[str],
@@ -237,7 +237,7 @@ def _decoded(
     finish: str,
     tokens: Tokens,
 ) -> Decoded:
-    text, text_cut = bounded_text(spoken_text)
+    text, text_cut = bounded_text(answer_text)
     reasoning, reasoning_cut = bounded_text("\n\n".join(thoughts)) if thoughts else ("", False)
     if text_cut:
         notes.append(f"the text was cut to {TEXT_BYTES_MAX:,} bytes")

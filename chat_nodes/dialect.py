@@ -1,8 +1,8 @@
-"""How one provider wants to be asked, and what its refusals teach about it. Pure.
+"""The form of the requests that one provider accepts. Pure.
 
-A `Dialect` says which options a request carries, under which names, and how the conversation is
-written (`WireForm`). `chat_nodes.adaptations` changes it, one step per refusal, and never back to a
-form that was refused.
+A `Dialect` has the options of a request, their names, and the form of the conversation
+(`WireForm`). `chat_nodes.adaptations` changes it, one step per refusal, and never back to a form
+that was refused.
 """
 
 from collections.abc import Mapping
@@ -25,18 +25,20 @@ EFFORT = "reasoning_effort"
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a provider is asked.
+    """The form of the requests to a provider.
 
     Attributes:
         token_limit: Name of the cap on completion tokens.
         seed: Name of the seed; "" if it is not sent.
-        wire: How the conversation is written.
-        renamed: Options that are sent under another name. without: options that are not sent.
-        capped: Options with the most, and floored: with the least, that the provider takes.
-        fixed: Options with the only value that the provider takes.
-        phrases: What was learned, one phrase each.
-        left: Marks of the forms that were refused.
-        before_guess: The dialect without what is only guessed; None if nothing is.
+        wire: Form of the conversation.
+        renamed: Options that are sent under another name.
+        omitted: Options that are not sent.
+        capped: Options and their largest accepted value.
+        floored: Options and their smallest accepted value.
+        fixed: Options and the only value that is sent.
+        phrases: The changes so far, one phrase each.
+        refused_forms: Keys of the forms that were refused.
+        before_guess: The dialect without its guesses; None if it has none.
     """
 
     token_limit: str = MAX_TOKENS
@@ -52,28 +54,28 @@ class Dialect:
     before_guess: "Dialect | None" = None
 
     def change(self, form: str, phrase: str, **changes: object) -> "Adaptation | None":
-        """The dialect with changes; None if this form was left already.
+        """The dialect with changes; None if this form was refused before.
 
         Args:
-            mark: Of the form that is left.
-            phrase: What is new, in words.
-            changes: Fields of the dialect.
+            form: Key of the form that was refused.
+            phrase: A phrase for the change.
+            changes: New values of fields of the dialect.
         """
         if form in self.refused_forms:
             return None
         phrases = (*(p for p in self.phrases if p != phrase), phrase)
-        # The callers name fields of this class, which `replace` cannot be told.
+        # Callers pass fields of this class, which the type checker cannot verify.
         marked = replace(self, refused_forms=self.refused_forms | {form}, phrases=phrases)
         return replace(marked, **changes), phrase  # type: ignore[arg-type]
 
     def rewrite(self, form: str, phrase: str, **wire: object) -> "Adaptation | None":
-        """The dialect with another way of writing the conversation."""
+        """The dialect with another form of the conversation."""
         return self.change(form, phrase, wire=self.wire.model_copy(update=wire))
 
     def confirmed(self) -> "Dialect":
         """The dialect after a request in this form was accepted.
 
-        A cap on completion tokens that was left out in a guess comes back: it bounds the cost.
+        A cap on completion tokens that a guess left out is restored: it bounds the cost.
         """
         before = self.before_guess
         if before is None:
@@ -96,17 +98,20 @@ class Dialect:
 
 
 Adaptation: TypeAlias = tuple[Dialect, str]
-"""A dialect and what is new in it, as a phrase."""
+"""A changed dialect, and a phrase for the change."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedRequest:
-    """What a refused request held.
+    """A request that was refused.
 
     Attributes:
-        options: With their values as sent.
-        provider_fields: Names of provider fields that were sent back in the conversation.
-        wire: How it was written.
+        options: Its options and their values.
+        provider_fields: Names of the provider's own fields in the conversation.
+        wire: The form of the conversation.
+        has_tools: True if it offered tools.
+        has_calls: True if the conversation has tool calls.
+        has_system: True if the conversation has a system message.
     """
 
     options: Mapping[str, JsonValue]
@@ -118,11 +123,11 @@ class RefusedRequest:
 
 
 def options_of(dialect: Dialect, request: ChatRequest, settings: ModelSettings) -> Options:
-    """What a request holds besides the conversation and the tools.
+    """The fields of a request besides the conversation and the tools.
 
     The cap on completion tokens is the smaller of the request's and the node's. The operator's
-    options replace the arena's own; None takes a field out. What was learned applies to both.
-    The seed is one for this snapshot (`chat_nodes.seeds`).
+    options replace the arena's own; None removes a field. The dialect's changes apply to both. The
+    seed depends on the snapshot (`chat_nodes.seeds`).
     """
     sampling = request.sampling
     caps = [c for c in (sampling.max_completion_tokens, settings.max_completion_tokens) if c]
@@ -168,7 +173,7 @@ def _like(value: int | float, bound: float) -> int | float:
 
 
 def refused_request(request: ChatRequest, options: Options, wire: WireForm) -> RefusedRequest:
-    """What a request held, for `adapt`."""
+    """Describe a refused request for `adapt`."""
     fields: set[str] = set()
     has_calls = False
     for message in request.messages:

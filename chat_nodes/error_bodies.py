@@ -1,10 +1,10 @@
-"""The body of a refused request to what it says, in whatever form a server wrote it. Pure.
+"""Reads the error in the body of a refusal, in any form that servers use. Pure.
 
 Servers differ: `{"error": {...}}` (OpenAI and most), an array of it (Gemini), flat (older vLLM,
 SGLang), `{"error": "text"}` (LM Studio, xAI with a `code` beside it), a list of `detail` (Mistral,
 FastAPI) that is sometimes JSON inside a text, the answer of another server inside a text (LiteLLM)
-or inside `metadata.raw` (OpenRouter), HTML of a proxy, plain words, or nothing. The content type
-is not looked at: DeepSeek labels JSON as `application/octet-stream`.
+or inside `metadata.raw` (OpenRouter), HTML of a proxy, plain text, or nothing. The content type is
+ignored: DeepSeek labels JSON as `application/octet-stream`.
 """
 
 import ast
@@ -17,14 +17,14 @@ import orjson
 from chat_nodes.decode import clean_text
 
 TEXT_CHARS_MAX = 8_000
-"""Of one text that is looked at."""
+"""Characters of one text that are read."""
 TEXTS_MAX = 24
 DEPTH_MAX = 10
 ITEMS_MAX = 32
 GENERATION_CHARS_MAX = 32_000
-"""Of a model's words that came back inside a refusal."""
+"""Characters of a model's answer inside a refusal that are kept."""
 STARTS_MAX = 6
-"""Places of one text at which JSON may begin."""
+"""Positions in one text at which JSON is looked for."""
 
 TEXT_KEYS = ("message", "msg", "detail", "status_msg", "error_description", "description")
 INNER_KEYS = (
@@ -52,16 +52,17 @@ _PYTHON_BYTES = re.compile(r"\bb'(?=[{\[])|\bb\"(?=[{\[])")
 
 @dataclass(slots=True)
 class ErrorBody:
-    """What an error body says.
+    """The error in a body.
 
     Attributes:
         texts: Messages, the outermost first; the last one is nearest to the model.
         codes: Codes, types and statuses in lower case, as text.
-        params: Paths of what the server names, such as `messages.2.content` or `seed`.
-        retry_delay: Of Gemini's RetryInfo, such as "37s"; "" if none.
-        generation: What the model wrote, if the server refused its own model's words (Groq).
-        prompt_tokens: Counted by the server. context_tokens: the limit it names.
-        is_html: True if a page came instead of JSON.
+        params: Paths that the error names, such as `messages.2.content` or `seed`.
+        retry_delay: The delay of Gemini's RetryInfo, such as "37s"; "" if there is none.
+        generation: The model's answer, if the server refused it (Groq).
+        prompt_tokens: Tokens of the prompt, as the server counted them.
+        context_tokens: The context limit of the server.
+        is_html: True if the body is an HTML page.
     """
 
     texts: list[str] = field(default_factory=list)
@@ -75,17 +76,17 @@ class ErrorBody:
 
     @property
     def message(self) -> str:
-        """All words in one line, for people."""
+        """All messages in one line, for people."""
         return "; ".join(text.rstrip(" -:") for text in self.texts)
 
     @property
     def text(self) -> str:
-        """All words, for patterns."""
+        """All messages, for pattern matching."""
         return "\n".join(self.texts)
 
 
 def read_error_body(body: bytes) -> ErrorBody:
-    """What a body says; nothing at all if it is empty."""
+    """Read the error in a body; every field is empty if the body is."""
     found = ErrorBody()
     value = _json(body)
     if value is None:
@@ -171,7 +172,7 @@ def _known_fields(found: ErrorBody, value: dict[str, object]) -> None:
 
 
 def _text(found: ErrorBody, text: str, depth: int) -> None:
-    """A text, and the JSON or Python literal of another server inside it."""
+    """Add a text, and the JSON or Python literal of another server inside it."""
     text = text[:TEXT_CHARS_MAX]
     inner, start = _embedded(text)
     outer = text if inner is None else text[:start]
@@ -181,7 +182,7 @@ def _text(found: ErrorBody, text: str, depth: int) -> None:
 
 
 def _embedded(text: str) -> tuple[object, int]:
-    """The first object or list inside a text, and where it begins; None if there is none."""
+    """The first object or list inside a text, and its position; None if there is none."""
     plain = _PYTHON_BYTES.sub("", text)
     starts = [m.start() for m in re.finditer(r"[{\[](?=\s{0,10}[\"'{\[])", plain)][:STARTS_MAX]
     for start in starts:
@@ -195,7 +196,7 @@ def _embedded(text: str) -> tuple[object, int]:
 
 
 def _literal(text: str, start: int) -> object:
-    """A Python literal, which proxies that print an exception send."""
+    """A Python literal; proxies that print an exception send it."""
     end = text.rfind("}" if text[start] == "{" else "]")
     if end <= start:
         return None

@@ -1,7 +1,7 @@
-"""What an error under HTTP status 200 means: the status that the server should have sent. Pure.
+"""The HTTP status that a server should have sent for an error that it sent under 200. Pure.
 
-Gateways answer 200 before they know how the model fares (OpenRouter, LiteLLM), name the status in
-the body (MiniMax's `base_resp`, vLLM's flat form), or only in words (xAI, LM Studio).
+Gateways answer 200 before the model has answered (OpenRouter, LiteLLM). The body then has the
+status (MiniMax's `base_resp`, vLLM's flat form) or only a text about it (xAI, LM Studio).
 """
 
 import re
@@ -14,7 +14,7 @@ Json = object
 
 OK = 200
 UNUSABLE = 502
-"""The status of an answer that is not one: the twin of a gateway's "bad upstream"."""
+"""The status of a body that is not an answer: like a gateway's "bad upstream"."""
 DEPTH_MAX = 6
 ITEMS_MAX = 8
 
@@ -23,7 +23,7 @@ _TEXT_KEYS = ("message", "msg", "status_msg", "detail", "reason", "description",
 _INNER_KEYS = ("error", "errors", "metadata", "base_resp", "detail")
 _NUMBER = re.compile(r"\s*([1-9]\d{2,3})(?:\.0+)?\s*\Z")
 
-# Codes of vendors that count for themselves: MiniMax (base_resp) and Zhipu GLM.
+# Vendors' own numeric codes: MiniMax (base_resp) and Zhipu GLM.
 _VENDOR_CODES = {
     1000: 500,
     1001: 504,
@@ -46,7 +46,7 @@ _VENDOR_CODES = {
     2056: 429,
 }
 
-# The first that is found counts; `_` and `-` were made blanks, and CamelCase was opened.
+# The first match counts. Before, `_` and `-` are replaced by blanks and CamelCase is split.
 _TEXT_PATTERNS = tuple(
     (re.compile(pattern), status)
     for pattern, status in (
@@ -80,11 +80,11 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 @dataclass(frozen=True, slots=True)
 class ReportedError:
-    """An error that a body holds.
+    """The error in a body.
 
     Attributes:
-        status: The HTTP status it means, 400 to 599.
-        message: Its words; "" if it has none.
+        status: The HTTP status that it implies, 400 to 599.
+        message: Its text; "" if it has none.
     """
 
     status: int
@@ -100,7 +100,7 @@ def reported_error(value: Json) -> ReportedError | None:
         return None
     if error := value.get("error"):
         if isinstance(error, str) or (isinstance(error, dict) and not _has_code(error)):
-            # xAI and LM Studio: the code, if there is one, is beside the words.
+            # xAI and LM Studio: the code, if there is one, is beside the text.
             beside = {k: value[k] for k in (*_CODE_KEYS, "detail") if value.get(k)}
             return _read_error({"error": error, **beside})
         return _read_error(error)

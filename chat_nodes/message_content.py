@@ -103,11 +103,11 @@ def read_content(message: Mapping[str, Json]) -> MessageContent:
     elif content is not None:
         _add_parts(found, content)
     for name in REASONING:
-        if (value := message.get(name)) and (text := _words(value)):
+        if (value := message.get(name)) and (text := _thought_text(value)):
             found.thoughts.insert(0, text)
             return found
     for name in REASONING_LISTS:
-        if (value := message.get(name)) and (text := _words(value)):
+        if (value := message.get(name)) and (text := _thought_text(value)):
             found.thoughts.insert(0, text)
             return found
     return found
@@ -122,7 +122,7 @@ def _add_parts(found: MessageContent, content: Json) -> None:
             kind = part.get("type")
             kind = kind if isinstance(kind, str) else ""
             if "thinking" in kind or "reasoning" in kind:
-                found.thoughts += [words] if (words := _words(part)) else []
+                found.thoughts += [text] if (text := _thought_text(part)) else []
             elif kind in _CALL_PARTS:
                 found.call_parts.append(part)
             elif isinstance(text := part.get("text", part.get("content")), str):
@@ -130,16 +130,18 @@ def _add_parts(found: MessageContent, content: Json) -> None:
     found.text = "\n".join(texts)
 
 
-def _words(value: Json, depth: int = 0) -> str:
+def _thought_text(value: Json, depth: int = 0) -> str:
     """The words of a thought: a text, or parts of it in the forms that providers use."""
     if isinstance(value, str):
         return value
     if depth > DEPTH_MAX:
         return ""
     if isinstance(value, list):
-        parts = (_words(part, depth + 1) for part in value[:CONTENT_PARTS_MAX])
+        parts = (_thought_text(part, depth + 1) for part in value[:CONTENT_PARTS_MAX])
         return "\n".join(part for part in parts if part)
     if isinstance(value, dict):
         names = ("thinking", "reasoning", "text", "summary", "content")
-        return next((words for name in names if (words := _words(value.get(name), depth + 1))), "")
+        return next(
+            (text for name in names if (text := _thought_text(value.get(name), depth + 1))), ""
+        )
     return ""

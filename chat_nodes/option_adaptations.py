@@ -1,4 +1,4 @@
-"""What refusals teach about the options of a request: names, bounds and values. Pure."""
+"""Adaptations of a request's options after a refusal: names, bounds and values. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from chat_nodes.refusals import Refusal
 from chat_nodes.refused_fields import UNSUPPORTED, is_in_words, named_fields
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-"""Values of `reasoning_effort`, the least first."""
+"""Values of `reasoning_effort`, the lowest first."""
 ENABLE_THINKING = "enable_thinking"
 
 _I = re.IGNORECASE
@@ -58,7 +58,7 @@ _LEAST = (
 
 
 def token_limit(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
-    """The cap on completion tokens: its name, else its bound, else none."""
+    """Change the cap on completion tokens: its bound, else its name, else omit it."""
     name = next((n for n in TOKEN_LIMITS if n in refused.options), None)
     if name is None:
         return None
@@ -86,7 +86,7 @@ def token_limit(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> 
 def affordable_limit(
     dialect: Dialect, refusal: Refusal, refused: RefusedRequest
 ) -> Adaptation | None:
-    """The cap on completion tokens that the account can still pay for."""
+    """Lower the cap on completion tokens to what the account can still pay for."""
     most = refusal.affordable_tokens
     if most is None:
         return None
@@ -101,7 +101,7 @@ def affordable_limit(
 
 
 def thinking(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
-    """Thinking that does not go with tools, with an effort or with an answer in one piece."""
+    """Change thinking or effort if it cannot be combined with tools or an unstreamed answer."""
     text = refusal.text
     if _NO_THINKING.search(text):
         fixed = {**dialect.fixed, ENABLE_THINKING: False}
@@ -121,7 +121,7 @@ def thinking(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Ada
 
 
 def streaming(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
-    """A model that answers in a stream only: the stream is read whole."""
+    """Ask for a stream if the model only streams; it is read to its end."""
     if "stream" in refused.options or not _ONLY_STREAM.search(refusal.text):
         return None
     return dialect.change("stream", "stream = true", fixed={**dialect.fixed, "stream": True})
@@ -133,12 +133,12 @@ def _listed(text: str, effort: JsonValue) -> list[str]:
 
 
 def _effort(dialect: Dialect, text: str, effort: JsonValue) -> Adaptation | None:
-    """The nearest effort that a text lists, or none at all."""
+    """Use the nearest effort that a text lists, or omit the effort."""
     listed = [e for e in _listed(text, effort) if _effort_form(e) not in dialect.refused_forms]
     if effort not in EFFORTS or not listed or (_BOTH.search(text) and _THINKING.search(text)):
         return _omit(dialect, [EFFORT])
     rank = EFFORTS.index(str(effort))
-    # Of two that are as near, the one that still thinks, then the cheaper one.
+    # Of two equally near efforts: prefer one other than "none", then the lower one.
     nearest = min(listed, key=lambda e: (abs(EFFORTS.index(e) - rank), e == "none"))
     fixed = {**dialect.fixed, EFFORT: nearest}
     changed = dialect.change(_effort_form(effort), f'reasoning_effort = "{nearest}"', fixed=fixed)
@@ -150,7 +150,7 @@ def _effort_form(effort: JsonValue) -> str:
 
 
 def seed_name(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
-    """A seed that the provider knows under another name, which it says."""
+    """Rename the seed if the refusal has the provider's own name for it."""
     for name, other in (SEEDS, SEEDS[::-1]):
         if (
             name in refused.options
@@ -167,7 +167,7 @@ def seed_name(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Ad
 def options_by_name(
     dialect: Dialect, refusal: Refusal, refused: RefusedRequest
 ) -> Adaptation | None:
-    """Every option that the refusal names: within a printed bound, else left out."""
+    """Bound the option that the refusal names, if it states a bound; else omit all named options."""
     if refusal.context is not None:
         return None
     named = _named(refusal, refused)
@@ -183,7 +183,7 @@ def options_by_name(
 
 
 def all_options(dialect: Dialect, refused: RefusedRequest) -> Adaptation | None:
-    """A guess: no options but those a refusal asked for; the cap, which bounds the cost, last."""
+    """Guess: omit all options that no refusal asked for; the token cap, which bounds costs, last."""
     free = [name for name in refused.options if name not in dialect.fixed]
     return _omit(dialect, [n for n in free if n not in TOKEN_LIMITS] or free)
 
@@ -214,7 +214,7 @@ def _omit(dialect: Dialect, names: Sequence[str]) -> Adaptation | None:
 def _within_bounds(
     dialect: Dialect, refusal: Refusal, name: str, value: JsonValue
 ) -> Adaptation | None:
-    """A printed maximum or minimum that a value breaks."""
+    """Bound a value by the maximum or minimum that the refusal states."""
     if not _is_number(value):
         return None
     number = float(str(value))
@@ -230,7 +230,7 @@ def _within_bounds(
 
 
 def _cap(dialect: Dialect, name: str, value: JsonValue, most: float) -> Adaptation | None:
-    """A lower cap than before, so that this ends."""
+    """Cap a value; a cap is always lower than before, so that the adaptation ends."""
     least = dialect.floored.get(name, 0.0)
     if not _is_number(value) or not max(least, 0.0) < most < float(str(value)):
         return None
@@ -241,13 +241,13 @@ def _cap(dialect: Dialect, name: str, value: JsonValue, most: float) -> Adaptati
 
 
 def _most(text: str, value: float) -> float | None:
-    """The first printed maximum below a value."""
+    """The first stated maximum below a value."""
     numbers = (float(m[1].replace(",", "")) for p in _MOST for m in re.finditer(p, text, _I))
     return next((number for number in numbers if 0 < number < value), None)
 
 
 def _least(text: str, value: float) -> float | None:
-    """The first printed minimum above a value."""
+    """The first stated minimum above a value."""
     numbers = (float(m[1].replace(",", "")) for p in _LEAST for m in re.finditer(p, text, _I))
     return next((number for number in numbers if number > value), None)
 

@@ -1,7 +1,7 @@
-"""What is known of a provider before it is asked anything: data, by the host of its address. Pure.
+"""The first dialect of known providers, by the host of their address. Pure.
 
 Sources: "vendor" is the vendor's page, specification or source; "reports" are public issue threads.
-What is not listed here is learned from refusals, so a missing or outdated line costs one attempt.
+The dialect is adapted after refusals, so a missing or outdated line costs one attempt.
 """
 
 import re
@@ -17,9 +17,9 @@ class Profile:
     """One provider.
 
     Attributes:
-        hosts: Its host names; one that starts with a dot stands for every name that ends so.
+        hosts: Its host names; one that starts with a dot matches every name that ends with it.
         token_limit, seed, wire: As in `Dialect`.
-        source: Where this is from, by kind.
+        source: Kinds of sources, as in the module's docstring.
     """
 
     name: str
@@ -30,12 +30,12 @@ class Profile:
     source: str = "vendor"
 
     def dialect(self) -> Dialect:
-        """How this provider is asked first."""
+        """The dialect of the first request to this provider."""
         return Dialect(token_limit=self.token_limit, seed=self.seed, wire=self.wire)
 
 
 UNKNOWN = Profile("unknown", ())
-"""A server of one's own, such as vLLM, SGLang, Ollama, llama.cpp, LM Studio or LiteLLM."""
+"""A self-hosted server, such as vLLM, SGLang, Ollama, llama.cpp, LM Studio or LiteLLM."""
 
 PROFILES = (
     Profile("openai", ("api.openai.com",), MAX_COMPLETION_TOKENS, source="vendor, reports"),
@@ -45,7 +45,7 @@ PROFILES = (
         MAX_COMPLETION_TOKENS,
         source="vendor, reports",
     ),
-    # The key must be there with every round of calls, even if nothing was thought.
+    # `reasoning_content` must be present in every round of calls, even if it is empty.
     Profile(
         "deepseek",
         ("api.deepseek.com",),
@@ -59,7 +59,7 @@ PROFILES = (
         source="reports",
     ),
     Profile("anthropic", ("api.anthropic.com",)),
-    # A closed schema: any further field is refused; ids are nine letters and digits.
+    # The schema is closed: unknown fields are refused; ids are nine letters and digits.
     Profile(
         "mistral",
         ("api.mistral.ai", "codestral.mistral.ai"),
@@ -93,7 +93,7 @@ _NEW_OPENAI_MODEL = re.compile(r"(?:^|[/.])(?:gpt-[5-9]|o[1-9](?:-|$))", re.IGNO
 
 
 def profile_of(host: str) -> Profile:
-    """The provider at a host name; `UNKNOWN` if it is none of those listed."""
+    """The provider at a host name; `UNKNOWN` if it is not listed."""
     name = host.lower().rstrip(".")
     for profile in PROFILES:
         for known in profile.hosts:
@@ -103,12 +103,12 @@ def profile_of(host: str) -> Profile:
 
 
 def first_dialect(host: str, model_id: str) -> Dialect:
-    """How a model is asked first.
+    """The dialect of the first request to a model.
 
     Args:
-        host: Of the server.
-        model_id: As the provider spells it; OpenAI's newer models refuse `max_tokens` wherever
-            they are served.
+        host: Host name of the server.
+        model_id: Id as the provider spells it; OpenAI's newer models refuse `max_tokens` on every
+            server.
     """
     profile = profile_of(host)
     dialect = profile.dialect()

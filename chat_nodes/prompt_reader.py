@@ -90,12 +90,12 @@ class PromptMarket:
     as_of: str
     quotes: dict[str, PromptQuote]
     candles: dict[tuple[str, str], list[str]]
-    listed: dict[tuple[str, str], list[Decimal]] = field(default_factory=dict)
+    close_lists: dict[tuple[str, str], list[Decimal]] = field(default_factory=dict)
 
     def closes(self, product_id: str, window: str, count: int) -> list[Decimal]:
         """The last closing prices of a window, oldest first; fewer where there are fewer."""
-        if listed := self.listed.get((product_id, window)):
-            return listed[-count:]
+        if close_lists := self.close_lists.get((product_id, window)):
+            return close_lists[-count:]
         found: list[Decimal] = []
         for line in reversed(self.candles.get((product_id, window), [])):
             cells = line.split(",")
@@ -118,7 +118,7 @@ def read_market(text: str) -> PromptMarket | None:
         return None
     quotes: dict[str, PromptQuote] = {}
     candles: dict[tuple[str, str], list[str]] = {}
-    listed: dict[tuple[str, str], list[Decimal]] = {}
+    close_lists: dict[tuple[str, str], list[Decimal]] = {}
     for section in text.split("\n## ", SECTIONS_MAX)[1:]:
         lines = section.split("\n")
         if lines[0].startswith("Tickers"):
@@ -131,10 +131,10 @@ def read_market(text: str) -> PromptMarket | None:
                 if q is not None
             }
         elif lines[0].startswith("Closes"):
-            listed = dict(filter(None, map(_closes, lines[2:])))
+            close_lists = dict(filter(None, map(_closes, lines[2:])))
         elif named := _CANDLES.match(lines[0]):
             candles[(named[1], named[2])] = lines[2:]
-    return PromptMarket(heading[1], quotes, candles, listed) if quotes else None
+    return PromptMarket(heading[1], quotes, candles, close_lists) if quotes else None
 
 
 def read_account(texts: Iterable[str]) -> PromptAccount | None:
@@ -205,9 +205,9 @@ def _account_lines(text: str) -> PromptAccount | None:
     cash, equity = _CASH_LINE.search(text), _EQUITY_LINE.search(text)
     positions = []
     for product_id, rest in _POSITION_LINE.findall(text):
-        words = dict(w.split("=", 1) for w in rest.split() if "=" in w)
-        cells = (words.get("quantity", ""), words.get("average_cost", ""), words.get("held", ""))
-        positions.append(_held(product_id, *cells))
+        fields = dict(w.split("=", 1) for w in rest.split() if "=" in w)
+        cells = (fields.get("quantity", ""), fields.get("average_cost", ""), fields.get("held", ""))
+        positions.append(_position(product_id, *cells))
     unit = cash and cash[2]
     return _account(cash and cash[1], equity and equity[1], positions, unit)
 
@@ -220,7 +220,7 @@ def _account_table(text: str) -> PromptAccount | None:
     for product_id, rest in _TABLE_LINE.findall(text):
         cells = [c.strip() for c in rest.split("|")]
         if len(cells) == 5:
-            positions.append(_held(product_id, cells[0], cells[1], cells[4]))
+            positions.append(_position(product_id, cells[0], cells[1], cells[4]))
     return _account(sentence[1], sentence[3], positions, sentence[2])
 
 
@@ -234,12 +234,14 @@ def _account(
     if cash is None:
         return None
     equity = parse_number(equity_text or "")
-    kept = {p.product_id: p for p in positions if p is not None}
+    by_product = {p.product_id: p for p in positions if p is not None}
     total = cash if equity is None else equity
-    return PromptAccount(cash, total, kept, currency or DEFAULT_CURRENCY)
+    return PromptAccount(cash, total, by_product, currency or DEFAULT_CURRENCY)
 
 
-def _held(product_id: str, quantity: str, average_cost: str, held: str) -> PromptPosition | None:
+def _position(
+    product_id: str, quantity: str, average_cost: str, held: str
+) -> PromptPosition | None:
     amount, cost = parse_number(quantity), parse_number(average_cost)
     if not amount or cost is None:
         return None

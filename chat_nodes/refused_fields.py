@@ -1,4 +1,4 @@
-"""Which field of a request a refusal is about. Pure."""
+"""The field of a request that a refusal is about. Pure."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -10,7 +10,7 @@ UNSUPPORTED = (
     r"extra|not permitted|not allowed|forbidden|cannot find|deprecated|no longer|"
     r"not (?:be )?accepted|incompatible|please use|instead"
 )
-"""Words that say that a field is not taken, as a pattern."""
+"""Pattern for words that say that a field is not accepted."""
 _KEYWORD = r"(?:parameter|argument|field|property|option|name|key|input|model|value)s?"
 _FIELD = r"(?:parameter|param|argument|field|property|option|setting|keyword)"
 _VALUE = r"(?:[`'\"]?[\d.]{1,20}[`'\"]?\s)?"
@@ -25,12 +25,12 @@ _VERB = (
 
 
 def named_fields(params: Sequence[str], text: str, names: Collection[str]) -> list[str]:
-    """The fields of a request that its refusal names: by a path, else in its words.
+    """The fields of a request that its refusal names: by a path, else in its text.
 
     Args:
         params: Paths that the refusal names.
-        text: Its words.
-        names: Of the fields that were sent.
+        text: Text of the refusal.
+        names: Names of the fields that were sent.
     """
     return fields_by_path(params, names) or [
         name for name in names if is_in_words(name, text) or is_blamed(name, text)
@@ -38,13 +38,13 @@ def named_fields(params: Sequence[str], text: str, names: Collection[str]) -> li
 
 
 def fields_by_path(params: Sequence[str], names: Collection[str]) -> list[str]:
-    """The fields that begin or are one of a refusal's paths."""
+    """The fields that are the start of a path that the refusal names, or the whole path."""
     heads = {path.split(".")[0] for path in params} | set(params)
     return [name for name in names if dotted(name) in heads]
 
 
 def is_blamed(name: str, text: str) -> bool:
-    """True if a text says of a field that it is wrong, in the words of a refusal about fields.
+    """True if a text says that a field is wrong, in the usual words for refused fields.
 
     Stricter than `is_in_words`: an error about a key or a model may print the request.
     """
@@ -61,7 +61,7 @@ def is_blamed(name: str, text: str) -> bool:
 
 
 def is_in_words(name: str, text: str) -> bool:
-    """True if a text is about a field; ordinary words must look like the name of one."""
+    """True if a text names a field; an ordinary word must be written like the name of a field."""
     first, *rest = name.split("_")
     camel = first + "".join(word.capitalize() for word in rest)
     forms = "|".join(re.escape(form) for form in sorted({name, camel}))

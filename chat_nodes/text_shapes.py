@@ -154,10 +154,10 @@ def _item_at(text: str, position: int) -> tuple[list[WrittenCall], int]:
 
 
 def calls_in(value: Any, depth: int = 0) -> Iterator[WrittenCall]:
-    """The calls that a JSON value is, or holds in a list; Any: any JSON value.
+    """The calls in a JSON value: one, or several in a list. Any: any JSON value.
 
     Raises:
-        NotReadable: A part of it is a call whose arguments are not an object.
+        InvalidNotation: The arguments of a call are not an object.
     """
     if depth > DEPTH_MAX:
         return

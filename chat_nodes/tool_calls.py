@@ -38,8 +38,8 @@ QUALIFIER = "functions."
 """Models of OpenAI qualify a tool's name with this; the rest is the name."""
 
 _ARGUMENTS = ("arguments", "parameters", "input", "args")
-_OF_CALL = frozenset({"id", "type", "function", "custom", "index", "name", *_ARGUMENTS})
-_OF_FUNCTION = frozenset({"name", "arguments"})
+_CALL_FIELDS = frozenset({"id", "type", "function", "custom", "index", "name", *_ARGUMENTS})
+_FUNCTION_FIELDS = frozenset({"name", "arguments"})
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _CONTROL = re.compile("[\x00-\x1f]")
@@ -81,11 +81,11 @@ def structured_calls(
 
 def text_call(index: int, name: str, arguments: str) -> RequestedCall:
     """A call that was recovered from text."""
-    kept, problem = _bounded(arguments)
+    bounded, problem = _bounded(arguments)
     return RequestedCall(
         model_call_id=f"call_{index}",
         name=name,
-        arguments=kept,
+        arguments=bounded,
         recovered=True,
         problem=problem,
     )
@@ -127,9 +127,9 @@ def json_bytes(value: Json) -> int | None:
 
 def _sorted_pairs(pairs: list[tuple[str, Json]]) -> tuple[tuple[str, Json], ...]:
     """An object whose keys may be given twice; numbers are texts already."""
-    words = {True: "true", False: "false"}
+    names = {True: "true", False: "false"}
     pairs.sort(key=lambda pair: pair[0])
-    return tuple((k, words[v] if isinstance(v, bool) else v) for k, v in pairs)
+    return tuple((k, names[v] if isinstance(v, bool) else v) for k, v in pairs)
 
 
 _DIGITS = json.JSONDecoder(
@@ -162,11 +162,11 @@ def _items(value: Json, notes: list[str]) -> Sequence[Json]:
 def _read(found: ReadCalls, items: Sequence[Json], tools: Sequence[str]) -> None:
     used: set[str] = set()
     seen: set[tuple[str, str, str]] = set()
-    asked = cut = unreadable = provided = 0
+    requested = cut = unreadable = provider_bytes = 0
     for item in items:
         if item is None:
             continue
-        asked += 1
+        requested += 1
         if len(found.calls) == TOOL_CALLS_MAX:
             continue
         parts = _parts(item)
@@ -176,32 +176,32 @@ def _read(found: ReadCalls, items: Sequence[Json], tools: Sequence[str]) -> None
         outer, function, received = parts
         name = _name(function.get("name"), tools)
         text, problem = _arguments(received)
-        given = _id(outer.get("id"))
-        if given:
-            same = (given, name, canonical_arguments(text))
+        received_id = _id(outer.get("id"))
+        if received_id:
+            same = (received_id, name, canonical_arguments(text))
             if same in seen:
                 # One call that the server delivered twice.
-                asked -= 1
+                requested -= 1
                 continue
             seen.add(same)
-        kept, too_long = _bounded(text)
+        bounded, too_long = _bounded(text)
         cut += bool(too_long)
         provider, size = _provider(outer, function)
-        if size > PROVIDER_BYTES_MAX or provided + size > PROVIDER_TOTAL_BYTES_MAX:
+        if size > PROVIDER_BYTES_MAX or provider_bytes + size > PROVIDER_TOTAL_BYTES_MAX:
             found.notes.append(f"{size:,} bytes of the provider's fields of a call were left out")
             provider, size = {}, 0
-        provided += size
+        provider_bytes += size
         found.calls.append(
             RequestedCall(
-                model_call_id=_unique_id(given, len(found.calls), used),
+                model_call_id=_unique_id(received_id, len(found.calls), used),
                 name=name,
-                arguments=kept,
+                arguments=bounded,
                 problem=problem or too_long,
                 provider=provider,
             )
         )
-    if asked > TOOL_CALLS_MAX:
-        text = f"{asked:,} tool calls were asked for, {TOOL_CALLS_MAX} are carried out"
+    if requested > TOOL_CALLS_MAX:
+        text = f"{requested:,} tool calls were asked for, {TOOL_CALLS_MAX} are carried out"
         found.notes.append(text)
     if unreadable:
         found.notes.append(f"{unreadable} tool calls have no function")
@@ -219,16 +219,16 @@ def _parts(item: Json) -> tuple[dict[str, Json], dict[str, Json], Json] | None:
     function = item.get("function", item.get("custom"))
     if isinstance(function, str):
         # Flat, with the name under "function".
-        function = _object(function) or {"name": function, "arguments": _given(item)}
+        function = _object(function) or {"name": function, "arguments": _first_arguments(item)}
     elif function is None and "name" in item:
-        function = {"name": item["name"], "arguments": _given(item)}
+        function = {"name": item["name"], "arguments": _first_arguments(item)}
     if not isinstance(function, dict):
         return None
     arguments = function.get("arguments")
-    return item, function, _given(function) if arguments is None else arguments
+    return item, function, _first_arguments(function) if arguments is None else arguments
 
 
-def _given(holder: Mapping[str, Json]) -> Json:
+def _first_arguments(holder: Mapping[str, Json]) -> Json:
     return next((holder[key] for key in _ARGUMENTS if holder.get(key) is not None), None)
 
 
@@ -248,8 +248,8 @@ def _id(value: Json) -> str:
     return ""
 
 
-def _unique_id(given: str, index: int, used: set[str]) -> str:
-    wanted = given or f"call_{index}"
+def _unique_id(received_id: str, index: int, used: set[str]) -> str:
+    wanted = received_id or f"call_{index}"
     name, copy = wanted, 1
     while name in used:
         copy += 1
@@ -303,11 +303,11 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _bounded(text: str) -> tuple[str, str]:
-    kept = cut_bytes(text, ARGUMENTS_BYTES_MAX)
-    if kept == text:
+    bounded = cut_bytes(text, ARGUMENTS_BYTES_MAX)
+    if bounded == text:
         return text, ""
     bound = f"{ARGUMENTS_BYTES_MAX:,}"
-    return kept, f"the arguments are longer than {bound} bytes; send the call again, shorter"
+    return bounded, f"the arguments are longer than {bound} bytes; send the call again, shorter"
 
 
 def _object(text: str) -> dict[str, Json] | None:
@@ -320,12 +320,12 @@ def _object(text: str) -> dict[str, Json] | None:
 
 def _provider(outer: Mapping[str, Json], function: Mapping[str, Json]) -> tuple[JsonObject, int]:
     """Fields beside those of the protocol, and their size; too large a size if they cannot be."""
-    if not (outer.keys() - _OF_CALL or function.keys() - _OF_FUNCTION):
+    if not (outer.keys() - _CALL_FIELDS or function.keys() - _FUNCTION_FIELDS):
         return {}, 0
     inside = function.items() if function is not outer else ()
-    inner = {k: v for k, v in inside if k not in _OF_CALL and v is not None}
+    inner = {k: v for k, v in inside if k not in _CALL_FIELDS and v is not None}
     found: dict[str, Json] = {FUNCTION: inner} if inner else {}
-    found |= {k: v for k, v in outer.items() if k not in _OF_CALL and v is not None}
+    found |= {k: v for k, v in outer.items() if k not in _CALL_FIELDS and v is not None}
     if not found:
         return {}, 0
     size = json_bytes(found)

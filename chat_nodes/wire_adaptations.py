@@ -1,4 +1,4 @@
-"""What refusals teach about the conversation: fields, ids, contents, roles and schemas. Pure."""
+"""Adaptations of the conversation after a refusal: fields, ids, contents, roles, schemas. Pure."""
 
 import re
 
@@ -49,14 +49,14 @@ _SCHEMA = re.compile(
 
 
 def missing_field(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
-    """A field of the history that the provider wants back."""
+    """Send back a field of the history that the provider requires."""
     if not refused.has_calls or not _MISSING.search(refusal.text):
         return None
     dropped = dialect.wire.dropped_fields
     for name in (REASONING, "extra_content", "reasoning_details", "thought_signature"):
         if not re.search(rf"\b{name}\b", refusal.text):
             continue
-        # The signature travels inside `extra_content`.
+        # The signature is inside `extra_content`.
         field = "extra_content" if name == "thought_signature" else name
         still_dropped = tuple(f for f in dropped if f not in (field, ALL_FIELDS))
         changes: dict[str, object] = (
@@ -70,7 +70,7 @@ def missing_field(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -
 
 
 def refused_field(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
-    """A field of the history that the provider does not take."""
+    """Drop a field of the history that the provider refuses."""
     fields = set(refused.provider_fields)
     if dialect.wire.empty_reasoning:
         fields.add(REASONING)
@@ -90,7 +90,7 @@ def refused_field(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -
 
 
 def tool_ids(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
-    """Ids of tool calls in a form that the provider does not take."""
+    """Shorten the ids of tool calls if the provider refuses their form."""
     text = " ".join((refusal.text, *refusal.params, refusal.code))
     is_form = refusal.code == "3280" or (_TOOL_ID.search(text) and _ID_FORM.search(text))
     if not (refused.has_calls and is_form) or _ID_LOST.search(text):
@@ -101,7 +101,7 @@ def tool_ids(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Ada
 
 
 def content(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
-    """The content of an assistant message that has calls and no words."""
+    """Change the content of assistant messages that have calls but no text."""
     text = refusal.text
     about = any(re.search(r"messages\b.*content", path) for path in refusal.params)
     if not refused.has_calls or not (
@@ -119,14 +119,14 @@ def content(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adap
 
 
 def system_role(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
-    """A system message that a model or its template does not take."""
+    """Move a system message that a model or its template refuses into the user's message."""
     if not refused.has_system or dialect.wire.system_as_user or not _SYSTEM.search(refusal.text):
         return None
     return dialect.rewrite("system", "the system message in the user's first", system_as_user=True)
 
 
 def schema(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Adaptation | None:
-    """A keyword of the tools' schemas."""
+    """Reduce the tools' schemas to the barest form if a keyword is refused."""
     about = any(path.startswith(("tools", "functions")) for path in refusal.params)
     if not refused.has_tools or not (about or _SCHEMA.search(refusal.text)):
         return None

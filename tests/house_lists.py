@@ -12,10 +12,15 @@ ROOMS = (
 )
 
 OWNERS = {
-    "aiokafka": ("arena/bus/kafka", "operations/storm/"),
+    "aiokafka": (
+        "arena/bus/kafka",
+        "operations/kafka_acls.py",
+        "operations/bench/kafka_relay.py",
+        "operations/storm/",
+    ),
     "openai": ("chat_nodes/",),
     "websockets": ("connectors/",),
-    "rich": ("dashboard/", "operations/commands/"),
+    "rich": ("dashboard/", "operations/commands/", "arena/progress_bars.py", "arena/tables.py"),
     "plotext": ("dashboard/",),
     "plotly": ("judge/report/",),
     "arch": ("judge/",),

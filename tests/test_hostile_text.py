@@ -120,7 +120,7 @@ RENDERERS: dict[str, Callable[[str], str]] = {
     "ledger --json": lambda text: render.as_json(sheet(text)),
     "reconcile": reconciled,
     "audit trace": lambda text: "\n".join(
-        trace_format.lines([trace.TraceStep(name="a", location=text, sha256="", says=text)])
+        trace_format.lines([trace.TraceStep(name="a", location=text, sha256="", summary=text)])
     ),
     "audit verify": lambda text: "\n".join(
         verify.result_lines(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from arena.__main__ import COMMANDS
+from operations.main import COMMANDS
 from operations.specs.arena_spec import load_spec
 from routers.strategy import load_strategy
 from tests.operations.commands.cli import ROOT

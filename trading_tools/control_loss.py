@@ -1,9 +1,9 @@
-"""Whether `arena.control` lost records: by what executors say they had read of it.
+"""Checks whether `arena.control` lost records that executors, by their heartbeats, had read.
 
 Reads `arena.heartbeats`, once at a start. A halt is confirmed by a heartbeat that says how far the
-topic was read. If the topic ends before that, or has another record where the newest one was, then
-it was cut, or deleted and created again, and a halt may be gone with it: then everybody is halted
-until a later `arena resume`. A record that compaction took away proves nothing.
+topic was read. If the topic ends before that, or has another record at the offset of the newest
+one, it was cut, or deleted and created again, and a halt may be lost: then all agents are halted
+until a later `arena resume`. A record that compaction removed proves nothing.
 """
 
 import asyncio
@@ -23,19 +23,20 @@ READ_S = 10.0
 TOOLS_KEY_PREFIX = b"tools/"
 """How the key of an executor's heartbeats begins."""
 POSITIONS_MAX = 1_000
-"""Places that are kept, the newest ones."""
+"""How many positions are kept, the newest ones."""
 DIGEST_CHARS = 16
 
 
 class ControlPosition(NamedTuple):
-    """What an executor said of `arena.control`.
+    """How far an executor had read `arena.control`, according to a heartbeat.
 
     Attributes:
-        offset: It had read everything before. at_ms: when, by the broker's clock; Unix
-            milliseconds.
-        newest: Offset of the newest record it had read, -1 for none. digest: of that record.
-        is_lost: It found that the topic had lost records; all else is of the one that had read
-            them.
+        offset: The offset before which it had read everything.
+        at_ms: When it said so, by the broker's clock; Unix milliseconds.
+        newest: Offset of the newest record it had read, -1 for none.
+        digest: Digest of that record.
+        is_lost: It found that the topic had lost records; the other fields are those of the
+            executor that had read them.
     """
 
     offset: int
@@ -48,18 +49,18 @@ class ControlPosition(NamedTuple):
 async def read_control_positions(
     bus: Bus, contradicts_topic: Callable[[ControlPosition], bool]
 ) -> list[ControlPosition]:
-    """What executors said, living and dead ones, that does not fit the topic.
+    """Read the positions of executors, running or ended, that contradict the topic.
 
-    Every heartbeat counts that is still there, not only the newest of a process: another process
-    may have the name of a dead one.
+    Every heartbeat that is still there counts, not only the newest of a process, because another
+    process may have the name of an ended one.
 
     Args:
         bus: Connected.
-        is_gone: True for a place that does not fit the topic as it was read.
+        contradicts_topic: True for a position that contradicts the topic as it was read.
 
     Raises:
         TimeoutError: The heartbeats did not come in time.
-        ArenaError: They may not, or cannot, be read.
+        ArenaError: They cannot be read, or reading them is not allowed.
     """
     found: dict[ControlPosition, ControlPosition] = {}
 
@@ -80,10 +81,10 @@ async def read_control_positions(
 
 
 def contradicts_topic(position: ControlPosition, end: int, digests: Mapping[int, str]) -> bool:
-    """True if records are gone that an executor had read.
+    """True if records are lost that an executor had read.
 
     Args:
-        said: By the executor.
+        position: How far the executor had read.
         end: Where the topic ends.
         digests: Offset -> digest of the records that are in the topic.
     """
@@ -93,7 +94,7 @@ def contradicts_topic(position: ControlPosition, end: int, digests: Mapping[int,
 
 
 def latest_position(position: Iterable[ControlPosition]) -> ControlPosition | None:
-    """How far any executor had read, and when the newest of them said so; None for none."""
+    """The furthest offset of these positions with the newest of their times; None for none."""
     position = list(position)
     if not position:
         return None
@@ -101,18 +102,18 @@ def latest_position(position: Iterable[ControlPosition]) -> ControlPosition | No
 
 
 def digest_of(record: Record) -> str:
-    """Tells a record from another one at the same offset."""
+    """A digest that differs between two records at the same offset."""
     whole = sha256(f"{record.timestamp_ms} {record.key!r} ".encode() + (record.value or b""))
     return whole.hexdigest()[:DIGEST_CHARS]
 
 
 def position_detail(offset: int, newest: int, digest: str) -> dict[str, JsonValue]:
-    """The detail of a heartbeat that says how far the topic was read."""
+    """The heartbeat detail that says how far the topic was read."""
     return {"0": [offset, newest, digest]}
 
 
 def positions_in(record: Record) -> list[ControlPosition]:
-    """What a heartbeat says of how far `arena.control` was read, by its sender or before."""
+    """The positions in a heartbeat: its sender's, and one that it found lost."""
     try:
         body = orjson.loads(record.value or b"")
     except orjson.JSONDecodeError:
@@ -130,6 +131,6 @@ def positions_in(record: Record) -> list[ControlPosition]:
             found.append(ControlPosition(offset, record.timestamp_ms, newest, digest))
     match lost:
         case [int(offset), int(at_ms)]:
-            # No executor was told of it after it said so: a later resume ends it, whatever is said.
+            # A loss cannot be newer than its heartbeat: so a later resume ends it in any case.
             found.append(ControlPosition(offset, min(at_ms, record.timestamp_ms), is_lost=True))
     return found

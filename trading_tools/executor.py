@@ -2,12 +2,12 @@
 
 Reads `account.events`, `account.commands`, `market.tickers` and `arena.control`; appends to
 `account.events` and `agent.inbox.*`, and its rules to `arena.roster` when it claims a shard.
-The way of a shard in this process, over and over:
+This process repeats for each shard:
 
     fold the log from its first record -> follow it (standby) -> claim it by an epoch -> own it
 
-Losing a shard in a rebalance leads back to the beginning. Being fenced while the group says the
-shard is ours ends the process; so does every failed append. There is no other way of recovery.
+Losing a shard in a rebalance leads back to the beginning. Being fenced while the group assigns the
+shard to this process ends the process; so does every failed append. Recovery is always a restart.
 """
 
 import asyncio
@@ -36,15 +36,15 @@ from trading_tools.tasks import run_until_first_ends
 
 STANDBY_READ_S = 0.2
 CLAIM_PAUSE_S_MAX = 0.2
-"""Two that claim at once must not meet again and again."""
+"""Two executors that claim at the same time must not collide again and again."""
 FENCED_PAUSE_S = 0.1
 """The first pause of an owner that was fenced before it wrote anything; each next one is twice as
-long, until it has written: so the other one comes to write, however slow the machine is."""
+long, until it has written: so the other one gets to write, however slow the machine is."""
 FENCED_PAUSE_S_MAX = 5.0
 LIVE_MS = 60_000
-"""A product whose price was confirmed longer ago does not say what the market is quoted in."""
+"""A product whose price was confirmed longer ago does not count in the check of the currency."""
 FENCED_MAX = 10
-"""Doublings that are counted."""
+"""How many times the pause is doubled at most."""
 BURIES = 0
 """The shard whose owner sends unreadable records of `arena.control` to the dead letters."""
 
@@ -59,7 +59,7 @@ def check_agents(agents: Iterable[str], partition: int, shards: int) -> None:
     """Refuse to serve if an account is in a shard that its agent does not belong to.
 
     Raises:
-        UsageError: The topics were given another number of partitions.
+        UsageError: The number of partitions of the topics was changed.
     """
     for agent in agents:
         home = partition_of(agent, shards)
@@ -76,7 +76,7 @@ def check_currency(rules: TradingRules, opened_in: Iterable[str]) -> None:
     """Refuse to serve accounts that were opened in another currency.
 
     Raises:
-        UsageError: The rules say another currency than the account log.
+        UsageError: The rules have another currency than the account log.
     """
     other = sorted(set(opened_in) - {rules.currency})
     if other:
@@ -91,16 +91,16 @@ def check_currency(rules: TradingRules, opened_in: Iterable[str]) -> None:
 def check_products(rules: TradingRules, market: MarketState, now: datetime) -> None:
     """Refuse to serve if products are quoted in another currency than accounts hold.
 
-    What is listed still, but gets no prices any more, is left out: `market.tickers` keeps what an
-    earlier connector wrote. In lock-step prices have the market's time, and all products count.
+    Products that get no prices any more do not count: `market.tickers` keeps the listings of
+    earlier connectors. In lock-step prices have the market's time, and all products count.
 
     Args:
-        rules: Of this executor.
-        market: What was read of `market.tickers`.
-        now: Our wall time.
+        rules: The rules of this executor.
+        market: The state of the market.
+        now: Wall time of this process.
 
     Raises:
-        UsageError: A product with live prices is.
+        UsageError: A product with live prices is quoted in another currency.
     """
     quotes = {
         product_id: listing.quote_currency
@@ -112,7 +112,7 @@ def check_products(rules: TradingRules, market: MarketState, now: datetime) -> N
 
 
 def has_decided(shards: Iterable[Shard]) -> bool:
-    """True if an order was decided in one of the shards, by whichever process."""
+    """True if an order was decided in one of the shards, by any process."""
     return any(
         account.fills or account.rejections
         for shard in shards
@@ -125,13 +125,13 @@ def _is_live(quote: Quote | None, now: datetime) -> bool:
 
 
 class Executor:
-    """Serves the shards of `account.commands` that fall to this process.
+    """Serves the shards of `account.commands` that this process should serve.
 
     Args:
         node: Bus, clock, counters.
-        rules: What orders are decided by.
+        rules: The rules that orders are decided by.
         tools: The account tools by name.
-        seats: Which shards to serve.
+        membership: Says which shards to serve.
     """
 
     def __init__(
@@ -169,8 +169,8 @@ class Executor:
         commands = await self._node.bus.partitions(topics.COMMANDS.name)
         if shards != commands:
             raise UsageError(
-                f"account.events has {shards} partitions, account.commands {commands}",
-                remedy="create both with the same number: each is a shard",
+                f"account.events has {shards} partitions, account.commands has {commands}",
+                remedy="create both with the same number: each partition is a shard",
             )
         self._unfolded = {*range(shards)}
         self._update_status()
@@ -217,7 +217,7 @@ class Executor:
         self._unfolded.discard(partition)
         if not self._unfolded:
             self._all_fit.set()
-        # An account that is in the wrong shard stops this process before any shard is served.
+        # An account in the wrong shard stops this process before any shard is served.
         await self._all_fit.wait()
         while not self._membership.should_serve(partition):
             self._ignored[partition] = log.shard.ignored
@@ -231,7 +231,7 @@ class Executor:
                 return False
             rules = self._rules.message(self._node.clock.now())
             if await log.claim(rules):
-                # A standby with other rules says nothing: prompts tell those in force.
+                # A standby does not publish its rules: prompts must show those in force.
                 await self._node.bus.append(topics.ROSTER.name, rules, key="rules")
                 return True
             await self._node.clock.sleep(self._random.uniform(0, CLAIM_PAUSE_S_MAX))
@@ -275,7 +275,7 @@ class Executor:
             self._node.details[CONFIRMED] = {p: of for p, of in said.items() if p in owned}
 
     async def _watch_partitions(self, shards: int) -> None:
-        """End if a topic is given partitions: an agent gets a second account, a halt is missed."""
+        """End if a topic gets partitions: an agent could get a second account, a halt be missed."""
         while True:
             await asyncio.sleep(self._node.settings.heartbeat_interval_s)
             for topic in (topics.EVENTS.name, topics.COMMANDS.name):
@@ -291,8 +291,8 @@ class Executor:
     async def _watch_products(self) -> None:
         """End if products are quoted in another currency, unless an order was decided already.
 
-        The account log says so, not this process: one that starts again must not end where one
-        that ran on would warn.
+        Whether one was decided is read from the account log, so that a process that restarts only
+        warns, like one that kept running.
         """
         reported: list[str] = []
         await self._all_fit.wait()

@@ -1,12 +1,12 @@
 """Follows `arena.control` into the kill switch, and proves that it was read to its end.
 
 Reads the whole topic at a start, before the first order, and follows it: a halt survives every
-restart, and takes effect as soon as its record is read. What cannot be read halts its scope if
-its key names one. It goes to `dead_letters` when it comes, from the owner of the first shard
-alone; what a start finds is passed over by it, for it stays in the topic.
+restart, and takes effect as soon as its record is read. An unreadable record halts its scope if its
+key names one. It goes to `dead_letters` when it comes, only from the owner of the first shard;
+unreadable records that are found at a start are not written there again.
 
-A halt that was not read yet cannot be obeyed. So the owner of a shard decides orders only while
-it has a proof: not longer than `PROOF_S` ago the topic ended where this reader is.
+A halt that has not been read yet cannot be obeyed. So the owner of a shard decides orders only with
+a proof: at most `PROOF_S` ago, the topic ended where this reader is.
 """
 
 import asyncio
@@ -34,17 +34,17 @@ from trading_tools.control_loss import (
 
 LOAD_TIMEOUT_S = 30.0
 PROOF_S = 1.0
-"""How long a proof holds."""
+"""How long a proof is valid."""
 RENEW_S = 0.25
 """How often it is renewed."""
 ASK_TIMEOUT_S = 2.0
 SHORT_S = 10.0
-"""How long the topic may seem to end before what executors had read of it."""
+"""How long the topic may seem to end before records that executors had read."""
 SHORT_POLL_S = 0.1
 DIGESTS_MAX = 20_000
-"""Records, the newest ones, that are compared with what executors had read."""
+"""How many of the newest records are compared with what executors had read."""
 SCOPES_SHOWN_MAX = 100
-"""Halted scopes that a heartbeat names, the newest ones, so that it stays small."""
+"""How many halted scopes a heartbeat names, newest first, so that it stays small."""
 UNREAD_SHOWN_MAX = 10
 TOPIC = topics.CONTROL.name
 REGROWN = (
@@ -57,16 +57,15 @@ __all__ = ["PROOF_S", "KillSwitchFeed", "Switch"]
 
 
 class KillSwitchFeed:
-    """Follows `arena.control` into a `Switch`, and says in the heartbeat what is halted.
+    """Follows `arena.control` into a `Switch`, and reports in the heartbeat what is halted.
 
     Attributes:
         proven_at: When the topic is known to have been read to its end, by `boot_time_s`.
         proven_wall: The same in wall time.
 
     Args:
-        node: Its bus is read.
-        buries: True while this process is the one that sends what cannot be read to the dead
-            letters.
+        node: The process; its bus is read.
+        writes_dead_letters: True while this process writes unreadable records to the dead letters.
     """
 
     def __init__(self, node: Node, writes_dead_letters: Callable[[], bool]) -> None:
@@ -85,15 +84,15 @@ class KillSwitchFeed:
         self._asked = asyncio.Event()
 
     async def open(self) -> None:
-        """Read everything that was ever asked for.
+        """Read the whole topic.
 
         Raises:
-            BrokerUnavailable: It did not come in time; no order may be taken before.
-            UsageError: The topic was given partitions.
+            BrokerUnavailable: It did not come in time; no order may be decided before.
+            UsageError: The topic has more than one partition.
         """
         await check_partitions(self._node.bus)
         self._reader = await self._node.bus.log_reader(TOPIC, start=EARLIEST)
-        self._reader.whole = {}  # The executor itself looks whether the topic is given partitions.
+        self._reader.whole = {}  # The executor itself checks whether partitions are added.
         try:
             async with asyncio.timeout(LOAD_TIMEOUT_S):
                 while await self._reader.behind():
@@ -106,7 +105,7 @@ class KillSwitchFeed:
         self._update_details()
 
     async def _check_for_loss(self) -> None:
-        """Halt everybody if records are gone that an executor had read, until a later resume."""
+        """Halt all agents if records are lost that an executor had read, until a later resume."""
         (end,) = self._read_to.values()
         digests, self._digests = self._digests, None
         assert digests is not None, "the switch was opened before"
@@ -135,7 +134,7 @@ class KillSwitchFeed:
         assert self._reader is not None, "the switch is not open"
         short_since = self._node.clock.monotonic()
         while True:
-            # Asked after the heartbeats: what was written meanwhile may be in them, too.
+            # Asked after reading the heartbeats, which may include records written meanwhile.
             end = (await self._reader.end_offsets())[TOPIC, 0]
             before = latest_position(
                 one for one in positions if contradicts_topic(one, end, digests)
@@ -163,7 +162,7 @@ class KillSwitchFeed:
                 await self._node.beat()
 
     async def renew(self) -> None:
-        """Renew the proof until cancelled, a few times a second and when it is asked for."""
+        """Renew the proof until cancelled, several times a second and on request."""
         while True:
             # A broker that does not answer gives no proof; an order that needs one waits.
             with contextlib.suppress(TimeoutError, BrokerUnavailable):
@@ -175,15 +174,15 @@ class KillSwitchFeed:
             self._asked.clear()
 
     def is_proven(self, since: float) -> bool:
-        """True with a proof that began at `since` or later and is not older than `PROOF_S`."""
+        """True if there is a proof from `since` or later that is at most `PROOF_S` old."""
         return self.proven_at >= since and boot_time_s() - self.proven_at <= PROOF_S
 
     def read_to(self) -> dict[str, int]:
-        """Partition of the topic -> the offset before which every record was taken in."""
+        """Partition of the topic -> the offset before which every record was applied."""
         return dict(self._read_to)
 
     async def wait_proven(self, since: float, timeout_s: float) -> bool:
-        """Ask for a new proof and wait for it.
+        """Request a new proof and wait for it.
 
         Returns:
             False if it did not come in time.
@@ -198,7 +197,7 @@ class KillSwitchFeed:
         return True
 
     async def changed(self) -> None:
-        """Wait until records were taken in, or the proof was renewed."""
+        """Wait until records were applied, or the proof was renewed."""
         await self._changed.wait()
 
     async def close(self) -> None:
@@ -220,7 +219,7 @@ class KillSwitchFeed:
         self._notify()
 
     def _note_position(self) -> None:
-        """Everything that was read is taken in: only now does the place count."""
+        """Record the position, now that everything before it is applied."""
         assert self._reader is not None, "the switch is not open"
         self._read_to = {
             str(partition): self._reader.position(TOPIC, partition)
@@ -228,7 +227,7 @@ class KillSwitchFeed:
         }
         position, (newest, digest) = max(self._read_to.values()), self._newest
         self._node.details[CONTROL_READ] = position_detail(position, newest, digest)
-        # Told on until a resume: this process may have the name of the one that told it first.
+        # Repeated until a resume: this process may have the name of the one that reported it first.
         self._node.details.pop(CONTROL_LOST, None)
         if self.switch.lost is not None and self._lost_position is not None:
             self._node.details[CONTROL_LOST] = {
@@ -271,16 +270,16 @@ class KillSwitchFeed:
 
 
 async def check_partitions(bus: Bus) -> None:
-    """Refuse to read a control topic that was given partitions.
+    """Refuse to read a control topic with more than one partition.
 
     Raises:
-        UsageError: Records of a scope may be in two of them, and none is the newest.
+        UsageError: Records of a scope may be in two partitions, and then none is the newest.
     """
     await require_partitions(bus, topics.CONTROL, remedy=REGROWN)
 
 
 def boot_time_s() -> float:
-    """Seconds of a clock that also counts while the machine is suspended, if the system has one."""
+    """Seconds of a clock that also runs while the machine is suspended, if the system has one."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()

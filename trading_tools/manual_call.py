@@ -1,9 +1,9 @@
-"""One tool call by a person: `arena tools call`.
+"""Calls one tool for a person: `arena tools call`.
 
-A tool that touches no account runs in this process. The others go the way of every agent: a
-`ToolCall` to `account.commands`, its result from the agent's inbox. They go to the operator's own
-account, which is never ranked; an agent's is looked at, and traded only when that is insisted on,
-because its standings then hold what it did not decide.
+A tool that touches no account runs in this process. The others take the same path as an agent's: a
+`ToolCall` to `account.commands`, and its result from the agent's inbox. They use the operator's own
+account, which is never ranked. An agent's account can be read; trading in it needs `--force`,
+because its result then includes an order that the agent did not decide.
 """
 
 import asyncio
@@ -44,16 +44,16 @@ async def call_manually(
 
     Args:
         settings: Broker and prefix.
-        tool: Its name.
+        tool: Name of the tool.
         arguments: A JSON object.
-        agent: Whose account it touches.
-        timeout_s: To wait for the executor.
-        force: Trade in the account of an agent that plays.
-        plugins: Whose tools can be called, too.
+        agent: The agent whose account the call uses.
+        timeout_s: How long to wait for the executor.
+        force: Trade even if the account is an agent's.
+        plugins: Plugins whose tools can be called, too.
 
     Raises:
         DependencyMissing: No broker, or no executor answered in time.
-        UsageError: No agent has this name, or it plays and the call would trade for it.
+        UsageError: No agent has this name, or the call would trade in an agent's account.
     """
     logs.configure(settings.override(log_level="WARNING"))
     clock = SystemClock()
@@ -75,16 +75,16 @@ async def call_manually(
 
 
 def check_account(agents: Mapping[str, AgentSpec], name: str, *, trades: bool, force: bool) -> None:
-    """See that a person may use an account. Before any agent was started every name passes.
+    """Check that a person may use an account. Every name is valid before any agent was started.
 
     Args:
-        agents: Agent -> what the roster says of it.
-        name: Whose account.
+        agents: Agent -> its spec on the roster.
+        name: The agent whose account is used.
         trades: True for an order.
-        force: Trade for an agent nevertheless.
+        force: Trade even if the account is an agent's.
 
     Raises:
-        UsageError: It is not an agent's, or an agent's that is not to be traded.
+        UsageError: No agent has this name, or an order needs `force`.
     """
     if name == OPERATOR or not agents:
         return
@@ -95,15 +95,15 @@ def check_account(agents: Mapping[str, AgentSpec], name: str, *, trades: bool, f
     if trades and not force:
         spec = agents[name]
         raise UsageError(
-            f"{name} plays ({spec.strategy}@{spec.node}): an order by hand would count in its "
-            "account and not be its decision",
+            f"{name} is an agent ({spec.strategy}@{spec.node}): an order by hand would be in its "
+            "account without being its decision",
             remedy="leave out --agent to trade in the operator's account; --force trades here, and "
             f"{name} is then listed without a rank",
         )
 
 
 def new_call(tool: str, arguments: str, agent: str, clock: Clock, timeout_s: float) -> ToolCall:
-    """A call of its own turn: no snapshot was seen, so no collar applies."""
+    """Create a call with a turn of its own: it has no snapshot, so no collar applies."""
     now = clock.now()
     turn_id = ids.turn_id(agent, f"by-hand/{uuid4()}")
     return ToolCall(

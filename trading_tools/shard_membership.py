@@ -1,12 +1,12 @@
-"""Which shards this process should serve: a question of liveness, never of safety.
+"""Decides which shards this process should serve: a question of liveness, never of safety.
 
-Members of `node:executor` share the partitions of `account.commands`; a member that is given
-none is a hot standby. The group is used for nothing else: commands are read by log readers from
-where the account log says. Safety comes from the epochs in the log alone, so this module may be
-wrong for a while, in either direction, and only time is lost:
+Members of the group `node:executor` share the partitions of `account.commands`; a member without
+any is a hot standby. The group has no other purpose: commands are read by log readers, from the
+offset that follows from the account log. Safety comes from the epochs in the log alone, so this
+module may be wrong for a while, in either direction, and only time is lost:
 
-* A member that lost a shard serves it for `GRACE_S` more: a rebalance in which it gets the shard
-  back must not stop trading, and if another has it, the first append tells.
+* A member that lost a shard serves it for another `GRACE_S`: a rebalance in which it gets the shard
+  back must not stop trading, and if another member has it, the first append shows that.
 * A member that waits for its first assignment (after a kill -9 the group waits for the dead
   member's session to end) serves a shard that has no owner, or whose owner is a dead process of
   this machine.
@@ -23,7 +23,7 @@ GROUP = f"{NODE_GROUP}executor"
 FORMERLY = "executor"
 """Until 0.2.0; an agent may have this name."""
 GRACE_S = 12.0
-"""A little longer than a dead member's session."""
+"""A little longer than the session time-out of a dead member."""
 POLL_S = 1.0
 
 
@@ -39,7 +39,7 @@ class ShardMembership:
         self._provisional: set[int] = set()
 
     async def run(self) -> None:
-        """Be a member until cancelled."""
+        """Join the group and stay a member until cancelled."""
         reader = await self._node.bus.group_reader(
             GROUP,
             topics.COMMANDS.name,
@@ -47,7 +47,7 @@ class ShardMembership:
             on_change=self._changed,
             formerly=FORMERLY,
         )
-        reader.whole = {}  # The executor itself looks whether the topic is given partitions.
+        reader.whole = {}  # The executor itself checks whether partitions are added.
         try:
             self._joined = True
             self._changed(reader.assignment())
@@ -58,7 +58,7 @@ class ShardMembership:
             await reader.close()
 
     def assigned(self, shard: int) -> bool:
-        """True if the group gives this process the shard now."""
+        """True if the group assigns the shard to this process now."""
         return shard in self._assigned
 
     def should_serve(self, shard: int) -> bool:
@@ -74,7 +74,7 @@ class ShardMembership:
         self._provisional.discard(shard)
 
     def note_owner(self, shard: int, owner: str) -> None:
-        """Tell the last owner of a shard, as its epoch names it; "" where it never had one."""
+        """Note the last owner of a shard, as its epoch names it; "" if it never had one."""
         if not owner or is_dead_neighbour(owner, self._node.host):
             self._provisional.add(shard)
         else:

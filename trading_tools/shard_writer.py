@@ -241,7 +241,7 @@ class ShardWriter:
             False if they did not come.
 
         Raises:
-            _GivenUp: The shard is to be given up meanwhile.
+            _ShardReleased: The shard is given up meanwhile.
         """
         needed = self._handler.prices_needed(message)
         if self._prices.covers(needed):
@@ -271,14 +271,14 @@ class ShardWriter:
     ) -> tuple[datetime | None, datetime | None]:
         """Wait until `arena.control` is known to be read to its end, or the deadline has passed.
 
-        In lock-step the wait has no end and takes no time, so that every run decides alike.
+        In lock-step the wait is unlimited and takes no time, so that every run decides alike.
 
         Returns:
-            The time of the decision, None for now. Since when there is no proof, None with one or
-            for a message that needs none.
+            The time of the decision, or None for now; and since when there is no proof, or None if
+            there is one or the message needs none.
 
         Raises:
-            _GivenUp: The shard is to be given up meanwhile.
+            _ShardReleased: The shard is given up meanwhile.
         """
         if not isinstance(message, ToolCall) or not self._handler.needs_decision(message):
             return None, None

@@ -1,16 +1,16 @@
-"""Coroutines that live and die together."""
+"""Runs coroutines that end together."""
 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
 
-# Any: what a coroutine accepts and yields is of no interest here.
+# Any: a coroutine's send and yield types do not matter here.
 async def run_until_first_ends(*work: Coroutine[Any, Any, None]) -> None:
-    """Run all until the first ends or fails; then the others are cancelled.
+    """Run all until the first one ends or fails; then cancel the others.
 
     Raises:
-        Exception: What the first one raised.
+        Exception: The error of the first one.
     """
     tasks = [asyncio.ensure_future(one) for one in work]
     try:

@@ -102,10 +102,10 @@ def prompt_seed(request: ChatRequest) -> int:
     return int.from_bytes(seen.digest()[:4], "big")
 
 
-def drawn(items: Sequence[T], seed: str) -> list[T]:
+def shuffled(items: Sequence[T], seed: str) -> list[T]:
     """The items in an order that the seed alone decides."""
-    places = range(len(items))
-    order = sorted(places, key=lambda i: hashlib.sha256(f"{seed} {i}".encode()).digest())
+    indexes = range(len(items))
+    order = sorted(indexes, key=lambda i: hashlib.sha256(f"{seed} {i}".encode()).digest())
     return [items[i] for i in order]
 
 
@@ -114,16 +114,16 @@ def _decide(request: ChatRequest, context: DecisionContext) -> LocalPrompt:
     live = context.market.live()[:PRODUCTS_SHOWN_MAX]
     held = [q for q in live if q.product_id in context.account.positions]
     # Only what the smallest size can pay for may be bought.
-    rich = bool(live and context.buy(live[0], context.account.cash_usd * Decimal("0.05")))
-    buyable = tuple(q.product_id for q in live) if rich else ()
+    can_buy = bool(live and context.buy(live[0], context.account.cash_usd * Decimal("0.05")))
+    buyable = tuple(q.product_id for q in live) if can_buy else ()
     sellable = tuple(q.product_id for q in held)
-    actions = drawn(["hold", *["buy"] * bool(buyable), *["sell"] * bool(sellable)], seed)
-    sizes = drawn(SIZES, seed)
-    asked = (
+    actions = shuffled(["hold", *["buy"] * bool(buyable), *["sell"] * bool(sellable)], seed)
+    sizes = shuffled(SIZES, seed)
+    instruction = (
         f"Answer with one JSON object: action ({' or '.join(actions)}), product_id, "
         f"size ({', '.join(sizes)}), reason in a few words."
     )
-    lines = [_product_line(context.market, quote) for quote in drawn(live, seed)]
+    lines = [_product_line(context.market, quote) for quote in shuffled(live, seed)]
     lines.append(_account_line(context, held))
     lines.append("What do you do?")
     reason: JsonObject = {"type": "string", "maxLength": REASON_CHARS_MAX}
@@ -135,7 +135,7 @@ def _decide(request: ChatRequest, context: DecisionContext) -> LocalPrompt:
             )
     return LocalPrompt(
         step="decide",
-        messages=_messages(f"{_strategy_line(request)} {asked}", "\n".join(lines)),
+        messages=_messages(f"{_strategy_line(request)} {instruction}", "\n".join(lines)),
         schema={"anyOf": [*choices]},
         context=context,
         buyable=buyable,
@@ -152,17 +152,17 @@ def _look(request: ChatRequest) -> LocalPrompt:
 
 
 def _close(request: ChatRequest, results: Sequence[str]) -> LocalPrompt:
-    said = " ".join(results[-1].split())[:RESULT_CHARS_MAX] if results else "no answer came"
+    result = " ".join(results[-1].split())[:RESULT_CHARS_MAX] if results else "no answer came"
     system = "You are a trader. Answer with one JSON object: reason, in a few words."
-    user = f"You sent an order. The answer: {said}\nWhat did you do, and why?"
+    user = f"You sent an order. The answer: {result}\nWhat did you do, and why?"
     return LocalPrompt("close", _messages(system, user), _reason_schema())
 
 
 def _free(request: ChatRequest) -> LocalPrompt:
     system = next((m.content for m in request.messages if m.role == "system"), "")
     last = next((m.content for m in reversed(request.messages) if m.content), "")
-    half = FREE_CHARS_MAX // 2
-    return LocalPrompt("free", _messages(system[:half], last[-half:]))
+    half_chars = FREE_CHARS_MAX // 2
+    return LocalPrompt("free", _messages(system[:half_chars], last[-half_chars:]))
 
 
 def _call(request: ChatRequest, tool: ToolSchema) -> LocalPrompt:

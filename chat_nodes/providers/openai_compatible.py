@@ -107,7 +107,7 @@ class OpenAICompatibleModel:
         self,
         settings: ModelSettings,
         *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        current: Callable[[], datetime] = lambda: datetime.current(UTC),
         dialect: Dialect | None = None,
     ) -> None:
         """Open the client; nothing is sent."""
@@ -115,7 +115,7 @@ class OpenAICompatibleModel:
         self._address = read_address(settings.base_url or OPENAI_BASE_URL)
         self.host = self._address.host
         self._settings = settings
-        self._now = now
+        self._now = current
         self.secrets = Secrets.of(settings.api_key, settings.headers)
         self._dialect = dialect or first_dialect(self.host, settings.model_id)
         given = {name.lower() for name in settings.headers}
@@ -274,7 +274,7 @@ class OpenAICompatibleModel:
             is_limit=refusal.cause is Cause.RATE_LIMIT,
             retry_delay=refusal.retry_delay,
             text=refusal.text,
-            now=self._now(),
+            current=self._now(),
         )
         return CallFailed(
             reason,
@@ -321,8 +321,8 @@ class OpenAICompatibleModel:
             self._dialect = adapted_dialect
             return phrase
         # Another call was refused before this one, and has changed the form already.
-        now = self._build_request(request, self._dialect)
-        if now.content != sent.content:
+        current = self._build_request(request, self._dialect)
+        if current.content != sent.content:
             return "as another call has learned"
         adaptation = adapt(self._dialect, refusal, refused)
         if adaptation is None:

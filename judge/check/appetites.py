@@ -1,9 +1,9 @@
-"""Agents of unequal appetite in one market: what the adjusted difference is checked on.
+"""Simulated agents with unequal appetite for one market, to check the adjusted difference.
 
-Pure: a random generator in, log returns out. Every agent goes in and out of one fat-tailed market
-by chance, holding its own share of its equity while it is in: what they earn differs with the
-market, and none of them has any skill. So both "A beats B" and "A is better than its market
-exposure explains" are false, whichever pair they name.
+Pure: a random generator in, log returns out. Every agent enters and leaves one fat-tailed market at
+random, and holds its own share of equity while it is in. Their returns differ with the market, and
+none of them has any skill. So both "A beats B" and "A is better than its market exposure explains"
+are false for every pair.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ MARKET_SD = 0.005
 """Standard deviation of the market's log return in one period: about 50 % a year, hourly."""
 
 ENTRY, EXIT = 0.17, 0.03
-"""Chances per period to enter and leave the market: 85 % of the time in it."""
+"""Probabilities per period of entering and leaving the market: 85 % of the time in it."""
 
 GREATEST, LEAST = 1.0, 0.4
 """Shares of equity held while in the market, by the first and the last agent."""
@@ -27,14 +27,14 @@ def appetite_season(
     """Draw a season of agents without skill.
 
     Args:
-        rng: In the same state it gives the same season.
-        periods: T.
-        agents: N; their appetites fall evenly from `GREATEST` to `LEAST`.
+        rng: The same state gives the same season.
+        periods: Number of periods, T.
+        agents: Number of agents, N; their appetites fall evenly from `GREATEST` to `LEAST`.
         drift: Expected log return of the market over the season.
 
     Returns:
-        Log returns [T, N], shares of equity at the start of each period [T, N] as a season shows
-        them (before the orders of that period), and the market's log returns [T].
+        Log returns [T, N]; shares of equity at the start of each period [T, N], before the orders
+        of that period as in a season; and the market's log returns [T].
     """
     market = MARKET_SD * rng.standard_t(4.0, periods) / np.sqrt(2.0) + drift / periods
     chances = rng.random((periods + 1, agents))
@@ -50,10 +50,10 @@ def appetite_season(
 
 
 def raw_season(rng: np.random.Generator, periods: int, agents: int, _: float) -> FloatArray:
-    """Log returns [T, N] of agents of unequal appetite; a law of `judge.check.return_laws`."""
+    """Draw log returns [T, N] of agents of unequal appetite; a law of `judge.check.return_laws`."""
     return appetite_season(rng, periods, agents)[0]
 
 
 def adjusted_season(rng: np.random.Generator, periods: int, agents: int, _: float) -> FloatArray:
-    """The same season with the market taken out: the alpha claims are decided on these rows."""
+    """Draw the same season adjusted for the market, as alpha claims see it."""
     return adjusted_returns(*appetite_season(rng, periods, agents))

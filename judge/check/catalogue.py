@@ -1,7 +1,7 @@
-"""What `arena verdict-check` runs: every market, how many seasons of it, and how to choose some.
+"""The markets of `arena verdict-check`, their numbers of seasons, and the choice by pattern. Pure.
 
-Pure. Cheap markets get more seasons: the standard error of a coverage is 0.3 / sqrt(seasons) with
-two agents, and smaller with more, because a season then has more intervals.
+Cheap markets get more seasons: the standard error of a coverage is 0.3 / sqrt(seasons) with two
+agents, and smaller with more agents, because a season then has more intervals.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,17 +22,17 @@ REAL_FIELD = 6
 CELLS, STRATEGIES = 6, 3
 
 FOUND_MIN = 0.80
-"""A true lead must be found this often, whatever another agent's fall was."""
+"""A true lead must be found at least this often, whatever the fall of another agent."""
 
 APPETITE_LEAD = 0.20
 """The true lead of one agent of unequal appetites, in log return over the season."""
 
 GAPS = (-0.2, -0.5, -0.99999)
 GAP_MULTIPLE = 1.25
-"""The true lead beside a gap, in multiples of what is detectable on paper."""
+"""True lead next to a gap, in multiples of the closed-form detectable difference."""
 
 FULL_TIMES = 10
-"""`--full` runs so many times the seasons."""
+"""Factor by which `--full` multiplies the number of seasons."""
 
 POWER_SEASONS = 200
 """Seasons with a true lead: the share found then has a standard error of 3 %."""
@@ -90,7 +90,7 @@ MARKETS: tuple[SimulatedMarket, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A market, its seasons, and how many more are judged with a true lead of what was printed."""
+    """A market, its number of seasons, and the number with a true lead of the printed size."""
 
     market: SimulatedMarket
     seasons: int
@@ -100,12 +100,12 @@ class Task:
 def tasks(
     markets: Sequence[SimulatedMarket], *, times: float = 1.0, seasons: int | None = None
 ) -> list[Task]:
-    """How many seasons every market gets.
+    """Return the number of seasons of every market.
 
     Args:
-        markets: Of the catalogue.
-        times: The usual number times this.
-        seasons: For every market instead of the usual number.
+        markets: Markets of the catalogue.
+        times: Factor on the usual number.
+        seasons: Number for every market, instead of the usual one.
     """
     found = []
     for market in markets:
@@ -116,7 +116,7 @@ def tasks(
 
 
 def usual_seasons(market: SimulatedMarket) -> int:
-    """By what one judgement costs, so that the whole check takes a quarter of an hour."""
+    """Return the usual number of seasons, so that the whole check takes a quarter of an hour."""
     if market.agents >= 20:
         return 200
     if market.periods >= PERIODS_LONG:
@@ -127,17 +127,17 @@ def usual_seasons(market: SimulatedMarket) -> int:
 
 
 def has_power(market: SimulatedMarket) -> bool:
-    """Whether power at the printed detectable difference is measured: where it is promised."""
+    """Return True if power at the printed detectable difference is measured."""
     if market.lead or market.strategies:
         return False
     return market.promised and market.agents <= REAL_FIELD
 
 
 def matching_names(patterns: str, names: Iterable[str]) -> list[str]:
-    """The names that fit any of the comma-separated patterns; `*` stands for anything.
+    """Return the names that match any of the comma-separated patterns; `*` matches anything.
 
     Raises:
-        ValueError: For a pattern that fits no name.
+        ValueError: A pattern matches no name.
     """
     known = list(names)
     wanted: set[str] = set()

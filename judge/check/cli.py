@@ -1,8 +1,8 @@
-"""`arena verdict-check`: does the verdict keep its promises where the truth is known?
+"""`arena verdict-check`: does the verdict keep its promises when the truth is known?
 
-Simulates seasons in which every agent has the same expected return and counts the false "A beats B"
-and the intervals that miss the truth; then seasons in which one agent is truly better, and how
-often that was found. Reads nothing; writes tables to standard output and, where asked, one JSON
+Simulates seasons in which every agent has the same expected return and counts false "A beats B"
+claims and intervals that miss the truth; then seasons in which one agent is truly better, and how
+often that was found. Reads nothing; writes tables to standard output and, on request, one JSON
 file.
 """
 
@@ -30,35 +30,38 @@ if TYPE_CHECKING:
 
 SEASONS_MIN = 20
 POWER_CURVE_SEASONS = 200
-"""Of each point of a power curve."""
+"""Seasons for each point of a power curve."""
 
-SEASONS_FEW = 500
-"""Of each market of `--intervals`."""
+INTERVAL_SEASONS = 500
+"""Seasons for each market of `--intervals`."""
 
 
 def verdict_check(
     markets: Annotated[
-        str, typer.Option(help="Only these, with commas between; * stands for anything.")
+        str, typer.Option(help="Only these markets, comma-separated; * matches anything.")
     ] = "*",
     full: Annotated[
-        bool, typer.Option("--full", help="Ten times the seasons: about three hours.")
+        bool, typer.Option("--full", help="Simulate ten times the seasons: about three hours.")
     ] = False,
     seasons: Annotated[
         int | None,
-        typer.Option(help="Seasons for every market instead of its usual number.", min=SEASONS_MIN),
+        typer.Option(
+            help="Number of seasons for every market, instead of its usual number.", min=SEASONS_MIN
+        ),
     ] = None,
     names: Annotated[
-        bool, typer.Option("--names", help="Only print the names of the markets.")
+        bool, typer.Option("--names", help="Print the names of the markets and exit.")
     ] = False,
     paper: Annotated[
-        bool, typer.Option("--paper", help="Only print what a season on paper can tell.")
+        bool,
+        typer.Option("--paper", help="Print what a season can detect, by closed forms, and exit."),
     ] = False,
     intervals: Annotated[
-        bool, typer.Option("--intervals", help="Only compare kinds of intervals.")
+        bool, typer.Option("--intervals", help="Compare kinds of intervals and exit.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed for the simulations.", min=0)] = 1,
     workers: Annotated[
-        int, typer.Option(help="Processes; 0 means one per core.", min=0, max=256)
+        int, typer.Option(help="Number of processes; 0 means one per core.", min=0, max=256)
     ] = 0,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.")
@@ -66,13 +69,13 @@ def verdict_check(
 ) -> None:
     """Check the judge on simulated seasons: false claims, coverage of the intervals, power.
 
-    Takes about 15 minutes on two free cores. Fewer seasons are quicker and say less: with two
-    agents and 1,200 seasons a coverage is known to 0.9 %.
+    Takes about 15 minutes on two free cores. Fewer seasons are faster but less precise: with two
+    agents and 1,200 seasons, the standard error of a coverage is 0.9 %.
 
-    Exit code 1 where a false "A beats B" comes in more than 5 % of the seasons of a market, at the
-    end or at any look; or where a printed 90 % interval holds the truth in less than 88 % or more
-    than 92 %; or where P(best) is more than 3 points from what came true. Markets that are not
-    promised are shown and do not count.
+    Exits with code 1 if more than 5 % of the seasons of a market have a false "A beats B", at the
+    end or at any look; or if a printed 90 % interval holds the truth in fewer than 88 % or more
+    than 92 % of cases; or if P(best) is off by more than 3 points. Markets without a promise are
+    shown and do not count.
 
     Example: arena verdict-check --markets 'normal-2x384,ar*' --seasons 500
     """
@@ -81,7 +84,7 @@ def verdict_check(
         return _paper(seed, json_file)
     count = workers or os.cpu_count() or 1
     if intervals:
-        return _intervals(seasons or SEASONS_FEW, seed, count, json_file)
+        return _intervals(seasons or INTERVAL_SEASONS, seed, count, json_file)
     wanted = _chosen(markets)
     if names:
         print("\n".join(wanted.names))
@@ -91,7 +94,7 @@ def verdict_check(
 
 @dataclass(frozen=True, slots=True)
 class _Selection:
-    """What the patterns name: markets, markets of power curves, numbers of agents of P(best)."""
+    """Markets, markets of power curves and numbers of agents for P(best) that the patterns match."""
 
     names: list[str]
     markets: list["SimulatedMarket"]
@@ -126,7 +129,7 @@ def _promises(
     workers: int,
     json_file: Path | None,
 ) -> None:
-    # What prints is imported before the long run: files may be updated while it takes its time.
+    # Import the printing code before the long run: its files may be updated in the meantime.
     import judge.check.tables  # noqa: F401
     from judge.check.catalogue import POWER_MULTIPLES, tasks
     from judge.check.p_best_calibration import SEASONS, skill_fields
@@ -152,7 +155,7 @@ def _promises(
 
 @dataclass(frozen=True, slots=True)
 class _CheckResults:
-    """All that was counted."""
+    """Results of all simulations."""
 
     markets: list["MarketCheck"]
     curves: list["Curve"]
@@ -160,14 +163,14 @@ class _CheckResults:
 
     @property
     def kept(self) -> bool:
-        """Whether every promise was."""
+        """Whether every promise was kept."""
         return all(c.kept for c in self.markets) and all(c.kept for c in self.chances)
 
 
 def _run_markets(
     pool: ProcessPoolExecutor, wanted: Sequence["Task"], seed: int, count: Count
 ) -> list["MarketCheck"]:
-    """Judge every market, then again with a true lead of the size that was printed."""
+    """Judge every market, then again with a true lead of the printed detectable size."""
     from judge.check.simulation import run_market, typical_detectable
     from judge.check.summary import summarise
 
@@ -218,7 +221,7 @@ def _run_curves(
 def _run_p_best(
     pool: ProcessPoolExecutor, numbers: Sequence[int], seasons: int, seed: int, count: Count
 ) -> list["PBestCheck"]:
-    """Simulate fields of known skill and pool what their leaders were given."""
+    """Simulate fields of known skill and pool their leaders' P(best)."""
     from judge.check.p_best_calibration import (
         PART_SEASONS,
         run_field,
@@ -286,7 +289,7 @@ def _intervals(seasons: int, seed: int, workers: int, json_file: Path | None) ->
         _write(json_file, [[asdict(m), n, [asdict(c) for c in found]] for m, n, found in rows])
 
 
-# object: figures of mixed types, made for JSON.
+# object: figures of mixed types, for JSON.
 def _figures(found: _CheckResults, seed: int) -> dict[str, object]:
     from judge.check.p_best_calibration import p_best_json
     from judge.check.summary import as_json

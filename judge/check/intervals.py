@@ -1,7 +1,7 @@
-"""Which kind of interval? Four candidates for the paired difference, by the coverage they keep.
+"""Coverage of four kinds of intervals for the paired difference.
 
 Percentile and BCa (Efron 1987, JASA 82, 171-185) as `arch` computes them, the normal interval with
-the long-run variance, and the symmetric studentised interval that the verdict prints; all on the
+the long-run variance, and the symmetric studentised interval that the verdict prints; all with the
 same block length. Pure: seeded generators.
 """
 
@@ -30,17 +30,17 @@ MARKETS = (
 
 
 def run_intervals(market: SimulatedMarket, seed: int, seasons: range) -> list[tuple[bool, ...]]:
-    """For each season, whether each candidate's interval holds the true difference, 0.
+    """Return for each season whether each interval holds the true difference, 0.
 
     Args:
-        market: Two agents of the same law.
-        seed: Of the whole comparison.
-        seasons: The numbers of the seasons.
+        market: Market of two agents with the same law.
+        seed: Seed of the whole comparison.
+        seasons: Numbers of the seasons.
     """
     found = []
     for number in seasons:
         season = market.season(np.random.default_rng([seed, number, *market.name.encode()]))
-        # A season in which the two never differ asks nothing of an interval.
+        # A season in which the two never differ tests no interval.
         if np.ptp(season[:, 0] - season[:, 1]) > 0.0:
             found.append(_hits(season, number))
     return found
@@ -52,7 +52,7 @@ def _hits(season: FloatArray, seed: int) -> tuple[bool, ...]:
     reaches = []
     for method in ("percentile", "bca"):
         rng = np.random.default_rng(seed)
-        # arch is typed for whole lengths only; it uses no more of it than 1 / length.
+        # arch is typed for integer lengths only; it uses just 1 / length.
         source = StationaryBootstrap(length, gaps[:, 0], seed=rng)  # type: ignore[arg-type]
         bounds = source.conf_int(np.mean, RESAMPLES, method=method, size=CONFIDENCE)
         reaches.append(bool(bounds[0, 0] <= 0.0 <= bounds[1, 0]))
@@ -64,7 +64,7 @@ def _hits(season: FloatArray, seed: int) -> tuple[bool, ...]:
 
 
 def summarise_intervals(hits: Sequence[tuple[bool, ...]]) -> list[Coverage]:
-    """The coverage of every candidate with its binomial standard error."""
+    """Return the coverage of each kind of interval with its binomial standard error."""
     shares = np.array(hits, dtype=np.float64).mean(axis=0)
     errors = np.sqrt(shares * (1.0 - shares) / len(hits))
     return [Coverage(float(s), float(e)) for s, e in zip(shares, errors, strict=True)]

@@ -1,6 +1,6 @@
-"""Simulated seasons whose truth is known: the markets on which the verdict itself is judged.
+"""Simulated markets with known truth, on which the verdict is checked.
 
-Pure: a random generator in, log returns and the truth about them out.
+Pure: a random generator in, log returns and their true parameters out.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ CORRELATION = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is true of the agents of a market.
+    """True parameters of the agents of a market.
 
     Attributes:
         totals: Expected season total of every agent's log return, shape [N].
         sharpes: Sharpe ratio per period, shape [N].
-        counted: The first so many agents are held against the truth, with the pairs among them.
+        counted: Number of agents, from the first, that are checked with the pairs among them.
     """
 
     totals: FloatArray
@@ -41,17 +41,17 @@ class SimulatedMarket:
 
     Attributes:
         law: Key of `LAWS`.
-        agents: N.
-        periods: T.
-        correlation: Between any two agents' returns; without meaning in laws that are traded.
-        watched: "": judged once, at the end. "planned": judged at every decision look of a season
-            of T periods. "open": the same in a season without a planned end.
-        gap: Return of the last agent in one extra period-long fall, e.g. -0.2; None without one.
-        lead: The true lead of the first agent over every other one, in log return over the season.
-        found_min: The share of seasons in which the lead must be found; None: it is only shown.
-        promised: Whether the promises hold here; False: shown, not promised.
-        strategies: The agents are the cells of a matrix with so many strategies, and the contrasts
-            of strategies and of models are judged; 0: the agents themselves are.
+        agents: Number of agents, N.
+        periods: Number of periods, T.
+        correlation: Correlation between any two agents; unused by laws that trade a market.
+        watched: "" to judge once, at the end; "planned" to judge at every decision look of a season
+            of T periods; "open" for the looks of a season without a planned end.
+        gap: Return of the last agent in one additional fall, e.g. -0.2; None without one.
+        lead: True lead of the first agent over every other one, in log return over the season.
+        found_min: Share of seasons in which the lead must be found; None to show it only.
+        promised: Whether the promises apply; False: shown, not promised.
+        strategies: Number of strategies of a matrix whose cells are the agents; then contrasts of
+            strategies and models are judged. 0 to judge the agents themselves.
     """
 
     law: str
@@ -67,7 +67,7 @@ class SimulatedMarket:
 
     @property
     def kind(self) -> Law:
-        """Its law."""
+        """The law of its returns."""
         return LAWS[self.law]
 
     @property
@@ -88,7 +88,7 @@ class SimulatedMarket:
 
     @property
     def title(self) -> str:
-        """How it is called in a table."""
+        """Name in a table."""
         title = self.kind.title
         if self.strategies:
             title += f", {self.strategies} strategies x {self.agents // self.strategies} models"
@@ -100,7 +100,7 @@ class SimulatedMarket:
 
     @property
     def paper(self) -> HypotheticalSeason:
-        """The same season on paper."""
+        """The hypothetical season with the same parameters, for closed forms."""
         volatility = PERIOD_SD * float(np.sqrt(PERIODS_PER_YEAR))
         return HypotheticalSeason(
             self.agents,
@@ -113,12 +113,12 @@ class SimulatedMarket:
 
     @property
     def alike(self) -> bool:
-        """Whether all agents have the same law, so that every Bradley-Terry strength is 0."""
+        """Whether all agents have the same distribution, so that every Bradley-Terry strength is 0."""
         return self.kind.alike and not self.lead and self.gap is None
 
     @property
     def truth(self) -> Truth:
-        """What every figure of a season is held against."""
+        """True parameters that every figure of a season is compared with."""
         moments = self.kind.moments()
         totals = np.full(self.agents, moments.mean * self.periods)
         totals[0] += self.lead
@@ -126,7 +126,7 @@ class SimulatedMarket:
         return Truth(totals, sharpes, self.agents - (self.gap is not None))
 
     def season(self, rng: np.random.Generator) -> FloatArray:
-        """Log returns of one season, shape [T, N]."""
+        """Draw the log returns of one season, shape [T, N]."""
         season = self.kind.season(rng, self.periods, self.agents, self.correlation)
         season[:, 0] += self.lead / self.periods
         if self.gap is not None:

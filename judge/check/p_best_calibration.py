@@ -1,6 +1,6 @@
-"""Is P(best) a probability? Leaders that were given p against the share that was truly the best.
+"""Calibration of P(best): the leaders' P(best) against the share that was truly the best.
 
-Pure: seeded generators. What is promised, and for which fields, `judge.statistics.p_best` says.
+Pure: seeded generators. `judge.statistics.p_best` states the promise and the fields it covers.
 """
 
 from collections.abc import Sequence
@@ -21,23 +21,23 @@ from judge.statistics.p_best import (
 FIELDS = (2, 6, 20)
 CORRELATIONS = (0.0, 0.5)
 SEASONS = 1000
-"""Of each field, correlation and spread."""
+"""Seasons for each number of agents, correlation and spread."""
 
 PART_SEASONS = 500
-"""Seasons of one generator; part of what is simulated, so not a matter of speed."""
+"""Seasons per random generator; changing it changes the simulated seasons."""
 
 LEADERS_MIN = 500
-"""A bin with fewer leaders is shown, not held against the promise: 500 give a share to 2 %."""
+"""A bin with fewer leaders is shown but not tested: 500 give a share to 2 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class SkillField:
-    """Agents whose true skill is drawn.
+    """A field of agents whose true skill is drawn at random.
 
     Attributes:
-        agents: N.
-        spread: Standard deviation of the skills over that of their errors.
-        correlation: Between two agents' errors.
+        agents: Number of agents, N.
+        spread: Standard deviation of the skills over that of the errors.
+        correlation: Correlation between the errors of two agents.
     """
 
     agents: int
@@ -47,13 +47,13 @@ class SkillField:
 
 @dataclass(frozen=True, slots=True)
 class PBestCheck:
-    """All leaders of one number of agents.
+    """Calibration over all seasons with one number of agents.
 
     Attributes:
-        agents: N.
-        seasons: How many were simulated.
-        bins: By what their leaders were given.
-        spreads: For each spread of the skills: it, the mean given, the share that was best.
+        agents: Number of agents, N.
+        seasons: Number of simulated seasons.
+        bins: Leaders by their P(best).
+        spreads: For each spread of the skills: the spread, the mean P(best), the share truly best.
     """
 
     agents: int
@@ -68,7 +68,7 @@ class PBestCheck:
 
     @property
     def miss(self) -> float:
-        """The largest distance between what was given and what came true, of bins that count."""
+        """Largest distance between P(best) and the share truly best, over bins that count."""
         return max(
             (abs(b.given - b.best) for b in self.bins if b.leaders >= LEADERS_MIN), default=0
         )
@@ -80,7 +80,7 @@ class PBestCheck:
 
 
 def skill_fields(agents: int) -> list[SkillField]:
-    """Every field with so many agents."""
+    """Return every field with this number of agents."""
     return [SkillField(agents, s, c) for s, c in product(CHECKED_SPREADS, CORRELATIONS)]
 
 
@@ -88,9 +88,9 @@ def run_field(field: SkillField, seed: int, seasons: range) -> list[Calibration]
     """Simulate some seasons.
 
     Args:
-        field: Whose seasons.
+        field: The field.
         seed: Seed of the whole check.
-        seasons: The numbers of the seasons; the first of them decides the generator.
+        seasons: Numbers of the seasons; the first one seeds the generator.
     """
     found = calibration(
         agents=field.agents,
@@ -103,7 +103,7 @@ def run_field(field: SkillField, seed: int, seasons: range) -> list[Calibration]
 
 
 def summarise_p_best(agents: int, found: Sequence[Calibration]) -> PBestCheck:
-    """Pool all leaders of one number of agents."""
+    """Pool the leaders of all seasons with one number of agents."""
     spreads = []
     for spread in sorted({one.spread for one in found}):
         given = np.concatenate([one.given for one in found if one.spread == spread])
@@ -113,9 +113,9 @@ def summarise_p_best(agents: int, found: Sequence[Calibration]) -> PBestCheck:
     return PBestCheck(agents, seasons, calibration_bins(found), tuple(spreads))
 
 
-# object: figures of mixed types, made for JSON.
+# object: figures of mixed types, for JSON.
 def p_best_json(check: PBestCheck) -> dict[str, object]:
-    """The figures as they are written to a file."""
+    """Return the figures as they are written to a file."""
     return {
         "name": check.name,
         "agents": check.agents,

@@ -1,7 +1,7 @@
-"""A season on paper: what a contest of given length, field and correlation can and cannot tell.
+"""What a contest of given length, field and correlation can detect, by closed forms.
 
-Closed forms of `judge.statistics.power`, which `arena verdict-check` holds against simulations;
-only the effect of marking the same season more often is simulated here. Pure: seeded generators.
+Uses the closed forms of `judge.statistics.power`, which `arena verdict-check` compares with
+simulations. Only the effect of more frequent marks is simulated here. Pure: seeded generators.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from judge.statistics.verdict import PERIODS_MAX
 DAYS = 16.0
 HOURS_PER_DAY = 24
 VOLATILITY = 0.5
-"""Annualised, of an agent that is in the market most of the time; effects are proportional."""
+"""Annualised volatility of an agent mostly in the market; differences are proportional to it."""
 
 FIELDS = (2, 6, 12)
 FIELD = 6
@@ -39,15 +39,15 @@ class PaperTables:
 
     Attributes:
         days: Length of the season.
-        volatility: Annualised.
-        field: Agents or cells where nothing else is said.
-        correlations: The columns of `seasons` and `waits`.
-        seasons: By number of agents, one season per correlation.
-        waits: By true difference, days until it is found, per correlation.
-        cell_correlation: Between cells in `seeds`.
-        seed_levels: Correlations between repeats of a cell: the columns of `seeds`.
-        seeds: By seeds per cell, the detectable difference (log return).
-        marked_seasons: Simulated seasons behind each line of `marks`.
+        volatility: Annualised volatility.
+        field: Number of agents or cells unless stated otherwise.
+        correlations: Columns of `seasons` and `waits`.
+        seasons: Number of agents -> one season per correlation.
+        waits: True difference -> days until it is found, per correlation.
+        cell_correlation: Correlation between cells in `seeds`.
+        seed_levels: Correlations between repeats of a cell: columns of `seeds`.
+        seeds: Seeds per cell -> detectable difference (log return).
+        marked_seasons: Number of simulated seasons per line of `marks`.
         marks: Snapshots, "one every", mean printed detectable difference (log return).
     """
 
@@ -68,12 +68,12 @@ def season_on_paper(seed: int) -> PaperTables:
     """Compute every table.
 
     Args:
-        seed: Of the simulated seasons.
+        seed: Seed of the simulated seasons.
     """
     hours = round(DAYS * HOURS_PER_DAY)
     base = _season(FIELD, hours)
     fields = {n: [replace(_season(n, hours), correlation=c) for c in CORRELATIONS] for n in FIELDS}
-    # What takes a long season has the standard errors of one.
+    # A difference that takes a long season has the standard errors of a long season.
     long = [replace(_season(FIELD, PERIODS_MAX), correlation=c) for c in CORRELATIONS]
     waits = {
         f"{gain:.0%} return": [s.days_for(float(np.log1p(gain)), DAYS) for s in long]
@@ -104,13 +104,13 @@ def season_on_paper(seed: int) -> PaperTables:
 
 
 def _season(agents: int, periods: int) -> HypotheticalSeason:
-    """Uncorrelated agents, with a standard error as known as so many periods make it."""
+    """Return uncorrelated agents, with the degrees of freedom of this number of periods."""
     freedom = claim_freedom(periods, agents)
     return HypotheticalSeason(agents, DAYS, VOLATILITY, 0.0, level=CLAIM_LEVEL, freedom=freedom)
 
 
 def _marks(seed: int) -> list[tuple[int, str, float]]:
-    """Judge the same seasons marked seldom and often."""
+    """Judge the same seasons with rare and with frequent marks."""
     finest = max(MARKS_PER_DAY)
     market = SimulatedMarket("normal", FIELD, int(DAYS * finest))
     scale = VOLATILITY / np.sqrt(finest * DAYS_PER_YEAR) / PERIOD_SD

@@ -1,4 +1,4 @@
-"""Simulated seasons on several processes: with progress, and the same results on any number."""
+"""Runs simulated seasons on several processes; results do not depend on their number."""
 
 import multiprocessing
 import os
@@ -14,23 +14,23 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 PART_SEASONS = 25
-"""Seasons in one task of a process, at five agents: about a second of work."""
+"""Seasons per task of a process, with five agents: about a second of work."""
 
 PART_SIZE = 125
-"""Seasons times agents in one task."""
+"""Seasons times agents per task."""
 
 PART_TIMEOUT_S = 900.0
-"""A task that takes longer than this hangs."""
+"""Longest time to wait for a task; one that takes longer hangs."""
 
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 Count = Callable[[int], None]
-"""Is told how many more seasons were judged."""
+"""Callback that gets the number of additional seasons that were judged."""
 
 
 @contextmanager
 def progress(total: int) -> Iterator[Count]:
-    """Yield a callback that draws how many of `total` seasons were judged."""
+    """Yield a callback that shows how many of `total` seasons were judged."""
     from arena.progress_bars import draw_progress
 
     with draw_progress() as show:
@@ -48,8 +48,8 @@ def progress(total: int) -> Iterator[Count]:
 
 @contextmanager
 def processes(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that leave Ctrl-C to this one, and that end when it leaves."""
-    # The processes already use every core; threads of theirs would only get in each other's way.
+    """Yield a pool whose processes ignore Ctrl-C and end with the context."""
+    # The processes already use every core; their BLAS threads would only compete for them.
     os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
@@ -57,7 +57,7 @@ def processes(workers: int) -> Iterator[ProcessPoolExecutor]:
         yield pool
     except BaseException:
         for worker in multiprocessing.active_children():
-            worker.terminate()  # what it computes is of no use any more
+            worker.terminate()  # its result is no longer needed
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -75,15 +75,15 @@ def gather(
     count: Count,
     part_seasons: Callable[[Job], int] = lambda _: PART_SEASONS,
 ) -> list[tuple[Job, list[Result]]]:
-    """Each job with the results of its seasons in order, whichever process computed them.
+    """Run every job and return it with the results of its seasons, in order.
 
     Args:
-        pool: Where they are computed.
-        run: Judges the seasons of a range.
-        jobs: With the number of seasons of each.
-        seed: Of the check.
-        count: Is told of each finished part.
-        part_seasons: How many seasons of a job one process takes at once.
+        pool: Pool that runs the jobs.
+        run: Function that judges a range of seasons.
+        jobs: Each job with its number of seasons.
+        seed: Seed of the check.
+        count: Callback for each finished part.
+        part_seasons: Returns the number of seasons of a job that one task runs.
     """
     submitted = []
     for job, seasons in jobs:

@@ -1,6 +1,6 @@
 """Real hourly returns of BTC-USD, shipped for the check of the judge.
 
-Reads `judge/data/btc_usd_hourly.txt.gz` once; the file says where its figures are from.
+Reads `judge/data/btc_usd_hourly.txt.gz` once; the file names its source.
 """
 
 import gzip
@@ -15,12 +15,12 @@ RETURN_UNIT = 1e-5
 """Log return of one unit in the file."""
 
 BLOCK_HOURS = 240
-"""Ten days: longer than most moves of the volatility, shorter than a trend of the price."""
+"""Ten days: longer than most volatility clusters, shorter than a price trend."""
 
 
 @cache
 def real_returns() -> FloatArray:
-    """Hourly log returns of BTC-USD on Coinbase from July 2017 to October 2019, shape [20110]."""
+    """Return hourly log returns of BTC-USD on Coinbase, July 2017 to October 2019, shape [20110]."""
     packed = resources.files("judge").joinpath("data", "btc_usd_hourly.txt.gz").read_bytes()
     lines = gzip.decompress(packed).decode("utf-8").splitlines()
     units = " ".join(line for line in lines if not line.startswith("#")).split()

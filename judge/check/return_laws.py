@@ -1,7 +1,7 @@
-"""The laws of simulated seasons: what an agent's log returns do in a market whose truth is known.
+"""Distributions of the log returns of simulated agents, with known truth.
 
 Pure: a random generator in, log returns out. In every law all agents have the same expected return,
-so "A beats B" is false whichever pair it names.
+so "A beats B" is false for every pair.
 """
 
 from collections.abc import Callable
@@ -19,31 +19,31 @@ PERIOD_SD = 0.005
 """Standard deviation of an agent's log return in one period: about 50 % a year, hourly."""
 
 WARM_UP = 400
-"""Periods thrown away before a season, so that it does not start from a special state."""
+"""Periods discarded before a season, so that it does not start in a special state."""
 
 GARCH = (0.05, 0.10, 0.85)
-"""Constant, last square, last variance: unit variance and a half-life of 14 periods."""
+"""Constant, weight of the last square, weight of the last variance: unit variance, half-life 14."""
 
 SPELL_ENTRY, SPELL_EXIT, SPELL_FEE = 0.03, 0.07, 0.02
-"""Chances per period to enter and leave the market; the fee of a switch in standard deviations."""
+"""Probabilities per period of entering and leaving; fee of a switch in standard deviations."""
 
 HELD = SPELL_ENTRY / (SPELL_ENTRY + SPELL_EXIT)
-"""The share of the periods that such an agent is in the market."""
+"""Share of the periods in which such an agent is in the market."""
 
 REAL_FEE = 0.001
 """Log return lost with each switch on real prices: a fee of 10 basis points."""
 
 RISE = 0.3
-"""The expected log return of a rising market over a season: about +35 %."""
+"""Expected log return of a rising market over a season: about +35 %."""
 
 CRASH = -1.2
-"""The log return of a rare crash: about -70 %."""
+"""Log return of a rare crash: about -70 %."""
 
 Draw = Callable[[np.random.Generator, int, int], FloatArray]
-"""Generator, periods, columns: independent columns of variance 1."""
+"""From generator, periods and columns: independent columns of variance 1."""
 
 DrawSeason = Callable[[np.random.Generator, int, int, float], FloatArray]
-"""Generator, periods, agents, correlation: log returns [T, N]."""
+"""From generator, periods, agents and correlation: log returns [T, N]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,12 @@ class Law:
     """One kind of market.
 
     Attributes:
-        title: How it is called in a table.
-        season: Draws one.
-        moments: The truth; computed on demand because real prices are read from a file.
-        correlated: The correlation between agents is a parameter of this law.
-        alike: All agents have the same law, not only the same expected return.
-        rival: The agent that the first one is compared with where power is measured.
+        title: Name in a table.
+        season: Draws a season.
+        moments: True moments; computed on demand because real prices are read from a file.
+        correlated: True if the correlation between agents is a parameter of this law.
+        alike: True if all agents have the same distribution, not only the same expected return.
+        rival: Index of the agent that the first one is compared with to measure power.
     """
 
     title: str
@@ -76,7 +76,7 @@ class Law:
 
 
 def _mixed(draw: Draw) -> DrawSeason:
-    """Agents that share a common factor, both parts drawn from the same law."""
+    """Return a law of agents that share a common factor drawn from the same distribution."""
 
     def season(
         rng: np.random.Generator, periods: int, agents: int, correlation: float
@@ -99,7 +99,7 @@ def _fat_tails(rng: np.random.Generator, periods: int, columns: int) -> FloatArr
 
 
 def _autocorrelated(slope: float, share: float = 1.0) -> Draw:
-    """An AR(1) that holds `share` of the variance; the rest is white noise."""
+    """Return an AR(1) with `share` of the variance; the rest is white noise."""
 
     def draw(rng: np.random.Generator, periods: int, columns: int) -> FloatArray:
         shocks = rng.standard_normal((periods + WARM_UP, columns)) * np.sqrt(1.0 - slope**2)
@@ -114,7 +114,7 @@ def _autocorrelated(slope: float, share: float = 1.0) -> Draw:
 
 
 def _clustered(rng: np.random.Generator, periods: int, columns: int) -> FloatArray:
-    """GARCH(1,1) (Bollerslev 1986) with innovations of Student's t with 5 degrees of freedom."""
+    """Draw from a GARCH(1,1) (Bollerslev 1986) with Student t(5) innovations."""
     constant, of_square, of_variance = GARCH
     draws: FloatArray = rng.standard_t(5.0, (periods + WARM_UP, columns)) / np.sqrt(5.0 / 3.0)
     variance = np.ones(columns)
@@ -125,7 +125,7 @@ def _clustered(rng: np.random.Generator, periods: int, columns: int) -> FloatArr
 
 
 def _traded(rng: np.random.Generator, market: FloatArray, agents: int, fee: float) -> FloatArray:
-    """Agents that are in one market by turns, pay for every switch, else earn exactly zero."""
+    """Draw agents that are in or out of one market, pay for every switch, and else earn zero."""
     chances = rng.random((market.size + 1, agents))
     held = chances[0] < HELD
     season = np.empty((market.size, agents))
@@ -139,11 +139,11 @@ def _traded(rng: np.random.Generator, market: FloatArray, agents: int, fee: floa
 
 
 def traded_moments(mean: float, square: float, fee: float) -> Moments:
-    """The truth of `_traded` agents, whose trading does not depend on the market.
+    """Return the true moments of `_traded` agents, whose trades are independent of the market.
 
     Args:
         mean: Expected log return of the market in one period.
-        square: Expected square of the same.
+        square: Expected square of that return.
         fee: Log return lost with each switch.
     """
     switches = 2.0 * HELD * SPELL_EXIT
@@ -164,7 +164,7 @@ def _spell_moments() -> Moments:
 
 
 def _real(block_hours: int | None) -> DrawSeason:
-    """Agents on real prices: a stretch of the file, or several, from random hours (circular)."""
+    """Return a law of agents on real prices: blocks of the file from random hours (circular)."""
 
     def season(rng: np.random.Generator, periods: int, agents: int, _: float) -> FloatArray:
         prices = real_returns()
@@ -182,7 +182,7 @@ def _real_moments() -> Moments:
 
 
 def _unlike(rng: np.random.Generator, periods: int, agents: int, correlation: float) -> FloatArray:
-    """One agent's own returns are half AR(1) 0.8, those of all others white noise."""
+    """Draw one agent whose own returns are half AR(1) 0.8; the others are white noise."""
     common, own = _normal(rng, periods, 1), _normal(rng, periods, agents)
     own[:, :1] = _autocorrelated(0.8, 0.5)(rng, periods, 1)
     mixed: FloatArray = np.sqrt(correlation) * common + np.sqrt(1.0 - correlation) * own
@@ -190,7 +190,7 @@ def _unlike(rng: np.random.Generator, periods: int, agents: int, correlation: fl
 
 
 def _crash(chance: float) -> DrawSeason:
-    """Every second agent earns a premium in each period and loses it in a rare crash.
+    """Return a law in which every second agent earns a premium and loses it in a rare crash.
 
     The expected return of all agents is 0, and so is their Sharpe ratio. A season without a crash
     shows only the premium.

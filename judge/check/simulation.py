@@ -1,7 +1,7 @@
-"""Run the verdict on simulated seasons and note, for each, how often it was right.
+"""Runs the verdict on simulated seasons and counts how often it was right.
 
-Pure but for the random generators, which are seeded by market and season: the same call gives the
-same counts, whatever the number of processes.
+Pure except for random generators, which are seeded by market and season: the same call gives the
+same counts for any number of processes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,24 +20,24 @@ CONFIDENCE = 0.90
 RESAMPLES = 299
 
 NO_SKILL_MAX = 0.05
-"""A true Sharpe ratio over the season, in standard errors, that is as good as 0."""
+"""A true Sharpe ratio over the season below this, in standard errors, counts as 0."""
 
 Hits = tuple[int, int]
-"""Intervals that hold the truth, intervals printed."""
+"""Number of intervals that hold the truth, number of printed intervals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What one season showed.
+    """Counts from one season.
 
     Attributes:
-        claimed: Whether any false "A beats B" was said at the end.
-        claimed_ever: The same at any look, withdrawn or not; None if it was judged once.
-        hits: By column of the verdict; a column without a known truth is left out.
-        pairs: All pairs, printed or not.
-        printed: Pairs whose difference was printed.
-        found: Whether the true lead of the first agent over its rival was said at the end.
-        detectable: Printed for this pair, in log return; None without one.
+        claimed: Whether any false "A beats B" was claimed at the end.
+        claimed_ever: The same at any look, withdrawn or not; None if judged once.
+        hits: Column of the verdict -> hits; without columns whose truth is unknown.
+        pairs: Number of pairs, printed or not.
+        printed: Number of pairs with a printed difference.
+        found: Whether the true lead of the first agent over its rival was claimed at the end.
+        detectable: Detectable difference printed for that pair, in log return; None without one.
     """
 
     claimed: bool
@@ -53,11 +53,11 @@ def run_market(market: SimulatedMarket, seed: int, seasons: range) -> list[Count
     """Judge some seasons of a market.
 
     Args:
-        market: Whose truth is known.
-        seed: Of the whole check.
-        seasons: The numbers of the seasons; each has a generator of its own.
+        market: The market.
+        seed: Seed of the whole check.
+        seasons: Numbers of the seasons; each has its own generator.
     """
-    # Seasons with a lead, a gap or a watching judge are those without, so that they compare.
+    # Seasons with a lead, a gap or looks use the same draws as those without, for comparison.
     plain = replace(market, lead=0.0, gap=None, watched="", strategies=0)
     key = [seed, *plain.name.encode()]
     truth, horizon = market.truth, horizon_of(market)
@@ -72,12 +72,12 @@ def run_market(market: SimulatedMarket, seed: int, seasons: range) -> list[Count
 
 
 def count_contrasts(log_returns: FloatArray, market: SimulatedMarket, *, seed: int) -> Counts:
-    """Judge the contrasts of a matrix, and hold them against the truth: no cell has a lead.
+    """Judge the contrasts of a matrix and compare them with the truth: no cell has a lead.
 
     Args:
         log_returns: Shape [T, N]; cell n has strategy n // models and model n % models.
-        market: Without a lead.
-        seed: Of the resampling.
+        market: A market without a lead.
+        seed: Seed of the resampling.
     """
     models = market.agents // market.strategies
     cells = {
@@ -98,7 +98,7 @@ def count_contrasts(log_returns: FloatArray, market: SimulatedMarket, *, seed: i
 
 
 def horizon_of(market: SimulatedMarket) -> Horizon:
-    """How the judge of a market sees its season."""
+    """Return the horizon with which a market's seasons are judged."""
     if not market.watched:
         return FINISHED
     return Horizon(market.periods if market.watched == "planned" else None, over=False)
@@ -111,9 +111,9 @@ def judge(
 
     Args:
         log_returns: Shape [T, N].
-        seed: Of the resampling.
-        days: Market time of the season; hourly snapshots where None.
-        horizon: Whether it is looked at while it goes.
+        seed: Seed of the resampling.
+        days: Market time of the season; None for hourly snapshots.
+        horizon: Looks of the season.
     """
     periods, agents = log_returns.shape
     per_year = PERIODS_PER_YEAR if days is None else periods / days * DAYS_PER_YEAR
@@ -129,7 +129,7 @@ def judge(
 
 
 def count(verdict: SeasonVerdict, market: SimulatedMarket, truth: Truth) -> Counts:
-    """Hold a verdict against the truth about its market."""
+    """Compare a verdict with the true parameters of its market."""
     pairs = [pair for pair in verdict.pairs if max(pair.a, pair.b) < truth.counted]
     standings = verdict.standings[: truth.counted]
     annual = truth.sharpes * np.sqrt(PERIODS_PER_YEAR)
@@ -168,7 +168,7 @@ def _hits(held: Iterable[tuple[Interval | None, float]]) -> Hits:
 
 
 def _within(chances: Iterable[float | None]) -> Hits:
-    """How many of the printed PSR are between 5 % and 95 %: 90 % where no agent has skill."""
+    """Count the printed PSRs between 5 % and 95 %: 90 % of them if no agent has skill."""
     printed = [chance for chance in chances if chance is not None]
     return sum(0.05 <= chance <= 0.95 for chance in printed), len(printed)
 
@@ -178,11 +178,11 @@ def _estimate(pair: Pair) -> float:
 
 
 def _is_false(pair: Pair, truth: Truth) -> bool:
-    """Whether a claim about this pair, made by the sign of its estimate, is false."""
+    """Return True if a claim about this pair, by the sign of its estimate, is false."""
     return not _estimate(pair) * (truth.totals[pair.a] - truth.totals[pair.b]) > 0.0
 
 
 def typical_detectable(counts: Sequence[Counts]) -> float | None:
-    """The median of what the seasons printed as detectable for the first pair (log return)."""
+    """Return the median detectable difference printed for the first pair (log return)."""
     printed = [c.detectable for c in counts if c.detectable is not None]
     return float(np.median(printed)) if printed else None

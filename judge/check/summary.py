@@ -1,4 +1,4 @@
-"""What the seasons of a market show together, and which promises they break. Pure."""
+"""Summary of the simulated seasons of a market, and the promises they break. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from judge.check.simulation import Counts, Hits, typical_detectable
 from judge.statistics import Interval
 
 FALSE_CLAIMS_MAX = 0.05
-"""The promise: in no market do more seasons than this hold a false "A beats B"."""
+"""The promise: in no market do more than this share of seasons have a false "A beats B"."""
 
 COVERAGE_LOW, COVERAGE_HIGH = 0.88, 0.92
-"""The promise: the printed 90 % interval holds the truth this often."""
+"""The promise: the coverage of the printed 90 % interval is in this range."""
 
 COLUMNS = {
     "difference": "difference",
@@ -23,12 +23,12 @@ COLUMNS = {
     "sharpe": "Sharpe",
     "bradley_terry": "Bradley-Terry",
 }
-"""Printed intervals: the key in the JSON, the words in a table."""
+"""Printed intervals: JSON key -> column title of a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """A share of intervals, with the standard error that the number of seasons leaves it."""
+    """Share of intervals that hold the truth, with its standard error."""
 
     share: float
     error: float
@@ -45,8 +45,8 @@ class Power:
 
     Attributes:
         found: Share of the seasons, with its 95 % binomial interval.
-        seasons: How many there were.
-        lead: The true lead, in log return over the season.
+        seasons: Number of seasons.
+        lead: True lead, in log return over the season.
     """
 
     found: Interval
@@ -59,16 +59,16 @@ class MarketCheck:
     """One market's row.
 
     Attributes:
-        market: Whose seasons were judged.
-        seasons: How many.
+        market: The market.
+        seasons: Number of judged seasons.
         false_claims: Share of seasons with a false claim at the end; 95 % binomial interval.
         any_look: The same at any look; None if the market is judged once.
-        coverage: By key of `COLUMNS`; None where the truth is not known or nothing was printed.
+        coverage: Key of `COLUMNS` -> coverage; None if the truth is unknown or nothing was printed.
         psr: Share of the agents whose PSR was between 5 % and 95 %, which is 90 % without skill;
-            shown, not promised. None where the agents have a true Sharpe ratio.
-        unjudged: Share of the pairs whose difference was not printed.
-        detectable: Median of what was printed for the first pair (log return); None without one.
-        power: At the printed detectable difference, or beside a gap; None if not measured.
+            shown, not promised. None if the agents have a true Sharpe ratio.
+        unjudged: Share of the pairs without a printed difference.
+        detectable: Median printed for the first pair (log return); None without one.
+        power: Power at the printed detectable difference, or next to a gap; None if not measured.
     """
 
     market: SimulatedMarket
@@ -83,7 +83,7 @@ class MarketCheck:
 
     @property
     def missed(self) -> tuple[str, ...]:
-        """The bounds that this market misses, promised or not."""
+        """Bounds that this market misses, promised or not."""
         words = [] if self.false_claims.estimate <= FALSE_CLAIMS_MAX else ["false claims"]
         if self.any_look is not None and self.any_look.estimate > FALSE_CLAIMS_MAX:
             words.append("false claims at any look")
@@ -99,12 +99,12 @@ class MarketCheck:
 
     @property
     def kept(self) -> bool:
-        """Whether nothing is missed that was promised."""
+        """Whether every promised bound is met."""
         return not (self.market.promised and self.missed)
 
     def _excused(self, key: str, found: Coverage) -> bool:
-        # Two agents win whole windows of a few: no rule that looks at their number can have an
-        # interval between 85 % and 94 %, so that too wide is not held against it.
+        # With two agents the number of windows won is a small integer: no interval based on it can
+        # have a coverage between 85 % and 94 %, so too wide an interval is accepted.
         return key == "bradley_terry" and self.market.agents == 2 and found.share > COVERAGE_HIGH
 
 
@@ -113,12 +113,12 @@ def summarise(
     counts: Sequence[Counts],
     powered: tuple[float, Sequence[Counts]] | None = None,
 ) -> MarketCheck:
-    """One row of all seasons of a market.
+    """Summarise all seasons of a market.
 
     Args:
-        market: Whose seasons were judged.
-        counts: One for each season.
-        powered: A true lead, and seasons of the same market with it.
+        market: The market.
+        counts: Counts of each season.
+        powered: A true lead, and counts of seasons of the same market with it.
     """
     if market.lead:
         powered = (market.lead, counts)
@@ -141,19 +141,19 @@ def summarise(
 
 
 def summarise_power(lead: float, counts: Sequence[Counts]) -> Power:
-    """One point of a power curve."""
+    """Return one point of a power curve."""
     return Power(binomial([c.found for c in counts]), len(counts), lead)
 
 
 def binomial(outcomes: Sequence[bool]) -> Interval:
-    """The share of True with its exact 95 % interval (Clopper and Pearson 1934)."""
+    """Return the share of True with its exact 95 % interval (Clopper and Pearson 1934)."""
     test = stats.binomtest(sum(outcomes), len(outcomes))
     bounds = test.proportion_ci(0.95, method="exact")
     return Interval(float(test.statistic), float(bounds.low), float(bounds.high))
 
 
 def coverage_of(hits: Sequence[Hits]) -> Coverage | None:
-    """The share over all seasons; intervals of one season depend, so the error is by season."""
+    """Return the coverage over all seasons; its error is by season, whose intervals are dependent."""
     held = np.array(hits, dtype=np.float64)
     printed = held[:, 1].sum()
     if printed == 0.0:
@@ -163,9 +163,9 @@ def coverage_of(hits: Sequence[Hits]) -> Coverage | None:
     return Coverage(float(share), float(np.sqrt((residual**2).sum()) / printed))
 
 
-# object: figures of mixed types, made for JSON.
+# object: figures of mixed types, for JSON.
 def as_json(check: MarketCheck) -> dict[str, object]:
-    """A market's figures as they are written to a file."""
+    """Return a market's figures as they are written to a file."""
     power, looks = check.power, check.any_look
     return {
         "name": check.market.name,

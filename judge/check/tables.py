@@ -1,4 +1,4 @@
-"""The check as Markdown tables, for a terminal and for `docs/verdict.md` alike. Pure."""
+"""The results as Markdown tables, for a terminal and for `docs/verdict.md`. Pure."""
 
 from collections.abc import Iterable, Sequence
 from math import expm1
@@ -13,7 +13,7 @@ from judge.statistics.p_best import MISS_MAX, CalibrationBin
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table whose columns line up; the first column left, the others right."""
+    """Return an aligned Markdown table: the first column to the left, the others to the right."""
     cells = [list(head), *(list(row) for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     lines = [
@@ -32,7 +32,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def market_table(checks: Sequence[MarketCheck]) -> str:
-    """False claims and coverage, one line per market."""
+    """Return false claims and coverage, one line per market."""
     head = ("market", "seasons", "false claims (95 %)", "at any look (95 %)", *COLUMNS.values())
     return table(
         (*head, "PSR in 5-95 %", "found (95 %)", "unjudged", "verdict"),
@@ -61,7 +61,7 @@ def _verdict(check: MarketCheck) -> str:
 
 
 def legend(markets: Iterable[SimulatedMarket]) -> str:
-    """What the names of the markets mean, one line for each law and each ending."""
+    """Return the meaning of market names, one line for each law and each suffix."""
     used = list(markets)
     laws = [f"- {key}: {law.title}" for key, law in LAWS.items() if key in {m.law for m in used}]
     endings = [
@@ -77,12 +77,12 @@ def legend(markets: Iterable[SimulatedMarket]) -> str:
 
 
 def power_table(market: SimulatedMarket, curve: Sequence[tuple[float, Power, float | None]]) -> str:
-    """A power curve, and the printed detectable effect beside the one on paper.
+    """Return a power curve, with the printed and the closed-form detectable difference.
 
     Args:
-        market: Without a lead.
-        curve: Lead in multiples of what is detectable on paper, what was found, and the median
-            printed as detectable.
+        market: A market without a lead.
+        curve: Lead in multiples of the closed-form detectable difference, the power, and the
+            median printed as detectable.
     """
     return table(
         (
@@ -106,7 +106,7 @@ def power_table(market: SimulatedMarket, curve: Sequence[tuple[float, Power, flo
 
 
 def p_best_tables(checks: Sequence[PBestCheck]) -> str:
-    """P(best) of the leader: by what it was given, then by how far the agents truly differ."""
+    """Return the calibration of the leaders' P(best): by its value, then by the spread of skills."""
     by_given = table(
         ("agents", "leaders", "given", "truly the best", "verdict"),
         (
@@ -141,7 +141,7 @@ def _near(found: CalibrationBin) -> str:
 def interval_table(
     candidates: Sequence[str], rows: Iterable[tuple[SimulatedMarket, int, Sequence[Coverage]]]
 ) -> str:
-    """Coverage of the candidates for an interval, one line per market."""
+    """Return the coverage of the kinds of intervals, one line per market."""
     return table(
         ("market", "periods", "seasons", *candidates),
         (
@@ -152,7 +152,7 @@ def interval_table(
 
 
 def paper_text(paper: PaperTables) -> str:
-    """A season on paper: four tables with their captions."""
+    """Return the closed-form tables with their captions."""
     columns = [f"correlation {value:.2f}" for value in paper.correlations]
     parts = [
         f"What a season of {paper.days:.0f} days can see, at a volatility of "

@@ -8,7 +8,7 @@ from pathlib import Path
 from arena import topics
 from arena.accounts import Shard
 from arena.errors import BrokenLog
-from ledger.audit.checker import VIOLATIONS_NAMED_MAX, InvariantResult, InvariantStatus, Violation
+from ledger.audit.checker import InvariantResult, Violation
 from ledger.audit.decoding import location_of
 from ledger.audit.sources import RecordSource
 from ledger.compare import amount, behind_text, compare, fold_figures
@@ -90,10 +90,3 @@ def _fold(source: RecordSource, ends: dict[int, int]) -> tuple[dict[int, Shard],
         else:
             behind += 1
     return shards, behind
-
-
-def _add_violation(result: InvariantResult, violation: Violation) -> None:
-    result.status = InvariantStatus.FAIL
-    result.failures += 1
-    if len(result.violations) < VIOLATIONS_NAMED_MAX:
-        result.violations.append(violation)

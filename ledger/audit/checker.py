@@ -65,6 +65,13 @@ class InvariantResult:
     why: str = ""
     notes: list[str] = field(default_factory=list)
 
+    def fail(self, violation: Violation) -> None:
+        """Count a violation; the first `VIOLATIONS_NAMED_MAX` are listed."""
+        self.status = InvariantStatus.FAIL
+        self.failures += 1
+        if len(self.violations) < VIOLATIONS_NAMED_MAX:
+            self.violations.append(violation)
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:

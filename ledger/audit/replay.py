@@ -20,7 +20,7 @@ from typing import IO, Any
 import arena
 from arena import __version__, topics
 from arena.progress import Progress, Step, no_progress
-from ledger.audit.checker import VIOLATIONS_NAMED_MAX, InvariantResult, InvariantStatus, Violation
+from ledger.audit.checker import InvariantResult, InvariantStatus, Violation
 from ledger.audit.sources import RecordSource
 
 NUMBER = 8
@@ -105,7 +105,7 @@ def _note_older(
     )
     text = f"{part}, recorded by {version}: {played - different:,} of {played:,} the same"
     if different:
-        text += f"; {different:,} otherwise: prompts and rules of {__version__} are others"
+        text += f"; {different:,} different: prompts and rules of {__version__} have changed"
     if not_replayed:
         text += f"; {not_replayed:,} {NOT_DECIDED_AGAIN}"
     result.notes.append(text)
@@ -149,7 +149,7 @@ def _compare_results(
         silent = next(
             run for run, document in zip(runs, documents, strict=True) if document is None
         )
-        _add_violation(result, f"the replay of the {silent.part}", "", "a result", silent.error())
+        result.fail(Violation(f"the replay of the {silent.part}", "", "a result", silent.error()))
         return
     part = runs[0].part
     for name, count in first["counts"].items():
@@ -163,25 +163,16 @@ def _compare_results(
         result.why = f"{different:,} {runs[0].part} recorded by {named} came out differently"
     for difference in first["differences"]:
         names = ("place", "subject", "expected", "found")
-        _add_violation(result, *(difference[name] for name in names))
+        result.fail(Violation(*(difference[name] for name in names)))
     for run, document in zip(runs[1:], documents[1:], strict=True):
         assert document is not None, "checked above"
         for name in first:
             if document[name] != first[name] and name != "differences":
                 subject = f"{part}, {name}"
                 location = f"PYTHONHASHSEED {run.seed}"
-                _add_violation(result, location, subject, str(first[name]), str(document[name]))
+                result.fail(Violation(location, subject, str(first[name]), str(document[name])))
     result.counts[f"processes of {part}"] = len(runs)
     digest = first.get("account_digest")
     if digest is not None and digest != account_digest and not first["differences"]:
         location = f"{topics.EVENTS.name}, replayed"
-        _add_violation(result, location, "all accounts", account_digest, digest)
-
-
-def _add_violation(
-    result: InvariantResult, location: str, subject: str, expected: str, found: str
-) -> None:
-    result.status = InvariantStatus.FAIL
-    result.failures += 1
-    if len(result.violations) < VIOLATIONS_NAMED_MAX:
-        result.violations.append(Violation(location, subject, expected, found))
+        result.fail(Violation(location, "all accounts", account_digest, digest))

@@ -1,15 +1,15 @@
-"""A sealed bundle: exported records, a hash of every one of them, and one digest over all.
+"""A sealed bundle: exported records, a hash of every record, and one digest over all.
 
     <bundle>/records/            the export (`arena.exports`)
     <bundle>/hashes/<topic>.parquet   partition, offset, sha256 of each record
-    <bundle>/seal.json           chain head per partition, hashes of every file, who signed
-    <bundle>/seal.json.sig       ed25519 over the bytes of seal.json, in hex, where it is signed
+    <bundle>/seal.json           head of the chain per partition, hash of every file, signer
+    <bundle>/seal.json.sig       ed25519 over the bytes of seal.json, in hex, if it is signed
 
-A record's hash covers timestamp, key, headers and value, each with its length in front. The chain
-of a partition is sha256(head || offset || record hash), so its head alone proves every record and
-its place. The hashes of single records (32 bytes each) are there to *name* the one that is not what
-was sealed: blocks of records would be smaller and name a block only, and a changed dollar should be
-found at its offset. No wall time is sealed: the same log gives the same bytes.
+A record's hash covers timestamp, key, headers and value, each after its length. The chain of a
+partition is sha256(head || offset || record hash), so its head alone proves every record and its
+offset. The hashes of single records (32 bytes each) serve to *name* a record that was changed;
+hashes of blocks would be smaller, but would name only the block. No wall time is sealed: the same
+log gives the same bytes.
 """
 
 import hashlib
@@ -57,18 +57,18 @@ SIGNATURE_FILE = "seal.json.sig"
 BATCH_ROWS = 8_192
 READ_BYTES = 1 << 20
 STEP = "seal"
-NOTHING = b"\xff" * 8
-"""Stands for the length of a key or value that is not there."""
+ABSENT = b"\xff" * 8
+"""Replaces the length of a missing key or value."""
 
 
 class SealedPartition(Span):
-    """One partition: what of it was sealed, and the head of its chain, in hex."""
+    """One partition: the sealed offsets, and the head of its chain, in hex."""
 
     head: Text
 
 
 class SealedTopic(BaseModel):
-    """One topic: the SHA-256 of its two files, and its partitions."""
+    """One topic: its two files with their SHA-256, and its partitions."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -81,20 +81,22 @@ class SealedTopic(BaseModel):
     ]
 
     @model_validator(mode="after")
-    def _are_beside(self) -> Self:
+    def _files_are_plain_names(self) -> Self:
         for name in (self.records_file, self.hashes_file):
             if not is_plain_name(name):
-                raise ValueError(f"the file {name[:80]!r} is not a plain name of a file beside it")
+                raise ValueError(
+                    f"the file {name[:80]!r} is not a plain file name in the same folder"
+                )
         return self
 
 
 class Seal(BaseModel):
-    """What seal.json holds.
+    """The content of seal.json.
 
     Attributes:
-        source: What was sealed, for people. prefix: of the topics on their broker.
-        manifest_sha256: Of records/manifest.json.
-        signed_by: The ed25519 public key, in hex; "" where nobody signed.
+        source: The name of what was sealed. prefix: the prefix of its topics.
+        manifest_sha256: The SHA-256 of records/manifest.json.
+        signed_by: The ed25519 public key, in hex; "" if it is not signed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -109,28 +111,28 @@ class Seal(BaseModel):
 
     @property
     def count(self) -> int:
-        """Records of all topics."""
+        """The number of records of all topics."""
         return sum(p.count for t in self.topics.values() for p in t.partitions.values())
 
 
 def record_sha256(record: Record) -> bytes:
-    """Hash of what a record holds: timestamp, key, headers and value, but not its place."""
+    """Return the hash of a record: timestamp, key, headers and value, but not its offset."""
     digest = hashlib.sha256(record.timestamp_ms.to_bytes(8, "big", signed=True))
     parts = [record.key, record.value]
     for name, value in record.headers.items():
         parts += [name.encode(), value]
     for part in parts:
-        digest.update(NOTHING if part is None else len(part).to_bytes(8, "big") + part)
+        digest.update(ABSENT if part is None else len(part).to_bytes(8, "big") + part)
     return digest.digest()
 
 
 def genesis(topic: str, partition: int) -> bytes:
-    """The head of the chain of a partition before its first record."""
+    """Return the head of a partition's chain before its first record."""
     return hashlib.sha256(f"{topic}[{partition}]".encode()).digest()
 
 
 def link(head: bytes, offset: int, content: bytes) -> bytes:
-    """The next head: over the last one, the record's offset and its hash."""
+    """Return the next head: the hash of the last one, the record's offset and its hash."""
     return hashlib.sha256(head + offset.to_bytes(8, "big") + content).digest()
 
 
@@ -144,20 +146,20 @@ def seal(
     """Write a bundle.
 
     Args:
-        source: What to seal.
-        folder: Made by this; it must not hold anything yet.
-        signer: Who signs, or None.
-        progress: Told of records hashed.
+        source: The records to seal.
+        folder: The folder of the bundle; created, and must be empty if it exists.
+        signer: The key to sign with, or None.
+        progress: Receives the records hashed.
 
     Returns:
-        The seal, and the SHA-256 of seal.json: the one figure to write down elsewhere.
+        The seal, and the SHA-256 of seal.json, which should be kept elsewhere.
 
     Raises:
-        UsageError: The folder is there already.
+        UsageError: The folder exists and is not empty.
         OSError: It cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is there already", remedy="name a folder that is not")
+        raise UsageError(f"{folder} already exists", remedy="name a new folder")
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     try:
@@ -178,7 +180,7 @@ def seal(
 
 
 def _copy_export(source: Path, target: Path) -> None:
-    """Copy the manifest and the files it names, and nothing else that is in the folder."""
+    """Copy the manifest and the files it names, and nothing else in the folder."""
     target.mkdir(parents=True)
     named = [found.file for found in read_manifest(source).topics.values()]
     for name in (MANIFEST_FILE, *named):
@@ -227,10 +229,11 @@ def _seal(draft: Path, source: RecordSource, signer: Signer | None, progress: Pr
 
 
 def read_seal(bundle: Path) -> tuple[Seal, bytes]:
-    """The seal of a bundle, and the bytes of its file.
+    """Return the seal of a bundle, and the bytes of its file.
 
     Raises:
-        UsageError: There is none, or one of a newer format.
+        UsageError: There is no seal, or one of a newer format.
+        BrokenLog: The seal cannot be read.
     """
     path = bundle / SEAL_FILE
     try:
@@ -238,7 +241,7 @@ def read_seal(bundle: Path) -> tuple[Seal, bytes]:
         check_amount(content)
         found = Seal.model_validate_json(content)
     except FileNotFoundError:
-        raise UsageError(f"{bundle} holds no {SEAL_FILE}") from None
+        raise UsageError(f"{bundle} has no {SEAL_FILE}") from None
     except ValidationError as error:
         raise BrokenLog(f"{path} cannot be read: {first_error(error)}") from None
     except ValueError as error:
@@ -251,10 +254,14 @@ def read_seal(bundle: Path) -> tuple[Seal, bytes]:
 
 
 class HashWriter:
-    """Writes the hashes of a topic's records, a batch of rows at a time."""
+    """Writes the hashes of a topic's records, one batch of rows at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file."""
+        """Create a file.
+
+        Args:
+            path: The file.
+        """
         import pyarrow.parquet as pq
 
         self._rows: list[tuple[int, int, bytes]] = []
@@ -262,16 +269,16 @@ class HashWriter:
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
 
     def __enter__(self) -> "HashWriter":
-        """Nothing more to open."""
+        """Return this writer."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Write the rest."""
+        """Write the last batch and close the file."""
         self._write()
         self._writer.close()
 
     def add(self, partition: int, offset: int, content: bytes) -> None:
-        """One record's hash."""
+        """Add the hash of one record."""
         self._rows.append((partition, offset, content))
         if len(self._rows) >= BATCH_ROWS:
             self._write()
@@ -288,7 +295,7 @@ class HashWriter:
 
 
 def read_hashes(path: Path, *, inside: Path) -> Iterator[tuple[int, int, bytes]]:
-    """Partition, offset and hash of every record of a topic, as they were sealed.
+    """Yield partition, offset and hash of every sealed record of a topic.
 
     Args:
         path: The file.

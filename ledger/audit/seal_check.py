@@ -1,7 +1,7 @@
-"""Whether a bundle is what was sealed, and if not, which record is not. Asks no broker.
+"""Checks that a bundle is what was sealed, and names the records that are not. Uses no broker.
 
-The seal's own signature or digest comes first, then every file, then every record against its
-hash: one that was changed, taken out, put in or swapped is named by its place.
+It checks the signature or digest of the seal, then every file, then every record against its hash:
+a record that was changed, removed, added or swapped is named by its location.
 """
 
 import hashlib
@@ -33,24 +33,24 @@ from ledger.audit.seal import (
 from ledger.audit.signing import is_signed
 
 NAMED_MAX = 1_000
-"""Records of a topic that are named; the rest are counted."""
+"""Records of a topic that are listed; the rest are counted."""
 BROKEN_MAX = 2_000
-"""What is wrong in a bundle and is named; the rest is counted."""
+"""Faults of a bundle that are listed; the rest are counted."""
 SIGNATURE_BYTES_MAX = 1_024
 STEP = "seal"
 
 PartitionOffset = tuple[int, int]
 UNREADABLE = (ArenaError, ValueError, TypeError, KeyError, OverflowError)
-"""What a Parquet file with changed bytes may raise."""
+"""Errors that reading a Parquet file with changed bytes may raise."""
 
 
 @dataclass(slots=True)
 class SealCheck:
-    """What was found of a seal.
+    """The result of checking a seal.
 
     Attributes:
-        lines: What holds, for people. broken: what does not; each names a file or a record.
-        records: Looked at. more: what is wrong beside `broken`.
+        lines: What holds, for people. broken: the faults; each names a file or a record.
+        records: The number of records checked. more: the number of faults not in `broken`.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -59,14 +59,14 @@ class SealCheck:
     more: int = 0
 
     def cut(self) -> None:
-        """Count what is wrong beyond the bound, and forget it."""
+        """Count the faults beyond the bound, and drop them."""
         self.more += max(0, len(self.broken) - BROKEN_MAX)
         del self.broken[BROKEN_MAX:]
 
 
 @dataclass(slots=True)
 class _Differences:
-    """Records of a topic that are not as they were sealed."""
+    """The records of a topic that differ from the sealed ones."""
 
     topic: str
     changed: dict[PartitionOffset, tuple[bytes, bytes]] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class _Differences:
     more: int = 0
 
     def note(self, location: PartitionOffset, sealed: bytes | None, found: bytes | None) -> None:
-        """One place, the sealed hash and the one that was found."""
+        """Note a record with the sealed hash and the one that was found."""
         if len(self.changed) + len(self.missing) + len(self.added) >= NAMED_MAX:
             self.more += 1
         elif sealed is not None and found is not None:
@@ -86,7 +86,7 @@ class _Differences:
             self.added[location] = found
 
     def lines(self) -> Iterator[str]:
-        """Each of them named, in the order of their places."""
+        """Yield a line per record, in the order of their offsets."""
         sealed_at = {sealed: location for location, (sealed, _) in self.changed.items()}
         named: list[tuple[PartitionOffset, str]] = []
         for location, (sealed, found) in self.changed.items():
@@ -109,7 +109,7 @@ class _Differences:
         return location_of(self.topic, *location)
 
     def __bool__(self) -> bool:
-        """True where there is any."""
+        """True if there is any."""
         return bool(self.changed or self.missing or self.added or self.more)
 
 
@@ -123,13 +123,13 @@ def check_seal(
     """Check a bundle against its seal.
 
     Args:
-        bundle: The folder.
-        public_hex: The key that must have signed it; None accepts any key, and none.
-        sha256: What the digest of seal.json must be; None accepts any.
-        progress: Told of records checked.
+        bundle: The folder of the bundle.
+        public_hex: The key that must have signed it; None accepts any key, or no signature.
+        sha256: The expected digest of seal.json; None accepts any.
+        progress: Receives the records checked.
 
     Raises:
-        UsageError: It holds no seal.
+        UsageError: The bundle has no seal.
         BrokenLog: The seal itself cannot be read.
     """
     found = SealCheck()
@@ -141,7 +141,7 @@ def check_seal(
     try:
         listing = read_manifest(bundle / RECORDS)
     except UNREADABLE as error:
-        found.broken.append(f"{RECORDS}: nothing can be read: {error}")
+        found.broken.append(f"{RECORDS}: cannot be read: {error}")
         return found
     total = seal.count
     for topic, sealed in seal.topics.items():
@@ -149,7 +149,7 @@ def check_seal(
         found.cut()
         progress(Step(STEP, topic, found.records, total))
     if found.more:
-        found.broken.append(f"... and {found.more:,} more findings ({BROKEN_MAX:,} are named)")
+        found.broken.append(f"... and {found.more:,} more findings ({BROKEN_MAX:,} are listed)")
     progress(Step(STEP, counted(found.records, "record"), found.records, total, finished=True))
     if not found.broken:
         found.lines.append(
@@ -171,13 +171,13 @@ def _check_signature(
     if sha256 is not None and sha256.lower() != digest:
         found.broken.append(f"seal.json has SHA-256 {digest}, not {sha256.lower()}")
     if public_hex is not None and seal.signed_by != public_hex:
-        who = seal.signed_by or "nobody"
-        found.broken.append(f"seal.json is signed by {who}, not by {public_hex}")
+        signer = seal.signed_by or "no key"
+        found.broken.append(f"seal.json is signed by {signer}, not by {public_hex}")
     if not seal.signed_by:
         if (bundle / SIGNATURE_FILE).exists():
-            found.broken.append(f"{SIGNATURE_FILE} is there, but seal.json says nobody signed it")
+            found.broken.append(f"{SIGNATURE_FILE} exists, but seal.json says it is not signed")
         found.lines.append(
-            "seal: not signed; who may write the folder could seal it anew, so compare the SHA-256"
+            "seal: not signed; anyone who can write the folder can seal it again: compare the SHA-256"
         )
         return
     try:
@@ -193,7 +193,7 @@ def _check_signature(
 
 
 def _digest(bundle: Path, path: Path, bytes_max: int = FILE_BYTES_MAX) -> str:
-    """SHA-256 of a file of the bundle; "" if there is no such file that can be read.
+    """Return the SHA-256 of a file of the bundle; "" if it is missing or cannot be read.
 
     Raises:
         NotReadable: It is not a regular file in the bundle, or too large.
@@ -205,7 +205,7 @@ def _digest(bundle: Path, path: Path, bytes_max: int = FILE_BYTES_MAX) -> str:
 
 
 class _TopicCheck:
-    """One topic of a bundle: its two files, its records, its chain."""
+    """Checks one topic of a bundle: its two files, its records and its chain."""
 
     def __init__(
         self, bundle: Path, topic: str, sealed: SealedTopic, found: SealCheck, listing: Manifest
@@ -222,7 +222,7 @@ class _TopicCheck:
         self._differences = _Differences(topic)
 
     def check(self) -> None:
-        """Say everything that is not as it was sealed."""
+        """Report everything that differs from what was sealed."""
         broken = self._found.broken
         intact = _digest(self._bundle, self._hashes) == self._sealed.hashes_sha256
         if not intact:
@@ -235,7 +235,7 @@ class _TopicCheck:
             self._check_whole()
 
     def _check_whole(self) -> None:
-        """Every record fits its hash: so must the chain, and the file."""
+        """Check the chain and the file, after every record has matched its hash."""
         for partition, sealed in self._sealed.partitions.items():
             if self._heads[partition].hex() != sealed.head:
                 self._found.broken.append(
@@ -248,7 +248,7 @@ class _TopicCheck:
             )
 
     def _compare(self) -> str:
-        """Walk records and hashes side by side; returns why the walk could not go on, or ""."""
+        """Compare records and hashes one by one; return why that had to stop, or ""."""
         hashes, records = self._read_hashes(), self._read_records()
         last = f"{self._topic} from its beginning"
         try:
@@ -257,7 +257,7 @@ class _TopicCheck:
                 if found is not None:
                     last = location_of(self._topic, *found[0])
                 if found is None or (sealed is not None and sealed[0] < found[0]):
-                    assert sealed is not None, "one of both is there"
+                    assert sealed is not None, "at least one of them is there"
                     self._differences.note(sealed[0], sealed[1], None)
                     sealed = next(hashes, None)
                 elif sealed is None or found[0] < sealed[0]:
@@ -268,7 +268,7 @@ class _TopicCheck:
                         self._differences.note(sealed[0], sealed[1], found[1])
                     sealed, found = next(hashes, None), next(records, None)
         except UNREADABLE as error:
-            return f"{last}: behind it nothing can be read: {error}"
+            return f"{last}: nothing can be read after it: {error}"
         return ""
 
     def _read_hashes(self) -> Iterator[tuple[PartitionOffset, bytes]]:
@@ -285,5 +285,5 @@ class _TopicCheck:
             yield (record.partition, record.offset), content
 
     def _file_records(self) -> Iterator[Record]:
-        """Through the manifest of the export, which was checked before."""
+        """Read the records through the manifest of the export, which was checked before."""
         yield from read_records(self._records, [self._topic], exact=False, manifest=self._listing)

@@ -1,8 +1,7 @@
-"""Where an audit's records come from: an export, a sealed bundle, a run, or the live topics.
+"""Opens the records of an audit: an export, a sealed bundle, a run, or live topics.
 
-The topics of a broker are first written to a folder, up to where they end now, and audited there:
-one way to read, whatever the source, and a bounded batch in memory. The folder of a broker that
-was asked is removed afterwards.
+The topics of a broker are first exported to a temporary folder, up to their present ends, and
+audited there. So records of every source are read in the same way, in bounded batches.
 """
 
 import asyncio
@@ -42,11 +41,11 @@ class RecordSource:
     """Records that can be read.
 
     Attributes:
-        name: For people: "run 2026-11-21T09-12-03", "bundle ./sealed", "the live topics".
-        records: The folder of `arena.exports`.
+        name: Its name for people: "run 2026-11-21T09-12-03", "bundle ./sealed", "the live topics".
+        records: The folder of the export.
         bundle: The sealed bundle it is part of, or None.
-        run: The run's directory, where there is one; raw frames may lie there.
-        live: It was read from a broker whose arena may run on.
+        run: The directory of the run, or None; it may hold raw frames.
+        live: It was read from a broker whose arena may still be running.
     """
 
     name: str
@@ -56,28 +55,28 @@ class RecordSource:
     live: bool = False
 
     def scope(self) -> Scope:
-        """What of every topic is there."""
+        """Return the offsets that are there of every topic."""
         manifest = read_manifest(self.records)
         return Scope({t: f.partitions for t, f in manifest.topics.items()}, live=self.live)
 
     def read(self, names: list[str] | None = None) -> Iterator[Record]:
-        """The records of topics, or all of them in the order in which checkers want them."""
+        """Yield the records of some topics, or of all, in the order that checkers need."""
         manifest = read_manifest(self.records)
         held = in_order(manifest.topics)
         wanted = held if names is None else in_order(names)
         yield from read_records(self.records, wanted, exact=False)
 
     def topics(self) -> list[str]:
-        """The topics that are there."""
+        """Return the topics that are there."""
         return in_order(read_manifest(self.records).topics)
 
     def passed_over(self) -> PassedOver:
-        """Records of the account log that an operator said to pass over."""
+        """Return the records of the account log that an operator told every reader to skip."""
         held = topics.CONTROL.name in read_manifest(self.records).topics
         return passed_over_of(self.read([topics.CONTROL.name])) if held else {}
 
     def count(self) -> int:
-        """How many records there are."""
+        """Return the number of records."""
         return sum(file.count for file in read_manifest(self.records).topics.values())
 
 
@@ -90,18 +89,18 @@ def open_source(
     prefix: str | None = None,
     progress: Progress = no_progress,
 ) -> Iterator[RecordSource]:
-    """Find the records a command means.
+    """Open the records that a command means.
 
     Args:
-        name: A bundle, an export or a run's directory, a run's name, "last" or "last~1"; the newest
-            run where none is given.
-        live: Read the broker's topics now, not what was exported of them.
-        servers: Of that broker.
-        prefix: Of its topics.
-        progress: Told while topics are read from a broker.
+        name: A bundle, an export or a run's directory, a run's name, "last" or "last~1"; None means
+            the newest run.
+        live: Read the present topics of the broker, not their export.
+        servers: The addresses of that broker.
+        prefix: The prefix of its topics.
+        progress: Receives the topics read from a broker.
 
     Raises:
-        UsageError: There is no such thing.
+        UsageError: Nothing has that name.
         BrokerUnavailable: The broker does not answer.
     """
     home = Settings().home
@@ -122,7 +121,7 @@ def open_source(
 
 
 def _exported(home: Path, name: str | None) -> RecordSource | None:
-    """The export that a name means; None where the broker of a run must be asked."""
+    """Return the export that a name means; None if the broker of a run must be read."""
     path = Path(name) if name is not None else None
     if path is not None and lexists(path / SEAL_FILE):
         return RecordSource(f"bundle {path}", path / RECORDS, bundle=path)
@@ -130,27 +129,29 @@ def _exported(home: Path, name: str | None) -> RecordSource | None:
         run = path.parent if read_run(path.parent) is not None else None
         return RecordSource(f"records {path}", path, run=run)
     if name is None:
-        pair = newest_run(home, RECORDS_NEEDED)
+        directory_and_run = newest_run(home, RECORDS_NEEDED)
     else:
-        pair = find_run(home, name, need=RECORDS_NEEDED if name.startswith("last") else None)
-    if pair is None or not _is_to_be_used(*pair):
+        directory_and_run = find_run(
+            home, name, need=RECORDS_NEEDED if name.startswith("last") else None
+        )
+    if directory_and_run is None or not _is_usable(*directory_and_run):
         return None
-    directory = pair[0]
+    directory = directory_and_run[0]
     if not _is_whole(directory / RECORDS):
-        say(f"{directory / RECORDS} holds no requests and replies; reading them from its broker")
+        say(f"{directory / RECORDS} has no requests and replies; reading them from its broker")
         return None
     return RecordSource(f"run {directory.name}", directory / RECORDS, run=directory)
 
 
-def _is_to_be_used(directory: Path, run: RunRecord) -> bool:
-    """True if a run's export is what is left of it, or all of it."""
+def _is_usable(directory: Path, run: RunRecord) -> bool:
+    """True if the export of a run is complete, or all that is left of the run."""
     if has_export(directory, run):
         return True
     return lexists(directory / RECORDS / MANIFEST_FILE) and not has_records(directory, run)
 
 
 def _is_whole(records: Path) -> bool:
-    """True where the topics of agents and nodes are there too, or their broker is gone."""
+    """True if the export includes the topics of agents and nodes, or their broker is gone."""
     held = read_manifest(records).topics
     run = read_run(records.parent)
     if run is None or run.broker_home is None or not run.durable:
@@ -161,10 +162,10 @@ def _is_whole(records: Path) -> bool:
 async def export_arena(
     settings: Settings, folder: Path, progress: Progress = no_progress
 ) -> Manifest:
-    """Write every topic of an arena, those of its agents and nodes included, to a folder.
+    """Export every topic of an arena, including those of its agents and nodes, to a folder.
 
     Raises:
-        UsageError: There is no topic.
+        UsageError: The arena has no account log.
         BrokerUnavailable: The broker does not answer.
     """
     from arena.bus.kafka import KafkaBus

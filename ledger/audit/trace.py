@@ -1,9 +1,9 @@
-"""One order, back to what the exchange sent: every step found in the records, every hash again.
+"""Traces an order back to the bytes that the venue sent, and recomputes every hash.
 
     order -> command -> turn -> model reply -> request -> snapshot -> tickers -> raw frame
 
-A step says where it stands, the SHA-256 of its bytes, and what was checked: the expected value
-and the one that was computed here.
+A step has the location of its record, the SHA-256 of its bytes, and the checks: the expected value
+and the one computed here.
 """
 
 import hashlib
@@ -22,12 +22,12 @@ from arena.plural import counted
 from ledger.audit.decoding import location_of, prompt_sha256
 from ledger.audit.raw_frames import RawFrame, find_frame, frame_files
 from ledger.audit.sources import RecordSource
-from ledger.audit.trace_records import COMMANDS, OrderRecords, find_event, find_rest
+from ledger.audit.trace_records import COMMANDS, OrderRecords, find_event, find_other_records
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One comparison: what must be, what was computed or found."""
+    """One comparison of an expected value with the one that was computed or found."""
 
     what: str
     expected: str
@@ -35,49 +35,51 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """True where both are the same."""
+        """True if both are the same."""
         return self.expected == self.found
 
 
 @dataclass(slots=True)
 class TraceStep:
-    """One step back.
+    """One step of a trace.
 
     Attributes:
-        name: "order", "command", ... place: where it stands.
-        sha256: Of its bytes. says: a line for people. missing: why it could not be found.
+        name: "order", "command", ... location: the location of its record.
+        sha256: The hash of its bytes. summary: a line for people.
+        missing: Why it could not be found; "" if it was.
+        checks: The comparisons made.
     """
 
     name: str
     location: str = ""
     sha256: str = ""
-    says: str = ""
+    summary: str = ""
     missing: str = ""
     checks: list[Check] = field(default_factory=list)
 
     def check(self, what: str, expected: object, found: object) -> None:
-        """Compare."""
+        """Add a comparison."""
         self.checks.append(Check(what, str(expected), str(found)))
 
     @property
     def holds(self) -> bool:
-        """True where every comparison holds."""
+        """True if every comparison holds."""
         return all(check.holds for check in self.checks)
 
 
 def trace(source: RecordSource, order_id: str, frames: Path | None = None) -> list[TraceStep]:
-    """Follow an order back.
+    """Trace an order back.
 
     Args:
         source: The records.
-        order_id: Whole, or its beginning where that is enough.
-        frames: A recording of raw frames; the run's own where none is given.
+        order_id: The id of the order, or an unambiguous beginning of it.
+        frames: A recording of raw frames; by default those of the run.
 
     Raises:
-        UsageError: No effective event decides such an order, or more than one.
+        UsageError: No order has this id, or several begin with it.
     """
     found = find_event(source, order_id)
-    find_rest(source, found)
+    find_other_records(source, found)
     steps = [_order(found), _command(found), _turn(found), _reply(found), _request(found)]
     steps += [_snapshot(found), _seen_ticker(found), _used_ticker(found)]
     files = frame_files(source.run, frames)
@@ -89,7 +91,7 @@ def trace(source: RecordSource, order_id: str, frames: Path | None = None) -> li
 
 def _step(name: str, record: Record | None, lacking: str = "") -> TraceStep:
     if record is None:
-        return TraceStep(name, missing=lacking or "these records do not hold it")
+        return TraceStep(name, missing=lacking or "not in these records")
     location = location_of(record.topic, record.partition, record.offset)
     return TraceStep(name, location, hashlib.sha256(record.value or b"").hexdigest())
 
@@ -99,7 +101,7 @@ def _order(found: OrderRecords) -> TraceStep:
     step = _step("order", record)
     what = f"{event.action} {_digits(event.quantity)} {event.product_id}"
     at = f" at {decimal_text(event.price)}" if event.price is not None else f" ({event.reason})"
-    step.says = f"{event.agent}: {what} {event.outcome}{at}, {event.at:%Y-%m-%d %H:%M:%S.%f} UTC"
+    step.summary = f"{event.agent}: {what} {event.outcome}{at}, {event.at:%Y-%m-%d %H:%M:%S.%f} UTC"
     step.check("digest of the log before it", event.prev, found.prev)
     derived = ids.tool_call_id(event.turn_id, event.round, event.index)
     step.check("id from turn, round and index", event.order_id, derived)
@@ -112,7 +114,7 @@ def _command(found: OrderRecords) -> TraceStep:
         return _step("command", None)
     record, call = found.command
     step = _step("command", record)
-    step.says = f"{call.tool} {call.arguments}"
+    step.summary = f"{call.tool} {call.arguments}"
     named = location_of(COMMANDS, event.source.partition, event.source.offset)
     step.check("place that the event names", named, step.location)
     step.check("turn", event.turn_id, call.turn_id)
@@ -123,10 +125,10 @@ def _command(found: OrderRecords) -> TraceStep:
 def _turn(found: OrderRecords) -> TraceStep:
     event = found.event[1]
     if found.turn is None:
-        return _step("turn", None, "its turn has no end in these records, or it was made by hand")
+        return _step("turn", None, "its turn has no end in these records, or it was sent manually")
     record, turn = found.turn
     step = _step("turn", record)
-    step.says = f"{turn.strategy} with {turn.model or turn.node}: {turn.outcome}; {turn.memory}"
+    step.summary = f"{turn.strategy} with {turn.model or turn.node}: {turn.outcome}; {turn.memory}"
     step.check(
         "id from agent and snapshot", turn.turn_id, ids.turn_id(turn.agent, turn.snapshot_id)
     )
@@ -135,8 +137,8 @@ def _turn(found: OrderRecords) -> TraceStep:
         step.check("prompt SHA-256", turn.prompt_sha256, found_hash)
         made = [r.tool_call_ids for r in turn.rounds[event.round : event.round + 1]]
         ids_made = made[0] if made else ()
-        told = ids_made[event.index] if event.index < len(ids_made) else "none"
-        step.check(f"order of round {event.round}", event.order_id, told)
+        named = ids_made[event.index] if event.index < len(ids_made) else "none"
+        step.check(f"order of round {event.round}", event.order_id, named)
     return step
 
 
@@ -147,13 +149,15 @@ def _reply(found: OrderRecords) -> TraceStep:
     record, reply = found.reply
     step = _step("model reply", record)
     calls = reply.tool_calls
-    step.says = f"{reply.model}{' (scripted)' if reply.scripted else ''}: {len(calls)} tool calls"
+    step.summary = (
+        f"{reply.model}{' (scripted)' if reply.scripted else ''}: {len(calls)} tool calls"
+    )
     if found.command is not None:
         asked = calls[event.index].arguments if event.index < len(calls) else "none"
         step.check("arguments, as the model wrote them", found.command[1].arguments, asked)
     if found.call is not None:
         call = found.call[1]
-        step.says += f"; logged at {found.call[0].topic}@{found.call[0].offset}"
+        step.summary += f"; logged at {found.call[0].topic}@{found.call[0].offset}"
         if call.raw_response and not call.raw_truncated:
             raw = hashlib.sha256(call.raw_response.encode()).hexdigest()
             step.check("raw response SHA-256", call.raw_response_sha256, raw)
@@ -165,7 +169,7 @@ def _request(found: OrderRecords) -> TraceStep:
         return _step("request", None)
     record, request = found.request
     step = _step("request", record)
-    step.says = (
+    step.summary = (
         f"round {request.round}, {counted(len(request.messages), 'message')}, "
         f"{counted(len(request.tools), 'tool')}"
     )
@@ -173,7 +177,7 @@ def _request(found: OrderRecords) -> TraceStep:
         computed = prompt_sha256([m.model_dump(mode="json") for m in request.messages[:2]])
         step.check("prompt SHA-256, as in the turn", found.turn[1].prompt_sha256, computed)
     step.check("snapshot", found.event[1].snapshot_id, request.snapshot_id)
-    # A call of an earlier version does not say how its conversation was written.
+    # Calls of earlier versions do not record how the conversation was encoded.
     call = None if found.call is None else found.call[1]
     if call is not None and call.options is not None and call.wire is not None:
         sent = chat_body_sha256(call.model, request, call.options, call.wire)
@@ -187,7 +191,9 @@ def _snapshot(found: OrderRecords) -> TraceStep:
     record, snapshot = found.snapshot
     step = _step("snapshot", record)
     names = [view.product_id for view in snapshot.products]
-    step.says = f"{snapshot.venue} as of {snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC, {', '.join(names)}"
+    step.summary = (
+        f"{snapshot.venue} as of {snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC, {', '.join(names)}"
+    )
     derived = ids.snapshot_id(snapshot.venue, snapshot.as_of, names, snapshot.rewinds)
     step.check("id from venue, time and products", snapshot.snapshot_id, derived)
     if found.turn is not None:
@@ -197,10 +203,10 @@ def _snapshot(found: OrderRecords) -> TraceStep:
 
 def _seen_ticker(found: OrderRecords) -> TraceStep:
     if found.seen is None:
-        return _step("ticker seen", None, "no ticker before the snapshot's end is the one it shows")
+        return _step("ticker seen", None, "no ticker before the snapshot matches the one it shows")
     record, ticker = found.seen
     step = _step("ticker seen", record)
-    step.says = _ticker_words(ticker)
+    step.summary = _ticker_words(ticker)
     quote = found.event[1].seen
     if quote is not None:
         step.check("bid and ask seen", _pair(quote.bid, quote.ask), _prices(ticker))
@@ -215,7 +221,7 @@ def _used_ticker(found: OrderRecords) -> TraceStep:
         return _step("ticker used", None)
     record, ticker = found.used
     step = _step("ticker used", record)
-    step.says = f"{_ticker_words(ticker)}, {event.used.age_ms} ms old"
+    step.summary = f"{_ticker_words(ticker)}, {event.used.age_ms} ms old"
     step.check("bid and ask used", _pair(event.used.bid, event.used.ask), _prices(ticker))
     step.check("product", event.product_id, ticker.product_id)
     return step
@@ -223,10 +229,10 @@ def _used_ticker(found: OrderRecords) -> TraceStep:
 
 def _frame(found: tuple[Record, Ticker] | None, name: str, files: list[Path]) -> TraceStep:
     if found is None:
-        return TraceStep(name, missing="without its ticker")
+        return TraceStep(name, missing="its ticker was not found")
     ticker = found[1]
     if not files:
-        why = "no raw frames were recorded; `record = true` in [market] keeps them"
+        why = "no raw frames were recorded; set `record = true` in [market]"
         return TraceStep(name, missing=why)
     frame = find_frame(files, ticker.product_id, ticker.sequence)
     if frame is None:
@@ -239,10 +245,10 @@ def _frame(found: tuple[Record, Ticker] | None, name: str, files: list[Path]) ->
 def _frame_step(name: str, frame: RawFrame, ticker: Ticker) -> TraceStep:
     location = f"{frame.file}, line {frame.line}"
     step = TraceStep(name, location, hashlib.sha256(frame.raw).hexdigest())
-    step.says = frame.raw.decode("utf-8", "replace")
+    step.summary = frame.raw.decode("utf-8", "replace")
     body = orjson.loads(frame.raw)
-    said = f"{body.get('best_bid')}/{body.get('best_ask')}"
-    step.check("bid and ask sent", said, _prices(ticker))
+    sent = f"{body.get('best_bid')}/{body.get('best_ask')}"
+    step.check("bid and ask sent", sent, _prices(ticker))
     step.check("sequence", body.get("sequence"), ticker.sequence)
     if ticker.trade_id is not None:
         step.check("trade id", body.get("trade_id"), ticker.trade_id)

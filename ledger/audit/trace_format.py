@@ -1,4 +1,4 @@
-"""A trace, for programs and for people."""
+"""Formats a trace as JSON and as text."""
 
 from pydantic import JsonValue
 
@@ -8,7 +8,7 @@ from ledger.audit.trace import TraceStep
 
 
 def document(source: RecordSource, order_id: str, steps: list[TraceStep]) -> dict[str, JsonValue]:
-    """A trace for programs."""
+    """Return a trace for programs."""
     return {
         "source": source.name,
         "order_id": order_id,
@@ -19,7 +19,7 @@ def document(source: RecordSource, order_id: str, steps: list[TraceStep]) -> dic
                 "step": step.name,
                 "place": step.location,
                 "sha256": step.sha256,
-                "says": step.says,
+                "says": step.summary,
                 "missing": step.missing,
                 "checks": [
                     {"what": c.what, "expected": c.expected, "found": c.found, "holds": c.holds}
@@ -32,14 +32,14 @@ def document(source: RecordSource, order_id: str, steps: list[TraceStep]) -> dic
 
 
 def lines(steps: list[TraceStep]) -> list[str]:
-    """A trace for people."""
+    """Return the lines of a trace for people."""
     text = []
     for step in steps:
         if step.missing:
             text.append(f"{step.name:<24} -  {step.missing}")
             continue
         text.append(f"{step.name:<24} {step.location}")
-        text.append(f"{'':<24} {step.says}")
+        text.append(f"{'':<24} {step.summary}")
         text.append(f"{'':<24} SHA-256 {step.sha256}")
         for check in step.checks:
             if check.holds:

@@ -1,4 +1,4 @@
-"""The records of one order's way: one pass over each topic that may hold them."""
+"""Finds the records of one order, in one pass over each topic."""
 
 import hashlib
 from collections.abc import Iterator
@@ -27,7 +27,13 @@ COMMANDS, EVENTS, TICKERS = topics.COMMANDS.name, topics.EVENTS.name, topics.TIC
 
 @dataclass(slots=True)
 class OrderRecords:
-    """The records of an order's way."""
+    """The records of one order.
+
+    Attributes:
+        event: The event that decides it. prev: the digest of the log before it.
+        command, turn, reply, call, request, snapshot: The other records, or None.
+        seen: The ticker that the snapshot shows. used: the ticker that priced the fill.
+    """
 
     event: tuple[Record, OrderDecided]
     prev: str
@@ -42,7 +48,7 @@ class OrderRecords:
 
 
 def order_ids(source: RecordSource) -> list[str]:
-    """Every order that was filled, oldest first; every decided one where none was."""
+    """Return the ids of all filled orders, oldest first; if there are none, of all decided ones."""
     filled: list[str] = []
     rejected: list[str] = []
     for seen in _effective(source):
@@ -62,10 +68,10 @@ def _effective(source: RecordSource) -> Iterator[DecodedRecord]:
 
 
 def find_event(source: RecordSource, order_id: str) -> OrderRecords:
-    """The event of an order, and the digest of the log before it.
+    """Find the event of an order, and the digest of the log before it.
 
     Raises:
-        UsageError: No effective event decides such an order, or more than one.
+        UsageError: No order has this id, or several begin with it.
     """
     heads: dict[int, str] = {}
     matches: list[OrderRecords] = []
@@ -81,7 +87,7 @@ def find_event(source: RecordSource, order_id: str) -> OrderRecords:
     exact = [found for found in matches if found.event[1].order_id == order_id]
     if len(exact or matches) == 1:
         return (exact or matches)[0]
-    remedy = "arena audit trace --random shows one"
+    remedy = "`arena audit trace --random` shows one"
     if matches:
         raise UsageError(
             f"{len(matches)} orders begin with {order_id!r}", remedy="write more of it"
@@ -89,8 +95,8 @@ def find_event(source: RecordSource, order_id: str) -> OrderRecords:
     raise UsageError(f"no order {order_id!r} was decided in {source.name}", remedy=remedy)
 
 
-def find_rest(source: RecordSource, found: OrderRecords) -> None:
-    """Everything else on its way, as far as the source holds it."""
+def find_other_records(source: RecordSource, found: OrderRecords) -> None:
+    """Find the other records of the order, as far as the source has them."""
     event = found.event[1]
     call_id = ids.model_call_id(event.turn_id, event.round)
     held = source.topics()
@@ -99,7 +105,7 @@ def find_rest(source: RecordSource, found: OrderRecords) -> None:
     wanted += [*families, topics.inbox(event.agent)]
     for record in source.read([t for t in wanted if t in held]):
         value = record.value or b""
-        # Every record of the way names the order, the turn, its snapshot or the model call.
+        # Every record of the order names the order, its turn or its snapshot.
         if not any(
             i and i.encode() in value for i in (event.order_id, event.turn_id, event.snapshot_id)
         ):
@@ -145,7 +151,7 @@ def _find_tickers(source: RecordSource, found: OrderRecords) -> None:
 
 
 def _same_update(one: Ticker, other: Ticker) -> bool:
-    """True for the same news of the venue; `confirmed_at` may differ, it is ours."""
+    """True if two tickers are the same update of the venue; only `confirmed_at` may differ."""
     return one.model_copy(update={"confirmed_at": None}) == other.model_copy(
         update={"confirmed_at": None}
     )

@@ -14,13 +14,13 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
 
-from arena.__main__ import _run
 from arena.checkpoint import SealedFile, unpack_shard
 from arena.command_exit import report
 from arena.errors import Malformed
 from connectors.coinbase.recording import read_frames
 from connectors.exchange.recorded_prices import load_price_path
 from dashboard.kept import unpack_view
+from operations.main import _run
 from tests.hostile import crowds, files, texts
 
 Said = tuple[int, str]

@@ -108,7 +108,7 @@ def test_the_image_copies_what_exists_and_is_pinned() -> None:
 
 def test_the_image_holds_every_room_that_has_a_command() -> None:
     """A command whose room is not copied would fail in the container alone."""
-    from arena.__main__ import COMMANDS
+    from operations.main import COMMANDS
 
     rooms = {path.split(".")[0] for path, _ in COMMANDS.values()}
     copied = set(re.findall(r"^COPY (\w+) /app/", DOCKERFILE.read_text(), re.MULTILINE))

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import typer
 
-from arena.__main__ import COMMANDS, _add, _new_app
 from operations.help_style import style, styled
+from operations.main import COMMANDS, _add, _new_app
 
 STYLED = [
     ("Kafka. [KAFKA_BOOTSTRAP_SERVERS, else the newest run's]",

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from arena.__main__ import COMMANDS, GROUPS
 from arena.settings import Settings
+from operations.main import COMMANDS, GROUPS
 from tests.operations.commands.cli import ROOT, arena
 
 GROUPED = sorted(name for name in COMMANDS if " " in name)

@@ -1,0 +1,188 @@
+"""The composition root: `arena COMMAND`. It names the rooms as strings and loads the one asked for.
+
+So `arena --help` answers at once, and a router never loads a chat client or a plotting library.
+"""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated
+
+from arena import __version__
+from arena.command_exit import run_to_end
+
+if TYPE_CHECKING:
+    import typer
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("operations.commands.demo:demo", "Run a whole arena here for about 90 seconds."),
+    "up": ("operations.commands.up:up", "Run the processes of an ARENA.toml here."),
+    "doctor": ("operations.commands.doctor:doctor", "Check this machine, keys and models."),
+    "status": ("operations.commands.status:status", "Show every process and how it fares."),
+    "runs": ("operations.commands.runs:app", "List, show or delete what was run here."),
+    "halt": ("operations.commands.halt:halt", "Take no new orders, until resume."),
+    "resume": ("operations.commands.halt:resume", "Take orders again after a halt."),
+    "repair": ("operations.commands.repair:repair", "Pass over a record that stops the arena."),
+    "tail": ("operations.commands.tail:tail", "Print a topic's messages, decoded."),
+    "compete new": ("operations.commands.compete_new:new", "Write the specification of a contest."),
+    "compete run": ("operations.commands.compete:run", "Hold a contest, to its report."),
+    "compete report": ("judge.cli_report:report", "Write the report of a contest."),
+    "compete verify": ("judge.cli_report:verify", "Recompute every figure of a report."),
+    "compete compare": ("judge.cli_report:compare", "Compare two contests: did a change help?"),
+    "candles": ("operations.commands.candles:app", "List and check files of recorded prices."),
+    "bench": ("operations.commands.bench:bench", "Measure turns per second, latency and memory."),
+    "broker": ("operations.commands.broker:app", "Start, stop or look at the local Kafka."),
+    "topics": ("operations.commands.topics:app", "Create or describe the topics."),
+    "connector": ("connectors.cli:connector_app", "Publish a venue's market data."),
+    "exchange": ("connectors.cli:exchange", "Run the simulated exchange."),
+    "chat-node": ("chat_nodes.cli:chat_node", "Serve one model to the agents."),
+    "router": ("routers.cli:router", "Run one agent."),
+    "routers": ("routers.cli:routers", "Run several agents in one process."),
+    "tools": ("trading_tools.cli:app", "Serve the trading tools and execute orders."),
+    "strategies": ("routers.cli_strategies:app", "List, write and check strategies."),
+    "judge": ("judge.cli:judge", "Rank agents, with confidence intervals."),
+    "verdict-check": ("judge.check:verdict_check", "Try the judge on seasons with a known truth."),
+    "ledger": ("ledger.cli:app", "Keep the books, and print what they say."),
+    "reconcile run": ("ledger.cli_reconcile:run", "Compare the log's fold, books and dashboard."),
+    "router-replay": ("routers.cli_replay:router_replay", "Play recorded turns again."),
+    "tools-replay": ("trading_tools.cli_replay:tools_replay", "Decide recorded orders again."),
+    "audit": ("ledger.cli_audit:audit_app", "Prove the records: verify, trace, replay, seal."),
+    "dashboard": ("dashboard.cli:dashboard", "Show the arena in the terminal."),
+    "storm": ("operations.storm.cli:storm", "Run a whole arena under faults, and check it."),
+}
+
+GROUPS = {
+    "compete": "Hold a contest between agents, and judge it.",
+    "reconcile": "Compare what the log, the books and the dashboard say.",
+}
+"""First words of commands that have two, such as `compete run`."""
+
+SPEC_COMMANDS = ("up", "doctor", "compete run")
+OTHER_NAMES = ("LLM_API_KEY", "HISTORICAL_MINUTES")
+"""Variables of other arenas that mean something here (`arena.environment`)."""
+
+EXAMPLE = "\n\nExample: "
+"""What begins the last paragraph of a command's docstring: its help ends with it."""
+
+
+def main() -> None:
+    """Run the command of `sys.argv`; every error is one line on stderr and an exit code."""
+    run_to_end(_run)
+
+
+def _run() -> int | None:
+    app = _new_app()
+    words = sys.argv[1:]
+    first, asked = " ".join(words[:1]), " ".join(words[:2])
+    if asked not in COMMANDS:
+        asked = first
+    if asked in COMMANDS:
+        _prepare(asked)
+        _add(_group(app, asked), asked, *COMMANDS[asked], load=True)
+    elif asked in GROUPS:
+        group = _group(app, f"{asked} ")
+        for name in (n for n in COMMANDS if n.startswith(f"{asked} ")):
+            _add(group, name, *COMMANDS[name], load=False)
+    else:
+        for name, (path, text) in _top_commands().items():
+            _add(app, name, path, text, load=False)
+    code = _command(app)(prog_name="arena", standalone_mode=False)
+    return code if isinstance(code, int) else None
+
+
+def _prepare(command: str) -> None:
+    """Read the `.env` of the current folder, and other names of variables, where there are any.
+
+    Commands with an ARENA.toml read the file beside it, once they know where it is.
+    """
+    found = os.path.isfile(".env") or any(name in os.environ for name in OTHER_NAMES)
+    if not found or command in SPEC_COMMANDS or {"-h", "--help"} & set(sys.argv):
+        return
+    from operations.commands.environment import prepare_here
+
+    prepare_here(command)
+
+
+def _command(app: "typer.Typer") -> "Callable[..., object]":
+    """The command of an app; its help has one style for defaults and variables."""
+    import typer
+
+    from operations.help_style import style
+
+    command = typer.main.get_command(app)
+    style(command)
+    return command
+
+
+def _top_commands() -> dict[str, tuple[str, str]]:
+    """What `arena --help` lists: a group stands for its commands."""
+    found = {}
+    for name, entry in COMMANDS.items():
+        group = name.partition(" ")[0]
+        found[group] = ("", GROUPS[group]) if group in GROUPS else entry
+    return found
+
+
+def _group(app: "typer.Typer", name: str) -> "typer.Typer":
+    """Where a command is added: below its first word, where it has two."""
+    import typer
+
+    first, space, _ = name.partition(" ")
+    if not space:
+        return app
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(group, name=first, help=GROUPS[first])
+    return group
+
+
+def _new_app() -> "typer.Typer":
+    import typer
+
+    app = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="The first minute: arena demo",
+    )
+
+    @app.callback(invoke_without_command=True)
+    def root(
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version.", is_eager=True)
+        ] = False,
+    ) -> None:
+        """A contest between LLM trading agents on live crypto markets, over Apache Kafka."""
+        if version:
+            print(f"arena {__version__}")
+            raise typer.Exit
+
+    return app
+
+
+def _add(app: "typer.Typer", name: str, path: str, text: str, *, load: bool) -> None:
+    import typer
+
+    found = _find(path) if load else _placeholder
+    name = name.rpartition(" ")[2]
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=name, help=text)
+    else:
+        what, separator, example = inspect.cleandoc(found.__doc__ or "").rpartition(EXAMPLE)
+        app.command(
+            name,
+            help=(what if separator else example) if load else text,
+            epilog=f"Example: {example}" if separator else None,
+        )(found)
+
+
+def _find(path: str) -> "Callable[..., object] | typer.Typer":
+    module, attribute = path.split(":")
+    found: Callable[..., object] | typer.Typer = getattr(import_module(module), attribute)
+    return found
+
+
+def _placeholder() -> None:
+    """Stand in the list of commands without loading the room behind it."""
