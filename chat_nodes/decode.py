@@ -1,10 +1,10 @@
-"""A provider's bytes to the fields of a `ChatReply`, bounded, whatever the bytes are.
+"""Decodes a provider's bytes to the fields of a `ChatReply`, bounded, for any bytes. Pure.
 
 The protocol is the Chat Completions response of https://platform.openai.com/docs/api-reference/chat
-with the habits of servers that imitate it. Each kind of habit has a module: `lenient` and `streams`
-read the bytes, `statuses` the errors, `counts` the usage, `calls` the tool calls, `thoughts` and
-`text_calls` what is in the text although it belongs elsewhere. Pure: never raises, reads and
-writes nothing.
+with the deviations of servers that imitate it. Each kind of deviation has a module: `lenient_json`
+and `streams` parse the bytes, `implied_status` the errors, `token_counts` the usage, `tool_calls`
+the tool calls, `thoughts` and `text_calls` what is in the text but belongs elsewhere. It never
+raises.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,9 +63,9 @@ __all__ = [
 ]
 
 SEARCHED_CHARS_MAX = TEXT_BYTES_MAX * CUT_FACTOR
-"""Thoughts and calls are looked for in so much of a text."""
+"""Characters of a text that are searched for thoughts and calls."""
 PROVIDER_BYTES_MAX = 64 * 1024
-"""Bound for the provider's own fields of a message, as JSON."""
+"""Largest size of the provider's own fields of a message, as JSON."""
 
 CUT_REASONS = frozenset(
     {
@@ -106,7 +106,7 @@ _CAUSES = {
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A provider's answer as the arena keeps it; the fields are those of `ChatReply`.
+    """A decoded answer; its fields are those of `ChatReply`.
 
     Attributes:
         cause: A `Cause`; "" if the outcome is "ok".
@@ -126,10 +126,10 @@ class Decoded:
 
 
 def implied_status(body: bytes | ParsedBody) -> int:
-    """The HTTP status that an answer under status 200 means: 200 if it can be used.
+    """The HTTP status implied by an answer under status 200: 200 if it can be used.
 
     Args:
-        body: As the provider sent it, or as `read_body` read it.
+        body: The bytes that the provider sent, or the result of `read_body`.
     """
     read = read_body(body) if isinstance(body, bytes) else body
     if read.problem or not isinstance(read.value, dict):
@@ -146,17 +146,17 @@ def implied_status(body: bytes | ParsedBody) -> int:
         error = reported_error({"error": inner}) if inner else error
         return error.status if error else UNUSABLE
     if finish in _FINAL_REASONS or has_content(value, message):
-        # An empty answer beside an error is the error.
+        # If an empty answer has an error beside it, the error counts.
         return error.status if error and not has_content(value, message) else OK
     return error.status if error else UNUSABLE
 
 
 def decode_reply(body: bytes | ParsedBody, tools: Sequence[str] = ()) -> Decoded:
-    """The answer in a response body.
+    """Decode the answer in a response body.
 
     Args:
-        body: As the provider sent it, or as `read_body` read it.
-        tools: Names of the tools that were offered: only their calls are recovered from text.
+        body: The bytes that the provider sent, or the result of `read_body`.
+        tools: Names of the offered tools: only their calls are recovered from text.
     """
     read = read_body(body) if isinstance(body, bytes) else body
     if read.problem:
@@ -165,7 +165,7 @@ def decode_reply(body: bytes | ParsedBody, tools: Sequence[str] = ()) -> Decoded
 
 
 def decode_value(value: Json, tools: Sequence[str] = ()) -> Decoded:
-    """The answer in a parsed response body."""
+    """Decode the answer in a parsed response body."""
     if not isinstance(value, dict):
         if error := reported_error(value):
             return _failed_with(error)
@@ -305,7 +305,7 @@ def _from_later_choices(
     first: Mapping[str, Json],
     tools: Sequence[str],
 ) -> tuple[ReadCalls, MessageContent, Mapping[str, Json]]:
-    """The calls of a later choice, if the first has none: their texts are one answer."""
+    """The calls of a later choice, if the first has none; the texts are joined."""
     texts = [content.text]
     for choice in choices:
         message = message_of(choice) if isinstance(choice, dict) else None
@@ -324,7 +324,7 @@ def _from_later_choices(
 
 
 def _lost_calls_text(found: ReadCalls, finish: str, text: str) -> str:
-    """The sentence for a model whose calls did not arrive; "" if it made none."""
+    """The sentence for a model whose calls could not be read; "" if it made none."""
     if found.calls:
         return ""
     if found.notes:
@@ -340,12 +340,12 @@ def _split_text(text: str) -> SplitText:
     if not ("<" in near or "[" in near or "◁" in near or "assistant" in near):
         return SplitText(text)
     split = split_thoughts(near)
-    # Text beyond that bound is dropped later, and said to be.
+    # Text beyond that bound is dropped later, and a note says so.
     return split if len(near) == len(text) or split.text != near else SplitText(text)
 
 
 def _provider(message: Mapping[str, Json], notes: list[str]) -> JsonObject:
-    """Fields of a message that the protocol does not know: providers may want them back."""
+    """Fields of a message that are not in the protocol: providers may require them back."""
     found: dict[str, Json] = {}
     total = 0
     for name, value in message.items():

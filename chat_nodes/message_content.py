@@ -1,7 +1,7 @@
-"""Choices and messages of an answer, in the forms that servers give them. Pure.
+"""Reads choices and messages of an answer, in the forms that servers use. Pure.
 
-Content may be a text, a list of parts, or nothing; a choice may hold a `delta` or the `text` of an
-older protocol in place of a message; thoughts come under many names.
+Content may be a text, a list of parts, or missing; a choice may have a `delta` or the `text` of an
+older protocol instead of a message; thoughts have many names.
 """
 
 from collections.abc import Mapping
@@ -31,10 +31,10 @@ _CALL_PARTS = frozenset({"tool_use", "tool_call", "function_call"})
 
 @dataclass(slots=True)
 class MessageContent:
-    """What one message holds.
+    """The content of one message.
 
     Attributes:
-        thoughts: Of the provider's own fields and of parts of the content.
+        thoughts: Thoughts in the provider's own fields and in parts of the content.
         call_parts: Parts of the content that are tool calls.
     """
 
@@ -44,7 +44,7 @@ class MessageContent:
 
 
 def choices_of(value: Mapping[str, Json]) -> list[Json]:
-    """The choices of an answer; none if it has none."""
+    """The choices of an answer."""
     choices = value.get("choices")
     if isinstance(choices, dict):
         choices = [choices]
@@ -65,7 +65,7 @@ def first_choice(
 
 
 def message_of(choice: Mapping[str, Json]) -> Mapping[str, Json] | None:
-    """The message of a choice, or what takes its place; None if nothing does."""
+    """The message of a choice, or the form that replaces it; None if there is neither."""
     message = choice.get("message")
     if not isinstance(message, dict):
         message = choice.get("delta")
@@ -76,13 +76,13 @@ def message_of(choice: Mapping[str, Json]) -> Mapping[str, Json] | None:
 
 
 def finish_reason_of(choice: Mapping[str, Json]) -> str:
-    """Why the model stopped, as the provider says; "" if it does not."""
+    """Why the model stopped, as the provider reports it; "" if it does not."""
     finish = choice.get("finish_reason")
     return clean_text(finish, NAME_CHARS_MAX) if isinstance(finish, str) else ""
 
 
 def has_content(value: Mapping[str, Json], message: Mapping[str, Json]) -> bool:
-    """True if the first message of an answer, or a further one, has any content."""
+    """True if the first message of an answer, or a later one, has any content."""
     if any(message.get(name) for name in _CONTENT_FIELDS):
         return True
     return any(
@@ -95,7 +95,7 @@ def has_content(value: Mapping[str, Json], message: Mapping[str, Json]) -> bool:
 
 
 def read_content(message: Mapping[str, Json]) -> MessageContent:
-    """The text and the thoughts of a message, as they came."""
+    """The text, the thoughts and the calls in a message's content, unchanged."""
     found = MessageContent()
     content = message.get("content")
     if isinstance(content, str):
@@ -122,7 +122,7 @@ def _add_parts(found: MessageContent, content: Json) -> None:
             kind = part.get("type")
             kind = kind if isinstance(kind, str) else ""
             if "thinking" in kind or "reasoning" in kind:
-                found.thoughts += [text] if (text := _thought_text(part)) else []
+                found.thoughts += [thought] if (thought := _thought_text(part)) else []
             elif kind in _CALL_PARTS:
                 found.call_parts.append(part)
             elif isinstance(text := part.get("text", part.get("content")), str):
@@ -131,7 +131,7 @@ def _add_parts(found: MessageContent, content: Json) -> None:
 
 
 def _thought_text(value: Json, depth: int = 0) -> str:
-    """The words of a thought: a text, or parts of it in the forms that providers use."""
+    """The text of a thought, from the forms that providers use."""
     if isinstance(value, str):
         return value
     if depth > DEPTH_MAX:

@@ -167,7 +167,7 @@ def seed_name(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Ad
 def options_by_name(
     dialect: Dialect, refusal: Refusal, refused: RefusedRequest
 ) -> Adaptation | None:
-    """Bound the option that the refusal names, if it states a bound; else omit all named options."""
+    """Bound the option that the refusal names, if it states a bound; else omit what it names."""
     if refusal.context is not None:
         return None
     named = _named(refusal, refused)
@@ -183,7 +183,7 @@ def options_by_name(
 
 
 def all_options(dialect: Dialect, refused: RefusedRequest) -> Adaptation | None:
-    """Guess: omit all options that no refusal asked for; the token cap, which bounds costs, last."""
+    """Guess: omit every option that no refusal required; the token cap, which bounds cost, last."""
     free = [name for name in refused.options if name not in dialect.fixed]
     return _omit(dialect, [n for n in free if n not in TOKEN_LIMITS] or free)
 

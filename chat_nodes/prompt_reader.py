@@ -1,8 +1,8 @@
-"""Reads the prompt text an agent is shown, as a model would: market, account, costs.
+"""Parses the text of an agent's prompt: market, account, costs. Pure.
 
-The scripted rules know nothing but this text. Prompts of every size are read: tables say their
-columns, and closing prices come as candles or as a list. Whatever is missing or unreadable is None
-or left out; nothing raises. Pure: reads and writes nothing.
+The scripted rules know nothing but this text. Prompts of every size are parsed: tables name their
+columns, and closing prices are in candles or in a list. Anything missing or malformed is None or
+left out; nothing raises.
 """
 
 import re
@@ -15,7 +15,7 @@ from arena.messages import ChatMessage
 from arena.money import parse_decimal
 
 FEE_BPS_ASSUMED = Decimal(100)
-"""Taken for the cost of a trade where the rules are not told."""
+"""Cost of a trade if the prompt does not state it."""
 PROMPT_CHARS_MAX = 200_000
 SECTIONS_MAX = 200
 
@@ -38,15 +38,16 @@ _RESTRICTED = re.compile(
 _CANDLE_FIELDS = 6
 _CLOSE_FIELD = 4
 _CLOSES_MAX = 1_000
-"""Closing prices of one line of the closes that are read."""
+"""Closing prices in one line that are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptQuote:
-    """One line of the tickers: prices in quote units per base unit.
+    """One line of the tickers; prices are in quote units per base unit.
 
     Attributes:
-        stale: True if it cannot be traded now: an old price, or the venue takes no market orders.
+        stale: True if the product cannot be traded: the price is old, or the venue accepts no
+            market orders.
     """
 
     product_id: str
@@ -58,7 +59,7 @@ class PromptQuote:
 
 @dataclass(frozen=True, slots=True)
 class PromptPosition:
-    """One position: quantity in base units, cash per base unit, fees included."""
+    """One position: quantity in base units, average cost per base unit including fees."""
 
     product_id: str
     quantity: Decimal
@@ -68,7 +69,7 @@ class PromptPosition:
 
 @dataclass(frozen=True, slots=True)
 class PromptAccount:
-    """The account as the agent was told last, in its currency."""
+    """The account as the prompt shows it, in its currency."""
 
     cash_usd: Decimal
     equity_usd: Decimal
@@ -82,9 +83,9 @@ class PromptMarket:
 
     Attributes:
         as_of: Venue time, as written.
-        quotes: By product, without those that show no price.
-        candles: (product, window) -> the section's lines.
-        listed: (product, window) -> closing prices that are shown without their candles.
+        quotes: Quotes by product, without products that have no price.
+        candles: (product, window) -> lines of the section.
+        close_lists: (product, window) -> closing prices that are shown without candles.
     """
 
     as_of: str
@@ -93,7 +94,7 @@ class PromptMarket:
     close_lists: dict[tuple[str, str], list[Decimal]] = field(default_factory=dict)
 
     def closes(self, product_id: str, window: str, count: int) -> list[Decimal]:
-        """The last closing prices of a window, oldest first; fewer where there are fewer."""
+        """The last `count` closing prices of a window, oldest first, or fewer."""
         if close_lists := self.close_lists.get((product_id, window)):
             return close_lists[-count:]
         found: list[Decimal] = []
@@ -111,7 +112,7 @@ class PromptMarket:
 
 
 def read_market(text: str) -> PromptMarket | None:
-    """The market in a user message; None where it has no such heading or no price."""
+    """The market in a user message; None if it has no market heading or no price."""
     text = text[:PROMPT_CHARS_MAX]
     heading = _HEADING.match(text)
     if heading is None:
@@ -138,7 +139,7 @@ def read_market(text: str) -> PromptMarket | None:
 
 
 def read_account(texts: Iterable[str]) -> PromptAccount | None:
-    """The account in the newest of the texts that shows one: a prompt or `get_portfolio`'s words.
+    """The account in the newest text that has one: a prompt, or a result of `get_portfolio`.
 
     Args:
         texts: Oldest first.
@@ -151,7 +152,7 @@ def read_account(texts: Iterable[str]) -> PromptAccount | None:
 
 
 def read_cost_bps(messages: Iterable[ChatMessage]) -> Decimal:
-    """What a trade costs by the rules in the system message, fee and slippage, in basis points."""
+    """The cost of a trade, fee and slippage, by the system message, in basis points."""
     for message in messages:
         if message.role == "system" and (fee := _FEE.search(message.content)):
             slippage = _SLIPPAGE.search(message.content)
@@ -161,7 +162,7 @@ def read_cost_bps(messages: Iterable[ChatMessage]) -> Decimal:
 
 
 def parse_number(text: str) -> Decimal | None:
-    """A decimal as people write it ("+18.30", "$72,410.55"); None where it is none."""
+    """Parse a decimal such as "+18.30" or "$72,410.55"; None if it is not one."""
     return _price(text.strip().lstrip("+$").replace(",", ""))
 
 
@@ -173,7 +174,7 @@ def _price(text: str) -> Decimal | None:
 
 
 def _quote(line: str, columns: list[str]) -> PromptQuote | None:
-    """A line of the tickers; a table without last prices gives the bid for them."""
+    """Parse a line of the tickers; if the table has no last price, the bid is used."""
     cells = line.split(",")
     if len(cells) != len(columns):
         return None
@@ -188,13 +189,13 @@ def _quote(line: str, columns: list[str]) -> PromptQuote | None:
 
 
 def _restricted(line: str) -> list[str]:
-    """The products that a line below the tickers says cannot be traded."""
+    """The products that cannot be traded, by a line below the tickers."""
     found = _RESTRICTED.match(line)
     return re.split(r", | and ", found[1]) if found else []
 
 
 def _closes(line: str) -> tuple[tuple[str, str], list[Decimal]] | None:
-    """A line of the closes: product, window, and prices, oldest first."""
+    """Parse a line of closing prices: product, window, and prices, oldest first."""
     cells = line.split(",")[: _CLOSES_MAX + 2]
     if len(cells) < 3 or not _WINDOW.match(cells[1]):
         return None

@@ -1,12 +1,12 @@
-"""A refused model call to its cause, whether it may pass, and the remedy. Pure.
+"""The cause of a refused model call, whether it is transient, and the remedy. Pure.
 
-Statuses alone do not tell: OpenAI answers 429 for an empty account, Gemini 400 for a wrong key,
-llama.cpp 500 for a prompt that is too long, LM Studio 200 for a wrong path. So the words are looked
-at first, in every form that `chat_nodes.error_bodies` reads.
+The status is not enough: OpenAI answers 429 for an empty account, Gemini 400 for a wrong key,
+llama.cpp 500 for a prompt that is too long, LM Studio 200 for a wrong path. So the text is checked
+first, in every form that `chat_nodes.error_bodies` reads.
 
-Words mislead too: "the parameter top_p is not available" is about no model. So a 400 or 422 that
-names a field of the request is about that field, and the words of a status that passes (429, 503)
-count only if they leave no doubt.
+The text can mislead, too: "the parameter top_p is not available" is not about a model. So a 400 or
+422 that names a field of the request is about that field, and the text of a transient status (429,
+503) counts only if it is unambiguous.
 """
 
 import re
@@ -22,13 +22,13 @@ from chat_nodes.error_bodies import ErrorBody, read_error_body
 from chat_nodes.refused_fields import fields_by_path, is_blamed
 
 MESSAGE_CHARS_MAX = 400
-"""Of a server's own words in an error."""
+"""Characters of a server's own text in an error."""
 TRANSIENT_STATUS = frozenset({408, 409, 424, 425, 429, 498, 499})
-"""Besides 5xx: the same request may succeed later."""
+"""Statuses besides 5xx for which the same request may succeed later."""
 FIELD_STATUS = frozenset({400, 422})
-"""Of a refusal that may be about a field of the request."""
+"""Statuses of refusals that may be about a field of the request."""
 AFFORDABLE_TOKENS_MIN = 64
-"""An answer that may cost less than this holds no call: the account is empty."""
+"""An answer of fewer tokens has no room for a call, so the account counts as empty."""
 WRONG_PATH_STATUS = frozenset({301, 302, 303, 307, 308, 404, 405, 410, 501})
 
 _FILTER_CODES = frozenset(
@@ -145,19 +145,20 @@ _CONTENT_BLAMED = (
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a server's refusal means.
+    """A server's refusal.
 
     Attributes:
-        message: Its words in one line; "" if it said nothing.
-        code: The first code or type it gives, in lower case. param: the first path it names.
-        params: All paths it names, as `messages.2.content`. text: all its words, for patterns.
+        message: Its text in one line; "" if it has none.
+        code: Its first code or type, in lower case.
+        params: The paths that it names, such as `messages.2.content`.
+        text: Its whole text, for pattern matching.
         retryable: True if the same request may succeed later.
         learnable: True if another form of the request may be accepted.
-        remedy: What to do, in words; "" if nothing is known.
-        context: Told numbers if the prompt, or the answer's cap, is too long.
-        generation: What the model wrote, if the server refused that.
-        affordable_tokens: The longest answer that the account's credit pays for, if it is told.
-        retry_delay: How long to wait, as Gemini's RetryInfo says it.
+        remedy: What to do; "" if it is not known.
+        context: Numbers of the context, if the prompt or the cap on the answer is too large.
+        generation: The model's answer, if the server refused it.
+        affordable_tokens: The longest answer that the account can pay for, if the refusal has it.
+        retry_delay: The wait in Gemini's RetryInfo.
     """
 
     status: int
@@ -188,14 +189,14 @@ def read_refusal(
     sent: Collection[str] = (),
     has_wait_header: bool = False,
 ) -> Refusal:
-    """What a refusal means.
+    """Read a refusal.
 
     Args:
-        status: Of the answer, or the one that a body under status 200 means.
-        body: As the server sent it, of any quality.
-        prompt_size: Of the prompt; a remedy for its length names a smaller one.
-        sent: Names of the options and of the provider's fields that the request held.
-        is_told_to_wait: True if a header says when to ask again.
+        status: HTTP status, or the status that is implied by a body under status 200.
+        body: The body that the server sent; it may be malformed.
+        prompt_size: Size of the prompt; the remedy for a long prompt names a smaller size.
+        sent: Names of the options and of the provider's own fields in the request.
+        has_wait_header: True if a header says when to retry.
     """
     error_body = read_error_body(body)
     context = read_context_limit(status, error_body)
@@ -235,8 +236,8 @@ def read_refusal(
 def _field(status: int, error_body: ErrorBody, sent: Collection[str]) -> str:
     """The field of the request that a refusal is about; "" if it names none.
 
-    The path of a field that was sent counts for itself. Words, and other paths, count unless a code
-    says that it is about something else.
+    The path of a field that was sent always counts. The text, and other paths, count unless a code
+    says that the refusal is about something else.
     """
     if status not in FIELD_STATUS or error_body.generation:
         return ""
@@ -262,12 +263,12 @@ def _field(status: int, error_body: ErrorBody, sent: Collection[str]) -> str:
 def _is_no_context(
     status: int, error_body: ErrorBody, field: str, context: ContextLimit | None, waits: bool
 ) -> bool:
-    """True if what looks like a prompt that is too long is about a field, or passes."""
+    """True if what looks like a prompt that is too long is about a field, or is transient."""
     if context is None:
         return False
     if status == 429:
         return waits
-    # Only a path: servers name the cap in words when they mean the context.
+    # Only a path counts: in texts about the context, servers name the cap as well.
     return (
         field in fields_by_path(error_body.params, [field])
         and "tokens" not in field
@@ -276,14 +277,14 @@ def _is_no_context(
 
 
 def _affordable(error_body: ErrorBody) -> int | None:
-    """The longest answer that the credit pays for, as OpenRouter says it."""
+    """The longest answer that the account can pay for, in OpenRouter's text; None if not stated."""
     found = re.search(_AFFORDABLE, error_body.text, re.IGNORECASE)
     tokens = int(found[1].replace(",", "")) if found else 0
     return tokens if tokens >= AFFORDABLE_TOKENS_MIN else None
 
 
 def generation_body(refusal: Refusal) -> bytes:
-    """The answer that a server refused to read in its own model's words, as an answer in text."""
+    """A response body with the model's answer that the server refused to parse."""
     message = {"role": "assistant", "content": refusal.generation}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     return orjson.dumps({"choices": [choice], "note": refusal.message})
@@ -292,13 +293,13 @@ def generation_body(refusal: Refusal) -> bytes:
 def _cause(
     status: int, error_body: ErrorBody, context: ContextLimit | None, is_limit: bool
 ) -> tuple[Cause, bool]:
-    """The cause, and whether it may pass.
+    """The cause, and whether it is transient.
 
     Args:
-        status: Of the answer.
-        said: What its body says.
-        context: What it says of a prompt that is too long.
-        is_limit: True if the answer tells a time, after or in which a limit ends.
+        status: HTTP status.
+        error_body: The error in its body.
+        context: Numbers of the context, if the prompt is too long.
+        is_limit: True if the answer has the time until, or the period of, a limit.
     """
     text = error_body.text
     if context is not None:
@@ -313,7 +314,7 @@ def _cause(
         return Cause.UNUSABLE_ANSWER, True
     if text_counts and (_matches(_WRONG_PATH, text) or _matches(_PLAIN_TO_TLS, text)):
         return Cause.UNREACHABLE, False
-    # Gemini says "exceeded your current quota" of a rate limit, with the time after which it ends.
+    # Gemini writes "exceeded your current quota" for a rate limit, with the time until its end.
     quota = _QUOTA if status == 429 or text_counts else ""
     if status == 429 and is_limit:
         quota = ""
@@ -333,7 +334,7 @@ def _cause(
 
 
 def _lasting_cause(status: int, error_body: ErrorBody) -> Cause:
-    """The cause of a refusal that does not pass."""
+    """The cause of a refusal that is not transient."""
     text = error_body.text
     if status == 401 or _has(error_body, _AUTH_CODES, _AUTH):
         return Cause.AUTH

@@ -1,14 +1,14 @@
-"""Text from a provider, made safe for terminals and records, and bounded. Pure."""
+"""Makes a provider's text safe for terminals and records, and bounds it. Pure."""
 
 import re
 
 TEXT_BYTES_MAX = 16 * 1024
-"""Bound for a reply's text, and for its reasoning."""
+"""Largest text of a reply, and largest reasoning."""
 NAME_CHARS_MAX = 128
-"""Bound for a tool's name, a call id and a finish reason."""
+"""Longest name of a tool, call id and finish reason."""
 ERROR_CHARS_MAX = 400
 CUT_FACTOR = 4
-"""Text beyond this many times its bound is not looked at."""
+"""Text beyond this multiple of its bound is not processed."""
 
 # ANSI escape sequences (ECMA-48 CSI, OSC and two-character forms), other control characters but
 # newline and tab, line separators, bidirectional overrides and lone surrogates.
@@ -45,7 +45,7 @@ def cut_bytes(text: str, bytes_max: int) -> str:
 
 
 def _safe(text: str) -> str:
-    # What is unsafe is not printable, and asking that is ten times faster than the pattern.
+    # Unsafe characters are not printable, and that check is ten times faster than the pattern.
     if text.replace("\n", "").replace("\t", "").isprintable():
         return text
     return _UNSAFE.sub("", text)

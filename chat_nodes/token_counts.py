@@ -1,4 +1,4 @@
-"""The tokens that a provider says it counted, under the names that providers give them. Pure."""
+"""Reads the token counts of an answer, under the names that providers use. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 Json = object
 
 TOKENS_MAX = 1_000_000_000
-"""More tokens than this in one call are a mistake of the provider and count as none."""
+"""A larger count for one call is a provider's mistake and is ignored."""
 DIGITS_MAX = 24
 
 _PROMPT = ("prompt_tokens", "input_tokens", "prompt_eval_count")
@@ -23,10 +23,10 @@ _CACHED = (
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a provider says it counted.
+    """Token counts of a call.
 
     Attributes:
-        reported: False if the provider did not say: the cost is then unknown.
+        reported: False if the provider did not report them: the cost is then unknown.
     """
 
     prompt: int = 0
@@ -42,7 +42,7 @@ class Tokens:
 
 
 def tokens_of(body: Mapping[str, Json]) -> Tokens:
-    """The tokens of a whole response: its usage, or that of its choice, or Groq's own."""
+    """The token counts of a response: in its usage, in that of its choice, or in Groq's field."""
     usage = body.get("usage")
     if not isinstance(usage, dict) or not usage:
         usage = _elsewhere(body)
@@ -72,11 +72,11 @@ def _tokens(usage: Mapping[str, Json]) -> Tokens:
     if reasoning is None:
         reasoning = _count(usage.get("reasoning_tokens")) or 0
     if completion is not None and reasoning:
-        # xAI counts the reasoning beside the completion, the protocol counts it inside.
+        # xAI counts reasoning in addition to the completion, the protocol counts it as a part.
         apart = total is not None and total == (prompt or 0) + completion + reasoning
         if apart or reasoning > completion:
             completion = min(completion + reasoning, TOKENS_MAX)
-    # A server that says 0 for a prompt has not counted.
+    # A server that reports 0 for a prompt has not counted.
     reported = bool(prompt) and completion is not None
     return Tokens(
         prompt=prompt or 0,
@@ -106,7 +106,7 @@ def _get(holder: Json, name: str) -> Json:
 
 
 def _count(value: Json) -> int | None:
-    """A count that was written as a whole number, as 30.0 or as text; None if it is not one."""
+    """A count written as a whole number, as 30.0 or as text; None if it is not a count."""
     if isinstance(value, str):
         digits = value.strip()
         whole, point, rest = digits.partition(".")

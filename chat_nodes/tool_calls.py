@@ -1,7 +1,7 @@
-"""The tool calls of a message, in the protocol's own field or what servers put in its place. Pure.
+"""Reads the tool calls of a message, from the protocol's field or what servers use instead. Pure.
 
-The order of the checks is a rule: a call that may not be what the model meant is kept with a
-`problem`, which the model reads, and is not carried out.
+A call that may not be what the model meant is kept with a `problem`, which is reported to the
+model, and is not carried out.
 """
 
 import json
@@ -20,11 +20,11 @@ Json = object
 
 TOOL_CALLS_MAX = 16
 ARGUMENTS_BYTES_MAX = 8 * 1024
-"""Bound for the arguments of one call."""
+"""Largest arguments of one call."""
 PROVIDER_BYTES_MAX = 32 * 1024
-"""Bound for the provider's own fields of one call, as JSON."""
+"""Largest size of the provider's own fields of one call, as JSON."""
 PROVIDER_TOTAL_BYTES_MAX = 64 * 1024
-"""Bound for those of all calls of a message."""
+"""Largest size of the provider's own fields of all calls of a message, as JSON."""
 PROVIDER_DEPTH_MAX = 32
 
 CUT_PROBLEM = (
@@ -35,7 +35,7 @@ TWO_OBJECTS_PROBLEM = (
 )
 UNWRITABLE_PROBLEM = "the arguments cannot be written as JSON; send one flat JSON object"
 QUALIFIER = "functions."
-"""Models of OpenAI qualify a tool's name with this; the rest is the name."""
+"""Prefix of tool names that OpenAI's models add."""
 
 _ARGUMENTS = ("arguments", "parameters", "input", "args")
 _CALL_FIELDS = frozenset({"id", "type", "function", "custom", "index", "name", *_ARGUMENTS})
@@ -51,7 +51,7 @@ class ReadCalls:
     """The calls of a message.
 
     Attributes:
-        notes: What was left out, for the record.
+        notes: What was left out; recorded with the call.
     """
 
     calls: list[RequestedCall] = field(default_factory=list)
@@ -61,11 +61,11 @@ class ReadCalls:
 def structured_calls(
     message: Mapping[str, Json], parts: Sequence[Json], tools: Sequence[str]
 ) -> ReadCalls:
-    """The calls that a message asks for outside its text.
+    """The calls of a message outside its text.
 
     Args:
-        message: Of a choice.
-        parts: Parts of its content that are calls.
+        message: The message of a choice.
+        parts: The parts of its content that are calls.
         tools: Names of the offered tools.
     """
     found = ReadCalls()
@@ -80,7 +80,7 @@ def structured_calls(
 
 
 def text_call(index: int, name: str, arguments: str) -> RequestedCall:
-    """A call that was recovered from text."""
+    """The call for a name and arguments that were recovered from text."""
     bounded, problem = _bounded(arguments)
     return RequestedCall(
         model_call_id=f"call_{index}",
@@ -92,7 +92,7 @@ def text_call(index: int, name: str, arguments: str) -> RequestedCall:
 
 
 def mark_cut_calls(calls: Sequence[RequestedCall]) -> list[RequestedCall]:
-    """The calls of an answer that met the token limit: the last may be cut, and broken ones are."""
+    """Mark calls of an answer that met the token limit: the last one, and any malformed one."""
     last = len(calls) - 1
     return [
         call
@@ -103,10 +103,10 @@ def mark_cut_calls(calls: Sequence[RequestedCall]) -> list[RequestedCall]:
 
 
 def canonical_arguments(arguments: str) -> str:
-    """The same text for the same arguments: spaces, order and the quotes of a value do not count.
+    """A canonical form of arguments: spaces, order and quotes around numbers do not count.
 
     Args:
-        arguments: JSON text; anything else is its own form.
+        arguments: JSON text; any other text is returned unchanged.
     """
     try:
         value = _DIGITS.decode(arguments)
@@ -126,7 +126,7 @@ def json_bytes(value: Json) -> int | None:
 
 
 def _sorted_pairs(pairs: list[tuple[str, Json]]) -> tuple[tuple[str, Json], ...]:
-    """An object whose keys may be given twice; numbers are texts already."""
+    """An object as sorted pairs; a key may occur twice, and numbers are texts already."""
     names = {True: "true", False: "false"}
     pairs.sort(key=lambda pair: pair[0])
     return tuple((k, names[v] if isinstance(v, bool) else v) for k, v in pairs)
@@ -138,7 +138,7 @@ _DIGITS = json.JSONDecoder(
 
 
 def _items(value: Json, notes: list[str]) -> Sequence[Json]:
-    """The entries of `tool_calls`: a list, one call, calls by id, or any of it as JSON text."""
+    """The entries of `tool_calls`: a list, one call, calls by id, or any of these as JSON text."""
     if isinstance(value, str) and value.strip():
         try:
             value = orjson.loads(value)
@@ -233,7 +233,7 @@ def _first_arguments(holder: Mapping[str, Json]) -> Json:
 
 
 def _name(value: Json, tools: Sequence[str]) -> str:
-    """The name as received; it names another tool only if it is qualified by "functions."."""
+    """The name as received, without the prefix "functions." if that leaves an offered tool."""
     name = clean_text(value, NAME_CHARS_MAX) if isinstance(value, str) else ""
     if name not in tools and name.startswith(QUALIFIER) and name[len(QUALIFIER) :] in tools:
         return name[len(QUALIFIER) :]
@@ -259,7 +259,7 @@ def _unique_id(received_id: str, index: int, used: set[str]) -> str:
 
 
 def _arguments(value: Json) -> tuple[str, str]:
-    """The arguments as text, as received if they are not an object, and what is wrong."""
+    """The arguments as text, unchanged if they are not an object, and what is wrong with them."""
     if value is None:
         return "{}", ""
     if not isinstance(value, str):
@@ -278,7 +278,7 @@ def _arguments(value: Json) -> tuple[str, str]:
 
 
 def _unusual(text: str) -> tuple[str, str]:
-    """Arguments that are not plain JSON: none, raw control characters, two objects, or broken."""
+    """Arguments that are not valid JSON: empty, with control characters, two objects, malformed."""
     plain = _SURROGATES.sub("\ufffd", text).strip(" \t\r\n\ufeff")
     if not plain:
         return "{}", ""
@@ -290,7 +290,7 @@ def _unusual(text: str) -> tuple[str, str]:
         if rest.startswith("{") and isinstance(_LENIENT.raw_decode(rest)[0], dict):
             return plain, TWO_OBJECTS_PROBLEM
         if not rest:
-            # Only control characters were raw; NaN and its like do not come through.
+            # Only raw control characters were wrong; NaN and the like are not accepted.
             repaired = _QUOTED.sub(_escaped, plain)
             return (repaired, "") if _object(repaired) is not None else (plain, "")
     except (ValueError, RecursionError):
@@ -319,7 +319,7 @@ def _object(text: str) -> dict[str, Json] | None:
 
 
 def _provider(outer: Mapping[str, Json], function: Mapping[str, Json]) -> tuple[JsonObject, int]:
-    """Fields beside those of the protocol, and their size; too large a size if they cannot be."""
+    """Fields that are not in the protocol, and their size; above the bound if not writable."""
     if not (outer.keys() - _CALL_FIELDS or function.keys() - _FUNCTION_FIELDS):
         return {}, 0
     inside = function.items() if function is not outer else ()

@@ -1,8 +1,8 @@
-"""The local model's words to a Chat Completions response body. Pure.
+"""Converts the local model's answer to a Chat Completions response body. Pure.
 
 The model chooses an action, a product and a size; the quantity in base units is computed here, as
-a share of the cash or of the position. The grammar guarantees the form unless the answer was cut:
-an answer that does not have it is a failure, never a hold.
+a share of the cash or of the position. The grammar guarantees the form of the answer unless it was
+cut: an answer in another form is a failure, never a hold.
 """
 
 from dataclasses import dataclass
@@ -18,17 +18,18 @@ from chat_nodes.local.prompt import LocalPrompt
 from chat_nodes.turn_messages import PORTFOLIO_TOOL, TRADE_TOOL
 
 BUY_SHARES = {"small": Decimal("0.05"), "medium": Decimal("0.15"), "large": Decimal("0.40")}
-"""Of the cash."""
+"""Size -> share of the cash to spend."""
 SELL_SHARES = {"small": Decimal("0.25"), "medium": Decimal("0.50"), "large": Decimal(1)}
-"""Of the position."""
+"""Size -> share of the position to sell."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineAnswer:
-    """What the engine gave back.
+    """The answer of the engine.
 
     Attributes:
-        text: The model's words. finish_reason: "stop", or "length" at the token limit.
+        text: Text of the model.
+        finish_reason: "stop", or "length" at the token limit.
         usage: Tokens, as the engine counted them.
     """
 
@@ -38,7 +39,7 @@ class EngineAnswer:
 
 
 def response_body(model_id: str, prompt: LocalPrompt, answer: EngineAnswer) -> bytes | None:
-    """The response body that an answer gives; None if it does not have the form asked for."""
+    """The response body for an answer; None if the answer does not have the requested form."""
     if prompt.schema is None:
         return _body(model_id, answer, answer.text, None)
     choice = _object(answer.text)
@@ -76,7 +77,7 @@ def _order(choice: JsonObject, prompt: LocalPrompt) -> PlannedOrder | None:
         return orders[0] if orders else None
     if choice.get("action") == "sell" and product_id in prompt.sellable and size in SELL_SHARES:
         order = context.sell(product_id, SELL_SHARES[size])
-        # A part that rounds to nothing is the whole.
+        # If the part rounds to zero, the whole position is sold.
         return order if order.quantity > 0 else context.sell(product_id)
     return None
 

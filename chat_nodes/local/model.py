@@ -1,15 +1,15 @@
 """SmolLM2-135M in this process: no key, no server, no network. It trades at random.
 
-`--model-id local` (or `local:smollm2`) after `scripts/setup local-llm`. A real model with real
-tokens, latency and seeds: an honest noise floor beside the scripted rules, and a check of the path
-that every model takes. What it is shown is made from the agent's prompt, by
-`chat_nodes.local.prompt`, and is part of the logged options: `arena.chat_body` makes the request
-again, byte for byte.
+Use `--model-id local` (or `local:smollm2`) after `scripts/setup local-llm`. It is a real model with
+real tokens, latency and seeds: a noise baseline beside the scripted rules, and a check of the code
+that every model goes through. `chat_nodes.local.prompt` makes its prompt from the agent's; the
+prompt is part of the logged options, so `arena.chat_body` can build the request again, byte for
+byte.
 
-The same prompt and seed give the same answer: nothing of an earlier prompt is kept. The seed is one
-for the snapshot (`chat_nodes.seeds`); if the agent has none, it is derived from the conversation.
-Bounds: `TOKENS_MAX` per answer, one inference at a time; a call that waits counts the wait against
-its time, and one that is late is stopped at its next token.
+The same prompt and seed give the same answer: no state of an earlier prompt is kept. The seed
+depends on the snapshot (`chat_nodes.seeds`); if the agent has none, it is derived from the
+conversation. Bounds: `TOKENS_MAX` per answer, one inference at a time; the wait of a queued call
+counts towards its timeout, and a late call is stopped at its next token.
 """
 
 import asyncio
@@ -32,19 +32,19 @@ NAMES = ("local", "local:smollm2", "local:smollm2-135m")
 MODEL_ID = "local:smollm2-135m"
 LABEL = "local:smollm2 (a real 135 M model; it trades at random)"
 BASE_URL_VARIABLE = "OPENAI_BASE_URL"
-"""Set for the other chat nodes of a machine; an address that is given to this one is a mistake."""
+"""May be set for other chat nodes of the machine; an address for this model is a mistake."""
 TOKENS_MAX = 128
 TEMPERATURE = 1.0
 SETTABLE = frozenset({"temperature", "top_p", "top_k", "min_p", "seed"})
-"""Options of the request that may be given."""
+"""Options of the request that the operator may set."""
 ANSWER_CHARS_SHOWN = 80
 
 
 class LocalModel:
-    """The model, and the one thread that computes.
+    """The local model, and the one thread that computes.
 
     Args:
-        settings: Options and the cap on tokens; nothing else is used.
+        settings: Settings, of which the options and the cap on tokens are used.
     """
 
     scripted = False
@@ -77,7 +77,7 @@ class LocalModel:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-model")
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
-        """Ask the model once."""
+        """Run the model once."""
         prompt = local_prompt(request)
         sent = build_request(MODEL_ID, request, request_options(request, prompt, self._settings))
         stop = Event()
@@ -108,12 +108,12 @@ class LocalModel:
         return RawReply(body, sent)
 
     async def close(self) -> None:
-        """Stop what runs and give the memory back."""
+        """Stop running calls and free the memory."""
         self._closing.set()
         await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
 
     def _answer(self, sent: SentRequest, stop: Event) -> EngineAnswer | None:
-        """In the model's own thread."""
+        """Run the engine; called in the model's own thread."""
         if stop.is_set() or self._closing.is_set():
             return None
         body: JsonObject = orjson.loads(sent.content)
@@ -123,7 +123,7 @@ class LocalModel:
 def request_options(
     request: ChatRequest, prompt: LocalPrompt, settings: ModelSettings
 ) -> JsonObject:
-    """What the body holds besides the model's id: here even the messages are the node's own."""
+    """The fields of the body besides the model's id, including the node's own messages."""
     sampling = request.sampling
     caps = [TOKENS_MAX, sampling.max_completion_tokens, settings.max_completion_tokens]
     wanted: JsonObject = {

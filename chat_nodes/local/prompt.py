@@ -1,19 +1,18 @@
-"""What the small local model is shown, and the form its answer must have. Pure.
+"""The prompt of the small local model, and the JSON schema of its answer. Pure.
 
 SmolLM2 has 135 million parameters and a context of 2,048 tokens: an agent's prompt does not fit,
-and little of it would be understood. So the model is shown a few lines made from that prompt, and
-a JSON schema leaves it only choices that can be carried out. It decides in one of three steps:
+and the model would understand little of it. So its prompt is a few lines made from the agent's, and
+a JSON schema allows only choices that can be carried out. A turn has up to three steps:
 
 * look: the account is unknown, so the only action is to ask for it;
 * decide: hold, or buy or sell a product in one of three sizes;
-* close: an order was sent in this turn; the model says a few words about it.
+* close: an order was sent in this turn; the model comments on it.
 
-A request that has nothing to do with trading is sent as it is, cut to what fits. If it offers a
-tool, as `arena doctor` does, the first answer must be a call of it, the next may be any text.
+A request that is not about trading is sent unchanged, cut to fit. If it offers a tool, as the check
+of `arena doctor` does, the first answer must call it; the next may be any text.
 
-The order of products, actions and sizes in the text is drawn from a hash of the conversation: a
-model of this size mostly takes what it reads first, and would otherwise always buy the same
-product.
+The order of products, actions and sizes follows from a hash of the conversation: a model of this
+size mostly picks what it reads first, and would otherwise always buy the same product.
 """
 
 import hashlib
@@ -40,13 +39,13 @@ PRODUCTS_SHOWN_MAX = 6
 STRATEGY_CHARS_MAX = 240
 RESULT_CHARS_MAX = 240
 REASON_CHARS_MAX = 48
-"""Short: a model of this size repeats itself until it is stopped."""
+"""A low bound, because a model of this size repeats itself until it is stopped."""
 ARGUMENT_CHARS_MAX = 24
 ARGUMENTS_MAX = 4
 FREE_CHARS_MAX = 1_200
-"""Of a request that is sent as it is: at one token a character it still fits the context."""
+"""Characters of a request that is not about trading: they fit at one token per character."""
 WINDOWS = (("5m", 2, "in 5 minutes"), ("15m", 5, "in an hour"))
-"""A window of candles, how many closes span the move, and its words."""
+"""Window of the candles, number of closes that span the move, text for the period."""
 
 Step = Literal["look", "decide", "close", "call", "free"]
 T = TypeVar("T")
@@ -57,11 +56,13 @@ class LocalPrompt:
     """One question to the local model.
 
     Attributes:
-        messages: In the roles of the Chat Completions protocol.
-        schema: JSON schema of the answer; None if any text will do.
-        context: What an order is sized with; None unless the step is "decide".
-        buyable: Products it may buy. sellable: products it may sell.
-        tool: What it must call; "" unless the step is "call".
+        step: The step of the turn; "call" must call a tool, "free" may be any text.
+        messages: Messages of the Chat Completions protocol.
+        schema: JSON schema of the answer; None if any text is accepted.
+        context: Context for the size of an order; None unless the step is "decide".
+        buyable: Products that it may buy.
+        sellable: Products that it may sell.
+        tool: The tool that it must call; "" unless the step is "call".
     """
 
     step: Step
@@ -74,7 +75,7 @@ class LocalPrompt:
 
 
 def local_prompt(request: ChatRequest) -> LocalPrompt:
-    """The question for a request."""
+    """The local model's prompt for a request."""
     prompt = newest_prompt(request.messages)
     market = read_market(prompt)
     tools = {tool.name for tool in request.tools}
@@ -95,7 +96,7 @@ def local_prompt(request: ChatRequest) -> LocalPrompt:
 
 
 def prompt_seed(request: ChatRequest) -> int:
-    """A number that follows from the conversation and the agent's seed, and from nothing else."""
+    """A seed that depends only on the conversation and the agent's seed."""
     seen = hashlib.sha256(str(request.sampling.seed).encode())
     for message in request.messages:
         seen.update(f"\0{message.role}\0{message.content}".encode("utf-8", "replace"))
@@ -103,7 +104,7 @@ def prompt_seed(request: ChatRequest) -> int:
 
 
 def shuffled(items: Sequence[T], seed: str) -> list[T]:
-    """The items in an order that the seed alone decides."""
+    """The items in an order that depends only on the seed."""
     indexes = range(len(items))
     order = sorted(indexes, key=lambda i: hashlib.sha256(f"{seed} {i}".encode()).digest())
     return [items[i] for i in order]
@@ -166,7 +167,7 @@ def _free(request: ChatRequest) -> LocalPrompt:
 
 
 def _call(request: ChatRequest, tool: ToolSchema) -> LocalPrompt:
-    """A call of a tool: texts and numbers of its own schema, each bounded."""
+    """A prompt for a call of a tool: the texts and numbers of its schema, each bounded."""
     properties = tool.parameters.get("properties")
     fields: JsonObject = {}
     for name, value in properties.items() if isinstance(properties, dict) else ():
@@ -190,12 +191,12 @@ def _messages(system: str, user: str) -> tuple[JsonObject, ...]:
 
 
 def _plain(text: str) -> str:
-    """ASCII only: another character costs up to four tokens, and the bounds are in characters."""
+    """The text in ASCII: other characters cost up to four tokens, and bounds are in characters."""
     return text.encode("ascii", "replace").decode()
 
 
 def _strategy_line(request: ChatRequest) -> str:
-    """The first paragraph of the agent's own prompt, cut at a sentence where that is possible."""
+    """The first paragraph of the agent's own prompt, cut at the end of a sentence if possible."""
     system = next((m.content for m in request.messages if m.role == "system"), "")
     first = " ".join(system.split("\n\n", 1)[0].split())
     if len(first) <= STRATEGY_CHARS_MAX:
@@ -231,7 +232,7 @@ def _move(fraction: Decimal) -> str:
 
 
 def _choice(*, reason: JsonObject, **fields: str | Sequence[str]) -> JsonObject:
-    """An object with these fields, each one value or one of several, and a reason."""
+    """The schema of an object with these fields, each one value or one of several, and a reason."""
     properties: JsonObject = {
         name: {"const": value} if isinstance(value, str) else {"enum": [*value]}
         for name, value in fields.items()

@@ -1,16 +1,16 @@
-"""Any server that speaks the Chat Completions protocol, through `openai`'s async client.
+"""Any server with the Chat Completions protocol, through `openai`'s async client.
 
-The only module that knows `openai` 3.52 and its HTTP layers, `httpx2` over `aiohttp`. It takes the
-client's short way: `AsyncOpenAI.post` with a body that orjson wrote, and the raw response back. The
-resource methods (`chat.completions.create`) over the default transport do the same request with
-2.5 times the CPU, spent on copying the request through typed dictionaries, the response into
-pydantic models, and HTTP in pure Python; `docs/performance.md`.
+The only module that knows `openai` 3.52 and its HTTP layers, `httpx2` over `aiohttp`. It calls
+`AsyncOpenAI.post` with a body that orjson wrote, and gets the raw response. The resource methods
+(`chat.completions.create`) over the default transport need 2.5 times the CPU for the same request,
+because they copy the request through typed dictionaries and the response into pydantic models, and
+do HTTP in pure Python; see `docs/performance.md`.
 
 If a server refuses one form of the request, another form is sent: `chat_nodes.adaptations` derives
 it from the refusal, and the model keeps it in its `Dialect` until the process ends.
 
-Bounds: one total time per attempt (a stalled body ends with it), `RESPONSE_BYTES_MAX` of body, as
-it comes and unpacked (no compressed body is asked for), no retry inside the client.
+Bounds: one total time per attempt, which also ends a stalled body; `RESPONSE_BYTES_MAX` of body, as
+received and unpacked (no compressed body is requested); no retry inside the client.
 """
 
 import asyncio
@@ -39,32 +39,32 @@ from chat_nodes.retries import requested_wait_s
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 PLACEHOLDER_KEY = "no-key"
-"""Sent to servers that ask for no key: the client insists on one."""
+"""Key for servers that need none, because the client requires one."""
 CONNECT_TIMEOUT_S = 10.0
 RESPONSE_BYTES_MAX = 4 * 1024 * 1024
-"""No model writes this much in one answer; a server that does is cut off."""
+"""Largest answer; no model writes this much, and a longer body is cut off."""
 OK = 200
 ENCODING_HEADER = "x-arena-content-encoding"
-"""Where an answer's `Content-Encoding` is kept until its body was read."""
+"""Header that keeps an answer's `Content-Encoding` until its body was read."""
 WAIT_HEADERS = ("retry-after", "retry-after-ms")
 UNEXPLAINED_MAX = 16
-"""Of refused requests that were not asked again yet; so many leave no doubt."""
+"""Requests refused without a reason and not sent again yet; from this number on, guess at once."""
 URL_REMEDY = "is --base-url right?"
 SAID_CHARS_MAX = 200
-"""Of the words of an error that is not the server's own."""
+"""Characters of a client's error that are shown."""
 KEY_HEADERS = frozenset(("api-key", "x-api-key", "x-goog-api-key"))
-"""Headers that carry a key: if one is given and no key, the client sends none of its own."""
+"""Headers that hold a key: if one is given but no key is, no `Authorization` header is sent."""
 
 
 class BodyRefused(httpx2.TransportError):
-    """A response body we will not read: it is too long."""
+    """A response body that is too long to read."""
 
 
 class BoundedBody(httpx2.AsyncByteStream):
-    """A response body that ends with `BodyRefused` when it grows beyond the bound."""
+    """A response body that raises `BodyRefused` when it exceeds the bound."""
 
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:
-        """Wrap the body of a response that was not read yet."""
+        """Wrap the unread body of a response."""
         self._stream = stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -77,7 +77,7 @@ class BoundedBody(httpx2.AsyncByteStream):
             yield chunk
 
     async def aclose(self) -> None:
-        """Give the connection back."""
+        """Return the connection to the pool."""
         await self._stream.aclose()
 
 
@@ -90,12 +90,12 @@ async def _bound_body(response: httpx2.Response) -> None:
 
 
 class OpenAICompatibleModel:
-    """One model behind one server, with a pool of kept-alive connections.
+    """One model on one server, with a pool of kept-alive connections.
 
     Args:
-        settings: Where it is and how it is asked.
-        now: Wall time, for `Retry-After` dates.
-        dialect: How it is asked first; None takes what is known of its host.
+        settings: Settings of the model.
+        now: Returns the wall time, for `Retry-After` dates.
+        dialect: The first dialect; None for the one of its host's profile.
 
     Raises:
         UsageError: The base URL is not an address.
@@ -107,15 +107,15 @@ class OpenAICompatibleModel:
         self,
         settings: ModelSettings,
         *,
-        current: Callable[[], datetime] = lambda: datetime.current(UTC),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         dialect: Dialect | None = None,
     ) -> None:
-        """Open the client; nothing is sent."""
+        """Open the client; the first request is sent by `complete`."""
         self.model_id = settings.model_id
         self._address = read_address(settings.base_url or OPENAI_BASE_URL)
         self.host = self._address.host
         self._settings = settings
-        self._now = current
+        self._now = now
         self.secrets = Secrets.of(settings.api_key, settings.headers)
         self._dialect = dialect or first_dialect(self.host, settings.model_id)
         given = {name.lower() for name in settings.headers}
@@ -142,7 +142,7 @@ class OpenAICompatibleModel:
         )
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
-        """One attempt, in the form that this server is known to take; no secret comes back."""
+        """Make one attempt in the current dialect; the result holds no secret."""
         result = await self._complete(request, timeout_s)
         body = self.secrets.hide_bytes(result.body)
         if isinstance(result, RawReply):
@@ -171,14 +171,14 @@ class OpenAICompatibleModel:
                 return self._late(min(timeout_s, CONNECT_TIMEOUT_S), sent, is_connecting)
             return self._broken(error.__cause__ or error, sent)
         except aiohttp.ClientError as error:
-            # No HTTP at all came back: the client's own HTTP layer lets this error through.
+            # The answer is not HTTP: the client's own HTTP layer does not translate this error.
             return self._broken(error, sent)
         return self._answered(response, request, dialect, sent)
 
     def _answered(
         self, response: httpx2.Response, request: ChatRequest, dialect: Dialect, sent: SentRequest
     ) -> RawReply | CallFailed:
-        """What came under any status."""
+        """The result for a response with any status."""
         encoding = response.headers.get(ENCODING_HEADER, "")
         problem = "cannot be unpacked"
         try:
@@ -206,7 +206,7 @@ class OpenAICompatibleModel:
         return build_request(self.model_id, request, options, dialect.wire, dialect.phrases)
 
     def _accept(self, dialect: Dialect, sent: SentRequest) -> None:
-        """A form that was guessed was accepted, so it is kept, but for the cap on the cost."""
+        """Keep a guessed form that was accepted, except that the token cap is restored."""
         if self._unexplained:
             self._unexplained.discard(sent.sha256)
         if dialect.before_guess is not None and self._dialect is dialect:
@@ -235,7 +235,7 @@ class OpenAICompatibleModel:
         dialect: Dialect,
         sent: SentRequest,
     ) -> RawReply | CallFailed:
-        """What a refusal means: another form, another attempt later, or the end."""
+        """The result for a refusal: try another form, retry later, or fail."""
         refused = refused_request(request, sent.options, sent.wire)
         refusal = read_refusal(
             implied,
@@ -274,7 +274,7 @@ class OpenAICompatibleModel:
             is_limit=refusal.cause is Cause.RATE_LIMIT,
             retry_delay=refusal.retry_delay,
             text=refusal.text,
-            current=self._now(),
+            now=self._now(),
         )
         return CallFailed(
             reason,
@@ -289,7 +289,7 @@ class OpenAICompatibleModel:
 
     @property
     def _unset_key(self) -> tuple[str, str] | None:
-        """What to say of a refusal if no key was sent, and the remedy; None if one was."""
+        """The message and the remedy for a refusal without a key; None if a key was sent."""
         settings = self._settings
         if settings.api_key or authorizes(settings.headers):
             return None
@@ -305,9 +305,9 @@ class OpenAICompatibleModel:
         dialect: Dialect,
         sent: SentRequest,
     ) -> str | None:
-        """What a refusal taught, in words; None if this form of the request was the last one.
+        """Adapt the dialect and return a phrase for the change; None if no form is left to try.
 
-        "" means that there is only a guess, and that the same request may be accepted yet.
+        "" means that only a guess is left, and that the same request may still be accepted.
         """
         adaptation = adapt(dialect, refusal, refused)
         if adaptation is None:
@@ -320,7 +320,7 @@ class OpenAICompatibleModel:
         if self._dialect is dialect:
             self._dialect = adapted_dialect
             return phrase
-        # Another call was refused before this one, and has changed the form already.
+        # Another call was refused before this one and has changed the dialect already.
         current = self._build_request(request, self._dialect)
         if current.content != sent.content:
             return "as another call has learned"
@@ -331,7 +331,7 @@ class OpenAICompatibleModel:
         return phrase
 
     def _is_unexplained_again(self, sent: SentRequest) -> bool:
-        """True if this request was refused without a reason before; it is remembered if not."""
+        """True if this request was refused without a reason before; else remember it."""
         if sent.sha256 in self._unexplained or len(self._unexplained) >= UNEXPLAINED_MAX:
             self._unexplained.discard(sent.sha256)
             return True
@@ -351,12 +351,12 @@ class OpenAICompatibleModel:
 
 
 def _is_answer(status: int, body: bytes) -> bool:
-    """True for what came under a good status and names no error: a model may have written it."""
+    """True if the status is good and the body has no error: a model may have written it."""
     return 200 <= status < 300 and reported_error(read_body(body).value) is None
 
 
 def _was_cut(error: openai.APITimeoutError) -> bool:
-    """True where the server hung up, which the client's HTTP layer calls a time-out."""
+    """True if the server closed the connection, which the client's HTTP layer calls a timeout."""
     origin = error.__cause__.__cause__ if error.__cause__ else None
     cut = isinstance(origin, aiohttp.ClientConnectionError)
     return cut and not isinstance(origin, aiohttp.ServerTimeoutError)

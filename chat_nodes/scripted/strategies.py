@@ -164,7 +164,7 @@ def buy_and_hold(context: DecisionContext) -> StrategyDecision:
 
 @scripted_strategy("random")
 def random(context: DecisionContext) -> StrategyDecision:
-    """A seeded coin: hold, buy for a tenth of the cash, or sell half, equally likely."""
+    """Hold, buy for a tenth of the cash, or sell half, with equal probability from the seed."""
     live = context.market.live()
     coin, pick = hashlib.sha256(context.seed.encode()).digest()[:2]
     if not live or coin % 3 == 0:

@@ -74,7 +74,7 @@ def test_the_seed_is_sent_and_logged_under_the_name_of_the_provider(name: str) -
 @pytest.mark.parametrize(
     ("dialect", "settings", "expected"),
     [
-        (Dialect(without=frozenset({"seed"})), ModelSettings("m"), None),
+        (Dialect(omitted=frozenset({"seed"})), ModelSettings("m"), None),
         (Dialect(seed=""), ModelSettings("m"), None),
         (first_dialect("generativelanguage.googleapis.com", "gemini-2.5-flash"), None, None),
         (Dialect(), ModelSettings("m", options={"seed": 7}), 7),
