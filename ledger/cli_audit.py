@@ -1,6 +1,6 @@
-"""`arena audit`: flags and words. What is checked is in `ledger.audit`.
+"""The commands of `arena audit`; the work is done in `ledger.audit`.
 
-Exit codes: 0, 1 where something is wrong, 2 usage, 3 where the broker does not answer.
+Exit codes: 0, 1 if a check fails, 2 for wrong usage, 3 if the broker does not answer.
 """
 
 import json
@@ -20,7 +20,7 @@ SECRET_VARIABLES = (
     "KAFKA_SASL_PASSWORD",
     "KAFKA_SSL_KEY_PASSWORD",
 )
-"""Variables whose values are searched for in every record, where they are set."""
+"""Variables whose values, if set, are searched for in every record."""
 
 audit_app = typer.Typer(
     no_args_is_help=True,
@@ -33,7 +33,7 @@ Where = Annotated[
     str | None,
     typer.Argument(
         metavar="[RUN|DIR]",
-        help="A run's name or directory, last~1, a folder of records, or a sealed bundle. "
+        help="Name or directory of a run, last~1, a folder of records, or a sealed bundle. "
         "[the newest run]",
     ),
 ]
@@ -61,33 +61,37 @@ def verify(
         typer.Option(
             "--secret-env",
             metavar="NAME",
-            help=f"A variable whose value no record may hold. [{', '.join(SECRET_VARIABLES)}]",
+            help=f"A variable whose value no record may contain. [{', '.join(SECRET_VARIABLES)}]",
         ),
     ] = None,
     replay: Annotated[
         bool,
-        typer.Option("--replay/--no-replay", help="Play everything again, for invariant 8."),
+        typer.Option("--replay/--no-replay", help="Replay everything, for invariant 8."),
     ] = True,
     books: Annotated[
         str | None,
-        typer.Option("--books", metavar="URL", help="Books to compare. [ledger.db of the run]"),
+        typer.Option(
+            "--books", metavar="URL", help="Address of the books to compare. [ledger.db of the run]"
+        ),
     ] = None,
     key: Annotated[
         str | None,
-        typer.Option("--key", metavar="HEX", help="The public key that must have signed a bundle."),
+        typer.Option("--key", metavar="HEX", help="Public key that must have signed the bundle."),
     ] = None,
     sha256: Annotated[
         str | None,
-        typer.Option("--seal-sha256", metavar="HEX", help="What a bundle's seal must come to."),
+        typer.Option(
+            "--seal-sha256", metavar="HEX", help="Expected SHA-256 of the seal of the bundle."
+        ),
     ] = None,
     as_json: AsJson = False,
     run: Run = None,
     servers: Servers = None,
     prefix: Prefix = None,
 ) -> None:
-    """Check the invariants of the design on records, and say what was looked at and how much."""
+    """Check the thirteen invariants on records, and report what was checked."""
     from arena.progress_bars import draw_progress
-    from ledger.audit.replay import replay as play_again
+    from ledger.audit.replay import replay as replay_source
     from ledger.audit.sources import open_source
     from ledger.audit.verify import after_quiet, audit, check_bundle, lines
 
@@ -101,7 +105,7 @@ def verify(
         ) as source,
     ):
         check = check_bundle(source, key, sha256, after_quiet(progress))
-        again = play_again if replay else None
+        again = replay_source if replay else None
         found = audit(
             source, secrets=secrets, replay=again, check=check, books=books, progress=progress
         )
@@ -112,12 +116,12 @@ def verify(
 
 @audit_app.command(epilog="Example: arena audit replay last")
 def replay(where: Where = None, as_json: AsJson = False, run: Run = None) -> None:
-    """Play recorded turns and orders again, in other processes with other hash seeds.
+    """Replay recorded turns and orders in other processes with other hash seeds.
 
-    The same prompts, requests, tool calls, account events and account hash, or exit code 1.
+    Exit code 1 if prompts, requests, tool calls, account events or the account hash differ.
     """
     from arena.progress_bars import draw_progress
-    from ledger.audit.replay import replay as play_again
+    from ledger.audit.replay import replay as replay_source
     from ledger.audit.sources import open_source
     from ledger.audit.verify import account_digest, after_quiet, result_document, result_lines
 
@@ -125,7 +129,7 @@ def replay(where: Where = None, as_json: AsJson = False, run: Run = None) -> Non
         draw_progress() as progress,
         open_source(_one_of(where, run), progress=after_quiet(progress)) as source,
     ):
-        result = play_again(source, account_digest(source), after_quiet(progress))
+        result = replay_source(source, account_digest(source), after_quiet(progress))
         name = source.name
     if as_json:
         print(json.dumps({"source": name, **result_document(result)}, indent=2))
@@ -137,10 +141,10 @@ def replay(where: Where = None, as_json: AsJson = False, run: Run = None) -> Non
 
 @audit_app.command(epilog="Example: arena audit export sealed --sign audit.pem")
 def export(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Made by this command.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to create.")],
     run: Annotated[
         str | None,
-        typer.Option("--run", help="A run, a folder of records, or last~1. [the newest run]"),
+        typer.Option("--run", help="Run, folder of records, or last~1. [the newest run]"),
     ] = None,
     live: Live = False,
     sign: Annotated[
@@ -150,7 +154,7 @@ def export(
     servers: Servers = None,
     prefix: Prefix = None,
 ) -> None:
-    """Seal the records: Parquet per topic, a hash of every record, a chain, a signature."""
+    """Seal the records: Parquet per topic, a hash per record, a chain, a signature."""
     from arena.progress_bars import draw_progress
     from ledger.audit.seal import seal
     from ledger.audit.signing import Signer
@@ -185,9 +189,9 @@ def export(
 
 @audit_app.command(epilog="Example: arena audit keygen audit.pem")
 def keygen(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Must not be there yet.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="New file for the key.")],
 ) -> None:
-    """Make an ed25519 key to sign seals with; only its owner may read the file."""
+    """Create an ed25519 key to sign seals; only the owner can read the file."""
     from ledger.audit.signing import new_key
 
     print(new_key(file))
@@ -196,15 +200,13 @@ def keygen(
 @audit_app.command(epilog="Example: arena audit trace --random")
 def trace(
     order_id: Annotated[
-        str | None, typer.Argument(metavar="[ORDER_ID]", help="Or the beginning of it.")
+        str | None, typer.Argument(metavar="[ORDER_ID]", help="Order id, or the beginning of it.")
     ] = None,
     where: Where = None,
-    random_: Annotated[
-        bool, typer.Option("--random", help="One of the filled orders, by chance.")
-    ] = False,
+    random_: Annotated[bool, typer.Option("--random", help="Trace a random filled order.")] = False,
     frames: Annotated[
         Path | None,
-        typer.Option("--frames", help="Recorded raw frames. [those in the run's directory]"),
+        typer.Option("--frames", help="Recorded raw frames. [in the directory of the run]"),
     ] = None,
     live: Live = False,
     as_json: AsJson = False,
@@ -212,13 +214,13 @@ def trace(
     servers: Servers = None,
     prefix: Prefix = None,
 ) -> None:
-    """Follow an order back: turn, reply, request, snapshot, tickers, the bytes the venue sent.
+    """Trace an order back: turn, reply, request, snapshot, tickers, bytes of the venue.
 
-    With --random the one argument is the run or folder.
+    With --random the only argument is the run or folder.
     """
     from arena.progress_bars import draw_progress
     from ledger.audit.sources import open_source
-    from ledger.audit.trace import trace as follow
+    from ledger.audit.trace import trace as trace_order
     from ledger.audit.trace_format import document, lines
     from ledger.audit.trace_records import order_ids
     from ledger.audit.verify import after_quiet
@@ -226,7 +228,7 @@ def trace(
     if random_ and where is None:
         order_id, where = None, order_id
     if (order_id is None) != random_:
-        raise UsageError("which order?", remedy="write its id, or --random")
+        raise UsageError("no order is named", remedy="write its id, or --random")
     where = _one_of(where, run)
     with (
         draw_progress() as progress,
@@ -236,17 +238,17 @@ def trace(
     ):
         if order_id is None:
             if not (known := order_ids(source)):
-                raise UsageError(f"{source.name} holds no order")
+                raise UsageError(f"{source.name} has no orders")
             order_id = Random().choice(known)
-        steps = follow(source, order_id, frames)
-        said = document(source, order_id, steps)
-    print(json.dumps(said, indent=2) if as_json else "\n".join([order_id, *lines(steps)]))
-    if not said["ok"]:
+        steps = trace_order(source, order_id, frames)
+        trace_document = document(source, order_id, steps)
+    print(json.dumps(trace_document, indent=2) if as_json else "\n".join([order_id, *lines(steps)]))
+    if not trace_document["ok"]:
         sys.exit(EXIT_NO)
 
 
 def _one_of(where: str | None, run: str | None) -> str | None:
-    """What is to be read: the argument or `--run`.
+    """Return what to read: the argument or `--run`.
 
     Raises:
         UsageError: Both are given.

@@ -105,7 +105,7 @@ class Auditor:
                 self._unreadable(checker, decoded, error)
 
     def _check_chain(self, decoded: DecodedRecord) -> None:
-        """Decide if an event counts; the control topic, which names skipped ones, was read before."""
+        """Decide if an event counts; the control topic, which names exceptions, came before."""
         if self._passed_over:
             named = passed_over_of(self._passed_over)
             self._passed_over = []

@@ -59,18 +59,14 @@ def check_books(source: RecordSource, result: InvariantResult, url: str | None =
         if shard.next_offset != end or shard.head != heads[number]:
             found = f"{shard.next_offset} of digest {shard.head[:16]} in the log"
             expected = f"offset {end} of digest {str(heads[number])[:16]}"
-            _add_violation(
-                result, Violation(location_of(EVENTS, number, end), "books", expected, found)
-            )
+            result.fail(Violation(location_of(EVENTS, number, end), "books", expected, found))
     for line in compare(fold_figures(shards), booked, {}, {}):
         result.counts["figures of the books"] = result.counts.get("figures of the books", 0) + 1
         if line.drifts:
             key = line.key
             subject = f"{key.owner} {key.what} {key.unit}"
             expected, found = amount(line.fold, key.unit), amount(line.books, key.unit)
-            _add_violation(
-                result, Violation(f"books {database.location}", subject, expected, found)
-            )
+            result.fail(Violation(f"books {database.location}", subject, expected, found))
 
 
 def _fold(source: RecordSource, ends: dict[int, int]) -> tuple[dict[int, Shard], int]:

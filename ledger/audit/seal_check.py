@@ -177,7 +177,7 @@ def _check_signature(
         if (bundle / SIGNATURE_FILE).exists():
             found.broken.append(f"{SIGNATURE_FILE} exists, but seal.json says it is not signed")
         found.lines.append(
-            "seal: not signed; anyone who can write the folder can seal it again: compare the SHA-256"
+            "seal: not signed; anyone who can write the folder can seal it: compare the SHA-256"
         )
         return
     try:

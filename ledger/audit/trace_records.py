@@ -51,9 +51,9 @@ def order_ids(source: RecordSource) -> list[str]:
     """Return the ids of all filled orders, oldest first; if there are none, of all decided ones."""
     filled: list[str] = []
     rejected: list[str] = []
-    for seen in _effective(source):
-        body = seen.body or {}
-        if seen.kind == "OrderDecided":
+    for decoded in _effective(source):
+        body = decoded.body or {}
+        if decoded.kind == "OrderDecided":
             (filled if body["outcome"] == "filled" else rejected).append(body["order_id"])
     return filled or rejected
 
@@ -61,10 +61,10 @@ def order_ids(source: RecordSource) -> list[str]:
 def _effective(source: RecordSource) -> Iterator[DecodedRecord]:
     chain = ChainChecker(Scope({}))
     for record in source.read([EVENTS]):
-        seen = DecodedRecord(record)
-        chain.take(seen)
-        if seen.effective:
-            yield seen
+        decoded = DecodedRecord(record)
+        chain.take(decoded)
+        if decoded.effective:
+            yield decoded
 
 
 def find_event(source: RecordSource, order_id: str) -> OrderRecords:
@@ -75,11 +75,13 @@ def find_event(source: RecordSource, order_id: str) -> OrderRecords:
     """
     heads: dict[int, str] = {}
     matches: list[OrderRecords] = []
-    for seen in _effective(source):
-        record = seen.record
+    for decoded in _effective(source):
+        record = decoded.record
         head = heads.get(record.partition, "0" * 64)
         heads[record.partition] = hashlib.sha256(head.encode() + (record.value or b"")).hexdigest()
-        if seen.kind != "OrderDecided" or not (seen.body or {})["order_id"].startswith(order_id):
+        if decoded.kind != "OrderDecided" or not (decoded.body or {})["order_id"].startswith(
+            order_id
+        ):
             continue
         event = record.message()
         assert isinstance(event, OrderDecided), "its header says so"

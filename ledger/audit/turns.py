@@ -1,8 +1,8 @@
-"""Which record of a turn counts: one fold for the invariants that ask what a turn told. Pure.
+"""Finds the effective record of every turn, for several invariants. Pure.
 
-A turn can be told twice: by a router that was replaced, or by a stranger under its id. The record
-that counts is the first one in the partition of its agent, behind the record that the turn began.
-Others are counted, and named where they say something else.
+A turn can be recorded twice: by a router that was replaced, or by a forged record with its id. The
+effective record is the first one in the partition of its agent, after the record of the turn's
+start. Others are counted, and reported if they differ.
 """
 
 from collections import Counter, defaultdict
@@ -19,12 +19,13 @@ NAMED_MAX = 5
 
 @dataclass(frozen=True, slots=True)
 class TurnRecord:
-    """What a record says of a turn.
+    """The content of a `Turn` record.
 
     Attributes:
-        rank: 0 for a record at its proper place; lower ones count first.
-        prompt: Hash that it names. found: of the prompts it holds; "" where it holds none.
-        rounds: Call id, outcome and ids of the tool calls of each.
+        rank: 0 for a record in the right partition; the record with the lowest rank is effective.
+        prompt: The prompt hash that it names.
+        found: The hash of the prompt that it holds; "" if it holds none.
+        rounds: Call id, outcome and ids of the tool calls of each round.
     """
 
     location: str
@@ -40,17 +41,17 @@ class TurnRecord:
 
     @property
     def subject(self) -> str:
-        """The ids that tell whose it is."""
+        """The ids of the turn and its agent."""
         return f"turn {self.turn_id}, agent {self.agent}"
 
-    def says(self) -> tuple[object, ...]:
-        """All but where it stands."""
+    def content(self) -> tuple[object, ...]:
+        """Return everything but the location."""
         return self.outcome, self.snapshot_id, self.snapshot_offset, self.prompt, self.rounds
 
 
 @dataclass(frozen=True, slots=True)
 class TurnStart:
-    """A record that a turn began; `rank` as in `TurnRecord`."""
+    """The content of a `TurnStarted` record; `rank` as in `TurnRecord`."""
 
     location: str
     snapshot_offset: int
@@ -59,13 +60,14 @@ class TurnStart:
 
 @dataclass(slots=True)
 class TurnIndex:
-    """The fold.
+    """The turns by id.
 
     Attributes:
-        effective: Turn id -> the record that counts, after `settle`.
-        started: Turn id -> the record that counts of those that say that it began.
-        asked: Turns that a request to a model or a call of one names.
-        counts: What else there was. others: places of records that say something else.
+        scope: What records will come.
+        effective: Turn id -> its effective record, after `finish`.
+        started: Turn id -> its effective `TurnStarted` record.
+        asked: Turns that a request to a model or a model call names.
+        counts: Counts of other records. others: locations of records that differ.
     """
 
     scope: Scope
@@ -75,17 +77,17 @@ class TurnIndex:
     counts: Counter[str] = field(default_factory=Counter)
     others: list[str] = field(default_factory=list)
     _begun: set[tuple[int, str]] = field(default_factory=set)
-    _told: dict[str, list[TurnRecord]] = field(default_factory=lambda: defaultdict(list))
+    _records: dict[str, list[TurnRecord]] = field(default_factory=lambda: defaultdict(list))
 
     def take(self, decoded: DecodedRecord) -> None:
-        """Take in a record of any topic."""
+        """Note a record of any topic."""
         if decoded.topic == TURNS:
             body = decoded.body or {}
             if decoded.kind == "TurnStarted":
                 self._start(decoded, body)
             elif decoded.kind == "Turn":
-                told = self._read(decoded, body)
-                self._told[told.turn_id].append(told)
+                record = self._read(decoded, body)
+                self._records[record.turn_id].append(record)
         elif decoded.kind in ("ChatRequest", "LlmCall"):
             self.asked.add(str((decoded.body or {}).get("turn_id")))
 
@@ -99,7 +101,7 @@ class TurnIndex:
         self._begun.add((decoded.record.partition, turn_id))
 
     def _is_proper(self, decoded: DecodedRecord, agent: str) -> bool:
-        """True if a record is in the partition of its agent, under its agent's key."""
+        """True if a record is in the partition of its agent, with the key of its agent."""
         shards = len(self.scope.spans.get(TURNS, {})) or 1
         record = decoded.record
         return record.key_text == agent and record.partition == partition_of(agent, shards)
@@ -126,23 +128,23 @@ class TurnIndex:
         )
 
     def finish(self) -> None:
-        """Everything was seen: choose the record of every turn that counts."""
-        for turn_id, told in self._told.items():
-            first = self.effective[turn_id] = min(told, key=lambda one: one.rank)
-            for other in told:
+        """Choose the effective record of every turn, after the last record."""
+        for turn_id, records in self._records.items():
+            first = self.effective[turn_id] = min(records, key=lambda one: one.rank)
+            for other in records:
                 if other is first:
                     continue
-                same = other.says() == first.says()
+                same = other.content() == first.content()
                 self.counts["turns told twice" if same else "turns told again, otherwise"] += 1
                 if not same and len(self.others) < NAMED_MAX:
                     self.others.append(other.location)
-        self._told.clear()
+        self._records.clear()
 
     def has_trace(self, turn_id: str) -> bool:
-        """True if a request or a model call names a turn, or these records cannot tell."""
+        """True if a request or a model call names a turn, or if requests are missing."""
         return turn_id in self.asked or not self.whole(topics.PROMPTED.name)
 
     def whole(self, family: str) -> bool:
-        """True where every topic of a family is there from its first record."""
+        """True if every topic of a family is there from its first record."""
         spans = [s for t, s in self.scope.spans.items() if t.startswith(family)]
         return bool(spans) and all(span.first == 0 for found in spans for span in found.values())

@@ -1,6 +1,6 @@
-"""`arena audit verify`: every invariant over one source, and what was found as a document.
+"""`arena audit verify`: checks every invariant on one source, and formats the report.
 
-Reads the records of a source, and asks other processes for the replay (invariant 8).
+Reads the records of a source; other processes do the replay (invariant 8).
 """
 
 import time
@@ -30,22 +30,24 @@ from ledger.audit.sources import RecordSource
 STEP = "audit"
 STEP_RECORDS = 2_000
 QUIET_S = 2.0
-"""What takes no longer shows no progress."""
+"""Work that takes no longer than this shows no progress."""
 COUNT_WIDTH = 46
 
 
 @dataclass(slots=True)
 class AuditReport:
-    """What was found in a source.
+    """The result of an audit.
 
     Attributes:
-        source: Its name. records, topics: how many were read.
-        seal: Lines about the seal, where it is a bundle. broken: what the seal does not fit.
-        account_digest: Hash of all accounts, as the fold has them.
-        recorded_by: Version of the arena -> records that it wrote.
-        older: The same in words, if another version than this one wrote any.
-        not_kept: Topic -> offsets before its oldest records, which retention deleted.
-        outside: Tools and strategies from outside the source tree.
+        source: The name of the source. records, topics: how many were read.
+        results: The results by invariant.
+        account_digest: The hash of all accounts, as the fold has them.
+        seconds: How long the audit took.
+        seal: Lines about the seal, if it is a bundle. broken: faults of the seal.
+        recorded_by: Version of the arena -> number of records that it wrote.
+        older: The same as text, if any record is of another version than this one.
+        not_kept: Topic -> number of offsets before its oldest records, deleted by retention.
+        plugins: Tools and strategies outside the source tree.
     """
 
     source: str
@@ -59,15 +61,15 @@ class AuditReport:
     recorded_by: dict[str, int] = field(default_factory=dict)
     older: str = ""
     not_kept: dict[str, int] = field(default_factory=dict)
-    outside: list[dict[str, str]] = field(default_factory=list)
+    plugins: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
-        """True where anything is wrong."""
+        """True if the seal is broken or an invariant fails."""
         return bool(self.broken) or any(v.status is InvariantStatus.FAIL for v in self.results)
 
     def document(self) -> dict[str, JsonValue]:
-        """For programs; its keys only grow."""
+        """Return the report for programs; keys are only added."""
         return {
             "source": self.source,
             "ok": not self.failed,
@@ -79,13 +81,13 @@ class AuditReport:
             "seconds": round(self.seconds, 3),
             "seal": [*self.seal],
             "seal_broken": [*self.broken],
-            "outside": [{**one} for one in self.outside],
+            "outside": [{**one} for one in self.plugins],
             "invariants": [result_document(v) for v in self.results],
         }
 
 
 def result_document(result: InvariantResult) -> dict[str, JsonValue]:
-    """A verdict for programs."""
+    """Return the result of an invariant for programs."""
     return {
         "number": result.number,
         "title": result.title,
@@ -119,16 +121,16 @@ def audit(
 
     Args:
         source: The records.
-        secrets: Name -> value of what must not stand in them.
-        replay: Checks invariant 8, given the digest of the accounts; None leaves it out.
-        check: What was found of the seal, where the source is a bundle.
-        books: Address of the books; those of the run where none is given.
-        progress: Told of records read.
+        secrets: Name -> value of secrets that no record may contain.
+        replay: Checks invariant 8, given the digest of the accounts; None skips it.
+        check: The result of checking the seal, if the source is a bundle.
+        books: The address of the books; by default those of the run.
+        progress: Receives the number of records read.
     """
     began_s = time.monotonic()
     try:
         auditor = Auditor(source.scope(), secrets)
-        auditor.take_all(_told(source.read(), source.count(), after_quiet(progress)))
+        auditor.take_all(_with_progress(source.read(), source.count(), after_quiet(progress)))
     except UNREADABLE as error:
         if check is None or not check.broken:
             raise
@@ -139,7 +141,7 @@ def audit(
     if replay is not None:
         again = replay(source, digest, after_quiet(progress))
     else:
-        why = "`arena audit replay` plays the records again"
+        why = "`arena audit replay` replays the records"
         again = InvariantResult(NUMBER, TITLE, InvariantStatus.NOT_CHECKABLE, why=why)
     results.append(again)
     results.sort(key=lambda result: result.number)
@@ -152,7 +154,7 @@ def audit(
         seconds=time.monotonic() - began_s,
         seal=[] if check is None else check.lines,
         broken=[] if check is None else check.broken,
-        outside=_outside(source),
+        plugins=_plugins(source),
         recorded_by=auditor.recorded.versions(),
         older=auditor.recorded.describe(),
         not_kept=no_longer_kept(source.scope()),
@@ -160,7 +162,7 @@ def audit(
 
 
 def no_longer_kept(scope: Scope) -> dict[str, int]:
-    """How many offsets of each topic were deleted before its oldest records; compacted ones not."""
+    """Return how many offsets of each topic that is not compacted were deleted by retention."""
     found = {
         topic: sum(span.first for span in spans.values())
         for topic, spans in scope.spans.items()
@@ -170,12 +172,12 @@ def no_longer_kept(scope: Scope) -> dict[str, int]:
 
 
 def _unreadable(source: RecordSource, check: SealCheck, why: str, seconds: float) -> AuditReport:
-    """A bundle with changed bytes, of which the seal says all that can be said."""
+    """Return the report of a bundle with changed bytes: only the seal could be checked."""
     broken = [*check.broken, f"no invariant can be checked: {why}"]
     return AuditReport(source.name, check.records, 0, [], "", seconds, check.lines, broken)
 
 
-def _outside(source: RecordSource) -> list[dict[str, str]]:
+def _plugins(source: RecordSource) -> list[dict[str, str]]:
     held = topics.ROSTER.name in source.topics()
     return plugin_files(source.read([topics.ROSTER.name])) if held else []
 
@@ -186,10 +188,10 @@ def check_bundle(
     sha256: str | None,
     progress: Progress = no_progress,
 ) -> SealCheck | None:
-    """Check the seal of a source; None where it is no bundle.
+    """Check the seal of a source; None if it is not a bundle.
 
     Raises:
-        UsageError: A key or digest was asked for, but nothing is sealed.
+        UsageError: A key or digest is given, but the source is not sealed.
     """
     if source.bundle is None:
         if public_hex or sha256:
@@ -199,7 +201,7 @@ def check_bundle(
 
 
 def account_digest(source: RecordSource) -> str:
-    """Hash of all accounts of a source, folded here.
+    """Fold the accounts of a source, and return their hash.
 
     Raises:
         BrokenLog: The account log cannot be folded.
@@ -219,7 +221,7 @@ def account_digest(source: RecordSource) -> str:
 
 
 def after_quiet(progress: Progress, quiet_s: float = QUIET_S) -> Progress:
-    """A callback that passes nothing on before a wait has lasted for a while."""
+    """Return a progress callback that drops everything in its first seconds."""
     until_s = time.monotonic() + quiet_s
 
     def show(step: Step) -> None:
@@ -229,7 +231,7 @@ def after_quiet(progress: Progress, quiet_s: float = QUIET_S) -> Progress:
     return show
 
 
-def _told(records: Iterator[Record], total: int, progress: Progress) -> Iterator[Record]:
+def _with_progress(records: Iterator[Record], total: int, progress: Progress) -> Iterator[Record]:
     done = 0
     for record in records:
         yield record
@@ -240,7 +242,7 @@ def _told(records: Iterator[Record], total: int, progress: Progress) -> Iterator
 
 
 def lines(found: AuditReport) -> list[str]:
-    """The same for people."""
+    """Return the report as lines for people."""
     held = f"{counted(found.records, 'record')} of {counted(found.topics, 'topic')}"
     text = [f"{found.source}: {held}", *found.seal]
     text += [f"  BROKEN  {line}" for line in found.broken]
@@ -249,26 +251,26 @@ def lines(found: AuditReport) -> list[str]:
     if found.not_kept:
         named = ", ".join(f"{count:,} of {topic}" for topic, count in found.not_kept.items())
         text.append(f"no longer kept: {named}")
-    text += plugin_lines(found.outside)
+    text += plugin_lines(found.plugins)
     for result in found.results:
         text += result_lines(result)
     text.append(f"accounts {found.account_digest}")
     failed = [str(v.number) for v in found.results if v.status is InvariantStatus.FAIL]
     open_ = [str(v.number) for v in found.results if v.status is InvariantStatus.NOT_CHECKABLE]
     passed = len(found.results) - len(failed) - len(open_)
-    said = [f"{passed} of {len(found.results)} invariants hold"]
+    summary = [f"{passed} of {len(found.results)} invariants hold"]
     if failed:
-        said.append(f"broken: {', '.join(failed)}")
+        summary.append(f"broken: {', '.join(failed)}")
     if open_:
-        said.append(f"not checkable here: {', '.join(open_)}")
+        summary.append(f"not checkable here: {', '.join(open_)}")
     if found.broken:
-        said.append("the seal is broken")
-    text.append("; ".join(said))
+        summary.append("the seal is broken")
+    text.append("; ".join(summary))
     return [laid_out(line) for line in text]
 
 
 def result_lines(result: InvariantResult) -> list[str]:
-    """A verdict for people."""
+    """Return the result of an invariant as lines for people."""
     words = {
         InvariantStatus.PASS: "PASS",
         InvariantStatus.FAIL: "FAIL",
@@ -283,5 +285,5 @@ def result_lines(result: InvariantResult) -> list[str]:
     text += [f"          note: {note}" for note in result.notes]
     text += [f"          {violation}" for violation in result.violations]
     if (more := result.failures - len(result.violations)) > 0:
-        text.append(f"          ... and {more:,} more ({VIOLATIONS_NAMED_MAX} are named)")
+        text.append(f"          ... and {more:,} more ({VIOLATIONS_NAMED_MAX} are listed)")
     return [laid_out(line) for line in text]

@@ -255,7 +255,7 @@ def test_a_figure_that_only_one_place_has_drifts() -> None:
     ],
 )
 def test_books_behind_the_log_say_so(
-    ends: dict[int, int], wait_until_booked: dict[int, int], words: str
+    ends: dict[int, int], booked: dict[int, int], words: str
 ) -> None:
     """A shard that is farther than the export makes up for no other."""
-    assert words == behind_text(events_behind(ends, wait_until_booked)).partition(";")[0]
+    assert words == behind_text(events_behind(ends, booked)).partition(";")[0]

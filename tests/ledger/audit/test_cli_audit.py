@@ -71,7 +71,7 @@ def test_an_order_by_chance_is_traced(sound_records: Path) -> None:
 
     assert 0 == said.exit_code
     assert json.loads(said.stdout)["ok"] is True
-    assert 2 == run("trace").exit_code or "which order" in str(run("trace").exception)
+    assert 2 == run("trace").exit_code or "no order is named" in str(run("trace").exception)
 
 
 def test_the_replay_gives_the_same_in_other_processes(sound_records: Path) -> None:
