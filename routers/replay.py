@@ -366,9 +366,9 @@ class TurnReplay:
             name = "requests" if isinstance(message, ChatRequest) else "tool calls"
             self._result.counts[name] += 1
             recorded = self._requests.get(message.call_id)
-            expected = recorded.sha256 if recorded is not None else "none"
-            expected = f"{message.type_name()} {message.call_id} {expected}"
-            self._result.expect(expected == digest, place, subject, expected, digest)
+            recorded_digest = recorded.sha256 if recorded is not None else "none"
+            expected = f"{message.type_name()} {message.call_id} {recorded_digest}"
+            self._result.expect(recorded_digest == digest, place, subject, expected, digest)
 
     def _compare_turn(self, place: str, subject: str, turn: Turn, replayed: Turn | None) -> None:
         if not self._result.expect(replayed is not None, place, subject, "an end", "none"):

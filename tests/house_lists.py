@@ -87,6 +87,7 @@ PURE = (
     "chat_nodes/message_content.py",
     "chat_nodes/token_counts.py",
     "chat_nodes/decode.py",
+    "chat_nodes/json_values.py",
     "chat_nodes/lenient_json.py",
     "chat_nodes/argument_notations.py",
     "chat_nodes/suspected_calls.py",

@@ -1,7 +1,7 @@
-"""Where an executor keeps the fold of its shard between two lives.
+"""Saves the fold of a shard in a file, so that a restarted executor folds less.
 
-Reads and writes `<home>/checkpoints/<prefix>/account.events-<shard>`. What is kept is a saving and
-never the truth: `arena.checkpoint` says how it is held against the log.
+Reads and writes `<home>/checkpoints/<prefix>/account.events-<shard>`. The file only saves time and
+is never the truth: `arena.checkpoint` says how it is checked against the log.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ class ShardCheckpoint:
         self._writing: asyncio.Task[None] | None = None
 
     def load(self) -> tuple[bytes, Shard] | None:
-        """What was kept, not yet held against the log, as bytes too; None if there is none."""
+        """Load the saved shard, packed and unpacked, not yet checked against the log, or None."""
         packed = self.file.read()
         if packed is None:
             return None
@@ -42,29 +42,29 @@ class ShardCheckpoint:
         return packed, shard
 
     def discard(self, why: str) -> None:
-        """Throw it away: it does not fit the log."""
-        self._log.warning("checkpoint thrown away", path=str(self.file.path), why=why)
+        """Delete the checkpoint: it does not fit the log."""
+        self._log.warning("checkpoint discarded", path=str(self.file.path), why=why)
         self.file.discard()
         self._saved_to = 0
 
     def is_due(self, shard: Shard) -> bool:
-        """True where enough was folded since the last one."""
+        """True if enough events were folded since the last checkpoint."""
         return shard.next_offset - self._saved_to >= self._events_between
 
     def pack(self, shard: Shard) -> bytes:
-        """A shard as it would be kept. The next one is due later."""
+        """Pack a shard for saving; the next checkpoint is due after as many events again."""
         self._saved_to = shard.next_offset
         return pack_shard(shard)
 
     def save(self, packed: bytes) -> None:
-        """Begin to write what the log has the digest of, aside."""
+        """Start writing a packed shard whose digest is in the log, in the background."""
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write(packed))
 
     def report_mismatch(self, shard: Shard, offset: int) -> None:
-        """Say that this fold is not the owner's."""
+        """Log that this fold differs from the owner's."""
         self._log.error(
-            "this fold of the account log is not its owner's; no checkpoint is kept",
+            "this fold of the account log differs from its owner's; no checkpoint is saved",
             path=str(self.file.path),
             offset=offset,
             epoch=shard.epoch,
@@ -73,7 +73,7 @@ class ShardCheckpoint:
         )
 
     async def settle(self) -> None:
-        """Wait for what is being written."""
+        """Wait until a checkpoint that is being written is complete."""
         if self._writing is not None:
             await self._writing
 
@@ -84,5 +84,5 @@ class ShardCheckpoint:
             self._log_failure(error)
 
     def _log_failure(self, error: Exception) -> None:
-        """A full disk costs only the saving."""
+        """Log a failed write; a full disk only costs a longer fold at the next start."""
         self._log.warning("checkpoint not written", path=str(self.file.path), why=str(error))

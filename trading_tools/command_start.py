@@ -1,9 +1,9 @@
-"""Where an owner begins to read commands: proved by the newest decided order, never by an offset.
+"""Finds the offset at which an owner starts to read commands, proved by the newest decided order.
 
-Reads `account.commands[shard]`. An offset fits any log that is long enough: one that lost its tail
-and grew again, or one that was deleted and created again. So the record at the offset of the newest
-decided order must be that order. If it is not, the place is found by order id, and what was lost is
-said. Nothing can be decided twice by it: the desk knows orders by their ids.
+Reads `account.commands[shard]`. An offset alone proves nothing: it also exists in a log that lost
+its end and grew again, or that was deleted and created again. So the record at the offset of the
+newest decided order must be that order. If it is not, the offset is found by order id, and the loss
+is reported. No order can be decided twice by this: the command handler knows orders by their ids.
 """
 
 import asyncio
@@ -21,23 +21,23 @@ from arena.errors import BrokenLog
 
 COMMANDS = topics.COMMANDS.name
 FIND_S = 20.0
-"""How long a search may get nothing from a log that has not ended."""
+"""How long a search may get no records before the end of the log."""
 READ_S = 0.5
 BATCH_MAX = 2_000
 SAY_EVERY = 50_000
-"""Commands between two lines in the log of a long search."""
+"""Commands between two log lines of a long search."""
 
 logger = logging.getLogger(__name__)
 
 
 class CommandStart(NamedTuple):
-    """Where an owner begins to read the commands of its shard.
+    """Where an owner starts to read the commands of its shard.
 
     Attributes:
         first: The offset to read first.
-        buried_to: What cannot be read up to this offset was buried in an earlier life.
-        loss: What was lost, in words; "" for nothing.
-        unproven: What may have been lost, in words; "" for nothing.
+        dead_lettered_to: Unreadable records up to this offset are in the dead letters already.
+        loss: Describes what was lost; "" for nothing.
+        unproven: Describes what may have been lost; "" for nothing.
     """
 
     first: int
@@ -47,13 +47,13 @@ class CommandStart(NamedTuple):
 
 
 async def find_start(reader: LogReader, shard: Shard, partition: int, rewind: int) -> CommandStart:
-    """The place after the newest decided order.
+    """Find the offset after the newest decided order.
 
     Args:
-        reader: Of the shard's commands, at the first record; it may be anywhere afterwards.
+        reader: Reads the shard's commands, from the first record; its position changes.
         shard: Folded to the end of its events.
-        partition: The shard.
-        rewind: Commands before the place to read again, whose answers may be missing.
+        partition: The number of the shard.
+        rewind: How many commands before that offset to read again; their replies may be missing.
 
     Raises:
         BrokenLog: The log has records that cannot be read.
@@ -80,7 +80,7 @@ async def find_start(reader: LogReader, shard: Shard, partition: int, rewind: in
 async def _newest_match(
     reader: LogReader, orders: Mapping[str, Decided], partition: int, begin: int, end: int
 ) -> int:
-    """Offset of the newest record that is the command it was decided as; `begin - 1` for none."""
+    """Offset of the newest record that is a decided command at its offset; `begin - 1` if none."""
     sources = [known.source for known in orders.values() if begin <= known.source < end]
     match = begin - 1
     if not sources:
@@ -102,7 +102,7 @@ async def _records(
     """The records from one offset to before another.
 
     Raises:
-        BrokenLog: None came for too long.
+        BrokenLog: No record came for too long.
     """
     reader.seek(COMMANDS, partition, first)
     waited_s = 0.0
@@ -115,13 +115,13 @@ async def _records(
         if waited_s > FIND_S:
             raise BrokenLog(
                 f"{COMMANDS}[{partition}] has records up to {until} but gives none from {place} on",
-                remedy="see whether the brokers are whole, then start again",
+                remedy="check the brokers, then start again",
             )
         await asyncio.sleep(0)
 
 
 def call_id_of(record: Record) -> str:
-    """The id that a command carries, "" if it carries none that can be read."""
+    """The call id of a command; "" if it has none that can be read."""
     try:
         body = orjson.loads(record.value or b"")
     except orjson.JSONDecodeError:
@@ -136,11 +136,11 @@ def is_order(record: Record, order_id: str, offset: int) -> bool:
 
 
 def possible_loss_text(decided: int, begin: int) -> str:
-    """What may be lost if the log begins after the newest decided command; "" for nothing.
+    """Describe what may be lost if the log starts after the newest decided command; "" for nothing.
 
     Args:
         decided: Offset of that command.
-        begin: Of the log's first record.
+        begin: Offset of the log's first record.
     """
     if begin <= decided + 1:
         return ""
@@ -153,13 +153,13 @@ def possible_loss_text(decided: int, begin: int) -> str:
 
 
 def loss_text(orders: Mapping[str, Decided], match: int, source: int, end: int) -> str:
-    """What is lost if the log is not the one that was read.
+    """Describe what is lost if the log is not the one that was read.
 
     Args:
-        orders: Decided ones by id.
+        orders: Decided orders by id.
         match: Offset of the newest command that is still the one that was decided.
         source: Offset of the newest decided order.
-        end: After the log's last record.
+        end: The offset after the log's last record.
     """
     gone = sum(1 for known in orders.values() if known.outcome != OPENED and known.source > match)
     what = f"ends at {end}" if end <= source else "holds another record there"

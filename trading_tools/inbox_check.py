@@ -1,11 +1,11 @@
-"""Whether `account.events` lost its end: by what agents were told of events it does not hold.
+"""Checks whether `account.events` lost its end, by results in inboxes for events it does not have.
 
 Reads the newest records of the inboxes of a shard's agents. A result is sent only once its event
-was acked and carries its sequence number, so a higher one than the log's names lost events: the log
-was cut, or deleted and created again. The fold alone cannot see that; what is left of a log is
-sound. A record of an inbox is evidence and not a proof, because other processes may write there
-(on a secure broker: executors, tools and chat nodes): the words name the record. A number that is
-too high for all the commands and results that were ever written is not taken as a loss.
+was acked, and has the event's sequence number. So a higher number than the log's means that events
+are lost: the log was cut, or deleted and created again. The fold alone cannot see that, because the
+rest of a log is sound. A record of an inbox is evidence and not a proof, because other processes
+may write there (on a secure broker: executors, tools and chat nodes): the report names the record.
+A number that is too high for all the commands and results ever written is not taken as a loss.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from arena.errors import BrokerUnavailable
 from arena.newest_results import READ_S, body_of, newest_records, told_seq
 
 AGENTS_MAX = 1_000
-"""Agents of a shard whose inboxes are looked at."""
+"""How many agents' inboxes are checked per shard."""
 COMMANDS_MAX = 1_000
-"""Commands that are looked at for agents, beside those that have an account."""
+"""How many commands are searched for names of agents without an account."""
 EVENTS_PER_RECORD = 2
-"""Most events for each command or result: an agent's first order opens its account, too."""
+"""Most events per command or result: an agent's first order also opens its account."""
 CHECK_TIMEOUT_S = 5.0
 REDECIDED = (
     "what its lost events said is undone; orders whose commands are still in account.commands are"
@@ -32,11 +32,11 @@ REDECIDED = (
 
 
 class InboxCheck(NamedTuple):
-    """What the inboxes say of a shard's events.
+    """The result of comparing a shard's events with inboxes.
 
     Attributes:
-        loss: What is lost, in words; "" if nothing is known to be.
-        unproven: What was not looked at, or proves nothing, in words; "" for nothing.
+        loss: Describes what is lost; "" if nothing is known to be.
+        unproven: Describes what was not compared, or proves nothing; "" for nothing.
     """
 
     loss: str = ""
@@ -44,12 +44,12 @@ class InboxCheck(NamedTuple):
 
 
 async def check_inboxes(bus: Bus, shard: Shard, commands: LogReader) -> InboxCheck:
-    """Compare a shard with the inboxes of its agents; none is created.
+    """Compare a shard with the inboxes of its agents; no inbox is created.
 
     Args:
         bus: Connected.
         shard: Folded to the end of its log.
-        commands: Of the shard, at the first record; they are read a little.
+        commands: Reads the shard's commands, from the first record; its position changes.
     """
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
@@ -81,7 +81,7 @@ async def _check(bus: Bus, shard: Shard, commands: LogReader) -> InboxCheck:
 
 
 async def _agents_of(commands: LogReader) -> list[str]:
-    """The agents that the first commands name."""
+    """The agents in the first commands."""
     ends = await commands.end_offsets()
     found: dict[str, None] = {}
     read = 0
@@ -96,12 +96,12 @@ async def _agents_of(commands: LogReader) -> list[str]:
 
 
 def compare_results(records: Iterable[Record], seq: int, seq_max: int) -> InboxCheck:
-    """What follows from agents having been told of events after the newest of the log.
+    """Compare the results in inboxes with the newest event of the log.
 
     Args:
-        records: Of inboxes.
-        seq: Of the log's newest event.
-        seq_max: The highest that the commands and results ever written can have led to.
+        records: Records of inboxes.
+        seq: Sequence number of the log's newest event.
+        seq_max: The highest number that the commands and results ever written can have led to.
     """
     told, excess = seq, max(seq, seq_max)
     named = beyond = ""

@@ -1,6 +1,6 @@
-"""Start-up is recovery: fold the account log of a shard to its end, then claim it by an epoch.
+"""Recovers a shard at a start: folds its account log to the end, then claims it by an epoch.
 
-Reads `account.events`, appends one `Epoch` to it per claim. The fold begins at a checkpoint where
+Reads `account.events`, appends one `Epoch` to it per claim. The fold starts at a checkpoint if
 there is one that fits the log, else at the first record.
 """
 
@@ -27,22 +27,22 @@ from trading_tools.events import PendingEvent, epoch_of, state_digest_of
 from trading_tools.outbox import within_ack_timeout
 
 STALL_S = 20.0
-"""A reader that is behind and gets nothing for so long reads a damaged log."""
+"""If a reader is behind the end and gets nothing for so long, the log is damaged."""
 SHORT_S = 10.0
-"""How long a log may seem to end before its place: a new leader learns late how far it reaches."""
+"""How long a log may seem to end before the folded offset: a new leader learns its end late."""
 SHORT_POLL_S = 0.1
 START_AGAIN = (
     "start again: the log is folded from what is left of it, and what was lost is looked for in the"
     " inboxes of its agents"
 )
 BATCH_MAX = 100
-"""Few enough that a batch is still in the processor's cache when it is folded."""
+"""Small enough that a batch is still in the processor's cache when it is folded."""
 TOPIC = topics.EVENTS.name
 
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Do not look for cycles among what the fold keeps: it has none, and there is a lot of it."""
+    """Disable the garbage collector during a fold: its many objects have no reference cycles."""
     gc.disable()
     try:
         yield
@@ -56,11 +56,11 @@ class EventLog:
 
     Attributes:
         shard: The state.
-        owner: What this process calls itself in its epochs.
+        owner: The id of this process in its epochs.
     """
 
     def __init__(self, node: Node, partition: int) -> None:
-        """Start from nothing: the state is what the log says."""
+        """Start with an empty state; `open` and the fold fill it."""
         self.shard = Shard()
         self.owner = f"{node.id}/{uuid4().hex[:8]}"
         self._node = node
@@ -70,7 +70,7 @@ class EventLog:
         self._short_since: float | None = None
 
     async def open(self) -> None:
-        """Begin after the checkpoint, or at the first record: the topic is kept forever."""
+        """Start after the checkpoint, or at the first record: the topic is kept forever."""
         passed_over = (await read_passed_over(self._node.bus)).get(self._partition, {})
         saved = await asyncio.to_thread(self._checkpoint.load)
         if saved is not None:
@@ -83,8 +83,8 @@ class EventLog:
         return await self._node.bus.partition_reader(TOPIC, self._partition, start)
 
     async def _resume(self, packed: bytes, saved: Shard) -> None:
-        """Take the kept state over if the log has its last event, and its digest after it."""
-        # A reader of its own: a broker holds the fetch that a seek replaces, for half a second.
+        """Use the saved state if the log has its last event, followed by its digest."""
+        # A separate reader: a broker holds the fetch that a seek replaces for half a second.
         reader = await self._reader_at(max(0, saved.head_offset))
         try:
             why = await self._why_unproven(packed, saved, reader)
@@ -113,9 +113,9 @@ class EventLog:
         return await reader.record_at(TOPIC, self._partition, offset, timeout_s=STALL_S)
 
     def digest(self) -> tuple[PendingEvent, bytes] | None:
-        """If a checkpoint is due: the owner's statement of its state, folded, and the state.
+        """If a checkpoint is due, return its digest event, already folded, and the packed state.
 
-        Every event in the shard must be acked. The state may be kept once the statement is.
+        Every event in the shard must be acked. The state may be saved once the digest is acked.
         """
         if not self._checkpoint.is_due(self.shard):
             return None
@@ -126,15 +126,15 @@ class EventLog:
         offset = self.shard.next_offset
         append = PendingEvent(offset, said.type_name(), key, encoded.value, encoded.headers)
         counted = self.shard.apply(append.kind, append.value, offset)
-        assert counted is not None, f"our own digest at {offset} does not count"
+        assert counted is not None, f"own digest at {offset} does not count"
         return append, packed
 
     def save(self, packed: bytes) -> None:
-        """Begin to write a checkpoint whose digest was acked."""
+        """Start writing a checkpoint whose digest was acked."""
         self._checkpoint.save(packed)
 
     async def close(self) -> None:
-        """Stop reading, and see what is being kept onto the disk."""
+        """Stop reading, and wait until a checkpoint that is being written is on disk."""
         await self._checkpoint.settle()
         if self._reader is not None:
             await self._reader.close()
@@ -146,10 +146,10 @@ class EventLog:
         return ends[TOPIC, self._partition]
 
     async def follow(self, timeout_s: float) -> int:
-        """Fold what comes within the timeout.
+        """Fold the records that come within the timeout.
 
         Returns:
-            How many records.
+            How many records were folded.
         """
         records = await self._open_reader().read(timeout_s=timeout_s, max_records=BATCH_MAX)
         for record in records:
@@ -157,7 +157,7 @@ class EventLog:
         return len(records)
 
     def is_short(self, end: int) -> bool:
-        """True where the log has ended before what was folded for too long.
+        """True if the log has ended before the folded offset for too long.
 
         Args:
             end: Where it ends now.
@@ -173,7 +173,7 @@ class EventLog:
         """Fold to the end of the log.
 
         Raises:
-            BrokenLog: It ends before what was folded, or cannot be folded.
+            BrokenLog: It ends before the folded offset, or cannot be folded.
         """
         while (end := await self.end()) < self.shard.next_offset:
             if self.is_short(end):
@@ -186,7 +186,7 @@ class EventLog:
         """Fold until everything before an offset was read.
 
         Raises:
-            BrokenLog: Nothing comes, or what comes cannot stand in a sound log.
+            BrokenLog: Nothing comes, or a record cannot be part of a sound log.
         """
         with no_garbage_collection():
             await self._fold_to(offset)
@@ -200,7 +200,7 @@ class EventLog:
                 point("during_recovery")
             elif self._node.clock.monotonic() - idle_since > STALL_S:
                 raise BrokenLog(
-                    f"{TOPIC}[{self._partition}] ends at {offset} but gives nothing behind"
+                    f"{TOPIC}[{self._partition}] ends at {offset} but gives nothing after"
                     f" {self.shard.next_offset}",
                     remedy="compare the log with an export",
                 )
@@ -209,10 +209,10 @@ class EventLog:
         """Append the next epoch to the log as it was folded, and fold up to it.
 
         Args:
-            rules: What this process decides by.
+            rules: The rules that this process decides by.
 
         Returns:
-            True where the epoch counts: this process owns the shard until a later one counts.
+            True if the epoch counts: this process owns the shard until a later one counts.
 
         Raises:
             BrokenLog: The log lost its end since it was folded.

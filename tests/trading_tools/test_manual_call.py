@@ -30,7 +30,7 @@ def test_calls_that_are_made(
 @pytest.mark.parametrize(
     ("name", "trades", "text"),
     [
-        ("momentum", True, r"momentum plays \(momentum@gpt\).*--force"),
+        ("momentum", True, r"momentum is an agent \(momentum@gpt\).*--force"),
         ("momentm", True, r"no agent 'momentm'; the agents are momentum; without --agent"),
         ("momentm", False, "no agent 'momentm'"),
     ],
