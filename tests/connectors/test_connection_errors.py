@@ -1,4 +1,4 @@
-"""Why a venue is not reached, in words with a remedy."""
+"""Messages about venues that cannot be reached."""
 
 import errno
 import socket
@@ -20,8 +20,8 @@ VENUE = "wss://ws-feed.exchange.coinbase.com"
 HOST = "ws-feed.exchange.coinbase.com"
 
 
-def inside(cause: BaseException) -> BaseException:
-    """The error of a library that was raised from another one."""
+def wrapped(cause: BaseException) -> BaseException:
+    """The error of a library that was raised from another error."""
     error = httpx.ConnectError("All connection attempts failed")
     error.__cause__ = cause
     return error
@@ -31,14 +31,17 @@ UNKNOWN = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 CERTIFICATE = ssl.SSLCertVerificationError(1, "certificate verify failed: self-signed")
 CASES = [
     (UNKNOWN, f"cannot reach {HOST}: its name is not known; {OFFLINE}"),
-    (inside(UNKNOWN), f"cannot reach {HOST}: its name is not known; {OFFLINE}"),
+    (wrapped(UNKNOWN), f"cannot reach {HOST}: its name is not known; {OFFLINE}"),
     (
         ConnectionRefusedError(errno.ECONNREFUSED, "refused"),
-        f"cannot reach {HOST}: nothing listens there; {OFFLINE}",
+        f"cannot reach {HOST}: the connection was refused; {OFFLINE}",
     ),
-    (OSError(errno.ENETUNREACH, "x"), f"cannot reach {HOST}: no network leads there; {OFFLINE}"),
-    (TimeoutError(), f"cannot reach {HOST}: nothing answered in time; {OFFLINE}"),
-    (httpx.ReadTimeout(""), f"cannot reach {HOST}: nothing answered in time; {OFFLINE}"),
+    (
+        OSError(errno.ENETUNREACH, "x"),
+        f"cannot reach {HOST}: the network is unreachable; {OFFLINE}",
+    ),
+    (TimeoutError(), f"cannot reach {HOST}: no answer in time; {OFFLINE}"),
+    (httpx.ReadTimeout(""), f"cannot reach {HOST}: no answer in time; {OFFLINE}"),
     (ValueError("odd\nwords"), f"cannot reach {HOST}: odd words; {OFFLINE}"),
     (
         ExceptionGroup("all", [UNKNOWN]),
@@ -47,15 +50,15 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("error", "words"), CASES)
-def test_the_cause_and_the_remedy_are_said(error: BaseException, words: str) -> None:
-    """Whatever library the error went through; never a class of Python."""
-    assert words == cannot_reach(VENUE, error)
+@pytest.mark.parametrize(("error", "text"), CASES)
+def test_message_names_cause_and_remedy(error: BaseException, text: str) -> None:
+    """It does so for errors of every library, without names of Python classes."""
+    assert text == cannot_reach(VENUE, error)
 
 
 def test_other_remedies() -> None:
-    """Certificates, the simulated exchange and a venue that refuses have their own."""
-    assert cannot_reach(VENUE, inside(CERTIFICATE)).endswith(f"; {NOT_TRUSTED}")
+    """Certificates, the simulated exchange and refusals have remedies of their own."""
+    assert cannot_reach(VENUE, wrapped(CERTIFICATE)).endswith(f"; {NOT_TRUSTED}")
     assert "its certificate is not trusted" in cannot_reach(VENUE, CERTIFICATE)
     assert cannot_reach("ws://127.0.0.1:8765", UNKNOWN).endswith(f"; {NO_EXCHANGE}")
     assert unexpected_status(VENUE, 403).startswith(f"{HOST} answered 403; the venue refuses")
@@ -65,6 +68,6 @@ def test_other_remedies() -> None:
     ("url", "host"),
     [("https://me:secret@h.example:8443/x", "h.example:8443"), ("odd", "odd"), ("ws://h", "h")],
 )
-def test_a_host_is_shown_without_secrets(url: str, host: str) -> None:
-    """A password in a URL is in no line."""
+def test_host_is_shown_without_secrets(url: str, host: str) -> None:
+    """A password in a URL is not shown."""
     assert host == host_of(url)

@@ -41,7 +41,7 @@ async def wait_for_snapshots(watched: RunningConnector, snapshots: int = 1) -> N
 
 
 async def wait_until_fresh(watched: RunningConnector) -> None:
-    """Wait for a fresh snapshot made after now."""
+    """Wait for a new snapshot without stale products."""
     seen = len(watched.snapshots)
     await eventually(
         lambda: any(all_fresh(s) for s in watched.snapshots[seen:]), "a fresh snapshot"

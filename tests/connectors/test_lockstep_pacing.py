@@ -1,4 +1,4 @@
-"""Whom a snapshot waits for: cadences, deadlines, late answers; and what of a batch is there."""
+"""Which agents a snapshot waits for: cadences, deadlines, late answers; and the batch prefix."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ AGENTS = ("a", "b", "c")
 
 
 def pacer(*cadences: int, deadline_s: float = 10.0) -> Pacer:
-    """A pacer whose agents are all there."""
+    """A pacer whose agents are all ready."""
     made = Pacer(AGENTS[: len(cadences)], deadline_s=deadline_s)
     for agent, cadence in zip(AGENTS, cadences, strict=False):
         made.add_listed(agent, cadence)
@@ -18,8 +18,8 @@ def pacer(*cadences: int, deadline_s: float = 10.0) -> Pacer:
     return made
 
 
-def test_everybody_must_be_listed_and_have_an_account() -> None:
-    """Who is missing is named, by what is missing."""
+def test_agents_must_be_on_the_roster_and_have_an_account() -> None:
+    """Missing agents are named, by what is missing."""
     made = Pacer(("a", "b", "a"), deadline_s=1)
     assert MissingAgents(("a", "b"), ("a", "b")) == made.missing
 
@@ -32,8 +32,8 @@ def test_everybody_must_be_listed_and_have_an_account() -> None:
     assert not made.missing
 
 
-def test_a_snapshot_waits_for_every_answer() -> None:
-    """The last answer ends the wait; strangers and old snapshots do not count."""
+def test_snapshot_waits_for_every_answer() -> None:
+    """The last answer ends the wait; other agents and old snapshots do not count."""
     made = pacer(1, 1)
     made.start_wait(0, now_s=0)
     assert made.add_answer("a", 0)
@@ -47,8 +47,8 @@ def test_a_snapshot_waits_for_every_answer() -> None:
     assert ("a", "b") == made.waiting
 
 
-def test_the_deadline_leaves_room_for_a_turn_that_ends_with_it() -> None:
-    """An agent's own deadline is the same; its last word is yet to come."""
+def test_deadline_has_a_grace_period() -> None:
+    """A turn that ends at the agent's own deadline is still to be written and read."""
     made = pacer(1, deadline_s=10)
     made.start_wait(0, now_s=100)
 
@@ -58,8 +58,8 @@ def test_the_deadline_leaves_room_for_a_turn_that_ends_with_it() -> None:
     assert 0 == made.left_s(1_000)
 
 
-def test_an_agent_is_due_by_its_cadence() -> None:
-    """Cadence 3: snapshots 0, 3, 6."""
+def test_agent_is_due_by_its_cadence() -> None:
+    """With cadence 3 it is due at snapshots 0, 3 and 6."""
     made, due = pacer(3), []
     for index in range(8):
         made.start_wait(index, now_s=0)
@@ -70,8 +70,8 @@ def test_an_agent_is_due_by_its_cadence() -> None:
     assert [0, 3, 6] == due
 
 
-def test_a_late_answer_moves_what_is_due() -> None:
-    """It answered 0 while 4 was out: it is due again from 3 on, so still for 4."""
+def test_late_answer_changes_what_is_due() -> None:
+    """An agent that answers 0 after 4 was published is due again from 3 on, so also at 4."""
     made = pacer(3)
     for index in range(5):
         made.start_wait(index, now_s=0)
@@ -89,10 +89,10 @@ def test_a_late_answer_moves_what_is_due() -> None:
     away=st.lists(st.booleans(), min_size=30, max_size=30),
     data=st.data(),
 )
-def test_it_waits_for_exactly_those_whose_router_would_answer(
+def test_waits_for_exactly_the_agents_whose_router_would_answer(
     cadences: list[int], away: list[bool], data: st.DataObject
 ) -> None:
-    """Routers that come and go: with those that are there nobody waits in vain, or is skipped."""
+    """Although routers stop and start, no agent is waited for in vain and none is skipped."""
     made = pacer(*cadences)
     last = dict.fromkeys(AGENTS[: len(cadences)], -1)
     for index, gone in enumerate(away):
@@ -116,10 +116,10 @@ def test_it_waits_for_exactly_those_whose_router_would_answer(
     cut=st.integers(0, 6),
     byte=st.binary(),
 )
-def test_a_cut_batch_is_completed_and_never_doubled(
+def test_partial_batch_is_completed_and_never_doubled(
     batch: list[bytes], cut: int, byte: bytes
 ) -> None:
-    """What a kill left of it is its beginning; with anything else there it is appended whole."""
+    """A prefix of the batch is completed; after anything else the whole batch is appended."""
     tail = batch[:cut]
 
     assert len(tail) == already_appended(batch, tail)

@@ -1,4 +1,4 @@
-"""Playback: a recording gives the same tickers and snapshots as the feed it is of."""
+"""Playback of recordings: tickers, snapshots, pace and printing."""
 
 import json
 from decimal import Decimal
@@ -21,7 +21,7 @@ RECORDING = FIXTURES / "frames.jsonl"
 async def play(
     bus: MemoryBus, path: Path = RECORDING, **options: float | tuple[str, ...] | None
 ) -> tuple[Node, list[Ticker], list[MarketSnapshot]]:
-    """Everything a playback writes."""
+    """Play a recording; return its process and everything it wrote."""
     node = Node("connector", "replay", Settings(), bus, ManualClock(T0))
     settings = {"interval_s": 60.0, "speed": None, **options}
     await Playback(node, path, **settings).serve()  # type: ignore[arg-type]  # the options as given
@@ -31,8 +31,8 @@ async def play(
     return node, tickers, [m for m in messages if isinstance(m, MarketSnapshot)]
 
 
-async def test_publishes_what_counts(memory_bus: MemoryBus) -> None:
-    """Out of order, bad and malformed frames are counted, the others published."""
+async def test_publishes_valid_frames(memory_bus: MemoryBus) -> None:
+    """Out-of-order, bad and malformed frames are counted, the others published."""
     node, tickers, snapshots = await play(memory_bus)
 
     assert ["10.00", "0.20", "10.10", "10.20", "10.30"] == [str(t.price) for t in tickers]
@@ -45,7 +45,7 @@ async def test_publishes_what_counts(memory_bus: MemoryBus) -> None:
     assert tickers[-1] == snapshots[-1].view("AAA-USD").ticker  # type: ignore[union-attr]
 
 
-async def test_makes_candles_of_the_trades(memory_bus: MemoryBus) -> None:
+async def test_makes_candles_from_trades(memory_bus: MemoryBus) -> None:
     """The minute of the second snapshot holds the trades before it, each once."""
     _, _, snapshots = await play(memory_bus)
     view = snapshots[-1].view("AAA-USD")
@@ -58,15 +58,15 @@ async def test_makes_candles_of_the_trades(memory_bus: MemoryBus) -> None:
 
 
 async def test_keeps_the_pace_of_the_recording(memory_bus: MemoryBus) -> None:
-    """At double speed half the time passes; long pauses are cut."""
+    """At double speed it takes half the time; long pauses are cut."""
     node, *_ = await play(memory_bus, speed=2.0)
 
     elapsed_s = (node.clock.now() - T0).total_seconds()
     assert 17.45 == pytest.approx(elapsed_s)
 
 
-async def test_only_the_products_asked_for(memory_bus: MemoryBus) -> None:
-    """The others are neither published nor in a snapshot."""
+async def test_publishes_only_the_selected_products(memory_bus: MemoryBus) -> None:
+    """Other products are neither published nor in a snapshot."""
     _, tickers, snapshots = await play(memory_bus, products=("BBB-USD",))
 
     assert ["BBB-USD"] == [ticker.product_id for ticker in tickers]
@@ -76,7 +76,7 @@ async def test_only_the_products_asked_for(memory_bus: MemoryBus) -> None:
 
 
 async def test_plays_a_real_recording(memory_bus: MemoryBus, shared_recordings: Path) -> None:
-    """30 seconds of ten products: every ticker, one snapshot."""
+    """30 seconds of ten products give every ticker and one snapshot."""
     path = shared_recordings / "ws" / "cryptofeed_v2" / "COINBASE.ws.28.0.zst"
     _, tickers, snapshots = await play(memory_bus, path)
 
@@ -85,7 +85,7 @@ async def test_plays_a_real_recording(memory_bus: MemoryBus, shared_recordings: 
 
 
 def test_prints_every_event(capfd: pytest.CaptureFixture[str]) -> None:
-    """One JSON line per frame, decimals as text, counts on stderr."""
+    """Each frame is a JSON line with decimals as text; counts go to stderr."""
     print_frames(RECORDING)
     out, err = capfd.readouterr()
     lines = [json.loads(line) for line in out.splitlines()]

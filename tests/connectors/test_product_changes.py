@@ -1,4 +1,4 @@
-"""Venue modes on their way from the simulated exchange to the topics, by the real connector."""
+"""Changes of products, from the simulated exchange through the real connector to the topics."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -25,12 +25,12 @@ PAIR = ("BTC-USD", "SOL-USD")
 
 
 def view_of(watched: RunningConnector, product_id: str) -> ProductView | None:
-    """A product in the newest snapshot, None without one."""
+    """A product in the newest snapshot, or None."""
     return watched.snapshots[-1].view(product_id) if watched.snapshots else None
 
 
 async def shows(watched: RunningConnector, product_id: str, status: str, *modes: str) -> None:
-    """Wait until the newest snapshot says so of a product."""
+    """Wait until the newest snapshot shows a status and modes of a product."""
 
     def matches() -> bool:
         view = view_of(watched, product_id)
@@ -40,7 +40,7 @@ async def shows(watched: RunningConnector, product_id: str, status: str, *modes:
 
 
 def sol_messages(watched: RunningConnector) -> list[Product | Ticker]:
-    """What was published of SOL-USD beside snapshots, in order."""
+    """The products and tickers of SOL-USD that were published, in order."""
     return [
         message
         for message in watched.messages
@@ -48,8 +48,8 @@ def sol_messages(watched: RunningConnector) -> list[Product | Ticker]:
     ]
 
 
-async def test_modes_come_before_prices_and_end(memory_bus: MemoryBus) -> None:
-    """At the start, after a lost connection, and whenever they change; each snapshot says so."""
+async def test_modes_are_published_before_prices(memory_bus: MemoryBus) -> None:
+    """At the start, after a reconnect, and when they change; each snapshot shows them."""
     async with running_exchange(products=PAIR) as server:
         await inject_fault(server, "mode", product="SOL-USD", mode="limit_only+cancel_only")
         async with running_connector(server, memory_bus, products=PAIR, factor=20.0) as watched:
@@ -76,10 +76,10 @@ async def test_modes_come_before_prices_and_end(memory_bus: MemoryBus) -> None:
             assert modes == (("auction_mode",) if epoch > 1 else ("cancel_only", "limit_only"))
 
 
-async def test_changed_rules_and_vanished_products_are_told(
+async def test_changed_rules_and_unlisted_products_are_published(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A coarser step, a spoiled entry, a product that is gone, and its return; BTC is untouched."""
+    """A new step, an unreadable entry, an unlisted product and its return leave BTC unchanged."""
     monkeypatch.setattr(subscription_manager, "LIST_EVERY_S", 60.0)
     async with (
         running_exchange(products=PAIR) as server,
@@ -111,10 +111,10 @@ async def test_changed_rules_and_vanished_products_are_told(
     assert not btc.stale
 
 
-async def test_a_product_that_closed_while_the_connector_was_down_is_told_first(
+async def test_product_that_closed_while_the_connector_was_down_is_published_first(
     memory_bus: MemoryBus,
 ) -> None:
-    """Delisted between two connectors: the second says so before any price, and keeps the last."""
+    """The second connector publishes the status before any price, and keeps the last price."""
     async with running_exchange(products=PAIR) as server:
         async with running_connector(server, memory_bus, products=PAIR, factor=20.0) as watched:
             await shows(watched, "SOL-USD", "online")
@@ -153,13 +153,13 @@ async def test_a_product_that_closed_while_the_connector_was_down_is_told_first(
         ),
     ],
 )
-def test_the_exchange_lists_what_was_asked_for(
+def test_exchange_lists_changed_products(
     words: str,
     online: list[tuple[str, tuple[str, ...]]],
     closed: list[tuple[str, str]],
     rejected: dict[str, str],
 ) -> None:
-    """Each change is in the list of products as the venue would write it."""
+    """Each change is in the list of products in the venue's format."""
     now = datetime(2026, 11, 21, tzinfo=UTC)
     market = build_market(ExchangeOptions(("SOL-USD",), history_s=60), now)
     change(market.products["SOL-USD"], parse_fault(words))

@@ -1,4 +1,4 @@
-"""The parser: recorded frames, documented ones, odd ones, and noise."""
+"""The frame parser: recorded, documented, unusual and random frames."""
 
 import json
 import re
@@ -39,7 +39,7 @@ TICKER = {
 
 
 def parse_body(**changes: object) -> Event:
-    """Parse the ticker with some fields changed; None takes a field out."""
+    """Parse the ticker with some fields changed; None removes a field."""
     body = {k: v for k, v in (TICKER | changes).items() if v is not None}
     return parse(orjson.dumps(body))
 
@@ -52,7 +52,7 @@ def recorded_lines(path: Path) -> list[str]:
 
 
 def test_reads_every_frame_of_a_real_recording(shared_recordings: Path) -> None:
-    """30 seconds of ten products: nothing is malformed and every kind is counted."""
+    """In 30 seconds of ten products nothing is malformed."""
     lines = recorded_lines(shared_recordings / "ws" / "cryptofeed_v2" / "COINBASE.ws.28.0.zst")
     events = [parse(line) for line in lines]
     kinds = Counter(e.kind if isinstance(e, FrameIgnored) else type(e).__name__ for e in events)
@@ -69,7 +69,7 @@ def test_reads_every_frame_of_a_real_recording(shared_recordings: Path) -> None:
 
 
 def test_both_channels_name_the_same_taker(shared_recordings: Path) -> None:
-    """The venue gives the taker's side on tickers and the maker's on matches; we give one."""
+    """The venue gives the taker's side on tickers, the maker's on matches; we give the taker's."""
     lines = recorded_lines(shared_recordings / "ws" / "cryptofeed_v2" / "COINBASE.ws.28.0.zst")
     events = [parse(line) for line in lines]
     tickers = {
@@ -94,7 +94,7 @@ def test_reads_every_fixture_of_another_client(shared_recordings: Path) -> None:
 
 
 def test_reads_every_literal_of_the_exchange(shared_recordings: Path) -> None:
-    """Documented and captured messages of the Exchange feed become what their kind says."""
+    """Documented and captured messages of the feed become the event of their kind."""
     path = shared_recordings / "ws" / "derived" / "literals.jsonl"
     literals = [json.loads(line) for line in path.read_text().splitlines()]
     expected = {
@@ -117,8 +117,8 @@ def test_reads_every_literal_of_the_exchange(shared_recordings: Path) -> None:
     assert [] == wrong
 
 
-def test_a_ticker_keeps_every_digit() -> None:
-    """Prices become decimals as written, the side is the taker's."""
+def test_ticker_keeps_every_digit() -> None:
+    """Prices become the same decimals; the side is the taker's."""
     event = parse_body(volume_24h="1836.96781750")
 
     assert isinstance(event, TickerSeen)
@@ -130,8 +130,8 @@ def test_a_ticker_keeps_every_digit() -> None:
 
 
 @pytest.mark.parametrize("volume", ["1" + "0" * 18, "9.9e20", "9" * 29])
-def test_a_volume_beyond_any_amount_does_not_cost_the_prices(volume: str) -> None:
-    """A coin with a supply of 10^20 has such volumes; its quotes are good all the same."""
+def test_ticker_with_a_huge_volume_keeps_its_prices(volume: str) -> None:
+    """A coin with a supply of 10^20 has such volumes; its quotes are valid nevertheless."""
     event = parse_body(volume_24h=volume, best_bid="0.000000000012")
 
     assert isinstance(event, TickerSeen)
@@ -139,8 +139,8 @@ def test_a_volume_beyond_any_amount_does_not_cost_the_prices(volume: str) -> Non
     assert Decimal("1.2E-11") == event.best_bid
 
 
-def test_a_match_tells_the_taker() -> None:
-    """A maker who sells means a taker who buys."""
+def test_match_gives_the_takers_side() -> None:
+    """If the maker sells, the taker buys."""
     event = parse(
         b'{"type":"match","trade_id":1,"side":"sell","size":"985","price":"0.00001305",'
         b'"product_id":"SKL-BTC","sequence":2,"time":"2021-04-17T16:43:37.089723Z"}'
@@ -151,12 +151,12 @@ def test_a_match_tells_the_taker() -> None:
 
 
 @pytest.mark.parametrize("field", ["best_bid", "best_ask"])
-def test_a_ticker_without_quotes_is_passed_over(field: str) -> None:
-    """Without a bid or ask nothing can be filled; that is no error of the venue."""
+def test_ticker_without_quotes_is_ignored(field: str) -> None:
+    """Without a bid or ask nothing can be filled; it is not an error of the venue."""
     assert FrameIgnored("ticker without quotes") == parse_body(**{field: ""})
 
 
-def test_an_empty_ticker_is_passed_over() -> None:
+def test_empty_ticker_is_ignored() -> None:
     """The venue sends tickers whose every field is empty."""
     assert FrameIgnored("empty ticker") == parse_body(product_id="", price="")
 
@@ -184,8 +184,8 @@ def test_an_empty_ticker_is_passed_over() -> None:
         {"best_bid_size": {}},
     ],
 )
-def test_a_ticker_with_a_wrong_field_is_malformed(changes: dict[str, object]) -> None:
-    """Corrupt values are refused with their bytes kept, never guessed at."""
+def test_ticker_with_an_invalid_field_is_malformed(changes: dict[str, object]) -> None:
+    """Corrupt values are refused, and the frame's bytes are kept."""
     body = {k: v for k, v in (TICKER | changes).items() if v is not None}
     raw = json.dumps(body).encode()
     event = parse(raw)
@@ -210,8 +210,8 @@ def test_a_ticker_with_a_wrong_field_is_malformed(changes: dict[str, object]) ->
         (1786309500, None),
     ],
 )
-def test_odd_times(text: object, expected: datetime | None) -> None:
-    """Nanoseconds are cut, other zones converted, what cannot be meant is None."""
+def test_unusual_times(text: object, expected: datetime | None) -> None:
+    """Nanoseconds are cut, other zones converted, invalid times are None."""
     assert expected == parse_time(text)
 
 
@@ -225,10 +225,10 @@ def test_odd_times(text: object, expected: datetime | None) -> None:
         ("No channels provided", None, None),
     ],
 )
-def test_an_error_names_what_it_is_about(
+def test_product_or_channel_of_an_error_is_found(
     reason: str, product: str | None, channel: str | None
 ) -> None:
-    """The product or channel an error names is taken out of its text."""
+    """The product or channel that an error names is read from its text."""
     event = parse(json.dumps({"type": "error", "message": "Failed to subscribe", "reason": reason}))
 
     assert isinstance(event, VenueRefused)
@@ -236,8 +236,8 @@ def test_an_error_names_what_it_is_about(
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"null", b'"x"', b"\xff\xfe", b"{", b"[" * 5000])
-def test_what_is_no_object_is_malformed(raw: bytes) -> None:
-    """Anything but a JSON object is kept as it came."""
+def test_frame_that_is_not_an_object_is_malformed(raw: bytes) -> None:
+    """Its bytes are kept unchanged."""
     event = parse(raw)
 
     assert isinstance(event, FrameMalformed)
@@ -261,7 +261,7 @@ kinds = st.sampled_from(["ticker", "heartbeat", "match", "last_match", "subscrip
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200))
-def test_never_raises_on_noise(frame: bytes | str) -> None:
+def test_never_raises_on_random_frames(frame: bytes | str) -> None:
     """Any bytes and any text give an event."""
     assert isinstance(parse(frame), Event)
 

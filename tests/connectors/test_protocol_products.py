@@ -1,4 +1,4 @@
-"""The list of products: what trades, in which mode, and entries that cannot be read."""
+"""The list of products: status, modes, and entries that cannot be read."""
 
 import json
 from decimal import Decimal
@@ -35,12 +35,12 @@ def listing(*entries: object) -> bytes:
 
 
 def found(*entries: object, wanted: tuple[str, ...] = ("BTC-USD", "X-USD")) -> ProductListing:
-    """What a list with these entries says of two products."""
+    """The result of a list with these entries for two products."""
     return list_products(listing(*entries), wanted, venue="coinbase")
 
 
-def test_every_status_is_told_apart() -> None:
-    """Online, closed with the venue's word, unlisted and unreadable; each product once."""
+def test_every_status_is_distinguished() -> None:
+    """A product is online, closed with the venue's status, unlisted or unreadable."""
     body = listing(
         BTC,
         BTC | {"id": "OLD-USD", "status": "delisted", "trading_disabled": True},
@@ -75,7 +75,7 @@ def test_every_status_is_told_apart() -> None:
     ],
 )
 def test_flags_that_restrict_are_modes(flags: dict[str, object], modes: tuple[str, ...]) -> None:
-    """What is on restricts, known or not; what is off, missing or about something else does not."""
+    """A flag that is on is a mode, even if unknown; one that is off or unrelated is not."""
     products = found(BTC | flags)
 
     assert [modes] == [p.modes for p in products.online]
@@ -103,8 +103,8 @@ def test_flags_that_restrict_are_modes(flags: dict[str, object], modes: tuple[st
         ("status", "x" * 50),
     ],
 )
-def test_one_bad_entry_leaves_the_others(field: str, value: object) -> None:
-    """It is rejected with the field's name; the product beside it is read."""
+def test_bad_entry_does_not_affect_the_others(field: str, value: object) -> None:
+    """It is rejected with the field's name; the other product is read."""
     products = found(BTC, BTC | {"id": "X-USD", field: value})
 
     assert ["BTC-USD"] == [p.product_id for p in products.online]
@@ -113,8 +113,8 @@ def test_one_bad_entry_leaves_the_others(field: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "1e99999999999999999999", "-Infinity"])
-def test_a_number_beyond_all_bounds_spoils_one_entry(number: str) -> None:
-    """A number that no type here can hold is one entry's fault, not the list's."""
+def test_number_out_of_bounds_rejects_one_entry(number: str) -> None:
+    """A number that cannot be represented does not make the list invalid."""
     body = listing(BTC, BTC | {"id": "X-USD", "quote_increment": "?"}).replace(
         b'"?"', number.encode()
     )
@@ -127,15 +127,15 @@ def test_a_number_beyond_all_bounds_spoils_one_entry(number: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["0.000000000001", "1E-12", "1e-12"])
-def test_a_fine_increment_is_read_in_every_form(text: str) -> None:
-    """Twelve decimals are an increment like any other."""
+def test_small_increment_is_read_in_every_form(text: str) -> None:
+    """An increment may have twelve decimals."""
     products = found(BTC | {"quote_increment": text})
 
     assert [Decimal("1E-12")] == [p.quote_increment for p in products.online]
 
 
-def test_a_product_listed_twice_must_be_the_same() -> None:
-    """Equal entries are one product; different ones cannot be told apart, so neither trades."""
+def test_product_listed_twice_must_have_equal_entries() -> None:
+    """Equal entries are one product; a product with different entries is unreadable."""
     same = found(BTC, BTC)
     other = found(BTC, BTC | {"limit_only": True}, BTC | {"id": "X-USD"})
 
@@ -153,22 +153,22 @@ def test_a_product_listed_twice_must_be_the_same() -> None:
         max_leaves=12,
     )
 )
-def test_no_entry_takes_the_others_down(entry: object) -> None:
-    """Whatever stands in the list beside it, a good entry is read, or the list says it twice."""
+def test_any_other_entry_leaves_a_good_one(entry: object) -> None:
+    """Whatever else is in the list, a good entry is read, unless it is listed twice."""
     products = found(entry, BTC, entry)
 
     assert ["BTC-USD"] == [p.product_id for p in products.online] or "BTC-USD" in products.rejected
 
 
 @pytest.mark.parametrize("body", [b"{}", b"null", b"", b"<html>", b'"products"'])
-def test_a_body_that_is_not_a_list_is_refused(body: bytes) -> None:
-    """An error page is not a list in which every product is missing."""
+def test_body_that_is_not_a_list_is_refused(body: bytes) -> None:
+    """An error page is not treated as a list without products."""
     with pytest.raises(RestMalformed):
         list_products(body, ["BTC-USD"], venue="coinbase")
 
 
-def test_an_unknown_product_has_the_currencies_of_its_name() -> None:
-    """It is published with a status that is not traded."""
+def test_unknown_product_has_the_currencies_of_its_name() -> None:
+    """It is published with a status that prevents trading."""
     product = unknown_product("BTC-USDC", "unlisted", "coinbase")
 
     assert ("BTC", "USDC", "unlisted") == (
@@ -179,7 +179,7 @@ def test_an_unknown_product_has_the_currencies_of_its_name() -> None:
 
 
 def test_reads_a_real_listing(shared_recordings: Path) -> None:
-    """162 products of 2021: those that are online are read."""
+    """Of 162 products of 2021 those that are online are read."""
     import cramjam
 
     path = shared_recordings / "ws" / "cryptofeed_v2" / "COINBASE.0.zst"

@@ -24,24 +24,24 @@ NOW = datetime(2026, 9, 10, tzinfo=UTC)
 
 
 @given(st.lists(st.floats(0, 0.5), min_size=1, max_size=100))
-def test_the_bucket_never_lets_more_through_than_burst_plus_rate(pauses: list[float]) -> None:
-    """However requests come, in any window at most burst + rate * window leave."""
+def test_bucket_never_allows_more_than_burst_plus_rate(pauses: list[float]) -> None:
+    """In any window at most burst + rate * window requests are made."""
     bucket = TokenBucket()
     now_s = 0.0
-    leaving: list[float] = []
+    made_s: list[float] = []
     for pause_s in pauses:
         now_s += pause_s
-        leaving.append(now_s + bucket.reserve(now_s))
+        made_s.append(now_s + bucket.reserve(now_s))
 
-    assert leaving == sorted(leaving)
-    for first in range(len(leaving)):
-        for last in range(first, len(leaving)):
-            window_s = leaving[last] - leaving[first]
+    assert made_s == sorted(made_s)
+    for first in range(len(made_s)):
+        for last in range(first, len(made_s)):
+            window_s = made_s[last] - made_s[first]
             assert last - first + 1 <= REST_BURST + REST_RATE_PER_S * window_s + 1e-6
 
 
-def test_the_bucket_stands_still_after_a_429() -> None:
-    """A freeze holds back the next request for as long as was asked."""
+def test_frozen_bucket_delays_requests() -> None:
+    """The next request waits for as long as the venue asked."""
     bucket = TokenBucket()
     bucket.reserve(0.0)
     bucket.freeze(0.0, 3.0)
@@ -52,15 +52,15 @@ def test_the_bucket_stands_still_after_a_429() -> None:
 
 @given(st.integers(), st.integers(1, 40))
 def test_backoff_stays_under_its_growing_cap(seed: int, failures: int) -> None:
-    """Full jitter: between nothing and the doubled base, never above the cap."""
+    """Full jitter is between zero and the doubled base, never above the cap."""
     backoff = Backoff(random.Random(seed))
     delays = [backoff.next_delay() for _ in range(failures)]
 
     assert all(0 <= delay <= min(BACKOFF_CAP_S, 2**n) for n, delay in enumerate(delays))
 
 
-def test_backoff_starts_anew_only_when_told() -> None:
-    """Forty failures do not overflow, a reset forgets them."""
+def test_backoff_starts_again_only_after_a_reset() -> None:
+    """Forty failures do not overflow, and a reset clears them."""
     backoff = Backoff(random.Random(1))
     for _ in range(40):
         backoff.next_delay()
@@ -70,7 +70,7 @@ def test_backoff_starts_anew_only_when_told() -> None:
 
 
 def test_connects_are_a_second_apart() -> None:
-    """Three at once are spread over two seconds."""
+    """Three connects at once are spread over two seconds."""
     limiter = ConnectLimiter()
 
     assert [0.0, 1.0, 2.0] == [limiter.reserve(5.0) for _ in range(3)]
@@ -91,12 +91,12 @@ def test_connects_are_a_second_apart() -> None:
     ],
 )
 def test_retry_after(text: str | None, expected: float | None) -> None:
-    """Seconds or a date, bounded; anything else is no wish."""
+    """Seconds and dates are bounded; anything else is ignored."""
     assert expected == retry_after(text, NOW)
 
 
-def test_a_refusal_is_waited_out() -> None:
-    """At least five seconds where the venue does not say how long."""
+def test_delay_after_a_refusal() -> None:
+    """It is at least five seconds if the venue does not say how long."""
     assert REFUSED_DELAY_MIN_S == refused_delay(0.1, None)
     assert 30.0 == refused_delay(30.0, None)
     assert 2.0 == refused_delay(0.1, 2.0)

@@ -1,4 +1,4 @@
-"""What a connector reads back at its start: the newest snapshots, and no more than that takes."""
+"""A connector reads the newest snapshots back at its start, with bounded effort."""
 
 import pytest
 
@@ -20,7 +20,7 @@ JUNK = 300
 
 @pytest.fixture
 def read_counts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many records each read returned."""
+    """The number of records that each read returned."""
     counts: list[int] = []
     read = MemoryLogReader.read
 
@@ -37,7 +37,7 @@ def read_counts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 async def published(memory_bus: MemoryBus) -> list[MarketSnapshot]:
-    """Six snapshots in the log, then many records that cannot be read."""
+    """Append six snapshots, then many unreadable records."""
     found = [*snapshots_of(replay_of(snapshots=6))]
     for snapshot in found:
         await memory_bus.append(SNAPSHOTS, snapshot, key=VENUE)
@@ -47,14 +47,14 @@ async def published(memory_bus: MemoryBus) -> list[MarketSnapshot]:
 
 
 def connector(bus: MemoryBus) -> Node:
-    """A process that reads back."""
+    """A process with this bus."""
     return Node("connector", "test", Settings(), bus, SystemClock())
 
 
 async def test_each_record_is_read_back_once(
     memory_bus: MemoryBus, published: list[MarketSnapshot], read_counts: list[int]
 ) -> None:
-    """However many are unreadable; those were buried when they came."""
+    """Unreadable ones are skipped; they are not written to `dead_letters` again."""
     found, end = await newest_snapshots(connector(memory_bus), VENUE, 2)
 
     assert (published[-2:], len(published) + JUNK) == (found, end)
@@ -62,13 +62,13 @@ async def test_each_record_is_read_back_once(
     assert [] == memory_bus.cluster.logs[topics.DEAD_LETTERS.name, 0]
 
 
-async def test_how_far_is_read_back_has_an_end(
+async def test_reading_back_is_bounded(
     memory_bus: MemoryBus,
     published: list[MarketSnapshot],
     read_counts: list[int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """To begin as if there were no snapshot would be wrong, so the start is refused."""
+    """To start as if there were no snapshot would be wrong, so the start is refused."""
     monkeypatch.setattr(recent_snapshots, "LOOK_BACK_MAX", 100)
     with pytest.raises(UsageError, match=r"newest 102 records.*hold 0.*ARENA_PREFIX"):
         await newest_snapshots(connector(memory_bus), VENUE, 2)

@@ -1,4 +1,4 @@
-"""Recordings: what was written is read, in three compressions and one foreign format."""
+"""Recordings: writing and reading, three compressions and one foreign format."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -34,8 +34,8 @@ def recorder(path: Path, **bounds: int) -> FrameRecorder:
 
 
 @given(st.binary(max_size=200), moments, st.integers(0, 10**6))
-def test_a_line_keeps_the_frame(raw: bytes, at: datetime, epoch: int) -> None:
-    """Any bytes come back as they were, with time and connection."""
+def test_line_keeps_the_frame(raw: bytes, at: datetime, epoch: int) -> None:
+    """Any bytes are read back unchanged, with time and connection."""
     line = encode_line(raw, at, epoch)
     frame = decode_line(line.rstrip(b"\n"))
 
@@ -47,8 +47,8 @@ def test_a_line_keeps_the_frame(raw: bytes, at: datetime, epoch: int) -> None:
 
 
 @given(st.binary(max_size=100))
-def test_a_line_that_is_none_is_kept_as_it_is(line: bytes) -> None:
-    """No line of a foreign file raises."""
+def test_invalid_line_does_not_raise(line: bytes) -> None:
+    """Any line of a foreign file gives a frame or None."""
     frame = decode_line(line)
 
     assert frame is None or isinstance(frame, RecordedFrame)
@@ -56,7 +56,7 @@ def test_a_line_that_is_none_is_kept_as_it_is(line: bytes) -> None:
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_batches_make_one_readable_file(tmp_path: Path, suffix: str) -> None:
-    """Batch after batch is appended, also by a recorder that was started anew."""
+    """A recorder that was started again appends to the file."""
     path = tmp_path / f"frames.{suffix}"
     for batch in range(3):
         writer = recorder(path)
@@ -68,7 +68,7 @@ def test_batches_make_one_readable_file(tmp_path: Path, suffix: str) -> None:
 
 
 def test_full_files_are_rotated_and_the_oldest_deleted(tmp_path: Path) -> None:
-    """Never more than the bound, and the newest frames are there."""
+    """The number of files is bounded, and the newest frames are kept."""
     path = tmp_path / "frames.jsonl.gz"
     writer = recorder(path, file_bytes_max=1, files_kept=2)
     for n in range(5):
@@ -81,10 +81,8 @@ def test_full_files_are_rotated_and_the_oldest_deleted(tmp_path: Path) -> None:
     assert "frames.1.jsonl.gz" == rotated(path, 1).name
 
 
-def test_a_slow_disk_costs_the_oldest_frames(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The queue is bounded and what it drops is counted."""
+def test_slow_disk_drops_the_oldest_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queue is bounded, and dropped frames are counted."""
     monkeypatch.setattr(recording, "QUEUED_MAX", 3)
     counters: Counter[str] = Counter()
     writer = FrameRecorder(tmp_path / "f.jsonl", clock=ManualClock(T0), counters=counters)
@@ -97,7 +95,7 @@ def test_a_slow_disk_costs_the_oldest_frames(
 
 
 def test_reads_a_recording_of_another_tool(shared_recordings: Path) -> None:
-    """9 946 received frames, times included; what the client sent is passed over."""
+    """It has 9 946 received frames with times; frames of the client are skipped."""
     path = shared_recordings / "ws" / "cryptofeed_v2" / "COINBASE.ws.28.0.zst"
     frames = list(read_frames(path))
 
@@ -107,8 +105,8 @@ def test_reads_a_recording_of_another_tool(shared_recordings: Path) -> None:
     assert datetime(2021, 4, 17, 16, 43, 37, tzinfo=UTC) == first.replace(microsecond=0)
 
 
-def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    """Missing, or cut within a compressed block."""
+def test_unreadable_file_is_refused(tmp_path: Path) -> None:
+    """The file is missing, or cut within a compressed block."""
     cut = tmp_path / "cut.jsonl.gz"
     writer = recorder(cut)
     writer.put(b"x" * 1000, T0, 1)
@@ -125,16 +123,16 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_reads_the_hand_made_recording() -> None:
-    """Eleven frames on two connections."""
+    """It has eleven frames on two connections."""
     frames = list(read_frames(FIXTURES / "frames.jsonl"))
 
     assert [1] * 10 + [2] == [frame.epoch for frame in frames]
 
 
-def test_a_line_longer_than_a_frame_is_one_that_cannot_be_read(
+def test_line_longer_than_a_frame_is_unreadable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long it is, the frames around it are read, and little of it is kept."""
+    """The frames around it are read, and only the start of it is kept."""
     monkeypatch.setattr(recording, "LINE_BYTES_MAX", 5_000)
     monkeypatch.setattr(bounded_files, "READ_BYTES", 700)
     lines = [encode_line(b"one", T0, 1), b"x" * 50_000 + b"\n", encode_line(b"two", T0, 1)]

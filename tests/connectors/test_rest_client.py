@@ -1,4 +1,4 @@
-"""The REST client against the simulated exchange and a transport of its own."""
+"""The REST client against the simulated exchange and a mock transport."""
 
 import random
 from collections import Counter
@@ -16,12 +16,12 @@ from connectors.exchange.run import ExchangeOptions
 from tests.connectors.builders import FastClock
 from tests.connectors.venue import running_exchange
 
-Answerer = Callable[[httpx.Request], httpx.Response]
+Responder = Callable[[httpx.Request], httpx.Response]
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[CoinbaseRest]:
-    """A client to nowhere, whose waits are a hundred times shorter."""
+    """A client of a closed port, whose waits are a hundred times shorter."""
     rest = CoinbaseRest(
         "http://127.0.0.1:9",
         venue="coinbase",
@@ -33,14 +33,14 @@ async def client() -> AsyncIterator[CoinbaseRest]:
     await rest.close()
 
 
-def answer_with(rest: CoinbaseRest, answerer: Answerer) -> Counter[str]:
-    """Let the client be answered by a function; gives its counters."""
-    rest._client._transport = httpx.MockTransport(answerer)
+def answer_with(rest: CoinbaseRest, responder: Responder) -> Counter[str]:
+    """Let a function answer the client's requests; return the client's counters."""
+    rest._client._transport = httpx.MockTransport(responder)
     return rest._counters
 
 
 async def test_reads_the_simulated_exchange() -> None:
-    """Time, products, candles and tickers; who answers is known from its headers."""
+    """It reads time, products, candles and tickers, and the origin from the headers."""
     async with running_exchange(speed=60.0) as server:
         rest = CoinbaseRest(
             server.rest_url,
@@ -64,12 +64,12 @@ async def test_reads_the_simulated_exchange() -> None:
     assert rest.bucket.rate_per_s > REST_RATE_PER_S
 
 
-async def test_a_429_is_retried_after_what_it_asks_for(client: CoinbaseRest) -> None:
-    """Retry-After is honoured, and the bucket is closed for everybody meanwhile."""
+async def test_429_is_retried_after_its_retry_after(client: CoinbaseRest) -> None:
+    """Until then the bucket gives no tokens to any caller."""
     answers = iter([429, 429, 200])
     times: list[float] = []
 
-    def answerer(request: httpx.Request) -> httpx.Response:
+    def responder(request: httpx.Request) -> httpx.Response:
         times.append(client._clock.monotonic())
         status = next(answers)
         if status == 200:
@@ -78,7 +78,7 @@ async def test_a_429_is_retried_after_what_it_asks_for(client: CoinbaseRest) -> 
             429, json={"message": "Public rate limit exceeded"}, headers={"Retry-After": "7"}
         )
 
-    counters = answer_with(client, answerer)
+    counters = answer_with(client, responder)
 
     assert [] == await client.candles("BTC-USD", 0, 60)
     assert 2 == counters["rest_429"]
@@ -91,15 +91,15 @@ async def test_a_429_is_retried_after_what_it_asks_for(client: CoinbaseRest) -> 
         (httpx.Response(404, json={"message": "NotFound"}), 1, "404: NotFound"),
         (httpx.Response(400, text="bad"), 1, "400: bad"),
         (httpx.Response(502, html="<title>502 Bad Gateway</title>"), ATTEMPTS_MAX, "502: HTML"),
-        (httpx.Response(200, html="<title>hi</title>"), 1, "200: no JSON"),
+        (httpx.Response(200, html="<title>hi</title>"), 1, "200: not JSON"),
         (httpx.Response(200, json={"candles": []}), 1, "expected a list"),
         (httpx.Response(403, text="blocked"), 1, "403: blocked"),
     ],
 )
-async def test_a_failure_is_told_in_one_line(
+async def test_failure_is_one_line(
     client: CoinbaseRest, response: httpx.Response, attempts: int, words: str
 ) -> None:
-    """What may pass is retried a few times; everything ends in `RestFailed`."""
+    """Temporary failures are retried a few times; every failure ends in `RestFailed`."""
     counters = answer_with(client, lambda request: response)
 
     with pytest.raises(RestFailed, match=words):
@@ -107,22 +107,22 @@ async def test_a_failure_is_told_in_one_line(
     assert attempts == counters["rest_requests"]
 
 
-async def test_a_dead_host_is_told(client: CoinbaseRest) -> None:
-    """No answer at all: retried, then an error without a status."""
+async def test_unreachable_host_is_an_error_without_a_status(client: CoinbaseRest) -> None:
+    """The request is retried first."""
     with pytest.raises(RestFailed, match="no answer") as caught:
         await client.time()
     assert 0 == caught.value.status
 
 
 async def test_every_request_is_unique_and_uncached(client: CoinbaseRest) -> None:
-    """Both ends are given, and no cache may answer."""
+    """It has both ends, and forbids cached responses."""
     seen: list[httpx.Request] = []
 
-    def answerer(request: httpx.Request) -> httpx.Response:
+    def responder(request: httpx.Request) -> httpx.Response:
         seen.append(request)
         return httpx.Response(200, json=[])
 
-    answer_with(client, answerer)
+    answer_with(client, responder)
     await client.candles("BTC-USD", 120, 180)
 
     assert "granularity=60&start=120&end=180" == seen[0].url.query.decode()
@@ -131,7 +131,7 @@ async def test_every_request_is_unique_and_uncached(client: CoinbaseRest) -> Non
 
 
 async def test_requests_are_spread_over_time(client: CoinbaseRest) -> None:
-    """Twenty at once take as long as the bucket says."""
+    """Twenty at once take as long as the bucket requires."""
     answer_with(client, lambda request: httpx.Response(200, json=[]))
     client.bucket = TokenBucket()
     started_s = client._clock.monotonic()
@@ -141,18 +141,18 @@ async def test_requests_are_spread_over_time(client: CoinbaseRest) -> None:
     assert client._clock.monotonic() - started_s >= (20 - 8) / REST_RATE_PER_S - 0.01
 
 
-def test_the_origin_is_known_by_its_headers() -> None:
-    """The real venue sends none; a speed that is no number is still a simulation."""
+def test_origin_is_read_from_headers() -> None:
+    """The real venue sends none; an invalid speed still means a simulation."""
     assert origin_of({}) is None
     assert origin_of({"x-arena-speed": "x"}) is not None
 
 
 @pytest.mark.parametrize("prices", [(), (Path("BTC-USD.csv"),)])
 @pytest.mark.parametrize("speed", ["60", "x"])
-def test_recorded_prices_are_known_by_the_exchanges_word(
+def test_recorded_prices_are_recognized_by_the_exchanges_label(
     prices: tuple[Path, ...], speed: str
 ) -> None:
-    """A model may have read about prices that were once real, not about simulated ones."""
+    """A model may have read about real prices of the past, but not about simulated ones."""
     label = ExchangeOptions(("BTC-USD",), prices=prices).label
     origin = origin_of({"x-arena-speed": speed, "x-arena-simulated": label})
 
@@ -160,8 +160,8 @@ def test_recorded_prices_are_known_by_the_exchanges_word(
     assert (True, bool(prices)) == (origin.simulated, origin.recorded)
 
 
-def test_recorded_prices_bring_the_names_of_its_files() -> None:
-    """They are in every snapshot, so that a report names the files and not the venue."""
+def test_names_of_price_files_are_read_from_the_label() -> None:
+    """They are in every snapshot, so that a report names the files instead of the venue."""
     source = "BTC-USD.csv (Kraken); rows 44f052d5f13192e7"
     headers = {"x-arena-speed": "1", "x-arena-simulated": f"recorded candles of {source}"}
     plain = origin_of({"x-arena-speed": "1", "x-arena-simulated": "recorded candles"})
@@ -172,12 +172,12 @@ def test_recorded_prices_bring_the_names_of_its_files() -> None:
     assert (plain.recorded, plain.source) == (True, "")
 
 
-async def test_a_429_of_the_exchange_is_its_own() -> None:
-    """The simulated refusal carries the venue's words and the header asked for."""
+async def test_simulated_429_has_the_venues_message_and_header() -> None:
+    """The response has the `Retry-After` that the fault names."""
     async with running_exchange() as server:
         await server.set_fault(VenueFault("rest_429", seconds=30, retry_after="3"))
-        async with httpx.AsyncClient(trust_env=False) as asker:
-            reply = await asker.get(f"{server.rest_url}/time")
+        async with httpx.AsyncClient(trust_env=False) as client:
+            reply = await client.get(f"{server.rest_url}/time")
 
     assert (429, "3") == (reply.status_code, reply.headers["retry-after"])
     assert {"message": "Public rate limit exceeded"} == reply.json()

@@ -1,4 +1,4 @@
-"""REST bodies: products, candles, tickers, errors of every shape."""
+"""REST bodies: candles, tickers, times and errors."""
 
 import json
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ ROW = "[1584316800, 5236.01, 5346.05, 5346.03, 5245.17, 3728.67857634]"
 
 
 def test_candles_are_sorted_exact_and_unique() -> None:
-    """Low, high, open, close in that order; newest first on the wire, oldest first here."""
+    """The wire has low, high, open, close, newest first; the result is oldest first."""
     body = f"[{ROW}, [1584316740, 1, 4, 2, 3, 4.727521520000001], {ROW}]"
     candles, wrong = read_candles(body)
 
@@ -33,7 +33,7 @@ def test_candles_are_sorted_exact_and_unique() -> None:
 
 
 def test_reads_real_candles(shared_recordings: Path) -> None:
-    """Bodies of 300 rows as the venue sent them."""
+    """Every row of two recorded bodies of 300 rows is valid."""
     for name in ("2020-03-20-00-00.json", "2020-03-20-05-00.json"):
         path = shared_recordings / "candles" / "coinbase_pro_node" / name
         candles, wrong = read_candles(path.read_bytes())
@@ -56,8 +56,8 @@ def test_reads_real_candles(shared_recordings: Path) -> None:
         "null",
     ],
 )
-def test_a_row_that_is_no_candle_is_counted(row: str) -> None:
-    """A wrong row is left out and counted, the others stand."""
+def test_invalid_row_is_counted(row: str) -> None:
+    """It is skipped and counted; the others are kept."""
     candles, wrong = read_candles(f"[{ROW}, {row}]")
 
     assert (1, 1) == (len(candles), wrong)
@@ -66,15 +66,15 @@ def test_a_row_that_is_no_candle_is_counted(row: str) -> None:
 @pytest.mark.parametrize(
     "body", ["{}", "", "<html>", "[[1584316800, NaN, 1, 1, 1, 1]]", "[" * 9999]
 )
-def test_a_body_that_is_no_list_is_malformed(body: str) -> None:
-    """Not JSON, not a list, or NaN."""
+def test_body_that_is_not_a_list_is_malformed(body: str) -> None:
+    """It is not JSON, not a list, or has NaN."""
     with pytest.raises(RestMalformed):
         read_candles(body)
 
 
 @given(st.recursive(st.none() | st.floats() | st.integers() | st.text(), st.lists))
 def test_candles_of_any_json(body: object) -> None:
-    """Whatever JSON comes gives candles or `RestMalformed`."""
+    """Any JSON gives candles or `RestMalformed`."""
     try:
         candles, wrong = read_candles(json.dumps(body))
     except RestMalformed:
@@ -83,8 +83,8 @@ def test_candles_of_any_json(body: object) -> None:
     assert wrong >= 0
 
 
-def test_a_ticker_and_a_time() -> None:
-    """What `/products/{id}/ticker` and `/time` say."""
+def test_ticker_and_time_are_read() -> None:
+    """Bodies of `/products/{id}/ticker` and `/time` are decoded; others are refused."""
     body = (
         '{"ask":"2","bid":"1.9","volume":"7","trade_id":86326522,"price":"1.95","size":"0.2",'
         '"time":"2026-02-24T07:20:00.716579Z","rfq_volume":"0"}'
@@ -113,8 +113,6 @@ def test_a_ticker_and_a_time() -> None:
         ("text/plain", b"x" * 10_000, "x" * 200),
     ],
 )
-def test_an_error_is_one_line_whatever_its_shape(
-    content_type: str, body: bytes, expected: str
-) -> None:
-    """JSON, plain text and HTML each become words."""
+def test_error_is_one_line_in_every_format(content_type: str, body: bytes, expected: str) -> None:
+    """JSON, plain text and HTML become one line of text."""
     assert expected == error_text(content_type, body)

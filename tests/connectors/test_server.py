@@ -1,4 +1,4 @@
-"""The simulated exchange over real sockets: its rules and its thinning."""
+"""The simulated exchange over real sockets: timeouts, heartbeat rate, slow clients, its end."""
 
 import asyncio
 from collections import Counter
@@ -19,8 +19,10 @@ from tests.connectors.builders import FIXTURES, T0
 from tests.connectors.venue import eventually, running_exchange
 
 
-async def test_who_does_not_subscribe_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The venue waits five seconds for the first message; here less."""
+async def test_client_that_does_not_subscribe_is_disconnected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The venue waits five seconds for the first message; the test shortens that."""
     monkeypatch.setattr(server_module, "SUBSCRIBE_WITHIN_S", 0.1)
     async with running_exchange() as server, connect(server.ws_url, proxy=None) as connection:
         with pytest.raises(ConnectionClosed):
@@ -28,8 +30,8 @@ async def test_who_does_not_subscribe_is_disconnected(monkeypatch: pytest.Monkey
         assert 1000 == connection.close_code
 
 
-async def test_fast_time_thins_the_heartbeats() -> None:
-    """Ten a second and product at most; tickers at every step in which something traded."""
+async def test_heartbeats_are_limited_when_time_runs_fast() -> None:
+    """There are at most ten per second and product; tickers and matches are not limited."""
     async with (
         running_exchange(speed=60.0) as server,
         connect(server.ws_url, proxy=None) as connection,
@@ -44,18 +46,18 @@ async def test_fast_time_thins_the_heartbeats() -> None:
     assert 15 <= kinds[TradeSeen] <= 40
 
 
-async def test_a_reader_that_sleeps_is_thrown_out(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_client_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     """The queue of a client is bounded."""
     monkeypatch.setattr(server_module, "QUEUED_FRAMES_MAX", 3)
     async with running_exchange() as server, connect(server.ws_url, proxy=None) as connection:
         (text,) = subscribe_messages(CHANNELS, ["BTC-USD", "SOL-USD", "AERO-USD"])
         for _ in range(3):
             await connection.send(text)
-        await eventually(lambda: not server.clients, "the client is gone")
+        await eventually(lambda: not server.clients, "the end of the client")
 
 
-async def test_it_ends_with_its_prices() -> None:
-    """A file that ends closes every connection and returns."""
+async def test_server_ends_with_its_prices() -> None:
+    """At the end of the file it closes every connection and returns."""
     options = ExchangeOptions((), prices=(FIXTURES / "AAA-USD_1m.csv",))
     server = ExchangeServer(build_market(options, T0), speed=600.0, clock=SystemClock())
     async with (
@@ -73,7 +75,7 @@ async def test_it_ends_with_its_prices() -> None:
     assert server.market.end_s == server.venue_now().timestamp()
 
 
-async def test_a_taken_port_is_told() -> None:
+async def test_port_in_use_is_an_error() -> None:
     """The message names the port and the remedy."""
     async with running_exchange() as server:
         with pytest.raises(DependencyMissing, match=rf"port {server.port}.*--port 0"):

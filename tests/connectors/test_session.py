@@ -1,4 +1,4 @@
-"""The connection's state machine: acks, refusals, silence."""
+"""The state machine of a connection: acks, refusals, silence."""
 
 from connectors.coinbase.events import SubscriptionsAcked, VenueRefused
 from connectors.coinbase.session import (
@@ -18,7 +18,7 @@ PRODUCTS = ("BTC-USD", "SOL-USD")
 
 
 def opened() -> Session:
-    """A session that has asked for its products at second 0."""
+    """A session that has subscribed to its products at second 0."""
     session = Session(PRODUCTS, 0.0)
     session.open(0.0)
     return session
@@ -30,7 +30,7 @@ def refusal(product: str | None, reason: str = "is delisted") -> VenueRefused:
 
 
 def test_settles_when_everything_is_acknowledged() -> None:
-    """Cumulative acks in any order settle once."""
+    """Cumulative acks settle the session once."""
     session = opened()
     part = frozenset(pair for pair in session.wanted if pair[1] == "BTC-USD")
 
@@ -39,8 +39,8 @@ def test_settles_when_everything_is_acknowledged() -> None:
     assert [] == session.on_event(SubscriptionsAcked(session.wanted), 0.3)
 
 
-def test_a_missing_ack_is_asked_for_once_more_then_given_up() -> None:
-    """Only the missing product is asked for again; silence after that ends the connection."""
+def test_missing_ack_is_requested_once_more_then_closes() -> None:
+    """Only the missing product is requested again; without an ack the connection is closed."""
     session = opened()
     part = frozenset(pair for pair in session.wanted if pair[1] == "BTC-USD")
     session.on_event(SubscriptionsAcked(part), 0.1)
@@ -57,8 +57,8 @@ def test_a_missing_ack_is_asked_for_once_more_then_given_up() -> None:
     assert "unacked" == ended.why
 
 
-def test_silence_ends_the_connection() -> None:
-    """Tickers alone are no sign of life: only heartbeats are."""
+def test_missing_heartbeats_close_the_connection() -> None:
+    """Tickers do not count as heartbeats."""
     session = opened()
     session.on_event(SubscriptionsAcked(session.wanted), 0.1)
     session.on_event(heartbeat(), 1.0)
@@ -71,8 +71,8 @@ def test_silence_ends_the_connection() -> None:
     assert [] == session.on_tick(99.0)
 
 
-def test_a_refused_product_is_dropped_and_the_rest_asked_for_again() -> None:
-    """One bad product voids a subscription: drop exactly that one."""
+def test_refused_product_is_dropped_and_the_rest_subscribed_again() -> None:
+    """One bad product voids a subscription, so only that one is dropped."""
     session = opened()
     drop, send = session.on_event(refusal("SOL-USD"), 0.1)
 
@@ -82,8 +82,8 @@ def test_a_refused_product_is_dropped_and_the_rest_asked_for_again() -> None:
     assert ["BTC-USD"] == session.products
 
 
-def test_the_last_product_refused_ends_the_connection() -> None:
-    """With nothing left to ask for there is nothing to wait for."""
+def test_refusal_of_the_last_product_closes_the_connection() -> None:
+    """No product is left to subscribe to."""
     session = opened()
     session.on_event(refusal("SOL-USD"), 0.1)
     drop, close = session.on_event(refusal("BTC-USD"), 0.2)
@@ -93,8 +93,8 @@ def test_the_last_product_refused_ends_the_connection() -> None:
     assert "no_products" == close.why
 
 
-def test_errors_that_name_nothing_are_bounded() -> None:
-    """Three of them end the connection; a named product that we do not have is one of them."""
+def test_errors_without_a_known_product_are_bounded() -> None:
+    """Three of them close the connection, including one that names an unknown product."""
     session = opened()
     actions = [session.on_event(refusal(name), 0.1) for name in (None, "XYZ-USD", None)]
 
@@ -103,7 +103,7 @@ def test_errors_that_name_nothing_are_bounded() -> None:
 
 
 def test_is_stable_after_a_minute_of_heartbeats() -> None:
-    """Only then may the backoff start anew, and it is said once."""
+    """The session reports it once, so that the backoff is reset."""
     session = opened()
     session.on_event(SubscriptionsAcked(session.wanted), 0.1)
 
@@ -112,8 +112,8 @@ def test_is_stable_after_a_minute_of_heartbeats() -> None:
     assert [] == session.on_event(heartbeat(), STABLE_AFTER_S + 1)
 
 
-def test_takes_leave_by_unsubscribing() -> None:
-    """After that nothing is answered any more."""
+def test_unsubscribing_closes_the_session() -> None:
+    """After that it does not react to events."""
     session = opened()
     (text,) = session.unsubscribe_messages()
 

@@ -1,4 +1,4 @@
-"""The market: candles out of ticks, price files, what REST and WebSocket say of them."""
+"""The simulated market: candles from ticks, price files, REST and WebSocket data."""
 
 import json
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ T0_S = int(T0.timestamp())
 
 
 def synthetic_market(*products: str, seed: int = 7) -> SimulatedMarket:
-    """A synthetic market with five hours behind it."""
+    """A synthetic market with five hours of history."""
     return build_market(ExchangeOptions(products or ("BTC-USD", "AERO-USD"), seed=seed), T0)
 
 
@@ -62,15 +62,15 @@ def file_candles(price_path: RecordedPricePath) -> list[tuple[Decimal, ...]]:
 
 
 def market_candles(market: SimulatedMarket, product: str) -> list[tuple[Decimal, ...]]:
-    """What the market folded out of its ticks, in the same form."""
+    """The market's minute candles, in the same form."""
     return [
         (Decimal(ts), bar.low, bar.high, bar.open, bar.close, bar.volume)
         for ts, bar in market.products[product].minutes.items()
     ]
 
 
-def test_the_candles_of_a_file_come_out_as_they_went_in() -> None:
-    """Every price and volume of the file, to the digit; no bar where nothing traded."""
+def test_candles_of_a_file_are_reproduced() -> None:
+    """Every price and volume equals the file's; minutes without trades have no bar."""
     market = file_market()
 
     assert file_candles(load_price_path(CSV, "AAA-USD")) == market_candles(market, "AAA-USD")
@@ -78,8 +78,8 @@ def test_the_candles_of_a_file_come_out_as_they_went_in() -> None:
     assert market.ended
 
 
-def test_the_two_real_days_come_out_as_they_went_in(shared_recordings: Path) -> None:
-    """Every minute of BTC, ETH and LTC, and the closing quotes at each minute's end."""
+def test_two_real_days_are_reproduced(shared_recordings: Path) -> None:
+    """Every minute of BTC, ETH and LTC and its closing quotes equal the file's."""
     for path in sorted((shared_recordings / "candles" / "normalized").glob("*.csv.gz")):
         product = product_of(path)
         price_path = load_price_path(path, product)
@@ -95,8 +95,8 @@ def test_the_two_real_days_come_out_as_they_went_in(shared_recordings: Path) -> 
             assert all(tick is not None and tick.bid < tick.ask for tick in ticks)
 
 
-def test_parquet_is_read_as_csv_is(shared_recordings: Path) -> None:
-    """A week of minutes out of a Parquet file with another name for its time column."""
+def test_parquet_is_read_like_csv(shared_recordings: Path) -> None:
+    """A Parquet file with another name for its time column gives a week of minutes."""
     path = shared_recordings / "candles" / "aiquant_binance" / "BTCUSDT_1m.parquet"
     price_path = load_price_path(path, "BTC-USD")
 
@@ -115,8 +115,8 @@ def test_parquet_is_read_as_csv_is(shared_recordings: Path) -> None:
         ("ts,open,high,low,close,volume\n1788998460,x,1,1,1,1\n", "not a decimal"),
     ],
 )
-def test_a_file_that_holds_no_candles_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
-    """The message names the file, the row and what is wrong with it."""
+def test_file_without_valid_candles_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    """The message names what is wrong."""
     path = tmp_path / "AAA-USD.csv"
     path.write_text(text)
 
@@ -126,8 +126,8 @@ def test_a_file_that_holds_no_candles_is_refused(tmp_path: Path, text: str, comp
         product_of(Path("candles.csv"))
 
 
-def test_rest_candles_have_the_venues_traps() -> None:
-    """Newest first, both ends included, the open bucket among them, 300 at most."""
+def test_rest_candles_are_like_the_venues() -> None:
+    """They are newest first, with both ends and the open bucket, at most 300."""
     market = synthetic_market("BTC-USD")
     base = f"/products/BTC-USD/candles?granularity=60&end={T0_S}"
     status, body = get(market, f"{base}&start={T0_S - 600}")
@@ -142,8 +142,8 @@ def test_rest_candles_have_the_venues_traps() -> None:
     assert 400 == get(market, "/products/BTC-USD/candles?granularity=61")[0]
 
 
-def test_a_quiet_product_has_holes() -> None:
-    """No row for a bucket without trades."""
+def test_quiet_product_has_holes() -> None:
+    """Buckets without trades have no row."""
     market = synthetic_market("AERO-USD")
     _, body = get(market, "/products/AERO-USD/candles?granularity=60")
 
@@ -151,7 +151,7 @@ def test_a_quiet_product_has_holes() -> None:
 
 
 def test_longer_candles_are_folded_from_minutes() -> None:
-    """The venue's five-minute bars are what the connector makes of its minutes."""
+    """The venue's five-minute bars equal those that the connector makes from minutes."""
     market = synthetic_market("BTC-USD")
     query = f"start={T0_S - 3600}&end={T0_S - 60}"
     fives, _ = read_candles(get(market, f"/products/BTC-USD/candles?granularity=300&{query}")[1])
@@ -164,8 +164,8 @@ def test_longer_candles_are_folded_from_minutes() -> None:
         assert sum(c.volume for c in inside) == five.volume
 
 
-def test_rest_tells_products_tickers_trades_and_time() -> None:
-    """What the connector's decoders read is what is answered."""
+def test_rest_returns_products_tickers_trades_and_time() -> None:
+    """The connector's decoders read the responses."""
     market = synthetic_market()
     found = list_products(
         get(market, "/products")[1], ["BTC-USD", "AERO-USD", "LUNA-USD"], venue="coinbase"
@@ -186,26 +186,26 @@ def test_rest_tells_products_tickers_trades_and_time() -> None:
 
 
 def events(frames: Iterable[str]) -> list[object]:
-    """Frames as the connector reads them."""
+    """Frames as the connector decodes them."""
     return [parse(frame) for frame in frames]
 
 
-def test_a_subscription_is_acknowledged_and_opened() -> None:
-    """Aliased ack, then a ticker per product; matches open with `last_match`."""
+def test_subscription_is_acknowledged_and_starts_with_the_last_values() -> None:
+    """After the ack comes a ticker per product, and a `last_match` for matches."""
     market = synthetic_market()
     session = FeedSession(market)
     (text,) = subscribe_messages((*CHANNELS, "matches"), ["BTC-USD", "AERO-USD"])
-    ack, *opening = events(session.on_message(text))
+    ack, *first = events(session.on_message(text))
 
     assert isinstance(ack, SubscriptionsAcked)
     assert ("ticker_1000", "BTC-USD") in ack.subscribed
     assert ("ticker_batch", "BTC-USD") not in ack.subscribed
     assert {TradeSeen: 2, TickerSeen: 2} == {
-        kind: sum(isinstance(e, kind) for e in opening) for kind in (TradeSeen, TickerSeen)
+        kind: sum(isinstance(e, kind) for e in first) for kind in (TradeSeen, TickerSeen)
     }
     beat = parse(heartbeat_frame(market, "BTC-USD", T0))
     assert isinstance(beat, HeartbeatSeen)
-    ticker_ids = [e.trade_id for e in opening if isinstance(e, TickerSeen)]
+    ticker_ids = [e.trade_id for e in first if isinstance(e, TickerSeen)]
     assert beat.last_trade_id in ticker_ids
 
 
@@ -225,10 +225,10 @@ def test_a_subscription_is_acknowledged_and_opened() -> None:
         ),
     ],
 )
-def test_a_wrong_subscription_is_refused_as_a_whole(
+def test_invalid_subscription_is_refused_as_a_whole(
     request_: dict[str, object], reason: str
 ) -> None:
-    """The venue's own words, and nothing is subscribed."""
+    """The reason is in the venue's words, and nothing is subscribed."""
     session = FeedSession(synthetic_market("BTC-USD"))
     (event,) = events(session.on_message(json.dumps(request_)))
 
@@ -237,8 +237,8 @@ def test_a_wrong_subscription_is_refused_as_a_whole(
     assert set() == session.pairs
 
 
-def test_noise_to_the_exchange_is_answered_with_an_error() -> None:
-    """Text that is no JSON, and verbs it does not know."""
+def test_invalid_request_is_answered_with_an_error() -> None:
+    """The text is not JSON, or its verb is unknown."""
     session = FeedSession(synthetic_market("BTC-USD"))
 
     assert all(
@@ -249,7 +249,7 @@ def test_noise_to_the_exchange_is_answered_with_an_error() -> None:
 
 
 def test_sequences_and_trade_ids_only_grow() -> None:
-    """Trade ids by one, sequences by more than one."""
+    """Trade ids grow by one, sequences by more than one."""
     prints = list(synthetic_market("BTC-USD").products["BTC-USD"].prints)
     steps = [b.sequence - a.sequence for a, b in pairwise(prints)]
 
@@ -258,8 +258,8 @@ def test_sequences_and_trade_ids_only_grow() -> None:
     assert min(steps) > 1
 
 
-def test_a_start_outside_the_file_is_refused() -> None:
-    """`--start` must lie inside the prices; so must there be one product per file."""
+def test_start_outside_the_file_is_refused() -> None:
+    """`--start` must be within the prices, and there must be one product per file."""
     inside = ExchangeOptions((), prices=(CSV,))
     assert build_market(inside, T0).now_s < build_market(inside, T0).end_s  # type: ignore[operator]
 

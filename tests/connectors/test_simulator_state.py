@@ -1,4 +1,4 @@
-"""A simulated market that is started again goes on where it stood."""
+"""A simulated market that is restarted continues where it stopped."""
 
 import asyncio
 import json
@@ -44,8 +44,8 @@ def public_state(market: SimulatedMarket) -> list[object]:
     ]
 
 
-def test_it_shows_what_it_would_have_shown() -> None:
-    """Prices, trade ids and sequence numbers are those of a market that never stopped."""
+def test_restarted_market_equals_one_that_never_stopped() -> None:
+    """Prices, trade ids and sequence numbers are the same."""
     never = open_market(SEED, T0)
     never.market.advance(T0_S + 5_000)
     saved = SimulatorState("seed 7", never.began_s, T0_S + 5_000.5)
@@ -55,8 +55,8 @@ def test_it_shows_what_it_would_have_shown() -> None:
     assert public_state(never.market) == public_state(again.market)
 
 
-def test_one_that_ran_too_long_to_be_played_again_begins_anew() -> None:
-    """Its prices do; its time goes on."""
+def test_prices_of_a_long_market_start_again() -> None:
+    """A market too long to play again keeps its venue time only."""
     long_s = PLAYED_MAX_S // len(PRODUCTS)
     started = open_market(SEED, T0, SimulatorState("seed 7", T0_S, T0_S + long_s + 61.0))
 
@@ -65,7 +65,7 @@ def test_one_that_ran_too_long_to_be_played_again_begins_anew() -> None:
 
 
 @pytest.mark.parametrize(("left_s", "venue_s"), [(900.5, 900.5), (-900.5, 0.0)])
-def test_other_prices_begin_anew_and_time_never_goes_back(left_s: float, venue_s: float) -> None:
+def test_other_prices_start_again_and_time_never_goes_back(left_s: float, venue_s: float) -> None:
     """Another seed in the same topics: at the present, or where the last market was ahead of it."""
     started = open_market(SEED, T0, SimulatorState("seed 8", T0_S - 5_000, T0_S + left_s))
 
@@ -73,8 +73,8 @@ def test_other_prices_begin_anew_and_time_never_goes_back(left_s: float, venue_s
     assert started.began_s == started.venue_s // 60 * 60
 
 
-def test_files_go_on_and_once_ended_begin_again() -> None:
-    """What stood inside the file goes on there; behind its end it begins at its start."""
+def test_files_continue_until_their_end() -> None:
+    """A market of a file continues where it stopped; after its end it starts again."""
     first = open_market(FILES, T0)
     end_s = first.market.end_s
     assert end_s is not None
@@ -87,8 +87,8 @@ def test_files_go_on_and_once_ended_begin_again() -> None:
     assert first.venue_s == open_market(FILES, T0, other).venue_s
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
-    """To the last digit; the folder is made, and no draft is saved."""
+def test_written_state_is_read_back(tmp_path: Path) -> None:
+    """Every digit is kept; the folder is created, and no draft file remains."""
     file = tmp_path / "markets" / "a.json"
     state = SimulatorState("seed 7", T0_S, T0_S + 0.123456)
     StateFile(file).write(state)
@@ -98,8 +98,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"tape": 1, "began_s": "x", "venue_s": 0}'])
-def test_what_cannot_be_understood_is_told(tmp_path: Path, text: str) -> None:
-    """The market begins anew, and its log says why."""
+def test_invalid_file_is_logged(tmp_path: Path, text: str) -> None:
+    """The market starts again, and the log names the file."""
     file = tmp_path / "a.json"
     file.write_text(text)
 
@@ -108,8 +108,8 @@ def test_what_cannot_be_understood_is_told(tmp_path: Path, text: str) -> None:
     assert [str(file)] == [line["file"] for line in entries]
 
 
-def test_a_file_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
-    """The log tells of it once; where it can be written again, it is."""
+def test_failed_write_is_logged_once(tmp_path: Path) -> None:
+    """The file is written as soon as it is possible again."""
     taken = tmp_path / "taken"
     taken.write_text("")
     state_file, state = StateFile(taken / "a.json"), SimulatorState("seed 7", 0, 0.0)
@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
     with capture_logs() as entries:
         state_file.write(state)
         state_file.write(state)
-    assert ["venue time is not kept"] == [line["event"] for line in entries]
+    assert ["venue time not saved"] == [line["event"] for line in entries]
     taken.unlink()
     state_file.write(state)
     assert state == read_state(taken / "a.json")
@@ -125,7 +125,7 @@ def test_a_file_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
 
 @contextmanager
 def exchange(state: Path) -> Iterator[tuple["subprocess.Popen[str]", dict[str, Any]]]:
-    """`arena exchange` at sixty times our pace, and where it says that it listens."""
+    """Run `arena exchange` at sixty times real time; yields the process and its first line."""
     child = subprocess.Popen(
         [sys.executable, "-m", "arena", *WORDS, "--state", str(state)],
         cwd=ROOT,
@@ -143,12 +143,15 @@ def exchange(state: Path) -> Iterator[tuple["subprocess.Popen[str]", dict[str, A
 
 @pytest.mark.parametrize(
     ("price_source", "event"),
-    [("seed 7", "the market goes on where it stood"), ("seed 8", "the prices begin anew")],
+    [
+        ("seed 7", "the market continues where it stopped"),
+        ("seed 8", "the prices start again"),
+    ],
 )
 async def test_the_log_says_whether_prices_go_on(
     tmp_path: Path, price_source: str, event: str
 ) -> None:
-    """A jump of prices has its reason in the log."""
+    """The log gives the reason for a jump of prices."""
     state = tmp_path / "market.json"
     StateFile(state).write(SimulatorState(price_source, T0_S, T0_S + 600.0))
     options = ExchangeOptions(PRODUCTS, state=state)
@@ -163,8 +166,8 @@ async def test_the_log_says_whether_prices_go_on(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_process_that_is_started_again_goes_on(tmp_path: Path, number: int) -> None:
-    """Killed or stopped: no earlier than anybody has seen, and not by more than it keeps ahead."""
+def test_restarted_process_continues(tmp_path: Path, number: int) -> None:
+    """Killed or stopped, it continues no earlier than any time a client saw, and not much later."""
     state = tmp_path / "market.json"
     with exchange(state) as (child, about):
         seen = _time(httpx.get(f"{about['rest_url']}/time", trust_env=False).json())

@@ -1,4 +1,4 @@
-"""Snapshots: what is in them, and when one is due."""
+"""Snapshots: their content, and when one is due."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,8 +17,8 @@ from tests.connectors.builders import T0, received, ticker
 from tests.connectors.test_candles import T0_S, filled_book
 
 
-def test_a_snapshot_tells_what_is_known_and_what_is_not() -> None:
-    """A product with a ticker is fresh, one without is stale with no age; offsets go along."""
+def test_snapshot_has_known_and_unknown_products() -> None:
+    """A product with a ticker is fresh; one without is stale and has no age."""
     feed = Feed()
     fresh = feed.apply(ticker("100", trade_id=1), received(10))
     assert isinstance(fresh, Ticker)
@@ -51,8 +51,8 @@ def test_a_snapshot_tells_what_is_known_and_what_is_not() -> None:
     assert snapshot == wire.decode(encoded.value, encoded.headers)
 
 
-def test_the_largest_snapshot_fits_a_record() -> None:
-    """As many products as the flag allows, every window full of long numbers."""
+def test_largest_snapshot_fits_into_a_record() -> None:
+    """It has as many products as the flag allows, and every window is full of long numbers."""
     feed = Feed()
     seen = feed.apply(ticker("12345.12345678"), received(0))
     assert isinstance(seen, Ticker)
@@ -79,8 +79,8 @@ def test_the_largest_snapshot_fits_a_record() -> None:
     assert len(wire.encode(snapshot).value) < RECORD_BYTES_MAX
 
 
-def test_snapshots_keep_their_beat() -> None:
-    """Each is due a whole interval after the first, however late the one before was."""
+def test_snapshots_keep_their_schedule() -> None:
+    """Each is due whole intervals after the first, however late the last one was."""
     cadence = Cadence(60.0)
     published = []
     for second in range(0, 600, 7):
@@ -91,8 +91,8 @@ def test_snapshots_keep_their_beat() -> None:
     assert [0, 63, 126, 182, 245, 301, 364, 420, 483, 546] == published
 
 
-def test_a_standing_clock_still_gives_snapshots() -> None:
-    """At the latest every interval of wall time, each with an id of its own."""
+def test_stopped_venue_clock_still_gives_snapshots() -> None:
+    """One is due after an interval of wall time, with an `as_of` of its own."""
     cadence = Cadence(60.0)
     first = cadence.take(T0, 0.0)
 
@@ -123,8 +123,8 @@ def earlier_snapshot(as_of: datetime, rewinds: int = 0) -> MarketSnapshot:
     )
 
 
-def test_a_successor_keeps_the_beat_of_the_log() -> None:
-    """The next snapshot is a whole interval behind the newest in the log, whoever made that."""
+def test_resumed_cadence_keeps_the_schedule_of_the_log() -> None:
+    """The next snapshot is due an interval after the newest in the log."""
     cadence = Cadence(60.0)
     cadence.resume(earlier_snapshot(T0), 5.0)
 
@@ -136,8 +136,8 @@ def test_a_successor_keeps_the_beat_of_the_log() -> None:
 
 
 @pytest.mark.parametrize("back_s", [0, 1, 59, 60])
-def test_a_successor_whose_clock_is_a_little_behind_is_still_later(back_s: int) -> None:
-    """A simulated exchange that was started again, say: two snapshots never share a time."""
+def test_resumed_cadence_with_a_slightly_older_clock_is_still_later(back_s: int) -> None:
+    """After a restart of the simulated exchange two snapshots never have the same time."""
     cadence = Cadence(60.0)
     cadence.resume(earlier_snapshot(T0), 5.0)
 
@@ -147,8 +147,8 @@ def test_a_successor_whose_clock_is_a_little_behind_is_still_later(back_s: int) 
     assert 0 == cadence.rewinds
 
 
-def test_a_time_that_comes_again_has_another_id() -> None:
-    """Each time the clock goes back further than an interval, ids are new ones."""
+def test_repeated_time_has_another_id() -> None:
+    """Each time the clock goes back further than an interval, ids are new."""
     cadence, back = Cadence(60.0), T0 - timedelta(seconds=61)
     cadence.resume(earlier_snapshot(T0, rewinds=4), 5.0)
 
@@ -160,8 +160,8 @@ def test_a_time_that_comes_again_has_another_id() -> None:
     assert snapshot_id("coinbase", T0, ["BTC-USD"]) in found
 
 
-def test_a_venue_with_another_clock_begins_anew() -> None:
-    """A venue that restarts in the past is followed there."""
+def test_venue_whose_clock_goes_back_is_followed() -> None:
+    """A snapshot is due at once, and the next an interval later."""
     cadence = Cadence(60.0)
     cadence.take(T0, 0.0)
     past = T0 - timedelta(days=3)
@@ -173,7 +173,7 @@ def test_a_venue_with_another_clock_begins_anew() -> None:
     assert cadence.due(past + timedelta(seconds=60), 1.0)
 
 
-def test_without_an_interval_every_new_venue_time_is_due() -> None:
+def test_every_new_venue_time_is_due_without_an_interval() -> None:
     """`--min-interval 0` publishes whenever the venue's clock has moved."""
     cadence = Cadence(0.0)
     cadence.take(T0, 0.0)

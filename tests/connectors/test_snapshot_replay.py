@@ -1,4 +1,4 @@
-"""The replay: the same snapshots in every run, and the live connector's own windows."""
+"""The snapshot replay: the same snapshots in every run, equal to the live connector's."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -52,7 +52,7 @@ def replay_of(
 
 
 def snapshots_of(replay: SnapshotReplay, published_at: datetime = WALL) -> Iterator[MarketSnapshot]:
-    """Every snapshot, each made from the batch of tickers before it."""
+    """Play a replay; yield each snapshot with the offset after its batch of tickers."""
     offset = 0
     while True:
         offset += len(replay.products) + len(replay.tickers())
@@ -63,18 +63,18 @@ def snapshots_of(replay: SnapshotReplay, published_at: datetime = WALL) -> Itera
 
 
 def bodies(replay: SnapshotReplay) -> list[bytes]:
-    """Every snapshot and ticker as bytes."""
+    """Every snapshot as bytes."""
     return [encode(snapshot).value for snapshot in snapshots_of(replay)]
 
 
 def test_two_runs_give_the_same_bytes() -> None:
-    """Nothing in a snapshot comes from a clock, a process or chance."""
+    """A snapshot does not depend on a clock, the process or chance."""
     assert bodies(replay_of(snapshots=20)) == bodies(replay_of(snapshots=20))
     assert bodies(replay_of()) != bodies(replay_of(seed=8))
 
 
-def test_snapshots_of_candle_files_say_that_the_prices_were_real() -> None:
-    """Simulated ones do not have the field at all, as before."""
+def test_snapshots_of_candle_files_are_marked_as_recorded() -> None:
+    """Simulated snapshots do not have the field, as in older versions."""
     files = replay_of(products=(), prices=(CSV,), snapshots=2)
     simulated = replay_of(snapshots=2)
 
@@ -83,7 +83,7 @@ def test_snapshots_of_candle_files_say_that_the_prices_were_real() -> None:
 
 
 def test_only_published_at_is_wall_time() -> None:
-    """A run of another day differs in that field alone."""
+    """A run on another day differs only in that field."""
     days = (WALL, WALL + timedelta(days=400, seconds=0.7))
     first, second = (list(snapshots_of(replay_of(), day)) for day in days)
 
@@ -93,8 +93,8 @@ def test_only_published_at_is_wall_time() -> None:
         assert "2031" not in snapshot.model_dump_json(exclude={"published_at"})
 
 
-def test_the_first_snapshot_is_whole() -> None:
-    """It stands at the fixed start, is fresh, and every window is full."""
+def test_first_snapshot_is_complete() -> None:
+    """It is at the fixed start and fresh, and every window is full."""
     snapshot = next(snapshots_of(replay_of()))
 
     assert (START, 60.0, True, 1.0) == (
@@ -120,10 +120,10 @@ def test_the_first_snapshot_is_whole() -> None:
     steps=st.integers(1, 40),
     interval_s=st.sampled_from([5, 15, 60, 75, 300, 600]),
 )
-def test_windows_and_tickers_are_those_of_the_live_connector(
+def test_windows_and_tickers_equal_the_live_connectors(
     seed: int, steps: int, interval_s: int
 ) -> None:
-    """What REST and the feed tell of the same moment gives the same candles and quotes."""
+    """REST and the feed give the same candles and quotes at the same time."""
     replay = replay_of(seed=seed, interval_s=interval_s, snapshots=steps)
     *_, snapshot = snapshots_of(replay)
     market = build_market(ExchangeOptions(PRODUCTS, seed=seed, start=START), T0)
@@ -148,8 +148,8 @@ def test_windows_and_tickers_are_those_of_the_live_connector(
         assert max(closed_by) <= snapshot.as_of
 
 
-def test_the_short_way_says_what_a_frame_says() -> None:
-    """`ticker_seen` is the parsed `ticker` frame."""
+def test_ticker_event_equals_the_parsed_frame() -> None:
+    """`ticker_seen` returns the event of the `ticker` frame."""
     market = build_market(ExchangeOptions(PRODUCTS), T0)
     market.advance(market.now_s + 3_600)
 
@@ -159,8 +159,8 @@ def test_the_short_way_says_what_a_frame_says() -> None:
         assert parse(frame) == ticker_seen(market, product_id)
 
 
-def test_a_snapshot_is_known_by_time_and_id() -> None:
-    """Numbers of snapshots come back from what stands in a turn."""
+def test_snapshot_is_found_by_time_and_id() -> None:
+    """The time and id in a turn give the number of the snapshot."""
     replay = replay_of(interval_s=300, snapshots=4)
     ids = [replay.snapshot_id(index) for index in range(4)]
 
@@ -172,8 +172,8 @@ def test_a_snapshot_is_known_by_time_and_id() -> None:
     assert replay.index_of(replay.as_of(-1), replay.snapshot_id(-1)) is None
 
 
-def test_a_file_gives_as_many_snapshots_as_it_has_time_for() -> None:
-    """From the middle of a short file to its end; more are refused."""
+def test_file_gives_snapshots_to_its_end() -> None:
+    """They start in the middle of a short file; more than fit are refused."""
     replay = replay_of(products=(), prices=(CSV,), snapshots=None)
     *_, last = snapshots_of(replay)
 
@@ -183,8 +183,8 @@ def test_a_file_gives_as_many_snapshots_as_it_has_time_for() -> None:
         replay_of(products=(), prices=(CSV,), snapshots=replay.total + 1)
 
 
-def test_quotes_of_a_row_without_trades_are_shown() -> None:
-    """Minute 2 has a bid and an ask but no trade: the quotes move, the last trade stays."""
+def test_quotes_of_a_row_without_trades_are_used() -> None:
+    """Minute 2 has a bid and an ask but no trade: the quotes change, the last trade does not."""
     replay = replay_of(products=(), prices=(CSV,), start=T0 + timedelta(minutes=2), snapshots=3)
     before, after, _ = (snapshot.products[0].ticker for snapshot in snapshots_of(replay))
 
@@ -194,8 +194,8 @@ def test_quotes_of_a_row_without_trades_are_shown() -> None:
     assert before.trade_id == after.trade_id
 
 
-def test_a_long_hole_is_stale_and_a_short_one_quiet(tmp_path: Path) -> None:
-    """Five minutes without a row are a quiet product, more are no price to trade on."""
+def test_product_is_stale_after_five_minutes_without_rows(tmp_path: Path) -> None:
+    """Up to five minutes without a row it is fresh."""
     path = tmp_path / "HOLE-USD.csv"
     first_s = int(T0.timestamp())
     rows = [f"{first_s + minute * 60},5,5,5,5,1" for minute in (*range(60), *range(80, 90))]
@@ -224,22 +224,22 @@ def test_a_long_hole_is_stale_and_a_short_one_quiet(tmp_path: Path) -> None:
 def test_flags_that_contradict_each_other_are_refused(
     words: dict[str, object], complaint: str
 ) -> None:
-    """The message names the remedy."""
+    """The message names the flag or the conflict."""
     with pytest.raises(UsageError, match=complaint):
         replay_of(**words)  # type: ignore[arg-type]  # each case is another flag
 
 
-def test_a_snapshot_says_which_files_its_prices_are_from() -> None:
-    """With the digest of their rows; synthetic prices are from no file, and say nothing."""
-    filed, made = replay_of(products=(), prices=(CSV,), snapshots=2), replay_of(snapshots=2)
+def test_snapshot_names_the_files_of_its_prices() -> None:
+    """The source has the digest of the rows; snapshots of synthetic prices have no source."""
+    recorded, synthetic = replay_of(products=(), prices=(CSV,), snapshots=2), replay_of(snapshots=2)
     rows = read_price_file(CSV).rows.digest[:16]
 
-    assert filed.snapshot({}, WALL).source == f"AAA-USD_1m.csv; rows {rows}"
-    assert "source" not in made.snapshot({}, WALL).model_dump(mode="json")
+    assert recorded.snapshot({}, WALL).source == f"AAA-USD_1m.csv; rows {rows}"
+    assert "source" not in synthetic.snapshot({}, WALL).model_dump(mode="json")
 
 
-def test_two_real_days_are_shown_as_they_were(shared_recordings: Path) -> None:
-    """Every closed minute, close and quote of the files stands in the snapshot of its time."""
+def test_two_real_days_are_replayed_exactly(shared_recordings: Path) -> None:
+    """Every closed minute, close and quote of the files is in the snapshot of its time."""
     files = tuple(sorted((shared_recordings / "candles" / "normalized").glob("*.csv.gz")))
     price_paths = {product_of(path): load_price_path(path, product_of(path)) for path in files}
     replay = replay_of(products=(), prices=files, snapshots=None)
@@ -273,14 +273,14 @@ def test_two_real_days_are_shown_as_they_were(shared_recordings: Path) -> None:
 
 
 def _is_sum(volume: Decimal, start_s: int, rows: object) -> bool:
-    """True where a five-minute bar has the volume of its minutes."""
+    """True if a five-minute bar has the volume of its minutes."""
     assert isinstance(rows, Rows)
     minutes = [rows.get(start_s + 60 * i) for i in range(5)]
     return volume == sum((m.trades[4] for m in minutes if m and m.trades), Decimal(0))
 
 
-def test_a_synthetic_market_can_be_played_far() -> None:
-    """Two days at an hour a step: volumes and opens of 24 hours stay those of 24 hours."""
+def test_24_hour_values_cover_24_hours_in_a_long_replay() -> None:
+    """After two days at an hour a step the open of 24 hours is 24 hours old."""
     replay = replay_of(products=("BTC-USD",), interval_s=3_600, snapshots=49)
     *_, last = snapshots_of(replay)
     market: SimulatedMarket = replay._market

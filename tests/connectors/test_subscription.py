@@ -1,4 +1,4 @@
-"""Subscriptions: batches, aliases, acknowledgements as sets."""
+"""Subscribe messages and acknowledgements: batches and aliases."""
 
 import orjson
 
@@ -12,7 +12,7 @@ from connectors.coinbase.subscription import (
 
 
 def test_each_channel_carries_its_own_products() -> None:
-    """The form with ids at the root is misread by the venue, so it is never sent."""
+    """The venue misreads messages with ids at the root, so they are not sent."""
     (text,) = subscribe_messages(CHANNELS, ["BTC-USD", "SOL-USD", "BTC-USD"])
 
     assert {
@@ -25,7 +25,7 @@ def test_each_channel_carries_its_own_products() -> None:
 
 
 def test_many_products_go_in_batches() -> None:
-    """One message names at most fifty products, and all of them are named once."""
+    """A message names at most fifty products, and each product is named once."""
     products = [f"P{n}-USD" for n in range(2 * BATCH_PRODUCTS_MAX + 1)]
     batches = [
         orjson.loads(text)["channels"][0]["product_ids"]
@@ -36,7 +36,7 @@ def test_many_products_go_in_batches() -> None:
     assert products == [product for batch in batches for product in batch]
 
 
-def test_the_alias_of_a_channel_counts() -> None:
+def test_alias_of_a_channel_counts() -> None:
     """`ticker_batch` is acknowledged as `ticker_1000`."""
     wanted = wanted_pairs(CHANNELS, ["BTC-USD"])
 

@@ -42,7 +42,7 @@ class ListedRest:
 
 
 def manager_of(rest: ListedRest, bus: MemoryBus) -> SubscriptionManager:
-    """A manager that asks this venue."""
+    """A subscription manager with this REST client."""
     node = Node("connector", "coinbase", Settings(), bus, FastClock(1.0))
     feed = Feed()
     publisher = TickerPublisher(bus, feed, node.clock, node.counters)

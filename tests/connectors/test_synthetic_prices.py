@@ -1,4 +1,4 @@
-"""Synthetic prices: the same for the same seed, coherent for every seed."""
+"""Synthetic prices: reproducible, and valid for every seed."""
 
 from decimal import Decimal
 from statistics import mean, pstdev
@@ -16,20 +16,20 @@ products = st.sampled_from(sorted(KNOWN))
 
 
 def ticks(product: str, seed: int, count: int) -> list[Tick]:
-    """The first ticks of a price_path."""
+    """The first ticks of a price path."""
     price_path = SyntheticPricePath(listed_product(product), seed)
     return [price_path.step(5 * n) for n in range(count)]
 
 
-def test_the_noise_is_the_same_everywhere() -> None:
-    """Pinned values: a price_path recorded with a seed can be made again on any machine."""
+def test_noise_is_the_same_on_every_machine() -> None:
+    """The values are pinned, so that the price path of a seed can be reproduced."""
     noise = Noise(7, "BTC-USD")
 
     assert [24, 45, 95] == [noise.below(100) for _ in range(3)]
 
 
-def test_the_noise_is_nearly_normal() -> None:
-    """Mean 0 and deviation 1000."""
+def test_noise_is_nearly_normal() -> None:
+    """Its mean is 0 and its deviation 1000."""
     noise = Noise("gauss")
     sample = [noise.gauss() for _ in range(20_000)]
 
@@ -39,8 +39,8 @@ def test_the_noise_is_nearly_normal() -> None:
 
 @given(products, st.integers(0, 2**32))
 @settings(max_examples=30, deadline=None)
-def test_a_tape_is_coherent(product: str, seed: int) -> None:
-    """Positive, uncrossed, on the increments, and trades at the quotes."""
+def test_price_path_is_valid(product: str, seed: int) -> None:
+    """Quotes are positive, uncrossed and on the increments; trades are at the quotes."""
     known = listed_product(product)
     for tick in ticks(product, seed, 300):
         assert 0 < tick.bid < tick.ask
@@ -52,14 +52,14 @@ def test_a_tape_is_coherent(product: str, seed: int) -> None:
             assert 0 == tick.trade.size % known.base_increment
 
 
-def test_a_seed_is_a_tape() -> None:
-    """Equal seeds give equal price_paths, other seeds others."""
+def test_seed_determines_the_price_path() -> None:
+    """Equal seeds give equal price paths; other seeds give others."""
     assert ticks("BTC-USD", 7, 500) == ticks("BTC-USD", 7, 500)
     assert ticks("BTC-USD", 7, 500) != ticks("BTC-USD", 8, 500)
 
 
-def test_a_day_has_every_regime_and_stays_in_sight() -> None:
-    """Trends, ranges and storms come; the price neither dies nor runs away."""
+def test_day_has_every_regime_and_a_bounded_price() -> None:
+    """After trends, ranges and volatile phases the price is still near its start."""
     price_path = SyntheticPricePath(listed_product("BTC-USD"), 7)
     regimes = set()
     prices: list[Decimal] = []
@@ -72,8 +72,8 @@ def test_a_day_has_every_regime_and_stays_in_sight() -> None:
 
 
 @pytest.mark.parametrize(("product", "low", "high"), [("BTC-USD", 950, 1000), ("AERO-USD", 10, 45)])
-def test_a_quiet_product_rarely_trades(product: str, low: int, high: int) -> None:
-    """Trades in a thousand steps."""
+def test_quiet_product_rarely_trades(product: str, low: int, high: int) -> None:
+    """The number of trades in a thousand steps is within bounds."""
     count = sum(tick.trade is not None for tick in ticks(product, 3, 1000))
 
     assert low <= count <= high
@@ -88,18 +88,18 @@ def test_a_quiet_product_rarely_trades(product: str, low: int, high: int) -> Non
         ("BTC-ETH", "14", "28", "0.00031"),
     ],
 )
-def test_a_known_coin_costs_as_much_in_another_currency(
+def test_known_coin_costs_as_much_in_another_currency(
     product: str, low: str, high: str, funds: str
 ) -> None:
-    """In a currency like the dollar as in dollars, in another coin by the rate between the two."""
+    """Its price is as in dollars, or in another coin by the rate between the two."""
     prices = [tick.bid for tick in ticks(product, 7, 500)]
 
     assert Decimal(low) < min(prices) < max(prices) < Decimal(high)
     assert Decimal(funds) == listed_product(product).min_market_funds
 
 
-def test_an_unknown_product_is_plain() -> None:
-    """Any id can be asked for."""
+def test_unknown_product_has_the_currencies_of_its_id() -> None:
+    """Any id can be used."""
     assert ("XYZ", "EUR") == (
         listed_product("XYZ-EUR").base_currency,
         listed_product("XYZ-EUR").quote_currency,

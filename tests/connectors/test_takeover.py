@@ -1,4 +1,4 @@
-"""A connector that takes over: the snapshots go on where the log ends."""
+"""A connector that takes over continues the snapshots at the end of the log."""
 
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -14,8 +14,8 @@ async def wait_for_snapshots(watched: RunningConnector, snapshots: int) -> None:
     await eventually(lambda: len(watched.snapshots) >= snapshots, f"{snapshots} snapshots")
 
 
-async def test_a_successor_goes_on_where_the_log_ends(memory_bus: MemoryBus) -> None:
-    """A connector that was started again keeps the beat of the one before, and repeats no id."""
+async def test_second_connector_continues_at_the_end_of_the_log(memory_bus: MemoryBus) -> None:
+    """It keeps the schedule of the first one, and repeats no id."""
     async with running_exchange() as server:
         async with running_connector(server, memory_bus) as watched:
             await wait_for_snapshots(watched, 2)
@@ -29,8 +29,8 @@ async def test_a_successor_goes_on_where_the_log_ends(memory_bus: MemoryBus) -> 
     assert {0} == {s.rewinds for s in snapshots}
 
 
-async def test_a_market_that_begins_again_repeats_no_id(memory_bus: MemoryBus) -> None:
-    """The same venue times come twice; the snapshots of the second time say so."""
+async def test_market_that_starts_again_repeats_no_id(memory_bus: MemoryBus) -> None:
+    """If the same venue times come twice, the later snapshots have a higher `rewinds`."""
     start = datetime(2026, 9, 10, tzinfo=UTC)
     found: list[MarketSnapshot] = []
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Trades the feed did not tell of: pages decoded, gaps filled, what is left said."""
+"""Trades the feed did not send: pages, gaps, and trades that stay missing."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ def trade(trade_id: int, size: str = "1", price: str = "100") -> TradeSeen:
 
 
 def pages(ids: list[int], gap: TradeGap, *, rows: int, pages_max: int = 3) -> tuple[FilledGap, int]:
-    """Fill a gap from a venue that has these ids; how many pages that took."""
+    """Fill a gap from a venue that has these ids; return the result and the number of pages."""
     backfill, asked = Backfill(gap, page_rows=rows, pages_max=pages_max), 0
     while not backfill.done:
         below = [i for i in ids if backfill.after is None or i < backfill.after]
@@ -38,8 +38,8 @@ def pages(ids: list[int], gap: TradeGap, *, rows: int, pages_max: int = 3) -> tu
     return backfill.filled(ticker(trade_id=gap.heartbeat_trade_id)), asked
 
 
-def test_a_page_is_read_newest_first_with_the_takers_side() -> None:
-    """The venue names the maker's side; prices stay the digits that came."""
+def test_page_is_read_newest_first_with_the_takers_side() -> None:
+    """The venue names the maker's side; the digits of prices are kept."""
     trades, refused = read_trades(PAGE, "BTC-USD")
 
     assert [812, 811, 810] == [t.trade_id for t in trades]
@@ -65,8 +65,8 @@ def test_a_page_is_read_newest_first_with_the_takers_side() -> None:
         b"null",
     ],
 )
-def test_a_row_that_is_no_trade_is_counted(row: bytes) -> None:
-    """One wrong row does not cost the page."""
+def test_invalid_row_is_counted(row: bytes) -> None:
+    """The other rows of the page are read."""
     good = b'{"trade_id":2,"side":"buy","size":"1","price":"9"}'
 
     trades, refused = read_trades(b"[" + row + b"," + good + b"]", "BTC-USD")
@@ -75,36 +75,36 @@ def test_a_row_that_is_no_trade_is_counted(row: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"message":"NotFound"}', b"<html>", b"", b"null"])
-def test_a_body_that_is_no_page_is_refused(body: bytes) -> None:
-    """An error object or a page of HTML is no list of trades."""
+def test_body_that_is_not_a_page_is_refused(body: bytes) -> None:
+    """An error object or an HTML page is not a list of trades."""
     with pytest.raises(RestMalformed):
         read_trades(body, "BTC-USD")
 
 
-def test_a_gap_is_filled_over_pages() -> None:
-    """Seven trades in pages of three; none before the gap is taken."""
+def test_gap_is_filled_over_pages() -> None:
+    """Seven trades come in pages of three; trades before the gap are not used."""
     filled, asked = pages(list(range(1, 18)), TradeGap("BTC-USD", 10, 17), rows=3)
 
     assert (7, list(range(11, 18))) == (filled.missed, [t.trade_id for t in filled.trades])
     assert ((), Decimal(7), 3) == (filled.unfilled, filled.volume, asked)
 
 
-def test_trades_newer_than_the_heartbeat_are_taken_too() -> None:
-    """The venue went on while we asked."""
+def test_trades_newer_than_the_heartbeat_are_used() -> None:
+    """They were made while the pages were requested."""
     filled, _ = pages(list(range(1, 21)), TradeGap("BTC-USD", 10, 12), rows=100)
 
     assert (20, 10) == (filled.last_trade_id, filled.missed)
 
 
-def test_what_lies_behind_the_last_page_is_told() -> None:
-    """The bound of pages ends it; the rest is named."""
+def test_trades_beyond_the_last_page_are_unfilled() -> None:
+    """The number of pages is bounded; the remaining ids are reported."""
     filled, asked = pages(list(range(1, 31)), TradeGap("BTC-USD", 10, 30), rows=4, pages_max=2)
 
     assert (2, ((11, 22),)) == (asked, filled.unfilled)
 
 
-def test_a_hole_in_the_pages_is_told() -> None:
-    """Ids that the venue leaves out stay missing."""
+def test_hole_in_the_pages_is_unfilled() -> None:
+    """Ids that the venue omits stay missing."""
     filled, _ = pages([8, 9, 11, 12, 15], TradeGap("BTC-USD", 9, 15), rows=2)
 
     assert (3, ((10, 10), (13, 14))) == (len(filled.trades), filled.unfilled)
@@ -120,7 +120,7 @@ def test_a_hole_in_the_pages_is_told() -> None:
 def test_every_trade_is_found_or_missing(
     ids: set[int], seen: int, more: int, rows: int, pages_max: int
 ) -> None:
-    """Found and missing ids are the gap, each once; the number of pages is bounded."""
+    """Found and missing ids make up the gap; the number of pages is bounded."""
     gap = TradeGap("BTC-USD", seen, seen + more)
     filled, asked = pages(sorted(ids), gap, rows=rows, pages_max=pages_max)
     found = [t.trade_id for t in filled.trades]
@@ -131,8 +131,8 @@ def test_every_trade_is_found_or_missing(
     assert set(found) <= ids
 
 
-def test_the_ticker_takes_over_the_last_trade() -> None:
-    """Price, id, size and side are the trade's, the quotes the ticker's, the volume both's."""
+def test_ticker_gets_the_last_trade() -> None:
+    """Price, id, size and side are the trade's; the quotes stay the ticker's."""
     trades = (trade(6, "2"), trade(7, "3", "101"), trade(8, "4", "102"))
     fetched = ticker("100", trade_id=6, bid="101", ask="103")
     fetched = with_trades(fetched, FilledGap(5, 8, trades))
@@ -146,8 +146,8 @@ def test_the_ticker_takes_over_the_last_trade() -> None:
     assert (Decimal(101), Decimal(103)) == (fetched.best_bid, fetched.best_ask)
 
 
-def test_the_volume_counts_each_trade_once() -> None:
-    """Only trades that the ticker did not know yet are added."""
+def test_volume_counts_each_trade_once() -> None:
+    """Only trades that are newer than the ticker's are added."""
     trades = (trade(6, "2"), trade(7, "3"), trade(8, "4"))
     fetched = ticker("100", trade_id=6)
     counted = replace(fetched, volume_24h=Decimal(10))
@@ -156,15 +156,15 @@ def test_the_volume_counts_each_trade_once() -> None:
     assert with_trades(fetched, FilledGap(5, 8, trades)).volume_24h is None
 
 
-def test_a_newer_ticker_stays_as_it_is() -> None:
-    """A trade that came after the pages is the last one."""
+def test_newer_ticker_is_unchanged() -> None:
+    """Its last trade came after the pages."""
     fetched = ticker("100", trade_id=9)
 
     assert fetched == with_trades(fetched, FilledGap(5, 8, (trade(8),)))
     assert fetched == with_trades(fetched, FilledGap(5, 9, ()))
 
 
-def test_the_simulated_exchange_pages_like_the_venue() -> None:
+def test_simulated_exchange_pages_like_the_venue() -> None:
     """`after` gives older ids, `before` the newest page above one; headers carry the cursors."""
     market = build_market(ExchangeOptions(("BTC-USD",)), T0)
     newest = market.products["BTC-USD"].trade_id
