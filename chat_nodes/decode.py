@@ -13,7 +13,8 @@ from typing import cast
 
 from arena.messages import CallOutcome, Cause, JsonObject, RequestedCall
 from chat_nodes.implied_status import OK, UNUSABLE, ReportedError, reported_error
-from chat_nodes.lenient_json import Json, ParsedBody, read_body
+from chat_nodes.json_values import Json
+from chat_nodes.lenient_json import ParsedBody, read_body
 from chat_nodes.message_content import (
     MessageContent,
     choices_of,

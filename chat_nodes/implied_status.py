@@ -8,9 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from chat_nodes.json_values import Json
 from chat_nodes.texts import ERROR_CHARS_MAX, clean_text
-
-Json = object
 
 OK = 200
 UNUSABLE = 502

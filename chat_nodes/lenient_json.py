@@ -13,11 +13,9 @@ from dataclasses import dataclass
 
 import orjson
 
+from chat_nodes.json_values import Json
 from chat_nodes.streams import assemble, is_chunk
 from chat_nodes.texts import clean_text
-
-Json = object
-"""Anything a JSON parser returns."""
 
 VALUES_MAX = 100_000
 """JSON values of one body that are read."""

@@ -7,9 +7,8 @@ older protocol instead of a message; thoughts have many names.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from chat_nodes.json_values import Json
 from chat_nodes.texts import NAME_CHARS_MAX, clean_text
-
-Json = object
 
 CONTENT_PARTS_MAX = 64
 CHOICES_MAX = 8

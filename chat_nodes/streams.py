@@ -8,9 +8,7 @@ may come with the last chunk, inside the choice or under `x_groq`, and an error 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import orjson
-
-Json = object
+from chat_nodes.json_values import Json, parse_object
 
 CALLS_MAX = 256
 """Tool calls that are joined; the pieces of further calls are skipped."""
@@ -32,7 +30,8 @@ class _Call:
         self.checks += 1
         if self.checks > CHECKS_MAX or not self.pieces or self.pieces[-1].rstrip()[-1:] != "}":
             return False
-        return _is_object("".join(self.pieces))
+        text = "".join(self.pieces)
+        return text.lstrip().startswith("{") and parse_object(text) is not None
 
     def add(self, item: dict[str, Json], function: dict[str, Json]) -> None:
         self.item |= {k: v for k, v in item.items() if k != "function" and v not in (None, "")}
@@ -206,12 +205,3 @@ def _merge(known: list[Json], more: Sequence[Json]) -> None:
                 last[name] = f"{before}{value}"
             elif value is not None:
                 last[name] = value
-
-
-def _is_object(text: str) -> bool:
-    if not text.lstrip().startswith("{"):
-        return False
-    try:
-        return isinstance(orjson.loads(text), dict)
-    except orjson.JSONDecodeError:
-        return False

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-Json = object
+from chat_nodes.json_values import Json
 
 TOKENS_MAX = 1_000_000_000
 """A larger count for one call is a provider's mistake and is ignored."""

@@ -14,9 +14,8 @@ import orjson
 
 from arena.chat_body import FUNCTION
 from arena.messages import JsonObject, RequestedCall
+from chat_nodes.json_values import Json, parse_object
 from chat_nodes.texts import NAME_CHARS_MAX, clean_text, cut_bytes
-
-Json = object
 
 TOOL_CALLS_MAX = 16
 ARGUMENTS_BYTES_MAX = 8 * 1024
@@ -96,7 +95,7 @@ def mark_cut_calls(calls: Sequence[RequestedCall]) -> list[RequestedCall]:
     last = len(calls) - 1
     return [
         call
-        if call.problem or (i < last and _object(call.arguments) is not None)
+        if call.problem or (i < last and parse_object(call.arguments) is not None)
         else call.model_copy(update={"problem": CUT_PROBLEM})
         for i, call in enumerate(calls)
     ]
@@ -213,13 +212,13 @@ def _read(found: ReadCalls, items: Sequence[Json], tools: Sequence[str]) -> None
 def _parts(item: Json) -> tuple[dict[str, Json], dict[str, Json], Json] | None:
     """The call, its function, and its arguments; None if it is not a call."""
     if isinstance(item, str):
-        item = _object(item)
+        item = parse_object(item)
     if not isinstance(item, dict):
         return None
     function = item.get("function", item.get("custom"))
     if isinstance(function, str):
         # Flat, with the name under "function".
-        function = _object(function) or {"name": function, "arguments": _first_arguments(item)}
+        function = parse_object(function) or {"name": function, "arguments": _first_arguments(item)}
     elif function is None and "name" in item:
         function = {"name": item["name"], "arguments": _first_arguments(item)}
     if not isinstance(function, dict):
@@ -273,7 +272,7 @@ def _arguments(value: Json) -> tuple[str, str]:
         return _unusual(value)
     if isinstance(found, str):
         # Encoded twice, if an object comes out.
-        return (found, "") if _object(found) is not None else (value, "")
+        return (found, "") if parse_object(found) is not None else (value, "")
     return ("{}", "") if found is None else (value, "")
 
 
@@ -292,7 +291,7 @@ def _unusual(text: str) -> tuple[str, str]:
         if not rest:
             # Only raw control characters were wrong; NaN and the like are not accepted.
             repaired = _QUOTED.sub(_escaped, plain)
-            return (repaired, "") if _object(repaired) is not None else (plain, "")
+            return (repaired, "") if parse_object(repaired) is not None else (plain, "")
     except (ValueError, RecursionError):
         pass
     return plain, ""
@@ -308,14 +307,6 @@ def _bounded(text: str) -> tuple[str, str]:
         return text, ""
     bound = f"{ARGUMENTS_BYTES_MAX:,}"
     return bounded, f"the arguments are longer than {bound} bytes; send the call again, shorter"
-
-
-def _object(text: str) -> dict[str, Json] | None:
-    try:
-        value = orjson.loads(text)
-    except (orjson.JSONDecodeError, UnicodeEncodeError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _provider(outer: Mapping[str, Json], function: Mapping[str, Json]) -> tuple[JsonObject, int]:

@@ -18,7 +18,7 @@ OWNERS = {
         "operations/bench/kafka_relay.py",
         "operations/storm/",
     ),
-    "openai": ("chat_nodes/",),
+    "openai": ("chat_nodes/", "operations/bench/call_benchmark.py"),
     "websockets": ("connectors/",),
     "rich": ("dashboard/", "operations/commands/", "arena/progress_bars.py", "arena/tables.py"),
     "plotext": ("dashboard/",),

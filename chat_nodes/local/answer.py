@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from arena.messages import JsonObject
 from arena.money import decimal_text
 from chat_nodes.decision_context import PlannedOrder
+from chat_nodes.json_values import parse_object
 from chat_nodes.local.prompt import LocalPrompt
 from chat_nodes.turn_messages import PORTFOLIO_TOOL, TRADE_TOOL
 
@@ -42,7 +43,7 @@ def response_body(model_id: str, prompt: LocalPrompt, answer: EngineAnswer) -> b
     """The response body for an answer; None if the answer does not have the requested form."""
     if prompt.schema is None:
         return _body(model_id, answer, answer.text, None)
-    choice = _object(answer.text)
+    choice = parse_object(answer.text)
     if choice is not None and prompt.step == "call":
         return _body(model_id, answer, "", (prompt.tool, choice))
     if choice is None:
@@ -80,14 +81,6 @@ def _order(choice: JsonObject, prompt: LocalPrompt) -> PlannedOrder | None:
         # If the part rounds to zero, the whole position is sold.
         return order if order.quantity > 0 else context.sell(product_id)
     return None
-
-
-def _object(text: str) -> JsonObject | None:
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _body(

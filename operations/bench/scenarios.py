@@ -138,7 +138,7 @@ async def floor(settings: Settings, logs: Path) -> Figures:
     """CPU and latency of one model call alone, against the stub: openai's client, and ours."""
     with Rig.new(settings, logs) as rig:
         url = rig.start_stub(1)
-        command = [sys.executable, "-m", "chat_nodes.floor", url, str(FLOOR_CALLS)]
+        command = [sys.executable, "-m", "operations.bench.call_benchmark", url, str(FLOOR_CALLS)]
         done = await asyncio.to_thread(
             subprocess.run, command, capture_output=True, text=True, check=True
         )

@@ -1,8 +1,8 @@
-"""What one model call costs by itself: no topics, no agents, one client, one server on loopback.
+"""Benchmark of one model call by itself: no topics, no agents, one client, one local server.
 
-`python -m chat_nodes.floor BASE_URL CALLS` prints JSON: CPU and latency per call through
-`openai`'s documented `chat.completions.create`, and through the way a chat node takes. Both send
-the same 9.4 KB prompt and read the same answer. `arena bench` runs it against its stub.
+`python -m operations.bench.call_benchmark BASE_URL CALLS` prints JSON: CPU and latency per call
+through `openai`'s documented `chat.completions.create`, and through the chat node's client. Both
+send the same 9.4 KB prompt and read the same answer. `arena bench` runs it against its stub server.
 """
 
 import argparse
@@ -11,23 +11,25 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any
 
 import openai
 
 from arena.messages import ChatMessage, ChatRequest, ToolSchema
-from chat_nodes.model import ModelSettings, RawReply
-from chat_nodes.providers.openai_compatible import PLACEHOLDER_KEY, OpenAICompatibleModel
 
 PROMPT_CHARS = 9_400
 WARM_UP_CALLS = 100
 TIMEOUT_S = 10.0
 MODEL_ID = "stub"
+PLACEHOLDER_KEY = "no-key"
+"""Key for the stub server, which needs none, because the client requires one."""
 
 Call = Callable[[], Awaitable[None]]
 
 
 def sample_request() -> ChatRequest:
-    """A request of the size that an agent's first call has."""
+    """A request of the size of an agent's first call."""
     now = datetime.now(UTC)
     rows = "05:30,67100.00,67120.50,67080.25,67110.75,12.5\n"
     schema = {
@@ -60,7 +62,7 @@ def sample_request() -> ChatRequest:
 
 
 def documented_call(base_url: str, request: ChatRequest) -> Call:
-    """One call the way `openai`'s documentation shows it."""
+    """One call as in `openai`'s documentation."""
     client = openai.AsyncOpenAI(api_key=PLACEHOLDER_KEY, base_url=base_url, max_retries=0)
     tools = [{"type": "function", "function": t.model_dump()} for t in request.tools]
     messages = [{"role": m.role, "content": m.content} for m in request.messages]
@@ -77,36 +79,38 @@ def documented_call(base_url: str, request: ChatRequest) -> Call:
 
 
 def node_call(base_url: str, request: ChatRequest) -> Call:
-    """One call the way a chat node makes it."""
-    settings = ModelSettings(model_id=MODEL_ID, base_url=base_url)
-    model = OpenAICompatibleModel(settings)
+    """One call through the chat node's client."""
+    # Any: the room is loaded by name, because operations imports no room.
+    interface: Any = import_module("chat_nodes.model")
+    model_types: Any = import_module("chat_nodes.model_types")
+    model = model_types.open_model(interface.ModelSettings(MODEL_ID, base_url))
 
     async def call() -> None:
         reply = await model.complete(request, timeout_s=TIMEOUT_S)
-        assert isinstance(reply, RawReply), reply
+        assert isinstance(reply, interface.RawReply), reply
 
     return call
 
 
 async def measure(call: Call, calls: int) -> dict[str, float]:
-    """CPU milliseconds per call of this process, and the median latency, one call at a time."""
+    """CPU milliseconds per call of this process, and median latency, one call at a time."""
     for _ in range(WARM_UP_CALLS):
         await call()
-    latencies = []
-    cpu = time.process_time()
+    latencies_s = []
+    cpu_started_s = time.process_time()
     for _ in range(calls):
-        started = time.perf_counter()
+        started_s = time.perf_counter()
         await call()
-        latencies.append(time.perf_counter() - started)
-    used = time.process_time() - cpu
+        latencies_s.append(time.perf_counter() - started_s)
+    cpu_s = time.process_time() - cpu_started_s
     return {
-        "cpu_ms": round(used * 1000 / calls, 3),
-        "p50_ms": round(sorted(latencies)[calls // 2] * 1000, 3),
+        "cpu_ms": round(cpu_s * 1000 / calls, 3),
+        "p50_ms": round(sorted(latencies_s)[calls // 2] * 1000, 3),
     }
 
 
-async def floor(base_url: str, calls: int) -> dict[str, dict[str, float]]:
-    """Both ways, one after the other."""
+async def benchmark(base_url: str, calls: int) -> dict[str, dict[str, float]]:
+    """Measure both clients, one after the other."""
     request = sample_request()
     return {
         "openai_documented": await measure(documented_call(base_url, request), calls),
@@ -121,9 +125,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("base_url")
     parser.add_argument("calls", type=int)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        print(json.dumps(runner.run(floor(asked.base_url, asked.calls))))
+        print(json.dumps(runner.run(benchmark(arguments.base_url, arguments.calls))))
 
 
 if __name__ == "__main__":
