@@ -8,7 +8,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from arena.broker_files import BrokerFiles
+from arena.broker_files import SERVER_PROPERTIES_NAME, BrokerFiles
 from arena.broker_state import Ports
 from arena.credentials import PLAINTEXT
 from arena.progress import Progress, Step
@@ -75,14 +75,14 @@ def prepare_kafka(
     if cluster_id is None:
         progress(Step("broker", "formatting its storage"))
         cluster_id = quorum.cluster_id if quorum else config.cluster_id_from(os.urandom(16))
-        words = ["format", "--cluster-id", cluster_id, "--config", config.SERVER_PROPERTIES_NAME]
+        words = ["format", "--cluster-id", cluster_id, "--config", SERVER_PROPERTIES_NAME]
         words += scram_words(security) if security else []
         _format(files, config.java_command(java.path, jars, config.STORAGE_CLASS, *words))
     return Launch(
         kind=APACHE_KAFKA,
         version=lock.kafka_version,
         command=config.java_command(
-            java.path, jars, config.SERVER_CLASS, config.SERVER_PROPERTIES_NAME
+            java.path, jars, config.SERVER_CLASS, SERVER_PROPERTIES_NAME
         ),
         cwd=files.root,
         cluster_id=cluster_id,
