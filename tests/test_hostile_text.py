@@ -26,7 +26,7 @@ from operations.commands import messages_text as words
 from operations.commands import status_rows as health
 from operations.commands import tail_filter as reading
 from operations.commands.live_line import LiveLine
-from operations.commands.steps import Steps
+from operations.commands.numbered_steps import Steps
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 HOSTILE = (

@@ -30,7 +30,7 @@ from arena.progress import Step
 from arena.run_lookup import mute_output
 from arena.settings import Settings
 from operations.commands.compete_end import finish, outcome, write_outcome
-from operations.commands.compete_hold import End, Ending, Holder
+from operations.commands.compete_monitor import End, Ending, Holder
 from operations.commands.compete_start import (
     Contest,
     begin_contest,
@@ -39,15 +39,15 @@ from operations.commands.compete_start import (
     resume_contest,
     split_words,
 )
-from operations.commands.compete_vitals import dead_lines
-from operations.commands.doctor_quick import NoCheck, NothingStarted, check_contest
-from operations.commands.environment import prepare_beside
+from operations.commands.compete_health import dead_lines
+from operations.commands.preflight import NoCheck, NothingStarted, check_contest
+from operations.commands.env_setup import prepare_beside
 from operations.commands.live_line import LiveLine
 from operations.commands.local_llm import require_local_llm
 from operations.commands.messages_text import file_lines, models_words, prices_words, process_words
 from operations.commands.plugins import check_plugins
 from operations.commands.run_standings import so_far
-from operations.commands.session import (
+from operations.commands.supervised_run import (
     Beginning,
     ensure_topics,
     exit_code_of,
@@ -57,13 +57,13 @@ from operations.commands.session import (
     settings_for,
     typed,
 )
-from operations.commands.steps import Steps
+from operations.commands.numbered_steps import Steps
 from operations.localbroker.launch import BrokerHandle
-from operations.localbroker.signals import Terminated, terminate_as_interrupt
-from operations.supervisor.child import ProcessSpec
+from operations.processes.stop_signals import Terminated, terminate_as_interrupt
+from operations.processes.child import ProcessSpec
 from operations.supervisor.plan import require_keys, require_prices
 from operations.supervisor.running import ArenaRun
-from operations.supervisor.signals import StopSignals
+from operations.processes.stop_signals import StopSignals
 from operations.supervisor.supervisor import Change
 
 PROCESSES = "processes"

@@ -24,12 +24,12 @@ from arena.pass_overs import passed_over_in
 from arena.progress import Step
 from arena.runs import RECORDS, read_run
 from arena.visible_text import one_line
-from operations.commands.compete_hold import End, Ending
-from operations.commands.compete_tally import Tally, clock_words, cost_words, tokens_words
-from operations.commands.compete_vitals import dead_lines
+from operations.commands.compete_monitor import End, Ending
+from operations.commands.compete_progress import Tally, clock_words, cost_words, tokens_words
+from operations.commands.compete_health import dead_lines
 from operations.commands.export_run import export_run
-from operations.commands.session import LAUNCHER, Beginning, environment, typed
-from operations.commands.steps import Steps
+from operations.commands.supervised_run import LAUNCHER, Beginning, environment, typed
+from operations.commands.numbered_steps import Steps
 
 REPORT = "report"
 REPORT_DEADLINE_S = 600.0

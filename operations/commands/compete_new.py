@@ -8,7 +8,7 @@ import typer
 from arena.atomic_files import write_new, write_whole
 from arena.errors import UsageError
 from operations.commands.compete_spec import competition_toml
-from operations.commands.session import typed
+from operations.commands.supervised_run import typed
 
 
 def new(

@@ -24,11 +24,11 @@ from arena.settings import BOOTSTRAP_VARIABLE, Settings
 from operations.commands.compete_spec import changed_toml, with_starting_cash
 from operations.commands.plugins import ForRun, load_for_run
 from operations.commands.price_check import check_prices
-from operations.commands.skipped_products import without_left_out
+from operations.commands.untradable_products import without_left_out
 from operations.localbroker.launch import BrokerHandle
 from operations.localbroker.resolve import resolve_broker
 from operations.specs.arena_spec import ArenaSpec, read_spec
-from operations.specs.environment import initial_cash
+from operations.specs.environment_defaults import initial_cash
 
 TAG_CHARS = 6
 """Of chance in a prefix: two machines may begin at the same second on the same brokers."""

@@ -46,7 +46,7 @@ from operations.commands.run_standings import (
     read_standings,
     so_far_lines,
 )
-from operations.commands.session import (
+from operations.commands.supervised_run import (
     Beginning,
     ensure_topics,
     exit_code_of,
@@ -57,13 +57,13 @@ from operations.commands.session import (
     typed,
     watch,
 )
-from operations.commands.steps import Steps
+from operations.commands.numbered_steps import Steps
 from operations.localbroker.resolve import resolve_broker
-from operations.localbroker.signals import Terminated, terminate_as_interrupt
-from operations.supervisor.child import ProcessSpec
+from operations.processes.stop_signals import Terminated, terminate_as_interrupt
+from operations.processes.child import ProcessSpec
 from operations.supervisor.plan import DASHBOARD
 from operations.supervisor.running import ArenaRun
-from operations.supervisor.signals import StopSignals
+from operations.processes.stop_signals import StopSignals
 from operations.supervisor.supervisor import Change
 
 PROCESSES = "processes"

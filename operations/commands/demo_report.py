@@ -3,7 +3,7 @@
 from pydantic import JsonValue
 
 from operations.commands.messages_text import Document, agents_of
-from operations.commands.session import Beginning
+from operations.commands.supervised_run import Beginning
 
 
 def report(document: Document, begin: Beginning, elapsed_s: float) -> dict[str, JsonValue]:

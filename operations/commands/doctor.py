@@ -22,12 +22,12 @@ from arena.model_prices import PriceList, load_prices
 from arena.server_answers import cost_findings, cutoff_findings
 from arena.server_check import PROMPT_VARIABLE
 from arena.settings import Settings
-from operations.commands.doctor_ground import ground_findings, spec_findings
-from operations.commands.doctor_quick import check_nodes, prompt_of
-from operations.commands.environment import prepare, prepare_beside
-from operations.commands.session import LAUNCHER, environment
+from operations.commands.doctor_machine import ground_findings, spec_findings
+from operations.commands.preflight import check_nodes, prompt_of
+from operations.commands.env_setup import prepare, prepare_beside
+from operations.commands.supervised_run import LAUNCHER, environment
 from operations.specs.arena_spec import ArenaSpec, ChatNodeTable, load_spec
-from operations.specs.environment import with_environment
+from operations.specs.environment_defaults import with_environment
 from operations.supervisor.plan import chat_node_words, require_prices
 
 AT_ONCE = 4

@@ -11,7 +11,7 @@ from arena.exports import Manifest, export_topics
 from arena.progress import Progress, no_progress
 from arena.run_lookup import say
 from arena.runs import RECORDS
-from operations.commands.session import Beginning
+from operations.commands.supervised_run import Beginning
 
 
 def export_run(begin: Beginning, progress: Progress = no_progress) -> Manifest:

@@ -25,7 +25,7 @@ from arena.run_lookup import find_arena
 from arena.settings import Settings
 from arena.unknown_names import check_agent_name, unknown_name
 from arena.visible_text import one_line
-from operations.commands.halt_confirmed import ask, newest_beats
+from operations.commands.halt_confirmation import ask, newest_beats
 from operations.commands.lost_records import lost_halt
 
 CONFIRM_TIMEOUT_S = 5.0

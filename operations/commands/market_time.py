@@ -22,7 +22,7 @@ from arena.messages import MarketSnapshot
 from arena.run_lookup import say
 from arena.settings import Settings
 from operations.specs.arena_spec import ArenaSpec
-from operations.supervisor.signals import StopSignals
+from operations.processes.stop_signals import StopSignals
 
 NEWEST_MAX = 64
 """Records of each partition that are looked at from the end: room for what is not a snapshot."""

@@ -14,7 +14,7 @@ from arena.pricefiles.facts import PriceFacts
 from arena.visible_text import one_line
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.baselines import moved_words
-from operations.supervisor.child import ProcessSpec
+from operations.processes.child import ProcessSpec
 
 HEAD = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
 CELL_CHARS_MAX = 80

@@ -21,10 +21,10 @@ from arena.settings import Settings
 from arena.strategy_files import describe_in, is_file_name, shipped_strategies
 from arena.toml_files import parse_toml
 from arena.unknown_names import listed
-from operations.commands.environment import prepare_beside
-from operations.commands.session import LAUNCHER, environment
+from operations.commands.env_setup import prepare_beside
+from operations.commands.supervised_run import LAUNCHER, environment
 from operations.specs.arena_spec import ArenaSpec, parse_spec
-from operations.specs.environment import environment_words, with_environment
+from operations.specs.environment_defaults import environment_words, with_environment
 from operations.specs.errors import line_of
 from operations.supervisor.plan import secrets_of
 

@@ -17,8 +17,8 @@ from arena.runs import ProcessRecord
 from arena.settings import Settings
 from arena.visible_text import one_line
 from operations.commands import messages_text as words
-from operations.commands.session import LAUNCHER, environment
-from operations.supervisor.signals import StopSignals
+from operations.commands.supervised_run import LAUNCHER, environment
+from operations.processes.stop_signals import StopSignals
 
 DEADLINE_S = 60.0
 STOPPED_DEADLINE_S = 20.0

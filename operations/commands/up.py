@@ -25,16 +25,16 @@ from arena.prefix import MARK, local_name
 from arena.runs import new_run_directory
 from arena.settings import Settings
 from arena.visible_text import one_line
-from operations.commands.dead_watch import DeadWatch
-from operations.commands.doctor_quick import NoCheck, check_arena
-from operations.commands.environment import prepare_beside
+from operations.commands.heartbeat_watch import DeadWatch
+from operations.commands.preflight import NoCheck, check_arena
+from operations.commands.env_setup import prepare_beside
 from operations.commands.local_llm import require_local_llm
 from operations.commands.market_time import keep_market_time
 from operations.commands.messages_text import file_lines, models_words, prices_words, process_words
 from operations.commands.plugins import ForRun, check_plugins, load_for_run
 from operations.commands.price_check import check_prices
 from operations.commands.run_standings import given_up, so_far
-from operations.commands.session import (
+from operations.commands.supervised_run import (
     Beginning,
     ensure_topics,
     on_terminal,
@@ -44,17 +44,17 @@ from operations.commands.session import (
     typed,
     watch,
 )
-from operations.commands.skipped_products import without_left_out
+from operations.commands.untradable_products import without_left_out
 from operations.commands.status_rows import dead_line
-from operations.commands.up_names import require_names
+from operations.commands.up_conflicts import require_names
 from operations.localbroker.launch import BrokerHandle
 from operations.localbroker.resolve import resolve_broker
-from operations.localbroker.signals import terminate_as_interrupt
+from operations.processes.stop_signals import terminate_as_interrupt
 from operations.specs.arena_spec import ArenaSpec, read_spec
-from operations.supervisor.child import ProcessSpec
+from operations.processes.child import ProcessSpec
 from operations.supervisor.plan import CONNECTOR, require_keys
 from operations.supervisor.running import ArenaRun
-from operations.supervisor.signals import StopSignals
+from operations.processes.stop_signals import StopSignals
 from operations.supervisor.supervisor import Change
 
 LINE_CHARS_MAX = 1_000

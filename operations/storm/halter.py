@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from aiokafka import AIOKafkaConsumer
 
-from operations.commands.session import LAUNCHER
+from operations.commands.supervised_run import LAUNCHER
 from operations.storm.trouble import TROUBLE
 from operations.storm.watcher import EVENTS
 

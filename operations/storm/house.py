@@ -16,10 +16,10 @@ from pathlib import Path
 from arena.credentials import ADMIN, credentials_for, credentials_of_command
 from arena.processes import is_same_process, started_at
 from arena.runs import ProcessRecord, newest_run
-from operations.commands.session import LAUNCHER
+from operations.commands.supervised_run import LAUNCHER
 from operations.storm.plan import SUPERVISED, SUPERVISOR
-from operations.supervisor.child import Child, ProcessSpec
-from operations.supervisor.orphan_reaper import Keeper
+from operations.processes.child import ChildProcess, ProcessSpec
+from operations.processes.orphan_reaper import OrphanReaper
 
 RESTART_S = 0.3
 RESTART_S_MAX = 3.0
@@ -32,7 +32,7 @@ class _Member:
     """A process that the storm runs itself."""
 
     spec: ProcessSpec
-    child: Child | None = None
+    child: ChildProcess | None = None
     started_s: float = 0.0
     restart_at_s: float = 0.0
     quick_ends: int = 0
@@ -78,7 +78,7 @@ class House:
     clock: Callable[[], float] = time.monotonic
     _members: dict[str, _Member] = field(default_factory=dict)
     _killed: set[int] = field(default_factory=set)
-    _keeper: Keeper | None = None
+    _reaper: OrphanReaper | None = None
 
     def start(self) -> None:
         """Start the supervisor and all others."""
@@ -142,8 +142,8 @@ class House:
         for child in children:
             if child.exit_code() is None:
                 child.kill()
-            if self._keeper is not None:
-                self._keeper.forget(child.target)
+            if self._reaper is not None:
+                self._reaper.remove(child.target)
 
     def stop(self) -> None:
         """End everything that is left."""
@@ -151,12 +151,12 @@ class House:
             if (found := self.find(name)) is not None:
                 found.signal(signal.SIGCONT)
         self.end(*self._members)
-        if self._keeper is not None:
-            self._keeper.close()
-            self._keeper = None
+        if self._reaper is not None:
+            self._reaper.close()
+            self._reaper = None
 
     def _start_all(self, commands: Mapping[str, list[str]]) -> None:
-        self._keeper = Keeper()
+        self._reaper = OrphanReaper()
         for name, words in commands.items():
             self._members[name] = _Member(self._spec(name, words))
             self._start(self._members[name])
@@ -170,16 +170,16 @@ class House:
         return ProcessSpec(name=name, argv=(*LAUNCHER, *words), environ=environ)
 
     def _start(self, member: _Member) -> None:
-        assert self._keeper is not None, "start was not called"
+        assert self._reaper is not None, "start was not called"
         self.logs.mkdir(parents=True, exist_ok=True)
-        member.child = Child(member.spec, self.logs / f"{member.spec.name}.log")
+        member.child = ChildProcess(member.spec, self.logs / f"{member.spec.name}.log")
         member.started_s = self.clock()
-        self._keeper.remember(member.child.target)
+        self._reaper.add(member.child.target)
 
     def _note_end(self, name: str, member: _Member, code: int, now_s: float) -> None:
         assert member.child is not None
-        assert self._keeper is not None
-        self._keeper.forget(member.child.target)
+        assert self._reaper is not None
+        self._reaper.remove(member.child.target)
         if member.child.pid in self._killed:
             self._killed.discard(member.child.pid)
             member.quick_ends = 0

@@ -17,7 +17,7 @@ from arena.bus.kafka import KafkaBus
 from arena.clock import SHIFT_VARIABLE
 from arena.errors import DependencyMissing
 from arena.settings import KafkaAccess, Settings
-from operations.commands.session import environment
+from operations.commands.supervised_run import environment
 from operations.kafka_acls import apply_rules
 from operations.specs.arena_spec import load_spec
 from operations.storm import cast, links, postgres

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from operations.commands.session import LAUNCHER
+from operations.commands.supervised_run import LAUNCHER
 from operations.storm.cast import DATABASE, PREFIX
 
 DEADLINE_S = 900.0

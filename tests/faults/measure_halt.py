@@ -19,7 +19,7 @@ from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.messages import Halt, Resume
 from arena.settings import Settings
-from operations.commands.halt_confirmed import ask
+from operations.commands.halt_confirmation import ask
 from operations.localbroker.broker import LocalBroker
 from tests.faults.harness import Executors, Traffic
 

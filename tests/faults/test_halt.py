@@ -20,7 +20,7 @@ from arena.bus.kafka_admin import admin_client
 from arena.messages import Halt, Heartbeat, Resume
 from arena.settings import Settings
 from arena.topics import partition_of
-from operations.commands.halt_confirmed import Asked, ask
+from operations.commands.halt_confirmation import Asked, ask
 from operations.localbroker.ports import can_bind
 from operations.storm.proxy import Cut, Link, Proxy, Route, Side
 from tests.faults.harness import Executors

@@ -9,7 +9,7 @@ from arena.acls import PRINCIPALS
 from arena.credentials import ADMIN, credentials_for, credentials_of_command, is_secure
 from arena.errors import UsageError
 from arena.settings import KafkaAccess, Settings
-from operations.commands.session import processes_of
+from operations.commands.supervised_run import processes_of
 from operations.localbroker.local import open_local
 from operations.localbroker.security import Tls, ensure_security, scram_words, secure_properties
 from operations.specs.arena_spec import ArenaSpec, load_spec

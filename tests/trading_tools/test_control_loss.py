@@ -18,7 +18,7 @@ from arena.kill_switch import lost_records, lost_records_of
 from arena.liveness import CONTROL_UNPROVEN, RECORDS_LOST
 from arena.messages import Halt, Heartbeat, OrderDecided, RejectReason, Resume
 from operations.commands.halt import read_halts
-from operations.commands.halt_confirmed import ask
+from operations.commands.halt_confirmation import ask
 from tests.trading_tools.helpers import (
     WAIT_S,
     product,

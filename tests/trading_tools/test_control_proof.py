@@ -25,7 +25,7 @@ from arena.messages import (
     Resume,
     ToolResult,
 )
-from operations.commands.halt_confirmed import Asked, ask
+from operations.commands.halt_confirmation import Asked, ask
 from tests.trading_tools.helpers import (
     WAIT_S,
     product,

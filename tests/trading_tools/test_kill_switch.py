@@ -14,7 +14,7 @@ from arena.kill_switch import Switch
 from arena.messages import Halt, OrderDecided, Resume, ToolResult
 from arena.node import Node
 from arena.settings import Settings
-from operations.commands.session import environment
+from operations.commands.supervised_run import environment
 from tests.trading_tools.helpers import WAIT_S, product, read_until, serving, ticker, tool_call
 
 NOW = datetime(2026, 11, 21, 9, 12, 3, tzinfo=UTC)

@@ -7,10 +7,10 @@ from typing import cast
 import pytest
 
 from operations.commands import compete_end
-from operations.commands.compete_hold import End, Ending
-from operations.commands.compete_tally import Tally
-from operations.commands.session import Beginning
-from operations.commands.steps import Steps
+from operations.commands.compete_monitor import End, Ending
+from operations.commands.compete_progress import Tally
+from operations.commands.supervised_run import Beginning
+from operations.commands.numbered_steps import Steps
 
 VERDICT = "Cannot separate #1-#3 (a, b, c). No agent is separated from buy_and_hold."
 

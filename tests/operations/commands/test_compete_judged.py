@@ -9,8 +9,8 @@ import pytest
 from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.messages import Evaluation
-from operations.commands import compete_hold
-from operations.commands.compete_hold import Holder
+from operations.commands import compete_monitor
+from operations.commands.compete_monitor import Holder
 from operations.commands.live_line import LiveLine
 from operations.specs.arena_spec import parse_spec
 from operations.supervisor.signals import StopSignals
@@ -87,7 +87,7 @@ async def test_a_judge_that_says_nothing_is_waited_for_no_longer_than_the_bound(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The report is made without it."""
-    monkeypatch.setattr(compete_hold, "JUDGED_S_MAX", 0.05)
+    monkeypatch.setattr(compete_monitor, "JUDGED_S_MAX", 0.05)
     run = Run(memory_bus, "running", (8,))
     await await_judge(memory_bus, run)
 
@@ -98,6 +98,6 @@ async def await_judge(bus: MemoryBus, run: Run) -> None:
     """The end of the contest."""
     line, spec = LiveLine(StringIO()), parse_spec(TEXT, path="c.toml")
     holder = Holder(run, spec, line, seconds=None)  # type: ignore[arg-type]  # a stand-in
-    reader = await bus.log_reader(*compete_hold.FOLLOWED)
+    reader = await bus.log_reader(*compete_monitor.FOLLOWED)
     await holder._await_judge(reader, StopSignals())
     await reader.close()

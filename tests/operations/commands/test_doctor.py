@@ -15,14 +15,14 @@ from arena.errors import ArenaError
 from arena.findings import Finding, State, broken
 from arena.runs import newest_run
 from arena.settings import Settings
-from operations.commands import doctor_ground
-from operations.commands.doctor_ground import (
+from operations.commands import doctor_machine
+from operations.commands.doctor_machine import (
     broker_findings,
     disk_finding,
     feed_findings,
     spec_findings,
 )
-from operations.commands.doctor_quick import (
+from operations.commands.preflight import (
     check_arena,
     never_started,
     prompt_of,
@@ -249,7 +249,7 @@ def test_files_and_variables_of_a_specification_are_looked_for(tmp_path: Path) -
     assert "BTC-USD.csv" in seen["prices"].detail
     assert "not there: gone.toml" == seen["strategies"].detail
     assert "not set: BAD_KEY" == seen["keys"].detail
-    assert doctor_ground.spec_findings(spec, tmp_path, {})[-1].detail.endswith("BAD_KEY, GOOD_KEY")
+    assert doctor_machine.spec_findings(spec, tmp_path, {})[-1].detail.endswith("BAD_KEY, GOOD_KEY")
 
 
 def test_doctor_has_each_chat_node_ask_its_model(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from operations.commands.messages_text import (
     standings_title,
     too_few_words,
 )
-from operations.commands.steps import Steps
+from operations.commands.numbered_steps import Steps
 from operations.specs.arena_spec import load_spec, parse_spec
 from operations.supervisor.plan import Surroundings, plan
 from tests.operations.commands.cli import ROOT

@@ -12,7 +12,7 @@ from arena.settings import Settings
 from operations.commands.candles import check, formats
 from operations.commands.compete_spec import changed_toml, competition_toml
 from operations.commands.compete_start import begin_contest, split_words
-from operations.commands.doctor_ground import spec_findings
+from operations.commands.doctor_machine import spec_findings
 from operations.commands.messages_text import file_lines
 from operations.commands.price_check import check_prices
 from operations.specs.arena_spec import load_spec, parse_spec

@@ -7,7 +7,7 @@ import pytest
 from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.messages import Heartbeat
-from operations.commands.up_names import beside_words, read_beats
+from operations.commands.up_conflicts import beside_words, read_beats
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

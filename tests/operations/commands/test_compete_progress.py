@@ -6,7 +6,7 @@ from io import StringIO
 
 from arena.messages import LlmCall, MarketSnapshot, Turn
 from arena.messages.chat import Usage
-from operations.commands.compete_tally import Tally, clock_words, progress_line
+from operations.commands.compete_progress import Tally, clock_words, progress_line
 from operations.commands.live_line import LiveLine
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ from arena.errors import UsageError
 from arena.messages import Heartbeat
 from arena.runs import RunRecord, find_run, read_run, write_run
 from arena.settings import Settings
-from operations.commands.dead_watch import DeadWatch
+from operations.commands.heartbeat_watch import DeadWatch
 from operations.commands.up import _Noting
 from operations.supervisor.plan import CONNECTOR
 from operations.supervisor.running import ArenaRun

@@ -9,7 +9,7 @@ import pytest
 from arena import topics
 from arena.bus.memory import MemoryAck, MemoryBus
 from arena.messages import Epoch, Halt, Heartbeat
-from operations.commands.halt_confirmed import ask, confirmed_in, why_not
+from operations.commands.halt_confirmation import ask, confirmed_in, why_not
 from operations.commands.shard_owners import Claim
 
 CLAIM = Claim(3, "tools/a/h/1/0f0f0f0f")

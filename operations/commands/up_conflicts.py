@@ -23,7 +23,7 @@ from arena.settings import Settings
 from arena.strategy_files import Describe, describe_in
 from arena.unknown_names import NAMES_SHOWN_MAX, listed
 from operations.specs.arena_spec import ArenaSpec
-from operations.supervisor.signals import StopSignals
+from operations.processes.stop_signals import StopSignals
 
 SHARED = ("connector", "tools")
 """Kinds of processes of which an arena has one that works."""

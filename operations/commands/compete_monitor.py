@@ -16,14 +16,14 @@ from arena.bus.base import LogReader
 from arena.bus.kafka import KafkaBus
 from arena.errors import Malformed
 from arena.settings import Settings
-from operations.commands.compete_tally import Tally, progress_line
-from operations.commands.compete_vitals import Health
+from operations.commands.compete_progress import Tally, progress_line
+from operations.commands.compete_health import Health
 from operations.commands.live_line import LiveLine
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.competition import BASELINES
 from operations.supervisor.plan import CONNECTOR, DASHBOARD, EXCHANGE, JUDGE
 from operations.supervisor.running import ArenaRun
-from operations.supervisor.signals import StopSignals
+from operations.processes.stop_signals import StopSignals
 from operations.supervisor.supervisor import SAID, TICK_S
 
 READ_MAX = 2_000

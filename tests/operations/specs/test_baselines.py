@@ -8,7 +8,7 @@ from arena.errors import UsageError
 from arena.messages import AgentSpec
 from arena.strategy_files import describe_in, describe_shipped
 from operations.commands.messages_text import models_words
-from operations.commands.up_names import clashes
+from operations.commands.up_conflicts import clashes
 from operations.specs.arena_spec import ArenaSpec, load_spec, parse_spec
 from operations.supervisor.plan import router_words
 from tests.routers.builders import WALL

@@ -22,7 +22,7 @@ from arena.endpoint import resolve_headers
 from arena.errors import ArenaError
 from arena.findings import Finding, State, any_broken, broken, lines, of_node, warning
 from arena.messages import Cause, PromptSize
-from operations.commands.doctor_ground import disk_finding
+from operations.commands.doctor_machine import disk_finding
 from operations.specs.arena_spec import ArenaSpec, ChatNodeTable
 from operations.supervisor.plan import BASE_URL_VARIABLE
 

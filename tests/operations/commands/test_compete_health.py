@@ -6,8 +6,8 @@ import pytest
 
 from arena.agent_health import DEAD_TURNS, dead_process
 from arena.messages import AgentSpec, Turn
-from operations.commands.compete_tally import Tally, progress_line
-from operations.commands.compete_vitals import Health, dead_lines
+from operations.commands.compete_progress import Tally, progress_line
+from operations.commands.compete_health import Health, dead_lines
 
 BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BEFORE, SINCE = BEGAN - timedelta(hours=1), BEGAN + timedelta(seconds=1)

@@ -22,10 +22,10 @@ from arena.settings import Settings
 from operations.localbroker.launch import KAFKA_COMPATIBLE, BrokerHandle
 from operations.localbroker.ports import choose_ports
 from operations.specs.arena_spec import ArenaSpec
-from operations.supervisor.child import ProcessSpec
+from operations.processes.child import ProcessSpec
 from operations.supervisor.plan import Surroundings, plan
 from operations.supervisor.running import ArenaRun
-from operations.supervisor.signals import StopSignals
+from operations.processes.stop_signals import StopSignals
 from operations.supervisor.supervisor import TICK_S, Change
 
 # -P: a folder called "arena" where the user stands must not be taken for this package.

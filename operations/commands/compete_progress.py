@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from arena.messages import AgentSpec, Evaluation, LlmCall, MarketSnapshot, Message, Turn
 from arena.plural import counted
-from operations.commands.compete_vitals import Health, health_parts
+from operations.commands.compete_health import Health, health_parts
 
 RATE_SNAPSHOTS_MIN = 3
 """Fewer say nothing about how long the rest will take."""
