@@ -7,8 +7,7 @@ from rich.text import Text
 from arena.messages import LASTING_CAUSES, ChatMessage, Round, Turn
 from arena.plural import counted
 from dashboard import text
-from dashboard.body import Body
-from dashboard.borders import Section, bottom, divider, side, top
+from dashboard.borders import Section, bottom, divider, pane_lines, top
 from dashboard.frame import Frame
 from dashboard.grid import Column, blank, fit, table, wrap
 from dashboard.palette import (
@@ -23,8 +22,9 @@ from dashboard.palette import (
     change_style,
 )
 from dashboard.rows import AgentRow
-from dashboard.standings import model_words
-from dashboard.ui import Reach, Ui
+from dashboard.screen_body import ScreenBody
+from dashboard.standings import model_text
+from dashboard.ui import KeyLimits, Ui
 
 PROMPT_CHARS_MAX = 400_000
 RESULT_LINES_MAX = 40
@@ -34,19 +34,19 @@ FIGURES_LINES = 2
 TURNS = (
     Column(""),
     Column("started"),
-    Column("outcome", floor=9),
+    Column("outcome", cells_min=9),
     Column("rounds", "right"),
     Column("tools", "right"),
     Column("tokens", "right"),
     Column("cost", "right"),
-    Column("took", "right", floor=8),
+    Column("took", "right", cells_min=8),
     Column("prompt", optional=1),
     Column("skipped", "right", optional=2),
     Column("words", optional=3, grow=True),
 )
 
 
-def agent_body(frame: Frame, ui: Ui, width: int, height: int) -> Body:
+def agent_body(frame: Frame, ui: Ui, width: int, height: int) -> ScreenBody:
     """The agent's figures, its newest turns, and the chosen turn's transcript."""
     inner = width - 4
     row = frame.row(ui.agent)
@@ -61,23 +61,23 @@ def agent_body(frame: Frame, ui: Ui, width: int, height: int) -> Body:
     figures = _figures(row, inner) if row else [blank(inner)]
     shown = [
         top(width, name),
-        *side(figures, width, FIGURES_LINES),
+        *pane_lines(figures, width, FIGURES_LINES),
         divider(width, None, "", Section(f"turns ({len(turns)} newest)", focused=True), None),
-        *side(_turn_list(frame, turns, chosen, inner, list_height), width, list_height),
+        *pane_lines(_turn_list(frame, turns, chosen, inner, list_height), width, list_height),
         divider(width, None, "", _turn_title(chosen), None),
-        *side(lines[first : first + body_height], width, body_height),
+        *pane_lines(lines[first : first + body_height], width, body_height),
         bottom(width, _keys(), _place(first, body_height, len(lines))),
     ]
-    reach = Reach(
+    limits = KeyLimits(
         agents=tuple(one.agent for one in frame.ranking),
         turns=tuple(turn.turn_id for turn in turns),
         scroll_max=scroll_max,
         page=max(1, body_height - 1),
     )
-    return Body(shown, reach)
+    return ScreenBody(shown, limits)
 
 
-def prompt_body(frame: Frame, ui: Ui, width: int, height: int) -> Body:
+def prompt_body(frame: Frame, ui: Ui, width: int, height: int) -> ScreenBody:
     """The text a turn began with, line by line as the model got it."""
     inner, room = width - 4, height - 2
     turns = tuple(reversed(frame.turns))
@@ -89,20 +89,20 @@ def prompt_body(frame: Frame, ui: Ui, width: int, height: int) -> Body:
     title = Section(f"{ui.agent}: exact prompt", True, [Text(digest, style=QUIET)])
     shown = [
         top(width, title),
-        *side(lines[first : first + room], width, room),
+        *pane_lines(lines[first : first + room], width, room),
         bottom(
             width,
             [("↑↓", "scroll"), ("space", "page"), ("esc", "back")],
             _place(first, room, len(lines)),
         ),
     ]
-    reach = Reach(
+    limits = KeyLimits(
         agents=tuple(one.agent for one in frame.ranking),
         turns=tuple(one.turn_id for one in turns),
         scroll_max=scroll_max,
         page=max(1, room - 1),
     )
-    return Body(shown, reach)
+    return ScreenBody(shown, limits)
 
 
 def _keys() -> list[tuple[str, str]]:
@@ -129,7 +129,7 @@ def _labels(row: AgentRow) -> list[Text]:
         labels.append(Text("baseline", style=QUIET))
     labels.append(Text(f"strategy {row.strategy}", style=QUIET))
     if not row.scripted:
-        labels.append(Text(f"model {model_words(row)}", style=QUIET))
+        labels.append(Text(f"model {model_text(row)}", style=QUIET))
     labels.append(Text(f"node {row.node}", style=QUIET))
     return labels
 
@@ -152,8 +152,8 @@ def _figures(row: AgentRow, width: int) -> list[Text]:
     work = Text(no_wrap=True)
     if row.dead:
         work.append(f"dead: {text.one_line(row.dead.cause)}   ", style=ALARM)
-    elif row.apart:
-        work.append(f"not comparable: {text.one_line(row.apart)}   ", style=WARNING)
+    elif row.not_comparable:
+        work.append(f"not comparable: {text.one_line(row.not_comparable)}   ", style=WARNING)
     work.append(f"{counted(row.fills, 'trade')}, {text.count(row.rejections)} rejected   ")
     work.append(f"{counted(row.turns, 'turn')}, {text.count(row.turns_aborted)} aborted   ")
     work.append(f"{counted(row.skipped, 'snapshot')} skipped   ")

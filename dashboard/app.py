@@ -1,6 +1,6 @@
 """The dashboard's process: topics in one task, drawing in another, keys in a third.
 
-Reads what `dashboard.feeds` reads; writes to the terminal, to standard output or to the picture
+Reads what `dashboard.topic_follower` reads; writes to the terminal, to standard output or to the picture
 that was asked for, its view into `<home>/checkpoints` where it read much, and to no topic.
 """
 
@@ -21,14 +21,14 @@ from arena.clock import Clock
 from arena.errors import BrokerUnavailable
 from arena.fold_checkpoint import KeptFile
 from arena.settings import Settings
-from dashboard.feeds import Feeds
 from dashboard.frame import build_frame
 from dashboard.picture import print_screen, save_picture
-from dashboard.rows import Link
+from dashboard.rows import ReadStatus
 from dashboard.screen import Screen, render
 from dashboard.standings import progress_line, render_standings, standings
 from dashboard.terminal import Painter, Terminal, can_show_screens
-from dashboard.ui import Reach, Ui, press
+from dashboard.topic_follower import TopicFollower
+from dashboard.ui import KeyLimits, Ui, press
 from dashboard.view import ArenaView
 
 CATCH_UP_TIMEOUT_S = 60.0
@@ -44,7 +44,7 @@ KEYS_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class DashboardOptions:
     """What the person asked for.
 
     Attributes:
@@ -70,7 +70,7 @@ class Options:
     broker: str = ""
 
 
-async def run(bus: Bus, clock: Clock, options: Options, settings: Settings) -> None:
+async def run(bus: Bus, clock: Clock, options: DashboardOptions, settings: Settings) -> None:
     """Show the arena until the person or the clock says stop.
 
     Raises:
@@ -78,11 +78,13 @@ async def run(bus: Bus, clock: Clock, options: Options, settings: Settings) -> N
             before.
     """
     await bus.start()
-    feeds = Feeds(bus, clock, ArenaView(), KeptFile(settings, "dashboard", logs.get("dashboard")))
+    follower = TopicFollower(
+        bus, clock, ArenaView(), KeptFile(settings, "dashboard", logs.get("dashboard"))
+    )
     try:
-        await feeds.open()
-        reading = asyncio.create_task(feeds.follow())
-        showing = asyncio.create_task(_show(feeds, clock, options))
+        await follower.open()
+        reading = asyncio.create_task(follower.follow())
+        showing = asyncio.create_task(_show(follower, clock, options))
         watching = asyncio.create_task(watch_readers(bus, settings.stuck_s))
         tasks = {reading, showing, watching}
         try:
@@ -96,92 +98,94 @@ async def run(bus: Bus, clock: Clock, options: Options, settings: Settings) -> N
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         if options.svg is not None:
-            save_picture(_printed(feeds, options), options.svg, options.title)
+            save_picture(_printed(follower, options), options.svg, options.title)
     finally:
-        await feeds.close()
+        await follower.close()
         await bus.close()
 
 
-async def _show(feeds: Feeds, clock: Clock, options: Options) -> None:
+async def _show(follower: TopicFollower, clock: Clock, options: DashboardOptions) -> None:
     if options.picture_only:
-        await catch_up(feeds, clock)
+        await catch_up(follower, clock)
     elif options.once:
-        await show_once(feeds, clock, options)
+        await show_once(follower, clock, options)
     elif can_show_screens():
-        await show_screens(feeds, clock, options)
+        await show_screens(follower, clock, options)
     else:
-        await print_lines(feeds, clock, options.ended)
+        await print_lines(follower, clock, options.ended)
 
 
-async def catch_up(feeds: Feeds, clock: Clock) -> None:
+async def catch_up(follower: TopicFollower, clock: Clock) -> None:
     """Wait until everything is read that was there at the start.
 
     Raises:
         BrokerUnavailable: Nothing more came for `CATCH_UP_TIMEOUT_S`.
     """
-    least, heard = feeds.left, clock.monotonic()
-    while not feeds.caught_up:
-        if feeds.left < least:
-            least, heard = feeds.left, clock.monotonic()
+    least, heard = follower.records_left, clock.monotonic()
+    while not follower.caught_up:
+        if follower.records_left < least:
+            least, heard = follower.records_left, clock.monotonic()
         elif clock.monotonic() - heard > CATCH_UP_TIMEOUT_S:
             raise BrokerUnavailable(
-                f"{feeds.left:,} records are left, and none came for {CATCH_UP_TIMEOUT_S:.0f} s",
+                f"{follower.records_left:,} records are left, and none came for {CATCH_UP_TIMEOUT_S:.0f} s",
                 remedy="does the broker answer? `arena topics describe` shows what it holds",
             )
         await clock.sleep(POLL_S)
 
 
-async def show_once(feeds: Feeds, clock: Clock, options: Options) -> None:
+async def show_once(follower: TopicFollower, clock: Clock, options: DashboardOptions) -> None:
     """Print the arena as it is now: the screen, or the standings document."""
-    await catch_up(feeds, clock)
+    await catch_up(follower, clock)
     if options.as_json:
-        document = standings(feeds.view, feeds.now(), broker=options.broker)
+        document = standings(follower.view, follower.now(), broker=options.broker)
         print(json.dumps(document, indent=2), flush=True)
     else:
-        print_screen(_printed(feeds, options))
+        print_screen(_printed(follower, options))
 
 
-def _printed(feeds: Feeds, options: Options) -> Screen:
+def _printed(follower: TopicFollower, options: DashboardOptions) -> Screen:
     width = options.width or PRINTED_SIZE[0]
     height = options.height or PRINTED_SIZE[1]
-    frame = build_frame(feeds.view, feeds.now())
-    return render(frame, Ui(), width, height, title=options.title, link=_link(feeds, options))
+    frame = build_frame(follower.view, follower.now())
+    return render(
+        frame, Ui(), width, height, title=options.title, read_status=_read_status(follower, options)
+    )
 
 
-def _link(feeds: Feeds, options: Options) -> Link:
-    return replace(feeds.link(), ended=options.ended)
+def _read_status(follower: TopicFollower, options: DashboardOptions) -> ReadStatus:
+    return replace(follower.read_status(), ended=options.ended)
 
 
-async def print_lines(feeds: Feeds, clock: Clock, ended: str = "") -> None:
+async def print_lines(follower: TopicFollower, clock: Clock, ended: str = "") -> None:
     """Print a line for each new snapshot, at most one every two seconds, until cancelled."""
     shown, last = -1, clock.monotonic()
     try:
         while True:
             elapsed = clock.monotonic() - last
-            fresh = feeds.view.market.newest_offset != shown and elapsed >= LINE_EVERY_S
+            fresh = follower.view.market.newest_offset != shown and elapsed >= LINE_EVERY_S
             if fresh or elapsed >= LINE_AT_LEAST_EVERY_S:
-                shown, last = feeds.view.market.newest_offset, clock.monotonic()
-                frame = build_frame(feeds.view, feeds.now())
-                print(progress_line(frame, ended, feeds.link().silent_s), flush=True)
+                shown, last = follower.view.market.newest_offset, clock.monotonic()
+                frame = build_frame(follower.view, follower.now())
+                print(progress_line(frame, ended, follower.read_status().silent_s), flush=True)
             await clock.sleep(POLL_S)
     finally:
-        print(render_standings(build_frame(feeds.view, feeds.now())), flush=True)
+        print(render_standings(build_frame(follower.view, follower.now())), flush=True)
 
 
-class Session:
+class ScreenSession:
     """A person at the screen: where they are, and the keys they pressed.
 
     Attributes:
-        ui: What is shown. left: True after the key that quits.
+        ui: What is shown. quit: True after the key that quits.
     """
 
-    def __init__(self, feeds: Feeds, options: Options) -> None:
+    def __init__(self, follower: TopicFollower, options: DashboardOptions) -> None:
         """Begin on the main screen."""
         self.ui = Ui()
-        self.left = False
-        self._feeds = feeds
+        self.quit = False
+        self._follower = follower
         self._options = options
-        self._reach = Reach()
+        self._limits = KeyLimits()
         self._size = PRINTED_SIZE
         self._keys: deque[str] = deque(maxlen=KEYS_MAX)
         self._loop = asyncio.get_running_loop()
@@ -194,15 +198,15 @@ class Session:
 
     def _wake(self) -> None:
         self.pressed.set()
-        self._feeds.changed.set()
+        self._follower.changed.set()
 
     def follow_keys(self) -> None:
         """Do what the keys since the last screen say."""
         self.pressed.clear()
         while self._keys:
-            after = press(self.ui, self._keys.popleft(), self._reach)
+            after = press(self.ui, self._keys.popleft(), self._limits)
             if after is None:
-                self.left = True
+                self.quit = True
                 return
             self.ui = after
             if self._keys:
@@ -214,26 +218,28 @@ class Session:
         self._size = (width, height)
         agent = "" if self.ui.screen == "main" else self.ui.agent
         trades = height + (self.ui.scroll if self.ui.pane == "trades" else 0)
-        view, now = self._feeds.view, self._feeds.now()
+        view, now = self._follower.view, self._follower.now()
         frame = build_frame(view, now, agent=agent, trades=trades, points=width)
-        link = _link(self._feeds, self._options)
-        screen = render(frame, self.ui, width, height, title=self._options.title, link=link)
-        self._reach = screen.reach
+        read_status = _read_status(self._follower, self._options)
+        screen = render(
+            frame, self.ui, width, height, title=self._options.title, read_status=read_status
+        )
+        self._limits = screen.limits
         return screen
 
 
-async def show_screens(feeds: Feeds, clock: Clock, options: Options) -> None:
+async def show_screens(follower: TopicFollower, clock: Clock, options: DashboardOptions) -> None:
     """Draw full screens until q is pressed or this is cancelled."""
-    session = Session(feeds, options)
-    with held_log(), Terminal(session.key) as terminal:
+    session = ScreenSession(follower, options)
+    with buffered_log(), Terminal(session.key) as terminal:
         painter = Painter(terminal)
         try:
-            while not session.left:
+            while not session.quit:
                 began = clock.monotonic()
                 painter.show(session.draw(*terminal.size()))
-                await _wait(feeds.changed, IDLE_REDRAW_S)
+                await _wait(follower.changed, IDLE_REDRAW_S)
                 await _wait(session.pressed, began + REDRAW_EVERY_S - clock.monotonic())
-                feeds.changed.clear()
+                follower.changed.clear()
                 session.follow_keys()
                 if painter.error is not None:
                     raise painter.error
@@ -248,12 +254,12 @@ async def _wait(event: asyncio.Event, timeout_s: float) -> None:
 
 
 @contextlib.contextmanager
-def held_log() -> Iterator[None]:
+def buffered_log() -> Iterator[None]:
     """Keep log lines off the screen; the newest different ones are told when it is left."""
     kept: OrderedDict[str, int] = OrderedDict()
     root = logging.getLogger()
     before = root.handlers[:]
-    root.handlers[:] = [_Holding(kept)]
+    root.handlers[:] = [_BufferingHandler(kept)]
     try:
         yield
     finally:
@@ -262,7 +268,7 @@ def held_log() -> Iterator[None]:
             print(f"{line} ({times} times)" if times > 1 else line, file=sys.stderr)
 
 
-class _Holding(logging.Handler):
+class _BufferingHandler(logging.Handler):
     def __init__(self, kept: OrderedDict[str, int]) -> None:
         super().__init__()
         self._kept = kept

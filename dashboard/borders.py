@@ -69,7 +69,7 @@ def bottom(width: int, keys: Iterable[tuple[str, str]], notes: Sequence[Text]) -
     return fit(line, width)
 
 
-def side(lines: Sequence[Text], width: int, height: int) -> list[Text]:
+def pane_lines(lines: Sequence[Text], width: int, height: int) -> list[Text]:
     """Lines between the outer borders, filled up to the pane's height."""
     return [
         Text.assemble(("│ ", BORDER), line, (" │", BORDER), no_wrap=True)
@@ -77,7 +77,7 @@ def side(lines: Sequence[Text], width: int, height: int) -> list[Text]:
     ]
 
 
-def sides(
+def two_pane_lines(
     left_lines: Sequence[Text], right_lines: Sequence[Text], left: int, right: int, height: int
 ) -> list[Text]:
     """Two panes side by side."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from arena.messages import LlmCall
-from dashboard.window import Window
+from dashboard.offset_window import OffsetWindow
 
 CALLS_WINDOW = 20_000
 """Newest calls that are summed; a record has one to four KB."""
@@ -62,7 +62,7 @@ class Calls:
 
     def __init__(self) -> None:
         """Start empty."""
-        self.window: Window[Call] = Window(CALLS_WINDOW)
+        self.window: OffsetWindow[Call] = OffsetWindow(CALLS_WINDOW)
         self.agents: dict[str, Spending] = {}
         self.total = Spending()
 

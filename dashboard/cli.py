@@ -64,8 +64,8 @@ def dashboard(
     """
     from arena.clock import SystemClock
     from arena.node import run_async
-    from dashboard.app import Options, run
-    from dashboard.feed import ended_words
+    from dashboard.app import DashboardOptions, run
+    from dashboard.feed_text import ended_text
     from dashboard.terminal import can_show_screens
 
     if as_json and not once:
@@ -79,7 +79,7 @@ def dashboard(
         picture_only = svg is not None and not once and seconds is None and not can_show_screens()
         # Nothing more comes of an ended run: in a pipe its screen is printed once.
         whole = over and seconds is None and not can_show_screens()
-        options = Options(
+        options = DashboardOptions(
             once=once or whole,
             as_json=as_json,
             seconds=seconds,
@@ -88,7 +88,7 @@ def dashboard(
             svg=svg,
             picture_only=picture_only,
             title=title,
-            ended=ended_words(where.run.ended_at, seen) if where.run and over else "",
+            ended=ended_text(where.run.ended_at, seen) if where.run and over else "",
             broker=settings.bootstrap_servers,
         )
         bus = where.bus("arena-dashboard")

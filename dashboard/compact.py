@@ -7,15 +7,15 @@ with one pane below it, which tab changes; below that the ranking alone, down to
 from rich.text import Text
 
 from dashboard import panes, text
-from dashboard.body import Body
-from dashboard.feed import feed_notice, feed_words
+from dashboard.feed_text import feed_notice, feed_text
 from dashboard.frame import Frame
 from dashboard.grid import blank, fit
 from dashboard.halts import halted_line
 from dashboard.header import health_parts
 from dashboard.palette import BORDER, KEY, QUIET, TITLE
-from dashboard.rows import Link
-from dashboard.ui import SCROLLING, Reach, Ui
+from dashboard.rows import ReadStatus
+from dashboard.screen_body import ScreenBody
+from dashboard.ui import SCROLLING, KeyLimits, Ui
 
 WIDTH_MIN, HEIGHT_MIN = 40, 12
 RANKED_WIDTH_MIN, RANKED_HEIGHT_MIN = 30, 4
@@ -32,7 +32,9 @@ def fits(width: int, height: int) -> bool:
     return width >= WIDTH_MIN and height >= HEIGHT_MIN
 
 
-def compact_body(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> Body:
+def compact_body(
+    frame: Frame, ui: Ui, width: int, height: int, read_status: ReadStatus
+) -> ScreenBody:
     """Ranking, one pane and keys.
 
     Args:
@@ -40,11 +42,11 @@ def compact_body(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> B
         ui: Where the person is.
         width: Cells of every line.
         height: Lines, without the header.
-        link: How the reading goes.
+        read_status: How the reading goes.
     """
     notices = [
         *halted_line(frame.halts, frame.now, width),
-        *feed_notice(frame.standing, width, link.ended),
+        *feed_notice(frame.summary, width, read_status.ended),
     ]
     room = height - 3 - len(notices)  # two titles and the keys
     ranking = min(1 + max(1, len(frame.ranking)), max(2, room - PANE_LINES_MIN))
@@ -52,14 +54,14 @@ def compact_body(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> B
     pane = BELOW if ui.pane == "ranking" else ui.pane
     rows = {
         "positions": len(frame.positions) + 1,
-        "trades": frame.trades_kept,
+        "trades": frame.trades_available,
         "thinking": len(frame.thoughts),
     }
     scroll_max = max(0, rows.get(ui.pane, 0) - below)
     scroll = min(ui.scroll, scroll_max) if ui.pane in SCROLLING else 0
     chosen = ui.agent if frame.row(ui.agent) else (frame.ranking[0].agent if frame.ranking else "")
-    if link.read_share is not None and not frame.ranking:
-        first = [fit(Text(f"reading the topics: {link.read_share:.0%}"), width)]
+    if read_status.read_share is not None and not frame.ranking:
+        first = [fit(Text(f"reading the topics: {read_status.read_share:.0%}"), width)]
     else:
         first = panes.ranking(frame, width, ranking, chosen, panes.NARROW_RANKING)
     legend = panes.legend(frame, ranking, short=True)
@@ -69,15 +71,15 @@ def compact_body(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> B
         *notices,
         _title(pane, [], width, focused=ui.pane == pane),
         *_filled(_pane(frame, pane, width, below, scroll, chosen), width, below),
-        _keys(width, health_parts(frame, width, link)),
+        _keys(width, health_parts(frame, width, read_status)),
     ]
     agents = tuple(row.agent for row in frame.ranking)
-    return Body(lines[:height], Reach(agents=agents, scroll_max=scroll_max, page=below))
+    return ScreenBody(lines[:height], KeyLimits(agents=agents, scroll_max=scroll_max, page=below))
 
 
-def one_line_screen(frame: Frame, width: int, height: int, link: Link) -> list[Text]:
+def one_line_screen(frame: Frame, width: int, height: int, read_status: ReadStatus) -> list[Text]:
     """Who leads and how the feed fares: on one line, one each, or below some of the ranking."""
-    words = [feed_words(frame.standing, frame.now, link.ended)[0], "q quits"]
+    words = [feed_text(frame.summary, frame.now, read_status.ended)[0], "q quits"]
     if frame.ranking and frame.ranking[0].ranked and frame.ranking[0].equity is not None:
         leader = frame.ranking[0]
         change = text.signed_percent(leader.gain, leader.opening or 0)

@@ -14,17 +14,17 @@ from arena.agent_health import Dead
 from arena.currency import cash_digits
 from arena.messages import Evaluation, LeaderboardRow, Turn
 from arena.money import PriceUnits, notional_units, to_units, unit_cost
-from dashboard.books import Event
+from dashboard.accounts_view import Event
+from dashboard.equity_curves import thin, value_before
 from dashboard.halts import HaltRow
-from dashboard.history import thin, value_before
 from dashboard.processes import ProcessRow
-from dashboard.rows import AgentRow, PositionRow, Series, Standing, Thought, TradeRow
+from dashboard.rows import AgentRow, ArenaSummary, PositionRow, Series, Thought, TradeRow
 from dashboard.text import one_line, price, quantity
 from dashboard.view import ArenaView
 
 RECENT_VENUE_S = 300
 """The span of the "P&L 5m" column, in venue time."""
-TRADES_REACHED = 400
+TRADES_MAX = 400
 """Newest orders that can be scrolled to."""
 
 
@@ -35,7 +35,7 @@ class Frame:
     Attributes:
         now: Wall time in the zone of the person who looks.
         trades: The newest orders, as many as were asked for, newest first.
-        trades_kept: How many could be asked for.
+        trades_available: How many could be asked for.
         turns: The newest whole turns of the agent that is looked at, oldest first.
         evaluation: The newest of the judge; None where there is none.
         halts: Whose orders are refused until they are resumed.
@@ -43,11 +43,11 @@ class Frame:
     """
 
     now: datetime
-    standing: Standing
+    summary: ArenaSummary
     ranking: tuple[AgentRow, ...]
     positions: tuple[PositionRow, ...]
     trades: tuple[TradeRow, ...]
-    trades_kept: int
+    trades_available: int
     series: tuple[Series, ...]
     thoughts: tuple[Thought, ...]
     processes: tuple[ProcessRow, ...]
@@ -73,25 +73,25 @@ def build_frame(
         trades: How many of the newest orders are shown.
         points: About how many points a curve may have.
     """
-    accounts = view.books.accounts
+    accounts = view.accounts.by_agent
     # An account that an operator opened is not a contestant.
     names = sorted({*view.roster, *view.turns.agents})
     colours = {name: place for place, name in enumerate(names)}
     ranking = _ranking(view, accounts, colours)
     turns = view.turns.agents.get(agent)
-    orders = view.books.newest_orders(min(trades, TRADES_REACHED))
+    orders = view.accounts.newest_orders(min(trades, TRADES_MAX))
     digits = cash_digits(view.currency)
     return Frame(
         now=now,
-        standing=_standing(view, now),
+        summary=_summary(view, now),
         ranking=ranking,
         positions=_positions(view, accounts, ranking),
         trades=tuple(trade_row(e, colours.get(e["agent"], 0), digits) for e in orders),
-        trades_kept=min(TRADES_REACHED, view.books.orders_kept),
+        trades_available=min(TRADES_MAX, view.accounts.orders_available),
         series=_series(view, ranking, points),
         thoughts=_thoughts(view, ranking, now),
         processes=tuple(view.processes.rows(now)),
-        turns=tuple(turns.kept.values()) if turns else (),
+        turns=tuple(turns.newest_turns.values()) if turns else (),
         evaluation=view.evaluation,
         halts=view.halts.rows(view.processes.living("tools", now)),
         other_accounts=tuple(
@@ -122,7 +122,7 @@ def _dead(view: ArenaView, name: str) -> Dead | None:
     return vital.dead() if vital.is_dead or vital.never_decided else None
 
 
-def _apart(view: ArenaView, name: str) -> str:
+def _not_comparable(view: ArenaView, name: str) -> str:
     """Why the judge cannot compare an agent; "" if it can, or if there is no judge."""
     entries = view.evaluation.apart if view.evaluation else ()
     return next((one.cause for one in entries if one.agent == name), "")
@@ -173,7 +173,7 @@ def _agent_row(
         judged=_judged(view, name),
         dead=_dead(view, name),
         estimated=bool(spent and spent.estimated),
-        apart=_apart(view, name),
+        not_comparable=_not_comparable(view, name),
         digits=cash_digits(view.currency),
     )
 
@@ -192,7 +192,7 @@ def _judged(view: ArenaView, name: str) -> LeaderboardRow | None:
 
 def _recent_pnl(view: ArenaView, name: str, equity: int | None) -> int | None:
     venue_now = view.market.venue_now
-    curve = view.books.curves.get(name)
+    curve = view.accounts.curves.get(name)
     if equity is None or venue_now is None or curve is None:
         return None
     since = venue_now - timedelta(seconds=RECENT_VENUE_S)
@@ -232,7 +232,7 @@ def _series(view: ArenaView, ranking: tuple[AgentRow, ...], points: int) -> tupl
     found: list[Series] = []
     first = view.snapshots.points[0].offset if view.snapshots.points else 0
     for row in ranking:
-        curve = view.books.curves.get(row.agent)
+        curve = view.accounts.curves.get(row.agent)
         if curve is None or row.opening is None or not row.ranked:
             continue
         values = thin(curve.values(view.snapshots), first, points)
@@ -277,10 +277,10 @@ def _words(turn: Turn) -> str:
     return f"{error} · {words}" if error and words else error or words
 
 
-def _standing(view: ArenaView, now: datetime) -> Standing:
+def _summary(view: ArenaView, now: datetime) -> ArenaSummary:
     newest, rules, total = view.market.newest, view.rules, view.calls.total
     feed_down, feed_ended_at = view.processes.feed()
-    return Standing(
+    return ArenaSummary(
         snapshots=view.market.newest_offset + 1,
         as_of=newest.as_of if newest else None,
         venue_now=view.market.venue_now,
@@ -303,7 +303,7 @@ def _standing(view: ArenaView, now: datetime) -> Standing:
         dead_letters=view.dead_letters,
         malformed=view.malformed,
         malformed_newest=view.malformed_newest,
-        broken_log=view.books.broken,
+        broken_log=view.accounts.broken,
         feed_down=feed_down,
         feed_ended_at=feed_ended_at,
         currency=view.currency,

@@ -28,19 +28,19 @@ class Column:
         title: Above it; "" for none.
         align: Figures to the right, words to the left.
         optional: 0 is always there; 1, 2, ... come in that order as far as the width goes.
-        floor: Fewest cells; a column that may shrink stops there.
+        cells_min: Fewest cells; a column that may shrink stops there.
         shrink: True where it may be cut to make room for required columns.
         grow: True where it takes what is left over.
-        vital: True for an optional column that is shown even if others are cut for it.
+        preferred: True for an optional column that is shown even if others are cut for it.
     """
 
     title: str
     align: Literal["left", "right"] = "left"
     optional: int = 0
-    floor: int = 1
+    cells_min: int = 1
     shrink: bool = False
     grow: bool = False
-    vital: bool = False
+    preferred: bool = False
 
 
 def fit(text: Text, width: int, align: Literal["left", "right"] = "left") -> Text:
@@ -82,7 +82,13 @@ def table(
         Lines of exactly `width` cells.
     """
     natural = [
-        max([column.floor, cell_len(column.title) if header else 0, *(r[i].cell_len for r in rows)])
+        max(
+            [
+                column.cells_min,
+                cell_len(column.title) if header else 0,
+                *(r[i].cell_len for r in rows),
+            ]
+        )
         for i, column in enumerate(columns)
     ]
     shown = _choose(columns, natural, width)
@@ -101,19 +107,19 @@ def _choose(columns: Sequence[Column], natural: list[int], width: int) -> list[i
     shown = [i for i, column in enumerate(columns) if not column.optional]
     optional = [i for i, column in enumerate(columns) if column.optional]
     for place in sorted(optional, key=lambda i: columns[i].optional):
-        vital = columns[place].vital
-        least = [_least(columns[i], natural[i], vital) for i in (*shown, place)]
+        preferred = columns[place].preferred
+        least = [_least(columns[i], natural[i], preferred) for i in (*shown, place)]
         if sum(least) + len(shown) > width:
             break
         shown.append(place)
     return sorted(shown)
 
 
-def _least(column: Column, natural: int, vital: bool) -> int:
+def _least(column: Column, natural: int, preferred: bool) -> int:
     """The cells that a column must have for another one to be shown."""
     if not column.shrink:
         return natural
-    return column.floor if vital else max(column.floor, min(natural, FULL_CELLS))
+    return column.cells_min if preferred else max(column.cells_min, min(natural, FULL_CELLS))
 
 
 def _widths(
@@ -124,7 +130,7 @@ def _widths(
     for i in shown:
         over = sum(widths.values()) + gaps - width
         if over > 0 and columns[i].shrink:
-            widths[i] = max(columns[i].floor, widths[i] - over)
+            widths[i] = max(columns[i].cells_min, widths[i] - over)
     left = width - sum(widths.values()) - gaps
     growing = [i for i in shown if columns[i].grow]
     gap = 1

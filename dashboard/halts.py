@@ -31,7 +31,7 @@ class HaltRow:
     unread: str = ""
 
 
-class Halts(Switch):
+class HaltsView(Switch):
     """The kill switch as the executor folds it, and what of it is obeyed."""
 
     def rows(self, executors: list[Heartbeat]) -> tuple[HaltRow, ...]:

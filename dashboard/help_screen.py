@@ -4,15 +4,15 @@ from rich.text import Text
 
 from arena.plural import counted
 from dashboard import text
-from dashboard.body import Body
-from dashboard.borders import Section, bottom, side, top
+from dashboard.borders import Section, bottom, pane_lines, top
 from dashboard.frame import Frame
 from dashboard.grid import Column, blank, table, wrap
 from dashboard.palette import ALARM, KEY, QUIET, TITLE, WARNING
 from dashboard.processes import ProcessRow
-from dashboard.rows import Standing
-from dashboard.standings import spending_words
-from dashboard.ui import Reach, Ui
+from dashboard.rows import ArenaSummary
+from dashboard.screen_body import ScreenBody
+from dashboard.standings import spending_text
+from dashboard.ui import KeyLimits, Ui
 
 KEYS = (
     ("q", "quit"),
@@ -54,17 +54,17 @@ WORDS = (
     ("b", "a baseline: there to compare with"),
 )
 PROCESSES = (
-    Column("process", floor=10),
-    Column("name", floor=10),
-    Column("state", floor=8),
+    Column("process", cells_min=10),
+    Column("name", cells_min=10),
+    Column("state", cells_min=8),
     Column("last heard", "right"),
-    Column("lag", "right", floor=4),
+    Column("lag", "right", cells_min=4),
     Column("dead letters", "right"),
     Column("node", optional=1),
 )
 
 
-def help_body(frame: Frame, ui: Ui, width: int, height: int) -> Body:
+def help_body(frame: Frame, ui: Ui, width: int, height: int) -> ScreenBody:
     """Keys, words and health, scrollable."""
     inner, room = width - 4, height - 2
     lines = _lines(frame, inner)
@@ -73,15 +73,15 @@ def help_body(frame: Frame, ui: Ui, width: int, height: int) -> Body:
     keys = [("↑↓", "scroll"), ("esc", "back"), ("q", "quit")] if scroll_max else [("esc", "back")]
     body = [
         top(width, Section("help and health", focused=True)),
-        *side(lines[first : first + room], width, room),
+        *pane_lines(lines[first : first + room], width, room),
         bottom(width, keys, [Text(f"{first + 1}-{min(len(lines), first + room)} of {len(lines)}")]),
     ]
-    return Body(body, Reach(scroll_max=scroll_max, page=room))
+    return ScreenBody(body, KeyLimits(scroll_max=scroll_max, page=room))
 
 
 def _lines(frame: Frame, width: int) -> list[Text]:
     lines = [Text("health", style=TITLE)]
-    for name, words, style in _health(frame.standing):
+    for name, words, style in _health(frame.summary):
         lines += _entry(name, words, width, style)
     lines += [blank(width), Text("processes", style=TITLE)]
     if frame.processes:
@@ -106,48 +106,48 @@ def _entry(name: str, words: str, width: int, style: str = "") -> list[Text]:
     ]
 
 
-def _health(standing: Standing) -> list[tuple[str, str, str]]:
+def _health(summary: ArenaSummary) -> list[tuple[str, str, str]]:
     rules = "not read yet"
-    if standing.fee_bps is not None and standing.slippage_bps is not None:
-        rules = f"fee {standing.fee_bps:f} bps, slippage {standing.slippage_bps:f} bps per fill"
-    stale = ", ".join(standing.stale_products) or "none"
-    calls = f"{counted(standing.llm_calls, 'call')}, {text.count(standing.llm_errors)} failed"
-    feed = f"last price {text.age(standing.feed_age_s)} ago; stale products: {stale}"
+    if summary.fee_bps is not None and summary.slippage_bps is not None:
+        rules = f"fee {summary.fee_bps:f} bps, slippage {summary.slippage_bps:f} bps per fill"
+    stale = ", ".join(summary.stale_products) or "none"
+    calls = f"{counted(summary.llm_calls, 'call')}, {text.count(summary.llm_errors)} failed"
+    feed = f"last price {text.age(summary.feed_age_s)} ago; stale products: {stale}"
     rows = [
-        ("feed", text.one_line(standing.feed_down) or feed, WARNING if standing.feed_down else ""),
+        ("feed", text.one_line(summary.feed_down) or feed, WARNING if summary.feed_down else ""),
         ("rules", rules, ""),
         (
             "models",
-            f"{calls}, {text.count(standing.tokens)} tokens, {spending_words(standing)}",
-            WARNING if standing.llm_errors else "",
+            f"{calls}, {text.count(summary.tokens)} tokens, {spending_text(summary)}",
+            WARNING if summary.llm_errors else "",
         ),
         (
             "dead letters",
-            text.count(standing.dead_letters),
-            WARNING if standing.dead_letters else "",
+            text.count(summary.dead_letters),
+            WARNING if summary.dead_letters else "",
         ),
-        ("unreadable here", _unreadable(standing), WARNING if standing.malformed else ""),
+        ("unreadable here", _unreadable(summary), WARNING if summary.malformed else ""),
     ]
-    if standing.partial:
+    if summary.partial:
         rows.append(("sums", "turns, tokens and cost are those of the newest records only", QUIET))
-    if standing.broken_log:
-        rows.insert(0, ("account log", f"BROKEN: {standing.broken_log}", ALARM))
+    if summary.broken_log:
+        rows.insert(0, ("account log", f"BROKEN: {summary.broken_log}", ALARM))
     return rows
 
 
-def _unreadable(standing: Standing) -> str:
-    if not standing.malformed:
+def _unreadable(summary: ArenaSummary) -> str:
+    if not summary.malformed:
         return "0 records"
-    newest = text.one_line(standing.malformed_newest)
-    return f"{counted(standing.malformed, 'record')}; the newest: {newest}"
+    newest = text.one_line(summary.malformed_newest)
+    return f"{counted(summary.malformed, 'record')}; the newest: {newest}"
 
 
 def _process_cells(row: ProcessRow) -> list[Text]:
-    style = ALARM if row.life == "silent" else "" if row.alive else QUIET
+    style = ALARM if row.state == "silent" else "" if row.alive else QUIET
     return [
         Text(row.kind),
         Text(row.name),
-        Text(row.life.upper() if row.life == "silent" else row.life, style=style),
+        Text(row.state.upper() if row.state == "silent" else row.state, style=style),
         Text(text.age(row.age_s)),
         Text(text.NO_VALUE if row.lag is None else text.count(row.lag)),
         Text(text.count(row.dead_letters), style=WARNING if row.dead_letters else ""),

@@ -26,7 +26,7 @@ from dashboard.palette import (
 )
 from dashboard.plot import plot_returns
 from dashboard.rows import AgentRow, PositionRow, Thought, TradeRow
-from dashboard.standings import model_words
+from dashboard.standings import model_text
 from dashboard.verdict import interval_cell, judged_columns, ranks_cell
 
 NAME_CELLS_MIN = 8
@@ -34,17 +34,17 @@ TITLES_FROM = 8
 """Lines from which on the trades pane spends one on titles."""
 
 RANKING = (
-    Column(" #", floor=2),
-    Column("agent", floor=10, shrink=True, grow=True),
+    Column(" #", cells_min=2),
+    Column("agent", cells_min=10, shrink=True, grow=True),
     Column(""),
     Column("model", optional=5),
-    Column("equity", "right", floor=10),
-    Column("return", "right", floor=7),
-    Column("P&L 5m", "right", floor=8),
-    Column("cash", "right", floor=4),
+    Column("equity", "right", cells_min=10),
+    Column("return", "right", cells_min=7),
+    Column("P&L 5m", "right", cells_min=8),
+    Column("cash", "right", cells_min=4),
     Column("trades", "right"),
     Column("rej", "right", optional=3),
-    Column("fees", "right", optional=1, floor=6),
+    Column("fees", "right", optional=1, cells_min=6),
     Column("lat. cost", "right", optional=2),
     Column("tokens", "right", optional=4),
     Column("turns", "right", optional=6),
@@ -56,27 +56,27 @@ RANKING = (
 JUDGED_AT = 6
 """Behind the return stands what the judge says of it, where there is a judge."""
 POSITIONS = (
-    Column("agent", floor=7, shrink=True, grow=True),
+    Column("agent", cells_min=7, shrink=True, grow=True),
     Column("product"),
-    Column("quantity", "right", floor=6),
+    Column("quantity", "right", cells_min=6),
     Column("avg cost", "right", optional=3),
     Column("bid", "right", optional=4),
-    Column("P&L", "right", floor=8),
-    Column("held", "right", optional=1, floor=4),
+    Column("P&L", "right", cells_min=8),
+    Column("held", "right", optional=1, cells_min=4),
 )
 FILLS = (
     Column("time"),
-    Column("agent", floor=6, shrink=True, grow=True),
+    Column("agent", cells_min=6, shrink=True, grow=True),
     Column("action"),
-    Column("quantity", "right", floor=6),
+    Column("quantity", "right", cells_min=6),
     Column("product"),
-    Column("seen", "right", floor=9),
+    Column("seen", "right", cells_min=9),
     Column(""),
-    Column("filled", "right", floor=9),
-    Column("bps", "right", floor=5),
-    Column("ms", "right", floor=4),
-    Column("notional", "right", optional=1, floor=10),
-    Column("fee", "right", optional=2, floor=7),
+    Column("filled", "right", cells_min=9),
+    Column("bps", "right", cells_min=5),
+    Column("ms", "right", cells_min=4),
+    Column("notional", "right", optional=1, cells_min=10),
+    Column("fee", "right", optional=2, cells_min=7),
     Column("market time (UTC)", optional=3),
 )
 
@@ -127,8 +127,8 @@ def ranking(
 def _with_dead(row: AgentRow, line: Text, width: int) -> Text:
     """The line of an agent without a rank says why, instead of figures."""
     if row.dead is None:
-        words = f"not comparable: {text.one_line(row.apart)}"
-        return _with_words(line, words, WARNING, width) if row.apart else line
+        words = f"not comparable: {text.one_line(row.not_comparable)}"
+        return _with_words(line, words, WARNING, width) if row.not_comparable else line
     return _with_words(line, f"dead: {text.one_line(row.dead.cause)}", ALARM, width)
 
 
@@ -143,7 +143,7 @@ def _agent_cells(row: AgentRow, chosen: str, mixed: bool) -> list[Text]:
         Text.assemble((SELECTED_MARK if here else " ", FOCUS), rank),
         Text(row.agent, style="bold" if here else ""),
         Text.assemble((tags, QUIET), (line_mark(row.colour).strip(), agent_style(row.colour))),
-        Text(model_words(row)),
+        Text(model_text(row)),
         Text(text.money(row.equity, row.digits), style="bold"),
         Text(text.signed_percent(gain, opening), style=change_style(gain)),
         Text(text.signed_money(row.recent_pnl, row.digits), style=change_style(row.recent_pnl)),
@@ -168,7 +168,7 @@ def equity(frame: Frame, width: int, height: int, chosen: str) -> list[Text]:
     lines = plot_returns(frame.series, width, height, chosen=chosen)
     if lines:
         return lines
-    seen = frame.standing.snapshots
+    seen = frame.summary.snapshots
     return wrap(f"a curve needs an account and two snapshots; snapshots so far: {seen}", width)
 
 
@@ -204,7 +204,7 @@ def trades(
     """Decided orders, newest first; a refusal takes the room of the prices."""
     if not frame.trades:
         turns = sum(row.turns for row in frame.ranking)
-        seen = counted(frame.standing.snapshots, "snapshot")
+        seen = counted(frame.summary.snapshots, "snapshot")
         return wrap(f"no trade yet: agents ended {counted(turns, 'turn')} on {seen}", width)
     header = height >= TITLES_FROM
     rows = frame.trades[scroll : scroll + height - header]
@@ -255,7 +255,7 @@ def _with_words(line: Text, words: str, style: str, width: int) -> Text:
 def thinking(frame: Frame, width: int, height: int, scroll: int) -> list[Text]:
     """The newest words of each agent, and how long it has been deciding."""
     if not frame.thoughts:
-        agents, seen = len(frame.ranking), frame.standing.snapshots
+        agents, seen = len(frame.ranking), frame.summary.snapshots
         waiting = f"{counted(agents, 'agent')} {noun(agents, 'has', 'have')} seen no snapshot"
         if seen:
             waiting = f"{counted(agents, 'agent')}, {counted(seen, 'snapshot')}"
@@ -323,14 +323,14 @@ def legend(frame: Frame, height: int, *, short: bool = False) -> list[Text]:
         parts.append(Text("s scripted rules, not an LLM", style=WARNING))
     if any(row.kind == "baseline" for row in frame.ranking):
         parts.append(Text("b baseline", style=QUIET))
-    if frame.standing.currency != DEFAULT_CURRENCY:
-        words = frame.standing.currency if short else f"amounts in {frame.standing.currency}"
+    if frame.summary.currency != DEFAULT_CURRENCY:
+        words = frame.summary.currency if short else f"amounts in {frame.summary.currency}"
         parts.append(Text(words, style=QUIET))
     if dead := sum(row.dead is not None for row in frame.ranking):
         parts.append(Text(f"{dead} dead, not ranked", style=ALARM))
     if len(frame.ranking) >= height:
         shown = Text(f"{height - 1} of {len(frame.ranking)}", style=QUIET)
         parts.insert(1 if short and parts else len(parts), shown)
-    if frame.standing.broken_log:
-        parts = [Text(f"ACCOUNT LOG BROKEN: {frame.standing.broken_log}", style=ALARM)]
+    if frame.summary.broken_log:
+        parts = [Text(f"ACCOUNT LOG BROKEN: {frame.summary.broken_log}", style=ALARM)]
     return parts

@@ -134,7 +134,7 @@ def plot_returns(
     return [*lines, _times(scale, canvas.width, width)] if times_line else lines
 
 
-def span_words(first_ms: int, last_ms: int) -> tuple[str, str]:
+def span_text(first_ms: int, last_ms: int) -> tuple[str, str]:
     """The two ends of a span of market time, with the day if they are not of one."""
     ends = [datetime.fromtimestamp(ms / 1000, UTC) for ms in (first_ms, last_ms)]
     form = "%H:%M" if ends[0].date() == ends[1].date() else "%m-%d %H:%M"
@@ -144,7 +144,7 @@ def span_words(first_ms: int, last_ms: int) -> tuple[str, str]:
 
 def _times(scale: Scale, cells: int, width: int) -> Text:
     """The axis below: where the curves begin and end, in market time."""
-    first, last = span_words(scale.first_ms, scale.last_ms)
+    first, last = span_text(scale.first_ms, scale.last_ms)
     room = width - AXIS_CELLS
     words = f"{first}{last:>{max(1, cells - len(first))}}"
     if len(words) > room or cells < len(first) + len(last) + 1:

@@ -16,7 +16,7 @@ GONE_AFTER_S = 600.0
 PROCESSES_MAX = 512
 CONNECTOR = "connector"
 
-Life = Literal["starting", "running", "standby", "stopping", "stopped", "silent"]
+ProcessState = Literal["starting", "running", "standby", "stopping", "stopped", "silent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,14 @@ class ProcessRow:
     """A process: what it said last, and how long ago.
 
     Attributes:
-        life: What it says of itself; "silent" where it missed three heartbeats, "stopped"
+        state: What it says of itself; "silent" where it missed three heartbeats, "stopped"
             where its last word was that it stops.
     """
 
     node: str
     kind: str
     name: str
-    life: Life
+    state: ProcessState
     age_s: float
     lag: int | None
     dead_letters: int
@@ -39,7 +39,7 @@ class ProcessRow:
     @property
     def alive(self) -> bool:
         """True where it is at work or ready to take over."""
-        return self.life in ("starting", "running", "standby")
+        return self.state in ("starting", "running", "standby")
 
 
 class Processes:
@@ -97,17 +97,17 @@ class Processes:
 
 def _row(beat: Heartbeat, now: datetime) -> ProcessRow:
     age_s = max(0.0, (now - beat.at).total_seconds())
-    life: Life = beat.status
+    state: ProcessState = beat.status
     if beat.status == "stopping":
-        life = "stopped"
+        state = "stopped"
     elif age_s > STALE_AFTER_INTERVALS * (beat.interval_s or INTERVAL_S):
-        life = "silent"
+        state = "silent"
     lag = beat.gauges.get("lag")
     return ProcessRow(
         node=beat.node,
         kind=beat.kind,
         name=beat.name,
-        life=life,
+        state=state,
         age_s=age_s,
         lag=None if lag is None else int(lag),
         dead_letters=beat.counters.get("dead_letters", 0),

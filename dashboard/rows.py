@@ -29,7 +29,7 @@ class AgentRow:
         held: Quantity of every product the market has, and of any other that is held.
         judged: What the newest evaluation says of it; None where there is none.
         dead: Why it is not ranked; None if it is alive.
-        apart: Why its figures are not one contestant's, as the judge says it; "" if they are.
+        not_comparable: Why its figures are not one contestant's, as the judge says it; "" if they are.
         estimated: True if the tokens of some calls are estimates.
         digits: After the point that amounts are shown with.
     """
@@ -63,13 +63,13 @@ class AgentRow:
     judged: LeaderboardRow | None = None
     dead: Dead | None = None
     estimated: bool = False
-    apart: str = ""
+    not_comparable: str = ""
     digits: int = 2
 
     @property
     def ranked(self) -> bool:
         """True if it has a rank: it is alive, and one contestant."""
-        return self.dead is None and not self.apart
+        return self.dead is None and not self.not_comparable
 
     @property
     def gain(self) -> int | None:
@@ -168,7 +168,7 @@ class Thought:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ArenaSummary:
     """Where the arena stands: market, costs, health.
 
     Attributes:
@@ -210,7 +210,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ReadStatus:
     """How the reading of the topics goes.
 
     Attributes:

@@ -11,19 +11,19 @@ from rich.text import Text
 
 from dashboard import panes, text
 from dashboard.agent_screen import agent_body, prompt_body
-from dashboard.body import Body
-from dashboard.borders import Section, bottom, divider, side, sides, top
+from dashboard.borders import Section, bottom, divider, pane_lines, top, two_pane_lines
 from dashboard.compact import compact_body, fits, one_line_screen
-from dashboard.feed import feed_notice
+from dashboard.feed_text import feed_notice
 from dashboard.frame import Frame
 from dashboard.grid import fit
 from dashboard.halts import halted_line
 from dashboard.header import header_line, health_parts
 from dashboard.help_screen import help_body
 from dashboard.palette import QUIET
-from dashboard.plot import TIMES_FROM, span_words
-from dashboard.rows import Link
-from dashboard.ui import SCROLLING, Reach, Ui
+from dashboard.plot import TIMES_FROM, span_text
+from dashboard.rows import ReadStatus
+from dashboard.screen_body import ScreenBody
+from dashboard.ui import SCROLLING, KeyLimits, Ui
 from dashboard.verdict import verdict_line
 
 WIDTH_MIN, HEIGHT_MIN = 80, 24
@@ -37,7 +37,7 @@ class Screen:
     width: int
     height: int
     lines: tuple[Text, ...]
-    reach: Reach = field(default_factory=Reach)
+    limits: KeyLimits = field(default_factory=KeyLimits)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the lines."""
@@ -45,7 +45,13 @@ class Screen:
 
 
 def render(
-    frame: Frame, ui: Ui, width: int, height: int, *, title: str = "arena", link: Link | None = None
+    frame: Frame,
+    ui: Ui,
+    width: int,
+    height: int,
+    *,
+    title: str = "arena",
+    read_status: ReadStatus | None = None,
 ) -> Screen:
     """Draw the screen the person is on.
 
@@ -55,17 +61,17 @@ def render(
         width: Of the terminal, in cells.
         height: Likewise.
         title: The arena's name.
-        link: How the reading goes.
+        read_status: How the reading goes.
     """
-    link = link or Link()
+    read_status = read_status or ReadStatus()
     if not fits(width, height):
-        shown = one_line_screen(frame, width, height, link)
+        shown = one_line_screen(frame, width, height, read_status)
         return Screen(width, height, tuple(harmless(line, width) for line in shown))
-    header = header_line(frame, width, title, link)
+    header = header_line(frame, width, title, read_status)
     if ui.screen == "main" and (width < WIDTH_MIN or height < HEIGHT_MIN):
-        body = compact_body(frame, ui, width, height - 1, link)
+        body = compact_body(frame, ui, width, height - 1, read_status)
     elif ui.screen == "main":
-        body = _main(frame, ui, width, height - 1, link)
+        body = _main(frame, ui, width, height - 1, read_status)
     elif ui.screen == "help":
         body = help_body(frame, ui, width, height - 1)
     elif ui.screen == "prompt":
@@ -73,7 +79,7 @@ def render(
     else:
         body = agent_body(frame, ui, width, height - 1)
     lines = tuple(harmless(line, width) for line in (header, *body.lines))
-    return Screen(width, height, lines, body.reach)
+    return Screen(width, height, lines, body.limits)
 
 
 def harmless(line: Text, width: int) -> Text:
@@ -107,30 +113,30 @@ def _heights(agents: int, height: int, notices: int) -> _Heights:
     return _Heights(ranking, notices, middle, rest - middle, thinking)
 
 
-def _main(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> Body:
+def _main(frame: Frame, ui: Ui, width: int, height: int, read_status: ReadStatus) -> ScreenBody:
     inner = width - 4
     notices = [
         *halted_line(frame.halts, frame.now, inner),
-        *feed_notice(frame.standing, inner, link.ended),
+        *feed_notice(frame.summary, inner, read_status.ended),
         *verdict_line(frame.evaluation, inner),
     ]
     heights = _heights(max(1, len(frame.ranking)), height, len(notices))
     left = (width - 3) * 9 // 20 if width < 120 else (width - 3) * 11 // 20
     right = width - 3 - left
-    shown = _reach_of(frame, heights, ui.pane)
+    shown = _pane_limits(frame, heights, ui.pane)
     scroll = min(ui.scroll, shown[1]) if ui.pane in SCROLLING else 0
     scrolls = {pane: scroll if pane == ui.pane else 0 for pane in SCROLLING}
     chosen = ui.agent if frame.row(ui.agent) else (frame.ranking[0].agent if frame.ranking else "")
-    if link.read_share is not None and not frame.ranking:
-        reading = [Text(f"reading the topics: {link.read_share:.0%}")]
+    if read_status.read_share is not None and not frame.ranking:
+        reading = [Text(f"reading the topics: {read_status.read_share:.0%}")]
     else:
         reading = []
     lines = [
         top(width, Section("ranking", ui.pane == "ranking", panes.legend(frame, heights.ranking))),
-        *side(
+        *pane_lines(
             reading or panes.ranking(frame, inner, heights.ranking, chosen), width, heights.ranking
         ),
-        *side(notices, width, heights.notices),
+        *pane_lines(notices, width, heights.notices),
         divider(
             width,
             left,
@@ -138,7 +144,7 @@ def _main(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> Body:
             Section("equity %", ui.pane == "equity", _span(frame, heights.middle)),
             Section("positions", ui.pane == "positions"),
         ),
-        *sides(
+        *two_pane_lines(
             panes.equity(frame, left - 2, heights.middle, chosen),
             panes.positions(frame, right - 2, heights.middle, scrolls["positions"]),
             left,
@@ -148,25 +154,27 @@ def _main(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> Body:
         divider(
             width, left, "┴", Section("trades (seen → filled, bps, ms)", ui.pane == "trades"), None
         ),
-        *side(panes.trades(frame, inner, heights.trades, scrolls["trades"]), width, heights.trades),
+        *pane_lines(
+            panes.trades(frame, inner, heights.trades, scrolls["trades"]), width, heights.trades
+        ),
         divider(width, None, "", Section("thinking", ui.pane == "thinking"), None),
-        *side(
+        *pane_lines(
             panes.thinking(frame, inner, heights.thinking, scrolls["thinking"]),
             width,
             heights.thinking,
         ),
-        bottom(width, _keys(ui), health_parts(frame, width, link)),
+        bottom(width, _keys(ui), health_parts(frame, width, read_status)),
     ]
     agents = tuple(row.agent for row in frame.ranking)
-    return Body(lines, Reach(agents=agents, scroll_max=shown[1], page=shown[0]))
+    return ScreenBody(lines, KeyLimits(agents=agents, scroll_max=shown[1], page=shown[0]))
 
 
-def _reach_of(frame: Frame, heights: _Heights, pane: str) -> tuple[int, int]:
+def _pane_limits(frame: Frame, heights: _Heights, pane: str) -> tuple[int, int]:
     """Lines of a pane, and how far it can be scrolled."""
     titled = heights.trades >= panes.TITLES_FROM
     rooms = {
         "positions": (heights.middle - 1, len(frame.positions)),
-        "trades": (heights.trades - titled, frame.trades_kept),
+        "trades": (heights.trades - titled, frame.trades_available),
         "thinking": (heights.thinking, len(frame.thoughts)),
     }
     if pane not in rooms:
@@ -180,7 +188,7 @@ def _span(frame: Frame, height: int) -> list[Text]:
     times = [ms for one in frame.series[:1] for ms, _ in one.values]
     if len(times) < 2:
         return []
-    first, last = span_words(times[0], times[-1])
+    first, last = span_text(times[0], times[-1])
     words = [f"{text.age((times[-1] - times[0]) / 1000)} of market"]
     if height < TIMES_FROM:
         words.insert(0, f"{first}-{last}")

@@ -13,11 +13,11 @@ from arena.agent_health import Dead
 from arena.money import decimal_text, from_units, to_digits, units_text
 from arena.plural import counted
 from dashboard import text
-from dashboard.feed import feed_words
+from dashboard.feed_text import feed_text
 from dashboard.frame import Frame, build_frame
 from dashboard.halts import halted_document
 from dashboard.processes import ProcessRow
-from dashboard.rows import AgentRow, Standing
+from dashboard.rows import AgentRow, ArenaSummary
 from dashboard.verdict import judged_document, verdict_document
 from dashboard.view import ArenaView
 
@@ -39,36 +39,36 @@ def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, 
         what could not be read.
     """
     frame = build_frame(view, now)
-    standing = frame.standing
+    summary = frame.summary
     return {
         "broker": broker,
-        "snapshots": standing.snapshots,
-        "as_of": standing.as_of.isoformat() if standing.as_of else None,
-        "simulated": standing.simulated,
-        "speed": standing.speed,
-        "currency": standing.currency,
-        "rules": _rules(standing),
+        "snapshots": summary.snapshots,
+        "as_of": summary.as_of.isoformat() if summary.as_of else None,
+        "simulated": summary.simulated,
+        "speed": summary.speed,
+        "currency": summary.currency,
+        "rules": _rules(summary),
         "agents": [_agent(row) for row in frame.ranking],
         "other_accounts": [_agent(row) for row in frame.other_accounts],
         "dead": [_dead(row, row.dead) for row in frame.ranking if row.dead is not None],
         "verdict": verdict_document(frame.evaluation),
         "halted": halted_document(frame.halts),
-        "digest": view.books.digest(),
-        "partial": standing.partial,
-        "llm_errors": standing.llm_errors,
-        "dead_letters": standing.dead_letters,
-        "malformed": standing.malformed,
-        "broken_log": standing.broken_log,
+        "digest": view.accounts.digest(),
+        "partial": summary.partial,
+        "llm_errors": summary.llm_errors,
+        "dead_letters": summary.dead_letters,
+        "malformed": summary.malformed,
+        "broken_log": summary.broken_log,
         "processes": [_process(row) for row in frame.processes],
     }
 
 
-def _rules(standing: Standing) -> JsonValue:
-    if standing.fee_bps is None or standing.slippage_bps is None:
+def _rules(summary: ArenaSummary) -> JsonValue:
+    if summary.fee_bps is None or summary.slippage_bps is None:
         return None
     return {
-        "fee_bps": decimal_text(standing.fee_bps),
-        "slippage_bps": decimal_text(standing.slippage_bps),
+        "fee_bps": decimal_text(summary.fee_bps),
+        "slippage_bps": decimal_text(summary.slippage_bps),
     }
 
 
@@ -82,7 +82,7 @@ def _agent(row: AgentRow) -> JsonValue:
         "rank": row.rank or None,
         "agent": row.agent,
         "alive": row.dead is None,
-        "apart": row.apart or None,
+        "apart": row.not_comparable or None,
         "strategy": row.strategy,
         "kind": row.kind,
         "model": row.model,
@@ -125,7 +125,7 @@ def _process(row: ProcessRow) -> JsonValue:
         "node": row.node,
         "kind": row.kind,
         "name": row.name,
-        "status": row.life,
+        "status": row.state,
         "alive": row.alive,
         "age_s": round(row.age_s, 1),
         "lag": row.lag,
@@ -144,13 +144,13 @@ def render_standings(frame: Frame) -> str:
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
-    return "\n".join((*lines, *apart_lines(frame), *dead_lines(frame)))
+    return "\n".join((*lines, *not_comparable_lines(frame), *dead_lines(frame)))
 
 
-def apart_lines(frame: Frame) -> list[str]:
+def not_comparable_lines(frame: Frame) -> list[str]:
     """Those that cannot be compared as plain lines, with the cause; none if there are none."""
-    found = [row for row in frame.ranking if row.apart and row.dead is None]
-    lines = [f"  {row.agent}: {text.one_line(row.apart)}" for row in found]
+    found = [row for row in frame.ranking if row.not_comparable and row.dead is None]
+    lines = [f"  {row.agent}: {text.one_line(row.not_comparable)}" for row in found]
     return ["not comparable, not ranked:", *lines] if lines else []
 
 
@@ -166,7 +166,7 @@ def _cells(row: AgentRow) -> tuple[str, ...]:
         str(row.rank),
         row.agent,
         row.strategy,
-        model_words(row),
+        model_text(row),
         text.money(row.equity, row.digits),
         text.signed_percent(row.gain, row.opening or 0),
         text.money(row.fees, row.digits),
@@ -175,7 +175,7 @@ def _cells(row: AgentRow) -> tuple[str, ...]:
     )
 
 
-def model_words(row: AgentRow) -> str:
+def model_text(row: AgentRow) -> str:
     """The model's name; scripted rules are called so, never by a model's name alone."""
     if row.scripted is None:
         return f"({row.node})" if row.node else text.NO_VALUE
@@ -185,26 +185,26 @@ def model_words(row: AgentRow) -> str:
     return name or text.NO_VALUE
 
 
-def market_words(standing: Standing) -> str:
+def market_text(summary: ArenaSummary) -> str:
     """Whether prices are real: "simulated, 60x", "recorded, lock-step", "live coinbase"."""
-    if not standing.snapshots:
+    if not summary.snapshots:
         return "no market yet"
-    if not standing.simulated:
-        return f"live {text.one_line(standing.venue, 20)}".strip()
-    kind = "recorded" if standing.recorded else "simulated"
-    if standing.lock_step:
+    if not summary.simulated:
+        return f"live {text.one_line(summary.venue, 20)}".strip()
+    kind = "recorded" if summary.recorded else "simulated"
+    if summary.lock_step:
         return f"{kind}, lock-step"
-    speed = f"{standing.speed:g}x" if standing.speed != 1 else "real time"
+    speed = f"{summary.speed:g}x" if summary.speed != 1 else "real time"
     return f"{kind}, {speed}"
 
 
-def spending_words(standing: Standing) -> str:
+def spending_text(summary: ArenaSummary) -> str:
     """What the models cost, unknown prices said as unknown."""
-    if standing.cost_usd is None:
-        return f"{counted(standing.unpriced, 'call')} of unknown price"
-    words = text.cost(standing.cost_usd)
-    if standing.unpriced:
-        words += f" + {counted(standing.unpriced, 'call')} of unknown price"
+    if summary.cost_usd is None:
+        return f"{counted(summary.unpriced, 'call')} of unknown price"
+    words = text.cost(summary.cost_usd)
+    if summary.unpriced:
+        words += f" + {counted(summary.unpriced, 'call')} of unknown price"
     return words
 
 
@@ -216,11 +216,11 @@ def progress_line(frame: Frame, ended: str = "", silent_s: float | None = None) 
         ended: "ended 22:39" if the run that is shown has ended.
         silent_s: Since when the broker gave no answer, if it gives none.
     """
-    standing, ranking = frame.standing, frame.ranking
+    summary, ranking = frame.summary, frame.ranking
     parts = [
         f"{frame.now:%H:%M:%S}",
-        f"snapshot {standing.snapshots} ({market_words(standing)})",
-        feed_words(standing, frame.now, ended)[0],
+        f"snapshot {summary.snapshots} ({market_text(summary)})",
+        feed_text(summary, frame.now, ended)[0],
     ]
     if silent_s is not None:
         parts.append(f"broker SILENT {text.age(silent_s)}")
@@ -233,11 +233,11 @@ def progress_line(frame: Frame, ended: str = "", silent_s: float | None = None) 
     fills = sum(row.fills for row in ranking)
     refused = sum(row.rejections for row in ranking)
     parts.append(f"{counted(fills, 'trade')}, {text.count(refused)} rejected")
-    parts.append(f"{counted(standing.llm_errors, 'LLM error')}, {spending_words(standing)}")
-    if standing.feed_down and not ended:
-        parts.append(text.one_line(standing.feed_down))
+    parts.append(f"{counted(summary.llm_errors, 'LLM error')}, {spending_text(summary)}")
+    if summary.feed_down and not ended:
+        parts.append(text.one_line(summary.feed_down))
     if frame.halts:
         parts.append("HALTED: " + ", ".join(text.one_line(row.scope, 40) for row in frame.halts))
-    if standing.broken_log:
-        parts.append(f"BROKEN LOG: {standing.broken_log}")
+    if summary.broken_log:
+        parts.append(f"BROKEN LOG: {summary.broken_log}")
     return "  ".join(parts)

@@ -29,7 +29,7 @@ class Ui:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class KeyLimits:
     """How far the keys can go on the screen that was drawn last.
 
     Attributes:
@@ -43,13 +43,13 @@ class Reach:
     page: int = 10
 
 
-def press(ui: Ui, key: str, reach: Reach) -> Ui | None:
+def press(ui: Ui, key: str, limits: KeyLimits) -> Ui | None:
     """What a key makes of it; None is quit.
 
     Args:
         ui: Before the key.
         key: A name of `dashboard.keys`.
-        reach: Of the screen the person sees.
+        limits: Of the screen the person sees.
     """
     if key == "q":
         return None
@@ -61,52 +61,52 @@ def press(ui: Ui, key: str, reach: Reach) -> Ui | None:
         back: dict[ScreenName, ScreenName] = {"agent": "main", "prompt": "agent", "help": ui.below}
         return replace(ui, screen=back.get(ui.screen, "main"), scroll=0)
     if key in ("pageup", "pagedown", "home", "end"):
-        return _scrolled(ui, key, reach)
+        return _scrolled(ui, key, limits)
     if ui.screen == "main":
-        return _on_main(ui, key, reach)
+        return _on_main(ui, key, limits)
     if ui.screen == "agent":
-        return _on_agent(ui, key, reach)
-    return _scrolled(ui, key, reach)
+        return _on_agent(ui, key, limits)
+    return _scrolled(ui, key, limits)
 
 
-def _scrolled(ui: Ui, key: str, reach: Reach) -> Ui:
+def _scrolled(ui: Ui, key: str, limits: KeyLimits) -> Ui:
     steps = {
         "up": -1,
         "down": 1,
-        "pageup": -reach.page,
-        "pagedown": reach.page,
+        "pageup": -limits.page,
+        "pagedown": limits.page,
         "home": -ui.scroll,
-        "end": reach.scroll_max,
+        "end": limits.scroll_max,
     }
-    scroll = min(reach.scroll_max, max(0, ui.scroll + steps.get(key, 0)))
+    scroll = min(limits.scroll_max, max(0, ui.scroll + steps.get(key, 0)))
     return replace(ui, scroll=scroll)
 
 
-def _on_main(ui: Ui, key: str, reach: Reach) -> Ui:
+def _on_main(ui: Ui, key: str, limits: KeyLimits) -> Ui:
     if key in ("tab", "backtab"):
         place = PANES.index(ui.pane) + (1 if key == "tab" else -1)
         return replace(ui, pane=PANES[place % len(PANES)], scroll=0)
     if key in ("up", "down"):
         if ui.pane in SCROLLING:
-            return _scrolled(ui, key, reach)
-        return replace(ui, agent=_neighbour(reach.agents, ui.agent, key == "down"))
-    if key == "enter" and reach.agents:
-        agent = ui.agent if ui.agent in reach.agents else reach.agents[0]
+            return _scrolled(ui, key, limits)
+        return replace(ui, agent=_neighbour(limits.agents, ui.agent, key == "down"))
+    if key == "enter" and limits.agents:
+        agent = ui.agent if ui.agent in limits.agents else limits.agents[0]
         return replace(ui, screen="agent", agent=agent, turn_id="", scroll=0)
     return ui
 
 
-def _on_agent(ui: Ui, key: str, reach: Reach) -> Ui:
+def _on_agent(ui: Ui, key: str, limits: KeyLimits) -> Ui:
     if key in ("up", "down"):
-        turn = _neighbour(reach.turns, ui.turn_id, key == "down")
-        newest = reach.turns[0] if reach.turns else ""
+        turn = _neighbour(limits.turns, ui.turn_id, key == "down")
+        newest = limits.turns[0] if limits.turns else ""
         return replace(ui, turn_id="" if turn == newest else turn, scroll=0)
     if key in ("left", "right"):
-        agent = _neighbour(reach.agents, ui.agent, key == "right")
+        agent = _neighbour(limits.agents, ui.agent, key == "right")
         return replace(ui, agent=agent, turn_id="", scroll=0)
-    if key == "p" and reach.turns:
+    if key == "p" and limits.turns:
         # The prompt of one turn must not change under the reader when the next turn ends.
-        return replace(ui, screen="prompt", turn_id=ui.turn_id or reach.turns[0], scroll=0)
+        return replace(ui, screen="prompt", turn_id=ui.turn_id or limits.turns[0], scroll=0)
     return ui
 
 

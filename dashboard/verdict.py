@@ -21,8 +21,8 @@ _SENTENCES = re.compile(r"(?<=[^.]\.) (?=[A-Z0-9])")
 def judged_columns(columns: Sequence[Column], place: int, confidence: float) -> tuple[Column, ...]:
     """The columns of the ranking with the judge's two at a place; others give way to them."""
     mine = (
-        Column("ranks", "right", optional=1, floor=3, vital=True),
-        Column(f"{confidence:.0%} interval", "right", optional=2, vital=True),
+        Column("ranks", "right", optional=1, cells_min=3, preferred=True),
+        Column(f"{confidence:.0%} interval", "right", optional=2, preferred=True),
     )
     later = [replace(one, optional=one.optional + 2 * bool(one.optional)) for one in columns]
     return (*later[:place], *mine, *later[place:])

@@ -23,13 +23,13 @@ from arena.messages import (
     Turn,
     TurnStarted,
 )
-from dashboard.books import Books
+from dashboard.accounts_view import AccountsView
 from dashboard.calls import CALLS_WINDOW, Calls
-from dashboard.halts import Halts
-from dashboard.history import SNAPSHOTS_WINDOW, Snapshots
-from dashboard.market import Market
+from dashboard.equity_curves import SNAPSHOTS_WINDOW, Snapshots
+from dashboard.halts import HaltsView
+from dashboard.market_view import MarketView
 from dashboard.processes import GONE_AFTER_S, Processes
-from dashboard.turns import TURNS_WINDOW, Turns
+from dashboard.recent_turns import TURNS_WINDOW, RecentTurns
 
 AGENTS_MAX = 1_000
 TICKERS_BACK_S = 600
@@ -51,8 +51,8 @@ WINDOWS: dict[str, int | None] = {
 }
 """Topic -> newest records of each partition to read; None is all of them."""
 
-KEPT = (topics.EVENTS.name, topics.SNAPSHOTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
-"""What `dashboard.kept` holds. The others are short, or compacted: a key that was dropped between
+CHECKPOINTED = (topics.EVENTS.name, topics.SNAPSHOTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
+"""What `dashboard.view_checkpoint` holds. The others are short, or compacted: a key that was dropped between
 two lives would not be missed by one who reads on from a place."""
 
 
@@ -71,16 +71,16 @@ class ArenaView:
 
     def __init__(self) -> None:
         """Know nothing yet."""
-        self.market = Market()
+        self.market = MarketView()
         self.snapshots = Snapshots()
-        self.books = Books()
-        self.turns = Turns()
+        self.accounts = AccountsView()
+        self.turns = RecentTurns()
         self.calls = Calls()
         self.processes = Processes()
         self.roster: dict[str, AgentSpec] = {}
         self.rules: Rules | None = None
         self.evaluation: Evaluation | None = None
-        self.halts = Halts()
+        self.halts = HaltsView()
         self._dead_letter_ends: dict[int, int] = {}
         self.malformed_of: dict[str, int] = {}
         self.malformed_newest = ""
@@ -101,7 +101,7 @@ class ArenaView:
         self.version += 1
         topic, partition, offset = record.topic, record.partition, record.offset
         if topic == topics.EVENTS.name:
-            self.books.apply(record)
+            self.accounts.apply(record)
             return
         if topic == topics.DEAD_LETTERS.name:
             self._dead_letter_ends[partition] = offset + 1

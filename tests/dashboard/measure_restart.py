@@ -30,7 +30,7 @@ from arena.money import units_text
 from arena.node import Node
 from arena.settings import Settings
 from dashboard.app import catch_up
-from dashboard.feeds import Feeds
+from dashboard.topic_follower import TopicFollower
 from dashboard.view import ArenaView
 from judge.checkpoints import SeasonCheckpoint
 from judge.season import SEASON_TOPICS
@@ -128,17 +128,19 @@ async def executor(bus: KafkaBus, settings: Settings) -> str:
 
 async def dashboard(bus: KafkaBus, settings: Settings) -> str:
     """Read the view to the ends of the topics."""
-    feeds = Feeds(bus, SystemClock(), ArenaView(), KeptFile(settings, "dashboard", logs.get("m")))
-    await feeds.open()
-    following = asyncio.create_task(feeds.follow())
-    while not feeds.caught_up:
+    follower = TopicFollower(
+        bus, SystemClock(), ArenaView(), KeptFile(settings, "dashboard", logs.get("m"))
+    )
+    await follower.open()
+    following = asyncio.create_task(follower.follow())
+    while not follower.caught_up:
         await asyncio.sleep(0.01)
-    await catch_up(feeds, SystemClock())
+    await catch_up(follower, SystemClock())
     ready = _ready()
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
-    await feeds.close()
-    return f"{ready}, digest {feeds.view.books.digest()[:8]}"
+    await follower.close()
+    return f"{ready}, digest {follower.view.accounts.digest()[:8]}"
 
 
 async def judge(bus: KafkaBus, settings: Settings) -> str:

@@ -19,7 +19,7 @@ from arena.messages import (
     Usage,
 )
 from arena.money import from_units
-from tests.dashboard.desk import Desk
+from tests.dashboard.executor_simulation import ExecutorSimulation
 
 AGENTS = (
     ("brainrot", "brainrot", "agent"),
@@ -38,7 +38,7 @@ WORDS = (
 
 
 @dataclass
-class Scenario(Desk):
+class Scenario(ExecutorSimulation):
     """An arena in which every agent answers every snapshot.
 
     Attributes:

@@ -20,10 +20,10 @@ from arena.clock import SystemClock
 from arena.messages import Heartbeat
 from arena.money import units_text
 from arena.settings import Settings
-from dashboard.app import Options, catch_up
+from dashboard.app import DashboardOptions, catch_up
 from dashboard.app import run as show
-from dashboard.feeds import Feeds
 from dashboard.frame import build_frame
+from dashboard.topic_follower import TopicFollower
 from dashboard.view import ArenaView
 from tests.dashboard.publishing import ROOT, command, environment, publish
 from tests.dashboard.scenario import Scenario
@@ -31,7 +31,7 @@ from tests.dashboard.scenario import Scenario
 DEADLINE_S = 40.0
 
 
-def recent(steps: int) -> Scenario:
+def recent_scenario(steps: int) -> Scenario:
     """A scenario that ends about now, so that its processes are alive."""
     found = Scenario(start=datetime.now(UTC) - timedelta(days=1, seconds=steps)).run(steps)
     for kind, name in (("connector", "coinbase"), ("tools", "tools"), ("chat-node", "rules")):
@@ -55,7 +55,7 @@ async def run(settings: Settings, *arguments: str) -> tuple[int, str, str]:
 
 async def test_once_as_json_is_the_standings(bus: KafkaBus, settings: Settings) -> None:
     """The document holds what the account log says, money as text, and the processes."""
-    scenario = recent(20)
+    scenario = recent_scenario(20)
     await publish(bus, scenario)
 
     code, output, errors = await run(settings, "--once", "--json")
@@ -82,7 +82,7 @@ async def test_once_as_json_is_the_standings(bus: KafkaBus, settings: Settings) 
 
 async def test_once_prints_one_screen(bus: KafkaBus, settings: Settings, tmp_path: Path) -> None:
     """The screen is printed whole, and exported as a picture that needs no other site."""
-    await publish(bus, recent(5))
+    await publish(bus, recent_scenario(5))
     picture = tmp_path / "screen.svg"
 
     code, output, _ = await run(
@@ -129,7 +129,7 @@ async def test_into_a_pipe_it_prints_lines_then_the_table(
     bus: KafkaBus, settings: Settings
 ) -> None:
     """Without a terminal there is a line for a new snapshot, and the standings at the end."""
-    await publish(bus, recent(5))
+    await publish(bus, recent_scenario(5))
 
     code, output, _ = await run(settings, "--seconds", "4")
     lines = output.splitlines()
@@ -146,7 +146,7 @@ async def test_a_terminal_that_stands_still_holds_up_nothing(
     bus: KafkaBus, settings: Settings
 ) -> None:
     """Nobody reads the terminal: the process still ends when it should."""
-    await publish(bus, recent(5))
+    await publish(bus, recent_scenario(5))
     ours, theirs = pty.openpty()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -169,7 +169,7 @@ async def test_what_is_read_and_not_yet_folded_is_waited_for(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader's position is at the end before its records are in the view."""
-    scenario, make = recent(3), memory_bus.log_reader
+    scenario, make = recent_scenario(3), memory_bus.log_reader
 
     async def slow_reader(*names: str, start: Start | None = None) -> LogReader:
         reader = await make(*names, start=start or Start())
@@ -185,29 +185,32 @@ async def test_what_is_read_and_not_yet_folded_is_waited_for(
 
     await publish(memory_bus, scenario)
     monkeypatch.setattr(memory_bus, "log_reader", slow_reader)
-    feeds = Feeds(memory_bus, SystemClock(), ArenaView())
-    await feeds.open()
-    reading = asyncio.create_task(feeds.follow())
-    await asyncio.wait_for(catch_up(feeds, SystemClock()), DEADLINE_S)
+    follower = TopicFollower(memory_bus, SystemClock(), ArenaView())
+    await follower.open()
+    reading = asyncio.create_task(follower.follow())
+    await asyncio.wait_for(catch_up(follower, SystemClock()), DEADLINE_S)
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
 
-    assert accounts_digest(scenario.shard.accounts) == feeds.view.books.digest()
-    assert (0, 3) == (feeds.left, build_frame(feeds.view, feeds.now()).standing.snapshots)
+    assert accounts_digest(scenario.shard.accounts) == follower.view.accounts.digest()
+    assert (0, 3) == (
+        follower.records_left,
+        build_frame(follower.view, follower.now()).summary.snapshots,
+    )
 
 
 async def test_a_late_reader_of_the_topics_sees_the_same(memory_bus: MemoryBus) -> None:
     """One follows the topics live, one comes at the end: their frames are equal."""
-    clock, scenario = SystemClock(), recent(3)
+    clock, scenario = SystemClock(), recent_scenario(3)
     done = await publish(memory_bus, scenario)
-    live = Feeds(memory_bus, clock, ArenaView())
+    live = TopicFollower(memory_bus, clock, ArenaView())
     await live.open()
     following = asyncio.create_task(live.follow())
     for _ in range(15):
         scenario.step()
         done = await publish(memory_bus, scenario, done)
         await asyncio.sleep(0)
-    late = Feeds(memory_bus, clock, ArenaView())
+    late = TopicFollower(memory_bus, clock, ArenaView())
     await late.open()
     reading = asyncio.create_task(late.follow())
     await asyncio.wait_for(catch_up(late, clock), DEADLINE_S)
@@ -218,7 +221,7 @@ async def test_a_late_reader_of_the_topics_sees_the_same(memory_bus: MemoryBus) 
 
     now = scenario.wall
     assert build_frame(live.view, now) == build_frame(late.view, now)
-    assert 18 == build_frame(late.view, now).standing.snapshots
+    assert 18 == build_frame(late.view, now).summary.snapshots
 
 
 async def test_a_picture_alone_is_written_and_the_dashboard_leaves(
@@ -229,9 +232,9 @@ async def test_a_picture_alone_is_written_and_the_dashboard_leaves(
 ) -> None:
     """In a pipe `--svg` needs no `--seconds`; a run that has ended says when."""
     monkeypatch.setenv("ARENA_HOME", str(tmp_path))
-    await publish(memory_bus, recent(2))
+    await publish(memory_bus, recent_scenario(2))
     picture = tmp_path / "screen.svg"
-    options = Options(picture_only=True, svg=picture, ended="ended 22:39")
+    options = DashboardOptions(picture_only=True, svg=picture, ended="ended 22:39")
 
     await asyncio.wait_for(show(memory_bus, SystemClock(), options, Settings()), DEADLINE_S)
 
@@ -240,13 +243,13 @@ async def test_a_picture_alone_is_written_and_the_dashboard_leaves(
     assert "" == capsys.readouterr().out
 
 
-class Wrong(SystemClock):
+class WrongClock(SystemClock):
     """A host's clock that is ahead by some seconds."""
 
     ahead_s = 0.0
 
     def now(self) -> datetime:
-        """Wrong by as much."""
+        """WrongClock by as much."""
         return super().now() + timedelta(seconds=self.ahead_s)
 
 
@@ -269,32 +272,32 @@ async def test_the_clock_of_this_host_makes_no_process_silent(
     memory_bus: MemoryBus, ahead_s: float, host: str
 ) -> None:
     """The broker's time comes with heartbeats; at once if a process of this host sends some."""
-    clock = Wrong()
+    clock = WrongClock()
     clock.ahead_s = ahead_s
     theirs = clock if host == socket.gethostname() else SystemClock()
     beat = heartbeat(host, theirs)
     await memory_bus.append(topics.HEARTBEATS.name, beat, key=beat.node)
-    feeds = Feeds(memory_bus, clock, ArenaView())
-    await feeds.open()
-    reading = asyncio.create_task(feeds.follow())
-    await asyncio.wait_for(catch_up(feeds, clock), DEADLINE_S)
+    follower = TopicFollower(memory_bus, clock, ArenaView())
+    await follower.open()
+    reading = asyncio.create_task(follower.follow())
+    await asyncio.wait_for(catch_up(follower, clock), DEADLINE_S)
 
-    off_s = (feeds.now() - datetime.now(UTC)).total_seconds()
+    off_s = (follower.now() - datetime.now(UTC)).total_seconds()
     assert (0.0 if theirs is clock else ahead_s) == pytest.approx(off_s, abs=2)
 
     async with asyncio.timeout(DEADLINE_S):
-        while abs((feeds.now() - datetime.now(UTC)).total_seconds()) > 2:
+        while abs((follower.now() - datetime.now(UTC)).total_seconds()) > 2:
             beat = heartbeat(host, theirs)
             await memory_bus.append(topics.HEARTBEATS.name, beat, key=beat.node)
             await clock.sleep(0.01)
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
 
-    (row,) = build_frame(feeds.view, feeds.now()).processes
+    (row,) = build_frame(follower.view, follower.now()).processes
     assert row.alive
 
 
-async def _until_read(feeds: Feeds, records: int) -> None:
+async def _until_read(follower: TopicFollower, records: int) -> None:
     async with asyncio.timeout(DEADLINE_S):
-        while feeds.view.version < records:
+        while follower.view.version < records:
             await asyncio.sleep(0.01)

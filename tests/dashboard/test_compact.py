@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from dashboard import compact, screen
-from dashboard.rows import Link
+from dashboard.rows import ReadStatus
 from dashboard.screen import render
 from dashboard.ui import PANES, Ui
 from tests.dashboard.scenario import Scenario
@@ -122,7 +122,9 @@ def test_an_ended_run_says_when_it_ended(size: tuple[int, int]) -> None:
     scenario.beat("router", "momentum")
     scenario.wall += timedelta(seconds=60)
 
-    shown = words_of(render(frame_of(scenario), Ui(), *size, link=Link(ended="ended 22:39")))
+    shown = words_of(
+        render(frame_of(scenario), Ui(), *size, read_status=ReadStatus(ended="ended 22:39"))
+    )
 
     assert "ended 22:39" in shown
     assert "silent" not in shown.lower()

@@ -8,7 +8,7 @@ from rich.text import Text
 from dashboard.grid import Column, fit, spread, table, wrap
 
 COLUMNS = (
-    Column("agent", floor=4, shrink=True),
+    Column("agent", cells_min=4, shrink=True),
     Column("equity", "right"),
     Column("fees", "right", optional=1),
     Column("cost", "right", optional=2),

@@ -11,7 +11,7 @@ from rich.text import Text
 from arena import topics
 from arena.messages import AgentSpec, Usage
 from dashboard.frame import Frame, build_frame
-from dashboard.rows import Link
+from dashboard.rows import ReadStatus
 from dashboard.screen import Screen, render
 from dashboard.terminal import line_codes, line_console
 from dashboard.ui import PANES, ScreenName, Ui
@@ -137,16 +137,20 @@ def test_the_header_tells_time_market_feed_and_broker() -> None:
 
 
 @pytest.mark.parametrize(
-    ("link", "words"),
+    ("read_status", "words"),
     [
-        (Link(silent_s=12.0), "broker SILENT 12 s"),
-        (Link(read_share=0.43), "reading 43%"),
-        (Link(behind=12_345), "12k behind"),
+        (ReadStatus(silent_s=12.0), "broker SILENT 12 s"),
+        (ReadStatus(read_share=0.43), "reading 43%"),
+        (ReadStatus(behind=12_345), "12k behind"),
     ],
 )
-def test_trouble_with_the_broker_is_always_in_the_header(link: Link, words: str) -> None:
+def test_trouble_with_the_broker_is_always_in_the_header(
+    read_status: ReadStatus, words: str
+) -> None:
     """What matters is kept when the line is too short for all of it."""
-    header = render(FRAMES["demo"], Ui(), 80, 24, title="a" * 60, link=link).lines[0].plain
+    header = (
+        render(FRAMES["demo"], Ui(), 80, 24, title="a" * 60, read_status=read_status).lines[0].plain
+    )
 
     assert words in header
     assert "feed" in header
@@ -228,9 +232,9 @@ def test_the_prompt_screen_shows_every_line_the_agent_saw() -> None:
     while True:
         drawn = render(frame, Ui(screen="prompt", agent="momentum", scroll=scroll), 80, 24)
         seen |= {line.plain[2:-2].rstrip() for line in drawn.lines}
-        if scroll >= drawn.reach.scroll_max:
+        if scroll >= drawn.limits.scroll_max:
             break
-        scroll += drawn.reach.page
+        scroll += drawn.limits.page
     user = next(m.content for m in frame.turns[-1].messages if m.role == "user")
 
     assert set() == {line for line in user.split("\n") if line not in seen}
@@ -273,7 +277,7 @@ def test_scrolling_trades_stops_at_the_last_one() -> None:
     frame = FRAMES["demo"]
     drawn = render(frame, Ui(pane="trades"), 80, 24)
 
-    assert frame.trades_kept - 4 == drawn.reach.scroll_max
+    assert frame.trades_available - 4 == drawn.limits.scroll_max
 
 
 @pytest.mark.parametrize(("value", "colours"), [("1", False), ("", True)])

@@ -22,7 +22,7 @@ DEADLINE_S = 30.0
 SIZES = [(80, 24), (200, 60)]
 
 
-class Pane:
+class TmuxPane:
     """A terminal of a size with a shell command in it, on a tmux server of its own."""
 
     def __init__(self, settings: Settings, width: int, height: int) -> None:
@@ -94,9 +94,9 @@ class Pane:
 @pytest.fixture(params=SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 async def pane(
     request: pytest.FixtureRequest, bus: KafkaBus, settings: Settings
-) -> AsyncIterator[Pane]:
+) -> AsyncIterator[TmuxPane]:
     """A terminal beside an arena that has run for twenty snapshots."""
-    found = Pane(settings, *request.param)
+    found = TmuxPane(settings, *request.param)
     yield found
     found.close()
 
@@ -110,7 +110,7 @@ async def scenario(bus: KafkaBus) -> Scenario:
 
 
 async def test_a_session_from_first_screen_to_the_prompt_and_out(
-    pane: Pane, bus: KafkaBus, scenario: Scenario
+    pane: TmuxPane, bus: KafkaBus, scenario: Scenario
 ) -> None:
     """Panes fill the terminal, new trades appear, keys lead to the exact prompt and out again."""
     pane.start("--title", "test arena")
@@ -140,10 +140,10 @@ async def test_a_session_from_first_screen_to_the_prompt_and_out(
     pane.keys("?")
     await pane.until_words("help and health")
     pane.keys("q")
-    await _left_well(pane, "code=0")
+    await _assert_restored(pane, "code=0")
 
 
-async def test_tab_moves_the_focus_and_scrolls(pane: Pane, scenario: Scenario) -> None:
+async def test_tab_moves_the_focus_and_scrolls(pane: TmuxPane, scenario: Scenario) -> None:
     """The focused pane is marked, and its arrows scroll it."""
     pane.start()
     await pane.until_words("▸ranking")
@@ -154,18 +154,18 @@ async def test_tab_moves_the_focus_and_scrolls(pane: Pane, scenario: Scenario) -
     pane.keys("BTab")
     await pane.until_words("▸positions")
     pane.keys("q")
-    await _left_well(pane, "code=0")
+    await _assert_restored(pane, "code=0")
 
 
-async def test_control_c_leaves_the_terminal_as_it_was(pane: Pane, scenario: Scenario) -> None:
+async def test_control_c_leaves_the_terminal_as_it_was(pane: TmuxPane, scenario: Scenario) -> None:
     """An interrupt ends with 130, the cursor back and the modes restored."""
     pane.start()
     await pane.until_words("▸ranking")
     pane.keys("C-c")
-    await _left_well(pane, "code=130")
+    await _assert_restored(pane, "code=130")
 
 
-async def test_a_resized_terminal_is_filled_again(pane: Pane, scenario: Scenario) -> None:
+async def test_a_resized_terminal_is_filled_again(pane: TmuxPane, scenario: Scenario) -> None:
     """The panes follow the size; a small one has a screen of its own."""
     pane.start()
     await pane.until_words("▸ranking")
@@ -176,10 +176,10 @@ async def test_a_resized_terminal_is_filled_again(pane: Pane, scenario: Scenario
     lines = await pane.until_filled("▸ranking")
     assert [100] * 29 == [len(line) for line in lines[1:]]
     pane.keys("q")
-    await _left_well(pane, "code=0")
+    await _assert_restored(pane, "code=0")
 
 
-async def _left_well(pane: Pane, code: str) -> None:
+async def _assert_restored(pane: TmuxPane, code: str) -> None:
     lines = await pane.until(lambda shown: code in shown and "icanon" in shown, code)
     shown = "\n".join(lines)
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.ui import PANES, Reach, ScreenName, Ui, press
+from dashboard.ui import PANES, KeyLimits, ScreenName, Ui, press
 
-REACH = Reach(agents=("a", "b", "c"), turns=("t3", "t2", "t1"), scroll_max=25, page=10)
+LIMITS = KeyLimits(agents=("a", "b", "c"), turns=("t3", "t2", "t1"), scroll_max=25, page=10)
 KEYS = ("?", "esc", "tab", "backtab", "up", "down", "left", "right", "enter", "p", "pageup",
         "pagedown", "home", "end", "x")  # fmt: skip
 
@@ -16,7 +16,7 @@ KEYS = ("?", "esc", "tab", "backtab", "up", "down", "left", "right", "enter", "p
 def after(ui: Ui, *keys: str) -> Ui:
     """The state after some keys."""
     for key in keys:
-        pressed = press(ui, key, REACH)
+        pressed = press(ui, key, LIMITS)
         assert pressed is not None
         ui = pressed
     return ui
@@ -25,7 +25,7 @@ def after(ui: Ui, *keys: str) -> Ui:
 @pytest.mark.parametrize("screen", get_args(ScreenName))
 def test_q_quits_everywhere(screen: ScreenName) -> None:
     """One key leaves from every screen."""
-    assert press(Ui(screen=screen), "q", REACH) is None
+    assert press(Ui(screen=screen), "q", LIMITS) is None
 
 
 def test_tab_goes_round_the_panes() -> None:
@@ -90,15 +90,15 @@ def test_help_returns_to_where_it_was_asked() -> None:
 
 @given(st.lists(st.sampled_from(KEYS), max_size=60))
 def test_no_keys_lead_out_of_bounds(keys: list[str]) -> None:
-    """Whatever is pressed, what is chosen exists and the scroll is within reach."""
+    """Whatever is pressed, what is chosen exists and the scroll is within its limits."""
     ui = after(Ui(), *keys)
 
-    assert 0 <= ui.scroll <= REACH.scroll_max
-    assert ui.agent in ("", *REACH.agents)
-    assert ui.turn_id in ("", *REACH.turns)
+    assert 0 <= ui.scroll <= LIMITS.scroll_max
+    assert ui.agent in ("", *LIMITS.agents)
+    assert ui.turn_id in ("", *LIMITS.turns)
     assert ui.pane in PANES
 
 
 def test_an_empty_arena_has_nothing_to_open() -> None:
     """Enter does nothing where there is no agent."""
-    assert Ui() == press(Ui(), "enter", Reach())
+    assert Ui() == press(Ui(), "enter", KeyLimits())

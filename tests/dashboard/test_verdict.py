@@ -68,7 +68,7 @@ def judged(scenario: Scenario, *, words: str = WORDS) -> Evaluation:
     )
 
 
-def seen(scenario: Scenario) -> ArenaView:
+def view_of(scenario: Scenario) -> ArenaView:
     """A view of all the scenario's records."""
     view = ArenaView()
     for record in scenario.records:
@@ -81,7 +81,7 @@ def with_verdict(steps: int = 12) -> tuple[Scenario, Frame]:
     scenario = Scenario().run(steps)
     evaluation = judged(scenario)
     scenario.write(topics.EVALUATIONS.name, evaluation, evaluation.snapshot_id)
-    return scenario, build_frame(seen(scenario), scenario.wall)
+    return scenario, build_frame(view_of(scenario), scenario.wall)
 
 
 def text_of(frame: Frame, width: int, height: int) -> str:
@@ -141,7 +141,7 @@ def test_a_repeat_has_the_ranks_of_its_cell() -> None:
     )
     cells = evaluation.model_copy(update={"rows": (*evaluation.rows[:2], row)})
     scenario.write(topics.EVALUATIONS.name, cells, cells.snapshot_id)
-    agents = standings(seen(scenario), scenario.wall)["agents"]
+    agents = standings(view_of(scenario), scenario.wall)["agents"]
 
     assert isinstance(agents, list)
     judged_of = {one["agent"]: one["judged"] for one in agents if isinstance(one, dict)}
@@ -153,7 +153,7 @@ def test_a_repeat_has_the_ranks_of_its_cell() -> None:
 def test_without_a_judge_the_screen_is_as_it_was() -> None:
     """No evaluation: no column, no line, and the document says null."""
     scenario = Scenario().run(12)
-    view = seen(scenario)
+    view = view_of(scenario)
     shown = text_of(build_frame(view, scenario.wall), 200, 50)
 
     assert "judge" not in shown
@@ -165,7 +165,7 @@ def test_without_a_judge_the_screen_is_as_it_was() -> None:
 def test_the_document_carries_the_intervals() -> None:
     """`--once --json` has the verdict, and per agent ranks, interval and P(best)."""
     scenario, _ = with_verdict()
-    document = standings(seen(scenario), scenario.wall)
+    document = standings(view_of(scenario), scenario.wall)
 
     verdict, agents = document["verdict"], document["agents"]
     assert isinstance(verdict, dict)
@@ -189,6 +189,6 @@ def test_words_of_a_judge_cannot_act_on_the_terminal() -> None:
     scenario = Scenario().run(2)
     evaluation = judged(scenario, words="\x1b[2Jnothing\nto see")
     scenario.write(topics.EVALUATIONS.name, evaluation, evaluation.snapshot_id)
-    screen = render(build_frame(seen(scenario), scenario.wall), Ui(), 120, 30)
+    screen = render(build_frame(view_of(scenario), scenario.wall), Ui(), 120, 30)
 
     assert all(line.plain.isprintable() for line in screen.lines)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from arena import topics
 from arena.bus.base import Record
 from arena.messages import Usage
-from dashboard import calls, history, turns
+from dashboard import calls, equity_curves, recent_turns
 from dashboard.frame import Frame, build_frame
 from dashboard.panes import positions
 from dashboard.view import RECENT, RECENT_S, WINDOWS, ArenaView
@@ -86,8 +86,8 @@ def test_who_joins_late_sees_what_the_others_see(seed: int) -> None:
     """Reading only the windows gives the frame of one who was there from the start."""
     random = Random(seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(history, "SNAPSHOTS_WINDOW", 7)
-        patch.setattr(turns, "TURNS_WINDOW", 9)
+        patch.setattr(equity_curves, "SNAPSHOTS_WINDOW", 7)
+        patch.setattr(recent_turns, "TURNS_WINDOW", 9)
         patch.setattr(calls, "CALLS_WINDOW", 11)
         windows = {**WINDOWS, "market.snapshots": 7, "agent.turns": 9, "llm.calls": 11}
         live = ArenaView()
@@ -100,7 +100,7 @@ def test_who_joins_late_sees_what_the_others_see(seed: int) -> None:
         )
 
         seen = frame_of(live)
-        assert seen.standing.partial
+        assert seen.summary.partial
         assert seen == frame_of(late)
 
 
@@ -184,10 +184,10 @@ def test_an_agent_that_is_thinking_says_since_when() -> None:
 
 def test_what_cannot_be_read_is_counted_and_named() -> None:
     """Garbage in a topic neither stops the view nor vanishes."""
-    standing = frame_of(view_of(EVENTFUL.records)).standing
+    summary = frame_of(view_of(EVENTFUL.records)).summary
 
-    assert (1, 1) == (standing.malformed, standing.dead_letters)
-    assert standing.malformed_newest.startswith("market.tickers[0]@")
+    assert (1, 1) == (summary.malformed, summary.dead_letters)
+    assert summary.malformed_newest.startswith("market.tickers[0]@")
 
 
 def test_a_damaged_account_log_is_said_and_not_folded_on() -> None:
@@ -206,16 +206,16 @@ def test_a_damaged_account_log_is_said_and_not_folded_on() -> None:
 
     frame = frame_of(view_of(records), scenario)
 
-    assert "account.events[0]" in frame.standing.broken_log
+    assert "account.events[0]" in frame.summary.broken_log
 
 
 def test_a_model_of_unknown_price_costs_an_unknown_sum() -> None:
     """Cost is None, not zero, where no price is known; scripted models cost nothing."""
     scenario = Scenario(scripted=False).run(2)
-    standing = frame_of(view_of(scenario.records), scenario).standing
-    free = frame_of(view_of(Scenario().run(2).records), scenario).standing
+    summary = frame_of(view_of(scenario.records), scenario).summary
+    free = frame_of(view_of(Scenario().run(2).records), scenario).summary
 
-    assert (None, 12) == (standing.cost_usd, standing.unpriced)
+    assert (None, 12) == (summary.cost_usd, summary.unpriced)
     assert (Decimal(0), 0) == (free.cost_usd, free.unpriced)
 
 
@@ -230,7 +230,7 @@ def test_silent_and_stopped_processes_are_told_apart() -> None:
     scenario.beat("router", "left", status="stopping")
     scenario.beat("router", "well")
 
-    rows = {row.name: row.life for row in frame_of(view_of(scenario.records), scenario).processes}
+    rows = {row.name: row.state for row in frame_of(view_of(scenario.records), scenario).processes}
 
     assert {"old": "silent", "left": "stopped", "well": "running"} == rows
 
@@ -247,7 +247,7 @@ def test_the_clock_of_a_host_makes_no_process_silent(clock_s: float) -> None:
     rows = frame_of(view_of(scenario.records), scenario).processes
 
     assert [("silent", "silent", 20.0), ("well", "running", 0.0)] == [
-        (row.name, row.life, row.age_s) for row in rows
+        (row.name, row.state, row.age_s) for row in rows
     ]
 
 
@@ -271,9 +271,9 @@ def test_a_frame_does_not_grow_with_the_log() -> None:
     frame = build_frame(view, scenario.wall, trades=20, points=50)
 
     assert 20 == len(frame.trades)
-    assert frame.trades_kept > 20
+    assert frame.trades_available > 20
     assert all(25 < len(one.values) <= 51 for one in frame.series)
-    assert turns.TURNS_KEPT == len(view.turns.agents["momentum"].kept)
+    assert recent_turns.TURNS_KEPT == len(view.turns.agents["momentum"].newest_turns)
 
 
 def test_a_position_that_cannot_be_sold_is_marked() -> None:

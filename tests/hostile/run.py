@@ -19,7 +19,7 @@ from arena.command_exit import report
 from arena.errors import Malformed
 from connectors.coinbase.recording import read_frames
 from connectors.exchange.recorded_prices import load_price_path
-from dashboard.kept import unpack_view
+from dashboard.view_checkpoint import unpack_view
 from operations.main import _run
 from tests.hostile import crowds, files, texts
 

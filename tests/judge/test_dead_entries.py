@@ -22,8 +22,8 @@ from judge.report.page import make_charts, make_page, markdown
 from judge.report.verify import verify_report
 from judge.report.write import write_report
 from judge.season import Season, SeasonBuilder
+from tests.dashboard.failing_scenario import ALWAYS, WRONG_KEY, FailingScenario
 from tests.dashboard.scenario import Scenario
-from tests.dashboard.troubled import ALWAYS, WRONG_KEY, Troubled
 
 RESAMPLES = 500
 
@@ -50,7 +50,7 @@ def board_of(scenario: Scenario) -> Leaderboard:
 def board() -> Leaderboard:
     """Seventy snapshots; the key of "scalper" is wrong, "random" decided nothing from 60 on."""
     fails = {"scalper": ALWAYS, "random": range(60, 100)}
-    return board_of(Troubled(fails=fails).run(70))
+    return board_of(FailingScenario(fails=fails).run(70))
 
 
 def test_the_dead_have_no_row_and_are_listed_with_their_cause(board: Leaderboard) -> None:
@@ -89,7 +89,9 @@ def test_verdict_and_text_name_the_dead(board: Leaderboard) -> None:
 
 def test_an_agent_that_decides_again_is_ranked() -> None:
     """An outage of twenty turns that ended leaves the agent in the ranking."""
-    board = board_of(Troubled(fails={"momentum": range(30, 50)}, cause="server_error").run(70))
+    board = board_of(
+        FailingScenario(fails={"momentum": range(30, 50)}, cause="server_error").run(70)
+    )
 
     assert board.evaluation().dead == ()
     assert "momentum" in [row.agent for row in board.rows]
@@ -110,7 +112,7 @@ def test_causes_that_last_kill_at_once_others_after_five(
     cause: str, failed: range, dead: bool
 ) -> None:
     """The newest turns decide, as in `arena.agent_health`."""
-    season = season_of(Troubled(fails={"momentum": failed}, cause=cause).run(65))
+    season = season_of(FailingScenario(fails={"momentum": failed}, cause=cause).run(65))
 
     assert ("momentum" in season.names) is not dead
     assert [one.agent for one in season.dead] == ["momentum"] * dead
@@ -118,7 +120,7 @@ def test_causes_that_last_kill_at_once_others_after_five(
 
 def test_who_never_decided_is_dead_after_a_single_turn() -> None:
     """The judge looks at records: one turn, no decision, nothing to rank."""
-    season = season_of(Troubled(fails={"momentum": ALWAYS}, cause="timeout").run(1))
+    season = season_of(FailingScenario(fails={"momentum": ALWAYS}, cause="timeout").run(1))
 
     (dead,) = season.dead
     assert dead.cause == f"{WRONG_KEY} (its only turn was not a decision)"
@@ -153,7 +155,7 @@ def test_an_account_that_an_operator_opened_is_not_an_entry() -> None:
 def test_if_every_agent_is_dead_there_is_no_verdict() -> None:
     """Baselines alone decide nothing about agents that did not play."""
     board = board_of(
-        Troubled(fails=dict.fromkeys(("momentum", "scalper", "brainrot"), ALWAYS)).run(70)
+        FailingScenario(fails=dict.fromkeys(("momentum", "scalper", "brainrot"), ALWAYS)).run(70)
     )
 
     assert board.words.startswith("No verdict: every agent is dead. 3 dead agents are not ranked")
@@ -164,8 +166,8 @@ def test_if_every_agent_is_dead_there_is_no_verdict() -> None:
 def test_two_judges_of_the_same_part_say_the_same() -> None:
     """Up to a snapshot only the decisions up to it count, whatever came later."""
     fails = {"scalper": range(40, 100), "momentum": range(10, 30)}
-    early = season_of(Troubled(fails=fails).run(50), upto=45)
-    late = season_of(Troubled(fails=fails).run(70), upto=45)
+    early = season_of(FailingScenario(fails=fails).run(50), upto=45)
+    late = season_of(FailingScenario(fails=fails).run(70), upto=45)
     one, two = (leaderboard(s, resamples=RESAMPLES).evaluation() for s in (early, late))
 
     assert [d.agent for d in one.dead] == ["scalper"]
@@ -174,7 +176,7 @@ def test_two_judges_of_the_same_part_say_the_same() -> None:
 
 def test_a_failed_turn_is_not_a_hold() -> None:
     """Of ten turns eight failed and two held: every decision was a hold, and there were two."""
-    scenario = Troubled(
+    scenario = FailingScenario(
         agents=(("cash", "cash", "agent"),), fails={"cash": range(8)}, cause="timeout"
     )
     (decisions,) = season_of(scenario.run(10)).decisions
@@ -189,7 +191,7 @@ def facts_of(scenario: Scenario, run: str = "run") -> Facts:
 
 def test_the_report_lists_the_dead_apart(board: Leaderboard) -> None:
     """A section with cause and remedy, "dead" in figures.json, no bar and no curve."""
-    facts = facts_of(Troubled(fails={"scalper": ALWAYS}).run(66))
+    facts = facts_of(FailingScenario(fails={"scalper": ALWAYS}).run(66))
     page, charts = make_page(facts, make_matrix(facts)), make_charts(facts, make_matrix(facts))
 
     assert [row.cells[0].text for row in page.dead.rows] == ["scalper"]
@@ -203,7 +205,7 @@ def test_the_report_lists_the_dead_apart(board: Leaderboard) -> None:
 
 def test_a_cell_of_the_matrix_whose_agents_are_dead_says_so() -> None:
     """It has no figure and no colour; the others keep theirs."""
-    facts = facts_of(Troubled(fails={"scalper": ALWAYS}).run(66))
+    facts = facts_of(FailingScenario(fails={"scalper": ALWAYS}).run(66))
     matrix = make_matrix(facts)
     assert matrix is not None
     row = matrix.strategies.index("scalper")
@@ -217,7 +219,7 @@ def test_a_cell_of_the_matrix_whose_agents_are_dead_says_so() -> None:
 def test_two_runs_are_compared_without_their_dead() -> None:
     """They are named, and a pair that names one says that it is dead."""
     before = facts_of(Scenario().run(66), "one")
-    after = facts_of(Troubled(fails={"scalper": ALWAYS}).run(66), "two")
+    after = facts_of(FailingScenario(fails={"scalper": ALWAYS}).run(66), "two")
 
     lines = compare_lines(compare_runs(before, after))
 
@@ -230,7 +232,7 @@ def test_two_runs_are_compared_without_their_dead() -> None:
 def test_a_report_with_dead_agents_verifies(tmp_path: Path, everyone: bool) -> None:
     """Written and recomputed from the records, also if not one entry is left to rank."""
     names = [name for name, _, _ in Scenario().agents] if everyone else ["scalper"]
-    scenario = Troubled(fails=dict.fromkeys(names, ALWAYS)).run(20)
+    scenario = FailingScenario(fails=dict.fromkeys(names, ALWAYS)).run(20)
     asyncio.run(_export(scenario, tmp_path / "records"))
     write_report(read_facts(tmp_path, ReportOptions()), tmp_path / "report")
 

@@ -8,7 +8,7 @@ from arena.messages import Epoch, Rules
 from judge.season import SeasonBuilder
 from judge.season.assumptions import assumption_lines
 from judge.season.checkpoint_format import SeasonPacker, read_head, restore
-from tests.dashboard.desk import FEE_BPS
+from tests.dashboard.executor_simulation import FEE_BPS
 from tests.dashboard.scenario import Scenario
 
 

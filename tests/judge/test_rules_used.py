@@ -11,7 +11,7 @@ from judge.leaderboard import leaderboard
 from judge.season import Season, SeasonBuilder
 from judge.season.assumptions import assumption_lines
 from judge.season.checkpoint_format import SeasonPacker, read_head, restore
-from tests.dashboard.desk import FEE_BPS
+from tests.dashboard.executor_simulation import FEE_BPS
 from tests.dashboard.scenario import Scenario
 
 RESAMPLES = 199

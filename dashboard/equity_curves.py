@@ -37,7 +37,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class CurveFill:
     """An agent's account after a fill: cash, and the quantity and cost of one product."""
 
     snapshot_id: str
@@ -97,7 +97,7 @@ class Holdings:
     cash: int
     positions: dict[str, Position] = field(default_factory=dict)
 
-    def apply(self, fill: Fill) -> None:
+    def apply(self, fill: CurveFill) -> None:
         """Make them what they were after a fill."""
         self.cash = fill.cash
         if fill.quantity:
@@ -132,17 +132,17 @@ class EquityCurve:
     def __init__(self, opening: int, opened_ms: int) -> None:
         """Begin with the cash an account was opened with, at a wall time."""
         self.opened_ms = opened_ms
-        self.fills: deque[Fill] = deque()
+        self.fills: deque[CurveFill] = deque()
         self.base = Holdings(opening)
         self.base_ms = 0
         self.base_snapshot = ""
         self._restart()
 
     @classmethod
-    def kept(
+    def restored(
         cls,
         opened_ms: int,
-        fills: Iterable[Fill],
+        fills: Iterable[CurveFill],
         base: Holdings,
         base_ms: int,
         base_snapshot: str,
@@ -162,7 +162,7 @@ class EquityCurve:
         self._newest_ms = 0
         self._guessed: set[str] = set()
 
-    def add(self, fill: Fill) -> None:
+    def add(self, fill: CurveFill) -> None:
         """Take the agent's next fill, in the order of the log."""
         self.fills.append(fill)
         if len(self.fills) > FILLS_KEPT:
@@ -207,7 +207,7 @@ class EquityCurve:
             return False
         return self._counts_from(self.fills[self._applied], snapshots) <= self._newest_ms
 
-    def _counts_from(self, fill: Fill, snapshots: Snapshots) -> int:
+    def _counts_from(self, fill: CurveFill, snapshots: Snapshots) -> int:
         return max(fill.priced_ms, snapshots.after(fill.snapshot_id))
 
     def _value_at(self, point: Point, snapshots: Snapshots) -> int | None:

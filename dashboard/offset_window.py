@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Window(Generic[T]):
+class OffsetWindow(Generic[T]):
     """The items of the newest `length` offsets of each partition of one topic.
 
     Attributes:
@@ -50,7 +50,7 @@ class Window(Generic[T]):
             gone.append(items.popleft()[1])
         return gone
 
-    def kept(self) -> dict[int, list[tuple[int, T]]]:
+    def items_by_partition(self) -> dict[int, list[tuple[int, T]]]:
         """The items with their offsets, by partition."""
         return {partition: list(items) for partition, items in self._items.items()}
 

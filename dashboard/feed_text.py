@@ -10,7 +10,7 @@ from rich.text import Text
 from dashboard import text
 from dashboard.grid import wrap
 from dashboard.palette import ALARM, QUIET, WARNING
-from dashboard.rows import Standing
+from dashboard.rows import ArenaSummary
 
 FEED_SILENT_S = 15.0
 NOTICE_LINES_MAX = 2
@@ -18,7 +18,7 @@ ENDED = "ended"
 KILLED = "ended without a word (killed?)"
 
 
-def ended_words(ended_at: datetime | None, now: datetime) -> str:
+def ended_text(ended_at: datetime | None, now: datetime) -> str:
     """When a run ended, in the zone of `now`: "ended 22:39", "ended 28 Nov 22:39".
 
     Args:
@@ -32,32 +32,32 @@ def ended_words(ended_at: datetime | None, now: datetime) -> str:
     return f"{ENDED} {day}{at:%H:%M}"
 
 
-def feed_words(standing: Standing, now: datetime, ended: str = "") -> tuple[str, str]:
+def feed_text(summary: ArenaSummary, now: datetime, ended: str = "") -> tuple[str, str]:
     """How the prices fare, and the style of these words.
 
     Args:
-        standing: Of the arena.
+        summary: Of the arena.
         now: Wall time.
         ended: "ended 22:39" if the run that is shown has ended.
     """
-    age_s, stale = standing.feed_age_s, len(standing.stale_products)
+    age_s, stale = summary.feed_age_s, len(summary.stale_products)
     if ended:
         return ended, QUIET
-    if standing.feed_ended_at is not None and (age_s is None or age_s > FEED_SILENT_S):
-        return f"feed {ended_words(standing.feed_ended_at, now)}", QUIET
+    if summary.feed_ended_at is not None and (age_s is None or age_s > FEED_SILENT_S):
+        return f"feed {ended_text(summary.feed_ended_at, now)}", QUIET
     if age_s is None:
-        return ("feed DOWN", ALARM) if standing.feed_down else ("no price yet", QUIET)
+        return ("feed DOWN", ALARM) if summary.feed_down else ("no price yet", QUIET)
     if age_s > FEED_SILENT_S:
-        word = "DOWN" if standing.feed_down else "SILENT"
+        word = "DOWN" if summary.feed_down else "SILENT"
         return f"feed {word} {text.age(age_s)}", ALARM
     if stale:
         return f"feed {text.age(age_s)}, {stale} stale", WARNING
     return f"feed {text.age(age_s)}", ""
 
 
-def feed_notice(standing: Standing, width: int, ended: str = "") -> list[Text]:
+def feed_notice(summary: ArenaSummary, width: int, ended: str = "") -> list[Text]:
     """Why the venue sends nothing and what to do; nothing if it does, or the run has ended."""
-    if not standing.feed_down or ended:
+    if not summary.feed_down or ended:
         return []
-    words = text.one_line(standing.feed_down)
+    words = text.one_line(summary.feed_down)
     return wrap(words, width, style=WARNING, limit=NOTICE_LINES_MAX)

@@ -6,17 +6,17 @@ from arena.fold_checkpoint import Places
 from arena.messages import Usage
 from dashboard.agent_screen import transcript
 from dashboard.frame import Frame, build_frame
-from dashboard.kept import pack_view, unpack_view
 from dashboard.palette import ALARM, WARNING
 from dashboard.panes import ranking, thinking
 from dashboard.screen import render
 from dashboard.standings import progress_line, render_standings, standings
 from dashboard.ui import Ui
 from dashboard.view import ArenaView
+from dashboard.view_checkpoint import pack_view, unpack_view
+from tests.dashboard.failing_scenario import ALWAYS, WRONG_KEY, FailingScenario
 from tests.dashboard.scenario import Scenario
-from tests.dashboard.troubled import ALWAYS, WRONG_KEY, Troubled
 
-DEAD = Troubled(fails={"scalper": ALWAYS}).run(12)
+DEAD = FailingScenario(fails={"scalper": ALWAYS}).run(12)
 
 
 def view_of(scenario: Scenario) -> ArenaView:
@@ -58,7 +58,7 @@ def test_a_failed_turn_is_never_plain_in_the_thinking_pane(
     cause: str, word: str, style: str
 ) -> None:
     """Amber, or red once the agent is dead; the error is told."""
-    frame = frame_of(Troubled(fails={"scalper": range(11, 12)}, cause=cause).run(12))
+    frame = frame_of(FailingScenario(fails={"scalper": range(11, 12)}, cause=cause).run(12))
     lines = thinking(frame, 120, 12, 0)
     line = next(one for one in lines if one.plain.startswith("scalper"))
 
@@ -98,7 +98,7 @@ def test_the_document_lists_them_and_says_who_is_alive() -> None:
 
 def test_an_agent_that_decides_again_is_ranked_again() -> None:
     """Twenty failed turns and one decision."""
-    scenario = Troubled(fails={"scalper": range(2, 22)}, cause="timeout").run(22)
+    scenario = FailingScenario(fails={"scalper": range(2, 22)}, cause="timeout").run(22)
     before = frame_of(scenario).row("scalper")
     after = frame_of(scenario.run(1)).row("scalper")
 
@@ -125,7 +125,7 @@ def test_an_account_that_an_operator_opened_is_not_in_the_ranking() -> None:
     view = view_of(scenario.run(3))
     del view.roster["operator"]
 
-    assert "operator" in view.books.accounts
+    assert "operator" in view.accounts.by_agent
     assert "operator" not in [row.agent for row in build_frame(view, scenario.wall).ranking]
 
 

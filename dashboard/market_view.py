@@ -25,7 +25,7 @@ class Mark:
     order: tuple[datetime, datetime, int]
 
 
-class Market:
+class MarketView:
     """Marks and the newest snapshot.
 
     Attributes:

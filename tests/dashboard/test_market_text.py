@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from dashboard.frame import build_frame
-from dashboard.standings import market_words
+from dashboard.standings import market_text
 from tests.dashboard.scenario import Scenario
-from tests.dashboard.test_verdict import seen
+from tests.dashboard.test_verdict import view_of
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_recorded_prices_and_lock_step_are_said(
 ) -> None:
     """A market that waits for every decision is not "real time"."""
     scenario = Scenario().run(1)
-    standing = build_frame(seen(scenario), scenario.wall).standing
+    summary = build_frame(view_of(scenario), scenario.wall).summary
 
-    changed = replace(standing, recorded=recorded, lock_step=lock_step, speed=speed)
-    assert expected == market_words(changed)
+    changed = replace(summary, recorded=recorded, lock_step=lock_step, speed=speed)
+    assert expected == market_text(changed)

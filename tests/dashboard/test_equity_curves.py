@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from arena.money import SCALE, to_units
-from dashboard import history
-from dashboard.history import EquityCurve, Fill, Snapshots, thin, value_before
+from dashboard import equity_curves
+from dashboard.equity_curves import CurveFill, EquityCurve, Snapshots, thin, value_before
 from tests.dashboard.recording import START
 from tests.dashboard.scenario import Scenario
 
@@ -25,10 +25,10 @@ def snapshots_at(*minutes: int, price: Decimal = PRICE) -> tuple[Snapshots, list
     return found, [point.snapshot_id for point in found.points]
 
 
-def fill(answers: str, minute: float, cash: int, quantity: int = SCALE) -> Fill:
+def fill(answers: str, minute: float, cash: int, quantity: int = SCALE) -> CurveFill:
     """A fill priced at a minute."""
     priced_ms = int((START + timedelta(minutes=minute)).timestamp() * 1000)
-    return Fill(answers, priced_ms, "BTC-USD", quantity, 90 * SCALE, cash)
+    return CurveFill(answers, priced_ms, "BTC-USD", quantity, 90 * SCALE, cash)
 
 
 def equities(curve: EquityCurve, snapshots: Snapshots) -> list[int | None]:
@@ -91,8 +91,8 @@ def test_before_the_account_was_opened_there_is_no_equity() -> None:
 
 def test_the_window_and_the_fills_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is older than the oldest fill kept has no equity, and says so."""
-    monkeypatch.setattr(history, "SNAPSHOTS_WINDOW", 3)
-    monkeypatch.setattr(history, "FILLS_KEPT", 1)
+    monkeypatch.setattr(equity_curves, "SNAPSHOTS_WINDOW", 3)
+    monkeypatch.setattr(equity_curves, "FILLS_KEPT", 1)
     snapshots, ids = snapshots_at(1, 2, 3, 4, 5)
     live = EquityCurve(CASH, 0)
     live.values(snapshots)

@@ -1,4 +1,4 @@
-"""The view between two lives: everything folded from the topics of `KEPT`, as bytes. Pure.
+"""The view between two lives: everything folded from the topics of `CHECKPOINTED`, as bytes. Pure.
 
 Plain values are msgpack of typed structs; messages are kept as the JSON they travel as, so that
 their own models read them again. What is computed when asked for (equity curves) is not kept.
@@ -18,10 +18,10 @@ from arena.fold_checkpoint import Place, Places
 from arena.messages import MarketSnapshot, Message, Turn
 from arena.wide_integers import pack_wide, unpack_wide
 from dashboard.calls import Call, Spending
-from dashboard.history import EquityCurve, Fill, Holdings, Point
-from dashboard.market import Mark
-from dashboard.turns import AgentTurns, Outcome
-from dashboard.view import KEPT, ArenaView
+from dashboard.equity_curves import CurveFill, EquityCurve, Holdings, Point
+from dashboard.market_view import Mark
+from dashboard.recent_turns import AgentTurns, Outcome
+from dashboard.view import CHECKPOINTED, ArenaView
 
 FORMAT = 3
 """Of the image, and of what the view makes of the topics: another one means another view."""
@@ -33,7 +33,7 @@ class CurveImage(msgspec.Struct, array_like=True):
     """An `EquityCurve`: the fills that are kept, and the holdings before them."""
 
     opened_ms: int
-    fills: list[Fill]
+    fills: list[CurveFill]
     cash: int
     positions: dict[str, Position]
     base_ms: int
@@ -41,9 +41,9 @@ class CurveImage(msgspec.Struct, array_like=True):
 
 
 class TurnsImage(msgspec.Struct, array_like=True):
-    """An `AgentTurns`; `kept` are the turns as JSON, oldest first."""
+    """An `AgentTurns`; `newest_turns` are the turns as JSON, oldest first."""
 
-    kept: list[bytes]
+    newest_turns: list[bytes]
     outcomes: dict[str, Outcome]
     started: tuple[str, datetime, int] | None
     aborted: int
@@ -51,7 +51,7 @@ class TurnsImage(msgspec.Struct, array_like=True):
 
 
 class ViewImage(msgspec.Struct, array_like=True):
-    """An `ArenaView`, as far as it was folded from the topics of `KEPT`."""
+    """An `ArenaView`, as far as it was folded from the topics of `CHECKPOINTED`."""
 
     format: int
     places: dict[str, dict[int, Place]]
@@ -75,28 +75,28 @@ class ViewImage(msgspec.Struct, array_like=True):
 
 def pack_view(view: ArenaView, places: Places) -> bytes | None:
     """A view as bytes; None where its account log is broken."""
-    if view.books.broken:
+    if view.accounts.broken:
         return None
     newest = view.market.newest
     turns, calls, points = view.turns, view.calls, view.snapshots
     image = ViewImage(
         format=FORMAT,
         places=places.packed(),
-        shards={partition: pack_shard(shard) for partition, shard in view.books.shards.items()},
-        curves={agent: _curve_image(curve) for agent, curve in view.books.curves.items()},
+        shards={partition: pack_shard(shard) for partition, shard in view.accounts.shards.items()},
+        curves={agent: _curve_image(curve) for agent, curve in view.accounts.curves.items()},
         marks=view.market.marks,
         newest=None if newest is None else _json(newest),
         newest_offset=view.market.newest_offset,
         points=list(points.points),
         points_added=points.added,
         turns_complete=turns.window.complete,
-        turns_window=turns.window.kept(),
+        turns_window=turns.window.items_by_partition(),
         turns={agent: _turns_image(one) for agent, one in turns.agents.items()},
         calls_complete=calls.window.complete,
-        calls_window=calls.window.kept(),
+        calls_window=calls.window.items_by_partition(),
         spending=calls.agents,
         spending_total=calls.total,
-        malformed={topic: view.malformed_of.get(topic, 0) for topic in KEPT},
+        malformed={topic: view.malformed_of.get(topic, 0) for topic in CHECKPOINTED},
         malformed_newest=view.malformed_newest,
     )
     return pack_wide(image)
@@ -119,8 +119,8 @@ def unpack_view(packed: bytes) -> tuple[ArenaView, Places]:
 
 def _view(image: ViewImage) -> ArenaView:
     view = ArenaView()
-    view.books.shards = {partition: unpack_shard(one) for partition, one in image.shards.items()}
-    view.books.curves = {agent: _curve(one) for agent, one in image.curves.items()}
+    view.accounts.shards = {partition: unpack_shard(one) for partition, one in image.shards.items()}
+    view.accounts.curves = {agent: _curve(one) for agent, one in image.curves.items()}
     view.market.marks = image.marks
     view.market.newest_offset = image.newest_offset
     if image.newest is not None:
@@ -151,12 +151,14 @@ def _curve_image(curve: EquityCurve) -> CurveImage:
 
 def _curve(image: CurveImage) -> EquityCurve:
     base = Holdings(image.cash, image.positions)
-    return EquityCurve.kept(image.opened_ms, image.fills, base, image.base_ms, image.base_snapshot)
+    return EquityCurve.restored(
+        image.opened_ms, image.fills, base, image.base_ms, image.base_snapshot
+    )
 
 
 def _turns_image(turns: AgentTurns) -> TurnsImage:
     return TurnsImage(
-        kept=[_json(turn) for turn in turns.kept.values()],
+        newest_turns=[_json(turn) for turn in turns.newest_turns.values()],
         outcomes=turns.outcomes,
         started=turns.started,
         aborted=turns.aborted,
@@ -165,9 +167,9 @@ def _turns_image(turns: AgentTurns) -> TurnsImage:
 
 
 def _turns(image: TurnsImage) -> AgentTurns:
-    kept = [_read(Turn, one) for one in image.kept]
+    turns = [_read(Turn, one) for one in image.newest_turns]
     return AgentTurns(
-        kept=OrderedDict((turn.turn_id, turn) for turn in kept),
+        newest_turns=OrderedDict((turn.turn_id, turn) for turn in turns),
         outcomes=image.outcomes,
         started=image.started,
         aborted=image.aborted,

@@ -14,13 +14,13 @@ from arena.bus.base import Record
 from arena.checkpoint import attested_image
 from arena.errors import BrokenLog
 from arena.pass_overs import PassedOver
-from dashboard.history import EquityCurve, Fill
+from dashboard.equity_curves import CurveFill, EquityCurve
 
 # Any: an event is decoded JSON; its shape is `arena.messages.account`.
 Event = dict[str, Any]
 
 
-class Books:
+class AccountsView:
     """The fold of all shards.
 
     Attributes:
@@ -79,7 +79,7 @@ class Books:
         account = shard.accounts[agent]
         position = account.positions.get(product_id)
         self.curves[agent].add(
-            Fill(
+            CurveFill(
                 snapshot_id=event.snapshot_id,
                 priced_ms=unix_ms(priced_at),
                 product_id=product_id,
@@ -90,13 +90,13 @@ class Books:
         )
 
     @property
-    def accounts(self) -> dict[str, Account]:
+    def by_agent(self) -> dict[str, Account]:
         """All accounts by agent."""
         return {name: account for s in self.shards.values() for name, account in s.accounts.items()}
 
     def digest(self) -> str:
         """Hash of what every agent owns and did."""
-        return accounts_digest(self.accounts)
+        return accounts_digest(self.by_agent)
 
     def newest_orders(self, limit: int) -> list[Event]:
         """The newest decided orders of all shards, newest first."""
@@ -109,7 +109,7 @@ class Books:
         return [event for *_, event in newest[:limit]]
 
     @property
-    def orders_kept(self) -> int:
+    def orders_available(self) -> int:
         """Decided orders that `newest_orders` can reach."""
         return sum(len(shard.recent) for shard in self.shards.values())
 

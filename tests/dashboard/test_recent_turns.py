@@ -4,7 +4,7 @@ import pytest
 
 from arena.agent_health import Vital
 from arena.messages.turns import TurnOutcome
-from dashboard.turns import AgentTurns
+from dashboard.recent_turns import AgentTurns
 from tests.arena.test_agent_health import turn
 
 FAILED: TurnOutcome = "failed"

@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.window import Window
+from dashboard.offset_window import OffsetWindow
 
 
-def filled(offsets: range, length: int) -> Window[int]:
+def filled(offsets: range, length: int) -> OffsetWindow[int]:
     """A window that read these offsets of partition 0, every one an item."""
-    window: Window[int] = Window(length)
+    window: OffsetWindow[int] = OffsetWindow(length)
     for offset in offsets:
         window.advance(0, offset)
         window.add(0, offset, offset)
@@ -28,7 +28,7 @@ def test_a_late_reader_holds_the_same(end: int, length: int) -> None:
 @given(st.integers(0, 40), st.integers(1, 12))
 def test_it_holds_no_more_than_its_length(end: int, length: int) -> None:
     """The window is bounded, and what it gives back is what it lost."""
-    window: Window[int] = Window(length)
+    window: OffsetWindow[int] = OffsetWindow(length)
     lost: list[int] = []
     for offset in range(end):
         lost += window.advance(0, offset)
@@ -48,7 +48,7 @@ def test_records_without_an_item_move_it_too() -> None:
 
 def test_partitions_are_counted_apart() -> None:
     """Each partition has a window of its own."""
-    window: Window[str] = Window(1)
+    window: OffsetWindow[str] = OffsetWindow(1)
     for partition in (0, 1):
         window.advance(partition, 0)
         window.add(partition, 0, f"p{partition}")

@@ -11,7 +11,7 @@ ALWAYS = range(10_000)
 
 
 @dataclass
-class Troubled(Scenario):
+class FailingScenario(Scenario):
     """A scenario in which some agents' turns fail.
 
     Attributes:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from arena.liveness import FEED_DOWN
-from dashboard.feed import KILLED, ended_words
-from dashboard.rows import Link
+from dashboard.feed_text import KILLED, ended_text
+from dashboard.rows import ReadStatus
 from dashboard.screen import render
 from dashboard.standings import progress_line
 from dashboard.ui import Ui
@@ -27,7 +27,7 @@ NOW = datetime(2026, 11, 29, 23, 0, tzinfo=UTC)
 )
 def test_the_end_of_a_run_has_a_time(ended_at: datetime | None, words: str) -> None:
     """The day is named if it is another one; a run that was killed wrote nothing down."""
-    assert words == ended_words(ended_at, NOW)
+    assert words == ended_text(ended_at, NOW)
 
 
 @pytest.mark.parametrize("snapshots", [0, 2])
@@ -44,7 +44,9 @@ def test_a_venue_that_is_not_reached_says_why(snapshots: int, size: tuple[int, i
     assert "feed DOWN" in shown
     assert "cannot reach h.example: its name is not known;" in shown
     assert WHY in progress_line(frame)
-    assert "feed DOWN" not in words_of(render(frame, Ui(), *size, link=Link(ended="ended 1:00")))
+    assert "feed DOWN" not in words_of(
+        render(frame, Ui(), *size, read_status=ReadStatus(ended="ended 1:00"))
+    )
 
 
 def test_a_connector_that_has_stopped_is_not_silent() -> None:

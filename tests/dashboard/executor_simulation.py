@@ -51,7 +51,7 @@ PRICES = {
 
 
 @dataclass
-class Desk(Recording):
+class ExecutorSimulation(Recording):
     """Prices, snapshots, accounts and orders.
 
     Attributes:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from arena.agent_health import Vital, is_decision
 from arena.messages import Turn, TurnStarted
-from dashboard.window import Window
+from dashboard.offset_window import OffsetWindow
 
 TURNS_WINDOW = 4_000
 """Newest records read of each partition; a turn is two records of together 10 to 50 KB."""
@@ -25,16 +25,16 @@ class AgentTurns:
     """One agent's turns within the window.
 
     Attributes:
-        kept: The newest whole turns by turn id, oldest first.
+        newest_turns: The newest whole turns by turn id, oldest first.
         outcomes: Turn id -> offset, outcome, skipped snapshots, and whether it was a decision, of
             every turn in the window.
         started: The newest turn that was begun: its id, when, and the offset.
-        aborted: Turns in the window that a crash cut off.
+        aborted: RecentTurns in the window that a crash cut off.
         skipped: Snapshots that were passed over for newer ones, in the window.
-        decided: Turns in the window that hold a decision.
+        decided: RecentTurns in the window that hold a decision.
     """
 
-    kept: OrderedDict[str, Turn] = field(default_factory=OrderedDict)
+    newest_turns: OrderedDict[str, Turn] = field(default_factory=OrderedDict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     started: tuple[str, datetime, int] | None = None
     aborted: int = 0
@@ -44,11 +44,11 @@ class AgentTurns:
     @property
     def newest(self) -> Turn | None:
         """The turn that ended last."""
-        return next(reversed(self.kept.values()), None)
+        return next(reversed(self.newest_turns.values()), None)
 
     @property
     def count(self) -> int:
-        """Turns that ended."""
+        """RecentTurns that ended."""
         return len(self.outcomes)
 
     def count_turn(self, turn_id: str, offset: int, turn: Turn) -> None:
@@ -59,9 +59,9 @@ class AgentTurns:
         self.decided += decided
         self.aborted += turn.outcome == "aborted"
         self.skipped += turn.skipped_snapshots
-        self.kept[turn_id] = turn
-        if len(self.kept) > TURNS_KEPT:
-            self.kept.popitem(last=False)
+        self.newest_turns[turn_id] = turn
+        if len(self.newest_turns) > TURNS_KEPT:
+            self.newest_turns.popitem(last=False)
 
     def forget(self, turn_id: str) -> None:
         """Take a turn out of the counts."""
@@ -70,7 +70,7 @@ class AgentTurns:
             self.decided -= decided
             self.aborted -= outcome == "aborted"
             self.skipped -= skipped
-            self.kept.pop(turn_id, None)
+            self.newest_turns.pop(turn_id, None)
 
     def vital(self, agent: str) -> Vital:
         """The health of the agent, from the turns in the window."""
@@ -83,7 +83,9 @@ class AgentTurns:
             return Vital(agent, turns=self.decided, decisions=self.decided)
         ended = ((one[1], one[3]) for one in self.outcomes.values())
         turns = sum(decided or outcome != "aborted" for outcome, decided in ended)
-        failed = (turn for turn in reversed(self.kept.values()) if turn.outcome != "aborted")
+        failed = (
+            turn for turn in reversed(self.newest_turns.values()) if turn.outcome != "aborted"
+        )
         if (newest := next(failed, None)) is None:
             return Vital(agent, turns=turns, decisions=self.decided, failed_run=run)
         vital = Vital(agent, turns=turns - 1, decisions=self.decided, failed_run=run - 1)
@@ -97,12 +99,12 @@ class AgentTurns:
         return self.started[1]
 
 
-class Turns:
+class RecentTurns:
     """The turns of every agent."""
 
     def __init__(self) -> None:
         """Start empty."""
-        self.window: Window[tuple[str, str, int]] = Window(TURNS_WINDOW)
+        self.window: OffsetWindow[tuple[str, str, int]] = OffsetWindow(TURNS_WINDOW)
         self.agents: dict[str, AgentTurns] = {}
 
     def advance(self, partition: int, offset: int) -> None:

@@ -20,24 +20,24 @@ from arena.clock_skew import broker_now
 from arena.errors import Malformed
 from arena.fold_checkpoint import KeptFile, Places, disprove_shards, resume, uncollected
 from arena.pass_overs import PassedOver, read_passed_over
-from dashboard.kept import pack_view, unpack_view
-from dashboard.rows import Link
-from dashboard.view import KEPT, RECENT, RECENT_S, WINDOWS, ArenaView
+from dashboard.rows import ReadStatus
+from dashboard.view import CHECKPOINTED, RECENT, RECENT_S, WINDOWS, ArenaView
+from dashboard.view_checkpoint import pack_view, unpack_view
 
 READ_TIMEOUT_S = 0.5
 RECORDS_PER_READ = 500
 SLICE_S = 0.02
 """Longest time a batch is folded before other tasks get a turn."""
-ASK_EVERY_S = 2.0
-ASK_TIMEOUT_S = 4.0
-KEEP_EVERY = 10_000
+POLL_EVERY_S = 2.0
+POLL_TIMEOUT_S = 4.0
+CHECKPOINT_EVERY = 10_000
 """Records of the kept topics between two checkpoints: so many are folded again at most."""
 
 Ends = dict[tuple[str, int], int]
 """Topic and partition -> the offset behind its last record."""
 
 
-class Feeds:
+class TopicFollower:
     """Follows the topics and keeps the view up to date.
 
     Attributes:
@@ -69,7 +69,7 @@ class Feeds:
         self._folded: dict[tuple[int, str, int], int] = {}
         self._file = file
         self._places = Places()
-        self._kept_log: LogReader | None = None
+        self._checkpointed_log: LogReader | None = None
         self._broker_clock = BrokerClock(clock)
         self._is_live = False
 
@@ -78,14 +78,16 @@ class Feeds:
         await self._bus.ensure_topics(topics.fixed_topics())
         since_ms = int((self._clock.now().timestamp() - RECENT_S) * 1000)
         self._readers.append(await self._bus.log_reader(*RECENT, start=Start.since(since_ms)))
-        self._kept_log = await self._bus.log_reader(*KEPT)
-        self._readers.append(self._kept_log)
+        self._checkpointed_log = await self._bus.log_reader(*CHECKPOINTED)
+        self._readers.append(self._checkpointed_log)
         passed_over = await read_passed_over(self._bus)
-        await self._restore(self._kept_log, passed_over)
-        self.view.books.pass_over(passed_over)
-        others = await self._bus.log_reader(*(topic for topic in WINDOWS if topic not in KEPT))
+        await self._restore(self._checkpointed_log, passed_over)
+        self.view.accounts.pass_over(passed_over)
+        others = await self._bus.log_reader(
+            *(topic for topic in WINDOWS if topic not in CHECKPOINTED)
+        )
         self._readers.append(others)
-        for log in (self._kept_log, others):
+        for log in (self._checkpointed_log, others):
             for (topic, partition), end in (await log.end_offsets()).items():
                 window = WINDOWS[topic]
                 if window is not None and end - window > log.position(topic, partition):
@@ -94,7 +96,7 @@ class Feeds:
         self._newest_ends = self._ends
         for number in range(len(self._readers)):
             self._note_folded(number)
-        self.to_read = self.left
+        self.to_read = self.records_left
 
     async def _restore(self, log: LogReader, passed_over: PassedOver) -> None:
         """Go on behind the view that was kept, where it fits."""
@@ -104,10 +106,10 @@ class Feeds:
         try:
             with uncollected():
                 view, places = unpack_view(packed)
-            shards = view.books.shards
+            shards = view.accounts.shards
             images = await self._file.read_images(shards)
             disprove = partial(disprove_shards, self._bus, shards, images, passed_over)
-            why = await resume(log, places, shards, disprove, self._tell_lost)
+            why = await resume(log, places, shards, disprove, self._note_lost)
         except Malformed as error:
             why = str(error)
         if why:
@@ -115,29 +117,29 @@ class Feeds:
         else:
             self.view, self._places = view, places
 
-    def _tell_lost(self, topic: str, partition: int, why: str) -> None:
+    def _note_lost(self, topic: str, partition: int, why: str) -> None:
         self._bus.note_lost(topic, partition, "dashboard", why)
 
-    def _keep(self) -> None:
+    def _write_checkpoint(self) -> None:
         """Begin to keep the view where enough was folded since the last time."""
-        due = self._places.is_due(KEEP_EVERY) and bool(self._readers) and self.caught_up
+        due = self._places.is_due(CHECKPOINT_EVERY) and bool(self._readers) and self.caught_up
         if self._file is None or not due or self._file.busy:
             return
         packed = pack_view(self.view, self._places)
         if packed is not None:
-            self._file.write(packed, images=self.view.books.take_attested())
+            self._file.write(packed, images=self.view.accounts.take_attested())
 
     async def close(self) -> None:
         """Stop reading, and see what is being kept onto the disk."""
         if self._file is not None:
-            self._keep()
+            self._write_checkpoint()
             await self._file.settle()
         for reader in self._readers:
             await reader.close()
         self._readers.clear()
 
     @property
-    def left(self) -> int:
+    def records_left(self) -> int:
         """Records not yet read of those that were there when the reading began."""
         return self._short_of(self._ends)
 
@@ -160,12 +162,12 @@ class Feeds:
     @property
     def caught_up(self) -> bool:
         """True when everything was read that was there when the reading began."""
-        return self.left == 0
+        return self.records_left == 0
 
-    def link(self) -> Link:
+    def read_status(self) -> ReadStatus:
         """How the reading goes, for the header of the screen."""
-        left, since = self.left, self.silent_since
-        return Link(
+        left, since = self.records_left, self.silent_since
+        return ReadStatus(
             read_share=1 - left / self.to_read if left else None,
             behind=self._short_of(self._newest_ends),
             silent_s=None if since is None else self._clock.monotonic() - since,
@@ -184,7 +186,7 @@ class Feeds:
 
     async def follow(self) -> None:
         """Read until cancelled."""
-        work = [*(self._follow(number) for number in range(len(self._readers))), self._ask()]
+        work = [*(self._follow(number) for number in range(len(self._readers))), self._poll_ends()]
         tasks = [asyncio.create_task(one) for one in work]
         try:
             await asyncio.gather(*tasks)
@@ -197,11 +199,11 @@ class Feeds:
         reader = self._readers[number]
         while True:
             records = await reader.read(timeout_s=READ_TIMEOUT_S, max_records=RECORDS_PER_READ)
-            self._hear(records)
+            self._note_broker_time(records)
             began = time.perf_counter()
             for record in records:
                 self.view.apply(record)
-                if reader is self._kept_log:
+                if reader is self._checkpointed_log:
                     self._places.note(record)
                 self._folded[number, record.topic, record.partition] = record.offset + 1
                 if time.perf_counter() - began > SLICE_S:
@@ -210,10 +212,10 @@ class Feeds:
             self._note_folded(number)
             if records:
                 self.changed.set()
-            if reader is self._kept_log:
-                self._keep()
+            if reader is self._checkpointed_log:
+                self._write_checkpoint()
 
-    def _hear(self, records: list[Record]) -> None:
+    def _note_broker_time(self, records: list[Record]) -> None:
         """Take the broker's time from heartbeats that have just come."""
         if self._is_live:
             for record in records:
@@ -222,14 +224,14 @@ class Feeds:
                     self._broker_clock.tell(record.timestamp_ms, host)
         self._is_live = self._is_live or self.caught_up
 
-    async def _ask(self) -> None:
+    async def _poll_ends(self) -> None:
         """Ask for the ends of the logs: whether the broker answers, and how far behind we are."""
         while True:
             try:
-                async with asyncio.timeout(ASK_TIMEOUT_S):
+                async with asyncio.timeout(POLL_TIMEOUT_S):
                     self._newest_ends = [await r.end_offsets() for r in self._readers]
                 self.silent_since = None
             except (TimeoutError, OSError, RuntimeError):  # every Kafka error is a RuntimeError
                 if self.silent_since is None:
                     self.silent_since = self._clock.monotonic()
-            await self._clock.sleep(ASK_EVERY_S)
+            await self._clock.sleep(POLL_EVERY_S)

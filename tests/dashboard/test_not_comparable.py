@@ -7,7 +7,7 @@ from dashboard.panes import ranking
 from dashboard.standings import render_standings, standings
 from operations.commands.messages_text import standings_table
 from tests.dashboard.scenario import Scenario
-from tests.dashboard.test_verdict import judged, seen
+from tests.dashboard.test_verdict import judged, view_of
 
 CAUSE = "two contestants under one name: momentum@gpt until 12:03, then cash@rules"
 
@@ -23,7 +23,7 @@ def scenario() -> Scenario:
 
 def frame_of(one: Scenario) -> Frame:
     """What is seen at its end."""
-    return build_frame(seen(one), one.wall)
+    return build_frame(view_of(one), one.wall)
 
 
 def test_it_comes_after_the_ranked_without_a_rank() -> None:
@@ -31,14 +31,14 @@ def test_it_comes_after_the_ranked_without_a_rank() -> None:
     frame = frame_of(scenario())
 
     assert [1, 2, 3, 4, 5, 0] == [row.rank for row in frame.ranking]
-    assert ("momentum", CAUSE) == (frame.ranking[-1].agent, frame.ranking[-1].apart)
+    assert ("momentum", CAUSE) == (frame.ranking[-1].agent, frame.ranking[-1].not_comparable)
     assert "momentum" not in [one.agent for one in frame.series]
 
 
 def test_screen_document_and_tables_say_why() -> None:
     """Each of them names the cause and no figure as a rank."""
     one = scenario()
-    frame, document = frame_of(one), standings(seen(one), one.wall)
+    frame, document = frame_of(one), standings(view_of(one), one.wall)
     agents = document["agents"]
     assert isinstance(agents, list)
     last = agents[-1]

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from dashboard.ui import Reach
+from dashboard.ui import KeyLimits
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
-    """Lines of exact width, and the reach of the keys."""
+class ScreenBody:
+    """Lines of exact width, and the limits of the keys."""
 
     lines: Sequence[Text]
-    reach: Reach
+    limits: KeyLimits
