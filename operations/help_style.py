@@ -13,7 +13,7 @@ _KNOWN = ("env var: ", "default: ", "required")
 """What typer writes itself."""
 
 
-def styled(text: str) -> str:
+def styled_help(text: str) -> str:
     """The help of an option with its brackets in the one style. Pure.
 
     Args:
@@ -39,7 +39,7 @@ def style(command: object) -> None:
     for param in getattr(command, "params", []):
         text = getattr(param, "help", None)
         if isinstance(text, str):
-            param.help = styled(text)
+            param.help = styled_help(text)
     below = getattr(command, "commands", {})
     for one in below.values():
         style(one)

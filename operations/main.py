@@ -100,9 +100,9 @@ def _prepare(command: str) -> None:
     found = os.path.isfile(".env") or any(name in os.environ for name in OTHER_NAMES)
     if not found or command in SPEC_COMMANDS or {"-h", "--help"} & set(sys.argv):
         return
-    from operations.commands.env_setup import prepare_here
+    from operations.commands.env_setup import load_env_here
 
-    prepare_here(command)
+    load_env_here(command)
 
 
 def _command(app: "typer.Typer") -> "Callable[..., object]":

@@ -21,7 +21,7 @@ STARTING_CASH: Final = Decimal(100_000)
 _EXACT = Context(prec=60)
 
 
-def why_not_traded(cash: Decimal, low: Decimal, high: Decimal, base_step: Decimal) -> str:
+def untradable_reason(cash: Decimal, low: Decimal, high: Decimal, base_step: Decimal) -> str:
     """Why an account cannot trade at some prices; "" if it can.
 
     Args:
@@ -43,7 +43,7 @@ def why_not_traded(cash: Decimal, low: Decimal, high: Decimal, base_step: Decima
     return ""
 
 
-def with_left_out(files: Sequence[PriceFacts], cash: Decimal | None) -> tuple[PriceFacts, ...]:
+def mark_untradable(files: Sequence[PriceFacts], cash: Decimal | None) -> tuple[PriceFacts, ...]:
     """The files, those that an account cannot trade with the reason.
 
     Args:
@@ -55,7 +55,7 @@ def with_left_out(files: Sequence[PriceFacts], cash: Decimal | None) -> tuple[Pr
     """
     cash = STARTING_CASH if cash is None else cash
     told = tuple(
-        replace(file, left_out=why_not_traded(cash, file.low, file.high, BASE_STEP))
+        replace(file, left_out=untradable_reason(cash, file.low, file.high, BASE_STEP))
         for file in files
     )
     if told and all(file.left_out for file in told):

@@ -26,7 +26,7 @@ from operations.commands import messages_text as words
 from operations.commands import status_rows as health
 from operations.commands import tail_filter as reading
 from operations.commands.live_line import LiveLine
-from operations.commands.numbered_steps import Steps
+from operations.commands.numbered_steps import NumberedSteps
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 HOSTILE = (
@@ -62,7 +62,7 @@ def drawn(text: str) -> str:
     line = LiveLine(out)
     line.say(text)
     line.end(text)
-    Steps(out, first=1, names=["a"]).show(Step("a", text, finished=True))
+    NumberedSteps(out, first=1, names=["a"]).show(Step("a", text, finished=True))
     return out.getvalue()
 
 

@@ -29,41 +29,40 @@ from arena.pricefiles.facts import PriceFacts
 from arena.progress import Step
 from arena.run_lookup import mute_output
 from arena.settings import Settings
-from operations.commands.compete_end import finish, outcome, write_outcome
-from operations.commands.compete_monitor import End, Ending, Holder
+from operations.commands.compete_end import contest_document, finish_contest, write_contest_document
+from operations.commands.compete_health import dead_lines
+from operations.commands.compete_monitor import ContestEnd, ContestMonitor, End
 from operations.commands.compete_start import (
     Contest,
-    begin_contest,
-    broker_of,
-    keep_dead,
+    contest_broker,
+    new_contest,
+    record_not_started,
     resume_contest,
-    split_words,
+    split_arguments,
 )
-from operations.commands.compete_health import dead_lines
-from operations.commands.preflight import NoCheck, NothingStarted, check_contest
-from operations.commands.env_setup import prepare_beside
+from operations.commands.env_setup import load_env_beside
 from operations.commands.live_line import LiveLine
 from operations.commands.local_llm import require_local_llm
-from operations.commands.messages_text import file_lines, models_words, prices_words, process_words
+from operations.commands.messages_text import file_lines, models_text, prices_text, processes_text
+from operations.commands.numbered_steps import NumberedSteps
 from operations.commands.plugins import check_plugins
+from operations.commands.preflight import NoCheck, PreflightFailed, preflight_contest
 from operations.commands.run_standings import so_far
 from operations.commands.supervised_run import (
-    Beginning,
+    RunSetup,
+    arena_command,
+    broker_settings,
     ensure_topics,
-    exit_code_of,
     on_terminal,
-    open_run,
-    processes_of,
-    settings_for,
-    typed,
+    planned_processes,
+    prepare_run,
+    signal_exit_code,
 )
-from operations.commands.numbered_steps import Steps
 from operations.localbroker.launch import BrokerHandle
-from operations.processes.stop_signals import Terminated, terminate_as_interrupt
 from operations.processes.child import ProcessSpec
+from operations.processes.stop_signals import StopSignals, Terminated, terminate_as_interrupt
 from operations.supervisor.plan import require_keys, require_prices
 from operations.supervisor.running import ArenaRun
-from operations.processes.stop_signals import StopSignals
 from operations.supervisor.supervisor import Change
 
 PROCESSES = "processes"
@@ -110,7 +109,7 @@ def run(
     Example: arena compete run examples/competition.toml
     """
     require_writable(json_file, "--json")
-    files, more = split_words(spec or [])
+    files, more = split_arguments(spec or [])
     if (len(files) != 1) == (resume is None) or (
         resume and (prices or more or snapshots or currency)
     ):
@@ -122,9 +121,9 @@ def run(
     if resume is not None:
         contest = resume_contest(resume, Settings(), choice)
     else:
-        prepare_beside(files[0])
+        load_env_beside(files[0])
         given = [*(prices or ()), *more]
-        contest = begin_contest(
+        contest = new_contest(
             files[0],
             prices=given,
             snapshots=snapshots,
@@ -159,14 +158,14 @@ def _compete(
         require_keys(contest.spec, os.environ)
         require_prices(contest.spec, load_prices())
         if check:
-            check_contest(contest.spec, contest.directory, json_file)
+            preflight_contest(contest.spec, contest.directory, json_file)
         require_local_llm(contest.spec)
         check_plugins(contest.loaded, Settings())
-        broker = stack.enter_context(broker_of(contest, steps.show))
+        broker = stack.enter_context(contest_broker(contest, steps.show))
     except BaseException as error:
-        dead = error.dead if isinstance(error, NothingStarted) else ()
+        dead = error.dead if isinstance(error, PreflightFailed) else ()
         if dead:
-            keep_dead(contest, dead)
+            record_not_started(contest, dead)
         elif contest.before is None:  # nothing was run, nothing is to be read
             shutil.rmtree(contest.directory, ignore_errors=True)
         raise
@@ -174,7 +173,7 @@ def _compete(
     ensure_topics(contest.spec, begin.settings)
     terminal = on_terminal() and dashboard
     words = ("--title", contest.spec.arena.name) if terminal else None
-    processes = processes_of(
+    processes = planned_processes(
         contest.spec,
         begin.settings,
         contest.folder,
@@ -186,41 +185,41 @@ def _compete(
     )
     line = LiveLine(sys.stdout, hidden=terminal)
     with StopSignals() as signals:
-        run = open_run(begin, processes, lambda change: _tell(line, change))
+        run = prepare_run(begin, processes, lambda change: _tell(line, change))
         try:
             run.start(lambda: signals.received is not None)
             _introduce(begin, processes, steps, contest.prices)
-            holder = Holder(run, contest.spec, line, seconds=seconds)
+            holder = ContestMonitor(run, contest.spec, line, seconds=seconds)
             ending = asyncio.run(holder.hold(begin.settings, signals))
         finally:
             run.stop(lambda: signals.hurried)
         if not ending.over:
             standings = so_far(begin.settings, signals)
             stack.close()
-            write_outcome(outcome(begin, holder.tally, ending, None), json_file)
+            write_contest_document(contest_document(begin, holder.tally, ending, None), json_file)
             _say_stopped(contest, run, ending, standings, durable=broker.durable)
-            return exit_code_of(signals) or EXIT_NO
-        finish(begin, holder.tally, ending, steps, json_file)
+            return signal_exit_code(signals) or EXIT_NO
+        finish_contest(begin, holder.tally, ending, steps, json_file)
     return 0 if ending.why is End.DONE and not ending.dead else EXIT_NO
 
 
-def _begin() -> Steps:
+def _begin() -> NumberedSteps:
     """The first line; steps are numbered behind those of `scripts/setup`, where it ran."""
     print(f" arena {__version__}   a contest between trading agents, on real Kafka", flush=True)
     first = 2 if STEP_VARIABLE in os.environ else 1
-    return Steps(sys.stdout, first=first, names=STEPS)
+    return NumberedSteps(sys.stdout, first=first, names=STEPS)
 
 
-def _beginning(contest: Contest, broker: BrokerHandle) -> Beginning:
+def _beginning(contest: Contest, broker: BrokerHandle) -> RunSetup:
     own = broker.data_dir is not None or not broker.durable
     before = contest.before
     home = Path(before.broker_home) if before and before.broker_home else contest.directory
-    return Beginning(
+    return RunSetup(
         command="compete",
         spec=contest.spec,
         text=contest.text,
         folder=contest.folder,
-        settings=settings_for(broker, Settings().override(prefix=contest.prefix)),
+        settings=broker_settings(broker, Settings().override(prefix=contest.prefix)),
         broker=broker,
         broker_home=home if own and broker.durable else None,
         directory=contest.directory,
@@ -229,13 +228,16 @@ def _beginning(contest: Contest, broker: BrokerHandle) -> Beginning:
 
 
 def _introduce(
-    begin: Beginning, processes: list[ProcessSpec], steps: Steps, prices: Sequence[PriceFacts]
+    begin: RunSetup,
+    processes: list[ProcessSpec],
+    steps: NumberedSteps,
+    prices: Sequence[PriceFacts],
 ) -> None:
     spec = begin.spec
     detail = f"{len(processes)}, which share nothing but Kafka topics"
     steps.show(Step(PROCESSES, detail, finished=True))
-    print(f"       {process_words(processes, len(spec.agents))}\n")
-    for line in (prices_words(spec), *file_lines(prices), models_words(spec)):
+    print(f"       {processes_text(processes, len(spec.agents))}\n")
+    for line in (prices_text(spec), *file_lines(prices), models_text(spec)):
         print(f" {line}")
     print(" Nothing here trades real money.")
     print(f" Ctrl-C stops; to go on: {_resume_words(begin.directory)}")
@@ -249,7 +251,7 @@ def _tell(line: LiveLine, change: Change) -> None:
 
 
 def _say_stopped(
-    contest: Contest, run: ArenaRun, ending: Ending, standings: list[str], *, durable: bool
+    contest: Contest, run: ArenaRun, ending: ContestEnd, standings: list[str], *, durable: bool
 ) -> None:
     """What remains of a contest that is not over."""
     for line in ["", *standings, "A contest has a verdict at its end."] if standings else []:
@@ -266,4 +268,4 @@ def _say_stopped(
 
 
 def _resume_words(directory: Path) -> str:
-    return f"{typed()} compete run --resume {directory.name}"
+    return f"{arena_command()} compete run --resume {directory.name}"

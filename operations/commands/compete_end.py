@@ -24,20 +24,34 @@ from arena.pass_overs import passed_over_in
 from arena.progress import Step
 from arena.runs import RECORDS, read_run
 from arena.visible_text import one_line
-from operations.commands.compete_monitor import End, Ending
-from operations.commands.compete_progress import Tally, clock_words, cost_words, tokens_words
 from operations.commands.compete_health import dead_lines
+from operations.commands.compete_monitor import ContestEnd, End
+from operations.commands.compete_progress import (
+    ContestProgress,
+    cost_text,
+    duration_text,
+    tokens_text,
+)
 from operations.commands.export_run import export_run
-from operations.commands.supervised_run import LAUNCHER, Beginning, environment, typed
-from operations.commands.numbered_steps import Steps
+from operations.commands.numbered_steps import NumberedSteps
+from operations.commands.supervised_run import (
+    LAUNCHER,
+    RunSetup,
+    arena_command,
+    process_environment,
+)
 
 REPORT = "report"
 REPORT_DEADLINE_S = 600.0
 DETAIL_CHARS_MAX = 200
 
 
-def finish(
-    begin: Beginning, tally: Tally, ending: Ending, steps: Steps, json_file: Path | None
+def finish_contest(
+    begin: RunSetup,
+    tally: ContestProgress,
+    ending: ContestEnd,
+    steps: NumberedSteps,
+    json_file: Path | None,
 ) -> None:
     """Export, report, print; the broker still runs, everything else has ended.
 
@@ -46,24 +60,24 @@ def finish(
     """
     print(flush=True)
     manifest = export_run(begin, steps.show)
-    document = outcome(begin, tally, ending, manifest)
-    write_outcome(document, json_file)
+    document = contest_document(begin, tally, ending, manifest)
+    write_contest_document(document, json_file)
     steps.show(Step(REPORT, "computing the verdict"))
     said = _report(begin)
     steps.show(Step(REPORT, str(begin.directory / REPORT), finished=True))
     print(f"\n{said.strip()}\n")
     verdict = said.strip().partition("\n")[0]
-    for line in _last_words(begin, tally, ending, document, verdict):
+    for line in _closing_lines(begin, tally, ending, document, verdict):
         print(f" {line}".rstrip())
     if json_file is not None:
         print(f" Written: {json_file}")
 
 
-def _report(begin: Beginning) -> str:
+def _report(begin: RunSetup) -> str:
     """Have the report written; what it says is the leaderboard."""
     asked = subprocess.run(
         [*LAUNCHER, "compete", "report", str(begin.directory)],
-        env=os.environ | environment(begin.settings),
+        env=os.environ | process_environment(begin.settings),
         capture_output=True,
         text=True,
         timeout=REPORT_DEADLINE_S,
@@ -74,7 +88,7 @@ def _report(begin: Beginning) -> str:
     raise ArenaError(
         f"the report could not be written: {_words_of(asked)}",
         remedy=f"the records are in {begin.directory / RECORDS}; try it again with "
-        f"{typed()} compete report {begin.directory.name}",
+        f"{arena_command()} compete report {begin.directory.name}",
     )
 
 
@@ -103,7 +117,7 @@ def account_digest(shards: Mapping[int, Shard]) -> str:
     return accounts_digest(accounts)
 
 
-def refused_words(shards: Mapping[int, Shard]) -> str:
+def all_refused_text(shards: Mapping[int, Shard]) -> str:
     """That every order of the contest was refused, and why; "" if one was filled, or none sent."""
     accounts = [account for shard in shards.values() for account in shard.accounts.values()]
     refused = sum(account.rejections for account in accounts)
@@ -118,8 +132,8 @@ def refused_words(shards: Mapping[int, Shard]) -> str:
     return f"{said}."
 
 
-def outcome(
-    begin: Beginning, tally: Tally, ending: Ending, manifest: Manifest | None
+def contest_document(
+    begin: RunSetup, tally: ContestProgress, ending: ContestEnd, manifest: Manifest | None
 ) -> dict[str, JsonValue]:
     """The contest as a document for programs; its keys only grow.
 
@@ -154,36 +168,36 @@ def outcome(
         "dead": [one.document() for one in ending.dead],
         "records": sum(f.count for f in manifest.topics.values()) if manifest else None,
         "account_digest": account_digest(shards) if over else None,
-        "all_refused": refused_words(shards) or None,
+        "all_refused": all_refused_text(shards) or None,
         "report": str(begin.directory / REPORT / "index.html") if over else None,
         "figures": str(begin.directory / REPORT / "figures.json") if over else None,
     }
 
 
-def write_outcome(document: dict[str, JsonValue], json_file: Path | None) -> None:
+def write_contest_document(document: dict[str, JsonValue], json_file: Path | None) -> None:
     """Write the document of a contest to the file of `--json`, if there is one."""
     if json_file is not None:
         write_whole(json_file, json.dumps(document, indent=2) + "\n")
 
 
-def _last_words(
-    begin: Beginning,
-    tally: Tally,
-    ending: Ending,
+def _closing_lines(
+    begin: RunSetup,
+    tally: ContestProgress,
+    ending: ContestEnd,
     document: dict[str, JsonValue],
     verdict: str,
 ) -> list[str]:
     """What is left on the screen; the verdict again, which the tables have pushed out of it."""
-    arena, name = typed(), begin.directory.name
+    arena, name = arena_command(), begin.directory.name
     lines = [] if ending.why is End.DONE else [f"Cut short: {ending.text}."]
     lines = [*dead_lines(ending.dead), *lines]
     if all_refused := document.get("all_refused"):
         lines.append(str(all_refused))
     aborted = f" ({tally.aborted:,} aborted)" if tally.aborted else ""
-    cost = "" if not tally.tokens else f", {tokens_words(tally)}, {cost_words(tally)}"
+    cost = "" if not tally.tokens else f", {tokens_text(tally)}, {cost_text(tally)}"
     lines += [
         f"{tally.snapshots} snapshots, {tally.turns:,} turns{aborted} of {len(tally.agents)} "
-        f"agents{cost}, in {clock_words(ending.elapsed_s)}.",
+        f"agents{cost}, in {duration_text(ending.elapsed_s)}.",
         f"Verdict:  {verdict}",
         f"Accounts: {document['account_digest']}",
         f"Report:   {document['report']}",

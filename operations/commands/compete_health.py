@@ -142,7 +142,7 @@ class Health:
             self._said_failed.add(agent)
 
 
-def health_parts(health: Health) -> list[str]:
+def health_texts(health: Health) -> list[str]:
     """The parts of the progress line that say what failed; none if nothing did."""
     parts = []
     if dead := health.dead():

@@ -16,14 +16,14 @@ from arena.bus.base import LogReader
 from arena.bus.kafka import KafkaBus
 from arena.errors import Malformed
 from arena.settings import Settings
-from operations.commands.compete_progress import Tally, progress_line
 from operations.commands.compete_health import Health
+from operations.commands.compete_progress import ContestProgress, progress_line
 from operations.commands.live_line import LiveLine
+from operations.processes.stop_signals import StopSignals
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.competition import BASELINES
 from operations.supervisor.plan import CONNECTOR, DASHBOARD, EXCHANGE, JUDGE
 from operations.supervisor.running import ArenaRun
-from operations.processes.stop_signals import StopSignals
 from operations.supervisor.supervisor import SAID, TICK_S
 
 READ_MAX = 2_000
@@ -55,7 +55,7 @@ class End(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ContestEnd:
     """How it ended.
 
     Attributes:
@@ -75,7 +75,7 @@ class Ending:
         return self.why in (End.DONE, End.SHORT, End.BUDGET)
 
 
-class Holder:
+class ContestMonitor:
     """One contest, from its start to its end.
 
     Args:
@@ -101,10 +101,10 @@ class Holder:
         names = [agent.name for agent in spec.agents]
         baselines = [agent.name for agent in spec.agents if agent.chat_node == BASELINES]
         health = Health(names, baselines, since=run.record.started_at)
-        self.tally = Tally(wanted, names, health=health)
+        self.tally = ContestProgress(wanted, names, health=health)
         self._doomed_s: float | None = None
 
-    async def hold(self, settings: Settings, signals: StopSignals) -> Ending:
+    async def hold(self, settings: Settings, signals: StopSignals) -> ContestEnd:
         """Follow the contest until it ends, a signal comes, or it cannot go on."""
         bus = KafkaBus(settings, client_id="arena-compete")
         await bus.start()
@@ -117,7 +117,7 @@ class Holder:
         finally:
             await bus.close()
 
-    async def _follow(self, reader: LogReader, signals: StopSignals) -> Ending:
+    async def _follow(self, reader: LogReader, signals: StopSignals) -> ContestEnd:
         await self._catch_up(reader)
         began_at, began_s = self.tally.snapshots, 0.0
         while True:
@@ -152,7 +152,7 @@ class Holder:
             self._line.say(text)
         self._run.note_dead(self.tally.health.dead())
 
-    def _with_dead(self, ending: Ending) -> Ending:
+    def _with_dead(self, ending: ContestEnd) -> ContestEnd:
         dead = self.tally.health.dead_at_end(self.tally.snapshots if ending.over else None)
         self._run.note_dead(dead)
         text = ending.text
@@ -172,28 +172,28 @@ class Holder:
                 continue  # its readers bury it; here it only counts nothing
             self.tally.apply(message, record.offset)
 
-    def _ending(self, signals: StopSignals, elapsed_s: float) -> Ending | None:
+    def _ending(self, signals: StopSignals, elapsed_s: float) -> ContestEnd | None:
         """The first of the reasons to end that holds now."""
         budget = self._contest.llm_budget_usd
         if signals.received is not None:
             name = "Ctrl-C" if signals.received == SIGINT else signals.received.name
-            return Ending(End.STOPPED, f"by {name}", elapsed_s)
+            return ContestEnd(End.STOPPED, f"by {name}", elapsed_s)
         if self._run.supervisor.foreground_ended:
-            return Ending(End.STOPPED, "at the dashboard", elapsed_s)
+            return ContestEnd(End.STOPPED, "at the dashboard", elapsed_s)
         if self._is_done():
-            return Ending(End.DONE, "", elapsed_s)
+            return ContestEnd(End.DONE, "", elapsed_s)
         if lost := self._given_up():
             why = End.DEAD if self.tally.health.dead() else End.FAILED
-            return Ending(why, lost, elapsed_s)
+            return ContestEnd(why, lost, elapsed_s)
         if dead := self._dead_words(elapsed_s):
-            return Ending(End.DEAD, dead, elapsed_s)
+            return ContestEnd(End.DEAD, dead, elapsed_s)
         if budget is not None and self.tally.cost_usd >= budget:
-            return Ending(End.BUDGET, self._budget_words(budget), elapsed_s)
+            return ContestEnd(End.BUDGET, self._budget_words(budget), elapsed_s)
         if self._state_of(EXCHANGE) == "finished":
             text = f"the prices ended after {self.tally.snapshots} of {self.tally.wanted} snapshots"
-            return Ending(End.SHORT, text, elapsed_s)
+            return ContestEnd(End.SHORT, text, elapsed_s)
         if self._seconds is not None and elapsed_s >= self._seconds:
-            return Ending(End.STOPPED, f"after {self._seconds:g} s, as asked", elapsed_s)
+            return ContestEnd(End.STOPPED, f"after {self._seconds:g} s, as asked", elapsed_s)
         return None
 
     def _is_done(self) -> bool:

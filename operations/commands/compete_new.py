@@ -8,7 +8,7 @@ import typer
 from arena.atomic_files import write_new, write_whole
 from arena.errors import UsageError
 from operations.commands.compete_spec import competition_toml
-from operations.commands.supervised_run import typed
+from operations.commands.supervised_run import arena_command
 
 
 def new(
@@ -29,4 +29,4 @@ def new(
             write_new(path, text.encode())
     except FileExistsError:
         raise UsageError(f"{path} exists", remedy="name another file, or add --force") from None
-    print(f"{path} is written; run it: {typed()} compete run {path}")
+    print(f"{path} is written; run it: {arena_command()} compete run {path}")

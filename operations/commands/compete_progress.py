@@ -10,14 +10,14 @@ from decimal import Decimal
 
 from arena.messages import AgentSpec, Evaluation, LlmCall, MarketSnapshot, Message, Turn
 from arena.plural import counted
-from operations.commands.compete_health import Health, health_parts
+from operations.commands.compete_health import Health, health_texts
 
 RATE_SNAPSHOTS_MIN = 3
 """Fewer say nothing about how long the rest will take."""
 
 
 @dataclass(slots=True)
-class Tally:
+class ContestProgress:
     """What has happened so far.
 
     Attributes:
@@ -113,7 +113,7 @@ class Tally:
             self.unpriced.add(call.model)
 
 
-def progress_line(tally: Tally, elapsed_s: float, began_at: int) -> str:
+def progress_line(tally: ContestProgress, elapsed_s: float, began_at: int) -> str:
     """One line for people: snapshots, time left, what failed, turns, tokens, cost.
 
     Args:
@@ -125,25 +125,25 @@ def progress_line(tally: Tally, elapsed_s: float, began_at: int) -> str:
     parts = [
         f"{done}/{tally.wanted} snapshots {done / tally.wanted:4.0%}",
         _left(tally.wanted - done, done - began_at, elapsed_s),
-        *health_parts(tally.health),
+        *health_texts(tally.health),
         counted(tally.turns, "turn"),
     ]
     if tally.replayed:
         parts.append(f"{tally.replayed:,} replies replayed")
     if tally.tokens or not tally.replayed:
-        parts.append(tokens_words(tally))
-        parts.append(cost_words(tally))
+        parts.append(tokens_text(tally))
+        parts.append(cost_text(tally))
     return "  ".join(parts)
 
 
-def tokens_words(tally: Tally) -> str:
+def tokens_text(tally: ContestProgress) -> str:
     """The tokens of a contest: "12,300 tokens", or "~12,300 tokens (estimated)"."""
     if tally.estimated:
         return f"~{tally.tokens:,} tokens (estimated)"
     return f"{tally.tokens:,} tokens"
 
 
-def cost_words(tally: Tally) -> str:
+def cost_text(tally: ContestProgress) -> str:
     """What the models cost: "$0.12", or "$0.12 and what has no known price"."""
     unknown = " and what has no known price" if tally.unpriced else ""
     return f"${tally.cost_usd:.2f}{unknown}"
@@ -154,10 +154,10 @@ def _left(left: int, done: int, elapsed_s: float) -> str:
         return "last turns"
     if done < RATE_SNAPSHOTS_MIN:
         return "starting"
-    return f"{clock_words(left * elapsed_s / done)} left"
+    return f"{duration_text(left * elapsed_s / done)} left"
 
 
-def clock_words(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """A span as m:ss, h:mm:ss, or days and hours."""
     whole = int(seconds + 0.5)
     days, rest = divmod(whole, 86_400)

@@ -92,7 +92,7 @@ def competition_toml(
     return TEXT.format(path=path, name=name, snapshots=snapshots)
 
 
-def changed_toml(
+def toml_with_flags(
     text: str,
     *,
     prices: Sequence[Path] = (),
@@ -133,7 +133,7 @@ def changed_toml(
         contest = {**tables.get("competition", {}), "snapshots": snapshots}
         contest.pop("duration", None)
         tables["competition"] = contest
-    return toml_of(tables)
+    return to_toml(tables)
 
 
 def with_starting_cash(text: str, cash: Decimal | None) -> str:
@@ -149,7 +149,7 @@ def with_starting_cash(text: str, cash: Decimal | None) -> str:
     rules = tables.get("rules", {})
     if cash is None or "starting_cash" in rules:
         return text
-    return toml_of({**tables, "rules": {**rules, "starting_cash": Decimal(decimal_text(cash))}})
+    return to_toml({**tables, "rules": {**rules, "starting_cash": Decimal(decimal_text(cash))}})
 
 
 # Any: whatever TOML holds.
@@ -160,7 +160,7 @@ def _currency_in(tables: Mapping[str, Any]) -> str | None:
 
 
 # Any: whatever TOML holds.
-def toml_of(tables: Mapping[str, Any]) -> str:
+def to_toml(tables: Mapping[str, Any]) -> str:
     """Tables of plain values, and arrays of such tables, as TOML."""
     parts = []
     for name, table in tables.items():

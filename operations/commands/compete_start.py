@@ -21,10 +21,10 @@ from arena.pricefiles.formats import SUFFIXES
 from arena.progress import Progress
 from arena.runs import SPEC_FILE, RunRecord, find_run, new_run_directory, write_run
 from arena.settings import BOOTSTRAP_VARIABLE, Settings
-from operations.commands.compete_spec import changed_toml, with_starting_cash
-from operations.commands.plugins import ForRun, load_for_run
+from operations.commands.compete_spec import toml_with_flags, with_starting_cash
+from operations.commands.plugins import LoadedSpec, load_spec_for_run
 from operations.commands.price_check import check_prices
-from operations.commands.untradable_products import without_left_out
+from operations.commands.untradable_products import without_untradable_products
 from operations.localbroker.launch import BrokerHandle
 from operations.localbroker.resolve import resolve_broker
 from operations.specs.arena_spec import ArenaSpec, read_spec
@@ -52,12 +52,12 @@ class Contest:
     folder: Path
     directory: Path
     prefix: str
-    loaded: ForRun
+    loaded: LoadedSpec
     prices: tuple[PriceFacts, ...] = ()
     before: RunRecord | None = None
 
 
-def begin_contest(
+def new_contest(
     path: Path,
     *,
     prices: Sequence[Path],
@@ -79,13 +79,13 @@ def begin_contest(
     Raises:
         UsageError: The specification or a price file cannot be used.
     """
-    text = changed_toml(
+    text = toml_with_flags(
         read_spec(path), prices=_price_files(prices), snapshots=snapshots, currency=currency
     )
     loaded = _contest_of(text, path, path.resolve().parent, choice)
     found = check_prices(loaded.spec, path.resolve().parent)
     text = with_starting_cash(text, initial_cash(os.environ))
-    loaded = without_left_out(loaded, text, found)
+    loaded = without_untradable_products(loaded, text, found)
     spec, text = loaded.spec, loaded.text
     directory = new_run_directory(settings.home, datetime.now().astimezone())
     tag = uuid4().hex[:TAG_CHARS]
@@ -118,7 +118,7 @@ def resume_contest(name: str, settings: Settings, choice: Choice = NO_CHOICE) ->
 
 
 @contextmanager
-def broker_of(contest: Contest, progress: Progress) -> Iterator[BrokerHandle]:
+def contest_broker(contest: Contest, progress: Progress) -> Iterator[BrokerHandle]:
     """The broker of a contest: one of its own, or that of `KAFKA_BOOTSTRAP_SERVERS`.
 
     Raises:
@@ -135,7 +135,7 @@ def broker_of(contest: Contest, progress: Progress) -> Iterator[BrokerHandle]:
         yield broker
 
 
-def keep_dead(contest: Contest, dead: tuple[Dead, ...]) -> None:
+def record_not_started(contest: Contest, dead: tuple[Dead, ...]) -> None:
     """Keep a contest that was not started for its dead: `arena status` and the judge list them.
 
     It holds no record, and can be resumed once the cause is repaired.
@@ -163,14 +163,14 @@ def keep_dead(contest: Contest, dead: tuple[Dead, ...]) -> None:
     write_run(contest.directory, record)
 
 
-def split_words(words: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+def split_arguments(words: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """The specifications and the price files among arguments: `--prices A B` leaves B there."""
     prices = [word for word in words if word.name.lower().endswith(SUFFIXES)]
     return [word for word in words if word not in prices], prices
 
 
-def _contest_of(text: str, path: Path, folder: Path, choice: Choice) -> ForRun:
-    loaded = load_for_run(text, path, folder, choice)
+def _contest_of(text: str, path: Path, folder: Path, choice: Choice) -> LoadedSpec:
+    loaded = load_spec_for_run(text, path, folder, choice)
     if loaded.spec.competition is None:
         raise UsageError(
             f"{path} holds no contest: it has no [competition]",

@@ -38,32 +38,31 @@ from operations.commands import messages_text as words
 from operations.commands.demo_report import report
 from operations.commands.export_run import keep_export
 from operations.commands.local_llm import install_local_llm
-from operations.commands.plugins import check_plugins, loaded_of
+from operations.commands.numbered_steps import NumberedSteps
+from operations.commands.plugins import check_plugins, load_built_in_spec
 from operations.commands.run_standings import (
     DEADLINE_S,
     STOPPED_DEADLINE_S,
     given_up,
+    interim_lines,
     read_standings,
-    so_far_lines,
 )
 from operations.commands.supervised_run import (
-    Beginning,
+    RunSetup,
+    arena_command,
+    broker_settings,
     ensure_topics,
-    exit_code_of,
     on_terminal,
-    open_run,
-    processes_of,
-    settings_for,
-    typed,
+    planned_processes,
+    prepare_run,
+    signal_exit_code,
     watch,
 )
-from operations.commands.numbered_steps import Steps
 from operations.localbroker.resolve import resolve_broker
-from operations.processes.stop_signals import Terminated, terminate_as_interrupt
 from operations.processes.child import ProcessSpec
+from operations.processes.stop_signals import StopSignals, Terminated, terminate_as_interrupt
 from operations.supervisor.plan import DASHBOARD
 from operations.supervisor.running import ArenaRun
-from operations.processes.stop_signals import StopSignals
 from operations.supervisor.supervisor import Change
 
 PROCESSES = "processes"
@@ -139,16 +138,16 @@ def _demo(
     directory = new_run_directory(home, datetime.now().astimezone())
     steps = _begin()
     try:
-        loaded = loaded_of(text, directory, outside)
+        loaded = load_built_in_spec(text, directory, outside)
         check_plugins(loaded, Settings())
         broker = stack.enter_context(resolve_broker(directory, progress=steps.show))
     except (KeyboardInterrupt, UsageError):
         shutil.rmtree(directory, ignore_errors=True)  # nothing was run, nothing is to be read
         raise
     spec = loaded.spec
-    settings = settings_for(broker, Settings().override(prefix=f"demo-{directory.name}."))
+    settings = broker_settings(broker, Settings().override(prefix=f"demo-{directory.name}."))
     ensure_topics(spec, settings)
-    begin = Beginning(
+    begin = RunSetup(
         command="demo",
         spec=spec,
         text=text,
@@ -162,7 +161,7 @@ def _demo(
     show = _Show(begin, seconds, outside, terminal=on_terminal())
     with StopSignals() as signals:
         document = show.play(steps, signals)
-    stopped = exit_code_of(signals)
+    stopped = signal_exit_code(signals)
     if stopped is None and document is not None:
         show.print_end(document)
     else:
@@ -179,18 +178,18 @@ def _demo(
     return stopped or (EXIT_NO if lost else 0)
 
 
-def _begin() -> Steps:
+def _begin() -> NumberedSteps:
     """The first line; steps are numbered behind those of `scripts/setup`, where it ran."""
     print(f" arena {__version__}   a contest between trading agents, on real Kafka", flush=True)
     first = 2 if STEP_VARIABLE in os.environ else 1
-    return Steps(sys.stdout, first=first, names=("Apache Kafka", "broker", PROCESSES))
+    return NumberedSteps(sys.stdout, first=first, names=("Apache Kafka", "broker", PROCESSES))
 
 
 @dataclass
 class _Show:
     """One demo from its first process to its last."""
 
-    begin: Beginning
+    begin: RunSetup
     seconds: float
     outside: Plugins
     terminal: bool
@@ -199,13 +198,13 @@ class _Show:
     later: list[str] = field(default_factory=list)
     processes: tuple[ProcessRecord, ...] = ()
 
-    def play(self, steps: Steps, signals: StopSignals) -> words.Document | None:
+    def play(self, steps: NumberedSteps, signals: StopSignals) -> words.Document | None:
         """Start, show, stop; returns the standings, or None if it was stopped without any."""
         spec, settings = self.begin.spec, self.begin.settings
         dashboard = ["--title", "arena demo"]
         if self.terminal:
             dashboard += ["--seconds", f"{self.seconds:g}"]
-        processes = processes_of(
+        processes = planned_processes(
             spec,
             settings,
             self.begin.folder,
@@ -215,7 +214,7 @@ class _Show:
             own_broker=True,
             plugins=self.outside,
         )
-        run = open_run(self.begin, processes, self._tell)
+        run = prepare_run(self.begin, processes, self._tell)
         try:
             self._introduce(steps, processes)
             run.start(lambda: signals.received is not None)
@@ -257,13 +256,13 @@ class _Show:
             print(f" {error}")
             return None
 
-    def _introduce(self, steps: Steps, processes: list[ProcessSpec]) -> None:
+    def _introduce(self, steps: NumberedSteps, processes: list[ProcessSpec]) -> None:
         spec = self.begin.spec
-        what = words.process_words(processes, len(spec.agents))
+        what = words.processes_text(processes, len(spec.agents))
         detail = f"{len(processes)}, which share nothing but Kafka topics"
         steps.show(Step(PROCESSES, detail, finished=True))
         print(f"       {what}\n")
-        print(f" {words.prices_words(spec)}\n {words.models_words(spec)}")
+        print(f" {words.prices_text(spec)}\n {words.models_text(spec)}")
         print(" Nothing here trades real money. Ctrl-C stops everything.")
         if self.begin.broker.note:
             print(f" Note: {self.begin.broker.note}.")
@@ -307,24 +306,25 @@ class _Show:
 
     def print_stopped(self, document: words.Document | None) -> None:
         """The standings of a demo that was stopped, and where its records are."""
-        lines = [] if document is None else ["", *so_far_lines(document), ""]
+        lines = [] if document is None else ["", *interim_lines(document), ""]
         lines.append("Stopped; no process of the arena is left.")
         print(
-            "\n".join(f" {line}".rstrip() for line in [*lines, *self._records(typed())]), flush=True
+            "\n".join(f" {line}".rstrip() for line in [*lines, *self._records(arena_command())]),
+            flush=True,
         )
 
     def print_end(self, document: words.Document) -> None:
         """The standings, where the records are, and what to try next."""
         spec = self.begin.spec
-        arena = typed()
+        arena = arena_command()
         lines = [
             "",
             *words.standings_title(document, self.elapsed_s, spec.arena.interval_s),
             *words.standings_table(document),
             "",
-            *words.too_few_words(document, self.elapsed_s),
-            words.prices_words(spec),
-            words.models_words(spec),
+            *words.too_few_lines(document, self.elapsed_s),
+            words.prices_text(spec),
+            words.models_text(spec),
             "",
             *self._records(arena),
             "Next:",

@@ -3,10 +3,10 @@
 from pydantic import JsonValue
 
 from operations.commands.messages_text import Document, agents_of
-from operations.commands.supervised_run import Beginning
+from operations.commands.supervised_run import RunSetup
 
 
-def report(document: Document, begin: Beginning, elapsed_s: float) -> dict[str, JsonValue]:
+def report(document: Document, begin: RunSetup, elapsed_s: float) -> dict[str, JsonValue]:
     """The demo as a document.
 
     Returns:

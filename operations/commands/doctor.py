@@ -22,12 +22,12 @@ from arena.model_prices import PriceList, load_prices
 from arena.server_answers import cost_findings, cutoff_findings
 from arena.server_check import PROMPT_VARIABLE
 from arena.settings import Settings
-from operations.commands.doctor_machine import ground_findings, spec_findings
+from operations.commands.doctor_machine import machine_findings, spec_findings
+from operations.commands.env_setup import load_env_beside, prepare
 from operations.commands.preflight import check_nodes, prompt_of
-from operations.commands.env_setup import prepare, prepare_beside
-from operations.commands.supervised_run import LAUNCHER, environment
+from operations.commands.supervised_run import LAUNCHER, process_environment
 from operations.specs.arena_spec import ArenaSpec, ChatNodeTable, load_spec
-from operations.specs.environment_defaults import with_environment
+from operations.specs.environment_defaults import with_environment_defaults
 from operations.supervisor.plan import chat_node_words, require_prices
 
 AT_ONCE = 4
@@ -56,11 +56,11 @@ def doctor(
     if path is None:
         prepare(folder, MODEL_KEYS)
     else:
-        prepare_beside(path)
-    spec = None if path is None else with_environment(load_spec(path), os.environ)
+        load_env_beside(path)
+    spec = None if path is None else with_environment_defaults(load_spec(path), os.environ)
     _tell("checking this machine")
     settings = Settings()
-    found = ground_findings(settings, os.environ)
+    found = machine_findings(settings, os.environ)
     if spec is not None:
         found += spec_findings(spec, folder, os.environ) + _budget(spec)
         nodes = _checked_nodes(spec)
@@ -142,7 +142,7 @@ async def node_findings(
         environ = {k: v for k, v in os.environ.items() if k not in hidden}
         async with free:
             _tell(f"checking chat nodes: {left} to go{how}")
-            environ |= environment(settings) | {PROMPT_VARIABLE: size}
+            environ |= process_environment(settings) | {PROMPT_VARIABLE: size}
             checked = await _check(node, environ)
         left -= 1
         _tell(f"checking chat nodes: {left} to go{how}")

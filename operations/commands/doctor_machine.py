@@ -39,7 +39,7 @@ NTP_TIMEOUT_S = 2.0
 GIGA = 1e9
 
 
-def ground_findings(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
+def machine_findings(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     """What needs no ARENA.toml."""
     found = [_python(), *broker_findings(settings, environ), *disk_finding(settings.home)]
     return [*found, *_memory(), _clock_sync()]

@@ -26,7 +26,7 @@ KEY_COMMANDS = ("chat-node", "audit")
 """Commands without an ARENA.toml that use keys of models."""
 
 
-def prepare_here(command: str) -> None:
+def load_env_here(command: str) -> None:
     """For a command without an ARENA.toml: read the `.env` of the current folder.
 
     Raises:
@@ -35,7 +35,7 @@ def prepare_here(command: str) -> None:
     prepare(Path(), keys=command in KEY_COMMANDS)
 
 
-def prepare_beside(path: Path, folder: Path | None = None) -> None:
+def load_env_beside(path: Path, folder: Path | None = None) -> None:
     """For a command with an ARENA.toml: read the `.env` beside it.
 
     Args:
@@ -74,10 +74,10 @@ def prepare(
                 say(f"read {place}: {counted(len(found.taken), 'variable')}: {listed(found.taken)}")
             if found.left and (told or keys):
                 say(f"left {listed(found.left)} of {place} out: not of this arena; export them")
-    take_other_names(os.environ)
+    apply_aliases(os.environ)
 
 
-def take_other_names(environ: MutableMapping[str, str]) -> None:
+def apply_aliases(environ: MutableMapping[str, str]) -> None:
     """Take a key by its other name, and look at the minutes of history.
 
     Raises:

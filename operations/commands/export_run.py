@@ -11,10 +11,10 @@ from arena.exports import Manifest, export_topics
 from arena.progress import Progress, no_progress
 from arena.run_lookup import say
 from arena.runs import RECORDS
-from operations.commands.supervised_run import Beginning
+from operations.commands.supervised_run import RunSetup
 
 
-def export_run(begin: Beginning, progress: Progress = no_progress) -> Manifest:
+def export_run(begin: RunSetup, progress: Progress = no_progress) -> Manifest:
     """Export a run that has ended, so that it can be read without its broker.
 
     Raises:
@@ -23,7 +23,7 @@ def export_run(begin: Beginning, progress: Progress = no_progress) -> Manifest:
     return asyncio.run(_export(begin, progress))
 
 
-async def _export(begin: Beginning, progress: Progress) -> Manifest:
+async def _export(begin: RunSetup, progress: Progress) -> Manifest:
     from arena.bus.kafka import KafkaBus
 
     bus = KafkaBus(begin.settings, client_id="arena-export")
@@ -40,7 +40,7 @@ async def _export(begin: Beginning, progress: Progress) -> Manifest:
         await bus.close()
 
 
-def keep_export(begin: Beginning) -> None:
+def keep_export(begin: RunSetup) -> None:
     """Export a run that has ended; if that fails, say so: its broker still has the records."""
     try:
         export_run(begin)

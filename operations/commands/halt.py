@@ -25,7 +25,7 @@ from arena.run_lookup import find_arena
 from arena.settings import Settings
 from arena.unknown_names import check_agent_name, unknown_name
 from arena.visible_text import one_line
-from operations.commands.halt_confirmation import ask, newest_beats
+from operations.commands.halt_confirmation import ask, newest_heartbeats
 from operations.commands.lost_records import lost_halt
 
 CONFIRM_TIMEOUT_S = 5.0
@@ -135,7 +135,7 @@ async def _publish(
 async def read_halts(bus: Bus) -> Switch:
     """What is halted now, also what executors halt because records of the topic are lost."""
     switch = await read_switch(bus)
-    switch.lost = lost_halt(await newest_beats(bus), switch)
+    switch.lost = lost_halt(await newest_heartbeats(bus), switch)
     return switch
 
 

@@ -34,7 +34,7 @@ LOOK_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HaltConfirmation:
     """What became of a halt or resume.
 
     Attributes:
@@ -56,7 +56,7 @@ class Asked:
         }
 
 
-async def ask(bus: Bus, message: Halt | Resume, wait_s: float) -> Asked:
+async def ask(bus: Bus, message: Halt | Resume, wait_s: float) -> HaltConfirmation:
     """Append the record and wait for the word of the owners.
 
     Args:
@@ -79,16 +79,18 @@ async def ask(bus: Bus, message: Halt | Resume, wait_s: float) -> Asked:
             async with contextlib.aclosing(answers), asyncio.timeout(wait_s):
                 async for beat, end in answers:
                     if isinstance(message, Resume) or names_halt(beat, message):
-                        left -= confirmed_in(beat, acked, claims, end)
+                        left -= confirmed_shards(beat, acked, claims, end)
                     if not left:
                         break
     finally:
         await beats.close()
     seconds = clock() - began
     unconfirmed = (
-        {} if not left else why_not(left, claims, await newest_beats(bus), broker_clock.now())
+        {}
+        if not left
+        else unconfirmed_reasons(left, claims, await newest_heartbeats(bus), broker_clock.now())
     )
-    return Asked(tuple(shards), seconds, unconfirmed)
+    return HaltConfirmation(tuple(shards), seconds, unconfirmed)
 
 
 async def _answers(
@@ -125,7 +127,7 @@ def names_halt(beat: Heartbeat, halt: Halt) -> bool:
     return isinstance(halted, list) and (halt.agent or "all") in halted
 
 
-def confirmed_in(
+def confirmed_shards(
     beat: Heartbeat, acked: Acked, claims: Mapping[int, Collection[Claim]], end: int
 ) -> set[int]:
     """The shards whose owner says in a heartbeat that it has read past a record.
@@ -153,7 +155,7 @@ def confirmed_in(
     return found
 
 
-def why_not(
+def unconfirmed_reasons(
     shards: Iterable[int],
     claims: Mapping[int, Iterable[Claim]],
     beats: Iterable[Heartbeat],
@@ -194,7 +196,7 @@ def _age_s(beat: Heartbeat, now: datetime) -> float:
     return max(0.0, (now - beat.at).total_seconds())
 
 
-async def newest_beats(bus: Bus) -> list[Heartbeat]:
+async def newest_heartbeats(bus: Bus) -> list[Heartbeat]:
     """The newest heartbeat of every process, oldest first, by the broker's clock; what comes."""
     newest: dict[str, Heartbeat] = {}
     reader = await bus.log_reader(topics.HEARTBEATS.name, start=EARLIEST)

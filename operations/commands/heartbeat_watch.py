@@ -23,7 +23,7 @@ AGAIN_AFTER_S = 5.0
 STOP_TIMEOUT_S = 5.0
 
 
-class DeadWatch:
+class HeartbeatWatch:
     """Follows the heartbeats from `start` to `stop`.
 
     Args:

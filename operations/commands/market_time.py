@@ -21,8 +21,8 @@ from arena.errors import Malformed
 from arena.messages import MarketSnapshot
 from arena.run_lookup import say
 from arena.settings import Settings
-from operations.specs.arena_spec import ArenaSpec
 from operations.processes.stop_signals import StopSignals
+from operations.specs.arena_spec import ArenaSpec
 
 NEWEST_MAX = 64
 """Records of each partition that are looked at from the end: room for what is not a snapshot."""
@@ -30,7 +30,7 @@ FILE_BYTES_MAX = 64 << 10
 MINUTE_S = 60
 
 
-def keep_market_time(spec: ArenaSpec, settings: Settings, path: Path) -> None:
+def restore_market_time(spec: ArenaSpec, settings: Settings, path: Path) -> None:
     """See that a simulated market does not begin before the newest snapshot of its topics.
 
     Args:
@@ -44,14 +44,14 @@ def keep_market_time(spec: ArenaSpec, settings: Settings, path: Path) -> None:
         newest = asyncio.run(_read(settings))
     signals.raise_received()
     files = [file.name for file in map(Path, spec.market.prices)]
-    text = state_after(_state(path), newest, datetime.now(UTC), files)
+    text = restored_state(_state(path), newest, datetime.now(UTC), files)
     if text is not None and newest is not None:
         say(f"the newest snapshot is of {newest:%Y-%m-%d %H:%M:%S} UTC: the market begins there")
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text)
 
 
-def state_after(
+def restored_state(
     kept: dict[str, object], newest: datetime | None, now: datetime, files: Iterable[str]
 ) -> str | None:
     """What a market's file must say, or None if it may stay as it is. Pure.

@@ -12,9 +12,9 @@ from arena.currency import DEFAULT_CURRENCY, cash_digits
 from arena.plural import counted, noun
 from arena.pricefiles.facts import PriceFacts
 from arena.visible_text import one_line
-from operations.specs.arena_spec import ArenaSpec
-from operations.specs.baselines import moved_words
 from operations.processes.child import ProcessSpec
+from operations.specs.arena_spec import ArenaSpec
+from operations.specs.baselines import moved_baselines_text
 
 HEAD = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
 CELL_CHARS_MAX = 80
@@ -23,14 +23,14 @@ LINE_CHARS_MAX = 1_000
 WORDS = ("agent", "strategy", "model")
 """The columns that line up left."""
 
-LOCAL_WORDS = "local:smollm2 (a real 135 M model; it trades at random)"
+LOCAL_MODEL_TEXT = "local:smollm2 (a real 135 M model; it trades at random)"
 """The small model of `scripts/setup local-llm`, as people are told."""
 
 Document = Mapping[str, JsonValue]
 """What `arena dashboard --once --json` prints."""
 
 
-def prices_words(spec: ArenaSpec) -> str:
+def prices_text(spec: ArenaSpec) -> str:
     """Where the prices come from, and what accounts hold if it is not USD."""
     held = "" if spec.currency == DEFAULT_CURRENCY else f" Accounts hold {spec.currency}."
     return f"{_prices(spec)}{held}"
@@ -56,12 +56,12 @@ def file_lines(files: Sequence[PriceFacts]) -> list[str]:
     return [*lines, f"  and {more} more files"] if more > 0 else lines
 
 
-def models_words(spec: ArenaSpec) -> str:
+def models_text(spec: ArenaSpec) -> str:
     """Which models think."""
     nodes = (n for n in spec.chat_nodes if not n.scripted)
-    models = list(dict.fromkeys(LOCAL_WORDS if n.local else n.model_id for n in nodes))
+    models = list(dict.fromkeys(LOCAL_MODEL_TEXT if n.local else n.model_id for n in nodes))
     scripted = any(n.scripted for n in spec.chat_nodes)
-    moved = moved_words(spec.moved)
+    moved = moved_baselines_text(spec.moved)
     remark = f"\n   {moved}" if moved else ""
     if not models:
         return f"Models: scripted rules, not LLMs.{remark}"
@@ -69,7 +69,7 @@ def models_words(spec: ArenaSpec) -> str:
     return f"Models: {', '.join(models)}{also}.{remark}"
 
 
-def process_words(processes: Sequence[ProcessSpec], agents: int) -> str:
+def processes_text(processes: Sequence[ProcessSpec], agents: int) -> str:
     """What the processes are, in few words."""
     names = [p.name for p in processes]
     nodes = sum(name.startswith("chat-node-") for name in names)
@@ -90,11 +90,11 @@ def standings_title(document: Document, elapsed_s: float, interval_s: float) -> 
     snapshots = counted(_int(document.get("snapshots")), "snapshot")
     return [
         f"Standings after {elapsed_s:.0f} s: {market}{snapshots}",
-        f"(one per {interval_s:g} s of market{rules_words(document)})",
+        f"(one per {interval_s:g} s of market{rules_text(document)})",
     ]
 
 
-def rules_words(document: Document) -> str:
+def rules_text(document: Document) -> str:
     """What trading costs."""
     rules = document.get("rules")
     if not isinstance(rules, Mapping):
@@ -123,10 +123,10 @@ def standings_table(document: Document) -> list[str]:
             row[i].ljust(widths[i]) if HEAD[i] in WORDS else row[i].rjust(widths[i]) for i in shown
         ]
         lines.append("  ".join(cells).rstrip())
-    return [*lines, *apart_lines(document), *dead_lines(document)]
+    return [*lines, *not_comparable_lines(document), *dead_lines(document)]
 
 
-def apart_lines(document: Document) -> list[str]:
+def not_comparable_lines(document: Document) -> list[str]:
     """Agents that cannot be compared, with the cause; none if there are none."""
     found = [a for a in agents_of(document) if a.get("alive", True) and a.get("apart")]
     lines = [_line(one.get("agent"), one.get("apart")) for one in found]
@@ -151,7 +151,7 @@ def agents_of(document: Document) -> list[Document]:
     return [a for a in agents if isinstance(a, Mapping)] if isinstance(agents, list) else []
 
 
-def too_few_words(document: Document, elapsed_s: float) -> list[str]:
+def too_few_lines(document: Document, elapsed_s: float) -> list[str]:
     """What such a table is worth."""
     count = _int(document.get("snapshots"))
     snapshots = f"{counted(count, 'snapshot')} in {elapsed_s:.0f} s"

@@ -21,7 +21,7 @@ DETAIL_CHARS_MAX = 1_000
 NOTHING = "there already"
 
 
-class Steps:
+class NumberedSteps:
     """Prints steps under running numbers.
 
     Args:

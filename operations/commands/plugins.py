@@ -21,10 +21,10 @@ from arena.settings import Settings
 from arena.strategy_files import describe_in, is_file_name, shipped_strategies
 from arena.toml_files import parse_toml
 from arena.unknown_names import listed
-from operations.commands.env_setup import prepare_beside
-from operations.commands.supervised_run import LAUNCHER, environment
+from operations.commands.env_setup import load_env_beside
+from operations.commands.supervised_run import LAUNCHER, process_environment
 from operations.specs.arena_spec import ArenaSpec, parse_spec
-from operations.specs.environment_defaults import environment_words, with_environment
+from operations.specs.environment_defaults import environment_notes, with_environment_defaults
 from operations.specs.errors import line_of
 from operations.supervisor.plan import secrets_of
 
@@ -33,7 +33,7 @@ CHECK_DEADLINE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class ForRun:
+class LoadedSpec:
     """What a run is started from.
 
     Attributes:
@@ -48,7 +48,7 @@ class ForRun:
     files: tuple[PluginFile, ...]
 
 
-def load_for_run(text: str, path: Path, folder: Path, choice: Choice) -> ForRun:
+def load_spec_for_run(text: str, path: Path, folder: Path, choice: Choice) -> LoadedSpec:
     """An ARENA.toml with what its surroundings add to it: `.env`, variables, plugins.
 
     Args:
@@ -60,22 +60,22 @@ def load_for_run(text: str, path: Path, folder: Path, choice: Choice) -> ForRun:
     Raises:
         UsageError: Something cannot be used, or is not allowed.
     """
-    prepare_beside(path, folder.resolve())
+    load_env_beside(path, folder.resolve())
     plugins = _plugins(text, path, folder, choice)
     describe = describe_in(folder, plugins.strategy_paths)
     spec = parse_spec(text, path=str(path), describe=describe)
     _check_strategies(spec, plugins, path, folder, allow=choice.allow)
-    for words in environment_words(spec, os.environ):
+    for words in environment_notes(spec, os.environ):
         say(words)
-    spec = with_environment(spec, os.environ)
-    return ForRun(spec, text, folder, plugins, files_of(spec, plugins, folder))
+    spec = with_environment_defaults(spec, os.environ)
+    return LoadedSpec(spec, text, folder, plugins, plugin_files(spec, plugins, folder))
 
 
-def loaded_of(text: str, folder: Path, plugins: Plugins) -> ForRun:
+def load_built_in_spec(text: str, folder: Path, plugins: Plugins) -> LoadedSpec:
     """An arena of the arena's own making, such as the demo, with plugins beside it."""
     describe = describe_in(folder, plugins.strategy_paths)
     spec = parse_spec(text, path="the demo", describe=describe)
-    return ForRun(spec, text, folder, plugins, files_of(spec, plugins, folder))
+    return LoadedSpec(spec, text, folder, plugins, plugin_files(spec, plugins, folder))
 
 
 def _plugins(text: str, path: Path, folder: Path, choice: Choice) -> Plugins:
@@ -128,7 +128,7 @@ def _check_strategies(
             )
 
 
-def files_of(spec: ArenaSpec, plugins: Plugins, folder: Path) -> tuple[PluginFile, ...]:
+def plugin_files(spec: ArenaSpec, plugins: Plugins, folder: Path) -> tuple[PluginFile, ...]:
     """The files from outside the source tree that a run loads: tools, and strategies played."""
     found = list(plugins.tools)
     for name in dict.fromkeys(agent.strategy for agent in spec.agents):
@@ -138,14 +138,14 @@ def files_of(spec: ArenaSpec, plugins: Plugins, folder: Path) -> tuple[PluginFil
     return tuple(found)
 
 
-def tell_files(files: tuple[PluginFile, ...]) -> None:
+def print_plugin_files(files: tuple[PluginFile, ...]) -> None:
     """Print each file with its hash, before anything of it runs."""
     for one in files:
         what = "tools" if one.kind == "tools" else f"strategy {one.name}"
         print(f" From outside: {what}, {one.path}\n   SHA-256 {one.sha256}")
 
 
-def check_plugins(loaded: ForRun, settings: Settings) -> None:
+def check_plugins(loaded: LoadedSpec, settings: Settings) -> None:
     """Say what will be loaded; load the tools once, in a process of their own, to see if it works.
 
     Args:
@@ -156,7 +156,7 @@ def check_plugins(loaded: ForRun, settings: Settings) -> None:
         UsageError: A tool has the name of another one.
         ArenaError: The check does not end.
     """
-    tell_files(loaded.files)
+    print_plugin_files(loaded.files)
     plugins, secrets = loaded.plugins, secrets_of(loaded.spec)
     if not plugins.tools:
         return
@@ -167,7 +167,7 @@ def check_plugins(loaded: ForRun, settings: Settings) -> None:
     try:
         ended = subprocess.run(
             words,
-            env={**environ, **environment(settings)},
+            env={**environ, **process_environment(settings)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

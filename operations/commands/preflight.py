@@ -37,7 +37,7 @@ NoCheck = Annotated[
 ]
 
 
-class NothingStarted(ArenaError):
+class PreflightFailed(ArenaError):
     """A quick check found something broken, so nothing was started.
 
     Attributes:
@@ -47,7 +47,7 @@ class NothingStarted(ArenaError):
     dead: tuple[Dead, ...] = ()
 
 
-def quick_check(spec: ArenaSpec, folder: Path, environ: Mapping[str, str]) -> list[Finding]:
+def preflight_findings(spec: ArenaSpec, folder: Path, environ: Mapping[str, str]) -> list[Finding]:
     """What can be seen of an arena before it is started, within `DEADLINE_S`.
 
     Args:
@@ -55,10 +55,10 @@ def quick_check(spec: ArenaSpec, folder: Path, environ: Mapping[str, str]) -> li
         folder: Of its run: the disk that it writes to.
         environ: Keys, and variables of headers.
     """
-    return [*disk_finding(folder), *asyncio.run(check_nodes(asked_nodes(spec), spec, environ))]
+    return [*disk_finding(folder), *asyncio.run(check_nodes(nodes_to_check(spec), spec, environ))]
 
 
-def check_arena(spec: ArenaSpec, home: Path, *, skip: bool) -> None:
+def preflight_arena(spec: ArenaSpec, home: Path, *, skip: bool) -> None:
     """The check of `arena up`: what is not as it should be is shown, a refused key stops it.
 
     Args:
@@ -71,23 +71,23 @@ def check_arena(spec: ArenaSpec, home: Path, *, skip: bool) -> None:
     """
     if skip:
         return
-    findings = quick_check(spec, home, os.environ)
+    findings = preflight_findings(spec, home, os.environ)
     show(findings)
     require_no_refused_key(findings)
 
 
-def check_contest(spec: ArenaSpec, directory: Path, json_file: Path | None) -> None:
+def preflight_contest(spec: ArenaSpec, directory: Path, json_file: Path | None) -> None:
     """The check of `arena compete run`: anything broken stops it before it costs anything.
 
     Raises:
-        NothingStarted: Something is broken; `json_file` then says who is dead.
+        PreflightFailed: Something is broken; `json_file` then says who is dead.
     """
-    findings = quick_check(spec, directory, os.environ)
+    findings = preflight_findings(spec, directory, os.environ)
     show(findings)
-    require_sound(spec, findings, json_file)
+    require_not_broken(spec, findings, json_file)
 
 
-def asked_nodes(spec: ArenaSpec) -> list[ChatNodeTable]:
+def nodes_to_check(spec: ArenaSpec) -> list[ChatNodeTable]:
     """The chat nodes that ask a server: not scripted, not replayed, with an agent."""
     if spec.competition and spec.competition.replies == "replay":
         return []
@@ -166,27 +166,29 @@ def require_no_refused_key(findings: Sequence[Finding]) -> None:
         )
 
 
-def require_sound(spec: ArenaSpec, findings: Sequence[Finding], json_file: Path | None) -> None:
+def require_not_broken(
+    spec: ArenaSpec, findings: Sequence[Finding], json_file: Path | None
+) -> None:
     """See that nothing is broken; else write how the contest ended, before it began.
 
     Raises:
-        NothingStarted: Something is.
+        PreflightFailed: Something is.
     """
     if not any_broken(findings):
         return
     if json_file is not None:
-        document = never_started(spec, findings)
+        document = not_started_document(spec, findings)
         write_whole(json_file, json.dumps(document, indent=2) + "\n")
     first = next(finding for finding in findings if finding.state is State.BROKEN)
-    error = NothingStarted(
+    error = PreflightFailed(
         f"nothing was started. {first.check}: {first.detail}",
         remedy="; ".join(filter(None, (first.remedy, NO_CHECK))),
     )
-    error.dead = dead_of(spec, findings)
+    error.dead = dead_agents_in(spec, findings)
     raise error
 
 
-def dead_of(spec: ArenaSpec, findings: Sequence[Finding]) -> tuple[Dead, ...]:
+def dead_agents_in(spec: ArenaSpec, findings: Sequence[Finding]) -> tuple[Dead, ...]:
     """The agents whose chat node is broken."""
     first = {f.node: f for f in reversed(findings) if f.node and f.state is State.BROKEN}
     return tuple(
@@ -196,13 +198,13 @@ def dead_of(spec: ArenaSpec, findings: Sequence[Finding]) -> tuple[Dead, ...]:
     )
 
 
-def never_started(spec: ArenaSpec, findings: Sequence[Finding]) -> dict[str, JsonValue]:
+def not_started_document(spec: ArenaSpec, findings: Sequence[Finding]) -> dict[str, JsonValue]:
     """The document of `--json` for a contest that was not started; names are those of the others.
 
     `dead` lists the agents whose chat node is broken; without such a node, the fault is elsewhere.
     """
     assert spec.competition is not None, "the specification holds no contest"
-    dead: list[JsonValue] = [one.document() for one in dead_of(spec, findings)]
+    dead: list[JsonValue] = [one.document() for one in dead_agents_in(spec, findings)]
     return {
         "run": None,
         "ended": DEAD if dead else FAILED,

@@ -20,7 +20,7 @@ from arena.pricefiles.span import (
     span_of,
 )
 from operations.specs.arena_spec import ArenaSpec
-from operations.tradable_prices import with_left_out
+from operations.tradable_prices import mark_untradable
 
 TELL_AFTER_S = 2.0
 
@@ -65,7 +65,7 @@ def check_prices(spec: ArenaSpec, folder: Path) -> tuple[PriceFacts, ...]:
     if not market.prices:
         return ()
     found = read_facts([folder / name for name in market.prices], spec.arena.products)
-    files = with_left_out(found, spec.rules.starting_cash)
+    files = mark_untradable(found, spec.rules.starting_cash)
     ends = [(file.first_s, file.last_s) for file in files if not file.left_out]
     if not replay:
         span_of(ends, start=None, history_s=EXCHANGE_HISTORY_S)

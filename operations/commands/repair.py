@@ -69,7 +69,7 @@ class Stop:
         return f"{EVENTS}[{self.partition}]@{self.offset}"
 
 
-class Folding:
+class ShardFold:
     """One shard, folded past the records it stops at.
 
     Attributes:
@@ -190,7 +190,7 @@ async def _repair(settings: Settings, *, yes: bool, as_json: bool) -> None:
     bus = KafkaBus(settings, client_id="arena-repair")
     await bus.start()
     try:
-        stops = await find_stops(bus)
+        stops = await find_blocking_records(bus)
         if stops and not as_json:
             print("\n".join(describe(stops)))
         if stops and not yes and not _agreed(len(stops)):
@@ -232,7 +232,7 @@ def describe(stops: list[Stop]) -> list[str]:
     return lines
 
 
-async def find_stops(bus: Bus) -> list[Stop]:
+async def find_blocking_records(bus: Bus) -> list[Stop]:
     """Fold every shard to its end, past every record that stops it.
 
     Raises:
@@ -245,7 +245,7 @@ async def find_stops(bus: Bus) -> list[Stop]:
         start = Start(offsets={(EVENTS, partition): 0})
         reader = await bus.partition_reader(EVENTS, partition, start)
         try:
-            folding = Folding(partition, dict(known.get(partition, {})))
+            folding = ShardFold(partition, dict(known.get(partition, {})))
             await _fold(folding, reader)
             if folding.last:
                 await _refuse_what_agents_were_told_of(bus, folding)
@@ -255,7 +255,7 @@ async def find_stops(bus: Bus) -> list[Stop]:
     return stops
 
 
-async def _fold(folding: Folding, reader: LogReader) -> None:
+async def _fold(folding: ShardFold, reader: LogReader) -> None:
     partition, idle = folding.partition, 0
     end = (await reader.end_offsets())[EVENTS, partition]
     while reader.position(EVENTS, partition) < end:
@@ -271,7 +271,7 @@ async def _fold(folding: Folding, reader: LogReader) -> None:
             folding.apply(record)
 
 
-async def _refuse_what_agents_were_told_of(bus: Bus, folding: Folding) -> None:
+async def _refuse_what_agents_were_told_of(bus: Bus, folding: ShardFold) -> None:
     """See that the last records, which no event follows, had not counted.
 
     Raises:

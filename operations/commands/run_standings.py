@@ -17,7 +17,7 @@ from arena.runs import ProcessRecord
 from arena.settings import Settings
 from arena.visible_text import one_line
 from operations.commands import messages_text as words
-from operations.commands.supervised_run import LAUNCHER, environment
+from operations.commands.supervised_run import LAUNCHER, process_environment
 from operations.processes.stop_signals import StopSignals
 
 DEADLINE_S = 60.0
@@ -40,7 +40,7 @@ def read_standings(
     Args:
         settings: Broker and prefix of the run.
         deadline_s: Wait for so long.
-        hurried: Asked ten times a second; True ends the wait.
+        hurried: HaltConfirmation ten times a second; True ends the wait.
         remedy: What to do if they cannot be read.
 
     Returns:
@@ -51,7 +51,7 @@ def read_standings(
     """
     asked = subprocess.Popen(
         [*LAUNCHER, "dashboard", "--once", "--json"],
-        env=os.environ | environment(settings),
+        env=os.environ | process_environment(settings),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -102,10 +102,10 @@ def so_far(settings: Settings, signals: StopSignals) -> list[str]:
         return [str(error)]
     if document is None:
         return []
-    return so_far_lines(document)
+    return interim_lines(document)
 
 
-def so_far_lines(document: words.Document) -> list[str]:
+def interim_lines(document: words.Document) -> list[str]:
     """The table under its title; one line if nothing was published. Pure."""
     count = document.get("snapshots")
     if not isinstance(count, int) or not count:

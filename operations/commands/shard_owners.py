@@ -81,10 +81,10 @@ class ShardOwners:
                 event = decode_event(record.kind, record.value or b"", record.offset)
             except BrokenLog:
                 continue  # The fold of the executor says so.
-            note_claim(self.claims, record.partition, Claim(event.epoch, event.owner))
+            add_claim(self.claims, record.partition, Claim(event.epoch, event.owner))
 
 
-def note_claim(claims: dict[int, set[Claim]], shard: int, claim: Claim) -> None:
+def add_claim(claims: dict[int, set[Claim]], shard: int, claim: Claim) -> None:
     """Take in a claim; those of a lower epoch go."""
     known = claims.get(shard, set())
     highest = max((one.epoch for one in known), default=claim.epoch)

@@ -21,11 +21,11 @@ from arena.runs import BOOKS, FRAMES, MARKET, RunRecord
 from arena.settings import Settings
 from operations.localbroker.launch import KAFKA_COMPATIBLE, BrokerHandle
 from operations.localbroker.ports import choose_ports
-from operations.specs.arena_spec import ArenaSpec
 from operations.processes.child import ProcessSpec
+from operations.processes.stop_signals import StopSignals
+from operations.specs.arena_spec import ArenaSpec
 from operations.supervisor.plan import Surroundings, plan
 from operations.supervisor.running import ArenaRun
-from operations.processes.stop_signals import StopSignals
 from operations.supervisor.supervisor import TICK_S, Change
 
 # -P: a folder called "arena" where the user stands must not be taken for this package.
@@ -35,7 +35,7 @@ COMPATIBLE_FETCH_WAIT_MS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class RunSetup:
     """What a run is made from.
 
     Attributes:
@@ -59,7 +59,7 @@ class Beginning:
     files: tuple[PluginFile, ...] = ()
 
 
-def processes_of(
+def planned_processes(
     spec: ArenaSpec,
     settings: Settings,
     folder: Path,
@@ -90,7 +90,7 @@ def processes_of(
     """
     around = Surroundings(
         launcher=launcher,
-        environ=environment(settings),
+        environ=process_environment(settings),
         directory=folder,
         exchange_port=choose_ports(0).client,
         dashboard=dashboard,
@@ -112,7 +112,7 @@ def _with_login(process: ProcessSpec, settings: Settings, launcher: tuple[str, .
     return replace(process, environ={**process.environ, **own})
 
 
-def settings_for(broker: BrokerHandle, settings: Settings) -> Settings:
+def broker_settings(broker: BrokerHandle, settings: Settings) -> Settings:
     """The settings with which processes use a broker: the memory-only one needs its own ways."""
     settings = settings.override(bootstrap_servers=broker.bootstrap)
     settings = logged_in(settings, settings.home, ADMIN)
@@ -121,7 +121,7 @@ def settings_for(broker: BrokerHandle, settings: Settings) -> Settings:
     return settings.override(idempotence=False, fetch_wait_ms=COMPATIBLE_FETCH_WAIT_MS)
 
 
-def environment(settings: Settings) -> dict[str, str]:
+def process_environment(settings: Settings) -> dict[str, str]:
     """What every process of a run is told through its environment."""
     root = str(Path(arena.__file__).resolve().parents[1])
     return {
@@ -161,8 +161,8 @@ def ensure_topics(spec: ArenaSpec, settings: Settings) -> None:
     signals.raise_received()
 
 
-def open_run(
-    begin: Beginning, processes: list[ProcessSpec], on_change: Callable[[Change], None]
+def prepare_run(
+    begin: RunSetup, processes: list[ProcessSpec], on_change: Callable[[Change], None]
 ) -> ArenaRun:
     """The run, recorded and not started."""
     spec, broker = begin.spec, begin.broker
@@ -216,7 +216,7 @@ def watch(
         time.sleep(TICK_S)
 
 
-def exit_code_of(signals: StopSignals) -> int | None:
+def signal_exit_code(signals: StopSignals) -> int | None:
     """128 + the signal's number, as shells say it (130 after Ctrl-C); None without one."""
     return None if signals.received is None else 128 + signals.received
 
@@ -226,7 +226,7 @@ def on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def typed() -> str:
+def arena_command() -> str:
     """How the person at this machine writes `arena`: as it is, where the shell finds it."""
     if shutil.which("arena"):
         return "arena"

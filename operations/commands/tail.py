@@ -18,7 +18,7 @@ from arena.errors import BrokerUnavailable, UsageError
 from arena.node import run_async
 from arena.options import AsJson, Prefix, Run, Servers
 from arena.run_lookup import Where, find_arena, mute_output, say
-from operations.commands.tail_filter import Filter, From, parse_from, render
+from operations.commands.tail_filter import Filter, From, parse_start, render
 
 READ_TIMEOUT_S = 0.5
 STALL_DEADLINE_S = 15.0
@@ -59,7 +59,7 @@ def tail(
     Example: arena tail account.events --from '20 ago'
     """
     topics.spec_of(topic)
-    place = parse_from(from_)
+    place = parse_start(from_)
     shown = Filter(agent=agent, type_name=type_name, key=key, pattern=_compile(grep))
     follows = place.at == "latest" if follow is None else follow
     with find_arena(servers, prefix, run, offline=True) as where:

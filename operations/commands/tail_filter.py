@@ -57,7 +57,7 @@ class From:
                 return Start(offsets={p: max(0, end - self.count) for p, end in ends.items()})
 
 
-def parse_from(text: str) -> From:
+def parse_start(text: str) -> From:
     """The value of `--from`.
 
     Raises:

@@ -10,11 +10,13 @@ from itertools import compress
 
 from arena.pricefiles.facts import PriceFacts
 from arena.toml_files import parse_toml
-from operations.commands.compete_spec import toml_of
-from operations.commands.plugins import ForRun
+from operations.commands.compete_spec import to_toml
+from operations.commands.plugins import LoadedSpec
 
 
-def without_left_out(loaded: ForRun, text: str, files: Sequence[PriceFacts]) -> ForRun:
+def without_untradable_products(
+    loaded: LoadedSpec, text: str, files: Sequence[PriceFacts]
+) -> LoadedSpec:
     """A run without the products that cannot be traded: neither their files nor their ids.
 
     Args:
@@ -35,4 +37,4 @@ def without_left_out(loaded: ForRun, text: str, files: Sequence[PriceFacts]) -> 
     if spec.arena.products:
         tables["arena"] = {**tables.get("arena", {}), "products": list(products)}
     changed = spec.model_copy(update={"arena": arena, "market": market})
-    return replace(loaded, spec=changed, text=toml_of(tables))
+    return replace(loaded, spec=changed, text=to_toml(tables))

@@ -25,36 +25,35 @@ from arena.prefix import MARK, local_name
 from arena.runs import new_run_directory
 from arena.settings import Settings
 from arena.visible_text import one_line
-from operations.commands.heartbeat_watch import DeadWatch
-from operations.commands.preflight import NoCheck, check_arena
-from operations.commands.env_setup import prepare_beside
+from operations.commands.env_setup import load_env_beside
+from operations.commands.heartbeat_watch import HeartbeatWatch
 from operations.commands.local_llm import require_local_llm
-from operations.commands.market_time import keep_market_time
-from operations.commands.messages_text import file_lines, models_words, prices_words, process_words
-from operations.commands.plugins import ForRun, check_plugins, load_for_run
+from operations.commands.market_time import restore_market_time
+from operations.commands.messages_text import file_lines, models_text, prices_text, processes_text
+from operations.commands.plugins import LoadedSpec, check_plugins, load_spec_for_run
+from operations.commands.preflight import NoCheck, preflight_arena
 from operations.commands.price_check import check_prices
 from operations.commands.run_standings import given_up, so_far
+from operations.commands.status_rows import dead_line
 from operations.commands.supervised_run import (
-    Beginning,
+    RunSetup,
+    arena_command,
+    broker_settings,
     ensure_topics,
     on_terminal,
-    open_run,
-    processes_of,
-    settings_for,
-    typed,
+    planned_processes,
+    prepare_run,
     watch,
 )
-from operations.commands.untradable_products import without_left_out
-from operations.commands.status_rows import dead_line
-from operations.commands.up_conflicts import require_names
+from operations.commands.untradable_products import without_untradable_products
+from operations.commands.up_conflicts import require_free_names
 from operations.localbroker.launch import BrokerHandle
 from operations.localbroker.resolve import resolve_broker
-from operations.processes.stop_signals import terminate_as_interrupt
-from operations.specs.arena_spec import ArenaSpec, read_spec
 from operations.processes.child import ProcessSpec
+from operations.processes.stop_signals import StopSignals, terminate_as_interrupt
+from operations.specs.arena_spec import ArenaSpec, read_spec
 from operations.supervisor.plan import CONNECTOR, require_keys
 from operations.supervisor.running import ArenaRun
-from operations.processes.stop_signals import StopSignals
 from operations.supervisor.supervisor import Change
 
 LINE_CHARS_MAX = 1_000
@@ -94,10 +93,10 @@ def up(
 
     Example: arena up examples/demo.toml --seconds 60
     """
-    prepare_beside(path)
+    load_env_beside(path)
     text, folder = read_spec(path), path.resolve().parent
     choice = choice_of(plugins, allow=allow_plugins or dry_run)
-    loaded = load_for_run(text, path, folder, choice)
+    loaded = load_spec_for_run(text, path, folder, choice)
     spec = loaded.spec
     settings = Settings().override(prefix=_prefix(spec, prefix))
     shown = dashboard if dashboard is not None else spec.dashboard.show and on_terminal()
@@ -106,11 +105,11 @@ def up(
         _print_commands(loaded, settings, words)
         return
     prices = check_prices(spec, folder)
-    loaded = without_left_out(loaded, text, prices)
+    loaded = without_untradable_products(loaded, text, prices)
     spec = loaded.spec
     require_keys(spec, os.environ)
     require_local_llm(spec)
-    check_arena(spec, settings.home, skip=no_check)
+    preflight_arena(spec, settings.home, skip=no_check)
     check_plugins(loaded, settings)
     for line in file_lines(prices):
         print(f" {line}", flush=True)
@@ -119,7 +118,7 @@ def up(
 
 
 def _start(
-    loaded: ForRun,
+    loaded: LoadedSpec,
     settings: Settings,
     dashboard: tuple[str, ...] | None,
     seconds: float | None,
@@ -131,11 +130,11 @@ def _start(
     spec, folder = loaded.spec, loaded.folder
     with terminate_as_interrupt(), ExitStack() as stack:
         broker = _open_broker(settings.home, stack)
-        settings = settings_for(broker, settings)
+        settings = broker_settings(broker, settings)
         ensure_topics(spec, settings)
-        require_names(spec, settings, folder, loaded.plugins, replace=replace)
-        keep_market_time(spec, settings, market_file(settings))
-        begin = Beginning(
+        require_free_names(spec, settings, folder, loaded.plugins, replace=replace)
+        restore_market_time(spec, settings, market_file(settings))
+        begin = RunSetup(
             command="up",
             spec=spec,
             text=loaded.text,
@@ -146,7 +145,7 @@ def _start(
             directory=new_run_directory(settings.home, datetime.now().astimezone()),
             files=loaded.files,
         )
-        processes = processes_of(
+        processes = planned_processes(
             spec,
             settings,
             folder,
@@ -181,8 +180,10 @@ def _open_broker(home: Path, stack: ExitStack) -> BrokerHandle:
         return stack.enter_context(resolve_broker(home, progress=progress))
 
 
-def _print_commands(loaded: ForRun, settings: Settings, dashboard: tuple[str, ...] | None) -> None:
-    processes = processes_of(
+def _print_commands(
+    loaded: LoadedSpec, settings: Settings, dashboard: tuple[str, ...] | None
+) -> None:
+    processes = planned_processes(
         loaded.spec,
         settings,
         loaded.folder,
@@ -200,7 +201,7 @@ def _print_commands(loaded: ForRun, settings: Settings, dashboard: tuple[str, ..
 
 
 def _run(
-    begin: Beginning, processes: list[ProcessSpec], seconds: float | None, *, quiet: bool
+    begin: RunSetup, processes: list[ProcessSpec], seconds: float | None, *, quiet: bool
 ) -> int:
     """Start, watch, stop; returns the exit code."""
     later: list[str] = []
@@ -213,7 +214,7 @@ def _run(
             print(text, file=sys.stderr, flush=True)
 
     with StopSignals() as signals:
-        run, health = open_run(begin, processes, tell), DeadWatch(begin.settings)
+        run, health = prepare_run(begin, processes, tell), HeartbeatWatch(begin.settings)
         try:
             health.start()
             run.start(lambda: signals.received is not None)
@@ -236,7 +237,7 @@ class _Noting:
     """Says who died and who decides again, and why no price comes; the dead are kept on record."""
 
     run: ArenaRun
-    health: DeadWatch
+    health: HeartbeatWatch
     tell: Callable[[Change], None]
     feed_down: str = ""
 
@@ -255,13 +256,13 @@ class _Noting:
             self.tell(Change(CONNECTOR, down or "hears the venue again"))
 
 
-def _introduce(begin: Beginning, processes: list[ProcessSpec]) -> None:
+def _introduce(begin: RunSetup, processes: list[ProcessSpec]) -> None:
     spec = begin.spec
     print(f" arena {spec.arena.name}, {counted(len(processes), 'process', 'processes')}:")
-    print(f"   {process_words(processes, len(spec.agents))}")
-    print(f" {prices_words(spec)}\n {models_words(spec)}")
+    print(f"   {processes_text(processes, len(spec.agents))}")
+    print(f" {prices_text(spec)}\n {models_text(spec)}")
     print(" Nothing here trades real money. Ctrl-C stops everything.")
-    print(f" Logs: {begin.directory}/logs\n   how it fares: {typed()} status", flush=True)
+    print(f" Logs: {begin.directory}/logs\n   how it fares: {arena_command()} status", flush=True)
     if begin.broker.note:
         print(f" Note: {begin.broker.note}.", flush=True)
 
@@ -273,4 +274,7 @@ def _say_end(run: ArenaRun, standings: list[str]) -> None:
         print(f" {dead_line(one)}")
     for line in given_up(run.record.processes):
         print(f" {line}")
-    print(f" Records: {run.directory}\n   read them: {typed()} tail account.events", flush=True)
+    print(
+        f" Records: {run.directory}\n   read them: {arena_command()} tail account.events",
+        flush=True,
+    )

@@ -22,14 +22,14 @@ from arena.run_lookup import say
 from arena.settings import Settings
 from arena.strategy_files import Describe, describe_in
 from arena.unknown_names import NAMES_SHOWN_MAX, listed
-from operations.specs.arena_spec import ArenaSpec
 from operations.processes.stop_signals import StopSignals
+from operations.specs.arena_spec import ArenaSpec
 
 SHARED = ("connector", "tools")
 """Kinds of processes of which an arena has one that works."""
 
 
-def require_names(
+def require_free_names(
     spec: ArenaSpec,
     settings: Settings,
     folder: Path,
@@ -50,9 +50,9 @@ def require_names(
         UsageError: A name played another strategy or chat node, and is not to be taken.
     """
     agents, beats = _read(settings)
-    if words := beside_words(beats, datetime.now(UTC), settings.prefix):
+    if words := shared_arena_text(beats, datetime.now(UTC), settings.prefix):
         say(words)
-    found = clashes(spec, agents, describe_in(folder, plugins.strategy_paths))
+    found = name_clashes(spec, agents, describe_in(folder, plugins.strategy_paths))
     if not found:
         return
     shown = found[:NAMES_SHOWN_MAX]
@@ -66,7 +66,7 @@ def require_names(
         say(f"replaced: {text}")
 
 
-def clashes(spec: ArenaSpec, listed: Mapping[str, AgentSpec], describe: Describe) -> list[str]:
+def name_clashes(spec: ArenaSpec, listed: Mapping[str, AgentSpec], describe: Describe) -> list[str]:
     """Agents that the roster lists with another strategy or chat node, each in words. Pure."""
     found = []
     for agent in spec.agents:
@@ -81,7 +81,7 @@ def clashes(spec: ArenaSpec, listed: Mapping[str, AgentSpec], describe: Describe
     return found
 
 
-def beside_words(beats: Iterable[Heartbeat], now: datetime, prefix: str) -> str:
+def shared_arena_text(beats: Iterable[Heartbeat], now: datetime, prefix: str) -> str:
     """What to say if the arena runs already, as another's or as one's own; "" if not. Pure.
 
     Args:
@@ -107,7 +107,7 @@ def _read(settings: Settings) -> tuple[dict[str, AgentSpec], list[Heartbeat]]:
         bus = KafkaBus(settings, client_id="arena-up-names")
         await bus.start()
         try:
-            return await read_agents(bus), await read_beats(bus, datetime.now(UTC))
+            return await read_agents(bus), await read_recent_heartbeats(bus, datetime.now(UTC))
         finally:
             await bus.close()
 
@@ -117,7 +117,7 @@ def _read(settings: Settings) -> tuple[dict[str, AgentSpec], list[Heartbeat]]:
     return found
 
 
-async def read_beats(bus: Bus, now: datetime) -> list[Heartbeat]:
+async def read_recent_heartbeats(bus: Bus, now: datetime) -> list[Heartbeat]:
     """The heartbeats of the last minutes, with the broker's times, in the order of the log.
 
     Args:

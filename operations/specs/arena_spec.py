@@ -32,7 +32,12 @@ from arena.toml_files import parse_toml
 from arena.topics import TopicSpec
 from arena.unknown_names import RESERVED, closest_first, listed
 from operations.specs.baselines import route_baselines
-from operations.specs.competition import CompetitionTable, added_nodes, check_competition, entrants
+from operations.specs.competition import (
+    CompetitionTable,
+    baseline_nodes,
+    check_competition,
+    entrants,
+)
 from operations.specs.errors import SpecFault, explain
 from operations.specs.tables import (
     AGENTS_MAX,
@@ -110,7 +115,7 @@ class ArenaSpec(Table):
         )
         return self.model_copy(
             update={
-                "chat_nodes": self.chat_nodes + added_nodes(table),
+                "chat_nodes": self.chat_nodes + baseline_nodes(table),
                 "agents": given + entrants(table),
             }
         )

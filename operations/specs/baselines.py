@@ -13,7 +13,7 @@ from operations.specs.competition import BASELINES
 from operations.specs.tables import AgentTable, ChatNodeTable
 
 
-class Routed(NamedTuple):
+class RoutedAgents(NamedTuple):
     """Who plays with which chat node.
 
     Attributes:
@@ -32,7 +32,7 @@ def route_baselines(
     describe: Describe,
     *,
     path: str,
-) -> Routed:
+) -> RoutedAgents:
     """The agents, with every baseline on a chat node that plays its rules.
 
     Args:
@@ -59,10 +59,10 @@ def route_baselines(
             moved[agent.name] = agent.chat_node
             agent = agent.model_copy(update={"chat_node": BASELINES})
         routed.append(agent)
-    return Routed(added, tuple(routed), moved)
+    return RoutedAgents(added, tuple(routed), moved)
 
 
-def moved_words(moved: Mapping[str, str]) -> str:
+def moved_baselines_text(moved: Mapping[str, str]) -> str:
     """One line about the baselines that name another chat node; "" if there are none."""
     if not moved:
         return ""

@@ -172,7 +172,7 @@ def entrants(table: CompetitionTable) -> tuple[AgentTable, ...]:
     return tuple(found)
 
 
-def added_nodes(table: CompetitionTable) -> tuple[ChatNodeTable, ...]:
+def baseline_nodes(table: CompetitionTable) -> tuple[ChatNodeTable, ...]:
     """The chat node of the baselines, where there are any."""
     return (ChatNodeTable(name=BASELINES, model_id=SCRIPTED),) if table.baselines else ()
 

@@ -12,7 +12,7 @@ CASH_MAX = Decimal(10) ** 12
 TOKENS_MAX = 10**15
 
 
-def with_environment(spec: ArenaSpec, environ: Mapping[str, str]) -> ArenaSpec:
+def with_environment_defaults(spec: ArenaSpec, environ: Mapping[str, str]) -> ArenaSpec:
     """A specification with the values of variables where it says nothing itself.
 
     Args:
@@ -31,7 +31,7 @@ def with_environment(spec: ArenaSpec, environ: Mapping[str, str]) -> ArenaSpec:
     return spec.model_copy(update=changes) if changes else spec
 
 
-def environment_words(spec: ArenaSpec, environ: Mapping[str, str]) -> list[str]:
+def environment_notes(spec: ArenaSpec, environ: Mapping[str, str]) -> list[str]:
     """What the variables change, one sentence each.
 
     Raises:

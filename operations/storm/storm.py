@@ -17,7 +17,7 @@ from arena.bus.kafka import KafkaBus
 from arena.clock import SHIFT_VARIABLE
 from arena.errors import DependencyMissing
 from arena.settings import KafkaAccess, Settings
-from operations.commands.supervised_run import environment
+from operations.commands.supervised_run import process_environment
 from operations.kafka_acls import apply_rules
 from operations.specs.arena_spec import load_spec
 from operations.storm import cast, links, postgres
@@ -337,7 +337,7 @@ class Storm:
             bootstrap_servers=bootstrap, prefix=cast.PREFIX, home=self.folder / HOME
         )
         environ = {
-            **environment(settings),
+            **process_environment(settings),
             "ARENA_LOG_FORMAT": "json",
             SHIFT_VARIABLE: str(self.folder / "clocks"),
             cast.DATABASE: "",

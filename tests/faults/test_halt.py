@@ -20,7 +20,7 @@ from arena.bus.kafka_admin import admin_client
 from arena.messages import Halt, Heartbeat, Resume
 from arena.settings import Settings
 from arena.topics import partition_of
-from operations.commands.halt_confirmation import Asked, ask
+from operations.commands.halt_confirmation import HaltConfirmation, ask
 from operations.localbroker.ports import can_bind
 from operations.storm.proxy import Cut, Link, Proxy, Route, Side
 from tests.faults.harness import Executors
@@ -72,11 +72,11 @@ class Arena:
             await log.close()
         return [ends[order] for order in orders]
 
-    async def halt(self, agent: str | None = None, wait_s: float = WAIT_S) -> Asked:
+    async def halt(self, agent: str | None = None, wait_s: float = WAIT_S) -> HaltConfirmation:
         """What `arena halt` does."""
         return await ask(self.bus, Halt(agent=agent, by="test", at=datetime.now(UTC)), wait_s)
 
-    async def resume(self) -> Asked:
+    async def resume(self) -> HaltConfirmation:
         """What `arena resume` does."""
         return await ask(self.bus, Resume(by="test", at=datetime.now(UTC)), WAIT_S)
 

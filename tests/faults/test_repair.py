@@ -14,16 +14,16 @@ from arena.bus.kafka import KafkaBus
 from arena.exports import read_manifest, read_records
 from arena.pass_overs import passed_over_in
 from arena.settings import Settings
-from dashboard.books import Books as ShownBooks
+from dashboard.accounts_view import AccountsView
 from judge.season.accounts_fold import AccountsFold
 from ledger.audit.checker import InvariantStatus
 from ledger.audit.sources import export_arena
 from ledger.database import Database
 from ledger.location import books_location
 from ledger.reconcile import Reconciler
-from operations.commands.repair import find_stops
+from operations.commands.repair import find_blocking_records
 from tests.faults.harness import Executors, Traffic, wait_until_answered
-from tests.ledger.audit.world import World
+from tests.ledger.audit.contest_log import ContestLog
 from tests.ledger.helpers import running_ledger, wait_until_booked
 from trading_tools.replay import OrderReplay
 
@@ -101,7 +101,7 @@ async def test_an_arena_that_a_record_stopped_goes_on(
             await wait_until_booked(location, stopped_at)
         await traffic.run_agents(ORDERS, 1_000)
         await wait_until_answered(bus, traffic, DEADLINE_S)
-        assert [] == await find_stops(bus)
+        assert [] == await find_blocking_records(bus)
     except (AssertionError, TimeoutError) as error:
         raise AssertionError(f"{error}\n{executors.tail()}") from error
     finally:
@@ -124,17 +124,17 @@ async def test_an_arena_that_a_record_stopped_goes_on(
 def agree(records: Path, traffic: Traffic) -> None:
     """Audit, replay and judge find the records sound, and every order decided once."""
     spans = {t: dict(f.partitions) for t, f in read_manifest(records).topics.items()}
-    world = World.of(read_records(records), spans)
+    log = ContestLog.of(read_records(records), spans)
     played = OrderReplay(records).run()
-    judged, shown = AccountsFold(), ShownBooks()
+    judged, shown = AccountsFold(), AccountsView()
     for books in (judged, shown):
         books.pass_over(passed_over_in(records))
-        for record in world.records[EVENTS]:
+        for record in log.records[EVENTS]:
             books.apply(record)
 
-    assert {} == {n: v.violations for n, v in world.broken().items()}
-    assert InvariantStatus.PASS is world.results()[6].status
-    assert 3 == world.results()[6].counts["passed over by an operator"]
+    assert {} == {n: v.violations for n, v in log.failed().items()}
+    assert InvariantStatus.PASS is log.results()[6].status
+    assert 3 == log.results()[6].counts["passed over by an operator"]
     assert [] == played.differences
     assert len(traffic.orders) == played.counts["orders"]
     assert not judged.broken

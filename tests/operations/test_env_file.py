@@ -14,7 +14,7 @@ from arena.settings import KafkaAccess, Settings
 from operations.commands import env_setup
 from operations.env_file import parse_env, read_env_file
 from operations.specs.arena_spec import parse_spec
-from operations.specs.environment_defaults import environment_words, with_environment
+from operations.specs.environment_defaults import environment_notes, with_environment_defaults
 from tests.test_house import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,11 +161,11 @@ def test_the_file_beside_a_specification_is_read_once(
     path.write_text(SPEC)
     (tmp_path / ".env").write_text("OTHER_KEY=sk-1234567\nA_HEADER=h-7654321\nUNUSED_KEY=u-111\n")
     os.environ[SUPERVISED_VARIABLE] = "1"
-    env_setup.prepare_beside(path)
+    env_setup.load_env_beside(path)
     assert "OTHER_KEY" not in os.environ
     del os.environ[SUPERVISED_VARIABLE]
-    env_setup.prepare_beside(path)
-    env_setup.prepare_beside(path)
+    env_setup.load_env_beside(path)
+    env_setup.load_env_beside(path)
     said = capsys.readouterr().err
 
     assert ("sk-1234567", "h-7654321") == (os.environ["OTHER_KEY"], os.environ["A_HEADER"])
@@ -181,8 +181,8 @@ def test_what_is_no_arena_toml_is_not_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-1234567\n")
     (tmp_path / "device.toml").symlink_to("/dev/zero")
     os.mkfifo(tmp_path / "ARENA.toml")
-    env_setup.prepare_beside(tmp_path / "ARENA.toml")
-    env_setup.prepare_beside(tmp_path / "device.toml")
+    env_setup.load_env_beside(tmp_path / "ARENA.toml")
+    env_setup.load_env_beside(tmp_path / "device.toml")
 
     assert "sk-1234567" == os.environ["OPENAI_API_KEY"]
 
@@ -190,17 +190,19 @@ def test_what_is_no_arena_toml_is_not_read(tmp_path: Path) -> None:
 def test_names_of_other_arenas_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
     """A key by another name, cash and tokens where the file says nothing, minutes of history."""
     environ = {"LLM_API_KEY": "k", "INITIAL_CASH": "2500.50", "DAILY_TOKEN_BUDGET": "1000"}
-    env_setup.take_other_names(environ)
+    env_setup.apply_aliases(environ)
     spec = parse_spec(SPEC, path="x")
-    found = with_environment(spec, environ)
-    own = with_environment(parse_spec(SPEC + "[rules]\nstarting_cash = 7\n", path="x"), environ)
+    found = with_environment_defaults(spec, environ)
+    own = with_environment_defaults(
+        parse_spec(SPEC + "[rules]\nstarting_cash = 7\n", path="x"), environ
+    )
 
     assert "k" == environ["OPENAI_API_KEY"]
     assert ("2500.50", "7") == (str(found.rules.starting_cash), str(own.rules.starting_cash))
     budgets = {node.name: node.daily_token_budget for node in found.chat_nodes}
     assert {"m": 1000, "rules": None, "baselines": None} == budgets
-    assert 2 == len(environment_words(spec, environ))
-    env_setup.take_other_names({"HISTORICAL_MINUTES": "600"})
+    assert 2 == len(environment_notes(spec, environ))
+    env_setup.apply_aliases({"HISTORICAL_MINUTES": "600"})
     assert "299 minutes are loaded" in capsys.readouterr().err
 
 
@@ -220,8 +222,8 @@ def test_names_of_other_arenas_are_taken(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_value_that_cannot_be_used_is_named(environ: dict[str, str]) -> None:
     """With the variable and what to set instead."""
     with pytest.raises(UsageError, match=next(iter(environ))):
-        env_setup.take_other_names(environ)
-        with_environment(parse_spec(SPEC, path="x"), environ)
+        env_setup.apply_aliases(environ)
+        with_environment_defaults(parse_spec(SPEC, path="x"), environ)
 
 
 def test_a_specification_names_variables_in_two_ways() -> None:

@@ -1,4 +1,4 @@
-"""Passwords as files, and the environment a process gets of them."""
+"""Passwords as files, and the environment variables that a process gets from them."""
 
 import stat
 from pathlib import Path
@@ -9,7 +9,7 @@ from arena.acls import PRINCIPALS
 from arena.credentials import ADMIN, credentials_for, credentials_of_command, is_secure
 from arena.errors import UsageError
 from arena.settings import KafkaAccess, Settings
-from operations.commands.supervised_run import processes_of
+from operations.commands.supervised_run import planned_processes
 from operations.localbroker.local import open_local
 from operations.localbroker.security import Tls, ensure_security, scram_words, secure_properties
 from operations.specs.arena_spec import ArenaSpec, load_spec
@@ -41,8 +41,8 @@ def spec(tmp_path: Path) -> ArenaSpec:
     return load_spec(path)
 
 
-def test_files_are_for_this_user_alone(tmp_path: Path) -> None:
-    """One file per account, none of which another user can read, in a folder nobody can list."""
+def test_credentials_are_private_to_the_user(tmp_path: Path) -> None:
+    """One file per account, which no other user can read, in a folder that none can list."""
     ensure_security(tmp_path)
 
     files = sorted((tmp_path / "secure").iterdir())
@@ -52,8 +52,8 @@ def test_files_are_for_this_user_alone(tmp_path: Path) -> None:
     assert 0o700 == stat.S_IMODE((tmp_path / "secure").stat().st_mode)
 
 
-def test_passwords_are_random_and_kept(tmp_path: Path) -> None:
-    """Every account has another password of 256 bits, and the next start finds the same."""
+def test_passwords_are_random_and_persistent(tmp_path: Path) -> None:
+    """Every account has its own password of 256 bits, and the next start finds the same."""
     first = ensure_security(tmp_path / "a").passwords
     other = ensure_security(tmp_path / "b").passwords
 
@@ -63,14 +63,14 @@ def test_passwords_are_random_and_kept(tmp_path: Path) -> None:
 
 
 def test_a_home_without_a_secure_broker_has_no_credentials(tmp_path: Path) -> None:
-    """Nothing is added to the environment of a process whose broker asks for nothing."""
+    """A process whose broker needs no login gets no variables."""
     assert not is_secure(tmp_path)
     assert {} == credentials_for(tmp_path, "router")
     assert {} == credentials_of_command(tmp_path, "tools")
 
 
 def test_commands_get_the_credentials_of_their_kind(tmp_path: Path) -> None:
-    """`arena tools` is the executor, `routers` a router; the exchange has nothing to log in to."""
+    """`arena tools` is the executor, `routers` a router; the exchange needs no login."""
     ensure_security(tmp_path)
 
     users = {
@@ -90,13 +90,13 @@ def test_commands_get_the_credentials_of_their_kind(tmp_path: Path) -> None:
         credentials_for(tmp_path, "mallory")
 
 
-def test_each_process_of_a_run_gets_its_own(tmp_path: Path, spec: ArenaSpec) -> None:
+def test_each_process_of_a_run_has_its_own_login(tmp_path: Path, spec: ArenaSpec) -> None:
     """`arena up` logs in as the administrator; none of its processes does."""
     ensure_security(tmp_path)
     access = KafkaAccess.of(credentials_for(tmp_path, ADMIN))
     settings = Settings(home=tmp_path, access=access)
 
-    found = processes_of(spec, settings, tmp_path, dashboard=(), terminal=False)
+    found = planned_processes(spec, settings, tmp_path, dashboard=(), terminal=False)
 
     users = {p.name: p.environ.get("KAFKA_SASL_USERNAME") for p in found}
     assert users == {
@@ -112,7 +112,7 @@ def test_each_process_of_a_run_gets_its_own(tmp_path: Path, spec: ArenaSpec) -> 
 
 
 def test_security_prints_no_password(tmp_path: Path) -> None:
-    """The accounts are a value that may be logged; the lines for the broker are not."""
+    """The accounts can be logged; the lines for the broker cannot."""
     security = ensure_security(tmp_path)
 
     assert not any(password in repr(security) for password in security.passwords.values())
@@ -121,7 +121,7 @@ def test_security_prints_no_password(tmp_path: Path) -> None:
 
 
 def test_tls_is_kept(tmp_path: Path) -> None:
-    """A broker that spoke TLS once is never started without, nor with another certificate."""
+    """A broker that had TLS once is never started without it, nor with another certificate."""
     tls = Tls(keystore=tmp_path / "broker.pem", truststore=tmp_path / "ca.pem")
     ensure_security(tmp_path, tls)
 
@@ -131,8 +131,8 @@ def test_tls_is_kept(tmp_path: Path) -> None:
         ensure_security(tmp_path, Tls(tmp_path / "other.pem", tmp_path / "ca.pem"))
 
 
-def test_an_open_broker_is_not_made_secure_behind_its_back(tmp_path: Path) -> None:
-    """Topics that everybody could write are not passed off as guarded ones."""
+def test_open_broker_cannot_be_made_secure(tmp_path: Path) -> None:
+    """Topics that every client could write are not presented as protected."""
     (tmp_path / "kafka" / "data").mkdir(parents=True)
     (tmp_path / "kafka" / "data" / "meta.properties").write_text("cluster.id=x\n")
 

@@ -1,4 +1,4 @@
-"""`arena broker credentials`: one file with what another host needs, and nowhere else."""
+"""`arena broker credentials`: one file with everything that another host needs."""
 
 import base64
 import os
@@ -20,7 +20,7 @@ from operations.localbroker.security import ensure_security
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A home whose broker was started for other hosts, with TLS of its own."""
+    """A home whose broker was started for other hosts, with its own TLS."""
     ensure_security(tmp_path, ensure_own(tmp_path, ["alpha"]))
     files = files_of(tmp_path)
     write_outside(files.root, Outside("192.0.2.1", "alpha"))
@@ -29,7 +29,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_file_holds_all_that_a_host_needs(home: Path) -> None:
+def test_file_has_everything_a_host_needs(home: Path) -> None:
     """The advertised address, the login, and the authority itself: no path of this machine."""
     text = environment_for(home, "router")
     found = dict(line.split("=", 1) for line in text.splitlines())
@@ -43,20 +43,20 @@ def test_a_file_holds_all_that_a_host_needs(home: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["broker", "nobody", "", "../router", "routers"])
-def test_unknown_kinds_are_answered_with_the_list(home: Path, kind: str) -> None:
-    """The brokers' own login is not given away either."""
+def test_unknown_kind_lists_the_known_kinds(home: Path, kind: str) -> None:
+    """The brokers' own login is not available either."""
     with pytest.raises(UsageError, match=", ".join(KINDS)):
         environment_for(home, kind)
 
 
-def test_an_open_broker_has_none(tmp_path: Path) -> None:
-    """There is no file with nothing in it."""
+def test_open_broker_has_no_credentials(tmp_path: Path) -> None:
+    """No empty file is written."""
     with pytest.raises(UsageError, match="asks nobody for credentials"):
         environment_for(tmp_path, "router")
 
 
-def test_the_file_is_new_private_and_whole(tmp_path: Path) -> None:
-    """Mode 0600 whatever the umask is; what is there already is left as it is, links too."""
+def test_file_is_new_private_and_complete(tmp_path: Path) -> None:
+    """Mode 0600 with any umask; an existing file or link is left unchanged."""
     path, link = tmp_path / "router.env", tmp_path / "link.env"
     link.symlink_to(tmp_path / "elsewhere")
     before = os.umask(0)
@@ -74,13 +74,13 @@ def test_the_file_is_new_private_and_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1", "/dev/tty", "/proc/self/fd/1"])
-def test_passwords_go_to_no_terminal_or_pipe(name: str) -> None:
-    """Streams are refused by name, whatever is behind them."""
+def test_streams_are_refused(name: str) -> None:
+    """Passwords are never written to a terminal or pipe, whatever its name points to."""
     with pytest.raises(UsageError, match="files only"):
         write_new(Path(name), "secret")
 
 
-def test_a_pipe_by_another_name_is_refused(tmp_path: Path) -> None:
+def test_named_pipe_is_refused(tmp_path: Path) -> None:
     """A named pipe is a stream as well."""
     os.mkfifo(tmp_path / "pipe")
 
@@ -89,8 +89,8 @@ def test_a_pipe_by_another_name_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["%%%", "w6Q", "/w=="])
-def test_an_authority_that_is_no_pem_is_refused(line: str) -> None:
-    """The variable is named, and the other way to give it."""
+def test_invalid_authority_is_refused(line: str) -> None:
+    """The error names the variable, and the other way to give the authority."""
     access = KafkaAccess.of({"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CA": line})
 
     with pytest.raises(UsageError, match="KAFKA_SSL_CA"):

@@ -25,7 +25,7 @@ from arena.messages import (
     Resume,
     ToolResult,
 )
-from operations.commands.halt_confirmation import Asked, ask
+from operations.commands.halt_confirmation import HaltConfirmation, ask
 from tests.trading_tools.helpers import (
     WAIT_S,
     product,
@@ -316,7 +316,7 @@ async def test_an_idle_owner_confirms_at_once(memory_bus: MemoryBus) -> None:
         again = await ask(memory_bus, Resume(by="test", at=datetime.now(UTC)), WAIT_S)
         said = node.details[CONFIRMED]
 
-    assert Asked((0,), asked.seconds, {}) == asked
+    assert HaltConfirmation((0,), asked.seconds, {}) == asked
     assert ({}, {"0": {"epoch": 1, "read_to": {"0": 2}}}) == (again.unconfirmed, said)
 
 

@@ -14,7 +14,7 @@ from arena.kill_switch import Switch
 from arena.messages import Halt, OrderDecided, Resume, ToolResult
 from arena.node import Node
 from arena.settings import Settings
-from operations.commands.supervised_run import environment
+from operations.commands.supervised_run import process_environment
 from tests.trading_tools.helpers import WAIT_S, product, read_until, serving, ticker, tool_call
 
 NOW = datetime(2026, 11, 21, 9, 12, 3, tzinfo=UTC)
@@ -106,7 +106,7 @@ async def _until_nobody_is_halted(node: Node) -> None:
 
 def _arena(settings: Settings, *words: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "arena", *words]
-    env = environment(settings)
+    env = process_environment(settings)
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 

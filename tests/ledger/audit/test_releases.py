@@ -1,4 +1,4 @@
-"""Records and homes that released versions left behind are audited, replayed and continued."""
+"""Records and homes of released versions are audited, replayed and continued."""
 
 import tarfile
 from datetime import UTC, datetime
@@ -13,9 +13,9 @@ from arena.versions import FIRST, SECOND
 from ledger.audit.auditor import Auditor
 from ledger.audit.checker import InvariantResult, InvariantStatus, Scope
 from ledger.audit.replay import _note_older
-from operations.commands.market_time import state_after
+from operations.commands.market_time import restored_state
 from routers.replay import TurnReplay
-from tests.ledger.audit.world import SNAPSHOTS
+from tests.ledger.audit.contest_log import SNAPSHOTS
 from trading_tools.replay import OrderReplay
 
 FILES = Path(__file__).parents[2] / "fixtures" / "releases"
@@ -24,7 +24,7 @@ RELEASES = (FIRST, SECOND)
 
 @pytest.fixture(scope="module", params=RELEASES)
 def release(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the records and the home of a version, named like it."""
+    """A folder with the records and the home of a version, named after it."""
     folder = tmp_path_factory.mktemp("release") / str(request.param)
     with tarfile.open(FILES / f"{request.param}.tar.xz") as archive:
         archive.extractall(folder, filter="data")
@@ -32,7 +32,7 @@ def release(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def test_every_invariant_holds_and_the_version_is_named(release: Path) -> None:
-    """Nothing that an older version recorded is called broken, and its name is told."""
+    """No record of an older version is a violation, and the version is named."""
     records = release / "records"
     manifest = read_manifest(records)
     auditor = Auditor(Scope({t: f.partitions for t, f in manifest.topics.items()}))
@@ -44,8 +44,8 @@ def test_every_invariant_holds_and_the_version_is_named(release: Path) -> None:
     assert auditor.recorded.describe().startswith(f"recorded by {release.name} (")
 
 
-def test_orders_are_decided_again_by_the_rules_of_the_time(release: Path) -> None:
-    """What the executor of the version decided is decided again, up to what it did not record."""
+def test_orders_replay_by_the_rules_of_their_version(release: Path) -> None:
+    """The decisions of the executor are the same, as far as the version recorded the inputs."""
     found = OrderReplay(release / "records").run()
 
     assert [] == found.differences
@@ -53,8 +53,8 @@ def test_orders_are_decided_again_by_the_rules_of_the_time(release: Path) -> Non
     assert 0 == found.older[release.name]["otherwise"]
 
 
-def test_turns_that_come_out_otherwise_are_not_broken(release: Path) -> None:
-    """Other prompts are counted, and said with the version's name."""
+def test_turns_that_replay_differently_are_not_violations(release: Path) -> None:
+    """Different prompts are counted, in a note that names the version."""
     found = TurnReplay(release / "records").run()
     result = InvariantResult(8, "replay", InvariantStatus.PASS)
     _note_older(result, "routers", release.name, found.older[release.name])
@@ -64,8 +64,8 @@ def test_turns_that_come_out_otherwise_are_not_broken(release: Path) -> None:
     assert f"recorded by {release.name}" in result.notes[0]
 
 
-def test_the_market_of_an_old_home_goes_forward(release: Path) -> None:
-    """The first start begins no earlier than the newest snapshot; the run's record is read."""
+def test_market_of_an_old_home_continues(release: Path) -> None:
+    """The market starts no earlier than the newest snapshot; the record of the run is readable."""
     newest = datetime.min.replace(tzinfo=UTC)
     for record in read_records(release / "records", [SNAPSHOTS]):
         message = record.message()
@@ -76,4 +76,4 @@ def test_the_market_of_an_old_home_goes_forward(release: Path) -> None:
 
     assert read_run(run) is not None
     assert (release.name != FIRST) == bool(markets)
-    assert markets or state_after({}, newest, datetime(2026, 11, 21, tzinfo=UTC), ())
+    assert markets or restored_state({}, newest, datetime(2026, 11, 21, tzinfo=UTC), ())

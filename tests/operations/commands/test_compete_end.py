@@ -7,10 +7,10 @@ from typing import cast
 import pytest
 
 from operations.commands import compete_end
-from operations.commands.compete_monitor import End, Ending
-from operations.commands.compete_progress import Tally
-from operations.commands.supervised_run import Beginning
-from operations.commands.numbered_steps import Steps
+from operations.commands.compete_monitor import ContestEnd, End
+from operations.commands.compete_progress import ContestProgress
+from operations.commands.numbered_steps import NumberedSteps
+from operations.commands.supervised_run import RunSetup
 
 VERDICT = "Cannot separate #1-#3 (a, b, c). No agent is separated from buy_and_hold."
 
@@ -22,12 +22,12 @@ def test_a_contest_ends_with_its_verdict(
     monkeypatch.setattr(compete_end, "export_run", lambda *_: None)
     monkeypatch.setattr(compete_end, "_report", lambda _: f"{VERDICT}\n\nStandings\n  a\n")
     monkeypatch.setattr(
-        compete_end, "outcome", lambda *_: {"account_digest": "5e", "report": "index.html"}
+        compete_end, "contest_document", lambda *_: {"account_digest": "5e", "report": "index.html"}
     )
-    begin = cast(Beginning, SimpleNamespace(directory=tmp_path / "run"))
-    steps = cast(Steps, SimpleNamespace(show=lambda _: None))
-    ending = Ending(End.DONE, "", 12.0)
-    compete_end.finish(begin, Tally(5, ["a", "b", "c"]), ending, steps, None)
+    begin = cast(RunSetup, SimpleNamespace(directory=tmp_path / "run"))
+    steps = cast(NumberedSteps, SimpleNamespace(show=lambda _: None))
+    ending = ContestEnd(End.DONE, "", 12.0)
+    compete_end.finish_contest(begin, ContestProgress(5, ["a", "b", "c"]), ending, steps, None)
     shown = capsys.readouterr().out
 
     assert 2 == shown.count(VERDICT)

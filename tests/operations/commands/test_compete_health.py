@@ -6,8 +6,8 @@ import pytest
 
 from arena.agent_health import DEAD_TURNS, dead_process
 from arena.messages import AgentSpec, Turn
-from operations.commands.compete_progress import Tally, progress_line
 from operations.commands.compete_health import Health, dead_lines
+from operations.commands.compete_progress import ContestProgress, progress_line
 
 BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BEFORE, SINCE = BEGAN - timedelta(hours=1), BEGAN + timedelta(seconds=1)
@@ -20,7 +20,7 @@ class Contest:
     def __init__(self, *baselines: str, agents: tuple[str, ...] = AGENTS) -> None:
         """No turn yet."""
         self.health = Health(agents, baselines, since=BEGAN)
-        self.tally = Tally(100, agents, health=self.health)
+        self.tally = ContestProgress(100, agents, health=self.health)
         self.offset = 0
 
     def turn(self, agent: str, error: str = "", cause: str = "", at: datetime = SINCE) -> None:

@@ -10,10 +10,10 @@ from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.messages import Evaluation
 from operations.commands import compete_monitor
-from operations.commands.compete_monitor import Holder
+from operations.commands.compete_monitor import ContestMonitor
 from operations.commands.live_line import LiveLine
+from operations.processes.stop_signals import StopSignals
 from operations.specs.arena_spec import parse_spec
-from operations.supervisor.signals import StopSignals
 
 WANTED = 12
 TEXT = f"""\
@@ -97,7 +97,7 @@ async def test_a_judge_that_says_nothing_is_waited_for_no_longer_than_the_bound(
 async def await_judge(bus: MemoryBus, run: Run) -> None:
     """The end of the contest."""
     line, spec = LiveLine(StringIO()), parse_spec(TEXT, path="c.toml")
-    holder = Holder(run, spec, line, seconds=None)  # type: ignore[arg-type]  # a stand-in
+    holder = ContestMonitor(run, spec, line, seconds=None)  # type: ignore[arg-type]  # a stand-in
     reader = await bus.log_reader(*compete_monitor.FOLLOWED)
     await holder._await_judge(reader, StopSignals())
     await reader.close()

@@ -6,7 +6,7 @@ from io import StringIO
 
 from arena.messages import LlmCall, MarketSnapshot, Turn
 from arena.messages.chat import Usage
-from operations.commands.compete_progress import Tally, clock_words, progress_line
+from operations.commands.compete_progress import ContestProgress, duration_text, progress_line
 from operations.commands.live_line import LiveLine
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -59,7 +59,7 @@ def call(cost: str | None, *, scripted: bool = False, replayed: bool = False) ->
 
 def test_what_comes_twice_counts_once() -> None:
     """A redelivered snapshot or turn changes nothing."""
-    tally = Tally(2, ["a", "b"])
+    tally = ContestProgress(2, ["a", "b"])
 
     for _ in range(2):
         tally.apply(snapshot(0), 0)
@@ -70,7 +70,7 @@ def test_what_comes_twice_counts_once() -> None:
 
 def test_turns_that_were_cut_off_are_counted_apart() -> None:
     """A turn that a stop cut off is among the turns, and among the aborted ones."""
-    tally = Tally(2, ["a"])
+    tally = ContestProgress(2, ["a"])
     tally.apply(turn("a", 0), 0)
     tally.apply(turn("a", 1).model_copy(update={"outcome": "aborted"}), 1)
 
@@ -79,7 +79,7 @@ def test_turns_that_were_cut_off_are_counted_apart() -> None:
 
 def test_all_are_in_when_each_has_decided_on_the_last_snapshot_or_later() -> None:
     """Who skipped the last one has answered a newer one; nobody is waited for twice."""
-    tally = Tally(2, ["a", "b"])
+    tally = ContestProgress(2, ["a", "b"])
     tally.apply(snapshot(0), 10)
     tally.apply(turn("a", 10), 0)
     tally.apply(turn("b", 10), 0)
@@ -95,7 +95,7 @@ def test_all_are_in_when_each_has_decided_on_the_last_snapshot_or_later() -> Non
 
 def test_snapshots_that_were_created_again_are_waited_for() -> None:
     """A contest that is resumed on a new `market.snapshots` has turns with larger offsets."""
-    tally = Tally(2, ["a"])
+    tally = ContestProgress(2, ["a"])
     tally.apply(turn("a", 500), 0)
     later = AT + timedelta(minutes=1)
     for offset in range(2):
@@ -109,7 +109,7 @@ def test_snapshots_that_were_created_again_are_waited_for() -> None:
 
 def test_only_what_was_paid_costs() -> None:
     """Scripted calls cost nothing, replayed ones were paid for before, unknown prices are told."""
-    tally = Tally(1, ["a"])
+    tally = ContestProgress(1, ["a"])
 
     tally.apply(call("0.01"), 0)
     tally.apply(call("0.02", replayed=True), 1)
@@ -122,7 +122,7 @@ def test_only_what_was_paid_costs() -> None:
 
 def test_tokens_that_were_estimated_are_said_to_be() -> None:
     """One estimated call is enough."""
-    tally = Tally(wanted=10, agents=["a"])
+    tally = ContestProgress(wanted=10, agents=["a"])
     tally.apply(call("0.5"), 0)
     counted = progress_line(tally, 1.0, 0)
     estimate = call("0.5").model_copy(update={"usage": Usage(prompt_tokens=12_000, estimated=True)})
@@ -134,7 +134,7 @@ def test_tokens_that_were_estimated_are_said_to_be() -> None:
 
 def test_the_line_says_what_is_left() -> None:
     """The rate is that of this part of the run: what was done before a resume took no time."""
-    tally = Tally(100, ["a"])
+    tally = ContestProgress(100, ["a"])
     for number in range(40):
         tally.apply(snapshot(number), number)
 
@@ -146,7 +146,7 @@ def test_the_line_says_what_is_left() -> None:
 
 def test_spans_in_words() -> None:
     """Minutes, hours, days."""
-    assert [clock_words(s) for s in (0, 59.4, 61, 3_661, 100_000)] == [
+    assert [duration_text(s) for s in (0, 59.4, 61, 3_661, 100_000)] == [
         "0:00",
         "0:59",
         "1:01",

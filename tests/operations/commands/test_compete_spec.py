@@ -10,12 +10,12 @@ from arena.errors import UsageError
 from arena.settings import Settings
 from operations.commands.compete_spec import (
     SNAPSHOTS,
-    changed_toml,
     competition_toml,
-    toml_of,
+    to_toml,
+    toml_with_flags,
     with_starting_cash,
 )
-from operations.commands.compete_start import begin_contest, split_words
+from operations.commands.compete_start import new_contest, split_arguments
 from operations.specs.arena_spec import parse_spec
 from tests.operations.commands.cli import arena
 
@@ -58,7 +58,7 @@ def test_a_resumed_contest_has_the_cash_that_it_began_with(
     path.write_text(competition_toml().replace("starting_cash = 100000\n", ""))
     monkeypatch.setenv("INITIAL_CASH", "2500")
 
-    begun = begin_contest(path, prices=(), snapshots=None, settings=Settings(home=tmp_path / "h"))
+    begun = new_contest(path, prices=(), snapshots=None, settings=Settings(home=tmp_path / "h"))
 
     assert Decimal(2_500) == parse_spec(begun.text, path="c.toml").rules.starting_cash
 
@@ -92,14 +92,14 @@ def test_every_commented_key_is_a_key() -> None:
 
 def test_without_changes_the_text_stays() -> None:
     """The run keeps the file with its comments."""
-    assert changed_toml(competition_toml()) == competition_toml()
+    assert toml_with_flags(competition_toml()) == competition_toml()
 
 
 def test_other_prices_and_another_length() -> None:
     """The files' products are traded, in lock-step, and everything else stays as it was."""
     files = [Path("/d/ETH-USD_2018.csv.gz"), Path("/d/LTC-USD_2018.parquet")]
 
-    text = changed_toml(competition_toml(), prices=files, snapshots=9)
+    text = toml_with_flags(competition_toml(), prices=files, snapshots=9)
 
     before = parse_spec(competition_toml(), path="c.toml")
     after = parse_spec(text, path="c.toml")
@@ -115,7 +115,7 @@ def test_another_length_replaces_a_duration() -> None:
     """`--snapshots` wins over what the file says, in whichever way it says it."""
     text = competition_toml().replace(f"snapshots = {SNAPSHOTS}", 'duration = "2d"')
 
-    spec = parse_spec(changed_toml(text, snapshots=5), path="c.toml")
+    spec = parse_spec(toml_with_flags(text, snapshots=5), path="c.toml")
 
     assert spec.competition is not None
     assert (spec.competition.snapshots, spec.competition.duration) == (5, None)
@@ -128,7 +128,7 @@ def test_toml_is_written_as_it_was_read() -> None:
         '[[b]]\nn = "1"\n\n[[b]]\nn = "2"\n'
     )
 
-    assert tomllib.loads(toml_of(tomllib.loads(text))) == tomllib.loads(text)
+    assert tomllib.loads(to_toml(tomllib.loads(text))) == tomllib.loads(text)
 
 
 def test_two_files_of_a_product_are_refused() -> None:
@@ -136,14 +136,14 @@ def test_two_files_of_a_product_are_refused() -> None:
     files = [Path("BTC-USD_1.csv"), Path("BTCUSD-1m.csv")]
 
     with pytest.raises(UsageError, match=r"file of BTC-USD: BTC-USD_1.csv, BTCUSD-1m.csv; give"):
-        changed_toml(competition_toml(), prices=files)
+        toml_with_flags(competition_toml(), prices=files)
 
 
 def test_price_files_may_stand_one_after_another() -> None:
     """`SPEC --prices A B`: B is a price file though it stands like an argument."""
     words = [Path("c.toml"), Path("B-USD.csv.gz")]
 
-    assert split_words(words) == ([Path("c.toml")], [Path("B-USD.csv.gz")])
+    assert split_arguments(words) == ([Path("c.toml")], [Path("B-USD.csv.gz")])
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from dashboard.standings import standings
 from dashboard.view import ArenaView
 from ledger.compare import FigureKey, fold_figures
 from ledger.dashboard_figures import read_document
-from operations.commands.compete_end import refused_words
-from operations.commands.compete_spec import changed_toml, competition_toml
+from operations.commands.compete_end import all_refused_text
+from operations.commands.compete_spec import competition_toml, toml_with_flags
 from operations.commands.message_format import describe
-from operations.commands.messages_text import prices_words, rules_words, standings_table
+from operations.commands.messages_text import prices_text, rules_text, standings_table
 from operations.specs.arena_spec import parse_spec
 from operations.supervisor.plan import tools_words
 from tests.dashboard.scenario import Scenario
@@ -51,7 +51,7 @@ def test_a_specification_hands_its_currency_to_the_executor() -> None:
     words = tools_words(spec)
 
     assert "USDT" == spec.currency
-    assert prices_words(spec).endswith(" Accounts hold USDT.")
+    assert prices_text(spec).endswith(" Accounts hold USDT.")
     assert "USDT" == words[words.index("--currency") + 1]
     assert "--currency" not in tools_words(parse_spec(competition_toml(), path="c.toml"))
 
@@ -61,9 +61,9 @@ def test_other_prices_bring_their_currency_by_a_flag() -> None:
     files = [Path("BTC-USDT.csv"), Path("ETH-USDT.csv")]
 
     with pytest.raises(UsageError, match=r"start with --currency USDT, or write \[rules\] curre"):
-        changed_toml(competition_toml(), prices=files)
+        toml_with_flags(competition_toml(), prices=files)
     spec = parse_spec(
-        changed_toml(competition_toml(), prices=files, currency="USDT"), path="c.toml"
+        toml_with_flags(competition_toml(), prices=files, currency="USDT"), path="c.toml"
     )
     assert ("USDT", ("BTC-USDT", "ETH-USDT")) == (spec.currency, spec.arena.products)
 
@@ -98,7 +98,7 @@ def test_screens_and_documents_name_the_currency(bitcoins: Scenario) -> None:
     assert "amounts in BTC" in [part.plain for part in legend(frame, 20)]
     assert 8 == row.digits
     assert "BTC" == document["currency"]
-    assert rules_words(document).endswith("; amounts in BTC")
+    assert rules_text(document).endswith("; amounts in BTC")
     assert f"{Decimal(row.equity or 0) / 10**8:,.8f}" in "\n".join(standings_table(document))
 
 
@@ -118,13 +118,13 @@ def test_books_fold_and_dashboard_are_compared_in_the_currency(bitcoins: Scenari
 
 def test_a_contest_whose_orders_were_all_refused_says_so(bitcoins: Scenario) -> None:
     """With the reason; one that filled an order says nothing."""
-    assert "" == refused_words({0: bitcoins.shard})
-    assert "" == refused_words({0: Shard()})
+    assert "" == all_refused_text({0: bitcoins.shard})
+    assert "" == all_refused_text({0: Shard()})
 
     nothing = Scenario(currency="BTC", agents=(("momentum", "momentum", "agent"),))
     nothing.snapshot()
     for _ in range(2):
         nothing.order("momentum", "sell", "ETH-BTC", Decimal(1))
-    said = refused_words({0: nothing.shard})
+    said = all_refused_text({0: nothing.shard})
 
     assert said.startswith("Every order was refused (2): insufficient position, asked 1 ETH-BTC")

@@ -23,11 +23,11 @@ from operations.commands.doctor_machine import (
     spec_findings,
 )
 from operations.commands.preflight import (
-    check_arena,
-    never_started,
+    not_started_document,
+    preflight_arena,
+    preflight_findings,
     prompt_of,
-    quick_check,
-    require_sound,
+    require_not_broken,
 )
 from operations.specs.arena_spec import ArenaSpec, parse_spec
 from tests.arena.model_server import ModelServer, closed_port, serving_in_thread
@@ -133,13 +133,13 @@ def test_an_arena_goes_on_without_a_server_and_not_with_a_refused_key(
         serving_in_thread(ModelServer()) as good,
         serving_in_thread(ModelServer(models_status=401)) as bad,
     ):
-        check_arena(
+        preflight_arena(
             spec_of(good.base_url, f"http://127.0.0.1:{closed_port()}"), tmp_path, skip=False
         )
         shown = capsys.readouterr().out
         with pytest.raises(ArenaError, match="BAD_KEY; --no-check starts all the same") as stopped:
-            check_arena(spec_of(good.base_url, bad.base_url), tmp_path, skip=False)
-        check_arena(spec_of(good.base_url, bad.base_url), tmp_path, skip=True)
+            preflight_arena(spec_of(good.base_url, bad.base_url), tmp_path, skip=False)
+        preflight_arena(spec_of(good.base_url, bad.base_url), tmp_path, skip=True)
 
     assert "bad: address" in shown
     assert "cannot be reached" in shown
@@ -152,8 +152,8 @@ def test_a_contest_that_asks_no_server_is_not_checked(tmp_path: Path) -> None:
     replay = parse_spec(text + 'replies = "replay"\n', path="c.toml")
     rules = parse_spec(text.replace('"toy"', '"scripted"'), path="c.toml")
 
-    assert ["disk"] == [finding.check for finding in quick_check(replay, tmp_path, {})]
-    assert ["disk"] == [finding.check for finding in quick_check(rules, tmp_path, {})]
+    assert ["disk"] == [finding.check for finding in preflight_findings(replay, tmp_path, {})]
+    assert ["disk"] == [finding.check for finding in preflight_findings(rules, tmp_path, {})]
 
 
 def test_a_full_disk_kills_no_agent(tmp_path: Path) -> None:
@@ -162,11 +162,11 @@ def test_a_full_disk_kills_no_agent(tmp_path: Path) -> None:
     full = broken("disk", "0.1 GB free", "free some space")
     out = tmp_path / "out.json"
     with pytest.raises(ArenaError, match="nothing was started. disk: 0.1 GB free"):
-        require_sound(spec, [full], out)
+        require_not_broken(spec, [full], out)
 
     assert ([], "failed") == (
         json.loads(out.read_text())["dead"],
-        never_started(spec, [full])["ended"],
+        not_started_document(spec, [full])["ended"],
     )
 
 

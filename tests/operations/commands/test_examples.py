@@ -8,7 +8,7 @@ from arena.errors import DependencyMissing, UsageError
 from operations.commands import local_llm
 from operations.commands.compete_spec import competition_toml
 from operations.commands.demo_spec import BASELINES, STRATEGIES, demo_toml
-from operations.commands.messages_text import models_words
+from operations.commands.messages_text import models_text
 from operations.specs.arena_spec import load_spec, parse_spec
 from operations.supervisor.plan import Surroundings, plan, require_keys
 from tests.operations.commands.cli import ROOT
@@ -83,7 +83,7 @@ def test_the_demo_of_the_local_model_adds_two_agents() -> None:
         name: node for name, node in thinking.items() if node == "tiny"
     }
     assert {"momentum", "cash"} <= thinking.keys()
-    assert "local:smollm2 (a real 135 M model; it trades at random)" in models_words(spec)
+    assert "local:smollm2 (a real 135 M model; it trades at random)" in models_text(spec)
     require_keys(spec, {})
 
 

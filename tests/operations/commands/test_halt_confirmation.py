@@ -9,7 +9,7 @@ import pytest
 from arena import topics
 from arena.bus.memory import MemoryAck, MemoryBus
 from arena.messages import Epoch, Halt, Heartbeat
-from operations.commands.halt_confirmation import ask, confirmed_in, why_not
+from operations.commands.halt_confirmation import ask, confirmed_shards, unconfirmed_reasons
 from operations.commands.shard_owners import Claim
 
 CLAIM = Claim(3, "tools/a/h/1/0f0f0f0f")
@@ -52,16 +52,18 @@ def beat(name: str, age_s: float = 0, **details: Any) -> Heartbeat:
 )
 def test_it_says_why_a_shard_is_not_confirmed(beats: list[Heartbeat], why: str) -> None:
     """No executor, a standby only, or an owner that does not answer: that of the log."""
-    assert {0: why} == why_not([0], {0: {CLAIM}}, beats, datetime(2026, 11, 21, tzinfo=UTC))
+    assert {0: why} == unconfirmed_reasons(
+        [0], {0: {CLAIM}}, beats, datetime(2026, 11, 21, tzinfo=UTC)
+    )
 
 
 def test_a_shard_without_events_has_no_owner() -> None:
     """Whatever heartbeats say."""
     now = datetime(2026, 11, 21, tzinfo=UTC)
 
-    assert {0: "shard 0: no executor runs"} == why_not([0], {}, [], now)
+    assert {0: "shard 0: no executor runs"} == unconfirmed_reasons([0], {}, [], now)
     standby = "no executor owns shard 0; on standby: tools/a/h/1"
-    assert {0: standby} == why_not([0], {}, [beat("a", shards=[0])], now)
+    assert {0: standby} == unconfirmed_reasons([0], {}, [beat("a", shards=[0])], now)
 
 
 def _said(epoch: Any = 3, read_to: Any = 6, shard: str = "0") -> dict[str, Any]:
@@ -89,8 +91,8 @@ def test_only_the_owner_confirms_with_a_place_behind_the_record(name: str, said:
     """Not words of another form, another process, epoch or shard, nor a place past the end."""
     acked = MemoryAck(0, 5, 0)
 
-    assert set() == confirmed_in(beat(name, control=said), acked, {0: {CLAIM}}, 7)
-    assert {0} == confirmed_in(beat("a", control=_said()), acked, {0: {CLAIM}}, 7)
+    assert set() == confirmed_shards(beat(name, control=said), acked, {0: {CLAIM}}, 7)
+    assert {0} == confirmed_shards(beat("a", control=_said()), acked, {0: {CLAIM}}, 7)
 
 
 async def _asked_beside(bus: MemoryBus, *said: Heartbeat) -> dict[int, str]:

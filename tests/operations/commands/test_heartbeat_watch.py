@@ -14,7 +14,7 @@ from arena.errors import UsageError
 from arena.messages import Heartbeat
 from arena.runs import RunRecord, find_run, read_run, write_run
 from arena.settings import Settings
-from operations.commands.heartbeat_watch import DeadWatch
+from operations.commands.heartbeat_watch import HeartbeatWatch
 from operations.commands.up import _Noting
 from operations.supervisor.plan import CONNECTOR
 from operations.supervisor.running import ArenaRun
@@ -60,7 +60,7 @@ async def test_heartbeats_say_who_is_dead_and_who_decides_again(
     """What a router said last counts; a record that cannot be read changes nothing."""
     topic = topics.HEARTBEATS
     await bus.ensure_topics([topic])
-    watch = DeadWatch(settings)
+    watch = HeartbeatWatch(settings)
     watch.start()
 
     async def told(*dead: Dead) -> None:
@@ -81,7 +81,7 @@ async def test_heartbeats_say_who_is_dead_and_who_decides_again(
         await asyncio.to_thread(watch.stop)
 
 
-class Told(DeadWatch):
+class Told(HeartbeatWatch):
     """A watch that reads no topic: the test sets what it has heard."""
 
     def __init__(self) -> None:

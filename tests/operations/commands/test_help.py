@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import typer
 
-from operations.help_style import style, styled
+from operations.help_style import style, styled_help
 from operations.main import COMMANDS, _add, _new_app
 
 STYLED = [
@@ -26,8 +26,8 @@ ENVIRONMENT = re.compile(r"(?<!env var: )(?<!, )\b(?:ARENA|KAFKA)_[A-Z_]+")
 @pytest.mark.parametrize(("written", "shown"), STYLED)
 def test_brackets_have_one_style(written: str, shown: str) -> None:
     """Variables first, then the default, as typer writes its own; the rest stays."""
-    assert shown == styled(written)
-    assert shown == styled(shown)
+    assert shown == styled_help(written)
+    assert shown == styled_help(shown)
 
 
 def commands() -> list[tuple[str, Any]]:  # Any: a command as typer makes it

@@ -11,7 +11,7 @@ from arena.bus.memory import MemoryBus
 from arena.messages import MarketSnapshot
 from connectors.exchange.run import ExchangeOptions, open_market
 from connectors.exchange.simulator_state import read_state
-from operations.commands.market_time import newest_market_time, state_after
+from operations.commands.market_time import newest_market_time, restored_state
 
 NOW = datetime(2026, 11, 29, 16, 0, 30, tzinfo=UTC)
 LATER, EARLIER = NOW + timedelta(minutes=47), NOW - timedelta(days=3)
@@ -40,14 +40,14 @@ def test_the_file_is_written_only_if_time_would_go_back(
     kept: dict[str, object], newest: datetime | None, files: tuple[str, ...], writes: bool
 ) -> None:
     """A file that is ahead of the topics stays; a seed's market without one begins now."""
-    assert writes == (state_after(kept, newest, NOW, files) is not None)
+    assert writes == (restored_state(kept, newest, NOW, files) is not None)
 
 
 @pytest.mark.parametrize("kept", [{}, KEPT], ids=["no file", "an older file"])
 def test_the_market_begins_where_the_topics_end(tmp_path: Path, kept: dict[str, object]) -> None:
     """What is written is what the exchange reads, and its market begins no earlier."""
     path = tmp_path / "default.json"
-    path.write_text(state_after(kept, LATER, NOW, ()) or "")
+    path.write_text(restored_state(kept, LATER, NOW, ()) or "")
     options = ExchangeOptions(products=("BTC-USD",), state=path)
     opening = open_market(options, NOW, read_state(path))
 
@@ -68,4 +68,4 @@ async def test_the_newest_snapshot_is_found(memory_bus: MemoryBus) -> None:
     await memory_bus.send_bytes(topics.SNAPSHOTS.name, b"{", key=None, partition=0, headers=())
 
     assert NOW + timedelta(minutes=3) == await newest_market_time(memory_bus)
-    assert orjson.loads(state_after({}, LATER, NOW, ()) or "")["tape"] == ""
+    assert orjson.loads(restored_state({}, LATER, NOW, ()) or "")["tape"] == ""

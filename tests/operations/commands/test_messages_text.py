@@ -7,14 +7,14 @@ from pydantic import JsonValue
 from arena.progress import Step
 from operations.commands.demo_spec import demo_toml
 from operations.commands.messages_text import (
-    models_words,
-    prices_words,
-    process_words,
+    models_text,
+    prices_text,
+    processes_text,
     standings_table,
     standings_title,
-    too_few_words,
+    too_few_lines,
 )
-from operations.commands.numbered_steps import Steps
+from operations.commands.numbered_steps import NumberedSteps
 from operations.specs.arena_spec import load_spec, parse_spec
 from operations.supervisor.plan import Surroundings, plan
 from tests.operations.commands.cli import ROOT
@@ -43,16 +43,16 @@ DOCUMENT: dict[str, JsonValue] = {
 
 def test_the_first_screen_says_what_is_simulated_and_scripted() -> None:
     """Nobody can take the demo's figures for real ones."""
-    assert prices_words(DEMO) == "Prices: simulated exchange, seed 7, 60 times real time."
-    assert models_words(DEMO) == "Models: scripted rules, not LLMs."
+    assert prices_text(DEMO) == "Prices: simulated exchange, seed 7, 60 times real time."
+    assert models_text(DEMO) == "Models: scripted rules, not LLMs."
 
 
 def test_live_arenas_name_their_market_and_models() -> None:
     """Real prices and real models are named, baselines said to be no LLM."""
     spec = load_spec(ROOT / "examples" / "multi-model.toml")
 
-    assert prices_words(spec) == "Prices: Coinbase, live."
-    assert models_words(spec) == (
+    assert prices_text(spec) == "Prices: Coinbase, live."
+    assert models_text(spec) == (
         "Models: gpt-5-nano, deepseek-chat and scripted rules, which are no LLM."
     )
 
@@ -61,7 +61,7 @@ def test_processes_are_counted() -> None:
     """Agents that share a process are told apart from processes."""
     around = Surroundings(("arena",), {}, ROOT, dashboard=())
 
-    assert process_words(plan(DEMO, around), len(DEMO.agents)) == (
+    assert processes_text(plan(DEMO, around), len(DEMO.agents)) == (
         "exchange, connector, 2 chat nodes, 4 routers (6 agents), tools, ledger, dashboard"
     )
 
@@ -98,14 +98,14 @@ def test_missing_figures_are_dashes() -> None:
 
 def test_no_verdict_is_claimed() -> None:
     """The demo says plainly that it ranks nobody."""
-    assert "far too few to rank agents" in too_few_words(DOCUMENT, 90.0)[0]
+    assert "far too few to rank agents" in too_few_lines(DOCUMENT, 90.0)[0]
 
 
 def steps_shown(*steps: Step, first: int = 2) -> list[str]:
     """The lines of steps in a pipe."""
     stream = io.StringIO()
     now = iter(float(t) for t in range(100))
-    shown = Steps(
+    shown = NumberedSteps(
         stream, first=first, names=("Apache Kafka", "broker", "processes"), clock=lambda: next(now)
     )
     for step in steps:

@@ -10,8 +10,8 @@ from arena.findings import State
 from arena.pricefiles.formats import FORMATS
 from arena.settings import Settings
 from operations.commands.candles import check, formats
-from operations.commands.compete_spec import changed_toml, competition_toml
-from operations.commands.compete_start import begin_contest, split_words
+from operations.commands.compete_spec import competition_toml, toml_with_flags
+from operations.commands.compete_start import new_contest, split_arguments
 from operations.commands.doctor_machine import spec_findings
 from operations.commands.messages_text import file_lines
 from operations.commands.price_check import check_prices
@@ -25,7 +25,7 @@ def contest(folder: Path, *files: Path, snapshots: int = 4) -> Path:
     """A contest of a few minutes on price files."""
     text = competition_toml().replace("interval_s = 300", "interval_s = 60")
     path = folder / "c.toml"
-    path.write_text(changed_toml(text, prices=files, snapshots=snapshots))
+    path.write_text(toml_with_flags(text, prices=files, snapshots=snapshots))
     return path
 
 
@@ -47,7 +47,7 @@ def test_a_contest_on_such_files_does_not_begin(
     spec, settings = contest(tmp_path, file, snapshots=snapshots), Settings(home=tmp_path / "home")
 
     with pytest.raises(UsageError, match=complaint) as caught:
-        begin_contest(spec, prices=(), snapshots=None, settings=settings)
+        new_contest(spec, prices=(), snapshots=None, settings=settings)
 
     assert caught.value.exit_code == 2
     assert not settings.home.exists()
@@ -61,7 +61,7 @@ def test_what_is_read_is_said_and_kept(tmp_path: Path) -> None:
     (folder / "BTC-USD.csv").symlink_to(put(tmp_path, "2025.csv", REF))
     spec, settings = contest(tmp_path), Settings(home=tmp_path / "home")
 
-    found = begin_contest(spec, prices=[folder], snapshots=4, settings=settings)
+    found = new_contest(spec, prices=[folder], snapshots=4, settings=settings)
 
     assert found.spec.arena.products == ("BTC-USD", "DOGE-USD")
     first, second = file_lines(found.prices)
@@ -140,4 +140,4 @@ def test_price_files_of_any_ending_are_known_among_arguments() -> None:
     """`SPEC --prices A B`: B stands like an argument."""
     words = [Path(name) for name in ("c.toml", "B.json", "C.FEATHER", "D.zip", "E.tsv", "F.csv.gz")]
 
-    assert split_words(words) == (words[:1], words[1:])
+    assert split_arguments(words) == (words[:1], words[1:])

@@ -11,7 +11,7 @@ from arena.errors import BrokerUnavailable, CountedRecord
 from arena.messages import Halt, ToolResult
 from arena.pass_overs import EVENTS, read_passed_over
 from operations.commands import repair
-from operations.commands.repair import describe, find_stops, pass_over
+from operations.commands.repair import describe, find_blocking_records, pass_over
 from tests.arena.test_accounts import NOW, Log
 
 FUTURE = b'{"epoch":99,"owner":"x","seq":0,"prev":""}'
@@ -41,7 +41,7 @@ async def test_a_sound_log_needs_nothing(memory_bus: MemoryBus) -> None:
     log = sound_log()
     await write(memory_bus, [*log.records, log.records[2]])
 
-    assert [] == await find_stops(memory_bus)
+    assert [] == await find_blocking_records(memory_bus)
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,13 @@ async def test_foreign_records_are_passed_over(
     log = sound_log()
     await write(memory_bus, [*log.records[:3], (kind, value), (kind, value), log.records[3]])
 
-    stops = await find_stops(memory_bus)
+    stops = await find_blocking_records(memory_bus)
     assert [3, 4] == [stop.offset for stop in stops]
     assert f"{EVENTS}[0]@3" in describe(stops)[0]
     await pass_over(memory_bus, stops)
 
     assert {3, 4} == set((await read_passed_over(memory_bus))[0])
-    assert [] == await find_stops(memory_bus)
+    assert [] == await find_blocking_records(memory_bus)
 
 
 def forged_fill(log: Log) -> bytes:
@@ -87,15 +87,15 @@ async def test_records_folded_in_part_leave_nothing_behind(
     folded: list[int] = []
     forged = [("OrderDecided", forged_fill(log))] * 30
     await write(memory_bus, [*log.records[:2], *forged, *log.records[2:]])
-    apply = repair.Folding.apply
+    apply = repair.ShardFold.apply
 
-    def counting(self: repair.Folding, record: Record) -> None:
+    def counting(self: repair.ShardFold, record: Record) -> None:
         folded.append(record.offset)
         apply(self, record)
 
-    monkeypatch.setattr(repair.Folding, "apply", counting)
+    monkeypatch.setattr(repair.ShardFold, "apply", counting)
 
-    stops = await find_stops(memory_bus)
+    stops = await find_blocking_records(memory_bus)
 
     assert [*range(2, 32)] == [stop.offset for stop in stops]
     assert "sum to zero" in stops[0].error
@@ -108,7 +108,7 @@ async def test_a_damaged_event_cannot_be_passed_over(memory_bus: MemoryBus) -> N
     await write(memory_bus, [*log.records[:2], ("OrderDecided", b"rot"), log.records[3]])
 
     with pytest.raises(CountedRecord, match="restore the log from an export"):
-        await find_stops(memory_bus)
+        await find_blocking_records(memory_bus)
 
 
 @pytest.mark.parametrize(("told", "counted"), [(2, False), (3, True), (4, True), (900, False)])
@@ -135,9 +135,9 @@ async def test_a_last_event_that_an_agent_was_told_of_cannot_be_passed_over(
 
     if counted:
         with pytest.raises(CountedRecord, match=rf"agent\.inbox\.a\[0\]@0 .* event {told}"):
-            await find_stops(memory_bus)
+            await find_blocking_records(memory_bus)
     else:
-        assert [3, 4] == [stop.offset for stop in await find_stops(memory_bus)]
+        assert [3, 4] == [stop.offset for stop in await find_blocking_records(memory_bus)]
 
 
 async def test_a_record_that_events_follow_asks_no_inbox(memory_bus: MemoryBus) -> None:
@@ -153,7 +153,7 @@ async def test_a_record_that_events_follow_asks_no_inbox(memory_bus: MemoryBus) 
         headers=(("type", b"ToolResult"),),
     )
 
-    assert [3] == [stop.offset for stop in await find_stops(memory_bus)]
+    assert [3] == [stop.offset for stop in await find_blocking_records(memory_bus)]
 
 
 async def test_only_what_is_passed_over_is_kept_of_the_control_topic(
@@ -165,7 +165,7 @@ async def test_only_what_is_passed_over_is_kept_of_the_control_topic(
     for number in range(50):
         halt = Halt(agent=f"a{number}", by="test", at=NOW)
         await memory_bus.append(topics.CONTROL.name, halt, key=f"agent/a{number}")
-    await pass_over(memory_bus, await find_stops(memory_bus))
+    await pass_over(memory_bus, await find_blocking_records(memory_bus))
 
     assert [4] == [*(await read_passed_over(memory_bus))[0]]
 

@@ -15,8 +15,8 @@ from arena.runs import ProcessRecord
 from arena.settings import Settings
 from operations.commands import demo
 from operations.commands import run_standings as so_far
-from operations.commands.run_standings import NOT_ONE, given_up, read_standings, so_far_lines
-from operations.supervisor.signals import StopSignals
+from operations.commands.run_standings import NOT_ONE, given_up, interim_lines, read_standings
+from operations.processes.stop_signals import StopSignals
 
 AGENT: dict[str, JsonValue] = {
     "rank": 1, "agent": "momentum", "alive": True, "strategy": "momentum", "model": "scripted",
@@ -31,11 +31,11 @@ LOST = ProcessRecord(
 
 def test_the_standings_so_far_are_a_table() -> None:
     """One snapshot is one; without any there is a sentence instead."""
-    lines = so_far_lines(DOCUMENT)
+    lines = interim_lines(DOCUMENT)
 
     assert "Standings so far, after 1 snapshot:" == lines[0]
     assert "momentum" in lines[2]
-    assert [NOT_ONE] == so_far_lines({"snapshots": 0, "agents": []})
+    assert [NOT_ONE] == interim_lines({"snapshots": 0, "agents": []})
 
 
 def test_a_process_that_was_given_up_is_named_with_its_log() -> None:

@@ -15,7 +15,7 @@ from arena.messages import Heartbeat, Message, OpenAccount, OrderDecided, Source
 from arena.visible_text import one_line
 from arena.wire import encode
 from operations.commands.message_format import describe
-from operations.commands.tail_filter import Filter, From, parse_from, render
+from operations.commands.tail_filter import Filter, From, parse_start, render
 
 NOW = datetime(2026, 11, 21, 18, 4, 29, tzinfo=UTC)
 TICKER = Ticker(
@@ -48,14 +48,14 @@ def record(message: Message, key: str = "k") -> Record:
 )
 def test_from_is_understood(text: str, expected: From) -> None:
     """The forms that the help names."""
-    assert parse_from(text) == expected
+    assert parse_start(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "-3", "10m", "ago", "1.5h ago"])
 def test_other_froms_are_refused_with_the_forms(text: str) -> None:
     """Anything else is told what can be written."""
     with pytest.raises(UsageError, match="write earliest, latest, an offset"):
-        parse_from(text)
+        parse_start(text)
 
 
 def test_records_back_from_the_end() -> None:

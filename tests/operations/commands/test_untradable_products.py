@@ -8,10 +8,10 @@ import pytest
 from arena.errors import UsageError
 from arena.money import SCALE_DIGITS
 from arena.settings import Settings
-from operations.commands.compete_start import begin_contest
+from operations.commands.compete_start import new_contest
 from operations.commands.messages_text import file_lines
 from operations.specs.arena_spec import parse_spec
-from operations.tradable_prices import why_not_traded
+from operations.tradable_prices import untradable_reason
 from tests.arena.price_shapes import FIRST_S, HEAD, REF, lines, put
 from tests.operations.commands.test_price_check import contest
 
@@ -41,7 +41,7 @@ def test_prices_at_which_no_order_is_filled(low: str, high: str, cash: str, why:
     """The whole cash is a quantity that can be written, and is worth a step of it."""
     step = Decimal(1).scaleb(-SCALE_DIGITS)
 
-    said = why_not_traded(Decimal(cash), Decimal(low), Decimal(high), step)
+    said = untradable_reason(Decimal(cash), Decimal(low), Decimal(high), step)
 
     assert (why in said) if why else said == ""
 
@@ -54,7 +54,7 @@ def test_a_product_that_cannot_be_traded_is_left_out_with_a_line(
     good, bad = put(tmp_path, "BTC-USD.csv", REF), put(tmp_path, "AAA-USD.csv", flat(price))
     settings = Settings(home=tmp_path / "home")
 
-    found = begin_contest(contest(tmp_path, bad, good), prices=(), snapshots=4, settings=settings)
+    found = new_contest(contest(tmp_path, bad, good), prices=(), snapshots=4, settings=settings)
 
     assert found.spec.arena.products == ("BTC-USD",)
     again = parse_spec(found.text, path="c.toml")
@@ -62,5 +62,5 @@ def test_a_product_that_cannot_be_traded_is_left_out_with_a_line(
     assert again.market.prices == found.spec.market.prices == (str(good),)
     assert file_lines(found.prices)[0].startswith("  AAA-USD is left out (AAA-USD.csv): at ")
     with pytest.raises(UsageError, match="no order of AAA-USD can be filled.*starting_cash") as no:
-        begin_contest(contest(tmp_path, bad), prices=(), snapshots=4, settings=settings)
+        new_contest(contest(tmp_path, bad), prices=(), snapshots=4, settings=settings)
     assert no.value.exit_code == 2

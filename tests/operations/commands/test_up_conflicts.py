@@ -7,7 +7,7 @@ import pytest
 from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.messages import Heartbeat
-from operations.commands.up_conflicts import beside_words, read_beats
+from operations.commands.up_conflicts import read_recent_heartbeats, shared_arena_text
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -32,12 +32,12 @@ def test_an_arena_that_runs_is_named() -> None:
     """Two people who begin at once under one prefix share a market and an executor."""
     beats = [beat("connector", "coinbase"), beat("tools", "tools"), beat("router", "mo")]
 
-    words = beside_words(beats, NOW, "")
+    words = shared_arena_text(beats, NOW, "")
 
     assert words.startswith("with no prefix an arena runs on these brokers already: connector/")
     assert "tools/tools/alpha/17; market" in words
     assert "choose another --prefix" in words
-    assert "with prefix 'a.' an arena" in beside_words(beats, NOW, "a.")
+    assert "with prefix 'a.' an arena" in shared_arena_text(beats, NOW, "a.")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_an_arena_that_runs_is_named() -> None:
 )
 def test_what_is_shared_out_or_gone_is_not(beats: list[Heartbeat]) -> None:
     """Agents of another host belong to the arena; what has ended shares nothing."""
-    assert "" == beside_words(beats, NOW, "")
+    assert "" == shared_arena_text(beats, NOW, "")
 
 
 async def test_heartbeats_have_the_time_of_the_broker(memory_bus: MemoryBus) -> None:
@@ -62,6 +62,6 @@ async def test_heartbeats_have_the_time_of_the_broker(memory_bus: MemoryBus) -> 
     log = memory_bus.cluster.logs[topics.HEARTBEATS.name, 0]
     log.append(log[0]._replace(offset=1, value=b"{"))
 
-    (found,) = await read_beats(memory_bus, now)
+    (found,) = await read_recent_heartbeats(memory_bus, now)
 
-    assert "tools/tools/alpha/17" in beside_words([found], now, "")
+    assert "tools/tools/alpha/17" in shared_arena_text([found], now, "")

@@ -7,8 +7,8 @@ import pytest
 from arena.errors import UsageError
 from arena.messages import AgentSpec
 from arena.strategy_files import describe_in, describe_shipped
-from operations.commands.messages_text import models_words
-from operations.commands.up_conflicts import clashes
+from operations.commands.messages_text import models_text
+from operations.commands.up_conflicts import name_clashes
 from operations.specs.arena_spec import ArenaSpec, load_spec, parse_spec
 from operations.supervisor.plan import router_words
 from tests.routers.builders import WALL
@@ -47,7 +47,7 @@ def test_a_shipped_baseline_never_meets_a_model(strategy: str, before: str) -> N
     assert ("baselines", "gpt") == (by_name["one"], by_name["two"])
     assert ["scripted"] == [n.model_id for n in spec.chat_nodes if n.name == "baselines"]
     assert {"one": "gpt"} == spec.moved
-    assert "whatever chat node their table names: one (not gpt)" in models_words(spec)
+    assert "whatever chat node their table names: one (not gpt)" in models_text(spec)
 
 
 def test_a_baseline_on_its_rules_stays_there() -> None:
@@ -56,7 +56,7 @@ def test_a_baseline_on_its_rules_stays_there() -> None:
 
     assert [("one", "rules")] == [(a.name, a.chat_node) for a in spec.agents]
     assert ["rules"] == [n.name for n in spec.chat_nodes]
-    assert "baseline" not in models_words(spec).lower()
+    assert "baseline" not in models_text(spec).lower()
 
 
 def test_the_rules_of_another_strategy_are_not_its_own() -> None:
@@ -164,7 +164,7 @@ def test_a_name_that_played_something_else(strategy: str, node: str, count: int)
     nodes = MODEL + MODEL.replace('"gpt"', '"other"')
     spec = parse_spec(nodes + agent("momentum") + agent("momentum", name="new"), path="x.toml")
     before = AgentSpec(agent="one", strategy=strategy, node=node, joined_at=WALL)
-    found = clashes(spec, {"one": before}, describe_shipped)
+    found = name_clashes(spec, {"one": before}, describe_shipped)
 
     assert count == len(found)
     if found:
