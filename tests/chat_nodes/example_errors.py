@@ -1,13 +1,13 @@
-"""Error bodies as servers write them."""
+"""Example error bodies of servers."""
 
 import json
 
 
 def body(value: object) -> bytes:
-    """JSON as servers send it."""
+    """A value as a JSON body."""
     return json.dumps(value).encode()
 
 
 def error(message: str, **more: object) -> bytes:
-    """OpenAI's form."""
+    """An error in OpenAI's form."""
     return body({"error": {"message": message, **more}})

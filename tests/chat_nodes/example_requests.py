@@ -1,4 +1,4 @@
-"""What the tests of the chat node ask: prompts in the fixed form, and requests that carry them."""
+"""Example prompts in the arena's format, and requests with them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ TOOLS = tuple(
 
 
 def candle_lines(closes: Sequence[object]) -> list[str]:
-    """CSV rows with these closes."""
+    """CSV rows with these closing prices."""
     return [f"05:{i:02d},{c},{c},{c},{c},1.5" for i, c in enumerate(closes)]
 
 
@@ -34,7 +34,7 @@ def prompt(
     prices: dict[str, str] | None = None,
     stale: Sequence[str] = (),
 ) -> str:
-    """A user message: the same closes in every window of a product; "" leaves the account out."""
+    """A user message with the same closes in every window; account "" leaves the account out."""
     last = {p: (prices or {}).get(p, str(closes[-1])) for p, closes in products.items()}
     lines = [f"# Market as of 2026-11-21T09:30:00Z ({', '.join(products)})"]
     if account:
@@ -65,7 +65,7 @@ def request(
     tools: Sequence[ToolSchema] = TOOLS,
     sampling: Sampling | None = None,
 ) -> ChatRequest:
-    """A request with a system and a user message, and what came `later` in the turn."""
+    """A request with a system message, a user message, and the `later` messages of the turn."""
     turn_id = ids.turn_id(agent, turn)
     return ChatRequest(
         call_id=ids.model_call_id(turn_id, round_),

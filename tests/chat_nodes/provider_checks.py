@@ -1,6 +1,6 @@
-"""What providers refuse: one check of a request each.
+"""Checks of a request that providers make, one function each.
 
-Sources are beside them: [doc] is a vendor's page, source or specification, [report] a public issue
+Each has its source: [doc] is a vendor's page, source or specification, [report] a public issue
 thread.
 """
 
@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Any: request bodies are JSON of any quality, which these checks look into.
+# Any: request bodies are JSON of any shape.
 Body = Mapping[str, Any]
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A refusal; the provider puts it into its own form."""
+    """A refusal, before the provider gives it its own form."""
 
     status: int
     message: str
@@ -28,7 +28,7 @@ class Refused:
 Check = Callable[[Body], Refused | None]
 
 DETAILS = [{"type": "reasoning.encrypted", "data": "c2VjcmV0", "id": "r1", "format": "x-v1"}]
-"""Of OpenRouter: they come back unchanged."""
+"""OpenRouter's `reasoning_details`: they must be sent back unchanged."""
 
 
 def calls_of(body: Body) -> list[Json]:
@@ -37,11 +37,11 @@ def calls_of(body: Body) -> list[Json]:
 
 
 def rounds_of(body: Body) -> int:
-    """How often the model has answered."""
+    """How many answers of the model the conversation has."""
     return sum(m["role"] == "assistant" for m in body["messages"])
 
 
-# What every server that reads the history refuses.
+# Checks of every server that parses the history.
 
 
 def arguments_are_objects(body: Body) -> Refused | None:
@@ -65,7 +65,7 @@ def names_fit(body: Body) -> Refused | None:
 
 
 def calls_are_answered(body: Body) -> Refused | None:
-    """Each call once, directly after its message, under an id of its own [doc, report]."""
+    """Each call is answered once, directly after its message, under a unique id [doc, report]."""
     seen: set[str] = set()
     waiting: list[str] = []
     for message in body["messages"]:
@@ -86,7 +86,7 @@ def calls_are_answered(body: Body) -> Refused | None:
 STRICT = (arguments_are_objects, names_fit, calls_are_answered)
 
 
-# What some refuse.
+# Checks of some servers.
 
 
 def no_max_tokens(body: Body) -> Refused | None:
@@ -110,7 +110,7 @@ def no_temperature(body: Body) -> Refused | None:
 def known_keys(
     *names: str, status: int = 400, words: str = "Unrecognized request argument supplied: {name}"
 ) -> Check:
-    """A check that refuses any other key of a body."""
+    """A check that refuses any key of a body but these."""
     allowed = {"model", "messages", "tools", *names}
 
     def check(body: Body) -> Refused | None:
@@ -153,7 +153,7 @@ def signature_comes_back(body: Body) -> Refused | None:
 
 
 def details_come_back(body: Body) -> Refused | None:
-    """OpenRouter: reasoning_details unchanged [doc]."""
+    """OpenRouter requires `reasoning_details` unchanged [doc]."""
     for message in body["messages"]:
         if message.get("tool_calls") and message.get("reasoning_details") != DETAILS:
             return Refused(400, "Invalid signature in thinking block")
@@ -187,7 +187,7 @@ def ids_of_nine(body: Body) -> Refused | None:
 
 
 def plain_messages(status: int, words: str) -> Check:
-    """A check that refuses any key of a message beyond the protocol's: Mistral, Groq [report]."""
+    """A check that refuses keys of messages outside the protocol: Mistral, Groq [report]."""
     allowed = {"role", "content", "tool_calls", "tool_call_id"}
 
     def check(body: Body) -> Refused | None:
@@ -200,7 +200,7 @@ def plain_messages(status: int, words: str) -> Check:
 
 
 def content_is_text(body: Body) -> Refused | None:
-    """Ollama refuses null beside no calls; LM Studio's templates refuse it always [doc, report]."""
+    """Ollama refuses null without calls; LM Studio's templates always refuse it [doc, report]."""
     for message in body["messages"]:
         if message["content"] is None and not message.get("tool_calls"):
             return Refused(400, "invalid message content type: <nil>")
@@ -208,7 +208,7 @@ def content_is_text(body: Body) -> Refused | None:
 
 
 def no_null(body: Body) -> Refused | None:
-    """A template that joins texts [report]."""
+    """A template that concatenates texts [report]."""
     if any(m["content"] is None for m in body["messages"]):
         return Refused(400, "'content' field must be a string, got null")
     return None

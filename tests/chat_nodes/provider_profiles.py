@@ -1,6 +1,6 @@
-"""Twelve providers as they behave in public documents and reports: what they refuse and send.
+"""Twelve providers as public documents and reports describe them: their checks and answers.
 
-What they refuse is in `provider_checks`; error bodies and answers have each provider's shape here.
+The checks are in `provider_checks`; this module has each provider's format of errors and answers.
 """
 
 import json
@@ -28,7 +28,7 @@ from tests.chat_nodes.provider_checks import (
     thinking_comes_back,
 )
 
-# The forms of errors.
+# Formats of errors.
 
 
 def object_error(refused: Refused) -> object:
@@ -39,7 +39,7 @@ def object_error(refused: Refused) -> object:
 
 
 def azure_error(refused: Refused) -> object:
-    """With the status inside [report]."""
+    """Azure: with the status inside [report]."""
     said = {"message": refused.message, "param": refused.param, "code": refused.code, "type": None}
     return {"error": {**said, "status": refused.status}}
 
@@ -69,12 +69,12 @@ def detail_error(refused: Refused) -> object:
 
 
 def bare_error(refused: Refused) -> object:
-    """Groq: no param [report]."""
+    """Groq: without `param` [report]."""
     return {"error": {"message": refused.message, "type": "invalid_request_error"}}
 
 
 def wrapped_error(refused: Refused) -> object:
-    """OpenRouter: the upstream's words in metadata.raw [report]."""
+    """OpenRouter: the upstream's error in `metadata.raw` [report]."""
     raw = json.dumps({"error": {"message": refused.message, "param": refused.param}})
     metadata = {"raw": raw, "provider_name": "Upstream"}
     said = {"code": refused.status, "message": "Provider returned error", "metadata": metadata}
@@ -106,18 +106,19 @@ BUSY = Refused(503, "overloaded")
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """How one provider behaves.
+    """The behaviour of one provider.
 
     Attributes:
-        checks: Of a request, in order; the first refusal counts.
-        error: Puts a refusal into the provider's form.
-        fault: The answer to the very first request, which passes.
-        fault_headers: With it.
-        message: Further fields of every answer's message. call: of its first call.
+        checks: Checks of a request, in order; the first refusal counts.
+        error: Converts a refusal to the provider's format.
+        fault: The answer to the very first request: a transient fault.
+        fault_headers: Headers of that answer.
+        message: Further fields of every answer's message.
+        call: Further fields of an answer's first call.
         finish: The finish reason of an answer with calls.
         ids: Pattern of its tool call ids.
         prefix: Bytes before the JSON.
-        broken: How it shows a call whose arguments are no JSON.
+        broken: Form in which it returns a call whose arguments are not JSON.
     """
 
     name: str

@@ -1,10 +1,10 @@
-"""One real HTTP server that behaves as any of twelve providers, told apart by the path.
+"""One real HTTP server that behaves like any of twelve providers, selected by the path.
 
     python -m tests.chat_nodes.provider_server      prints its port; http://127.0.0.1:PORT/groq/v1
 
-Every provider plays the same part: the first request meets a fault that passes; the first
-conversation begins with a call whose arguments are no JSON; then the account is asked for, an order
-is placed, and the turn ends in words. Requests are checked as strictly as the provider checks them.
+Every provider behaves in the same way: the first request meets a transient fault; the first
+conversation begins with a call whose arguments are not JSON; then the account is requested, an
+order is placed, and the turn ends with a text. Requests are checked as strictly as by the provider.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ DONE = "Bought a little."
 
 @dataclass
 class Providers:
-    """What the providers were asked, and what they refused.
+    """The requests to the providers, and their refusals.
 
     Attributes:
-        base_url: Without the provider's own path.
-        refused: Provider -> the messages of its refusals, in order.
-        asked: Provider -> requests.
+        base_url: URL without the provider's own path.
+        refused: Provider -> messages of its refusals, in order.
+        asked: Provider -> number of requests.
     """
 
     base_url: str = ""
@@ -45,7 +45,7 @@ class Providers:
         return f"{self.base_url}/{name}/v1"
 
     async def handle(self, request: web.Request) -> web.Response:
-        """One request."""
+        """Answer one request."""
         name = request.match_info["provider"]
         provider = PROVIDERS.get(name)
         if provider is None:
@@ -64,7 +64,7 @@ class Providers:
         return self._answer(provider, rounds_of(body))
 
     def _answer(self, provider: Provider, round_: int) -> web.Response:
-        """The model's part: in its first conversation it begins with a broken call."""
+        """The model's answer: in its first conversation it begins with a malformed call."""
         if round_ == 0:
             self.begun[provider.name] += 1
             if self.begun[provider.name] == 2:
@@ -76,7 +76,7 @@ class Providers:
 
 
 def completion(provider: Provider, calls: list[tuple[str, str]], text: str = "") -> object:
-    """An answer in a provider's shape."""
+    """An answer in a provider's format."""
     # Any: JSON.
     message: dict[str, Any] = {"role": "assistant", "content": text or None, **provider.message}
     if not calls:
@@ -84,7 +84,7 @@ def completion(provider: Provider, calls: list[tuple[str, str]], text: str = "")
     shown = []
     for number, (name, arguments) in enumerate(calls):
         function = {"name": name, "arguments": arguments}
-        # Some give the same id in every round, or none (OpenRouter's upstreams).
+        # Some use the same id in every round, or none (OpenRouter's upstreams).
         extra = provider.call if number == 0 else {}
         shown.append(
             {"id": _id(provider, number), "type": "function", "function": function, **extra}
@@ -126,7 +126,7 @@ def _response(
 
 @asynccontextmanager
 async def provider_server() -> AsyncIterator[Providers]:
-    """The server on a free port."""
+    """Run the server on a free port."""
     providers = Providers()
     app = web.Application()
     app.router.add_post("/{provider}/v1/chat/completions", providers.handle)

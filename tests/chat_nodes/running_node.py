@@ -1,4 +1,4 @@
-"""A chat node under test: on a bus, with a model whose behaviour the test writes."""
+"""A running chat node for tests, with a model whose behaviour the test defines."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from tests.chat_nodes.stub_server import completion
 
 NODE = "gpt"
 SENT = SentRequest(b"{}", {"temperature": 0.5})
-"""What a fake model says it sent."""
+"""The request that a fake model claims to have sent."""
 DEADLINE_S = 20.0
 
 Answer = Callable[[ChatRequest], Awaitable[RawReply | CallFailed]]
@@ -28,10 +28,11 @@ Kind = TypeVar("Kind", bound=Message)
 
 
 class FakeModel:
-    """A model that answers as told and remembers who asked, and how many at once.
+    """A model with a given answer, which records its calls and how many ran at once.
 
     Args:
         answer: Awaited for each call; None answers at once.
+        model_id: Id of the model.
     """
 
     scripted = False
@@ -39,7 +40,7 @@ class FakeModel:
     secrets = NO_SECRETS
 
     def __init__(self, answer: Answer | None = None, model_id: str = "gpt-5-nano") -> None:
-        """Nobody has asked."""
+        """Start without calls."""
         self.model_id = model_id
         self.asked: list[str] = []
         self.running: list[str] = []
@@ -48,7 +49,7 @@ class FakeModel:
         self._answer = answer
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
-        """Answer, within the time allowed."""
+        """Answer within the timeout."""
         self.asked.append(request.call_id)
         self.overlapped |= request.agent in self.running
         self.running.append(request.agent)
@@ -64,11 +65,11 @@ class FakeModel:
             self.running.remove(request.agent)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Close nothing: no connection is open."""
 
 
 def new_node(bus: Bus, clock: Clock | None = None, name: str = NODE) -> Node:
-    """A node that is connected already."""
+    """A connected node."""
     return Node("chat-node", name, Settings(), bus, clock or SystemClock())
 
 
@@ -81,7 +82,7 @@ async def serving(
     clock: Clock | None = None,
     recordings: Recordings | None = None,
 ) -> AsyncIterator[Node]:
-    """A chat node at work; its error, if it had one, is raised at the end."""
+    """Run a chat node; its exception, if it has one, is raised at the end."""
     node = new_node(bus, clock)
     await bus.ensure_topics([topics.HEARTBEATS, topics.DEAD_LETTERS])
     limits = settings or ChatNodeSettings()
@@ -97,14 +98,14 @@ async def serving(
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Wait until something is true; fails after the deadline."""
+    """Wait until a condition is true; fails after the deadline."""
     async with asyncio.timeout(DEADLINE_S):
         while not true():
             await asyncio.sleep(0.005)
 
 
 async def send(bus: Bus, *requests: ChatRequest) -> None:
-    """Put requests on the node's topic, as routers do."""
+    """Append requests to the node's topic, as routers do."""
     await bus.ensure_topics([topics.PROMPTED.member(NODE), topics.LLM_CALLS])
     for request in requests:
         await bus.append(topics.prompted(NODE), request, key=request.agent)
@@ -113,7 +114,7 @@ async def send(bus: Bus, *requests: ChatRequest) -> None:
 async def read_all(
     bus: Bus, topic: str, kind: type[Kind], count: int, deadline_s: float = DEADLINE_S
 ) -> list[Kind]:
-    """The messages of a topic from its start, once there are `count`; fails after the deadline."""
+    """The messages of a topic once there are `count` of them; fails after the deadline."""
     await bus.ensure_topics([topics.spec_of(topic)])
     reader = await bus.log_reader(topic)
     found: list[Kind] = []
@@ -132,7 +133,7 @@ async def read_all(
 async def replies(
     bus: Bus, agent: str = "momentum", count: int = 1, *, deadline_s: float = DEADLINE_S
 ) -> list[ChatReply]:
-    """The replies to an agent."""
+    """The replies in an agent's inbox."""
     return await read_all(bus, topics.inbox(agent), ChatReply, count, deadline_s)
 
 
@@ -142,5 +143,5 @@ async def calls(bus: Bus, count: int = 1) -> list[LlmCall]:
 
 
 def now() -> datetime:
-    """The wall time, for requests to a node with the machine's clock."""
+    """The wall time, for requests to a node with the system clock."""
     return datetime.now(UTC)

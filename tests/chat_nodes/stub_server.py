@@ -1,4 +1,4 @@
-"""A provider on loopback that misbehaves on request: raw asyncio, one behaviour per answer."""
+"""A local server that misbehaves on request: raw asyncio, one behaviour per answer."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,7 +13,7 @@ USAGE = {"prompt_tokens": 2300, "completion_tokens": 40}
 
 
 def completion(content: str = "I hold.", calls: int = 0) -> bytes:
-    """A good response body."""
+    """A valid response body."""
     call = {
         "id": "call_1",
         "type": "function",
@@ -40,7 +40,7 @@ def http(
 
 
 def slowly(behaviour: Behaviour, delay_s: float = 0.3) -> Behaviour:
-    """Answer after a while, as a model does."""
+    """Answer after a delay, as a model does."""
 
     async def send(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(delay_s)
@@ -50,7 +50,7 @@ def slowly(behaviour: Behaviour, delay_s: float = 0.3) -> Behaviour:
 
 
 async def hang(writer: asyncio.StreamWriter) -> None:
-    """Take the request and never answer."""
+    """Read the request and never answer."""
     await asyncio.sleep(3600)
 
 
@@ -76,14 +76,14 @@ async def reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def garbage(writer: asyncio.StreamWriter) -> None:
-    """Answer with something that is no HTTP."""
+    """Answer with bytes that are not HTTP."""
     writer.write(b"\x00\xff SSH-2.0-OpenSSH\r\n\r\n")
     await writer.drain()
     writer.close()
 
 
 async def endless(writer: asyncio.StreamWriter) -> None:
-    """Send a chunked body that never ends, under an error status."""
+    """Send an endless chunked body under an error status."""
     writer.write(b"HTTP/1.1 500 Oops\r\ntransfer-encoding: chunked\r\n\r\n")
     while True:
         writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
@@ -92,11 +92,11 @@ async def endless(writer: asyncio.StreamWriter) -> None:
 
 @dataclass
 class StubServer:
-    """What was asked of the server, and how it answers.
+    """The requests to the server, and its answers.
 
     Attributes:
-        base_url: To be given to a client.
-        plan: Behaviours in order; the last one stays.
+        base_url: URL for a client.
+        plan: Behaviours in order; the last one is repeated.
         requests: Header text and JSON body of each request.
     """
 
@@ -106,7 +106,7 @@ class StubServer:
     connections: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Handle one connection."""
         self.connections += 1
         try:
             while True:
@@ -124,7 +124,7 @@ class StubServer:
 
 @asynccontextmanager
 async def stub_server(*plan: Behaviour) -> AsyncIterator[StubServer]:
-    """A server on a free port."""
+    """Run the server on a free port."""
     stub = StubServer(list(plan))
     tasks: set[asyncio.Task[None]] = set()
 

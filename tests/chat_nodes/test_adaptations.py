@@ -1,4 +1,4 @@
-"""What each kind of refusal teaches, and that learning ends."""
+"""How each kind of refusal is adapted to, and that adaptation ends."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,13 +20,13 @@ OPTIONS: dict[str, JsonValue] = {"temperature": 0.7, "seed": 7, "max_tokens": 90
 SAMPLED = request(sampling=Sampling(temperature=0.7, seed=7, max_completion_tokens=900))
 
 
-def lesson(
+def adaptation(
     form: bytes,
     status: int = 400,
     dialect: Dialect | None = None,
     sent: Mapping[str, object] | None = None,
 ) -> tuple[Dialect, str] | None:
-    """What a refusal of a request with calls teaches."""
+    """The adaptation after a refusal of a request with tool calls."""
     base = dialect or Dialect()
     held = RefusedRequest(dict(OPTIONS), wire=base.wire, has_calls=True)
     held = replace(held, **(sent or {}))  # type: ignore[arg-type]
@@ -34,7 +34,7 @@ def lesson(
 
 
 def options(**more: JsonValue) -> dict[str, object]:
-    """A request with further options."""
+    """The fields of a refused request with further options."""
     return {"options": {**OPTIONS, **more}}
 
 
@@ -160,11 +160,11 @@ OF_OPTIONS = [
 
 
 @pytest.mark.parametrize(("form", "sent", "phrase"), OF_OPTIONS)
-def test_a_refused_option_is_renamed_bounded_or_dropped(
+def test_refused_option_is_renamed_bounded_or_omitted(
     form: bytes, sent: dict[str, object], phrase: str
 ) -> None:
-    """One change, which the server's own words ask for."""
-    found = lesson(form, sent=sent)
+    """One refusal leads to one change, which its text asks for."""
+    found = adaptation(form, sent=sent)
 
     assert found is not None
     assert (phrase, (phrase,)) == (found[1], found[0].phrases)
@@ -279,21 +279,21 @@ OF_CONVERSATION = [
 
 
 @pytest.mark.parametrize(("status", "form", "sent", "wire"), OF_CONVERSATION)
-def test_a_refused_conversation_is_written_otherwise(
+def test_refused_conversation_gets_another_form(
     status: int, form: bytes, sent: dict[str, object], wire: dict[str, object]
 ) -> None:
-    """Fields of the history, ids, contents, roles and schemas, each in the form that is taken."""
-    found = lesson(form, status, sent=sent)
+    """Fields of the history, ids, contents, roles and schemas get the accepted form."""
+    found = adaptation(form, status, sent=sent)
 
     assert found is not None
     assert WireForm().model_copy(update=wire) == found[0].wire
 
 
-def test_an_empty_content_that_is_refused_becomes_null() -> None:
-    """Anthropic takes no empty text; a server that refuses null gets an empty text."""
+def test_refused_empty_content_becomes_null() -> None:
+    """Anthropic refuses empty text; a server that refuses null gets an empty text."""
     dialect = Dialect(wire=WireForm(content="empty"))
 
-    found = lesson(error("messages: text content blocks must be non-empty"), dialect=dialect)
+    found = adaptation(error("messages: text content blocks must be non-empty"), dialect=dialect)
 
     assert found is not None
     assert "null" == found[0].wire.content
@@ -315,13 +315,13 @@ def test_an_empty_content_that_is_refused_becomes_null() -> None:
         (500, error("seed is not supported")),
     ],
 )
-def test_what_another_form_cannot_mend_is_not_adapted_to(status: int, form: bytes) -> None:
-    """Keys, credit, models, paths, contexts, filters, flags of a server, and passing faults."""
-    assert lesson(form, status) is None
+def test_refusal_for_other_reasons_changes_nothing(status: int, form: bytes) -> None:
+    """Keys, credit, models, paths, contexts, filters, server flags and transient faults."""
+    assert adaptation(form, status) is None
 
 
-def test_a_refusal_that_names_nothing_is_answered_with_guesses() -> None:
-    """No options, then no cap, then the barest form; what was before is kept to return to."""
+def test_refusal_without_a_reason_leads_to_guesses() -> None:
+    """No options, then no cap, then the barest form; the dialect before the guesses is kept."""
     dialect, phrases = Dialect(), []
     sent = RefusedRequest(dict(OPTIONS), has_calls=True, provider_fields=frozenset({"x"}))
     while (found := adapt(dialect, read_refusal(400, error("1210")), sent)) is not None:
@@ -366,8 +366,8 @@ WORDS = st.sampled_from(
 
 @settings(max_examples=200)
 @given(st.lists(st.lists(WORDS, max_size=6), min_size=1, max_size=40))
-def test_learning_ends_and_never_returns(refusals: list[list[str]]) -> None:
-    """Whatever a server refuses, no form of the request is asked twice."""
+def test_no_form_is_sent_twice(refusals: list[list[str]]) -> None:
+    """Adaptation ends, whatever a server refuses."""
     dialect = Dialect()
     sampled = SAMPLED.model_copy(update={"sampling": Sampling(temperature=0.7, seed=7)})
     node = ModelSettings("m", "http://h/v1", reasoning_effort="high", max_completion_tokens=900)

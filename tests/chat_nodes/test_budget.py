@@ -1,4 +1,4 @@
-"""Tokens of a UTC day against the budget."""
+"""The daily token budget."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -7,8 +7,8 @@ from chat_nodes.budget import DailyBudget
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-def test_a_spent_budget_refuses_with_the_figures_and_the_remedy() -> None:
-    """The refusal says what was allowed, what was used and when it resets."""
+def test_spent_budget_refuses_calls() -> None:
+    """The refusal has the limit, the tokens used and the time of the reset."""
     budget = DailyBudget(1_000)
     budget.add(999, NOON)
     before = budget.refusal(NOON)
@@ -21,8 +21,8 @@ def test_a_spent_budget_refuses_with_the_figures_and_the_remedy() -> None:
     )
 
 
-def test_the_day_ends_at_midnight_utc() -> None:
-    """A new UTC day begins with nothing used, whatever the time zone of the stamps."""
+def test_day_ends_at_midnight_utc() -> None:
+    """A new UTC day starts with nothing used, whatever the time zone of the times."""
     budget = DailyBudget(10)
     budget.add(10, datetime(2026, 11, 22, 1, 30, tzinfo=timezone(timedelta(hours=2))))
 
@@ -30,8 +30,8 @@ def test_the_day_ends_at_midnight_utc() -> None:
     assert 0 == budget.used(datetime(2026, 11, 22, 0, 0, tzinfo=UTC))
 
 
-def test_yesterdays_calls_do_not_count_when_the_log_is_read_back() -> None:
-    """Calls come in the order of the log; a late one of an earlier day adds nothing."""
+def test_calls_of_an_earlier_day_add_nothing() -> None:
+    """Calls are in the order of the log; a late one of an earlier day is ignored."""
     budget = DailyBudget(100)
     budget.add(70, NOON - timedelta(days=1))
     budget.add(30, NOON)
@@ -40,16 +40,16 @@ def test_yesterdays_calls_do_not_count_when_the_log_is_read_back() -> None:
     assert 30 == budget.used(NOON)
 
 
-def test_no_budget_refuses_nothing() -> None:
-    """Zero is no limit."""
+def test_zero_budget_is_unlimited() -> None:
+    """A limit of 0 refuses no call."""
     budget = DailyBudget(0)
     budget.add(10**12, NOON)
 
     assert "" == budget.refusal(NOON)
 
 
-def test_a_reset_forgets() -> None:
-    """Before the log is read again nothing is counted."""
+def test_reset_clears_the_count() -> None:
+    """Nothing is counted before the log is read again."""
     budget = DailyBudget(5)
     budget.add(5, NOON)
     budget.reset()
@@ -57,8 +57,8 @@ def test_a_reset_forgets() -> None:
     assert "" == budget.refusal(NOON)
 
 
-def test_a_refusal_says_that_the_tokens_were_estimated() -> None:
-    """One estimated call of the day is enough; the next day begins without."""
+def test_refusal_mentions_estimated_tokens() -> None:
+    """One estimated call of the day is enough; the next day starts without the remark."""
     budget = DailyBudget(100)
     budget.add(60, NOON)
     budget.add(60, NOON, estimated=True)

@@ -1,4 +1,4 @@
-"""`arena chat-node --check`: the conversation with a model, and what is said of it."""
+"""`arena chat-node --check`: the conversation with a model, and the findings."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -19,8 +19,8 @@ USAGE = {"prompt_tokens": 100, "completion_tokens": 20}
 
 
 @dataclass
-class TalkingModel:
-    """Answers in order; what it was asked is kept."""
+class ScriptedAnswersModel:
+    """Gives planned answers in order, and records the requests."""
 
     plan: list[dict[str, object] | CallFailed]
     model_id: str = "toy"
@@ -32,7 +32,7 @@ class TalkingModel:
     asked: list[ChatRequest] = field(default_factory=list)
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
-        """The next answer of the plan; the last one stays."""
+        """The next planned answer; the last one is repeated."""
         found = self.plan[min(len(self.asked), len(self.plan) - 1)]
         self.asked.append(request)
         if isinstance(found, CallFailed):
@@ -42,7 +42,7 @@ class TalkingModel:
         return RawReply(json.dumps(found).encode(), sent)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Close nothing: no connection is open."""
 
 
 def answer(text: str = "", calls: int = 0, usage: object = USAGE) -> dict[str, object]:
@@ -56,17 +56,17 @@ def answer(text: str = "", calls: int = 0, usage: object = USAGE) -> dict[str, o
     return {"choices": [{"message": message, "finish_reason": finish}], "usage": usage}
 
 
-async def found(model: TalkingModel) -> dict[str, Finding]:
+async def findings_by_check(model: ScriptedAnswersModel) -> dict[str, Finding]:
     """The findings of a conversation, by their checks."""
     return {
         finding.check: finding for finding in conversation_findings(*await hold_conversation(model))
     }
 
 
-async def test_a_model_that_does_all_of_it_is_ok() -> None:
-    """The history with its own calls and their results goes back in the second round."""
-    model = TalkingModel([answer(calls=2), answer("67203.60 and 3120.05")])
-    seen = await found(model)
+async def test_capable_model_passes_all_checks() -> None:
+    """The second request has the model's own calls and their results."""
+    model = ScriptedAnswersModel([answer(calls=2), answer("67203.60 and 3120.05")])
+    seen = await findings_by_check(model)
 
     assert {"ok"} == {finding.state.value for finding in seen.values()}
     assert {"tool call", "parallel calls", "seed", "usage", "latency"} == set(seen)
@@ -97,39 +97,41 @@ async def test_a_model_that_does_all_of_it_is_ok() -> None:
         ([{"choices": []}], "tool call", "broken", "choices"),
     ],
 )
-async def test_what_a_model_cannot_do_is_said(
+async def test_missing_capability_is_reported(
     plan: list[dict[str, object] | CallFailed], check: str, state: str, said: str
 ) -> None:
-    """Broken if no agent could use it; a warning if it works all the same."""
-    seen = await found(TalkingModel(plan))
+    """Broken if no agent could use the model; a warning if agents can use it nevertheless."""
+    seen = await findings_by_check(ScriptedAnswersModel(plan))
 
     assert state == seen[check].state
     assert said in seen[check].text
 
 
-async def test_what_was_adapted_is_said() -> None:
-    """A refusal that was learned from is not a failure."""
+async def test_adaptation_is_reported_as_ok() -> None:
+    """A refusal that led to an accepted form is not a failure."""
     refused = CallFailed("seed is unknown", retryable=True, adapted=True)
     plan: list[dict[str, object] | CallFailed] = [refused, answer(calls=2), answer("5")]
-    seen = await found(TalkingModel(plan, adaptations=("without seed",), seeds=False))
+    seen = await findings_by_check(
+        ScriptedAnswersModel(plan, adaptations=("without seed",), seeds=False)
+    )
 
     assert ("ok", "without seed") == (seen["adapted"].state, seen["adapted"].detail)
     assert "warning" == seen["seed"].state
     assert "ok" == seen["tool call"].state
 
 
-async def test_a_model_that_never_stops_adapting_is_given_up() -> None:
-    """The conversation is bounded."""
+async def test_endless_adaptation_is_broken() -> None:
+    """The number of attempts is bounded."""
     refused = CallFailed("no", retryable=False, adapted=True)
-    model = TalkingModel([refused])
-    seen = await found(model)
+    model = ScriptedAnswersModel([refused])
+    seen = await findings_by_check(model)
 
     assert "broken" == seen["tool call"].state
     assert len(model.asked) < 20
 
 
-def test_the_command_checks_and_ends() -> None:
-    """No broker is needed; JSON has the four fields, and the exit code is 0."""
+def test_command_checks_without_a_broker() -> None:
+    """The JSON has the four fields, and the exit code is 0."""
     with serving_in_thread(ModelServer()) as server:
         flags = ["--name", "n", "--model-id", "toy", "--base-url", server.base_url]
         flags += ["--api-key-env", "MY_KEY", "--price", "input=0.1,output=0.4"]
@@ -146,7 +148,7 @@ def test_the_command_checks_and_ends() -> None:
     assert all("x-org: acme" in head.lower() for head in server.heads)
 
 
-def test_the_quick_check_asks_for_nothing_that_is_paid() -> None:
+def test_quick_check_makes_no_paid_call() -> None:
     """A refused key is broken: exit code 1, and no call was made."""
     with serving_in_thread(ModelServer(models_status=401)) as server:
         flags = ["--name", "n", "--model-id", "toy", "--base-url", server.base_url]
@@ -169,8 +171,8 @@ def test_the_quick_check_asks_for_nothing_that_is_paid() -> None:
         (("--quick",), "can only be used with --check"),
     ],
 )
-def test_flags_that_cannot_be_used_end_with_two(flags: tuple[str, ...], said: str) -> None:
-    """The message names the flag and the remedy."""
+def test_invalid_flags_exit_with_2(flags: tuple[str, ...], said: str) -> None:
+    """The message has the flag and the remedy."""
     url = () if "--base-url" in flags else ("--base-url", f"http://127.0.0.1:{closed_port()}")
     done = run("--name", "n", "--model-id", "m", *url, *flags)
 
@@ -180,15 +182,15 @@ def test_flags_that_cannot_be_used_end_with_two(flags: tuple[str, ...], said: st
 
 
 def other_call(name: str, arguments: str = "{}") -> dict[str, object]:
-    """A response body with a call of a tool."""
+    """A response body with a call of another tool."""
     call = {"id": "c", "type": "function", "function": {"name": name, "arguments": arguments}}
     message = {"role": "assistant", "content": "", "tool_calls": [call]}
     return {"choices": [{"message": message, "finish_reason": "tool_calls"}], "usage": USAGE}
 
 
-async def test_a_call_of_another_tool_is_named() -> None:
-    """A model that calls what was not offered has not "called no tool"."""
-    seen = await found(TalkingModel([other_call("web_search"), answer("5")]))
+async def test_call_of_another_tool_is_reported() -> None:
+    """A model that calls a tool that was not offered has not "called no tool"."""
+    seen = await findings_by_check(ScriptedAnswersModel([other_call("web_search"), answer("5")]))
 
     assert "it called web_search, which was not offered" in seen["tool call"].detail
 
@@ -208,27 +210,27 @@ async def test_a_call_of_another_tool_is_named() -> None:
         (CallFailed("a", False, cause=Cause.TIMEOUT), "is the server overloaded"),
     ],
 )
-async def test_a_remedy_has_a_field_of_its_own(failed: CallFailed, remedy: str) -> None:
-    """In the words of an ARENA.toml as well as of the flags."""
+async def test_remedy_has_the_toml_key_and_the_flag(failed: CallFailed, remedy: str) -> None:
+    """The remedy is its own field, with the key of an ARENA.toml beside the flag."""
     failed = replace(failed, remedy=failed.reason.partition("; ")[2])
-    seen = await found(TalkingModel([failed]))
+    seen = await findings_by_check(ScriptedAnswersModel([failed]))
 
     assert ("a", "broken") == (seen["tool call"].detail, seen["tool call"].state)
     assert remedy in seen["tool call"].remedy
 
 
-async def test_a_question_has_a_short_bound() -> None:
-    """A server that never answers is given up in seconds, and waited for in plain sight."""
+async def test_unanswered_question_times_out_once() -> None:
+    """A server that never answers is given up after one wait, which is announced."""
     waits: list[str] = []
-    model = TalkingModel([CallFailed("late", True, cause=Cause.TIMEOUT)])
+    model = ScriptedAnswersModel([CallFailed("late", True, cause=Cause.TIMEOUT)])
     await hold_conversation(model, waits.append)
 
     assert 1 == len(model.asked)
     assert ["asking toy for a tool call, at most 20 s"] == waits
 
 
-def test_checks_are_shown_as_they_end(capsys: pytest.CaptureFixture[str]) -> None:
-    """What was found so far does not wait for the rest."""
+def test_findings_are_printed_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A finding is printed before the next check ends."""
     report = CheckReport("n", as_json=False)
     report.add([ok("address", "answers")])
     first = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""The command: usage errors with remedies, and a key that leaves the process's command line."""
+"""The command: usage errors with remedies, and a key that is removed from the command line."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ DEADLINE_S = 30.0
 
 
 def run(*flags: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """The command with a clean environment of keys."""
+    """Run the command without keys in its environment."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
     return subprocess.run(
         [*ARENA, *flags],
@@ -28,8 +28,8 @@ def run(*flags: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_a_missing_key_is_told_with_its_remedy() -> None:
-    """Nothing is tried without a key: exit 2, the variable's name and the two ways out."""
+def test_missing_key_is_reported_with_remedies() -> None:
+    """Exit code 2 before any call, the variable's name and two remedies."""
     done = run("--name", "n", "--model-id", "gpt-5-nano", "--api-key-env", "MY_KEY")
 
     assert 2 == done.returncode
@@ -39,8 +39,8 @@ def test_a_missing_key_is_told_with_its_remedy() -> None:
 
 
 @pytest.mark.parametrize("check", [(), ("--check",), ("--check", "--quick")])
-def test_a_key_that_no_header_can_hold_is_told_and_not_shown(check: tuple[str, ...]) -> None:
-    """It was copied with its quotes: exit 2 and the variable's name, before anything is asked."""
+def test_key_with_invalid_characters_is_reported_but_not_shown(check: tuple[str, ...]) -> None:
+    """A key copied with its quotes: exit code 2 and the variable's name, before any call."""
     flags = ("--name", "n", "--model-id", "m", "--base-url", "http://127.0.0.1:1/v1")
     done = run(*flags, *check, OPENAI_API_KEY=f"\u201c{KEY}\u201d")
 
@@ -61,16 +61,16 @@ def test_a_key_that_no_header_can_hold_is_told_and_not_shown(check: tuple[str, .
         (("--name", "n", "--model-id", "scripted", "--log-level", "LOUD"), "--log-level"),
     ],
 )
-def test_wrong_usage_ends_with_two(flags: tuple[str, ...], said: str) -> None:
-    """The message names what was wrong."""
+def test_wrong_usage_exits_with_2(flags: tuple[str, ...], said: str) -> None:
+    """The message says what was wrong."""
     done = run(*flags)
 
     assert 2 == done.returncode
     assert said in done.stderr
 
 
-def test_a_replay_without_recordings_says_how_to_make_them(tmp_path: Path) -> None:
-    """No key is asked for; the file that is missing carries the node's name."""
+def test_replay_without_a_file_has_a_remedy(tmp_path: Path) -> None:
+    """No key is needed; the missing file has the node's name."""
     file = str(tmp_path / "replies.jsonl")
     done = run("--name", "n", "--model-id", "gpt", "--replies", "replay", "--replies-file", file)
 
@@ -82,8 +82,8 @@ def test_a_replay_without_recordings_says_how_to_make_them(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "flags", [("--model-id", "scripted"), ("--base-url", "http://localhost:1")]
 )
-def test_without_a_broker_it_says_so(flags: tuple[str, ...]) -> None:
-    """No key is asked for by the rules or a local server; what is missing is the broker."""
+def test_missing_broker_is_reported(flags: tuple[str, ...]) -> None:
+    """Rules and local servers need no key; the broker is what is missing."""
     done = run("--name", "n", "--model-id", "llama3:8b", *flags)
 
     assert 3 == done.returncode
@@ -91,7 +91,7 @@ def test_without_a_broker_it_says_so(flags: tuple[str, ...]) -> None:
 
 
 def test_help_ends_with_an_example() -> None:
-    """Every flag is named, and the default variable of the key."""
+    """The help has every flag, and the default variable of the key."""
     done = run("--help")
 
     assert 0 == done.returncode
@@ -100,8 +100,8 @@ def test_help_ends_with_an_example() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc")
-def test_a_key_given_as_a_flag_leaves_the_command_line(settings: Settings) -> None:
-    """A running node's command line and logs do not show its key, and it warns about the flag."""
+def test_key_flag_is_removed_from_the_command_line(settings: Settings) -> None:
+    """Command line and logs of a running node do not show the key; a warning names the flag."""
     flags = ["--name", "n", "--model-id", "m", "--base-url", "http://127.0.0.1:1/v1"]
     environment = {**os.environ, "ARENA_PREFIX": settings.prefix, "ARENA_LOG_FORMAT": "json"}
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Bodies that were compressed unasked: read within a bound, whatever the bytes are."""
+"""Bodies that were compressed without a request: unpacked within a bound, whatever the bytes."""
 
 import gzip
 import zlib
@@ -15,8 +15,8 @@ TEXT = b'{"a": 1}'
 
 
 @given(st.binary(max_size=200), ENCODINGS)
-def test_no_bytes_break_the_reader(body: bytes, encoding: str) -> None:
-    """What comes out is within the bound."""
+def test_arbitrary_bytes_unpack_within_the_bound(body: bytes, encoding: str) -> None:
+    """No bytes raise anything but `BodyTooLong`."""
     with suppress(BodyTooLong):
         found = plain_body(body, encoding, 50)
         assert found is None or found == body or len(found) <= 50
@@ -35,16 +35,16 @@ def test_no_bytes_break_the_reader(body: bytes, encoding: str) -> None:
         (b"\n\xef\xbb\xbf".strip() + TEXT, "gzip"),
     ],
 )
-def test_a_body_is_unpacked_or_taken_as_it_is(body: bytes, encoding: str) -> None:
-    """With either header or none, in parts, twice, or with a label that is wrong."""
+def test_body_is_unpacked_or_unchanged(body: bytes, encoding: str) -> None:
+    """With either header or none, in several streams, packed twice, or with a wrong label."""
     found = plain_body(body, encoding, 1000)
 
     assert found is not None
     assert TEXT == found.removeprefix(b"\xef\xbb\xbf")
 
 
-def test_a_bomb_is_not_unpacked() -> None:
-    """Neither one that is long nor one of many parts."""
+def test_decompression_bomb_is_refused() -> None:
+    """Both a very long stream and one of many parts."""
     with pytest.raises(BodyTooLong):
         plain_body(gzip.compress(bytes(10_000_000)), "gzip", 1000)
     assert plain_body(gzip.compress(b"x", mtime=0) * (MEMBERS_MAX + 1), "gzip", 1000) is None

@@ -1,4 +1,4 @@
-"""A prompt that does not fit: every server's words for it, and what is not about the prompt."""
+"""Prompts that are too long: the errors of servers, and errors about something else."""
 
 import pytest
 
@@ -155,10 +155,10 @@ CONTEXTS = [
 
 
 @pytest.mark.parametrize(("status", "form", "limit", "prompt"), CONTEXTS)
-def test_a_prompt_that_is_too_long_is_known(
+def test_long_prompt_is_recognized(
     status: int, form: bytes, limit: int | None, prompt: int | None
 ) -> None:
-    """Every server's words for it, with the numbers it tells and a smaller prompt as remedy."""
+    """Every server's error, its numbers, and a smaller prompt as the remedy."""
     refusal = read_refusal(status, form, "full")
 
     assert (Cause.CONTEXT_LENGTH, False, False) == (
@@ -175,8 +175,8 @@ def test_a_prompt_that_is_too_long_is_known(
     ("size", "remedy"),
     [("full", '"compact"'), ("compact", '"tiny"'), ("tiny", "trade fewer products")],
 )
-def test_the_remedy_is_the_next_smaller_prompt(size: PromptSize, remedy: str) -> None:
-    """Until there is none."""
+def test_remedy_is_the_next_smaller_prompt(size: PromptSize, remedy: str) -> None:
+    """The remedy for the smallest prompt is another one."""
     assert remedy in read_refusal(413, b"", size).remedy
 
 
@@ -189,15 +189,15 @@ def test_the_remedy_is_the_next_smaller_prompt(size: PromptSize, remedy: str) ->
         error("max_tokens is too large: 100000. This model supports at most 16384"),
     ],
 )
-def test_another_bound_is_not_the_context(form: bytes) -> None:
-    """A field that is too long and a cap that is too high can be repaired."""
+def test_other_limits_are_not_the_context(form: bytes) -> None:
+    """A field that is too long and a cap that is too high can be adapted."""
     refusal = read_refusal(400, form)
 
     assert (Cause.REFUSED_REQUEST, True) == (refusal.cause, refusal.adaptable)
 
 
-def test_an_answers_cap_beyond_the_context_can_be_lowered() -> None:
-    """The prompt fits; what was asked for the answer does not."""
+def test_large_cap_can_be_lowered() -> None:
+    """The prompt fits; the tokens requested for the answer do not."""
     said = (
         "maximum context length is 4096 tokens. However, you requested "
         "5000 tokens (3000 in the messages, 2000 in the completion)"

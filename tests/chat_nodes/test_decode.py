@@ -1,4 +1,4 @@
-"""Provider bytes to reply fields: the habits of servers, the bounds, and arbitrary JSON."""
+"""Provider bytes to reply fields: deviations of servers, bounds, and arbitrary JSON."""
 
 import time
 from datetime import UTC, datetime
@@ -39,8 +39,8 @@ def call(name: str = "execute_trade", arguments: object = "{}", id_: object = "c
     return {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def test_text_calls_and_tokens_are_kept() -> None:
-    """An ordinary answer comes through whole, cached and reasoning tokens included."""
+def test_ordinary_answer_is_decoded() -> None:
+    """Text, reasoning, calls and tokens, including cached and reasoning tokens."""
     usage = {
         "prompt_tokens": 2300,
         "completion_tokens": 40,
@@ -91,21 +91,21 @@ def test_text_calls_and_tokens_are_kept() -> None:
         (body({"tool_calls": "buy!"}, "tool_calls"), "the tool calls are not a list"),
     ],
 )
-def test_an_unusable_answer_fails_with_its_reason(raw: bytes, error: str) -> None:
-    """Each bad answer says what was wrong with it."""
+def test_unusable_answer_fails_with_a_reason(raw: bytes, error: str) -> None:
+    """The error says what is wrong with the answer."""
     decoded = decode_reply(raw)
 
     assert ("failed", ()) == (decoded.outcome, decoded.tool_calls)
     assert error in decoded.error
 
 
-def test_an_empty_answer_that_stopped_ends_the_turn() -> None:
+def test_empty_answer_that_stopped_is_ok() -> None:
     """A model may have nothing to say."""
     assert Decoded(outcome="ok", finish_reason="stop") == decode_reply(body({"content": None}))
 
 
-def test_only_the_first_calls_are_kept_and_the_agent_is_told() -> None:
-    """Of ten thousand tool calls sixteen are carried out, and the error says so."""
+def test_excess_calls_are_dropped() -> None:
+    """Of ten thousand tool calls sixteen are kept, and the error says so."""
     calls = [call(id_=f"c{i}") for i in range(10_000)]
     decoded = decode_reply(body({"content": None, "tool_calls": calls}, "tool_calls"))
 
@@ -117,8 +117,8 @@ def test_only_the_first_calls_are_kept_and_the_agent_is_told() -> None:
     assert "10,000 tool calls were asked for, 16 are carried out" in decoded.error
 
 
-def test_long_text_is_cut_on_a_character_and_said_so() -> None:
-    """Ten megabytes of three-byte characters end within the bound, on a whole character."""
+def test_long_text_is_cut_at_a_character() -> None:
+    """Ten megabytes of three-byte characters are cut within the bound, at a whole character."""
     decoded = decode_reply(body({"content": "値" * 3_500_000}, "length"))
 
     assert TEXT_BYTES_MAX - 2 <= len(decoded.text.encode()) <= TEXT_BYTES_MAX
@@ -126,8 +126,8 @@ def test_long_text_is_cut_on_a_character_and_said_so() -> None:
     assert "the model stopped at its token limit" in decoded.error
 
 
-def test_long_arguments_are_cut() -> None:
-    """A call whose arguments were cut for the record has a problem, so it is not carried out."""
+def test_long_arguments_are_cut_with_a_problem() -> None:
+    """A call whose arguments were cut has a problem, so it is not carried out."""
     decoded = decode_reply(body({"tool_calls": [call(arguments="x" * 9_000)]}, "tool_calls"))
 
     assert "longer than 8,192 bytes; send the call again" in decoded.tool_calls[0].problem
@@ -136,7 +136,7 @@ def test_long_arguments_are_cut() -> None:
 
 
 def test_call_ids_are_made_unique() -> None:
-    """Repeated and missing ids are renamed, and numbers kept: a conversation needs them unique."""
+    """Repeated and missing ids are renamed, numbers become texts: ids must be unique."""
     other = call("get_portfolio", id_="a")
     calls = [call(id_="a"), other, call(id_=None), call(id_=7), call(id_="a-2"), call(id_="")]
     decoded = decode_reply(body({"tool_calls": calls}, "tool_calls"))
@@ -146,8 +146,8 @@ def test_call_ids_are_made_unique() -> None:
     ]
 
 
-def test_malformed_arguments_and_unknown_tools_go_on_as_received() -> None:
-    """Who answers for a tool tells the agent what is wrong with its call."""
+def test_malformed_arguments_and_unknown_tools_are_unchanged() -> None:
+    """The tool server reports to the agent what is wrong with its call."""
     calls = [call("fly_to_moon", "{not json"), call(arguments={"quantity": 1}), call("", None)]
     decoded = decode_reply(body({"tool_calls": calls}, "tool_calls"))
 
@@ -156,7 +156,7 @@ def test_malformed_arguments_and_unknown_tools_go_on_as_received() -> None:
     ]
 
 
-def test_control_characters_leave_no_trace() -> None:
+def test_control_characters_are_removed() -> None:
     """Escape sequences, bells, overrides and carriage returns cannot reach a terminal."""
     dirty = "\x1b[31mred\x1b[0m \x1b]0;title\x07bell\x07 \u202eevil\u2028 a\tb\r\nc\x9bd \x1bMx"
 
@@ -171,13 +171,13 @@ def test_content_parts_are_joined() -> None:
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": -4, "completion_tokens": 1.5}, []])
-def test_tokens_that_are_not_told_are_not_invented(usage: object) -> None:
-    """Absent or impossible counts are none, and marked as not reported."""
+def test_missing_token_counts_are_not_reported(usage: object) -> None:
+    """Missing or impossible counts are zero and not marked as reported."""
     assert Tokens() == decode_reply(body({"content": "hi"}, usage=usage)).tokens
 
 
-def test_cached_tokens_of_another_name_never_exceed_the_prompt() -> None:
-    """A provider's own name for cache hits is read, and bounded by the prompt."""
+def test_cached_tokens_never_exceed_the_prompt() -> None:
+    """A provider's own name for cached tokens is known, and the count is bounded by the prompt."""
     usage = {"prompt_tokens": 10, "completion_tokens": 1, "prompt_cache_hit_tokens": 99}
 
     assert 10 == decode_reply(body({"content": "hi"}, usage=usage)).tokens.cached
@@ -213,8 +213,8 @@ RESPONSE = JSON | st.fixed_dictionaries(
 
 
 @given(RESPONSE)
-def test_arbitrary_json_gives_a_bounded_answer_that_can_be_sent(value: object) -> None:
-    """Whatever a provider sends decodes, within its bounds, into records the brokers take."""
+def test_arbitrary_json_gives_a_bounded_answer(value: object) -> None:
+    """Any JSON decodes within the bounds to records that the brokers accept."""
     decoded = decode_value(value, ("execute_trade",))
 
     assert len(decoded.text.encode()) <= TEXT_BYTES_MAX
@@ -226,13 +226,13 @@ def test_arbitrary_json_gives_a_bounded_answer_that_can_be_sent(value: object) -
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_never_raise(raw: bytes) -> None:
-    """Bytes that are no JSON fail with an error."""
+    """Bytes that are not JSON give a failure."""
     assert decode_reply(raw).outcome in ("ok", "failed")
 
 
 @given(st.text(max_size=50), st.integers(0, 60))
-def test_a_cut_is_the_longest_start_that_fits(text: str, bytes_max: int) -> None:
-    """Nothing more would have fitted, and nothing but the end is lost."""
+def test_cut_keeps_the_longest_start_that_fits(text: str, bytes_max: int) -> None:
+    """One more character would not have fitted, and only the end is lost."""
     kept = cut_bytes(text, bytes_max)
 
     assert text.startswith(kept)
@@ -255,8 +255,8 @@ def logged(decoded: Decoded, raw: bytes) -> LlmCall:
     )
 
 
-def test_the_largest_answer_fits_into_a_record() -> None:
-    """Text, reasoning and arguments of the worst characters at all bounds can still be sent."""
+def test_largest_answer_fits_into_a_record() -> None:
+    """Text, reasoning and arguments at their bounds, in characters that need escapes."""
     signature = {"extra_content": {"signature": '"' * 16_000}}
     calls = [
         {"id": "i" * 999 + str(i), **signature, "function": {"name": "n" * 999, "arguments": worst}}
@@ -272,8 +272,8 @@ def test_the_largest_answer_fits_into_a_record() -> None:
     assert len(encode(record).value) < RECORD_BYTES_MAX
 
 
-def test_a_logged_reply_decodes_to_the_same_reply() -> None:
-    """What is read back from the log is what was sent."""
+def test_logged_call_gives_the_same_reply() -> None:
+    """A call that is read back from the log gives the reply that was sent."""
     raw = completion("scripted", "I buy.", [("execute_trade", {"quantity": "1"})])
     decoded = decode_reply(raw)
     record = logged(decoded, raw)
@@ -282,8 +282,8 @@ def test_a_logged_reply_decodes_to_the_same_reply() -> None:
     assert sent == reply_from_log(record, request())
 
 
-def test_an_answer_the_log_had_to_cut_is_not_served_from_it() -> None:
-    """Half an answer is none: the call is made anew."""
+def test_cut_answer_is_not_served_from_the_log() -> None:
+    """The log has only half of it, so the call is made again."""
     raw = body({"content": "x" * 40_000})
 
     assert reply_from_log(logged(decode_reply(raw), raw), request()) is None
@@ -301,8 +301,8 @@ def test_an_answer_the_log_had_to_cut_is_not_served_from_it() -> None:
     ],
     ids=["blanks", "lines", "ends", "element", "header", "role"],
 )
-def test_no_run_of_blanks_keeps_the_decoder_busy(text: str) -> None:
-    """Small models fall into such runs; all calls of a node wait while one answer is decoded."""
+def test_long_runs_of_blanks_decode_quickly(text: str) -> None:
+    """Small models write such runs; all calls of a node wait while one answer is decoded."""
     began_s = time.process_time()
     decoded = decode_reply(body({"content": text}), ("execute_trade",))
 
@@ -310,8 +310,8 @@ def test_no_run_of_blanks_keeps_the_decoder_busy(text: str) -> None:
     assert () == decoded.tool_calls
 
 
-def test_a_stream_of_broken_lines_is_given_up() -> None:
-    """Lines that are joined in vain are looked at up to a bound."""
+def test_stream_of_malformed_lines_fails_quickly() -> None:
+    """The number of lines that are joined without success is bounded."""
     line = b'data: {"a": "' + b"\\q" * 2_000 + b"\n"
     began_s = time.process_time()
     decoded = decode_reply(line * 1_000)
@@ -329,6 +329,6 @@ def test_a_stream_of_broken_lines_is_given_up() -> None:
         ("</s> flat", "</s> flat"),
     ],
 )
-def test_tokens_that_end_a_text_are_cut_at_its_end_only(text: str, said: str) -> None:
-    """However many there are, with the blanks between them."""
+def test_end_tokens_are_removed_at_the_end_only(text: str, said: str) -> None:
+    """Any number of them, with the blanks between them."""
     assert said == decode_reply(body({"content": text}), ("execute_trade",)).text

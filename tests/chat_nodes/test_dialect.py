@@ -1,4 +1,4 @@
-"""What a request holds: what is known of a provider, the operator's options, what was learned."""
+"""The options of a request: the provider's dialect, the operator's options, adaptations."""
 
 import pytest
 from pydantic import JsonValue
@@ -17,8 +17,8 @@ SAMPLED = request(sampling=Sampling(temperature=0.7, seed=7, max_completion_toke
 SENT = call_seed(SAMPLED)
 
 
-def test_what_was_learned_shapes_the_next_request() -> None:
-    """A renamed cap within its bound, no seed, and the operator's options alike."""
+def test_dialect_applies_to_all_options() -> None:
+    """A renamed and bounded cap, no seed; the same for the operator's options."""
     dialect = Dialect(
         renamed={"max_tokens": "max_completion_tokens"},
         capped={"max_completion_tokens": 500},
@@ -48,10 +48,10 @@ def test_what_was_learned_shapes_the_next_request() -> None:
         ),
     ],
 )
-def test_the_operators_options_come_first(
+def test_operator_options_replace_defaults(
     given: dict[str, JsonValue], expected: dict[str, JsonValue]
 ) -> None:
-    """They replace what the arena would send, under either name of a field."""
+    """They replace the arena's options, under either name of a field."""
     settings = ModelSettings("m", options=given)
 
     assert expected == options_of(Dialect(), SAMPLED, settings)
@@ -71,10 +71,10 @@ def test_the_operators_options_come_first(
         ("notapi.openai.com.example", "x", "max_tokens", "seed"),
     ],
 )
-def test_the_first_form_follows_the_host_and_the_model(
+def test_first_dialect_depends_on_host_and_model(
     host: str, model: str, limit: str, seed: str
 ) -> None:
-    """Known providers are asked in their own form; unknown ones in the older names."""
+    """Known providers get their own form, unknown ones the older names."""
     dialect = first_dialect(host, model)
 
     assert (limit, seed) == (dialect.token_limit, dialect.seed)
@@ -87,8 +87,8 @@ def test_every_profile_is_found_by_its_hosts() -> None:
             assert profile is profile_of(f"x{host}" if host.startswith(".") else host.upper())
 
 
-def test_no_effort_is_tried_twice() -> None:
-    """A server that lists efforts and refuses each of them is asked without one."""
+def test_each_effort_is_tried_once() -> None:
+    """A server that lists efforts and refuses each of them gets none in the end."""
     settings = ModelSettings("m", reasoning_effort="high")
     refusal = read_refusal(400, error("reasoning_effort must be one of 'low', 'medium'"))
     dialect, tried = Dialect(), ["high"]

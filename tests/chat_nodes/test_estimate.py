@@ -1,4 +1,4 @@
-"""Tokens that no server counted: high rather than low, and said to be an estimate."""
+"""Tokens that no server counted: a high estimate, marked as one."""
 
 from decimal import Decimal
 
@@ -19,21 +19,21 @@ BODY = b'{"choices": []}'
 @pytest.mark.parametrize(
     ("text", "tokens"),
     [
-        # As mistral-common 1.5.4 counts: the larger of `tekken` and `v1`.
+        # Counts of mistral-common 1.5.4: the larger one of `tekken` and `v1`.
         ("09:10,67203.60,67203.60,67203.60,67203.60,12\n" * 20, 901),
         ("01:15 142.68 142.05 1534.4\n02:15 142.70 142.21 98.1\n" * 20, 1041),
         ("I hold because momentum is weak and the spread is wide. " * 20, 241),
         ('{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}' * 20, 599),
     ],
 )
-def test_an_estimate_is_high_but_not_wild(text: str, tokens: int) -> None:
-    """Never below 97 % of what a tokenizer counted, never above 1.6 times."""
+def test_estimate_is_at_most_60_percent_too_high(text: str, tokens: int) -> None:
+    """Never below 97 % of a tokenizer's count, never above 160 %."""
     assert 0.97 * tokens <= estimated_tokens(text.encode()) <= 1.6 * tokens
 
 
 @pytest.mark.parametrize("text", [b"", "現金を保つ".encode(), b"\xff\xfe\x00", b" \n" * 40])
-def test_any_bytes_can_be_estimated(text: bytes) -> None:
-    """Nothing is not counted as tokens, and no bytes fail."""
+def test_arbitrary_bytes_have_an_estimate(text: bytes) -> None:
+    """Empty text has no tokens, and no bytes fail."""
     assert 0 <= estimated_tokens(text) <= len(text)
     assert (estimated_tokens(text) == 0) == (not text.strip(b" \n"))
 
@@ -51,22 +51,22 @@ def test_text_thoughts_and_calls_are_completion_tokens() -> None:
     assert tokens.reasoning == estimated_tokens(b"It went up.") > 0
 
 
-def test_an_answer_that_was_cut_counts_by_its_bytes() -> None:
-    """What the record does not keep was still paid for."""
+def test_cut_answer_counts_by_its_bytes() -> None:
+    """The part that the record does not have was paid for, too."""
     tokens = estimate_tokens(b"", Decoded("ok", text="a", truncated=True), b"1" * 9_000)
 
     assert 9_000 == tokens.completion
 
 
-def in_progress(*, attempts: int = 1, body: bytes = BODY) -> CallInProgress:
-    """A call that ended."""
+def ended_call(*, attempts: int = 1, body: bytes = BODY) -> CallInProgress:
+    """A call that has ended."""
     wanted = request(prompt({"BTC-USD": (1, 2)}))
     sent = build_request("m", wanted, {}) if attempts else None
     return CallInProgress(wanted, START, 0.0, attempts=attempts, sent=sent, body=body)
 
 
-def used(decoded: Decoded, call: CallInProgress, *, scripted: bool = False) -> Usage:
-    """What a call used, at a known price."""
+def usage_of(decoded: Decoded, call: CallInProgress, *, scripted: bool = False) -> Usage:
+    """The usage of a call at a known price."""
     return call_usage(call, decoded, price=PRICE, scripted=scripted)
 
 
@@ -74,9 +74,9 @@ def used(decoded: Decoded, call: CallInProgress, *, scripted: bool = False) -> U
     "decoded",
     [Decoded("ok", text="I hold."), Decoded("failed", cause=Cause.UNUSABLE_ANSWER, error="?")],
 )
-def test_an_answer_without_usage_has_an_estimate_and_its_cost(decoded: Decoded) -> None:
-    """Flagged, with a cost, whether the answer could be used or not."""
-    usage = used(decoded, in_progress())
+def test_answer_without_usage_gets_an_estimated_cost(decoded: Decoded) -> None:
+    """Whether the answer could be used or not."""
+    usage = usage_of(decoded, ended_call())
 
     assert usage.estimated
     assert usage.prompt_tokens > 0 < usage.completion_tokens
@@ -84,10 +84,10 @@ def test_an_answer_without_usage_has_an_estimate_and_its_cost(decoded: Decoded) 
     assert PRICE.cost_usd(tokens) == usage.cost_usd
 
 
-def test_what_the_server_counted_is_taken_as_it_is() -> None:
-    """No flag, and the server's figures."""
+def test_server_counts_are_used_unchanged() -> None:
+    """The counts and their cost are not marked as estimated."""
     tokens = Tokens(prompt=1_000, completion=10, reported=True)
-    usage = used(Decoded("ok", text="I hold.", tokens=tokens), in_progress())
+    usage = usage_of(Decoded("ok", text="I hold.", tokens=tokens), ended_call())
 
     assert (1_000, 10, False) == (usage.prompt_tokens, usage.completion_tokens, usage.estimated)
     assert Decimal("0.0011") == usage.cost_usd
@@ -96,33 +96,33 @@ def test_what_the_server_counted_is_taken_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("decoded", "call", "scripted", "cost"),
     [
-        (Decoded("failed", cause=Cause.UNREACHABLE), in_progress(body=b""), False, None),
-        (Decoded("failed", cause=Cause.AUTH), in_progress(), False, None),
-        (Decoded("refused", cause=Cause.BUDGET), in_progress(attempts=0), False, Decimal(0)),
-        (Decoded("ok", text="rules"), in_progress(), True, Decimal(0)),
+        (Decoded("failed", cause=Cause.UNREACHABLE), ended_call(body=b""), False, None),
+        (Decoded("failed", cause=Cause.AUTH), ended_call(), False, None),
+        (Decoded("refused", cause=Cause.BUDGET), ended_call(attempts=0), False, Decimal(0)),
+        (Decoded("ok", text="rules"), ended_call(), True, Decimal(0)),
     ],
 )
-def test_nothing_is_estimated_if_no_model_answered(
+def test_no_estimate_without_an_answer(
     decoded: Decoded, call: CallInProgress, scripted: bool, cost: Decimal | None
 ) -> None:
-    """An attempt that failed costs an unknown sum; rules and calls not made cost nothing."""
-    usage = used(decoded, call, scripted=scripted)
+    """A failed attempt has an unknown cost; rules and calls that were not made cost nothing."""
+    usage = usage_of(decoded, call, scripted=scripted)
 
     assert (0, False, cost) == (usage.prompt_tokens, usage.estimated, usage.cost_usd)
 
 
-def test_attempts_without_usage_are_estimated_too() -> None:
-    """Every answer that could not be used counts, and the prompt of one that came too late."""
-    call = in_progress(attempts=1)
+def test_failed_attempts_are_estimated() -> None:
+    """Every unusable answer counts, and the prompt of one that timed out."""
+    call = ended_call(attempts=1)
     assert call.sent is not None
     prompt_tokens = estimated_tokens(call.sent.content)
     add_attempt_usage(call, BODY, "answer")
     add_attempt_usage(call, BODY, "answer")
     add_attempt_usage(call, b"", "prompt")
     add_attempt_usage(call, b'{"error": "busy"}')
-    failed = used(Decoded("failed", cause=Cause.UNUSABLE_ANSWER), call)
+    failed = usage_of(Decoded("failed", cause=Cause.UNUSABLE_ANSWER), call)
     call.attempts += 1
-    answered = used(Decoded("ok", text="I hold."), call)
+    answered = usage_of(Decoded("ok", text="I hold."), call)
 
     assert (3 * prompt_tokens, 2 * estimated_tokens(BODY), True) == (
         failed.prompt_tokens,
@@ -134,16 +134,16 @@ def test_attempts_without_usage_are_estimated_too() -> None:
     assert answered.estimated
 
 
-def test_attempts_that_were_paid_for_nothing_count() -> None:
-    """A server that counts tokens of an answer without choices is paid for it, each time."""
+def test_failed_attempts_count_as_reported() -> None:
+    """A server that reports tokens of an answer without choices bills them, each time."""
     wasted = b'{"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 7}}'
-    call = in_progress(attempts=3)
+    call = ended_call(attempts=3)
     add_attempt_usage(call, wasted)
     add_attempt_usage(call, wasted)
     add_attempt_usage(call, b'{"error": "busy"}')
     tokens = Tokens(prompt=100, completion=5, reported=True)
-    answered = used(Decoded("ok", text="I hold.", tokens=tokens), call)
-    failed = used(Decoded("failed", cause=Cause.SERVER_ERROR), call)
+    answered = usage_of(Decoded("ok", text="I hold.", tokens=tokens), call)
+    failed = usage_of(Decoded("failed", cause=Cause.SERVER_ERROR), call)
 
     assert (300, 19, False) == (
         answered.prompt_tokens,

@@ -1,4 +1,4 @@
-"""The flags of `arena chat-node`, as its model is asked with them."""
+"""The flags of `arena chat-node` about its model."""
 
 import pytest
 
@@ -8,8 +8,8 @@ from chat_nodes.flags import ModelFlags
 SECRET = "sk-planted-0123456789"
 
 
-def test_no_secret_is_in_what_a_log_could_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the flag's key nor the value that a header's variable holds."""
+def test_no_secret_is_in_a_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the key of the flag nor the value of a header's variable."""
     monkeypatch.setenv("MY_HEADER", f"Basic {SECRET}")
     words = ("api-key=env:MY_HEADER",)
     asking = ModelFlags("m", "MY_KEY", SECRET, "http://h/v1", (), words, "", replay=False)
@@ -20,8 +20,8 @@ def test_no_secret_is_in_what_a_log_could_show(monkeypatch: pytest.MonkeyPatch) 
     assert SECRET not in f"{asking} {settings} {target}"
 
 
-def test_a_replay_needs_no_secret() -> None:
-    """No variable is looked up, and no key is kept."""
+def test_replay_needs_no_secret() -> None:
+    """No variable is read, and no key is kept."""
     words = ("api-key=env:NOT_SET_ANYWHERE",)
     asking = ModelFlags("m", "NOT_SET_ANYWHERE", SECRET, "", (), words, "", replay=True)
     settings = asking.settings(effort="", completion_cap=0, connections=1)

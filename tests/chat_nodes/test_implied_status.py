@@ -1,4 +1,4 @@
-"""Status 200 that is not an answer: the status it means, the cause, and what was counted."""
+"""Errors under status 200: the status that they imply, the cause, and the token counts."""
 
 import orjson
 import pytest
@@ -70,16 +70,16 @@ def choice(finish: object, content: object = "", **fields: object) -> dict[str, 
         ({"choices": [{"text": "I hold."}]}, 200, ""),
     ],
 )
-def test_an_answer_means_the_status_of_its_twin(value: object, status: int, cause: str) -> None:
-    """Errors under 200 in the forms of many servers; the cause is the one of that status."""
+def test_error_under_200_implies_a_status(value: object, status: int, cause: str) -> None:
+    """The forms of many servers; the cause is the one of the implied status."""
     raw = orjson.dumps(value)
 
     assert (status, cause) == (implied_status(raw), decode_reply(raw).cause)
 
 
 @pytest.mark.parametrize("raw", [b"", b"<!DOCTYPE html><html></html>", b'{"choices": [{"mess'])
-def test_bytes_that_are_not_an_answer_mean_a_bad_gateway(raw: bytes) -> None:
-    """An empty body, a page and a cut answer are asked for again."""
+def test_bytes_without_an_answer_imply_502(raw: bytes) -> None:
+    """An empty body, an HTML page and a cut answer are retried."""
     assert (502, Cause.UNUSABLE_ANSWER) == (implied_status(raw), decode_reply(raw).cause)
 
 
@@ -116,7 +116,7 @@ JSON = st.recursive(
 
 @given(JSON, JSON, JSON)
 def test_status_and_outcome_agree(top: object, message: object, finish: object) -> None:
-    """What decodes to an answer means 200; every other outcome has a cause and a valid status."""
+    """A usable answer implies 200; any other outcome has a cause and an error status."""
     whole = {"choices": [{"message": message, "finish_reason": finish}], "error": top}
     for value in (top, whole):
         decoded, status = decode_value(value, ("a",)), implied_status(orjson.dumps(value))
@@ -154,10 +154,10 @@ def test_status_and_outcome_agree(top: object, message: object, finish: object) 
         ),
     ],
 )
-def test_usage_is_read_from_every_place(
+def test_usage_is_read_from_all_its_forms(
     usage: dict[str, object], expected: tuple[int, int, int, int]
 ) -> None:
-    """Counts as text, under other names, without the reasoning, in the choice or Groq's key."""
+    """Counts as text, under other names, without reasoning, in the choice or Groq's key."""
     first = FINE["choices"][0]
     tokens = Tokens(*expected, reported=True)
 
@@ -179,6 +179,6 @@ def test_usage_is_read_from_every_place(
         "none",
     ],
 )
-def test_counts_that_cannot_be_are_not_reported(usage: object) -> None:
-    """A count that is not a whole number, too large, or zero for a prompt, is not a count."""
+def test_impossible_counts_are_not_reported(usage: object) -> None:
+    """A count that is not a whole number, too large, or zero for a prompt, is ignored."""
     assert Tokens() == decode_value({**FINE, "usage": usage}).tokens

@@ -1,4 +1,4 @@
-"""The client learns a server's form once, for all its calls, and keeps secrets to itself."""
+"""The client adapts to a server once, for all its calls, and lets no secret out."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,7 +24,7 @@ SEED = error("Unknown parameter: 'seed'", param="seed")
 SEEDED = request(sampling=Sampling(seed=7, temperature=0.5, max_completion_tokens=90))
 
 
-async def ask_all(
+async def attempt_until_final(
     model: OpenAICompatibleModel, asked: ChatRequest, tries: int = 9
 ) -> list[RawReply | CallFailed]:
     """Attempts until one is not an adaptation."""
@@ -36,8 +36,8 @@ async def ask_all(
     return found
 
 
-async def ask_on(model: OpenAICompatibleModel, tries: int = 9) -> list[str]:
-    """Attempts until one is an answer or final: what each of them was."""
+async def attempt_outcomes(model: OpenAICompatibleModel, tries: int = 9) -> list[str]:
+    """Attempts until one is an answer or final, and the outcome of each."""
     found: list[str] = []
     for _ in range(tries):
         result = await model.complete(SEEDED, timeout_s=5)
@@ -49,22 +49,22 @@ async def ask_on(model: OpenAICompatibleModel, tries: int = 9) -> list[str]:
     return found
 
 
-async def asked_of(
+async def attempts_on_server(
     *plan: Behaviour, settings: Callable[[str], ModelSettings] | None = None
 ) -> tuple[list[RawReply | CallFailed], list[tuple[str, bytes]]]:
-    """What a server with these behaviours gives, and what it was asked."""
+    """The results of attempts on a server with these behaviours, and its requests."""
     make = settings or (lambda url: ModelSettings("m", url, "sk-planted-0123456789"))
     async with stub_server(*plan) as stub:
         model = OpenAICompatibleModel(make(stub.base_url))
         try:
-            return await ask_all(model, SEEDED), stub.requests
+            return await attempt_until_final(model, SEEDED), stub.requests
         finally:
             await model.close()
 
 
-async def test_a_refusal_is_learned_from_and_recorded() -> None:
-    """The second form is asked for at once; what it held and why is on record."""
-    (failed, reply), asked = await asked_of(http(SEED, "400 Bad"), http(completion()))
+async def test_refusal_changes_the_next_request() -> None:
+    """The second form is sent at once; its options and the reason are in the reply."""
+    (failed, reply), asked = await attempts_on_server(http(SEED, "400 Bad"), http(completion()))
 
     assert isinstance(failed, CallFailed)
     assert isinstance(reply, RawReply)
@@ -77,19 +77,19 @@ async def test_a_refusal_is_learned_from_and_recorded() -> None:
     assert again == reply.sent.sha256
 
 
-async def test_what_was_learned_is_kept_for_the_process() -> None:
-    """The next call is asked in the right form from the start."""
+async def test_dialect_is_kept_for_the_process() -> None:
+    """The next call has the accepted form from the start."""
     async with stub_server(http(SEED, "422 No"), http(completion())) as stub:
         model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
-        await ask_all(model, SEEDED)
+        await attempt_until_final(model, SEEDED)
         assert isinstance(await model.complete(SEEDED, timeout_s=5), RawReply)
         await model.close()
 
     assert [True, False, False] == [b'"seed"' in sent for _, sent in stub.requests]
 
 
-async def test_calls_that_are_refused_at_once_all_succeed() -> None:
-    """The first to be refused changes the form; the others ask again in it."""
+async def test_concurrent_refusals_all_succeed() -> None:
+    """The first refused call changes the form; the others send it again in that form."""
     gate = asyncio.Barrier(4)
 
     async def refuse(writer: asyncio.StreamWriter) -> None:
@@ -98,7 +98,7 @@ async def test_calls_that_are_refused_at_once_all_succeed() -> None:
 
     async with stub_server(*[refuse] * 4, http(completion())) as stub:
         model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
-        found = await asyncio.gather(*(ask_all(model, SEEDED) for _ in range(4)))
+        found = await asyncio.gather(*(attempt_until_final(model, SEEDED) for _ in range(4)))
         await model.close()
 
     assert [[True, False]] * 4 == [[isinstance(r, CallFailed) for r in each] for each in found]
@@ -106,12 +106,12 @@ async def test_calls_that_are_refused_at_once_all_succeed() -> None:
     assert {("without seed",)} == phrases
 
 
-async def test_a_guess_that_is_refused_too_is_taken_back() -> None:
-    """A 400 that names nothing costs no option for good unless leaving it out has helped."""
+async def test_refused_guess_is_reverted() -> None:
+    """A 400 without a reason removes an option only if removing it has helped."""
     refuse = http(b"", "400 Bad")
     async with stub_server(*[refuse] * 5, http(completion())) as stub:
         model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
-        results = await ask_on(model)
+        results = await attempt_outcomes(model)
         last = await model.complete(SEEDED, timeout_s=5)
         await model.close()
 
@@ -121,37 +121,37 @@ async def test_a_guess_that_is_refused_too_is_taken_back() -> None:
     assert stub.requests[0][1] == stub.requests[1][1] == stub.requests[5][1]
 
 
-async def test_a_guess_that_is_accepted_is_kept() -> None:
-    """The request without options went through, so the next one has none either."""
+async def test_accepted_guess_is_kept() -> None:
+    """The request without options was accepted, so the next one has none either."""
     refuse = http(b"{}", "400 Bad")
     async with stub_server(refuse, refuse, http(completion())) as stub:
         model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
-        results = [await ask_on(model), await ask_on(model)]
+        results = [await attempt_outcomes(model), await attempt_outcomes(model)]
         await model.close()
 
     kept = "answer without temperature, seed"
     assert [["again", "adapted", kept], [kept]] == results
 
 
-async def test_a_refusal_without_a_reason_is_doubted_once() -> None:
-    """A fault that passes costs no option: the same request is made again before any guess."""
+async def test_refusal_without_a_reason_is_retried_once() -> None:
+    """A transient fault costs no option: the same request is sent again before any guess."""
     refuse = http(b"{}", "400 Bad")
     plan = (refuse, http(completion())) * 2
     async with stub_server(*plan) as stub:
         model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
-        results = [await ask_on(model), await ask_on(model)]
+        results = [await attempt_outcomes(model), await attempt_outcomes(model)]
         await model.close()
 
     assert [["again", "answer "]] * 2 == results
     assert 1 == len({sent for _, sent in stub.requests})
 
 
-async def test_the_cap_is_never_given_up_for_a_guess() -> None:
-    """It bounds the cost: the answer without it is taken, the next request has it again."""
+async def test_guess_never_removes_the_cap_for_good() -> None:
+    """The cap bounds the cost: an answer without it is used, the next request has it again."""
     refuse = http(b"{}", "400 Bad")
     async with stub_server(*[refuse] * 3, http(completion())) as stub:
         model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
-        results = [await ask_on(model), await ask_on(model)]
+        results = [await attempt_outcomes(model), await attempt_outcomes(model)]
         await model.close()
 
     without = "answer without temperature, seed; without max_tokens"
@@ -159,12 +159,12 @@ async def test_the_cap_is_never_given_up_for_a_guess() -> None:
     assert [True, True, True, False, True] == [b'"max_tokens"' in s for _, s in stub.requests]
 
 
-async def test_the_cap_comes_back_beside_a_bare_form() -> None:
-    """What else was guessed with it is kept."""
+async def test_cap_is_restored_in_a_bare_form() -> None:
+    """The other guesses made with it are kept."""
     refuse = http(b"{}", "400 Bad")
     async with stub_server(*[refuse] * 4, http(completion())) as stub:
         model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
-        results = [await ask_on(model), await ask_on(model)]
+        results = [await attempt_outcomes(model), await attempt_outcomes(model)]
         await model.close()
 
     assert "answer without temperature, seed; without max_tokens; the barest form" == results[0][-1]
@@ -172,24 +172,24 @@ async def test_the_cap_comes_back_beside_a_bare_form() -> None:
     assert b'"max_tokens"' in stub.requests[-1][1]
 
 
-async def test_a_cap_that_credit_pays_for_is_asked_for() -> None:
-    """OpenRouter's 402 names it."""
+async def test_cap_is_lowered_to_the_credit() -> None:
+    """OpenRouter's 402 states the affordable tokens."""
     form = error("requires more credits, or fewer max_tokens. You can only afford 70", code=402)
     async with stub_server(http(form, "402 Pay"), http(completion())) as stub:
         model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
-        results = await ask_on(model)
+        results = await attempt_outcomes(model)
         await model.close()
 
     assert ["adapted", "answer max_tokens at most 70"] == results
     assert 70 == orjson.loads(stub.requests[1][1])["max_tokens"]
 
 
-async def test_a_limit_with_a_header_is_waited_for() -> None:
-    """Its words alone would end the call."""
+async def test_limit_with_a_wait_header_is_retryable() -> None:
+    """Its text alone would end the call."""
     form = error("spending limit reached")
     plan = http(form, "429 Slow", {"retry-after": "3"})
 
-    (failed,), _ = await asked_of(plan)
+    (failed,), _ = await attempts_on_server(plan)
 
     assert isinstance(failed, CallFailed)
     assert (Cause.RATE_LIMIT, True, 3.0) == (failed.cause, failed.retryable, failed.retry_after_s)
@@ -207,56 +207,56 @@ async def test_a_limit_with_a_header_is_waited_for() -> None:
         (body({"choices": []}), Cause.SERVER_ERROR, True),
     ],
 )
-async def test_an_error_under_status_200_is_its_twin(
+async def test_error_under_200_is_handled_by_its_implied_status(
     form: bytes, cause: Cause, retryable: bool
 ) -> None:
-    """It is tried again, or given up, as under the status that it means."""
-    (failed,), _ = await asked_of(http(form))
+    """It is retried or given up as under the implied status."""
+    (failed,), _ = await attempts_on_server(http(form))
 
     assert isinstance(failed, CallFailed)
     assert (cause, retryable) == (failed.cause, failed.retryable)
     assert "answered 200 with an error that means" in failed.reason
 
 
-async def test_a_refusal_under_status_200_is_learned_from() -> None:
-    """As under the status that it means."""
+async def test_refusal_under_200_is_adapted_to() -> None:
+    """As under the implied status."""
     form = error("Unknown parameter: 'seed'", param="seed", code=400)
 
-    (failed, reply), _ = await asked_of(http(form), http(completion()))
+    (failed, reply), _ = await attempts_on_server(http(form), http(completion()))
 
     assert isinstance(failed, CallFailed)
     assert isinstance(reply, RawReply)
     assert failed.adapted
 
 
-async def test_a_call_that_the_server_could_not_read_is_an_answer() -> None:
-    """Groq refuses its model's own words; they are read here."""
+async def test_refused_generation_is_an_answer() -> None:
+    """Groq refuses its own model's call; it is recovered here."""
     written = '<function=execute_trade>{"product_id": "BTC-USD"}</function>'
     form = error("Failed to call a function.", code="tool_use_failed", failed_generation=written)
 
-    (reply,), _ = await asked_of(http(form, "400 Bad"))
+    (reply,), _ = await attempts_on_server(http(form, "400 Bad"))
 
     assert isinstance(reply, RawReply)
     call = decode_reply(reply.body, ("execute_trade",)).tool_calls[0]
     assert ("execute_trade", True) == (call.name, call.recovered)
 
 
-async def test_a_model_that_only_streams_is_read_whole() -> None:
-    """It is asked for a stream after it said so."""
+async def test_stream_only_model_is_read_to_its_end() -> None:
+    """A stream is requested after the refusal."""
     refuse = error("This model only supports streaming: stream must be true")
     delta = body({"choices": [{"index": 0, "delta": {"content": "I hold."}}]})
     last = body({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     stream = b"data: " + delta + b"\n\ndata: " + last + b"\n\ndata: [DONE]\n\n"
 
-    (_, reply), asked = await asked_of(http(refuse, "400 Bad"), http(stream))
+    (_, reply), asked = await attempts_on_server(http(refuse, "400 Bad"), http(stream))
 
     assert isinstance(reply, RawReply)
     assert True is orjson.loads(asked[1][1])["stream"]
     assert "I hold." == decode_reply(reply.body).text
 
 
-async def test_what_was_learned_is_in_the_log_of_calls(memory_bus: MemoryBus) -> None:
-    """The record says what was changed; the attempt that taught it is not a retry."""
+async def test_adaptation_is_in_the_log_of_calls(memory_bus: MemoryBus) -> None:
+    """The record has the change; the refused attempt is not a retry."""
     asked = request(sampling=Sampling(seed=7), issued_at=now(), time_s=20)
     async with stub_server(http(SEED, "400 Bad"), http(completion())) as stub:
         model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
@@ -277,14 +277,14 @@ async def test_what_was_learned_is_in_the_log_of_calls(memory_bus: MemoryBus) ->
 @pytest.mark.parametrize(
     ("path", "hint"), [("", "need /v1? such as http"), ("/v1", "is the path of --base-url right?")]
 )
-async def test_a_wrong_path_names_the_url(path: str, hint: str) -> None:
+async def test_wrong_path_shows_the_url(path: str, hint: str) -> None:
     """The whole URL, and what may be missing in it."""
     plan = http(body({"detail": "Not Found"}), "404 No")
 
     def settings(url: str) -> ModelSettings:
         return ModelSettings("m", url.removesuffix("/v1") + path)
 
-    (failed,), _ = await asked_of(plan, settings=settings)
+    (failed,), _ = await attempts_on_server(plan, settings=settings)
 
     assert isinstance(failed, CallFailed)
     assert f"{path}/chat/completions answered 404; Not Found" in failed.reason
@@ -292,8 +292,8 @@ async def test_a_wrong_path_names_the_url(path: str, hint: str) -> None:
     assert (Cause.UNREACHABLE, False) == (failed.cause, failed.retryable)
 
 
-async def test_headers_and_query_are_sent_and_secrets_hidden() -> None:
-    """Azure's key travels as a header, alone; an echo of it reaches no record."""
+async def test_headers_and_query_are_sent() -> None:
+    """Azure's key is only in its header; no record has it, even if the server repeats it."""
     secret = "azure-secret-0123456789"
 
     def settings(url: str) -> ModelSettings:
@@ -301,7 +301,7 @@ async def test_headers_and_query_are_sent_and_secrets_hidden() -> None:
         return ModelSettings("m", f"{url}/chat/completions?api-version=7", headers=headers)
 
     echo = error(f"bad key {secret} of arena contest")
-    (failed,), asked = await asked_of(http(echo, "401 No"), settings=settings)
+    (failed,), asked = await attempts_on_server(http(echo, "401 No"), settings=settings)
 
     assert isinstance(failed, CallFailed)
     head = asked[0][0].lower()
@@ -313,13 +313,13 @@ async def test_headers_and_query_are_sent_and_secrets_hidden() -> None:
     assert secret not in failed.reason + failed.body.decode()
 
 
-async def test_the_next_smaller_prompt_is_named() -> None:
-    """A context that is too small is not retried."""
+async def test_small_context_has_a_remedy() -> None:
+    """A context that is too small is not retried; the remedy is the next smaller prompt."""
     asked = SEEDED.model_copy(update={"prompt_size": "compact"})
     form = error("x", type="exceed_context_size_error", n_prompt_tokens=3344, n_ctx=2048)
     async with stub_server(http(form, "400 Bad")) as stub:
         model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
-        (failed,) = await ask_all(model, asked)
+        (failed,) = await attempt_until_final(model, asked)
         await model.close()
 
     assert isinstance(failed, CallFailed)
@@ -339,8 +339,8 @@ async def test_the_next_smaller_prompt_is_named() -> None:
         ("http://example.com:99999/v1", "http://example.com:99999/v1"),
     ],
 )
-def test_what_is_not_an_address_is_refused(text: str, remedy: str) -> None:
-    """With what to write instead, and without a login in it."""
+def test_invalid_address_is_refused(text: str, remedy: str) -> None:
+    """The remedy is a valid address, without the login."""
     with pytest.raises(UsageError) as raised:
         OpenAICompatibleModel(ModelSettings("m", text))
 

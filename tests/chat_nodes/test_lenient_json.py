@@ -1,4 +1,4 @@
-"""Response bodies that are not plain JSON: repaired, put together, or named as what they are."""
+"""Response bodies that are not valid JSON: repaired, joined, or reported."""
 
 import json
 from time import process_time
@@ -49,16 +49,16 @@ GOOD = json.dumps(ANSWER).encode()
         (orjson.dumps(GOOD.decode()), "Going up @@"),
     ],
 )
-def test_a_bad_byte_does_not_lose_a_paid_answer(raw: bytes, text: str) -> None:
-    """Text and call of an answer come through what one bad byte or wrapping does to JSON."""
+def test_malformed_body_is_repaired(raw: bytes, text: str) -> None:
+    """Text and call of an answer survive one bad byte, or a wrapping, in its JSON."""
     decoded = decode_reply(raw)
 
     assert ("ok", text, 200) == (decoded.outcome, decoded.text, implied_status(raw))
     assert [BUY] == [call.arguments for call in decoded.tool_calls]
 
 
-def test_an_answer_reads_the_same_from_the_log() -> None:
-    """The log keeps bytes as UTF-8 text: what is read back from there is the same answer."""
+def test_logged_body_decodes_to_the_same_answer() -> None:
+    """The log keeps bytes as UTF-8 text; reading them back gives the same answer."""
     for raw in (GOOD.replace(b"@@", b"\xf0\x9f"), GOOD.decode().encode("utf-16"), b"\xef" + GOOD):
         logged = raw.decode("utf-8", "replace").encode()
 
@@ -68,8 +68,8 @@ def test_an_answer_reads_the_same_from_the_log() -> None:
 @pytest.mark.parametrize(
     "raw", [b"", b" \n", b"<html>{}</html>", b'{"choices": [{"mess', b"[" * 9_999, b"Bad gateway"]
 )
-def test_what_holds_no_json_says_how_it_starts(raw: bytes) -> None:
-    """There is no value, and the problem names the size and the first characters."""
+def test_body_without_json_is_reported(raw: bytes) -> None:
+    """There is no value, and the problem has the size and the first characters."""
     body = read_body(raw)
 
     assert body.value is None
@@ -149,10 +149,10 @@ TWO = ("c2", "get_portfolio", "{}")
         ),
     ],
 )
-def test_tool_calls_of_a_stream_are_put_together(
+def test_tool_calls_of_a_stream_are_joined(
     chunks: list[object], calls: list[tuple[str, str, str]]
 ) -> None:
-    """A new id or name begins a call, wherever its index is; other pieces continue one."""
+    """A new id or name begins a call, whatever its index; other pieces continue one."""
     for line in ("\n", "\r\n", "\r"):
         decoded = decode_reply(events(*chunks, chunk("stop"), line=line))
 
@@ -168,8 +168,8 @@ def test_tool_calls_of_a_stream_are_put_together(
         {"choices": [{"delta": {}, "usage": {"prompt_tokens": 9, "completion_tokens": 2}}]},
     ],
 )
-def test_text_thoughts_and_usage_of_a_stream_are_put_together(last: object) -> None:
-    """Deltas are joined, comments passed over, and usage found wherever the server put it."""
+def test_text_thoughts_and_usage_of_a_stream_are_joined(last: object) -> None:
+    """Deltas are joined, comments skipped, and usage is found in each of its places."""
     first: object = {"choices": [], "prompt_filter_results": []}
     thoughts = [chunk(reasoning_content="It "), chunk(reasoning_content="rises.")]
     raw = b": keep-alive\n\n" + events(
@@ -203,15 +203,15 @@ def test_text_thoughts_and_usage_of_a_stream_are_put_together(last: object) -> N
         (b"data: [DONE]\n\n", 502),
     ],
 )
-def test_a_stream_is_used_if_it_came_to_its_end(raw: bytes, status: int) -> None:
-    """A cut stream and an error within it mean the status of their twin."""
+def test_complete_stream_is_used(raw: bytes, status: int) -> None:
+    """A cut stream, and an error in a stream, imply an error status."""
     assert status == implied_status(raw)
     assert ("ok" if status == 200 else "failed") == decode_reply(raw).outcome
 
 
 @given(st.binary(max_size=120), st.integers(0, 300), st.integers(0, 40))
-def test_any_damage_is_survived(junk: bytes, place: int, length: int) -> None:
-    """Bytes put over a good answer never raise, and status and outcome agree."""
+def test_arbitrary_damage_never_raises(junk: bytes, place: int, length: int) -> None:
+    """Bytes written over a good answer never raise, and status and outcome agree."""
     for good in (GOOD, events(chunk(content="Hi"), piece(BUY, name="execute_trade"))):
         raw = good[:place] + junk + good[place + length :]
 
@@ -231,8 +231,8 @@ def test_any_damage_is_survived(junk: bytes, place: int, length: int) -> None:
         b"data: " + orjson.dumps(piece("{", name="execute_trade")) + b"\n",
     ],
 )
-def test_a_large_body_is_read_in_bounded_time(unit: bytes) -> None:
-    """A megabyte of what is slow to repair takes less than two seconds of CPU."""
+def test_large_malformed_body_is_read_quickly(unit: bytes) -> None:
+    """A megabyte that is slow to repair takes less than two seconds of CPU."""
     raw = unit * (1_000_000 // len(unit))
     started = process_time()
     decode_reply(raw)

@@ -1,4 +1,4 @@
-"""The small local model: what it is shown, what its words become, and that it truly answers."""
+"""The small local model: its prompt, the bodies made from its answers, and a real call."""
 
 import asyncio
 from decimal import Decimal
@@ -27,13 +27,13 @@ USAGE: JsonObject = {"prompt_tokens": 90, "completion_tokens": 30}
 MARKET = {"A": RISING, "B": FALLING}
 
 
-def shown(asked: ChatRequest) -> str:
-    """All that the model reads."""
+def prompt_text(asked: ChatRequest) -> str:
+    """The text of the model's prompt."""
     return "\n".join(str(m["content"]) for m in local_prompt(asked).messages)
 
 
 def round_of(tool: str, result: str) -> tuple[ChatMessage, ChatMessage]:
-    """A round in which a tool was asked for and answered."""
+    """The messages of a round in which a tool was called and answered."""
     call = RequestedCall(model_call_id="call_0", name=tool, arguments="{}")
     return (
         ChatMessage(role="assistant", tool_calls=(call,)),
@@ -42,16 +42,16 @@ def round_of(tool: str, result: str) -> tuple[ChatMessage, ChatMessage]:
 
 
 def body_of(asked: ChatRequest, answer: object, finish: str = "stop") -> bytes | None:
-    """The response body that the model's answer gives."""
+    """The response body for an answer of the model."""
     text = answer if isinstance(answer, str) else orjson.dumps(answer).decode()
     return response_body(MODEL_ID, local_prompt(asked), EngineAnswer(text, finish, USAGE))
 
 
-def test_the_prompt_says_moves_and_account_in_few_words() -> None:
+def test_prompt_has_moves_and_account() -> None:
     """A few lines made from the agent's prompt, far below the context of 2,048 tokens."""
     asked = request(prompt(MARKET, account=HOLDING))
 
-    text = shown(asked)
+    text = prompt_text(asked)
 
     assert "A: rose 0.9 % in 5 minutes, rose 3.7 % in an hour" in text
     assert "B: fell 1.0 % in 5 minutes, fell 3.8 % in an hour" in text
@@ -68,10 +68,10 @@ def test_the_prompt_says_moves_and_account_in_few_words() -> None:
         (HOLDING.replace("1000", "3"), (), ("B",), ["hold", "sell"]),
     ],
 )
-def test_the_schema_offers_what_can_be_carried_out(
+def test_schema_offers_possible_orders_only(
     account: str, buyable: tuple[str, ...], sellable: tuple[str, ...], kinds: list[str]
 ) -> None:
-    """No sale of what is not held, no buy without cash; the products are those of the prompt."""
+    """No sale of products that are not held, no buy without cash, products of the prompt only."""
     found = local_prompt(request(prompt(MARKET, account=account)))
 
     assert found.schema is not None
@@ -82,8 +82,8 @@ def test_the_schema_offers_what_can_be_carried_out(
     assert (buyable, sellable) == (found.buyable, found.sellable)
 
 
-def test_products_that_have_no_live_price_are_not_offered() -> None:
-    """And no more than six are shown, however many there are."""
+def test_stale_products_are_not_offered() -> None:
+    """At most six products are shown."""
     market = {f"P{i}": RISING for i in range(9)}
 
     found = local_prompt(request(prompt(market, stale=["P0"])))
@@ -100,7 +100,7 @@ def test_products_that_have_no_live_price_are_not_offered() -> None:
         ({"action": "sell", "product_id": "B", "size": "large"}, "4"),
     ],
 )
-def test_a_size_becomes_a_quantity(answer: dict[str, str], quantity: str) -> None:
+def test_size_becomes_a_quantity(answer: dict[str, str], quantity: str) -> None:
     """5, 15 or 40 % of the cash at the ask; a quarter, half or all of the position."""
     body = body_of(request(prompt(MARKET, account=HOLDING)), {**answer, "reason": "up"})
 
@@ -135,13 +135,13 @@ def test_a_size_becomes_a_quantity(answer: dict[str, str], quantity: str) -> Non
         {"action": "hold"},
     ],
 )
-def test_an_answer_without_the_form_is_never_a_hold(answer: object) -> None:
-    """What was cut, or names what was not offered, gives no body at all."""
+def test_answer_in_another_form_is_not_a_hold(answer: object) -> None:
+    """A cut answer, or one that names what was not offered, gives no body."""
     assert body_of(request(prompt(MARKET, account=HOLDING)), answer) is None
 
 
-def test_a_turn_goes_from_the_account_to_an_order_to_a_closing_line() -> None:
-    """Look, decide, close: each step has its own form, and the model's words are the text."""
+def test_turn_has_three_steps() -> None:
+    """Look, decide, close: each step has its own schema, and the model's answer is the text."""
     first = request(prompt(MARKET, account=""))
     look = body_of(first, {"action": "look", "reason": "who am I?"})
     told = round_of("get_portfolio", "Cash 1000.00 USD, equity 1000.00 USD. No positions.")
@@ -154,22 +154,22 @@ def test_a_turn_goes_from_the_account_to_an_order_to_a_closing_line() -> None:
     assert close is not None
     assert ["get_portfolio"] == [c.name for c in decode_reply(look).tool_calls]
     assert "decide" == local_prompt(second).step
-    assert "Bought 0.45 A." in shown(third)
+    assert "Bought 0.45 A." in prompt_text(third)
     assert ("Reasoning: A rises", ()) == (decode_reply(close).text, decode_reply(close).tool_calls)
 
 
 @pytest.mark.parametrize("user", ["what is the weather?", "1 " * 50_000, "ü" * 9_000, ""])
-def test_any_other_request_is_sent_cut_to_the_context(user: str) -> None:
-    """At one token a character it still fits, and the answer may be any text."""
+def test_other_request_is_cut_to_the_context(user: str) -> None:
+    """It fits at one token per character, and the answer may be any text."""
     found = local_prompt(request(user))
 
     assert ("free", None) == (found.step, found.schema)
-    assert len(shown(request(user))) <= 1_201
-    assert shown(request(user)).isascii()
+    assert len(prompt_text(request(user))) <= 1_201
+    assert prompt_text(request(user)).isascii()
 
 
-def test_a_tool_that_is_not_for_trading_is_called() -> None:
-    """As `arena doctor` asks for: first a call with bounded arguments, then words."""
+def test_other_tool_is_called() -> None:
+    """As in the check of `arena doctor`: first a call with bounded arguments, then text."""
     (_, _, calculator) = TOOLS
     asked = request("add", tools=[calculator])
     later = request("add", tools=[calculator], later=round_of("calculator", "3"), round_=1)
@@ -189,8 +189,8 @@ def test_a_tool_that_is_not_for_trading_is_called() -> None:
     assert body_of(asked, "no object") is None
 
 
-def test_the_request_is_what_the_log_makes_again() -> None:
-    """The messages are part of the options: the audit's hash holds, the same prompt every time."""
+def test_request_is_the_same_from_the_log() -> None:
+    """The messages are part of the options, so the audit's hash matches."""
     asked = request(prompt(MARKET), sampling=Sampling(max_completion_tokens=9_000))
     again = request(prompt(MARKET), sampling=Sampling(max_completion_tokens=9_000), turn="other")
     settings = ModelSettings("local", options={"temperature": 0.2})
@@ -214,13 +214,13 @@ def test_the_request_is_what_the_log_makes_again() -> None:
         (ModelSettings("local", base_url="http://127.0.0.1:1/v1"), "not at http://127.0.0.1:1/v1"),
     ],
 )
-def test_wrong_settings_are_told(settings: ModelSettings, said: str) -> None:
+def test_invalid_settings_are_reported(settings: ModelSettings, said: str) -> None:
     """Before any weights are loaded."""
     with pytest.raises(UsageError, match=said):
         open_model(settings)
 
 
-def test_missing_packages_name_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_have_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     """The remedy is one command."""
     monkeypatch.setattr(engine, "WEIGHTS_MODULE", "no_such_package")
 
@@ -228,8 +228,8 @@ def test_missing_packages_name_the_command(monkeypatch: pytest.MonkeyPatch) -> N
         open_model(ModelSettings("local"))
 
 
-def test_a_specification_may_name_it_without_a_key() -> None:
-    """It needs no key and has a price of zero; an address beside it is refused."""
+def test_spec_needs_no_key_for_it() -> None:
+    """It needs no key and has a price of zero; an address for it is refused."""
     text = '[[chat_nodes]]\nname = "tiny"\nmodel_id = "local"\n'
     agents = '[[agents]]\nname = "a"\nstrategy = "scalper"\nchat_node = "tiny"\n'
     (node,) = parse_spec(text + agents, path="here").chat_nodes
@@ -250,8 +250,8 @@ def _installed() -> bool:
 
 
 @pytest.mark.skipif(not _installed(), reason="the packages of scripts/setup local-llm are absent")
-async def test_the_real_model_decides() -> None:
-    """It gives an order or holds, with real tokens, the same for a seed; late calls are ended."""
+async def test_real_model_decides() -> None:
+    """It orders or holds, with real tokens, the same for a seed; late calls are stopped."""
     model = open_model(ModelSettings("local"))
     try:
         asked = request(prompt(MARKET, account=HOLDING), sampling=Sampling(seed=3))

@@ -1,4 +1,4 @@
-"""A chat node whose `llm.calls` was cut, created again, or given partitions while it was away."""
+"""A chat node whose `llm.calls` was cut, recreated, or given partitions while it was down."""
 
 import pytest
 
@@ -16,13 +16,13 @@ CALLS = topics.LLM_CALLS.name
 GROUP = f"chat-node.{NODE}"
 
 
-def asked(number: int, agent: str = "momentum") -> ChatRequest:
-    """A request of now."""
+def new_request(number: int, agent: str = "momentum") -> ChatRequest:
+    """A request issued now."""
     return request(agent=agent, turn=f"t{number}", issued_at=now())
 
 
-def told(node: Node) -> str:
-    """What the node's heartbeats say to be lost of its calls."""
+def lost_records_text(node: Node) -> str:
+    """What the node's heartbeats report as lost of its calls."""
     lost = node.heartbeat(now()).details.get(RECORDS_LOST, {})
     assert isinstance(lost, dict)
     said = lost.get(CALLS, {})
@@ -31,7 +31,7 @@ def told(node: Node) -> str:
 
 
 async def answer(bus: MemoryBus, *requests: ChatRequest) -> None:
-    """Let a node answer requests, commit, and end."""
+    """Run a node until it has answered requests and committed, then stop it."""
     async with serving(bus, FakeModel()):
         await send(bus, *requests)
         await calls(bus, len(requests))
@@ -39,91 +39,91 @@ async def answer(bus: MemoryBus, *requests: ChatRequest) -> None:
 
 
 def forget_commits(bus: MemoryBus) -> None:
-    """The node died before it committed: its requests come again."""
+    """Drop the group's commits, as if the node had died before: its requests are redelivered."""
     bus.cluster.groups[GROUP].committed.clear()
 
 
-async def test_nothing_is_told_where_nothing_is_lost(memory_bus: MemoryBus) -> None:
-    """After a clean stop, and after one whose requests come again."""
-    one = asked(1)
+async def test_no_loss_is_reported_without_a_loss(memory_bus: MemoryBus) -> None:
+    """After a clean stop, and after a redelivery."""
+    one = new_request(1)
     await answer(memory_bus, one)
     async with serving(memory_bus, FakeModel()) as node:
-        assert "" == told(node)
+        assert "" == lost_records_text(node)
     forget_commits(memory_bus)
     model = FakeModel()
     async with serving(memory_bus, model) as node:
         await replies(memory_bus, count=2)
 
-        assert ("", [], 1) == (told(node), model.asked, node.counters["from_log"])
+        assert ("", [], 1) == (lost_records_text(node), model.asked, node.counters["from_log"])
 
 
 @pytest.mark.parametrize(("left", "lost"), [(2, "1 of the last 3"), (0, "3 of the last 3")])
-async def test_calls_that_are_gone_are_told(memory_bus: MemoryBus, left: int, lost: str) -> None:
-    """Answered requests without a call in the log: it was cut, or created again."""
-    await answer(memory_bus, *(asked(n) for n in range(3)))
+async def test_lost_calls_are_reported(memory_bus: MemoryBus, left: int, lost: str) -> None:
+    """Answered requests have no call in the log: it was cut, or recreated."""
+    await answer(memory_bus, *(new_request(n) for n in range(3)))
     del memory_bus.cluster.logs[CALLS, 0][left:]
     async with serving(memory_bus, FakeModel()) as node:
-        words = told(node)
+        words = lost_records_text(node)
 
     assert lost in words
     assert "not in the day's token budget" in words
 
 
-async def test_a_call_whose_record_is_gone_is_not_paid_again(memory_bus: MemoryBus) -> None:
-    """Its request comes again; the reply in the agent's inbox is the answer, and it is told."""
-    one = asked(1)
+async def test_lost_call_is_not_paid_again(memory_bus: MemoryBus) -> None:
+    """Its request is redelivered; the reply in the agent's inbox is sent, and the loss reported."""
+    one = new_request(1)
     await answer(memory_bus, one)
     forget_commits(memory_bus)
     memory_bus.cluster.logs[CALLS, 0].clear()
     model = FakeModel()
     async with serving(memory_bus, model) as node:
         first, second = await replies(memory_bus, count=2)
-        await send(memory_bus, asked(2))
+        await send(memory_bus, new_request(2))
         await until(lambda: node.counters["calls"] == 1)
-        words = told(node)
+        words = lost_records_text(node)
 
     assert first == second
-    assert [asked(2).call_id] == model.asked
+    assert [new_request(2).call_id] == model.asked
     assert 1 == node.counters["from_inbox"]
     assert one.call_id in words
 
 
-async def test_partitions_are_all_read(memory_bus: MemoryBus) -> None:
-    """A node that starts after the topic was given partitions finds what was logged before."""
-    await answer(memory_bus, asked(1), asked(2))
+async def test_all_partitions_are_read(memory_bus: MemoryBus) -> None:
+    """A node that starts after partitions were added finds what was logged before."""
+    await answer(memory_bus, new_request(1), new_request(2))
     forget_commits(memory_bus)
     memory_bus.cluster.grow(CALLS, 5)
     model = FakeModel()
     async with serving(memory_bus, model) as node:
-        await send(memory_bus, asked(3))
+        await send(memory_bus, new_request(3))
         await replies(memory_bus, count=5)
 
-        assert (2, [asked(3).call_id]) == (node.counters["from_log"], model.asked)
-        assert "" == told(node)
+        assert (2, [new_request(3).call_id]) == (node.counters["from_log"], model.asked)
+        assert "" == lost_records_text(node)
     async with serving(memory_bus, model) as node:
-        assert "" == told(node)
+        assert "" == lost_records_text(node)
 
 
 @pytest.mark.parametrize("reply_to", ["account.events", "agent.inbox.No Such Name", ""])
 async def test_a_request_without_an_inbox_is_not_a_lost_call(
     memory_bus: MemoryBus, reply_to: str
 ) -> None:
-    """It is in dead_letters and has no call: that is no loss."""
-    wrong = asked(0).model_copy(update={"reply_to": reply_to})
+    """It is in dead_letters and has no call, which is not a loss."""
+    wrong = new_request(0).model_copy(update={"reply_to": reply_to})
     async with serving(memory_bus, FakeModel()):
-        await send(memory_bus, wrong, asked(1))
+        await send(memory_bus, wrong, new_request(1))
         await calls(memory_bus, 1)
         group = memory_bus.cluster.groups[GROUP]
         await until(lambda: sum(group.committed.values()) == 2)
     async with serving(memory_bus, FakeModel()) as node:
-        assert "" == told(node)
+        assert "" == lost_records_text(node)
 
 
-async def test_inboxes_that_may_not_be_read_are_not_asked(
+async def test_unreadable_inboxes_are_skipped(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On brokers whose permissions are of an older version a repeated request is asked again."""
-    one = asked(1)
+    """With an older version's permissions, a redelivered request calls the model again."""
+    one = new_request(1)
     await answer(memory_bus, one)
     forget_commits(memory_bus)
     memory_bus.cluster.logs[CALLS, 0].clear()

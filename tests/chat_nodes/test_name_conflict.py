@@ -1,4 +1,4 @@
-"""Two chat nodes of one name serve one model."""
+"""Two chat nodes of one name must serve one model."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -44,8 +44,8 @@ def beat(model: str = "gpt-5", **changes: Any) -> Heartbeat:  # Any: fields of a
         (beat(at=NOW - timedelta(seconds=16)), False),
     ],
 )
-def test_a_living_process_with_another_model(found: Heartbeat, other: bool) -> None:
-    """The same model is shared, this process is not another, what is silent is gone."""
+def test_live_process_with_another_model_is_found(found: Heartbeat, other: bool) -> None:
+    """Not one with the same model, not this process, not one without recent heartbeats."""
     assert other is (other_model([found], "me", "scripted", NOW) is not None)
 
 
@@ -56,9 +56,9 @@ def test_a_living_process_with_another_model(found: Heartbeat, other: bool) -> N
 async def test_a_second_model_is_refused(
     memory_bus: MemoryBus, host: str, clock_s: float, refused: bool
 ) -> None:
-    """The error names host, pid and model; a process that was killed here does not count.
+    """The error has host, pid and model; a process that was killed here does not count.
 
-    That the clock of its host is wrong does not hide it.
+    A wrong clock on its host does not hide it.
     """
     now = datetime.now(UTC) + timedelta(seconds=clock_s)
     here = os.uname().nodename if host == "here" else host

@@ -1,4 +1,4 @@
-"""The chat node over the bus in memory: outcomes, order, bounds, restarts, takeovers."""
+"""The chat node on the in-memory bus: outcomes, order, bounds, restarts, takeovers."""
 
 import asyncio
 from dataclasses import replace
@@ -32,24 +32,24 @@ from tests.chat_nodes.stub_server import completion
 GOOD = RawReply(completion("hello"), SENT)
 
 
-def asked(agent: str = "momentum", turn: str = "t", time_s: float = 60.0) -> ChatRequest:
-    """A request of now."""
+def new_request(agent: str = "momentum", turn: str = "t", time_s: float = 60.0) -> ChatRequest:
+    """A request issued now."""
     return request(agent=agent, turn=turn, issued_at=now(), time_s=time_s)
 
 
 class LateClock(SystemClock):
-    """The system's clock, which a test can put ahead."""
+    """The system clock, which a test can move forward."""
 
     later_s = 0.0
 
     def monotonic(self) -> float:
-        """Seconds, with those it was put ahead by."""
+        """Seconds, including those that the test has added."""
         return super().monotonic() + self.later_s
 
 
-async def test_a_call_is_logged_and_answered(memory_bus: MemoryBus) -> None:
-    """Log and reply carry the same ids, tokens and cost; the reply goes to the agent's inbox."""
-    one = asked()
+async def test_call_is_logged_and_answered(memory_bus: MemoryBus) -> None:
+    """Log and reply have the same ids, tokens and cost; the reply is in the agent's inbox."""
+    one = new_request()
     async with serving(memory_bus, FakeModel()) as node:
         await send(memory_bus, one)
         (reply,) = await replies(memory_bus)
@@ -81,8 +81,8 @@ async def test_a_call_is_logged_and_answered(memory_bus: MemoryBus) -> None:
     assert "cutoff" not in call.model_dump(mode="json")
 
 
-async def test_the_scripted_model_is_labelled_and_free(memory_bus: MemoryBus) -> None:
-    """Everything it leaves says that no LLM was asked."""
+async def test_scripted_model_is_labelled_and_free(memory_bus: MemoryBus) -> None:
+    """Every record says that no LLM answered."""
     one = request(prompt({"B": RISING}), issued_at=now())
     async with serving(memory_bus, open_model(ModelSettings("scripted"))) as node:
         await send(memory_bus, one)
@@ -94,25 +94,25 @@ async def test_the_scripted_model_is_labelled_and_free(memory_bus: MemoryBus) ->
     assert (True, 0) == (node.details["scripted"], node.counters["unknown_price"])
 
 
-async def test_an_unknown_price_is_unknown(memory_bus: MemoryBus) -> None:
-    """A model without a listed price costs None, which is counted, not zero."""
+async def test_unknown_price_gives_no_cost(memory_bus: MemoryBus) -> None:
+    """A model without a known price costs None, which is counted, not zero."""
     async with serving(memory_bus, FakeModel(model_id="llama3:8b")) as node:
-        await send(memory_bus, asked())
+        await send(memory_bus, new_request())
         (reply,) = await replies(memory_bus)
 
     assert reply.usage.cost_usd is None
     assert (1, 0) == (node.counters["unknown_price"], node.counters["cost_microusd"])
 
 
-async def test_one_agent_is_served_in_order_and_several_at_once(memory_bus: MemoryBus) -> None:
-    """Never two calls of one agent at a time, never more than the workers allow."""
+async def test_agents_are_served_in_order_and_at_once(memory_bus: MemoryBus) -> None:
+    """Never two calls of one agent at a time, never more calls than workers."""
 
     async def slow(_: ChatRequest) -> RawReply:
         await asyncio.sleep(0.01)
         return GOOD
 
     model = FakeModel(slow)
-    requests = [asked(agent=f"a{i % 6}", turn=f"t{i // 6}") for i in range(30)]
+    requests = [new_request(agent=f"a{i % 6}", turn=f"t{i // 6}") for i in range(30)]
     async with serving(memory_bus, model, ChatNodeSettings(max_workers=3)):
         await send(memory_bus, *requests)
         for i in range(6):
@@ -124,8 +124,8 @@ async def test_one_agent_is_served_in_order_and_several_at_once(memory_bus: Memo
     assert (3, False) == (model.most_at_once, model.overlapped)
 
 
-async def test_reading_pauses_when_the_lanes_are_full(memory_bus: MemoryBus) -> None:
-    """What waits in the node is bounded; nothing is lost when it goes on."""
+async def test_reading_pauses_when_the_queues_are_full(memory_bus: MemoryBus) -> None:
+    """The number of waiting requests is bounded; none is lost when reading resumes."""
     gate = asyncio.Event()
 
     async def gated(_: ChatRequest) -> RawReply:
@@ -135,7 +135,7 @@ async def test_reading_pauses_when_the_lanes_are_full(memory_bus: MemoryBus) -> 
     model = FakeModel(gated)
     count = 3 * READ_RECORDS_MAX
     async with serving(memory_bus, model, ChatNodeSettings(max_workers=1)) as node:
-        await send(memory_bus, *(asked(turn=str(i)) for i in range(count)))
+        await send(memory_bus, *(new_request(turn=str(i)) for i in range(count)))
         await until(lambda: node.gauges.get("lag", 0) > 0 and bool(model.asked))
         waiting = count - node.gauges["lag"]
         gate.set()
@@ -145,8 +145,8 @@ async def test_reading_pauses_when_the_lanes_are_full(memory_bus: MemoryBus) -> 
     assert count == len({r.call_id for r in got}) == len(got)
 
 
-async def test_a_late_request_expires_without_a_call(memory_bus: MemoryBus) -> None:
-    """Nobody pays for an answer that nobody waits for."""
+async def test_late_request_expires_without_a_call(memory_bus: MemoryBus) -> None:
+    """No call is paid for an answer that is no longer needed."""
     model = FakeModel()
     late = request(issued_at=now() - timedelta(minutes=2), time_s=60)
     async with serving(memory_bus, model) as node:
@@ -164,15 +164,15 @@ async def test_a_late_request_expires_without_a_call(memory_bus: MemoryBus) -> N
     assert (1, 0) == (node.counters["expired"], node.counters["unknown_price"])
 
 
-async def test_a_call_that_outlasts_the_deadline_expires(memory_bus: MemoryBus) -> None:
-    """A model that never answers is given up when the deadline is there."""
+async def test_slow_call_expires_at_the_deadline(memory_bus: MemoryBus) -> None:
+    """A model that never answers is given up at the deadline."""
 
     async def never(_: ChatRequest) -> RawReply:
         await asyncio.sleep(3600)
         return GOOD
 
     async with serving(memory_bus, FakeModel(never)):
-        await send(memory_bus, asked(time_s=0.3))
+        await send(memory_bus, new_request(time_s=0.3))
         (reply,) = await replies(memory_bus)
 
     assert "expired" == reply.outcome
@@ -180,7 +180,7 @@ async def test_a_call_that_outlasts_the_deadline_expires(memory_bus: MemoryBus) 
 
 
 async def test_no_form_is_tried_after_the_deadline(memory_bus: MemoryBus) -> None:
-    """A refusal that comes too late ends the call, whatever it teaches."""
+    """A refusal that comes too late ends the call, even if it could be adapted to."""
     clock = LateClock()
 
     async def refuse(_: ChatRequest) -> CallFailed:
@@ -189,15 +189,15 @@ async def test_no_form_is_tried_after_the_deadline(memory_bus: MemoryBus) -> Non
 
     model = FakeModel(refuse)
     async with serving(memory_bus, model, clock=clock):
-        await send(memory_bus, asked())
+        await send(memory_bus, new_request())
         (reply,) = await replies(memory_bus)
 
     assert ("expired", 1) == (reply.outcome, len(model.asked))
     assert "seed refused; the deadline passed after 1 attempt" == reply.error
 
 
-async def test_a_failed_attempt_is_repeated(memory_bus: MemoryBus) -> None:
-    """The reply counts the attempts, the log names what failed."""
+async def test_failed_attempt_is_retried(memory_bus: MemoryBus) -> None:
+    """The reply has the number of attempts, the log has their errors."""
     outcomes: list[RawReply | CallFailed] = [
         CallFailed("answered 500", retryable=True),
         CallFailed("answered 429", retryable=True, retry_after_s=0.01),
@@ -208,7 +208,7 @@ async def test_a_failed_attempt_is_repeated(memory_bus: MemoryBus) -> None:
         return outcomes.pop(0)
 
     async with serving(memory_bus, FakeModel(flaky)) as node:
-        await send(memory_bus, asked())
+        await send(memory_bus, new_request())
         (reply,) = await replies(memory_bus)
         (call,) = await calls(memory_bus)
 
@@ -216,15 +216,15 @@ async def test_a_failed_attempt_is_repeated(memory_bus: MemoryBus) -> None:
     assert ("answered 500", "answered 429") == call.errors
 
 
-async def test_a_call_that_keeps_failing_is_given_up(memory_bus: MemoryBus) -> None:
-    """The agent gets the reason, the log the provider's bytes."""
+async def test_repeated_failure_ends_the_call(memory_bus: MemoryBus) -> None:
+    """The agent gets the reason, the log has the provider's bytes."""
 
     async def broken(_: ChatRequest) -> CallFailed:
         return CallFailed("answered 500", retryable=True, retry_after_s=0.0, body=b"<html>")
 
     settings = ChatNodeSettings(limits=CallLimits(max_retries=1))
     async with serving(memory_bus, FakeModel(broken), settings):
-        await send(memory_bus, asked())
+        await send(memory_bus, new_request())
         (reply,) = await replies(memory_bus)
         (call,) = await calls(memory_bus)
 
@@ -232,8 +232,8 @@ async def test_a_call_that_keeps_failing_is_given_up(memory_bus: MemoryBus) -> N
     assert "<html>" == call.raw_response
 
 
-async def test_a_model_that_raises_costs_one_call(memory_bus: MemoryBus) -> None:
-    """A bug in a provider's library is answered and does not end the node."""
+async def test_model_exception_fails_one_call(memory_bus: MemoryBus) -> None:
+    """A bug in a provider's library gets a reply and does not end the node."""
 
     async def buggy(one: ChatRequest) -> RawReply:
         if one.agent == "momentum":
@@ -241,7 +241,7 @@ async def test_a_model_that_raises_costs_one_call(memory_bus: MemoryBus) -> None
         return GOOD
 
     async with serving(memory_bus, FakeModel(buggy)):
-        await send(memory_bus, asked(), asked(agent="scalper"))
+        await send(memory_bus, new_request(), new_request(agent="scalper"))
         (failed,) = await replies(memory_bus)
         (fine,) = await replies(memory_bus, "scalper")
 
@@ -249,15 +249,15 @@ async def test_a_model_that_raises_costs_one_call(memory_bus: MemoryBus) -> None
     assert "could not make the call (KeyError)" in failed.error
 
 
-async def test_a_spent_budget_refuses_also_after_a_restart(memory_bus: MemoryBus) -> None:
+async def test_spent_budget_refuses_after_a_restart(memory_bus: MemoryBus) -> None:
     """The day's tokens are counted from the log when the node starts."""
     settings = ChatNodeSettings(daily_token_budget=2_000)
     model = FakeModel()
     async with serving(memory_bus, model, settings):
-        await send(memory_bus, asked(turn="1"))
+        await send(memory_bus, new_request(turn="1"))
         await replies(memory_bus)
     async with serving(memory_bus, model, settings) as node:
-        await send(memory_bus, asked(turn="2"))
+        await send(memory_bus, new_request(turn="2"))
         _, refused = await replies(memory_bus, count=2)
 
     assert ("refused", 1, 1) == (refused.outcome, node.counters["refused"], len(model.asked))
@@ -266,11 +266,11 @@ async def test_a_spent_budget_refuses_also_after_a_restart(memory_bus: MemoryBus
     )
 
 
-async def test_a_logged_call_is_not_paid_again_after_a_crash(memory_bus: MemoryBus) -> None:
-    """A request whose commit was lost is answered from the log, with the same words."""
+async def test_logged_call_is_not_paid_again(memory_bus: MemoryBus) -> None:
+    """A request whose commit was lost gets the same reply from the log."""
     model = FakeModel()
     async with serving(memory_bus, model):
-        await send(memory_bus, asked())
+        await send(memory_bus, new_request())
         await replies(memory_bus)
     memory_bus.cluster.groups[f"chat-node.{NODE}"].committed.clear()
     async with serving(memory_bus, model) as node:
@@ -281,9 +281,9 @@ async def test_a_logged_call_is_not_paid_again_after_a_crash(memory_bus: MemoryB
     assert 1 == len(await calls(memory_bus))
 
 
-async def test_a_request_sent_twice_is_called_once(memory_bus: MemoryBus) -> None:
+async def test_repeated_request_calls_the_model_once(memory_bus: MemoryBus) -> None:
     """A router that restarts sends the same call id again."""
-    model, one = FakeModel(), asked()
+    model, one = FakeModel(), new_request()
     async with serving(memory_bus, model):
         await send(memory_bus, one, one)
         first, second = await replies(memory_bus, count=2)
@@ -292,16 +292,16 @@ async def test_a_request_sent_twice_is_called_once(memory_bus: MemoryBus) -> Non
     assert first == second
 
 
-async def test_what_is_no_request_is_buried_and_passed_over(memory_bus: MemoryBus) -> None:
-    """Malformed bytes, another message and a reply address outside the inboxes."""
-    thief = asked().model_copy(update={"reply_to": "account.events"})
+async def test_invalid_records_become_dead_letters(memory_bus: MemoryBus) -> None:
+    """Malformed bytes, another message, and a reply address that is not an inbox."""
+    thief = new_request().model_copy(update={"reply_to": "account.events"})
     async with serving(memory_bus, FakeModel()) as node:
         await send(memory_bus, thief)
         topic = topics.prompted(NODE)
         await memory_bus.send_bytes(topic, b"{", key=None, partition=0, headers=())
         stray = OpenAccount(call_id="c", agent="momentum", issued_at=START)
         await memory_bus.append(topic, stray, key="momentum")
-        await send(memory_bus, asked(turn="good"))
+        await send(memory_bus, new_request(turn="good"))
         (reply,) = await replies(memory_bus)
         buried = await read_all(memory_bus, topics.DEAD_LETTERS.name, DeadLetter, 3)
 
@@ -311,8 +311,8 @@ async def test_what_is_no_request_is_buried_and_passed_over(memory_bus: MemoryBu
     assert any("account.events" in reason for reason in reasons)
 
 
-async def test_the_commit_waits_for_the_oldest_call(memory_bus: MemoryBus) -> None:
-    """Answers behind a call that still runs are not committed past it."""
+async def test_commit_waits_for_the_oldest_call(memory_bus: MemoryBus) -> None:
+    """Finished requests above a running call are not committed."""
     gate = asyncio.Event()
 
     async def gated(one: ChatRequest) -> RawReply:
@@ -320,10 +320,10 @@ async def test_the_commit_waits_for_the_oldest_call(memory_bus: MemoryBus) -> No
             await gate.wait()
         return GOOD
 
-    # All in one partition, whatever their keys.
+    # All requests are in one partition, whatever their keys.
     topic = topics.prompted(NODE)
     await memory_bus.ensure_topics([replace(topics.PROMPTED.member(NODE), partitions=1)])
-    requests = [asked(agent=f"a{i}") for i in range(4)]
+    requests = [new_request(agent=f"a{i}") for i in range(4)]
     group = memory_bus.cluster.groups[f"chat-node.{NODE}"]
     async with serving(memory_bus, FakeModel(gated)):
         await send(memory_bus, *requests)
@@ -337,8 +337,8 @@ async def test_the_commit_waits_for_the_oldest_call(memory_bus: MemoryBus) -> No
     assert 0 == waiting
 
 
-async def test_a_second_node_takes_half_and_then_all(memory_bus: MemoryBus) -> None:
-    """Partitions that move take their running calls along; every request gets an answer."""
+async def test_partitions_move_between_two_nodes(memory_bus: MemoryBus) -> None:
+    """Running calls move with their partitions; every request gets a reply."""
     gate = asyncio.Event()
 
     async def gated(_: ChatRequest) -> RawReply:
@@ -351,7 +351,7 @@ async def test_a_second_node_takes_half_and_then_all(memory_bus: MemoryBus) -> N
     await other_bus.start()
     async with serving(other_bus, second) as survivor:
         async with serving(memory_bus, first) as joined:
-            await send(memory_bus, *(asked(agent=a) for a in agents))
+            await send(memory_bus, *(new_request(agent=a) for a in agents))
             await until(lambda: len(first.running) + len(second.running) == len(agents))
             shared = (len(first.running), len(second.running))
         await until(lambda: len(second.running) == len(agents))
@@ -366,10 +366,10 @@ async def test_a_second_node_takes_half_and_then_all(memory_bus: MemoryBus) -> N
     assert len(agents) == len(await calls(memory_bus, len(agents)))
 
 
-async def test_a_budget_counts_attempts_whose_server_counts_nothing(
+async def test_budget_counts_estimated_attempts(
     memory_bus: MemoryBus,
 ) -> None:
-    """Two answers that cannot be used and a good one are three prompts."""
+    """Two unusable answers and a good one are three prompts."""
     sent = SentRequest(b"1" * 1_000, {})
     unusable = b'{"choices": [{"message": {"content": null}, "finish_reason": "tool_calls"}]}'
     good = b'{"choices": [{"message": {"content": "I hold."}, "finish_reason": "stop"}]}'
@@ -381,7 +381,7 @@ async def test_a_budget_counts_attempts_whose_server_counts_nothing(
 
     settings = ChatNodeSettings(limits=CallLimits(max_retries=2), daily_token_budget=3_000)
     async with serving(memory_bus, FakeModel(answer), settings) as node:
-        await send(memory_bus, asked(turn="a"), asked(turn="b"))
+        await send(memory_bus, new_request(turn="a"), new_request(turn="b"))
         first, second = await replies(memory_bus, count=2)
 
     assert ("ok", 3_000, True) == (first.outcome, first.usage.prompt_tokens, first.usage.estimated)

@@ -1,4 +1,4 @@
-"""The chat node over a real Kafka: a provider over HTTP, a restart, and no key in any topic."""
+"""The chat node on a real Kafka: a provider over HTTP, a restart, and no key in any topic."""
 
 import asyncio
 import os
@@ -20,10 +20,8 @@ KEY = "sk-planted-0123456789abcdef"
 WORKERS = 4
 
 
-async def test_requests_are_answered_over_kafka_and_once_after_a_restart(
-    bus: KafkaBus, settings: Settings
-) -> None:
-    """Answers come over HTTP; a successor that never saw the commits answers from the log."""
+async def test_restart_answers_from_the_log(bus: KafkaBus, settings: Settings) -> None:
+    """Answers come over HTTP; a successor without the commits answers from the log."""
     agents = [f"a{i}" for i in range(5)]
     requests = [request(prompt({"B": RISING}), agent=a, issued_at=now()) for a in agents]
     async with stub_server(http(completion("hi", calls=1))) as stub:
@@ -45,8 +43,8 @@ async def test_requests_are_answered_over_kafka_and_once_after_a_restart(
     assert 5 == len(stub.requests) == len(await calls(bus, 5))
 
 
-async def test_a_key_never_reaches_a_topic(bus: KafkaBus) -> None:
-    """A provider that echoes the key in answers and errors cannot plant it in a record."""
+async def test_key_never_reaches_a_topic(bus: KafkaBus) -> None:
+    """Not even if the provider repeats the key in answers and errors."""
     echo = completion(f"your key is {KEY}")
     plan = (http(echo, "500 Oops"), http(echo), http(f"no {KEY}".encode(), "401 No"))
     async with stub_server(*plan) as stub:
@@ -69,7 +67,7 @@ async def test_a_key_never_reaches_a_topic(bus: KafkaBus) -> None:
 
 
 def start_process(settings: Settings, base_url: str) -> "subprocess.Popen[bytes]":
-    """A chat node as its own process."""
+    """Start a chat node as a process of its own."""
     environment = {
         **os.environ,
         "ARENA_PREFIX": settings.prefix,
@@ -82,10 +80,8 @@ def start_process(settings: Settings, base_url: str) -> "subprocess.Popen[bytes]
 
 
 @pytest.mark.timeout(90)
-async def test_a_killed_node_loses_no_request_and_pays_none_twice(
-    bus: KafkaBus, settings: Settings
-) -> None:
-    """SIGKILL amid calls: its successor answers every request; only calls cut off run again."""
+async def test_killed_node_loses_no_request(bus: KafkaBus, settings: Settings) -> None:
+    """After SIGKILL its successor answers every request; only interrupted calls run again."""
     agents = [f"a{i}" for i in range(4 * WORKERS)]
     requests = [request(agent=a, issued_at=now(), time_s=80) for a in agents]
     async with stub_server(slowly(http(completion("hi")))) as stub:

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from chat_nodes.offsets import LowWaterMark
 
 
-def test_the_mark_waits_for_the_oldest() -> None:
-    """Later offsets that are done do not move it past an earlier one that is not."""
+def test_mark_waits_for_the_oldest_offset() -> None:
+    """Finished later offsets do not move it past an earlier one that is not finished."""
     water = LowWaterMark()
     for offset in (7, 8, 9):
         water.begin(offset)
@@ -19,13 +19,13 @@ def test_the_mark_waits_for_the_oldest() -> None:
     assert (7, 10) == (waiting, water.next_offset())
 
 
-def test_nothing_taken_commits_nothing() -> None:
-    """A fresh partition has no mark."""
+def test_new_mark_has_no_offset() -> None:
+    """A partition without begun offsets has no mark."""
     assert LowWaterMark().next_offset() is None
 
 
-def test_a_redelivered_offset_is_not_taken_twice() -> None:
-    """After a rebalance the group delivers from the commit on; what is under way is known."""
+def test_redelivered_offset_is_not_begun_twice() -> None:
+    """After a rebalance the group delivers from the commit on; begun offsets are known."""
     water = LowWaterMark()
     water.begin(3)
     water.begin(4)
@@ -35,8 +35,8 @@ def test_a_redelivered_offset_is_not_taken_twice() -> None:
 
 
 @given(st.integers(1, 30).flatmap(lambda n: st.permutations(range(n))), st.integers(0, 30))
-def test_everything_below_the_mark_is_done(order: list[int], finished: int) -> None:
-    """In any order of completion the mark is the first offset that is not done."""
+def test_everything_below_the_mark_is_finished(order: list[int], finished: int) -> None:
+    """In any order of completion the mark is the first unfinished offset."""
     water = LowWaterMark()
     for offset in range(len(order)):
         assert water.begin(offset)

@@ -1,4 +1,4 @@
-"""The OpenAI-compatible client against a real server on loopback that misbehaves in every way."""
+"""The OpenAI-compatible client with a real local server that misbehaves in many ways."""
 
 import asyncio
 import gzip
@@ -40,10 +40,10 @@ KEY = "sk-planted-0123456789abcdef"
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
 
-async def ask(
+async def attempt(
     *plan: Behaviour, timeout_s: float = 5.0, key: str = KEY
 ) -> tuple[RawReply | CallFailed, StubServer]:
-    """One attempt against a server with these behaviours."""
+    """One attempt on a server with these behaviours."""
     async with stub_server(*plan) as stub:
         settings = ModelSettings("m-1", stub.base_url, key)
         model = OpenAICompatibleModel(settings, now=lambda: NOW)
@@ -53,16 +53,16 @@ async def ask(
             await model.close()
 
 
-async def refused(*plan: Behaviour, timeout_s: float = 5.0) -> CallFailed:
+async def failed_attempt(*plan: Behaviour, timeout_s: float = 5.0) -> CallFailed:
     """An attempt that must fail."""
-    result, _ = await ask(*plan, timeout_s=timeout_s)
+    result, _ = await attempt(*plan, timeout_s=timeout_s)
     assert isinstance(result, CallFailed)
     return result
 
 
-async def test_the_bytes_come_back_as_they_were_sent() -> None:
-    """The body is the server's, the hash is of what was asked, the key went only into a header."""
-    result, stub = await ask(http(completion("hi", calls=2)))
+async def test_body_is_returned_unchanged() -> None:
+    """The hash is of the request, and the key is in a header only."""
+    result, stub = await attempt(http(completion("hi", calls=2)))
     head, sent = stub.requests[0]
 
     assert RawReply(completion("hi", calls=2), SentRequest(sent, {})) == result
@@ -73,7 +73,7 @@ async def test_the_bytes_come_back_as_they_were_sent() -> None:
     assert KEY.encode() not in sent
 
 
-async def test_a_connection_is_kept() -> None:
+async def test_connection_is_kept_alive() -> None:
     """Ten calls in a row need one connection."""
     async with stub_server(http(completion())) as stub:
         model = OpenAICompatibleModel(ModelSettings("m", stub.base_url, KEY))
@@ -85,13 +85,13 @@ async def test_a_connection_is_kept() -> None:
 
 
 def request_body(asked: ChatRequest, settings: ModelSettings) -> bytes:
-    """What is sent."""
+    """The request body."""
     dialect = first_dialect(urlsplit(settings.base_url).hostname or "", settings.model_id)
     return chat_body(settings.model_id, asked, options_of(dialect, asked, settings))
 
 
-def test_a_request_has_the_protocols_shape() -> None:
-    """Messages, tools, results and settings are written as Chat Completions wants them."""
+def test_request_follows_the_protocol() -> None:
+    """Messages, tools, results and settings are in the Chat Completions format."""
     call = RequestedCall(model_call_id="c1", name="calculator", arguments="{}")
     later = (
         ChatMessage(role="assistant", tool_calls=(call,)),
@@ -123,8 +123,8 @@ def test_a_request_has_the_protocols_shape() -> None:
     } == rest
 
 
-def test_other_servers_get_the_older_name_of_the_cap() -> None:
-    """Servers that imitate OpenAI know `max_tokens`; without a cap neither is sent."""
+def test_other_servers_get_max_tokens() -> None:
+    """Servers that imitate OpenAI know `max_tokens`; without a cap neither name is sent."""
     local = ModelSettings("m", "http://127.0.0.1:1/v1", max_completion_tokens=50)
     body = orjson.loads(request_body(request(tools=()), local))
     uncapped = orjson.loads(request_body(request(tools=()), ModelSettings("m")))
@@ -145,12 +145,10 @@ def test_other_servers_get_the_older_name_of_the_cap() -> None:
         ({"retry-after": "Sat, 21 Nov 2026 09:30:30 GMT"}, 30.0),
     ],
 )
-async def test_too_many_requests_may_be_tried_again(
-    headers: dict[str, str], wait_s: float | None
-) -> None:
-    """429 is retryable, with the provider's own wait."""
+async def test_status_429_is_retryable(headers: dict[str, str], wait_s: float | None) -> None:
+    """The provider's own wait is used."""
     body = b'{"error": {"message": "slow down", "code": "rate_limit_exceeded"}}'
-    failed = await refused(http(body, "429 Too Many Requests", headers))
+    failed = await failed_attempt(http(body, "429 Too Many Requests", headers))
 
     assert (True, wait_s) == (failed.retryable, failed.retry_after_s)
     assert failed.reason.endswith("/v1/chat/completions answered 429; slow down")
@@ -169,11 +167,11 @@ async def test_too_many_requests_may_be_tried_again(
         ("302 Found", b"", False, "answered 302"),
     ],
 )
-async def test_an_error_status_says_what_and_whether_to_retry(
+async def test_error_status_has_a_reason_and_a_remedy(
     status: str, body: bytes, retryable: bool, said: str
 ) -> None:
-    """The reason holds the status, the provider's words and a remedy."""
-    failed = await refused(http(body, status))
+    """The reason has the status, the provider's text and a remedy."""
+    failed = await failed_attempt(http(body, status))
 
     assert retryable == failed.retryable
     assert said in failed.reason
@@ -181,10 +179,10 @@ async def test_an_error_status_says_what_and_whether_to_retry(
 
 
 @pytest.mark.parametrize("behaviour", [hang, stall])
-async def test_silence_ends_with_the_time_out(behaviour: Behaviour) -> None:
-    """Neither a missing answer nor a body that stalls holds a worker longer than allowed."""
+async def test_silent_server_times_out(behaviour: Behaviour) -> None:
+    """Neither a missing answer nor a stalled body holds a worker longer than the timeout."""
     began = time.monotonic()
-    failed = await refused(behaviour, timeout_s=0.3)
+    failed = await failed_attempt(behaviour, timeout_s=0.3)
 
     assert (True, Cause.TIMEOUT) == (failed.retryable, failed.cause)
     assert failed.reason.endswith("/v1/chat/completions gave no whole answer within 0.3 s")
@@ -192,16 +190,16 @@ async def test_silence_ends_with_the_time_out(behaviour: Behaviour) -> None:
 
 
 @pytest.mark.parametrize("behaviour", [cut, reset, garbage])
-async def test_a_broken_connection_may_be_tried_again(behaviour: Behaviour) -> None:
-    """A body that ends early, a reset and bytes that are no HTTP."""
-    failed = await refused(behaviour)
+async def test_broken_connection_is_retryable(behaviour: Behaviour) -> None:
+    """A body that ends early, a reset, and bytes that are not HTTP."""
+    failed = await failed_attempt(behaviour)
 
     assert (True, Cause.UNREACHABLE) == (failed.retryable, failed.cause)
     assert "/v1/chat/completions failed (" in failed.reason
 
 
-async def test_nobody_listens() -> None:
-    """A refused connection names the whole URL and asks about the flag."""
+async def test_refused_connection_shows_the_url() -> None:
+    """The error has the whole URL and names the flag."""
     settings = ModelSettings("m", "http://127.0.0.1:1/v1/?api-version=7")
     model = OpenAICompatibleModel(settings)
     failed = await model.complete(request(), timeout_s=5)
@@ -214,9 +212,9 @@ async def test_nobody_listens() -> None:
 
 
 @pytest.mark.parametrize("behaviour", [http(completion("x" * 10_000_000)), endless])
-async def test_a_body_beyond_the_bound_is_not_read(behaviour: Behaviour) -> None:
-    """Ten megabytes, or an error page without end, are cut off and not asked for again."""
-    failed = await refused(behaviour)
+async def test_oversized_body_is_cut_off(behaviour: Behaviour) -> None:
+    """Ten megabytes, or an endless error page; neither is requested again."""
+    failed = await failed_attempt(behaviour)
 
     assert (False, Cause.UNUSABLE_ANSWER) == (failed.retryable, failed.cause)
     assert failed.reason.endswith(": the answer is longer than 4,194,304 bytes")
@@ -233,9 +231,9 @@ PACKED = {
 @pytest.mark.parametrize(
     ("encoding", "body"), [*PACKED.items(), ("gzip", completion("hi")), ("br", completion("hi"))]
 )
-async def test_a_compressed_answer_is_read_though_unasked(encoding: str, body: bytes) -> None:
-    """It was paid for, also if its label is wrong."""
-    result, _ = await ask(http(body, headers={"content-encoding": encoding}))
+async def test_compressed_answer_is_unpacked(encoding: str, body: bytes) -> None:
+    """It was paid for, even if it was not requested or its label is wrong."""
+    result, _ = await attempt(http(body, headers={"content-encoding": encoding}))
 
     assert isinstance(result, RawReply)
     assert completion("hi") == result.body
@@ -250,59 +248,57 @@ async def test_a_compressed_answer_is_read_though_unasked(encoding: str, body: b
         ("gzip", gzip.compress(bytes(5_000_000), mtime=0), "unpacks to more than 4,194,304 bytes"),
     ],
 )
-async def test_what_cannot_be_unpacked_is_asked_for_again(
-    encoding: str, body: bytes, said: str
-) -> None:
-    """A small compressed body could unpack to any size: it is read up to the bound."""
-    failed = await refused(http(body, headers={"content-encoding": encoding}))
+async def test_undecodable_encoding_is_retryable(encoding: str, body: bytes, said: str) -> None:
+    """A small compressed body could unpack to any size, so unpacking is bounded."""
+    failed = await failed_attempt(http(body, headers={"content-encoding": encoding}))
 
     assert (True, Cause.UNUSABLE_ANSWER) == (failed.retryable, failed.cause)
     assert f"the answer is {encoding}-encoded, unasked, and" in failed.reason
     assert said in failed.reason
 
 
-async def test_a_compressed_refusal_is_read() -> None:
-    """Its words are looked at; if it cannot be unpacked, its status counts."""
+async def test_compressed_refusal_is_unpacked() -> None:
+    """Its text counts; if it cannot be unpacked, its status counts."""
     packed = gzip.compress(b'{"error": {"message": "slow down"}}')
-    failed = await refused(http(packed, "429 No", {"content-encoding": "gzip"}))
-    broken = await refused(http(packed[:-9], "429 No", {"content-encoding": "gzip"}))
+    failed = await failed_attempt(http(packed, "429 No", {"content-encoding": "gzip"}))
+    broken = await failed_attempt(http(packed[:-9], "429 No", {"content-encoding": "gzip"}))
 
     assert (Cause.RATE_LIMIT, Cause.RATE_LIMIT) == (failed.cause, broken.cause)
     assert failed.reason.endswith("answered 429; slow down")
 
 
 @pytest.mark.parametrize("status", ["201 Created", "202 Accepted", "206 Partial Content"])
-async def test_an_answer_under_another_good_status_is_one(status: str) -> None:
-    """A paid answer is not thrown away for its number."""
-    result, _ = await ask(http(completion("hi"), status))
+async def test_answer_under_another_2xx_status_is_used(status: str) -> None:
+    """A paid answer is not discarded for its status."""
+    result, _ = await attempt(http(completion("hi"), status))
 
     assert isinstance(result, RawReply)
 
 
 async def test_ten_thousand_tool_calls_are_bounded() -> None:
-    """They arrive, and sixteen are kept."""
+    """They are received, and sixteen are kept."""
     body = orjson.loads(completion(calls=10_000))
     for number, call in enumerate(body["choices"][0]["message"]["tool_calls"]):
         call["id"] = f"call_{number}"
-    result, _ = await ask(http(orjson.dumps(body)))
+    result, _ = await attempt(http(orjson.dumps(body)))
 
     assert isinstance(result, RawReply)
     assert TOOL_CALLS_MAX == len(decode_reply(result.body).tool_calls)
 
 
 @pytest.mark.parametrize("status", ["200 OK", "401 No"])
-async def test_an_echoed_key_is_taken_out(status: str) -> None:
+async def test_repeated_key_is_removed(status: str) -> None:
     """A server that repeats the key cannot bring it into a topic."""
     body = orjson.dumps({"error": {"message": f"wrong key {KEY}"}})
-    result, _ = await ask(http(body, status))
+    result, _ = await attempt(http(body, status))
     text = result.body.decode() + (result.reason if isinstance(result, CallFailed) else "")
 
     assert "wrong key ***" in text
     assert KEY not in text
 
 
-async def test_a_cancelled_call_frees_its_connection() -> None:
-    """With one connection allowed, the next call still gets through."""
+async def test_cancelled_call_frees_its_connection() -> None:
+    """With one connection allowed, the next call still succeeds."""
     async with stub_server(hang, http(completion())) as stub:
         settings = ModelSettings("m", stub.base_url, KEY, max_connections=1)
         model = OpenAICompatibleModel(settings)
@@ -318,7 +314,7 @@ async def test_a_cancelled_call_frees_its_connection() -> None:
     assert isinstance(result, RawReply)
 
 
-def test_the_provider_stands_alone_and_openai_is_loaded_by_it_only() -> None:
+def test_only_the_provider_loads_openai() -> None:
     """The module imports by itself; the node and the scripted model load no `openai`."""
     alone = "import chat_nodes.providers.openai_compatible as m; m.open_model"
     without = (
@@ -343,14 +339,14 @@ def test_the_provider_stands_alone_and_openai_is_loaded_by_it_only() -> None:
         (stall, "prompt"),
     ],
 )
-async def test_what_a_failed_attempt_may_cost_is_said(behaviour: Behaviour, paid: str) -> None:
-    """An answer that cannot be used is billed, a refusal is not, a late one may be."""
-    assert paid == (await refused(behaviour, timeout_s=0.3)).paid
+async def test_failed_attempt_states_what_may_be_billed(behaviour: Behaviour, paid: str) -> None:
+    """An unusable answer is billed, a refusal is not, a late answer may be."""
+    assert paid == (await failed_attempt(behaviour, timeout_s=0.3)).paid
 
 
 @pytest.mark.parametrize("status", ["401 No", "403 No"])
-async def test_a_key_that_is_not_set_is_named(status: str) -> None:
-    """The placeholder that was sent is not taken for a wrong key."""
+async def test_unset_key_is_reported(status: str) -> None:
+    """The placeholder that was sent is not reported as a wrong key."""
     body = b'{"error": {"message": "Incorrect API key provided: no-key"}}'
     async with stub_server(http(body, status)) as stub:
         settings = ModelSettings("m-1", stub.base_url, key_variable="MY_KEY")

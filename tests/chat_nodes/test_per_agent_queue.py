@@ -1,4 +1,4 @@
-"""Lanes: one job at a time per agent, what is lost is cancelled, what fails is told."""
+"""The queues: one job per agent at a time, lost partitions cancelled, failures raised."""
 
 import asyncio
 
@@ -16,8 +16,8 @@ def job(agent: str, offset: int, partition: int = 0) -> Job:
     return Job(record, request(agent=agent, turn=str(offset)))
 
 
-async def test_lanes_are_full_at_their_bound() -> None:
-    """So many jobs per worker wait or run, and a finished one makes room."""
+async def test_queues_are_full_at_their_bound() -> None:
+    """A number of jobs per worker may wait or run, and a finished job makes space."""
     gate = asyncio.Event()
 
     async def work(_: Job) -> None:
@@ -37,7 +37,7 @@ async def test_lanes_are_full_at_their_bound() -> None:
 
 
 async def test_lost_partitions_are_cancelled_at_once() -> None:
-    """Jobs of other partitions run on; those of a lost one end and are never done."""
+    """Jobs of other partitions continue; those of a lost partition never finish."""
     done: list[str] = []
     gate = asyncio.Event()
 
@@ -57,8 +57,8 @@ async def test_lost_partitions_are_cancelled_at_once() -> None:
     await queues.close()
 
 
-async def test_an_error_comes_out_at_the_owner() -> None:
-    """A job's exception is raised by `check`, not lost in its task."""
+async def test_job_exception_is_raised_by_check() -> None:
+    """It is not lost in the job's task."""
 
     async def work(_: Job) -> None:
         raise RuntimeError("append failed")
@@ -71,8 +71,8 @@ async def test_an_error_comes_out_at_the_owner() -> None:
         queues.check()
 
 
-async def test_waiting_for_room_has_an_end() -> None:
-    """Polling goes on although nothing ends."""
+async def test_waiting_for_space_times_out() -> None:
+    """Polling continues although no job ends."""
 
     async def work(_: Job) -> None:
         await asyncio.sleep(3600)

@@ -1,4 +1,4 @@
-"""What the scripted rules can read from a prompt."""
+"""What the scripted rules parse from a prompt."""
 
 from decimal import Decimal
 
@@ -38,8 +38,8 @@ SEEN = PromptAccount(
 )
 
 
-def test_the_market_is_read_with_all_its_digits() -> None:
-    """Prices of a small coin keep their digits, and candles come by product and window."""
+def test_market_is_parsed_with_all_digits() -> None:
+    """Prices of a small coin keep their digits, and candles are found by product and window."""
     text = prompt({"BTC-USD": RISING, "PEPE-USD": [0.00001234] * 2}, stale=["PEPE-USD"])
     text = text.replace("1.234e-05", "0.00001234")
     market = read_market(text)
@@ -53,34 +53,34 @@ def test_the_market_is_read_with_all_its_digits() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# Weather", "# Market as of now (X)\n## Tickers\nheader"])
-def test_no_market_is_none(text: str) -> None:
-    """A text without prices is no market."""
+def test_text_without_prices_has_no_market(text: str) -> None:
+    """The result is None."""
     assert read_market(text) is None
 
 
 @pytest.mark.parametrize("text", [prompt({"A": FLAT}, account=ACCOUNT), PORTFOLIO_REPLY])
-def test_the_account_is_read_from_a_prompt_and_from_the_tool(text: str) -> None:
-    """Both forms tell the same account."""
+def test_account_is_parsed_from_prompt_and_tool(text: str) -> None:
+    """Both forms give the same account."""
     assert read_account([text]) == SEEN
 
 
-def test_the_newest_account_counts() -> None:
-    """What the tool said after the prompt replaces what the prompt said; other results do not."""
+def test_newest_account_counts() -> None:
+    """A later result of the tool replaces the prompt's account; other results do not."""
     old = prompt({"A": FLAT}, account="cash_usd: 1\nequity_usd: 1\nposition: none")
 
     assert read_account([old, PORTFOLIO_REPLY, "bought 1"]) == SEEN
 
 
-def test_an_empty_account_has_no_positions() -> None:
-    """`position: none` and "No positions." are no positions."""
+def test_empty_account_has_no_positions() -> None:
+    """`position: none` and "No positions." both mean none."""
     none = PromptAccount(Decimal(5), Decimal(5))
 
     assert none == read_account(["cash_usd: 5\nequity_usd: 5\nposition: none"])
     assert none == read_account(["Cash 5 USD, equity 5 USD. No positions."])
 
 
-def test_costs_are_read_from_the_rules() -> None:
-    """Fee and slippage add up; where nothing is told a cautious cost is assumed."""
+def test_costs_are_parsed_from_the_rules() -> None:
+    """Fee and slippage are added; without them a high cost is assumed."""
     told = ChatMessage(role="system", content="a taker fee of 60 bps of it and 2.5 bps slippage")
 
     assert Decimal("62.5") == read_cost_bps([told])
@@ -89,8 +89,8 @@ def test_costs_are_read_from_the_rules() -> None:
     )
 
 
-def test_numbers_as_people_write_them() -> None:
-    """Signs, dollars and separators are read; words are not."""
+def test_formatted_numbers_are_parsed() -> None:
+    """Signs, dollars and separators are accepted; words are not."""
     found = [parse_number(t) for t in ("+18.30", "$72,410.55", " -3 ", "none", "", "1e999", "nan")]
 
     assert [Decimal("18.30"), Decimal("72410.55"), Decimal(-3), None, None, None, None] == found
@@ -103,7 +103,7 @@ WORDS = st.sampled_from(
 
 @given(st.lists(WORDS | st.text(max_size=10), max_size=40).map("".join))
 def test_arbitrary_text_never_raises(text: str) -> None:
-    """Text that is nearly a prompt is read as far as it goes."""
+    """Text that is nearly a prompt is parsed as far as possible."""
     market = read_market(text)
     read_account([text])
 

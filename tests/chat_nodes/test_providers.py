@@ -1,4 +1,4 @@
-"""Every provider profile plays a conversation: tool calls, a fault that passes, a broken call."""
+"""Conversations with every provider: tool calls, a transient fault, a malformed call."""
 
 import asyncio
 
@@ -18,8 +18,10 @@ TRIES_MAX = 8
 NAMES = ("execute_trade", "get_portfolio", "calculator")
 
 
-async def decided(model: OpenAICompatibleModel, later: list[ChatMessage], round_: int) -> Decoded:
-    """One round: asked again while the provider teaches or is busy."""
+async def decoded_round(
+    model: OpenAICompatibleModel, later: list[ChatMessage], round_: int
+) -> Decoded:
+    """One round, repeated while the provider refuses a form or is busy."""
     asked = request(later=later, sampling=SAMPLING, round_=round_)
     for _ in range(TRIES_MAX):
         result = await model.complete(asked, timeout_s=5)
@@ -31,11 +33,11 @@ async def decided(model: OpenAICompatibleModel, later: list[ChatMessage], round_
 
 
 async def conversation(model: OpenAICompatibleModel) -> list[Decoded]:
-    """Three rounds, as a router plays them."""
+    """Three rounds, as a router runs them."""
     later: list[ChatMessage] = []
     found = []
     for round_ in range(3):
-        decoded = await decided(model, later, round_)
+        decoded = await decoded_round(model, later, round_)
         found.append(decoded)
         later.append(
             ChatMessage(
@@ -53,7 +55,7 @@ async def conversation(model: OpenAICompatibleModel) -> list[Decoded]:
 
 
 def orders(rounds: list[Decoded]) -> list[str]:
-    """The arguments of the orders that may be carried out."""
+    """Arguments of the orders that may be carried out."""
     return [
         call.arguments
         for decoded in rounds
@@ -63,8 +65,8 @@ def orders(rounds: list[Decoded]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-async def test_a_provider_that_is_not_known_is_learned(name: str) -> None:
-    """Two conversations to their ends; no refusal is met twice in the life of the process."""
+async def test_unknown_provider_is_adapted_to(name: str) -> None:
+    """Two complete conversations; no refusal is met twice in the process."""
     async with provider_server() as providers:
         model = OpenAICompatibleModel(ModelSettings("m", providers.address(name), "k"))
         first = await conversation(model)
@@ -80,10 +82,10 @@ async def test_a_provider_that_is_not_known_is_learned(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [p.name for p in PROFILES if p.name in PROVIDERS])
-async def test_a_provider_that_is_known_refuses_less(name: str) -> None:
-    """What is known of a host is asked for in its form from the start."""
+async def test_known_provider_refuses_less(name: str) -> None:
+    """The first dialect of a known host is accepted from the start."""
     profile = next(p for p in PROFILES if p.name == name)
-    # Temperatures are a matter of the model, not of the host.
+    # Whether a temperature is accepted depends on the model, not on the host.
     of_models = {"openai": 1}
     async with provider_server() as providers:
         settings = ModelSettings("m", providers.address(name), "k")
@@ -95,8 +97,8 @@ async def test_a_provider_that_is_known_refuses_less(name: str) -> None:
     assert of_models.get(name, 0) == len(providers.refused.get(name, [])), providers.refused
 
 
-async def test_an_unknown_path_is_final() -> None:
-    """The address without a provider's path is not retried."""
+async def test_unknown_path_is_not_retried() -> None:
+    """The address lacks a provider's path."""
     async with provider_server() as providers:
         model = OpenAICompatibleModel(ModelSettings("m", providers.address("nobody")))
         failed = await model.complete(request(), timeout_s=5)

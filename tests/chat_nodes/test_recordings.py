@@ -1,4 +1,4 @@
-"""Recorded replies: found by request, safe against kill -9, served without asking anybody."""
+"""Recorded replies: found by request, safe after kill -9, served without a model."""
 
 import os
 from datetime import timedelta
@@ -27,8 +27,8 @@ from tests.chat_nodes.running_node import (
 MODEL = "gpt-5-nano"
 
 
-def recorded(asked: ChatRequest, text: str = "I hold.", outcome: str = "ok") -> RecordedReply:
-    """What a node records of a call."""
+def recorded_reply(asked: ChatRequest, text: str = "I hold.", outcome: str = "ok") -> RecordedReply:
+    """The recorded reply to a request."""
     fields = {
         "call_id": asked.call_id,
         "agent": asked.agent,
@@ -49,14 +49,14 @@ def recorded(asked: ChatRequest, text: str = "I hold.", outcome: str = "ok") -> 
     )
 
 
-def found(recordings: Recordings, asked: ChatRequest) -> str | None:
+def served_text(recordings: Recordings, asked: ChatRequest) -> str | None:
     """The text that is served for a request."""
     line = recordings.find(request_sha256(MODEL, asked), asked.call_id)
     return None if line is None else line.reply.text
 
 
-def test_the_hash_is_of_what_decides_the_answer_alone() -> None:
-    """Not of who asks and when; model, messages, tools and sampling each change it."""
+def test_hash_covers_what_determines_the_answer() -> None:
+    """Model, messages, tools and sampling change it; agent and time do not."""
     one = request("prompt", turn="1")
     same = request("prompt", agent="other", turn="2", issued_at=START + timedelta(days=1))
     schema = {"type": "object", "properties": {}}
@@ -74,8 +74,8 @@ def test_the_hash_is_of_what_decides_the_answer_alone() -> None:
     assert 5 == len({request_sha256(MODEL, one), *others})
 
 
-def test_the_hash_does_not_change_from_release_to_release() -> None:
-    """A recording of today is found tomorrow; a schema's order of keys does not matter."""
+def test_hash_is_stable_across_releases() -> None:
+    """Older recordings are still found; the order of a schema's keys does not matter."""
     ordered = {"type": "object", "properties": {"a": {"type": "string"}}}
     turned = dict(reversed(ordered.items()))
     hashes = {
@@ -89,84 +89,84 @@ def test_the_hash_does_not_change_from_release_to_release() -> None:
     assert {"998f"} == {h[:4] for h in hashes}
 
 
-def test_every_node_has_a_file_of_its_own() -> None:
+def test_each_node_has_its_own_file() -> None:
     """One flag serves several nodes."""
     assert Path("runs/replies.gpt.jsonl") == path_of(Path("runs/replies.jsonl"), "gpt")
 
 
-def test_what_was_recorded_is_found_by_another_process(tmp_path: Path) -> None:
-    """By request and call; a request that differs finds nothing."""
+def test_another_process_finds_recorded_replies(tmp_path: Path) -> None:
+    """By request and call; another request finds nothing."""
     asked, file = request("prompt", turn="1"), tmp_path / "r.jsonl"
     with Recordings(file, "record") as recordings:
-        recordings.add(recorded(asked))
+        recordings.add(recorded_reply(asked))
     with Recordings(file, "replay") as replay:
-        assert "I hold." == found(replay, asked)
-        assert None is found(replay, request("another", turn="1"))
+        assert "I hold." == served_text(replay, asked)
+        assert None is served_text(replay, request("another", turn="1"))
         assert (1, 0) == (len(replay), replay.skipped)
 
 
 @pytest.mark.parametrize("cut", [1, 40, 400])
-def test_what_a_kill_left_of_a_line_is_passed_over(tmp_path: Path, cut: int) -> None:
-    """The lines before it are read, and those behind it too."""
+def test_cut_line_is_skipped(tmp_path: Path, cut: int) -> None:
+    """The lines before and after it are read."""
     first, torn, third = (request("prompt", turn=str(n)) for n in range(3))
     file = tmp_path / "r.jsonl"
     with Recordings(file, "record") as recordings:
-        recordings.add(recorded(first, "first"))
-        recordings.add(recorded(torn, "torn"))
+        recordings.add(recorded_reply(first, "first"))
+        recordings.add(recorded_reply(torn, "torn"))
     os.truncate(file, file.stat().st_size - cut)
     with Recordings(file, "record") as successor:
-        assert ("torn" if cut == 1 else None) == found(successor, torn)
-        successor.add(recorded(third, "third"))
+        assert ("torn" if cut == 1 else None) == served_text(successor, torn)
+        successor.add(recorded_reply(third, "third"))
     with Recordings(file, "replay") as replay:
-        assert ["first", "third"] == [found(replay, a) for a in (first, third)]
+        assert ["first", "third"] == [served_text(replay, a) for a in (first, third)]
         assert (0 if cut == 1 else 1) == replay.skipped
 
 
 def test_two_processes_of_a_name_share_a_file(tmp_path: Path) -> None:
-    """Each finds its own lines though the other wrote in between."""
+    """Each finds its own lines although the other wrote in between."""
     one, two = (request("prompt", turn=t) for t in "12")
     file = tmp_path / "r.jsonl"
     with Recordings(file, "record") as left, Recordings(file, "record") as right:
-        left.add(recorded(one, "left"))
-        right.add(recorded(two, "right"))
-        assert ["left", "right"] == [found(left, one), found(right, two)]
+        left.add(recorded_reply(one, "left"))
+        right.add(recorded_reply(two, "right"))
+        assert ["left", "right"] == [served_text(left, one), served_text(right, two)]
     with Recordings(file, "replay") as replay:
-        assert ["left", "right"] == [found(replay, one), found(replay, two)]
+        assert ["left", "right"] == [served_text(replay, one), served_text(replay, two)]
 
 
-def test_an_agent_of_another_name_is_served_in_a_replay_only(tmp_path: Path) -> None:
-    """Which of the replies follows from the call's id, so a restart changes nothing."""
+def test_other_agents_are_served_in_a_replay_only(tmp_path: Path) -> None:
+    """Which reply is served follows from the call's id, so a restart changes nothing."""
     file = tmp_path / "r.jsonl"
     with Recordings(file, "record") as recordings:
         for turn in "12":
-            recordings.add(recorded(request("prompt", turn=turn), turn))
+            recordings.add(recorded_reply(request("prompt", turn=turn), turn))
         stranger = request("prompt", agent="renamed", turn="1")
-        assert None is found(recordings, stranger)
+        assert None is served_text(recordings, stranger)
     served = []
     for _ in range(2):
         with Recordings(file, "replay") as replay:
-            served.append(found(replay, stranger))
+            served.append(served_text(replay, stranger))
 
     assert served[0] in ("1", "2")
     assert served[0] == served[1]
 
 
-def test_a_failed_call_is_replayed_but_asked_again_while_recording(tmp_path: Path) -> None:
-    """A contest that goes on may have more luck; then the answer counts."""
+def test_failed_call_is_repeated_while_recording_only(tmp_path: Path) -> None:
+    """A resumed contest may succeed; then that answer counts."""
     asked, file = request("prompt"), tmp_path / "r.jsonl"
     with Recordings(file, "record") as recordings:
-        recordings.add(recorded(asked, "no luck", "failed"))
-        assert None is found(recordings, asked)
+        recordings.add(recorded_reply(asked, "no luck", "failed"))
+        assert None is served_text(recordings, asked)
         with Recordings(file, "replay") as replay:
-            assert "no luck" == found(replay, asked)
-        recordings.add(recorded(asked, "luck"))
-        assert "luck" == found(recordings, asked)
+            assert "no luck" == served_text(replay, asked)
+        recordings.add(recorded_reply(asked, "luck"))
+        assert "luck" == served_text(recordings, asked)
     with Recordings(file, "replay") as replay:
-        assert "luck" == found(replay, asked)
+        assert "luck" == served_text(replay, asked)
 
 
-def test_nothing_to_replay_is_told_with_the_remedy(tmp_path: Path) -> None:
-    """Before anything is connected."""
+def test_missing_file_has_a_remedy(tmp_path: Path) -> None:
+    """Before any connection is made."""
     with pytest.raises(UsageError, match=r"r\.jsonl.*--replies record"):
         Recordings(tmp_path / "r.jsonl", "replay")
 
@@ -174,7 +174,7 @@ def test_nothing_to_replay_is_told_with_the_remedy(tmp_path: Path) -> None:
 async def serve_once(
     bus: MemoryBus, file: Path, mode: Mode, asked: ChatRequest
 ) -> tuple[ChatReply, list[str]]:
-    """The newest reply to a request, and the calls that a model was asked."""
+    """The newest reply to a request, and the calls that the model got."""
     with Recordings(file, mode) as recordings:
         fake = FakeModel()
         model = fake if mode == "record" else RecordedModel(MODEL, recordings)
@@ -185,12 +185,12 @@ async def serve_once(
 
 
 def bus_has(bus: MemoryBus) -> bool:
-    """True where somebody was answered on this bus."""
+    """True if an agent has a reply on this bus."""
     return topics.inbox("momentum") in bus.cluster.partitions
 
 
-async def test_a_replayed_reply_is_the_recorded_one(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """But for its mark: nobody is asked, and the cost is told though nothing is paid."""
+async def test_replayed_reply_is_the_recorded_one(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """Except for its mark: no model is called, and the cost is reported though not paid."""
     asked, file = request(issued_at=now()), tmp_path / "r.jsonl"
     first, paid = await serve_once(memory_bus, file, "record", asked)
     other_run = MemoryBus()
@@ -205,10 +205,8 @@ async def test_a_replayed_reply_is_the_recorded_one(memory_bus: MemoryBus, tmp_p
     assert (True, first.usage, first.latency_ms) == (call.replayed, call.usage, call.latency_ms)
 
 
-async def test_a_request_that_was_not_recorded_fails_clearly(
-    memory_bus: MemoryBus, tmp_path: Path
-) -> None:
-    """The agent is told at once, once, and the node goes on."""
+async def test_unrecorded_request_fails(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """The agent gets the reason at once, once, and the node continues."""
     file = tmp_path / "r.jsonl"
     file.write_bytes(b"")
     reply, _ = await serve_once(memory_bus, file, "replay", request(issued_at=now()))
@@ -218,10 +216,8 @@ async def test_a_request_that_was_not_recorded_fails_clearly(
     assert "--replies record" in reply.error
 
 
-async def test_a_resumed_recording_pays_nothing_twice(
-    memory_bus: MemoryBus, tmp_path: Path
-) -> None:
-    """What the file holds of the same call is served from it."""
+async def test_resumed_recording_pays_nothing_twice(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """A call that is in the file is served from it."""
     asked, file = request(issued_at=now()), tmp_path / "r.jsonl"
     await serve_once(memory_bus, file, "record", asked)
     resumed = MemoryBus()
@@ -232,10 +228,8 @@ async def test_a_resumed_recording_pays_nothing_twice(
     assert 1 == len(file.read_bytes().splitlines())
 
 
-async def test_a_reply_is_on_the_disk_before_it_is_sent(
-    memory_bus: MemoryBus, tmp_path: Path
-) -> None:
-    """Nobody can act on a reply that a kill would lose."""
+async def test_reply_is_on_disk_before_it_is_sent(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """No agent can act on a reply that a kill would lose."""
     file = tmp_path / "r.jsonl"
     sizes = []
 
@@ -253,7 +247,7 @@ async def test_a_reply_is_on_the_disk_before_it_is_sent(
     assert sizes[0] > 0
 
 
-async def test_a_call_that_came_too_late_is_asked_when_it_comes_again(
+async def test_expired_call_is_made_when_it_is_repeated(
     memory_bus: MemoryBus,
 ) -> None:
     """A turn that is run again brings the same call with more time."""

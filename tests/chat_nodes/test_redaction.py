@@ -1,4 +1,4 @@
-"""A key that a server repeats, in any writing: it is in no record and in no line of the log."""
+"""A key that a server repeats, in any encoding, is in no record and no log line."""
 
 import base64
 import html
@@ -27,42 +27,42 @@ SECRETS = Secrets([KEY])
 
 
 def unicode_escaped(text: str) -> str:
-    """Every character but letters and digits as JSON may write it."""
+    """All characters but letters and digits as JSON escapes."""
     return "".join(c if c.isalnum() else f"\\u{ord(c):04x}" for c in text)
 
 
 def all_escaped(text: str) -> str:
-    """Every character as JSON may write it."""
+    """All characters as JSON escapes."""
     return "".join(f"\\u{ord(c):04X}" for c in text)
 
 
 def in_json_twice(text: str) -> str:
-    """A JSON text within a JSON text."""
+    """A JSON text inside a JSON text."""
     return json.dumps(json.dumps(unicode_escaped(text)))
 
 
 def slashes_escaped(text: str) -> str:
-    """As PHP writes JSON."""
+    """With slashes escaped, as PHP writes JSON."""
     return text.replace("/", "\\/")
 
 
 def numbered(text: str) -> str:
-    """As HTML with numbers."""
+    """All characters as numeric HTML entities."""
     return "".join(c if c.isalnum() else f"&#{ord(c)};" for c in text)
 
 
 def html_twice(text: str) -> str:
-    """HTML within HTML."""
+    """HTML inside HTML."""
     return html.escape(html.escape(text))
 
 
 def in_url(text: str) -> str:
-    """As a part of a URL."""
+    """As part of a URL."""
     return urllib.parse.quote(text, safe="")
 
 
 def in_base64(text: str) -> str:
-    """As a basic login has it."""
+    """As in a basic login."""
     return base64.b64encode(text.encode()).decode()
 
 
@@ -81,8 +81,8 @@ WRITINGS: list[Callable[[str], str]] = [
 
 
 @pytest.mark.parametrize("written", WRITINGS)
-def test_every_writing_is_blanked(written: Callable[[str], str]) -> None:
-    """What is around the key stays; nothing of the key does."""
+def test_every_encoding_is_redacted(written: Callable[[str], str]) -> None:
+    """The text around the key stays; no part of the key does."""
     text = f"before {written(KEY)} after"
 
     assert "sec" not in SECRETS.hide(text)
@@ -91,20 +91,20 @@ def test_every_writing_is_blanked(written: Callable[[str], str]) -> None:
     assert SECRETS.hide(text).encode() == SECRETS.hide_bytes(text.encode())
 
 
-def test_small_and_large_hexadecimal_digits_are_one() -> None:
+def test_hexadecimal_digits_match_in_both_cases() -> None:
     """Servers write both."""
     assert "***" == SECRETS.hide(in_url(KEY).replace("%2B", "%2b").replace("%3C", "%3c"))
 
 
-def test_a_long_key_is_blanked_too() -> None:
-    """A token of two thousand characters, with its signs escaped."""
+def test_long_key_is_redacted() -> None:
+    """A token of two thousand characters with escaped signs."""
     key = "eyJhbGci-OiJSUzI1_NiIsInR5.cCI6" * 65
 
     assert "***" == Secrets([key]).hide(unicode_escaped(key))
 
 
-def test_other_words_stay() -> None:
-    """A placeholder hides nothing, and bytes that are no text come back as they were."""
+def test_other_text_is_unchanged() -> None:
+    """A placeholder key hides nothing, and bytes that are not text are returned unchanged."""
     body = bytes(range(256)) + "現金".encode()
 
     assert body == SECRETS.hide_bytes(body)
@@ -112,7 +112,7 @@ def test_other_words_stay() -> None:
     assert not NO_SECRETS
 
 
-def test_a_deep_value_is_looked_at_within_bounds() -> None:
+def test_deep_value_is_searched_within_bounds() -> None:
     """Neither recursion nor the depth of an answer ends the node."""
     deep: object = KEY
     for _ in range(900):
@@ -151,7 +151,7 @@ SPLIT = {
 
 
 @pytest.mark.parametrize("body", SPLIT.values(), ids=SPLIT)
-def test_a_key_in_pieces_is_blanked_when_it_is_read(body: bytes) -> None:
+def test_key_in_pieces_is_redacted_after_decoding(body: bytes) -> None:
     """The bytes alone do not show it."""
     assert body == SECRETS.hide_bytes(body)
     decoded, held = decode_redacted(body, SECRETS, ("execute_trade",))
@@ -160,17 +160,17 @@ def test_a_key_in_pieces_is_blanked_when_it_is_read(body: bytes) -> None:
     assert "***" in str(decoded)
 
 
-def test_an_answer_without_a_secret_is_as_it_was() -> None:
-    """Nothing is withheld for nothing."""
+def test_answer_without_a_secret_is_unchanged() -> None:
+    """It is not withheld."""
     decoded, held = decode_redacted(sse({"content": "I hold."}), SECRETS, ())
 
     assert ("I hold.", False) == (decoded.text, held)
 
 
-async def answered(
+async def logged_answer(
     bus: MemoryBus, behaviour: Behaviour
 ) -> tuple[ChatReply, LlmCall, list[dict[str, object]]]:
-    """One call end to end, with what was logged at every level."""
+    """One call end to end, with everything that was logged at every level."""
     async with stub_server(behaviour) as stub:
         model = OpenAICompatibleModel(ModelSettings("m-1", stub.base_url, KEY))
         with capture_logs() as lines:
@@ -185,8 +185,8 @@ async def answered(
     return reply, call, [dict(line) for line in lines]
 
 
-def shown(*things: object) -> str:
-    """Everything, as it could be read, and with its escapes undone."""
+def readable_text(*things: object) -> str:
+    """Everything as text, also with its escapes decoded."""
     text = " ".join(map(str, things))
     plain = text.replace("\\\\", "\\").replace("\\/", "/")
     return f"{text} {urllib.parse.unquote(html.unescape(plain))}"
@@ -194,25 +194,25 @@ def shown(*things: object) -> str:
 
 @pytest.mark.parametrize("status", ["401 No", "400 No", "200 OK"])
 @pytest.mark.parametrize("written", [str, unicode_escaped, slashes_escaped, html.escape, in_url])
-async def test_a_repeated_key_is_in_no_record(
+async def test_repeated_key_is_in_no_record(
     memory_bus: MemoryBus, written: Callable[[str], str], status: str
 ) -> None:
     """An error that repeats the key, under its own status and under 200."""
     body = f'{{"error": {{"message": "bad key {written(KEY)}", "code": "{written(KEY)}"}}}}'
-    reply, call, lines = await answered(memory_bus, http(body.encode(), status))
+    reply, call, lines = await logged_answer(memory_bus, http(body.encode(), status))
 
     assert "***" in reply.error
     for form in {KEY, KEY[8:], written(KEY)}:
-        assert form not in shown(reply.model_dump_json(), call.model_dump_json(), lines)
-        assert form not in shown(reply.error, call.errors, call.raw_response)
+        assert form not in readable_text(reply.model_dump_json(), call.model_dump_json(), lines)
+        assert form not in readable_text(reply.error, call.errors, call.raw_response)
 
 
 @pytest.mark.parametrize("body", SPLIT.values(), ids=SPLIT)
-async def test_a_key_in_pieces_is_in_no_record(memory_bus: MemoryBus, body: bytes) -> None:
-    """The raw answer is not kept, and the record says why; its hash is."""
-    reply, call, lines = await answered(memory_bus, http(body))
+async def test_key_in_pieces_is_in_no_record(memory_bus: MemoryBus, body: bytes) -> None:
+    """The raw answer is not kept, and the record has the reason and the hash."""
+    reply, call, lines = await logged_answer(memory_bus, http(body))
 
-    assert KEY not in shown(reply.model_dump(), call.model_dump(), lines)
+    assert KEY not in readable_text(reply.model_dump(), call.model_dump(), lines)
     assert ("", True, True) == (
         call.raw_response,
         call.raw_truncated,
@@ -221,10 +221,10 @@ async def test_a_key_in_pieces_is_in_no_record(memory_bus: MemoryBus, body: byte
     assert WITHHELD in call.error
 
 
-async def test_an_error_in_pieces_is_in_no_record(memory_bus: MemoryBus) -> None:
-    """A refusal whose encoding hides the key from a look at the bytes."""
+async def test_encoded_key_in_an_error_is_in_no_record(memory_bus: MemoryBus) -> None:
+    """The bytes of the refusal do not show the key."""
     body = json.dumps({"error": {"message": f"bad key {KEY}"}}).encode("utf-16")
-    reply, call, lines = await answered(memory_bus, http(body, "401 No"))
+    reply, call, lines = await logged_answer(memory_bus, http(body, "401 No"))
 
-    assert KEY not in shown(reply.model_dump(), call.model_dump(), lines)
+    assert KEY not in readable_text(reply.model_dump(), call.model_dump(), lines)
     assert KEY[9:] not in call.raw_response.replace("\x00", "")

@@ -1,4 +1,4 @@
-"""What the refusals of the world's servers mean: cause, whether they pass, remedy, numbers."""
+"""Refusals of many servers: cause, whether they are transient, remedy, numbers."""
 
 import json
 
@@ -42,8 +42,8 @@ FORMS = (
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_message_is_found_in_every_form(form: bytes) -> None:
-    """Objects, arrays, texts, lists of details, JSON inside texts, pages and plain words."""
+def test_message_is_found_in_every_form(form: bytes) -> None:
+    """Objects, arrays, texts, lists of details, JSON inside texts, pages and plain text."""
     refusal = read_refusal(400, form)
 
     assert "no such thing" in refusal.message
@@ -51,7 +51,7 @@ def test_a_message_is_found_in_every_form(form: bytes) -> None:
 
 
 def test_every_named_field_is_found() -> None:
-    """Mistral lists all offenders, each with the path to it."""
+    """Mistral lists all wrong fields, each with its path."""
     details = [
         {"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs"},
         {"type": "extra_forbidden", "loc": ["body", "messages", 3, "assistant", "x"], "msg": "E"},
@@ -107,15 +107,15 @@ def test_every_named_field_is_found() -> None:
         (400, b"", Cause.REFUSED_REQUEST, False),
     ],
 )
-def test_a_refusal_has_a_cause(status: int, form: bytes, cause: Cause, retryable: bool) -> None:
-    """The words count more than the status, which servers choose freely."""
+def test_refusal_has_a_cause(status: int, form: bytes, cause: Cause, retryable: bool) -> None:
+    """The text counts more than the status, which servers choose freely."""
     refusal = read_refusal(status, form)
 
     assert (cause, retryable) == (refusal.cause, refusal.retryable)
 
 
-def test_a_quota_that_comes_back_is_a_rate_limit() -> None:
-    """Gemini says "exceeded your current quota" of a limit that ends in 37 seconds."""
+def test_temporary_quota_is_a_rate_limit() -> None:
+    """Gemini writes "exceeded your current quota" for a limit that ends in 37 seconds."""
     details = [{"@type": "RetryInfo", "retryDelay": "37s"}]
     form = body(
         [{"error": {"code": 429, "message": "exceeded your current quota", "details": details}}]
@@ -140,13 +140,13 @@ def test_a_quota_that_comes_back_is_a_rate_limit() -> None:
         (b"The plain HTTP request was sent to HTTPS port", "https://"),
     ],
 )
-def test_a_remedy_is_named(form: bytes, remedy: str) -> None:
-    """What the operator of the server, or of the arena, has to do."""
+def test_refusal_has_a_remedy(form: bytes, remedy: str) -> None:
+    """What the operator of the server, or of the arena, should do."""
     assert remedy in read_refusal(400, form).remedy
 
 
-def test_what_a_model_wrote_is_handed_on() -> None:
-    """Groq refuses its own model's call and sends it along."""
+def test_refused_generation_is_returned() -> None:
+    """Groq refuses its own model's call and sends it with the error."""
     written = '<function=execute_trade>{"quantity": "1"}</function>'
 
     refusal = read_refusal(400, error("x", code="tool_use_failed", failed_generation=written))
@@ -156,8 +156,8 @@ def test_what_a_model_wrote_is_handed_on() -> None:
 
 
 @given(st.sampled_from([200, 400, 404, 422, 429, 500]), st.binary(max_size=300))
-def test_no_body_breaks_the_reader(status: int, form: bytes) -> None:
-    """Whatever the bytes are."""
+def test_arbitrary_bytes_never_raise(status: int, form: bytes) -> None:
+    """Every body gives a refusal."""
     assert len(read_refusal(status, form).message) <= MESSAGE_CHARS_MAX
 
 
@@ -175,16 +175,16 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_no_json_breaks_the_reader(value: object) -> None:
-    """Whatever the body holds, there is a cause, and its words are bounded."""
+def test_arbitrary_json_has_a_cause(value: object) -> None:
+    """The refusal has a cause, and its text is bounded."""
     found = read_refusal(400, body(value))
 
     assert isinstance(found.cause, Cause)
     assert len(found.message) <= MESSAGE_CHARS_MAX
 
 
-def test_a_deep_or_huge_body_is_bounded() -> None:
-    """Nesting and length cost no more than the bounds allow."""
+def test_deep_or_huge_body_is_bounded() -> None:
+    """Nesting and length are read up to the bounds."""
     deep: object = "x"
     for _ in range(200):
         deep = {"error": deep}

@@ -1,4 +1,4 @@
-"""A refusal that names a field of the request is about that field, whatever its words are."""
+"""A refusal that names a field of the request is about that field, whatever its text."""
 
 from typing import Any
 
@@ -21,13 +21,15 @@ OPTIONS: dict[str, JsonValue] = {
 }
 
 
-def read(status: int, form: bytes, waits: bool = False) -> Refusal:
-    """The refusal of a request that holds all of these options."""
+def read_with_options(status: int, form: bytes, waits: bool = False) -> Refusal:
+    """The refusal of a request with all of these options."""
     return read_refusal(status, form, sent=OPTIONS, has_wait_header=waits)
 
 
-def learned(status: int, form: bytes, options: dict[str, JsonValue] | None = None) -> str | None:
-    """The phrase that a refusal teaches."""
+def adaptation_phrase(
+    status: int, form: bytes, options: dict[str, JsonValue] | None = None
+) -> str | None:
+    """The phrase of the adaptation after a refusal."""
     sent = RefusedRequest(options or dict(OPTIONS), has_calls=True)
     found = adapt(Dialect(), read_refusal(status, form, sent=sent.options), sent)
     return found and found[1]
@@ -53,8 +55,8 @@ MISLEADING = (
 @pytest.mark.parametrize("name", ["temperature", "seed", "top_p"])
 @pytest.mark.parametrize("kind", ["param", "loc", "words"])
 @pytest.mark.parametrize("status", [400, 422])
-def test_a_named_option_is_learned_from(words: str, name: str, kind: str, status: int) -> None:
-    """Not a wrong key, model, filter, account or path."""
+def test_named_option_is_adapted(words: str, name: str, kind: str, status: int) -> None:
+    """It is not a wrong key, model, filter, account or path."""
     text = words.format(name)
     forms = {
         "param": error(text, param=name, code="unsupported_parameter"),
@@ -62,10 +64,10 @@ def test_a_named_option_is_learned_from(words: str, name: str, kind: str, status
         "words": error(text),
     }
 
-    found = read(status, forms[kind])
+    found = read_with_options(status, forms[kind])
 
     assert (Cause.REFUSED_REQUEST, False, True) == (found.cause, found.retryable, found.adaptable)
-    assert f"without {name}" == learned(status, forms[kind])
+    assert f"without {name}" == adaptation_phrase(status, forms[kind])
 
 
 @pytest.mark.parametrize(
@@ -90,23 +92,24 @@ def test_a_named_option_is_learned_from(words: str, name: str, kind: str, status
         ),
     ],
 )
-def test_what_is_about_no_sent_option_keeps_its_cause(
-    status: int, form: bytes, cause: Cause
-) -> None:
-    """Keys, models, filters and accounts, also where the request is printed."""
-    found = read(status, form)
+def test_other_refusals_keep_their_cause(status: int, form: bytes, cause: Cause) -> None:
+    """Keys, models, filters and accounts, even if the text prints the request."""
+    found = read_with_options(status, form)
 
     assert (cause, False) == (found.cause, found.retryable)
 
 
-def test_a_context_in_printed_words_does_not_hide_an_option() -> None:
-    """A path says what is refused; a cap that is too long is still about the context."""
+def test_path_counts_more_than_context_words() -> None:
+    """A path shows what is refused; a cap that is too long is still about the context."""
     printed = "body.seed Extra inputs are not permitted. Input was: context length exceeded"
     long = "maximum context length is 4096 tokens (3096 in the messages, 2000 in the completion)"
 
-    assert "without seed" == learned(422, error(printed, param="seed"))
-    assert read(400, error(long, param="max_tokens")).context is not None
-    assert Cause.CONTEXT_LENGTH is read(400, error("prompt is too long", param="messages")).cause
+    assert "without seed" == adaptation_phrase(422, error(printed, param="seed"))
+    assert read_with_options(400, error(long, param="max_tokens")).context is not None
+    assert (
+        Cause.CONTEXT_LENGTH
+        is read_with_options(400, error("prompt is too long", param="messages")).cause
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,9 +130,9 @@ def test_a_context_in_printed_words_does_not_hide_an_option() -> None:
          "Requested 4000. Please try again in 1.1s.", Cause.RATE_LIMIT),
     ],
 )  # fmt: skip
-def test_what_passes_is_tried_again(status: int, words: str, cause: Cause) -> None:
-    """The words of a status that passes do not make it final."""
-    found = read(status, error(words))
+def test_transient_status_is_retryable(status: int, words: str, cause: Cause) -> None:
+    """The text of a transient status does not make it final."""
+    found = read_with_options(status, error(words))
 
     assert (cause, True) == (found.cause, found.retryable)
     assert found.context is None
@@ -143,26 +146,27 @@ def test_what_passes_is_tried_again(status: int, words: str, cause: Cause) -> No
         ({"code": "insufficient_quota"}, True, Cause.QUOTA),
     ],
 )
-def test_a_limit_with_a_time_is_a_rate_limit(
-    more: dict[str, Any], waits: bool, cause: Cause
-) -> None:
-    """A header that says when to ask again counts more than words, and a code more than it."""
-    assert cause is read(429, error("spending limit reached", **more), waits).cause
+def test_limit_with_a_time_is_a_rate_limit(more: dict[str, Any], waits: bool, cause: Cause) -> None:
+    """A wait header counts more than the text, and a code more than the header."""
+    assert cause is read_with_options(429, error("spending limit reached", **more), waits).cause
 
 
 AFFORD = "This request requires more credits, or fewer max_tokens. You requested up to 900 tokens, "
 
 
-def test_the_cap_that_credit_pays_for_is_learned() -> None:
-    """OpenRouter says what the account can afford; what is too little is an empty account."""
+def test_cap_is_lowered_to_affordable_tokens() -> None:
+    """OpenRouter states what the account can afford; too little is an empty account."""
     form = error(AFFORD + "but can only afford 412.", code=402)
     small = error(AFFORD + "but can only afford 12.", code=402)
 
-    assert "max_tokens at most 412" == learned(402, form)
-    assert learned(402, form, {"max_tokens": 400}) is None
-    assert "max_tokens = 412" == learned(402, form, {"seed": 7})
-    assert (Cause.QUOTA, False) == (read(402, form).cause, read(402, form).retryable)
-    assert learned(402, small) is None
+    assert "max_tokens at most 412" == adaptation_phrase(402, form)
+    assert adaptation_phrase(402, form, {"max_tokens": 400}) is None
+    assert "max_tokens = 412" == adaptation_phrase(402, form, {"seed": 7})
+    assert (Cause.QUOTA, False) == (
+        read_with_options(402, form).cause,
+        read_with_options(402, form).retryable,
+    )
+    assert adaptation_phrase(402, small) is None
 
 
 @pytest.mark.parametrize(
@@ -179,6 +183,6 @@ def test_the_cap_that_credit_pays_for_is_learned() -> None:
         ("stop_p is not supported", False),
     ],
 )
-def test_a_field_is_blamed_or_only_printed(text: str, is_it: bool) -> None:
-    """The words of a refusal, not the request in them."""
+def test_blamed_field_differs_from_a_printed_one(text: str, is_it: bool) -> None:
+    """The words of a refusal count, not the request in its text."""
     assert is_it == is_blamed("top_p", text)

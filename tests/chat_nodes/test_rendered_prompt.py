@@ -1,4 +1,4 @@
-"""The scripted rules read what the routers really render and what the tools really answer."""
+"""The scripted rules parse the prompts that routers render and the results of tools."""
 
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ from tests.routers.builders import snapshot
 from trading_tools.portfolio import PortfolioView, PositionView
 
 
-def test_a_rendered_market_is_read_whole() -> None:
+def test_rendered_market_is_parsed() -> None:
     """Every product of a snapshot with its price, and the last close of each window."""
     seen = snapshot()
     market = read_market(render_user(render_market(seen), seen, None, []))
@@ -29,8 +29,8 @@ def test_a_rendered_market_is_read_whole() -> None:
             assert closes == market.closes(view.product_id, name, len(closes) + 5)
 
 
-def test_a_rendered_account_is_read_whole() -> None:
-    """Cash and positions as the router repeats them."""
+def test_rendered_account_is_parsed() -> None:
+    """Cash and positions in the router's prompt."""
     seen = snapshot()
     product = seen.products[0].product_id
     position = HeldPosition(
@@ -47,8 +47,8 @@ def test_a_rendered_account_is_read_whole() -> None:
     } == account.positions
 
 
-def test_the_portfolio_tools_words_are_read() -> None:
-    """Cash, equity and a position from the text that `get_portfolio` answers."""
+def test_portfolio_result_is_parsed() -> None:
+    """Cash, equity and a position in a result of `get_portfolio`."""
     cost, bid = to_price_units(Decimal(67_000)), to_price_units(Decimal(68_000))
     holding = PositionView("BTC-USD", SCALE // 2, cost, bid, 500 * SCALE, 61)
     account = read_account([PortfolioView(900 * SCALE, None, 34_900 * SCALE, (holding,)).text()])
@@ -60,8 +60,8 @@ def test_the_portfolio_tools_words_are_read() -> None:
     } == account.positions
 
 
-def test_the_rendered_rules_tell_the_costs() -> None:
-    """Fee and slippage as the router tells every agent."""
+def test_rendered_rules_give_the_costs() -> None:
+    """Fee and slippage in the router's system message."""
     rules = Rules(
         fee_bps=Decimal("60"),
         slippage_bps=Decimal("2.5"),

@@ -1,4 +1,4 @@
-"""When a call is tried again, and how long a provider may make us wait."""
+"""When a call is retried, and how long a provider can make it wait."""
 
 from datetime import UTC, datetime
 
@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 BUSY = CallFailed("busy", retryable=True)
 
 
-def verdict(
+def next_step(
     failed: CallFailed = BUSY,
     *,
     attempts: int = 1,
@@ -30,7 +30,7 @@ def verdict(
     remaining_s: float = 60.0,
     jitter: float = 0.5,
 ) -> Retry | FinalFailure:
-    """The policy's answer."""
+    """The decision after a failure."""
     return after_failure(
         failed,
         attempts=attempts,
@@ -40,44 +40,44 @@ def verdict(
     )
 
 
-def test_the_wait_doubles_up_to_a_bound() -> None:
+def test_wait_doubles_up_to_a_bound() -> None:
     """Each attempt may wait twice as long as the one before."""
-    waits = [verdict(attempts=n, max_retries=99, remaining_s=1e9) for n in (1, 2, 3, 4, 50)]
+    waits = [next_step(attempts=n, max_retries=99, remaining_s=1e9) for n in (1, 2, 3, 4, 50)]
 
     assert [Retry(s) for s in (0.25, 0.5, 1.0, 2.0, DELAY_MAX_S / 2)] == waits
 
 
-def test_what_cannot_succeed_is_not_tried_again() -> None:
+def test_final_failure_is_not_retried() -> None:
     """A wrong key stays wrong."""
     failed = CallFailed("answered 401", retryable=False)
 
-    assert FinalFailure("failed", "answered 401") == verdict(failed)
+    assert FinalFailure("failed", "answered 401") == next_step(failed)
 
 
 def test_retries_are_bounded() -> None:
     """After the last one the agent gets the reason."""
-    assert FinalFailure("failed", "gave up after 4 attempts: busy") == verdict(attempts=4)
-    assert FinalFailure("failed", "gave up after 1 attempt: busy") == verdict(max_retries=0)
+    assert FinalFailure("failed", "gave up after 4 attempts: busy") == next_step(attempts=4)
+    assert FinalFailure("failed", "gave up after 1 attempt: busy") == next_step(max_retries=0)
 
 
-def test_a_past_deadline_expires_the_call() -> None:
-    """Nobody waits for the answer any more."""
-    gone = verdict(remaining_s=0.0)
+def test_past_deadline_expires_the_call() -> None:
+    """The answer is no longer needed."""
+    gone = next_step(remaining_s=0.0)
 
     assert FinalFailure("expired", "busy; the deadline passed after 1 attempt") == gone
 
 
 def test_retry_after_is_honoured_and_jittered() -> None:
-    """The provider's wait comes first, so that not everybody returns in the same instant."""
+    """The jitter is added to the provider's wait, so that not all calls return at once."""
     failed = CallFailed("busy", retryable=True, retry_after_s=7.0)
 
-    assert Retry(7.0 + 0.5 * BASE_DELAY_S) == verdict(failed)
+    assert Retry(7.0 + 0.5 * BASE_DELAY_S) == next_step(failed)
 
 
-def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
-    """The agent is told at once instead of after the deadline."""
+def test_wait_beyond_the_deadline_expires_at_once() -> None:
+    """The agent gets the reply before the deadline, not after it."""
     failed = CallFailed("busy", retryable=True, retry_after_s=90.0)
-    gone = verdict(failed)
+    gone = next_step(failed)
 
     assert isinstance(gone, FinalFailure)
     assert "expired" == gone.outcome
@@ -85,9 +85,9 @@ def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
     assert f"busy; 1 attempt; {wait}" == gone.error
 
 
-def test_no_time_for_another_attempt_is_said_in_plain_words() -> None:
-    """A wait of our own has no figures: nobody can do anything about it."""
-    gone = verdict(attempts=2, remaining_s=0.04)
+def test_too_little_time_for_a_retry_is_reported() -> None:
+    """A wait by our own backoff is reported without figures."""
+    gone = next_step(attempts=2, remaining_s=0.04)
 
     assert (
         FinalFailure("expired", "busy; 2 attempts, and no time for another before the deadline")
@@ -101,12 +101,12 @@ def test_no_time_for_another_attempt_is_said_in_plain_words() -> None:
     jitter=st.floats(0, 1, exclude_max=True),
     asked_s=st.none() | st.floats(0, RETRY_AFTER_MAX_S),
 )
-def test_a_wait_always_ends_before_the_deadline(
+def test_wait_ends_before_the_deadline(
     attempts: int, remaining_s: float, jitter: float, asked_s: float | None
 ) -> None:
-    """Whatever is asked for, no wait is negative or crosses the deadline."""
+    """No wait is negative or crosses the deadline, whatever is requested."""
     failed = CallFailed("busy", retryable=True, retry_after_s=asked_s)
-    found = verdict(
+    found = next_step(
         failed, attempts=attempts, max_retries=1000, remaining_s=remaining_s, jitter=jitter
     )
 
@@ -136,7 +136,7 @@ def test_a_wait_always_ends_before_the_deadline(
     ],
 )
 def test_retry_after_is_read_in_both_forms(text: str | None, wait_s: float | None) -> None:
-    """Seconds and HTTP dates are read and bounded; nonsense is none."""
+    """Seconds and HTTP dates are parsed and bounded; anything else is None."""
     assert wait_s == retry_after_s(text, NOW)
 
 
@@ -174,16 +174,16 @@ def test_retry_after_is_read_in_both_forms(text: str | None, wait_s: float | Non
         ({"retry-after-ms": "nan", "retry-after": "soon"}, "x", "later", None),
     ],
 )
-def test_a_told_wait_is_read(
+def test_requested_wait_is_parsed(
     headers: dict[str, str], delay: str, text: str, wait_s: float | None
 ) -> None:
-    """The first of the ways in which providers say it."""
+    """The first of the ways in which providers state it."""
     found = requested_wait_s(headers, is_limit=True, retry_delay=delay, text=text, now=NOW)
 
     assert wait_s == (None if found is None else pytest.approx(found))
 
 
-def test_a_limits_reset_is_no_wait_after_another_fault() -> None:
+def test_limit_reset_is_ignored_after_other_errors() -> None:
     """OpenAI sends the headers with every answer, also with a 500."""
     headers = {"x-ratelimit-reset-tokens": "6m0s"}
 

@@ -1,4 +1,4 @@
-"""The built-in model answers as an LLM would: in rounds, with tools, in the same shape."""
+"""The scripted model answers like an LLM: in rounds, with tools, in the same format."""
 
 import orjson
 import pytest
@@ -17,14 +17,14 @@ PORTFOLIO = "Cash 100000.00 USD, equity 100000.00 USD. No positions."
 
 
 async def answer(asked: ChatRequest, model_id: str = "scripted") -> Decoded:
-    """What the scripted model says, decoded like any provider's answer."""
+    """The decoded answer of the scripted model."""
     raw = await open_model(ModelSettings(model_id)).complete(asked, timeout_s=1.0)
     assert isinstance(raw, RawReply)
     return decode_reply(raw.body)
 
 
-def asked_for(tool: str, result: str) -> tuple[ChatMessage, ChatMessage]:
-    """A round in which the model asked for a tool and got a result."""
+def round_of(tool: str, result: str) -> tuple[ChatMessage, ChatMessage]:
+    """The messages of a round in which a tool was called and answered."""
     call = RequestedCall(model_call_id="call_0", name=tool, arguments="{}")
     return (
         ChatMessage(role="assistant", content="let me see", tool_calls=(call,)),
@@ -32,17 +32,17 @@ def asked_for(tool: str, result: str) -> tuple[ChatMessage, ChatMessage]:
     )
 
 
-async def test_without_an_account_it_asks_for_the_portfolio_first() -> None:
-    """As an LLM would on its first turn."""
+async def test_unknown_account_is_requested_first() -> None:
+    """As an LLM does in its first round."""
     decoded = await answer(request(prompt({"B": RISING}, account="")))
 
     assert ["get_portfolio"] == [c.name for c in decoded.tool_calls]
     assert "tool_calls" == decoded.finish_reason
 
 
-async def test_it_trades_on_the_portfolio_it_was_told() -> None:
-    """The tool's answer is read like the prompt, and the order goes out as JSON arguments."""
-    later = asked_for("get_portfolio", PORTFOLIO)
+async def test_portfolio_result_leads_to_a_trade() -> None:
+    """The tool's result is parsed like the prompt, and the order has JSON arguments."""
+    later = round_of("get_portfolio", PORTFOLIO)
     decoded = await answer(request(prompt({"B": RISING}, account=""), later=later, round_=1))
     (call,) = decoded.tool_calls
 
@@ -51,9 +51,9 @@ async def test_it_trades_on_the_portfolio_it_was_told() -> None:
     assert decoded.text.startswith("Reasoning: B is 5.21 % over")
 
 
-async def test_after_a_trade_it_ends_the_turn() -> None:
+async def test_trade_ends_the_turn() -> None:
     """The last round is one line that repeats the result."""
-    later = asked_for("execute_trade", "Bought 225 B.\nCash 70 USD.")
+    later = round_of("execute_trade", "Bought 225 B.\nCash 70 USD.")
     decoded = await answer(request(prompt({"B": RISING}), later=later, round_=1))
 
     assert ((), "stop") == (decoded.tool_calls, decoded.finish_reason)
@@ -68,14 +68,14 @@ async def test_after_a_trade_it_ends_the_turn() -> None:
         (prompt({"B": RISING}, account="cash_usd: lots"), "First a look at the account"),
     ],
 )
-async def test_an_unreadable_prompt_is_said_to_be_one(user: str, said: str) -> None:
+async def test_unreadable_prompt_is_reported(user: str, said: str) -> None:
     """Nothing is guessed."""
     assert said in (await answer(request(user))).text
 
 
-async def test_a_portfolio_that_stays_unreadable_ends_the_turn() -> None:
-    """It does not ask for the same thing for ever."""
-    later = asked_for("get_portfolio", "error: no account")
+async def test_unreadable_portfolio_ends_the_turn() -> None:
+    """It does not ask for the portfolio forever."""
+    later = round_of("get_portfolio", "error: no account")
     decoded = await answer(request(prompt({"B": RISING}, account=""), later=later, round_=1))
 
     assert ((), "Reasoning: the account is unknown: holding.") == (
@@ -84,37 +84,37 @@ async def test_a_portfolio_that_stays_unreadable_ends_the_turn() -> None:
     )
 
 
-async def test_only_offered_tools_are_asked_for() -> None:
-    """Without `execute_trade` there is nothing to trade with."""
+async def test_only_offered_tools_are_called() -> None:
+    """Without `execute_trade` it cannot trade."""
     decoded = await answer(request(prompt({"B": RISING}), tools=TOOLS[1:]))
 
     assert "Reasoning: there is no tool to trade with: holding." == decoded.text
 
 
-async def test_a_strategy_without_rules_holds_and_says_so() -> None:
-    """A custom strategy with the scripted model gets no made-up behaviour."""
+async def test_strategy_without_rules_holds() -> None:
+    """The answer says that the strategy has no rules."""
     decoded = await answer(request(prompt({"B": RISING}), strategy="astrology"))
 
     assert ((), True) == (decoded.tool_calls, "no scripted rules for 'astrology'" in decoded.text)
 
 
 @pytest.mark.parametrize("strategy", sorted(SCRIPTED_STRATEGIES))
-async def test_the_same_prompt_gives_the_same_answer(strategy: str) -> None:
-    """Every strategy is deterministic, whichever way its name is written."""
+async def test_same_prompt_gives_the_same_answer(strategy: str) -> None:
+    """Every strategy is deterministic, with either spelling of its name."""
     asked = request(prompt({"B": RISING, "C": RISING}), strategy=strategy.replace("_", "-"))
 
     assert await answer(asked) == await answer(asked, f"scripted:{strategy}")
 
 
-async def test_no_tokens_are_claimed() -> None:
-    """Rules read no tokens; a count of zero is not taken for a provider's count."""
+async def test_no_tokens_are_reported() -> None:
+    """Rules use no tokens; a count of zero is not a provider's count."""
     tokens = (await answer(request(prompt({"B": RISING})))).tokens
 
     assert (False, 0) == (tokens.reported, tokens.total)
 
 
-async def test_the_template_of_a_provider_works_as_it_stands() -> None:
-    """What a newcomer copies answers and closes."""
+async def test_provider_template_works_unchanged() -> None:
+    """A copy of it answers and closes."""
     model = open_template(ModelSettings("template"))
     raw = await model.complete(request(), timeout_s=1.0)
     late = await model.complete(request(), timeout_s=0.0)
@@ -125,8 +125,8 @@ async def test_the_template_of_a_provider_works_as_it_stands() -> None:
     assert isinstance(late, CallFailed)
 
 
-def test_an_unknown_scripted_strategy_is_refused_at_the_start() -> None:
-    """The error names those there are."""
+def test_unknown_scripted_strategy_is_refused_at_start() -> None:
+    """The error lists the known strategies."""
     with pytest.raises(UsageError, match="brainrot"):
         open_model(ModelSettings("scripted:astrology"))
 

@@ -1,4 +1,4 @@
-"""Each scripted strategy trades as its name says, deterministically, within what it owns."""
+"""Each scripted strategy trades as its name says, deterministically, within its account."""
 
 from decimal import Decimal
 
@@ -29,7 +29,7 @@ def holding(product: str, quantity: str, cost: str, cash: str = "1000", held: st
 
 
 def test_momentum_buys_what_rises() -> None:
-    """A quarter of the equity goes into the strongest riser."""
+    """A quarter of the equity is spent on the strongest riser."""
     found = decide("momentum", prompt({"A": FLAT, "B": RISING, "C": FALLING}))
 
     # 25,000 USD at 111, three digits kept
@@ -37,22 +37,22 @@ def test_momentum_buys_what_rises() -> None:
     assert "B is 5.21 % over its 5m mean and up on 15m: buying" == found.reason
 
 
-def test_momentum_cuts_what_breaks() -> None:
+def test_momentum_sells_after_falling_closes() -> None:
     """A position whose closes fall three times in a row is sold whole."""
     found = decide("momentum", prompt({"C": FALLING}, account=holding("C", "12.345", "150")))
 
     assert (PlannedOrder("sell", "C", Decimal("12.345")),) == found.orders
 
 
-def test_momentum_leaves_below_the_last_lows() -> None:
-    """A price under the 15-minute closes ends the trend at once."""
+def test_momentum_sells_below_the_last_closes() -> None:
+    """A price below the 15-minute closes ends the trend at once."""
     text = prompt({"A": FLAT}, prices={"A": "99"}, account=holding("A", "3", "90"))
 
     assert (PlannedOrder("sell", "A", Decimal(3)),) == decide("momentum", text).orders
 
 
 def test_momentum_waits_in_a_sideways_market() -> None:
-    """Nothing rises, nothing is bought."""
+    """Nothing rises, so nothing is bought."""
     assert () == decide("momentum", prompt({"A": FLAT})).orders
 
 
@@ -63,14 +63,14 @@ def test_momentum_waits_in_a_sideways_market() -> None:
 def test_momentum_adds_only_in_profit_and_within_its_share(
     quantity: str, cost: str, bought: bool
 ) -> None:
-    """What is under water or held in full is let alone."""
+    """A position with a loss, or a full one, is not increased."""
     account = holding("B", quantity, cost, cash="40000")
 
     assert bought == bool(decide("momentum", prompt({"B": RISING}, account=account)).orders)
 
 
 def test_momentum_keeps_to_two_products() -> None:
-    """A third riser is watched, not bought."""
+    """A third riser is not bought."""
     lines = "\n".join(f"position: {p} quantity=1 average_cost=90 held=1m00s" for p in "AB")
     account = f"cash_usd: 90000\nequity_usd: 100000\n{lines}"
     found = decide("momentum", prompt({"A": FLAT, "B": FLAT, "C": RISING}, account=account))
@@ -79,7 +79,7 @@ def test_momentum_keeps_to_two_products() -> None:
 
 
 def test_brainrot_goes_all_in_on_the_most_volatile_riser() -> None:
-    """The wildest riser gets all the cash, less the costs."""
+    """The most volatile riser gets all the cash, less the costs."""
     wild = [100, 140, 90, 130, 120]
     (order,) = decide("brainrot", prompt({"A": RISING, "B": wild, "C": FALLING})).orders
 
@@ -88,7 +88,7 @@ def test_brainrot_goes_all_in_on_the_most_volatile_riser() -> None:
 
 
 def test_brainrot_never_sells_at_a_loss() -> None:
-    """Under water it holds; with a profit elsewhere than the hottest it rotates."""
+    """It holds a loss; with a profit in a product other than the hottest it rotates."""
     market = {"A": RISING, "B": [100, 160, 90, 150]}
     lost = decide("brainrot", prompt(market, account=holding("A", "10", "120", cash="1")))
     won = decide("brainrot", prompt(market, account=holding("A", "10", "100", cash="1")))
@@ -98,7 +98,7 @@ def test_brainrot_never_sells_at_a_loss() -> None:
 
 
 def test_scalper_buys_a_small_dip() -> None:
-    """A twentieth of the equity into a dip below the 1-minute mean."""
+    """A twentieth of the equity is spent on a dip below the 1-minute mean."""
     text = prompt({"A": FLAT, "B": FLAT}, prices={"B": "99.9"})
 
     assert (PlannedOrder("buy", "B", Decimal("50.0")),) == decide("scalper", text).orders
@@ -108,8 +108,8 @@ def test_scalper_buys_a_small_dip() -> None:
     ("cost", "held", "reason"),
     [("99", "10s", "taking it"), ("102", "10s", "stopped out"), ("100", "10m01s", "ten minutes")],
 )
-def test_scalper_is_soon_out_again(cost: str, held: str, reason: str) -> None:
-    """A small gain, a stop or the time ends a position."""
+def test_scalper_sells_after_gain_loss_or_time(cost: str, held: str, reason: str) -> None:
+    """A small gain, a stop or ten minutes end a position."""
     found = decide("scalper", prompt({"A": FLAT}, account=holding("A", "7", cost, held=held)))
 
     assert (PlannedOrder("sell", "A", Decimal(7)),) == found.orders
@@ -117,7 +117,7 @@ def test_scalper_is_soon_out_again(cost: str, held: str, reason: str) -> None:
 
 
 def test_scalper_trades_several_products_in_one_answer() -> None:
-    """A sale and a buy go out together."""
+    """A sale and a buy are sent together."""
     text = prompt(
         {"A": FLAT, "B": FLAT}, prices={"B": "99.9"}, account=holding("A", "7", "90", cash="90000")
     )
@@ -126,7 +126,7 @@ def test_scalper_trades_several_products_in_one_answer() -> None:
 
 
 def test_buy_and_hold_splits_the_cash_once() -> None:
-    """Equal parts at first, nothing ever after."""
+    """Equal parts at first, nothing afterwards."""
     market = {"A": FLAT, "B": RISING}
     first = decide("buy_and_hold", prompt(market)).orders
     later = decide("buy_and_hold", prompt(market, account=holding("A", "490", "100")))
@@ -147,7 +147,7 @@ def test_random_depends_on_its_seed_alone() -> None:
     assert any(not found.orders for found in once)
 
 
-def test_the_metronome_trades_at_every_call() -> None:
+def test_metronome_trades_at_every_call() -> None:
     """A buy, then a sale of all of it."""
     (bought,) = decide("metronome", prompt({"A": FLAT})).orders
     (sold,) = decide("metronome", prompt({"A": FLAT}, account=holding("A", "0.99", "101"))).orders
@@ -157,13 +157,13 @@ def test_the_metronome_trades_at_every_call() -> None:
 
 
 def test_cash_never_trades() -> None:
-    """Whatever happens."""
+    """Not even in a rising market."""
     assert () == decide("cash", prompt({"A": RISING})).orders
 
 
 @pytest.mark.parametrize("strategy", sorted(SCRIPTED_STRATEGIES))
-def test_a_stale_price_is_not_traded(strategy: str) -> None:
-    """A product marked stale cannot be bought or sold, so nobody tries."""
+def test_stale_price_is_not_traded(strategy: str) -> None:
+    """A stale product cannot be bought or sold, so no strategy tries."""
     text = prompt({"A": RISING}, stale=["A"], account=holding("A", "5", "50", cash="90000"))
 
     assert () == decide(strategy, text).orders
@@ -180,10 +180,10 @@ CLOSES = st.lists(st.integers(1, 10_000), min_size=1, max_size=25)
     cost=st.integers(1, 10_000),
     seed=st.text(max_size=5),
 )
-def test_no_policy_spends_more_than_it_has(
+def test_no_strategy_spends_more_than_it_has(
     strategy: str, products: dict[str, list[int]], cash: int, held: Decimal, cost: int, seed: str
 ) -> None:
-    """Sales stay within the position, one buy within the cash, and a plan always has a reason."""
+    """Sales stay within the position, one buy within the cash; a decision always has a reason."""
     line = f"position: A quantity={held:f} average_cost={cost} held=1m00s"
     account = f"cash_usd: {cash}\nequity_usd: {cash + 100}\n{line}"
     text = prompt(products, account=account)
@@ -204,6 +204,6 @@ def test_no_policy_spends_more_than_it_has(
     ("exact", "rounded"),
     [("0.041678", "0.0416"), ("279.44", "279"), ("46812.7", "46812"), ("0.00001239", "0.0000123")],
 )
-def test_quantities_are_coarse(exact: str, rounded: str) -> None:
-    """Three digits at least, never a fraction of a large number."""
+def test_quantities_are_rounded(exact: str, rounded: str) -> None:
+    """At least three digits, never a fraction of a large number."""
     assert Decimal(rounded) == round_quantity(Decimal(exact))

@@ -1,4 +1,4 @@
-"""Common random numbers: which seed a model call is sent with."""
+"""Common random numbers: the seed of a model call."""
 
 import math
 from collections.abc import Mapping
@@ -36,13 +36,13 @@ def asked(
         {"prompt_size": "tiny"},
     ],
 )
-def test_every_cell_gets_the_same_seed_at_the_same_snapshot(changes: dict[str, object]) -> None:
-    """It follows from the repeat and the snapshot, not from who asks or what is asked."""
+def test_seed_is_the_same_for_every_cell(changes: dict[str, object]) -> None:
+    """It follows from the repeat and the snapshot, not from the agent or its request."""
     assert call_seed(asked(3)) == call_seed(asked(3, changes=changes))
 
 
-def test_repeats_and_snapshots_get_seeds_of_their_own() -> None:
-    """No two of them share one, so the luck of a repeat averages out as a season grows."""
+def test_repeats_and_snapshots_have_different_seeds() -> None:
+    """The luck of a repeat averages out over a season."""
     seeds = [call_seed(asked(k, t)) for k in range(1, 9) for t in range(SNAPSHOTS)]
 
     assert len(seeds) == len(set(seeds))
@@ -50,22 +50,22 @@ def test_repeats_and_snapshots_get_seeds_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 2**31 - 1, 2**80, -1])
-def test_seeds_are_spread_evenly_over_what_servers_take(seed: int) -> None:
-    """The mean over a season is that of an even spread, whatever the seed of the agent is."""
+def test_seeds_are_uniformly_distributed(seed: int) -> None:
+    """The mean over a season is that of a uniform distribution, whatever the agent's seed."""
     seeds = [call_seed(asked(seed, t)) or 0 for t in range(SNAPSHOTS)]
 
     error = SEED_MAX / math.sqrt(12 * SNAPSHOTS)
     assert abs(sum(seeds) / SNAPSHOTS - SEED_MAX / 2) < 4 * error
 
 
-def test_a_seed_is_the_same_in_every_process() -> None:
-    """It is part of what a replayed contest sends: it must not change between versions."""
+def test_seed_is_stable_across_versions() -> None:
+    """A replayed contest sends it, so it must not change."""
     assert [call_seed(asked(k, "a")) for k in (1, 2)] == [165809735, 581451670]
 
 
 @pytest.mark.parametrize("name", ["seed", "random_seed"])
-def test_the_seed_is_sent_and_logged_under_the_name_of_the_provider(name: str) -> None:
-    """The options are what `llm.calls` holds, so the records show what was sent."""
+def test_seed_is_sent_under_the_provider_name(name: str) -> None:
+    """The options are those in `llm.calls`, so the records show what was sent."""
     options = options_of(Dialect(seed=name), asked(3), ModelSettings("m"))
 
     assert call_seed(asked(3)) == options[name]
@@ -81,17 +81,17 @@ def test_the_seed_is_sent_and_logged_under_the_name_of_the_provider(name: str) -
         (Dialect(), ModelSettings("m", options={"seed": None}), None),
     ],
 )
-def test_a_model_without_seeds_gets_none(
+def test_model_without_seeds_gets_none(
     dialect: Dialect, settings: ModelSettings | None, expected: int | None
 ) -> None:
-    """What was refused, or what the operator fixed or took out, stays as it is."""
+    """A seed that was refused, or that the operator set or removed, stays so."""
     options = options_of(dialect, asked(3), settings or ModelSettings("m"))
 
     assert expected == options.get("seed")
 
 
-def test_an_agent_without_a_seed_sends_none() -> None:
-    """The provider's own chance decides then; the local model derives one from the prompt."""
+def test_agent_without_a_seed_sends_none() -> None:
+    """The provider draws at random; the local model derives a seed from the prompt."""
     made = asked(None)
 
     assert call_seed(made) is None
@@ -99,8 +99,8 @@ def test_an_agent_without_a_seed_sends_none() -> None:
     assert local.request_options(made, local_prompt(made), ModelSettings("local"))["seed"]
 
 
-def test_the_local_model_gets_the_same_seed_as_any_other() -> None:
-    """Its sampler is seeded by repeat and snapshot, too."""
+def test_local_model_gets_the_same_seed() -> None:
+    """Its sampler is also seeded by repeat and snapshot."""
     made = asked(2, 5)
 
     sent = local.request_options(made, local_prompt(made), ModelSettings("local"))

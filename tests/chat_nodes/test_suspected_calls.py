@@ -1,4 +1,4 @@
-"""What looks like a call is carried out only if it is meant, and is told to the model else."""
+"""Words that look like a call are carried out only if they are meant, else reported."""
 
 import json
 from time import process_time
@@ -22,7 +22,7 @@ YAML = "execute_trade:\n  product_id: BTC-USD\n  quantity: 0.01\n  action: buy"
 
 
 def decoded(text: str, *made: tuple[str, str]) -> Decoded:
-    """The answer with a text, and with calls of the tool interface."""
+    """The answer with a text, and with tool calls."""
     calls = [
         {"id": f"c{i}", "function": {"name": name, "arguments": arguments}}
         for i, (name, arguments) in enumerate(made)
@@ -57,8 +57,8 @@ def decoded(text: str, *made: tuple[str, str]) -> Decoded:
         f"{CALL}\n<tool_call>{LOOK}</tool_call> would be my calls.",
     ],
 )
-def test_a_call_that_is_quoted_or_taken_back_is_told(text: str) -> None:
-    """Words after it, quotation marks, or a condition before it: no order, and no hold."""
+def test_quoted_or_retracted_call_is_reported(text: str) -> None:
+    """Words after it, quotation marks, or a condition before it: not an order, not a hold."""
     answer = decoded(text)
 
     assert ("ok", ()) == (answer.outcome, answer.tool_calls)
@@ -89,8 +89,8 @@ def test_a_call_that_is_quoted_or_taken_back_is_told(text: str) -> None:
         "</tool_call>",
     ],
 )
-def test_a_call_that_is_meant_is_carried_out_once(text: str) -> None:
-    """Words before it, a short closing after it, and what the model dreams up as its result."""
+def test_intended_call_is_carried_out_once(text: str) -> None:
+    """With words before it, a short remark after it, and a result that the model made up."""
     answer = decoded(text)
 
     assert [json.loads(BUY)] == [json.loads(call.arguments) for call in answer.tool_calls]
@@ -131,8 +131,8 @@ def test_a_call_that_is_meant_is_carried_out_once(text: str) -> None:
         "product_id: BTC-USD\nquantity: 0.01\naction: buy",
     ],
 )
-def test_what_looks_like_a_call_in_another_shape_is_told(text: str) -> None:
-    """It is neither carried out on a guess nor kept as a hold."""
+def test_call_in_an_unknown_shape_is_reported(text: str) -> None:
+    """It is neither carried out on a guess nor taken for a hold."""
     answer = decoded(text)
 
     assert ("ok", ()) == (answer.outcome, answer.tool_calls)
@@ -157,8 +157,8 @@ def test_what_looks_like_a_call_in_another_shape_is_told(text: str) -> None:
         "I would buy BTC-USD if it fell, but I hold.",
     ],
 )
-def test_a_summary_is_not_a_call(text: str) -> None:
-    """Decisions to hold, positions, reports and mentions are the words that they are."""
+def test_summary_is_not_a_call(text: str) -> None:
+    """Decisions to hold, positions, reports and mentions stay text."""
     answer = decoded(text)
 
     assert ((), "", text) == (answer.tool_calls, answer.unreadable, answer.text)
@@ -189,10 +189,10 @@ LOOKED = ("get_portfolio", "{}")
         (f"<think>{CALL}</think>I look.", LOOKED, ""),
     ],
 )
-def test_a_text_call_beside_structured_ones_is_told(
+def test_text_call_beside_tool_calls_is_reported(
     text: str, made: tuple[str, str], told: str
 ) -> None:
-    """The structured call wins; the model learns of another order, but never of the same one."""
+    """The tool call counts; another order in the text is reported, the same order is not."""
     answer = decoded(text, made)
 
     assert [made] == [(call.name, call.arguments) for call in answer.tool_calls]
@@ -205,8 +205,8 @@ PIECES += ["```json\n", "```", "<tool_call>", "{", "}", '"tool": "execute_trade"
 
 
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=16).map("".join))
-def test_no_order_that_is_written_is_a_hold(text: str) -> None:
-    """Whatever is around it, a whole call is one order or a sentence for the model, never both."""
+def test_written_order_is_never_a_hold(text: str) -> None:
+    """A complete call is one order or one reported sentence, whatever is around it."""
     answer = decoded(f"{text}{CALL}")
 
     assert len(answer.tool_calls) == len({call.arguments for call in answer.tool_calls})
@@ -233,7 +233,7 @@ def test_no_order_that_is_written_is_a_hold(text: str) -> None:
         f"{CALL} x ",
     ],
 )
-def test_words_near_a_call_are_searched_in_bounded_time(piece: str) -> None:
+def test_long_texts_are_searched_quickly(piece: str) -> None:
     """64 KB of one piece take less than a second of CPU."""
     text = piece * (65_536 // len(piece))
     began_s = process_time()

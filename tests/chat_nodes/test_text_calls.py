@@ -1,4 +1,4 @@
-"""Calls written as text are recovered, reported to the model, or left as the words they are."""
+"""Calls written as text are recovered, reported to the model, or left as text."""
 
 import json
 from time import process_time
@@ -46,8 +46,8 @@ HARMONY = (
 PYTHON = "execute_trade(product_id=\"BTC-USD\", quantity='0.010')"
 
 
-def found(text: str, tools: tuple[str, ...] = TOOLS) -> RecoveredCalls:
-    """What is recovered from a text with its thoughts."""
+def recover_calls(text: str, tools: tuple[str, ...] = TOOLS) -> RecoveredCalls:
+    """The calls recovered from a text with its thoughts."""
     return recover(split_thoughts(text), tools)
 
 
@@ -107,9 +107,9 @@ def calls(recovered: RecoveredCalls) -> list[tuple[str, object]]:
         f'<|START_ACTION|>[{{"tool_name": "execute_trade", "parameters": {BUY}}}]<|END_ACTION|>',
     ],
 )
-def test_a_call_is_recovered_from_the_shapes_of_many_models(text: str) -> None:
-    """One order comes out of each shape, exactly as it was written, and no words stay."""
-    recovered = found(text)
+def test_call_is_recovered_from_every_shape(text: str) -> None:
+    """Each shape gives one order, exactly as written, and no text remains."""
+    recovered = recover_calls(text)
 
     assert [BOUGHT] == calls(recovered)
     assert ("", "") == (recovered.text, recovered.unreadable)
@@ -134,11 +134,11 @@ def test_a_call_is_recovered_from_the_shapes_of_many_models(text: str) -> None:
         (f"<think>Hm.</think>I buy.\n<tool_call>{NAMED}</tool_call>", [BOUGHT], "I buy."),
     ],
 )
-def test_several_calls_and_words_around_them(
+def test_several_calls_keep_order_and_text(
     text: str, expected: list[tuple[str, object]], rest: str
 ) -> None:
-    """Calls keep their order; words stay; what follows a closed call is not one by itself."""
-    recovered = found(text)
+    """Text after a closed call is not a call by itself."""
+    recovered = recover_calls(text)
 
     assert expected == calls(recovered)
     assert rest == recovered.text
@@ -155,9 +155,9 @@ def test_several_calls_and_words_around_them(
         f"{HARMONY}<|start|>assistant<|channel|>final<|message|><tool_call>{NAMED}</tool_call>",
     ],
 )
-def test_one_call_written_twice_is_one_order(text: str) -> None:
-    """In one shape or in two, with a number or its digits: the model meant one."""
-    recovered = found(text)
+def test_call_written_twice_is_one_order(text: str) -> None:
+    """In one shape or in two, with a number or its digits as text."""
+    recovered = recover_calls(text)
 
     assert ["execute_trade"] == [call.name for call in recovered.calls]
     assert ("", "") == (recovered.text, recovered.unreadable)
@@ -177,9 +177,9 @@ def test_one_call_written_twice_is_one_order(text: str) -> None:
         "[hold]",
     ],
 )
-def test_words_that_name_a_tool_are_not_a_call(text: str) -> None:
-    """Nothing is recovered and nothing is said to be unreadable."""
-    assert RecoveredCalls(text) == found(text)
+def test_mention_of_a_tool_is_not_a_call(text: str) -> None:
+    """Nothing is recovered and nothing is reported."""
+    assert RecoveredCalls(text) == recover_calls(text)
 
 
 @pytest.mark.parametrize(
@@ -213,9 +213,9 @@ def test_words_that_name_a_tool_are_not_a_call(text: str) -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_is_reported_to_the_model(text: str, why: str) -> None:
-    """The sentence shows what was seen, says why, and that it was not carried out."""
-    recovered = found(text)
+def test_unreadable_call_is_reported(text: str, why: str) -> None:
+    """The sentence has the start of the call, the reason, and that it was not carried out."""
+    recovered = recover_calls(text)
 
     assert () == recovered.calls
     assert why in recovered.unreadable
@@ -223,8 +223,8 @@ def test_what_cannot_be_read_is_reported_to_the_model(text: str, why: str) -> No
     assert recovered.unreadable.endswith("this one was not carried out")
 
 
-def test_a_further_call_that_cannot_be_read_is_reported_beside_the_others() -> None:
-    """One call is carried out; the model learns that the other one was not."""
+def test_second_unreadable_call_is_reported() -> None:
+    """One call is carried out; the other one is reported."""
     text = f'<tool_call>{LOOK}</tool_call><tool_call>{{"name": "execute_trade", "arg</tool_call>'
     decoded = decode_reply(answer(text), TOOLS)
 
@@ -232,8 +232,8 @@ def test_a_further_call_that_cannot_be_read_is_reported_beside_the_others() -> N
     assert "it is cut" in decoded.unreadable
 
 
-def test_values_keep_their_digits_and_texts() -> None:
-    """Tags hold texts, but for objects and lists; numbers of JSON and Python keep every digit."""
+def test_values_keep_digits_and_text() -> None:
+    """Tags hold texts, objects or lists; numbers of JSON and Python keep every digit."""
     tags = "".join(
         f"<parameter={k}>{v}</parameter>"
         for k, v in {"q": "0.0100", "yes": "true", "list": "[0.10]", "odd": "{1"}.items()
@@ -249,7 +249,7 @@ def test_values_keep_their_digits_and_texts() -> None:
         '{"q":"0.0100","yes":"true","list":[0.10],"odd":"{1"}',
         '{"q":0.12345678901234567890123,"n":1e-07}',
         '{"q":0.0100,"d":{"a":[true,null]},"e":-1E5}',
-    ] == [call.arguments for text in texts for call in found(text).calls]
+    ] == [call.arguments for text in texts for call in recover_calls(text).calls]
 
 
 def answer(content: str, finish: str = "stop", **message: object) -> bytes:
@@ -258,8 +258,8 @@ def answer(content: str, finish: str = "stop", **message: object) -> bytes:
     return orjson.dumps({"choices": [choice]})
 
 
-def test_a_recovered_call_is_marked() -> None:
-    """The record says that the call was text; without offered tools the text stays."""
+def test_recovered_call_is_marked() -> None:
+    """The record says that the call was text; without offered tools the text is unchanged."""
     raw = answer(f"Now. <tool_call>{NAMED}</tool_call>")
     decoded, plain = decode_reply(raw, TOOLS), decode_reply(raw)
 
@@ -270,8 +270,8 @@ def test_a_recovered_call_is_marked() -> None:
     assert () == plain.tool_calls
 
 
-def test_structured_calls_win_over_text() -> None:
-    """An answer with calls in their own field is not searched for more."""
+def test_tool_calls_count_more_than_text() -> None:
+    """The text of an answer with tool calls is not searched for more calls."""
     call = {"id": "a", "function": {"name": "get_portfolio", "arguments": "{}"}}
     decoded = decode_reply(answer(f"<tool_call>{NAMED}</tool_call>", tool_calls=[call]), TOOLS)
 
@@ -295,8 +295,8 @@ def test_lost_calls_are_reported(raw: bytes, report: str) -> None:
     assert report in decoded.unreadable
 
 
-def test_a_text_call_at_the_token_limit_is_not_carried_out() -> None:
-    """It could be read, but more of it may be missing."""
+def test_text_call_at_the_token_limit_is_not_carried_out() -> None:
+    """It could be read, but a part of it may be missing."""
     decoded = decode_reply(answer(f"<tool_call>{NAMED}", "length"), TOOLS)
 
     assert "cut at the token limit" in decoded.tool_calls[0].problem
@@ -310,8 +310,8 @@ TOKENS += ["{", "}", "[", "]", ",", ":", "\n", "`", "```", "<|tool_call_argument
 
 @given(st.lists(st.sampled_from(TOKENS) | st.text(max_size=5), max_size=25).map("".join))
 def test_arbitrary_tokens_give_calls_of_offered_tools_only(text: str) -> None:
-    """Whatever is written, a call has an offered name and an object, and words are not invented."""
-    recovered = found(text)
+    """A call has an offered name and an object as arguments, and no text is made up."""
+    recovered = recover_calls(text)
 
     assert all(name in TOOLS and isinstance(value, dict) for name, value in calls(recovered))
     assert len(recovered.unreadable) < 400
@@ -319,11 +319,11 @@ def test_arbitrary_tokens_give_calls_of_offered_tools_only(text: str) -> None:
 
 
 @pytest.mark.parametrize("token", [t for t in TOKENS if t != NAMED])
-def test_a_long_text_is_searched_in_bounded_time(token: str) -> None:
+def test_long_text_is_searched_quickly(token: str) -> None:
     """16 KB of one token take less than half a second of CPU."""
     text = token * (16_384 // len(token))
     started = process_time()
-    found(text)
-    found(f"<tool_call>{text}")
+    recover_calls(text)
+    recover_calls(f"<tool_call>{text}")
 
     assert process_time() - started < 0.5

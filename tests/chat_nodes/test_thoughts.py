@@ -1,4 +1,4 @@
-"""Thoughts are kept apart from words, whatever a server's model puts around them."""
+"""Thoughts are separated from the answer, in the forms of many models."""
 
 from collections import Counter
 
@@ -29,8 +29,8 @@ from chat_nodes.thoughts import SplitText, split_thoughts
         ("I think that 1 < 2 > 0.", "I think that 1 < 2 > 0.", ""),
     ],
 )
-def test_tags_are_kept_apart_from_words(text: str, said: str, thought: str) -> None:
-    """Opened, unopened and unclosed thoughts leave the text."""
+def test_tagged_thoughts_leave_the_text(text: str, said: str, thought: str) -> None:
+    """With both tags, without the opening one, and without the closing one."""
     spoken = split_thoughts(text)
 
     assert said == spoken.text
@@ -80,8 +80,8 @@ CALLED = (("functions.execute_trade", '{"a": 1}'),)
         ),
     ],
 )
-def test_channels_are_kept_apart(text: str, expected: SplitText) -> None:
-    """Analysis is thought, final is said, and a recipient makes a call, but not in a thought."""
+def test_channels_are_separated(text: str, expected: SplitText) -> None:
+    """Analysis is thought, final is the answer; a recipient makes a call, but not in thoughts."""
     assert expected == split_thoughts(text)
 
 
@@ -90,7 +90,7 @@ PIECES += ["<|end|>", "<|start|>", "assistant", "to=functions.a", "word ", "{}",
 
 
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=24).map("".join))
-def test_no_words_are_invented(text: str) -> None:
+def test_split_keeps_parts_of_the_text(text: str) -> None:
     """Any order of tags gives parts of the text, and never raises."""
     spoken = split_thoughts(text)
 

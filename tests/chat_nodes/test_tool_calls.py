@@ -1,4 +1,4 @@
-"""Tool calls in the forms of many servers, and the fields that providers want back."""
+"""Tool calls in the forms of many servers, and the fields that providers require back."""
 
 import json
 
@@ -28,7 +28,7 @@ def decoded(message: object, finish: str = "tool_calls", *more: object) -> Decod
     return decode_reply(orjson.dumps({"choices": choices}), TOOLS)
 
 
-def asked(value: object) -> list[tuple[str, str, str]]:
+def read_calls(value: object) -> list[tuple[str, str, str]]:
     """Ids, names and arguments of the calls in a `tool_calls` field."""
     answer = decoded({"content": None, "tool_calls": value})
     return [(c.model_call_id, c.name, c.arguments) for c in answer.tool_calls]
@@ -56,9 +56,9 @@ def asked(value: object) -> list[tuple[str, str, str]]:
         [call(), call({"quantity": 0.01})],
     ],
 )
-def test_one_call_is_one_call_in_every_form(value: object) -> None:
-    """Lists, objects, texts and doubled calls all mean the same one order."""
-    assert [ONE] == asked(value)
+def test_every_form_gives_the_same_call(value: object) -> None:
+    """Lists, objects, texts and repeated calls all mean one order."""
+    assert [ONE] == read_calls(value)
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,11 @@ def test_one_call_is_one_call_in_every_form(value: object) -> None:
         ("", []),
     ],
 )
-def test_ids_are_unique_and_arguments_are_kept(
+def test_ids_are_unique_and_arguments_unchanged(
     value: object, expected: list[tuple[str, str, str]]
 ) -> None:
-    """Two orders stay two; arguments that are broken stay as they were received."""
-    assert expected == asked(value)
+    """Two orders stay two; malformed arguments are unchanged."""
+    assert expected == read_calls(value)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_ids_are_unique_and_arguments_are_kept(
         ("[" * 9_000, "[" * 9_001, False),
     ],
 )
-def test_the_same_arguments_have_one_form(one: str, other: str, same: bool) -> None:
-    """A number and the text of its digits are equal; other digits, and broken texts, are not."""
+def test_equal_arguments_have_one_form(one: str, other: str, same: bool) -> None:
+    """A number and its digits as text are equal; other digits, and malformed texts, are not."""
     assert same == (canonical_arguments(one) == canonical_arguments(other))
 
 
@@ -117,9 +117,9 @@ def test_the_same_arguments_have_one_form(one: str, other: str, same: bool) -> N
         "Execute_Trade",
     ],
 )
-def test_a_name_that_is_not_the_tools_own_stays_as_received(name: str) -> None:
-    """Nothing is carried out under another name than the model wrote."""
-    assert [("c1", name, BUY)] == asked([call(name=name)])
+def test_unknown_tool_name_is_unchanged(name: str) -> None:
+    """Nothing is carried out under a name that the model did not write."""
+    assert [("c1", name, BUY)] == read_calls([call(name=name)])
 
 
 @pytest.mark.parametrize(
@@ -135,16 +135,16 @@ def test_calls_outside_the_field_are_read(message: object) -> None:
     assert ["execute_trade"] == [c.name for c in decoded(message).tool_calls]
 
 
-def test_calls_of_a_later_choice_are_taken() -> None:
-    """Copilot puts text and calls into two choices: they are one answer."""
+def test_calls_of_a_later_choice_are_read() -> None:
+    """Copilot puts text and calls into two choices of one answer."""
     later = {"index": 1, "message": {"content": "Now.", "tool_calls": [call()]}}
     answer = decoded({"content": "I buy."}, "tool_calls", 17, later)
 
     assert ("I buy.\nNow.", 1) == (answer.text, len(answer.tool_calls))
 
 
-def test_objects_that_run_together_are_refused() -> None:
-    """Neither of two orders in one call is carried out; both are kept for the record."""
+def test_two_objects_in_one_call_are_refused() -> None:
+    """Neither of the two orders is carried out; both are in the record."""
     answer = decoded({"tool_calls": [call(BUY + OTHER), call(id_="c2")]})
 
     assert BUY + OTHER == answer.tool_calls[0].arguments
@@ -153,8 +153,8 @@ def test_objects_that_run_together_are_refused() -> None:
 
 
 @pytest.mark.parametrize("finish", ["length", "max_tokens", "model_length", "MAX_TOKENS"])
-def test_a_call_at_the_token_limit_is_not_carried_out(finish: str) -> None:
-    """The last call may be cut even if it can be read; whole ones before it may be carried out."""
+def test_call_at_the_token_limit_is_not_carried_out(finish: str) -> None:
+    """The last call may be cut even if it can be read; complete calls before it count."""
     calls = [call(id_="a"), call(BUY[:9], id_="b"), call(id_="c")]
     answer = decoded({"tool_calls": calls}, finish)
 
@@ -162,15 +162,15 @@ def test_a_call_at_the_token_limit_is_not_carried_out(finish: str) -> None:
     assert all("send it again" in c.problem for c in answer.tool_calls[1:])
 
 
-def test_arguments_beyond_the_bound_have_a_problem() -> None:
-    """Nothing is cut inside JSON without a word."""
+def test_long_arguments_have_a_problem() -> None:
+    """Cut arguments are reported to the model."""
     answer = decoded({"tool_calls": [call(json.dumps({"why": "w" * ARGUMENTS_BYTES_MAX}))]})
 
     assert "longer than 8,192 bytes" in answer.tool_calls[0].problem
 
 
 def test_fields_of_a_call_are_kept_unchanged() -> None:
-    """Signatures come back as they came, from beside and from inside the function."""
+    """Signatures are returned unchanged, from beside and from inside the function."""
     inside = {"name": "execute_trade", "arguments": BUY, "thought_signature": "s=="}
     extra = {"google": {"thought_signature": "c2ln", "n": None, "list": [1, 2.5]}}
     item = {"id": "c1", "index": 0, "function": inside, "extra_content": extra, "note": None}
@@ -183,7 +183,7 @@ def test_fields_of_a_call_are_kept_unchanged() -> None:
 
 
 def test_fields_of_a_message_are_kept_unchanged() -> None:
-    """Reasoning comes back exactly, longer than what people are shown, and empty if it was."""
+    """Reasoning is returned unchanged, even beyond the displayed length, and if it is empty."""
     details = [{"type": "reasoning.encrypted", "data": "x" * 20_000}]
     message = {
         "role": "assistant",
@@ -204,7 +204,7 @@ def test_fields_of_a_message_are_kept_unchanged() -> None:
 
 
 def nested(depth: int) -> object:
-    """Lists in lists."""
+    """Nested lists."""
     value: object = 1
     for _ in range(depth):
         value = [value]
@@ -212,8 +212,8 @@ def nested(depth: int) -> object:
 
 
 @pytest.mark.parametrize("value", ["x" * PROVIDER_BYTES_MAX, nested(200)])
-def test_fields_beyond_the_bound_are_left_out_and_said_so(value: object) -> None:
-    """Half a signature is worth nothing: the field goes, the answer stays, with a note."""
+def test_oversized_fields_are_left_out(value: object) -> None:
+    """Half a signature is useless: the field is dropped, and the answer has a note."""
     answer = decoded({"content": "I hold.", "blob": value, "reasoning": "why"}, "stop")
     of_call = decoded({"tool_calls": [call() | {"blob": value}]})
 

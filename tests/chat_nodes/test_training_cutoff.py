@@ -1,4 +1,4 @@
-"""What the operator of a chat node says of its model's training data."""
+"""The training cutoff that the operator of a chat node states."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -16,8 +16,8 @@ from tests.chat_nodes.running_node import FakeModel, calls, now, replies, send, 
 SAID = ChatNodeSettings(cutoff="2026-01")
 
 
-async def test_it_is_in_the_record_of_every_call(memory_bus: MemoryBus) -> None:
-    """So every judge of these records says the same."""
+async def test_cutoff_is_in_every_call_record(memory_bus: MemoryBus) -> None:
+    """Every judge of these records uses the same month."""
     async with serving(memory_bus, FakeModel(), SAID) as node:
         await send(memory_bus, request(issued_at=now()))
         await replies(memory_bus)
@@ -26,8 +26,8 @@ async def test_it_is_in_the_record_of_every_call(memory_bus: MemoryBus) -> None:
     assert "2026-01" == call.cutoff == node.details["training_cutoff"]
 
 
-async def test_a_replay_says_what_its_operator_says(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """Not only what was known when the replies were recorded."""
+async def test_replay_uses_its_operator_cutoff(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """Not only the cutoff that was recorded."""
     asked, file = request(issued_at=now()), tmp_path / "r.jsonl"
     later = asked.model_copy(update={"issued_at": asked.issued_at + timedelta(seconds=1)})
     with Recordings(file, "record") as recordings:
@@ -45,8 +45,8 @@ async def test_a_replay_says_what_its_operator_says(memory_bus: MemoryBus, tmp_p
     assert (True, "2026-01") == (call.replayed, call.cutoff)
 
 
-def test_it_is_a_month() -> None:
-    """Anything else is refused under the flag's name; without the flag nothing is said."""
+def test_cutoff_must_be_a_month() -> None:
+    """Another value is refused with the flag's name; without the flag there is no cutoff."""
     with pytest.raises(UsageError, match="--cutoff: cutoff is 'May', not a month; write YYYY-MM"):
         own_cutoff("May")
 

@@ -1,9 +1,9 @@
-"""Plays a short contest against each real server: `python -m tests.real_servers [CONTEST...]`.
+"""Runs a short contest against each real server: `python -m tests.real_servers [CONTEST...]`.
 
-Makes an environment per server under `.arena/real-servers/`, from hashed locks; starts the servers
-on free loopback ports, one after the other; ends only what it started. Prints a table. Exit codes:
-0 if every contest ended as documented, 1 if one did not, 2 for an unknown name, 3 if a server
-cannot be had.
+Creates an environment per server under `.arena/real-servers/`, from hashed locks; starts the
+servers on free loopback ports, one after the other; stops only what it started. Prints a table.
+Exit codes: 0 if every contest ended as documented, 1 if one did not, 2 for an unknown name, 3 if a
+server cannot be installed or started.
 """
 
 import signal
@@ -19,7 +19,7 @@ HEAD = ("contest", "server", "ended", "alive", "dead", "orders")
 
 
 def main(names: list[str]) -> int:
-    """Play the named contests, or all."""
+    """Run the named contests, or all."""
     known = {contest.name: contest for contest in CONTESTS}
     if unknown := [name for name in names if name not in known]:
         print(f"there is no contest {unknown[0]!r}; choose from {', '.join(known)}")
@@ -50,7 +50,7 @@ def main(names: list[str]) -> int:
 def _play_all(
     servers: tuple[Server, ...], contests: list[Contest]
 ) -> list[tuple[Contest, Played, str]]:
-    """Start the servers, play the contests, stop the servers."""
+    """Start the servers, run the contests, stop the servers."""
     with ExitStack() as stack:
         ports: dict[str, int] = {}
         versions = []
@@ -85,7 +85,7 @@ def _row(contest: Contest, played: Played, versions: str) -> tuple[str, ...]:
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    """As Markdown, so that it can be put into a document as it is."""
+    """The results as a Markdown table."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return [lines[0], "|---" * len(HEAD) + "|", *lines[1:]]
 
@@ -95,6 +95,6 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    # So that a server that was started is ended here, too.
+    # So that the servers that were started are stopped here, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main(sys.argv[1:]))

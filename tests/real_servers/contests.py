@@ -1,4 +1,4 @@
-"""The contests: what each is played against, and how it must end."""
+"""The contests, their servers, and the end that each must have."""
 
 import json
 import os
@@ -38,9 +38,9 @@ class Contest:
     """One contest.
 
     Attributes:
-        name: Of its specification.
-        servers: It is played against.
-        dead: Agent -> what it must die of, one of these; the others must be alive at the end.
+        name: Name of its specification.
+        servers: Servers that it runs against.
+        dead: Agent -> causes, one of which it must die of; other agents must be alive at the end.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Contest:
 
     @property
     def spec(self) -> Path:
-        """Its specification, with `$..._PORT` for the ports of the servers."""
+        """The specification, with `$..._PORT` for the ports of the servers."""
         return FOLDER / f"{self.name}.toml"
 
 
@@ -60,7 +60,7 @@ CONTESTS = (
     Contest(
         "litellm-refuses",
         (LITELLM,),
-        # Without a database its proxy answers a wrong key with 400 "No connected db.".
+        # Without a database its proxy answers 400 "No connected db." to a wrong key.
         {
             "scalper-badkey": (Cause.AUTH,),
             "scalper-unknown": (Cause.MODEL_NOT_FOUND,),
@@ -85,7 +85,7 @@ CONTESTS = (
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """An agent that died: the `Cause`, the words, the turns."""
+    """A dead agent: its `Cause`, the reason, its number of turns."""
 
     code: str
     cause: str
@@ -97,10 +97,11 @@ class Played:
     """How a contest ended.
 
     Attributes:
-        exit_code: Of `arena compete run`; -1 if it was ended by our deadline.
-        agents: Who took part. dead: those that died.
-        orders: Filled orders by agent, where there is a report.
-        output: What the command printed last.
+        exit_code: Exit code of `arena compete run`; -1 if the deadline ended it.
+        agents: Agents that took part.
+        dead: Agents that died.
+        orders: Filled orders by agent, if there is a report.
+        output: The last output of the command.
     """
 
     exit_code: int
@@ -112,7 +113,7 @@ class Played:
     output: str = ""
 
     def faults(self, contest: Contest) -> list[str]:
-        """What is not as documented."""
+        """Differences from the documented end."""
         wanted_code = 1 if contest.dead else 0
         found = []
         if self.exit_code != wanted_code:
@@ -128,12 +129,12 @@ class Played:
 
 
 def play(contest: Contest, ports: Mapping[str, int], home: Path) -> Played:
-    """Play a contest.
+    """Run a contest.
 
     Args:
-        contest: Which.
-        ports: The variables of its servers' ports.
-        home: For its records.
+        contest: The contest.
+        ports: Variables with the ports of its servers.
+        home: Folder for its records.
     """
     spec = home / f"{contest.name}.toml"
     out = home / f"{contest.name}.json"

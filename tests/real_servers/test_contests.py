@@ -1,4 +1,4 @@
-"""The contests against real servers can be played, and a wrong end is seen; none is played here."""
+"""Contests against real servers can be run, and a wrong end is detected; none is run here."""
 
 from string import Template
 
@@ -14,8 +14,8 @@ PORTS = {f"{name}_PORT": "1" for name in ("LLAMA", "LITELLM", "KATAN", "PROFILES
 
 
 @pytest.mark.parametrize("contest", CONTESTS, ids=lambda contest: contest.name)
-def test_a_contest_has_a_specification(contest: Contest) -> None:
-    """Its ports are filled in, its keys are known, and those who must die take part."""
+def test_every_contest_has_a_valid_specification(contest: Contest) -> None:
+    """Ports are filled in, keys are known, and the agents that must die take part."""
     text = contest.spec.read_text(encoding="utf-8")
 
     spec = parse_spec(Template(text).substitute(PORTS), path=contest.name)
@@ -37,12 +37,12 @@ def test_a_contest_has_a_specification(contest: Contest) -> None:
         ),
     ],
 )
-def test_an_end_that_is_not_documented_is_a_fault(played: Played, faults: list[str]) -> None:
-    """The exit code, who is dead and of what."""
+def test_undocumented_end_is_a_fault(played: Played, faults: list[str]) -> None:
+    """The exit code, the dead agents and their causes."""
     assert faults == played.faults(Contest("x", (LLAMA,), {"a": (Cause.AUTH,)}))
 
 
-def test_an_unknown_contest_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_contest_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is installed or started; the known names are listed."""
     assert 2 == main(["nothing"])
     assert "choose from llama-tiny, llama-full" in capsys.readouterr().out

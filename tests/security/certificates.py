@@ -1,4 +1,4 @@
-"""An authority of a test's own, and what it signs."""
+"""A test certificate authority, and the certificates that it signs."""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ LIFE = timedelta(days=1)
 
 
 class Authority:
-    """Signs certificates for loopback; `path` is its own, as PEM."""
+    """Signs certificates for loopback; `path` is its own certificate, as PEM."""
 
     def __init__(self, folder: Path, name: str = "arena-test-ca") -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""A secure broker for the tests of a module, and what each principal can do on it."""
+"""A secure broker for the tests of a module, and attempts of each principal on it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator
@@ -20,7 +20,7 @@ from operations.localbroker.security import Tls
 
 PREFIX = "guarded."
 MEMBER = "someone"
-"""Of the topic families: the node, and the agent, whose topics the tests use."""
+"""The member of each topic family that the tests use: a node, and an agent."""
 ANSWER_TIMEOUT_S = 20.0
 REFUSED = {29: "topic", 30: "group", 31: "cluster"}
 """Kafka's error codes for "not authorized", by what was asked for."""
@@ -34,7 +34,7 @@ class Secure:
         self.bootstrap = bootstrap
 
     def settings(self, principal: str, prefix: str = PREFIX) -> Settings:
-        """The settings of a process of this principal."""
+        """The settings of a process with this principal."""
         return Settings(
             bootstrap_servers=self.bootstrap,
             prefix=prefix,
@@ -43,22 +43,22 @@ class Secure:
         )
 
     def passwords(self) -> dict[str, str]:
-        """The password of every account."""
+        """The passwords of all accounts."""
         files = (self.home / "secure").glob("*.env")
         return {f.stem: credentials_for(self.home, f.stem)["KAFKA_SASL_PASSWORD"] for f in files}
 
 
 @contextmanager
 def secure_broker(home: Path, tls: Tls | None = None) -> Iterator[Secure]:
-    """A secure broker with an arena's topics and rules, and one record in each topic."""
+    """A secure broker with an arena's topics and access rules, and one record in each topic."""
     with open_local(home, secure=True, port=0, tls=tls) as broker:
         found = Secure(home, broker.start().bootstrap)
-        asyncio.run(furnish(found.settings(ADMIN)))
+        asyncio.run(create_topics_and_rules(found.settings(ADMIN)))
         yield found
 
 
-async def furnish(settings: Settings) -> None:
-    """Make the topics of an arena, with a record in each, and put its rules in force."""
+async def create_topics_and_rules(settings: Settings) -> None:
+    """Create the topics of an arena, with a record in each, and apply its access rules."""
     bus = KafkaBus(settings)
     await bus.start()
     try:

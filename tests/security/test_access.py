@@ -1,4 +1,4 @@
-"""How a client is told to connect: logins, TLS, secrets that never show."""
+"""How clients connect: logins, TLS, secrets that are never shown."""
 
 import ssl
 from pathlib import Path
@@ -14,12 +14,12 @@ SECRET = "correct-horse-battery"
 
 
 def access(**changes: str) -> Settings:
-    """Settings with these variables, named without `KAFKA_` and in small letters."""
+    """Settings with these variables, named in lower case without `KAFKA_`."""
     return Settings(access=KafkaAccess.of({f"KAFKA_{k.upper()}": v for k, v in changes.items()}))
 
 
-def test_without_variables_nothing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plain listener of a local broker needs an address and no more."""
+def test_plain_listener_needs_an_address_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The listener of a local broker needs neither login nor TLS."""
     monkeypatch.delenv("KAFKA_SECURITY_PROTOCOL", raising=False)
     settings = Settings(bootstrap_servers="a:1,b:2")
 
@@ -28,8 +28,8 @@ def test_without_variables_nothing_is_asked_for(monkeypatch: pytest.MonkeyPatch)
     )
 
 
-def test_variables_of_the_process_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process learns its login from its environment."""
+def test_login_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process reads its login from its environment variables."""
     monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT")
     monkeypatch.setenv("KAFKA_SASL_USERNAME", "router")
     monkeypatch.setenv("KAFKA_SASL_PASSWORD", SECRET)
@@ -43,8 +43,8 @@ def test_variables_of_the_process_are_read(monkeypatch: pytest.MonkeyPatch) -> N
     )
 
 
-def test_a_password_may_be_in_a_file(tmp_path: Path) -> None:
-    """A file's last line break is not part of the password; the variable wins over the file."""
+def test_password_may_be_in_a_file(tmp_path: Path) -> None:
+    """A final line break is not part of the password; the variable counts more than the file."""
     path = tmp_path / "password"
     path.write_text(f"{SECRET}\n")
     own = {"security_protocol": "SASL_PLAINTEXT", "sasl_username": "router"}
@@ -56,8 +56,8 @@ def test_a_password_may_be_in_a_file(tmp_path: Path) -> None:
     assert "another" == from_variable["sasl_plain_password"]
 
 
-def test_secrets_never_show() -> None:
-    """Settings that are printed, logged or dumped hold stars where the secrets are."""
+def test_secrets_are_never_shown() -> None:
+    """Settings that are printed, logged or dumped have stars instead of secrets."""
     settings = access(sasl_username="router", sasl_password=SECRET, ssl_key_password=SECRET)
 
     shown = [str(settings), repr(settings), settings.model_dump_json(), str(settings.model_dump())]
@@ -99,21 +99,21 @@ def test_secrets_never_show() -> None:
         ({"security_protocol": "SSL", "ssl_cafile": __file__}, "the certificates cannot be used"),
     ],
 )
-def test_what_cannot_work_is_named(changes: dict[str, str], told: str) -> None:
-    """A login that cannot work is wrong usage, before anybody is asked."""
+def test_invalid_login_is_wrong_usage(changes: dict[str, str], told: str) -> None:
+    """It is reported before any connection is made."""
     with pytest.raises(UsageError, match=told):
         connection(access(**changes))
 
 
 @pytest.mark.parametrize("host", ["\u202ex", "x" * 64, "a..b", "\u00ad"])
-def test_an_impossible_host_is_named(host: str) -> None:
-    """A name that no resolver can look up is wrong usage, and is shown."""
+def test_invalid_host_is_wrong_usage(host: str) -> None:
+    """The error shows a name that no resolver can look up."""
     with pytest.raises(UsageError, match="is not the address of a broker"):
         connection(Settings(bootstrap_servers=f"{host}:9092"))
 
 
-def test_tls_checks_who_answers(tmp_path: Path) -> None:
-    """With TLS the broker's certificate and name are checked, and nothing turns that off."""
+def test_tls_verifies_the_broker(tmp_path: Path) -> None:
+    """The broker's certificate and name are verified, and no setting turns that off."""
     authority = Authority(tmp_path)
 
     context = connection(access(security_protocol="SSL", ssl_cafile=str(authority.path)))[
@@ -124,8 +124,8 @@ def test_tls_checks_who_answers(tmp_path: Path) -> None:
     assert 1 == len(context.get_ca_certs())
 
 
-def test_a_key_with_a_password_is_opened_by_it(tmp_path: Path) -> None:
-    """The client's own key is opened with the password of a file, and with no other."""
+def test_encrypted_key_needs_its_password(tmp_path: Path) -> None:
+    """The client's own key is decrypted with the password of a file, and with no other."""
     authority = Authority(tmp_path)
     certificate, key = authority.issue("client", password=SECRET)
     right, wrong = tmp_path / "right", tmp_path / "wrong"

@@ -1,4 +1,4 @@
-"""What the brokers refuse, and what they permit: every principal on every topic of the table."""
+"""What brokers refuse and permit: every principal on every topic of the table."""
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
@@ -17,46 +17,46 @@ from tests.security.secure import (
     PREFIX,
     Secure,
     all_topics,
-    furnish,
+    create_topics_and_rules,
     try_group,
     try_read,
     try_write,
 )
 
 STANDS_FOR = {"executor": {"executor", "tools"}, "cli": {"cli", "operator"}}
-"""Principals that are more than the kind of process they are called after."""
+"""Words in the table's columns that a principal covers, if there are several."""
 
 
-def promised(principal: str, column: tuple[str, ...]) -> bool:
-    """True where a column of the topic table names a principal; read here a second time."""
+def is_in_column(principal: str, column: tuple[str, ...]) -> bool:
+    """True if a column of the topic table has a principal; parsed independently of the arena."""
     names = STANDS_FOR.get(principal, {principal})
     if principal != "dashboard":
         names = names | {"every process", "any process"}
     return not names.isdisjoint(column)
 
 
-def word(*, allowed: bool) -> str:
-    """How an attempt ends."""
+def outcome_of(*, allowed: bool) -> str:
+    """The outcome of an attempt."""
     return "ok" if allowed else "topic refused"
 
 
 @pytest.mark.parametrize("spec", all_topics(), ids=lambda spec: spec.name)
 @pytest.mark.parametrize("principal", PRINCIPALS)
-async def test_the_table_is_what_the_broker_does(
+async def test_broker_enforces_the_topic_table(
     secure: Secure, principal: str, spec: TopicSpec
 ) -> None:
-    """A topic is written by those its column names, read by those its column names and the CLI."""
+    """A topic is written and read by the principals in its columns, and read by the CLI."""
     settings = secure.settings(principal)
 
     wrote = await try_write(settings, spec.name)
     read = await try_read(settings, spec.name)
 
-    assert word(allowed=promised(principal, spec.writers)) == wrote
-    assert word(allowed=principal == "cli" or promised(principal, spec.readers)) == read
+    assert outcome_of(allowed=is_in_column(principal, spec.writers)) == wrote
+    assert outcome_of(allowed=principal == "cli" or is_in_column(principal, spec.readers)) == read
 
 
 async def test_only_the_executor_writes_the_accounts(secure: Secure) -> None:
-    """Of all principals one may write `account.events`, and it is the executor."""
+    """Of all principals only the executor may write `account.events`."""
     name = topics.EVENTS.name
 
     wrote = {p: await try_write(secure.settings(p), name) for p in PRINCIPALS}
@@ -64,16 +64,16 @@ async def test_only_the_executor_writes_the_accounts(secure: Secure) -> None:
     assert ["executor"] == [p for p, outcome in wrote.items() if outcome == "ok"]
 
 
-async def test_the_dashboard_writes_nothing(secure: Secure) -> None:
-    """No topic takes a record of the dashboard, not even heartbeats and dead letters."""
+async def test_dashboard_writes_nothing(secure: Secure) -> None:
+    """No topic accepts a record of the dashboard, not even heartbeats and dead letters."""
     settings = secure.settings("dashboard")
 
     assert {"topic refused"} == {await try_write(settings, spec.name) for spec in all_topics()}
 
 
-async def test_another_arena_is_out_of_reach(secure: Secure) -> None:
-    """The rules of one prefix say nothing of another, on the same brokers."""
-    await furnish(secure.settings(ADMIN, prefix="other."))
+async def test_other_arenas_are_inaccessible(secure: Secure) -> None:
+    """The access rules of one prefix do not cover another on the same brokers."""
+    await create_topics_and_rules(secure.settings(ADMIN, prefix="other."))
     await apply_rules(secure.settings(ADMIN, prefix="other."), rules_for("other."))
     unruled = secure.settings(ADMIN, prefix="third.")
     bus = KafkaBus(unruled)
@@ -103,15 +103,15 @@ async def test_another_arena_is_out_of_reach(secure: Secure) -> None:
         ("dashboard", "dashboard", topics.SNAPSHOTS.name, "group refused"),
     ],
 )
-async def test_groups_are_joined_by_their_own(
+async def test_groups_are_restricted_to_their_nodes(
     secure: Secure, principal: str, group: str, topic: str, outcome: str
 ) -> None:
-    """Nobody takes the work of another node by joining its consumer group."""
+    """No process can take work from another node by joining its consumer group."""
     assert outcome == await try_group(secure.settings(principal), group, topic)
 
 
-async def test_a_bus_that_is_refused_fails(secure: Secure) -> None:
-    """The append of a node that may not write says so, and the node's bus is of no more use."""
+async def test_refused_append_ends_the_bus(secure: Secure) -> None:
+    """The append of a node that may not write raises, and its bus cannot be used any more."""
     bus = KafkaBus(secure.settings("router"))
     await bus.start()
     try:
@@ -124,8 +124,8 @@ async def test_a_bus_that_is_refused_fails(secure: Secure) -> None:
         await bus.close()
 
 
-async def test_a_reader_that_is_refused_says_what(secure: Secure) -> None:
-    """A topic and a group that are not a node's own end its reading, by name and with a remedy."""
+async def test_refused_reader_names_the_topic_or_group(secure: Secure) -> None:
+    """Its reading ends with the name of the topic or group, and a remedy."""
     bus = KafkaBus(secure.settings("dashboard"))
     await bus.start()
     try:
@@ -140,14 +140,16 @@ async def test_a_reader_that_is_refused_says_what(secure: Secure) -> None:
 
 
 async def read_once(reader: LogReader | GroupReader) -> None:
-    """Read until something comes, or the test's time is up."""
+    """Read until a record arrives, or the test's time is up."""
     while not await reader.read():
         pass
 
 
 @pytest.mark.parametrize("principal", PRINCIPALS)
-async def test_nobody_makes_topics_or_rules(secure: Secure, principal: str) -> None:
-    """Topics and rules are the administrator's; who is refused is told so."""
+async def test_only_the_administrator_makes_topics_and_rules(
+    secure: Secure, principal: str
+) -> None:
+    """Other principals get an error."""
     settings = secure.settings(principal)
     bus = KafkaBus(settings)
     await bus.start()
@@ -170,8 +172,8 @@ async def test_nobody_makes_topics_or_rules(secure: Secure, principal: str) -> N
     ],
     ids=lambda changes: next(iter(changes)),
 )
-async def test_strangers_are_not_let_in(secure: Secure, changes: dict[str, str]) -> None:
-    """A wrong password, an unknown name and no login at all: told in one line, with a remedy."""
+async def test_invalid_logins_are_refused(secure: Secure, changes: dict[str, str]) -> None:
+    """A wrong password, an unknown name and no login: reported in one line, with a remedy."""
     own = {
         "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
         "KAFKA_SASL_USERNAME": "router",
@@ -179,15 +181,15 @@ async def test_strangers_are_not_let_in(secure: Secure, changes: dict[str, str])
     }
     stranger = secure.settings("router").override(access=KafkaAccess.of(own | changes))
 
-    with pytest.raises((BrokerUnavailable, KafkaConnectionError), match="did not answer") as told:
+    with pytest.raises((BrokerUnavailable, KafkaConnectionError), match="did not answer") as raised:
         await KafkaBus(stranger).start()
 
-    assert "KAFKA_SASL_USERNAME" in str(told.value) or "know this login" in str(told.value)
-    assert secure.passwords()["router"] not in str(told.value)
+    assert "KAFKA_SASL_USERNAME" in str(raised.value) or "know this login" in str(raised.value)
+    assert secure.passwords()["router"] not in str(raised.value)
 
 
-async def test_rules_that_the_table_has_dropped_are_removed(secure: Secure) -> None:
-    """What is in force is the table and no more: a rule too many goes with the next `--apply`."""
+async def test_surplus_rules_are_removed(secure: Secure) -> None:
+    """After `--apply` the access rules are exactly those of the table."""
     admin = secure.settings(ADMIN, prefix="shrinking.")
     with_turns = rules_for(admin.prefix)
     without = tuple(
@@ -200,7 +202,7 @@ async def test_rules_that_the_table_has_dropped_are_removed(secure: Secure) -> N
     second = await apply_rules(admin, without)
     third = await apply_rules(admin, without)
 
-    # What is said of the cluster is said once for all arenas.
+    # Rules about the cluster are shared by all arenas.
     assert (len(with_turns) - 1, 0, 1) == (len(first.created), first.removed, first.kept)
     assert (0, 1) == (len(second.created), second.removed)
     assert (0, 0, len(without)) == (len(third.created), third.removed, third.kept)

@@ -1,4 +1,4 @@
-"""The access rules as values, and as `arena topics acl` shows them."""
+"""The access rules as values, and in the output of `arena topics acl`."""
 
 import json
 
@@ -11,7 +11,7 @@ from tests.security.secure import PREFIX, Secure
 
 
 def test_one_principal_writes_the_accounts() -> None:
-    """Of all rules one lets somebody write `account.events`."""
+    """Only one rule allows writes to `account.events`."""
     name = "p." + topics.EVENTS.name
 
     writers = [r for r in rules_for("p.") if r.name == name and r.operation == "write"]
@@ -20,27 +20,27 @@ def test_one_principal_writes_the_accounts() -> None:
 
 
 def test_no_rule_lets_the_dashboard_write() -> None:
-    """It may read and look, and join no group."""
+    """It may read and describe, and join no group."""
     operations = {(r.resource, r.operation) for r in rules_for("") if r.principal == "dashboard"}
 
     assert {("topic", "read"), ("topic", "describe")} == operations
 
 
-def test_families_are_rules_about_beginnings() -> None:
+def test_topic_families_are_prefix_rules() -> None:
     """A chat node may read the requests of every chat node of its arena, and of no other."""
     assert Rule("chat-node", "topic", "p.ai_prompted.", True, "read") in rules_for("p.")
 
 
-def test_without_a_prefix_everything_is_meant() -> None:
-    """Kafka has no empty beginning of a name; it has a star."""
+def test_no_prefix_is_a_star() -> None:
+    """Kafka has no empty prefix; it has a star."""
     rules = rules_for("")
 
     assert Rule("judge", "topic", "*", False, "describe") in rules
     assert not [rule for rule in rules if rule.prefixed and not rule.name]
 
 
-def test_a_router_is_kept_out_of_the_groups_of_others() -> None:
-    """It joins groups that are called like agents; those that share out work are forbidden."""
+def test_router_cannot_join_groups_of_nodes() -> None:
+    """It joins groups named like agents; groups that share work are forbidden."""
     groups = [r for r in rules_for("p.") if r.principal == "router" and r.resource == "group"]
 
     denied = {rule.name for rule in groups if not rule.allow}
@@ -50,15 +50,15 @@ def test_a_router_is_kept_out_of_the_groups_of_others() -> None:
 
 
 def test_rules_are_distinct_on_the_wire() -> None:
-    """No two rules are the same to a broker, and each speaks of an account that exists."""
+    """No two rules are equal for a broker, and each is about an existing account."""
     rules = rules_for("p.")
 
     assert len(rules) == len({to_row(rule) for rule in rules})
     assert set(PRINCIPALS) == {rule.principal for rule in rules}
 
 
-def test_the_command_shows_and_applies(secure: Secure) -> None:
-    """What is printed is what is in force: a second `--apply` changes nothing."""
+def test_command_shows_and_applies_rules(secure: Secure) -> None:
+    """The printed rules are in force: a second `--apply` changes nothing."""
     settings = secure.settings(ADMIN)
 
     shown = arena(settings, "topics", "acl")

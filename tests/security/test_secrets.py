@@ -48,8 +48,8 @@ chat_node = "model"
 """
 
 
-class Watcher(threading.Thread):
-    """Collects the words of every command line on this machine until told to stop."""
+class CommandLineWatcher(threading.Thread):
+    """Collects every command line on this machine until it is stopped."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -57,7 +57,7 @@ class Watcher(threading.Thread):
         self.stopped = threading.Event()
 
     def run(self) -> None:
-        """Look again and again: the command that makes the accounts lives for half a second."""
+        """Poll quickly: the command that creates the accounts lives for half a second."""
         while not self.stopped.wait(WATCH_S):
             for process in psutil.process_iter():
                 try:
@@ -67,9 +67,9 @@ class Watcher(threading.Thread):
 
 
 @contextmanager
-def watched() -> Iterator[Watcher]:
-    """Every command line from here to the end of the block."""
-    watcher = Watcher()
+def watched() -> Iterator[CommandLineWatcher]:
+    """Every command line until the end of the block."""
+    watcher = CommandLineWatcher()
     watcher.start()
     try:
         yield watcher
@@ -80,7 +80,7 @@ def watched() -> Iterator[Watcher]:
 
 @pytest.mark.timeout(240)
 async def test_no_secret_leaves_its_file(tmp_path: Path) -> None:
-    """An API key and the passwords of all accounts, looked for in everything a run leaves."""
+    """An API key and the passwords of all accounts are searched in everything a run leaves."""
     home = tmp_path / "home"
     with watched() as watcher, open_local(home, secure=True, port=0) as broker:
         secure = Secure(home, (await asyncio.to_thread(broker.start)).bootstrap)
@@ -89,7 +89,7 @@ async def test_no_secret_leaves_its_file(tmp_path: Path) -> None:
             spec = tmp_path / "ARENA.toml"
             spec.write_text(SPEC.format(url=stub.base_url))
             await run_arena(spec, settings)
-        records = await everything(settings)
+        records = await all_records(settings)
 
     secrets = {API_KEY, *secure.passwords().values()}
     assert len(secrets) == 1 + len(secure.passwords())
@@ -102,7 +102,7 @@ async def test_no_secret_leaves_its_file(tmp_path: Path) -> None:
 
 
 async def run_arena(spec: Path, settings: Settings) -> None:
-    """`arena up` until the model was asked some times, with the keys where they belong."""
+    """Run `arena up` until the model got some calls, with the keys in their places."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("KAFKA_")}
     environ |= {
         "ARENA_HOME": str(settings.home),
@@ -116,15 +116,17 @@ async def run_arena(spec: Path, settings: Settings) -> None:
             sys.executable, *words, env=environ, cwd=ROOT, stdout=log, stderr=log
         )
     try:
-        await turns(settings, TURNS_MIN, process)
+        await wait_for_calls(settings, TURNS_MIN, process)
     finally:
         process.terminate()
         async with asyncio.timeout(40):
             await process.wait()
 
 
-async def turns(settings: Settings, count: int, process: asyncio.subprocess.Process) -> None:
-    """Return when so many calls of the model are on the books."""
+async def wait_for_calls(
+    settings: Settings, count: int, process: asyncio.subprocess.Process
+) -> None:
+    """Wait until this number of model calls is logged."""
     deadline = time.monotonic() + RUN_DEADLINE_S
     bus = KafkaBus(settings)
     await bus.start()
@@ -143,7 +145,7 @@ async def turns(settings: Settings, count: int, process: asyncio.subprocess.Proc
         await bus.close()
 
 
-async def everything(settings: Settings) -> list[bytes]:
+async def all_records(settings: Settings) -> list[bytes]:
     """Keys, values and headers of every record of every topic."""
     bus = KafkaBus(settings)
     await bus.start()
@@ -161,7 +163,7 @@ async def everything(settings: Settings) -> list[bytes]:
 
 
 def files_with(home: Path, secrets: set[str]) -> list[str]:
-    """Files of a home that hold a secret, but for the two kinds that are there to hold them."""
+    """Files of a home that hold a secret, except the two kinds that are meant to."""
     own = {home / "kafka" / "server.properties", *(home / "secure").iterdir()}
     paths = [path for path in home.rglob("*") if path.is_file() and path not in own]
     assert len(paths) > 20

@@ -1,4 +1,4 @@
-"""Three brokers that demand certificates, of clients and each other; controllers with TLS."""
+"""Three brokers that require certificates of clients and of each other; TLS controllers."""
 
 import ssl
 from pathlib import Path
@@ -23,10 +23,10 @@ from tests.security.test_tls import keystore_of, with_certificate
 
 @pytest.mark.timeout(240)
 async def test_three_brokers_demand_certificates(tmp_path: Path) -> None:
-    """Who has a certificate of their authority is let in, also after one of them was killed.
+    """A client with a certificate of their authority connects, also after a broker was killed.
 
-    Without a certificate, or with another authority's, nobody is. One broker demands them by the
-    same setting, so this test is that of one broker, too.
+    A client without a certificate, or with another authority's, does not. One broker requires
+    certificates by the same setting, so this test covers one broker, too.
     """
     authority, stranger = Authority(tmp_path), Authority(tmp_path, "somebody")
     tls = Tls(keystore_of(authority), authority.path, client_auth=True)

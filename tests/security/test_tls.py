@@ -1,4 +1,4 @@
-"""A listener with TLS and logins, behind a certificate of an authority of the test's own."""
+"""A listener with TLS and logins, with a certificate of a test authority."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def keystore_of(authority: Authority) -> Path:
 
 @pytest.fixture(scope="module")
 def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
-    """A secure broker whose listener speaks TLS."""
+    """A secure broker whose listener uses TLS."""
     folder = tmp_path_factory.mktemp("tls")
     authority = Authority(folder)
     tls = Tls(keystore=keystore_of(authority), truststore=authority.path)
@@ -34,8 +34,8 @@ def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
         yield found
 
 
-async def test_logins_and_rules_hold_over_tls(encrypted: Secure) -> None:
-    """The credentials' files name the authority, and what they let in is what the rules allow."""
+async def test_logins_and_rules_apply_over_tls(encrypted: Secure) -> None:
+    """The credential files name the authority, and the access rules are enforced."""
     executor, router = encrypted.settings("executor"), encrypted.settings("router")
 
     assert "SASL_SSL" == executor.access.security_protocol
@@ -44,8 +44,8 @@ async def test_logins_and_rules_hold_over_tls(encrypted: Secure) -> None:
     assert "ok" == await try_read(router, topics.SNAPSHOTS.name)
 
 
-async def test_the_bus_works_over_tls(encrypted: Secure) -> None:
-    """Producer, reader and questions about topics all speak TLS."""
+async def test_bus_works_over_tls(encrypted: Secure) -> None:
+    """Producer, reader and admin client all use TLS."""
     bus = KafkaBus(encrypted.settings("executor"))
     await bus.start()
     try:
@@ -63,10 +63,10 @@ async def test_the_bus_works_over_tls(encrypted: Secure) -> None:
 
 
 @pytest.mark.parametrize("changed", ["another authority", "no tls"])
-async def test_who_does_not_trust_the_broker_is_not_connected(
+async def test_untrusted_broker_is_not_connected(
     encrypted: Secure, tmp_path: Path, changed: str
 ) -> None:
-    """A certificate that another authority should have signed ends the connection, as does none."""
+    """A certificate of another authority ends the connection, as does none."""
     environ = credentials_for(encrypted.home, "router")
     if changed == "another authority":
         environ["KAFKA_SSL_CAFILE"] = str(Authority(tmp_path, "somebody").path)
@@ -78,8 +78,8 @@ async def test_who_does_not_trust_the_broker_is_not_connected(
         await KafkaBus(stranger).start()
 
 
-def test_status_knows_a_broker_behind_tls(encrypted: Secure) -> None:
-    """`arena broker status` sees that it serves, though it does not log in."""
+def test_status_recognizes_a_tls_broker(encrypted: Secure) -> None:
+    """`arena broker status` sees that it serves, without logging in."""
     found = look(encrypted.home)
 
     assert "running" == found.condition
@@ -88,6 +88,6 @@ def test_status_knows_a_broker_behind_tls(encrypted: Secure) -> None:
 
 
 def with_certificate(settings: Settings, certificate: Path, key: Path, secret: Path) -> Settings:
-    """The settings of a process that also shows a certificate, with a password on its key."""
+    """The settings of a process that also has a certificate, with a password on its key."""
     shown = {"ssl_certfile": certificate, "ssl_keyfile": key, "ssl_key_password_file": secret}
     return settings.override(access=settings.access.model_copy(update=shown))
