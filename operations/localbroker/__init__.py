@@ -9,11 +9,7 @@
     config    server.properties, log4j.properties and the JVM flags (pure)
     ports     bind tests and free ports
     probe     the few bytes of Kafka protocol needed to know that a broker is ready, and which one
-    child     a child process that ends with its parent, and knows its own pid from a reused one
     diagnose  turns the log of a broker that failed into a message with a remedy
-    signals   SIGTERM as an exception
-    progress  how a long wait tells what it is doing
-    state     the file that says which broker runs
     kafka     prepares Apache Kafka; fallback prepares the memory-only broker
     outside   the listener for other hosts: address, advertised name, what they demand
     authority certificates of the home's own, and whether a given one holds for a name
@@ -23,7 +19,6 @@
     broker    `LocalBroker`: start, stop, kill
     cluster   `LocalCluster`: three of them; start, repair, stop, kill one
     local     the one or the other, as an arena's home holds it
-    cluster_state  what a home says of its brokers
     status    one look at it, and stop from another process
     resolve   `KAFKA_BOOTSTRAP_SERVERS`, a broker that runs already, or one of our own
 

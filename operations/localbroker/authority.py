@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arena.credentials import directory_of
+from arena.credentials import credentials_directory
 from arena.errors import UsageError
 from operations.localbroker.security import DIRECTORY_MODE, Tls, write_private
 
@@ -28,7 +28,7 @@ FILE_BYTES_MAX = 1_000_000
 
 def own_tls(home: Path) -> Tls:
     """Where the home's own certificates are, or will be."""
-    folder = directory_of(home)
+    folder = credentials_directory(home)
     return Tls(keystore=folder / KEYSTORE_NAME, truststore=folder / AUTHORITY_NAME)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from arena.broker_files import BrokerFiles, files_of
+from arena.broker_files import BrokerFiles, broker_files_of
 from arena.broker_state import Ports, read_state
 from arena.errors import DependencyMissing
 from arena.progress import Progress, Step, no_progress
@@ -25,7 +25,7 @@ from operations.localbroker.outside import Outside, write_outside
 from operations.localbroker.ports import LOOPBACK, can_bind, choose_ports
 from operations.localbroker.process import BrokerProcess, wait_ready
 from operations.localbroker.security import Security
-from operations.localbroker.signals import terminate_as_interrupt
+from operations.processes.stop_signals import terminate_as_interrupt
 
 PORT_ATTEMPTS = 3
 
@@ -56,7 +56,7 @@ class LocalBroker:
             security: Who may connect; None where everybody may. There is no fallback with it.
             outside: The listener for other hosts; None for none. There is no fallback with it.
         """
-        self._files = files_of(home)
+        self._files = broker_files_of(home)
         self._host = host
         self._port = port
         self._cache = cache

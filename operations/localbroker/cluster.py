@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from arena.broker_files import BrokerFiles, files_of
+from arena.broker_files import BrokerFiles, broker_files_of
 from arena.broker_state import (
     BrokerState,
     ClusterState,
@@ -39,7 +39,7 @@ from operations.localbroker.outside import Outside, write_outside
 from operations.localbroker.ports import LOOPBACK, can_bind, choose_cluster_ports
 from operations.localbroker.process import BrokerProcess, wait_ready
 from operations.localbroker.security import Security
-from operations.localbroker.signals import terminate_as_interrupt
+from operations.processes.stop_signals import terminate_as_interrupt
 
 NODES = 3
 
@@ -68,7 +68,7 @@ class LocalCluster:
             security: Who may connect; None where everybody may.
             outside: The listeners for other hosts; None for none.
         """
-        self._files = files_of(home)
+        self._files = broker_files_of(home)
         self._host = host
         self._port = port
         self._cache = cache

@@ -81,9 +81,7 @@ def prepare_kafka(
     return Launch(
         kind=APACHE_KAFKA,
         version=lock.kafka_version,
-        command=config.java_command(
-            java.path, jars, config.SERVER_CLASS, SERVER_PROPERTIES_NAME
-        ),
+        command=config.java_command(java.path, jars, config.SERVER_CLASS, SERVER_PROPERTIES_NAME),
         cwd=files.root,
         cluster_id=cluster_id,
         durable=True,

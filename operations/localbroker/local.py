@@ -6,7 +6,7 @@ never started open, and data of one broker is never mixed with that of three.
 
 from pathlib import Path
 
-from arena.broker_files import files_of
+from arena.broker_files import broker_files_of
 from arena.broker_state import local_state
 from arena.credentials import is_secure
 from arena.errors import UsageError
@@ -44,7 +44,7 @@ def open_local(
     Raises:
         UsageError: The home holds something else than what is asked for.
     """
-    files = files_of(home)
+    files = broker_files_of(home)
     alone, cluster = files.meta_properties.exists(), files.cluster.exists()
     wanted = nodes or (NODES if cluster else 1)
     if (wanted == 1 and cluster) or (wanted == NODES and alone):

@@ -12,7 +12,7 @@ import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from arena.atomic_files import write_whole
+from arena.atomic_files import write_atomic
 from arena.broker_state import Ports
 from arena.errors import UsageError
 from operations.localbroker.errors import PortTaken
@@ -258,7 +258,7 @@ def read_outside(folder: Path) -> Outside | None:
 def write_outside(folder: Path, outside: Outside) -> None:
     """Keep a listener, by one rename."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / OUTSIDE_NAME, json.dumps(asdict(outside), indent=2) + "\n")
+    write_atomic(folder / OUTSIDE_NAME, json.dumps(asdict(outside), indent=2) + "\n")
 
 
 def bracketed(address: str) -> str:

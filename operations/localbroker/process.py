@@ -15,15 +15,18 @@ from arena.credentials import PLAINTEXT
 from arena.errors import DependencyMissing
 from arena.processes import started_at
 from arena.progress import Progress, Step
-from operations.localbroker.child import Child
 from operations.localbroker.diagnose import explain_exit, read_tail
 from operations.localbroker.errors import PortTaken
 from operations.localbroker.launch import BrokerHandle, Launch
 from operations.localbroker.probe import probe, serves
 from operations.localbroker.security import SASL_SSL
+from operations.processes.child import ChildProcess, ProcessSpec
+from operations.processes.orphan_reaper import OrphanReaper
 
 READY_DEADLINE_S = 60.0
 PROBE_INTERVAL_S = 0.02
+BROKER_GRACE_S = 10
+"""A broker writes its state to disk after SIGTERM, if its parent was killed."""
 
 Answer = Literal["silent", "ours", "another's"]
 
@@ -38,12 +41,10 @@ class BrokerProcess:
         self.ports = ports
         self._files = files
         self._log_start = launch.log_file.stat().st_size if launch.log_file.exists() else 0
-        self._child = Child(
-            launch.command,
-            cwd=launch.cwd,
-            console_log=files.console_log,
-            environ=launch.environ,
-        )
+        spec = ProcessSpec("broker", tuple(launch.command), launch.environ, cwd=launch.cwd)
+        self._reaper: OrphanReaper | None = OrphanReaper(BROKER_GRACE_S)
+        self._child = ChildProcess(spec, files.console_log, append=False)
+        self._reaper.add(self._child.target)
         try:
             self._write_state()
         except BaseException:
@@ -63,21 +64,23 @@ class BrokerProcess:
     @property
     def exit_code(self) -> int | None:
         """What it returned; None while it runs."""
-        return self._child.exit_code
+        return self._child.exit_code()
 
     def stop(self) -> None:
         """SIGTERM and wait; SIGKILL where it does not end."""
         self._child.stop()
-        remove_state(self._files.state, self.pid)
+        self._end()
 
     def kill(self) -> None:
         """SIGKILL, as a crash would."""
         self._child.kill()
-        remove_state(self._files.state, self.pid)
+        self._end()
 
     def detach(self) -> None:
         """Let it outlive this process."""
-        self._child.detach()
+        reaper, self._reaper = self._reaper, None
+        if reaper is not None:
+            reaper.release()
 
     def is_ready(self) -> bool:
         """True once our broker, and no other one on that port, answers.
@@ -118,6 +121,10 @@ class BrokerProcess:
             ready_s=ready_s,
             security=launch.security,
         )
+
+    def _end(self) -> None:
+        self.detach()
+        remove_state(self._files.state, self.pid)
 
     def _write_state(self) -> None:
         launch = self.launch

@@ -101,11 +101,11 @@ def connect_external(
 
 def _refusal(addresses: str, deadline_s: float) -> ArenaError:
     """Why the broker does not accept us. The Kafka client asks, which takes some seconds."""
-    from arena.bus.kafka_refusal import refusal
+    from arena.bus.kafka_refusal import connection_error
 
     settings = Settings().override(bootstrap_servers=addresses)
     lead = f"broker {addresses} did not answer"
-    return asyncio.run(refusal(settings, lead, f" in {deadline_s:.0f} s"))
+    return asyncio.run(connection_error(settings, lead, f" in {deadline_s:.0f} s"))
 
 
 def answers(addresses: str, security: str) -> bool:

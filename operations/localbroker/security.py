@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from arena.credentials import ADMIN, BROKER, PRINCIPALS, directory_of, is_secure, read_credentials
+from arena.credentials import ADMIN, BROKER, PRINCIPALS, credentials_directory, is_secure, read_credentials
 from arena.errors import UsageError
 
 SASL_PLAINTEXT = "SASL_PLAINTEXT"
@@ -131,7 +131,7 @@ def ensure_security(home: Path, tls: Tls | None = None) -> Security:
     Raises:
         UsageError: It has been made with another TLS, or with none.
     """
-    directory = directory_of(home)
+    directory = credentials_directory(home)
     if not is_secure(home):
         directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         # The broker's file comes last: it says that the others are whole.
@@ -166,7 +166,7 @@ def ensure_security(home: Path, tls: Tls | None = None) -> Security:
 
 def kept_tls(home: Path) -> Tls | None:
     """The certificates of a secure home; None where it has none."""
-    return _kept_tls(read_credentials(directory_of(home), BROKER)) if is_secure(home) else None
+    return _kept_tls(read_credentials(credentials_directory(home), BROKER)) if is_secure(home) else None
 
 
 def _kept_tls(environ: Mapping[str, str]) -> Tls | None:

@@ -8,8 +8,8 @@ from typing import Literal
 
 import psutil
 
-from arena.broker_files import files_of
-from arena.broker_state import BrokerState, local_state, members, read_state, remove_state
+from arena.broker_files import broker_files_of
+from arena.broker_state import BrokerState, local_state, cluster_members, read_state, remove_state
 from arena.processes import end_process
 from operations.localbroker.cache import cache_root
 from operations.localbroker.diagnose import find_cause, read_tail
@@ -81,10 +81,10 @@ def look(home: Path, *, cache: Path | None = None, verify: bool = False) -> Brok
     if verify:
         verify_jars(lock, directory)
     jars = directory if directory.is_dir() else None
-    found = members(home)
-    outside = read_outside(files_of(home).root)
+    found = cluster_members(home)
+    outside = read_outside(broker_files_of(home).root)
     if not found:
-        alone = _look_at(read_state(files_of(home).state), jars, verified=verify)
+        alone = _look_at(read_state(broker_files_of(home).state), jars, verified=verify)
         return replace(alone, outside=outside)
     nodes = tuple(_look_at(state, jars, verified=verify) for state in found)
     serving = [node for node in nodes if node.condition == "running"]
@@ -129,9 +129,9 @@ def stop_broker(home: Path) -> BrokerState | None:
     Returns:
         What was stopped; None where nothing was running. A stale state is removed.
     """
-    files = files_of(home)
+    files = broker_files_of(home)
     stopped = local_state(home)
-    found = members(home)
+    found = cluster_members(home)
     if not found:
         return stopped if _end(files.state) else None
     with ThreadPoolExecutor(len(found)) as threads:

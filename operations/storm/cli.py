@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from arena.atomic_files import require_writable, write_whole
+from arena.atomic_files import require_writable, write_atomic
 from arena.errors import EXIT_INTERRUPTED, EXIT_NO, UsageError
 from operations.commands.live_line import LiveLine
 from operations.storm import report
@@ -121,7 +121,7 @@ def _storm(plan: Plan, rate: float, more: str, json_file: Path | None, *, keep: 
     for text in (*outcome.without, *report.remarks_of(document), *document["findings"]):
         print(text)
     if json_file is not None:
-        write_whole(json_file, json.dumps(document, indent=2) + "\n")
+        write_atomic(json_file, json.dumps(document, indent=2) + "\n")
     if not report.held(document):
         print(f"a promise broke; the records are in {folder}")
         print(f"again: {_again(plan, rate)}{more}")

@@ -17,9 +17,9 @@ from arena.credentials import ADMIN, credentials_for, credentials_of_command
 from arena.processes import is_same_process, started_at
 from arena.runs import ProcessRecord, newest_run
 from operations.commands.supervised_run import LAUNCHER
-from operations.storm.plan import SUPERVISED, SUPERVISOR
 from operations.processes.child import ChildProcess, ProcessSpec
 from operations.processes.orphan_reaper import OrphanReaper
+from operations.storm.plan import SUPERVISED, SUPERVISOR
 
 RESTART_S = 0.3
 RESTART_S_MAX = 3.0

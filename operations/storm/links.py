@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from arena.errors import DependencyMissing
 from operations.localbroker.ports import LOOPBACK, can_bind
-from operations.supervisor.orphan_reaper import Keeper
+from operations.processes.orphan_reaper import OrphanReaper
 
 BESIDE = "127.0.0.2"
 """As long as 127.0.0.1, so that an address can be replaced in what brokers say."""
@@ -49,7 +49,7 @@ class Links:
     _process: asyncio.subprocess.Process | None = None
     _cuts: int = 0
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _keeper: Keeper | None = None
+    _reaper: OrphanReaper | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -64,7 +64,7 @@ class Links:
         """
         routes = [f"{shown}={own}" for shown, own in self._routes()]
         argv = [sys.executable, "-P", "-m", "operations.storm.proxy", *routes]
-        self._keeper = Keeper()
+        self._reaper = OrphanReaper()
         self._process = await asyncio.create_subprocess_exec(
             *argv,
             stdin=asyncio.subprocess.PIPE,
@@ -72,7 +72,7 @@ class Links:
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
-        self._keeper.remember(-self._process.pid)
+        self._reaper.add(-self._process.pid)
         if await self._read(READY_S) != b"ready\n":
             raise DependencyMissing("the storm's proxy did not start", remedy="run it again")
 
@@ -108,9 +108,9 @@ class Links:
             except TimeoutError:
                 process.kill()
                 await process.wait()
-        if self._keeper is not None:
-            self._keeper.close()
-            self._keeper = None
+        if self._reaper is not None:
+            self._reaper.close()
+            self._reaper = None
 
     async def _read(self, timeout_s: float) -> bytes:
         assert self._process is not None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from arena.errors import DependencyMissing
 from operations.localbroker.ports import LOOPBACK, choose_ports
-from operations.supervisor.orphan_reaper import Keeper
+from operations.processes.orphan_reaper import OrphanReaper
 
 PROGRAMS = (
     "/usr/lib/postgresql/*/bin",
@@ -53,7 +53,7 @@ class Postgres:
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="arena-storm-pg-")))
     port: int = 0
     _process: "subprocess.Popen[bytes] | None" = None
-    _keeper: Keeper | None = None
+    _reaper: OrphanReaper | None = None
 
     @property
     def url(self) -> str:
@@ -62,7 +62,7 @@ class Postgres:
 
     def start(self) -> None:
         """Make the files if there are none, start it, and wait until it listens."""
-        self._keeper = self._keeper or Keeper()
+        self._reaper = self._reaper or OrphanReaper()
         if not (self.folder / "data").exists():
             if self._user:
                 shutil.chown(self.folder, self._user, self._user)
@@ -83,7 +83,7 @@ class Postgres:
                 extra_groups=[] if self._user else None,
                 cwd=self.folder,
             )
-        self._keeper.remember(-self._process.pid)
+        self._reaper.add(-self._process.pid)
         self._wait()
 
     def kill(self) -> None:
@@ -92,16 +92,16 @@ class Postgres:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, 9)
             self._process.wait()
-            if self._keeper is not None:
-                self._keeper.forget(-self._process.pid)
+            if self._reaper is not None:
+                self._reaper.remove(-self._process.pid)
             self._process = None
 
     def stop(self) -> None:
         """End it, and remove its files."""
         self.kill()
-        if self._keeper is not None:
-            self._keeper.close()
-            self._keeper = None
+        if self._reaper is not None:
+            self._reaper.close()
+            self._reaper = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property

@@ -1,16 +1,14 @@
-"""Runs the processes of an arena on this machine and puts them away again.
+"""Runs the processes of an arena on this machine and ends them.
 
-    restart   what follows from a process's end: restart, give up, leave it (pure)
-    child     one started process: its group, its log file, how it is ended
-    keeper    ends the processes when the supervisor itself is killed
-    signals   a wish to stop, noted instead of raised
-    runs      `<home>/runs/<time>/`: run.json and the logs
-    plan      which processes an ARENA.toml needs (pure)
-    supervisor  start order, restarts, rotation, stop
+    plan        which processes an ARENA.toml needs, in start order (pure)
+    restart     what follows the end of a process: restart, give up, nothing (pure)
+    supervisor  start order, restarts, log rotation, stop
+    running     one run: its directory, its record, its processes
+    run_list    the runs of a home, and their removal
 
-Why our own: honcho (2.0) and its like end everything as soon as one process ends and restart
-nothing; supervisord wants a configuration file and a daemon of its own. What is needed here is
-small: restart with backoff, one bounded log each, and never a process left behind.
+A supervisor of our own, because honcho (2.0) and similar tools end everything as soon as one process
+ends and restart nothing, and supervisord wants a configuration file and a daemon. What is needed
+here is small: restart with backoff, one bounded log each, and no process left behind.
 
 Nothing is imported here: import the module you need.
 """

@@ -12,8 +12,8 @@ from pathlib import Path
 from arena.endpoint import (
     authorizes,
     check_base_url,
-    header_words,
-    option_words,
+    header_flags,
+    option_flags,
     resolve_headers,
 )
 from arena.environment import MODEL_KEYS
@@ -21,9 +21,9 @@ from arena.errors import UsageError
 from arena.model_prices import PriceList
 from arena.plugins import NO_PLUGINS, Plugins
 from arena.strategy_files import is_file_name
+from operations.processes.child import ProcessSpec
 from operations.specs.arena_spec import AgentTable, ArenaSpec, ChatNodeTable, CompetitionTable
 from operations.specs.competition import BASELINES
-from operations.supervisor.child import ProcessSpec
 
 BASE_URL_VARIABLE = "OPENAI_BASE_URL"
 LOOPBACK = "127.0.0.1"
@@ -221,7 +221,7 @@ def chat_node_words(node: ChatNodeTable) -> list[str]:
         "--cutoff": node.cutoff,
     }
     head = ["chat-node", "--name", node.name, "--model-id", node.model_id]
-    more = [*option_words(node.options), *header_words(node.extra_headers)]
+    more = [*option_flags(node.options), *header_flags(node.extra_headers)]
     if (price := node.price_per_million) is not None:
         figures = {"input": price.input, "output": price.output, "cached": price.cached}
         known = (f"{key}={usd:f}" for key, usd in figures.items() if usd is not None)

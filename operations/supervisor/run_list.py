@@ -27,7 +27,7 @@ from arena.runs import (
     RunRecord,
     find_run,
     has_export,
-    newest_first,
+    runs_newest_first,
     read_run,
     run_directories,
 )
@@ -94,7 +94,7 @@ class RunInfo:
 
 def list_runs(home: Path) -> list[RunInfo]:
     """Every run, the newest first by the UTC time at which it began; unreadable ones last."""
-    readable = newest_first(home)
+    readable = runs_newest_first(home)
     known = {directory for directory, _ in readable}
     others = [path for path in run_directories(home) if path not in known]
     return [describe_run(directory, run) for directory, run in readable] + [

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from arena.agent_health import Dead
-from arena.atomic_files import named_if_full, write_whole
-from arena.error_causes import explain
+from arena.agent_health import DeadAgent
+from arena.atomic_files import disk_full_named, write_atomic
+from arena.error_causes import explain_error
 from arena.runs import LOGS, SPEC_FILE, RunRecord, write_run
-from operations.supervisor.child import ProcessSpec
+from operations.processes.child import ProcessSpec
 from operations.supervisor.supervisor import Change, Supervisor
 
 RUN = "this run:"
@@ -49,7 +49,7 @@ class ArenaRun:
         self._unwritten: set[str] = set()
         self._log = directory / LOGS / "supervisor.log"
         self.supervisor = Supervisor(processes, directory, on_change=self._note)
-        write_whole(directory / SPEC_FILE, spec_text)
+        write_atomic(directory / SPEC_FILE, spec_text)
         self._write_record()
 
     @property
@@ -68,7 +68,7 @@ class ArenaRun:
         if self.supervisor.records() != self._record.processes:
             self._write()
 
-    def note_dead(self, dead: tuple[Dead, ...]) -> None:
+    def note_dead(self, dead: tuple[DeadAgent, ...]) -> None:
         """Keep who is dead in the record."""
         if dead != self._record.dead:
             self._record = self._record.model_copy(update={"dead": dead})
@@ -93,7 +93,7 @@ class ArenaRun:
         line = f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {change.name} {change.text}"
         with (
             self._said_if_failed(),
-            named_if_full(self._log),
+            disk_full_named(self._log),
             self._log.open("a", encoding="utf-8") as log,
         ):
             log.write(line + os.linesep)
@@ -105,7 +105,7 @@ class ArenaRun:
         try:
             yield
         except OSError as error:
-            words = str(explain(error) or error)
+            words = str(explain_error(error) or error)
             if words not in self._unwritten:
                 self._unwritten.add(words)
                 self._on_change(Change(RUN, words))

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from arena.errors import ArenaError
 from arena.runs import LOGS, ProcessRecord, ProcessState
-from operations.supervisor.child import Child, ProcessSpec
-from operations.supervisor.orphan_reaper import Keeper
+from operations.processes.child import ChildProcess, ProcessSpec
+from operations.processes.orphan_reaper import OrphanReaper
 from operations.supervisor.restart import Finished, GiveUp, History, Restart, RestartPolicy, decide
 
 TICK_S = 0.1
@@ -43,7 +43,7 @@ class _Managed:
     def __init__(self, spec: ProcessSpec, log_file: Path) -> None:
         self.spec = spec
         self.log_file = log_file
-        self.child: Child | None = None
+        self.child: ChildProcess | None = None
         self.state: ProcessState = "waiting"
         self.history = History()
         self.restart_at_s = 0.0
@@ -94,7 +94,7 @@ class Supervisor:
         self._on_change = on_change
         self._clock = clock
         self._jitter = jitter
-        self._keeper: Keeper | None = None
+        self._reaper: OrphanReaper | None = None
         self._rotated_at_s = clock()
 
     def start(self, stopped: Callable[[], bool] = lambda: False) -> None:
@@ -106,7 +106,7 @@ class Supervisor:
         Raises:
             ArenaError: A process that others wait for did not get ready.
         """
-        self._keeper = Keeper()
+        self._reaper = OrphanReaper()
         for process in self._managed:
             if stopped():
                 return
@@ -147,9 +147,9 @@ class Supervisor:
                 process.state = "stopped"
         self._end([p for p in running if not p.spec.stops_last], deadline_s, hurried)
         self._end([p for p in running if p.spec.stops_last], STOP_LAST_DEADLINE_S, hurried)
-        if self._keeper is not None:
-            self._keeper.close()
-            self._keeper = None
+        if self._reaper is not None:
+            self._reaper.close()
+            self._reaper = None
 
     def _end(self, running: list[_Managed], deadline_s: float, hurried: Callable[[], bool]) -> None:
         """SIGTERM, a deadline, SIGKILL."""
@@ -192,9 +192,9 @@ class Supervisor:
         return all(p.state in ("finished", "given_up", "stopped") for p in self._managed)
 
     def _start(self, process: _Managed) -> None:
-        assert self._keeper is not None, "start was not called"
-        process.child = Child(process.spec, process.log_file)
-        self._keeper.remember(process.child.target)
+        assert self._reaper is not None, "start was not called"
+        process.child = ChildProcess(process.spec, process.log_file)
+        self._reaper.add(process.child.target)
         process.pid = process.child.pid
         process.state = "running"
         process.starts += 1
@@ -216,9 +216,9 @@ class Supervisor:
                 )
             time.sleep(TICK_S / 2)
 
-    def _on_end(self, process: _Managed, child: Child, code: int, now_s: float) -> None:
-        assert self._keeper is not None
-        self._keeper.forget(child.target)
+    def _on_end(self, process: _Managed, child: ChildProcess, code: int, now_s: float) -> None:
+        assert self._reaper is not None
+        self._reaper.remove(child.target)
         process.child = None
         process.exit_code = code
         if process.spec.foreground:
@@ -252,8 +252,8 @@ class Supervisor:
         code = child.exit_code()
         if code is None:
             return False
-        if self._keeper is not None:
-            self._keeper.forget(child.target)
+        if self._reaper is not None:
+            self._reaper.remove(child.target)
         process.exit_code = code
         process.child = None
         return True

@@ -27,7 +27,7 @@ INTERRUPTED_SCRIPT = """
 import sys
 from pathlib import Path
 import jgo.maven._core as core
-from operations.localbroker.signals import terminate_as_interrupt
+from operations.processes.stop_signals import terminate_as_interrupt
 from operations.localbroker.jars import ensure_jars
 from operations.localbroker.lock import Jar, KafkaLock
 core.DEFAULT_REMOTE_REPOS["central"] = sys.argv[1]

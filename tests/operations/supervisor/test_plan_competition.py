@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from arena.errors import UsageError
+from operations.processes.child import ProcessSpec
 from operations.specs.arena_spec import parse_spec
-from operations.supervisor.child import ProcessSpec
 from operations.supervisor.plan import Surroundings, plan, require_keys
 
 TEXT = """\

@@ -12,10 +12,10 @@ import psutil
 import pytest
 
 from arena.runs import RunRecord
+from operations.processes.child import ChildProcess, ProcessSpec
+from operations.processes.stop_signals import AGAIN_S, StopSignals
 from operations.supervisor import running
-from operations.supervisor.child import Child, ProcessSpec
 from operations.supervisor.running import ArenaRun
-from operations.supervisor.signals import AGAIN_S, StopSignals
 from operations.supervisor.supervisor import STOP_DEADLINE_S, Change
 
 STUBBORN = (
@@ -75,7 +75,7 @@ def test_a_log_that_cannot_be_copied_is_cut(
 
     log = tmp_path / "a.log"
     log.write_text("x" * 100)
-    child = Child(ProcessSpec("a", (sys.executable, "-c", "")), log)
+    child = ChildProcess(ProcessSpec("a", (sys.executable, "-c", "")), log)
     monkeypatch.setattr("shutil.copyfile", full)
     child.rotate_log(bytes_max=10)
     child.kill()

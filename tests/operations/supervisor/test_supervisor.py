@@ -14,7 +14,7 @@ import pytest
 
 from arena.errors import ArenaError
 from arena.runs import ProcessState
-from operations.supervisor.child import ProcessSpec
+from operations.processes.child import ProcessSpec
 from operations.supervisor.restart import RestartPolicy
 from operations.supervisor.supervisor import Change, Supervisor
 
@@ -255,8 +255,8 @@ def test_the_end_of_a_foreground_process_ends_the_run(
 PARENT = textwrap.dedent("""\
     import sys, time
     from pathlib import Path
-    from operations.supervisor.child import ProcessSpec
-    from operations.supervisor.signals import StopSignals
+    from operations.processes.child import ProcessSpec
+    from operations.processes.stop_signals import StopSignals
     from operations.supervisor.supervisor import Supervisor
     children = [ProcessSpec(str(i), (sys.executable, "-c", code)) for i, code in
                 enumerate(sys.argv[2:])]

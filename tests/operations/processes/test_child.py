@@ -11,17 +11,21 @@ from pathlib import Path
 import psutil
 
 from arena.processes import end_process, is_same_process, started_at
-from operations.localbroker.child import Child
+from operations.processes.child import ChildProcess, ProcessSpec
+from operations.processes.orphan_reaper import OrphanReaper
 
 DEADLINE_S = 15.0
 PARENT_SCRIPT = """
 import sys, time
 from pathlib import Path
-from operations.localbroker.child import Child
-child = Child(["sleep", "600"], cwd=Path("/"), console_log=Path(sys.argv[1]))
+from operations.processes.child import ChildProcess, ProcessSpec
+from operations.processes.orphan_reaper import OrphanReaper
+reaper = OrphanReaper()
+child = ChildProcess(ProcessSpec("sleep", ("sleep", "600")), Path(sys.argv[1]))
+reaper.add(child.target)
 print(child.pid, flush=True)
-if sys.argv[2] == "detach":
-    child.detach()
+if sys.argv[2] == "released":
+    reaper.release()
     sys.exit()
 time.sleep(600)
 """
@@ -47,7 +51,7 @@ def start_parent(log: Path, mode: str) -> tuple["subprocess.Popen[str]", int]:
 
 
 def test_child_ends_with_a_parent_that_was_killed(tmp_path: Path) -> None:
-    """SIGKILL of the parent ends the child, although nobody could say goodbye."""
+    """SIGKILL of the parent ends the child."""
     parent, pid = start_parent(tmp_path / "log", "tied")
     assert started_at(pid) is not None
 
@@ -57,9 +61,9 @@ def test_child_ends_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     assert wait_until(lambda: started_at(pid) is None)
 
 
-def test_detached_child_outlives_its_parent(tmp_path: Path) -> None:
-    """Without its lifeline the child goes on when the parent has ended."""
-    parent, pid = start_parent(tmp_path / "log", "detach")
+def test_released_child_outlives_its_parent(tmp_path: Path) -> None:
+    """Without its reaper the child continues after the parent has ended."""
+    parent, pid = start_parent(tmp_path / "log", "released")
     parent.wait(DEADLINE_S)
     started = started_at(pid)
 
@@ -72,26 +76,40 @@ def test_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     """Stop waits for its deadline only, then uses SIGKILL."""
     script = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True)"
     log = tmp_path / "log"
-    child = Child(
-        [sys.executable, "-c", f"{script}; time.sleep(600)"], cwd=tmp_path, console_log=log
+    child = ChildProcess(
+        ProcessSpec("deaf", (sys.executable, "-c", f"{script}; time.sleep(600)")), log
     )
     assert wait_until(lambda: log.read_text() == "1\n")
 
     child.stop(deadline_s=0.2)
 
-    assert -signal.SIGKILL == child.exit_code
+    assert -signal.SIGKILL == child.exit_code()
 
 
-def test_stopping_leaves_no_lifeline(tmp_path: Path) -> None:
-    """After stop neither the child nor the shell that held it is there."""
+def test_stop_leaves_no_process(tmp_path: Path) -> None:
+    """After stop and close neither the child nor the reaper is there."""
     before = {process.pid for process in psutil.Process(os.getpid()).children()}
-    child = Child(["sleep", "600"], cwd=tmp_path, console_log=tmp_path / "log")
+    reaper = OrphanReaper()
+    child = ChildProcess(ProcessSpec("sleep", ("sleep", "600")), tmp_path / "log")
+    reaper.add(child.target)
     assert before != {process.pid for process in psutil.Process(os.getpid()).children()}
 
     child.stop()
+    reaper.close()
 
     assert before == {process.pid for process in psutil.Process(os.getpid()).children()}
-    assert -signal.SIGTERM == child.exit_code
+    assert -signal.SIGTERM == child.exit_code()
+
+
+def test_log_of_an_earlier_process_is_kept_or_replaced(tmp_path: Path) -> None:
+    """Output is appended to the log file unless a new one is asked for."""
+    spec = ProcessSpec("echo", (sys.executable, "-c", "print(1)"))
+    log = tmp_path / "log"
+    for append, expected in ((True, "1\n"), (True, "1\n1\n"), (False, "1\n")):
+        child = ChildProcess(spec, log, append=append)
+        assert wait_until(lambda child=child: child.exit_code() is not None)
+
+        assert expected == log.read_text()
 
 
 def test_reused_pid_is_not_signalled() -> None:

@@ -5,8 +5,7 @@ import signal
 
 import pytest
 
-from operations.localbroker.signals import Terminated
-from operations.supervisor.signals import StopSignals
+from operations.processes.stop_signals import StopSignals, Terminated
 
 
 @pytest.mark.parametrize(
