@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arena.atomic_files import write_whole
+from arena.atomic_files import write_atomic
 from arena.errors import EXIT_NO, ArenaError
 from arena.node import Node, run_node
 from arena.options import AsJson, Prefix, Run, Servers
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from arena.bus.base import Bus
-    from arena.run_lookup import Where
+    from arena.run_lookup import ArenaLocation
     from ledger.statements import Sheet
 
 ROWS_SHOWN = 50
@@ -254,7 +254,7 @@ def rebuild(
 
 
 @asynccontextmanager
-async def connected_bus(where: "Where") -> "AsyncIterator[Bus]":
+async def connected_bus(where: "ArenaLocation") -> "AsyncIterator[Bus]":
     """Connect the bus that a command reads from."""
     bus = where.bus("arena-ledger")
     await bus.start()
@@ -292,7 +292,7 @@ def output_sheet(sheet: "Sheet", *, as_json: bool, csv: Path | None, parquet: Pa
     from ledger import render
 
     if csv is not None:
-        write_whole(csv, render.as_csv(sheet))
+        write_atomic(csv, render.as_csv(sheet))
     if parquet is not None:
         render.write_parquet(sheet, parquet)
     for path in (csv, parquet):

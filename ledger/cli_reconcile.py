@@ -14,7 +14,7 @@ from arena.options import AsJson, Prefix, Run, Servers
 from arena.plural import counted
 from arena.run_lookup import find_arena, say
 from arena.settings import Settings
-from arena.visible_text import laid_out
+from arena.visible_text import visible_line
 from ledger.cli import Books, connected_bus
 from ledger.locate import books_in, find_books, open_read_only, require_books, run_path_with_books
 
@@ -104,7 +104,7 @@ def as_lines(found: "Reconciliation") -> list[str]:
         f"{len(found.lines)} figures, {len(found.drifts)} drift; "
         f"the books are at offset {offsets or '0'}{behind}"
     )
-    return [laid_out(line) for line in lines]
+    return [visible_line(line) for line in lines]
 
 
 def as_document(found: "Reconciliation") -> str:

@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
 
-from arena.error_causes import in_words
+from arena.error_causes import error_message
 from arena.errors import ArenaError
 from ledger.error_text import describe_database_error
 from ledger.errors import BooksMisconfigured, BooksUnavailable, BrokenBooks

@@ -10,7 +10,7 @@ from arena import topics
 from arena.account_state import Position
 from arena.accounts import Shard
 from arena.bus.base import Record
-from arena.checkpoint import attested_image
+from arena.checkpoint import proven_image
 from arena.errors import BrokenLog
 from arena.money import PRICE_DIGITS, SCALE_DIGITS, price_text, to_price_units
 from arena.pass_overs import PassedOver
@@ -83,7 +83,7 @@ class Poster:
         since = shard.next_offset - self.last_fold_at.get(record.partition, 0)
         if not self.events_per_fold or since < self.events_per_fold:
             return None
-        return attested_image(shard, name, record.value, record.offset)
+        return proven_image(shard, name, record.value, record.offset)
 
     def finish(self, batch: RowBatch) -> None:
         """Set the offsets that the shards of a batch have reached."""

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arena.atomic_files import whole_file
+from arena.atomic_files import atomic_draft
 from arena.money import PRICE_DIGITS, SCALE_DIGITS, from_units, units_text
 from arena.visible_text import csv_text
 from ledger.batch import Value
@@ -94,7 +94,7 @@ def write_parquet(sheet: Sheet, path: Path) -> None:
     """Write one file with one row group; an older file stays if this cannot be written."""
     import pyarrow.parquet as pq
 
-    with whole_file(path) as draft:
+    with atomic_draft(path) as draft:
         pq.write_table(arrow_table(sheet), draft, compression="zstd")
 
 

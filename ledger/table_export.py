@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Table, select
 
-from arena.atomic_files import whole_file
+from arena.atomic_files import atomic_draft
 from ledger.amounts import field_widths, join_amounts
 from ledger.render import arrow_table, cells
 from ledger.schema import APPEND_ONLY
@@ -67,7 +67,7 @@ def _sheets(connection: Connection, table: Table) -> Iterator[Sheet]:
 
 def _write_csv(sheets: Iterator[Sheet], path: Path) -> int:
     count = 0
-    with whole_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+    with atomic_draft(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         for sheet in sheets:
             if not sheet.rows:
@@ -84,7 +84,7 @@ def _write_parquet(sheets: Iterator[Sheet], path: Path) -> int:
     count = 0
     schema = arrow_table(first).schema
     with (
-        whole_file(path) as draft,
+        atomic_draft(path) as draft,
         pq.ParquetWriter(draft, schema, compression="zstd") as writer,
     ):
         for sheet in sheets:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, func, insert, select, update
 from sqlalchemy.dialects import sqlite
 
 from arena.errors import Fenced
-from arena.fault_points import point
+from arena.fault_points import fault_point
 from ledger import schema
 from ledger.batch import BookedOffset, Row, RowBatch, TopicPartition
 from ledger.database import Database
@@ -77,13 +77,13 @@ class Writer:
             for table, rows in batch.rows.items():
                 if rows:
                     self._add(connection, table, rows)
-            point("rows_written")
+            fault_point("rows_written")
             for part, booked in batch.after.items():
                 self._advance(connection, part, batch.before[part], booked)
             for shard, (next_offset, packed) in batch.folds.items():
                 self._store_fold(connection, shard, next_offset, packed)
-            point("before_commit")
-        point("after_commit")
+            fault_point("before_commit")
+        fault_point("after_commit")
 
     def _is_written(self, connection: Connection, batch: RowBatch) -> bool:
         booked = booked_offsets_of(connection)

@@ -41,7 +41,7 @@ def check_books(source: RecordSource, result: InvariantResult, url: str | None =
     database = Database(books_location(home, "", url), read_only=True)
     try:
         with database.reading() as connection:
-            booked = book_figures(connection)
+            booked_figures = book_figures(connection)
             positions = booked_offsets_of(connection)
     finally:
         database.close()
@@ -60,7 +60,7 @@ def check_books(source: RecordSource, result: InvariantResult, url: str | None =
             found = f"{shard.next_offset} of digest {shard.head[:16]} in the log"
             expected = f"offset {end} of digest {str(heads[number])[:16]}"
             result.fail(Violation(location_of(EVENTS, number, end), "books", expected, found))
-    for line in compare(fold_figures(shards), booked, {}, {}):
+    for line in compare(fold_figures(shards), booked_figures, {}, {}):
         result.counts["figures of the books"] = result.counts.get("figures of the books", 0) + 1
         if line.drifts:
             key = line.key

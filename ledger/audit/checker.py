@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
-from arena.exports import Span
+from arena.exports import PartitionSpan
 from ledger.audit.decoding import DecodedRecord
 
 VIOLATIONS_NAMED_MAX = 100
@@ -82,7 +82,7 @@ class Scope:
         live: The arena is running, so a reference to a newer record is not a violation.
     """
 
-    spans: Mapping[str, Mapping[int, Span]]
+    spans: Mapping[str, Mapping[int, PartitionSpan]]
     live: bool = False
 
     def lacks(self, needs: tuple[str, ...]) -> list[str]:

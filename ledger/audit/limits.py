@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from arena import topics
 from arena.account_log import STRUCTURAL
 from arena.currency import DEFAULT_CURRENCY
-from arena.kill_switch import EVERYBODY, Switch, key_of
+from arena.kill_switch import ALL_AGENTS, KillSwitch, key_of
 from arena.messages import Halt, Resume
 from arena.money import SCALE, units_text
 from ledger.audit.checker import Checker, Scope
@@ -68,7 +68,7 @@ class LimitsChecker(Checker):
         self._shares: dict[str, int] = {}
         self._rules = RulesInForce()
         self._listings = Listings()
-        self._switch = Switch()
+        self._switch = KillSwitch()
         self._halts: list[_HaltPeriod] = []
         self._open: defaultdict[str, list[_HaltPeriod]] = defaultdict(list)
         self._unreadable: dict[str, _HaltPeriod] = {}
@@ -175,7 +175,7 @@ class LimitsChecker(Checker):
     def _check_halts(self, decoded: DecodedRecord, event: Json, subject: str) -> None:
         at = parse_time(event["at"])
         for halt in self._halts:
-            if halt.scope not in (EVERYBODY, key_of(event["agent"])):
+            if halt.scope not in (ALL_AGENTS, key_of(event["agent"])):
                 continue
             if halt.since is None:
                 begun = decoded.record.partition in halt.named_in

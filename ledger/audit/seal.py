@@ -28,9 +28,9 @@ from pydantic import (
 )
 
 from arena import __version__
-from arena.atomic_files import named_if_full
+from arena.atomic_files import disk_full_named
 from arena.bounded_files import is_plain_name, open_regular, read_regular
-from arena.bounded_json import TEXT_CHARS_MAX, check_amount, each_of, first_error
+from arena.bounded_json import TEXT_CHARS_MAX, check_counts, validate_each, first_error
 from arena.bounded_parquet import FILE_BYTES_MAX, open_parquet
 from arena.bus.base import Record
 from arena.errors import BrokenLog, UsageError
@@ -38,7 +38,7 @@ from arena.export_files import (
     MANIFEST_BYTES_MAX,
     PARTITIONS_MAX,
     TOPICS_MAX,
-    Span,
+    PartitionSpan,
     file_sha256,
 )
 from arena.exports import MANIFEST_FILE, read_manifest, read_records
@@ -61,7 +61,7 @@ ABSENT = b"\xff" * 8
 """Replaces the length of a missing key or value."""
 
 
-class SealedPartition(Span):
+class SealedPartition(PartitionSpan):
     """One partition: the sealed offsets, and the head of its chain, in hex."""
 
     head: Text
@@ -77,7 +77,7 @@ class SealedTopic(BaseModel):
     hashes_file: str
     hashes_sha256: Text
     partitions: Annotated[
-        dict[int, SealedPartition], BeforeValidator(each_of(SealedPartition, PARTITIONS_MAX))
+        dict[int, SealedPartition], BeforeValidator(validate_each(SealedPartition, PARTITIONS_MAX))
     ]
 
     @model_validator(mode="after")
@@ -106,7 +106,7 @@ class Seal(BaseModel):
     source: Text
     prefix: Text = ""
     manifest_sha256: Text
-    topics: Annotated[dict[str, SealedTopic], BeforeValidator(each_of(SealedTopic, TOPICS_MAX))]
+    topics: Annotated[dict[str, SealedTopic], BeforeValidator(validate_each(SealedTopic, TOPICS_MAX))]
     signed_by: Text = ""
 
     @property
@@ -163,7 +163,7 @@ def seal(
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        with named_if_full(folder):
+        with disk_full_named(folder):
             _copy_export(source.records, draft / RECORDS)
             (draft / HASHES).mkdir()
             found = _seal(draft, source, signer, progress)
@@ -238,7 +238,7 @@ def read_seal(bundle: Path) -> tuple[Seal, bytes]:
     path = bundle / SEAL_FILE
     try:
         content = read_regular(path, MANIFEST_BYTES_MAX, inside=bundle)
-        check_amount(content)
+        check_counts(content)
         found = Seal.model_validate_json(content)
     except FileNotFoundError:
         raise UsageError(f"{bundle} has no {SEAL_FILE}") from None

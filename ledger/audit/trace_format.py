@@ -2,7 +2,7 @@
 
 from pydantic import JsonValue
 
-from arena.visible_text import laid_out
+from arena.visible_text import visible_line
 from ledger.audit.sources import RecordSource
 from ledger.audit.trace import TraceStep
 
@@ -47,4 +47,4 @@ def lines(steps: list[TraceStep]) -> list[str]:
             else:
                 differ = f"expected {check.expected}, found {check.found}"
                 text.append(f"{'':<24} DIFFERENT  {check.what}: {differ}")
-    return [laid_out(line) for line in text]
+    return [visible_line(line) for line in text]

@@ -16,7 +16,7 @@ from arena.bus.base import Record
 from arena.errors import UsageError
 from arena.plural import counted
 from arena.progress import Progress, Step, no_progress
-from arena.visible_text import laid_out
+from arena.visible_text import visible_line
 from ledger.audit.auditor import UNREADABLE, Auditor
 from ledger.audit.books import check_books
 from ledger.audit.checker import VIOLATIONS_NAMED_MAX, InvariantResult, InvariantStatus, Scope
@@ -266,7 +266,7 @@ def lines(found: AuditReport) -> list[str]:
     if found.broken:
         summary.append("the seal is broken")
     text.append("; ".join(summary))
-    return [laid_out(line) for line in text]
+    return [visible_line(line) for line in text]
 
 
 def result_lines(result: InvariantResult) -> list[str]:
@@ -286,4 +286,4 @@ def result_lines(result: InvariantResult) -> list[str]:
     text += [f"          {violation}" for violation in result.violations]
     if (more := result.failures - len(result.violations)) > 0:
         text.append(f"          ... and {more:,} more ({VIOLATIONS_NAMED_MAX} are listed)")
-    return [laid_out(line) for line in text]
+    return [visible_line(line) for line in text]

@@ -1,1 +1,1 @@
-"""Tests of the books."""
+"""Tests of the books and the audit."""

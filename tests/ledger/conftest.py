@@ -1,4 +1,4 @@
-"""Books of both engines; PostgreSQL is one server for the session, a schema for each test."""
+"""Fixtures for books on both engines; one PostgreSQL server per session, one schema per test."""
 
 import uuid
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.ledger.postgres import any_postgres, why_not
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """The address of a real PostgreSQL; skips where none can be started."""
+    """The address of a real PostgreSQL; skips if none can be started."""
     if reason := why_not():
         pytest.skip(reason)
     with any_postgres() as url:
@@ -22,7 +22,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> BooksLocation:
-    """Where books can lie, on either engine; none are there yet."""
+    """A location for books on either engine; there are none yet."""
     prefix = f"t{uuid.uuid4().hex[:10]}."
     if request.param == "sqlite":
         return books_location(tmp_path, prefix, None)

@@ -1,4 +1,4 @@
-"""Logs of many orders, books of both engines, and a ledger that runs in this process."""
+"""Logs of many orders, and a ledger that runs in this process."""
 
 import asyncio
 import random
@@ -26,7 +26,7 @@ EVENTS = topics.EVENTS.name
 
 
 def written_log(orders: int, seed: int = 1) -> Log:
-    """An account with buys, sells and refusals, a second owner and a zombie's records."""
+    """A log with buys, sells, rejections, changes of owner and records of a zombie."""
     rng = random.Random(seed)
     log = Log()
     log.claim("one")
@@ -41,7 +41,7 @@ def written_log(orders: int, seed: int = 1) -> Log:
 
 
 def append_random_order(log: Log, order_id: str, rng: random.Random) -> None:
-    """Append one decided order of any kind."""
+    """Append one decided order: a buy, a sell or a rejection."""
     held = log.shard.accounts["a"].positions.get("BTC-USD")
     step = decimal_text(from_units(rng.randrange(1, 9_999)))
     if held and rng.random() < 0.4:
@@ -64,7 +64,7 @@ async def publish(bus: Bus, records: Iterable[tuple[str, bytes]]) -> None:
 
 
 def new_node(bus: Bus, settings: Settings) -> Node:
-    """A node of a ledger."""
+    """A node for a ledger."""
     return Node("ledger", "test", settings, bus, SystemClock())
 
 
@@ -72,21 +72,21 @@ def new_node(bus: Bus, settings: Settings) -> Node:
 async def running_ledger(
     bus: Bus, settings: Settings, location: BooksLocation
 ) -> AsyncIterator[Ledger]:
-    """A ledger that runs here; its failure is raised here."""
+    """Run a ledger in this process; its failure is raised here."""
     ledger = Ledger(new_node(bus, settings), Database(location))
     async with alongside(ledger.run()):
         yield ledger
 
 
 async def wait_until_booked(location: BooksLocation, offset: int) -> None:
-    """Wait until the books stand behind an offset of `account.events`."""
+    """Wait until the books have reached an offset of `account.events`."""
     async with asyncio.timeout(WAIT_S):
         while next_offset(location) < offset:
             await asyncio.sleep(0.02)
 
 
 def next_offset(location: BooksLocation) -> int:
-    """How far `account.events` is in the books; 0 where there are none."""
+    """The booked offset of `account.events`; 0 if there are no books."""
     database = Database(location, read_only=True)
     try:
         with database.reading() as connection:
@@ -99,7 +99,7 @@ def next_offset(location: BooksLocation) -> int:
 
 
 def fold_balances(shard: Shard) -> dict[tuple[str, str], int]:
-    """The balances that the fold knows: of every agent and of the house; none that is zero."""
+    """The balances of the fold that are not zero, of agents and the house."""
     found = dict(shard.house)
     for agent, account in shard.accounts.items():
         found[f"agent/{agent}/cash", "USD"] = account.cash
@@ -109,7 +109,7 @@ def fold_balances(shard: Shard) -> dict[tuple[str, str], int]:
 
 
 def book_balances(location: BooksLocation) -> dict[tuple[str, str], int]:
-    """The balances that the books hold; none that is zero."""
+    """The balances of the books that are not zero."""
     database = Database(location, read_only=True)
     try:
         with database.reading() as connection:
@@ -119,7 +119,7 @@ def book_balances(location: BooksLocation) -> dict[tuple[str, str], int]:
 
 
 def records_of(log: Log) -> list[Record]:
-    """The log as a reader gives it, one millisecond from record to record."""
+    """The log as records, one millisecond apart."""
     return [
         Record(EVENTS, 0, offset, offset, b"a", value, {"type": kind.encode()})
         for offset, (kind, value) in enumerate(log.records)
@@ -127,14 +127,14 @@ def records_of(log: Log) -> list[Record]:
 
 
 async def wait_for_rows(location: BooksLocation, wanted: dict[str, int]) -> None:
-    """Wait until so many records of other topics are in the books."""
+    """Wait until the books hold a number of records of each of some topics."""
     database = Database(location, read_only=True)
     async with asyncio.timeout(WAIT_S):
         while True:
             with database.reading() as connection:
-                stand = booked_offsets_of(connection)
+                offsets = booked_offsets_of(connection)
             found = {
-                name: sum(at.next_offset for (topic, _), at in stand.items() if topic == name)
+                name: sum(at.next_offset for (topic, _), at in offsets.items() if topic == name)
                 for name in wanted
             }
             if found == wanted:

@@ -1,9 +1,9 @@
 """Measure the books on this machine: `python -m tests.ledger.measure [EVENTS]`.
 
-Makes a log of so many orders, posts it from memory into SQLite and PostgreSQL in the batches of
-the service, and prints events and postings per second by the clock and by this process's CPU, the
-size of the books, and how long each statement takes. No broker is involved: what is measured is
-the fold, the rows and the database. The two engines take turns, batch by batch.
+Makes a log of EVENTS records, posts it from memory into SQLite and PostgreSQL in batches like those
+of the service, and prints events and postings per second of wall time and CPU time, the size of the
+books, and how long each query takes. No broker is used: this measures the fold, the rows and the
+database. The two engines take turns, batch by batch.
 """
 
 import random
@@ -19,7 +19,7 @@ from pathlib import Path
 import orjson
 
 from arena import topics
-from arena.account_state import GENESIS, Position, bought, sold
+from arena.account_state import GENESIS, Position, apply_buy, apply_sell
 from arena.accounts import chain
 from arena.bus.base import Record
 from arena.money import PriceUnits, fee_units, notional_units, price_text, units_text
@@ -42,7 +42,7 @@ PRICE = PriceUnits(67_203_550_000_000_000_000_000)
 
 
 def records(count: int, seed: int = 1) -> Iterator[Record]:
-    """A sound account log of so many records: an epoch, openings, then nothing but fills."""
+    """Generate a sound account log: an epoch, openings, then fills only."""
     rng = random.Random(seed)
     cash = {f"agent-{n}": CASH for n in range(AGENTS)}
     held: dict[tuple[str, str], Position] = {}
@@ -95,9 +95,9 @@ def filled(
     cash[agent] += moved
     realised = None
     if sells:
-        realised = units_text(sold(position, quantity, moved))
+        realised = units_text(apply_sell(position, quantity, moved))
     else:
-        bought(position, quantity, -moved, 1_763_717_400_123)
+        apply_buy(position, quantity, -moved, 1_763_717_400_123)
     sign = -1 if sells else 1
     return {
         "seq": offset,
@@ -136,19 +136,20 @@ def filled(
 
 
 def postings(*legs: tuple[str, int], unit: str = "USD") -> list[dict[str, str]]:
-    """Legs as they stand in an event."""
+    """Postings as they are in an event."""
     return [{"account": name, "unit": unit, "amount": str(amount)} for name, amount in legs]
 
 
-class Measured:
-    """Books that are timed.
+class TimedBooks:
+    """Books whose writes are timed.
 
     Attributes:
-        wall_s, cpu_s: Spent on fold, rows and database. rows_s: of it, CPU of fold and rows.
+        wall_s, cpu_s: Time spent on fold, rows and database.
+        rows_s: CPU time of fold and rows alone.
     """
 
     def __init__(self, location: BooksLocation) -> None:
-        """Make new books."""
+        """Create new books."""
         self.database = Database(location)
         self.database.upgrade()
         self.writer = Writer(self.database)
@@ -164,8 +165,8 @@ class Measured:
         self.wall_s += time.perf_counter() - wall
         self.cpu_s += time.process_time() - cpu
 
-    def tell(self) -> None:
-        """Print what was measured, and time the statements."""
+    def report(self) -> None:
+        """Print the results, and time the queries."""
         poster = self.projector.poster
         name = "SQLite" if self.database.is_sqlite else "PostgreSQL"
         print(f"{name}: {poster.events:,} events, {poster.postings:,} postings")
@@ -186,20 +187,20 @@ class Measured:
 
 
 def main(count: int) -> None:
-    """Measure both engines, where both are here."""
+    """Measure both engines, or SQLite alone if there is no PostgreSQL."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        measured = [Measured(books_location(Path(folder), "", None))]
+        timed = [TimedBooks(books_location(Path(folder), "", None))]
         if reason := why_not():
             print(f"PostgreSQL: {reason}")
         else:
             url = stack.enter_context(any_postgres())
-            measured.append(Measured(books_location(Path(folder), "", url)))
+            timed.append(TimedBooks(books_location(Path(folder), "", url)))
         log = records(count)
         while batch := list(islice(log, BATCH_MAX)):
-            for books in measured:
+            for books in timed:
                 books.post(batch)
-        for books in measured:
-            books.tell()
+        for books in timed:
+            books.report()
 
 
 if __name__ == "__main__":

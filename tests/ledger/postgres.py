@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own: the server's programs of this machine, or a container."""
+"""Starts a PostgreSQL server: from the programs of this machine, or in a container."""
 
 import os
 import shutil
@@ -28,13 +28,14 @@ USER = "arena"
 
 @dataclass
 class Cluster:
-    """One server, its files in a folder of its own.
+    """One server with its own folder.
 
     Attributes:
-        programs: Where initdb and postgres are.
-        folder: Its data and socket.
-        port: On loopback.
-        user: The user of this machine that it runs as; None where this process is that user.
+        programs: The folder of initdb and postgres.
+        folder: The folder of its data and socket.
+        port: Its port on loopback.
+        user: The user that it runs as; None if it is the user of this process.
+        process: Its process, while it runs.
     """
 
     programs: Path
@@ -49,7 +50,7 @@ class Cluster:
         return f"postgresql://{USER}@127.0.0.1:{self.port}/postgres"
 
     def make(self) -> None:
-        """Make the files."""
+        """Create the files."""
         words = ["initdb", "-D", str(self.folder / "data"), "-U", USER, "-A", "trust"]
         self._run(*words, "-E", "UTF8", "--no-sync", "--locale=C")
 
@@ -78,7 +79,7 @@ class Cluster:
                 time.sleep(0.05)
 
     def stop(self) -> None:
-        """End it at once, as a crash does: what was committed must be there again."""
+        """Stop it at once, like a crash: committed data must survive."""
         if self.process is not None:
             self._run("pg_ctl", "stop", "-m", "immediate", "-D", str(self.folder / "data"))
             self.process.wait(READY_S)
@@ -97,7 +98,7 @@ class Cluster:
 
 
 def find_programs() -> Path | None:
-    """Where the server's programs of this machine are, the newest; None where it has none."""
+    """The folder of the newest server programs of this machine, or None."""
     found = [path for pattern in PROGRAMS for path in Path("/").glob(pattern.lstrip("/"))]
     if with_suffix := shutil.which("initdb"):
         found.append(Path(with_suffix).parent)
@@ -106,7 +107,7 @@ def find_programs() -> Path | None:
 
 
 def why_not() -> str:
-    """Why no PostgreSQL can be started here; "" where one can."""
+    """Why no PostgreSQL can be started here, or ""."""
     if docker_answers():
         return ""
     if find_programs() is None:
@@ -118,9 +119,9 @@ def why_not() -> str:
 
 @contextmanager
 def local_cluster() -> Iterator[Cluster]:
-    """A started server of this machine's own programs; it and its files go afterwards."""
+    """Start a server from the programs of this machine; stop it and remove its files afterwards."""
     programs = find_programs()
-    assert programs is not None, "ask why_not() first"
+    assert programs is not None, "check why_not() first"
     user = UNPRIVILEGED if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="arena-pg-") as name:
         folder = Path(name)
@@ -137,7 +138,7 @@ def local_cluster() -> Iterator[Cluster]:
 
 @contextmanager
 def any_postgres() -> Iterator[str]:
-    """The address of a server: a container where Docker answers, else of this machine."""
+    """The address of a server: in a container if Docker answers, else from this machine."""
     if docker_answers():
         from testcontainers.postgres import PostgresContainer
 

@@ -1,4 +1,4 @@
-"""A database that never answers does not keep a ledger from ending."""
+"""A database that never answers does not keep a ledger from exiting."""
 
 import asyncio
 import subprocess
@@ -21,8 +21,8 @@ except TimeoutError:
 """
 
 
-async def test_results_and_errors_come_back() -> None:
-    """What the work returns or raises is what the caller gets, also if it is nothing."""
+async def test_results_and_errors_reach_the_caller() -> None:
+    """The caller gets what the work returns or raises, including None."""
 
     def fail() -> None:
         raise LookupError("x")
@@ -37,8 +37,8 @@ async def test_results_and_errors_come_back() -> None:
         await run_in_daemon_thread(fail)
 
 
-async def test_a_late_result_is_nobodys() -> None:
-    """Work that ends after it was given up disturbs nothing."""
+async def test_late_result_is_dropped() -> None:
+    """Work that ends after its caller was cancelled has no effect."""
     release, ended = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -56,8 +56,8 @@ async def test_a_late_result_is_nobodys() -> None:
     assert task.cancelled()
 
 
-def test_a_process_ends_though_its_database_never_answers() -> None:
-    """A thread that hangs in a frozen server's answer is left behind."""
+def test_process_exits_while_its_database_hangs() -> None:
+    """A thread that waits for a frozen server does not block the exit."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=30, check=False
     )

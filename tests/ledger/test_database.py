@@ -1,4 +1,4 @@
-"""The schema, how it comes to be, and where the books lie."""
+"""The schema, its migrations, and the location of the books."""
 
 import asyncio
 from decimal import Decimal
@@ -28,16 +28,16 @@ from ledger.writer import Writer
 from tests.ledger.helpers import records_of, written_log
 
 
-def test_the_migrations_make_the_schema_of_the_code(database: Database) -> None:
-    """Neither has a table, column, key or index that the other lacks."""
+def test_migrations_give_the_schema_of_the_code(database: Database) -> None:
+    """Both have the same tables, columns, keys and indexes."""
     with database.reading() as connection:
         differs = compare_metadata(MigrationContext.configure(connection), metadata)
 
     assert [] == differs
 
 
-async def test_two_may_start_at_once(location: BooksLocation) -> None:
-    """The migrations run once; the others find them done."""
+async def test_concurrent_upgrades_run_once(location: BooksLocation) -> None:
+    """One process migrates; the others find the schema up to date."""
     databases = [Database(location) for _ in range(4)]
     await asyncio.gather(*(asyncio.to_thread(database.upgrade) for database in databases))
     with databases[0].reading() as connection:
@@ -47,8 +47,8 @@ async def test_two_may_start_at_once(location: BooksLocation) -> None:
         database.close()
 
 
-def test_rows_outlive_the_longer_keys(location: BooksLocation) -> None:
-    """Books of revision 0002 keep their turns, and hold a second one at the same offset."""
+def test_rows_survive_the_migration_to_longer_keys(location: BooksLocation) -> None:
+    """Books of revision 0002 keep their turns, and accept a second one at the same offset."""
     database = Database(location)
     columns = schema.agent_logs.columns
     row = {c.name: "old" if isinstance(c.type, Text) else 0 for c in columns}
@@ -69,8 +69,8 @@ def test_rows_outlive_the_longer_keys(location: BooksLocation) -> None:
     assert ["new", "old"] == sorted(found)
 
 
-def test_rows_of_one_column_an_amount_are_carried_over(location: BooksLocation) -> None:
-    """Books of revision 0003 become those of the same log today: same digest, sums and guards."""
+def test_migration_to_two_columns_per_amount_keeps_rows(location: BooksLocation) -> None:
+    """Migrated books of revision 0003 have the digest, sums and triggers of new ones."""
     batch = Projector(Poster(), {}).batch(records_of(written_log(60)))
     old, new = Database(location), Database(location.with_suffix("new"))
     old.upgrade("0003")
@@ -92,8 +92,8 @@ def test_rows_of_one_column_an_amount_are_carried_over(location: BooksLocation) 
     new.close()
 
 
-def test_books_of_an_older_arena_are_read_without_a_change(location: BooksLocation) -> None:
-    """A file is read from a copy that has today's schema; a server's books say what to do."""
+def test_reading_older_books_does_not_change_them(location: BooksLocation) -> None:
+    """A file is read from an upgraded copy; a server's books give an error with the remedy."""
     batch = Projector(Poster(), {}).batch(records_of(written_log(5)))
     old = Database(location)
     old.upgrade("0003")
@@ -117,7 +117,7 @@ def test_books_of_an_older_arena_are_read_without_a_change(location: BooksLocati
 
 
 def add_old(connection: Connection, table: Table, row: Row) -> None:
-    """Add a row as revision 0003 had it: one column an amount, prices in units of 10^-8."""
+    """Add a row as in revision 0003: one column per amount, prices in units of 10^-8."""
     names = [name for name, _ in field_widths(table)]
     values = list(join_amounts([width for _, width in field_widths(table)], row))
     if "price" in names:
@@ -128,8 +128,8 @@ def add_old(connection: Connection, table: Table, row: Row) -> None:
     connection.execute(text(words), dict(zip(names, values, strict=True)))
 
 
-def test_what_sqlite_must_be_set_to(tmp_path: Path) -> None:
-    """A commit is on the disk, keys are kept, and types are strict."""
+def test_sqlite_settings(tmp_path: Path) -> None:
+    """Commits are synced, foreign keys enforced, and column types strict."""
     database = Database(books_location(tmp_path, "", None))
     database.upgrade()
     with database.reading() as connection:
@@ -157,20 +157,20 @@ def test_what_sqlite_must_be_set_to(tmp_path: Path) -> None:
         ("t_1.", "postgresql://h/db", "postgresql://h/db schema arena_t_1"),
     ],
 )
-def test_where_the_books_lie(prefix: str, url: str | None, expected: str) -> None:
-    """A file or a schema for each arena; a password is never shown."""
+def test_location_of_the_books(prefix: str, url: str | None, expected: str) -> None:
+    """Each arena has its own file or schema; a password is never shown."""
     assert expected == str(books_location(Path("home"), prefix, url))
 
 
 @pytest.mark.parametrize("url", ["nonsense", "mysql://h/db", "sqlite://", "sqlite:///:memory:"])
-def test_no_place_for_books(url: str) -> None:
-    """Another engine, none, or memory."""
+def test_unusable_location_is_refused(url: str) -> None:
+    """Another engine, not an address, or memory."""
     with pytest.raises(UsageError):
         books_location(Path("home"), "", url)
 
 
-def test_a_file_that_is_no_database_is_not_waited_for(tmp_path: Path) -> None:
-    """Damage does not pass; a folder that cannot be written may."""
+def test_damaged_file_is_not_retried(tmp_path: Path) -> None:
+    """Damage is permanent; a missing file may appear later."""
     location = books_location(tmp_path, "", None)
     assert location.path is not None
     location.path.write_bytes(b"no database" * 1_000)

@@ -1,4 +1,4 @@
-"""A database's errors in the words of the books, and files that cannot hold books."""
+"""The text of database errors, and files that cannot hold books."""
 
 import os
 from pathlib import Path
@@ -40,8 +40,8 @@ SERVER = 'connection failed: connection to server at "127.0.0.1", port 1 failed:
         ("words of another kind \u202e", r"words of another kind \u202e", "log", False),
     ],
 )
-def test_an_error_is_told_in_words(said: str, cause: str, remedy: str, *, is_usage: bool) -> None:
-    """Each kind of error has its cause and remedy, without the driver's lead."""
+def test_error_has_cause_and_remedy(said: str, cause: str, remedy: str, *, is_usage: bool) -> None:
+    """Each kind of error has a cause and a remedy, without the prefix of the driver."""
     found = describe_database_error(said)
 
     assert cause in found.cause
@@ -50,8 +50,8 @@ def test_an_error_is_told_in_words(said: str, cause: str, remedy: str, *, is_usa
     assert "FATAL" not in found.cause
 
 
-def test_a_wrong_login_is_not_waited_for() -> None:
-    """What waiting cannot change is wrong usage; the password and the driver are not shown."""
+def test_wrong_login_is_a_usage_error() -> None:
+    """An error that waiting cannot fix is a usage error; it shows neither password nor driver."""
     location = books_location(Path(), "", "postgresql://u:planted@h/x")
 
     def fail(said: str) -> None:
@@ -69,8 +69,8 @@ def test_a_wrong_login_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device", "loop"])
-def test_only_a_file_can_hold_books(tmp_path: Path, kind: str) -> None:
-    """A folder or a device is refused, and above all never replaced by new books."""
+def test_only_a_regular_file_can_hold_books(tmp_path: Path, kind: str) -> None:
+    """Anything else is refused, so that new books never replace it."""
     path = tmp_path / "books"
     if kind == "folder":
         path.mkdir()
@@ -86,8 +86,8 @@ def test_only_a_file_can_hold_books(tmp_path: Path, kind: str) -> None:
             Database(books_location(tmp_path, "", f"sqlite:///{path}"), read_only=read_only)
 
 
-def test_a_link_may_lead_to_the_books(tmp_path: Path) -> None:
-    """A link to a regular file, or to one that is not there yet, is that file."""
+def test_link_to_the_books_is_followed(tmp_path: Path) -> None:
+    """A link to a regular file, or to one that does not exist yet, is allowed."""
     (tmp_path / "link").symlink_to(tmp_path / "real.db")
     database = Database(books_location(tmp_path, "", f"sqlite:///{tmp_path / 'link'}"))
     with database.engine.connect() as connection:

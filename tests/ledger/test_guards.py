@@ -1,4 +1,4 @@
-"""What the database itself refuses, whoever writes to it."""
+"""What the database itself refuses, no matter which process writes to it."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ HEAD = bytes(32)
 
 @pytest.fixture
 def filled(database: Database) -> Database:
-    """Books with a little of everything."""
+    """Books with rows in every table of the log."""
     batch = Projector(Poster(), {}).batch(records_of(written_log(20)))
     Writer(database).write(batch)
     return database
@@ -50,7 +50,7 @@ def entry(offset: int, leg: int, legs: int, account: int, amount: int) -> dict[s
 
 
 def add(connection: Connection, offset: int, amounts: list[int], legs: int | None = None) -> None:
-    """Entries of one account per amount, and their journal row behind them."""
+    """Add one entry per amount to one account, then their journal row."""
     count = len(amounts) if legs is None else legs
     for leg, amount in enumerate(amounts):
         connection.execute(insert(schema.entries).values(entry(offset, leg, count, 1, amount)))
@@ -59,14 +59,14 @@ def add(connection: Connection, offset: int, amounts: list[int], legs: int | Non
 
 @pytest.mark.parametrize("table", [t for t in APPEND_ONLY if t.name in ("journal", "entries")])
 @pytest.mark.parametrize("change", ["UPDATE {} SET log_offset = log_offset", "DELETE FROM {}"])
-def test_a_row_is_never_changed(filled: Database, table: object, change: str) -> None:
-    """Not even into itself, and not by the owner of the books."""
+def test_row_cannot_be_changed(filled: Database, table: object, change: str) -> None:
+    """Not even to the same values, and not by the owner of the books."""
     with pytest.raises(DBAPIError, match="never changed"), filled.engine.begin() as connection:
         connection.execute(text(change.format(table)))
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY, ids=lambda table: table.name)
-def test_every_table_has_its_guards(filled: Database, table: object) -> None:
+def test_every_table_has_its_triggers(filled: Database, table: object) -> None:
     """Each table refuses UPDATE and DELETE; on PostgreSQL TRUNCATE too."""
     if filled.is_sqlite:
         query = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :name"
@@ -83,8 +83,8 @@ def test_every_table_has_its_guards(filled: Database, table: object) -> None:
     assert found >= wanted
 
 
-def test_replace_is_no_way_around(filled: Database) -> None:
-    """SQLite's INSERT OR REPLACE deletes without asking the DELETE trigger."""
+def test_insert_or_replace_is_refused(filled: Database) -> None:
+    """SQLite's INSERT OR REPLACE deletes without firing the DELETE trigger."""
     if not filled.is_sqlite:
         pytest.skip("PostgreSQL has no INSERT OR REPLACE")
     for table in ("entries", "journal", "accounts", "fills"):
@@ -94,7 +94,7 @@ def test_replace_is_no_way_around(filled: Database) -> None:
 
 
 def test_truncate_is_refused(filled: Database) -> None:
-    """PostgreSQL's way to delete without touching rows."""
+    """PostgreSQL can delete with TRUNCATE without firing row triggers."""
     if filled.is_sqlite:
         pytest.skip("SQLite has no TRUNCATE")
     with pytest.raises(DBAPIError, match="never changed"), filled.engine.begin() as connection:
@@ -112,33 +112,33 @@ def test_truncate_is_refused(filled: Database) -> None:
         ([], 1, "not exactly its entries"),
     ],
 )
-def test_a_journal_that_does_not_balance_is_not_committed(
+def test_unbalanced_journal_is_not_committed(
     filled: Database, amounts: list[int], legs: int, match: str
 ) -> None:
-    """A missing entry, or a sum that is not zero."""
+    """An entry is missing, or the sum is not zero."""
     with pytest.raises(BrokenBooks, match=match), filled.writing() as connection:
         add(connection, 1_000, amounts, legs)
 
 
 @pytest.mark.parametrize("amounts", [[10**26, -(10**26)], [-1, 1], [1, 10**21, -(10**21) - 1]])
 def test_amounts_of_any_size_balance(filled: Database, amounts: list[int]) -> None:
-    """Each is in two columns; together they sum to zero, whatever the rest and the sign."""
+    """Amounts in two columns sum to zero, whatever the remainder and the sign."""
     with filled.writing() as connection:
         add(connection, 1_000, amounts)
     with filled.reading() as connection:
         assert trial_balance(connection)[1]
 
 
-def test_a_rest_is_below_a_whole_unit(filled: Database) -> None:
-    """No amount can be written in two ways."""
+def test_remainder_is_below_one_unit(filled: Database) -> None:
+    """An amount has only one representation."""
     for rest in (-1, 10**8):
         row = entry(1_000, 0, 1, 1, 0) | {"amount_e8": rest}
         with pytest.raises(BrokenBooks), filled.writing() as connection:
             connection.execute(insert(schema.entries).values(row))
 
 
-def test_units_are_not_added_to_each_other(filled: Database) -> None:
-    """Five dollars are not balanced by five bitcoin."""
+def test_units_balance_separately(filled: Database) -> None:
+    """Five dollars do not balance five bitcoin."""
     with filled.reading() as connection:
         rows = connection.execute(text("SELECT unit, max(account_id) FROM accounts GROUP BY 1"))
         units: dict[str, int] = {row[0]: row[1] for row in rows}
@@ -149,8 +149,8 @@ def test_units_are_not_added_to_each_other(filled: Database) -> None:
         connection.execute(insert(schema.journal).values(**journal_row(1_000, 2)))
 
 
-def late(offset: int, leg: int, legs: int) -> Callable[[Connection], None]:
-    """An entry for a journal row of an earlier transaction, or for none."""
+def late_entry(offset: int, leg: int, legs: int) -> Callable[[Connection], None]:
+    """Return a write of an entry for an earlier journal row, or for none."""
 
     def write(connection: Connection) -> None:
         connection.execute(insert(schema.entries).values(entry(offset, leg, legs, 1, 0)))
@@ -159,25 +159,26 @@ def late(offset: int, leg: int, legs: int) -> Callable[[Connection], None]:
 
 
 @pytest.mark.parametrize(
-    "attempt", [late(1, 2, 2), late(1, 2, 3), late(1, 0, 2), late(9_999, 0, 1)]
+    "attempt",
+    [late_entry(1, 2, 2), late_entry(1, 2, 3), late_entry(1, 0, 2), late_entry(9_999, 0, 1)],
 )
-def test_no_entry_comes_late_or_alone(
+def test_late_or_orphan_entry_is_refused(
     filled: Database, attempt: Callable[[Connection], None]
 ) -> None:
-    """A complete journal row has no place left, and an entry needs its journal row."""
+    """A complete journal row accepts no more entries, and an entry needs a journal row."""
     with pytest.raises(BrokenBooks), filled.writing() as connection:
         attempt(connection)
 
 
-def test_progress_only_goes_on(filled: Database) -> None:
-    """Neither back, nor away."""
+def test_progress_only_increases(filled: Database) -> None:
+    """It cannot go back or be deleted."""
     for change in ("UPDATE progress SET next_offset = next_offset - 1", "DELETE FROM progress"):
         with pytest.raises(DBAPIError, match="never"), filled.engine.begin() as connection:
             connection.exec_driver_sql(change)
 
 
-def test_the_runtime_role_may_only_add(filled: Database) -> None:
-    """PostgreSQL's grants refuse what the triggers refuse, and that they are dropped."""
+def test_runtime_role_can_only_add_rows(filled: Database) -> None:
+    """PostgreSQL's grants refuse what the triggers refuse, and refuse to drop the triggers."""
     if filled.is_sqlite:
         pytest.skip("SQLite has no roles")
     attempts = (

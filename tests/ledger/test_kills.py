@@ -1,4 +1,4 @@
-"""kill -9 at any instant: the books are the fold, to the last entry, on both engines."""
+"""After kill -9 at any instant the books equal the fold, on both engines."""
 
 import asyncio
 import os
@@ -36,16 +36,22 @@ ORDERS_PER_KILL = 40
 DEADLINE_S = 60.0
 
 
-class Process:
-    """A ledger as a process that a supervisor starts again at once."""
+class LedgerProcess:
+    """A ledger in its own process, restarted after each kill."""
 
     def __init__(self, settings: Settings, location: BooksLocation, log: Path) -> None:
-        """Not started."""
+        """Prepare a ledger; call `start` to run it.
+
+        Args:
+            settings: The settings of the arena.
+            location: The location of the books.
+            log: The file for its output.
+        """
         self.settings = settings
         self.location = location
         self.log = log
         self.kills = 0
-        self.living: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, fault: str = "") -> None:
         """Start it."""
@@ -57,7 +63,7 @@ class Process:
             "DATABASE_URL": self.location.url.render_as_string(hide_password=False),
         }
         with self.log.open("ab") as log:
-            self.living = subprocess.Popen(
+            self.process = subprocess.Popen(
                 [sys.executable, "-m", "arena", "ledger", "run"],
                 env=environment,
                 stdout=log,
@@ -65,9 +71,9 @@ class Process:
             )
 
     def has_ended(self) -> bool:
-        """True where it is dead; a kill is counted."""
-        assert self.living is not None
-        code = self.living.poll()
+        """True if it has ended; a kill is counted."""
+        assert self.process is not None
+        code = self.process.poll()
         if code is None:
             return False
         assert -signal.SIGKILL == code, self.log.read_text()[-2_000:]
@@ -75,29 +81,29 @@ class Process:
         return True
 
     def kill(self) -> None:
-        """End it as a power cut does."""
-        if self.living is not None:
-            self.living.kill()
-            self.living.wait()
+        """Kill it, like a power cut."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
 
 
 @pytest.fixture
 def books(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> BooksLocation:
-    """Where the books of the test's own arena lie."""
+    """The location of the books of the test's arena."""
     if request.param == "sqlite":
         return books_location(tmp_path, settings.prefix, f"sqlite:///{tmp_path}/books.db")
     return books_location(tmp_path, settings.prefix, request.getfixturevalue("postgres_url"))
 
 
-async def wait_for_end(process: Process, offset: int) -> None:
-    """Return when the process was killed, or has everything in the books."""
+async def wait_for_end(process: LedgerProcess, offset: int) -> None:
+    """Wait until the process was killed or has booked everything."""
     async with asyncio.timeout(DEADLINE_S):
         while not process.has_ended() and next_offset(process.location) < offset:
             await asyncio.sleep(0.05)
 
 
 def expected_digest(log: Log, folder: Path) -> str:
-    """The digest of books that were made of the log at one go."""
+    """The digest of books made from the log in one batch."""
     database = Database(books_location(folder, "expected", None))
     database.upgrade()
     Writer(database).write(Projector(Poster(), {}).batch(records_of(log)))
@@ -108,14 +114,14 @@ def expected_digest(log: Log, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("books", ["sqlite", "postgresql"], indirect=True)
-async def test_the_books_survive_kills(
+async def test_books_survive_kills(
     bus: KafkaBus, settings: Settings, books: BooksLocation, tmp_path: Path
 ) -> None:
-    """Killed at every point around a commit and at random, with orders coming in."""
+    """Killed at every point around a commit and at random, while orders arrive."""
     rng = random.Random(7)
     log = written_log(ORDERS_PER_KILL)
     await publish(bus, log.records)
-    process = Process(settings, books, tmp_path / "ledger.log")
+    process = LedgerProcess(settings, books, tmp_path / "ledger.log")
     try:
         for point in LEDGER_POINTS * ROUNDS:
             process.start(f"{point}:0.7")

@@ -1,4 +1,4 @@
-"""Snapshots, turns and model calls: rows beside the account log, each record once."""
+"""Rows of snapshots, turns and model calls: each record is booked once."""
 
 import asyncio
 from datetime import timedelta
@@ -74,7 +74,7 @@ def snapshot(name: str = "s1", bid: str = "67000") -> MarketSnapshot:
 
 
 def call() -> LlmCall:
-    """A model call with a cost of more digits than the books keep."""
+    """A model call whose cost has more digits than the books store."""
     return LlmCall(
         call_id="c",
         agent="a",
@@ -92,7 +92,7 @@ def call() -> LlmCall:
 
 
 def turn() -> Turn:
-    """A turn whose words hold a NUL, which PostgreSQL does not."""
+    """A turn whose text contains a NUL, which PostgreSQL cannot store."""
     return Turn(
         turn_id="t",
         agent="a",
@@ -113,14 +113,16 @@ async def send(bus: Bus, topic: str, message: Message) -> None:
     await bus.append(topic, message, key="k")
 
 
-async def test_each_topic_fills_its_tables(memory_bus: MemoryBus, location: BooksLocation) -> None:
-    """A second snapshot of the same name, and bytes that are no message, change nothing."""
+async def test_each_topic_is_booked_in_its_tables(
+    memory_bus: MemoryBus, location: BooksLocation
+) -> None:
+    """A second snapshot with the same id, and bytes that are not a message, change nothing."""
     log = written_log(30)
     await publish(memory_bus, log.records)
     for message in (snapshot(), snapshot("s2", "68000"), snapshot()):
         await send(memory_bus, topics.SNAPSHOTS.name, message)
     future = await memory_bus.send_bytes(
-        topics.SNAPSHOTS.name, b"no message", key=None, partition=0, headers=()
+        topics.SNAPSHOTS.name, b"not a message", key=None, partition=0, headers=()
     )
     await future
     await send(memory_bus, topics.LLM_CALLS.name, call())
@@ -138,7 +140,7 @@ async def test_each_topic_fills_its_tables(memory_bus: MemoryBus, location: Book
             select(schema.equity_snapshots).order_by(schema.equity_snapshots.c.snapshot_id)
         ).all()
         usage = connection.execute(select(schema.llm_usage)).one()
-        told = connection.execute(select(schema.agent_logs)).one()
+        logged_turn = connection.execute(select(schema.agent_logs)).one()
     database.close()
 
     assert [micros(START), micros(START) + 60_000_000] == [row.start_us for row in candles]
@@ -155,12 +157,14 @@ async def test_each_topic_fills_its_tables(memory_bus: MemoryBus, location: Book
         usage.model,
         usage.latency_us,
     )
-    assert "bought�" == told.final_text
+    assert "bought�" == logged_turn.final_text
 
 
-@pytest.mark.parametrize("kept", [0, 1, 2], ids=["created again", "two lost", "one lost"])
-async def test_new_records_at_reused_offsets_come_in(location: BooksLocation, kept: int) -> None:
-    """What a cut topic lost stays in the books, what is new comes in, and nothing is doubled."""
+@pytest.mark.parametrize("kept_count", [0, 1, 2], ids=["created again", "two lost", "one lost"])
+async def test_new_records_at_reused_offsets_are_booked(
+    location: BooksLocation, kept_count: int
+) -> None:
+    """Records that a truncated topic lost stay booked, new ones are added, none is doubled."""
     names = [topics.TURNS.name, topics.LLM_CALLS.name, topics.SNAPSHOTS.name]
     for lost in (True, False):
         bus = MemoryBus()
@@ -170,7 +174,7 @@ async def test_new_records_at_reused_offsets_come_in(location: BooksLocation, ke
         await publish(bus, log.records)
         texts = [f"old{n}" for n in range(3)]
         if not lost:
-            texts = texts[:kept] + [f"new{n}" for n in range(4)]
+            texts = texts[:kept_count] + [f"new{n}" for n in range(4)]
         for index, text in enumerate(texts):
             at = NOW + timedelta(minutes=index)
             await send(bus, names[0], turn().model_copy(update={"turn_id": text}))
@@ -181,7 +185,7 @@ async def test_new_records_at_reused_offsets_come_in(location: BooksLocation, ke
             await wait_until_booked(location, len(log.records))
             await wait_for_rows(location, dict.fromkeys(names, len(texts)))
             cuts = ledger.node.counters["cut_partitions"]
-            told = ledger.node.heartbeat(ledger.node.clock.now()).details.get(RECORDS_LOST, {})
+            reported = ledger.node.heartbeat(ledger.node.clock.now()).details.get(RECORDS_LOST, {})
     database = Database(location, read_only=True)
     with database.reading() as connection:
         turns = connection.execute(select(schema.agent_logs.c.turn_id)).scalars().all()
@@ -193,15 +197,15 @@ async def test_new_records_at_reused_offsets_come_in(location: BooksLocation, ke
     assert (expected, expected) == (sorted(turns), sorted(calls))
     assert {"old0", "old1", "old2", "new3"} <= equity
     assert 3 == cuts
-    assert isinstance(told, dict)
-    assert {*names} == told.keys()
-    assert all("another record" in str(one) for one in told.values())
+    assert isinstance(reported, dict)
+    assert {*names} == reported.keys()
+    assert all("another record" in str(one) for one in reported.values())
 
 
-async def test_a_shorter_log_is_told_and_an_unbookable_id_is_passed_over(
+async def test_shorter_log_is_reported_and_too_long_id_is_skipped(
     memory_bus: MemoryBus, location: BooksLocation
 ) -> None:
-    """A place after the end of its log goes back; an id that no key can hold stops nothing."""
+    """A booked offset after the end of the log goes back; an id that is too long stops nothing."""
     made = Database(location)
     made.upgrade()
     made.close()
@@ -218,10 +222,10 @@ async def test_a_shorter_log_is_told_and_an_unbookable_id_is_passed_over(
             while ledger.node.counters["cut_partitions"] < 2:
                 await asyncio.sleep(0.02)
         await send(other, topics.TURNS.name, turn().model_copy(update={"turn_id": "new"}))
-        await until_turns(location, {"t", "new"})
+        await wait_for_turns(location, {"t", "new"})
 
 
-async def until_turns(location: BooksLocation, wanted: set[str]) -> None:
+async def wait_for_turns(location: BooksLocation, wanted: set[str]) -> None:
     """Wait until the books hold these turns and no others."""
     database = Database(location, read_only=True)
     async with asyncio.timeout(10):

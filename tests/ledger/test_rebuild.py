@@ -1,4 +1,4 @@
-"""Books made anew are the same, or say that they are not."""
+"""Rebuilt books are the same as the old ones, or the result says that they differ."""
 
 from pathlib import Path
 
@@ -20,11 +20,11 @@ from tests.ledger.helpers import (
     wait_until_booked,
     written_log,
 )
-from tests.ledger.test_reconcile import inject
+from tests.ledger.test_reconcile import inject_drift
 
 
-async def test_the_same_books_come_out(memory_bus: MemoryBus, location: BooksLocation) -> None:
-    """Also where the log went on since; the ledger goes on with the new ones."""
+async def test_rebuilt_books_are_the_same(memory_bus: MemoryBus, location: BooksLocation) -> None:
+    """Also if the log has grown since; the ledger continues with the new ones."""
     log = written_log(80)
     await publish(memory_bus, log.records[:50])
     async with running_ledger(memory_bus, Settings(), location):
@@ -32,10 +32,10 @@ async def test_the_same_books_come_out(memory_bus: MemoryBus, location: BooksLoc
     await publish(memory_bus, log.records[50:-1])
     steps: list[Step] = []
 
-    made = await rebuild(memory_bus, Settings(), location, steps.append)
+    result = await rebuild(memory_bus, Settings(), location, steps.append)
 
-    assert made.same
-    assert made.old_digest
+    assert result.same
+    assert result.old_digest
     assert {"events", "rows hashed"} == {step.name for step in steps if step.finished}
     await publish(memory_bus, log.records[-1:])
     async with running_ledger(memory_bus, Settings(), location):
@@ -43,38 +43,34 @@ async def test_the_same_books_come_out(memory_bus: MemoryBus, location: BooksLoc
     assert fold_balances(log.shard) == book_balances(location)
 
 
-async def test_books_that_were_tampered_with_are_told(
-    memory_bus: MemoryBus, location: BooksLocation
-) -> None:
-    """The new ones are right, the old ones are kept aside."""
+async def test_tampered_books_are_reported(memory_bus: MemoryBus, location: BooksLocation) -> None:
+    """The new books are right; the old ones are kept under another name."""
     log = written_log(60)
     await publish(memory_bus, log.records)
     async with running_ledger(memory_bus, Settings(), location):
         await wait_until_booked(location, len(log.records))
-    inject(location)
+    inject_drift(location)
 
-    made = await rebuild(memory_bus, Settings(), location)
+    result = await rebuild(memory_bus, Settings(), location)
 
-    assert not made.same
+    assert not result.same
     assert fold_balances(log.shard) == book_balances(location)
     assert fold_balances(log.shard) != book_balances(location.with_suffix("before"))
 
 
-async def test_books_are_made_where_there_are_none(
-    memory_bus: MemoryBus, location: BooksLocation
-) -> None:
-    """Nothing to compare with, nothing kept."""
+async def test_missing_books_are_built(memory_bus: MemoryBus, location: BooksLocation) -> None:
+    """There is nothing to compare with and nothing to keep."""
     log = written_log(10)
     await publish(memory_bus, log.records)
 
-    made = await rebuild(memory_bus, Settings(), location)
+    result = await rebuild(memory_bus, Settings(), location)
 
-    assert (True, "", "") == (made.same, made.old_digest, made.old_kept_at)
+    assert (True, "", "") == (result.same, result.old_digest, result.old_kept_at)
     assert fold_balances(log.shard) == book_balances(location)
 
 
 async def test_books_in_use_are_left_alone(memory_bus: MemoryBus, location: BooksLocation) -> None:
-    """A ledger that runs has the right to write."""
+    """A running ledger holds the lock."""
     database = Database(location)
     database.upgrade()
     lock = WriterLock(database)
@@ -85,8 +81,8 @@ async def test_books_in_use_are_left_alone(memory_bus: MemoryBus, location: Book
     database.close()
 
 
-def test_beside_is_another_place(location: BooksLocation, tmp_path: Path) -> None:
-    """A file or a schema of its own, in the same database."""
+def test_suffix_gives_another_location(location: BooksLocation, tmp_path: Path) -> None:
+    """Another file, or another schema in the same database."""
     other = location.with_suffix("rebuild")
 
     assert str(location) != str(other)

@@ -1,4 +1,4 @@
-"""A drift of the smallest amount is found and named, wherever it is."""
+"""A drift of the smallest amount is found and reported, in the books and in the dashboard."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ from tests.ledger.helpers import (
     written_log,
 )
 
-INJECTED = """
+INJECT_DRIFT = """
 UPDATE entries SET amount_e8 = amount_e8 + 1 WHERE (log_offset, leg) IN (
   SELECT log_offset, leg FROM entries JOIN accounts USING (account_id)
   WHERE name = 'agent/a/position' ORDER BY log_offset LIMIT 1)
@@ -39,21 +39,21 @@ UPDATE entries SET amount_e8 = amount_e8 + 1 WHERE (log_offset, leg) IN (
 WAIT_S = 60.0
 
 
-def inject(location: BooksLocation) -> None:
-    """Write 0.00000001 BTC too much into the books, as someone who owns the database can."""
+def inject_drift(location: BooksLocation) -> None:
+    """Add 0.00000001 BTC to the books, as the owner of the database can."""
     database = Database(location)
     with database.engine.begin() as connection:
         if database.is_sqlite:
             connection.exec_driver_sql("DROP TRIGGER entries_no_update")
         else:
             connection.exec_driver_sql("DROP TRIGGER no_change ON entries")
-        changed = connection.execute(text(INJECTED))
+        changed = connection.execute(text(INJECT_DRIFT))
         assert 1 == changed.rowcount
     database.close()
 
 
 async def test_sound_books_do_not_drift(memory_bus: MemoryBus, location: BooksLocation) -> None:
-    """Every account and every count of the fold is in the books."""
+    """Every account and every total of the fold is in the books."""
     log = written_log(60)
     await publish(memory_bus, log.records)
     async with running_ledger(memory_bus, Settings(), location):
@@ -70,13 +70,13 @@ async def test_sound_books_do_not_drift(memory_bus: MemoryBus, location: BooksLo
     assert len(found.lines) >= len(fold_balances(log.shard))
 
 
-async def test_the_smallest_drift_is_named(memory_bus: MemoryBus, location: BooksLocation) -> None:
-    """0.00000001 BTC too much; a threshold of as much lets it pass."""
+async def test_smallest_drift_is_reported(memory_bus: MemoryBus, location: BooksLocation) -> None:
+    """0.00000001 BTC too much is a drift; a threshold of this amount ignores it."""
     log = written_log(60)
     await publish(memory_bus, log.records)
     async with running_ledger(memory_bus, Settings(), location):
         await wait_until_booked(location, len(log.records))
-    inject(location)
+    inject_drift(location)
 
     database = Database(location, read_only=True)
     reconciler = Reconciler(memory_bus, Settings(), database)
@@ -89,10 +89,10 @@ async def test_the_smallest_drift_is_named(memory_bus: MemoryBus, location: Book
     assert [] == passed.drifts
 
 
-async def test_the_books_behind_the_log_are_compared_where_they_stand(
+async def test_books_behind_the_log_are_compared_at_their_offset(
     memory_bus: MemoryBus, location: BooksLocation
 ) -> None:
-    """What came after is no drift; the next comparison goes on from there."""
+    """Later events are not a drift; the next comparison continues from there."""
     log = written_log(60)
     await publish(memory_bus, log.records[:30])
     async with running_ledger(memory_bus, Settings(), location):
@@ -114,15 +114,13 @@ async def test_the_books_behind_the_log_are_compared_where_they_stand(
     database.close()
 
 
-async def test_a_service_publishes_what_drifts(
-    memory_bus: MemoryBus, location: BooksLocation
-) -> None:
-    """One message per figure, with what each place says."""
+async def test_service_publishes_drifts(memory_bus: MemoryBus, location: BooksLocation) -> None:
+    """One message per figure, with its value in each of the three."""
     log = written_log(40)
     await publish(memory_bus, log.records)
     async with running_ledger(memory_bus, Settings(), location):
         await wait_until_booked(location, len(log.records))
-    inject(location)
+    inject_drift(location)
     database = Database(location, read_only=True)
     node = new_node(memory_bus, Settings())
     task = asyncio.create_task(watch(node, database, threshold=0, every_s=60, dashboard=False))
@@ -141,10 +139,10 @@ async def test_a_service_publishes_what_drifts(
     assert None is message.dashboard
 
 
-async def test_the_dashboard_is_held_against_the_log(
+async def test_dashboard_is_compared_with_the_log(
     bus: KafkaBus, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The real one agrees, also when it has read on; one cent too much of it is named."""
+    """The real dashboard agrees, also if it has read further; a wrong figure of it is reported."""
     location = books_location(tmp_path, settings.prefix, None)
     log = written_log(40)
     await publish(bus, log.records[:30])
@@ -156,12 +154,12 @@ async def test_the_dashboard_is_held_against_the_log(
 
     found = await reconciler.compare()
     assert ([], []) == (found.drifts, found.remarks)
-    told = {line.key for line in found.lines if line.dashboard is not None}
+    shown = {line.key for line in found.lines if line.dashboard is not None}
     assert {
         FigureKey("a", "cash", "USD"),
         FigureKey("a", "fees", "USD"),
         FigureKey("a", "fills", COUNT),
-    } <= told
+    } <= shown
 
     figures = fold_figures({0: log.shard}) | {FigureKey("a", "cash", "USD"): 1}
 
@@ -177,10 +175,10 @@ async def test_the_dashboard_is_held_against_the_log(
     assert found.drifts[0].differences().startswith("dashboard -")
 
 
-async def test_the_command_answers_with_its_exit_code(
+async def test_command_returns_its_exit_code(
     bus: KafkaBus, settings: Settings, tmp_path: Path
 ) -> None:
-    """0 and OK lines, then 1 and a DRIFT line that names the figure."""
+    """0 with OK lines, then 1 with a DRIFT line for the figure."""
     location = books_location(tmp_path, settings.prefix, None)
     log = written_log(30)
     await publish(bus, log.records)
@@ -190,14 +188,14 @@ async def test_the_command_answers_with_its_exit_code(
     code, out = await arena(settings, "reconcile", "run", "--no-dashboard")
     assert (0, 0) == (code, out.count("DRIFT")), out
     assert "OK     a                    position   BTC" in out
-    inject(location)
+    inject_drift(location)
     code, out = await arena(settings, "reconcile", "run")
     assert 1 == code
     assert ["DRIFT"] == [line.split()[0] for line in out.splitlines() if "+0.00000001" in line]
 
 
 async def arena(settings: Settings, *words: str) -> tuple[int, str]:
-    """Run a command; its exit code and what it printed."""
+    """Run a command; return its exit code and output."""
     environment = os.environ | {
         "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
         "ARENA_PREFIX": settings.prefix,
@@ -213,31 +211,31 @@ async def arena(settings: Settings, *words: str) -> tuple[int, str]:
     return process.returncode, out.decode()
 
 
-def test_a_document_that_is_none_is_an_error() -> None:
-    """Neither JSON, nor with agents, nor with money that is text."""
+def test_malformed_document_is_an_error() -> None:
+    """Not JSON, without agents, or with money that is not a number."""
     for wrong in (b"", b"{}", orjson.dumps({"agents": [{"agent": "a", "cash_usd": "x"}]})):
         with pytest.raises(ArenaError):
             read_document(wrong)
 
 
-def test_a_position_that_the_dashboard_lost_is_zero() -> None:
-    """It tells all positions of an agent, or none."""
+def test_position_missing_in_the_dashboard_is_zero() -> None:
+    """The dashboard lists all positions of an agent, or none."""
     row = {"agent": "a", "cash_usd": "1.5", "trades": 2, "rejections": 0}
     lost = orjson.dumps({"digest": "d", "agents": [row | {"positions": {"ETH-USD": "0.5"}}]})
     silent = orjson.dumps({"digest": "d", "agents": [row]})
     fold = {FigureKey("a", "position", "BTC"): 7, FigureKey("a", "position", "ETH"): 50_000_000}
 
-    told = read_document(lost).with_missing_positions(fold)
+    shown = read_document(lost).with_missing_positions(fold)
     assert (0, 50_000_000) == (
-        told[FigureKey("a", "position", "BTC")],
-        told[FigureKey("a", "position", "ETH")],
+        shown[FigureKey("a", "position", "BTC")],
+        shown[FigureKey("a", "position", "ETH")],
     )
     assert fold.keys().isdisjoint(read_document(silent).with_missing_positions(fold))
-    assert 150_000_000 == told[FigureKey("a", "cash", "USD")]
+    assert 150_000_000 == shown[FigureKey("a", "cash", "USD")]
 
 
-def test_a_figure_that_only_one_place_has_drifts() -> None:
-    """An account in the books that no event ever posted to."""
+def test_figure_in_the_books_only_drifts() -> None:
+    """The books have an account that no event posted to."""
     key = FigureKey("house", "petty", "USD")
     (line,) = compare({}, {key: 1}, {}, {})
 
@@ -254,8 +252,8 @@ def test_a_figure_that_only_one_place_has_drifts() -> None:
         ({0: 51, 1: 4}, {0: 90, 1: 3}, "the books are 1 event behind the log"),
     ],
 )
-def test_books_behind_the_log_say_so(
+def test_books_behind_the_log_are_reported(
     ends: dict[int, int], booked: dict[int, int], words: str
 ) -> None:
-    """A shard that is farther than the export makes up for no other."""
+    """A shard that is ahead of the export does not offset another that is behind."""
     assert words == behind_text(events_behind(ends, booked)).partition(";")[0]

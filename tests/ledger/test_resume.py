@@ -1,4 +1,4 @@
-"""A restart goes on where the books stand, and only on the log they were kept of."""
+"""A restart continues at the booked offset, and only on the log that the books belong to."""
 
 import asyncio
 from collections.abc import Callable
@@ -32,13 +32,13 @@ from tests.ledger.helpers import (
     written_log,
 )
 
-Folded = list[int]
+Offsets = list[int]
 
 
 @pytest.fixture
-def folded(monkeypatch: pytest.MonkeyPatch) -> Folded:
-    """The offsets that a resume folded again."""
-    offsets: Folded = []
+def folded_again(monkeypatch: pytest.MonkeyPatch) -> Offsets:
+    """The offsets that were folded again after a restart."""
+    offsets: Offsets = []
     apply = resume.fold
 
     def fold(shard: Shard, record: object) -> None:
@@ -52,12 +52,12 @@ def folded(monkeypatch: pytest.MonkeyPatch) -> Folded:
 
 
 def attest(log: Log) -> None:
-    """Append the digest of the state, as the shard's owner does."""
+    """Append the digest of the state, as the owner of the shard does."""
     log.attest(format=FORMAT, sha256=sha256(pack_shard(log.shard)).hexdigest())
 
 
 def forged(packed: bytes) -> bytes:
-    """The same state with another balance."""
+    """Return the same state with another balance."""
     shard = unpack_shard(packed)
     shard.accounts["a"].cash += 100
     return pack_shard(shard)
@@ -68,10 +68,13 @@ def forged(packed: bytes) -> bytes:
     [forged, lambda packed: packed.replace(bytes([FORMAT]), b"\x01", 1), lambda packed: b""],
     ids=["another balance", "format 1", "nothing"],
 )
-async def test_a_forged_fold_is_thrown_away(
-    memory_bus: MemoryBus, location: BooksLocation, folded: Folded, change: Callable[[bytes], bytes]
+async def test_forged_fold_is_discarded(
+    memory_bus: MemoryBus,
+    location: BooksLocation,
+    folded_again: Offsets,
+    change: Callable[[bytes], bytes],
 ) -> None:
-    """A kept state that the log does not prove: all is folded again, and the figures are right."""
+    """If the log does not prove the stored fold, everything is folded again, correctly."""
     log = written_log(60)
     attest(log)
     log.append(log.reject("after"))
@@ -88,16 +91,16 @@ async def test_a_forged_fold_is_thrown_away(
     await publish(memory_bus, log.records[-1:])
     async with running_ledger(memory_bus, Settings(), location) as ledger:
         await wait_until_booked(location, len(log.records))
-        await until(lambda: ledger.node.status == "running")
+        await wait_until(lambda: ledger.node.status == "running")
 
-    assert 0 == folded[0]
+    assert 0 == folded_again[0]
     assert fold_balances(log.shard) == book_balances(location)
 
 
-async def test_a_restart_folds_only_what_came_since(
-    memory_bus: MemoryBus, location: BooksLocation, folded: Folded
+async def test_restart_folds_only_later_events(
+    memory_bus: MemoryBus, location: BooksLocation, folded_again: Offsets
 ) -> None:
-    """The fold that was kept with the books, and what is behind it."""
+    """It uses the stored fold, and folds the events after it."""
     log = written_log(90)
     attest(log)
     for number in range(90, 100):
@@ -109,14 +112,14 @@ async def test_a_restart_folds_only_what_came_since(
     async with running_ledger(memory_bus, Settings(), location):
         await wait_until_booked(location, len(log.records))
 
-    assert len(folded) < 20
+    assert len(folded_again) < 20
     assert fold_balances(log.shard) == book_balances(location)
 
 
-async def test_a_fold_that_cannot_be_read_is_passed_over(
-    memory_bus: MemoryBus, location: BooksLocation, folded: Folded
+async def test_unreadable_fold_is_ignored(
+    memory_bus: MemoryBus, location: BooksLocation, folded_again: Offsets
 ) -> None:
-    """It is a saving: the log is folded from its first record."""
+    """The log is folded from its first record instead."""
     log = written_log(60)
     attest(log)
     await publish(memory_bus, log.records)
@@ -131,15 +134,15 @@ async def test_a_fold_that_cannot_be_read_is_passed_over(
     async with running_ledger(memory_bus, Settings(), location):
         await wait_until_booked(location, len(log.records))
 
-    assert 0 == folded[0]
+    assert 0 == folded_again[0]
     assert fold_balances(log.shard) == book_balances(location)
 
 
 @pytest.mark.parametrize(("size", "extra"), [("0.002", 5), ("0.001", -3)])
-async def test_a_log_that_does_not_follow_stops_it(
+async def test_log_that_does_not_match_stops_the_ledger(
     location: BooksLocation, size: str, extra: int
 ) -> None:
-    """Another log with the same offsets, and one that lost its tail."""
+    """Another log with the same offsets, or one that lost its tail."""
     first = written_log(20)
     bus = MemoryBus()
     await bus.start()
@@ -160,19 +163,19 @@ async def test_a_log_that_does_not_follow_stops_it(
     assert len(first.records) == next_offset(location)
 
 
-async def test_a_second_ledger_stands_by_and_takes_over(
+async def test_second_ledger_is_a_standby_and_takes_over(
     memory_bus: MemoryBus, location: BooksLocation
 ) -> None:
-    """One writes; when it ends the other goes on from where it stood."""
+    """One writes; when it ends, the other continues at its offset."""
     log = written_log(40)
     async with running_ledger(memory_bus, Settings(), location) as first:
-        await until(lambda: first.node.status == "running")
+        await wait_until(lambda: first.node.status == "running")
         async with running_ledger(memory_bus, Settings(), location) as second:
-            await until(lambda: second.node.status == "standby")
+            await wait_until(lambda: second.node.status == "standby")
             await publish(memory_bus, log.records[:20])
             await wait_until_booked(location, 20)
             first.release()
-            await until(lambda: second.node.status == "running")
+            await wait_until(lambda: second.node.status == "running")
     async with running_ledger(memory_bus, Settings(), location):
         await publish(memory_bus, log.records[20:])
         await wait_until_booked(location, len(log.records))
@@ -180,15 +183,15 @@ async def test_a_second_ledger_stands_by_and_takes_over(
     assert fold_balances(log.shard) == book_balances(location)
 
 
-async def until(true: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(WAIT_S):
-        while not true():
+        while not condition():
             await asyncio.sleep(0.02)
 
 
-def test_a_batch_is_written_once(database: Database) -> None:
-    """The same batch again is left alone; one that begins elsewhere is refused."""
+def test_batch_is_written_once(database: Database) -> None:
+    """A batch that was written is skipped; one that begins at another offset is refused."""
     records = records_of(written_log(10))
     projector = Projector(Poster(), {})
     batches = [projector.batch(records[:5]), projector.batch(records[5:])]

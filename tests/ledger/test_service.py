@@ -1,4 +1,4 @@
-"""The books hold what the fold holds, whatever happens to the process that keeps them."""
+"""The books equal the fold, whatever happens to the process that keeps them."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,8 +23,8 @@ from tests.ledger.helpers import (
 )
 
 
-async def test_the_books_are_the_fold(memory_bus: MemoryBus, location: BooksLocation) -> None:
-    """Opening, fills, refusals, a change of owner and a zombie come to the same balances."""
+async def test_books_equal_the_fold(memory_bus: MemoryBus, location: BooksLocation) -> None:
+    """Openings, fills, rejections, changes of owner and a zombie give the same balances."""
     log = written_log(200)
     await publish(memory_bus, log.records)
 
@@ -34,10 +34,10 @@ async def test_the_books_are_the_fold(memory_bus: MemoryBus, location: BooksLoca
     assert fold_balances(log.shard) == book_balances(location)
 
 
-async def test_told_to_stop_it_first_posts_the_rest_of_the_log(
+async def test_stop_posts_the_rest_of_the_log_first(
     memory_bus: MemoryBus, location: BooksLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Books of a run that has ended hold its last events; several batches are left."""
+    """The books of an ended run have its last events, even if several batches are left."""
     monkeypatch.setattr(service, "BATCH_MAX", 60)
     log = written_log(200)
     await publish(memory_bus, log.records[:20])
@@ -49,12 +49,15 @@ async def test_told_to_stop_it_first_posts_the_rest_of_the_log(
     assert fold_balances(log.shard) == book_balances(location)
 
 
-@pytest.mark.parametrize("again", [True, False])
-async def test_the_rest_is_not_waited_for_without_end(
-    memory_bus: MemoryBus, location: BooksLocation, monkeypatch: pytest.MonkeyPatch, again: bool
+@pytest.mark.parametrize("signalled_twice", [True, False])
+async def test_stop_does_not_wait_forever(
+    memory_bus: MemoryBus,
+    location: BooksLocation,
+    monkeypatch: pytest.MonkeyPatch,
+    signalled_twice: bool,
 ) -> None:
-    """A database that answers no more, and a second signal: the books keep what they have."""
-    monkeypatch.setattr(service, "FINISH_S", 60.0 if again else 0.2)
+    """If the database hangs, a time-out or a second signal ends the ledger; the books stay."""
+    monkeypatch.setattr(service, "FINISH_S", 60.0 if signalled_twice else 0.2)
     log = written_log(60)
     await publish(memory_bus, log.records[:20])
     ledger = Ledger(new_node(memory_bus, Settings()), Database(location))
@@ -71,7 +74,7 @@ async def test_the_rest_is_not_waited_for_without_end(
     async with asyncio.timeout(20):
         await writing.wait()
         running.cancel()
-        if again:
+        if signalled_twice:
             await asyncio.sleep(0)
             running.cancel()
         await asyncio.gather(running, return_exceptions=True)

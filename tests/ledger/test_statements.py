@@ -1,4 +1,4 @@
-"""What is printed is what the books hold, in every form."""
+"""The commands print what the books hold, in every format."""
 
 import csv
 import io
@@ -30,11 +30,11 @@ from tests.arena.test_accounts import Log
 from tests.ledger.helpers import fold_balances, records_of, written_log
 
 NEAR_MAX = 9 * 10**26
-"""In units of 10^-8: a pair of columns holds a little more."""
+"""In units of 10^-8; the maximum of a pair of columns is a little larger."""
 
 
 @pytest.fixture
-def log(database: Database, asked: None) -> Log:
+def log(database: Database, use_books: None) -> Log:
     """A log that is in the books."""
     written = written_log(40)
     Writer(database).write(Projector(Poster(), {}).batch(records_of(written)))
@@ -42,8 +42,8 @@ def log(database: Database, asked: None) -> Log:
 
 
 @pytest.fixture
-def asked(location: BooksLocation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The commands mean these books."""
+def use_books(location: BooksLocation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Make the commands use these books."""
     monkeypatch.setenv("DATABASE_URL", location.url.render_as_string(hide_password=False))
     monkeypatch.setenv("ARENA_HOME", str(tmp_path))
     name = location.schema.removeprefix("arena_")
@@ -51,7 +51,7 @@ def asked(location: BooksLocation, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def ask(*words: str, code: int = 0) -> str:
-    """Run a command of `arena ledger`; what it printed."""
+    """Run a command of `arena ledger`; return its output."""
     result = CliRunner().invoke(app, [str(word) for word in words])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -59,8 +59,8 @@ def ask(*words: str, code: int = 0) -> str:
     return result.stdout
 
 
-def test_balances_in_every_form(log: Log, tmp_path: Path) -> None:
-    """Table, JSON, CSV and Parquet tell the same, to the last digit."""
+def test_balances_in_every_format(log: Log, tmp_path: Path) -> None:
+    """Table, JSON, CSV and Parquet have the same balances, to the last digit."""
     expected = {key: from_units(amount) for key, amount in fold_balances(log.shard).items()}
     rows = json.loads(ask("balances", "--json"))["rows"]
     ask("balances", "--csv", str(tmp_path / "b.csv"), "--parquet", str(tmp_path / "b.parquet"))
@@ -68,13 +68,13 @@ def test_balances_in_every_form(log: Log, tmp_path: Path) -> None:
     columns = pq.read_table(tmp_path / "b.parquet").to_pylist()
 
     for found in (rows, written, columns):
-        told = {(r["account"], r["unit"]): Decimal(r["balance"]) for r in found}
-        assert expected == {key: amount for key, amount in told.items() if amount}
+        reported = {(r["account"], r["unit"]): Decimal(r["balance"]) for r in found}
+        assert expected == {key: amount for key, amount in reported.items() if amount}
     assert "house/capital" in ask("balances")
 
 
-def test_the_trial_balance_sums_to_zero(log: Log) -> None:
-    """Debits are credits in every unit, and the totals say so."""
+def test_trial_balance_sums_to_zero(log: Log) -> None:
+    """Debits equal credits in every unit, and the totals show it."""
     document = json.loads(ask("trial-balance", "--json"))
     totals = [row for row in document["rows"] if row["account"] == "TOTAL"]
 
@@ -83,8 +83,8 @@ def test_the_trial_balance_sums_to_zero(log: Log) -> None:
     assert document["remarks"][-1].endswith("every unit sums to zero")
 
 
-def test_books_out_of_balance_are_told(database: Database, log: Log) -> None:
-    """Someone dropped the triggers: the command names the row, and answers 1."""
+def test_books_out_of_balance_are_reported(database: Database, log: Log) -> None:
+    """After the triggers were dropped, the command names the row and exits with 1."""
     with database.engine.begin() as connection:
         name = "entries_no_update" if database.is_sqlite else "no_change ON entries"
         connection.exec_driver_sql(f"DROP TRIGGER {name}")
@@ -92,14 +92,14 @@ def test_books_out_of_balance_are_told(database: Database, log: Log) -> None:
             "UPDATE entries SET amount_e8 = amount_e8 + 1 WHERE log_offset = 1 AND leg = 0"
         )
 
-    told = ask("trial-balance", code=1)
+    reported = ask("trial-balance", code=1)
 
-    assert "account.events[0]@1: USD sums to 1 of 10^-8" in told
-    assert "OUT OF BALANCE" in told
+    assert "account.events[0]@1: USD sums to 1 of 10^-8" in reported
+    assert "OUT OF BALANCE" in reported
 
 
-def test_a_statement_ends_at_the_balance(log: Log) -> None:
-    """Every line carries the balance behind it; another agent has none."""
+def test_statement_ends_with_the_balance(log: Log) -> None:
+    """Every line has the balance after it; an unknown agent is an error."""
     rows = json.loads(ask("statement", "a", "--json"))["rows"]
     cash = [row for row in rows if row["account"] == "cash"]
 
@@ -111,8 +111,8 @@ def test_a_statement_ends_at_the_balance(log: Log) -> None:
     assert 1 == refused.value.exit_code
 
 
-def test_the_journal_and_the_fills(log: Log) -> None:
-    """Every event that counted is in the journal, every fill among the fills."""
+def test_journal_and_fills(log: Log) -> None:
+    """Every event that counted is in the journal, and every fill is listed."""
     rows = json.loads(ask("journal", "--json"))["rows"]
     fills = json.loads(ask("fills", "--json"))["rows"]
     account = log.shard.accounts["a"]
@@ -128,8 +128,8 @@ def test_the_journal_and_the_fills(log: Log) -> None:
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_an_export_holds_every_table(log: Log, tmp_path: Path, form: str) -> None:
-    """One file a table; an empty table has its headings."""
+def test_export_has_every_table(log: Log, tmp_path: Path, form: str) -> None:
+    """One file per table; an empty table has its header."""
     rows = json.loads(ask("export", str(tmp_path / "out"), "--format", form, "--json"))["rows"]
 
     assert {table.name for table in APPEND_ONLY} == set(rows)
@@ -143,10 +143,10 @@ def test_an_export_holds_every_table(log: Log, tmp_path: Path, form: str) -> Non
         assert rows[table.name] == found, table.name
 
 
-def test_there_are_no_books(
-    location: BooksLocation, asked: None, monkeypatch: pytest.MonkeyPatch
+def test_missing_books_are_an_error(
+    location: BooksLocation, use_books: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 3 and what to do."""
+    """The error is DependencyMissing, exit code 3."""
     monkeypatch.setenv("ARENA_PREFIX", "none.")
     if location.path is not None:
         monkeypatch.setenv("DATABASE_URL", f"sqlite:///{location.path}.none")
@@ -154,8 +154,8 @@ def test_there_are_no_books(
         ask("balances")
 
 
-def test_sums_beyond_64_bits(database: Database) -> None:
-    """One entry fits into its columns; what a hundred come to need not."""
+def test_sums_can_exceed_64_bits(database: Database) -> None:
+    """Each entry fits its columns; the sum of several does not have to."""
     writer = Writer(database)
     batch = Projector(Poster(), {}).batch(records_of(written_log(0)))
     writer.write(batch)
@@ -177,8 +177,8 @@ def test_sums_beyond_64_bits(database: Database) -> None:
     assert balanced
 
 
-def test_an_amount_that_does_not_fit_stops_it() -> None:
-    """More than 64 bits of whole units, more than eight decimals, no number."""
+def test_amount_that_does_not_fit_is_an_error() -> None:
+    """More than 64 bits of whole units, more than eight decimals, or not a number."""
     for wrong in ("9223372036854775808", "1.123456789", "x", None):
         with pytest.raises(BrokenLog):
             units(wrong, 7)
@@ -186,15 +186,15 @@ def test_an_amount_that_does_not_fit_stops_it() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["0.0000000000000000001", "x", "", None])
-def test_a_price_that_is_none_stops_it(wrong: str | None) -> None:
-    """Nineteen decimals, no number, nothing."""
+def test_malformed_price_is_an_error(wrong: str | None) -> None:
+    """Nineteen decimals, not a number, or missing."""
     with pytest.raises(BrokenLog, match="not a price of 18 decimals"):
         price(wrong, 7)
     assert "0.000001123456" == price("0.0000011234560", 0)
 
 
-def test_the_books_read_what_the_messages_say() -> None:
-    """Every field that is booked is a field of the event, under the same name."""
+def test_booked_fields_are_fields_of_the_message() -> None:
+    """Every field that is booked exists in the event with the same name."""
     written = set(OrderDecided.model_fields)
     read = set(BookedRead.__struct_fields__)
 
@@ -204,8 +204,8 @@ def test_the_books_read_what_the_messages_say() -> None:
         read_booked(b"{}", 0)
 
 
-def test_whose_account_it_is() -> None:
-    """The kind is what stands behind the owner; unknown shapes are kinds of their own."""
+def test_kind_and_agent_of_an_account() -> None:
+    """The kind is the part after the owner; unknown names are their own kind."""
     assert ("cash", "a/b") == kind_and_agent("agent/a/b/cash")
     assert ("slippage", None) == kind_and_agent("house/slippage")
     assert ("odd", None) == kind_and_agent("odd")
@@ -216,5 +216,5 @@ def test_whose_account_it_is() -> None:
     [("-1234567.5", "-1,234,567.5"), ("-0.5", "-0.5"), ("0", "0"), ("", "")],
 )
 def test_thousands(text: str, expected: str) -> None:
-    """Commas for people only."""
+    """Commas separate thousands."""
     assert expected == thousands(text)

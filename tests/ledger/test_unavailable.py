@@ -1,4 +1,4 @@
-"""A disk that is full and a database that is down: it waits, says so, and loses nothing."""
+"""With a full disk or a database that is down, the ledger waits, reports it and loses nothing."""
 
 import asyncio
 from pathlib import Path
@@ -23,38 +23,38 @@ from tests.ledger.helpers import (
 )
 from tests.ledger.postgres import find_programs, local_cluster, why_not
 
-ROOM_PAGES = 70
+PAGES_MAX = 70
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second life comes soon."""
+    """Make retries fast."""
     monkeypatch.setattr(service, "BACKOFF_MAX_S", 0.4)
     monkeypatch.setattr(service, "BATCH_MAX", 50)
 
 
-async def says_that_it_waits(ledger: Ledger) -> None:
-    """Return when the heartbeat tells of it."""
+async def wait_until_reported(ledger: Ledger) -> None:
+    """Wait until the heartbeat reports that the ledger waits."""
     async with asyncio.timeout(WAIT_S):
         while "waiting" not in ledger.node.heartbeat(ledger.node.clock.now()).details:
             await asyncio.sleep(0.02)
 
 
-async def test_a_full_disk_is_waited_for(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """SQLite says "database or disk is full" until there is room."""
+async def test_full_disk_is_retried(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """SQLite returns "database or disk is full" until there is space."""
     location = books_location(tmp_path, "", None)
     log = written_log(1_000)
     await publish(memory_bus, log.records)
-    room = [ROOM_PAGES]
+    pages_max = [PAGES_MAX]
     async with running_ledger(memory_bus, Settings(), location) as ledger:
 
         @event.listens_for(ledger.database.engine, "checkout")
         def limit(connection: object, *_: object) -> None:
-            connection.execute(f"PRAGMA max_page_count = {room[0]}")  # type: ignore[attr-defined]
+            connection.execute(f"PRAGMA max_page_count = {pages_max[0]}")  # type: ignore[attr-defined]
 
-        await says_that_it_waits(ledger)
+        await wait_until_reported(ledger)
         assert "full" in str(ledger.node.details["waiting"])
-        room[0] = 1_000_000
+        pages_max[0] = 1_000_000
         await wait_until_booked(location, len(log.records))
         assert ledger.node.counters["database_failures"] > 0
         assert "waiting" not in ledger.node.details
@@ -62,12 +62,12 @@ async def test_a_full_disk_is_waited_for(memory_bus: MemoryBus, tmp_path: Path) 
     assert fold_balances(log.shard) == book_balances(location)
 
 
-async def test_a_database_that_is_down_is_waited_for(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """PostgreSQL crashes under the ledger, is away for a while, and comes back."""
+async def test_database_that_is_down_is_retried(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """PostgreSQL crashes while the ledger runs, and is restarted later."""
     if reason := why_not():
         pytest.skip(reason)
     if find_programs() is None:
-        pytest.skip("only a server of this machine is stopped and started")
+        pytest.skip("this test needs the PostgreSQL programs of this machine")
     log = written_log(400)
     half = len(log.records) // 2
     with local_cluster() as cluster:
@@ -77,24 +77,22 @@ async def test_a_database_that_is_down_is_waited_for(memory_bus: MemoryBus, tmp_
             await wait_until_booked(location, half)
             await asyncio.to_thread(cluster.stop)
             await publish(memory_bus, log.records[half:])
-            await says_that_it_waits(ledger)
+            await wait_until_reported(ledger)
             await asyncio.to_thread(cluster.start)
             await wait_until_booked(location, len(log.records))
 
         assert fold_balances(log.shard) == book_balances(location)
 
 
-async def test_a_database_that_is_not_there_yet_is_waited_for(
-    memory_bus: MemoryBus, tmp_path: Path
-) -> None:
-    """The ledger is started before the folder of its books can be made."""
+async def test_missing_database_is_retried(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """The ledger is started before the folder of its books can be created."""
     folder = tmp_path / "later"
-    folder.write_text("a file where a folder must be")
+    folder.write_text("a file in place of the folder")
     location = books_location(folder, "", None)
     log = written_log(5)
     await publish(memory_bus, log.records)
     async with running_ledger(memory_bus, Settings(), location) as ledger:
-        await says_that_it_waits(ledger)
+        await wait_until_reported(ledger)
         folder.unlink()
         await wait_until_booked(location, len(log.records))
 

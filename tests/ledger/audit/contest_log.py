@@ -1,4 +1,4 @@
-"""A sound log that tests break on purpose: the records of a contest, and ways to change them."""
+"""The records of a contest, and ways to change them, so that tests can violate invariants."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -14,7 +14,7 @@ from arena.account_state import GENESIS
 from arena.accounts import chain
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
-from arena.exports import Span, export_topics
+from arena.exports import PartitionSpan, export_topics
 from ledger.audit.auditor import Auditor
 from ledger.audit.checker import InvariantResult, InvariantStatus, Scope
 from ledger.audit.decoding import in_order
@@ -32,39 +32,44 @@ def body_of(record: Record) -> Json:
 
 
 def updating(values: Json) -> Callable[[Json], None]:
-    """A change that sets fields of a body."""
+    """Return a change that sets fields of a body."""
     return lambda body: body.update(values)
 
 
 def kind_of(record: Record) -> str:
-    """The type its header names."""
+    """The message type in its header."""
     return record.headers.get("type", b"").decode()
 
 
-class World:
-    """Records by topic; every change is made on a copy."""
+class ContestLog:
+    """The records of a contest by topic; tests change copies."""
 
-    def __init__(self, records: dict[str, list[Record]], ends: dict[str, dict[int, Span]]) -> None:
-        """Take over lists of records."""
+    def __init__(self, records: dict[str, list[Record]], spans: dict[str, dict[int, PartitionSpan]]) -> None:
+        """Use some records.
+
+        Args:
+            records: Topic -> its records.
+            spans: Topic -> partition -> its offsets.
+        """
         self.records = records
-        self.spans = ends
+        self.spans = spans
 
     @classmethod
-    def of(cls, records: Iterable[Record], spans: dict[str, dict[int, Span]]) -> "World":
-        """The world of a stream of records."""
+    def of(cls, records: Iterable[Record], spans: dict[str, dict[int, PartitionSpan]]) -> "ContestLog":
+        """Collect a stream of records."""
         found: dict[str, list[Record]] = {topic: [] for topic in spans}
         for record in records:
             found[record.topic].append(record)
         return cls(found, spans)
 
-    def copy(self) -> "World":
-        """Another one, to be changed."""
-        return World({t: list(r) for t, r in self.records.items()}, dict(self.spans))
+    def copy(self) -> "ContestLog":
+        """Return a copy to change."""
+        return ContestLog({t: list(r) for t, r in self.records.items()}, dict(self.spans))
 
-    def find(self, topic: str, wanted: Callable[[Record, Json], bool]) -> int:
-        """Index of the first record of a topic that is wanted."""
+    def find(self, topic: str, matches: Callable[[Record, Json], bool]) -> int:
+        """Return the index of the first record of a topic that matches."""
         for index, record in enumerate(self.records[topic]):
-            if wanted(record, body_of(record)):
+            if matches(record, body_of(record)):
                 return index
         raise AssertionError(f"no such record in {topic}")
 
@@ -77,13 +82,13 @@ class World:
         return self.records[topic][index]
 
     def drop(self, topic: str, index: int) -> Record:
-        """Take a record out as if it had never been: those behind it move up."""
+        """Remove a record, and renumber the later ones as if it had never existed."""
         dropped = self.records[topic].pop(index)
         self.renumber(topic)
         return dropped
 
     def append(self, topic: str, body: Json, kind: str, *, key: str = "", at_ms: int = 0) -> Record:
-        """Put a record behind the last one of partition 0."""
+        """Append a record to partition 0."""
         last = [r for r in self.records[topic] if r.partition == 0]
         offset = last[-1].offset + 1 if last else 0
         headers = {"type": kind.encode(), "schema": b"1"}
@@ -95,19 +100,19 @@ class World:
         return record
 
     def renumber(self, topic: str) -> None:
-        """Offsets without a gap, and spans to match."""
-        locations: Counter[int] = Counter()
+        """Assign offsets without a gap, and the spans to match."""
+        next_offsets: Counter[int] = Counter()
         found = []
         for record in self.records[topic]:
-            found.append(record._replace(offset=locations[record.partition]))
-            locations[record.partition] += 1
+            found.append(record._replace(offset=next_offsets[record.partition]))
+            next_offsets[record.partition] += 1
         self.records[topic] = found
         self.spans[topic] = {
-            p: Span(first=0, end=locations[p], count=locations[p]) for p in self.spans[topic]
+            p: PartitionSpan(first=0, end=next_offsets[p], count=next_offsets[p]) for p in self.spans[topic]
         }
 
-    def chain_again(self) -> None:
-        """Sequence numbers and digests that follow, as a forger with the log in hand makes them."""
+    def rebuild_chain(self) -> None:
+        """Recompute sequence numbers and digests, as a forger with write access would."""
         head, seq = GENESIS, 0
         for index, record in enumerate(self.records[EVENTS]):
             seq += kind_of(record) not in STRUCTURAL
@@ -116,23 +121,23 @@ class World:
             head = chain(head, changed.value or b"")
 
     def results(self, secrets: dict[str, str] | None = None) -> dict[int, InvariantResult]:
-        """What the audit says of each invariant."""
+        """Run the audit; return the result of each invariant."""
         auditor = Auditor(Scope(self.spans), secrets)
         for topic in in_order(self.records):
             auditor.take_all(self.records[topic])
         return {result.number: result for result in auditor.results()}
 
-    def broken(self, secrets: dict[str, str] | None = None) -> dict[int, InvariantResult]:
-        """The invariants that fail."""
+    def failed(self, secrets: dict[str, str] | None = None) -> dict[int, InvariantResult]:
+        """Run the audit; return the results of the invariants that fail."""
         found = self.results(secrets)
         return {n: v for n, v in found.items() if v.status is InvariantStatus.FAIL}
 
     def write(self, folder: Path) -> Path:
-        """The records as an export."""
+        """Write the records as an export."""
         return asyncio.run(self.write_async(folder))
 
     async def write_async(self, folder: Path) -> Path:
-        """Likewise, where a loop runs."""
+        """Write the records as an export, from async code."""
         bus = MemoryBus()
         await bus.start()
         await bus.ensure_topics([topics.spec_of(topic) for topic in self.records])
@@ -148,6 +153,6 @@ class World:
         return folder
 
 
-def named(result: InvariantResult, location: str) -> bool:
-    """True where a finding of a verdict is about a place."""
+def reports(result: InvariantResult, location: str) -> bool:
+    """True if a result has a violation at a location."""
     return any(location in violation.location for violation in result.violations)

@@ -1,4 +1,4 @@
-"""Invariant 2, the books' part: what the ledger keeps is what the fold gives, or a name."""
+"""Invariant 2 for the books: they equal the fold, or the difference is reported."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from ledger.database import Database
 from ledger.location import books_location
 from ledger.statements import balances, trial_balance
 from tests.ledger.audit.conftest import MEME_COIN
-from tests.ledger.audit.world import EVENTS
+from tests.ledger.audit.contest_log import EVENTS
 from tests.ledger.helpers import publish, running_ledger, wait_until_booked
 
 DRIFT = """
@@ -25,13 +25,15 @@ UPDATE entries SET amount_e8 = amount_e8 + 1 WHERE (log_offset, leg) IN (
 
 
 def result() -> InvariantResult:
-    """Of invariant 2, before anybody asked the books."""
+    """The result of invariant 2, before the books were checked."""
     return InvariantResult(2, "cash and positions", InvariantStatus.PASS)
 
 
 @pytest.fixture
-async def kept(memory_bus: MemoryBus, sound_records: Path, tmp_path: Path) -> RecordSource:
-    """A run's directory with books, which a ledger kept of the contest's own log."""
+async def run_with_books(
+    memory_bus: MemoryBus, sound_records: Path, tmp_path: Path
+) -> RecordSource:
+    """A run directory with books that a ledger posted from the log of the contest."""
     location = books_location(tmp_path, "", None)
     assert tmp_path / BOOKS_FILE == location.path
     records = read_records(sound_records, [EVENTS])
@@ -42,18 +44,18 @@ async def kept(memory_bus: MemoryBus, sound_records: Path, tmp_path: Path) -> Re
     return RecordSource("a contest", sound_records, run=tmp_path)
 
 
-async def test_books_that_were_kept_of_the_log_are_its_fold(kept: RecordSource) -> None:
+async def test_posted_books_equal_the_fold(run_with_books: RecordSource) -> None:
     """Every figure is compared, and none differs."""
     found = result()
 
-    check_books(kept, found)
+    check_books(run_with_books, found)
 
     assert (InvariantStatus.PASS, []) == (found.status, found.violations)
     assert found.counts["figures of the books"] > 20
 
 
-async def test_the_books_hold_a_coin_by_the_trillion(kept: RecordSource, tmp_path: Path) -> None:
-    """More units of 10^-8 than 64 bits hold, and every unit sums to zero."""
+async def test_books_hold_trillions_of_a_coin(run_with_books: RecordSource, tmp_path: Path) -> None:
+    """More units of 10^-8 than 64 bits can hold, and every unit sums to zero."""
     database = Database(books_location(tmp_path, "", None), read_only=True)
     with database.reading() as connection:
         held = balances(connection)
@@ -65,8 +67,10 @@ async def test_the_books_hold_a_coin_by_the_trillion(kept: RecordSource, tmp_pat
     assert balanced
 
 
-async def test_the_smallest_drift_in_the_books_is_named(kept: RecordSource, tmp_path: Path) -> None:
-    """One unit of 10^-8, on one side of one entry, by who may take the guards away."""
+async def test_smallest_drift_in_the_books_is_reported(
+    run_with_books: RecordSource, tmp_path: Path
+) -> None:
+    """One unit of 10^-8 was added to one entry, after the triggers were dropped."""
     engine = create_engine(f"sqlite:///{tmp_path / BOOKS_FILE}")
     with engine.begin() as connection:
         names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'"))
@@ -76,15 +80,15 @@ async def test_the_smallest_drift_in_the_books_is_named(kept: RecordSource, tmp_
     engine.dispose()
     found = result()
 
-    check_books(kept, found)
+    check_books(run_with_books, found)
 
     assert InvariantStatus.FAIL == found.status
     assert 1 == found.failures
     assert str(tmp_path / BOOKS_FILE) in found.violations[0].location
 
 
-def test_no_books_are_said_and_not_passed_over(sound_records: Path) -> None:
-    """Where there are none, a note says that they could not be checked."""
+def test_missing_books_are_reported(sound_records: Path) -> None:
+    """A note says that the books could not be checked."""
     found = result()
 
     check_books(RecordSource("a contest", sound_records), found)

@@ -1,4 +1,4 @@
-"""`arena audit` as one types it: what it prints, and with which exit code it ends."""
+"""The commands of `arena audit`: their output and exit codes."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from ledger.audit.replay import replay
 from ledger.audit.sources import RecordSource
 from ledger.audit.verify import account_digest
 from ledger.cli_audit import audit_app
-from tests.ledger.audit.world import EVENTS, TURNS, World, body_of, kind_of
+from tests.ledger.audit.contest_log import EVENTS, TURNS, ContestLog, body_of, kind_of
 
 
 def run(*words: str) -> Result:
@@ -19,34 +19,34 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(audit_app, list(words))
 
 
-def test_verify_says_what_it_looked_at(sound_records: Path) -> None:
-    """All thirteen by number; the replay is named as left out where it is."""
-    said = run("verify", str(sound_records), "--no-replay", "--json")
+def test_verify_reports_every_invariant(sound_records: Path) -> None:
+    """All thirteen by number; a replay that was skipped is not checkable."""
+    outcome = run("verify", str(sound_records), "--no-replay", "--json")
 
-    assert 0 == said.exit_code
-    document = json.loads(said.stdout)
+    assert 0 == outcome.exit_code
+    document = json.loads(outcome.stdout)
     assert list(range(1, 14)) == [found["number"] for found in document["invariants"]]
     assert [8] == [f["number"] for f in document["invariants"] if f["status"] == "not_checkable"]
     assert document["ok"] is True
 
 
-def test_verify_fails_where_something_is_wrong(world: World, tmp_path: Path) -> None:
-    """Exit code 1, and the record in plain words."""
-    index = world.find(TURNS, lambda record, _: kind_of(record) == "Turn")
-    record = world.change(TURNS, index, lambda body: body.update(prompt_sha256="0" * 64))
-    records = world.write(tmp_path / "records")
+def test_verify_fails_on_a_violation(log: ContestLog, tmp_path: Path) -> None:
+    """Exit code 1, and a line that names the record."""
+    index = log.find(TURNS, lambda record, _: kind_of(record) == "Turn")
+    record = log.change(TURNS, index, lambda body: body.update(prompt_sha256="0" * 64))
+    records = log.write(tmp_path / "records")
 
-    said = run("verify", str(records), "--no-replay")
+    outcome = run("verify", str(records), "--no-replay")
 
-    assert 1 == said.exit_code
-    assert f"{TURNS}[{record.partition}]@{record.offset} (turn " in said.stdout
-    assert "broken: 9" in said.stdout
+    assert 1 == outcome.exit_code
+    assert f"{TURNS}[{record.partition}]@{record.offset} (turn " in outcome.stdout
+    assert "broken: 9" in outcome.stdout
 
 
-def test_a_bundle_is_sealed_and_verified_without_a_broker(
+def test_bundle_is_sealed_and_verified_without_a_broker(
     sound_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Export, verify, change one byte, verify: and nobody answers at the broker's address."""
+    """Export, verify, change one byte, verify; no broker answers at the address."""
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     key, bundle = tmp_path / "audit.pem", tmp_path / "sealed"
     public = run("keygen", str(key)).stdout.strip()
@@ -59,23 +59,23 @@ def test_a_bundle_is_sealed_and_verified_without_a_broker(
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
-    said = run(*words)
-    assert 1 == said.exit_code
-    assert "BROKEN" in said.stdout
-    assert EVENTS in said.stdout
+    outcome = run(*words)
+    assert 1 == outcome.exit_code
+    assert "BROKEN" in outcome.stdout
+    assert EVENTS in outcome.stdout
 
 
-def test_an_order_by_chance_is_traced(sound_records: Path) -> None:
-    """With --random the one argument is where the records are."""
-    said = run("trace", "--random", str(sound_records), "--json")
+def test_random_order_is_traced(sound_records: Path) -> None:
+    """With --random the only argument names the records."""
+    outcome = run("trace", "--random", str(sound_records), "--json")
 
-    assert 0 == said.exit_code
-    assert json.loads(said.stdout)["ok"] is True
+    assert 0 == outcome.exit_code
+    assert json.loads(outcome.stdout)["ok"] is True
     assert 2 == run("trace").exit_code or "no order is named" in str(run("trace").exception)
 
 
-def test_the_replay_gives_the_same_in_other_processes(sound_records: Path) -> None:
-    """Invariant 8: two processes each, with two hash seeds; the account hash is the fold's."""
+def test_replay_in_other_processes_is_the_same(sound_records: Path) -> None:
+    """Invariant 8: two processes per part, with two hash seeds, agree with the fold."""
     source = RecordSource("a contest", sound_records)
 
     result = replay(source, account_digest(source))
@@ -86,11 +86,11 @@ def test_the_replay_gives_the_same_in_other_processes(sound_records: Path) -> No
     assert result.counts["orders"] > 4
 
 
-def test_a_turn_that_cannot_be_played_again_is_named(world: World, tmp_path: Path) -> None:
-    """Invariant 8: a turn tells another last word than its model said."""
-    index = world.find(TURNS, lambda record, _: kind_of(record) == "Turn")
-    record = world.change(TURNS, index, lambda body: body.update(memory="nothing happened"))
-    source = RecordSource("a contest", world.write(tmp_path / "records"))
+def test_turn_that_replays_differently_is_reported(log: ContestLog, tmp_path: Path) -> None:
+    """Invariant 8: the memory in a turn differs from the answer of the model."""
+    index = log.find(TURNS, lambda record, _: kind_of(record) == "Turn")
+    record = log.change(TURNS, index, lambda body: body.update(memory="nothing happened"))
+    source = RecordSource("a contest", log.write(tmp_path / "records"))
 
     result = replay(source, account_digest(source))
 
@@ -101,25 +101,23 @@ def test_a_turn_that_cannot_be_played_again_is_named(world: World, tmp_path: Pat
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-def test_a_turn_that_a_crash_cut_off_breaks_nothing(
-    world: World, tmp_path: Path, recorded: bool
-) -> None:
-    """The last turn of an agent is aborted, or has no end: every invariant still holds."""
-    agent = body_of(world.records[TURNS][-1])["agent"]
-    mine = [i for i, r in enumerate(world.records[TURNS]) if body_of(r)["agent"] == agent]
-    cut_off = {"outcome": "aborted", "messages": [], "rounds": [], "prompt_sha256": ""}
+def test_interrupted_turn_violates_nothing(log: ContestLog, tmp_path: Path, recorded: bool) -> None:
+    """The last turn of an agent is aborted, or has no end, and every invariant holds."""
+    agent = body_of(log.records[TURNS][-1])["agent"]
+    mine = [i for i, r in enumerate(log.records[TURNS]) if body_of(r)["agent"] == agent]
+    interrupted = {"outcome": "aborted", "messages": [], "rounds": [], "prompt_sha256": ""}
     if recorded:
-        world.change(TURNS, mine[-1], lambda body: body.update(cut_off))
+        log.change(TURNS, mine[-1], lambda body: body.update(interrupted))
     else:
-        world.drop(TURNS, mine[-1])
-    source = RecordSource("a contest", world.write(tmp_path / "records"))
+        log.drop(TURNS, mine[-1])
+    source = RecordSource("a contest", log.write(tmp_path / "records"))
 
-    assert {} == world.broken()
+    assert {} == log.failed()
     assert InvariantStatus.PASS == replay(source, account_digest(source)).status
 
 
-def test_an_account_hash_that_is_another_is_named(sound_records: Path) -> None:
-    """Invariant 8: the accounts of this process are not those of the others."""
+def test_different_account_hash_is_reported(sound_records: Path) -> None:
+    """Invariant 8: the accounts of this process differ from those of the replay."""
     result = replay(RecordSource("a contest", sound_records), "f" * 64)
 
     assert InvariantStatus.FAIL == result.status

@@ -1,4 +1,4 @@
-"""Invariant 8 among forgeries: what strangers wrote is not played again, and stops no replay."""
+"""Invariant 8 with forgeries: forged records are not replayed, and do not stop the replay."""
 
 from pathlib import Path
 
@@ -6,39 +6,39 @@ import orjson
 
 from arena import topics
 from routers.replay import TurnReplay
-from tests.ledger.audit.test_attacks import put
+from tests.ledger.audit.contest_log import EVENTS, ContestLog, body_of, kind_of
+from tests.ledger.audit.test_attacks import append_raw
 from tests.ledger.audit.test_forgeries import forge, newest_of_each_kind
-from tests.ledger.audit.world import EVENTS, World, body_of, kind_of
 from trading_tools.replay import OrderReplay
 
 ANSWERS = 600
-"""More than the replay reads ahead."""
+"""More answers than the replay reads ahead."""
 
 
-def forge_all(world: World) -> None:
-    """Forge every kind of record of every topic, and answers by the hundred."""
-    for topic in [t for t in world.records if t != EVENTS]:
-        for record in newest_of_each_kind(world, topic):
-            forge(world, topic, record)
-    for topic in [t for t in world.records if t.startswith(topics.INBOX.name)]:
-        reply = next(r for r in world.records[topic] if kind_of(r) == "ChatReply")
+def forge_all(log: ContestLog) -> None:
+    """Forge every kind of record in every topic, and hundreds of answers."""
+    for topic in [t for t in log.records if t != EVENTS]:
+        for record in newest_of_each_kind(log, topic):
+            forge(log, topic, record)
+    for topic in [t for t in log.records if t.startswith(topics.INBOX.name)]:
+        reply = next(r for r in log.records[topic] if kind_of(r) == "ChatReply")
         flood = [
             reply._replace(value=orjson.dumps(body_of(reply) | {"call_id": f"x{n}"}))
             for n in range(ANSWERS)
         ]
-        world.records[topic] = [*flood, *world.records[topic]]
-        world.renumber(topic)
+        log.records[topic] = [*flood, *log.records[topic]]
+        log.renumber(topic)
     used = {"partition": [], "offset": {}, "event_time": "soon"}
-    order = next(r for r in reversed(world.records[EVENTS]) if kind_of(r) == "OrderDecided")
+    order = next(r for r in reversed(log.records[EVENTS]) if kind_of(r) == "OrderDecided")
     zombie = body_of(order) | {"owner": "zombie", "used": used}
-    put(world, EVENTS, orjson.dumps(zombie), "OrderDecided")
+    append_raw(log, EVENTS, orjson.dumps(zombie), "OrderDecided")
 
 
-async def test_forged_records_change_no_replay(world: World, tmp_path: Path) -> None:
-    """The same prompts, requests, turns, orders and accounts as without them."""
-    sound = await world.copy().write_async(tmp_path / "sound")
-    forge_all(world)
-    forged = await world.write_async(tmp_path / "forged")
+async def test_forged_records_change_no_replay(log: ContestLog, tmp_path: Path) -> None:
+    """Prompts, requests, turns, orders and accounts are the same as without them."""
+    sound = await log.copy().write_async(tmp_path / "sound")
+    forge_all(log)
+    forged = await log.write_async(tmp_path / "forged")
 
     turns, played = TurnReplay(sound).run(), TurnReplay(forged).run()
     orders, decided = OrderReplay(sound).run(), OrderReplay(forged).run()

@@ -1,4 +1,4 @@
-"""A coin of twelve decimals, held by the trillion, beside BTC: from the log to every screen."""
+"""A coin with twelve decimals and positions of trillions, from the log to every output."""
 
 import re
 from datetime import UTC, datetime
@@ -9,14 +9,14 @@ import pytest
 
 from arena.bus.base import Record
 from arena.exports import read_records
-from arena.fold_checkpoint import Places
+from arena.fold_checkpoint import FoldPositions
 from arena.messages import OrderDecided
 from arena.money import from_units
 from dashboard.frame import build_frame
-from dashboard.kept import pack_view, unpack_view
 from dashboard.screen import render
 from dashboard.ui import Ui
 from dashboard.view import ArenaView
+from dashboard.view_checkpoint import pack_view, unpack_view
 from judge.report import files
 from judge.report.facts import ReportOptions, make_facts
 from judge.report.page import html
@@ -42,7 +42,7 @@ def fill(records: list[Record]) -> OrderDecided:
     return max(bought, key=lambda m: m.position_after or 0)
 
 
-def test_the_contest_traded_it_by_the_trillion(fill: OrderDecided) -> None:
+def test_contest_traded_trillions(fill: OrderDecided) -> None:
     """The other tests here would prove nothing without such a position."""
     assert fill.price is not None
     assert fill.position_after is not None
@@ -50,31 +50,32 @@ def test_the_contest_traded_it_by_the_trillion(fill: OrderDecided) -> None:
     assert fill.price.as_tuple().exponent == -12
 
 
-def test_the_judge_values_it_exactly(records: list[Record], fill: OrderDecided) -> None:
-    """Season, page and files: the equity is that of the fold, the price keeps every digit."""
+def test_judge_values_it_exactly(records: list[Record], fill: OrderDecided) -> None:
+    """The equity equals that of the fold, and the price keeps every digit, in page and files."""
     builder = SeasonBuilder()
     for record in records:
         builder.apply(record)
     season = builder.season()
     facts = make_facts("meme", season, ReportOptions())
-    accounts = builder.folded.books.accounts
-    last = builder.folded.market.points[-1].quotes
+    shards = builder.folds.accounts.shards.values()
+    accounts = {name: one for shard in shards for name, one in shard.accounts.items()}
+    last = builder.folds.market.snapshots[-1].quotes
     bids = {product: bid for product, (bid, _) in last.items()}
 
-    for place, name in enumerate(season.names):
+    for index, name in enumerate(season.names):
         equity = float(from_units(accounts[name].equity(bids)))
-        assert equity == pytest.approx(season.equity[-1, place], rel=1e-12)
+        assert equity == pytest.approx(season.equity[-1, index], rel=1e-12)
     rows = [r for r in files.parse_csv(files.fills_csv(season)) if r["order_id"] == fill.order_id]
     assert [str(fill.price)] == [f"{Decimal(row['price']):E}" for row in rows]
     assert f"buy {fill.quantity:,f} {MEME_COIN}" in html(facts)
 
 
-def test_the_dashboard_shows_it_and_keeps_it(records: list[Record], fill: OrderDecided) -> None:
-    """The position is legible, and what is kept for a restart shows the same."""
+def test_dashboard_shows_it_and_restores_it(records: list[Record], fill: OrderDecided) -> None:
+    """The position is readable, and a restored view shows the same."""
     view = ArenaView()
     for record in records:
         view.apply(record)
-    packed = pack_view(view, Places())
+    packed = pack_view(view, FoldPositions())
     assert packed is not None
     again, _ = unpack_view(packed)
     frame = build_frame(view, NOW, points=100, trades=100)
@@ -83,4 +84,4 @@ def test_the_dashboard_shows_it_and_keeps_it(records: list[Record], fill: OrderD
     assert f"{fill.price:f}" in shown
     assert re.search(rf"{MEME_COIN} +[0-9.]+T ", shown)
     assert view.market.marks == again.market.marks
-    assert view.books.accounts == again.books.accounts
+    assert view.accounts.by_agent == again.accounts.by_agent

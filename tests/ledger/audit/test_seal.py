@@ -1,4 +1,4 @@
-"""Whatever is done to one record of a sealed bundle is found, and the record is named."""
+"""Every change of a record in a sealed bundle is found, and the record is named."""
 
 import hashlib
 import shutil
@@ -17,26 +17,26 @@ from ledger.audit.seal import HASHES, SIGNATURE_FILE, read_seal, seal
 from ledger.audit.seal_check import check_seal
 from ledger.audit.signing import Signer, is_signed, new_key
 from ledger.audit.sources import SEAL_FILE, RecordSource
-from tests.ledger.audit.world import EVENTS, TICKERS, World
+from tests.ledger.audit.contest_log import EVENTS, TICKERS, ContestLog
 
 SEALED = (EVENTS, TICKERS, topics.TURNS.name, topics.ROSTER.name)
 
 
 @pytest.fixture(scope="module")
 def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key that signs."""
+    """A key to sign with."""
     path = tmp_path_factory.mktemp("key") / "audit.pem"
     new_key(path)
     return path
 
 
 @pytest.fixture(scope="module")
-def bundle(sound: World, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A signed bundle of a few topics; to be copied before it is changed."""
+def bundle(sound_log: ContestLog, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A signed bundle of a few topics; tests change a copy."""
     folder = tmp_path_factory.mktemp("bundle")
-    kept = {topic: sound.records[topic] for topic in SEALED}
-    world = World(kept, {topic: sound.spans[topic] for topic in SEALED})
-    records = world.write(folder / RECORDS)
+    records_by_topic = {topic: sound_log.records[topic] for topic in SEALED}
+    log = ContestLog(records_by_topic, {topic: sound_log.spans[topic] for topic in SEALED})
+    records = log.write(folder / RECORDS)
     seal(RecordSource("a contest", records), folder / "sealed", signer=Signer.read(key))
     return folder / "sealed"
 
@@ -48,27 +48,27 @@ def copy(bundle: Path, tmp_path: Path) -> Path:
 
 
 def change_rows(bundle: Path, topic: str, rows: list[dict[str, object]]) -> None:
-    """Write other rows into the file of a topic, in the same form."""
+    """Write other rows into the file of a topic, with the same schema."""
     path = bundle / RECORDS / f"{topic}.parquet"
     schema = pq.read_schema(path)
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, compression="zstd")
 
 
 def rows_of(bundle: Path, topic: str) -> list[dict[str, object]]:
-    """The rows of a topic's file."""
+    """Return the rows of a topic's file."""
     found: list[dict[str, object]] = pq.read_table(
         bundle / RECORDS / f"{topic}.parquet"
     ).to_pylist()
     return found
 
 
-def at(topic: str, row: dict[str, object]) -> str:
-    """A row's place."""
+def location_of_row(topic: str, row: dict[str, object]) -> str:
+    """Return the location of a row."""
     return f"{topic}[{row['partition']}]@{row['offset']}"
 
 
-def test_an_untouched_bundle_is_as_it_was_sealed(bundle: Path, key: Path) -> None:
-    """Nothing is broken, and it is said who signed how many records."""
+def test_unchanged_bundle_passes(bundle: Path, key: Path) -> None:
+    """There are no faults, and the lines name the signer and the number of records."""
     found = check_seal(bundle, public_hex=Signer.read(key).public_hex)
 
     assert [] == found.broken
@@ -76,10 +76,10 @@ def test_an_untouched_bundle_is_as_it_was_sealed(bundle: Path, key: Path) -> Non
     assert any("signed by ed25519" in line for line in found.lines)
 
 
-def test_the_same_records_give_the_same_seal(sound: World, tmp_path: Path) -> None:
+def test_same_records_give_the_same_seal(sound_log: ContestLog, tmp_path: Path) -> None:
     """No wall time is sealed: two seals of a log are the same bytes."""
-    world = World({EVENTS: sound.records[EVENTS]}, {EVENTS: sound.spans[EVENTS]})
-    records = world.write(tmp_path / RECORDS)
+    log = ContestLog({EVENTS: sound_log.records[EVENTS]}, {EVENTS: sound_log.spans[EVENTS]})
+    records = log.write(tmp_path / RECORDS)
 
     digests = {seal(RecordSource("it", records), tmp_path / name)[1] for name in ("one", "two")}
 
@@ -93,21 +93,23 @@ def test_the_same_records_give_the_same_seal(sound: World, tmp_path: Path) -> No
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(topic=st.sampled_from(SEALED), chance=st.integers(min_value=0, max_value=10**6))
-def test_any_change_of_any_record_is_found_and_named(
+def test_any_changed_record_is_named(
     bundle: Path, tmp_path_factory: pytest.TempPathFactory, how: str, topic: str, chance: int
 ) -> None:
-    """One byte, one row more, one row less: the place of it stands in what is said."""
+    """A changed byte, an added or a missing row is reported with its location."""
     changed = Path(shutil.copytree(bundle, tmp_path_factory.mktemp("one") / "sealed"))
     rows = rows_of(changed, topic)
     index = chance % len(rows)
     row = rows[index]
-    location = at(topic, row)
+    location = location_of_row(topic, row)
     match how:
         case "value":
             value = row["value"] or b""
             assert isinstance(value, bytes)
-            spot = chance % max(1, len(value))
-            row["value"] = value[:spot] + bytes([(value + b"\0")[spot] ^ 1]) + value[spot + 1 :]
+            position = chance % max(1, len(value))
+            row["value"] = (
+                value[:position] + bytes([(value + b"\0")[position] ^ 1]) + value[position + 1 :]
+            )
         case "key":
             row["key"] = b"somebody"
         case "header":
@@ -120,7 +122,7 @@ def test_any_change_of_any_record_is_found_and_named(
             last = max(int(str(r["offset"])) for r in rows if r["partition"] == row["partition"])
             added = row | {"offset": last + 1}
             rows.insert(index + 1, added)
-            location = at(topic, added)
+            location = location_of_row(topic, added)
     change_rows(changed, topic, rows)
 
     found = check_seal(changed)
@@ -128,10 +130,10 @@ def test_any_change_of_any_record_is_found_and_named(
     assert any(line.startswith(f"{location} ") for line in found.broken), found.broken
 
 
-def test_two_records_that_changed_places_are_both_named(copy: Path) -> None:
-    """Contents that were swapped are told from contents that were changed."""
+def test_swapped_records_are_both_named(copy: Path) -> None:
+    """Swapped records are distinguished from changed ones."""
     rows = rows_of(copy, EVENTS)
-    locations = [at(EVENTS, rows[i]) for i in (3, 5)]
+    locations = [location_of_row(EVENTS, rows[i]) for i in (3, 5)]
     for name in ("timestamp_ms", "key", "headers", "value"):
         rows[3][name], rows[5][name] = rows[5][name], rows[3][name]
     change_rows(copy, EVENTS, rows)
@@ -144,19 +146,19 @@ def test_two_records_that_changed_places_are_both_named(copy: Path) -> None:
     assert expected == found.broken
 
 
-def test_rows_in_another_order_are_named(copy: Path) -> None:
-    """Every record is there as it was, but not where it was."""
+def test_reordered_rows_are_named(copy: Path) -> None:
+    """Every record is unchanged, but not at its place in the file."""
     rows = rows_of(copy, EVENTS)
     rows[3], rows[4] = rows[4], rows[3]
     change_rows(copy, EVENTS, rows)
 
     found = check_seal(copy)
 
-    assert [f"{at(EVENTS, rows[4])} not in its order in the file"] == found.broken
+    assert [f"{location_of_row(EVENTS, rows[4])} not in its order in the file"] == found.broken
 
 
-def test_a_file_that_is_gone_or_cut_off_is_named(copy: Path) -> None:
-    """Every record of a missing file, and the place behind which a file cannot be read."""
+def test_truncated_file_is_named(copy: Path) -> None:
+    """The fault names the last location that could be read."""
     path = copy / RECORDS / f"{EVENTS}.parquet"
     path.write_bytes(path.read_bytes()[:-40])
 
@@ -166,21 +168,21 @@ def test_a_file_that_is_gone_or_cut_off_is_named(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [f"{HASHES}/{EVENTS}.parquet", SEAL_FILE, SIGNATURE_FILE])
-def test_a_changed_seal_is_found(copy: Path, name: str) -> None:
+def test_changed_seal_is_found(copy: Path, name: str) -> None:
     """The hashes, the seal and the signature prove each other."""
     path = copy / name
     content = path.read_bytes()
-    spot = content.rindex(b"sha256") + 12 if name == SEAL_FILE else len(content) // 2
-    other = b"0" if content[spot : spot + 1] != b"0" else b"1"
-    path.write_bytes(content[:spot] + other + content[spot + 1 :])
+    position = content.rindex(b"sha256") + 12 if name == SEAL_FILE else len(content) // 2
+    other = b"0" if content[position : position + 1] != b"0" else b"1"
+    path.write_bytes(content[:position] + other + content[position + 1 :])
 
     broken = check_seal(copy).broken
 
     assert any(name in line or "signed" in line for line in broken), broken
 
 
-def test_a_signature_that_was_taken_off_is_found(copy: Path) -> None:
-    """A seal that says who signed it must come with the signature."""
+def test_missing_signature_is_found(copy: Path) -> None:
+    """A seal that names its signer must have a signature."""
     (copy / SIGNATURE_FILE).unlink()
 
     assert [f"{SIGNATURE_FILE} is missing, but seal.json says it is signed"] == (
@@ -188,25 +190,25 @@ def test_a_signature_that_was_taken_off_is_found(copy: Path) -> None:
     )
 
 
-def test_a_bundle_that_was_sealed_anew_is_found_by_key_and_digest(
+def test_bundle_sealed_again_is_found_by_key_and_digest(
     bundle: Path, key: Path, tmp_path: Path
 ) -> None:
-    """Who changes a record and seals again has another key, and another digest."""
+    """A forger who seals again has another key, and gets another digest."""
     digest = hashlib.sha256((bundle / SEAL_FILE).read_bytes()).hexdigest()
     new_key(tmp_path / "forger.pem")
     forger = Signer.read(tmp_path / "forger.pem")
     seal(RecordSource("a contest", bundle / RECORDS), tmp_path / "forged", signer=forger)
 
-    ours = Signer.read(key).public_hex
+    public_hex = Signer.read(key).public_hex
     assert [] == check_seal(tmp_path / "forged").broken
-    assert [f"seal.json is signed by {forger.public_hex}, not by {ours}"] == (
-        check_seal(tmp_path / "forged", public_hex=ours).broken
+    assert [f"seal.json is signed by {forger.public_hex}, not by {public_hex}"] == (
+        check_seal(tmp_path / "forged", public_hex=public_hex).broken
     )
     assert 1 == len(check_seal(tmp_path / "forged", sha256=digest).broken)
 
 
-def test_a_key_file_is_its_owners_alone(tmp_path: Path) -> None:
-    """It is made with mode 0600, never written over, and refused where others may read it."""
+def test_key_file_is_private(tmp_path: Path) -> None:
+    """It is created with mode 0600, never overwritten, and refused if others can read it."""
     path = tmp_path / "audit.pem"
     public = new_key(path)
 
@@ -220,7 +222,7 @@ def test_a_key_file_is_its_owners_alone(tmp_path: Path) -> None:
         Signer.read(path)
 
 
-def test_a_folder_that_holds_something_is_not_sealed_into(bundle: Path, tmp_path: Path) -> None:
+def test_folder_with_files_is_not_overwritten(bundle: Path, tmp_path: Path) -> None:
     """Nothing is overwritten."""
     (tmp_path / "mine").write_text("mine")
 

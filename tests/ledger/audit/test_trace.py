@@ -1,4 +1,4 @@
-"""An order's way back: every step found, every hash the same, and a changed one said so."""
+"""Traces of orders: every step is found, every hash is the same, and a changed one is reported."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from ledger.audit.raw_frames import find_frame
 from ledger.audit.sources import RecordSource
 from ledger.audit.trace import trace
 from ledger.audit.trace_records import order_ids
-from tests.ledger.audit.world import TICKERS, TURNS, World, body_of, kind_of, updating
+from tests.ledger.audit.contest_log import TICKERS, TURNS, ContestLog, body_of, kind_of, updating
 
 CALLS = topics.LLM_CALLS.name
 STEPS = [
@@ -35,8 +35,8 @@ def frame_line(ticker: dict[str, str], **changes: str) -> bytes:
     return orjson.dumps(line) + b"\n"
 
 
-def test_every_order_leads_back_to_its_tickers(sound_records: Path) -> None:
-    """Each step is found with its hash, and everything that is compared is the same."""
+def test_every_order_is_traced_to_its_tickers(sound_records: Path) -> None:
+    """Each step is found with its hash, and every comparison holds."""
     source = RecordSource("a contest", sound_records)
     orders = order_ids(source)
 
@@ -51,16 +51,16 @@ def test_every_order_leads_back_to_its_tickers(sound_records: Path) -> None:
 
 
 @pytest.mark.parametrize(("ask", "holds"), [(None, True), ("9.99", False)])
-def test_a_ticker_leads_to_the_bytes_of_the_venue(
-    world: World, tmp_path: Path, ask: str | None, holds: bool
+def test_ticker_is_traced_to_the_bytes_of_the_venue(
+    log: ContestLog, tmp_path: Path, ask: str | None, holds: bool
 ) -> None:
-    """The frame is found by product and sequence; other prices in it are said."""
-    for index, record in enumerate(world.records[TICKERS]):
+    """The frame is found by product and sequence; other prices in it are reported."""
+    for index, record in enumerate(log.records[TICKERS]):
         if kind_of(record) == "Ticker":
             numbers = {"sequence": 1_000 + index, "trade_id": index}
-            world.change(TICKERS, index, updating(numbers))
-    tickers = [body_of(r) for r in world.records[TICKERS] if kind_of(r) == "Ticker"]
-    for index, record in enumerate(world.records["market.snapshots"]):
+            log.change(TICKERS, index, updating(numbers))
+    tickers = [body_of(r) for r in log.records[TICKERS] if kind_of(r) == "Ticker"]
+    for index, record in enumerate(log.records["market.snapshots"]):
         body = body_of(record)
         for view in body["products"]:
             shown = view["ticker"]
@@ -69,11 +69,11 @@ def test_a_ticker_leads_to_the_bytes_of_the_venue(
                 for t in tickers
                 if (t["product_id"], t["event_time"]) == (shown["product_id"], shown["event_time"])
             )
-        world.change("market.snapshots", index, updating(body))
+        log.change("market.snapshots", index, updating(body))
     changes = {} if ask is None else {"best_ask": ask}
     lines = [frame_line(ticker, **changes) for ticker in tickers]
     (tmp_path / "frames.jsonl").write_bytes(b"not a line\n" + b"".join(lines))
-    source = RecordSource("a contest", world.write(tmp_path / "records"), run=tmp_path)
+    source = RecordSource("a contest", log.write(tmp_path / "records"), run=tmp_path)
 
     frame = trace(source, order_ids(source)[0])[-1]
 
@@ -82,11 +82,11 @@ def test_a_ticker_leads_to_the_bytes_of_the_venue(
     assert frame.location.startswith("frames.jsonl, line ")
 
 
-def test_a_changed_prompt_is_said(world: World, tmp_path: Path) -> None:
-    """A turn whose words were changed no longer comes to its prompt's hash."""
+def test_changed_prompt_is_reported(log: ContestLog, tmp_path: Path) -> None:
+    """A turn whose messages were changed no longer has the hash of its prompt."""
     order = next(
         (i, r)
-        for i, r in enumerate(world.records[TURNS])
+        for i, r in enumerate(log.records[TURNS])
         if any(round_["tool_call_ids"] for round_ in body_of(r).get("rounds", ()))
     )
     index, record = order
@@ -94,8 +94,8 @@ def test_a_changed_prompt_is_said(world: World, tmp_path: Path) -> None:
     def reword(body: dict[str, list[dict[str, str]]]) -> None:
         body["messages"][1]["content"] += "!"
 
-    world.change(TURNS, index, reword)
-    source = RecordSource("a contest", world.write(tmp_path / "records"))
+    log.change(TURNS, index, reword)
+    source = RecordSource("a contest", log.write(tmp_path / "records"))
     made = {i for round_ in body_of(record)["rounds"] for i in round_["tool_call_ids"]}
     order_id = next(o for o in order_ids(source) if o in made)
 
@@ -106,13 +106,13 @@ def test_a_changed_prompt_is_said(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"options": {"seed": 8}}, {"model": "another"}])
-def test_a_request_that_was_sent_otherwise_is_said(
-    world: World, tmp_path: Path, changes: dict[str, object]
+def test_changed_request_is_reported(
+    log: ContestLog, tmp_path: Path, changes: dict[str, object]
 ) -> None:
-    """The bytes that went to the model are made again from the topics."""
-    for index in range(len(world.records[CALLS])):
-        world.change(CALLS, index, updating(changes))
-    source = RecordSource("a contest", world.write(tmp_path / "records"))
+    """The bytes sent to the model are rebuilt from the topics."""
+    for index in range(len(log.records[CALLS])):
+        log.change(CALLS, index, updating(changes))
+    source = RecordSource("a contest", log.write(tmp_path / "records"))
 
     steps = trace(source, order_ids(source)[0])
 
@@ -121,8 +121,8 @@ def test_a_request_that_was_sent_otherwise_is_said(
     ]
 
 
-def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one(sound_records: Path) -> None:
-    """A prefix finds the order; one that no order has is refused with a remedy."""
+def test_unambiguous_beginning_of_an_id_is_enough(sound_records: Path) -> None:
+    """A prefix finds the order; an unknown or ambiguous one is refused with a remedy."""
     source = RecordSource("a contest", sound_records)
     order_id = order_ids(source)[0]
 
@@ -133,8 +133,8 @@ def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one(sound_records
         trace(source, "")
 
 
-def test_a_recording_that_was_cut_off_is_read_up_to_there(tmp_path: Path) -> None:
-    """A line that ends amid a frame is none; the lines before it are found."""
+def test_truncated_recording_is_read(tmp_path: Path) -> None:
+    """A truncated line is skipped; the lines before it are found."""
     ticker = {
         "product_id": "BTC-USD",
         "sequence": "7",
