@@ -15,7 +15,7 @@ from arena.money import PriceUnits, divide_half_even, notional_units, units_text
 GENESIS = "0" * 64
 """The head of a chain before its first record."""
 
-Deed = tuple[str, str, str | None, str, str | None, str | None, str | None, str | None]
+OrderRecord = tuple[str, str, str | None, str, str | None, str | None, str | None, str | None]
 """What an agent's order was and came to."""
 
 
@@ -63,7 +63,7 @@ class Account:
     fills: int = 0
     rejections: int = 0
     chain: str = GENESIS
-    deeds: list[Deed] = field(default_factory=list)
+    deeds: list[OrderRecord] = field(default_factory=list)
     forgotten_us: int = 0
 
     def equity(self, bids: dict[str, PriceUnits]) -> int:
@@ -75,7 +75,7 @@ class Account:
         return value
 
 
-class Decided(NamedTuple):
+class OrderOutcome(NamedTuple):
     """How an order ended: enough to answer a duplicate command, and to find its place again.
 
     Attributes:
@@ -92,7 +92,7 @@ class Decided(NamedTuple):
     issued_at: str
 
 
-def bought(position: Position, quantity: int, cost: int, time_ms: int) -> None:
+def apply_buy(position: Position, quantity: int, cost: int, time_ms: int) -> None:
     """Add a buy: its cost includes the fee; the entry time moves by its share of the quantity."""
     held = position.quantity
     position.entry_ms = (position.entry_ms * held + time_ms * quantity) // (held + quantity)
@@ -100,7 +100,7 @@ def bought(position: Position, quantity: int, cost: int, time_ms: int) -> None:
     position.cost += cost
 
 
-def sold(position: Position, quantity: int, proceeds: int) -> int:
+def apply_sell(position: Position, quantity: int, proceeds: int) -> int:
     """Take a sell out of a position at average cost.
 
     Args:

@@ -46,11 +46,11 @@ from arena.account_log import (
 from arena.account_state import (
     GENESIS,
     Account,
-    Decided,
+    OrderOutcome,
     Position,
     accounts_digest,
-    bought,
-    sold,
+    apply_buy,
+    apply_sell,
 )
 from arena.errors import BrokenLog, CountedRecord
 from arena.money import SCALE_DIGITS, units_text
@@ -65,10 +65,10 @@ REPAIR = "`arena repair` shows the record, and passes over one that never counte
 ORDERS_REMEMBERED = 65_536
 """Decided order ids that are kept, per shard."""
 
-DEEDS_PER_LINK = 64
+ORDERS_PER_LINK = 64
 """Orders of an agent that enter its chain together: one hash for many costs less."""
 
-_deed_of = attrgetter(
+_order_record_of = attrgetter(
     "order_id", "outcome", "reason", "product_id", "action", "quantity", "price", "fee"
 )
 _STEPS = tuple(int(10**digits) for digits in range(SCALE_DIGITS, -1, -1))
@@ -101,7 +101,7 @@ class Shard:
     head_offset: int = -1
     accounts: dict[str, Account] = field(default_factory=dict)
     house: dict[tuple[str, str], int] = field(default_factory=dict)
-    orders: dict[str, Decided] = field(default_factory=dict)
+    orders: dict[str, OrderOutcome] = field(default_factory=dict)
     recent: NewestEvents = field(default_factory=NewestEvents)
     counted: int = 0
     ignored: int = 0
@@ -228,8 +228,8 @@ class Shard:
             self._fill(event, account)
         else:
             account.rejections += 1
-        account.deeds.append(_deed_of(event))
-        if len(account.deeds) == DEEDS_PER_LINK:
+        account.deeds.append(_order_record_of(event))
+        if len(account.deeds) == ORDERS_PER_LINK:
             account.chain = chain(account.chain, orjson.dumps(account.deeds))
             account.deeds.clear()
         self.recent.append(value)
@@ -245,15 +245,15 @@ class Shard:
         if position is None:
             position = account.positions[product_id] = Position()
         if quantity > 0:
-            bought(position, quantity, -cash, _unix_ms(used.event_time))
+            apply_buy(position, quantity, -cash, _unix_ms(used.event_time))
         else:
-            realised = sold(position, -quantity, cash + scraped)
+            realised = apply_sell(position, -quantity, cash + scraped)
             account.realised += realised
-            _must_be(event, "realised", event.realised, realised)
+            _require_equal(event, "realised", event.realised, realised)
         if scraped or event.scraped is not None:
-            _must_be(event, "scraped", event.scraped, scraped)
-        _must_be(event, "position_after", event.position_after, position.quantity)
-        _must_be(event, "cash_after", event.cash_after, account.cash)
+            _require_equal(event, "scraped", event.scraped, scraped)
+        _require_equal(event, "position_after", event.position_after, position.quantity)
+        _require_equal(event, "cash_after", event.cash_after, account.cash)
         if position.quantity == 0:
             del account.positions[product_id]
         account.fees += fee
@@ -306,7 +306,7 @@ class Shard:
         self.seq = event.seq
         self.source_offset = source = event.source.offset
         order_id = event.order_id
-        self.orders[order_id] = Decided(
+        self.orders[order_id] = OrderOutcome(
             event.seq, outcome, reason, intern(event.agent), source, issued_at
         )
         self._order_ids.append(order_id)
@@ -370,6 +370,6 @@ def _unix_ms(text: str) -> int:
     return int(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-def _must_be(event: OrderEvent, name: str, said: str | None, units: int) -> None:
+def _require_equal(event: OrderEvent, name: str, said: str | None, units: int) -> None:
     if said is None or _units(said) != units:
         raise BrokenLog(f"{event.order_id}: {name} is {said}, the fold has {units_text(units)}")

@@ -29,7 +29,7 @@ DEAD_DETAIL = "dead"
 """The detail of a router's heartbeat that lists its dead agents."""
 NO_TURN = "no turn ran to its end"
 UNKNOWN_TOOL_WORDS = "no tools process offers"
-"""What a router that ends for an unknown tool says; `dead_process` knows the cause by it."""
+"""What a router that ends for an unknown tool says; `dead_with_process` knows the cause by it."""
 
 REMEDIES: Mapping[str, str] = {
     Cause.AUTH: "set the right key for its chat node, then resume",
@@ -49,7 +49,7 @@ REMEDIES: Mapping[str, str] = {
 }
 """`Cause` -> what to do about an agent that died of it."""
 _ADDRESS = re.compile(r"^https?://\S+ (answer(?:ed|s) )?")
-LOOK_AT_LOGS = "read the logs of its router and its chat node"
+READ_LOGS = "read the logs of its router and its chat node"
 
 
 def is_decision(turn: Turn) -> bool:
@@ -65,7 +65,7 @@ def is_decision(turn: Turn) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Dead:
+class DeadAgent:
     """An agent that is dead.
 
     Attributes:
@@ -79,7 +79,7 @@ class Dead:
     cause: str
     turns: int
     code: str = ""
-    remedy: str = LOOK_AT_LOGS
+    remedy: str = READ_LOGS
 
     def document(self) -> dict[str, JsonValue]:
         """The same for programs; its keys only grow."""
@@ -93,7 +93,7 @@ class Dead:
 
 
 @dataclass(slots=True)
-class Vital:
+class AgentHealth:
     """What an agent's turns say of its health.
 
     Attributes:
@@ -142,7 +142,7 @@ class Vital:
         """True if it has had turns, and none of them was a decision."""
         return self.turns > 0 and not self.decisions
 
-    def dead(self) -> Dead:
+    def dead(self) -> DeadAgent:
         """The agent as it is listed among the dead."""
         words = self.error
         if self.cause not in LASTING_CAUSES:
@@ -152,12 +152,12 @@ class Vital:
             if self.turns == 1:
                 why = "its only turn was not a decision"
             words = f"{self.error[: CAUSE_CHARS_MAX - len(why) - 3]} ({why})"
-        return Dead(
+        return DeadAgent(
             self.agent,
-            one_line(words),
+            cause_line(words),
             self.failed_run,
             code=self.cause,
-            remedy=REMEDIES.get(self.cause, LOOK_AT_LOGS),
+            remedy=REMEDIES.get(self.cause, READ_LOGS),
         )
 
 
@@ -165,60 +165,60 @@ _OUTCOMES = {"max_rounds": "ended at its last round, and no call was carried out
 
 
 @dataclass(slots=True)
-class Vitals:
+class HealthFold:
     """The health of every agent whose turns were folded."""
 
-    agents: dict[str, Vital] = field(default_factory=dict)
+    agents: dict[str, AgentHealth] = field(default_factory=dict)
 
     def apply(self, turn: Turn) -> None:
         """Fold one ended turn."""
         self.of(turn.agent).apply(turn)
 
-    def of(self, agent: str) -> Vital:
+    def of(self, agent: str) -> AgentHealth:
         """The health of an agent; a new one has had no turn."""
-        return self.agents.setdefault(agent, Vital(agent))
+        return self.agents.setdefault(agent, AgentHealth(agent))
 
-    def dead(self) -> tuple[Dead, ...]:
+    def dead(self) -> tuple[DeadAgent, ...]:
         """The dead, by name."""
         found = (vital for _, vital in sorted(self.agents.items()))
         return tuple(vital.dead() for vital in found if vital.is_dead)
 
-    def dead_at_end(self) -> tuple[Dead, ...]:
+    def dead_at_end(self) -> tuple[DeadAgent, ...]:
         """The dead, by name, if nothing more will come: also those who never decided."""
         found = (vital for _, vital in sorted(self.agents.items()))
         return tuple(v.dead() for v in found if v.is_dead or v.never_decided)
 
 
-def dead_from(document: JsonValue) -> Dead | None:
-    """A `Dead.document` read back; None if it is none."""
+def parse_dead_agent(document: JsonValue) -> DeadAgent | None:
+    """A `DeadAgent.document` read back; None if it is none."""
     if not isinstance(document, dict):
         return None
     agent, cause, turns = (document.get(name) for name in ("agent", "cause", "turns"))
     if not (isinstance(agent, str) and isinstance(cause, str) and isinstance(turns, int)):
         return None
     code, remedy = document.get("code"), document.get("remedy")
-    return Dead(
+    return DeadAgent(
         agent,
-        one_line(cause),
+        cause_line(cause),
         turns,
         code=code if isinstance(code, str) else "",
-        remedy=remedy if isinstance(remedy, str) else LOOK_AT_LOGS,
+        remedy=remedy if isinstance(remedy, str) else READ_LOGS,
     )
 
 
-def dead_in(beat: Heartbeat) -> tuple[Dead, ...]:
+def dead_agents_of(beat: Heartbeat) -> tuple[DeadAgent, ...]:
     """The dead agents that a router's heartbeat names."""
     told = beat.details.get(DEAD_DETAIL)
-    found = map(dead_from, told) if isinstance(told, list) else ()
+    found = map(parse_dead_agent, told) if isinstance(told, list) else ()
     return tuple(one for one in found if one is not None)
 
 
-def without_turn(agent: str) -> Dead:
+def dead_without_turn(agent: str) -> DeadAgent:
     """An agent without a turn, or with aborted ones only, though it had the time for some."""
-    return Dead(agent, NO_TURN, 0)
+    return DeadAgent(agent, NO_TURN, 0)
 
 
-def dead_process(agents: Iterable[str], words: str) -> tuple[Dead, ...]:
+def dead_with_process(agents: Iterable[str], words: str) -> tuple[DeadAgent, ...]:
     """The agents of a process that was given up.
 
     Args:
@@ -228,7 +228,9 @@ def dead_process(agents: Iterable[str], words: str) -> tuple[Dead, ...]:
     known = UNKNOWN_TOOL_WORDS in words
     code = Cause.UNKNOWN_TOOL if known else ""
     remedy = REMEDIES.get(code, "read the log of the process")
-    return tuple(Dead(agent, one_line(words), 0, code=code, remedy=remedy) for agent in agents)
+    return tuple(
+        DeadAgent(agent, cause_line(words), 0, code=code, remedy=remedy) for agent in agents
+    )
 
 
 def short_cause(cause: str, chars: int) -> str:
@@ -241,6 +243,6 @@ def short_cause(cause: str, chars: int) -> str:
     return f"{words if 2 * len(words) > chars else cut}…"
 
 
-def one_line(words: str) -> str:
+def cause_line(words: str) -> str:
     """A cause on one line, cut at `CAUSE_CHARS_MAX`; nothing in it acts on a terminal."""
     return visible_line(words, CAUSE_CHARS_MAX)

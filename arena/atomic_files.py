@@ -58,7 +58,7 @@ def require_writable(path: Path | None, flag: str) -> None:
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_draft(path: Path) -> Iterator[Path]:
     """A path to write to in place of a file's own: at the end the file is that, or as it was.
 
     A device or a pipe, such as /dev/stdout, is written to as it is. A file that cannot be replaced
@@ -74,9 +74,9 @@ def whole_file(path: Path) -> Iterator[Path]:
             yield path
             return
         real = path.resolve()
-        draft = _draft_of(real)
+        draft = _make_draft(real)
         yield draft
-        _put(draft, real)
+        _replace(draft, real)
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
@@ -85,13 +85,13 @@ def whole_file(path: Path) -> Iterator[Path]:
                 draft.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file: all of it, or the file is as it was before; see `whole_file`.
+def write_atomic(path: Path, text: str) -> None:
+    """Write a text file: all of it, or the file is as it was before; see `atomic_draft`.
 
     Raises:
         OSError: It cannot be written; the error names the file.
     """
-    with whole_file(path) as draft:
+    with atomic_draft(path) as draft:
         draft.write_text(text, encoding="utf-8", newline="")
 
 
@@ -120,7 +120,7 @@ def write_new(path: Path, content: bytes, mode: int = 0o666) -> None:
 
 
 @contextlib.contextmanager
-def named_if_full(path: Path) -> Iterator[None]:
+def disk_full_named(path: Path) -> Iterator[None]:
     """Within the block, the error of a full disk names a file or folder; others pass as they are.
 
     Raises:
@@ -134,7 +134,7 @@ def named_if_full(path: Path) -> Iterator[None]:
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
-def _draft_of(real: Path) -> Path:
+def _make_draft(real: Path) -> Path:
     """An empty file beside another one, or, if its folder takes none, a temporary one."""
     draft = real.with_name(f".{real.name[:DRAFT_CHARS_MAX]}.{os.getpid()}")
     try:
@@ -148,7 +148,7 @@ def _draft_of(real: Path) -> Path:
     return draft
 
 
-def _put(draft: Path, real: Path) -> None:
+def _replace(draft: Path, real: Path) -> None:
     """Replace a file by its draft, or write over it if it cannot be replaced."""
     is_there = real.exists()
     try:

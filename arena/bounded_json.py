@@ -17,7 +17,7 @@ TEXT_CHARS_MAX = 5_000
 BOUNDS = ((b"{", OBJECTS_MAX, "objects"), (b":", KEYS_MAX, "keys"), (b",", ITEMS_MAX, "items"))
 
 
-def check_amount(content: bytes) -> None:
+def check_counts(content: bytes) -> None:
     """Refuse a document that holds too much; marks in its texts count, too.
 
     Raises:
@@ -28,7 +28,7 @@ def check_amount(content: bytes) -> None:
             raise ValueError(f"it holds about {count:,} {what}, the limit is {count_max:,}")
 
 
-def each_of(model: type[BaseModel], count_max: int) -> Callable[[object], object]:
+def validate_each(model: type[BaseModel], count_max: int) -> Callable[[object], object]:
     """A validator that runs before a field's own: every entry of a map is of a model.
 
     Args:

@@ -58,6 +58,6 @@ class BrokerFiles:
         return BrokerFiles(self.root / f"node-{node_id}")
 
 
-def files_of(home: Path) -> BrokerFiles:
+def broker_files_of(home: Path) -> BrokerFiles:
     """Where the broker, or the cluster, of an arena's home keeps its things."""
     return BrokerFiles(home.resolve() / "kafka")

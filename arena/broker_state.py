@@ -9,8 +9,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from arena.atomic_files import write_whole
-from arena.broker_files import files_of
+from arena.atomic_files import write_atomic
+from arena.broker_files import broker_files_of
 from arena.credentials import PLAINTEXT
 from arena.processes import is_same_process
 
@@ -72,7 +72,7 @@ def read_state(path: Path) -> BrokerState | None:
 
 def write_state(path: Path, state: BrokerState) -> None:
     """Replace `path` by this state, atomically."""
-    write_whole(path, json.dumps(asdict(state), indent=2) + "\n")
+    write_atomic(path, json.dumps(asdict(state), indent=2) + "\n")
 
 
 def remove_state(path: Path, pid: int) -> None:
@@ -114,12 +114,12 @@ def read_cluster(path: Path) -> ClusterState | None:
 
 def write_cluster(path: Path, cluster: ClusterState) -> None:
     """Write `path` whole, by one rename."""
-    write_whole(path, json.dumps(asdict(cluster), indent=2) + "\n")
+    write_atomic(path, json.dumps(asdict(cluster), indent=2) + "\n")
 
 
-def members(home: Path) -> list[BrokerState | None]:
+def cluster_members(home: Path) -> list[BrokerState | None]:
     """What was last started of each member of the home's cluster; empty where there is none."""
-    files = files_of(home)
+    files = broker_files_of(home)
     cluster = read_cluster(files.cluster)
     if cluster is None:
         return []
@@ -131,11 +131,11 @@ def local_state(home: Path) -> BrokerState | None:
 
     Of a cluster: a member that runs, where one does, with the addresses of all members.
     """
-    files = files_of(home)
+    files = broker_files_of(home)
     cluster = read_cluster(files.cluster)
     if cluster is None:
         return read_state(files.state)
-    found = [state for state in members(home) if state is not None]
+    found = [state for state in cluster_members(home) if state is not None]
     running = [state for state in found if state.is_running()]
     for state in running or found:
         return replace(state, bootstrap=cluster.bootstrap, data_dir=str(files.root))

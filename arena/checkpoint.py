@@ -7,7 +7,7 @@ digest; it covers every event before it, so one read shows that the log is still
 folded. The record behind it must be the `StateDigest` by which the shard's owner said what its
 state hashes to; so a file cannot hold another state than the one that was folded.
 
-Pure, but for `SealedFile`.
+Pure, but for `ChecksummedFile`.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from arena.account_log import StateDigestEvent, decode_event
-from arena.account_state import Account, Decided
+from arena.account_state import Account, OrderOutcome
 from arena.accounts import Shard, chain
 from arena.bounded_files import NotReadable, limits_factor, open_regular
 from arena.draft_files import clear_drafts
@@ -51,7 +51,7 @@ class ShardImage(msgspec.Struct, array_like=True):
     ignored: int
     accounts: dict[str, Account]
     house: list[tuple[str, str, int]]
-    orders: dict[str, Decided]
+    orders: dict[str, OrderOutcome]
     recent: list[bytes]
 
 
@@ -144,7 +144,7 @@ def why_unproven(packed: bytes, shard: Shard, kind: str, value: bytes, offset: i
     return ""
 
 
-def attested_image(shard: Shard, kind: str, value: bytes | None, offset: int) -> bytes | None:
+def proven_image(shard: Shard, kind: str, value: bytes | None, offset: int) -> bytes | None:
     """A shard packed, where the record that comes next is the `StateDigest` that proves it."""
     if kind != "StateDigest" or value is None:
         return None
@@ -152,7 +152,7 @@ def attested_image(shard: Shard, kind: str, value: bytes | None, offset: int) ->
     return None if why_unproven(packed, shard, kind, value, offset) else packed
 
 
-class SealedFile:
+class ChecksummedFile:
     """One file that is there whole, or not at all.
 
     Attributes:

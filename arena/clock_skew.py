@@ -98,7 +98,7 @@ def broker_now(now: datetime, host: str, skews: Iterable[Skew]) -> datetime:
     return now - timedelta(seconds=own or 0.0)
 
 
-def line(skews: Iterable[Skew]) -> str:
+def skew_line(skews: Iterable[Skew]) -> str:
     """All of them on one line for people; "" where there are none."""
     words = [_words(skew) for skew in skews]
     return f"clocks against the broker's: {', '.join(words)}" if words else ""

@@ -1,6 +1,6 @@
 """How a command ends: with its result, or with one line that says cause and remedy.
 
-`run_to_end` is around every command. An error that the arena explains is one line on standard error
+`run_command` is around every command. An error that the arena explains is one line on standard error
 and the exit code of `arena/errors.py`. An unexpected one is one line, too; its traceback is in a
 file under `<home>/errors/`. ARENA_DEBUG=1 prints tracebacks, and what libraries log, as well.
 
@@ -46,20 +46,20 @@ SECRET_CHARS_MIN = 6
 NO_MEMORY = b"arena: this machine has too little free memory; end what else runs, or add some\n"
 """What is said if even saying it takes too much."""
 
-_heard_at = -DOUBLE_S
+_last_signal_at = -DOUBLE_S
 
 
-def run_to_end(command: Callable[[], int | None]) -> NoReturn:
+def run_command(command: Callable[[], int | None]) -> NoReturn:
     """Run a command and end this process.
 
     Args:
         command: Returns its exit code, or None for 0.
     """
     try:
-        from arena.output import guard_output
+        from arena.output import make_output_safe
 
-        guard_output()
-        _listen()
+        make_output_safe()
+        _handle_signals()
         code = _run(command)
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
@@ -82,7 +82,7 @@ def _run(command: Callable[[], int | None]) -> int:
         return _code_of(error)
     except BaseException as error:  # the end of every command: it is reported
         try:
-            return report(error)
+            return report_error(error)
         except MemoryError:
             os.write(2, NO_MEMORY)
             return EXIT_DEPENDENCY
@@ -95,13 +95,13 @@ def end_by_signal(number: int, frame: FrameType | None) -> None:
     Libraries swallow what is raised while they are imported, so it waits for the end of an import.
     The same signal comes more than once where a whole group gets it: only the first is heard.
     """
-    global _heard_at
+    global _last_signal_at
     now = time.monotonic()
     if _is_importing(frame):
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), number))
         signal.setitimer(signal.ITIMER_REAL, IMPORT_POLL_S)
-    elif now >= _heard_at + DOUBLE_S:
-        _heard_at = now
+    elif now >= _last_signal_at + DOUBLE_S:
+        _last_signal_at = now
         raise SystemExit(EXIT_TERMINATED)
 
 
@@ -113,31 +113,31 @@ def _is_importing(frame: FrameType | None) -> bool:
     return False
 
 
-def report(error: BaseException) -> int:
+def report_error(error: BaseException) -> int:
     """Say why a command ends, in one line; returns its exit code."""
-    from arena.error_causes import explain
+    from arena.error_causes import explain_error
     from arena.errors import NotInstalled
-    from arena.output import drop_rest
+    from arena.output import discard_output
 
     failed = getattr(sys.stdout, "failed", None)
     if failed is not None:
-        drop_rest(sys.stdout)
+        discard_output(sys.stdout)
         if isinstance(failed, BrokenPipeError):
             return 0  # the reader of our output (head, less) has what it wanted
-    if is_usage(error):
+    if is_usage_error(error):
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.format_message(), file=sys.stderr)
             return EXIT_USAGE
-        _tell(_usage_line(error))
+        _print_line(_usage_line(error))
         return EXIT_USAGE
     if is_debug():
-        print(details(error), file=sys.stderr)
-    found = explain(error)
+        print(traceback_text(error), file=sys.stderr)
+    found = explain_error(error)
     if found is None:
-        _tell(_unexpected_line(error))
+        _print_line(_unexpected_line(error))
         return EXIT_NO
     where = "standard output: " if failed is error else ""
-    tell_failure(f"{where}{found}")
+    print_failure(f"{where}{found}")
     if isinstance(found, NotInstalled) and SUPERVISED_VARIABLE in os.environ:
         return EXIT_USAGE
     return found.exit_code
@@ -148,19 +148,19 @@ def is_debug() -> bool:
     return os.environ.get(DEBUG_VARIABLE, "").lower() not in ("", "0", "false", "no")
 
 
-class WrongUsage(Protocol):
+class ClickUsageError(Protocol):
     """What typer raises on wrong flags."""
 
     def format_message(self) -> str:
         """What is wrong."""
 
 
-def is_usage(error: object) -> TypeGuard[WrongUsage]:
+def is_usage_error(error: object) -> TypeGuard[ClickUsageError]:
     """True for what typer raises on wrong flags; it is not imported to ask."""
     return hasattr(error, "format_message") and hasattr(error, "exit_code")
 
 
-def details(error: BaseException) -> str:
+def traceback_text(error: BaseException) -> str:
     """The traceback of an error, with everything in it visible and no secret."""
     import traceback
 
@@ -179,18 +179,18 @@ def hide_secrets(text: str) -> str:
     return text
 
 
-def tell_failure(text: str) -> None:
+def print_failure(text: str) -> None:
     """Say in one line what failed, and nothing secret: for commands that look at more after it."""
     from arena.visible_text import one_line
 
-    _tell(one_line(hide_secrets(text), LINE_CHARS_MAX))
+    _print_line(one_line(hide_secrets(text), LINE_CHARS_MAX))
 
 
-def _tell(line: str) -> None:
+def _print_line(line: str) -> None:
     print(f"arena: {line}", file=sys.stderr, flush=True)
 
 
-def _usage_line(error: WrongUsage) -> str:
+def _usage_line(error: ClickUsageError) -> str:
     from arena.visible_text import one_line
 
     said = one_line(str(error.format_message()), LINE_CHARS_MAX).rstrip(".")
@@ -199,17 +199,17 @@ def _usage_line(error: WrongUsage) -> str:
 
 
 def _unexpected_line(error: BaseException) -> str:
-    from arena.error_causes import said_by
+    from arena.error_causes import safe_str
     from arena.visible_text import one_line
 
-    said = one_line(hide_secrets(said_by(error)), LINE_CHARS_MAX // 3)
+    said = one_line(hide_secrets(safe_str(error)), LINE_CHARS_MAX // 3)
     what = f"{type(error).__name__}{': ' if said else ''}{said}"
     place = write_details(error)
     kept = f"the details are in {place}" if place else f"{DEBUG_VARIABLE}=1 shows the details"
-    return f"unexpected {what} ({place_of(error)}); {kept}, please report them"
+    return f"unexpected {what} ({code_location(error)}); {kept}, please report them"
 
 
-def place_of(error: BaseException) -> str:
+def code_location(error: BaseException) -> str:
     """The last line of the arena's own code that an error went through: `arena/wire.py:40`."""
     root = Path(__file__).resolve().parents[1]
     found, step = "", error.__traceback__
@@ -228,7 +228,7 @@ def write_details(error: BaseException) -> Path | None:
     home = Path(os.environ.get("ARENA_HOME") or ".arena")
     name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}.txt"
     words = " ".join(sys.argv[1:])
-    text = hide_secrets(f"arena {words}\nPython {sys.version}\n\n") + details(error) + "\n"
+    text = hide_secrets(f"arena {words}\nPython {sys.version}\n\n") + traceback_text(error) + "\n"
     for folder in (home / ERRORS_FOLDER, Path(tempfile.gettempdir()) / "arena-errors"):
         with contextlib.suppress(OSError, ValueError):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -259,11 +259,11 @@ def _require_text() -> None:
 def _code_of(error: SystemExit) -> int:
     if error.code is None or isinstance(error.code, int):
         return error.code or 0
-    _tell(str(error.code))
+    _print_line(str(error.code))
     return EXIT_NO
 
 
-def _listen() -> None:
+def _handle_signals() -> None:
     """Hear signals, and print nothing between lines of what libraries say on the side."""
     for number in (signal.SIGINT, *ENDING_SIGNALS):
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -280,7 +280,7 @@ def _listen() -> None:
 
 def _report_thread(failed: "threading.ExceptHookArgs") -> None:
     if failed.exc_value is not None:
-        report(failed.exc_value)
+        report_error(failed.exc_value)
 
 
 def quiet_libraries() -> None:
@@ -306,14 +306,14 @@ def _end_at_once() -> None:
 
 def _flushed(stream: object, code: int) -> int:
     """Flush for the last time: Python would complain of what cannot be written."""
-    from arena.output import Guarded, drop_rest
+    from arena.output import SafeStream, discard_output
 
-    if not isinstance(stream, Guarded):
+    if not isinstance(stream, SafeStream):
         return code
     try:
         stream.flush()
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
-            return report(error)
-        drop_rest(stream)
+            return report_error(error)
+        discard_output(stream)
     return code

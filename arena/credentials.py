@@ -16,18 +16,18 @@ BROKER = "broker"
 PRINCIPALS = (ADMIN, BROKER, *acls.PRINCIPALS)
 """Accounts of a secure broker. `broker` is what the brokers are to each other."""
 
-COMMANDS = {"tools": "executor", "routers": "router"}
+PRINCIPAL_OF_COMMAND = {"tools": "executor", "routers": "router"}
 """Commands whose process is not called like its principal: `arena tools` runs the executor too."""
 
 
-def directory_of(home: Path) -> Path:
+def credentials_directory(home: Path) -> Path:
     """Where the credentials of an arena's home lie."""
     return home.resolve() / "secure"
 
 
 def is_secure(home: Path) -> bool:
     """True where the broker of this home was made a secure one."""
-    return (directory_of(home) / f"{BROKER}.env").exists()
+    return (credentials_directory(home) / f"{BROKER}.env").exists()
 
 
 def credentials_for(home: Path, principal: str) -> dict[str, str]:
@@ -42,10 +42,10 @@ def credentials_for(home: Path, principal: str) -> dict[str, str]:
     if not is_secure(home):
         return {}
     try:
-        return read_credentials(directory_of(home), principal)
+        return read_credentials(credentials_directory(home), principal)
     except FileNotFoundError:
         raise UsageError(
-            f"there are no credentials for {principal!r} in {directory_of(home)}",
+            f"there are no credentials for {principal!r} in {credentials_directory(home)}",
             remedy="accounts are made at the first start: take one that is there, or begin anew in "
             "another ARENA_HOME",
         ) from None
@@ -58,7 +58,7 @@ def credentials_of_command(home: Path, command: str) -> dict[str, str]:
         Nothing where the broker of this home is not a secure one, or where the command does not
         use it (`exchange`).
     """
-    principal = COMMANDS.get(command, command)
+    principal = PRINCIPAL_OF_COMMAND.get(command, command)
     return credentials_for(home, principal) if principal in acls.PRINCIPALS else {}
 
 

@@ -36,7 +36,7 @@ PROTECTED_OPTIONS = {
 PROTECTED_HEADERS = frozenset(
     {"accept-encoding", "connection", "content-length", "content-type", "transfer-encoding"}
 )
-ASKER_HEADERS = frozenset(
+AUTH_HEADERS = frozenset(
     {
         "authorization",
         "proxy-authorization",
@@ -177,7 +177,7 @@ def resolve_headers(headers: Mapping[str, str], environ: Mapping[str, str]) -> d
                     f"export {variable}=..."
                 )
             if not can_be_sent(value):
-                raise ValueError(f"header {name}: {unsendable_words(variable)}")
+                raise ValueError(f"header {name}: {unsendable_text(variable)}")
         found[name] = value
     return found
 
@@ -187,7 +187,7 @@ def can_be_sent(value: str) -> bool:
     return value.isprintable() and value.isascii() and len(value) <= HEADER_CHARS_MAX
 
 
-def unsendable_words(variable: str) -> str:
+def unsendable_text(variable: str) -> str:
     """What to say of a variable whose value no header can hold; never the value."""
     return f"{variable} holds characters that a header cannot; is it one line, in plain letters?"
 
@@ -225,7 +225,7 @@ def key_remedy(variable: str) -> str:
 
 def authorizes(headers: Mapping[str, str]) -> bool:
     """True if a header says who asks: no other key is needed then."""
-    return any(name.lower() in ASKER_HEADERS for name in headers)
+    return any(name.lower() in AUTH_HEADERS for name in headers)
 
 
 def check_options(options: Mapping[str, object]) -> dict[str, JsonValue]:
@@ -284,7 +284,7 @@ def parse_options(words: Iterable[str]) -> dict[str, JsonValue]:
     return check_options(found)
 
 
-def option_words(options: Mapping[str, JsonValue]) -> list[str]:
+def option_flags(options: Mapping[str, JsonValue]) -> list[str]:
     """The flags that say the same: `parse_options` reads them back."""
     words = []
     for name, value in options.items():
@@ -292,7 +292,7 @@ def option_words(options: Mapping[str, JsonValue]) -> list[str]:
     return words
 
 
-def header_words(headers: Mapping[str, str]) -> list[str]:
+def header_flags(headers: Mapping[str, str]) -> list[str]:
     """The flags that say the same: `parse_headers` reads them back."""
     words = []
     for name, value in headers.items():

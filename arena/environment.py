@@ -29,7 +29,7 @@ class Variable(NamedTuple):
     text: str
 
 
-class Group(NamedTuple):
+class VariableGroup(NamedTuple):
     """Variables that belong together.
 
     Attributes:
@@ -43,7 +43,7 @@ class Group(NamedTuple):
 
 
 GROUPS = (
-    Group(
+    VariableGroup(
         "Models. Only the chat nodes that name a key see it.",
         (
             Variable(KEY, "sk-...", "key of the model's provider"),
@@ -52,7 +52,7 @@ GROUPS = (
             Variable(TOKEN_BUDGET, "100000", "tokens a day, of chat nodes without a budget"),
         ),
     ),
-    Group(
+    VariableGroup(
         "The arena.",
         (
             Variable(INITIAL_CASH, "100000", "cash of an account; an ARENA.toml's own goes first"),
@@ -73,7 +73,7 @@ GROUPS = (
             Variable("FORCE_COLOR", "1", "colours in a pipe, too"),
         ),
     ),
-    Group(
+    VariableGroup(
         "The brokers.",
         (
             Variable("KAFKA_BOOTSTRAP_SERVERS", "localhost:9092", "addresses, comma-separated"),
@@ -92,7 +92,7 @@ GROUPS = (
             Variable("ARENA_FETCH_WAIT_MS", "500", "how long a broker may hold an empty fetch"),
         ),
     ),
-    Group(
+    VariableGroup(
         "These decide which code runs: export them, a .env file cannot set them.",
         (
             Variable("ARENA_PLUGINS", "plugins", "folders of tools and strategies, as in PATH"),
@@ -135,7 +135,7 @@ def example_text() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def is_taken(name: str, named: Collection[str], *, keys: bool) -> bool:
+def may_set(name: str, named: Collection[str], *, keys: bool) -> bool:
     """True if a `.env` may set a variable.
 
     Args:
@@ -150,7 +150,7 @@ def is_taken(name: str, named: Collection[str], *, keys: bool) -> bool:
     return name in named or (keys and re.fullmatch(SECRET_PATTERN, name) is not None)
 
 
-def named_in(value: object, depth: int = 8) -> Iterable[str]:
+def named_variables(value: object, depth: int = 8) -> Iterable[str]:
     """The variables that tables of an ARENA.toml name: `api_key_env`, and "env:NAME" of headers."""
     if depth == 0:
         return
@@ -159,9 +159,9 @@ def named_in(value: object, depth: int = 8) -> Iterable[str]:
             if key == "api_key_env" and isinstance(inner, str):
                 yield inner
             else:
-                yield from named_in(inner, depth - 1)
+                yield from named_variables(inner, depth - 1)
     elif isinstance(value, list):
         for inner in value:
-            yield from named_in(inner, depth - 1)
+            yield from named_variables(inner, depth - 1)
     elif isinstance(value, str) and value.startswith("env:"):
         yield value.removeprefix("env:").strip()

@@ -1,6 +1,6 @@
 """Errors of the system and of libraries as errors of the arena: a cause and a remedy. Pure.
 
-`explain` knows kinds of errors, by the number of the system or by the package that raised them, and
+`explain_error` knows kinds of errors, by the number of the system or by the package that raised them, and
 imports none of these packages. What it does not know is a mistake of the arena itself.
 """
 
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from arena.errors import AppendFailed, ArenaError, DependencyMissing, NotInstalled, UsageError
-from arena.kafka_errors import kafka_words
+from arena.kafka_errors import explain_kafka_error
 from arena.visible_text import one_line
 
 MESSAGE_CHARS_MAX = 600
@@ -36,7 +36,7 @@ _DATABASES = {"sqlite3", "sqlalchemy", "psycopg", "alembic"}
 _PARQUET = {"pyarrow"}
 
 
-def explain(error: BaseException) -> ArenaError | None:
+def explain_error(error: BaseException) -> ArenaError | None:
     """The error of the arena that says the same, or None for an error that should not happen.
 
     Args:
@@ -46,7 +46,7 @@ def explain(error: BaseException) -> ArenaError | None:
     if isinstance(error, ArenaError):
         return error
     if isinstance(error, BaseExceptionGroup):
-        return next(filter(None, map(explain, error.exceptions[:CAUSES_MAX])), None)
+        return next(filter(None, map(explain_error, error.exceptions[:CAUSES_MAX])), None)
     for package in _packages(error):
         if package in _DATABASES:
             return _database(error)
@@ -60,12 +60,12 @@ def explain(error: BaseException) -> ArenaError | None:
         return _system(error)
     if isinstance(error, UnicodeError):
         return _not_text(error)
-    if isinstance(error, RuntimeError) and (loop := _SYMLINK_LOOP.search(said_by(error))):
+    if isinstance(error, RuntimeError) and (loop := _SYMLINK_LOOP.search(safe_str(error))):
         name = one_line(loop[1], MESSAGE_CHARS_MAX)
         return UsageError(f"{name} is a link to itself", remedy="name the file itself")
     if isinstance(error, MemoryError):
         return _memory("")
-    if isinstance(error, ImportError) and _UNMAPPED.search(said_by(error)):
+    if isinstance(error, ImportError) and _UNMAPPED.search(safe_str(error)):
         return _memory("")
     if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name):
         return NotInstalled(
@@ -75,9 +75,9 @@ def explain(error: BaseException) -> ArenaError | None:
     return None
 
 
-def in_words(error: BaseException) -> str:
+def error_message(error: BaseException) -> str:
     """What an error says, for a message that goes round it: its cause, without class and remedy."""
-    found = explain(error)
+    found = explain_error(error)
     if found is not None:
         return one_line(str(found.args[0]) if found.args else "", MESSAGE_CHARS_MAX)
     return f"{type(error).__name__}: {_words(error)}"
@@ -90,12 +90,12 @@ def append_failed(lead: str, error: BaseException) -> AppendFailed:
         lead: Begins the message: "an append failed".
         error: Why.
     """
-    found = explain(error)
+    found = explain_error(error)
     remedy = found.remedy if found is not None else ""
-    return AppendFailed(f"{lead}: {in_words(error)}", remedy=remedy)
+    return AppendFailed(f"{lead}: {error_message(error)}", remedy=remedy)
 
 
-def said_by(error: BaseException) -> str:
+def safe_str(error: BaseException) -> str:
     """`str(error)`, also of an error whose `__str__` fails."""
     try:
         return str(error)
@@ -103,7 +103,7 @@ def said_by(error: BaseException) -> str:
         return f"without a text ({type(failure).__name__})"
 
 
-def settings_words(found: Iterable[Mapping[str, object]], prefix: str) -> str:
+def settings_text(found: Iterable[Mapping[str, object]], prefix: str) -> str:
     """What is wrong with environment variables: each by its name, never with its value.
 
     Args:
@@ -126,7 +126,7 @@ def _packages(error: BaseException) -> set[str]:
 
 
 def _words(error: BaseException) -> str:
-    said = one_line(said_by(error).partition("\n(Background on this error")[0], MESSAGE_CHARS_MAX)
+    said = one_line(safe_str(error).partition("\n(Background on this error")[0], MESSAGE_CHARS_MAX)
     return said or type(error).__name__
 
 
@@ -195,7 +195,7 @@ def _not_text(error: UnicodeError) -> ArenaError | None:
             "a path, an argument or a variable holds bytes that are not UTF-8",
             remedy="name it in UTF-8",
         )
-    if not isinstance(error, UnicodeEncodeError) and "label" in (said := said_by(error)):
+    if not isinstance(error, UnicodeEncodeError) and "label" in (said := safe_str(error)):
         return UsageError(
             f"a host name cannot be looked up: {one_line(said, MESSAGE_CHARS_MAX)}",
             remedy="check the address",
@@ -222,7 +222,7 @@ def _database(error: BaseException) -> ArenaError:
 
 
 def _kafka(error: BaseException) -> ArenaError:
-    found = kafka_words(error)
+    found = explain_kafka_error(error)
     kind = UsageError if found.is_usage else DependencyMissing
     return kind(found.cause, remedy=found.remedy)
 
@@ -233,7 +233,7 @@ def _settings(error: BaseException) -> ArenaError | None:
     prefix = {"Settings": "ARENA_", "KafkaAccess": "KAFKA_"}.get(str(title))
     if prefix is not None and callable(listed):
         found = listed(include_url=False, include_context=False, include_input=False)
-        text = settings_words(found, prefix)
+        text = settings_text(found, prefix)
     elif type(error).__name__ == "SettingsError":
         field = re.search(r'field "(\w+)"', str(error))
         text = f"ARENA_{field[1].upper()} cannot be used" if field else _words(error)

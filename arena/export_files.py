@@ -22,7 +22,7 @@ from pydantic import (
 
 from arena import __version__
 from arena.bounded_files import NotReadable, is_plain_name, open_regular, read_regular
-from arena.bounded_json import TEXT_CHARS_MAX, check_amount, each_of, first_error
+from arena.bounded_json import TEXT_CHARS_MAX, check_counts, first_error, validate_each
 from arena.bounded_parquet import FILE_BYTES_MAX, BoundedParquet, open_parquet
 from arena.bus.base import Record
 from arena.errors import BrokenLog, UsageError
@@ -46,7 +46,7 @@ MARKERS_MAX = 100_000
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
-class Span(BaseModel):
+class PartitionSpan(BaseModel):
     """One partition in an export.
 
     Attributes:
@@ -85,7 +85,9 @@ class TopicFile(BaseModel):
     file: str
     sha256: str = Field(max_length=TEXT_CHARS_MAX)
     size_bytes: int
-    partitions: Annotated[dict[int, Span], BeforeValidator(each_of(Span, PARTITIONS_MAX))]
+    partitions: Annotated[
+        dict[int, PartitionSpan], BeforeValidator(validate_each(PartitionSpan, PARTITIONS_MAX))
+    ]
 
     @model_validator(mode="after")
     def _is_beside(self) -> Self:
@@ -115,7 +117,7 @@ class Manifest(BaseModel):
     format: int = FORMAT
     version: str = Field(default=__version__, max_length=TEXT_CHARS_MAX)
     prefix: str = Field(default="", max_length=TEXT_CHARS_MAX)
-    topics: Annotated[dict[str, TopicFile], BeforeValidator(each_of(TopicFile, TOPICS_MAX))]
+    topics: Annotated[dict[str, TopicFile], BeforeValidator(validate_each(TopicFile, TOPICS_MAX))]
 
     @model_validator(mode="after")
     def _names_each_once(self) -> Self:
@@ -145,7 +147,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST_FILE
     try:
         content = read_regular(path, MANIFEST_BYTES_MAX, inside=folder)
-        check_amount(content)
+        check_counts(content)
         manifest = Manifest.model_validate_json(content)
     except FileNotFoundError:
         raise UsageError(f"{folder} holds no {MANIFEST_FILE}", remedy="export the run") from None

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arena.atomic_files import named_if_full
+from arena.atomic_files import disk_full_named
 from arena.bus.base import EARLIEST, LATEST, Bus, Record, Start
 from arena.draft_files import clear_drafts
 from arena.errors import BrokenLog, BrokerUnavailable, UsageError
@@ -28,7 +28,7 @@ from arena.export_files import (
     MANIFEST_FILE,
     MARKERS_MAX,
     Manifest,
-    Span,
+    PartitionSpan,
     TopicFile,
     changed_files,
     file_sha256,
@@ -57,7 +57,7 @@ __all__ = [
     "FORMAT",
     "MANIFEST_FILE",
     "Manifest",
-    "Span",
+    "PartitionSpan",
     "TopicFile",
     "changed_files",
     "export_topics",
@@ -98,7 +98,7 @@ async def export_topics(
     try:
         spans = await _spans(bus, topics)
         counter = _Counter(progress, sum(end - first for first, end in spans.values()))
-        with named_if_full(folder):
+        with disk_full_named(folder):
             files = {t: await _export_left(bus, draft, t, spans, counter) for t in topics}
             manifest = Manifest(prefix=prefix, topics=files)
             _write_durably(draft / MANIFEST_FILE, manifest.model_dump_json(indent=2) + "\n")
@@ -193,7 +193,7 @@ async def _export(
     counter: _Counter,
 ) -> TopicFile:
     path = draft / f"{topic}.parquet"
-    partitions: dict[int, Span] = {}
+    partitions: dict[int, PartitionSpan] = {}
     writer = _Writer(path)
     try:
         for partition in (p for t, p in spans if t == topic):
@@ -206,7 +206,9 @@ async def _export(
                 holes.pass_records(batch)
                 counter.add(topic, len(batch))
             markers = tuple(holes.until(end))
-            partitions[partition] = Span(first=first, end=end, count=count, markers=markers)
+            partitions[partition] = PartitionSpan(
+                first=first, end=end, count=count, markers=markers
+            )
         await asyncio.to_thread(writer.write, writer.rows)
     finally:
         writer.close()

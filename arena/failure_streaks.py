@@ -7,7 +7,7 @@ NAMES_MAX = 4_096
 
 
 @dataclass(frozen=True, slots=True)
-class RunSaid:
+class FailureStreak:
     """What a log should say now.
 
     Attributes:
@@ -20,20 +20,20 @@ class RunSaid:
 
 
 @dataclass(slots=True)
-class FailureRuns:
+class FailureStreaks:
     """Counts failures in a row, by name."""
 
     _runs: dict[str, int] = field(default_factory=dict)
 
-    def failed(self, name: str) -> RunSaid | None:
+    def failed(self, name: str) -> FailureStreak | None:
         """Count a failure; None if the log need not say it."""
         count = self._runs.pop(name, 0) + 1
         self._runs[name] = count
         if len(self._runs) > NAMES_MAX:
             del self._runs[next(iter(self._runs))]
-        return RunSaid(count) if count & (count - 1) == 0 else None
+        return FailureStreak(count) if count & (count - 1) == 0 else None
 
-    def succeeded(self, name: str) -> RunSaid | None:
+    def succeeded(self, name: str) -> FailureStreak | None:
         """End a run; None if there was none."""
         count = self._runs.pop(name, 0)
-        return RunSaid(count, over=True) if count else None
+        return FailureStreak(count, over=True) if count else None

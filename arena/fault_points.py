@@ -23,7 +23,7 @@ POINTS = (
 LEDGER_POINTS = ("rows_written", "before_commit", "after_commit")
 
 
-def parse(text: str) -> tuple[str, float] | None:
+def parse_fault(text: str) -> tuple[str, float] | None:
     """The point and the probability in `ARENA_FAULT`, or None where it is empty.
 
     Raises:
@@ -44,11 +44,11 @@ def parse(text: str) -> tuple[str, float] | None:
     return name, probability
 
 
-_armed = parse(os.environ.get(VARIABLE, ""))
+_armed = parse_fault(os.environ.get(VARIABLE, ""))
 _random = random.Random()
 
 
-def point(name: str) -> None:
+def fault_point(name: str) -> None:
     """Die here, if a test asked for it."""
     if _armed is not None and _armed[0] in (name, ANY) and _random.random() < _armed[1]:
         os.kill(os.getpid(), signal.SIGKILL)

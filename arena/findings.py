@@ -16,7 +16,7 @@ CHECK_CHARS_MAX = 40
 DETAIL_CHARS_MAX = 600
 
 
-class State(StrEnum):
+class FindingState(StrEnum):
     """How a thing fares: as it should, usable with care, or not usable."""
 
     OK = "ok"
@@ -24,9 +24,9 @@ class State(StrEnum):
     BROKEN = "broken"
 
 
-_COLOURS = {State.OK: "32", State.WARNING: "33", State.BROKEN: "1;31"}
+_COLOURS = {FindingState.OK: "32", FindingState.WARNING: "33", FindingState.BROKEN: "1;31"}
 _INDENT = 2
-_STATE_WIDTH = max(len(state) for state in State)
+_STATE_WIDTH = max(len(state) for state in FindingState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Finding:
     """
 
     check: str
-    state: State
+    state: FindingState
     detail: str
     remedy: str = ""
     node: str = ""
@@ -66,17 +66,17 @@ class Finding:
 
 def ok(check: str, detail: str) -> Finding:
     """A finding that needs nothing."""
-    return Finding(check, State.OK, detail)
+    return Finding(check, FindingState.OK, detail)
 
 
 def warning(check: str, detail: str, remedy: str = "", *, cause: str = "") -> Finding:
     """A finding that can be lived with."""
-    return Finding(check, State.WARNING, detail, remedy, cause=cause)
+    return Finding(check, FindingState.WARNING, detail, remedy, cause=cause)
 
 
 def broken(check: str, detail: str, remedy: str = "", *, cause: str = "") -> Finding:
     """A finding that must be repaired first."""
-    return Finding(check, State.BROKEN, detail, remedy, cause=cause)
+    return Finding(check, FindingState.BROKEN, detail, remedy, cause=cause)
 
 
 def of_node(node: str, findings: Iterable[Finding]) -> list[Finding]:
@@ -86,10 +86,10 @@ def of_node(node: str, findings: Iterable[Finding]) -> list[Finding]:
 
 def any_broken(findings: Iterable[Finding]) -> bool:
     """True if something must be repaired first."""
-    return any(finding.state is State.BROKEN for finding in findings)
+    return any(finding.state is FindingState.BROKEN for finding in findings)
 
 
-def lines(findings: Sequence[Finding], *, colour: bool) -> list[str]:
+def finding_lines(findings: Sequence[Finding], *, colour: bool) -> list[str]:
     """Aligned lines for people: the state in words, and in colour if it may be.
 
     Args:
@@ -112,9 +112,11 @@ def lines(findings: Sequence[Finding], *, colour: bool) -> list[str]:
     return found
 
 
-def summary(findings: Sequence[Finding]) -> str:
+def findings_summary(findings: Sequence[Finding]) -> str:
     """How many of each: "12 checks: 10 ok, 1 warning, 1 broken"."""
-    counts = [sum(f.state is state for f in findings) for state in State]
-    parts = [f"{count} {state.value}" for count, state in zip(counts, State, strict=True) if count]
+    counts = [sum(f.state is state for f in findings) for state in FindingState]
+    parts = [
+        f"{count} {state.value}" for count, state in zip(counts, FindingState, strict=True) if count
+    ]
     noun = "check" if len(findings) == 1 else "checks"
     return f"{len(findings)} {noun}: {', '.join(parts)}" if parts else "nothing was checked"

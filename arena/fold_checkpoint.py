@@ -26,7 +26,7 @@ from arena import topics
 from arena.accounts import Shard
 from arena.bus.base import Bus, LogReader, Record, Start
 from arena.checkpoint import (
-    SealedFile,
+    ChecksummedFile,
     is_head_of,
     pack_shard,
     unpack_shard,
@@ -37,7 +37,7 @@ from arena.logs import Log
 from arena.pass_overs import PassedOver
 from arena.settings import Settings
 
-KEEP_BYTES = 16 << 20
+CHECKPOINT_BYTES = 16 << 20
 """Bytes of records between two checkpoints: a turn may be as long as a hundred orders."""
 PROOF_TIMEOUT_S = 20.0
 """A log that does not give a record for so long proves nothing."""
@@ -46,7 +46,7 @@ Pair = tuple[str, int]
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def without_gc() -> Iterator[None]:
     """Unpack without looking for cycles: what was kept has none, and there is a lot of it."""
     gc.disable()
     try:
@@ -56,14 +56,14 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
-class Place(msgspec.Struct, array_like=True, frozen=True):
+class FoldPosition(msgspec.Struct, array_like=True, frozen=True):
     """Behind the last folded record of a partition, and the SHA-256 of that record's value."""
 
     next_offset: int
     digest: bytes
 
 
-class Places:
+class FoldPositions:
     """Where a fold stands in every partition it read.
 
     Attributes:
@@ -71,12 +71,12 @@ class Places:
         records, size_bytes: What was folded since `packed` was called.
     """
 
-    def __init__(self, kept: Mapping[str, Mapping[int, Place]] | None = None) -> None:
+    def __init__(self, kept: Mapping[str, Mapping[int, FoldPosition]] | None = None) -> None:
         """Begin at places that were kept, or nowhere."""
         self._last: dict[Pair, Record] = {}
         self.records = 0
         self.size_bytes = 0
-        self.kept: dict[Pair, Place] = {
+        self.kept: dict[Pair, FoldPosition] = {
             (topic, partition): place
             for topic, found in (kept or {}).items()
             for partition, place in found.items()
@@ -90,25 +90,25 @@ class Places:
 
     def is_due(self, records: int) -> bool:
         """True where so many records were folded since the last time, or many bytes."""
-        return self.records >= records or self.size_bytes >= KEEP_BYTES
+        return self.records >= records or self.size_bytes >= CHECKPOINT_BYTES
 
-    def packed(self) -> dict[str, dict[int, Place]]:
+    def packed(self) -> dict[str, dict[int, FoldPosition]]:
         """The places by topic and partition, to be kept; counts anew."""
         self.records = self.size_bytes = 0
         now = self.kept | {pair: _place(record) for pair, record in self._last.items()}
-        found: dict[str, dict[int, Place]] = {}
+        found: dict[str, dict[int, FoldPosition]] = {}
         for (topic, partition), place in now.items():
             found.setdefault(topic, {})[partition] = place
         return found
 
 
-def _place(record: Record) -> Place:
-    return Place(record.offset + 1, sha256(record.value or b"").digest())
+def _place(record: Record) -> FoldPosition:
+    return FoldPosition(record.offset + 1, sha256(record.value or b"").digest())
 
 
-async def resume(
+async def resume_fold(
     reader: LogReader,
-    places: Places,
+    places: FoldPositions,
     shards: Mapping[int, Shard],
     disprove: Callable[[], Awaitable[str]] | None = None,
     tell_lost: Callable[[str, int, str], None] | None = None,
@@ -119,7 +119,7 @@ async def resume(
         reader: Just opened at the first records, none of them compacted away.
         places: Of the fold.
         shards: Of the fold, by partition of `account.events`.
-        disprove: Says why the shards are not what the log gives (`disprove_shards`).
+        disprove: Says why the shards are not what the log gives (`why_shards_differ`).
         tell_lost: Told the topic and partition of a log that was cut or created again, and why.
 
     Returns:
@@ -144,7 +144,7 @@ async def resume(
 
 
 def _unreachable(
-    kept: Mapping[Pair, Place],
+    kept: Mapping[Pair, FoldPosition],
     proofs: Mapping[Pair, int],
     begins: Mapping[Pair, int],
     ends: Mapping[Pair, int],
@@ -163,7 +163,7 @@ def _unreachable(
     return "", None
 
 
-def _proof_offset(pair: Pair, place: Place, shards: Mapping[int, Shard]) -> int:
+def _proof_offset(pair: Pair, place: FoldPosition, shards: Mapping[int, Shard]) -> int:
     head = _shard_of(pair, shards)
     return place.next_offset - 1 if head is None else head.head_offset
 
@@ -176,7 +176,7 @@ def _shard_of(pair: Pair, shards: Mapping[int, Shard]) -> Shard | None:
 
 async def _disprove(
     reader: LogReader,
-    kept: Mapping[Pair, Place],
+    kept: Mapping[Pair, FoldPosition],
     proofs: dict[Pair, int],
     shards: Mapping[int, Shard],
 ) -> tuple[str, Pair | None]:
@@ -197,14 +197,14 @@ async def _disprove(
     return "", None
 
 
-def _proves(record: Record, place: Place, offset: int, shards: Mapping[int, Shard]) -> bool:
+def _proves(record: Record, place: FoldPosition, offset: int, shards: Mapping[int, Shard]) -> bool:
     shard = _shard_of((record.topic, record.partition), shards)
     if shard is None:
         return record.offset == offset and _place(record).digest == place.digest
     return is_head_of(shard, record.kind, record.value or b"", record.offset)
 
 
-async def disprove_shards(
+async def why_shards_differ(
     bus: Bus,
     shards: Mapping[int, Shard],
     images: Mapping[int, Sequence[bytes]],
@@ -214,7 +214,7 @@ async def disprove_shards(
 
     Args:
         bus: Its `account.events` is read.
-        shards: As they were kept; `resume` found their heads in the log.
+        shards: As they were kept; `resume_fold` found their heads in the log.
         images: Partition -> packed states that may be proved by the log.
         passed_over: Records of the log that an operator named.
 
@@ -275,7 +275,7 @@ async def _fold_to(bus: Bus, partition: int, shard: Shard, offset: int) -> None:
         await reader.close()
 
 
-class KeptFile:
+class CheckpointFile:
     """The file of one fold: read once, then written aside now and then.
 
     Attributes:
@@ -285,7 +285,7 @@ class KeptFile:
     def __init__(self, settings: Settings, name: str, log: Log) -> None:
         """Nothing is read yet."""
         self._folder = settings.checkpoints
-        self.file = SealedFile(self._folder / name)
+        self.file = ChecksummedFile(self._folder / name)
         self.failed = False
         self._log = log
         self._writing: asyncio.Task[None] | None = None
@@ -308,7 +308,7 @@ class KeptFile:
         self,
         payload: bytes,
         *,
-        first: tuple[SealedFile, bytes] | None = None,
+        first: tuple[ChecksummedFile, bytes] | None = None,
         images: Mapping[int, bytes] = MappingProxyType({}),
     ) -> None:
         """Begin to replace the file, aside.
@@ -329,21 +329,21 @@ class KeptFile:
     def _read_images(self, partitions: list[int]) -> dict[int, list[bytes]]:
         found = {}
         for partition in partitions:
-            files = (self._image(partition), SealedFile(self._folder / _image_name(partition)))
+            files = (self._image(partition), ChecksummedFile(self._folder / _image_name(partition)))
             packed = [file.read() for file in files]
             found[partition] = [image for image in packed if image is not None]
         return found
 
-    def _image(self, partition: int) -> SealedFile:
+    def _image(self, partition: int) -> ChecksummedFile:
         path = self.file.path
-        return SealedFile(path.with_name(f"{path.name}.{_image_name(partition)}"))
+        return ChecksummedFile(path.with_name(f"{path.name}.{_image_name(partition)}"))
 
     async def settle(self) -> None:
         """Wait for what is being written."""
         if self._writing is not None:
             await self._writing
 
-    async def _write(self, files: list[tuple[SealedFile, bytes]]) -> None:
+    async def _write(self, files: list[tuple[ChecksummedFile, bytes]]) -> None:
         try:
             for file, payload in files:
                 await asyncio.to_thread(file.write, payload)

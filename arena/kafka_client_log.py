@@ -11,7 +11,7 @@ import re
 from arena.visible_text import one_line
 
 CLIENT = "aiokafka"
-WORDS_CHARS_MAX = 600
+MESSAGE_CHARS_MAX = 600
 AWAY = "the broker does not answer: {why}; it is asked again; does it run? arena broker status"
 MOVING = "an append is sent again: the brokers have not agreed on who leads"
 
@@ -27,7 +27,7 @@ _CLASS = re.compile(r"<class '(?:\w+\.)*(\w+?)(?:Error)?'>")
 _RAISED = re.compile(r"\b(\w+?)(?:Error|Exception)\((?:(['\"])(.*?)\2)?,?\)")
 
 
-def client_words(said: str) -> str | None:
+def client_message(said: str) -> str | None:
     """A line of the client as people read it; None if another line says it already.
 
     Args:
@@ -36,16 +36,16 @@ def client_words(said: str) -> str | None:
     if _SAID_ALREADY.match(said) or "NodeNotReady" in said:
         return None
     if found := _CONNECT.match(said):
-        why = one_line(found["why"], WORDS_CHARS_MAX)
+        why = one_line(found["why"], MESSAGE_CHARS_MAX)
         return AWAY.format(why=f"{why[:1].lower()}{why[1:]}" if why else "no answer")
     if _MOVING.match(said):
         return MOVING
     said = _NUMBER.sub(r"\1", said)
     plain = _RAISED.sub(lambda m: m[3] or m[1], _CLASS.sub(r"\1", said))
-    return f"kafka client: {one_line(plain, WORDS_CHARS_MAX)}"
+    return f"kafka client: {one_line(plain, MESSAGE_CHARS_MAX)}"
 
 
-class ClientWords(logging.Filter):
+class ClientLogFilter(logging.Filter):
     """Puts lines of the client into words, and drops those that repeat another."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -54,7 +54,7 @@ class ClientWords(logging.Filter):
         is_client = record.name.partition(".")[0] == CLIENT
         if not is_client and not said.startswith("Unclosed AIOKafka"):
             return True
-        words = client_words(said)
+        words = client_message(said)
         if words is None:
             return False
         record.name, record.msg, record.args, record.exc_info = "kafka", words, (), None

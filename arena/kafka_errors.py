@@ -20,7 +20,7 @@ _AGAIN = "try again in a moment; `arena broker status` asks the brokers"
 
 
 @dataclass(frozen=True, slots=True)
-class KafkaWords:
+class KafkaExplanation:
     """What a kind of error means.
 
     Attributes:
@@ -34,37 +34,37 @@ class KafkaWords:
     is_usage: bool = False
 
 
-_KINDS: tuple[tuple[tuple[str, ...], KafkaWords], ...] = (
+_KINDS: tuple[tuple[tuple[str, ...], KafkaExplanation], ...] = (
     (
         ("TopicAuthorization",),
-        KafkaWords("the brokers do not let this login use the topic {named}", _MAY, True),
+        KafkaExplanation("the brokers do not let this login use the topic {named}", _MAY, True),
     ),
     (
         ("GroupAuthorization",),
-        KafkaWords("the brokers do not let this login join the group {named}", _MAY, True),
+        KafkaExplanation("the brokers do not let this login join the group {named}", _MAY, True),
     ),
     (
         ("Authorization",),
-        KafkaWords("the brokers do not let this login do that on the cluster", _MAY, True),
+        KafkaExplanation("the brokers do not let this login do that on the cluster", _MAY, True),
     ),
     (
         ("AuthenticationFailed",),
-        KafkaWords("the brokers do not know this login", _LOGIN, True),
+        KafkaExplanation("the brokers do not know this login", _LOGIN, True),
     ),
     (
         ("AuthenticationMethod", "Sasl", "DelegationToken", "SecurityDisabled", "Principal"),
-        KafkaWords("the brokers do not take this kind of login", _LOGIN, True),
+        KafkaExplanation("the brokers do not take this kind of login", _LOGIN, True),
     ),
     (
         ("UnknownTopic", "InvalidTopic"),
-        KafkaWords(
+        KafkaExplanation(
             "the brokers do not have the topic {named}",
             "`arena topics create` makes the topics; is ARENA_PREFIX right?",
         ),
     ),
     (
         ("NotEnoughReplicas",),
-        KafkaWords(
+        KafkaExplanation(
             "too few replicas are alive to ack a record",
             "start the brokers that are down: `arena broker start`",
         ),
@@ -72,58 +72,58 @@ _KINDS: tuple[tuple[tuple[str, ...], KafkaWords], ...] = (
     (
         ("Policy", "InvalidReplication", "InvalidPartitions", "InvalidConfiguration",
          "InvalidSessionTimeout", "InvalidTransactionTimeout"),
-        KafkaWords("the brokers refuse what was asked for: {said}", "check their settings"),
+        KafkaExplanation("the brokers refuse what was asked for: {said}", "check their settings"),
     ),
-    (("Timeout", "TimedOut"), KafkaWords("the brokers did not answer in time", _RUNS)),
+    (("Timeout", "TimedOut"), KafkaExplanation("the brokers did not answer in time", _RUNS)),
     (
         ("KafkaConnection", "NodeNotReady", "NoBrokers", "MetadataEmpty", "KafkaUnavailable",
          "BrokerNotAvailable"),
-        KafkaWords("no broker can be reached", _RUNS),
+        KafkaExplanation("no broker can be reached", _RUNS),
     ),
     (
         ("Leader", "Controller", "Coordinator", "CoordinatorLoad", "GroupLoad", "Replica",
          "ReassignmentInProgress", "Listener", "StaleMetadata"),
-        KafkaWords("the brokers have not agreed on who leads", _AGAIN),
+        KafkaExplanation("the brokers have not agreed on who leads", _AGAIN),
     ),
     (
         ("Sequence", "UnknownProducerId", "ProducerEpoch", "ProducerId", "ProducerFenced"),
-        KafkaWords(
+        KafkaExplanation(
             "the brokers do not know what this process appended last",
             "start the process again: it continues from the log",
         ),
     ),
     (
         ("Generation", "UnknownMember", "MemberId", "Rebalance", "CommitFailed", "GroupProtocol"),
-        KafkaWords(
+        KafkaExplanation(
             "the group gave the partitions of this process to another one",
             "start the process again: it continues from the log",
         ),
     ),
     (
         ("TooLarge", "CommitOffsetSize"),
-        KafkaWords(
+        KafkaExplanation(
             "a record is larger than the brokers take",
             "raise message.max.bytes of the brokers to what `arena broker start` sets",
         ),
     ),
     (
         ("Storage", "LogDir"),
-        KafkaWords("a broker cannot use its disk", "make room on that disk, and start it again"),
+        KafkaExplanation("a broker cannot use its disk", "make room on that disk, and start it again"),
     ),
     (
         ("CorruptRecord", "InvalidMessage", "InvalidFetchRequest"),
-        KafkaWords("a record arrived damaged", "check the network and the disks of the brokers"),
+        KafkaExplanation("a record arrived damaged", "check the network and the disks of the brokers"),
     ),
     (
         ("Unsupported", "BrokerVersion"),
-        KafkaWords(
+        KafkaExplanation(
             "a broker does not speak the protocol that is needed",
             "it must be Apache Kafka 2.1 or newer, or compatible",
         ),
     ),
     (
         ("OffsetOutOfRange", "NoOffset"),
-        KafkaWords(
+        KafkaExplanation(
             "the log does not hold the place to read from",
             "`arena topics describe` shows what the topic holds",
         ),
@@ -131,7 +131,7 @@ _KINDS: tuple[tuple[tuple[str, ...], KafkaWords], ...] = (
 )  # fmt: skip
 
 
-def kafka_words(error: BaseException) -> KafkaWords:
+def explain_kafka_error(error: BaseException) -> KafkaExplanation:
     """Cause and remedy of an error of the client library."""
     name, said = type(error).__name__, one_line(_said(error), NAME_CHARS_MAX)
     named = ", ".join(list(_names(error.args))[:NAMES_MAX]) or "that was asked for"
@@ -140,12 +140,12 @@ def kafka_words(error: BaseException) -> KafkaWords:
             cause = found.cause.replace("{named}", named).replace(
                 "{said}", said or "without a reason"
             )
-            return KafkaWords(cause, found.remedy, found.is_usage)
+            return KafkaExplanation(cause, found.remedy, found.is_usage)
     plain = re.sub(
         r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Error").removesuffix("Exception")
     )
     says = f"Kafka says {plain.lower()!r}" if plain != "Kafka" else "the Kafka client failed"
-    return KafkaWords(f"{says}{': ' if said else ''}{said}", _RUNS)
+    return KafkaExplanation(f"{says}{': ' if said else ''}{said}", _RUNS)
 
 
 def _said(error: BaseException) -> str:

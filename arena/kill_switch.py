@@ -16,7 +16,7 @@ from arena.errors import Malformed, UsageError
 from arena.ids import check_name
 from arena.messages import Halt, Message, PassOver, Resume
 
-EVERYBODY = "all"
+ALL_AGENTS = "all"
 AGENT_KEY = "agent/"
 CONFIRMED = "control"
 """The detail of an executor's heartbeat that says how far the owner of each shard has read the
@@ -41,7 +41,7 @@ LOST = re.compile(r"cannot be read, (\S{1,100}) \(it is gone: .* to offset ([0-9
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class ActiveHalt:
     """What halts a scope.
 
     Attributes:
@@ -66,7 +66,7 @@ class Stop:
     @property
     def line(self) -> str:
         """What is halted and why, for an operator."""
-        whose = "everybody" if self.scope == EVERYBODY else self.name
+        whose = "everybody" if self.scope == ALL_AGENTS else self.name
         why = f" ({self.why})" if self.why else ""
         if self.at is None:
             return f"halted: {whose} by a record that cannot be read, {self.unread}{why}"
@@ -75,7 +75,7 @@ class Stop:
     @property
     def sentence(self) -> str:
         """Why no order is taken, for the agent and in `account.events`."""
-        whose = "trading" if self.scope == EVERYBODY else f"trading of {self.name}"
+        whose = "trading" if self.scope == ALL_AGENTS else f"trading of {self.name}"
         why = f" ({self.why})" if self.why else ""
         if self.at is None:
             cause = f"{whose} is halted by a record that cannot be read, {self.unread}{why}"
@@ -85,7 +85,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class ControlEffect:
     """What became of a record.
 
     Attributes:
@@ -99,7 +99,7 @@ class Noted:
     scope: str = ""
 
 
-class Switch:
+class KillSwitch:
     """Who is halted.
 
     Attributes:
@@ -112,13 +112,13 @@ class Switch:
 
     def __init__(self) -> None:
         """Start with no halts."""
-        self.stops: dict[str, Stop] = {}
-        self.overfull: Stop | None = None
-        self.lost: Stop | None = None
+        self.stops: dict[str, ActiveHalt] = {}
+        self.overfull: ActiveHalt | None = None
+        self.lost: ActiveHalt | None = None
         self.resumed_ms = 0
         self.read_to = 0
 
-    def take(self, record: Record) -> Noted:
+    def take(self, record: Record) -> ControlEffect:
         """Take in a record of `arena.control`; the newest of a scope counts."""
         scope, self.read_to = scope_of(record.key), record.offset + 1
         try:
@@ -131,44 +131,44 @@ class Switch:
                 error = f"a {message.type_name()} under the key {record.key_text[:100]!r}"
             elif message is not None and not isinstance(message, PassOver):
                 error = f"{record.topic} holds a {message.type_name()}"
-            return Noted(error=error)
+            return ControlEffect(error=error)
         if isinstance(message, Halt | Resume) and not error:
             self.note(message)
-            if scope == EVERYBODY and isinstance(message, Resume):
+            if scope == ALL_AGENTS and isinstance(message, Resume):
                 self.resumed_ms = record.timestamp_ms
-            return Noted(message, scope=scope)
+            return ControlEffect(message, scope=scope)
         place = f"{record.topic}[{record.partition}]@{record.offset}"
-        self._halt(Stop(scope, why=error[:WHY_CHARS_MAX], unread=place))
-        return Noted(error=error, scope=scope)
+        self._halt(ActiveHalt(scope, why=error[:WHY_CHARS_MAX], unread=place))
+        return ControlEffect(error=error, scope=scope)
 
     def note(self, message: Halt | Resume) -> None:
         """Take in a message whose key fits it; the newest of a scope counts."""
         scope = key_of(message.agent)
         if isinstance(message, Halt):
             why = message.reason[:WHY_CHARS_MAX]
-            self._halt(Stop(scope, why, message.by[:WHY_CHARS_MAX], message.at))
+            self._halt(ActiveHalt(scope, why, message.by[:WHY_CHARS_MAX], message.at))
         else:
             self.stops.pop(scope, None)
-            self.lost = None if scope == EVERYBODY else self.lost
+            self.lost = None if scope == ALL_AGENTS else self.lost
 
-    def _halt(self, stop: Stop) -> None:
+    def _halt(self, stop: ActiveHalt) -> None:
         self.stops.pop(stop.scope, None)
-        if len(self.stops) < SCOPES_MAX or stop.scope == EVERYBODY:
+        if len(self.stops) < SCOPES_MAX or stop.scope == ALL_AGENTS:
             self.stops[stop.scope] = stop
         elif self.overfull is None:
-            self.overfull = replace(stop, scope=EVERYBODY, why=TOO_MANY)
+            self.overfull = replace(stop, scope=ALL_AGENTS, why=TOO_MANY)
 
-    def halt_of(self, agent: str) -> Stop | None:
+    def halt_of(self, agent: str) -> ActiveHalt | None:
         """What stops an agent's orders, or None."""
         return self.of_everybody() or self.stops.get(key_of(agent))
 
-    def of_everybody(self) -> Stop | None:
+    def of_everybody(self) -> ActiveHalt | None:
         """What stops everybody's orders, or None."""
-        return self.stops.get(EVERYBODY) or self.lost or self.overfull
+        return self.stops.get(ALL_AGENTS) or self.lost or self.overfull
 
-    def in_force(self) -> list[Stop]:
+    def in_force(self) -> list[ActiveHalt]:
         """Everything that halts, everybody's first, then by name."""
-        found = sorted(self.stops.values(), key=lambda stop: (stop.scope != EVERYBODY, stop.scope))
+        found = sorted(self.stops.values(), key=lambda stop: (stop.scope != ALL_AGENTS, stop.scope))
         return [*filter(None, (self.lost, self.overfull)), *found]
 
     def scopes(self) -> list[str]:
@@ -179,7 +179,7 @@ class Switch:
         """The same, but only those halted last, and "all"."""
         found = {stop.name for stop in [*self.stops.values()][-limit:]}
         if self.of_everybody() is not None:
-            found.add(EVERYBODY)
+            found.add(ALL_AGENTS)
         return sorted(found)
 
     def lines(self, limit: int = LINES_MAX) -> list[str]:
@@ -205,7 +205,7 @@ def _bounded(lines: list[str], limit: int) -> list[str]:
     return lines if left <= 0 else lines[:limit] + more
 
 
-def lost_records(place: str, read_to: int) -> Stop:
+def lost_records_halt(place: str, read_to: int) -> ActiveHalt:
     """What halts everybody when the topic ends before what an executor had read.
 
     Args:
@@ -213,19 +213,19 @@ def lost_records(place: str, read_to: int) -> Stop:
         read_to: Offset that an executor had read to.
     """
     why = f"it is gone: an executor had read to offset {read_to}; `arena resume` ends this halt"
-    return Stop(EVERYBODY, why=why, unread=place)
+    return ActiveHalt(ALL_AGENTS, why=why, unread=place)
 
 
-def lost_records_of(sentence: str) -> Stop | None:
+def parse_lost_records_halt(sentence: str) -> ActiveHalt | None:
     """The same, from the sentence of a refusal; None for another sentence."""
     found = LOST.search(sentence)
-    stop = found and lost_records(found[1], int(found[2]))
+    stop = found and lost_records_halt(found[1], int(found[2]))
     return stop if stop and stop.sentence == sentence else None
 
 
 def key_of(agent: str | None) -> str:
     """The key of a `Halt` or `Resume` of an agent, or of everybody for None."""
-    return EVERYBODY if agent is None else AGENT_KEY + agent
+    return ALL_AGENTS if agent is None else AGENT_KEY + agent
 
 
 def scope_of(key: bytes | None) -> str | None:
@@ -234,8 +234,8 @@ def scope_of(key: bytes | None) -> str | None:
         text = (key or b"").decode()
         if text.startswith(AGENT_KEY):
             name = check_name("agent", text.removeprefix(AGENT_KEY))
-            return None if name == EVERYBODY else text  # A list of names would be ambiguous.
-        if text == EVERYBODY:
+            return None if name == ALL_AGENTS else text  # A list of names would be ambiguous.
+        if text == ALL_AGENTS:
             return text
     except (UnicodeDecodeError, UsageError):
         return None

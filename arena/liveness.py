@@ -50,7 +50,7 @@ INTERVAL_S = 5.0
 """Assumed of a process that does not tell its interval."""
 
 
-def heartbeat_in(record: Record) -> Heartbeat | None:
+def parse_heartbeat(record: Record) -> Heartbeat | None:
     """The heartbeat in a record, or None if no process can have sent it.
 
     The key, the id and its parts belong together, names are those of processes, and neither time is
@@ -83,18 +83,18 @@ def silent_after_s(beat: Heartbeat, usual_s: float = INTERVAL_S) -> float:
     return INTERVALS_MAX * (beat.interval_s or usual_s)
 
 
-def is_living(beat: Heartbeat, now: datetime) -> bool:
+def is_alive(beat: Heartbeat, now: datetime) -> bool:
     """True if the process that sent this newest heartbeat is alive at a wall time."""
     if beat.status == "stopping":
         return False
     return (now - beat.at).total_seconds() <= silent_after_s(beat)
 
 
-def living(beats: Iterable[Heartbeat], kind: str, now: datetime) -> list[Heartbeat]:
+def alive_processes(beats: Iterable[Heartbeat], kind: str, now: datetime) -> list[Heartbeat]:
     """The newest heartbeats of the living processes of a kind, such as "chat-node", by name."""
     newest: dict[str, Heartbeat] = {}
     for beat in beats:
         if beat.kind == kind:
             known = newest.get(beat.node)
             newest[beat.node] = beat if known is None or beat.at >= known.at else known
-    return sorted((b for b in newest.values() if is_living(b, now)), key=lambda b: (b.name, b.node))
+    return sorted((b for b in newest.values() if is_alive(b, now)), key=lambda b: (b.name, b.node))

@@ -14,10 +14,10 @@ from collections.abc import Iterator, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
-from arena.command_exit import is_debug, place_of
-from arena.error_causes import in_words
-from arena.kafka_client_log import CLIENT, ClientWords
-from arena.repeated_lines import Repeats
+from arena.command_exit import code_location, is_debug
+from arena.error_causes import error_message
+from arena.kafka_client_log import CLIENT, ClientLogFilter
+from arena.repeated_lines import RepeatFilter
 from arena.settings import Settings
 from arena.visible_text import one_line
 
@@ -71,8 +71,8 @@ def configure(settings: Settings, *, node: str = "") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine(as_json=not pretty, node=node))
     if not is_debug():
-        handler.addFilter(ClientWords())
-    handler.addFilter(Repeats(time.monotonic))
+        handler.addFilter(ClientLogFilter())
+    handler.addFilter(RepeatFilter(time.monotonic))
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
 
 
@@ -113,7 +113,9 @@ def _exception(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMappin
     if given is True:
         error = sys.exc_info()[1]
     if isinstance(error, BaseException):
-        line["exception"] = one_line(f"{in_words(error)} ({place_of(error)})", VALUE_CHARS_MAX)
+        line["exception"] = one_line(
+            f"{error_message(error)} ({code_location(error)})", VALUE_CHARS_MAX
+        )
     return line
 
 
@@ -137,7 +139,7 @@ class _OneLine(logging.Formatter):
         said = record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
             error = record.exc_info[1]
-            said += f": {in_words(error)}"
+            said += f": {error_message(error)}"
         if held_back := getattr(record, "held_back", 0):
             said += f" ({held_back:,} more of these were not logged)"
         level, text = record.levelname.lower(), one_line(said, VALUE_CHARS_MAX)

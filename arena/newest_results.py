@@ -8,31 +8,31 @@ import orjson
 
 from arena.bus.base import LogReader, Record
 
-TAIL = 50
+INBOX_TAIL = 50
 """Records of an inbox that are looked at: its newest ones."""
-READ_S = 0.2
+READ_TIMEOUT_S = 0.2
 
 
 async def newest_records(reader: LogReader) -> list[Record]:
-    """The newest `TAIL` records of every partition of a reader; it never ends by itself."""
+    """The newest `INBOX_TAIL` records of every partition of a reader; it never ends by itself."""
     ends = await reader.end_offsets()
     for pair, end in ends.items():
-        reader.seek(*pair, max(reader.position(*pair), end - TAIL))
+        reader.seek(*pair, max(reader.position(*pair), end - INBOX_TAIL))
     found: list[Record] = []
     while any(reader.position(*pair) < end for pair, end in ends.items()):
-        found += await reader.read(timeout_s=READ_S)
+        found += await reader.read(timeout_s=READ_TIMEOUT_S)
     return found
 
 
-def told_seq(record: Record) -> int:
+def account_seq_of(record: Record) -> int:
     """The sequence number of the event that a result is about; -1 where a record names none."""
     if record.kind != "ToolResult":
         return -1
-    found = body_of(record).get("account_seq")
+    found = json_body(record).get("account_seq")
     return found if isinstance(found, int) and not isinstance(found, bool) else -1
 
 
-def body_of(record: Record) -> dict[str, object]:
+def json_body(record: Record) -> dict[str, object]:
     """The JSON object of a record; an empty one if it holds none."""
     try:
         body = orjson.loads(record.value or b"")

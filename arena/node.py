@@ -19,8 +19,8 @@ from pydantic import JsonValue
 
 from arena import logs, topics
 from arena.broker_clock import BrokerClock
-from arena.bus.base import BROKER_TIME, Acked, Bus, Record
-from arena.bus.dead_letters import bury
+from arena.bus.base import BROKER_TIME, AppendAck, Bus, Record
+from arena.bus.dead_letters import send_dead_letter
 from arena.bus.stall import watch_readers
 from arena.clock import Clock, SystemClock
 from arena.error_causes import append_failed
@@ -107,10 +107,10 @@ class Node:
         beat = self.heartbeat(self.clock.now())
         (await self._send(beat)).add_done_callback(self._take_broker_time)
 
-    async def _send(self, beat: Heartbeat) -> "asyncio.Future[Acked]":
+    async def _send(self, beat: Heartbeat) -> "asyncio.Future[AppendAck]":
         return await self.bus.send(topics.HEARTBEATS.name, beat, key=self.id)
 
-    def _take_broker_time(self, sent: "asyncio.Future[Acked]") -> None:
+    def _take_broker_time(self, sent: "asyncio.Future[AppendAck]") -> None:
         if not sent.cancelled() and sent.exception() is None:
             acked = sent.result()
             if acked.timestamp_type == BROKER_TIME:
@@ -147,7 +147,7 @@ class Node:
         self.counters["dead_letters"] += 1
         where = f"{record.topic}[{record.partition}]@{record.offset}"
         self.log.warning("dead letter", record=where, error=error)
-        await bury(self.bus, record, error, self.id, self.clock.now())
+        await send_dead_letter(self.bus, record, error, self.id, self.clock.now())
 
 
 Serve = Callable[[Node], Awaitable[None]]
@@ -263,13 +263,13 @@ def run_async(main: Callable[[], Awaitable[None]]) -> NoReturn:
     """
     import uvloop
 
-    from arena.command_exit import report
+    from arena.command_exit import report_error
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(run_until_signal(main()))
     except Exception as error:  # the end of a process: it is reported
-        code = report(error)
+        code = report_error(error)
     sys.exit(code)
 
 

@@ -1,6 +1,6 @@
 r"""Standard output and standard error as every command has them: nothing printed can act.
 
-`guard_output` replaces both streams. Each text goes through `arena.visible_text`, whatever prints
+`make_output_safe` replaces both streams. Each text goes through `arena.visible_text`, whatever prints
 it: a command, a library, a log line. Only a terminal gets the control characters with which
 screens and progress are drawn. What the encoding cannot write is escaped, and a stream that was
 closed before the start is the null device, so no socket ever gets its number.
@@ -20,7 +20,7 @@ TEXT = "\n\t"
 STANDARD = (0, 1, 2)
 
 
-class Guarded(io.TextIOWrapper):
+class SafeStream(io.TextIOWrapper):
     """A text stream that shows what is invisible.
 
     Args:
@@ -63,21 +63,21 @@ class Guarded(io.TextIOWrapper):
         self.failed = error
         if not self._lossy:
             raise error
-        drop_rest(self)
+        discard_output(self)
 
 
-def guard_output() -> None:
+def make_output_safe() -> None:
     """Replace `sys.stdout` and `sys.stderr`, and open what of 0, 1 and 2 is closed."""
     for number in STANDARD:
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
-    sys.stdout = _guarded(sys.stdout, 1, lossy=False)
-    sys.stderr = _guarded(sys.stderr, 2, lossy=True)
+    sys.stdout = _safe_stream(sys.stdout, 1, lossy=False)
+    sys.stderr = _safe_stream(sys.stderr, 2, lossy=True)
 
 
-def drop_rest(stream: TextIO) -> None:
+def discard_output(stream: TextIO) -> None:
     """Send what a stream still holds, and all that follows, to the null device."""
     with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
@@ -85,7 +85,7 @@ def drop_rest(stream: TextIO) -> None:
         os.close(null)
 
 
-def _guarded(stream: TextIO | None, number: int, *, lossy: bool) -> Guarded:
+def _safe_stream(stream: TextIO | None, number: int, *, lossy: bool) -> SafeStream:
     encoding = (stream.encoding if stream is not None else None) or "utf-8"
     terminal = os.isatty(number)
     draws = terminal or bool(os.environ.get("FORCE_COLOR"))
@@ -93,4 +93,4 @@ def _guarded(stream: TextIO | None, number: int, *, lossy: bool) -> Guarded:
     if stream is not None:
         with contextlib.suppress(OSError):
             stream.flush()
-    return Guarded(number, encoding, lines=lines, keep=DRAWING if draws else TEXT, lossy=lossy)
+    return SafeStream(number, encoding, lines=lines, keep=DRAWING if draws else TEXT, lossy=lossy)

@@ -25,7 +25,7 @@ def pass_over_key(topic: str, partition: int, offset: int) -> str:
     return f"pass-over/{topic}/{partition}/{offset}"
 
 
-class PassOvers:
+class PassOverFold:
     """What `arena.control` says is passed over, as far as it was read.
 
     Attributes:
@@ -52,7 +52,7 @@ class PassOvers:
 
 def passed_over_of(records: Iterable[Record]) -> PassedOver:
     """What the records of `arena.control` say, oldest first."""
-    passed = PassOvers()
+    passed = PassOverFold()
     for record in records:
         passed.take(record)
     return passed.found
@@ -71,6 +71,6 @@ async def read_passed_over(bus: Bus) -> PassedOver:
     Raises:
         BrokerUnavailable: The topic cannot be read to its end.
     """
-    passed = PassOvers()
+    passed = PassOverFold()
     await read_whole(bus, topics.CONTROL, passed.take)
     return passed.found

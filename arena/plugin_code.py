@@ -25,7 +25,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedPlugin:
     """A file that was run.
 
     Attributes:
@@ -39,7 +39,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class PluginFault:
     """Why a plugin file, or a function in it, cannot be used.
 
     Attributes:
@@ -57,7 +57,7 @@ class Fault:
         return f"{place}: {self.error}"
 
 
-def run_file(path: Path) -> Loaded | Fault:
+def run_file(path: Path) -> LoadedPlugin | PluginFault:
     """Run a Python file as a module of its own.
 
     What it prints goes to standard error: standard output may be read by a program.
@@ -71,7 +71,7 @@ def run_file(path: Path) -> Loaded | Fault:
     module.__file__ = str(path)
     # Annotations and dataclasses look their module up by its name.
     sys.modules[module.__name__] = module
-    with signals_noted() as arrived:
+    with recorded_signals() as arrived:
         try:
             code = compile(content, str(path), "exec", dont_inherit=True)
             with contextlib.redirect_stdout(sys.stderr):
@@ -80,12 +80,12 @@ def run_file(path: Path) -> Loaded | Fault:
             del sys.modules[module.__name__]
             if arrived:
                 raise
-            return fault_of(path, error)
-    return Loaded(module, digest, label_of(path))
+            return plugin_fault(path, error)
+    return LoadedPlugin(module, digest, label_of(path))
 
 
 @contextlib.contextmanager
-def signals_noted() -> Iterator[list[int]]:
+def recorded_signals() -> Iterator[list[int]]:
     """Within the block, tell a signal that ends the command from what a file raises itself.
 
     Yields:
@@ -112,10 +112,10 @@ def signals_noted() -> Iterator[list[int]]:
         yield arrived
 
 
-def fault_of(path: Path, error: BaseException) -> Fault:
+def plugin_fault(path: Path, error: BaseException) -> PluginFault:
     """The fault behind an exception that a plugin's code raised, at the line of its own file."""
     if isinstance(error, SyntaxError):
-        return Fault(str(path), error.lineno, f"{type(error).__name__}: {_words(error.msg)}")
+        return PluginFault(str(path), error.lineno, f"{type(error).__name__}: {_words(error.msg)}")
     steps = traceback.extract_tb(error.__traceback__)
     line = next((step.lineno for step in reversed(steps) if step.filename == str(path)), None)
     said = _words(error)
@@ -123,7 +123,7 @@ def fault_of(path: Path, error: BaseException) -> Fault:
     beside = path.with_name(f"{error.name}.py") if isinstance(error, ModuleNotFoundError) else None
     if beside is not None and beside.is_file():
         words += f"; a plugin is one file: move what it needs of {beside.name} into it"
-    return Fault(str(path), line, words)
+    return PluginFault(str(path), line, words)
 
 
 def _words(error: object) -> str:

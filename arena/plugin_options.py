@@ -33,7 +33,7 @@ AllowFlag = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class PluginChoice:
     """What the flags of a run say of code from outside the source tree.
 
     Attributes:
@@ -44,12 +44,12 @@ class Choice:
     allow: bool = False
 
 
-NO_CHOICE = Choice()
+NO_CHOICE = PluginChoice()
 
 
-def choice_of(flag: list[Path] | None, *, allow: bool) -> Choice:
+def plugin_choice(flag: list[Path] | None, *, allow: bool) -> PluginChoice:
     """The flags as one value."""
-    return Choice(tuple(flag or ()), allow)
+    return PluginChoice(tuple(flag or ()), allow)
 
 
 def plugins_of(flag: Sequence[Path] | None, settings: Settings) -> Plugins:

@@ -75,7 +75,7 @@ def prefixes_in(names: Iterable[str]) -> list[str]:
     return sorted(name.removesuffix(last) for name in names if name.endswith(last))
 
 
-def others_words(prefix: str, names: Iterable[str]) -> str:
+def other_arenas_text(prefix: str, names: Iterable[str]) -> str:
     """Which other arenas a broker has, the closest prefix first; "" if there are none.
 
     Args:

@@ -20,7 +20,7 @@ class _Line:
     held_back: int = 0
 
 
-class Repeats(logging.Filter):
+class RepeatFilter(logging.Filter):
     """Lets the same line through at most once per `EVERY_S`.
 
     A record that passes has an attribute `held_back`: how many like it did not pass since the last.

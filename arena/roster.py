@@ -5,7 +5,7 @@ from contextlib import suppress
 from arena import topics
 from arena.bus.base import Bus, Record
 from arena.errors import Malformed
-from arena.kill_switch import AGENT_KEY, Switch
+from arena.kill_switch import AGENT_KEY, KillSwitch
 from arena.messages import AgentSpec, Message
 from arena.read_topic import read_whole
 
@@ -18,17 +18,17 @@ async def read_agents(bus: Bus) -> dict[str, AgentSpec]:
 
 async def read_halted(bus: Bus) -> set[str]:
     """Names that a halt of their own is in force for."""
-    stops = (await read_switch(bus)).stops.values()
+    stops = (await read_kill_switch(bus)).stops.values()
     return {stop.name for stop in stops if stop.scope.startswith(AGENT_KEY)}
 
 
-async def read_switch(bus: Bus) -> Switch:
+async def read_kill_switch(bus: Bus) -> KillSwitch:
     """What is halted now.
 
     Raises:
         BrokerUnavailable: The topic cannot be read to its end.
     """
-    switch = Switch()
+    switch = KillSwitch()
     await read_whole(bus, topics.CONTROL, switch.take)
     return switch
 

@@ -25,7 +25,7 @@ from arena.runs import (
     RunRecord,
     find_run,
     has_export,
-    newest_first,
+    runs_newest_first,
 )
 from arena.settings import BOOTSTRAP_VARIABLE, KafkaAccess, Settings
 from arena.visible_text import one_line
@@ -63,7 +63,7 @@ class OpenBroker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class ArenaLocation:
     """The arena a command means.
 
     Attributes:
@@ -120,7 +120,7 @@ def find_arena(
     start_broker: bool = True,
     principal: str = "cli",
     offline: bool = False,
-) -> Iterator[Where]:
+) -> Iterator[ArenaLocation]:
     """Yield the arena a command means, with a broker or an export that can be asked.
 
     Args:
@@ -130,7 +130,7 @@ def find_arena(
             command that starts no broker the newest that is running, else the newest.
         start_broker: Start the broker of a run that has ended, on its data, and stop it after.
         principal: Who logs in to a secure broker of this machine, where no variable says it.
-        offline: The command only reads, through `Where.bus`: give it the exported records of a
+        offline: The command only reads, through `ArenaLocation.bus`: give it the exported records of a
             run that has ended, if it has some.
 
     Raises:
@@ -143,7 +143,7 @@ def find_arena(
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     given = servers
     servers = servers or os.environ.get(BOOTSTRAP_VARIABLE, "").strip() or None
-    prefix = asked_prefix(prefix)
+    prefix = requested_prefix(prefix)
     if run_name is not None:
         counted = RECORDS_NEEDED if start_broker and run_name.startswith("last") else None
         found: tuple[Path, RunRecord] | None = find_run(settings.home, run_name, need=counted)
@@ -154,7 +154,7 @@ def find_arena(
     if found is None:
         servers = servers or _running_here(settings.home)
         settings = settings.override(bootstrap_servers=servers, prefix=prefix or "")
-        yield Where(logged_in(settings, settings.home, principal))
+        yield ArenaLocation(with_login(settings, settings.home, principal))
         return
     directory, run = found
     is_its = prefix in (None, run.prefix)
@@ -162,14 +162,14 @@ def find_arena(
     told = given if run_name is not None else servers
     if offline and is_its and told is None and has_export(directory, run):
         settings = settings.override(bootstrap_servers=run.bootstrap, prefix=prefix)
-        yield Where(settings, directory, run, records=directory / RECORDS)
+        yield ArenaLocation(settings, directory, run, records=directory / RECORDS)
         return
     refusal = None if start_broker else _not_running(directory, run, run_name)
     with _broker_of(run, directory, servers, refusal) as address:
         settings = settings.override(bootstrap_servers=address, prefix=prefix)
         home = Path(run.broker_home) if run.broker_home else settings.home
-        settings = logged_in(settings, home, principal)
-        yield Where(settings, directory, run) if is_its else Where(settings)
+        settings = with_login(settings, home, principal)
+        yield ArenaLocation(settings, directory, run) if is_its else ArenaLocation(settings)
 
 
 def _newest(
@@ -179,7 +179,7 @@ def _newest(
 
     One that runs on the broker and under the prefix that were given comes first.
     """
-    runs = newest_first(home)
+    runs = runs_newest_first(home)
     fit = [pair for pair in runs if prefix in (None, pair[1].prefix)] or runs
     if servers is not None:
         fit = [pair for pair in fit if servers == pair[1].bootstrap]
@@ -205,12 +205,12 @@ def _not_running(directory: Path, run: RunRecord, named: str | None) -> ArenaErr
     )
 
 
-def asked_prefix(prefix: str | None) -> str | None:
+def requested_prefix(prefix: str | None) -> str | None:
     """The prefix that the flag or the environment names; None where neither does."""
     return prefix if prefix is not None else os.environ.get(PREFIX_VARIABLE)
 
 
-def logged_in(settings: Settings, home: Path, principal: str) -> Settings:
+def with_login(settings: Settings, home: Path, principal: str) -> Settings:
     """The settings with the login of a principal, where they mean a home's own secure broker.
 
     A login that the environment names stays as it is.
@@ -237,7 +237,7 @@ def running_settings(servers: str | None, prefix: str | None, run_name: str | No
         ArenaError: The run that is named does not run.
     """
     settings = Settings()
-    runs = () if run_name is not None else newest_first(settings.home)
+    runs = () if run_name is not None else runs_newest_first(settings.home)
     if run_name is None and not any(run.is_running() for _, run in runs):
         return settings.override(bootstrap_servers=servers, prefix=prefix)
     with find_arena(servers, prefix, run_name, start_broker=False) as where:

@@ -13,10 +13,10 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from arena.agent_health import Dead
-from arena.atomic_files import write_whole
+from arena.agent_health import DeadAgent
+from arena.atomic_files import write_atomic
 from arena.bounded_files import NotReadable, read_regular
-from arena.broker_files import files_of
+from arena.broker_files import broker_files_of
 from arena.errors import UsageError
 from arena.plugins import PluginFile
 from arena.plural import counted
@@ -102,7 +102,7 @@ class RunRecord(BaseModel):
     started_at: datetime
     ended_at: datetime | None = None
     processes: tuple[ProcessRecord, ...] = ()
-    dead: tuple[Dead, ...] = ()
+    dead: tuple[DeadAgent, ...] = ()
     agents: tuple[str, ...] = ()
     version: str = ""
     plugins: tuple[PluginFile, ...] = ()
@@ -133,7 +133,7 @@ def new_run_directory(home: Path, now: datetime) -> Path:
 
 def write_run(directory: Path, run: RunRecord) -> None:
     """Replace the run's run.json, atomically."""
-    write_whole(directory / RUN_FILE, run.model_dump_json(indent=2) + "\n")
+    write_atomic(directory / RUN_FILE, run.model_dump_json(indent=2) + "\n")
 
 
 def read_run(directory: Path) -> RunRecord | None:
@@ -144,7 +144,7 @@ def read_run(directory: Path) -> RunRecord | None:
         return None
 
 
-class Need(NamedTuple):
+class RunRequirement(NamedTuple):
     """What a command needs of a run.
 
     Attributes:
@@ -177,27 +177,27 @@ def has_records(directory: Path, run: RunRecord) -> bool:
         return True
     if run.broker_home is None:
         return run.durable  # they are on a broker that was there before; only it can tell
-    return run.durable and files_of(Path(run.broker_home)).root.is_dir()
+    return run.durable and broker_files_of(Path(run.broker_home)).root.is_dir()
 
 
-RECORDS_NEEDED = Need(
+RECORDS_NEEDED = RunRequirement(
     "records that can be read", "`arena demo` makes a run that has some", has_records
 )
-EXPORT_NEEDED = Need(
+EXPORT_NEEDED = RunRequirement(
     "exported records",
     "`arena compete run` makes them at its end; continue one that stopped with `--resume last`",
     lambda directory, _: (directory / MANIFEST).exists(),
 )
 
 
-def newest_run(home: Path, need: Need | None = None) -> tuple[Path, RunRecord] | None:
+def newest_run(home: Path, need: RunRequirement | None = None) -> tuple[Path, RunRecord] | None:
     """The directory and record of the run that began last; None if no run has what is needed."""
-    met = (pair for pair in newest_first(home) if need is None or need.is_met(*pair))
+    met = (pair for pair in runs_newest_first(home) if need is None or need.is_met(*pair))
     return next(met, None)
 
 
 def find_run(
-    home: Path, name: str, *, command: str | None = None, need: Need | None = None
+    home: Path, name: str, *, command: str | None = None, need: RunRequirement | None = None
 ) -> tuple[Path, RunRecord]:
     """The run of a name such as "2026-11-21T09-12-03" or "last", or a path to its directory.
 
@@ -211,7 +211,7 @@ def find_run(
     Raises:
         UsageError: No run has this name, several begin with it, or it lacks what is needed.
     """
-    runs = newest_first(home)
+    runs = runs_newest_first(home)
     if nth := _LAST.fullmatch(name):
         fit = [
             pair
@@ -226,12 +226,12 @@ def find_run(
         fit = [pair for pair in runs if need.is_met(*pair)]
         raise UsageError(
             f"run {directory.name} has no {need.text}",
-            remedy=known_words(fit, f"with {need.text}") if fit else need.remedy,
+            remedy=known_runs_text(fit, f"with {need.text}") if fit else need.remedy,
         )
     return directory, run
 
 
-def newest_first(home: Path) -> list[tuple[Path, RunRecord]]:
+def runs_newest_first(home: Path) -> list[tuple[Path, RunRecord]]:
     """Every run of a home whose record can be read, by the UTC time at which it began."""
     found = [(d, run) for d in run_directories(home) if (run := read_run(d)) is not None]
     return sorted(found, key=lambda pair: (pair[1].started_at, pair[0].name), reverse=True)
@@ -246,7 +246,7 @@ def run_directories(home: Path) -> list[Path]:
     return [path for path in inside if not path.name.startswith(".") and path.is_dir()]
 
 
-def known_words(runs: Sequence[tuple[Path, RunRecord]], what: str = "known") -> str:
+def known_runs_text(runs: Sequence[tuple[Path, RunRecord]], what: str = "known") -> str:
     """Which runs there are, for an error: the newest few by name."""
     named = ", ".join(directory.name for directory, _ in runs[:KNOWN_MAX])
     more = f" and {len(runs) - KNOWN_MAX} older" if len(runs) > KNOWN_MAX else ""
@@ -264,11 +264,11 @@ def _named(home: Path, name: str, runs: Sequence[tuple[Path, RunRecord]]) -> tup
     begun = [pair for pair in runs if name and pair[0].name.startswith(name)]
     if len(begun) > 1:
         raise UsageError(
-            f"{len(begun)} runs begin with {name!r}", remedy=known_words(begun, "that do")
+            f"{len(begun)} runs begin with {name!r}", remedy=known_runs_text(begun, "that do")
         )
     if begun:
         return begun[0]
-    remedy = known_words(runs) if runs else "`arena demo` or `arena compete run` makes one"
+    remedy = known_runs_text(runs) if runs else "`arena demo` or `arena compete run` makes one"
     raise UsageError(f"no run {name!r} in {home / 'runs'}", remedy=remedy)
 
 
@@ -277,11 +277,11 @@ def _not_that_many(
     name: str,
     fit: Sequence[tuple[Path, RunRecord]],
     command: str | None,
-    need: Need | None,
+    need: RunRequirement | None,
 ) -> UsageError:
     kind = f" of `arena {command}`" if command else ""
     lacking = f" with {need.text}" if need else ""
     count = f"{counted(len(fit), 'run')}{kind}{lacking}"
-    remedy = known_words(fit, f"{kind}{lacking}".strip() or "known") if fit else ""
+    remedy = known_runs_text(fit, f"{kind}{lacking}".strip() or "known") if fit else ""
     remedy = remedy or (need.remedy if need else "`arena demo` or `arena compete run` makes one")
     return UsageError(f"no run {name!r}: {home / 'runs'} has {count}", remedy=remedy)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from arena.endpoint import authorizes, can_be_sent, unsendable_words
+from arena.endpoint import authorizes, can_be_sent, unsendable_text
 from arena.findings import Finding, broken
 from arena.messages import Cause, PromptSize
 from arena.redaction import Secrets
@@ -43,7 +43,7 @@ ERROR_CHARS_MAX = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ServerTarget:
     """A model server, and how it is asked.
 
     Attributes:
@@ -64,7 +64,7 @@ class Target:
     products: int = 1
 
 
-def prompt_told(text: str) -> tuple[PromptSize, int]:
+def parse_prompt_variable(text: str) -> tuple[PromptSize, int]:
     """Size and products from `PROMPT_VARIABLE`; a full prompt of one product by default."""
     size, _, products = text.partition(":")
     sizes: tuple[PromptSize, ...] = get_args(PromptSize)
@@ -72,10 +72,10 @@ def prompt_told(text: str) -> tuple[PromptSize, int]:
     return known, int(products) if products.isdigit() else 1
 
 
-async def check_server(target: Target) -> list[Finding]:
+async def check_server(target: ServerTarget) -> list[Finding]:
     """Address, key, model and context, as far as the server tells."""
     if not can_be_sent(target.key):  # here: the HTTP client would show it in its error
-        return [broken("key", unsendable_words(target.variable), cause=Cause.AUTH)]
+        return [broken("key", unsendable_text(target.variable), cause=Cause.AUTH)]
     base = (target.base_url or OPENAI_URL).rstrip("/")
     async with httpx.AsyncClient(
         headers=_headers(target, base),
@@ -106,7 +106,11 @@ def _trusted() -> ssl.SSLContext:
 
 
 async def _context(
-    client: httpx.AsyncClient, base: str, answer: ServerAnswer, target: Target, secrets: Secrets
+    client: httpx.AsyncClient,
+    base: str,
+    answer: ServerAnswer,
+    target: ServerTarget,
+    secrets: Secrets,
 ) -> int | None:
     """The context's length; a server of one's own is asked further if the list does not tell."""
     told = context_of(answer, target.model_id)
@@ -138,7 +142,7 @@ async def _get(client: httpx.AsyncClient, url: str, secrets: Secrets) -> ServerA
     return ServerAnswer(url, response.status_code, secrets.hide_bytes(body), latency_ms=latency_ms)
 
 
-def _headers(target: Target, base: str) -> dict[str, str]:
+def _headers(target: ServerTarget, base: str) -> dict[str, str]:
     found = {"User-Agent": "arena", "Accept-Encoding": "identity"}
     if target.key:
         found["Authorization"] = f"Bearer {target.key}"

@@ -34,7 +34,7 @@ PROMPT_TOOLS = ("execute_trade", "get_portfolio", "calculator")
 """What an agent is offered whose prompt file names no tools."""
 
 
-class Described(NamedTuple):
+class StrategyInfo(NamedTuple):
     """A strategy as its file describes it.
 
     Attributes:
@@ -45,7 +45,7 @@ class Described(NamedTuple):
     kind: str
 
 
-Describe = Callable[[str], Described | None]
+DescribeStrategy = Callable[[str], StrategyInfo | None]
 """From a strategy as an ARENA.toml writes it to what it is; None if that is not known."""
 
 
@@ -61,15 +61,15 @@ def shipped_strategies() -> frozenset[str]:
     return frozenset(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
 
 
-def describe_shipped(strategy: str) -> Described | None:
+def describe_shipped(strategy: str) -> StrategyInfo | None:
     """A shipped strategy; None for a file."""
     if is_file_name(strategy):
         return None
     name = strategy_key(strategy)
-    return Described(name, "baseline" if name in BASELINES else "agent")
+    return StrategyInfo(name, "baseline" if name in BASELINES else "agent")
 
 
-def describe_in(folder: Path, plugins: Mapping[str, Path] | None = None) -> Describe:
+def describe_in(folder: Path, plugins: Mapping[str, Path] | None = None) -> DescribeStrategy:
     """Describe shipped strategies, those of plugins, and files relative to a folder.
 
     Args:
@@ -78,7 +78,7 @@ def describe_in(folder: Path, plugins: Mapping[str, Path] | None = None) -> Desc
     """
     own = plugins or {}
 
-    def describe(strategy: str) -> Described | None:
+    def describe(strategy: str) -> StrategyInfo | None:
         if not is_file_name(strategy) and (path := own.get(strategy_key(strategy))) is not None:
             return describe_file(path)
         return describe_shipped(strategy) or describe_file(folder / strategy)
@@ -86,7 +86,7 @@ def describe_in(folder: Path, plugins: Mapping[str, Path] | None = None) -> Desc
     return describe
 
 
-def describe_file(path: Path) -> Described | None:
+def describe_file(path: Path) -> StrategyInfo | None:
     """A strategy's file; None if it is not a file that can be read, or does not say it plainly."""
     try:
         text = read_text_file(path, FILE_BYTES_MAX)
@@ -97,7 +97,7 @@ def describe_file(path: Path) -> Described | None:
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError, UsageError):
         return None
     name, kind = found.get("name"), found.get("kind", "agent")
-    return Described(name, kind) if isinstance(name, str) and isinstance(kind, str) else None
+    return StrategyInfo(name, kind) if isinstance(name, str) and isinstance(kind, str) else None
 
 
 def strategy_tables(path: Path, text: str) -> Tables:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from arena.bounded_files import TEXT_FILE_BYTES_MAX, limits_factor, read_text_file, too_large
-from arena.error_causes import in_words
+from arena.error_causes import error_message
 from arena.errors import UsageError
 
 DEPTH_MAX = 32
@@ -42,7 +42,7 @@ def read_toml(path: Path, *, parse_float: Callable[[str], Any] = float) -> Table
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: {in_words(error)}", remedy="save it as UTF-8") from None
+        raise UsageError(f"{path}: {error_message(error)}", remedy="save it as UTF-8") from None
     return parse_toml(text, str(path), parse_float=parse_float)
 
 

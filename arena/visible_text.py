@@ -59,7 +59,7 @@ def one_line(text: str, chars_max: int = LINE_CHARS_MAX) -> str:
     return shown[: chars_max - 1] + CUT if len(shown) >= chars_max else shown + CUT
 
 
-def laid_out(line: str) -> str:
+def visible_line(line: str) -> str:
     """A line that is laid out already: its blanks stay, line breaks in it are escaped."""
     return visible(line, keep="")
 

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from arena.errors import UsageError
-from arena.findings import Finding, any_broken, broken, lines, of_node, ok, summary
+from arena.findings import Finding, any_broken, broken, finding_lines, findings_summary, of_node, ok
 from arena.model_prices import PriceList
 from arena.server_answers import cost_findings, cutoff_findings
-from arena.server_check import PROMPT_VARIABLE, Target, check_server, prompt_told
+from arena.server_check import PROMPT_VARIABLE, ServerTarget, check_server, parse_prompt_variable
 from chat_nodes.model import ModelSettings
 from chat_nodes.model_types import ModelType, model_type, open_model
 from chat_nodes.providers import DEFAULT_PROVIDER, provider_of
@@ -51,7 +51,7 @@ class CheckReport:
         width = len(self._name) + len(": ") + CHECK_CHARS
         for finding in found:
             aligned = replace(finding, check=f"{finding.check:<{width}}")
-            print("\n".join(lines([aligned], colour=self._colour)), flush=True)
+            print("\n".join(finding_lines([aligned], colour=self._colour)), flush=True)
 
     def wait(self, text: str) -> None:
         """Print what the command waits for."""
@@ -66,7 +66,7 @@ class CheckReport:
         if self._as_json:
             print(json.dumps([finding.as_json() for finding in self._findings], indent=2))
         else:
-            print(f" {summary(self._findings)}")
+            print(f" {findings_summary(self._findings)}")
         return int(any_broken(self._findings))
 
     def _clear(self) -> None:
@@ -116,8 +116,8 @@ async def _check(
 ) -> None:
     found = []
     if kind is ModelType.PROVIDER and provider_of(settings.model_id) == DEFAULT_PROVIDER:
-        prompt, products = prompt_told(os.environ.get(PROMPT_VARIABLE, ""))
-        target = Target(
+        prompt, products = parse_prompt_variable(os.environ.get(PROMPT_VARIABLE, ""))
+        target = ServerTarget(
             model_id=settings.model_id,
             base_url=settings.base_url,
             key=settings.api_key,

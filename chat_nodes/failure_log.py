@@ -1,6 +1,6 @@
 """The log lines of a chat node about failed calls: a few warnings with a count, not one each."""
 
-from arena.failure_streaks import FailureRuns
+from arena.failure_streaks import FailureStreaks
 from arena.messages import CallOutcome, ChatRequest
 from arena.node import Node
 
@@ -15,8 +15,8 @@ class CallFailures:
     def __init__(self, node: Node) -> None:
         """Start without failures."""
         self._node = node
-        self._calls = FailureRuns()
-        self._attempts = FailureRuns()
+        self._calls = FailureStreaks()
+        self._attempts = FailureStreaks()
 
     def ended(self, request: ChatRequest, outcome: CallOutcome, *, error: str, cause: str) -> None:
         """Count a call that ended, in success or failure."""

@@ -201,7 +201,7 @@ class ModelFlags:
             )
             if not endpoint.can_be_sent(key):
                 name = "--api-key" if self.key else self.key_variable
-                raise UsageError(endpoint.unsendable_words(name))
+                raise UsageError(endpoint.unsendable_text(name))
         return ModelSettings(
             model_id=self.model_id,
             base_url=self.base_url,

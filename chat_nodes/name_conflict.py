@@ -12,7 +12,7 @@ from arena import topics
 from arena.bus.base import Start
 from arena.clock_skew import by_broker_clock
 from arena.errors import Malformed, UsageError
-from arena.liveness import CHAT_NODE, LOOK_BACK_S, living
+from arena.liveness import CHAT_NODE, LOOK_BACK_S, alive_processes
 from arena.messages import Heartbeat
 from arena.node import Node
 
@@ -65,7 +65,7 @@ def other_model(
         model_id: The model that this process serves.
         now: Wall time by the same clock as the heartbeats' times.
     """
-    for beat in living(beats, CHAT_NODE, now):
+    for beat in alive_processes(beats, CHAT_NODE, now):
         if beat.node != own_id and beat.details.get("model", model_id) != model_id:
             return beat
     return None

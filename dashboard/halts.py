@@ -6,7 +6,7 @@ from datetime import datetime
 from pydantic import JsonValue
 from rich.text import Text
 
-from arena.kill_switch import EVERYBODY, HALTED_COUNT, Switch
+from arena.kill_switch import ALL_AGENTS, HALTED_COUNT, KillSwitch
 from arena.messages import Heartbeat
 from dashboard import text
 from dashboard.grid import fit
@@ -31,7 +31,7 @@ class HaltRow:
     unread: str = ""
 
 
-class HaltsView(Switch):
+class HaltsView(KillSwitch):
     """The kill switch as the executor folds it, and what of it is obeyed."""
 
     def rows(self, executors: list[Heartbeat]) -> tuple[HaltRow, ...]:
@@ -71,7 +71,7 @@ def halted_line(halts: tuple[HaltRow, ...], now: datetime, width: int) -> list[T
 
 
 def _words(row: HaltRow, now: datetime) -> str:
-    whose = "everybody" if row.scope == EVERYBODY else text.one_line(row.scope, 40)
+    whose = "everybody" if row.scope == ALL_AGENTS else text.one_line(row.scope, 40)
     reason = f": {text.one_line(row.reason, 80)}" if row.reason else ""
     unheard = "" if row.obeyed else " (no executor confirms it)"
     if row.since is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from arena.atomic_files import write_whole
+from arena.atomic_files import write_atomic
 from dashboard.screen import Screen
 
 FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
@@ -41,4 +41,4 @@ def save_picture(screen: Screen, path: Path, title: str) -> None:
     drawn = console.export_svg(title=title).replace("<svg ", '<svg xml:space="preserve" ', 1)
     head, styles_end, rest = drawn.partition("</style>")
     picture = FONTS.sub("", head) + styles_end + rest
-    write_whole(path, picture)
+    write_atomic(path, picture)

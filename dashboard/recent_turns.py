@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from arena.agent_health import Vital, is_decision
+from arena.agent_health import AgentHealth, is_decision
 from arena.messages import Turn, TurnStarted
 from dashboard.offset_window import OffsetWindow
 
@@ -72,7 +72,7 @@ class AgentTurns:
             self.skipped -= skipped
             self.newest_turns.pop(turn_id, None)
 
-    def vital(self, agent: str) -> Vital:
+    def vital(self, agent: str) -> AgentHealth:
         """The health of the agent, from the turns in the window."""
         run = 0
         for _, outcome, _, decided in reversed(self.outcomes.values()):
@@ -80,15 +80,15 @@ class AgentTurns:
                 break
             run += outcome != "aborted"
         if not run:
-            return Vital(agent, turns=self.decided, decisions=self.decided)
+            return AgentHealth(agent, turns=self.decided, decisions=self.decided)
         ended = ((one[1], one[3]) for one in self.outcomes.values())
         turns = sum(decided or outcome != "aborted" for outcome, decided in ended)
         failed = (
             turn for turn in reversed(self.newest_turns.values()) if turn.outcome != "aborted"
         )
         if (newest := next(failed, None)) is None:
-            return Vital(agent, turns=turns, decisions=self.decided, failed_run=run)
-        vital = Vital(agent, turns=turns - 1, decisions=self.decided, failed_run=run - 1)
+            return AgentHealth(agent, turns=turns, decisions=self.decided, failed_run=run)
+        vital = AgentHealth(agent, turns=turns - 1, decisions=self.decided, failed_run=run - 1)
         vital.apply(newest)
         return vital
 

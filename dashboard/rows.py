@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from arena.agent_health import Dead
+from arena.agent_health import DeadAgent
 from arena.currency import DEFAULT_CURRENCY
 from arena.messages import LeaderboardRow
 from arena.money import PriceUnits
@@ -61,7 +61,7 @@ class AgentRow:
     scraped: int = 0
     held: tuple[tuple[str, int], ...] = ()
     judged: LeaderboardRow | None = None
-    dead: Dead | None = None
+    dead: DeadAgent | None = None
     estimated: bool = False
     not_comparable: str = ""
     digits: int = 2

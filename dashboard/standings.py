@@ -9,7 +9,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from arena.agent_health import Dead
+from arena.agent_health import DeadAgent
 from arena.money import decimal_text, from_units, to_digits, units_text
 from arena.plural import counted
 from dashboard import text
@@ -72,7 +72,7 @@ def _rules(summary: ArenaSummary) -> JsonValue:
     }
 
 
-def _dead(row: AgentRow, dead: Dead) -> JsonValue:
+def _dead(row: AgentRow, dead: DeadAgent) -> JsonValue:
     made = {"strategy": row.strategy, "kind": row.kind, "model": row.model, "node": row.node}
     return {**dead.document(), **made}
 

@@ -10,7 +10,7 @@ from arena import topics
 from arena.bus.base import Record
 from arena.currency import DEFAULT_CURRENCY
 from arena.errors import Malformed
-from arena.liveness import heartbeat_in
+from arena.liveness import parse_heartbeat
 from arena.messages import (
     AgentSpec,
     Evaluation,
@@ -122,7 +122,7 @@ class ArenaView:
             self.malformed_newest = f"{topic}[{partition}]@{offset}: {error}"
             return
         if isinstance(message, Heartbeat):
-            if heartbeat_in(record) is not None:
+            if parse_heartbeat(record) is not None:
                 self.processes.beat(message, record.timestamp_ms)
             return
         self._take(message, partition, offset)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from arena.account_state import Position
 from arena.checkpoint import pack_shard, unpack_shard
 from arena.errors import Malformed
-from arena.fold_checkpoint import Place, Places
+from arena.fold_checkpoint import FoldPosition, FoldPositions
 from arena.messages import MarketSnapshot, Message, Turn
 from arena.wide_integers import pack_wide, unpack_wide
 from dashboard.calls import Call, Spending
@@ -54,7 +54,7 @@ class ViewImage(msgspec.Struct, array_like=True):
     """An `ArenaView`, as far as it was folded from the topics of `CHECKPOINTED`."""
 
     format: int
-    places: dict[str, dict[int, Place]]
+    places: dict[str, dict[int, FoldPosition]]
     shards: dict[int, bytes]
     curves: dict[str, CurveImage]
     marks: dict[str, Mark]
@@ -73,7 +73,7 @@ class ViewImage(msgspec.Struct, array_like=True):
     malformed_newest: str
 
 
-def pack_view(view: ArenaView, places: Places) -> bytes | None:
+def pack_view(view: ArenaView, places: FoldPositions) -> bytes | None:
     """A view as bytes; None where its account log is broken."""
     if view.accounts.broken:
         return None
@@ -102,7 +102,7 @@ def pack_view(view: ArenaView, places: Places) -> bytes | None:
     return pack_wide(image)
 
 
-def unpack_view(packed: bytes) -> tuple[ArenaView, Places]:
+def unpack_view(packed: bytes) -> tuple[ArenaView, FoldPositions]:
     """The view in bytes of `pack_view`, and where it stands.
 
     Raises:
@@ -114,7 +114,7 @@ def unpack_view(packed: bytes) -> tuple[ArenaView, Places]:
         raise Malformed(f"no checkpoint of a view: {error}") from None
     if image.format != FORMAT:
         raise Malformed(f"a checkpoint of format {image.format}, this is {FORMAT}")
-    return _view(image), Places(image.places)
+    return _view(image), FoldPositions(image.places)
 
 
 def _view(image: ViewImage) -> ArenaView:

@@ -1,4 +1,4 @@
-"""The leaderboard: every figure of a season beside what it proves. Pure and deterministic.
+"""The leaderboard: all figures of a season, with their statistics. Pure and deterministic.
 
 The same season, confidence, seed and resamples give the same bytes. Entrants are judged, not
 entries: the repeats of a cell are one entrant (`judge.entrants`), on the part of the season in
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from arena.agent_health import Dead
+from arena.agent_health import DeadAgent
 from arena.messages import DeadEntry, Evaluation, LeaderboardRow
 from judge.claim_history import ClaimHistory, SeasonAfter, alpha_of, truncated
 from judge.entrants import ComparedField, ComparedWindow, Entrant, compared_field, entrant_returns
@@ -45,20 +45,19 @@ RESAMPLES = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """Rows, best first, and everything they were made of.
+    """Rows, best first, and everything they come from.
 
     Attributes:
-        season: What was judged, without the entries that are apart or dead.
-        entrants: Who was judged, in the order of the season's entries.
-        window: The compared part of the season: rows of its returns.
-        horizon: How long that part is to be.
-        rows: One for each entrant, by return over the compared part.
-        metrics: Of each entry, in the order of `season.entries`.
+        season: The season; unranked entries are only in its `dead` and `apart`.
+        entrants: The entrants, in the order of the season's entries.
+        window: The compared window.
+        horizon: Planned length of the window, and whether it is over.
+        rows: One row per entrant, by return over the compared window.
+        metrics: Metrics of each entry, in the order of `season.entries`.
         verdict: The statistics, in the order of `entrants`.
-        alpha: Its pairs for the returns beyond what market exposure explains; () without any.
-        words: The verdict in words.
-        confidence, seed, resamples: Of the resampling.
-        said: All of it as the message that is published and printed.
+        alpha: Pairs for the returns beyond market exposure; () without a verdict.
+        confidence, seed, resamples: Settings of the resampling.
+        evaluation: The message that is published and printed.
     """
 
     season: Season
@@ -72,22 +71,18 @@ class Leaderboard:
     confidence: float
     seed: int
     resamples: int
-    said: Evaluation
+    evaluation: Evaluation
 
     @property
-    def words(self) -> str:
-        """The verdict in words."""
-        return self.said.verdict
-
-    def evaluation(self) -> Evaluation:
-        """The leaderboard as the message that is published and printed."""
-        return self.said
+    def text(self) -> str:
+        """The verdict as sentences."""
+        return self.evaluation.verdict
 
 
-def with_dead_of_run(evaluation: Evaluation, dead: Sequence[Dead]) -> Evaluation:
-    """An evaluation without a snapshot, with the dead that the run's own record lists.
+def with_dead_of_run(evaluation: Evaluation, dead: Sequence[DeadAgent]) -> Evaluation:
+    """Return an evaluation without a snapshot with the dead agents that the run recorded.
 
-    A contest whose agents could not begin has no record from which a judge could see why.
+    If no agent of a contest could start, the topics have no record that shows the reason.
     """
     if evaluation.snapshots or not dead:
         return evaluation
@@ -100,17 +95,17 @@ def with_dead_of_run(evaluation: Evaluation, dead: Sequence[Dead]) -> Evaluation
         if one.agent not in known
     ]
     found = (*evaluation.dead, *listed)
-    words = f"{evaluation.verdict} {dead_text(found)}."
-    return evaluation.model_copy(update={"dead": found, "verdict": words})
+    text = f"{evaluation.verdict} {dead_text(found)}."
+    return evaluation.model_copy(update={"dead": found, "verdict": text})
 
 
 def horizon_of(season: Season, *, open_ended: bool = False) -> Horizon:
-    """How long a season is to be, as far as its records say.
+    """Return the planned length of a season according to its records.
 
     Args:
-        season: All of it, or its beginning.
-        open_ended: What a season without a plan is: True if snapshots may still come, as in an
-            arena that runs; False if it has been ended.
+        season: The season, or its first snapshots.
+        open_ended: For a season without a plan: True if snapshots can still be added, as in a
+            running arena; False if it has ended.
     """
     planned = season.assumptions.planned
     if planned is None:
@@ -132,14 +127,13 @@ def leaderboard(
 
     Args:
         season: The season.
-        confidence: Of every interval.
-        seed: Of the resampling.
-        resamples: Bootstrap replications.
-        horizon: How long the season is to be; None takes it from the season, and one without a
-            plan as ended.
-        beginning: The season as it was after so many snapshots, to look at it as it was looked at
-            then; cut out of the season if it is not given.
-        memo: What earlier looks decided, to save their computation; the answer is the same.
+        confidence: Confidence of every interval.
+        seed: Seed of the resampling.
+        resamples: Number of bootstrap replications.
+        horizon: Planned length; None takes it from the season, which has ended if it has no plan.
+        season_after: Returns the season as it was after a number of snapshots, to repeat earlier
+            looks; by default it is cut out of the season.
+        memo: Cache of earlier looks' decisions; it does not change the result.
     """
     horizon = horizon or horizon_of(season)
     field = compared_field(season, planned=horizon.planned, over=horizon.over)
@@ -165,8 +159,8 @@ def leaderboard(
         for n in places
     )
     found = SeasonStatistics(field, rows, places, verdict, alpha, history.returns, history.alpha)
-    said = make_evaluation(found, options)
-    words = verdict_text(said, rules_changed=season.assumptions.rules_changed)
+    evaluation = make_evaluation(found, options)
+    text = verdict_text(evaluation, rules_changed=season.assumptions.rules_changed)
     return Leaderboard(
         season=field.season,
         entrants=field.entrants,
@@ -179,12 +173,12 @@ def leaderboard(
         confidence=confidence,
         seed=seed,
         resamples=resamples,
-        said=said.model_copy(update={"verdict": words}),
+        evaluation=evaluation.model_copy(update={"verdict": text}),
     )
 
 
 def _window_horizon(field: ComparedField, horizon: Horizon) -> Horizon:
-    """The horizon of the compared part, which may begin after the season."""
+    """Return the horizon of the compared window, which can start after the season."""
     if horizon.planned is None:
         return horizon
     return Horizon(max(horizon.planned - field.window.begin, 1), horizon.over)
@@ -236,7 +230,7 @@ def _verdict(
 
 
 def _without_looks(found: SeasonVerdict, planned: int) -> SeasonVerdict:
-    """A verdict of a season whose plan is too short for any claim."""
+    """Return a verdict for a season whose plan is too short for any claim."""
     reason = f"{planned:,} snapshots were planned; claims need a plan of at least {PERIODS_MIN}"
     return replace(
         found,
@@ -247,7 +241,7 @@ def _without_looks(found: SeasonVerdict, planned: int) -> SeasonVerdict:
 
 
 def _all_dead(season: Season) -> bool:
-    """True if agents took part and every one of them is dead."""
+    """Return True if agents took part and all of them are dead."""
     alive = any(entry.kind == "agent" for entry in season.entries)
     return not alive and any(one.kind == "agent" for one in season.dead)
 

@@ -214,7 +214,7 @@ def database_errors(location: BooksLocation) -> Iterator[None]:
             kind = BooksMisconfigured
         raise kind(f"the books at {location}: {found.cause}", remedy=found.remedy) from error
     except OSError as error:
-        raise BooksUnavailable(f"the books at {location}: {in_words(error)}") from error
+        raise BooksUnavailable(f"the books at {location}: {error_message(error)}") from error
 
 
 def require_regular_file(location: BooksLocation) -> None:

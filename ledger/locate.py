@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from arena.errors import DependencyMissing
 from arena.export_files import read_manifest
 from arena.run_lookup import PREFIX_VARIABLE
-from arena.runs import BOOKS, RECORDS, RunRequirement, RunRecord, find_run, has_export, newest_run
+from arena.runs import BOOKS, RECORDS, RunRecord, RunRequirement, find_run, has_export, newest_run
 from arena.settings import BOOTSTRAP_VARIABLE, Settings
 from ledger.location import VARIABLE, BooksLocation, books_location
 
@@ -58,7 +58,9 @@ def run_with_books(
     """
     home = Settings().home
     remedy = "`[ledger] enabled = true` in its specification keeps books; `arena demo` has some"
-    need = RunRequirement("books", remedy, lambda directory, run: has_books(home, directory, run, database))
+    need = RunRequirement(
+        "books", remedy, lambda directory, run: has_books(home, directory, run, database)
+    )
     if run_name is not None:
         return find_run(home, run_name, need=need)
     if prefix is not None or PREFIX_VARIABLE in os.environ:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from arena.bounded_files import read_text_file
-from arena.environment import is_taken
+from arena.environment import may_set
 from arena.errors import UsageError
 
 NAME = ".env"
@@ -58,7 +58,7 @@ def read_env_file(
         raise UsageError(f"{path} is not UTF-8", remedy="save it as UTF-8") from None
     found = parse_env(text, str(path))
     usable = {name: value for name, value in found.items() if value}
-    taken = {n: v for n, v in usable.items() if is_taken(n, named, keys=keys)}
+    taken = {n: v for n, v in usable.items() if may_set(n, named, keys=keys)}
     return EnvFile(
         {name: value for name, value in taken.items() if name not in environ},
         tuple(name for name in taken if name in environ),

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
 from arena import __version__
-from arena.command_exit import run_to_end
+from arena.command_exit import run_command
 
 if TYPE_CHECKING:
     import typer
@@ -69,7 +69,7 @@ EXAMPLE = "\n\nExample: "
 
 def main() -> None:
     """Run the command of `sys.argv`; every error is one line on stderr and an exit code."""
-    run_to_end(_run)
+    run_command(_run)
 
 
 def _run() -> int | None:

@@ -10,7 +10,7 @@ import typer
 from arena.errors import EXIT_NO
 from arena.options import Run
 from arena.run_lookup import exported_records
-from arena.visible_text import laid_out
+from arena.visible_text import visible_line
 
 
 def router_replay(
@@ -47,11 +47,11 @@ def router_replay(
         print(f"{text}: {'all the same' if document['ok'] else 'not the same'}")
         for version, older in sorted(found.older.items()):
             text = f"{older[DIFFERENT]:,} of {older[REPLAYED]:,} turns come out differently"
-            print(laid_out(f"recorded by {version}: {text}"))
+            print(visible_line(f"recorded by {version}: {text}"))
         for line in found.notes:
-            print(laid_out(f"note: {line}"))
+            print(visible_line(f"note: {line}"))
         for difference in found.differences:
             text = "{place} ({subject}): expected {expected}, found {found}"
-            print(laid_out(text.format(**difference)))
+            print(visible_line(text.format(**difference)))
     if found.differences:
         sys.exit(EXIT_NO)

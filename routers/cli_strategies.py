@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from arena.atomic_files import write_whole
+from arena.atomic_files import write_atomic
 from arena.baselines import has_rules
 from arena.errors import EXIT_NO, UsageError
 from arena.ids import check_name
@@ -15,7 +15,7 @@ from arena.plugin_options import FolderFlag, folder_to_write, plugins_of
 from arena.plugins import plugin_paths, read_plugin
 from arena.settings import Settings
 from arena.strategy_files import SUFFIXES, shipped_strategies
-from arena.visible_text import laid_out
+from arena.visible_text import visible_line
 from routers.strategy import Strategy, load_shipped, load_strategy, shipped_names
 
 app = typer.Typer(
@@ -59,7 +59,7 @@ def list_strategies(plugins: FolderFlag = None, as_json: AsJson = False) -> None
     else:
         print("\n".join(map(_line, strategies)))
     for fault in faults:
-        print(laid_out(f"note: left out: {fault}"), file=sys.stderr)
+        print(visible_line(f"note: left out: {fault}"), file=sys.stderr)
 
 
 @app.command()
@@ -80,7 +80,7 @@ def new(
         raise UsageError(f"{existing} exists", remedy="choose another name, or edit that file")
     path = folder / f"{name}.md"
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path, EXAMPLE_STRATEGY)
+    write_atomic(path, EXAMPLE_STRATEGY)
     print(f"wrote {path}\n  check it:  arena strategies check {path}")
     print(f'  use it:    strategy = "{name}" in an ARENA.toml, and --plugins {folder};')
     print(f"             or arena router --name {name} --chat-node-name NODE --strategy {path}")
@@ -113,7 +113,7 @@ def check(
     else:
         for one in document:
             text = f"wrong  {one['error']}" if "error" in one else f"ok     {one['line']}"
-            print("\n".join(map(laid_out, text.splitlines())))
+            print("\n".join(map(visible_line, text.splitlines())))
     if any("error" in one for one in document):
         sys.exit(EXIT_NO)
 

@@ -19,10 +19,10 @@ import contextlib
 from collections.abc import Callable
 
 from arena import ids, topics
-from arena.agent_health import Vital
-from arena.bus.base import EARLIEST, LATEST, Acked, Assignment, GroupReader, Record
+from arena.agent_health import AgentHealth
+from arena.bus.base import EARLIEST, LATEST, AppendAck, Assignment, GroupReader, Record
 from arena.errors import ArenaError
-from arena.failure_streaks import FailureRuns
+from arena.failure_streaks import FailureStreaks
 from arena.messages import (
     ChatReply,
     ChatRequest,
@@ -82,8 +82,8 @@ class AgentRouter:
         self.config = config
         self.no_answer_note: Callable[[], str] = str
         self.waiting = 0
-        self.vital = Vital(config.agent)
-        self._failures = FailureRuns()
+        self.vital = AgentHealth(config.agent)
+        self._failures = FailureStreaks()
         self._node = node
         self._bus = node.bus
         self._snapshots = snapshots
@@ -99,7 +99,7 @@ class AgentRouter:
         self._latest: Record | None = None
         self._replies = ReplyBuffer()
         self._turn: TurnMachine | None = None
-        self._record_ack: asyncio.Future[Acked] | None = None
+        self._record_ack: asyncio.Future[AppendAck] | None = None
         self._interrupted: InterruptedTurn | None = None
         self._history = AgentHistory()
         self._answered: tuple[str, int, int] | None = None
@@ -384,7 +384,7 @@ class AgentRouter:
         ack.add_done_callback(lambda done: self._recorded(done, turn.snapshot_offset))
         self._count(turn)
 
-    def _recorded(self, ack: "asyncio.Future[Acked]", offset: int) -> None:
+    def _recorded(self, ack: "asyncio.Future[AppendAck]", offset: int) -> None:
         if not ack.cancelled() and ack.exception() is None:
             self._answered = (topics.SNAPSHOTS.name, 0, offset)
 

@@ -15,11 +15,11 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from arena.error_causes import in_words
+from arena.error_causes import error_message
 from arena.errors import UsageError
 from arena.ids import check_name
 from arena.messages import Sampling
-from arena.plugin_code import Fault, run_file
+from arena.plugin_code import PluginFault, run_file
 from arena.plugins import NO_PLUGINS, Plugins, label_of, read_plugin_bytes
 from arena.strategy_files import is_file_name, strategy_tables
 from arena.unknown_names import listed
@@ -112,7 +112,7 @@ def _from_file(path: Path) -> Strategy:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: {in_words(error)}", remedy="save it as UTF-8") from None
+        raise UsageError(f"{path}: {error_message(error)}", remedy="save it as UTF-8") from None
     found = _from_tables(path, text)
     digest = hashlib.sha256(content).hexdigest()
     return _check(replace(found, source=label_of(path), source_sha256=digest), str(path))
@@ -142,7 +142,7 @@ def _from_tables(path: Path, text: str) -> Strategy:
 
 def _from_python(path: Path) -> Strategy:
     loaded = run_file(path)
-    if isinstance(loaded, Fault):
+    if isinstance(loaded, PluginFault):
         raise UsageError(f"{loaded.path} cannot be loaded: {_place(loaded)}{loaded.error}")
     found = getattr(loaded.module, "STRATEGY", None)
     if not isinstance(found, Strategy):
@@ -153,7 +153,7 @@ def _from_python(path: Path) -> Strategy:
     return replace(found, source=loaded.label, source_sha256=loaded.sha256)
 
 
-def _place(fault: Fault) -> str:
+def _place(fault: PluginFault) -> str:
     return "" if fault.line is None else f"line {fault.line}: "
 
 

@@ -1,12 +1,12 @@
 """Logs ended turns; consecutive failures become a few warnings with a count, not one each."""
 
 from arena.agent_health import is_decision
-from arena.failure_streaks import FailureRuns
+from arena.failure_streaks import FailureStreaks
 from arena.messages import Turn
 from arena.node import Node
 
 
-def log_turn(node: Node, turn: Turn, failures: FailureRuns) -> None:
+def log_turn(node: Node, turn: Turn, failures: FailureStreaks) -> None:
     """Log an ended turn.
 
     Args:

@@ -95,10 +95,10 @@ RENDERERS: dict[str, Callable[[str], str]] = {
     "tail": lambda text: record(text, as_json=False),
     "tail --json": lambda text: record(text, as_json=True),
     "status": lambda text: "\n".join(health.table([row(text)])),
-    "dead": lambda text: health.dead_line(vitals.Dead(text, text, 0, remedy=text)),
-    "cause": vitals.one_line,
+    "dead": lambda text: health.dead_line(vitals.DeadAgent(text, text, 0, remedy=text)),
+    "cause": vitals.cause_line,
     "doctor": lambda text: "\n".join(
-        findings.lines([findings.broken(text, text, text)], colour=False)
+        findings.finding_lines([findings.broken(text, text, text)], colour=False)
     ),
     "demo": lambda text: "\n".join(
         words.standings_table(

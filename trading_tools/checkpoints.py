@@ -8,7 +8,7 @@ import asyncio
 
 from arena import topics
 from arena.accounts import Shard
-from arena.checkpoint import SealedFile, pack_shard, unpack_shard
+from arena.checkpoint import ChecksummedFile, pack_shard, unpack_shard
 from arena.errors import Malformed
 from arena.node import Node
 
@@ -22,7 +22,7 @@ class ShardCheckpoint:
 
     def __init__(self, node: Node, partition: int) -> None:
         """Name the file; `load` reads it."""
-        self.file = SealedFile(node.settings.checkpoints / f"{topics.EVENTS.name}-{partition}")
+        self.file = ChecksummedFile(node.settings.checkpoints / f"{topics.EVENTS.name}-{partition}")
         self._log = node.log
         self._events_between = node.settings.checkpoint_events
         self._saved_to = 0

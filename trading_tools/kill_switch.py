@@ -20,7 +20,14 @@ from arena import topics
 from arena.bus.base import EARLIEST, Bus, LogReader, Record
 from arena.bus.partitions import require_partitions
 from arena.errors import ArenaError, BrokerUnavailable
-from arena.kill_switch import CONTROL_LOST, CONTROL_READ, HALTED_COUNT, Stop, Switch, lost_records
+from arena.kill_switch import (
+    CONTROL_LOST,
+    CONTROL_READ,
+    HALTED_COUNT,
+    ActiveHalt,
+    KillSwitch,
+    lost_records_halt,
+)
 from arena.liveness import CONTROL_UNPROVEN
 from arena.node import Node
 from trading_tools.control_loss import (
@@ -53,11 +60,11 @@ REGROWN = (
     " halted, start the executors, then `arena resume`"
 )
 
-__all__ = ["PROOF_S", "KillSwitchFeed", "Switch"]
+__all__ = ["PROOF_S", "KillSwitch", "KillSwitchFeed"]
 
 
 class KillSwitchFeed:
-    """Follows `arena.control` into a `Switch`, and reports in the heartbeat what is halted.
+    """Follows `arena.control` into a `KillSwitch`, and reports in the heartbeat what is halted.
 
     Attributes:
         proven_at: When the topic is known to have been read to its end, by `boot_time_s`.
@@ -70,7 +77,7 @@ class KillSwitchFeed:
 
     def __init__(self, node: Node, writes_dead_letters: Callable[[], bool]) -> None:
         """Start with no halts; `open` reads them."""
-        self.switch = Switch()
+        self.switch = KillSwitch()
         self.proven_at = -math.inf
         self.proven_wall: datetime | None = None
         self._node = node
@@ -130,7 +137,7 @@ class KillSwitchFeed:
 
     async def _confirmed_loss(
         self, positions: Iterable[ControlPosition], digests: Mapping[int, str]
-    ) -> Stop | None:
+    ) -> ActiveHalt | None:
         assert self._reader is not None, "the switch is not open"
         short_since = self._node.clock.monotonic()
         while True:
@@ -144,7 +151,7 @@ class KillSwitchFeed:
             if self._node.clock.monotonic() - short_since > SHORT_S:
                 self._lost_position = before
                 first = min(end, before.offset - 1)
-                return lost_records(f"{TOPIC}[0]@{first}", before.offset)
+                return lost_records_halt(f"{TOPIC}[0]@{first}", before.offset)
             await asyncio.sleep(SHORT_POLL_S)
 
     async def run(self) -> None:

@@ -26,7 +26,7 @@ Assignment = frozenset[tuple[str, int]]
 """Pairs of topic and partition."""
 
 
-class Acked(Protocol):
+class AppendAck(Protocol):
     """Where an append stands in the log."""
 
     @property
@@ -119,7 +119,7 @@ EARLIEST = Start("earliest")
 LATEST = Start("latest")
 
 
-class Standing(NamedTuple):
+class ReaderPosition(NamedTuple):
     """Where a reader stands in a partition: its next offset, and the end of the log."""
 
     position: int
@@ -151,7 +151,7 @@ class Reader(ABC):
             self.waiting -= 1
 
     @abstractmethod
-    async def standing(self) -> dict[tuple[str, int], Standing]:
+    async def standing(self) -> dict[tuple[str, int], ReaderPosition]:
         """Where it stands in every partition that may deliver now: none that is paused."""
 
 
@@ -204,10 +204,10 @@ class LogReader(Reader):
         ends = await self.end_offsets()
         return sum(max(0, end - self.position(t, p)) for (t, p), end in ends.items())
 
-    async def standing(self) -> dict[tuple[str, int], Standing]:
+    async def standing(self) -> dict[tuple[str, int], ReaderPosition]:
         """Where it stands in every partition."""
         ends = await self.end_offsets()
-        return {(t, p): Standing(self.position(t, p), end) for (t, p), end in ends.items()}
+        return {(t, p): ReaderPosition(self.position(t, p), end) for (t, p), end in ends.items()}
 
 
 class GroupReader(Reader):
@@ -302,7 +302,7 @@ class Bus(Losses, ABC):
     @abstractmethod
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
-    ) -> "asyncio.Future[Acked]":
+    ) -> "asyncio.Future[AppendAck]":
         """Hand over one record; the future resolves when the brokers have it.
 
         Raises:
@@ -339,7 +339,7 @@ class Bus(Losses, ABC):
 
     async def send(
         self, topic: str, message: Message, *, key: str = "", partition: int | None = None
-    ) -> "asyncio.Future[Acked]":
+    ) -> "asyncio.Future[AppendAck]":
         """Encode and hand over a message; the future resolves when the brokers have it.
 
         Args:
@@ -368,6 +368,6 @@ class Bus(Losses, ABC):
 
     async def append(
         self, topic: str, message: Message, *, key: str = "", partition: int | None = None
-    ) -> Acked:
+    ) -> AppendAck:
         """`send`, and wait until the brokers have it."""
         return await (await self.send(topic, message, key=key, partition=partition))

@@ -54,7 +54,9 @@ def _text(value: bytes) -> str:
     return cut.decode("utf-8", "backslashreplace")[:HEADER_CHARS_MAX]
 
 
-async def bury(bus: Bus, record: Record, error: str, reader: str, now: datetime) -> None:
+async def send_dead_letter(
+    bus: Bus, record: Record, error: str, reader: str, now: datetime
+) -> None:
     """Append a record to `dead_letters` and wait for the ack; only then may it be passed over."""
     letter = dead_letter(record, error, reader, now)
     await bus.append(topics.DEAD_LETTERS.name, letter, key=record.topic)

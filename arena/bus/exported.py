@@ -18,7 +18,7 @@ from pathlib import Path
 from arena.bounded_parquet import BoundedParquet, open_parquet
 from arena.bus.base import (
     EARLIEST,
-    Acked,
+    AppendAck,
     Assignment,
     Bus,
     GroupReader,
@@ -33,7 +33,7 @@ from arena.export_files import (
     READ_ROWS_MAX,
     REMEDY,
     Manifest,
-    Span,
+    PartitionSpan,
     check_columns,
     read_manifest,
 )
@@ -41,12 +41,12 @@ from arena.topics import TopicSpec
 from arena.unknown_names import listed
 from arena.wire import Headers
 
-PLACES = ("partition", "offset", "timestamp_ms")
-EMPTY = Span(first=0, end=0, count=0)
+INDEX_COLUMNS = ("partition", "offset", "timestamp_ms")
+EMPTY = PartitionSpan(first=0, end=0, count=0)
 
 
 @dataclass(slots=True)
-class _Places:
+class _RecordIndex:
     """Where the records of a partition are.
 
     Attributes:
@@ -65,17 +65,17 @@ class _File:
 
     topic: str
     path: Path
-    places: dict[int, _Places]
+    places: dict[int, _RecordIndex]
     parquet: BoundedParquet | None = None
 
     @classmethod
     def empty(cls, topic: str) -> "_File":
         """A topic that the export does not have: one partition without records."""
-        return cls(topic, Path(), {0: _Places()})
+        return cls(topic, Path(), {0: _RecordIndex()})
 
     @classmethod
     def read(
-        cls, topic: str, path: Path, parquet: BoundedParquet, spans: Mapping[int, Span]
+        cls, topic: str, path: Path, parquet: BoundedParquet, spans: Mapping[int, PartitionSpan]
     ) -> "_File":
         """A file whose places are read, and are those that the manifest counts.
 
@@ -83,10 +83,10 @@ class _File:
             BrokenLog: They are not.
         """
         check_columns(path, parquet)
-        found = cls(topic, path, {partition: _Places() for partition in spans}, parquet)
+        found = cls(topic, path, {partition: _RecordIndex() for partition in spans}, parquet)
         for number in parquet.row_groups():
-            for batch in parquet.batches(PLACES, READ_ROWS_MAX, group=number):
-                columns = [batch.column(name).to_pylist() for name in PLACES]
+            for batch in parquet.batches(INDEX_COLUMNS, READ_ROWS_MAX, group=number):
+                columns = [batch.column(name).to_pylist() for name in INDEX_COLUMNS]
                 for partition, offset, time_ms in zip(*columns, strict=True):
                     found._note(number, partition, offset, time_ms)
         for partition, span in spans.items():
@@ -142,13 +142,13 @@ class _Cursor:
 
     file: _File
     partition: int
-    span: Span
+    span: PartitionSpan
     position: int = 0
     index: int = 0
     _records: Iterator[Record] | None = None
 
     @property
-    def places(self) -> _Places:
+    def places(self) -> _RecordIndex:
         """Where its records are."""
         return self.file.places[self.partition]
 
@@ -302,7 +302,7 @@ class ExportedBus(Bus):
 
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
-    ) -> "asyncio.Future[Acked]":
+    ) -> "asyncio.Future[AppendAck]":
         """Refuse.
 
         Raises:
@@ -343,7 +343,7 @@ class ExportedBus(Bus):
             remedy="--bootstrap-servers names a broker",
         )
 
-    def _spans(self, topic: str) -> dict[int, Span]:
+    def _spans(self, topic: str) -> dict[int, PartitionSpan]:
         if topic in self._empty:
             return {0: EMPTY}
         if topic not in self._manifest.topics:
@@ -356,7 +356,7 @@ class ExportedBus(Bus):
         for topic, partition in pairs:
             span = self._spans(topic).get(partition, EMPTY)
             file = await self._file(topic)
-            file.places.setdefault(partition, _Places())
+            file.places.setdefault(partition, _RecordIndex())
             cursors.append(_Cursor(file, partition, span))
         return ExportedReader(cursors, start)
 
@@ -367,7 +367,7 @@ class ExportedBus(Bus):
             self._files[topic] = await asyncio.to_thread(self._opened, topic, spans)
         return self._files[topic]
 
-    def _opened(self, topic: str, spans: Mapping[int, Span]) -> _File:
+    def _opened(self, topic: str, spans: Mapping[int, PartitionSpan]) -> _File:
         if topic in self._empty:
             return _File.empty(topic)
         path = self.folder / self._manifest.topics[topic].file

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from arena.bus.base import Record
 
-HANDED_MAX = 10_000
+DELIVERED_MAX = 10_000
 """Records of a partition that were given and not committed, and are remembered."""
 FIELDS = 3
 
@@ -53,7 +53,7 @@ class CommitMark:
         return f"{self.offset}:{self.timestamp_ms}:{self.digest}"
 
 
-class Handed:
+class DeliveredRecords:
     """The records of one partition that were given and are not committed yet.
 
     Attributes:
@@ -62,7 +62,7 @@ class Handed:
 
     def __init__(self) -> None:
         """None yet."""
-        self._given: deque[CommitMark] = deque(maxlen=HANDED_MAX)
+        self._given: deque[CommitMark] = deque(maxlen=DELIVERED_MAX)
         self._committed: CommitMark | None = None
         self.given: CommitMark | None = None
 
@@ -93,7 +93,7 @@ class Handed:
         return known if known is not None and known.offset < offset else None
 
 
-def explain(
+def why_not_resumable(
     offset: int, begin: int, end: int, handled: CommitMark | None, found: CommitMark | None
 ) -> str:
     """Why a group cannot go on at its committed offset, or "" where it can.

@@ -27,7 +27,7 @@ from arena.broker_clock import BrokerClock
 from arena.bus.base import (
     BROKER_TIME,
     EARLIEST,
-    Acked,
+    AppendAck,
     Assignment,
     Bus,
     GroupReader,
@@ -35,13 +35,19 @@ from arena.bus.base import (
     Record,
     Start,
 )
-from arena.bus.kafka_access import connection, started, stopped, told_refusals, unreachable
+from arena.bus.kafka_access import (
+    authorization_errors_explained,
+    connection_options,
+    start_client,
+    stop_client,
+    unreachable_remedy,
+)
 from arena.bus.kafka_assignor import oldest_first
-from arena.bus.kafka_fetch import Fetches
-from arena.bus.kafka_group import Group, KafkaGroupReader
-from arena.bus.kafka_old_groups import take_over
+from arena.bus.kafka_fetch import PartitionFetcher
+from arena.bus.kafka_group import GroupConfig, KafkaGroupReader
+from arena.bus.kafka_old_groups import adopt_offsets
 from arena.bus.kafka_readers import KafkaLogReader
-from arena.bus.kafka_refusal import refusal
+from arena.bus.kafka_refusal import connection_error
 from arena.bus.kafka_topics import KafkaTopics
 from arena.clock import SystemClock
 from arena.error_causes import append_failed
@@ -92,20 +98,22 @@ class KafkaBus(Bus):
         lookup = self._consumer(group=None, reset="none")
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await started(lookup)
+                await start_client(lookup)
         except (KafkaConnectionError, TimeoutError, OSError):
             lead = f"broker {self._settings.bootstrap_servers} did not answer"
-            raise await refusal(self._settings, lead, f" in {CONNECT_TIMEOUT_S:.0f} s") from None
+            raise await connection_error(
+                self._settings, lead, f" in {CONNECT_TIMEOUT_S:.0f} s"
+            ) from None
         self._lookup = lookup
 
     async def close(self) -> None:
         """Flush and stop the producers, then the connections for questions."""
         for producer in self._producers.values():
-            await stopped(producer)
+            await stop_client(producer)
         self._producers.clear()
         await self._topics.close()
         if self._lookup is not None:
-            await stopped(self._lookup)
+            await stop_client(self._lookup)
             self._lookup = None
 
     async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
@@ -135,7 +143,7 @@ class KafkaBus(Bus):
 
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
-    ) -> asyncio.Future[Acked]:
+    ) -> asyncio.Future[AppendAck]:
         """Hand one record to the producer of the topic's compression."""
         assert self.failed is not None, "the bus is not started"
         if self.failed.done():
@@ -173,7 +181,7 @@ class KafkaBus(Bus):
         async with self._producers_lock:
             if compression not in self._producers:
                 producer = AIOKafkaProducer(
-                    **connection(self._settings),
+                    **connection_options(self._settings),
                     client_id=self._client_id,
                     acks="all",
                     enable_idempotence=self._idempotence,
@@ -183,7 +191,7 @@ class KafkaBus(Bus):
                     request_timeout_ms=REQUEST_TIMEOUT_MS,
                     retry_backoff_ms=50,
                 )
-                await started(producer)
+                await start_client(producer)
                 self._producers[compression] = producer
             return self._producers[compression]
 
@@ -195,7 +203,7 @@ class KafkaBus(Bus):
             return getattr(coordinator, "member_id", None) or ""
 
         consumer = AIOKafkaConsumer(
-            **connection(self._settings),
+            **connection_options(self._settings),
             client_id=self._client_id,
             group_id=group,
             enable_auto_commit=False,
@@ -218,7 +226,7 @@ class KafkaBus(Bus):
 
     async def _fetch_client(self, topics: set[str]) -> AIOKafkaClient:
         client = AIOKafkaClient(
-            **connection(self._settings),
+            **connection_options(self._settings),
             client_id=self._client_id,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             retry_backoff_ms=50,
@@ -231,7 +239,7 @@ class KafkaBus(Bus):
             if not isinstance(error, KafkaConnectionError):
                 raise
             lead = f"broker {self._settings.bootstrap_servers} did not answer"
-            raise await refusal(self._settings, lead) from None
+            raise await connection_error(self._settings, lead) from None
         return client
 
     async def log_reader(self, *topics: str, start: Start = EARLIEST) -> LogReader:
@@ -250,7 +258,9 @@ class KafkaBus(Bus):
         offsets = await self._first_offsets(pairs, start)
         places = {TopicPartition(self._prefix + t, p): at for (t, p), at in offsets.items()}
         client = await self._fetch_client({place.topic for place in places})
-        fetches = Fetches(client, self._prefix, places, self._fetch_wait_ms, self._begin_of)
+        fetches = PartitionFetcher(
+            client, self._prefix, places, self._fetch_wait_ms, self._begin_of
+        )
         reader = KafkaLogReader(fetches, self._lookup, self._prefix)
         self.readers.add(reader)
         return reader
@@ -307,7 +317,7 @@ class KafkaBus(Bus):
         raise BrokerUnavailable(
             f"the broker did not tell the offsets of {names} "
             f"in {LOOKUPS_MAX * REQUEST_TIMEOUT_MS / 1000:.0f} s",
-            remedy=unreachable(self._settings),
+            remedy=unreachable_remedy(self._settings),
         )
 
     async def _look_up(
@@ -336,13 +346,13 @@ class KafkaBus(Bus):
         name = self._prefix + group
         if formerly:
             there = {self._prefix + topic: count for topic, count in counts.items()}
-            await take_over(self._settings, self._prefix + formerly, name, there)
+            await adopt_offsets(self._settings, self._prefix + formerly, name, there)
         consumer = self._consumer(group=name, reset=start.at)
-        member = Group(group, start.at, self._records_at, self.note_lost)
+        member = GroupConfig(group, start.at, self._records_at, self.note_lost)
         reader = KafkaGroupReader(consumer, self._lookup, self._prefix, on_change, member)
         consumer.subscribe([self._prefix + t for t in topics], listener=reader)
-        with told_refusals():
-            await started(consumer)
+        with authorization_errors_explained():
+            await start_client(consumer)
         reader.whole = counts
         self.readers.add(reader)
         return reader

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from arena.bounded_files import TEXT_FILE_BYTES_MAX, NotReadable, open_regular, read_text_file
 from arena.bus.kafka_sockets import create_conn
-from arena.error_causes import in_words
+from arena.error_causes import error_message
 from arena.errors import UsageError
 from arena.settings import KafkaAccess, Settings
 from arena.visible_text import one_line
@@ -50,14 +50,16 @@ client.AIOKafkaClient._metadata_update = _update_calmly
 PASSWORD_BYTES_MAX = 4_096
 PORT_MAX = 65_535
 DEFAULT_PORT = 9092
-WRITE = "set KAFKA_BOOTSTRAP_SERVERS (or --bootstrap-servers) to host:port, comma-separated"
+ADDRESS_REMEDY = (
+    "set KAFKA_BOOTSTRAP_SERVERS (or --bootstrap-servers) to host:port, comma-separated"
+)
 _ADDRESS = re.compile(
     r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\],/]+)(:(?P<port>\d{1,6}))?", re.ASCII
 )
 
 
 # Any: keyword arguments of aiokafka's clients, which are not typed.
-def connection(settings: Settings) -> dict[str, Any]:
+def connection_options(settings: Settings) -> dict[str, Any]:
     """The keyword arguments with which a consumer, a producer or an admin client connects.
 
     Raises:
@@ -89,9 +91,11 @@ def require_addresses(servers: str) -> None:
         found = _ADDRESS.fullmatch(part)
         port = 0 if found is None else int(found["port"] or DEFAULT_PORT)
         if found is None or not 0 < port <= PORT_MAX or not _can_be_asked_for(found["host"]):
-            raise UsageError(f"'{one_line(part, 80)}' is not the address of a broker", remedy=WRITE)
+            raise UsageError(
+                f"'{one_line(part, 80)}' is not the address of a broker", remedy=ADDRESS_REMEDY
+            )
     if not any(parts):
-        raise UsageError(f"'{one_line(servers, 80)}' names no broker", remedy=WRITE)
+        raise UsageError(f"'{one_line(servers, 80)}' names no broker", remedy=ADDRESS_REMEDY)
 
 
 def _can_be_asked_for(host: str) -> bool:
@@ -104,16 +108,16 @@ def _can_be_asked_for(host: str) -> bool:
         return False
 
 
-async def started(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+async def start_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
     """Start a client; where that fails or is cut off, nothing of it stays open."""
     try:
         await client.start()
     except BaseException:
-        await stopped(client)
+        await stop_client(client)
         raise
 
 
-async def stopped(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+async def stop_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
     """Stop a client.
 
     Its tasks take their first step before: aiokafka cancels and awaits them, and a task that is
@@ -123,7 +127,7 @@ async def stopped(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
     await client.stop()
 
 
-def unreachable(settings: Settings) -> str:
+def unreachable_remedy(settings: Settings) -> str:
     """What to check where no broker let us in: the client library does not tell why."""
     protocol = settings.access.security_protocol
     if protocol == "PLAINTEXT":
@@ -138,7 +142,7 @@ def unreachable(settings: Settings) -> str:
 
 
 @contextmanager
-def told_refusals() -> Iterator[None]:
+def authorization_errors_explained() -> Iterator[None]:
     """Within the block, what the brokers forbid is told as wrong usage: trying again is no use.
 
     Raises:
@@ -199,7 +203,7 @@ def _tls(access: KafkaAccess) -> ssl.SSLContext:
             context.load_cert_chain(access.ssl_certfile, access.ssl_keyfile, password=password)
     except OSError as error:  # ssl.SSLError is one
         raise UsageError(
-            f"the certificates cannot be used: {in_words(error)}",
+            f"the certificates cannot be used: {error_message(error)}",
             remedy="check KAFKA_SSL_CAFILE, KAFKA_SSL_CERTFILE, KAFKA_SSL_KEYFILE and "
             "KAFKA_SSL_KEY_PASSWORD",
         ) from None
@@ -229,7 +233,7 @@ def _secret(value: SecretStr | None, path: Path | None, variable: str) -> str:
         return read_text_file(path)[:PASSWORD_BYTES_MAX].strip()
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"{variable}_FILE names {path}, which cannot be read: {in_words(error)}",
+            f"{variable}_FILE names {path}, which cannot be read: {error_message(error)}",
             remedy="give the path of a file that holds the secret and nothing else",
         ) from None
 
@@ -243,7 +247,7 @@ def _require_file(variable: str, path: Path) -> None:
     try:
         open_regular(path, TEXT_FILE_BYTES_MAX).close()
     except (OSError, NotReadable) as error:
-        why = in_words(error)
+        why = error_message(error)
         if isinstance(error, OSError) and error.strerror:
             why = error.strerror.lower()
         raise UsageError(

@@ -14,10 +14,10 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema, String
 
-from arena.bus.kafka_access import connection, stopped
-from arena.bus.kafka_refusal import refusal
+from arena.bus.kafka_access import connection_options, stop_client
+from arena.bus.kafka_refusal import connection_error
 from arena.errors import UsageError
-from arena.prefix import others_words
+from arena.prefix import other_arenas_text
 from arena.settings import Settings
 from arena.topics import spec_of
 
@@ -120,7 +120,7 @@ async def other_arenas(settings: Settings) -> str:
         BrokerUnavailable: No broker answers at the configured address.
     """
     async with admin_client(settings) as admin:
-        return others_words(settings.prefix, await admin.list_topics())
+        return other_arenas_text(settings.prefix, await admin.list_topics())
 
 
 async def describe_topics(settings: Settings) -> list[TopicState]:
@@ -130,12 +130,12 @@ async def describe_topics(settings: Settings) -> list[TopicState]:
         BrokerUnavailable: No broker answers at the configured address.
     """
     async with admin_client(settings) as admin:
-        consumer = AIOKafkaConsumer(client_id=ADMIN_CLIENT_ID, **connection(settings))
+        consumer = AIOKafkaConsumer(client_id=ADMIN_CLIENT_ID, **connection_options(settings))
         try:
             await consumer.start()
             return await _describe(admin, consumer, settings.prefix)
         finally:
-            await stopped(consumer)
+            await stop_client(consumer)
 
 
 async def has_broker_time(settings: Settings, topic: str) -> bool:
@@ -165,13 +165,13 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
     Raises:
         BrokerUnavailable: No broker answers at the configured address.
     """
-    admin = AIOKafkaAdminClient(client_id=ADMIN_CLIENT_ID, **connection(settings))
+    admin = AIOKafkaAdminClient(client_id=ADMIN_CLIENT_ID, **connection_options(settings))
     try:
         await asyncio.wait_for(admin.start(), CONNECT_TIMEOUT_S)
         yield admin
     except (KafkaConnectionError, TimeoutError, OSError):
         lead = f"no broker answers at {settings.bootstrap_servers}"
-        raise await refusal(settings, lead) from None
+        raise await connection_error(settings, lead) from None
     finally:
         await admin.close()
 

@@ -35,7 +35,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from arena.bus.base import Record
 from arena.bus.kafka_batches import batches_of, missing, newest_record
 from arena.bus.kafka_batches import records_of as _records
-from arena.bus.kafka_proof import START_AGAIN, Proof
+from arena.bus.kafka_proof import START_AGAIN, LogProof
 from arena.errors import BrokenLog
 from arena.topics import spec_of
 
@@ -56,7 +56,7 @@ NO_LEADER = -1
 Answer = Any
 
 
-class Fetched:
+class FetchedPartition:
     """What one answer has of one partition, while it waits to be read.
 
     Attributes:
@@ -84,7 +84,7 @@ class Fetched:
         self.data = data
 
 
-class Fetches:
+class PartitionFetcher:
     """Asks the leaders of partitions for what comes behind a place.
 
     Nothing is asked for before the first `take`. Used by one task at a time. After a failure, every
@@ -119,8 +119,8 @@ class Fetches:
         self._compacted = {tp for tp, pair in self._pairs.items() if spec_of(pair[0]).compacted}
         self.read = {self._pairs[tp]: offset for tp, offset in places.items()}
         self._last: dict[tuple[str, int], Record] = {}
-        self._proofs: dict[TopicPartition, Proof] = {}
-        self._answers: deque[Fetched] = deque()
+        self._proofs: dict[TopicPartition, LogProof] = {}
+        self._answers: deque[FetchedPartition] = deque()
         self._waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._room = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -156,7 +156,7 @@ class Fetches:
             raise
         return records
 
-    def _next_of(self, answer: Fetched, wanted: int) -> list[Record]:
+    def _next_of(self, answer: FetchedPartition, wanted: int) -> list[Record]:
         pair = answer.pair
         if answer.at != self.read[pair]:
             raise missing(*pair, self.read[pair], answer.at)
@@ -268,7 +268,7 @@ class Fetches:
         found = (newest_record(*self._pairs[partition], data) for data in reversed(waiting))
         newest = next(filter(None, found), None) or self._last.get(self._pairs[partition])
         if newest is not None:
-            self._proofs[partition] = Proof(newest, self._places[partition], compacted)
+            self._proofs[partition] = LogProof(newest, self._places[partition], compacted)
             self._places[partition] = newest.offset
 
     def _request(self, places: dict[TopicPartition, int]) -> FetchRequest:
@@ -338,7 +338,9 @@ class Fetches:
             at = proof.place
             del self._proofs[partition]
         self._places[partition] = max(at, batches[-1].next_offset)
-        self._answers.append(Fetched(partition, pair, records, at, self._places[partition], data))
+        self._answers.append(
+            FetchedPartition(partition, pair, records, at, self._places[partition], data)
+        )
         self._tell()
 
 

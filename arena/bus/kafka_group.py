@@ -31,13 +31,13 @@ from aiokafka.errors import (
     KafkaError,
 )
 
-from arena.bus.base import Assignment, GroupReader, Record, Standing, plain_headers
-from arena.bus.group_places import CommitMark, Handed, explain
-from arena.bus.kafka_access import stopped, told_refusals
+from arena.bus.base import Assignment, GroupReader, ReaderPosition, Record, plain_headers
+from arena.bus.group_places import CommitMark, DeliveredRecords, why_not_resumable
+from arena.bus.kafka_access import authorization_errors_explained, stop_client
 from arena.bus.kafka_batches import DAMAGED, Batches
 from arena.bus.kafka_proof import START_AGAIN
-from arena.bus.kafka_sockets import closed_soon
-from arena.error_causes import in_words
+from arena.bus.kafka_sockets import close_within_limit
+from arena.error_causes import error_message
 from arena.errors import ArenaError, BrokenLog, BrokerUnavailable
 
 fetcher.MemoryRecords = Batches
@@ -61,7 +61,7 @@ Ends = Mapping[TopicPartition, int]
 UNANSWERED = (KafkaError, ArenaError, TimeoutError)
 
 
-class Group(NamedTuple):
+class GroupConfig(NamedTuple):
     """What a member has to know of its group.
 
     Attributes:
@@ -85,7 +85,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         lookup: AIOKafkaConsumer,
         prefix: str,
         on_change: Callable[[Assignment], None] | None,
-        group: Group,
+        group: GroupConfig,
     ) -> None:
         """Take over a consumer that is not started yet."""
         self._consumer = consumer
@@ -94,7 +94,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         self._on_change = on_change
         self._group = group
         self._assignment: Assignment = frozenset()
-        self._handed: defaultdict[TopicPartition, Handed] = defaultdict(Handed)
+        self._handed: defaultdict[TopicPartition, DeliveredRecords] = defaultdict(DeliveredRecords)
         self._checked = asyncio.Event()
         self._checker: asyncio.Task[None] | None = None
         self._fetched: list[tuple[TopicPartition, Record]] = []
@@ -165,7 +165,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         for tp, found in known.items():
             record = records.get(self._pair(tp))
             now = None if record is None else CommitMark.of(record)
-            why = explain(found.offset, begins[tp], ends[tp], handled[tp], now)
+            why = why_not_resumable(found.offset, begins[tp], ends[tp], handled[tp], now)
             if not why:
                 self._resumed[self._pair(tp)] = found.offset
                 continue
@@ -219,7 +219,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
             BrokenLog: A log is not the one that was read, or a batch is damaged.
         """
         self._raise_failure()
-        with self.reading(), told_refusals():
+        with self.reading(), authorization_errors_explained():
             if not self._fetched:  # What waits for a check is given before more is fetched.
                 self._fetched = await self._fetch(timeout_s, max_records)
         if not await self._may_give():
@@ -354,7 +354,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
                 total += max(0, end - await self._consumer.position(tp))
         return total
 
-    async def standing(self) -> dict[tuple[str, int], Standing]:
+    async def standing(self) -> dict[tuple[str, int], ReaderPosition]:
         """Where it stands in the partitions that are not paused; position -1 where none is known.
 
         Raises:
@@ -365,16 +365,16 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
             ends = await self._lookup.end_offsets(list(reading)) if reading else {}
         except KafkaError as error:
             raise BrokerUnavailable(
-                f"no answer about the ends of the log: {in_words(error)}",
+                f"no answer about the ends of the log: {error_message(error)}",
                 remedy="does the broker run? `arena broker status` asks it",
             ) from error
-        found: dict[tuple[str, int], Standing] = {}
+        found: dict[tuple[str, int], ReaderPosition] = {}
         for tp, end in ends.items():
             position = -1
             with contextlib.suppress(TimeoutError, IllegalStateError):
                 async with asyncio.timeout(POSITION_TIMEOUT_S):
                     position = await self._consumer.position(tp)
-            found[tp.topic[len(self._prefix) :], tp.partition] = Standing(position, end)
+            found[tp.topic[len(self._prefix) :], tp.partition] = ReaderPosition(position, end)
         return found
 
     async def close(self) -> None:
@@ -382,7 +382,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         self.closed = True
         if self._checker is not None:
             self._checker.cancel()
-        await closed_soon(stopped(self._consumer))
+        await close_within_limit(stop_client(self._consumer))
 
 
 # Any: aiokafka's ConsumerRecord is untyped.

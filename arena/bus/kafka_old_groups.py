@@ -22,7 +22,7 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, for_code
 from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 
 from arena.bus.kafka_admin import admin_client
-from arena.error_causes import in_words
+from arena.error_causes import error_message
 from arena.errors import BrokerUnavailable
 from arena.settings import Settings
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 0.5
 """From one look at the members of the old group to the next."""
-SAY_AGAIN_S = 30.0
+WARN_AGAIN_S = 30.0
 """From one warning that they are waited for to the next."""
 ANSWER_S = 60.0
 """How long the brokers may fail to answer: on a busy machine the first coordinator of a new cluster
@@ -44,7 +44,7 @@ HAS_MEMBERS = (22, 25, 27)
 """Errors of a commit by a process that is not a member: ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID,
 REBALANCE_IN_PROGRESS."""
 
-MAY_NOT = (
+NOT_ALLOWED = (
     "this login may not read group %s of an older version, so group %s does not continue where that"
     " one was; if an older version ran here, `arena topics acl --apply` lets it, and start again"
 )
@@ -53,7 +53,7 @@ Committed = dict[TopicPartition, tuple[int, str]]
 """Partition -> the committed offset and its metadata."""
 
 
-async def take_over(
+async def adopt_offsets(
     settings: Settings, old: str, new: str, partitions: Mapping[str, int]
 ) -> Committed:
     """Commit in a group what an older group had committed; returns that.
@@ -69,7 +69,7 @@ async def take_over(
     """
     asked = [TopicPartition(topic, p) for topic, count in partitions.items() for p in range(count)]
     failing_since: float | None = None
-    said_at = -SAY_AGAIN_S
+    said_at = -WARN_AGAIN_S
     while True:
         now = time.monotonic()
         try:
@@ -78,7 +78,7 @@ async def take_over(
                     return await _move(admin, old, new, asked)
             failing_since = None
         except GroupAuthorizationFailedError:
-            log.warning(MAY_NOT, old, new)
+            log.warning(NOT_ALLOWED, old, new)
             return {}
         except BrokerUnavailable:
             failing_since = now if failing_since is None else failing_since
@@ -88,11 +88,11 @@ async def take_over(
             failing_since = now if failing_since is None else failing_since
             if now - failing_since > ANSWER_S:
                 raise BrokerUnavailable(
-                    f"no answer about the group {old} for {ANSWER_S:g} s: {in_words(error)}",
+                    f"no answer about the group {old} for {ANSWER_S:g} s: {error_message(error)}",
                     remedy="`arena broker status` asks the brokers; start again when it is sound",
                 ) from error
         else:
-            if now - said_at >= SAY_AGAIN_S:
+            if now - said_at >= WARN_AGAIN_S:
                 said_at = now
                 log.warning("waiting until the older version's processes have left group %s", old)
         await asyncio.sleep(LOOK_AGAIN_S)

@@ -19,7 +19,7 @@ ANSWER_S_MAX = 1.0
 START_AGAIN = "start again: at its start a process sees how far the log is the one it read"
 
 
-class Proof:
+class LogProof:
     """The record that must come first, before a partition is read on.
 
     Attributes:

@@ -4,17 +4,17 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from arena.bus.base import LogReader, Record
-from arena.bus.kafka_access import told_refusals
-from arena.bus.kafka_fetch import Fetches
-from arena.bus.kafka_sockets import closed_soon
-from arena.error_causes import in_words
+from arena.bus.kafka_access import authorization_errors_explained
+from arena.bus.kafka_fetch import PartitionFetcher
+from arena.bus.kafka_sockets import close_within_limit
+from arena.error_causes import error_message
 from arena.errors import BrokerUnavailable
 
 
 class KafkaLogReader(LogReader):
     """Assigned partitions with a place of our own; every offset must be the expected one."""
 
-    def __init__(self, fetches: Fetches, lookup: AIOKafkaConsumer, prefix: str) -> None:
+    def __init__(self, fetches: PartitionFetcher, lookup: AIOKafkaConsumer, prefix: str) -> None:
         """Take over fetches."""
         self._fetches = fetches
         self._lookup = lookup
@@ -23,7 +23,7 @@ class KafkaLogReader(LogReader):
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
         """The next records; none is missing."""
-        with self.reading(), told_refusals():
+        with self.reading(), authorization_errors_explained():
             return await self._fetches.take(timeout_s, max_records)
 
     def _tp(self, topic: str, partition: int) -> TopicPartition:
@@ -43,7 +43,7 @@ class KafkaLogReader(LogReader):
             ends = await self._lookup.end_offsets([self._tp(*pair) for pair in self._next])
         except KafkaError as error:
             raise BrokerUnavailable(
-                f"no answer about the ends of the log: {in_words(error)}",
+                f"no answer about the ends of the log: {error_message(error)}",
                 remedy="does the broker run? `arena broker status` asks it",
             ) from error
         skip = len(self._prefix)
@@ -56,4 +56,4 @@ class KafkaLogReader(LogReader):
     async def close(self) -> None:
         """Stop fetching."""
         self.closed = True
-        await closed_soon(self._fetches.close())
+        await close_within_limit(self._fetches.close())

@@ -13,15 +13,15 @@ from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import SaslHandShakeRequest
 
-from arena.bus.kafka_access import connection, unreachable
-from arena.error_causes import explain
+from arena.bus.kafka_access import connection_options, unreachable_remedy
+from arena.error_causes import explain_error
 from arena.errors import ArenaError, BrokerUnavailable
 from arena.settings import Settings
 from arena.visible_text import one_line
 
 TRY_TIMEOUT_S = 3.0
 DEFAULT_PORT = 9092
-NOT_THERE = (
+NOTHING_LISTENS_REMEDY = (
     "is KAFKA_BOOTSTRAP_SERVERS right? `arena broker start` runs a broker here, and `arena demo` "
     "brings its own"
 )
@@ -32,7 +32,7 @@ _NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOT
 _OUR_LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
-async def refusal(settings: Settings, lead: str, silent: str = "") -> ArenaError:
+async def connection_error(settings: Settings, lead: str, silent: str = "") -> ArenaError:
     """The error to raise where no client could start.
 
     Args:
@@ -42,7 +42,7 @@ async def refusal(settings: Settings, lead: str, silent: str = "") -> ArenaError
     """
     access = settings.access
     host, port = first_address(settings.bootstrap_servers)
-    given = connection(settings)
+    given = connection_options(settings)
     given.pop("bootstrap_servers")
     found: tuple[str, str] | None = None
     try:
@@ -53,8 +53,8 @@ async def refusal(settings: Settings, lead: str, silent: str = "") -> ArenaError
         client.close()
     except (KafkaError, OSError, TimeoutError) as error:
         if isinstance(error, OSError) and error.errno in _OUR_LIMITS:
-            return explain(error) or BrokerUnavailable(lead)
-        found = why(error, settings)
+            return explain_error(error) or BrokerUnavailable(lead)
+        found = explain_failure(error, settings)
     if found is None and access.security_protocol.endswith("SSL"):
         found = await _expects_no_tls(host, port, settings)
     elif found is None:
@@ -69,10 +69,10 @@ async def refusal(settings: Settings, lead: str, silent: str = "") -> ArenaError
             f"{lead}{silent}: it accepts connections but does not answer",
             remedy="it is frozen or overloaded, or it is not a Kafka: see its log and its machine",
         )
-    return BrokerUnavailable(f"{lead}{silent}", remedy=unreachable(settings))
+    return BrokerUnavailable(f"{lead}{silent}", remedy=unreachable_remedy(settings))
 
 
-def why(error: BaseException, settings: Settings) -> tuple[str, str] | None:
+def explain_failure(error: BaseException, settings: Settings) -> tuple[str, str] | None:
     """The cause and the remedy of one failed attempt; None where it tells nothing."""
     access, name = settings.access, type(error).__name__
     said = one_line(str(error), WORDS_MAX)
@@ -80,7 +80,7 @@ def why(error: BaseException, settings: Settings) -> tuple[str, str] | None:
     if isinstance(error, socket.gaierror):
         return "its host name is not known", "check KAFKA_BOOTSTRAP_SERVERS, and the network"
     if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in said:
-        return "nothing listens there", NOT_THERE
+        return "nothing listens there", NOTHING_LISTENS_REMEDY
     if isinstance(error, OSError) and error.errno in _NO_WAY:
         return "no route to that address", "check KAFKA_BOOTSTRAP_SERVERS, and the network"
     if isinstance(error, ssl.SSLCertVerificationError):

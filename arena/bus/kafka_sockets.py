@@ -64,7 +64,7 @@ def end_when_silent(connected: socket.socket) -> None:
             connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-async def closed_soon(closing: Awaitable[None]) -> None:
+async def close_within_limit(closing: Awaitable[None]) -> None:
     """Wait until a client is closed, but not longer than `CLOSE_S`.
 
     A member that leaves its group looks for the coordinator first, and TLS waits for the other

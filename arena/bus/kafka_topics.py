@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
-from arena.bus.kafka_access import connection, unreachable
-from arena.error_causes import in_words
+from arena.bus.kafka_access import connection_options, unreachable_remedy
+from arena.error_causes import error_message
 from arena.errors import BrokerUnavailable, UsageError
-from arena.prefix import others_words
+from arena.prefix import other_arenas_text
 from arena.settings import Settings
 from arena.topics import HEARTBEATS, TopicSpec
 
@@ -81,7 +81,7 @@ class KafkaTopics:
         wanted = [new_topic(self._prefix, spec, replicas) for spec in missing]
         await self._ask(lambda admin: self._create(admin, wanted))
         if HEARTBEATS in missing:
-            self.beside = others_words(self._prefix, names)
+            self.beside = other_arenas_text(self._prefix, names)
 
     async def names(self) -> set[str]:
         """The full names of the topics that exist.
@@ -143,7 +143,7 @@ class KafkaTopics:
 
     async def _wrong_prefix(self) -> str:
         remedy = "`arena topics create` makes them; is ARENA_PREFIX right?"
-        others = others_words(self._prefix, await self.names())
+        others = other_arenas_text(self._prefix, await self.names())
         return f"{remedy} {others[:1].upper()}{others[1:]}" if others else remedy
 
     async def _ask(self, question: Callable[[AIOKafkaAdminClient], Awaitable[Answer]]) -> Answer:
@@ -156,8 +156,8 @@ class KafkaTopics:
                 if asyncio.get_running_loop().time() > deadline:
                     raise BrokerUnavailable(
                         f"no broker of {self._settings.bootstrap_servers} answered in "
-                        f"{ANSWER_TIMEOUT_S:.0f} s: {in_words(error)}",
-                        remedy=unreachable(self._settings),
+                        f"{ANSWER_TIMEOUT_S:.0f} s: {error_message(error)}",
+                        remedy=unreachable_remedy(self._settings),
                     ) from error
                 await asyncio.sleep(PAUSE_S)
 
@@ -166,7 +166,7 @@ class KafkaTopics:
             admin = AIOKafkaAdminClient(
                 client_id=self._client_id,
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
-                **connection(self._settings),
+                **connection_options(self._settings),
             )
             try:
                 await admin.start()

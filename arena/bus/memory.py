@@ -16,18 +16,18 @@ from typing import NamedTuple, TypeVar
 from arena.bus.base import (
     BROKER_TIME,
     EARLIEST,
-    Acked,
+    AppendAck,
     Assignment,
     Bus,
     GroupReader,
     LogReader,
     Reader,
+    ReaderPosition,
     Record,
-    Standing,
     Start,
     plain_headers,
 )
-from arena.bus.group_places import CommitMark, explain
+from arena.bus.group_places import CommitMark, why_not_resumable
 from arena.errors import BrokenLog, BrokerUnavailable
 from arena.topics import TopicSpec
 from arena.wire import Headers
@@ -154,9 +154,9 @@ class MemoryBus(Bus):
 
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
-    ) -> "asyncio.Future[Acked]":
+    ) -> "asyncio.Future[AppendAck]":
         """Append at once."""
-        future: asyncio.Future[Acked] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[AppendAck] = asyncio.get_running_loop().create_future()
         acked = self.cluster.append(topic, partition, key, value, headers)
         self.note_acked(topic, partition, acked.offset)
         future.set_result(acked)
@@ -328,7 +328,7 @@ class MemoryGroupReader(GroupReader):
         record = group.handled.get(pair)
         handled, at = (CommitMark.of(record), record.offset) if record else (None, -1)
         now = CommitMark.of(log[at]) if 0 <= at < len(log) else None
-        why = explain(place, 0, len(log), handled, now)
+        why = why_not_resumable(place, 0, len(log), handled, now)
         if not why:
             self._resumed[pair] = place
             return place
@@ -386,10 +386,10 @@ class MemoryGroupReader(GroupReader):
         logs = self._cursor.cluster.logs
         return sum(len(logs[p]) - self._cursor.next[p] for p in self._assignment)
 
-    async def standing(self) -> dict[tuple[str, int], Standing]:
+    async def standing(self) -> dict[tuple[str, int], ReaderPosition]:
         """Where it stands in the partitions that are not paused."""
         logs = self._cursor.cluster.logs
-        return {p: Standing(self._cursor.next[p], len(logs[p])) for p in self._readable()}
+        return {p: ReaderPosition(self._cursor.next[p], len(logs[p])) for p in self._readable()}
 
     async def close(self) -> None:
         """Leave the group; its other members take over."""

@@ -16,7 +16,7 @@ import asyncio
 from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
-from arena.bus.base import Bus, Reader, Standing
+from arena.bus.base import Bus, Reader, ReaderPosition
 from arena.errors import BrokerUnavailable, Stuck
 
 CHECKS = 6
@@ -26,7 +26,7 @@ stopped for a while must not be found guilty by the clock."""
 Pair = tuple[str, int]
 
 
-class Progress:
+class ReadProgress:
     """Checks in a row in which a reader got nothing of what it asked for. Pure."""
 
     def __init__(self) -> None:
@@ -34,7 +34,9 @@ class Progress:
         self._asked = 0
         self._known: dict[Pair, tuple[int, int]] = {}
 
-    def note(self, asked: int, waiting: int, standing: Mapping[Pair, Standing]) -> Pair | None:
+    def note(
+        self, asked: int, waiting: int, standing: Mapping[Pair, ReaderPosition]
+    ) -> Pair | None:
         """Take in a check.
 
         Args:
@@ -72,7 +74,7 @@ async def watch_readers(bus: Bus, stuck_s: float) -> None:
     Raises:
         Stuck: A reader is, or a topic has other partitions than its readers follow.
     """
-    progress: WeakKeyDictionary[Reader, Progress] = WeakKeyDictionary()
+    progress: WeakKeyDictionary[Reader, ReadProgress] = WeakKeyDictionary()
     while True:
         await asyncio.sleep(stuck_s / CHECKS)
         await _check_partitions(bus, stuck_s)
@@ -84,7 +86,7 @@ async def watch_readers(bus: Bus, stuck_s: float) -> None:
                     standing = await reader.standing()
             except (BrokerUnavailable, TimeoutError):
                 continue  # Without an answer about the log nothing can be said of its reader.
-            pair = progress.setdefault(reader, Progress()).note(
+            pair = progress.setdefault(reader, ReadProgress()).note(
                 reader.asked, reader.waiting, standing
             )
             if pair is not None:
@@ -110,7 +112,7 @@ async def _check_partitions(bus: Bus, stuck_s: float) -> None:
             )
 
 
-def _words(pair: Pair, standing: Standing, stuck_s: float) -> str:
+def _words(pair: Pair, standing: ReaderPosition, stuck_s: float) -> str:
     topic, partition = pair
     place = f"behind offset {standing.position}" if standing.position >= 0 else "from its place"
     return (

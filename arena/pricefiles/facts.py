@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from arena.plural import counted
-from arena.pricefiles.times import words_of
+from arena.pricefiles.times import time_text
 from arena.visible_text import one_line
 
 DIGEST_CHARS_SHOWN: Final = 16
@@ -66,7 +66,7 @@ class PriceFacts:
         if self.left_out:
             source = one_line(self.source, SOURCE_CHARS_MAX)
             return f"{self.product_id} is left out ({source}): {self.left_out}"
-        span = f"{words_of(self.first_s)} to {words_of(self.last_s)}"
+        span = f"{time_text(self.first_s)} to {time_text(self.last_s)}"
         said = [
             f"{self.product_id}  {one_line(self.source, SOURCE_CHARS_MAX)}",
             f"{counted(self.minutes, 'minute')} {span}",
@@ -89,14 +89,14 @@ class PriceFacts:
             "quiet": self.quiet,
             "empty_rows": self.empty,
             "repeated_rows": self.merged,
-            "first": words_of(self.first_s),
-            "last": words_of(self.last_s),
+            "first": time_text(self.first_s),
+            "last": time_text(self.last_s),
             "price_digits": self.price_digits,
             "digest": self.digest,
         }
 
 
-def sources_words(files: Sequence[PriceFacts]) -> str:
+def sources_text(files: Sequence[PriceFacts]) -> str:
     """Where the prices of some files come from, in a line of ASCII: names, venues, a digest.
 
     The digest is of the rows, not of the bytes: the first digits of `digest_of`.

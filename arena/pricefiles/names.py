@@ -65,7 +65,7 @@ _SYMBOL = re.compile(r"(?=[0-9]*[A-Z])[A-Z0-9]{2,10}")
 
 
 @dataclass(frozen=True, slots=True)
-class NameSays:
+class ProductInName:
     """What a file's name says.
 
     Attributes:
@@ -79,20 +79,20 @@ class NameSays:
     readings: tuple[str, ...] = ()
 
 
-def name_says(name: str) -> NameSays:
+def find_product(name: str) -> ProductInName:
     """The product and the venue that a file's name holds."""
     stem = name[:NAME_CHARS_MAX].split(".", 1)[0] if "." in name else name[:NAME_CHARS_MAX]
     words = [word for word in re.split(r"[^A-Za-z0-9]+", stem) if word]
     venue = next((VENUES[w.lower()] for w in words if w.lower() in VENUES), "")
     found_here = _readings([word.upper() for word in words if word.lower() not in VENUES])
     if len(found_here) > 1:
-        return NameSays("", venue, found_here)
+        return ProductInName("", venue, found_here)
     product_id = found_here[0] if found_here else ""
     if not product_id and (found := _PLAIN.match(stem.upper())):
         base, quote = found.groups()
         if not {base, quote} & WORDS and _ASSET.fullmatch(base) and base.lower() not in VENUES:
             product_id = f"{base}-{quote}"
-    return NameSays(product_id, venue)
+    return ProductInName(product_id, venue)
 
 
 def product_of(path: PurePath) -> str:
@@ -101,7 +101,7 @@ def product_of(path: PurePath) -> str:
     Raises:
         UsageError: It holds none.
     """
-    says = name_says(path.name)
+    says = find_product(path.name)
     if says.readings:
         raise UsageError(
             f"{path.name} may be of {' or of '.join(says.readings)}",
@@ -155,7 +155,7 @@ def member_contradicts(name: str, product_id: str) -> bool:
 
     Dollars and what is to be worth one are the same here: who renames an archive may mean that.
     """
-    says = name_says(name)
+    says = find_product(name)
     found = says.readings or ((says.product_id,) if says.product_id else ())
     return bool(found) and not any(_alike(one, product_id) for one in found)
 

@@ -65,7 +65,7 @@ ENDINGS: Final = " ".join(suffixes for suffixes, _ in CONTAINERS)
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedFile:
     """The content of a price file.
 
     Attributes:
@@ -80,7 +80,7 @@ class Opened:
 
 
 @contextmanager
-def open_packed(path: Path) -> Iterator[Opened]:
+def open_packed(path: Path) -> Iterator[OpenedFile]:
     """Open a price file.
 
     Raises:
@@ -97,9 +97,9 @@ def open_packed(path: Path) -> Iterator[Opened]:
         raw.seek(0)
         _require_promise(path, magic)
         if magic.startswith(PARQUET):
-            yield Opened("parquet", raw)
+            yield OpenedFile("parquet", raw)
         elif magic.startswith(FEATHER):
-            yield Opened("feather", raw)
+            yield OpenedFile("feather", raw)
         elif magic.startswith(ZIP):
             with _open_zip(path, raw) as opened:
                 yield opened
@@ -115,7 +115,7 @@ def open_packed(path: Path) -> Iterator[Opened]:
                             raise _is(path, what, "unpack it once")
                     if inside[257:262] == b"ustar":
                         raise _is(path, "a tar archive", "unpack it")
-                yield Opened("text", stream)
+                yield OpenedFile("text", stream)
 
 
 def _require_promise(path: Path, magic: bytes) -> None:
@@ -149,7 +149,7 @@ def _bounded(path: Path, content: BinaryIO) -> io.BufferedReader:
 
 
 @contextmanager
-def _open_zip(path: Path, raw: BinaryIO) -> Iterator[Opened]:
+def _open_zip(path: Path, raw: BinaryIO) -> Iterator[OpenedFile]:
     """The one file in an archive."""
     try:
         with zipfile.ZipFile(raw) as archive:
@@ -161,7 +161,7 @@ def _open_zip(path: Path, raw: BinaryIO) -> Iterator[Opened]:
                 _refuse_strange(path, magic)
                 if magic.startswith((GZIP, PARQUET, FEATHER, ZIP)):
                     raise _is(path, f"an archive of {member.filename[:80]}", "unpack it")
-                yield Opened("text", stream, member.filename)
+                yield OpenedFile("text", stream, member.filename)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
         raise UsageError(
             f"{path} cannot be read: {str(error)[:200]}",

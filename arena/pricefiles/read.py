@@ -22,14 +22,14 @@ from arena.pricefiles.jsons import begins_json, json_lines
 from arena.pricefiles.names import (
     VENUES,
     contradicts,
+    find_product,
     member_contradicts,
-    name_says,
     pair_of,
     product_of,
 )
 from arena.pricefiles.numbers import number_of
-from arena.pricefiles.packed import Opened, open_packed
-from arena.pricefiles.rows import MINUTE_S, MINUTES_NEEDED, RowChecker, Rows
+from arena.pricefiles.packed import OpenedFile, open_packed
+from arena.pricefiles.rows import MINUTE_S, MINUTES_NEEDED, PriceRows, RowChecker
 from arena.pricefiles.shapes import (
     LISTED,
     SAMPLE_ROWS,
@@ -39,7 +39,7 @@ from arena.pricefiles.shapes import (
     is_row,
     named_shape,
     shown,
-    step_words,
+    step_text,
 )
 from arena.pricefiles.span import pair_files
 from arena.pricefiles.tables import feather_lines, parquet_lines
@@ -53,7 +53,7 @@ COLUMNS_MIN: Final = 5
 """A line of so many cells that is neither a header nor a row is not a comment."""
 TOLD_EVERY_ROWS: Final = 1 << 16
 
-Tell = Callable[[Path, int], None]
+OnProgress = Callable[[Path, int], None]
 """Called every `TOLD_EVERY_ROWS` rows with the file and the rows read so far."""
 
 
@@ -76,7 +76,7 @@ class PriceFile:
     product_id: str
     format: Format
     venue: str
-    rows: Rows
+    rows: PriceRows
     low: Decimal
     high: Decimal
     merged: int
@@ -116,7 +116,7 @@ class PriceFile:
 
 
 def read_price_files(
-    paths: Sequence[Path], products: Sequence[str], tell: Tell | None = None
+    paths: Sequence[Path], products: Sequence[str], tell: OnProgress | None = None
 ) -> Iterator[PriceFile]:
     """Read the files of a market, one after another.
 
@@ -139,7 +139,7 @@ def read_price_files(
         yield file
 
 
-def read_price_file(path: Path, product_id: str = "", tell: Tell | None = None) -> PriceFile:
+def read_price_file(path: Path, product_id: str = "", tell: OnProgress | None = None) -> PriceFile:
     """Read and check a price file.
 
     Args:
@@ -153,7 +153,7 @@ def read_price_file(path: Path, product_id: str = "", tell: Tell | None = None) 
     number = [0]
     try:
         with open_packed(path) as opened:
-            says = name_says(path.name)
+            says = find_product(path.name)
             product_id = product_id or says.product_id or _product_inside(path, opened)
             _require_same_product(path, product_id, opened.member)
             return _read(path, product_id, opened, number, tell)
@@ -177,16 +177,16 @@ def _usage(error: ArenaError) -> UsageError:
     return UsageError(str(error.args[0]), remedy=error.remedy)
 
 
-def _product_inside(path: Path, opened: Opened) -> str:
+def _product_inside(path: Path, opened: OpenedFile) -> str:
     """The product that the name of a file in an archive holds."""
-    return name_says(Path(opened.member).name).product_id or product_of(path)
+    return find_product(Path(opened.member).name).product_id or product_of(path)
 
 
 def _require_same_product(path: Path, product_id: str, member: str) -> None:
     """See that the file in an archive is of the archive's product."""
     name = Path(member).name
     if member and member_contradicts(name, product_id):
-        says = name_says(name)
+        says = find_product(name)
         named = says.product_id or " or ".join(says.readings)
         raise UsageError(
             f"{path} is of {product_id}, and the file in it, {name[:80]}, of {named}",
@@ -195,7 +195,7 @@ def _require_same_product(path: Path, product_id: str, member: str) -> None:
 
 
 def _read(
-    path: Path, product_id: str, opened: Opened, number: list[int], tell: Tell | None
+    path: Path, product_id: str, opened: OpenedFile, number: list[int], tell: OnProgress | None
 ) -> PriceFile:
     """The file; `number` has the row that is looked at."""
     lines = _lines(path, opened, product_id)
@@ -223,7 +223,7 @@ def _read(
             tell(path, count)
     number[0] = 0
     found = checker.rows()
-    says = name_says(path.name).venue or name_says(Path(opened.member).name).venue
+    says = find_product(path.name).venue or find_product(Path(opened.member).name).venue
     venue = says or shape.format.venue or _venue_of(hint)
     return PriceFile(
         path=path,
@@ -238,7 +238,7 @@ def _read(
     )
 
 
-def _lines(path: Path, opened: Opened, product_id: str) -> Iterator[Line]:
+def _lines(path: Path, opened: OpenedFile, product_id: str) -> Iterator[Line]:
     if opened.kind == "parquet":
         return parquet_lines(path)
     if opened.kind == "feather":
@@ -312,7 +312,7 @@ def _require_minutes(shape: Shape, sample: Sequence[Sequence[str]]) -> None:
             return
         if is_time(cells[shape.time]):
             stamps.append(unix_ns(cells[shape.time]))
-    if len(stamps) > 2 and (words := step_words(stamps)):
+    if len(stamps) > 2 and (words := step_text(stamps)):
         raise ValueError(f"it holds candles of {words}; {MINUTES_NEEDED}")
 
 

@@ -20,8 +20,8 @@ from arena.money import PRICE_DIGITS, decimal_text
 from arena.pricefiles.coarser import coarser_at
 from arena.pricefiles.names import contradicts, contradicts_weakly, pair_of
 from arena.pricefiles.numbers import number_of
-from arena.pricefiles.shapes import OHLC, Shape, length_words, shown
-from arena.pricefiles.times import MINUTE_NS, SECOND_NS, is_shortened, unix_ns, words_of
+from arena.pricefiles.shapes import OHLC, Shape, length_text, shown
+from arena.pricefiles.times import MINUTE_NS, SECOND_NS, is_shortened, time_text, unix_ns
 
 MINUTE_S: Final = 60
 MINUTES_NEEDED: Final = "candles of 1 minute are needed"
@@ -41,7 +41,7 @@ Trades = tuple[Decimal, Decimal, Decimal, Decimal, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PriceRow:
     """One minute.
 
     Attributes:
@@ -56,7 +56,7 @@ class Row:
     ask: Decimal | None
 
 
-class Rows(Mapping[int, Row]):
+class PriceRows(Mapping[int, PriceRow]):
     """The minutes of a file by their start, Unix seconds; oldest first.
 
     A row is kept as text and read when it is asked for: a year takes 100 MB instead of 500.
@@ -71,9 +71,9 @@ class Rows(Mapping[int, Row]):
         if any(after < before for before, after in pairwise(ordered)):
             lines = {ts: lines[ts] for ts in sorted(ordered)}
         self._lines = lines
-        self._last: Row | None = None
+        self._last: PriceRow | None = None
 
-    def __getitem__(self, ts: int) -> Row:
+    def __getitem__(self, ts: int) -> PriceRow:
         """The row of a minute."""
         if self._last is None or self._last.ts != ts:
             cells = [Decimal(cell) if cell else None for cell in self._lines[ts].split(",")]
@@ -81,7 +81,7 @@ class Rows(Mapping[int, Row]):
             trades = None
             if a is not None and b is not None and c is not None and d is not None:
                 trades = (a, b, c, d, volume or Decimal(0))
-            self._last = Row(ts, trades, bid, ask)
+            self._last = PriceRow(ts, trades, bid, ask)
         return self._last
 
     def __contains__(self, ts: object) -> bool:
@@ -203,11 +203,11 @@ class RowChecker:
             self.merged += 1
         else:
             raise ValueError(
-                f"{words_of(ts)} is in row {self._number_of(ts)} with other numbers; keep the row "
+                f"{time_text(ts)} is in row {self._number_of(ts)} with other numbers; keep the row "
                 "that is right (local time that was set back repeats an hour: write UTC)"
             )
 
-    def rows(self) -> Rows:
+    def rows(self) -> PriceRows:
         """What was taken.
 
         Raises:
@@ -215,7 +215,7 @@ class RowChecker:
         """
         if not self._lines:
             raise ValueError("it holds no candle")
-        rows = Rows(self._lines)
+        rows = PriceRows(self._lines)
         steps = [after - before for before, after in pairwise(rows)]
         length_s = gcd(*steps) if steps else MINUTE_S
         usual_s, times = Counter(steps).most_common(1)[0] if steps else (MINUTE_S, 0)
@@ -223,7 +223,7 @@ class RowChecker:
             length_s = usual_s
         if length_s > MINUTE_S:
             raise ValueError(
-                f"it holds candles of {length_words(length_s * SECOND_NS)}; {MINUTES_NEEDED}"
+                f"it holds candles of {length_text(length_s * SECOND_NS)}; {MINUTES_NEEDED}"
             )
         self._require_one_length(list(rows))
         return rows
@@ -232,9 +232,9 @@ class RowChecker:
         """See that minutes do not turn into longer candles."""
         if (found := coarser_at(starts)) is None:
             return
-        ts, words = starts[found[0]], length_words(found[1] * SECOND_NS)
+        ts, words = starts[found[0]], length_text(found[1] * SECOND_NS)
         raise ValueError(
-            f"from row {self._number_of(ts)} on ({words_of(ts)}) it holds candles of {words}; "
+            f"from row {self._number_of(ts)} on ({time_text(ts)}) it holds candles of {words}; "
             f"{MINUTES_NEEDED} in the whole file"
         )
 

@@ -163,18 +163,18 @@ def bare_shape(sample: Sequence[Sequence[str]]) -> Shape:
     return fitting[0]
 
 
-def step_words(stamps_ns: Sequence[int]) -> str:
+def step_text(stamps_ns: Sequence[int]) -> str:
     """What candles with these starts are, if they are not of a minute: "1 hour"; else ""."""
     steps = {abs(after - before) for before, after in pairwise(stamps_ns)} - {0}
     if not steps:
         return ""
     if min(steps) < times.MINUTE_NS:
-        return length_words(min(steps))
+        return length_text(min(steps))
     common = gcd(*steps)
-    return length_words(common) if common > times.MINUTE_NS else ""
+    return length_text(common) if common > times.MINUTE_NS else ""
 
 
-def length_words(length_ns: int) -> str:
+def length_text(length_ns: int) -> str:
     """The length of a candle in words: "1 hour", "15 minutes", "1 second"."""
     for unit_s, word in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
         count, rest = divmod(length_ns, unit_s * times.SECOND_NS)

@@ -8,9 +8,9 @@ from typing import Final
 
 from arena.errors import UsageError
 from arena.plural import counted
-from arena.pricefiles.names import name_says
+from arena.pricefiles.names import find_product
 from arena.pricefiles.rows import MINUTE_S
-from arena.pricefiles.times import words_of
+from arena.pricefiles.times import time_text
 
 EXCHANGE_HISTORY_S: Final = 5 * 3_600
 """Seconds of a file's candles that are before the start of a simulated exchange."""
@@ -22,7 +22,7 @@ STEP_S: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class MarketSpan:
     """When a market of files is.
 
     Attributes:
@@ -48,7 +48,7 @@ def pair_files(paths: Sequence[Path], products: Sequence[str]) -> list[tuple[Pat
             says another product.
     """
     named = list(products) or ["" for _ in paths]
-    says = [name_says(path.name) for path in paths]
+    says = [find_product(path.name) for path in paths]
     said = [
         "" if product in one.readings else one.product_id or " or ".join(one.readings)
         for one, product in zip(says, [*named, *("" for _ in paths)], strict=False)
@@ -70,7 +70,9 @@ def pair_files(paths: Sequence[Path], products: Sequence[str]) -> list[tuple[Pat
     return list(zip(paths, named, strict=True))
 
 
-def span_of(ends: Sequence[tuple[int, int]], *, start: datetime | None, history_s: int) -> Span:
+def span_of(
+    ends: Sequence[tuple[int, int]], *, start: datetime | None, history_s: int
+) -> MarketSpan:
     """When a market of files is.
 
     Args:
@@ -90,13 +92,13 @@ def span_of(ends: Sequence[tuple[int, int]], *, start: datetime | None, history_
         start_s = asked_s - asked_s % MINUTE_S
     if not first_s <= start_s < last_s:
         raise UsageError(
-            f"the start {words_of(start_s)} is outside the prices",
-            remedy=f"choose a time from {words_of(first_s)} to before {words_of(last_s)}",
+            f"the start {time_text(start_s)} is outside the prices",
+            remedy=f"choose a time from {time_text(first_s)} to before {time_text(last_s)}",
         )
-    return Span(first_s, start_s, last_s)
+    return MarketSpan(first_s, start_s, last_s)
 
 
-def snapshots_of(span: Span, interval_s: int, wanted: int | None) -> int:
+def snapshots_of(span: MarketSpan, interval_s: int, wanted: int | None) -> int:
     """How many snapshots a replay has.
 
     Args:

@@ -74,7 +74,7 @@ def is_shortened(cell: str) -> bool:
     return _SHORT.fullmatch(cell.strip()) is not None
 
 
-def words_of(time_s: int) -> str:
+def time_text(time_s: int) -> str:
     """Unix seconds in words: "2025-10-29 04:22 UTC"."""
     moment = datetime.fromtimestamp(time_s, UTC)
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if time_s % 60 else f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from arena import topics
 from arena.bus.base import Record
-from arena.bus.dead_letters import bury
+from arena.bus.dead_letters import send_dead_letter
 from arena.bus.partitions import require_partitions
 from arena.errors import DependencyMissing
 from arena.liveness import FEED_DOWN
@@ -322,7 +322,9 @@ class CoinbaseConnector:
             while self._malformed:
                 record = self._malformed.popleft()
                 why = record.headers["why"].decode()
-                await bury(self.node.bus, record, why, self.node.id, self.node.clock.now())
+                await send_dead_letter(
+                    self.node.bus, record, why, self.node.id, self.node.clock.now()
+                )
                 self.node.counters["dead_letters"] += 1
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from arena import topics
-from arena.bus.base import Acked, Bus
+from arena.bus.base import AppendAck, Bus
 from arena.clock import Clock
 from arena.messages import Product, Ticker
 from connectors.coinbase.feed import Feed
@@ -100,7 +100,7 @@ class TickerPublisher:
             self._filled.clear()
             batch = list(self._queue)
             self._queue.clear()
-            sent: list[tuple[Ticker, asyncio.Future[Acked]]] = []
+            sent: list[tuple[Ticker, asyncio.Future[AppendAck]]] = []
             for ticker in batch:
                 future = await self._bus.send(topics.TICKERS.name, ticker, key=ticker.product_id)
                 sent.append((ticker, future))

@@ -13,7 +13,7 @@ from typing import Final
 
 from arena.pricefiles.names import COINS
 from arena.pricefiles.read import PriceFile, read_price_file
-from arena.pricefiles.rows import MINUTE_S, Row
+from arena.pricefiles.rows import MINUTE_S, PriceRow
 from connectors.exchange.listing import ListedProduct, listed_product
 from connectors.exchange.price_path import STEP_S, Tick, Trade
 
@@ -41,7 +41,7 @@ class RecordedPricePath:
         last_s: Unix seconds of the end of the last minute.
     """
 
-    def __init__(self, product: ListedProduct, rows: Mapping[int, Row]) -> None:
+    def __init__(self, product: ListedProduct, rows: Mapping[int, PriceRow]) -> None:
         """Create the price path, before its first row."""
         self.product = product
         self.rows = rows
@@ -71,7 +71,7 @@ class RecordedPricePath:
         """True if the file has a row for the minute."""
         return at_s - at_s % MINUTE_S in self.rows
 
-    def _quotes(self, row: Row, price: Decimal | None) -> tuple[Decimal, Decimal]:
+    def _quotes(self, row: PriceRow, price: Decimal | None) -> tuple[Decimal, Decimal]:
         """The row's closing quotes, shifted by the distance of this step's price from the close."""
         step = self.product.quote_increment
         if row.bid is not None and row.ask is not None:
@@ -103,7 +103,7 @@ def price_path_of(file: PriceFile) -> RecordedPricePath:
     return RecordedPricePath(fitted, file.rows)
 
 
-def _walk(row: Row, index: int, step: Decimal) -> Decimal | None:
+def _walk(row: PriceRow, index: int, step: Decimal) -> Decimal | None:
     """The trade price at a step of the minute; it reaches open, both extremes and close exactly."""
     if row.trades is None:
         return None

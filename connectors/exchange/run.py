@@ -9,7 +9,7 @@ from typing import Final
 
 from arena import logs
 from arena.clock import Clock, SystemClock
-from arena.pricefiles.facts import sources_words
+from arena.pricefiles.facts import sources_text
 from arena.pricefiles.read import read_price_files
 from arena.pricefiles.span import EXCHANGE_HISTORY_S, span_of
 from connectors.exchange.faults import VenueFault
@@ -144,7 +144,7 @@ def _from_files(options: ExchangeOptions, saved: SimulatorState | None) -> Start
     )
     market.advance(int(venue_s))
     return StartedMarket(
-        market, venue_s, span.first_s, sources_words([file.facts for file in files])
+        market, venue_s, span.first_s, sources_text([file.facts for file in files])
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from arena import topics
-from arena.bus.base import Acked, Bus
+from arena.bus.base import AppendAck, Bus
 from arena.errors import BrokenLog, Fenced
 from arena.messages import MarketSnapshot, Message
 from arena.topics import partition_of
@@ -60,7 +60,7 @@ class BatchPublisher:
             partition = partition_of(key, await self._bus.partitions(TICKERS))
             batches.setdefault(partition, []).append((key, encode(message)))
         tails, self._tails = self._tails, {}
-        futures: list[asyncio.Future[Acked]] = []
+        futures: list[asyncio.Future[AppendAck]] = []
         for partition, batch in batches.items():
             tail = tails.get(partition, [])
             there = already_appended([it.value for _, it in batch], tail)

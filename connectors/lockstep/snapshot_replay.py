@@ -12,7 +12,7 @@ from typing import Final
 from arena.errors import UsageError
 from arena.ids import snapshot_id
 from arena.messages import MarketSnapshot, Product, Ticker
-from arena.pricefiles.span import Span, interval_of, snapshots_of
+from arena.pricefiles.span import MarketSpan, interval_of, snapshots_of
 from connectors.coinbase.candles import BOOK_MINUTES_MAX, MINUTE_S, CandleBook
 from connectors.coinbase.events import HeartbeatSeen
 from connectors.coinbase.feed import VENUE, Feed, Received
@@ -194,5 +194,5 @@ def _count(market: SimulatedMarket, interval_s: int, snapshots: int | None) -> i
                 "synthetic prices never end", remedy="set the number of snapshots with --snapshots"
             )
         return snapshots
-    span = Span(market.now_s, market.now_s, market.end_s)
+    span = MarketSpan(market.now_s, market.now_s, market.end_s)
     return snapshots_of(span, interval_s, snapshots)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from arena.visible_text import laid_out, one_line
+from arena.visible_text import one_line, visible_line
 from judge.formatting import duration_text
 from judge.report import formats
 from judge.report.compare import DAY_S, ComparisonLine, RunComparison
@@ -55,7 +55,7 @@ def compare_lines(found: RunComparison) -> list[str]:
             lines.append(f"Apart in {run}, not compared: {', '.join(names)}.")
     if not found.paired:
         lines.append("A paired contest shows more: hold both in lock-step on the same prices.")
-    return [laid_out(line) for line in lines]
+    return [visible_line(line) for line in lines]
 
 
 def conclusion(found: RunComparison) -> str:

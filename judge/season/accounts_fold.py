@@ -7,7 +7,7 @@ from decimal import Decimal
 from arena.account_state import accounts_digest
 from arena.accounts import Shard
 from arena.bus.base import Record
-from arena.checkpoint import attested_image
+from arena.checkpoint import proven_image
 from arena.errors import BrokenLog, Malformed
 from arena.messages import AccountOpened, Epoch, Message, OrderDecided
 from arena.money import price_or_none, round_to_units, to_price_units, to_units
@@ -79,7 +79,7 @@ class AccountsFold:
             if record.offset in passed_over:
                 shard.apply(kind, record.value, record.offset)
                 return
-            image = attested_image(shard, kind, record.value, record.offset)
+            image = proven_image(shard, kind, record.value, record.offset)
             if image is not None:
                 self.attested[record.partition] = image
             message, error = _read(record)

@@ -18,7 +18,7 @@ import msgspec
 from arena import topics
 from arena.checkpoint import pack_shard, unpack_shard
 from arena.errors import Malformed
-from arena.fold_checkpoint import Place, Places
+from arena.fold_checkpoint import FoldPosition, FoldPositions
 from arena.wide_integers import pack_wide, unpack_wide
 from judge.season.accounts_fold import DecidedOrder
 from judge.season.builder import SeasonBuilder
@@ -62,7 +62,7 @@ class CheckpointHead(msgspec.Struct, array_like=True):
     """State that the fold needs to continue, and the names of its segments, oldest first."""
 
     format: int
-    places: dict[str, dict[int, Place]]
+    places: dict[str, dict[int, FoldPosition]]
     segments: list[str]
     shards: dict[int, bytes]
     opened: dict[str, int]
@@ -121,7 +121,7 @@ class SeasonPacker:
         self.segments = list(segments)
         self._snapshots = snapshots
 
-    def pack(self, builder: SeasonBuilder, places: Places) -> Packed | None:
+    def pack(self, builder: SeasonBuilder, places: FoldPositions) -> Packed | None:
         """Return head and segment; None if an account log is broken.
 
         Every row is packed only once. If a segment cannot be written, stop using the packer.
@@ -147,7 +147,7 @@ class SeasonPacker:
         return pack_wide(segment)
 
 
-def _head(builder: SeasonBuilder, places: Places, segments: list[str]) -> CheckpointHead:
+def _head(builder: SeasonBuilder, places: FoldPositions, segments: list[str]) -> CheckpointHead:
     folds, market = builder.folds, builder.folds.market
     counted = {snapshot.snapshot_id for snapshot in market.snapshots} if market.late else set()
     late = {i: n for i, n in market.index.items() if i not in counted} if market.late else {}
@@ -201,7 +201,7 @@ def read_head(payload: bytes) -> CheckpointHead:
 
 def restore(
     head: CheckpointHead, segments: Iterable[bytes], pacing: str | None = None
-) -> tuple[SeasonBuilder, Places]:
+) -> tuple[SeasonBuilder, FoldPositions]:
     """Return the season of a checkpoint, and its positions in the logs.
 
     Args:
@@ -239,7 +239,7 @@ def restore(
     folds.first_offsets = head.first_offsets
     for topic, found in head.places.items():
         builder.ends[topic] = {partition: place.next_offset for partition, place in found.items()}
-    return builder, Places(head.places)
+    return builder, FoldPositions(head.places)
 
 
 def _decoded(payload: bytes, kind: type[T]) -> T:

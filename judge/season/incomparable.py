@@ -10,7 +10,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
 
-from arena.agent_health import Dead
+from arena.agent_health import DeadAgent
 from arena.messages import DeadEntry, Turn
 from arena.plural import counted
 from judge.season.dead_entries import unranked_entry
@@ -123,7 +123,7 @@ def incomparable_entry(
         code, cause = BY_HAND, f"{count} in its account came from `arena tools call`, not from it"
     else:
         return None
-    return unranked_entry(Dead(entry.name, cause, 0, code, REMEDY[code]), entry, decisions)
+    return unranked_entry(DeadAgent(entry.name, cause, 0, code, REMEDY[code]), entry, decisions)
 
 
 def _two_contestants_text(found: Sequence[Contestant]) -> str:

@@ -30,7 +30,7 @@ from pydantic import (
 from arena import __version__
 from arena.atomic_files import disk_full_named
 from arena.bounded_files import is_plain_name, open_regular, read_regular
-from arena.bounded_json import TEXT_CHARS_MAX, check_counts, validate_each, first_error
+from arena.bounded_json import TEXT_CHARS_MAX, check_counts, first_error, validate_each
 from arena.bounded_parquet import FILE_BYTES_MAX, open_parquet
 from arena.bus.base import Record
 from arena.errors import BrokenLog, UsageError
@@ -106,7 +106,9 @@ class Seal(BaseModel):
     source: Text
     prefix: Text = ""
     manifest_sha256: Text
-    topics: Annotated[dict[str, SealedTopic], BeforeValidator(validate_each(SealedTopic, TOPICS_MAX))]
+    topics: Annotated[
+        dict[str, SealedTopic], BeforeValidator(validate_each(SealedTopic, TOPICS_MAX))
+    ]
     signed_by: Text = ""
 
     @property

@@ -15,7 +15,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from arena.bus.kafka_access import connection, stopped
+from arena.bus.kafka_access import connection_options, stop_client
 from arena.settings import Settings
 
 
@@ -68,8 +68,8 @@ async def time_records(
             times.append(elapsed * 1000)
             await asyncio.sleep(max(0.0, interval_s - elapsed))
     finally:
-        await stopped(consumer)
-        await stopped(producer)
+        await stop_client(consumer)
+        await stop_client(producer)
     return times
 
 
@@ -92,13 +92,13 @@ async def relay(servers: str, source: str, target: str, size: int) -> None:
                     value = record.value[:16] + filling[: max(0, size - 16)]
                     await producer.send(target, value, partition=0)
     finally:
-        await stopped(consumer)
-        await stopped(producer)
+        await stop_client(consumer)
+        await stop_client(producer)
 
 
 # Any: keyword arguments of aiokafka's clients, which are not typed.
 def _connection(servers: str) -> dict[str, Any]:
-    return connection(Settings().override(bootstrap_servers=servers))
+    return connection_options(Settings().override(bootstrap_servers=servers))
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from arena.atomic_files import require_writable, write_whole
+from arena.atomic_files import require_writable, write_atomic
 from arena.errors import UsageError
 from arena.settings import Settings
 
@@ -54,7 +54,7 @@ def bench(
         shutil.rmtree(home, ignore_errors=True)
     _print(results)
     if json_file is not None:
-        write_whole(json_file, json.dumps(results, indent=2) + "\n")
+        write_atomic(json_file, json.dumps(results, indent=2) + "\n")
         print(f"all figures: {json_file}")
 
 

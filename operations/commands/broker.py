@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from arena.broker_files import files_of
-from arena.command_exit import report
-from arena.credentials import PLAINTEXT, directory_of
+from arena.broker_files import broker_files_of
+from arena.command_exit import report_error
+from arena.credentials import PLAINTEXT, credentials_directory
 from arena.errors import EXIT_NO, DependencyMissing
 from arena.settings import Settings
 from operations.commands.broker_credentials import credentials
@@ -190,13 +190,13 @@ def _say_started(handle: BrokerHandle, words: str, directory: Path) -> None:
     print(f"data {kept}, log {_shorten(str(handle.log_file))}")
     if handle.note:
         print(f"Note: {handle.note}.")
-    if outside := read_outside(files_of(directory).root):
+    if outside := read_outside(broker_files_of(directory).root):
         for_others = outside.bootstrap(len(handle.bootstrap.split(",")))
         print(f"Other hosts: {for_others} (listens on {outside.listener(1)})")
         if handle.security != PLAINTEXT:
             print("Their logins: arena broker credentials KIND -o FILE")
     if handle.security != PLAINTEXT:
-        secrets = _shorten(str(directory_of(directory)))
+        secrets = _shorten(str(credentials_directory(directory)))
         print(f"Credentials: {secrets}/<principal>.env; what each may do: arena topics acl --apply")
         print(f"Use it: set -a; . {secrets}/cli.env; set +a")
     print(f"Use it: export KAFKA_BOOTSTRAP_SERVERS={handle.bootstrap}   stop it: arena broker stop")
@@ -229,7 +229,7 @@ def status(
     try:
         found = look(_home(home), verify=verify)
     except DependencyMissing as error:
-        report(error)
+        report_error(error)
         raise typer.Exit(EXIT_NO) from error
     if as_json:
         print(json.dumps(found.as_json(), indent=2))

@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from arena.broker_files import files_of
+from arena.broker_files import broker_files_of
 from arena.broker_state import local_state
-from arena.credentials import BROKER, COMMANDS, PRINCIPALS, credentials_for, is_secure
+from arena.credentials import BROKER, PRINCIPAL_OF_COMMAND, PRINCIPALS, credentials_for, is_secure
 from arena.errors import UsageError
 from arena.run_lookup import say
 from arena.settings import Settings
@@ -42,7 +42,7 @@ def credentials(
     tls = kept_tls(directory)
     if tls and tls.client_auth:
         say("the brokers ask for a certificate: add KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE")
-    if read_outside(files_of(directory).root) is None:
+    if read_outside(broker_files_of(directory).root) is None:
         say("the broker listens on loopback only; arena broker start --listen opens it to others")
 
 
@@ -53,7 +53,7 @@ def environment_for(home: Path, kind: str) -> str:
         UsageError: There is no such kind, or no secure broker here.
     """
     if kind not in KINDS:
-        meant = COMMANDS.get(kind)
+        meant = PRINCIPAL_OF_COMMAND.get(kind)
         hint = f"{kind!r} logs in as {meant}; " if meant else ""
         raise UsageError(
             f"{kind!r} is not a kind of process", remedy=f"{hint}take one of: {', '.join(KINDS)}"
@@ -84,7 +84,7 @@ def _bootstrap(home: Path) -> str:
         raise UsageError(
             f"the broker of {home} was not started yet", remedy="start it: arena broker start"
         )
-    outside = read_outside(files_of(home).root)
+    outside = read_outside(broker_files_of(home).root)
     count = len(state.bootstrap.split(","))
     return outside.bootstrap(count) if outside else state.bootstrap
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from pydantic import JsonValue
 
-from arena.command_exit import tell_failure
+from arena.command_exit import print_failure
 from arena.errors import EXIT_USAGE, UsageError
 from arena.pricefiles.formats import CONTAINERS, FORMATS
 from operations.commands.price_check import read_facts
@@ -63,7 +63,7 @@ def check(
             refused = True
             found.append({"path": str(path), "ok": False, "error": str(error)})
             if not as_json:
-                tell_failure(str(error))
+                print_failure(str(error))
             continue
         found.append(facts.as_json())
         if not as_json:

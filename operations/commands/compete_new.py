@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from arena.atomic_files import write_new, write_whole
+from arena.atomic_files import write_atomic, write_new
 from arena.errors import UsageError
 from operations.commands.compete_spec import competition_toml
 from operations.commands.supervised_run import arena_command
@@ -24,7 +24,7 @@ def new(
     text = competition_toml(path=str(path))
     try:
         if force:
-            write_whole(path, text)
+            write_atomic(path, text)
         else:
             write_new(path, text.encode())
     except FileExistsError:

@@ -17,7 +17,16 @@ import typer
 
 from arena.environment import MODEL_KEYS
 from arena.errors import UsageError
-from arena.findings import Finding, State, any_broken, broken, lines, of_node, ok, summary
+from arena.findings import (
+    Finding,
+    FindingState,
+    any_broken,
+    broken,
+    finding_lines,
+    findings_summary,
+    of_node,
+    ok,
+)
 from arena.model_prices import PriceList, load_prices
 from arena.server_answers import cost_findings, cutoff_findings
 from arena.server_check import PROMPT_VARIABLE
@@ -71,8 +80,8 @@ def doctor(
         print(json.dumps([finding.as_json() for finding in found], indent=2))
     else:
         colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        print("\n".join(lines(found, colour=colour)))
-        print(f"\n {summary(found)}")
+        print("\n".join(finding_lines(found, colour=colour)))
+        print(f"\n {findings_summary(found)}")
     sys.exit(int(any_broken(found)))
 
 
@@ -88,7 +97,7 @@ def _budget(spec: ArenaSpec) -> list[Finding]:
     try:
         require_prices(spec, load_prices())
     except UsageError as error:
-        return [Finding("budget", State.BROKEN, error.args[0], error.remedy)]
+        return [Finding("budget", FindingState.BROKEN, error.args[0], error.remedy)]
     return []
 
 
@@ -181,5 +190,5 @@ async def _check(node: ChatNodeTable, environ: Mapping[str, str]) -> list[Findin
 
 
 def _finding(node: str, entry: Mapping[str, str]) -> Finding:
-    state = State(entry["state"])
+    state = FindingState(entry["state"])
     return Finding(entry["check"], state, entry["detail"], entry["remedy"], node=node)

@@ -10,7 +10,7 @@ from collections.abc import Collection, MutableMapping
 from pathlib import Path
 
 from arena.command_exit import SUPERVISED_VARIABLE
-from arena.environment import HISTORY, KEY, KEY_ALIAS, MODEL_KEYS, named_in
+from arena.environment import HISTORY, KEY, KEY_ALIAS, MODEL_KEYS, named_variables
 from arena.errors import UsageError
 from arena.plural import counted
 from arena.run_lookup import say
@@ -46,7 +46,7 @@ def load_env_beside(path: Path, folder: Path | None = None) -> None:
         UsageError: The file or a variable cannot be used.
     """
     try:
-        named = frozenset(named_in(read_toml(path)))
+        named = frozenset(named_variables(read_toml(path)))
     except (ValueError, UsageError):
         named = frozenset()  # the reader of the specification says what is wrong with it
     prepare(folder or path.resolve().parent, named | MODEL_KEYS, told=True)

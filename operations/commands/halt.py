@@ -16,11 +16,11 @@ import typer
 
 from arena.bus.base import Bus
 from arena.errors import ArenaError
-from arena.kill_switch import Switch
+from arena.kill_switch import KillSwitch
 from arena.messages import Halt, Resume
 from arena.node import run_async
 from arena.options import AsJson, Prefix, Run, Servers
-from arena.roster import read_agents, read_halted, read_switch
+from arena.roster import read_agents, read_halted, read_kill_switch
 from arena.run_lookup import find_arena
 from arena.settings import Settings
 from arena.unknown_names import check_agent_name, unknown_name
@@ -132,9 +132,9 @@ async def _publish(
         )
 
 
-async def read_halts(bus: Bus) -> Switch:
+async def read_halts(bus: Bus) -> KillSwitch:
     """What is halted now, also what executors halt because records of the topic are lost."""
-    switch = await read_switch(bus)
+    switch = await read_kill_switch(bus)
     switch.lost = lost_halt(await newest_heartbeats(bus), switch)
     return switch
 

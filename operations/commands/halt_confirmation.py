@@ -16,11 +16,11 @@ from pydantic import JsonValue
 
 from arena import topics
 from arena.broker_clock import BrokerClock
-from arena.bus.base import EARLIEST, LATEST, Acked, Bus, LogReader
+from arena.bus.base import EARLIEST, LATEST, AppendAck, Bus, LogReader
 from arena.clock import SystemClock
 from arena.clock_skew import by_broker_clock
 from arena.kill_switch import CONFIRMED, key_of
-from arena.liveness import heartbeat_in, is_living
+from arena.liveness import is_alive, parse_heartbeat
 from arena.messages import Halt, Heartbeat, Resume
 from arena.pass_overs import read_passed_over
 from arena.topics import partition_of
@@ -128,7 +128,7 @@ def names_halt(beat: Heartbeat, halt: Halt) -> bool:
 
 
 def confirmed_shards(
-    beat: Heartbeat, acked: Acked, claims: Mapping[int, Collection[Claim]], end: int
+    beat: Heartbeat, acked: AppendAck, claims: Mapping[int, Collection[Claim]], end: int
 ) -> set[int]:
     """The shards whose owner says in a heartbeat that it has read past a record.
 
@@ -174,7 +174,7 @@ def unconfirmed_reasons(
 
 
 def _why_not(shard: int, owners: set[str], executors: list[Heartbeat], now: datetime) -> str:
-    alive = [b for b in executors if is_living(b, now)]
+    alive = [b for b in executors if is_alive(b, now)]
     known = {b.node: b for b in executors if b.node in owners}
     left = {b.node for b in known.values() if b.status == "stopping" or not _owns(b, shard)}
     if owner := min(owners - left, key=lambda node: (node not in known, node), default=""):
@@ -218,5 +218,5 @@ async def _read(reader: LogReader) -> list[Heartbeat]:
     return [
         by_broker_clock(beat, record.timestamp_ms)
         for record in await reader.read(timeout_s=READ_S)
-        if (beat := heartbeat_in(record)) is not None  # `arena tail` shows the others.
+        if (beat := parse_heartbeat(record)) is not None  # `arena tail` shows the others.
     ]

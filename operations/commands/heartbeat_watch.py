@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from arena import topics
-from arena.agent_health import Dead, dead_in
+from arena.agent_health import DeadAgent, dead_agents_of
 from arena.bus.base import LATEST, Record
 from arena.errors import ArenaError, Malformed
 from arena.liveness import FEED_DOWN
@@ -33,7 +33,7 @@ class HeartbeatWatch:
     def __init__(self, settings: Settings) -> None:
         """Read nothing yet."""
         self._settings = settings
-        self._told: Mapping[str, tuple[Dead, ...]] = {}
+        self._told: Mapping[str, tuple[DeadAgent, ...]] = {}
         self._feed_down = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dead-watch", daemon=True)
@@ -47,7 +47,7 @@ class HeartbeatWatch:
         self._stopping.set()
         self._thread.join(STOP_TIMEOUT_S)
 
-    def dead(self) -> tuple[Dead, ...]:
+    def dead(self) -> tuple[DeadAgent, ...]:
         """The dead by now, by name."""
         found = {one.agent: one for told in self._told.values() for one in told}
         return tuple(dead for _, dead in sorted(found.items()))
@@ -81,6 +81,6 @@ class HeartbeatWatch:
         except Malformed:
             return  # `arena tail arena.heartbeats` shows it
         if isinstance(beat, Heartbeat) and beat.status != "stopping":
-            self._told = {**self._told, beat.node: dead_in(beat)}
+            self._told = {**self._told, beat.node: dead_agents_of(beat)}
             if beat.kind == CONNECTOR:
                 self._feed_down = str(beat.details.get(FEED_DOWN, ""))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from arena import topics
-from arena.kill_switch import CONTROL_LOST, Stop, Switch, lost_records
+from arena.kill_switch import CONTROL_LOST, ActiveHalt, KillSwitch, lost_records_halt
 from arena.liveness import LOST_RECORDS, RECORDS_LOST, UNPROVEN_RECORDS
 from arena.messages import Heartbeat
 from arena.visible_text import one_line
@@ -46,7 +46,7 @@ def unproven_in(beats: Iterable[Heartbeat]) -> tuple[Lost, ...]:
     return _said_in(beats, UNPROVEN_RECORDS)
 
 
-def lost_halt(beats: Iterable[Heartbeat], switch: Switch) -> Stop | None:
+def lost_halt(beats: Iterable[Heartbeat], switch: KillSwitch) -> ActiveHalt | None:
     """What halts everybody because `arena.control` lost records, or None: executors tell it.
 
     Args:
@@ -63,7 +63,7 @@ def lost_halt(beats: Iterable[Heartbeat], switch: Switch) -> Stop | None:
     if not offsets:
         return None
     first = min(switch.read_to, max(offsets) - 1)
-    return lost_records(f"{topics.CONTROL.name}[0]@{first}", max(offsets))
+    return lost_records_halt(f"{topics.CONTROL.name}[0]@{first}", max(offsets))
 
 
 def _records_lost_in(beats: Iterable[Heartbeat]) -> Iterable[Lost]:

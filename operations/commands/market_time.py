@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 
 from arena import topics
-from arena.atomic_files import write_whole
+from arena.atomic_files import write_atomic
 from arena.bounded_files import NotReadable, read_regular
 from arena.bus.base import EARLIEST, Bus, Record
 from arena.errors import Malformed
@@ -48,7 +48,7 @@ def restore_market_time(spec: ArenaSpec, settings: Settings, path: Path) -> None
     if text is not None and newest is not None:
         say(f"the newest snapshot is of {newest:%Y-%m-%d %H:%M:%S} UTC: the market begins there")
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text)
+        write_atomic(path, text)
 
 
 def restored_state(

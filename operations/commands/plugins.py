@@ -14,7 +14,7 @@ from pathlib import Path
 
 from arena.baselines import strategy_key
 from arena.errors import ArenaError, UsageError
-from arena.plugin_options import FLAG, Choice, plugins_of
+from arena.plugin_options import FLAG, PluginChoice, plugins_of
 from arena.plugins import PluginFile, Plugins, find_plugins, read_plugin
 from arena.run_lookup import say
 from arena.settings import Settings
@@ -48,7 +48,7 @@ class LoadedSpec:
     files: tuple[PluginFile, ...]
 
 
-def load_spec_for_run(text: str, path: Path, folder: Path, choice: Choice) -> LoadedSpec:
+def load_spec_for_run(text: str, path: Path, folder: Path, choice: PluginChoice) -> LoadedSpec:
     """An ARENA.toml with what its surroundings add to it: `.env`, variables, plugins.
 
     Args:
@@ -78,7 +78,7 @@ def load_built_in_spec(text: str, folder: Path, plugins: Plugins) -> LoadedSpec:
     return LoadedSpec(spec, text, folder, plugins, plugin_files(spec, plugins, folder))
 
 
-def _plugins(text: str, path: Path, folder: Path, choice: Choice) -> Plugins:
+def _plugins(text: str, path: Path, folder: Path, choice: PluginChoice) -> Plugins:
     """The plugins of the flag or the environment, and those the file names."""
     outside = plugins_of(choice.folders, Settings())
     named = named_folders(text, str(path))

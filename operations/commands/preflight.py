@@ -16,11 +16,19 @@ from typing import Annotated
 import typer
 from pydantic import JsonValue
 
-from arena.agent_health import Dead
-from arena.atomic_files import write_whole
+from arena.agent_health import DeadAgent
+from arena.atomic_files import write_atomic
 from arena.endpoint import resolve_headers
 from arena.errors import ArenaError
-from arena.findings import Finding, State, any_broken, broken, lines, of_node, warning
+from arena.findings import (
+    Finding,
+    FindingState,
+    any_broken,
+    broken,
+    finding_lines,
+    of_node,
+    warning,
+)
 from arena.messages import Cause, PromptSize
 from operations.commands.doctor_machine import disk_finding
 from operations.specs.arena_spec import ArenaSpec, ChatNodeTable
@@ -44,7 +52,7 @@ class PreflightFailed(ArenaError):
         dead: The agents whose chat node is broken.
     """
 
-    dead: tuple[Dead, ...] = ()
+    dead: tuple[DeadAgent, ...] = ()
 
 
 def preflight_findings(spec: ArenaSpec, folder: Path, environ: Mapping[str, str]) -> list[Finding]:
@@ -113,13 +121,13 @@ async def _check_node(
     node: ChatNodeTable, spec: ArenaSpec, environ: Mapping[str, str]
 ) -> list[Finding]:
     # Here: it loads an HTTP client, which commands without models do not need.
-    from arena.server_check import Target, check_server
+    from arena.server_check import ServerTarget, check_server
 
     try:
         headers = resolve_headers(node.extra_headers, environ)
     except ValueError as error:
         return of_node(node.name, [broken("key", str(error), cause=Cause.AUTH)])
-    target = Target(
+    target = ServerTarget(
         model_id=node.model_id,
         base_url=node.base_url or environ.get(BASE_URL_VARIABLE, ""),
         key=environ.get(node.api_key_env, "").strip(),
@@ -138,19 +146,21 @@ async def _check_node(
 
 def show(findings: Sequence[Finding]) -> None:
     """Print what is not as it should be."""
-    wrong = [finding for finding in findings if finding.state is not State.OK]
+    wrong = [finding for finding in findings if finding.state is not FindingState.OK]
     if not wrong:
         return
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     print(" Checked before the start (all of it: arena doctor):")
-    for line in lines(wrong, colour=colour):
+    for line in finding_lines(wrong, colour=colour):
         print(f" {line}")
     sys.stdout.flush()
 
 
 def refused_key(findings: Sequence[Finding]) -> Finding | None:
     """The first finding of a key that a server refuses."""
-    return next((f for f in findings if f.state is State.BROKEN and f.cause == Cause.AUTH), None)
+    return next(
+        (f for f in findings if f.state is FindingState.BROKEN and f.cause == Cause.AUTH), None
+    )
 
 
 def require_no_refused_key(findings: Sequence[Finding]) -> None:
@@ -178,8 +188,8 @@ def require_not_broken(
         return
     if json_file is not None:
         document = not_started_document(spec, findings)
-        write_whole(json_file, json.dumps(document, indent=2) + "\n")
-    first = next(finding for finding in findings if finding.state is State.BROKEN)
+        write_atomic(json_file, json.dumps(document, indent=2) + "\n")
+    first = next(finding for finding in findings if finding.state is FindingState.BROKEN)
     error = PreflightFailed(
         f"nothing was started. {first.check}: {first.detail}",
         remedy="; ".join(filter(None, (first.remedy, NO_CHECK))),
@@ -188,11 +198,11 @@ def require_not_broken(
     raise error
 
 
-def dead_agents_in(spec: ArenaSpec, findings: Sequence[Finding]) -> tuple[Dead, ...]:
+def dead_agents_in(spec: ArenaSpec, findings: Sequence[Finding]) -> tuple[DeadAgent, ...]:
     """The agents whose chat node is broken."""
-    first = {f.node: f for f in reversed(findings) if f.node and f.state is State.BROKEN}
+    first = {f.node: f for f in reversed(findings) if f.node and f.state is FindingState.BROKEN}
     return tuple(
-        Dead(agent.name, found.detail, 0, code=found.cause, remedy=found.remedy)
+        DeadAgent(agent.name, found.detail, 0, code=found.cause, remedy=found.remedy)
         for agent in spec.agents
         if (found := first.get(agent.chat_node)) is not None
     )
@@ -208,7 +218,7 @@ def not_started_document(spec: ArenaSpec, findings: Sequence[Finding]) -> dict[s
     return {
         "run": None,
         "ended": DEAD if dead else FAILED,
-        "text": next(f.text for f in findings if f.state is State.BROKEN),
+        "text": next(f.text for f in findings if f.state is FindingState.BROKEN),
         "seconds": 0.0,
         "snapshots": 0,
         "snapshots_wanted": spec.competition.snapshot_count(spec.arena.interval_s),

@@ -23,7 +23,7 @@ from arena.accounts import Shard
 from arena.bus.base import Bus, LogReader, Record, Start
 from arena.errors import ArenaError, BrokenLog, BrokerUnavailable, CountedRecord, UsageError
 from arena.messages import PassOver
-from arena.newest_results import newest_records, told_seq
+from arena.newest_results import account_seq_of, newest_records
 from arena.node import run_async
 from arena.options import AsJson, Prefix, Run, Servers
 from arena.pass_overs import EVENTS, pass_over_key, read_passed_over
@@ -295,7 +295,7 @@ async def _refuse_what_agents_were_told_of(bus: Bus, folding: ShardFold) -> None
     finally:
         await reader.close()
     for record in records:
-        if shard.seq < (told := told_seq(record)) <= shard.seq + folding.last:
+        if shard.seq < (told := account_seq_of(record)) <= shard.seq + folding.last:
             raise CountedRecord(
                 f"{record.topic}[{record.partition}]@{record.offset} tells its agent of event"
                 f" {told:,}, and {EVENTS}[{folding.partition}] without its last"

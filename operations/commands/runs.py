@@ -12,11 +12,11 @@ from typing import Annotated
 
 import typer
 
-from arena.command_exit import report
+from arena.command_exit import report_error
 from arena.errors import EXIT_NO, ArenaError, UsageError
 from arena.plural import counted
 from arena.settings import Settings
-from arena.visible_text import laid_out
+from arena.visible_text import visible_line
 from operations.supervisor.run_list import (
     RunInfo,
     choose_old,
@@ -81,7 +81,7 @@ def show(name: Name = "last", as_json: AsJson = False) -> None:
         print(json.dumps(run.document() | _more(run), indent=2))
     else:
         for line in show_lines(run):
-            print(laid_out(line))
+            print(visible_line(line))
 
 
 @app.command(epilog="Example: arena runs delete 2026-11-21T09-12-03 --yes")
@@ -235,7 +235,7 @@ def _remove(home: Path, runs: Sequence[RunInfo], *, as_json: bool) -> None:
         try:
             remove_run(home, run)
         except (ArenaError, OSError) as error:  # the next one is tried
-            codes.append(report(error))
+            codes.append(report_error(error))
             continue
         removed.append(run)
         if not as_json:

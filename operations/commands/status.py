@@ -16,19 +16,19 @@ import typer
 from pydantic import JsonValue
 
 from arena import topics
-from arena.agent_health import Dead
+from arena.agent_health import DeadAgent
 from arena.bus.base import Start
 from arena.bus.kafka_admin import has_broker_time, list_topics, other_arenas
-from arena.clock_skew import Skew, SkewFold, broker_now, by_broker_clock, line
-from arena.command_exit import report
+from arena.clock_skew import Skew, SkewFold, broker_now, by_broker_clock, skew_line
+from arena.command_exit import report_error
 from arena.errors import EXIT_NO, ArenaError, BrokerUnavailable
-from arena.kill_switch import Switch
-from arena.liveness import heartbeat_in
+from arena.kill_switch import KillSwitch
+from arena.liveness import parse_heartbeat
 from arena.messages import Heartbeat
 from arena.node import run_async
 from arena.options import AsJson, Prefix, Run, Servers
-from arena.roster import read_switch
-from arena.run_lookup import Where, asked_prefix, find_arena
+from arena.roster import read_kill_switch
+from arena.run_lookup import ArenaLocation, find_arena, requested_prefix
 from arena.runs import find_run, newest_run
 from arena.settings import Settings
 from arena.visible_text import one_line
@@ -73,22 +73,22 @@ def status(
                 print("\n".join(health.table(ended)))
             for one in dead:
                 print(health.dead_line(one))
-        sys.exit(report(error))
+        sys.exit(report_error(error))
 
 
-def documents(dead: Iterable[Dead]) -> list[dict[str, JsonValue]]:
+def documents(dead: Iterable[DeadAgent]) -> list[dict[str, JsonValue]]:
     """The dead for programs."""
     return [one.document() for one in dead]
 
 
-def _dead_of_run(name: str | None, prefix: str | None) -> tuple[Dead, ...]:
+def _dead_of_run(name: str | None, prefix: str | None) -> tuple[DeadAgent, ...]:
     """What the record of a run says, if no broker can be asked."""
     home = Settings().home
     try:
         found = find_run(home, name) if name else newest_run(home)
     except ArenaError:
         return ()
-    if found is None or asked_prefix(prefix) not in (None, found[1].prefix):
+    if found is None or requested_prefix(prefix) not in (None, found[1].prefix):
         return ()
     return found[1].dead
 
@@ -102,7 +102,7 @@ def _rows_of_run(name: str) -> list[health.Row]:
     return health.rows([], run, host=socket.gethostname(), now=datetime.now(UTC), interval_s=1.0)
 
 
-async def _status(where: Where, *, here: bool, as_json: bool) -> None:
+async def _status(where: ArenaLocation, *, here: bool, as_json: bool) -> None:
     host = socket.gethostname()
     heard = await _newest_beats(where.settings)
     beats, skews, halted = heard.beats, heard.skews, heard.halted
@@ -147,7 +147,7 @@ async def _status(where: Where, *, here: bool, as_json: bool) -> None:
             print(lost_line(lost))
         for lost in unproven_in(beats):
             print(unproven_line(lost))
-        if clocks := line(skews):
+        if clocks := skew_line(skews):
             print(one_line(clocks, CLOCKS_CHARS_MAX))
     sys.stdout.flush()
     if not healthy:
@@ -155,7 +155,7 @@ async def _status(where: Where, *, here: bool, as_json: bool) -> None:
 
 
 def _print(
-    where: Where, found: list[health.Row], alive: list[health.Row], bad: list[health.Row]
+    where: ArenaLocation, found: list[health.Row], alive: list[health.Row], bad: list[health.Row]
 ) -> None:
     settings = where.settings
     prefix = f", prefix {settings.prefix!r}" if settings.prefix else ""
@@ -241,7 +241,7 @@ async def _newest_beats(settings: Settings) -> _Heard:
         deadline_s = time.monotonic() + READ_DEADLINE_S
         while any(reader.position(*pair) < end for pair, end in ends.items()):
             for record in await reader.read():
-                beat = heartbeat_in(record)
+                beat = parse_heartbeat(record)
                 if beat is not None:  # `arena tail arena.heartbeats` shows the others
                     newest[beat.node] = beat
                     appended_ms[beat.node] = record.timestamp_ms
@@ -255,7 +255,7 @@ async def _newest_beats(settings: Settings) -> _Heard:
         skews = clocks.told(broker_time=broker_time)
         appended_ms = appended_ms if broker_time else {}
         heard = _Heard(list(newest.values()), appended_ms, skews, asked_at)
-        switch = await read_switch(bus) if topics.CONTROL.name in known else Switch()
+        switch = await read_kill_switch(bus) if topics.CONTROL.name in known else KillSwitch()
         switch.lost = lost_halt(heard.by_broker_clock(), switch)
         return replace(heard, halted=tuple(switch.lines()))
     finally:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from arena.agent_health import Dead, dead_in
+from arena.agent_health import DeadAgent, dead_agents_of
 from arena.liveness import FEED_DOWN, WAITING_FOR, silent_after_s
 from arena.messages import Heartbeat
 from arena.node import ERROR
@@ -177,7 +177,7 @@ def _from_process(process: ProcessRecord, host: str) -> Row:
 
 def dead_agents(
     beats: Iterable[Heartbeat], found: Iterable[Row], run: RunRecord | None
-) -> tuple[Dead, ...]:
+) -> tuple[DeadAgent, ...]:
     """The dead agents of an arena, by name.
 
     Args:
@@ -186,14 +186,14 @@ def dead_agents(
         run: The newest run here: what its contest saw counts as well.
     """
     alive = {(row.kind, row.name, row.host, row.pid) for row in found if row.health in ALIVE}
-    listed: dict[str, Dead] = {} if run is None else {one.agent: one for one in run.dead}
+    listed: dict[str, DeadAgent] = {} if run is None else {one.agent: one for one in run.dead}
     for beat in sorted(beats, key=lambda beat: beat.at):
         if (beat.kind, beat.name, beat.host, beat.pid) in alive:
-            listed |= {one.agent: one for one in dead_in(beat)}
+            listed |= {one.agent: one for one in dead_agents_of(beat)}
     return tuple(dead for _, dead in sorted(listed.items()))
 
 
-def dead_line(dead: Dead) -> str:
+def dead_line(dead: DeadAgent) -> str:
     """A dead agent on one line."""
     return one_line(f"dead: {dead.agent}: {dead.cause}; {dead.remedy}", DEAD_CHARS_MAX)
 

@@ -17,7 +17,7 @@ from arena.bus.kafka_admin import other_arenas
 from arena.errors import BrokerUnavailable, UsageError
 from arena.node import run_async
 from arena.options import AsJson, Prefix, Run, Servers
-from arena.run_lookup import Where, find_arena, mute_output, say
+from arena.run_lookup import ArenaLocation, find_arena, mute_output, say
 from operations.commands.tail_filter import Filter, From, parse_start, render
 
 READ_TIMEOUT_S = 0.5
@@ -75,7 +75,7 @@ def _compile(pattern: str | None) -> re.Pattern[str] | None:
         raise UsageError(f"--grep {pattern!r} is no regular expression: {error}") from None
 
 
-def _announce(where: Where) -> None:
+def _announce(where: ArenaLocation) -> None:
     offset = datetime.now().astimezone().strftime("%z")
     if where.records is not None:
         say(f"reading {where.name}; times are UTC{offset}")
@@ -86,7 +86,7 @@ def _announce(where: Where) -> None:
 
 
 async def _tail(
-    where: Where,
+    where: ArenaLocation,
     topic: str,
     place: From,
     shown: Filter,
@@ -111,7 +111,7 @@ async def _tail(
         await bus.close()
 
 
-async def _require(where: Where, topic: str) -> None:
+async def _require(where: ArenaLocation, topic: str) -> None:
     existing = await where.topics()
     if topic in existing:
         return

@@ -14,7 +14,7 @@ from typing import Literal
 from arena.bus.base import EARLIEST, LATEST, Record, Start
 from arena.errors import Malformed, UsageError
 from arena.messages import Message
-from arena.visible_text import laid_out, visible_json
+from arena.visible_text import visible_json, visible_line
 from operations.commands.message_format import describe
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -122,9 +122,9 @@ def text_line(record: Record, message: Message | None, malformed: str) -> str:
     place = f"{at:%m-%d %H:%M:%S}.{record.timestamp_ms % 1000:03d} {record.partition}@"
     if message is None:
         said = f"MALFORMED, {len(record.value or b''):,} bytes: {malformed}"
-        return laid_out(f"{place}{record.offset:<6} {said}")
+        return visible_line(f"{place}{record.offset:<6} {said}")
     said = f"{message.type_name():<{TYPE_WIDTH}} {describe(message)}"
-    return laid_out(f"{place}{record.offset:<6} {said}")
+    return visible_line(f"{place}{record.offset:<6} {said}")
 
 
 def json_line(record: Record, malformed: str) -> str:

@@ -13,14 +13,14 @@ from arena import topics
 from arena.bus.base import Bus, Start
 from arena.clock_skew import by_broker_clock
 from arena.errors import Malformed, UsageError
-from arena.liveness import LOOK_BACK_S, living
+from arena.liveness import LOOK_BACK_S, alive_processes
 from arena.messages import AgentSpec, Heartbeat
 from arena.plugins import NO_PLUGINS, Plugins
 from arena.prefix import prefix_text
 from arena.roster import read_agents
 from arena.run_lookup import say
 from arena.settings import Settings
-from arena.strategy_files import Describe, describe_in
+from arena.strategy_files import DescribeStrategy, describe_in
 from arena.unknown_names import NAMES_SHOWN_MAX, listed
 from operations.processes.stop_signals import StopSignals
 from operations.specs.arena_spec import ArenaSpec
@@ -66,7 +66,9 @@ def require_free_names(
         say(f"replaced: {text}")
 
 
-def name_clashes(spec: ArenaSpec, listed: Mapping[str, AgentSpec], describe: Describe) -> list[str]:
+def name_clashes(
+    spec: ArenaSpec, listed: Mapping[str, AgentSpec], describe: DescribeStrategy
+) -> list[str]:
     """Agents that the roster lists with another strategy or chat node, each in words. Pure."""
     found = []
     for agent in spec.agents:
@@ -90,7 +92,7 @@ def shared_arena_text(beats: Iterable[Heartbeat], now: datetime, prefix: str) ->
         prefix: Of the arena.
     """
     known = list(beats)
-    found = [beat.node for kind in SHARED for beat in living(known, kind, now)]
+    found = [beat.node for kind in SHARED for beat in alive_processes(known, kind, now)]
     if not found:
         return ""
     return (

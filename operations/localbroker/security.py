@@ -15,7 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from arena.credentials import ADMIN, BROKER, PRINCIPALS, credentials_directory, is_secure, read_credentials
+from arena.credentials import (
+    ADMIN,
+    BROKER,
+    PRINCIPALS,
+    credentials_directory,
+    is_secure,
+    read_credentials,
+)
 from arena.errors import UsageError
 
 SASL_PLAINTEXT = "SASL_PLAINTEXT"
@@ -166,7 +173,11 @@ def ensure_security(home: Path, tls: Tls | None = None) -> Security:
 
 def kept_tls(home: Path) -> Tls | None:
     """The certificates of a secure home; None where it has none."""
-    return _kept_tls(read_credentials(credentials_directory(home), BROKER)) if is_secure(home) else None
+    return (
+        _kept_tls(read_credentials(credentials_directory(home), BROKER))
+        if is_secure(home)
+        else None
+    )
 
 
 def _kept_tls(environ: Mapping[str, str]) -> Tls | None:

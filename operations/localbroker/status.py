@@ -9,7 +9,7 @@ from typing import Literal
 import psutil
 
 from arena.broker_files import broker_files_of
-from arena.broker_state import BrokerState, local_state, cluster_members, read_state, remove_state
+from arena.broker_state import BrokerState, cluster_members, local_state, read_state, remove_state
 from arena.processes import end_process
 from operations.localbroker.cache import cache_root
 from operations.localbroker.diagnose import find_cause, read_tail

@@ -25,9 +25,9 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from arena import topics
 from arena.bounded_files import read_text_file
 from arena.currency import DEFAULT_CURRENCY, currency_fault
-from arena.error_causes import in_words
+from arena.error_causes import error_message
 from arena.errors import UsageError
-from arena.strategy_files import Describe, describe_in, describe_shipped
+from arena.strategy_files import DescribeStrategy, describe_in, describe_shipped
 from arena.toml_files import parse_toml
 from arena.topics import TopicSpec
 from arena.unknown_names import RESERVED, closest_first, listed
@@ -196,7 +196,7 @@ def _check_whole(given: tuple[AgentTable, ...], everyone: tuple[AgentTable, ...]
             )
 
 
-def parse_spec(text: str, *, path: str, describe: Describe = describe_shipped) -> ArenaSpec:
+def parse_spec(text: str, *, path: str, describe: DescribeStrategy = describe_shipped) -> ArenaSpec:
     """An ARENA.toml's text as a specification, with the agents of its contest.
 
     Args:
@@ -238,7 +238,7 @@ def read_spec(path: Path) -> str:
         return read_text_file(path)
     except (OSError, UnicodeDecodeError) as error:
         if isinstance(error, UnicodeDecodeError):
-            raise UsageError(f"{path}: {in_words(error)}", remedy="save it as UTF-8") from None
+            raise UsageError(f"{path}: {error_message(error)}", remedy="save it as UTF-8") from None
         raise UsageError(
             f"cannot read {path}: {error.strerror}", remedy="examples/ holds arenas to start from"
         ) from None

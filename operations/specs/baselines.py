@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from arena.baselines import SCRIPTED, baseline_remedy, baseline_trouble, plays_rules_of
 from arena.errors import UsageError
-from arena.strategy_files import Describe
+from arena.strategy_files import DescribeStrategy
 from operations.specs.competition import BASELINES
 from operations.specs.tables import AgentTable, ChatNodeTable
 
@@ -29,7 +29,7 @@ class RoutedAgents(NamedTuple):
 def route_baselines(
     nodes: tuple[ChatNodeTable, ...],
     agents: tuple[AgentTable, ...],
-    describe: Describe,
+    describe: DescribeStrategy,
     *,
     path: str,
 ) -> RoutedAgents:

@@ -27,9 +27,9 @@ from arena.runs import (
     RunRecord,
     find_run,
     has_export,
-    runs_newest_first,
     read_run,
     run_directories,
+    runs_newest_first,
 )
 from arena.strategy_files import describe_in
 from operations.specs.arena_spec import parse_spec

@@ -378,14 +378,14 @@ def test_every_order_enters_the_digest() -> None:
         log = Log()
         log.claim("one")
         log.open()
-        for number in range(accounts.DEEDS_PER_LINK + 5):
+        for number in range(accounts.ORDERS_PER_LINK + 5):
             reason = "expired" if number == other else "no_price"
             log.append(log.reject(str(number), reason=reason))
         assert 5 == len(log.shard.accounts["a"].deeds)
         return log.shard.digest()
 
     same = digest(-1)
-    others = {digest(n) for n in (0, accounts.DEEDS_PER_LINK - 1, accounts.DEEDS_PER_LINK, 68)}
+    others = {digest(n) for n in (0, accounts.ORDERS_PER_LINK - 1, accounts.ORDERS_PER_LINK, 68)}
 
     assert digest(-1) == same
     assert 4 == len(others - {same})

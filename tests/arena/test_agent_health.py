@@ -8,14 +8,14 @@ from arena.agent_health import (
     CAUSE_CHARS_MAX,
     DEAD_TURNS,
     REMEDIES,
-    Dead,
-    Vitals,
-    dead_from,
-    dead_process,
+    DeadAgent,
+    HealthFold,
+    dead_with_process,
     is_decision,
+    parse_dead_agent,
     short_cause,
 )
-from arena.failure_streaks import FailureRuns, RunSaid
+from arena.failure_streaks import FailureStreak, FailureStreaks
 from arena.messages import LASTING_CAUSES, Cause, Round, Turn
 from arena.messages.turns import TurnOutcome
 
@@ -48,9 +48,9 @@ def turn(
     )
 
 
-def dead_after(*turns: Turn) -> tuple[Dead, ...]:
+def dead_after(*turns: Turn) -> tuple[DeadAgent, ...]:
     """Who is dead after these turns."""
-    vitals = Vitals()
+    vitals = HealthFold()
     for one in turns:
         vitals.apply(one)
     return vitals.dead()
@@ -104,7 +104,7 @@ def test_a_turn_that_a_crash_cut_off_says_nothing() -> None:
 
 def test_who_never_decided_is_dead_once_nothing_more_comes() -> None:
     """With fewer turns than a run it may still decide while the contest continues."""
-    vitals = Vitals()
+    vitals = HealthFold()
     vitals.apply(turn("expired", error=""))
 
     (dead,) = vitals.dead_at_end()
@@ -135,17 +135,17 @@ def test_what_a_server_wrote_cannot_act_on_a_terminal() -> None:
 
 def test_a_document_is_read_back() -> None:
     """What a heartbeat carries is what was put in; anything else is not a dead agent."""
-    dead = Dead("a", "401", 3, code="auth", remedy="set the key")
+    dead = DeadAgent("a", "401", 3, code="auth", remedy="set the key")
 
-    assert dead_from(dead.document()) == dead
-    assert [dead_from(None), dead_from("a"), dead_from({})] == [None] * 3
-    assert dead_from({"agent": "a", "cause": 1, "turns": 1}) is None
+    assert parse_dead_agent(dead.document()) == dead
+    assert [parse_dead_agent(None), parse_dead_agent("a"), parse_dead_agent({})] == [None] * 3
+    assert parse_dead_agent({"agent": "a", "cause": 1, "turns": 1}) is None
 
 
 def test_an_unknown_tool_is_known_by_its_words() -> None:
     """The agents of a router that ended for it are dead of that cause."""
-    one, two = dead_process(("a", "b"), "no tools process offers teleport; offered are x, y")
-    other, *_ = dead_process(("a",), "it refuses its configuration")
+    one, two = dead_with_process(("a", "b"), "no tools process offers teleport; offered are x, y")
+    other, *_ = dead_with_process(("a",), "it refuses its configuration")
 
     assert (one.agent, two.agent, one.code) == ("a", "b", Cause.UNKNOWN_TOOL)
     assert other.code == ""
@@ -153,12 +153,12 @@ def test_an_unknown_tool_is_known_by_its_words() -> None:
 
 def test_repeated_failures_are_said_a_few_times() -> None:
     """The first, the second, the fourth, the eighth, and the end of the run with its length."""
-    runs = FailureRuns()
+    runs = FailureStreaks()
     said = [runs.failed("a") for _ in range(9)]
 
     assert [one.failures for one in said if one is not None] == [1, 2, 4, 8]
-    assert (runs.succeeded("a"), runs.succeeded("a")) == (RunSaid(9, over=True), None)
-    assert runs.failed("a") == RunSaid(1)
+    assert (runs.succeeded("a"), runs.succeeded("a")) == (FailureStreak(9, over=True), None)
+    assert runs.failed("a") == FailureStreak(1)
 
 
 @pytest.mark.parametrize(

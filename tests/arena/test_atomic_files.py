@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from arena.atomic_files import named_if_full, require_writable, whole_file, write_whole
+from arena.atomic_files import atomic_draft, disk_full_named, require_writable, write_atomic
 from arena.errors import UsageError
 from ledger.render import write_parquet
 from ledger.statements import Sheet
@@ -37,7 +37,7 @@ def test_a_file_is_written_whole(tmp_path: Path, name: str) -> None:
     (tmp_path / "link.json").symlink_to(old)
     require_writable(tmp_path / name, "--json")
 
-    write_whole(tmp_path / name, "text\n")
+    write_atomic(tmp_path / name, "text\n")
 
     assert "text\n" == (tmp_path / name).read_text()
     assert 0o600 == old.stat().st_mode & 0o777
@@ -55,7 +55,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(OSError, match="x.json"):
-        write_whole(path, "text")
+        write_atomic(path, "text")
 
     assert "older" == path.read_text()
     assert [path] == list(tmp_path.iterdir())
@@ -75,7 +75,7 @@ def test_an_old_file_is_written_where_nothing_else_can_be(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, step, refused)
-    write_whole(path, "text\n")
+    write_atomic(path, "text\n")
 
     assert "text\n" == path.read_text()
     assert [path] == list(tmp_path.iterdir())
@@ -91,7 +91,7 @@ def test_a_new_file_that_is_refused_is_named(
 
     monkeypatch.setattr(Path, "replace", refused)
     with pytest.raises(PermissionError, match="x.json"):
-        write_whole(tmp_path / "x.json", "text")
+        write_atomic(tmp_path / "x.json", "text")
     assert not list(tmp_path.iterdir())
 
 
@@ -99,7 +99,7 @@ def test_the_longest_name_is_written(tmp_path: Path) -> None:
     """A name of 255 bytes, each character of three."""
     path = tmp_path / ("\u20ac" * 85)
     require_writable(path, "--json")
-    write_whole(path, "text")
+    write_atomic(path, "text")
 
     assert "text" == path.read_text()
 
@@ -142,7 +142,7 @@ def test_a_table_replaces_an_older_one_whole_or_not_at_all(tmp_path: Path) -> No
     write_parquet(sheet, path)
     older = path.read_bytes()
 
-    with pytest.raises(OSError, match="x.parquet"), whole_file(path) as draft:
+    with pytest.raises(OSError, match="x.parquet"), atomic_draft(path) as draft:
         draft.write_bytes(b"PAR1 half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -154,7 +154,7 @@ def test_a_table_replaces_an_older_one_whole_or_not_at_all(tmp_path: Path) -> No
 )
 def test_only_a_full_disk_gets_the_name_of_the_folder(number: int, named: str | None) -> None:
     """An error of the network, within the same block, is not blamed on a folder."""
-    with pytest.raises(OSError, match=os.strerror(number)) as found, named_if_full(Path("books")):
+    with pytest.raises(OSError, match=os.strerror(number)) as found, disk_full_named(Path("books")):
         raise OSError(number, os.strerror(number))
 
     assert (number, named) == (found.value.errno, found.value.filename)
@@ -163,7 +163,7 @@ def test_only_a_full_disk_gets_the_name_of_the_folder(number: int, named: str | 
 def test_a_device_is_written_to_and_stays_one() -> None:
     """A device is no file to be replaced."""
     require_writable(Path(os.devnull), "--json")
-    write_whole(Path(os.devnull), "text")
+    write_atomic(Path(os.devnull), "text")
 
     assert Path(os.devnull).is_char_device()
 
@@ -171,4 +171,4 @@ def test_a_device_is_written_to_and_stays_one() -> None:
 def test_a_full_device_is_named() -> None:
     """The error of a device says which."""
     with pytest.raises(OSError, match="/dev/full"):
-        write_whole(Path("/dev/full"), "text")
+        write_atomic(Path("/dev/full"), "text")

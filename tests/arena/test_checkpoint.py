@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arena.accounts import Shard
-from arena.checkpoint import FORMAT, MAGIC, SealedFile, is_head_of, pack_shard, unpack_shard
+from arena.checkpoint import FORMAT, MAGIC, ChecksummedFile, is_head_of, pack_shard, unpack_shard
 from arena.errors import Malformed
 from tests.arena.test_accounts import Log
 
@@ -97,7 +97,7 @@ def test_another_format_is_refused() -> None:
 
 def test_a_sealed_file_is_whole_or_not_there(tmp_path: Path) -> None:
     """The newest write is read; a second write leaves nothing of the first, and no draft."""
-    file = SealedFile(tmp_path / "deep" / "file")
+    file = ChecksummedFile(tmp_path / "deep" / "file")
     assert file.read() is None
 
     file.write(b"one")
@@ -112,7 +112,7 @@ def test_a_sealed_file_is_whole_or_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cut", [0, 5, len(MAGIC) + 3, -1])
 def test_a_cut_file_is_not_read(tmp_path: Path, cut: int) -> None:
     """Power may be lost before the disk has everything."""
-    file = SealedFile(tmp_path / "file")
+    file = ChecksummedFile(tmp_path / "file")
     file.write(b"payload")
     file.path.write_bytes(file.path.read_bytes()[:cut])
 
@@ -121,7 +121,7 @@ def test_a_cut_file_is_not_read(tmp_path: Path, cut: int) -> None:
 
 def test_a_changed_file_is_not_read(tmp_path: Path) -> None:
     """One flipped bit in the payload is found."""
-    file = SealedFile(tmp_path / "file")
+    file = ChecksummedFile(tmp_path / "file")
     file.write(b"payload")
     found = bytearray(file.path.read_bytes())
     found[-1] ^= 1
@@ -132,11 +132,11 @@ def test_a_changed_file_is_not_read(tmp_path: Path) -> None:
 
 def test_a_failed_write_keeps_the_file_before(tmp_path: Path) -> None:
     """A disk that refuses costs the newest checkpoint only."""
-    file = SealedFile(tmp_path / "file")
+    file = ChecksummedFile(tmp_path / "file")
     file.write(b"before")
     (tmp_path / "in the way").write_text("a file, not a folder")
 
     with pytest.raises(OSError, match="in the way"):
-        SealedFile(tmp_path / "in the way" / "file").write(b"after")
+        ChecksummedFile(tmp_path / "in the way" / "file").write(b"after")
 
     assert b"before" == file.read()

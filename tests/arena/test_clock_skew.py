@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from arena.clock_skew import NOTICED_S, Skew, SkewFold, broker_now, by_broker_clock, line
+from arena.clock_skew import NOTICED_S, Skew, SkewFold, broker_now, by_broker_clock, skew_line
 from arena.messages import Heartbeat
 from operations.commands.status_rows import rows
 
@@ -23,7 +23,7 @@ def test_a_clock_that_is_off_is_noticed(skew_ms: int) -> None:
 
     assert found.skew_s == pytest.approx((skew_ms - 20) / 1_000)
     assert found.is_noticed == (abs(skew_ms) > NOTICED_S * 1_000)
-    assert ("set that clock" in line([found])) == found.is_noticed
+    assert ("set that clock" in skew_line([found])) == found.is_noticed
 
 
 def test_heartbeats_that_were_held_up_by_a_cut_link_are_no_skew() -> None:
@@ -53,8 +53,8 @@ def test_without_the_brokers_time_nothing_is_claimed() -> None:
 
     found = fold.told(broker_time=False)
 
-    assert "clocks against the broker's: alpha unknown, beta unknown" == line(found)
-    assert "" == line(())
+    assert "clocks against the broker's: alpha unknown, beta unknown" == skew_line(found)
+    assert "" == skew_line(())
 
 
 def beat_of(at: datetime, started_at: datetime) -> Heartbeat:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from arena.bus.memory import MemoryBus
-from arena.checkpoint import SealedFile
+from arena.checkpoint import ChecksummedFile
 from arena.draft_files import DRAFT_AGE_S, clear_drafts
 from arena.exports import export_topics, read_manifest
 
@@ -51,7 +51,7 @@ def test_drafts_of_dead_processes_are_removed(tmp_path: Path, dead: int) -> None
 
 def test_a_checkpoint_that_is_read_clears_its_drafts(tmp_path: Path, dead: int) -> None:
     """Each life of a process begins with that."""
-    file = SealedFile(tmp_path / "judge")
+    file = ChecksummedFile(tmp_path / "judge")
     file.write(b"whole")
     draft = put(tmp_path / f".judge.{dead}")
 

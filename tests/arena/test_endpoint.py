@@ -202,7 +202,7 @@ def test_the_flags_of_options_are_read_back(options: dict[str, JsonValue]) -> No
         checked = endpoint.check_options(options)
     except ValueError:
         return
-    words = endpoint.option_words(checked)
+    words = endpoint.option_flags(checked)
 
     assert json.dumps(checked) == json.dumps(endpoint.parse_options(words[1::2]))
     assert {"--option"} == set(words[0::2]) or not checked

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import errors
 from pydantic import ValidationError
 
-from arena.error_causes import append_failed, explain, in_words
+from arena.error_causes import append_failed, error_message, explain_error
 from arena.errors import BrokenLog, DependencyMissing, UsageError
 from arena.settings import KafkaAccess, Settings
 
@@ -29,7 +29,7 @@ from arena.settings import KafkaAccess, Settings
 )
 def test_the_system_is_explained(number: int, kind: type, words: str) -> None:
     """An error of the system has its file, its words, a remedy and a code."""
-    found = explain(OSError(number, os.strerror(number), "x/y"))
+    found = explain_error(OSError(number, os.strerror(number), "x/y"))
 
     assert type(found) is kind
     assert words in str(found)
@@ -41,7 +41,7 @@ def test_the_system_is_explained(number: int, kind: type, words: str) -> None:
 )
 def test_a_database_is_explained(words: str, remedy: str) -> None:
     """The books' database is named as the cause, whatever library raises."""
-    found = explain(sqlite3.DatabaseError(words))
+    found = explain_error(sqlite3.DatabaseError(words))
 
     assert isinstance(found, DependencyMissing)
     assert remedy in str(found)
@@ -53,13 +53,13 @@ KAFKA = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
 @pytest.mark.parametrize("kind", [k for k in KAFKA if issubclass(k, errors.KafkaError)])
 def test_kafka_is_explained(kind: type[Exception]) -> None:
     """Every error of the client library is a cause in words and a remedy, on one line."""
-    found = explain(kind("words\nof it"))
+    found = explain_error(kind("words\nof it"))
 
     assert found is not None
     assert found.remedy
     assert "\n" not in str(found)
     assert "Error" not in str(found)
-    assert "Error" not in in_words(kind())
+    assert "Error" not in error_message(kind())
 
 
 def test_a_refused_append_is_explained() -> None:
@@ -76,7 +76,7 @@ def test_an_error_without_a_text_is_explained() -> None:
         def __str__(self) -> str:
             raise AttributeError("errno")
 
-    assert "Broken: without a text (AttributeError)" == in_words(Broken())
+    assert "Broken: without a text (AttributeError)" == error_message(Broken())
 
 
 def test_a_variable_is_named_and_its_value_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ def test_a_variable_is_named_and_its_value_is_not(monkeypatch: pytest.MonkeyPatc
     for model, variable in ((Settings, "ARENA_STUCK_S"), (KafkaAccess, "KAFKA_SASL_MECHANISM")):
         with pytest.raises(ValidationError) as caught:
             model() if model is KafkaAccess else Settings(access=KafkaAccess.model_construct())
-        found = explain(caught.value)
+        found = explain_error(caught.value)
 
         assert isinstance(found, UsageError)
         assert variable in str(found)
@@ -104,7 +104,7 @@ def test_a_variable_is_named_and_its_value_is_not(monkeypatch: pytest.MonkeyPatc
 )
 def test_odd_names_and_texts_are_explained(error: Exception, said: str) -> None:
     """Links in a circle, impossible host names, other encodings: causes of the caller's."""
-    found = explain(error)
+    found = explain_error(error)
 
     assert isinstance(found, UsageError)
     assert said in str(found)
@@ -112,7 +112,7 @@ def test_odd_names_and_texts_are_explained(error: Exception, said: str) -> None:
 
 def test_a_library_that_does_not_fit_is_explained() -> None:
     """A shared object that cannot be mapped is too little memory, not a broken installation."""
-    found = explain(ImportError("x.so: failed to map segment from shared object"))
+    found = explain_error(ImportError("x.so: failed to map segment from shared object"))
 
     assert "too little free memory" in str(found)
 
@@ -121,6 +121,6 @@ def test_groups_and_mistakes() -> None:
     """The first error of a group that can be explained counts; a mistake of ours has no excuse."""
     broken = BrokenLog("x")
 
-    assert broken is explain(ExceptionGroup("all", [ValueError("a"), broken]))
-    assert None is explain(ValueError("a"))
-    assert None is explain(ModuleNotFoundError("x", name="arena.nope"))
+    assert broken is explain_error(ExceptionGroup("all", [ValueError("a"), broken]))
+    assert None is explain_error(ValueError("a"))
+    assert None is explain_error(ModuleNotFoundError("x", name="arena.nope"))

@@ -98,7 +98,7 @@ async def test_the_manifest_names_the_offsets(memory_bus: MemoryBus, tmp_path: P
     manifest = await export_topics(memory_bus, tmp_path / "records", [FOUR, LOG])
 
     assert dict.fromkeys(range(4), 6) == manifest.ends()[FOUR]
-    assert {0: exports.Span(first=0, end=0, count=0)} == manifest.topics[LOG].partitions
+    assert {0: exports.PartitionSpan(first=0, end=0, count=0)} == manifest.topics[LOG].partitions
     assert [] == list(read_records(tmp_path / "records", [LOG]))
 
 

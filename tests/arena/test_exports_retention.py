@@ -13,7 +13,7 @@ from arena.bus.base import EARLIEST, LogReader, Record, Start
 from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus, MemoryLogReader
 from arena.errors import BrokenLog
-from arena.exports import Span, export_topics, read_manifest, read_records
+from arena.exports import PartitionSpan, export_topics, read_manifest, read_records
 from arena.settings import Settings
 from arena.topics import TopicSpec
 
@@ -106,8 +106,8 @@ async def test_records_deleted_before_they_are_read(
     manifest = await export_topics(bus, tmp_path / "records", [FOUR])
 
     first = min(begin, COUNT)
-    whole = Span(first=0, end=COUNT, count=COUNT)
-    left = Span(first=first, end=COUNT, count=COUNT - first)
+    whole = PartitionSpan(first=0, end=COUNT, count=COUNT)
+    left = PartitionSpan(first=first, end=COUNT, count=COUNT - first)
     assert {0: whole, 1: whole, 2: left, 3: whole} == manifest.topics[FOUR].partitions
     assert manifest == read_manifest(tmp_path / "records")
     found = [r.offset for r in read_records(tmp_path / "records", [FOUR]) if r.partition == 2]

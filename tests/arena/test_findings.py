@@ -1,6 +1,6 @@
 """What a check found, for people and for programs."""
 
-from arena.findings import any_broken, broken, lines, of_node, ok, summary, warning
+from arena.findings import any_broken, broken, finding_lines, findings_summary, of_node, ok, warning
 
 FOUND = [
     ok("python", "3.11.7"),
@@ -17,18 +17,18 @@ def test_findings_are_aligned_lines_with_their_state_in_words() -> None:
         "                     -> free some space",
         " broken   nano: key  refused",
         "                     -> export KEY=...",
-    ] == lines(FOUND, colour=False)
+    ] == finding_lines(FOUND, colour=False)
 
 
 def test_colour_is_added_to_words() -> None:
     """Without the escapes the lines are the same."""
-    coloured = lines(FOUND, colour=True)
+    coloured = finding_lines(FOUND, colour=True)
     bare = [line.replace("\x1b[0m", "") for line in coloured]
     for code in ("32", "33", "1;31"):
         bare = [line.replace(f"\x1b[{code}m", "") for line in bare]
 
     assert coloured != bare
-    assert lines(FOUND, colour=False) == bare
+    assert finding_lines(FOUND, colour=False) == bare
 
 
 def test_programs_get_four_fields() -> None:
@@ -44,8 +44,8 @@ def test_programs_get_four_fields() -> None:
 
 def test_the_sum_names_every_state_there_is() -> None:
     """Nothing broken is not mentioned."""
-    assert "3 checks: 1 ok, 1 warning, 1 broken" == summary(FOUND)
-    assert "1 check: 1 ok" == summary(FOUND[:1])
+    assert "3 checks: 1 ok, 1 warning, 1 broken" == findings_summary(FOUND)
+    assert "1 check: 1 ok" == findings_summary(FOUND[:1])
     assert any_broken(FOUND)
     assert not any_broken(FOUND[:2])
-    assert ([], "nothing was checked") == (lines([], colour=False), summary([]))
+    assert ([], "nothing was checked") == (finding_lines([], colour=False), findings_summary([]))

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaTimeoutError
 from arena import topics
 from arena.bus import Record, kafka_group
 from arena.bus.group_places import CommitMark
-from arena.bus.kafka_group import Group, KafkaGroupReader
+from arena.bus.kafka_group import GroupConfig, KafkaGroupReader
 from arena.errors import BrokenLog
 
 COMMANDS = topics.COMMANDS.name
@@ -100,7 +100,7 @@ class Log:
         """A member that reads it."""
         # Any: aiokafka's consumers are not typed.
         consumer: Any = self
-        group = Group("g", "earliest", self.records_at, lambda *_: None)
+        group = GroupConfig("g", "earliest", self.records_at, lambda *_: None)
         return KafkaGroupReader(consumer, consumer, "", None, group)
 
 

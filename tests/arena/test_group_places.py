@@ -12,9 +12,9 @@ from aiokafka.errors import KafkaTimeoutError
 from arena import topics
 from arena.bus import Bus, Record, Start
 from arena.bus.base import EARLIEST, LATEST
-from arena.bus.group_places import HANDED_MAX, CommitMark, Handed, explain
+from arena.bus.group_places import DELIVERED_MAX, CommitMark, DeliveredRecords, why_not_resumable
 from arena.bus.kafka import KafkaBus
-from arena.bus.kafka_access import connection
+from arena.bus.kafka_access import connection_options
 from arena.bus.kafka_admin import admin_client
 from arena.bus.kafka_topics import new_topic
 from arena.bus.memory import MemoryBus, MemoryCluster
@@ -57,7 +57,7 @@ def test_a_place_is_explained(
     why: str,
 ) -> None:
     """What is wrong with a committed place is said, and nothing where it fits."""
-    told = explain(offset, begin, end, handled, found)
+    told = why_not_resumable(offset, begin, end, handled, found)
 
     assert why in told
     assert bool(why) == bool(told)
@@ -83,9 +83,9 @@ def test_foreign_metadata_says_nothing(text: str | None) -> None:
 
 def test_what_was_given_is_remembered_within_a_bound() -> None:
     """The record before a committed offset is known, also after it was committed; older ones go."""
-    handed = Handed()
+    handed = DeliveredRecords()
     assert handed.before(9) is None
-    assert {False} == {handed.give(record(n)) for n in range(HANDED_MAX + 5)}
+    assert {False} == {handed.give(record(n)) for n in range(DELIVERED_MAX + 5)}
 
     assert 19 == getattr(handed.before(20), "offset", None)
     assert 19 == getattr(handed.before(20), "offset", None)
@@ -119,7 +119,7 @@ async def commit_of_lost_log(settings: Settings) -> None:
     """Commit offset 5 for the group, as handled in a log that is not this one."""
     lost = record(4, time_ms=1_763_717_400_000)
     consumer = AIOKafkaConsumer(
-        **connection(settings), group_id=settings.prefix + "g", enable_auto_commit=False
+        **connection_options(settings), group_id=settings.prefix + "g", enable_auto_commit=False
     )
     await consumer.start()
     place = TopicPartition(settings.prefix + COMMANDS, 0)
@@ -259,7 +259,7 @@ async def test_what_was_deleted_unread_is_told(
     await read_count(first, 5)
     await first.commit({PAIR: 2})
     await first.close()
-    admin = AIOKafkaAdminClient(**connection(settings))
+    admin = AIOKafkaAdminClient(**connection_options(settings))
     await admin.start()
     place = TopicPartition(settings.prefix + COMMANDS, 0)
     await admin.delete_records({place: RecordsToDelete(before_offset=4)})

@@ -11,9 +11,9 @@ from aiokafka.client import AIOKafkaClient
 from arena import topics
 from arena.bus import Bus, Record
 from arena.bus.base import GroupReader, LogReader
-from arena.bus.dead_letters import bury, dead_letter
+from arena.bus.dead_letters import dead_letter, send_dead_letter
 from arena.bus.kafka import KafkaBus
-from arena.bus.kafka_access import connection
+from arena.bus.kafka_access import connection_options
 from arena.bus.kafka_batches import batches_of, records_of
 from arena.bus.memory import MemoryBus
 from arena.errors import Malformed
@@ -93,7 +93,7 @@ class World(NamedTuple):
 
 async def raw_client(settings: Settings, topic: str) -> AIOKafkaClient:
     """A client that knows a topic."""
-    client = AIOKafkaClient(**connection(settings))
+    client = AIOKafkaClient(**connection_options(settings))
     await client.bootstrap()
     await client.set_topics({topic})
     return client
@@ -152,7 +152,7 @@ async def test_every_record_comes_with_those_around_it(world: World, way: str) -
             record.message()
         assert len(str(refused.value)) < 500, name
         if way == "log":
-            await bury(world.bus, record, str(refused.value), "test", NOW)
+            await send_dead_letter(world.bus, record, str(refused.value), "test", NOW)
     await reader.close()
 
 

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from arena.kafka_client_log import AWAY, MOVING, ClientWords, client_words
+from arena.kafka_client_log import AWAY, MOVING, ClientLogFilter, client_message
 
 REFUSED = AWAY.format(why="connection refused")
 CASES = [
@@ -43,7 +43,7 @@ CASES = [
 @pytest.mark.parametrize(("said", "words"), CASES)
 def test_a_line_of_the_client_is_in_words(said: str, words: str | None) -> None:
     """One sentence with a remedy for a broker that is away; no class of Python anywhere."""
-    assert words == client_words(said)
+    assert words == client_message(said)
 
 
 @pytest.mark.parametrize(
@@ -59,5 +59,5 @@ def test_only_the_clients_lines_are_changed(name: str, said: str, passes: bool, 
     """Other libraries keep their words and their names."""
     record = logging.LogRecord(name, logging.ERROR, "", 0, said, (), None)
 
-    assert passes == ClientWords().filter(record)
+    assert passes == ClientLogFilter().filter(record)
     assert not passes or record.getMessage().startswith(shown)

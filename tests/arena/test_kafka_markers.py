@@ -10,7 +10,7 @@ from arena import topics
 from arena.bus import Record, Start
 from arena.bus.base import LogReader
 from arena.bus.kafka import KafkaBus
-from arena.bus.kafka_access import connection
+from arena.bus.kafka_access import connection_options
 from arena.bus.memory import MemoryBus
 from arena.errors import BrokenLog
 from arena.settings import Settings
@@ -59,7 +59,9 @@ def test_a_hole_is_told_from_a_marker(name: str) -> None:
 
 async def transactional(settings: Settings, name: str) -> AIOKafkaProducer:
     """A producer of transactions."""
-    producer = AIOKafkaProducer(**connection(settings), transactional_id=settings.prefix + name)
+    producer = AIOKafkaProducer(
+        **connection_options(settings), transactional_id=settings.prefix + name
+    )
     await producer.start()
     return producer
 

@@ -14,9 +14,9 @@ from aiokafka.protocol.fetch import FetchRequest
 from arena import topics
 from arena.bus import Record
 from arena.bus.kafka import KafkaBus
-from arena.bus.kafka_access import connection
-from arena.bus.kafka_fetch import ANSWERS_MAX, Fetches
-from arena.bus.kafka_proof import SHORT_S, Proof
+from arena.bus.kafka_access import connection_options
+from arena.bus.kafka_fetch import ANSWERS_MAX, PartitionFetcher
+from arena.bus.kafka_proof import SHORT_S, LogProof
 from arena.bus.kafka_topics import new_topic
 from arena.bus.memory import MemoryBus
 from arena.errors import BrokenLog
@@ -96,13 +96,13 @@ class FakeBroker:
         return raw_batch([Raw(b"k", value)], base=at, flags=flags)
 
 
-def fetches_of(broker: FakeBroker, topic: str = COMMANDS, place: int = 0) -> Fetches:
+def fetches_of(broker: FakeBroker, topic: str = COMMANDS, place: int = 0) -> PartitionFetcher:
     """Fetches of the broker's only partition."""
     places = {TopicPartition("p." + topic, 0): place}
-    return Fetches(broker, "p.", places, 500, broker.begin_of)
+    return PartitionFetcher(broker, "p.", places, 500, broker.begin_of)
 
 
-async def take(fetches: Fetches, count: int) -> list[bytes | None]:
+async def take(fetches: PartitionFetcher, count: int) -> list[bytes | None]:
     """Take until `count` records are there, or fail at the deadline."""
     records: list[Record] = []
     async with asyncio.timeout(DEADLINE_S):
@@ -276,7 +276,7 @@ def test_a_log_that_seems_short_has_a_while(monkeypatch: pytest.MonkeyPatch) -> 
     """A new leader may not know yet how far its log reaches; a log that stays short is told."""
     seconds = itertools.count(5.0, 0.5)
     monkeypatch.setattr("arena.bus.kafka_proof.time.monotonic", seconds.__next__)
-    proof = Proof(Record(COMMANDS, 0, 9, 0, None, b"v"), 10, compacted=False)
+    proof = LogProof(Record(COMMANDS, 0, 9, 0, None, b"v"), 10, compacted=False)
 
     assert {False} == {proof.nothing_found(9) for _ in range(int(2 * SHORT_S) + 1)}
     with pytest.raises(BrokenLog, match="not in the log any more, which ends at 9"):
@@ -287,7 +287,7 @@ def test_a_frozen_reader_has_not_waited(monkeypatch: pytest.MonkeyPatch) -> None
     """The time in which a process was stopped is no time in which the log was asked."""
     seconds = itertools.count(5.0, 100 * SHORT_S)
     monkeypatch.setattr("arena.bus.kafka_proof.time.monotonic", seconds.__next__)
-    proof = Proof(Record(COMMANDS, 0, 9, 0, None, b"v"), 10, compacted=False)
+    proof = LogProof(Record(COMMANDS, 0, 9, 0, None, b"v"), 10, compacted=False)
 
     assert {False} == {proof.nothing_found(9) for _ in range(5)}
 
@@ -317,7 +317,7 @@ async def test_a_topic_that_was_deleted_and_made_again(bus: KafkaBus, settings: 
     reader = await bus.log_reader(COMMANDS)
     await read_count(reader, 5)
     name = settings.prefix + COMMANDS
-    admin = AIOKafkaAdminClient(**connection(settings))
+    admin = AIOKafkaAdminClient(**connection_options(settings))
     await admin.start()
     wanted = [new_topic(settings.prefix, topics.COMMANDS, 1)]
     await admin.delete_topics([name])

@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from arena.bus import kafka_refusal
 from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_admin import _retention, list_topics
-from arena.bus.kafka_refusal import first_address, refusal, why
+from arena.bus.kafka_refusal import connection_error, explain_failure, first_address
 from arena.errors import ArenaError, BrokerUnavailable, DependencyMissing, UsageError
 from arena.settings import KafkaAccess, Settings
 
@@ -63,7 +63,7 @@ def expired() -> ssl.SSLCertVerificationError:
 )
 def test_a_refusal_is_told_by_its_cause(error: Exception, cause: str, remedy: str) -> None:
     """Each kind of refusal has its cause and its remedy, and none holds the password."""
-    found = why(error, settings(**LOGIN))
+    found = explain_failure(error, settings(**LOGIN))
 
     assert found is not None
     assert cause in found[0]
@@ -82,7 +82,7 @@ def test_a_refusal_is_told_by_its_cause(error: Exception, cause: str, remedy: st
 )
 def test_what_the_network_says_is_told(error: Exception, cause: str) -> None:
     """An address where nothing is differs from a broker that says nothing."""
-    found = why(error, settings())
+    found = explain_failure(error, settings())
 
     assert found is not None
     assert cause in found[0]
@@ -91,7 +91,7 @@ def test_what_the_network_says_is_told(error: Exception, cause: str) -> None:
 
 def test_silence_has_no_cause() -> None:
     """Who does not answer gives no reason."""
-    assert why(TimeoutError(), settings()) is None
+    assert explain_failure(TimeoutError(), settings()) is None
 
 
 async def test_a_frozen_broker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +99,7 @@ async def test_a_frozen_broker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_refusal, "TRY_TIMEOUT_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as frozen:  # the kernel accepts, as for SIGSTOP
         servers = f"127.0.0.1:{frozen.getsockname()[1]}"
-        found = await refusal(settings(servers), "broker a did not answer", " in 10 s")
+        found = await connection_error(settings(servers), "broker a did not answer", " in 10 s")
 
     assert "did not answer in 10 s: it accepts connections but does not answer" in str(found)
     assert "frozen" in found.remedy
@@ -126,7 +126,7 @@ async def told(error: Exception, monkeypatch: pytest.MonkeyPatch) -> ArenaError:
         raise error
 
     monkeypatch.setattr(kafka_refusal, "create_conn", fails)
-    return await refusal(settings(), "broker a did not answer", " in 10 s")
+    return await connection_error(settings(), "broker a did not answer", " in 10 s")
 
 
 async def test_our_own_limits_are_not_the_brokers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ async def test_tls_is_noticed_by_who_speaks_none() -> None:
     server = await asyncio.start_server(hello, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        found = await refusal(settings(f"127.0.0.1:{port}"), "broker a did not answer")
+        found = await connection_error(settings(f"127.0.0.1:{port}"), "broker a did not answer")
 
     assert "it speaks TLS" in str(found)
 

@@ -157,4 +157,4 @@ async def test_a_farewell_that_fails_is_told() -> None:
         raise OSError("no")
 
     with pytest.raises(OSError, match="no"):
-        await kafka_sockets.closed_soon(fails())
+        await kafka_sockets.close_within_limit(fails())

@@ -8,8 +8,8 @@ import pytest
 from arena import topics
 from arena.accounts import Shard
 from arena.bus.memory import MemoryBus
-from arena.checkpoint import FORMAT, attested_image, pack_shard
-from arena.fold_checkpoint import disprove_shards
+from arena.checkpoint import FORMAT, pack_shard, proven_image
+from arena.fold_checkpoint import why_shards_differ
 from tests.arena.test_accounts import Log
 
 EVENTS = topics.EVENTS.name
@@ -46,7 +46,7 @@ def image_of(log: Log) -> bytes:
     """The packed shard that the digest in the log proves."""
     shard = Shard()
     for offset, (kind, value) in enumerate(log.records):
-        if (image := attested_image(shard, kind, value, offset)) is not None:
+        if (image := proven_image(shard, kind, value, offset)) is not None:
             return image
         shard.apply(kind, value, offset)
     raise AssertionError("the log holds no digest")
@@ -64,7 +64,7 @@ async def test_a_true_shard_is_kept(written: MemoryBus, log: Log, with_image: bo
     """From the proved state or from offset 0: it comes out the same."""
     images = {0: [b"rubbish", image_of(log)]} if with_image else {}
 
-    assert "" == await disprove_shards(written, {0: log.shard}, images, {})
+    assert "" == await why_shards_differ(written, {0: log.shard}, images, {})
 
 
 async def test_only_what_comes_after_the_proved_state_is_read(written: MemoryBus, log: Log) -> None:
@@ -73,8 +73,8 @@ async def test_only_what_comes_after_the_proved_state_is_read(written: MemoryBus
     for offset in range(15):
         records[offset] = records[offset]._replace(value=b"gone")
 
-    assert "" == await disprove_shards(written, {0: log.shard}, {0: [image_of(log)]}, {})
-    assert "folded again" in await disprove_shards(written, {0: log.shard}, {}, {})
+    assert "" == await why_shards_differ(written, {0: log.shard}, {0: [image_of(log)]}, {})
+    assert "folded again" in await why_shards_differ(written, {0: log.shard}, {}, {})
 
 
 @pytest.mark.parametrize("with_image", [True, False])
@@ -85,7 +85,7 @@ async def test_forged_balances_are_refused(written: MemoryBus, log: Log, with_im
         shard.apply(kind, value, offset)
     images = {0: [pack_shard(forged(shard))]} if with_image else {}
 
-    why = await disprove_shards(written, {0: forged(log.shard)}, images, {})
+    why = await why_shards_differ(written, {0: forged(log.shard)}, images, {})
 
     assert "shard 0 are not what the log gives" in why
 
@@ -96,4 +96,4 @@ async def test_a_kept_state_ahead_of_the_fold_is_not_used(written: MemoryBus, lo
     for offset, (kind, value) in enumerate(log.records[:10]):
         shard.apply(kind, value, offset)
 
-    assert "" == await disprove_shards(written, {0: shard}, {0: [image_of(log)]}, {})
+    assert "" == await why_shards_differ(written, {0: shard}, {0: [image_of(log)]}, {})

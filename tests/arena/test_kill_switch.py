@@ -7,7 +7,7 @@ import pytest
 
 from arena import kill_switch as switch_module
 from arena.bus.base import Record
-from arena.kill_switch import Switch
+from arena.kill_switch import KillSwitch
 from arena.messages import Halt, Message, PassOver, Resume
 from arena.wire import encode
 
@@ -68,7 +68,7 @@ def test_an_unreadable_record_halts_its_scope(
     key: bytes, what: Message | bytes | None, headers: dict[str, bytes]
 ) -> None:
     """It is named with its place, and ends with the next readable resume of its key."""
-    switch = Switch()
+    switch = KillSwitch()
     noted = switch.take(record(key, what, headers))
     stop = switch.halt_of("momentum")
 
@@ -90,7 +90,7 @@ def test_compaction_and_restart_keep_an_unreadable_halt(
     """The newest record of each key alone folds to what the whole log does."""
     agent = None if key == b"all" else "momentum"
     last = record(key, what, headers)
-    whole, compacted = Switch(), Switch()
+    whole, compacted = KillSwitch(), KillSwitch()
     for one in [record(key, halt(agent)), record(key, resume(agent)), last]:
         whole.take(one)
     compacted.take(last)
@@ -122,7 +122,7 @@ def test_another_key_neither_halts_nor_resumes(
     key: bytes | None, what: Message | bytes | None
 ) -> None:
     """A halt that is in force outlives whatever is written under any other key."""
-    switch, empty = Switch(), Switch()
+    switch, empty = KillSwitch(), KillSwitch()
     for one in (record(b"all", halt()), record(b"agent/momentum", halt("momentum"))):
         switch.take(one)
     before = dict(switch.stops)
@@ -136,7 +136,7 @@ def test_another_key_neither_halts_nor_resumes(
 
 def test_an_agent_named_all_is_not_everybody() -> None:
     """Its resume ends nobody's halt but its own."""
-    switch = Switch()
+    switch = KillSwitch()
     switch.take(record(b"all", halt()))
     switch.take(record(b"agent/all", resume("all")))
     assert switch.halt_of("momentum") is not None
@@ -148,7 +148,7 @@ def test_an_agent_named_all_is_not_everybody() -> None:
 
 def test_a_refusal_is_bounded_whatever_the_reason_was() -> None:
     """A reason of a megabyte does not grow the account log."""
-    switch = Switch()
+    switch = KillSwitch()
     switch.take(record(b"all", halt().model_copy(update={"reason": "x" * 1_000_000})))
     stop = switch.halt_of("momentum")
 
@@ -159,7 +159,7 @@ def test_a_refusal_is_bounded_whatever_the_reason_was() -> None:
 def test_more_scopes_than_are_kept_halt_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
     """A halt without room is not forgotten: it stops all, and no resume lifts that by mistake."""
     monkeypatch.setattr(switch_module, "SCOPES_MAX", 3)
-    switch = Switch()
+    switch = KillSwitch()
     for number in range(3):
         switch.take(record(f"agent/a{number}".encode(), halt(f"a{number}")))
     assert switch.halt_of("momentum") is None
@@ -181,7 +181,7 @@ def test_everybody_can_be_halted_when_no_other_scope_has_room(
 ) -> None:
     """The halt of all counts as itself, so its resume ends it."""
     monkeypatch.setattr(switch_module, "SCOPES_MAX", 1)
-    switch = Switch()
+    switch = KillSwitch()
     switch.take(record(b"agent/a", halt("a")))
     switch.take(record(b"all", halt()))
     assert switch.halt_of("momentum") is not None
@@ -192,7 +192,7 @@ def test_everybody_can_be_halted_when_no_other_scope_has_room(
 
 def test_what_is_shown_of_many_halts_is_bounded() -> None:
     """The newest are named, whichever they are, and a line says how many are left out."""
-    switch = Switch()
+    switch = KillSwitch()
     switch.take(record(b"all", halt()))
     for number in range(1_000):
         switch.take(record(f"agent/a{number}".encode(), halt(f"a{number}")))

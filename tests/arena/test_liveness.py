@@ -7,7 +7,7 @@ import pytest
 
 from arena import topics
 from arena.bus.base import Record
-from arena.liveness import heartbeat_in
+from arena.liveness import parse_heartbeat
 from arena.messages import Heartbeat
 from arena.wire import encode
 
@@ -27,12 +27,12 @@ def appended(key: str = NODE, **changes: Any) -> Record:  # Any: fields of any t
 
 def test_a_heartbeat_of_a_process_is_one() -> None:
     """Also of a host whose clock is hours off, or a new kind of process."""
-    assert heartbeat_in(appended()) is not None
-    assert heartbeat_in(appended(at=NOW + timedelta(hours=5))) is not None
-    assert heartbeat_in(appended(at=NOW - timedelta(days=9_000))) is not None
+    assert parse_heartbeat(appended()) is not None
+    assert parse_heartbeat(appended(at=NOW + timedelta(hours=5))) is not None
+    assert parse_heartbeat(appended(at=NOW - timedelta(days=9_000))) is not None
     other = "new-kind/b_1/alpha.example.org/17"
     changes = {"node": other, "kind": "new-kind", "name": "b_1", "host": "alpha.example.org"}
-    assert heartbeat_in(appended(other, **changes)) is not None
+    assert parse_heartbeat(appended(other, **changes)) is not None
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_heartbeat_of_a_process_is_one() -> None:
 )
 def test_a_heartbeat_that_cannot_be_is_none(changes: dict[str, Any]) -> None:
     """Its key, its id and its parts differ, or it is of a time to come."""
-    assert heartbeat_in(appended(**changes)) is None
+    assert parse_heartbeat(appended(**changes)) is None
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,11 @@ def test_no_process_has_such_a_name(kind: str, name: str, host: str, pid: int) -
     node = f"{kind}/{name}/{host}/{pid}"
     changes = {"node": node, "kind": kind, "name": name, "host": host, "pid": pid}
 
-    assert heartbeat_in(appended(node, **changes)) is None
+    assert parse_heartbeat(appended(node, **changes)) is None
 
 
 @pytest.mark.parametrize("value", [None, b"", b"[]", b'{"node":7}'])
 def test_what_is_no_heartbeat_is_none(value: bytes | None) -> None:
     """Unreadable bytes, and other messages."""
-    assert heartbeat_in(appended()._replace(value=value)) is None
-    assert heartbeat_in(appended()._replace(headers={"type": b"Halt"})) is None
+    assert parse_heartbeat(appended()._replace(value=value)) is None
+    assert parse_heartbeat(appended()._replace(headers={"type": b"Halt"})) is None

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from arena import logs, topics
-from arena.bus.base import Acked
+from arena.bus.base import AppendAck
 from arena.bus.memory import MemoryBus
 from arena.clock import ManualClock
 from arena.errors import AppendFailed
@@ -209,7 +209,7 @@ class Refusing(MemoryBus):
 
     closed = False
 
-    async def send_bytes(self, *_: object, **__: object) -> asyncio.Future[Acked]:
+    async def send_bytes(self, *_: object, **__: object) -> asyncio.Future[AppendAck]:
         """Refuse."""
         raise PermissionError("refused")
 

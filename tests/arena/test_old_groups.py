@@ -22,8 +22,8 @@ from arena import topics
 from arena.acls import GROUPS
 from arena.bus import kafka_old_groups
 from arena.bus.kafka import KafkaBus
-from arena.bus.kafka_access import connection
-from arena.bus.kafka_old_groups import take_over
+from arena.bus.kafka_access import connection_options
+from arena.bus.kafka_old_groups import adopt_offsets
 from arena.errors import BrokerUnavailable, UsageError
 from arena.ids import NAME_PATTERN
 from arena.prefix import check_prefix
@@ -44,7 +44,7 @@ async def put(bus: KafkaBus, topic: str, partition: int, count: int) -> None:
 
 async def committed(settings: Settings, group: str) -> dict[int, int]:
     """What a group has committed of the tool calls."""
-    consumer = AIOKafkaConsumer(**connection(settings), group_id=settings.prefix + group)
+    consumer = AIOKafkaConsumer(**connection_options(settings), group_id=settings.prefix + group)
     await consumer.start()
     try:
         parts = [TopicPartition(settings.prefix + CALLS, p) for p in range(4)]
@@ -101,7 +101,7 @@ async def test_an_older_process_is_waited_for_and_an_agent_is_not(
     older = await bus.group_reader(OLD, CALLS)
     await read_count(older, 2)
     with caplog.at_level(logging.WARNING):
-        waits = asyncio.create_task(take_over(settings, name, settings.prefix + NODE, there))
+        waits = asyncio.create_task(adopt_offsets(settings, name, settings.prefix + NODE, there))
         async with asyncio.timeout(DEADLINE_S):
             while "waiting until the older version's" not in caplog.text:
                 await asyncio.sleep(0.01)
@@ -131,7 +131,7 @@ class FailingBrokers:
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, error: type[KafkaError], passes_after_s: float
     ) -> None:
-        """Stand in for the brokers and the time of `take_over`."""
+        """Stand in for the brokers and the time of `adopt_offsets`."""
         self.now_s = 0.0
         self.error = error
         self.passes_after_s = passes_after_s
@@ -170,11 +170,11 @@ async def test_a_coordinator_is_waited_for_as_long_as_other_things_at_a_start(
 ) -> None:
     """On a busy machine the first coordinator takes a while; one that never comes is an error."""
     FailingBrokers(monkeypatch, error, passes_after_s=55)
-    assert await take_over(Settings(), "old", "new", {"t": 1}) == {}
+    assert await adopt_offsets(Settings(), "old", "new", {"t": 1}) == {}
 
     brokers = FailingBrokers(monkeypatch, error, passes_after_s=1e9)
     with pytest.raises(BrokerUnavailable, match="no answer about the group old for 60 s"):
-        await take_over(Settings(), "old", "new", {"t": 1})
+        await adopt_offsets(Settings(), "old", "new", {"t": 1})
     assert 60 < brokers.now_s < 70
 
 
@@ -184,7 +184,7 @@ async def test_a_login_that_may_not_read_the_old_group_is_warned_about(
     """The offsets are not taken over then, which is said once, with the remedy."""
     FailingBrokers(monkeypatch, KafkaTimeoutError, passes_after_s=0)
 
-    assert await take_over(Settings(), "old", "new", {"t": 1}) == {}
+    assert await adopt_offsets(Settings(), "old", "new", {"t": 1}) == {}
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert "may not read group old" in record.getMessage()

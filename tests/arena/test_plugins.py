@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from arena.errors import UsageError
-from arena.plugin_options import Choice
+from arena.plugin_options import PluginChoice
 from arena.plugins import NO_PLUGINS, Plugins, find_plugins, split_folders
 from arena.strategy_files import shipped_strategies
 from operations.commands.plugins import load_spec_for_run
@@ -115,8 +115,8 @@ def test_a_file_runs_no_code_unless_it_is_allowed(tmp_path: Path, text: str, say
     folder = folder_of(tmp_path / "own", player_py=STRATEGY, tool_py=TOOL)
     path = tmp_path / "x.toml"
     with pytest.raises(UsageError, match=says):
-        load_spec_for_run(text, path, tmp_path, Choice())
-    loaded = load_spec_for_run(text, path, tmp_path, Choice(allow=True))
+        load_spec_for_run(text, path, tmp_path, PluginChoice())
+    loaded = load_spec_for_run(text, path, tmp_path, PluginChoice(allow=True))
 
     assert loaded.files
     assert not (folder / "ran").exists()
@@ -135,13 +135,15 @@ def test_a_strategy_that_is_not_there_is_said_before_a_start(
     """The names that there are, those of plugins with them."""
     folder = folder_of(tmp_path / "own", patient_md="Wait.")
     with pytest.raises(UsageError, match=says):
-        load_spec_for_run(SPEC.format(strategy=strategy), tmp_path / "x", tmp_path, Choice((folder,)))
+        load_spec_for_run(
+            SPEC.format(strategy=strategy), tmp_path / "x", tmp_path, PluginChoice((folder,))
+        )
 
 
 def planned(tmp_path: Path, plugins: Plugins, strategy: str = "momentum") -> dict[str, str]:
     """The commands of an arena by the names of its processes."""
     text = SPEC.format(strategy=strategy)
-    loaded = load_spec_for_run(text, tmp_path / "x", tmp_path, Choice(plugins.folders))
+    loaded = load_spec_for_run(text, tmp_path / "x", tmp_path, PluginChoice(plugins.folders))
     around = Surroundings(
         launcher=("arena",), environ={}, directory=tmp_path, plugins=loaded.plugins
     )
@@ -165,7 +167,9 @@ def test_tools_of_plugins_run_beside_the_executor(tmp_path: Path) -> None:
 
 def test_no_process_but_a_chat_node_sees_a_key_that_nothing_names(tmp_path: Path) -> None:
     """Also where every model is scripted: the tool server runs code from outside."""
-    loaded = load_spec_for_run(SPEC.format(strategy="cash"), tmp_path / "x", tmp_path, Choice())
+    loaded = load_spec_for_run(
+        SPEC.format(strategy="cash"), tmp_path / "x", tmp_path, PluginChoice()
+    )
     around = Surroundings(launcher=("arena",), environ={}, directory=tmp_path)
 
     for process in plan(loaded.spec, around):

@@ -8,9 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from arena import topics
-from arena.error_causes import settings_words
+from arena.error_causes import settings_text
 from arena.errors import UsageError
-from arena.prefix import check_prefix, others_words, prefixes_in
+from arena.prefix import check_prefix, other_arenas_text, prefixes_in
 from arena.settings import Settings
 from ledger.location import books_location
 from operations.commands.up import market_file
@@ -81,8 +81,8 @@ def test_other_arenas_of_a_broker_are_named() -> None:
     names = [prefix + name for prefix in ("", "b.", "a-") for name in fixed] + ["_schemas"]
 
     assert ["", "a-", "b."] == prefixes_in(names)
-    assert "this broker has other arenas: no prefix, prefix 'a-'" == others_words("b.", names)
-    assert "" == others_words("b.", [f"b.{name}" for name in fixed])
+    assert "this broker has other arenas: no prefix, prefix 'a-'" == other_arenas_text("b.", names)
+    assert "" == other_arenas_text("b.", [f"b.{name}" for name in fixed])
 
 
 def test_the_variable_is_named() -> None:
@@ -90,7 +90,7 @@ def test_the_variable_is_named() -> None:
     with pytest.raises(ValidationError) as refused:
         Settings(prefix="a b")
 
-    words = settings_words(
+    words = settings_text(
         [dict(one) | {"loc": ("prefix",)} for one in refused.value.errors()], "ARENA_"
     )
     assert words.startswith("ARENA_PREFIX cannot be used: prefix 'a b' cannot be part of")

@@ -6,8 +6,14 @@ from pathlib import Path
 import pytest
 
 from arena.errors import UsageError
-from arena.pricefiles.names import contradicts, contradicts_weakly, name_says, pair_of, product_of
-from arena.pricefiles.span import Span, interval_of, snapshots_of, span_of
+from arena.pricefiles.names import (
+    contradicts,
+    contradicts_weakly,
+    find_product,
+    pair_of,
+    product_of,
+)
+from arena.pricefiles.span import MarketSpan, interval_of, snapshots_of, span_of
 from arena.pricefiles.times import is_time, unix_ns
 
 NAMES = {
@@ -53,7 +59,7 @@ NAMES = {
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_says_a_product_or_nothing(name: str) -> None:
     """In the usual codes, with the venue in front of it; never an interval as a currency."""
-    said = name_says(name)
+    said = find_product(name)
 
     assert (said.product_id, said.venue) == NAMES[name]
 
@@ -128,7 +134,7 @@ def test_a_market_of_files_begins_and_ends() -> None:
 
     span = span_of(ends, start=None, history_s=3_600)
 
-    assert span == Span(1_761_711_720, 1_761_715_320, 1_761_735_720)
+    assert span == MarketSpan(1_761_711_720, 1_761_715_320, 1_761_735_720)
     assert snapshots_of(span, 300, None) == 69
     assert span_of(ends, start=None, history_s=10**6).start_s == 1_761_723_720
     with pytest.raises(UsageError, match="70 snapshots every 300 s, but the prices have time for"):

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from arena.errors import UsageError
-from arena.pricefiles.facts import digest_of, sources_words
+from arena.pricefiles.facts import digest_of, sources_text
 from arena.pricefiles.formats import CONTAINERS, FORMATS
 from arena.pricefiles.read import read_price_file, read_price_files
 from tests.arena import price_shapes as shapes
@@ -297,7 +297,7 @@ def test_files_fit_their_products(tmp_path: Path) -> None:
     found = [file.facts for file in read_price_files([btc, unnamed], [])]
 
     assert [file.product_id for file in found] == ["BTC-USD", "ETH-USD"]
-    assert sources_words(found) == f"BTC-USD.csv, october.zip; rows {digest_of(found)[:16]}"
+    assert sources_text(found) == f"BTC-USD.csv, october.zip; rows {digest_of(found)[:16]}"
     assert digest_of(found[:1]) == found[0].digest
     for paths, products, complaint in (
         ([btc], ["BTC-USD", "ETH-USD"], r"1 price file \(BTC-USD.csv\) for the products"),

@@ -2,7 +2,7 @@
 
 import logging
 
-from arena.repeated_lines import EVERY_S, LINES_MAX, Repeats
+from arena.repeated_lines import EVERY_S, LINES_MAX, RepeatFilter
 
 
 def line(text: str, *values: object, name: str = "aiokafka.cluster") -> logging.LogRecord:
@@ -13,7 +13,7 @@ def line(text: str, *values: object, name: str = "aiokafka.cluster") -> logging.
 def test_a_line_that_repeats_passes_once_in_a_while_with_a_count() -> None:
     """Of 1,650 lines a second one passes, and the next tells how many did not."""
     now = [0.0]
-    repeats = Repeats(lambda: now[0])
+    repeats = RepeatFilter(lambda: now[0])
     text = "Topic %s not found in cluster metadata"
     passed = []
     for number in range(int(1_650 * 2.5 * EVERY_S)):
@@ -29,7 +29,7 @@ def test_a_line_that_repeats_passes_once_in_a_while_with_a_count() -> None:
 
 def test_what_is_remembered_is_bounded() -> None:
     """Lines that are all different pass, and the first of them are forgotten."""
-    repeats = Repeats(lambda: 0.0)
+    repeats = RepeatFilter(lambda: 0.0)
 
     assert all(repeats.filter(line("line %d", number)) for number in range(4 * LINES_MAX))
     assert LINES_MAX == len(repeats._lines)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from arena.findings import State
+from arena.findings import FindingState
 from arena.messages import PromptSize
 from arena.server_answers import (
     ServerAnswer,
@@ -72,7 +72,7 @@ def test_a_key_is_broken_if_the_server_says_so(seen: ServerAnswer, state: str | 
     found = key_finding(seen, variable="MY_KEY", given=True)
 
     assert state == (found and found.state)
-    if found is not None and found.state is State.BROKEN:
+    if found is not None and found.state is FindingState.BROKEN:
         assert "MY_KEY" in found.remedy
         assert "auth" == found.cause
 
@@ -83,7 +83,7 @@ def test_a_server_that_asks_for_no_key_is_fine() -> None:
     asked = key_finding(answer(401, b"no"), variable="K", given=False)
 
     assert fine is not None
-    assert (State.OK, "none was sent, none was asked for") == (fine.state, fine.detail)
+    assert (FindingState.OK, "none was sent, none was asked for") == (fine.state, fine.detail)
     assert asked is not None
     assert "no key was sent" in asked.detail
 
@@ -173,4 +173,4 @@ def test_any_body_can_be_read(body: bytes) -> None:
         key_finding(seen, variable="K", given=True)
 
         assert context_of(seen, "m") is None
-        assert State.OK is model_finding(seen, "m").state
+        assert FindingState.OK is model_finding(seen, "m").state

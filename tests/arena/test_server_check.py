@@ -3,7 +3,7 @@
 import pytest
 
 from arena.findings import Finding
-from arena.server_check import Target, check_server, prompt_told
+from arena.server_check import ServerTarget, check_server, parse_prompt_variable
 from tests.arena.model_server import ModelServer, closed_port, serving
 
 KEY = "sk-planted-0123456789"
@@ -11,7 +11,7 @@ KEY = "sk-planted-0123456789"
 
 async def states(server: ModelServer, model_id: str = "toy") -> dict[str, Finding]:
     """The findings of a running server, by their checks."""
-    target = Target(model_id, server.base_url, KEY, "MY_KEY", {"X-Title": "arena"})
+    target = ServerTarget(model_id, server.base_url, KEY, "MY_KEY", {"X-Title": "arena"})
     return {finding.check: finding for finding in await check_server(target)}
 
 
@@ -54,7 +54,7 @@ async def test_a_server_that_takes_the_connection_is_not_broken(status: int) -> 
 async def test_a_key_that_no_header_can_hold_is_broken_and_never_shown(key: str) -> None:
     """One that was copied with its quotes or a second line; the server is not asked."""
     async with serving(ModelServer()) as server:
-        (found,) = await check_server(Target("toy", server.base_url, key, "MY_KEY"))
+        (found,) = await check_server(ServerTarget("toy", server.base_url, key, "MY_KEY"))
 
     assert ("broken", "auth") == (found.state, found.cause)
     assert "MY_KEY holds characters that a header cannot; is it one line" in found.detail
@@ -65,7 +65,7 @@ async def test_a_key_that_no_header_can_hold_is_broken_and_never_shown(key: str)
 async def test_no_server_is_broken_with_the_whole_url() -> None:
     """Nothing listens: the system's words, and the URL that was asked."""
     url = f"http://127.0.0.1:{closed_port()}/v1"
-    (found,) = await check_server(Target("toy", url))
+    (found,) = await check_server(ServerTarget("toy", url))
 
     assert ("broken", "unreachable") == (found.state, found.cause)
     assert f"{url}/models cannot be reached (Connection refused)" == found.detail
@@ -89,4 +89,4 @@ async def test_a_server_of_ones_own_tells_the_context_it_runs_with() -> None:
 )
 def test_what_a_checking_node_is_told(text: str, told: tuple[str, int]) -> None:
     """A full prompt of one product by default."""
-    assert told == prompt_told(text)
+    assert told == parse_prompt_variable(text)

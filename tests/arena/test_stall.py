@@ -8,11 +8,11 @@ import pytest
 from aiokafka.admin import NewPartitions
 
 from arena import topics
-from arena.bus.base import EARLIEST, Bus, GroupReader, LogReader, Reader, Standing
+from arena.bus.base import EARLIEST, Bus, GroupReader, LogReader, Reader, ReaderPosition
 from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_admin import admin_client
 from arena.bus.memory import MemoryBus
-from arena.bus.stall import CHECKS, Progress, watch_readers
+from arena.bus.stall import CHECKS, ReadProgress, watch_readers
 from arena.clock import SystemClock
 from arena.errors import Stuck
 from arena.messages import Halt
@@ -24,33 +24,35 @@ DEADLINE_S = 60.0
 PAIR = ("market.snapshots", 0)
 
 
-def note(progress: Progress, times: int, position: int, end: int, *, asked: bool = True) -> bool:
+def note(
+    progress: ReadProgress, times: int, position: int, end: int, *, asked: bool = True
+) -> bool:
     """True where the last of so many checks finds it stuck."""
     found = None
     for _ in range(times):
-        found = progress.note(0, int(asked), {PAIR: Standing(position, end)})
+        found = progress.note(0, int(asked), {PAIR: ReaderPosition(position, end)})
     return found == PAIR
 
 
 def test_a_place_that_does_not_move_is_stuck() -> None:
     """After so many whole intervals, not before."""
-    assert not note(Progress(), CHECKS, 5, 9)
-    assert note(Progress(), CHECKS + 1, 5, 9)
+    assert not note(ReadProgress(), CHECKS, 5, 9)
+    assert note(ReadProgress(), CHECKS + 1, 5, 9)
 
 
 def test_a_reader_at_the_end_is_not_stuck() -> None:
     """A quiet topic gives nothing, however long."""
-    assert not note(Progress(), 10 * CHECKS, 9, 9)
+    assert not note(ReadProgress(), 10 * CHECKS, 9, 9)
 
 
 def test_a_reader_that_nobody_asks_is_not_stuck() -> None:
     """A process that thinks for long does not read, and is behind on purpose."""
-    assert not note(Progress(), 10 * CHECKS, 5, 9, asked=False)
+    assert not note(ReadProgress(), 10 * CHECKS, 5, 9, asked=False)
 
 
 def test_progress_and_rest_begin_the_count_anew() -> None:
     """One record read, one check without a question, one pause: each is a fresh start."""
-    progress = Progress()
+    progress = ReadProgress()
     assert not note(progress, CHECKS, 5, 9)
     assert not note(progress, 1, 6, 9)
     assert not note(progress, CHECKS - 1, 6, 9)
@@ -63,8 +65,8 @@ def test_progress_and_rest_begin_the_count_anew() -> None:
 
 def test_reads_that_return_empty_count_as_asking() -> None:
     """None may be under way at the moment of the check."""
-    progress = Progress()
-    found = [progress.note(n, 0, {PAIR: Standing(5, 9)}) for n in range(1, CHECKS + 2)]
+    progress = ReadProgress()
+    found = [progress.note(n, 0, {PAIR: ReaderPosition(5, 9)}) for n in range(1, CHECKS + 2)]
 
     assert [None] * CHECKS + [PAIR] == found
 

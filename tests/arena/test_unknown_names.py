@@ -14,7 +14,7 @@ from arena.baselines import (
     scripted_names,
 )
 from arena.errors import UsageError
-from arena.liveness import is_living, living
+from arena.liveness import alive_processes, is_alive
 from arena.messages import Heartbeat
 from arena.unknown_names import (
     NAMES_SHOWN_MAX,
@@ -100,7 +100,7 @@ def test_three_intervals_without_a_heartbeat(
     alive: bool,
 ) -> None:
     """A process is alive until then, or until it says that it stops."""
-    assert alive is is_living(beat(age_s=age_s, **changes), NOW)
+    assert alive is is_alive(beat(age_s=age_s, **changes), NOW)
 
 
 def test_the_newest_heartbeat_counts() -> None:
@@ -108,7 +108,9 @@ def test_the_newest_heartbeat_counts() -> None:
     stopped = [beat("a", 3), beat("a", 1, status="stopping")]
     router = beat("c", kind="router", node="router/c/host/8")
 
-    assert ["b"] == [one.name for one in living([*stopped, beat("b"), router], "chat-node", NOW)]
+    assert ["b"] == [
+        one.name for one in alive_processes([*stopped, beat("b"), router], "chat-node", NOW)
+    ]
 
 
 def test_the_rules_and_the_baselines_are_those_of_the_rooms() -> None:

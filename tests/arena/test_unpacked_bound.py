@@ -16,7 +16,7 @@ from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_batches import Batches, batches_of, newest_record, records_of
 from arena.bus.kafka_codecs import UNPACKED_BYTES_MAX
 from arena.errors import BrokenLog, Malformed
-from arena.kill_switch import Switch
+from arena.kill_switch import KillSwitch
 from arena.settings import Settings
 from arena.wire import decode
 from tests.arena.raw_batches import CODECS, Raw, produce, raw_batch, sealed
@@ -180,7 +180,7 @@ def test_an_unreadable_batch_of_control_halts_everybody() -> None:
     data = sealed(b"nothing", 2, flags=4)
     control = topics.CONTROL.name
     (record,) = records_of(control, 0, 0, batches_of(data), data, compacted=True)
-    switch = Switch()
+    switch = KillSwitch()
     switch.take(record)
 
     assert ["all"] == switch.scopes()

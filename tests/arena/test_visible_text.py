@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arena.visible_text import MARKS_MAX, csv_text, laid_out, one_line, visible, visible_json
+from arena.visible_text import MARKS_MAX, csv_text, one_line, visible, visible_json, visible_line
 
 INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 ANYTHING = st.text(
@@ -28,7 +28,7 @@ def test_nothing_invisible_is_left(text: str) -> None:
     """Every form holds letters, marks, signs and blanks only; a line has no line break."""
     assert [] == hidden(visible(text), "\n\t")
     assert [] == hidden(one_line(text))
-    assert [] == hidden(laid_out(text))
+    assert [] == hidden(visible_line(text))
     assert visible(visible(text)) == visible(text)
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from arena import topics
-from arena.bus.base import Acked
+from arena.bus.base import AppendAck
 from arena.bus.memory import MemoryBus, MemoryCluster
 from arena.clock import SystemClock
 from arena.errors import DependencyMissing, Fenced, UsageError
@@ -70,7 +70,7 @@ class CrashingBus(MemoryBus):
 
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
-    ) -> "asyncio.Future[Acked]":
+    ) -> "asyncio.Future[AppendAck]":
         """Append, or be killed."""
         self._left -= 1
         if self._left < 0 and self._lost:

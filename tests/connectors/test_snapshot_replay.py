@@ -13,7 +13,7 @@ from arena.errors import UsageError
 from arena.messages import MarketSnapshot
 from arena.pricefiles.names import product_of
 from arena.pricefiles.read import read_price_file
-from arena.pricefiles.rows import Rows
+from arena.pricefiles.rows import PriceRows
 from arena.wire import encode
 from connectors.coinbase.candles import CandleBook
 from connectors.coinbase.protocol import parse
@@ -274,7 +274,7 @@ def test_two_real_days_are_replayed_exactly(shared_recordings: Path) -> None:
 
 def _is_sum(volume: Decimal, start_s: int, rows: object) -> bool:
     """True if a five-minute bar has the volume of its minutes."""
-    assert isinstance(rows, Rows)
+    assert isinstance(rows, PriceRows)
     minutes = [rows.get(start_s + 60 * i) for i in range(5)]
     return volume == sum((m.trades[4] for m in minutes if m and m.trades), Decimal(0))
 

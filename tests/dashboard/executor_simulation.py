@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from arena import ids, topics
-from arena.account_state import Position, sold
+from arena.account_state import Position, apply_sell
 from arena.accounts import Shard
 from arena.messages import (
     AccountOpened,
@@ -282,7 +282,7 @@ def _terms(
     sign = 1 if action == "buy" else -1
     realised = Decimal(0)
     if action == "sell":
-        realised = from_units(sold(held, size, notional - fee))
+        realised = from_units(apply_sell(held, size, notional - fee))
     else:
         held.quantity += size
     legs = [

@@ -25,7 +25,7 @@ from arena import ids, logs, topics
 from arena.accounts import chain
 from arena.bus.kafka import KafkaBus
 from arena.clock import SystemClock
-from arena.fold_checkpoint import KeptFile
+from arena.fold_checkpoint import CheckpointFile
 from arena.money import units_text
 from arena.node import Node
 from arena.settings import Settings
@@ -129,7 +129,7 @@ async def executor(bus: KafkaBus, settings: Settings) -> str:
 async def dashboard(bus: KafkaBus, settings: Settings) -> str:
     """Read the view to the ends of the topics."""
     follower = TopicFollower(
-        bus, SystemClock(), ArenaView(), KeptFile(settings, "dashboard", logs.get("m"))
+        bus, SystemClock(), ArenaView(), CheckpointFile(settings, "dashboard", logs.get("m"))
     )
     await follower.open()
     following = asyncio.create_task(follower.follow())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from arena.fold_checkpoint import Places
+from arena.fold_checkpoint import FoldPositions
 from arena.messages import Usage
 from dashboard.agent_screen import transcript
 from dashboard.frame import Frame, build_frame
@@ -110,7 +110,7 @@ def test_an_agent_that_decides_again_is_ranked_again() -> None:
 
 def test_a_kept_view_knows_the_dead() -> None:
     """What follows a checkpoint shows the same ranking."""
-    packed = pack_view(view_of(DEAD), Places())
+    packed = pack_view(view_of(DEAD), FoldPositions())
     assert packed is not None
     again, _ = unpack_view(packed)
     again.roster = view_of(DEAD).roster

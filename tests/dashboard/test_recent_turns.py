@@ -2,7 +2,7 @@
 
 import pytest
 
-from arena.agent_health import Vital
+from arena.agent_health import AgentHealth
 from arena.messages.turns import TurnOutcome
 from dashboard.recent_turns import AgentTurns
 from tests.arena.test_agent_health import turn
@@ -24,7 +24,7 @@ FAILED: TurnOutcome = "failed"
 )
 def test_a_window_of_turns_gives_the_same_health_as_the_fold(outcomes: list[TurnOutcome]) -> None:
     """Counts, cause and words, whatever the turns ended with."""
-    turns, vital = AgentTurns(), Vital("a")
+    turns, vital = AgentTurns(), AgentHealth("a")
     for number, outcome in enumerate(outcomes):
         one = turn(outcome, cause="timeout", error="" if outcome == "max_rounds" else "it failed")
         turns.count_turn(f"t{number}", number, one)

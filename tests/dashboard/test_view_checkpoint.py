@@ -11,10 +11,10 @@ from arena import logs, topics
 from arena.account_state import accounts_digest
 from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus
-from arena.checkpoint import SealedFile, pack_shard, unpack_shard
+from arena.checkpoint import ChecksummedFile, pack_shard, unpack_shard
 from arena.clock import SystemClock
 from arena.errors import Malformed
-from arena.fold_checkpoint import KeptFile, Places
+from arena.fold_checkpoint import CheckpointFile, FoldPositions
 from arena.messages import OpenAccount
 from arena.settings import Settings
 from arena.wide_integers import pack_wide, unpack_wide
@@ -38,12 +38,14 @@ def kept_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topic_follower, "CHECKPOINT_EVERY", 1)
 
 
-def file_of(home: Path, prefix: str = "") -> KeptFile:
+def file_of(home: Path, prefix: str = "") -> CheckpointFile:
     """The checkpoint's file."""
-    return KeptFile(Settings(home=home, prefix=prefix), "dashboard", logs.get("test"))
+    return CheckpointFile(Settings(home=home, prefix=prefix), "dashboard", logs.get("test"))
 
 
-async def read_all(bus: Any, file: KeptFile | None) -> tuple[ArenaView, int]:  # Any: either bus
+async def read_all(
+    bus: Any, file: CheckpointFile | None
+) -> tuple[ArenaView, int]:  # Any: either bus
     """What a dashboard of one look shows, and how many records it folded itself."""
     looking = TopicFollower(bus, SystemClock(), ArenaView(), file)
     await looking.open()
@@ -158,7 +160,7 @@ async def test_foreign_bytes_are_thrown_away(
     """A file that is sealed and no view is refused, and written anew."""
     scenario, file = recent_scenario(3), file_of(tmp_path)
     await publish(memory_bus, scenario)
-    SealedFile(file.file.path).write(payload)
+    ChecksummedFile(file.file.path).write(payload)
 
     await read_all(memory_bus, file)
     _, few = await read_all(memory_bus, file)
@@ -169,7 +171,7 @@ async def test_foreign_bytes_are_thrown_away(
 
 def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint of an older arena is no checkpoint."""
-    packed = pack_view(ArenaView(), Places())
+    packed = pack_view(ArenaView(), FoldPositions())
     assert packed is not None
     monkeypatch.setattr("dashboard.view_checkpoint.FORMAT", FORMAT + 1)
 
@@ -193,7 +195,7 @@ async def test_a_broken_log_is_not_kept(memory_bus: MemoryBus, tmp_path: Path) -
 async def test_it_holds_over_a_real_broker(bus: KafkaBus, settings: Settings) -> None:
     """Several partitions, real fetches and seeks: the same screen, and the accounts' digest."""
     scenario = recent_scenario(10)
-    file = KeptFile(settings, "dashboard", logs.get("test"))
+    file = CheckpointFile(settings, "dashboard", logs.get("test"))
     done = await publish(bus, scenario)
     await read_all(bus, file)
     await publish(bus, scenario.run(2), done)

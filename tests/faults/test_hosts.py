@@ -27,7 +27,7 @@ from arena import topics
 from arena.acls import rules_for
 from arena.bus.base import EARLIEST, Record
 from arena.bus.kafka import SESSION_TIMEOUT_MS, KafkaBus
-from arena.bus.kafka_access import connection
+from arena.bus.kafka_access import connection_options
 from arena.settings import KafkaAccess, Settings
 from operations.commands.broker_credentials import environment_for
 from operations.kafka_acls import apply_rules
@@ -146,7 +146,7 @@ class Sender:
 
     async def send(self) -> None:
         """Send until it is over."""
-        options = connection(self.settings)
+        options = connection_options(self.settings)
         driver = Driver(
             options, seed=7, per_second=PER_SECOND, oracle=self.oracle, is_full=self.is_full
         )

@@ -6,26 +6,26 @@ import sys
 import pytest
 
 from arena.errors import UsageError
-from arena.fault_points import ANY, POINTS, parse, point
+from arena.fault_points import ANY, POINTS, fault_point, parse_fault
 
 
 @pytest.mark.parametrize("name", [*POINTS, ANY])
 def test_a_point_and_a_probability(name: str) -> None:
     """Every point may be named."""
-    assert (name, 0.5) == parse(f"{name}:0.5")
+    assert (name, 0.5) == parse_fault(f"{name}:0.5")
 
 
 @pytest.mark.parametrize("text", ["after_dinner:1", "after_read", "after_read:2", "after_read:x"])
 def test_anything_else_is_refused(text: str) -> None:
     """A misspelt fault must not pass for a test that survived it."""
     with pytest.raises(UsageError):
-        parse(text)
+        parse_fault(text)
 
 
 def test_an_unarmed_point_does_nothing() -> None:
     """This process goes on."""
-    assert parse("") is None
-    point("after_read")
+    assert parse_fault("") is None
+    fault_point("after_read")
 
 
 @pytest.mark.parametrize(("armed", "code"), [("after_read:1", -9), ("after_epoch:1", 0)])

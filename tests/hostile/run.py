@@ -14,8 +14,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
 
-from arena.checkpoint import SealedFile, unpack_shard
-from arena.command_exit import report
+from arena.checkpoint import ChecksummedFile, unpack_shard
+from arena.command_exit import report_error
 from arena.errors import Malformed
 from connectors.coinbase.recording import read_frames
 from connectors.exchange.recorded_prices import load_price_path
@@ -39,7 +39,7 @@ def command(*words: str) -> Said:
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
         except BaseException as error:  # the same last handler as `arena.command_exit` has
-            code = report(error)
+            code = report_error(error)
     return code, errors.getvalue() or output.getvalue()
 
 
@@ -50,13 +50,13 @@ def called(function: Callable[[], object]) -> Said:
         try:
             function()
         except Exception as error:  # reported as a command reports it
-            return report(error), errors.getvalue()
+            return report_error(error), errors.getvalue()
     return 0, ""
 
 
 def checkpoint(folder: Path) -> Said:
     """A checkpoint that is not whole is nothing; one that is absurd is malformed."""
-    payload = SealedFile(folder / "fold").read()
+    payload = ChecksummedFile(folder / "fold").read()
     if payload is None:
         return 0, "nothing whole"
     refused = ""

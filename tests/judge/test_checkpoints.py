@@ -13,7 +13,7 @@ from arena.bus.memory import MemoryBus
 from arena.checkpoint import pack_shard, unpack_shard
 from arena.clock import SystemClock
 from arena.errors import Malformed
-from arena.fold_checkpoint import Places
+from arena.fold_checkpoint import FoldPositions
 from arena.messages import TurnStarted
 from arena.settings import Settings
 from arena.wide_integers import pack_wide
@@ -224,7 +224,7 @@ async def test_two_lives_of_a_judge_over_a_real_broker(bus: KafkaBus, settings: 
 
 def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint of an older arena is no checkpoint, and neither is a foreign file."""
-    packed = SeasonPacker().pack(SeasonBuilder(), Places())
+    packed = SeasonPacker().pack(SeasonBuilder(), FoldPositions())
     assert packed is not None
     restore(read_head(packed.head), [packed.segment])
     with pytest.raises(Malformed, match="not a season checkpoint"):

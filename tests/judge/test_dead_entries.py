@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from arena import topics
-from arena.agent_health import Dead
+from arena.agent_health import DeadAgent
 from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
 from arena.exports import export_topics
@@ -55,7 +55,7 @@ def board() -> Leaderboard:
 
 def test_the_dead_have_no_row_and_are_listed_with_their_cause(board: Leaderboard) -> None:
     """An agent and a baseline: each with the failed turns in a row, the code and a remedy."""
-    found = board.evaluation()
+    found = board.evaluation
 
     assert [row.agent for row in found.rows if row.agent in ("scalper", "random")] == []
     assert [(d.agent, d.cause, d.turns, d.code, d.kind) for d in found.dead] == [
@@ -78,9 +78,9 @@ def test_the_dead_take_no_part_in_the_statistics(board: Leaderboard) -> None:
 
 def test_verdict_and_text_name_the_dead(board: Leaderboard) -> None:
     """The last sentence of the verdict, and a section of its own."""
-    text = render(board.evaluation())
+    text = render(board.evaluation)
 
-    assert "2 dead agents are not ranked: scalper (401: Incorrect" in board.words
+    assert "2 dead agents are not ranked: scalper (401: Incorrect" in board.text
     section = text.partition("Dead, not ranked\n")[2]
     assert "  scalper  scalper x scripted  agent, 0 of 70 turns decided: 401" in section
     assert "set the right key" in section
@@ -93,7 +93,7 @@ def test_an_agent_that_decides_again_is_ranked() -> None:
         FailingScenario(fails={"momentum": range(30, 50)}, cause="server_error").run(70)
     )
 
-    assert board.evaluation().dead == ()
+    assert board.evaluation.dead == ()
     assert "momentum" in [row.agent for row in board.rows]
 
 
@@ -158,7 +158,7 @@ def test_if_every_agent_is_dead_there_is_no_verdict() -> None:
         FailingScenario(fails=dict.fromkeys(("momentum", "scalper", "brainrot"), ALWAYS)).run(70)
     )
 
-    assert board.words.startswith("No verdict: every agent is dead. 3 dead agents are not ranked")
+    assert board.text.startswith("No verdict: every agent is dead. 3 dead agents are not ranked")
     assert {row.kind for row in board.rows} == {"baseline"}
     assert {(row.rank_low, row.rank_high) for row in board.rows} == {(1, 3)}
 
@@ -168,7 +168,7 @@ def test_two_judges_of_the_same_part_say_the_same() -> None:
     fails = {"scalper": range(40, 100), "momentum": range(10, 30)}
     early = season_of(FailingScenario(fails=fails).run(50), upto=45)
     late = season_of(FailingScenario(fails=fails).run(70), upto=45)
-    one, two = (leaderboard(s, resamples=RESAMPLES).evaluation() for s in (early, late))
+    one, two = (leaderboard(s, resamples=RESAMPLES).evaluation for s in (early, late))
 
     assert [d.agent for d in one.dead] == ["scalper"]
     assert one.model_dump_json() == two.model_dump_json()
@@ -255,9 +255,9 @@ async def _export(scenario: Scenario, folder: Path) -> None:
 
 def test_a_contest_that_could_not_begin_lists_the_dead_of_its_run() -> None:
     """Without a snapshot the judge says what the run's record says; with one, what it saw."""
-    dead = (Dead("gpt", WRONG_KEY, 0, code="auth", remedy="set the key"),)
-    empty = leaderboard(SeasonBuilder().season(), resamples=RESAMPLES).evaluation()
-    played = board_of(Scenario().run(2)).evaluation()
+    dead = (DeadAgent("gpt", WRONG_KEY, 0, code="auth", remedy="set the key"),)
+    empty = leaderboard(SeasonBuilder().season(), resamples=RESAMPLES).evaluation
+    played = board_of(Scenario().run(2)).evaluation
 
     found = with_dead_of_run(empty, dead)
 

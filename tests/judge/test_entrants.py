@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from arena.agent_health import Dead
+from arena.agent_health import DeadAgent
 from arena.messages import DeadEntry
 from judge.entrants import (
     JOINED_LATE,
@@ -96,7 +96,7 @@ def test_the_name_of_a_cell_is_its_own() -> None:
 
 def gone(one: Entry, code: str = "auth") -> DeadEntry:
     """An entry as it is listed without a rank."""
-    return unranked_entry(Dead(one.name, "401", 9, code, ""), one, ())
+    return unranked_entry(DeadAgent(one.name, "401", 9, code, ""), one, ())
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,10 @@ def test_the_repeats_that_are_gone_are_named() -> None:
 
     assert ("x", ["x-4"]) == (row.agent, [one.agent for one in row.repeats])
     assert (
-        "x is compared by 1 of its 4 repeats, without x-1, x-2 and x-3." == board.said.warnings[0]
+        "x is compared by 1 of its 4 repeats, without x-1, x-2 and x-3."
+        == board.evaluation.warnings[0]
     )
-    assert "x (1 repeat)" in render(board.said)
+    assert "x (1 repeat)" in render(board.evaluation)
 
 
 def test_a_repeat_that_joins_late_renames_nothing() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from arena.bus.base import Record
-from arena.fold_checkpoint import Places
+from arena.fold_checkpoint import FoldPositions
 from arena.messages import Epoch, Rules
 from judge.season import SeasonBuilder
 from judge.season.assumptions import assumption_lines
@@ -65,7 +65,7 @@ def test_the_first_plan_outlives_a_restart_of_the_judge() -> None:
     """A kept season knows the plans that were stated before."""
     scenario = planned_in_turn(864, 400)
     middle = len(scenario.records) * 2 // 3
-    packed = SeasonPacker().pack(build(scenario.records[:middle]), Places())
+    packed = SeasonPacker().pack(build(scenario.records[:middle]), FoldPositions())
     assert packed is not None
     again, _ = restore(read_head(packed.head), [packed.segment])
     for record in scenario.records[middle:]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from arena.bus.base import Record
-from arena.fold_checkpoint import Places
+from arena.fold_checkpoint import FoldPositions
 from judge.leaderboard import leaderboard
 from judge.season import Season, SeasonBuilder
 from judge.season.assumptions import assumption_lines
@@ -44,7 +44,7 @@ def test_verdict_and_assumptions_say_that_the_rules_changed(changed: Scenario) -
     """Both sets are named with their times; the equal-weight market pays the first fee."""
     season = build(changed.records).season()
     before = build(Scenario().run(CHANGED_AT).records).season()
-    verdict = leaderboard(season, resamples=RESAMPLES).evaluation().verdict
+    verdict = leaderboard(season, resamples=RESAMPLES).evaluation.verdict
     known = season.assumptions
 
     assert known.rules_changed.startswith(CHANGED)
@@ -90,7 +90,7 @@ def test_what_changed_outlives_a_restart_of_the_judge(changed: Scenario) -> None
     """A kept season knows the rules that were used, and those in force."""
     middle = len(changed.records) * 2 // 3
     builder = build(changed.records[:middle])
-    packed = SeasonPacker().pack(builder, Places())
+    packed = SeasonPacker().pack(builder, FoldPositions())
     assert packed is not None
     again, _ = restore(read_head(packed.head), [packed.segment])
     for record in changed.records[middle:]:

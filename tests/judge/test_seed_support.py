@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pydantic import JsonValue
 
-from arena.fold_checkpoint import Places
+from arena.fold_checkpoint import FoldPositions
 from arena.messages import LlmCall, MarketSnapshot, Message
 from judge.season import Season, SeasonBuilder
 from judge.season.assumptions import assumption_lines
@@ -114,7 +114,7 @@ def test_recorded_prices_are_told_from_simulated_ones(recorded: bool) -> None:
 def test_a_kept_season_knows_all_of_it() -> None:
     """A judge that was started again says the same."""
     builder = built(recorded=True, cutoff="2026-02", options={"seed": 5})
-    packed = SeasonPacker().pack(builder, Places())
+    packed = SeasonPacker().pack(builder, FoldPositions())
     assert packed is not None
     again, _ = restore(read_head(packed.head), [packed.segment])
     again.folds.roster = builder.folds.roster

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from arena.command_exit import SUPERVISED_VARIABLE
-from arena.environment import GROUPS, KNOWN, MODEL_KEYS, example_text, named_in
+from arena.environment import GROUPS, KNOWN, MODEL_KEYS, example_text, named_variables
 from arena.errors import UsageError
 from arena.settings import KafkaAccess, Settings
 from operations.commands import env_setup
@@ -230,5 +230,5 @@ def test_a_specification_names_variables_in_two_ways() -> None:
     """Keys of chat nodes, and headers."""
     tables = {"chat_nodes": [{"api_key_env": "A_KEY", "extra_headers": {"X": "env:B"}}], "c": 1}
 
-    assert {"A_KEY", "B"} == set(named_in(tables))
+    assert {"A_KEY", "B"} == set(named_variables(tables))
     assert MODEL_KEYS <= KNOWN

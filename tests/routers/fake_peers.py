@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 from arena import topics
-from arena.bus.base import Acked, Bus, LogReader
+from arena.bus.base import AppendAck, Bus, LogReader
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
 from arena.errors import AppendFailed
@@ -219,7 +219,7 @@ class OtherConnection(MemoryBus):
 
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
-    ) -> "asyncio.Future[Acked]":
+    ) -> "asyncio.Future[AppendAck]":
         """Append while alive."""
         if self.dead:
             raise AppendFailed("this process is dead")

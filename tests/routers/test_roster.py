@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from arena import topics
-from arena.agent_health import dead_process
+from arena.agent_health import dead_with_process
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
@@ -97,7 +97,7 @@ async def test_a_tool_that_is_missing_beside_others_is_unknown(
     with pytest.raises(UsageError, match=r"offers teleport.*offered are calculator, exec") as ended:
         await roster_on(memory_bus).open({"execute_trade", "teleport"}, 30)
 
-    (dead,) = dead_process(["alpha"], str(ended.value))
+    (dead,) = dead_with_process(["alpha"], str(ended.value))
     assert (ended.value.exit_code, dead.code) == (EXIT_USAGE, "unknown_tool")
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from arena.broker_files import files_of
+from arena.broker_files import broker_files_of
 from arena.broker_state import BrokerState, write_state
-from arena.bus.kafka_access import connection
+from arena.bus.kafka_access import connection_options
 from arena.errors import UsageError
 from arena.settings import KafkaAccess, Settings
 from operations.commands.broker_credentials import KINDS, environment_for, write_new
@@ -22,7 +22,7 @@ from operations.localbroker.security import ensure_security
 def home(tmp_path: Path) -> Path:
     """A home whose broker was started for other hosts, with its own TLS."""
     ensure_security(tmp_path, ensure_own(tmp_path, ["alpha"]))
-    files = files_of(tmp_path)
+    files = broker_files_of(tmp_path)
     write_outside(files.root, Outside("192.0.2.1", "alpha"))
     state = BrokerState("apache-kafka", "4", "127.0.0.1:9092", 1, "id", True, 1, 1.0, "", "")
     write_state(files.state, state)
@@ -39,7 +39,7 @@ def test_file_has_everything_a_host_needs(home: Path) -> None:
     assert found["KAFKA_SASL_USERNAME"] == "router"
     assert base64.b64decode(found["KAFKA_SSL_CA"]) == (home / "secure" / "ca.pem").read_bytes()
     assert str(home) not in text
-    assert connection(Settings(access=KafkaAccess.of(found)))["ssl_context"].get_ca_certs()
+    assert connection_options(Settings(access=KafkaAccess.of(found)))["ssl_context"].get_ca_certs()
 
 
 @pytest.mark.parametrize("kind", ["broker", "nobody", "", "../router", "routers"])
@@ -94,4 +94,4 @@ def test_invalid_authority_is_refused(line: str) -> None:
     access = KafkaAccess.of({"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CA": line})
 
     with pytest.raises(UsageError, match="KAFKA_SSL_CA"):
-        connection(Settings(access=access))
+        connection_options(Settings(access=access))

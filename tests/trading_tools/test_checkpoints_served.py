@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from arena import accounts, topics
-from arena.account_state import Decided
+from arena.account_state import OrderOutcome
 from arena.accounts import Shard
 from arena.bus.base import Record, Start
 from arena.bus.memory import MemoryBus
-from arena.checkpoint import SealedFile, pack_shard, unpack_shard
+from arena.checkpoint import ChecksummedFile, pack_shard, unpack_shard
 from arena.clock import SystemClock
 from arena.messages import DeadLetter, OrderDecided, StateDigest, Ticker, ToolCall, ToolResult
 from arena.node import Node
@@ -83,9 +83,9 @@ def _log(bus: MemoryBus) -> list[Record]:
     return bus.cluster.logs[EVENTS, partition_of(AGENT, bus.cluster.partitions[EVENTS])]
 
 
-def _file(home: Path) -> SealedFile:
+def _file(home: Path) -> ChecksummedFile:
     (path,) = (home / "checkpoints" / "=").iterdir()
-    return SealedFile(path)
+    return ChecksummedFile(path)
 
 
 def _fold(log: list[Record]) -> Shard:
@@ -196,7 +196,7 @@ async def test_commands_that_were_deleted_are_said_without_claiming_a_loss(
     await _market(memory_bus)
     await _send(memory_bus, _orders(0, 30))
     shard = Shard(source_offset=9)
-    shard.orders["nine"] = Decided(1, "filled", None, AGENT, 9, "")
+    shard.orders["nine"] = OrderOutcome(1, "filled", None, AGENT, 9, "")
     shard._order_ids.append("nine")
     partition = partition_of(AGENT, memory_bus.cluster.partitions[COMMANDS])
     start = Start(offsets={(COMMANDS, partition): begin})

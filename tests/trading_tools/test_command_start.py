@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from arena import topics
-from arena.account_state import Decided
+from arena.account_state import OrderOutcome
 from arena.accounts import Shard
 from arena.bus.base import EARLIEST, Record
 from arena.bus.memory import MemoryBus, MemoryLogReader
@@ -91,7 +91,7 @@ async def test_a_search_begins_at_the_oldest_known_order(memory_bus: MemoryBus) 
     shard = Shard(source_offset=299)
     for place in (200, 250, 299):
         order_id = calls[place].call_id if place < 299 else "gone"
-        shard.orders[order_id] = Decided(1, "filled", None, AGENT, place, "")
+        shard.orders[order_id] = OrderOutcome(1, "filled", None, AGENT, place, "")
         shard._order_ids.append(order_id)
     reader = _Counting(memory_bus.cluster, [(COMMANDS, 0)], EARLIEST)
 

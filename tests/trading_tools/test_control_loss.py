@@ -14,7 +14,7 @@ from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
 from arena.exports import export_topics
-from arena.kill_switch import lost_records, lost_records_of
+from arena.kill_switch import lost_records_halt, parse_lost_records_halt
 from arena.liveness import CONTROL_UNPROVEN, RECORDS_LOST
 from arena.messages import Halt, Heartbeat, OrderDecided, RejectReason, Resume
 from operations.commands.halt import read_halts
@@ -252,8 +252,8 @@ def test_only_a_resume_after_the_newest_word_ends_the_halt() -> None:
 
 def test_the_sentence_of_the_halt_tells_what_was_lost() -> None:
     """A replay makes the same words of it; a forged sentence is another one."""
-    stop = lost_records("arena.control[0]@4", 12)
+    stop = lost_records_halt("arena.control[0]@4", 12)
 
-    assert stop == lost_records_of(stop.sentence)
-    assert lost_records_of(stop.sentence + " now") is None
-    assert lost_records_of("trading was halted at 09:12:03 UTC") is None
+    assert stop == parse_lost_records_halt(stop.sentence)
+    assert parse_lost_records_halt(stop.sentence + " now") is None
+    assert parse_lost_records_halt("trading was halted at 09:12:03 UTC") is None

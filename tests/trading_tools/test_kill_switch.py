@@ -10,7 +10,7 @@ from arena import topics
 from arena.bus.base import Bus
 from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus
-from arena.kill_switch import Switch
+from arena.kill_switch import KillSwitch
 from arena.messages import Halt, OrderDecided, Resume, ToolResult
 from arena.node import Node
 from arena.settings import Settings
@@ -55,7 +55,7 @@ async def _open_market(bus: Bus) -> None:
 
 def test_everybody_and_one_are_halted_apart() -> None:
     """What was asked for one agent stands when everybody may trade again."""
-    switch = Switch()
+    switch = KillSwitch()
     switch.note(_halt("momentum"))
     assert switch.halt_of("momentum") is not None
     assert switch.halt_of("scalper") is None

@@ -10,7 +10,7 @@ import pytest
 
 from arena import topics
 from arena.accounts import Shard
-from arena.bus.base import Acked
+from arena.bus.base import AppendAck
 from arena.bus.memory import MemoryBus, MemoryCluster
 from arena.messages import OrderDecided, Rules, Ticker, ToolResult
 from arena.wire import Headers, encode
@@ -162,7 +162,7 @@ class InOrder(MemoryBus):
 
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
-    ) -> "asyncio.Future[Acked]":
+    ) -> "asyncio.Future[AppendAck]":
         """Hand over one record."""
         self.sent.append((topic, dict(headers)["type"].decode()))
         return await super().send_bytes(topic, value, key=key, partition=partition, headers=headers)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from arena.bus.base import Record
-from arena.kill_switch import Switch
+from arena.kill_switch import KillSwitch
 from tests.arena.test_kill_switch import AT, halt, record, resume
 from trading_tools import replay_halts
 from trading_tools.replay_halts import HaltHistory
@@ -23,11 +23,11 @@ CONTROL = [
 ]
 
 
-def prefixes(control: Sequence[Record]) -> list[Switch]:
+def prefixes(control: Sequence[Record]) -> list[KillSwitch]:
     """The kill switch after each record."""
     found = []
     for count in range(1, len(control) + 1):
-        switch = Switch()
+        switch = KillSwitch()
         for one in control[:count]:
             switch.take(one)
         found.append(switch)
@@ -64,13 +64,13 @@ def test_many_refusals_fold_the_halts_once(monkeypatch: pytest.MonkeyPatch) -> N
     """The records are taken in once, not once an order."""
     folded = 0
 
-    class Counting(Switch):
+    class Counting(KillSwitch):
         def take(self, record: Record) -> object:  # type: ignore[override]  # of no interest here
             nonlocal folded
             folded += 1
             return super().take(record)
 
-    monkeypatch.setattr(replay_halts, "Switch", Counting)
+    monkeypatch.setattr(replay_halts, "KillSwitch", Counting)
     halts = HaltHistory(CONTROL)
     stop = prefixes(CONTROL)[0].halt_of("momentum")
     assert stop is not None

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from arena.errors import ArenaError
-from arena.findings import Finding, State, broken
+from arena.findings import Finding, FindingState, broken
 from arena.runs import newest_run
 from arena.settings import Settings
 from operations.commands import doctor_machine
@@ -217,7 +217,7 @@ def test_a_feed_that_cannot_be_reached_is_broken_with_other_markets_as_the_remed
     url = f"http://127.0.0.1:{closed_port()}"
     (found,) = feed_findings(url)
 
-    assert State.BROKEN is found.state
+    assert FindingState.BROKEN is found.state
     assert f"{url}/time" in found.detail
     assert 'source = "exchange" and "replay" need none' in found.remedy
 
@@ -228,7 +228,7 @@ def test_a_broker_that_is_named_must_answer(tmp_path: Path) -> None:
     settings = Settings().override(home=tmp_path)
     (found,) = broker_findings(settings, {"KAFKA_BOOTSTRAP_SERVERS": address})
 
-    assert (State.BROKEN, "broker") == (found.state, found.check)
+    assert (FindingState.BROKEN, "broker") == (found.state, found.check)
     assert address in found.detail
 
 

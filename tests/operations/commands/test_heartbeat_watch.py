@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from arena import topics
-from arena.agent_health import DEAD_DETAIL, Dead
+from arena.agent_health import DEAD_DETAIL, DeadAgent
 from arena.bus.kafka import KafkaBus
 from arena.errors import UsageError
 from arena.messages import Heartbeat
@@ -24,7 +24,7 @@ NOW = datetime(2026, 11, 29, tzinfo=UTC)
 DEADLINE_S = 20.0
 
 
-def beat(*dead: Dead) -> Heartbeat:
+def beat(*dead: DeadAgent) -> Heartbeat:
     """A router's heartbeat."""
     details = {DEAD_DETAIL: [one.document() for one in dead]} if dead else {}
     return Heartbeat(
@@ -63,7 +63,7 @@ async def test_heartbeats_say_who_is_dead_and_who_decides_again(
     watch = HeartbeatWatch(settings)
     watch.start()
 
-    async def told(*dead: Dead) -> None:
+    async def told(*dead: DeadAgent) -> None:
         deadline_s = time.monotonic() + DEADLINE_S
         while watch.dead() != dead:
             assert time.monotonic() < deadline_s, watch.dead()
@@ -71,7 +71,7 @@ async def test_heartbeats_say_who_is_dead_and_who_decides_again(
             await bus.append(topic.name, beat(*dead), key="router/mo")
             await asyncio.sleep(0.1)
 
-    mo = Dead("mo", "401", 3, code="auth")
+    mo = DeadAgent("mo", "401", 3, code="auth")
     try:
         await told(mo)
         acked = await bus.send_bytes(topic.name, b"{", key=b"x", partition=0, headers=())
@@ -86,10 +86,10 @@ class Told(HeartbeatWatch):
 
     def __init__(self) -> None:
         """Begin with every agent alive and the venue heard."""
-        self.now: tuple[Dead, ...] = ()
+        self.now: tuple[DeadAgent, ...] = ()
         self.down = ""
 
-    def dead(self) -> tuple[Dead, ...]:
+    def dead(self) -> tuple[DeadAgent, ...]:
         """Who is dead."""
         return self.now
 
@@ -103,7 +103,7 @@ def test_a_death_and_a_return_are_said_once_and_kept(tmp_path: Path) -> None:
     changes: list[Change] = []
     run, health = ArenaRun(record("up"), tmp_path, (), spec_text=""), Told()
     noting = _Noting(run, health, changes.append)
-    mo = Dead("mo", "401", 3, code="auth", remedy="set the key")
+    mo = DeadAgent("mo", "401", 3, code="auth", remedy="set the key")
     kept = []
     for now in ((mo,), (mo,), (), ()):
         health.now = now

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from arena.errors import UsageError
-from arena.findings import State
+from arena.findings import FindingState
 from arena.pricefiles.formats import FORMATS
 from arena.settings import Settings
 from operations.commands.candles import check, formats
@@ -96,8 +96,8 @@ def test_the_doctor_reads_price_files(tmp_path: Path) -> None:
     file.write_bytes(HOURS)
     (bad,) = (f for f in spec_findings(spec, tmp_path, {}) if f.check == "prices")
 
-    assert (fine.state, fine.detail) == (State.OK, "1 file read, 40 minutes")
-    assert bad.state is State.BROKEN
+    assert (fine.state, fine.detail) == (FindingState.OK, "1 file read, 40 minutes")
+    assert bad.state is FindingState.BROKEN
     assert "candles of 1 hour" in bad.detail
 
 

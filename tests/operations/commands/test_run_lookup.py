@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from arena.agent_health import Dead
+from arena.agent_health import DeadAgent
 from arena.bus.exported import ExportedBus
 from arena.errors import ArenaError, DependencyMissing, UsageError
 from arena.exports import Manifest
@@ -37,7 +37,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             pid=os.getpid(),
             pid_started_at=0.0,
             started_at=datetime.now(UTC),
-            dead=(Dead(agent="m", cause="no key", turns=3),),
+            dead=(DeadAgent(agent="m", cause="no key", turns=3),),
         ),
     )
     return tmp_path

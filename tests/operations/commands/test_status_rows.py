@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from arena.agent_health import Dead
+from arena.agent_health import DeadAgent
 from arena.messages import Heartbeat
 from arena.runs import ProcessRecord, ProcessState, RunRecord
 from operations.commands.status_rows import Look, dead_agents, dead_line, rows, table
@@ -181,7 +181,7 @@ def test_the_table_lines_up() -> None:
 
 def test_dead_agents_come_from_living_routers_and_the_run() -> None:
     """What a process that ended had said is not asked; what a contest saw is in its record."""
-    glm, gpt, old = (Dead(name, "401", 3, code="auth", remedy="set it") for name in "abc")
+    glm, gpt, old = (DeadAgent(name, "401", 3, code="auth", remedy="set it") for name in "abc")
     lives = beat("router", 1, 1.0).model_copy(update={"details": {"dead": [glm.document(), 7]}})
     ended = beat("router", 2, 1.0, "stopping", name="other")
     ended = ended.model_copy(update={"details": {"dead": [old.document()]}})
