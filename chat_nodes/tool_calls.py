@@ -138,6 +138,8 @@ _DIGITS = json.JSONDecoder(
 
 def _items(value: Json, notes: list[str]) -> Sequence[Json]:
     """The entries of `tool_calls`: a list, one call, calls by id, or any of these as JSON text."""
+    if not value:
+        return ()
     if isinstance(value, str) and value.strip():
         try:
             value = orjson.loads(value)
