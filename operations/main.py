@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from arena import __version__
 from arena.command_exit import run_command
+from arena.process_kinds import COMMANDS as PROCESS_COMMANDS
 
 if TYPE_CHECKING:
     import typer
@@ -35,21 +36,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("operations.commands.bench:bench", "Measure turns per second, latency and memory."),
     "broker": ("operations.commands.broker:app", "Start, stop or look at the local Kafka."),
     "topics": ("operations.commands.topics:app", "Create or describe the topics."),
-    "connector": ("connectors.cli:connector_app", "Publish a venue's market data."),
-    "exchange": ("connectors.cli:exchange", "Run the simulated exchange."),
-    "chat-node": ("chat_nodes.cli:chat_node", "Serve one model to the agents."),
-    "router": ("routers.cli:router", "Run one agent."),
-    "routers": ("routers.cli:routers", "Run several agents in one process."),
-    "tools": ("trading_tools.cli:app", "Serve the trading tools and execute orders."),
+    **{name: (command.entry, command.help) for name, command in PROCESS_COMMANDS.items()},
     "strategies": ("routers.cli_strategies:app", "List, write and check strategies."),
-    "judge": ("judge.cli:judge", "Rank agents, with confidence intervals."),
     "verdict-check": ("judge.check:verdict_check", "Try the judge on seasons with a known truth."),
-    "ledger": ("ledger.cli:app", "Keep the books, and print what they say."),
     "reconcile run": ("ledger.cli_reconcile:run", "Compare the log's fold, books and dashboard."),
     "router-replay": ("routers.cli_replay:router_replay", "Play recorded turns again."),
     "tools-replay": ("trading_tools.cli_replay:tools_replay", "Decide recorded orders again."),
     "audit": ("ledger.cli_audit:audit_app", "Prove the records: verify, trace, replay, seal."),
-    "dashboard": ("dashboard.cli:dashboard", "Show the arena in the terminal."),
     "storm": ("operations.storm.cli:storm", "Run a whole arena under faults, and check it."),
 }
 

@@ -1,9 +1,9 @@
-"""`arena bench`: measure the arena on this machine, beside the limits it cannot pass.
+"""`arena bench`: measure the arena on this machine, with the limits of Kafka and the client.
 
 One turn is: one market event -> the model asks for `execute_trade` -> the fill -> the model ends
 the turn. The broker is a fresh local Kafka (or `KAFKA_BOOTSTRAP_SERVERS`), the model an instant
-stub behind a real HTTP endpoint. Figures are to be read beside the raw relay of the same run:
-machines differ, ratios less.
+stub behind a real HTTP endpoint. Compare the figures with the raw relay of the same run: ratios
+differ less between machines.
 """
 
 import asyncio
@@ -23,24 +23,25 @@ from arena.settings import Settings
 DEFAULT_AGENTS = "1,3,10,30"
 TABLE_COLUMNS = 132
 PROCESS_EACH_MAX = 10
-"""Up to so many agents get a process each; more share one process, as they would here."""
+"""Up to this many agents get their own process; more share one process."""
 
 
 def bench(
     agents: Annotated[
         str, typer.Option(help="Numbers of agents to measure, comma-separated.")
     ] = DEFAULT_AGENTS,
-    seconds: Annotated[float, typer.Option(help="Length of each flood.", min=1.0)] = 10.0,
+    seconds: Annotated[float, typer.Option(help="Seconds of each measurement.", min=1.0)] = 10.0,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write all figures to this file.")
+        Path | None,
+        typer.Option("--json", help="Also write all figures to FILE as JSON.", metavar="FILE"),
     ] = None,
     only: Annotated[
-        str, typer.Option(help="Parts: relay,floor,stub,scripted,two-tools,one-process.")
+        str, typer.Option(help="Parts to run, comma-separated.")
     ] = "relay,floor,stub,scripted,two-tools,one-process",
 ) -> None:
     """Measure turns per second, CPU per turn, latency, bytes and memory.
 
-    Takes about six minutes; the machine should have nothing else to do.
+    Takes about six minutes; nothing else should run on the machine.
 
     Example: arena bench --agents 1,3 --json bench.json
     """
@@ -52,7 +53,7 @@ def bench(
         results = _measure(home, counts, seconds, parts)
     finally:
         shutil.rmtree(home, ignore_errors=True)
-    _print(results)
+    _print_table(results)
     if json_file is not None:
         write_atomic(json_file, json.dumps(results, indent=2) + "\n")
         print(f"all figures: {json_file}")
@@ -70,7 +71,7 @@ def _counts(text: str) -> list[int]:
     return counts
 
 
-# Any: figures of mixed types, made for JSON.
+# Any: figures of mixed types, for JSON.
 def _measure(home: Path, counts: list[int], seconds: float, parts: set[str]) -> dict[str, Any]:
     from arena.progress_bars import draw_progress
     from operations.bench import meter, scenarios
@@ -82,13 +83,13 @@ def _measure(home: Path, counts: list[int], seconds: float, parts: set[str]) -> 
         settings = Settings(bootstrap_servers=broker.bootstrap, home=home)
         logs = home / "logs"
         if "relay" in parts:
-            _say("raw relay of 4 hops")
+            _print_measuring("raw relay of 4 hops")
             results["relay"] = asyncio.run(scenarios.relay(settings, logs))
         if "floor" in parts:
-            _say("the openai client alone")
+            _print_measuring("one model call alone")
             results["floor"] = asyncio.run(scenarios.floor(settings, logs))
         for title, run in _runs(counts, parts):
-            _say(title)
+            _print_measuring(title)
             figures = asyncio.run(
                 scenarios.turns(settings, logs, seconds=seconds, data_dir=broker.data_dir, **run)
             )
@@ -102,10 +103,8 @@ def _runs(counts: list[int], parts: set[str]) -> list[tuple[str, dict[str, Any]]
         if model not in parts:
             continue
         for n in counts:
-            together = n > PROCESS_EACH_MAX
-            runs.append(
-                (f"{n} agents, {model}", {"agents": n, "model": model, "together": together})
-            )
+            shared = n > PROCESS_EACH_MAX
+            runs.append((f"{n} agents, {model}", {"agents": n, "model": model, "together": shared}))
     if "one-process" in parts:
         runs += [
             (f"{n} agents in one process", {"agents": n, "model": "stub", "together": True})
@@ -117,11 +116,11 @@ def _runs(counts: list[int], parts: set[str]) -> list[tuple[str, dict[str, Any]]
     return runs
 
 
-def _say(text: str) -> None:
+def _print_measuring(text: str) -> None:
     print(f" measuring: {text}", file=sys.stderr, flush=True)
 
 
-def _print(results: dict[str, Any]) -> None:
+def _print_table(results: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -137,9 +136,9 @@ def _print(results: dict[str, Any]) -> None:
             f"p50 {relay['p50_ms']:.1f} ms, p99 {relay['p99_ms']:.1f} ms"
         )
     if floor := results.get("floor"):
-        for way, cost in floor.items():
+        for client, cost in floor.items():
             console.print(
-                f"one call alone, {way}: CPU {cost['cpu_ms']} ms, p50 {cost['p50_ms']} ms"
+                f"one call alone, {client}:  CPU {cost['cpu_ms']} ms, p50 {cost['p50_ms']} ms"
             )
     table = Table(title="one turn = event -> execute_trade -> fill -> end")
     for name in ("agents", "model", "tools", "processes"):

@@ -1,7 +1,7 @@
 """`arena broker start|stop|status|credentials`: the local Kafka as a daemon of this machine.
 
-Reads and writes `<home>/kafka` and the cache. What it does is in `operations.localbroker`; here are
-the flags and the words.
+Reads and writes `<home>/kafka` and the cache. `operations.localbroker` does the work; this module
+has the flags and the output.
 """
 
 import json
@@ -42,59 +42,55 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 Home = Annotated[
     Path | None,
-    typer.Option("--home", help="Local state of the arena. [ARENA_HOME, else .arena]"),
+    typer.Option("--home", help="Folder of the arena's local state. [ARENA_HOME, else .arena]"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Port = Annotated[
     int | None,
     typer.Option(
         "--port",
-        help=f"Port for clients, {DEFAULT_PORT} if not given; 0 is any free one. Three brokers "
-        "take this one and the next two.",
+        help=f"Port for clients; 0 takes a free one. Three brokers take it and the next two. "
+        f"[{DEFAULT_PORT}]",
         min=0,
         max=65535,
     ),
 ]
-Host = Annotated[
-    str, typer.Option("--host", help="IPv4 address for the processes of this machine.")
-]
+Host = Annotated[str, typer.Option("--host", help="IPv4 address for processes on this machine.")]
 Listen = Annotated[
-    str | None, typer.Option("--listen", help="Also listen on this address, for other hosts.")
+    str | None, typer.Option("--listen", help="Address of a second listener, for other hosts.")
 ]
 Advertise = Annotated[
     str | None,
     typer.Option(
         "--advertise",
         metavar="NAME[:PORT]",
-        help=f"The name by which other hosts reach it, and the port, {OUTSIDE_PORT} if not "
-        "given. Both are kept for later starts.",
+        help=f"Name and port by which other hosts reach the broker; kept for later starts. "
+        f"[port {OUTSIDE_PORT}]",
     ),
 ]
 Insecure = Annotated[
-    bool, typer.Option("--insecure", help="Let other hosts in without TLS: a trusted network.")
+    bool, typer.Option("--insecure", help="Allow other hosts without TLS, on a trusted network.")
 ]
 Nodes = Annotated[
     int | None,
-    typer.Option(
-        "--nodes", help="1, or 3 brokers that outlive the loss of one; also starts a lost one."
-    ),
+    typer.Option("--nodes", help="Number of brokers: 1, or 3 that survive the loss of one."),
 ]
 Secure = Annotated[
-    bool, typer.Option("--secure", help="Ask for credentials; they are made in .arena/secure.")
+    bool, typer.Option("--secure", help="Require logins; credentials are created in .arena/secure.")
 ]
 Keystore = Annotated[
     Path | None,
-    typer.Option(help="PEM of the broker's key and certificate: encrypt (with --secure)."),
+    typer.Option(help="PEM file with the broker's key and certificate, for TLS (with --secure)."),
 ]
 Authority = Annotated[
-    Path | None, typer.Option(help="PEM of the authority that signed that certificate.")
+    Path | None, typer.Option(help="PEM file of the authority that signed --tls-keystore.")
 ]
 SelfSigned = Annotated[
     bool,
-    typer.Option("--tls-self-signed", help="Encrypt, with an authority made in .arena/secure."),
+    typer.Option("--tls-self-signed", help="Use TLS with an authority created in .arena/secure."),
 ]
 ClientAuth = Annotated[
-    bool, typer.Option("--tls-client-auth", help="Clients must show a certificate of it, too.")
+    bool, typer.Option("--tls-client-auth", help="Require client certificates, signed by --tls-ca.")
 ]
 
 app.command(epilog="Example: arena broker credentials router -o router.env")(credentials)
@@ -119,7 +115,7 @@ def start(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start Apache Kafka here; it stays until `arena broker stop`."""
+    """Start Apache Kafka here; it runs until `arena broker stop`."""
     from arena.progress_bars import draw_progress
     from operations.localbroker.local import open_local
 
@@ -145,26 +141,26 @@ def start(
     )
     if found.condition == "running" and found.broker is not None:
         handle = handle_of(found.broker)
-        words = "runs already"
+        state = "runs already"
     else:
         with draw_progress() as progress:
             handle = broker.start(progress)
         broker.detach()
-        words = f"is ready after {handle.ready_s:.1f} s"
+        state = f"is ready after {handle.ready_s:.1f} s"
     if as_json:
         print(json.dumps(look(directory).as_json(), indent=2))
         return
-    _say_started(handle, words, directory)
+    _print_started(handle, state, directory)
 
 
 def _own_tls(directory: Path, given: Tls | None, *, secure: bool) -> Tls:
     if given is not None or not secure:
-        raise typer.BadParameter("--tls-self-signed goes with --secure, without --tls-keystore")
+        raise typer.BadParameter("--tls-self-signed needs --secure, and excludes --tls-keystore")
     return own_tls(directory)
 
 
 def _require_local(host: str, *, insecure: bool, tls: bool, secure: bool) -> None:
-    """Of `--host`: the same is asked as of `--listen`; wildcards are explained when they bind."""
+    """Require of `--host` what `--listen` requires; wildcards are explained when they bind."""
     if is_wildcard(host):
         choose_ports(0, host)
     if not is_loopback(host):
@@ -177,22 +173,22 @@ def _tls(
     if (keystore is None) != (authority is None) or (keystore and not secure):
         raise typer.BadParameter("give --tls-keystore, --tls-ca and --secure together")
     if client_auth and not keystore:
-        raise typer.BadParameter("--tls-client-auth goes with --tls-keystore and --tls-ca")
+        raise typer.BadParameter("--tls-client-auth needs --tls-keystore and --tls-ca")
     if keystore is None or authority is None:
         return None
     return Tls(keystore.resolve(), authority.resolve(), client_auth)
 
 
-def _say_started(handle: BrokerHandle, words: str, directory: Path) -> None:
+def _print_started(handle: BrokerHandle, state: str, directory: Path) -> None:
     name = KINDS.get(handle.kind, "broker")
-    print(f"{name} {handle.version} {words} on {handle.bootstrap} (pid {handle.pid})")
-    kept = _shorten(str(handle.data_dir)) if handle.data_dir else "in memory only"
-    print(f"data {kept}, log {_shorten(str(handle.log_file))}")
+    print(f"{name} {handle.version} {state} on {handle.bootstrap} (pid {handle.pid})")
+    data = _shorten(str(handle.data_dir)) if handle.data_dir else "in memory only"
+    print(f"data {data}, log {_shorten(str(handle.log_file))}")
     if handle.note:
         print(f"Note: {handle.note}.")
     if outside := read_outside(broker_files_of(directory).root):
-        for_others = outside.bootstrap(len(handle.bootstrap.split(",")))
-        print(f"Other hosts: {for_others} (listens on {outside.listener(1)})")
+        servers = outside.bootstrap(len(handle.bootstrap.split(",")))
+        print(f"Other hosts: {servers} (listens on {outside.listener(1)})")
         if handle.security != PLAINTEXT:
             print("Their logins: arena broker credentials KIND -o FILE")
     if handle.security != PLAINTEXT:
@@ -209,23 +205,23 @@ def stop(home: Home = None) -> None:
     if stopped is None:
         print("no local broker was running")
         return
-    kept = (
+    data = (
         f"its data stays in {_shorten(stopped.data_dir)}"
         if stopped.durable
         else "its topics are gone"
     )
-    print(f"stopped the broker on {stopped.bootstrap} (pid {stopped.pid}); {kept}")
+    print(f"stopped the broker on {stopped.bootstrap} (pid {stopped.pid}); {data}")
 
 
 @app.command(epilog="Example: arena broker status --verify")
 def status(
     verify: Annotated[
-        bool, typer.Option("--verify", help="Read every byte of the cached jars and compare.")
+        bool, typer.Option("--verify", help="Verify the hash of every cached jar.")
     ] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the local broker; exit 1 where it does not run or a jar is not the lock's."""
+    """Show the local broker; exit 1 if it does not run or a jar does not match the lock file."""
     try:
         found = look(_home(home), verify=verify)
     except DependencyMissing as error:
@@ -245,7 +241,7 @@ def _home(home: Path | None) -> Path:
 
 
 def _shorten(path: str) -> str:
-    """A path as one would type it here: relative where it lies below the working directory."""
+    """A path to type here: relative if it is below the working directory."""
     try:
         return str(Path(path).relative_to(Path.cwd())) if path else ""
     except ValueError:
@@ -269,7 +265,7 @@ def _rows(found: BrokerStatus) -> list[tuple[str, str]]:
             *_outside_rows(found),
             ("control", f"port {broker.controller_port}"),
             ("cluster", broker.cluster_id),
-            ("data", _shorten(broker.data_dir) or "in memory only: gone with the process"),
+            ("data", _shorten(broker.data_dir) or "in memory only: lost with the process"),
             ("log", _shorten(broker.log_file)),
             (
                 "process",
@@ -282,7 +278,7 @@ def _rows(found: BrokerStatus) -> list[tuple[str, str]]:
 
 
 def _outside_rows(found: BrokerStatus) -> list[tuple[str, str]]:
-    """The line of the listener for other hosts, where there is one."""
+    """The line of the listener for other hosts, if there is one."""
     outside, broker = found.outside, found.broker
     if outside is None or broker is None:
         return []
@@ -291,9 +287,9 @@ def _outside_rows(found: BrokerStatus) -> list[tuple[str, str]]:
 
 
 def _cluster_rows(found: BrokerStatus) -> list[tuple[str, str]]:
-    """The lines of a cluster's status: what all share, then each broker."""
+    """The lines of a cluster's status: the common facts, then each broker."""
     serving = sum(node.condition == "running" for node in found.nodes)
-    rows = [("cluster", f"{found.condition}, {serving} of {len(found.nodes)} brokers serve")]
+    rows = [("cluster", f"{found.condition}, {serving} of {len(found.nodes)} brokers run")]
     if (broker := found.broker) is not None:
         rows += [
             ("version", f"{KINDS.get(broker.kind, broker.kind)} {broker.version}"),
@@ -302,20 +298,20 @@ def _cluster_rows(found: BrokerStatus) -> list[tuple[str, str]]:
             ("data", _shorten(broker.data_dir)),
         ]
     for number, node in enumerate(found.nodes, start=1):
-        rows.append((f"broker {number}", _node_words(node)))
+        rows.append((f"broker {number}", _node_text(node)))
     return [*rows, _jars_row(found)]
 
 
-def _node_words(node: BrokerStatus) -> str:
-    """What one line tells of one broker of a cluster."""
+def _node_text(node: BrokerStatus) -> str:
+    """The line of one broker of a cluster."""
     broker = node.broker
     if broker is None:
         return "stopped"
     if node.condition == "stale":
-        gone = f"stopped (pid {broker.pid} is gone; `arena broker start` starts it again)"
-        return f"{gone}, {node.reason}" if node.reason else gone
-    used = f"pid {broker.pid}, {node.rss_bytes / MEGABYTE:.0f} MB, up {node.uptime_s:,.0f} s"
-    return f"{node.condition} on {broker.bootstrap}, {used}, log {_shorten(broker.log_file)}"
+        stopped = f"stopped (pid {broker.pid} is gone; `arena broker start` starts it again)"
+        return f"{stopped}, {node.reason}" if node.reason else stopped
+    usage = f"pid {broker.pid}, {node.rss_bytes / MEGABYTE:.0f} MB, up {node.uptime_s:,.0f} s"
+    return f"{node.condition} on {broker.bootstrap}, {usage}, log {_shorten(broker.log_file)}"
 
 
 def _jars_row(found: BrokerStatus) -> tuple[str, str]:

@@ -1,6 +1,6 @@
-"""`arena broker credentials KIND -o FILE`: what one kind of process needs on another host.
+"""`arena broker credentials KIND -o FILE`: the login of one kind of process for another host.
 
-Reads `<home>/secure` and where the broker listens; writes one new file, mode 0600.
+Reads `<home>/secure` and the broker's addresses; writes one new file, mode 0600.
 """
 
 import base64
@@ -13,9 +13,10 @@ import typer
 
 from arena.broker_files import broker_files_of
 from arena.broker_state import local_state
-from arena.credentials import BROKER, PRINCIPAL_OF_COMMAND, PRINCIPALS, credentials_for, is_secure
+from arena.credentials import BROKER, PRINCIPALS, credentials_for, is_secure
 from arena.errors import UsageError
-from arena.run_lookup import say
+from arena.output import print_note
+from arena.process_kinds import account_of_command
 from arena.settings import Settings
 from operations.localbroker.outside import read_outside
 from operations.localbroker.security import FILE_MODE, SASL_SSL, kept_tls
@@ -26,42 +27,42 @@ KINDS = tuple(name for name in PRINCIPALS if name != BROKER)
 def credentials(
     kind: Annotated[str, typer.Argument(help=f"Kind of process: {', '.join(KINDS)}.")],
     output: Annotated[
-        str, typer.Option("-o", "--output", help="The file to make; only you can read it.")
+        str, typer.Option("-o", "--output", help="File to create; only you can read it.")
     ],
     home: Annotated[
         Path | None,
-        typer.Option("--home", help="Local state of the arena. [ARENA_HOME, else .arena]"),
+        typer.Option("--home", help="Folder of the arena's local state. [ARENA_HOME, else .arena]"),
     ] = None,
 ) -> None:
     """Write the login of one kind of process for another host: address, password, authority."""
     directory = home if home is not None else Settings().home
     path = Path(output)
     write_new(path, environment_for(directory, kind))
-    print(f"wrote {path}: the login of {kind}, readable by you alone")
+    print(f"wrote {path}: the login of {kind}; only you can read it")
     print(f"On the other host: set -a; . ./{path.name}; set +a; or: docker run --env-file")
     tls = kept_tls(directory)
     if tls and tls.client_auth:
-        say("the brokers ask for a certificate: add KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE")
+        print_note("the brokers need a certificate: add KAFKA_SSL_CERTFILE, KAFKA_SSL_KEYFILE")
     if read_outside(broker_files_of(directory).root) is None:
-        say("the broker listens on loopback only; arena broker start --listen opens it to others")
+        print_note("only this host can connect; arena broker start --listen allows others")
 
 
 def environment_for(home: Path, kind: str) -> str:
-    """The lines of an environment file for a kind of process.
+    """Return the text of an environment file for a kind of process.
 
     Raises:
-        UsageError: There is no such kind, or no secure broker here.
+        UsageError: The kind does not exist, or the broker here is not secure.
     """
     if kind not in KINDS:
-        meant = PRINCIPAL_OF_COMMAND.get(kind)
-        hint = f"{kind!r} logs in as {meant}; " if meant else ""
+        principal = account_of_command(kind)
+        hint = f"{kind!r} logs in as {principal}; " if principal else ""
         raise UsageError(
-            f"{kind!r} is not a kind of process", remedy=f"{hint}take one of: {', '.join(KINDS)}"
+            f"{kind!r} is not a kind of process", remedy=f"{hint}choose from {', '.join(KINDS)}"
         )
     if not is_secure(home):
         raise UsageError(
-            f"the broker of {home} asks nobody for credentials",
-            remedy="set KAFKA_BOOTSTRAP_SERVERS on the other host, or begin a secure one in "
+            f"the broker of {home} needs no credentials",
+            remedy="set KAFKA_BOOTSTRAP_SERVERS on the other host, or start a secure broker in "
             "another ARENA_HOME: arena broker start --secure --tls-self-signed --listen ADDRESS",
         )
     environ = {"KAFKA_BOOTSTRAP_SERVERS": _bootstrap(home)} | credentials_for(home, kind)
@@ -72,7 +73,7 @@ def environment_for(home: Path, kind: str) -> str:
         except OSError as error:
             raise UsageError(
                 f"the authority's certificate {authority} cannot be read: {error.strerror}",
-                remedy="put it back under that path",
+                remedy="restore the file",
             ) from None
         environ["KAFKA_SSL_CA"] = base64.b64encode(pem).decode()
     return "".join(f"{name}={value}\n" for name, value in environ.items())
@@ -82,7 +83,7 @@ def _bootstrap(home: Path) -> str:
     state = local_state(home)
     if state is None:
         raise UsageError(
-            f"the broker of {home} was not started yet", remedy="start it: arena broker start"
+            f"the broker of {home} was never started", remedy="start it: arena broker start"
         )
     outside = read_outside(broker_files_of(home).root)
     count = len(state.bootstrap.split(","))
@@ -90,15 +91,15 @@ def _bootstrap(home: Path) -> str:
 
 
 def write_new(path: Path, text: str) -> None:
-    """Make a file that only this user can read; whole, or not at all.
+    """Create a file that only this user can read, completely or not at all.
 
     Raises:
-        UsageError: It is no place for a secret, is there already, or cannot be made.
+        UsageError: The path is not a regular file, exists already, or cannot be written.
     """
-    if str(path) == "-" or _is_a_stream(path):
+    if str(path) == "-" or _is_stream(path):
         raise UsageError(
-            f"{path}: passwords are written to files only, never to a terminal or a pipe",
-            remedy="name a new file: -o agent.env",
+            f"{path} is not a file; passwords are never written to a terminal or a pipe",
+            remedy="give a new file: -o agent.env",
         )
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -109,21 +110,22 @@ def write_new(path: Path, text: str) -> None:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            os.link(draft, path, follow_symlinks=False)  # fails where the name is taken
+            os.link(draft, path, follow_symlinks=False)  # fails if the name is taken
         finally:
             draft.unlink()
     except FileExistsError:
         raise UsageError(
-            f"{path} is there already and was left as it is",
-            remedy="remove it, or name another file",
+            f"{path} exists already and was not changed",
+            remedy="remove it, or choose another file",
         ) from None
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be written: {error.strerror}", remedy="name a file in a folder of yours"
+            f"{path} cannot be written: {error.strerror}",
+            remedy="choose a folder that you can write to",
         ) from None
 
 
-def _is_a_stream(path: Path) -> bool:
+def _is_stream(path: Path) -> bool:
     if {"/dev", "/proc"} & {str(parent) for parent in path.absolute().parents}:
         return True
     try:

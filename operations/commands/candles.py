@@ -1,4 +1,4 @@
-"""`arena candles formats|check`: which price files are read, and what is in one.
+"""`arena candles formats|check`: the supported price files, and the content of one.
 
 Reads files of candles. Starts nothing, and needs no broker.
 """
@@ -18,49 +18,49 @@ from operations.commands.price_check import read_facts
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 @app.command(epilog="Example: arena candles formats")
-def formats(as_json: Json = False) -> None:
-    """List the price files that are read as they are: columns, units of time, volume."""
+def formats(as_json: AsJson = False) -> None:
+    """List the formats of price files: columns, units of time, volume."""
     if as_json:
         document = {
             "formats": [one.as_json() for one in FORMATS],
-            "files": [{"endings": ends.split(), "holds": held} for ends, held in CONTAINERS],
+            "files": [{"endings": ends.split(), "holds": content} for ends, content in CONTAINERS],
         }
         print(json.dumps(document, indent=2))
         return
-    print("Candles of one minute, times in UTC. What is in a file decides, not its name.\n")
+    print("Candles of one minute, times in UTC. The content of a file decides, not its name.\n")
     for one in FORMATS:
         print(f"{one.name}: {one.made_by}")
         print(f"  columns  {one.columns}\n  time     {one.time}\n  volume   {one.volume}")
     print("\nFiles:")
     width = max(len(ends) for ends, _ in CONTAINERS)
-    for ends, held in CONTAINERS:
-        print(f"  {ends:{width}}  {held}")
+    for ends, content in CONTAINERS:
+        print(f"  {ends:{width}}  {content}")
 
 
-@app.command(epilog="Example: arena candles check BTC-USD.csv ETH-USD.csv")
-def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Price files.")],
+@app.command("check", epilog="Example: arena candles check BTC-USD.csv ETH-USD.csv")
+def check_files(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Price files to check.")],
     product: Annotated[
         str | None,
-        typer.Option("--product", help="What the files are of. [their names say it]"),
+        typer.Option("--product", help="Product of the files. [from their names]"),
     ] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Read price files and print product, format, minutes, holes and digest, or what is wrong.
+    """Read price files and print product, format, minutes, gaps and digest, or the error.
 
     Exit code 2 if a file cannot be used.
     """
     found: list[JsonValue] = []
-    refused = False
+    any_refused = False
     for path in files:
         try:
             (facts,) = read_facts([path], [product.upper()] if product else [])
         except UsageError as error:
-            refused = True
+            any_refused = True
             found.append({"path": str(path), "ok": False, "error": str(error)})
             if not as_json:
                 print_failure(str(error))
@@ -72,5 +72,5 @@ def check(
             print(f"  digest {facts.digest}")
     if as_json:
         print(json.dumps(found, indent=2))
-    if refused:
+    if any_refused:
         sys.exit(EXIT_USAGE)

@@ -1,12 +1,12 @@
 """`arena compete run`: a contest from its specification to its report.
 
-Starts a broker with data of its own (or uses that of `KAFKA_BOOTSTRAP_SERVERS`) and every process
-of the contest, keeps them up, shows how far it is, and ends with the records, the report and the
-leaderboard. Writes `<home>/runs/<time>/`. What was stopped, or killed with -9, goes on with
-`--resume`: the topics are the only state.
+Starts a broker with its own data (or uses that of `KAFKA_BOOTSTRAP_SERVERS`) and every process of
+the contest, restarts those that crash, shows progress, and ends with the records, the report and
+the leaderboard. Writes `<home>/runs/<time>/`. A contest that was stopped, or killed with -9,
+continues with `--resume`: the topics are the only state.
 
-Exit codes: 0 held to its end, 1 cut short or with a dead agent, 2 wrong usage, 3 broker missing,
-130 after Ctrl-C, 143 after SIGTERM, 141 where the reader of its output went away.
+Exit codes: 0 complete, 1 cut short or with a dead agent, 2 wrong usage, 3 broker missing, 130 after
+Ctrl-C, 143 after SIGTERM, 141 if the reader of its output closed the pipe.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ from arena import __version__
 from arena.atomic_files import require_writable
 from arena.errors import EXIT_NO, UsageError
 from arena.model_prices import load_prices
-from arena.plugin_options import AllowFlag, FolderFlag, choice_of
+from arena.output import discard_output
+from arena.plugin_options import AllowFlag, FolderFlag, plugin_choice
 from arena.pricefiles.facts import PriceFacts
 from arena.progress import Step
-from arena.run_lookup import mute_output
 from arena.settings import Settings
 from operations.commands.compete_end import contest_document, finish_contest, write_contest_document
 from operations.commands.compete_health import dead_lines
-from operations.commands.compete_monitor import ContestEnd, ContestMonitor, End
+from operations.commands.compete_monitor import ContestEnd, ContestMonitor, EndReason
 from operations.commands.compete_start import (
     Contest,
     contest_broker,
@@ -72,60 +72,61 @@ EXIT_PIPE = 141
 STEP_VARIABLE = "ARENA_STEP"
 
 
-def run(
+def compete_run(
     spec: Annotated[
-        list[Path] | None, typer.Argument(metavar="[SPEC]", help="The contest's TOML.")
+        list[Path] | None, typer.Argument(metavar="[SPEC]", help="TOML file of the contest.")
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option("--seconds", help="Stop after so many; --resume goes on.", min=1)
+        float | None,
+        typer.Option("--seconds", help="Stop after N seconds; continue with --resume.", min=1),
     ] = None,
     resume: Annotated[
-        str | None, typer.Option("--resume", help="Go on with this run.", metavar="RUN")
+        str | None, typer.Option("--resume", help="Continue this run.", metavar="RUN")
     ] = None,
     prices: Annotated[
         list[Path] | None,
-        typer.Option("--prices", help="Candle files, or their folder, instead of SPEC's prices."),
+        typer.Option("--prices", help="Candle files or their folder, in place of SPEC's prices."),
     ] = None,
     snapshots: Annotated[
-        int | None, typer.Option("--snapshots", help="Decisions of each agent.", min=1)
+        int | None, typer.Option("--snapshots", help="Number of decisions per agent.", min=1)
     ] = None,
     currency: Annotated[
         str | None,
-        typer.Option("--currency", help="What accounts hold: what the products are quoted in."),
+        typer.Option("--currency", help="Currency of the accounts and of the products' prices."),
     ] = None,
     json_file: Annotated[
         Path | None,
-        typer.Option("--json", help="Also write how it ended to FILE.", metavar="FILE"),
+        typer.Option("--json", help="Also write the result to FILE as JSON.", metavar="FILE"),
     ] = None,
     dashboard: Annotated[
-        bool, typer.Option("--dashboard", help="Show the dashboard meanwhile; q stops.")
+        bool, typer.Option("--dashboard", help="Show the dashboard during the contest; q stops.")
     ] = False,
     no_check: NoCheck = False,
     plugins: FolderFlag = None,
     allow_plugins: AllowFlag = False,
 ) -> None:
-    """Hold a contest: every process, to the last snapshot, the report and the leaderboard.
+    """Run a contest to its last snapshot, then print the report and the leaderboard.
 
     Example: arena compete run examples/competition.toml
     """
     require_writable(json_file, "--json")
-    files, more = split_arguments(spec or [])
+    files, more_prices = split_arguments(spec or [])
     if (len(files) != 1) == (resume is None) or (
-        resume and (prices or more or snapshots or currency)
+        resume and (prices or more_prices or snapshots or currency)
     ):
         raise UsageError(
-            "give one specification, or --resume and a run, which keeps what it began with",
+            "give one specification, or --resume and a run, which keeps its specification",
             remedy="`arena compete new` writes a specification",
         )
-    choice = choice_of(plugins, allow=allow_plugins)
+    choice = plugin_choice(plugins, allow=allow_plugins)
     if resume is not None:
         contest = resume_contest(resume, Settings(), choice)
     else:
         load_env_beside(files[0])
-        given = [*(prices or ()), *more]
+        price_paths = [*(prices or ()), *more_prices]
         contest = new_contest(
             files[0],
-            prices=given,
+            prices=price_paths,
             snapshots=snapshots,
             settings=Settings(),
             choice=choice,
@@ -139,7 +140,7 @@ def run(
     except Terminated:
         code = EXIT_TERMINATED
     except BrokenPipeError:
-        mute_output()
+        discard_output(sys.stdout)
         code = EXIT_PIPE
     sys.exit(code)
 
@@ -153,7 +154,7 @@ def _compete(
     dashboard: bool,
     check: bool,
 ) -> int:
-    steps = _begin()
+    steps = _print_title()
     try:
         require_keys(contest.spec, os.environ)
         require_prices(contest.spec, load_prices())
@@ -166,54 +167,56 @@ def _compete(
         dead = error.dead if isinstance(error, PreflightFailed) else ()
         if dead:
             record_not_started(contest, dead)
-        elif contest.before is None:  # nothing was run, nothing is to be read
+        elif contest.resumed is None:  # nothing ran, so there is nothing to read
             shutil.rmtree(contest.directory, ignore_errors=True)
         raise
-    begin = _beginning(contest, broker)
-    ensure_topics(contest.spec, begin.settings)
+    setup = _run_setup(contest, broker)
+    ensure_topics(contest.spec, setup.settings)
     terminal = on_terminal() and dashboard
-    words = ("--title", contest.spec.arena.name) if terminal else None
+    dashboard_args = ("--title", contest.spec.arena.name) if terminal else None
     processes = planned_processes(
         contest.spec,
-        begin.settings,
+        setup.settings,
         contest.folder,
-        dashboard=words,
+        dashboard=dashboard_args,
         terminal=terminal,
-        run_directory=begin.directory,
+        run_directory=setup.directory,
         own_broker=True,
         plugins=contest.loaded.plugins,
     )
     line = LiveLine(sys.stdout, hidden=terminal)
     with StopSignals() as signals:
-        run = prepare_run(begin, processes, lambda change: _tell(line, change))
+        run = prepare_run(setup, processes, lambda change: _print_change(line, change))
         try:
             run.start(lambda: signals.received is not None)
-            _introduce(begin, processes, steps, contest.prices)
-            holder = ContestMonitor(run, contest.spec, line, seconds=seconds)
-            ending = asyncio.run(holder.hold(begin.settings, signals))
+            _print_introduction(setup, processes, steps, contest.prices)
+            monitor = ContestMonitor(run, contest.spec, line, seconds=seconds)
+            ending = asyncio.run(monitor.follow(setup.settings, signals))
         finally:
             run.stop(lambda: signals.hurried)
-        if not ending.over:
-            standings = so_far(begin.settings, signals)
+        if not ending.is_complete:
+            standings = so_far(setup.settings, signals)
             stack.close()
-            write_contest_document(contest_document(begin, holder.tally, ending, None), json_file)
-            _say_stopped(contest, run, ending, standings, durable=broker.durable)
+            write_contest_document(
+                contest_document(setup, monitor.progress, ending, None), json_file
+            )
+            _print_stopped(contest, run, ending, standings, durable=broker.durable)
             return signal_exit_code(signals) or EXIT_NO
-        finish_contest(begin, holder.tally, ending, steps, json_file)
-    return 0 if ending.why is End.DONE and not ending.dead else EXIT_NO
+        finish_contest(setup, monitor.progress, ending, steps, json_file)
+    return 0 if ending.reason is EndReason.DONE and not ending.dead else EXIT_NO
 
 
-def _begin() -> NumberedSteps:
-    """The first line; steps are numbered behind those of `scripts/setup`, where it ran."""
+def _print_title() -> NumberedSteps:
+    """Print the title; steps continue the numbers of `scripts/setup` if it ran before."""
     print(f" arena {__version__}   a contest between trading agents, on real Kafka", flush=True)
     first = 2 if STEP_VARIABLE in os.environ else 1
     return NumberedSteps(sys.stdout, first=first, names=STEPS)
 
 
-def _beginning(contest: Contest, broker: BrokerHandle) -> RunSetup:
-    own = broker.data_dir is not None or not broker.durable
-    before = contest.before
-    home = Path(before.broker_home) if before and before.broker_home else contest.directory
+def _run_setup(contest: Contest, broker: BrokerHandle) -> RunSetup:
+    is_own = broker.data_dir is not None or not broker.durable
+    earlier = contest.resumed
+    home = Path(earlier.broker_home) if earlier and earlier.broker_home else contest.directory
     return RunSetup(
         command="compete",
         spec=contest.spec,
@@ -221,51 +224,53 @@ def _beginning(contest: Contest, broker: BrokerHandle) -> RunSetup:
         folder=contest.folder,
         settings=broker_settings(broker, Settings().override(prefix=contest.prefix)),
         broker=broker,
-        broker_home=home if own and broker.durable else None,
+        broker_home=home if is_own and broker.durable else None,
         directory=contest.directory,
         files=contest.loaded.files,
     )
 
 
-def _introduce(
-    begin: RunSetup,
+def _print_introduction(
+    setup: RunSetup,
     processes: list[ProcessSpec],
     steps: NumberedSteps,
     prices: Sequence[PriceFacts],
 ) -> None:
-    spec = begin.spec
+    spec = setup.spec
     detail = f"{len(processes)}, which share nothing but Kafka topics"
     steps.show(Step(PROCESSES, detail, finished=True))
     print(f"       {processes_text(processes, len(spec.agents))}\n")
     for line in (prices_text(spec), *file_lines(prices), models_text(spec)):
         print(f" {line}")
     print(" Nothing here trades real money.")
-    print(f" Ctrl-C stops; to go on: {_resume_words(begin.directory)}")
-    if begin.broker.note:
-        print(f" Note: {begin.broker.note}.")
+    print(f" Ctrl-C stops; to continue: {_resume_command(setup.directory)}")
+    if setup.broker.note:
+        print(f" Note: {setup.broker.note}.")
     print(flush=True)
 
 
-def _tell(line: LiveLine, change: Change) -> None:
+def _print_change(line: LiveLine, change: Change) -> None:
     line.say(f"{change.name} {change.text}")
 
 
-def _say_stopped(
+def _print_stopped(
     contest: Contest, run: ArenaRun, ending: ContestEnd, standings: list[str], *, durable: bool
 ) -> None:
-    """What remains of a contest that is not over."""
-    for line in ["", *standings, "A contest has a verdict at its end."] if standings else []:
+    """Print the standings so far, why the contest stopped, and how to continue."""
+    for line in (
+        ["", *standings, "A verdict follows when the contest is complete."] if standings else []
+    ):
         print(f" {line}".rstrip())
-    colon = ":" if ending.why in (End.FAILED, End.DEAD) else ""
+    colon = ":" if ending.reason in (EndReason.FAILED, EndReason.DEAD) else ""
     print(f"\n Stopped{colon} {ending.text}; no process is left.")
     for line in dead_lines(ending.dead):
         print(f" {line}")
     if durable:
-        print(f" Records: {run.directory}\n To go on: {_resume_words(contest.directory)}")
+        print(f" Records: {run.directory}\n To continue: {_resume_command(contest.directory)}")
     else:
-        print(" Its records were in memory only, and are gone.")
+        print(" Its records were in memory only and are lost.")
     sys.stdout.flush()
 
 
-def _resume_words(directory: Path) -> str:
+def _resume_command(directory: Path) -> str:
     return f"{arena_command()} compete run --resume {directory.name}"

@@ -11,13 +11,13 @@ from operations.commands.compete_spec import competition_toml
 from operations.commands.supervised_run import arena_command
 
 
-def new(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="What to write.")] = Path(
+def compete_new(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="File to write.")] = Path(
         "competition.toml"
     ),
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a commented specification of a contest; it runs as it is.
+    """Write a commented specification of a contest that runs as it is.
 
     Example: arena compete new my-contest.toml
     """
@@ -28,5 +28,5 @@ def new(
         else:
             write_new(path, text.encode())
     except FileExistsError:
-        raise UsageError(f"{path} exists", remedy="name another file, or add --force") from None
-    print(f"{path} is written; run it: {arena_command()} compete run {path}")
+        raise UsageError(f"{path} exists", remedy="choose another file, or add --force") from None
+    print(f"wrote {path}; run it:  {arena_command()} compete run {path}")

@@ -1,7 +1,7 @@
-"""The specification that `arena compete new` writes, and what the flags of a run change. Pure.
+"""The specification that `arena compete new` writes, and the changes by the flags of a run. Pure.
 
-`examples/competition.toml` is the same text. The keys are explained where they stand, because the
-file is read more often than any page about it.
+`examples/competition.toml` is the same text. Comments explain each key, because the file is read
+more often than the documentation.
 """
 
 import json
@@ -21,34 +21,34 @@ SNAPSHOTS = 864
 """Three days of market, about two minutes on two cores."""
 
 EITHER_WAY = f"{AS_FLAG}, or {IN_SPEC}"
-"""How a contest on other prices is given their currency."""
+"""How to set the currency of a contest on other prices."""
 
 TEXT = """\
-# A contest: every strategy with every model, on the same prices, to a verdict.
+# A contest: every strategy with every model, on the same prices, judged at its end.
 #
 #   arena compete run {path}
 #
-# It needs no key: simulated prices, scripted rules instead of LLMs. The rules take no chance, so
-# repeats of a cell end equal to the cent here; those of an LLM would not.
+# It needs no key: simulated prices, scripted rules instead of LLMs. The rules are deterministic, so
+# repeats of a cell end with the same equity here; with an LLM they would not.
 
 [arena]
 name = "{name}"
 products = ["BTC-USD", "ETH-USD", "SOL-USD"]
-interval_s = 300            # of market time, from one decision to the next
+interval_s = 300            # market time from one decision to the next
 
 [market]
 source = "replay"           # the same prices in every run; "exchange" (simulated) and "coinbase"
-seed = 7                    # (live) go with pacing = "real-time"
-# prices = ["BTC-USD.csv"]  # recorded candles of a minute instead of the seed, a file per product
+seed = 7                    # (live) need pacing = "real-time"
+# prices = ["BTC-USD.csv"]  # recorded 1-minute candles instead of the seed, a file per product
 # start = 2026-01-01T00:00:00Z
 
 [rules]
 fees = "coinbase-advanced-1"
 slippage_bps = 2
 starting_cash = 100000
-# currency = "USDT"         # what accounts hold; every product must be quoted in it. USD by default
+# currency = "USDT"         # currency of accounts and of all products; USD by default
 # price_age_s = 30          # an older price is refused
-# collar_bps = 200          # so is one that has moved farther from what the agent saw
+# collar_bps = 200          # so is one that moved farther than this since the agent saw it
 
 [[chat_nodes]]
 name = "rules"
@@ -57,37 +57,37 @@ model_id = "scripted"       # built-in rules that read the same prompt an LLM wo
 # [[chat_nodes]]
 # name = "nano"
 # model_id = "gpt-5-nano"   # the key comes from OPENAI_API_KEY, never from this file
-# base_url = "http://localhost:8080/v1"     # of another server than OpenAI's
+# base_url = "http://localhost:8080/v1"     # a server other than OpenAI's
 # api_key_env = "MY_KEY"    # the variable that holds its key, if it needs one
 # price_per_million = {{ input = 0.05, output = 0.40 }}
 # cutoff = "2024-05"         # last month of its training data
 # prompt = "compact"        # for a context of 4,096 tokens, "tiny" for one of 2,048; or per agent
 
 [competition]
-snapshots = {snapshots}             # decisions of each agent; or duration = "3d" of market time
+snapshots = {snapshots}             # decisions per agent; or duration = "3d" of market time
 pacing = "lock-step"        # the market waits for every agent: exact, whatever the speed
 strategies = ["momentum", "brainrot", "scalper"]    # each with each model:
 models = ["rules"]
-repeats = 2                 # agents per cell, each with a seed of its own
-baselines = ["buy_and_hold", "random", "cash"]      # scripted, to compare with
-decision_deadline_s = 60    # of a whole turn; a later answer does not count
-replies = "live"            # "record" keeps the models' replies, "replay" pays for nothing again
+repeats = 2                 # agents per cell, each with its own seed
+baselines = ["buy_and_hold", "random", "cash"]      # scripted, for comparison
+decision_deadline_s = 60    # for a whole turn; a later answer does not count
+replies = "live"            # "record" keeps the models' replies, "replay" answers from them for free
 # replies_file = "replies.jsonl"
-confidence = 0.90           # of the intervals that are printed
-seed = 1                    # of the resampling behind them
-# llm_budget_usd = 5.00     # the contest ends in order when the models have cost so much
+confidence = 0.90           # of the printed intervals
+seed = 1                    # of the resampling for the intervals
+# llm_budget_usd = 5.00     # the contest ends, with a report, when the models have cost this much
 """
 
 
 def competition_toml(
     *, path: str = "competition.toml", name: str = "competition", snapshots: int = SNAPSHOTS
 ) -> str:
-    """A commented contest that runs as it is.
+    """Return a commented contest that runs as it is.
 
     Args:
-        path: How its first lines call it.
-        name: Of the arena.
-        snapshots: Its length.
+        path: The file's name for the comment at its top.
+        name: The name of the arena.
+        snapshots: The length of the contest.
     """
     return TEXT.format(path=path, name=name, snapshots=snapshots)
 
@@ -99,17 +99,17 @@ def toml_with_flags(
     snapshots: int | None = None,
     currency: str | None = None,
 ) -> str:
-    """A specification with other prices or another length; without changes, the text itself.
+    """Return a specification with the changes of the flags; without flags, the text itself.
 
     Args:
         text: Valid TOML.
-        prices: Candle files; their names say their products, which are then traded.
-        snapshots: Decisions of each agent.
-        currency: What accounts hold.
+        prices: Candle files; the products in their names replace those of the text.
+        snapshots: The number of decisions per agent.
+        currency: The currency of the accounts.
 
     Raises:
-        UsageError: A file's name does not say a product, a product has two files, or accounts hold
-            another currency than the products are quoted in.
+        UsageError: A file's name has no product, a product has two files, or the accounts' currency
+            is not that of the products' prices.
     """
     if not prices and snapshots is None and currency is None:
         return text
@@ -122,7 +122,7 @@ def toml_with_flags(
                 p.name for p, one in zip(prices, products, strict=True) if one == twice
             )
             raise UsageError(
-                f"--prices: more than one file of {twice}: {names}", remedy="give one per product"
+                f"--prices has several files of {twice}: {names}", remedy="give one per product"
             )
         account_currency(products, currency or _currency_in(tables), EITHER_WAY)
         tables["arena"] = {**tables.get("arena", {}), "products": products}
@@ -137,13 +137,13 @@ def toml_with_flags(
 
 
 def with_starting_cash(text: str, cash: Decimal | None) -> str:
-    """A specification that says what accounts open with; its own starting cash goes first.
+    """Return a specification with a starting cash; one that it has already is kept.
 
-    A contest that is resumed opens accounts as it began, whatever the environment holds by then.
+    A resumed contest opens accounts with it, whatever the environment says by then.
 
     Args:
         text: Valid TOML.
-        cash: An amount of the accounts' currency; None leaves the text as it is.
+        cash: An amount in the accounts' currency; None leaves the text unchanged.
     """
     tables = parse_toml(text, "the specification", parse_float=Decimal)
     rules = tables.get("rules", {})
@@ -152,16 +152,16 @@ def with_starting_cash(text: str, cash: Decimal | None) -> str:
     return to_toml({**tables, "rules": {**rules, "starting_cash": Decimal(decimal_text(cash))}})
 
 
-# Any: whatever TOML holds.
+# Any: any TOML value.
 def _currency_in(tables: Mapping[str, Any]) -> str | None:
     rules = tables.get("rules")
-    found = rules.get("currency") if isinstance(rules, Mapping) else None
-    return found if isinstance(found, str) else None
+    currency = rules.get("currency") if isinstance(rules, Mapping) else None
+    return currency if isinstance(currency, str) else None
 
 
-# Any: whatever TOML holds.
+# Any: any TOML value.
 def to_toml(tables: Mapping[str, Any]) -> str:
-    """Tables of plain values, and arrays of such tables, as TOML."""
+    """Return tables of plain values, and arrays of such tables, as TOML."""
     parts = []
     for name, table in tables.items():
         many = table if isinstance(table, list) else [table]

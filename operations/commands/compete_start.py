@@ -1,7 +1,7 @@
-"""What a contest is held from: a specification, or a run that was cut off.
+"""Loads a contest from a specification, or from a run that was stopped.
 
-Reads the file, or `<home>/runs/<run>/`; writes the record of one that could not be started. Nothing
-is started here.
+Reads the file, or `<home>/runs/<run>/`; writes the record of a contest that could not be started.
+Starts nothing.
 """
 
 import os
@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from arena.agent_health import Dead
-from arena.atomic_files import write_whole
+from arena.agent_health import DeadAgent
+from arena.atomic_files import write_atomic
 from arena.errors import DependencyMissing, UsageError
-from arena.plugin_options import NO_CHOICE, Choice
+from arena.plugin_options import NO_CHOICE, PluginChoice
 from arena.pricefiles.facts import PriceFacts
 from arena.pricefiles.formats import SUFFIXES
 from arena.progress import Progress
@@ -31,20 +31,21 @@ from operations.specs.arena_spec import ArenaSpec, read_spec
 from operations.specs.environment_defaults import initial_cash
 
 TAG_CHARS = 6
-"""Of chance in a prefix: two machines may begin at the same second on the same brokers."""
+"""Random characters in a prefix: two machines may start in the same second on the same brokers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """A contest that can be begun, or gone on with.
+    """A contest that can be started or resumed.
 
     Attributes:
-        spec: Its specification. text: the TOML it was read from. folder: its paths' base.
-        directory: Of the run.
-        prefix: Before its topics: every run has topics of its own.
-        before: How the run fared, where it is gone on with.
-        loaded: The specification with what is loaded from outside the source tree.
-        prices: What is in its price files.
+        spec: Its specification. text: The TOML it was read from. folder: The folder to which its
+            paths are relative.
+        directory: The directory of the run.
+        prefix: The prefix of its topics; every run has its own topics.
+        loaded: The specification with its plugins.
+        prices: The facts about its price files.
+        resumed: The record of the run that is resumed; None for a new run.
     """
 
     spec: ArenaSpec
@@ -54,7 +55,7 @@ class Contest:
     prefix: str
     loaded: LoadedSpec
     prices: tuple[PriceFacts, ...] = ()
-    before: RunRecord | None = None
+    resumed: RunRecord | None = None
 
 
 def new_contest(
@@ -63,18 +64,18 @@ def new_contest(
     prices: Sequence[Path],
     snapshots: int | None,
     settings: Settings,
-    choice: Choice = NO_CHOICE,
+    choice: PluginChoice = NO_CHOICE,
     currency: str | None = None,
 ) -> Contest:
-    """A new run of a specification.
+    """Create a run of a specification.
 
     Args:
         path: The specification.
-        prices: Candle files, or folders of them, instead of its own prices.
-        snapshots: Instead of its own length.
-        settings: Home, and a prefix before the run's own.
-        choice: What the flags say of plugins.
-        currency: What accounts hold, instead of its own.
+        prices: Candle files, or folders of them, that replace its prices.
+        snapshots: A length that replaces its own.
+        settings: Home, and a prefix that is put before the run's.
+        choice: The plugin flags.
+        currency: A currency of the accounts that replaces its own.
 
     Raises:
         UsageError: The specification or a price file cannot be used.
@@ -93,66 +94,67 @@ def new_contest(
     return Contest(spec, text, path.resolve().parent, directory, prefix, loaded, found)
 
 
-def resume_contest(name: str, settings: Settings, choice: Choice = NO_CHOICE) -> Contest:
-    """A run that was stopped or killed.
+def resume_contest(name: str, settings: Settings, choice: PluginChoice = NO_CHOICE) -> Contest:
+    """Open a run that was stopped or killed.
 
     Raises:
-        UsageError: There is no such contest, or it is being held right now.
+        UsageError: The contest does not exist, or it is running.
         DependencyMissing: Its records were in memory only.
     """
     directory, run = find_run(settings.home, name, command="compete")
     if run.command != "compete":
-        raise UsageError(f"run {name} was `arena {run.command}`", remedy="begin a contest anew")
+        raise UsageError(f"run {name} was `arena {run.command}`", remedy="start a new contest")
     if run.is_running():
-        raise UsageError(f"run {name} is being held by pid {run.pid}", remedy="wait for it")
+        raise UsageError(f"run {name} is running (pid {run.pid})", remedy="wait until it ends")
     if not run.durable:
         raise DependencyMissing(
-            f"run {name} kept its records in memory", remedy="with Java 17 the next run keeps them"
+            f"run {name} kept its records in memory",
+            remedy="with Java 17 the next run keeps its records",
         )
     path = directory / SPEC_FILE
     text = read_spec(path)
     folder = Path(run.folder)
     loaded = _contest_of(text, path, folder, choice)
     found = check_prices(loaded.spec, folder)
-    return Contest(loaded.spec, text, folder, directory, run.prefix, loaded, found, before=run)
+    return Contest(loaded.spec, text, folder, directory, run.prefix, loaded, found, resumed=run)
 
 
 @contextmanager
 def contest_broker(contest: Contest, progress: Progress) -> Iterator[BrokerHandle]:
-    """The broker of a contest: one of its own, or that of `KAFKA_BOOTSTRAP_SERVERS`.
+    """Open the broker of a contest: its own, or that of `KAFKA_BOOTSTRAP_SERVERS`.
 
     Raises:
         DependencyMissing: It does not answer, or cannot be started.
     """
-    before = contest.before
+    earlier = contest.resumed
     environ: Mapping[str, str] = os.environ
     home = contest.directory
-    if before is not None and before.broker_home is not None:
-        home, environ = Path(before.broker_home), {}
-    elif before is not None and not environ.get(BOOTSTRAP_VARIABLE, "").strip():
-        environ = {BOOTSTRAP_VARIABLE: before.bootstrap}
+    if earlier is not None and earlier.broker_home is not None:
+        home, environ = Path(earlier.broker_home), {}
+    elif earlier is not None and not environ.get(BOOTSTRAP_VARIABLE, "").strip():
+        environ = {BOOTSTRAP_VARIABLE: earlier.bootstrap}
     with resolve_broker(home, environ=environ, progress=progress) as broker:
         yield broker
 
 
-def record_not_started(contest: Contest, dead: tuple[Dead, ...]) -> None:
-    """Keep a contest that was not started for its dead: `arena status` and the judge list them.
+def record_not_started(contest: Contest, dead: tuple[DeadAgent, ...]) -> None:
+    """Record a contest that was not started, with its dead for `arena status` and the judge.
 
-    It holds no record, and can be resumed once the cause is repaired.
+    It has no records, and can be resumed after the cause is fixed.
     """
-    if contest.before is not None:
-        write_run(contest.directory, contest.before.model_copy(update={"dead": dead}))
+    if contest.resumed is not None:
+        write_run(contest.directory, contest.resumed.model_copy(update={"dead": dead}))
         return
-    given = os.environ.get(BOOTSTRAP_VARIABLE, "").strip()
+    servers = os.environ.get(BOOTSTRAP_VARIABLE, "").strip()
     now = datetime.now(UTC)
-    write_whole(contest.directory / SPEC_FILE, contest.text)
+    write_atomic(contest.directory / SPEC_FILE, contest.text)
     record = RunRecord(
         command="compete",
         name=contest.spec.arena.name,
         folder=str(contest.folder.resolve()),
         prefix=contest.prefix,
-        bootstrap=given,
-        broker_home=None if given else str(contest.directory.resolve()),
+        bootstrap=servers,
+        broker_home=None if servers else str(contest.directory.resolve()),
         simulated=contest.spec.market.source != "coinbase",
         pid=os.getpid(),
         pid_started_at=0.0,
@@ -164,17 +166,17 @@ def record_not_started(contest: Contest, dead: tuple[Dead, ...]) -> None:
 
 
 def split_arguments(words: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """The specifications and the price files among arguments: `--prices A B` leaves B there."""
+    """Split arguments into specifications and price files: `--prices A B` makes B an argument."""
     prices = [word for word in words if word.name.lower().endswith(SUFFIXES)]
     return [word for word in words if word not in prices], prices
 
 
-def _contest_of(text: str, path: Path, folder: Path, choice: Choice) -> LoadedSpec:
+def _contest_of(text: str, path: Path, folder: Path, choice: PluginChoice) -> LoadedSpec:
     loaded = load_spec_for_run(text, path, folder, choice)
     if loaded.spec.competition is None:
         raise UsageError(
-            f"{path} holds no contest: it has no [competition]",
-            remedy="`arena up` runs it as it is; `arena compete new` writes one",
+            f"{path} is not a contest: it has no [competition] table",
+            remedy="run it with `arena up`, or write a contest with `arena compete new`",
         )
     return loaded
 
@@ -183,7 +185,7 @@ def _price_files(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         inside = sorted(path.iterdir()) if path.is_dir() else [path]
-        # A link keeps its name: the product is in it.
+        # A link is not resolved: its name holds the product.
         files = [
             each.parent.resolve() / each.name
             for each in inside
@@ -191,8 +193,8 @@ def _price_files(paths: Sequence[Path]) -> list[Path]:
         ]
         if not files or not all(file.is_file() for file in files):
             raise UsageError(
-                f"--prices {path}: no candle file there",
-                remedy=f"name files that end with {', '.join(SUFFIXES)}, or their folder",
+                f"--prices {path} has no candle file",
+                remedy=f"give files that end with {', '.join(SUFFIXES)}, or their folder",
             )
         found += files
     return found

@@ -24,19 +24,19 @@ from typing import Annotated
 import typer
 
 from arena import __version__
-from arena.atomic_files import require_writable, write_whole
+from arena.atomic_files import require_writable, write_atomic
 from arena.baselines import strategy_key
 from arena.errors import EXIT_NO, ArenaError, UsageError
+from arena.output import discard_output
 from arena.plugin_options import FolderFlag, plugins_of
 from arena.plugins import Plugins
 from arena.progress import Step
-from arena.run_lookup import mute_output
 from arena.runs import ProcessRecord, new_run_directory
 from arena.settings import Settings
 from operations.commands import demo_spec
 from operations.commands import messages_text as words
 from operations.commands.demo_report import report
-from operations.commands.export_run import keep_export
+from operations.commands.export_run import export_or_note
 from operations.commands.local_llm import install_local_llm
 from operations.commands.numbered_steps import NumberedSteps
 from operations.commands.plugins import check_plugins, load_built_in_spec
@@ -126,7 +126,7 @@ def demo(
     except Terminated:
         code = EXIT_TERMINATED
     except BrokenPipeError:
-        mute_output()
+        discard_output(sys.stdout)
         code = EXIT_PIPE
     sys.exit(code)
 
@@ -147,7 +147,7 @@ def _demo(
     spec = loaded.spec
     settings = broker_settings(broker, Settings().override(prefix=f"demo-{directory.name}."))
     ensure_topics(spec, settings)
-    begin = RunSetup(
+    setup = RunSetup(
         command="demo",
         spec=spec,
         text=text,
@@ -158,7 +158,7 @@ def _demo(
         directory=directory,
         files=loaded.files,
     )
-    show = _Show(begin, seconds, outside, terminal=on_terminal())
+    show = _Show(setup, seconds, outside, terminal=on_terminal())
     with StopSignals() as signals:
         document = show.play(steps, signals)
     stopped = signal_exit_code(signals)
@@ -170,11 +170,11 @@ def _demo(
     for line in lost:
         print(f" {line}", flush=True)
     if json_file is not None and document is not None:
-        content = json.dumps(report(document, begin, show.elapsed_s), indent=2)
-        write_whole(json_file, content + "\n")
+        content = json.dumps(report(document, setup, show.elapsed_s), indent=2)
+        write_atomic(json_file, content + "\n")
         print(f" Written: {json_file}")
     if stopped is None:
-        keep_export(begin)
+        export_or_note(setup)
     return stopped or (EXIT_NO if lost else 0)
 
 
@@ -189,7 +189,7 @@ def _begin() -> NumberedSteps:
 class _Show:
     """One demo from its first process to its last."""
 
-    begin: RunSetup
+    setup: RunSetup
     seconds: float
     outside: Plugins
     terminal: bool
@@ -200,21 +200,21 @@ class _Show:
 
     def play(self, steps: NumberedSteps, signals: StopSignals) -> words.Document | None:
         """Start, show, stop; returns the standings, or None if it was stopped without any."""
-        spec, settings = self.begin.spec, self.begin.settings
+        spec, settings = self.setup.spec, self.setup.settings
         dashboard = ["--title", "arena demo"]
         if self.terminal:
             dashboard += ["--seconds", f"{self.seconds:g}"]
         processes = planned_processes(
             spec,
             settings,
-            self.begin.folder,
+            self.setup.folder,
             dashboard=tuple(dashboard),
             terminal=self.terminal,
-            run_directory=self.begin.directory,
+            run_directory=self.setup.directory,
             own_broker=True,
             plugins=self.outside,
         )
-        run = prepare_run(self.begin, processes, self._tell)
+        run = prepare_run(self.setup, processes, self._tell)
         try:
             self._introduce(steps, processes)
             run.start(lambda: signals.received is not None)
@@ -245,10 +245,10 @@ class _Show:
         deadline_s = STOPPED_DEADLINE_S if stopped else DEADLINE_S
         try:
             return read_standings(
-                self.begin.settings,
+                self.setup.settings,
                 deadline_s=deadline_s,
                 hurried=lambda: signals.hurried,
-                remedy=f"read the logs in {self.begin.directory}/logs and of the broker",
+                remedy=f"read the logs in {self.setup.directory}/logs and of the broker",
             )
         except ArenaError as error:
             if signals.received is None:
@@ -257,15 +257,15 @@ class _Show:
             return None
 
     def _introduce(self, steps: NumberedSteps, processes: list[ProcessSpec]) -> None:
-        spec = self.begin.spec
+        spec = self.setup.spec
         what = words.processes_text(processes, len(spec.agents))
         detail = f"{len(processes)}, which share nothing but Kafka topics"
         steps.show(Step(PROCESSES, detail, finished=True))
         print(f"       {what}\n")
         print(f" {words.prices_text(spec)}\n {words.models_text(spec)}")
         print(" Nothing here trades real money. Ctrl-C stops everything.")
-        if self.begin.broker.note:
-            print(f" Note: {self.begin.broker.note}.")
+        if self.setup.broker.note:
+            print(f" Note: {self.setup.broker.note}.")
         print("" if self.terminal else "\n", end="", flush=True)
 
     def _tell(self, change: Change) -> None:
@@ -294,8 +294,8 @@ class _Show:
         print(f" {newest or 'starting'}   {left_s:.0f} s left", flush=True)
 
     def _records(self, arena: str) -> list[str]:
-        directory = self.begin.directory
-        if not self.begin.broker.durable:
+        directory = self.setup.directory
+        if not self.setup.broker.durable:
             return [f"Records: none; the broker kept them in memory. Logs: {directory}/logs"]
         return [
             f"Records: {directory}",
@@ -315,7 +315,7 @@ class _Show:
 
     def print_end(self, document: words.Document) -> None:
         """The standings, where the records are, and what to try next."""
-        spec = self.begin.spec
+        spec = self.setup.spec
         arena = arena_command()
         lines = [
             "",

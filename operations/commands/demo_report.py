@@ -6,7 +6,7 @@ from operations.commands.messages_text import Document, agents_of
 from operations.commands.supervised_run import RunSetup
 
 
-def report(document: Document, begin: RunSetup, elapsed_s: float) -> dict[str, JsonValue]:
+def report(document: Document, setup: RunSetup, elapsed_s: float) -> dict[str, JsonValue]:
     """The demo as a document.
 
     Returns:
@@ -15,12 +15,12 @@ def report(document: Document, begin: RunSetup, elapsed_s: float) -> dict[str, J
         agents in rank order, the dead last: agent, alive, strategy, kind, model, scripted,
         equity_usd, return_pct, trades, rejections, turns, turns_aborted.
     """
-    market = begin.spec.market
+    market = setup.spec.market
     return {
         "broker": {
-            "kind": begin.broker.kind,
-            "version": begin.broker.version,
-            "durable": begin.broker.durable,
+            "kind": setup.broker.kind,
+            "version": setup.broker.version,
+            "durable": setup.broker.durable,
         },
         "snapshots": document.get("snapshots"),
         "as_of": document.get("as_of"),
@@ -30,8 +30,8 @@ def report(document: Document, begin: RunSetup, elapsed_s: float) -> dict[str, J
         "seconds": round(elapsed_s, 1),
         "rules": document.get("rules"),
         "digest": document.get("digest"),
-        "run": str(begin.directory),
-        "prefix": begin.settings.prefix,
+        "run": str(setup.directory),
+        "prefix": setup.settings.prefix,
         "agents": [_agent(agent) for agent in agents_of(document)],
         "dead": document.get("dead") or [],
     }

@@ -32,7 +32,7 @@ from arena.server_answers import cost_findings, cutoff_findings
 from arena.server_check import PROMPT_VARIABLE
 from arena.settings import Settings
 from operations.commands.doctor_machine import machine_findings, spec_findings
-from operations.commands.env_setup import load_env_beside, prepare
+from operations.commands.env_setup import load_env, load_env_beside
 from operations.commands.preflight import check_nodes, prompt_of
 from operations.commands.supervised_run import LAUNCHER, process_environment
 from operations.specs.arena_spec import ArenaSpec, ChatNodeTable, load_spec
@@ -63,7 +63,7 @@ def doctor(
     """
     folder = Path.cwd() if path is None else path.resolve().parent
     if path is None:
-        prepare(folder, MODEL_KEYS)
+        load_env(folder, MODEL_KEYS)
     else:
         load_env_beside(path)
     spec = None if path is None else with_environment_defaults(load_spec(path), os.environ)

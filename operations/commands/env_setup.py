@@ -1,7 +1,7 @@
-"""Before a command begins: the `.env` file, and the names other arenas use for the same things.
+"""Prepares the environment of a command: its `.env` file, and other names of variables.
 
-Changes the environment of this process, and so of its children. Processes of a supervisor have
-theirs already, without the keys of others, and read no file.
+Changes the environment of this process, and so of its children. Processes of a supervisor get
+their environment from it, without the keys of others, and read no file.
 """
 
 import os
@@ -12,35 +12,35 @@ from pathlib import Path
 from arena.command_exit import SUPERVISED_VARIABLE
 from arena.environment import HISTORY, KEY, KEY_ALIAS, MODEL_KEYS, named_variables
 from arena.errors import UsageError
+from arena.output import print_note
 from arena.plural import counted
-from arena.run_lookup import say
 from arena.toml_files import read_toml
 from arena.unknown_names import listed
-from operations.env_file import NAME, read_env_file
+from operations.env_file import FILE_NAME, read_env_file
 
 READ_VARIABLE = "ARENA_ENV_READ"
-"""Set once a command has looked for its `.env`: the commands that it starts do not look again."""
+"""Set after a command has read its `.env`: the commands that it starts do not read it again."""
 HISTORY_MINUTES = 299
-"""Of candles, which a connector loads at its start; prompts show 4 h of them."""
+"""Minutes of candles that a connector loads at its start; prompts show 4 h of them."""
 KEY_COMMANDS = ("chat-node", "audit")
-"""Commands without an ARENA.toml that use keys of models."""
+"""Commands without an ARENA.toml that use the keys of models."""
 
 
 def load_env_here(command: str) -> None:
-    """For a command without an ARENA.toml: read the `.env` of the current folder.
+    """Read the `.env` of the current folder, for a command without an ARENA.toml.
 
     Raises:
         UsageError: The file or a variable cannot be used.
     """
-    prepare(Path(), keys=command in KEY_COMMANDS)
+    load_env(Path(), keys=command in KEY_COMMANDS)
 
 
 def load_env_beside(path: Path, folder: Path | None = None) -> None:
-    """For a command with an ARENA.toml: read the `.env` beside it.
+    """Read the `.env` beside an ARENA.toml.
 
     Args:
         path: The ARENA.toml.
-        folder: What its paths are relative to, if that is another folder than its own.
+        folder: The folder to which its paths are relative, if it is not the file's own.
 
     Raises:
         UsageError: The file or a variable cannot be used.
@@ -48,37 +48,38 @@ def load_env_beside(path: Path, folder: Path | None = None) -> None:
     try:
         named = frozenset(named_variables(read_toml(path)))
     except (ValueError, UsageError):
-        named = frozenset()  # the reader of the specification says what is wrong with it
-    prepare(folder or path.resolve().parent, named | MODEL_KEYS, told=True)
+        named = frozenset()  # the reader of the specification reports the error
+    load_env(folder or path.resolve().parent, named | MODEL_KEYS, note_ignored=True)
 
 
-def prepare(
-    folder: Path, named: Collection[str] = (), *, keys: bool = False, told: bool = False
+def load_env(
+    folder: Path, named: Collection[str] = (), *, keys: bool = False, note_ignored: bool = False
 ) -> None:
-    """Read the `.env` of a folder, once; then take other names of variables.
+    """Read the `.env` of a folder, once; then apply the other names of variables.
 
     Args:
-        folder: Where the file may be.
+        folder: The folder of the file.
         named: Variables that the ARENA.toml names.
-        keys: True for a process that asks a model whose key nothing names.
-        told: Say also which variables of the file are not taken.
+        keys: True if the process may use any model key.
+        note_ignored: Print which variables of the file are ignored.
     """
     if SUPERVISED_VARIABLE in os.environ:
         return
     if READ_VARIABLE not in os.environ:
         found = read_env_file(folder, os.environ, named, keys=keys)
         if found is not None:
-            os.environ.update(found.taken, **{READ_VARIABLE: "1"})
-            place = folder / NAME
-            if found.taken:
-                say(f"read {place}: {counted(len(found.taken), 'variable')}: {listed(found.taken)}")
-            if found.left and (told or keys):
-                say(f"left {listed(found.left)} of {place} out: not of this arena; export them")
+            os.environ.update(found.new, **{READ_VARIABLE: "1"})
+            path, count = folder / FILE_NAME, counted(len(found.new), "variable")
+            if found.new:
+                print_note(f"read {path}: {count}: {listed(found.new)}")
+            if found.ignored and (note_ignored or keys):
+                names = listed(found.ignored)
+                print_note(f"{path}: {names} not read, because no setting has that name; export it")
     apply_aliases(os.environ)
 
 
 def apply_aliases(environ: MutableMapping[str, str]) -> None:
-    """Take a key by its other name, and look at the minutes of history.
+    """Apply the key's other name, and check the minutes of history.
 
     Raises:
         UsageError: HISTORICAL_MINUTES is not a number of minutes.
@@ -91,4 +92,5 @@ def apply_aliases(environ: MutableMapping[str, str]) -> None:
                 f"{HISTORY} is {minutes[:40]!r}", remedy="set whole minutes, such as 60"
             )
         if int(minutes) > HISTORY_MINUTES:
-            say(f"{HISTORY} is {minutes}: {HISTORY_MINUTES} minutes are loaded, prompts show 240")
+            loaded = f"{HISTORY_MINUTES} minutes are loaded"
+            print_note(f"{HISTORY} is {minutes}; {loaded}, prompts show 240")

@@ -1,6 +1,6 @@
-"""The export of a run that has ended: its topics, from its broker to `<run>/records/`.
+"""Exports the topics of a run that has ended from its broker to `<run>/records/`.
 
-Reads every topic of the run; the broker still runs, everything else has ended.
+Reads every topic of the run. Only the broker still runs.
 """
 
 import asyncio
@@ -8,41 +8,41 @@ import asyncio
 from arena import topics
 from arena.errors import ArenaError
 from arena.exports import Manifest, export_topics
+from arena.output import print_note
 from arena.progress import Progress, no_progress
-from arena.run_lookup import say
 from arena.runs import RECORDS
 from operations.commands.supervised_run import RunSetup
 
 
-def export_run(begin: RunSetup, progress: Progress = no_progress) -> Manifest:
-    """Export a run that has ended, so that it can be read without its broker.
+def export_run(setup: RunSetup, progress: Progress = no_progress) -> Manifest:
+    """Export a run that has ended, so it can be read without its broker.
 
     Raises:
         ArenaError: The records could not be read or written.
     """
-    return asyncio.run(_export(begin, progress))
+    return asyncio.run(_export(setup, progress))
 
 
-async def _export(begin: RunSetup, progress: Progress) -> Manifest:
+async def _export(setup: RunSetup, progress: Progress) -> Manifest:
     from arena.bus.kafka import KafkaBus
 
-    bus = KafkaBus(begin.settings, client_id="arena-export")
+    bus = KafkaBus(setup.settings, client_id="arena-export")
     await bus.start()
     try:
         return await export_topics(
             bus,
-            begin.directory / RECORDS,
-            [topic.name for topic in (*topics.fixed_topics(), *begin.spec.topics())],
-            prefix=begin.settings.prefix,
+            setup.directory / RECORDS,
+            [topic.name for topic in (*topics.fixed_topics(), *setup.spec.topics())],
+            prefix=setup.settings.prefix,
             progress=progress,
         )
     finally:
         await bus.close()
 
 
-def keep_export(begin: RunSetup) -> None:
-    """Export a run that has ended; if that fails, say so: its broker still has the records."""
+def export_or_note(setup: RunSetup) -> None:
+    """Export a run that has ended; print a note if that fails: its broker still has the records."""
     try:
-        export_run(begin)
+        export_run(setup)
     except ArenaError as error:
-        say(f"the records stay in the broker and were not exported: {error}")
+        print_note(f"the records were not exported; the broker still has them: {error}")

@@ -85,10 +85,10 @@ def _switch(
     as_json: bool,
 ) -> None:
     name = None if agent is None else check_agent_name(agent)
-    with find_arena(servers, prefix, run, start_broker=False) as where:
+    with find_arena(servers, prefix, run, start_broker=False) as location:
         by = f"cli/{socket.gethostname()}"
         message = kind(agent=name, reason=reason, by=by, at=datetime.now(UTC))
-        run_async(lambda: _publish(where.settings, message, wait_s, as_json=as_json))
+        run_async(lambda: _publish(location.settings, message, wait_s, as_json=as_json))
 
 
 async def _publish(
@@ -108,7 +108,7 @@ async def _publish(
     whose = message.agent or "everybody"
     what = "halted" if isinstance(message, Halt) else "resumed"
     unread = switch.unread_lines()
-    everybody = switch.of_everybody() if isinstance(message, Resume) and message.agent else None
+    everybody = switch.halt_of_all() if isinstance(message, Resume) and message.agent else None
     still = [] if everybody is None else [everybody.line]
     if as_json:
         document = {what: message.agent or "all", **asked.document(), "unreadable": unread}

@@ -109,7 +109,7 @@ async def _answers(
                     await owners.follow()
                     claims.update(owners.claims)
                 for beat in found:
-                    broker_clock.tell(beat.at.timestamp() * 1_000, beat.host)
+                    broker_clock.note_append(beat.at.timestamp() * 1_000, beat.host)
                     yield beat, max(ends.values())
         finally:
             await control.close()
@@ -202,7 +202,7 @@ async def newest_heartbeats(bus: Bus) -> list[Heartbeat]:
     reader = await bus.log_reader(topics.HEARTBEATS.name, start=EARLIEST)
     try:
         async with asyncio.timeout(LOOK_TIMEOUT_S):
-            while await reader.behind():
+            while await reader.lag():
                 for beat in await _read(reader):
                     newest.pop(beat.node, None)
                     newest[beat.node] = beat

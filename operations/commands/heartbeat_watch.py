@@ -1,6 +1,6 @@
-"""Which agents of an `arena up` are dead, and whether its venue is heard, as heartbeats say it.
+"""Follows heartbeats during `arena up`: which agents are dead, and whether the venue sends prices.
 
-Reads `arena.heartbeats` in a thread of its own, since the supervisor's loop has no event loop.
+Reads `arena.heartbeats` in its own thread, since the supervisor's loop has no event loop.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from arena.settings import Settings
 from operations.supervisor.plan import CONNECTOR
 
 READ_TIMEOUT_S = 0.5
-AGAIN_AFTER_S = 5.0
-"""After the broker could not be read."""
+RETRY_AFTER_S = 5.0
+"""Pause after the broker could not be read."""
 STOP_TIMEOUT_S = 5.0
 
 
@@ -27,19 +27,19 @@ class HeartbeatWatch:
     """Follows the heartbeats from `start` to `stop`.
 
     Args:
-        settings: Broker and prefix.
+        settings: Broker and prefix of the arena.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Read nothing yet."""
+        """Create the watch; `start` begins to read."""
         self._settings = settings
-        self._told: Mapping[str, tuple[DeadAgent, ...]] = {}
+        self._dead_of_node: Mapping[str, tuple[DeadAgent, ...]] = {}
         self._feed_down = ""
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="dead-watch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat-watch", daemon=True)
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start to read."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -48,19 +48,19 @@ class HeartbeatWatch:
         self._thread.join(STOP_TIMEOUT_S)
 
     def dead(self) -> tuple[DeadAgent, ...]:
-        """The dead by now, by name."""
-        found = {one.agent: one for told in self._told.values() for one in told}
+        """The agents that are dead now, by name."""
+        found = {one.agent: one for dead in self._dead_of_node.values() for one in dead}
         return tuple(dead for _, dead in sorted(found.items()))
 
     def feed_down(self) -> str:
-        """Why the venue sends nothing and what to do, as the connector says; "" if it does."""
+        """The connector's reason and remedy if the venue sends nothing; "" if it sends prices."""
         return self._feed_down
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             with suppress(ArenaError):
                 asyncio.run(self._follow())
-            self._stopping.wait(AGAIN_AFTER_S)
+            self._stopping.wait(RETRY_AFTER_S)
 
     async def _follow(self) -> None:
         from arena.bus.kafka import KafkaBus
@@ -71,16 +71,16 @@ class HeartbeatWatch:
             reader = await bus.log_reader(topics.HEARTBEATS.name, start=LATEST)
             while not self._stopping.is_set():
                 for record in await reader.read(timeout_s=READ_TIMEOUT_S):
-                    self._take(record)
+                    self._apply(record)
         finally:
             await bus.close()
 
-    def _take(self, record: Record) -> None:
+    def _apply(self, record: Record) -> None:
         try:
             beat = record.message() if record.value is not None else None
         except Malformed:
             return  # `arena tail arena.heartbeats` shows it
         if isinstance(beat, Heartbeat) and beat.status != "stopping":
-            self._told = {**self._told, beat.node: dead_agents_of(beat)}
+            self._dead_of_node = {**self._dead_of_node, beat.node: dead_agents_of(beat)}
             if beat.kind == CONNECTOR:
                 self._feed_down = str(beat.details.get(FEED_DOWN, ""))

@@ -19,7 +19,7 @@ from arena.bounded_files import NotReadable, read_regular
 from arena.bus.base import EARLIEST, Bus, Record
 from arena.errors import Malformed
 from arena.messages import MarketSnapshot
-from arena.run_lookup import say
+from arena.output import print_note
 from arena.settings import Settings
 from operations.processes.stop_signals import StopSignals
 from operations.specs.arena_spec import ArenaSpec
@@ -46,7 +46,9 @@ def restore_market_time(spec: ArenaSpec, settings: Settings, path: Path) -> None
     files = [file.name for file in map(Path, spec.market.prices)]
     text = restored_state(_state(path), newest, datetime.now(UTC), files)
     if text is not None and newest is not None:
-        say(f"the newest snapshot is of {newest:%Y-%m-%d %H:%M:%S} UTC: the market begins there")
+        print_note(
+            f"the newest snapshot is of {newest:%Y-%m-%d %H:%M:%S} UTC: the market begins there"
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, text)
 

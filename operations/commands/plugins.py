@@ -14,9 +14,9 @@ from pathlib import Path
 
 from arena.baselines import strategy_key
 from arena.errors import ArenaError, UsageError
+from arena.output import print_note
 from arena.plugin_options import FLAG, PluginChoice, plugins_of
 from arena.plugins import PluginFile, Plugins, find_plugins, read_plugin
-from arena.run_lookup import say
 from arena.settings import Settings
 from arena.strategy_files import describe_in, is_file_name, shipped_strategies
 from arena.toml_files import parse_toml
@@ -66,7 +66,7 @@ def load_spec_for_run(text: str, path: Path, folder: Path, choice: PluginChoice)
     spec = parse_spec(text, path=str(path), describe=describe)
     _check_strategies(spec, plugins, path, folder, allow=choice.allow)
     for words in environment_notes(spec, os.environ):
-        say(words)
+        print_note(words)
     spec = with_environment_defaults(spec, os.environ)
     return LoadedSpec(spec, text, folder, plugins, plugin_files(spec, plugins, folder))
 
@@ -92,7 +92,7 @@ def _plugins(text: str, path: Path, folder: Path, choice: PluginChoice) -> Plugi
             remedy=f"read it, then add {ALLOW}; or leave [plugins] out",
         )
     inside = [folder.resolve() / name for name in named]
-    return find_plugins([*outside.folders, *inside], said_by=f"{path}, [plugins] or {FLAG}")
+    return find_plugins([*outside.folders, *inside], named_by=f"{path}, [plugins] or {FLAG}")
 
 
 def named_folders(text: str, path: str) -> tuple[str, ...]:
@@ -187,6 +187,6 @@ def check_plugins(loaded: LoadedSpec, settings: Settings) -> None:
         raise UsageError(what, remedy=remedy)
     for line in errors:
         if line.startswith("note: "):
-            say(line.removeprefix("note: "))
+            print_note(line.removeprefix("note: "))
     own = [one["name"] for one in json.loads(ended.stdout) if one["source"]]
     print(f" Tools of plugins: {listed(own)}.")

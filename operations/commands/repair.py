@@ -180,8 +180,8 @@ def repair(
     """
     if as_json and not yes:
         raise UsageError("--json cannot ask", remedy="add --yes to pass the records over")
-    with find_arena(servers, prefix, run) as where:
-        run_async(lambda: _repair(where.settings, yes=yes, as_json=as_json))
+    with find_arena(servers, prefix, run) as location:
+        run_async(lambda: _repair(location.settings, yes=yes, as_json=as_json))
 
 
 async def _repair(settings: Settings, *, yes: bool, as_json: bool) -> None:

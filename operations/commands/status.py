@@ -59,8 +59,8 @@ def status(
     Example: arena status
     """
     try:
-        with find_arena(servers, prefix, run, start_broker=False) as where:
-            run_async(lambda: _status(where, here=here, as_json=as_json))
+        with find_arena(servers, prefix, run, start_broker=False) as location:
+            run_async(lambda: _status(location, here=here, as_json=as_json))
     except ArenaError as error:
         dead = _dead_of_run(run, prefix)
         ended = [] if run is None else _rows_of_run(run)
@@ -102,31 +102,31 @@ def _rows_of_run(name: str) -> list[health.Row]:
     return health.rows([], run, host=socket.gethostname(), now=datetime.now(UTC), interval_s=1.0)
 
 
-async def _status(where: ArenaLocation, *, here: bool, as_json: bool) -> None:
+async def _status(location: ArenaLocation, *, here: bool, as_json: bool) -> None:
     host = socket.gethostname()
-    heard = await _newest_beats(where.settings)
+    heard = await _newest_beats(location.settings)
     beats, skews, halted = heard.beats, heard.skews, heard.halted
-    run = where.run if where.run is not None and where.run.is_running() else None
+    run = location.run if location.run is not None and location.run.is_running() else None
     found = health.rows(
         heard.by_broker_clock(),
         run,
         host=host,
         now=broker_now(heard.asked_at, host, skews),
-        interval_s=where.settings.heartbeat_interval_s,
+        interval_s=location.settings.heartbeat_interval_s,
         looks=_looks(beats, host),
     )
     if here:
         found = [row for row in found if row.host == host]
     alive = [row for row in found if row.health in ("ok", "standby", "starting", "unknown")]
     bad = [row for row in found if row.health in health.BAD]
-    dead = health.dead_agents(beats, found, where.run)
+    dead = health.dead_agents(beats, found, location.run)
     healthy = bool(alive) and not bad and not dead
     if as_json:
         document = {
             "healthy": healthy,
-            "bootstrap_servers": where.settings.bootstrap_servers,
-            "prefix": where.settings.prefix,
-            "run": str(where.directory) if run else None,
+            "bootstrap_servers": location.settings.bootstrap_servers,
+            "prefix": location.settings.prefix,
+            "run": str(location.directory) if run else None,
             "processes": [asdict(row) for row in found],
             "dead": documents(dead),
             "lost": [lost.document() for lost in lost_in(beats)],
@@ -136,8 +136,8 @@ async def _status(where: ArenaLocation, *, here: bool, as_json: bool) -> None:
         }
         print(json.dumps(document, indent=2))
     else:
-        _print(where, found, alive, bad)
-        if not found and (others := await other_arenas(where.settings)):
+        _print(location, found, alive, bad)
+        if not found and (others := await other_arenas(location.settings)):
             print(one_line(others, CLOCKS_CHARS_MAX))
         for one in dead:
             print(health.dead_line(one))
@@ -155,17 +155,17 @@ async def _status(where: ArenaLocation, *, here: bool, as_json: bool) -> None:
 
 
 def _print(
-    where: ArenaLocation, found: list[health.Row], alive: list[health.Row], bad: list[health.Row]
+    location: ArenaLocation, found: list[health.Row], alive: list[health.Row], bad: list[health.Row]
 ) -> None:
-    settings = where.settings
+    settings = location.settings
     prefix = f", prefix {settings.prefix!r}" if settings.prefix else ""
     if found:
         print("\n".join(health.table(found)))
     print(f"{len(alive)} running, {len(bad)} stale or down on {settings.bootstrap_servers}{prefix}")
-    if where.directory and where.run and not where.run.is_running():
-        ended = where.run.ended_at
+    if location.directory and location.run and not location.run.is_running():
+        ended = location.run.ended_at
         when = f"ended at {ended.astimezone():%H:%M:%S}" if ended else "was killed"
-        print(f"the newest run here, {where.directory.name}, {when}")
+        print(f"the newest run here, {location.directory.name}, {when}")
 
 
 def _looks(beats: list[Heartbeat], host: str) -> dict[str, health.Look]:
@@ -252,7 +252,7 @@ async def _newest_beats(settings: Settings) -> _Heard:
                     remedy="does the broker answer? `arena topics describe` shows what it holds",
                 )
         await reader.close()
-        skews = clocks.told(broker_time=broker_time)
+        skews = clocks.skews(broker_time=broker_time)
         appended_ms = appended_ms if broker_time else {}
         heard = _Heard(list(newest.values()), appended_ms, skews, asked_at)
         switch = await read_kill_switch(bus) if topics.CONTROL.name in known else KillSwitch()

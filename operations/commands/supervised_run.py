@@ -16,7 +16,7 @@ from arena.acls import rules_for
 from arena.credentials import ADMIN, credentials_of_command
 from arena.plugins import NO_PLUGINS, PluginFile, Plugins
 from arena.processes import started_at
-from arena.run_lookup import logged_in
+from arena.run_lookup import with_login
 from arena.runs import BOOKS, FRAMES, MARKET, RunRecord
 from arena.settings import Settings
 from operations.localbroker.launch import KAFKA_COMPATIBLE, BrokerHandle
@@ -115,7 +115,7 @@ def _with_login(process: ProcessSpec, settings: Settings, launcher: tuple[str, .
 def broker_settings(broker: BrokerHandle, settings: Settings) -> Settings:
     """The settings with which processes use a broker: the memory-only one needs its own ways."""
     settings = settings.override(bootstrap_servers=broker.bootstrap)
-    settings = logged_in(settings, settings.home, ADMIN)
+    settings = with_login(settings, settings.home, ADMIN)
     if broker.kind != KAFKA_COMPATIBLE:
         return settings
     return settings.override(idempotence=False, fetch_wait_ms=COMPATIBLE_FETCH_WAIT_MS)
@@ -162,20 +162,20 @@ def ensure_topics(spec: ArenaSpec, settings: Settings) -> None:
 
 
 def prepare_run(
-    begin: RunSetup, processes: list[ProcessSpec], on_change: Callable[[Change], None]
+    setup: RunSetup, processes: list[ProcessSpec], on_change: Callable[[Change], None]
 ) -> ArenaRun:
     """The run, recorded and not started."""
-    spec, broker = begin.spec, begin.broker
+    spec, broker = setup.spec, setup.broker
     simulated = spec.market.source != "coinbase"
     record = RunRecord(
-        command=begin.command,
+        command=setup.command,
         name=spec.arena.name,
-        folder=str(begin.folder.resolve()),
-        prefix=begin.settings.prefix,
+        folder=str(setup.folder.resolve()),
+        prefix=setup.settings.prefix,
         bootstrap=broker.bootstrap,
         broker_kind=broker.kind,
         broker_version=broker.version,
-        broker_home=str(begin.broker_home.resolve()) if begin.broker_home else None,
+        broker_home=str(setup.broker_home.resolve()) if setup.broker_home else None,
         durable=broker.durable,
         simulated=simulated,
         speed=spec.market.speed if simulated else 1.0,
@@ -184,9 +184,9 @@ def prepare_run(
         started_at=datetime.now(UTC),
         agents=tuple(agent.name for agent in spec.agents),
         version=arena.__version__,
-        plugins=begin.files,
+        plugins=setup.files,
     )
-    return ArenaRun(record, begin.directory, processes, spec_text=begin.text, on_change=on_change)
+    return ArenaRun(record, setup.directory, processes, spec_text=setup.text, on_change=on_change)
 
 
 def watch(

@@ -17,7 +17,8 @@ from arena.bus.kafka_admin import other_arenas
 from arena.errors import BrokerUnavailable, UsageError
 from arena.node import run_async
 from arena.options import AsJson, Prefix, Run, Servers
-from arena.run_lookup import ArenaLocation, find_arena, mute_output, say
+from arena.output import discard_output, print_note
+from arena.run_lookup import ArenaLocation, find_arena
 from operations.commands.tail_filter import Filter, From, parse_start, render
 
 READ_TIMEOUT_S = 0.5
@@ -62,9 +63,11 @@ def tail(
     place = parse_start(from_)
     shown = Filter(agent=agent, type_name=type_name, key=key, pattern=_compile(grep))
     follows = place.at == "latest" if follow is None else follow
-    with find_arena(servers, prefix, run, offline=True) as where:
+    with find_arena(servers, prefix, run, offline=True) as location:
         run_async(
-            lambda: _tail(where, topic, place, shown, limit=limit, follow=follows, as_json=as_json)
+            lambda: _tail(
+                location, topic, place, shown, limit=limit, follow=follows, as_json=as_json
+            )
         )
 
 
@@ -75,18 +78,20 @@ def _compile(pattern: str | None) -> re.Pattern[str] | None:
         raise UsageError(f"--grep {pattern!r} is no regular expression: {error}") from None
 
 
-def _announce(where: ArenaLocation) -> None:
+def _announce(location: ArenaLocation) -> None:
     offset = datetime.now().astimezone().strftime("%z")
-    if where.records is not None:
-        say(f"reading {where.name}; times are UTC{offset}")
+    if location.records is not None:
+        print_note(f"reading {location.name}; times are UTC{offset}")
         return
-    source = f"run {where.directory.name}, " if where.directory else ""
-    prefix = f", prefix {where.settings.prefix!r}" if where.settings.prefix else ""
-    say(f"reading {source}{where.settings.bootstrap_servers}{prefix}; times are UTC{offset}")
+    source = f"run {location.directory.name}, " if location.directory else ""
+    prefix = f", prefix {location.settings.prefix!r}" if location.settings.prefix else ""
+    print_note(
+        f"reading {source}{location.settings.bootstrap_servers}{prefix}; times are UTC{offset}"
+    )
 
 
 async def _tail(
-    where: ArenaLocation,
+    location: ArenaLocation,
     topic: str,
     place: From,
     shown: Filter,
@@ -95,30 +100,30 @@ async def _tail(
     follow: bool,
     as_json: bool,
 ) -> None:
-    await _require(where, topic)
-    bus = where.bus("arena-tail")
+    await _require(location, topic)
+    bus = location.bus("arena-tail")
     await bus.start()
     try:
         reader = await _open(bus, topic, place)
-        _announce(where)
+        _announce(location)
         try:
             await _print_all(reader, shown, limit=limit, follow=follow, as_json=as_json)
         finally:
             await reader.close()
     except BrokenPipeError:
-        mute_output()
+        discard_output(sys.stdout)
     finally:
         await bus.close()
 
 
-async def _require(where: ArenaLocation, topic: str) -> None:
-    existing = await where.topics()
+async def _require(location: ArenaLocation, topic: str) -> None:
+    existing = await location.topics()
     if topic in existing:
         return
     named = ", ".join(existing[:TOPICS_NAMED_MAX])
-    if where.records is not None:
-        raise UsageError(f"{where.name} hold no topic {topic}", remedy=f"there are {named}")
-    settings = where.settings
+    if location.records is not None:
+        raise UsageError(f"{location.name} hold no topic {topic}", remedy=f"there are {named}")
+    settings = location.settings
     place = f"on {settings.bootstrap_servers} under the prefix {settings.prefix!r}"
     others = await other_arenas(settings)
     empty = "; ".join(text for text in ("`arena topics create` makes the topics", others) if text)

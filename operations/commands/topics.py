@@ -51,8 +51,8 @@ def create(
         found = load_spec(spec)
         wanted += found.topics()
         prefix = found.arena.prefix if prefix is None else prefix
-    with find_arena(servers, prefix, start_broker=False, principal=ADMIN) as where:
-        run_async(lambda: _create(where.settings, wanted, as_json=as_json))
+    with find_arena(servers, prefix, start_broker=False, principal=ADMIN) as location:
+        run_async(lambda: _create(location.settings, wanted, as_json=as_json))
 
 
 async def _create(settings: Settings, wanted: list[TopicSpec], *, as_json: bool) -> None:
@@ -84,8 +84,8 @@ def describe(
     as_json: AsJson = False,
 ) -> None:
     """Show each topic: partitions, replicas, retention, records, ends and size."""
-    with find_arena(servers, prefix, run) as where:
-        run_async(lambda: _describe(where.settings, as_json=as_json))
+    with find_arena(servers, prefix, run) as location:
+        run_async(lambda: _describe(location.settings, as_json=as_json))
 
 
 async def _describe(settings: Settings, *, as_json: bool) -> None:
@@ -113,13 +113,13 @@ def acl(
     as_json: AsJson = False,
 ) -> None:
     """Show who may write and read which topic by the topic table; `--apply` enforces it."""
-    with find_arena(servers, prefix, start_broker=False, principal=ADMIN) as where:
-        rules = rules_for(where.settings.prefix)
+    with find_arena(servers, prefix, start_broker=False, principal=ADMIN) as location:
+        rules = rules_for(location.settings.prefix)
         if apply:
-            run_async(lambda: _apply(where.settings, rules, as_json=as_json))
+            run_async(lambda: _apply(location.settings, rules, as_json=as_json))
     if as_json:
         rows = [asdict(rule) for rule in rules]
-        print(json.dumps({"prefix": where.settings.prefix, "rules": rows}, indent=2))
+        print(json.dumps({"prefix": location.settings.prefix, "rules": rows}, indent=2))
     else:
         print("\n".join(rule_table(rules)))
 

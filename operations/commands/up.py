@@ -19,7 +19,7 @@ from typing import Annotated
 import typer
 
 from arena.errors import EXIT_INTERRUPTED, EXIT_NO
-from arena.plugin_options import AllowFlag, FolderFlag, choice_of
+from arena.plugin_options import AllowFlag, FolderFlag, plugin_choice
 from arena.plural import counted
 from arena.prefix import MARK, local_name
 from arena.runs import new_run_directory
@@ -95,7 +95,7 @@ def up(
     """
     load_env_beside(path)
     text, folder = read_spec(path), path.resolve().parent
-    choice = choice_of(plugins, allow=allow_plugins or dry_run)
+    choice = plugin_choice(plugins, allow=allow_plugins or dry_run)
     loaded = load_spec_for_run(text, path, folder, choice)
     spec = loaded.spec
     settings = Settings().override(prefix=_prefix(spec, prefix))
@@ -134,7 +134,7 @@ def _start(
         ensure_topics(spec, settings)
         require_free_names(spec, settings, folder, loaded.plugins, replace=replace)
         restore_market_time(spec, settings, market_file(settings))
-        begin = RunSetup(
+        setup = RunSetup(
             command="up",
             spec=spec,
             text=loaded.text,
@@ -151,12 +151,12 @@ def _start(
             folder,
             dashboard=dashboard,
             terminal=on_terminal(),
-            run_directory=begin.directory,
+            run_directory=setup.directory,
             market=market_file(settings),
             replace_names=replace,
             plugins=loaded.plugins,
         )
-        return _run(begin, processes, seconds, quiet=quiet)
+        return _run(setup, processes, seconds, quiet=quiet)
 
 
 def _prefix(spec: ArenaSpec, flag: str | None) -> str | None:
@@ -201,7 +201,7 @@ def _print_commands(
 
 
 def _run(
-    begin: RunSetup, processes: list[ProcessSpec], seconds: float | None, *, quiet: bool
+    setup: RunSetup, processes: list[ProcessSpec], seconds: float | None, *, quiet: bool
 ) -> int:
     """Start, watch, stop; returns the exit code."""
     later: list[str] = []
@@ -214,11 +214,11 @@ def _run(
             print(text, file=sys.stderr, flush=True)
 
     with StopSignals() as signals:
-        run, health = prepare_run(begin, processes, tell), HeartbeatWatch(begin.settings)
+        run, health = prepare_run(setup, processes, tell), HeartbeatWatch(setup.settings)
         try:
             health.start()
             run.start(lambda: signals.received is not None)
-            _introduce(begin, processes)
+            _introduce(setup, processes)
             note = _Noting(run, health, tell)
             watch(run, signals, seconds=seconds, on_tick=lambda _: note.tick())
         finally:
@@ -226,7 +226,7 @@ def _run(
             health.stop()
         for text in later:
             print(text, file=sys.stderr)
-        _say_end(run, so_far(begin.settings, signals))
+        _say_end(run, so_far(setup.settings, signals))
     if signals.received == SIGINT:
         return EXIT_INTERRUPTED
     return EXIT_NO if given_up(run.record.processes) or run.record.dead else 0
@@ -256,15 +256,15 @@ class _Noting:
             self.tell(Change(CONNECTOR, down or "hears the venue again"))
 
 
-def _introduce(begin: RunSetup, processes: list[ProcessSpec]) -> None:
-    spec = begin.spec
+def _introduce(setup: RunSetup, processes: list[ProcessSpec]) -> None:
+    spec = setup.spec
     print(f" arena {spec.arena.name}, {counted(len(processes), 'process', 'processes')}:")
     print(f"   {processes_text(processes, len(spec.agents))}")
     print(f" {prices_text(spec)}\n {models_text(spec)}")
     print(" Nothing here trades real money. Ctrl-C stops everything.")
-    print(f" Logs: {begin.directory}/logs\n   how it fares: {arena_command()} status", flush=True)
-    if begin.broker.note:
-        print(f" Note: {begin.broker.note}.", flush=True)
+    print(f" Logs: {setup.directory}/logs\n   how it fares: {arena_command()} status", flush=True)
+    if setup.broker.note:
+        print(f" Note: {setup.broker.note}.", flush=True)
 
 
 def _say_end(run: ArenaRun, standings: list[str]) -> None:

@@ -15,10 +15,10 @@ from arena.clock_skew import by_broker_clock
 from arena.errors import Malformed, UsageError
 from arena.liveness import LOOK_BACK_S, alive_processes
 from arena.messages import AgentSpec, Heartbeat
+from arena.output import print_note
 from arena.plugins import NO_PLUGINS, Plugins
 from arena.prefix import prefix_text
 from arena.roster import read_agents
-from arena.run_lookup import say
 from arena.settings import Settings
 from arena.strategy_files import DescribeStrategy, describe_in
 from arena.unknown_names import NAMES_SHOWN_MAX, listed
@@ -51,7 +51,7 @@ def require_free_names(
     """
     agents, beats = _read(settings)
     if words := shared_arena_text(beats, datetime.now(UTC), settings.prefix):
-        say(words)
+        print_note(words)
     found = name_clashes(spec, agents, describe_in(folder, plugins.strategy_paths))
     if not found:
         return
@@ -63,7 +63,7 @@ def require_free_names(
             "without a rank as soon as both have decided something in their accounts",
         )
     for text in shown:
-        say(f"replaced: {text}")
+        print_note(f"replaced: {text}")
 
 
 def name_clashes(
@@ -130,7 +130,7 @@ async def read_recent_heartbeats(bus: Bus, now: datetime) -> list[Heartbeat]:
     reader = await bus.log_reader(topics.HEARTBEATS.name, start=start)
     found = []
     try:
-        while await reader.behind():
+        while await reader.lag():
             for record in await reader.read():
                 try:
                     message = record.message()

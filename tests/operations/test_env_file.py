@@ -1,4 +1,4 @@
-"""The `.env` of a folder, and the variables that the arena knows."""
+"""The `.env` of a folder, and the variables of the arena."""
 
 import os
 import re
@@ -22,7 +22,7 @@ INTERNAL = {
     "ARENA_SUPERVISED", "ARENA_ENV_READ", "ARENA_STEP", "ARENA_FAULT", "ARENA_FAULT_CLOCK",
     "ARENA_CHECK_PROMPT", "ARENA_BENCH_KEY",
 }  # fmt: skip
-"""Variables by which processes of the arena, or its tests, tell each other something."""
+"""Variables that processes of the arena, or its tests, set for each other."""
 SPEC = """
 [[chat_nodes]]
 name = "m"
@@ -56,7 +56,7 @@ def all_variables() -> set[str]:
 
 
 def test_the_example_has_every_variable() -> None:
-    """Those of the settings, with their names as pydantic reads them, and it is as it is made."""
+    """It has the settings under the names that pydantic reads, and is the generated text."""
     found = set()
     for kind in (Settings, KafkaAccess):
         prefix = str(kind.model_config["env_prefix"])
@@ -69,7 +69,7 @@ def test_the_example_has_every_variable() -> None:
 
 
 def test_the_code_reads_no_variable_that_the_example_lacks() -> None:
-    """Whatever looks like a variable of the arena in its code is explained there."""
+    """Every variable of the arena that the code reads is explained there."""
     pattern = re.compile(r'"((?:ARENA|KAFKA)_[A-Z][A-Z_]*)"|envvar="([A-Z_]+)"')
     written = {
         name
@@ -94,7 +94,7 @@ def test_the_code_reads_no_variable_that_the_example_lacks() -> None:
     ],
 )
 def test_lines_are_read_by_the_usual_rules(text: str, found: dict[str, str]) -> None:
-    """Quotes, comments and `export`; nothing is put in place of `${...}`."""
+    """Quotes, comments and `export` are read; `${...}` is not replaced."""
     assert found == parse_env(text.removeprefix("\ufeff"), ".env")
 
 
@@ -103,14 +103,14 @@ def test_lines_are_read_by_the_usual_rules(text: str, found: dict[str, str]) -> 
     [("A=1\n\nsecret words", 3), ("A='secret", 1), ("A=1\nsecret", 2), ("A='\0'", 1)],
 )
 def test_a_line_that_cannot_be_read_is_named_by_its_number(text: str, line: int) -> None:
-    """It may hold a secret, so it is not shown."""
+    """The line may hold a secret, so its text is not shown."""
     with pytest.raises(UsageError, match=rf"\.env, line {line}\b") as refused:
         parse_env(text, ".env")
     assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "keys", "taken"),
+    ("name", "keys", "is_set"),
     [
         ("ARENA_HOME", False, True),
         ("INITIAL_CASH", False, True),
@@ -128,10 +128,10 @@ def test_a_line_that_cannot_be_read_is_named_by_its_number(text: str, line: int)
         ("ARENA_HOMES", True, False),
     ],
 )
-def test_a_file_sets_what_the_arena_knows_and_no_code(
-    tmp_path: Path, name: str, keys: bool, taken: bool
+def test_file_sets_only_variables_of_the_arena(
+    tmp_path: Path, name: str, keys: bool, is_set: bool
 ) -> None:
-    """The file may have come with a stranger's specification, and so may the names in that."""
+    """Variables that load code are ignored: the file may come with a stranger's specification."""
     named = {"MY_CREDENTIAL", "LD_PRELOAD", "PYTHONPATH", "ARENA_PLUGINS"}
     (tmp_path / ".env").write_text(f"{name}=x\n")
     found = read_env_file(tmp_path, {}, named, keys=keys)
@@ -139,11 +139,11 @@ def test_a_file_sets_what_the_arena_knows_and_no_code(
 
     assert found is not None
     assert set_before is not None
-    assert (({name: "x"}, ()) if taken else ({}, (name,))) == (found.taken, found.left)
-    assert {} == set_before.taken
+    assert (({name: "x"}, ()) if is_set else ({}, (name,))) == (found.new, found.ignored)
+    assert {} == set_before.new
 
 
-def test_a_folder_of_that_name_is_not_the_file(tmp_path: Path) -> None:
+def test_folder_named_env_is_ignored(tmp_path: Path) -> None:
     """People keep virtual environments in `.env`; a file that is not text is refused."""
     (tmp_path / ".env").mkdir()
     assert read_env_file(tmp_path, {}) is None
@@ -153,10 +153,10 @@ def test_a_folder_of_that_name_is_not_the_file(tmp_path: Path) -> None:
         read_env_file(tmp_path / "a", {})
 
 
-def test_the_file_beside_a_specification_is_read_once(
+def test_file_beside_a_specification_is_read_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its names are said and no value; processes of a supervisor read none."""
+    """Names are printed without values; supervised processes do not read the file."""
     path = tmp_path / "x.toml"
     path.write_text(SPEC)
     (tmp_path / ".env").write_text("OTHER_KEY=sk-1234567\nA_HEADER=h-7654321\nUNUSED_KEY=u-111\n")
@@ -166,17 +166,17 @@ def test_the_file_beside_a_specification_is_read_once(
     del os.environ[SUPERVISED_VARIABLE]
     env_setup.load_env_beside(path)
     env_setup.load_env_beside(path)
-    said = capsys.readouterr().err
+    notes = capsys.readouterr().err
 
     assert ("sk-1234567", "h-7654321") == (os.environ["OTHER_KEY"], os.environ["A_HEADER"])
     assert "UNUSED_KEY" not in os.environ
-    assert 1 == said.count("2 variables: OTHER_KEY, A_HEADER")
-    assert "left UNUSED_KEY" in said
-    assert not re.search("1234567|7654321|u-111", said)
+    assert 1 == notes.count("2 variables: OTHER_KEY, A_HEADER")
+    assert "UNUSED_KEY not read" in notes
+    assert not re.search("1234567|7654321|u-111", notes)
 
 
-def test_what_is_no_arena_toml_is_not_read(tmp_path: Path) -> None:
-    """A device does not fill the memory and a pipe is not waited for; the `.env` is read."""
+def test_specification_that_is_not_a_regular_file_is_not_read(tmp_path: Path) -> None:
+    """A device does not fill the memory and a pipe does not block; the `.env` is read."""
     os.environ.pop(SUPERVISED_VARIABLE, None)
     (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-1234567\n")
     (tmp_path / "device.toml").symlink_to("/dev/zero")
@@ -187,8 +187,8 @@ def test_what_is_no_arena_toml_is_not_read(tmp_path: Path) -> None:
     assert "sk-1234567" == os.environ["OPENAI_API_KEY"]
 
 
-def test_names_of_other_arenas_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
-    """A key by another name, cash and tokens where the file says nothing, minutes of history."""
+def test_other_names_of_variables_are_applied(capsys: pytest.CaptureFixture[str]) -> None:
+    """The key's other name; cash and tokens that the file does not set; minutes of history."""
     environ = {"LLM_API_KEY": "k", "INITIAL_CASH": "2500.50", "DAILY_TOKEN_BUDGET": "1000"}
     env_setup.apply_aliases(environ)
     spec = parse_spec(SPEC, path="x")
@@ -219,15 +219,15 @@ def test_names_of_other_arenas_are_taken(capsys: pytest.CaptureFixture[str]) -> 
         {"HISTORICAL_MINUTES": "an hour"},
     ],
 )
-def test_a_value_that_cannot_be_used_is_named(environ: dict[str, str]) -> None:
-    """With the variable and what to set instead."""
+def test_invalid_value_is_refused(environ: dict[str, str]) -> None:
+    """The error names the variable."""
     with pytest.raises(UsageError, match=next(iter(environ))):
         env_setup.apply_aliases(environ)
         with_environment_defaults(parse_spec(SPEC, path="x"), environ)
 
 
-def test_a_specification_names_variables_in_two_ways() -> None:
-    """Keys of chat nodes, and headers."""
+def test_specification_names_variables_in_keys_and_headers() -> None:
+    """Both are found in the text."""
     tables = {"chat_nodes": [{"api_key_env": "A_KEY", "extra_headers": {"X": "env:B"}}], "c": 1}
 
     assert {"A_KEY", "B"} == set(named_variables(tables))

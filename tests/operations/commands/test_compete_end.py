@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from operations.commands import compete_end
-from operations.commands.compete_monitor import ContestEnd, End
+from operations.commands.compete_monitor import ContestEnd, EndReason
 from operations.commands.compete_progress import ContestProgress
 from operations.commands.numbered_steps import NumberedSteps
 from operations.commands.supervised_run import RunSetup
@@ -24,10 +24,10 @@ def test_a_contest_ends_with_its_verdict(
     monkeypatch.setattr(
         compete_end, "contest_document", lambda *_: {"account_digest": "5e", "report": "index.html"}
     )
-    begin = cast(RunSetup, SimpleNamespace(directory=tmp_path / "run"))
+    setup = cast(RunSetup, SimpleNamespace(directory=tmp_path / "run"))
     steps = cast(NumberedSteps, SimpleNamespace(show=lambda _: None))
-    ending = ContestEnd(End.DONE, "", 12.0)
-    compete_end.finish_contest(begin, ContestProgress(5, ["a", "b", "c"]), ending, steps, None)
+    ending = ContestEnd(EndReason.DONE, "", 12.0)
+    compete_end.finish_contest(setup, ContestProgress(5, ["a", "b", "c"]), ending, steps, None)
     shown = capsys.readouterr().out
 
     assert 2 == shown.count(VERDICT)

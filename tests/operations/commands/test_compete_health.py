@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from arena.agent_health import DEAD_TURNS, dead_process
+from arena.agent_health import DEAD_TURNS, dead_with_process
 from arena.messages import AgentSpec, Turn
-from operations.commands.compete_health import Health, dead_lines
+from operations.commands.compete_health import ContestHealth, dead_lines
 from operations.commands.compete_progress import ContestProgress, progress_line
 
 BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -19,8 +19,8 @@ class Contest:
 
     def __init__(self, *baselines: str, agents: tuple[str, ...] = AGENTS) -> None:
         """No turn yet."""
-        self.health = Health(agents, baselines, since=BEGAN)
-        self.tally = ContestProgress(100, agents, health=self.health)
+        self.health = ContestHealth(agents, baselines, since=BEGAN)
+        self.progress = ContestProgress(100, agents, health=self.health)
         self.offset = 0
 
     def turn(self, agent: str, error: str = "", cause: str = "", at: datetime = SINCE) -> None:
@@ -41,7 +41,7 @@ class Contest:
             ended_at=at,
         )
         for _ in range(2):  # what comes twice counts once
-            self.tally.apply(ended, self.offset)
+            self.progress.apply(ended, self.offset)
 
 
 def test_an_entrant_that_was_never_alive_stops_the_contest() -> None:
@@ -50,7 +50,7 @@ def test_an_entrant_that_was_never_alive_stops_the_contest() -> None:
     contest.turn("glm")
     contest.turn("gpt", "401: wrong key", "auth")
 
-    assert contest.health.stop_words() == "gpt was never alive"
+    assert contest.health.stop_reason() == "gpt was never alive"
     (dead,) = contest.health.dead()
     assert (dead.agent, dead.cause, dead.turns) == ("gpt", "401: wrong key", 1)
 
@@ -62,12 +62,12 @@ def test_one_that_dies_later_is_listed_while_the_others_finish() -> None:
     contest.turn("glm")
     for _ in range(DEAD_TURNS):
         contest.turn("gpt", "503", "server_error")
-    listed, stop = contest.health.dead(), contest.health.stop_words()
+    listed, stop = contest.health.dead(), contest.health.stop_reason()
     contest.turn("gpt")
 
     assert ([one.agent for one in listed], stop) == (["gpt"], "")
     assert contest.health.dead_at_end(None) == ()
-    assert contest.health.news() == [
+    assert contest.health.pop_news() == [
         "gpt: a turn gave no decision: 503",
         f"gpt is dead: 503 ({DEAD_TURNS} turns in a row without a decision); read the provider's "
         "message in `arena tail llm.calls`",
@@ -81,21 +81,21 @@ def test_if_none_is_alive_any_more_the_contest_stops() -> None:
     for agent in AGENTS:
         contest.turn(agent)
     contest.turn("gpt", "403", "forbidden")
-    before = contest.health.stop_words()
+    before = contest.health.stop_reason()
     contest.turn("glm", "404", "model_not_found")
 
-    assert (before, contest.health.stop_words()) == ("", "no agent is alive any more")
+    assert (before, contest.health.stop_reason()) == ("", "no agent is alive any more")
 
 
 def test_a_baseline_that_is_dead_stops_nothing_and_is_listed() -> None:
     """What the roster says of it counts, whatever its chat node is called."""
     contest = Contest()
     spec = AgentSpec(agent="cash", strategy="cash", node="rules", kind="baseline", joined_at=BEGAN)
-    contest.tally.apply(spec, 0)
+    contest.progress.apply(spec, 0)
     contest.turn("gpt")
     contest.turn("cash", "401", "auth")
 
-    assert contest.health.stop_words() == ""
+    assert contest.health.stop_reason() == ""
     assert [one.agent for one in contest.health.dead()] == ["cash"]
 
 
@@ -104,11 +104,11 @@ def test_a_resumed_contest_is_judged_by_its_new_turns() -> None:
     contest = Contest("cash")
     for _ in range(DEAD_TURNS):
         contest.turn("gpt", "401", "auth", at=BEFORE)
-    first = (contest.health.stop_words(), contest.health.news(), contest.health.failed_turns)
+    first = (contest.health.stop_reason(), contest.health.pop_news(), contest.health.failed_turns)
     contest.turn("gpt", "401", "auth")
 
     assert first == ("", [], 0)
-    assert contest.health.stop_words() == "gpt was never alive"
+    assert contest.health.stop_reason() == "gpt was never alive"
 
 
 def test_who_was_alive_in_an_earlier_part_was_alive() -> None:
@@ -119,7 +119,7 @@ def test_who_was_alive_in_an_earlier_part_was_alive() -> None:
     contest.turn("glm")
     contest.turn("gpt", "401", "auth")
 
-    assert (contest.health.stop_words(), len(contest.health.dead())) == ("", 1)
+    assert (contest.health.stop_reason(), len(contest.health.dead())) == ("", 1)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_at_the_end_who_never_decided_is_dead(snapshots: int | None, dead: list[
 def test_agents_of_a_process_that_is_not_kept_up_are_dead() -> None:
     """They may have had no turn at all."""
     contest = Contest()
-    contest.health.lost(dead_process(("gpt",), "no tools process offers teleport"))
+    contest.health.add_lost(dead_with_process(("gpt",), "no tools process offers teleport"))
 
     assert [(one.agent, one.code) for one in contest.health.dead()] == [("gpt", "unknown_tool")]
 
@@ -147,13 +147,13 @@ def test_the_progress_line_says_what_failed() -> None:
     """Who is dead and of what, and how many turns failed; nothing while all is well."""
     contest = Contest("cash")
     contest.turn("glm")
-    well = progress_line(contest.tally, 1.0, 0)
+    well = progress_line(contest.progress, 1.0, 0)
     contest.turn("glm", "503", "server_error")
     contest.turn("gpt", "401: Incorrect API key provided, see the docs", "auth")
 
     assert "failed" not in well
     assert "  1 dead: gpt (401: Incorrect API key provided…)  2 failed turns  " in progress_line(
-        contest.tally, 1.0, 0
+        contest.progress, 1.0, 0
     )
 
 
@@ -162,7 +162,7 @@ def test_a_turn_of_a_stranger_does_not_count() -> None:
     contest = Contest()
     contest.turn("stranger", "401", "auth")
 
-    assert (contest.health.stop_words(), contest.health.dead_at_end(100)[0].agent) == ("", "cash")
+    assert (contest.health.stop_reason(), contest.health.dead_at_end(100)[0].agent) == ("", "cash")
 
 
 def test_the_dead_are_told_with_what_to_do() -> None:

@@ -87,7 +87,7 @@ async def test_a_judge_that_says_nothing_is_waited_for_no_longer_than_the_bound(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The report is made without it."""
-    monkeypatch.setattr(compete_monitor, "JUDGED_S_MAX", 0.05)
+    monkeypatch.setattr(compete_monitor, "JUDGE_WAIT_S_MAX", 0.05)
     run = Run(memory_bus, "running", (8,))
     await await_judge(memory_bus, run)
 
@@ -97,7 +97,7 @@ async def test_a_judge_that_says_nothing_is_waited_for_no_longer_than_the_bound(
 async def await_judge(bus: MemoryBus, run: Run) -> None:
     """The end of the contest."""
     line, spec = LiveLine(StringIO()), parse_spec(TEXT, path="c.toml")
-    holder = ContestMonitor(run, spec, line, seconds=None)  # type: ignore[arg-type]  # a stand-in
-    reader = await bus.log_reader(*compete_monitor.FOLLOWED)
-    await holder._await_judge(reader, StopSignals())
+    monitor = ContestMonitor(run, spec, line, seconds=None)  # type: ignore[arg-type]  # a stand-in
+    reader = await bus.log_reader(*compete_monitor.FOLLOWED_TOPICS)
+    await monitor._await_judge(reader, StopSignals())
     await reader.close()

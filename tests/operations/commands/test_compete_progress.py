@@ -59,89 +59,89 @@ def call(cost: str | None, *, scripted: bool = False, replayed: bool = False) ->
 
 def test_what_comes_twice_counts_once() -> None:
     """A redelivered snapshot or turn changes nothing."""
-    tally = ContestProgress(2, ["a", "b"])
+    progress = ContestProgress(2, ["a", "b"])
 
     for _ in range(2):
-        tally.apply(snapshot(0), 0)
-        tally.apply(turn("a", 0), 0)
+        progress.apply(snapshot(0), 0)
+        progress.apply(turn("a", 0), 0)
 
-    assert (tally.snapshots, tally.turns, tally.last) == (1, 1, None)
+    assert (progress.snapshots, progress.turns, progress.last) == (1, 1, None)
 
 
 def test_turns_that_were_cut_off_are_counted_apart() -> None:
     """A turn that a stop cut off is among the turns, and among the aborted ones."""
-    tally = ContestProgress(2, ["a"])
-    tally.apply(turn("a", 0), 0)
-    tally.apply(turn("a", 1).model_copy(update={"outcome": "aborted"}), 1)
+    progress = ContestProgress(2, ["a"])
+    progress.apply(turn("a", 0), 0)
+    progress.apply(turn("a", 1).model_copy(update={"outcome": "aborted"}), 1)
 
-    assert (2, 1) == (tally.turns, tally.aborted)
+    assert (2, 1) == (progress.turns, progress.aborted)
 
 
 def test_all_are_in_when_each_has_decided_on_the_last_snapshot_or_later() -> None:
     """Who skipped the last one has answered a newer one; nobody is waited for twice."""
-    tally = ContestProgress(2, ["a", "b"])
-    tally.apply(snapshot(0), 10)
-    tally.apply(turn("a", 10), 0)
-    tally.apply(turn("b", 10), 0)
-    before = tally.all_in
-    tally.apply(snapshot(1), 11)
-    tally.apply(turn("a", 11), 1)
-    half = tally.all_in
-    tally.apply(snapshot(2), 12)
-    tally.apply(turn("b", 12), 1)
+    progress = ContestProgress(2, ["a", "b"])
+    progress.apply(snapshot(0), 10)
+    progress.apply(turn("a", 10), 0)
+    progress.apply(turn("b", 10), 0)
+    before = progress.all_decided
+    progress.apply(snapshot(1), 11)
+    progress.apply(turn("a", 11), 1)
+    half = progress.all_decided
+    progress.apply(snapshot(2), 12)
+    progress.apply(turn("b", 12), 1)
 
-    assert (before, half, tally.all_in) == (False, False, True)
+    assert (before, half, progress.all_decided) == (False, False, True)
 
 
 def test_snapshots_that_were_created_again_are_waited_for() -> None:
     """A contest that is resumed on a new `market.snapshots` has turns with larger offsets."""
-    tally = ContestProgress(2, ["a"])
-    tally.apply(turn("a", 500), 0)
+    progress = ContestProgress(2, ["a"])
+    progress.apply(turn("a", 500), 0)
     later = AT + timedelta(minutes=1)
     for offset in range(2):
         new = {"as_of": later + timedelta(minutes=offset)}
-        tally.apply(snapshot(offset).model_copy(update=new), offset)
-        before = tally.all_in
-        tally.apply(turn("a", offset).model_copy(update=new), 1 + offset)
+        progress.apply(snapshot(offset).model_copy(update=new), offset)
+        before = progress.all_decided
+        progress.apply(turn("a", offset).model_copy(update=new), 1 + offset)
 
-    assert (False, True, 3) == (before, tally.all_in, tally.turns)
+    assert (False, True, 3) == (before, progress.all_decided, progress.turns)
 
 
 def test_only_what_was_paid_costs() -> None:
     """Scripted calls cost nothing, replayed ones were paid for before, unknown prices are told."""
-    tally = ContestProgress(1, ["a"])
+    progress = ContestProgress(1, ["a"])
 
-    tally.apply(call("0.01"), 0)
-    tally.apply(call("0.02", replayed=True), 1)
-    tally.apply(call(None, scripted=True), 2)
-    tally.apply(call(None), 3)
+    progress.apply(call("0.01"), 0)
+    progress.apply(call("0.02", replayed=True), 1)
+    progress.apply(call(None, scripted=True), 2)
+    progress.apply(call(None), 3)
 
-    assert (tally.tokens, tally.cost_usd, tally.replayed) == (30, Decimal("0.01"), 1)
-    assert tally.unpriced == {"m"}
+    assert (progress.tokens, progress.cost_usd, progress.replayed) == (30, Decimal("0.01"), 1)
+    assert progress.unpriced == {"m"}
 
 
 def test_tokens_that_were_estimated_are_said_to_be() -> None:
     """One estimated call is enough."""
-    tally = ContestProgress(wanted=10, agents=["a"])
-    tally.apply(call("0.5"), 0)
-    counted = progress_line(tally, 1.0, 0)
+    progress = ContestProgress(planned=10, agents=["a"])
+    progress.apply(call("0.5"), 0)
+    counted = progress_line(progress, 1.0, 0)
     estimate = call("0.5").model_copy(update={"usage": Usage(prompt_tokens=12_000, estimated=True)})
-    tally.apply(estimate, 1)
+    progress.apply(estimate, 1)
 
     assert "  15 tokens  " in counted
-    assert "  ~12,015 tokens (estimated)  " in progress_line(tally, 1.0, 0)
+    assert "  ~12,015 tokens (estimated)  " in progress_line(progress, 1.0, 0)
 
 
 def test_the_line_says_what_is_left() -> None:
     """The rate is that of this part of the run: what was done before a resume took no time."""
-    tally = ContestProgress(100, ["a"])
+    progress = ContestProgress(100, ["a"])
     for number in range(40):
-        tally.apply(snapshot(number), number)
+        progress.apply(snapshot(number), number)
 
-    assert progress_line(tally, 20.0, 20) == (
+    assert progress_line(progress, 20.0, 20) == (
         "40/100 snapshots  40%  1:00 left  0 turns  0 tokens  $0.00"
     )
-    assert "starting" in progress_line(tally, 20.0, 40)
+    assert "starting" in progress_line(progress, 20.0, 40)
 
 
 def test_spans_in_words() -> None:

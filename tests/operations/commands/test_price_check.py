@@ -9,7 +9,7 @@ from arena.errors import UsageError
 from arena.findings import FindingState
 from arena.pricefiles.formats import FORMATS
 from arena.settings import Settings
-from operations.commands.candles import check, formats
+from operations.commands.candles import check_files, formats
 from operations.commands.compete_spec import competition_toml, toml_with_flags
 from operations.commands.compete_start import new_contest, split_arguments
 from operations.commands.doctor_machine import spec_findings
@@ -108,10 +108,10 @@ def test_candles_check_says_what_is_in_a_file(
     bad, good = put(tmp_path, "ETH-USD.csv", HOURS), put(tmp_path, "BTC-USD.csv", REF)
 
     with pytest.raises(SystemExit) as ended:
-        check([bad, good])
+        check_files([bad, good])
     text = capsys.readouterr()
     with pytest.raises(SystemExit):
-        check([bad, good], as_json=True)
+        check_files([bad, good], as_json=True)
     found = json.loads(capsys.readouterr().out)
 
     assert ended.value.code == 2
@@ -120,7 +120,7 @@ def test_candles_check_says_what_is_in_a_file(
     assert found[1]["digest"] in text.out
     assert [one["ok"] for one in found] == [False, True]
     with pytest.raises(SystemExit):
-        check([good], product="ltc-usd")
+        check_files([good], product="ltc-usd")
     assert "listed for LTC-USD" in capsys.readouterr().err
 
 

@@ -51,11 +51,11 @@ def test_a_run_is_of_its_own_prefix_only(
     """Processes of a run are not shown as those of an arena with another prefix."""
     if prefix is not None:
         monkeypatch.setenv("ARENA_PREFIX", prefix)
-    with find_arena(run_name="20260101-000000" if named else None) as where:
-        assert BOOTSTRAP == where.settings.bootstrap_servers
-        assert (prefix or "") == where.settings.prefix
-        assert is_its == (where.run is not None)
-        assert is_its == (where.directory is not None)
+    with find_arena(run_name="20260101-000000" if named else None) as location:
+        assert BOOTSTRAP == location.settings.bootstrap_servers
+        assert (prefix or "") == location.settings.prefix
+        assert is_its == (location.run is not None)
+        assert is_its == (location.directory is not None)
     assert is_its == bool(_dead_of_run(None, None))
     assert is_its == bool(_dead_of_run(None, prefix))
 
@@ -92,15 +92,15 @@ async def test_an_ended_run_is_read_from_its_export(
     directory = ended_run(home, "done", exported=True)
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:3")
 
-    with find_arena(run_name="do", offline=True) as where:
-        assert (directory, directory / RECORDS) == (where.directory, where.records)
-        assert "the exported records of run done" == where.name
-        assert [] == await where.topics()
-        assert isinstance(where.bus("test"), ExportedBus)
-    with find_arena("127.0.0.1:4", None, "done", offline=True) as where:
-        assert (None, "127.0.0.1:4") == (where.records, where.settings.bootstrap_servers)
-    with find_arena(offline=True) as where:
-        assert ("127.0.0.1:3", None) == (where.settings.bootstrap_servers, where.run)
+    with find_arena(run_name="do", offline=True) as location:
+        assert (directory, directory / RECORDS) == (location.directory, location.records)
+        assert "the exported records of run done" == location.name
+        assert [] == await location.topics()
+        assert isinstance(location.bus("test"), ExportedBus)
+    with find_arena("127.0.0.1:4", None, "done", offline=True) as location:
+        assert (None, "127.0.0.1:4") == (location.records, location.settings.bootstrap_servers)
+    with find_arena(offline=True) as location:
+        assert ("127.0.0.1:3", None) == (location.settings.bootstrap_servers, location.run)
 
 
 @pytest.mark.parametrize("offline", [False, True])
@@ -113,8 +113,8 @@ def test_a_command_for_running_arenas_means_the_running_one(home: Path, offline:
     write_run(run, record.model_copy(update=own | {"started_at": datetime(2026, 1, 1, tzinfo=UTC)}))
     ended_run(home, "done", exported=False)
 
-    with find_arena(start_broker=False, offline=offline) as where:
-        assert run == where.directory
+    with find_arena(start_broker=False, offline=offline) as location:
+        assert run == location.directory
     with (
         pytest.raises(ArenaError, match="run done ended at .*; nothing of it runs"),
         find_arena(run_name="done", start_broker=False),
