@@ -126,7 +126,7 @@ class AgentHealth:
             self.cause, self.error = cause, error or f"the turn {_OUTCOMES.get(outcome, outcome)}"
 
     @property
-    def ever_alive(self) -> bool:
+    def has_decided(self) -> bool:
         """True if at least one turn was a decision."""
         return self.decisions > 0
 

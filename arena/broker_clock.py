@@ -25,9 +25,9 @@ class BrokerClock:
     def __init__(self, clock: Clock) -> None:
         """Take the clock of this host."""
         self._clock = clock
-        self._told: dict[str, tuple[float, float]] = {}
+        self._ahead: dict[str, tuple[float, float]] = {}
 
-    def tell(self, appended_ms: float, source: str = "") -> None:
+    def note_append(self, appended_ms: float, source: str = "") -> None:
         """Take the time of a record that was appended just now.
 
         Args:
@@ -39,22 +39,22 @@ class BrokerClock:
             return
         now_s = self._clock.monotonic()
         ahead_s = appended_ms / 1_000 - now_s
-        known = self._told.pop(source, None)
+        known = self._ahead.pop(source, None)
         # A record comes late, never early: the fastest of a minute tells most.
         if known is not None and now_s - known[1] <= WINDOW_S and known[0] > ahead_s:
             ahead_s, now_s = known
-        self._told[source] = (ahead_s, now_s)
-        if len(self._told) > SOURCES_MAX:
-            del self._told[min(self._told, key=lambda name: self._told[name][1])]
+        self._ahead[source] = (ahead_s, now_s)
+        if len(self._ahead) > SOURCES_MAX:
+            del self._ahead[min(self._ahead, key=lambda name: self._ahead[name][1])]
 
     @property
-    def is_told(self) -> bool:
+    def is_known(self) -> bool:
         """True if this is the broker's time, not this host's."""
-        return bool(self._told)
+        return bool(self._ahead)
 
     def now(self) -> datetime:
         """The wall time, aware, UTC."""
-        if not self._told:
+        if not self._ahead:
             return self._clock.now()
-        ahead_s = median_low(ahead_s for ahead_s, _ in self._told.values())
+        ahead_s = median_low(ahead_s for ahead_s, _ in self._ahead.values())
         return datetime.fromtimestamp(0, UTC) + timedelta(seconds=ahead_s + self._clock.monotonic())

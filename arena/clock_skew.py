@@ -59,7 +59,7 @@ class SkewFold:
         if len(seen) > SEEN_MAX:
             self._seen[host] = {at: seen[at] for at in sorted(seen)[len(seen) // 2 :]}
 
-    def told(self, *, broker_time: bool) -> tuple[Skew, ...]:
+    def skews(self, *, broker_time: bool) -> tuple[Skew, ...]:
         """Every host's skew, by name; unknown where the records do not carry the broker's time."""
         if not broker_time:
             return tuple(Skew(host, None) for host in sorted(self._seen))

@@ -1,16 +1,16 @@
-"""A fold of several topics kept between two lives, for those who only read.
+"""Checkpoints of processes that fold several topics and write none: dashboard and judge.
 
-Reads and writes `<home>/checkpoints/<prefix>/<name>`. What is kept holds all that was folded, and
-for every partition the place behind the last record, with the digest of that record. It is a
-saving and never the truth: before it is used, those records are read again from the logs, and a
-log that ends earlier, begins later, or holds another record there is not the one that was folded.
-For `account.events` the chain is asked (`arena.checkpoint.is_head_of`): one record proves all
-before it. What does not fit is thrown away, and the fold begins at the first record.
+Reads and writes `<home>/checkpoints/<prefix>/<name>`. A checkpoint holds the folded state and, for
+every partition, the offset after the last record and the digest of that record. It only saves time;
+the logs stay the truth. Before a checkpoint is used, those records are read again: a log that ends
+earlier, begins later, or holds another record at that offset is not the log that was folded. For
+`account.events` the chain is checked (`arena.checkpoint.is_head_of`): one record proves all records
+before it. A checkpoint that does not match is discarded, and the fold starts at the first record.
 
-Whoever can write the file could write other balances into it. So the shards in it are folded again
-from the newest state whose digest is in the log (`arena.checkpoint.why_unproven`), or from offset
-0, and must come out the same. What else is kept (seasons, equity curves, turns) is sealed against
-accidents only.
+A process that can write the file could write other balances into it. So the shards in it are folded
+again from the newest state whose digest is in the log (`arena.checkpoint.why_unproven`), or from
+offset 0, and must give the same state. The rest (seasons, equity curves, turns) has a checksum,
+which protects against accidents only.
 """
 
 import asyncio
@@ -38,16 +38,16 @@ from arena.pass_overs import PassedOver
 from arena.settings import Settings
 
 CHECKPOINT_BYTES = 16 << 20
-"""Bytes of records between two checkpoints: a turn may be as long as a hundred orders."""
+"""Bytes of records between two checkpoints: a turn can be as large as a hundred orders."""
 PROOF_TIMEOUT_S = 20.0
-"""A log that does not give a record for so long proves nothing."""
+"""How long to wait for a record that proves a log."""
 
 Pair = tuple[str, int]
 
 
 @contextmanager
 def without_gc() -> Iterator[None]:
-    """Unpack without looking for cycles: what was kept has none, and there is a lot of it."""
+    """Unpack without garbage collection: a checkpoint is large and has no reference cycles."""
     gc.disable()
     try:
         yield
@@ -57,89 +57,91 @@ def without_gc() -> Iterator[None]:
 
 
 class FoldPosition(msgspec.Struct, array_like=True, frozen=True):
-    """Behind the last folded record of a partition, and the SHA-256 of that record's value."""
+    """The offset after the last folded record of a partition, and the SHA-256 of its value."""
 
     next_offset: int
     digest: bytes
 
 
 class FoldPositions:
-    """Where a fold stands in every partition it read.
+    """The positions of a fold in the partitions it reads.
 
     Attributes:
-        kept: The places it began at.
-        records, size_bytes: What was folded since `packed` was called.
+        restored: The positions it started at.
+        records, size_bytes: Amount folded since the last call of `packed`.
     """
 
-    def __init__(self, kept: Mapping[str, Mapping[int, FoldPosition]] | None = None) -> None:
-        """Begin at places that were kept, or nowhere."""
+    def __init__(self, restored: Mapping[str, Mapping[int, FoldPosition]] | None = None) -> None:
+        """Take the positions of a checkpoint; None if there is none."""
         self._last: dict[Pair, Record] = {}
         self.records = 0
         self.size_bytes = 0
-        self.kept: dict[Pair, FoldPosition] = {
+        self.restored: dict[Pair, FoldPosition] = {
             (topic, partition): place
-            for topic, found in (kept or {}).items()
+            for topic, found in (restored or {}).items()
             for partition, place in found.items()
         }
 
     def note(self, record: Record) -> None:
-        """A record was folded."""
+        """Note that a record was folded."""
         self._last[record.topic, record.partition] = record
         self.records += 1
         self.size_bytes += len(record.value or b"")
 
     def is_due(self, records: int) -> bool:
-        """True where so many records were folded since the last time, or many bytes."""
+        """True if enough records or bytes were folded since the last checkpoint."""
         return self.records >= records or self.size_bytes >= CHECKPOINT_BYTES
 
     def packed(self) -> dict[str, dict[int, FoldPosition]]:
-        """The places by topic and partition, to be kept; counts anew."""
+        """Return the positions by topic and partition for a checkpoint, and restart the counts."""
         self.records = self.size_bytes = 0
-        now = self.kept | {pair: _place(record) for pair, record in self._last.items()}
+        now = self.restored | {pair: _position_after(record) for pair, record in self._last.items()}
         found: dict[str, dict[int, FoldPosition]] = {}
         for (topic, partition), place in now.items():
             found.setdefault(topic, {})[partition] = place
         return found
 
 
-def _place(record: Record) -> FoldPosition:
+def _position_after(record: Record) -> FoldPosition:
     return FoldPosition(record.offset + 1, sha256(record.value or b"").digest())
 
 
 async def resume_fold(
     reader: LogReader,
-    places: FoldPositions,
+    positions: FoldPositions,
     shards: Mapping[int, Shard],
-    disprove: Callable[[], Awaitable[str]] | None = None,
-    tell_lost: Callable[[str, int, str], None] | None = None,
+    check_shards: Callable[[], Awaitable[str]] | None = None,
+    report_lost: Callable[[str, int, str], None] | None = None,
 ) -> str:
-    """Let a reader go on at the places of a kept fold, if its logs are those that were folded.
+    """Seek a reader to the positions of a checkpoint, if its logs are those that were folded.
 
     Args:
-        reader: Just opened at the first records, none of them compacted away.
-        places: Of the fold.
-        shards: Of the fold, by partition of `account.events`.
-        disprove: Says why the shards are not what the log gives (`why_shards_differ`).
-        tell_lost: Told the topic and partition of a log that was cut or created again, and why.
+        reader: Just opened, at the first records, on topics that are not compacted.
+        positions: The positions in the checkpoint.
+        shards: The shards in the checkpoint, by partition of `account.events`.
+        check_shards: Returns why the shards differ from the log (`why_shards_differ`), or "".
+        report_lost: Called with topic, partition and reason if a log was cut or created again.
 
     Returns:
-        Why the fold does not fit, and the reader stands where it stood; "" where it does.
+        "" if the checkpoint matches; else the reason, and the reader stays where it was.
     """
     ends = await reader.end_offsets()
     begins = {pair: reader.position(*pair) for pair in ends}
-    proofs = {pair: _proof_offset(pair, place, shards) for pair, place in places.kept.items()}
-    why, lost = _unreachable(places.kept, proofs, begins, ends)
+    proofs = {
+        pair: _proof_offset(pair, place, shards) for pair, place in positions.restored.items()
+    }
+    why, lost = _unreachable(positions.restored, proofs, begins, ends)
     if not why:
         for pair, offset in proofs.items():
             reader.seek(*pair, offset)
-        why, lost = await _disprove(reader, places.kept, proofs, shards)
-    if lost is not None and tell_lost is not None:
-        tell_lost(*lost, f"{why}: it was cut, or created again; what is left is folded again")
-    if not why and disprove is not None:
-        why = await disprove()
+        why, lost = await _why_logs_differ(reader, positions.restored, proofs, shards)
+    if lost is not None and report_lost is not None:
+        report_lost(*lost, f"{why}: it was cut, or created again; what is left is folded again")
+    if not why and check_shards is not None:
+        why = await check_shards()
     for pair, begin in begins.items():
-        kept = None if why else places.kept.get(pair)
-        reader.seek(*pair, begin if kept is None else kept.next_offset)
+        position = None if why else positions.restored.get(pair)
+        reader.seek(*pair, begin if position is None else position.next_offset)
     return why
 
 
@@ -149,17 +151,17 @@ def _unreachable(
     begins: Mapping[Pair, int],
     ends: Mapping[Pair, int],
 ) -> tuple[str, Pair | None]:
-    """Why a place cannot be reached, and the partition that lost records."""
+    """Why a position cannot be reached, and the partition that lost records."""
     for (topic, partition), place in sorted(kept.items()):
         where, end = f"{topic}[{partition}]", ends.get((topic, partition))
         if end is None:
-            return f"{where} is not there", (topic, partition)
+            return f"{where} does not exist", (topic, partition)
         if end < place.next_offset:
             why = f"{where} ends at {end}, before offset {place.next_offset}"
             return why, (topic, partition)
         begin, proof = begins[topic, partition], proofs[topic, partition]
         if begin > proof:
-            return f"{where} begins at {begin}, behind offset {proof}", None
+            return f"{where} begins at {begin}, after offset {proof}", None
     return "", None
 
 
@@ -169,18 +171,18 @@ def _proof_offset(pair: Pair, place: FoldPosition, shards: Mapping[int, Shard]) 
 
 
 def _shard_of(pair: Pair, shards: Mapping[int, Shard]) -> Shard | None:
-    """The shard whose chain proves a partition; None where nothing counted, or no chain is."""
+    """The shard whose chain proves a partition; None if no record counted, or it has no chain."""
     shard = shards.get(pair[1]) if pair[0] == topics.EVENTS.name else None
     return shard if shard is not None and shard.head_offset >= 0 else None
 
 
-async def _disprove(
+async def _why_logs_differ(
     reader: LogReader,
     kept: Mapping[Pair, FoldPosition],
     proofs: dict[Pair, int],
     shards: Mapping[int, Shard],
 ) -> tuple[str, Pair | None]:
-    """Why the logs are not those that were folded, and the partition that is another one."""
+    """Why the logs are not those that were folded, and the partition that differs."""
     try:
         async with asyncio.timeout(PROOF_TIMEOUT_S):
             while proofs:
@@ -200,7 +202,7 @@ async def _disprove(
 def _proves(record: Record, place: FoldPosition, offset: int, shards: Mapping[int, Shard]) -> bool:
     shard = _shard_of((record.topic, record.partition), shards)
     if shard is None:
-        return record.offset == offset and _place(record).digest == place.digest
+        return record.offset == offset and _position_after(record).digest == place.digest
     return is_head_of(shard, record.kind, record.value or b"", record.offset)
 
 
@@ -210,16 +212,16 @@ async def why_shards_differ(
     images: Mapping[int, Sequence[bytes]],
     passed_over: PassedOver,
 ) -> str:
-    """Fold the shards of a kept fold again, from the newest state that the log proves.
+    """Fold the shards of a checkpoint again, from the newest state that the log proves.
 
     Args:
-        bus: Its `account.events` is read.
-        shards: As they were kept; `resume_fold` found their heads in the log.
-        images: Partition -> packed states that may be proved by the log.
-        passed_over: Records of the log that an operator named.
+        bus: The bus to read `account.events` from.
+        shards: The shards of the checkpoint, whose heads `resume_fold` found in the log.
+        images: Partition -> packed states that the log may prove.
+        passed_over: Records of the log to pass over.
 
     Returns:
-        Why a shard is not what the log gives, or "".
+        Why a shard differs from the log, or "".
     """
     for partition, kept in shards.items():
         named = passed_over.get(partition, {})
@@ -232,7 +234,7 @@ async def why_shards_differ(
         try:
             await _fold_to(bus, partition, again, kept.next_offset)
             if pack_shard(again) != pack_shard(kept):
-                return f"the accounts kept of shard {partition} are not what the log gives"
+                return f"the checkpoint's accounts of shard {partition} differ from the log"
         except (BrokenLog, TimeoutError) as error:
             return f"shard {partition} could not be folded again: {error}"
     return ""
@@ -276,14 +278,14 @@ async def _fold_to(bus: Bus, partition: int, shard: Shard, offset: int) -> None:
 
 
 class CheckpointFile:
-    """The file of one fold: read once, then written aside now and then.
+    """The checkpoint file of one fold: read once at the start, then replaced in the background.
 
     Attributes:
-        file: Where it lies. failed: True where the last one could not be written.
+        file: The file. failed: True if the last write failed.
     """
 
     def __init__(self, settings: Settings, name: str, log: Log) -> None:
-        """Nothing is read yet."""
+        """Take the folder of the settings, and the file's name in it."""
         self._folder = settings.checkpoints
         self.file = ChecksummedFile(self._folder / name)
         self.failed = False
@@ -291,17 +293,17 @@ class CheckpointFile:
         self._writing: asyncio.Task[None] | None = None
 
     async def read(self) -> bytes | None:
-        """What was kept; None where there is nothing, or nothing whole."""
+        """Return the payload; None if there is no intact file."""
         return await asyncio.to_thread(self.file.read)
 
-    def refuse(self, why: str) -> None:
-        """Throw it away."""
-        self._log.warning("checkpoint thrown away", path=str(self.file.path), why=why)
+    def discard(self, why: str) -> None:
+        """Delete the file and log why."""
+        self._log.warning("checkpoint discarded", path=str(self.file.path), why=why)
         self.file.discard()
 
     @property
-    def busy(self) -> bool:
-        """True while one is being written."""
+    def is_writing(self) -> bool:
+        """True while the file is being written."""
         return self._writing is not None and not self._writing.done()
 
     def write(
@@ -311,19 +313,19 @@ class CheckpointFile:
         first: tuple[ChecksummedFile, bytes] | None = None,
         images: Mapping[int, bytes] = MappingProxyType({}),
     ) -> None:
-        """Begin to replace the file, aside.
+        """Start to replace the file in the background.
 
         Args:
-            payload: Of the file.
-            first: Another file that must be whole before this one names it.
-            images: Partition -> packed shard whose digest is in the log, new since the last time.
+            payload: The new content.
+            first: Another file to write before this one, which names it.
+            images: Partition -> packed shard whose digest is in the log, new since the last call.
         """
         files = [] if first is None else [first]
         files += [(self._image(partition), image) for partition, image in images.items()]
         self._writing = asyncio.create_task(self._write([*files, (self.file, payload)]))
 
     async def read_images(self, partitions: Iterable[int]) -> dict[int, list[bytes]]:
-        """Packed shards that the log may prove: kept here, or by an executor of this host."""
+        """Read packed shards that the log may prove: our own, and those of an executor on this host."""
         return await asyncio.to_thread(self._read_images, list(partitions))
 
     def _read_images(self, partitions: list[int]) -> dict[int, list[bytes]]:
@@ -338,8 +340,8 @@ class CheckpointFile:
         path = self.file.path
         return ChecksummedFile(path.with_name(f"{path.name}.{_image_name(partition)}"))
 
-    async def settle(self) -> None:
-        """Wait for what is being written."""
+    async def wait_until_written(self) -> None:
+        """Wait for a write in progress."""
         if self._writing is not None:
             await self._writing
 
@@ -348,7 +350,7 @@ class CheckpointFile:
             for file, payload in files:
                 await asyncio.to_thread(file.write, payload)
             self.failed = False
-        except OSError as error:  # A full disk costs only the saving.
+        except OSError as error:  # The checkpoint only saves time.
             self.failed = True
             self._log.warning("checkpoint not written", path=str(self.file.path), why=str(error))
 

@@ -103,8 +103,8 @@ class KillSwitch:
     """Who is halted.
 
     Attributes:
-        stops: Scope -> what halts it, the newest last.
-        overfull: What halts everybody because there was no room for its own scope.
+        halts: Scope -> what halts it, the newest last.
+        overflow: What halts everybody because there was no room for its own scope.
         lost: What halts everybody because records of the topic are lost.
         resumed_ms: When everybody was last resumed, by the broker's clock; Unix milliseconds.
         read_to: Offset after the newest record.
@@ -112,8 +112,8 @@ class KillSwitch:
 
     def __init__(self) -> None:
         """Start with no halts."""
-        self.stops: dict[str, ActiveHalt] = {}
-        self.overfull: ActiveHalt | None = None
+        self.halts: dict[str, ActiveHalt] = {}
+        self.overflow: ActiveHalt | None = None
         self.lost: ActiveHalt | None = None
         self.resumed_ms = 0
         self.read_to = 0
@@ -148,37 +148,37 @@ class KillSwitch:
             why = message.reason[:WHY_CHARS_MAX]
             self._halt(ActiveHalt(scope, why, message.by[:WHY_CHARS_MAX], message.at))
         else:
-            self.stops.pop(scope, None)
+            self.halts.pop(scope, None)
             self.lost = None if scope == ALL_AGENTS else self.lost
 
     def _halt(self, stop: ActiveHalt) -> None:
-        self.stops.pop(stop.scope, None)
-        if len(self.stops) < SCOPES_MAX or stop.scope == ALL_AGENTS:
-            self.stops[stop.scope] = stop
-        elif self.overfull is None:
-            self.overfull = replace(stop, scope=ALL_AGENTS, why=TOO_MANY)
+        self.halts.pop(stop.scope, None)
+        if len(self.halts) < SCOPES_MAX or stop.scope == ALL_AGENTS:
+            self.halts[stop.scope] = stop
+        elif self.overflow is None:
+            self.overflow = replace(stop, scope=ALL_AGENTS, why=TOO_MANY)
 
     def halt_of(self, agent: str) -> ActiveHalt | None:
         """What stops an agent's orders, or None."""
-        return self.of_everybody() or self.stops.get(key_of(agent))
+        return self.halt_of_all() or self.halts.get(key_of(agent))
 
-    def of_everybody(self) -> ActiveHalt | None:
+    def halt_of_all(self) -> ActiveHalt | None:
         """What stops everybody's orders, or None."""
-        return self.stops.get(ALL_AGENTS) or self.lost or self.overfull
+        return self.halts.get(ALL_AGENTS) or self.lost or self.overflow
 
-    def in_force(self) -> list[ActiveHalt]:
+    def active_halts(self) -> list[ActiveHalt]:
         """Everything that halts, everybody's first, then by name."""
-        found = sorted(self.stops.values(), key=lambda stop: (stop.scope != ALL_AGENTS, stop.scope))
-        return [*filter(None, (self.lost, self.overfull)), *found]
+        found = sorted(self.halts.values(), key=lambda stop: (stop.scope != ALL_AGENTS, stop.scope))
+        return [*filter(None, (self.lost, self.overflow)), *found]
 
     def scopes(self) -> list[str]:
         """What is halted, for people: agents by name, "all" for everybody."""
-        return sorted({stop.name for stop in self.in_force()})
+        return sorted({stop.name for stop in self.active_halts()})
 
     def newest_scopes(self, limit: int) -> list[str]:
         """The same, but only those halted last, and "all"."""
-        found = {stop.name for stop in [*self.stops.values()][-limit:]}
-        if self.of_everybody() is not None:
+        found = {stop.name for stop in [*self.halts.values()][-limit:]}
+        if self.halt_of_all() is not None:
             found.add(ALL_AGENTS)
         return sorted(found)
 
@@ -188,15 +188,15 @@ class KillSwitch:
         Args:
             limit: Most lines; one more says how many halts are left out.
         """
-        return _bounded([stop.line for stop in self.in_force()], limit)
+        return _bounded([stop.line for stop in self.active_halts()], limit)
 
     def unread_lines(self, limit: int = LINES_MAX) -> list[str]:
         """The same of the halts whose record cannot be read."""
-        return _bounded([stop.line for stop in self.in_force() if stop.unread], limit)
+        return _bounded([stop.line for stop in self.active_halts() if stop.unread], limit)
 
     def unread(self) -> list[str]:
         """The halts whose record cannot be read, for people: "<scope>: <place> (<why>)"."""
-        return [f"{s.name}: {s.unread} ({s.why})" for s in self.in_force() if s.unread]
+        return [f"{s.name}: {s.unread} ({s.why})" for s in self.active_halts() if s.unread]
 
 
 def _bounded(lines: list[str], limit: int) -> list[str]:

@@ -97,7 +97,7 @@ class Node:
             told.setdefault(topic, {})[place] = words[:LOST_CHARS_MAX]
         return {RECORDS_LOST: {**told}} if told else {}
 
-    def tell_lost(self, topic: str, partition: int, reader: str, words: str) -> None:
+    def report_lost(self, topic: str, partition: int, reader: str, words: str) -> None:
         """Say what is lost of a partition, in the log and in every heartbeat from now on."""
         self.log.warning("records lost", topic=topic, partition=partition, reader=reader, why=words)
         self.bus.note_lost(topic, partition, reader, words)
@@ -114,21 +114,21 @@ class Node:
         if not sent.cancelled() and sent.exception() is None:
             acked = sent.result()
             if acked.timestamp_type == BROKER_TIME:
-                self.broker_clock.tell(acked.timestamp)
+                self.broker_clock.note_append(acked.timestamp)
 
     async def broker_now(self) -> datetime:
         """The wall time by the broker's clock; by this host's if the broker does not tell its own.
 
         Ages of other processes' records are counted with it: clocks of hosts may be wrong.
         """
-        if not self.broker_clock.is_told:
+        if not self.broker_clock.is_known:
             sent = await self._send(self.heartbeat(self.clock.now()))
             await asyncio.wait([sent], timeout=BROKER_TIME_WAIT_S)
             if sent.done():
                 self._take_broker_time(sent)
         return self.broker_clock.now()
 
-    async def beat_for_ever(self) -> None:
+    async def send_heartbeats(self) -> None:
         """Publish heartbeats until cancelled."""
         while True:
             await self.beat()
@@ -166,13 +166,13 @@ async def serve_node(node: Node, serve: Serve) -> None:
     tasks: list[asyncio.Task[None]] = []
     try:
         await bus.ensure_topics([topics.HEARTBEATS, topics.DEAD_LETTERS])
-        if bus.beside:
+        if bus.other_arenas:
             words = prefix_text(node.settings.prefix)
             text = f"began a new arena with {words}: is ARENA_PREFIX right?"
-            node.log.warning(text, beside=bus.beside)
+            node.log.warning(text, other_arenas=bus.other_arenas)
         tasks = [
             asyncio.create_task(_work(node, serve)),
-            asyncio.create_task(node.beat_for_ever()),
+            asyncio.create_task(node.send_heartbeats()),
             asyncio.create_task(_end_when_failed(bus)),
             asyncio.create_task(watch_readers(bus, node.settings.stuck_s)),
         ]

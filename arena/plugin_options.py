@@ -59,7 +59,7 @@ def plugins_of(flag: Sequence[Path] | None, settings: Settings) -> Plugins:
         UsageError: A folder cannot be used.
     """
     if flag:
-        return find_plugins(flag, said_by=FLAG)
+        return find_plugins(flag, named_by=FLAG)
     return find_plugins(split_folders(settings.plugins))
 
 

@@ -85,20 +85,20 @@ def split_folders(text: str) -> tuple[Path, ...]:
     return tuple(Path(part) for part in text.split(os.pathsep) if part.strip())
 
 
-def find_plugins(folders: Iterable[Path], *, said_by: str = VARIABLE) -> Plugins:
+def find_plugins(folders: Iterable[Path], *, named_by: str = VARIABLE) -> Plugins:
     """The plugin files in folders; none of them is run.
 
     Args:
         folders: Relative ones are relative to the current folder; "~" is the user's home.
-        said_by: What names the folders, for errors: "--plugins", or "ARENA_PLUGINS".
+        named_by: What names the folders, for errors: "--plugins", or "ARENA_PLUGINS".
 
     Raises:
         UsageError: A folder does not exist, holds too many files, or two strategies of the same
             name, or one of a built-in's name.
     """
-    found = list(dict.fromkeys(_folder(folder, said_by) for folder in folders))
+    found = list(dict.fromkeys(_folder(folder, named_by) for folder in folders))
     if len(found) > FOLDERS_MAX:
-        raise UsageError(f"{said_by} names {len(found)} folders", remedy=f"at most {FOLDERS_MAX}")
+        raise UsageError(f"{named_by} names {len(found)} folders", remedy=f"at most {FOLDERS_MAX}")
     tools: list[PluginFile] = []
     strategies: dict[str, PluginFile] = {}
     for folder in found:
@@ -190,12 +190,12 @@ def _is_tool_mark(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "tool"
 
 
-def _folder(folder: Path, said_by: str) -> Path:
+def _folder(folder: Path, named_by: str) -> Path:
     found = folder.expanduser()
     if not found.is_dir():
         what = "is a file, not a folder" if found.exists() else "does not exist"
         raise UsageError(
-            f"plugin folder {folder} ({said_by}) {what}",
+            f"plugin folder {folder} ({named_by}) {what}",
             remedy="name a folder that holds tools or strategies; `arena tools new NAME` makes one",
         )
     return found.resolve()

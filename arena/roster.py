@@ -18,7 +18,7 @@ async def read_agents(bus: Bus) -> dict[str, AgentSpec]:
 
 async def read_halted(bus: Bus) -> set[str]:
     """Names that a halt of their own is in force for."""
-    stops = (await read_kill_switch(bus)).stops.values()
+    stops = (await read_kill_switch(bus)).halts.values()
     return {stop.name for stop in stops if stop.scope.startswith(AGENT_KEY)}
 
 

@@ -7,7 +7,6 @@ brought its own broker is read by starting that broker on its data for as long a
 
 import logging
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from arena.broker_state import local_state
 from arena.credentials import PLAINTEXT, credentials_for
 from arena.errors import ArenaError, DependencyMissing, UsageError
+from arena.output import print_note
 from arena.runs import (
     EXPORT_NEEDED,
     RECORDS,
@@ -28,12 +28,10 @@ from arena.runs import (
     runs_newest_first,
 )
 from arena.settings import BOOTSTRAP_VARIABLE, KafkaAccess, Settings
-from arena.visible_text import one_line
 
 if TYPE_CHECKING:
     from arena.bus.base import Bus
 
-REMARK_CHARS_MAX = 1_000
 LOCAL_BROKER = "operations.localbroker.resolve"
 """Starts the broker of a run that has ended: a string, because the ground imports no package."""
 PREFIX_VARIABLE = "ARENA_PREFIX"
@@ -240,8 +238,8 @@ def running_settings(servers: str | None, prefix: str | None, run_name: str | No
     runs = () if run_name is not None else runs_newest_first(settings.home)
     if run_name is None and not any(run.is_running() for _, run in runs):
         return settings.override(bootstrap_servers=servers, prefix=prefix)
-    with find_arena(servers, prefix, run_name, start_broker=False) as where:
-        return where.settings
+    with find_arena(servers, prefix, run_name, start_broker=False) as location:
+        return location.settings
 
 
 def exported_records(folder: Path | None, run_name: str | None) -> Path:
@@ -286,18 +284,7 @@ def _broker_of(
     open_broker: OpenBroker = getattr(import_module(LOCAL_BROKER), "resolve_broker")  # noqa: B009
     with open_broker(home, environ={}) as broker:
         if not running:
-            say(f"started the broker of run {directory.name} for this, {broker.ready_s:.1f} s")
+            print_note(
+                f"started the broker of run {directory.name} for this, {broker.ready_s:.1f} s"
+            )
         yield broker.bootstrap
-
-
-def say(text: str) -> None:
-    """A remark for people, on standard error: not part of the output, and not a failure."""
-    print(f"note: {one_line(text, REMARK_CHARS_MAX)}", file=sys.stderr, flush=True)
-
-
-def mute_output() -> None:
-    """Send what is still to be printed nowhere: the reader of our output (head, less) has left.
-
-    Python would complain again when it flushes at exit.
-    """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

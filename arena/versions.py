@@ -49,7 +49,7 @@ class VersionsInOrder:
         """Start before the first record."""
         self._named = False
 
-    def is_of_today(self, record: Record) -> bool:
+    def is_current(self, record: Record) -> bool:
         """True if this version wrote the record, or has to answer for it.
 
         Args:

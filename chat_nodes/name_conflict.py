@@ -30,7 +30,7 @@ async def refuse_other_model(node: Node, model_id: str) -> None:
     reader = await node.bus.log_reader(topics.HEARTBEATS.name, start=start)
     beats: list[Heartbeat] = []
     try:
-        while await reader.behind():
+        while await reader.lag():
             for record in await reader.read(timeout_s=READ_TIMEOUT_S):
                 if (
                     not record.key_text.startswith(f"{CHAT_NODE}/{node.name}/")

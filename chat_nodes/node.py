@@ -179,7 +179,7 @@ class ChatNode:
         calls = await call_index.restore(node.clock.now())
         if missing := await call_index.missing(earlier.answered):
             text = missing_calls_text(len(missing), len(earlier.answered))
-            node.tell_lost(topics.LLM_CALLS.name, await call_index.partition(), node.name, text)
+            node.report_lost(topics.LLM_CALLS.name, await call_index.partition(), node.name, text)
         return calls
 
     async def _enqueue(self, record: Record) -> None:

@@ -148,7 +148,7 @@ class RequestHandler:
             " agent's inbox: the log was cut, or created again; the call is not made a second time"
         )
         node, partition = self._node, await self._call_index.partition()
-        node.tell_lost(topics.LLM_CALLS.name, partition, f"{node.name}, {reply.agent}", text)
+        node.report_lost(topics.LLM_CALLS.name, partition, f"{node.name}, {reply.agent}", text)
 
     async def _decode_or_refuse(self, call: CallInProgress) -> Decoded:
         now = call.started_at

@@ -14,8 +14,8 @@ from arena.atomic_files import write_atomic
 from arena.errors import EXIT_NO, ArenaError
 from arena.node import Node, run_node
 from arena.options import AsJson, Prefix, Run, Servers
+from arena.output import print_note
 from arena.plural import counted
-from arena.run_lookup import say
 from arena.settings import Settings
 from ledger.locate import (
     books_in,
@@ -229,14 +229,14 @@ def rebuild(
     from arena.run_lookup import find_arena
 
     named = run_path_with_books(database, servers, prefix, run_name)
-    with find_arena(servers, prefix, named, offline=True) as where, draw_progress() as progress:
-        location = books_in(where.settings, where.directory, database)
+    with find_arena(servers, prefix, named, offline=True) as arena, draw_progress() as progress:
+        location = books_in(arena.settings, arena.directory, database)
 
         async def work() -> None:
             from ledger.rebuild import rebuild as rebuild_books
 
-            async with connected_bus(where) as bus:
-                result = await rebuild_books(bus, where.settings, location, progress)
+            async with connected_bus(arena) as bus:
+                result = await rebuild_books(bus, arena.settings, location, progress)
             if as_json:
                 print(json.dumps(result.document()))
             else:
@@ -254,9 +254,9 @@ def rebuild(
 
 
 @asynccontextmanager
-async def connected_bus(where: "ArenaLocation") -> "AsyncIterator[Bus]":
+async def connected_bus(location: "ArenaLocation") -> "AsyncIterator[Bus]":
     """Connect the bus that a command reads from."""
-    bus = where.bus("arena-ledger")
+    bus = location.bus("arena-ledger")
     await bus.start()
     try:
         yield bus
@@ -283,7 +283,7 @@ def read_books(
             number: at.next_offset for (t, number), at in booked_offsets.items() if t == EVENTS
         }
         if words := behind_text(events_behind(ends, booked)):
-            say(words)
+            print_note(words)
         yield connection
 
 
@@ -297,7 +297,7 @@ def output_sheet(sheet: "Sheet", *, as_json: bool, csv: Path | None, parquet: Pa
         render.write_parquet(sheet, parquet)
     for path in (csv, parquet):
         if path is not None:
-            say(f"{counted(len(sheet.rows), 'row')} in {path}")
+            print_note(f"{counted(len(sheet.rows), 'row')} in {path}")
     if as_json:
         print(render.as_json(sheet))
     elif csv is None and parquet is None:

@@ -11,8 +11,9 @@ from arena.ids import check_name
 from arena.money import parse_decimal, to_units
 from arena.node import Node, run_async, run_node
 from arena.options import AsJson, Prefix, Run, Servers
+from arena.output import print_note
 from arena.plural import counted
-from arena.run_lookup import find_arena, say
+from arena.run_lookup import find_arena
 from arena.settings import Settings
 from arena.visible_text import visible_line
 from ledger.cli import Books, connected_bus
@@ -60,23 +61,23 @@ def run(
             dashboard=dashboard,
         )
     named = run_path_with_books(database, servers, prefix, run_name)
-    with find_arena(servers, prefix, named, offline=True) as where:
-        location = books_in(where.settings, where.directory, database)
+    with find_arena(servers, prefix, named, offline=True) as arena:
+        location = books_in(arena.settings, arena.directory, database)
         require_books(location)
 
         async def work() -> None:
             from ledger.compare import behind_text
             from ledger.reconcile import Reconciler
 
-            run_read = where.directory if where.records is not None else None
-            async with connected_bus(where) as bus:
+            run_read = arena.directory if arena.records is not None else None
+            async with connected_bus(arena) as bus:
                 with open_read_only(location) as books:
-                    reconciler = Reconciler(bus, where.settings, books, run_read)
+                    reconciler = Reconciler(bus, arena.settings, books, run_read)
                     found = await reconciler.compare(threshold=units, dashboard=dashboard)
             print(as_document(found) if as_json else "\n".join(as_lines(found)))
-            short = found.behind > 0 and where.run is not None and not where.run.is_running()
+            short = found.behind > 0 and arena.run is not None and not arena.run.is_running()
             if short:
-                say(behind_text(found.behind))
+                print_note(behind_text(found.behind))
             if found.drifts or found.remarks or short:
                 sys.exit(EXIT_NO)
 

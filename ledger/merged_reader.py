@@ -57,7 +57,7 @@ class MergedReader:
 
     async def lag(self, topic: str) -> int:
         """Return how many records of a topic were not returned yet."""
-        return await self.readers[topic].behind() + sum(map(len, self._buffers[topic].values()))
+        return await self.readers[topic].lag() + sum(map(len, self._buffers[topic].values()))
 
     async def ends(self) -> dict[tuple[str, int], int]:
         """Return the end offset of every partition; call it before `has_reached`."""
@@ -109,7 +109,7 @@ class MergedReader:
         """Return the topics that have more records, each with a record in its buffer."""
         behind = set()
         for topic, queue in self._buffers.items():
-            if await self.readers[topic].behind() == 0:
+            if await self.readers[topic].lag() == 0:
                 continue
             behind.add(topic)
             if not queue and topic in self._reads:

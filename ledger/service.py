@@ -183,7 +183,7 @@ class Ledger:
                 await self._report_cuts(projector, cuts)
                 for (name, number), words in deleted.items():
                     if (name, number) not in cuts:
-                        self.node.tell_lost(name, number, self.node.name, words)
+                        self.node.report_lost(name, number, self.node.name, words)
             merged = MergedReader(readers)
             await merged.ends()
         except BaseException:
@@ -200,7 +200,7 @@ class Ledger:
         node = self.node
         for (topic, number), why in cuts.items():
             words = f"{topic}[{number}] {why}: it was truncated or created again, and is read again"
-            node.tell_lost(topic, number, node.name, words)
+            node.report_lost(topic, number, node.name, words)
             node.counters["cut_partitions"] += 1
             if topic == topics.SNAPSHOTS.name:
                 newest = await self.retry_until_available(self._writer.newest_equity_us)

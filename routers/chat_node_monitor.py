@@ -70,7 +70,7 @@ class ChatNodeMonitor:
         since_s = (await self._node.broker_now()).timestamp() - LOOK_BACK_S
         start = Start.since(int(since_s * 1000))
         self._reader = await self._node.bus.log_reader(topics.HEARTBEATS.name, start=start)
-        while await self._reader.behind():
+        while await self._reader.lag():
             self._take(await self._reader.read(timeout_s=POLL_S))
         self._update()
 
@@ -90,7 +90,7 @@ class ChatNodeMonitor:
         """Store heartbeats; their age is measured by the broker's clock."""
         clock = self._node.broker_clock
         # If that is unknown, a heartbeat that has just come is new, whatever its host's clock says.
-        known = clock.is_told or not is_new
+        known = clock.is_known or not is_new
         for record in records:
             if (beat := _heartbeat_in(record)) is not None:
                 ago_s = clock.now().timestamp() - record.timestamp_ms / 1_000

@@ -106,12 +106,11 @@ class _RecordedAgent:
         for record, message in self._turns:
             if isinstance(message, TurnStarted):
                 spec = self._roster.spec_at(self.name, message.started_at)
-                last, cadence = self.history.last_offset, spec.cadence
-                gap = message.snapshot_offset - last - cadence
-                self.skipped = max(0, gap) if last >= 0 else 0
+                offset = message.snapshot_offset
+                self.skipped = self.history.skipped_before(offset, spec.cadence)
                 self.history.begin(message)
             else:
-                today = self._versions.is_of_today(record)
+                today = self._versions.is_current(record)
                 self.version = "" if today else recorded_by(record)
                 return f"{TURNS}[{record.partition}]@{record.offset}", message
         return None

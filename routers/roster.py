@@ -52,7 +52,7 @@ class Roster:
         """Read the roster up to now."""
         if self._reader is None:
             self._reader = await self._node.bus.log_reader(topics.ROSTER.name)
-        while await self._reader.behind():
+        while await self._reader.lag():
             await self._read(READ_TIMEOUT_S)
 
     async def open(
@@ -76,7 +76,7 @@ class Roster:
         clock = self._node.clock
         wanted = set(tools)
         began_s = said_s = clock.monotonic()
-        while await self._reader.behind() or self._missing(wanted, pacing):
+        while await self._reader.lag() or self._missing(wanted, pacing):
             await self._read(READ_TIMEOUT_S)
             now_s = clock.monotonic()
             missing = self._missing(wanted, pacing)

@@ -35,7 +35,7 @@ from arena.messages import (
 from arena.node import Node
 from routers.agent_config import AgentConfig, announce
 from routers.memory import AgentHistory
-from routers.recovery import lost_turns_text, read_history
+from routers.recovery import read_history, report_lost_turns
 from routers.reply_buffer import ReplyBuffer
 from routers.resume import InterruptedTurn, read_interrupted_turn
 from routers.roster import Roster
@@ -208,7 +208,8 @@ class AgentRouter:
             history = await self._read_history()
         if changes != self._changes:
             return
-        await self._report_lost_turns(history)
+        committed = {} if self._reader is None else self._reader.committed
+        await report_lost_turns(self._node, self.config.agent, history, committed)
         if self._turn is not None and not self._can_continue(history):
             self._node.counters["handed_over"] += 1
             self._forget_turn()
@@ -223,15 +224,6 @@ class AgentRouter:
         if not self._announced:
             self._announced = True
             await announce(self._node, self.config)
-
-    async def _report_lost_turns(self, history: AgentHistory) -> None:
-        """Report lost turns, by the last snapshot whose turn was recorded."""
-        committed = {} if self._reader is None else self._reader.committed
-        answered = committed.get((topics.SNAPSHOTS.name, 0), 0) - 1
-        if text := lost_turns_text(history, answered):
-            agent, name = self.config.agent, topics.TURNS.name
-            partition = topics.partition_of(agent, await self._bus.partitions(name))
-            self._node.tell_lost(name, partition, agent, text)
 
     async def _read_history(self) -> AgentHistory:
         """Read the history, one agent at a time: a reader's first fetch takes megabytes."""
@@ -253,9 +245,8 @@ class AgentRouter:
         """Record an open turn of another process as aborted."""
         assert history.open_turn is not None, "only an open turn is aborted"
         self._replies.end()
-        turn = aborted_turn(
-            history.open_turn, self._factory.resolved_agent(), self._node.clock.now()
-        )
+        agent = self._factory.resolved_agent()
+        turn = aborted_turn(history.open_turn, agent, self._node.clock.now())
         await self._bus.append(topics.TURNS.name, turn, key=self.config.agent)
         history.end(turn)
         self._count(turn)
@@ -277,8 +268,7 @@ class AgentRouter:
     def _take_latest(self) -> Record | None:
         """The newest snapshot, if it is time to answer one."""
         record, self._latest = self._latest, None
-        last = self._history.last_offset
-        if record is None or (last >= 0 and last < record.offset < last + self.config.cadence):
+        if record is None or not self._history.is_due(record.offset, self.config.cadence):
             return None
         return record
 
@@ -286,8 +276,7 @@ class AgentRouter:
         seen = await self._snapshots.read(record)
         if seen is None or self._was_answered(record.offset, seen.snapshot):
             return
-        last = self._history.last_offset
-        skipped = max(0, record.offset - last - self.config.cadence) if last >= 0 else 0
+        skipped = self._history.skipped_before(record.offset, self.config.cadence)
         self._node.counters["skipped"] += skipped
         self._turn = self._factory.create(record, seen, skipped, self._history)
         self._replies.begin(self._turn.turn_id)

@@ -99,10 +99,10 @@ class KillSwitchFeed:
         """
         await check_partitions(self._node.bus)
         self._reader = await self._node.bus.log_reader(TOPIC, start=EARLIEST)
-        self._reader.whole = {}  # The executor itself checks whether partitions are added.
+        self._reader.partition_counts = {}  # The executor itself checks whether partitions are added.
         try:
             async with asyncio.timeout(LOAD_TIMEOUT_S):
-                while await self._reader.behind():
+                while await self._reader.lag():
                     await self._apply(await self._reader.read(timeout_s=0.1))
                     self._note_position()
         except TimeoutError:
@@ -133,7 +133,7 @@ class KillSwitchFeed:
                 "records that an executor had read are gone, or others are in their place: halts"
                 " may be gone with them; everybody was halted for it, until a later `arena resume`"
             )
-            self._node.tell_lost(TOPIC, 0, "executor", words)
+            self._node.report_lost(TOPIC, 0, "executor", words)
 
     async def _confirmed_loss(
         self, positions: Iterable[ControlPosition], digests: Mapping[int, str]

@@ -18,9 +18,9 @@ from arena.clock import Clock, SystemClock
 from arena.errors import DependencyMissing, Malformed, UsageError
 from arena.messages import AgentSpec, ToolCall, ToolResult
 from arena.node import Node
+from arena.output import print_note
 from arena.plugins import NO_PLUGINS, Plugins
 from arena.roster import read_agents
-from arena.run_lookup import say
 from arena.settings import Settings
 from arena.topics import partition_of
 from arena.unknown_names import OPERATOR, unknown_name
@@ -61,7 +61,7 @@ async def call_manually(
     bus = KafkaBus(settings, client_id="arena-tools-call")
     tools, faults = load_tools(plugins)
     for fault in faults:
-        say(f"left out: {fault}")
+        print_note(f"left out: {fault}")
     found = tools.get(tool)
     if found is None or not found.touches_account:
         node = Node("tools", "call", settings, bus, clock)

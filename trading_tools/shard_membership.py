@@ -20,7 +20,7 @@ from arena.node import Node
 from arena.unknown_names import NODE_GROUP
 
 GROUP = f"{NODE_GROUP}executor"
-FORMERLY = "executor"
+OLD_GROUP = "executor"
 """Until 0.2.0; an agent may have this name."""
 GRACE_S = 12.0
 """A little longer than the session time-out of a dead member."""
@@ -45,9 +45,9 @@ class ShardMembership:
             topics.COMMANDS.name,
             start=LATEST,
             on_change=self._changed,
-            formerly=FORMERLY,
+            old_group=OLD_GROUP,
         )
-        reader.whole = {}  # The executor itself checks whether partitions are added.
+        reader.partition_counts = {}  # The executor itself checks whether partitions are added.
         try:
             self._joined = True
             self._changed(reader.assignment())

@@ -130,28 +130,28 @@ class Reader(ABC):
     """What both ways of reading have in common, for `arena.bus.stall` that watches over them.
 
     Attributes:
-        asked: How often records were asked for. waiting: Reads that have not returned.
+        reads_asked: How often records were asked for. reads_waiting: reads that have not returned.
         closed: True behind `close`.
-        whole: Topic -> partitions it had when all of them were opened; empty for one partition.
+        partition_counts: Topic -> partitions it had when all of them were opened; empty for one partition.
     """
 
-    asked = 0
-    waiting = 0
+    reads_asked = 0
+    reads_waiting = 0
     closed = False
-    whole: Mapping[str, int] = MappingProxyType({})
+    partition_counts: Mapping[str, int] = MappingProxyType({})
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
         """Note that records are asked for, while they are waited for."""
-        self.asked += 1
-        self.waiting += 1
+        self.reads_asked += 1
+        self.reads_waiting += 1
         try:
             yield
         finally:
-            self.waiting -= 1
+            self.reads_waiting -= 1
 
     @abstractmethod
-    async def standing(self) -> dict[tuple[str, int], ReaderPosition]:
+    async def positions(self) -> dict[tuple[str, int], ReaderPosition]:
         """Where it stands in every partition that may deliver now: none that is paused."""
 
 
@@ -199,12 +199,12 @@ class LogReader(Reader):
                         return records[0]
         return None
 
-    async def behind(self) -> int:
+    async def lag(self) -> int:
         """Records between the positions and the ends of the log."""
         ends = await self.end_offsets()
         return sum(max(0, end - self.position(t, p)) for (t, p), end in ends.items())
 
-    async def standing(self) -> dict[tuple[str, int], ReaderPosition]:
+    async def positions(self) -> dict[tuple[str, int], ReaderPosition]:
         """Where it stands in every partition."""
         ends = await self.end_offsets()
         return {(t, p): ReaderPosition(self.position(t, p), end) for (t, p), end in ends.items()}
@@ -257,13 +257,13 @@ class Bus(Losses, ABC):
     Attributes:
         failed: Resolves with the error when an append failed for good: the process must end.
         readers: Those that are in use, perhaps closed.
-        beside: Which other arenas the brokers have, in words, if `ensure_topics` began a new one.
+        other_arenas: Which other arenas the brokers have, in words, if `ensure_topics` began a new one.
     """
 
     def __init__(self) -> None:
         """Nothing is connected before `start`."""
         super().__init__()
-        self.beside = ""
+        self.other_arenas = ""
         self.failed: asyncio.Future[BaseException] | None = None
         self.readers: WeakSet[Reader] = WeakSet()
 
@@ -296,7 +296,7 @@ class Bus(Losses, ABC):
         return {topic: await self.partitions(topic) for topic in topics}
 
     @abstractmethod
-    async def existing(self, topics: Iterable[str]) -> list[str]:
+    async def existing_topics(self, topics: Iterable[str]) -> list[str]:
         """Those of the topics that exist, in their order."""
 
     @abstractmethod
@@ -324,7 +324,7 @@ class Bus(Losses, ABC):
         *topics: str,
         start: Start = EARLIEST,
         on_change: Callable[[Assignment], None] | None = None,
-        formerly: str = "",
+        old_group: str = "",
     ) -> GroupReader:
         """A member of a group on the topics.
 
@@ -333,7 +333,7 @@ class Bus(Losses, ABC):
             topics: What the group reads; co-partitioned topics are assigned alike.
             start: Where the group begins where it has committed nothing.
             on_change: Called with the new assignment after each change, also with an empty one.
-            formerly: What older versions called the group. What that one has committed and this
+            old_group: What older versions called the group. What that one has committed and this
                 one has not is committed first, once no member of it reads the topics.
         """
 

@@ -296,7 +296,7 @@ class ExportedBus(Bus):
             raise BrokenLog(f"{self.folder}: {topic} has {count:,} partitions", remedy=REMEDY)
         return count
 
-    async def existing(self, topics: Iterable[str]) -> list[str]:
+    async def existing_topics(self, topics: Iterable[str]) -> list[str]:
         """Those of the topics that are in the export."""
         return [topic for topic in topics if topic in self._manifest.topics]
 
@@ -318,7 +318,7 @@ class ExportedBus(Bus):
         counts = await self.all_partitions_now(topics)
         pairs = [(topic, p) for topic in topics for p in range(counts[topic])]
         reader = await self._reader(pairs, start)
-        reader.whole = counts
+        reader.partition_counts = counts
         return reader
 
     async def partition_reader(self, topic: str, partition: int, start: Start) -> LogReader:
@@ -331,7 +331,7 @@ class ExportedBus(Bus):
         *topics: str,
         start: Start = EARLIEST,
         on_change: Callable[[Assignment], None] | None = None,
-        formerly: str = "",
+        old_group: str = "",
     ) -> GroupReader:
         """Refuse.
 

@@ -119,7 +119,7 @@ class KafkaBus(Bus):
     async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
         """Create missing topics; on three brokers or more with three replicas, two of which ack."""
         await self._topics.ensure(specs)
-        self.beside = self._topics.beside
+        self.other_arenas = self._topics.other_arenas
 
     async def partitions(self, topic: str) -> int:
         """Number of partitions, looked up once per topic.
@@ -136,7 +136,7 @@ class KafkaBus(Bus):
         """The number of partitions of topics, asked again: partitions may have been added."""
         return await self._topics.partitions(topics)
 
-    async def existing(self, topics: Iterable[str]) -> list[str]:
+    async def existing_topics(self, topics: Iterable[str]) -> list[str]:
         """Those of the topics that exist; what this login may not see does not."""
         names = await self._topics.names()
         return [topic for topic in topics if self._prefix + topic in names]
@@ -171,7 +171,7 @@ class KafkaBus(Bus):
         elif (acked := future.result()) is not None:
             self.note_acked(topic, acked.partition, acked.offset)
             if acked.timestamp_type == BROKER_TIME:
-                self._clock.tell(acked.timestamp)
+                self._clock.note_append(acked.timestamp)
 
     def _fail(self, error: BaseException) -> None:
         if self.failed is not None and not self.failed.done():
@@ -246,7 +246,7 @@ class KafkaBus(Bus):
         """A reader of every partition that the topics have now."""
         counts = await self.all_partitions_now(topics)
         reader = await self._log_reader([(t, p) for t in topics for p in range(counts[t])], start)
-        reader.whole = counts
+        reader.partition_counts = counts
         return reader
 
     async def partition_reader(self, topic: str, partition: int, start: Start) -> LogReader:
@@ -338,21 +338,21 @@ class KafkaBus(Bus):
         *topics: str,
         start: Start = EARLIEST,
         on_change: Callable[[Assignment], None] | None = None,
-        formerly: str = "",
+        old_group: str = "",
     ) -> GroupReader:
         """A member of a classic consumer group; those that joined first come first."""
         assert self._lookup is not None, "the bus is not started"
         counts = await self.all_partitions_now(topics)
         name = self._prefix + group
-        if formerly:
+        if old_group:
             there = {self._prefix + topic: count for topic, count in counts.items()}
-            await adopt_offsets(self._settings, self._prefix + formerly, name, there)
+            await adopt_offsets(self._settings, self._prefix + old_group, name, there)
         consumer = self._consumer(group=name, reset=start.at)
         member = GroupConfig(group, start.at, self._records_at, self.note_lost)
         reader = KafkaGroupReader(consumer, self._lookup, self._prefix, on_change, member)
         consumer.subscribe([self._prefix + t for t in topics], listener=reader)
         with authorization_errors_explained():
             await start_client(consumer)
-        reader.whole = counts
+        reader.partition_counts = counts
         self.readers.add(reader)
         return reader

@@ -354,7 +354,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
                 total += max(0, end - await self._consumer.position(tp))
         return total
 
-    async def standing(self) -> dict[tuple[str, int], ReaderPosition]:
+    async def positions(self) -> dict[tuple[str, int], ReaderPosition]:
         """Where it stands in the partitions that are not paused; position -1 where none is known.
 
         Raises:

@@ -45,12 +45,12 @@ class KafkaTopics:
         client_id: Shown in the broker's logs.
 
     Attributes:
-        beside: Which other arenas the brokers have, in words, if `ensure` began a new one.
+        other_arenas: Which other arenas the brokers have, in words, if `ensure` began a new one.
     """
 
     def __init__(self, settings: Settings, client_id: str) -> None:
         """Remember where to connect."""
-        self.beside = ""
+        self.other_arenas = ""
         self._settings = settings
         self._prefix = settings.prefix
         self._client_id = client_id
@@ -81,7 +81,7 @@ class KafkaTopics:
         wanted = [new_topic(self._prefix, spec, replicas) for spec in missing]
         await self._ask(lambda admin: self._create(admin, wanted))
         if HEARTBEATS in missing:
-            self.beside = other_arenas_text(self._prefix, names)
+            self.other_arenas = other_arenas_text(self._prefix, names)
 
     async def names(self) -> set[str]:
         """The full names of the topics that exist.

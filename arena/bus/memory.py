@@ -148,7 +148,7 @@ class MemoryBus(Bus):
             raise BrokerUnavailable(f"no such topic: {topic}")
         return self.cluster.partitions[topic]
 
-    async def existing(self, topics: Iterable[str]) -> list[str]:
+    async def existing_topics(self, topics: Iterable[str]) -> list[str]:
         """Those of the topics that exist."""
         return [topic for topic in topics if topic in self.cluster.partitions]
 
@@ -170,7 +170,7 @@ class MemoryBus(Bus):
         return self._watched(MemoryLogReader(self.cluster, pairs, start), counts)
 
     def _watched(self, reader: Watched, counts: dict[str, int]) -> Watched:
-        reader.whole = counts
+        reader.partition_counts = counts
         self.readers.add(reader)
         return reader
 
@@ -184,7 +184,7 @@ class MemoryBus(Bus):
         *topics: str,
         start: Start = EARLIEST,
         on_change: Callable[[Assignment], None] | None = None,
-        formerly: str = "",
+        old_group: str = "",
     ) -> GroupReader:
         """A member of a group; no memory is older than this version."""
         counts = await self.all_partitions_now(topics)
@@ -386,7 +386,7 @@ class MemoryGroupReader(GroupReader):
         logs = self._cursor.cluster.logs
         return sum(len(logs[p]) - self._cursor.next[p] for p in self._assignment)
 
-    async def standing(self) -> dict[tuple[str, int], ReaderPosition]:
+    async def positions(self) -> dict[tuple[str, int], ReaderPosition]:
         """Where it stands in the partitions that are not paused."""
         logs = self._cursor.cluster.logs
         return {p: ReaderPosition(self._cursor.next[p], len(logs[p])) for p in self._readable()}

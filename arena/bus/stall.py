@@ -83,11 +83,11 @@ async def watch_readers(bus: Bus, stuck_s: float) -> None:
                 continue
             try:
                 async with asyncio.timeout(stuck_s):
-                    standing = await reader.standing()
+                    standing = await reader.positions()
             except (BrokerUnavailable, TimeoutError):
                 continue  # Without an answer about the log nothing can be said of its reader.
             pair = progress.setdefault(reader, ReadProgress()).note(
-                reader.asked, reader.waiting, standing
+                reader.reads_asked, reader.reads_waiting, standing
             )
             if pair is not None:
                 raise Stuck(_words(pair, standing[pair], stuck_s))
@@ -95,7 +95,10 @@ async def watch_readers(bus: Bus, stuck_s: float) -> None:
 
 async def _check_partitions(bus: Bus, stuck_s: float) -> None:
     followed = [
-        pair for reader in list(bus.readers) if not reader.closed for pair in reader.whole.items()
+        pair
+        for reader in list(bus.readers)
+        if not reader.closed
+        for pair in reader.partition_counts.items()
     ]
     if not followed:
         return

@@ -163,7 +163,7 @@ class LockstepPublisher:
                 f"{lost} snapshots that agents have answered are gone: the log was cut, or created"
                 " again; they are published again, and the turns on them count"
             )
-            self.node.tell_lost(topics.SNAPSHOTS.name, 0, self.node.name, words)
+            self.node.report_lost(topics.SNAPSHOTS.name, 0, self.node.name, words)
 
     async def _restore_tickers(self, named: dict[int, int], ends: dict[int, int]) -> None:
         """Report which tickers of the newest snapshot are gone, and append its batch again.
@@ -185,7 +185,7 @@ class LockstepPublisher:
                     f"the log ends at {end}, the newest snapshot names {offset}: it was cut, or"
                     " created again; the prices of that snapshot are published again"
                 )
-                self.node.tell_lost(topics.TICKERS.name, partition, self.node.name, words)
+                self.node.report_lost(topics.TICKERS.name, partition, self.node.name, words)
                 gap = max(gap, offset - end)
         most = REPEATS_MAX * len(self._batch())
         repeats = REPEATS_MAX if gap <= most else 0

@@ -16,9 +16,10 @@ from arena import topics
 from arena.bus.base import Record
 from arena.errors import UsageError
 from arena.exports import MANIFEST_FILE, Manifest, export_topics, read_manifest, read_records
+from arena.output import print_note
 from arena.pass_overs import PassedOver, passed_over_of
 from arena.progress import Progress, no_progress
-from arena.run_lookup import find_arena, say
+from arena.run_lookup import find_arena
 from arena.runs import (
     RECORDS,
     RECORDS_NEEDED,
@@ -109,15 +110,15 @@ def open_source(
         return
     with (
         tempfile.TemporaryDirectory(prefix="arena-audit-") as folder,
-        find_arena(servers, prefix, name) as where,
+        find_arena(servers, prefix, name) as location,
     ):
         records = Path(folder) / RECORDS
-        asyncio.run(export_arena(where.settings, records, progress))
-        running = where.run is None or where.run.is_running()
-        title = f"run {where.directory.name}" if where.directory else "the topics"
-        address = where.settings.bootstrap_servers
+        asyncio.run(export_arena(location.settings, records, progress))
+        running = location.run is None or location.run.is_running()
+        title = f"run {location.directory.name}" if location.directory else "the topics"
+        address = location.settings.bootstrap_servers
         text = f"{title}, live at {address}" if running else title
-        yield RecordSource(text, records, run=where.directory, live=running)
+        yield RecordSource(text, records, run=location.directory, live=running)
 
 
 def _exported(home: Path, name: str | None) -> RecordSource | None:
@@ -138,7 +139,9 @@ def _exported(home: Path, name: str | None) -> RecordSource | None:
         return None
     directory = directory_and_run[0]
     if not _is_whole(directory / RECORDS):
-        say(f"{directory / RECORDS} has no requests and replies; reading them from its broker")
+        print_note(
+            f"{directory / RECORDS} has no requests and replies; reading them from its broker"
+        )
         return None
     return RecordSource(f"run {directory.name}", directory / RECORDS, run=directory)
 

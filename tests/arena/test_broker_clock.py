@@ -20,12 +20,12 @@ def test_a_wrong_clock_of_the_host_does_not_matter(wrong_s: float) -> None:
     """Once a record was appended, the broker's time runs on with the monotonic clock."""
     host = ManualClock(BROKER + timedelta(seconds=wrong_s))
     known = BrokerClock(host)
-    assert (False, host.now()) == (known.is_told, known.now())
+    assert (False, host.now()) == (known.is_known, known.now())
 
-    known.tell(ms(BROKER))
+    known.note_append(ms(BROKER))
     host.advance(7)
 
-    assert known.is_told
+    assert known.is_known
     assert BROKER + timedelta(seconds=7) == known.now()
 
 
@@ -35,7 +35,7 @@ def test_records_that_came_late_do_not_set_it_back() -> None:
     known = BrokerClock(host)
     host.advance(40)
     for made_s in (0, 20, 39.5, 10):
-        known.tell(ms(BROKER + timedelta(seconds=made_s)))
+        known.note_append(ms(BROKER + timedelta(seconds=made_s)))
 
     assert BROKER + timedelta(seconds=39.5) == known.now()
 
@@ -44,9 +44,9 @@ def test_a_broker_whose_clock_was_set_back_is_followed() -> None:
     """What was told more than a minute ago does not count against what is told now."""
     host = ManualClock(BROKER)
     known = BrokerClock(host)
-    known.tell(ms(BROKER))
+    known.note_append(ms(BROKER))
     host.advance(WINDOW_S + 1)
-    known.tell(ms(BROKER))
+    known.note_append(ms(BROKER))
 
     assert BROKER == known.now()
 
@@ -56,7 +56,7 @@ def test_one_host_with_a_wrong_clock_does_not_decide() -> None:
     host = ManualClock(BROKER)
     known = BrokerClock(host)
     for name, wrong_s in (("alpha", 0), ("beta", 3_600), ("gamma", 1)):
-        known.tell(ms(BROKER + timedelta(seconds=wrong_s)), name)
+        known.note_append(ms(BROKER + timedelta(seconds=wrong_s)), name)
 
     assert BROKER + timedelta(seconds=1) == known.now()
 
@@ -66,19 +66,19 @@ def test_a_time_that_no_clock_shows_is_passed_over(strange_ms: float) -> None:
     """A record with a far-away time stops no reader."""
     host = ManualClock(BROKER)
     known = BrokerClock(host)
-    known.tell(strange_ms)
+    known.note_append(strange_ms)
 
-    assert (False, BROKER) == (known.is_told, known.now())
+    assert (False, BROKER) == (known.is_known, known.now())
 
 
 def test_the_number_of_hosts_is_bounded() -> None:
     """The one that was heard longest ago is forgotten."""
     host = ManualClock(BROKER)
     known = BrokerClock(host)
-    known.tell(ms(BROKER) + 9e9, "old")
+    known.note_append(ms(BROKER) + 9e9, "old")
     for number in range(SOURCES_MAX):
         host.advance(0.001)
-        known.tell(ms(BROKER), str(number))
+        known.note_append(ms(BROKER), str(number))
 
-    assert SOURCES_MAX == len(known._told)
-    assert "old" not in known._told
+    assert SOURCES_MAX == len(known._ahead)
+    assert "old" not in known._ahead

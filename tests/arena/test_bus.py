@@ -79,7 +79,7 @@ async def test_a_log_is_read_in_order(connect: Connect) -> None:
     assert [command(n) for n in range(5)] == [r.message() for r in records]
     assert list(range(5)) == [r.offset for r in records]
     assert 5 == reader.position(COMMANDS, 0)
-    assert 0 == await reader.behind()
+    assert 0 == await reader.lag()
     await reader.close()
 
 

@@ -19,7 +19,7 @@ def test_a_clock_that_is_off_is_noticed(skew_ms: int) -> None:
         at_ms = NOW_MS + number * 5_000
         fold.note("alpha", at_ms + skew_ms, at_ms + late_ms)
 
-    (found,) = fold.told(broker_time=True)
+    (found,) = fold.skews(broker_time=True)
 
     assert found.skew_s == pytest.approx((skew_ms - 20) / 1_000)
     assert found.is_noticed == (abs(skew_ms) > NOTICED_S * 1_000)
@@ -33,7 +33,7 @@ def test_heartbeats_that_were_held_up_by_a_cut_link_are_no_skew() -> None:
         fold.note("alpha", NOW_MS + made_s * 1_000, NOW_MS + 40_000)
     fold.note("alpha", NOW_MS + 40_000, NOW_MS + 40_010)
 
-    assert not fold.told(broker_time=True)[0].is_noticed
+    assert not fold.skews(broker_time=True)[0].is_noticed
 
 
 def test_a_clock_that_was_put_right_is_well_after_a_minute() -> None:
@@ -42,7 +42,7 @@ def test_a_clock_that_was_put_right_is_well_after_a_minute() -> None:
     fold.note("alpha", NOW_MS + 90_000, NOW_MS)
     fold.note("alpha", NOW_MS + 61_000, NOW_MS + 61_010)
 
-    assert not fold.told(broker_time=True)[0].is_noticed
+    assert not fold.skews(broker_time=True)[0].is_noticed
 
 
 def test_without_the_brokers_time_nothing_is_claimed() -> None:
@@ -51,7 +51,7 @@ def test_without_the_brokers_time_nothing_is_claimed() -> None:
     fold.note("beta", NOW_MS, NOW_MS)
     fold.note("alpha", NOW_MS + 90_000, NOW_MS)
 
-    found = fold.told(broker_time=False)
+    found = fold.skews(broker_time=False)
 
     assert "clocks against the broker's: alpha unknown, beta unknown" == skew_line(found)
     assert "" == skew_line(())

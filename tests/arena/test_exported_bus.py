@@ -96,7 +96,7 @@ async def test_nothing_is_written_or_invented(exported: ExportedBus) -> None:
     await exported.ensure_topics([topics.DRIFTS, topics.TURNS])
 
     assert [] == await read_all(exported, topics.DRIFTS.name, start=Start())
-    assert [TURNS] == await exported.existing([TURNS, topics.TICKERS.name])
+    assert [TURNS] == await exported.existing_topics([TURNS, topics.TICKERS.name])
     with pytest.raises(BrokerUnavailable, match=r"holds no topic market\.tickers"):
         await exported.log_reader(topics.TICKERS.name)
     with pytest.raises(ArenaError, match="cannot be written"):

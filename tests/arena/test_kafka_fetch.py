@@ -88,7 +88,7 @@ async def test_small_reads_give_everything_once_and_in_order(bus: KafkaBus) -> N
     for pair, count in counts.items():
         assert list(range(count)) == [r.offset for r in found if r[:2] == pair]
     assert [] == await reader.read(timeout_s=0.1)
-    assert 0 == await reader.behind()
+    assert 0 == await reader.lag()
     await reader.close()
 
 
@@ -194,7 +194,7 @@ async def test_closing_is_no_cancellation_of_who_reads(bus: KafkaBus) -> None:
     reader = await bus.log_reader(COMMANDS)
     reading = asyncio.create_task(reader.read(timeout_s=DEADLINE_S))
     async with asyncio.timeout(DEADLINE_S):
-        while not reader.waiting:
+        while not reader.reads_waiting:
             await asyncio.sleep(0)
     await asyncio.sleep(0)
     await reader.close()

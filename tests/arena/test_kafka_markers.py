@@ -79,7 +79,7 @@ async def caught_up(reader: LogReader, end: int) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while reader.position(COMMANDS, 0) < end:
             assert [] == await reader.read(timeout_s=0.1)
-    assert 0 == await reader.behind()
+    assert 0 == await reader.lag()
 
 
 async def test_transactions_stop_no_reader(
@@ -109,7 +109,7 @@ async def test_transactions_stop_no_reader(
     assert shown[1:] == [r.value for r in await read_count(late, 3)]
     await caught_up(late, 7)
     assert [] == await group.read(timeout_s=0.2)
-    assert {(COMMANDS, 0): (7, 7)} == await group.standing()
+    assert {(COMMANDS, 0): (7, 7)} == await group.positions()
     for reader in (log, group, late):
         await reader.close()
 
@@ -126,4 +126,4 @@ async def test_memory_has_markers_too(memory_bus: MemoryBus) -> None:
 
     found: list[list[Record]] = [await log.read(timeout_s=0), await group.read(timeout_s=0)]
     assert [[0, 2], [0, 2]] == [[r.offset for r in records] for records in found]
-    assert 0 == await log.behind()
+    assert 0 == await log.lag()

@@ -95,8 +95,8 @@ def test_compaction_and_restart_keep_an_unreadable_halt(
         whole.take(one)
     compacted.take(last)
 
-    assert whole.stops == compacted.stops
-    assert whole.stops
+    assert whole.halts == compacted.halts
+    assert whole.halts
 
 
 @pytest.mark.parametrize(
@@ -125,12 +125,12 @@ def test_another_key_neither_halts_nor_resumes(
     switch, empty = KillSwitch(), KillSwitch()
     for one in (record(b"all", halt()), record(b"agent/momentum", halt("momentum"))):
         switch.take(one)
-    before = dict(switch.stops)
+    before = dict(switch.halts)
     noted = switch.take(record(key, what))
     empty.take(record(key, what))
 
-    assert before == switch.stops
-    assert {} == empty.stops
+    assert before == switch.halts
+    assert {} == empty.halts
     assert bool(noted.error) == (not isinstance(what, PassOver))
 
 
@@ -165,7 +165,7 @@ def test_more_scopes_than_are_kept_halt_everybody(monkeypatch: pytest.MonkeyPatc
     assert switch.halt_of("momentum") is None
 
     switch.take(record(b"agent/a3", None))
-    assert len(switch.stops) == 3
+    assert len(switch.halts) == 3
     for number in range(4):
         switch.take(record(f"agent/a{number}".encode(), resume(f"a{number}")))
     switch.take(record(b"all", resume()))

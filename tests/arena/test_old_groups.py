@@ -32,7 +32,7 @@ from tests.arena.test_hostile_records import DEADLINE_S, read_count
 from trading_tools import server, shard_membership
 
 CALLS, SNAPSHOTS = topics.TOOL_CALLS.name, topics.SNAPSHOTS.name
-NODE, OLD = server.GROUP, server.FORMERLY
+NODE, OLD = server.GROUP, server.OLD_GROUP
 
 
 async def put(bus: KafkaBus, topic: str, partition: int, count: int) -> None:
@@ -76,7 +76,7 @@ async def test_the_offsets_of_the_old_group_are_continued(
     await read_count(before, 7)
     await before.commit({(CALLS, 0): 3, (CALLS, 1): 3})
     await before.close()
-    after = await bus.group_reader(NODE, CALLS, formerly=OLD)
+    after = await bus.group_reader(NODE, CALLS, old_group=OLD)
     found = await read_count(after, 1)
     await put(bus, CALLS, 2, 1)
     found += await read_count(after, 1)
@@ -86,7 +86,7 @@ async def test_the_offsets_of_the_old_group_are_continued(
     assert f"{NODE} continues where group" in caplog.text
     await after.commit({(CALLS, 0): 4})
     await after.close()
-    again = await bus.group_reader(NODE, CALLS, formerly=OLD)
+    again = await bus.group_reader(NODE, CALLS, old_group=OLD)
     assert {0: 4, 1: 3} == await committed(settings, NODE)
     await again.close()
 
@@ -110,7 +110,7 @@ async def test_an_older_process_is_waited_for_and_an_agent_is_not(
     await older.close()
     agent = await bus.group_reader(OLD, SNAPSHOTS)
     taken = await asyncio.wait_for(waits, DEADLINE_S)
-    node = await bus.group_reader(NODE, CALLS, formerly=OLD)
+    node = await bus.group_reader(NODE, CALLS, old_group=OLD)
     await put(bus, SNAPSHOTS, 0, 1)
 
     assert [1] == [offset for offset, _ in taken.values()]

@@ -88,7 +88,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nope \(ARENA_PLUGINS\) does not exist"):
         find_plugins(split_folders("nope"))
     with pytest.raises(UsageError, match=r"--plugins\) is a file, not a folder"):
-        find_plugins([tmp_path / "file.py"], said_by="--plugins")
+        find_plugins([tmp_path / "file.py"], named_by="--plugins")
     assert () == split_folders("") == find_plugins(split_folders(" ")).folders
 
 

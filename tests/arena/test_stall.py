@@ -244,7 +244,7 @@ async def test_a_topic_that_was_given_partitions_ends_its_readers(
     again = await bus.log_reader(name)
 
     assert {(name, 0), (name, 1), (name, 2)} == set(await again.end_offsets())
-    assert {} == one.whole
+    assert {} == one.partition_counts
     await one.close()
     await again.close()
     await bus.close()

@@ -46,4 +46,4 @@ def test_an_older_name_after_this_version_excuses_nothing(
     """A log that this version has continued is answered for to its end."""
     versions = VersionsInOrder()
 
-    assert of_today == [versions.is_of_today(record(name)) for name in named]
+    assert of_today == [versions.is_current(record(name)) for name in named]

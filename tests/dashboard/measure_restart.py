@@ -148,7 +148,7 @@ async def judge(bus: KafkaBus, settings: Settings) -> str:
     checkpoint = SeasonCheckpoint(settings, logs.get("m"))
     reader = await bus.log_reader(*SEASON_TOPICS)
     await checkpoint.open(reader, bus)
-    while await reader.behind():
+    while await reader.lag():
         for record in await reader.read(timeout_s=0.5, max_records=500):
             checkpoint.apply(record)
         await asyncio.sleep(0)

@@ -72,7 +72,7 @@ async def messages_of(bus: KafkaBus, topic: str) -> list[Message]:
     """Everything in a topic."""
     reader = await bus.log_reader(topic)
     found: list[Message] = []
-    while await reader.behind():
+    while await reader.lag():
         found += [record.message() for record in await reader.read()]
     await reader.close()
     return found

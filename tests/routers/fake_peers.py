@@ -119,7 +119,7 @@ class FakePeers:
         """Everything in `agent.turns`."""
         reader = await self.bus.log_reader(topics.TURNS.name)
         found: list[Turn | TurnStarted] = []
-        while await reader.behind():
+        while await reader.lag():
             for record in await reader.read(timeout_s=1):
                 message = record.message()
                 assert isinstance(message, Turn | TurnStarted)

@@ -153,7 +153,7 @@ async def all_records(settings: Settings) -> list[bytes]:
     try:
         for topic in await list_topics(settings):
             reader = await bus.log_reader(topic)
-            while await reader.behind():
+            while await reader.lag():
                 for record in await reader.read():
                     found += [record.key or b"", record.value or b"", *record.headers.values()]
             await reader.close()

@@ -156,7 +156,7 @@ async def test_a_forged_loss_ends_with_a_resume_for_good(memory_bus: MemoryBus) 
         await _confirmed(memory_bus, _halt("scalper"))
         assert ["momentum", "scalper"] == node.details["halted"]
         halts = await read_halts(memory_bus)
-    assert halts.of_everybody() is None
+    assert halts.halt_of_all() is None
 
 
 async def test_a_whole_topic_halts_no_more_than_it_says(memory_bus: MemoryBus) -> None:
