@@ -12,7 +12,7 @@ from arena.settings import Settings
 from operations.localbroker.broker import LocalBroker
 from operations.localbroker.ports import choose_ports
 from tests.arena.test_hostile_records import read_count
-from tests.faults.cut import cut_tail
+from tests.faults.log_truncation import truncate_tail
 
 COMMANDS = topics.COMMANDS.name
 
@@ -36,7 +36,7 @@ async def test_a_log_that_was_cut_under_its_reader(tmp_path: Path) -> None:
         await read_count(member, 10)
         await member.commit({(COMMANDS, 0): 10})
         await asyncio.to_thread(broker.kill)
-        assert 6 == cut_tail(tmp_path, settings.prefix + COMMANDS, 0, keep=6)
+        assert 6 == truncate_tail(tmp_path, settings.prefix + COMMANDS, 0, keep=6)
         await asyncio.to_thread(broker.start)
         writer = KafkaBus(settings)
         await writer.start()

@@ -1,4 +1,4 @@
-"""Three brokers, orders that never stop, and how long a lost leader is felt."""
+"""Runs orders against three brokers, kills leaders, and measures how long a loss takes effect."""
 
 import asyncio
 import time
@@ -26,16 +26,15 @@ SETTLE_S = 60.0
 POLL_S = 0.05
 PER_SECOND = 100.0
 ORDERS_PER_ROUND = 10
-ASK_TIMEOUT_S = 3.0
-ASK_TIMEOUT_MS = 3_000
-FAILING = (KafkaError, TimeoutError, OSError, AttributeError)
-"""What a question to brokers of which one just died can end with: the client library loses the
-node it wanted to ask."""
+REQUEST_TIMEOUT_S = 3.0
+REQUEST_TIMEOUT_MS = 3_000
+REQUEST_ERRORS = (KafkaError, TimeoutError, OSError, AttributeError)
+"""Errors of a request to brokers of which one just died: the client library may lose the node."""
 
 
 @dataclass(frozen=True)
 class Replicas:
-    """Who holds a partition: the leader (-1 for none) and those in sync, by node id."""
+    """The replicas of a partition: the leader (-1 for none) and those in sync, by node id."""
 
     leader: int
     in_sync: frozenset[int]
@@ -59,8 +58,8 @@ class Failover:
 
 
 @dataclass
-class Watch:
-    """What arrives in `account.events`, and when: order ids with the monotonic clock's seconds."""
+class DecisionWatch:
+    """Follows `account.events`: order id -> monotonic time of its event, in seconds."""
 
     bus: Bus
     decided: dict[str, float] = field(default_factory=dict)
@@ -78,9 +77,9 @@ class Watch:
 
 
 async def replicas_of(settings: Settings, topic: str) -> Replicas:
-    """Leader and in-sync replicas of a topic's first partition, as a living broker knows them."""
+    """Leader and in-sync replicas of a topic's first partition, from a running broker."""
     admin = AIOKafkaAdminClient(
-        bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=ASK_TIMEOUT_MS
+        bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=REQUEST_TIMEOUT_MS
     )
     await admin.start()
     try:
@@ -92,13 +91,13 @@ async def replicas_of(settings: Settings, topic: str) -> Replicas:
 
 
 async def topic_settings(settings: Settings, topic: str) -> set[tuple[str, str]]:
-    """The broker's settings of a topic, as names and values."""
+    """The settings of a topic on the broker, as names and values."""
     name = settings.prefix + topic
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name)]
+    requested = [ConfigResource(ConfigResourceType.TOPIC, name)]
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
     await admin.start()
     try:
-        (answer,) = await admin.describe_configs(asked)
+        (answer,) = await admin.describe_configs(requested)
     finally:
         await admin.close()
     (resource,) = answer.to_object()["resources"]
@@ -106,14 +105,14 @@ async def topic_settings(settings: Settings, topic: str) -> set[tuple[str, str]]
 
 
 async def wait_until_in_sync(settings: Settings) -> Replicas:
-    """Return the replicas of `account.events` once every broker holds all of it."""
+    """Wait until every broker has all of `account.events`; return its replicas."""
     deadline = time.monotonic() + IN_SYNC_TIMEOUT_S
     found: Replicas | None = None
     while time.monotonic() < deadline:
         try:
-            async with asyncio.timeout(ASK_TIMEOUT_S):
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 found = await replicas_of(settings, topics.EVENTS.name)
-        except FAILING:
+        except REQUEST_ERRORS:
             pass
         else:
             if found.leader > 0 and len(found.in_sync) == NODES:
@@ -123,9 +122,9 @@ async def wait_until_in_sync(settings: Settings) -> Replicas:
 
 
 async def kill_leader(
-    cluster: LocalCluster, settings: Settings, traffic: Traffic, watch: Watch
+    cluster: LocalCluster, settings: Settings, traffic: Traffic, watch: DecisionWatch
 ) -> Failover:
-    """SIGKILL the leader of `account.events` under traffic, time what follows, start it again."""
+    """SIGKILL the leader of `account.events` under traffic, restart it, and measure the times."""
     leader = (await wait_until_in_sync(settings)).leader
     began = time.monotonic()
     await asyncio.to_thread(cluster.kill_node, leader)
@@ -135,8 +134,8 @@ async def kill_leader(
     return Failover(leader, acked_s, decided_s, time.monotonic() - began)
 
 
-async def kill_only(broker: LocalBroker, traffic: Traffic, watch: Watch) -> Failover:
-    """SIGKILL the only broker under traffic, start it again at once, and time what follows."""
+async def kill_only(broker: LocalBroker, traffic: Traffic, watch: DecisionWatch) -> Failover:
+    """SIGKILL the only broker under traffic, restart it at once, and measure the times."""
     began = time.monotonic()
     await asyncio.to_thread(broker.kill)
     restart = asyncio.ensure_future(asyncio.to_thread(broker.start))
@@ -145,8 +144,8 @@ async def kill_only(broker: LocalBroker, traffic: Traffic, watch: Watch) -> Fail
     return Failover(1, acked_s, decided_s, time.monotonic() - began)
 
 
-async def next_order(traffic: Traffic, watch: Watch, began: float) -> tuple[float, float]:
-    """Seconds until the next order is acked, and until one that is sent from now on is decided."""
+async def next_order(traffic: Traffic, watch: DecisionWatch, began: float) -> tuple[float, float]:
+    """Seconds until the next order is acked, and until an order sent from now on is decided."""
     orders, acked = set(traffic.orders), set(traffic.acked)
     return await asyncio.gather(
         _until(lambda: bool(traffic.acked.keys() - acked), began),
@@ -154,8 +153,8 @@ async def next_order(traffic: Traffic, watch: Watch, began: float) -> tuple[floa
     )
 
 
-async def roll(cluster: LocalCluster, settings: Settings) -> None:
-    """Restart every broker in turn, each after the one before is in sync again."""
+async def rolling_restart(cluster: LocalCluster, settings: Settings) -> None:
+    """Restart every broker in turn, each after the previous one is in sync."""
     for node_id in range(1, NODES + 1):
         await wait_until_in_sync(settings)
         await asyncio.to_thread(cluster.stop_node, node_id)
@@ -163,34 +162,34 @@ async def roll(cluster: LocalCluster, settings: Settings) -> None:
     await wait_until_in_sync(settings)
 
 
-async def trade_through(
+async def trade_during(
     settings: Settings,
     executors: Executors,
     seed: int,
-    trouble: Callable[[Traffic, Watch], Awaitable[None]],
+    disturb: Callable[[Traffic, DecisionWatch], Awaitable[None]],
     *,
     may_restart: bool = False,
 ) -> Findings:
-    """Trade while trouble goes on, let everything settle, and judge what the topics hold.
+    """Trade during a disturbance, wait until everything is answered, and check the topics.
 
     Args:
         settings: Brokers and prefix.
-        executors: At least one was started.
-        seed: Of the traffic.
-        trouble: What happens meanwhile; trading ends with it.
-        may_restart: An executor may end, and is started again; otherwise that is wrong.
+        executors: The executors; at least one was started.
+        seed: The seed of the traffic.
+        disturb: The disturbance; trading ends with it.
+        may_restart: An executor may end and be restarted; otherwise that is a failure.
     """
     bus = KafkaBus(settings, client_id="test")
     await bus.start()
     await bus.ensure_topics(topics.fixed_topics())
-    traffic, watch = Traffic(bus, seed), Watch(bus)
+    traffic, watch = Traffic(bus, seed), DecisionWatch(bus)
     await traffic.open_market()
     work = (executors.supervise(), traffic.run_market(), watch.run(), _trade(traffic))
     running = [asyncio.ensure_future(each) for each in work]
     try:
         await executors.wait_until_owned(0)
         await _until(lambda: bool(watch.decided), time.monotonic())
-        await trouble(traffic, watch)
+        await disturb(traffic, watch)
         running[-1].cancel()
         await wait_until_answered(bus, traffic, SETTLE_S)
     except (AssertionError, TimeoutError) as error:
@@ -217,8 +216,8 @@ async def _trade(traffic: Traffic) -> None:
         await traffic.run_agents(ORDERS_PER_ROUND, PER_SECOND)
 
 
-async def _until(true: Callable[[], bool], began: float) -> float:
+async def _until(condition: Callable[[], bool], began: float) -> float:
     async with asyncio.timeout(FAILOVER_TIMEOUT_S):
-        while not true():
+        while not condition():
             await asyncio.sleep(0.005)
     return time.monotonic() - began

@@ -1,4 +1,4 @@
-"""Executors under traffic, and the verdict on what they left in the topics."""
+"""Runs executors under traffic, and checks the topics afterwards."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from operations.storm.checker_records import Findings
 from tests.faults.harness import TERMS, Executors, Traffic, read_topics, wait_until_answered
 
 ORDERS = int(os.environ.get("ARENA_FAULTS_ORDERS", "2000"))
-"""Of each run; `ARENA_FAULTS_ORDERS` makes them longer than they are in the suite."""
+"""Orders per run; set `ARENA_FAULTS_ORDERS` for longer runs than in the suite."""
 PER_SECOND = 300.0
 EXTRA_ROUND = 150
 EXTRA_ROUNDS_MAX = 80
@@ -24,7 +24,7 @@ SETTLE_S = 40.0
 
 @pytest.fixture
 async def executors(settings: Settings, tmp_path: Path) -> AsyncIterator[Executors]:
-    """Processes that are gone when the test ends."""
+    """Executor processes, stopped when the test ends."""
     found = Executors(settings, tmp_path)
     yield found
     found.stop()
@@ -34,25 +34,25 @@ async def run_traffic(
     bus: KafkaBus,
     executors: Executors,
     seed: int,
-    trouble: Coroutine[Any, Any, None],  # Any: what it awaits is of no interest
+    disturbance: Coroutine[Any, Any, None],  # Any: what it awaits does not matter
     orders: int = ORDERS,
     enough: Callable[[], bool] = lambda: True,
 ) -> Findings:
-    """Trade while trouble goes on, let everything settle, and judge what the topics hold.
+    """Trade during a disturbance, wait until everything is answered, and check the topics.
 
     Args:
-        bus: Where traffic and checker meet the executors.
-        executors: At least one was started.
-        seed: Of the traffic.
-        trouble: What happens meanwhile; cancelled when enough orders were sent.
-        orders: The fewest that are sent.
-        enough: Trading goes on, within bounds, until this is true.
+        bus: The bus of traffic and checker.
+        executors: The executors; at least one was started.
+        seed: The seed of the traffic.
+        disturbance: Runs during the traffic; cancelled when enough orders were sent.
+        orders: The minimum number of orders.
+        enough: Trading continues, within bounds, until this is true.
     """
     traffic = Traffic(bus, seed)
     await traffic.open_market()
     running = [
         asyncio.ensure_future(work)
-        for work in (executors.supervise(), traffic.run_market(), trouble)
+        for work in (executors.supervise(), traffic.run_market(), disturbance)
     ]
     try:
         await traffic.run_agents(orders, PER_SECOND)

@@ -1,4 +1,4 @@
-"""A short contest in lock-step as real processes, and what must be the same after every one."""
+"""Runs a short lock-step contest with real processes, and reads the parts that must be equal."""
 
 import asyncio
 import os
@@ -42,8 +42,8 @@ LOG_LINES_SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Told:
-    """What of a turn may not depend on time, processes or kills."""
+class TurnContent:
+    """The parts of a turn that must not depend on time, processes or kills."""
 
     prompt_sha256: str
     messages: tuple[ChatMessage, ...]
@@ -55,15 +55,18 @@ class Told:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A contest as its topics tell it.
+    """The result of a contest, read from its topics.
 
     Attributes:
-        turns: (agent, venue time) -> the effective turn. ended: `Turn` records per turn id.
-        late_prices: Orders that were priced with a ticker newer than their snapshot's venue time.
+        digest: The digest of all accounts.
+        turns: (agent, venue time) -> the effective turn.
+        orders: The decided orders. calls: the model calls.
+        late_prices: Orders priced with a ticker newer than the venue time of their snapshot.
+        replayed: Turns with replayed replies. run_twice: turns with several `Turn` records.
     """
 
     digest: str
-    turns: dict[tuple[str, str], Told]
+    turns: dict[tuple[str, str], TurnContent]
     orders: tuple[OrderDecided, ...]
     calls: tuple[LlmCall, ...]
     late_prices: int
@@ -73,31 +76,33 @@ class Outcome:
 
 @dataclass
 class Contest:
-    """The processes of one contest; each that ends with an error is started again.
+    """The processes of one contest; a process that fails is restarted.
 
     Attributes:
-        settings: Broker and a prefix that no other contest has.
-        folder: For logs. snapshots: how many. together: all agents in one process.
-        replies: Further flags of the chat node. products: what is traded; empty for the default.
-        fault: Gives the `ARENA_FAULT` of a process by its name, at each start.
+        settings: Broker, and a prefix for this contest alone.
+        folder: The folder of the logs. snapshots: the number of snapshots.
+        one_process: True if all agents run in one process.
+        replies: Further flags of the chat node. products: the products; empty for the default.
+        fault: Returns the `ARENA_FAULT` of a process by its name, at each start.
+        ends: How often each process ended, and how.
     """
 
     settings: Settings
     folder: Path
     snapshots: int
-    together: bool = True
+    one_process: bool = True
     replies: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
     fault: Callable[[str], str] = lambda _: ""
     ends: Counter[str] = field(default_factory=Counter)
-    _living: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def commands(self) -> dict[str, list[str]]:
         """Process name -> its command."""
         lock_step = ["--pacing", "lock-step"]
         agents = [f"{name}={seat}" for name, seat in AGENTS.items()]
         bounds = [*lock_step, "--decision-deadline", f"{DECISION_S:g}"]
-        seats = [[a] for a in agents] if not self.together else [agents]
+        groups = [[a] for a in agents] if not self.one_process else [agents]
         found = {
             "connector": [
                 *("connector", "replay", "--lock-step", "--agents", ",".join(AGENTS)),
@@ -108,13 +113,13 @@ class Contest:
             "tools": ["tools", *lock_step],
             "model": ["chat-node", "--name", "rules", "--model-id", "scripted", *self.replies],
         }
-        for number, group in enumerate(seats):
+        for number, group in enumerate(groups):
             flags = [word for agent in group for word in ("--agent", agent)]
             found[f"routers-{number}"] = ["routers", "--name", f"r{number}", *flags, *bounds]
         return found
 
-    async def run(self, trouble: "Troublemaker | None" = None) -> Outcome:
-        """Hold the contest and read what it left."""
+    async def run(self, disturbance: "Disturbance | None" = None) -> Outcome:
+        """Run the contest and read its topics."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for name in self.commands():
             self._start(name)
@@ -122,7 +127,7 @@ class Contest:
         await bus.start()
         try:
             await bus.ensure_topics(topics.fixed_topics())
-            work = asyncio.create_task(trouble.make(self, bus)) if trouble else None
+            work = asyncio.create_task(disturbance.disturb(self, bus)) if disturbance else None
             await self._supervise()
             if work is not None:
                 work.cancel()
@@ -133,10 +138,10 @@ class Contest:
             await bus.close()
 
     async def _supervise(self) -> None:
-        """Start again whatever ends, until the market has."""
+        """Restart processes that end, until the market has ended."""
         until_s = time.monotonic() + DEADLINE_S * 2
         while True:
-            for name, process in list(self._living.items()):
+            for name, process in list(self._processes.items()):
                 code = process.poll()
                 if name == "connector" and code == 0:
                     return
@@ -155,50 +160,52 @@ class Contest:
         }
         command = [sys.executable, "-m", "arena", *self.commands()[name]]
         with (self.folder / f"{name}.log").open("ab") as log:
-            self._living[name] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            self._processes[name] = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log
+            )
 
     def kill(self, name: str) -> None:
-        """SIGKILL one; the supervision starts it again."""
-        self._living[name].kill()
+        """SIGKILL a process; it is restarted."""
+        self._processes[name].kill()
 
     def run_again(self) -> int:
-        """How many turns were cut off by a kill and run again."""
+        """Return how many turns were interrupted by a kill and resumed."""
         logs = self.folder.glob("routers-*.log")
         return sum(log.read_bytes().count(b'"turn run again"') for log in logs)
 
     def stop(self) -> None:
-        """End all of them."""
-        for process in self._living.values():
+        """Kill all processes."""
+        for process in self._processes.values():
             process.kill()
             process.wait()
 
     def _tail(self) -> str:
         parts = []
-        for name in self._living:
+        for name in self._processes:
             lines = (self.folder / f"{name}.log").read_text(errors="replace").splitlines()
             parts.append(f"--- {name}\n" + "\n".join(lines[-LOG_LINES_SHOWN:]))
         return "\n".join(parts)
 
 
-class Troublemaker(Protocol):
-    """What happens to a contest while it is held."""
+class Disturbance(Protocol):
+    """A disturbance of a running contest."""
 
-    async def make(self, contest: Contest, bus: Bus) -> None:
-        """Make trouble until cancelled."""
+    async def disturb(self, contest: Contest, bus: Bus) -> None:
+        """Disturb the contest until cancelled."""
 
 
 @dataclass
-class Trouble:
-    """Kills amid turns.
+class KillPlan:
+    """Kills processes during turns.
 
     Attributes:
-        plan: (offset of a snapshot, seconds after the first turn on it was begun, who is killed).
+        plan: (offset of a snapshot, seconds after the first turn on it began, processes to kill).
     """
 
     plan: tuple[tuple[int, float, tuple[str, ...]], ...]
 
-    async def make(self, contest: Contest, bus: Bus) -> None:
-        """Kill as planned."""
+    async def disturb(self, contest: Contest, bus: Bus) -> None:
+        """Kill the processes of the plan."""
         reader = await bus.log_reader(topics.TURNS.name, start=EARLIEST)
         newest = -1
         try:
@@ -216,7 +223,7 @@ class Trouble:
 
 
 async def _read(bus: Bus) -> Outcome:
-    turns: dict[tuple[str, str], Told] = {}
+    turns: dict[tuple[str, str], TurnContent] = {}
     seen: Counter[str] = Counter()
     replayed = 0
     as_of: dict[str, str] = {}
@@ -229,7 +236,7 @@ async def _read(bus: Bus) -> Outcome:
             continue
         as_of[turn.turn_id] = turn.as_of.isoformat()
         replayed += turn.replayed
-        turns[turn.agent, turn.as_of.isoformat()] = Told(
+        turns[turn.agent, turn.as_of.isoformat()] = TurnContent(
             turn.prompt_sha256,
             turn.messages,
             turn.outcome,
@@ -272,7 +279,7 @@ async def _records(bus: Bus, topic: str) -> list[Record]:
     found: list[Record] = []
     try:
         async with asyncio.timeout(30):
-            while await reader.behind():
+            while await reader.lag():
                 found += await reader.read(timeout_s=0.2)
     finally:
         await reader.close()

@@ -1,4 +1,4 @@
-"""Executors as processes that are killed and restarted, and traffic that never stops for it."""
+"""Executor processes that can be killed and are restarted, and continuous traffic."""
 
 import asyncio
 import os
@@ -31,34 +31,35 @@ TERMS = Terms(
 )
 AGENTS = tuple(f"agent-{n}" for n in range(6))
 START_PRICES = {"BTC-USD": 67_000.0, "ETH-USD": 3_200.0, "SOL-USD": 141.0}
-SENT_TWICE = 0.1
-REMEMBERED = 200
+RESEND_SHARE = 0.1
+RESEND_WINDOW = 200
 LIFE_S = 120
 TICK_S = 0.02
 POLL_S = 0.05
-Wanted = Callable[[], str]
+FaultOf = Callable[[], str]
 
 
 @dataclass
 class Executors:
-    """Executor processes under a supervisor that restarts each at once, as `arena up` does.
+    """Executor processes that are restarted at once, as `arena up` does.
 
     Attributes:
-        settings: Broker and prefix they get. logs: where their output goes.
+        settings: Their broker and prefix. logs: the folder of their logs.
         fault: Called at each start for the `ARENA_FAULT` of that process.
-        command: What is run with this interpreter.
+        command: The arguments for this interpreter.
+        processes: The running processes by name. ends: how often they ended, and how.
     """
 
     settings: Settings
     logs: Path
-    fault: Wanted = lambda: ""
+    fault: FaultOf = lambda: ""
     command: tuple[str, ...] = ("-m", "arena", "tools", "--only", "executor")
-    living: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     ends: Counter[str] = field(default_factory=Counter)
     _faults: dict[str, str] = field(default_factory=dict)
 
     def start(self, name: str) -> None:
-        """Start one, or start it again."""
+        """Start or restart a process."""
         fault = self._faults[name] = self.fault()
         environment = os.environ | {
             "KAFKA_BOOTSTRAP_SERVERS": self.settings.bootstrap_servers,
@@ -68,14 +69,14 @@ class Executors:
             "ARENA_HEARTBEAT_INTERVAL_S": "0.5",
         }
         with (self.logs / f"{name}.log").open("ab") as log:
-            self.living[name] = subprocess.Popen(
+            self.processes[name] = subprocess.Popen(
                 [sys.executable, *self.command], env=environment, stdout=log, stderr=log
             )
 
     async def supervise(self) -> None:
-        """Restart whatever ends, until cancelled."""
+        """Restart processes that end, until cancelled."""
         while True:
-            for name, process in list(self.living.items()):
+            for name, process in list(self.processes.items()):
                 if process.poll() is not None:
                     self._note_end(name, process.returncode)
                     self.start(name)
@@ -88,31 +89,31 @@ class Executors:
             self.ends[self._faults[name].split(":")[0]] += 1
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Send a signal to one."""
-        self.living[name].send_signal(number)
+        """Send a signal to a process."""
+        self.processes[name].send_signal(number)
 
     def times_owned(self) -> int:
-        """How often any of them became the owner of the shard."""
-        logs = (self.logs / f"{name}.log" for name in self.living)
+        """Return how often a process became the owner of the shard."""
+        logs = (self.logs / f"{name}.log" for name in self.processes)
         return sum(log.read_bytes().count(b'"owns shard"') for log in logs)
 
     async def wait_until_owned(self, times: int) -> int:
-        """Return when the shard was owned more often than that."""
+        """Wait until the shard was taken more than this many times; return how often."""
         while (owned := self.times_owned()) <= times:
             await asyncio.sleep(POLL_S)
         return owned
 
     def stop(self) -> None:
-        """End all of them, whatever state they are in."""
-        for process in self.living.values():
+        """Kill all processes, even frozen ones."""
+        for process in self.processes.values():
             process.send_signal(signal.SIGCONT)
             process.kill()
             process.wait()
 
     def tail(self, lines: int = 15) -> str:
-        """The ends of their logs, for a failing test."""
+        """Return the ends of their logs, for the message of a failing test."""
         parts = []
-        for name in self.living:
+        for name in self.processes:
             text = (self.logs / f"{name}.log").read_text(errors="replace").splitlines()
             parts.append(f"--- {name}\n" + "\n".join(text[-lines:]))
         return "\n".join(parts)
@@ -123,8 +124,9 @@ class Traffic:
     """A market and agents that trade on it.
 
     Attributes:
-        calls: Ids of what was sent and must be answered. orders: of it, what must be decided.
-        acked: Offset of each command that was acked, and its bytes.
+        bus: A started bus. seed: the same seed gives the same traffic.
+        calls: Ids of calls that must be answered. orders: ids of orders that must be decided.
+        acked: Offset of each acked command -> its bytes.
     """
 
     bus: Bus
@@ -134,11 +136,11 @@ class Traffic:
     acked: dict[int, bytes] = field(default_factory=dict)
     _quotes: dict[str, QuoteSeen] = field(default_factory=dict)
     _ticker_end: int = 0
-    _begun: int = 0
+    _started_count: int = 0
     _sent: list[ToolCall] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """The same seed gives the same traffic."""
+        """Seed the random generator."""
         self._rng = random.Random(self.seed)
         self._prices = dict(START_PRICES)
 
@@ -174,19 +176,19 @@ class Traffic:
         self._quotes[product_id] = QuoteSeen(bid=bid, ask=ask)
 
     async def run_agents(self, count: int, per_second: float) -> None:
-        """Send so many commands at a rate; some are sent twice, some are garbage."""
-        for n in range(self._begun, self._begun + count):
+        """Send `count` commands at a rate; some are sent twice, some are garbage."""
+        for n in range(self._started_count, self._started_count + count):
             await self._send_one(n)
             if n % 10 == 9:
                 await asyncio.sleep(10 / per_second)
-        self._begun += count
+        self._started_count += count
 
     async def _send_one(self, n: int) -> None:
         dice = self._rng.random()
         if dice < 0.01:
             await self._append(self._rng.randbytes(40), b"ToolCall", ())
-        elif dice < 0.01 + SENT_TWICE and self._sent:
-            await self._send(self._rng.choice(self._sent[-REMEMBERED:]))
+        elif dice < 0.01 + RESEND_SHARE and self._sent:
+            await self._send(self._rng.choice(self._sent[-RESEND_WINDOW:]))
         else:
             call = self._call(n)
             if call.deadline_at > call.issued_at:
@@ -252,7 +254,7 @@ class Traffic:
 
 
 async def wait_until_answered(bus: Bus, traffic: Traffic, timeout_s: float) -> None:
-    """Return when every order is in the log and every call of the traffic has a reply."""
+    """Wait until every order is in the log and every call has a reply."""
     log = await bus.log_reader(topics.EVENTS.name, start=EARLIEST)
     inboxes = await bus.log_reader(*(topics.inbox(agent) for agent in AGENTS), start=EARLIEST)
     open_orders, open_calls = set(traffic.orders), set(traffic.calls)
@@ -273,7 +275,7 @@ async def wait_until_answered(bus: Bus, traffic: Traffic, timeout_s: float) -> N
 
 
 def _field(record: Record, name: str) -> str:
-    """A field of a record's body; "" where it holds no JSON object."""
+    """Return a field of a record's body; "" if it is not a JSON object."""
     try:
         body = orjson.loads(record.value or b"{}")
     except orjson.JSONDecodeError:
@@ -282,7 +284,7 @@ def _field(record: Record, name: str) -> str:
 
 
 async def read_topics(bus: Bus, agents: tuple[str, ...] = AGENTS) -> Topics:
-    """The raw records of everything the checker judges."""
+    """Read the raw records that the checker needs."""
     inboxes = {agent: await _records(bus, topics.inbox(agent)) for agent in agents}
     return Topics(
         commands=await _records(bus, topics.COMMANDS.name),
@@ -298,7 +300,7 @@ async def _records(bus: Bus, topic: str) -> list[Raw]:
     found: list[Raw] = []
     try:
         async with asyncio.timeout(30):
-            while await reader.behind():
+            while await reader.lag():
                 found += [
                     Raw(r.partition, r.offset, r.headers.get("type", b"").decode(), r.value or b"")
                     for r in await reader.read(timeout_s=0.2, max_records=5_000)

@@ -1,4 +1,4 @@
-"""Arenas of their own on one broker that lose the ends of logs, whole logs, or their partitions."""
+"""Arenas on one broker that lose the ends of logs or whole logs, or get more partitions."""
 
 import asyncio
 import os
@@ -17,8 +17,8 @@ from operations.storm.checker import effective_events, readable_commands
 from operations.storm.checker_money import Market, check_money
 from operations.storm.checker_records import Findings, Raw, Topics
 from operations.storm.checker_refusals import Halts
-from tests.faults.cut import cut_tail, end_of
 from tests.faults.harness import AGENTS, TERMS, Executors, Traffic, read_topics, wait_until_answered
+from tests.faults.log_truncation import end_of, truncate_tail
 
 PER_SECOND = 500.0
 SETTLE_S = 30.0
@@ -28,22 +28,24 @@ LOST = {
     topics.COMMANDS.name: b"commands lost",
     topics.EVENTS.name: b"events lost",
 }
-"""What the log of an executor says of a topic that lost what was decided."""
+"""Topic -> the text in the log of an executor that lost decided records of it."""
 REMEDY = b"`arena repair`"
 FUTURE = "an epoch of the future"
 GONE_S = 10.0
 
 
 @dataclass
-class Arena:
-    """One arena: traffic, an executor, and what its topics held before the loss.
+class LossyArena:
+    """One arena: traffic, an executor, and the records of its topics before the loss.
 
     Attributes:
-        alive: The executor runs while the logs are damaged; otherwise it was killed before.
-        before: The topics as they were when the loss came.
-        cut: Topic -> the offset that it ends at after the loss.
-        undecided: Ids of orders that were acked, and not decided, when the loss came.
-        repairs: How often `arena repair` was run, as the log of the executor asked for.
+        prefix, bus, settings: Its topics and connection. executors: its executor.
+        seed: The same seed gives the same losses.
+        alive: The executor runs during the loss; otherwise it was killed before.
+        before: The records of the topics before the loss.
+        cut: Topic -> its end offset after the loss.
+        undecided: Ids of orders that were acked but not decided before the loss.
+        repairs: How often `arena repair` was run because the log of the executor asked for it.
     """
 
     prefix: str
@@ -58,12 +60,12 @@ class Arena:
     repairs: int = 0
 
     def __post_init__(self) -> None:
-        """The same seed gives the same losses."""
+        """Seed the random generator."""
         self.random = random.Random(self.seed)
         self._work: list[asyncio.Task[None]] = []
 
-    async def live(self, orders: int, undecided: int) -> None:
-        """Trade, see everything answered, and leave some orders that no executor has read."""
+    async def trade_before_loss(self, orders: int, undecided: int) -> None:
+        """Trade until everything is answered; leave some orders that no executor has read."""
         await self.bus.ensure_topics(topics.fixed_topics())
         self.executors.start("one")
         self._work = [asyncio.create_task(self.executors.supervise())]
@@ -71,14 +73,14 @@ class Arena:
         await self._trade(traffic, orders)
         await self._fill_others()
         if not self.alive:
-            await self.end()
+            await self.stop()
             decided = set(traffic.orders)
             await traffic.run_agents(undecided, PER_SECOND)
             self.undecided = traffic.orders - decided
         self.before = await read_topics(self.bus)
 
-    async def live_again(self, orders: int) -> Traffic:
-        """After the loss: new orders, all of which must come to an end."""
+    async def trade_after_loss(self, orders: int) -> Traffic:
+        """Trade again after the loss: every new order must be decided."""
         await self.reconnect()
         if not self.alive:
             self.executors.start("one")
@@ -93,7 +95,7 @@ class Arena:
         return traffic
 
     async def _repair_when_told(self) -> None:
-        """Follow the remedy: an owner that lived on has written to a log that is not its own."""
+        """Run `arena repair` when the executor asks for it: the log has records of an old owner."""
         while REMEDY not in self.log():
             await asyncio.sleep(0.2)
         environment = os.environ | {
@@ -105,7 +107,7 @@ class Arena:
         assert 0 == await process.wait()
         self.repairs += 1
 
-    async def end(self) -> None:
+    async def stop(self) -> None:
         """Kill the executor."""
         for task in self._work:
             task.cancel()
@@ -125,24 +127,24 @@ class Arena:
             await asyncio.gather(market, return_exceptions=True)
 
     async def _fill_others(self) -> None:
-        """Records in the topics that neither executor nor agents of this traffic write."""
+        """Write records to the topics that this traffic does not use."""
         for name in NAMES:
             if name not in ACCOUNT and name != topics.CONTROL.name:
                 for number in range(5):
                     value = b'{"filler": %d}' % number
                     await self.bus.send_bytes(name, value, key=b"filler", partition=0, headers=())
 
-    def cut_tails(self, data: Path, always: tuple[str, ...]) -> None:
-        """With the broker down: cut topics at random places, some of them surely."""
+    def truncate_topics(self, data: Path, always: tuple[str, ...]) -> None:
+        """Truncate topics at random offsets while the broker is down; those of `always` surely."""
         for name in NAMES:
             if name in always or self.random.random() < 0.5:
                 full = self.prefix + name
                 end = end_of(data, full, 0)
-                left = cut_tail(data, full, 0, keep=self.random.randrange(end) if end else 0)
+                left = truncate_tail(data, full, 0, keep=self.random.randrange(end) if end else 0)
                 self.cut[name] = left
 
-    async def make_anew(self, always: tuple[str, ...]) -> None:
-        """Delete and create topics, some of them surely."""
+    async def recreate_topics(self, always: tuple[str, ...]) -> None:
+        """Delete and create topics at random; those of `always` surely."""
         chosen = [n for n in NAMES if n in always or self.random.random() < 0.5]
         async with admin_client(self.settings) as admin:
             await admin.delete_topics([self.prefix + name for name in chosen])
@@ -153,52 +155,52 @@ class Arena:
         await self.bus.ensure_topics([topics.spec_of(name) for name in chosen])
         self.cut |= dict.fromkeys(chosen, 0)
 
-    async def grow(self, names: tuple[str, ...]) -> None:
+    async def add_partitions(self, names: tuple[str, ...]) -> None:
         """Give topics five partitions."""
         async with admin_client(self.settings) as admin:
             await admin.create_partitions({self.prefix + name: NewPartitions(5) for name in names})
 
     async def reconnect(self) -> None:
-        """A client that knows nothing of the topics as they were."""
+        """Connect a new client, without cached metadata."""
         await self.bus.close()
         self.bus = KafkaBus(self.settings, client_id="test")
         await self.bus.start()
 
     def log(self) -> bytes:
-        """Everything that the executor said."""
+        """Return everything that the executor logged."""
         return b"".join(path.read_bytes() for path in sorted(self.executors.logs.glob("*.log")))
 
 
-def silently_lost(arena: Arena) -> list[str]:
-    """Topics that lost what was decided, and of which nothing was said."""
+def silently_lost(arena: LossyArena) -> list[str]:
+    """Return topics that lost decided records without a report."""
     events = [raw for raw in arena.before.events if raw.kind == "OrderDecided"]
     sources = [e["source"]["offset"] for e in effective_events(events_of(arena), Findings())]
-    found, said = [], arena.log()
+    found, text = [], arena.log()
     left = arena.cut.get(topics.COMMANDS.name)
-    # Where events are lost with them, the newest order that is left may be before the cut.
+    # If events are lost, too, the newest remaining order may be before the truncation.
     gone = left is not None and bool(sources) and left <= max(sources)
-    if gone and topics.EVENTS.name not in arena.cut and LOST[topics.COMMANDS.name] not in said:
+    if gone and topics.EVENTS.name not in arena.cut and LOST[topics.COMMANDS.name] not in text:
         found.append(f"{arena.prefix}: commands from {left} on")
     left = arena.cut.get(topics.EVENTS.name)
     inboxes = any(topics.inbox(agent) in arena.cut for agent in AGENTS)
     gone = left is not None and any(raw.offset >= left for raw in events)
-    if gone and not inboxes and LOST[topics.EVENTS.name] not in said:
+    if gone and not inboxes and LOST[topics.EVENTS.name] not in text:
         found.append(f"{arena.prefix}: events from {left} on")
     return found
 
 
-def events_of(arena: Arena) -> list[Raw]:
-    """The events before the loss."""
+def events_of(arena: LossyArena) -> list[Raw]:
+    """Return the events before the loss."""
     return arena.before.events
 
 
-async def judge(arena: Arena, traffic: Traffic) -> Findings:
-    """What must hold after a loss, from the raw records."""
+async def check_after_loss(arena: LossyArena, traffic: Traffic) -> Findings:
+    """Check from the raw records what must hold after a loss."""
     findings = Findings()
     now = await read_topics(arena.bus)
     effective = effective_events(now.events, findings)
-    if arena.repairs:  # what was passed over is no event
-        findings.wrong = [said for said in findings.wrong if not said.endswith(FUTURE)]
+    if arena.repairs:  # a skipped record is not an event
+        findings.wrong = [text for text in findings.wrong if not text.endswith(FUTURE)]
     orders = [event["order_id"] for event in effective if event["kind"] == "OrderDecided"]
     findings.expect(len(orders) == len({*orders}), "an order has two events that count")
     for order in traffic.orders - {*orders}:
@@ -210,13 +212,13 @@ async def judge(arena: Arena, traffic: Traffic) -> Findings:
     left = arena.cut.get(topics.COMMANDS.name, len(arena.before.commands))
     still = {*readable_commands(arena.before.commands[:left])} & arena.undecided
     for order in still - {*orders}:
-        findings.say(f"the undecided order {order}, which is still there, has no event")
+        findings.say(f"the undecided order {order}, which still exists, has no event")
     if topics.TICKERS.name not in arena.cut:
         commands = readable_commands([*arena.before.commands, *now.commands])
         halts = Halts(now.control)
         check_money(effective, commands, Market(now.tickers), TERMS, halts, findings)
     for what in silently_lost(arena):
-        findings.say(f"lost without a word: {what}")
+        findings.say(f"lost without a report: {what}")
     findings.counts["orders"] = len(orders)
     findings.counts["new"] = len(traffic.orders)
     return findings

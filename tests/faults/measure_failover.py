@@ -1,9 +1,9 @@
-"""How long the loss of a broker is felt: `python -m tests.faults.measure_failover --kills 20`.
+"""Measures the effect of losing a broker: `python -m tests.faults.measure_failover --kills 20`.
 
-Kills the leader of `account.events` with SIGKILL while orders come in, again and again, and prints
-for each kill the seconds until the next order was acked and until the next one was decided. Then
-the independent checker reads everything that was written. With `--nodes 1` the only broker is
-killed and started again at once; an executor that gives up meanwhile is started again too.
+Repeatedly kills the leader of `account.events` with SIGKILL under traffic, and prints for each kill
+the seconds until the next order was acked and until the next one was decided. Then the independent
+checker reads everything that was written. With `--nodes 1` the only broker is killed and restarted
+at once; an executor that gives up in the meantime is restarted, too.
 """
 
 import argparse
@@ -21,12 +21,12 @@ from operations.localbroker.cluster import NODES, LocalCluster
 from operations.storm.checker_records import Findings
 from tests.faults.cluster import (
     PER_SECOND,
+    DecisionWatch,
     Failover,
-    Watch,
     kill_leader,
     kill_only,
-    roll,
-    trade_through,
+    rolling_restart,
+    trade_during,
 )
 from tests.faults.harness import Executors, Traffic
 
@@ -38,10 +38,10 @@ COUNTED = ("orders", "ignored", "written_twice", "replies", "checks", "executors
 async def measure(
     broker: LocalBroker | LocalCluster, settings: Settings, logs: Path, kills: int, rolls: int
 ) -> Findings:
-    """Kill, print, and judge what is left in the topics."""
+    """Kill brokers, print the times, and check the topics."""
     seen: list[Failover] = []
 
-    async def trouble(traffic: Traffic, watch: Watch) -> None:
+    async def disturb(traffic: Traffic, watch: DecisionWatch) -> None:
         for number in range(1, kills + 1):
             await asyncio.sleep(PAUSE_S)
             if isinstance(broker, LocalCluster):
@@ -56,14 +56,14 @@ async def measure(
             )
         if isinstance(broker, LocalCluster):
             for _ in range(rolls):
-                await roll(broker, settings)
+                await rolling_restart(broker, settings)
 
     executors = Executors(settings, logs)
     executors.start("one")
     print(f"{'kill':>4}  broker  acked, s  decided, s  restored, s   load", flush=True)
     try:
-        findings = await trade_through(
-            settings, executors, SEED, trouble, may_restart=isinstance(broker, LocalBroker)
+        findings = await trade_during(
+            settings, executors, SEED, disturb, may_restart=isinstance(broker, LocalBroker)
         )
     finally:
         executors.stop()
@@ -74,23 +74,25 @@ async def measure(
 
 
 def main() -> int:
-    """Run with own brokers in a temporary folder; 1 where the checker found something wrong."""
+    """Run with new brokers in a temporary folder; return 1 if the checker finds a fault."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, choices=(1, NODES), default=NODES)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--rolls", type=int, default=1, help="rolling restarts after the kills")
-    asked = parser.parse_args()
-    # It reports each attempt to reach the broker that was killed, some twenty times a second.
+    requested = parser.parse_args()
+    # It logs each attempt to reach the killed broker, about twenty times a second.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    kind = LocalCluster if asked.nodes == NODES else LocalBroker
+    kind = LocalCluster if requested.nodes == NODES else LocalBroker
     with tempfile.TemporaryDirectory(prefix="arena-failover-") as folder:
         home = Path(folder)
         with kind(home, port=0) as broker:
             handle = broker.start()
-            print(f"{asked.nodes} broker(s) of Kafka {handle.version}, {os.cpu_count()} cores")
+            print(f"{requested.nodes} broker(s) of Kafka {handle.version}, {os.cpu_count()} cores")
             print(f"{PER_SECOND:.0f} orders/s, one executor; seconds count from the kill")
             settings = Settings(bootstrap_servers=handle.bootstrap, heartbeat_interval_s=0.5)
-            findings = asyncio.run(measure(broker, settings, home, asked.kills, asked.rolls))
+            findings = asyncio.run(
+                measure(broker, settings, home, requested.kills, requested.rolls)
+            )
     print("  ".join(f"{name} {findings.counts[name]:,}" for name in COUNTED))
     print("nothing lost, nothing doubled" if not findings.wrong else findings.summary())
     return 1 if findings.wrong else 0

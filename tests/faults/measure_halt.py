@@ -1,8 +1,8 @@
-"""How long `arena halt` takes to be confirmed: `python -m tests.faults.measure_halt`.
+"""Measures how long `arena halt` takes to be confirmed: `python -m tests.faults.measure_halt`.
 
-Halts and resumes everybody again and again, as the command does, with one executor: first while
-nothing is traded, then while orders come in. Each halt is asked for at another time of the
-executor's second, so that it does not fall in step with its heartbeats.
+Repeatedly halts and resumes all agents, as the command does, with one executor: first without
+trading, then under traffic. The halts come at random times, so that they are not in step with the
+heartbeats of the executor.
 """
 
 import argparse
@@ -29,21 +29,21 @@ MORE_ORDERS = 1_000_000
 
 
 async def confirm_times_s(bus: KafkaBus, count: int) -> list[float]:
-    """The seconds that each of some halts took."""
+    """Return the seconds that each of some halts took."""
     found = []
     for _ in range(count):
         await asyncio.sleep(random.uniform(0.1, 1.1))
         now = datetime.now(UTC)
-        asked = await ask(bus, Halt(by="measure", at=now), WAIT_S)
-        if asked.unconfirmed:
-            raise AssertionError(f"not confirmed: {asked.unconfirmed}")
-        found.append(asked.seconds)
+        requested = await ask(bus, Halt(by="measure", at=now), WAIT_S)
+        if requested.unconfirmed:
+            raise AssertionError(f"not confirmed: {requested.unconfirmed}")
+        found.append(requested.seconds)
         await ask(bus, Resume(by="measure", at=now), WAIT_S)
     return found
 
 
 async def measure(settings: Settings, logs: Path, count: int, per_second: float) -> None:
-    """Print the times without and with orders."""
+    """Print the times without and with traffic."""
     bus = KafkaBus(settings, client_id="measure")
     await bus.start()
     executors = Executors(settings, logs)
@@ -68,7 +68,7 @@ async def measure(settings: Settings, logs: Path, count: int, per_second: float)
 
 
 def show(what: str, times_s: list[float]) -> None:
-    """One line."""
+    """Print one line of results."""
     median_ms, most_ms = 1_000 * statistics.median(times_s), 1_000 * max(times_s)
     load = os.getloadavg()[0]
     print(
@@ -79,17 +79,17 @@ def show(what: str, times_s: list[float]) -> None:
 
 
 def main() -> int:
-    """Run with a broker of its own in a temporary folder."""
+    """Run with a new broker in a temporary folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--halts", type=int, default=10)
     parser.add_argument("--per-second", type=float, default=200.0, help="orders in the second part")
-    asked = parser.parse_args()
+    requested = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="arena-halt-") as folder:
         home = Path(folder)
         with LocalBroker(home, port=0) as broker:
             handle = broker.start()
             settings = Settings(bootstrap_servers=handle.bootstrap)
-            asyncio.run(measure(settings, home, asked.halts, asked.per_second))
+            asyncio.run(measure(settings, home, requested.halts, requested.per_second))
     return 0
 
 

@@ -1,8 +1,8 @@
-"""Several hosts on one machine: network namespaces on one switch, whose links can be pulled.
+"""Several hosts on one machine: network namespaces on one switch, whose links can be cut.
 
-A host is a network namespace with a name, an address and a clock of its own. What it runs is
-started again whenever it ends, as something does on every real host. Needs the administrator and
-iproute2; `why_not` says what is missing. Everything that was made is removed by `close`.
+A host is a network namespace with its own name, address and clock. Its processes are restarted
+when they end, as on a real host. Needs root and iproute2; `why_not` says what is missing. `close`
+removes the namespaces.
 """
 
 import asyncio
@@ -25,21 +25,21 @@ from arena.clock import SHIFT_VARIABLE
 
 NETWORK = "10.77.0"
 ROOT = Path(__file__).resolve().parents[2]
-NAMED = 'hostname "$0" && exec "$@"'
+SET_HOSTNAME = 'hostname "$0" && exec "$@"'
 CLONE_NEWNET = 0x40000000
-WORDS_OF_OTHERS = ("KAFKA_", "ARENA_", "DATABASE_URL")
+VARIABLES_DROPPED = ("KAFKA_", "ARENA_", "DATABASE_URL")
 STOP_S = 5.0
 
 Result = TypeVar("Result")
 
 
 def why_not() -> str:
-    """Why no hosts can be made here; "" where they can."""
+    """Return why no hosts can be created here, or ""."""
     missing = [name for name in ("ip", "unshare", "hostname") if shutil.which(name) is None]
     if missing:
         return f"{', '.join(missing)} is not installed"
     if os.geteuid() != 0:
-        return "only root may make network namespaces"
+        return "only root can create network namespaces"
     tried = subprocess.run(["unshare", "--net", "--uts", "true"], capture_output=True, check=False)
     return "" if tried.returncode == 0 else "this machine does not allow network namespaces"
 
@@ -49,7 +49,7 @@ class Network:
     """A switch and the hosts on it.
 
     Attributes:
-        folder: For the homes, logs and clocks of the hosts.
+        folder: The folder of homes, logs and clocks. hosts: the hosts by name.
     """
 
     folder: Path
@@ -57,18 +57,18 @@ class Network:
     _id: str = f"arena{os.getpid()}"
 
     def __post_init__(self) -> None:
-        """Make the switch."""
+        """Create the switch."""
         self.switch = f"{self._id}-switch"
         run("ip", "netns", "add", self.switch)
         run("ip", "-n", self.switch, "link", "add", "switch", "type", "bridge")
         run("ip", "-n", self.switch, "link", "set", "switch", "up")
 
     def add(self, name: str, *, clock_s: float = 0.0) -> "Host":
-        """Make a host.
+        """Create a host.
 
         Args:
-            name: At most nine characters.
-            clock_s: Seconds by which its clock is ahead.
+            name: Its name, at most nine characters.
+            clock_s: How far its clock is ahead, in seconds.
         """
         own = f"{self._id}-{name}"
         host = Host(name, own, f"{NETWORK}.{len(self.hosts) + 1}", self.folder / name, clock_s)
@@ -83,21 +83,21 @@ class Network:
         host.home.mkdir(parents=True)
         return host
 
-    def cut(self, host: "Host") -> None:
-        """Pull the cable of a host."""
+    def cut_link(self, host: "Host") -> None:
+        """Cut the link of a host."""
         run("ip", "-n", self.switch, "link", "set", f"to-{host.name}", "down")
 
-    def mend(self, host: "Host") -> None:
-        """Plug it in again."""
+    def restore(self, host: "Host") -> None:
+        """Restore the link of a host."""
         run("ip", "-n", self.switch, "link", "set", f"to-{host.name}", "up")
 
-    def tick(self) -> None:
-        """Start again what has ended."""
+    def restart_ended(self) -> None:
+        """Restart processes that have ended."""
         for host in self.hosts.values():
-            host.tick()
+            host.restart_ended()
 
     def close(self) -> None:
-        """End what runs, and remove the hosts and the switch."""
+        """Stop all processes, and remove the hosts and the switch."""
         for host in self.hosts.values():
             host.stop()
         for name in (*(host.namespace for host in self.hosts.values()), self.switch):
@@ -109,8 +109,10 @@ class Host:
     """One host.
 
     Attributes:
-        home: `ARENA_HOME` of its processes, and their logs. clock_s: by which its clock is ahead.
-        ends: How often each process ended by itself, with the last line it wrote.
+        name, namespace, address: Its name, network namespace and IP address.
+        home: `ARENA_HOME` of its processes, and the folder of their logs.
+        clock_s: How far its clock is ahead, in seconds.
+        ends: How often each process ended by itself, with its last line.
     """
 
     name: str
@@ -120,15 +122,15 @@ class Host:
     clock_s: float
     ends: Counter[str] = field(default_factory=Counter)
     _commands: dict[str, tuple[tuple[str, ...], dict[str, str]]] = field(default_factory=dict)
-    _living: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    _processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
-    def keep(self, name: str, *words: str, login: Mapping[str, str]) -> None:
-        """Run an `arena` command from now on."""
+    def keep_running(self, name: str, *words: str, login: Mapping[str, str]) -> None:
+        """Start an `arena` command, and restart it when it ends."""
         self._commands[name] = (words, dict(login))
         self._start(name)
 
     def arena(self, *words: str, login: Mapping[str, str] | None = None) -> str:
-        """Run an `arena` command to its end; what it printed.
+        """Run an `arena` command to its end; return its output.
 
         Raises:
             AssertionError: It failed.
@@ -145,38 +147,38 @@ class Host:
         return done.stdout
 
     def log(self, name: str) -> str:
-        """What a process wrote so far."""
+        """Return the log of a process."""
         return (self.home / f"{name}.log").read_text(errors="replace")
 
-    def tick(self) -> None:
-        """Start again what has ended."""
-        for name, process in list(self._living.items()):
+    def restart_ended(self) -> None:
+        """Restart processes that have ended."""
+        for name, process in list(self._processes.items()):
             if process.poll() is not None:
                 last = (self.log(name).strip().splitlines() or [""])[-1]
                 self.ends[f"{self.name} {name} {process.returncode}: {last[-300:]}"] += 1
                 self._start(name)
 
     def stop(self) -> None:
-        """End every process of it."""
-        for process in self._living.values():
+        """Stop its processes."""
+        for process in self._processes.values():
             process.terminate()
-        for process in self._living.values():
+        for process in self._processes.values():
             try:
                 process.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self._living.clear()
+        self._processes.clear()
 
-    def begin(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> "Future[Result]":
-        """Run a coroutine of this test in a thread that is on this host's network."""
+    def run_inside(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> "Future[Result]":
+        """Run a coroutine of the test in a thread in the network of this host."""
         found: Future[Result] = Future()
 
         def inside() -> None:
             try:
                 self._enter()
                 found.set_result(asyncio.run(work()))
-            except BaseException as error:  # it is raised where the result is asked for
+            except BaseException as error:  # re-raised by `Future.result`
                 found.set_exception(error)
 
         threading.Thread(target=inside, daemon=True).start()
@@ -194,16 +196,16 @@ class Host:
             process = subprocess.Popen(
                 self._argv(words), env=self._environment(login), cwd=ROOT, stdout=log, stderr=log
             )
-        self._living[name] = process
-        if self.clock_s:  # the process has the same id as what starts it here
+        self._processes[name] = process
+        if self.clock_s:  # exec keeps the process id
             (self.home / str(process.pid)).write_text(str(self.clock_s))
 
     def _argv(self, words: tuple[str, ...]) -> list[str]:
         enter = ["ip", "netns", "exec", self.namespace, "unshare", "--uts"]
-        return [*enter, "sh", "-c", NAMED, self.name, sys.executable, "-m", "arena", *words]
+        return [*enter, "sh", "-c", SET_HOSTNAME, self.name, sys.executable, "-m", "arena", *words]
 
     def _environment(self, login: Mapping[str, str]) -> dict[str, str]:
-        own = {k: v for k, v in os.environ.items() if not k.startswith(WORDS_OF_OTHERS)}
+        own = {k: v for k, v in os.environ.items() if not k.startswith(VARIABLES_DROPPED)}
         return {
             **own,
             "ARENA_HOME": str(self.home),
@@ -216,20 +218,22 @@ class Host:
 
 
 def run(*words: str) -> None:
-    """Run a command that must not fail."""
+    """Run a command that must succeed."""
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
 
 
-def until(true: Callable[[], bool], network: Network, what: str, within_s: float) -> float:
-    """Wait for a condition while the hosts keep their processes up; seconds that it took.
+def wait_until(
+    condition: Callable[[], bool], network: Network, what: str, within_s: float
+) -> float:
+    """Wait for a condition, restarting ended processes; return the seconds that it took.
 
     Raises:
-        AssertionError: It did not become true.
+        AssertionError: The condition did not become true in time.
     """
     began_s = time.monotonic()
-    while not true():
-        network.tick()
+    while not condition():
+        network.restart_ended()
         waited_s = time.monotonic() - began_s
         assert waited_s < within_s, f"{what} did not happen within {within_s:.0f} s"
         with suppress(InterruptedError):

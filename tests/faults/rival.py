@@ -1,6 +1,6 @@
-"""An executor that takes every shard from whoever has it: `python -m tests.faults.rival`.
+"""An executor that claims every shard, even if another one owns it: `python -m tests.faults.rival`.
 
-Two of them own the same shard against each other, as no group would ever let them.
+Two of them compete for the same shard, which a consumer group would never allow.
 """
 
 from arena.node import Node, run_node
@@ -12,19 +12,19 @@ from trading_tools.shard_membership import ShardMembership
 
 
 class EveryShard(ShardMembership):
-    """Says yes to every shard, and never that being fenced is a surprise."""
+    """Serves every shard, and treats being fenced as expected."""
 
     def should_serve(self, shard: int) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def assigned(self, shard: int) -> bool:
-        """Never, so that being fenced leads to the next claim."""
+        """Return False, so that the executor claims again after it is fenced."""
         return False
 
 
 async def rival(node: Node) -> None:
-    """Serve like `arena tools --only executor`, without asking the group."""
+    """Serve like `arena tools --only executor`, without a consumer group."""
     tools = {n: t for n, t in load_catalogue().items() if t.touches_account}
     await Executor(node, TradingRules(), tools, EveryShard(node)).run()
 

@@ -1,4 +1,4 @@
-"""The broker is killed and comes back while orders come in."""
+"""The broker is killed and restarted under traffic."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ KILLS = 2
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[LocalBroker]:
-    """A broker that may be killed; the session's serves every other test."""
+    """A broker that may be killed; other tests use the one of the session."""
     with LocalBroker(tmp_path / "home", port=0, allow_fallback=False) as own:
         yield own
 
 
-async def test_sigkill_of_the_broker(broker: LocalBroker, tmp_path: Path) -> None:
-    """Orders that are in flight when the only broker dies are each decided once."""
+async def test_orders_survive_sigkill_of_the_broker(broker: LocalBroker, tmp_path: Path) -> None:
+    """Orders in flight when the only broker dies are each decided once."""
     settings = Settings(bootstrap_servers=broker.start().bootstrap)
     bus = KafkaBus(settings, client_id="test")
     await bus.start()
@@ -35,7 +35,7 @@ async def test_sigkill_of_the_broker(broker: LocalBroker, tmp_path: Path) -> Non
     executors.start("one")
     kills: list[int | None] = []
 
-    async def trouble() -> None:
+    async def disturb() -> None:
         await executors.wait_until_owned(0)
         for _ in range(KILLS):
             await asyncio.sleep(1.5)
@@ -43,7 +43,7 @@ async def test_sigkill_of_the_broker(broker: LocalBroker, tmp_path: Path) -> Non
             handle = await asyncio.to_thread(broker.start)
             kills.append(handle.pid)
 
-    findings = await run_traffic(bus, executors, 5, trouble(), enough=lambda: len(kills) == KILLS)
+    findings = await run_traffic(bus, executors, 5, disturb(), enough=lambda: len(kills) == KILLS)
     await bus.close()
 
     assert not findings.wrong, findings.summary()

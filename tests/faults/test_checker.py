@@ -1,4 +1,4 @@
-"""The checker finds what it is there to find: sound topics pass, each doctored copy does not."""
+"""The checker passes sound topics, and finds the fault in each changed copy."""
 
 import asyncio
 import copy
@@ -21,7 +21,7 @@ COMMANDS = 250
 
 @pytest.fixture(scope="module")
 def sound() -> Topics:
-    """Topics after a little undisturbed trading in memory."""
+    """Topics after a short undisturbed run in memory."""
 
     async def trade() -> Topics:
         bus = MemoryBus()
@@ -41,7 +41,7 @@ def sound() -> Topics:
 
 
 def test_sound_topics_pass(sound: Topics) -> None:
-    """Nothing is found where nothing is wrong, and a lot was looked at."""
+    """No fault is found, and many checks were made."""
     findings = check(sound, TERMS)
 
     assert not findings.wrong, findings.summary()
@@ -51,8 +51,8 @@ def test_sound_topics_pass(sound: Topics) -> None:
     assert 0 == findings.counts["portfolios_newer"]
 
 
-def rechained(events: list[Raw], change: Callable[[int, Json], None]) -> list[Raw]:
-    """The events, each changed by a forger who then repairs the chain behind it."""
+def with_repaired_chain(events: list[Raw], change: Callable[[int, Json], None]) -> list[Raw]:
+    """Return the events with changes and a valid chain, as a forger would write them."""
     head, forged = "0" * 64, []
     for raw in events:
         body = json.loads(raw.value)
@@ -65,28 +65,28 @@ def rechained(events: list[Raw], change: Callable[[int, Json], None]) -> list[Ra
 
 
 def first_fill(found: Topics) -> int:
-    """Offset of the first event that filled an order."""
+    """Return the offset of the first fill."""
     return next(r.offset for r in found.events if b'"outcome":"filled"' in r.value)
 
 
 def drop_an_event(found: Topics) -> None:
-    """The log loses a record."""
+    """Remove an event from the log."""
     del found.events[first_fill(found)]
 
 
 def change_a_byte(found: Topics) -> None:
-    """A figure is changed and the chain is not."""
+    """Change an event without repairing the chain."""
     at = first_fill(found)
     raw = found.events[at]
     found.events[at] = replace(raw, value=raw.value.replace(b'"buy"', b'"sel"'))
 
 
 def change_money(name: str, amount: str) -> Callable[[Topics], None]:
-    """A figure of a fill is another one, and the chain is repaired."""
+    """Return a change of one amount of a fill, with a repaired chain."""
 
     def forge(found: Topics) -> None:
         at = first_fill(found)
-        found.events = rechained(
+        found.events = with_repaired_chain(
             found.events,
             lambda offset, body: body.update({name: amount}) if offset == at else None,
         )
@@ -96,7 +96,7 @@ def change_money(name: str, amount: str) -> Callable[[Topics], None]:
 
 
 def invent_an_order(found: Topics) -> None:
-    """A fill that nobody ordered is appended in good order."""
+    """Append a fill without a command, with a valid chain."""
     last = json.loads(found.events[-1].value)
     head = hashlib.sha256(last["prev"].encode() + found.events[-1].value).hexdigest()
     forged = last | {"seq": last["seq"] + 1, "prev": head, "order_id": "invented"}
@@ -104,20 +104,20 @@ def invent_an_order(found: Topics) -> None:
     found.events.append(Raw(0, len(found.events), "OrderDecided", value))
 
 
-def forget_an_order(found: Topics) -> None:
-    """A command stands in the topic that no event answers."""
+def append_undecided_order(found: Topics) -> None:
+    """Append a command without an event."""
     raw = next(r for r in found.commands if b'"execute_trade"' in r.value)
     body = json.loads(raw.value) | {"call_id": "forgotten"}
     found.commands.append(Raw(0, len(found.commands), "ToolCall", json.dumps(body).encode()))
 
 
 def drop_replies(found: Topics) -> None:
-    """An agent is never answered."""
+    """Remove all replies to an agent."""
     found.inboxes["agent-0"] = []
 
 
-def lie_in_a_reply(found: Topics) -> None:
-    """A reply tells another price than the event."""
+def change_a_reply(found: Topics) -> None:
+    """Change the price in a reply."""
     for records in found.inboxes.values():
         for n, raw in enumerate(records):
             body = json.loads(raw.value)
@@ -127,8 +127,8 @@ def lie_in_a_reply(found: Topics) -> None:
                 return
 
 
-def answer_from_the_past(found: Topics) -> None:
-    """A portfolio is told as it was before the agent's trades."""
+def change_a_portfolio(found: Topics) -> None:
+    """Change a portfolio reply to the state before the agent's trades."""
     for records in found.inboxes.values():
         for n, raw in enumerate(reversed(records)):
             body = json.loads(raw.value)
@@ -139,19 +139,19 @@ def answer_from_the_past(found: Topics) -> None:
 
 
 def change_a_ticker(found: Topics) -> None:
-    """The price a fill was made at never stood in the market."""
-    place = json.loads(found.events[first_fill(found)].value)["used"]["offset"]
-    body = json.loads(found.tickers[place].value) | {"best_ask": "1", "best_bid": "1"}
-    found.tickers[place] = replace(found.tickers[place], value=json.dumps(body).encode())
+    """Change the ticker that a fill was priced with."""
+    offset = json.loads(found.events[first_fill(found)].value)["used"]["offset"]
+    body = json.loads(found.tickers[offset].value) | {"best_ask": "1", "best_bid": "1"}
+    found.tickers[offset] = replace(found.tickers[offset], value=json.dumps(body).encode())
 
 
-def bury_nothing(found: Topics) -> None:
-    """Garbage vanished."""
+def append_garbage(found: Topics) -> None:
+    """Append garbage without a dead letter."""
     found.commands.append(Raw(0, len(found.commands), "ToolCall", b"\xff"))
 
 
 def decide_twice(found: Topics) -> None:
-    """A second fill of an order, on which the log goes on to build."""
+    """Insert a second fill of an order, with a valid chain after it."""
     at = first_fill(found)
     events = [*found.events[: at + 1], found.events[at], *found.events[at + 1 :]]
     events = [replace(raw, offset=offset) for offset, raw in enumerate(events)]
@@ -159,11 +159,11 @@ def decide_twice(found: Topics) -> None:
     def renumber(offset: int, body: Json) -> None:
         body["seq"] += offset > at and "order_id" in body
 
-    found.events = rechained(events, renumber)
+    found.events = with_repaired_chain(events, renumber)
 
 
 @pytest.mark.parametrize(
-    "doctor",
+    "introduce_fault",
     [
         drop_an_event,
         change_a_byte,
@@ -178,37 +178,37 @@ def decide_twice(found: Topics) -> None:
         change_money("agent", "agent-9"),
         decide_twice,
         invent_an_order,
-        forget_an_order,
+        append_undecided_order,
         drop_replies,
-        lie_in_a_reply,
-        answer_from_the_past,
+        change_a_reply,
+        change_a_portfolio,
         change_a_ticker,
-        bury_nothing,
+        append_garbage,
     ],
-    ids=lambda doctor: doctor.__name__,
+    ids=lambda introduce_fault: introduce_fault.__name__,
 )
-def test_each_doctored_copy_is_found(sound: Topics, doctor: Callable[[Topics], None]) -> None:
-    """One thing is wrong, and the checker says so."""
-    doctored = copy.deepcopy(sound)
-    doctor(doctored)
+def test_each_fault_is_found(sound: Topics, introduce_fault: Callable[[Topics], None]) -> None:
+    """One fault was introduced, and the checker finds it."""
+    changed = copy.deepcopy(sound)
+    introduce_fault(changed)
 
-    assert check(doctored, TERMS).wrong
+    assert check(changed, TERMS).wrong
 
 
-def test_a_second_event_that_counts_is_a_doubled_order(sound: Topics) -> None:
-    """A copy that the chain passes over is no doubled order; one that it builds on is."""
-    doctored, passed_over = copy.deepcopy(sound), copy.deepcopy(sound)
-    decide_twice(doctored)
+def test_second_effective_event_is_a_doubled_order(sound: Topics) -> None:
+    """A copy outside the chain is not a doubled order; one inside the chain is."""
+    changed, passed_over = copy.deepcopy(sound), copy.deepcopy(sound)
+    decide_twice(changed)
     last = passed_over.events[-1]
     passed_over.events.append(replace(last, offset=len(passed_over.events)))
 
-    assert 1 == check(doctored, TERMS).counts["doubled"]
+    assert 1 == check(changed, TERMS).counts["doubled"]
     assert 0 == check(passed_over, TERMS).counts["doubled"]
     assert not check(passed_over, TERMS).wrong
 
 
-def test_a_fill_in_spite_of_a_confirmed_halt_is_found(sound: Topics) -> None:
-    """From the end of the log at the confirmation to its end before the resume."""
+def test_fill_during_a_confirmed_halt_is_found(sound: Topics) -> None:
+    """A halt covers the log from its end at the confirmation to its end before the resume."""
     at = first_fill(sound)
     halted = [(at, at + 1)]
 
@@ -218,7 +218,7 @@ def test_a_fill_in_spite_of_a_confirmed_halt_is_found(sound: Topics) -> None:
 
 
 def acked_of(found: Topics) -> list[Acked]:
-    """What a sender would have written down."""
+    """Return the acks that a sender would have noted."""
     return [
         Acked(raw.offset, hashlib.sha256(raw.value).hexdigest(), json.loads(raw.value)["call_id"])
         for raw in found.commands
@@ -226,11 +226,11 @@ def acked_of(found: Topics) -> list[Acked]:
     ]
 
 
-def test_an_acked_order_without_an_end_is_lost(sound: Topics) -> None:
-    """One that is gone, changed, never decided, or refused without an event and without proof."""
+def test_acked_order_without_outcome_is_lost(sound: Topics) -> None:
+    """An order that is missing, never decided, or rejected without an event is lost."""
     forgotten, gone, refused = (copy.deepcopy(sound) for _ in range(3))
     for found in (forgotten, refused):
-        forget_an_order(found)
+        append_undecided_order(found)
     refusal = {"call_id": "forgotten", "agent": "agent-0", "tool": "execute_trade", "ok": False}
     refused.inboxes["agent-0"].append(Raw(0, 0, "ToolResult", json.dumps(refusal).encode()))
     acked = acked_of(sound)

@@ -1,4 +1,4 @@
-"""Executors are killed in every way while orders come in; the topics must not show it."""
+"""Executors are killed under traffic; the topics must not show it."""
 
 import asyncio
 import itertools
@@ -17,12 +17,12 @@ pytestmark = [pytest.mark.timeout(600)]
 KILLS = 5
 
 
-async def test_sigkill_at_random(bus: KafkaBus, executors: Executors) -> None:
-    """An executor killed at random moments and restarted at once loses and doubles nothing."""
+async def test_orders_survive_random_kills(bus: KafkaBus, executors: Executors) -> None:
+    """An executor that is killed at random and restarted loses and doubles nothing."""
     rng = random.Random(1)
     executors.start("one")
 
-    async def trouble() -> None:
+    async def disturb() -> None:
         owned = 0
         while True:
             if rng.random() < 0.8:
@@ -31,16 +31,18 @@ async def test_sigkill_at_random(bus: KafkaBus, executors: Executors) -> None:
             executors.signal("one", signal.SIGKILL)
 
     findings = await run_traffic(
-        bus, executors, 1, trouble(), enough=lambda: executors.ends["killed"] >= KILLS
+        bus, executors, 1, disturb(), enough=lambda: executors.ends["killed"] >= KILLS
     )
 
     assert not findings.wrong, findings.summary()
     assert executors.ends["killed"] >= KILLS
 
 
-async def test_sigkill_at_every_fault_point(bus: KafkaBus, executors: Executors) -> None:
-    """Each marked point of the money path kills its process, in turn, several times."""
-    # The first two are passed once or twice in a life: a process that survived them would live on.
+async def test_orders_survive_kills_at_every_fault_point(
+    bus: KafkaBus, executors: Executors
+) -> None:
+    """Each fault point of the money path kills the process in turn, several times."""
+    # The first two are reached once or twice per process, so they must kill at once.
     chances = {
         "after_epoch": 1.0,
         "during_recovery": 1.0,

@@ -1,4 +1,4 @@
-"""Two executors on one shard: at once, in turn, and back from the dead."""
+"""Two executors on one shard: at once, in turn, and after a freeze."""
 
 import asyncio
 import random
@@ -13,33 +13,33 @@ from tests.faults.harness import Executors
 pytestmark = [pytest.mark.timeout(600)]
 
 
-async def test_two_owners_at_once(bus: KafkaBus, executors: Executors) -> None:
-    """Two executors that both claim the shard for ever cost time, never an order."""
+async def test_orders_survive_two_rival_owners(bus: KafkaBus, executors: Executors) -> None:
+    """Two executors that keep claiming the same shard cost time, but no order."""
     executors.command = ("-m", "tests.faults.rival")
     executors.start("one")
     executors.start("two")
     rng = random.Random(3)
 
-    async def trouble() -> None:
+    async def disturb() -> None:
         while True:
             await asyncio.sleep(rng.uniform(1.5, 3))
             executors.signal(rng.choice(("one", "two")), signal.SIGKILL)
 
     findings = await run_traffic(
-        bus, executors, 3, trouble(), orders=1_000, enough=lambda: executors.times_owned() >= 3
+        bus, executors, 3, disturb(), orders=1_000, enough=lambda: executors.times_owned() >= 3
     )
 
     assert not findings.wrong, findings.summary()
     assert findings.counts["epochs"] >= 3
 
 
-async def test_a_zombie_comes_back(bus: KafkaBus, executors: Executors) -> None:
-    """The standby takes over from a stopped owner, which then cannot tell anybody anything."""
+async def test_orders_survive_a_zombie(bus: KafkaBus, executors: Executors) -> None:
+    """The standby takes over from a frozen owner, which cannot answer any agent afterwards."""
     executors.start("one")
     await executors.wait_until_owned(0)
     executors.start("two")
 
-    async def trouble() -> None:
+    async def disturb() -> None:
         await asyncio.sleep(2)
         owned = executors.times_owned()
         executors.signal("one", signal.SIGSTOP)
@@ -51,7 +51,7 @@ async def test_a_zombie_comes_back(bus: KafkaBus, executors: Executors) -> None:
         await asyncio.sleep(3600)
 
     returned = asyncio.Event()
-    findings = await run_traffic(bus, executors, 4, trouble(), enough=returned.is_set)
+    findings = await run_traffic(bus, executors, 4, disturb(), enough=returned.is_set)
 
     assert not findings.wrong, findings.summary()
     assert findings.counts["epochs"] >= 2

@@ -1,4 +1,4 @@
-"""A halt that is confirmed holds, with real processes: frozen, cut off, and ended."""
+"""A confirmed halt holds, with real processes that are frozen, cut off or ended."""
 
 import asyncio
 import signal
@@ -31,17 +31,21 @@ BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
 CONTROL, EVENTS = topics.CONTROL.name, topics.EVENTS.name
 WAIT_S = 30.0
 FETCH = 1
-JOINED = 3
-"""Assignments that a second member of the group logs until it has settled."""
+ASSIGNMENTS_MIN = 3
+"""Assignments that a second member of the group logs until the group is stable."""
 HOSTS = ("127.0.0.2", "127.0.0.3")
-"""Where the proxies listen; as long as 127.0.0.1."""
+"""The addresses of the proxies; they must be as long as 127.0.0.1."""
 
 
-class Arena:
-    """Orders and their ends on a real broker."""
+class OrderClient:
+    """Sends orders to a real broker, and reads their outcomes."""
 
     def __init__(self, bus: KafkaBus) -> None:
-        """No order was sent."""
+        """Use a bus.
+
+        Args:
+            bus: A started bus.
+        """
         self.bus = bus
         self.sent = 0
 
@@ -51,14 +55,14 @@ class Arena:
         await self.bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
 
     async def order(self, agent: str = "momentum", life_s: float = 60) -> str:
-        """Send an order; returns its id."""
+        """Send an order; return its id."""
         self.sent += 1
         call = tool_call(agent, "execute_trade", BUY, index=self.sent, life_s=life_s)
         await self.bus.append(topics.COMMANDS.name, call, key=agent)
         return call.call_id
 
-    async def end_of(self, *orders: str) -> list[str]:
-        """How orders ended: "filled" or the reason of the refusal; waits for it."""
+    async def outcomes_of(self, *orders: str) -> list[str]:
+        """Wait for the outcomes of orders: "filled" or the reason of the rejection."""
         ends: dict[str, str] = {}
         log = await self.bus.log_reader(EVENTS)
         try:
@@ -73,30 +77,30 @@ class Arena:
         return [ends[order] for order in orders]
 
     async def halt(self, agent: str | None = None, wait_s: float = WAIT_S) -> HaltConfirmation:
-        """What `arena halt` does."""
+        """Halt like `arena halt`."""
         return await ask(self.bus, Halt(agent=agent, by="test", at=datetime.now(UTC)), wait_s)
 
     async def resume(self) -> HaltConfirmation:
-        """What `arena resume` does."""
+        """Resume like `arena resume`."""
         return await ask(self.bus, Resume(by="test", at=datetime.now(UTC)), WAIT_S)
 
 
 def logged(logs: Path, name: str, event: str) -> list[dict[str, Any]]:
-    """What a process has logged of an event."""
+    """Return the log lines of an event of a process."""
     lines = (logs / f"{name}.log").read_bytes().splitlines()
     found = [orjson.loads(line) for line in lines if line.startswith(b"{")]
     return [line for line in found if line["event"] == event]
 
 
 def owns(logs: Path, name: str) -> bool:
-    """True while a process owns the shard, as its log says."""
+    """True if a process owns the shard, according to its log."""
     return len(logged(logs, name, "owns shard")) > len(logged(logs, name, "gave up shard"))
 
 
-async def owner_and_standby(market: Arena, logs: Path) -> tuple[str, str]:
-    """Which of "one" and "two" owns the shard, once the group has settled.
+async def owner_and_standby(market: OrderClient, logs: Path) -> tuple[str, str]:
+    """Return which of "one" and "two" owns the shard, once the group is stable.
 
-    Whoever lost the shard serves it until it looks at the log: a resume makes it look.
+    The old owner serves the shard until it reads the log; a resume makes it read.
     """
     found = await _settled(logs)
     assert {} == (await market.resume()).unconfirmed
@@ -110,15 +114,15 @@ async def _settled(logs: Path) -> tuple[str, str]:
     async with asyncio.timeout(WAIT_S):
         while True:
             given = {name: logged(logs, name, "assignment") for name in ("one", "two")}
-            if len(given["two"]) >= JOINED:
+            if len(given["two"]) >= ASSIGNMENTS_MIN:
                 owners = [name for name, lines in given.items() if lines[-1]["shards"]]
                 if len(owners) == 1 and owns(logs, owners[0]):
                     return owners[0], "two" if owners == ["one"] else "one"
             await asyncio.sleep(0.05)
 
 
-async def ownership_is_told(bus: KafkaBus) -> None:
-    """Wait until the owner of the shard says so in a heartbeat."""
+async def wait_until_ownership_is_published(bus: KafkaBus) -> None:
+    """Wait until a heartbeat names the owner of the shard."""
     reader = await bus.log_reader(topics.HEARTBEATS.name)
     try:
         async with asyncio.timeout(WAIT_S):
@@ -131,61 +135,61 @@ async def ownership_is_told(bus: KafkaBus) -> None:
         await reader.close()
 
 
-async def test_a_halt_outlives_its_owners(
+async def test_halt_survives_its_owners(
     bus: KafkaBus, settings: Settings, executors: Executors
 ) -> None:
-    """An owner that is frozen or ends, an unreadable record, a new topic: no order is filled."""
-    market = Arena(bus)
+    """The owner is frozen or ends, a record is unreadable, the topic is new: no order is filled."""
+    market = OrderClient(bus)
     await market.open_market()
     executors.start("one")
     await executors.wait_until_owned(0)
     executors.start("two")
     owner, standby = await owner_and_standby(market, executors.logs)
-    assert ["filled"] == await market.end_of(await market.order())
-    await ownership_is_told(bus)
+    assert ["filled"] == await market.outcomes_of(await market.order())
+    await wait_until_ownership_is_published(bus)
 
     executors.signal(owner, signal.SIGSTOP)
     frozen = await asyncio.to_thread(arena, settings, "halt", "--wait", "0.5")
     orders = [await market.order() for _ in range(5)]
     executors.signal(owner, signal.SIGCONT)
-    assert {"halted"} == set(await market.end_of(*orders))
+    assert {"halted"} == set(await market.outcomes_of(*orders))
     assert 1 == frozen.returncode
     assert "shard 0: its owner tools/" in frozen.stderr
-    assert f"/{executors.living[owner].pid} did not answer" in frozen.stderr
+    assert f"/{executors.processes[owner].pid} did not answer" in frozen.stderr
     assert {} == (await market.halt()).unconfirmed
 
     owned = executors.times_owned()
     executors.signal(owner, signal.SIGTERM)
     await executors.wait_until_owned(owned)
-    assert ["halted"] == await market.end_of(await market.order())
+    assert ["halted"] == await market.outcomes_of(await market.order())
     assert {} == (await market.resume()).unconfirmed
-    assert ["filled"] == await market.end_of(await market.order())
+    assert ["filled"] == await market.outcomes_of(await market.order())
 
     await write_raw(settings, b"all", None)
     executors.signal(standby, signal.SIGTERM)
     executors.start("three")
     await executors.wait_until_owned(owned + 1)
-    assert ["halted"] == await market.end_of(await market.order())
+    assert ["halted"] == await market.outcomes_of(await market.order())
     shown = await asyncio.to_thread(arena, settings, "status")
     assert f"halted: everybody by a record that cannot be read, {CONTROL}[0]@4" in shown.stdout
     again = await asyncio.to_thread(arena, settings, "halt", "momentum")
     assert (0, "halted: momentum; confirmed") == (again.returncode, again.stdout[:27])
     assert f"halted: everybody by a record that cannot be read, {CONTROL}[0]@4" in again.stdout
     assert {} == (await market.resume()).unconfirmed
-    assert ["filled"] == await market.end_of(await market.order("scalper"))
+    assert ["filled"] == await market.outcomes_of(await market.order("scalper"))
 
-    await create_again(settings)
+    await recreate_control_topic(settings)
     order = await market.order()
     async with asyncio.timeout(WAIT_S):
-        while executors.living["three"].poll() is None:
+        while executors.processes["three"].poll() is None:
             await asyncio.sleep(0.05)
     last = (executors.logs / "three.log").read_text().splitlines()[-1]
     assert f"{CONTROL}[0]" in last
-    assert order not in {*await ended(bus)}
+    assert order not in {*await filled_orders(bus)}
 
 
-async def create_again(settings: Settings) -> None:
-    """Delete the control topic, and create it with a halt at each offset that was read before."""
+async def recreate_control_topic(settings: Settings) -> None:
+    """Recreate the control topic with a halt at each offset that was read before."""
     name = settings.prefix + CONTROL
     async with admin_client(settings) as admin:
         await admin.delete_topics([name])
@@ -203,12 +207,12 @@ async def create_again(settings: Settings) -> None:
         await other.close()
 
 
-async def ended(bus: KafkaBus) -> list[str]:
-    """The ids of the orders that were filled."""
+async def filled_orders(bus: KafkaBus) -> list[str]:
+    """Return the ids of the filled orders."""
     log = await bus.log_reader(EVENTS)
     try:
         found = []
-        while await log.behind():
+        while await log.lag():
             found += [orjson.loads(r.value or b"{}") for r in await log.read(timeout_s=0.1)]
     finally:
         await log.close()
@@ -216,7 +220,7 @@ async def ended(bus: KafkaBus) -> list[str]:
 
 
 async def write_raw(settings: Settings, key: bytes, value: bytes | None) -> None:
-    """Write any bytes into the control topic."""
+    """Write raw bytes to the control topic."""
     producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, acks="all")
     await producer.start()
     try:
@@ -226,10 +230,10 @@ async def write_raw(settings: Settings, key: bytes, value: bytes | None) -> None
 
 
 class ControlLink(Link):
-    """A connection that is cut off once it asks for records of the control topic."""
+    """A connection that is cut when it fetches the control topic."""
 
     def take(self, side: Side, data: bytes) -> None:
-        """Pass bytes on, unless they are such a question."""
+        """Forward bytes, unless they are such a fetch."""
         assert isinstance(self.proxy, ControlProxy)
         if side.is_client and is_fetch(data) and self.proxy.topic in data:
             self.proxy.fetching.add(self)
@@ -241,10 +245,15 @@ class ControlLink(Link):
 
 
 class ControlProxy(Proxy):
-    """A way to the broker on which the control topic can be cut off."""
+    """A proxy to the broker that can cut off the control topic."""
 
     def __init__(self, route: Route, topic: bytes) -> None:
-        """Start whole."""
+        """Start without a cut.
+
+        Args:
+            route: Where to listen, and the broker.
+            topic: The name of the control topic.
+        """
         super().__init__([route])
         self.topic = topic
         self.fetching: set[Link] = set()
@@ -252,18 +261,18 @@ class ControlProxy(Proxy):
         self.cut = Cut(0, "blackhole", float("inf"))
 
     def accept(self, route: Route) -> Side:
-        """The client's end of a new connection."""
+        """Return the client side of a new connection."""
         return ControlLink(self, route).client
 
-    def close_line(self) -> None:
-        """Let nothing through to the control topic, and nothing back."""
+    def cut_off(self) -> None:
+        """Hold everything to and from the control topic."""
         self.is_cut = True
         for link in self.fetching:
             link.cut = self.cut
             link.hold()
 
-    def open_line(self) -> None:
-        """End the connections that were cut off; the next ones are whole."""
+    def restore(self) -> None:
+        """Reset the connections that were cut; new ones work."""
         self.is_cut = False
         for link in self.fetching:
             link.cut = None
@@ -271,7 +280,7 @@ class ControlProxy(Proxy):
 
 
 def is_fetch(data: bytes) -> bool:
-    """True where a Fetch request is among the requests that bytes from a client begin with."""
+    """True if bytes from a client include a Fetch request."""
     at = 0
     while at + 6 <= len(data):
         size, key = struct.unpack_from(">ih", data, at)
@@ -283,7 +292,7 @@ def is_fetch(data: bytes) -> bool:
 
 @asynccontextmanager
 async def proxied(settings: Settings, host: str) -> AsyncIterator[tuple[ControlProxy, Settings]]:
-    """A proxy before the broker, and settings that lead to it."""
+    """Start a proxy to the broker; yield it with settings that use it."""
     own, _, port = settings.bootstrap_servers.rpartition(":")
     route = Route((host, int(port)), (own, int(port)))
     proxy = ControlProxy(route, (settings.prefix + CONTROL).encode())
@@ -300,11 +309,11 @@ async def proxied(settings: Settings, host: str) -> AsyncIterator[tuple[ControlP
 @pytest.mark.skipif(
     not all(can_bind(0, host) for host in HOSTS), reason="no second loopback address here"
 )
-async def test_an_owner_cut_off_from_the_halt(
+async def test_owner_cut_off_from_the_halt_fills_nothing(
     bus: KafkaBus, settings: Settings, tmp_path: Path
 ) -> None:
-    """The standby that reads the halt cannot confirm it; no order after it is ever filled."""
-    market = Arena(bus)
+    """A standby that reads the halt cannot confirm it; no order after the halt is filled."""
+    market = OrderClient(bus)
     await market.open_market()
     async with proxied(settings, HOSTS[0]) as one, proxied(settings, HOSTS[1]) as two:
         processes = {
@@ -317,20 +326,20 @@ async def test_an_owner_cut_off_from_the_halt(
             processes["two"].start("two")
             owner, _ = await owner_and_standby(market, tmp_path)
             proxy = one[0] if owner == "one" else two[0]
-            assert ["filled"] == await market.end_of(await market.order())
+            assert ["filled"] == await market.outcomes_of(await market.order())
 
-            proxy.close_line()
+            proxy.cut_off()
             halted = await asyncio.to_thread(arena, settings, "halt", "--wait", "1.2")
             short = [await market.order(life_s=0.5) for _ in range(3)]
             long = [await market.order() for _ in range(3)]
-            first, *others = await market.end_of(*short)
-            proxy.open_line()
+            first, *others = await market.outcomes_of(*short)
+            proxy.restore()
 
             assert "control_unknown" == first
             assert {"control_unknown", "expired"} >= set(others)
-            assert {"halted"} == set(await market.end_of(*long))
+            assert {"halted"} == set(await market.outcomes_of(*long))
             assert 1 == halted.returncode
-            assert f"/{processes[owner].living[owner].pid} did not answer" in halted.stderr
+            assert f"/{processes[owner].processes[owner].pid} did not answer" in halted.stderr
             assert {} == (await market.halt()).unconfirmed
         finally:
             for executors in processes.values():
@@ -338,7 +347,7 @@ async def test_an_owner_cut_off_from_the_halt(
 
 
 async def test_each_shard_confirms_for_itself(settings: Settings, executors: Executors) -> None:
-    """An agent's halt needs its own shard alone, a halt of everybody all of them."""
+    """A halt of an agent needs its shard only, a halt of all agents every shard."""
     from dataclasses import replace
 
     bus = KafkaBus(settings, client_id="test")
@@ -347,19 +356,21 @@ async def test_each_shard_confirms_for_itself(settings: Settings, executors: Exe
         two = [replace(spec, partitions=2) for spec in (topics.COMMANDS, topics.EVENTS)]
         await bus.ensure_topics(two)
         await bus.ensure_topics(topics.fixed_topics())
-        await shards_confirm(Arena(bus), executors)
+        await check_shards_confirm(OrderClient(bus), executors)
     finally:
         await bus.close()
 
 
-async def shards_confirm(market: Arena, executors: Executors) -> None:
-    """No executor, then one of both shards, then one of each, of which one is frozen."""
+async def check_shards_confirm(market: OrderClient, executors: Executors) -> None:
+    """Halt with one executor of both shards, then with two, one of which is frozen."""
     await market.open_market()
-    of = {partition_of(name, 2): name for name in ("momentum", "scalper", "cash", "noise")}
+    agent_of_shard = {
+        partition_of(name, 2): name for name in ("momentum", "scalper", "cash", "noise")
+    }
     executors.start("one")
     await executors.wait_until_owned(1)
-    assert ["filled", "filled"] == await market.end_of(
-        await market.order(of[0]), await market.order(of[1])
+    assert ["filled", "filled"] == await market.outcomes_of(
+        await market.order(agent_of_shard[0]), await market.order(agent_of_shard[1])
     )
     executors.start("two")
     async with asyncio.timeout(WAIT_S):
@@ -368,14 +379,17 @@ async def shards_confirm(market: Arena, executors: Executors) -> None:
     (shard,) = {line["shard"] for line in logged(executors.logs, "two", "owns shard")}
 
     executors.signal("two", signal.SIGSTOP)
-    mine, everybody = await market.halt(of[1 - shard]), await market.halt(wait_s=0.5)
-    other = await market.halt(of[shard], wait_s=0.5)
-    refused = await market.end_of(await market.order(of[1 - shard]))
+    of_one_agent, of_all = (
+        await market.halt(agent_of_shard[1 - shard]),
+        await market.halt(wait_s=0.5),
+    )
+    other = await market.halt(agent_of_shard[shard], wait_s=0.5)
+    refused = await market.outcomes_of(await market.order(agent_of_shard[1 - shard]))
     executors.signal("two", signal.SIGCONT)
 
-    assert ((1 - shard,), {}) == (mine.shards, mine.unconfirmed)
-    assert [shard] == [*everybody.unconfirmed] == [*other.unconfirmed]
-    assert (0, 1) == everybody.shards
+    assert ((1 - shard,), {}) == (of_one_agent.shards, of_one_agent.unconfirmed)
+    assert [shard] == [*of_all.unconfirmed] == [*other.unconfirmed]
+    assert (0, 1) == of_all.shards
     assert ["halted"] == refused
-    assert ["halted"] == await market.end_of(await market.order(of[shard]))
+    assert ["halted"] == await market.outcomes_of(await market.order(agent_of_shard[shard]))
     assert {} == (await market.halt()).unconfirmed

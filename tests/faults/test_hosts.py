@@ -36,7 +36,7 @@ from operations.storm.checker import check
 from operations.storm.checker_records import Acked, Findings
 from operations.storm.driver import Driver
 from tests.faults.harness import TERMS, read_topics
-from tests.faults.namespaces import Host, Network, until, why_not
+from tests.faults.namespaces import Host, Network, wait_until, why_not
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=f"no hosts can be made: {why_not()}")
 
@@ -169,7 +169,7 @@ class Hosts:
 
     network: Network
     broker: Host
-    desk: Host
+    trading: Host
     agents: Host
     watch: Host
     clients: list[Observer | Sender] = field(default_factory=list)
@@ -207,19 +207,19 @@ class Hosts:
             await bus.close()
             await apply_rules(settings, rules_for(PREFIX))
 
-        self.broker.begin(set_up).result(UP_S)
+        self.broker.run_inside(set_up).result(UP_S)
         return inside
 
     def start_others(self) -> None:
         """Start everything else, each where it belongs."""
         for host, words in (
-            (self.desk, "exchange --products BTC-USD,ETH-USD,SOL-USD --speed 20"),
+            (self.trading, "exchange --products BTC-USD,ETH-USD,SOL-USD --speed 20"),
             (
-                self.desk,
+                self.trading,
                 "connector coinbase --products BTC-USD,ETH-USD,SOL-USD --min-interval 20 "
                 f"--ws-url ws://127.0.0.1:{MARKET_PORT} --rest-url http://127.0.0.1:{MARKET_PORT}",
             ),
-            (self.desk, "tools"),
+            (self.trading, "tools"),
             (self.agents, f"chat-node --name {NODE} --model-id scripted"),
             (self.agents, f"router --name {AGENT} --chat-node-name {NODE} --strategy random"),
             (self.watch, "ledger run"),
@@ -227,7 +227,7 @@ class Hosts:
         ):
             kind, *_ = words.split()
             login = {} if kind == "exchange" else self.login(LOGINS.get(kind, kind))
-            host.keep(kind, *words.split(), login=login)
+            host.keep_running(kind, *words.split(), login=login)
 
 
 @pytest.fixture
@@ -240,7 +240,7 @@ def hosts(tmp_path: Path) -> Iterator[Hosts]:
         yield Hosts(
             network,
             broker=network.add("broker"),
-            desk=network.add("desk"),
+            trading=network.add("trading"),
             agents=network.add("agents", clock_s=2.5),
             watch=network.add("watch", clock_s=-40.0),
             clients=clients,
@@ -259,20 +259,20 @@ def test_what_runs_on_several_hosts_outlives_their_links(hosts: Hosts) -> None:
     inside = hosts.start_broker()
     clocks = {host.name: host.clock_s for host in hosts.network.hosts.values()}
     observer = Observer(hosts.settings("cli", home=hosts.broker.home, bootstrap=inside), clocks)
-    observing = hosts.broker.begin(observer.follow)
+    observing = hosts.broker.run_inside(observer.follow)
     sender = Sender(hosts.settings("cli", home=hosts.agents.home), observer)
-    sending = hosts.agents.begin(sender.send)
+    sending = hosts.agents.run_inside(sender.send)
     hosts.clients += [observer, sender]
     hosts.start_others()
     back(hosts, observer, 0.0, UP_S)
     wait_for_traffic(hosts, sender)
     status = hosts.broker.arena("status", "--prefix", PREFIX)
     for cables in plan():
-        print(cut(hosts, observer, cables), flush=True)
+        print(cut_link(hosts, observer, cables), flush=True)
     sender.over = True
     sending.result(60)
     orders = sender.oracle.orders
-    until(lambda: orders <= observer.decided, hosts.network, "every order's end", DECIDED_S)
+    wait_until(lambda: orders <= observer.decided, hosts.network, "every order's end", DECIDED_S)
     observer.over = True
     observing.result(60)
     hosts.agents.stop()  # what it writes while the topics are read would look unordered
@@ -285,7 +285,7 @@ def test_what_runs_on_several_hosts_outlives_their_links(hosts: Hosts) -> None:
     assert findings.counts["acked"] > 100
     assert re.search(r"agents 2\.\d s ahead: set that clock", status)
     assert re.search(r"watch (39|40)\.\d s behind: set that clock", status)
-    assert "desk within 1 s" in status
+    assert "trading within 1 s" in status
     assert "not proven" not in status, status
     assert re.search(r"^ledger +ledger +watch +\d+ +ok", status, re.MULTILINE), status
 
@@ -297,7 +297,9 @@ def wait_for_traffic(hosts: Hosts, sender: Sender) -> None:
         AssertionError: It does not; the message says what it met with.
     """
     try:
-        until(lambda: len(sender.oracle.acked) > SENT_FIRST, hosts.network, "the traffic", UP_S)
+        wait_until(
+            lambda: len(sender.oracle.acked) > SENT_FIRST, hosts.network, "the traffic", UP_S
+        )
     except AssertionError as error:
         raise AssertionError(f"{error}: {dict(sender.counts)}") from None
 
@@ -305,21 +307,21 @@ def wait_for_traffic(hosts: Hosts, sender: Sender) -> None:
 def plan() -> list[dict[str, float]]:
     """For how many seconds which cables are pulled at once, and then all is waited for."""
     if not CUTS:
-        return [{"desk": LONG_S, "watch": LONG_S, "agents": SHORT_S}]
-    one_by_one = ("agents", "desk", "watch", "broker")
+        return [{"trading": LONG_S, "watch": LONG_S, "agents": SHORT_S}]
+    one_by_one = ("agents", "trading", "watch", "broker")
     return [{name: float(seconds)} for seconds in CUTS.split(",") for name in one_by_one]
 
 
-def cut(hosts: Hosts, observer: Observer, cables: dict[str, float]) -> str:
+def cut_link(hosts: Hosts, observer: Observer, cables: dict[str, float]) -> str:
     """Pull cables for a time, wait until all is back, and say how long that took."""
     named = hosts.network.hosts
     for name in cables:
-        hosts.network.cut(named[name])
+        hosts.network.cut_link(named[name])
     began_s = time.monotonic()
     for name, seconds in sorted(cables.items(), key=lambda pair: pair[1]):
         until_s = began_s + seconds
-        until(partial(is_past, until_s), hosts.network, "the cut", seconds + 5)
-        hosts.network.mend(named[name])
+        wait_until(partial(is_past, until_s), hosts.network, "the cut", seconds + 5)
+        hosts.network.restore(named[name])
     took_s = back(hosts, observer, time.time(), BACK_S)
     pulled = ", ".join(f"{name} {seconds:g} s" for name, seconds in cables.items())
     return f"{pulled}: back after " + ", ".join(f"{k} {took_s[k]:.1f} s" for k in KINDS)
@@ -349,7 +351,7 @@ def back(hosts: Hosts, observer: Observer, since_s: float, within_s: float) -> d
         return len(found) == len(KINDS)
 
     try:
-        until(all_back, hosts.network, "the return", within_s)
+        wait_until(all_back, hosts.network, "the return", within_s)
     except AssertionError as error:
         raise AssertionError(f"{error} of {set(KINDS) - found.keys()}") from None
     return found
@@ -367,4 +369,4 @@ def judged(hosts: Hosts, bootstrap: str, acked: list[Acked]) -> Findings:
         finally:
             await bus.close()
 
-    return hosts.broker.begin(look).result(60)
+    return hosts.broker.run_inside(look).result(60)

@@ -1,7 +1,7 @@
-"""A contest in lock-step ends alike, whatever the processes, whoever was killed, paid or replayed.
+"""A lock-step contest has the same result whatever the processes, kills and replays.
 
 `ARENA_CONTEST_SNAPSHOTS` makes the contests longer, `ARENA_CONTEST_SEEDS` adds contests with kills
-at other moments.
+at other times.
 """
 
 import asyncio
@@ -15,32 +15,32 @@ import orjson
 import pytest
 
 from arena.settings import Settings
-from tests.faults.contest import AGENTS, Contest, Outcome, Trouble
+from tests.faults.contest import AGENTS, Contest, KillPlan, Outcome
 
 SNAPSHOTS = int(os.environ.get("ARENA_CONTEST_SNAPSHOTS", "14"))
 SEEDS = int(os.environ.get("ARENA_CONTEST_SEEDS", "1"))
-EVERYBODY = ("connector", "tools", "model", "routers-0")
-VICTIMS = (("routers-0", "model"), ("tools",), ("connector", "routers-0"), EVERYBODY)
+EVERY_PROCESS = ("connector", "tools", "model", "routers-0")
+VICTIMS = (("routers-0", "model"), ("tools",), ("connector", "routers-0"), EVERY_PROCESS)
 DELAY_S_MAX = 0.06
-"""A snapshot's turns take about as long, so a kill falls anywhere in them."""
+"""About as long as the turns on a snapshot take, so that a kill falls anywhere in them."""
 FAULTS = ("after_decide:0.1", "sent_not_acked:0.1", "acked_not_replied:0.1")
 FAULTY_STARTS = 3
-"""Of the tools process: it also dies at points where a kill from outside rarely falls."""
+"""Starts of the tools process that end at a fault point, which a random kill rarely hits."""
 
 pytestmark = [pytest.mark.timeout(600 + 60 * SEEDS)]
 
 
 def contest(settings: Settings, folder: Path, name: str, **rest: object) -> Contest:
-    """A contest under a prefix of its own."""
+    """Return a contest with its own prefix."""
     own = settings.model_copy(update={"prefix": f"{settings.prefix}{name}."})
     return Contest(own, folder / name, SNAPSHOTS, **rest)  # type: ignore[arg-type]
 
 
-def trouble(seed: int) -> Trouble:
-    """Kills of every kind of process, spread over the contest, at moments of a seed."""
+def kill_plan(seed: int) -> KillPlan:
+    """Return kills of every kind of process, spread over the contest at random."""
     rng = random.Random(seed)
     step = SNAPSHOTS / (len(VICTIMS) + 1)
-    return Trouble(
+    return KillPlan(
         tuple(
             (max(1, round(step * (n + 1))), rng.uniform(0, DELAY_S_MAX), names)
             for n, names in enumerate(VICTIMS)
@@ -49,21 +49,21 @@ def trouble(seed: int) -> Trouble:
 
 
 def faulty_tools(seed: int) -> Callable[[str], str]:
-    """A tools process whose first starts end at a fault point."""
+    """Return faults for the first starts of the tools process."""
     rng = random.Random(seed)
     points = iter(rng.sample(FAULTS, FAULTY_STARTS))
     return lambda name: next(points, "") if name == "tools" else ""
 
 
 def recorded_calls(file: Path) -> set[str]:
-    """Ids of the calls in a file of recorded replies; each has one line."""
+    """Return the ids of the calls in a file of recorded replies; each has one line."""
     ids = [orjson.loads(line)["call"]["call_id"] for line in file.open("rb")]
     assert len(set(ids)) == len(ids)
     return set(ids)
 
 
-def same(expected: Outcome, found: Outcome) -> None:
-    """Every turn and every account are alike; the first difference is told."""
+def assert_same(expected: Outcome, found: Outcome) -> None:
+    """Assert that every turn and every account is equal."""
     assert expected.turns.keys() == found.turns.keys()
     for key, turn in sorted(expected.turns.items()):
         assert turn == found.turns[key], key
@@ -71,15 +71,15 @@ def same(expected: Outcome, found: Outcome) -> None:
     assert (0, 0) == (found.late_prices, found.run_twice)
 
 
-async def test_every_contest_of_a_specification_ends_alike(
+async def test_contests_of_a_specification_have_the_same_result(
     settings: Settings, tmp_path: Path
 ) -> None:
-    """One process or many, live or replayed: the same prompts, conversations and accounts."""
+    """One process or many, live or replayed: prompts, conversations and accounts are equal."""
     file = ("--replies-file", str(tmp_path / "replies.jsonl"))
     plain, recorded = await asyncio.gather(
         contest(settings, tmp_path, "plain").run(),
         contest(
-            settings, tmp_path, "apart", together=False, replies=("--replies", "record", *file)
+            settings, tmp_path, "apart", one_process=False, replies=("--replies", "record", *file)
         ).run(),
     )
     replayed = await contest(
@@ -89,26 +89,26 @@ async def test_every_contest_of_a_specification_ends_alike(
     assert len(AGENTS) * SNAPSHOTS == len(plain.turns)
     assert {"completed"} == {t.outcome for t in plain.turns.values()}
     assert Counter(o.outcome for o in plain.orders)["filled"] > SNAPSHOTS / 2
-    same(plain, recorded)
-    same(plain, replayed)
+    assert_same(plain, recorded)
+    assert_same(plain, replayed)
     assert (0, 0, len(plain.turns)) == (plain.replayed, recorded.replayed, replayed.replayed)
     assert all(call.replayed for call in replayed.calls)
     assert len(recorded.calls) == len(replayed.calls)
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-async def test_kills_change_nothing_but_the_log(
+async def test_kills_do_not_change_the_result(
     settings: Settings, tmp_path: Path, seed: int
 ) -> None:
-    """SIGKILL of routers, tools, chat node and connector amid the turns of a contest."""
+    """Routers, tools, chat node and connector are killed during the turns of a contest."""
     record = ("--replies", "record", "--replies-file", str(tmp_path / "replies.jsonl"))
     killed = contest(settings, tmp_path, "killed", fault=faulty_tools(seed), replies=record)
     expected, found = await asyncio.gather(
-        contest(settings, tmp_path, "plain").run(), killed.run(trouble(seed))
+        contest(settings, tmp_path, "plain").run(), killed.run(kill_plan(seed))
     )
-    print(f"\nseed {seed}: {dict(killed.ends)}, {killed.run_again()} turns run again")
+    print(f"\nseed {seed}: {dict(killed.ends)}, {killed.run_again()} turns resumed")
 
-    same(expected, found)
+    assert_same(expected, found)
     assert {c.call_id for c in expected.calls} == recorded_calls(tmp_path / "replies.rules.jsonl")
     assert {"routers-0 killed", "tools killed", "model killed", "connector killed"} <= set(
         killed.ends

@@ -1,4 +1,4 @@
-"""Arenas that are mixed up on one broker: prefixes that begin alike, a wrong prefix."""
+"""Several arenas on one broker: prefixes with a common beginning, and a wrong prefix."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ NEW_ARENA_TOPICS = (topics.HEARTBEATS, topics.DEAD_LETTERS)
 
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[KafkaBus]:
-    """A bus of an arena of its own."""
+    """Connect a bus with these settings."""
     bus = KafkaBus(settings, client_id="mixups")
     await bus.start()
     try:
@@ -29,8 +29,8 @@ async def connected(settings: Settings) -> AsyncIterator[KafkaBus]:
         await bus.close()
 
 
-async def test_arenas_whose_prefixes_begin_alike_are_strangers(settings: Settings) -> None:
-    """Neither lists topics or reads records of the other, though one prefix begins the other."""
+async def test_arenas_with_similar_prefixes_are_separate(settings: Settings) -> None:
+    """Neither lists topics or reads records of the other, though their prefixes overlap."""
     stem = settings.prefix.removesuffix(".")
     arenas = [settings.override(prefix=stem), settings.override(prefix=f"{stem}.b.")]
     specs = [topics.ROSTER, topics.HEARTBEATS, topics.INBOX.member("mo")]
@@ -49,42 +49,40 @@ async def test_arenas_whose_prefixes_begin_alike_are_strangers(settings: Setting
         assert f"prefix {other.prefix!r}" in await other_arenas(own)
 
 
-async def test_a_process_with_the_wrong_prefix_says_so(
+async def test_wrong_prefix_is_reported(
     bus: KafkaBus,
     settings: Settings,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It would wait in an empty arena: its log names the arena that is there, commands do, too."""
+    """The log of a process in an empty arena, and errors of commands, name the existing arena."""
     wrong = settings.override(prefix=settings.prefix.replace(".", "s."))
-    alone = KafkaBus(wrong, client_id="router")
+    other_bus = KafkaBus(wrong, client_id="router")
     ended = asyncio.Event()
 
     async def serve(node: Node) -> None:
         ended.set()
 
-    await serve_node(Node("router", "mo", wrong, alone, SystemClock()), serve)
+    await serve_node(Node("router", "mo", wrong, other_bus, SystemClock()), serve)
     logged = capsys.readouterr().out
     monkeypatch.setattr("arena.bus.kafka_topics.UNKNOWN_TOPIC_TIMEOUT_S", 0.1)
     with pytest.raises(BrokerUnavailable, match="is ARENA_PREFIX right.*This broker has") as absent:
-        await alone_partitions(wrong)
+        await look_up_missing_topic(wrong)
 
     assert ended.is_set()
     assert "is ARENA_PREFIX right?" in logged
     assert all(settings.prefix in text for text in (logged, str(absent.value)))
 
 
-async def test_names_that_kafka_takes_for_the_same_are_refused(
-    bus: KafkaBus, settings: Settings
-) -> None:
-    """A dot and an underscore: the second arena is not begun, and the remedy is another prefix."""
-    alike = settings.override(prefix=settings.prefix.replace(".", "_"))
-    async with connected(alike) as other:
+async def test_colliding_topic_names_are_refused(bus: KafkaBus, settings: Settings) -> None:
+    """A dot and an underscore collide in Kafka; the error suggests another prefix."""
+    similar = settings.override(prefix=settings.prefix.replace(".", "_"))
+    async with connected(similar) as other:
         with pytest.raises(UsageError, match="collides with .*; choose another ARENA_PREFIX"):
             await other.ensure_topics(NEW_ARENA_TOPICS)
 
 
-async def alone_partitions(settings: Settings) -> None:
-    """Ask for a topic that the arena does not have."""
+async def look_up_missing_topic(settings: Settings) -> None:
+    """Look up a topic that the arena does not have."""
     async with connected(settings) as bus:
         await bus.partitions(topics.EVENTS.name)

@@ -70,7 +70,7 @@ class Thrower:
 
     thrown: Counter[str] = field(default_factory=Counter)
 
-    async def make(self, contest: Contest, bus: Bus) -> None:
+    async def disturb(self, contest: Contest, bus: Bus) -> None:
         """Throw until cancelled."""
         rng = Random(SEED)
         await bus.ensure_topics([topics.spec_of(name) for name in (*WORK, *UNREADABLE)])

@@ -1,7 +1,7 @@
-"""Takes records off the end of a topic on the disk of a stopped broker, as a lost power would.
+"""Removes records from the end of a topic on the disk of a stopped broker, like a power loss.
 
-Works on the segment files alone. Records leave in whole batches, so a little more may be cut than
-was asked for; `cut_tail` says what is left.
+Works on the segment files alone. Only whole batches can be removed, so a little more may be removed
+than requested; `truncate_tail` returns what is left.
 """
 
 import struct
@@ -9,16 +9,16 @@ from pathlib import Path
 
 CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
 DERIVED = ("*.index", "*.timeindex", "*.txnindex", "*.snapshot")
-"""Made again by the broker from the segments."""
+"""Files that the broker rebuilds from the segments."""
 PREFIX = struct.Struct(">qi")
-"""Of a batch: the first offset, and the bytes that follow this prefix."""
+"""The start of a batch: its first offset, and the number of bytes that follow this prefix."""
 LAST_DELTA = struct.Struct(">i")
 LAST_DELTA_AT = 23
 HEADER_BYTES = 61
 
 
 def batches(segment: bytes) -> list[tuple[int, int, int]]:
-    """The whole batches of a segment: first byte, byte behind it, offset behind its last record."""
+    """Return the whole batches of a segment: first byte, end byte, end offset."""
     found, at = [], 0
     while at + HEADER_BYTES <= len(segment):
         base, length = PREFIX.unpack_from(segment, at)
@@ -32,7 +32,7 @@ def batches(segment: bytes) -> list[tuple[int, int, int]]:
 
 
 def folder_of(data_dir: Path, topic: str, partition: int) -> Path:
-    """The folder of a partition, at any depth below the data directory.
+    """Return the folder of a partition, at any depth below the data directory.
 
     Raises:
         FileNotFoundError: There is none.
@@ -44,7 +44,7 @@ def folder_of(data_dir: Path, topic: str, partition: int) -> Path:
 
 
 def end_of(data_dir: Path, topic: str, partition: int) -> int:
-    """The offset behind the last record on disk; the first offset where there is none."""
+    """Return the end offset on disk; the first offset if there are no records."""
     segments = sorted(folder_of(data_dir, topic, partition).glob("*.log"))
     for segment in reversed(segments):
         if found := batches(segment.read_bytes()):
@@ -52,17 +52,17 @@ def end_of(data_dir: Path, topic: str, partition: int) -> int:
     return int(segments[0].stem) if segments else 0
 
 
-def cut_tail(data_dir: Path, topic: str, partition: int, keep: int) -> int:
-    """Cut the end off a partition, at a boundary of batches.
+def truncate_tail(data_dir: Path, topic: str, partition: int, keep: int) -> int:
+    """Truncate a partition at a boundary between batches.
 
     Args:
-        data_dir: Of a broker that is not running.
-        topic: With its prefix.
-        partition: Of the topic.
-        keep: No record at this offset or behind it remains.
+        data_dir: The data directory of a stopped broker.
+        topic: The name of the topic, with its prefix.
+        partition: The partition.
+        keep: The first offset to remove.
 
     Returns:
-        The offset behind the last record that is left.
+        The new end offset.
     """
     folder = folder_of(data_dir, topic, partition)
     segments = sorted(folder.glob("*.log"))
@@ -77,6 +77,6 @@ def cut_tail(data_dir: Path, topic: str, partition: int, keep: int) -> int:
     for pattern in DERIVED:
         for path in folder.glob(pattern):
             path.unlink()
-    # Without this mark the broker looks through its segments again.
+    # Without this file the broker checks its segments at the start.
     (folder.parent / CLEAN_SHUTDOWN).unlink(missing_ok=True)
     return end_of(data_dir, topic, partition)

@@ -1,6 +1,7 @@
-"""The other kinds of process on a real broker: router, chat node, ledger, judge, dashboard.
+"""Runs one of each other kind of process: router, chat node, ledger, judge and dashboard.
 
-They run in this process, each on a connection of its own, and are started again when they end.
+They run in this process on a real broker, each with its own connection, and are restarted when they
+end.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from arena.node import Node, serve_node
 from arena.settings import Settings
 from chat_nodes.model import CallFailed, RawReply
 from chat_nodes.node import ChatNodeSettings, serve_model
-from dashboard.feeds import Feeds
+from dashboard.topic_follower import TopicFollower
 from dashboard.view import ArenaView
 from judge.service import Judge
 from ledger.database import Database
@@ -39,12 +40,12 @@ from tests.routers.builders import snapshot
 from tests.routers.fake_peers import agent_config
 
 AGENT = "alone"
-"""Its turns are in partition 0 of `agent.turns`, whose tail is cut."""
+"""Its turns are in partition 0 of `agent.turns`, which is truncated."""
 STRATEGY = Strategy(name="trader", prompt="Trade.", tools=("execute_trade",))
 TURNS, CALLS, SNAPSHOTS = topics.TURNS.name, topics.LLM_CALLS.name, topics.SNAPSHOTS.name
 KINDS = {TURNS: "Turn", CALLS: "LlmCall", SNAPSHOTS: "MarketSnapshot"}
-TOLD_BY = {TURNS: "router", CALLS: "chat-node", SNAPSHOTS: "router"}
-AGAIN_S = 0.1
+REPORTED_BY = {TURNS: "router", CALLS: "chat-node", SNAPSHOTS: "router"}
+RESTART_PAUSE_S = 0.1
 WAIT_S = 150.0
 ORDER = '{"product_id": "BTC-USD", "quantity": "0.001", "action": "buy"}'
 
@@ -58,30 +59,35 @@ async def answer(request: ChatRequest) -> RawReply | CallFailed:
     return RawReply(orjson.dumps(body), SENT)
 
 
-class House:
-    """One of each kind.
+class OtherProcesses:
+    """One process of each kind.
 
     Attributes:
-        said: Kind and words: why a process ended, and what its heartbeats said to be lost.
-        before: What was in the topics before the loss.
-        model: Whom the chat nodes ask.
+        reports: Kind and text: why a process ended, and what its heartbeats reported as lost.
+        before: The records in the topics before the loss.
+        model: The model of the chat node. books: the location of the books.
     """
 
     def __init__(self, settings: Settings, home: Path) -> None:
-        """Nothing runs yet."""
-        self.said: list[tuple[str, str]] = []
+        """Prepare the processes; call `start` to run them.
+
+        Args:
+            settings: The settings of the arena.
+            home: The folder of their local state.
+        """
+        self.reports: list[tuple[str, str]] = []
         self.model = FakeModel(answer)
         self.books: BooksLocation = books_location(home, settings.prefix, None)
         self._settings = settings.override(home=home, heartbeat_interval_s=0.5)
         self._nodes: dict[str, Bus] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._judge: Judge | None = None
-        self._feeds: Feeds | None = None
+        self._follower: TopicFollower | None = None
         self._published = 0
         self.before: dict[str, list[Record]] = {}
 
     def start(self) -> None:
-        """Start one of each."""
+        """Start one of each kind."""
         kinds: dict[str, Callable[[Node], Awaitable[None]]] = {
             "router": lambda node: serve_agents(node, [agent_config(AGENT, strategy=STRATEGY)]),
             "chat-node": lambda node: serve_model(node, self.model, ChatNodeSettings()),
@@ -89,53 +95,53 @@ class House:
             "judge": self._serve_judge,
             "dashboard": self._serve_dashboard,
         }
-        self._tasks = [asyncio.create_task(self._keep(*one)) for one in kinds.items()]
+        self._tasks = [asyncio.create_task(self._keep_running(*one)) for one in kinds.items()]
 
     async def _serve_judge(self, node: Node) -> None:
         self._judge = Judge(node, JUDGED)
         await self._judge.serve()
 
     async def _serve_dashboard(self, node: Node) -> None:
-        self._feeds = Feeds(node.bus, SystemClock(), ArenaView(), None)
-        await self._feeds.open()
+        self._follower = TopicFollower(node.bus, SystemClock(), ArenaView(), None)
+        await self._follower.open()
         try:
-            await self._feeds.follow()
+            await self._follower.follow()
         finally:
-            await self._feeds.close()
+            await self._follower.close()
 
-    async def _keep(self, kind: str, serve: Callable[[Node], Awaitable[None]]) -> None:
+    async def _keep_running(self, kind: str, serve: Callable[[Node], Awaitable[None]]) -> None:
         name = "model" if kind == "chat-node" else AGENT
         while True:
             bus = self._nodes[kind] = KafkaBus(self._settings, client_id=kind)
             try:
                 await serve_node(Node(kind, name, self._settings, bus, SystemClock()), serve)
             except ArenaError as error:
-                self.said.append((kind, str(error)))
+                self.reports.append((kind, str(error)))
             finally:
-                self._hear(kind)
-            await asyncio.sleep(AGAIN_S)
+                self._collect_reports(kind)
+            await asyncio.sleep(RESTART_PAUSE_S)
 
-    def _hear(self, kind: str) -> None:
+    def _collect_reports(self, kind: str) -> None:
         lost = self._nodes[kind].lost
-        self.said += [
-            (kind, f"{topic}[{place}]: {words}") for (topic, place), words in lost.items()
+        self.reports += [
+            (kind, f"{topic}[{partition}]: {text}") for (topic, partition), text in lost.items()
         ]
 
     async def stop(self) -> None:
-        """End all of them."""
+        """Stop all of them."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def live(self, turns: int) -> None:
-        """Play, see what was done committed, and note what is in the topics."""
+    async def run_turns(self, turns: int) -> None:
+        """Play turns, wait until offsets are committed, and note the records of the topics."""
         async with self._connected() as bus:
             await self._play(bus, turns)
             self.before = {topic: await read_all(bus, topic) for topic in KINDS}
             await self._wait_for_commits()
 
-    async def live_again(self, turns: int) -> None:
-        """After the loss: more turns, which need router, chat node and executor."""
+    async def run_more_turns(self, turns: int) -> None:
+        """Play more turns after the loss, which need router, chat node and executor."""
         async with self._connected() as bus:
             await self._play(bus, turns)
 
@@ -149,7 +155,7 @@ class House:
             await bus.close()
 
     async def _play(self, bus: Bus, turns: int) -> None:
-        """Publish snapshots until so many more turns with an order have ended, one by one."""
+        """Publish snapshots one by one until a number of further turns are completed."""
         wanted = self._ended(await read_all(bus, TURNS)) + turns
         async with asyncio.timeout(WAIT_S):
             while (ended := self._ended(await read_all(bus, TURNS))) < wanted:
@@ -165,7 +171,7 @@ class House:
         return sum(r.kind == "Turn" and b"completed" in (r.value or b"") for r in records)
 
     async def _wait_for_commits(self) -> None:
-        """Wait until router and chat node have committed what they did."""
+        """Wait until router and chat node have committed their offsets."""
         topic = topics.prompted("model")
         async with asyncio.timeout(WAIT_S), admin_client(self._settings) as admin:
             while await self._committed(admin, "chat-node.model", topic) < len(self.model.asked):
@@ -181,38 +187,38 @@ class House:
         return sum(max(0, at.offset) for tp, at in found.items() if tp.topic == full)
 
     async def wait_until_read(self) -> None:
-        """Wait until ledger, judge and dashboard know all events, and know the same."""
+        """Wait until ledger, judge and dashboard have read all events, with the same result."""
         async with asyncio.timeout(WAIT_S), self._connected() as bus:
             while True:
                 events = await read_all(bus, topics.EVENTS.name)
                 end = 1 + max(record.offset for record in events)
-                heads = {self._head(self._judge), self._head(self._feeds)}
-                read = min(self._read_to(self._judge), self._read_to(self._feeds))
+                heads = {self._head(self._judge), self._head(self._follower)}
+                read = min(self._read_to(self._judge), self._read_to(self._follower))
                 booked = await asyncio.to_thread(next_offset, self.books)
                 if read >= end and booked >= end and len(heads) == 1:
                     return
                 await asyncio.sleep(0.1)
 
-    def _shards(self, reader: Judge | Feeds | None) -> dict[int, object]:
+    def _shards(self, reader: Judge | TopicFollower | None) -> dict[int, object]:
         if reader is None:
             return {}
-        books = reader.builder.folded.books if isinstance(reader, Judge) else reader.view.books
+        books = reader.builder.folds.accounts if isinstance(reader, Judge) else reader.view.accounts
         return dict(books.shards)
 
-    def _head(self, reader: Judge | Feeds | None) -> str:
+    def _head(self, reader: Judge | TopicFollower | None) -> str:
         return str(getattr(self._shards(reader).get(0), "head", reader))
 
-    def _read_to(self, reader: Judge | Feeds | None) -> int:
+    def _read_to(self, reader: Judge | TopicFollower | None) -> int:
         return int(getattr(self._shards(reader).get(0), "next_offset", 0))
 
-    def unsaid(self, cut: Mapping[str, int]) -> list[str]:
-        """What was lost and not said, and which calls were made twice.
+    def unreported(self, cut: Mapping[str, int]) -> list[str]:
+        """Return losses that were not reported, and calls that were made twice.
 
         Args:
-            cut: Topic -> the offset that its partition 0 ended at after the loss.
+            cut: Topic -> the end offset of its partition 0 after the loss.
         """
         for kind in self._nodes:
-            self._hear(kind)
+            self._collect_reports(kind)
         found = []
         for topic, name in KINDS.items():
             lost = [
@@ -221,12 +227,14 @@ class House:
                 if (record.partition, record.kind) == (0, name)
                 and record.offset >= cut.get(topic, record.offset + 1)
             ]
-            told = any(kind == TOLD_BY[topic] and topic in said for kind, said in self.said)
-            if lost and not told:
+            reported = any(
+                kind == REPORTED_BY[topic] and topic in report for kind, report in self.reports
+            )
+            if lost and not reported:
                 found.append(f"{len(lost)} records of {topic} are gone")
-        words = [said for _, said in self.said]
+        texts = [report for _, report in self.reports]
         for call, times in Counter(self.model.asked).items():
-            if times > 1 and not any(call in said for said in words):
+            if times > 1 and not any(call in report for report in texts):
                 found.append(f"call {call} was made {times} times")
         return found
 
@@ -237,7 +245,7 @@ async def read_all(bus: Bus, topic: str) -> list[Record]:
     found: list[Record] = []
     try:
         async with asyncio.timeout(WAIT_S):
-            while await reader.behind():
+            while await reader.lag():
                 found += await reader.read(timeout_s=0.2, max_records=5_000)
     finally:
         await reader.close()
