@@ -184,6 +184,11 @@ def agent_configs(
     scrape: str | None,
     plugins: Plugins = NO_PLUGINS,
 ) -> "list[AgentConfig]":
+    """Make the configurations of the agents, with their strategies loaded.
+
+    Raises:
+        UsageError: A strategy or the share cannot be used, or an agent is named twice.
+    """
     from routers.agent_config import AgentConfig
 
     share = _parse_scrape(scrape)

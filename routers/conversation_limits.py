@@ -1,10 +1,10 @@
 """The bounds of a turn's conversation: whatever a model or a tool writes, the record stays small.
 
-A `Turn` holds every message and must fit in one record of `arena.topics.RECORD_BYTES_MAX` bytes.
-Texts are cut by UTF-8 bytes and stripped of control characters, so JSON at most doubles them;
-`ROUNDS_MAX` rounds of the bounds below then stay under the limit. Fields that a provider wants back
-are never cut: the oldest are left out when they exceed their bounds. Pure: reads and writes
-nothing.
+A `Turn` contains all messages and must fit in one record of `arena.topics.RECORD_BYTES_MAX` bytes.
+Texts are cut to a number of UTF-8 bytes and stripped of control characters, so JSON at most doubles
+them; `ROUNDS_MAX` rounds within the bounds below then stay under the limit. Fields that a provider
+wants back are never cut: the oldest are left out if they exceed their bounds. Pure: reads and
+writes nothing.
 """
 
 import re
@@ -19,7 +19,7 @@ ROUNDS_MAX = 6
 CALLS_RUN_MAX = 8
 """Tool calls of one reply that are carried out."""
 CALLS_RECORDED_MAX = 16
-"""Tool calls of one reply that stay in the conversation, each with an answer."""
+"""Tool calls of one reply that stay in the conversation, each with a result."""
 REPLY_BYTES_MAX = 8_000
 ARGUMENTS_BYTES_MAX = 2_000
 RESULT_BYTES_MAX = 4_000
@@ -27,7 +27,7 @@ REFUSED_ARGUMENTS_BYTES_MAX = 200
 ERROR_BYTES_MAX = 600
 FINAL_TEXT_BYTES_MAX = 2_000
 PROBLEM_BYTES_MAX = 300
-"""What the chat node says is wrong with one call."""
+"""The chat node's text about what is wrong with one call."""
 REASONING_BYTES_MAX = 4_000
 NAME_CHARS_MAX = 64
 MODEL_CALL_ID_CHARS_MAX = 64
@@ -54,27 +54,27 @@ def clip(text: str, bytes_max: int) -> str:
 def bound_calls(
     asked: Sequence[RequestedCall], round_: int, used: Container[str] = ()
 ) -> tuple[RequestedCall, ...]:
-    """The calls of a reply as the conversation keeps them.
+    """The calls of a reply as the conversation records them.
 
-    At most `CALLS_RECORDED_MAX`, names and arguments cut, and otherwise as the model wrote them. Each
-    has an id of its own, because providers refuse a conversation in which two calls share one.
+    At most `CALLS_RECORDED_MAX`, with names and arguments cut to their bounds. Each gets a unique
+    id, because providers refuse a conversation in which two calls share one.
 
     Args:
-        asked: As they came.
-        round_: Of the reply.
+        asked: The calls of the reply.
+        round_: The number of the round.
         used: Ids of the calls of earlier rounds.
     """
-    seen: set[str] = set()
-    kept = []
+    new_ids: set[str] = set()
+    bounded = []
     for index, call in enumerate(asked[:CALLS_RECORDED_MAX]):
-        wanted = clip(call.model_call_id, MODEL_CALL_ID_CHARS_MAX)
-        model_call_id, copy = wanted, 0
-        while not model_call_id or model_call_id in seen or model_call_id in used:
+        own_id = clip(call.model_call_id, MODEL_CALL_ID_CHARS_MAX)
+        model_call_id, copy = own_id, 0
+        while not model_call_id or model_call_id in new_ids or model_call_id in used:
             copy += 1
             model_call_id = f"call_{round_}_{index}" + (f"_{copy}" if copy > 1 else "")
-        seen.add(model_call_id)
+        new_ids.add(model_call_id)
         limit = ARGUMENTS_BYTES_MAX if index < CALLS_RUN_MAX else REFUSED_ARGUMENTS_BYTES_MAX
-        kept.append(
+        bounded.append(
             RequestedCall(
                 model_call_id=model_call_id,
                 name=clip(call.name, NAME_CHARS_MAX),
@@ -84,14 +84,14 @@ def bound_calls(
                 provider=call.provider,
             )
         )
-    return tuple(kept)
+    return tuple(bounded)
 
 
 def drop_provider_fields(messages: Sequence[ChatMessage]) -> tuple[list[ChatMessage], int]:
-    """The conversation without the oldest `provider` fields that exceed their bounds.
+    """Leave out the oldest `provider` fields of a conversation if they exceed their bounds.
 
-    Fields are left out whole, a message's own before those of its calls. Most conversations have
-    none, or few, and are given back as they are.
+    A `provider` object is left out completely or not at all, a message's own before those of its
+    calls. Most conversations have none, or few, and are returned unchanged.
 
     Returns:
         The messages, and how many of their `provider` objects were left out.
@@ -121,7 +121,7 @@ def drop_provider_fields(messages: Sequence[ChatMessage]) -> tuple[list[ChatMess
 def _provider_objects(
     messages: Sequence[ChatMessage],
 ) -> Iterator[tuple[int, int | None, JsonObject]]:
-    """Message, call in it, and the fields: oldest first, and only if there are any."""
+    """Message index, call index or None, and the fields; oldest first."""
     for place, message in enumerate(messages):
         if message.provider:
             yield place, None, message.provider
@@ -133,15 +133,15 @@ def _provider_objects(
 def refusal_text(
     index: int, call: RequestedCall, known: Sequence[str], arguments_bytes: int
 ) -> str | None:
-    """Why a call is not carried out, as the model is told; None if it is.
+    """The text for the model about why a call is not carried out; None if it is.
 
-    What is wrong with the arguments of a call that goes out is said by the tool.
+    The arguments of a call that is sent are checked by the tool.
 
     Args:
-        index: Of the call in its reply.
-        call: As it is kept.
-        known: Names of the tools the agent has.
-        arguments_bytes: Size of the arguments as they were received.
+        index: The index of the call in its reply.
+        call: The call as recorded.
+        known: Names of the agent's tools.
+        arguments_bytes: Size of the arguments as received.
     """
     if index >= CALLS_RUN_MAX:
         return (

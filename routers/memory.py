@@ -57,6 +57,14 @@ class AgentHistory:
         self.open_turn = started
         self._advance_to(started.snapshot_offset, started.as_of)
 
+    def is_due(self, offset: int, cadence: int) -> bool:
+        """True if a snapshot is due: it is the first, an older one, or `cadence` after the last."""
+        return not 0 <= self.last_offset < offset < self.last_offset + cadence
+
+    def skipped_before(self, offset: int, cadence: int) -> int:
+        """How many snapshots were skipped before this one, besides those that the cadence skips."""
+        return max(0, offset - self.last_offset - cadence) if self.last_offset >= 0 else 0
+
     def has_ended(self, turn_id: str) -> bool:
         """True if this turn is one of the newest that ended."""
         return turn_id in self._ended

@@ -1,6 +1,6 @@
-"""What an agent sees: a snapshot, its account and its last decisions, as text.
+"""Renders what an agent sees: a snapshot, its account and its last decisions, as text.
 
-The user message has a fixed form, because people, models and the scripted rules read it alike:
+The user message has a fixed form, because people, models and the scripted rules all read it:
 
     # Market as of 2026-11-21T09:30:00Z (BTC-USD, ETH-USD)
     ## Your account            absent until the agent's first portfolio or trade
@@ -8,10 +8,10 @@ The user message has a fixed form, because people, models and the scripted rules
     ## Candles BTC-USD 15m ... CSV per product and window, oldest first
     ## Your last decisions     absent until the first
 
-Prices keep every digit they carry. The text depends on its arguments alone, so what is rendered
-for one instant can hold nothing of a later one. The parts have bounds that add up to
-`PROMPT_CHARS_MAX`; `routers.prompt_sizes` has those of a compact and of a tiny prompt, and
-`routers.prompt_small` renders their market. Pure: reads and writes nothing.
+Prices keep all their digits. The text depends only on its arguments, so a prompt for one instant
+contains nothing from a later one. The parts have bounds that add up to `PROMPT_CHARS_MAX`;
+`routers.prompt_sizes` has the bounds of compact and tiny prompts, and `routers.prompt_small`
+renders their market. Pure: reads and writes nothing.
 """
 
 import hashlib
@@ -23,6 +23,7 @@ from decimal import Decimal
 from arena.currency import DEFAULT_CURRENCY, cash_digits
 from arena.messages import CandleWindow, MarketSnapshot, ProductView, PromptSize, Rules
 from arena.money import decimal_text, to_digits
+from arena.plural import counted
 from routers.portfolio import KnownPortfolio, MarkedPosition, mark
 from routers.prompt_sizes import FULL, PROMPT_FORMS, PromptForm, cut_strategy, strategy_is_cut
 from routers.prompt_small import render_small_market
@@ -32,11 +33,10 @@ from routers.prompt_text import (
     TICKER_COLUMNS,
     WINDOWS,
     MarketText,
-    bounded,
     clock_text,
-    counted,
+    cut_to,
     plain_text,
-    restricted_lines,
+    restriction_lines,
     ticker_cells,
 )
 
@@ -45,7 +45,7 @@ __all__ = [
     "PRODUCTS_MAX",
     "PROMPT_CHARS_MAX",
     "MarketText",
-    "held_text",
+    "duration_text",
     "left_out_text",
     "prompt_sha256",
     "render_market",
@@ -115,12 +115,12 @@ RULES_BY_SIZE: dict[PromptSize, str] = {
 
 
 def render_system(prompt: str, rules: Rules | None, size: PromptSize = "full") -> str:
-    """The system message: a strategy's prompt and the rules every agent is told.
+    """Render the system message: a strategy's prompt and the rules that all agents get.
 
     Args:
-        prompt: The strategy's own words; cut to the bound of a smaller size.
+        prompt: The strategy's prompt; cut to the bound of a smaller size.
         rules: Fees and limits of this arena, or None while they are unknown.
-        size: Of the prompt.
+        size: The size of the prompt.
     """
     costs = _costs_text(rules) if size == "full" else _short_costs_text(rules)
     words = RULES_BY_SIZE[size].format(costs=costs, units=_units_text(rules))
@@ -128,7 +128,7 @@ def render_system(prompt: str, rules: Rules | None, size: PromptSize = "full") -
 
 
 def _units_text(rules: Rules | None) -> str:
-    """What an order's quantity counts, and the currency where it is not the dollar."""
+    """The unit of an order's quantity, and the currency if it is not the dollar."""
     currency = DEFAULT_CURRENCY if rules is None else rules.currency
     if currency == DEFAULT_CURRENCY:
         return "0.05 BTC, not dollars"
@@ -161,7 +161,7 @@ def _short_costs_text(rules: Rules | None) -> str:
 
 
 def render_market(snapshot: MarketSnapshot, size: PromptSize = "full") -> MarketText:
-    """Tickers and candles of a snapshot; the oldest candles are left out if it is too long."""
+    """Render tickers and candles of a snapshot; the oldest candles are left out if needed."""
     chars_max = PROMPT_FORMS[size].market_chars_max
     if size != "full":
         return render_small_market(snapshot, size, chars_max)
@@ -169,7 +169,7 @@ def render_market(snapshot: MarketSnapshot, size: PromptSize = "full") -> Market
     names = ", ".join(view.product_id for view in shown)
     heading = f"# Market as of {snapshot.as_of:%Y-%m-%dT%H:%M:%SZ} ({names})"
     lines = ["## Tickers", TICKER_COLUMNS, *(",".join(ticker_cells(v).values()) for v in shown)]
-    lines += restricted_lines(shown)
+    lines += restriction_lines(shown)
     left_out = []
     if more := len(snapshot.products) - len(shown):
         lines.append(f"({more} further products are not shown: prompt limit)")
@@ -181,7 +181,7 @@ def render_market(snapshot: MarketSnapshot, size: PromptSize = "full") -> Market
         lines += section.lines()
     if candles := sum(section.left_out for section in sections):
         left_out.append(f"the oldest {counted(candles, 'candle')}")
-    body = bounded("\n".join(lines), chars_max - len(heading))
+    body = cut_to("\n".join(lines), chars_max - len(heading))
     return MarketText(heading, body, " and ".join(left_out))
 
 
@@ -192,14 +192,14 @@ def render_user(
     memory: Sequence[str],
     size: PromptSize = "full",
 ) -> str:
-    """The user message.
+    """Render the user message.
 
     Args:
         market: `render_market(snapshot, size)`.
-        snapshot: What the account is valued at.
-        known: The account as the agent was told last, or None.
-        memory: One line per last decision, oldest first.
-        size: Of the prompt.
+        snapshot: The snapshot at whose bids the account is valued.
+        known: The account as the agent knows it, or None.
+        memory: One line per remembered decision, oldest first.
+        size: The size of the prompt.
     """
     form = PROMPT_FORMS[size]
     parts = [market.heading]
@@ -218,7 +218,7 @@ def left_out_text(
     memory: Sequence[str],
     size: PromptSize,
 ) -> str:
-    """What a prompt does not show for its size, in words; "" if it shows everything."""
+    """Describe what a prompt leaves out because of its size; "" if it shows everything."""
     form = PROMPT_FORMS[size]
     parts = [market.left_out] if market.left_out else []
     if strategy_is_cut(system, form):
@@ -237,7 +237,7 @@ def _memory_text(memory: Sequence[str], form: PromptForm) -> str:
         shown = [_shortened(line, form.memory_line_chars_max) for line in memory]
         shown = shown[-form.memory_lines_max :]
     text = "\n".join([heading, *(f"- {line}" for line in shown)])
-    return bounded(text, form.memory_chars_max)
+    return cut_to(text, form.memory_chars_max)
 
 
 def _shortened(line: str, chars_max: int) -> str:
@@ -245,12 +245,12 @@ def _shortened(line: str, chars_max: int) -> str:
 
 
 def prompt_sha256(system: str, user: str) -> str:
-    """Hash of both messages as they are sent."""
+    """Hash of both messages of a prompt."""
     return hashlib.sha256(f"{system}\x00{user}".encode()).hexdigest()
 
 
-def held_text(seconds: float) -> str:
-    """A holding time for people: "42s", "4m12s", "2h05m", "3d04h"."""
+def duration_text(seconds: float) -> str:
+    """Format a holding time: "42s", "4m12s", "2h05m", "3d04h"."""
     whole = int(seconds)
     if whole < 60:
         return f"{whole}s"
@@ -268,7 +268,7 @@ def _account_text(known: KnownPortfolio, snapshot: MarketSnapshot, form: PromptF
     lines = [
         "## Your account",
         f"cash{key}: {decimal_text(account.cash_usd)}{word}",
-        f"equity{key}: {_to_the_cent(account.equity_usd, unit):f}{word}",
+        f"equity{key}: {_round_to_cent(account.equity_usd, unit):f}{word}",
     ]
     if account.scraped_usd:
         aside = f"{decimal_text(account.scraped_usd)}{word}"
@@ -279,10 +279,10 @@ def _account_text(known: KnownPortfolio, snapshot: MarketSnapshot, form: PromptF
         lines.append("position: none")
     if (more := len(account.positions) - form.positions_max) > 0:
         lines.append(f"({more} further positions are not shown: ask for your portfolio)")
-    return bounded("\n".join(lines), form.account_chars_max)
+    return cut_to("\n".join(lines), form.account_chars_max)
 
 
-def _to_the_cent(amount: Decimal, currency: str) -> Decimal:
+def _round_to_cent(amount: Decimal, currency: str) -> Decimal:
     return to_digits(amount, cash_digits(currency))
 
 
@@ -294,15 +294,15 @@ def _position_line(position: MarkedPosition, currency: str, key: str) -> str:
     ]
     if position.bid is not None and position.unrealised_usd is not None:
         words.append(f"bid={decimal_text(position.bid)}")
-        words.append(f"unrealised{key}={_to_the_cent(position.unrealised_usd, currency):+f}")
+        words.append(f"unrealised{key}={_round_to_cent(position.unrealised_usd, currency):+f}")
     if position.held_s is not None:
-        words.append(f"held={held_text(position.held_s)}")
+        words.append(f"held={duration_text(position.held_s)}")
     return " ".join(words)
 
 
 @dataclass(slots=True)
 class _Section:
-    """The candles of one product and window, of which the oldest may be left out."""
+    """The candles of one product and window; the oldest may be left out."""
 
     heading: str
     rows: list[str]
@@ -339,7 +339,7 @@ class _Section:
 
 
 def _leave_out_oldest(sections: list[_Section], chars_max: int) -> None:
-    """Leave out the oldest candles of all sections until the rest fits."""
+    """Leave out the oldest candles of all sections until the others fit."""
     excess = sum(section.size() for section in sections) - chars_max
     if excess <= 0:
         return

@@ -1,9 +1,8 @@
-"""How large a prompt is: "full", "compact" or "tiny". Pure.
+"""The bounds of prompts of each size: "full", "compact" and "tiny". Pure.
 
-`full` shows everything that a snapshot holds. `compact` fits a server with a context of 4,096
-tokens, `tiny` one of 2,048: prompt, tools, two rounds of calls and the answer. Tokens cannot be
-counted without the model's own tokenizer, so the bounds are in characters, at stated figures of
-characters per token.
+`full` shows the whole snapshot. `compact` fits a server with a context of 4,096 tokens, `tiny` one
+of 2,048: prompt, tools, two rounds of calls and the answer. Tokens cannot be counted without the
+model's own tokenizer, so the bounds are in characters, with the ratios stated here.
 """
 
 import re
@@ -16,9 +15,9 @@ from arena.messages import PromptSize, ToolSchema
 from routers.conversation_limits import REPLY_BYTES_MAX, RESULT_BYTES_MAX
 
 CHARS_PER_TOKEN_NUMBERS = 2.2
-"""Of the user message, mostly prices. Tokenizers that split every digit need more tokens."""
+"""For the user message, mostly prices. Tokenizers that split every digit need more tokens."""
 CHARS_PER_TOKEN_WORDS = 3.5
-"""Of the system message and the tool schemas, mostly English."""
+"""For the system message and the tool schemas, mostly English."""
 
 STRATEGY_CUT = "(the strategy's prompt is cut here: {size} prompt)"
 
@@ -27,18 +26,19 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s")
 
 @dataclass(frozen=True, slots=True)
 class PromptForm:
-    """The bounds of a prompt of one size, and of what its conversation adds.
+    """The bounds of a prompt of one size, and of the conversation after it.
 
     Attributes:
-        tokens_max: Of system message, user message and the shipped tools, at the figures above;
-            0 if only `routers.prompt.PROMPT_CHARS_MAX` bounds it.
-        strategy_chars_max: Of the strategy's own prompt; 0 leaves it whole.
-        market_chars_max: Of heading, tickers and candles. account_chars_max, memory_chars_max: of
-            the parts of that name.
-        positions_max: Positions that are shown.
-        memory_lines_max: Decisions that are shown: the newest.
-        memory_line_chars_max: Of one of them.
-        result_bytes_max: Of one tool's answer.
+        tokens_max: Tokens of system message, user message and the shipped tools, by the ratios
+            above; 0 if only `routers.prompt.PROMPT_CHARS_MAX` limits them.
+        strategy_chars_max: Length of the strategy's prompt; 0 for no limit.
+        market_chars_max: Length of heading, tickers and candles.
+        account_chars_max: Length of the account.
+        memory_chars_max: Length of the last decisions.
+        positions_max: How many positions are shown.
+        memory_lines_max: How many of the newest decisions are shown.
+        memory_line_chars_max: Length of one decision.
+        result_bytes_max: Size of one tool result.
         aside_bytes_max: Of what the model says beside its calls.
         tool_sentence_chars_max: Of a tool's description, its first sentence; 0 leaves it whole.
     """
@@ -103,22 +103,22 @@ PROMPT_FORMS: Mapping[PromptSize, PromptForm] = {"full": FULL, "compact": COMPAC
 
 
 def cut_strategy(prompt: str, form: PromptForm) -> str:
-    """A strategy's prompt within the bound of a size: the beginning, and a line that says so."""
+    """Cut a strategy's prompt to the bound of a size, with a line that says so."""
     text = prompt.rstrip()
     if not form.strategy_chars_max or len(text) <= form.strategy_chars_max:
         return text
     note = "\n" + STRATEGY_CUT.format(size=form.size)
-    kept = text[: form.strategy_chars_max - len(note)]
-    return (kept.rpartition("\n")[0].rstrip() or kept.rstrip()) + note
+    shortened = text[: form.strategy_chars_max - len(note)]
+    return (shortened.rpartition("\n")[0].rstrip() or shortened.rstrip()) + note
 
 
 def strategy_is_cut(system: str, form: PromptForm) -> bool:
-    """True if a system message holds only the beginning of the strategy's prompt."""
+    """True if a system message has only the beginning of the strategy's prompt."""
     return STRATEGY_CUT.format(size=form.size) in system
 
 
 def sized_schema(schema: ToolSchema, form: PromptForm) -> ToolSchema:
-    """A tool as a prompt of this size describes it."""
+    """The schema of a tool, shortened for prompts of this size."""
     if not form.tool_sentence_chars_max:
         return schema
     return ToolSchema(
@@ -134,20 +134,20 @@ def _first_sentence(text: str, chars_max: int) -> str:
 
 
 def _short_parameters(schema: Mapping[str, JsonValue], chars_max: int) -> dict[str, JsonValue]:
-    """The schema with a sentence per parameter, and none for one whose values are listed."""
+    """The schema with one sentence per parameter, or none if the parameter lists its values."""
     found = dict(schema)
     properties = schema.get("properties")
     if not isinstance(properties, dict):
         return found
-    short: dict[str, JsonValue] = {}
+    shortened_properties: dict[str, JsonValue] = {}
     for name, part in properties.items():
         if not isinstance(part, dict):
-            short[name] = part
+            shortened_properties[name] = part
             continue
-        kept = {key: value for key, value in part.items() if key != "description"}
-        said = part.get("description")
-        if isinstance(said, str) and "enum" not in part:
-            kept["description"] = _first_sentence(said, chars_max)
-        short[name] = kept
-    found["properties"] = short
+        shortened = {key: value for key, value in part.items() if key != "description"}
+        description = part.get("description")
+        if isinstance(description, str) and "enum" not in part:
+            shortened["description"] = _first_sentence(description, chars_max)
+        shortened_properties[name] = shortened
+    found["properties"] = shortened_properties
     return found

@@ -1,8 +1,8 @@
-"""The market in a compact or tiny prompt: tickers, and as many candles as fit. Pure.
+"""Renders the market in a compact or tiny prompt: tickers, and as many candles as fit. Pure.
 
-From the richest level to the poorest the first one that fits is taken, the same for every product,
-so that products can be compared. The form is that of the full prompt, with fewer rows; where
-candles are too long, only closing prices are listed:
+The first level of detail that fits is used, from the richest to the poorest, and it is the same for
+every product, so that products can be compared. The form is that of the full prompt with fewer
+rows; if candles are too long, only closing prices are listed:
 
     ## Closes (UTC, oldest first)
     product_id,window,closes
@@ -15,18 +15,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from arena.messages import CandleWindow, MarketSnapshot, ProductView, PromptSize
+from arena.plural import counted
 from routers.prompt_text import (
     CANDLE_COLUMNS,
     PRODUCTS_MAX,
     TICKER_COLUMNS,
     WINDOWS,
     MarketText,
-    bounded,
     clock_text,
-    counted,
-    listed,
+    cut_to,
+    join_with_and,
     plain_text,
-    restricted_lines,
+    restriction_lines,
     ticker_cells,
 )
 
@@ -40,12 +40,12 @@ LAGGING_MAX = 6
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """How much of the market is shown.
+    """A level of detail.
 
     Attributes:
         counts: Candles per product, for the windows 15m, 5m and 1m.
-        columns: Of the tickers.
-        closes: Show closing prices alone.
+        columns: The columns of the tickers.
+        closes: Show only closing prices.
     """
 
     counts: tuple[int, int, int]
@@ -77,29 +77,29 @@ LEVELS: dict[PromptSize, tuple[Level, ...]] = {
 
 
 def render_small_market(snapshot: MarketSnapshot, size: PromptSize, chars_max: int) -> MarketText:
-    """Tickers and candles of a snapshot within a number of characters.
+    """Render tickers and candles of a snapshot within a number of characters.
 
     Args:
-        snapshot: What is shown.
+        snapshot: The snapshot.
         size: "compact" or "tiny".
-        chars_max: Of heading and body.
+        chars_max: Bound of heading and body together.
     """
     shown = snapshot.products[:PRODUCTS_MAX]
     levels = LEVELS[size]
     for level in levels:
-        found = _rendered(snapshot, shown, level, size)
-        if len(found.heading) + len(found.body) + 1 <= chars_max:
-            return found
+        rendered = _render_level(snapshot, shown, level, size)
+        if len(rendered.heading) + len(rendered.body) + 1 <= chars_max:
+            return rendered
     while len(shown) > 1:
         shown = shown[:-1]
-        found = _rendered(snapshot, shown, levels[-1], size)
-        if len(found.heading) + len(found.body) + 1 <= chars_max:
-            return found
-    body = bounded(found.body, chars_max - len(found.heading) - 1)
-    return MarketText(found.heading, body, found.left_out)
+        rendered = _render_level(snapshot, shown, levels[-1], size)
+        if len(rendered.heading) + len(rendered.body) + 1 <= chars_max:
+            return rendered
+    body = cut_to(rendered.body, chars_max - len(rendered.heading) - 1)
+    return MarketText(rendered.heading, body, rendered.left_out)
 
 
-def _rendered(
+def _render_level(
     snapshot: MarketSnapshot, shown: Sequence[ProductView], level: Level, size: PromptSize
 ) -> MarketText:
     few = len(shown) <= NAMES_IN_HEADING_MAX
@@ -109,18 +109,18 @@ def _rendered(
     for view in shown:
         cells = ticker_cells(view)
         lines.append(",".join(cells[column] for column in columns))
-    lines += restricted_lines(shown)
+    lines += restriction_lines(shown)
     if any(level.counts):
         lines += _closes(shown, level) if level.closes else _candles(shown, level)
-        lines += _lagging(shown, level)
-    parts = _left_out(snapshot, shown, level)
+        lines += _lagging_note(shown, level)
+    parts = _left_out_parts(snapshot, shown, level)
     if parts:
-        lines.append(f"({size} prompt: {listed(parts)} {_are(parts)} left out)")
+        lines.append(f"({size} prompt: {join_with_and(parts)} {_is_or_are(parts)} left out)")
     heading = f"# Market as of {snapshot.as_of:%Y-%m-%dT%H:%M:%SZ} ({names})"
-    return MarketText(heading, "\n".join(lines), listed(parts) if parts else "")
+    return MarketText(heading, "\n".join(lines), join_with_and(parts) if parts else "")
 
 
-def _are(parts: Sequence[str]) -> str:
+def _is_or_are(parts: Sequence[str]) -> str:
     return "is" if parts == ["1 product"] else "are"
 
 
@@ -154,19 +154,21 @@ def _candles(shown: Sequence[ProductView], level: Level) -> list[str]:
     return lines
 
 
-def _lagging(shown: Sequence[ProductView], level: Level) -> list[str]:
-    found = [
+def _lagging_note(shown: Sequence[ProductView], level: Level) -> list[str]:
+    rendered = [
         f"{v.product_id} {name}" for v, name, window, _ in _windows(shown, level) if window.stale
     ]
-    if not found:
+    if not rendered:
         return []
-    more = len(found) - LAGGING_MAX
-    text = ", ".join(found[:LAGGING_MAX]) + (f" and {more} more" if more > 0 else "")
+    more = len(rendered) - LAGGING_MAX
+    text = ", ".join(rendered[:LAGGING_MAX]) + (f" and {more} more" if more > 0 else "")
     return [f"(the newest candles are missing: {text})"]
 
 
-def _left_out(snapshot: MarketSnapshot, shown: Sequence[ProductView], level: Level) -> list[str]:
-    """What the snapshot holds of the full prompt and this level does not show."""
+def _left_out_parts(
+    snapshot: MarketSnapshot, shown: Sequence[ProductView], level: Level
+) -> list[str]:
+    """Describe what this level leaves out of the full prompt."""
     parts = []
     if more := len(snapshot.products) - len(shown):
         parts.append(counted(more, "product"))
@@ -176,11 +178,13 @@ def _left_out(snapshot: MarketSnapshot, shown: Sequence[ProductView], level: Lev
     }
     counts = dict(zip(WINDOWS, level.counts, strict=True))
     absent = [name for name in WINDOWS if longest[name] and not counts[name]]
-    kept = [f"{counts[n]} {n}" for n in WINDOWS if counts[n] and longest[n] > counts[n]]
+    shortened = [f"{counts[n]} {n}" for n in WINDOWS if counts[n] and longest[n] > counts[n]]
     if absent:
-        parts.append(f"{listed(absent)} candles")
-    if kept:
-        parts.append(f"all but the last {listed(kept)} {'closes' if level.closes else 'candles'}")
+        parts.append(f"{join_with_and(absent)} candles")
+    if shortened:
+        parts.append(
+            f"all but the last {join_with_and(shortened)} {'closes' if level.closes else 'candles'}"
+        )
     elif level.closes and any(counts[name] and longest[name] for name in WINDOWS):
         parts.append("opens, highs, lows and volumes of the candles")
     if level.columns != TICKER_COLUMNS:

@@ -1,4 +1,4 @@
-"""Pieces of text that prompts of every size are made of. Pure."""
+"""Texts that prompts of every size share. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +18,12 @@ CUT_NOTE = "\n(cut here: prompt limit)"
 
 @dataclass(frozen=True, slots=True)
 class MarketText:
-    """The part of the user message that is the same for every agent with one size of prompt.
+    """The part of the user message that is the same for all agents with the same prompt size.
 
     Attributes:
-        heading: The first line. body: tickers and candles.
-        left_out: What the snapshot holds and the body does not show, in words.
+        heading: The first line.
+        body: Tickers and candles.
+        left_out: Describes what the body leaves out of the snapshot.
     """
 
     heading: str
@@ -31,7 +32,7 @@ class MarketText:
 
 
 def ticker_cells(view: ProductView) -> dict[str, str]:
-    """A product's line of the tickers, by column; empty cells for what is not known."""
+    """A product's ticker by column; unknown values are empty."""
     ticker = view.ticker
     cells = {
         "product_id": view.product_id,
@@ -51,39 +52,34 @@ def ticker_cells(view: ProductView) -> dict[str, str]:
     return cells
 
 
-def restricted_lines(shown: Sequence[ProductView]) -> list[str]:
+def restriction_lines(shown: Sequence[ProductView]) -> list[str]:
     """One line per restriction: "(SOL-USD is limit only: market orders are refused)"."""
     names: dict[str, list[str]] = {}
     for view in shown:
         if words := restriction(view.status, view.modes):
             names.setdefault(words, []).append(view.product_id)
     return [
-        f"({listed(found)} {'is' if len(found) == 1 else 'are'} {words})"
+        f"({join_with_and(found)} {'is' if len(found) == 1 else 'are'} {words})"
         for words, found in names.items()
     ]
 
 
 def clock_text(instant: datetime) -> str:
-    """Hours and minutes; an eighth of what strftime takes, and a prompt has hundreds."""
+    """Hours and minutes, eight times faster than strftime; a prompt has hundreds."""
     return f"{instant.hour:02d}:{instant.minute:02d}"
 
 
 def plain_text(number: Decimal) -> str:
-    """`decimal_text`, without its cost for a number that needs no care."""
+    """Like `decimal_text`, but faster for numbers without an exponent."""
     text = str(number)
     return decimal_text(number) if "E" in text else text
 
 
-def bounded(text: str, chars_max: int) -> str:
-    """A last resort: values of absurd length cannot push a prompt over its bound."""
+def cut_to(text: str, chars_max: int) -> str:
+    """Cut a text to a bound, a last resort against values of absurd length."""
     return text if len(text) <= chars_max else text[: chars_max - len(CUT_NOTE)] + CUT_NOTE
 
 
-def counted(number: int, thing: str) -> str:
-    """A number of things: "1 product", "2 products"."""
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
-
-
-def listed(parts: list[str]) -> str:
-    """Parts of a sentence: "a", "a and b", "a, b and c"."""
+def join_with_and(parts: list[str]) -> str:
+    """Join parts of a sentence: "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

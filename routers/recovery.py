@@ -5,7 +5,7 @@ partitions were added; writes nothing.
 """
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from arena import topics
@@ -69,6 +69,24 @@ def merge_by_time(
 ) -> Iterator[Turn | TurnStarted]:
     """Merge the records of several partitions by venue time; each partition keeps its order."""
     return heapq.merge(*partitions, key=lambda record: record.as_of)
+
+
+async def report_lost_turns(
+    node: Node, agent: str, history: AgentHistory, committed: Mapping[tuple[str, int], int]
+) -> None:
+    """Report lost turns in the heartbeat, by the last snapshot whose turn was recorded.
+
+    Args:
+        node: The process.
+        agent: The agent.
+        history: Folded to the end of the log.
+        committed: Topic and partition -> offset that the agent's group has committed.
+    """
+    answered = committed.get((topics.SNAPSHOTS.name, 0), 0) - 1
+    if text := lost_turns_text(history, answered):
+        name = topics.TURNS.name
+        partition = topics.partition_of(agent, await node.bus.partitions(name))
+        node.report_lost(name, partition, agent, text)
 
 
 def lost_turns_text(history: AgentHistory, answered: int) -> str:

@@ -1,8 +1,8 @@
-"""The JSON text of a tool call's arguments, read exactly.
+"""Reads the JSON text of a tool call's arguments exactly.
 
 A model writes this text, so anything may be in it. Numbers with a point or an exponent become
-`Decimal` from their own digits, never through a float. Refused: what is not a JSON object, NaN and
-Infinity, a key given twice, text that is not Unicode, and more than `ARGUMENTS_CHARS_MAX`.
+`Decimal` from their own digits, never through a float. Refused are anything but a JSON object, NaN
+and Infinity, a key given twice, text that is not Unicode, and more than `ARGUMENTS_CHARS_MAX`.
 """
 
 import json
@@ -10,49 +10,51 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 ARGUMENTS_CHARS_MAX = 8_192
-SHOWN_CHARS_MAX = 80
+QUOTED_CHARS_MAX = 80
 
 
-class Unreadable(ValueError):
-    """The text is not an arguments object; the message tells the model what to send."""
+class UnreadableArguments(ValueError):
+    """The text is not an arguments object; the message says what to send instead."""
 
 
 # Any: JSON values of any shape come out; `trading_tools.schema` checks them.
 def read_arguments(text: str) -> dict[str, Any]:
-    """The arguments in a text; an empty text or "null" is an empty object.
+    """Read the arguments in a text; an empty text or "null" is an empty object.
 
     Raises:
         Unreadable: It is not a JSON object that can be read exactly.
     """
     if len(text) > ARGUMENTS_CHARS_MAX:
-        raise Unreadable(f"{len(text):,} characters; send at most {ARGUMENTS_CHARS_MAX:,}")
+        raise UnreadableArguments(f"{len(text):,} characters; send at most {ARGUMENTS_CHARS_MAX:,}")
     if not text.strip():
         return {}
     try:
         text.encode()
         found = _DECODER.decode(text)
-    except Unreadable:
+    except UnreadableArguments:
         raise
     except UnicodeEncodeError:
-        raise Unreadable("text that is no Unicode; send plain characters") from None
+        raise UnreadableArguments("text that is no Unicode; send plain characters") from None
     except (ValueError, InvalidOperation, RecursionError) as error:
         reason = str(error) if isinstance(error, json.JSONDecodeError) else "it cannot be read"
-        raise Unreadable(f"{shown(text)} is no JSON ({reason}); send one JSON object") from None
+        raise UnreadableArguments(
+            f"{quoted(text)} is no JSON ({reason}); send one JSON object"
+        ) from None
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise Unreadable(f"{shown(text)} is no JSON object; send one such as {{}}")
+        raise UnreadableArguments(f"{quoted(text)} is no JSON object; send one such as {{}}")
     return found
 
 
-def shown(value: object) -> str:
-    """A value as it may stand in an error: quoted, printable, bounded."""
+def quoted(value: object) -> str:
+    """A value for use in an error text: quoted, printable, bounded."""
     text = ascii(value if isinstance(value, str) else str(value))
-    return text if len(text) <= SHOWN_CHARS_MAX else f"{text[:SHOWN_CHARS_MAX]}...'"
+    return text if len(text) <= QUOTED_CHARS_MAX else f"{text[:QUOTED_CHARS_MAX]}...'"
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise Unreadable(f"{name} is no number; send a finite one")
+    raise UnreadableArguments(f"{name} is no number; send a finite one")
 
 
 # Any: as in `read_arguments`.
@@ -60,9 +62,11 @@ def _object_of_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise Unreadable(f"{shown(key)} is given twice; give it once")
+            raise UnreadableArguments(f"{quoted(key)} is given twice; give it once")
         if not _is_unicode(key) or (isinstance(value, str) and not _is_unicode(value)):
-            raise Unreadable(f"{shown(key)} holds half a character; send plain characters")
+            raise UnreadableArguments(
+                f"{quoted(key)} holds half a character; send plain characters"
+            )
         found[key] = value
     return found
 

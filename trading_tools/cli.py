@@ -1,4 +1,4 @@
-"""The command `arena tools`: serve the trading tools, list them, call one by hand, write one."""
+"""The command `arena tools`: serve the trading tools, list them, call one, write one."""
 
 import json
 import sys
@@ -46,7 +46,7 @@ class LogLevel(StrEnum):
 
 
 class Only(StrEnum):
-    """The halves of the work."""
+    """The parts of the process that can run alone."""
 
     EXECUTOR = "executor"
     STATELESS = "stateless"
@@ -59,14 +59,14 @@ Servers = Annotated[
 
 StartingCash = Annotated[
     str,
-    typer.Option(envvar=INITIAL_CASH, help="What a new account opens with, in that currency."),
+    typer.Option(envvar=INITIAL_CASH, help="Cash of a new account, in its currency."),
 ]
 PriceAge = Annotated[
-    float, typer.Option("--price-age-s", "--price-age", help="Older prices are refused, seconds.")
+    float, typer.Option("--price-age-s", "--price-age", help="Oldest usable price, in seconds.")
 ]
 OnlyFlag = Annotated[
     Only | None,
-    typer.Option(help="Run only the executor, or only the other tools.", show_default=False),
+    typer.Option(help="Run only the executor or only the stateless tools.", show_default=False),
 ]
 
 
@@ -76,23 +76,25 @@ def serve(
     fees: Annotated[
         str, typer.Option(help="A fee schedule of fees.json, 'none', or basis points.")
     ] = DEFAULT_FEES,
-    slippage_bps: Annotated[str, typer.Option(help="Moves a fill against the taker.")] = "2",
+    slippage_bps: Annotated[
+        str, typer.Option(help="Slippage of every fill, in basis points.")
+    ] = "2",
     currency: Annotated[
-        str, typer.Option(help="What accounts hold: the currency that products are quoted in.")
+        str, typer.Option(help="Currency of accounts, in which products are quoted.")
     ] = DEFAULT_CURRENCY,
     starting_cash: StartingCash = "100000",
     price_age_s: PriceAge = 30.0,
     collar_bps: Annotated[
-        str, typer.Option(help="Farther from the price the agent saw is refused.")
+        str, typer.Option(help="Largest move since the price that the agent saw, in basis points.")
     ] = "200",
     only: OnlyFlag = None,
     pacing: Annotated[
         Pacing,
-        typer.Option(help="lock-step: the age of a price is told by the market's own clock."),
+        typer.Option(help="lock-step: the market's own clock measures the age of prices."),
     ] = "real-time",
     planned_snapshots: Annotated[
         int | None,
-        typer.Option(help="Snapshots of the season; the judge plans its looks by them. [no end]"),
+        typer.Option(help="Planned snapshots of the season, for the judge. [no planned end]"),
     ] = None,
     name: Annotated[str, typer.Option(help="Name of this process.")] = "tools",
     plugins: FolderFlag = None,
@@ -141,7 +143,7 @@ def serve(
 
 
 def _plugins_beside(only: Only | None, flag: list[Path] | None, settings: Settings) -> Plugins:
-    """The plugins that this process may load: none beside the executor."""
+    """The plugins that this process may load: none together with the executor."""
     if only is Only.EXECUTOR and not flag:
         return NO_PLUGINS
     found = plugins_of(flag, settings)
@@ -153,18 +155,20 @@ def _plugins_beside(only: Only | None, flag: list[Path] | None, settings: Settin
 @app.command("list")
 def list_tools(
     plugins: FolderFlag = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with the schemas.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, with the schemas, instead of text.")
+    ] = False,
 ) -> None:
     """List the tools of the catalogue, and those of plugins.
 
     Example: arena tools list --json
     """
-    from arena.run_lookup import say
+    from arena.output import print_note
     from trading_tools.plugin_tools import load_tools
 
     tools, faults = load_tools(plugins_of(plugins, Settings()))
     for fault in faults:
-        say(f"left out: {fault}")
+        print_note(f"left out: {fault}")
     if as_json:
         shown = [
             {
@@ -183,31 +187,33 @@ def list_tools(
     for tool in tools.values():
         runs = "executor" if tool.touches_account else "tool server"
         takes = ", ".join(tool.signature.model.model_fields)
-        of = f"  {tool.source}, SHA-256 {tool.source_sha256}" if tool.source else ""
-        print(f"{tool.name:<{width}}  {runs:<11}  ({takes}){of}")
+        source = f"  {tool.source}, SHA-256 {tool.source_sha256}" if tool.source else ""
+        print(f"{tool.name:<{width}}  {runs:<11}  ({takes}){source}")
         print(f"{'':<{width}}  {tool.signature.description}")
 
 
 @app.command("call")
 def call_tool(
-    name: Annotated[str, typer.Argument(help="The tool.")],
+    name: Annotated[str, typer.Argument(help="Name of the tool.")],
     arguments: Annotated[str, typer.Argument(help="A JSON object.")] = "{}",
     agent: Annotated[
-        str, typer.Option(help="Whose account it touches; the agent need not run.")
+        str, typer.Option(help="Agent whose account is used; it need not be running.")
     ] = OPERATOR,
     force: Annotated[
-        bool, typer.Option("--force", help="Trade for an agent that plays; it then has no rank.")
+        bool, typer.Option("--force", help="Trade in an agent's account; it then has no rank.")
     ] = False,
-    timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds to wait.")] = 15.0,
-    as_json: Annotated[bool, typer.Option("--json", help="The whole result as JSON.")] = False,
+    timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for a result.")] = 15.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the whole result as JSON.")
+    ] = False,
     plugins: FolderFlag = None,
     bootstrap_servers: Servers = None,
     prefix: Prefix = None,
     run_name: Run = None,
 ) -> None:
-    """Call one tool: here where it touches no account, else through the topics.
+    """Call one tool: in this process if it touches no account, else through Kafka.
 
-    Its account is the operator's own, which is never ranked.
+    By default it uses the operator's own account, which is never ranked.
 
     Example: arena tools call calculator '{"expression": "0.25 * 97228.12 / 67203.55"}'
     """

@@ -1,4 +1,4 @@
-"""`arena tools new` and `arena tools check`: a tool in a file of one's own."""
+"""`arena tools new` and `arena tools check`: write and check tools in plugin files."""
 
 import json
 import keyword
@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from arena.atomic_files import write_whole
+from arena.atomic_files import write_atomic
 from arena.errors import EXIT_NO, UsageError
 from arena.plugin_options import FolderFlag, folder_to_write
 from arena.plugins import read_plugin
 from arena.settings import Settings
-from arena.visible_text import laid_out
+from arena.visible_text import visible_line
 
 TEXT = '''\
 """A tool of this folder: the function's type hints and docstring are what models are told.
@@ -56,10 +56,10 @@ def {name}(values: list[Decimal], days: int = 1) -> str:
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="What models call it, such as mean_price.")],
+    name: Annotated[str, typer.Argument(help="Name of the tool, such as mean_price.")],
     plugins: FolderFlag = None,
 ) -> None:
-    """Write a small tool that works, into the plugin folder.
+    """Write a small working tool into the plugin folder.
 
     Example: arena tools new mean_price --plugins plugins
     """
@@ -68,7 +68,7 @@ def new(
 
     if not re.fullmatch(NAME_PATTERN, name) or keyword.iskeyword(name) or name.startswith("_"):
         raise UsageError(
-            f"tool name {name!r} is not a name of a Python function",
+            f"tool name {name!r} is not the name of a Python function",
             remedy="write letters, digits and _, such as mean_price",
         )
     if name in load_catalogue():
@@ -78,20 +78,20 @@ def new(
     if path.exists():
         raise UsageError(f"{path} exists", remedy="choose another name, or edit that file")
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path, TEXT.format(name=name, path=path, folder=folder))
+    write_atomic(path, TEXT.format(name=name, path=path, folder=folder))
     print(f"wrote {path}\n  check it:  arena tools check {path}")
     print(f"  use it:    name {name} in the tools of a strategy, and start with --plugins {folder}")
 
 
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files, or folders.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files or folders.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Load tool files here, and say what each offers to models, or what it lacks.
+    """Load tool files in this process, and report what each one offers or what is wrong with it.
 
     Example: arena tools check plugins/mean_price.py
     """
-    from arena.plugin_code import Fault
+    from arena.plugin_code import PluginFault
     from arena.plugins import plugin_paths
     from trading_tools.plugin_tools import tools_in
     from trading_tools.registry import load_catalogue
@@ -100,15 +100,15 @@ def check(
     read = [one for path in paths for one in read_plugin(path) if one.kind == "tools"]
     if not read:
         names = ", ".join(map(str, files))
-        raise UsageError(f"{names}: no file of tools", remedy="name .py files with @tool functions")
+        raise UsageError(f"no tool file in {names}", remedy="name .py files with @tool functions")
     taken = dict.fromkeys(load_catalogue(), "a built-in tool")
     document: list[dict[str, object]] = []
     for file in read:
         for found in tools_in(Path(file.path)):
-            if not isinstance(found, Fault) and (other := taken.get(found.name)):
+            if not isinstance(found, PluginFault) and (other := taken.get(found.name)):
                 text = f"tool {found.name!r} has the name of {other}; rename the function"
-                found = Fault(file.path, None, text)
-            if isinstance(found, Fault):
+                found = PluginFault(file.path, None, text)
+            if isinstance(found, PluginFault):
                 document.append({"file": file.path, "line": found.line, "error": found.error})
                 continue
             taken[found.name] = f"that of {file.path}"
@@ -129,10 +129,10 @@ def check(
 
 
 def _lines(one: dict[str, object]) -> str:
-    """What was found, for people."""
+    """The result of a check as text."""
     if "error" in one:
         place = one["file"] if one["line"] is None else f"{one['file']}, line {one['line']}"
-        return laid_out(f"wrong  {place}: {one['error']}")
+        return visible_line(f"wrong  {place}: {one['error']}")
     parameters = one["parameters"]
     assert isinstance(parameters, dict), "a schema is an object"
     takes = ", ".join(
@@ -144,8 +144,8 @@ def _lines(one: dict[str, object]) -> str:
     undescribed = one["undescribed"]
     if isinstance(undescribed, list) and undescribed:
         names = ", ".join(f"`{name}`" for name in undescribed)
-        lines.append(f"       models are not told what {names} means: write a line under `Args:`")
-    return "\n".join(map(laid_out, lines))
+        lines.append(f"       {names} has no description for models: write a line under `Args:`")
+    return "\n".join(map(visible_line, lines))
 
 
 def _type(schema: object) -> str:

@@ -1,4 +1,4 @@
-"""`arena tools-replay`: the executor over recorded commands, again; for the audit."""
+"""`arena tools-replay`: decide recorded orders again and compare them, for the audit."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ import typer
 from arena.errors import EXIT_NO
 from arena.options import Run
 from arena.run_lookup import exported_records
-from arena.visible_text import laid_out
+from arena.visible_text import visible_line
 
 
 def tools_replay(
@@ -20,7 +20,7 @@ def tools_replay(
     run_name: Run = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Decide recorded orders again, and compare every event byte by byte.
+    """Decide recorded orders again and compare every event byte by byte.
 
     Example: arena tools-replay --run last
     """
@@ -42,12 +42,12 @@ def tools_replay(
     else:
         counts = ", ".join(f"{count:,} {name}" for name, count in sorted(found.counts.items()))
         print(f"{counts}: {'all the same' if document['ok'] else 'not the same'}")
-        for version, of in sorted(found.older.items()):
-            told = f"{of[DIFFERENT]:,} of {of[REPLAYED]:,} events come out otherwise"
-            print(laid_out(f"recorded by {version}: {told}"))
+        for version, older in sorted(found.older.items()):
+            text = f"{older[DIFFERENT]:,} of {older[REPLAYED]:,} events come out differently"
+            print(visible_line(f"recorded by {version}: {text}"))
         for difference in found.differences:
-            said = "{place} ({subject}): expected {expected}, found {found}"
-            print(laid_out(said.format(**difference)))
+            text = "{place} ({subject}): expected {expected}, found {found}"
+            print(visible_line(text.format(**difference)))
         print(f"accounts {found.account_digest}")
     if found.differences:
         sys.exit(EXIT_NO)

@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from arena import ids
-from arena.account_state import Account, Decided
+from arena.account_state import Account, OrderOutcome
 from arena.accounts import Shard, unix_us
-from arena.kill_switch import Switch
+from arena.kill_switch import KillSwitch
 from arena.messages import Message, OpenAccount, ToolCall, ToolResult
 from arena.topics import partition_of
 from trading_tools import envelope
-from trading_tools.arguments import shown
+from trading_tools.arguments import quoted
 from trading_tools.context import AccountContext, Answer, Order
 from trading_tools.decide import decide
 from trading_tools.events import PendingEvent, account_opened, order_decided
@@ -85,7 +85,7 @@ class CommandHandler:
     market: MarketState
     rules: TradingRules
     tools: Mapping[str, Tool]
-    switch: Switch = field(default_factory=Switch)
+    switch: KillSwitch = field(default_factory=KillSwitch)
 
     def why_invalid(self, message: Message) -> str | None:
         """Why a message of `account.commands` is not a valid command of this shard, or None."""
@@ -172,7 +172,7 @@ class CommandHandler:
         known = call.call_id in self.shard.orders
         return known or self.shard.may_be_forgotten(call.agent, call.issued_at)
 
-    def _repeat_reply(self, call: ToolCall, known: Decided, now: datetime) -> HandledCommand:
+    def _repeat_reply(self, call: ToolCall, known: OrderOutcome, now: datetime) -> HandledCommand:
         if now > call.deadline_at:
             return HandledCommand("duplicate")
         event = next(
@@ -185,7 +185,7 @@ class CommandHandler:
 
     def _unknown_tool(self, call: ToolCall) -> HandledCommand:
         names = ", ".join(self.tools)
-        text = f"There is no account tool {shown(call.tool)}; there are {names}."
+        text = f"There is no account tool {quoted(call.tool)}; there are {names}."
         return HandledCommand(
             "refused", "unknown_tool", reply=failed_result(call, "unknown_tool", text)
         )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import orjson
 
 from arena import topics
-from arena.account_state import Decided
+from arena.account_state import OrderOutcome
 from arena.accounts import OPENED, Shard
 from arena.bus.base import LogReader, Record
 from arena.errors import BrokenLog
@@ -64,35 +64,37 @@ async def find_start(reader: LogReader, shard: Shard, partition: int, rewind: in
     if last is None:
         return CommandStart(begin, min(shard.source_offset, end - 1))
     order_id, source = last
-    decided = max(source, shard.source_offset)
+    decided_offset = max(source, shard.source_offset)
     if source < begin:
-        return CommandStart(begin, decided, unproven=possible_loss_text(decided, begin))
+        return CommandStart(
+            begin, decided_offset, unproven=possible_loss_text(decided_offset, begin)
+        )
     if source < end:
         async for record in _records(reader, partition, source, source + 1):
             if is_order(record, order_id, source):
                 first = max(begin, source + 1 - rewind)
-                return CommandStart(first, min(decided, end - 1))
+                return CommandStart(first, min(decided_offset, end - 1))
     match = await _newest_match(reader, shard.orders, partition, begin, end)
     first = max(begin, match + 1 - rewind)
     return CommandStart(first, match, loss_text(shard.orders, match, source, end))
 
 
 async def _newest_match(
-    reader: LogReader, orders: Mapping[str, Decided], partition: int, begin: int, end: int
+    reader: LogReader, orders: Mapping[str, OrderOutcome], partition: int, begin: int, end: int
 ) -> int:
     """Offset of the newest record that is a decided command at its offset; `begin - 1` if none."""
     sources = [known.source for known in orders.values() if begin <= known.source < end]
     match = begin - 1
     if not sources:
         return match
-    said = first = min(sources)
+    logged_offset = first = min(sources)
     async for record in _records(reader, partition, first, max(sources) + 1):
         known = orders.get(call_id_of(record))
         if known is not None and known.source == record.offset:
             match = record.offset
-        if record.offset - said >= SAY_EVERY:
-            said = record.offset
-            logger.info("searching %s[%d]: at %d of %d", COMMANDS, partition, said, end)
+        if record.offset - logged_offset >= SAY_EVERY:
+            logged_offset = record.offset
+            logger.info("searching %s[%d]: at %d of %d", COMMANDS, partition, logged_offset, end)
     return match
 
 
@@ -135,24 +137,25 @@ def is_order(record: Record, order_id: str, offset: int) -> bool:
     return record.offset == offset and call_id_of(record) == order_id
 
 
-def possible_loss_text(decided: int, begin: int) -> str:
+def possible_loss_text(decided_offset: int, begin: int) -> str:
     """Describe what may be lost if the log starts after the newest decided command; "" for nothing.
 
     Args:
-        decided: Offset of that command.
+        decided_offset: Offset of that command.
         begin: Offset of the log's first record.
     """
-    if begin <= decided + 1:
+    if begin <= decided_offset + 1:
         return ""
+    first = decided_offset + 1
     return (
-        f"{begin - decided - 1} records at offsets {decided + 1} to {begin - 1} were deleted by the"
+        f"{begin - first} records at offsets {first} to {begin - 1} were deleted by the"
         " topic's retention after the newest decided command; calls that only look at the account"
         " leave no trace, so whether all of them had been read is not known; an order that had not"
         " been read is not decided; keep the topic longer than any stop"
     )
 
 
-def loss_text(orders: Mapping[str, Decided], match: int, source: int, end: int) -> str:
+def loss_text(orders: Mapping[str, OrderOutcome], match: int, source: int, end: int) -> str:
     """Describe what is lost if the log is not the one that was read.
 
     Args:

@@ -1,8 +1,8 @@
-"""What a tool gets beside its arguments, and what it gives back.
+"""The context that a tool gets besides its arguments, and what it returns.
 
-A tool that touches no account answers with an `Answer`. A tool that touches an account runs in
-that account's single writer: it answers from what it reads there, or returns an `Order`, and the
-executor decides the order by the rules. No tool ever changes an account itself.
+A tool that touches no account returns an `Answer`. A tool that touches an account runs in that
+account's single writer: it returns an `Answer` from what it reads there, or an `Order`, which the
+executor decides by the rules. No tool ever changes an account itself.
 """
 
 from collections.abc import Mapping
@@ -22,11 +22,13 @@ from trading_tools.quotes import Listing, Quote
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """Who calls, and when; the agent comes from the message's envelope, never from a model.
+    """The caller and the time; the agent comes from the message's envelope, never from a model.
 
     Attributes:
         agent: The calling agent.
-        turn_id: The turn that asked. call_id: this call. snapshot_id: what the agent saw.
+        turn_id: The turn of the call.
+        call_id: The call.
+        snapshot_id: The snapshot that the agent saw.
         now: Wall time of the call, UTC.
     """
 
@@ -39,7 +41,7 @@ class ToolContext:
 
 @dataclass(frozen=True, slots=True)
 class AccountContext(ToolContext):
-    """The context of a tool that touches the account: it may look, never change."""
+    """The context of a tool that touches the account: it can read it, and never change it."""
 
     _account: Account
     _quotes: Mapping[str, Quote]
@@ -53,11 +55,12 @@ class AccountContext(ToolContext):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a tool says.
+    """The answer of a tool.
 
     Attributes:
-        text: For the model. value: the same for programs.
-        error: Empty where all is well, else a listed word such as "bad_expression".
+        text: For the model.
+        value: The same for programs.
+        error: A listed word such as "bad_expression"; empty for success.
     """
 
     text: str
@@ -70,7 +73,7 @@ class Order:
     """A market order for the executor to decide.
 
     Attributes:
-        quantity: Base units, as asked; any finite number, the executor refuses what it must.
+        quantity: Base units, as asked for; any finite number, the executor checks it.
     """
 
     product_id: str
@@ -78,7 +81,7 @@ class Order:
     action: Side
 
     def __post_init__(self) -> None:
-        """Refuse a quantity that is not an amount at all.
+        """Refuse a quantity that is not an amount.
 
         Raises:
             ValueError: It is not finite or out of range.

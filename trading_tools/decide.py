@@ -1,7 +1,7 @@
-"""How an order is decided: a pure function of account, market, rules and the time.
+"""Decides an order: a pure function of account, market, rules and time.
 
-An order fills whole or is refused, with the first reason of `RejectReason` that applies. The money
-of a fill is in `trading_tools.fill`.
+An order is filled completely or rejected, with the first reason of `RejectReason` that applies. The
+amounts of a fill are computed in `trading_tools.fill`.
 """
 
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal
 
 from arena.account_state import Account
-from arena.kill_switch import Stop
+from arena.kill_switch import ActiveHalt
 from arena.messages import QuoteSeen, RejectReason, ToolCall
 from arena.money import (
     BPS,
@@ -24,13 +24,13 @@ from arena.money import (
     units_text,
 )
 from arena.trading_modes import MARKET_ORDERS_REFUSED, ONLINE, condition
-from trading_tools.arguments import shown
+from trading_tools.arguments import quoted
 from trading_tools.context import Order
 from trading_tools.fill import QUANTITY_MAX, Fill, Rejection, fill_order, seen_price
 from trading_tools.quotes import Listing, MarketState, Quote
 from trading_tools.rules import TradingRules
 from trading_tools.schema import InvalidArguments
-from trading_tools.suggested_quantity import QuantitySuggestion, held_of
+from trading_tools.suggested_quantity import QuantitySuggestion, position_quantity
 
 __all__ = ["Decision", "Fill", "Rejection", "control_unknown_since", "decide"]
 
@@ -38,19 +38,20 @@ PRODUCTS_NAMED_MAX = 12
 NOT_TRADED_HERE = " is not traded here"
 TRADED_ARE = "; traded are "
 CONTROL_UNREAD = "arena.control could not be read to its end since "
-"""How the refusal of an order begins that waited for the kill switch until its deadline."""
+"""How the rejection of an order begins if it waited for the kill switch until its deadline."""
 CONTROL_UNREAD_FORMAT = "%Y-%m-%d %H:%M:%S UTC"
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How an order ends, and the prices that mattered.
+    """The outcome of an order, and the prices that it was decided by.
 
     Attributes:
-        order: As asked, or None where the arguments could not be read.
-        quote: The newest of the product, if there is one: what the decision was made with.
+        outcome: The fill or the rejection.
+        order: The order, or None if the arguments could not be read.
+        quote: The product's newest quote, which the order was decided by; None without one.
         seen: The prices of the product in the agent's snapshot.
-        listing: Its trading rules, if they are known.
+        listing: The product's trading rules, if they are known.
     """
 
     outcome: Fill | Rejection
@@ -70,23 +71,23 @@ def decide(
     *,
     prices_at: datetime | None = None,
     prices_current: bool = True,
-    halt: Stop | None = None,
+    halt: ActiveHalt | None = None,
     control_unknown: datetime | None = None,
 ) -> Decision:
     """Decide an order.
 
     Args:
-        account: Of the calling agent, after everything that was decided before.
+        account: The agent's account after everything that was decided before.
         call: The command.
-        order: What the tool made of its arguments, or why it could not.
-        market: Newest prices and listings.
-        rules: Of this arena.
-        now: Our wall time.
-        prices_at: The time that the age of a price is measured to, where it is not `now`.
-        prices_current: False where prices as new as the agent's snapshot did not arrive in time.
-        halt: What stops this agent's orders, or None.
-        control_unknown: Since when `arena.control` could not be read to its end, while the order
-            waited until its deadline had passed; None if it could.
+        order: The order that the tool returned, or why its arguments cannot be used.
+        market: The newest quotes and listings.
+        rules: The rules of this arena.
+        now: Wall time of this process.
+        prices_at: The time for the age of prices, if it is not `now`.
+        prices_current: False if prices as new as the agent's snapshot did not arrive in time.
+        halt: The halt that stops this agent's orders, or None.
+        control_unknown: Since when `arena.control` could not be read to its end, if the order
+            waited for that until its deadline; None if it could be read.
     """
     if isinstance(order, InvalidArguments):
         return Decision(Rejection(RejectReason.MALFORMED_ARGUMENTS, order.reason))
@@ -117,7 +118,7 @@ def decide(
         suggestion = QuantitySuggestion(
             order.action,
             account,
-            held_of(account, order.product_id),
+            position_quantity(account, order.product_id),
             listing,
             _price_of(order, quote, listing, rules),
             rules.fee_bps,
@@ -131,7 +132,7 @@ def decide(
 def _price_of(
     order: Order, quote: Quote | None, listing: Listing, rules: TradingRules
 ) -> PriceUnits | None:
-    """What an order would be filled at, None without a usable price."""
+    """The price that an order would be filled at; None without a usable quote."""
     if quote is None or not quote.usable:
         return None
     buy = order.action == "buy"
@@ -147,7 +148,7 @@ def _refuse_late(call: ToolCall, now: datetime) -> Rejection | None:
 
 
 def _refuse_unknown(call: ToolCall, now: datetime, since: datetime | None) -> Rejection | None:
-    """It came in time, and is late only because it had to wait: so `expired` does not apply."""
+    """Refuse an order that came in time and had to wait: so `expired` does not apply."""
     if since is None or now <= call.deadline_at:
         return None
     detail = (
@@ -158,7 +159,7 @@ def _refuse_unknown(call: ToolCall, now: datetime, since: datetime | None) -> Re
 
 
 def control_unknown_since(detail: str) -> datetime | None:
-    """The time that the detail of a `control_unknown` names, or None for another detail."""
+    """The time in the detail of a `control_unknown` rejection; None for another detail."""
     if not detail.startswith(CONTROL_UNREAD):
         return None
     text = detail.removeprefix(CONTROL_UNREAD)[: len("2026-11-21 09:12:03 UTC")]
@@ -168,7 +169,7 @@ def control_unknown_since(detail: str) -> datetime | None:
         return None
 
 
-def _refuse_halted(halt: Stop | None) -> Rejection | None:
+def _refuse_halted(halt: ActiveHalt | None) -> Rejection | None:
     return None if halt is None else Rejection(RejectReason.HALTED, halt.sentence)
 
 
@@ -179,7 +180,7 @@ def _refuse_product(
         return None
     reason = RejectReason.UNKNOWN_PRODUCT
     if listing is None:
-        what = f"{shown(order.product_id)}{NOT_TRADED_HERE}"
+        what = f"{quoted(order.product_id)}{NOT_TRADED_HERE}"
     elif listing.quote_currency != currency:
         what = f"{order.product_id} is quoted in {listing.quote_currency}, accounts hold {currency}"
     else:

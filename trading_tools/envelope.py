@@ -1,7 +1,7 @@
-"""What a call's envelope must satisfy before anything in it is copied, answered or decided.
+"""Checks the envelope of a call before anything in it is copied, answered or decided. Pure.
 
-Routers are trusted to be honest, not to be free of bugs: an id of a megabyte, a number beyond 64
-bits or a `reply_to` that is `account.events` must not get past here.
+Routers are trusted to be honest, but not to be free of bugs: an id of a megabyte, a number of more
+than 64 bits or the `reply_to` `account.events` must not get past this check.
 """
 
 from arena import ids, topics
@@ -15,7 +15,7 @@ PLACE_MAX = 1_000_000
 
 
 def why_invalid(message: ToolCall | OpenAccount) -> str | None:
-    """Why a message cannot be handled, or None where it can."""
+    """Why a message cannot be handled, or None if it can."""
     if not ids.NAME_PATTERN.fullmatch(message.agent):
         return "its agent's name cannot be part of a topic name"
     if message.agent in RESERVED and message.agent != OPERATOR:

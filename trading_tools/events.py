@@ -1,7 +1,7 @@
-"""The records the executor appends to `account.events`, as bytes.
+"""The records that the executor appends to `account.events`, as bytes.
 
 An order event is written as JSON directly: building and dumping the pydantic model costs ten times
-as much. A contract test holds both forms equal, byte for byte.
+as much. A contract test checks that both are equal, byte for byte.
 """
 
 from dataclasses import dataclass
@@ -41,15 +41,19 @@ FILL_FIELDS = (
     "realised",
     "scraped",
 )
-"""What a rejection has nothing to say about, in the order of `OrderDecided`."""
+"""Fields of a fill, which are null in a rejection, in the order of `OrderDecided`."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingEvent:
-    """A record for `account.events`, and the offset it must get there.
+    """A record for `account.events`, and the offset that it must get there.
 
     Attributes:
-        key: The agent, or the owner of an epoch.
+        offset: The offset at which it was folded already.
+        kind: Its type.
+        key: The agent, or the shard for an epoch or digest.
+        value: The record's value.
+        headers: The record's headers.
     """
 
     offset: int
@@ -60,12 +64,12 @@ class PendingEvent:
 
 
 def utc_text(value: datetime) -> str:
-    """An aware UTC datetime as messages carry it: "2026-11-21T09:12:03.5Z" with microseconds."""
+    """An aware UTC datetime as text in messages, such as "2026-11-21T09:12:03.500000Z"."""
     return value.isoformat().replace("+00:00", "Z")
 
 
 def epoch_of(shard: Shard, owner: str, now: datetime, rules: Rules | None = None) -> Epoch:
-    """The claim of an owner on a shard, with the rules it will decide by."""
+    """The claim of an owner on a shard, with the rules that it will decide by."""
     return Epoch(
         epoch=shard.epoch + 1, owner=owner, seq=shard.seq, prev=shard.head, rules=rules, at=now
     )
@@ -96,11 +100,11 @@ def account_opened(
     """The event that opens an account with the starting cash.
 
     Args:
-        shard: As it stands before the event.
+        shard: The shard before the event.
         source: Partition and offset of the command after which a restart continues.
-        order_id: Of the command, or of the opening that a first call implies.
-        agent: Whose account.
-        rules: Starting cash.
+        order_id: Id of the command, or of the opening that a first call implies.
+        agent: The agent.
+        rules: The rules, for the starting cash.
         now: Wall time.
         scrape: Share of every realised profit to set aside.
     """
@@ -138,14 +142,14 @@ def order_decided(
     """The one event of an order.
 
     Args:
-        shard: As it stands before the event.
+        shard: The shard before the event.
         source: Partition and offset of the command.
         call: The command.
         decision: Its outcome.
-        account: Of the agent, before the event.
-        rules: Fee.
+        account: The agent's account before the event.
+        rules: The rules, for the fee.
         now: Wall time of the decision.
-        prices_at: The time that the age of the price is measured to, where it is not `now`.
+        prices_at: The time for the age of the price, if it is not `now`.
     """
     event = {
         "epoch": shard.epoch,

@@ -269,10 +269,10 @@ class Executor:
     def _update_status(self) -> None:
         self._node.status = "running" if self._owners else "standby"
         self._node.details["shards"] = [*sorted(self._owners)]
-        said = self._node.details.get(CONFIRMED)
-        if isinstance(said, dict):
+        confirmed = self._node.details.get(CONFIRMED)
+        if isinstance(confirmed, dict):
             owned = {str(partition) for partition in self._owners}
-            self._node.details[CONFIRMED] = {p: of for p, of in said.items() if p in owned}
+            self._node.details[CONFIRMED] = {p: of for p, of in confirmed.items() if p in owned}
 
     async def _watch_partitions(self, shards: int) -> None:
         """End if a topic gets partitions: an agent could get a second account, a halt be missed."""

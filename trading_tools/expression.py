@@ -45,7 +45,7 @@ TOKEN = re.compile(
 
 
 class ExpressionError(ValueError):
-    """The expression cannot be evaluated; the message tells what to change."""
+    """The expression cannot be evaluated; the message says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def evaluate(text: str) -> Decimal:
 
 
 def result_text(value: Decimal) -> str:
-    """A result as plain digits where that is short, else in scientific notation."""
+    """A result as plain digits if that is short, else in scientific notation."""
     trimmed = value.normalize(SHOWN)
     if not trimmed:
         return "0"

@@ -1,8 +1,8 @@
-"""The money of an order at a price: a fill, or why account and product do not allow one. Pure.
+"""Computes the amounts of an order at a price: a fill, or why the account or product forbids it.
 
-Amounts are whole units of 10^-8, prices of 10^-18; the fill's notional is rounded half to even to a
-step of cash and its fee up, once, here. What rounding gives or takes is posted to `house/rounding`,
-so postings sum to zero.
+Pure. Amounts are whole units of 10^-8, prices of 10^-18. The notional is rounded half to even to a
+step of cash, and the fee up, once, here. The rounding difference is posted to `house/rounding`, so
+postings sum to zero.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from trading_tools.quotes import Listing, Quote
 from trading_tools.rules import TradingRules
 
 QUANTITY_MAX = AMOUNT_MAX
-"""The most that an order may ask for and an account may hold, in units of 10^-8."""
+"""The largest quantity of an order and of a position, in units of 10^-8."""
 
 Leg = tuple[str, str, int]
 """Account, unit, amount."""
@@ -38,12 +38,20 @@ Leg = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """A filled order: everything its event says about money; amounts are units of 10^-8.
+    """A filled order, with all amounts of its event in units of 10^-8.
 
     Attributes:
-        price: With slippage. notional: price times quantity, in steps of cash.
-        slippage: Lost against the best price. latency_cost: lost against the price seen.
-        realised: Profit of a sell, None for a buy. scraped: what of it is set aside.
+        quantity: The filled quantity.
+        price: The price with slippage.
+        notional: Price times quantity, in steps of cash.
+        fee: The fee.
+        slippage: Lost against the best price.
+        latency_cost: Lost by the move from the price that the agent saw to the best price.
+        realised: Profit of a sell; None for a buy.
+        scraped: The part of the profit that is set aside.
+        postings: The legs of the fill; they sum to zero per unit.
+        cash_after: The account's cash after the fill.
+        position_after: The account's position after the fill.
     """
 
     quantity: int
@@ -61,14 +69,14 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A refused order: the rule, what was asked, what was possible."""
+    """A rejected order: the rule, what was asked for, and what was possible."""
 
     reason: RejectReason
     detail: str
 
 
 def seen_price(seen: QuoteSeen | None, action: Side) -> PriceUnits | None:
-    """The price in the agent's snapshot that an order would have got; None if it has none."""
+    """The price in the agent's snapshot that an order would have got, or None."""
     if seen is None:
         return None
     price = seen.ask if action == "buy" else seen.bid
@@ -84,15 +92,15 @@ def fill_order(
     listing: Listing,
     rules: TradingRules,
 ) -> Fill | Rejection:
-    """Fill an order whole, or say why account and product do not allow it.
+    """Fill an order completely, or reject it if the account or product does not allow it.
 
     Args:
-        account: Before the order.
-        agent: Whose it is.
-        order: A multiple of the product's step.
-        quote: The usable price to fill at.
+        account: The account before the order.
+        agent: The agent.
+        order: The order; its quantity is a multiple of the product's step.
+        quote: The usable quote to fill at.
         seen: The prices in the agent's snapshot, for the cost of latency.
-        listing: Rules of the product.
+        listing: The trading rules of the product.
         rules: Fees and slippage.
     """
     buy = order.action == "buy"
@@ -103,14 +111,14 @@ def fill_order(
     notional = cash_notional_units(quantity, price, step)
     fee = fee_units(notional, rules.fee_bps, step)
     held = account.positions.get(order.product_id, Position())
-    refusal = _refuse_money(account, order, held, listing, rules, (price, notional, fee))
+    refusal = _check_funds(account, order, held, listing, rules, (price, notional, fee))
     if refusal is not None:
         return refusal
     side = 1 if buy else -1
     cash_move = -(notional + fee) if buy else notional - fee
     price_seen = seen_price(seen, order.action)
-    realised = None if buy else _realised(held, quantity, notional - fee)
-    scraped = _scraped(realised or 0, account.scrape, step)
+    realised = None if buy else _realised_profit(held, quantity, notional - fee)
+    scraped = _set_aside(realised or 0, account.scrape, step)
     legs: tuple[Leg, ...] = (
         (f"agent/{agent}/cash", unit, cash_move - scraped),
         (f"agent/{agent}/scraped", unit, scraped),
@@ -118,15 +126,15 @@ def fill_order(
         (f"agent/{agent}/position", listing.base_currency, side * quantity),
         ("house/market", listing.base_currency, -side * quantity),
     )
-    lost = _lost(quantity, price, best, side)
-    latency = 0 if price_seen is None else _lost(quantity, best, price_seen, side)
+    slippage_loss = _loss(quantity, price, best, side)
+    latency_loss = 0 if price_seen is None else _loss(quantity, best, price_seen, side)
     return Fill(
         quantity=quantity,
         price=price,
         notional=notional,
         fee=fee,
-        slippage=lost,
-        latency_cost=latency,
+        slippage=slippage_loss,
+        latency_cost=latency_loss,
         realised=realised,
         scraped=scraped,
         postings=tuple(leg for leg in legs if leg[2]),
@@ -135,7 +143,7 @@ def fill_order(
     )
 
 
-def _refuse_money(
+def _check_funds(
     account: Account,
     order: Order,
     held: Position,
@@ -143,7 +151,7 @@ def _refuse_money(
     rules: TradingRules,
     cost: tuple[PriceUnits, int, int],
 ) -> Rejection | None:
-    """Why an order of this price, notional and fee cannot be filled; None if it can."""
+    """Reject an order with this price, notional and fee if it cannot be filled; None if it can."""
     price, notional, fee = cost
     buy, quantity = order.action == "buy", to_units(order.quantity)
     unit, step = rules.currency, rules.cash_step
@@ -152,7 +160,7 @@ def _refuse_money(
         worth = cash_text(notional, unit, grouped=True)
         least = cash_text(listing.min_funds, unit, grouped=True)
         detail = f"{asked} is worth {worth} {unit}, the smallest order is {least} {unit}"
-        if not buy and held.quantity and not _sellable(account, held, price, listing, step):
+        if not buy and held.quantity and not _max_sellable(account, held, price, listing, step):
             detail += f"; all of the {units_text(held.quantity)} held is too little to be sold"
         return Rejection(RejectReason.BELOW_MINIMUM, detail)
     if buy and notional + fee > account.cash:
@@ -165,7 +173,7 @@ def _refuse_money(
             f"selling {units_text(quantity)} {order.product_id}, has {units_text(held.quantity)}"
         )
         if held.quantity % listing.base_increment:
-            whole = _sellable(account, held, price, listing, step)
+            whole = _max_sellable(account, held, price, listing, step)
             rest = f"of which {units_text(whole)} can be sold" if whole else "too little to be sold"
             detail += f", {rest} in steps of {units_text(listing.base_increment)}"
         return Rejection(RejectReason.INSUFFICIENT_POSITION, detail)
@@ -175,27 +183,27 @@ def _refuse_money(
     return None
 
 
-def _sellable(
+def _max_sellable(
     account: Account, held: Position, price: PriceUnits, listing: Listing, cash_step: int
 ) -> int:
-    """The most of a position that can be sold at a price, 0 if it is too little for an order."""
+    """The most of a position that can be sold at a price; 0 if it is too little for an order."""
     whole = held.quantity // listing.base_increment * listing.base_increment
     worth = cash_notional_units(whole, price, cash_step)
     fits = worth >= max(listing.min_funds, 1) and account.cash + worth <= AMOUNT_MAX
     return whole if fits else 0
 
 
-def _lost(quantity: int, price: PriceUnits, better: PriceUnits, side: int) -> int:
-    """What a taker lost by one price instead of a better one; negative if it gained."""
+def _loss(quantity: int, price: PriceUnits, better: PriceUnits, side: int) -> int:
+    """A taker's loss by one price instead of a better one; negative for a gain."""
     return side * notional_units(quantity, price_difference(price, better))
 
 
-def _realised(held: Position, quantity: int, proceeds: int) -> int:
+def _realised_profit(held: Position, quantity: int, proceeds: int) -> int:
     return proceeds - divide_half_even(held.cost * quantity, held.quantity)
 
 
-def _scraped(realised: int, share: int, step: int) -> int:
-    """What of a profit is set aside: its share, down to a step of cash."""
+def _set_aside(realised: int, share: int, step: int) -> int:
+    """The part of a profit that is set aside, rounded down to a step of cash."""
     if realised <= 0:
         return 0
     aside: int = realised * share // SCALE // step * step
@@ -211,9 +219,9 @@ def _market_postings(
     side: int,
     unit: str,
 ) -> tuple[Leg, ...]:
-    """Where the agent's money went: to the market at its best price, and what trading cost."""
+    """The postings of an agent's money: to the market at its best price, and to costs."""
     at_best = notional_units(quantity, best)
-    slippage = _lost(quantity, price, best, side)
+    slippage = _loss(quantity, price, best, side)
     return (
         ("house/market", unit, side * at_best),
         ("house/slippage", unit, slippage),

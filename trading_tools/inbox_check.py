@@ -16,7 +16,7 @@ from arena import ids, topics
 from arena.accounts import Shard
 from arena.bus.base import Bus, LogReader, Record
 from arena.errors import BrokerUnavailable
-from arena.newest_results import READ_S, body_of, newest_records, told_seq
+from arena.newest_results import READ_TIMEOUT_S, account_seq_of, json_body, newest_records
 
 AGENTS_MAX = 1_000
 """How many agents' inboxes are checked per shard."""
@@ -62,7 +62,7 @@ async def check_inboxes(bus: Bus, shard: Shard, commands: LogReader) -> InboxChe
 async def _check(bus: Bus, shard: Shard, commands: LogReader) -> InboxCheck:
     (written,) = (await commands.end_offsets()).values()
     agents = dict.fromkeys([*shard.accounts, *await _agents_of(commands)])
-    inboxes = await bus.existing(topics.inbox(agent) for agent in agents)
+    inboxes = await bus.existing_topics(topics.inbox(agent) for agent in agents)
     if not inboxes:
         return InboxCheck()
     left = len(inboxes) - AGENTS_MAX
@@ -86,10 +86,10 @@ async def _agents_of(commands: LogReader) -> list[str]:
     found: dict[str, None] = {}
     read = 0
     while read < COMMANDS_MAX and any(commands.position(*pair) < end for pair, end in ends.items()):
-        records = await commands.read(timeout_s=READ_S)
+        records = await commands.read(timeout_s=READ_TIMEOUT_S)
         read += len(records)
         for record in records:
-            agent = body_of(record).get("agent")
+            agent = json_body(record).get("agent")
             if isinstance(agent, str) and ids.NAME_PATTERN.fullmatch(agent):
                 found[agent] = None
     return [*found]
@@ -103,13 +103,13 @@ def compare_results(records: Iterable[Record], seq: int, seq_max: int) -> InboxC
         seq: Sequence number of the log's newest event.
         seq_max: The highest number that the commands and results ever written can have led to.
     """
-    told, excess = seq, max(seq, seq_max)
+    highest, excess = seq, max(seq, seq_max)
     named = beyond = ""
     for record in records:
-        found = told_seq(record)
+        found = account_seq_of(record)
         place = f"{record.topic}[{record.partition}]@{record.offset}"
-        if told < found <= seq_max:
-            told = found
+        if highest < found <= seq_max:
+            highest = found
             agent = record.topic.removeprefix(topics.INBOX.name)
             named = f"{agent} was told of event {found:,} ({place})"
         elif found > excess:
@@ -118,7 +118,7 @@ def compare_results(records: Iterable[Record], seq: int, seq_max: int) -> InboxC
     if named:
         loss = (
             f"{named}, the log ends with event {seq:,}: unless that record is forged, the log was"
-            f" cut, or deleted and created again, and at least {told - seq:,} events are gone;"
+            f" cut, or deleted and created again, and at least {highest - seq:,} events are gone;"
             f" {REDECIDED}"
         )
     if beyond:

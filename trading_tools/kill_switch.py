@@ -99,7 +99,7 @@ class KillSwitchFeed:
         """
         await check_partitions(self._node.bus)
         self._reader = await self._node.bus.log_reader(TOPIC, start=EARLIEST)
-        self._reader.partition_counts = {}  # The executor itself checks whether partitions are added.
+        self._reader.partition_counts = {}  # The executor itself checks for added partitions.
         try:
             async with asyncio.timeout(LOAD_TIMEOUT_S):
                 while await self._reader.lag():

@@ -1,29 +1,29 @@
-"""Results on their way to the agents' inboxes."""
+"""Sends results to the agents' inboxes."""
 
 import asyncio
 from collections.abc import Iterable
 
 from arena import topics
-from arena.bus.base import Acked, Bus
+from arena.bus.base import AppendAck, Bus
 from arena.errors import AppendFailed
 from arena.messages import ToolResult
 
 ACK_TIMEOUT_S = 8.0
-"""A broker that was killed is back in 3 s; after longer, it is better to start again."""
+"""A broker that was killed is back in 3 s; after more time it is better to start again."""
 
 
 class Outbox:
-    """Sends results to inboxes that surely exist: a send to a missing topic would block for long.
+    """Sends results to inboxes that exist: a send to a missing topic would block for a long time.
 
     Args:
         bus: Connected.
     """
 
     def __init__(self, bus: Bus) -> None:
-        """Start without knowing any inbox."""
+        """Take the bus to send with."""
         self._bus = bus
         self._known: set[str] = set()
-        self._sent: list[asyncio.Future[Acked]] = []
+        self._sent: list[asyncio.Future[AppendAck]] = []
 
     async def prepare(self, agents: Iterable[str]) -> None:
         """Create the inboxes that do not exist."""
@@ -33,7 +33,7 @@ class Outbox:
             self._known.update(missing)
 
     async def send(self, results: Iterable[ToolResult]) -> None:
-        """Hand over results, once those of the last time were acked.
+        """Send results, after the previous ones were acked.
 
         Raises:
             AppendFailed: They were not acked in time.
@@ -47,7 +47,7 @@ class Outbox:
         ]
 
     async def settle(self) -> None:
-        """Wait for the acks of what was sent.
+        """Wait for the acks of the results that were sent.
 
         Raises:
             AppendFailed: They did not come in time.
@@ -56,12 +56,14 @@ class Outbox:
         self._sent = []
 
 
-async def within_ack_timeout(appends: Iterable["asyncio.Future[Acked]"], what: str) -> list[Acked]:
-    """The acks of appends, in their order.
+async def within_ack_timeout(
+    appends: Iterable["asyncio.Future[AppendAck]"], what: str
+) -> list[AppendAck]:
+    """Wait for the acks of appends, in their order.
 
     Args:
-        appends: As `Bus.send` returned them.
-        what: Named in the error.
+        appends: The futures that `Bus.send` returned.
+        what: Names the appends in the error.
 
     Raises:
         AppendFailed: One failed, or did not come in `ACK_TIMEOUT_S`: it may still be in the log.

@@ -51,7 +51,7 @@ class Ownership:
             BrokenLog: The log has ended too early for too long.
         """
         while True:
-            if self._is_mine(await self._log.end(), self._handler.shard.next_offset):
+            if self._ends_as_expected(await self._log.end(), self._handler.shard.next_offset):
                 return
             await asyncio.sleep(SHORT_POLL_S)
 
@@ -70,17 +70,17 @@ class Ownership:
             return True
         if self.in_log != shard.next_offset:
             return False
-        epoch, mine = shard.epoch, shard.next_offset
+        epoch, own_end = shard.epoch, shard.next_offset
         try:
             end = await self._log.end()
         except BrokerUnavailable:
             return False
-        still = mine == self.in_log == shard.next_offset
-        if not (still and self._is_mine(end, mine)):
+        still = own_end == self.in_log == shard.next_offset
+        if not (still and self._ends_as_expected(end, own_end)):
             return False
         self._confirmed = read_to
-        said = self._node.details.get(CONFIRMED)
-        shards = dict(said) if isinstance(said, dict) else {}
+        confirmed = self._node.details.get(CONFIRMED)
+        shards = dict(confirmed) if isinstance(confirmed, dict) else {}
         shards[str(self._handler.partition)] = {"epoch": epoch, "read_to": {**read_to}}
         self._node.details[CONFIRMED] = shards
         await self._node.beat()
@@ -94,7 +94,7 @@ class Ownership:
             else:
                 await asyncio.sleep(CONFIRM_AGAIN_S)
 
-    def _is_mine(self, end: int, mine: int) -> bool:
+    def _ends_as_expected(self, end: int, own_end: int) -> bool:
         """True if the log ends at this owner's last record; False if it is too short so far.
 
         Raises:
@@ -102,9 +102,9 @@ class Ownership:
             BrokenLog: The log has ended too early for too long.
         """
         short = self._log.is_short(end)
-        if end > mine or short:
-            raise self.ownership_error(f"the log ends at {end}, not at {mine}", short)
-        return end == mine
+        if end > own_end or short:
+            raise self.ownership_error(f"the log ends at {end}, not at {own_end}", short)
+        return end == own_end
 
     def ownership_error(self, what: str, shorter: bool) -> Fenced | BrokenLog:
         """The error for a log that another executor has written to, or that lost its end."""

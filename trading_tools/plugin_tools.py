@@ -1,6 +1,6 @@
-"""Tools of plugin folders, beside those of the catalogue. Runs the files of the folders.
+"""Loads the tools of plugin folders besides those of the catalogue. Runs the folders' files.
 
-A tool of a plugin touches no account: it runs in the tool server, never in the executor.
+A plugin's tool touches no account: it runs in the tool server, never in the executor.
 """
 
 import inspect
@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from arena.errors import UsageError
-from arena.plugin_code import Fault, Loaded, run_file
+from arena.plugin_code import LoadedPlugin, PluginFault, run_file
 from arena.plugins import Plugins
 from trading_tools.registry import (
     MARK,
@@ -21,11 +21,11 @@ from trading_tools.registry import (
     tool_of,
 )
 
-NO_TOOL = "it holds no tool; write @tool above a function (from trading_tools import tool)"
+NO_TOOL = "it has no tool; write @tool above a function (from trading_tools import tool)"
 
 
 def load_tools(plugins: Plugins) -> Catalogue:
-    """The tools of the catalogue and of plugins; the faults of their files are named.
+    """Load the tools of the catalogue and of plugins, and list the faults of their files.
 
     Raises:
         UsageError: A tool of a plugin has the name of another tool.
@@ -35,7 +35,7 @@ def load_tools(plugins: Plugins) -> Catalogue:
     faults = list(built_in.faults)
     for file in plugins.tools:
         for found in tools_in(Path(file.path)):
-            if isinstance(found, Fault):
+            if isinstance(found, PluginFault):
                 faults.append(found)
                 continue
             if (other := tools.get(found.name)) is not None:
@@ -48,24 +48,24 @@ def load_tools(plugins: Plugins) -> Catalogue:
     return Catalogue(dict(sorted(tools.items())), tuple(faults))
 
 
-def tools_in(path: Path) -> Iterator[Tool | Fault]:
-    """The tools of one file, and what is wrong with it or with functions of it."""
+def tools_in(path: Path) -> Iterator[Tool | PluginFault]:
+    """The tools of one file, and the faults of the file and its functions."""
     loaded = run_file(path)
-    if isinstance(loaded, Fault):
+    if isinstance(loaded, PluginFault):
         yield loaded
         return
     marked = list(_marked(loaded))
     if not marked and not hasattr(loaded.module, "STRATEGY"):
-        yield Fault(str(path), None, NO_TOOL)
+        yield PluginFault(str(path), None, NO_TOOL)
     for function in marked:
         try:
             yield _plugin_tool(function, loaded)
         except UsageError as error:
-            yield Fault(str(path), line_of(function), str(error))
+            yield PluginFault(str(path), line_of(function), str(error))
 
 
-def _marked(loaded: Loaded) -> Iterator[ToolFunction]:
-    """The functions under `@tool` that the file itself defines."""
+def _marked(loaded: LoadedPlugin) -> Iterator[ToolFunction]:
+    """The functions marked with `@tool` that the file itself defines."""
     seen: set[int] = set()
     for value in vars(loaded.module).values():
         own = getattr(value, "__module__", "") == loaded.module.__name__
@@ -75,7 +75,7 @@ def _marked(loaded: Loaded) -> Iterator[ToolFunction]:
             yield value
 
 
-def _plugin_tool(function: ToolFunction, loaded: Loaded) -> Tool:
+def _plugin_tool(function: ToolFunction, loaded: LoadedPlugin) -> Tool:
     if getattr(function, MARK):
         raise UsageError(
             f"tool {function.__name__} touches accounts, which a plugin's tool cannot",

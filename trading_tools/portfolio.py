@@ -1,4 +1,4 @@
-"""What an agent owns, marked at the bid: the value programs read and the text a model reads."""
+"""An agent's account valued at the bid: the value for programs and the text for models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,11 +30,12 @@ class PositionView:
     """One position.
 
     Attributes:
-        quantity: Base units of 10^-8. average_cost: Cash per base unit, fees included.
-        bid: None if no price is known. unrealised: Gain at the bid, before the
-            fee of a sale; None without a bid.
+        quantity: Base units of 10^-8.
+        average_cost: Cash per base unit, fees included.
+        bid: None if no price is known.
+        unrealised: Gain at the bid, before the fee of a sale; None without a bid.
         held_s: Venue seconds from the quantity-weighted entry to the newest price, or None.
-        note: Why it, or a part of it, cannot be sold now; "" if it can.
+        note: Why the position, or a part of it, cannot be sold now; "" if it can.
     """
 
     product_id: str
@@ -51,9 +52,10 @@ class PortfolioView:
     """An account at the newest prices, cash in units of 10^-8.
 
     Attributes:
-        cash: Can be spent. scraped: profit set aside, None for an account that sets none aside.
-        equity: All of it, and the positions.
-        currency: Of all amounts.
+        cash: Cash that can be spent.
+        scraped: Profit that was set aside; None for an account that sets none aside.
+        equity: Cash, set-aside profit and positions.
+        currency: The currency of all amounts.
     """
 
     cash: int
@@ -63,7 +65,7 @@ class PortfolioView:
     currency: str = DEFAULT_CURRENCY
 
     def value(self) -> JsonValue:
-        """For programs: money as strings; a currency other than USD is named."""
+        """The value for programs: money as strings; a currency other than USD is named."""
         named: dict[str, JsonValue] = {"currency": self.currency}
         return {
             **(named if self.currency != DEFAULT_CURRENCY else {}),
@@ -87,7 +89,7 @@ class PortfolioView:
         return {} if self.scraped is None else {"scraped_usd": units_text(self.scraped)}
 
     def text(self) -> str:
-        """For a model: one line of cash and equity, one line per position."""
+        """The text for a model: one line of cash and equity, one line per position."""
         unit = self.currency
         cash = f"Cash {cash_text(self.cash, unit)} {unit}"
         if self.scraped is not None:
@@ -118,13 +120,13 @@ def portfolio_of(
     currency: str = DEFAULT_CURRENCY,
     listings: Mapping[str, Listing] | None = None,
 ) -> PortfolioView:
-    """The portfolio of an account; a product without a price counts at its cost.
+    """Value an account; a position without a price counts at its cost.
 
     Args:
-        account: As folded.
-        quotes: The newest by product.
-        currency: What the account holds.
-        listings: Trading rules by product, for what cannot be sold; None to leave that out.
+        account: The folded account.
+        quotes: Product -> its newest quote.
+        currency: The currency of the account.
+        listings: Product -> its listing, for notes about positions that cannot be sold; or None.
     """
     holdings = []
     equity = account.cash + account.scraped
@@ -142,15 +144,15 @@ def portfolio_of(
                 bid=bid,
                 unrealised=None if bid is None else worth - position.cost,
                 held_s=None if held_ms is None else held_ms // 1000,
-                note=_unsellable((listings or {}).get(product_id), position.quantity),
+                note=_unsellable_note((listings or {}).get(product_id), position.quantity),
             )
         )
     scraped = account.scraped if account.scrape or account.scraped else None
     return PortfolioView(account.cash, scraped, equity, tuple(holdings), currency)
 
 
-def _unsellable(listing: Listing | None, quantity: int) -> str:
-    """Why a position, or what is left of it after whole steps, cannot be sold."""
+def _unsellable_note(listing: Listing | None, quantity: int) -> str:
+    """Why a position, or the rest of it after whole steps, cannot be sold."""
     if listing is None:
         return ""
     if words := restriction(listing.status, listing.modes):
@@ -165,11 +167,11 @@ def _unsellable(listing: Listing | None, quantity: int) -> str:
 def cash_text(units: int, currency: str, *, signed: bool = False, grouped: bool = False) -> str:
     """An amount to the cent, as in "97228.12"; amounts below a cent keep their digits.
 
-    Of a currency without cents, such as BTC, every amount keeps its digits.
+    In a currency without cents, such as BTC, every amount keeps its digits.
 
     Args:
-        units: 10^-8 of the currency.
-        currency: Such as "USDT".
+        units: The amount in 10^-8 of the currency.
+        currency: The currency, such as "USDT".
         signed: Put a plus before a gain.
         grouped: Separate thousands by commas.
     """
@@ -197,6 +199,6 @@ def duration(seconds: int) -> str:
     return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
 
 
-def cash_of_text(text: str, currency: str, *, signed: bool = False) -> str:
-    """An amount given as exact text, as `cash_text` writes it."""
+def format_cash(text: str, currency: str, *, signed: bool = False) -> str:
+    """Format an amount that is given as exact text like `cash_text`."""
     return cash_text(to_units(Decimal(text)), currency, signed=signed)

@@ -1,9 +1,9 @@
-"""The executor's view of the market, always running: the newest of `market.tickers`.
+"""Follows `market.tickers` into the executor's state of the market.
 
-Reads `market.tickers` from `BACKLOG_S` before now, or from its beginning where the market may have
-stood still for longer. Only the newest record per product is decoded, the ones it replaces are
-dropped unread, as market data may be. What cannot be read replaces nothing; it is dead-lettered
-when it comes, and passed over in the backlog of a start.
+Reads `market.tickers` from `BACKLOG_S` before now, or from its beginning if the market may have
+been still for longer. Of each batch only the newest record per product is decoded; market data that
+is already replaced need not be read. An unreadable record replaces nothing; it is dead-lettered
+when it comes, and skipped in the backlog of a start.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from arena.node import Node
 from trading_tools.quotes import MarketState
 
 BACKLOG_S = 600
-"""How long before the start the newest price and listing of a live product must have come."""
+"""The newest price and listing of a live product are at most this old at a start."""
 BATCH_MAX = 2_000
 LOAD_TIMEOUT_S = 30.0
 ASK_TIMEOUT_S = 2.0
-"""How long an answer about the end of the topic is waited for."""
+"""How long to wait for the end offsets of the topic."""
 TOPIC = topics.TICKERS.name
 
 
@@ -72,13 +72,13 @@ class PriceFeed:
             await self._read_once()
 
     def covers(self, offsets: Mapping[int, int]) -> bool:
-        """True if everything before these offsets, by partition, was read."""
+        """True if everything before these offsets (partition -> offset) was read."""
         return all(self._next.get(p, -1) >= offset for p, offset in offsets.items())
 
     async def catch_up(self, offsets: Mapping[int, int], timeout_s: float) -> bool:
         """Wait until everything before these offsets was read.
 
-        The end of the topic tells nothing: a new leader learns late how far it reaches.
+        The end of the topic proves nothing: a new leader learns it late.
 
         Returns:
             False if it was not in time, or the topic has no such partition.
@@ -94,7 +94,7 @@ class PriceFeed:
         return True
 
     def note_timeout(self, offsets: Mapping[int, int]) -> None:
-        """Note that these offsets did not come: `cannot_catch_up` compares later ones with them."""
+        """Note that these offsets did not come in time, for `cannot_catch_up`."""
         for partition, offset in offsets.items():
             place = self._next.get(partition, 0)
             if place < offset:
@@ -102,10 +102,10 @@ class PriceFeed:
                 self._timed_out[partition] = place, min(least, offset)
 
     async def cannot_catch_up(self, offsets: Mapping[int, int]) -> bool:
-        """True if waiting for these offsets, which are not all read, is of no use.
+        """True if waiting for these offsets, which are not all read, is useless.
 
-        The topic has no such partition; or it ends before them, and an earlier wait was in vain:
-        the topic has not grown since, or has not reached what did not come then.
+        Either the topic has no such partition; or it ends before them, and an earlier wait timed
+        out and the topic has not grown since, or has not reached the offsets of that wait.
         """
         if not offsets.keys() <= self._next.keys():
             return True
@@ -122,7 +122,7 @@ class PriceFeed:
         return False
 
     async def is_too_short(self, offsets: Mapping[int, int]) -> bool:
-        """True if the brokers say that the topic ends before these offsets."""
+        """True if the topic, according to the brokers, ends before these offsets."""
         ends = await self._ends()
         return any(ends[p] < offset for p, offset in offsets.items() if p in ends)
 
@@ -133,7 +133,7 @@ class PriceFeed:
             self._reader = None
 
     async def _ends(self) -> dict[int, int]:
-        """Partition -> where it ends, as the brokers say; empty without an answer."""
+        """Partition -> its end offset, according to the brokers; empty without an answer."""
         assert self._reader is not None, "the feed is not open"
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):
@@ -149,7 +149,7 @@ class PriceFeed:
             for record in same:
                 if await self._note(record):
                     break
-        # By the reader's place: the end of a transaction takes an offset and is not a record.
+        # By the reader's position: the end marker of a transaction has an offset, but no record.
         places = {p: self._reader.position(TOPIC, p) for p in self._next}
         if places != self._next:
             self._next = places
@@ -157,7 +157,7 @@ class PriceFeed:
             self._advanced = asyncio.Event()
 
     async def _note(self, record: Record) -> bool:
-        """Take in one record; False if it cannot be read, and the one before it counts."""
+        """Apply one record; False if it cannot be read, and the record before it counts."""
         try:
             self.market.note(record.message(), record.partition, record.offset)
         except (Malformed, ArithmeticError) as error:
@@ -168,14 +168,14 @@ class PriceFeed:
     async def _pass_over(self, record: Record, error: str) -> None:
         if self._loaded:
             await self._node.dead_letter(record, error)
-        else:  # It was buried when it came, by the executor of that time.
+        else:  # The executor of that time dead-lettered it when it came.
             self._node.counters["unreadable_backlog"] += 1
 
 
 def newest_first(records: Iterable[Record]) -> list[list[Record]]:
-    """The records of each key and type, newest first; in the order of their newest ones.
+    """Group records by key and type, newest first, ordered by the newest of each group.
 
-    A key may have been moved to another partition, where offsets say nothing of its age.
+    A key may have moved to another partition, whose offsets say nothing about the record's age.
     """
     found: dict[tuple[object, ...], list[Record]] = {}
     for record in records:

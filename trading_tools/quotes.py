@@ -1,6 +1,6 @@
-"""The newest price and trading rules of every product.
+"""The newest quote and listing of every product.
 
-Reads `Ticker` and `Product` messages of `market.tickers`; holds one of each per product.
+Folds `Ticker` and `Product` messages of `market.tickers`, one of each per product.
 """
 
 from dataclasses import dataclass, field
@@ -23,12 +23,14 @@ from arena.trading_modes import takes_market_orders
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The best prices of a product and where they stand in `market.tickers`.
+    """The best prices of a product and their place in `market.tickers`.
 
     Attributes:
-        bid, ask: In units of 10^-18. bid_text, ask_text: as the ticker has them.
-        event_time: Venue time. event_ms: the same, Unix milliseconds.
-        alive_at: Our wall time when the feed of this product was last known to be alive.
+        bid, ask: Prices in units of 10^-18.
+        bid_text, ask_text: The same as text, as in the ticker.
+        event_time: Venue time.
+        event_ms: The same in Unix milliseconds.
+        alive_at: Wall time when the feed of this product was last known to be alive.
     """
 
     product_id: str
@@ -51,19 +53,21 @@ class Quote:
         """Milliseconds since the feed was last known to be alive, never negative.
 
         Args:
-            now: Our wall time; in lock-step the market's, in which the feed's times are too.
+            now: Wall time; in lock-step the market's time, in which the feed's times are, too.
         """
         return max(0, int((now - self.alive_at).total_seconds() * 1000))
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """How a product trades: amounts in units of 10^-8, the price step in 10^-18.
+    """The trading rules of a product: amounts in units of 10^-8, the price step in 10^-18.
 
     Attributes:
-        base_increment: Smallest step of a quantity. quote_increment: of a price.
+        base_increment: Smallest step of a quantity.
+        quote_increment: Smallest step of a price.
         min_funds: Smallest notional, in the quote currency.
-        status: The venue's word. modes: its flags that forbid market orders and are on.
+        status: The venue's word for the product's status.
+        modes: The venue's flags that are on and forbid market orders.
         place: Partition and offset in `market.tickers`; None if an event does not name it.
     """
 
@@ -92,6 +96,8 @@ class MarketState:
     """The newest quote and listing per product.
 
     Attributes:
+        quotes: Product -> its newest quote.
+        listings: Product -> its newest listing.
         newest_at: The market's clock: the newest venue time of all tickers; None before the first.
     """
 
@@ -100,7 +106,7 @@ class MarketState:
     newest_at: datetime | None = None
 
     def note(self, message: Message, partition: int, offset: int) -> None:
-        """Take in a message of `market.tickers`.
+        """Apply a message of `market.tickers`.
 
         Raises:
             Malformed: Its prices or increments cannot be expressed, or it is not a market message.
@@ -110,7 +116,7 @@ class MarketState:
                 self.quotes[message.product_id] = quote_of(message, partition, offset)
                 self.newest_at = max(message.event_time, self.newest_at or message.event_time)
             elif isinstance(message, Product):
-                # What can no longer be carried is not traded by its old steps.
+                # If the new steps cannot be expressed, the product must not trade by its old ones.
                 self.listings.pop(message.product_id, None)
                 self.listings[message.product_id] = listing_of(message, (partition, offset))
             else:
@@ -136,7 +142,7 @@ def quote_of(ticker: Ticker, partition: int, offset: int) -> Quote:
     """The quote in a ticker.
 
     Raises:
-        ValueError: A price has more decimals than are carried.
+        ValueError: A price has too many decimals.
     """
     alive_at = max(ticker.received_at, ticker.confirmed_at or ticker.received_at)
     return Quote(
@@ -157,11 +163,11 @@ def listing_of(product: Product, place: tuple[int, int] | None = None) -> Listin
     """The listing of a product.
 
     Args:
-        product: As published.
-        place: Partition and offset of that record, which the events of orders name.
+        product: The published product.
+        place: Partition and offset of its record, which the events of orders name.
 
     Raises:
-        ValueError: A step of quantity or price cannot be carried (`arena.money`).
+        ValueError: A step of quantity or price cannot be expressed (`arena.money`).
     """
     base = carried_base_step(product.base_increment)
     why = why_not_carried(product.base_increment, product.quote_increment)

@@ -17,7 +17,7 @@ from arena.accounts import Shard
 from arena.bus.base import LogReader, Record, Start
 from arena.checkpoint import FORMAT, is_head_of, why_unproven
 from arena.errors import BrokenLog
-from arena.fault_points import point
+from arena.fault_points import fault_point
 from arena.messages import Rules
 from arena.node import Node
 from arena.pass_overs import read_passed_over
@@ -87,11 +87,11 @@ class EventLog:
         # A separate reader: a broker holds the fetch that a seek replaces for half a second.
         reader = await self._reader_at(max(0, saved.head_offset))
         try:
-            why = await self._why_unproven(packed, saved, reader)
+            reason = await self._why_unproven(packed, saved, reader)
         finally:
             await reader.close()
-        if why:
-            self._checkpoint.discard(why)
+        if reason:
+            self._checkpoint.discard(reason)
         else:
             self.shard = saved
 
@@ -104,10 +104,12 @@ class EventLog:
         head = await self._at(saved.head_offset, reader)
         if head is None or not is_head_of(saved, head.kind, head.value or b"", head.offset):
             return f"offset {saved.head_offset} holds another event"
-        said = await self._at(saved.next_offset, reader)  # Mostly the next record: no seek.
-        if said is None:
+        digest_event = await self._at(saved.next_offset, reader)  # Mostly the next record: no seek.
+        if digest_event is None:
             return f"offset {saved.next_offset} could not be read"
-        return why_unproven(packed, saved, said.kind, said.value or b"", said.offset)
+        return why_unproven(
+            packed, saved, digest_event.kind, digest_event.value or b"", digest_event.offset
+        )
 
     async def _at(self, offset: int, reader: LogReader) -> Record | None:
         return await reader.record_at(TOPIC, self._partition, offset, timeout_s=STALL_S)
@@ -120,11 +122,13 @@ class EventLog:
         if not self._checkpoint.is_due(self.shard):
             return None
         packed = self._checkpoint.pack(self.shard)
-        said = state_digest_of(self.shard, sha256(packed).hexdigest(), self._node.clock.now())
-        encoded = encode(said)
+        digest_event = state_digest_of(
+            self.shard, sha256(packed).hexdigest(), self._node.clock.now()
+        )
+        encoded = encode(digest_event)
         key = f"shard/{self._partition}"
         offset = self.shard.next_offset
-        append = PendingEvent(offset, said.type_name(), key, encoded.value, encoded.headers)
+        append = PendingEvent(offset, digest_event.type_name(), key, encoded.value, encoded.headers)
         counted = self.shard.apply(append.kind, append.value, offset)
         assert counted is not None, f"own digest at {offset} does not count"
         return append, packed
@@ -197,7 +201,7 @@ class EventLog:
         while reader.position(TOPIC, self._partition) < offset:
             if await self.follow(0.5):
                 idle_since = self._node.clock.monotonic()
-                point("during_recovery")
+                fault_point("during_recovery")
             elif self._node.clock.monotonic() - idle_since > STALL_S:
                 raise BrokenLog(
                     f"{TOPIC}[{self._partition}] ends at {offset} but gives nothing after"
@@ -222,7 +226,7 @@ class EventLog:
             TOPIC, epoch, key=f"shard/{self._partition}", partition=self._partition
         )
         (acked,) = await within_ack_timeout([append], "an epoch")
-        point("after_epoch")
+        fault_point("after_epoch")
         if acked.offset < self.shard.next_offset:
             raise self._shorter(acked.offset)
         await self.fold_to(acked.offset + 1)

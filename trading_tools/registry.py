@@ -1,8 +1,8 @@
-"""Tools: functions marked `@tool`, and those of `trading_tools/catalogue/`.
+"""Defines tools as functions marked with `@tool`, and loads those of `trading_tools/catalogue/`.
 
-A file whose name starts with `_` is skipped. Adding a tool is adding a file. A file that cannot be
-loaded is a fault that is named; the other tools work. Tools of other folders are found by
-`trading_tools.plugin_tools`.
+Adding a tool means adding a file; files whose names start with `_` are skipped. A file that cannot
+be loaded is reported as a fault; the other tools work. `trading_tools.plugin_tools` loads tools of
+other folders.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from arena.errors import UsageError
 from arena.messages import ToolOffered
-from arena.plugin_code import Fault, fault_of, signals_noted
+from arena.plugin_code import PluginFault, plugin_fault, recorded_signals
 from trading_tools import catalogue
 from trading_tools.context import AccountContext, Answer, Order, ToolContext
 from trading_tools.schema import InvalidArguments, Signature, hints_of, signature_of
@@ -33,49 +33,49 @@ from trading_tools.schema import InvalidArguments, Signature, hints_of, signatur
 ToolFunction = Callable[..., Any]
 _Function = TypeVar("_Function", bound=ToolFunction)
 ANSWER_BYTES_MAX = 100_000
-"""A model cannot read more, and a record cannot hold much more."""
+"""A model cannot read more, and a record cannot contain much more."""
 THREADS_MAX = 16
-"""Calls of plugin tools at the same time; one that never ends keeps its thread."""
+"""How many calls of plugin tools run at once; a call that never ends keeps its thread."""
 BUSY = "busy"
 """Error of a call for which no thread is free."""
 MARK = "_touches_account"
 
 
 class TimedOutCalls:
-    """Calls of plugin tools that were given up and still run, each in a thread that it keeps.
+    """Calls of plugin tools that timed out and still run, each in a thread that it keeps.
 
     Args:
-        tell: Called with their number by tool, whenever it changes.
+        on_change: Called with the number of calls per tool whenever it changes.
     """
 
-    def __init__(self, tell: Callable[[dict[str, int]], None]) -> None:
-        """Begin without any."""
-        self._tell = tell
+    def __init__(self, on_change: Callable[[dict[str, int]], None]) -> None:
+        """Start without calls."""
+        self._on_change = on_change
         self._calls: Counter[str] = Counter()
 
     def add(self, tool: str) -> None:
-        """A call was given up, and still runs."""
+        """Note a call that timed out and still runs."""
         self._calls[tool] += 1
-        self._tell(dict(self._calls))
+        self._on_change(dict(self._calls))
 
     def remove(self, tool: str) -> None:
-        """One of them ended."""
+        """Note that such a call has ended."""
         self._calls[tool] -= 1
         self._calls = +self._calls
-        self._tell(dict(self._calls))
+        self._on_change(dict(self._calls))
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool of the catalogue.
+    """A tool that agents can call.
 
     Attributes:
         touches_account: It runs in the account's single writer, on `account.commands`.
         places_order: It is declared to return an `Order`: every call of it, readable or not,
             is decided by one event.
         is_async: It is a coroutine function.
-        source: Folder and file name of a plugin's tool. source_sha256: of that file. "" for the
-            tools of the catalogue.
+        source: Folder and file name of a plugin's tool; "" for a tool of the catalogue.
+        source_sha256: SHA-256 of that file; "" for a tool of the catalogue.
     """
 
     signature: Signature
@@ -88,7 +88,7 @@ class Tool:
 
     @property
     def name(self) -> str:
-        """The name models call it by."""
+        """The name that models call it by."""
         return self.signature.tool
 
     def offered(self, at: datetime) -> ToolOffered:
@@ -105,7 +105,7 @@ class Tool:
 
     # Any: checked arguments of this very function.
     def _given(self, ctx: ToolContext, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The arguments, with the context where the tool takes one."""
+        """The arguments, with the context if the tool takes one."""
         context = self.signature.context
         return {context: ctx, **arguments} if context else arguments
 
@@ -113,14 +113,14 @@ class Tool:
     def call(
         self, ctx: ToolContext, arguments: dict[str, Any]
     ) -> Answer | Order | InvalidArguments:
-        """Run a tool that does not wait; whatever it raises becomes an answer."""
+        """Run a tool that is not a coroutine; every exception becomes an answer."""
         try:
             outcome: object = self.function(**self._given(ctx, arguments))
         except BaseException as error:  # the boundary to extensions
-            # A tool is an extension: whatever it raises must not stop the process that serves
-            # every agent. The agent is told, and the error is not retried.
+            # A tool is an extension: an exception of it must not stop the process that serves all
+            # agents. The agent gets the error, and it is not retried.
             if not self.source and not isinstance(error, Exception | SystemExit):
-                raise  # No plugin: it is a Ctrl-C.
+                raise  # It is not a plugin's, so it is a Ctrl-C.
             return self._failure(type(error).__name__)
         return self._checked(outcome)
 
@@ -131,8 +131,8 @@ class Tool:
         """Run a tool that touches no account, awaiting it if it is a coroutine.
 
         Args:
-            ctx: Who calls, and when.
-            arguments: Checked ones.
+            ctx: The caller and the time.
+            arguments: The checked arguments.
             running: Notes a plugin's function that still runs when this call is cancelled.
         """
         if not self.is_async:
@@ -147,7 +147,7 @@ class Tool:
             answer: object = await self.function(**self._given(ctx, arguments))
         except GeneratorExit:
             raise
-        except BaseException as error:  # as in `call`; asyncio makes a cancellation of a Ctrl-C
+        except BaseException as error:  # as in `call`; asyncio turns a Ctrl-C into a cancellation
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
@@ -182,9 +182,9 @@ class Tool:
 
 
 def answer_of(outcome: object) -> Answer | None:
-    """What a tool returned, as an answer; None if models cannot read it.
+    """The return value of a tool as an answer; None if models cannot read it.
 
-    A text is the answer itself; a number, a list or a dict is answered as JSON.
+    A text is the answer itself; a number, a list or a dict becomes JSON.
     """
     if isinstance(outcome, Answer):
         return outcome
@@ -206,9 +206,9 @@ _free_threads = threading.BoundedSemaphore(THREADS_MAX)
 async def _in_thread(
     name: str, work: Callable[[], object], running: TimedOutCalls | None
 ) -> object:
-    """Run a plugin's function in a thread, so that it cannot hold up the others.
+    """Run a plugin's function in a thread, so that it cannot block the others.
 
-    The thread is a daemon: one that never ends does not keep the process from ending.
+    The thread is a daemon: a function that never ends does not keep the process from ending.
     """
     if not _free_threads.acquire(blocking=False):
         return Answer(f"{THREADS_MAX} calls of tools are running; ask again.", error=BUSY)
@@ -264,57 +264,58 @@ class Catalogue(NamedTuple):
     """The tools that were found.
 
     Attributes:
-        tools: By name, sorted. faults: files and functions that cannot be used, and why.
+        tools: The tools by name, sorted.
+        faults: Files and functions that cannot be used, and why.
     """
 
     tools: dict[str, Tool]
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[PluginFault, ...] = ()
 
 
 def load_catalogue() -> dict[str, Tool]:
-    """Every tool of the catalogue that can be loaded, by name, sorted."""
+    """Load every usable tool of the catalogue, by name, sorted."""
     return read_catalogue().tools
 
 
 def read_catalogue() -> Catalogue:
-    """The tools of the catalogue, and what is wrong with files of it."""
+    """Load the tools of the catalogue, and list the faults of its files."""
     found: dict[str, Tool] = {}
-    faults: list[Fault] = []
+    faults: list[PluginFault] = []
     for module in pkgutil.iter_modules(catalogue.__path__):
         if module.name.startswith("_"):
             continue
         path = Path(catalogue.__path__[0]) / f"{module.name}.py"
-        with signals_noted() as arrived:
+        with recorded_signals() as arrived:
             try:
                 loaded = importlib.import_module(f"{catalogue.__name__}.{module.name}")
-            except BaseException as error:  # the boundary to extensions: told, not raised
+            except BaseException as error:  # the boundary to extensions: reported, not raised
                 if arrived:
                     raise
-                faults.append(fault_of(path, error))
+                faults.append(plugin_fault(path, error))
                 continue
         marked = [f for f in vars(loaded).values() if hasattr(f, MARK)]
         if [f.__name__ for f in marked] != [module.name]:
-            text = "it does not hold one function of its name under @tool; write one"
-            faults.append(Fault(str(path), None, text))
+            text = "it must have exactly one @tool function, with the name of the file"
+            faults.append(PluginFault(str(path), None, text))
             continue
         try:
             found[module.name] = tool_of(marked[0])
         except UsageError as error:
-            faults.append(Fault(str(path), line_of(marked[0]), str(error)))
+            faults.append(PluginFault(str(path), line_of(marked[0]), str(error)))
     return Catalogue(dict(sorted(found.items())), tuple(faults))
 
 
 def line_of(function: ToolFunction) -> int | None:
-    """The line at which a function begins, from 1."""
+    """The line at which a function starts, from 1."""
     code = getattr(function, "__code__", None)
     return None if code is None else code.co_firstlineno
 
 
 def tool_of(function: ToolFunction) -> Tool:
-    """The tool that a marked function is.
+    """Make a tool of a marked function.
 
     Raises:
-        UsageError: Its annotations contradict its mark, or it lacks something.
+        UsageError: Its annotations contradict its mark, or something is missing.
     """
     touches_account: bool = getattr(function, MARK)
     signature = signature_of(function)
@@ -329,7 +330,10 @@ def tool_of(function: ToolFunction) -> Tool:
         )
     is_async = inspect.iscoroutinefunction(function)
     if touches_account and is_async:
-        raise UsageError(f"tool {signature.tool} waits", remedy="an account's writer cannot wait")
+        raise UsageError(
+            f"tool {signature.tool} is a coroutine and touches accounts",
+            remedy="write it without `async`: an account's single writer cannot wait",
+        )
     returns = hints.get("return")
     if returns is Order if not touches_account else returns not in (Answer, Order):
         raise UsageError(f"tool {signature.tool} returns {returns}", remedy="return an Answer")

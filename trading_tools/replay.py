@@ -1,12 +1,11 @@
-"""Decides recorded commands again, and holds what comes out against the account log, byte by byte.
+"""Decides recorded orders again, and compares the events with the account log, byte by byte.
 
 A decision is a pure function of the account, the command, the prices and the time. All four are in
-the records: the event says when it was made and which ticker it was priced with, and the account
-is what the events before it made of it. So the same code must write the same bytes; an event that
-differs is named, and the replay continues from the log.
+the records: the event says when it was decided and which ticker it was priced with, and the account
+follows from the events before it. So the same code must write the same bytes; an event that differs
+is reported, and the replay continues from the log.
 
-Reads an export (`arena.exports`) a batch at a time and keeps the quote of every order. Writes
-nothing.
+Reads an export (`arena.exports`) in batches and keeps the quote of every order. Writes nothing.
 """
 
 from collections import Counter
@@ -25,7 +24,7 @@ from arena.account_state import Account, accounts_digest
 from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.exports import read_manifest, read_records
-from arena.kill_switch import Switch
+from arena.kill_switch import KillSwitch
 from arena.messages import Message, OpenAccount, ToolCall
 from arena.pass_overs import passed_over_in
 from arena.versions import VersionsInOrder, recorded_by
@@ -43,32 +42,33 @@ from trading_tools.rules import TradingRules
 
 COMMANDS, EVENTS, TICKERS = topics.COMMANDS.name, topics.EVENTS.name, topics.TICKERS.name
 DIFFERENCES_MAX = 100
-"""Differences that are named; the replay ends there."""
+"""The replay ends after so many differences."""
 STRUCTURAL_COUNTERS = {"Epoch": "epochs", "StateDigest": "digests"}
 NO_COMMAND = ("a command to decide", "none at the place the event names")
 LOST = "commands_lost"
-"""Counts events whose command is gone: the topic was cut, or deleted and created again."""
+"""Counts events whose command is lost: the topic was cut, or deleted and created again."""
 WAITED_FOR_PRICES = "prices of "
-"""How the refusal of an order begins whose prices did not arrive in time."""
+"""How the rejection of an order begins if its prices did not arrive in time."""
 
 OTHER_BYTES_MAX = 50
-"""Events of another version in a shard that may come out as other bytes: each costs a copy of the
-shard. The rest is taken as it is."""
+"""How many events of another version may differ per shard, because each costs a copy of the shard.
+Later events of another version are not decided again."""
 COMMANDS_NOT_KEPT = "orders whose commands are no longer kept"
 NOT_KEPT = "orders whose prices are no longer kept"
 
 
 @dataclass(slots=True)
 class OrderReplayResult:
-    """What came of a replay.
+    """The result of a replay of orders.
 
     Attributes:
-        counts: Epochs, openings, orders and ignored records that were seen; `LOST` of the openings
-            and orders cannot be decided again.
-        differences: Where another event came out: place, subject, expected, found.
-        older: Version -> events of it that were decided again, and that came out otherwise.
-        of_today: Events of this version that were decided again.
-        sha256: Over the bytes of every event that was written again.
+        counts: Epochs, openings, orders and ignored records in the log; `LOST` of the openings and
+            orders cannot be decided again.
+        differences: Place, subject, expected and found, for every event that differs.
+        older: Version -> how many of its events were decided again, and how many differ.
+        of_today: How many events of this version were decided again.
+        sha256: SHA-256 over the bytes of every event that came out the same.
+        account_digest: Digest of all accounts at the end.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -79,22 +79,26 @@ class OrderReplayResult:
     account_digest: str = ""
 
     def of_version(self, version: str) -> Counter[str]:
-        """What came of the events that another version wrote."""
+        """The counts of the events that another version wrote."""
         return self.older.setdefault(version, Counter())
 
-    def differ(self, place: str, subject: str, expected: str, found: str) -> None:
-        """Note a difference."""
+    def add_difference(self, place: str, subject: str, expected: str, found: str) -> None:
+        """Add a difference."""
         entry = {"place": place, "subject": subject, "expected": expected, "found": found}
         self.differences.append(entry)
 
 
 class OrderReplay:
-    """Runs the desk of every shard over the records of a folder."""
+    """Runs the command handler of every shard over the records of an export."""
 
     def __init__(self, folder: Path) -> None:
-        """Read what is small: the roster's rules, halts, and which prices will be needed."""
+        """Read the rules and halts of an export.
+
+        Args:
+            folder: The folder of the export.
+        """
         self._folder = folder
-        self._held = read_manifest(folder).topics
+        self._topics = read_manifest(folder).topics
         self.rules = RulesHistory(self._messages(topics.ROSTER.name))
         self.halts = HaltHistory(self._read_control())
         self._prices = RecordedPrices()
@@ -102,39 +106,39 @@ class OrderReplay:
         self._tools: dict[str, Tool] = {
             name: tool for name, tool in load_catalogue().items() if tool.touches_account
         }
-        self._replayed = OrderReplayResult()
-        self._written = sha256()
+        self._result = OrderReplayResult()
+        self._written_hash = sha256()
 
     def run(self) -> OrderReplayResult:
-        """Decide everything again.
+        """Decide all orders again.
 
         Raises:
-            UsageError: The folder holds no such topic.
+            UsageError: A topic is missing in the export.
             BrokenLog: The account log itself cannot be folded.
         """
         self._note_prices()
         self._prices.read(read_records(self._folder, [TICKERS]))
-        self._prices.first = {p: s.first for p, s in self._held[TICKERS].partitions.items()}
+        self._prices.first = {p: s.first for p, s in self._topics[TICKERS].partitions.items()}
         accounts: dict[str, Account] = {}
-        commands = RecordedCommands(self._folder, self._held.get(COMMANDS))
+        commands = RecordedCommands(self._folder, self._topics.get(COMMANDS))
         for partition, events in _by_partition(read_records(self._folder, [EVENTS])):
             shard = _ShardReplay(self, partition, commands)
             shard.run(events)
             accounts |= shard.handler.shard.accounts
-            if len(self._replayed.differences) >= DIFFERENCES_MAX:
+            if len(self._result.differences) >= DIFFERENCES_MAX:
                 break
-        self._replayed.account_digest = accounts_digest(accounts)
-        self._replayed.sha256 = self._written.hexdigest()
-        return self._replayed
+        self._result.account_digest = accounts_digest(accounts)
+        self._result.sha256 = self._written_hash.hexdigest()
+        return self._result
 
     def _messages(self, topic: str) -> Iterator[Message]:
-        if topic in self._held:
+        if topic in self._topics:
             for record in read_records(self._folder, [topic]):
                 if record.value is not None and (message := message_or_none(record)) is not None:
                     yield message
 
     def _note_prices(self) -> None:
-        """Which tickers the orders were priced with, and where their snapshots ended."""
+        """Note which tickers the orders were priced with, and where their snapshots ended."""
         for record in read_records(self._folder, [EVENTS]):
             if record.kind == "OrderDecided":
                 used = _body(record).get("used")
@@ -148,15 +152,15 @@ class OrderReplay:
 
     def _read_control(self) -> Iterable[Record]:
         name = topics.CONTROL.name
-        return read_records(self._folder, [name]) if name in self._held else ()
+        return read_records(self._folder, [name]) if name in self._topics else ()
 
     @property
     def shards(self) -> int:
         """Partitions of the account log."""
-        return len(self._held[EVENTS].partitions)
+        return len(self._topics[EVENTS].partitions)
 
     def handler(self, partition: int, first_offset: int) -> CommandHandler:
-        """A desk whose shard begins where the records do."""
+        """A command handler whose shard starts at the first record."""
         named = self.passed_over.get(partition, {})
         shard = Shard(next_offset=first_offset, passed_over=named)
         return CommandHandler(
@@ -165,77 +169,80 @@ class OrderReplay:
 
     @property
     def prices(self) -> RecordedPrices:
-        """What the market showed."""
+        """The recorded prices."""
         return self._prices
 
     @property
-    def replayed(self) -> OrderReplayResult:
-        """What has come of it so far."""
-        return self._replayed
+    def result(self) -> OrderReplayResult:
+        """The result so far."""
+        return self._result
 
-    def wrote(self, value: bytes) -> None:
-        """Note the bytes of an event that was written again."""
-        self._written.update(value)
+    def note_written(self, value: bytes) -> None:
+        """Note the bytes of an event that came out the same."""
+        self._written_hash.update(value)
 
 
 class _ShardReplay:
-    """One shard: the desk, the fold of the log beside it, and the commands in their order."""
+    """Replays one shard: its command handler, and the fold of the recorded log to compare with."""
 
     def __init__(self, replay: OrderReplay, partition: int, commands: RecordedCommands) -> None:
         self._replay = replay
         self._partition = partition
         self._commands = commands
         self._missing = MissingCommands(lambda offset: commands.holds(partition, offset))
-        self._truth = Shard(passed_over=replay.passed_over.get(partition, {}))
+        self._recorded_shard = Shard(passed_over=replay.passed_over.get(partition, {}))
         self._versions = VersionsInOrder()
         self._other_bytes = 0
         self.handler = replay.handler(partition, 0)
 
     def run(self, events: Iterator[Record]) -> None:
-        """Go through the log."""
-        replayed = self._replay.replayed
+        """Replay the log of the shard."""
+        result = self._replay.result
         for record in events:
             kind = record.kind
             value = record.value or b""
-            if self._truth.apply(kind, record.value, record.offset) is None or kind in STRUCTURAL:
+            if (
+                self._recorded_shard.apply(kind, record.value, record.offset) is None
+                or kind in STRUCTURAL
+            ):
                 counted = STRUCTURAL_COUNTERS.get(kind, "ignored")
-                replayed.counts[counted] += 1
-                if kind == "Epoch" and self._truth.head_offset == record.offset:
+                result.counts[counted] += 1
+                if kind == "Epoch" and self._recorded_shard.head_offset == record.offset:
                     self._replay.rules.note_epoch(record)
                 self.handler.shard.apply(kind, record.value, record.offset)
                 continue
-            self._again(record, kind, value)
-            if len(replayed.differences) >= DIFFERENCES_MAX:
+            self._replay_event(record, kind, value)
+            if len(result.differences) >= DIFFERENCES_MAX:
                 return
         if self._missing.lost:
-            replayed.counts[LOST] += self._missing.lost
+            result.counts[LOST] += self._missing.lost
         for missing in self._missing.unexplained()[:DIFFERENCES_MAX]:
-            replayed.differ(missing.place, missing.subject, *NO_COMMAND)
+            result.add_difference(missing.place, missing.subject, *NO_COMMAND)
 
-    def _again(self, record: Record, kind: str, value: bytes) -> None:
-        replayed, event = self._replay.replayed, orjson.loads(value)
+    def _replay_event(self, record: Record, kind: str, value: bytes) -> None:
+        result, event = self._replay.result, orjson.loads(value)
         place = f"{EVENTS}[{record.partition}]@{record.offset}"
         subject = f"order {event['order_id']}, agent {event['agent']}"
         opening, source = kind == "AccountOpened", event["source"]["offset"]
-        replayed.counts["openings" if opening else "orders"] += 1
+        result.counts["openings" if opening else "orders"] += 1
         command = self._command_at(source)
         if not opening:
-            self._missing.decided(event["order_id"], source)
+            self._missing.note_decided(event["order_id"], source)
         if _is_missing(event, command, opening=opening):
             if source < self._commands.first(self._partition):
-                replayed.counts[COMMANDS_NOT_KEPT] += 1
+                result.counts[COMMANDS_NOT_KEPT] += 1
                 self.handler.shard.apply(kind, value, record.offset)
                 return
             self._missing.note(MissingCommand(source, place, subject))
             self.handler.shard.apply(kind, value, record.offset)
             return
         if isinstance(command, ToolCall) and not self._replay.prices.are_kept(event, command):
-            replayed.counts[NOT_KEPT] += 1
+            result.counts[NOT_KEPT] += 1
             self.handler.shard.apply(kind, value, record.offset)
             return
-        today = self._versions.is_of_today(record)
-        replayed.of_today += today
-        older = None if today else replayed.of_version(recorded_by(record))
+        today = self._versions.is_current(record)
+        result.of_today += today
+        older = None if today else result.of_version(recorded_by(record))
         if older is not None and self._other_bytes >= OTHER_BYTES_MAX:
             older[NOT_REPLAYED] += 1
             self.handler.shard.apply(kind, value, record.offset)
@@ -244,17 +251,17 @@ class _ShardReplay:
         if older is not None:
             older[REPLAYED] += 1
         if written == value:
-            self._replay.wrote(written)
+            self._replay.note_written(written)
             return
         if older is not None:
             older[DIFFERENT] += not is_equivalent(value, written)
             self._other_bytes += 1
         else:
-            replayed.differ(place, subject, *_difference(value, written))
-        self.handler.shard = deepcopy(self._truth)
+            result.add_difference(place, subject, *_difference(value, written))
+        self.handler.shard = deepcopy(self._recorded_shard)
 
     def _open(self, event: Event, command: Message | None) -> bytes | None:
-        """An account: by a command, or implied by an agent's first call."""
+        """Open an account: by a command, or implied by an agent's first call."""
         at, source = datetime.fromisoformat(event["at"]), event["source"]
         asked = isinstance(command, OpenAccount) and command.agent == event["agent"]
         record = account_opened(
@@ -270,14 +277,14 @@ class _ShardReplay:
         return record.value
 
     def _decide(self, event: Event, call: Message | None) -> bytes | None:
-        """An order, at the time and with the prices that its event tells."""
+        """Decide an order at the time and with the prices that its event names."""
         assert isinstance(call, ToolCall), "the command of an order is an order"
         offset = event["source"]["offset"]
         at, handler = datetime.fromisoformat(event["at"]), self.handler
         handler.rules = self._replay.rules.at(self._partition, at)
         handler.market = self._replay.prices.market(event, call, lock_step=handler.rules.lock_step)
         halted = event["reason"] == "halted"
-        handler.switch = self._replay.halts.switch_of(event, at) if halted else Switch()
+        handler.switch = self._replay.halts.switch_of(event, at) if halted else KillSwitch()
         current = not (
             event["reason"] == "no_price" and event["detail"].startswith(WAITED_FOR_PRICES)
         )
@@ -293,7 +300,7 @@ class _ShardReplay:
 
 
 def _is_missing(event: Event, command: Message | None, *, opening: bool) -> bool:
-    """True where the command of an event is not the one at the place the event names."""
+    """True if the command of an event is not at the offset that the event names."""
     if not opening:
         return not isinstance(command, ToolCall) or command.call_id != event["order_id"]
     if event["order_id"] == ids.derive("open-account", event["agent"]):
@@ -316,11 +323,11 @@ def _body(record: Record) -> Event:
 
 
 def _difference(value: bytes, written: bytes | None) -> tuple[str, str]:
-    """What the log says and what came out, where they differ first."""
+    """The first difference between a recorded and a replayed event."""
     if written is None:
         return NO_COMMAND
-    said, found = orjson.loads(value), orjson.loads(written)
-    for name in said:
-        if said[name] != found.get(name):
-            return f"{name} {said[name]}", f"{name} {found.get(name)}"
+    recorded, found = orjson.loads(value), orjson.loads(written)
+    for name in recorded:
+        if recorded[name] != found.get(name):
+            return f"{name} {recorded[name]}", f"{name} {found.get(name)}"
     return f"{len(value)} bytes", f"{len(written)} other bytes that say the same"

@@ -1,8 +1,8 @@
-"""The commands of a replay: each at the place its event names, or known to be lost.
+"""The commands of a replay: each at the offset that its event names, or known to be lost.
 
 Commands are decided in order, so events name them in rising order. After `account.commands` was
-cut, or deleted and recreated, they name offsets that were named before: what was there then is
-lost. An event whose command is not there is a difference, unless it was lost like this.
+cut, or deleted and created again, events name offsets that were named before: the commands that
+were there are lost. An event without its command is a difference, unless it was lost like this.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,18 +15,18 @@ from arena.exports import TopicFile, read_records
 
 COMMANDS = topics.COMMANDS.name
 REWINDS_MAX = 1_000
-"""Times that the commands are read from their beginning: so often may they have been lost."""
+"""How often the commands are read from their beginning again, once per loss."""
 
 
 class RecordedCommands:
     """Reads the commands of an export, in order, and from the beginning again after a loss."""
 
     def __init__(self, folder: Path, held: TopicFile | None) -> None:
-        """Read nothing yet.
+        """Start at the first command.
 
         Args:
-            folder: The export.
-            held: What it holds of the topic; None for nothing.
+            folder: The folder of the export.
+            held: The topic's part in the export, or None if it has none.
         """
         self._folder = folder
         self._spans = {} if held is None else held.partitions
@@ -36,7 +36,7 @@ class RecordedCommands:
         self._rewind()
 
     def at(self, partition: int, offset: int) -> Record | None:
-        """The record at a place; None where the export has none."""
+        """The record at an offset, or None if the export does not have it."""
         wanted = (partition, offset)
         if not self.holds(partition, offset):
             return None
@@ -50,12 +50,12 @@ class RecordedCommands:
         return found if found is not None and _place(found) == wanted else None
 
     def first(self, partition: int) -> int:
-        """Offset of the oldest command that is kept."""
+        """Offset of the oldest command in the export."""
         span = self._spans.get(partition)
         return 0 if span is None else span.first
 
     def holds(self, partition: int, offset: int) -> bool:
-        """True where a place is between the first record and the end of the export."""
+        """True if an offset is between the first record and the end of the export."""
         span = self._spans.get(partition)
         return span is not None and span.first <= offset < span.end
 
@@ -71,10 +71,12 @@ def _place(record: Record) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class MissingCommand:
-    """An event whose command is not at the place it names.
+    """An event whose command is not at the offset that it names.
 
     Attributes:
-        source: That place's offset. place: of the event. subject: its order and agent.
+        source: That offset.
+        place: Topic, partition and offset of the event.
+        subject: Order and agent of the event.
     """
 
     source: int
@@ -83,39 +85,39 @@ class MissingCommand:
 
 
 class MissingCommands:
-    """Events of one shard whose commands are not there, until it is known whether they are lost.
+    """Events of one shard without their commands, until it is known whether those are lost.
 
     Attributes:
-        lost: How many are.
+        lost: How many commands are known to be lost.
     """
 
     def __init__(self, holds: Callable[[int], bool]) -> None:
-        """Start with none.
+        """Start without events.
 
         Args:
-            holds: Tells of an offset whether the export has it.
+            holds: True if the export has this offset.
         """
         self.lost = 0
         self._holds = holds
-        self._open: list[MissingCommand] = []
+        self._waiting: list[MissingCommand] = []
         self._newest = -1
         self._newest_order = ""
 
     def note(self, missing: MissingCommand) -> None:
-        """An event's command is not there."""
+        """Note an event without its command."""
         if self._holds(missing.source):
-            self._open.append(missing)
+            self._waiting.append(missing)
         else:
             self.lost += 1
 
-    def decided(self, order_id: str, source: int) -> None:
-        """An order has its event: earlier ones that name the same place or a later one are lost."""
+    def note_decided(self, order_id: str, source: int) -> None:
+        """Note a decided order: commands of earlier events at this or a later offset are lost."""
         if source < self._newest or (source == self._newest and order_id != self._newest_order):
-            still = [missing for missing in self._open if missing.source < source]
-            self.lost += len(self._open) - len(still)
-            self._open = still
+            remaining = [missing for missing in self._waiting if missing.source < source]
+            self.lost += len(self._waiting) - len(remaining)
+            self._waiting = remaining
         self._newest, self._newest_order = source, order_id
 
     def unexplained(self) -> list[MissingCommand]:
-        """Those that nothing shows to be lost."""
-        return self._open
+        """The events whose commands are missing without being known to be lost."""
+        return self._waiting

@@ -1,7 +1,7 @@
-"""The halts of a replay: by which one an executor refused an order.
+"""Finds the halt by which an executor refused a recorded order.
 
-By time alone it cannot be found: clocks of hosts differ, and a halt by a record that cannot be read
-has no time. The refusal repeats the sentence of its halt, so it is found by that, among all that
+The time alone does not identify it: hosts' clocks differ, and a halt by an unreadable record has no
+time. A refusal repeats the sentence of its halt, so the halt is found by that among all halts that
 were ever in force. They are folded once, however many orders were refused.
 """
 
@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from arena.bus.base import Record
-from arena.kill_switch import EVERYBODY, Stop, Switch, key_of, lost_records_of
+from arena.kill_switch import ALL_AGENTS, ActiveHalt, KillSwitch, key_of, parse_lost_records_halt
 
 
 class HaltHistory:
-    """Every halt that was in force at some time.
+    """All halts that were ever in force.
 
     Args:
         control: The records of `arena.control`, oldest first.
@@ -23,49 +23,49 @@ class HaltHistory:
     def __init__(self, control: Iterable[Record]) -> None:
         """Fold the records."""
         self._control = list(control)
-        self._stops: dict[tuple[str, str], Stop] = {}
-        switch = Switch()
-        # Halts of agents that had no effect of their own so far, because everybody was halted.
-        waiting: dict[str, Stop] = {}
+        self._halts: dict[tuple[str, str], ActiveHalt] = {}
+        switch = KillSwitch()
+        # Halts of single agents that have had no effect so far, because all agents were halted.
+        without_effect: dict[str, ActiveHalt] = {}
         for record in self._control:
             scope = switch.take(record).scope
-            stop = switch.stops.get(scope)
-            if scope and scope != EVERYBODY:
-                waiting.pop(scope, None)
-                if stop is not None:
-                    waiting[scope] = stop
-            everybody = switch.of_everybody()
+            halt = switch.halts.get(scope)
+            if scope and scope != ALL_AGENTS:
+                without_effect.pop(scope, None)
+                if halt is not None:
+                    without_effect[scope] = halt
+            everybody = switch.halt_of_all()
             if everybody is not None:
                 self._note(everybody)
                 continue
-            for one in waiting.values():
+            for one in without_effect.values():
                 self._note(one)
-            waiting.clear()
+            without_effect.clear()
 
-    def _note(self, stop: Stop) -> None:
-        self._stops.setdefault((stop.scope, stop.sentence), stop)
+    def _note(self, halt: ActiveHalt) -> None:
+        self._halts.setdefault((halt.scope, halt.sentence), halt)
 
     # Any: a decoded event of the account log.
-    def switch_of(self, event: Mapping[str, Any], at: datetime) -> Switch:
+    def switch_of(self, event: Mapping[str, Any], at: datetime) -> KillSwitch:
         """The kill switch as an executor had read it when it refused an order.
 
         Args:
-            event: The refusal.
-            at: Its time.
+            event: The event of the refused order.
+            at: The time of the event.
         """
-        switch, detail = Switch(), event["detail"]
-        for scope in (EVERYBODY, key_of(event["agent"])):
-            if (stop := self._stops.get((scope, detail))) is not None:
-                switch.stops[scope] = stop
+        switch, detail = KillSwitch(), event["detail"]
+        for scope in (ALL_AGENTS, key_of(event["agent"])):
+            if (halt := self._halts.get((scope, detail))) is not None:
+                switch.halts[scope] = halt
                 return switch
-        switch.lost = lost_records_of(detail)
+        switch.lost = parse_lost_records_halt(detail)
         return self._by_time(at) if switch.lost is None else switch
 
-    def _by_time(self, at: datetime) -> Switch:
-        """What had been asked for, of a refusal that names no halt: it is another one."""
-        switch, reading = Switch(), Switch()
+    def _by_time(self, at: datetime) -> KillSwitch:
+        """The kill switch by time, for a refusal that names no known halt and so will differ."""
+        switch, folded = KillSwitch(), KillSwitch()
         for record in self._control:
-            message = reading.take(record).message
+            message = folded.take(record).message
             if message is not None and message.at <= at:
                 switch.note(message)
         return switch

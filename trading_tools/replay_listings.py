@@ -1,9 +1,9 @@
-"""The trading rules that were in force when an order was decided, as a replay finds them. Pure.
+"""Finds the listings by which a recorded order was decided. Pure.
 
 An event names the `Product` record that its order was decided by. Events of older executors do not;
 for those it is the newest record before the end of the agent's snapshot. A refusal may also name
-the products that are traded: which ones the executor had read of by then is in its words alone, so
-any record of the topic may have been the one that made a product be named, or left out.
+the traded products. Which ones the executor knew of is only in that text, so any record of the
+topic may be the reason why a product is named or left out.
 """
 
 from bisect import bisect_right
@@ -23,7 +23,7 @@ NAMES_PRODUCTS = (RejectReason.UNKNOWN_PRODUCT, RejectReason.NOT_TRADABLE)
 
 
 class ListingHistory:
-    """Every listing of `market.tickers`, by product and place."""
+    """Every listing of `market.tickers`, by product and offset."""
 
     def __init__(self) -> None:
         """Start without records; `take` adds them in the order of the topic."""
@@ -31,7 +31,7 @@ class ListingHistory:
         self._at: dict[Place, Listing] = {}
 
     def take(self, product: Product, place: Place) -> None:
-        """Note a record; one that cannot be expressed was buried by the executor."""
+        """Add a record, unless its amounts cannot be expressed: the executor dead-lettered it."""
         with suppress(ArithmeticError, ValueError):
             listing = listing_of(product, place)
             offsets, found = self._found[product.product_id]
@@ -40,11 +40,11 @@ class ListingHistory:
             self._at[place] = listing
 
     def at(self, event: Event, offset: int) -> dict[str, Listing]:
-        """The listings that an order was decided by.
+        """The listings by which an order was decided.
 
         Args:
-            event: Its event.
-            offset: The end of what its executor had read at least.
+            event: The order's event.
+            offset: The offset up to which its executor had read at least.
         """
         known = {product_id: self._newest(product_id, offset) for product_id in self._found}
         product_id, used, detail = event["product_id"], event.get("listing"), event["detail"]
@@ -59,12 +59,12 @@ class ListingHistory:
         return known
 
     def are_kept(self, event: Event, offset: int, first: Mapping[int, int]) -> bool:
-        """True if retention has not deleted the listing that an order was decided by.
+        """True if retention has not deleted the listing by which an order was decided.
 
         Args:
-            event: Its event.
-            offset: The end of what its executor had read at least.
-            first: Partition of `market.tickers` -> the oldest offset that is kept.
+            event: The order's event.
+            offset: The offset up to which its executor had read at least.
+            first: Partition of `market.tickers` -> the oldest offset that is left.
         """
         used = event.get("listing")
         if used is not None:
@@ -73,13 +73,13 @@ class ListingHistory:
         return any(one < offset for one in offsets)
 
     def _newest(self, product_id: str, offset: int) -> Listing:
-        """The newest record before an offset, or the oldest; its event does not name it."""
+        """The newest listing before an offset, or the oldest one; without its place."""
         offsets, listings = self._found[product_id]
         index = bisect_right(offsets, max(offset - 1, offsets[0])) - 1
         return replace(listings[index], place=None)
 
     def _as_told(self, known: dict[str, Listing], detail: str) -> dict[str, Listing]:
-        """For products that are told of differently: a record that agrees, if there is one."""
+        """Listings that agree with a refusal's text about traded products, if there are any."""
         named, _, more = detail.rpartition(TRADED_ARE)[2].partition(" and ")
         names = frozenset(named.split(", "))
         told: dict[str, Listing] = {}

@@ -1,7 +1,7 @@
-"""Events that another version wrote, held against what this version decides by the rules of both.
+"""Compares events that another version wrote with those of this version. Pure.
 
-Pure. Fields that an older event does not have are left out, and 0.1.0 posted what slippage cost
-to `house/market`, since 0.2.0 it has an account of its own.
+Fields that an older event does not have are left out. 0.1.0 posted slippage to `house/market`;
+since 0.2.0 it has an account of its own.
 """
 
 from collections import Counter
@@ -13,18 +13,18 @@ import orjson
 Event = Mapping[str, Any]  # Any: a decoded event of the account log
 
 REPLAYED, DIFFERENT, NOT_REPLAYED = "played", "otherwise", "not decided again"
-"""Counts of events of one version."""
+"""Keys of the counts of one version's events."""
 POSTINGS = "postings"
 POSTED_TO = {"house/slippage": "house/market"}
-"""Account of the other side -> where versions without it posted the same."""
+"""Account -> where versions without this account posted the same amount."""
 
 
 def is_equivalent(value: bytes, written: bytes | None) -> bool:
-    """True if an event of another version says what this version decides.
+    """True if an event of another version is equivalent to what this version decides.
 
     Args:
-        value: The event as it is in the log.
-        written: What came out, or None if nothing did.
+        value: The event in the log.
+        written: The event of this version, or None if there is none.
     """
     if written is None:
         return False

@@ -1,7 +1,7 @@
-"""What the market showed to the orders of a replay: the tickers and listings of the records.
+"""The recorded tickers and listings by which the orders of a replay were decided.
 
-Retention deletes the oldest tickers, and with them the listings: an order whose ticker or listing
-is deleted cannot be decided again.
+Retention deletes the oldest tickers and listings: an order whose ticker or listing is deleted
+cannot be decided again.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,13 +22,15 @@ Place = tuple[int, int]
 
 @dataclass(slots=True)
 class RecordedPrices:
-    """What `market.tickers` held that matters to the recorded orders.
+    """The part of `market.tickers` that matters to the recorded orders.
 
     Attributes:
-        wanted: Places of tickers that orders were priced with. ends: places where snapshots end.
-        quotes: The first, decoded. clocks: the market's newest venue time at the second.
-        listings: The trading rules that it held.
-        first: Partition -> the oldest offset that is kept.
+        wanted: Places of the tickers that orders were priced with.
+        ends: Places where snapshots end.
+        quotes: The quotes at the `wanted` places.
+        clocks: The market's newest venue time at the places in `ends`.
+        listings: The listings.
+        first: Partition -> the oldest offset that is left.
     """
 
     wanted: set[Place] = field(default_factory=set)
@@ -58,11 +60,11 @@ class RecordedPrices:
             self.clocks[end] = clock
 
     def are_kept(self, event: Event, call: ToolCall) -> bool:
-        """True if retention deleted none of what decided an order: its ticker, and the listing.
+        """True if retention has deleted neither the ticker nor the listing of an order.
 
         Args:
             event: The order's event.
-            call: Its command.
+            call: The order's command.
         """
         if not any(self.first.values()):
             return True
@@ -72,7 +74,7 @@ class RecordedPrices:
         return self.listings.are_kept(event, _end_of_prices(event, call), self.first)
 
     def market(self, event: Event, call: ToolCall, *, lock_step: bool) -> MarketState:
-        """The market as the order of an event found it."""
+        """The state of the market by which an order was decided."""
         used = event["used"]
         market = MarketState(listings=self.listings.at(event, _end_of_prices(event, call)))
         if used is not None:
@@ -84,7 +86,7 @@ class RecordedPrices:
         return market
 
     def _clock(self, call: ToolCall, quote: Quote, age_ms: int) -> datetime:
-        """The market's clock: where its snapshot ended, or later if the market had moved on."""
+        """The market's clock at the end of the snapshot, or later if the recorded age says so."""
         found = [self.clocks[end] for end in call.ticker_offsets.items() if end in self.clocks]
         clock = max(found, default=quote.event_time)
         if quote.age_ms(clock) < age_ms:
@@ -101,6 +103,6 @@ def message_or_none(record: Record) -> Message | None:
 
 
 def _end_of_prices(event: Event, call: ToolCall) -> int:
-    """The offset after the newest ticker that an order may have been decided with."""
+    """The offset after the newest ticker that an order can have been decided with."""
     used = event["used"]
     return max([*call.ticker_offsets.values(), used["offset"] + 1 if used else 0])

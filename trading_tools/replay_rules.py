@@ -1,8 +1,8 @@
-"""The rules that were in force when a recorded order was decided. Pure.
+"""Finds the rules that were in force when a recorded order was decided. Pure.
 
-The owner of a shard states its rules in its epoch, so the log itself tells them: after a restart
-with another fee, or when a standby with other rules took over. Logs of older executors say nothing;
-they are replayed by the rules of the roster, which keeps only the newest forever.
+The owner of a shard states its rules in its epoch, so they are in the log itself, also after a
+restart with another fee, or after a standby with other rules took over. Epochs of older executors
+have no rules; those orders are replayed by the rules on the roster, which is compacted.
 """
 
 from bisect import bisect_right
@@ -19,13 +19,13 @@ class RulesHistory:
     """The roster's rules by time, and those that the newest epoch of each shard states."""
 
     def __init__(self, roster: Iterable[Message]) -> None:
-        """Take the rules among the messages of the roster."""
+        """Select the rules among the messages of the roster."""
         found = [message for message in roster if isinstance(message, Rules)]
         self._roster = sorted(found, key=lambda rules: rules.at)
         self._stated: dict[int, TradingRules | None] = {}
 
     def note_epoch(self, record: Record) -> None:
-        """Take the rules of an epoch that counted."""
+        """Note the rules of an epoch that counted."""
         try:
             message = record.message()
         except Malformed:
@@ -38,11 +38,11 @@ class RulesHistory:
         """The rules of the executor that decided at a moment.
 
         Args:
-            partition: Of the account log, as far as its epochs were noted.
+            partition: Partition of the account log whose epochs were noted so far.
             moment: Wall time.
 
         Raises:
-            BrokenLog: Neither the epoch nor the roster states any.
+            BrokenLog: Neither the epoch nor the roster has rules.
         """
         stated = self._stated.get(partition)
         if stated is not None:

@@ -1,12 +1,12 @@
-"""What an agent reads after a call: made from the event in the log, never from an intention."""
+"""The results that agents read after a call; those of orders are made from the event in the log."""
 
 from pydantic import JsonValue
 
-from arena.account_state import Decided
+from arena.account_state import OrderOutcome
 from arena.messages import ToolCall, ToolResult
 from arena.newest_events import Event
 from trading_tools.context import Answer
-from trading_tools.portfolio import PortfolioView, cash_of_text
+from trading_tools.portfolio import PortfolioView, format_cash
 
 
 def answer_result(call: ToolCall, answer: Answer, account_seq: int | None = None) -> ToolResult:
@@ -32,7 +32,7 @@ def failed_result(call: ToolCall, error: str, text: str) -> ToolResult:
     Args:
         call: The call.
         error: A listed word, such as "expired".
-        text: What was wrong and what to do.
+        text: What was wrong, and what to do.
     """
     return answer_result(call, Answer(text, error=error))
 
@@ -42,8 +42,8 @@ def order_result(call: ToolCall, event: Event, portfolio: PortfolioView) -> Tool
 
     Args:
         call: The call.
-        event: The `OrderDecided` as the log has it.
-        portfolio: The agent's, after the event.
+        event: The `OrderDecided` event in the log.
+        portfolio: The agent's portfolio after the event.
     """
     filled = event["outcome"] == "filled"
     value: dict[str, JsonValue] = {
@@ -65,8 +65,8 @@ def order_result(call: ToolCall, event: Event, portfolio: PortfolioView) -> Tool
     return answer_result(call, Answer(text, value, error), event["seq"])
 
 
-def forgotten_order_result(call: ToolCall, known: Decided) -> ToolResult:
-    """The result of an order whose event is no longer at hand."""
+def forgotten_order_result(call: ToolCall, known: OrderOutcome) -> ToolResult:
+    """The result of an order whose event is no longer in memory."""
     reason = f": {_words(known.reason)}" if known.reason else ""
     text = f"This order was decided before: {known.outcome}{reason}. See get_portfolio."
     value: JsonValue = {
@@ -79,19 +79,19 @@ def forgotten_order_result(call: ToolCall, known: Decided) -> ToolResult:
 
 def _filled_text(event: Event, unit: str) -> str:
     buy = event["action"] == "buy"
-    gain = "" if buy else cash_of_text(event["realised"], unit, signed=True)
+    gain = "" if buy else format_cash(event["realised"], unit, signed=True)
     realised = "" if buy else f" Realised {gain} {unit}."
     return (
         f"{'Bought' if buy else 'Sold'} {event['quantity']} {event['product_id']}"
-        f" at {event['price']} for {cash_of_text(event['notional'], unit)} {unit}"
-        f" {'plus' if buy else 'less'} {cash_of_text(event['fee'], unit)} fee.{realised}"
-        f" Cash {cash_of_text(event['cash_after'], unit)} {unit}."
+        f" at {event['price']} for {format_cash(event['notional'], unit)} {unit}"
+        f" {'plus' if buy else 'less'} {format_cash(event['fee'], unit)} fee.{realised}"
+        f" Cash {format_cash(event['cash_after'], unit)} {unit}."
     )
 
 
 def _rejected_text(event: Event, unit: str) -> str:
     after = event["cash_after"]
-    cash = f" Cash {cash_of_text(after, unit)} {unit}." if after else ""
+    cash = f" Cash {format_cash(after, unit)} {unit}." if after else ""
     return f"Rejected: {_words(event['reason'])}: {event['detail']}.{cash}"
 
 

@@ -1,8 +1,8 @@
-"""The money rules of an arena: what a trade costs and which orders are refused.
+"""The trading rules of an arena: what a trade costs and which orders are refused.
 
-Reads `fees.json` beside this file: fee schedules by name, each with the day it was read and where.
-The owner of a shard states its rules in its epoch and on the roster, so that every reader knows
-what was charged.
+Reads `fees.json` next to this file: fee schedules by name, each with its date and source. The owner
+of a shard states its rules in its epoch and on the roster, so that every reader knows what was
+charged.
 """
 
 import json
@@ -22,10 +22,10 @@ from arena.money import parse_decimal, to_units, units_text
 DEFAULT_FEES = "coinbase-advanced-1"
 BPS_DECIMALS_MAX = 4
 BPS_MAX = Decimal(1000)
-"""Fees, slippage and collar above 10 % are a slip of the pen."""
+"""Fees, slippage and collar above 10 % are taken for a typing error."""
 CUSTOM_SCHEDULE = "custom"
 PLANNED_MAX = 1_000_000
-"""Snapshots; a contest has at most so many."""
+"""Most snapshots of a contest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,10 @@ class FeeSchedule:
     """What a venue charges a taker.
 
     Attributes:
-        taker_bps: Charged on every fill. maker_bps: for the record; no order here rests in a book.
-        as_of: ISO date the schedule was read or took effect. source: where it was read.
+        taker_bps: Charged on every fill.
+        maker_bps: For information; no order in the arena rests in a book.
+        as_of: ISO date on which the schedule was read or took effect.
+        source: Where it was read.
     """
 
     name: str
@@ -46,18 +48,19 @@ class FeeSchedule:
 
 @dataclass(frozen=True, slots=True)
 class TradingRules:
-    """The rules every order is decided by.
+    """The rules that every order is decided by.
 
     Attributes:
-        starting_cash: Units of 10^-8 of the currency, in its steps.
-        fee_schedule: Its name. fee_bps: what is charged.
+        starting_cash: Units of 10^-8 of the currency, a multiple of its steps.
+        fee_schedule: Name of the fee schedule.
+        fee_bps: The fee that is charged.
         slippage_bps: Moves the fill price against the taker.
         price_age_s_max: A price that was confirmed longer ago is refused.
-        collar_bps: The most that the price may differ from the one the agent saw.
-        pacing: In lock-step the market's own clock tells how old a price is.
-        planned_snapshots: Of the season, for the judge; None if it has no planned end. Orders do
-            not depend on it.
-        currency: What accounts hold; a product that is quoted in another one is refused.
+        collar_bps: The most that the price may differ from the one that the agent saw.
+        pacing: In lock-step the market's own clock measures the age of prices.
+        planned_snapshots: Planned length of the season, for the judge; None if it has no planned
+            end. Orders do not depend on it.
+        currency: The currency of accounts; products quoted in another one are refused.
     """
 
     starting_cash: int = to_units(Decimal(100_000))
@@ -71,7 +74,11 @@ class TradingRules:
     currency: str = DEFAULT_CURRENCY
 
     def __post_init__(self) -> None:
-        """Refuse what no arena can mean."""
+        """Refuse values that make no sense.
+
+        Raises:
+            UsageError: A value cannot be used.
+        """
         for name in ("fee_bps", "slippage_bps", "collar_bps"):
             _check_bps(name, getattr(self, name))
         if not re.fullmatch(CURRENCY_PATTERN, self.currency):
@@ -108,7 +115,7 @@ class TradingRules:
         planned_snapshots: int | None = None,
         currency: str = DEFAULT_CURRENCY,
     ) -> Self:
-        """The rules that the flags of `arena tools` ask for.
+        """Make the rules from the flags of `arena tools`.
 
         Args:
             fees: A schedule's name, or basis points.
@@ -116,9 +123,9 @@ class TradingRules:
             starting_cash: An amount of the currency as text.
             price_age_s: Seconds.
             collar_bps: Basis points as text.
-            pacing: As the routers have it.
-            planned_snapshots: Of the season; None if it has no planned end.
-            currency: What accounts hold, and products are quoted in.
+            pacing: The pacing of the routers.
+            planned_snapshots: Planned length of the season; None if it has no planned end.
+            currency: The currency of accounts, in which products are quoted.
 
         Raises:
             UsageError: A value cannot be used.
@@ -164,7 +171,7 @@ class TradingRules:
 
     @property
     def lock_step(self) -> bool:
-        """True where the market waits for the agents."""
+        """True if the market waits for the agents."""
         return self.pacing == "lock-step"
 
     def message(self, at: datetime) -> Rules:
@@ -208,7 +215,8 @@ def _fees(text: str) -> tuple[str, Decimal]:
     except ValueError:
         names = ", ".join(known)
         raise UsageError(
-            f"--fees {text!r} is no fee schedule", remedy=f"one of {names}, or basis points"
+            f"--fees {text!r} is not a fee schedule",
+            remedy=f"give one of {names}, or basis points",
         ) from None
 
 

@@ -1,7 +1,7 @@
-"""A tool's JSON schema from its signature and docstring, and the check of what a model sent.
+"""Derives a tool's JSON schema from its signature and docstring, and checks models' arguments.
 
 A parameter that takes the context is hidden; the others must be annotated. The docstring's first
-part is the tool's description, the lines of its `Args:` section describe the parameters.
+part is the tool's description, and the lines of its `Args:` section describe the parameters.
 """
 
 import inspect
@@ -27,14 +27,14 @@ from pydantic import (
 
 from arena.errors import UsageError
 from arena.money import parse_decimal
-from trading_tools.arguments import Unreadable, read_arguments, shown
+from trading_tools.arguments import UnreadableArguments, quoted, read_arguments
 from trading_tools.context import ToolContext
 
 NAME_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
 TYPES = "str, int, float, bool, Decimal, Literal, list or dict"
 """Types that every model can write."""
 COUNTS = ("days", "hours", "minutes", "periods", "bars", "times", "count", "n", "limit", "length")
-"""Parameters of such names are whole numbers, as a rule."""
+"""Parameters with these names are usually whole numbers."""
 ERRORS_SHOWN_MAX = 5
 SECTION = re.compile(r"^(Args|Returns|Raises|Yields|Attributes|Example|Examples):\s*$")
 ARGUMENT = re.compile(r"^(\w+)\s*(?:\([^)]*\))?:\s+(.+)$")
@@ -57,7 +57,7 @@ class InvalidArguments:
     """Arguments that cannot be used.
 
     Attributes:
-        reason: Which argument, what it was, and what to send, without a full stop.
+        reason: The argument, its value, and what to send instead, without a full stop.
     """
 
     reason: str
@@ -65,10 +65,12 @@ class InvalidArguments:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a tool takes.
+    """The name, description and parameters of a tool.
 
     Attributes:
-        description: What the tool does. parameters: JSON schema of the arguments object.
+        description: What the tool does.
+        parameters: JSON schema of the arguments object.
+        model: Checks the arguments.
         context: The parameter that takes the context; "" if the tool has none.
     """
 
@@ -80,10 +82,10 @@ class Signature:
 
     # Any: the arguments of an arbitrary function, checked against its own annotations.
     def read(self, text: str) -> dict[str, Any] | InvalidArguments:
-        """The checked arguments in a JSON text."""
+        """Read and check the arguments in a JSON text."""
         try:
             checked = self.model.model_validate(read_arguments(text))
-        except Unreadable as error:
+        except UnreadableArguments as error:
             return InvalidArguments(f"the arguments were {error}")
         except ValidationError as error:
             return InvalidArguments(self._explain(error))
@@ -102,12 +104,12 @@ class Signature:
         for one in found[:ERRORS_SHOWN_MAX]:
             name = ".".join(map(str, one["loc"]))
             if one["type"] == "missing":
-                parts.append(f"{shown(name)} is missing: give {names}")
+                parts.append(f"{quoted(name)} is missing: give {names}")
             elif one["type"] == "extra_forbidden":
-                parts.append(f"{shown(name)} is no argument: give only {names}")
+                parts.append(f"{quoted(name)} is no argument: give only {names}")
             else:
                 reason = one["msg"].removeprefix("Value error, ")
-                parts.append(f"{name} was {shown(one['input'])}: {_lower_first(reason)}")
+                parts.append(f"{name} was {quoted(one['input'])}: {_lower_first(reason)}")
         if len(found) > ERRORS_SHOWN_MAX:
             parts.append(f"and {len(found) - ERRORS_SHOWN_MAX} more")
         return "; ".join(parts)
@@ -115,7 +117,7 @@ class Signature:
 
 # Any: an arbitrary function of the catalogue.
 def signature_of(function: Callable[..., Any]) -> Signature:
-    """The signature of a tool function: type hints and docstring are the schema.
+    """Derive the signature of a tool function from its type hints and docstring.
 
     The context is the parameter that is called `ctx` or annotated as a `ToolContext`; a tool may
     have none. A parameter needs a type hint; a line under `Args:` describes it to models.
@@ -168,7 +170,7 @@ def context_of(function: Callable[..., Any], hints: dict[str, Any]) -> str:
 def _field(
     tool: str, parameter: inspect.Parameter, hints: dict[str, Any], documented: dict[str, str]
 ) -> tuple[Any, Any]:
-    """A parameter as a field of the model that checks calls."""
+    """A parameter as a field of the model that checks the arguments."""
     name = parameter.name
     what = f"tool {tool}: parameter `{name}`"
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -188,11 +190,11 @@ def _field(
 
 
 def _check_default(what: str, hint: Any, default: object) -> None:
-    """See that a type has a JSON schema, and that the default can be shown in it."""
+    """Check that a type has a JSON schema, and that the default fits it."""
     try:
         adapter = TypeAdapter(hint)
         adapter.json_schema()
-    except Exception as error:  # pydantic's errors, and those of a hint that is not a type
+    except Exception as error:  # pydantic's errors, or the hint is not a type
         shown_hint = getattr(hint, "__name__", str(hint))
         raise UsageError(
             f"{what} has the type {shown_hint}, which a model cannot write as JSON",
@@ -203,7 +205,7 @@ def _check_default(what: str, hint: Any, default: object) -> None:
             adapter.dump_json(adapter.validate_python(default))
         except ValueError:
             raise UsageError(
-                f"{what} has the default {shown(default)}, which is not of its type",
+                f"{what} has the default {quoted(default)}, which is not of its type",
                 remedy="give it a default that a model could have sent",
             ) from None
 
@@ -221,11 +223,11 @@ def _model(tool: str, fields: dict[str, Any]) -> type[BaseModel]:
     config = ConfigDict(extra="forbid", protected_namespaces=())
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a field may be called like a method of the model
+            warnings.simplefilter("ignore")  # a field may have the name of a model's method
             model: type[BaseModel] = create_model(tool, __config__=config, **fields)
         if lost := sorted(fields.keys() - model.model_fields.keys()):
             raise NameError(f"`{lost[0]}` is a reserved name")
-    except Exception as error:  # pydantic's errors are of many kinds: a reserved name, for one
+    except Exception as error:  # pydantic raises many kinds, such as for a reserved name
         raise UsageError(
             f"tool {tool}: its parameters cannot be checked: {str(error)[:200]}",
             remedy="rename the parameter",
@@ -234,7 +236,7 @@ def _model(tool: str, fields: dict[str, Any]) -> type[BaseModel]:
 
 
 def parse_docstring(name: str, text: str | None) -> tuple[str, dict[str, str]]:
-    """A Google-style docstring as description and parameter descriptions.
+    """Parse a Google-style docstring into description and parameter descriptions.
 
     Raises:
         UsageError: There is none.

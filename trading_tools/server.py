@@ -1,8 +1,8 @@
 """The tool server: runs the tools that touch no account.
 
-Reads `tools.calls` as a member of the group `tools`, replies to `agent.inbox.*`. A batch is run
-side by side; its offsets are committed when its results were acked, so a crash repeats at most one
-batch, and a repeated result has the same call id.
+Reads `tools.calls` as a member of the group `node:tools`, replies to `agent.inbox.*`. The calls of
+a batch run concurrently; its offsets are committed after its results were acked, so a crash repeats
+at most one batch, and a repeated result has the same call id.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from arena.messages import ToolCall, ToolResult
 from arena.node import Node
 from arena.unknown_names import NODE_GROUP
 from trading_tools import envelope
-from trading_tools.arguments import shown
+from trading_tools.arguments import quoted
 from trading_tools.context import Answer, ToolContext
 from trading_tools.outbox import Outbox
 from trading_tools.registry import BUSY, THREADS_MAX, TimedOutCalls, Tool
@@ -23,13 +23,13 @@ from trading_tools.replies import answer_result, failed_result
 from trading_tools.schema import InvalidArguments
 
 GROUP = f"{NODE_GROUP}tools"
-FORMERLY = "tools"
+OLD_GROUP = "tools"
 """Until 0.2.0; an agent may have this name."""
 BATCH_MAX = 64
 STILL_RUNNING = "tools_still_running"
-"""Detail of a heartbeat: calls of plugin tools that did not end in time and keep their threads."""
+"""Heartbeat detail: calls of plugin tools that did not end in time and keep their threads."""
 CALL_TIMEOUT_S = 10.0
-"""The longest a tool may take; a batch takes no longer."""
+"""How long a tool, and so a batch, may take."""
 
 
 class ToolServer:
@@ -50,7 +50,9 @@ class ToolServer:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        reader = await self._node.bus.group_reader(GROUP, topics.TOOL_CALLS.name, formerly=FORMERLY)
+        reader = await self._node.bus.group_reader(
+            GROUP, topics.TOOL_CALLS.name, old_group=OLD_GROUP
+        )
         try:
             while True:
                 records = await reader.read(max_records=BATCH_MAX)
@@ -80,7 +82,7 @@ class ToolServer:
             self._node.counters[f"failed_{result.error}"] += 1
         self._node.log.debug(
             "call",
-            tool=shown(call.tool),
+            tool=quoted(call.tool),
             agent=call.agent,
             call_id=call.call_id,
             outcome=result.error or "ok",
@@ -89,12 +91,12 @@ class ToolServer:
         return result
 
     async def result(self, call: ToolCall) -> ToolResult:
-        """The result of a call; whatever goes wrong is a result too."""
+        """Run a call; every failure becomes a result too."""
         now = self._node.clock.now()
         tool = self._tools.get(call.tool)
         if tool is None:
             names = ", ".join(self._tools)
-            text = f"There is no tool {shown(call.tool)}; there are {names}."
+            text = f"There is no tool {quoted(call.tool)}; there are {names}."
             return failed_result(call, "unknown_tool", text)
         left_s = (call.deadline_at - now).total_seconds()
         if left_s < 0:
@@ -132,18 +134,18 @@ class ToolServer:
             )
 
     def _show_running(self, calls: dict[str, int]) -> None:
-        """Name the tools that keep threads in the heartbeat."""
+        """Name the tools that keep threads, in the heartbeat."""
         if not calls:
             self._node.details.pop(STILL_RUNNING, None)
             return
         names = ", ".join(f"{name} ({count})" for name, count in sorted(calls.items()))
         self._node.details[STILL_RUNNING] = (
             f"{sum(calls.values())} of {THREADS_MAX} threads of plugin tools are kept by calls"
-            f" after their time-out: {names}"
+            f" that timed out: {names}"
         )
 
     def _note_taken(self, answer: Answer) -> None:
-        """Log once that plugin tools are refused for want of a thread."""
+        """Log once that calls of plugin tools are refused because no thread is free."""
         taken = answer.error == BUSY
         if taken and not self._all_taken:
             kept = self._node.details.get(STILL_RUNNING, "")

@@ -1,14 +1,14 @@
-"""The work of `arena tools`: publish what is offered, then serve it.
+"""Serves the tools of a process: publishes them on the roster, then runs executor and tool server.
 
 A tool file that cannot be used is named in the log and in every heartbeat; the other tools work.
 
-Writes `arena.roster`: each tool as `ToolOffered` under "tool/<name>". The money rules are published
-by the executor that owns a shard.
+Writes `arena.roster`: each tool as `ToolOffered` under "tool/<name>". The trading rules are
+published by the executor that owns a shard.
 """
 
 from arena import topics
 from arena.node import Node
-from arena.plugin_code import Fault
+from arena.plugin_code import PluginFault
 from arena.plugins import NO_PLUGINS, Plugins
 from trading_tools.executor import Executor
 from trading_tools.plugin_tools import load_tools
@@ -28,7 +28,7 @@ TOPICS = (
 )
 
 FAULTS = "tools_left_out"
-"""The detail of a heartbeat that names files and functions that cannot be used."""
+"""The heartbeat detail that names files and functions that cannot be used."""
 FAULTS_MAX = 5
 FAULT_CHARS_MAX = 300
 
@@ -41,13 +41,13 @@ async def serve_tools(
     stateless: bool = True,
     plugins: Plugins = NO_PLUGINS,
 ) -> None:
-    """Serve until cancelled; the two halves may be processes of their own.
+    """Serve until cancelled; executor and tool server may also be separate processes.
 
     Args:
         node: Connected.
-        rules: What orders are decided by.
+        rules: The rules that orders are decided by.
         executor: Run the tools that touch accounts.
-        stateless: Run the others.
+        stateless: Run the other tools.
         plugins: Further tools; none of them touches an account.
     """
     await node.bus.ensure_topics(TOPICS)
@@ -71,7 +71,7 @@ async def serve_tools(
     await run_until_first_ends(*work)
 
 
-def _report_faults(node: Node, faults: tuple[Fault, ...]) -> None:
+def _report_faults(node: Node, faults: tuple[PluginFault, ...]) -> None:
     for fault in faults:
         node.log.warning("a tool is left out", fault=str(fault))
     if faults:

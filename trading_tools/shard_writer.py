@@ -20,9 +20,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from arena import topics
-from arena.bus.base import Acked, LogReader, Record, Start
+from arena.bus.base import AppendAck, LogReader, Record, Start
 from arena.errors import Malformed
-from arena.fault_points import point
+from arena.fault_points import fault_point
 from arena.liveness import COMMANDS_LOST, COMMANDS_UNPROVEN, EVENTS_LOST, EVENTS_UNPROVEN
 from arena.messages import Message, ToolCall, ToolResult
 from arena.node import Node
@@ -103,7 +103,7 @@ class ShardWriter:
         self._ownership = Ownership(node, log, handler, control)
         self._began_at = handler.shard.next_offset
         self._outbox = Outbox(node.bus)
-        self._unacked: list[tuple[PendingEvent, asyncio.Future[Acked]]] = []
+        self._unacked: list[tuple[PendingEvent, asyncio.Future[AppendAck]]] = []
         self._replies: list[ToolResult] = []
         self._pending_reads: set[str] = set()
         self._reader: LogReader | None = None
@@ -143,15 +143,15 @@ class ShardWriter:
 
     async def lag(self) -> int:
         """How many commands are waiting."""
-        return 0 if self._reader is None else await self._reader.behind()
+        return 0 if self._reader is None else await self._reader.lag()
 
     async def _open_commands(self) -> LogReader:
         partition = self._handler.partition
-        looking = await self._bus.partition_reader(COMMANDS, partition, Start("earliest"))
+        search_reader = await self._bus.partition_reader(COMMANDS, partition, Start("earliest"))
         try:
-            found = await find_start(looking, self._handler.shard, partition, REWIND)
+            found = await find_start(search_reader, self._handler.shard, partition, REWIND)
         finally:
-            await looking.close()
+            await search_reader.close()
         self._dead_lettered_to = found.dead_lettered_to
         self._set_shard_detail(COMMANDS_LOST, found.loss)
         self._set_shard_detail(COMMANDS_UNPROVEN, found.unproven)
@@ -172,20 +172,20 @@ class ShardWriter:
         self._set_shard_detail(EVENTS_LOST, found.loss)
         self._set_shard_detail(EVENTS_UNPROVEN, found.unproven)
 
-    def _set_shard_detail(self, detail: str, words: str) -> None:
+    def _set_shard_detail(self, detail: str, text: str) -> None:
         """Set this shard's text in a detail of the heartbeat, or remove it if it is empty."""
-        shard, said = str(self._handler.partition), self._node.details.pop(detail, None)
-        kept = {k: v for k, v in said.items() if k != shard} if isinstance(said, dict) else {}
-        if words:
-            self._node.log.warning(detail.replace("_", " "), shard=shard, what=words)
-            kept[shard] = words
-        if kept:
-            self._node.details[detail] = kept
+        shard, texts = str(self._handler.partition), self._node.details.pop(detail, None)
+        others = {k: v for k, v in texts.items() if k != shard} if isinstance(texts, dict) else {}
+        if text:
+            self._node.log.warning(detail.replace("_", " "), shard=shard, what=text)
+            others[shard] = text
+        if others:
+            self._node.details[detail] = others
 
     async def _serve_batch(self, records: list[Record], should_serve: Callable[[], bool]) -> None:
         fetched_at = self._node.clock.now()
         for record in records:
-            point("after_read")
+            fault_point("after_read")
             message = await self._read(record)
             if message is None:
                 continue
@@ -201,7 +201,7 @@ class ShardWriter:
                 control_unknown=unknown,
                 written_ms=record.timestamp_ms,
             )
-            point("after_decide")
+            fault_point("after_decide")
             if handled.dead_letter_reason:
                 await self._dead_letter(record, handled.dead_letter_reason)
             await self._record(message, record.offset, handled)
@@ -341,12 +341,12 @@ class ShardWriter:
         """Wait until everything decided so far is in the log, then send the replies."""
         if not self._unacked and not self._replies:
             return
-        point("sent_not_acked")
+        fault_point("sent_not_acked")
         if self._unacked:
             await self._await_acks()
         else:
             await self._ownership.prove()  # Replies without an event show the current account.
-        point("acked_not_replied")
+        fault_point("acked_not_replied")
         replies, self._replies = self._replies, []
         await self._outbox.send(replies)
 

@@ -1,7 +1,7 @@
-"""Which quantity near an asked one would be filled now: what a refusal may suggest. Pure.
+"""Finds a quantity near the asked one that would be filled, for the text of a rejection. Pure.
 
-A suggestion that is refused in its turn costs an agent a round and its trust. So each one is tried
-by the rules that will decide it, and without one that passes nothing is suggested.
+A suggestion that is rejected in turn costs an agent a round and its trust. So every candidate is
+checked by the rules that will decide it, and if none passes, nothing is suggested.
 """
 
 from collections.abc import Callable
@@ -16,12 +16,17 @@ from trading_tools.quotes import Listing
 
 @dataclass(frozen=True, slots=True)
 class QuantitySuggestion:
-    """What an order of some side in some product could ask for.
+    """Suggests quantities for an order on one side of one product.
 
     Attributes:
-        held: Of the product; units of 10^-8, as all amounts.
-        price: What a unit would cost or bring, with slippage; None if no order is priced now.
-        fits: Whether an order of a quantity, a multiple of the step, would be filled.
+        action: The side.
+        account: The account before the order.
+        held: The position in the product; units of 10^-8, as all amounts.
+        listing: The trading rules of the product.
+        price: The price per unit with slippage; None if no order can be priced now.
+        fee_bps: The taker fee.
+        cash_step: The step of cash.
+        fits: True if an order of a quantity, a multiple of the step, would be filled.
     """
 
     action: Side
@@ -34,25 +39,25 @@ class QuantitySuggestion:
     fits: Callable[[int], bool]
 
     def nearest(self, asked: int) -> int | None:
-        """The quantity nearest to an asked one that would be filled; None if there is not one.
+        """The quantity nearest to the asked one that would be filled, or None.
 
         Args:
-            asked: Units of 10^-8, above 0; cut if it was finer.
+            asked: Units of 10^-8, above 0; rounded down if the order was finer.
         """
         if self.price is None or self.price <= 0:
             return None
-        step, most = self.listing.base_increment, self._most(self.price)
+        step, most = self.listing.base_increment, self._max_quantity(self.price)
         least = divide_up(max(self.listing.min_funds, 1) * PRICE_SCALE, self.price)
         wanted = (asked // step, divide_up(asked, step), divide_up(least, step))
         tried = dict.fromkeys(min(steps * step, most) for steps in wanted)
         return next((quantity for quantity in tried if quantity > 0 and self.fits(quantity)), None)
 
-    def _most(self, price: PriceUnits) -> int:
+    def _max_quantity(self, price: PriceUnits) -> int:
         """The most that can be sold or paid for, in whole steps."""
         step = self.listing.base_increment
         if self.action == "sell":
             return self.held // step * step
-        # Two steps of cash are more than the rounding of notional and fee can take.
+        # Two steps of cash are more than the rounding of notional and fee can cost.
         cash = max(0, self.account.cash - 2 * self.cash_step)
         rate = BPS * BPS + int(self.fee_bps * BPS)
         paid_for: int = cash * PRICE_SCALE * BPS * BPS // (price * rate)
@@ -60,6 +65,6 @@ class QuantitySuggestion:
         return most
 
 
-def held_of(account: Account, product_id: str) -> int:
-    """What an account holds of a product, in units of 10^-8."""
+def position_quantity(account: Account, product_id: str) -> int:
+    """An account's position in a product, in units of 10^-8."""
     return account.positions.get(product_id, Position()).quantity

@@ -1,4 +1,4 @@
-"""One strategy per file: a module here with a `STRATEGY` is found by its name.
+"""One strategy per file: a module in this folder with a `STRATEGY` is found by its name.
 
 Modules that start with `_` are skipped; `_template.py` shows how to add one.
 """

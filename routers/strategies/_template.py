@@ -1,8 +1,8 @@
 """How to add a strategy: copy this file to `<name>.py` and run `arena router --strategy <name>`.
 
-The prompt says what the agent believes, when it buys, when it sells and how much. How the market
-text reads, what a trade costs and how to end a turn is told to every agent alike, by
-`routers.prompt.render_system`; do not repeat it. `cadence=2` answers every second snapshot.
+The prompt says what the agent believes, when it buys, when it sells and how much. Do not repeat
+how to read the market, what a trade costs and how to end a turn: `routers.prompt.render_system`
+adds that for all agents. `cadence=2` decides on every second snapshot.
 """
 
 from routers.strategy import Strategy

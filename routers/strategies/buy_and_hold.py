@@ -1,4 +1,4 @@
-"""Buy and hold: the baseline that asks whether trading was worth it at all."""
+"""Buy and hold: the baseline that shows whether trading was worth it at all."""
 
 from routers.strategy import Strategy
 

@@ -1,4 +1,4 @@
-"""Cash: the baseline that never trades; who is below it lost money."""
+"""Cash: the baseline that never trades; an agent below it lost money."""
 
 from routers.strategy import Strategy
 

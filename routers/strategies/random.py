@@ -1,10 +1,10 @@
-"""Random: the baseline that asks whether a strategy beats a coin, with the same costs."""
+"""Random: the baseline that shows whether a strategy beats a coin, with the same costs."""
 
 from arena.messages import Sampling
 from routers.strategy import Strategy
 
 SEED = 7
-"""The same seed gives the same coin in every run."""
+"""The same seed gives the same choices in every run."""
 
 PROMPT = """\
 You are the random baseline. Other agents are compared with you, so look at no candle and form no

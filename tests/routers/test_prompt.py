@@ -20,7 +20,7 @@ from routers.portfolio import KnownPortfolio
 from routers.prompt import (
     PRODUCTS_MAX,
     PROMPT_CHARS_MAX,
-    held_text,
+    duration_text,
     prompt_sha256,
     render_market,
     render_system,
@@ -275,7 +275,7 @@ def test_nothing_after_the_snapshot_shows_in_its_prompt(minutes: int) -> None:
 def test_holding_times_read_naturally() -> None:
     """Seconds, minutes, hours, days."""
     assert ["0s", "42s", "4m12s", "2h05m", "3d04h"] == [
-        held_text(s) for s in (0.9, 42, 252, 7_500, 273_600)
+        duration_text(s) for s in (0.9, 42, 252, 7_500, 273_600)
     ]
 
 

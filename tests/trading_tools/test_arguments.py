@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading_tools.arguments import ARGUMENTS_CHARS_MAX, Unreadable, read_arguments, shown
+from trading_tools.arguments import ARGUMENTS_CHARS_MAX, UnreadableArguments, quoted, read_arguments
 
 
 def test_numbers_keep_every_digit() -> None:
@@ -45,7 +45,7 @@ def test_nothing_is_an_empty_object(text: str) -> None:
 )
 def test_what_cannot_be_read_is_refused(text: str, says: str) -> None:
     """Each refusal names what was wrong."""
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadableArguments) as refused:
         read_arguments(text)
 
     assert says in str(refused.value)
@@ -56,7 +56,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     """No text raises anything else."""
     try:
         found: object = read_arguments(text)
-    except Unreadable as refused:
+    except UnreadableArguments as refused:
         found = str(refused)
 
     assert isinstance(found, dict) or found
@@ -65,7 +65,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=9))
 def test_what_is_shown_is_printable_and_short(value: object) -> None:
     """No escape sequence of a model reaches a terminal, and no megabyte a log."""
-    text = shown(value)
+    text = quoted(value)
 
     assert text.isascii()
     assert text.isprintable()

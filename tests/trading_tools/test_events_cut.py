@@ -190,7 +190,12 @@ async def _never(*_: object) -> list[str]:
     ("where", "name", "value", "said"),
     [
         (inbox_check, "AGENTS_MAX", 0, "1 of 1 agents' inboxes were not compared with the log"),
-        (MemoryBus, "existing", _never, "inboxes were not compared with the log: they were not re"),
+        (
+            MemoryBus,
+            "existing_topics",
+            _never,
+            "inboxes were not compared with the log: they were not re",
+        ),
     ],
 )
 async def test_inboxes_that_were_not_compared_are_said(

@@ -103,7 +103,7 @@ async def test_what_goes_wrong_in_a_tool_is_an_answer(tmp_path: Path, body: str)
         ("raise SystemExit('stop')", 1, "SystemExit: stop"),
         ("import no_such_package_at_all", 1, "ModuleNotFoundError: No module named"),
         ("import beside", 1, "a plugin is one file: move what it needs of beside.py into it"),
-        ("x = 1\n", None, "it holds no tool; write @tool above a function"),
+        ("x = 1\n", None, "it has no tool; write @tool above a function"),
         (f'{HEAD}\n@tool\ndef f(days):\n    """Say."""\n', 3, "`days` has no type hint; write"),
         (
             f'{HEAD}\n@tool(touches_account=True)\ndef f() -> str:\n    """Say."""\n',
@@ -115,7 +115,7 @@ async def test_what_goes_wrong_in_a_tool_is_an_answer(tmp_path: Path, body: str)
         ("raise SystemExit(3)\n", 1, "SystemExit: 3"),
         ("raise BaseException('gone')\n", 1, "BaseException: gone"),
         ("import asyncio\nraise asyncio.CancelledError\n", 2, "CancelledError"),
-        ("from trading_tools.catalogue.calculator import calculator\n", None, "holds no tool"),
+        ("from trading_tools.catalogue.calculator import calculator\n", None, "has no tool"),
     ],
 )
 def test_a_broken_file_is_named_and_the_other_tools_work(

@@ -52,7 +52,7 @@ def test_each_halt_that_was_in_force_is_found_by_its_sentence() -> None:
 def test_a_halt_that_was_never_in_force_explains_nothing(agent: str) -> None:
     """Nor does that of another agent, nor words of no halt: the time alone is left."""
     halts = HaltHistory(CONTROL[:4] if agent == "momentum" else CONTROL[:5])
-    (mine,) = (s for s in prefixes(CONTROL)[3].stops.values() if s.scope != "all")
+    (mine,) = (s for s in prefixes(CONTROL)[3].halts.values() if s.scope != "all")
     found = halts.switch_of({"agent": agent, "detail": mine.sentence}, AT)
     before = halts.switch_of({"agent": agent, "detail": "?"}, AT - timedelta(seconds=1))
 

@@ -1,4 +1,4 @@
-"""The tool that computes: decimal arithmetic, bounded by construction."""
+"""The tool for arithmetic: decimal, and bounded by construction."""
 
 from trading_tools.context import Answer, ToolContext
 from trading_tools.expression import ExpressionError, evaluate, result_text

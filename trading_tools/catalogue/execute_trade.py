@@ -1,4 +1,4 @@
-"""The tool that trades. What it returns is decided by `trading_tools.decide`."""
+"""The tool that trades; `trading_tools.decide` decides the order that it returns."""
 
 from typing import Annotated, Literal
 
