@@ -1,4 +1,4 @@
 """The terminal dashboard: read models folded from the topics, and the screens drawn from them.
 
-It reads and never writes: nothing of the arena depends on it, and any number of them may run.
+It writes to no topic: nothing in the arena depends on it, and any number of dashboards may run.
 """

@@ -1,6 +1,6 @@
 """Accounts, trades and equity curves from `account.events`. Pure.
 
-Every partition is a shard with a log of its own; each is folded by `arena.accounts`.
+Every partition is a shard with its own log, folded by `arena.accounts`.
 """
 
 from datetime import datetime
@@ -11,7 +11,7 @@ from arena.account_log import OpenedEvent, OrderEvent
 from arena.account_state import Account, accounts_digest
 from arena.accounts import Shard
 from arena.bus.base import Record
-from arena.checkpoint import attested_image
+from arena.checkpoint import proven_image
 from arena.errors import BrokenLog
 from arena.pass_overs import PassedOver
 from dashboard.equity_curves import CurveFill, EquityCurve
@@ -24,9 +24,10 @@ class AccountsView:
     """The fold of all shards.
 
     Attributes:
-        shards: By partition.
-        curves: By agent.
-        broken: What is wrong with the log, "" where it is sound; a broken shard is folded no more.
+        shards: Partition -> shard.
+        curves: Agent -> equity curve.
+        broken: The first error in a log, or ""; a broken shard is not folded any further.
+        passed_over: Records that an operator named to be passed over.
     """
 
     def __init__(self) -> None:
@@ -39,7 +40,7 @@ class AccountsView:
         self._broken_partitions: set[int] = set()
 
     def take_attested(self) -> dict[int, bytes]:
-        """The packed shards whose digests came into the log since the last time."""
+        """The packed shards whose digests were read since the last call."""
         taken, self._attested = self._attested, {}
         return taken
 
@@ -56,7 +57,7 @@ class AccountsView:
         passed_over = self.passed_over.get(record.partition, {})
         shard = self.shards.setdefault(record.partition, Shard(passed_over=passed_over))
         kind = record.kind
-        image = attested_image(shard, kind, record.value, record.offset)
+        image = proven_image(shard, kind, record.value, record.offset)
         if image is not None:
             self._attested[record.partition] = image
         try:
@@ -91,11 +92,11 @@ class AccountsView:
 
     @property
     def by_agent(self) -> dict[str, Account]:
-        """All accounts by agent."""
+        """Agent -> account, over all shards."""
         return {name: account for s in self.shards.values() for name, account in s.accounts.items()}
 
     def digest(self) -> str:
-        """Hash of what every agent owns and did."""
+        """Hash of the accounts of all agents."""
         return accounts_digest(self.by_agent)
 
     def newest_orders(self, limit: int) -> list[Event]:
@@ -110,7 +111,7 @@ class AccountsView:
 
     @property
     def orders_available(self) -> int:
-        """Decided orders that `newest_orders` can reach."""
+        """Number of decided orders that `newest_orders` can return."""
         return sum(len(shard.recent) for shard in self.shards.values())
 
 

@@ -1,4 +1,4 @@
-"""One agent's turns: the list, the transcript of one, and the exact prompt it saw. Pure."""
+"""One agent's turns: the list, the transcript of one turn, and its exact prompt. Pure."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ from dashboard.ui import KeyLimits, Ui
 PROMPT_CHARS_MAX = 400_000
 RESULT_LINES_MAX = 40
 THOUGHT_LINES_MAX = 12
-SAID_LINES_MAX = 200
+ANSWER_LINES_MAX = 200
 FIGURES_LINES = 2
 TURNS = (
     Column(""),
@@ -78,7 +78,7 @@ def agent_body(frame: Frame, ui: Ui, width: int, height: int) -> ScreenBody:
 
 
 def prompt_body(frame: Frame, ui: Ui, width: int, height: int) -> ScreenBody:
-    """The text a turn began with, line by line as the model got it."""
+    """The prompt of a turn, line by line as the model got it."""
     inner, room = width - 4, height - 2
     turns = tuple(reversed(frame.turns))
     turn = _chosen(turns, ui.turn_id)
@@ -119,11 +119,11 @@ def _chosen(turns: tuple[Turn, ...], turn_id: str) -> Turn | None:
 
 
 def _no_turn(agent: str, width: int) -> list[Text]:
-    return wrap(f"no turn yet: {agent} has not ended one", width)
+    return wrap(f"no turn yet: {agent} has not completed one", width)
 
 
 def _labels(row: AgentRow) -> list[Text]:
-    """What the agent is made of, most important first."""
+    """The agent's strategy, model and node, most important first."""
     labels = [Text("scripted rules, not an LLM", style=WARNING)] if row.scripted else []
     if row.kind == "baseline":
         labels.append(Text("baseline", style=QUIET))
@@ -193,7 +193,7 @@ def _turn_cells(frame: Frame, turn: Turn, here: bool) -> list[Text]:
 
 
 def _outcome_style(turn: Turn) -> str:
-    """A failure that does not pass is red, any other turn that did not complete is amber."""
+    """Red for a lasting failure, amber for any other turn that did not complete."""
     if turn.outcome == "completed":
         return ""
     return ALARM if turn.cause in LASTING_CAUSES else WARNING
@@ -216,25 +216,27 @@ def _turn_title(turn: Turn | None) -> Section:
 
 
 def transcript(turn: Turn, width: int) -> list[Text]:
-    """What happened in a turn, round by round."""
+    """The rounds of a turn as text, with its prompt's size and its outcome."""
     rest = _after_prompt(turn)
     prompt = turn.messages[: len(turn.messages) - len(rest)]
     size = sum(len(message.content) for message in prompt)
     market = f"snapshot {turn.snapshot_id[:8]} as of {turn.as_of:%Y-%m-%d %H:%M:%S} UTC"
-    heard = f"{turn.snapshot_age_ms:,.0f} ms old, {turn.skipped_snapshots} skipped before it"
-    asked = f"prompt {turn.prompt_sha256[:16]} version {turn.prompt_version}"
+    age = f"{turn.snapshot_age_ms:,.0f} ms old, {turn.skipped_snapshots} skipped before it"
+    version = f"prompt {turn.prompt_sha256[:16]} version {turn.prompt_version}"
     lines = [
-        *wrap(f"{market}, {heard}", width),
-        *wrap(f"{asked}: {counted(size, 'character')} in {counted(len(prompt), 'message')}", width),
+        *wrap(f"{market}, {age}", width),
+        *wrap(
+            f"{version}: {counted(size, 'character')} in {counted(len(prompt), 'message')}", width
+        ),
     ]
     if turn.prompt_size != "full" or turn.left_out:
         shown = f"{turn.prompt_size} prompt, without {text.clean(turn.left_out) or 'nothing'}"
         lines += wrap(shown, width)
-    said = list(_answers(rest))
+    answers = list(_answers(rest))
     for number, one in enumerate(turn.rounds, 1):
-        answer = said.pop(0) if said and one.outcome == "ok" else None
+        answer = answers.pop(0) if answers and one.outcome == "ok" else None
         lines += _round_lines(number, one, answer, width)
-    for answer in said:
+    for answer in answers:
         lines += _answer_lines(answer, (), width)
     style = _outcome_style(turn) or GAIN
     lines.append(
@@ -255,7 +257,7 @@ _Answer = tuple[ChatMessage, list[ChatMessage]]
 
 
 def _after_prompt(turn: Turn) -> tuple[ChatMessage, ...]:
-    """The conversation behind the text the turn began with."""
+    """The conversation after the prompt."""
     messages = turn.messages
     first = next((i for i, m in enumerate(messages) if m.role in ("assistant", "tool")), None)
     return () if first is None else messages[first:]
@@ -302,13 +304,13 @@ def _answer_lines(answer: _Answer, tools_ok: tuple[bool, ...], width: int) -> li
         thought = f"thought: {text.clean(message.reasoning)}"
         lines += wrap(thought, width, style=QUIET, indent="  ", limit=THOUGHT_LINES_MAX)
     if message.content:
-        said = text.clean(message.content)
-        lines += wrap(f'"{said}"', width, indent="  ", limit=SAID_LINES_MAX)
+        answer_text = text.clean(message.content)
+        lines += wrap(f'"{answer_text}"', width, indent="  ", limit=ANSWER_LINES_MAX)
     by_call = {result.tool_call_id: result.content for result in results}
     for place, call in enumerate(message.tool_calls):
-        asked = f"{text.one_line(call.name, 60)} {text.one_line(call.arguments, 2_000)}"
-        asked += " (recovered from text)" if call.recovered else ""
-        lines += wrap(asked, width, style="bold", indent="  ", limit=RESULT_LINES_MAX)
+        call_text = f"{text.one_line(call.name, 60)} {text.one_line(call.arguments, 2_000)}"
+        call_text += " (recovered from text)" if call.recovered else ""
+        lines += wrap(call_text, width, style="bold", indent="  ", limit=RESULT_LINES_MAX)
         ok = tools_ok[place] if place < len(tools_ok) else None
         mark = {True: "ok", False: "refused", None: "no answer"}[ok]
         result = text.clean(by_call.get(call.model_call_id, ""))
@@ -316,13 +318,13 @@ def _answer_lines(answer: _Answer, tools_ok: tuple[bool, ...], width: int) -> li
         lines += wrap(
             f"→ {mark}: {result}", width, style=style, indent="    ", limit=RESULT_LINES_MAX
         )
-    for told in (text.clean(one.content) for one in results if one.role == "user"):
-        lines += wrap(f"told: {told}", width, style=WARNING, indent="  ", limit=RESULT_LINES_MAX)
+    for notice in (text.clean(one.content) for one in results if one.role == "user"):
+        lines += wrap(f"arena: {notice}", width, style=WARNING, indent="  ", limit=RESULT_LINES_MAX)
     return lines
 
 
 def prompt_lines(turn: Turn, width: int) -> list[Text]:
-    """The messages a turn began with, whole; only characters that could act are left out."""
+    """The whole prompt of a turn; characters that could act on the terminal are made visible."""
     rest = _after_prompt(turn)
     lines: list[Text] = []
     for message in turn.messages[: len(turn.messages) - len(rest)]:
@@ -333,4 +335,4 @@ def prompt_lines(turn: Turn, width: int) -> list[Text]:
             cut = text.count(len(message.content) - PROMPT_CHARS_MAX)
             lines.append(fit(Text(f"({cut} more characters)", style=WARNING), width))
         lines.append(blank(width))
-    return lines or wrap("the turn holds no prompt: it was cut off before one was sent", width)
+    return lines or wrap("no prompt: the turn was aborted before one was sent", width)

@@ -1,7 +1,7 @@
-"""The dashboard's process: topics in one task, drawing in another, keys in a third.
+"""The dashboard's process: one task reads topics, one draws, one watches the readers.
 
-Reads what `dashboard.topic_follower` reads; writes to the terminal, to standard output or to the picture
-that was asked for, its view into `<home>/checkpoints` where it read much, and to no topic.
+Reads what `dashboard.topic_follower` reads; writes to the terminal, standard output or a picture,
+and a checkpoint of its view to `<home>/checkpoints`, but to no topic.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from arena.bus.base import Bus
 from arena.bus.stall import watch_readers
 from arena.clock import Clock
 from arena.errors import BrokerUnavailable
-from arena.fold_checkpoint import KeptFile
+from arena.fold_checkpoint import CheckpointFile
 from arena.settings import Settings
 from dashboard.frame import build_frame
 from dashboard.picture import print_screen, save_picture
@@ -37,7 +37,7 @@ LINE_EVERY_S = 2.0
 LINE_AT_LEAST_EVERY_S = 10.0
 REDRAW_EVERY_S = 0.25
 IDLE_REDRAW_S = 1.0
-"""With nothing new the ages still grow: the clock and the feed's age are drawn once a second."""
+"""Seconds between two screens without new records: the clock and ages still change."""
 PRINTED_SIZE = (100, 36)
 LOG_LINES_KEPT = 8
 KEYS_MAX = 64
@@ -45,17 +45,19 @@ KEYS_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class DashboardOptions:
-    """What the person asked for.
+    """Options of `arena dashboard`.
 
     Attributes:
-        once: Read to the ends, show once and leave. as_json: show the standings document.
-        seconds: Leave by itself after so many; None stays.
-        width, height: Of a screen that is printed or exported; None is the terminal's.
-        svg: Where to write the last screen as a picture.
-        picture_only: Read to the ends, write the picture and leave; print nothing else.
-        title: Shown at the top left.
+        once: Read to the ends of the topics, show once and exit.
+        as_json: With `once`, print the standings document.
+        seconds: Exit after this number of seconds; None for no limit.
+        width: Columns of a printed or exported screen; None for the default.
+        height: Lines of a printed or exported screen; None for the default.
+        svg: File for the last screen as a picture.
+        picture_only: Read to the ends of the topics, write the picture and exit.
+        title: Title at the top left.
         ended: "ended 22:39" if the run that is shown has ended; "" while it runs.
-        broker: Bootstrap servers, told back in the document.
+        broker: Bootstrap servers, for the document.
     """
 
     once: bool = False
@@ -71,15 +73,14 @@ class DashboardOptions:
 
 
 async def run(bus: Bus, clock: Clock, options: DashboardOptions, settings: Settings) -> None:
-    """Show the arena until the person or the clock says stop.
+    """Show the arena until the user quits or `options.seconds` have passed.
 
     Raises:
-        ArenaError: The broker is not there, a log is broken, or a reader hangs; the terminal is as
-            before.
+        ArenaError: The broker does not answer, or a reader hangs; the terminal is restored.
     """
     await bus.start()
     follower = TopicFollower(
-        bus, clock, ArenaView(), KeptFile(settings, "dashboard", logs.get("dashboard"))
+        bus, clock, ArenaView(), CheckpointFile(settings, "dashboard", logs.get("dashboard"))
     )
     try:
         await follower.open()
@@ -116,25 +117,26 @@ async def _show(follower: TopicFollower, clock: Clock, options: DashboardOptions
 
 
 async def catch_up(follower: TopicFollower, clock: Clock) -> None:
-    """Wait until everything is read that was there at the start.
+    """Wait until every record that existed at the start is read.
 
     Raises:
-        BrokerUnavailable: Nothing more came for `CATCH_UP_TIMEOUT_S`.
+        BrokerUnavailable: No record was read for `CATCH_UP_TIMEOUT_S`.
     """
-    least, heard = follower.records_left, clock.monotonic()
+    least, progress_s = follower.records_left, clock.monotonic()
     while not follower.caught_up:
         if follower.records_left < least:
-            least, heard = follower.records_left, clock.monotonic()
-        elif clock.monotonic() - heard > CATCH_UP_TIMEOUT_S:
+            least, progress_s = follower.records_left, clock.monotonic()
+        elif clock.monotonic() - progress_s > CATCH_UP_TIMEOUT_S:
             raise BrokerUnavailable(
-                f"{follower.records_left:,} records are left, and none came for {CATCH_UP_TIMEOUT_S:.0f} s",
-                remedy="does the broker answer? `arena topics describe` shows what it holds",
+                f"{follower.records_left:,} records are unread, and none was read for"
+                f" {CATCH_UP_TIMEOUT_S:.0f} s",
+                remedy="check the broker with `arena topics describe`",
             )
         await clock.sleep(POLL_S)
 
 
 async def show_once(follower: TopicFollower, clock: Clock, options: DashboardOptions) -> None:
-    """Print the arena as it is now: the screen, or the standings document."""
+    """Print the screen or the standings document once."""
     await catch_up(follower, clock)
     if options.as_json:
         document = standings(follower.view, follower.now(), broker=options.broker)
@@ -173,14 +175,16 @@ async def print_lines(follower: TopicFollower, clock: Clock, ended: str = "") ->
 
 
 class ScreenSession:
-    """A person at the screen: where they are, and the keys they pressed.
+    """The interactive screen of one user.
 
     Attributes:
-        ui: What is shown. quit: True after the key that quits.
+        ui: The current screen, pane and selection.
+        quit: True after the key that quits.
+        pressed: Set after each key.
     """
 
     def __init__(self, follower: TopicFollower, options: DashboardOptions) -> None:
-        """Begin on the main screen."""
+        """Start on the main screen."""
         self.ui = Ui()
         self.quit = False
         self._follower = follower
@@ -192,7 +196,7 @@ class ScreenSession:
         self.pressed = asyncio.Event()
 
     def key(self, name: str) -> None:
-        """Take a key, from any thread."""
+        """Queue a key; may be called from any thread."""
         self._keys.append(name)
         self._loop.call_soon_threadsafe(self._wake)
 
@@ -201,7 +205,7 @@ class ScreenSession:
         self._follower.changed.set()
 
     def follow_keys(self) -> None:
-        """Do what the keys since the last screen say."""
+        """Apply the keys pressed since the last screen."""
         self.pressed.clear()
         while self._keys:
             after = press(self.ui, self._keys.popleft(), self._limits)
@@ -210,11 +214,11 @@ class ScreenSession:
                 return
             self.ui = after
             if self._keys:
-                # The next key must know how far it can go on the screen this one leads to.
+                # The next key needs the limits of the screen that this key leads to.
                 self.draw(*self._size)
 
     def draw(self, width: int, height: int) -> Screen:
-        """The screen as it is now; remembers how far the keys can go on it."""
+        """Draw the current screen and remember the limits of its keys."""
         self._size = (width, height)
         agent = "" if self.ui.screen == "main" else self.ui.agent
         trades = height + (self.ui.scroll if self.ui.pane == "trades" else 0)
@@ -229,7 +233,7 @@ class ScreenSession:
 
 
 async def show_screens(follower: TopicFollower, clock: Clock, options: DashboardOptions) -> None:
-    """Draw full screens until q is pressed or this is cancelled."""
+    """Draw full screens until q is pressed or the task is cancelled."""
     session = ScreenSession(follower, options)
     with buffered_log(), Terminal(session.key) as terminal:
         painter = Painter(terminal)
@@ -255,7 +259,7 @@ async def _wait(event: asyncio.Event, timeout_s: float) -> None:
 
 @contextlib.contextmanager
 def buffered_log() -> Iterator[None]:
-    """Keep log lines off the screen; the newest different ones are told when it is left."""
+    """Keep log lines off the screen; print the newest different ones at the end."""
     kept: OrderedDict[str, int] = OrderedDict()
     root = logging.getLogger()
     before = root.handlers[:]

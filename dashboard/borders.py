@@ -1,4 +1,4 @@
-"""The lines between panes: panes share their borders, so that 24 lines hold four of them. Pure."""
+"""Borders of panes; neighbours share them, so that four panes fit into 24 lines. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,13 @@ from dashboard.palette import BORDER, FOCUS, KEY, TITLE
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A pane's title: its name, whether the keys go to it, and notes at the right end."""
+    """A pane's title.
+
+    Attributes:
+        name: Name of the pane.
+        focused: True if the keys go to the pane.
+        notes: Notes at the right end.
+    """
 
     name: str
     focused: bool = False
@@ -29,11 +35,11 @@ def divider(
     """A border between panes.
 
     Args:
-        width: Of the whole line.
-        left: Cells of the left pane where there are two side by side, above or below.
-        joint: "┬" where the two begin below, "┴" where they end.
+        width: Cells of the whole line.
+        left: Cells of the left pane if two panes are side by side, above or below; else None.
+        joint: "┬" if the two panes are below the border, "┴" if above.
         first: Title at the left.
-        second: Title behind the joint, or None.
+        second: Title after the joint, or None.
     """
     line = Text.assemble(("├", BORDER), no_wrap=True)
     if left is None:
@@ -53,7 +59,7 @@ def divider(
 
 
 def bottom(width: int, keys: Iterable[tuple[str, str]], notes: Sequence[Text]) -> Text:
-    """The last border, with the keys at the left and notes at the right."""
+    """The bottom border, with the keys at the left and notes at the right."""
     room = width - 2
     left = _keys(keys)
     shown = list(notes)

@@ -7,7 +7,7 @@ from arena.messages import LlmCall
 from dashboard.offset_window import OffsetWindow
 
 CALLS_WINDOW = 20_000
-"""Newest calls that are summed; a record has one to four KB."""
+"""Newest records of each partition that are summed; a record has one to four KB."""
 
 
 @dataclass(slots=True)
@@ -15,9 +15,14 @@ class Spending:
     """Sums over model calls.
 
     Attributes:
-        cost_usd: Of the calls whose price is known; `unpriced` counts the others.
+        calls: Number of calls.
+        tokens: Prompt and completion tokens.
+        cost_usd: Cost of the calls whose price is known.
+        unpriced: Calls whose price is unknown.
+        errors: Calls that ended without a usable answer.
+        model: Model of the newest call.
+        scripted: True if scripted rules answered the newest call.
         estimated: Calls whose tokens the server did not count.
-        errors: Calls that ended without a usable answer. model, scripted: of the newest call.
     """
 
     calls: int = 0
@@ -31,11 +36,11 @@ class Spending:
 
     @property
     def known_cost(self) -> Decimal | None:
-        """The cost, or None where no call has a known price."""
+        """The cost, or None if no call has a known price."""
         return None if self.unpriced and self.unpriced == self.calls else self.cost_usd
 
     def add(self, call: "Call", sign: int = 1) -> None:
-        """Count a call, or take it out again with sign -1."""
+        """Add a call, or subtract it with sign -1."""
         self.calls += sign
         self.tokens += sign * call.tokens
         self.errors += sign * call.failed
@@ -48,7 +53,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What of a model call is summed."""
+    """The fields of a model call that are summed."""
 
     agent: str
     tokens: int
@@ -58,7 +63,7 @@ class Call:
 
 
 class Calls:
-    """Spending of every agent and of all together."""
+    """Spending of every agent and in total."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -67,7 +72,7 @@ class Calls:
         self.total = Spending()
 
     def advance(self, partition: int, offset: int) -> None:
-        """Note a record, and forget what falls out of the window."""
+        """Note a record, and subtract the calls that leave the window."""
         for call in self.window.advance(partition, offset):
             self.total.add(call, -1)
             spending = self.agents[call.agent]
@@ -76,7 +81,7 @@ class Calls:
                 del self.agents[call.agent]
 
     def called(self, partition: int, offset: int, call: LlmCall) -> None:
-        """Take a call; a recorded reply and a scripted model cost nothing."""
+        """Add a call; recorded replies and scripted models cost nothing."""
         free = call.scripted or call.replayed
         usage = call.usage
         slim = Call(

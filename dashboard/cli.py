@@ -1,4 +1,4 @@
-"""`arena dashboard`: flags and words of the terminal dashboard."""
+"""`arena dashboard`: its flags and help."""
 
 import os
 import sys
@@ -10,14 +10,14 @@ import typer
 from arena import logs
 from arena.atomic_files import require_writable
 from arena.errors import UsageError
-from arena.options import Prefix, Run
+from arena.options import Prefix, Run, Servers
 from arena.run_lookup import find_arena
 
 Picture = Annotated[
     Path | None,
     typer.Option(
         "--svg",
-        help="Write the last screen as a picture; in a pipe, write it now and leave.",
+        help="Write the last screen as an SVG picture; in a pipe, write it now and exit.",
         metavar="FILE",
     ),
 ]
@@ -30,35 +30,28 @@ Height = Annotated[
 
 
 def dashboard(
-    bootstrap_servers: Annotated[
-        str | None,
-        typer.Option(
-            "--bootstrap-servers",
-            help="Kafka addresses. [KAFKA_BOOTSTRAP_SERVERS, else the newest run's]",
-            metavar="HOST",
-        ),
-    ] = None,
+    bootstrap_servers: Servers = None,
     once: Annotated[
-        bool, typer.Option("--once", help="Read to the end of the topics, print, and leave.")
+        bool, typer.Option("--once", help="Read to the end of the topics, print, and exit.")
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="With --once: print the standings as JSON.")
     ] = False,
     seconds: Annotated[
-        float | None, typer.Option("--seconds", help="Leave after so many seconds.", min=0)
+        float | None, typer.Option("--seconds", help="Exit after this many seconds.", min=0)
     ] = None,
     width: Width = None,
     height: Height = None,
     svg: Picture = None,
-    title: Annotated[str, typer.Option("--title", help="Name at the top.")] = "arena",
+    title: Annotated[str, typer.Option("--title", help="Title at the top.")] = "arena",
     run_name: Run = None,
     prefix: Prefix = None,
 ) -> None:
     """Show the arena in the terminal: ranking, equity, positions, trades, thoughts, health.
 
-    It only reads, so any number may run and none slows the arena. On a terminal it fills the
-    screen (q quits, ? helps); into a pipe it prints a line per snapshot. Without an address it
-    shows the newest run here, also one that has ended; that one is printed once into a pipe.
+    It only reads, so any number of dashboards may run. On a terminal it fills the screen (q quits,
+    ? shows help); into a pipe it prints a line per snapshot. Without an address it shows the newest
+    run in this folder, even if that has ended; into a pipe an ended run is printed once.
 
     Example: arena dashboard --once --json
     """
@@ -69,15 +62,15 @@ def dashboard(
     from dashboard.terminal import can_show_screens
 
     if as_json and not once:
-        raise UsageError("--json shows one moment", remedy="add --once")
+        raise UsageError("--json needs --once", remedy="add --once")
     require_writable(svg, "--svg")
-    with find_arena(bootstrap_servers, prefix, run_name, offline=True) as where:
-        settings = where.settings
+    with find_arena(bootstrap_servers, prefix, run_name, offline=True) as arena:
+        settings = arena.settings
         logs.configure(settings, node="dashboard")
         seen = SystemClock().now().astimezone()
-        over = where.run is not None and not where.run.is_running()
+        over = arena.run is not None and not arena.run.is_running()
         picture_only = svg is not None and not once and seconds is None and not can_show_screens()
-        # Nothing more comes of an ended run: in a pipe its screen is printed once.
+        # An ended run has no new records: in a pipe its screen is printed once.
         whole = over and seconds is None and not can_show_screens()
         options = DashboardOptions(
             once=once or whole,
@@ -88,14 +81,14 @@ def dashboard(
             svg=svg,
             picture_only=picture_only,
             title=title,
-            ended=ended_text(where.run.ended_at, seen) if where.run and over else "",
+            ended=ended_text(arena.run.ended_at, seen) if arena.run and over else "",
             broker=settings.bootstrap_servers,
         )
-        bus = where.bus("arena-dashboard")
+        bus = arena.bus("arena-dashboard")
         try:
             run_async(lambda: run(bus, SystemClock(), options, settings))
         except BrokenPipeError:
-            # Whoever read the lines has gone; the interpreter must not complain when it flushes.
+            # The reader of the pipe has gone; the interpreter must not complain when it flushes.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if picture_only:
         print(f"written: {svg}")

@@ -1,7 +1,7 @@
-"""The screen of a small terminal: who leads, one pane below, and the keys. Pure.
+"""The screen of a small terminal: the ranking, one pane below it, and the keys. Pure.
 
-Below 80 x 24 cells the panes do not fit beside each other. Down to 40 x 12 the ranking is shown
-with one pane below it, which tab changes; below that the ranking alone, down to one line.
+Below 80 x 24 cells the panes do not fit side by side. Down to 40 x 12 the ranking is shown with one
+pane below it, which tab changes; on smaller terminals the ranking alone, down to one line.
 """
 
 from rich.text import Text
@@ -19,12 +19,12 @@ from dashboard.ui import SCROLLING, KeyLimits, Ui
 
 WIDTH_MIN, HEIGHT_MIN = 40, 12
 RANKED_WIDTH_MIN, RANKED_HEIGHT_MIN = 30, 4
-"""From here on a terminal that is too small for the compact screen shows a part of the ranking."""
+"""A terminal of this size that is too small for the compact screen shows part of the ranking."""
 PANE_LINES_MIN = 3
-"""Lines of the lower pane; the ranking takes at most the rest."""
+"""Least lines of the lower pane; the ranking takes at most the rest."""
 KEYS = (("q", "quit"), ("tab", "pane"), ("enter", "turns"), ("?", "help"))
 BELOW = "trades"
-"""The pane below the ranking while the keys go to the ranking."""
+"""The pane below the ranking while the ranking is focused."""
 
 
 def fits(width: int, height: int) -> bool:
@@ -38,11 +38,11 @@ def compact_body(
     """Ranking, one pane and keys.
 
     Args:
-        frame: What there is to see.
-        ui: Where the person is.
+        frame: The data to show.
+        ui: The user's position.
         width: Cells of every line.
-        height: Lines, without the header.
-        read_status: How the reading goes.
+        height: Number of lines, without the header.
+        read_status: Progress of reading the topics.
     """
     notices = [
         *halted_line(frame.halts, frame.now, width),
@@ -78,7 +78,7 @@ def compact_body(
 
 
 def one_line_screen(frame: Frame, width: int, height: int, read_status: ReadStatus) -> list[Text]:
-    """Who leads and how the feed fares: on one line, one each, or below some of the ranking."""
+    """The leader and the state of the feed, with as much of the ranking as fits."""
     words = [feed_text(frame.summary, frame.now, read_status.ended)[0], "q quits"]
     if frame.ranking and frame.ranking[0].ranked and frame.ranking[0].equity is not None:
         leader = frame.ranking[0]

@@ -1,9 +1,9 @@
-"""Equity over time: what every agent was worth at each snapshot, from the logs alone. Pure.
+"""Equity over time: every agent's equity at each snapshot, from the logs alone. Pure.
 
-A fill counts at a snapshot where it was priced no later than the snapshot's venue time and does
-not answer that very snapshot or a later one. Fills of an agent count in the order of the log.
-Positions are marked at the bids the snapshot shows. So the curve depends on what the topics hold
-and not on the order in which they were read.
+A fill counts at a snapshot if it was priced no later than the snapshot's venue time and answers an
+earlier snapshot. Fills of an agent count in the order of the log. Positions are marked at the bids
+of the snapshot. So the curve depends on the content of the topics and not on the order in which
+they were read.
 """
 
 from bisect import bisect_right
@@ -17,9 +17,9 @@ from arena.messages import MarketSnapshot
 from arena.money import PriceUnits, notional_units, price_or_none
 
 SNAPSHOTS_WINDOW = 1_440
-"""Newest snapshots that are kept: a day of them at one a minute."""
+"""Newest snapshots that are kept: a day of them at one per minute."""
 FILLS_KEPT = 4_096
-"""Newest fills kept per agent; snapshots before the oldest of them have no equity."""
+"""Newest fills kept per agent; earlier snapshots have no equity."""
 
 Value = tuple[int, int | None]
 """Venue time in Unix milliseconds, and equity in units of 10^-8."""
@@ -27,7 +27,7 @@ Value = tuple[int, int | None]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What a snapshot says of prices; times are Unix milliseconds."""
+    """The bids of a snapshot; times are Unix milliseconds."""
 
     offset: int
     snapshot_id: str
@@ -52,7 +52,8 @@ class Snapshots:
     """The newest `SNAPSHOTS_WINDOW` snapshots, in the order of the topic.
 
     Attributes:
-        points: Oldest first. added: how many were ever added.
+        points: The snapshots, oldest first.
+        added: Number of snapshots ever added.
     """
 
     def __init__(self) -> None:
@@ -62,7 +63,7 @@ class Snapshots:
         self._as_of_ms: dict[str, int] = {}
 
     def add(self, offset: int, snapshot: MarketSnapshot) -> None:
-        """Keep a snapshot; bids of products it does not show are carried forward."""
+        """Add a snapshot; bids of products that it lacks are carried forward."""
         bids = dict(self.points[-1].bids) if self.points else {}
         for view in snapshot.products:
             bid = None if view.ticker is None else price_or_none(view.ticker.best_bid)
@@ -73,7 +74,7 @@ class Snapshots:
         self.add_point(Point(offset, snapshot.snapshot_id, as_of_ms, published_ms, bids))
 
     def add_point(self, point: Point) -> None:
-        """Keep a point, and forget what falls out of the window."""
+        """Add a point, and drop those that leave the window."""
         self.points.append(point)
         self._as_of_ms[point.snapshot_id] = point.as_of_ms
         self.added += 1
@@ -81,24 +82,24 @@ class Snapshots:
             self._as_of_ms.pop(self.points.popleft().snapshot_id, None)
 
     def after(self, snapshot_id: str) -> int:
-        """The first millisecond of venue time behind a snapshot; 0 where it is not kept."""
+        """The first millisecond of venue time after a snapshot; 0 if it is not kept."""
         as_of_ms = self._as_of_ms.get(snapshot_id)
         return 0 if as_of_ms is None else as_of_ms + 1
 
     def holds(self, snapshot_id: str) -> bool:
-        """True where the snapshot is among those kept."""
+        """True if the snapshot is kept."""
         return snapshot_id in self._as_of_ms
 
 
 @dataclass(slots=True)
 class Holdings:
-    """Cash, and what is held of each product."""
+    """Cash and positions of one agent."""
 
     cash: int
     positions: dict[str, Position] = field(default_factory=dict)
 
     def apply(self, fill: CurveFill) -> None:
-        """Make them what they were after a fill."""
+        """Update them to their state after a fill."""
         self.cash = fill.cash
         if fill.quantity:
             self.positions[fill.product_id] = Position(fill.quantity, fill.cost)
@@ -106,7 +107,7 @@ class Holdings:
             self.positions.pop(fill.product_id, None)
 
     def equity(self, bids: dict[str, PriceUnits]) -> int:
-        """Cash, and positions at the bid; one without a bid at its cost."""
+        """Cash and positions at the bid; a position without a bid at its cost."""
         value = self.cash
         for product_id, position in self.positions.items():
             bid = bids.get(product_id)
@@ -114,23 +115,26 @@ class Holdings:
         return value
 
     def copy(self) -> "Holdings":
-        """Others, that are the same now."""
+        """An independent copy."""
         return Holdings(self.cash, dict(self.positions))
 
 
 class EquityCurve:
     """One agent's equity at each of the newest snapshots.
 
-    Values are computed when asked for and kept; a fill that belongs before a snapshot already
-    valued starts the computation anew.
+    Values are computed on demand and cached; a fill that belongs before a snapshot that is already
+    valued restarts the computation.
 
     Attributes:
-        opened_ms: Wall time of the opening. fills: The newest ones.
-        base: What was held before them, base_ms and base_snapshot: of the fill before them.
+        opened_ms: Wall time at which the account was opened, Unix milliseconds.
+        fills: The newest fills, oldest first.
+        base: Holdings before these fills.
+        base_ms: Newest venue time of a fill before them, Unix milliseconds.
+        base_snapshot: Snapshot that the last fill before them answers.
     """
 
     def __init__(self, opening: int, opened_ms: int) -> None:
-        """Begin with the cash an account was opened with, at a wall time."""
+        """Start with the opening cash of an account, at a wall time in Unix milliseconds."""
         self.opened_ms = opened_ms
         self.fills: deque[CurveFill] = deque()
         self.base = Holdings(opening)
@@ -147,7 +151,7 @@ class EquityCurve:
         base_ms: int,
         base_snapshot: str,
     ) -> "EquityCurve":
-        """The curve of which these attributes were kept."""
+        """The curve with these attributes, from a checkpoint."""
         curve = cls(0, opened_ms)
         curve.fills.extend(fills)
         curve.base, curve.base_ms, curve.base_snapshot = base, base_ms, base_snapshot
@@ -163,7 +167,7 @@ class EquityCurve:
         self._guessed: set[str] = set()
 
     def add(self, fill: CurveFill) -> None:
-        """Take the agent's next fill, in the order of the log."""
+        """Add the agent's next fill, in the order of the log."""
         self.fills.append(fill)
         if len(self.fills) > FILLS_KEPT:
             oldest = self.fills.popleft()
@@ -176,9 +180,9 @@ class EquityCurve:
                 self._restart()
 
     def values(self, snapshots: Snapshots) -> list[Value]:
-        """Venue time in Unix milliseconds and equity, one for each snapshot kept; read only.
+        """Venue time in Unix milliseconds and equity of each kept snapshot; do not change it.
 
-        Equity is None before the account was opened and before the oldest fill that is kept.
+        Equity is None before the account was opened and before the oldest kept fill.
         """
         if self._must_restart(snapshots):
             self._restart()
@@ -198,7 +202,7 @@ class EquityCurve:
         return list(islice(reversed(snapshots.points), count))[::-1]
 
     def _must_restart(self, snapshots: Snapshots) -> bool:
-        """True where a fill was, or will be, counted at another snapshot than the logs say."""
+        """True if a fill was, or would be, counted at another snapshot than the logs require."""
         if len(self._guessed) > FILLS_KEPT:
             return True
         if any(p.snapshot_id in self._guessed for p in self._new_points(snapshots)):
@@ -232,9 +236,9 @@ def thin(values: list[Value], first: int, points_max: int) -> list[Value]:
     curve does not flicker as it grows.
 
     Args:
-        values: One for each snapshot kept.
+        values: A value for each kept snapshot.
         first: Offset of the snapshot of the first value.
-        points_max: How many are wanted.
+        points_max: Approximate number of values to keep.
     """
     stride = 1
     while len(values) // stride > points_max:
@@ -244,7 +248,7 @@ def thin(values: list[Value], first: int, points_max: int) -> list[Value]:
 
 
 def value_before(values: list[Value], venue_ms: int) -> int | None:
-    """The newest known equity at or before a venue time; the oldest known where all are newer."""
+    """The newest known equity at or before a venue time, else the oldest known."""
     place = bisect_right(values, venue_ms, key=lambda pair: pair[0])
     for _, value in reversed(values[:place]):
         if value is not None:

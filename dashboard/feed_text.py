@@ -1,6 +1,6 @@
-"""How the prices fare, in words. Pure.
+"""The state of the price feed as text. Pure.
 
-A feed that sends nothing says why: the run has ended, the venue cannot be reached, or it is silent.
+If the feed is silent, the text says why: the run has ended, or the venue cannot be reached.
 """
 
 from datetime import datetime
@@ -15,15 +15,15 @@ from dashboard.rows import ArenaSummary
 FEED_SILENT_S = 15.0
 NOTICE_LINES_MAX = 2
 ENDED = "ended"
-KILLED = "ended without a word (killed?)"
+KILLED = "ended unexpectedly (killed?)"
 
 
 def ended_text(ended_at: datetime | None, now: datetime) -> str:
     """When a run ended, in the zone of `now`: "ended 22:39", "ended 28 Nov 22:39".
 
     Args:
-        ended_at: None if it did not write its end down.
-        now: Wall time.
+        ended_at: Wall time of the end; None if the run did not record it.
+        now: Wall time, in the zone to use.
     """
     if ended_at is None:
         return KILLED
@@ -33,10 +33,10 @@ def ended_text(ended_at: datetime | None, now: datetime) -> str:
 
 
 def feed_text(summary: ArenaSummary, now: datetime, ended: str = "") -> tuple[str, str]:
-    """How the prices fare, and the style of these words.
+    """The state of the feed, and the style of this text.
 
     Args:
-        summary: Of the arena.
+        summary: The state of the arena.
         now: Wall time.
         ended: "ended 22:39" if the run that is shown has ended.
     """
@@ -56,7 +56,7 @@ def feed_text(summary: ArenaSummary, now: datetime, ended: str = "") -> tuple[st
 
 
 def feed_notice(summary: ArenaSummary, width: int, ended: str = "") -> list[Text]:
-    """Why the venue sends nothing and what to do; nothing if it does, or the run has ended."""
+    """Why the feed is down and what to do; no line if it is up or the run has ended."""
     if not summary.feed_down or ended:
         return []
     words = text.one_line(summary.feed_down)

@@ -1,7 +1,7 @@
-"""A frame: everything one screen may show, taken from the view at one moment. Pure.
+"""A frame: everything that one screen may show, taken from the view at one moment. Pure.
 
-Frames share nothing with the view that changes, so another thread may draw one while the view
-folds on.
+A frame shares no mutable data with the view, so another thread may draw it while records are
+folded.
 """
 
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from arena.account_state import Account
-from arena.agent_health import Dead
+from arena.agent_health import DeadAgent
 from arena.currency import cash_digits
 from arena.messages import Evaluation, LeaderboardRow, Turn
 from arena.money import PriceUnits, notional_units, to_units, unit_cost
@@ -25,21 +25,27 @@ from dashboard.view import ArenaView
 RECENT_VENUE_S = 300
 """The span of the "P&L 5m" column, in venue time."""
 TRADES_MAX = 400
-"""Newest orders that can be scrolled to."""
+"""Most orders that can be scrolled to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What there is to see.
+    """The data of one screen.
 
     Attributes:
-        now: Wall time in the zone of the person who looks.
-        trades: The newest orders, as many as were asked for, newest first.
-        trades_available: How many could be asked for.
-        turns: The newest whole turns of the agent that is looked at, oldest first.
-        evaluation: The newest of the judge; None where there is none.
-        halts: Whose orders are refused until they are resumed.
-        other_accounts: Accounts of the log that are not a contestant's, such as an operator's.
+        now: Wall time in the user's zone.
+        summary: Market, costs and health of the arena.
+        ranking: Agents by equity, those without a rank last.
+        positions: Positions of all agents, in the order of the ranking.
+        trades: The newest orders, as many as were requested, newest first.
+        trades_available: Number of orders that can be requested.
+        series: Equity curves of the ranked agents.
+        thoughts: Newest words of each agent, the newest turn first.
+        processes: Processes by kind and name.
+        turns: The newest whole turns of the selected agent, oldest first.
+        evaluation: The judge's newest evaluation, or None.
+        halts: Halts in force.
+        other_accounts: Accounts that are not a contestant's, such as an operator's.
     """
 
     now: datetime
@@ -64,14 +70,14 @@ class Frame:
 def build_frame(
     view: ArenaView, now: datetime, *, agent: str = "", trades: int = 60, points: int = 200
 ) -> Frame:
-    """What the view shows at a wall time.
+    """Build the frame of a view at a wall time.
 
     Args:
-        view: Folded so far.
-        now: Wall time, in the zone the times shall be shown in.
-        agent: Whose turns are looked at; "" for nobody's.
-        trades: How many of the newest orders are shown.
-        points: About how many points a curve may have.
+        view: The view.
+        now: Wall time, in the zone in which times are shown.
+        agent: The agent whose turns are shown; "" for none.
+        trades: Number of the newest orders to include.
+        points: Approximate number of points of a curve.
     """
     accounts = view.accounts.by_agent
     # An account that an operator opened is not a contestant.
@@ -113,8 +119,8 @@ def _ranking(
     return (*(replace(row, rank=place) for place, row in enumerate(ranked, 1)), *others)
 
 
-def _dead(view: ArenaView, name: str) -> Dead | None:
-    """Why an agent is not ranked, as the judge sees it too; None if it is alive."""
+def _dead(view: ArenaView, name: str) -> DeadAgent | None:
+    """Why an agent is not ranked, by the judge's rules; None if it is alive."""
     turns = view.turns.agents.get(name)
     if turns is None:
         return None
@@ -184,7 +190,7 @@ def _held(account: Account, bids: dict[str, PriceUnits]) -> tuple[tuple[str, int
 
 
 def _judged(view: ArenaView, name: str) -> LeaderboardRow | None:
-    """The row that holds an agent: its own, or that of the cell whose repeat it is."""
+    """The judge's row of an agent: its own, or that of the cell it is a repeat of."""
     rows = view.evaluation.rows if view.evaluation else ()
     found = (row for row in rows if name in (row.agent, *(one.agent for one in row.repeats)))
     return next(found, None)
@@ -268,7 +274,7 @@ def _thoughts(view: ArenaView, ranking: tuple[AgentRow, ...], now: datetime) -> 
 
 
 def _words(turn: Turn) -> str:
-    """The closing words of a turn; else the last the model wrote in it; else the error."""
+    """The final text of a turn, else the last text the model wrote in it, else the error."""
     spoken = (m.content for m in reversed(turn.messages) if m.role == "assistant")
     words = one_line(turn.final_text) or next((w for s in spoken if (w := one_line(s))), "")
     if turn.outcome == "completed":
@@ -311,7 +317,7 @@ def _summary(view: ArenaView, now: datetime) -> ArenaSummary:
 
 
 def trade_row(event: Event, colour: int, digits: int = 2) -> TradeRow:
-    """A decided order as people read it."""
+    """A decided order as a row of the trades pane."""
     used, seen = event["used"], _seen(event)
     filled = event["outcome"] == "filled"
     at, issued_at = (datetime.fromisoformat(event[name]) for name in ("at", "issued_at"))
@@ -355,7 +361,7 @@ def _refusal(event: Event) -> str:
     )
 
 
-# Any: a JSON value that the fold has checked to be a decimal's text, or null.
+# Any: a JSON value that the fold has checked to be the text of a decimal, or null.
 def _decimal(text: Any) -> Decimal | None:
     return None if text is None else Decimal(text)
 

@@ -1,7 +1,7 @@
-"""Lines of exact width: text cut and filled to fit, and tables whose columns follow the room. Pure.
+"""Lines of exact width: text that is cut or padded, and tables that adapt to the width. Pure.
 
-A table takes its required columns always, its optional ones as the width allows, and lets one
-column grow.
+A table always has its required columns, optional ones as the width allows, and one column that may
+grow.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from dashboard.palette import QUIET
 
 GAP_MAX = 3
 FULL_CELLS = 20
-"""A name of so many cells is shown whole before there is room for an optional column."""
+"""A name of at most this many cells is shown whole before an optional column is added."""
 GROW_MAX = 24
-"""Most cells that a growing column gets beyond what it needs; the rest stays free at the right."""
+"""Most extra cells of a growing column; the rest stays free at the right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,12 @@ class Column:
     """One column of a table.
 
     Attributes:
-        title: Above it; "" for none.
-        align: Figures to the right, words to the left.
-        optional: 0 is always there; 1, 2, ... come in that order as far as the width goes.
+        title: Text above the column; "" for none.
+        align: "right" for figures, "left" for text.
+        optional: 0 for a required column; 1, 2, ... are added in that order as the width allows.
         cells_min: Fewest cells; a column that may shrink stops there.
-        shrink: True where it may be cut to make room for required columns.
-        grow: True where it takes what is left over.
+        shrink: True if it may be cut to make room for required columns.
+        grow: True if it gets the free cells.
         preferred: True for an optional column that is shown even if others are cut for it.
     """
 
@@ -44,7 +44,7 @@ class Column:
 
 
 def fit(text: Text, width: int, align: Literal["left", "right"] = "left") -> Text:
-    """The text in exactly `width` cells: cut with an ellipsis, or filled with blanks."""
+    """The text in exactly `width` cells: cut with an ellipsis, or padded with blanks."""
     if text.cell_len == width:
         return text
     fitted = text.copy()
@@ -70,13 +70,13 @@ def table(
     *,
     header: bool = True,
 ) -> list[Text]:
-    """Lay rows out under their columns.
+    """Lay out rows in columns.
 
     Args:
-        columns: As many as each row has cells.
-        rows: Cells; styles are kept.
+        columns: One column for each cell of a row.
+        rows: Rows of cells; styles are kept.
         width: Cells of every line.
-        header: True to begin with a line of titles.
+        header: True to start with a line of titles.
 
     Returns:
         Lines of exactly `width` cells.
@@ -116,7 +116,7 @@ def _choose(columns: Sequence[Column], natural: list[int], width: int) -> list[i
 
 
 def _least(column: Column, natural: int, preferred: bool) -> int:
-    """The cells that a column must have for another one to be shown."""
+    """The cells that a column needs before another one is added."""
     if not column.shrink:
         return natural
     return column.cells_min if preferred else max(column.cells_min, min(natural, FULL_CELLS))
@@ -159,10 +159,10 @@ def spread(
     """Items on one line with equal gaps.
 
     Args:
-        items: From left to right.
+        items: Items from left to right.
         width: Cells of the line.
-        droppable: Places of the items to leave out, in this order, where not all fit.
-        gap_max: Most blanks between two.
+        droppable: Indexes of the items to drop, in this order, if not all fit.
+        gap_max: Most blanks between two items.
     """
     kept = dict(enumerate(items))
     for place in droppable:
@@ -182,14 +182,14 @@ def spread(
 
 
 def wrap(text: str, width: int, *, style: str = "", indent: str = "", limit: int = 0) -> list[Text]:
-    """Words over lines of at most `width` cells, every line of it indented; nothing is dropped.
+    """Wrap text into lines of exactly `width` cells.
 
     Args:
         text: Cleaned text; its line breaks are kept.
         width: Cells of a line.
-        style: Of the words.
-        indent: Before every line.
-        limit: Most lines, the last one ending in an ellipsis; 0 for all.
+        style: Style of the text.
+        indent: Text before every line.
+        limit: Most lines; a cut text ends with an ellipsis. 0 for no limit.
     """
     room = max(1, width - cell_len(indent))
     lines: list[Text] = []
@@ -203,7 +203,7 @@ def wrap(text: str, width: int, *, style: str = "", indent: str = "", limit: int
 
 
 def _fold(paragraph: str, room: int) -> list[Text]:
-    """Break one paragraph at blanks where there are any, else inside the word."""
+    """Break one paragraph at blanks if there are any, else inside the word."""
     lines: list[Text] = []
     rest = paragraph
     while cell_len(rest) > room:
@@ -217,7 +217,7 @@ def _fold(paragraph: str, room: int) -> list[Text]:
 
 
 def _cells_end(text: str, room: int) -> int:
-    """Characters of the text that fit into so many cells, at least one."""
+    """Number of characters that fit into `room` cells, at least one."""
     used = 0
     for place, character in enumerate(text):
         used += cell_len(character)

@@ -1,4 +1,4 @@
-"""What is halted: `arena.control` as one line and as rows of the standings document. Pure."""
+"""The halts in `arena.control` as one line and as rows of the standings document. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,9 +18,12 @@ class HaltRow:
     """One halt.
 
     Attributes:
-        scope: An agent, or "all". since: wall time, None if unknown. by: who asked.
-        obeyed: True where the executor says so in its heartbeat.
-        unread: The place of a record that cannot be read and so halts; "" for a halt.
+        scope: An agent, or "all".
+        since: Wall time of the halt; None if unknown.
+        reason: The reason given with the halt.
+        by: The user or command that halted.
+        obeyed: True if the executors confirm it in their heartbeats.
+        unread: Topic and offset of an unreadable record, which halts its scope; "" for a halt.
     """
 
     scope: str
@@ -32,16 +35,16 @@ class HaltRow:
 
 
 class HaltsView(KillSwitch):
-    """The kill switch as the executor folds it, and what of it is obeyed."""
+    """The kill switch as the executor folds it, and which halts are obeyed."""
 
     def rows(self, executors: list[Heartbeat]) -> tuple[HaltRow, ...]:
-        """The halts, everybody's first.
+        """The halts, the one of all agents first.
 
         Args:
-            executors: Newest heartbeats of the living processes that may be executors; those that
-                say nothing of halts are none.
+            executors: Newest heartbeats of the running processes that may be executors; those
+                without the detail "halted" are not.
         """
-        said = [beat.details for beat in executors if "halted" in beat.details]
+        confirmed = [beat.details for beat in executors if "halted" in beat.details]
         count = len(self.scopes())
         return tuple(
             HaltRow(
@@ -49,21 +52,22 @@ class HaltsView(KillSwitch):
                 since=stop.at,
                 reason=stop.why,
                 by=stop.by,
-                obeyed=bool(said) and all(_is_obeyed(stop.name, one, count) for one in said),
+                obeyed=bool(confirmed)
+                and all(_is_obeyed(stop.name, one, count) for one in confirmed),
                 unread=stop.unread,
             )
-            for stop in self.in_force()
+            for stop in self.active_halts()
         )
 
 
 def _is_obeyed(name: str, details: dict[str, JsonValue], count: int) -> bool:
-    """True if an executor names the halt, or names only some of as many halts as there are."""
+    """True if an executor names the halt, or counts as many halts as there are."""
     halted = details["halted"]
     return isinstance(halted, list) and (name in halted or details.get(HALTED_COUNT) == count)
 
 
 def halted_line(halts: tuple[HaltRow, ...], now: datetime, width: int) -> list[Text]:
-    """One line that says whose orders are refused; nothing where nobody's are."""
+    """One line that names the halted agents; no line if there are none."""
     if not halts:
         return []
     words = "; ".join(_words(row, now) for row in halts)
@@ -71,13 +75,13 @@ def halted_line(halts: tuple[HaltRow, ...], now: datetime, width: int) -> list[T
 
 
 def _words(row: HaltRow, now: datetime) -> str:
-    whose = "everybody" if row.scope == ALL_AGENTS else text.one_line(row.scope, 40)
+    scope = "all agents" if row.scope == ALL_AGENTS else text.one_line(row.scope, 40)
     reason = f": {text.one_line(row.reason, 80)}" if row.reason else ""
-    unheard = "" if row.obeyed else " (no executor confirms it)"
+    note = "" if row.obeyed else " (no executor confirms it)"
     if row.since is None:
-        return f"{whose} by a record that cannot be read, {row.unread}{unheard}{reason}"
+        return f"{scope} by an unreadable record, {row.unread}{note}{reason}"
     since = row.since.astimezone(now.tzinfo)
-    return f"{whose} since {since:%H:%M:%S}{unheard}{reason}"
+    return f"{scope} since {since:%H:%M:%S}{note}{reason}"
 
 
 def halted_document(halts: tuple[HaltRow, ...]) -> JsonValue:

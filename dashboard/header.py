@@ -1,4 +1,4 @@
-"""The lines above and below every screen: market, feed, broker, trouble, cost. Pure."""
+"""The lines above and below every screen: market, feed, broker, errors, cost. Pure."""
 
 from rich.text import Text
 
@@ -11,11 +11,12 @@ from dashboard.palette import ALARM, QUIET, WARNING
 from dashboard.rows import ReadStatus
 from dashboard.standings import market_text, spending_text
 
-BEHIND_MANY = 1_000
+UNREAD_MANY = 1_000
+"""Unread records from which on the header shows their number."""
 
 
 def header_line(frame: Frame, width: int, title: str, read_status: ReadStatus) -> Text:
-    """The first line; what matters least is left out first if the line is too short."""
+    """The first line; the least important items are dropped first if it is too short."""
     summary = frame.summary
     market = Text(market_text(summary), style=WARNING if summary.simulated else "bold")
     words, style = feed_text(summary, frame.now, read_status.ended)
@@ -37,13 +38,13 @@ def _broker(read_status: ReadStatus) -> Text:
         return Text(f"broker SILENT {text.age(read_status.silent_s)}", style=ALARM)
     if read_status.read_share is not None:
         return Text(f"reading {read_status.read_share:.0%}", style=WARNING)
-    if read_status.behind > BEHIND_MANY:
-        return Text(f"{text.short_count(read_status.behind)} behind", style=WARNING)
+    if read_status.unread > UNREAD_MANY:
+        return Text(f"{text.short_count(read_status.unread)} behind", style=WARNING)
     return Text("broker ok")
 
 
 def health_parts(frame: Frame, width: int, read_status: ReadStatus) -> list[Text]:
-    """What goes wrong and what it costs, most important first."""
+    """Errors and costs, most important first."""
     summary = frame.summary
     silent = [row for row in frame.processes if row.state == "silent" and not read_status.ended]
     parts: list[Text] = []

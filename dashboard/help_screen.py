@@ -1,4 +1,4 @@
-"""The help screen: keys, what the columns mean, and every process with its health. Pure."""
+"""The help screen: health, processes, keys and the meaning of columns. Pure."""
 
 from rich.text import Text
 
@@ -16,48 +16,48 @@ from dashboard.ui import KeyLimits, Ui
 
 KEYS = (
     ("q", "quit"),
-    ("tab", "next pane; shift-tab the one before"),
-    ("up down", "choose an agent; in positions, trades and thinking: scroll"),
-    ("enter", "the chosen agent's turns, then p for the exact prompt it saw"),
+    ("tab", "next pane; shift-tab: previous pane"),
+    ("up down", "select an agent; in positions, trades and thinking: scroll"),
+    ("enter", "turns of the selected agent; then p for the exact prompt"),
     ("page up, page down, home, end", "scroll"),
     ("esc", "back"),
     ("?", "this help"),
 )
-WORDS = (
-    ("equity", "cash and positions, marked at the best bid; fees and slippage are paid"),
-    ("P&L 5m", "equity less that of five minutes of market time ago"),
+TERMS = (
+    ("equity", "cash and positions, marked at the best bid, after fees and slippage"),
+    ("P&L 5m", "change of equity in five minutes of market time"),
     (
         "lat. cost",
-        "what the price did between the snapshot an agent saw and its fill: "
+        "change of price between the agent's snapshot and its fill: "
         "- lost, + gained, summed over its trades",
     ),
     (
         "seen → filled",
-        "price in the agent's snapshot, price paid or got with slippage; "
-        "how far it moved; wall time from the order to its decision",
+        "price in the agent's snapshot, price of the fill with slippage; "
+        "the difference in bps; wall time from the order to its decision",
     ),
     (
         "unsellable",
-        "the venue takes no market orders in it now, or has closed it; it counts at its last bid",
+        "the venue accepts no market orders in it now, or has closed it; valued at its last bid",
     ),
     ("held", "market time since entry, weighted by quantity"),
-    ("rej", "orders that were refused, each with its reason in the trades pane"),
-    ("ranks", "the ranks that the judge's newest evaluation leaves open; wide means undecided"),
-    ("interim", "the season is not over: claims are made at planned looks alone, then stay"),
-    ("interval", "where the true return may lie, in percent, as the judge's evaluation has it"),
-    ("P&L", "of a position: its value at the best bid less what it cost"),
+    ("rej", "rejected orders, each with its reason in the trades pane"),
+    ("ranks", "possible ranks by the judge's newest evaluation; a wide range is undecided"),
+    ("interim", "the season is not over: claims are made only at planned looks"),
+    ("interval", "confidence interval of the return in percent, by the judge's evaluation"),
+    ("P&L", "of a position: its value at the best bid less its cost"),
     (
         "╌ ┈ ⋅",
-        "lines of agents beyond the eighth, whose colours come again",
+        "lines of agents after the eighth, whose colours repeat",
     ),
-    ("s", "scripted rules answer, not an LLM"),
-    ("b", "a baseline: there to compare with"),
+    ("s", "scripted rules, not an LLM"),
+    ("b", "a baseline for comparison"),
 )
 PROCESSES = (
     Column("process", cells_min=10),
     Column("name", cells_min=10),
     Column("state", cells_min=8),
-    Column("last heard", "right"),
+    Column("heartbeat", "right"),
     Column("lag", "right", cells_min=4),
     Column("dead letters", "right"),
     Column("node", optional=1),
@@ -65,7 +65,7 @@ PROCESSES = (
 
 
 def help_body(frame: Frame, ui: Ui, width: int, height: int) -> ScreenBody:
-    """Keys, words and health, scrollable."""
+    """Health, processes, keys and terms, scrollable."""
     inner, room = width - 4, height - 2
     lines = _lines(frame, inner)
     scroll_max = max(0, len(lines) - room)
@@ -87,12 +87,12 @@ def _lines(frame: Frame, width: int) -> list[Text]:
     if frame.processes:
         lines += table(PROCESSES, [_process_cells(row) for row in frame.processes], width)
     else:
-        lines += wrap("no process has beaten yet: is ARENA_PREFIX right?", width)
+        lines += wrap("no heartbeat yet: check ARENA_PREFIX", width)
     lines += [blank(width), Text("keys", style=TITLE)]
     for key, words in KEYS:
         lines += _entry(key, words, width)
-    lines += [blank(width), Text("words", style=TITLE)]
-    for name, words in WORDS:
+    lines += [blank(width), Text("terms", style=TITLE)]
+    for name, words in TERMS:
         lines += _entry(name, words, width)
     return lines
 
@@ -126,10 +126,10 @@ def _health(summary: ArenaSummary) -> list[tuple[str, str, str]]:
             text.count(summary.dead_letters),
             WARNING if summary.dead_letters else "",
         ),
-        ("unreadable here", _unreadable(summary), WARNING if summary.malformed else ""),
+        ("unreadable", _unreadable(summary), WARNING if summary.malformed else ""),
     ]
     if summary.partial:
-        rows.append(("sums", "turns, tokens and cost are those of the newest records only", QUIET))
+        rows.append(("sums", "turns, tokens and cost cover only the newest records", QUIET))
     if summary.broken_log:
         rows.insert(0, ("account log", f"BROKEN: {summary.broken_log}", ALARM))
     return rows

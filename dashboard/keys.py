@@ -1,7 +1,7 @@
-"""Bytes of a terminal to names of keys. Pure.
+"""Decodes the bytes of a terminal to names of keys. Pure.
 
-Knows what xterm, VT220, rxvt, the Linux console and tmux send for the few keys that are used.
-Everything else is passed over.
+It knows the sequences of xterm, VT220, rxvt, the Linux console and tmux for the keys that are used,
+and ignores all others.
 """
 
 SEQUENCES = {
@@ -43,19 +43,19 @@ SEQUENCE_BYTES_MAX = 16
 
 
 class KeyDecoder:
-    """Collects bytes until they are keys; a lone escape is a key only after a pause (`flush`)."""
+    """Collects bytes until they form keys; a lone escape is a key only after a pause (`flush`)."""
 
     def __init__(self) -> None:
-        """Nothing is pending."""
+        """Start without pending bytes."""
         self._pending = b""
 
     @property
     def pending(self) -> bool:
-        """True where bytes wait that may be the beginning of a sequence."""
+        """True if pending bytes may be the start of a sequence."""
         return bool(self._pending)
 
     def feed(self, received: bytes) -> list[str]:
-        """Names of the keys in what came in so far."""
+        """Add bytes; return the names of the keys that are complete."""
         self._pending += received
         keys: list[str] = []
         while self._pending:
@@ -69,12 +69,12 @@ class KeyDecoder:
         return keys
 
     def flush(self) -> list[str]:
-        """After a pause: what is pending is no sequence; a lone escape is the key."""
+        """Drop pending bytes after a pause; return the escape key if they start with it."""
         pending, self._pending = self._pending, b""
         return ["esc"] if pending[:1] == b"\x1b" else []
 
     def _length(self) -> int:
-        """Bytes of the first key; 0 where more must come to tell."""
+        """Number of bytes of the first key; 0 if more bytes are needed."""
         pending = self._pending
         if pending[0] != ESCAPE:
             return 1

@@ -1,8 +1,8 @@
-"""A bounded look at the end of a topic: the newest N offsets of each partition. Pure.
+"""A window over the end of a topic: the newest N offsets of each partition. Pure.
 
-A dashboard that was there from the start and one that joins late must say the same. So whatever is
-summed from a topic too large to read again is summed over such a window, which depends on offsets
-alone: the late one begins to read where the other one has let go.
+A dashboard that ran from the start and one that starts late must show the same. So sums over topics
+that are too large to read again are sums over such a window, which depends on offsets alone: a late
+dashboard starts to read at the start of the window.
 """
 
 from collections import deque
@@ -16,8 +16,8 @@ class OffsetWindow(Generic[T]):
     """The items of the newest `length` offsets of each partition of one topic.
 
     Attributes:
-        length: Offsets kept per partition.
-        complete: True as long as nothing was left out: the window reaches back to the first offset.
+        length: Offsets per partition.
+        complete: True while the window reaches back to the first offset.
     """
 
     def __init__(self, length: int) -> None:
@@ -32,14 +32,14 @@ class OffsetWindow(Generic[T]):
             yield from (item for _, item in items)
 
     def advance(self, partition: int, offset: int) -> list[T]:
-        """Note that a record was read, whatever it held.
+        """Note that a record was read, with or without an item.
 
         Args:
-            partition: Of the record.
-            offset: Of the record.
+            partition: Partition of the record.
+            offset: Offset of the record.
 
         Returns:
-            The items that fell out of the window.
+            The items that left the window.
         """
         first = offset + 1 - self.length
         if first > 0:
@@ -55,10 +55,10 @@ class OffsetWindow(Generic[T]):
         return {partition: list(items) for partition, items in self._items.items()}
 
     def restore(self, kept: Mapping[int, list[tuple[int, T]]], *, complete: bool) -> None:
-        """Hold what `kept` gave, and nothing else."""
+        """Replace the content by a result of `items_by_partition`."""
         self.complete = complete
         self._items = {partition: deque(items) for partition, items in kept.items()}
 
     def add(self, partition: int, offset: int, item: T) -> None:
-        """Keep what a record held, after `advance` to it."""
+        """Add the item of a record, after `advance` to it."""
         self._items.setdefault(partition, deque()).append((offset, item))

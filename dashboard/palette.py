@@ -1,4 +1,4 @@
-"""Colours and marks. A colour repeats what a sign, a word or a place already says."""
+"""Colours and marks. A colour only repeats information that is also given without colour."""
 
 AGENT_COLOURS = (
     "bright_cyan",
@@ -11,9 +11,9 @@ AGENT_COLOURS = (
     "medium_purple1",
 )
 LINE_MARKS = (" ", "╌", "┈", "⋅")
-"""How the curves of agents 1-8, 9-16, 17-24 and 25-32 are drawn: whole, dashed, dotted, sparse."""
+"""Samples of the lines of agents 1-8, 9-16, 17-24 and 25-32: solid, dashed, dotted, sparse."""
 LINE_PATTERNS = ((True,), (True,) * 4 + (False,) * 2, (True, False, False), (True,) + (False,) * 5)
-"""Which dots of a curve are drawn, by their column; the eight colours come again in each."""
+"""Which dots of a curve are drawn, by column; the eight colours repeat with each pattern."""
 BORDER = "grey42"
 FOCUS = "bold bright_white"
 TITLE = "bold"

@@ -1,6 +1,6 @@
-"""The panes of the main screen: each turns a part of the frame into lines. Pure.
+"""The panes of the main screen: each renders a part of the frame as lines. Pure.
 
-A pane that has nothing to say says why.
+An empty pane shows the reason.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ from dashboard.verdict import interval_cell, judged_columns, ranks_cell
 
 NAME_CELLS_MIN = 8
 TITLES_FROM = 8
-"""Lines from which on the trades pane spends one on titles."""
+"""Lines from which on the trades pane has a line of titles."""
 
 RANKING = (
     Column(" #", cells_min=2),
@@ -54,7 +54,7 @@ RANKING = (
     Column("strategy", optional=10),
 )
 JUDGED_AT = 6
-"""Behind the return stands what the judge says of it, where there is a judge."""
+"""Index of the judge's columns, after the return."""
 POSITIONS = (
     Column("agent", cells_min=7, shrink=True, grow=True),
     Column("product"),
@@ -82,11 +82,11 @@ FILLS = (
 
 
 def narrow(columns: tuple[Column, ...], needed: Mapping[str, int]) -> tuple[Column, ...]:
-    """Columns for a small terminal: those that are named come if there is room, in this order.
+    """Columns for a small terminal: the named ones become optional, in this order.
 
     Args:
-        columns: Of the whole table.
-        needed: Title -> place among the optional ones; the others that are optional come later.
+        columns: Columns of the whole table.
+        needed: Title -> order among the optional columns; the other optional ones come later.
     """
     last = max(needed.values())
     return tuple(
@@ -97,15 +97,15 @@ def narrow(columns: tuple[Column, ...], needed: Mapping[str, int]) -> tuple[Colu
 
 NARROW_RANKING = narrow(RANKING, {"P&L 5m": 1, "trades": 2, "cash": 3})
 NARROW_FILLS = narrow(FILLS, {"time": 1, "bps": 2, "seen": 3, "": 4, "ms": 5})
-"""On a small terminal a trade is who did what at which price."""
+"""On a small terminal a trade shows agent, action, quantity, product and price."""
 
 
 def ranking(
     frame: Frame, width: int, height: int, chosen: str, columns: tuple[Column, ...] = RANKING
 ) -> list[Text]:
-    """Agents by equity; scrolls so that the chosen one is seen."""
+    """Agents by equity; scrolled so that the selected one is visible."""
     if not frame.ranking:
-        return wrap("no agent yet: routers put theirs on the roster when they start", width)
+        return wrap("no agent yet: routers add theirs to the roster when they start", width)
     rooms = max(1, height - 1)
     place = next((i for i, row in enumerate(frame.ranking) if row.agent == chosen), 0)
     first = max(0, min(place - rooms + 1, len(frame.ranking) - rooms))
@@ -125,7 +125,7 @@ def ranking(
 
 
 def _with_dead(row: AgentRow, line: Text, width: int) -> Text:
-    """The line of an agent without a rank says why, instead of figures."""
+    """For an agent without a rank, replace the figures by the reason."""
     if row.dead is None:
         words = f"not comparable: {text.one_line(row.not_comparable)}"
         return _with_words(line, words, WARNING, width) if row.not_comparable else line
@@ -173,7 +173,7 @@ def equity(frame: Frame, width: int, height: int, chosen: str) -> list[Text]:
 
 
 def positions(frame: Frame, width: int, height: int, scroll: int) -> list[Text]:
-    """What is held, at what profit, for how long in market time."""
+    """Positions, with profit and holding time in market time."""
     if not frame.positions:
         accounts = sum(row.equity is not None for row in frame.ranking)
         if not accounts:
@@ -201,11 +201,11 @@ def _position_cells(row: PositionRow) -> list[Text]:
 def trades(
     frame: Frame, width: int, height: int, scroll: int, columns: tuple[Column, ...] = FILLS
 ) -> list[Text]:
-    """Decided orders, newest first; a refusal takes the room of the prices."""
+    """Decided orders, newest first; a rejection shows its reason instead of prices."""
     if not frame.trades:
         turns = sum(row.turns for row in frame.ranking)
         seen = counted(frame.summary.snapshots, "snapshot")
-        return wrap(f"no trade yet: agents ended {counted(turns, 'turn')} on {seen}", width)
+        return wrap(f"no trade yet: agents completed {counted(turns, 'turn')} on {seen}", width)
     header = height >= TITLES_FROM
     rows = frame.trades[scroll : scroll + height - header]
     zone = frame.now.tzinfo
@@ -239,7 +239,7 @@ def _fill_cells(row: TradeRow, time: str) -> list[Text]:
 
 
 def _refused(row: TradeRow, line: Text, width: int) -> Text:
-    """Put the words behind the last cell that a refused order fills."""
+    """Append the reason after the last cell of a rejected order."""
     return _with_words(line, row.words, WARNING, width)
 
 
@@ -253,10 +253,10 @@ def _with_words(line: Text, words: str, style: str, width: int) -> Text:
 
 
 def thinking(frame: Frame, width: int, height: int, scroll: int) -> list[Text]:
-    """The newest words of each agent, and how long it has been deciding."""
+    """The newest text of each agent, and how long it has been deciding."""
     if not frame.thoughts:
         agents, seen = len(frame.ranking), frame.summary.snapshots
-        waiting = f"{counted(agents, 'agent')} {noun(agents, 'has', 'have')} seen no snapshot"
+        waiting = f"{counted(agents, 'agent')} {noun(agents, 'has', 'have')} no snapshot yet"
         if seen:
             waiting = f"{counted(agents, 'agent')}, {counted(seen, 'snapshot')}"
         return wrap(f"no turn yet: {waiting}", width)
@@ -279,12 +279,12 @@ def _thought_lines(
 ) -> list[Text]:
     note = _thought_note(thought, frame)
     room = max(10, width - name_width - 2 - note.cell_len - 2)
-    words, style = thought.words or "(it said nothing)", "" if thought.words else QUIET
+    words, style = thought.words or "(no text)", "" if thought.words else QUIET
     if thought.outcome not in ("completed", ""):
         words = f"{thought.outcome.replace('_', ' ')}: {words}"
         words, style = (f"dead, {words}", ALARM) if thought.dead else (words, WARNING)
     if not thought.outcome:
-        words, style = "(its first turn is under way)", QUIET
+        words, style = "(first turn in progress)", QUIET
     elif thought.words and thought.outcome == "completed":
         words = f'"{words}"'
     lines: list[Text] = []
@@ -313,7 +313,7 @@ def _thought_note(thought: Thought, frame: Frame) -> Text:
 
 
 def legend(frame: Frame, height: int, *, short: bool = False) -> list[Text]:
-    """What must be said of the ranking: scripted models, baselines, rows out of sight."""
+    """Notes on the ranking: scripted models, baselines, hidden rows."""
     parts: list[Text] = []
     scripted = [row.scripted for row in frame.ranking if row.scripted is not None]
     if scripted and all(scripted):

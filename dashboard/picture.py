@@ -1,4 +1,4 @@
-"""A screen as text on standard output, or as a picture."""
+"""Writes a screen to standard output, or as an SVG picture."""
 
 import re
 import sys
@@ -11,17 +11,17 @@ from arena.atomic_files import write_atomic
 from dashboard.screen import Screen
 
 FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
-"""Where rich lets a picture fetch its font from: a site of others."""
+"""The rules with which rich makes a picture load its font from another site."""
 
 
 def print_screen(screen: Screen) -> None:
-    """Print the lines; in colour where standard output is a terminal."""
+    """Print the lines, in colour if standard output is a terminal."""
     console = Console(file=sys.stdout, width=screen.width, highlight=False, soft_wrap=True)
     console.print(screen)
 
 
 def save_picture(screen: Screen, path: Path, title: str) -> None:
-    """Write the screen as an SVG picture, which asks no other site for anything.
+    """Write the screen as an SVG picture that loads nothing from other sites.
 
     Raises:
         OSError: The file cannot be written; the error names it.
@@ -37,7 +37,7 @@ def save_picture(screen: Screen, path: Path, title: str) -> None:
         highlight=False,
     )
     console.print(screen)
-    # Without it some viewers drop the blanks that columns begin with.
+    # Without this attribute some viewers drop the blanks at the start of columns.
     drawn = console.export_svg(title=title).replace("<svg ", '<svg xml:space="preserve" ', 1)
     head, styles_end, rest = drawn.partition("</style>")
     picture = FONTS.sub("", head) + styles_end + rest

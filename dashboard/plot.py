@@ -1,9 +1,9 @@
-"""Curves in braille: eight dots to a character cell. Pure.
+"""Plots curves in braille, eight dots to a character cell. Pure.
 
-Every curve has its own colour and, beside its end, its own name: a cell that several curves share
-takes the colour of the one drawn last. Agents beyond the eighth have the same colours and another
-line. Both axes have labels: the return in percent, and market time if there are eight lines.
-Floats are fine here: a dot is coarser than any of them.
+Every curve has a colour and its name beside its end; a cell that several curves share has the
+colour of the one drawn last. Agents after the eighth repeat the colours with another line pattern.
+Both axes have labels: the return in percent, and market time if there are at least eight lines.
+Floats are exact enough here: a dot is coarser.
 """
 
 from collections.abc import Sequence
@@ -22,14 +22,23 @@ DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 AXIS_CELLS = 8
 LABEL_CELLS_MAX = 24
 TIMES_FROM = 8
-"""Lines from which on the last one says of which time the curves are."""
+"""Lines from which on the last one shows the span of market time."""
 LEAST_SPAN = 0.0002
-"""The least height of the plot, as a return: two basis points."""
+"""Smallest span of the y axis, as a return: two basis points."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """From venue time and return to dots."""
+    """Maps venue time and return to dots.
+
+    Attributes:
+        first_ms: Venue time at the left, Unix milliseconds.
+        last_ms: Venue time at the right, Unix milliseconds.
+        low: Return at the bottom.
+        high: Return at the top.
+        columns: Width in dots.
+        rows: Height in dots.
+    """
 
     first_ms: int
     last_ms: int
@@ -53,7 +62,7 @@ class Canvas:
     """Cells of braille dots, each with the style of the curve that was drawn there last."""
 
     def __init__(self, width: int, height: int) -> None:
-        """An empty area, in character cells."""
+        """Create an empty area of `width` by `height` character cells."""
         self.width, self.height = width, height
         self.masks = [[0] * width for _ in range(height)]
         self.styles = [[""] * width for _ in range(height)]
@@ -71,7 +80,7 @@ class Canvas:
         style: str,
         pattern: tuple[bool, ...] = (True,),
     ) -> None:
-        """Join two dots; of the pattern's columns only those that are True are drawn."""
+        """Join two dots; only the columns that are True in the pattern are drawn."""
         (x0, y0), (x1, y1) = start, end
         steps = max(abs(x1 - x0), abs(y1 - y0), 1)
         for step in range(steps + 1):
@@ -94,13 +103,13 @@ def plot_returns(
     """The returns of all agents over venue time.
 
     Args:
-        series: In rank order.
-        width: Character cells of the whole, axis and names included.
-        height: Lines.
+        series: Curves in rank order.
+        width: Character cells, including axis and names.
+        height: Number of lines.
         chosen: The agent whose curve is drawn last and bold.
 
     Returns:
-        `height` lines of `width` cells; [] where there is nothing to draw a curve of.
+        `height` lines of `width` cells; [] if there is no curve to draw or no room.
     """
     curves = {s.agent: _returns(s) for s in series}
     values = [pair for curve in curves.values() for pair in curve]
@@ -135,7 +144,7 @@ def plot_returns(
 
 
 def span_text(first_ms: int, last_ms: int) -> tuple[str, str]:
-    """The two ends of a span of market time, with the day if they are not of one."""
+    """The two ends of a span of market time, with the day if they are on different days."""
     ends = [datetime.fromtimestamp(ms / 1000, UTC) for ms in (first_ms, last_ms)]
     form = "%H:%M" if ends[0].date() == ends[1].date() else "%m-%d %H:%M"
     first, last = (f"{end:{form}}" for end in ends)
@@ -143,7 +152,7 @@ def span_text(first_ms: int, last_ms: int) -> tuple[str, str]:
 
 
 def _times(scale: Scale, cells: int, width: int) -> Text:
-    """The axis below: where the curves begin and end, in market time."""
+    """The x axis: start and end of the curves in market time."""
     first, last = span_text(scale.first_ms, scale.last_ms)
     room = width - AXIS_CELLS
     words = f"{first}{last:>{max(1, cells - len(first))}}"
@@ -193,7 +202,7 @@ def _names(
     width: int,
     chosen: str,
 ) -> list[Text]:
-    """Rank and name beside the end of each curve, each on a line of its own."""
+    """Rank and name beside the end of each curve, each on its own line."""
     named = [s for s in series if curves[s.agent]]
     named.sort(key=lambda s: (s.agent != chosen, s.rank))
     named = sorted(named[:height], key=lambda s: (-curves[s.agent][-1][1], s.rank))

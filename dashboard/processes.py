@@ -10,7 +10,7 @@ from arena.messages import Heartbeat
 
 STALE_AFTER_INTERVALS = 3
 INTERVAL_S = 5.0
-"""Between the heartbeats of a process that does not say."""
+"""Seconds between heartbeats, if a process does not report its interval."""
 GONE_AFTER_S = 600.0
 """A process silent for longer is no longer shown."""
 PROCESSES_MAX = 512
@@ -21,11 +21,17 @@ ProcessState = Literal["starting", "running", "standby", "stopping", "stopped", 
 
 @dataclass(frozen=True, slots=True)
 class ProcessRow:
-    """A process: what it said last, and how long ago.
+    """A process and its newest heartbeat.
 
     Attributes:
-        state: What it says of itself; "silent" where it missed three heartbeats, "stopped"
-            where its last word was that it stops.
+        node: Node id.
+        kind: Kind of process.
+        name: Name of the process.
+        state: The status in its heartbeat; "silent" if three heartbeats are missing, "stopped"
+            if its last status was "stopping".
+        age_s: Seconds since the heartbeat.
+        lag: Unread records, or None if it does not report them.
+        dead_letters: Dead letters that it has written.
     """
 
     node: str
@@ -38,7 +44,7 @@ class ProcessRow:
 
     @property
     def alive(self) -> bool:
-        """True where it is at work or ready to take over."""
+        """True if it works or is ready to take over."""
         return self.state in ("starting", "running", "standby")
 
 
@@ -46,7 +52,8 @@ class Processes:
     """The newest heartbeat of each process, with the broker's times.
 
     Attributes:
-        newest: Node -> its heartbeat. clocks: of the hosts, against the broker's.
+        newest: Node id -> its newest heartbeat.
+        clocks: The skew of the hosts' clocks against the broker's.
     """
 
     def __init__(self) -> None:
@@ -55,11 +62,12 @@ class Processes:
         self.clocks = SkewFold()
 
     def beat(self, heartbeat: Heartbeat, appended_ms: int) -> None:
-        """Take a heartbeat; beyond `PROCESSES_MAX` the one silent longest is forgotten.
+        """Add a heartbeat; beyond `PROCESSES_MAX` the process with the oldest one is dropped.
 
         Args:
-            heartbeat: As its host made it.
-            appended_ms: When the broker appended it, which counts: hosts may have wrong clocks.
+            heartbeat: The heartbeat, with its host's times.
+            appended_ms: The broker's time of the append, which is used because hosts may have wrong
+                clocks.
         """
         self.clocks.note(heartbeat.host, heartbeat.at.timestamp() * 1_000, appended_ms)
         heartbeat = by_broker_clock(heartbeat, appended_ms)
@@ -71,23 +79,23 @@ class Processes:
             del self.newest[min(self.newest, key=lambda node: (self.newest[node].at, node))]
 
     def living(self, kind: str, now: datetime) -> list[Heartbeat]:
-        """The newest heartbeats of the processes of a kind that are alive by the broker's time."""
+        """Newest heartbeats of the processes of a kind that are alive by the broker's time."""
         return [
             beat for beat in self.newest.values() if beat.kind == kind and _row(beat, now).alive
         ]
 
     def feed(self) -> tuple[str, datetime | None]:
-        """Why the venue sends nothing, "" if it does; and when the last connector stopped."""
+        """Why the feed is down, or ""; and when the last connector stopped, or None."""
         beats = [beat for beat in self.newest.values() if beat.kind == CONNECTOR]
         if not beats:
             return "", None
         newest = max(beats, key=lambda beat: (beat.at, beat.node))
-        if newest.status == "stopping":  # one that runs would have said so since
+        if newest.status == "stopping":  # A running connector would have a newer heartbeat.
             return "", newest.at
         return str(newest.details.get(FEED_DOWN, "")), None
 
     def rows(self, now: datetime) -> list[ProcessRow]:
-        """The processes heard of within `GONE_AFTER_S` by the broker's time, by kind and name."""
+        """The processes with a heartbeat within `GONE_AFTER_S`, by kind and name."""
         rows = [_row(beat, now) for beat in self.newest.values()]
         return sorted(
             (row for row in rows if row.age_s <= GONE_AFTER_S),

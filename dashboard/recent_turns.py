@@ -1,6 +1,6 @@
-"""What agents did and thought, from the newest records of `agent.turns`. Pure.
+"""The agents' newest turns, from the newest records of `agent.turns`. Pure.
 
-A turn that was appended twice counts once: the later record replaces the earlier.
+A turn that was appended twice counts once: the later record replaces the earlier one.
 """
 
 from collections import OrderedDict
@@ -12,12 +12,12 @@ from arena.messages import Turn, TurnStarted
 from dashboard.offset_window import OffsetWindow
 
 TURNS_WINDOW = 4_000
-"""Newest records read of each partition; a turn is two records of together 10 to 50 KB."""
+"""Newest records of each partition that are used; a turn is two records of 10 to 50 KB in total."""
 TURNS_KEPT = 24
 """Whole turns kept per agent, for the screen that shows them."""
 
 Outcome = tuple[int, str, int, bool]
-"""Of a turn: offset, outcome, skipped snapshots, and whether it was a decision."""
+"""Offset, outcome and skipped snapshots of a turn, and whether it holds a decision."""
 
 
 @dataclass(slots=True)
@@ -26,12 +26,11 @@ class AgentTurns:
 
     Attributes:
         newest_turns: The newest whole turns by turn id, oldest first.
-        outcomes: Turn id -> offset, outcome, skipped snapshots, and whether it was a decision, of
-            every turn in the window.
-        started: The newest turn that was begun: its id, when, and the offset.
-        aborted: RecentTurns in the window that a crash cut off.
-        skipped: Snapshots that were passed over for newer ones, in the window.
-        decided: RecentTurns in the window that hold a decision.
+        outcomes: Turn id -> outcome, for every turn in the window.
+        started: The newest started turn: its id, wall time and offset; None if there is none.
+        aborted: Turns in the window that a crash aborted.
+        skipped: Snapshots in the window that were skipped for newer ones.
+        decided: Turns in the window that hold a decision.
     """
 
     newest_turns: OrderedDict[str, Turn] = field(default_factory=OrderedDict)
@@ -48,11 +47,11 @@ class AgentTurns:
 
     @property
     def count(self) -> int:
-        """RecentTurns that ended."""
+        """Number of turns that ended."""
         return len(self.outcomes)
 
     def count_turn(self, turn_id: str, offset: int, turn: Turn) -> None:
-        """Count a turn; one of the same id is forgotten first."""
+        """Count a turn, in place of an earlier record of it."""
         self.forget(turn_id)
         decided = is_decision(turn)
         self.outcomes[turn_id] = (offset, turn.outcome, turn.skipped_snapshots, decided)
@@ -64,7 +63,7 @@ class AgentTurns:
             self.newest_turns.popitem(last=False)
 
     def forget(self, turn_id: str) -> None:
-        """Take a turn out of the counts."""
+        """Remove a turn from the counts."""
         if turn_id in self.outcomes:
             _, outcome, skipped, decided = self.outcomes.pop(turn_id)
             self.decided -= decided
@@ -93,7 +92,7 @@ class AgentTurns:
         return vital
 
     def deciding_since(self) -> datetime | None:
-        """When the turn under way began; None where the newest turn has ended."""
+        """Wall time at which the turn in progress started; None if there is none."""
         if self.started is None or self.started[0] in self.outcomes:
             return None
         return self.started[1]
@@ -108,7 +107,7 @@ class RecentTurns:
         self.agents: dict[str, AgentTurns] = {}
 
     def advance(self, partition: int, offset: int) -> None:
-        """Note a record, and forget what falls out of the window."""
+        """Note a record, and remove the turns that leave the window."""
         for agent, turn_id, at in self.window.advance(partition, offset):
             self._forget(agent, turn_id, at)
 
@@ -122,13 +121,13 @@ class RecentTurns:
             del self.agents[agent]
 
     def ended(self, partition: int, offset: int, turn: Turn) -> None:
-        """Take a whole turn."""
+        """Add a turn that ended."""
         turns = self.agents.setdefault(turn.agent, AgentTurns())
         turns.count_turn(turn.turn_id, offset, turn)
         self.window.add(partition, offset, (turn.agent, turn.turn_id, offset))
 
     def started(self, partition: int, offset: int, turn: TurnStarted) -> None:
-        """Take the evidence that a turn was begun."""
+        """Add the record of a turn's start."""
         turns = self.agents.setdefault(turn.agent, AgentTurns())
         turns.started = (turn.turn_id, turn.started_at, offset)
         self.window.add(partition, offset, (turn.agent, turn.turn_id, offset))

@@ -1,6 +1,6 @@
-"""The rows people read: immutable pieces of a frame. No logic beyond what a field is.
+"""Rows of a frame: immutable, without logic.
 
-Amounts are units of 10^-8, prices of 10^-18; None is "not known" and is shown as "-".
+Amounts are in units of 10^-8, prices in units of 10^-18; None means unknown and is shown as "-".
 """
 
 from dataclasses import dataclass
@@ -19,19 +19,37 @@ class AgentRow:
     """One agent in the ranking.
 
     Attributes:
-        rank: From 1, 0 for those without; agents without an account come later, the dead last.
+        rank: Rank from 1; 0 for agents without a rank.
+        agent: Name of the agent.
         colour: Index of the agent among all names in order, for its colour in every pane.
-        scripted: True where built-in rules answer and no LLM; None before the first answer.
-        recent_pnl: Equity less that of five venue minutes ago.
-        latency_cost: Lost between the price seen and the best price at the fill.
-        cost_usd: Of the model calls whose price is known; None where none is. unpriced: the others.
+        strategy: Strategy of the agent.
+        kind: "agent" or "baseline".
+        node: Name of its chat node.
+        model: Model of its newest turn or call; "" before the first.
+        scripted: True if scripted rules answer instead of an LLM; None before the first answer.
+        opening: Opening cash; None without an account.
+        equity: Cash and positions at the best bid; None without an account.
+        recent_pnl: Change of equity in five minutes of venue time.
+        cash: Cash; None without an account.
+        fees: Fees paid.
+        slippage: Slippage paid.
+        latency_cost: Loss from the price seen to the best price at the fill.
+        realised: Realised profit.
+        fills: Number of filled orders.
+        rejections: Number of rejected orders.
+        turns: Number of ended turns.
+        turns_aborted: Turns that a crash aborted.
+        skipped: Snapshots that were skipped for newer ones.
+        tokens: Tokens of its model calls.
+        cost_usd: Cost of the model calls whose price is known; None if there is none.
+        unpriced: Number of model calls whose price is unknown.
         scraped: Profit set aside, part of the equity and not of the cash.
-        held: Quantity of every product the market has, and of any other that is held.
-        judged: What the newest evaluation says of it; None where there is none.
+        held: Product id and quantity of every product of the market, and of any other position.
+        judged: Its row in the newest evaluation, or None.
         dead: Why it is not ranked; None if it is alive.
-        not_comparable: Why its figures are not one contestant's, as the judge says it; "" if they are.
+        not_comparable: Why the judge cannot compare it; "" if it can.
         estimated: True if the tokens of some calls are estimates.
-        digits: After the point that amounts are shown with.
+        digits: Decimals of amounts.
     """
 
     rank: int
@@ -81,9 +99,18 @@ class AgentRow:
 
 @dataclass(frozen=True, slots=True)
 class PositionRow:
-    """What an agent holds of a product; `held_s` is venue time. digits: see `AgentRow`.
+    """A position of an agent.
 
     Attributes:
+        agent: Name of the agent.
+        colour: As in `AgentRow`.
+        product_id: Id of the product.
+        quantity: Base units.
+        average_cost: Cost per base unit.
+        bid: Best bid, or None.
+        unrealised: Value at the bid less the cost; None without a bid.
+        held_s: Seconds of venue time since entry, weighted by quantity.
+        digits: Decimals of amounts.
         closed: Why it cannot be sold now; "" if it can.
     """
 
@@ -104,12 +131,23 @@ class TradeRow:
     """A decided order.
 
     Attributes:
-        at: Wall time of the decision. venue_time: of the price it was made with.
-        seen: Price in the agent's snapshot, ask for a buy, bid for a sell. price: of the fill.
-        move_bps: From seen to price; positive is up. against: True where that cost the agent.
-        latency_ms: From issuing the order to the decision, wall time.
-        words: For a rejection: why.
-        digits: See `AgentRow`.
+        order_id: Id of the order.
+        at: Wall time of the decision.
+        venue_time: Venue time of the price it was decided with.
+        agent: Name of the agent.
+        colour: As in `AgentRow`.
+        action: "buy" or "sell"; "order" if unknown.
+        quantity: Base units as text.
+        product_id: Id of the product.
+        seen: Price in the agent's snapshot, ask for a buy, bid for a sell.
+        price: Price of the fill.
+        move_bps: Change from `seen` to `price`; positive is up.
+        against: True if that change cost the agent.
+        latency_ms: Wall time from issuing the order to the decision.
+        notional: Value of the fill.
+        fee: Fee of the fill.
+        words: Reason of a rejection; "" for a fill.
+        digits: Decimals of amounts.
     """
 
     order_id: str
@@ -132,13 +170,21 @@ class TradeRow:
 
     @property
     def filled(self) -> bool:
-        """True where it was filled, False where it was rejected."""
+        """True if it was filled, False if it was rejected."""
         return not self.words
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """An agent's equity curve: pairs of venue time in milliseconds and equity, and its opening."""
+    """An agent's equity curve.
+
+    Attributes:
+        agent: Name of the agent.
+        colour: As in `AgentRow`.
+        rank: Rank of the agent.
+        opening: Opening cash.
+        values: Pairs of venue time in Unix milliseconds and equity, oldest first.
+    """
 
     agent: str
     colour: int
@@ -149,11 +195,18 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """The newest words of an agent, or what kept it from having any.
+    """The newest text of an agent, or its error.
 
     Attributes:
-        deciding_s: Wall seconds since the turn under way began; None where none is.
-        dead: The agent is dead. estimated: its tokens are an estimate.
+        agent: Name of the agent.
+        colour: As in `AgentRow`.
+        words: The text or the error.
+        outcome: Outcome of the newest turn; "" before the first.
+        tokens: Tokens of the newest turn.
+        ended_at: Wall time at which that turn ended, or None.
+        deciding_s: Wall seconds since the turn in progress started; None if there is none.
+        dead: True if the agent is dead.
+        estimated: True if the tokens are an estimate.
     """
 
     agent: str
@@ -169,16 +222,35 @@ class Thought:
 
 @dataclass(frozen=True, slots=True)
 class ArenaSummary:
-    """Where the arena stands: market, costs, health.
+    """The state of the arena: market, costs, health.
 
     Attributes:
-        snapshots: Published so far.
-        recorded: True if the prices were once those of a real market.
+        snapshots: Number of published snapshots.
+        as_of: Venue time of the newest snapshot.
+        venue_now: Newest venue time.
+        simulated: True if the prices are not live.
+        speed: Venue seconds per wall second.
+        interval_s: Venue seconds from snapshot to snapshot.
+        venue: Name of the venue.
+        feed_age_s: Wall seconds since the feed was last known alive.
+        stale_products: Ids of the products that are stale in the newest snapshot.
+        fee_bps: Fee of a fill; None before the rules were read.
+        slippage_bps: Slippage of a fill; None before the rules were read.
+        llm_calls: Number of model calls.
+        llm_errors: Model calls that failed.
+        tokens: Tokens of all model calls.
+        cost_usd: Cost of the model calls whose price is known; None if there is none.
+        unpriced: Number of model calls whose price is unknown.
+        partial: True if tokens, costs and turns are sums over the newest records only.
+        dead_letters: Records in `dead_letters`.
+        malformed: Records that this dashboard could not read.
+        malformed_newest: Topic, offset and error of the newest of them.
+        broken_log: Error in `account.events`, or "".
+        feed_down: Why the feed is down and what to do; "" if it is up.
+        feed_ended_at: Wall time at which the last connector stopped; None while one runs.
+        currency: Currency of accounts; model costs are in US dollars.
+        recorded: True if the prices are those of a real market in the past.
         lock_step: True if the market waits for every decision.
-        partial: True where tokens, costs and turns are sums over the newest records only.
-        currency: What accounts hold; what models cost is in US dollars.
-        feed_down: Why the venue sends nothing and what to do; "" if it does.
-        feed_ended_at: When the last connector stopped; None while one runs.
     """
 
     snapshots: int
@@ -211,15 +283,16 @@ class ArenaSummary:
 
 @dataclass(frozen=True, slots=True)
 class ReadStatus:
-    """How the reading of the topics goes.
+    """Progress of reading the topics.
 
     Attributes:
-        read_share: Of what was there at the start, 0 to 1; None once it is all read.
-        behind: Records not yet read. silent_s: since when the broker gave no answer, or None.
+        read_share: Share of the records at the start that were read, 0 to 1; None after that.
+        unread: Number of unread records.
+        silent_s: Seconds since which the broker does not answer, or None.
         ended: "ended 22:39" if the run that is shown has ended; "" while it runs.
     """
 
     read_share: float | None = None
-    behind: int = 0
+    unread: int = 0
     silent_s: float | None = None
     ended: str = ""

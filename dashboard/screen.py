@@ -1,6 +1,6 @@
-"""The whole screen as lines of exact width: frame and state in, text out. Pure.
+"""Renders a frame and the user's position as a screen of exact size. Pure.
 
-The main screen is drawn here; the others come from `dashboard.agent_screen` and
+The main screen is drawn here, the others in `dashboard.compact`, `dashboard.agent_screen` and
 `dashboard.help_screen`. A `Screen` is also a rich renderable, so it can be printed or exported.
 """
 
@@ -32,7 +32,7 @@ WIDTH_MIN, HEIGHT_MIN = 80, 24
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """What to show: exactly `height` lines of `width` cells, and how far the keys can go."""
+    """Exactly `height` lines of `width` cells, and the limits of the keys."""
 
     width: int
     height: int
@@ -53,15 +53,15 @@ def render(
     title: str = "arena",
     read_status: ReadStatus | None = None,
 ) -> Screen:
-    """Draw the screen the person is on.
+    """Draw the user's current screen.
 
     Args:
-        frame: What there is to see.
-        ui: Where the person is.
-        width: Of the terminal, in cells.
-        height: Likewise.
-        title: The arena's name.
-        read_status: How the reading goes.
+        frame: The data to show.
+        ui: The user's position.
+        width: Columns of the terminal.
+        height: Lines of the terminal.
+        title: Title at the top left.
+        read_status: Progress of reading the topics.
     """
     read_status = read_status or ReadStatus()
     if not fits(width, height):
@@ -83,10 +83,10 @@ def render(
 
 
 def harmless(line: Text, width: int) -> Text:
-    """The line itself, or its cleaned text where a name in it could act on the terminal.
+    """The line, or its cleaned text if it has characters that could act on the terminal.
 
-    What models say is cleaned where it is shown. Names of agents, nodes and products are checked
-    by whoever makes them, but anyone who may write to a topic could write another.
+    Text of models is cleaned where it is rendered. Names of agents, nodes and products are checked
+    by the processes that write them, but other writers of a topic could write any name.
     """
     if line.plain.isprintable():
         return line
@@ -103,7 +103,7 @@ class _Heights:
 
 
 def _heights(agents: int, height: int, notices: int) -> _Heights:
-    """Share the lines between four borders and the footer: what people compare comes first."""
+    """Share the lines among the panes; the ranking comes first."""
     room = height - 5 - notices
     ranking = max(2, min(1 + agents, room * 7 // 18 if room < 30 else room // 3))
     each = min(3, room // 5 // agents)
@@ -170,7 +170,7 @@ def _main(frame: Frame, ui: Ui, width: int, height: int, read_status: ReadStatus
 
 
 def _pane_limits(frame: Frame, heights: _Heights, pane: str) -> tuple[int, int]:
-    """Lines of a pane, and how far it can be scrolled."""
+    """Number of lines of a pane, and how far it can be scrolled."""
     titled = heights.trades >= panes.TITLES_FROM
     rooms = {
         "positions": (heights.middle - 1, len(frame.positions)),
@@ -184,7 +184,7 @@ def _pane_limits(frame: Frame, heights: _Heights, pane: str) -> tuple[int, int]:
 
 
 def _span(frame: Frame, height: int) -> list[Text]:
-    """How much market the curves show; from when to when, unless the axis says it."""
+    """Length of the curves in market time; also their span, unless the axis shows it."""
     times = [ms for one in frame.series[:1] for ms, _ in one.values]
     if len(times) < 2:
         return []

@@ -1,4 +1,4 @@
-"""What a screen is below its header: lines, and how far the keys can go there."""
+"""A screen below its header: lines, and the limits of the keys."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

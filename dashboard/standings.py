@@ -1,8 +1,8 @@
 """The standings as a document for programs and as a table for people. Pure.
 
-The document is what `arena dashboard --once --json` prints; its keys only grow. Money is text, in
-the document's `currency` (only `cost_usd`, what models cost, is in US dollars); percentages are
-text too.
+`arena dashboard --once --json` prints the document; keys are only ever added to it. Money is text,
+in the document's `currency` (only `cost_usd`, the cost of models, is in US dollars); percentages
+are text too.
 """
 
 from datetime import datetime
@@ -28,15 +28,15 @@ def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, 
     """The standings document.
 
     Args:
-        view: Folded so far.
-        now: Wall time; processes are judged alive by it.
-        broker: Bootstrap servers, told back to the reader.
+        view: The view.
+        now: Wall time, for the state of processes.
+        broker: Bootstrap servers, for the reader.
 
     Returns:
         broker, snapshots, as_of, simulated, speed, currency, rules, agents (in rank order, the dead
         last and without a rank), other_accounts (such as an operator's), dead (with their cause),
         digest (of all accounts), verdict (of the judge, null without one), halted, processes, and
-        what could not be read.
+        counts of errors and unreadable records.
     """
     frame = build_frame(view, now)
     summary = frame.summary
@@ -73,8 +73,8 @@ def _rules(summary: ArenaSummary) -> JsonValue:
 
 
 def _dead(row: AgentRow, dead: DeadAgent) -> JsonValue:
-    made = {"strategy": row.strategy, "kind": row.kind, "model": row.model, "node": row.node}
-    return {**dead.document(), **made}
+    described = {"strategy": row.strategy, "kind": row.kind, "model": row.model, "node": row.node}
+    return {**dead.document(), **described}
 
 
 def _agent(row: AgentRow) -> JsonValue:
@@ -148,14 +148,14 @@ def render_standings(frame: Frame) -> str:
 
 
 def not_comparable_lines(frame: Frame) -> list[str]:
-    """Those that cannot be compared as plain lines, with the cause; none if there are none."""
+    """The agents that cannot be compared, with the cause, as plain lines."""
     found = [row for row in frame.ranking if row.not_comparable and row.dead is None]
     lines = [f"  {row.agent}: {text.one_line(row.not_comparable)}" for row in found]
     return ["not comparable, not ranked:", *lines] if lines else []
 
 
 def dead_lines(frame: Frame) -> list[str]:
-    """The dead as plain lines, with their cause; none if everybody is alive."""
+    """The dead agents, with the cause, as plain lines."""
     found = [(row.agent, row.dead) for row in frame.ranking if row.dead is not None]
     lines = [f"  {agent}: {text.one_line(dead.cause)}; {dead.remedy}" for agent, dead in found]
     return ["dead, not ranked:", *lines] if lines else []
@@ -176,7 +176,7 @@ def _cells(row: AgentRow) -> tuple[str, ...]:
 
 
 def model_text(row: AgentRow) -> str:
-    """The model's name; scripted rules are called so, never by a model's name alone."""
+    """The model's name; scripted rules are always marked as scripted."""
     if row.scripted is None:
         return f"({row.node})" if row.node else text.NO_VALUE
     name = text.one_line(row.model, 40)
@@ -186,7 +186,7 @@ def model_text(row: AgentRow) -> str:
 
 
 def market_text(summary: ArenaSummary) -> str:
-    """Whether prices are real: "simulated, 60x", "recorded, lock-step", "live coinbase"."""
+    """Kind and speed of the market: "simulated, 60x", "recorded, lock-step", "live coinbase"."""
     if not summary.snapshots:
         return "no market yet"
     if not summary.simulated:
@@ -199,7 +199,7 @@ def market_text(summary: ArenaSummary) -> str:
 
 
 def spending_text(summary: ArenaSummary) -> str:
-    """What the models cost, unknown prices said as unknown."""
+    """The cost of the models, with the calls of unknown price."""
     if summary.cost_usd is None:
         return f"{counted(summary.unpriced, 'call')} of unknown price"
     words = text.cost(summary.cost_usd)
@@ -209,12 +209,12 @@ def spending_text(summary: ArenaSummary) -> str:
 
 
 def progress_line(frame: Frame, ended: str = "", silent_s: float | None = None) -> str:
-    """One line for a log: the clock, the market, who leads, trades and errors.
+    """One line for a log: time, market, leader, trades and errors.
 
     Args:
-        frame: What there is to see.
+        frame: The data to show.
         ended: "ended 22:39" if the run that is shown has ended.
-        silent_s: Since when the broker gave no answer, if it gives none.
+        silent_s: Seconds since which the broker does not answer, or None.
     """
     summary, ranking = frame.summary, frame.ranking
     parts = [

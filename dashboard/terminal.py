@@ -1,7 +1,7 @@
-"""The terminal: full screen on and off, keys in, lines out. The only module that touches it.
+"""The terminal: full screen on and off, keys in, lines out. No other module uses it.
 
-Two daemon threads do what may block: one waits for keys, one draws. So a terminal that stands
-still never holds up the reading of topics, nor the end of the process.
+Two daemon threads do the calls that may block: one waits for keys, one draws. So a terminal that
+accepts no output delays neither the reading of topics nor the exit of the process.
 """
 
 import os
@@ -24,7 +24,7 @@ from dashboard.screen import Screen
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J"
 LEAVE = "\x1b[?25h\x1b[0m\x1b[?1049l"
 ESCAPE_PAUSE_S = 0.05
-"""A lone escape byte is the key when nothing follows for so long."""
+"""Pause after which a lone escape byte is the escape key."""
 STOP_POLL_S = 0.5
 KEY_BYTES_MAX = 256
 JOIN_TIMEOUT_S = 1.0
@@ -32,22 +32,22 @@ LEAVE_TIMEOUT_S = 1.0
 
 
 def can_show_screens() -> bool:
-    """True where standard output is a terminal that can address its cells."""
+    """True if standard output is a terminal with cursor addressing."""
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "")
 
 
 class Terminal:
-    """Full screen while entered; as it was before after leaving, whatever happened between.
+    """A context in which the terminal shows a full screen; it is restored on exit.
 
     Args:
         on_key: Called with the name of each key, in the key thread.
     """
 
     def __init__(self, on_key: Callable[[str], None]) -> None:
-        """Touch nothing yet."""
+        """Prepare the terminal; entering the context changes it."""
         self._out = sys.stdout.fileno()
         self._in = sys.stdin.fileno() if sys.stdin.isatty() else None
-        self._saved: list[Any] | None = None  # Any: what tcgetattr returns is a mixed list
+        self._saved: list[Any] | None = None  # Any: tcgetattr returns a mixed list
         self._stopped = threading.Event()
         self._on_key = on_key
         self._keys = threading.Thread(target=self._read_keys, name="keys", daemon=True)
@@ -88,14 +88,14 @@ class Terminal:
         return bool(ready)
 
     def _quiet_controls(self, descriptor: int) -> None:
-        """Ctrl-S must not freeze the screen, Ctrl-Z not leave a shell inside it."""
+        """Disable Ctrl-S, which would freeze the screen, and Ctrl-Z, which would suspend it."""
         modes = termios.tcgetattr(descriptor)
         modes[0] &= ~termios.IXON
         modes[6][termios.VSUSP] = b"\x00"
         termios.tcsetattr(descriptor, termios.TCSANOW, modes)
 
     def write(self, text: str) -> None:
-        """Write all of it; blocks as long as the terminal does not take it."""
+        """Write the whole text; blocks while the terminal accepts no output."""
         left = text.encode()
         while left:
             left = left[os.write(self._out, left) :]
@@ -117,10 +117,13 @@ class Terminal:
 
 
 class Painter:
-    """Draws the newest screen it was given, writing only the lines that changed.
+    """Draws the newest screen in a thread, writing only the lines that changed.
+
+    Args:
+        terminal: The terminal; it must be entered.
 
     Attributes:
-        error: What ended the thread, or None.
+        error: The error that ended the thread, or None.
     """
 
     def __init__(self, terminal: Terminal) -> None:
@@ -136,13 +139,13 @@ class Painter:
         self._thread.start()
 
     def show(self, screen: Screen) -> None:
-        """Draw this next; a screen that was not begun yet is passed over."""
+        """Draw this screen next; an earlier one that is still waiting is skipped."""
         with self._ready:
             self._next = screen
             self._ready.notify()
 
     def stop(self) -> None:
-        """End after the screen under way; a terminal that stands still is not waited for."""
+        """End after the current screen; waits at most `JOIN_TIMEOUT_S` for the terminal."""
         with self._ready:
             self._stopped = True
             self._ready.notify()
@@ -159,7 +162,7 @@ class Painter:
                     screen, self._next = self._next, None
                 if screen is not None:
                     self._paint(screen)
-        except Exception as error:  # the main task raises it again
+        except Exception as error:  # The main task raises it again.
             self.error = error
 
     def _paint(self, screen: Screen) -> None:
@@ -178,7 +181,7 @@ class Painter:
 
 
 def line_console(width: int) -> Console:
-    """A console that only turns styles into codes; it honours TERM, COLORTERM and NO_COLOR."""
+    """A console that only encodes styles; it honours TERM, COLORTERM and NO_COLOR."""
     return Console(
         file=StringIO(),
         force_terminal=True,

@@ -1,7 +1,7 @@
-"""Words and figures for people: cleaned text, money, signs, ages. Pure.
+"""Formats text and figures for people: cleaned text, money, signs, ages. Pure.
 
-What models and venues wrote is untrusted: nothing of it may move the cursor, change a colour or
-turn the reading direction of a terminal.
+Text of models and venues is untrusted: it must not move the cursor, change a colour or the reading
+direction of a terminal.
 """
 
 from datetime import datetime
@@ -22,38 +22,38 @@ NO_VALUE = "-"
 PRICE_DIGITS_SHOWN = 6
 """Significant digits of a tiny price."""
 HUGE = ((15, "e15"), (12, "T"), (9, "B"))
-"""From this power of ten on a quantity is shortened, and what stands for it."""
+"""Powers of ten from which on a quantity is shortened, and their suffixes."""
 HUGE_DIGITS = 5
 
 CENT_DIGITS = 2
 
 
 def clean(text: str, limit: int = CLEAN_CHARS_MAX) -> str:
-    """Text in which every control, invisible or direction-turning character is shown.
+    """Make every control, invisible or direction-changing character visible.
 
     Args:
-        text: Untrusted, any length.
-        limit: Characters of it that are looked at.
+        text: Untrusted text of any length.
+        limit: Characters to use; the rest is cut.
 
     Returns:
-        Printable text; line breaks stay, a tab becomes two spaces.
+        Printable text; line breaks are kept, a tab becomes two spaces.
     """
     cut = text[:limit].replace("\r\n", "\n").replace("\t", "  ")
     return visible(cut)
 
 
 def one_line(text: str, limit: int = 400) -> str:
-    """Cleaned text on one line: white space runs become one space."""
+    """Cleaned text on one line: runs of white space become one space."""
     return " ".join(clean(text[: 8 * limit]).split())[:limit]
 
 
 def money(units: int | None, digits: int = 2) -> str:
-    """Cash with separators and cents: "100,412.77"; with more digits of a currency like BTC."""
+    """Cash with separators and cents: "100,412.77"; more digits for a currency like BTC."""
     return NO_VALUE if units is None else f"{_cash(units, digits):,}"
 
 
 def signed_money(units: int | None, digits: int = 2) -> str:
-    """A change of cash, its sign always shown: "+38.20", "-42.10", "0.00"."""
+    """A change of cash, always with its sign: "+38.20", "-42.10", "0.00"."""
     if units is None:
         return NO_VALUE
     amount = _cash(units, digits)
@@ -61,7 +61,7 @@ def signed_money(units: int | None, digits: int = 2) -> str:
 
 
 def signed_percent(part: int | None, whole: int) -> str:
-    """What a change is of a whole, in percent: "+0.41%"; "-" where either is unknown."""
+    """A change as a percentage of a whole: "+0.41%"; "-" if either is unknown."""
     if part is None or whole <= 0:
         return NO_VALUE
     hundredths = divide_half_even(part * 10_000, whole)
@@ -91,7 +91,7 @@ def quantity(units: int) -> str:
 
 
 def price(value: Decimal | None) -> str:
-    """An exact price with separators, at least two decimals, no zeros behind those."""
+    """An exact price with separators, at least two decimals, no further trailing zeros."""
     if value is None:
         return NO_VALUE
     exponent = value.normalize().as_tuple().exponent
@@ -113,7 +113,7 @@ def unit_price(price: PriceUnits | None) -> str:
 
 
 def cost(value: Decimal | None) -> str:
-    """What model calls cost: "$0.0123"."""
+    """The cost of model calls: "$0.0123"."""
     return NO_VALUE if value is None else f"${value.quantize(Decimal('0.0001')):,}"
 
 
@@ -171,7 +171,7 @@ def offset_text(moment: datetime) -> str:
 
 
 def _digits(number: Decimal, digits: int) -> str:
-    """So many significant digits, without an exponent and zeros at the end: "0.000001123"."""
+    """A number of significant digits, without exponent and trailing zeros: "0.000001123"."""
     step = Decimal(1).scaleb(min(0, number.adjusted() - digits + 1))
     return f"{number.quantize(step, ROUND_HALF_EVEN).normalize():,f}"
 

@@ -1,9 +1,9 @@
-"""Reading the topics into the view: several readers, so a flood of prices delays no trade.
+"""Reads the topics into the view, with several readers, so that many prices do not delay trades.
 
-Reads every topic of `dashboard.view.WINDOWS` from where its window begins, and those of `RECENT`
-from ten minutes ago; where a view was kept that fits the logs, it goes on behind it. Writes to no
-topic: no heartbeat, no commit, no dead letter. Topics that are not there yet are created, so that
-a dashboard may be started first.
+Reads every topic of `dashboard.view.WINDOWS` from the start of its window, and those of `RECENT`
+from ten minutes ago; if a checkpoint of the view fits the logs, it continues after it. Writes to no
+topic: no heartbeat, no commit, no dead letter. Missing topics are created, so that a dashboard may
+be started first.
 """
 
 import asyncio
@@ -18,7 +18,13 @@ from arena.bus.base import Bus, LogReader, Record, Start
 from arena.clock import Clock
 from arena.clock_skew import broker_now
 from arena.errors import Malformed
-from arena.fold_checkpoint import KeptFile, Places, disprove_shards, resume, uncollected
+from arena.fold_checkpoint import (
+    CheckpointFile,
+    FoldPositions,
+    resume_fold,
+    why_shards_differ,
+    without_gc,
+)
 from arena.pass_overs import PassedOver, read_passed_over
 from dashboard.rows import ReadStatus
 from dashboard.view import CHECKPOINTED, RECENT, RECENT_S, WINDOWS, ArenaView
@@ -27,35 +33,36 @@ from dashboard.view_checkpoint import pack_view, unpack_view
 READ_TIMEOUT_S = 0.5
 RECORDS_PER_READ = 500
 SLICE_S = 0.02
-"""Longest time a batch is folded before other tasks get a turn."""
+"""Longest time that a batch is folded before other tasks may run."""
 POLL_EVERY_S = 2.0
 POLL_TIMEOUT_S = 4.0
 CHECKPOINT_EVERY = 10_000
-"""Records of the kept topics between two checkpoints: so many are folded again at most."""
+"""Records between two checkpoints, the most that a restart folds again."""
 
 Ends = dict[tuple[str, int], int]
-"""Topic and partition -> the offset behind its last record."""
+"""Topic and partition -> the offset after its last record."""
 
 
 class TopicFollower:
     """Follows the topics and keeps the view up to date.
 
     Attributes:
-        view: What is folded; another one behind `open` where one was kept.
+        view: The folded view; `open` replaces it if there is a checkpoint.
         changed: Set after every batch.
-        silent_since: Monotonic time since when the broker gave no answer; None while it does.
+        to_read: Records to read when reading began.
+        silent_since: Monotonic seconds since which the broker does not answer; None while it does.
     """
 
     def __init__(
-        self, bus: Bus, clock: Clock, view: ArenaView, file: KeptFile | None = None
+        self, bus: Bus, clock: Clock, view: ArenaView, file: CheckpointFile | None = None
     ) -> None:
-        """Remember where to read from; nothing is read yet.
+        """Create the follower; call `open`, then `follow`.
 
         Args:
-            bus: Connected before `open`.
-            clock: Wall time and ages.
-            view: To fold into.
-            file: Of the view between two lives; None begins anew, and keeps nothing.
+            bus: The bus; it must be connected before `open`.
+            clock: Wall and monotonic time.
+            view: The view to fold into.
+            file: Checkpoint of the view; None to read everything and write no checkpoint.
         """
         self._bus = bus
         self._clock = clock
@@ -68,13 +75,13 @@ class TopicFollower:
         self._newest_ends: list[Ends] = []
         self._folded: dict[tuple[int, str, int], int] = {}
         self._file = file
-        self._places = Places()
+        self._places = FoldPositions()
         self._checkpointed_log: LogReader | None = None
         self._broker_clock = BrokerClock(clock)
         self._is_live = False
 
     async def open(self) -> None:
-        """Go to where each window begins, and note the ends as they are now."""
+        """Seek to the start of each window, and note the present ends."""
         await self._bus.ensure_topics(topics.fixed_topics())
         since_ms = int((self._clock.now().timestamp() - RECENT_S) * 1000)
         self._readers.append(await self._bus.log_reader(*RECENT, start=Start.since(since_ms)))
@@ -99,21 +106,21 @@ class TopicFollower:
         self.to_read = self.records_left
 
     async def _restore(self, log: LogReader, passed_over: PassedOver) -> None:
-        """Go on behind the view that was kept, where it fits."""
+        """Continue after the checkpoint if it fits the logs."""
         packed = await self._file.read() if self._file is not None else None
         if self._file is None or packed is None:
             return
         try:
-            with uncollected():
+            with without_gc():
                 view, places = unpack_view(packed)
             shards = view.accounts.shards
             images = await self._file.read_images(shards)
-            disprove = partial(disprove_shards, self._bus, shards, images, passed_over)
-            why = await resume(log, places, shards, disprove, self._note_lost)
+            disprove = partial(why_shards_differ, self._bus, shards, images, passed_over)
+            why = await resume_fold(log, places, shards, disprove, self._note_lost)
         except Malformed as error:
             why = str(error)
         if why:
-            self._file.refuse(why)
+            self._file.discard(why)
         else:
             self.view, self._places = view, places
 
@@ -121,26 +128,26 @@ class TopicFollower:
         self._bus.note_lost(topic, partition, "dashboard", why)
 
     def _write_checkpoint(self) -> None:
-        """Begin to keep the view where enough was folded since the last time."""
+        """Start to write a checkpoint if one is due."""
         due = self._places.is_due(CHECKPOINT_EVERY) and bool(self._readers) and self.caught_up
-        if self._file is None or not due or self._file.busy:
+        if self._file is None or not due or self._file.is_writing:
             return
         packed = pack_view(self.view, self._places)
         if packed is not None:
             self._file.write(packed, images=self.view.accounts.take_attested())
 
     async def close(self) -> None:
-        """Stop reading, and see what is being kept onto the disk."""
+        """Stop reading, and wait for the checkpoint to be written."""
         if self._file is not None:
             self._write_checkpoint()
-            await self._file.settle()
+            await self._file.wait_until_written()
         for reader in self._readers:
             await reader.close()
         self._readers.clear()
 
     @property
     def records_left(self) -> int:
-        """Records not yet read of those that were there when the reading began."""
+        """Unread records of those that existed when reading began."""
         return self._short_of(self._ends)
 
     def _short_of(self, ends_of_all: list[Ends]) -> int:
@@ -151,9 +158,9 @@ class TopicFollower:
         )
 
     def _note_folded(self, number: int) -> None:
-        """Note how far a reader's records are in the view, while no read of it is under way.
+        """Note how far a reader's records are in the view; no read of it may be running.
 
-        Its position alone does not tell: it moves before the records are handed over.
+        Its position alone is not enough: it advances before the records are returned.
         """
         reader = self._readers[number]
         for topic, partition in self._ends[number]:
@@ -161,27 +168,27 @@ class TopicFollower:
 
     @property
     def caught_up(self) -> bool:
-        """True when everything was read that was there when the reading began."""
+        """True when every record that existed when reading began was read."""
         return self.records_left == 0
 
     def read_status(self) -> ReadStatus:
-        """How the reading goes, for the header of the screen."""
+        """Progress of reading, for the header of the screen."""
         left, since = self.records_left, self.silent_since
         return ReadStatus(
             read_share=1 - left / self.to_read if left else None,
-            behind=self._short_of(self._newest_ends),
+            unread=self._short_of(self._newest_ends),
             silent_s=None if since is None else self._clock.monotonic() - since,
         )
 
     def now(self) -> datetime:
-        """The broker's time in the zone of this machine, whatever this host's clock says.
+        """The broker's time in the zone of this machine, even if this host's clock is wrong.
 
-        Heartbeats that come tell it. Before, those of other processes of this host tell how wrong
-        its clock is; without any it is taken to be right.
+        New heartbeats give it. Before the first, older ones of processes on this host give the
+        error of its clock; without any the clock is assumed to be right.
         """
-        if self._broker_clock.is_told:
+        if self._broker_clock.is_known:
             return self._broker_clock.now().astimezone()
-        skews = self.view.processes.clocks.told(broker_time=True)
+        skews = self.view.processes.clocks.skews(broker_time=True)
         return broker_now(self._clock.now(), socket.gethostname(), skews).astimezone()
 
     async def follow(self) -> None:
@@ -216,16 +223,16 @@ class TopicFollower:
                 self._write_checkpoint()
 
     def _note_broker_time(self, records: list[Record]) -> None:
-        """Take the broker's time from heartbeats that have just come."""
+        """Take the broker's time from heartbeats that have just arrived."""
         if self._is_live:
             for record in records:
                 if record.topic == topics.HEARTBEATS.name:
                     _, _, host = record.key_text.rpartition("/")[0].rpartition("/")
-                    self._broker_clock.tell(record.timestamp_ms, host)
+                    self._broker_clock.note_append(record.timestamp_ms, host)
         self._is_live = self._is_live or self.caught_up
 
     async def _poll_ends(self) -> None:
-        """Ask for the ends of the logs: whether the broker answers, and how far behind we are."""
+        """Fetch the ends of the logs regularly, to see whether the broker answers and the lag."""
         while True:
             try:
                 async with asyncio.timeout(POLL_TIMEOUT_S):

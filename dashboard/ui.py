@@ -1,4 +1,4 @@
-"""Where the person is: which screen, pane and agent, and what a key does. Pure."""
+"""The user's position: screen, pane and agent, and the effect of keys. Pure."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -10,14 +10,15 @@ SCROLLING = ("positions", "trades", "thinking")
 
 @dataclass(frozen=True, slots=True)
 class Ui:
-    """What is shown and chosen.
+    """The current screen and selection.
 
     Attributes:
-        screen: Which one. below: the one that help returns to.
+        screen: The current screen.
+        below: The screen that help returns to.
         pane: The focused pane of the main screen.
-        agent: The chosen agent, "" for the first in the ranking.
-        turn_id: The chosen turn, "" for the newest.
-        scroll: Lines the focused pane, the transcript, the prompt or the help is scrolled by.
+        agent: The selected agent, "" for the first in the ranking.
+        turn_id: The selected turn, "" for the newest.
+        scroll: Lines by which the focused pane, the transcript, the prompt or the help is scrolled.
     """
 
     screen: ScreenName = "main"
@@ -30,11 +31,13 @@ class Ui:
 
 @dataclass(frozen=True, slots=True)
 class KeyLimits:
-    """How far the keys can go on the screen that was drawn last.
+    """The limits of the keys on the screen that was drawn last.
 
     Attributes:
-        agents: In rank order. turns: ids of the shown agent's turns, newest first.
-        scroll_max: Most lines that can be scrolled. page: lines that Page Down moves.
+        agents: Names of the agents in rank order.
+        turns: Ids of the shown agent's turns, newest first.
+        scroll_max: Most lines that can be scrolled.
+        page: Lines that Page Down scrolls.
     """
 
     agents: tuple[str, ...] = ()
@@ -44,12 +47,12 @@ class KeyLimits:
 
 
 def press(ui: Ui, key: str, limits: KeyLimits) -> Ui | None:
-    """What a key makes of it; None is quit.
+    """The position after a key; None to quit.
 
     Args:
-        ui: Before the key.
-        key: A name of `dashboard.keys`.
-        limits: Of the screen the person sees.
+        ui: The position before the key.
+        key: A key name of `dashboard.keys`.
+        limits: Limits of the screen that is shown.
     """
     if key == "q":
         return None

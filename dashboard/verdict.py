@@ -19,17 +19,17 @@ _SENTENCES = re.compile(r"(?<=[^.]\.) (?=[A-Z0-9])")
 
 
 def judged_columns(columns: Sequence[Column], place: int, confidence: float) -> tuple[Column, ...]:
-    """The columns of the ranking with the judge's two at a place; others give way to them."""
-    mine = (
+    """The columns of the ranking with the judge's two inserted at an index; they have priority."""
+    added = (
         Column("ranks", "right", optional=1, cells_min=3, preferred=True),
         Column(f"{confidence:.0%} interval", "right", optional=2, preferred=True),
     )
     later = [replace(one, optional=one.optional + 2 * bool(one.optional)) for one in columns]
-    return (*later[:place], *mine, *later[place:])
+    return (*later[:place], *added, *later[place:])
 
 
 def ranks_cell(row: LeaderboardRow | None) -> Text:
-    """The ranks that are open to an agent: "1-3"; "-" where it was not judged."""
+    """The possible ranks of an agent: "1-3"; "-" if it was not judged."""
     if row is None:
         return Text(text.NO_VALUE)
     low, high = row.rank_low, row.rank_high
@@ -45,9 +45,9 @@ def interval_cell(row: LeaderboardRow | None) -> Text:
 
 
 def verdict_line(evaluation: Evaluation | None, width: int) -> list[Text]:
-    """One line of what can be told; nothing where there is no evaluation.
+    """The verdict in one line; no line without an evaluation.
 
-    Where the room is short, the last sentences go first, and claims and warnings are counted
+    If it is too long, the last sentences are dropped first, with the claims and warnings counted
     instead; then the names in brackets.
     """
     if evaluation is None:
@@ -67,7 +67,7 @@ def verdict_line(evaluation: Evaluation | None, width: int) -> list[Text]:
 
 
 def _counts(evaluation: Evaluation) -> str:
-    """What the sentences that found no room hold: "3 claims, 1 withdrawn, 2 warnings"."""
+    """The content of the dropped sentences: "3 claims, 1 withdrawn, 2 warnings"."""
     gone = sum(claim.withdrawn is not None for claim in evaluation.claims)
     held = len(evaluation.claims) - gone
     parts = [
@@ -84,7 +84,7 @@ def _warnings(evaluation: Evaluation) -> str:
 
 
 def verdict_document(evaluation: Evaluation | None) -> JsonValue:
-    """The evaluation in the standings document; None where there is none."""
+    """The evaluation in the standings document; None without one."""
     if evaluation is None:
         return None
     return {
@@ -103,7 +103,7 @@ def verdict_document(evaluation: Evaluation | None) -> JsonValue:
 
 
 def judged_document(row: LeaderboardRow | None) -> JsonValue:
-    """What the evaluation says of one agent; None where it says nothing."""
+    """An agent's row of the evaluation; None without one."""
     if row is None:
         return None
     interval = row.return_interval

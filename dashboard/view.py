@@ -1,9 +1,9 @@
 """The whole arena as one read model, folded from ten topics in any order. Pure.
 
-Reads records of market.tickers, market.snapshots, account.events, agent.turns, llm.calls,
+Folds records of market.tickers, market.snapshots, account.events, agent.turns, llm.calls,
 arena.roster, arena.control, judge.evaluations, arena.heartbeats and dead_letters. Within a
-partition they come in order; between topics and partitions any interleaving gives the same view,
-also where the reader joined late (`WINDOWS` and `RECENT` say from where it must read).
+partition they come in order; any interleaving of topics and partitions gives the same view, also
+for a reader that starts late (`WINDOWS` and `RECENT` define from where it must read).
 """
 
 from arena import topics
@@ -33,11 +33,11 @@ from dashboard.recent_turns import TURNS_WINDOW, RecentTurns
 
 AGENTS_MAX = 1_000
 TICKERS_BACK_S = 600
-"""A late joiner reads the tickers of ten minutes; quieter products are in the snapshots."""
+"""Seconds of tickers that a new dashboard reads; quieter products are in the snapshots."""
 
 RECENT = (topics.TICKERS.name, topics.HEARTBEATS.name)
 RECENT_S = max(TICKERS_BACK_S, GONE_AFTER_S)
-"""These are read from so many seconds ago: older heartbeats are not shown."""
+"""The topics of `RECENT` are read from this many seconds ago: older heartbeats are not shown."""
 
 WINDOWS: dict[str, int | None] = {
     topics.EVENTS.name: None,
@@ -49,28 +49,34 @@ WINDOWS: dict[str, int | None] = {
     topics.EVALUATIONS.name: 1,
     topics.DEAD_LETTERS.name: 1,
 }
-"""Topic -> newest records of each partition to read; None is all of them."""
+"""Topic -> newest records of each partition to read; None for all of them."""
 
 CHECKPOINTED = (topics.EVENTS.name, topics.SNAPSHOTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
-"""What `dashboard.view_checkpoint` holds. The others are short, or compacted: a key that was dropped between
-two lives would not be missed by one who reads on from a place."""
+"""The topics in a checkpoint. The others are short, or compacted: a reader that continues at an
+offset would not notice keys that were removed meanwhile."""
 
 
 class ArenaView:
-    """What the dashboard knows.
+    """The read model of the dashboard.
 
     Attributes:
-        market, snapshots, books, turns, calls, processes: The parts, each folded from its topic.
-        roster: Agents by name. rules: The executor's money rules, None before they were read.
-        evaluation: The newest of the judge, None where no judge runs.
-        halts: What is halted.
-        dead_letters: Records in that topic. malformed_of: topic -> records this view could not
-            read, and `malformed_newest`: where the newest of them stood and why.
-        version: Grows with every record.
+        market: Prices and the newest snapshot.
+        snapshots: Bids of the newest snapshots.
+        accounts: Accounts, trades and equity curves.
+        turns: The agents' newest turns.
+        calls: Spending on model calls.
+        processes: The newest heartbeat of each process.
+        roster: Agent -> its entry in the roster.
+        rules: The executor's trading rules; None before they were read.
+        evaluation: The judge's newest evaluation, or None.
+        halts: The kill switch.
+        malformed_of: Topic -> number of unreadable records.
+        malformed_newest: Topic, offset and error of the newest unreadable record.
+        version: Number of records applied.
     """
 
     def __init__(self) -> None:
-        """Know nothing yet."""
+        """Create an empty view."""
         self.market = MarketView()
         self.snapshots = Snapshots()
         self.accounts = AccountsView()
@@ -93,11 +99,11 @@ class ArenaView:
 
     @property
     def malformed(self) -> int:
-        """Records this view could not read."""
+        """Number of unreadable records."""
         return sum(self.malformed_of.values())
 
     def apply(self, record: Record) -> None:
-        """Fold one record; one that is no message of the arena is counted and named."""
+        """Fold one record; unreadable ones are counted."""
         self.version += 1
         topic, partition, offset = record.topic, record.partition, record.offset
         if topic == topics.EVENTS.name:
@@ -149,7 +155,7 @@ class ArenaView:
 
     @property
     def currency(self) -> str:
-        """What accounts hold, as the executor's rules say."""
+        """Currency of accounts, by the executor's rules."""
         return self.rules.currency if self.rules else DEFAULT_CURRENCY
 
     def _forget(self, topic: str, key: str) -> None:

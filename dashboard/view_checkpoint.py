@@ -1,7 +1,7 @@
-"""The view between two lives: everything folded from the topics of `CHECKPOINTED`, as bytes. Pure.
+"""The checkpoint of the view: the state folded from the topics of `CHECKPOINTED`, as bytes. Pure.
 
-Plain values are msgpack of typed structs; messages are kept as the JSON they travel as, so that
-their own models read them again. What is computed when asked for (equity curves) is not kept.
+Plain values are msgpack of typed structs; messages are kept as JSON, so that their own models read
+them. Values that are computed on demand (equity curves) are not kept.
 """
 
 from collections import OrderedDict
@@ -24,13 +24,13 @@ from dashboard.recent_turns import AgentTurns, Outcome
 from dashboard.view import CHECKPOINTED, ArenaView
 
 FORMAT = 3
-"""Of the image, and of what the view makes of the topics: another one means another view."""
+"""Version of the image and of the view's fold; a checkpoint of another version is not used."""
 
 Kind = TypeVar("Kind", bound=Message)
 
 
 class CurveImage(msgspec.Struct, array_like=True):
-    """An `EquityCurve`: the fills that are kept, and the holdings before them."""
+    """An `EquityCurve`: its fills, and the holdings before them."""
 
     opened_ms: int
     fills: list[CurveFill]
@@ -74,7 +74,7 @@ class ViewImage(msgspec.Struct, array_like=True):
 
 
 def pack_view(view: ArenaView, places: FoldPositions) -> bytes | None:
-    """A view as bytes; None where its account log is broken."""
+    """A view as bytes; None if its account log is broken."""
     if view.accounts.broken:
         return None
     newest = view.market.newest
@@ -103,15 +103,15 @@ def pack_view(view: ArenaView, places: FoldPositions) -> bytes | None:
 
 
 def unpack_view(packed: bytes) -> tuple[ArenaView, FoldPositions]:
-    """The view in bytes of `pack_view`, and where it stands.
+    """The view in the bytes of `pack_view`, and its offsets in the topics.
 
     Raises:
-        Malformed: They are no view, or one of another format.
+        Malformed: The bytes are not a view, or have another format.
     """
     try:
         image = unpack_wide(packed, ViewImage)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Malformed(f"no checkpoint of a view: {error}") from None
+        raise Malformed(f"not a checkpoint of a view: {error}") from None
     if image.format != FORMAT:
         raise Malformed(f"a checkpoint of format {image.format}, this is {FORMAT}")
     return _view(image), FoldPositions(image.places)
@@ -186,4 +186,4 @@ def _read(kind: type[Kind], body: bytes) -> Kind:
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
-        raise Malformed(f"a checkpoint with a {kind.__name__} that is none: {error}") from None
+        raise Malformed(f"a checkpoint with an invalid {kind.__name__}: {error}") from None

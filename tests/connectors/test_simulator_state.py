@@ -66,7 +66,7 @@ def test_prices_of_a_long_market_start_again() -> None:
 
 @pytest.mark.parametrize(("left_s", "venue_s"), [(900.5, 900.5), (-900.5, 0.0)])
 def test_other_prices_start_again_and_time_never_goes_back(left_s: float, venue_s: float) -> None:
-    """Another seed in the same topics: at the present, or where the last market was ahead of it."""
+    """Another seed starts at the present, or at the time of the last market if that is later."""
     started = open_market(SEED, T0, SimulatorState("seed 8", T0_S - 5_000, T0_S + left_s))
 
     assert T0_S + venue_s == started.venue_s
@@ -148,7 +148,7 @@ def exchange(state: Path) -> Iterator[tuple["subprocess.Popen[str]", dict[str, A
         ("seed 8", "the prices start again"),
     ],
 )
-async def test_the_log_says_whether_prices_go_on(
+async def test_log_shows_whether_prices_continue(
     tmp_path: Path, price_source: str, event: str
 ) -> None:
     """The log gives the reason for a jump of prices."""

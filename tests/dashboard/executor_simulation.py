@@ -1,4 +1,4 @@
-"""A market with seeded prices, and an executor's desk that decides orders as the real one would."""
+"""A market with seeded prices, and an executor that decides orders like the real one."""
 
 import random
 from copy import copy
@@ -55,9 +55,10 @@ class ExecutorSimulation(Recording):
     """Prices, snapshots, accounts and orders.
 
     Attributes:
-        seed: Of prices and decisions. speed: Venue seconds per wall second.
-        planned: Snapshots that the executor says the season is to have.
-        currency: What accounts hold, and products are quoted in.
+        seed: Seed of prices and decisions.
+        speed: Venue seconds per wall second.
+        planned: Planned number of snapshots in the executor's rules, or None.
+        currency: Currency of accounts and quotes.
     """
 
     seed: int = 7
@@ -66,7 +67,7 @@ class ExecutorSimulation(Recording):
     currency: str = "USD"
 
     def __post_init__(self) -> None:
-        """Take over the account log."""
+        """Claim the account log."""
         super().__post_init__()
         self.random = random.Random(self.seed)
         self.shard = Shard()
@@ -82,7 +83,7 @@ class ExecutorSimulation(Recording):
         assert applied is not None, "the scenario wrote an event that does not count"
 
     def claim(self, fee_bps: Decimal) -> None:
-        """Let the next executor take over, with this fee; it is stated, not charged."""
+        """Let the next executor claim the log, with this fee; it is stated, not charged."""
         rules = Rules(
             starting_cash_usd=CASH,
             fee_schedule="taker",
@@ -148,7 +149,7 @@ class ExecutorSimulation(Recording):
         return ticker
 
     def advance(self, venue_s: float) -> None:
-        """Let time pass, on both clocks, and prices move."""
+        """Advance both clocks, and move prices."""
         self.venue += timedelta(seconds=venue_s)
         self.wall += timedelta(seconds=venue_s / self.speed)
         for product_id, price in self.prices.items():
@@ -156,7 +157,7 @@ class ExecutorSimulation(Recording):
             self.prices[product_id] = moved.quantize(Decimal("0.01"))
 
     def snapshot(self) -> MarketSnapshot:
-        """Write tickers of all products and the snapshot made of them."""
+        """Write tickers of all products and the snapshot of them."""
         tickers = [self.ticker(product_id) for product_id in self.prices]
         self.snapshots += 1
         snapshot = MarketSnapshot(
@@ -176,7 +177,7 @@ class ExecutorSimulation(Recording):
         self.newest = snapshot
         return snapshot
 
-    def _place(self) -> dict[str, object]:
+    def _position_in_log(self) -> dict[str, object]:
         return {
             "epoch": self.shard.epoch,
             "owner": self.shard.owner,
@@ -188,7 +189,7 @@ class ExecutorSimulation(Recording):
     def order(
         self, agent: str, action: Side, product_id: str, quantity: Decimal, *, latency_ms: int = 7
     ) -> OrderDecided:
-        """Decide an order as the executor would: filled at the current price, or refused."""
+        """Decide an order like the executor: filled at the current price, or rejected."""
         assert self.newest is not None, "an order answers a snapshot"
         view = self.newest.view(product_id)
         assert view is not None
@@ -205,8 +206,8 @@ class ExecutorSimulation(Recording):
         notional = cash_notional_units(size, price)
         fee = fee_units(notional, FEE_BPS)
         base: dict[str, object] = {
-            **self._place(),
-            **_asked(agent, action, product_id, quantity),
+            **self._position_in_log(),
+            **_order_fields(agent, action, product_id, quantity),
             "order_id": ids.derive("order", self.seed, self.calls),
             "turn_id": ids.turn_id(agent, self.newest.snapshot_id),
             "snapshot_id": self.newest.snapshot_id,
@@ -256,7 +257,9 @@ class ExecutorSimulation(Recording):
         return event
 
 
-def _asked(agent: str, action: Side, product_id: str, quantity: Decimal) -> dict[str, object]:
+def _order_fields(
+    agent: str, action: Side, product_id: str, quantity: Decimal
+) -> dict[str, object]:
     return {
         "agent": agent,
         "round": 0,
@@ -277,7 +280,7 @@ def _terms(
     held: Position,
     cash: int,
 ) -> dict[str, object]:
-    """The parts of a fill that follow from the account: postings and what is left after it."""
+    """The fields of a fill that depend on the account: postings, cash and position after it."""
     unit, _, quote = product_id.partition("-")
     sign = 1 if action == "buy" else -1
     realised = Decimal(0)

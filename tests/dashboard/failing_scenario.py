@@ -1,4 +1,4 @@
-"""A scenario in which turns of some agents fail, as they do with a wrong key or a dead server."""
+"""A scenario in which turns of some agents fail, as with a wrong key or a dead server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,8 @@ class FailingScenario(Scenario):
 
     Attributes:
         fails: Agent -> the numbers of its turns that give no decision.
-        cause, error: Of those turns.
+        cause: Cause of the failures.
+        error: Error of the failed turns.
     """
 
     fails: Mapping[str, range] = field(default_factory=dict)
@@ -26,7 +27,7 @@ class FailingScenario(Scenario):
     def end_turn(
         self, started: TurnStarted, order: OrderDecided | None, words: str, **changes: object
     ) -> Turn:
-        """End it as it fails, or as it was."""
+        """Write a failed turn if it is to fail, else the turn."""
         if self.snapshots - 1 not in self.fails.get(started.agent, ()):
             return super().end_turn(started, order, words, **changes)
         failed: dict[str, object] = {

@@ -1,8 +1,8 @@
 """Measure restarts over a long account log: `python -m tests.dashboard.measure_restart [EVENTS]`.
 
-Starts a broker of its own, writes a sound log of so many orders, and starts executor, dashboard and
-judge, each in a process of its own: without a checkpoint, with one, and with one again. Prints
-seconds from a connected bus to the state being ready, and the CPU and memory that took.
+Starts a broker, writes a valid log of EVENTS orders, and starts executor, dashboard and judge, each
+as a process: without a checkpoint, with one, and with one again. Prints the seconds from a
+connected bus to a ready state, and the CPU time and memory used.
 """
 
 import asyncio
@@ -90,7 +90,7 @@ def _is_cash(posting: Event) -> bool:
 
 
 async def write(settings: Settings, count: int) -> None:
-    """Write the log, and a little of every other topic."""
+    """Write the log, and some records of every other topic."""
     bus = KafkaBus(settings, client_id="measure")
     await bus.start()
     await bus.ensure_topics([dataclasses.replace(topics.EVENTS, flush_every_append=False)])
@@ -144,7 +144,7 @@ async def dashboard(bus: KafkaBus, settings: Settings) -> str:
 
 
 async def judge(bus: KafkaBus, settings: Settings) -> str:
-    """Fold the season to the ends of its topics; then make the arrays of it."""
+    """Fold the season to the ends of its topics, then build its arrays."""
     checkpoint = SeasonCheckpoint(settings, logs.get("m"))
     reader = await bus.log_reader(*SEASON_TOPICS)
     await checkpoint.open(reader, bus)
@@ -177,7 +177,7 @@ def _ready() -> str:
 
 
 async def one(kind: str, settings: Settings) -> None:
-    """Start one of them and print how long it took."""
+    """Start one kind of process and print how long it took."""
     bus = KafkaBus(settings, client_id="measure")
     await bus.start()
     BEGAN[:] = time.perf_counter(), time.process_time()
@@ -187,7 +187,7 @@ async def one(kind: str, settings: Settings) -> None:
 
 
 def measure(servers: str, home: str, count: int) -> None:
-    """Write the log and start everybody three times."""
+    """Write the log and start every kind of process three times."""
     settings = Settings(bootstrap_servers=servers, home=Path(home))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(write(settings, count))

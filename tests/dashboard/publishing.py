@@ -1,4 +1,4 @@
-"""Putting a scenario's records into a real arena."""
+"""Publishes a scenario's records to a bus, and runs the dashboard as a process."""
 
 import asyncio
 import os
@@ -14,10 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 async def publish(bus: Bus, scenario: Scenario, first: int = 0) -> int:
-    """Append the records from a place on, as they are; the place behind the last.
+    """Append the records from index `first` on; return the index after the last.
 
-    What a turn is made of is in the logs before it, as in an arena: an executor, a chat node and a
-    router wait for the acks of what they append before they answer. Judges rely on it.
+    A turn is appended after the records it refers to, as in an arena, where executor, chat node and
+    router wait for the acks of their records before they answer. Judges rely on it.
     """
     for last in (False, True):
         acks = [
@@ -36,12 +36,12 @@ async def publish(bus: Bus, scenario: Scenario, first: int = 0) -> int:
 
 
 def command(*arguments: str) -> list[str]:
-    """The dashboard as a process."""
+    """The command line of the dashboard."""
     return [sys.executable, "-m", "arena", "dashboard", *arguments]
 
 
 def environment(settings: Settings, **more: str) -> dict[str, str]:
-    """What a process of the test's arena has in its environment."""
+    """The environment of a process in the test's arena."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("ARENA_", "NO_COLOR"))}
     return {
         **kept,

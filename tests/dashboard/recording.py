@@ -1,4 +1,4 @@
-"""Records as a broker would hold them, and the messages that stand alone."""
+"""Records as a broker would hold them, with heartbeats, dead letters and garbage."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,12 +14,12 @@ START = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
 
 @dataclass
 class Recording:
-    """Writes messages into a list, with the offsets a broker would give them.
+    """Writes messages to a list, with the offsets that a broker would assign.
 
     Attributes:
-        start: Venue time at the beginning; wall time is a day later.
-        records: In the order they were written.
-        ends: (topic, partition) -> the next offset.
+        start: Venue time at the start; wall time is a day later.
+        records: The records, in the order they were written.
+        ends: Topic and partition -> the next offset.
     """
 
     start: datetime = START
@@ -79,7 +79,7 @@ class Recording:
         self.write(topics.DEAD_LETTERS.name, letter, "market.tickers")
 
     def garbage(self, topic: str, value: bytes = b"{not json") -> None:
-        """Write bytes that are no message."""
+        """Write bytes that are not a message."""
         offset = self.ends.get((topic, 0), 0)
         self.ends[topic, 0] = offset + 1
         self.records.append(Record(topic, 0, offset, 0, None, value, {"type": b"Ticker"}))

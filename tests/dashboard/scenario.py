@@ -1,7 +1,7 @@
-"""A small arena by the numbers: agents that think and trade, and every record they leave.
+"""A small simulated arena: agents that answer and trade, with all their records.
 
-It writes what the connector, chat nodes, executor and routers would write, with account events
-that form a sound chain, so that views, screens and a real dashboard can be fed with it.
+It writes the records of connector, chat nodes, executor and routers, with account events that form
+a valid chain, as input for views, screens and a real dashboard.
 """
 
 from dataclasses import dataclass
@@ -42,20 +42,21 @@ class Scenario(ExecutorSimulation):
     """An arena in which every agent answers every snapshot.
 
     Attributes:
-        agents: Name, strategy, kind. scripted: True where rules answer, not an LLM.
+        agents: Name, strategy and kind of each agent.
+        scripted: True if scripted rules answer instead of an LLM.
     """
 
     agents: tuple[tuple[str, str, str], ...] = AGENTS
     scripted: bool = True
 
     def __post_init__(self) -> None:
-        """Open the accounts and name the agents."""
+        """Put the agents on the roster and open their accounts."""
         super().__post_init__()
         for name, strategy, kind in self.agents:
             self.join(name, strategy, kind)
 
     def begin_turn(self, agent: str) -> TurnStarted:
-        """Write the evidence that an agent began to think about the newest snapshot."""
+        """Write the record that an agent started a turn on the newest snapshot."""
         assert self.newest is not None
         started = TurnStarted(
             turn_id=ids.turn_id(agent, self.newest.snapshot_id),
@@ -119,7 +120,7 @@ class Scenario(ExecutorSimulation):
         return call
 
     def step(self) -> None:
-        """One snapshot, and what every agent makes of it."""
+        """Write one snapshot and every agent's turn on it."""
         self.advance(45)
         for product_id in self.prices:
             self.ticker(product_id)
@@ -147,7 +148,7 @@ class Scenario(ExecutorSimulation):
         return self.order(agent, "buy", product_id, size, latency_ms=latency_ms)
 
     def run(self, steps: int) -> "Scenario":
-        """So many snapshots."""
+        """Run a number of steps."""
         for _ in range(steps):
             self.step()
         return self

@@ -1,4 +1,4 @@
-"""What the transcript of a turn shows besides words, calls and results."""
+"""The transcript of a turn."""
 
 from dashboard.agent_screen import transcript
 from routers.turn import TurnMachine
@@ -6,8 +6,8 @@ from tests.routers.builders import now, reply, resolved_agent, result, trade, tu
 from tests.routers.test_turn import calls_of, request_of, turn_of
 
 
-def test_thoughts_recovered_calls_and_what_was_told_are_shown() -> None:
-    """A reader sees what the model thought, wrote as text, and was asked again for."""
+def test_transcript_shows_thoughts_recovered_calls_and_notices() -> None:
+    """A reader sees the model's thoughts, calls recovered from text, and the arena's notices."""
     machine = TurnMachine(resolved_agent(), turn_input())
     first = request_of(machine.start(now()))
     thought = reply(first).model_copy(update={"reasoning": "Up again.\x1b[31m"})
@@ -21,13 +21,13 @@ def test_thoughts_recovered_calls_and_what_was_told_are_shown() -> None:
 
     assert any(line.startswith("thought: Up again.") for line in lines)
     assert not any("\x1b" in line for line in lines)
-    assert any(line.startswith("told: Your answer was empty") for line in lines)
+    assert any(line.startswith("arena: Your answer was empty") for line in lines)
     assert any(line.endswith("(recovered from text)") for line in lines)
     assert not any("full prompt" in line for line in lines)
 
 
-def test_the_size_of_a_small_prompt_is_shown() -> None:
-    """With what it leaves out."""
+def test_transcript_shows_the_size_of_a_small_prompt() -> None:
+    """It also shows what the prompt leaves out."""
     machine = TurnMachine(resolved_agent(), turn_input())
     first = request_of(machine.start(now()))
     turn = turn_of(machine.reply(reply(first, text="Reasoning: flat."), now(1)))

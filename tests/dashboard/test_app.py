@@ -54,7 +54,7 @@ async def run(settings: Settings, *arguments: str) -> tuple[int, str, str]:
 
 
 async def test_once_as_json_is_the_standings(bus: KafkaBus, settings: Settings) -> None:
-    """The document holds what the account log says, money as text, and the processes."""
+    """The document has the accounts of the log, money as text, and the processes."""
     scenario = recent_scenario(20)
     await publish(bus, scenario)
 
@@ -81,7 +81,7 @@ async def test_once_as_json_is_the_standings(bus: KafkaBus, settings: Settings) 
 
 
 async def test_once_prints_one_screen(bus: KafkaBus, settings: Settings, tmp_path: Path) -> None:
-    """The screen is printed whole, and exported as a picture that needs no other site."""
+    """The screen is printed whole, and exported as a picture that loads nothing."""
     await publish(bus, recent_scenario(5))
     picture = tmp_path / "screen.svg"
 
@@ -97,8 +97,8 @@ async def test_once_prints_one_screen(bus: KafkaBus, settings: Settings, tmp_pat
     assert re.search(r"(src|href|url\()\W*https?:|@import|@font-face", drawn) is None
 
 
-async def test_an_arena_without_anything_is_shown(settings: Settings) -> None:
-    """A dashboard may be there before everyone else."""
+async def test_empty_arena_renders(settings: Settings) -> None:
+    """A dashboard may be started before all other processes."""
     code, output, errors = await run(settings, "--once")
 
     assert (0, "") == (code, errors)
@@ -106,10 +106,10 @@ async def test_an_arena_without_anything_is_shown(settings: Settings) -> None:
 
 
 async def test_no_broker_is_a_missing_dependency(settings: Settings) -> None:
-    """Exit code 3 and one line that says what to do."""
-    nobody = settings.override(bootstrap_servers="127.0.0.1:1")
+    """The exit code is 3, and one line names the remedy."""
+    closed = settings.override(bootstrap_servers="127.0.0.1:1")
 
-    code, output, errors = await run(nobody, "--once")
+    code, output, errors = await run(closed, "--once")
 
     assert (3, "") == (code, output)
     assert "did not answer" in errors
@@ -118,17 +118,15 @@ async def test_no_broker_is_a_missing_dependency(settings: Settings) -> None:
 
 
 async def test_json_without_once_is_wrong_usage(settings: Settings) -> None:
-    """A document is of one moment."""
+    """The error names the remedy."""
     code, _, errors = await run(settings, "--json")
 
     assert 2 == code
     assert "add --once" in errors
 
 
-async def test_into_a_pipe_it_prints_lines_then_the_table(
-    bus: KafkaBus, settings: Settings
-) -> None:
-    """Without a terminal there is a line for a new snapshot, and the standings at the end."""
+async def test_pipe_gets_lines_then_the_table(bus: KafkaBus, settings: Settings) -> None:
+    """Without a terminal it prints a line for a new snapshot, and the standings at the end."""
     await publish(bus, recent_scenario(5))
 
     code, output, _ = await run(settings, "--seconds", "4")
@@ -142,10 +140,8 @@ async def test_into_a_pipe_it_prints_lines_then_the_table(
     assert "\x1b" not in output
 
 
-async def test_a_terminal_that_stands_still_holds_up_nothing(
-    bus: KafkaBus, settings: Settings
-) -> None:
-    """Nobody reads the terminal: the process still ends when it should."""
+async def test_blocked_terminal_does_not_delay_the_exit(bus: KafkaBus, settings: Settings) -> None:
+    """No process reads the terminal, and the dashboard still exits on time."""
     await publish(bus, recent_scenario(5))
     ours, theirs = pty.openpty()
     try:
@@ -165,10 +161,10 @@ async def test_a_terminal_that_stands_still_holds_up_nothing(
     assert (0, b"") == (process.returncode, errors)
 
 
-async def test_what_is_read_and_not_yet_folded_is_waited_for(
+async def test_catch_up_waits_for_records_that_are_read_but_not_folded(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader's position is at the end before its records are in the view."""
+    """A reader's position reaches the end before its records are in the view."""
     scenario, make = recent_scenario(3), memory_bus.log_reader
 
     async def slow_reader(*names: str, start: Start | None = None) -> LogReader:
@@ -199,8 +195,8 @@ async def test_what_is_read_and_not_yet_folded_is_waited_for(
     )
 
 
-async def test_a_late_reader_of_the_topics_sees_the_same(memory_bus: MemoryBus) -> None:
-    """One follows the topics live, one comes at the end: their frames are equal."""
+async def test_late_reader_shows_the_same(memory_bus: MemoryBus) -> None:
+    """A reader that follows the topics and one that starts at the end have equal frames."""
     clock, scenario = SystemClock(), recent_scenario(3)
     done = await publish(memory_bus, scenario)
     live = TopicFollower(memory_bus, clock, ArenaView())
@@ -224,13 +220,13 @@ async def test_a_late_reader_of_the_topics_sees_the_same(memory_bus: MemoryBus) 
     assert 18 == build_frame(late.view, now).summary.snapshots
 
 
-async def test_a_picture_alone_is_written_and_the_dashboard_leaves(
+async def test_picture_only_is_written_and_the_dashboard_exits(
     memory_bus: MemoryBus,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """In a pipe `--svg` needs no `--seconds`; a run that has ended says when."""
+    """In a pipe `--svg` needs no `--seconds`; the picture shows when an ended run ended."""
     monkeypatch.setenv("ARENA_HOME", str(tmp_path))
     await publish(memory_bus, recent_scenario(2))
     picture = tmp_path / "screen.svg"
@@ -244,17 +240,21 @@ async def test_a_picture_alone_is_written_and_the_dashboard_leaves(
 
 
 class WrongClock(SystemClock):
-    """A host's clock that is ahead by some seconds."""
+    """A host's clock that is wrong.
+
+    Attributes:
+        ahead_s: Seconds by which it is ahead.
+    """
 
     ahead_s = 0.0
 
     def now(self) -> datetime:
-        """WrongClock by as much."""
+        """The wrong time."""
         return super().now() + timedelta(seconds=self.ahead_s)
 
 
 def heartbeat(host: str, clock: SystemClock) -> Heartbeat:
-    """Of a process on a host with a clock."""
+    """The heartbeat of a process on a host with a clock."""
     return Heartbeat(
         node=f"judge/judge/{host}/1",
         kind="judge",
@@ -268,10 +268,10 @@ def heartbeat(host: str, clock: SystemClock) -> Heartbeat:
 
 @pytest.mark.parametrize("ahead_s", [-400.0, 0.0, 400.0])
 @pytest.mark.parametrize("host", ["elsewhere", socket.gethostname()])
-async def test_the_clock_of_this_host_makes_no_process_silent(
+async def test_wrong_clock_of_this_host_makes_no_process_silent(
     memory_bus: MemoryBus, ahead_s: float, host: str
 ) -> None:
-    """The broker's time comes with heartbeats; at once if a process of this host sends some."""
+    """Heartbeats give the broker's time, older ones if their process is on this host."""
     clock = WrongClock()
     clock.ahead_s = ahead_s
     theirs = clock if host == socket.gethostname() else SystemClock()

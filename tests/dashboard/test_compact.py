@@ -1,4 +1,4 @@
-"""Small terminals: a compact screen down to 40 x 12, one line below that."""
+"""Small terminals: a compact screen down to 40 x 12, less below that."""
 
 from datetime import timedelta
 
@@ -24,8 +24,8 @@ PANE_WORDS = {
 
 @pytest.mark.parametrize("size", [*SMALL, *TINY])
 @pytest.mark.parametrize("name", FRAMES)
-def test_a_small_terminal_has_a_screen_of_its_size(name: str, size: tuple[int, int]) -> None:
-    """No refusal and no line that wraps, whatever the topics hold."""
+def test_small_terminal_has_a_screen_of_its_size(name: str, size: tuple[int, int]) -> None:
+    """No line wraps, whatever the topics hold."""
     for pane in PANES:
         drawn = render(FRAMES[name], Ui(pane=pane, scroll=2), *size)
 
@@ -36,7 +36,7 @@ def test_a_small_terminal_has_a_screen_of_its_size(name: str, size: tuple[int, i
 
 @pytest.mark.parametrize("pane", PANES)
 def test_tab_changes_the_pane_below_the_ranking(pane: str) -> None:
-    """Every pane can be reached on a small screen; the leader and the keys stay."""
+    """Every pane can be shown on a small screen; the leader and the keys stay visible."""
     shown = words_of(render(FRAMES["demo"], Ui(pane=pane), 40, 12))
 
     assert PANE_WORDS[pane] in shown
@@ -45,8 +45,8 @@ def test_tab_changes_the_pane_below_the_ranking(pane: str) -> None:
     assert "simulated" in shown
 
 
-def test_the_smallest_terminal_says_who_leads() -> None:
-    """One line: the leader and the feed."""
+def test_smallest_terminal_shows_the_leader() -> None:
+    """Its lines show the leader and the feed."""
     leader = FRAMES["demo"].ranking[0].agent
 
     for height in (1, 3):
@@ -57,7 +57,7 @@ def test_the_smallest_terminal_says_who_leads() -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 12), (80, 24)])
-def test_a_curve_has_its_whole_name_on_a_small_screen(size: tuple[int, int]) -> None:
+def test_curve_has_its_whole_name_on_a_small_screen(size: tuple[int, int]) -> None:
     """A name is not cut while there is room for it beside the curves."""
     shown = words_of(render(FRAMES["demo"], Ui(pane="equity"), *size))
 
@@ -65,10 +65,10 @@ def test_a_curve_has_its_whole_name_on_a_small_screen(size: tuple[int, int]) -> 
 
 
 @pytest.mark.parametrize("size", [(40, 10), (39, 12), (30, 4), (120, 8)])
-def test_a_terminal_below_the_compact_screen_is_filled_with_the_ranking(
+def test_terminal_smaller_than_the_compact_screen_is_filled_with_the_ranking(
     size: tuple[int, int],
 ) -> None:
-    """Rows that fit are shown, not left empty; the feed and the key are on the last line."""
+    """Rows that fit are shown; the feed and the key are on the last line."""
     frame = FRAMES["demo"]
     lines = [line.plain for line in render(frame, Ui(), *size).lines]
     shown = min(size[1] - 2, len(frame.ranking))
@@ -78,8 +78,8 @@ def test_a_terminal_below_the_compact_screen_is_filled_with_the_ranking(
     assert "q quits" in lines[-1]
 
 
-def test_the_panes_of_a_large_terminal_begin_where_the_small_one_ends() -> None:
-    """At 80 x 24 the whole screen is drawn, one cell less is the compact one."""
+def test_full_screen_is_drawn_from_80_by_24() -> None:
+    """One column less gives the compact screen."""
     size = (screen.WIDTH_MIN, screen.HEIGHT_MIN)
 
     assert "┌▸ranking" in words_of(render(FRAMES["demo"], Ui(), *size))
@@ -88,8 +88,8 @@ def test_the_panes_of_a_large_terminal_begin_where_the_small_one_ends() -> None:
 
 
 @pytest.mark.parametrize(("width", "name"), [(80, "gpt-5-momentum"), (40, "gpt-5-momentum")])
-def test_names_are_whole_where_there_is_room(width: int, name: str) -> None:
-    """An optional column gives way before a name is cut."""
+def test_names_are_whole_if_there_is_room(width: int, name: str) -> None:
+    """An optional column is dropped before a name is cut."""
     frame = frame_of(Scenario(agents=((name, "momentum", "agent"),)).run(8))
 
     lines = render(frame, Ui(pane="thinking"), width, 24).lines
@@ -98,7 +98,7 @@ def test_names_are_whole_where_there_is_room(width: int, name: str) -> None:
 
 
 def test_more_than_eight_agents_have_different_lines() -> None:
-    """Colours come again after eight; the ninth agent's curve is dashed, and its name says so."""
+    """Colours repeat after eight; the ninth agent's curve is dashed, and its name is marked."""
     agents = tuple((f"a{n:02d}", "momentum", "agent") for n in range(10))
     shown = words_of(render(frame_of(Scenario(agents=agents).run(12)), Ui(), 120, 50))
 
@@ -106,8 +106,8 @@ def test_more_than_eight_agents_have_different_lines() -> None:
 
 
 @pytest.mark.parametrize(("size", "words"), [((80, 24), "equity % "), ((120, 40), " UTC ")])
-def test_the_axes_are_labelled(size: tuple[int, int], words: str) -> None:
-    """The title names the unit; the time is below the curves, or in the title if lines are few."""
+def test_axes_are_labelled(size: tuple[int, int], words: str) -> None:
+    """The title names the unit; the time is below the curves, or in the title on few lines."""
     shown = words_of(render(FRAMES["demo"], Ui(), *size))
 
     assert "equity % " in shown
@@ -116,8 +116,8 @@ def test_the_axes_are_labelled(size: tuple[int, int], words: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(120, 40), (60, 20), (30, 4)])
-def test_an_ended_run_says_when_it_ended(size: tuple[int, int]) -> None:
-    """Not that its feed is silent, nor that its processes are."""
+def test_ended_run_shows_when_it_ended(size: tuple[int, int]) -> None:
+    """Its feed and its processes are not shown as silent."""
     scenario = Scenario().run(2)
     scenario.beat("router", "momentum")
     scenario.wall += timedelta(seconds=60)

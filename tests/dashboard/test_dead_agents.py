@@ -1,4 +1,4 @@
-"""The dashboard lists the dead last, without a rank, in words and not by colour alone."""
+"""Dead agents are listed last, without a rank, marked by text as well as by colour."""
 
 import pytest
 
@@ -28,12 +28,12 @@ def view_of(scenario: Scenario) -> ArenaView:
 
 
 def frame_of(scenario: Scenario, agent: str = "") -> Frame:
-    """What is seen at its end."""
+    """The frame at its end."""
     return build_frame(view_of(scenario), scenario.wall, agent=agent)
 
 
-def test_the_dead_come_last_and_have_no_rank() -> None:
-    """The others' ranks have no gap; nothing of the dead is in the curves."""
+def test_dead_agents_come_last_without_a_rank() -> None:
+    """The others' ranks have no gap; dead agents have no curve."""
     frame = frame_of(DEAD)
     alive = frame.ranking[:-1]
 
@@ -42,8 +42,8 @@ def test_the_dead_come_last_and_have_no_rank() -> None:
     assert "scalper" not in [one.agent for one in frame.series]
 
 
-def test_the_ranking_pane_says_dead_and_why() -> None:
-    """The words replace the figures, in red; width and order are kept."""
+def test_ranking_pane_shows_the_cause_of_death() -> None:
+    """The cause replaces the figures, in red; the width is kept."""
     *_, line = ranking(frame_of(DEAD), 110, 10, "")
 
     assert line.plain.startswith(" -  scalper") or line.plain.startswith(" - scalper")
@@ -54,10 +54,8 @@ def test_the_ranking_pane_says_dead_and_why() -> None:
 @pytest.mark.parametrize(
     ("cause", "word", "style"), [("auth", "dead, failed: 401", ALARM), ("", "failed: 401", WARNING)]
 )
-def test_a_failed_turn_is_never_plain_in_the_thinking_pane(
-    cause: str, word: str, style: str
-) -> None:
-    """Amber, or red once the agent is dead; the error is told."""
+def test_failed_turn_is_coloured_in_the_thinking_pane(cause: str, word: str, style: str) -> None:
+    """It is amber, or red if the agent is dead; the error is shown."""
     frame = frame_of(FailingScenario(fails={"scalper": range(11, 12)}, cause=cause).run(12))
     lines = thinking(frame, 120, 12, 0)
     line = next(one for one in lines if one.plain.startswith("scalper"))
@@ -66,8 +64,8 @@ def test_a_failed_turn_is_never_plain_in_the_thinking_pane(
     assert style in [str(span.style) for span in line.spans]
 
 
-def test_the_agent_screen_says_dead_and_the_error_of_each_turn() -> None:
-    """In its figures, in the list of turns and in the transcript."""
+def test_agent_screen_shows_the_error_of_each_turn() -> None:
+    """The error is in the figures, in the list of turns and in the transcript."""
     frame = frame_of(DEAD, "scalper")
     shown = "\n".join(
         line.plain for line in render(frame, Ui(screen="agent", agent="scalper"), 160, 40).lines
@@ -79,8 +77,8 @@ def test_the_agent_screen_says_dead_and_the_error_of_each_turn() -> None:
     assert any(WRONG_KEY in line for line in words)
 
 
-def test_the_document_lists_them_and_says_who_is_alive() -> None:
-    """`--once --json`: cause and turns, no rank; the text has lines of their own."""
+def test_document_lists_dead_agents() -> None:
+    """It has cause and turns, without a rank; the plain text has lines for them."""
     document = standings(view_of(DEAD), DEAD.wall)
     dead, agents = document["dead"], document["agents"]
     assert isinstance(dead, list)
@@ -96,8 +94,8 @@ def test_the_document_lists_them_and_says_who_is_alive() -> None:
     assert "1 DEAD: scalper" in progress_line(frame_of(DEAD))
 
 
-def test_an_agent_that_decides_again_is_ranked_again() -> None:
-    """Twenty failed turns and one decision."""
+def test_agent_that_decides_again_is_ranked_again() -> None:
+    """One decision after twenty failed turns is enough."""
     scenario = FailingScenario(fails={"scalper": range(2, 22)}, cause="timeout").run(22)
     before = frame_of(scenario).row("scalper")
     after = frame_of(scenario.run(1)).row("scalper")
@@ -108,8 +106,8 @@ def test_an_agent_that_decides_again_is_ranked_again() -> None:
     assert (before.dead.turns, after.dead, after.rank > 0) == (20, None, True)
 
 
-def test_a_kept_view_knows_the_dead() -> None:
-    """What follows a checkpoint shows the same ranking."""
+def test_checkpoint_keeps_dead_agents() -> None:
+    """A restored view shows the same ranking."""
     packed = pack_view(view_of(DEAD), FoldPositions())
     assert packed is not None
     again, _ = unpack_view(packed)
@@ -118,8 +116,8 @@ def test_a_kept_view_knows_the_dead() -> None:
     assert build_frame(again, DEAD.wall).ranking[-1] == frame_of(DEAD).ranking[-1]
 
 
-def test_an_account_that_an_operator_opened_is_not_in_the_ranking() -> None:
-    """It has money, and neither a line on the roster nor a turn."""
+def test_operators_account_is_not_in_the_ranking() -> None:
+    """It has cash, but neither an entry on the roster nor a turn."""
     scenario = Scenario()
     scenario.join("operator", "", "agent")
     view = view_of(scenario.run(3))
@@ -129,8 +127,8 @@ def test_an_account_that_an_operator_opened_is_not_in_the_ranking() -> None:
     assert "operator" not in [row.agent for row in build_frame(view, scenario.wall).ranking]
 
 
-def test_estimated_tokens_carry_a_tilde() -> None:
-    """In the ranking, the thinking pane and the document."""
+def test_estimated_tokens_have_a_tilde() -> None:
+    """The ranking and the thinking pane show it."""
     scenario = Scenario(agents=(("solo", "momentum", "agent"),), scripted=False).run(1)
     started = scenario.begin_turn("solo")
     usage = Usage(prompt_tokens=900, completion_tokens=100, estimated=True)

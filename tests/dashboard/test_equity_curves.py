@@ -1,4 +1,4 @@
-"""Equity at each snapshot, whatever order the topics were read in."""
+"""Equity at each snapshot, in whatever order the topics were read."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -36,7 +36,7 @@ def equities(curve: EquityCurve, snapshots: Snapshots) -> list[int | None]:
     return [value for _, value in curve.values(snapshots)]
 
 
-def test_a_fill_counts_from_the_next_snapshot_on() -> None:
+def test_fill_counts_from_the_next_snapshot_on() -> None:
     """The snapshot an order answers shows the account before the order."""
     snapshots, ids = snapshots_at(1, 2, 3)
     curve = EquityCurve(CASH, 0)
@@ -46,8 +46,8 @@ def test_a_fill_counts_from_the_next_snapshot_on() -> None:
     assert [CASH, CASH, CASH - 200 * SCALE + bid] == equities(curve, snapshots)
 
 
-def test_a_fill_priced_after_a_snapshot_does_not_count_there() -> None:
-    """A slow agent's fill belongs to the time its price is of."""
+def test_fill_priced_after_a_snapshot_does_not_count_there() -> None:
+    """A slow agent's fill counts from the time of its price."""
     snapshots, ids = snapshots_at(1, 2, 3)
     curve = EquityCurve(CASH, 0)
     curve.add(fill(ids[0], 2.5, CASH - 200 * SCALE, quantity=0))
@@ -55,8 +55,8 @@ def test_a_fill_priced_after_a_snapshot_does_not_count_there() -> None:
     assert [CASH, CASH, CASH - 200 * SCALE] == equities(curve, snapshots)
 
 
-def test_a_fill_read_late_corrects_what_was_valued() -> None:
-    """Valuing between two topics leaves no trace in the curve."""
+def test_fill_read_late_corrects_the_curve() -> None:
+    """Computing values before all topics were read leaves no trace."""
     snapshots, ids = snapshots_at(1, 2, 3)
     late, early = EquityCurve(CASH, 0), EquityCurve(CASH, 0)
     late.values(snapshots)
@@ -67,8 +67,8 @@ def test_a_fill_read_late_corrects_what_was_valued() -> None:
     assert [CASH, CASH - SCALE, CASH - SCALE] == equities(late, snapshots)
 
 
-def test_a_snapshot_read_after_its_answer_corrects_the_guess() -> None:
-    """A fill is applied by its price's time until the snapshot it answers is known."""
+def test_snapshot_read_after_its_fill_corrects_the_curve() -> None:
+    """Until the snapshot that a fill answers is known, the fill counts by its price's time."""
     whole, ids = snapshots_at(1, 2, 3)
     curve, growing = EquityCurve(CASH, 0), Snapshots()
     curve.add(fill(ids[2], 0.5, CASH - SCALE, quantity=0))
@@ -81,7 +81,7 @@ def test_a_snapshot_read_after_its_answer_corrects_the_guess() -> None:
     assert [CASH, CASH, CASH] == equities(curve, growing)
 
 
-def test_before_the_account_was_opened_there_is_no_equity() -> None:
+def test_no_equity_before_the_account_was_opened() -> None:
     """An agent that joined later has no past."""
     snapshots, _ = snapshots_at(1, 2)
     published_ms = snapshots.points[0].published_ms
@@ -89,8 +89,8 @@ def test_before_the_account_was_opened_there_is_no_equity() -> None:
     assert [None, None] == equities(EquityCurve(CASH, published_ms + 1), snapshots)
 
 
-def test_the_window_and_the_fills_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is older than the oldest fill kept has no equity, and says so."""
+def test_window_and_fills_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Snapshots before the oldest kept fill have no equity."""
     monkeypatch.setattr(equity_curves, "SNAPSHOTS_WINDOW", 3)
     monkeypatch.setattr(equity_curves, "FILLS_KEPT", 1)
     snapshots, ids = snapshots_at(1, 2, 3, 4, 5)
@@ -103,7 +103,7 @@ def test_the_window_and_the_fills_are_bounded(monkeypatch: pytest.MonkeyPatch) -
     assert [None, CASH - SCALE, CASH - 2 * SCALE] == equities(live, snapshots)
 
 
-def test_a_thinned_curve_keeps_the_same_points_as_it_grows() -> None:
+def test_thinned_curve_keeps_the_same_points_as_it_grows() -> None:
     """Points are chosen by offset, so a curve does not flicker and every reader sees the same."""
     values: list[tuple[int, int | None]] = [(n, n) for n in range(100)]
 
@@ -114,8 +114,8 @@ def test_a_thinned_curve_keeps_the_same_points_as_it_grows() -> None:
     assert [pair for pair in whole if pair[0] >= 12] == late
 
 
-def test_the_equity_before_a_time_is_the_newest_known() -> None:
-    """Where everything known is newer, the oldest known is the reference."""
+def test_value_before_a_time_is_the_newest_known() -> None:
+    """If all known values are newer, the oldest one is the reference."""
     values: list[tuple[int, int | None]] = [(10, None), (20, 5), (30, 6)]
 
     assert [5, 5, 6] == [value_before(values, ms) for ms in (10, 25, 30)]

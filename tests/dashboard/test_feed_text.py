@@ -1,4 +1,4 @@
-"""A feed that sends nothing says why."""
+"""The state of the price feed on the screen."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -25,15 +25,15 @@ NOW = datetime(2026, 11, 29, 23, 0, tzinfo=UTC)
         (None, KILLED),
     ],
 )
-def test_the_end_of_a_run_has_a_time(ended_at: datetime | None, words: str) -> None:
-    """The day is named if it is another one; a run that was killed wrote nothing down."""
+def test_end_of_a_run_has_a_time(ended_at: datetime | None, words: str) -> None:
+    """The day is shown if it is another one; a killed run has not recorded its end."""
     assert words == ended_text(ended_at, NOW)
 
 
 @pytest.mark.parametrize("snapshots", [0, 2])
 @pytest.mark.parametrize("size", [(120, 40), (60, 20)])
-def test_a_venue_that_is_not_reached_says_why(snapshots: int, size: tuple[int, int]) -> None:
-    """From the start, or later: the header says DOWN, and a line the cause and the remedy."""
+def test_unreachable_venue_is_shown_with_its_cause(snapshots: int, size: tuple[int, int]) -> None:
+    """The header shows DOWN, and a line the cause and the remedy."""
     scenario = Scenario().run(snapshots)
     scenario.wall += timedelta(seconds=60)
     scenario.beat("connector", "coinbase", details={FEED_DOWN: WHY})
@@ -49,8 +49,8 @@ def test_a_venue_that_is_not_reached_says_why(snapshots: int, size: tuple[int, i
     )
 
 
-def test_a_connector_that_has_stopped_is_not_silent() -> None:
-    """A contest whose market is over has a feed that ended, at that time."""
+def test_stopped_connector_is_not_silent() -> None:
+    """After the end of the market the feed is shown as ended, with the time."""
     scenario = Scenario().run(2)
     scenario.wall += timedelta(seconds=1)
     scenario.beat("connector", "replay", status="stopping")
@@ -63,6 +63,6 @@ def test_a_connector_that_has_stopped_is_not_silent() -> None:
     assert "SILENT" not in shown
 
 
-def test_a_broker_that_is_silent_is_in_the_line_of_a_pipe() -> None:
-    """Whoever follows the lines learns that nothing new can come."""
+def test_silent_broker_is_in_the_progress_line() -> None:
+    """A reader of the lines sees that no new records can arrive."""
     assert "broker SILENT 12 s" in progress_line(frame_of(Scenario().run(1)), silent_s=12.0)

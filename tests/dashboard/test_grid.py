@@ -17,15 +17,15 @@ ROWS = [[Text(word) for word in row] for row in (("momentum", "100.00", "1.00", 
 WORDS = st.text(alphabet="abc 日🚀", max_size=300)
 
 
-def test_columns_line_up_at_their_sides() -> None:
-    """Words begin in the same cell, figures end in the same cell."""
+def test_columns_are_aligned() -> None:
+    """Words start in the same cell, figures end in the same cell."""
     lines = [line.plain for line in table(COLUMNS[:2], ROWS, 20)]
 
     assert ["agent      equity   ", "momentum   100.00   "] == lines
 
 
-def test_optional_columns_come_as_the_width_allows() -> None:
-    """More room shows more columns, in the order of their worth."""
+def test_optional_columns_are_added_as_the_width_allows() -> None:
+    """A wider table has more columns, in the order of their priority."""
     titles = [table(COLUMNS, ROWS, width)[0].plain.split() for width in (15, 22, 40)]
 
     assert [
@@ -35,16 +35,16 @@ def test_optional_columns_come_as_the_width_allows() -> None:
     ] == titles
 
 
-def test_a_name_gives_way_to_a_figure() -> None:
-    """Where there is no room a name is cut with an ellipsis and the figure stays whole."""
+def test_name_is_cut_before_a_figure() -> None:
+    """If there is no room, a name is cut with an ellipsis and the figure stays whole."""
     line = table(COLUMNS[:2], ROWS, 13)[1].plain
 
     assert "momen… 100.00" == line
 
 
 @given(WORDS, st.integers(1, 60))
-def test_wrapped_words_are_whole_and_fit(words: str, width: int) -> None:
-    """Wrapping breaks lines and drops nothing but the blank it breaks at."""
+def test_wrapped_text_is_complete_and_fits(words: str, width: int) -> None:
+    """Wrapping drops only the blanks at which it breaks lines."""
     lines = wrap(words, width)
 
     assert {width} == {line.cell_len for line in lines}
@@ -54,8 +54,8 @@ def test_wrapped_words_are_whole_and_fit(words: str, width: int) -> None:
 
 
 @given(WORDS, st.integers(4, 60), st.integers(1, 5))
-def test_a_limit_ends_in_an_ellipsis(words: str, width: int, limit: int) -> None:
-    """Cut text says that it was cut."""
+def test_limited_text_ends_with_an_ellipsis(words: str, width: int, limit: int) -> None:
+    """Only text that was cut has it."""
     whole, cut = wrap(words, width), wrap(words, width, limit=limit)
 
     assert len(cut) == min(limit, len(whole))
@@ -68,8 +68,8 @@ def test_fitting_gives_exactly_the_width(words: str, width: int) -> None:
     assert width == fit(Text(words), width).cell_len == fit(Text(words), width, "right").cell_len
 
 
-def test_the_header_drops_what_matters_least() -> None:
-    """Items named as droppable go first, in their order."""
+def test_header_drops_the_least_important_items() -> None:
+    """Droppable items are dropped in their order."""
     items = [Text("title"), Text("market"), Text("broker ok")]
 
     assert " title market broker ok" == spread(items, 24).plain.rstrip()

@@ -1,4 +1,4 @@
-"""What is halted, on the screen and in the document: said where it stands, nothing where not."""
+"""Halts on the screen and in the document."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from tests.dashboard.scenario import Scenario
 
 
 def view_of(scenario: Scenario) -> ArenaView:
-    """A view that read everything."""
+    """A view of all its records."""
     view = ArenaView()
     for record in scenario.records:
         view.apply(record)
@@ -28,15 +28,15 @@ def halted(scenario: Scenario, agent: str | None, reason: str = "") -> Halt:
 
 
 def notices(scenario: Scenario, height: int = 40) -> list[str]:
-    """The lines of the screen that say so."""
+    """The lines of the screen that show halts."""
     frame = build_frame(view_of(scenario), scenario.wall)
     screen = render(frame, Ui(), 120, height)
     assert (height, {120}) == (len(screen.lines), {line.cell_len for line in screen.lines})
     return [line.plain for line in screen.lines if "HALTED" in line.plain]
 
 
-def test_nothing_is_said_where_nothing_is_halted() -> None:
-    """A halt that was taken back leaves no line and an empty list."""
+def test_resumed_halt_is_not_shown() -> None:
+    """There is no line, and an empty list in the document."""
     scenario = Scenario().run(3)
     halted(scenario, None)
     scenario.write(topics.CONTROL.name, Resume(by="cli/desk", at=scenario.wall), "all")
@@ -45,8 +45,8 @@ def test_nothing_is_said_where_nothing_is_halted() -> None:
     assert [] == standings(view_of(scenario), scenario.wall)["halted"]
 
 
-def test_everybody_comes_first_and_the_reason_is_told() -> None:
-    """One line, whatever the height; the executor that has not confirmed is named."""
+def test_halt_of_all_agents_comes_first_with_its_reason() -> None:
+    """It is one line at any height; a halt that no executor confirms is marked."""
     scenario = Scenario().run(3)
     halted(scenario, "momentum", "lost \x1b[31mtoo much")
     halt = halted(scenario, None, "prices look wrong")
@@ -55,7 +55,7 @@ def test_everybody_comes_first_and_the_reason_is_told() -> None:
     (line,) = notices(scenario)
 
     since = f"{halt.at.astimezone(scenario.wall.tzinfo):%H:%M:%S}"
-    assert f"HALTED everybody since {since}: prices look wrong; momentum since {since} " in line
+    assert f"HALTED all agents since {since}: prices look wrong; momentum since {since} " in line
     assert "lost" in line
     assert "\x1b" not in line
     assert "(no executor confirms it)" in line
@@ -63,8 +63,8 @@ def test_everybody_comes_first_and_the_reason_is_told() -> None:
     assert "HALTED: all, momentum" in progress_line(build_frame(view_of(scenario), scenario.wall))
 
 
-def test_the_document_says_who_asked_and_whether_it_is_obeyed() -> None:
-    """A program can tell a halt that is asked for from one that is in force."""
+def test_document_shows_who_halted_and_whether_it_is_obeyed() -> None:
+    """A program can distinguish a requested halt from one in force."""
     scenario = Scenario().run(3)
     halt = halted(scenario, None, "drill")
     scenario.beat("tools", "catalogue", node="tools/catalogue/host/2")
@@ -77,8 +77,8 @@ def test_the_document_says_who_asked_and_whether_it_is_obeyed() -> None:
     assert [{**row, "obeyed": True, "unread": ""}] == obeyed
 
 
-def test_a_silent_executor_confirms_nothing() -> None:
-    """A word of a process that is gone does not count."""
+def test_silent_executor_confirms_nothing() -> None:
+    """The last heartbeat of a dead process does not count."""
     scenario = Scenario().run(3)
     halted(scenario, None)
     scenario.beat("tools", "tools", details={"halted": ["all"]})

@@ -1,4 +1,4 @@
-"""What the header says of the prices."""
+"""The kind of market in the header."""
 
 from dataclasses import replace
 
@@ -19,10 +19,10 @@ from tests.dashboard.test_verdict import view_of
         (False, False, 1.0, "simulated, real time"),
     ],
 )
-def test_recorded_prices_and_lock_step_are_said(
+def test_market_text_shows_recorded_prices_and_lock_step(
     recorded: bool, lock_step: bool, speed: float, expected: str
 ) -> None:
-    """A market that waits for every decision is not "real time"."""
+    """A market that waits for every decision is not shown as "real time"."""
     scenario = Scenario().run(1)
     summary = build_frame(view_of(scenario), scenario.wall).summary
 

@@ -1,4 +1,4 @@
-"""The dashboard shows whom the judge cannot compare: without a rank, with the cause in words."""
+"""Agents that the judge cannot compare are shown without a rank, with the cause."""
 
 from arena import topics
 from arena.messages import DeadEntry
@@ -22,12 +22,12 @@ def scenario() -> Scenario:
 
 
 def frame_of(one: Scenario) -> Frame:
-    """What is seen at its end."""
+    """The frame at its end."""
     return build_frame(view_of(one), one.wall)
 
 
-def test_it_comes_after_the_ranked_without_a_rank() -> None:
-    """The others' ranks have no gap; it has no curve."""
+def test_agent_without_a_rank_comes_last() -> None:
+    """The others' ranks have no gap, and it has no curve."""
     frame = frame_of(scenario())
 
     assert [1, 2, 3, 4, 5, 0] == [row.rank for row in frame.ranking]
@@ -35,8 +35,8 @@ def test_it_comes_after_the_ranked_without_a_rank() -> None:
     assert "momentum" not in [one.agent for one in frame.series]
 
 
-def test_screen_document_and_tables_say_why() -> None:
-    """Each of them names the cause and no figure as a rank."""
+def test_screen_document_and_tables_name_the_cause() -> None:
+    """None of them shows a rank."""
     one = scenario()
     frame, document = frame_of(one), standings(view_of(one), one.wall)
     agents = document["agents"]

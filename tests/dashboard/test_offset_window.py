@@ -16,8 +16,8 @@ def filled(offsets: range, length: int) -> OffsetWindow[int]:
 
 
 @given(st.integers(0, 40), st.integers(1, 12))
-def test_a_late_reader_holds_the_same(end: int, length: int) -> None:
-    """Who begins at the window's first offset holds what one from the start still holds."""
+def test_late_reader_holds_the_same(end: int, length: int) -> None:
+    """A reader that starts at the window's first offset has the same items."""
     from_the_start = filled(range(end), length)
     late = filled(range(max(0, end - length), end), length)
 
@@ -26,8 +26,8 @@ def test_a_late_reader_holds_the_same(end: int, length: int) -> None:
 
 
 @given(st.integers(0, 40), st.integers(1, 12))
-def test_it_holds_no_more_than_its_length(end: int, length: int) -> None:
-    """The window is bounded, and what it gives back is what it lost."""
+def test_window_holds_no_more_than_its_length(end: int, length: int) -> None:
+    """The items that leave it are returned."""
     window: OffsetWindow[int] = OffsetWindow(length)
     lost: list[int] = []
     for offset in range(end):
@@ -38,16 +38,16 @@ def test_it_holds_no_more_than_its_length(end: int, length: int) -> None:
     assert len(list(window)) == min(end, length)
 
 
-def test_records_without_an_item_move_it_too() -> None:
-    """An unreadable record takes a place, or readers would disagree on where the window begins."""
+def test_records_without_an_item_advance_the_window() -> None:
+    """Otherwise readers would disagree on the start of the window."""
     window = filled(range(3), 3)
 
     assert [0, 1] == [*window.advance(0, 3), *window.advance(0, 4)]
     assert [2] == list(window)
 
 
-def test_partitions_are_counted_apart() -> None:
-    """Each partition has a window of its own."""
+def test_each_partition_has_its_own_window() -> None:
+    """A record of one partition does not advance another."""
     window: OffsetWindow[str] = OffsetWindow(1)
     for partition in (0, 1):
         window.advance(partition, 0)

@@ -14,7 +14,7 @@ OPENING = 100_000 * SCALE
 
 
 def series(*percents: float | None, agent: str = "momentum", rank: int = 1) -> Series:
-    """A curve of returns in percent, one a minute."""
+    """A curve of returns in percent, one per minute."""
     values = tuple(
         (n * 60_000, None if p is None else round(OPENING * (1 + p / 100)))
         for n, p in enumerate(percents)
@@ -27,16 +27,16 @@ def plain(curves: list[Series], width: int = 60, height: int = 7) -> list[str]:
     return [line.plain for line in plot_returns(curves, width, height)]
 
 
-def test_the_axis_names_the_extremes_and_zero() -> None:
-    """The scale is told: highest, lowest and no change."""
+def test_y_axis_shows_the_extremes_and_zero() -> None:
+    """The labels are the highest return, the lowest, and zero."""
     lines = plain([series(-1, 0, 2)])
 
     assert ["+2.00%", "-1.00%"] == [lines[0][:AXIS_CELLS].strip(), lines[-1][:AXIS_CELLS].strip()]
     assert any(line.startswith("  0.00% ") for line in lines)
 
 
-def test_the_axis_below_names_the_ends_in_market_time() -> None:
-    """From eight lines on the last one says of which time the curves are; a day is named."""
+def test_x_axis_shows_the_ends_in_market_time() -> None:
+    """From eight lines on the last one shows the span, with the days if they differ."""
     line = plain([series(0, 1, 2)], height=8)[-1].split()
     days = plain([series(*([0.0] * 3_000))], height=8)[-1].split()
 
@@ -45,8 +45,8 @@ def test_the_axis_below_names_the_ends_in_market_time() -> None:
 
 
 @pytest.mark.parametrize(("colour", "mark"), [(0, " "), (7, " "), (8, "╌"), (16, "┈"), (24, "⋅")])
-def test_agents_beyond_the_eighth_have_another_line(colour: int, mark: str) -> None:
-    """The colour comes again; fewer dots are drawn, and the name carries the line's mark."""
+def test_agents_after_the_eighth_have_another_line(colour: int, mark: str) -> None:
+    """The colour repeats; fewer dots are drawn, and the name has the line's mark."""
     curve = series(*([0.0] * 9 + [5.0]))
     lines = [one.plain for one in plot_returns([replace(curve, colour=colour)], 60, 7)]
     whole = [one.plain for one in plot_returns([replace(curve, colour=0)], 60, 7)]
@@ -59,8 +59,8 @@ def _dots(lines: list[str]) -> int:
     return sum((ord(c) - 0x2800).bit_count() for line in lines for c in line if c > "\u2800")
 
 
-def test_a_rising_curve_goes_from_the_lower_left_to_the_upper_right() -> None:
-    """Time runs to the right and gains upwards."""
+def test_rising_curve_goes_from_the_lower_left_to_the_upper_right() -> None:
+    """Time increases to the right and gains upwards."""
     lines = plain([series(*range(10))])
 
     dots = [
@@ -70,8 +70,8 @@ def test_a_rising_curve_goes_from_the_lower_left_to_the_upper_right() -> None:
     assert min(dots[0]) > max(dots[1])
 
 
-def test_every_curve_is_named_where_it_ends() -> None:
-    """Colour is not needed to tell curves apart: rank and name stand beside their ends."""
+def test_every_curve_is_named_at_its_end() -> None:
+    """Rank and name beside the ends distinguish curves without colour."""
     lines = plain([series(0, 2, agent="up"), series(0, -2, agent="down", rank=2)])
 
     assert lines[0].rstrip().endswith("1 up")
@@ -79,15 +79,15 @@ def test_every_curve_is_named_where_it_ends() -> None:
 
 
 def test_names_of_equal_curves_do_not_cover_each_other() -> None:
-    """Curves that end in the same place are named on lines of their own."""
+    """Curves that end at the same point are named on separate lines."""
     curves = [series(0, 1, agent=f"a{n}", rank=n) for n in range(1, 6)]
     ends = [line.split()[-2:] for line in plain(curves) if line.rstrip()[-2:-1] == "a"]
 
     assert [[str(n), f"a{n}"] for n in range(1, 6)] == ends
 
 
-def test_the_chosen_curve_is_named_even_in_a_crowd() -> None:
-    """With more curves than lines, the chosen one keeps its name."""
+def test_selected_curve_is_always_named() -> None:
+    """With more curves than lines, the selected one keeps its name."""
     curves = [series(0, n, agent=f"a{n:02d}", rank=n) for n in range(1, 31)]
     lines = [line.plain for line in plot_returns(curves, 60, 6, chosen="a30")]
 
@@ -95,13 +95,13 @@ def test_the_chosen_curve_is_named_even_in_a_crowd() -> None:
 
 
 @pytest.mark.parametrize("curves", [[], [series(1)], [series(None, None, 1)]])
-def test_nothing_to_compare_is_no_plot(curves: list[Series]) -> None:
+def test_no_plot_without_two_points(curves: list[Series]) -> None:
     """A curve needs two points in time."""
     assert [] == plot_returns(curves, 60, 9)
 
 
-def test_a_gap_at_the_start_is_left_empty() -> None:
-    """An agent that joined later begins where its account does."""
+def test_gap_at_the_start_is_empty() -> None:
+    """The curve of an agent that joined later starts with its account."""
     lines = plain([series(None, None, 1, 1), series(0, 0, 0, 0, agent="cash", rank=2)])
     first = lines[0][AXIS_CELLS:]
 
@@ -114,7 +114,7 @@ def test_a_gap_at_the_start_is_left_empty() -> None:
     st.integers(1, 40),
 )
 def test_lines_always_fit(values: list[list[float | None]], width: int, height: int) -> None:
-    """Whatever the curves, the plot has its size or there is none."""
+    """A plot of any curves has the requested size, or there is none."""
     curves = [series(*one, agent=f"agent-{n}", rank=n) for n, one in enumerate(values, 1)]
     lines = plot_returns(curves, width, height)
 

@@ -1,4 +1,4 @@
-"""The health that the dashboard sees in a window of turns is that of the shared fold."""
+"""An agent's health by the window of turns equals that of the shared fold."""
 
 import pytest
 
@@ -22,8 +22,8 @@ FAILED: TurnOutcome = "failed"
         [],
     ],
 )
-def test_a_window_of_turns_gives_the_same_health_as_the_fold(outcomes: list[TurnOutcome]) -> None:
-    """Counts, cause and words, whatever the turns ended with."""
+def test_window_of_turns_gives_the_same_health_as_the_fold(outcomes: list[TurnOutcome]) -> None:
+    """Counts, cause and error are equal for any outcomes."""
     turns, vital = AgentTurns(), AgentHealth("a")
     for number, outcome in enumerate(outcomes):
         one = turn(outcome, cause="timeout", error="" if outcome == "max_rounds" else "it failed")

@@ -1,4 +1,4 @@
-"""The screens: exact sizes, honest labels, and a reason in every empty pane."""
+"""The screens: exact sizes, labels, and a reason in every empty pane."""
 
 import re
 from datetime import timedelta, timezone
@@ -23,7 +23,7 @@ CROWD = tuple((f"a-very-long-agent-name-{n:02d}", "momentum", "agent") for n in 
 
 
 def frame_of(scenario: Scenario, agent: str = "") -> Frame:
-    """What a reader of the whole scenario sees at its end, an hour east of Greenwich."""
+    """The frame at the end of a scenario, in the zone UTC+1."""
     view = ArenaView()
     for record in scenario.records:
         view.apply(record)
@@ -32,7 +32,7 @@ def frame_of(scenario: Scenario, agent: str = "") -> Frame:
 
 
 def strange() -> Scenario:
-    """An arena with wide, hostile and huge values in every field that others write."""
+    """An arena with wide, hostile and huge values in every untrusted field."""
     scenario = Scenario(agents=(("\x1b[2Jevil\nname\u202e" + "x" * 200, "s", "agent"),)).run(3)
     scenario.join("日本語のエージェント", "戦略" * 40, "baseline")
     scenario.run(1)
@@ -67,7 +67,7 @@ def words_of(screen: Screen) -> str:
 def test_every_line_has_the_width_of_the_terminal(
     name: str, size: tuple[int, int], screen: ScreenName
 ) -> None:
-    """Nothing wraps, nothing is missing, whatever stands in the topics."""
+    """No line wraps or is missing, whatever the topics hold."""
     width, height = size
     agents = SCENARIOS[name].agents
     for pane in PANES:
@@ -88,17 +88,17 @@ def test_every_line_has_the_width_of_the_terminal(
         ("empty", "a curve needs an account and two snapshots"),
         ("empty", "no position: no account is open yet"),
         ("opened", "no position: all 6 agents hold only cash"),
-        ("opened", "no trade yet: agents ended 0 turns on 0 snapshots"),
-        ("opened", "no turn yet: 6 agents have seen no snapshot"),
+        ("opened", "no trade yet: agents completed 0 turns on 0 snapshots"),
+        ("opened", "no turn yet: 6 agents have no snapshot yet"),
     ],
 )
-def test_an_empty_pane_says_why(name: str, words: str) -> None:
-    """A pane that has nothing to say gives the reason."""
+def test_empty_pane_shows_the_reason(name: str, words: str) -> None:
+    """The reason is in place of its rows."""
     assert words in words_of(render(FRAMES[name], Ui(), 120, 40))
 
 
-def test_what_is_not_real_is_labelled() -> None:
-    """Simulated prices and scripted models are named on the screen that shows their figures."""
+def test_simulated_prices_and_scripted_models_are_labelled() -> None:
+    """The labels are on the screen that shows their figures."""
     for size in ((80, 24), (200, 60)):
         shown = words_of(render(FRAMES["demo"], Ui(), *size))
 
@@ -107,8 +107,8 @@ def test_what_is_not_real_is_labelled() -> None:
         assert "b baseline" in shown
 
 
-def test_real_models_beside_scripted_ones_are_told_apart() -> None:
-    """In a mixed arena every scripted agent carries a mark, and the mark is explained."""
+def test_scripted_agents_are_marked_beside_real_models() -> None:
+    """In a mixed arena every scripted agent has a mark, which is explained."""
     scenario = Scenario().run(2)
     started = scenario.begin_turn("momentum")
     scenario.end_turn(started, None, "real", scripted=False, model="gpt-5-mini")
@@ -120,8 +120,8 @@ def test_real_models_beside_scripted_ones_are_told_apart() -> None:
     assert re.search(r"\d momentum +1?\d", shown)
 
 
-def test_the_header_tells_time_market_feed_and_broker() -> None:
-    """One line says where the arena stands, local time with its offset once."""
+def test_header_shows_time_market_feed_and_broker() -> None:
+    """One line shows the state of the arena, and local time with its offset."""
     frame = FRAMES["demo"]
     header = render(frame, Ui(), 120, 40, title="arena demo").lines[0].plain
 
@@ -141,13 +141,13 @@ def test_the_header_tells_time_market_feed_and_broker() -> None:
     [
         (ReadStatus(silent_s=12.0), "broker SILENT 12 s"),
         (ReadStatus(read_share=0.43), "reading 43%"),
-        (ReadStatus(behind=12_345), "12k behind"),
+        (ReadStatus(unread=12_345), "12k behind"),
     ],
 )
-def test_trouble_with_the_broker_is_always_in_the_header(
+def test_problems_with_the_broker_are_always_in_the_header(
     read_status: ReadStatus, words: str
 ) -> None:
-    """What matters is kept when the line is too short for all of it."""
+    """The most important items are kept if the line is too short."""
     header = (
         render(FRAMES["demo"], Ui(), 80, 24, title="a" * 60, read_status=read_status).lines[0].plain
     )
@@ -156,16 +156,16 @@ def test_trouble_with_the_broker_is_always_in_the_header(
     assert "feed" in header
 
 
-def test_a_feed_that_stands_still_is_an_alarm() -> None:
-    """Fifteen seconds without a sign of life are said in capitals."""
+def test_silent_feed_is_an_alarm() -> None:
+    """After fifteen seconds it is shown in capitals."""
     scenario = Scenario().run(2)
     scenario.wall += timedelta(seconds=90)
 
     assert "feed SILENT 1m30" in words_of(render(frame_of(scenario), Ui(), 80, 24))
 
 
-def test_a_broken_log_and_silent_processes_cannot_be_missed() -> None:
-    """The worst news stand in the frame of the main screen."""
+def test_broken_log_and_silent_processes_are_on_the_main_screen() -> None:
+    """They are in the borders of the panes."""
     scenario = Scenario().run(2)
     scenario.beat("router", "momentum")
     scenario.wall += timedelta(seconds=60)
@@ -179,7 +179,7 @@ def test_a_broken_log_and_silent_processes_cannot_be_missed() -> None:
     assert "1 dead letter " in shown
 
 
-def test_changes_carry_signs_and_figures_line_up_at_the_right() -> None:
+def test_changes_have_signs_and_figures_are_aligned_at_the_right() -> None:
     """In the ranking every column of figures ends in the same cell."""
     lines = [line.plain for line in render(FRAMES["demo"], Ui(), 80, 24).lines[3:9]]
     for line in lines:
@@ -190,16 +190,16 @@ def test_changes_carry_signs_and_figures_line_up_at_the_right() -> None:
     assert 1 == len({line.rindex("%", 0, 46) for line in lines})
 
 
-def test_cost_of_unknown_price_is_never_zero() -> None:
-    """Where no price is known the footer says so."""
+def test_unknown_cost_is_not_shown_as_zero() -> None:
+    """If no price is known, the footer shows that."""
     shown = words_of(render(FRAMES["crowd"], Ui(), 80, 24))
 
     assert "$ unknown" in shown
     assert "$0.0000" not in shown
 
 
-def test_an_agents_screen_shows_rounds_calls_results_and_tokens() -> None:
-    """Enter shows what the agent did: each round, its calls as written, their results."""
+def test_agent_screen_shows_rounds_calls_results_and_tokens() -> None:
+    """It has each round, its calls as written, and their results."""
     scenario = Scenario().run(5)
     started = scenario.begin_turn("momentum")
     order = scenario.order("momentum", "buy", "SOL-USD", Decimal(10))
@@ -223,8 +223,8 @@ def test_an_agents_screen_shows_rounds_calls_results_and_tokens() -> None:
         assert words in shown
 
 
-def test_the_prompt_screen_shows_every_line_the_agent_saw() -> None:
-    """Scrolled from top to end, the prompt is there whole."""
+def test_prompt_screen_shows_every_line_of_the_prompt() -> None:
+    """Scrolling from start to end shows the whole prompt."""
     scenario = Scenario().run(2)
     frame = frame_of(scenario, "momentum")
     seen: set[str] = set()
@@ -240,8 +240,8 @@ def test_the_prompt_screen_shows_every_line_the_agent_saw() -> None:
     assert set() == {line for line in user.split("\n") if line not in seen}
 
 
-def test_a_turn_that_failed_shows_its_error_in_words() -> None:
-    """An outcome other than completed is named, with the error."""
+def test_failed_turn_shows_its_error() -> None:
+    """An outcome other than completed is shown with the error."""
     scenario = Scenario().run(1)
     started = scenario.begin_turn("scalper")
     scenario.end_turn(started, None, "", outcome="expired", error="no answer within 30 s")
@@ -256,15 +256,15 @@ def test_a_turn_that_failed_shows_its_error_in_words() -> None:
 
 
 def test_help_explains_columns_and_lists_processes() -> None:
-    """The help screen carries the health of every process, scrolled to the end."""
+    """The help screen has the rules, every process, terms and keys."""
     shown = words_of(render(FRAMES["demo"], Ui(screen="help"), 120, 60))
 
     for words in ("fee 60 bps, slippage 2 bps", "connector", "running", "lat. cost", "quit"):
         assert words in shown
 
 
-def test_the_chosen_agent_is_in_sight_in_a_crowd() -> None:
-    """With more agents than lines the ranking scrolls to the chosen one."""
+def test_selected_agent_is_visible_among_many() -> None:
+    """With more agents than lines the ranking scrolls to the selected one."""
     frame = FRAMES["crowd"]
     last = frame.ranking[-1].agent
     lines = render(frame, Ui(agent=last), 200, 60).lines
@@ -273,7 +273,7 @@ def test_the_chosen_agent_is_in_sight_in_a_crowd() -> None:
 
 
 def test_scrolling_trades_stops_at_the_last_one() -> None:
-    """How far the keys can go is what the pane cannot show at once."""
+    """The limit of scrolling is the number of rows that do not fit."""
     frame = FRAMES["demo"]
     drawn = render(frame, Ui(pane="trades"), 80, 24)
 
@@ -282,7 +282,7 @@ def test_scrolling_trades_stops_at_the_last_one() -> None:
 
 @pytest.mark.parametrize(("value", "colours"), [("1", False), ("", True)])
 def test_no_color_is_honoured(value: str, colours: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With NO_COLOR set no colour code is written; the words are the same."""
+    """With NO_COLOR set no colour code is written; the text is the same."""
     monkeypatch.setenv("NO_COLOR", value)
     monkeypatch.setenv("TERM", "xterm-256color")
     console = line_console(80)
@@ -294,8 +294,8 @@ def test_no_color_is_honoured(value: str, colours: bool, monkeypatch: pytest.Mon
     assert "simulated" in codes
 
 
-def test_a_roster_of_strangers_shows_dashes_not_zeros() -> None:
-    """An agent without an account has no equity, and is ranked last."""
+def test_agent_without_an_account_shows_dashes() -> None:
+    """It has no equity, and is ranked last."""
     scenario = Scenario().run(1)
     spec = AgentSpec(agent="aaa", strategy="s", node="n", joined_at=scenario.wall)
     scenario.write(topics.ROSTER.name, spec, "agent/aaa")
@@ -307,8 +307,8 @@ def test_a_roster_of_strangers_shows_dashes_not_zeros() -> None:
     assert "6 of 7" in words_of(render(frame_of(scenario), Ui(), 80, 24))
 
 
-def test_usage_is_of_the_models_calls() -> None:
-    """Tokens in the ranking are summed over the log of calls."""
+def test_tokens_are_summed_over_model_calls() -> None:
+    """The ranking shows the sum over `llm.calls`."""
     scenario = Scenario().run(3)
     started = scenario.begin_turn("cash")
     scenario.llm_call(started, usage=Usage(prompt_tokens=1_000_000))
@@ -319,6 +319,6 @@ def test_usage_is_of_the_models_calls() -> None:
     assert 3 * 2_040 + 1_000_000 == row.tokens
 
 
-def test_screens_are_text_alone() -> None:
-    """A screen can be compared and drawn in another thread: it holds nothing but text."""
+def test_screen_holds_only_text() -> None:
+    """So a screen can be compared, and drawn in another thread."""
     assert all(type(line) is Text for line in render(FRAMES["demo"], Ui(), 80, 24).lines)

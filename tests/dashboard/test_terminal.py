@@ -23,7 +23,7 @@ SIZES = [(80, 24), (200, 60)]
 
 
 class TmuxPane:
-    """A terminal of a size with a shell command in it, on a tmux server of its own."""
+    """A terminal of a given size that runs a shell command, on a separate tmux server."""
 
     def __init__(self, settings: Settings, width: int, height: int) -> None:
         self.width, self.height = width, height
@@ -31,7 +31,7 @@ class TmuxPane:
         self._server = f"arena-{uuid.uuid4().hex[:8]}"
 
     def tmux(self, *arguments: str) -> str:
-        """A command to the server."""
+        """Run a tmux command and return its output."""
         done = subprocess.run(
             ["tmux", "-u", "-L", self._server, "-f", "/dev/null", *arguments],
             capture_output=True,
@@ -43,7 +43,7 @@ class TmuxPane:
         return done.stdout
 
     def start(self, *arguments: str) -> None:
-        """Run the dashboard, then say how it ended and how the terminal was left."""
+        """Run the dashboard, then print its exit code and the terminal's modes."""
         line = f"trap : INT; {shlex.join(command(*arguments))}; echo code=$?; stty -a; exec cat"
         size = ["-x", str(self.width), "-y", str(self.height)]
         self.tmux(
@@ -51,7 +51,7 @@ class TmuxPane:
         )
 
     def lines(self) -> list[str]:
-        """What stands in the terminal."""
+        """The lines of the terminal."""
         return self.tmux("capture-pane", "-p", "-t", "arena").split("\n")[: self.height]
 
     def keys(self, *names: str) -> None:
@@ -59,11 +59,11 @@ class TmuxPane:
         self.tmux("send-keys", "-t", "arena", *names)
 
     def modes(self) -> str:
-        """Whether the cursor shows, and whether the full screen is on."""
+        """Flags of the visible cursor and of the full screen."""
         return self.tmux("display", "-p", "-t", "arena", "#{cursor_flag} #{alternate_on}").strip()
 
     async def until(self, seen: Callable[[str], object], what: str) -> list[str]:
-        """Wait until the screen shows something; the deadline shows what was there instead."""
+        """Wait until a condition on the screen's text holds, else fail with the screen."""
         deadline = asyncio.get_running_loop().time() + DEADLINE_S
         while True:
             lines = self.lines()
@@ -74,11 +74,11 @@ class TmuxPane:
             await asyncio.sleep(0.05)
 
     async def until_words(self, words: str) -> list[str]:
-        """Wait until the screen shows some words."""
+        """Wait until the screen shows a text."""
         return await self.until(lambda shown: words in shown, words)
 
     async def until_filled(self, words: str) -> list[str]:
-        """Wait until words are shown and a whole frame stands: tmux may show half of one."""
+        """Wait until a text and a whole screen are shown: tmux may show half of one."""
 
         def is_whole(shown: str) -> bool:
             lines = shown.split("\n")
@@ -87,7 +87,7 @@ class TmuxPane:
         return await self.until(is_whole, f"{words} in a frame of {self.width} columns")
 
     def close(self) -> None:
-        """End the server and what runs in it."""
+        """End the server and its processes."""
         self.tmux("kill-server")
 
 
@@ -95,7 +95,7 @@ class TmuxPane:
 async def pane(
     request: pytest.FixtureRequest, bus: KafkaBus, settings: Settings
 ) -> AsyncIterator[TmuxPane]:
-    """A terminal beside an arena that has run for twenty snapshots."""
+    """A terminal of each size."""
     found = TmuxPane(settings, *request.param)
     yield found
     found.close()
@@ -103,16 +103,16 @@ async def pane(
 
 @pytest.fixture
 async def scenario(bus: KafkaBus) -> Scenario:
-    """Twenty snapshots, published."""
+    """Publish twenty snapshots."""
     found = Scenario(start=datetime.now(UTC) - timedelta(days=1, seconds=20)).run(20)
     await publish(bus, found)
     return found
 
 
-async def test_a_session_from_first_screen_to_the_prompt_and_out(
+async def test_session_from_first_screen_to_the_prompt_and_out(
     pane: TmuxPane, bus: KafkaBus, scenario: Scenario
 ) -> None:
-    """Panes fill the terminal, new trades appear, keys lead to the exact prompt and out again."""
+    """Panes fill the terminal, new snapshots appear, keys lead to the exact prompt and back."""
     pane.start("--title", "test arena")
     lines = await pane.until_filled("snapshot 20 ")
     assert lines[0].startswith(" test arena")
@@ -143,7 +143,7 @@ async def test_a_session_from_first_screen_to_the_prompt_and_out(
     await _assert_restored(pane, "code=0")
 
 
-async def test_tab_moves_the_focus_and_scrolls(pane: TmuxPane, scenario: Scenario) -> None:
+async def test_tab_moves_the_focus_and_arrows_scroll(pane: TmuxPane, scenario: Scenario) -> None:
     """The focused pane is marked, and its arrows scroll it."""
     pane.start()
     await pane.until_words("▸ranking")
@@ -157,16 +157,16 @@ async def test_tab_moves_the_focus_and_scrolls(pane: TmuxPane, scenario: Scenari
     await _assert_restored(pane, "code=0")
 
 
-async def test_control_c_leaves_the_terminal_as_it_was(pane: TmuxPane, scenario: Scenario) -> None:
-    """An interrupt ends with 130, the cursor back and the modes restored."""
+async def test_control_c_restores_the_terminal(pane: TmuxPane, scenario: Scenario) -> None:
+    """An interrupt exits with 130 and restores the cursor and the modes."""
     pane.start()
     await pane.until_words("▸ranking")
     pane.keys("C-c")
     await _assert_restored(pane, "code=130")
 
 
-async def test_a_resized_terminal_is_filled_again(pane: TmuxPane, scenario: Scenario) -> None:
-    """The panes follow the size; a small one has a screen of its own."""
+async def test_resized_terminal_is_redrawn(pane: TmuxPane, scenario: Scenario) -> None:
+    """The panes follow the size; a small terminal has the compact screen."""
     pane.start()
     await pane.until_words("▸ranking")
     pane.tmux("resize-window", "-t", "arena", "-x", "70", "-y", "20")

@@ -1,4 +1,4 @@
-"""Figures and words for people."""
+"""Formatting of figures and text."""
 
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -24,19 +24,19 @@ def test_money_has_separators_and_cents(units: int, expected: str) -> None:
     ("units", "expected"),
     [(38_20 * SCALE // 100, "+38.20"), (-1_238_00 * SCALE // 100, "-1,238.00"), (0, "0.00")],
 )
-def test_a_change_always_shows_its_sign(units: int, expected: str) -> None:
-    """Gains carry a plus, losses a minus, nothing carries none."""
+def test_change_has_its_sign(units: int, expected: str) -> None:
+    """Gains have a plus, losses a minus, zero has no sign."""
     assert expected == text.signed_money(units)
 
 
 @pytest.mark.parametrize("units", [1, -1, 499_999])
-def test_a_change_that_rounds_to_nothing_has_no_sign(units: int) -> None:
-    """There is no "-0.00" and no "+0.00"."""
+def test_change_that_rounds_to_zero_has_no_sign(units: int) -> None:
+    """Neither "-0.00" nor "+0.00" is shown."""
     assert "0.00" == text.signed_money(units)
 
 
-def test_what_is_not_known_is_a_dash() -> None:
-    """Nothing unknown is shown as zero."""
+def test_unknown_value_is_a_dash() -> None:
+    """It is not shown as zero."""
     shown = {
         text.money(None),
         text.signed_money(None),
@@ -55,8 +55,8 @@ def test_what_is_not_known_is_a_dash() -> None:
     ("part", "whole", "expected"),
     [(41, 10_000, "+0.41%"), (-271, 10_000, "-2.71%"), (0, 10_000, "0.00%"), (1, 0, "-")],
 )
-def test_a_return_is_a_signed_percentage(part: int, whole: int, expected: str) -> None:
-    """Two decimals, sign, and no division by nothing."""
+def test_return_is_a_signed_percentage(part: int, whole: int, expected: str) -> None:
+    """It has two decimals and a sign; without a whole it is unknown."""
     assert expected == text.signed_percent(part, whole)
 
 
@@ -64,8 +64,8 @@ def test_a_return_is_a_signed_percentage(part: int, whole: int, expected: str) -
     ("value", "expected"),
     [("67203.55000000", "67,203.55"), ("0.00001234", "0.00001234"), ("5", "5.00")],
 )
-def test_a_price_keeps_its_digits(value: str, expected: str) -> None:
-    """An exact price loses no digit and shows no empty ones."""
+def test_price_keeps_its_digits(value: str, expected: str) -> None:
+    """An exact price has all its digits and no trailing zeros."""
     assert expected == text.price(Decimal(value))
 
 
@@ -73,7 +73,7 @@ def test_a_price_keeps_its_digits(value: str, expected: str) -> None:
     ("seconds", "expected"),
     [(0.31, "0.3 s"), (42.9, "42 s"), (252, "4m12"), (5_640, "1h34"), (200_000, "2d07")],
 )
-def test_an_age_is_short(seconds: float, expected: str) -> None:
+def test_age_is_short(seconds: float, expected: str) -> None:
     """Ages take at most five characters."""
     assert expected == text.age(seconds)
 
@@ -81,8 +81,8 @@ def test_an_age_is_short(seconds: float, expected: str) -> None:
 @pytest.mark.parametrize(
     ("hours", "expected"), [(0, "UTC"), (1, "+01"), (5.5, "+05:30"), (-8, "-08")]
 )
-def test_the_zone_is_told_shortly(hours: float, expected: str) -> None:
-    """The header names the offset of local times once."""
+def test_zone_is_short(hours: float, expected: str) -> None:
+    """The header shows the offset of local times."""
     moment = datetime(2026, 11, 21, tzinfo=timezone(timedelta(hours=hours)))
 
     assert expected == text.offset_text(moment)
@@ -99,14 +99,14 @@ def test_the_zone_is_told_shortly(hours: float, expected: str) -> None:
         ("two\nlines\tkept", "two\nlines  kept"),
     ],
 )
-def test_what_a_model_says_cannot_act(raw: str, expected: str) -> None:
-    """Escape sequences, invisible and direction-turning characters are shown."""
+def test_untrusted_text_cannot_act_on_the_terminal(raw: str, expected: str) -> None:
+    """Escape sequences, invisible and direction-changing characters become visible."""
     assert expected == text.clean(raw)
 
 
 @given(st.text(max_size=400))
 def test_one_line_is_printable(raw: str) -> None:
-    """Whatever comes in, one line of it holds no control or format character."""
+    """It has no control or format characters."""
     line = text.one_line(raw)
 
     assert not [c for c in line if ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or c in "\u202e\u2028"]
@@ -114,7 +114,7 @@ def test_one_line_is_printable(raw: str) -> None:
 
 @given(st.text(alphabet="\x1b[]0;mHJab\x07\\P", max_size=60))
 def test_no_escape_survives(raw: str) -> None:
-    """Broken and nested sequences leave no escape byte behind."""
+    """Broken and nested sequences leave no escape byte."""
     assert "\x1b" not in text.clean(raw)
 
 
@@ -132,8 +132,8 @@ def test_no_escape_survives(raw: str) -> None:
         ("1" + "0" * 17, "100,000,000,000,000,000.00"),
     ],
 )
-def test_a_price_of_any_size_is_legible(price: str, shown: str) -> None:
-    """A tiny one has six digits that say something, never only zeros."""
+def test_price_of_any_size_is_legible(price: str, shown: str) -> None:
+    """A tiny one has six significant digits."""
     assert shown == text.unit_price(to_price_units(Decimal(price)))
 
 
@@ -147,11 +147,11 @@ def test_a_price_of_any_size_is_legible(price: str, shown: str) -> None:
         (10**26 - 1, "1,000e15"),
     ],
 )
-def test_a_huge_quantity_is_short(units: int, shown: str) -> None:
-    """From a billion on five digits and the power of ten; below it is exact."""
+def test_huge_quantity_is_short(units: int, shown: str) -> None:
+    """From a billion on it has five digits and a suffix; below it is exact."""
     assert shown == text.quantity(units)
 
 
-def test_an_amount_beyond_all_bounds_is_shown() -> None:
-    """A price that cannot be real must not end the screen."""
+def test_amount_of_any_size_is_shown() -> None:
+    """An absurd price must not end the screen."""
     assert text.money(10**50).endswith("000.00")

@@ -1,4 +1,4 @@
-"""What the keys do."""
+"""The effect of keys."""
 
 from typing import get_args
 
@@ -14,7 +14,7 @@ KEYS = ("?", "esc", "tab", "backtab", "up", "down", "left", "right", "enter", "p
 
 
 def after(ui: Ui, *keys: str) -> Ui:
-    """The state after some keys."""
+    """The position after some keys."""
     for key in keys:
         pressed = press(ui, key, LIMITS)
         assert pressed is not None
@@ -24,12 +24,12 @@ def after(ui: Ui, *keys: str) -> Ui:
 
 @pytest.mark.parametrize("screen", get_args(ScreenName))
 def test_q_quits_everywhere(screen: ScreenName) -> None:
-    """One key leaves from every screen."""
+    """The same key quits from every screen."""
     assert press(Ui(screen=screen), "q", LIMITS) is None
 
 
-def test_tab_goes_round_the_panes() -> None:
-    """Tab moves the focus forward, shift-tab back, and both go round."""
+def test_tab_cycles_through_the_panes() -> None:
+    """Tab moves the focus forward, shift-tab back."""
     ui = Ui()
     seen = []
     for _ in PANES:
@@ -41,22 +41,22 @@ def test_tab_goes_round_the_panes() -> None:
     assert PANES[-1] == after(ui, "backtab").pane
 
 
-def test_arrows_choose_an_agent_and_stop_at_the_ends() -> None:
-    """Nobody is chosen at first, which is the leader; the choice stays within the ranking."""
+def test_arrows_select_an_agent_and_stop_at_the_ends() -> None:
+    """At first the leader is selected; the selection stays within the ranking."""
     assert "b" == after(Ui(), "down").agent
     assert "c" == after(Ui(), "down", "down", "down").agent
     assert "a" == after(Ui(), "up").agent
 
 
-def test_arrows_scroll_where_the_pane_is_a_log() -> None:
-    """In the trades pane the arrows move the log and leave the agent alone."""
+def test_arrows_scroll_a_pane_with_rows() -> None:
+    """In the trades pane the arrows scroll and do not change the agent."""
     ui = after(Ui(pane="trades", agent="b"), "down", "down", "up")
 
     assert (1, "b") == (ui.scroll, ui.agent)
 
 
 def test_enter_opens_turns_then_p_the_prompt_and_esc_goes_back() -> None:
-    """The exact text an agent saw is two keys away, and escape returns step by step."""
+    """Two keys show the exact prompt, and escape goes back step by step."""
     turns = after(Ui(), "down", "enter")
     prompt = after(turns, "p")
 
@@ -65,8 +65,8 @@ def test_enter_opens_turns_then_p_the_prompt_and_esc_goes_back() -> None:
     assert ["agent", "main"] == [after(prompt, "esc").screen, after(prompt, "esc", "esc").screen]
 
 
-def test_the_newest_turn_is_followed_until_another_is_chosen() -> None:
-    """Going down picks an older turn; going back up follows the newest again."""
+def test_newest_turn_is_followed_until_another_is_selected() -> None:
+    """Down selects an older turn; up again follows the newest."""
     older = after(Ui(screen="agent", agent="a"), "down")
 
     assert "t2" == older.turn_id
@@ -74,13 +74,13 @@ def test_the_newest_turn_is_followed_until_another_is_chosen() -> None:
 
 
 def test_left_and_right_change_the_agent() -> None:
-    """On the turns of one agent the neighbours in the ranking are one key away."""
+    """On the agent screen they select the neighbours in the ranking."""
     assert "b" == after(Ui(screen="agent", agent="a"), "right").agent
     assert "a" == after(Ui(screen="agent", agent="a"), "left").agent
 
 
-def test_help_returns_to_where_it_was_asked() -> None:
-    """Help opens above any screen and closes onto it."""
+def test_help_returns_to_the_last_screen() -> None:
+    """Help can be opened from any screen."""
     turns = Ui(screen="agent", agent="a")
 
     assert "help" == after(turns, "?").screen
@@ -89,8 +89,8 @@ def test_help_returns_to_where_it_was_asked() -> None:
 
 
 @given(st.lists(st.sampled_from(KEYS), max_size=60))
-def test_no_keys_lead_out_of_bounds(keys: list[str]) -> None:
-    """Whatever is pressed, what is chosen exists and the scroll is within its limits."""
+def test_keys_stay_within_limits(keys: list[str]) -> None:
+    """After any keys the selection exists and the scroll is within its limits."""
     ui = after(Ui(), *keys)
 
     assert 0 <= ui.scroll <= LIMITS.scroll_max
@@ -99,6 +99,6 @@ def test_no_keys_lead_out_of_bounds(keys: list[str]) -> None:
     assert ui.pane in PANES
 
 
-def test_an_empty_arena_has_nothing_to_open() -> None:
-    """Enter does nothing where there is no agent."""
+def test_enter_has_no_effect_without_agents() -> None:
+    """An empty arena has no agent to open."""
     assert Ui() == press(Ui(), "enter", KeyLimits())

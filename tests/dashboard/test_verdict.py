@@ -1,4 +1,4 @@
-"""The judge's evaluation on the screen: shown where there is one, nothing changed where not."""
+"""The judge's evaluation on the screen and in the document."""
 
 import pytest
 
@@ -90,8 +90,8 @@ def text_of(frame: Frame, width: int, height: int) -> str:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 30), (200, 60)])
-def test_the_screen_keeps_its_size_with_a_verdict(size: tuple[int, int]) -> None:
-    """Every line has the terminal's width, and there are as many as it has."""
+def test_screen_keeps_its_size_with_a_verdict(size: tuple[int, int]) -> None:
+    """It has the terminal's width and height."""
     _, frame = with_verdict()
     screen = render(frame, Ui(), *size)
 
@@ -99,7 +99,7 @@ def test_the_screen_keeps_its_size_with_a_verdict(size: tuple[int, int]) -> None
 
 
 def test_ranks_interval_and_verdict_are_shown() -> None:
-    """Rank sets and intervals stand beside the returns, the verdict below the ranking."""
+    """Ranks and intervals are beside the returns, the verdict below the ranking."""
     _, frame = with_verdict()
     shown = text_of(frame, 260, 50)
 
@@ -108,7 +108,7 @@ def test_ranks_interval_and_verdict_are_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "said"),
+    ("width", "expected"),
     [
         (80, "Interim, look 5 of 11: cannot separate #1-#5"),
         (112, "cannot separate #1-#5. 1 claim, 1 withdrawn, 1 warning"),
@@ -117,18 +117,18 @@ def test_ranks_interval_and_verdict_are_shown() -> None:
         (300, "No agent is separated from buy-and-hold. 1 warning"),
     ],
 )
-def test_a_narrow_screen_keeps_the_heart_of_the_verdict(width: int, said: str) -> None:
-    """Sentences without room are counted, then the names go; what cannot be told stays."""
+def test_narrow_screen_keeps_the_main_part_of_the_verdict(width: int, expected: str) -> None:
+    """Dropped sentences are counted, then names are dropped; the first sentence stays."""
     _, frame = with_verdict()
     (line,) = verdict_line(frame.evaluation, width)
 
     assert line.plain.startswith("judge, 12 snapshots: Interim, look 5 of 11")
-    assert said in line.plain
-    assert line.plain.rstrip().endswith(said)
+    assert expected in line.plain
+    assert line.plain.rstrip().endswith(expected)
 
 
-def test_a_repeat_has_the_ranks_of_its_cell() -> None:
-    """A cell is judged as one entrant; each of its repeats shows the ranks of the cell."""
+def test_repeat_has_the_ranks_of_its_cell() -> None:
+    """A cell is judged as one entrant; each repeat shows the ranks of the cell."""
     scenario = Scenario().run(12)
     evaluation = judged(scenario)
     row = evaluation.rows[2].model_copy(
@@ -150,8 +150,8 @@ def test_a_repeat_has_the_ranks_of_its_cell() -> None:
     assert ("the cell", 3) == (found["entrant"], found["rank_high"])
 
 
-def test_without_a_judge_the_screen_is_as_it_was() -> None:
-    """No evaluation: no column, no line, and the document says null."""
+def test_screen_without_a_judge_is_unchanged() -> None:
+    """Without an evaluation there is no column and no line, and the document has null."""
     scenario = Scenario().run(12)
     view = view_of(scenario)
     shown = text_of(build_frame(view, scenario.wall), 200, 50)
@@ -162,8 +162,8 @@ def test_without_a_judge_the_screen_is_as_it_was() -> None:
     assert document["verdict"] is None
 
 
-def test_the_document_carries_the_intervals() -> None:
-    """`--once --json` has the verdict, and per agent ranks, interval and P(best)."""
+def test_document_has_verdict_and_intervals() -> None:
+    """Each agent has ranks, interval and P(best)."""
     scenario, _ = with_verdict()
     document = standings(view_of(scenario), scenario.wall)
 
@@ -184,8 +184,8 @@ def test_the_document_carries_the_intervals() -> None:
     assert rows["random"] is None
 
 
-def test_words_of_a_judge_cannot_act_on_the_terminal() -> None:
-    """Control characters in a verdict are not passed on."""
+def test_verdict_cannot_act_on_the_terminal() -> None:
+    """Control characters in a verdict are made visible."""
     scenario = Scenario().run(2)
     evaluation = judged(scenario, words="\x1b[2Jnothing\nto see")
     scenario.write(topics.EVALUATIONS.name, evaluation, evaluation.snapshot_id)

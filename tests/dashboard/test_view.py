@@ -1,4 +1,4 @@
-"""The read model: the same for whoever reads the topics, in whatever order, from whenever."""
+"""The read model: the same for every order of reading and every start."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -21,16 +21,16 @@ from tests.dashboard.scenario import Scenario
 
 
 def eventful() -> Scenario:
-    """An arena in which everything happens that a view must survive."""
+    """An arena with every event that a view must handle."""
     scenario = Scenario(seed=11, agents=Scenario().agents[:4], speed=1.0).run(12)
     scenario.garbage(topics.TICKERS.name)
     scenario.advance(60)
     scenario.snapshot()
-    cut_off = scenario.begin_turn("momentum")
-    scenario.end_turn(cut_off, None, "", outcome="aborted", error="the process died")
-    scenario.end_turn(cut_off, None, "", outcome="aborted", error="the process died")
+    aborted = scenario.begin_turn("momentum")
+    scenario.end_turn(aborted, None, "", outcome="aborted", error="the process died")
+    scenario.end_turn(aborted, None, "", outcome="aborted", error="the process died")
     scenario.join("late", "momentum", "agent")
-    scenario.llm_call(cut_off, usage=Usage(prompt_tokens=7), scripted=False, outcome="failed")
+    scenario.llm_call(aborted, usage=Usage(prompt_tokens=7), scripted=False, outcome="failed")
     scenario.beat("router", "momentum", counters={"dead_letters": 1})
     scenario.dead_letter()
     scenario.run(6)
@@ -45,7 +45,7 @@ EVENTFUL = eventful()
 
 
 def view_of(records: Iterable[Record]) -> ArenaView:
-    """A view that read these records."""
+    """A view of these records."""
     view = ArenaView()
     for record in records:
         view.apply(record)
@@ -53,12 +53,12 @@ def view_of(records: Iterable[Record]) -> ArenaView:
 
 
 def frame_of(view: ArenaView, scenario: Scenario = EVENTFUL) -> Frame:
-    """What a view shows when the scenario ends."""
+    """The frame of a view at the end of a scenario."""
     return build_frame(view, scenario.wall, agent="momentum", trades=100, points=1_000)
 
 
 def shuffled(scenario: Scenario, random: Random) -> Iterable[Record]:
-    """The records in another order that the broker could serve: kept within each partition."""
+    """The records in another possible order, which is kept within each partition."""
     logs = [deque(log) for _, log in sorted(scenario.by_partition().items())]
     while logs:
         log = random.choice(logs)
@@ -69,8 +69,8 @@ def shuffled(scenario: Scenario, random: Random) -> Iterable[Record]:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0))
-def test_any_interleaving_of_the_topics_shows_the_same(seed: int) -> None:
-    """Partitions merge in any order, with looks in between: the end is the same frame."""
+def test_every_interleaving_of_topics_gives_the_same_frame(seed: int) -> None:
+    """Partitions merge in any order, with frames built in between."""
     view, random = ArenaView(), Random(seed)
     for record in shuffled(EVENTFUL, random):
         view.apply(record)
@@ -82,8 +82,8 @@ def test_any_interleaving_of_the_topics_shows_the_same(seed: int) -> None:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0))
-def test_who_joins_late_sees_what_the_others_see(seed: int) -> None:
-    """Reading only the windows gives the frame of one who was there from the start."""
+def test_late_reader_has_the_same_frame(seed: int) -> None:
+    """Reading only the windows gives the same frame as reading from the start."""
     random = Random(seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(equity_curves, "SNAPSHOTS_WINDOW", 7)
@@ -113,7 +113,7 @@ def _late_reads(record: Record, windows: dict[str, int | None]) -> bool:
     return window is None or record.offset >= end - window
 
 
-def test_the_ranking_is_the_fold_of_the_account_log() -> None:
+def test_ranking_equals_the_fold_of_the_account_log() -> None:
     """Equity, cash, fees and counts are those of the accounts, best first."""
     frame = frame_of(view_of(EVENTFUL.records))
     bids = view_of(EVENTFUL.records).market.bids
@@ -133,8 +133,8 @@ def test_the_ranking_is_the_fold_of_the_account_log() -> None:
     assert sorted(equities, reverse=True) == equities
 
 
-def test_trades_tell_what_was_seen_and_what_was_paid() -> None:
-    """The newest order is the first row, priced against the snapshot the agent saw."""
+def test_trades_show_the_price_seen_and_the_price_paid() -> None:
+    """The newest order is the first row, compared with the agent's snapshot."""
     trade = frame_of(view_of(EVENTFUL.records)).trades[0]
 
     assert ("late", "buy", "0.1", "BTC-USD") == (
@@ -149,8 +149,8 @@ def test_trades_tell_what_was_seen_and_what_was_paid() -> None:
     assert (7.0, trade.price > trade.seen) == (round(trade.latency_ms, 6), trade.against)
 
 
-def test_a_rejection_says_the_rule_and_the_figures() -> None:
-    """What the executor wrote is shown, led by the reason."""
+def test_rejection_shows_reason_and_detail() -> None:
+    """The executor's detail follows the reason."""
     scenario = Scenario().run(1)
     scenario.order("cash", "sell", "BTC-USD", Decimal(2))
 
@@ -159,9 +159,9 @@ def test_a_rejection_says_the_rule_and_the_figures() -> None:
     assert "rejected: insufficient position: asked 2 BTC-USD, holds 0" == trade.words
 
 
-def test_an_aborted_turn_counts_once_and_says_why() -> None:
-    """The turn written twice is one turn; its words are the error."""
-    frame = frame_of(view_of(EVENTFUL.records[: _place_of_the_abort()]))
+def test_aborted_turn_counts_once_with_its_error() -> None:
+    """A turn that was written twice is one turn; its text is the error."""
+    frame = frame_of(view_of(EVENTFUL.records[: _index_after_the_abort()]))
     row = frame.row("momentum")
     thought = next(t for t in frame.thoughts if t.agent == "momentum")
 
@@ -170,28 +170,28 @@ def test_an_aborted_turn_counts_once_and_says_why() -> None:
     assert ("aborted", "the process died") == (thought.outcome, thought.words)
 
 
-def _place_of_the_abort() -> int:
+def _index_after_the_abort() -> int:
     dead = [i for i, r in enumerate(EVENTFUL.records) if r.topic == topics.DEAD_LETTERS.name]
     return dead[0] + 1
 
 
-def test_an_agent_that_is_thinking_says_since_when() -> None:
-    """A turn that began and has not ended shows how long it takes."""
+def test_turn_in_progress_shows_its_duration() -> None:
+    """An agent with a started turn is shown as deciding."""
     thought = next(t for t in frame_of(view_of(EVENTFUL.records)).thoughts if t.agent == "late")
 
     assert (20.0, "") == (thought.deciding_s, thought.outcome)
 
 
-def test_what_cannot_be_read_is_counted_and_named() -> None:
-    """Garbage in a topic neither stops the view nor vanishes."""
+def test_unreadable_records_are_counted() -> None:
+    """Garbage in a topic does not stop the view; the newest is named."""
     summary = frame_of(view_of(EVENTFUL.records)).summary
 
     assert (1, 1) == (summary.malformed, summary.dead_letters)
     assert summary.malformed_newest.startswith("market.tickers[0]@")
 
 
-def test_a_damaged_account_log_is_said_and_not_folded_on() -> None:
-    """A record that breaks the chain stops the fold of its shard; the screen lives on."""
+def test_broken_account_log_is_shown() -> None:
+    """A record that breaks the chain stops the fold of its shard, but not the screen."""
     scenario = Scenario().run(3)
     records = list(scenario.records)
     place = next(
@@ -209,8 +209,8 @@ def test_a_damaged_account_log_is_said_and_not_folded_on() -> None:
     assert "account.events[0]" in frame.summary.broken_log
 
 
-def test_a_model_of_unknown_price_costs_an_unknown_sum() -> None:
-    """Cost is None, not zero, where no price is known; scripted models cost nothing."""
+def test_model_of_unknown_price_has_an_unknown_cost() -> None:
+    """Cost is None if no price is known; scripted models cost nothing."""
     scenario = Scenario(scripted=False).run(2)
     summary = frame_of(view_of(scenario.records), scenario).summary
     free = frame_of(view_of(Scenario().run(2).records), scenario).summary
@@ -219,8 +219,8 @@ def test_a_model_of_unknown_price_costs_an_unknown_sum() -> None:
     assert (Decimal(0), 0) == (free.cost_usd, free.unpriced)
 
 
-def test_silent_and_stopped_processes_are_told_apart() -> None:
-    """No heartbeat for 15 s is silent, a farewell is stopped, ten minutes of silence is gone."""
+def test_silent_and_stopped_processes_are_distinguished() -> None:
+    """Without a heartbeat a process is silent after 15 s and dropped after ten minutes."""
     scenario = Scenario(agents=())
     scenario.beat("router", "old")
     scenario.wall += timedelta(seconds=590)
@@ -236,8 +236,8 @@ def test_silent_and_stopped_processes_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("clock_s", [-3_600, -40, 40, 3_600])
-def test_the_clock_of_a_host_makes_no_process_silent(clock_s: float) -> None:
-    """A process is silent by the broker's times on its heartbeats, not by its host's clock."""
+def test_wrong_clock_of_a_host_makes_no_process_silent(clock_s: float) -> None:
+    """The broker's times of heartbeats count, not the host's clock."""
     scenario = Scenario(agents=())
     wrong = scenario.wall + timedelta(seconds=clock_s)
     scenario.beat("router", "silent", at=wrong)
@@ -251,8 +251,8 @@ def test_the_clock_of_a_host_makes_no_process_silent(clock_s: float) -> None:
     ]
 
 
-def test_a_tombstone_removes_an_agent_from_the_roster() -> None:
-    """Compacted topics forget by a record without a value."""
+def test_tombstone_removes_an_agent_from_the_roster() -> None:
+    """A record without a value deletes its key in a compacted topic."""
     scenario = Scenario(agents=())
     scenario.write(topics.ROSTER.name, EVENTFUL_SPEC, "agent/brainrot")
     record = scenario.records[-1]
@@ -264,8 +264,8 @@ def test_a_tombstone_removes_an_agent_from_the_roster() -> None:
 EVENTFUL_SPEC = view_of(EVENTFUL.records).roster["brainrot"]
 
 
-def test_a_frame_does_not_grow_with_the_log() -> None:
-    """What is drawn is bounded by what was asked for, however much was traded."""
+def test_frame_does_not_grow_with_the_log() -> None:
+    """Its size is bounded by the requested numbers of trades and points."""
     scenario = Scenario(agents=Scenario().agents[:2]).run(300)
     view = view_of(scenario.records)
     frame = build_frame(view, scenario.wall, trades=20, points=50)
@@ -276,8 +276,8 @@ def test_a_frame_does_not_grow_with_the_log() -> None:
     assert recent_turns.TURNS_KEPT == len(view.turns.agents["momentum"].newest_turns)
 
 
-def test_a_position_that_cannot_be_sold_is_marked() -> None:
-    """It keeps its last bid and its value; "unsellable" stands in the place of its profit."""
+def test_unsellable_position_is_marked() -> None:
+    """It keeps its last bid and its value; "unsellable" replaces its profit."""
     view = view_of(EVENTFUL.records)
     snapshot = view.market.newest
     assert snapshot is not None
@@ -290,9 +290,9 @@ def test_a_position_that_cannot_be_sold_is_marked() -> None:
     view.market.newest = snapshot.model_copy(update={"products": views})
     after = frame_of(view)
 
-    said = {row.product_id: row.closed for row in after.positions}
-    assert "delisted: it cannot be traded" == said.pop(closed)
-    assert not any(said.values())
+    reasons = {row.product_id: row.closed for row in after.positions}
+    assert "delisted: it cannot be traded" == reasons.pop(closed)
+    assert not any(reasons.values())
     assert [row.bid for row in before.positions] == [row.bid for row in after.positions]
     lines = [line.plain for line in positions(after, 60, 20, 0)]
     assert all(("unsellable" in line) == (closed in line) for line in lines)

@@ -1,4 +1,4 @@
-"""A dashboard that goes on behind its checkpoint shows what one shows that read everything."""
+"""A dashboard that continues after its checkpoint shows the same as one that read everything."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ DEADLINE_S = 40.0
 
 
 @pytest.fixture(autouse=True)
-def kept_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def checkpoint_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint is due after every record."""
     monkeypatch.setattr(topic_follower, "CHECKPOINT_EVERY", 1)
 
@@ -46,15 +46,15 @@ def file_of(home: Path, prefix: str = "") -> CheckpointFile:
 async def read_all(
     bus: Any, file: CheckpointFile | None
 ) -> tuple[ArenaView, int]:  # Any: either bus
-    """What a dashboard of one look shows, and how many records it folded itself."""
-    looking = TopicFollower(bus, SystemClock(), ArenaView(), file)
-    await looking.open()
-    reading = asyncio.create_task(looking.follow())
-    await asyncio.wait_for(catch_up(looking, SystemClock()), DEADLINE_S)
+    """Read all topics once; return the view, and the number of records that were folded."""
+    follower = TopicFollower(bus, SystemClock(), ArenaView(), file)
+    await follower.open()
+    reading = asyncio.create_task(follower.follow())
+    await asyncio.wait_for(catch_up(follower, SystemClock()), DEADLINE_S)
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
-    await looking.close()
-    return looking.view, looking.view.version
+    await follower.close()
+    return follower.view, follower.view.version
 
 
 def shown(view: ArenaView, scenario: Scenario) -> tuple[bytes, object]:
@@ -63,8 +63,10 @@ def shown(view: ArenaView, scenario: Scenario) -> tuple[bytes, object]:
     return document, build_frame(view, scenario.wall, agent="momentum", trades=400)
 
 
-async def test_it_shows_the_same_and_reads_little(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """With a checkpoint, without one, and after more records: the same bytes, the same frame."""
+async def test_restored_view_is_the_same_and_reads_little(
+    memory_bus: MemoryBus, tmp_path: Path
+) -> None:
+    """With and without a checkpoint, document and frame are equal, also after more records."""
     scenario, file = recent_scenario(30), file_of(tmp_path)
     done = await publish(memory_bus, scenario)
     first, folded = await read_all(memory_bus, file)
@@ -81,8 +83,8 @@ async def test_it_shows_the_same_and_reads_little(memory_bus: MemoryBus, tmp_pat
     assert first.accounts.digest() != again.accounts.digest()
 
 
-async def test_forged_balances_are_not_taken_over(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """A file with a true seal and head, and other balances, is thrown away."""
+async def test_forged_balances_are_discarded(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """A file with a valid seal and head but other balances is not used."""
     scenario, file = recent_scenario(30), file_of(tmp_path)
     await publish(memory_bus, scenario)
     await read_all(memory_bus, file)
@@ -99,10 +101,10 @@ async def test_forged_balances_are_not_taken_over(memory_bus: MemoryBus, tmp_pat
     assert shown(fresh, scenario) == shown(again, scenario)
 
 
-async def test_the_windows_go_on_as_if_nothing_had_been(
+async def test_restored_windows_continue_exactly(
     memory_bus: MemoryBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What falls out of a window falls out of a restored one at the same record."""
+    """Items leave a restored window at the same record as any other."""
     monkeypatch.setattr(equity_curves, "SNAPSHOTS_WINDOW", 7)
     monkeypatch.setattr(equity_curves, "FILLS_KEPT", 5)
     monkeypatch.setattr(recent_turns, "TURNS_WINDOW", 9)
@@ -119,8 +121,8 @@ async def test_the_windows_go_on_as_if_nothing_had_been(
         assert fresh.turns.window.complete == again.turns.window.complete
 
 
-async def test_a_log_that_lost_its_tail_is_read_anew(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """The checkpoint is ahead of the log: it is thrown away."""
+async def test_truncated_log_is_read_again(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """A checkpoint that is ahead of the log is discarded."""
     scenario, file = recent_scenario(6), file_of(tmp_path)
     await publish(memory_bus, scenario)
     await read_all(memory_bus, file)
@@ -135,10 +137,10 @@ async def test_a_log_that_lost_its_tail_is_read_anew(memory_bus: MemoryBus, tmp_
 
 
 @pytest.mark.parametrize("topic", CHECKPOINTED)
-async def test_another_clusters_log_is_read_anew(
+async def test_log_of_another_cluster_is_read_again(
     memory_bus: MemoryBus, tmp_path: Path, topic: str
 ) -> None:
-    """A log of the same length that holds another record at the place: it is thrown away."""
+    """A checkpoint is discarded if the log has another record at its offset."""
     scenario, file = recent_scenario(6), file_of(tmp_path)
     await publish(memory_bus, scenario)
     await read_all(memory_bus, file)
@@ -154,10 +156,10 @@ async def test_another_clusters_log_is_read_anew(
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x00", b"\x93\x01\x02\x03"])
-async def test_foreign_bytes_are_thrown_away(
+async def test_invalid_bytes_are_discarded(
     memory_bus: MemoryBus, tmp_path: Path, payload: bytes
 ) -> None:
-    """A file that is sealed and no view is refused, and written anew."""
+    """A sealed file that is not a view is refused and replaced."""
     scenario, file = recent_scenario(3), file_of(tmp_path)
     await publish(memory_bus, scenario)
     ChecksummedFile(file.file.path).write(payload)
@@ -170,7 +172,7 @@ async def test_foreign_bytes_are_thrown_away(
 
 
 def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint of an older arena is no checkpoint."""
+    """A checkpoint of another version is not used."""
     packed = pack_view(ArenaView(), FoldPositions())
     assert packed is not None
     monkeypatch.setattr("dashboard.view_checkpoint.FORMAT", FORMAT + 1)
@@ -179,8 +181,8 @@ def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         unpack_view(packed)
 
 
-async def test_a_broken_log_is_not_kept(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """What cannot be folded is folded again, and said again, at every start."""
+async def test_broken_log_has_no_checkpoint(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """The error is found and shown again at every start."""
     scenario, file = recent_scenario(3), file_of(tmp_path)
     await publish(memory_bus, scenario)
     stray = OpenAccount(call_id="1", agent="a", issued_at=scenario.wall)
@@ -192,8 +194,10 @@ async def test_a_broken_log_is_not_kept(memory_bus: MemoryBus, tmp_path: Path) -
     assert not file.file.path.exists()
 
 
-async def test_it_holds_over_a_real_broker(bus: KafkaBus, settings: Settings) -> None:
-    """Several partitions, real fetches and seeks: the same screen, and the accounts' digest."""
+async def test_restored_view_is_the_same_over_a_real_broker(
+    bus: KafkaBus, settings: Settings
+) -> None:
+    """With several partitions, the screen and the digest of the accounts are the same."""
     scenario = recent_scenario(10)
     file = CheckpointFile(settings, "dashboard", logs.get("test"))
     done = await publish(bus, scenario)
