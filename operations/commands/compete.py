@@ -47,7 +47,7 @@ from operations.commands.messages_text import file_lines, models_text, prices_te
 from operations.commands.numbered_steps import NumberedSteps
 from operations.commands.plugins import check_plugins
 from operations.commands.preflight import NoCheck, PreflightFailed, preflight_contest
-from operations.commands.run_standings import so_far
+from operations.commands.run_standings import interim_standings
 from operations.commands.supervised_run import (
     RunSetup,
     arena_command,
@@ -195,7 +195,7 @@ def _compete(
         finally:
             run.stop(lambda: signals.hurried)
         if not ending.is_complete:
-            standings = so_far(setup.settings, signals)
+            standings = interim_standings(setup.settings, signals)
             stack.close()
             write_contest_document(
                 contest_document(setup, monitor.progress, ending, None), json_file

@@ -118,7 +118,7 @@ def account_digest(shards: Mapping[int, Shard]) -> str:
 
 
 def all_refused_text(shards: Mapping[int, Shard]) -> str:
-    """Say that every order of the contest was refused, and why; "" if any was filled or none sent."""
+    """Say that every order was refused, and why; "" if one was filled or none was sent."""
     accounts = [account for shard in shards.values() for account in shard.accounts.values()]
     refused = sum(account.rejections for account in accounts)
     if not refused or any(account.fills for account in accounts):
@@ -197,8 +197,8 @@ def _closing_lines(
     aborted = f" ({progress.aborted:,} aborted)" if progress.aborted else ""
     cost = "" if not progress.tokens else f", {tokens_text(progress)}, {cost_text(progress)}"
     lines += [
-        f"{progress.snapshots} snapshots, {progress.turns:,} turns{aborted} of {len(progress.agents)} "
-        f"agents{cost}, in {duration_text(ending.elapsed_s)}.",
+        f"{progress.snapshots} snapshots, {progress.turns:,} turns{aborted} of "
+        f"{len(progress.agents)} agents{cost}, in {duration_text(ending.elapsed_s)}.",
         f"Verdict:  {verdict}",
         f"Accounts: {document['account_digest']}",
         f"Report:   {document['report']}",

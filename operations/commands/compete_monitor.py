@@ -40,7 +40,7 @@ JUDGE_WAIT_S_MAX = 10.0
 """How long to wait for the judge's last evaluation after the last turn. The report does not need
 it, but without it the dashboard would keep interim standings."""
 FIRST_TURNS_WAIT_S = 3.0
-"""How long to wait for the first turns of the others after the first dead agent, to name all dead."""
+"""How long to wait for the others' first turns after the first dead agent, to name all dead."""
 
 
 class EndReason(Enum):

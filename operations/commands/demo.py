@@ -1,12 +1,11 @@
 """`arena demo`: a whole arena on this machine, from nothing to a standings table.
 
-Starts a broker with data of its own, the processes of `examples/demo.toml` on it, shows the
-dashboard on a terminal and progress lines elsewhere, stops everything, prints the standings.
-Writes `<home>/runs/<time>/`, the broker's data included: what it printed can be read again.
+Starts a broker with its own data and the processes of `examples/demo.toml`, shows the dashboard on a
+terminal and progress lines elsewhere, stops everything, prints the standings. Writes
+`<home>/runs/<time>/` with the broker's data, so the records can be read again.
 
-Exit codes: 0, 1 if a process had to be given up, 130 after Ctrl-C, 143 after SIGTERM,
-141 if the reader of its output went away. A demo that is stopped prints the standings so far; a
-second Ctrl-C skips them.
+Exit codes: 0, 1 if a process was given up, 130 after Ctrl-C, 143 after SIGTERM, 141 if the reader of
+its output closed the pipe. A stopped demo prints the standings so far; a second Ctrl-C skips them.
 """
 
 import json
@@ -33,9 +32,8 @@ from arena.plugins import Plugins
 from arena.progress import Step
 from arena.runs import ProcessRecord, new_run_directory
 from arena.settings import Settings
-from operations.commands import demo_spec
-from operations.commands import messages_text as words
-from operations.commands.demo_report import report
+from operations.commands import demo_spec, messages_text
+from operations.commands.demo_report import demo_document
 from operations.commands.export_run import export_or_note
 from operations.commands.local_llm import install_local_llm
 from operations.commands.numbered_steps import NumberedSteps
@@ -43,7 +41,7 @@ from operations.commands.plugins import check_plugins, load_built_in_spec
 from operations.commands.run_standings import (
     DEADLINE_S,
     STOPPED_DEADLINE_S,
-    given_up,
+    given_up_lines,
     interim_lines,
     read_standings,
 )
@@ -74,17 +72,20 @@ STEP_VARIABLE = "ARENA_STEP"
 
 
 def demo(
-    seconds: Annotated[float, typer.Option("--seconds", help="How long it runs.", min=1)] = 90.0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", help="Length of the run in seconds.", min=1)
+    ] = 90.0,
     json_file: Annotated[
         Path | None,
-        typer.Option("--json", help="Also write the standings to FILE.", metavar="FILE"),
+        typer.Option("--json", help="Also write the standings to FILE as JSON.", metavar="FILE"),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed for the simulated prices.", min=0)] = 7,
     speed: Annotated[
         float | None,
         typer.Option(
             "--speed",
-            help=f"Market speed [{demo_spec.SPEED:g}; {demo_spec.LOCAL_SPEED:g} with --local-llm].",
+            help=f"Seconds of market time per second. [{demo_spec.SPEED:g}, with --local-llm "
+            f"{demo_spec.LOCAL_SPEED:g}]",
             min=1,
             max=600,
         ),
@@ -92,29 +93,29 @@ def demo(
     agents: Annotated[
         str | None,
         typer.Option(
-            "--agents", help=f"Who plays, of {','.join(demo_spec.PLAYERS)}. [all of them]"
+            "--agents", help=f"Strategies to run, of {','.join(demo_spec.PLAYERS)}. [all]"
         ),
     ] = None,
     local_llm: Annotated[
         bool,
         typer.Option(
             "--local-llm",
-            help="Two agents more, on a real 135 M model that trades at random; 130 MB, once.",
+            help="Add two agents on a real 135 M model that trades at random (130 MB download).",
         ),
     ] = False,
     plugins: FolderFlag = None,
 ) -> None:
     """Run a whole arena here: simulated exchange, agents, executor, dashboard, standings.
 
-    Needs no key, no Docker and no account. Ctrl-C at any moment leaves no process behind.
+    Needs no key, no Docker and no account. Ctrl-C stops all processes at any moment.
 
     Example: arena demo --seconds 45 --json demo.json
     """
     require_writable(json_file, "--json")
     chosen = [a.strip().replace("-", "_") for a in agents.split(",")] if agents else None
     speed = speed or (demo_spec.LOCAL_SPEED if local_llm else demo_spec.SPEED)
-    outside = plugins_of(plugins, Settings())
-    others = [strategy_key(name) for name in outside.names]
+    found = plugins_of(plugins, Settings())
+    others = [strategy_key(name) for name in found.names]
     text = demo_spec.demo_toml(
         seed=seed, speed=speed, strategies=chosen, local=local_llm, others=others
     )
@@ -122,7 +123,7 @@ def demo(
         install_local_llm()
     try:
         with terminate_as_interrupt(), ExitStack() as stack:
-            code = _demo(text, seconds, json_file, stack, outside)
+            code = _demo(text, seconds, json_file, stack, found)
     except Terminated:
         code = EXIT_TERMINATED
     except BrokenPipeError:
@@ -132,17 +133,17 @@ def demo(
 
 
 def _demo(
-    text: str, seconds: float, json_file: Path | None, stack: ExitStack, outside: Plugins
+    text: str, seconds: float, json_file: Path | None, stack: ExitStack, plugins: Plugins
 ) -> int:
     home = Settings().home
     directory = new_run_directory(home, datetime.now().astimezone())
-    steps = _begin()
+    steps = _print_title()
     try:
-        loaded = load_built_in_spec(text, directory, outside)
+        loaded = load_built_in_spec(text, directory, plugins)
         check_plugins(loaded, Settings())
         broker = stack.enter_context(resolve_broker(directory, progress=steps.show))
     except (KeyboardInterrupt, UsageError):
-        shutil.rmtree(directory, ignore_errors=True)  # nothing was run, nothing is to be read
+        shutil.rmtree(directory, ignore_errors=True)  # nothing ran, so there is nothing to read
         raise
     spec = loaded.spec
     settings = broker_settings(broker, Settings().override(prefix=f"demo-{directory.name}."))
@@ -158,48 +159,48 @@ def _demo(
         directory=directory,
         files=loaded.files,
     )
-    show = _Show(setup, seconds, outside, terminal=on_terminal())
+    demo_run = _DemoRun(setup, seconds, plugins, terminal=on_terminal())
     with StopSignals() as signals:
-        document = show.play(steps, signals)
+        document = demo_run.run(steps, signals)
     stopped = signal_exit_code(signals)
     if stopped is None and document is not None:
-        show.print_end(document)
+        demo_run.print_end(document)
     else:
-        show.print_stopped(document)
-    lost = given_up(show.processes)
-    for line in lost:
+        demo_run.print_stopped(document)
+    given_up = given_up_lines(demo_run.processes)
+    for line in given_up:
         print(f" {line}", flush=True)
     if json_file is not None and document is not None:
-        content = json.dumps(report(document, setup, show.elapsed_s), indent=2)
+        content = json.dumps(demo_document(document, setup, demo_run.elapsed_s), indent=2)
         write_atomic(json_file, content + "\n")
         print(f" Written: {json_file}")
     if stopped is None:
         export_or_note(setup)
-    return stopped or (EXIT_NO if lost else 0)
+    return stopped or (EXIT_NO if given_up else 0)
 
 
-def _begin() -> NumberedSteps:
-    """The first line; steps are numbered behind those of `scripts/setup`, where it ran."""
+def _print_title() -> NumberedSteps:
+    """Print the title; steps continue the numbers of `scripts/setup` if it ran before."""
     print(f" arena {__version__}   a contest between trading agents, on real Kafka", flush=True)
     first = 2 if STEP_VARIABLE in os.environ else 1
     return NumberedSteps(sys.stdout, first=first, names=("Apache Kafka", "broker", PROCESSES))
 
 
 @dataclass
-class _Show:
+class _DemoRun:
     """One demo from its first process to its last."""
 
     setup: RunSetup
     seconds: float
-    outside: Plugins
+    plugins: Plugins
     terminal: bool
     elapsed_s: float = 0.0
-    told: int = 0
-    later: list[str] = field(default_factory=list)
+    lines_printed: int = 0
+    deferred: list[str] = field(default_factory=list)
     processes: tuple[ProcessRecord, ...] = ()
 
-    def play(self, steps: NumberedSteps, signals: StopSignals) -> words.Document | None:
-        """Start, show, stop; returns the standings, or None if it was stopped without any."""
+    def run(self, steps: NumberedSteps, signals: StopSignals) -> messages_text.Document | None:
+        """Start, watch and stop; return the standings, or None if it was stopped without any."""
         spec, settings = self.setup.spec, self.setup.settings
         dashboard = ["--title", "arena demo"]
         if self.terminal:
@@ -212,14 +213,14 @@ class _Show:
             terminal=self.terminal,
             run_directory=self.setup.directory,
             own_broker=True,
-            plugins=self.outside,
+            plugins=self.plugins,
         )
-        run = prepare_run(self.setup, processes, self._tell)
+        run = prepare_run(self.setup, processes, self._print_change)
         try:
-            self._introduce(steps, processes)
+            self._print_introduction(steps, processes)
             run.start(lambda: signals.received is not None)
             started_s = time.monotonic()
-            # On a terminal the dashboard leaves by itself, and later by as much as it starts.
+            # On a terminal the dashboard ends by itself, later than this by the time it took to start.
             spare_s = DASHBOARD_SPARE_S if self.terminal else 0.0
             watch(
                 run,
@@ -231,12 +232,12 @@ class _Show:
         finally:
             run.stop(lambda: signals.hurried)
         self.processes = run.record.processes
-        for text in self.later:
+        for text in self.deferred:
             print(text)
-        self._tell_crash(run)
+        self._print_dashboard_crash(run)
         return self._standings(signals)
 
-    def _standings(self, signals: StopSignals) -> words.Document | None:
+    def _standings(self, signals: StopSignals) -> messages_text.Document | None:
         if signals.hurried:
             return None
         stopped = signals.received is not None
@@ -247,8 +248,8 @@ class _Show:
             return read_standings(
                 self.setup.settings,
                 deadline_s=deadline_s,
-                hurried=lambda: signals.hurried,
-                remedy=f"read the logs in {self.setup.directory}/logs and of the broker",
+                cancelled=lambda: signals.hurried,
+                remedy=f"read the logs in {self.setup.directory}/logs and the broker's log",
             )
         except ArenaError as error:
             if signals.received is None:
@@ -256,39 +257,39 @@ class _Show:
             print(f" {error}")
             return None
 
-    def _introduce(self, steps: NumberedSteps, processes: list[ProcessSpec]) -> None:
+    def _print_introduction(self, steps: NumberedSteps, processes: list[ProcessSpec]) -> None:
         spec = self.setup.spec
-        what = words.processes_text(processes, len(spec.agents))
+        what = messages_text.processes_text(processes, len(spec.agents))
         detail = f"{len(processes)}, which share nothing but Kafka topics"
         steps.show(Step(PROCESSES, detail, finished=True))
         print(f"       {what}\n")
-        print(f" {words.prices_text(spec)}\n {words.models_text(spec)}")
+        print(f" {messages_text.prices_text(spec)}\n {messages_text.models_text(spec)}")
         print(" Nothing here trades real money. Ctrl-C stops everything.")
         if self.setup.broker.note:
             print(f" Note: {self.setup.broker.note}.")
         print("" if self.terminal else "\n", end="", flush=True)
 
-    def _tell(self, change: Change) -> None:
+    def _print_change(self, change: Change) -> None:
         text = f" {change.name} {change.text}"
         if self.terminal:
-            self.later.append(text)  # the dashboard has the screen
+            self.deferred.append(text)  # the dashboard has the screen
         else:
             print(text, flush=True)
 
-    def _tell_crash(self, run: ArenaRun) -> None:
-        """A dashboard that died took the screen with it: say why."""
+    def _print_dashboard_crash(self, run: ArenaRun) -> None:
+        """Print the log's end if the dashboard crashed; the screen is empty then."""
         for process in run.record.processes:
             if process.name == DASHBOARD and process.exit_code not in (0, None, -SIGTERM):
                 print(f" the dashboard ended with {process.exit_code}:")
                 print(run.supervisor.log_tail(DASHBOARD))
 
     def _progress(self, run: ArenaRun, elapsed_s: float) -> None:
-        """Without a terminal: the newest line of the dashboard, now and then."""
-        if self.terminal or elapsed_s < (self.told + 1) * LINE_INTERVAL_S:
+        """Print the dashboard's newest line at intervals if there is no terminal."""
+        if self.terminal or elapsed_s < (self.lines_printed + 1) * LINE_INTERVAL_S:
             return
-        self.told += 1
+        self.lines_printed += 1
         lines = run.supervisor.log_tail(DASHBOARD).splitlines()
-        # Its log holds its own lines and, as JSON, what it has to say of itself.
+        # The log holds the dashboard's lines, and its log messages as JSON.
         newest = next((line for line in reversed(lines) if not line.startswith("{")), "")
         left_s = max(0.0, self.seconds - elapsed_s)
         print(f" {newest or 'starting'}   {left_s:.0f} s left", flush=True)
@@ -296,16 +297,16 @@ class _Show:
     def _records(self, arena: str) -> list[str]:
         directory = self.setup.directory
         if not self.setup.broker.durable:
-            return [f"Records: none; the broker kept them in memory. Logs: {directory}/logs"]
+            return [f"Records: none; they were in the broker's memory. Logs: {directory}/logs"]
         return [
             f"Records: {directory}",
             f"  read them:        {arena} tail account.events",
             f"  the books:        {arena} ledger trial-balance",
-            f"  prove them:       {arena} audit verify   and   {arena} audit trace --random",
+            f"  verify them:       {arena} audit verify   and   {arena} audit trace --random",
         ]
 
-    def print_stopped(self, document: words.Document | None) -> None:
-        """The standings of a demo that was stopped, and where its records are."""
+    def print_stopped(self, document: messages_text.Document | None) -> None:
+        """Print the standings of a stopped demo, and where its records are."""
         lines = [] if document is None else ["", *interim_lines(document), ""]
         lines.append("Stopped; no process of the arena is left.")
         print(
@@ -313,24 +314,24 @@ class _Show:
             flush=True,
         )
 
-    def print_end(self, document: words.Document) -> None:
-        """The standings, where the records are, and what to try next."""
+    def print_end(self, document: messages_text.Document) -> None:
+        """Print the standings, where the records are, and what to try next."""
         spec = self.setup.spec
         arena = arena_command()
         lines = [
             "",
-            *words.standings_title(document, self.elapsed_s, spec.arena.interval_s),
-            *words.standings_table(document),
+            *messages_text.standings_title(document, self.elapsed_s, spec.arena.interval_s),
+            *messages_text.standings_table(document),
             "",
-            *words.too_few_lines(document, self.elapsed_s),
-            words.prices_text(spec),
-            words.models_text(spec),
+            *messages_text.too_few_lines(document, self.elapsed_s),
+            messages_text.prices_text(spec),
+            messages_text.models_text(spec),
             "",
             *self._records(arena),
             "Next:",
             f"  the live market:  {arena} up examples/live.toml",
             f"  a real model:     OPENAI_API_KEY=... {arena} up examples/single-model.toml",
-            f"  your own arena:   {arena} up ARENA.toml, after one of examples/",
-            f"  who is better:    {arena} compete run examples/competition.toml",
+            f"  your own arena:   {arena} up ARENA.toml, a copy of one in examples/",
+            f"  a contest:        {arena} compete run examples/competition.toml",
         ]
         print("\n".join(f" {line}".rstrip() for line in lines), flush=True)

@@ -1,4 +1,4 @@
-"""What `arena demo --json FILE` writes: the standings beside what they were made from. Pure."""
+"""The document of `arena demo --json FILE`: the standings and the settings of the demo. Pure."""
 
 from pydantic import JsonValue
 
@@ -6,14 +6,14 @@ from operations.commands.messages_text import Document, agents_of
 from operations.commands.supervised_run import RunSetup
 
 
-def report(document: Document, setup: RunSetup, elapsed_s: float) -> dict[str, JsonValue]:
-    """The demo as a document.
+def demo_document(document: Document, setup: RunSetup, elapsed_s: float) -> dict[str, JsonValue]:
+    """Return the demo as a JSON document.
 
     Returns:
-        broker (kind, version, durable), snapshots, simulated, seed, speed, seconds, rules,
-        digest of all accounts, run (where the records are), dead (agents with their cause), and
-        agents in rank order, the dead last: agent, alive, strategy, kind, model, scripted,
-        equity_usd, return_pct, trades, rejections, turns, turns_aborted.
+        broker (kind, version, durable), snapshots, simulated, seed, speed, seconds, rules, digest of
+        all accounts, run (the folder of the records), dead (agents with their cause), and agents in
+        rank order, the dead last: agent, alive, strategy, kind, model, scripted, equity_usd,
+        return_pct, trades, rejections, turns, turns_aborted.
     """
     market = setup.spec.market
     return {
@@ -38,7 +38,7 @@ def report(document: Document, setup: RunSetup, elapsed_s: float) -> dict[str, J
 
 
 def _agent(agent: Document) -> JsonValue:
-    kept = (
+    names = (
         "rank",
         "agent",
         "alive",
@@ -55,4 +55,4 @@ def _agent(agent: Document) -> JsonValue:
         "turns",
         "turns_aborted",
     )
-    return {name: agent.get(name) for name in kept}
+    return {name: agent.get(name) for name in names}

@@ -1,10 +1,9 @@
 """The ARENA.toml that the demo runs, as text. Pure. `examples/demo.toml` is the same.
 
-With the small local model two more agents think, and the market is slower: it answers about one
-call a second on a core of its own.
+With the small local model there are two more agents, and the market is slower: the model answers
+about one call per second and core.
 
-The two chat nodes are both scripted: one serves the strategies, one the baselines, as two models
-would.
+Both chat nodes are scripted: one serves the strategies, one the baselines, as two models would.
 """
 
 from collections.abc import Sequence
@@ -14,27 +13,27 @@ from arena.errors import UsageError
 SEED = 7
 SPEED = 60.0
 LOCAL_SPEED = 12.0
-"""A snapshot every 5 s: both agents of the local model have answered by then."""
+"""A snapshot every 5 s: time for both agents of the local model to answer."""
 STRATEGIES = ("momentum", "brainrot", "scalper")
 LOCAL_STRATEGIES = ("momentum", "scalper")
-"""Played by the local model, too, where it is asked for."""
+"""Strategies that the local model plays too, if it is chosen."""
 BASELINES = ("buy_and_hold", "random", "cash")
 PLAYERS = (*STRATEGIES, *BASELINES)
 
 HEAD = """\
 # A whole arena without a key: simulated prices, scripted rules instead of LLMs.
 #
-#   arena up examples/demo.toml          `arena demo` runs the same and ends with the standings
+#   arena up examples/demo.toml          `arena demo` runs the same and prints the standings
 
 [arena]
 name = "demo"
 products = ["BTC-USD", "ETH-USD", "SOL-USD"]
-interval_s = 60         # of market time: a second of ours at this speed
+interval_s = 60         # market time: one second of real time at this speed
 
 [market]
 source = "exchange"     # the simulated exchange speaks Coinbase's own protocol
 seed = {seed}
-speed = {speed:g}              # a minute of market in a second of ours
+speed = {speed:g}              # a minute of market time per second
 record = true           # keep the raw frames beside the run's records
 
 [rules]
@@ -91,14 +90,14 @@ def demo_toml(
     local: bool = False,
     others: Sequence[str] = (),
 ) -> str:
-    """The demo's ARENA.toml.
+    """Return the demo's ARENA.toml.
 
     Args:
-        seed: Of the prices.
-        speed: Seconds of market in a second of ours.
-        strategies: Who plays; all three strategies and three baselines where none are given.
-        local: Two agents more, which think with the small local model.
-        others: Strategies of plugins, which may be among `strategies`.
+        seed: Seed for the prices.
+        speed: Seconds of market time per second.
+        strategies: The strategies to run; all three strategies and three baselines by default.
+        local: True adds two agents on the small local model.
+        others: Strategies of plugins that `strategies` may name.
 
     Raises:
         UsageError: A strategy is not one of the demo's.

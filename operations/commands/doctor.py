@@ -1,8 +1,8 @@
-"""`arena doctor [ARENA.toml]`: what works here, what does not, and what to do about it.
+"""`arena doctor [ARENA.toml]`: what works here, what does not, and the remedies.
 
-Without a file it looks at the machine. With one it also looks at the file's prices and keys, and
-has every chat node check itself: `arena chat-node ... --check` in a process of its own, with no
-key but its own. Writes nothing.
+Without a file it checks the machine. With one it also checks the file's prices and keys, and runs
+`arena chat-node ... --check` for every chat node in its own process, with no key but the node's.
+Writes nothing.
 """
 
 import asyncio
@@ -47,16 +47,16 @@ ERROR_CHARS_MAX = 300
 
 def doctor(
     path: Annotated[
-        Path | None, typer.Argument(metavar="[ARENA.toml]", help="Also check what it needs.")
+        Path | None, typer.Argument(metavar="[ARENA.toml]", help="ARENA.toml to check as well.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Ask models nothing that is paid.")
+        bool, typer.Option("--quick", help="Skip the model calls that cost money.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """Check this machine, and the prices, keys and models of an ARENA.toml.
 
-    With a file, each model is asked twice (a few hundred tokens) unless --quick is given. Exit code
+    With a file, each model is called twice (a few hundred tokens) unless --quick is given. Exit code
     1 if something is broken.
 
     Example: arena doctor examples/multi-model.toml --quick
@@ -67,15 +67,15 @@ def doctor(
     else:
         load_env_beside(path)
     spec = None if path is None else with_environment_defaults(load_spec(path), os.environ)
-    _tell("checking this machine")
+    _show_waiting("checking this machine")
     settings = Settings()
     found = machine_findings(settings, os.environ)
     if spec is not None:
         found += spec_findings(spec, folder, os.environ) + _budget(spec)
-        nodes = _checked_nodes(spec)
+        nodes = _nodes_to_check(spec)
         ask = quick_node_findings(nodes, spec) if quick else node_findings(nodes, spec, settings)
         found += asyncio.run(ask)
-    _tell("")
+    _show_waiting("")
     if as_json:
         print(json.dumps([finding.as_json() for finding in found], indent=2))
     else:
@@ -85,15 +85,15 @@ def doctor(
     sys.exit(int(any_broken(found)))
 
 
-def _tell(text: str) -> None:
-    """Show what is waited for, on a terminal only; "" takes it away."""
+def _show_waiting(text: str) -> None:
+    """Show what the command waits for, on a terminal only; "" clears the line."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K {text}"[: None if text else -1])
         sys.stderr.flush()
 
 
 def _budget(spec: ArenaSpec) -> list[Finding]:
-    """A budget in dollars that nothing can keep."""
+    """A budget in dollars that cannot be enforced, because a model has no known price."""
     try:
         require_prices(spec, load_prices())
     except UsageError as error:
@@ -101,16 +101,16 @@ def _budget(spec: ArenaSpec) -> list[Finding]:
     return []
 
 
-def _checked_nodes(spec: ArenaSpec) -> list[ChatNodeTable]:
-    """Every chat node that is asked; replayed replies ask none."""
+def _nodes_to_check(spec: ArenaSpec) -> list[ChatNodeTable]:
+    """The chat nodes to check; replayed replies need none that calls a server."""
     replay = spec.competition is not None and spec.competition.replies == "replay"
     return [node for node in spec.chat_nodes if node.scripted or not replay]
 
 
 async def quick_node_findings(nodes: list[ChatNodeTable], spec: ArenaSpec) -> list[Finding]:
-    """What can be seen of chat nodes without asking a model."""
+    """Check chat nodes without calling a model."""
     asked = [node for node in nodes if not node.keyless]
-    _tell(f"checking {len(asked)} chat nodes")
+    _show_waiting(f"checking {len(asked)} chat nodes")
     found = await check_nodes(asked, spec, os.environ)
     known = load_prices()
     for node in asked:
@@ -132,16 +132,16 @@ async def quick_node_findings(nodes: list[ChatNodeTable], spec: ArenaSpec) -> li
 async def node_findings(
     nodes: list[ChatNodeTable], spec: ArenaSpec, settings: Settings
 ) -> list[Finding]:
-    """What the chat nodes say of themselves, a few at a time.
+    """Run the check of each chat node in its own process, a few at a time.
 
     Args:
-        nodes: To check.
-        spec: Whose variables are kept from the nodes that do not need them.
-        settings: Of this arena.
+        nodes: The chat nodes to check.
+        spec: The arena; each node gets only its own secrets.
+        settings: The settings of this arena.
     """
     secrets = frozenset().union(*(node.variables for node in spec.chat_nodes))
     free = asyncio.Semaphore(AT_ONCE)
-    how = ", each model is asked twice"
+    note = ", each model is called twice"
     left = len(nodes)
 
     async def check(node: ChatNodeTable) -> list[Finding]:
@@ -150,11 +150,11 @@ async def node_findings(
         hidden = secrets - (frozenset() if node.scripted else node.variables)
         environ = {k: v for k, v in os.environ.items() if k not in hidden}
         async with free:
-            _tell(f"checking chat nodes: {left} to go{how}")
+            _show_waiting(f"checking chat nodes: {left} left{note}")
             environ |= process_environment(settings) | {PROMPT_VARIABLE: size}
             checked = await _check(node, environ)
         left -= 1
-        _tell(f"checking chat nodes: {left} to go{how}")
+        _show_waiting(f"checking chat nodes: {left} left{note}")
         return checked
 
     found = await asyncio.gather(*(check(node) for node in nodes))
@@ -173,7 +173,7 @@ async def _check(node: ChatNodeTable, environ: Mapping[str, str]) -> list[Findin
     )
     try:
         async with asyncio.timeout(CHECKS_S):
-            said, error = await process.communicate()
+            output, error = await process.communicate()
     except TimeoutError:
         text = f"its checks did not end within {CHECKS_S:g} s"
         return of_node(node.name, [broken("checks", text, "is the server overloaded?")])
@@ -182,10 +182,13 @@ async def _check(node: ChatNodeTable, environ: Mapping[str, str]) -> list[Findin
             process.kill()
             await process.wait()
     try:
-        return [_finding(node.name, entry) for entry in json.loads(said[:OUTPUT_BYTES_MAX])]
+        return [_finding(node.name, entry) for entry in json.loads(output[:OUTPUT_BYTES_MAX])]
     except (ValueError, TypeError, KeyError):
         text = " ".join(error.decode("utf-8", "replace").split())[-ERROR_CHARS_MAX:]
-        text = text.removeprefix("arena: ") or f"exit code {process.returncode}, without a word"
+        text = (
+            text.removeprefix("arena: ")
+            or f"exit code {process.returncode} without an error message"
+        )
         return of_node(node.name, [broken("checks", text)])
 
 

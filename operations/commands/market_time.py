@@ -1,9 +1,9 @@
-"""Before `arena up` starts a simulated market: is its time before that of the topics?
+"""Keeps a simulated market's time from going back before `arena up` starts it.
 
-The market keeps its time in a file of the home. Homes of 0.1.0 have none, a file can be lost, and
-another home's is older than the topics. Time would go back then, so the file is rewritten from
-the newest snapshot: a market from a seed begins its prices again at that time, one from files
-continues there. `connectors/exchange/standing.py` reads the file.
+The market keeps its time in a file of the home. That file can be missing (homes of 0.1.0 have none)
+or older than the topics (if another home ran the arena). Then it is rewritten from the newest
+snapshot: a market from a seed starts its prices again at that time, one from files continues there.
+ `connectors/exchange/standing.py` reads the file.
 """
 
 import asyncio
@@ -25,17 +25,17 @@ from operations.processes.stop_signals import StopSignals
 from operations.specs.arena_spec import ArenaSpec
 
 NEWEST_MAX = 64
-"""Records of each partition that are looked at from the end: room for what is not a snapshot."""
+"""Records of each partition that are read from the end; some may not be snapshots."""
 FILE_BYTES_MAX = 64 << 10
 MINUTE_S = 60
 
 
 def restore_market_time(spec: ArenaSpec, settings: Settings, path: Path) -> None:
-    """See that a simulated market does not begin before the newest snapshot of its topics.
+    """Make a simulated market start at or after the newest snapshot of its topics.
 
     Args:
         spec: The arena.
-        settings: Broker and prefix; the topics are there.
+        settings: Broker and prefix; the topics exist.
         path: The file in which the market keeps its time.
     """
     if spec.market.source != "exchange":
@@ -54,24 +54,24 @@ def restore_market_time(spec: ArenaSpec, settings: Settings, path: Path) -> None
 
 
 def restored_state(
-    kept: dict[str, object], newest: datetime | None, now: datetime, files: Iterable[str]
+    stored: dict[str, object], newest: datetime | None, now: datetime, files: Iterable[str]
 ) -> str | None:
-    """What a market's file must say, or None if it may stay as it is. Pure.
+    """Return the new text of a market's file, or None if it may stay unchanged. Pure.
 
     Args:
-        kept: What it says now; empty if it cannot be read.
+        stored: Its values now; empty if it cannot be read.
         newest: Market time of the newest snapshot.
-        now: Wall time, at which a market from a seed begins without a file.
-        files: Names of the files with its prices; none for a seed.
+        now: Wall time, at which a market from a seed starts without a file.
+        files: Names of its price files; none for a seed.
     """
     if newest is None:
         return None
     venue_s = newest.timestamp()
-    kept_s = kept.get("venue_s")
-    if isinstance(kept_s, int | float):
-        if kept_s >= venue_s:
+    stored_s = stored.get("venue_s")
+    if isinstance(stored_s, int | float):
+        if stored_s >= venue_s:
             return None
-        return _line(kept | {"venue_s": venue_s})
+        return _line(stored | {"venue_s": venue_s})
     tape = " ".join(files)
     if not tape and venue_s <= now.timestamp():
         return None
@@ -87,7 +87,7 @@ async def newest_market_time(bus: Bus) -> datetime | None:
     """Market time of the newest snapshot, or None if the topic has none.
 
     Args:
-        bus: Connected; the topic is there.
+        bus: Connected; the topic exists.
     """
     name, found = topics.SNAPSHOTS.name, list[datetime]()
     for partition in range(await bus.partitions(name)):

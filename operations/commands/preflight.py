@@ -1,8 +1,8 @@
-"""The quick half of `arena doctor`, before anything is started: model servers, keys, disk.
+"""The quick checks of `arena doctor` before a start: model servers, keys, disk.
 
-`arena up` and `arena compete run` show what is not as it should be. A server that lists no models,
-or drops the question, may still answer calls; so only an address that cannot be reached, a key that
-is refused and a full disk are broken.
+`arena up` and `arena compete run` print the problems. A server that lists no models, or does not
+answer that request, may still answer calls; so only an unreachable address, a refused key and a full
+disk count as broken.
 """
 
 import asyncio
@@ -35,18 +35,18 @@ from operations.specs.arena_spec import ArenaSpec, ChatNodeTable
 from operations.supervisor.plan import BASE_URL_VARIABLE
 
 DEADLINE_S = 9.0
-NO_CHECK = "--no-check starts all the same"
+NO_CHECK = "--no-check skips this check"
 DEAD = "dead"
 FAILED = "failed"
 SIZES: tuple[PromptSize, ...] = ("full", "compact", "tiny")
 
 NoCheck = Annotated[
-    bool, typer.Option("--no-check", help="Start without the quick check of keys and servers.")
+    bool, typer.Option("--no-check", help="Skip the quick check of keys and servers.")
 ]
 
 
 class PreflightFailed(ArenaError):
-    """A quick check found something broken, so nothing was started.
+    """A preflight check found something broken, so nothing was started.
 
     Attributes:
         dead: The agents whose chat node is broken.
@@ -56,23 +56,23 @@ class PreflightFailed(ArenaError):
 
 
 def preflight_findings(spec: ArenaSpec, folder: Path, environ: Mapping[str, str]) -> list[Finding]:
-    """What can be seen of an arena before it is started, within `DEADLINE_S`.
+    """Check the disk and the model servers of an arena within `DEADLINE_S`.
 
     Args:
         spec: The arena.
-        folder: Of its run: the disk that it writes to.
-        environ: Keys, and variables of headers.
+        folder: The run's folder, on the disk that it writes to.
+        environ: The variables of keys and headers.
     """
     return [*disk_finding(folder), *asyncio.run(check_nodes(nodes_to_check(spec), spec, environ))]
 
 
 def preflight_arena(spec: ArenaSpec, home: Path, *, skip: bool) -> None:
-    """The check of `arena up`: what is not as it should be is shown, a refused key stops it.
+    """Check before `arena up`: print the problems; a refused key stops the start.
 
     Args:
         spec: The arena.
-        home: Where it writes.
-        skip: Check nothing (`--no-check`).
+        home: The folder that it writes to.
+        skip: True checks nothing (`--no-check`).
 
     Raises:
         ArenaError: A server refuses its key.
@@ -80,23 +80,23 @@ def preflight_arena(spec: ArenaSpec, home: Path, *, skip: bool) -> None:
     if skip:
         return
     findings = preflight_findings(spec, home, os.environ)
-    show(findings)
+    print_problems(findings)
     require_no_refused_key(findings)
 
 
 def preflight_contest(spec: ArenaSpec, directory: Path, json_file: Path | None) -> None:
-    """The check of `arena compete run`: anything broken stops it before it costs anything.
+    """Check before `arena compete run`: anything broken stops it before it costs money.
 
     Raises:
-        PreflightFailed: Something is broken; `json_file` then says who is dead.
+        PreflightFailed: Something is broken; `json_file` then lists the dead agents.
     """
     findings = preflight_findings(spec, directory, os.environ)
-    show(findings)
+    print_problems(findings)
     require_not_broken(spec, findings, json_file)
 
 
 def nodes_to_check(spec: ArenaSpec) -> list[ChatNodeTable]:
-    """The chat nodes that ask a server: not scripted, not replayed, with an agent."""
+    """The chat nodes that call a server: not scripted, not replayed, used by an agent."""
     if spec.competition and spec.competition.replies == "replay":
         return []
     named = {agent.chat_node for agent in spec.agents}
@@ -104,7 +104,7 @@ def nodes_to_check(spec: ArenaSpec) -> list[ChatNodeTable]:
 
 
 def prompt_of(node: ChatNodeTable, spec: ArenaSpec) -> PromptSize:
-    """The largest prompt that an agent sends to a chat node."""
+    """The largest prompt size that an agent sends to a chat node."""
     sent = {a.prompt or node.prompt or "full" for a in spec.agents if a.chat_node == node.name}
     return next((size for size in SIZES if size in sent), node.prompt or "full")
 
@@ -112,7 +112,7 @@ def prompt_of(node: ChatNodeTable, spec: ArenaSpec) -> PromptSize:
 async def check_nodes(
     nodes: Sequence[ChatNodeTable], spec: ArenaSpec, environ: Mapping[str, str]
 ) -> list[Finding]:
-    """The quick checks of every node at once."""
+    """Check all nodes concurrently."""
     found = await asyncio.gather(*(_check_node(node, spec, environ) for node in nodes))
     return [finding for findings in found for finding in findings]
 
@@ -120,7 +120,7 @@ async def check_nodes(
 async def _check_node(
     node: ChatNodeTable, spec: ArenaSpec, environ: Mapping[str, str]
 ) -> list[Finding]:
-    # Here: it loads an HTTP client, which commands without models do not need.
+    # Imported here: it loads an HTTP client, which commands without models do not need.
     from arena.server_check import ServerTarget, check_server
 
     try:
@@ -144,14 +144,14 @@ async def _check_node(
         return of_node(node.name, [warning("address", text)])
 
 
-def show(findings: Sequence[Finding]) -> None:
-    """Print what is not as it should be."""
-    wrong = [finding for finding in findings if finding.state is not FindingState.OK]
-    if not wrong:
+def print_problems(findings: Sequence[Finding]) -> None:
+    """Print the warnings and what is broken."""
+    problems = [finding for finding in findings if finding.state is not FindingState.OK]
+    if not problems:
         return
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    print(" Checked before the start (all of it: arena doctor):")
-    for line in finding_lines(wrong, colour=colour):
+    print(" Problems found before the start (all checks: arena doctor):")
+    for line in finding_lines(problems, colour=colour):
         print(f" {line}")
     sys.stdout.flush()
 
@@ -164,10 +164,10 @@ def refused_key(findings: Sequence[Finding]) -> Finding | None:
 
 
 def require_no_refused_key(findings: Sequence[Finding]) -> None:
-    """See that no server refuses its key; anything else may come right while an arena runs.
+    """Require that no server refuses its key; other problems may go away while an arena runs.
 
     Raises:
-        ArenaError: One does.
+        ArenaError: A server refuses its key.
     """
     if (found := refused_key(findings)) is not None:
         raise ArenaError(
@@ -179,10 +179,10 @@ def require_no_refused_key(findings: Sequence[Finding]) -> None:
 def require_not_broken(
     spec: ArenaSpec, findings: Sequence[Finding], json_file: Path | None
 ) -> None:
-    """See that nothing is broken; else write how the contest ended, before it began.
+    """Require that nothing is broken; else write the document of a contest that did not start.
 
     Raises:
-        PreflightFailed: Something is.
+        PreflightFailed: Something is broken.
     """
     if not any_broken(findings):
         return
@@ -209,11 +209,11 @@ def dead_agents_in(spec: ArenaSpec, findings: Sequence[Finding]) -> tuple[DeadAg
 
 
 def not_started_document(spec: ArenaSpec, findings: Sequence[Finding]) -> dict[str, JsonValue]:
-    """The document of `--json` for a contest that was not started; names are those of the others.
+    """The document of `--json` for a contest that was not started, with the keys of other contests.
 
-    `dead` lists the agents whose chat node is broken; without such a node, the fault is elsewhere.
+    `dead` lists the agents whose chat node is broken; it is empty if something else is broken.
     """
-    assert spec.competition is not None, "the specification holds no contest"
+    assert spec.competition is not None, "the specification has no contest"
     dead: list[JsonValue] = [one.document() for one in dead_agents_in(spec, findings)]
     return {
         "run": None,

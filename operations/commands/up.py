@@ -33,7 +33,7 @@ from operations.commands.messages_text import file_lines, models_text, prices_te
 from operations.commands.plugins import LoadedSpec, check_plugins, load_spec_for_run
 from operations.commands.preflight import NoCheck, preflight_arena
 from operations.commands.price_check import check_prices
-from operations.commands.run_standings import given_up, so_far
+from operations.commands.run_standings import given_up_lines, interim_standings
 from operations.commands.status_rows import dead_line
 from operations.commands.supervised_run import (
     RunSetup,
@@ -226,10 +226,10 @@ def _run(
             health.stop()
         for text in later:
             print(text, file=sys.stderr)
-        _say_end(run, so_far(setup.settings, signals))
+        _say_end(run, interim_standings(setup.settings, signals))
     if signals.received == SIGINT:
         return EXIT_INTERRUPTED
-    return EXIT_NO if given_up(run.record.processes) or run.record.dead else 0
+    return EXIT_NO if given_up_lines(run.record.processes) or run.record.dead else 0
 
 
 @dataclass
@@ -272,7 +272,7 @@ def _say_end(run: ArenaRun, standings: list[str]) -> None:
         print(f" {line}".rstrip())
     for one in run.record.dead:
         print(f" {dead_line(one)}")
-    for line in given_up(run.record.processes):
+    for line in given_up_lines(run.record.processes):
         print(f" {line}")
     print(
         f" Records: {run.directory}\n   read them: {arena_command()} tail account.events",

@@ -13,9 +13,13 @@ from pydantic import JsonValue
 from arena.errors import ArenaError
 from arena.runs import ProcessRecord
 from arena.settings import Settings
-from operations.commands import demo
-from operations.commands import run_standings as so_far
-from operations.commands.run_standings import NOT_ONE, given_up, interim_lines, read_standings
+from operations.commands import demo, run_standings
+from operations.commands.run_standings import (
+    NO_SNAPSHOTS_TEXT,
+    given_up_lines,
+    interim_lines,
+    read_standings,
+)
 from operations.processes.stop_signals import StopSignals
 
 AGENT: dict[str, JsonValue] = {
@@ -35,29 +39,29 @@ def test_the_standings_so_far_are_a_table() -> None:
 
     assert "Standings so far, after 1 snapshot:" == lines[0]
     assert "momentum" in lines[2]
-    assert [NOT_ONE] == interim_lines({"snapshots": 0, "agents": []})
+    assert [NO_SNAPSHOTS_TEXT] == interim_lines({"snapshots": 0, "agents": []})
 
 
 def test_a_process_that_was_given_up_is_named_with_its_log() -> None:
     """And those that were kept up are not."""
     kept = ProcessRecord(name="x", command=(), log="x.log", state="stopped")
 
-    assert ["tools could not be kept up: it crashed 5 times; read tools.log"] == given_up(
-        [kept, LOST]
-    )
+    assert [
+        "tools could not be kept running: it crashed 5 times; read tools.log"
+    ] == given_up_lines([kept, LOST])
 
 
 def test_the_wait_for_standings_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second Ctrl-C returns at once, and what was asked has ended."""
-    monkeypatch.setattr(so_far, "LAUNCHER", ("sleep", "60", "#"))
+    monkeypatch.setattr(run_standings, "LAUNCHER", ("sleep", "60", "#"))
 
     with pytest.raises(ArenaError, match="could not be read"):
         read_standings(Settings(), deadline_s=10)
-    monkeypatch.setattr(so_far, "LAUNCHER", ("sh", "-c", "sleep 60"))
-    assert read_standings(Settings(), deadline_s=10, hurried=lambda: True) is None
+    monkeypatch.setattr(run_standings, "LAUNCHER", ("sh", "-c", "sleep 60"))
+    assert read_standings(Settings(), deadline_s=10, cancelled=lambda: True) is None
     with StopSignals() as signals:
         signals.hurried = True
-        assert [] == so_far.so_far(Settings(), signals)
+        assert [] == run_standings.interim_standings(Settings(), signals)
 
 
 @pytest.mark.parametrize(("lost", "code"), [([], 0), ([LOST], 1)])
@@ -90,5 +94,5 @@ def test_a_demo_in_which_a_process_gave_up_is_a_no(
 
     shown = capsys.readouterr().out
     assert code == ended.value.code
-    assert ("tools could not be kept up" in shown) == bool(lost)
+    assert ("tools could not be kept running" in shown) == bool(lost)
     assert not isinstance(ended.value, typer.Exit)
