@@ -19,7 +19,7 @@ from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.messages import Halt, Resume
 from arena.settings import Settings
-from operations.commands.halt_confirmation import ask
+from operations.commands.halt_confirmation import append_and_confirm
 from operations.localbroker.broker import LocalBroker
 from tests.faults.harness import Executors, Traffic
 
@@ -34,11 +34,11 @@ async def confirm_times_s(bus: KafkaBus, count: int) -> list[float]:
     for _ in range(count):
         await asyncio.sleep(random.uniform(0.1, 1.1))
         now = datetime.now(UTC)
-        requested = await ask(bus, Halt(by="measure", at=now), WAIT_S)
+        requested = await append_and_confirm(bus, Halt(by="measure", at=now), WAIT_S)
         if requested.unconfirmed:
             raise AssertionError(f"not confirmed: {requested.unconfirmed}")
         found.append(requested.seconds)
-        await ask(bus, Resume(by="measure", at=now), WAIT_S)
+        await append_and_confirm(bus, Resume(by="measure", at=now), WAIT_S)
     return found
 
 

@@ -20,7 +20,7 @@ from arena.bus.kafka_admin import admin_client
 from arena.messages import Halt, Heartbeat, Resume
 from arena.settings import Settings
 from arena.topics import partition_of
-from operations.commands.halt_confirmation import HaltConfirmation, ask
+from operations.commands.halt_confirmation import HaltConfirmation, append_and_confirm
 from operations.localbroker.ports import can_bind
 from operations.storm.proxy import Cut, Link, Proxy, Route, Side
 from tests.faults.harness import Executors
@@ -78,11 +78,11 @@ class OrderClient:
 
     async def halt(self, agent: str | None = None, wait_s: float = WAIT_S) -> HaltConfirmation:
         """Halt like `arena halt`."""
-        return await ask(self.bus, Halt(agent=agent, by="test", at=datetime.now(UTC)), wait_s)
+        return await append_and_confirm(self.bus, Halt(agent=agent, by="test", at=datetime.now(UTC)), wait_s)
 
     async def resume(self) -> HaltConfirmation:
         """Resume like `arena resume`."""
-        return await ask(self.bus, Resume(by="test", at=datetime.now(UTC)), WAIT_S)
+        return await append_and_confirm(self.bus, Resume(by="test", at=datetime.now(UTC)), WAIT_S)
 
 
 def logged(logs: Path, name: str, event: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A stopped arena goes on after `arena repair`, and everything that folds its log agrees."""
+"""A stopped arena continues after `arena repair`, and every fold of its log is the same."""
 
 import asyncio
 import json
@@ -35,8 +35,8 @@ DEEP = b'{"epoch":1,"owner":"x","seq":1,"prev":"","more":' + b"[" * 60_000
 pytestmark = [pytest.mark.timeout(180)]
 
 
-async def last_offset(bus: KafkaBus) -> int:
-    """Offset behind the last event."""
+async def end_offset(bus: KafkaBus) -> int:
+    """Return the end offset of the events."""
     reader = await bus.log_reader(EVENTS)
     try:
         return (await reader.end_offsets())[EVENTS, 0]
@@ -45,7 +45,7 @@ async def last_offset(bus: KafkaBus) -> int:
 
 
 async def poison(bus: KafkaBus) -> list[int]:
-    """Records that stop every fold: garbage, an epoch of the future, a deep one."""
+    """Append records that stop every fold: garbage, a future epoch, deep JSON."""
     future = orjson.dumps({"epoch": 10**6, "owner": "x", "seq": 0, "prev": ""})
     found = []
     for kind, value in (("OrderDecided", b"\xff"), ("Epoch", future), ("Epoch", DEEP)):
@@ -57,7 +57,7 @@ async def poison(bus: KafkaBus) -> list[int]:
 
 
 async def repair(settings: Settings) -> list[int]:
-    """What `arena repair --yes` passes over."""
+    """Run `arena repair --yes`; return the offsets of the skipped records."""
     address = {
         "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
         "ARENA_PREFIX": settings.prefix,
@@ -73,16 +73,16 @@ async def repair(settings: Settings) -> list[int]:
 
 
 async def until_both_stopped(executors: Executors) -> None:
-    """Wait until no executor serves: each of the two has ended with an error."""
+    """Wait until both executors have ended with an error."""
     async with asyncio.timeout(DEADLINE_S):
         while executors.ends["exit 1"] < 2:
             await asyncio.sleep(0.05)
 
 
-async def test_an_arena_that_a_record_stopped_goes_on(
+async def test_arena_continues_after_repair(
     bus: KafkaBus, settings: Settings, executors: Executors, tmp_path: Path
 ) -> None:
-    """Two executors, the books, the dashboard, judge, audit and replay, behind poison."""
+    """Executors, books, dashboard, judge, audit and replay work after poisonous records."""
     traffic, location = Traffic(bus, 5), books_location(tmp_path, "", None)
     await traffic.open_market()
     executors.start("one")
@@ -94,7 +94,7 @@ async def test_an_arena_that_a_record_stopped_goes_on(
         poisoned = await poison(bus)
         await traffic.run_agents(ORDERS, 1_000)
         await until_both_stopped(executors)
-        stopped_at = await last_offset(bus)
+        stopped_at = await end_offset(bus)
 
         assert poisoned == await repair(settings)
         async with running_ledger(bus, settings, location):
@@ -110,33 +110,33 @@ async def test_an_arena_that_a_record_stopped_goes_on(
         await asyncio.gather(*tasks, return_exceptions=True)
         executors.stop()
     async with running_ledger(bus, settings, location):
-        await wait_until_booked(location, await last_offset(bus))
+        await wait_until_booked(location, await end_offset(bus))
     books = Database(location, read_only=True)
     compared = await Reconciler(bus, settings, books).compare()
     books.close()
     await export_arena(settings, tmp_path / "records")
-    agree(tmp_path / "records", traffic)
+    check_agreement(tmp_path / "records", traffic)
 
     assert compared.lines
     assert ([], []) == (compared.drifts, compared.remarks)
 
 
-def agree(records: Path, traffic: Traffic) -> None:
-    """Audit, replay and judge find the records sound, and every order decided once."""
+def check_agreement(records: Path, traffic: Traffic) -> None:
+    """Check that audit, replay, judge and dashboard agree, and every order was decided once."""
     spans = {t: dict(f.partitions) for t, f in read_manifest(records).topics.items()}
-    log = ContestLog.of(read_records(records), spans)
-    played = OrderReplay(records).run()
+    contest_log = ContestLog.of(read_records(records), spans)
+    replayed = OrderReplay(records).run()
     judged, shown = AccountsFold(), AccountsView()
     for books in (judged, shown):
         books.pass_over(passed_over_in(records))
-        for record in log.records[EVENTS]:
+        for record in contest_log.records[EVENTS]:
             books.apply(record)
 
-    assert {} == {n: v.violations for n, v in log.failed().items()}
-    assert InvariantStatus.PASS is log.results()[6].status
-    assert 3 == log.results()[6].counts["passed over by an operator"]
-    assert [] == played.differences
-    assert len(traffic.orders) == played.counts["orders"]
+    assert {} == {n: v.violations for n, v in contest_log.failed().items()}
+    assert InvariantStatus.PASS is contest_log.results()[6].status
+    assert 3 == contest_log.results()[6].counts["passed over by an operator"]
+    assert [] == replayed.differences
+    assert len(traffic.orders) == replayed.counts["orders"]
     assert not judged.broken
     assert not shown.broken
-    assert {played.account_digest} == {judged.digest(), shown.digest()}
+    assert {replayed.account_digest} == {judged.digest(), shown.digest()}

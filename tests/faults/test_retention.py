@@ -1,4 +1,4 @@
-"""Topics whose retention was shorter than a stop: what reads them starts again."""
+"""Readers start correctly after retention has deleted records they had not read."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +27,7 @@ from tests.trading_tools.helpers import ticker
 
 SNAPSHOTS, TICKERS, TURNS = topics.SNAPSHOTS.name, topics.TICKERS.name, topics.TURNS.name
 COUNT = 5
-TURNS_PLAYED, GONE = 4, 2
+TURNS_PLAYED, FIRST_KEPT_TURN = 4, 2
 
 
 async def delete(settings: Settings, before: Mapping[str, int], partition: int = 0) -> None:
@@ -44,7 +44,7 @@ async def delete(settings: Settings, before: Mapping[str, int], partition: int =
 
 @pytest.fixture
 async def node(bus: KafkaBus, settings: Settings) -> Node:
-    """A process whose topics hold five snapshots and five tickers."""
+    """A node whose topics hold five snapshots and five tickers."""
     for number in range(COUNT):
         await bus.append(SNAPSHOTS, snapshot(number), key="test", partition=0)
         await bus.append(TICKERS, ticker(f"{number + 1}", "9"), key="BTC-USD", partition=0)
@@ -52,24 +52,24 @@ async def node(bus: KafkaBus, settings: Settings) -> Node:
 
 
 @pytest.mark.parametrize("deleted", [0, 3, COUNT])
-async def test_the_market_goes_on(node: Node, settings: Settings, deleted: int) -> None:
-    """The connector finds what is left, or that nothing is; it does not ask for what is gone."""
+async def test_market_continues(node: Node, settings: Settings, deleted: int) -> None:
+    """The connector finds the remaining records, or none, and does not wait for deleted ones."""
     await delete(settings, {SNAPSHOTS: deleted, TICKERS: deleted})
 
     snapshots, end = await newest_snapshots(node, snapshot(0).venue, COUNT)
-    tails, _ = await tickers_after(node, {0: 1})
+    recent, _ = await tickers_after(node, {0: 1})
 
     assert [snapshot(n).snapshot_id for n in range(deleted, COUNT)] == [
         one.snapshot_id for one in snapshots
     ]
-    assert (COUNT, COUNT - max(1, deleted)) == (end, len(tails[0]))
+    assert (COUNT, COUNT - max(1, deleted)) == (end, len(recent[0]))
 
 
 @pytest.mark.parametrize("deleted", [COUNT - 1, COUNT])
-async def test_a_turn_without_its_snapshot_is_not_run_again(
+async def test_turn_without_its_snapshot_is_not_resumed(
     node: Node, settings: Settings, deleted: int
 ) -> None:
-    """The router that was in it starts, and the turn is recorded as aborted."""
+    """The router starts without the interrupted turn."""
     last = snapshot(COUNT - 1)
     started = TurnStarted(
         turn_id="t",
@@ -87,8 +87,8 @@ async def test_a_turn_without_its_snapshot_is_not_run_again(
     assert (found is None) == (deleted == COUNT)
 
 
-async def test_the_books_say_what_they_did_not_read(node: Node, settings: Settings) -> None:
-    """Records that were deleted unread are counted; what was read before proves nothing."""
+async def test_unbooked_records_are_reported(node: Node, settings: Settings) -> None:
+    """Records that were deleted before they were booked are counted; this is not a truncation."""
     reader = await node.bus.log_reader(SNAPSHOTS)
     (first, *_) = await reader.read(timeout_s=10)
     await reader.close()
@@ -106,8 +106,8 @@ async def test_the_books_say_what_they_did_not_read(node: Node, settings: Settin
     assert "3 records at offsets 1 to 3 were deleted" in deleted[part]
 
 
-def place_of_turn(bus: MemoryBus, topic: str, number: int) -> tuple[int, int]:
-    """Partition and offset of the first record of a topic that belongs to the agent's nth turn."""
+def offset_of_turn(bus: MemoryBus, topic: str, number: int) -> tuple[int, int]:
+    """Return partition and offset of the first record in a topic of the agent's nth turn."""
     turn_id = ids.turn_id("alpha", snapshot(number).snapshot_id)
     for (name, partition), log in bus.cluster.logs.items():
         for record in log:
@@ -118,22 +118,22 @@ def place_of_turn(bus: MemoryBus, topic: str, number: int) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(
-    ("topic", "played"),
+    ("topic", "replayed"),
     [(topics.prompted("model"), 2), (topics.inbox("alpha"), 0), (SNAPSHOTS, 2)],
 )
-async def test_what_is_left_of_the_turns_is_played_again(
+async def test_remaining_turns_are_replayed(
     memory_bus: MemoryBus,
     bus: KafkaBus,
     settings: Settings,
     tmp_path: Path,
     topic: str,
-    played: int,
+    replayed: int,
 ) -> None:
     """Requests and answers are kept for 7 days, snapshots for 30, turns forever.
 
-    An agent remembered the turns that cannot be played any more, so the first of the others have
-    the same prompts; a turn without its request is not taken for a forged one. Here all answers
-    that are left are younger than the turns, so none of these can have all of its answers.
+    Turns that cannot be replayed are still in the memory of later prompts, so these are the same; a
+    turn without its request is not taken for a forged one. If answers were deleted, no turn here
+    has all of its answers.
     """
     peers = FakePeers(memory_bus)
     async with peers.working(), playing(memory_bus, agent_config()):
@@ -153,13 +153,13 @@ async def test_what_is_left_of_the_turns_is_played_again(
                 headers=headers,
             )
             await (await sent)
-    partition, offset = place_of_turn(memory_bus, topic, GONE)
+    partition, offset = offset_of_turn(memory_bus, topic, FIRST_KEPT_TURN)
     await delete(settings, {topic: offset}, partition)
     held = [*names, topics.prompted("model"), topics.inbox("alpha")]
     await export_topics(bus, tmp_path / "left", held)
 
     found = TurnReplay(tmp_path / "left").run()
 
-    prompts = TURNS_PLAYED - GONE if topic == SNAPSHOTS else TURNS_PLAYED
+    prompts = TURNS_PLAYED - FIRST_KEPT_TURN if topic == SNAPSHOTS else TURNS_PLAYED
     assert [] == found.differences
-    assert (played, prompts) == (found.counts["turns"], found.counts["prompts"])
+    assert (replayed, prompts) == (found.counts["turns"], found.counts["prompts"])

@@ -1,4 +1,4 @@
-"""Rules that change midway: every reader uses those that an order was decided by."""
+"""Rules that change during a run: every reader uses the rules that an order was decided by."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,10 +22,10 @@ from trading_tools.rules import TradingRules
 
 TOPICS = (topics.TICKERS, topics.COMMANDS, topics.EVENTS, topics.ROSTER, topics.CONTROL)
 PRICES_INVARIANT = 5
-MONEY = range(1, 8)
-"""Invariants of the account log; these orders answer no turns."""
+ACCOUNT_INVARIANTS = range(1, 8)
+"""The invariants of the account log; these orders do not belong to turns."""
 FIRST = TradingRules(fee_bps=Decimal(60))
-THEN = TradingRules(
+SECOND = TradingRules(
     fee_bps=Decimal("12.5"),
     slippage_bps=Decimal(9),
     price_age_s_max=20.0,
@@ -35,7 +35,7 @@ THEN = TradingRules(
 
 
 def order(agent: str, index: int) -> ToolCall:
-    """An order of an agent that saw the price of a moment ago."""
+    """Return an order of an agent that saw a recent price."""
     text = orjson.dumps({"product_id": "BTC-USD", "quantity": "0.1", "action": "buy"})
     seen = QuoteSeen(bid=Decimal("67200"), ask=Decimal("67203"))
     return tool_call(
@@ -49,7 +49,7 @@ def order(agent: str, index: int) -> ToolCall:
 
 
 async def trade(bus: MemoryBus, rules: TradingRules, *agents: str) -> None:
-    """Serve by some rules until every agent had an order filled."""
+    """Run an executor with some rules until every agent has an order filled."""
     filled = len(decided(bus))
     await bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
     async with serving(bus, rules):
@@ -59,35 +59,35 @@ async def trade(bus: MemoryBus, rules: TradingRules, *agents: str) -> None:
 
 
 def decided(bus: MemoryBus) -> list[OrderDecided]:
-    """Every order event that is there."""
+    """Return every order event."""
     messages = [r.message() for r in bus.cluster.logs.get((topics.EVENTS.name, 0), ())]
     return [m for m in messages if isinstance(m, OrderDecided)]
 
 
 def compact(bus: MemoryBus) -> None:
-    """Keep the newest record per key of the roster, as the broker does sooner or later."""
+    """Keep the newest record per key of the roster, as log compaction does."""
     log = bus.cluster.logs[topics.ROSTER.name, 0]
     newest = {record.key: record for record in log}
     log[:] = [r._replace(offset=n) for n, r in enumerate(newest.values())]
 
 
-async def changed(bus: MemoryBus, folder: Path) -> Path:
-    """The export of an arena that was started again with other rules, its roster compacted."""
+async def export_with_changed_rules(bus: MemoryBus, folder: Path) -> Path:
+    """Export an arena that was restarted with other rules, with a compacted roster."""
     await bus.ensure_topics(TOPICS)
     await bus.append(topics.TICKERS.name, product(), key="BTC-USD")
     await trade(bus, FIRST, "mo")
-    await trade(bus, THEN, "mo", "late")
+    await trade(bus, SECOND, "mo", "late")
     await trade(bus, FIRST, "mo")
     compact(bus)
     await export_topics(bus, folder, [spec.name for spec in TOPICS])
     return folder
 
 
-async def test_replay_and_audit_use_the_rules_of_the_time(
+async def test_replay_and_audit_use_the_rules_of_each_order(
     memory_bus: MemoryBus, tmp_path: Path
 ) -> None:
-    """Also where the roster has forgotten all but the newest, which are those of the last part."""
-    folder = await changed(memory_bus, tmp_path / "records")
+    """Also if the roster has only the newest rules, those of the last part."""
+    folder = await export_with_changed_rules(memory_bus, tmp_path / "records")
 
     replayed = OrderReplay(folder).run()
     source = RecordSource("test", folder)
@@ -105,20 +105,22 @@ async def test_replay_and_audit_use_the_rules_of_the_time(
     assert (4, 2) == (replayed.counts["orders"], replayed.counts["openings"])
     assert (InvariantStatus.PASS, []) == (prices.status, prices.violations)
     assert [] == [
-        v.number for v in results if v.number in MONEY and v.status is InvariantStatus.FAIL
+        v.number
+        for v in results
+        if v.number in ACCOUNT_INVARIANTS and v.status is InvariantStatus.FAIL
     ]
 
 
-@pytest.mark.parametrize("claimed", [FIRST, THEN])
-async def test_a_forged_rule_does_not_change_what_was_decided(
+@pytest.mark.parametrize("claimed", [FIRST, SECOND])
+async def test_forged_rules_do_not_change_the_replay(
     memory_bus: MemoryBus, tmp_path: Path, claimed: TradingRules
 ) -> None:
-    """Rules that anybody writes to the roster, or none that can be read, are not the epoch's."""
+    """Forged or unreadable rules on the roster do not replace those of the epoch."""
     await memory_bus.ensure_topics(TOPICS)
     await memory_bus.append(topics.TICKERS.name, product(), key="BTC-USD")
     await trade(memory_bus, FIRST, "mo")
-    (told,) = stated(memory_bus)
-    forged = replace(claimed, fee_bps=Decimal(1)).message(told.at)
+    (published,) = roster_rules(memory_bus)
+    forged = replace(claimed, fee_bps=Decimal(1)).message(published.at)
     await memory_bus.append(topics.ROSTER.name, forged, key="rules")
     log = memory_bus.cluster.logs[topics.ROSTER.name, 0]
     log.append(log[-1]._replace(offset=len(log), value=b"{"))
@@ -129,25 +131,25 @@ async def test_a_forged_rule_does_not_change_what_was_decided(
     assert [] == OrderReplay(folder).run().differences
 
 
-async def test_a_standby_with_other_rules_changes_no_prompt(memory_bus: MemoryBus) -> None:
-    """The roster tells the rules of the owner; those of a standby once it took over."""
+async def test_standby_with_other_rules_changes_no_prompt(memory_bus: MemoryBus) -> None:
+    """The roster has the rules of the owner, and those of the standby after it took over."""
     async with serving(memory_bus, FIRST) as owner:
         await until(lambda: owner.details.get("shards") == [0])
-        async with serving(memory_bus, THEN) as standby:
+        async with serving(memory_bus, SECOND) as standby:
             await until(lambda: "recovery_ms" in standby.gauges and standby.status == "standby")
-            before = stated(memory_bus)
-    async with serving(memory_bus, THEN) as owner:
+            before = roster_rules(memory_bus)
+    async with serving(memory_bus, SECOND) as owner:
         await until(lambda: owner.details.get("shards") == [0])
     events = [r.message() for r in memory_bus.cluster.logs[topics.EVENTS.name, 0]]
     epochs = [e.rules for e in events if isinstance(e, Epoch) and e.rules]
 
     assert [Decimal(60)] == [rules.fee_bps for rules in before]
-    assert [Decimal(60), Decimal("12.5")] == [rules.fee_bps for rules in stated(memory_bus)]
-    assert epochs == stated(memory_bus)
+    assert [Decimal(60), Decimal("12.5")] == [rules.fee_bps for rules in roster_rules(memory_bus)]
+    assert epochs == roster_rules(memory_bus)
 
 
-def stated(bus: MemoryBus) -> list[Rules]:
-    """The rules on the roster, oldest first."""
+def roster_rules(bus: MemoryBus) -> list[Rules]:
+    """Return the rules on the roster, oldest first."""
     messages = [r.message() for r in bus.cluster.logs[topics.ROSTER.name, 0]]
     return [m for m in messages if isinstance(m, Rules)]
 

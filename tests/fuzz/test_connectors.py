@@ -1,4 +1,4 @@
-"""Hostile records in the topics that connectors read: every snapshot is published all the same."""
+"""Connectors publish every snapshot despite hostile records in the topics they read."""
 
 import asyncio
 import random
@@ -19,17 +19,24 @@ from tests.connectors.builders import FastClock
 from tests.connectors.lockstep_agents import ScriptedAgent, running_agents
 from tests.connectors.test_snapshot_replay import replay_of, snapshots_of
 from tests.connectors.venue import PRODUCTS, running_exchange
-from tests.fuzz.hostile import hostile
-from tests.fuzz.test_processes import COUNT, DEADLINE_S, SEED, good_of, throw, wait_until
+from tests.fuzz.hostile_records import hostile_records
+from tests.fuzz.test_processes import (
+    COUNT,
+    DEADLINE_S,
+    SEED,
+    append_hostile,
+    good_records_of,
+    wait_until,
+)
 
 SNAPSHOTS = topics.SNAPSHOTS.name
-FED = (topics.SNAPSHOTS.name, topics.TICKERS.name)
-HEARD = (topics.ROSTER.name, topics.TURNS.name, topics.TICKERS.name, topics.EVENTS.name)
+LIVE_TOPICS = (topics.SNAPSHOTS.name, topics.TICKERS.name)
+LOCKSTEP_TOPICS = (topics.ROSTER.name, topics.TURNS.name, topics.TICKERS.name, topics.EVENTS.name)
 REPLAYED = 6
 
 
 def published(bus: MemoryBus, venue: str, ids: set[str] | None = None) -> list[MarketSnapshot]:
-    """The snapshots of a venue in the log, or those of them with these ids."""
+    """Return the snapshots of a venue in the log, optionally only those with some ids."""
     found = []
     for record in bus.cluster.logs.get((SNAPSHOTS, 0), ()):
         try:
@@ -43,7 +50,7 @@ def published(bus: MemoryBus, venue: str, ids: set[str] | None = None) -> list[M
 
 @asynccontextmanager
 async def connecting(bus: MemoryBus) -> AsyncIterator[Node]:
-    """A connector to the simulated exchange; its failure is raised here."""
+    """Run a connector to the simulated exchange; its failure is raised here."""
     async with running_exchange() as server:
         options = ConnectorOptions(PRODUCTS, 60.0, server.ws_url, server.rest_url, None)
         node = Node("connector", "coinbase", Settings(), bus, FastClock(10.0))
@@ -51,32 +58,32 @@ async def connecting(bus: MemoryBus) -> AsyncIterator[Node]:
             yield node
 
 
-async def test_a_connector_lives_and_publishes(memory_bus: MemoryBus) -> None:
-    """Hostile records before its start and in between."""
-    await throw(memory_bus, FED, SEED)
+async def test_connector_keeps_publishing(memory_bus: MemoryBus) -> None:
+    """Hostile records come before its start and in between."""
+    await append_hostile(memory_bus, LIVE_TOPICS, SEED)
     async with connecting(memory_bus):
         for number in range(2):
             before = len(published(memory_bus, "coinbase"))
 
-            def goes_on(before: int = before) -> bool:
+            def has_published(before: int = before) -> bool:
                 return len(published(memory_bus, "coinbase")) > before
 
-            await wait_until(goes_on)
-            await throw(memory_bus, FED, SEED + 1 + number)
+            await wait_until(has_published)
+            await append_hostile(memory_bus, LIVE_TOPICS, SEED + 1 + number)
 
 
-async def test_a_replay_in_lock_step_publishes_every_snapshot(memory_bus: MemoryBus) -> None:
-    """A record among the snapshots fences it, as a second publisher would; started again, it ends.
+async def test_lock_step_replay_publishes_every_snapshot(memory_bus: MemoryBus) -> None:
+    """A record among the snapshots fences it, like a second publisher; restarted, it completes.
 
-    Hostile records are in every topic before its start, and come while it publishes.
+    Hostile records are in every topic before its start, and arrive while it publishes.
     """
-    wanted = [snapshot.snapshot_id for snapshot in own_snapshots()]
-    await throw(memory_bus, HEARD, SEED)
-    throw_unreadable(memory_bus, SEED)
+    wanted = [snapshot.snapshot_id for snapshot in replayed_snapshots()]
+    await append_hostile(memory_bus, LOCKSTEP_TOPICS, SEED)
+    append_unreadable(memory_bus, SEED)
     fenced = 0
     async with running_agents(memory_bus, ScriptedAgent("good")):
-        for life in range(4):
-            thrower = asyncio.create_task(throw_later(memory_bus, wanted, life))
+        for attempt in range(4):
+            appending = asyncio.create_task(append_hostile_later(memory_bus, wanted, attempt))
             try:
                 async with asyncio.timeout(DEADLINE_S):
                     node = Node("connector", "replay", Settings(), memory_bus, FastClock(20.0))
@@ -88,22 +95,22 @@ async def test_a_replay_in_lock_step_publishes_every_snapshot(memory_bus: Memory
             except Fenced:
                 fenced += 1
             finally:
-                thrower.cancel()
-                await asyncio.gather(thrower, return_exceptions=True)
+                appending.cancel()
+                await asyncio.gather(appending, return_exceptions=True)
 
     found = [one.snapshot_id for one in published(memory_bus, "coinbase", {*wanted})]
     assert wanted == found
     assert 1 == fenced
 
 
-def own_snapshots() -> list[MarketSnapshot]:
-    """What a replay publishes, but for places and wall times."""
+def replayed_snapshots() -> list[MarketSnapshot]:
+    """Return what a replay publishes, except for offsets and wall times."""
     return list(snapshots_of(replay_of(snapshots=REPLAYED)))
 
 
-def throw_unreadable(bus: MemoryBus, seed: int) -> None:
-    """Put records among the snapshots that are none: a well-formed one is another market's."""
-    for one in hostile(good_of(SNAPSHOTS), COUNT, seed):
+def append_unreadable(bus: MemoryBus, seed: int) -> None:
+    """Append unreadable records to the snapshots; a readable one would be another market's."""
+    for one in hostile_records(good_records_of(SNAPSHOTS), COUNT, seed):
         record = Record(SNAPSHOTS, 0, 0, 0, one.key, one.value, plain_headers(one.headers))
         try:
             record.message()
@@ -111,10 +118,10 @@ def throw_unreadable(bus: MemoryBus, seed: int) -> None:
             bus.cluster.append(SNAPSHOTS, 0, one.key, one.value, one.headers)
 
 
-async def throw_later(bus: MemoryBus, wanted: list[str], life: int) -> None:
-    """Throw when some snapshots are out: the first time among the snapshots, too."""
-    while len(published(bus, "coinbase", {*wanted})) < 2 + life:
+async def append_hostile_later(bus: MemoryBus, wanted: list[str], attempt: int) -> None:
+    """Append hostile records after some snapshots; in the first attempt also unreadable ones."""
+    while len(published(bus, "coinbase", {*wanted})) < 2 + attempt:
         await asyncio.sleep(0.005)
-    await throw(bus, HEARD, SEED + 1 + life)
-    if life == 0:
-        throw_unreadable(bus, SEED + 1)
+    await append_hostile(bus, LOCKSTEP_TOPICS, SEED + 1 + attempt)
+    if attempt == 0:
+        append_unreadable(bus, SEED + 1)

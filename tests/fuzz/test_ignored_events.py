@@ -1,4 +1,4 @@
-"""What the fold of the account log ignores stops no reader that folds it."""
+"""Records that the fold of the account log ignores stop none of its readers."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import pytest
 
 from arena.bus.base import Record
 from arena.pass_overs import EVENTS
-from dashboard.books import Books as ShownBooks
+from dashboard.accounts_view import AccountsView
 from judge.season.accounts_fold import AccountsFold
 from ledger.audit.auditor import Auditor
 from ledger.audit.checker import Scope
@@ -17,9 +17,9 @@ from tests.dashboard.scenario import Scenario
 
 SCENARIO = Scenario().run(4)
 SOUND = [record for record in SCENARIO.records if record.topic == EVENTS]
-PLACE = {"epoch": 0, "owner": "zombie", "seq": 0, "prev": ""}
+CHAIN_FIELDS = {"epoch": 0, "owner": "zombie", "seq": 0, "prev": ""}
 ORDER = {
-    **PLACE,
+    **CHAIN_FIELDS,
     "source": {"offset": 0},
     "agent": "momentum",
     "snapshot_id": "",
@@ -28,20 +28,23 @@ ORDER = {
     "postings": [],
 }
 IGNORED = [
-    ("Nothing", PLACE),
-    ("", PLACE),
-    ("Ticker", PLACE | {"at": "1e400"}),
-    ("Epoch", PLACE),
-    ("Epoch", PLACE | {"at": "soon"}),
-    ("StateDigest", PLACE | {"format": 0, "sha256": "x"}),
+    ("Nothing", CHAIN_FIELDS),
+    ("", CHAIN_FIELDS),
+    ("Ticker", CHAIN_FIELDS | {"at": "1e400"}),
+    ("Epoch", CHAIN_FIELDS),
+    ("Epoch", CHAIN_FIELDS | {"at": "soon"}),
+    ("StateDigest", CHAIN_FIELDS | {"format": 0, "sha256": "x"}),
     ("OrderDecided", ORDER),
     ("OrderDecided", ORDER | {"price": "NaN", "at": 7, "used": {"event_time": "soon"}}),
-    ("AccountOpened", PLACE | {"source": {"offset": -9}, "agent": "", "postings": [], "at": "?"}),
+    (
+        "AccountOpened",
+        CHAIN_FIELDS | {"source": {"offset": -9}, "agent": "", "postings": [], "at": "?"},
+    ),
 ]
 
 
-def judged(records: list[Record]) -> str:
-    """Digest of the judge's fold."""
+def judge_digest(records: list[Record]) -> str:
+    """Return the digest of the judge's fold."""
     books = AccountsFold()
     for record in records:
         books.apply(record)
@@ -49,17 +52,17 @@ def judged(records: list[Record]) -> str:
     return books.digest()
 
 
-def shown(records: list[Record]) -> str:
-    """Digest of the dashboard's fold."""
-    books = ShownBooks()
+def dashboard_digest(records: list[Record]) -> str:
+    """Return the digest of the dashboard's fold."""
+    books = AccountsView()
     for record in records:
         books.apply(record)
     assert not books.broken
     return books.digest()
 
 
-def booked(records: list[Record]) -> str:
-    """Digest of the ledger's fold; every event that counted has its rows."""
+def ledger_digest(records: list[Record]) -> str:
+    """Return the digest of the ledger's fold; every event that counted has rows."""
     poster, batch = Poster(), RowBatch()
     for record in records:
         poster.post(record, batch)
@@ -67,8 +70,8 @@ def booked(records: list[Record]) -> str:
     return poster.shards[0].digest()
 
 
-def audited(records: list[Record]) -> str:
-    """Digest of the audit's fold, to which the log is sound."""
+def audit_digest(records: list[Record]) -> str:
+    """Return the digest of the audit's fold; the log violates nothing."""
     auditor = Auditor(Scope({EVENTS: {}}))
     auditor.take_all(records)
     found = {result.number: result for result in auditor.results()}
@@ -77,9 +80,9 @@ def audited(records: list[Record]) -> str:
     return auditor.holdings.digest()
 
 
-@pytest.mark.parametrize("reader", [judged, shown, booked, audited])
+@pytest.mark.parametrize("reader", [judge_digest, dashboard_digest, ledger_digest, audit_digest])
 def test_ignored_records_stop_no_reader(reader: Callable[[list[Record]], str]) -> None:
-    """Foreign kinds, zombies' events and claims, with fields that no message has."""
+    """Unknown kinds, and events and claims of zombies, with malformed fields."""
     middle = len(SOUND) // 2
     records = SOUND[:middle]
     for kind, body in IGNORED:

@@ -1,6 +1,6 @@
-"""Whatever stands in its topics, every kind of process lives, and does its work on what is good.
+"""Every kind of process survives hostile records in its topics, and handles the good ones.
 
-`ARENA_FUZZ_SEED` and `ARENA_FUZZ_ROUNDS` make it longer.
+`ARENA_FUZZ_ROUNDS` makes the tests longer, `ARENA_FUZZ_SEED` changes the records.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from arena.node import Node
 from arena.roster import read_agents, read_halted
 from arena.settings import Settings
 from dashboard.app import catch_up
-from dashboard.feeds import Feeds
 from dashboard.frame import build_frame
+from dashboard.topic_follower import TopicFollower
 from dashboard.view import ArenaView
 from judge.service import Judge
 from ledger.location import books_location
@@ -33,7 +33,7 @@ from tests.chat_nodes.running_node import FakeModel, now
 from tests.chat_nodes.running_node import serving as serving_chat
 from tests.dashboard.publishing import publish
 from tests.dashboard.scenario import Scenario
-from tests.fuzz.hostile import Hostile, good_bodies, hostile
+from tests.fuzz.hostile_records import HostileRecord, good_bodies, hostile_records
 from tests.judge.test_service import JUDGE_OPTIONS
 from tests.ledger.helpers import running_ledger, wait_until_booked
 from tests.routers import fake_peers
@@ -54,63 +54,72 @@ for _record in SCENARIO.records:
     GOOD.setdefault(_record.topic, []).append(_record)
 
 
-def of(*messages: Message) -> list[Record]:
-    """Messages as good records."""
+def records_of(*messages: Message) -> list[Record]:
+    """Return messages as good records."""
     return good_bodies(messages)
 
 
-def good_of(topic: str) -> list[Record]:
-    """Good records of a topic, to be made hostile."""
+def good_records_of(topic: str) -> list[Record]:
+    """Return good records of a topic, to be made hostile."""
     asked = request(prompt({"B": RISING}), issued_at=now())
     call = tool_call("momentum", "execute_trade", BUY, quotes_seen={}, ticker_offsets={0: 2})
     more: Mapping[str, list[Record]] = {
-        topics.COMMANDS.name: of(call, tool_call("momentum", "get_portfolio", "{}")),
-        topics.TOOL_CALLS.name: of(tool_call("momentum", "calculator", '{"expression": "2*3"}')),
-        topics.prompted("gpt"): of(asked),
-        topics.inbox("alpha"): of(reply(asked), result(call, "bought", {})),
-        topics.SNAPSHOTS.name: of(snapshot(1)),
-        topics.TICKERS.name: of(product(), ticker("1", "2")),
+        topics.COMMANDS.name: records_of(call, tool_call("momentum", "get_portfolio", "{}")),
+        topics.TOOL_CALLS.name: records_of(
+            tool_call("momentum", "calculator", '{"expression": "2*3"}')
+        ),
+        topics.prompted("gpt"): records_of(asked),
+        topics.inbox("alpha"): records_of(reply(asked), result(call, "bought", {})),
+        topics.SNAPSHOTS.name: records_of(snapshot(1)),
+        topics.TICKERS.name: records_of(product(), ticker("1", "2")),
     }
     return [*GOOD.get(topic, ()), *more.get(topic, ())] or GOOD[topics.HEARTBEATS.name]
 
 
-async def throw(bus: MemoryBus, names: tuple[str, ...], seed: int) -> list[tuple[str, Hostile]]:
-    """Put hostile records into topics; those that were put."""
+async def append_hostile(
+    bus: MemoryBus, names: tuple[str, ...], seed: int
+) -> list[tuple[str, HostileRecord]]:
+    """Append hostile records to topics; return them."""
     await bus.ensure_topics([topics.spec_of(name) for name in names])
-    thrown = []
+    appended = []
     for name in names:
         partitions = await bus.partitions(name)
-        for number, one in enumerate(hostile(good_of(name), COUNT, seed)):
+        for number, one in enumerate(hostile_records(good_records_of(name), COUNT, seed)):
             scope = (one.key or b"") == b"all" or (one.key or b"").startswith(b"agent/")
             if name == topics.CONTROL.name and scope:
-                continue  # A halt, and tested as one.
+                continue  # It would be a halt, which other tests cover.
             bus.cluster.append(name, number % partitions, one.key, one.value, one.headers)
-            thrown.append((name, one))
-    return thrown
+            appended.append((name, one))
+    return appended
 
 
-async def wait_until(true: Callable[[], Awaitable[bool] | bool]) -> None:
+async def wait_until(condition: Callable[[], Awaitable[bool] | bool]) -> None:
     """Wait for a condition, or fail at the deadline."""
     async with asyncio.timeout(DEADLINE_S):
         while True:
-            found = true()
+            found = condition()
             if found if isinstance(found, bool) else await found:
                 return
             await asyncio.sleep(0.02)
 
 
 class Driver:
-    """One kind of process over a bus in memory, and the work that shows it is well."""
+    """Runs one kind of process on a bus in memory, and gives it work to show that it is healthy."""
 
     topics: tuple[str, ...] = ()
 
     def __init__(self, bus: MemoryBus, home: Path) -> None:
-        """Nothing runs yet."""
+        """Prepare a process.
+
+        Args:
+            bus: A bus in memory.
+            home: The folder of its local state.
+        """
         self.bus = bus
         self.home = home
 
     def running(self) -> AbstractAsyncContextManager[object]:
-        """The process at work; its failure is raised here."""
+        """Run the process; its failure is raised here."""
         raise NotImplementedError
 
     async def work(self, number: int) -> None:
@@ -130,11 +139,11 @@ class ToolsDriver(Driver):
     )
 
     def running(self) -> AbstractAsyncContextManager[object]:
-        """Both halves."""
+        """Run both."""
         return serving(self.bus)
 
     async def work(self, number: int) -> None:
-        """An order and a sum of an agent of its own."""
+        """Send an order and a calculation of a new agent."""
         agent = f"good-{number}"
         eth = ticker("3000", "3001", product_id="ETH-USD")
         await self.bus.send(topics.TICKERS.name, product("ETH-USD"), key="ETH-USD")
@@ -155,11 +164,11 @@ class ChatDriver(Driver):
     topics = (topics.prompted("gpt"), topics.LLM_CALLS.name, topics.HEARTBEATS.name)
 
     def running(self) -> AbstractAsyncContextManager[object]:
-        """A model that answers at once."""
+        """Run a node with a model that answers at once."""
         return serving_chat(self.bus, FakeModel())
 
     async def work(self, number: int) -> None:
-        """A request, and its reply."""
+        """Send a request, and wait for its reply."""
         agent = f"good-{number}"
         asked = request(agent=agent, turn=f"t{number}", issued_at=now())
         await self.bus.append(topics.prompted("gpt"), asked, key=agent)
@@ -172,7 +181,7 @@ class ChatDriver(Driver):
 
 
 class RouterDriver(Driver):
-    """`arena router`, among a chat node and tools that answer."""
+    """`arena router`, with a chat node and tools that answer."""
 
     topics = (
         topics.SNAPSHOTS.name,
@@ -185,13 +194,13 @@ class RouterDriver(Driver):
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[object]:
-        """One agent."""
+        """Run one agent."""
         peers = fake_peers.FakePeers(self.bus)
         async with peers.working(), fake_peers.playing(self.bus, fake_peers.agent_config()):
             yield None
 
     async def work(self, number: int) -> None:
-        """A snapshot, and the turn that it leads to."""
+        """Publish a snapshot, and wait for the turn on it."""
         one = snapshot(1_000 + number)
         await self.bus.append(topics.SNAPSHOTS.name, one, key="test")
 
@@ -207,7 +216,7 @@ class RouterDriver(Driver):
 
 
 class ReadersDriver(Driver):
-    """Those who only read a scenario: its accounts must come out as they are."""
+    """Processes that only read a scenario: their accounts must equal those of the scenario."""
 
     topics = (
         topics.SNAPSHOTS.name,
@@ -235,14 +244,14 @@ class JudgeDriver(ReadersDriver):
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[object]:
-        """One judge."""
+        """Run one judge."""
         settings = Settings(home=self.home)
         self.judge = Judge(Node("judge", "j", settings, self.bus, SystemClock()), JUDGE_OPTIONS)
         async with alongside(self.judge.serve()):
             yield None
 
     async def work(self, number: int) -> None:
-        """Three snapshots with their orders."""
+        """Publish three snapshots with orders, and wait until they are handled."""
         await self._publish(number)
 
         def folds() -> bool:
@@ -258,23 +267,23 @@ class DashboardDriver(ReadersDriver):
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[object]:
-        """Its feeds."""
+        """Follow its topics."""
         await self._publish(0)
-        self.feeds = Feeds(self.bus, SystemClock(), ArenaView(), None)
-        await self.feeds.open()
-        async with alongside(self.feeds.follow()):
+        self.follower = TopicFollower(self.bus, SystemClock(), ArenaView(), None)
+        await self.follower.open()
+        async with alongside(self.follower.follow()):
             yield None
-        await self.feeds.close()
+        await self.follower.close()
 
     async def work(self, number: int) -> None:
-        """Three snapshots with their orders, and a look at the screen."""
+        """Publish three snapshots with orders, and draw the screen."""
         await self._publish(number + 1)
-        await asyncio.wait_for(catch_up(self.feeds, SystemClock()), DEADLINE_S)
+        await asyncio.wait_for(catch_up(self.follower, SystemClock()), DEADLINE_S)
         await wait_until(lambda: self._heads() == {0: self.scenario.shard.head})
-        build_frame(self.feeds.view, SystemClock().now(), agent="momentum", trades=40)
+        build_frame(self.follower.view, SystemClock().now(), agent="momentum", trades=40)
 
     def _heads(self) -> dict[int, str]:
-        return {p: s.head for p, s in self.feeds.view.books.shards.items()}
+        return {p: s.head for p, s in self.follower.view.accounts.shards.items()}
 
 
 class LedgerDriver(ReadersDriver):
@@ -282,22 +291,22 @@ class LedgerDriver(ReadersDriver):
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[object]:
-        """The books in a file."""
+        """Run a ledger with books in a file."""
         self.location = books_location(self.home, "", None)
         async with running_ledger(self.bus, Settings(home=self.home), self.location):
             yield None
 
     async def work(self, number: int) -> None:
-        """Three snapshots with their orders."""
+        """Publish three snapshots with orders, and wait until they are handled."""
         await wait_until_booked(self.location, await self._publish(number))
 
 
 class CommandsDriver(ReadersDriver):
-    """What commands read: rosters, halts, and every line of `arena tail`."""
+    """The readers of commands: rosters, halts, and every line of `arena tail`."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[object]:
-        """Nothing runs."""
+        """Run nothing."""
         yield None
 
     async def work(self, number: int) -> None:
@@ -325,35 +334,37 @@ DRIVERS = (
 
 
 @pytest.mark.parametrize("kind", DRIVERS, ids=lambda kind: kind.__name__)
-async def test_it_lives_and_works(
+async def test_process_survives_hostile_records(
     memory_bus: MemoryBus, tmp_path: Path, kind: type[Driver]
 ) -> None:
-    """Hostile records before its start, and in between: every good one is handled."""
+    """Hostile records come before its start and in between; every good one is handled."""
     driver = kind(memory_bus, tmp_path)
-    await throw(memory_bus, driver.topics, SEED)
+    await append_hostile(memory_bus, driver.topics, SEED)
     async with driver.running():
         for number in range(ROUNDS):
             await driver.work(number)
-            await throw(memory_bus, driver.topics, SEED + 1 + number)
+            await append_hostile(memory_bus, driver.topics, SEED + 1 + number)
         await driver.work(ROUNDS)
 
 
-async def test_unreadable_commands_are_buried_once(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """With their bytes, whoever reads them again after a restart."""
+async def test_unreadable_commands_are_dead_lettered_once(
+    memory_bus: MemoryBus, tmp_path: Path
+) -> None:
+    """One dead letter each, even if they are read again after a restart."""
     driver = ToolsDriver(memory_bus, tmp_path)
-    thrown = await throw(memory_bus, (topics.COMMANDS.name,), SEED)
+    appended = await append_hostile(memory_bus, (topics.COMMANDS.name,), SEED)
     for number in range(2):
         async with driver.running():
             await driver.work(number)
     letters = await read_until(memory_bus, topics.DEAD_LETTERS.name, DeadLetter, 1)
-    places = [x.offset for x in letters if x.topic == topics.COMMANDS.name]
+    offsets = [x.offset for x in letters if x.topic == topics.COMMANDS.name]
 
-    assert len(places) == len(set(places))
+    assert len(offsets) == len(set(offsets))
     unread = set()
     for record in memory_bus.cluster.logs[topics.COMMANDS.name, 0]:
         try:
             record.message()
         except Malformed:
             unread.add(record.offset)
-    assert unread <= set(places)
-    assert len(thrown) == COUNT
+    assert unread <= set(offsets)
+    assert len(appended) == COUNT

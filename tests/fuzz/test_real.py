@@ -1,6 +1,6 @@
-"""The fuzzer against real processes on a real broker: a contest is held among hostile records.
+"""A contest of real processes on a real broker survives hostile records.
 
-It takes a minute, so it runs only if it is asked for:
+It takes a minute, so it runs only on request:
 
     ARENA_FUZZ_REAL=1 ARENA_FUZZ_SEED=7 .venv/bin/python -m pytest -n0 tests/fuzz/test_real.py
 """
@@ -24,16 +24,16 @@ from ledger.audit.replay import replay
 from ledger.audit.sources import RecordSource, export_arena
 from ledger.audit.verify import audit
 from tests.faults.contest import AGENTS, Contest
-from tests.fuzz.hostile import hostile
+from tests.fuzz.hostile_records import hostile_records
 
 SEED = int(os.environ.get("ARENA_FUZZ_SEED", "1"))
 SNAPSHOTS = int(os.environ.get("ARENA_FUZZ_SNAPSHOTS", "30"))
-AT_ONCE = 8
-"""Hostile records of a topic that are thrown together."""
+PER_ROUND = 8
+"""Hostile records per topic and round."""
 GOOD = 40
-"""Newest records of a topic that hostile ones are made of."""
+"""Newest records of a topic from which hostile ones are made."""
 PAUSE_S = 0.2
-WORK = (
+ANY_RECORDS = (
     topics.COMMANDS.name,
     topics.TOOL_CALLS.name,
     topics.prompted("rules"),
@@ -43,16 +43,15 @@ WORK = (
     topics.DEAD_LETTERS.name,
     *(topics.inbox(agent) for agent in AGENTS),
 )
-UNREADABLE = (
+UNREADABLE_ONLY = (
     topics.TICKERS.name,
     topics.ROSTER.name,
     topics.CONTROL.name,
     topics.HEARTBEATS.name,
 )
-"""Topics whose well-formed records change the market, the prompts, who may trade or which model a
-baseline gets, as they should: only what cannot be read is thrown there. A record among the
-snapshots fences a replay in lock-step, and one in `account.events` stops its readers; other tests
-throw those."""
+"""Topics whose readable records rightly change the market, the prompts, the halts or the model of a
+baseline, so they get unreadable ones only. A record among the snapshots fences a lock-step replay,
+and one in `account.events` stops its readers; other tests cover these."""
 
 pytestmark = [
     pytest.mark.timeout(600),
@@ -61,35 +60,37 @@ pytestmark = [
 
 
 @dataclass
-class Thrower:
-    """Throws hostile copies of what the arena itself wrote last.
+class HostileWriter:
+    """Appends hostile copies of the newest records of the arena.
 
     Attributes:
-        thrown: How many by topic.
+        counts: Topic -> number of records appended.
     """
 
-    thrown: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
 
     async def disturb(self, contest: Contest, bus: Bus) -> None:
-        """Throw until cancelled."""
+        """Append until cancelled."""
         rng = Random(SEED)
-        await bus.ensure_topics([topics.spec_of(name) for name in (*WORK, *UNREADABLE)])
+        await bus.ensure_topics([topics.spec_of(name) for name in (*ANY_RECORDS, *UNREADABLE_ONLY)])
         for number in count():
-            for name in (*WORK, *UNREADABLE):
+            for name in (*ANY_RECORDS, *UNREADABLE_ONLY):
                 good = await newest(bus, name)
                 if good:
-                    await self._throw(bus, name, good, SEED * 1_000_003 + number, rng)
+                    await self._append(bus, name, good, SEED * 1_000_003 + number, rng)
             await asyncio.sleep(PAUSE_S)
 
-    async def _throw(self, bus: Bus, name: str, good: list[Record], seed: int, rng: Random) -> None:
+    async def _append(
+        self, bus: Bus, name: str, good: list[Record], seed: int, rng: Random
+    ) -> None:
         partitions = await bus.partitions(name)
-        for one in hostile(good, AT_ONCE, seed):
+        for one in hostile_records(good, PER_ROUND, seed):
             headers = plain_headers(one.headers)
             record = Record(name, 0, 0, 0, one.key, one.value, headers)
-            if name in UNREADABLE and is_message(record):
+            if name in UNREADABLE_ONLY and is_message(record):
                 continue
             if name == topics.CONTROL.name and record.key_text.startswith(("all", "agent/")):
-                continue  # A halt, and tested as one.
+                continue  # It would be a halt, which other tests cover.
             key = one.key or b"x"
             partition = rng.randrange(partitions)
             named = tuple(headers.items())
@@ -97,7 +98,7 @@ class Thrower:
                 name, one.value or b"", key=key, partition=partition, headers=named
             )
             await sent
-            self.thrown[name] += 1
+            self.counts[name] += 1
 
 
 def is_message(record: Record) -> bool:
@@ -110,7 +111,7 @@ def is_message(record: Record) -> bool:
 
 
 async def newest(bus: Bus, name: str) -> list[Record]:
-    """The newest records of a topic that are messages and have a body."""
+    """Return the newest records of a topic that are messages with a body."""
     found: list[Record] = []
     for partition in range(await bus.partitions(name)):
         start = Start(offsets={(name, partition): 0})
@@ -125,16 +126,16 @@ async def newest(bus: Bus, name: str) -> list[Record]:
     return [r for r in found if r.value and r.value[:1] == b"{" and is_message(r)]
 
 
-async def test_a_contest_among_hostile_records(settings: Settings, tmp_path: Path) -> None:
-    """No process ends, every snapshot is answered, and every promise that is audited holds."""
-    thrower = Thrower()
+async def test_contest_survives_hostile_records(settings: Settings, tmp_path: Path) -> None:
+    """No process ends, every snapshot is answered, and every invariant holds."""
+    writer = HostileWriter()
     contest = Contest(settings, tmp_path / "logs", SNAPSHOTS)
-    await contest.run(thrower)
+    await contest.run(writer)
     await export_arena(settings, tmp_path / "records")
     found = await asyncio.to_thread(
         audit, RecordSource("fuzzed", tmp_path / "records"), replay=replay
     )
-    print(f"\nthrown: {dict(thrower.thrown)}\nends: {dict(contest.ends)}")
+    print(f"\nappended: {dict(writer.counts)}\nends: {dict(contest.ends)}")
     for result in found.results:
         print(result.number, result.status.value, result.counts, result.notes)
         print(*(f"    {violation}" for violation in result.violations[:10]), sep="\n")

@@ -1,7 +1,7 @@
-"""Hostile records, drawn from a seed: broken in their bytes, headers, JSON or values. Pure.
+"""Generates hostile records from a seed: broken bytes, headers, JSON or values. Pure.
 
-Each begins as a good message and is changed in one place, so most come as far as the code that uses
-what was read.
+Each starts as a good message and is changed in one place, so most of them pass the first checks and
+reach the code that uses the values.
 """
 
 import json
@@ -16,8 +16,8 @@ from arena.wire import encode
 DEEP = 60_000
 
 
-class Hostile(NamedTuple):
-    """A record to throw: the headers' values may be None, as Kafka allows."""
+class HostileRecord(NamedTuple):
+    """A hostile record; values of headers may be None, as Kafka allows."""
 
     key: bytes | None
     value: bytes | None
@@ -56,7 +56,7 @@ ABSURD: tuple[Any, ...] = (  # Any: values of every type that JSON has
     {"": {"": {}}},
     {"-1": -1, "x": "y"},
 )
-"""What no sound process would write where it is put."""
+"""Values that no correct process would write."""
 
 RAW_BODIES = (
     b"",
@@ -73,7 +73,7 @@ RAW_BODIES = (
 
 
 def good_bodies(messages: Sequence[Message]) -> list[Record]:
-    """The messages as records, to be made hostile."""
+    """Encode messages as records, to be made hostile."""
     found = []
     for message in messages:
         encoded = encode(message)
@@ -81,25 +81,25 @@ def good_bodies(messages: Sequence[Message]) -> list[Record]:
     return found
 
 
-def hostile(good: Sequence[Record], count: int, seed: int) -> list[Hostile]:
-    """So many hostile records, made of good ones.
+def hostile_records(good: Sequence[Record], count: int, seed: int) -> list[HostileRecord]:
+    """Return hostile records made from good ones.
 
     Args:
-        good: At least one, with values.
-        count: How many.
+        good: At least one good record, each with a value.
+        count: The number of hostile records.
         seed: The same seed gives the same records.
     """
     rng = Random(seed)
-    ways = (_absurd, _absurd, _absurd, _absurd, _bytes, _headers, _raw)
-    return [rng.choice(ways)(rng, rng.choice(good)) for _ in range(count)]
+    mutations = (_absurd, _absurd, _absurd, _absurd, _bytes, _headers, _raw)
+    return [rng.choice(mutations)(rng, rng.choice(good)) for _ in range(count)]
 
 
-def _named(record: Record) -> list[tuple[str, bytes | None]]:
+def _headers_of(record: Record) -> list[tuple[str, bytes | None]]:
     return list(record.headers.items())
 
 
-def _absurd(rng: Random, record: Record) -> Hostile:
-    """One value of the body, at any depth, is another."""
+def _absurd(rng: Random, record: Record) -> HostileRecord:
+    """Replace one value of the body, at any depth."""
     body = json.loads(record.value or b"{}")
     paths = list(_paths(body))
     if not paths:
@@ -114,10 +114,12 @@ def _absurd(rng: Random, record: Record) -> Hostile:
         holder[path[-1]] = value
     text = json.dumps(body, ensure_ascii=rng.random() < 0.5)
     why = f"{'.'.join(map(str, path))} = {str(value)[:40]!r}"
-    return Hostile(record.key, text.encode("utf-8", "surrogatepass"), _named(record), why)
+    return HostileRecord(
+        record.key, text.encode("utf-8", "surrogatepass"), _headers_of(record), why
+    )
 
 
-def _paths(body: Any, path: tuple[Any, ...] = ()) -> Any:  # Any: decoded JSON and its places
+def _paths(body: Any, path: tuple[Any, ...] = ()) -> Any:  # Any: decoded JSON and its paths
     if isinstance(body, dict):
         items = list(body.items())
     elif isinstance(body, list):
@@ -130,19 +132,19 @@ def _paths(body: Any, path: tuple[Any, ...] = ()) -> Any:  # Any: decoded JSON a
             yield from _paths(value, (*path, name))
 
 
-def _bytes(rng: Random, record: Record) -> Hostile:
-    """The body is cut, or a byte of it is another."""
+def _bytes(rng: Random, record: Record) -> HostileRecord:
+    """Truncate the body, or change one byte."""
     value = bytearray(record.value or b"x")
     if rng.random() < 0.5:
         del value[rng.randrange(len(value)) :]
     else:
         value[rng.randrange(len(value))] = rng.randrange(256)
-    return Hostile(record.key, bytes(value), _named(record), "bytes")
+    return HostileRecord(record.key, bytes(value), _headers_of(record), "bytes")
 
 
-def _headers(rng: Random, record: Record) -> Hostile:
-    """The headers are missing, null, of another type, or many."""
-    headers = _named(record)
+def _headers(rng: Random, record: Record) -> HostileRecord:
+    """Remove, null, change or multiply the headers."""
+    headers = _headers_of(record)
     changed: list[list[tuple[str, bytes | None]]] = [
         [],
         [("type", None)],
@@ -155,10 +157,10 @@ def _headers(rng: Random, record: Record) -> Hostile:
         [("type", rng.choice((b"Ticker", b"Turn", b"Epoch", b"Halt", b"ToolCall")))],
     ]
     key = rng.choice((record.key, None, b"", b"\xff" * 300, b"agent/x"))
-    return Hostile(key, record.value, rng.choice(changed), "headers")
+    return HostileRecord(key, record.value, rng.choice(changed), "headers")
 
 
-def _raw(rng: Random, record: Record) -> Hostile:
-    """A known type, and no body of it."""
+def _raw(rng: Random, record: Record) -> HostileRecord:
+    """Keep the type, and replace the body."""
     value = None if rng.random() < 0.2 else rng.choice(RAW_BODIES)
-    return Hostile(record.key, value, _named(record), "raw")
+    return HostileRecord(record.key, value, _headers_of(record), "raw")
