@@ -1,4 +1,4 @@
-"""Cells: the repeats of one setup are one entrant. Pure.
+"""Cells: the repeats of one setup form one entrant. Pure.
 
 Repeats of a cell (the same strategy, chat node, model and setup, another seed) differ by noise, so
 they do not compete with each other. A cell keeps its name while one of its repeats is compared.
@@ -18,14 +18,14 @@ _NUMBERED = re.compile(r"(.+?)[-_.#]*\d+")
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """One of those that are compared: a cell with its repeats, or a single entry.
+    """A competitor in the comparison: a cell with its repeats, or a single entry.
 
     Attributes:
-        name: Of the entry, or of the cell: what its repeats' names have in common.
-        places: Of its entries in the season, in their order.
-        kind, strategy, node, model, scripted: As of its entries.
-        seed: Of a single entry; None if it has none, or if there are repeats.
-        gone: Its repeats that are dead or not compared.
+        name: Name of the entry, or of the cell: the common part of its repeats' names.
+        places: Indices of its entries in the season, in order.
+        kind, strategy, node, model, scripted: As in its entries.
+        seed: Seed of a single entry; None without a seed, or with repeats.
+        gone: Names of its repeats that are dead or not compared.
     """
 
     name: str
@@ -40,35 +40,34 @@ class Entrant:
 
     @property
     def is_cell(self) -> bool:
-        """True if it has several repeats, of which one at least is compared."""
+        """True if it has several repeats, at least one of which is compared."""
         return len(self.places) + len(self.gone) > 1
 
 
 def entrants_of(
     entries: Sequence[Entry], unranked: Sequence[DeadEntry] = ()
 ) -> tuple[Entrant, ...]:
-    """The entrants of a season's entries; a cell has the place of its first repeat.
+    """Return the entrants of a season's entries; a cell is at the position of its first repeat.
 
     Args:
-        entries: Those that are compared.
-        unranked: Those that are dead or not comparable: a cell of which one repeat is left keeps
-            its name.
+        entries: The compared entries.
+        unranked: Dead and incomparable entries: a cell with a single repeat left keeps its name.
     """
     setups: dict[object, set[str]] = {}
     for entry in entries:
-        setups.setdefault(_made_of(entry), set()).add(entry.setup)
+        setups.setdefault(_setup_key(entry), set()).add(entry.setup)
     cells: dict[object, list[int]] = {}
     for place, entry in enumerate(entries):
         key: object = place
         if entry.kind == "agent" and entry.seed is not None:
-            # What the roster does not have any more was like the others, if those are alike.
-            known = sorted(setups[_made_of(entry)] - {""})
-            key = _made_of(entry), entry.setup or (known[0] if len(known) == 1 else "")
+            # If the roster no longer has an entry, its setup is that of the others if they agree.
+            known = sorted(setups[_setup_key(entry)] - {""})
+            key = _setup_key(entry), entry.setup or (known[0] if len(known) == 1 else "")
         cells.setdefault(key, []).append(place)
     groups: list[list[int]] = []
     for places in cells.values():
         seeds = {entries[n].seed for n in places}
-        # With a seed twice there is more between them than the seed.
+        # If a seed occurs twice, the entries differ in more than the seed.
         groups += [places] if len(seeds) == len(places) else [[n] for n in places]
     groups.sort()
     repeats = [[entries[n] for n in group] for group in groups]
@@ -78,7 +77,7 @@ def entrants_of(
     for group, own, lost in zip(groups, repeats, gone, strict=True):
         first, name, seed = own[0], own[0].name, own[0].seed
         if len(own + lost) > 1:
-            name = _free(_cell_names(first, [one.name for one in own] + lost), taken)
+            name = _unused_name(_cell_names(first, [one.name for one in own] + lost), taken)
             seed = None
         taken.add(name)
         found.append(
@@ -91,10 +90,10 @@ def entrants_of(
 
 
 def _gone_of(repeats: Sequence[Sequence[Entry]], unranked: Sequence[DeadEntry]) -> list[list[str]]:
-    """The names of those that were repeats of each group, and are not compared.
+    """Return the names of each group's repeats that are not compared.
 
-    If the roster does not have its setup it may fit two groups, and belongs to the one with the
-    stem of its name.
+    If the roster no longer has its setup, an entry may match two groups; it then belongs to the one
+    with the stem of its name.
     """
     found: list[list[str]] = [[] for _ in repeats]
     for one in unranked:
@@ -109,7 +108,7 @@ def _gone_of(repeats: Sequence[Sequence[Entry]], unranked: Sequence[DeadEntry]) 
 
 
 def _was_repeat(one: DeadEntry, own: Sequence[Entry]) -> bool:
-    """True if one without a rank was made like these repeats, with another seed."""
+    """Return True if an unranked entry has the setup of these repeats and another seed."""
     first = own[0]
     if first.seed is None or one.seed in {entry.seed for entry in own}:
         return False
@@ -117,27 +116,27 @@ def _was_repeat(one: DeadEntry, own: Sequence[Entry]) -> bool:
         return False
     if one.setup and first.setup and one.setup != first.setup:
         return False
-    # Whose model never answered has none.
+    # An entry whose model never answered has no model name.
     return not one.model or (one.model, one.scripted) == (first.model, first.scripted)
 
 
-def _made_of(entry: Entry) -> object:
+def _setup_key(entry: Entry) -> object:
     return entry.kind, entry.strategy, entry.node, entry.model, entry.scripted
 
 
 def _stem(name: str) -> str:
-    """A name without the number at its end."""
+    """Return a name without the number at its end."""
     return found[1] if (found := _NUMBERED.fullmatch(name)) else name
 
 
 def _cell_names(first: Entry, repeats: Sequence[str]) -> list[str]:
-    """Names for a cell, the best one first."""
+    """Return possible names for a cell, the best one first."""
     stems = {_stem(name) for name in repeats}
     made = f"{first.strategy} x {first.node}"
     return [*(stems if len(stems) == 1 else ()), made, f"{made} x {first.model}"]
 
 
-def _free(names: Sequence[str], taken: set[str]) -> str:
+def _unused_name(names: Sequence[str], taken: set[str]) -> str:
     for name in names:
         if name not in taken:
             return name
@@ -148,7 +147,7 @@ def _free(names: Sequence[str], taken: set[str]) -> str:
 
 
 def gone_notes(entrants: Sequence[Entrant]) -> tuple[str, ...]:
-    """Which cells have lost a repeat, one sentence each."""
+    """Return one sentence for each cell that has lost repeats."""
     return tuple(
         f"{one.name} is compared by {len(one.places)} of its"
         f" {len(one.places) + len(one.gone)} repeats, without {joined_names(one.gone)}."

@@ -1,8 +1,8 @@
-"""Where a judge keeps its season between two lives.
+"""Stores a judge's season so that a restarted judge can continue.
 
 Reads and writes `<home>/checkpoints/<prefix>/judge` (the head) and the segments in `judge.segments`
-beside it. What is kept is a saving and never the truth: `arena.fold_checkpoint` says how it is held against
-the logs, `judge.season.checkpoint_format` what it holds.
+beside it. A checkpoint only saves time: `arena.fold_checkpoint` compares it with the logs before it
+is used. `judge.season.checkpoint_format` defines the bytes.
 """
 
 import asyncio
@@ -10,9 +10,15 @@ import contextlib
 from functools import partial
 
 from arena.bus.base import Bus, LogReader, Record
-from arena.checkpoint import SealedFile
+from arena.checkpoint import ChecksummedFile
 from arena.errors import Malformed
-from arena.fold_checkpoint import KeptFile, Places, disprove_shards, resume, uncollected
+from arena.fold_checkpoint import (
+    CheckpointFile,
+    FoldPositions,
+    resume_fold,
+    why_shards_differ,
+    without_gc,
+)
 from arena.logs import Log
 from arena.pass_overs import PassedOver, read_passed_over
 from arena.settings import Settings
@@ -26,30 +32,35 @@ from judge.season.checkpoint_format import (
 )
 
 CHECKPOINT_RECORDS = 5_000
-"""Records of the kept topics between two checkpoints: so many are folded again at most."""
+"""Records between two checkpoints; a restart folds at most this many again."""
 
 
 class SeasonCheckpoint:
-    """A season that is folded, and kept now and then.
+    """A season that is folded and regularly written to disk.
 
     Attributes:
-        builder: The season.
+        builder: The fold of the season.
     """
 
     def __init__(self, settings: Settings, log: Log) -> None:
-        """Nothing is read yet; the season is empty."""
+        """Create an empty season.
+
+        Args:
+            settings: Settings of the arena; its home holds the checkpoint.
+            log: Log for a refused or failed checkpoint.
+        """
         self.builder = SeasonBuilder()
-        self.file = KeptFile(settings, "judge", log)
+        self.file = CheckpointFile(settings, "judge", log)
         self._segments = self.file.file.path.with_name("judge.segments")
-        self._places = Places()
+        self._places = FoldPositions()
         self._packer = SeasonPacker()
 
     async def open(self, reader: LogReader, bus: Bus) -> None:
-        """Take the season that was kept where it fits the logs; the reader goes on behind it.
+        """Load the stored season if it matches the logs; the reader continues after it.
 
         Args:
-            reader: Just opened at the first records of the season's topics.
-            bus: Started; the account log is folded again on readers of its own.
+            reader: A reader at the first records of the season's topics.
+            bus: A started bus; the account log is checked with separate readers.
         """
         passed_over = await read_passed_over(bus)
         await self._resume(reader, bus, passed_over)
@@ -60,19 +71,19 @@ class SeasonCheckpoint:
         if packed is None:
             return
         try:
-            with uncollected():
+            with without_gc():
                 head = read_head(packed)
             segments = await asyncio.to_thread(self._read, head)
-            with uncollected():
+            with without_gc():
                 builder, places = restore(head, segments)
             shards = builder.folds.accounts.shards
             images = await self.file.read_images(shards)
-            disprove = partial(disprove_shards, bus, shards, images, passed_over)
-            why = await resume(reader, places, shards, disprove, partial(_note_lost, bus))
+            disprove = partial(why_shards_differ, bus, shards, images, passed_over)
+            why = await resume_fold(reader, places, shards, disprove, partial(_note_lost, bus))
         except Malformed as error:
             why = str(error)
         if why:
-            self.file.refuse(why)
+            self.file.discard(why)
             return
         self.builder, self._places = builder, places
         self._packer = SeasonPacker(head.segments, builder.snapshots)
@@ -82,33 +93,33 @@ class SeasonCheckpoint:
         self.builder.apply(record)
         if record.topic in CHECKPOINT_TOPICS:
             self._places.note(record)
-            if self._places.is_due(CHECKPOINT_RECORDS) and not self.file.busy:
-                self._keep()
+            if self._places.is_due(CHECKPOINT_RECORDS) and not self.file.is_writing:
+                self._write()
 
     async def close(self) -> None:
-        """See what is being kept onto the disk."""
-        await self.file.settle()
+        """Wait until the checkpoint being written is on disk."""
+        await self.file.wait_until_written()
 
-    def _keep(self) -> None:
+    def _write(self) -> None:
         if self.file.failed:
             return
         packed = self._packer.pack(self.builder, self._places)
         if packed is None:
             self.file.failed = True
             return
-        segment = SealedFile(self._segments / packed.segment_name)
+        segment = ChecksummedFile(self._segments / packed.segment_name)
         images = self.builder.folds.accounts.take_attested()
         self.file.write(packed.head, first=(segment, packed.segment), images=images)
 
     def _read(self, head: CheckpointHead) -> list[bytes]:
-        """The segments; those that no head names any more are removed."""
+        """Return the segments; remove those that the head does not name."""
         with contextlib.suppress(OSError):
             for path in self._segments.iterdir():
                 if path.name not in head.segments:
                     path.unlink()
-        found = [SealedFile(self._segments / name).read() for name in head.segments]
+        found = [ChecksummedFile(self._segments / name).read() for name in head.segments]
         if None in found:
-            raise Malformed(f"{found.count(None)} segments of the season are not whole")
+            raise Malformed(f"{found.count(None)} segments of the season are missing or damaged")
         return [payload for payload in found if payload is not None]
 
 

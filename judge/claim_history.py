@@ -1,7 +1,7 @@
-"""Looks at a season as it was looked at while it ran: which claims were made, and which hold. Pure.
+"""Recomputes the looks of a season: which claims were made, and which hold. Pure.
 
-Every look is decided again from the season as it then was, so the claims follow from the records
-alone: a judge that starts late, and the report, say what the live judge said.
+Every look is decided again from the season as it was then, so the claims depend on the records
+alone: a judge that starts late, and the report, make the same claims as the live judge.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,24 +27,31 @@ from judge.statistics.pairs import LookDecisions, decisions_of, memoised
 from judge.statistics.verdict import decide_returns
 
 SeasonAfter = Callable[[int], Season]
-"""The season as it was after so many snapshots."""
+"""Function that returns the season as it was after a number of snapshots."""
 
 
 class ClaimHistory:
     """The claims of a season, look by look.
 
     Attributes:
-        returns: Those of returns. alpha: those of returns beyond the market exposure.
+        returns: Claims about returns.
+        alpha: Claims about returns beyond the market exposure.
     """
 
     def __init__(
         self, season: Season, options: StatisticsOptions, season_after: SeasonAfter
     ) -> None:
-        """Decide all looks before the present moment."""
+        """Decide all earlier looks.
+
+        Args:
+            season: The season so far.
+            options: Settings of the statistics.
+            season_after: Returns the season as it was at a look.
+        """
         self._count, self._options = season.periods, options
         self._looks = options.horizon.looks(season.periods)
         before = [look for look in self._looks if look.periods < season.periods]
-        decided = [_look_result(season_after(look.periods), look, options) for look in before]
+        decided = [_decide_look(season_after(look.periods), look, options) for look in before]
         self._returns = [one for one, _ in decided]
         self._alpha = [other for _, other in decided]
         self.returns: tuple[ClaimRecord, ...] = claims_over(self._returns)
@@ -53,26 +60,26 @@ class ClaimHistory:
     def apply_return_claims(
         self, pairs: tuple[Pair, ...], names: Sequence[str]
     ) -> tuple[Pair, ...]:
-        """The pairs of now as all claims of returns separate them."""
+        """Return the current pairs, separated by all claims about returns."""
         self.returns = claims_over([*self._returns, *self._now(pairs, names)])
         return with_claims(pairs, names, self.returns)
 
     def apply_alpha_claims(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> tuple[Pair, ...]:
-        """The adjusted pairs of now as all claims of alpha separate them."""
+        """Return the current adjusted pairs, separated by all claims about alpha."""
         self.alpha = claims_over([*self._alpha, *self._now(pairs, names)])
         return with_claims(pairs, names, self.alpha)
 
     def _now(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> list[LookResult]:
-        """What is decided now, if this is a look."""
+        """Return the result of the current look, if this is a look."""
         if not self._looks or self._looks[-1].periods != self._count:
             return []
-        return [_said(self._count, names, decisions_of(pairs))]
+        return [_look_result(self._count, names, decisions_of(pairs))]
 
 
-def _look_result(
+def _decide_look(
     season: Season, look: Look, options: StatisticsOptions
 ) -> tuple[LookResult, LookResult]:
-    """What a look before the present one decided on returns and on alpha."""
+    """Return what an earlier look decided on returns and on alpha."""
     field = compared_field(season, planned=options.horizon.planned, over=False)
     names = [one.name for one in field.entrants]
     returns = entrant_returns(field)
@@ -86,19 +93,19 @@ def _look_result(
         memo=options.memo,
     )
     if not found:
-        return _said(look.periods, names, {}), _said(look.periods, names, {})
-    asked = "alpha", look.level, names, options.confidence, options.seed, options.resamples
+        return _look_result(look.periods, names, {}), _look_result(look.periods, names, {})
+    arguments = "alpha", look.level, names, options.confidence, options.seed, options.resamples
     series = np.hstack([returns, *_exposure_and_market(field)])
     alpha = memoised(
         options.memo,
-        asked,
+        arguments,
         series,
         lambda: decisions_of(alpha_of(field, returns, options, single_look(look.level)).pairs),
     )
-    return _said(look.periods, names, found), _said(look.periods, names, alpha)
+    return _look_result(look.periods, names, found), _look_result(look.periods, names, alpha)
 
 
-def _said(snapshots: int, names: Sequence[str], decided: LookDecisions) -> LookResult:
+def _look_result(snapshots: int, names: Sequence[str], decided: LookDecisions) -> LookResult:
     named = {(names[a], names[b]): decision for (a, b), decision in decided.items()}
     return LookResult(snapshots, frozenset(names), named)
 
@@ -106,12 +113,12 @@ def _said(snapshots: int, names: Sequence[str], decided: LookDecisions) -> LookR
 def alpha_of(
     field: ComparedField, returns: FloatArray, options: StatisticsOptions, horizon: Horizon
 ) -> Alpha:
-    """The pairs of a field beyond what market exposure explains.
+    """Return the pairs of a field, for returns beyond what market exposure explains.
 
     Args:
-        field: Who is compared, and on what.
-        returns: [T, entrants] log returns of that part.
-        options: What the statistics are asked.
+        field: The compared entrants and window.
+        returns: Log returns of the window, [T, entrants].
+        options: Settings of the statistics.
         horizon: The looks at which pairs are decided.
     """
     shares, market = _exposure_and_market(field)
@@ -127,16 +134,16 @@ def alpha_of(
 
 
 def _exposure_and_market(field: ComparedField) -> tuple[FloatArray, FloatArray]:
-    """[T, entrants] share of the equity held as each compared period starts; [T, 1] the market."""
+    """Return the equity shares at the start of each compared period, and the market returns."""
     shares = field.window.cut(exposure_shares(field.season.equity, field.season.exposure))
     market = field.window.cut(field.season.hold_log_returns()[:, None])
     return entrant_means(field.entrants, shares), market
 
 
 def truncated(season: Season, snapshots: int) -> Season:
-    """A season as it was after so many snapshots, as far as the season itself tells.
+    """Return a season as it was after a number of snapshots, from the season alone.
 
-    Who died since is not in its arrays; a fold of the records knows them
+    Entries that died later are not in its arrays; only a fold of the records has them
     (`judge.season.SeasonBuilder.season`).
     """
     count = min(snapshots, season.periods)

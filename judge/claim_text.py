@@ -1,22 +1,25 @@
-"""What an evaluation claims, in words: looks, claims, withdrawals and the promise. Pure."""
+"""Sentences about looks, claims, withdrawals and the promise of an evaluation. Pure."""
 
 from collections.abc import Sequence
 
 from arena.messages import Claim, Evaluation
+from arena.plural import counted
 from judge.claims import HELD_ZERO
-from judge.formatting import counted, joined_names, sentence
+from judge.formatting import joined_names, sentence
 
 GROUPS_SHOWN = 4
+"""Most winners in the verdict's sentence about claims."""
 LINES_SHOWN = 60
-"""Lines of claims that a list prints; figures.json and `--json` hold every claim."""
+"""Most lines in a list of claims; figures.json and `--json` have every claim."""
 LOSERS_SHOWN = 12
+"""Most losers in a line of that list."""
 FALSE_SEASONS = 5
-"""Seasons in 100 that may hold a false claim: what `arena verdict-check` holds the judge to."""
+"""Seasons in 100 that may have a false claim; `arena verdict-check` tests it."""
 NOT_COVERED = "crashes rarer than the season are not covered"
 
 
 def look_text(evaluation: Evaluation) -> str:
-    """Which look it is: "interim, look 5 of 11"; "" once the season is over."""
+    """Return which look it is, such as "interim, look 5 of 11"; "" after the end of the season."""
     if not evaluation.interim:
         return ""
     if evaluation.looks is None:
@@ -28,7 +31,7 @@ def look_text(evaluation: Evaluation) -> str:
 
 
 def stopped_text(evaluation: Evaluation) -> str:
-    """Where a season stopped short of its plan, and which looks it reached; "" if it did not."""
+    """Return where a season stopped before its plan, and its looks; "" if it did not."""
     planned, looks = evaluation.planned, evaluation.looks
     if evaluation.interim or planned is None or evaluation.snapshots >= planned:
         return ""
@@ -41,27 +44,27 @@ def stopped_text(evaluation: Evaluation) -> str:
 
 
 def claims_held(evaluation: Evaluation) -> list[Claim]:
-    """The claims that hold: made, not withdrawn, and the winner is ahead now."""
+    """Return the claims that are not withdrawn and whose winner is ahead now."""
     return [claim for claim in evaluation.claims if claim.withdrawn is None and not claim.why]
 
 
 def claims_in_doubt(evaluation: Evaluation) -> list[Claim]:
-    """The claims that no look has withdrawn yet though the loser is ahead now."""
+    """Return the claims that are not withdrawn although the winner is not ahead now."""
     return [claim for claim in evaluation.claims if claim.withdrawn is None and claim.why]
 
 
 def claims_withdrawn(evaluation: Evaluation) -> list[Claim]:
-    """The claims that a later look withdrew."""
+    """Return the claims that a later look withdrew."""
     return [claim for claim in evaluation.claims if claim.withdrawn is not None]
 
 
 def since_text(snapshots: int, evaluation: Evaluation) -> str:
-    """Since when something is claimed: " since snapshot 432"; "" if it is new."""
+    """Return the start of a claim, such as " since snapshot 432"; "" if it is new."""
     return f" since snapshot {snapshots:,}" if snapshots < evaluation.snapshots else ""
 
 
 def claims_sentence(evaluation: Evaluation, claims: Sequence[Claim]) -> str:
-    """Who beats whom, grouped by winner; "" without a claim."""
+    """Return who beats whom, grouped by winner; "" without a claim."""
     groups: dict[tuple[str, int], list[str]] = {}
     for claim in claims:
         groups.setdefault((claim.winner, claim.snapshots), []).append(claim.loser)
@@ -76,7 +79,7 @@ def claims_sentence(evaluation: Evaluation, claims: Sequence[Claim]) -> str:
 
 
 def withdrawn_sentence(claim: Claim) -> str:
-    """A withdrawal: what was claimed, from when until when, and why it no longer holds."""
+    """Return a sentence about a withdrawn claim: the claim, its dates, and the reason."""
     beyond = " beyond what its market exposure explains" if claim.measure == "alpha" else ""
     return (
         f"withdrawn at snapshot {claim.withdrawn or 0:,}: {claim.winner} beats {claim.loser}"
@@ -85,7 +88,7 @@ def withdrawn_sentence(claim: Claim) -> str:
 
 
 def doubt_sentence(claim: Claim) -> str:
-    """A claim that its next look will decide on."""
+    """Return a sentence about a claim that the next look will decide on."""
     beyond = " beyond what its market exposure explains" if claim.measure == "alpha" else ""
     return (
         f"claimed since snapshot {claim.snapshots:,}: {claim.winner} beats {claim.loser}{beyond};"
@@ -94,7 +97,7 @@ def doubt_sentence(claim: Claim) -> str:
 
 
 def promise_text(evaluation: Evaluation) -> str:
-    """What is promised of the claims: when, over what, and how often they may be false."""
+    """Return the promise about the claims: how often they may be false, and over what."""
     two = any(claim.measure == "alpha" for claim in evaluation.claims)
     each = ", for each of the two measures" if two else ""
     if evaluation.looks is None and evaluation.interim:
@@ -105,10 +108,10 @@ def promise_text(evaluation: Evaluation) -> str:
 
 
 def claim_lines(evaluation: Evaluation) -> tuple[str, ...]:
-    """Every claim, those that hold first, up to a bound.
+    """Return a line for each claim, those that hold first, up to `LINES_SHOWN`.
 
-    Claims of the same winner, measure and snapshot share a line if they would also survive the
-    same; each line says which look it is.
+    Claims of the same winner, measure and snapshot share a line if they have the same stress
+    result; each line says which look it is.
     """
     groups: dict[tuple[str, str, int, bool | None], list[Claim]] = {}
     for claim in claims_held(evaluation):
@@ -124,7 +127,7 @@ def claim_lines(evaluation: Evaluation) -> tuple[str, ...]:
 
 
 def _claim_line(claims: Sequence[Claim], evaluation: Evaluation) -> str:
-    """Claims that are alike but for the loser, with their look and what they would survive."""
+    """Return claims that differ only in the loser, with their look and stress result."""
     first, losers = claims[0], joined_names([claim.loser for claim in claims], LOSERS_SHOWN)
     beyond = ", beyond what its market exposure explains" if first.measure == "alpha" else ""
     since = since_text(first.snapshots, evaluation)

@@ -1,10 +1,10 @@
-"""What a season claims: the decisions of its looks, each with the field of its own time. Pure.
+"""The claims of a season, from the decisions of its looks. Pure.
 
-A look decides once, on the snapshots and among the entrants of its time. A field that changes
-later, because an entrant joined, left or died, does not decide it again: so a claim never appears
-with the date of a look that did not make it, and none vanishes. It holds until a look withdraws it.
-If its own evidence was lost, it does not come back; if one of the two was not compared for a while,
-a later look may claim it again.
+A look decides once, on the snapshots and among the entrants of its time. If the field changes
+later, because an entrant joins, leaves or dies, the look is not decided again. So a claim never has
+the date of a look that did not make it, and no claim disappears. A claim holds until a look
+withdraws it. A withdrawal for lost evidence is final; if one of the two was not compared for a
+while, a later look can claim it again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,16 +16,17 @@ from judge.statistics import Pair
 from judge.statistics.pairs import PairDecision
 
 HELD_ZERO = "its interval then held zero"
+"""Reason of a withdrawal for lost evidence."""
 
 
 @dataclass(frozen=True, slots=True)
 class LookResult:
-    """What a look decided.
+    """Decisions of one look.
 
     Attributes:
-        snapshots: Of the season then.
-        names: The entrants that were compared.
-        decided: (a, b) -> the decision on a less b.
+        snapshots: Length of the season at the look.
+        names: Names of the compared entrants.
+        decided: (a, b) -> decision on a less b.
     """
 
     snapshots: int
@@ -35,11 +36,12 @@ class LookResult:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRecord:
-    """A claim, and what became of it.
+    """A claim and its withdrawal, if any.
 
     Attributes:
-        snapshots: Of the season when it was made.
-        withdrawn: Of the season when a look withdrew it; None if it holds. why: in words.
+        snapshots: Length of the season when it was made.
+        withdrawn: Length of the season when a look withdrew it; None if it holds.
+        why: Reason of the withdrawal.
     """
 
     winner: str
@@ -50,12 +52,12 @@ class ClaimRecord:
 
     @property
     def holds(self) -> bool:
-        """True if no look has withdrawn it."""
+        """True if it is not withdrawn."""
         return self.withdrawn is None
 
 
 def claims_over(looks: Iterable[LookResult]) -> tuple[ClaimRecord, ...]:
-    """The claims that looks made one after the other, in the order in which they were made."""
+    """Return the claims of successive looks, in the order in which they were made."""
     newest: dict[tuple[str, str], ClaimRecord] = {}
     older: list[ClaimRecord] = []
     for look in looks:
@@ -76,7 +78,7 @@ def claims_over(looks: Iterable[LookResult]) -> tuple[ClaimRecord, ...]:
 
 
 def _why_withdrawn(claim: ClaimRecord, look: LookResult) -> str:
-    """Why a look withdraws a claim; "" if it does not."""
+    """Return why a look withdraws a claim; "" if it does not."""
     gone = [name for name in (claim.winner, claim.loser) if name not in look.names]
     if gone:
         return f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} no longer compared"
@@ -90,15 +92,15 @@ def _why_withdrawn(claim: ClaimRecord, look: LookResult) -> str:
 def with_claims(
     pairs: Sequence[Pair], names: Sequence[str], records: Iterable[ClaimRecord]
 ) -> tuple[Pair, ...]:
-    """The pairs as the claims that hold separate them.
+    """Return the pairs, separated by the claims that hold.
 
-    Between two looks the leader of a pair may change: it then is not separated, and its claim holds
-    until the next look.
+    Between two looks the leader of a pair can change: the pair is then not separated, and its claim
+    holds until the next look.
 
     Args:
-        pairs: As compared now.
-        names: Of the entrants.
-        records: Every claim of the season.
+        pairs: The pairs as compared now.
+        names: Names of the entrants.
+        records: All claims of the season.
     """
     holds = {(one.winner, one.loser): one for one in records if one.holds}
     found = []

@@ -1,4 +1,4 @@
-"""`arena judge`: flags and words of the judge."""
+"""`arena judge`: the command line of the judge."""
 
 import sys
 from typing import Annotated
@@ -17,7 +17,10 @@ def judge(
     prefix: Prefix = None,
     run_name: Run = None,
     once: Annotated[
-        bool, typer.Option("--once", help="Read to the end of the topics, print, and leave.")
+        bool,
+        typer.Option(
+            "--once", help="Read to the end of the topics, print the leaderboard and exit."
+        ),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the evaluation as JSON; implies --once.")
@@ -28,49 +31,53 @@ def judge(
     ] = 0.90,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the resampling.", min=0)] = 1,
     resamples: Annotated[
-        int, typer.Option("--resamples", help="Bootstrap replications.", min=200, max=100_000)
+        int,
+        typer.Option("--resamples", help="Number of bootstrap replications.", min=200, max=100_000),
     ] = 2_000,
 ) -> None:
-    """Rank the agents, with confidence intervals, and say which differences are more than luck.
+    """Rank the agents, with confidence intervals, and report which differences are more than luck.
 
-    It folds the topics of a run and publishes an evaluation after each settled snapshot, rarer as
-    the season grows; the dashboard shows the newest. Claims during a season are marked as interim
-    and may be false in at most 5 seasons of 100, however often it is watched. Two judges with the
-    same flags say the same, whenever they were started. --once prints the leaderboard and leaves.
+    Folds the topics of a run and publishes an evaluation after each settled snapshot, less often as
+    the season grows; the dashboard shows the newest one. Claims during a season are marked as
+    interim and are false in at most 5 seasons of 100, however often you look. Two judges with the
+    same flags publish the same evaluations, whenever they were started. --once prints the
+    leaderboard and exits.
 
     Example: arena judge --once
     """
     from arena.node import Node, run_async, run_node
     from judge.checkpoints import SeasonCheckpoint
     from judge.leaderboard import with_dead_of_run
-    from judge.leaderboard_text import render
+    from judge.leaderboard_text import render_leaderboard
     from judge.service import Judge, JudgeOptions, judge_once
 
     asked = JudgeOptions(confidence=confidence, seed=seed, resamples=resamples)
     live = not once and not as_json
     with find_arena(
         bootstrap_servers, prefix, run_name, start_broker=not live, offline=not live
-    ) as where:
+    ) as location:
         if live:
 
             async def serve(node: Node) -> None:
                 await Judge(node, asked).serve()
 
-            run_node("judge", "judge", where.settings, serve)
+            run_node("judge", "judge", location.settings, serve)
 
         async def print_once() -> None:
-            bus = where.bus("arena-judge-once")
+            bus = location.bus("arena-judge-once")
             await bus.start()
             try:
-                checkpoint = SeasonCheckpoint(where.settings, logs.get("judge"))
-                ended = where.run is not None and not where.run.is_running()
+                checkpoint = SeasonCheckpoint(location.settings, logs.get("judge"))
+                ended = location.run is not None and not location.run.is_running()
                 evaluation = await judge_once(bus, asked, checkpoint=checkpoint, stopped=ended)
             finally:
                 await bus.close()
-            evaluation = with_dead_of_run(evaluation, where.run.dead if where.run else ())
-            sys.stdout.write((_json(evaluation) if as_json else render(evaluation)) + "\n")
+            evaluation = with_dead_of_run(evaluation, location.run.dead if location.run else ())
+            sys.stdout.write(
+                (_json(evaluation) if as_json else render_leaderboard(evaluation)) + "\n"
+            )
 
-        logs.configure(where.settings, node="judge")
+        logs.configure(location.settings, node="judge")
         run_async(print_once)
 
 

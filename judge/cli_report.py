@@ -1,6 +1,6 @@
-"""`arena compete report`, `verify` and `compare`: flags and words.
+"""`arena compete report`, `verify` and `compare`: their command lines.
 
-Reads `<run>/records/`; `report` writes `<run>/report/`. No broker is asked.
+Reads `<run>/records/`; `report` writes `<run>/report/`. Needs no broker.
 """
 
 import re
@@ -13,39 +13,40 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arena.errors import EXIT_NO, UsageError
-from arena.run_lookup import say
-from arena.runs import KNOWN_MAX, MANIFEST, SPEC_FILE, newest_first, run_directories
+from arena.output import print_note
+from arena.plural import counted
+from arena.runs import KNOWN_MAX, MANIFEST, SPEC_FILE, run_directories, runs_newest_first
 from arena.toml_files import read_toml
-from arena.visible_text import laid_out
+from arena.visible_text import visible_line
 
 if TYPE_CHECKING:
     from judge.report.facts import ReportOptions
 
 LAST = "last"
 NO_RECORDS = (
-    "`arena compete run` makes them at its end; continue one that stopped with `--resume last`"
+    "`arena compete run` exports them at its end; continue a stopped run with `--resume last`"
 )
 SHOWN_MAX = 25
-"""Differences printed as text."""
+"""Most differences that are printed as text."""
 
 RunArgument = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
-        help="A run's directory, its name in .arena/runs or the beginning of it, last or last~1.",
+        help="Directory of a run, its name in .arena/runs or the start of it, last or last~1.",
     ),
 ]
 OptionalRun = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN",
-        help="A run's directory, its name in .arena/runs or the beginning of it, last or last~1."
+        help="Directory of a run, its name in .arena/runs or the start of it, last or last~1."
         " [last]",
     ),
 ]
 RunFlag = Annotated[
     str | None,
-    typer.Option("--run", metavar="RUN", help="The same as RUN, as other commands have it."),
+    typer.Option("--run", metavar="RUN", help="Same as the RUN argument."),
 ]
 Confidence = Annotated[
     float | None,
@@ -56,14 +57,14 @@ Confidence = Annotated[
 Seed = Annotated[
     int | None, typer.Option(min=0, help="Seed of the resampling. [the competition's, else 1]")
 ]
-Out = Annotated[Path | None, typer.Option(help="The report's folder. [RUN/report]")]
+Out = Annotated[Path | None, typer.Option(help="Folder of the report. [RUN/report]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 def report(
     run: OptionalRun = None,
     out: Out = None,
-    open_: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     confidence: Confidence = None,
     seed: Seed = None,
     as_json: AsJson = False,
@@ -71,12 +72,12 @@ def report(
 ) -> None:
     """Write the report of a run from its exported records alone, and print the leaderboard.
 
-    It holds index.html, which needs no network, and the same as report.md, leaderboard.csv,
-    fills.csv, fills.parquet, equity.parquet and figures.json.
+    The report has index.html, which needs no network, and the same content as report.md,
+    leaderboard.csv, fills.csv, fills.parquet, equity.parquet and figures.json.
 
     Example: arena compete report last
     """
-    from judge.leaderboard_text import render
+    from judge.leaderboard_text import render_leaderboard
     from judge.report.document import document
     from judge.report.facts import canonical, read_facts
     from judge.report.write import REPORT, write_report
@@ -87,10 +88,10 @@ def report(
     if as_json:
         sys.stdout.write(canonical(document(facts)).decode())
     else:
-        print(render(facts.board.evaluation()))
+        print(render_leaderboard(facts.board.evaluation))
     print(f"report: {page}", file=sys.stderr)
     if open_ and not webbrowser.open(page.as_uri()):
-        say("no browser was found; open the file by hand")
+        print_note("no browser was found; open the file yourself")
 
 
 def verify(
@@ -99,7 +100,7 @@ def verify(
     as_json: AsJson = False,
     run_name: RunFlag = None,
 ) -> None:
-    """Recompute every figure of a report from the records alone; exit 1 if one differs.
+    """Recompute every figure of a report from the records alone; exit with 1 if any differs.
 
     Example: arena compete verify last
     """
@@ -119,7 +120,7 @@ def verify(
         sys.stdout.write(canonical(document).decode())
     else:
         for line in (*found.notes, *found.differences[:SHOWN_MAX]):
-            print(laid_out(line))
+            print(visible_line(line))
         if (more := len(found.differences) - SHOWN_MAX) > 0:
             print(f"... and {more:,} more; --json lists them")
         print(_verified(found.compared, len(found.differences)))
@@ -132,7 +133,9 @@ def compare(
     after: RunArgument,
     pair: Annotated[
         list[str] | None,
-        typer.Option("--pair", metavar="OLD=NEW", help="Two agents that belong together."),
+        typer.Option(
+            "--pair", metavar="OLD=NEW", help="Compare these two agents; may be repeated."
+        ),
     ] = None,
     confidence: Confidence = None,
     seed: Seed = None,
@@ -140,9 +143,9 @@ def compare(
 ) -> None:
     """Compare two runs agent by agent: did a change of prompt help?
 
-    Agents, and cells with their repeats, belong together by name, else by strategy and chat node.
-    Runs that saw the same snapshots at the same prices, as in lock-step, are compared period by
-    period; others with the wider interval of two separate seasons.
+    Agents, and cells with their repeats, are matched by name, else by strategy and chat node. Runs
+    with the same snapshots at the same prices, as in lock-step, are compared period by period;
+    others with the wider interval of two independent seasons.
 
     Example: arena compete compare last~1 last
     """
@@ -161,14 +164,14 @@ def compare(
 
 
 def find_directory(name: str) -> Path:
-    """The directory of a run that has exported records.
+    """Return the directory of a run with exported records.
 
     Args:
-        name: A directory, a name in `.arena/runs` or the beginning of one, "last" for the newest
+        name: A directory, a name in `.arena/runs` or the start of one, "last" for the newest run
             with records, or "last~2" for the second before it.
 
     Raises:
-        UsageError: There is none.
+        UsageError: No such run has records.
     """
     from arena.settings import Settings
 
@@ -183,50 +186,53 @@ def find_directory(name: str) -> Path:
     for directory in (runs / name, Path(name)):
         if name and lexists(directory / MANIFEST):
             return directory
-    known = f"those with records are {', '.join(p.name for p in exported[:KNOWN_MAX])}"
+    known = f"runs with records are {', '.join(p.name for p in exported[:KNOWN_MAX])}"
     remedy = known if exported else NO_RECORDS
     begun = [path for path in exported if name and path.name.startswith(name)]
     if len(begun) > 1:
-        raise UsageError(f"{len(begun)} runs with records begin with {name!r}", remedy=remedy)
+        raise UsageError(f"{len(begun)} runs with records start with {name!r}", remedy=remedy)
     if begun:
         return begun[0]
     raise UsageError(f"no run {name!r} with records, here or in {runs}", remedy=remedy)
 
 
 def _one_of(run: str | None, flag: str | None) -> str:
-    """The run that is meant: the argument, `--run`, or the newest.
+    """Return the chosen run: the argument, `--run`, or the newest.
 
     Raises:
         UsageError: Both are given.
     """
     if run is not None and flag is not None:
-        raise UsageError(f"{run!r} and --run {flag!r} both say what to read", remedy="give one")
+        raise UsageError(
+            f"{run!r} and --run {flag!r} both name the run to read", remedy="give one of them"
+        )
     return run or flag or LAST
 
 
 def _exported(home: Path) -> list[Path]:
-    """The runs with records, the newest first; those without a run.json last, by name."""
-    known = [directory for directory, _ in newest_first(home)]
+    """Return the runs with records, newest first; those without a run.json last, by name."""
+    known = [directory for directory, _ in runs_newest_first(home)]
     others = [path for path in reversed(run_directories(home)) if path not in known]
     return [path for path in (*known, *others) if lexists(path / MANIFEST)]
 
 
 def _options(directory: Path, confidence: float | None, seed: int | None) -> "ReportOptions":
-    """The flags, else what the run's competition says, else the defaults."""
+    """Return the flags, or else the values of the run's competition, or else the defaults."""
     from judge.report.facts import ReportOptions
 
-    told: dict[str, object] = {}
+    competition: dict[str, object] = {}
     title: object = ""
     path = directory / SPEC_FILE
     if path.exists():
         spec = read_toml(path)
         table, arena = spec.get("competition", {}), spec.get("arena", {})
-        told = table if isinstance(table, dict) else {}
+        competition = table if isinstance(table, dict) else {}
         title = arena.get("name", "") if isinstance(arena, dict) else ""
-    usual, pacing = ReportOptions(), told.get("pacing", "lock-step" if told else None)
+    usual = ReportOptions()
+    pacing = competition.get("pacing", "lock-step" if competition else None)
     return ReportOptions(
-        confidence=confidence or _number(told.get("confidence"), usual.confidence),
-        seed=seed if seed is not None else int(_number(told.get("seed"), usual.seed)),
+        confidence=confidence or _number(competition.get("confidence"), usual.confidence),
+        seed=seed if seed is not None else int(_number(competition.get("seed"), usual.seed)),
         pacing=pacing if isinstance(pacing, str) else None,
         title=title if isinstance(title, str) else "",
     )
@@ -241,12 +247,15 @@ def _pairs(texts: list[str]) -> dict[str, str]:
     for text in texts:
         old, separator, new = text.partition("=")
         if not separator or not old or not new:
-            raise UsageError(f"--pair {text!r} does not name two agents", remedy="write OLD=NEW")
+            raise UsageError(
+                f"--pair {text!r} does not name two agents", remedy="write --pair OLD=NEW"
+            )
         pairs[old] = new
     return pairs
 
 
 def _verified(compared: int, differences: int) -> str:
     if differences:
-        return f"{differences:,} differences among {compared:,} figures: not what the records give"
-    return f"{compared:,} figures recomputed from the records: all the same"
+        found = counted(differences, "difference")
+        return f"{found} among {compared:,} figures: the records give other values"
+    return f"{compared:,} figures recomputed from the records: all match"

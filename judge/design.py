@@ -1,12 +1,12 @@
-"""What the design of a contest bought: repeats, the adjustment, common random numbers. Pure.
+"""Variance reduction by a contest's design: repeats, adjustment, common random numbers. Pure.
 
-The variance of a difference falls with time, and with everything that takes noise out of a day. So
-what a design bought is told in days of the plain one: one agent a cell, raw returns. If the
-variance of a pair's difference is a third of the plain one, a day is as good as three.
+The variance of a difference decreases with time, and with every reduction of the noise per day. So
+the gain of a design is stated in days of the plain design: one agent per cell, raw returns. If the
+variance of a pair's difference is a third of the plain one, one day is as good as three.
 
 All variances are long-run variances (`judge.statistics.variance`): mean squares of the lowest
 cosine coefficients of the paired difference. For single agents it is the mean over all choices of
-one repeat of each cell, which has a closed form: E(a - b)^2 over independent choices is
+one repeat per cell, which has a closed form: E(a - b)^2 over independent choices is
 mean(a^2) + mean(b^2) - 2 mean(a) mean(b).
 """
 
@@ -18,14 +18,15 @@ from statistics import median
 import numpy as np
 
 from judge.formatting import duration_text
+from judge.season.seed_support import SeedSupport
 from judge.statistics.adjusted import adjusted_returns
 from judge.statistics.types import FloatArray
 from judge.statistics.variance import claim_cosines, cosines
 from judge.statistics.verdict import PERIODS_MIN, too_early
 
 PERIODS_PER_COSINE = 8
-"""One coefficient in so many periods: far more than a decision uses, since only a ratio of two
-variances of nearly the same noise is wanted, and that should not hang on eight numbers."""
+"""Periods per cosine coefficient. A decision uses far fewer coefficients, but a ratio of two
+variances of nearly the same noise should not depend on eight numbers."""
 
 ALONE = "there is one competing entrant"
 EQUAL = "no two entrants differ"
@@ -35,33 +36,21 @@ UNADJUSTED = "the market explains all of every difference"
 DAY_S = 86_400
 
 GAIN_MAX = 1000.0
-"""More is not told: what is left then is rounding and fees, not noise."""
-
-
-@dataclass(frozen=True, slots=True)
-class SeedSupport:
-    """Which models were sent a seed with their calls, so that repeats share random numbers.
-
-    Attributes:
-        taken: Models that took the seed.
-        refused: Models that took none.
-    """
-
-    taken: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
+"""A larger gain is not reported: the remaining variance is then rounding and fees, not noise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """What was used, and what each part bought: days of the plain design that one day is worth.
+    """The design of a contest, and its gains: days of the plain design that one day is worth.
 
     Attributes:
-        entrants: Competing ones.
-        repeats: The most agents of a cell. fewest: the fewest.
-        repeats_gain: Of the mean over repeats; None with a reason under "repeats".
-        adjustment_gain: Of the adjusted difference of single agents; reason under "adjustment".
-        both_gain: Of the adjusted difference of cells; reason under "both".
-        common_gain: Of the same seeds, for single agents; reason under "common".
+        entrants: Number of competing entrants.
+        repeats: Largest number of agents in a cell.
+        fewest: Smallest number of agents in a cell.
+        repeats_gain: Gain by the mean over repeats; None with a reason under "repeats".
+        adjustment_gain: Gain by adjustment, for single agents; reason under "adjustment".
+        both_gain: Gain by adjustment and repeats; reason under "both".
+        common_gain: Gain by common seeds, for single agents; reason under "common".
         seeds: Which models took a seed; None if that is not known.
         reasons: Why a gain is None.
     """
@@ -86,7 +75,7 @@ class _CellCosines:
 
     @property
     def mean(self) -> FloatArray:
-        """Of the repeats, shape [K]."""
+        """Mean of the repeats, shape [K]."""
         mean: FloatArray = self.found.mean(axis=1)
         return mean
 
@@ -105,18 +94,18 @@ def design_gains(
     numbers: Sequence[Sequence[int | None]] | None = None,
     seeds: SeedSupport | None = None,
 ) -> Design:
-    """Estimate what the design of a season bought.
+    """Estimate the gains of a season's design.
 
     Args:
-        cells: Log returns [T, R] of each competing entrant, a column for each repeat; T >= 1 and
-            the same everywhere.
-        exposures: Shares of equity [T, R] at the start of each period, likewise.
+        cells: Log returns [T, R] of each competing entrant, one column per repeat; T >= 1 and the
+            same for all.
+        exposures: Shares of equity [T, R] at the start of each period, for each entrant.
         market: Log returns [T] of the equal-weight market index.
-        numbers: The seed of each column; None numbers them from 1.
+        numbers: Seed of each column; None numbers them from 1.
         seeds: Which models took a seed; None if that is not known.
 
     Returns:
-        Medians over the pairs of entrants.
+        The design, with gains that are medians over the pairs of entrants.
     """
     sizes = [cell.shape[1] for cell in cells]
     most, fewest = max(sizes, default=0), min(sizes, default=0)
@@ -171,7 +160,7 @@ def _gain(
     better: Sequence[_CellCosines],
     of_better: Variance,
 ) -> float | None:
-    """The median over pairs of the plain variance over the better one; None beyond `GAIN_MAX`."""
+    """Return the median over pairs of plain over better variance; None beyond `GAIN_MAX`."""
     found: list[float] = []
     for a, b in combinations(range(len(plain)), 2):
         whole, rest = of_plain(plain[a], plain[b]), of_better(better[a], better[b])
@@ -182,29 +171,29 @@ def _gain(
 
 
 def _single(a: _CellCosines, b: _CellCosines) -> float:
-    """The variance between one repeat of each, the mean over all choices."""
+    """Return the mean variance between one repeat of each cell, over all choices."""
     return max(float((a.square + b.square - 2.0 * a.mean * b.mean).mean()), 0.0)
 
 
 def _together(a: _CellCosines, b: _CellCosines) -> float:
-    """The variance between the means of the repeats."""
+    """Return the variance between the means of the repeats."""
     return float(((a.mean - b.mean) ** 2).mean())
 
 
 def _like_seeds(a: _CellCosines, b: _CellCosines) -> float | None:
-    """The variance between repeats of the same seed; None without two of them."""
+    """Return the variance between repeats with equal seeds; None with fewer than two such pairs."""
     like, _ = _by_seed(a, b)
     return float(np.mean(like)) if len(like) > 1 else None
 
 
 def _unlike_seeds(a: _CellCosines, b: _CellCosines) -> float | None:
-    """The variance between repeats of different seeds; None if two of the same do not exist."""
+    """Return the variance between repeats with different seeds; None if `_like_seeds` is None."""
     like, unlike = _by_seed(a, b)
     return float(np.mean(unlike)) if len(like) > 1 and unlike else None
 
 
 def _by_seed(a: _CellCosines, b: _CellCosines) -> tuple[list[float], list[float]]:
-    """The variance between every repeat of a and of b: those of the same seed, and the others."""
+    """Return the variances between repeats of a and b: for equal seeds, for different seeds."""
     variances = ((a.found[:, :, None] - b.found[:, None, :]) ** 2).mean(axis=0)
     like: list[float] = []
     unlike: list[float] = []
@@ -216,10 +205,10 @@ def _by_seed(a: _CellCosines, b: _CellCosines) -> tuple[list[float], list[float]
 
 
 def design_text(design: Design, days: float) -> tuple[str, ...]:
-    """The design in words, a sentence each; for a trader, so in days.
+    """Return sentences about the design; for a trader, so in days.
 
     Args:
-        design: What was used and what it bought.
+        design: The design and its gains.
         days: Length of the compared season.
     """
     if not design.entrants:
@@ -253,8 +242,8 @@ def _adjustment_text(design: Design) -> str:
             f"{design.reasons['adjustment']}."
         )
     return (
-        f"Adjusted for market exposure: {_worth(design.adjustment_gain)}, for the question who is "
-        "better than the market exposure explains."
+        f"Adjusted for market exposure: {_worth(design.adjustment_gain)}, for the question of who "
+        "is better than the market exposure explains."
     )
 
 
@@ -274,7 +263,7 @@ def _seed_text(design: Design) -> str:
 
 
 def _worth(gain: float) -> str:
-    """What a gain is worth, in days of the plain design."""
+    """Return a gain in days of the plain design."""
     days = f"{gain:,.1f}".removesuffix(".0")
     if days == "1":
         return "no gain over the plain design"

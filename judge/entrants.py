@@ -1,14 +1,12 @@
-"""Who is compared with whom, and on which part of the season: entrants and their window. Pure.
+"""Which entrants are compared, and on which part of the season. Pure.
 
-Repeats of a cell (the same strategy, chat node, model and setup, another seed) are one entrant: how
-they differ from each other is noise, so they do not compete with each other. A cell keeps its name
-while one of its repeats is compared. Its return in a period is the mean of the log returns of its
-repeats. Every other agent and every baseline is an entrant.
+The repeats of a cell are one entrant (`judge.cells`). Its return in a period is the mean of the log
+returns of its repeats. Every other agent and every baseline is an entrant.
 
-An account that does not play keeps its money: its return in a market that rises is a loss against
-all others. So entrants are compared on the snapshots in which all of them played. An entry that
-would cost the others more than half of the season is listed apart; the rest decide the window. In
-a season without a planned end one that left is apart at once (`judge.leavers`).
+An account that does not play keeps its money: in a rising market it loses against all others. So
+entrants are compared on the snapshots in which all of them played. An entry that would cost the
+others more than half of the season is not compared; the rest determine the window. In a season
+without a planned end an entry that left is not compared from then on (`judge.leavers`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +16,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from arena.agent_health import Dead
+from arena.agent_health import DeadAgent
 from arena.messages import DeadEntry
 from judge.cells import Entrant as Entrant
 from judge.cells import entrants_of as entrants_of
@@ -30,16 +28,17 @@ from judge.season.dead_entries import unranked_entry
 from judge.season.types import Entry, FloatArray, Season
 
 START_SNAPSHOTS = 5
-"""Who decides on one of these first snapshots was there from the start."""
+"""An entry that decides on one of this many first snapshots was present from the start."""
 START_TURNS = 2
-"""So was who missed fewer turns at its own cadence."""
+"""So was an entry that missed fewer turns at its own cadence."""
 NOTES_MAX = 8
+"""Most notes of one kind."""
 COMPARED_MIN = 60
-"""Periods below which no verdict is given; who leaves fewer, if others have more, is apart."""
+"""Least number of periods for a verdict; an entry that would leave fewer is not compared."""
 
 JOINED_LATE = "joined_late"
 LEFT_EARLY = "left_early"
-"""Codes of the reasons for which an entry has no rank."""
+"""Codes of reasons why an entry has no rank."""
 REMEDY = {
     JOINED_LATE: "start every agent with the contest, or judge it in the next one",
     LEFT_EARLY: "keep its router running to the end, or judge it in the next contest",
@@ -48,31 +47,31 @@ T = TypeVar("T")
 
 
 class ComparedWindow(NamedTuple):
-    """The snapshots that are compared: rows `begin` to `end` of the returns, without `end`."""
+    """The compared snapshots: rows `begin` to `end` of the returns, without `end`."""
 
     begin: int
     end: int
 
     @property
     def periods(self) -> int:
-        """How many returns it has."""
+        """Number of return periods."""
         return max(self.end - self.begin, 0)
 
     def cut(self, rows: FloatArray) -> FloatArray:
-        """Its part of an array of which each row is a period."""
+        """Return the window's part of an array with one row per period."""
         return rows[self.begin : max(self.end, self.begin)]
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedField:
-    """Who is compared, and on what.
+    """The compared entrants and window.
 
     Attributes:
-        season: Without the entries that joined too late or left too early; they are `apart`.
-        entrants: In the order of the season's entries.
-        window: What is compared.
-        notes: Who joined late, left or paused without being apart, and which cells have lost a
-            repeat, one sentence each.
+        season: The season; entries that joined too late or left too early are in `apart`.
+        entrants: The entrants, in the order of the season's entries.
+        window: The compared snapshots.
+        notes: Sentences about compared entries that joined late, left or paused, and about cells
+            that have lost a repeat.
     """
 
     season: Season
@@ -82,9 +81,9 @@ class ComparedField:
 
     @property
     def shown(self) -> ComparedWindow:
-        """The snapshots of which returns are shown: all, unless the compared part is shorter.
+        """Window of the shown returns: the whole season unless the compared window is shorter.
 
-        A live season's last row is not compared, as it is not complete; it is shown.
+        A live season's last row is incomplete, so it is not compared; it is shown.
         """
         count, window = self.season.periods, self.window
         short = window.begin > 0 or window.periods < count - 1
@@ -94,12 +93,12 @@ class ComparedField:
 def compared_field(
     season: Season, *, planned: int | None = None, over: bool = True
 ) -> ComparedField:
-    """Find the entrants of a season and the part of it in which all of them played.
+    """Return the entrants of a season and the window in which all of them played.
 
     Args:
-        season: All of it, or its beginning.
-        planned: Snapshots that it is to have; None if that is not known.
-        over: No snapshot will be added. While one may be, the last row of the returns is not
+        season: The season, or its first snapshots.
+        planned: Planned number of snapshots; None if it is not known.
+        over: True if no snapshot will be added. Otherwise the last row of the returns is not
             complete, and does not count.
     """
     last = max(planned or 0, season.periods)
@@ -127,7 +126,7 @@ def compared_field(
     notes = _notes(season, [(season.entries[n], played[n]) for n in sorted(members)], window, last)
     complete = season.periods if over else max(season.periods - 1, 0)
     end = min(window.end, complete)
-    # Until it joined its cell had one agent less, which was known by its own name.
+    # A repeat that joined late does not rename an agent that was alone in its cell.
     not_ranked = [one for one in (*kept.dead, *kept.apart) if one.code != JOINED_LATE]
     entrants = entrants_of(kept.entries, not_ranked)
     lost = _bounded(gone_notes(entrants), "more cells have lost repeats")
@@ -140,27 +139,27 @@ def compared_field(
 
 
 def played_window(entry: Entry, periods: int, last: int) -> ComparedWindow:
-    """The snapshots that an entry played, or will have played at the season's end.
+    """Return the window that an entry played, or will have played at the season's end.
 
     Args:
-        entry: Who.
-        periods: Snapshots of the season so far.
-        last: Snapshots that the season is to have.
+        entry: The entry.
+        periods: Number of snapshots so far.
+        last: Planned number of snapshots.
     """
     tolerated = max(START_SNAPSHOTS, START_TURNS * entry.cadence)
     begin = 0 if entry.joined <= tolerated else entry.joined
     if entry.joined >= periods and begin:
-        begin = last  # It has decided nothing yet: when it will is not known.
+        begin = last  # It has not decided anything yet, and its start is unknown.
     return ComparedWindow(begin, last if entry.left is None else max(entry.left, begin))
 
 
 def _widest_window(
     played: Sequence[ComparedWindow], agents: Sequence[bool]
 ) -> tuple[ComparedWindow, frozenset[int]]:
-    """The window that most entries share, and who they are.
+    """Return the window that most entries share, and those entries.
 
-    It has at least half of the longest spell. Among windows with as many entries, agents count
-    first, then the length, then the later one, which may continue.
+    It has at least half of the longest played window. Among windows with equally many entries, the
+    one with more agents is chosen, then the longer, then the later one, which may continue.
     """
     everyone = frozenset(range(len(played)))
     longest = max((own.periods for own in played), default=0)
@@ -181,12 +180,12 @@ def _widest_window(
         worth = (len(members), sum(agents[n] for n in members), end - begin, begin)
         if members and (best is None or worth > best[0]):
             best = worth, ComparedWindow(begin, end), members
-    assert best is not None, "the longest spell is a window of its own"
+    assert best is not None, "the longest played window is itself a candidate"
     return best[1], best[2]
 
 
 def with_entries(season: Season, members: Iterable[int]) -> Season:
-    """A season with these entries alone, by place and in this order."""
+    """Return a season with only these entries, by index and in this order."""
     places = list(members)
     if places == list(range(len(season.entries))):
         return season
@@ -208,21 +207,21 @@ def with_entries(season: Season, members: Iterable[int]) -> Season:
 
 
 def entrant_means(entrants: Sequence[Entrant], rows: FloatArray) -> FloatArray:
-    """[T, entrants] the mean over each entrant's entries of rows [T, entries]."""
+    """Return the mean over each entrant's entries, [T, entrants], of rows [T, entries]."""
     if not entrants:
         return rows[:, :0]
     return np.column_stack([rows[:, list(one.places)].mean(axis=1) for one in entrants])
 
 
 def entrant_returns(field: ComparedField) -> FloatArray:
-    """[T, entrants] log returns on the compared part of the season."""
+    """Return the entrants' log returns in the compared window, [T, entrants]."""
     return entrant_means(field.entrants, field.window.cut(field.season.log_returns()))
 
 
 def _incomparable(
     season: Season, place: int, own: ComparedWindow, window: ComparedWindow, last: int
 ) -> DeadEntry:
-    """An entry that would cost the others too much of the season."""
+    """Return the list entry of one that would cost the others too much of the season."""
     entry = season.entries[place]
     common = ComparedWindow(max(own.begin, window.begin), min(own.end, window.end)).periods
     late = own.begin - window.begin >= window.end - own.end
@@ -236,24 +235,24 @@ def _incomparable(
             f"{what} at snapshot {index + 1:,} of {last:,}, {_when(season, index)}:"
             f" only {int(share * 100)} % of the season could be compared"
         )
-    why = Dead(entry.name, cause, 0, code, REMEDY[code])
+    why = DeadAgent(entry.name, cause, 0, code, REMEDY[code])
     return unranked_entry(why, entry, season.decisions[place])
 
 
 def _bounded(found: Sequence[str], what: str) -> tuple[str, ...]:
-    """The first notes, and how many more there are of what."""
+    """Return the first notes, and the number of further ones."""
     more = len(found) - NOTES_MAX
     return (*found[:NOTES_MAX], f"{more} {what}.") if more > 0 else tuple(found)
 
 
 def _absence_notes(season: Season) -> tuple[str, ...]:
-    """Who paused for long and came back, one sentence each."""
+    """Return a sentence for each long pause after which an entry returned."""
     found = []
     for entry in season.entries:
         for begin, end in entry.away:
             found.append(
                 f"{entry.name} had no turn on snapshots {begin + 1:,} to {end:,}, from"
-                f" {_when(season, begin)} on; what it held then was not managed, and counts."
+                f" {_when(season, begin)} on; its positions were not managed then, and count."
             )
     return _bounded(found, "more pauses were long")
 
@@ -264,10 +263,10 @@ def _notes(
     window: ComparedWindow,
     last: int,
 ) -> tuple[str, ...]:
-    """Who decided where the compared part begins and ends, and what that part is."""
+    """Return which entries limit the compared window, and what it is; () if none does."""
     notes: list[str] = []
     begun = [e.name for e, own in members if own.begin == window.begin > 0]
-    # If all of them began with the window, nothing was left out for one of them.
+    # If all of them joined at the start of the window, no snapshot was left out.
     if begun and len(begun) < len(members):
         at = f"snapshot {window.begin + 1:,} of {last:,}, {_when(season, window.begin)}"
         notes.append(f"{joined_names(begun)} joined at {at}")

@@ -1,4 +1,4 @@
-"""What the judge says of a season, as a message: claims, warnings, what the design bought. Pure."""
+"""Makes the `Evaluation` message of a season: claims, warnings, gains of the design. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from arena import ids
 from arena.messages import Claim, Detectable, Evaluation, LeaderboardRow
 from arena.model_cutoffs import cutoff_warning
 from judge.claims import ClaimRecord
-from judge.design import SeedSupport, design_gains, design_text
+from judge.design import design_gains, design_text
 from judge.entrants import ComparedField
 from judge.leaderboard_rows import oversized_equity_note
 from judge.lost_accounts import lost_account_notes
@@ -28,20 +28,20 @@ from judge.stress import Stress, stress_of, stress_text
 from judge.unsellable_positions import unsellable_note
 
 METHOD = 3
-"""Of the rule by which evaluations are made: part of their id, raised with every change."""
+"""Version of the method: part of every evaluation's id; raise it with every change."""
 DETECTABLES_MAX = 64
-"""Pairs at the top whose detectable difference is listed, those of the best entrants first."""
+"""Most pairs with a listed detectable difference, those of the best entrants first."""
 DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class StatisticsOptions:
-    """What the statistics are asked.
+    """Settings of the statistics.
 
     Attributes:
-        confidence, seed, resamples: Of the resampling.
-        horizon: Of the compared part of the season.
-        memo: What earlier looks decided.
+        confidence, seed, resamples: Settings of the resampling.
+        horizon: Planned length of the season, and whether it is over.
+        memo: Cache of earlier looks' decisions.
     """
 
     confidence: float
@@ -53,14 +53,15 @@ class StatisticsOptions:
 
 @dataclass(frozen=True, slots=True)
 class SeasonStatistics:
-    """What the statistics found.
+    """Results of the statistics.
 
     Attributes:
-        field: Who was compared, and on what.
-        rows: Of the leaderboard, best first. places: of the same entrants in the field.
-        verdict: On the returns. alpha: of what exposure does not explain;
-            None without a verdict.
-        claims, alpha_claims: Of each measure, as the looks of the season made them.
+        field: The compared entrants and window.
+        rows: Rows of the leaderboard, best first.
+        places: Indices of the same entrants in the field.
+        verdict: Statistics of the returns.
+        alpha: Statistics of the returns beyond market exposure; None without a verdict.
+        claims, alpha_claims: Claims on each measure, as the looks of the season made them.
     """
 
     field: ComparedField
@@ -73,12 +74,12 @@ class SeasonStatistics:
 
 
 def evaluation_id(snapshot_id: str, confidence: float, seed: int, resamples: int) -> str:
-    """The id of the evaluation of a season up to a snapshot, with these settings."""
+    """Return the id of the evaluation up to a snapshot with these settings."""
     return ids.derive("evaluation", METHOD, snapshot_id, confidence, seed, resamples)
 
 
 def make_evaluation(found: SeasonStatistics, options: StatisticsOptions) -> Evaluation:
-    """The message, complete but for its verdict in words."""
+    """Return the message, with an empty `verdict`."""
     field, verdict = found.field, found.verdict
     season, known = field.season, field.season.assumptions
     newest = season.snapshot_ids[-1] if season.snapshot_ids else ""
@@ -149,14 +150,14 @@ def make_evaluation(found: SeasonStatistics, options: StatisticsOptions) -> Eval
 
 
 def _method(found: SeasonStatistics) -> tuple[str, ...]:
-    """What was done before and beside the statistics, one sentence each."""
+    """Return sentences about the method other than the verdict's statistics."""
     cells = any(entrant.is_cell for entrant in found.field.entrants)
     together = "Repeats of a cell are one entrant: the mean of their log returns in each period."
     return (*([together] if cells else ()), *(found.alpha.method if found.alpha else ()))
 
 
 def _cutoff_warnings(season: Season) -> list[str]:
-    """Models that may have read the prices of the season in their training, one sentence each."""
+    """Return a sentence for each model that may have trained on the season's prices."""
     known = season.assumptions
     if (known.simulated and not known.recorded) or known.first is None or known.last is None:
         return []
@@ -182,7 +183,7 @@ def _claim(
 
 
 def _doubt(record: ClaimRecord, field: ComparedField, pairs: Sequence[Pair]) -> str:
-    """Why a claim that holds is in doubt until the next look; "" if it is not."""
+    """Return why a claim that holds is in doubt until the next look; "" if it is not."""
     if not record.holds:
         return ""
     names = [one.name for one in field.entrants]
@@ -195,7 +196,7 @@ def _doubt(record: ClaimRecord, field: ComparedField, pairs: Sequence[Pair]) -> 
 
 
 def _pair_of(record: ClaimRecord, names: Sequence[str], pairs: Sequence[Pair]) -> Pair | None:
-    """The pair that a claim separates now; None if its winner is not ahead."""
+    """Return the pair that a claim separates now; None if its winner is not ahead."""
     wanted = {record.winner, record.loser}
     return next((p for p in pairs if {names[p.a], names[p.b]} == wanted and p.separated), None)
 
@@ -203,7 +204,7 @@ def _pair_of(record: ClaimRecord, names: Sequence[str], pairs: Sequence[Pair]) -
 def _survives(
     record: ClaimRecord, field: ComparedField, pairs: Sequence[Pair], stress: Stress | None
 ) -> bool | None:
-    """Whether a claim that holds would survive the shock; None if that is unknown."""
+    """Return whether a claim that holds would survive the shock; None if unknown."""
     if stress is None or not record.holds:
         return None
     found = _pair_of(record, [one.name for one in field.entrants], pairs)
@@ -213,7 +214,7 @@ def _survives(
 def _detectables(
     field: ComparedField, verdict: SeasonVerdict, places: Sequence[int]
 ) -> tuple[Detectable, ...]:
-    """The pairs at the top whose detectable difference is known and of use, best first."""
+    """Return the detectable differences of the pairs at the top, best entrants first."""
     rank = {place: number for number, place in enumerate(places)}
     top = {n for n, standing in enumerate(verdict.standings) if standing.rank_low == 1}
     days = field.window.periods * field.season.interval_s / DAY_S
@@ -235,7 +236,7 @@ def _detectables(
 
 
 def _design(field: ComparedField, verdict: SeasonVerdict) -> tuple[str, ...]:
-    """What the design of the contest bought, in words; () without a verdict."""
+    """Return sentences about the gains of the contest's design; () without a verdict."""
     if not verdict.pairs or verdict.periods < PERIODS_MIN:
         return ()
     season, window = field.season, field.window
@@ -247,6 +248,6 @@ def _design(field: ComparedField, verdict: SeasonVerdict) -> tuple[str, ...]:
         [shares[:, places] for places in competing],
         window.cut(season.hold_log_returns()),
         numbers=[[season.entries[place].seed for place in places] for places in competing],
-        seeds=SeedSupport(*seed_support(season)),
+        seeds=seed_support(season),
     )
     return design_text(gains, window.periods * season.interval_s / DAY_S)

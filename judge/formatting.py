@@ -1,4 +1,4 @@
-"""Figures and short phrases as plain text. Pure."""
+"""Formats figures and short phrases as plain text. Pure."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,13 @@ from arena.messages import Estimate
 DASH = "-"
 NAMES_SHOWN = 4
 SIZE_MAX = 1.0
-"""A difference above 100 % is not printed as a figure: it is of no use to a trader."""
+"""A difference above 100 % is not printed as a figure: a trader cannot use it."""
 DECIMALS_MAX = 9
-"""What needs more decimals to differ from zero is rounding, hence zero."""
+"""A value that needs more decimals to differ from zero is rounding, and printed as zero."""
 
 
 def duration_text(seconds: float) -> str:
-    """A length of time in its largest fitting units: "16 days", "2 h 5 min", "40 s"."""
+    """Return a duration in its largest suitable units: "16 days", "2 h 5 min", "40 s"."""
     whole = round(seconds)
     if whole >= 2 * 86_400:
         days = whole / 86_400
@@ -27,19 +27,19 @@ def duration_text(seconds: float) -> str:
 
 
 def utc_text(time: np.datetime64) -> str:
-    """A time to the second: "2026-01-31 23:59:00 UTC"."""
+    """Return a time to the second: "2026-01-31 23:59:00 UTC"."""
     return f"{str(time)[:19].replace('T', ' ')} UTC"
 
 
 def rank_text(low: int, high: int) -> str:
-    """A rank set: "1" or "1-3"."""
+    """Return a rank set: "1" or "1-3"."""
     return str(low) if low == high else f"{low}-{high}"
 
 
 def figure(value: float, decimals: int, *, signed: bool = False) -> str:
-    """A figure with so many decimals, or with as many as it takes not to look like zero.
+    """Return a figure with these decimals, or more if it would otherwise look like zero.
 
-    What is left of rounding is zero: "+0.41", "-0.0000002", "+0.00".
+    Rounding errors are zero: "+0.41", "-0.0000002", "+0.00".
     """
     sign = "+" if signed else ""
     for count in (decimals, *range(decimals + 1, DECIMALS_MAX + 1)):
@@ -50,7 +50,7 @@ def figure(value: float, decimals: int, *, signed: bool = False) -> str:
 
 
 def percent(share: float | None, *, signed: bool = False) -> str:
-    """A share in percent, with a sign where asked, three figures below 1 %: "+4.1 %", "0.012 %"."""
+    """Return a share in percent, with more decimals below 1 %: "+4.1 %", "0.012 %"."""
     if share is None:
         return DASH
     hundredths = share * 100
@@ -60,7 +60,7 @@ def percent(share: float | None, *, signed: bool = False) -> str:
 
 
 def interval_text(interval: Estimate | None) -> str:
-    """The ends of an interval of shares in percent: "-1.2 .. +3.4"."""
+    """Return the ends of an interval of shares in percent: "-1.20 .. +3.40"."""
     if interval is None:
         return DASH
     low, high = (figure(end * 100, 2, signed=True) for end in (interval.low, interval.high))
@@ -68,18 +68,13 @@ def interval_text(interval: Estimate | None) -> str:
 
 
 def joined_names(names: Sequence[str], shown: int = NAMES_SHOWN) -> str:
-    """Names as a list: "a", "a and b", "a, b and c", "a, b, c, d and 3 more", never "1 more"."""
+    """Return names as a list: "a", "a and b", "a, b and c", "a, b, c, d and 3 more"."""
     if len(names) > shown + 1:
         return f"{', '.join(names[:shown])} and {len(names) - shown} more"
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
 
 
-def counted(count: int, one: str, many: str = "") -> str:
-    """A number with its noun: "1 claim", "2 claims"."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def sentence(text: str) -> str:
-    """A text as a sentence: with a capital letter and a full stop."""
+    """Return a text as a sentence: with a capital letter and a full stop."""
     whole = text[:1].upper() + text[1:]
     return whole if whole.endswith((".", "!", "?")) else f"{whole}."

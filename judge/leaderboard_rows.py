@@ -1,4 +1,4 @@
-"""One row of the leaderboard: what was measured of an entrant beside what is known of it. Pure."""
+"""One row of the leaderboard: metrics and statistics of an entrant. Pure."""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -20,23 +20,23 @@ from judge.statistics import AgentStatistics, Interval, SeasonVerdict
 
 _MICRO = Decimal("0.000001")
 AMOUNT_BOUND = Decimal(int(from_units(AMOUNT_MAX)))
-"""What no message can carry more of."""
+"""Largest amount that a message can hold."""
 
 AMOUNTS = (
     "equity_usd", "fees_usd", "slippage_usd", "latency_usd", "biggest_win_usd", "biggest_loss_usd",
 )  # fmt: skip
-"""Amounts of money. Unknown of some repeats, each is the mean over the others."""
+"""Amounts of money. If one is unknown for some repeats, the mean is over the others."""
 COSTS = ("llm_usd", "llm_paid_usd", "net_return")
-"""Columns that are unknown if any repeat's is: a mean that leaves a cost out would be too low."""
+"""Columns that are unknown if any repeat's is: a mean without a cost would be too low."""
 RATIOS = (
     "total_return", "gross_return", "drawdown", "sortino", "calmar", "volatility",
     "win_rate", "profit_factor", "turnover", "invalid_rate", "hold_share",
 )  # fmt: skip
 """Columns that are plain numbers."""
 COUNTS = ("drawdown_periods", "trades", "closed", "rejected", "decisions", "aborted", "skipped")
-"""Columns that are whole numbers; a mean is rounded."""
+"""Columns that are integers; means are rounded."""
 RENAMED = {"drawdown": "max_drawdown", "compared_return": "total_return"}
-"""Column -> its metric, if the two have different names."""
+"""Column -> metric, if their names differ."""
 STATISTICS = {
     "return_interval": "total",
     "sharpe": "sharpe",
@@ -45,7 +45,7 @@ STATISTICS = {
     "p_best": "p_best",
     "bradley_terry": "bradley_terry",
 }
-"""Column -> the name the verdict gives it."""
+"""Column -> name in the verdict."""
 UNEXPLAINED = frozenset({"seed", "repeat_sd"})
 """Columns that are None without a reason: for an entrant without a seed, or without repeats."""
 
@@ -60,16 +60,16 @@ def row_of(
     part: ComparedWindow,
     periods: float | None = None,
 ) -> LeaderboardRow:
-    """The row of an entrant; amounts, counts and returns are means over its repeats.
+    """Return the row of an entrant; amounts, counts and returns are means over its repeats.
 
     Args:
         season: The season.
-        entrant: Who.
-        metrics: Of every entry of the season.
-        standing: What the statistics say of the entrant.
-        verdict: All that the statistics say, for the reasons.
-        part: Snapshots that returns are shown of.
-        periods: How many periods decide its return.
+        entrant: The entrant.
+        metrics: Metrics of every entry of the season.
+        standing: Statistics of the entrant.
+        verdict: All statistics, for the reasons.
+        part: Window of the shown returns.
+        periods: Number of periods that decide its return.
     """
     gains = [total_return(season.equity[part.begin : part.end + 1, n]) for n in entrant.places]
     known = [gain for gain in gains if gain is not None]
@@ -104,12 +104,12 @@ def row_of(
 
 
 def _step(season: Season) -> Decimal:
-    """The step in which cash moves."""
+    """Return the smallest step of cash."""
     return from_units(cash_step(season.assumptions.currency)).normalize()
 
 
 def metric_of(column: str) -> str:
-    """The metric that a column of the leaderboard shows."""
+    """Return the metric that a column of the leaderboard shows."""
     return RENAMED.get(column, column)
 
 
@@ -131,15 +131,15 @@ def _means(own: Sequence[Metrics], step: Decimal) -> dict[str, Any]:  # Any: the
 
 
 def _mean(own: Sequence[Metrics], name: str, of: Callable[[list[Any]], Any]) -> Any:
-    """The mean over the repeats of which a metric is known; None if it is of none."""
+    """Return the mean over the repeats with a known metric; None if it is known for none."""
     known = [value for one in own if (value := getattr(one, name)) is not None]
     return of(known) if known else None
 
 
 def amount_mean(amounts: Sequence[float | Decimal], step: Decimal = _MICRO) -> Decimal:
-    """The mean of amounts, to a step of cash; a single exact amount stays as it is.
+    """Return the mean of amounts, to a step of cash; a single exact amount is not rounded.
 
-    An amount beyond `AMOUNT_BOUND`, which no message carries, is that bound.
+    The result is limited to `AMOUNT_BOUND`, the most that a message can hold.
     """
     exact = [one if isinstance(one, Decimal) else Decimal(repr(one)) for one in amounts]
     mean = exact[0] if len(exact) == 1 else sum(exact, Decimal(0)) / len(exact)
@@ -150,7 +150,7 @@ def amount_mean(amounts: Sequence[float | Decimal], step: Decimal = _MICRO) -> D
 
 
 def oversized_equity_note(rows: Sequence[LeaderboardRow], currency: str) -> str:
-    """That an equity is larger than any amount can be, one sentence; "" if none is."""
+    """Return a sentence about equities beyond `AMOUNT_BOUND`; "" without any."""
     names = [row.agent for row in rows if abs(row.equity_usd) >= AMOUNT_BOUND]
     if not names:
         return ""
@@ -180,7 +180,7 @@ def _repeats(
 def _reasons(
     row: LeaderboardRow, own: Sequence[Metrics], standing: AgentStatistics, verdict: SeasonVerdict
 ) -> dict[str, str]:
-    """Why each column of a row that is None is so."""
+    """Return the reason for every column that is None."""
     reasons: dict[str, str] = {}
     for column in LeaderboardRow.model_fields:
         if getattr(row, column) is not None or column in UNEXPLAINED:

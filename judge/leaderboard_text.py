@@ -1,4 +1,4 @@
-"""The leaderboard as plain text: verdict, standings, claims, costs, and what they rest on. Pure."""
+"""The leaderboard as plain text: verdict, standings, claims, costs and assumptions. Pure."""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -6,11 +6,11 @@ from itertools import zip_longest
 
 from arena.currency import DEFAULT_CURRENCY, cash_digits
 from arena.messages import DeadEntry, Evaluation, LeaderboardRow
-from arena.visible_text import laid_out, one_line
+from arena.plural import counted
+from arena.visible_text import one_line, visible_line
 from judge.claim_text import claim_lines, promise_text
 from judge.formatting import (
     DASH,
-    counted,
     interval_text,
     joined_names,
     percent,
@@ -23,7 +23,9 @@ LINE_CHARS_MAX = 1_000
 VERDICT_CHARS_MAX = 10_000
 PAIRS_SHOWN = 8
 REPEATS_SHOWN = 20
-P_BEST_NOTE = "P(best): probability that the entrant is truly the best, shrunken to an even field."
+P_BEST_NOTE = (
+    "P(best): probability that the entrant is truly the best, shrunken towards an even field."
+)
 MARKET_NOTE = f"vs market: return less that of the {MARKET}, an index of all products."
 COSTS_NOTE = (
     "gross: return of the season before fees and slippage; net: after them; net of LLM: after "
@@ -34,8 +36,8 @@ TextColumn = tuple[str, Callable[[LeaderboardRow], str]]
 _LEFT = {"agent", "strategy", "model"}
 
 
-def render(evaluation: Evaluation) -> str:
-    """The evaluation as plain text; every line of it is bounded and harmless to a terminal."""
+def render_leaderboard(evaluation: Evaluation) -> str:
+    """Return the evaluation as plain text; lines are bounded and safe for a terminal."""
     blocks = [one_line(evaluation.verdict, VERDICT_CHARS_MAX)]
     blocks.append(_block("Warnings", evaluation.warnings))
     if evaluation.rows:
@@ -57,13 +59,13 @@ def render(evaluation: Evaluation) -> str:
 
 
 def claims_block(evaluation: Evaluation) -> tuple[str, ...]:
-    """Every claim with its look, then the promise that covers them; empty without a claim."""
+    """Return every claim with its look, then the promise; () without a claim."""
     lines = claim_lines(evaluation)
     return (*lines, f"Promise: {promise_text(evaluation)}.") if lines else ()
 
 
 def detectables_block(evaluation: Evaluation) -> tuple[str, ...]:
-    """The detectable difference of each pair at the top, up to a bound."""
+    """Return the detectable difference of each pair at the top, up to `PAIRS_SHOWN`."""
     found = evaluation.detectables
     lines = [detectable_line(pair) for pair in found[:PAIRS_SHOWN]]
     if (more := len(found) - PAIRS_SHOWN) > 0:
@@ -72,12 +74,12 @@ def detectables_block(evaluation: Evaluation) -> tuple[str, ...]:
 
 
 def repeats(evaluation: Evaluation) -> tuple[str, ...]:
-    """What the repeats of each cell ended with, and how far they are apart."""
+    """Return a line for each cell: the returns of its repeats and their spread."""
     return tuple(repeats_line(row) for row in evaluation.rows if row.repeats)
 
 
 def repeats_line(row: LeaderboardRow) -> str:
-    """One cell: "momentum: 4 repeats, standard deviation 1.3 %: momentum-1 +2.0 %, ..."."""
+    """Return one cell: "momentum: 4 repeats, standard deviation 1.3 %: momentum-1 +2.0 %, ..."."""
     shown = [
         f"{one.agent} {percent(one.total_return, signed=True)}"
         for one in row.repeats[:REPEATS_SHOWN]
@@ -89,7 +91,7 @@ def repeats_line(row: LeaderboardRow) -> str:
 
 
 def notes(evaluation: Evaluation) -> tuple[str, ...]:
-    """What a reader of the standings needs beside them, one sentence each."""
+    """Return the notes below the standings, one sentence each."""
     unit = "annualised" if evaluation.sharpe_unit == "year" else "per period, not annualised"
     found = [rank_note(evaluation), window_note(evaluation), MARKET_NOTE, P_BEST_NOTE]
     found.append(chance_note(evaluation))
@@ -97,7 +99,7 @@ def notes(evaluation: Evaluation) -> tuple[str, ...]:
 
 
 def chance_note(evaluation: Evaluation) -> str:
-    """Who has no chance to be the best, and why; "" if one reason covers every entrant."""
+    """Return which entrants have no P(best), and why; "" if one reason covers every entrant."""
     why: dict[str, list[str]] = {}
     for row in evaluation.rows:
         if row.p_best is None and (reason := row.reasons.get("p_best")):
@@ -108,7 +110,7 @@ def chance_note(evaluation: Evaluation) -> str:
 
 
 def window_note(evaluation: Evaluation) -> str:
-    """Which snapshots are compared, if that is not the whole season; else ""."""
+    """Return which snapshots are compared; "" if it is the whole season."""
     if not evaluation.compared_from and evaluation.compared >= evaluation.snapshots - 1:
         return ""
     if not evaluation.compared:
@@ -123,7 +125,7 @@ def window_note(evaluation: Evaluation) -> str:
 
 
 def compared_return(row: LeaderboardRow, evaluation: Evaluation) -> float | None:
-    """The return that the row's interval is of: over the compared part, if that is not all."""
+    """Return the row's return over the compared window, which its interval is for."""
     if row.compared_return is not None:
         return row.compared_return
     if window_note(evaluation) and row.return_interval is not None:
@@ -132,7 +134,7 @@ def compared_return(row: LeaderboardRow, evaluation: Evaluation) -> float | None
 
 
 def sharpe_text(row: LeaderboardRow, unit: str) -> str:
-    """A Sharpe ratio with its interval, in as many digits as its unit needs."""
+    """Return a Sharpe ratio with its interval, with the digits of its unit."""
     if row.sharpe is None:
         return DASH
     digits = 1 if unit == "year" else 3
@@ -143,7 +145,7 @@ def sharpe_text(row: LeaderboardRow, unit: str) -> str:
 
 
 def standings(evaluation: Evaluation) -> tuple[TextColumn, ...]:
-    """The columns of the standings: rank, name, return and interval first."""
+    """Return the columns of the standings: rank, name, return and interval first."""
     unit = evaluation.sharpe_unit
     columns: list[TextColumn] = [
         ("rank", lambda row: rank_text(row.rank_low, row.rank_high)),
@@ -164,7 +166,7 @@ def standings(evaluation: Evaluation) -> tuple[TextColumn, ...]:
 
 
 def costs(currency: str = DEFAULT_CURRENCY) -> tuple[TextColumn, ...]:
-    """The columns from gross to net, and what the agents did."""
+    """Return the columns from gross to net, and of the agents' conduct."""
     return (
         ("agent", _name),
         ("gross", lambda row: percent(row.gross_return, signed=True)),
@@ -213,7 +215,7 @@ def _dead_lines(dead: Sequence[DeadEntry]) -> list[str]:
         made = " x ".join(filter(None, (one.strategy, one.model or one.node)))
         turns = f"{one.decisions} of {one.recorded_turns} turns decided"
         said = f"{one.agent}  {made}  {one.kind}, {turns}: {one.cause}"
-        lines.append(f"  {laid_out(said)}")
+        lines.append(f"  {visible_line(said)}")
         if one.remedy:
             lines.append(f"    {one_line(one.remedy, LINE_CHARS_MAX)}")
     return lines

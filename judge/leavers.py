@@ -1,12 +1,12 @@
 """Entries that leave a season without a planned end: the others are compared without them. Pure.
 
-In a season that has a plan, the part that all played is compared, also if one of them left late in
-it. Without a plan that part would never grow again, however long the others still play.
+In a season with a plan, the part that all entries played is compared, even if one left late.
+Without a plan that part would never grow again, however long the others continue.
 """
 
 from collections.abc import Sequence
 
-from arena.agent_health import Dead
+from arena.agent_health import DeadAgent
 from arena.messages import DeadEntry
 from judge.formatting import utc_text
 from judge.season.dead_entries import unranked_entry
@@ -16,7 +16,7 @@ REMEDY = "start its router again, or judge it in the next contest"
 
 
 def leavers(entries: Sequence[Entry]) -> frozenset[int]:
-    """Places of those that have left; none if those that still play cannot be compared."""
+    """Return the indices of entries that have left; none if the others cannot be compared."""
     playing = [entry for entry in entries if entry.left is None]
     if len(playing) < 2 or all(entry.kind == "baseline" for entry in playing):
         return frozenset()
@@ -24,12 +24,12 @@ def leavers(entries: Sequence[Entry]) -> frozenset[int]:
 
 
 def left_entry(season: Season, place: int, code: str) -> DeadEntry:
-    """The line of one that has left: it has no rank.
+    """Return the list entry of one that has left, which has no rank.
 
     Args:
-        season: All of it.
-        place: Of the entry.
-        code: Of the reason.
+        season: The whole season.
+        place: Index of the entry.
+        code: Code of the reason.
     """
     entry = season.entries[place]
     last = max(entry.left or 0, 1)
@@ -38,5 +38,5 @@ def left_entry(season: Season, place: int, code: str) -> DeadEntry:
         f"left after snapshot {last:,} of {season.periods:,}, {when}; the contest has no planned "
         "end, so it continues without this entrant"
     )
-    why = Dead(entry.name, cause, 0, code, REMEDY)
+    why = DeadAgent(entry.name, cause, 0, code, REMEDY)
     return unranked_entry(why, entry, season.decisions[place])

@@ -1,8 +1,8 @@
-"""Accounts that lost everything, or nearly: who, how much and when. Pure.
+"""Accounts that lost everything or nearly everything. Pure.
 
-The return of such an account is a single period of the season, so no interval says much of it; its
-figures are bounded by the floor of `judge.season.types.log_returns`. An entry that has nothing at
-the first compared snapshot is not ranked.
+A single period decides the return of such an account, so an interval says little about it; its
+figures are bounded by the floor of `judge.season.types.log_returns`. An entry with an empty account
+at the first compared snapshot is not ranked.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from math import log
 
 import numpy as np
 
-from arena.agent_health import Dead
+from arena.agent_health import DeadAgent
 from arena.messages import DeadEntry
 from judge.formatting import utc_text
 from judge.season.dead_entries import unranked_entry
@@ -21,19 +21,20 @@ from judge.statistics import SeasonVerdict
 from judge.statistics.types import BoolArray
 
 LEFT_MAX = 0.01
-"""An account with no more of its money than this share has lost nearly everything."""
+"""An account with at most this share of its money left has lost nearly everything."""
 NOTES_MAX = 8
+"""Most accounts that are named."""
 NO_MONEY = "no_money"
-"""Code of the reason why an entry with nothing has no rank."""
+"""Code of the reason why an entry with an empty account has no rank."""
 USUAL_MAX = 2.0
-"""An error up to this many times the field's median, or the market's, is an ordinary one."""
+"""An error is ordinary up to this multiple of the field's median or the market's error."""
 LOST = "its account is lost"
 DECIDED = "one period decides its return"
 ALONE = "one period decides the return of every other entrant"
 
 
 def lost_account_notes(season: Season) -> tuple[str, ...]:
-    """Who lost at least 99 % of the account and when, one sentence each.
+    """Return a sentence for each account that lost at least 99 %, with the time.
 
     Args:
         season: The season.
@@ -62,7 +63,7 @@ def lost_account_notes(season: Season) -> tuple[str, ...]:
 
 
 def _percent(share: float) -> str:
-    """A share near 1 in percent, with as many nines as it takes."""
+    """Return a share near 1 in percent, with enough decimals not to show 100 %."""
     for decimals in range(1, 6):
         text = f"{share * 100:.{decimals}f}"
         if not text.startswith("100"):
@@ -71,14 +72,14 @@ def _percent(share: float) -> str:
 
 
 def empty_accounts(season: Season, places: Iterable[int], begin: int) -> frozenset[int]:
-    """Who of these has nothing when the comparison begins; none if that is all of them.
+    """Return the entries with empty accounts when the comparison starts; none if all are empty.
 
-    Nothing cannot gain or lose: it would look like cash, which is what the others could have kept.
+    An empty account cannot gain or lose: it would look like cash, which the others could have kept.
 
     Args:
         season: The season.
-        places: Of those that would be compared.
-        begin: Row of the equity from which they are.
+        places: Indices of the entries to compare.
+        begin: First compared row of the equity.
     """
     members = frozenset(places)
     first, now = season.equity[0], season.equity[min(begin, season.periods)]
@@ -88,37 +89,38 @@ def empty_accounts(season: Season, places: Iterable[int], begin: int) -> frozens
 
 
 def empty_account_entry(season: Season, place: int, begin: int) -> DeadEntry:
-    """The line of an entry that has nothing when the comparison begins.
+    """Return the list entry of one whose account is empty when the comparison starts.
 
     Args:
         season: The season.
-        place: Of the entry in it.
-        begin: Row of the equity from which the others are compared.
+        place: Index of the entry.
+        begin: First compared row of the equity.
     """
     entry, row = season.entries[place], min(begin, season.periods)
     started = season.equity[0, place] > 0
     had = "nothing left" if started else "nothing to trade with"
     when = f"snapshot {row + 1:,}, {utc_text(season.times[row])}"
     remedy = "judge it in the next contest" if started else "give its account cash at the start"
-    why = Dead(entry.name, f"had {had} at {when}, when the comparison begins", 0, NO_MONEY, remedy)
+    why = DeadAgent(
+        entry.name, f"had {had} at {when}, when the comparison begins", 0, NO_MONEY, remedy
+    )
     return unranked_entry(why, entry, season.decisions[place])
 
 
 def drop_unknown_p_best(
     verdict: SeasonVerdict, returns: FloatArray, market: FloatArray
 ) -> SeasonVerdict:
-    """A verdict without the chances to be the best that the season cannot tell.
+    """Return a verdict without the P(best) values that the season cannot determine.
 
-    An account that is lost cannot trade any more: it has none. Where one period decides a return,
-    its error is that period, however it came out: a crash would be as good as even odds. That is
-    so if the error is also far above those of the field and of the market; that of a single trade
-    with ordinary fees is not.
-    The chances of the others add up to 1.
+    A lost account cannot trade any more, so it has no P(best). If one period decides a return, its
+    error is that period, whatever its sign: a crash would get even odds. This rule also requires an
+    error far above those of the field and the market, so a single trade with ordinary fees keeps
+    its P(best). The remaining values add up to 1.
 
     Args:
-        verdict: Of the entrants.
-        returns: [T, entrants] compared log returns.
-        market: [T] those of the market.
+        verdict: Verdict on the entrants.
+        returns: Compared log returns, [T, entrants].
+        market: Log returns of the market, [T].
     """
     if all(one.p_best is None for one in verdict.standings):
         return verdict
@@ -139,16 +141,16 @@ def drop_unknown_p_best(
         replace(one, p_best=None if one.name in reasons else one.p_best and one.p_best / whole)
         for one in verdict.standings
     )
-    told = {f"p_best:{name}": reason for name, reason in reasons.items()}
-    return replace(verdict, standings=standings, reasons={**verdict.reasons, **told})
+    added = {f"p_best:{name}": reason for name, reason in reasons.items()}
+    return replace(verdict, standings=standings, reasons={**verdict.reasons, **added})
 
 
 def _decided_by_one_period(returns: FloatArray, lost: BoolArray, market: FloatArray) -> BoolArray:
-    """Whose return one period decides, so that its error is far above the usual ones."""
+    """Return whose return one period decides, with an error far above the usual ones."""
     errors = np.sqrt(((returns - returns.mean(axis=0)) ** 2).sum(axis=0))
     few = np.array([deciding_periods(column) < DECIDING_MIN for column in returns.T], dtype=bool)
     field = errors[~few & ~lost & (errors > 0)]
-    # The largest period of the market may be what an index of it pays in fees.
+    # The market's largest period can be the fees that the index pays.
     moves = np.sort((market - market.mean()) ** 2)[:-1]
     usual = max(float(np.median(field)) if field.size else 0.0, float(np.sqrt(moves.sum())))
     found: BoolArray = few & ~lost & (errors > USUAL_MAX * usual)

@@ -1,7 +1,7 @@
-"""Every metric of an entry, measured from a season. Pure.
+"""All metrics of an entry of a season. Pure.
 
 The functions are in `metrics_returns` (curves), `metrics_trades` (fills) and `metrics_conduct`
-(exposure, decisions, model cost). What is undefined is None, and `Metrics.reasons` says why.
+(exposure, decisions, model cost). An undefined metric is None, with a reason in `Metrics.reasons`.
 """
 
 from dataclasses import asdict, dataclass
@@ -61,22 +61,30 @@ class Metrics:
     """The figures of one entry. Returns, rates and ratios are plain numbers: 0.02 is 2 %.
 
     Attributes:
-        equity_usd: At the end. gross_usd: had no order paid a fee or slippage; gross_usd -
-            fees_usd - slippage_usd = equity_usd.
-        gross_return, total_return, net_return: Simple, over the season: of gross_usd, of
-            equity_usd, and of equity_usd less what the model cost.
+        equity_usd: Equity at the end.
+        gross_usd: Equity without fees and slippage: equity_usd + fees_usd + slippage_usd.
+        gross_return, total_return, net_return: Simple returns over the season: of gross_usd, of
+            equity_usd, and of equity_usd less the model cost.
         excess_return: total_return less that of the equal-weight market (`Season.hold`).
-        volatility, sharpe, sortino: Of log returns; annualised, or per period in a season of
-            under 30 days (`judge.statistics.sharpe`). annual_return, calmar: of equity.
-        max_drawdown: Share lost, >= 0. drawdown_periods: from its peak to its end.
-        exposure, leverage, cash_ratio: Mean, largest, mean share of the equity.
+        volatility, sharpe, sortino: Of log returns; annualised, or per period in a season under
+            30 days (`judge.statistics.sharpe`).
+        annual_return, calmar: Of equity.
+        max_drawdown: Largest share lost, >= 0.
+        drawdown_periods: Periods from its peak to its end.
+        exposure: Mean share of the equity in positions.
+        leverage: Largest share of the equity in positions.
+        cash_ratio: Mean share of the equity in cash.
         turnover: Traded notional over mean equity.
-        trades: Fills. closed: sells. rejected: refused orders.
-        latency_usd: Lost against the price seen; < 0 is a gain.
-        llm_usd: Of all calls; llm_paid_usd: without those that were replayed.
-        decisions: Turns that ran to their end. aborted: turns that the end of their router cut
-            off, as where a contest is stopped and resumed; every turn is in one of the two.
-        decision_ms, model_ms: Means of our wall time.
+        trades: Number of fills.
+        closed: Number of sells.
+        rejected: Number of rejected orders.
+        latency_usd: Loss against the price seen; < 0 is a gain.
+        llm_usd: Cost of all model calls.
+        llm_paid_usd: Cost of the calls that were not replayed.
+        decisions: Turns that ran to their end.
+        aborted: Turns cut off by the end of their router, as when a contest is stopped and resumed;
+            every turn is in one of the two.
+        decision_ms, model_ms: Mean wall times of the arena.
         reasons: Metric -> why it is None.
     """
 
@@ -130,11 +138,11 @@ class Metrics:
 
 
 def measure(season: Season, place: int) -> Metrics:
-    """All metrics of one entry.
+    """Return all metrics of one entry.
 
     Args:
         season: The season.
-        place: Of the entry in it.
+        place: Index of the entry.
     """
     found: dict[str, float | Decimal | None] = {
         **_of_curve(season, place),
@@ -147,7 +155,7 @@ def measure(season: Season, place: int) -> Metrics:
 
 
 def as_columns(metrics: Metrics) -> dict[str, float | int | str | None]:
-    """The figures as a flat row for tables: money of exact amounts as text, no reasons."""
+    """Return the figures as a flat row: exact amounts as text, without reasons."""
     row = asdict(metrics)
     del row["reasons"]
     return {k: format(v, "f") if isinstance(v, Decimal) else v for k, v in row.items()}

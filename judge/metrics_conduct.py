@@ -1,4 +1,4 @@
-"""Metrics of how an entry behaved: exposure, decisions, outputs, model cost. Pure."""
+"""Metrics of an entry's conduct: exposure, decisions, outputs, model cost. Pure."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -9,38 +9,38 @@ from judge.season.types import FloatArray, LlmSpend, TurnSummary
 
 
 def mean_exposure(exposure: FloatArray, equity: FloatArray) -> float | None:
-    """Mean share of the equity that is in positions; long only, so it is the leverage as well.
+    """Return the mean share of the equity in positions; long only, so it is also the leverage.
 
     Args:
-        exposure: [T+1, P] cash.
-        equity: [T+1] cash.
+        exposure: Value of each position, [T+1, P] cash.
+        equity: Equity, [T+1] cash.
     """
     shares = _shares(exposure, equity)
     return float(shares.mean()) if len(shares) else None
 
 
 def max_leverage(exposure: FloatArray, equity: FloatArray) -> float | None:
-    """Largest gross exposure over equity; at most 1 where nothing can be borrowed."""
+    """Return the largest gross exposure over equity; at most 1 without borrowing."""
     shares = _shares(exposure, equity)
     return float(shares.max()) if len(shares) else None
 
 
 def cash_ratio(cash: FloatArray, equity: FloatArray) -> float | None:
-    """Mean share of the equity that is cash."""
+    """Return the mean share of the equity in cash."""
     known = equity > 0
     return float(np.mean(cash[known] / equity[known])) if known.any() else None
 
 
 def time_in_market(exposure: FloatArray) -> float | None:
-    """Share of the rows with an open position."""
+    """Return the share of the rows with an open position."""
     return float(np.mean(np.abs(exposure).sum(axis=1) > 0)) if len(exposure) else None
 
 
 def concentration(exposure: FloatArray) -> float | None:
-    """Mean Herfindahl-Hirschman index of the positions, over the rows that hold any.
+    """Return the mean Herfindahl-Hirschman index of the positions, over rows with any.
 
     The sum of squared shares of the gross exposure: 1 is a single position, 1/k is k equal ones.
-    Source: Herfindahl (1950), "Concentration in the Steel Industry". None where nothing was held.
+    Source: Herfindahl (1950), "Concentration in the Steel Industry". None if nothing was held.
     """
     gross = np.abs(exposure).sum(axis=1)
     held = gross > 0
@@ -51,14 +51,14 @@ def concentration(exposure: FloatArray) -> float | None:
 
 
 def made(decisions: Sequence[TurnSummary]) -> int:
-    """Decisions that were carried to an end; a turn that a crash cut off is none."""
+    """Return the number of completed turns; a turn that a crash cut off does not count."""
     return sum(one.outcome != "aborted" for one in decisions)
 
 
 def invalid_rate(decisions: Sequence[TurnSummary]) -> float | None:
-    """Share of the decisions with an output nobody could use (`TurnSummary.invalid`).
+    """Return the share of decisions with an unusable output (`TurnSummary.invalid`).
 
-    None where nothing was decided.
+    None if nothing was decided.
     """
     count = made(decisions)
     if not count:
@@ -67,18 +67,18 @@ def invalid_rate(decisions: Sequence[TurnSummary]) -> float | None:
 
 
 def hold_share(decisions: Sequence[TurnSummary]) -> float | None:
-    """Share, without an order, of the turns in which the model decided something.
+    """Return the share of turns without an order among those in which the model decided.
 
-    None if it never did: a turn that failed is not a hold.
+    None if it never decided: a failed turn is not a hold.
     """
     count = sum(one.decided for one in decisions)
     return sum(one.held for one in decisions) / count if count else None
 
 
 def llm_cost(spend: LlmSpend, decisions: Sequence[TurnSummary]) -> Decimal | None:
-    """US dollars of all model calls, a replayed one at its recorded cost.
+    """Return the cost of all model calls in US dollars, replayed ones at their recorded cost.
 
-    None where the price of any is unknown, or turns of a model have no record of their calls.
+    None if the price of any is unknown, or turns of a model have no records of their calls.
     """
     if not spend.calls and any(one.rounds for one in decisions):
         return None
@@ -86,9 +86,9 @@ def llm_cost(spend: LlmSpend, decisions: Sequence[TurnSummary]) -> Decimal | Non
 
 
 def net_return(equity: FloatArray, cost_usd: float | None) -> float | None:
-    """Simple return of the whole curve after the model's cost: (equity[T] - cost) / equity[0] - 1.
+    """Return the simple return after the model's cost: (equity[T] - cost) / equity[0] - 1.
 
-    None where the cost is unknown or there is no period.
+    None if the cost is unknown or there is no period.
     """
     if cost_usd is None or len(equity) < 2 or equity[0] <= 0:
         return None
@@ -96,7 +96,7 @@ def net_return(equity: FloatArray, cost_usd: float | None) -> float | None:
 
 
 def mean_ms(values: Sequence[float]) -> float | None:
-    """Mean of durations in milliseconds. None where there is none."""
+    """Return the mean of durations in milliseconds; None without any."""
     return sum(values) / len(values) if values else None
 
 

@@ -1,8 +1,8 @@
-"""Metrics of an equity curve and of its returns. Pure numpy functions; None where undefined.
+"""Metrics of an equity curve and its returns. Pure numpy functions; None if undefined.
 
 A curve has T+1 values in cash, a return series has T of them. `periods_per_year` is that of a
-market that never closes: 365 x 24 h divided by the interval. `scale` is its square root, or 1 where
-a season is too short to say anything of a year (`judge.statistics.sharpe.sharpe_scale`). The
+market that never closes: 365 x 24 h divided by the interval. `scale` is its square root, or 1 if a
+season is too short to be annualised (`judge.statistics.sharpe.sharpe_scale`). The
 risk-free rate is zero throughout.
 """
 
@@ -14,7 +14,7 @@ from judge.season.types import FloatArray
 from judge.statistics.sharpe import deviation, sharpe_ratio
 
 PERIODS_MIN = 2
-"""Fewer returns have no spread."""
+"""Fewer returns have no standard deviation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class Drawdown:
     Attributes:
         depth: Share of the high that was lost, >= 0: 0.2 is a fall of 20 %.
         peak, trough: Rows of the high and of the low.
-        end: Row of the first value not below that high again; None where it never came.
-        periods: From the peak to the end, or to the last row.
+        end: Row of the first later value not below that high; None if there is none.
+        periods: Periods from the peak to the end, or to the last row.
     """
 
     depth: float
@@ -36,9 +36,9 @@ class Drawdown:
 
 
 def total_return(equity: FloatArray) -> float | None:
-    """Simple return of the whole curve: equity[T] / equity[0] - 1.
+    """Return the simple return of the whole curve: equity[T] / equity[0] - 1.
 
-    None where there is no period, or nothing to begin with.
+    None without a period, or if the first equity is not positive.
     """
     if len(equity) < PERIODS_MIN or equity[0] <= 0:
         return None
@@ -46,19 +46,19 @@ def total_return(equity: FloatArray) -> float | None:
 
 
 def total_log_return(log_returns: FloatArray) -> float | None:
-    """Sum of the log returns, ln(equity[T] / equity[0]). None where there is no period."""
+    """Return the sum of the log returns, ln(equity[T] / equity[0]); None without a period."""
     return float(log_returns.sum()) if len(log_returns) else None
 
 
 def mean_log_return(log_returns: FloatArray) -> float | None:
-    """Mean log return of a period. None where there is no period."""
+    """Return the mean log return of a period; None without a period."""
     return float(log_returns.mean()) if len(log_returns) else None
 
 
 def annual_return(equity: FloatArray, periods_per_year: float) -> float | None:
-    """Compound annual growth rate: (equity[T] / equity[0]) ** (periods_per_year / T) - 1.
+    """Return the annual growth rate: (equity[T] / equity[0]) ** (periods_per_year / T) - 1.
 
-    Of a short season it is an extrapolation, and infinite where it overflows: then None.
+    For a short season it is an extrapolation; None if it overflows.
     """
     if len(equity) < PERIODS_MIN or equity[0] <= 0:
         return None
@@ -68,9 +68,9 @@ def annual_return(equity: FloatArray, periods_per_year: float) -> float | None:
 
 
 def volatility(returns: FloatArray, scale: float) -> float | None:
-    """Volatility: s * scale, s with n - 1 in its denominator.
+    """Return the volatility: standard deviation (divisor n - 1) * scale.
 
-    None for fewer than two returns.
+    None with fewer than two returns.
     """
     if len(returns) < PERIODS_MIN:
         return None
@@ -78,20 +78,20 @@ def volatility(returns: FloatArray, scale: float) -> float | None:
 
 
 def sharpe(returns: FloatArray, scale: float) -> float | None:
-    """Sharpe ratio: `judge.statistics.sharpe.sharpe_ratio` * scale.
+    """Return the Sharpe ratio: `judge.statistics.sharpe.sharpe_ratio` * scale.
 
-    None for fewer than two returns, or returns that never vary.
+    None with fewer than two returns, or constant returns.
     """
     ratio = sharpe_ratio(returns)
     return None if ratio is None else ratio * scale
 
 
 def sortino(returns: FloatArray, scale: float) -> float | None:
-    """Sortino ratio: mean / sqrt(mean(min(r, 0)^2)) * scale.
+    """Return the Sortino ratio: mean / sqrt(mean(min(r, 0)^2)) * scale.
 
     Source: Sortino and Price (1994), "Performance Measurement in a Downside Risk Framework", J. of
-    Investing 3(3), with a target of zero. None for fewer than two returns, or where none is below
-    zero.
+    Investing 3(3), with a target of zero. None with fewer than two returns, or without a negative
+    one.
     """
     if len(returns) < PERIODS_MIN:
         return None
@@ -102,9 +102,9 @@ def sortino(returns: FloatArray, scale: float) -> float | None:
 
 
 def calmar(equity: FloatArray, periods_per_year: float) -> float | None:
-    """Compound annual growth rate over the depth of the deepest drawdown.
+    """Return the annual growth rate over the depth of the deepest drawdown.
 
-    Source: Young (1991), "Calmar Ratio: A Smoother Tool", Futures. None where the curve never
+    Source: Young (1991), "Calmar Ratio: A Smoother Tool", Futures. None if the curve never
     fell, or its growth rate is undefined.
     """
     growth, fall = annual_return(equity, periods_per_year), max_drawdown(equity)
@@ -114,13 +114,13 @@ def calmar(equity: FloatArray, periods_per_year: float) -> float | None:
 
 
 def drawdowns(equity: FloatArray) -> FloatArray:
-    """Share below the highest value so far, [T+1], each >= 0."""
+    """Return the share below the highest value so far, [T+1], each >= 0."""
     highest = np.maximum.accumulate(equity)
     return 1 - equity / np.where(highest > 0, highest, 1.0)
 
 
 def max_drawdown(equity: FloatArray) -> Drawdown | None:
-    """The deepest drawdown of a curve; the first of several equally deep ones.
+    """Return the deepest drawdown of a curve; the first of several equally deep ones.
 
     None for an empty curve.
     """
@@ -138,9 +138,9 @@ def max_drawdown(equity: FloatArray) -> Drawdown | None:
 
 
 def skewness(returns: FloatArray) -> float | None:
-    """Third standardised moment m3 / m2^1.5 (population moments).
+    """Return the third standardised moment m3 / m2^1.5 (population moments).
 
-    None for fewer than two returns, or returns that never vary.
+    None with fewer than two returns, or constant returns.
     """
     if deviation(returns) is None:
         return None
@@ -149,9 +149,9 @@ def skewness(returns: FloatArray) -> float | None:
 
 
 def excess_kurtosis(returns: FloatArray) -> float | None:
-    """Fourth standardised moment less that of the normal: m4 / m2^2 - 3 (population moments).
+    """Return the excess of the fourth standardised moment: m4 / m2^2 - 3 (population moments).
 
-    None for fewer than two returns, or returns that never vary.
+    None with fewer than two returns, or constant returns.
     """
     if deviation(returns) is None:
         return None

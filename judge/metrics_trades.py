@@ -1,7 +1,7 @@
-"""Metrics of fills: closed trades at average cost, turnover, and what trading cost. Pure.
+"""Metrics of fills: closed trades at average cost, turnover, and trading costs. Pure.
 
-Every sell closes a trade: the part of the position it sells. Its profit is after the fees of both
-sides, at the average cost of the position, exactly as `arena.accounts` books it.
+Every sell closes a trade: the part of the position that it sells. Its profit is after the fees of
+both sides, at the average cost of the position, exactly as in `arena.accounts`.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,13 @@ from judge.season.types import FilledOrder, FloatArray
 
 @dataclass(frozen=True, slots=True)
 class ClosedTrade:
-    """What one sell closed.
+    """A trade closed by one sell.
 
     Attributes:
-        index: Of the snapshot of the sell.
-        profit_usd: After all fees. cost_usd: what the part sold had cost, fees included.
-        hold_s: Venue seconds from the entry, weighted by quantity, to the sell.
+        index: Index of the snapshot of the sell.
+        profit_usd: Profit after all fees.
+        cost_usd: Cost of the part sold, fees included.
+        hold_s: Venue seconds from the quantity-weighted entry to the sell.
     """
 
     index: int
@@ -32,9 +33,9 @@ class ClosedTrade:
 
 
 def closed_trades(fills: Sequence[FilledOrder]) -> tuple[ClosedTrade, ...]:
-    """The trades that an entry's fills closed, in the order of the log.
+    """Return the closed trades of an entry's fills, in the order of the log.
 
-    A sell without a recorded profit (it closed nothing that was bought in these fills) is left out.
+    A sell without a recorded profit (of a position not bought in these fills) is left out.
     """
     held: dict[str, tuple[int, int]] = {}
     closed: list[ClosedTrade] = []
@@ -61,71 +62,71 @@ def closed_trades(fills: Sequence[FilledOrder]) -> tuple[ClosedTrade, ...]:
 
 
 def win_rate(profits: FloatArray) -> float | None:
-    """Share of closed trades with a profit above zero. None where none was closed."""
+    """Return the share of closed trades with a profit; None without closed trades."""
     return float(np.mean(profits > 0)) if len(profits) else None
 
 
 def profit_factor(profits: FloatArray) -> float | None:
-    """Sum of the profits over the sum of the losses. None where no closed trade lost."""
+    """Return the sum of the profits over the sum of the losses; None without a loss."""
     lost = float(-profits[profits < 0].sum())
     return float(profits[profits > 0].sum()) / lost if lost > 0 else None
 
 
 def expectancy(profits: FloatArray) -> float | None:
-    """Mean profit of a closed trade, in cash. None where none was closed."""
+    """Return the mean profit of a closed trade, in cash; None without closed trades."""
     return float(profits.mean()) if len(profits) else None
 
 
 def biggest_win(profits: FloatArray) -> float | None:
-    """The largest profit of a closed trade, in cash. None where none made one."""
+    """Return the largest profit of a closed trade, in cash; None without a profit."""
     return float(profits.max()) if len(profits) and profits.max() > 0 else None
 
 
 def biggest_loss(profits: FloatArray) -> float | None:
-    """The largest loss of a closed trade, in cash, below zero. None where none lost."""
+    """Return the largest loss of a closed trade, in cash, below zero; None without a loss."""
     return float(profits.min()) if len(profits) and profits.min() < 0 else None
 
 
 def average_hold(trades: Sequence[ClosedTrade]) -> float | None:
-    """Mean venue seconds a closed trade was held. None where none was closed."""
+    """Return the mean holding time of closed trades in venue seconds; None without any."""
     return sum(trade.hold_s for trade in trades) / len(trades) if trades else None
 
 
 def traded(fills: Sequence[FilledOrder]) -> float:
-    """Sum of the notionals, in cash, fees not included."""
+    """Return the sum of the notionals, in cash, without fees."""
     return float(sum(fill.notional for fill in fills) / SCALE)
 
 
 def turnover(fills: Sequence[FilledOrder], equity: FloatArray) -> float | None:
-    """Traded notional over mean equity: 2 is the whole account bought and sold once.
+    """Return traded notional over mean equity: 2 is the whole account bought and sold once.
 
-    None where the mean equity is zero.
+    None if the mean equity is not positive.
     """
     mean = float(equity.mean()) if len(equity) else 0.0
     return traded(fills) / mean if mean > 0 else None
 
 
 def fees(fills: Sequence[FilledOrder]) -> float:
-    """Cash paid in fees."""
+    """Return the fees paid, in cash."""
     return float(sum(fill.fee for fill in fills) / SCALE)
 
 
 def before_costs(equity_usd: float, fills: Sequence[FilledOrder]) -> float:
-    """What the account would hold had the same orders paid neither fee nor slippage.
+    """Return the equity without the fees and slippage of the same orders.
 
-    The last equity with every fee and all slippage paid back; what those amounts would have earned
-    is left out, so gross less fees less slippage is the equity, to the step of cash.
+    It is the last equity plus all fees and slippage. What those amounts would have earned is left
+    out, so gross less fees less slippage is the equity, to the step of cash.
     """
     return float(equity_usd + sum(fill.fee + fill.slippage for fill in fills) / SCALE)
 
 
 def slippage(fills: Sequence[FilledOrder]) -> float:
-    """Cash lost against the best price at the fill."""
+    """Return the cash lost against the best prices at the fills."""
     return float(sum(fill.slippage for fill in fills) / SCALE)
 
 
 def latency_cost(fills: Sequence[FilledOrder]) -> float:
-    """Cash lost because prices moved between the snapshot seen and the decision (< 0: gained).
+    """Return the cash lost by price moves between snapshot and fill (< 0: gained).
 
     Per fill: quantity x (ask used - ask seen) for a buy, quantity x (bid seen - bid used) for a
     sell.

@@ -1,4 +1,4 @@
-"""A season in which no order was filled: what refused them all. Pure."""
+"""Warning about a season in which every order was rejected. Pure."""
 
 from collections import Counter
 
@@ -11,7 +11,7 @@ REASONS_SHOWN = 3
 
 
 def refusal_note(season: Season) -> str:
-    """A sentence on a season whose every order was refused; "" if one was filled, or none sent."""
+    """Return a sentence if every order was refused; "" if any was filled or none was sent."""
     refused = [rejection for own in season.rejections for rejection in own]
     if not refused or any(season.fills):
         return ""

@@ -1,10 +1,9 @@
-"""Which evaluations are made: a rule of the records alone, so that every judge follows the same.
+"""Which evaluations are due. It depends on the records alone, so all judges agree. Pure.
 
-An evaluation costs more the longer a season lasts, so they become rarer as it grows: after every
-snapshot at first, then after every 2nd, 4th, ... one; and whenever a look decides on claims
-(`judge.statistics.looks`), and at the planned end. Only the newest one that is due is made; a judge
-that started late, or lags, leaves the older ones out: what their looks decided is in the
-newest one, too. Pure.
+An evaluation costs more the longer a season is, so evaluations become less frequent: after every
+snapshot at first, then after every 2nd, 4th, ...; also at every look (`judge.statistics.looks`),
+and at the planned end. Only the newest due evaluation is made. A judge that started late, or lags,
+skips older ones: the decisions of their looks are also in the newest one.
 """
 
 from datetime import timedelta
@@ -13,29 +12,29 @@ from judge.season import SeasonBuilder
 from judge.statistics.looks import look_times
 
 EVALUATIONS_PER_DOUBLING = 32
-"""About so many evaluations are made while a season doubles its length."""
+"""Approximate number of evaluations while a season doubles in length."""
 SETTLE_S = 120.0
-"""Our seconds after which a snapshot is settled though an agent has not answered it."""
+"""Seconds after which a snapshot is settled even if an agent has not answered it."""
 
 
 def stride(snapshots: int) -> int:
-    """After every how many snapshots a season of this length is evaluated: a power of two."""
+    """Return the number of snapshots between evaluations at this length: a power of two."""
     share = max(snapshots // EVALUATIONS_PER_DOUBLING, 1)
     return 1 << (share.bit_length() - 1)
 
 
 def decision_counts(planned: int | None, snapshots: int) -> frozenset[int]:
-    """After how many snapshots claims are decided on, up to so many.
+    """Return the lengths at which claims are decided, up to the current one.
 
     Args:
-        planned: Snapshots that the season is to have; None without a planned end.
-        snapshots: Of the season so far.
+        planned: Planned number of snapshots; None without a planned end.
+        snapshots: Number of snapshots so far.
     """
     return frozenset(n for n in {*look_times(planned, snapshots), planned} if n and n <= snapshots)
 
 
 def newest_due(builder: SeasonBuilder) -> int | None:
-    """Index of the newest settled snapshot after which the season is evaluated, or None."""
+    """Return the index of the newest settled snapshot that is due for an evaluation, or None."""
     slowest = _slowest(builder)
     decisions = decision_counts(builder.folds.planned, builder.snapshots)
     for index in range(builder.snapshots - 1, -1, -1):
@@ -47,9 +46,9 @@ def newest_due(builder: SeasonBuilder) -> int | None:
 
 
 def _slowest(builder: SeasonBuilder) -> int:
-    """The newest snapshot that every agent has answered, or is not due to answer.
+    """Return the index of the newest snapshot that every agent has answered or may skip.
 
-    An agent of the roster that has not decided anything yet has answered none.
+    It is -1 if an agent of the roster has not answered any.
     """
     index, folds = builder.folds.market.index, builder.folds
     answered = folds.turns.answered

@@ -1,10 +1,10 @@
-"""The judge as a process: folds a season as it goes, and says what it proves.
+"""The judge process: folds a season and publishes evaluations.
 
 Reads arena.roster, market.snapshots, account.events, agent.turns and llm.calls, and
-judge.evaluations for what was said already. Writes judge.evaluations. After a restart it continues
-after its checkpoint if that fits the logs, else at their first records, and does not publish again
-what is in the topic. Any number of judges may run; with the same settings they write the same
-bytes under the same id.
+judge.evaluations for the evaluations already published. Writes judge.evaluations. After a restart
+it continues from its checkpoint if that matches the logs, else from their first records, and does
+not publish an evaluation twice. Any number of judges can run; with the same options they write the
+same bytes under the same id.
 """
 
 import asyncio
@@ -35,21 +35,21 @@ from judge.verdict_text import as_stopped
 READ_TIMEOUT_S = 0.5
 RECORDS_PER_READ = 500
 LOOKS_MAX = 128
-"""Decisions of earlier looks that are kept; a season has some ten, of returns and of alpha."""
+"""Most cached looks; a season has about ten, for returns and for alpha."""
 CATCH_UP_S = 60.0
-"""Longest time without a record before reading to the end is given up."""
+"""Longest time without a record while reading to the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeOptions:
-    """What a judge is asked: two that are asked the same answer the same."""
+    """Options of a judge; two judges with the same options give the same evaluations."""
 
     confidence: float = CONFIDENCE
     seed: int = SEED
     resamples: int = RESAMPLES
 
     def id_of(self, snapshot_id: str) -> str:
-        """The id of the evaluation up to a snapshot."""
+        """Return the id of the evaluation up to a snapshot."""
         return evaluation_id(snapshot_id, self.confidence, self.seed, self.resamples)
 
     def evaluate(
@@ -60,13 +60,13 @@ class JudgeOptions:
         *,
         stopped: bool = False,
     ) -> Evaluation:
-        """Judge a season that may continue; one without a planned end may until it is stopped.
+        """Judge a season, which can continue until its planned end or until it is stopped.
 
         Args:
-            builder: What was read.
-            upto: Index of the last snapshot that is judged; None judges all that is known.
-            memo: What earlier looks decided; the evaluation is the same without it.
-            stopped: No snapshot will be added, though more may be planned.
+            builder: The fold of the season.
+            upto: Index of the last snapshot to judge; None for all.
+            memo: Cache of earlier looks' decisions; it does not change the evaluation.
+            stopped: True if no snapshot will be added, even if more were planned.
         """
         season = builder.season(upto)
         found = leaderboard(
@@ -77,16 +77,16 @@ class JudgeOptions:
             horizon=horizon_of(season, open_ended=not stopped),
             season_after=lambda snapshots: builder.season(snapshots - 1),
             memo=memo,
-        ).evaluation()
+        ).evaluation
         rules_changed = season.assumptions.rules_changed
         return as_stopped(found, rules_changed=rules_changed) if stopped else found
 
 
 class LookCache(dict[bytes, LookDecisions]):
-    """What the newest looks decided, at most `LOOKS_MAX` of them: each is computed once a life."""
+    """Cache of the decisions of the newest looks, at most `LOOKS_MAX` of them."""
 
     def __setitem__(self, key: bytes, value: LookDecisions) -> None:
-        """Keep one more; the oldest goes."""
+        """Add one look; drop the oldest if there are too many."""
         super().__setitem__(key, value)
         while len(self) > LOOKS_MAX:
             del self[next(iter(self))]
@@ -100,17 +100,17 @@ async def judge_once(
     *,
     stopped: bool = False,
 ) -> Evaluation:
-    """Read the season to the ends of its topics as they are now, and judge it.
+    """Read the season to the current ends of its topics, and judge it.
 
     Args:
-        bus: Connected.
-        settings: What is asked.
-        clock: For the deadline.
-        checkpoint: To continue after, and to keep what was read; None reads everything.
-        stopped: The contest has ended: no snapshot will be added.
+        bus: A started bus.
+        settings: Options of the judge.
+        clock: Clock for the deadline.
+        checkpoint: Checkpoint to continue from and to write; None reads everything.
+        stopped: True if the contest has ended, so that no snapshot will be added.
 
     Raises:
-        DependencyMissing: The broker stopped answering on the way.
+        DependencyMissing: The broker stopped answering.
     """
     await bus.ensure_topics(_season_specs())
     reader = await bus.log_reader(*SEASON_TOPICS)
@@ -132,29 +132,34 @@ def _season_specs() -> list[topics.TopicSpec]:
 
 
 class Judge:
-    """Serves evaluations until cancelled.
+    """Publishes evaluations until cancelled.
 
     Attributes:
-        checkpoint: The season, kept between two lives.
-        said: Ids of evaluations that are in the topic.
-        looks: What earlier looks decided.
+        checkpoint: The season and its checkpoint.
+        published: Ids of the evaluations in the topic.
+        looks: Cache of earlier looks' decisions.
     """
 
     def __init__(self, node: Node, settings: JudgeOptions) -> None:
-        """Know nothing yet."""
+        """Create a judge.
+
+        Args:
+            node: The running node.
+            settings: Options of the judge.
+        """
         self.node = node
         self.settings = settings
         self.checkpoint = SeasonCheckpoint(node.settings, node.log)
-        self.said: set[str] = set()
+        self.published: set[str] = set()
         self.looks = LookCache()
 
     @property
     def builder(self) -> SeasonBuilder:
-        """The season so far."""
+        """The fold of the season so far."""
         return self.checkpoint.builder
 
     async def serve(self) -> None:
-        """Fold, and publish an evaluation whenever one is due."""
+        """Fold records, and publish an evaluation whenever one is due."""
         node = self.node
         await node.bus.ensure_topics(_season_specs())
         reader = await node.bus.log_reader(*SEASON_TOPICS, topics.EVALUATIONS.name)
@@ -162,9 +167,11 @@ class Judge:
             await self.checkpoint.open(reader, node.bus)
             await self._catch_up(reader)
             node.status = "running"
-            node.log.info("judging", snapshots=self.builder.snapshots, said=len(self.said))
+            node.log.info(
+                "judging", snapshots=self.builder.snapshots, published=len(self.published)
+            )
             while True:
-                await self._say(reader)
+                await self._publish_if_due(reader)
                 for record in await reader.read(
                     timeout_s=READ_TIMEOUT_S, max_records=RECORDS_PER_READ
                 ):
@@ -185,25 +192,25 @@ class Judge:
             self.node.log.warning("unreadable evaluation", record=where, error=str(error))
             return
         if isinstance(message, Evaluation):
-            self.said.add(message.evaluation_id)
+            self.published.add(message.evaluation_id)
 
     async def _catch_up(self, reader: LogReader) -> None:
         await _read_to(reader, await reader.end_offsets(), self.apply, self.node.clock)
 
-    async def _say(self, reader: LogReader) -> None:
+    async def _publish_if_due(self, reader: LogReader) -> None:
         index = newest_due(self.builder)
-        if index is None or self._is_said(index):
+        if index is None or self._is_published(index):
             return
-        # The turns of the snapshot were read; its orders were decided before they ended, so they
-        # are in the log by now, but perhaps not yet in the fold.
+        # The turns of the snapshot were read. Its orders were decided before the turns ended, so
+        # they are in the log, but perhaps not yet in the fold.
         await self._catch_up(reader)
-        if self._is_said(index):
+        if self._is_published(index):
             return
         began = time.perf_counter()
-        # In a thread, so that heartbeats continue; nothing is folded until it returns.
+        # In a thread, so that heartbeats continue. Nothing is folded until it returns.
         evaluation = await asyncio.to_thread(self._evaluate, index)
         await self.node.bus.append(topics.EVALUATIONS.name, evaluation, key=evaluation.snapshot_id)
-        self.said.add(evaluation.evaluation_id)
+        self.published.add(evaluation.evaluation_id)
         took_ms = (time.perf_counter() - began) * 1000
         self.node.counters["evaluations"] += 1
         self.node.gauges["evaluation_ms"] = round(took_ms, 1)
@@ -219,9 +226,9 @@ class Judge:
     def _evaluate(self, index: int) -> Evaluation:
         return self.settings.evaluate(self.builder, index, self.looks)
 
-    def _is_said(self, index: int) -> bool:
+    def _is_published(self, index: int) -> bool:
         point = self.builder.folds.market.snapshots[index]
-        return self.settings.id_of(point.snapshot_id) in self.said
+        return self.settings.id_of(point.snapshot_id) in self.published
 
 
 async def _read_to(
@@ -233,18 +240,18 @@ async def _read_to(
     """Read until every partition is at its end.
 
     Raises:
-        DependencyMissing: Nothing came for `CATCH_UP_S` though the ends were not reached.
+        DependencyMissing: No record arrived for `CATCH_UP_S` before the ends were reached.
     """
-    heard_s = clock.monotonic()
+    last_record_s = clock.monotonic()
     while any(reader.position(topic, partition) < end for (topic, partition), end in ends.items()):
         records = await reader.read(timeout_s=READ_TIMEOUT_S, max_records=RECORDS_PER_READ)
         for record in records:
             apply(record)
         if records:
-            heard_s = clock.monotonic()
+            last_record_s = clock.monotonic()
             await asyncio.sleep(0)
-        elif clock.monotonic() - heard_s > CATCH_UP_S:
+        elif clock.monotonic() - last_record_s > CATCH_UP_S:
             raise DependencyMissing(
-                f"no record came for {CATCH_UP_S:g} s before the end of the topics",
-                remedy="is the broker alive? arena status shows it",
+                f"no record arrived for {CATCH_UP_S:g} s before the end of the topics",
+                remedy="check with `arena status` that the broker is running",
             )

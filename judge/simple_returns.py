@@ -1,7 +1,7 @@
-"""From log returns to percentages: no overflow, and no figure that says nothing. Pure.
+"""Converts log returns to simple returns, without overflow or meaningless figures. Pure.
 
-A log return of 800 is not a number in percent, and an interval from -99 % to +100,000 % tells a
-trader nothing. Both come from accounts of which a single period decides the season.
+A log return of 800 cannot be written in percent, and an interval from -99 % to +100,000 % is
+useless to a trader. Both come from accounts whose season a single period decides.
 """
 
 from math import expm1, log
@@ -11,30 +11,30 @@ from judge.season.types import FloatArray
 from judge.statistics import Interval
 
 LARGEST_LOG = log(1e12)
-"""A larger log return has no simple one."""
+"""A larger log return has no simple return."""
 WIDEST_LOG = log(1_000)
-"""The largest distance between the ends of an interval: 1 USD could be 1,000 of them."""
+"""Largest log width of a shown interval: a factor of 1,000."""
 WIDE_LOG = log(2)
-"""The same if hardly more than one period decides the season."""
+"""Largest log width if fewer than `DECIDING_MIN` periods decide the total: a factor of 2."""
 DECIDING_MIN = 4.0
-"""Fewer deciding periods are hardly more than one."""
+"""With fewer deciding periods (`deciding_periods`) an interval must be narrower."""
 DETECTABLE_MAX = 10.0
-"""A larger detectable difference, as a share, is not shown: 10.0 is 1,000 %."""
+"""Largest detectable difference that is shown, as a share: 10.0 is 1,000 %."""
 
 TOO_WIDE = "too wide to say anything: one period decides it"
 
 
 def simple_return(log_return: float | None) -> float | None:
-    """A log return as a simple one: 0.02 is about +2.02 %; None if it is too large to be one."""
+    """Return a log return as a simple return: 0.02 is about +2.02 %; None if it is too large."""
     return None if log_return is None or log_return > LARGEST_LOG else expm1(log_return)
 
 
 def simple_interval(interval: Interval | None, periods: float | None = None) -> Estimate | None:
-    """An interval of log returns as one of simple returns; None if it says nothing.
+    """Return an interval of log returns as one of simple returns; None if it is too wide.
 
     Args:
-        interval: Of a total.
-        periods: How many periods decide that total (`deciding_periods`); None if not known.
+        interval: Interval of a total.
+        periods: Number of periods that decide the total (`deciding_periods`); None if unknown.
     """
     if interval is None:
         return None
@@ -50,7 +50,7 @@ def simple_interval(interval: Interval | None, periods: float | None = None) -> 
 
 
 def deciding_periods(returns: FloatArray) -> float:
-    """By how many periods the variance of some returns is decided: T if all are alike.
+    """Return the effective number of periods that decide the variance: T if all are alike.
 
     It is (sum d^2)^2 / sum d^4 of the deviations d from the mean; 1 if one outweighs all others.
     """
@@ -62,11 +62,11 @@ def deciding_periods(returns: FloatArray) -> float:
 
 
 def simple_detectable(log_difference: float | None) -> float | None:
-    """A detectable log difference as a simple one; None if it is too large to be of use."""
+    """Return a detectable log difference as a simple one; None if it is too large to be useful."""
     found = simple_return(log_difference)
     return None if found is None or found > DETECTABLE_MAX else found
 
 
 def per_day(log_difference: float, days: float) -> float | None:
-    """The simple return of one day that compounds to a log difference; None if it is too large."""
+    """Return the daily simple return that compounds to a log difference; None if too large."""
     return simple_detectable(log_difference / days) if days > 0 else None

@@ -1,8 +1,8 @@
-"""What a season cannot show: a crash rarer than itself, and the claims that one would end. Pure.
+"""Stress test of claims: the worst period of the season, once more. Pure.
 
-No resampling shows what did not happen. So beside the verdict: the worst period that any entrant
-saw, for each unit of what it held, hits the winner of every claim once more, at the winner's own
-mean exposure. A claim survives if the difference would still pass the boundary that it passed.
+Resampling cannot show an event that did not happen. So the worst loss in one period, per unit held,
+that any entrant saw is applied once more to the winner of every claim, at the winner's own mean
+exposure. A claim survives if its difference would still exceed the boundary that it exceeded.
 """
 
 from collections.abc import Sequence
@@ -11,24 +11,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from arena.money import SCALE
+from arena.plural import counted
 from judge.entrants import ComparedWindow, Entrant, entrant_means
 from judge.season.types import FloatArray, Season
 from judge.statistics import Pair
 
 HELD_MIN = 0.05
-"""With a smaller share of the equity in the market, a loss per unit held would be mostly fees."""
+"""Least share of equity in the market for a loss per unit held; below, it is mostly fees."""
 LOSS_MAX = 1.0 - 1e-6
-"""The largest loss that a shock takes: `judge.season.types.log_returns` has the same floor."""
+"""Largest loss of a shock; `judge.season.types.log_returns` has the same floor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stress:
-    """The worst period of a season, and what it would do to each entrant.
+    """The worst period of a season, and its effect on each entrant.
 
     Attributes:
-        loss: Share of what was held that it took; 0.032 is -3.2 % at full exposure.
-        index: Of the snapshot it began with; None if nothing was held.
-        shocks: Log loss of each entrant if it came once more.
+        loss: Loss per unit held; 0.032 is -3.2 % at full exposure.
+        index: Index of the snapshot at its start; None if nothing was held.
+        shocks: Log loss of each entrant if the period happened again.
     """
 
     loss: float
@@ -36,26 +37,26 @@ class Stress:
     shocks: tuple[float, ...]
 
     def survives(self, pair: Pair) -> bool | None:
-        """True if a claim would hold after the winner lost once more; None without a difference."""
+        """Return whether a claim would hold after the shock; None without a difference."""
         if pair.difference is None:
             return None
         found, ahead = pair.difference, pair.difference.estimate > 0
         shock = self.shocks[pair.a if ahead else pair.b]
-        # A pair that differs by the same in every period has no error.
+        # A pair with a constant difference has no error.
         boundary = (pair.critical or 0.0) * (pair.claim_error or 0.0)
         if abs(found.estimate) > boundary:
             return abs(found.estimate) - shock > boundary
-        # It was claimed at an earlier look: it holds until its interval holds 0.
+        # It was claimed at an earlier look: it holds until its interval contains 0.
         return (found.low if ahead else -found.high) - shock > 0
 
 
 def stress_of(season: Season, entrants: Sequence[Entrant], window: ComparedWindow) -> Stress:
-    """The worst period of the compared part, and its shock to each entrant.
+    """Return the worst period of the compared window, and its shock to each entrant.
 
     Args:
         season: The season.
-        entrants: Those that are compared.
-        window: The compared part.
+        entrants: The compared entrants.
+        window: The compared window.
     """
     held, losses = held_and_losses(season)
     held, losses = window.cut(held), window.cut(losses)
@@ -72,11 +73,11 @@ def stress_of(season: Season, entrants: Sequence[Entrant], window: ComparedWindo
 
 
 def held_and_losses(season: Season) -> tuple[FloatArray, FloatArray]:
-    """[T, N] share of the equity held in each period, and loss for each unit of it.
+    """Return the share of equity held in each period, and the loss per unit held, [T, N] each.
 
-    A period begins after the orders that answer its snapshot. What was held then is the equity
-    less what the orders cost and less the cash that they left; what it lost by the next snapshot
-    is the market's doing alone. A loss is 0 if too little was held, and at most 1.
+    A period starts after the orders that answer its snapshot. The value held is the equity less the
+    cost of the orders and the remaining cash; its loss by the next snapshot is due to the market
+    alone. A loss is 0 if too little was held, and at most 1.
     """
     before = season.equity[:-1] - _costs(season)
     invested = before - season.cash[1:]
@@ -88,7 +89,7 @@ def held_and_losses(season: Season) -> tuple[FloatArray, FloatArray]:
 
 
 def _costs(season: Season) -> FloatArray:
-    """[T, N] cash of fees and slippage of the orders that answer each snapshot."""
+    """Return fees and slippage of the orders that answer each snapshot, [T, N] cash."""
     costs = np.zeros((season.periods, len(season.entries)))
     for column, fills in enumerate(season.fills):
         for fill in fills:
@@ -98,18 +99,18 @@ def _costs(season: Season) -> FloatArray:
 
 
 def stress_text(stress: Stress, survived: Sequence[bool | None]) -> str:
-    """What the shock would do to the claims, one sentence; "" without a claim to test.
+    """Return a sentence about the effect of the shock on the claims; "" without claims.
 
     Args:
         stress: The shock.
-        survived: For each claim that holds.
+        survived: Result for each claim that holds.
     """
     known = [one for one in survived if one is not None]
     if not known or stress.index is None:
         return ""
     worst = f"the worst period seen, {-stress.loss:.1%} at full exposure".replace("%", " %")
     lost, total = known.count(False), len(known)
-    claims = f"{total} claim{'s' * (total != 1)}"
+    claims = counted(total, "claim")
     said = f"{lost} of {claims} would not survive" if lost else f"all of {claims} would survive"
     if total == 1:
         said = f"the claim would {'not ' * bool(lost)}survive"

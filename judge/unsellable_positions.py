@@ -1,4 +1,4 @@
-"""Positions that no order could sell when the season was judged, in words. Pure."""
+"""Warning about positions that could not be sold at the end of the season. Pure."""
 
 from decimal import Decimal
 from typing import Final
@@ -8,12 +8,13 @@ from arena.plural import counted, noun
 from judge.season.types import Season
 
 POSITIONS_SHOWN: Final = 5
+"""Most positions that are named."""
 
 
 def unsellable_note(season: Season) -> str:
-    """A sentence on positions in products that the venue does not trade; "" if there are none.
+    """Return a sentence about positions in products that cannot be traded; "" if there are none.
 
-    A season's equity counts them at the last bid that was seen, which no order would get.
+    A season's equity counts them at the last bid, which no order would get.
     """
     known = season.assumptions
     found = []

@@ -1,13 +1,14 @@
-"""The verdict in words, from an evaluation's own figures. Pure.
+"""The verdict as sentences, from the figures of an evaluation. Pure.
 
-The words never say more than the decisions: who is separated from whom, who is not, and how large a
-true difference would have had to be to be found.
+The sentences never claim more than the decisions: who is separated from whom, who is not, and how
+large a true difference had to be to be found.
 """
 
 from collections.abc import Sequence
 
 from arena.agent_health import short_cause
 from arena.messages import Claim, DeadEntry, Detectable, Evaluation, LeaderboardRow
+from arena.plural import counted
 from judge.claim_text import (
     claims_held,
     claims_in_doubt,
@@ -23,7 +24,6 @@ from judge.claim_text import (
 from judge.formatting import (
     NAMES_SHOWN,
     SIZE_MAX,
-    counted,
     duration_text,
     joined_names,
     percent,
@@ -33,18 +33,20 @@ from judge.formatting import (
 
 BUY_AND_HOLD = "buy_and_hold"
 MARKET = "equal-weight market"
-"""The index of all products; `buy_and_hold` is the agent that trades to follow it."""
+"""The index of all products; `buy_and_hold` is an agent that trades to follow it."""
 ALL_DEAD = "every agent is dead"
 CAUSE_CHARS = 120
+"""Most characters of the cause of an unranked entry."""
 WITHDRAWN_SHOWN = 3
+"""Most withdrawn claims, and most claims in doubt, in the verdict."""
 
 
 def verdict_text(evaluation: Evaluation, *, rules_changed: str = "") -> str:
-    """What the season shows and what it leaves open, in a few sentences.
+    """Return what the season shows and what it leaves open, in a few sentences.
 
     Args:
-        evaluation: Complete but for its verdict.
-        rules_changed: What changed in the rules during the season, and when; else "".
+        evaluation: An evaluation; its `verdict` is ignored.
+        rules_changed: How the rules changed during the season; "" if they did not.
     """
     if not evaluation.snapshots:
         return "No snapshot yet: there is nothing to judge."
@@ -59,9 +61,9 @@ def verdict_text(evaluation: Evaluation, *, rules_changed: str = "") -> str:
 
 
 def as_stopped(evaluation: Evaluation, *, rules_changed: str = "") -> Evaluation:
-    """An evaluation of a season of which nothing more comes; the same unless it had a plan left.
+    """Return an evaluation as that of a stopped season; unchanged without remaining plan.
 
-    Its looks stay those of the plan: stopping early adds none.
+    The looks remain those of the plan: stopping early adds none.
     """
     if not evaluation.interim or evaluation.planned is None:
         return evaluation
@@ -71,7 +73,7 @@ def as_stopped(evaluation: Evaluation, *, rules_changed: str = "") -> Evaluation
 
 
 def why_none(evaluation: Evaluation) -> str:
-    """Why there is no verdict; "" if there is one."""
+    """Return why there is no verdict; "" if there is one."""
     reasons = evaluation.reasons
     if len(evaluation.rows) == 1 and reasons.get("detectable") != ALL_DEAD:
         return "a single agent cannot be compared"
@@ -82,12 +84,12 @@ def why_none(evaluation: Evaluation) -> str:
 
 
 def span_text(evaluation: Evaluation) -> str:
-    """How long the compared part of the season is: "16 days"."""
+    """Return the length of the compared part of the season, such as "16 days"."""
     return duration_text((evaluation.compared or evaluation.snapshots) * evaluation.interval_s)
 
 
 def detectable_text(evaluation: Evaluation) -> str:
-    """How large a true difference had to be, for the pair at the very top, and the range."""
+    """Return the detectable difference of the top pair, and the range over the pairs at the top."""
     pairs = evaluation.detectables
     if not pairs:
         if evaluation.detectable is None:
@@ -106,29 +108,29 @@ def detectable_text(evaluation: Evaluation) -> str:
 
 
 def detectable_line(pair: Detectable) -> str:
-    """The detectable difference of one pair: "a and b: 10.8 % (2.7 % a day)"."""
+    """Return the detectable difference of one pair: "a and b: 10.8 % (2.7 % a day)"."""
     size = percent(pair.difference) if pair.difference <= SIZE_MAX else "above 100 %"
     return f"{pair.a} and {pair.b}: {size}{rate_text(pair.per_day)}"
 
 
 def detectable_title(evaluation: Evaluation) -> str:
-    """What the list of detectable differences is."""
+    """Return the title of the list of detectable differences."""
     when = _when_found(evaluation) or "would have been found"
     what = f"True differences over {span_text(evaluation)} that"
     return f"{what} {when} in 4 seasons of 5"
 
 
 def rate_text(per_day: float | None) -> str:
-    """A difference as a rate, " (2.7 % a day)"; "" if it is too large to be of use."""
+    """Return a difference as a rate, " (2.7 % a day)"; "" if it is too large to be useful."""
     useful = per_day is not None and per_day <= SIZE_MAX
     return f" ({percent(per_day)} a day)" if useful else ""
 
 
 def rank_note(evaluation: Evaluation) -> str:
-    """Why an entrant has several ranks though its interval leaves out zero; "" if none has.
+    """Return why an entrant has several ranks although its interval excludes zero; "" if none has.
 
-    It names the one whose ranks contradict its interval most: below zero, the one with the best
-    rank, if that is before an entrant that is not below zero; above zero, the one with the worst.
+    The entrant whose ranks contradict its interval most is named: below zero, the one with the best
+    rank, if that is ahead of an entrant not below zero; above zero, the one with the worst rank.
     """
     intervals = [(row, row.return_interval) for row in evaluation.rows]
     below = [row for row, found in intervals if found is not None and found.high < 0]
@@ -152,7 +154,7 @@ def rank_note(evaluation: Evaluation) -> str:
 
 
 def dead_text(dead: Sequence[DeadEntry]) -> str:
-    """Who is not ranked, and why: "2 dead agents are not ranked: a (401 ...), b (...)"."""
+    """Return which dead agents are not ranked: "2 dead agents are not ranked: a (401 ...), ..."."""
     if not dead:
         return ""
     who = counted(len(dead), "dead agent is", "dead agents are")
@@ -160,7 +162,7 @@ def dead_text(dead: Sequence[DeadEntry]) -> str:
 
 
 def incomparable_text(apart: Sequence[DeadEntry]) -> str:
-    """Who cannot be compared, and why; "" if there are none."""
+    """Return which agents cannot be compared, and why; "" without any."""
     if not apart:
         return ""
     who = counted(len(apart), "agent is", "agents are")
@@ -176,7 +178,7 @@ def _named(entries: Sequence[DeadEntry]) -> str:
 
 
 def _sole_first(evaluation: Evaluation) -> LeaderboardRow | None:
-    """The entrant that is separated from every other and above them, if there is one."""
+    """Return the entrant that is separated from every other and above them, if any."""
     first = [row for row in evaluation.rows if row.rank_low == 1]
     return first[0] if len(first) == 1 and first[0].rank_high == 1 else None
 
@@ -189,7 +191,7 @@ def _top(evaluation: Evaluation) -> str:
         words = f"over {span_text(evaluation)}, {sole.agent} is separated from every other entrant"
         return f"{head}{words}{since_text(since, evaluation)}"
     first = [row.agent for row in evaluation.rows if row.rank_low == 1]
-    # By return, an entrant of wide intervals may come after one that is separated from the first.
+    # By return, an entrant with a wide interval can follow one that is separated from the first.
     leading = first == [row.agent for row in evaluation.rows[: len(first)]]
     named = ", ".join(first[:NAMES_SHOWN]) + (", ..." if len(first) > NAMES_SHOWN else "")
     who = f"#1-#{len(first)} ({named})" if leading else named
@@ -197,13 +199,13 @@ def _top(evaluation: Evaluation) -> str:
 
 
 def _no_looks(evaluation: Evaluation) -> str:
-    """Why nothing is claimed in a season whose plan has no look; "" if it has one."""
+    """Return why nothing is claimed in a season whose plan has no look; "" if it has one."""
     reason = evaluation.reasons.get("detectable", "")
     return f"no claim was made: {reason}" if evaluation.looks == 0 and reason else ""
 
 
 def _undecided(evaluation: Evaluation) -> str:
-    """Why an entrant is still at the top although it may have lost everything; else ""."""
+    """Return why an entrant that one period decides is still at the top; "" without one."""
     names = [
         row.agent
         for row in evaluation.rows
@@ -232,7 +234,7 @@ def _found(difference: float, per_day: float | None, evaluation: Evaluation) -> 
 
 
 def _when_found(evaluation: Evaluation) -> str:
-    """Which look would find a difference: "a look now would find"; "" at the planned end."""
+    """Return which look would find a difference: "a look now would find"; "" at the planned end."""
     if evaluation.interim:
         return "a look now would find"
     return "a look at its end would have found" if stopped_text(evaluation) else ""
@@ -247,7 +249,7 @@ def _of(row: LeaderboardRow, evaluation: Evaluation) -> list[Claim]:
 
 
 def _claims(evaluation: Evaluation) -> list[str]:
-    """Claims of both measures, withdrawals, and the promise that covers them."""
+    """Return sentences about claims of both measures, withdrawals, and the promise."""
     sole, held = _sole_first(evaluation), _holds(evaluation)
     said = [] if sole is None else _of(sole, evaluation)
     raw = [c for c in claims_held(evaluation) if c.measure == "return" and c not in said]
@@ -288,7 +290,7 @@ def _holds(evaluation: Evaluation) -> set[str]:
 
 
 def _against_hold(evaluation: Evaluation) -> str:
-    """That no agent is separated from buy-and-hold; "" if one is, or if it does not take part."""
+    """Return that no agent is separated from buy-and-hold; "" if one is, or without it."""
     held = _holds(evaluation)
     agents = {row.agent for row in evaluation.rows if row.kind == "agent"}
     if not held or not agents:
@@ -300,6 +302,6 @@ def _against_hold(evaluation: Evaluation) -> str:
     }
     if "return" in against:
         return ""
-    # Beside a claim on the other measure it must be said which one this is.
+    # With a claim on the other measure the sentence must name its own.
     by_return = " by its return" if against else ""
     return f"no agent is separated from {joined_names(sorted(held))}{by_return}"

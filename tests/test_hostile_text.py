@@ -1,4 +1,4 @@
-"""Text of models and topics cannot act, whichever command or page shows it."""
+"""Control characters in text of models and topics have no effect in any command or page."""
 
 import io
 import unicodedata
@@ -38,26 +38,26 @@ CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def record(reason: str, *, as_json: bool) -> str:
-    """What `arena tail` prints of a halt with this reason."""
+    """Return what `arena tail` prints of a halt with this reason."""
     sent = encode(Halt(agent=None, reason=reason, by="x", at=NOW))
     found = Record("arena.control", 0, 0, 0, b"all", sent.value, dict(sent.headers))
     return str(reading.render(found, reading.Filter(), as_json=as_json))
 
 
-def row(text: str) -> health.TableRow:
-    """A process that is down with these words."""
-    return health.TableRow(text, text, text, 1, "down", 0.0, 0, {text: 1}, {}, text)
+def row(text: str) -> health.Row:
+    """Return the status row of a process that is down with this text."""
+    return health.Row(text, text, text, 1, "down", 0.0, 0, {text: 1}, {}, text)
 
 
 def printed(rows: Iterable[tuple[str, ...]], remark: str) -> str:
-    """A table in a pipe."""
+    """Return a table as printed to a pipe."""
     out = io.StringIO()
     print_table([("a", False)], rows, remarks=[remark], console=Console(file=out))
     return out.getvalue()
 
 
 def drawn(text: str) -> str:
-    """What the live line and the numbered steps print."""
+    """Return what the live line and the numbered steps print."""
     out = io.StringIO()
     line = LiveLine(out)
     line.say(text)
@@ -67,7 +67,7 @@ def drawn(text: str) -> str:
 
 
 def evaluation(text: str) -> str:
-    """What the judge prints."""
+    """Return what the judge prints."""
     dead = DeadEntry(
         agent=text, kind="agent", strategy=text, node=text, model=text, cause=text, remedy=text,
         turns=1, decisions=0, recorded_turns=1,
@@ -77,17 +77,17 @@ def evaluation(text: str) -> str:
         seed=1, resamples=1, hold_return=None, detectable=None, verdict=text, rows=(),
         dead=(dead,), method=(text,), assumptions=(text,),
     )  # fmt: skip
-    return leaderboard_text.render(found)
+    return leaderboard_text.render_leaderboard(found)
 
 
 def reconciled(text: str) -> str:
-    """What `arena reconcile run` prints of one figure."""
+    """Return what `arena reconcile run` prints of one figure."""
     line = compare.FigureComparison(compare.FigureKey(text, text, "USD"), 1, 2)
     return "\n".join(cli_reconcile.as_lines(reconcile.Reconciliation([line], {}, [text])))
 
 
 def sheet(text: str) -> Sheet:
-    """A statement of one cell."""
+    """Return a statement with one cell."""
     return Sheet("x", (("agent", "text"),), [(text,)], [text])
 
 
@@ -132,12 +132,12 @@ RENDERERS: dict[str, Callable[[str], str]] = {
     ),
 }  # fmt: skip
 MANY_LINES = {"dashboard", "report", "report chart", "ledger --csv"}
-"""What keeps the line breaks of a text: a paragraph, and a quoted field."""
+"""Renderers that keep line breaks: of paragraphs and quoted fields."""
 
 
 @pytest.mark.parametrize("name", RENDERERS)
-def test_no_renderer_lets_a_character_act(name: str) -> None:
-    """No control, format or tag character, and no flood of marks, is in what is printed."""
+def test_no_renderer_prints_control_characters(name: str) -> None:
+    """The output has no control, format or tag character, and no long run of marks."""
     shown = RENDERERS[name](LINES)
 
     assert [] == [c for c in shown if unicodedata.category(c) in CATEGORIES and c != "\n"]
@@ -148,7 +148,7 @@ def test_no_renderer_lets_a_character_act(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(RENDERERS.keys() - MANY_LINES))
 def test_no_line_can_be_forged(name: str) -> None:
-    """A line break in a field does not begin a line."""
+    """A line break in a field does not start a new line."""
     shown = RENDERERS[name]("x\nforged")
 
     assert not [line for line in shown.splitlines() if line.startswith("forged")]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from judge.check.markets import SimulatedMarket
+from judge.check.markets import MarketScenario
 
 PERIODS = 384
 """16 days of hourly snapshots."""
@@ -38,50 +38,44 @@ POWER_SEASONS = 200
 """Seasons with a true lead: the share found then has a standard error of 3 %."""
 
 POWER_MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-CURVES = (SimulatedMarket("normal", 2, PERIODS, 0.8), SimulatedMarket("normal", FIELD, PERIODS))
+CURVES = (MarketScenario("normal", 2, PERIODS, 0.8), MarketScenario("normal", FIELD, PERIODS))
 """The markets whose power is shown at several sizes of a true lead."""
 
 
-def _beside_a_gap(gap: float | None) -> SimulatedMarket:
-    plain = SimulatedMarket("normal", FIELD, PERIODS, gap=gap, found_min=FOUND_MIN)
+def _beside_a_gap(gap: float | None) -> MarketScenario:
+    plain = MarketScenario("normal", FIELD, PERIODS, gap=gap, found_min=FOUND_MIN)
     return replace(plain, lead=GAP_MULTIPLE * plain.paper.detectable)
 
 
-MARKETS: tuple[SimulatedMarket, ...] = (
-    *(SimulatedMarket(law, 2, PERIODS) for law in ("normal", "fat", "ar0.3", "garch", "spells")),
+MARKETS: tuple[MarketScenario, ...] = (
+    *(MarketScenario(law, 2, PERIODS) for law in ("normal", "fat", "ar0.3", "garch", "spells")),
+    *(MarketScenario(law, FIELD, PERIODS) for law in ("normal", "fat", "ar0.3", "garch", "spells")),
+    MarketScenario("normal", FIELD, PERIODS, correlation=0.95),
+    *(MarketScenario(law, FIELD, PERIODS_SHORT) for law in ("fat", "ar0.3", "spells")),
+    *(MarketScenario(law, n, PERIODS_SHORTEST) for n in (2, FIELD) for law in ("normal", "ar0.3")),
+    *(MarketScenario(law, n, PERIODS) for n in (2, FIELD) for law in ("ar0.5", "ar0.8")),
     *(
-        SimulatedMarket(law, FIELD, PERIODS)
-        for law in ("normal", "fat", "ar0.3", "garch", "spells")
-    ),
-    SimulatedMarket("normal", FIELD, PERIODS, correlation=0.95),
-    *(SimulatedMarket(law, FIELD, PERIODS_SHORT) for law in ("fat", "ar0.3", "spells")),
-    *(SimulatedMarket(law, n, PERIODS_SHORTEST) for n in (2, FIELD) for law in ("normal", "ar0.3")),
-    *(SimulatedMarket(law, n, PERIODS) for n in (2, FIELD) for law in ("ar0.5", "ar0.8")),
-    *(
-        SimulatedMarket(law, n, PERIODS)
+        MarketScenario(law, n, PERIODS)
         for n in (2, FIELD)
         for law in ("white+ar0.8", "white+ar0.95")
     ),
-    SimulatedMarket("unlike", FIELD, PERIODS),
-    *(SimulatedMarket("white+ar0.95", n, PERIODS_LONG) for n in (2, FIELD)),
-    *(SimulatedMarket(law, 2, PERIODS, promised=False) for law in ("crash400", "crash1000")),
-    SimulatedMarket("white+ar0.95", 2, PERIODS_MIDDLE, promised=False),
-    SimulatedMarket("ar0.8", 2, PERIODS_SHORTEST, promised=False),
-    *(SimulatedMarket(law, n, PERIODS) for n in (20, 50) for law in ("normal", "fat")),
-    SimulatedMarket("real", REAL_FIELD, PERIODS),
-    SimulatedMarket("real-blocks", REAL_FIELD, 2 * PERIODS),
-    *(SimulatedMarket(law, FIELD, PERIODS) for law in ("appetites", "adjusted", "adjusted-up")),
+    MarketScenario("unlike", FIELD, PERIODS),
+    *(MarketScenario("white+ar0.95", n, PERIODS_LONG) for n in (2, FIELD)),
+    *(MarketScenario(law, 2, PERIODS, promised=False) for law in ("crash400", "crash1000")),
+    MarketScenario("white+ar0.95", 2, PERIODS_MIDDLE, promised=False),
+    MarketScenario("ar0.8", 2, PERIODS_SHORTEST, promised=False),
+    *(MarketScenario(law, n, PERIODS) for n in (20, 50) for law in ("normal", "fat")),
+    MarketScenario("real", REAL_FIELD, PERIODS),
+    MarketScenario("real-blocks", REAL_FIELD, 2 * PERIODS),
+    *(MarketScenario(law, FIELD, PERIODS) for law in ("appetites", "adjusted", "adjusted-up")),
+    *(MarketScenario(law, FIELD, PERIODS, lead=APPETITE_LEAD) for law in ("appetites", "adjusted")),
+    *(MarketScenario("normal", n, PERIODS, watched="planned") for n in (2, FIELD)),
+    MarketScenario("normal", 2, PERIODS, watched="open"),
+    *(MarketScenario("white+ar0.95", n, PERIODS, watched="planned") for n in (2, FIELD)),
+    MarketScenario("white+ar0.8", 2, PERIODS_MIDDLE, watched="planned"),
+    MarketScenario("ar0.5", 2, PERIODS_SHORT, watched="planned"),
     *(
-        SimulatedMarket(law, FIELD, PERIODS, lead=APPETITE_LEAD)
-        for law in ("appetites", "adjusted")
-    ),
-    *(SimulatedMarket("normal", n, PERIODS, watched="planned") for n in (2, FIELD)),
-    SimulatedMarket("normal", 2, PERIODS, watched="open"),
-    *(SimulatedMarket("white+ar0.95", n, PERIODS, watched="planned") for n in (2, FIELD)),
-    SimulatedMarket("white+ar0.8", 2, PERIODS_MIDDLE, watched="planned"),
-    SimulatedMarket("ar0.5", 2, PERIODS_SHORT, watched="planned"),
-    *(
-        SimulatedMarket(law, CELLS, PERIODS, strategies=STRATEGIES)
+        MarketScenario(law, CELLS, PERIODS, strategies=STRATEGIES)
         for law in ("normal", "white+ar0.95")
     ),
     *(_beside_a_gap(gap) for gap in (None, *GAPS)),
@@ -92,13 +86,13 @@ MARKETS: tuple[SimulatedMarket, ...] = (
 class Task:
     """A market, its number of seasons, and the number with a true lead of the printed size."""
 
-    market: SimulatedMarket
+    market: MarketScenario
     seasons: int
     power_seasons: int
 
 
 def tasks(
-    markets: Sequence[SimulatedMarket], *, times: float = 1.0, seasons: int | None = None
+    markets: Sequence[MarketScenario], *, times: float = 1.0, seasons: int | None = None
 ) -> list[Task]:
     """Return the number of seasons of every market.
 
@@ -115,7 +109,7 @@ def tasks(
     return found
 
 
-def usual_seasons(market: SimulatedMarket) -> int:
+def usual_seasons(market: MarketScenario) -> int:
     """Return the usual number of seasons, so that the whole check takes a quarter of an hour."""
     if market.agents >= 20:
         return 200
@@ -126,7 +120,7 @@ def usual_seasons(market: SimulatedMarket) -> int:
     return 1200 if market.agents == 2 else 600
 
 
-def has_power(market: SimulatedMarket) -> bool:
+def has_power(market: MarketScenario) -> bool:
     """Return True if power at the printed detectable difference is measured."""
     if market.lead or market.strategies:
         return False

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arena.atomic_files import require_writable, write_whole
+from arena.atomic_files import require_writable, write_atomic
 from judge.check.process_pool import PART_SIZE, Count, gather, processes, progress
 
 if TYPE_CHECKING:
     from judge.check.catalogue import Task
-    from judge.check.markets import SimulatedMarket
+    from judge.check.markets import MarketScenario
     from judge.check.p_best_calibration import PBestCheck
     from judge.check.simulation import Counts
     from judge.check.summary import MarketCheck, Power
 
-    Curve = tuple[SimulatedMarket, list[tuple[float, Power, float | None]]]
+    Curve = tuple[MarketScenario, list[tuple[float, Power, float | None]]]
 
 SEASONS_MIN = 20
 POWER_CURVE_SEASONS = 200
@@ -94,11 +94,11 @@ def verdict_check(
 
 @dataclass(frozen=True, slots=True)
 class _Selection:
-    """Markets, markets of power curves and numbers of agents for P(best) that the patterns match."""
+    """Markets, power-curve markets and numbers of agents for P(best) that the patterns match."""
 
     names: list[str]
-    markets: list["SimulatedMarket"]
-    curves: list["SimulatedMarket"]
+    markets: list["MarketScenario"]
+    curves: list["MarketScenario"]
     skill_fields: list[int]
 
 
@@ -193,7 +193,7 @@ def _run_markets(
 
 def _run_curves(
     pool: ProcessPoolExecutor,
-    curves: Sequence["SimulatedMarket"],
+    curves: Sequence["MarketScenario"],
     seasons: int,
     seed: int,
     count: Count,
@@ -207,7 +207,7 @@ def _run_curves(
     for market in curves:
         leads = [multiple * market.paper.detectable for multiple in POWER_MULTIPLES]
         jobs = [(replace(market, lead=lead), seasons) for lead in leads]
-        points: Sequence[tuple[SimulatedMarket, list[Counts]]] = gather(
+        points: Sequence[tuple[MarketScenario, list[Counts]]] = gather(
             pool, run_market, jobs, seed, count, _part
         )
         curve = [
@@ -237,7 +237,7 @@ def _run_p_best(
     return found
 
 
-def _part(market: "SimulatedMarket") -> int:
+def _part(market: "MarketScenario") -> int:
     return max(1, PART_SIZE // market.agents)
 
 
@@ -313,5 +313,5 @@ def _figures(found: _CheckResults, seed: int) -> dict[str, object]:
 
 
 def _write(path: Path, figures: object) -> None:
-    write_whole(path, json.dumps(figures, indent=2) + "\n")
+    write_atomic(path, json.dumps(figures, indent=2) + "\n")
     print(f"all figures: {path}")

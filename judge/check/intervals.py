@@ -12,7 +12,7 @@ from arch.bootstrap import StationaryBootstrap
 from scipy.special import ndtri
 
 from judge.check.catalogue import PERIODS, PERIODS_SHORT
-from judge.check.markets import SimulatedMarket
+from judge.check.markets import MarketScenario
 from judge.check.simulation import CONFIDENCE, RESAMPLES
 from judge.check.summary import Coverage
 from judge.statistics.resample import choose_block_length, draw_signs
@@ -22,14 +22,14 @@ from judge.statistics.types import FloatArray
 CANDIDATES = ("percentile", "BCa", "normal", "studentised")
 MARKETS = (
     *(
-        SimulatedMarket(law, 2, PERIODS_SHORT)
+        MarketScenario(law, 2, PERIODS_SHORT)
         for law in ("normal", "fat", "ar0.3", "garch", "spells")
     ),
-    *(SimulatedMarket(law, 2, PERIODS) for law in ("ar0.3", "spells")),
+    *(MarketScenario(law, 2, PERIODS) for law in ("ar0.3", "spells")),
 )
 
 
-def run_intervals(market: SimulatedMarket, seed: int, seasons: range) -> list[tuple[bool, ...]]:
+def run_intervals(market: MarketScenario, seed: int, seasons: range) -> list[tuple[bool, ...]]:
     """Return for each season whether each interval holds the true difference, 0.
 
     Args:

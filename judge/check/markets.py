@@ -36,7 +36,7 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
-class SimulatedMarket:
+class MarketScenario:
     """One simulated kind of season.
 
     Attributes:
@@ -113,7 +113,7 @@ class SimulatedMarket:
 
     @property
     def alike(self) -> bool:
-        """Whether all agents have the same distribution, so that every Bradley-Terry strength is 0."""
+        """Whether all agents have the same distribution, so every Bradley-Terry strength is 0."""
         return self.kind.alike and not self.lead and self.gap is None
 
     @property

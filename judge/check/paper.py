@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from judge.check.markets import SimulatedMarket
+from judge.check.markets import MarketScenario
 from judge.check.return_laws import PERIOD_SD
 from judge.check.simulation import judge
 from judge.statistics.multiplicity import CLAIM_LEVEL
@@ -112,7 +112,7 @@ def _season(agents: int, periods: int) -> HypotheticalSeason:
 def _marks(seed: int) -> list[tuple[int, str, float]]:
     """Judge the same seasons with rare and with frequent marks."""
     finest = max(MARKS_PER_DAY)
-    market = SimulatedMarket("normal", FIELD, int(DAYS * finest))
+    market = MarketScenario("normal", FIELD, int(DAYS * finest))
     scale = VOLATILITY / np.sqrt(finest * DAYS_PER_YEAR) / PERIOD_SD
     printed: dict[int, list[float]] = {marks: [] for marks in MARKS_PER_DAY}
     for number in range(MARKED_SEASONS):

@@ -20,7 +20,7 @@ BLOCK_HOURS = 240
 
 @cache
 def real_returns() -> FloatArray:
-    """Return hourly log returns of BTC-USD on Coinbase, July 2017 to October 2019, shape [20110]."""
+    """Return hourly BTC-USD log returns of Coinbase, July 2017 to October 2019, shape [20110]."""
     packed = resources.files("judge").joinpath("data", "btc_usd_hourly.txt.gz").read_bytes()
     lines = gzip.decompress(packed).decode("utf-8").splitlines()
     units = " ".join(line for line in lines if not line.startswith("#")).split()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from judge.check.markets import PERIODS_PER_YEAR, SimulatedMarket, Truth
+from judge.check.markets import PERIODS_PER_YEAR, MarketScenario, Truth
 from judge.statistics import FloatArray, Interval, Pair, SeasonVerdict, judge_returns
 from judge.statistics.columns import FamilyOptions
 from judge.statistics.contrasts import level_contrasts
@@ -49,7 +49,7 @@ class Counts:
     detectable: float | None
 
 
-def run_market(market: SimulatedMarket, seed: int, seasons: range) -> list[Counts]:
+def run_market(market: MarketScenario, seed: int, seasons: range) -> list[Counts]:
     """Judge some seasons of a market.
 
     Args:
@@ -71,7 +71,7 @@ def run_market(market: SimulatedMarket, seed: int, seasons: range) -> list[Count
     return found
 
 
-def count_contrasts(log_returns: FloatArray, market: SimulatedMarket, *, seed: int) -> Counts:
+def count_contrasts(log_returns: FloatArray, market: MarketScenario, *, seed: int) -> Counts:
     """Judge the contrasts of a matrix and compare them with the truth: no cell has a lead.
 
     Args:
@@ -97,7 +97,7 @@ def count_contrasts(log_returns: FloatArray, market: SimulatedMarket, *, seed: i
     )
 
 
-def horizon_of(market: SimulatedMarket) -> Horizon:
+def horizon_of(market: MarketScenario) -> Horizon:
     """Return the horizon with which a market's seasons are judged."""
     if not market.watched:
         return FINISHED
@@ -128,7 +128,7 @@ def judge(
     )
 
 
-def count(verdict: SeasonVerdict, market: SimulatedMarket, truth: Truth) -> Counts:
+def count(verdict: SeasonVerdict, market: MarketScenario, truth: Truth) -> Counts:
     """Compare a verdict with the true parameters of its market."""
     pairs = [pair for pair in verdict.pairs if max(pair.a, pair.b) < truth.counted]
     standings = verdict.standings[: truth.counted]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from judge.check.markets import SimulatedMarket
+from judge.check.markets import MarketScenario
 from judge.check.simulation import Counts, Hits, typical_detectable
 from judge.statistics import Interval
 
@@ -71,7 +71,7 @@ class MarketCheck:
         power: Power at the printed detectable difference, or next to a gap; None if not measured.
     """
 
-    market: SimulatedMarket
+    market: MarketScenario
     seasons: int
     false_claims: Interval
     any_look: Interval | None
@@ -109,7 +109,7 @@ class MarketCheck:
 
 
 def summarise(
-    market: SimulatedMarket,
+    market: MarketScenario,
     counts: Sequence[Counts],
     powered: tuple[float, Sequence[Counts]] | None = None,
 ) -> MarketCheck:
@@ -153,7 +153,7 @@ def binomial(outcomes: Sequence[bool]) -> Interval:
 
 
 def coverage_of(hits: Sequence[Hits]) -> Coverage | None:
-    """Return the coverage over all seasons; its error is by season, whose intervals are dependent."""
+    """Return the coverage over all seasons; its error is clustered by season."""
     held = np.array(hits, dtype=np.float64)
     printed = held[:, 1].sum()
     if printed == 0.0:

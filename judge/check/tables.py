@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from math import expm1
 
-from judge.check.markets import SimulatedMarket
+from judge.check.markets import MarketScenario
 from judge.check.p_best_calibration import LEADERS_MIN, PBestCheck
 from judge.check.paper import PaperTables
 from judge.check.return_laws import LAWS
@@ -12,7 +12,7 @@ from judge.statistics import Interval
 from judge.statistics.p_best import MISS_MAX, CalibrationBin
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return an aligned Markdown table: the first column to the left, the others to the right."""
     cells = [list(head), *(list(row) for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
@@ -34,7 +34,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def market_table(checks: Sequence[MarketCheck]) -> str:
     """Return false claims and coverage, one line per market."""
     head = ("market", "seasons", "false claims (95 %)", "at any look (95 %)", *COLUMNS.values())
-    return table(
+    return markdown_table(
         (*head, "PSR in 5-95 %", "found (95 %)", "unjudged", "verdict"),
         (
             (
@@ -60,7 +60,7 @@ def _verdict(check: MarketCheck) -> str:
     return f"MISSED: {missed}" if check.market.promised else f"not promised: {missed}"
 
 
-def legend(markets: Iterable[SimulatedMarket]) -> str:
+def legend(markets: Iterable[MarketScenario]) -> str:
     """Return the meaning of market names, one line for each law and each suffix."""
     used = list(markets)
     laws = [f"- {key}: {law.title}" for key, law in LAWS.items() if key in {m.law for m in used}]
@@ -76,7 +76,7 @@ def legend(markets: Iterable[SimulatedMarket]) -> str:
     return "\n".join([*laws, *(f"- {text}" for text, is_used in endings if is_used)])
 
 
-def power_table(market: SimulatedMarket, curve: Sequence[tuple[float, Power, float | None]]) -> str:
+def power_table(market: MarketScenario, curve: Sequence[tuple[float, Power, float | None]]) -> str:
     """Return a power curve, with the printed and the closed-form detectable difference.
 
     Args:
@@ -84,7 +84,7 @@ def power_table(market: SimulatedMarket, curve: Sequence[tuple[float, Power, flo
         curve: Lead in multiples of the closed-form detectable difference, the power, and the
             median printed as detectable.
     """
-    return table(
+    return markdown_table(
         (
             f"lead / detectable, {market.name}",
             "true lead",
@@ -106,8 +106,8 @@ def power_table(market: SimulatedMarket, curve: Sequence[tuple[float, Power, flo
 
 
 def p_best_tables(checks: Sequence[PBestCheck]) -> str:
-    """Return the calibration of the leaders' P(best): by its value, then by the spread of skills."""
-    by_given = table(
+    """Return the calibration of the leaders' P(best): by value, then by the spread of skills."""
+    by_given = markdown_table(
         ("agents", "leaders", "given", "truly the best", "verdict"),
         (
             (
@@ -121,7 +121,7 @@ def p_best_tables(checks: Sequence[PBestCheck]) -> str:
             for b in check.bins
         ),
     )
-    by_spread = table(
+    by_spread = markdown_table(
         ("agents", "spread of the skills / luck", "given", "truly the best"),
         (
             (str(check.agents), f"{spread:g}", f"{given:.1%}", f"{best:.1%}")
@@ -139,10 +139,10 @@ def _near(found: CalibrationBin) -> str:
 
 
 def interval_table(
-    candidates: Sequence[str], rows: Iterable[tuple[SimulatedMarket, int, Sequence[Coverage]]]
+    candidates: Sequence[str], rows: Iterable[tuple[MarketScenario, int, Sequence[Coverage]]]
 ) -> str:
     """Return the coverage of the kinds of intervals, one line per market."""
-    return table(
+    return markdown_table(
         ("market", "periods", "seasons", *candidates),
         (
             (m.title, str(m.periods), f"{seasons:,}", *(_coverage(c) for c in found))
@@ -157,7 +157,7 @@ def paper_text(paper: PaperTables) -> str:
     parts = [
         f"What a season of {paper.days:.0f} days can see, at a volatility of "
         f"{paper.volatility:.0%} a year: difference in return (difference in Sharpe ratio)",
-        table(
+        markdown_table(
             ("agents", *columns),
             (
                 (str(n), *(f"{expm1(s.detectable):.1%} ({s.detectable_sharpe:.1f})" for s in row))
@@ -166,20 +166,20 @@ def paper_text(paper: PaperTables) -> str:
         ),
         f"Days until a true difference is found, {paper.field} agents: the difference is earned "
         f"every {paper.days:.0f} days",
-        table(
+        markdown_table(
             ("true difference", *columns),
             ((name, *(_days(d) for d in row)) for name, row in paper.waits.items()),
         ),
         f"More seeds: detectable over {paper.days:.0f} days, {paper.field} cells that correlate "
         f"by {paper.cell_correlation:.2f}",
-        table(
+        markdown_table(
             ("seeds per cell", *(f"seeds correlate {value:.2f}" for value in paper.seed_levels)),
             ((str(k), *(f"{expm1(d):.1%}" for d in row)) for k, row in paper.seeds.items()),
         ),
         f"More snapshots of the same {paper.marked_seasons} simulated seasons of "
         f"{paper.days:.0f} days: mean of what the verdict prints as detectable, {paper.field} "
         "agents, correlation 0.50",
-        table(
+        markdown_table(
             ("snapshots", "one every", "detectable, printed"),
             ((f"{n:,}", every, f"{expm1(d):.2%}") for n, every, d in paper.marks),
         ),

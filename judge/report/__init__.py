@@ -1,1 +1,1 @@
-"""The report of a run: from its exported records alone to a page, tables and figures."""
+"""The report of a run: a page, tables and figures, from its exported records alone."""

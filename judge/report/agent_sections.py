@@ -1,7 +1,7 @@
-"""Every agent's part of the report: its figures, trades, refused orders and reasoning. Pure.
+"""Each agent's section of the report: figures, trades, refused orders and reasoning. Pure.
 
-What a model said is foreign text: it is cut at a bound, its unprintable characters are shown, and
-the page's template escapes it.
+The text of a model is untrusted: it is cut to a maximum length, its unprintable characters are made
+visible, and the page's template escapes it.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,15 @@ from judge.report.tables import ReportTable, TableCell, TableHead, TableRow, pla
 from judge.season import Entry, FilledOrder, RejectedOrder, Season, TurnSummary
 
 ROWS_MAX = 1_000
-"""Trades of all agents together that the page shows; likewise turns, likewise refused orders."""
+"""Most trades on the page, over all agents; the same for turns and for refused orders."""
 ROWS_MIN = 20
+"""Least number of rows that each agent can show."""
 TEXT_MAX = 500
+"""Most characters of a turn's final text or error."""
 WHY_MAX = 240
+"""Most characters of a reason in a table of orders."""
 NAME_MAX = 80
+"""Most characters of a name."""
 
 TRADE_HEADS = (
     TableHead("when, UTC", "w"),
@@ -57,7 +61,7 @@ class AgentSection:
 
     Attributes:
         figures: Label and text, in the order shown.
-        trades_cut: Says how many were left out, "" where none was; likewise the others.
+        trades_cut, rejections_cut, turns_cut: Note on how many rows were left out; "" if none.
     """
 
     anchor: str
@@ -76,12 +80,12 @@ class AgentSection:
 
 
 def anchor(number: int) -> str:
-    """The id of an entry's part of the page."""
+    """Return the HTML id of an entry's section."""
     return f"agent-{number}"
 
 
 def entry_text(entry: Entry) -> str:
-    """What an entry is: "momentum × gpt-small, repeat 2"."""
+    """Return a description of an entry: "momentum × gpt-small, repeat 2"."""
     if entry.kind == "baseline":
         return "baseline, scripted"
     parts = [f"{entry.strategy} × {entry.node}"]
@@ -95,18 +99,18 @@ def entry_text(entry: Entry) -> str:
 
 
 def agent_section(season: Season, number: int, figures: Sequence[tuple[str, str]]) -> AgentSection:
-    """What the page says of one entry.
+    """Return the section of one entry.
 
     Args:
         season: The season.
-        number: Of the entry.
+        number: Index of the entry.
         figures: Label and text of each of its metrics.
     """
     entry = season.entries[number]
     fills, rejections = season.fills[number], season.rejections[number]
     decisions = season.decisions[number]
     limit = max(ROWS_MIN, ROWS_MAX // max(1, len(season.entries)))
-    told = {decision.turn_id: decision.final_text for decision in decisions}
+    final_texts = {decision.turn_id: decision.final_text for decision in decisions}
     gain = total_return(season.equity[:, number])
     shown, refused = fills[-limit:], rejections[-limit:]
     turns = _turns_shown(decisions, limit)
@@ -120,7 +124,9 @@ def agent_section(season: Season, number: int, figures: Sequence[tuple[str, str]
         counts=f"{counted(len(fills), 'trade')}, {len(rejections):,} refused, "
         f"{counted(len(decisions), 'turn')}",
         figures=tuple(figures),
-        trades=_table("trades", entry, TRADE_HEADS, [_trade(f, told, digits) for f in shown]),
+        trades=_table(
+            "trades", entry, TRADE_HEADS, [_trade(f, final_texts, digits) for f in shown]
+        ),
         trades_cut=_cut_note(len(fills), len(shown), "trades", "all are in fills.csv"),
         rejections=_table("refused orders", entry, REJECTION_HEADS, [_refused(r) for r in refused]),
         rejections_cut=_cut_note(
@@ -137,7 +143,7 @@ def agent_section(season: Season, number: int, figures: Sequence[tuple[str, str]
 
 
 def _turns_shown(decisions: Sequence[TurnSummary], limit: int) -> list[TurnSummary]:
-    """At most `limit` turns in their order: those that traded or failed first, then the newest."""
+    """Return at most `limit` turns, in order; turns that traded or failed are preferred."""
     if len(decisions) <= limit:
         return list(decisions)
     ranked = sorted(
@@ -159,7 +165,7 @@ def _table(
     )
 
 
-def _trade(fill: FilledOrder, told: dict[str, str], digits: int) -> TableRow:
+def _trade(fill: FilledOrder, final_texts: dict[str, str], digits: int) -> TableRow:
     seen = fill.seen_ask if fill.side == "buy" else fill.seen_bid
     realised = None if fill.realised is None else fill.realised / SCALE
     return TableRow(
@@ -172,7 +178,7 @@ def _trade(fill: FilledOrder, told: dict[str, str], digits: int) -> TableRow:
             plain(formats.usd(fill.fee / SCALE, digits)),
             plain(formats.change_usd(fill.latency_cost / SCALE, digits)),
             plain(formats.change_usd(realised, digits), realised, colored=True),
-            TableCell(formats.quote(told.get(fill.turn_id, ""), WHY_MAX), css="long"),
+            TableCell(formats.quote(final_texts.get(fill.turn_id, ""), WHY_MAX), css="long"),
         )
     )
 
@@ -189,7 +195,7 @@ def _refused(rejection: RejectedOrder) -> TableRow:
 
 
 def _turn(decision: TurnSummary) -> TableRow:
-    said = formats.quote(decision.final_text, TEXT_MAX)
+    text = formats.quote(decision.final_text, TEXT_MAX)
     error = formats.quote(decision.error, TEXT_MAX)
     cost = None if decision.cost_usd is None else float(decision.cost_usd)
     return TableRow(
@@ -200,7 +206,7 @@ def _turn(decision: TurnSummary) -> TableRow:
             plain(formats.count(decision.prompt_tokens + decision.completion_tokens)),
             plain(formats.llm_usd(cost)),
             plain(formats.duration(decision.total_ms / 1000)),
-            TableCell(said, under=error, css="long"),
+            TableCell(text, under=error, css="long"),
         )
     )
 

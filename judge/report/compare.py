@@ -1,14 +1,14 @@
-"""Two runs against each other: did a change of prompt, model or rules help? Pure.
+"""Compares two runs: did a change of prompt, model or rules help? Pure.
 
-Compared are entrants: cells with all their repeats, and single agents. If both runs saw the same
-snapshots at the same prices the returns are paired, period by period, and the market cancels out;
-of a longer run it is the beginning that both have. Else each run's own uncertainty counts, and the
-interval is wider: the two are independent, and their intervals are combined (MOVER: Zou and Donner
-2008, "Construction of confidence intervals about effect measures", Statistics in Medicine 27(10)).
-Then runs of different lengths are compared by their rates.
+Entrants are compared: cells with all their repeats, and single agents. If both runs saw the same
+snapshots at the same prices, the returns are paired, period by period, and the market cancels out;
+of a longer run only the common beginning is used. Otherwise the runs are independent, their
+intervals are combined (MOVER: Zou and Donner 2008, "Construction of confidence intervals about
+effect measures", Statistics in Medicine 27(10)), and the result is wider. Runs of different lengths
+are then compared by their rates.
 
 All lines of a comparison (the mean of all, of a strategy, and each entrant) are one family: paired
-ones are decided by the judge's step-down max-t, unpaired ones by Holm's.
+lines are decided by the judge's step-down max-t, unpaired ones by Holm's method.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,16 +40,16 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class ComparisonLine:
-    """One comparison: after less before, of log returns: totals, or rates (`RunComparison.unit`).
+    """One line: log returns after less before, as totals or rates (`RunComparison.unit`).
 
     Attributes:
         level: "all" entrants, the mean of a "strategy", or one "agent": a cell or a single agent.
-        before, after: Names, or how many entrants the mean is of.
-        before_total, after_total: Over the compared part, or of one unit of time.
-        difference: None with a reason.
-        p_value: Two-sided, of this line alone.
-        p_adjusted: The same over all lines of the comparison.
-        detectable: The true difference that this decision finds in 4 seasons of 5.
+        before, after: Names, or the number of entrants in the mean.
+        before_total, after_total: Return over the compared part, or per unit of time.
+        difference: After less before; None with a reason.
+        p_value: Two-sided p-value of this line alone.
+        p_adjusted: p-value adjusted for all lines of the comparison.
+        detectable: True difference that this decision finds in 4 seasons of 5.
     """
 
     level: str
@@ -71,17 +71,18 @@ class RunComparison:
     """Two runs compared.
 
     Attributes:
-        paired: The snapshots are the same. why: what that follows from.
+        paired: Whether the snapshots are the same.
+        why: Reason why they are paired or not.
         days: Length of the compared part; of the shorter one if the runs are not paired.
         lengths_s: Length of the compared part of each run, in seconds.
-        unit: Of the returns: "day", "hour" or "minute" if the parts differ in length; else "", and
-            they are totals.
-        interim: One of the runs has not reached its planned end. Paired claims then follow the
-            looks of its season; across markets nothing is claimed.
+        unit: "day", "hour" or "minute" if the parts differ in length, so that returns are rates;
+            "" if they are totals.
+        interim: Whether a run has not reached its planned end. Paired claims then follow the looks
+            of its season; across markets nothing is claimed.
         hold_before, hold_after: Simple return of the equal-weight market in each part or unit.
         only_before, only_after: Entrants without a counterpart.
-        dead_before, dead_after: Agents that are dead, with the cause; they are not compared.
-        apart_before, apart_after: Entries that are not ranked for another reason, likewise.
+        dead_before, dead_after: Dead agents with the cause; they are not compared.
+        apart_before, apart_after: Incomparable entries with the cause; they are not compared.
     """
 
     before: str
@@ -106,7 +107,7 @@ class RunComparison:
 
 
 class EntrantGroup(NamedTuple):
-    """A line before it is judged: its level, what it is called, and the entrants by number."""
+    """The entrants of a line, by index, with its level and labels."""
 
     level: str
     label_before: str
@@ -116,7 +117,7 @@ class EntrantGroup(NamedTuple):
 
 
 class LineResult(NamedTuple):
-    """What was found of a line."""
+    """Statistics of a line."""
 
     difference: Interval | None
     p_value: float | None
@@ -127,11 +128,11 @@ class LineResult(NamedTuple):
 
 
 class ComparedRun(NamedTuple):
-    """A run's part in the comparison.
+    """One run in the comparison.
 
     Attributes:
-        returns: [T, lines], one column per line.
-        scale: What totals are multiplied by.
+        returns: Log returns [T, lines], one column per line.
+        scale: Factor from totals to rates.
     """
 
     facts: Facts
@@ -145,13 +146,13 @@ def compare_runs(
     """Compare the entrants that both runs have.
 
     Args:
-        before: One run; its options are used.
-        after: The other.
-        pairs: Name before -> name after, for entrants that were renamed.
+        before: The first run; its options are used.
+        after: The second run.
+        pairs: Name before -> name after, for renamed entrants.
 
     Raises:
-        UsageError: The accounts hold different currencies, a named entrant is not there, or none
-            has a counterpart.
+        UsageError: The accounts hold different currencies, a named entrant does not exist, or no
+            entrant has a counterpart.
     """
     _require_one_currency(before, after)
     couples = match_entrants(before, after, pairs or {})
@@ -160,7 +161,7 @@ def compare_runs(
         living = f" that is alive; {dead} {'is' if dead == 1 else 'are'} dead" if dead else ""
         raise UsageError(
             f"{before.run} and {after.run} have no agent in common{living}",
-            remedy="--pair OLD=NEW names two",
+            remedy="name two with --pair OLD=NEW",
         )
     parts = compared_parts(before, after)
     groups = _groups(before.entrants, after.entrants, couples)
@@ -233,14 +234,14 @@ def _groups(
 
 
 def _columns(facts: Facts, window: ComparedWindow, groups: Sequence[tuple[int, ...]]) -> FloatArray:
-    """[T, lines] mean log returns of each line's entrants; an entrant's is that of its repeats."""
+    """Return mean log returns of each line's entrants, [T, lines]."""
     rows = window.cut(facts.season.log_returns())
     entrants = [rows[:, list(one.places)].mean(axis=1) for one in facts.entrants]
     return np.column_stack([np.mean([entrants[n] for n in one], axis=0) for one in groups])
 
 
 def _paired(one: ComparedRun, two: ComparedRun, begin: int) -> list[LineResult]:
-    """Every line after against the same line before, period by period."""
+    """Compare every line period by period."""
     count = one.returns.shape[1]
     plans = [
         side.facts.board.horizon.planned or 0
@@ -268,9 +269,9 @@ def _paired(one: ComparedRun, two: ComparedRun, begin: int) -> list[LineResult]:
 
 
 def _unpaired(one: ComparedRun, two: ComparedRun) -> list[LineResult]:
-    """Every line as the difference of two seasons that have nothing in common.
+    """Compare every line as the difference of two independent seasons.
 
-    If they are not as long, it is the difference of their rates.
+    If their lengths differ, it is the difference of their rates.
     """
     old, new = _totals(one), _totals(two)
     found: list[UnpairedDifference | str] = []
@@ -294,7 +295,7 @@ def _unpaired(one: ComparedRun, two: ComparedRun) -> list[LineResult]:
 
 
 def _totals(side: ComparedRun) -> list[tuple[LineTotal | None, str]]:
-    """Season total of each line, or its rate, or why there is none."""
+    """Return the season total or rate of each line, or the reason for having none."""
     chosen, periods = side.facts.options, len(side.returns)
     found = compare_columns(side.returns, [], FamilyOptions(chosen.confidence, chosen.seed))
     if found.reason:
@@ -311,7 +312,7 @@ def _totals(side: ComparedRun) -> list[tuple[LineTotal | None, str]]:
 
 
 def _over(one: ComparedRun, two: ComparedRun) -> bool:
-    """Both have reached their plan; a run without a plan is compared as it is."""
+    """Return True if both runs have reached their plan; a run without a plan has."""
     horizons = (side.facts.board.horizon for side in (one, two))
     return all(horizon.over or horizon.planned is None for horizon in horizons)
 

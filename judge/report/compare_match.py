@@ -1,4 +1,4 @@
-"""Which entrants of two runs belong together. Pure."""
+"""Matches the entrants of two runs. Pure."""
 
 from collections.abc import Callable, Hashable, Mapping
 
@@ -8,13 +8,13 @@ from judge.report.facts import Facts
 
 
 def match_entrants(before: Facts, after: Facts, pairs: Mapping[str, str]) -> list[tuple[int, int]]:
-    """Numbers of the competing entrants that belong together.
+    """Return the indices of matching competing entrants.
 
-    Those that were named first, then equal names, then the only one left of a strategy, node and
-    seed, then the only one left of a strategy and node: a cell may have other repeats than before.
+    The pairs in `pairs` come first, then equal names, then the only remaining one of a strategy,
+    node and seed, then of a strategy and node: the repeats of a cell may differ between runs.
 
     Raises:
-        UsageError: A name of `pairs` is not that of an entrant.
+        UsageError: A name in `pairs` is not an entrant.
     """
     left, right = _competing(before), _competing(after)
     found: list[tuple[int, int]] = []
@@ -47,14 +47,14 @@ def _without_seed(one: Entrant) -> Hashable:
 def _unique(
     facts: Facts, left: Mapping[str, int], key: Callable[[Entrant], Hashable]
 ) -> dict[Hashable, str]:
-    """Key -> name, of the entrants that are left and have a key of their own."""
+    """Return key -> name for the remaining entrants with a unique key."""
     keys = [(key(facts.entrants[number]), name) for name, number in left.items()]
     counted = [one for one, _ in keys]
     return {one: name for one, name in keys if counted.count(one) == 1}
 
 
 def _missing(facts: Facts, name: str, left: Mapping[str, int]) -> str:
-    """Why a name is not that of an entrant that can be compared; empty if it is one."""
+    """Return why a name is not a comparable entrant; "" if it is one."""
     if name in left:
         return ""
     for one in facts.entrants:

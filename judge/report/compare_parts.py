@@ -1,7 +1,7 @@
 """Which parts of two runs are compared, and in which unit. Pure.
 
-A longer season has larger totals by its length alone. If two runs saw the same market, the
-beginning that both have is compared. Else their returns are compared as rates, of a day or less.
+A longer season has larger totals by its length alone. If two runs saw the same market, their common
+beginning is compared. Otherwise their returns are compared as rates, per day or less.
 """
 
 from typing import NamedTuple
@@ -16,28 +16,29 @@ from judge.season import FloatArray, Season
 
 
 class RateUnit(NamedTuple):
-    """A time whose return is compared: "day", and how many seconds it has."""
+    """A unit of time for rates, such as "day", and its length."""
 
     name: str
     seconds: float
 
 
 UNITS = (RateUnit("day", 86_400.0), RateUnit("hour", 3_600.0), RateUnit("minute", 60.0))
-"""The largest that is at most twice as long as the shorter run: a rate of what was seen."""
+"""Units of rates; the largest that is at most twice as long as the shorter run is used."""
 
 
 TRIMMED_MAX = 0.02
-"""A run that is longer by a smaller share loses its last snapshots, and totals are compared."""
+"""If a run is longer by at most this share, its last snapshots are cut and totals are compared."""
 
 
 class ComparedParts(NamedTuple):
     """The compared parts of two runs.
 
     Attributes:
-        paired: The same snapshots at the same prices. why: what that follows from.
-        windows: Of each run's season.
-        lengths_s: How long each part is.
-        unit: Of the returns; None for the totals of the parts.
+        paired: Whether they have the same snapshots at the same prices.
+        why: Reason why they are paired or not.
+        windows: Window of each run's season.
+        lengths_s: Length of each part.
+        unit: Unit of rates; None to compare totals.
     """
 
     paired: bool
@@ -48,7 +49,7 @@ class ComparedParts(NamedTuple):
 
     @property
     def scales(self) -> tuple[float, float]:
-        """What the total of each part is multiplied by to be a return of the unit."""
+        """Factors from the totals of the parts to returns per unit."""
         if self.unit is None:
             return 1.0, 1.0
         one, two = (self.unit.seconds / length if length else 1.0 for length in self.lengths_s)
@@ -56,13 +57,13 @@ class ComparedParts(NamedTuple):
 
 
 def compared_parts(before: Facts, after: Facts) -> ComparedParts:
-    """Find the parts of two runs that are compared."""
+    """Return the parts of two runs to compare."""
     old, new = before.season, after.season
     windows = before.board.window, after.board.window
     common, shorter = common_beginning(old, new), min(old.periods, new.periods)
     paired = common == shorter
     if paired:
-        # The last row of a season is what its last orders cost, not a whole period.
+        # The last row of a season is the cost of its last orders, not a whole period.
         end = common if old.periods == new.periods else common - 1
         begin = max(one.begin for one in windows)
         part = ComparedWindow(begin, max(begin, min(end, *(one.end for one in windows))))
@@ -75,7 +76,7 @@ def compared_parts(before: Facts, after: Facts) -> ComparedParts:
 
 
 def common_beginning(before: Season, after: Season) -> int:
-    """How many of the first snapshots are the same ones at the same prices."""
+    """Return the number of first snapshots that are the same at the same prices."""
     count = min(before.periods, after.periods)
     if before.products != after.products:
         return 0
@@ -87,12 +88,12 @@ def common_beginning(before: Season, after: Season) -> int:
 
 
 def unit_of(shorter_s: float) -> RateUnit:
-    """The unit in which two runs are compared of which the shorter one lasted so long."""
+    """Return the unit of rates for two runs, from the length of the shorter one."""
     return next((unit for unit in UNITS if unit.seconds <= 2.0 * shorter_s), UNITS[-1])
 
 
 def _trimmed(one: ComparedWindow, two: ComparedWindow) -> tuple[ComparedWindow, ComparedWindow]:
-    """The same windows, of one length if they hardly differ."""
+    """Return the windows, cut to equal length if they hardly differ."""
     shorter, longer = sorted((one.periods, two.periods))
     if longer - shorter > max(1.0, TRIMMED_MAX * shorter):
         return one, two
@@ -107,7 +108,7 @@ def _equal(one: FloatArray, two: FloatArray) -> NDArray[np.bool_]:
 
 
 def _why(before: Season, after: Season, common: int) -> str:
-    """What makes them paired or not."""
+    """Return why they are paired or not."""
     if common < min(before.periods, after.periods):
         moment = before.snapshot_ids[common : common + 1] == after.snapshot_ids[common : common + 1]
         what = "the snapshots' prices differ" if moment else "the snapshots differ"

@@ -1,4 +1,4 @@
-"""A comparison of two runs as lines of plain text. Pure."""
+"""A comparison of two runs as plain text. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,12 +21,12 @@ LEFT = (0, 6)
 
 
 def compare_document(found: RunComparison) -> Figures:
-    """The comparison as a JSON tree; differences are of log returns, see its `unit`."""
+    """Return the comparison as a JSON tree; differences are of log returns, see `unit`."""
     return asdict(found)
 
 
 def compare_lines(found: RunComparison) -> list[str]:
-    """What a person reads."""
+    """Return the lines to print."""
     how = "Paired" if found.paired else "Unpaired"
     lines = [
         f"{found.after} against {found.before}",
@@ -52,14 +52,14 @@ def compare_lines(found: RunComparison) -> list[str]:
             lines.append(f"Dead in {run}, not compared: {', '.join(names)}.")
     for names, run in ((found.apart_before, found.before), (found.apart_after, found.after)):
         if names:
-            lines.append(f"Apart in {run}, not compared: {', '.join(names)}.")
+            lines.append(f"Not comparable in {run}, not compared: {', '.join(names)}.")
     if not found.paired:
-        lines.append("A paired contest shows more: hold both in lock-step on the same prices.")
+        lines.append("A paired contest shows more: run both in lock-step on the same prices.")
     return [visible_line(line) for line in lines]
 
 
 def conclusion(found: RunComparison) -> str:
-    """Did it help? In one or two sentences."""
+    """Return whether the change helped, in one or two sentences."""
     first = found.lines[0]
     who = first.before if first.level == "agent" else f"the {first.before}"
     if first.identical:
@@ -86,14 +86,14 @@ def conclusion(found: RunComparison) -> str:
 
 
 def a_unit(found: RunComparison) -> str:
-    """Of which time the returns are: " a day"; "" for those of the whole compared part."""
+    """Return the unit of rates as " a day"; "" for totals of the whole compared part."""
     if not found.unit:
         return ""
     return f" {'an' if found.unit == 'hour' else 'a'} {found.unit}"
 
 
 def _lengths(found: RunComparison) -> list[str]:
-    """How long each run is, if that makes their totals incomparable."""
+    """Return the length of each run, if returns are compared as rates."""
     if not found.unit:
         return []
     old, new = map(duration_text, found.lengths_s)
@@ -101,7 +101,7 @@ def _lengths(found: RunComparison) -> list[str]:
 
 
 def _over(found: RunComparison) -> str:
-    """Of which time a difference is, and on how much of it that rests; "" for a total."""
+    """Return the unit and the lengths behind a difference of rates; "" for a total."""
     if not found.unit:
         return ""
     old, new = map(duration_text, found.lengths_s)

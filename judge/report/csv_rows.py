@@ -1,7 +1,7 @@
-"""The lines of `leaderboard.csv`: one an entrant, with the same figures as page and message. Pure.
+"""The lines of `leaderboard.csv`: one per entrant, with the figures of page and message. Pure.
 
-A cell's amounts, counts and rates are means over its repeats, like those of its row; its Sharpe
-ratio and its chances are those of its mean return. The repeats are in `figures.json`, one by one.
+A cell's amounts, counts and rates are means over its repeats, as in its row; its Sharpe ratio and
+P(best) are those of its mean return. Single repeats are in `figures.json`.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ Value = float | int | str | bool | None
 
 
 def entrant_row(facts: Facts, rank: int) -> dict[str, Value]:
-    """One line of the file.
+    """Return one line of the file.
 
     Args:
-        facts: The figures of a run.
-        rank: Which row of the leaderboard, from 0.
+        facts: Figures of a run.
+        rank: Row of the leaderboard, from 0.
     """
     row = facts.board.rows[rank]
     number = facts.ranking[rank]
@@ -41,14 +41,14 @@ def entrant_row(facts: Facts, rank: int) -> dict[str, Value]:
         **standing_columns(standing),
         "return_low": None if interval is None else interval.low,
         "return_high": None if interval is None else interval.high,
-        "sharpe_unit": facts.board.evaluation().sharpe_unit,
+        "sharpe_unit": facts.board.evaluation.sharpe_unit,
         **(_means(own) if entrant.is_cell else as_columns(own[0])),
     }
     if entrant.is_cell:
-        # What the row has is taken from it, so that both are rounded alike.
+        # Values of the row are taken from it, so that both are rounded alike.
         for column in (*AMOUNTS, *COUNTS, *RATIOS, *COSTS):
             found[metric_of(column)] = _plain(column, getattr(row, column))
-    # One Sharpe ratio everywhere, and one return beside it: those of the compared part.
+    # Return and Sharpe ratio of the compared window, as everywhere.
     return found | {
         "compared_return": row.compared_return,
         "excess_return": row.excess_return,
@@ -57,7 +57,7 @@ def entrant_row(facts: Facts, rank: int) -> dict[str, Value]:
 
 
 def _means(own: Sequence[Metrics]) -> dict[str, Value]:
-    """Of every metric the mean over the repeats of which it is known; None if it is of none."""
+    """Return each metric's mean over the repeats that have it; None if none has."""
     rows = [as_columns(one) for one in own]
     found: dict[str, Value] = {}
     for name in rows[0]:
@@ -67,7 +67,7 @@ def _means(own: Sequence[Metrics]) -> dict[str, Value]:
 
 
 def _plain(column: str, value: float | int | Decimal | None) -> Value:
-    """Amounts as numbers, which may be negative; what models cost as exact text."""
+    """Return amounts as numbers, and model costs as exact text."""
     if isinstance(value, Decimal):
         return float(value) if column in AMOUNTS else format(value, "f")
     return value

@@ -1,7 +1,7 @@
 """`figures.json`: every figure of a report, and everything its page prints. Pure.
 
-`printed` holds the page's own texts, table by table, with the figure behind each text. So whatever
-a reader sees is there for programs too, and `arena compete verify` compares it.
+`printed` has the page's texts, table by table, with the figure behind each text. So programs get
+everything that a reader sees, and `arena compete verify` compares it.
 """
 
 from dataclasses import fields, is_dataclass
@@ -13,16 +13,16 @@ from judge.report.tables import ReportTable
 
 PRINTED = "printed"
 LAID_OUT = frozenset({"contents", "script_hashes", "keys"})
-"""Fields of the page that print no figure."""
+"""Fields of the page without printed figures."""
 
 
 def document(facts: Facts) -> Figures:
-    """The whole of `figures.json`."""
+    """Return the whole of `figures.json`."""
     return {**figures(facts), PRINTED: printed(facts)}
 
 
 def printed(facts: Facts) -> Figures:
-    """What the page prints, by the names of its parts."""
+    """Return what the page prints, by field of `Page`."""
     page = make_page(facts, make_matrix(facts))
     return {
         field.name: _tree(getattr(page, field.name))

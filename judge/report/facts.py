@@ -1,7 +1,7 @@
-"""Everything a report says, computed from a run's exported records alone. Pure but for the reading.
+"""All figures of a report, computed from a run's exported records alone. Pure except for reading.
 
-Reads `<run>/records/`. The same records and options give the same facts on every machine, up to the
-rounding of floating point.
+Reads `<run>/records/`. The same records and options give the same facts on every machine, up to
+floating-point rounding.
 """
 
 from collections.abc import Mapping
@@ -35,13 +35,13 @@ Figures = dict[str, Any]  # Any: a JSON tree.
 
 @dataclass(frozen=True, slots=True)
 class ReportOptions:
-    """What is chosen, not measured; `figures.json` names it.
+    """Options of a report; they are in `figures.json`.
 
     Attributes:
-        confidence: Of the intervals.
-        seed: Of the resampling.
-        pacing: What the competition says of its pacing; None if it says nothing.
-        title: The contest's name, the title of its report; "" takes the run's.
+        confidence: Confidence of the intervals.
+        seed: Seed of the resampling.
+        pacing: The competition's pacing; None if it is not specified.
+        title: Name of the contest, used as title; "" for the name of the run.
     """
 
     confidence: float = 0.90
@@ -55,10 +55,11 @@ class Facts:
     """A run's figures.
 
     Attributes:
-        run: Its name.
-        board: The leaderboard, with the season, metrics and verdict it was made of.
-        effects: Of the model x strategy matrix, without the baselines; None if there is none.
-        records: Topic -> SHA-256 of its exported file. ends: topic -> partition -> end offset.
+        run: Name of the run.
+        board: The leaderboard, with its season, metrics and verdict.
+        effects: Effects of the model x strategy matrix, without baselines; None without agents.
+        records: Topic -> SHA-256 of its exported file.
+        ends: Topic -> partition -> end offset.
     """
 
     run: str
@@ -70,17 +71,17 @@ class Facts:
 
     @property
     def season(self) -> Season:
-        """The season, without the entries that are not ranked."""
+        """The season; unranked entries are only in its `dead` and `apart`."""
         return self.board.season
 
     @property
     def entrants(self) -> tuple[Entrant, ...]:
-        """Who was judged: cells with their repeats, and single entries."""
+        """The entrants: cells with their repeats, and single entries."""
         return self.board.entrants
 
     @property
     def metrics(self) -> tuple[Metrics, ...]:
-        """Of each entry, in the season's order."""
+        """Metrics of each entry, in the season's order."""
         return self.board.metrics
 
     @property
@@ -90,34 +91,34 @@ class Facts:
 
     @property
     def ranking(self) -> list[int]:
-        """The entrants by number, in the order of the leaderboard."""
+        """Indices of the entrants, in the order of the leaderboard."""
         numbers = {entrant.name: number for number, entrant in enumerate(self.entrants)}
         return [numbers[row.agent] for row in self.board.rows]
 
     @property
     def order(self) -> list[int]:
-        """The entries' places in the season, in the order of the leaderboard."""
+        """Indices of the entries, in the order of the leaderboard."""
         return [place for number in self.ranking for place in self.entrants[number].places]
 
     def entrant_of(self, place: int) -> int:
-        """The number of the entrant that an entry belongs to."""
+        """Return the index of the entrant that an entry belongs to."""
         return next(n for n, one in enumerate(self.entrants) if place in one.places)
 
     def standing(self, place: int) -> AgentStatistics:
-        """What the statistics say of the entrant that an entry belongs to."""
+        """Return the statistics of the entrant that an entry belongs to."""
         return self.verdict.standings[self.entrant_of(place)]
 
 
 def read_facts(directory: Path, options: ReportOptions, *, run: str = "") -> Facts:
-    """The facts of a run's directory.
+    """Return the facts of a run.
 
     Args:
-        directory: The run's; its `records/` is read.
-        options: Of the statistics.
-        run: Its name if that is not the directory's.
+        directory: Directory of the run; its `records/` is read.
+        options: Options of the report.
+        run: Name of the run if it differs from the directory's.
 
     Raises:
-        UsageError: It has no exported records, or they lack a topic the figures need.
+        UsageError: There are no exported records, or they lack a topic.
         BrokenLog: A file of records is damaged.
     """
     folder = directory / RECORDS
@@ -146,14 +147,14 @@ def make_facts(
     *,
     season_after: SeasonAfter | None = None,
 ) -> Facts:
-    """Measure a season and judge it.
+    """Return the facts of a season.
 
     Args:
-        run: Its name.
+        run: Name of the run.
         season: The season.
-        options: Of the statistics.
-        manifest: Of the records that it was made of.
-        beginning: The season as it was after so many snapshots.
+        options: Options of the report.
+        manifest: Manifest of the records of the season.
+        season_after: Returns the season as it was after a number of snapshots.
 
     Raises:
         UsageError: There was no agent, or no snapshot.
@@ -162,14 +163,14 @@ def make_facts(
     if not agents or not season.periods:
         raise UsageError(
             f"run {run} has {agents} agents and {season.periods} snapshots",
-            remedy="a report needs one of each",
+            remedy="a report needs at least one of each",
         )
     board = leaderboard(
         season, confidence=options.confidence, seed=options.seed, season_after=season_after
     )
-    # Records are exported once a contest has ended: no snapshot will be added.
-    said = as_stopped(board.said, rules_changed=season.assumptions.rules_changed)
-    board = replace(board, said=said)
+    # Records are exported after the end of a contest: no snapshot will be added.
+    evaluation = as_stopped(board.evaluation, rules_changed=season.assumptions.rules_changed)
+    board = replace(board, evaluation=evaluation)
     return Facts(
         run=run,
         options=options,
@@ -181,7 +182,7 @@ def make_facts(
 
 
 def matrix_entries(season: Season) -> list[int]:
-    """The entries that compete: what the model x strategy matrix is made of."""
+    """Return the indices of competing entries, which form the model x strategy matrix."""
     return [n for n, entry in enumerate(season.entries) if entry.kind == "agent"]
 
 
@@ -201,7 +202,7 @@ def _effects(board: Leaderboard, options: ReportOptions) -> MatrixEffects | None
 
 
 def figures(facts: Facts) -> Figures:
-    """Every figure as a JSON tree, with where it came from."""
+    """Return all figures as a JSON tree, with their sources."""
     season = facts.season
     return {
         "format": FORMAT,
@@ -228,12 +229,12 @@ def figures(facts: Facts) -> Figures:
         "verdict": asdict(facts.verdict),
         "alpha": [asdict(pair) for pair in facts.board.alpha],
         "effects": None if facts.effects is None else asdict(facts.effects),
-        "evaluation": facts.board.evaluation().model_dump(mode="json"),
+        "evaluation": facts.board.evaluation.model_dump(mode="json"),
     }
 
 
 def canonical(tree: Figures) -> bytes:
-    """A JSON tree as bytes, keys sorted: the same tree gives the same bytes."""
+    """Return a JSON tree as bytes, keys sorted: the same tree gives the same bytes."""
     options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     found = orjson.dumps(
         tree,
@@ -244,7 +245,7 @@ def canonical(tree: Figures) -> bytes:
 
 
 def standing_columns(standing: AgentStatistics) -> dict[str, float | int | str | bool | None]:
-    """What the statistics say of an entrant, as columns; totals are of log returns."""
+    """Return the statistics of an entrant as columns; totals are of log returns."""
     row: dict[str, float | int | str | bool | None] = {
         "rank_low": standing.rank_low,
         "rank_high": standing.rank_high,

@@ -43,7 +43,7 @@ Text = Mapping[str, str]
 
 
 def leaderboard_csv(facts: Facts) -> str:
-    """One line an entrant, best first; an unknown figure is an empty field."""
+    """Return one line per entrant, best first; an unknown figure is an empty field."""
     rows = [entrant_row(facts, rank) for rank in range(len(facts.board.rows))]
     if not rows:
         return ""
@@ -51,7 +51,7 @@ def leaderboard_csv(facts: Facts) -> str:
 
 
 def fills_csv(season: Season) -> str:
-    """One line a filled order, by entry and in the order of the account log."""
+    """Return one line per filled order, by entry and in the order of the account log."""
     rows = (
         {k: v if k in AMOUNTS else csv_text(v) for k, v in r.items()} for r in fill_rows(season)
     )
@@ -59,7 +59,7 @@ def fills_csv(season: Season) -> str:
 
 
 def fill_rows(season: Season) -> list[dict[str, str]]:
-    """Every fill as text, as it stands in `fills.csv`."""
+    """Return every fill as text, as in `fills.csv`."""
     return [
         _fill(entry.name, fill)
         for entry, fills in zip(season.entries, season.fills, strict=True)
@@ -68,14 +68,14 @@ def fill_rows(season: Season) -> list[dict[str, str]]:
 
 
 def fills_table(season: Season) -> pa.Table:
-    """The same rows as text columns."""
+    """Return every fill as a table of text columns."""
     rows = fill_rows(season)
     columns = {name: [row[name] or None for row in rows] for name in FILL_COLUMNS}
     return pa.table(columns, schema=pa.schema([(name, pa.string()) for name in FILL_COLUMNS]))
 
 
 def equity_table(season: Season) -> pa.Table:
-    """Rows (mark, agent): equity, cash and exposure, and the equal-weight market (`hold_usd`).
+    """Return rows (mark, agent): equity, cash, exposure and the equal-weight market (`hold_usd`).
 
     Mark t is before the orders on snapshot t; the last one is after every order.
     """
@@ -95,21 +95,21 @@ def equity_table(season: Season) -> pa.Table:
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
-    """Write one zstd Parquet file."""
+    """Write a zstd Parquet file."""
     pq.write_table(table, path, compression="zstd")
 
 
 def read_parquet(path: Path, schema: pa.Schema, rows_max: int) -> pa.Table:
-    """Read it back.
+    """Read a Parquet file.
 
     Args:
         path: The file.
         schema: The columns it must have.
-        rows_max: Rows that are compared; of a longer file one more is read.
+        rows_max: Most rows to read; one more is read of a longer file.
 
     Raises:
         OSError: It cannot be opened.
-        ArenaError: It cannot be read, is above a limit, or has other columns.
+        ArenaError: It cannot be read, exceeds a limit, or has other columns.
     """
     with open_parquet(path) as file:
         if not file.schema.equals(schema):
@@ -125,7 +125,7 @@ def read_parquet(path: Path, schema: pa.Schema, rows_max: int) -> pa.Table:
 
 
 def read_csv(path: Path, bytes_max: int, rows_max: int) -> list[dict[str, str]]:
-    """The rows of a CSV file as text; of a longer file one more than `rows_max`.
+    """Return the rows of a CSV file as text; of a longer file one more than `rows_max`.
 
     Raises:
         OSError: It cannot be opened.
@@ -137,7 +137,7 @@ def read_csv(path: Path, bytes_max: int, rows_max: int) -> list[dict[str, str]]:
 
 
 def parse_csv(text: str, rows_max: int | None = None) -> list[dict[str, str]]:
-    """The rows of CSV as text."""
+    """Return the rows of a CSV text."""
     rows = csv.DictReader(io.StringIO(text))
     taken = rows if rows_max is None else islice(rows, rows_max + 1)
     return [{str(k): str(v) for k, v in row.items()} for row in taken]

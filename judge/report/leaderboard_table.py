@@ -1,4 +1,4 @@
-"""The report's leaderboard: one row per entrant, with its rank, return and interval first. Pure."""
+"""The report's leaderboard: one row per entrant; rank, return and interval come first. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from functools import partial
 
 from arena.currency import cash_digits
 from arena.messages import Evaluation, LeaderboardRow
-from judge.formatting import counted
+from arena.plural import counted
 from judge.leaderboard_text import compared_return, window_note
 from judge.report import formats
 from judge.report.agent_sections import NAME_MAX
@@ -30,8 +30,9 @@ class LeaderboardColumn:
     """A column of the leaderboard.
 
     Attributes:
-        head: Its head. cell: What it shows of a row.
-        field: The row's field that it shows, for the reason if that is None.
+        head: Head of the column.
+        cell: Returns the cell of a row.
+        field: Field of the row, to look up the reason if it is None.
     """
 
     head: TableHead
@@ -42,11 +43,11 @@ class LeaderboardColumn:
 def leaderboard_table(
     evaluation: Evaluation, links: Mapping[str, str], more: tuple[str, ...] = ()
 ) -> ReportTable:
-    """Every entrant, best return first.
+    """Return the table of all entrants, best return first.
 
     Args:
-        evaluation: What is shown.
-        links: Name of an agent -> id of its part of the page.
+        evaluation: The evaluation to show.
+        links: Name of an agent -> HTML id of its section.
         more: Lines below the table.
     """
     columns = _columns(evaluation)
@@ -104,7 +105,7 @@ def _entrant(row: LeaderboardRow, links: Mapping[str, str]) -> TableCell:
 
 
 def row_text(row: LeaderboardRow) -> str:
-    """What an entrant is: "momentum × gpt-small"."""
+    """Return a description of an entrant: "momentum × gpt-small"."""
     if row.kind == "baseline":
         return "baseline, scripted"
     parts = [f"{row.strategy} × {row.node}"]
@@ -153,7 +154,7 @@ def _of(
     colored: bool = False,
     up: bool = False,
 ) -> LeaderboardColumn:
-    """A column of one field of the row; where it is unknown the table's notes say why."""
+    """Return a column for one field of the row; if it is unknown, the notes give the reason."""
 
     def cell(row: LeaderboardRow) -> TableCell:
         found = getattr(row, name)
@@ -164,7 +165,7 @@ def _of(
 
 
 def _columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
-    """Rank, return and interval first, then what they cost, then what the entrant did."""
+    """Return the columns: rank, return and interval, then costs, then conduct."""
     unit = evaluation.sharpe_unit
     sharpe = "annualised" if unit == "year" else "per period, as the season is under 30 days"
     level = f"{evaluation.confidence:.0%}"
@@ -191,7 +192,7 @@ def _columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
             "P(best)",
             "p_best",
             formats.share,
-            "probability that it is truly the best, shrunken to an even field",
+            "probability that it is truly the best, shrunken towards an even field",
         ),
         LeaderboardColumn(
             TableHead(f"Sharpe a {unit}", note=f"of log returns, {sharpe}, with its interval"),
@@ -248,7 +249,7 @@ def _columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
     if any(row.cutoff for row in evaluation.rows):
         found.append(
             LeaderboardColumn(
-                TableHead("cut-off", note="until when the model's training data reach"),
+                TableHead("cut-off", note="end of the model's training data"),
                 lambda row: TableCell(row.cutoff or formats.UNKNOWN, value=row.cutoff),
             )
         )

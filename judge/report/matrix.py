@@ -1,4 +1,4 @@
-"""The model x strategy matrix: what the report says of it. Pure."""
+"""The report's section on the model x strategy matrix. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from arena.messages import Estimate
+from arena.plural import counted
 from judge.claim_text import look_text
-from judge.formatting import counted, joined_names, sentence
+from judge.formatting import joined_names, sentence
 from judge.report import formats
 from judge.report.agent_sections import NAME_MAX
 from judge.report.facts import Facts, matrix_entries
@@ -26,13 +27,13 @@ from judge.statistics import Effect, MatrixEffects
 from judge.statistics.types import Contrast
 
 LINES_SHOWN = 12
-"""Decisions that are told as sentences."""
+"""Most decisions that are printed as sentences."""
 
 NAMES_LISTED = 6
-"""Losers that such a sentence names."""
+"""Most losers in such a sentence."""
 
 CONTRASTS_SHOWN = 60
-"""Rows of the table of contrasts."""
+"""Most rows of the table of contrasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,11 @@ class Matrix:
     """The matrix as the page shows it.
 
     Attributes:
-        cells: [strategies][models] mean simple return of the repeats; None where none took part.
+        cells: [strategies][models] mean simple return of the repeats; None without a ranked agent.
         effects: Table of the decomposition.
-        contrasts: Which strategy beats which over the models, and which model over the strategies.
-        lines: What was decided, one sentence each.
-        dead: Row and column of the cells whose agents are all dead.
+        contrasts: Table of strategies compared over models, and models over strategies.
+        lines: Sentences about the decisions.
+        dead: Row and column of each cell whose agents are all dead.
     """
 
     strategies: tuple[str, ...]
@@ -59,7 +60,7 @@ class Matrix:
 
 
 def make_matrix(facts: Facts) -> Matrix | None:
-    """The matrix of the competing agents; None where there are fewer than two cells."""
+    """Return the matrix of the competing agents; None with fewer than two cells."""
     found: dict[tuple[str, str], list[float]] = {}
     for place in matrix_entries(facts.season):
         entry, gain = facts.season.entries[place], facts.metrics[place].total_return
@@ -90,7 +91,7 @@ def make_matrix(facts: Facts) -> Matrix | None:
         contrasts=None if facts.effects is None else _contrast_table(facts.effects.contrasts),
         lines=(
             () if facts.effects is None
-            else matrix_lines(facts.effects, look_text(facts.board.said))
+            else matrix_lines(facts.effects, look_text(facts.board.evaluation))
         ),
         dead=frozenset((strategies.index(s), models.index(m)) for s, m in dead),
     )  # fmt: skip
@@ -121,11 +122,11 @@ def _note(effects: MatrixEffects | None, repeats: int) -> str:
 
 
 def matrix_lines(effects: MatrixEffects, look: str = "") -> tuple[str, ...]:
-    """What was decided over the matrix, one sentence each.
+    """Return sentences about the decisions on the matrix.
 
     Args:
-        effects: The matrix.
-        look: Which look it is, in words, of a season without a planned end; "" for any other.
+        effects: Effects of the matrix.
+        look: Text of the current look in a season without a planned end; "" otherwise.
     """
     claimed = [one for one in effects.contrasts if one.separated and one.difference is not None]
     lines = _claim_lines(claimed, look)
@@ -143,7 +144,7 @@ def matrix_lines(effects: MatrixEffects, look: str = "") -> tuple[str, ...]:
 
 
 def _claim_lines(claimed: Sequence[Contrast], look: str) -> list[str]:
-    """One sentence for each winner and what it is compared over."""
+    """Return one sentence per winner and set of levels it is compared over."""
     losers: dict[tuple[str, str], list[str]] = {}
     for one in claimed:
         assert one.difference is not None
@@ -254,7 +255,7 @@ def _p_value(one: Contrast) -> str:
 
 
 def _reason(one: Contrast) -> str:
-    """Why a contrast has no difference to show."""
+    """Return why a contrast shows no difference; "" if it does."""
     if one.difference is None:
         return one.reason
     return TOO_WIDE if simple_interval(one.difference) is None else one.reason
@@ -291,7 +292,7 @@ def _size(effect: Effect) -> TableCell:
 
 
 def _change(found: Estimate, *, sure: bool) -> TableCell:
-    """A simple return and its interval, coloured where it is sure."""
+    """Return the cell of a simple return and its interval, coloured if it is certain."""
     text = formats.change(found.value)
     ends = formats.spread(found.low * 100, found.high * 100, 2)
     return TableCell(text, ends, tone(found.value, text) if sure else "", found.value)

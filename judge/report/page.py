@@ -1,7 +1,7 @@
-"""The report as one value, and as HTML and Markdown. Pure but for reading its own templates.
+"""The report as a value, as HTML and as Markdown. Pure except for reading its own templates.
 
 The HTML is self-contained: plotly's script is inlined, nothing is loaded. A content security policy
-allows only the two scripts that are in it, by their hashes, so text of a model can't become one.
+allows only the two scripts in the page, by their hashes, so text of a model cannot become one.
 """
 
 import base64
@@ -45,9 +45,9 @@ from judge.report.sentences import (
     curves_caption,
     dead_note,
     decisions_note,
+    disclaimers,
     facts_line,
     leaderboard_note,
-    marks,
     options_line,
     pairs_note,
     reason_lines,
@@ -61,7 +61,7 @@ COLORS = 8
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "hexagon")
 CURVES_SHOWN = 10
-"""Curves drawn at first; more are a click away."""
+"""Curves that are visible at first; the others can be switched on."""
 
 CurveStyle = dict[str, str]
 
@@ -77,7 +77,7 @@ class CurveButton:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the templates need."""
+    """The values for the templates; the field names are keys of figures.json."""
 
     run: str
     name: str
@@ -128,12 +128,12 @@ class Page:
 
 
 def html(facts: Facts) -> str:
-    """The whole page."""
+    """Return the page as HTML."""
     matrix = make_matrix(facts)
     plotly = get_plotlyjs().replace("</script", "<\\/script")
     script = _template("page.js")
     page = make_page(facts, matrix, script_hashes=f"{_hash(plotly)} {_hash(script)}")
-    # Markup: our own files, and JSON in which no character can end a script element.
+    # Markup: files of this package, and JSON in which no character can end a script element.
     return _render(
         "page.html.j2",
         escaped=True,
@@ -142,42 +142,42 @@ def html(facts: Facts) -> str:
         script=Markup(script),
         plotly=Markup(plotly),
         charts=_embed(make_charts(facts, matrix)),
-        looks=_embed(looks(facts)),
+        curve_styles=_embed(curve_styles(facts)),
     )
 
 
 def markdown(facts: Facts) -> str:
-    """The same without charts, in Markdown."""
+    """Return the report as Markdown, without charts."""
     return _render("report.md.j2", escaped=False, page=make_page(facts, make_matrix(facts)))
 
 
 def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -> Page:
-    """Everything the page says but its charts."""
-    season, said = facts.season, facts.board.evaluation()
-    has_intervals = any(row.return_interval for row in said.rows)
+    """Return the values of the page, without its charts."""
+    season, evaluation = facts.season, facts.board.evaluation
+    has_intervals = any(row.return_interval for row in evaluation.rows)
     links = {name: anchor(place) for place, name in enumerate(season.names)}
     return Page(
         run=facts.run,
         name=formats.quote(facts.options.title or facts.run, NAME_MAX),
         version=__version__,
         facts=facts_line(facts),
-        marks=marks(facts),
+        marks=disclaimers(facts),
         contents=_contents(
-            has_claims=bool(said.claims),
+            has_claims=bool(evaluation.claims),
             has_intervals=has_intervals,
             has_matrix=matrix is not None,
             unranked=unranked_title(facts),
         ),
-        verdict=sentences_of(said.verdict),
-        interim=look_text(said),
-        warnings=said.warnings,
-        claims=claim_lines(said),
-        promise=sentence(promise_text(said)) if said.claims else "",
-        detectables_title=detectable_title(said),
-        detectables=detectables_block(said),
-        design=said.design,
+        verdict=sentences_of(evaluation.verdict),
+        interim=look_text(evaluation),
+        warnings=evaluation.warnings,
+        claims=claim_lines(evaluation),
+        promise=sentence(promise_text(evaluation)) if evaluation.claims else "",
+        detectables_title=detectable_title(evaluation),
+        detectables=detectables_block(evaluation),
+        design=evaluation.design,
         leaderboard=leaderboard_table(
-            said, links, tuple(filter(None, (rank_note(said), window_note(said))))
+            evaluation, links, tuple(filter(None, (rank_note(evaluation), window_note(evaluation))))
         ),
         leaderboard_note=leaderboard_note(facts),
         dead=dead_table(facts),
@@ -190,9 +190,9 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         ),
         curves_caption=curves_caption(facts),
         keys=_keys(facts),
-        pairs=pairs_table(facts, said),
+        pairs=pairs_table(facts, evaluation),
         pairs_note=pairs_note(facts),
-        alpha=pairs_table(facts, said, alpha=True) if facts.board.alpha else None,
+        alpha=pairs_table(facts, evaluation, alpha=True) if facts.board.alpha else None,
         alpha_note=ALPHA_NOTE,
         matrix_note="" if matrix is None else matrix.note,
         matrix_caption="" if matrix is None else matrix.caption,
@@ -207,7 +207,9 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         decisions=decisions_table(facts),
         agents_note=agents_note(facts),
         agents=tuple(
-            agent_section(season, n, _figures(facts.metrics[n], said.sharpe_unit, said.currency))
+            agent_section(
+                season, n, _figures(facts.metrics[n], evaluation.sharpe_unit, evaluation.currency)
+            )
             for n in facts.order
         ),
         assumptions=assumption_lines(season.assumptions),
@@ -221,7 +223,7 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
 
 
 def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
-    """The charts by the id of their place in the page."""
+    """Return HTML id -> chart."""
     season = facts.season
     charts = {
         "chart-equity": plots.equity_chart(season),
@@ -261,11 +263,11 @@ def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
     return charts
 
 
-def looks(facts: Facts) -> list[CurveStyle]:
-    """Colour, dash and symbol per entry.
+def curve_styles(facts: Facts) -> list[CurveStyle]:
+    """Return colour, dash and symbol of each entry.
 
-    A cell of the matrix shares a colour and a symbol, its repeats differ by dash, baselines are
-    grey. Where every pair of colour and dash is taken, they come round again.
+    The repeats of a cell share colour and symbol and differ by dash; baselines are grey. If every
+    pair of colour and dash is used, they repeat.
     """
     found: list[CurveStyle] = []
     cells: dict[tuple[str, str], int] = {}
@@ -319,7 +321,7 @@ def _contents(
 
 
 def _decision_costs(facts: Facts) -> dict[str, float]:
-    """Name -> dollars per decision, of the entries that paid or would have, dearest first."""
+    """Return name -> dollars per decision, for entries with a cost, most expensive first."""
     found = {
         facts.season.names[n]: cost
         for n in facts.order
@@ -373,7 +375,7 @@ def _template(name: str) -> str:
 
 
 def _finalize(value: object) -> object:
-    """Whatever a template prints is made visible, also what no `quote` has seen."""
+    """Make invisible characters visible in everything that a template prints."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

@@ -1,4 +1,4 @@
-"""The report's tables but for the leaderboard: pairs, costs, decisions, dead, offsets. Pure."""
+"""Tables of the report other than the leaderboard: pairs, costs, decisions, dead, offsets. Pure."""
 
 from arena.agent_health import CAUSE_CHARS_MAX
 from arena.currency import cash_digits
@@ -14,11 +14,11 @@ from judge.statistics import Interval, Pair
 BPS = 10_000
 REASON_MAX = 300
 NOTES_MAX = 12
-"""Lines below the table of pairs; figures.json holds every reason."""
+"""Most lines below the table of pairs; figures.json has every reason."""
 
 
 def dead_table(facts: Facts) -> ReportTable:
-    """Entries that are not ranked: why, for how long, and what to do."""
+    """Return the table of unranked entries: turns, cause and remedy."""
     season = facts.season
     heads = (
         TableHead("agent", "w stick"),
@@ -31,7 +31,7 @@ def dead_table(facts: Facts) -> ReportTable:
             (
                 name_cell(
                     formats.quote(one.agent, NAME_MAX),
-                    under=formats.quote(_made_of(one), 2 * NAME_MAX),
+                    under=formats.quote(_description(one), 2 * NAME_MAX),
                 ),
                 plain(formats.count(one.recorded_turns)),
                 plain(formats.count(one.decisions)),
@@ -50,7 +50,7 @@ def dead_table(facts: Facts) -> ReportTable:
 
 
 def unranked_title(facts: Facts) -> str:
-    """The title of the list of entries without a rank; "" if every entry has one."""
+    """Return the title of the list of unranked entries; "" without any."""
     season = facts.season
     if season.dead and season.apart:
         return "Not ranked"
@@ -59,18 +59,18 @@ def unranked_title(facts: Facts) -> str:
     return "Not comparable, not ranked" if season.apart else ""
 
 
-def _made_of(one: DeadEntry) -> str:
+def _description(one: DeadEntry) -> str:
     made = " × ".join(filter(None, (one.strategy, one.node, one.model)))
     return f"{made}, baseline" if one.kind == "baseline" else made
 
 
 def pairs_table(facts: Facts, evaluation: Evaluation, *, alpha: bool = False) -> ReportTable:
-    """Row less column: the difference in return, its interval, and whether it is separated.
+    """Return the table of differences, row less column, with intervals and decisions.
 
     Args:
-        facts: The run.
-        evaluation: The order of its rows is that of the table.
-        alpha: Of what market exposure does not explain, instead of the whole return.
+        facts: Figures of the run.
+        evaluation: Its rows determine the order of the table.
+        alpha: True for returns beyond market exposure instead of whole returns.
     """
     names = [standing.name for standing in facts.verdict.standings]
     places = {name: place for place, name in enumerate(names)}
@@ -126,7 +126,7 @@ def _pair_cell(pair: Pair, *, flipped: bool) -> TableCell:
 
 
 def latency_table(facts: Facts) -> ReportTable:
-    """Seen against filled: what waiting cost each entry that traded."""
+    """Return the trading costs of each entry that traded: fees, slippage and latency."""
     heads = (
         TableHead("entry", "w stick", up=True),
         TableHead("trades"),
@@ -161,7 +161,7 @@ def latency_table(facts: Facts) -> ReportTable:
 
 
 def decisions_table(facts: Facts) -> ReportTable:
-    """What deciding cost: tokens, dollars, time, and how much of it was unusable."""
+    """Return the costs of decisions: tokens, dollars, time, and unusable outputs."""
     heads = (
         TableHead("entry", "w stick", up=True),
         TableHead("decisions"),
@@ -202,7 +202,7 @@ def decisions_table(facts: Facts) -> ReportTable:
 
 
 def offsets_table(facts: Facts) -> ReportTable:
-    """Where each topic ended, and the hash of its exported file."""
+    """Return the end offset of each partition, and the hash of each exported file."""
     heads = (
         TableHead("topic", "w stick"),
         TableHead("partition"),
@@ -225,17 +225,17 @@ def offsets_table(facts: Facts) -> ReportTable:
 
 
 def trading_entries(facts: Facts) -> list[int]:
-    """The entries that filled an order, best first."""
+    """Return the indices of entries with a fill, best first."""
     return [place for place in facts.order if facts.season.fills[place]]
 
 
 def notional_usd(facts: Facts, place: int) -> float:
-    """What an entry traded, both sides."""
+    """Return the notional that an entry traded, buys and sells."""
     return sum(fill.notional for fill in facts.season.fills[place]) / 1e8
 
 
 def latency_bps(facts: Facts, place: int) -> float:
-    """What waiting cost an entry that traded, in basis points of what it traded."""
+    """Return the latency cost of an entry that traded, in basis points of its notional."""
     return facts.metrics[place].latency_usd / notional_usd(facts, place) * BPS
 
 

@@ -1,7 +1,7 @@
-"""The report's charts as plotly figures, colourless: the page paints them for light and dark. Pure.
+"""The report's charts as plotly figures without colours, which the page adds. Pure.
 
-A trace says in `meta` what it is (`{"entry": 3}`, `{"role": "hold"}`); the page gives it colour,
-dash and symbol by that. So one description serves the screen, the night and the printer.
+The `meta` of a trace says what it shows (`{"entry": 3}`, `{"role": "hold"}`); the page chooses
+colour, dash and symbol from it. So one figure serves the light and dark themes and the printer.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,25 +22,25 @@ from judge.verdict_text import MARKET
 POINTS_MAX = 2_000
 """Most points of one curve."""
 CHART_POINTS_MAX = 24_000
-"""Most points of a chart: with more than twelve curves each of them has fewer."""
+"""Most points of a chart; with more than twelve curves each one has fewer."""
 ROW_PX = 26
 TITLED_PX = 28
-"""Room above a chart that has words there."""
+"""Room above a chart for text."""
 LABEL_CHARS_MAX = 80
 LABEL_SHARE = 0.3
-"""Room beyond the longest bar for the figure beside it, as a share of all bars' span."""
+"""Room for the figure next to the longest bar, as a share of the range of all bars."""
 PATTERNS = ("", "/", "x")
 
 Chart = dict[str, Any]  # Any: a plotly figure's JSON.
 
 
 def label(name: str) -> str:
-    """A name as plotly shows it: without tags, which it would obey."""
+    """Return a name with escaped tags, which plotly would interpret."""
     return escape(formats.quote(name, LABEL_CHARS_MAX), quote=False)
 
 
 def equity_chart(season: Season) -> Chart:
-    """Every entry's equity over venue time, and the equal-weight market."""
+    """Return each entry's equity over venue time, and the equal-weight market."""
     unit = season.assumptions.currency
     hover = f"%{{y:,.{cash_digits(unit)}f}} {unit}"
     traces = [
@@ -52,7 +52,7 @@ def equity_chart(season: Season) -> Chart:
 
 
 def drawdown_chart(season: Season) -> Chart:
-    """How far each entry stands under its highest equity so far."""
+    """Return each entry's fall below its highest equity so far."""
     traces = [
         _line(season, -drawdowns(season.equity[:, n]), name, {"entry": n}, "%{y:.2%}")
         for n, name in enumerate(map(label, season.names))
@@ -62,10 +62,10 @@ def drawdown_chart(season: Season) -> Chart:
 
 
 def interval_chart(rows: Sequence[tuple[str, float, float, float, int]], hold: float) -> Chart:
-    """Each entry's return with its interval, best on top, against the equal-weight market.
+    """Return each entry's return with its interval, best on top, and the equal-weight market.
 
     Args:
-        rows: Name, return, low, high and number of the entry; best first.
+        rows: Name, return, low, high and index of the entry; best first.
         hold: Return of the equal-weight market.
     """
     traces = [
@@ -110,13 +110,13 @@ def heat_chart(
     cells: Sequence[Sequence[float | None]],
     dead: Collection[tuple[int, int]] = (),
 ) -> Chart:
-    """Mean return of each strategy (row) with each model (column), the figure in its cell.
+    """Return the heat map of mean returns of each strategy (row) with each model (column).
 
     Args:
-        strategies: Of the rows.
-        models: Of the columns.
-        cells: None if no agent is ranked.
-        dead: Row and column of the cells that say "dead".
+        strategies: Names of the rows.
+        models: Names of the columns.
+        cells: Mean returns; None without a ranked agent.
+        dead: Row and column of the cells to label "dead".
     """
     known = [abs(v) for row in cells for v in row if v is not None]
     bound = max(known, default=0.0) or 0.01
@@ -150,12 +150,12 @@ def heat_chart(
 def cost_chart(
     names: Sequence[str], costs: Sequence[tuple[str, Sequence[float]]], currency: str
 ) -> Chart:
-    """What trading cost each entry: one bar, stacked of kinds that a pattern tells apart.
+    """Return the trading costs of each entry: stacked bars, one pattern per kind of cost.
 
     Args:
-        names: Of the entries, dearest first.
-        costs: Kind of cost and amount per entry.
-        currency: Of the amounts.
+        names: Names of the entries.
+        costs: Kind of cost, and its amount for each entry.
+        currency: Currency of the amounts.
     """
     digits = cash_digits(currency)
     traces = [
@@ -178,7 +178,7 @@ def _ticks(currency: str) -> str:
 
 
 def latency_chart(names: Sequence[str], bps: Sequence[float]) -> Chart:
-    """What the wait between seeing and filling cost, in bps of what was traded; left is a gain."""
+    """Return the latency costs in bps of the traded notional; a bar to the left is a gain."""
     trace = go.Bar(
         x=list(bps),
         y=list(names),
@@ -196,7 +196,7 @@ def latency_chart(names: Sequence[str], bps: Sequence[float]) -> Chart:
 
 
 def decision_chart(names: Sequence[str], dollars: Sequence[float]) -> Chart:
-    """What one decision cost in model calls, US dollars."""
+    """Return the cost of model calls per decision, in US dollars."""
     trace = go.Bar(
         x=list(dollars),
         y=list(names),
@@ -210,15 +210,15 @@ def decision_chart(names: Sequence[str], dollars: Sequence[float]) -> Chart:
 
 
 def curve_points(season: Season) -> int:
-    """Most points of one curve of this season."""
+    """Return the most points of one curve of this season."""
     return min(POINTS_MAX, CHART_POINTS_MAX // (len(season.entries) + 1))
 
 
 def thin(values: FloatArray, limit: int = POINTS_MAX) -> "np.ndarray[Any, np.dtype[np.intp]]":
-    """Indices of at most `limit` points that keep the ends and each stretch's lowest and highest.
+    """Return indices of at most `limit` points: both ends, and each segment's extremes.
 
     Args:
-        values: [T] the curve.
+        values: The curve, [T].
         limit: At least 4.
     """
     size = len(values)
@@ -265,7 +265,7 @@ def _bars(
 
 
 def _chart(traces: Sequence[object], **layout: Any) -> Chart:  # Any: plotly's layout tree.
-    """A checked figure without a template, with what all charts share."""
+    """Return a validated figure without a template, with the common layout."""
     figure = go.Figure(data=list(traces))
     figure.update_layout(
         template=None,

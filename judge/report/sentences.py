@@ -1,10 +1,10 @@
-"""What the report says in words beside its tables. Pure."""
+"""Sentences of the report other than its tables. Pure."""
 
 import re
 from collections.abc import Mapping
 
+from arena.plural import counted
 from judge.claim_text import look_text
-from judge.formatting import counted
 from judge.report import formats
 from judge.report.agent_sections import NAME_MAX, ROWS_MAX
 from judge.report.facts import Facts
@@ -16,7 +16,7 @@ SENTENCES_MAX = 30
 
 
 def facts_line(facts: Facts) -> str:
-    """One line under the title: how long, who, how paced."""
+    """Return the line below the title: length, agents, pacing."""
     season = facts.season
     known = season.assumptions
     agents = sum(entry.kind == "agent" for entry in season.entries)
@@ -43,8 +43,8 @@ def facts_line(facts: Facts) -> str:
     return " · ".join(parts)
 
 
-def marks(facts: Facts) -> tuple[str, ...]:
-    """What a figure must not be mistaken for."""
+def disclaimers(facts: Facts) -> tuple[str, ...]:
+    """Return short disclaimers: simulated prices, no real money, scripted rules, replays."""
     season = facts.season
     agents = [entry for entry in season.entries if entry.kind == "agent"]
     replayed = sum(spend.replayed for spend in season.llm)
@@ -60,36 +60,36 @@ def marks(facts: Facts) -> tuple[str, ...]:
 
 
 def sentences_of(verdict: str) -> tuple[str, ...]:
-    """The verdict, sentence by sentence; the first one is shown largest."""
+    """Return the sentences of the verdict; the first one is shown largest."""
     return tuple(re.split(r"(?<=[^.]\.) (?=[A-Z0-9])", verdict, maxsplit=SENTENCES_MAX))
 
 
 def dead_note(facts: Facts) -> str:
-    """What the list of those without a rank is; "" without one."""
+    """Return a note on the list of unranked entries; "" without any."""
     season, why = facts.season, []
     if season.dead:
-        why.append("decided nothing, or nothing any more")
+        why.append("decided nothing, or stopped deciding")
     if season.apart:
         why.append("cannot be compared")
     if not why:
         return ""
     return (
         f"These entries {' or '.join(why)}. They have no rank and no part in any figure, chart or "
-        "comparison of this page; the records hold what they did."
+        "comparison of this page; the records have what they did."
     )
 
 
 def leaderboard_note(facts: Facts) -> str:
-    """How the table is read."""
+    """Return how to read the leaderboard."""
     return (
-        "By return over the compared part. The order inside a rank set is not a result. "
-        f"Intervals are {facts.verdict.confidence:.0%}. Click a head to sort; what the columns "
-        "mean is below the table."
+        "Sorted by return over the compared part. The order inside a rank set is not a result. "
+        f"Intervals are {facts.verdict.confidence:.0%}. Click a column title to sort; the columns "
+        "are explained below the table."
     )
 
 
 def curves_caption(facts: Facts) -> str:
-    """How the curves are drawn."""
+    """Return how the curves are drawn."""
     unit = facts.season.assumptions.currency
     text = f"{unit}, marked at the best bid before each snapshot's orders. "
     text += f"Dotted: {MARKET}."
@@ -103,8 +103,8 @@ def curves_caption(facts: Facts) -> str:
 
 
 def pairs_note(facts: Facts) -> str:
-    """How the matrix is read."""
-    look = look_text(facts.board.evaluation())
+    """Return how to read the table of pairs."""
+    look = look_text(facts.board.evaluation)
     return (
         "How much more money the row ended with than the column, on the same snapshots, with the "
         f"{facts.verdict.confidence:.0%} interval of that pair alone. ▲ the row beats the column, "
@@ -122,30 +122,30 @@ ALPHA_NOTE = (
 
 
 def decisions_note(facts: Facts) -> str:
-    """What a decision's cost is made of."""
+    """Return what the cost of a decision includes."""
     if not facts.season.entries:
         return "No entry is ranked."
     if all(entry.scripted for entry in facts.season.entries):
         return "Every reply came from scripted rules, which cost nothing."
-    return "A scripted entry costs nothing; where a model's price is unknown its cost is too (–)."
+    return "A scripted entry costs nothing; if a model's price is unknown, so is its cost (–)."
 
 
 def agents_note(facts: Facts) -> str:
-    """What the agents' parts hold, and how much of it."""
+    """Return what the agents' sections show, and how much of it."""
     return (
-        "Open an agent to read what it did and why, in its own words. The page shows about "
-        f"{ROWS_MAX:,} trades and as many turns in all; fills.csv and the records hold every one."
+        "Open an agent to read what it did and its own reasons. The page shows about "
+        f"{ROWS_MAX:,} trades and as many turns in all; fills.csv and the records have all of them."
     )
 
 
 def options_line(facts: Facts) -> str:
-    """What was chosen rather than measured."""
+    """Return the options of the report."""
     chosen = facts.options
     return f"Confidence {chosen.confidence:g}, seed of the resampling {chosen.seed}."
 
 
 def reason_lines(reasons: Mapping[str, str]) -> tuple[str, ...]:
-    """Why figures are missing, one line each, up to a bound."""
+    """Return why figures are missing, one line each, up to `REASONS_MAX`."""
     lines = [
         f"{formats.quote(key, 160)}: {formats.quote(why, 300)}" for key, why in reasons.items()
     ]

@@ -1,4 +1,4 @@
-"""Tables as values: what the page shows, before it is HTML or Markdown. Pure."""
+"""Tables of the report as values, before they are HTML or Markdown. Pure."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,12 +11,12 @@ NOTES_SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class TableHead:
-    """A column's head.
+    """Head of a column.
 
     Attributes:
-        css: "w" for words, which line up left; "stick" for the column that stays in sight.
-        note: What the column means; the legend below the table prints it.
-        up: The first click on it sorts upwards.
+        css: "w" for left-aligned text; "stick" for a column that stays visible.
+        note: Meaning of the column, for the legend below the table.
+        up: True if the first click sorts upwards.
     """
 
     text: str
@@ -30,12 +30,12 @@ class TableCell:
     """One cell.
 
     Attributes:
-        under: A second, quieter line.
-        value: What it is sorted by, where that is not its text; "" sorts last.
-        head: It names its row.
-        link: Id of the part of the page it leads to.
-        fold: Summary of further lines that are unfolded with a click; "" without any.
-        folded: Those lines: name, figure and id of the part of the page.
+        under: A second, less prominent line.
+        value: Sort key if it is not the text; "" sorts last.
+        head: True if the cell names its row.
+        link: HTML id that it links to.
+        fold: Summary of further lines that a click unfolds; "" without any.
+        folded: Those lines: name, figure and HTML id to link to.
     """
 
     text: str
@@ -49,7 +49,7 @@ class TableCell:
 
     @property
     def whole(self) -> str:
-        """Everything it says, on one line."""
+        """Its whole text, on one line."""
         more = f"{self.fold}: " + ", ".join(f"{name} {text}" for name, text, _ in self.folded)
         under = "; ".join(filter(None, (self.under, more if self.fold else "")))
         return f"{self.text} ({under})" if under else self.text
@@ -57,7 +57,7 @@ class TableCell:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row; `css` is "baseline" for an entry that does not compete."""
+    """One row; `css` is "baseline" for a baseline."""
 
     cells: tuple[TableCell, ...]
     css: str = ""
@@ -68,8 +68,8 @@ class ReportTable:
     """A table.
 
     Attributes:
-        label: Says aloud what it is.
-        notes: Lines below it: why cells are as they are.
+        label: Accessible name.
+        notes: Lines below the table.
     """
 
     label: str
@@ -81,20 +81,20 @@ class ReportTable:
 
     @property
     def legend(self) -> tuple[tuple[str, str], ...]:
-        """Column and what it means, of every column that needs it."""
+        """Columns with a note, each with its meaning."""
         return tuple((head.text, head.note) for head in self.heads if head.note)
 
     def markdown(self) -> str:
-        """The same as a Markdown table; further lines of a cell follow in parentheses."""
+        """Return the table as Markdown; further lines of a cell follow in parentheses."""
         lines = [_markdown_row([head.text for head in self.heads])]
         lines.append("|" + "|".join("---" if "w" in h.css else "--:" for h in self.heads) + "|")
         lines += [_markdown_row([cell.whole for cell in row.cells]) for row in self.rows]
-        said = [f"{head}: {note}" for head, note in self.legend]
-        below = [f"- {markdown_text(line)}" for line in (*said, *self.notes)]
+        legend = [f"{head}: {note}" for head, note in self.legend]
+        below = [f"- {markdown_text(line)}" for line in (*legend, *self.notes)]
         return "\n".join((*lines, "", *below) if below else lines)
 
     def figures(self) -> dict[str, object]:
-        """The table as a JSON tree: texts as they are printed, and the figures behind them."""
+        """Return the table as a JSON tree: printed texts, and the figures behind them."""
         return {
             "heads": [head.text for head in self.heads],
             "rows": [[_figure(cell) for cell in row.cells] for row in self.rows],
@@ -103,11 +103,11 @@ class ReportTable:
 
 
 def notes_of(found: Iterable[tuple[str, str, str]], shown: int = NOTES_SHOWN) -> tuple[str, ...]:
-    """Why cells are unknown, one line per reason: "Sharpe of cash, random: ...".
+    """Return why cells are unknown, one line per reason: "Sharpe of cash and random: ...".
 
     Args:
-        found: Column, row and reason of each such cell.
-        shown: How many lines at most.
+        found: Column, row and reason of each unknown cell.
+        shown: Most lines.
     """
     grouped: dict[tuple[str, str], list[str]] = {}
     for column, row, reason in found:
@@ -122,33 +122,33 @@ def notes_of(found: Iterable[tuple[str, str, str]], shown: int = NOTES_SHOWN) ->
 
 
 def tone(amount: float | None, text: str) -> str:
-    """Colour of a gain or loss, as its sign says; none where the text has rounded it to zero."""
+    """Return the colour class of a gain or loss; "" if its text is rounded to zero."""
     if not amount or not any(mark in text for mark in "123456789"):
         return ""
     return "gain" if amount > 0 else "loss"
 
 
 def plain(text: str, value: float | None = None, *, colored: bool = False) -> TableCell:
-    """A figure's cell, sorted by its value; an unknown one sorts last."""
+    """Return the cell of a figure, sorted by its value; an unknown one sorts last."""
     return TableCell(
         text, value="" if value is None else value, css=tone(value, text) if colored else ""
     )
 
 
 def name_cell(name: str, under: str = "", link: str = "") -> TableCell:
-    """The cell that names its row."""
+    """Return the cell that names its row."""
     return TableCell(name, under=under, head=True, link=link)
 
 
 def markdown_text(text: str) -> str:
-    """Foreign text on one line of Markdown, without any of its marks, links or addresses."""
+    """Return untrusted text as one line of Markdown, with its markup and addresses escaped."""
     shown = " ".join(text.split()).translate(_ESCAPES)
     shown = _ADDRESS.sub(lambda found: found[0].replace(":", "\\:").replace(".", "\\."), shown)
     return f"\\{shown}" if shown.startswith(("-", "+")) else shown
 
 
 def markdown_code(text: str) -> str:
-    """Foreign text between two backticks."""
+    """Return untrusted text for use between two backticks."""
     return " ".join(text.split()).replace("`", "'")
 
 
@@ -156,7 +156,7 @@ _ESCAPES = str.maketrans(
     {mark: f"\\{mark}" for mark in "\\`*_{}[]#|~!@$"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 )
 _ADDRESS = re.compile(r"(https?|ftp|mailto|xmpp):|www\.", re.IGNORECASE)
-"""What GitHub makes a link of, without any mark."""
+"""Addresses that GitHub turns into links without markup."""
 
 
 def _figure(cell: TableCell) -> object:

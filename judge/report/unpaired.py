@@ -1,4 +1,4 @@
-"""Two seasons that have nothing in common, compared line by line. Pure."""
+"""Differences between two independent seasons. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from judge.statistics import Interval
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Step-down adjusted p-values; Holm (1979), Scandinavian Journal of Statistics 6(2)."""
+    """Return step-down adjusted p-values; Holm (1979), Scandinavian Journal of Statistics 6(2)."""
     known = sorted((p, n) for n, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)
     highest = 0.0
@@ -21,11 +21,12 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 class LineTotal(NamedTuple):
-    """A line's total in one run.
+    """Total of a line in one run.
 
     Attributes:
-        total: With its interval.
-        error: Its standard error. freedom: the degrees of freedom of that.
+        total: The total with its interval.
+        error: Standard error of the total.
+        freedom: Degrees of freedom of the error.
     """
 
     total: Interval
@@ -34,12 +35,13 @@ class LineTotal(NamedTuple):
 
 
 class UnpairedDifference(NamedTuple):
-    """Two independent totals compared: after less before.
+    """Difference of two independent totals: after less before.
 
     Attributes:
-        difference: With its interval.
-        p_value: Two-sided.
-        error: Standard error. freedom: the degrees of freedom of that.
+        difference: The difference with its interval.
+        p_value: Two-sided p-value.
+        error: Standard error of the difference.
+        freedom: Degrees of freedom of the error.
     """
 
     difference: Interval
@@ -49,7 +51,7 @@ class UnpairedDifference(NamedTuple):
 
 
 def unpaired_difference(before: LineTotal, after: LineTotal) -> UnpairedDifference:
-    """After less before where the two are independent, and their intervals of one confidence.
+    """Return after less before for two independent totals with intervals of equal confidence.
 
     The p-value is that of Welch's test (1947, Biometrika 34, 28-35).
     """

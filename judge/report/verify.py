@@ -1,7 +1,7 @@
-"""Is the report what the records give? Recomputes every figure and names each difference.
+"""Verifies a report: recomputes every figure from the records and lists each difference.
 
-Reads `<run>/records/` and `<run>/report/`; writes nothing. Numbers may differ by `TOLERANCE`, which
-is what another machine's floating point can do; everything else must be the same.
+Reads `<run>/records/` and `<run>/report/`; writes nothing. Numbers may differ by `TOLERANCE`, the
+floating-point difference between machines; everything else must be equal.
 """
 
 import csv
@@ -26,21 +26,21 @@ from judge.report.write import FIGURES, MARKDOWN, PAGE, texts
 
 TOLERANCE = 1e-9
 NAMED_MAX = 1_000
+"""Most differences that are listed per file; the rest are counted."""
 VERSION_CHARS_MAX = 40
 FIGURES_BYTES_MAX = 16 << 20
 REPORT_BYTES = 1 << 20
 REPORT_RATIO = 4
-"""A file of the report may have `REPORT_BYTES`, or so many times what the records give."""
-"""Differences named of one file; the rest is counted."""
+"""Largest file of a report: `REPORT_BYTES`, or this multiple of the recomputed size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a verification found.
+    """Result of a verification.
 
     Attributes:
-        compared: Figures that were compared.
-        differences: One sentence each: where, what the report says, what the records give.
+        compared: Number of compared figures.
+        differences: One sentence each: where, the value in the report, the recomputed value.
         notes: What could not be compared, and why.
     """
 
@@ -50,74 +50,76 @@ class Verification:
 
 
 def verify_report(directory: Path, folder: Path) -> Verification:
-    """Compare a report with what the records give.
+    """Compare a report with figures recomputed from the records.
 
     Args:
-        directory: The run's; its `records/` is read.
-        folder: The report's.
+        directory: Directory of the run; its `records/` is read.
+        folder: Folder of the report.
 
     Raises:
         UsageError: There is no report, or no export.
     """
-    told = _read_figures(folder / FIGURES)
+    reported = _read_figures(folder / FIGURES)
     differences = list(changed_files(directory / RECORDS).values())
     notes: list[str] = []
     try:
-        facts = read_facts(directory, _options(told), run=str(told.get("run", "")))
+        facts = read_facts(directory, _options(reported), run=str(reported.get("run", "")))
     except ArenaError as error:
         return Verification(0, (*differences, f"the records cannot be read: {error}"))
-    given = orjson.loads(canonical(document(facts)))
-    version, told["arena"] = told.get("arena"), given["arena"]
+    expected = orjson.loads(canonical(document(facts)))
+    version, reported["arena"] = reported.get("arena"), expected["arena"]
     if version != __version__:
         notes.append(f"written by arena {version}, checked by {__version__}")
-    compared, written = _count(given), texts(facts)
-    otherwise: list[str] = []
+    compared, written = _count(expected), texts(facts)
+    by_other_rules: list[str] = []
     for name, found in _tables(facts, written, folder):
         compared += found.compared
-        # What is computed of fills and prices is the version's; the fills are the records'.
+        # Computed figures depend on the version; the fills are in the records.
         own = version != __version__ and name not in (files.FILLS, files.FILLS_PARQUET)
-        (otherwise if own else differences).extend(found.differences)
+        (by_other_rules if own else differences).extend(found.differences)
         notes += [f"{name}: {note}" for note in found.notes]
     if version != __version__:
-        otherwise += _compare(FIGURES, told, given)
-        notes += _older_version_note(str(version), len(otherwise))
+        by_other_rules += _compare(FIGURES, reported, expected)
+        notes += _older_version_note(str(version), len(by_other_rules))
         differences += _pages(written, folder, comparable=False)
         return Verification(compared, tuple(differences), tuple(notes))
-    # Apart, so that texts of the page never push a difference of the figures out of the bound.
-    texts_told, texts_given = told.pop(PRINTED, "nothing"), given.pop(PRINTED)
-    differences += _bounded(FIGURES, list(_compare(FIGURES, told, given)))
+    # Separately, so that texts never crowd a difference of the figures out of the list.
+    texts_reported, texts_expected = reported.pop(PRINTED, "nothing"), expected.pop(PRINTED)
+    differences += _bounded(FIGURES, list(_compare(FIGURES, reported, expected)))
     where = f"{FIGURES} {PRINTED}"
-    differences += _bounded(where, list(_compare(where, texts_told, texts_given)))
+    differences += _bounded(where, list(_compare(where, texts_reported, texts_expected)))
     differences += _pages(written, folder, comparable=not notes)
     return Verification(compared, tuple(differences), tuple(notes))
 
 
-def _older_version_note(version: str, otherwise: int) -> Iterator[str]:
-    """What is said of figures that this version computes otherwise: they are not wrong."""
-    if otherwise:
+def _older_version_note(version: str, by_other_rules: int) -> Iterator[str]:
+    """Yield a note on figures that this version computes differently: they are not wrong."""
+    if by_other_rules:
         yield (
-            f"{otherwise:,} figures come out otherwise: {__version__} computes them by other rules"
+            f"{by_other_rules:,} figures differ because {__version__} computes them by other rules"
             f" than {version[:VERSION_CHARS_MAX]}; `arena compete report` writes them again"
         )
 
 
-def _options(told: Mapping[str, Any]) -> ReportOptions:  # Any: a JSON tree.
+def _options(reported: Mapping[str, Any]) -> ReportOptions:  # Any: a JSON tree.
     try:
-        return ReportOptions(**told["options"])
+        return ReportOptions(**reported["options"])
     except (KeyError, TypeError):
         raise UsageError(f"{FIGURES} names no options", remedy="write the report again") from None
 
 
 def _read_figures(path: Path) -> dict[str, Any]:  # Any: a JSON tree.
     try:
-        told = orjson.loads(read_regular(path, FIGURES_BYTES_MAX))
+        reported = orjson.loads(read_regular(path, FIGURES_BYTES_MAX))
     except FileNotFoundError:
-        raise UsageError(f"there is no {path}", remedy="`arena compete report` writes it") from None
+        raise UsageError(
+            f"{path} does not exist", remedy="`arena compete report` writes it"
+        ) from None
     except orjson.JSONDecodeError as error:
-        raise UsageError(f"{path} is no JSON: {error}") from None
-    if not isinstance(told, dict):
-        raise UsageError(f"{path} holds a {type(told).__name__}, not an object")
-    return told
+        raise UsageError(f"{path} is not JSON: {error}") from None
+    if not isinstance(reported, dict):
+        raise UsageError(f"{path} holds a {type(reported).__name__}, not an object")
+    return reported
 
 
 def _tables(
@@ -132,48 +134,48 @@ def _tables(
         yield name, _compare_parquet(folder / name, table)
 
 
-def _compare_csv(path: Path, given: str) -> Verification:
+def _compare_csv(path: Path, expected: str) -> Verification:
     try:
-        rows = files.parse_csv(given)
-        told = files.read_csv(path, _bytes_max(given), len(rows))
+        rows = files.parse_csv(expected)
+        reported = files.read_csv(path, _bytes_max(expected), len(rows))
     except (OSError, ValueError, csv.Error, NotReadable) as error:
         return Verification(0, (f"{path.name} cannot be read: {error}",))
     exact = path.name == files.FILLS
-    return _compare_rows(path.name, told, rows, exact=exact)
+    return _compare_rows(path.name, reported, rows, exact=exact)
 
 
-def _bytes_max(given: str) -> int:
-    """Bytes of a file that is compared with a text; a larger one is not that text."""
-    return max(REPORT_BYTES, REPORT_RATIO * len(given.encode()))
+def _bytes_max(expected: str) -> int:
+    """Return the most bytes to read of a file that is compared with a text."""
+    return max(REPORT_BYTES, REPORT_RATIO * len(expected.encode()))
 
 
-def _compare_parquet(path: Path, given: pa.Table) -> Verification:
+def _compare_parquet(path: Path, expected: pa.Table) -> Verification:
     try:
-        told = files.read_parquet(path, given.schema, given.num_rows)
+        reported = files.read_parquet(path, expected.schema, expected.num_rows)
     except (OSError, ArenaError, pa.ArrowException) as error:
         return Verification(0, (f"{path.name} cannot be read: {str(error)[:300]}",))
-    if told.equals(given):
-        return Verification(given.num_rows * given.num_columns, ())
+    if reported.equals(expected):
+        return Verification(expected.num_rows * expected.num_columns, ())
     exact = path.name == files.FILLS_PARQUET
-    return _compare_rows(path.name, told.to_pylist(), given.to_pylist(), exact=exact)
+    return _compare_rows(path.name, reported.to_pylist(), expected.to_pylist(), exact=exact)
 
 
 def _compare_rows(
     name: str,
-    told: Sequence[Mapping[str, object]],
-    given: Sequence[Mapping[str, object]],
+    reported: Sequence[Mapping[str, object]],
+    expected: Sequence[Mapping[str, object]],
     *,
     exact: bool,
 ) -> Verification:
-    """Row by row; `exact` where amounts are exact text."""
+    """Compare row by row; `exact` if amounts are exact text."""
     found: list[str] = []
-    if len(told) != len(given):
-        found.append(f"{name} has {len(told):,} rows, the records give {len(given):,}")
-    for number, (one, two) in enumerate(zip(told, given, strict=False), 1):
+    if len(reported) != len(expected):
+        found.append(f"{name} has {len(reported):,} rows, the records give {len(expected):,}")
+    for number, (one, two) in enumerate(zip(reported, expected, strict=False), 1):
         who = two.get("name") or two.get("agent") or ""
         where = f"{name} row {number} ({who})"
         found += _compare(where, dict(one), dict(two), exact=exact)
-    return Verification(sum(len(row) for row in given), tuple(_bounded(name, found)))
+    return Verification(sum(len(row) for row in expected), tuple(_bounded(name, found)))
 
 
 def _bounded(name: str, found: Sequence[str]) -> Sequence[str]:
@@ -182,50 +184,55 @@ def _bounded(name: str, found: Sequence[str]) -> Sequence[str]:
 
 
 def _pages(written: Mapping[str, str], folder: Path, *, comparable: bool) -> Iterator[str]:
-    """The page and the Markdown, byte for byte, where the same version wrote them."""
+    """Compare the page and the Markdown byte by byte, if the same version wrote them."""
     for name in (PAGE, MARKDOWN):
         try:
-            told = read_text_file(folder / name, _bytes_max(written[name]))
+            reported = read_text_file(folder / name, _bytes_max(written[name]))
         except (OSError, UnicodeDecodeError, NotReadable) as error:
             yield f"{name} cannot be read: {error}"
             continue
-        if comparable and told != written[name]:
-            lines = zip(told.splitlines(), written[name].splitlines(), strict=False)
+        if comparable and reported != written[name]:
+            lines = zip(reported.splitlines(), written[name].splitlines(), strict=False)
             at = next((n for n, (a, b) in enumerate(lines, 1) if a != b), 0)
-            where = f"from line {at} on" if at else "at its end"
-            yield f"{name} is not what the records give, {where} (plotly {plotly.__version__})"
+            where = f"from line {at}" if at else "at its end"
+            yield f"{name} differs from the recomputed one {where} (plotly {plotly.__version__})"
 
 
-def _compare(where: str, told: object, given: object, *, exact: bool = False) -> Iterator[str]:
-    if isinstance(told, dict) and isinstance(given, dict):
-        for key in dict.fromkeys([*given, *told]):
+def _compare(
+    where: str, reported: object, expected: object, *, exact: bool = False
+) -> Iterator[str]:
+    if isinstance(reported, dict) and isinstance(expected, dict):
+        for key in dict.fromkeys([*expected, *reported]):
             yield from _compare(
-                f"{where} {key}", told.get(key, "nothing"), given.get(key, "nothing"), exact=exact
+                f"{where} {key}",
+                reported.get(key, "nothing"),
+                expected.get(key, "nothing"),
+                exact=exact,
             )
-    elif isinstance(told, list) and isinstance(given, list):
-        if len(told) != len(given):
-            yield f"{where}: {len(told)} items in the report, the records give {len(given)}"
-        for number, (one, two) in enumerate(zip(told, given, strict=False)):
+    elif isinstance(reported, list) and isinstance(expected, list):
+        if len(reported) != len(expected):
+            yield f"{where}: {len(reported)} items in the report, the records give {len(expected)}"
+        for number, (one, two) in enumerate(zip(reported, expected, strict=False)):
             yield from _compare(f"{where}[{_label(two, number)}]", one, two, exact=exact)
-    elif told != given and (exact or not _close(told, given)):
-        yield f"{where}: the report says {_short(told)}, the records give {_short(given)}"
+    elif reported != expected and (exact or not _close(reported, expected)):
+        yield f"{where}: the report says {_short(reported)}, the records give {_short(expected)}"
 
 
 def _label(item: object, number: int) -> str:
-    """A list's item by its own name, where it has one."""
+    """Return the name of a list item, or its index without one."""
     name = (item.get("name") or item.get("agent")) if isinstance(item, dict) else None
     return str(name or number)
 
 
-def _close(told: object, given: object) -> bool:
-    one, two = _float(told), _float(given)
-    if one is None or two is None or isinstance(told, bool) or isinstance(given, bool):
+def _close(reported: object, expected: object) -> bool:
+    one, two = _float(reported), _float(expected)
+    if one is None or two is None or isinstance(reported, bool) or isinstance(expected, bool):
         return False
     return math.isclose(one, two, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
 
 
 def _float(value: object) -> float | None:
-    """A number, or the text of one as CSV has it."""
+    """Return a number, also from its text as in CSV; None for other values."""
     if isinstance(value, int | float):
         return float(value)
     if isinstance(value, str) and ("." in value or "e" in value):

@@ -1,7 +1,7 @@
-"""Writes a run's report, whole: the page, Markdown, tables and figures.
+"""Writes all files of a run's report: page, Markdown, tables and figures.
 
-Reads `<run>/records/`; writes `<run>/report/` or another folder. The files are made beside it and
-moved into place when all are whole.
+Writes `<run>/report/` or another folder. The files are written next to it and moved into place when
+all are complete.
 """
 
 import os
@@ -20,17 +20,17 @@ FIGURES = "figures.json"
 
 
 def write_report(facts: Facts, folder: Path) -> Path:
-    """Write every file of the report; an older one is replaced.
+    """Write every file of the report; an older report is replaced.
 
     Args:
-        facts: What it says.
-        folder: Where; usually `<run>/report`.
+        facts: Figures of the run.
+        folder: Folder to write, usually `<run>/report`.
 
     Returns:
-        The page.
+        The path of the page.
 
     Raises:
-        OSError: It cannot be written, and an older report is as it was; the error names the folder.
+        OSError: The report cannot be written; an older one is unchanged.
     """
     folder = folder.absolute()
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -51,7 +51,7 @@ def write_report(facts: Facts, folder: Path) -> Path:
 
 
 def texts(facts: Facts) -> dict[str, str]:
-    """The report's text files by name."""
+    """Return the report's text files by name."""
     return {
         PAGE: html(facts),
         MARKDOWN: markdown(facts),
@@ -61,7 +61,7 @@ def texts(facts: Facts) -> dict[str, str]:
 
 
 def _replace(folder: Path, draft: Path) -> None:
-    """Take the place of an older report; what else the folder holds stays."""
+    """Replace an older report; other files in the folder stay."""
     if not folder.exists():
         draft.rename(folder)
         return

@@ -23,7 +23,7 @@ _NEVER = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(slots=True)
-class DecidedOrder:
+class IndexedOrder:
     """A decided order and the snapshot it answers."""
 
     snapshot_id: str
@@ -49,7 +49,7 @@ class AccountsFold:
 
     shards: dict[int, Shard] = field(default_factory=dict)
     opened: dict[str, int] = field(default_factory=dict)
-    orders: dict[str, PackedRows[DecidedOrder]] = field(default_factory=dict)
+    orders: dict[str, PackedRows[IndexedOrder]] = field(default_factory=dict)
     broken: dict[int, str] = field(default_factory=dict)
     passed_over: PassedOver = field(default_factory=dict)
     attested: dict[int, bytes] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class AccountsFold:
             change = _cost(shard, message) - cost_before
             event = _fill(message, change) if filled else _rejection(message)
             self.orders.setdefault(message.agent, PackedRows()).append(
-                DecidedOrder(message.snapshot_id, event)
+                IndexedOrder(message.snapshot_id, event)
             )
 
     def _note_rules(self, partition: int, message: object) -> None:

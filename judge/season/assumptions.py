@@ -90,7 +90,7 @@ def _clock(known: Assumptions) -> str:
     if known.pacing == "lock-step":
         words += "; lock-step: the next snapshot waits for every decision"
     elif known.speed == 1:
-        words += "; in real time: who is slow skips snapshots"
+        words += "; in real time: slow agents skip snapshots"
     else:
         words += f"; market time runs at {known.speed:g} times the clock"
     return f"{words}; a year has 365 days of 24 hours."

@@ -20,7 +20,7 @@ from arena.checkpoint import pack_shard, unpack_shard
 from arena.errors import Malformed
 from arena.fold_checkpoint import FoldPosition, FoldPositions
 from arena.wide_integers import pack_wide, unpack_wide
-from judge.season.accounts_fold import DecidedOrder
+from judge.season.accounts_fold import IndexedOrder
 from judge.season.builder import SeasonBuilder
 from judge.season.incomparable import Contestant
 from judge.season.market_fold import SnapshotQuotes
@@ -275,7 +275,7 @@ def _fields(kind: type) -> tuple[Callable[[Any], tuple[Any, ...]], Any]:
     return attrgetter(*names), tuple.__class_getitem__(tuple(hints[name] for name in names))
 
 
-def _pack_orders(orders: list[DecidedOrder]) -> bytes:
+def _pack_orders(orders: list[IndexedOrder]) -> bytes:
     fill, rejection = _fields(FilledOrder)[0], _fields(RejectedOrder)[0]
     rows = [
         (o.snapshot_id, fill(o.event), None)
@@ -286,10 +286,10 @@ def _pack_orders(orders: list[DecidedOrder]) -> bytes:
     return pack_wide(rows)
 
 
-def _unpack_orders(packed: memoryview) -> list[DecidedOrder]:
+def _unpack_orders(packed: memoryview) -> list[IndexedOrder]:
     rows = _order_decoder().decode(packed)
     return [
-        DecidedOrder(i, FilledOrder(*fill) if fill else RejectedOrder(*other))
+        IndexedOrder(i, FilledOrder(*fill) if fill else RejectedOrder(*other))
         for i, fill, other in rows
     ]
 

@@ -1,13 +1,13 @@
 """Which entries of a season are dead: a fold of their turns. Pure.
 
-An entry is dead if `arena.agent_health` says so, if it had turns and none was a decision, or if it is on
-the roster, had the snapshots for `DEAD_TURNS` turns and completed none. Only turns up to the
+An entry is dead if `arena.agent_health` says so, if it had turns and none was a decision, or if it
+is on the roster, had the snapshots for `DEAD_TURNS` turns and completed none. Only turns up to the
 season's last snapshot count, so two judges agree about the same part of a contest.
 """
 
 from collections.abc import Sequence
 
-from arena.agent_health import DEAD_TURNS, Dead, Vital, without_turn
+from arena.agent_health import DEAD_TURNS, AgentHealth, DeadAgent, dead_without_turn
 from arena.messages import AgentSpec, DeadEntry
 from judge.season.market_fold import SnapshotQuotes
 from judge.season.types import Entry, TurnSummary
@@ -28,18 +28,18 @@ def dead_entry(
         spec: Roster entry; with None an entry without a turn is not called dead.
         snapshots: The snapshots of the season.
     """
-    vital = Vital(entry.name)
+    vital = AgentHealth(entry.name)
     for one in decisions:
         vital.note(one.outcome, one.decided, one.cause, one.error)
-    found: Dead | None = None
+    found: DeadAgent | None = None
     if vital.is_dead or vital.never_decided:
         found = vital.dead()
     elif not vital.turns and spec is not None and _had_time(spec, snapshots):
-        found = without_turn(entry.name)
+        found = dead_without_turn(entry.name)
     return None if found is None else unranked_entry(found, entry, decisions)
 
 
-def unranked_entry(why: Dead, entry: Entry, decisions: Sequence[TurnSummary]) -> DeadEntry:
+def unranked_entry(why: DeadAgent, entry: Entry, decisions: Sequence[TurnSummary]) -> DeadEntry:
     """Return an entry as it is listed without a rank.
 
     Args:

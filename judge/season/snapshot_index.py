@@ -8,7 +8,7 @@ records that name an unread snapshot count as after the last snapshot.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from judge.season.accounts_fold import DecidedOrder
+from judge.season.accounts_fold import IndexedOrder
 from judge.season.market_fold import MarketFold
 from judge.season.turns_fold import RecordedTurn
 from judge.season.types import FilledOrder, RejectedOrder
@@ -39,7 +39,7 @@ def unread_index(last: int, *, whole: bool, deleted: int) -> int:
 
 
 def index_orders(
-    market: MarketFold, orders: Sequence[DecidedOrder], *, whole: bool, deleted: int
+    market: MarketFold, orders: Sequence[IndexedOrder], *, whole: bool, deleted: int
 ) -> None:
     """Set the snapshot index of each order of an agent; if unknown, that of the previous order.
 
@@ -66,7 +66,7 @@ def index_orders(
 
 def index_turns(
     market: MarketFold,
-    orders: Sequence[DecidedOrder],
+    orders: Sequence[IndexedOrder],
     turns: Sequence[RecordedTurn],
     *,
     whole: bool,

@@ -1,4 +1,4 @@
-"""The statistics of a season: which differences are real, and how large one must be to be found.
+"""Statistics of a season: which differences are real, and how large a detectable one is.
 
 Pure functions on numpy arrays: returns and a seed in, frozen values out.
 """

@@ -1,20 +1,20 @@
-"""Better than its market exposure explains: returns less those of a market position of equal size.
+"""Alpha: returns less those of a market position of equal size.
 
-An agent that holds twice as much of a rising market earns twice as much, which says nothing of its
-skill and is most of the noise of a difference. So every entrant is also compared with a reference
-that holds the equal-weight market index with the share beta of its equity, and cash:
+An agent that holds twice as much of a rising market earns twice as much, which says nothing about
+its skill and is most of the noise of a difference. So every entrant is also compared with a
+reference that holds the equal-weight market index with the share beta of its equity, and cash:
 
     adjusted[t] = r[t] - ln(1 + beta[t] (exp(m[t]) - 1)),  beta[t] = mean(exposure[0..t])
 
 r and m are log returns of period t, exposure[t] is the share of equity held at its start. The rule
-has nothing to choose, and beta[t] is known before m[t]: without skill the adjusted return has mean
-0 given the past, however the exposure follows the market (a martingale difference), and the first n
-periods never change when later ones are added, so earlier looks stay what they were. Jensen (1968,
+has no parameters, and beta[t] is known before m[t]: without skill the adjusted return has mean 0
+given the past, however the exposure follows the market (a martingale difference). The first n
+periods never change when later ones are added, so earlier looks stay the same. Jensen (1968,
 Journal of Finance 23, 389-416) regresses instead. Simulated, at a level of 3 %: with the season's
 mean exposure two passive holdings of unequal size "differed" in 25 % of seasons, with least-squares
-betas two constant shares in 99 %, with this rule in 0.4 % and 0.1 %. What it does not remove: an
-exposure that only grows, or only shrinks, through a season with a strong drift is behind its own
-mean, and is credited with the drift on the gap.
+betas two constant shares in 99 %, with this rule in 0.4 % and 0.1 %. The rule does not remove this:
+an exposure that only grows, or only shrinks, in a season with a strong drift lags its own mean, and
+is credited with the drift on the gap.
 """
 
 from dataclasses import dataclass
@@ -35,14 +35,14 @@ METHOD = (
 
 @dataclass(frozen=True, slots=True)
 class Alpha:
-    """What the entrants earned beyond what their market exposure explains.
+    """Returns of the entrants beyond what their market exposure explains.
 
     Attributes:
         pairs: Every pair of entrants, in the order of `SeasonVerdict.pairs`; differences are season
             totals of adjusted log returns.
         totals: Season total of the adjusted log returns of each entrant; None if it cannot be
             resampled.
-        method: How it was computed, one sentence each.
+        method: Sentences about the method.
     """
 
     pairs: tuple[Pair, ...]
@@ -51,14 +51,14 @@ class Alpha:
 
 
 def exposure_shares(equity: FloatArray, exposure: FloatArray) -> FloatArray:
-    """The share of equity that was in the market at the start of each period.
+    """Return the share of equity in the market at the start of each period.
 
     Args:
         equity: Shape [T + 1, N], cash.
         exposure: Shape [T + 1, N, P], value of each position.
 
     Returns:
-        Shape [T, N], between 0 and 1; 0 for an account that is worth nothing.
+        Shape [T, N], between 0 and 1; 0 for an account with a value of 0.
     """
     held = exposure[:-1].sum(axis=2)
     worth = equity[:-1]
@@ -70,7 +70,7 @@ def exposure_shares(equity: FloatArray, exposure: FloatArray) -> FloatArray:
 def adjusted_returns(
     log_returns: FloatArray, exposures: FloatArray, market: FloatArray
 ) -> FloatArray:
-    """Take out of every return what the market explains.
+    """Subtract from every return what the market explains.
 
     Args:
         log_returns: Shape [T, N].
@@ -78,10 +78,10 @@ def adjusted_returns(
         market: Shape [T], log returns of the equal-weight market index.
 
     Returns:
-        Shape [T, N], log returns; row t depends on nothing that came after period t.
+        Shape [T, N], log returns; row t does not depend on periods after t.
 
     Raises:
-        ValueError: For shapes that do not fit, or a share outside 0 to 1.
+        ValueError: Shapes do not match, or a share is outside 0 to 1.
     """
     returns, shares, index = (
         np.asarray(values, dtype=np.float64) for values in (log_returns, exposures, market)
@@ -122,21 +122,21 @@ def alpha_pairs(
 ) -> Alpha:
     """Decide which entrants are better than their market exposure explains.
 
-    The decision is that of `judge_returns` on the adjusted returns: all pairs together, at the same
-    looks and levels, as a family beside that of the raw differences.
+    Decides like `judge_returns`, but on the adjusted returns: all pairs together, at the same looks
+    and levels, as a family separate from that of the raw differences.
 
     Args:
         log_returns: Shape [T, N].
         exposures: Shape [T, N], shares of equity at the start of each period, 0 to 1.
         market: Shape [T], log returns of the equal-weight market index.
-        confidence: Of every interval.
-        seed: Of the resampling.
-        resamples: Bootstrap replications.
-        horizon: How long the season is to be, and whether it is over.
-        memo: What earlier looks decided, to save their computation; the answer is the same.
+        confidence: Confidence of every interval.
+        seed: Seed of the resampling.
+        resamples: Number of bootstrap replications.
+        horizon: Planned length of the season, and whether it is over.
+        memo: Cache of earlier looks' decisions; it does not change the result.
 
     Raises:
-        ValueError: For shapes that do not fit, or a share outside 0 to 1.
+        ValueError: Shapes do not match, or a share is outside 0 to 1.
     """
     adjusted = adjusted_returns(log_returns, exposures, market)
     combos = list(combinations(range(adjusted.shape[1]), 2))

@@ -1,4 +1,4 @@
-"""One agent at a time: total, Sharpe ratio, chances, strength; `None` with a reason otherwise."""
+"""Statistics of single agents: total, Sharpe ratio, P(best), strength; None with a reason."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from judge.statistics.student import (
 from judge.statistics.types import AgentStatistics, FloatArray, Interval
 
 STRETCHES_MIN = 10
-"""Something that happened in fewer separate blocks of time than this cannot be resampled."""
+"""A series with activity in fewer separate blocks of time cannot be resampled."""
 
 COLUMNS = ("total", "sharpe", "p_best", "psr", "dsr", "bradley_terry")
 CONSTANT = "the return is the same in every period"
@@ -34,18 +34,18 @@ ALONE = "a single agent cannot be compared"
 
 @dataclass(frozen=True)
 class ResamplingPlan:
-    """What is judged and how: the arguments of `judge_returns`, checked and thinned.
+    """Returns and resampling settings of one verdict.
 
     Attributes:
-        returns: Shape [T, N], thinned.
-        whole: Shape [T', N], as it was given.
-        names: The N agents.
-        baselines: Those of them that do not compete.
+        returns: Aggregated log returns, shape [T, N].
+        whole: Log returns before aggregation, shape [T', N].
+        names: Names of the N agents.
+        baselines: Names of the agents that do not compete.
         block_length: Mean block length in periods.
-        confidence: Of the intervals.
-        resamples: B.
-        seed: Of the resampling.
-        periods_per_year: Of the rows of `whole`.
+        confidence: Confidence of the intervals.
+        resamples: Number of bootstrap replications, B.
+        seed: Seed of the resampling.
+        periods_per_year: Rows of `whole` per year.
     """
 
     returns: FloatArray
@@ -60,25 +60,27 @@ class ResamplingPlan:
 
     @property
     def periods(self) -> int:
-        """T."""
+        """Number of aggregated periods, T."""
         return int(self.returns.shape[0])
 
     def signs(self) -> Iterator[FloatArray]:
-        """The signs of the deviations in every resample; the same ones each time."""
+        """Return the signs of the deviations in every resample; the same ones at every call."""
         rng = np.random.default_rng([self.seed, 0])
         return draw_signs(self.periods, self.block_length, self.resamples, rng)
 
     @cached_property
     def testable(self) -> tuple[int, ...]:
-        """The agents with enough activity for a Sharpe ratio to have an error."""
-        return tuple(i for i in range(len(self.names)) if not self.reason(self.returns[:, i]))
+        """Indices of the agents with enough activity to estimate a Sharpe ratio's error."""
+        return tuple(
+            i for i in range(len(self.names)) if not self.untestable_reason(self.returns[:, i])
+        )
 
-    def reason(self, series: FloatArray) -> str:
-        """Why a series [T] cannot be resampled; empty if it can."""
+    def untestable_reason(self, series: FloatArray) -> str:
+        """Return why a series [T] cannot be resampled; "" if it can."""
         size = float(np.abs(self.returns).max())
         if is_constant(series[:, None], size)[0]:
             return CONSTANT
-        # What an agent mostly earns is nothing, or what a constant gap to another leaves.
+        # The median is an agent's usual return: 0, or a constant gap to another agent.
         unusual = np.abs(series - np.median(series)) > ROUNDING * size
         blocks = np.logical_or.reduceat(
             unusual, np.arange(0, series.size, int(np.ceil(self.block_length)))
@@ -91,34 +93,34 @@ class ResamplingPlan:
 
 @dataclass(frozen=True, slots=True)
 class SharpeIntervals:
-    """Annualised Sharpe ratios.
+    """Annualised Sharpe ratios with their intervals.
 
     Attributes:
-        agents: By agent, where the agent is lively.
-        pairs: By pair, where both are lively and differ.
+        agents: Agent -> ratio, for testable agents.
+        pairs: Pair -> difference of the ratios, for pairs of testable agents.
     """
 
     agents: dict[int, Interval | None]
     pairs: dict[tuple[int, int], Interval | None]
 
 
-def compare_sharpes(plan: ResamplingPlan, combos: Sequence[tuple[int, int]]) -> SharpeIntervals:
-    """The Sharpe ratios of all lively agents, and the differences of the pairs among them.
+def sharpe_intervals(plan: ResamplingPlan, combos: Sequence[tuple[int, int]]) -> SharpeIntervals:
+    """Return the Sharpe ratios of all testable agents, and the differences of their pairs.
 
-    A ratio is the mean of the returns over their spread, so it is studentised as the mean of
-    returns that have the spread 1, with the same signs as the totals. What the spread itself may
-    err is left out: to first order (the delta method; Lo 2002, Financial Analysts Journal 58,
-    36-52) it adds SR^2 / 2 to a variance of 1, nothing beside what a mean may err.
+    A ratio is the mean of the returns over their standard deviation, so it is studentised like the
+    mean of returns with standard deviation 1, with the same signs as the totals. The error of the
+    standard deviation is ignored: to first order (the delta method; Lo 2002, Financial Analysts
+    Journal 58, 36-52) it adds SR^2 / 2 to a variance of 1, which is negligible.
     """
     place = {agent: column for column, agent in enumerate(plan.testable)}
     if not place:
         return SharpeIntervals({}, {})
     kept = [pair for pair in combos if pair[0] in place and pair[1] in place]
-    # A mean over the thinned rows that is the mean over all periods.
-    share = plan.periods / plan.whole.shape[0]
+    # Scales the mean over aggregated rows to the mean over all periods.
+    scale_down = plan.periods / plan.whole.shape[0]
     spread = plan.whole[:, plan.testable].std(axis=0, ddof=1)
     found = studentise(
-        plan.returns[:, plan.testable] * share / spread,
+        plan.returns[:, plan.testable] * scale_down / spread,
         plan.signs(),
         [(place[a], place[b]) for a, b in kept],
     )
@@ -133,13 +135,13 @@ def compare_sharpes(plan: ResamplingPlan, combos: Sequence[tuple[int, int]]) -> 
     )
 
 
-def standings(
+def agent_statistics(
     plan: ResamplingPlan,
     ranks: Sequence[tuple[int, int]],
     means: StudentisedMeans,
     sharpes: SharpeIntervals,
 ) -> tuple[tuple[AgentStatistics, ...], dict[str, str]]:
-    """One standing per agent, and the reasons of what is None in them."""
+    """Return the statistics of each agent, and the reasons of values that are None."""
     several = len(plan.names) > 1
     estimates = means.agents.estimates
     errors = means.pairs.errors
@@ -151,7 +153,7 @@ def standings(
         reasons["p_best"] = ALONE
     found = []
     for i, name in enumerate(plan.names):
-        why = plan.reason(plan.returns[:, i])
+        why = plan.untestable_reason(plan.returns[:, i])
         total = means.agents.interval(i, confidence=plan.confidence, scale=plan.periods)
         if why and why != CONSTANT:
             total = None

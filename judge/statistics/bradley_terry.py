@@ -1,9 +1,9 @@
-"""Bradley-Terry strengths: who wins how often, window by window.
+"""Bradley-Terry strengths from wins and losses over windows of the season.
 
-A window is a stretch of the season; of two agents the one with the higher log return in it wins,
-equal returns are half a win each. Strengths are on the Elo scale: 100 points more means winning
-64 % of the windows, 400 points more means 10 to 1. They are fitted to all windows at once, so
-their order does not matter (Chiang et al. 2024, Chatbot Arena, arXiv 2403.04132).
+The season is divided into windows; of two agents the one with the higher log return in a window
+wins it, and equal returns are half a win each. Strengths are on the Elo scale: 100 points more
+means winning 64 % of the windows, 400 points more means 10 to 1. They are fitted to all windows at
+once, so their order does not matter (Chiang et al. 2024, Chatbot Arena, arXiv 2403.04132).
 """
 
 import numpy as np
@@ -15,13 +15,13 @@ from judge.statistics.variance import long_run_variance
 ELO_PER_LOG_ODDS = 400.0 / np.log(10.0)
 WINDOWS_MAX = 24
 WINDOW_PERIODS_MIN = 10
-"""With shorter windows neighbours depend where returns are autocorrelated."""
+"""Shorter windows depend on their neighbours if returns are autocorrelated."""
 ELO_MAX = 4_000.0
-"""An interval reaches at most this far to each side: odds of 10^10 to 1."""
+"""Largest half-width of an interval: odds of 10^10 to 1."""
 ALIKE_MAX = 0.1
-"""Windows whose scatter is below this share of the model's variance all ended alike."""
+"""If the scatter of windows is below this share of the model's variance, they all ended alike."""
 MISSES_AIMED = 1.04
-"""Wins are whole numbers, so that an interval that aims at 10 % of misses has a few less."""
+"""Wins are integers, so an interval that aims at 10 % of misses has slightly fewer."""
 WINDOW_COSINES = 5
 """Coefficients of the long-run variance over windows."""
 NEWTON_STEPS_MAX = 25
@@ -31,18 +31,18 @@ TOLERANCE = 1e-9
 def strengths(log_returns: FloatArray, *, block_length: float, confidence: float) -> list[Interval]:
     """Fit the strengths, with intervals from how the windows scatter around the fit.
 
-    Bradley and Terry (1952, Biometrika 39, 324-345). Every pair gets half a win each way in
-    addition, so that an agent that won every window has a finite strength. A window moves the
-    strengths by its score through the inverse curvature (the sandwich of White 1982, Econometrica
-    50, 1-25); windows may depend on their neighbours, so the variance of the sum is the long-run
+    Bradley and Terry (1952, Biometrika 39, 324-345). Half a win each way is added to every pair, so
+    that an agent that won every window has a finite strength. The variance is a sandwich (White
+    1982, Econometrica 50, 1-25): a window moves the strengths by its score times the inverse
+    curvature. Windows may depend on their neighbours, so the variance of the sum is the long-run
     variance of `judge.statistics.variance`, and the interval is Student's with as many degrees of
-    freedom as cosines. Where nearly all windows ended alike they do not scatter, and the variance
-    is that of the fitted model.
+    freedom as cosines. If nearly all windows ended alike they do not scatter, and the variance is
+    that of the fitted model.
 
     Args:
         log_returns: Shape [T, N], N >= 2.
-        block_length: A window has at least this many periods.
-        confidence: Of the intervals.
+        block_length: Least number of periods in a window.
+        confidence: Confidence of the intervals.
 
     Returns:
         One interval per agent in Elo points, mean 0 over the agents.
@@ -63,7 +63,7 @@ def strengths(log_returns: FloatArray, *, block_length: float, confidence: float
         aimed = 1.0 - MISSES_AIMED * (1.0 - confidence)
         quantile = float(stats.t.ppf((1.0 + aimed) / 2.0, count))
         scatter = windows * long_run_variance(scores @ inverse, count)
-        # The curvature holds a mean of 1 / N in every direction, so that it can be inverted.
+        # The curvature includes a mean of 1 / N in every direction, so that it can be inverted.
         by_model = np.diagonal(inverse) - 1.0 / agents**2
         alike = scatter < ALIKE_MAX * by_model
         reach = quantile * np.sqrt(np.where(alike, by_model, scatter))
@@ -90,7 +90,7 @@ def fit(wins: FloatArray) -> FloatArray:
 
 
 def _fit(wins: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The strengths in log odds, mean 0, and the curvature [B, N, N] there."""
+    """Return the strengths in log odds, mean 0, and the curvature [B, N, N] at them."""
     agents = wins.shape[1]
     off = 1.0 - np.eye(agents)
     wins = (wins + 0.5) * off

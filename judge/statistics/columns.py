@@ -1,7 +1,7 @@
-"""Chosen pairs of columns, decided together: the verdict's decision on series of any meaning.
+"""Decides chosen pairs of columns together, as the verdict decides pairs of agents.
 
 `judge_returns` decides all pairs of agents. The marginal means of a matrix and adjusted returns are
-decided in the same way, at the same looks and levels, as families of their own.
+decided in the same way, at the same looks and levels, as separate families.
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from judge.statistics import agents as of_agents
-from judge.statistics import pairs as of_pairs
+from judge.statistics.agents import CONSTANT, ResamplingPlan, SharpeIntervals
 from judge.statistics.looks import FINISHED, Horizon, Look
-from judge.statistics.pairs import LookDecisions, LookMemo
+from judge.statistics.pairs import (
+    LookDecisions,
+    LookMemo,
+    decide_over_looks,
+    decisions_of,
+    judge_pairs,
+    memoised,
+)
 from judge.statistics.resample import pairs_block_length
 from judge.statistics.student import ClaimMeans, studentise_means
 from judge.statistics.types import FloatArray, Interval, Pair
@@ -22,13 +28,13 @@ Combos = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """Columns and pairs of them.
+class ComparedColumns:
+    """Comparison of columns.
 
     Attributes:
-        pairs: In the order asked for; their names are numbers of columns.
-        totals: Sum of each column; None where it cannot be resampled.
-        reason: Why nothing was compared; empty otherwise.
+        pairs: The requested pairs, in order; `a` and `b` are column numbers.
+        totals: Sum of each column; None if it cannot be resampled.
+        reason: Why nothing was compared; "" otherwise.
     """
 
     pairs: tuple[Pair, ...]
@@ -38,13 +44,13 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class FamilyOptions:
-    """How columns are compared.
+    """Settings of the comparison of a family of pairs.
 
     Attributes:
-        confidence: Of the intervals.
-        seed: Of the resampling.
-        resamples: Bootstrap replications.
-        horizon: How long the season is to be, and whether it is over.
+        confidence: Confidence of the intervals.
+        seed: Seed of the resampling.
+        resamples: Number of bootstrap replications.
+        horizon: Planned length of the season, and whether it is over.
     """
 
     confidence: float = 0.90
@@ -55,45 +61,45 @@ class FamilyOptions:
 
 def compare_columns(
     series: FloatArray, combos: Combos, options: FamilyOptions, memo: LookMemo | None = None
-) -> Compared:
+) -> ComparedColumns:
     """Compare pairs of columns, all of them as one family.
 
     Args:
         series: Shape [T, M], log returns; finite.
-        combos: The pairs (a, b) of columns; a - b is what is compared.
-        options: How.
-        memo: What earlier looks decided, to save their computation; the answer is the same.
+        combos: Pairs (a, b) of columns; the difference a - b is compared.
+        options: Settings of the comparison.
+        memo: Cache of earlier looks' decisions; it does not change the result.
     """
     periods, columns = series.shape
     if periods < PERIODS_MIN:
         reason = too_early(periods)
-        early = tuple(_untold(a, b, reason) for a, b in combos)
-        return Compared(early, (None,) * columns, reason)
+        early = tuple(_too_early_pair(a, b, reason) for a, b in combos)
+        return ComparedColumns(early, (None,) * columns, reason)
     series = np.where(np.abs(series) < RETURN_MIN, 0.0, series)
     looks = options.horizon.looks(periods)
     plan, means, now = _look(series, combos, options, options.horizon.level_at(periods))
 
     def earlier(look: Look) -> LookDecisions:
         rows = series[: look.periods]
-        asked = "columns", look.level, list(combos), options.confidence, options.seed
-        return of_pairs.memoised(
+        arguments = "columns", look.level, list(combos), options.confidence, options.seed
+        return memoised(
             memo,
-            (*asked, options.resamples),
+            (*arguments, options.resamples),
             rows,
-            lambda: of_pairs.decisions_of(_look(rows, combos, options, look.level)[2]),
+            lambda: decisions_of(_look(rows, combos, options, look.level)[2]),
         )
 
-    pairs = of_pairs.decide_over_looks(now, combos, looks, earlier, periods)
-    return Compared(pairs, tuple(_total(plan, means, column) for column in range(columns)))
+    pairs = decide_over_looks(now, combos, looks, earlier, periods)
+    return ComparedColumns(pairs, tuple(_total(plan, means, column) for column in range(columns)))
 
 
 def _look(
     series: FloatArray, combos: Combos, options: FamilyOptions, level: float
-) -> tuple[of_agents.ResamplingPlan, ClaimMeans, tuple[Pair, ...]]:
-    """The pairs as one look sees them."""
+) -> tuple[ResamplingPlan, ClaimMeans, tuple[Pair, ...]]:
+    """Return the resampling plan, the means and the pairs of one look."""
     thin, _ = aggregated(series)
-    # A decision's degrees of freedom grow with the field, which names alone tell a plan.
-    plan = of_agents.ResamplingPlan(
+    # The degrees of freedom of a decision depend on the number of names in the plan.
+    plan = ResamplingPlan(
         returns=thin,
         whole=series,
         names=("",) * (_independent(series.shape[1], combos) + 1),
@@ -108,12 +114,12 @@ def _look(
     return (
         plan,
         means,
-        of_pairs.judge_pairs(plan, combos, means, of_agents.SharpeIntervals({}, {}), level),
+        judge_pairs(plan, combos, means, SharpeIntervals({}, {}), level),
     )
 
 
 def _independent(columns: int, combos: Combos) -> int:
-    """How many of the differences are independent: columns less groups that no pair connects."""
+    """Return the number of independent differences: columns less groups that pairs connect."""
     groups = list(range(columns))
     for a, b in combos:
         old, new = groups[a], groups[b]
@@ -121,12 +127,12 @@ def _independent(columns: int, combos: Combos) -> int:
     return columns - len(set(groups))
 
 
-def _total(plan: of_agents.ResamplingPlan, means: ClaimMeans, column: int) -> Interval | None:
-    reason = plan.reason(plan.returns[:, column])
-    if reason and reason != of_agents.CONSTANT:
+def _total(plan: ResamplingPlan, means: ClaimMeans, column: int) -> Interval | None:
+    reason = plan.untestable_reason(plan.returns[:, column])
+    if reason and reason != CONSTANT:
         return None
     return means.agents.interval(column, confidence=plan.confidence, scale=plan.periods)
 
 
-def _untold(a: int, b: int, reason: str) -> Pair:
+def _too_early_pair(a: int, b: int, reason: str) -> Pair:
     return Pair(a, b, None, None, None, False, False, None, None, reason)

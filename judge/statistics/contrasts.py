@@ -1,10 +1,10 @@
 """Which strategy beats which over the models, and which model beats which over the strategies.
 
-A contrast is the difference of two means of paired returns: of the cells that two strategies have
-with the same models, or two models with the same strategies. The contrasts of both factors are one
-family, decided like the pairs of agents, so that a false one is as rare as a false "A beats B".
-Where a matrix has empty cells, two levels are compared over what both have (complete cases), since
-a mean over other models would compare the models too.
+A contrast is the difference of two means of paired returns: of two strategies over the same models,
+or of two models over the same strategies. The contrasts of both factors are one family, decided
+like the pairs of agents, so that a false one is as rare as a false "A beats B". If a matrix has
+empty cells, two levels are compared over the cells that both have (complete cases), since a mean
+over different models would compare the models too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,11 @@ MatrixCell = tuple[str, str]
 Factor = Literal["strategy", "model"]
 
 COLUMNS_MAX = 256
-"""Different means that are resampled at once; 64 agents in any arrangement need fewer."""
+"""Most means that are resampled at once; 64 agents in any arrangement need fewer."""
 
 
-class _Wanted(NamedTuple):
-    """One contrast before it is decided."""
+class _ContrastSpec(NamedTuple):
+    """One contrast that is to be decided."""
 
     factor: Factor
     a: str
@@ -41,8 +41,8 @@ def level_contrasts(
     """Decide every two levels of each factor, all as one family.
 
     Args:
-        cells: Log returns [T] of each cell that has agents, the mean over its repeats.
-        options: Of the decision.
+        cells: Mean log returns [T] over the repeats of each cell with agents.
+        options: Settings of the comparison.
 
     Returns:
         Every two strategies, then every two models, each in the order of the cells.
@@ -74,13 +74,13 @@ def level_contrasts(
     )
 
 
-def _wanted(cells: Mapping[MatrixCell, FloatArray], factor: Factor) -> list[_Wanted]:
+def _wanted(cells: Mapping[MatrixCell, FloatArray], factor: Factor) -> list[_ContrastSpec]:
     own, other = (0, 1) if factor == "strategy" else (1, 0)
     levels = list(dict.fromkeys(cell[own] for cell in cells))
     others = list(dict.fromkeys(cell[other] for cell in cells))
     has = {level: {cell[other] for cell in cells if cell[own] == level} for level in levels}
     return [
-        _Wanted(
+        _ContrastSpec(
             factor,
             a,
             b,
@@ -99,7 +99,7 @@ def _mean(
     return mean
 
 
-def _contrast(one: _Wanted, pair: Pair) -> Contrast:
+def _contrast(one: _ContrastSpec, pair: Pair) -> Contrast:
     return Contrast(
         factor=one.factor,
         a=one.a,
@@ -114,11 +114,11 @@ def _contrast(one: _Wanted, pair: Pair) -> Contrast:
     )
 
 
-def _unknown(one: _Wanted, reason: str) -> Contrast:
+def _unknown(one: _ContrastSpec, reason: str) -> Contrast:
     return Contrast(
         one.factor, one.a, one.b, None, None, False, None, reason, one.over, one.missing
     )
 
 
-def _nothing_in_common(one: _Wanted) -> str:
+def _nothing_in_common(one: _ContrastSpec) -> str:
     return f"they have no {'model' if one.factor == 'strategy' else 'strategy'} in common"

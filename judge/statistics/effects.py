@@ -1,9 +1,9 @@
-"""The model x strategy matrix taken apart: strategies, models, their interaction, and the seeds.
+"""Decomposition of the model x strategy matrix: strategies, models, interaction, seed noise.
 
-Two questions with two kinds of noise. Effects and contrasts carry the market's noise: they are
-means of paired returns, resampled in time. The repeats carry the models' own noise: the same cell,
-another seed, the same market. F tests, shares and pairings look at the second alone and hold for
-this market path only.
+Two questions have two kinds of noise. Effects and contrasts have the market's noise: they are means
+of paired returns, resampled in time. Repeats have the models' own noise: the same cell and market,
+another seed. F tests, shares and pairings use only the second kind and are valid for this market
+path only.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def matrix_effects(
     resamples: int = 2000,
     horizon: Horizon = FINISHED,
 ) -> MatrixEffects:
-    """Take a matrix of agents apart.
+    """Decompose a matrix of agents.
 
     cell(s, m) = grand mean + strategy(s) + model(m) + interaction(s, m) + seed noise, with effects
     that sum to zero over every factor (Scheffe 1959, The Analysis of Variance, ch. 4), on the
@@ -43,19 +43,19 @@ def matrix_effects(
         log_returns: Shape [T, N], without the baselines; finite.
         strategies: The strategy of each of the N agents.
         models: The model of each of the N agents.
-        confidence: Of the intervals.
-        seed: Of the resampling.
-        resamples: Bootstrap replications.
-        horizon: How long the season is to be, and whether it is over. With a planned end the
+        confidence: Confidence of the intervals.
+        seed: Seed of the resampling.
+        resamples: Number of bootstrap replications.
+        horizon: Planned length of the season, and whether it is over. With a planned end the
             contrasts are decided once, at that end; without one at every look.
 
     Returns:
-        Effects as season totals of log returns; the interval of each is for that effect alone.
+        Effects as season totals of log returns; each interval is for that effect alone.
         The contrasts of both factors are decided together, like the pairs of a verdict. A matrix
         with empty cells has contrasts, but no effects.
 
     Raises:
-        ValueError: If the three arguments do not have the same number of agents.
+        ValueError: The three arguments differ in the number of agents.
     """
     returns = np.asarray(log_returns, dtype=np.float64)
     if returns.ndim != 2 or not returns.shape[1] == len(strategies) == len(models) > 0:
@@ -101,7 +101,7 @@ def _contrasts(
     periods: int,
     reasons: dict[str, str],
 ) -> tuple[Contrast, ...]:
-    """The contrasts; of a planned season at its end alone: a matrix is not watched, but read."""
+    """Decide the contrasts; with a planned end only at that end, not at earlier looks."""
     planned, over = options.horizon.planned, options.horizon.over
     if planned is None:
         return level_contrasts(means, options)
@@ -121,7 +121,7 @@ def _cell_means(
     columns: Sequence[str],
     cells: Sequence[Sequence[int]],
 ) -> dict[tuple[str, str], FloatArray]:
-    """The mean returns [T] of the repeats of each cell that has agents."""
+    """Return the mean returns [T] of the repeats of each cell with agents."""
     named = zip(product(rows, columns), cells, strict=True)
     return {name: returns[:, list(cell)].mean(axis=1) for name, cell in named if cell}
 
@@ -176,7 +176,7 @@ def _sizes(
 
 
 def _exists(shape: tuple[int, int], reasons: dict[str, str]) -> list[bool]:
-    """Which effects there are: a factor with one level has none, nor has its interaction."""
+    """Return which effects exist: a factor with one level has none, nor does its interaction."""
     rows, columns = shape
     for levels, factor in ((rows, "strategies"), (columns, "models")):
         if levels == 1:

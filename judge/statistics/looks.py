@@ -1,18 +1,18 @@
-"""When a claim may be made while a season is watched, and at which level.
+"""When claims can be made during a season, and at which level (group-sequential tests).
 
-A judge that looks after every snapshot and claims at the first |t| beyond a fixed value finds some
-difference in a fifth of all seasons without any. So claims are made at decision looks alone, at
+A judge that tests after every snapshot and claims at the first |t| beyond a fixed value finds some
+difference in a fifth of all seasons without any. So claims are made only at decision looks, at
 levels that together spend the error once.
 
-With a planned end: at eighths of the plan, from its half on, with the error spent as O'Brien and
-Fleming's boundary would: alpha(f) = 2 - 2 Phi(z / sqrt(f)) at the share f of the plan (Lan and
-DeMets 1983, Biometrika 70, 659-663). Little is spent early, so the last look is nearly as sharp as
-the only one would be. The levels are those of a Brownian motion, computed by recursive integration
-(Armitage, McPherson and Rowe 1969, JRSS A 132, 235-244).
+With a planned end: at eighths of the plan, from half of it, with the error spent as by O'Brien and
+Fleming's boundary: alpha(f) = 2 - 2 Phi(z / sqrt(f)) at the share f of the plan (Lan and
+DeMets 1983, Biometrika 70, 659-663). Little is spent early, so the last look has nearly
+the power of a single one. The levels are those of a Brownian motion, computed by recursive
+integration (Armitage, McPherson and Rowe 1969, JRSS A 132, 235-244).
 
-Without a planned end: a confidence sequence, which holds at every time at once (Robbins 1970,
+Without a planned end: a confidence sequence, which is valid at all times at once (Robbins 1970,
 Annals of Mathematical Statistics 41, 1397-1409; Waudby-Smith et al. 2024, Annals of Statistics 52,
-2613-2640), looked at on a geometric grid so that a claim is not made and taken back every minute.
+2613-2640), tested on a geometric grid so that a claim is not made and withdrawn every minute.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,27 +34,27 @@ ERROR_SPENT = 0.015
 SHARES = 8
 FIRST_SHARE = 4
 """Looks at 4/8, 5/8, ... of the plan. The standard error changes from look to look, so each look
-errs a little by itself; more of them would cost more than they show."""
+adds a small error; more looks would cost more power than they gain."""
 
 PERIODS_FIRST = 60
 GROWTH = 1.25
-"""Without a plan: after 60 periods, and then whenever the season has grown by a quarter."""
+"""Looks without a plan: after 60 periods, and then each time the season has grown by a quarter."""
 
 SHARPEST = 500.0
 """Periods at which the confidence sequence is narrowest."""
 
 MIXED = 9.0
-"""n / `SHARPEST` times this is the mixture's information: near where the boundary is lowest."""
+"""The mixture's information is this times n / `SHARPEST`; the boundary is lowest near it."""
 
 NODES = 96
 """Nodes of the Gauss-Legendre quadrature between the boundaries."""
-REACH = 16.0
-"""No boundary is beyond this."""
+BOUNDARY_MAX = 16.0
+"""Upper bound of the search for a boundary."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A decision: after how many periods, and at which nominal family-wise level."""
+    """A decision look: number of periods, and nominal family-wise level."""
 
     periods: int
     level: float
@@ -62,13 +62,13 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """How long a season is to be, and whether it is over.
+    """Planned length of a season, and whether it is over.
 
     Attributes:
-        planned: Periods it is to have; None without a planned end.
-        over: No period will be added.
-        once: Nothing was looked at before, so this moment is the only look.
-        level: Of that look: nominal, family-wise.
+        planned: Planned number of periods; None without a planned end.
+        over: True if no period will be added.
+        once: True if the only look is now, without earlier ones.
+        level: Nominal family-wise level of that look.
     """
 
     planned: int | None
@@ -77,7 +77,7 @@ class Horizon:
     level: float = CLAIM_LEVEL
 
     def looks(self, periods: int) -> tuple[Look, ...]:
-        """The decision looks of a season up to `periods`, the present one last if it is one."""
+        """Return the decision looks up to `periods`; the last one is now if this is a look."""
         if self.once:
             return (Look(periods, self.level),)
         if self.planned is None:
@@ -89,13 +89,13 @@ class Horizon:
         return tuple(look for look in planned_looks(self.planned) if look.periods <= periods)
 
     def count(self, periods: int) -> int | None:
-        """How many looks there will be; None without a planned end."""
+        """Return the total number of looks; None without a planned end."""
         if self.over:
             return len(self.looks(periods))
         return None if self.planned is None else len(planned_looks(self.planned))
 
     def next_look(self, periods: int) -> int | None:
-        """Periods of the first look after `periods`; None if the season has no further one."""
+        """Return the periods of the first look after `periods`; None if there is none."""
         if self.over:
             return None
         if self.planned is None:
@@ -103,7 +103,7 @@ class Horizon:
         return next((k.periods for k in planned_looks(self.planned) if k.periods > periods), None)
 
     def level_at(self, periods: int) -> float:
-        """The nominal level of a moment: of its look, else of the next one, else of the last."""
+        """Return the nominal level after `periods`: of this look, else the next, else the last."""
         looks = self.looks(periods)
         if looks and looks[-1].periods == periods:
             return looks[-1].level
@@ -115,22 +115,22 @@ class Horizon:
 
 
 FINISHED = Horizon(None, over=True, once=True)
-"""All periods are there, and this is the first look."""
+"""A season that is over and is judged once."""
 
 
 def single_look(level: float) -> Horizon:
-    """One look at a level: how a look of a longer season decides."""
+    """Return the horizon of a single look at this level, as one look of a longer season decides."""
     return Horizon(None, over=True, once=True, level=level)
 
 
 def look_times(planned: int | None, upto: int) -> tuple[int, ...]:
-    """After how many periods a season that is watched has its looks, up to so many."""
+    """Return the periods of the looks of a running season, up to `upto`."""
     return tuple(look.periods for look in Horizon(planned, over=False).looks(upto))
 
 
 @lru_cache(maxsize=64)
 def planned_looks(planned: int) -> tuple[Look, ...]:
-    """The looks of a season of so many periods; none if it is too short for any."""
+    """Return the looks of a season of this planned length; none if it is too short."""
     places = [round(planned * k / SHARES) for k in range(FIRST_SHARE, SHARES + 1)]
     kept = sorted({n for n in places if n >= PERIODS_FIRST})
     spent = [spending(n / planned) for n in kept]
@@ -140,7 +140,7 @@ def planned_looks(planned: int) -> tuple[Look, ...]:
 
 @lru_cache(maxsize=64)
 def ended_looks(planned: int, periods: int) -> tuple[Look, ...]:
-    """The looks of a season that ended before its plan: what is left is spent at its end."""
+    """Return the looks of a season that ended early: the rest of the error is spent at its end."""
     kept = [look.periods for look in planned_looks(planned) if look.periods < periods]
     if periods < PERIODS_FIRST:
         return ()
@@ -150,7 +150,7 @@ def ended_looks(planned: int, periods: int) -> tuple[Look, ...]:
 
 
 def open_looks(periods: int) -> tuple[Look, ...]:
-    """The looks of a season without a planned end, up to `periods`."""
+    """Return the looks of a season without a planned end, up to `periods`."""
     return tuple(
         Look(n, anytime_level(n)) for n in takewhile(lambda n: n <= periods, _open_look_times())
     )
@@ -161,9 +161,9 @@ def _open_look_times() -> Iterator[int]:
 
 
 def anytime_level(periods: int) -> float:
-    """The nominal two-sided level of a normal mixture's confidence sequence after n periods.
+    """Return the nominal two-sided level of a normal mixture's confidence sequence.
 
-    Its boundary for |Z| is sqrt((x + 1) / x log((x + 1) / alpha^2)) with x in proportion to n.
+    Its boundary for |Z| is sqrt((x + 1) / x log((x + 1) / alpha^2)), x proportional to `periods`.
     """
     x = MIXED * periods / SHARPEST
     boundary = sqrt((x + 1.0) / x * log((x + 1.0) / ERROR_SPENT**2))
@@ -171,23 +171,23 @@ def anytime_level(periods: int) -> float:
 
 
 def spending(share: float) -> float:
-    """Error that may be spent up to a share of the plan, O'Brien-Fleming type."""
+    """Return the error to spend up to a share of the plan, O'Brien-Fleming type."""
     z = stats.norm.isf(ERROR_SPENT / 2.0)
     return float(2.0 * stats.norm.sf(z / sqrt(min(share, 1.0))))
 
 
 def nominal_levels(times: Sequence[int], spent: Sequence[float]) -> list[float]:
-    """Two-sided nominal levels at which a Brownian motion first crosses with the error wanted.
+    """Return two-sided nominal levels at which a Brownian motion spends the given error.
 
     Args:
-        times: Ascending information times.
-        spent: Error spent up to each, ascending.
+        times: Information times, ascending.
+        spent: Cumulative error at each time, ascending.
     """
     if not times:
         return []
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     levels: list[float] = []
-    # Where the paths that crossed nothing are, and how likely each place is.
+    # Positions of the paths that have not crossed a boundary, and their probabilities.
     where, alive = np.zeros(1), np.ones(1)
     before_time, before_spent = 0, 0.0
     for time, until in zip(times, spent, strict=True):
@@ -206,11 +206,11 @@ def nominal_levels(times: Sequence[int], spent: Sequence[float]) -> list[float]:
 def _boundary(
     where: FloatArray, alive: FloatArray, wide: float, wanted: float, root: float
 ) -> float:
-    """The |z| that paths which are alive pass with the chance that is wanted."""
+    """Return the |z| that surviving paths cross with the wanted probability."""
 
     def excess(z: float) -> float:
         upper = stats.norm.sf((z * root - where) / wide)
         lower = stats.norm.cdf((-z * root - where) / wide)
         return float(alive @ (upper + lower)) - wanted
 
-    return float(brentq(excess, 0.0, REACH, xtol=1e-8))
+    return float(brentq(excess, 0.0, BOUNDARY_MAX, xtol=1e-8))

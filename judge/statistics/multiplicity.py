@@ -1,16 +1,16 @@
-"""Many pairs at once: decisions that hold together, and the sets of ranks that follow from them.
+"""Simultaneous decisions on many pairs, and the rank sets that follow from them.
 
-N agents make N (N - 1) / 2 comparisons; at 5 % each, ten alike agents would "differ" somewhere in
-most seasons. `arch` has SPA, StepM and MCS: they compare with one benchmark, or find the set that
-holds the best, but decide no pair; so the max-t step-down of Romano and Wolf (2005, Econometrica
-73, 1237-1282; p-values: 2016, Statistics and Probability Letters 113, 38-40) is done here on
-resamples of `arch`. It controls the chance of one or more false claims among all pairs, whichever
-of them truly differ, and uses the dependence between the pairs instead of paying Bonferroni.
+N agents make N (N - 1) / 2 comparisons; at 5 % each, ten equal agents would "differ" somewhere in
+most seasons. SPA, StepM and MCS of `arch` compare with one benchmark, or find the set that contains
+the best, but decide no pair. So the max-t step-down of Romano and Wolf (2005, Econometrica 73,
+1237-1282; p-values: 2016, Statistics and Probability Letters 113, 38-40) is implemented here. It
+controls the probability of one or more false claims among all pairs, whichever of them truly
+differ, and uses the dependence between the pairs, so it has more power than Bonferroni.
 
-A pair whose difference hangs on one period takes nothing from the others: its deviations keep their
-places and only turn their signs (`judge.statistics.resample`), so its |t*| is near its own |t| in
-every resample. If stretches were drawn again it would have the largest |t*| in most resamples, and
-no other pair could pass it.
+A pair whose difference depends on one period takes no power from the others: its deviations stay in
+place and only change sign (`judge.statistics.resample`), so its |t*| is near its own |t| in every
+resample. If blocks were drawn again it would have the largest |t*| in most resamples, and no other
+pair could exceed it.
 """
 
 from collections.abc import Iterable
@@ -23,14 +23,14 @@ from judge.statistics.student import upper_quantile
 from judge.statistics.types import FloatArray
 
 CLAIM_LEVEL = 0.0115
-"""Nominal family-wise level of "A beats B" where a season is looked at once.
+"""Nominal family-wise level of "A beats B" for a season with a single look.
 
 The promise is 5 %. In short, slowly moving or fat-tailed seasons a test errs more often than its
-level says; the room between the two is for that. `arena verdict-check` measures it.
+nominal level; the margin between the two covers that. `arena verdict-check` measures it.
 """
 
 EXCEEDING_MIN = 5
-"""A p-value that fewer resamples exceed is continued along the tail of Student's t."""
+"""A p-value with fewer exceeding resamples is extrapolated along the tail of Student's t."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Family:
 
     Attributes:
         t_values: |t|, shape [M].
-        t_stars: |t*|, shape [B, M].
+        t_stars: Resampled |t*|, shape [B, M].
         freedom: Degrees of freedom of the tail of each |t|.
     """
 
@@ -48,10 +48,10 @@ class Family:
     freedom: int
 
     def p_values(self) -> FloatArray:
-        """Adjusted p-values, shape [M]: claiming all at or below p errs with at most p.
+        """Return adjusted p-values, shape [M]: claiming all at or below p errs with at most p.
 
-        The k-th largest |t| is held against the maximum of |t*| over itself and all smaller ones,
-        and no p-value may be below that of a larger |t|.
+        The k-th largest |t| is compared with the maximum of |t*| over itself and all smaller ones,
+        and no p-value is below that of a larger |t|.
         """
         if self.t_values.size == 0:
             return np.zeros(0)
@@ -63,10 +63,10 @@ class Family:
         return p_values
 
     def critical_value(self, level: float) -> float:
-        """The |t| that a comparison must pass at the first step; infinite without any.
+        """Return the |t| that a comparison must exceed at the first step; infinite without any.
 
         Args:
-            level: Family-wise, between 0 and 1.
+            level: Family-wise level, between 0 and 1.
         """
         if self.t_values.size == 0:
             return np.inf
@@ -79,11 +79,11 @@ class Family:
 
     @property
     def _tail_level(self) -> float:
-        """The level from which on the tail is continued."""
+        """Level below which the tail is extrapolated."""
         return float((1.0 + EXCEEDING_MIN) / (1.0 + self.t_stars.shape[0]))
 
     def _beyond(self, stars: FloatArray, values: FloatArray) -> FloatArray:
-        """The share of the resampled maxima [B, M] at or beyond each value [M]."""
+        """Return the share of the resampled maxima [B, M] at or beyond each value [M]."""
         exceeding = (stars >= values).sum(axis=0)
         counted = (1.0 + exceeding) / (1.0 + stars.shape[0])
         place = max(stars.shape[0] - EXCEEDING_MIN - 1, 0)
@@ -99,15 +99,15 @@ class Family:
 
 
 def rank_sets(agents: int, wins: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The ranks that the decisions leave open for every agent.
+    """Return the ranks that the decisions leave open for every agent.
 
     Mogstad, Romano, Shaikh and Wilhelm (2024, Review of Economic Studies 91, 476-518): if the
     pairwise decisions hold together at a level, so do these sets of ranks. An agent's best rank is
     one more than the agents that beat it; its worst is N less the agents that it beats.
 
     Args:
-        agents: N.
-        wins: Pairs (winner, loser) that were separated.
+        agents: Number of agents, N.
+        wins: Separated pairs (winner, loser).
 
     Returns:
         (best, worst) for each agent, from 1.

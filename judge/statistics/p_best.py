@@ -1,17 +1,17 @@
-"""P(best): how probable it is that an agent is truly the best, and how often that comes true.
+"""P(best): the probability that an agent is truly the best, and its calibration.
 
-The share of resampled seasons that an agent won says how well it did, not how good it is: the
-leader was lucky as well. So estimates are shrunken, as in empirical Bayes (Efron and Morris 1975,
-JASA 70, 311-319). True values differ from the field's mean by s times as much as luck makes them
-differ, with the same dependence between agents: those that trade alike are alike in skill. Then,
-with k = s^2 / (1 + s^2), the truth given the season is k x estimate + sqrt(k) x error. The season
-says little of s, so the chance is averaged over every s that it leaves open.
+The share of resampled seasons that an agent won shows how well it did, not how good it is: the
+leader was also lucky. So estimates are shrunken, as in empirical Bayes (Efron and Morris 1975, JASA
+70, 311-319). True values are s times as far from the field's mean as luck would put them, with the
+same dependence between agents: agents that trade alike have similar skill. Then, with
+k = s^2 / (1 + s^2), the truth given the season is k x estimate + sqrt(k) x error. A season says
+little about s, so the probability is averaged over the posterior of s.
 
-A season cannot tell an even field with one lucky agent from a field with one good agent, so no
-rule is right at every s (of two agents, none is within 8 points at s = 0, 0.1, 0.5, 1, 2 and 4).
-What holds is the average: among leaders given p, a share p is truly the best, if fields with those
-six values of s are equally common. In even fields the leader is then given too much, and too little
-where s is near 1. `calibration` measures both.
+A season cannot distinguish an even field with one lucky agent from a field with one good agent, so
+no rule is right at every s (with two agents, none is within 8 points at s = 0, 0.1, 0.5, 1, 2 and
+4). The promise is about the average: among leaders with P(best) near p, a share p is truly the
+best, if fields with those six values of s are equally common. In even fields the leader's P(best)
+is then too high, and too low if s is near 1. `calibration` measures both.
 """
 
 from collections.abc import Sequence
@@ -25,37 +25,37 @@ NO_SKILL_SHARE = 0.2
 """Prior probability that the agents do not differ at all (s = 0)."""
 
 SPREADS = np.geomspace(0.03, 1000.0, 120)
-"""Values of s that are averaged over otherwise; the prior is half-Cauchy, its median s = 1."""
+"""Values of s > 0 that are averaged over; the prior is half-Cauchy with median s = 1."""
 
 CHECKED_SPREADS = (0.0, 0.1, 0.5, 1.0, 2.0, 4.0)
-"""Values of s whose equal mixture the chances are promised for."""
+"""Values of s whose equal mixture the promise is about."""
 
 MISS_MAX = 0.03
-"""Promised, of all leaders given about p: their share that is the best is this near."""
+"""Promise: among all leaders with P(best) near p, the share truly best is within this of p."""
 
 ROUNDING = 1e-12
-"""A variance below this share of what it was computed from is rounding, hence zero."""
+"""A variance below this share of its terms is rounding, and counts as zero."""
 
 GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
-"""Multiples of it, modulo 1, fill the unit interval evenly in any order of taking them."""
+"""Multiples of it, modulo 1, fill the unit interval evenly."""
 
 
 def best_probabilities(
     estimates: FloatArray, draws: FloatArray, errors: FloatArray | None = None
 ) -> FloatArray:
-    """The probability that each agent is truly the best; copies share theirs.
+    """Return the probability that each agent is truly the best; copies share theirs.
 
-    A constant series (cash) takes part: what it earns is known without error.
+    A constant series (cash) takes part: its return is known without error.
 
     Args:
         estimates: Means over the season, shape [N].
         draws: Resampled means less the estimates, shape [B, N].
         errors: Standard errors of the pairs' differences, shape [N (N - 1) / 2], in lexicographic
-            order. Blocks of a short season are shorter than its dependence, so resamples are too
-            much alike; if the errors are larger than theirs on average, the draws are widened.
+            order. Blocks of a short season are shorter than its dependence, so resamples vary too
+            little; if the errors are larger than theirs on average, the draws are widened.
 
     Returns:
-        Shape [N], sums to 1; 1 / N each if nothing tells them apart.
+        Shape [N], sums to 1; 1 / N each if the agents cannot be distinguished.
     """
     agents = estimates.size
     even = np.full(agents, 1.0 / agents)
@@ -67,7 +67,7 @@ def best_probabilities(
     ends = np.cumsum(weights[1:])
     if ends[-1] <= 0.0:
         return even
-    # Each resample takes one s, and counts with its error turned round as well.
+    # Each resample takes one s, and also counts with the opposite sign of its error.
     places = np.arange(1, draws.shape[0] + 1) * GOLDEN % 1.0 * ends[-1]
     spreads = SPREADS[np.minimum(np.searchsorted(ends, places), SPREADS.size - 1)]
     kept = (spreads**2 / (1.0 + spreads**2))[:, None]
@@ -79,12 +79,12 @@ def best_probabilities(
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Simulated seasons of one kind: what their leaders were given, and whether they were best.
+    """Simulated seasons of one kind: their leaders' P(best), and whether they were truly best.
 
     Attributes:
-        agents: N.
-        spread: s: standard deviation of the true values over that of their errors.
-        correlation: Between the errors of two agents.
+        agents: Number of agents, N.
+        spread: Standard deviation of the true values over that of their errors, s.
+        correlation: Correlation between the errors of two agents.
         given: P(best) of each season's leader, shape [seasons].
         best: 1 if it was truly the best, 0 if not, a share in a tie, shape [seasons].
     """
@@ -98,11 +98,11 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationBin:
-    """All leaders that were given a chance between `low` and `high`.
+    """All leaders with a P(best) between `low` and `high`.
 
     Attributes:
-        leaders: How many.
-        given: Mean of what they were given.
+        leaders: Number of leaders.
+        given: Mean P(best).
         best: Share that was truly the best.
     """
 
@@ -122,10 +122,10 @@ def calibration(
     resamples: int = 199,
     seed: int = 1,
 ) -> Calibration:
-    """Simulate seasons and look whether their leaders are as often the best as they are given.
+    """Simulate seasons and compare their leaders' P(best) with how often they are truly best.
 
-    True values are normal with `spread` times the standard deviation that the errors of estimates
-    have once what all agents share is taken off.
+    True values are normal. Their standard deviation is `spread` times that of the estimates'
+    errors without the part that all agents share.
     """
     rng = np.random.default_rng([seed, agents, round(1000 * spread), round(1000 * correlation)])
     own, shared = np.sqrt(1.0 - correlation), np.sqrt(correlation)
@@ -150,7 +150,7 @@ def calibration(
 
 
 def calibration_bins(found: Sequence[Calibration], bins: int = 10) -> tuple[CalibrationBin, ...]:
-    """Pool the leaders of all seasons by what they were given, in bins of equal width."""
+    """Pool the leaders of all seasons by P(best), in bins of equal width."""
     given = np.concatenate([one.given for one in found])
     best = np.concatenate([one.best for one in found])
     places = np.minimum((given * bins).astype(np.int64), bins - 1)
@@ -167,20 +167,20 @@ def calibration_bins(found: Sequence[Calibration], bins: int = 10) -> tuple[Cali
 
 
 def _won(values: FloatArray) -> FloatArray:
-    """The share of rows [B, N] in which each column is the largest; ties are split."""
+    """Return the share of rows [B, N] in which each column is the largest; ties are split."""
     first = values >= values.max(axis=1, keepdims=True)
     share: FloatArray = (first / first.sum(axis=1, keepdims=True)).mean(axis=0)
     return share
 
 
 def _excess(estimates: FloatArray, draws: FloatArray) -> tuple[float, float]:
-    """How much more the agents differ than by luck, and how many differences that rests on.
+    """Return how much more the agents differ than by luck, and its degrees of freedom.
 
     Returns:
         The mean over all pairs of (difference / its error)^2, 1 + s^2 on average; and the degrees
         of freedom of the chi-square with the same variance (Satterthwaite 1946), N - 1 if all are
-        alike. Pairs without an error (copies, two kinds of cash) say nothing; without any other
-        pair both are 0.
+        alike. Pairs without an error (copies, two kinds of cash) are left out; without any other
+        pair both values are 0.
     """
     covariance, variances, alive = _pairs(draws)
     if not alive.any():
@@ -197,7 +197,7 @@ def _excess(estimates: FloatArray, draws: FloatArray) -> tuple[float, float]:
 
 
 def _widening(draws: FloatArray, errors: FloatArray) -> float:
-    """The factor by which the pairs' errors are larger than those of the draws, at least 1."""
+    """Return the factor by which the pairs' errors exceed those of the draws, at least 1."""
     _, variances, alive = _pairs(draws)
     above = np.triu_indices(draws.shape[1], 1)
     known = alive[above]
@@ -208,7 +208,7 @@ def _widening(draws: FloatArray, errors: FloatArray) -> float:
 
 
 def _pairs(draws: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Covariances of the agents, variances of their differences, and which of these are not 0."""
+    """Return covariances, variances of the differences, and which of these are not 0."""
     covariance: FloatArray = draws.T @ draws / draws.shape[0]
     own = np.diagonal(covariance)
     variances = own[:, None] + own - 2.0 * covariance
@@ -218,7 +218,7 @@ def _pairs(draws: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
 
 
 def _posterior(excess: float, freedom: float) -> FloatArray:
-    """Probabilities of s = 0 and of each of `SPREADS`, given what the season says of them."""
+    """Return the posterior probabilities of s = 0 and of each of `SPREADS`."""
     prior = SPREADS / (1.0 + SPREADS**2)
     prior *= (1.0 - NO_SKILL_SHARE) / prior.sum()
     growth = 1.0 + np.append(0.0, SPREADS) ** 2

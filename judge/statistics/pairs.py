@@ -1,4 +1,4 @@
-"""Every pair of agents: which can be compared at all, which is decided, and since when."""
+"""Decisions on pairs of agents: which can be tested, which are separated, and since when."""
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,11 +20,11 @@ ALWAYS = "the same difference in every period"
 
 @dataclass(frozen=True, slots=True)
 class PairDecision:
-    """What one look decided of a pair.
+    """What one look decided about a pair.
 
     Attributes:
-        sign: Of the difference, where it is claimed; else 0.
-        holds: The sign of the pair's own interval where that leaves out 0; else 0.
+        sign: Sign of the difference if it is claimed; else 0.
+        holds: Sign of the pair's own interval if that excludes 0; else 0.
     """
 
     sign: int
@@ -32,17 +32,17 @@ class PairDecision:
 
 
 LookDecisions = dict[tuple[int, int], PairDecision]
-"""What one look decided of each pair."""
+"""Pair -> what one look decided about it."""
 LookMemo = MutableMapping[bytes, LookDecisions]
-"""By the hash of all that a look depends on: what it decided."""
+"""Hash of all inputs of a look -> what it decided."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairHistory:
-    """What the looks so far made of a pair.
+    """Claim history of a pair over the looks so far.
 
     Attributes:
-        claimed_at: Periods of the first claim; None if there was none.
+        claimed_at: Periods of the first claim; None without one.
         withdrawn_at: Periods of the look that withdrew it; None if it holds.
     """
 
@@ -50,7 +50,7 @@ class PairHistory:
     withdrawn_at: int | None = None
 
     def after(self, periods: int, decision: PairDecision, sign: int) -> tuple["PairHistory", int]:
-        """The history with one more look, and the sign of the claim (0 where there is none)."""
+        """Return the history with one more look, and the sign of the claim (0 without one)."""
         if self.claimed_at is None:
             return (PairHistory(periods), decision.sign) if decision.sign else (self, 0)
         if self.withdrawn_at is not None:
@@ -69,14 +69,14 @@ def judge_pairs(
 ) -> tuple[Pair, ...]:
     """Compare all pairs as if this were the only look.
 
-    Pairs that cannot be resampled stay out of the family: they are never claimed, so they add no
+    Pairs that cannot be resampled are outside the family: they are never claimed, so they add no
     false claim, and they take no power from the others.
 
     Args:
-        plan: What is judged.
+        plan: Returns and resampling settings.
         combos: The M pairs, in the order of the columns of `means.pairs`.
-        means: The studentised means.
-        sharpes: The Sharpe ratios.
+        means: Studentised means.
+        sharpes: Sharpe ratios.
         level: Nominal family-wise level of a claim.
     """
     reasons = pair_reasons(plan, combos)
@@ -105,7 +105,7 @@ def judge_pairs(
                 p_adjusted=p_adjusted,
                 separated=bool(p_adjusted <= level)
                 and difference is not None
-                and _leaves_out_zero(difference),
+                and _excludes_zero(difference),
                 identical=False,
                 sharpe_difference=sharpes.pairs.get((a, b)),
                 detectable=detectable_difference(float(errors[place]), critical, freedom=freedom),
@@ -124,14 +124,14 @@ def decide_over_looks(
     earlier: Callable[[Look], LookDecisions],
     periods: int,
 ) -> tuple[Pair, ...]:
-    """The pairs with the claims that all looks together made.
+    """Return the pairs with the claims of all looks.
 
     Args:
         now: The pairs as compared after all periods.
         combos: The pairs in the same order.
         looks: The decision looks so far, oldest first.
-        earlier: Computes again what a look before the present one decided.
-        periods: How many there are.
+        earlier: Computes the decisions of an earlier look again.
+        periods: Number of periods so far.
     """
     decided = [(look.periods, earlier(look)) for look in looks if look.periods < periods]
     if looks and looks[-1].periods == periods:
@@ -141,21 +141,21 @@ def decide_over_looks(
 
 def memoised(
     memo: LookMemo | None,
-    asked: object,
+    arguments: object,
     returns: FloatArray,
     compute: Callable[[], LookDecisions],
 ) -> LookDecisions:
-    """What a look decided, from the memo if it holds that, else computed and kept there.
+    """Return what a look decided, from the memo or else computed and stored there.
 
     Args:
-        memo: Decisions of earlier looks; None keeps nothing.
-        asked: Everything but the returns that the answer depends on; its `repr` is the key.
+        memo: Cache of earlier looks' decisions; None for no cache.
+        arguments: All inputs of the decision other than the returns; their `repr` is in the key.
         returns: The rows that the look had.
-        compute: Computes the answer.
+        compute: Computes the decisions.
     """
     if memo is None:
         return compute()
-    key = sha256(repr(asked).encode() + np.ascontiguousarray(returns).tobytes()).digest()
+    key = sha256(repr(arguments).encode() + np.ascontiguousarray(returns).tobytes()).digest()
     found = memo.get(key)
     if found is None:
         found = memo[key] = compute()
@@ -163,7 +163,7 @@ def memoised(
 
 
 def decisions_of(pairs: Sequence[Pair]) -> LookDecisions:
-    """What a look decided, by pair."""
+    """Return what a look decided about each pair."""
     return {(pair.a, pair.b): _decision(pair) for pair in pairs}
 
 
@@ -172,12 +172,12 @@ def _decision(pair: Pair) -> PairDecision:
         return PairDecision(0, 0)
     sign = int(np.sign(pair.difference.estimate))
     return PairDecision(
-        sign if pair.separated else 0, sign if _leaves_out_zero(pair.difference) else 0
+        sign if pair.separated else 0, sign if _excludes_zero(pair.difference) else 0
     )
 
 
-def _leaves_out_zero(interval: Interval) -> bool:
-    """True if an interval leaves out 0: else the pair's own noise speaks against a claim."""
+def _excludes_zero(interval: Interval) -> bool:
+    """Return True if an interval excludes 0, which a claim needs."""
     return bool(interval.low > 0.0 or interval.high < 0.0)
 
 
@@ -185,7 +185,11 @@ def histories(
     looks: Sequence[tuple[int, Mapping[tuple[int, int], PairDecision]]],
     combos: Sequence[tuple[int, int]],
 ) -> dict[tuple[int, int], tuple[PairHistory, int]]:
-    """The claims that all looks together made: (periods, decisions) of each, oldest first.
+    """Return the claims of all looks.
+
+    Args:
+        looks: Periods and decisions of each look, oldest first.
+        combos: The pairs.
 
     Returns:
         Pair -> its history and the sign of its claim.
@@ -203,16 +207,16 @@ def with_histories(
     pairs: Sequence[Pair],
     found: Mapping[tuple[int, int], tuple[PairHistory, int]],
 ) -> tuple[Pair, ...]:
-    """The pairs with the claims that the looks made in the place of this moment's.
+    """Return the pairs with the claims of the looks instead of those of this moment.
 
     Args:
-        pairs: As compared after all periods.
-        found: What the looks made of each.
+        pairs: The pairs as compared after all periods.
+        found: Claim history and sign of each pair.
     """
     changed = []
     for pair in pairs:
         history, sign = found[pair.a, pair.b]
-        # Between two looks the leader may change; only the next look withdraws the claim.
+        # Between two looks the leader can change; only the next look withdraws the claim.
         ahead = 0 if pair.difference is None else np.sign(pair.difference.estimate)
         holds = history.claimed_at is not None and history.withdrawn_at is None
         changed.append(
@@ -227,7 +231,7 @@ def with_histories(
 
 
 def pair_reasons(plan: ResamplingPlan, combos: Sequence[tuple[int, int]]) -> list[str]:
-    """Why each pair is not tested; empty if it is."""
+    """Return why each pair is not tested; "" if it is."""
     return [_reason(plan, a, b) for a, b in combos]
 
 
@@ -235,12 +239,12 @@ def _reason(plan: ResamplingPlan, a: int, b: int) -> str:
     gaps = plan.returns[:, a] - plan.returns[:, b]
     if not gaps.any():
         return IDENTICAL
-    reason = plan.reason(gaps)
+    reason = plan.untestable_reason(gaps)
     return ALWAYS if reason == CONSTANT else reason and f"they differ too rarely: {reason}"
 
 
 def _untested(plan: ResamplingPlan, a: int, b: int, reason: str) -> Pair:
-    """A pair outside the family: identical, always apart by the same, or too rarely different."""
+    """Return an untested pair: identical, with a constant difference, or too rarely different."""
     total = float((plan.returns[:, a] - plan.returns[:, b]).sum())
     exact = reason in (IDENTICAL, ALWAYS)
     return Pair(

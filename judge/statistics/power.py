@@ -1,4 +1,4 @@
-"""How large a difference must be to be found: the detectable effect, and a season on paper."""
+"""Detectable differences, and closed forms for a hypothetical season."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +10,7 @@ from scipy.special import ndtri
 from judge.statistics.multiplicity import CLAIM_LEVEL
 
 POWER = 0.80
-"""The chance with which a detectable difference is found (Cohen 1988's convention)."""
+"""Probability with which a detectable difference is found (Cohen 1988's convention)."""
 
 DAYS_PER_YEAR = 365.0
 
@@ -18,7 +18,7 @@ DAYS_PER_YEAR = 365.0
 def detectable_difference(
     error: float, critical: float, *, freedom: int | None = None, power: float = POWER
 ) -> float:
-    """The true |difference| that a two-sided test finds with the given power.
+    """Return the true |difference| that a two-sided test finds with the given power.
 
     Bloom (1995, Evaluation Review 19, 547-556): (critical value + Z(power)) x standard error. With
     few degrees of freedom the quantile is that of the noncentral t distribution, in the
@@ -26,10 +26,10 @@ def detectable_difference(
     error that is the root of an unbiased variance.
 
     Args:
-        error: Standard error of the difference, in the unit of the answer.
-        critical: The |t| that has to be passed; family-wise where there are several pairs.
+        error: Standard error of the difference, in the unit of the result.
+        critical: The |t| to exceed; family-wise if there are several pairs.
         freedom: Degrees of freedom of the error; None if it is known exactly.
-        power: The wanted chance.
+        power: Wanted power.
     """
     if freedom is None:
         return float((critical + ndtri(power)) * error)
@@ -40,15 +40,15 @@ def detectable_difference(
 
 @lru_cache(maxsize=256)
 def normal_critical_value(agents: int, level: float, freedom: int | None = None) -> float:
-    """The |t| to pass for any of all pairs of N alike, normal agents: Tukey's range / sqrt(2).
+    """Return the critical |t| for all pairs of N equal, normal agents: Tukey's range / sqrt(2).
 
     Tukey (1953): the largest of all |x_i - x_j| over one standard error follows the studentised
-    range. It is what the bootstrap's critical value comes to; with few degrees of freedom that is
-    up to a tenth larger, because every pair has an error of its own.
+    range. It approximates the bootstrap's critical value; with few degrees of freedom that is up to
+    a tenth larger, because every pair has its own error.
 
     Args:
-        agents: N.
-        level: Family-wise.
+        agents: Number of agents, N.
+        level: Family-wise level.
         freedom: Degrees of freedom of the error; None if it is known exactly.
     """
     known = np.inf if freedom is None else freedom
@@ -57,17 +57,17 @@ def normal_critical_value(agents: int, level: float, freedom: int | None = None)
 
 @dataclass(frozen=True, slots=True)
 class HypotheticalSeason:
-    """A season on paper.
+    """Parameters of a season for closed-form power calculations.
 
     Attributes:
-        agents: N cells of the contest, each of `repeats` seeds.
+        agents: Number of cells of the contest, each with `repeats` seeds.
         days: Market time.
         volatility: Annualised standard deviation of an agent's log returns, e.g. 0.5.
-        correlation: Between agents of different cells.
-        seed_correlation: Between repeats of one cell.
+        correlation: Correlation between agents of different cells.
+        seed_correlation: Correlation between repeats of one cell.
         repeats: Seeds per cell; cells are compared by the mean over their seeds.
         level: Family-wise level of a claim.
-        freedom: Degrees of freedom of a standard error, which more periods raise; None if it is
+        freedom: Degrees of freedom of a standard error, which grow with the periods; None if it is
             known exactly.
     """
 
@@ -100,10 +100,10 @@ class HypotheticalSeason:
         return self.detectable / self.volatility * DAYS_PER_YEAR / self.days
 
     def days_for(self, difference: float, per_days: float) -> float:
-        """Days until a true difference is claimed with 80 % power.
+        """Return the days until a true difference is claimed with 80 % power.
 
         Args:
             difference: True difference in log return, earned every `per_days` days.
-            per_days: The days in which it is earned.
+            per_days: Days in which it is earned.
         """
         return self.days * (self.detectable / (difference * self.days / per_days)) ** 2

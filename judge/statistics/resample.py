@@ -1,8 +1,7 @@
 """Resampled seasons: the same blocks of time for every agent, so that pairing is kept.
 
-The deviations from the mean keep their places and turn their signs block by block (wild bootstrap).
-Block length: Politis and White (2004) as corrected by Patton, Politis and White (2009), from
-`arch`.
+The deviations from the mean stay in place and change sign block by block (wild bootstrap). Block
+length: Politis and White (2004) as corrected by Patton, Politis and White (2009), from `arch`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,17 +13,17 @@ from judge.statistics.student import is_constant
 from judge.statistics.types import FloatArray
 
 BLOCKS_MIN = 12
-"""A season must hold at least so many blocks, or the block length is cut down to that."""
+"""Least number of blocks in a season; the block length is limited accordingly."""
 
 PART_PERIODS_MAX = 50_000
-"""Periods held at once, over all resamples of a part: bounds the memory of a long season."""
+"""Most periods in memory at once, over all resamples of a part."""
 
 
 def choose_block_length(series: FloatArray) -> float:
-    """Choose one mean block length for all columns: the median of their optimal ones.
+    """Return one mean block length for all columns: the median of their optimal ones.
 
-    One draw of blocks serves all columns; the studentised statistics bring each column's own
-    dependence in again, so the length need not be each column's best.
+    All columns use the same draw of blocks. The studentised statistics account for each column's
+    own dependence, so the length need not be optimal for each column.
 
     Args:
         series: Shape [T, M], no constant column, M >= 1.
@@ -33,7 +32,7 @@ def choose_block_length(series: FloatArray) -> float:
         Periods, between 1 and T / `BLOCKS_MIN`.
     """
     longest = series.shape[0] / BLOCKS_MIN
-    # Where the estimated spectrum at frequency 0 vanishes, arch divides by it.
+    # If the estimated spectrum at frequency 0 vanishes, arch divides by it.
     with np.errstate(divide="ignore", invalid="ignore"):
         optimal = optimal_block_length(series)["stationary"].to_numpy()
     optimal = np.nan_to_num(optimal, nan=longest, posinf=longest)
@@ -41,7 +40,7 @@ def choose_block_length(series: FloatArray) -> float:
 
 
 def pairs_block_length(returns: FloatArray, combos: Sequence[tuple[int, int]]) -> float:
-    """The block length for the differences of pairs of columns, or of the columns if none is given.
+    """Return the block length for differences of pairs of columns, or the columns without pairs.
 
     Args:
         returns: Shape [T, M].
@@ -62,14 +61,14 @@ def draw_signs(
     """Draw signs for the deviations of a season, the same for every period of a block.
 
     The wild bootstrap (Liu 1988, Annals of Statistics 16, 1696-1708; for dependent data Shao 2010,
-    JASA 105, 218-235): every deviation stays in its place and turns its sign, so that a stretch of
-    large moves stays the stretch that it was.
+    JASA 105, 218-235): every deviation stays in place and changes its sign, so that a volatility
+    cluster stays where it was.
 
     Args:
-        periods: T.
+        periods: Number of periods, T.
         block_length: Mean length of the blocks in periods, geometrically distributed, at least 1.
-        resamples: B.
-        rng: In the same state it gives the same signs.
+        resamples: Number of resamples, B.
+        rng: The same state gives the same signs.
 
     Yields:
         +1 and -1 in parts of bounded size, each of shape [b, T].

@@ -1,7 +1,7 @@
-"""The noise between repeats of a cell, and what exceeds it: F tests, shares, pairings.
+"""The noise between repeats of a cell, and effects that exceed it: F tests, shares, pairings.
 
-Repeats saw the same market, so their noise is that of the models alone, and everything here holds
-for this market path only.
+Repeats saw the same market, so their noise is that of the models alone, and all results here are
+valid for this market path only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,14 @@ from judge.statistics.types import Effect, FloatArray, Interval
 FACTORS = ("strategy", "model", "interaction")
 
 INTERACTION_LEVEL = 0.05
-"""Level of the test of all interactions together, and then of each of them, by Bonferroni."""
+"""Level of the joint test of all interactions, and then of each one, by Bonferroni."""
 
 SINGLE = "every cell has one agent; set repeats to 2 or more"
 NO_NOISE = "repeats of a cell had exactly the same total: the seed noise is zero"
 
 
 def effect_series(cells: FloatArray) -> FloatArray:
-    """Turn cells into effects, along the last two axes.
+    """Return the effects of cells along the last two axes.
 
     Args:
         cells: Shape [..., S, M].
@@ -41,13 +41,15 @@ def effect_series(cells: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, slots=True)
 class SeedNoise:
-    """The sums of squares of season totals, between cells and within them.
+    """Sums of squares of season totals, between cells and within them.
 
     Attributes:
-        squares: By factor, and "seed" within cells. freedom: their degrees of freedom.
-        repeats: Harmonic mean of the repeats of a cell.
-        shape: Strategies, models.
-        interactions: Shape [S M], strategies slowest. sizes: repeats of each cell, likewise.
+        squares: Factor -> sum of squares; "seed" is within cells.
+        freedom: Factor -> degrees of freedom.
+        repeats: Harmonic mean of the number of repeats per cell.
+        shape: Number of strategies, number of models.
+        interactions: Shape [S M], strategies slowest.
+        sizes: Repeats of each cell, shape [S M].
     """
 
     squares: Mapping[str, float]
@@ -61,12 +63,12 @@ class SeedNoise:
     def of(
         cls, totals: FloatArray, cells: Sequence[Sequence[int]], shape: tuple[int, int]
     ) -> "SeedNoise":
-        """Take the season totals of agents apart.
+        """Decompose the season totals of agents.
 
         Args:
-            totals: Of N agents.
-            cells: The agents of each cell, strategies slowest; none is empty.
-            shape: Strategies, models.
+            totals: Totals of N agents.
+            cells: The agents of each cell, strategies slowest; no cell is empty.
+            shape: Number of strategies, number of models.
         """
         rows, columns = shape
         groups = [totals[list(cell)] for cell in cells]
@@ -80,7 +82,7 @@ class SeedNoise:
                 "strategy": repeats * columns * float(found[:rows].sum()),
                 "model": repeats * rows * float(found[rows : rows + columns].sum()),
                 "interaction": repeats * float(found[rows + columns :].sum()),
-                # What rounding leaves between equal repeats is not noise.
+                # A rounding error between equal repeats is not noise.
                 "seed": within if within > 1e-20 * scale else 0.0,
             },
             {
@@ -96,7 +98,7 @@ class SeedNoise:
         )
 
     def interval(self, confidence: float, reasons: dict[str, str]) -> Interval | None:
-        """Chi-square interval of the standard deviation between repeats."""
+        """Return the chi-square interval of the standard deviation between repeats."""
         freedom = self.freedom["seed"]
         if freedom == 0:
             reasons["seed_noise"] = SINGLE
@@ -110,7 +112,7 @@ class SeedNoise:
         return float(stats.chi2.ppf(1.0 - tail, freedom)), float(stats.chi2.ppf(tail, freedom))
 
     def shares(self, reasons: dict[str, str]) -> dict[str, float] | None:
-        """Variance components by the method of moments, none below 0, as shares of their sum.
+        """Return variance components by the method of moments, at least 0, as shares of their sum.
 
         Searle, Casella and McCulloch (1992, Variance Components, ch. 4).
         """
@@ -133,7 +135,7 @@ class SeedNoise:
         return {name: part / whole for name, part in parts.items()}
 
     def p_values(self, reasons: dict[str, str]) -> dict[str, float] | None:
-        """F tests of every factor with two levels or more against the seed noise."""
+        """Return p-values of F tests against the seed noise, for factors with several levels."""
         freedom = self.freedom["seed"]
         if freedom == 0 or self.squares["seed"] == 0.0:
             reasons["p_values"] = NO_NOISE if freedom else SINGLE
@@ -146,14 +148,14 @@ class SeedNoise:
         }
 
     def pairings(self, names: Sequence[str], reasons: dict[str, str]) -> tuple[Effect, ...]:
-        """The interactions that exceed the noise between repeats.
+        """Return the interactions that exceed the noise between repeats.
 
-        First all interactions as one F test; if that finds something, each of them with an interval
-        for all at once (Bonferroni). The interval is of the noise between repeats alone.
+        First one F test of all interactions; if it rejects, each of them with a simultaneous
+        interval (Bonferroni). The interval covers only the noise between repeats.
 
         Args:
-            names: Of the cells, strategies slowest.
-            reasons: Takes why there are none, under "pairings".
+            names: Names of the cells, strategies slowest.
+            reasons: Gets the reason, under "pairings", if there are none.
         """
         own, freedom = self.freedom["interaction"], self.freedom["seed"]
         if not own:
@@ -187,7 +189,7 @@ class SeedNoise:
         return found
 
     def _interaction_variances(self) -> FloatArray:
-        """The variance of each interaction in units of the noise of one agent, shape [S M]."""
+        """Return the variance of each interaction relative to one agent's noise, shape [S M]."""
         rows, columns = self.shape
         left = np.eye(rows) - 1.0 / rows
         right = np.eye(columns) - 1.0 / columns

@@ -1,8 +1,9 @@
-"""The Sharpe ratio, defined once, and how much one proves: probabilistic and deflated.
+"""The Sharpe ratio, and its probabilistic and deflated versions.
 
 The ratio is mean / standard deviation of the log returns of a season's periods, with T - 1 in the
 deviation (Sharpe 1994) and a risk-free rate of zero. Metrics, intervals, both probabilities, page,
-CSV and message all use this one. It is per period; `sharpe_scale` says what it is printed as.
+CSV and message all use this definition. It is per period; `sharpe_scale` returns the unit in which
+it is printed.
 """
 
 from typing import Literal
@@ -15,37 +16,37 @@ from judge.statistics.variance import claim_cosines, long_run_variance
 
 EULER_MASCHERONI = 0.5772156649015329
 SPREAD_MIN = 1e-12
-"""Returns of two values only can have a variance of their Sharpe ratio that vanishes."""
+"""Lower bound of the variance of a Sharpe ratio, which vanishes for some two-valued returns."""
 
 CONSTANT_MAX = 1e-14
-"""Spread, relative to the largest return, below which a series is constant but for rounding."""
+"""Deviation, relative to the largest return, below which a series counts as constant."""
 
 ALIKE_MIN = 0.999
-"""Returns that correlate by this much or more are one draw of luck: the same trial."""
+"""Returns with at least this correlation count as one trial."""
 
 ANNUAL_MIN_S = 30 * 86_400
-"""A shorter season is not extrapolated to a year: a good hour would become 10^27."""
+"""A shorter season is not annualised: a good hour would become 10^27."""
 
 YEAR_S = 365 * 86_400
-"""A market that never closes."""
+"""A year of 365 days: the market never closes."""
 
 SharpeUnit = Literal["year", "period"]
 
 
 def sharpe_ratio(returns: FloatArray) -> float | None:
-    """Mean over standard deviation (divisor T - 1), per period, risk-free rate zero.
+    """Return mean over standard deviation (divisor T - 1), per period, risk-free rate zero.
 
     Source: Sharpe (1994), "The Sharpe Ratio", J. Portfolio Management 21(1).
 
     Returns:
-        None for fewer than two returns, or returns that never vary.
+        None with fewer than two returns, or constant returns.
     """
     spread = deviation(returns)
     return None if spread is None else float(returns.mean() / spread)
 
 
 def deviation(returns: FloatArray) -> float | None:
-    """Standard deviation with the divisor T - 1; None where it is zero but for rounding."""
+    """Return the standard deviation with divisor T - 1; None if it is zero up to rounding."""
     if returns.size < 2:
         return None
     spread = float(returns.std(ddof=1))
@@ -53,15 +54,15 @@ def deviation(returns: FloatArray) -> float | None:
 
 
 def sharpe_scale(interval_s: float, periods: int) -> tuple[float, SharpeUnit]:
-    """What ratios and volatilities per period are multiplied by, and what they then are of.
+    """Return the factor for ratios and volatilities per period, and the resulting unit.
 
     Args:
-        interval_s: Seconds of a period.
-        periods: How many the season has.
+        interval_s: Length of a period in seconds.
+        periods: Number of periods of the season.
 
     Returns:
-        1 and "period" for a season of under 30 days, which says nothing about a year; else the
-        square root of the periods in a year of 365 days, and "year".
+        1 and "period" for a season under 30 days, which says nothing about a year; else the square
+        root of the periods in a year of 365 days, and "year".
     """
     if interval_s <= 0 or periods * interval_s < ANNUAL_MIN_S:
         return 1.0, "period"
@@ -69,32 +70,32 @@ def sharpe_scale(interval_s: float, periods: int) -> tuple[float, SharpeUnit]:
 
 
 def probabilistic_sharpe(returns: FloatArray) -> float:
-    """The confidence that the true Sharpe ratio of a series is above 0.
+    """Return the confidence that the true Sharpe ratio of a series is above 0.
 
     Args:
         returns: Shape [T], not constant.
 
     Returns:
-        Between 0 and 1; of agents without skill about 5 % have more than 0.95. It takes skew, fat
-        tails and dependence in time into account.
+        Between 0 and 1; about 5 % of agents without skill have more than 0.95. It accounts for
+        skew, fat tails and dependence in time.
 
     Raises:
-        ValueError: The returns never vary.
+        ValueError: The returns are constant.
     """
     return deflated_sharpe(returns, 1)
 
 
 def deflated_sharpe(returns: FloatArray, trials: int) -> float:
-    """The confidence that it is above what the best of N agents without skill would show by luck.
+    """Return the confidence that it is above the best of N agents without skill, by luck.
 
-    Both are counted in the error of this series, so dependence in time widens both.
+    Ratio and benchmark use the error of this series, so dependence in time increases both errors.
 
     Args:
         returns: Shape [T], not constant.
         trials: N, from `distinct_trials`; 1 gives the probabilistic Sharpe ratio.
 
     Raises:
-        ValueError: The returns never vary.
+        ValueError: The returns are constant.
     """
     ratio = sharpe_ratio(returns)
     if ratio is None:
@@ -112,9 +113,10 @@ def deflated_sharpe(returns: FloatArray, trials: int) -> float:
 
 
 def dependence(returns: FloatArray) -> float:
-    """By how much dependence in time enlarges the variance of a mean, at least 1.
+    """Return the factor by which dependence in time increases the variance of a mean, at least 1.
 
-    The long-run variance of the K lowest cosines (`judge.statistics.variance`) over the variance.
+    It is the long-run variance of the K lowest cosines (`judge.statistics.variance`) over the
+    variance.
     """
     if returns.size <= (cosines := claim_cosines(returns.size)):
         return 1.0
@@ -131,16 +133,16 @@ def sharpe_probability(
     kurtosis: float,
     growth: float = 1.0,
 ) -> float:
-    """The confidence that the true Sharpe ratio is above a benchmark, from the moments.
+    """Return the confidence that the true Sharpe ratio is above a benchmark, from the moments.
 
     Bailey and Lopez de Prado (2012, Journal of Risk 15, 3-44):
     Phi((SR - SR*) sqrt(T - 1) / sqrt(1 - skew SR + (kurtosis - 1) / 4 SR^2)), for independent
     returns; others carry less evidence, as if there were T / growth of them (Lo 2002).
 
     Args:
-        ratio: SR, per period.
-        benchmark: SR*, per period.
-        periods: T.
+        ratio: Sharpe ratio per period, SR.
+        benchmark: Benchmark per period, SR*.
+        periods: Number of periods, T.
         skew: Third standardised moment.
         kurtosis: Fourth standardised moment, 3 for a normal distribution.
         growth: Variance of the mean over that of independent returns.
@@ -150,21 +152,21 @@ def sharpe_probability(
 
 
 def expected_best_sharpe(trials: int, periods: int) -> float:
-    """The Sharpe ratio that the best of N agents without skill would show by luck.
+    """Return the Sharpe ratio that the best of N agents without skill would show by luck.
 
     Bailey and Lopez de Prado (2014, Journal of Portfolio Management 40, 94-107):
     sd(SR) ((1 - g) Z(1 - 1/N) + g Z(1 - 1/(N e))), with g the Euler-Mascheroni constant and Z the
-    normal quantile. They take sd(SR) across the trials; here it is what theory says of an agent
-    without skill, 1 / sqrt(T - 1): at SR = 0 the variance (1 + SR^2 / 2) / T of Lo (2002,
-    Financial Analysts Journal 58(4), 36-52), with the divisor of the probability above. So what
-    the other agents earned does not enter: one that burns its money in fees makes no other luckier.
+    normal quantile. They estimate sd(SR) across the trials; here it is the theoretical value for an
+    agent without skill, 1 / sqrt(T - 1): at SR = 0 the variance (1 + SR^2 / 2) / T of Lo (2002,
+    Financial Analysts Journal 58(4), 36-52), with the divisor of the probability above. So the
+    other agents' returns do not matter: an agent that loses its money in fees changes no benchmark.
 
     Args:
-        trials: N; one trial is not chosen among several, so nothing is deflated: 0.
-        periods: T, at least 2.
+        trials: Number of trials, N; with one trial nothing is deflated, and the result is 0.
+        periods: Number of periods T, at least 2.
 
     Returns:
-        Per period.
+        A ratio per period.
     """
     if trials < 2:
         return 0.0
@@ -174,15 +176,15 @@ def expected_best_sharpe(trials: int, periods: int) -> float:
 
 
 def distinct_trials(returns: FloatArray, baselines: BoolArray | None = None) -> int:
-    """How many different draws of luck a field is: N of the deflated Sharpe ratio.
+    """Return the number of distinct trials in a field: N of the deflated Sharpe ratio.
 
-    Baselines are there to compare with, so they do not count, nor does a series that never varies,
-    which has no Sharpe ratio. Copies count once: series that correlate by `ALIKE_MIN` or more, be
-    it through others, have the same luck, at whatever size they trade.
+    Baselines do not count, as they do not compete; nor do constant series, which have no Sharpe
+    ratio. Copies count once: series that correlate by `ALIKE_MIN` or more, directly or through
+    others, have the same luck, at whatever size they trade.
 
     Args:
         returns: Shape [T, N].
-        baselines: Shape [N], True for a baseline; None if there is none.
+        baselines: Shape [N], True for a baseline; None without baselines.
     """
     kept = [
         n
@@ -196,7 +198,7 @@ def distinct_trials(returns: FloatArray, baselines: BoolArray | None = None) -> 
 
 
 def _groups(linked: BoolArray) -> IntArray:
-    """The lowest member of each one's connected group, [N]."""
+    """Return the lowest index in each member's connected group, [N]."""
     found = np.arange(linked.shape[0])
     for _ in range(linked.shape[0]):
         lowest = np.where(linked, found, linked.shape[0]).min(axis=1)

@@ -1,11 +1,11 @@
-"""Studentised bootstrap: how far the estimate is from the truth, in standard errors.
+"""Studentised bootstrap: the distance of an estimate from the truth, in standard errors.
 
-A resample's error is divided by a standard error that is computed in that same resample as in the
-season itself, from its lowest cosine coefficients (`judge.statistics.variance`). So t* has the
-tails of Student's t with K degrees of freedom, and those of the returns besides (the naive
-bootstrap: Goncalves and Vogelsang 2011, Econometric Theory 27, 745-791). Intervals are symmetric:
-estimate +- q x standard error, with q a quantile of |t*|; of percentile, equal-tailed and symmetric
-it was the one that kept its coverage.
+A resample's error is divided by a standard error computed in that resample in the same way as in
+the season, from the lowest cosine coefficients (`judge.statistics.variance`). So t* has the tails
+of Student's t with K degrees of freedom, combined with those of the returns (the naive bootstrap:
+Goncalves and Vogelsang 2011, Econometric Theory 27, 745-791). Intervals are symmetric: estimate +-
+q x standard error, with q a quantile of |t*|; of percentile, equal-tailed and symmetric intervals
+only the symmetric one kept its coverage.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,11 +25,11 @@ from judge.statistics.variance import (
 )
 
 ROUNDING = 1e-12
-"""A variance below this share of what it was computed from is rounding, hence zero."""
+"""A variance below this share of its terms is rounding, and counts as zero."""
 
 MISSES_AIMED = 0.97
-"""An interval that may miss the truth in 10 % of seasons aims at 9.7 %: where a slow component
-hides in noise it then misses in up to 12 %, elsewhere in a little less than 10 %."""
+"""An interval with a nominal error of 10 % aims at 9.7 %: if noise hides a slow component the error
+is then up to 12 %, else slightly below 10 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Studentised:
     Attributes:
         estimates: Shape [M].
         errors: Standard errors, shape [M], in the unit of the estimates.
-        t_stars: |t*|, shape [B, M]; infinite where a resample had no variance at all.
+        t_stars: |t*|, shape [B, M]; infinite if a resample had no variance.
     """
 
     estimates: FloatArray
@@ -48,27 +48,27 @@ class Studentised:
 
     @property
     def t_values(self) -> FloatArray:
-        """|estimate| / error, shape [M]; 0 where both are 0, infinite where only the error is."""
+        """|estimate| / error, shape [M]; 0 if both are 0, infinite if only the error is."""
         distances = np.abs(self.estimates)
         whole = np.where(distances > 0.0, np.inf, 0.0)
         return np.divide(distances, self.errors, out=whole, where=self.errors > 0.0)
 
     def p_values(self) -> FloatArray:
-        """Two-sided p-value of every estimate alone: (1 + #{|t*| >= |t|}) / (1 + B)."""
+        """Return the two-sided p-value of each estimate: (1 + #{|t*| >= |t|}) / (1 + B)."""
         exceed = (self.t_stars >= self.t_values).sum(axis=0)
         p_values: FloatArray = (1.0 + exceed) / (1.0 + self.t_stars.shape[0])
         return p_values
 
     def interval(self, column: int, *, confidence: float, scale: float) -> Interval | None:
-        """The symmetric interval of one estimate, multiplied by `scale`.
+        """Return the symmetric interval of one estimate, multiplied by `scale`.
 
         Args:
-            column: Of the estimate.
-            confidence: How often such intervals are to hold the truth.
-            scale: Of the answer.
+            column: Column of the estimate.
+            confidence: Nominal coverage.
+            scale: Factor on estimate and interval.
 
         Returns:
-            None where so many resamples had no variance that the interval has no end.
+            None if so many resamples had no variance that the interval is infinite.
         """
         estimate = float(self.estimates[column]) * scale
         error = float(self.errors[column]) * scale
@@ -80,14 +80,14 @@ class Studentised:
 
 
 def upper_quantile(values: FloatArray, level: float) -> float:
-    """The smallest order statistic with at least `level` (B + 1) values at or below it."""
+    """Return the smallest order statistic with at least `level` (B + 1) values up to it."""
     rank = min(int(np.ceil(level * (values.size + 1))), values.size)
     return float(np.partition(values, rank - 1)[rank - 1])
 
 
 @dataclass(frozen=True, slots=True)
 class StudentisedMeans:
-    """The agents and the pairs of them, studentised on the same resamples.
+    """Agents and their pairs, studentised on the same resamples.
 
     Attributes:
         agents: One column per agent, for intervals.
@@ -102,10 +102,10 @@ class StudentisedMeans:
 
 @dataclass(frozen=True, slots=True)
 class ClaimMeans(StudentisedMeans):
-    """Means, whose differences are decided too.
+    """Studentised means, with the pairs' statistics for decisions.
 
     Attributes:
-        claims: The pairs with the errors that decisions use.
+        claims: The pairs with the standard errors that decisions use.
     """
 
     claims: Studentised
@@ -118,8 +118,8 @@ def studentise_means(
 
     Args:
         series: Shape [T, N].
-        signs: Of the deviations of every period (`judge.statistics.resample.draw_signs`), each
-            part of shape [b, T].
+        signs: Signs of the deviations (`judge.statistics.resample.draw_signs`), in parts of
+            shape [b, T].
         pairs: M pairs of columns (a, b).
     """
     return _folded(_ClaimFold(series.mean(axis=0), series, pairs), series, signs).means()
@@ -128,12 +128,12 @@ def studentise_means(
 def studentise(
     series: FloatArray, signs: Iterable[FloatArray], pairs: Sequence[tuple[int, int]]
 ) -> StudentisedMeans:
-    """As `studentise_means`, for intervals alone."""
+    """Like `studentise_means`, without the statistics for decisions."""
     return _folded(_ResampleFold(series.mean(axis=0), series, pairs), series, signs).comparison()
 
 
 class _ResampleFold:
-    """Gathers the parts of the resamples; influence is [T, N], its mean's variance is wanted."""
+    """Collects the parts of the resamples; `influence` [T, N] has the mean to studentise."""
 
     def __init__(
         self, estimates: FloatArray, influence: FloatArray, pairs: Sequence[tuple[int, int]]
@@ -151,7 +151,7 @@ class _ResampleFold:
         self._pair_t: list[FloatArray] = []
 
     def add(self, stars: FloatArray, found: FloatArray) -> None:
-        """Take resampled estimates [b, N] and the influence's cosine coefficients [b, K, N]."""
+        """Add resampled estimates [b, N] and cosine coefficients of the influence [b, K, N]."""
         products = self._products(found, self._count)
         variances = np.diagonal(products, axis1=1, axis2=2)
         self._stars.append(stars)
@@ -159,12 +159,12 @@ class _ResampleFold:
         self._pair_t.append(_t_stars(self._distances(stars), *self._of_pairs(products)))
 
     def _distances(self, stars: FloatArray) -> FloatArray:
-        """How far each pair's resampled difference [b, M] is from the season's."""
+        """Return each pair's resampled difference less the season's, [b, M]."""
         gaps: FloatArray = stars[:, self._a] - stars[:, self._b]
         return gaps - self._gaps
 
     def _of_pairs(self, products: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The pairs' variances [b, M] from the agents' [b, N, N]; up to the floors they are 0."""
+        """Return the pairs' variances [b, M], and the floors up to which they count as 0."""
         a, b = self._a, self._b
         variances = np.diagonal(products, axis1=1, axis2=2)
         whole = variances[:, a] + variances[:, b]
@@ -172,20 +172,20 @@ class _ResampleFold:
         return whole - 2 * products[:, a, b], floors
 
     def _products(self, found: FloatArray, count: int) -> FloatArray:
-        """The agents' (co)variances in each resample, shape [b, N, N]."""
+        """Return the agents' covariances in each resample, shape [b, N, N]."""
         lowest = found[:, :count]
         products: FloatArray = np.matmul(lowest.transpose(0, 2, 1), lowest)
         products /= count * self._periods
         return products
 
     def _pair_series(self) -> tuple[FloatArray, FloatArray]:
-        """The pairs' differences [T, M], and the size [M] of what they come from."""
+        """Return the pairs' differences [T, M], and the magnitude [M] of their terms."""
         size = np.abs(self._influence).max(axis=0)
         gaps = self._influence[:, self._a] - self._influence[:, self._b]
         return gaps, np.maximum(size[self._a], size[self._b])
 
     def comparison(self) -> StudentisedMeans:
-        """The columns and the pairs, after the last part."""
+        """Return the result after the last part."""
         series = self._influence
         errors = _errors(series, np.abs(series).max(axis=0), self._count)
         return StudentisedMeans(
@@ -198,7 +198,7 @@ class _ResampleFold:
 
 
 class _ClaimFold(_ResampleFold):
-    """Also gathers the statistics that decisions use."""
+    """Also collects the statistics that decisions use."""
 
     def __init__(
         self, estimates: FloatArray, influence: FloatArray, pairs: Sequence[tuple[int, int]]
@@ -210,7 +210,7 @@ class _ClaimFold(_ResampleFold):
         self._claim_t: list[FloatArray] = []
 
     def add(self, stars: FloatArray, found: FloatArray) -> None:
-        """The same for intervals and for decisions."""
+        """Add a part for intervals and for decisions."""
         super().add(stars, found)
         slow, _ = self._of_pairs(self._products(found, self._slow))
         fast, floors = self._of_pairs(self._products(found, self._fast))
@@ -218,7 +218,7 @@ class _ClaimFold(_ResampleFold):
         self._claim_t.append(_t_stars(self._distances(stars), variances, floors))
 
     def means(self) -> ClaimMeans:
-        """The columns and the pairs, after the last part."""
+        """Return the result after the last part."""
         found = self.comparison()
         claims = Studentised(self._gaps, self._claim_errors(), np.vstack(self._claim_t))
         return ClaimMeans(found.agents, found.pairs, found.stars, claims)
@@ -237,7 +237,7 @@ Fold = TypeVar("Fold", bound=_ResampleFold)
 
 
 def _folded(fold: Fold, series: FloatArray, signs: Iterable[FloatArray]) -> Fold:
-    """A fold that has taken every resample."""
+    """Return the fold after adding every resample."""
     mean = series.mean(axis=0)
     centred = series - mean
     for part in signs:
@@ -247,7 +247,7 @@ def _folded(fold: Fold, series: FloatArray, signs: Iterable[FloatArray]) -> Fold
 
 
 def _errors(series: FloatArray, size: FloatArray, count: int) -> FloatArray:
-    """Standard errors of means [M]; a spread that is rounding beside `size` [M] counts as 0."""
+    """Return standard errors of means [M]; 0 if a spread is rounding compared with `size` [M]."""
     if series.shape[1] == 0:
         return np.zeros(0)
     errors = np.sqrt(long_run_variance(series, count) / series.shape[0])
@@ -255,12 +255,12 @@ def _errors(series: FloatArray, size: FloatArray, count: int) -> FloatArray:
 
 
 def is_constant(series: FloatArray, size: FloatArray | float) -> BoolArray:
-    """Whether each column [T, M] varies by no more than the rounding of values as large as size."""
+    """Return which columns [T, M] vary by no more than the rounding of values of this size."""
     constant: BoolArray = np.ptp(series, axis=0) <= ROUNDING * size
     return constant
 
 
 def _t_stars(distances: FloatArray, variances: FloatArray, floors: FloatArray) -> FloatArray:
-    """|t*|; infinite where the variance is only the rounding of what it comes from."""
+    """Return |t*|; infinite if the variance is only rounding."""
     alive = variances > floors
     return np.where(alive, np.abs(distances) / np.sqrt(np.where(alive, variances, 1.0)), np.inf)

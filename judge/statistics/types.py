@@ -1,8 +1,7 @@
-"""What the statistics answer: frozen values, every one finite, with `None` where nothing is known.
+"""Results of the statistics: frozen values, all finite, None if unknown. Pure.
 
 Totals and differences are sums of log returns over the whole season: 0.02 is about +2.02 %.
 Sharpe ratios are annualised by the `periods_per_year` of the call; 1 leaves them per period.
-Reads and writes nothing.
 """
 
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate and the confidence interval printed beside it, in the same unit."""
+    """An estimate and its confidence interval, in the same unit."""
 
     estimate: float
     low: float
@@ -28,7 +27,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two agents compared on the same events; `a < b` are their indices in the verdict.
+    """Two agents compared on the same snapshots; `a < b` are their indices in the verdict.
 
     Attributes:
         a: Index of the first agent.
@@ -39,17 +38,17 @@ class Pair:
         p_adjusted: The same, family-wise over all pairs (step-down max-t).
         separated: Whether the family-wise decision says that one beats the other; the sign of
             `difference.estimate` says which.
-        identical: The two had exactly the same return in every period.
+        identical: Whether the two had exactly the same return in every period.
         sharpe_difference: Sharpe ratio of a minus that of b (Ledoit and Wolf).
         detectable: |True difference| that the family-wise decision finds in 80 % of seasons, in
             the unit of `difference`.
-        claimed_at: Periods, of a season snapshots, after which the claim was made; None if it
-            never was.
+        claimed_at: Periods (snapshots of a season) after which the claim was made; None without a
+            claim.
         withdrawn_at: Periods after which a later look withdrew it; None if none did. A withdrawn
             claim is not `separated`.
-        claim_error: Standard error that the decision used, and the |t| it had to pass,
-            `critical`; None where the pair was not tested.
-        reason: Why something above is None or why the pair was not tested; empty otherwise.
+        claim_error: Standard error that the decision used; None if the pair was not tested.
+        critical: The |t| that the decision had to exceed; None if the pair was not tested.
+        reason: Why a value is None or why the pair was not tested; "" otherwise.
     """
 
     a: int
@@ -70,10 +69,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class AgentStatistics:
-    """What can be said of one agent.
+    """Statistics of one agent.
 
     Attributes:
-        name: The agent.
+        name: Name of the agent.
         rank_low: Best rank that the family-wise decisions leave open, from 1.
         rank_high: Worst rank that they leave open.
         total: Season total of log returns; the interval is for this agent alone.
@@ -98,22 +97,23 @@ class AgentStatistics:
 
 @dataclass(frozen=True, slots=True)
 class SeasonVerdict:
-    """The whole answer about a season.
+    """All statistics of a season.
 
     Attributes:
-        standings: One per agent, in the order of the names given.
+        standings: Statistics of each agent, in the order of the names.
         pairs: Every pair (a, b) with a < b, in lexicographic order.
-        confidence: Of every interval, e.g. 0.90.
+        confidence: Confidence of every interval, e.g. 0.90.
         claim_level: Nominal family-wise level at which a pair counts as separated.
         periods: Number of returns per agent.
         block_length: Mean block length of the bootstrap, in periods; None while too early.
         detectable: Largest `Pair.detectable` among the agents that can still be first, i.e. the
             difference at the top that could have been missed. None without such a pair.
-        look: How many decision looks were made. looks: how many there will be; None without a
-            planned end. next_look: periods of the next one, None after the last.
-        method: How it was computed, one sentence each, to be printed beside the figures.
-        reasons: Why a value is None: the key is the column ("sharpe"), or column and agent
-            ("sharpe:cash"), or "a|b" for a pair.
+        look: Number of decision looks so far.
+        looks: Total number of looks; None without a planned end.
+        next_look: Periods of the next look; None after the last.
+        method: Sentences about the method, to print with the figures.
+        reasons: Why a value is None. The key is a column ("sharpe"), a column and an agent
+            ("sharpe:cash"), or a pair ("a|b").
     """
 
     standings: tuple[AgentStatistics, ...]
@@ -137,12 +137,12 @@ class SeasonVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One level of a factor, or one cell's interaction: its season total beside the grand mean.
+    """Effect of one level of a factor, or one cell's interaction, relative to the grand mean.
 
     Attributes:
         name: The strategy, the model, or "strategy x model".
-        size: Season total log return above (+) or below the mean of the matrix; for a cell, what
-            is left of it after both main effects. None with a reason in `MatrixEffects.reasons`.
+        size: Season total log return above (+) or below the mean of the matrix; for a cell, the
+            remainder after both main effects. None with a reason in `MatrixEffects.reasons`.
     """
 
     name: str
@@ -160,12 +160,12 @@ class Contrast:
         difference: Season total of log returns, a - b; the interval is for this contrast alone.
             None with a reason.
         p_adjusted: Two-sided p-value of "no difference", over the contrasts of both factors.
-        separated: The decision on all contrasts together says that one beats the other; the sign
-            of `difference.estimate` says which.
+        separated: Whether the family-wise decision says that one beats the other; the sign of
+            `difference.estimate` says which.
         detectable: |True difference| that this decision finds in 80 % of seasons.
-        reason: Why something above is None; empty otherwise.
+        reason: Why a value is None; "" otherwise.
         over: The levels of the other factor that both have, in the order of the matrix.
-        missing: Those that one of the two lacks, so that they are left out.
+        missing: The levels that one of the two lacks, which are left out.
     """
 
     factor: Literal["strategy", "model"]
@@ -191,12 +191,13 @@ class MatrixEffects:
         seed_noise: Standard deviation of a season total between repeats of the same cell.
         shares: Estimated share of the variance between agents: keys "strategy", "model",
             "interaction", "seed"; they sum to 1. None without repeats.
-        p_values: F tests against the seed noise, on this market path alone; same keys but "seed".
+        p_values: F tests against the seed noise, for this market path alone; keys as in `shares`
+            without "seed".
         reasons: Why a value is None; under "pairings", why there are none; under "contrasts", why
             they are not decided yet.
         contrasts: Every two strategies, then every two models, decided together.
-        pairings: The interactions that exceed the noise between repeats; the intervals are of that
-            noise, for all of them at once.
+        pairings: The interactions that exceed the noise between repeats; their simultaneous
+            intervals cover that noise.
     """
 
     strategies: tuple[Effect, ...]

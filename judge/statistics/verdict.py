@@ -1,6 +1,6 @@
-"""The verdict on a season: every statistic of every agent and every pair, from one matrix.
+"""The verdict on a season: every statistic of every agent and pair, from one matrix of returns.
 
-Pure: the same returns, names and seed give the same bytes. Reads and writes nothing.
+Pure: the same returns, names and seed give the same result. Reads and writes nothing.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -10,32 +10,45 @@ from itertools import combinations
 
 import numpy as np
 
-from judge.statistics import agents as of_agents
-from judge.statistics import pairs as of_pairs
+from arena.plural import counted
+from judge.statistics.agents import (
+    COLUMNS,
+    ResamplingPlan,
+    SharpeIntervals,
+    agent_statistics,
+    sharpe_intervals,
+)
 from judge.statistics.looks import ERROR_SPENT, FINISHED, PERIODS_FIRST, Horizon, Look
 from judge.statistics.multiplicity import CLAIM_LEVEL, rank_sets
-from judge.statistics.pairs import LookDecisions, LookMemo
+from judge.statistics.pairs import (
+    LookDecisions,
+    LookMemo,
+    decide_over_looks,
+    decisions_of,
+    judge_pairs,
+    memoised,
+)
 from judge.statistics.resample import pairs_block_length
 from judge.statistics.student import ClaimMeans, studentise_means
 from judge.statistics.types import AgentStatistics, FloatArray, Pair, SeasonVerdict
 from judge.statistics.variance import claim_cosines, interval_cosines
 
 PERIODS_MIN = PERIODS_FIRST
-"""Below so many returns nothing is said: a twelfth of it is the longest block, five periods."""
+"""Fewer returns give no verdict: the longest block, a twelfth of them, would be under 5 periods."""
 
 PERIODS_MAX = 2000
-"""Above so many returns neighbours are summed: more marks of the same time tell nothing more."""
+"""Above this many returns neighbours are summed: more marks of the same time add no information."""
 
 RETURN_MIN = 1e-12
-"""A smaller log return is the rounding of a logarithm, hence zero: 0.0000001 USD of 100,000."""
+"""A smaller log return is rounding, and counts as zero: 0.0000001 USD of 100,000."""
 
 RESAMPLES_MIN = 199
 
 SeparatePairs = Callable[[tuple[Pair, ...]], tuple[Pair, ...]]
-"""Takes the pairs as compared now, and says which are separated."""
+"""Function that sets which of the compared pairs are separated."""
 
 AGENTS_MAX = 64
-"""64 agents make 2,016 pairs, the most that a verdict decides at once."""
+"""Most agents of a verdict: they make 2,016 pairs."""
 
 
 def judge_returns(
@@ -55,23 +68,23 @@ def judge_returns(
 
     Args:
         log_returns: Shape [T, N], one row per period, one column per agent; finite.
-        names: The N agents.
-        periods_per_year: Annualises the Sharpe ratios; 365 x 24 for hourly snapshots, 24x7. With
-            1 they are those of one period.
-        confidence: Of every printed interval, between 0 and 1.
-        seed: Of the resampling.
-        resamples: Bootstrap replications, at least 199.
-        horizon: How long the season is to be: it says at which looks claims may be made. What
-            earlier looks decided is computed again from the first rows.
-        baselines: The names that do not compete; no trials of the deflated Sharpe ratio.
-        memo: What earlier looks decided, to save their computation; the answer is the same.
-        settle: Says which pairs are separated, where that depends on more than these returns.
+        names: Names of the N agents.
+        periods_per_year: Annualises the Sharpe ratios; 365 x 24 for hourly snapshots. With 1 they
+            are per period.
+        confidence: Confidence of every printed interval, between 0 and 1.
+        seed: Seed of the resampling.
+        resamples: Number of bootstrap replications, at least 199.
+        horizon: Planned length of the season, which determines the looks at which claims can be
+            made. Decisions of earlier looks are computed again from the first rows.
+        baselines: Names that do not compete; they are no trials of the deflated Sharpe ratio.
+        memo: Cache of earlier looks' decisions; it does not change the result.
+        separate_pairs: Sets which pairs are separated, if that depends on more than these returns.
 
     Returns:
-        A verdict without a NaN in it; what cannot be known is None with a reason.
+        A verdict without NaN; unknown values are None with a reason.
 
     Raises:
-        ValueError: For a shape, name, value or option that cannot be judged.
+        ValueError: A shape, name, value or option is invalid.
     """
     returns = np.asarray(log_returns, dtype=np.float64)
     _check_arguments(returns, names, periods_per_year, confidence, resamples)
@@ -81,26 +94,26 @@ def judge_returns(
     returns = np.where(np.abs(returns) < RETURN_MIN, 0.0, returns)
     options = _ReturnsOptions(tuple(names), confidence, seed, resamples, periods_per_year)
     combos = list(combinations(range(len(names)), 2))
-    plan, together = _plan(returns, options, combos, frozenset(baselines))
+    plan, group_size = _plan(returns, options, combos, frozenset(baselines))
     means = _means(plan, combos)
-    sharpes = of_agents.compare_sharpes(plan, combos)
+    sharpes = sharpe_intervals(plan, combos)
     looks = horizon.looks(periods)
     now = horizon.level_at(periods)
-    alone = of_pairs.judge_pairs(plan, combos, means, sharpes, now)
+    alone = judge_pairs(plan, combos, means, sharpes, now)
     earlier = partial(_decided, returns, options, combos, memo)
-    pairs = of_pairs.decide_over_looks(alone, combos, looks, earlier, periods)
+    pairs = decide_over_looks(alone, combos, looks, earlier, periods)
     pairs = pairs if separate_pairs is None else separate_pairs(pairs)
     standings, reasons = _standings(plan, pairs, means, sharpes)
-    detectable = _at_the_top(standings, pairs)
+    detectable = _detectable_at_the_top(standings, pairs)
     return SeasonVerdict(
         standings=standings,
         pairs=pairs,
         confidence=confidence,
         claim_level=now,
         periods=periods,
-        block_length=plan.block_length * together,
+        block_length=plan.block_length * group_size,
         detectable=detectable,
-        method=_method(plan, periods, together, horizon),
+        method=_method(plan, periods, group_size, horizon),
         reasons={**reasons, **_pair_reasons(names, pairs, detectable)},
         look=len(looks),
         looks=horizon.count(periods),
@@ -118,19 +131,19 @@ def decide_returns(
     resamples: int,
     memo: LookMemo | None = None,
 ) -> LookDecisions:
-    """What one look decides of every pair: as `judge_returns` does, and nothing besides.
+    """Return only what one look decides about every pair, as `judge_returns` does.
 
     Args:
         log_returns: Shape [T, N]; finite.
-        names: The N agents.
+        names: Names of the N agents.
         level: Nominal family-wise level of a claim.
-        confidence: Of the pairs' own intervals.
-        seed: Of the resampling.
-        resamples: Bootstrap replications.
-        memo: What earlier looks decided.
+        confidence: Confidence of the pairs' own intervals.
+        seed: Seed of the resampling.
+        resamples: Number of bootstrap replications.
+        memo: Cache of earlier looks' decisions.
 
     Returns:
-        Empty if there are too few periods or agents, or too many agents.
+        Decisions by pair; empty with too few periods or agents, or too many agents.
     """
     returns = np.asarray(log_returns, dtype=np.float64)
     if returns.shape[0] < PERIODS_MIN or not 2 <= len(names) <= AGENTS_MAX:
@@ -143,7 +156,7 @@ def decide_returns(
 
 @dataclass(frozen=True, slots=True)
 class _ReturnsOptions:
-    """What is asked, but for the returns."""
+    """Arguments of `judge_returns` other than the returns."""
 
     names: tuple[str, ...]
     confidence: float
@@ -157,10 +170,10 @@ def _plan(
     options: _ReturnsOptions,
     combos: Sequence[tuple[int, int]],
     baselines: frozenset[str] = frozenset(),
-) -> tuple[of_agents.ResamplingPlan, int]:
-    """The plan for some returns, and how many periods were put together in it."""
-    thin, together = aggregated(returns)
-    plan = of_agents.ResamplingPlan(
+) -> tuple[ResamplingPlan, int]:
+    """Return the resampling plan for returns, and the number of periods per aggregated row."""
+    thin, group_size = aggregated(returns)
+    plan = ResamplingPlan(
         returns=thin,
         whole=returns,
         names=options.names,
@@ -171,10 +184,10 @@ def _plan(
         seed=options.seed,
         periods_per_year=options.periods_per_year,
     )
-    return plan, together
+    return plan, group_size
 
 
-def _means(plan: of_agents.ResamplingPlan, combos: Sequence[tuple[int, int]]) -> ClaimMeans:
+def _means(plan: ResamplingPlan, combos: Sequence[tuple[int, int]]) -> ClaimMeans:
     return studentise_means(plan.returns, plan.signs(), combos)
 
 
@@ -185,17 +198,17 @@ def _decided(
     memo: LookMemo | None,
     look: Look,
 ) -> LookDecisions:
-    """What an earlier look decided, from the rows that it had."""
+    """Return what an earlier look decided, from the rows that it had."""
     returns = returns[: look.periods]
-    asked = look, options.names, options.confidence, options.seed, options.resamples
+    arguments = look, options.names, options.confidence, options.seed, options.resamples
 
     def compute() -> LookDecisions:
         plan, _ = _plan(returns, options, combos)
-        nothing = of_agents.SharpeIntervals({}, {})
-        pairs = of_pairs.judge_pairs(plan, combos, _means(plan, combos), nothing, look.level)
-        return of_pairs.decisions_of(pairs)
+        nothing = SharpeIntervals({}, {})
+        pairs = judge_pairs(plan, combos, _means(plan, combos), nothing, look.level)
+        return decisions_of(pairs)
 
-    return of_pairs.memoised(memo, asked, returns, compute)
+    return memoised(memo, arguments, returns, compute)
 
 
 def _check_arguments(
@@ -226,9 +239,8 @@ def _check_arguments(
 
 
 def too_early(periods: int) -> str:
-    """Why so few periods tell nothing."""
-    count = f"{periods} period{'s' * (periods != 1)}"
-    return f"too early: {count}, at least {PERIODS_MIN} are needed"
+    """Return the reason for a verdict without figures."""
+    return f"too early: {counted(periods, 'period')}, at least {PERIODS_MIN} are needed"
 
 
 def _too_early(
@@ -250,42 +262,44 @@ def _too_early(
         block_length=None,
         detectable=None,
         method=(reason,),
-        reasons=dict.fromkeys((*of_agents.COLUMNS, "pairs", "detectable"), reason),
+        reasons=dict.fromkeys((*COLUMNS, "pairs", "detectable"), reason),
         looks=horizon.count(periods),
         next_look=horizon.next_look(periods),
     )
 
 
 def aggregated(returns: FloatArray) -> tuple[FloatArray, int]:
-    """Sum so many neighbouring periods that no more than `PERIODS_MAX` are left.
+    """Sum groups of neighbouring periods so that at most `PERIODS_MAX` rows are left.
 
     Returns:
-        The sums, and how many periods were put together (1: nothing was done).
+        The sums, and the number of periods per group (1 if nothing was summed).
     """
     periods = returns.shape[0]
-    together = -(-periods // PERIODS_MAX)
-    # The first group takes what is left over, so that every other one is whole.
-    starts = np.maximum(np.arange(periods % together - together, periods, together), 0)
-    starts = np.unique(starts if periods % together else np.arange(0, periods, together))
+    group_size = -(-periods // PERIODS_MAX)
+    # The first group takes the remainder, so that every other one is complete.
+    starts = np.maximum(np.arange(periods % group_size - group_size, periods, group_size), 0)
+    starts = np.unique(starts if periods % group_size else np.arange(0, periods, group_size))
     summed: FloatArray = np.add.reduceat(returns, starts, axis=0)
-    return summed, together
+    return summed, group_size
 
 
 def _standings(
-    plan: of_agents.ResamplingPlan,
+    plan: ResamplingPlan,
     pairs: Sequence[Pair],
     means: ClaimMeans,
-    sharpes: of_agents.SharpeIntervals,
+    sharpes: SharpeIntervals,
 ) -> tuple[tuple[AgentStatistics, ...], dict[str, str]]:
     wins = [
         (p.a, p.b) if p.difference.estimate > 0.0 else (p.b, p.a)
         for p in pairs
         if p.separated and p.difference is not None
     ]
-    return of_agents.standings(plan, rank_sets(len(plan.names), wins), means, sharpes)
+    return agent_statistics(plan, rank_sets(len(plan.names), wins), means, sharpes)
 
 
-def _at_the_top(standings: Sequence[AgentStatistics], pairs: Sequence[Pair]) -> float | None:
+def _detectable_at_the_top(
+    standings: Sequence[AgentStatistics], pairs: Sequence[Pair]
+) -> float | None:
     top = {i for i, standing in enumerate(standings) if standing.rank_low == 1}
     return max(
         (p.detectable for p in pairs if p.detectable is not None and {p.a, p.b} <= top),
@@ -303,9 +317,9 @@ def _pair_reasons(
 
 
 def _method(
-    plan: of_agents.ResamplingPlan, periods: int, together: int, horizon: Horizon
+    plan: ResamplingPlan, periods: int, group_size: int, horizon: Horizon
 ) -> tuple[str, ...]:
-    summed = f", summed {together} by {together}" if together > 1 else ""
+    summed = f", summed {group_size} by {group_size}" if group_size > 1 else ""
     level = f"{plan.confidence:.0%}"
     agents = len(plan.names)
     of_intervals, of_claims = interval_cosines(plan.periods), claim_cosines(plan.periods, agents)
@@ -314,7 +328,7 @@ def _method(
     return (
         f"{periods} paired log returns per agent{summed}; totals are sums over the season.",
         f"Intervals: {level}, symmetric studentised wild bootstrap, {plan.resamples} "
-        f"resamples, mean block {plan.block_length * together:.1f} periods, seed {plan.seed}; "
+        f"resamples, mean block {plan.block_length * group_size:.1f} periods, seed {plan.seed}; "
         f"errors from {of_intervals} cosines, for this moment alone.",
         f'"A beats B": all pairs together, step-down max-t (Romano-Wolf), '
         f"errors from {of_claims} cosines{_pooled_text(agents)}.",
@@ -333,7 +347,7 @@ def _pooled_text(agents: int) -> str:
 
 
 def looks_text(horizon: Horizon) -> str:
-    """When claims are made, and what is promised of them, in one sentence."""
+    """Return when claims are made and the promise about them, in one sentence."""
     promise = "so that a false claim comes in fewer than 5 % of seasons"
     if horizon.planned is not None:
         return (

@@ -22,19 +22,19 @@ from judge.check.catalogue import (
     usual_seasons,
 )
 from judge.check.intervals import run_intervals, summarise_intervals
-from judge.check.markets import SimulatedMarket
+from judge.check.markets import MarketScenario
 from judge.check.p_best_calibration import summarise_p_best
 from judge.check.paper import season_on_paper
 from judge.check.return_laws import LAWS
 from judge.check.simulation import Counts, count, judge, run_market
 from judge.check.summary import COLUMNS, Coverage, MarketCheck, as_json, summarise
-from judge.check.tables import market_table, p_best_tables, paper_text, table
+from judge.check.tables import markdown_table, market_table, p_best_tables, paper_text
 from judge.statistics.p_best import Calibration
 from judge.statistics.variance import claim_freedom
 from judge.statistics.verdict import aggregated
 
-FAT = SimulatedMarket("fat", 3, 120)
-SHORT = SimulatedMarket("normal", 2, 60)
+FAT = MarketScenario("fat", 3, 120)
+SHORT = MarketScenario("normal", 2, 60)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_what_is_not_promised_is_shown_and_kept() -> None:
 
 def test_a_claim_at_any_look_is_counted() -> None:
     """A watched market misses its promise by claims that the end no longer makes."""
-    watched = SimulatedMarket("normal", 2, 384, watched="planned")
+    watched = MarketScenario("normal", 2, 384, watched="planned")
     seasons = [replace(few_claims(False), claimed_ever=i % 10 == 0) for i in range(100)]
     found = summarise(watched, seasons)
 
@@ -124,7 +124,7 @@ def test_a_claim_at_any_look_is_counted() -> None:
 @pytest.mark.parametrize(("found", "missed"), [(0.75, True), (0.85, False)])
 def test_a_lead_beside_a_gap_must_be_found(found: float, missed: bool) -> None:
     """A true lead that is found too seldom beside another agent's fall breaks the promise."""
-    market = SimulatedMarket("normal", 5, 384, gap=-0.5, lead=0.3, found_min=0.8)
+    market = MarketScenario("normal", 5, 384, gap=-0.5, lead=0.3, found_min=0.8)
     seasons = [replace(few_claims(False), found=i < found * 100) for i in range(100)]
 
     assert missed == ("found" in summarise(market, seasons).missed)
@@ -133,7 +133,7 @@ def test_a_lead_beside_a_gap_must_be_found(found: float, missed: bool) -> None:
 @pytest.mark.parametrize(("held", "named"), [(19, False), (9, True)])
 def test_two_agents_may_have_wide_strengths(held: int, named: bool) -> None:
     """Between two agents a strength moves in steps: too wide is allowed, too narrow is not."""
-    found = summarise(SimulatedMarket("fat", 2, 120), [few_claims(False, (held, 20))] * 10)
+    found = summarise(MarketScenario("fat", 2, 120), [few_claims(False, (held, 20))] * 10)
 
     assert named == ("coverage of Bradley-Terry" in found.missed)
 
@@ -188,7 +188,7 @@ def test_seasons_follow_the_options() -> None:
     (usual,) = tasks([SHORT])
     (full,) = tasks([SHORT], times=FULL_TIMES)
     (few,) = tasks([SHORT], seasons=30)
-    (crash,) = tasks([SimulatedMarket("crash400", 2, 384, promised=False)])
+    (crash,) = tasks([MarketScenario("crash400", 2, 384, promised=False)])
 
     assert FULL_TIMES * usual.seasons == full.seasons
     assert (30, 30) == (few.seasons, few.power_seasons)
@@ -222,7 +222,7 @@ def test_markets_are_chosen_by_pattern() -> None:
 
 def test_tables_line_up() -> None:
     """Every line of a table is as long as the others, the figures to the right."""
-    lines = table(("market", "n"), [("normal", "1,000"), ("fat", "2")]).splitlines()
+    lines = markdown_table(("market", "n"), [("normal", "1,000"), ("fat", "2")]).splitlines()
 
     assert "| market |     n |" == lines[0]
     assert "|--------|------:|" == lines[1]
@@ -334,7 +334,7 @@ def test_candidates_for_the_interval_are_compared_on_the_same_seasons() -> None:
 
     60 seasons, decided by the same resamples; the summary is the plain share.
     """
-    hits = run_intervals(SimulatedMarket("ar0.3", 2, 120), 1, range(60))
+    hits = run_intervals(MarketScenario("ar0.3", 2, 120), 1, range(60))
     percentile, _, _, studentised = summarise_intervals(hits)
 
     assert percentile.share < studentised.share

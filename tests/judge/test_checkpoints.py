@@ -53,11 +53,11 @@ async def fold(bus: Bus, checkpoint: SeasonCheckpoint) -> int:
     reader = await bus.log_reader(*SEASON_TOPICS)
     await checkpoint.open(reader, bus)
     count = 0
-    while await reader.behind():
+    while await reader.lag():
         for record in await reader.read(max_records=40):
             checkpoint.apply(record)
             count += 1
-        await checkpoint.file.settle()
+        await checkpoint.file.wait_until_written()
     await reader.close()
     await checkpoint.close()
     return count
@@ -206,10 +206,10 @@ async def test_two_lives_of_a_judge_over_a_real_broker(bus: KafkaBus, settings: 
     scenario = Scenario().run(40)
     done = await publish(bus, scenario)
     async with running(settings, "first") as first:
-        await until(lambda: len(first.said) == 1)
+        await until(lambda: len(first.published) == 1)
     await publish(bus, scenario.run(24), done)
     async with running(settings, "second") as second:
-        await until(lambda: len(second.said) == 2)
+        await until(lambda: len(second.published) == 2)
         assert 1 == second.node.counters["evaluations"]
         kept = second.checkpoint.file.file.path
 

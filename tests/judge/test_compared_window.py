@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 import pytest
 
 from judge.leaderboard import Leaderboard, leaderboard
-from judge.leaderboard_text import compared_return, render
+from judge.leaderboard_text import compared_return, render_leaderboard
 from judge.statistics.looks import Horizon
 from tests.judge.seasons import BASELINES, MATRIX, make_season
 
@@ -31,7 +31,7 @@ def test_return_market_and_repeats_are_of_the_compared_part(
 ) -> None:
     """Return less "vs market" is the printed market; a cell's return is that of its repeats."""
     board = judged(joined, left)
-    said, season = board.said, board.season
+    said, season = board.evaluation, board.season
     hold = season.hold[end] / season.hold[begin] - 1
     gains = dict(zip(season.names, season.equity[end] / season.equity[begin] - 1, strict=True))
 
@@ -48,7 +48,7 @@ def test_return_market_and_repeats_are_of_the_compared_part(
 
 def test_figures_of_the_whole_account_are_called_so() -> None:
     """What is not of the compared part is labelled in words, and only if there is a difference."""
-    short, whole = (render(judged(0, left).said) for left in (90, None))
+    short, whole = (render_leaderboard(judged(0, left).evaluation) for left in (90, None))
 
     assert f"vs market, P(best), Sharpe and repeats are of them; {WHOLE}" in short
     assert "From gross to net, and conduct, of each whole account; amounts in USD" in short
@@ -65,4 +65,6 @@ def test_a_return_without_an_interval_is_of_the_compared_part_too() -> None:
     (row,) = (row for row in board.rows if row.agent == season.names[4])
 
     assert row.return_interval is None
-    assert pytest.approx(equity[150, 4] / equity[45, 4] - 1) == compared_return(row, board.said)
+    assert pytest.approx(equity[150, 4] / equity[45, 4] - 1) == compared_return(
+        row, board.evaluation
+    )

@@ -12,7 +12,7 @@ from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
 from arena.exports import export_topics
 from judge.leaderboard import Leaderboard, leaderboard, with_dead_of_run
-from judge.leaderboard_text import render
+from judge.leaderboard_text import render_leaderboard
 from judge.metrics_conduct import hold_share
 from judge.report.compare import compare_runs
 from judge.report.compare_text import compare_lines
@@ -78,7 +78,7 @@ def test_the_dead_take_no_part_in_the_statistics(board: Leaderboard) -> None:
 
 def test_verdict_and_text_name_the_dead(board: Leaderboard) -> None:
     """The last sentence of the verdict, and a section of its own."""
-    text = render(board.evaluation)
+    text = render_leaderboard(board.evaluation)
 
     assert "2 dead agents are not ranked: scalper (401: Incorrect" in board.text
     section = text.partition("Dead, not ranked\n")[2]

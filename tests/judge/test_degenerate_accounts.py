@@ -11,7 +11,7 @@ from judge.claim_text import claim_lines
 from judge.entrants import with_entries
 from judge.leaderboard import Leaderboard, leaderboard
 from judge.leaderboard_rows import AMOUNT_BOUND, UNEXPLAINED
-from judge.leaderboard_text import render
+from judge.leaderboard_text import render_leaderboard
 from judge.season import FloatArray, Season
 from judge.statistics.looks import Horizon
 from tests.judge.seasons import BASELINES, entry, make_season
@@ -50,8 +50,8 @@ CURVES: dict[str, Callable[[int], FloatArray]] = {
 @pytest.mark.parametrize("curve", CURVES.values(), ids=CURVES)
 def test_no_account_breaks_the_judge(curve: Callable[[int], FloatArray], snapshots: int) -> None:
     """Every figure is finite, or None with a reason; the text has no nan and no infinity."""
-    found = leaderboard(two(curve(snapshots), snapshots), resamples=199).evaluation()
-    text = render(found)
+    found = leaderboard(two(curve(snapshots), snapshots), resamples=199).evaluation
+    text = render_leaderboard(found)
     json = found.model_dump_json()
 
     assert "NaN" not in json
@@ -72,13 +72,13 @@ def test_an_interval_that_says_nothing_is_a_dash_with_a_reason(after: float) -> 
     assert after - 1 == pytest.approx(row.total_return, abs=0.005)
     assert row.return_interval is None
     assert "too wide to say anything: one period decides it" == row.reasons["return_interval"]
-    assert all(d.difference <= 10 for d in found.said.detectables)
+    assert all(d.difference <= 10 for d in found.evaluation.detectables)
     assert all(r.return_interval for r in found.rows if r.agent != "a")
 
 
 def test_an_equity_that_no_message_carries_is_bounded_and_said() -> None:
     """A price a billion billion times too high must not end the judge."""
-    found = leaderboard(two(steps(60, 1e5, 1e30), 60), resamples=199).evaluation()
+    found = leaderboard(two(steps(60, 1e5, 1e30), 60), resamples=199).evaluation
     row = next(row for row in found.rows if row.agent == "a")
 
     assert AMOUNT_BOUND == row.equity_usd
@@ -95,7 +95,7 @@ def test_an_equity_that_no_message_carries_is_bounded_and_said() -> None:
 )
 def test_who_lost_everything_is_said(curve: FloatArray, words: str) -> None:
     """A warning names the account, how much and when."""
-    (warning, *_) = leaderboard(two(curve), resamples=199).said.warnings
+    (warning, *_) = leaderboard(two(curve), resamples=199).evaluation.warnings
 
     assert warning.startswith(words)
     assert "2026-11-21 10:00:00 UTC." in warning
@@ -117,7 +117,7 @@ def test_who_has_nothing_when_the_comparison_begins_is_not_ranked(
     season = two(curve)
     entries = [replace(e, joined=joined) if e.name == "b" else e for e in season.entries]
     board = leaderboard(replace(season, entries=tuple(entries)), resamples=RESAMPLES)
-    (apart,) = board.said.apart
+    (apart,) = board.evaluation.apart
 
     assert {"b", "cash", "buy_and_hold", "random"} == {row.agent for row in board.rows}
     assert ("a", "no_money") == (apart.agent, apart.code)
@@ -130,7 +130,7 @@ def test_one_period_is_one_period(snapshots: int, words: str) -> None:
     """The reason for no verdict counts in English."""
     found = leaderboard(two(np.full(snapshots + 1, 1e5), snapshots), resamples=RESAMPLES)
 
-    assert f"too early: {words} at least 60 are needed" in found.words
+    assert f"too early: {words} at least 60 are needed" in found.text
 
 
 @pytest.mark.parametrize("left", [0.0, 1.0, 900.0])
@@ -153,7 +153,7 @@ def test_who_is_decided_by_one_period_has_no_chance_that_can_be_told(left: float
     (row,) = (row for row in found.rows if row.agent == "a")
 
     assert (None, "one period decides its return") == (chances.pop("a"), row.reasons["p_best"])
-    assert "No P(best): a (one period decides its return)." in render(found.said)
+    assert "No P(best): a (one period decides its return)." in render_leaderboard(found.evaluation)
     assert all(chance is not None for chance in chances.values())
     assert 1 == pytest.approx(sum(chance or 0 for chance in chances.values()))
     assert 1 == pytest.approx(sum(s.p_best or 0 for s in found.verdict.standings))
@@ -168,7 +168,9 @@ def test_the_only_one_left_has_no_chance_either() -> None:
     reasons = {row.agent: (row.p_best, row.reasons["p_best"]) for row in found.rows}
     assert (None, "one period decides its return") == reasons["a"]
     assert (None, "one period decides the return of every other entrant") == reasons["cash"]
-    assert "No P(best): cash (one period decides the return of every other" in render(found.said)
+    assert "No P(best): cash (one period decides the return of every other" in render_leaderboard(
+        found.evaluation
+    )
 
 
 @pytest.mark.parametrize("snapshots", [60, 240])
@@ -192,8 +194,8 @@ def test_one_trade_beside_cash_keeps_its_chance() -> None:
 
 def test_the_others_are_judged_beside_a_crash() -> None:
     """Pairs without the account that crashed keep their detectable difference."""
-    calm = leaderboard(two(np.full(121, 1e5)), resamples=RESAMPLES).said
-    crashed = leaderboard(two(steps(120, 1e5, 1.0)), resamples=RESAMPLES).said
+    calm = leaderboard(two(np.full(121, 1e5)), resamples=RESAMPLES).evaluation
+    crashed = leaderboard(two(steps(120, 1e5, 1.0)), resamples=RESAMPLES).evaluation
     pairs = [
         {frozenset((d.a, d.b)): d.difference for d in said.detectables if "a" not in (d.a, d.b)}
         for said in (calm, crashed)
@@ -226,7 +228,7 @@ def live(snapshots: int, planned: int | None = 240) -> Leaderboard:
 
 def test_a_live_season_decides_at_its_looks_and_from_whole_periods() -> None:
     """The look at 120 snapshots has 119 whole periods, and its claims stay what they are."""
-    before, at, after = live(119).said, live(120).said, live(130).said
+    before, at, after = live(119).evaluation, live(120).evaluation, live(130).evaluation
 
     assert [True] * 3 == [one.interim for one in (before, at, after)]
     assert [118, 119, 129] == [one.compared for one in (before, at, after)]
@@ -239,7 +241,7 @@ def test_a_live_season_decides_at_its_looks_and_from_whole_periods() -> None:
 
 def test_a_claim_names_winner_loser_and_when() -> None:
     """It counts snapshots of the season, the first one in which it could be made."""
-    found = live(240).said
+    found = live(240).evaluation
     claim = next(c for c in found.claims if c.loser == "cash" and c.measure == "return")
 
     assert (False, 240) == (found.interim, found.compared)
@@ -253,7 +255,7 @@ def test_a_late_joiner_changes_no_claim_but_at_a_look() -> None:
     """What was claimed stays with its date; the first look at the new part withdraws it."""
     horizon = Horizon(None, over=False)
     said = {
-        n: leaderboard(joined_at(115, n), resamples=RESAMPLES, horizon=horizon).said
+        n: leaderboard(joined_at(115, n), resamples=RESAMPLES, horizon=horizon).evaluation
         for n in (100, 229, 250, 286)
     }
     claims = {

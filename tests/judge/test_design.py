@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from judge.check.appetites import appetite_season
-from judge.design import Design, SeedSupport, design_gains, design_text
+from judge.design import Design, design_gains, design_text
+from judge.season.seed_support import SeedSupport
 from judge.statistics.types import FloatArray
 
 PERIODS = 600
@@ -144,7 +145,7 @@ def design(**changes: object) -> Design:
         (
             design(),
             "Adjusted for market exposure: each day was as good as 2.7 days of the plain design, "
-            "for the question who is better than the market exposure explains.",
+            "for the question of who is better than the market exposure explains.",
         ),
         (
             design(repeats_gain=None, reasons={"repeats": "no two entrants differ"}),

@@ -20,7 +20,7 @@ from judge.entrants import (
     with_entries,
 )
 from judge.leaderboard import leaderboard
-from judge.leaderboard_text import render
+from judge.leaderboard_text import render_leaderboard
 from judge.season import Entry, Season, SeasonBuilder
 from judge.season.absences import absences, left_index
 from judge.season.dead_entries import unranked_entry
@@ -144,7 +144,7 @@ def test_the_repeats_that_are_gone_are_named() -> None:
         "x is compared by 1 of its 4 repeats, without x-1, x-2 and x-3."
         == board.evaluation.warnings[0]
     )
-    assert "x (1 repeat)" in render(board.evaluation)
+    assert "x (1 repeat)" in render_leaderboard(board.evaluation)
 
 
 def test_a_repeat_that_joins_late_renames_nothing() -> None:

@@ -20,7 +20,7 @@ OTHER = replace(entry("scalper", "scalper", "gpt-x"), cutoff="2026-06")
 
 def judged(season: Season) -> Evaluation:
     """What the judge says of a season."""
-    return leaderboard(season, resamples=199).said
+    return leaderboard(season, resamples=199).evaluation
 
 
 def at(season: Season, first: datetime, *, simulated: bool, recorded: bool) -> Season:

@@ -11,7 +11,7 @@ import pytest
 
 from dashboard.verdict import verdict_line
 from judge.leaderboard import Leaderboard, leaderboard
-from judge.leaderboard_text import render
+from judge.leaderboard_text import render_leaderboard
 from tests.judge.evaluations import dead
 from tests.judge.seasons import BASELINES, entry, make_season
 
@@ -51,7 +51,7 @@ def board() -> Leaderboard:
 @pytest.fixture(scope="module")
 def text(board: Leaderboard) -> str:
     """What `arena judge --once` prints of it."""
-    return render(board.evaluation())
+    return render_leaderboard(board.evaluation)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def text(board: Leaderboard) -> str:
         "Rank sets compare entrants with each other, an interval compares its entrant with zero: "
         "so scalper-gpt ranks 2-6 although its whole interval is below zero.",
         "Sharpe: of log returns, risk-free rate 0, per period, not annualised.",
-        "P(best): probability that the entrant is truly the best, shrunken to an even field.",
+        "P(best): probability that the entrant is truly the best, shrunken towards an even field.",
         "vs market: return less that of the equal-weight market, an index of all products.",
         "gross: return of the season before fees and slippage; net: after them; net of LLM: after "
         "model calls too.",
@@ -91,10 +91,10 @@ def test_each_sentence_is_there(text: str, sentence: str) -> None:
 
 def test_every_claim_says_which_look_and_since_when(board: Leaderboard) -> None:
     """During the season no claim is without its look, in the verdict and in the list."""
-    said = board.evaluation()
+    said = board.evaluation
     look = f"interim, look {said.look} of {said.looks}"
     claims = [c for c in said.claims if c.withdrawn is None]
-    text = render(said)
+    text = render_leaderboard(said)
 
     assert said.interim
     assert claims
@@ -131,7 +131,7 @@ def test_no_entrant_is_first_while_the_top_is_open(text: str) -> None:
 
 def test_the_dashboard_line_says_the_same(board: Leaderboard) -> None:
     """At 80 columns the look and what cannot be separated are left; wider, the counts too."""
-    said = board.evaluation()
+    said = board.evaluation
     narrow, wide = (verdict_line(said, width)[0].plain for width in (80, 120))
 
     assert f"Interim, look {said.look} of {said.looks}: cannot separate momentum-gpt" in narrow

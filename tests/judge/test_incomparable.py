@@ -9,7 +9,7 @@ import pytest
 from arena.bus.base import Record
 from arena.messages import ChatMessage, OrderDecided, Turn, TurnStarted
 from judge.leaderboard import leaderboard
-from judge.leaderboard_text import render
+from judge.leaderboard_text import render_leaderboard
 from judge.report.facts import ReportOptions, make_facts
 from judge.report.page import markdown
 from judge.report.page_tables import unranked_title
@@ -142,10 +142,10 @@ def test_text_and_report_name_them() -> None:
     """The verdict's last sentence, a section of the text, a section of the report."""
     season = season_of(Replaced(other={"node": "gpt"}).run(40).records)
     board = leaderboard(season, resamples=RESAMPLES)
-    text = render(board.evaluation())
+    text = render_leaderboard(board.evaluation)
     facts = make_facts("run", season, ReportOptions())
 
-    assert "1 agent is not comparable and not ranked: momentum (two contestants" in board.words
+    assert "1 agent is not comparable and not ranked: momentum (two contestants" in board.text
     assert "Not comparable, not ranked\n  momentum" in text
     assert "momentum" not in text.partition("Standings")[2].partition("Not comparable")[0]
     assert "Not comparable, not ranked" == unranked_title(facts)

@@ -12,7 +12,7 @@ from judge.entrants import with_entries
 from judge.formatting import duration_text, interval_text, percent, rank_text
 from judge.leaderboard import Leaderboard, horizon_of, leaderboard
 from judge.leaderboard_rows import UNEXPLAINED
-from judge.leaderboard_text import render
+from judge.leaderboard_text import render_leaderboard
 from judge.season import Season, SeasonBuilder
 from judge.statistics.looks import Horizon
 from tests.dashboard.scenario import Scenario
@@ -40,15 +40,15 @@ def test_the_same_season_gives_the_same_bytes(board: Leaderboard) -> None:
     """Judged again from its records, a season gives the same message and the same text."""
     again = leaderboard(season_of(Scenario().run(SNAPSHOTS)), resamples=RESAMPLES)
 
-    assert board.evaluation().model_dump_json() == again.evaluation().model_dump_json()
-    assert render(board.evaluation()) == render(again.evaluation())
+    assert board.evaluation.model_dump_json() == again.evaluation.model_dump_json()
+    assert render_leaderboard(board.evaluation) == render_leaderboard(again.evaluation)
 
 
 def test_other_settings_have_another_id(board: Leaderboard) -> None:
     """An evaluation's id names the settings that decide it."""
     other = leaderboard(board.season, seed=2, resamples=RESAMPLES)
 
-    assert board.evaluation().evaluation_id != other.evaluation().evaluation_id
+    assert board.evaluation.evaluation_id != other.evaluation.evaluation_id
 
 
 def test_rows_are_in_the_order_of_returns(board: Leaderboard) -> None:
@@ -80,16 +80,16 @@ def test_the_verdict_names_what_cannot_be_separated(board: Leaderboard) -> None:
     """The words give the top set, the smallest difference that was visible, and the span."""
     first = [row.agent for row in board.rows if row.rank_low == 1]
 
-    assert board.words.startswith("Cannot separate ")
-    assert first[0] in board.words.split(". ")[0]
-    assert "in 4 seasons of 5" in board.words
+    assert board.text.startswith("Cannot separate ")
+    assert first[0] in board.text.split(". ")[0]
+    assert "in 4 seasons of 5" in board.text
 
 
 def test_too_early_says_so() -> None:
     """A season of a few snapshots gives no verdict, and everyone shares every rank."""
     early = leaderboard(season_of(Scenario().run(5)), resamples=RESAMPLES)
 
-    assert "No verdict: too early: 5 periods, at least 60 are needed." == early.words
+    assert "No verdict: too early: 5 periods, at least 60 are needed." == early.text
     assert {(1, 6)} == {(row.rank_low, row.rank_high) for row in early.rows}
 
 
@@ -97,8 +97,8 @@ def test_no_snapshot_is_no_error() -> None:
     """Before the first snapshot there is nothing to judge."""
     empty = leaderboard(SeasonBuilder().season(), resamples=RESAMPLES)
 
-    assert ("No snapshot yet: there is nothing to judge.", ()) == (empty.words, empty.rows)
-    assert "Assumptions" in render(empty.evaluation())
+    assert ("No snapshot yet: there is nothing to judge.", ()) == (empty.text, empty.rows)
+    assert "Assumptions" in render_leaderboard(empty.evaluation)
 
 
 def test_one_agent_alone_is_not_compared() -> None:
@@ -107,7 +107,7 @@ def test_one_agent_alone_is_not_compared() -> None:
         season_of(Scenario(agents=(("solo", "momentum", "agent"),)).run(80)), resamples=RESAMPLES
     )
 
-    assert "a single agent cannot be compared" in alone.words
+    assert "a single agent cannot be compared" in alone.text
     assert (1, 1) == (alone.rows[0].rank_low, alone.rows[0].rank_high)
 
 
@@ -118,13 +118,13 @@ def test_too_many_agents_are_told_not_fatal() -> None:
     scenario.snapshot()
     crowd = leaderboard(season_of(scenario), resamples=RESAMPLES)
 
-    assert "65 agents are too many to compare" in crowd.words
+    assert "65 agents are too many to compare" in crowd.text
     assert 65 == len(crowd.rows)
 
 
 def test_the_text_shows_every_column_the_issue_asks_for(board: Leaderboard) -> None:
     """Figures, costs, method and assumptions stand in one text."""
-    text = render(board.evaluation())
+    text = render_leaderboard(board.evaluation)
     columns = ("rank", "equity", "return", "interval", "vs market", "drawdown", "Sharpe", "P(best)")
     costs = ("fees", "slippage", "latency", "LLM $", "net of LLM", "win rate", "biggest win")
     more = ("biggest loss", "trades", "invalid", "Method", "Assumptions", "slippage 2 bps")
@@ -197,8 +197,8 @@ def test_repeats_share_no_chance_and_are_no_twins() -> None:
         replace(e, name=f"momentum-gpt-{n + 1}", seed=n + 1) if n < 6 else e
         for n, e in enumerate(more.entries)
     ]
-    few = leaderboard(season, resamples=RESAMPLES).said
-    many = leaderboard(replace(more, entries=tuple(named)), resamples=RESAMPLES).said
+    few = leaderboard(season, resamples=RESAMPLES).evaluation
+    many = leaderboard(replace(more, entries=tuple(named)), resamples=RESAMPLES).evaluation
 
     assert 6 == len(many.rows[[row.agent for row in many.rows].index("momentum-gpt")].repeats)
     for one, other in zip(few.rows, many.rows, strict=True):
@@ -248,7 +248,7 @@ def test_a_late_joiner_moves_what_is_compared() -> None:
     late = replace(season.entries[0], joined=60)
     found = leaderboard(
         replace(season, entries=(late, *season.entries[1:])), resamples=RESAMPLES
-    ).said
+    ).evaluation
     order = [row.return_interval.value for row in found.rows if row.return_interval]
 
     assert (60, 140) == (found.compared_from, found.compared)
@@ -264,9 +264,9 @@ def test_who_came_too_late_has_no_row(cells: Leaderboard) -> None:
     entries = (*season.entries[:3], late, *season.entries[4:])
     found = leaderboard(replace(season, entries=entries), resamples=RESAMPLES)
 
-    assert ["scalper"] == [one.agent for one in found.said.apart]
+    assert ["scalper"] == [one.agent for one in found.evaluation.apart]
     assert "scalper" not in {row.agent for row in found.rows}
-    assert "joined at snapshot 91 of 120" in found.words
+    assert "joined at snapshot 91 of 120" in found.text
     assert (0, 120) == found.window
     kept = [(row.agent, row.total_return) for row in cells.rows if row.agent != "scalper"]
     assert kept == [(row.agent, row.total_return) for row in found.rows]

@@ -154,7 +154,7 @@ async def until_said(scenario: Scenario, *judges: Judge) -> str:
     """Wait until judges have evaluated the scenario's newest snapshot; the id of that."""
     said = id_after(scenario)
     async with asyncio.timeout(DEADLINE_S):
-        while any(said not in judge.said for judge in judges):
+        while any(said not in judge.published for judge in judges):
             await asyncio.sleep(0.01)
     return said
 

@@ -86,7 +86,7 @@ def test_the_end_of_an_open_season_moves_no_entrant() -> None:
 
 def test_the_verdict_names_who_left_and_continues() -> None:
     """The reason, the time and a remedy are said; the compared part is the whole season."""
-    said = leaderboard(season_with({"b": 120}), resamples=200, horizon=OPEN).evaluation()
+    said = leaderboard(season_with({"b": 120}), resamples=200, horizon=OPEN).evaluation
     (gone,) = said.apart
 
     assert ("b", SNAPSHOTS - 1) == (gone.agent, said.compared)

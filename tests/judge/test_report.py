@@ -16,7 +16,7 @@ from arena.errors import UsageError
 from judge.report import files, formats, plots
 from judge.report.agent_sections import ROWS_MAX, ROWS_MIN, TEXT_MAX
 from judge.report.facts import Facts, ReportOptions, canonical, figures, make_facts, read_facts
-from judge.report.page import html, looks, markdown
+from judge.report.page import curve_styles, html, markdown
 from judge.report.write import write_report
 from judge.season import SeasonBuilder
 from tests.judge.seasons import BASELINES, MATRIX, entry, export_run, make_season
@@ -52,8 +52,8 @@ def test_exported_records_of_a_contest_cut_short_are_stopped_not_interim() -> No
     short = make_facts("short", replace(season, assumptions=plan), ReportOptions())
     said = "Stopped after 70 of 128 planned snapshots; claims are those of 1 of 5 looks."
 
-    assert short.board.words.startswith(said)
-    assert "The fee changed at snapshot 9." in short.board.words
+    assert short.board.text.startswith(said)
+    assert "The fee changed at snapshot 9." in short.board.text
     assert not figures(short)["evaluation"]["interim"]
     assert said in markdown(short).replace("\n", " ")
     assert "nterim" not in markdown(short)
@@ -134,7 +134,7 @@ def test_the_verdict_stands_on_top(page: str, facts: Facts) -> None:
     first = re.search(r'<p class="head">([^<]+)</p>', page)
 
     assert first is not None
-    assert facts.board.words.startswith(first[1].replace("&#39;", "'"))
+    assert facts.board.text.startswith(first[1].replace("&#39;", "'"))
     assert page.index('class="head"') < page.index('id="leaderboard"')
 
 
@@ -174,7 +174,7 @@ def test_a_thinned_curve_keeps_its_extremes() -> None:
 
 def test_colour_never_carries_meaning_alone(facts: Facts) -> None:
     """Repeats of a cell share a colour and differ by dash; every pair of looks differs."""
-    found = looks(facts)
+    found = curve_styles(facts)
     pairs = [(look["color"], look["dash"]) for look in found]
 
     assert len(set(pairs)) == len(pairs)

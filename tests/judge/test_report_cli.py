@@ -76,7 +76,7 @@ def test_report_then_verify_then_tamper(home: Path) -> None:
 
     assert 1 == refused.returncode
     assert "fills.csv row 1" in refused.stdout
-    assert "1 differences among" in refused.stdout
+    assert "1 difference among" in refused.stdout
 
 
 def test_report_goes_where_it_is_told(
@@ -140,7 +140,9 @@ def test_wrong_usage_is_told(
 @pytest.mark.parametrize("command", [report, verify])
 def test_a_run_that_is_given_twice_is_refused(command: Callable[..., None]) -> None:
     """An argument and `--run` would name two runs; neither is taken in silence."""
-    with pytest.raises(UsageError, match="'last' and --run 'last~1' both say what to read") as told:
+    with pytest.raises(
+        UsageError, match="'last' and --run 'last~1' both name the run to read"
+    ) as told:
         command(run="last", run_name="last~1")
 
-    assert "give one" == told.value.remedy
+    assert "give one of them" == told.value.remedy

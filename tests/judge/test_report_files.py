@@ -41,7 +41,7 @@ def test_the_lines_hold_what_the_message_holds(facts: Facts) -> None:
     """Every figure of a row is in the file under its own name, at its precision."""
     found = lines(facts)
     renamed = {"drawdown": "max_drawdown"}
-    for row in facts.board.evaluation().rows:
+    for row in facts.board.evaluation.rows:
         line = found[row.agent]
         for column in ("total_return", "gross_return", "net_return", "excess_return", "fees_usd",
                        "slippage_usd", "latency_usd", "drawdown", "volatility", "turnover",
@@ -72,13 +72,13 @@ def test_one_sharpe_ratio_everywhere() -> None:
     season = make_season(snapshots=2_100, entries=FIELD[3:])
     facts = make_facts("run", season, ReportOptions())
     place = season.names.index("solo")
-    (row,) = (row for row in facts.board.evaluation().rows if row.agent == "solo")
+    (row,) = (row for row in facts.board.evaluation.rows if row.agent == "solo")
     line, own = lines(facts)["solo"], sharpe_ratio(season.log_returns()[:, place])
     tree: dict[str, Any] = figures(facts)
 
     assert own is not None
     assert row.sharpe is not None
-    assert "period" == facts.board.evaluation().sharpe_unit == line["sharpe_unit"]
+    assert "period" == facts.board.evaluation.sharpe_unit == line["sharpe_unit"]
     for told in (
         row.sharpe.value,
         float(line["sharpe"]),
@@ -99,4 +99,4 @@ def test_a_long_season_is_of_a_year() -> None:
     assert own is not None
     assert row.sharpe is not None
     assert row.sharpe.value == pytest.approx(own * 365**0.5, rel=1e-9)
-    assert "year" == board.evaluation().sharpe_unit
+    assert "year" == board.evaluation.sharpe_unit

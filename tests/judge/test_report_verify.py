@@ -117,8 +117,8 @@ def test_a_flipped_bit_in_the_file_is_named(run: Path) -> None:
     [
         ("leaderboard.csv", ",scalper,", ",scalpel,", "leaderboard.csv row"),
         ("fills.csv", ",buy,", ",sell,", "side: the report says 'sell', the records give 'buy'"),
-        ("report.md", "## Verdict", "## Triumph", "report.md is not what the records give"),
-        ("index.html", "<h1>", "<h1>not ", "index.html is not what the records give"),
+        ("report.md", "## Verdict", "## Triumph", "report.md differs from the recomputed one"),
+        ("index.html", "<h1>", "<h1>not ", "index.html differs from the recomputed one"),
         (
             "figures.json",
             '"snapshots": 65',
@@ -175,7 +175,7 @@ def test_a_missing_file_is_named(run: Path, name: str) -> None:
 def test_without_a_report_there_is_nothing_to_verify(run: Path) -> None:
     """No figures, and figures that are no JSON, are told with a remedy."""
     (run / "report/figures.json").write_text("{")
-    with pytest.raises(UsageError, match="is no JSON"):
+    with pytest.raises(UsageError, match="is not JSON"):
         check(run)
     (run / "report/figures.json").unlink()
     with pytest.raises(UsageError, match="compete report"):
@@ -194,5 +194,5 @@ def test_a_report_of_another_version_is_not_called_wrong(run: Path) -> None:
 
     assert () == older.differences
     assert "written by arena 0.1.0" in older.notes[0]
-    assert "figures come out otherwise" in older.notes[-1]
+    assert "figures differ because" in older.notes[-1]
     assert [files.FILLS_PARQUET in line for line in check(run).differences] == [True]

@@ -10,7 +10,7 @@ import pytest
 from arena.errors import UsageError
 from arena.messages import Evaluation, RejectReason
 from judge.leaderboard import leaderboard
-from judge.leaderboard_text import render
+from judge.leaderboard_text import render_leaderboard
 from judge.metrics import measure
 from judge.refused_orders import refusal_note
 from judge.report.compare import compare_runs
@@ -40,7 +40,7 @@ def season_of(currency: str) -> Season:
 
 def evaluation_of(season: Season) -> Evaluation:
     """What a judge says of it."""
-    return leaderboard(season, resamples=RESAMPLES).evaluation()
+    return leaderboard(season, resamples=RESAMPLES).evaluation
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_an_evaluation_says_what_accounts_hold(currency: str, cash: str, costs: 
 
     assert currency == found.currency
     assert f'"currency":"{currency}"' in found.model_dump_json()
-    assert f"amounts in {currency}" in render(found)
+    assert f"amounts in {currency}" in render_leaderboard(found)
     assert cash in said
     assert costs in said
 

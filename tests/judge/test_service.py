@@ -14,7 +14,7 @@ from arena.clock import SystemClock
 from arena.messages import Evaluation
 from arena.node import Node, serve_node
 from arena.settings import Settings
-from judge.leaderboard_text import render
+from judge.leaderboard_text import render_leaderboard
 from judge.schedule import newest_due, stride
 from judge.season import SeasonBuilder
 from judge.service import Judge, JudgeOptions, judge_once
@@ -75,11 +75,11 @@ async def test_two_judges_started_at_different_times_say_the_same(
     scenario = Scenario().run(30)
     async with running(settings, "early") as early:
         place = await publish(bus, scenario)
-        await until(lambda: id_after(scenario) in early.said)
+        await until(lambda: id_after(scenario) in early.published)
         async with running(settings, "late") as late:
             scenario.run(34)
             await publish(bus, scenario, place)
-            await until(lambda: id_after(scenario) in early.said & late.said)
+            await until(lambda: id_after(scenario) in early.published & late.published)
 
     values = defaultdict(set)
     for record in await said(bus):
@@ -97,11 +97,11 @@ async def test_a_restarted_judge_says_nothing_twice(bus: KafkaBus, settings: Set
     scenario = Scenario().run(5)
     await publish(bus, scenario)
     async with running(settings, "first") as first:
-        await until(lambda: id_after(scenario) in first.said)
+        await until(lambda: id_after(scenario) in first.published)
     before = await said(bus)
     async with running(settings, "second") as second:
         await until(lambda: second.node.status == "running")
-        await until(lambda: id_after(scenario) in second.said)
+        await until(lambda: id_after(scenario) in second.published)
         assert second.node.counters["evaluations"] == 0
 
     assert [r.value for r in before] == [r.value for r in await said(bus)]
@@ -130,7 +130,7 @@ async def test_a_judge_asked_once_prints_the_same_bytes_at_any_time(
 
     evaluation = await judge_once(bus, JUDGE_OPTIONS)
     assert evaluation == Evaluation.model_validate_json(document)
-    assert render(evaluation) + "\n" == text.decode()
+    assert render_leaderboard(evaluation) + "\n" == text.decode()
 
 
 def test_evaluations_become_rarer_as_a_season_grows() -> None:

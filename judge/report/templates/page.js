@@ -2,27 +2,27 @@
 (() => {
   "use strict";
   const charts = JSON.parse(document.getElementById("charts").textContent);
-  const looks = JSON.parse(document.getElementById("looks").textContent);
+  const curveStyles = JSON.parse(document.getElementById("curve-styles").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const touch = matchMedia("(pointer: coarse), (max-width: 600px)");
   const hidden = new Set();
 
   const variable = (name) =>
     getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const lookOf = (meta) => ("entry" in meta ? looks[meta.entry] : { color: "--hold", dash: "dot", symbol: "line-ns" });
+  const styleOf = (meta) => ("entry" in meta ? curveStyles[meta.entry] : { color: "--hold", dash: "dot", symbol: "line-ns" });
 
   function paintTrace(trace) {
     const meta = trace.meta || {};
     const painted = { ...trace };
     if (trace.type === "scatter") {
-      const look = lookOf(meta);
-      const color = variable(look.color);
+      const style = styleOf(meta);
+      const color = variable(style.color);
       if (trace.mode === "lines") {
         const width = meta.role === "hold" ? 2.4 : 1.6;
-        painted.line = { color, dash: look.dash, width };
+        painted.line = { color, dash: style.dash, width };
         painted.visible = !hidden.has(key(meta));
       } else {
-        painted.marker = { color, symbol: look.symbol, size: 9, line: { color, width: 1.5 } };
+        painted.marker = { color, symbol: style.symbol, size: 9, line: { color, width: 1.5 } };
         painted.error_x = { ...trace.error_x, color, thickness: 1.6, width: 4 };
       }
     } else if (trace.type === "heatmap") {
@@ -67,9 +67,9 @@
 
   const ARROWS = { solid: "", dot: "2 3", dash: "6 3", longdash: "10 3", dashdot: "6 3 2 3", longdashdot: "10 3 2 3" };
   for (const line of document.querySelectorAll(".keys line")) {
-    const look = lookOf(line.dataset.key === "hold" ? {} : { entry: Number(line.dataset.key) });
-    line.style.stroke = `var(${look.color})`;
-    line.setAttribute("stroke-dasharray", ARROWS[look.dash]);
+    const style = styleOf(line.dataset.key === "hold" ? {} : { entry: Number(line.dataset.key) });
+    line.style.stroke = `var(${style.color})`;
+    line.setAttribute("stroke-dasharray", ARROWS[style.dash]);
   }
 
   function press(button, on) {
