@@ -1,51 +1,23 @@
-"""Who may write and read which topic: access rules of a secure broker, made from the topic table.
+"""Access rules of a secure broker, derived from the topic table: who reads and writes what. Pure.
 
-Pure. A principal is an account of the brokers; it stands for the kinds of processes that the
-table's columns name. What no rule allows is forbidden, so a table that names one writer of
-`account.events` is a broker that refuses all others.
+A principal is a user of the brokers; it represents the kinds of processes in the table's writer and
+reader columns. Everything that no rule allows is forbidden: if the table names one writer of
+`account.events`, the brokers refuse all others.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
+from arena.process_kinds import EVERY_PROCESS, account_kinds
 from arena.topics import TOPICS, TopicSpec
-from arena.unknown_names import NODE_GROUP
 
-PRINCIPALS: dict[str, frozenset[str]] = {
-    "connector": frozenset({"connector"}),
-    "chat-node": frozenset({"chat-node"}),
-    "router": frozenset({"router"}),
-    "tools": frozenset({"tools"}),
-    "executor": frozenset({"tools", "executor"}),
-    "judge": frozenset({"judge"}),
-    "ledger": frozenset({"ledger"}),
-    "dashboard": frozenset({"dashboard"}),
-    "cli": frozenset({"cli", "operator"}),
+PRINCIPALS = account_kinds()
+"""Principal -> the kinds of processes it stands for."""
+GROUPS = {
+    name: tuple(group for kind in kinds for group in kind.groups)
+    for name, kinds in PRINCIPALS.items()
 }
-"""Principal -> the kinds of processes it stands for. `arena tools` runs tools and executor as one
-process, so its principal is both; `--only tools` is better served by an account of its own."""
-
-EVERY_KIND = frozenset({"every process", "any process"})
-READ_ONLY = frozenset({"dashboard"})
-"""Principals that write nothing: no heartbeat, no dead letter, though every process may."""
-READS_ALL = frozenset({"cli"})
-"""The person at the command line: `arena tail` and an export may show every topic."""
-
-GROUPS: dict[str, tuple[str, ...]] = {
-    "connector": ("connector.",),
-    "chat-node": ("chat-node.",),
-    "tools": (f"{NODE_GROUP}tools",),
-    "executor": (f"{NODE_GROUP}executor", f"{NODE_GROUP}tools"),
-}
-"""Principal -> its consumer groups; one that ends in a dot is put before a node's name. The
-router is not here: each agent's group has the agent's name."""
-OLD_GROUPS: dict[str, tuple[str, ...]] = {
-    "tools": ("tools",),
-    "executor": ("executor", "tools"),
-}
-"""Principal -> the groups of older versions, of which it takes over the offsets. They are agents'
-groups now, if agents have these names."""
-NAMED_BY_AGENTS = "router"
+"""Principal -> its consumer groups; one that ends in a dot is put before a node's name."""
 
 Resource = Literal["topic", "group", "cluster"]
 Operation = Literal["read", "write", "describe", "describe configs"]
@@ -58,12 +30,12 @@ class Rule:
     """One entry of a broker's access list.
 
     Attributes:
-        principal: Whom it is about.
-        resource: Kind of thing.
-        name: Of the thing, with the arena's prefix.
-        prefixed: True where every thing whose name begins so is meant.
-        operation: What may be done.
-        allow: False forbids it whatever else is allowed.
+        principal: User of the brokers.
+        resource: Kind of resource.
+        name: Name of the resource, with the arena's prefix.
+        prefixed: True if the rule covers every name that starts with `name`.
+        operation: The operation.
+        allow: False forbids the operation, even if another rule allows it.
     """
 
     principal: str
@@ -77,8 +49,8 @@ class Rule:
 def rules_for(prefix: str, specs: tuple[TopicSpec, ...] = TOPICS) -> tuple[Rule, ...]:
     """Every rule of one arena, sorted.
 
-    Everybody may see which topics there are and where they end: a process looks whether what it
-    needs exists, and is refused when it reads or writes what is not its own.
+    All principals may list topics and their end offsets: a process checks that its topics exist,
+    and is refused if it reads or writes a topic that is not its own.
     """
     found: list[Rule] = []
     for principal in PRINCIPALS:
@@ -89,32 +61,33 @@ def rules_for(prefix: str, specs: tuple[TopicSpec, ...] = TOPICS) -> tuple[Rule,
                 found.append(Rule(principal, "topic", name, family, "write"))
             if may_read(principal, spec):
                 found.append(Rule(principal, "topic", name, family, "read"))
-        found += [_group(principal, prefix, group) for group in GROUPS.get(principal, ())]
-        old = OLD_GROUPS.get(principal, ())
+        found += [_group(principal, prefix, group) for group in GROUPS[principal]]
+        old = [group for kind in PRINCIPALS[principal] for group in kind.old_groups]
         found += [_group(principal, prefix, group, operation="describe") for group in old]
-    found += _agents_groups(prefix)
+        if any(kind.group_per_agent for kind in PRINCIPALS[principal]):
+            found += _agents_groups(principal, prefix)
     found.append(_under("cli", "topic", prefix, "describe configs"))
     found.append(Rule("cli", "cluster", CLUSTER, False, "describe"))
     return tuple(sorted(found))
 
 
 def may_write(principal: str, spec: TopicSpec) -> bool:
-    """True where the topic table lets a principal write a topic."""
-    if principal in READ_ONLY:
-        return False
-    return bool((PRINCIPALS[principal] | EVERY_KIND) & set(spec.writers))
+    """True if a principal's kinds write a topic."""
+    kinds = PRINCIPALS[principal]
+    everyone = spec in EVERY_PROCESS and not any(kind.writes_nothing for kind in kinds)
+    return everyone or any(spec in kind.writes for kind in kinds)
 
 
 def may_read(principal: str, spec: TopicSpec) -> bool:
-    """True where the topic table lets a principal read a topic."""
-    return principal in READS_ALL or bool(PRINCIPALS[principal] & set(spec.readers))
+    """True if a principal's kinds read a topic."""
+    return any(kind.reads_everything or spec in kind.reads for kind in PRINCIPALS[principal])
 
 
-def _agents_groups(prefix: str) -> list[Rule]:
-    """A router may join the group of any agent, but none of the groups of the other nodes."""
-    found = [_under(NAMED_BY_AGENTS, "group", prefix, "read")]
+def _agents_groups(principal: str, prefix: str) -> list[Rule]:
+    """The groups that are named like agents: all of the arena's, but those of other kinds."""
+    found = [_under(principal, "group", prefix, "read")]
     others = sorted({group for groups in GROUPS.values() for group in groups})
-    return found + [_group(NAMED_BY_AGENTS, prefix, group, allow=False) for group in others]
+    return found + [_group(principal, prefix, group, allow=False) for group in others]
 
 
 def _group(
@@ -129,5 +102,5 @@ def _group(
 
 
 def _under(principal: str, resource: Resource, prefix: str, operation: Operation) -> Rule:
-    """A rule for everything of this arena; without a prefix that is everything there is."""
+    """A rule for all resources of this arena; without a prefix, for all resources."""
     return Rule(principal, resource, prefix or EVERYTHING, bool(prefix), operation)

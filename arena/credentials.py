@@ -8,6 +8,7 @@ from pathlib import Path
 
 from arena import acls
 from arena.errors import UsageError
+from arena.process_kinds import account_of_command
 
 PLAINTEXT = "PLAINTEXT"
 
@@ -15,9 +16,6 @@ ADMIN = "admin"
 BROKER = "broker"
 PRINCIPALS = (ADMIN, BROKER, *acls.PRINCIPALS)
 """Accounts of a secure broker. `broker` is what the brokers are to each other."""
-
-PRINCIPAL_OF_COMMAND = {"tools": "executor", "routers": "router"}
-"""Commands whose process is not called like its principal: `arena tools` runs the executor too."""
 
 
 def credentials_directory(home: Path) -> Path:
@@ -58,8 +56,8 @@ def credentials_of_command(home: Path, command: str) -> dict[str, str]:
         Nothing where the broker of this home is not a secure one, or where the command does not
         use it (`exchange`).
     """
-    principal = PRINCIPAL_OF_COMMAND.get(command, command)
-    return credentials_for(home, principal) if principal in acls.PRINCIPALS else {}
+    account = account_of_command(command)
+    return credentials_for(home, account) if account else {}
 
 
 def read_credentials(directory: Path, name: str) -> dict[str, str]:

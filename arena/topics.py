@@ -1,15 +1,14 @@
-"""The topics: the table that is the system.
+"""The topics: names, keys, retention.
 
-Everything else is made from it: what `arena topics create` provisions, what the table in
-`docs/architecture.md` says, who may write what. A name that ends in `.` is a family: one topic
-per chat node or agent.
+`arena topics create` creates them from this table. Who reads and writes each is declared in
+`arena.process_kinds`. A name that ends in `.` is a family: one topic per chat node or agent.
 
 Partitions: a keyed record goes to `partition_of(key, partitions)`, computed here and never left to
-a client's own partitioner, so a key stays where it is. Never add partitions to a topic in use.
+a client's own partitioner, so a key always has the same partition. Never add partitions to a topic
+in use.
 """
 
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -39,14 +38,11 @@ class TopicSpec:
             costs.
         partitions: When it is created; account topics have one per shard.
         flush_every_append: On a single broker an ack then means "on disk".
-        writers: Kinds of processes that write it. readers: that read it.
     """
 
     name: str
     key: str
     messages: tuple[str, ...]
-    writers: tuple[str, ...]
-    readers: tuple[str, ...]
     retention_ms: int = 7 * DAY_MS
     compacted: bool = False
     compression: Compression = "zstd"
@@ -59,6 +55,15 @@ class TopicSpec:
     def is_family(self) -> bool:
         """True where one topic exists per node or agent."""
         return self.name.endswith(".")
+
+    @property
+    def retention_text(self) -> str:
+        """How long its records are kept, for the table of topics."""
+        if self.compacted:
+            return "newest per key"
+        if self.retention_ms == FOREVER_MS:
+            return "forever"
+        return f"{self.retention_ms // DAY_MS} d"
 
     def member(self, name: str) -> "TopicSpec":
         """The topic of one node or agent of this family."""
@@ -88,15 +93,11 @@ TICKERS = TopicSpec(
     name="market.tickers",
     key="product",
     messages=("Ticker", "Product"),
-    writers=("connector",),
-    readers=("connector", "executor", "dashboard", "judge"),
 )
 SNAPSHOTS = TopicSpec(
     name="market.snapshots",
     key="venue",
     messages=("MarketSnapshot",),
-    writers=("connector",),
-    readers=("connector", "router", "dashboard", "judge", "ledger"),
     retention_ms=30 * DAY_MS,
     note="every agent reads it through a consumer group of its own",
 )
@@ -104,8 +105,6 @@ PROMPTED = TopicSpec(
     name="ai_prompted.",
     key="agent",
     messages=("ChatRequest",),
-    writers=("router", "judge"),
-    readers=("chat-node",),
     partitions=4,
     note="one per chat node; the nodes of a name share it as one group",
 )
@@ -113,24 +112,18 @@ INBOX = TopicSpec(
     name="agent.inbox.",
     key="-",
     messages=("ChatReply", "ToolResult"),
-    writers=("chat-node", "tools", "executor"),
-    readers=("router", "executor", "chat-node"),
     note="one per agent",
 )
 TOOL_CALLS = TopicSpec(
     name="tools.calls",
     key="agent",
     messages=("ToolCall",),
-    writers=("router",),
-    readers=("tools",),
     partitions=4,
 )
 COMMANDS = TopicSpec(
     name="account.commands",
     key="shard of agent",
     messages=("ToolCall", "OpenAccount"),
-    writers=("router", "cli"),
-    readers=("executor",),
     retention_ms=30 * DAY_MS,
     flush_every_append=True,
     # The broker's own time on each: no order can say that it was issued long after it was sent.
@@ -140,8 +133,6 @@ EVENTS = TopicSpec(
     name="account.events",
     key="shard of agent",
     messages=("Epoch", "StateDigest", "AccountOpened", "OrderDecided"),
-    writers=("executor",),
-    readers=("connector", "executor", "dashboard", "judge", "ledger"),
     retention_ms=FOREVER_MS,
     compression=None,
     flush_every_append=True,
@@ -151,8 +142,6 @@ TURNS = TopicSpec(
     name="agent.turns",
     key="agent",
     messages=("TurnStarted", "Turn"),
-    writers=("router",),
-    readers=("connector", "router", "dashboard", "judge", "ledger"),
     retention_ms=FOREVER_MS,
     partitions=4,
 )
@@ -160,32 +149,24 @@ LLM_CALLS = TopicSpec(
     name="llm.calls",
     key="node",
     messages=("LlmCall",),
-    writers=("chat-node",),
-    readers=("chat-node", "dashboard", "judge", "ledger"),
     retention_ms=90 * DAY_MS,
 )
 ROSTER = TopicSpec(
     name="arena.roster",
     key="agent/<name>, tool/<name> or rules",
     messages=("AgentSpec", "ToolOffered", "Rules"),
-    writers=("router", "tools", "executor"),
-    readers=("connector", "router", "dashboard", "judge", "cli"),
     compacted=True,
 )
 EVALUATIONS = TopicSpec(
     name="judge.evaluations",
     key="snapshot",
     messages=("Evaluation",),
-    writers=("judge",),
-    readers=("dashboard", "judge"),
     retention_ms=FOREVER_MS,
 )
 CONTROL = TopicSpec(
     name="arena.control",
     key="agent/<name>, all or pass-over/<record>",
     messages=("Halt", "Resume", "PassOver"),
-    writers=("cli",),
-    readers=("connector", "executor", "dashboard", "judge", "ledger", "cli"),
     compacted=True,
     # A halt that was confirmed outlives a lost power.
     flush_every_append=True,
@@ -201,16 +182,12 @@ DRIFTS = TopicSpec(
     name="ledger.drift",
     key="owner",
     messages=("Drift",),
-    writers=("ledger",),
-    readers=("operator",),
     retention_ms=FOREVER_MS,
 )
 HEARTBEATS = TopicSpec(
     name="arena.heartbeats",
     key="node id",
     messages=("Heartbeat",),
-    writers=("every process",),
-    readers=("router", "chat-node", "executor", "dashboard", "cli"),
     compacted=True,
     config={
         "segment.ms": "600000",
@@ -223,8 +200,6 @@ DEAD_LETTERS = TopicSpec(
     name="dead_letters",
     key="origin topic",
     messages=("DeadLetter",),
-    writers=("any process",),
-    readers=("dashboard", "operator"),
     retention_ms=90 * DAY_MS,
 )
 
@@ -280,19 +255,3 @@ def fixed_topics() -> tuple[TopicSpec, ...]:
 def partition_of(key: str, partitions: int) -> int:
     """The partition of a key: CRC-32 of its UTF-8 bytes, modulo the partitions."""
     return zlib.crc32(key.encode()) % partitions
-
-
-def markdown_table(specs: Iterable[TopicSpec] = TOPICS) -> str:
-    """The table of topics as it stands in `docs/architecture.md`."""
-    rows = ["| Topic | Key | Messages | Kept | Written by | Read by |", "|---|---|---|---|---|---|"]
-    for spec in specs:
-        kept = "newest per key" if spec.compacted else _days(spec.retention_ms)
-        name = f"`{spec.name}<name>`" if spec.is_family else f"`{spec.name}`"
-        messages = ", ".join(f"`{m}`" for m in spec.messages)
-        row = (name, spec.key, messages, kept, ", ".join(spec.writers), ", ".join(spec.readers))
-        rows.append("| " + " | ".join(row) + " |")
-    return "\n".join(rows)
-
-
-def _days(retention_ms: int) -> str:
-    return "forever" if retention_ms == FOREVER_MS else f"{retention_ms // DAY_MS} d"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from arena import topics
+from arena.process_kinds import topic_table
 from tests.house_lists import OWNERS, PURE, ROOMS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -229,4 +229,4 @@ def test_the_table_of_topics_in_the_document_is_the_one_in_the_code() -> None:
     """`docs/architecture.md` carries the generated table, word for word."""
     document = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
-    assert topics.markdown_table() in document
+    assert topic_table() in document

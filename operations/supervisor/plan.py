@@ -20,6 +20,7 @@ from arena.environment import MODEL_KEYS
 from arena.errors import UsageError
 from arena.model_prices import PriceList
 from arena.plugins import NO_PLUGINS, Plugins
+from arena.process_kinds import KIND_OF_COMMAND, KINDS
 from arena.strategy_files import is_file_name
 from operations.processes.child import ProcessSpec
 from operations.specs.arena_spec import AgentTable, ArenaSpec, ChatNodeTable, CompetitionTable
@@ -78,14 +79,15 @@ def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
     def process(
         name: str, *words: str, keys: frozenset[str] = none, ready_port: int = 0
     ) -> ProcessSpec:
+        kind = KIND_OF_COMMAND[words[0]]
         return ProcessSpec(
             name=name,
             argv=(*around.launcher, *words),
             environ=around.environ,
             without=secrets - keys,
             ready_port=ready_port,
-            foreground=name == DASHBOARD and around.terminal,
-            stops_last=name == LEDGER,
+            foreground=kind.owns_terminal and around.terminal,
+            stops_last=kind.stops_last,
         )
 
     contest = spec.competition
@@ -114,7 +116,9 @@ def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
         found.append(process(JUDGE, *judge_words(contest)))
     if around.dashboard is not None:
         found.append(process(DASHBOARD, "dashboard", *around.dashboard))
-    return found
+    order = [kind.name for kind in KINDS]
+    place = len(around.launcher)
+    return sorted(found, key=lambda each: order.index(KIND_OF_COMMAND[each.argv[place]].name))
 
 
 def secrets_of(spec: ArenaSpec) -> frozenset[str]:

@@ -1,0 +1,261 @@
+"""The kinds of processes: one table from which topics, access rules, plan and help follow.
+
+What a kind reads and writes gives the columns of the topic table in `docs/architecture.md` and the
+access rules of a secure broker (`arena.acls`); its command gives the help of `arena` and the
+account it connects with (`arena.credentials`); the order of the table is the start order of a run
+(`operations.supervisor.plan`). A new kind of process is one entry here, its module, and its words
+in the plan.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from arena import topics
+from arena.topics import TopicSpec
+from arena.unknown_names import NODE_GROUP
+
+EVERY_PROCESS = (topics.HEARTBEATS, topics.DEAD_LETTERS)
+"""Topics that every process writes, unless its kind writes nothing."""
+EVERY_PROCESS_TEXT = "every process"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of `arena` that runs one process.
+
+    Attributes:
+        name: As it is typed: "chat-node".
+        entry: "module:function", or "module:app" for several commands; loaded when it is run.
+        help: One line for the list of commands.
+    """
+
+    name: str
+    entry: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessKind:
+    """One kind of process.
+
+    Attributes:
+        name: In heartbeats and in the topic table.
+        commands: The commands that run one.
+        reads: Topics it reads. writes: topics it writes, besides those of every process.
+        groups: Its consumer groups; one that ends in a dot is put before a node's name.
+        old_groups: Groups of older versions, whose offsets it takes over.
+        group_per_agent: It joins groups that have agents' names.
+        includes: A kind that the same process is, too: `arena tools` also executes orders.
+        account: The account of a secure broker, if it is that of another kind.
+        spec_table: The table of ARENA.toml that asks for such processes; "" for none.
+        writes_nothing: It sends neither heartbeats nor dead letters.
+        reads_everything: It may show any topic: the person at the command line.
+        uses_kafka: False for the simulated venue, which is a venue and no part of the arena.
+        owns_terminal: It runs in the foreground if there is a terminal.
+        stops_last: It is stopped after the others: it reads what they wrote.
+    """
+
+    name: str
+    commands: tuple[Command, ...] = ()
+    reads: tuple[TopicSpec, ...] = ()
+    writes: tuple[TopicSpec, ...] = ()
+    groups: tuple[str, ...] = ()
+    old_groups: tuple[str, ...] = ()
+    group_per_agent: bool = False
+    includes: str = ""
+    account: str = ""
+    spec_table: str = ""
+    writes_nothing: bool = False
+    reads_everything: bool = False
+    uses_kafka: bool = True
+    owns_terminal: bool = False
+    stops_last: bool = False
+
+
+EXCHANGE = ProcessKind(
+    name="exchange",
+    commands=(Command("exchange", "connectors.cli:exchange", "Run the simulated exchange."),),
+    spec_table="market",
+    uses_kafka=False,
+)
+CONNECTOR = ProcessKind(
+    name="connector",
+    commands=(
+        Command("connector", "connectors.cli:connector_app", "Publish a venue's market data."),
+    ),
+    reads=(
+        topics.TICKERS,
+        topics.SNAPSHOTS,
+        topics.EVENTS,
+        topics.TURNS,
+        topics.ROSTER,
+        topics.CONTROL,
+    ),
+    writes=(topics.TICKERS, topics.SNAPSHOTS),
+    groups=("connector.",),
+    spec_table="market",
+)
+EXECUTOR = ProcessKind(
+    name="executor",
+    commands=(
+        Command("tools", "trading_tools.cli:app", "Serve the trading tools and execute orders."),
+    ),
+    reads=(
+        topics.TICKERS,
+        topics.INBOX,
+        topics.COMMANDS,
+        topics.EVENTS,
+        topics.CONTROL,
+        topics.HEARTBEATS,
+    ),
+    writes=(topics.INBOX, topics.EVENTS, topics.ROSTER),
+    groups=(f"{NODE_GROUP}executor",),
+    old_groups=("executor",),
+    includes="tools",
+    spec_table="rules",
+)
+TOOLS = ProcessKind(
+    name="tools",
+    reads=(topics.TOOL_CALLS,),
+    writes=(topics.INBOX, topics.ROSTER),
+    groups=(f"{NODE_GROUP}tools",),
+    old_groups=("tools",),
+    spec_table="plugins",
+)
+CHAT_NODE = ProcessKind(
+    name="chat-node",
+    commands=(Command("chat-node", "chat_nodes.cli:chat_node", "Serve one model to the agents."),),
+    reads=(topics.PROMPTED, topics.INBOX, topics.LLM_CALLS, topics.HEARTBEATS),
+    writes=(topics.INBOX, topics.LLM_CALLS),
+    groups=("chat-node.",),
+    spec_table="chat_nodes",
+)
+ROUTER = ProcessKind(
+    name="router",
+    commands=(
+        Command("router", "routers.cli:router", "Run one agent."),
+        Command("routers", "routers.cli:routers", "Run several agents in one process."),
+    ),
+    reads=(topics.SNAPSHOTS, topics.INBOX, topics.TURNS, topics.ROSTER, topics.HEARTBEATS),
+    writes=(topics.PROMPTED, topics.TOOL_CALLS, topics.COMMANDS, topics.TURNS, topics.ROSTER),
+    group_per_agent=True,
+    spec_table="agents",
+)
+LEDGER = ProcessKind(
+    name="ledger",
+    commands=(Command("ledger", "ledger.cli:app", "Keep the books, and print what they say."),),
+    reads=(topics.SNAPSHOTS, topics.EVENTS, topics.TURNS, topics.LLM_CALLS, topics.CONTROL),
+    writes=(topics.DRIFTS,),
+    spec_table="ledger",
+    stops_last=True,
+)
+JUDGE = ProcessKind(
+    name="judge",
+    commands=(Command("judge", "judge.cli:judge", "Rank agents, with confidence intervals."),),
+    reads=(
+        topics.TICKERS,
+        topics.SNAPSHOTS,
+        topics.EVENTS,
+        topics.TURNS,
+        topics.LLM_CALLS,
+        topics.ROSTER,
+        topics.EVALUATIONS,
+        topics.CONTROL,
+    ),
+    writes=(topics.PROMPTED, topics.EVALUATIONS),
+    spec_table="competition",
+)
+DASHBOARD = ProcessKind(
+    name="dashboard",
+    commands=(Command("dashboard", "dashboard.cli:dashboard", "Show the arena in the terminal."),),
+    reads=(
+        topics.TICKERS,
+        topics.SNAPSHOTS,
+        topics.EVENTS,
+        topics.TURNS,
+        topics.LLM_CALLS,
+        topics.ROSTER,
+        topics.EVALUATIONS,
+        topics.CONTROL,
+        topics.HEARTBEATS,
+        topics.DEAD_LETTERS,
+    ),
+    spec_table="dashboard",
+    writes_nothing=True,
+    owns_terminal=True,
+)
+CLI = ProcessKind(
+    name="cli",
+    reads=(topics.ROSTER, topics.CONTROL, topics.HEARTBEATS),
+    writes=(topics.COMMANDS, topics.CONTROL),
+    reads_everything=True,
+)
+OPERATOR = ProcessKind(name="operator", reads=(topics.DRIFTS, topics.DEAD_LETTERS), account="cli")
+
+KINDS: tuple[ProcessKind, ...] = (
+    EXCHANGE,
+    CONNECTOR,
+    EXECUTOR,
+    TOOLS,
+    CHAT_NODE,
+    ROUTER,
+    LEDGER,
+    JUDGE,
+    DASHBOARD,
+    CLI,
+    OPERATOR,
+)
+"""Every kind, in the order in which a run starts its processes."""
+
+COMMANDS = {command.name: command for kind in KINDS for command in kind.commands}
+KIND_OF_COMMAND = {command.name: kind for kind in KINDS for command in kind.commands}
+
+
+def writers_of(topic: TopicSpec) -> tuple[str, ...]:
+    """The kinds that write a topic."""
+    if topic in EVERY_PROCESS:
+        return (EVERY_PROCESS_TEXT,)
+    return tuple(kind.name for kind in KINDS if topic in kind.writes)
+
+
+def readers_of(topic: TopicSpec) -> tuple[str, ...]:
+    """The kinds that read a topic."""
+    return tuple(kind.name for kind in KINDS if topic in kind.reads)
+
+
+def account_kinds() -> dict[str, tuple[ProcessKind, ...]]:
+    """The accounts of a secure broker, and the kinds that each of them stands for.
+
+    `arena tools` runs tools and executor as one process, so the executor's account is both.
+    """
+    by_name = {kind.name: kind for kind in KINDS}
+    found: dict[str, tuple[ProcessKind, ...]] = {}
+    for kind in KINDS:
+        if kind.uses_kafka:
+            own = (kind, by_name[kind.includes]) if kind.includes else (kind,)
+            account = kind.account or kind.name
+            found[account] = found.get(account, ()) + own
+    return found
+
+
+def account_of_command(command: str) -> str | None:
+    """The account that the process of a command connects with; None if it uses no broker."""
+    kind = KIND_OF_COMMAND.get(command)
+    if kind is None or not kind.uses_kafka:
+        return None
+    return kind.account or kind.name
+
+
+def topic_table(specs: Iterable[TopicSpec] = topics.TOPICS) -> str:
+    """The table of topics in `docs/architecture.md`, as Markdown."""
+    rows = ["| Topic | Key | Messages | Kept | Written by | Read by |", "|---|---|---|---|---|---|"]
+    for spec in specs:
+        name = f"`{spec.name}<name>`" if spec.is_family else f"`{spec.name}`"
+        messages = ", ".join(f"`{message}`" for message in spec.messages)
+        row = (name, spec.key, messages, spec.retention_text)
+        rows.append(
+            "| "
+            + " | ".join((*row, ", ".join(writers_of(spec)), ", ".join(readers_of(spec))))
+            + " |"
+        )
+    return "\n".join(rows)
