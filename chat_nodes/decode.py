@@ -337,12 +337,12 @@ def _lost_calls_text(found: ReadCalls, finish: str, text: str) -> str:
 
 
 def _split_text(text: str) -> SplitText:
-    near = text[:SEARCHED_CHARS_MAX]
-    if not ("<" in near or "[" in near or "◁" in near or "assistant" in near):
+    searched = text[:SEARCHED_CHARS_MAX]
+    if not ("<" in searched or "[" in searched or "◁" in searched or "assistant" in searched):
         return SplitText(text)
-    split = split_thoughts(near)
+    split = split_thoughts(searched)
     # Text beyond that bound is dropped later, and a note says so.
-    return split if len(near) == len(text) or split.text != near else SplitText(text)
+    return split if len(searched) == len(text) or split.text != searched else SplitText(text)
 
 
 def _provider(message: Mapping[str, Json], notes: list[str]) -> JsonObject:

@@ -33,7 +33,7 @@ _SPACE_BEFORE_NUMBER = re.compile(rb"[ \t\r\n](?=\d)")
 """A space before a word is part of the word's token; one before a digit is a token."""
 
 
-def estimated_tokens(text: bytes) -> int:
+def estimate_text_tokens(text: bytes) -> int:
     """Estimate the number of tokens of a text.
 
     Args:
@@ -48,7 +48,7 @@ def estimated_tokens(text: bytes) -> int:
     return digits + signs + words + len(_SPACE_BEFORE_NUMBER.findall(text))
 
 
-def estimate_tokens(sent: bytes, decoded: Decoded, body: bytes) -> Tokens:
+def estimate_call_tokens(sent: bytes, decoded: Decoded, body: bytes) -> Tokens:
     """Estimate the tokens of a call.
 
     Args:
@@ -59,13 +59,13 @@ def estimate_tokens(sent: bytes, decoded: Decoded, body: bytes) -> Tokens:
     Returns:
         Tokens that are not `reported`.
     """
-    thought = estimated_tokens(decoded.reasoning.encode())
-    calls = sum(estimated_tokens(f"{c.name}{c.arguments}".encode()) for c in decoded.tool_calls)
-    completion = estimated_tokens(decoded.text.encode()) + calls + thought
+    thought = estimate_text_tokens(decoded.reasoning.encode())
+    calls = sum(estimate_text_tokens(f"{c.name}{c.arguments}".encode()) for c in decoded.tool_calls)
+    completion = estimate_text_tokens(decoded.text.encode()) + calls + thought
     if decoded.truncated or not completion:
-        completion = max(completion, estimated_tokens(body))
+        completion = max(completion, estimate_text_tokens(body))
     return Tokens(
-        prompt=estimated_tokens(sent),
+        prompt=estimate_text_tokens(sent),
         completion=max(completion, ANSWER_TOKENS_MIN),
         reasoning=thought,
     )
@@ -89,7 +89,7 @@ def call_usage(
         is_counted = decoded.outcome != "ok" and call.attempts_counted == call.attempts
         estimated = decoded.cause in PAID_CAUSES and not is_counted
         if estimated:
-            tokens = estimate_tokens(sent_request.content, decoded, call.body)
+            tokens = estimate_call_tokens(sent_request.content, decoded, call.body)
     tokens = _sum(tokens, call.failed_tokens)
     estimated = estimated or call.failed_tokens_estimated
     cost = None
@@ -123,9 +123,9 @@ def add_attempt_usage(call: CallInProgress, body: bytes, paid: Paid = "nothing")
         sent = call.sent.content
         is_answer = paid == "answer"
         tokens = (
-            estimate_tokens(sent, decode_reply(body), body)
+            estimate_call_tokens(sent, decode_reply(body), body)
             if is_answer
-            else Tokens(prompt=estimated_tokens(sent))
+            else Tokens(prompt=estimate_text_tokens(sent))
         )
         call.failed_tokens_estimated = True
     call.failed_tokens = _sum(call.failed_tokens, tokens)

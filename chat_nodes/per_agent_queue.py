@@ -1,4 +1,4 @@
-"""One queue of requests per agent: each agent's requests run one at a time, agents run at once.
+"""One queue of requests per agent: an agent's requests run in order, different agents' at once.
 
 A record waits in the queue of its partition and agent until the record before it is done and a
 worker is free. The number of waiting records is bounded: when the queues are full the caller pauses

@@ -153,7 +153,7 @@ class Refusal:
         params: The paths that it names, such as `messages.2.content`.
         text: Its whole text, for pattern matching.
         retryable: True if the same request may succeed later.
-        learnable: True if another form of the request may be accepted.
+        adaptable: True if another form of the request may be accepted.
         remedy: What to do; "" if it is not known.
         context: Numbers of the context, if the prompt or the cap on the answer is too large.
         generation: The model's answer, if the server refused it.

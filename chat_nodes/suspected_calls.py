@@ -158,8 +158,8 @@ def suspected_calls(
     for call in _first(_PYTHON, text):
         if name := offered_tool(call[1]):
             try:
-                near = text[call.start() : call.start() + READ_CHARS_MAX]
-                arguments = canonical_arguments(python_call_at(near, 0)[1])
+                excerpt = text[call.start() : call.start() + READ_CHARS_MAX]
+                arguments = canonical_arguments(python_call_at(excerpt, 0)[1])
             except InvalidNotation:
                 arguments = ""
             yield SuspectedCall(name, arguments, text[call.start() : call.start() + 40], IN_PYTHON)

@@ -34,10 +34,10 @@ from chat_nodes.thoughts import SplitText
 from chat_nodes.tool_calls import canonical_arguments
 
 MARKERS_MAX = 48
-"""Places of one text at which a call is looked for."""
+"""Positions in one text at which a call is looked for."""
 EXCERPT_CHARS_MAX = 40
 PREFIXES = ("functions.", "default_api.")
-"""Names of tools are qualified with these by the models of OpenAI and Google."""
+"""Prefixes of tool names that models of OpenAI and Google add."""
 REMEDY = "call the tool through the tool interface; this one was not carried out"
 
 _NOT_SENT = f"a call as text beside calls of the tool interface {NOT_CARRIED_OUT}"
@@ -88,45 +88,47 @@ class RecoveredCalls:
     unreadable: str = ""
 
 
-def recover(spoken: SplitText, tools: Sequence[str]) -> RecoveredCalls:
+def recover(split: SplitText, tools: Sequence[str]) -> RecoveredCalls:
     """Recover the calls in a text.
 
     Args:
-        spoken: The text without its thoughts.
+        split: The text without its thoughts.
         tools: Names of the offered tools; if there are none, no call is recovered.
     """
-    search = _search_text(spoken, tools)
+    search = _search_text(split, tools)
     if search is None:
-        return RecoveredCalls(spoken.text)
-    for name in spoken.hidden_calls:
+        return RecoveredCalls(split.text)
+    for name in split.hidden_calls:
         search.add_problem(name, "a call inside a thought is not carried out")
     return search.result()
 
 
-def _search_text(spoken: SplitText, tools: Sequence[str]) -> "_Search | None":
-    text = spoken.text
-    has_channel_calls = spoken.calls or spoken.hidden_calls
+def _search_text(split: SplitText, tools: Sequence[str]) -> "_Search | None":
+    text = split.text
+    has_channel_calls = split.calls or split.hidden_calls
     if not tools or not (has_channel_calls or _may_hold_calls(text, tools)):
         return None
     text = _without_end(text.replace(_RESIDUE, "")) if "<" in text else text
     search = _Search(text, tuple(tools))
-    for name, arguments in spoken.calls:
+    for name, arguments in split.calls:
         search.add_channel_call(name, arguments)
     if not search.take_whole_text():
         search.scan()
     return search
 
 
-def unsent_text_call(spoken: SplitText, tools: Sequence[str], made: Sequence[RequestedCall]) -> str:
+def unsent_text_call(
+    split: SplitText, tools: Sequence[str], tool_calls: Sequence[RequestedCall]
+) -> str:
     """The sentence for a model that wrote a call as text beside tool calls; "" if it did not.
 
     Args:
-        spoken: The text without its thoughts.
+        split: The text without its thoughts.
         tools: Names of the offered tools.
-        made: The tool calls of the same answer: they are carried out, calls in the text are not.
+        tool_calls: The tool calls of the answer: they are carried out, calls in the text are not.
     """
-    search = _search_text(spoken, tools)
-    return search.unsent(made) if search else ""
+    search = _search_text(split, tools)
+    return search.unsent(tool_calls) if search else ""
 
 
 def call_in_thoughts(thought: str, tools: Sequence[str]) -> str:
@@ -220,7 +222,7 @@ class _Search:
                 last = candidate.end
         self._remaining.append(text[last:])
         rest = "".join(self._remaining)
-        if all(self._is_accepted(near) for near in self._problems):
+        if all(self._is_accepted(suspected) for suspected in self._problems):
             self._problems += suspected_calls(
                 rest, self._tools, lambda name: offered_tool(name, self._tools)
             )
@@ -230,11 +232,13 @@ class _Search:
         text = self._text
         if self._calls:
             text = _EMPTY_FENCE.sub("", "".join(self._remaining)).strip()
-        problem = next((near for near in self._problems if not self._is_accepted(near)), None)
+        problem = next(
+            (suspected for suspected in self._problems if not self._is_accepted(suspected)), None
+        )
         unreadable = unreadable_text(problem.excerpt, problem.reason) if problem else ""
         return RecoveredCalls(text, tuple(self._calls), unreadable)
 
-    def unsent(self, made: Sequence[RequestedCall]) -> str:
+    def unsent(self, tool_calls: Sequence[RequestedCall]) -> str:
         """The sentence for a model that made tool calls, and wrote other calls as text.
 
         Words that name no tool, or a tool that was called, are not reported: a model that reads
@@ -246,32 +250,37 @@ class _Search:
             )
             for c in self._calls
         ]
-        self._accepted = {(call.name, canonical_arguments(call.arguments)) for call in made}
-        names = {call.name for call in made}
-        for near in (*written, *self._problems):
-            name = near.name or next((tool for tool in self._tools if tool in near.excerpt), "")
-            unclear = not near.arguments and (name in names or not name)
-            if not unclear and not self._is_accepted(near):
-                return unreadable_text(near.excerpt, near.reason)
+        self._accepted = {(call.name, canonical_arguments(call.arguments)) for call in tool_calls}
+        names = {call.name for call in tool_calls}
+        for suspected in (*written, *self._problems):
+            name = suspected.name or next(
+                (tool for tool in self._tools if tool in suspected.excerpt), ""
+            )
+            unclear = not suspected.arguments and (name in names or not name)
+            if not unclear and not self._is_accepted(suspected):
+                return unreadable_text(suspected.excerpt, suspected.reason)
         return ""
 
-    def _is_accepted(self, near: SuspectedCall) -> bool:
+    def _is_accepted(self, suspected: SuspectedCall) -> bool:
         """True if the words only repeat a call that is carried out."""
-        if near.arguments and not near.name:
-            return any(near.arguments == arguments for _, arguments in self._accepted)
-        return bool(near.name) and (
-            (near.name, near.arguments) in self._accepted
-            or (not near.arguments and any(near.name == name for name, _ in self._accepted))
+        if suspected.arguments and not suspected.name:
+            return any(suspected.arguments == arguments for _, arguments in self._accepted)
+        return bool(suspected.name) and (
+            (suspected.name, suspected.arguments) in self._accepted
+            or (
+                not suspected.arguments
+                and any(suspected.name == name for name, _ in self._accepted)
+            )
         )
 
     def _candidates(self) -> Iterator[_Candidate]:
         text = self._text
-        position = tried = fence_end = fence_start = 0
+        position = markers_tried = fence_end = fence_start = 0
         fence_refused = ""
         while (marker := _MARKER.search(text, position)) is not None:
             position = marker.end()
-            tried += 1
-            if tried > MARKERS_MAX:
+            markers_tried += 1
+            if markers_tried > MARKERS_MAX:
                 self.add_problem(marker[0], "it holds too many of them")
                 return
             fenced = marker["language"] is not None
@@ -319,9 +328,9 @@ class _Search:
         if marker["element"]:
             return marker.start(), calls_at(text, marker.start())
         if marker["head"]:
-            near = max(0, marker.start() - 140)
-            name = _HEAD_NAME.search(text[near : marker.start()])
-            start = near + name.start() if name else marker.start()
+            before = max(0, marker.start() - 140)
+            name = _HEAD_NAME.search(text[before : marker.start()])
+            start = before + name.start() if name else marker.start()
             return start, calls_at(text, start)
         if marker["action"]:
             arguments = calls_at(f"{marker['action']}[ARGS]{text[marker.end() :]}", 0)

@@ -22,16 +22,16 @@ _UNSAFE = re.compile(
 
 def bounded_text(text: str) -> tuple[str, bool]:
     """Text without control characters in at most `TEXT_BYTES_MAX` bytes, and whether it was cut."""
-    near = text[: TEXT_BYTES_MAX * CUT_FACTOR]
-    clean = _safe(near).strip()
-    kept = cut_bytes(clean, TEXT_BYTES_MAX)
-    return kept, len(near) < len(text) or len(kept) < len(clean)
+    head = text[: TEXT_BYTES_MAX * CUT_FACTOR]
+    clean = _safe(head).strip()
+    cut = cut_bytes(clean, TEXT_BYTES_MAX)
+    return cut, len(head) < len(text) or len(cut) < len(clean)
 
 
 def clean_text(text: str, chars_max: int) -> str:
     """One line of text without control characters in at most `chars_max` characters."""
-    near = _safe(text[: chars_max * CUT_FACTOR])
-    return " ".join(near.split())[:chars_max]
+    head = _safe(text[: chars_max * CUT_FACTOR])
+    return " ".join(head.split())[:chars_max]
 
 
 def cut_bytes(text: str, bytes_max: int) -> str:

@@ -54,14 +54,14 @@ class SplitText:
 
 def split_thoughts(text: str) -> SplitText:
     """Split a text into thoughts and answer."""
-    spoken = _channels(text)
-    said, thought = _without_tags(spoken.text)
-    both = "\n\n".join(part for part in (spoken.thought, thought) if part)
-    return SplitText(said, both, spoken.calls, spoken.hidden_calls)
+    split = _channels(text)
+    answer, thought = _without_tags(split.text)
+    both = "\n\n".join(part for part in (split.thought, thought) if part)
+    return SplitText(answer, both, split.calls, split.hidden_calls)
 
 
 def _without_tags(text: str) -> tuple[str, str]:
-    said: list[str] = []
+    answer: list[str] = []
     thought: list[str] = []
     position = 0
     inside = found = False
@@ -72,17 +72,17 @@ def _without_tags(text: str) -> tuple[str, str]:
             thought.append(piece)
         elif tag["close"] is not None:
             # Its opening tag is missing: all of the text so far was thought.
-            thought += [*said, piece]
-            said = []
+            thought += [*answer, piece]
+            answer = []
         else:
-            said.append(piece)
+            answer.append(piece)
         inside = tag["close"] is None
         found = True
     if not found:
         return text, ""
-    (thought if inside else said).append(text[position:])
+    (thought if inside else answer).append(text[position:])
     thoughts = "\n".join(part for piece in thought if (part := piece.strip()))
-    return _ANSWER.sub("", "".join(said)).strip(), thoughts
+    return _ANSWER.sub("", "".join(answer)).strip(), thoughts
 
 
 def _channels(text: str) -> SplitText:
@@ -96,7 +96,7 @@ def _channels(text: str) -> SplitText:
     for position in range(1, len(pieces), 2):
         after = pieces[position + 2] if position + 2 < len(pieces) else ""
         reader.add(pieces[position], pieces[position + 1], after)
-    return reader.spoken()
+    return reader.result()
 
 
 def _with_tokens(text: str) -> str:
@@ -148,7 +148,7 @@ class _ChannelReader:
             else:
                 self._texts.append(piece)
 
-    def spoken(self) -> SplitText:
+    def result(self) -> SplitText:
         """Everything that was read."""
         self._end()
         return SplitText(

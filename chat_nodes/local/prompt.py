@@ -97,10 +97,10 @@ def local_prompt(request: ChatRequest) -> LocalPrompt:
 
 def prompt_seed(request: ChatRequest) -> int:
     """A seed that depends only on the conversation and the agent's seed."""
-    seen = hashlib.sha256(str(request.sampling.seed).encode())
+    digest = hashlib.sha256(str(request.sampling.seed).encode())
     for message in request.messages:
-        seen.update(f"\0{message.role}\0{message.content}".encode("utf-8", "replace"))
-    return int.from_bytes(seen.digest()[:4], "big")
+        digest.update(f"\0{message.role}\0{message.content}".encode("utf-8", "replace"))
+    return int.from_bytes(digest.digest()[:4], "big")
 
 
 def shuffled(items: Sequence[T], seed: str) -> list[T]:

@@ -50,7 +50,7 @@ WAIT_HEADERS = ("retry-after", "retry-after-ms")
 UNEXPLAINED_MAX = 16
 """Requests refused without a reason and not sent again yet; from this number on, guess at once."""
 URL_REMEDY = "is --base-url right?"
-SAID_CHARS_MAX = 200
+CLIENT_ERROR_CHARS_MAX = 200
 """Characters of a client's error that are shown."""
 KEY_HEADERS = frozenset(("api-key", "x-api-key", "x-goog-api-key"))
 """Headers that hold a key: if one is given but no key is, no `Authorization` header is sent."""
@@ -118,10 +118,10 @@ class OpenAICompatibleModel:
         self._now = now
         self.secrets = Secrets.of(settings.api_key, settings.headers)
         self._dialect = dialect or first_dialect(self.host, settings.model_id)
-        given = {name.lower() for name in settings.headers}
+        header_names = {name.lower() for name in settings.headers}
         self._unexplained: set[str] = set()
         self._headers: dict[str, str | openai.Omit] = {}
-        if not settings.api_key and given & KEY_HEADERS:
+        if not settings.api_key and header_names & KEY_HEADERS:
             self._headers["Authorization"] = openai.Omit()
         timeout = httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S)
         self._client = openai.AsyncOpenAI(
@@ -343,7 +343,9 @@ class OpenAICompatibleModel:
         if isinstance(cause, BodyRefused):
             reason = f"{url}: {cause}"
             return CallFailed(reason, retryable=False, cause=Cause.UNUSABLE_ANSWER, sent=sent)
-        what = clean_text(self.secrets.hide(f"{type(cause).__name__} {cause}"), SAID_CHARS_MAX)
+        what = clean_text(
+            self.secrets.hide(f"{type(cause).__name__} {cause}"), CLIENT_ERROR_CHARS_MAX
+        )
         reason = f"the connection to {url} failed ({what}); {URL_REMEDY}"
         return CallFailed(
             reason, retryable=True, cause=Cause.UNREACHABLE, sent=sent, remedy=URL_REMEDY

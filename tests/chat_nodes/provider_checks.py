@@ -93,18 +93,18 @@ def no_max_tokens(body: Body) -> Refused | None:
     """OpenAI's newer models, also on Azure [report]."""
     if "max_tokens" not in body:
         return None
-    said = "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
-    said += "'max_completion_tokens' instead."
-    return Refused(400, said, "max_tokens", "unsupported_parameter")
+    message = "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+    message += "'max_completion_tokens' instead."
+    return Refused(400, message, "max_tokens", "unsupported_parameter")
 
 
 def no_temperature(body: Body) -> Refused | None:
     """OpenAI's reasoning models [report]."""
     if "temperature" not in body:
         return None
-    said = "Unsupported value: 'temperature' does not support 0.5 with this model. Only the "
-    said += "default (1) value is supported."
-    return Refused(400, said, "temperature", "unsupported_value")
+    message = "Unsupported value: 'temperature' does not support 0.5 with this model. Only the "
+    message += "default (1) value is supported."
+    return Refused(400, message, "temperature", "unsupported_value")
 
 
 def known_keys(
@@ -126,17 +126,17 @@ def no_ids_over_40(body: Body) -> Refused | None:
     """OpenAI [report]."""
     if all(len(call["id"]) <= 40 for call in calls_of(body)):
         return None
-    said = "Invalid 'messages[2].tool_calls[0].id': string too long. Expected a string with "
-    said += "maximum length 40."
-    return Refused(400, said, "messages[2].tool_calls[0].id", "string_above_max_length")
+    message = "Invalid 'messages[2].tool_calls[0].id': string too long. Expected a string with "
+    message += "maximum length 40."
+    return Refused(400, message, "messages[2].tool_calls[0].id", "string_above_max_length")
 
 
 def thinking_comes_back(body: Body) -> Refused | None:
     """DeepSeek's thinking mode [doc]."""
     for message in body["messages"]:
         if message.get("tool_calls") and "reasoning_content" not in message:
-            said = "The `reasoning_content` in the thinking mode must be passed back to the API."
-            return Refused(400, said, None, "invalid_request_error")
+            message = "The `reasoning_content` in the thinking mode must be passed back to the API."
+            return Refused(400, message, None, "invalid_request_error")
     return None
 
 
@@ -181,8 +181,10 @@ def ids_of_nine(body: Body) -> Refused | None:
     """Mistral [report]."""
     for call in calls_of(body):
         if not re.fullmatch(r"[a-zA-Z0-9]{9}", call["id"]):
-            said = f"Tool call id was {call['id']} but must be a-z, A-Z, 0-9, with a length of 9."
-            return Refused(400, said, None, "3280")
+            message = (
+                f"Tool call id was {call['id']} but must be a-z, A-Z, 0-9, with a length of 9."
+            )
+            return Refused(400, message, None, "3280")
     return None
 
 

@@ -34,14 +34,24 @@ from tests.chat_nodes.provider_checks import (
 def object_error(refused: Refused) -> object:
     """OpenAI: all four keys, always [doc]."""
     kind = "invalid_request_error"
-    said = {"message": refused.message, "type": kind, "param": refused.param, "code": refused.code}
-    return {"error": said}
+    fields = {
+        "message": refused.message,
+        "type": kind,
+        "param": refused.param,
+        "code": refused.code,
+    }
+    return {"error": fields}
 
 
 def azure_error(refused: Refused) -> object:
     """Azure: with the status inside [report]."""
-    said = {"message": refused.message, "param": refused.param, "code": refused.code, "type": None}
-    return {"error": {**said, "status": refused.status}}
+    fields = {
+        "message": refused.message,
+        "param": refused.param,
+        "code": refused.code,
+        "type": None,
+    }
+    return {"error": {**fields, "status": refused.status}}
 
 
 def array_error(refused: Refused) -> object:
@@ -77,8 +87,8 @@ def wrapped_error(refused: Refused) -> object:
     """OpenRouter: the upstream's error in `metadata.raw` [report]."""
     raw = json.dumps({"error": {"message": refused.message, "param": refused.param}})
     metadata = {"raw": raw, "provider_name": "Upstream"}
-    said = {"code": refused.status, "message": "Provider returned error", "metadata": metadata}
-    return {"error": said}
+    fields = {"code": refused.status, "message": "Provider returned error", "metadata": metadata}
+    return {"error": fields}
 
 
 def flat_error(refused: Refused) -> object:

@@ -81,17 +81,17 @@ def completion(provider: Provider, calls: list[tuple[str, str]], text: str = "")
     message: dict[str, Any] = {"role": "assistant", "content": text or None, **provider.message}
     if not calls:
         message["content"] = text
-    shown = []
+    tool_calls = []
     for number, (name, arguments) in enumerate(calls):
         function = {"name": name, "arguments": arguments}
         # Some use the same id in every round, or none (OpenRouter's upstreams).
         extra = provider.call if number == 0 else {}
-        shown.append(
+        tool_calls.append(
             {"id": _id(provider, number), "type": "function", "function": function, **extra}
         )
-    if shown:
-        message["tool_calls"] = shown
-    finish = provider.finish if shown else "stop"
+    if tool_calls:
+        message["tool_calls"] = tool_calls
+    finish = provider.finish if tool_calls else "stop"
     choice = {"index": 0, "message": message, "finish_reason": finish}
     value: dict[str, Any] = {"id": "x", "object": "chat.completion", "choices": [choice]}
     return {**value, "usage": dict(provider.usage)} if provider.usage else value
@@ -103,9 +103,9 @@ def _id(provider: Provider, number: int) -> str:
 
 def _broken(provider: Provider) -> web.Response:
     if provider.broken == "tool_use_failed":
-        said = {"message": "Failed to call a function.", "code": "tool_use_failed"}
+        error = {"message": "Failed to call a function.", "code": "tool_use_failed"}
         written = "<function=get_portfolio>{}</function>"
-        return _response(provider, 400, {"error": {**said, "failed_generation": written}})
+        return _response(provider, 400, {"error": {**error, "failed_generation": written}})
     if provider.broken == "text":
         call = json.dumps({"name": "get_portfolio", "arguments": {}})
         text = f"[TOOL_REQUEST]{call}[END_TOOL_REQUEST]"

@@ -62,8 +62,8 @@ def test_refusal_mentions_estimated_tokens() -> None:
     budget = DailyBudget(100)
     budget.add(60, NOON)
     budget.add(60, NOON, estimated=True)
-    said = budget.refusal(NOON)
+    refusal = budget.refusal(NOON)
     budget.add(100, NOON + timedelta(days=1))
 
-    assert "(used 120, estimated because the server does not count them)" in said
+    assert "(used 120, estimated because the server does not count them)" in refusal
     assert "estimated" not in budget.refusal(NOON + timedelta(days=1))

@@ -66,17 +66,17 @@ async def findings_by_check(model: ScriptedAnswersModel) -> dict[str, Finding]:
 async def test_capable_model_passes_all_checks() -> None:
     """The second request has the model's own calls and their results."""
     model = ScriptedAnswersModel([answer(calls=2), answer("67203.60 and 3120.05")])
-    seen = await findings_by_check(model)
+    findings = await findings_by_check(model)
 
-    assert {"ok"} == {finding.state.value for finding in seen.values()}
-    assert {"tool call", "parallel calls", "seed", "usage", "latency"} == set(seen)
+    assert {"ok"} == {finding.state.value for finding in findings.values()}
+    assert {"tool call", "parallel calls", "seed", "usage", "latency"} == set(findings)
     roles = [message.role for message in model.asked[1].messages]
     assert ["system", "user", "assistant", "tool", "tool"] == roles
     assert ["c0", "c1"] == [m.tool_call_id for m in model.asked[1].messages[3:]]
 
 
 @pytest.mark.parametrize(
-    ("plan", "check", "state", "said"),
+    ("plan", "check", "state", "message"),
     [
         ([answer("It is 5.")], "tool call", "warning", "called no tool"),
         ([answer(calls=1), answer("5")], "parallel calls", "warning", "one call"),
@@ -98,35 +98,35 @@ async def test_capable_model_passes_all_checks() -> None:
     ],
 )
 async def test_missing_capability_is_reported(
-    plan: list[dict[str, object] | CallFailed], check: str, state: str, said: str
+    plan: list[dict[str, object] | CallFailed], check: str, state: str, message: str
 ) -> None:
     """Broken if no agent could use the model; a warning if agents can use it nevertheless."""
-    seen = await findings_by_check(ScriptedAnswersModel(plan))
+    findings = await findings_by_check(ScriptedAnswersModel(plan))
 
-    assert state == seen[check].state
-    assert said in seen[check].text
+    assert state == findings[check].state
+    assert message in findings[check].text
 
 
 async def test_adaptation_is_reported_as_ok() -> None:
     """A refusal that led to an accepted form is not a failure."""
     refused = CallFailed("seed is unknown", retryable=True, adapted=True)
     plan: list[dict[str, object] | CallFailed] = [refused, answer(calls=2), answer("5")]
-    seen = await findings_by_check(
+    findings = await findings_by_check(
         ScriptedAnswersModel(plan, adaptations=("without seed",), seeds=False)
     )
 
-    assert ("ok", "without seed") == (seen["adapted"].state, seen["adapted"].detail)
-    assert "warning" == seen["seed"].state
-    assert "ok" == seen["tool call"].state
+    assert ("ok", "without seed") == (findings["adapted"].state, findings["adapted"].detail)
+    assert "warning" == findings["seed"].state
+    assert "ok" == findings["tool call"].state
 
 
 async def test_endless_adaptation_is_broken() -> None:
     """The number of attempts is bounded."""
     refused = CallFailed("no", retryable=False, adapted=True)
     model = ScriptedAnswersModel([refused])
-    seen = await findings_by_check(model)
+    findings = await findings_by_check(model)
 
-    assert "broken" == seen["tool call"].state
+    assert "broken" == findings["tool call"].state
     assert len(model.asked) < 20
 
 
@@ -160,7 +160,7 @@ def test_quick_check_makes_no_paid_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (("--base-url", "localhost:8080/v1"), "--base-url: 'localhost:8080/v1' has no scheme"),
         (("--option", "model=x"), "--option: model cannot be set"),
@@ -171,13 +171,13 @@ def test_quick_check_makes_no_paid_call() -> None:
         (("--quick",), "can only be used with --check"),
     ],
 )
-def test_invalid_flags_exit_with_2(flags: tuple[str, ...], said: str) -> None:
+def test_invalid_flags_exit_with_2(flags: tuple[str, ...], message: str) -> None:
     """The message has the flag and the remedy."""
     url = () if "--base-url" in flags else ("--base-url", f"http://127.0.0.1:{closed_port()}")
     done = run("--name", "n", "--model-id", "m", *url, *flags)
 
     assert 2 == done.returncode
-    assert said in done.stderr
+    assert message in done.stderr
     assert 1 == len(done.stderr.splitlines())
 
 
@@ -190,9 +190,11 @@ def other_call(name: str, arguments: str = "{}") -> dict[str, object]:
 
 async def test_call_of_another_tool_is_reported() -> None:
     """A model that calls a tool that was not offered has not "called no tool"."""
-    seen = await findings_by_check(ScriptedAnswersModel([other_call("web_search"), answer("5")]))
+    findings = await findings_by_check(
+        ScriptedAnswersModel([other_call("web_search"), answer("5")])
+    )
 
-    assert "it called web_search, which was not offered" in seen["tool call"].detail
+    assert "it called web_search, which was not offered" in findings["tool call"].detail
 
 
 @pytest.mark.parametrize(
@@ -213,10 +215,10 @@ async def test_call_of_another_tool_is_reported() -> None:
 async def test_remedy_has_the_toml_key_and_the_flag(failed: CallFailed, remedy: str) -> None:
     """The remedy is its own field, with the key of an ARENA.toml beside the flag."""
     failed = replace(failed, remedy=failed.reason.partition("; ")[2])
-    seen = await findings_by_check(ScriptedAnswersModel([failed]))
+    findings = await findings_by_check(ScriptedAnswersModel([failed]))
 
-    assert ("a", "broken") == (seen["tool call"].detail, seen["tool call"].state)
-    assert remedy in seen["tool call"].remedy
+    assert ("a", "broken") == (findings["tool call"].detail, findings["tool call"].state)
+    assert remedy in findings["tool call"].remedy
 
 
 async def test_unanswered_question_times_out_once() -> None:

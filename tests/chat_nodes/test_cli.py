@@ -18,13 +18,13 @@ DEADLINE_S = 30.0
 
 def run(*flags: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run the command without keys in its environment."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
     return subprocess.run(
         [*ARENA, *flags],
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
-        env={**kept, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", **environment},
+        env={**inherited, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", **environment},
     )
 
 
@@ -50,7 +50,7 @@ def test_key_with_invalid_characters_is_reported_but_not_shown(check: tuple[str,
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (("--name", "a b", "--model-id", "scripted"), "cannot be part of a topic name"),
         (("--name", "n", "--model-id", "scripted:astrology"), "no scripted strategy 'astrology'"),
@@ -61,12 +61,12 @@ def test_key_with_invalid_characters_is_reported_but_not_shown(check: tuple[str,
         (("--name", "n", "--model-id", "scripted", "--log-level", "LOUD"), "--log-level"),
     ],
 )
-def test_wrong_usage_exits_with_2(flags: tuple[str, ...], said: str) -> None:
+def test_wrong_usage_exits_with_2(flags: tuple[str, ...], message: str) -> None:
     """The message says what was wrong."""
     done = run(*flags)
 
     assert 2 == done.returncode
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_replay_without_a_file_has_a_remedy(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_key_flag_is_removed_from_the_command_line(settings: Settings) -> None:
         until = time.monotonic() + DEADLINE_S
         while "given as a flag" not in line and time.monotonic() < until:
             line = process.stderr.readline()
-        shown = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        command_line = Path(f"/proc/{process.pid}/cmdline").read_bytes()
         process.terminate()
         _, rest = process.communicate(timeout=DEADLINE_S)
     finally:
@@ -124,6 +124,6 @@ def test_key_flag_is_removed_from_the_command_line(settings: Settings) -> None:
         process.wait()
 
     assert "--api-key-env NAME keeps it private" in line
-    assert b"arena chat-node --name n" == shown.rstrip(b"\0")
+    assert b"arena chat-node --name n" == command_line.rstrip(b"\0")
     assert KEY not in line + rest
     assert 0 == process.returncode

@@ -198,12 +198,12 @@ def test_other_limits_are_not_the_context(form: bytes) -> None:
 
 def test_large_cap_can_be_lowered() -> None:
     """The prompt fits; the tokens requested for the answer do not."""
-    said = (
+    message = (
         "maximum context length is 4096 tokens. However, you requested "
         "5000 tokens (3000 in the messages, 2000 in the completion)"
     )
 
-    refusal = read_refusal(400, error(said))
+    refusal = read_refusal(400, error(message))
 
     assert Cause.REFUSED_REQUEST is refusal.cause
     assert refusal.context is not None

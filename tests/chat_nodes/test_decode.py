@@ -233,11 +233,11 @@ def test_arbitrary_bytes_never_raise(raw: bytes) -> None:
 @given(st.text(max_size=50), st.integers(0, 60))
 def test_cut_keeps_the_longest_start_that_fits(text: str, bytes_max: int) -> None:
     """One more character would not have fitted, and only the end is lost."""
-    kept = cut_bytes(text, bytes_max)
+    cut = cut_bytes(text, bytes_max)
 
-    assert text.startswith(kept)
-    assert len(kept.encode()) <= bytes_max
-    assert kept == text or len(text[: len(kept) + 1].encode()) > bytes_max
+    assert text.startswith(cut)
+    assert len(cut.encode()) <= bytes_max
+    assert cut == text or len(text[: len(cut) + 1].encode()) > bytes_max
 
 
 def logged(decoded: Decoded, raw: bytes) -> LlmCall:
@@ -321,7 +321,7 @@ def test_stream_of_malformed_lines_fails_quickly() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("flat </s> </s>\n", "flat"),
         ("flat<|im_end|>\n<|eot_id|>", "flat"),
@@ -329,6 +329,6 @@ def test_stream_of_malformed_lines_fails_quickly() -> None:
         ("</s> flat", "</s> flat"),
     ],
 )
-def test_end_tokens_are_removed_at_the_end_only(text: str, said: str) -> None:
+def test_end_tokens_are_removed_at_the_end_only(text: str, expected: str) -> None:
     """Any number of them, with the blanks between them."""
-    assert said == decode_reply(body({"content": text}), ("execute_trade",)).text
+    assert expected == decode_reply(body({"content": text}), ("execute_trade",)).text

@@ -94,9 +94,9 @@ def test_each_effort_is_tried_once() -> None:
     dialect, tried = Dialect(), ["high"]
     for _ in range(3):
         options = options_of(dialect, SAMPLED, settings)
-        lesson = adapt(dialect, refusal, refused_request(SAMPLED, options, dialect.wire))
-        assert lesson is not None
-        dialect = lesson[0]
+        adaptation = adapt(dialect, refusal, refused_request(SAMPLED, options, dialect.wire))
+        assert adaptation is not None
+        dialect = adaptation[0]
         tried.append(str(options_of(dialect, SAMPLED, settings).get("reasoning_effort", "")))
 
     assert ["high", "medium", "low", ""] == tried

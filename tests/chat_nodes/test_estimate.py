@@ -8,7 +8,12 @@ from arena.messages import Cause, RequestedCall, Usage
 from arena.model_prices import own_price
 from chat_nodes.call_records import CallInProgress
 from chat_nodes.decode import Decoded, Tokens
-from chat_nodes.estimate import add_attempt_usage, call_usage, estimate_tokens, estimated_tokens
+from chat_nodes.estimate import (
+    add_attempt_usage,
+    call_usage,
+    estimate_call_tokens,
+    estimate_text_tokens,
+)
 from chat_nodes.model import build_request
 from tests.chat_nodes.example_requests import START, prompt, request
 
@@ -28,32 +33,32 @@ BODY = b'{"choices": []}'
 )
 def test_estimate_is_at_most_60_percent_too_high(text: str, tokens: int) -> None:
     """Never below 97 % of a tokenizer's count, never above 160 %."""
-    assert 0.97 * tokens <= estimated_tokens(text.encode()) <= 1.6 * tokens
+    assert 0.97 * tokens <= estimate_text_tokens(text.encode()) <= 1.6 * tokens
 
 
 @pytest.mark.parametrize("text", [b"", "現金を保つ".encode(), b"\xff\xfe\x00", b" \n" * 40])
 def test_arbitrary_bytes_have_an_estimate(text: bytes) -> None:
     """Empty text has no tokens, and no bytes fail."""
-    assert 0 <= estimated_tokens(text) <= len(text)
-    assert (estimated_tokens(text) == 0) == (not text.strip(b" \n"))
+    assert 0 <= estimate_text_tokens(text) <= len(text)
+    assert (estimate_text_tokens(text) == 0) == (not text.strip(b" \n"))
 
 
 def test_text_thoughts_and_calls_are_completion_tokens() -> None:
     """Reasoning is part of the completion, as providers count it."""
     call = RequestedCall(model_call_id="a", name="execute_trade", arguments='{"quantity": "0.01"}')
     decoded = Decoded("ok", text="I buy.", reasoning="It went up.", tool_calls=(call,))
-    tokens = estimate_tokens(b"x" * 30, decoded, BODY)
+    tokens = estimate_call_tokens(b"x" * 30, decoded, BODY)
 
     assert (10, False) == (tokens.prompt, tokens.reported)
-    assert tokens.completion == estimated_tokens(b"I buy.") + tokens.reasoning + estimated_tokens(
-        b'execute_trade{"quantity": "0.01"}'
-    )
-    assert tokens.reasoning == estimated_tokens(b"It went up.") > 0
+    assert tokens.completion == estimate_text_tokens(
+        b"I buy."
+    ) + tokens.reasoning + estimate_text_tokens(b'execute_trade{"quantity": "0.01"}')
+    assert tokens.reasoning == estimate_text_tokens(b"It went up.") > 0
 
 
 def test_cut_answer_counts_by_its_bytes() -> None:
     """The part that the record does not have was paid for, too."""
-    tokens = estimate_tokens(b"", Decoded("ok", text="a", truncated=True), b"1" * 9_000)
+    tokens = estimate_call_tokens(b"", Decoded("ok", text="a", truncated=True), b"1" * 9_000)
 
     assert 9_000 == tokens.completion
 
@@ -115,7 +120,7 @@ def test_failed_attempts_are_estimated() -> None:
     """Every unusable answer counts, and the prompt of one that timed out."""
     call = ended_call(attempts=1)
     assert call.sent is not None
-    prompt_tokens = estimated_tokens(call.sent.content)
+    prompt_tokens = estimate_text_tokens(call.sent.content)
     add_attempt_usage(call, BODY, "answer")
     add_attempt_usage(call, BODY, "answer")
     add_attempt_usage(call, b"", "prompt")
@@ -124,7 +129,7 @@ def test_failed_attempts_are_estimated() -> None:
     call.attempts += 1
     answered = usage_of(Decoded("ok", text="I hold."), call)
 
-    assert (3 * prompt_tokens, 2 * estimated_tokens(BODY), True) == (
+    assert (3 * prompt_tokens, 2 * estimate_text_tokens(BODY), True) == (
         failed.prompt_tokens,
         failed.completion_tokens,
         failed.estimated,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from arena.server_check import Target
+from arena.server_check import ServerTarget
 from chat_nodes.flags import ModelFlags
 
 SECRET = "sk-planted-0123456789"
@@ -14,7 +14,7 @@ def test_no_secret_is_in_a_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("api-key=env:MY_HEADER",)
     asking = ModelFlags("m", "MY_KEY", SECRET, "http://h/v1", (), words, "", replay=False)
     settings = asking.settings(effort="", completion_cap=0, connections=1)
-    target = Target("m", key=settings.api_key, headers=settings.headers)
+    target = ServerTarget("m", key=settings.api_key, headers=settings.headers)
 
     assert (SECRET, {"api-key": f"Basic {SECRET}"}) == (settings.api_key, settings.headers)
     assert SECRET not in f"{asking} {settings} {target}"

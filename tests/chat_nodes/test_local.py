@@ -27,9 +27,9 @@ USAGE: JsonObject = {"prompt_tokens": 90, "completion_tokens": 30}
 MARKET = {"A": RISING, "B": FALLING}
 
 
-def prompt_text(asked: ChatRequest) -> str:
+def prompt_text(made: ChatRequest) -> str:
     """The text of the model's prompt."""
-    return "\n".join(str(m["content"]) for m in local_prompt(asked).messages)
+    return "\n".join(str(m["content"]) for m in local_prompt(made).messages)
 
 
 def round_of(tool: str, result: str) -> tuple[ChatMessage, ChatMessage]:
@@ -41,17 +41,17 @@ def round_of(tool: str, result: str) -> tuple[ChatMessage, ChatMessage]:
     )
 
 
-def body_of(asked: ChatRequest, answer: object, finish: str = "stop") -> bytes | None:
+def body_of(made: ChatRequest, answer: object, finish: str = "stop") -> bytes | None:
     """The response body for an answer of the model."""
     text = answer if isinstance(answer, str) else orjson.dumps(answer).decode()
-    return response_body(MODEL_ID, local_prompt(asked), EngineAnswer(text, finish, USAGE))
+    return response_body(MODEL_ID, local_prompt(made), EngineAnswer(text, finish, USAGE))
 
 
 def test_prompt_has_moves_and_account() -> None:
     """A few lines made from the agent's prompt, far below the context of 2,048 tokens."""
-    asked = request(prompt(MARKET, account=HOLDING))
+    made = request(prompt(MARKET, account=HOLDING))
 
-    text = prompt_text(asked)
+    text = prompt_text(made)
 
     assert "A: rose 0.9 % in 5 minutes, rose 3.7 % in an hour" in text
     assert "B: fell 1.0 % in 5 minutes, fell 3.8 % in an hour" in text
@@ -144,10 +144,10 @@ def test_turn_has_three_steps() -> None:
     """Look, decide, close: each step has its own schema, and the model's answer is the text."""
     first = request(prompt(MARKET, account=""))
     look = body_of(first, {"action": "look", "reason": "who am I?"})
-    told = round_of("get_portfolio", "Cash 1000.00 USD, equity 1000.00 USD. No positions.")
-    second = request(prompt(MARKET, account=""), later=told, round_=1)
-    sent = (*told, *round_of("execute_trade", "Bought 0.45 A."))
-    third = request(prompt(MARKET, account=""), later=sent, round_=2)
+    account_round = round_of("get_portfolio", "Cash 1000.00 USD, equity 1000.00 USD. No positions.")
+    second = request(prompt(MARKET, account=""), later=account_round, round_=1)
+    rounds = (*account_round, *round_of("execute_trade", "Bought 0.45 A."))
+    third = request(prompt(MARKET, account=""), later=rounds, round_=2)
     close = body_of(third, {"reason": "A rises"})
 
     assert look is not None
@@ -171,42 +171,42 @@ def test_other_request_is_cut_to_the_context(user: str) -> None:
 def test_other_tool_is_called() -> None:
     """As in the check of `arena doctor`: first a call with bounded arguments, then text."""
     (_, _, calculator) = TOOLS
-    asked = request("add", tools=[calculator])
+    made = request("add", tools=[calculator])
     later = request("add", tools=[calculator], later=round_of("calculator", "3"), round_=1)
 
-    body = body_of(asked, {"product_id": "A"})
+    body = body_of(made, {"product_id": "A"})
 
     assert body is not None
     (call,) = decode_reply(body).tool_calls
     assert ("calculator", '{"product_id":"A"}') == (call.name, call.arguments)
-    assert local_prompt(asked).schema == {
+    assert local_prompt(made).schema == {
         "type": "object",
         "properties": {"product_id": {"type": "string", "maxLength": 24}},
         "required": ["product_id"],
         "additionalProperties": False,
     }
     assert "free" == local_prompt(later).step
-    assert body_of(asked, "no object") is None
+    assert body_of(made, "no object") is None
 
 
 def test_request_is_the_same_from_the_log() -> None:
     """The messages are part of the options, so the audit's hash matches."""
-    asked = request(prompt(MARKET), sampling=Sampling(max_completion_tokens=9_000))
+    made = request(prompt(MARKET), sampling=Sampling(max_completion_tokens=9_000))
     again = request(prompt(MARKET), sampling=Sampling(max_completion_tokens=9_000), turn="other")
     settings = ModelSettings("local", options={"temperature": 0.2})
 
-    options = request_options(asked, local_prompt(asked), settings)
+    options = request_options(made, local_prompt(made), settings)
 
     assert options == request_options(again, local_prompt(again), settings)
     assert (0.2, TOKENS_MAX) == (options["temperature"], options["max_tokens"])
-    assert prompt_seed(asked) == options["seed"]
+    assert prompt_seed(made) == options["seed"]
     seeded = request(prompt(MARKET), sampling=Sampling(seed=5))
     assert call_seed(seeded) == request_options(seeded, local_prompt(seeded), settings)["seed"]
-    assert prompt_seed(seeded) != prompt_seed(asked)
+    assert prompt_seed(seeded) != prompt_seed(made)
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         (ModelSettings("local:llama"), "no local model 'local:llama'; use local"),
         (ModelSettings("local", options={"n": 2}), "no option n = 2; it takes a number"),
@@ -214,9 +214,9 @@ def test_request_is_the_same_from_the_log() -> None:
         (ModelSettings("local", base_url="http://127.0.0.1:1/v1"), "not at http://127.0.0.1:1/v1"),
     ],
 )
-def test_invalid_settings_are_reported(settings: ModelSettings, said: str) -> None:
+def test_invalid_settings_are_reported(settings: ModelSettings, message: str) -> None:
     """Before any weights are loaded."""
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         open_model(settings)
 
 
@@ -254,18 +254,18 @@ async def test_real_model_decides() -> None:
     """It orders or holds, with real tokens, the same for a seed; late calls are stopped."""
     model = open_model(ModelSettings("local"))
     try:
-        asked = request(prompt(MARKET, account=HOLDING), sampling=Sampling(seed=3))
+        made = request(prompt(MARKET, account=HOLDING), sampling=Sampling(seed=3))
         first, second = await asyncio.gather(
-            model.complete(asked, timeout_s=60), model.complete(asked, timeout_s=60)
+            model.complete(made, timeout_s=60), model.complete(made, timeout_s=60)
         )
-        late = await model.complete(asked, timeout_s=0.001)
+        late = await model.complete(made, timeout_s=0.001)
     finally:
         await model.close()
 
     assert isinstance(first, RawReply)
     assert isinstance(second, RawReply)
     assert first == second
-    assert first.sent.sha256 == chat_body_sha256(MODEL_ID, asked, first.sent.options)
+    assert first.sent.sha256 == chat_body_sha256(MODEL_ID, made, first.sent.options)
     decoded = decode_reply(first.body, ("execute_trade",))
     assert "ok" == decoded.outcome
     assert decoded.text.startswith("Reasoning: ")

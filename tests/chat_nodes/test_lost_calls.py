@@ -25,9 +25,9 @@ def lost_records_text(node: Node) -> str:
     """What the node's heartbeats report as lost of its calls."""
     lost = node.heartbeat(now()).details.get(RECORDS_LOST, {})
     assert isinstance(lost, dict)
-    said = lost.get(CALLS, {})
-    assert isinstance(said, dict)
-    return "; ".join(map(str, said.values()))
+    of_calls = lost.get(CALLS, {})
+    assert isinstance(of_calls, dict)
+    return "; ".join(map(str, of_calls.values()))
 
 
 async def answer(bus: MemoryBus, *requests: ChatRequest) -> None:

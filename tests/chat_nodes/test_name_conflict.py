@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
 def beat(model: str = "gpt-5", **changes: Any) -> Heartbeat:  # Any: fields of a message
     """A heartbeat of another process of the name."""
-    told = {
+    fields = {
         "node": f"chat-node/{NODE}/elsewhere/9",
         "kind": "chat-node",
         "name": NODE,
@@ -30,7 +30,7 @@ def beat(model: str = "gpt-5", **changes: Any) -> Heartbeat:  # Any: fields of a
         "at": NOW,
         "details": {"model": model} if model else {},
     }
-    return Heartbeat.model_validate(told | changes)
+    return Heartbeat.model_validate(fields | changes)
 
 
 @pytest.mark.parametrize(

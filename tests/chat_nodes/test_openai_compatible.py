@@ -84,10 +84,10 @@ async def test_connection_is_kept_alive() -> None:
     assert (10, 1) == (len(stub.requests), stub.connections)
 
 
-def request_body(asked: ChatRequest, settings: ModelSettings) -> bytes:
+def request_body(made: ChatRequest, settings: ModelSettings) -> bytes:
     """The request body."""
     dialect = first_dialect(urlsplit(settings.base_url).hostname or "", settings.model_id)
-    return chat_body(settings.model_id, asked, options_of(dialect, asked, settings))
+    return chat_body(settings.model_id, made, options_of(dialect, made, settings))
 
 
 def test_request_follows_the_protocol() -> None:
@@ -98,9 +98,9 @@ def test_request_follows_the_protocol() -> None:
         ChatMessage(role="tool", content="4", tool_call_id="c1"),
     )
     sampling = Sampling(temperature=0.0, seed=7, max_completion_tokens=900)
-    asked = request(later=later, sampling=sampling)
+    made = request(later=later, sampling=sampling)
     settings = ModelSettings("o4", reasoning_effort="low", max_completion_tokens=500)
-    body = orjson.loads(request_body(asked, settings))
+    body = orjson.loads(request_body(made, settings))
 
     assert ["system", "user", "assistant", "tool"] == [m["role"] for m in body["messages"]]
     function = {"name": "calculator", "arguments": "{}"}
@@ -117,7 +117,7 @@ def test_request_follows_the_protocol() -> None:
     assert {
         "model": "o4",
         "temperature": 0.0,
-        "seed": call_seed(asked),
+        "seed": call_seed(made),
         "max_completion_tokens": 500,
         "reasoning_effort": "low",
     } == rest
@@ -156,7 +156,7 @@ async def test_status_429_is_retryable(headers: dict[str, str], wait_s: float | 
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "retryable", "said"),
+    ("status", "body", "retryable", "message"),
     [
         ("500 Oops", b"<html>oops</html>", True, "answered 500; oops; a page came instead"),
         ("503 Busy", b'{"detail": "loading"}', True, "answered 503; loading"),
@@ -168,13 +168,13 @@ async def test_status_429_is_retryable(headers: dict[str, str], wait_s: float | 
     ],
 )
 async def test_error_status_has_a_reason_and_a_remedy(
-    status: str, body: bytes, retryable: bool, said: str
+    status: str, body: bytes, retryable: bool, message: str
 ) -> None:
     """The reason has the status, the provider's text and a remedy."""
     failed = await failed_attempt(http(body, status))
 
     assert retryable == failed.retryable
-    assert said in failed.reason
+    assert message in failed.reason
     assert failed.body == body
 
 
@@ -240,7 +240,7 @@ async def test_compressed_answer_is_unpacked(encoding: str, body: bytes) -> None
 
 
 @pytest.mark.parametrize(
-    ("encoding", "body", "said"),
+    ("encoding", "body", "message"),
     [
         ("gzip", b"\x1f\x8b", "cannot be unpacked"),
         ("gzip", PACKED["gzip"][:-40], "cannot be unpacked"),
@@ -248,13 +248,13 @@ async def test_compressed_answer_is_unpacked(encoding: str, body: bytes) -> None
         ("gzip", gzip.compress(bytes(5_000_000), mtime=0), "unpacks to more than 4,194,304 bytes"),
     ],
 )
-async def test_undecodable_encoding_is_retryable(encoding: str, body: bytes, said: str) -> None:
+async def test_undecodable_encoding_is_retryable(encoding: str, body: bytes, message: str) -> None:
     """A small compressed body could unpack to any size, so unpacking is bounded."""
     failed = await failed_attempt(http(body, headers={"content-encoding": encoding}))
 
     assert (True, Cause.UNUSABLE_ANSWER) == (failed.retryable, failed.cause)
     assert f"the answer is {encoding}-encoded, unasked, and" in failed.reason
-    assert said in failed.reason
+    assert message in failed.reason
 
 
 async def test_compressed_refusal_is_unpacked() -> None:

@@ -81,9 +81,9 @@ def test_empty_account_has_no_positions() -> None:
 
 def test_costs_are_parsed_from_the_rules() -> None:
     """Fee and slippage are added; without them a high cost is assumed."""
-    told = ChatMessage(role="system", content="a taker fee of 60 bps of it and 2.5 bps slippage")
+    rules = ChatMessage(role="system", content="a taker fee of 60 bps of it and 2.5 bps slippage")
 
-    assert Decimal("62.5") == read_cost_bps([told])
+    assert Decimal("62.5") == read_cost_bps([rules])
     assert FEE_BPS_ASSUMED == read_cost_bps(
         [ChatMessage(role="user", content="taker fee of 1 bps")]
     )

@@ -22,9 +22,9 @@ async def decoded_round(
     model: OpenAICompatibleModel, later: list[ChatMessage], round_: int
 ) -> Decoded:
     """One round, repeated while the provider refuses a form or is busy."""
-    asked = request(later=later, sampling=SAMPLING, round_=round_)
+    made = request(later=later, sampling=SAMPLING, round_=round_)
     for _ in range(TRIES_MAX):
-        result = await model.complete(asked, timeout_s=5)
+        result = await model.complete(made, timeout_s=5)
         if isinstance(result, RawReply):
             return decode_reply(result.body, NAMES)
         assert result.retryable, result.reason
@@ -70,7 +70,7 @@ async def test_unknown_provider_is_adapted_to(name: str) -> None:
     async with provider_server() as providers:
         model = OpenAICompatibleModel(ModelSettings("m", providers.address(name), "k"))
         first = await conversation(model)
-        learned = len(providers.refused.get(name, []))
+        refusals_in_first = len(providers.refused.get(name, []))
         second = await conversation(model)
         await model.close()
 
@@ -78,7 +78,7 @@ async def test_unknown_provider_is_adapted_to(name: str) -> None:
     assert (DONE, DONE) == (first[2].text, second[2].text)
     assert "get_portfolio" == second[0].tool_calls[0].name
     refused = providers.refused.get(name, [])
-    assert (learned, len(set(refused))) == (len(refused), len(refused))
+    assert (refusals_in_first, len(set(refused))) == (len(refused), len(refused))
 
 
 @pytest.mark.parametrize("name", [p.name for p in PROFILES if p.name in PROVIDERS])

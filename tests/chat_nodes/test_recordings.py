@@ -27,21 +27,21 @@ from tests.chat_nodes.running_node import (
 MODEL = "gpt-5-nano"
 
 
-def recorded_reply(asked: ChatRequest, text: str = "I hold.", outcome: str = "ok") -> RecordedReply:
+def recorded_reply(made: ChatRequest, text: str = "I hold.", outcome: str = "ok") -> RecordedReply:
     """The recorded reply to a request."""
     fields = {
-        "call_id": asked.call_id,
-        "agent": asked.agent,
-        "turn_id": asked.turn_id,
-        "round": asked.round,
+        "call_id": made.call_id,
+        "agent": made.agent,
+        "turn_id": made.turn_id,
+        "round": made.round,
         "node": NODE,
         "model": MODEL,
         "outcome": outcome,
         "usage": Usage(prompt_tokens=7, cost_usd="0.25"),
         "latency_ms": 812.5,
     }
-    sha256 = request_sha256(MODEL, asked)
-    times = {"started_at": asked.issued_at, "ended_at": asked.issued_at}
+    sha256 = request_sha256(MODEL, made)
+    times = {"started_at": made.issued_at, "ended_at": made.issued_at}
     return RecordedReply(
         request_sha256=sha256,
         call=LlmCall.model_validate({**fields, **times, "request_sha256": "provider's"}),
@@ -49,9 +49,9 @@ def recorded_reply(asked: ChatRequest, text: str = "I hold.", outcome: str = "ok
     )
 
 
-def served_text(recordings: Recordings, asked: ChatRequest) -> str | None:
+def served_text(recordings: Recordings, made: ChatRequest) -> str | None:
     """The text that is served for a request."""
-    line = recordings.find(request_sha256(MODEL, asked), asked.call_id)
+    line = recordings.find(request_sha256(MODEL, made), made.call_id)
     return None if line is None else line.reply.text
 
 
@@ -96,11 +96,11 @@ def test_each_node_has_its_own_file() -> None:
 
 def test_another_process_finds_recorded_replies(tmp_path: Path) -> None:
     """By request and call; another request finds nothing."""
-    asked, file = request("prompt", turn="1"), tmp_path / "r.jsonl"
+    made, file = request("prompt", turn="1"), tmp_path / "r.jsonl"
     with Recordings(file, "record") as recordings:
-        recordings.add(recorded_reply(asked))
+        recordings.add(recorded_reply(made))
     with Recordings(file, "replay") as replay:
-        assert "I hold." == served_text(replay, asked)
+        assert "I hold." == served_text(replay, made)
         assert None is served_text(replay, request("another", turn="1"))
         assert (1, 0) == (len(replay), replay.skipped)
 
@@ -153,16 +153,16 @@ def test_other_agents_are_served_in_a_replay_only(tmp_path: Path) -> None:
 
 def test_failed_call_is_repeated_while_recording_only(tmp_path: Path) -> None:
     """A resumed contest may succeed; then that answer counts."""
-    asked, file = request("prompt"), tmp_path / "r.jsonl"
+    made, file = request("prompt"), tmp_path / "r.jsonl"
     with Recordings(file, "record") as recordings:
-        recordings.add(recorded_reply(asked, "no luck", "failed"))
-        assert None is served_text(recordings, asked)
+        recordings.add(recorded_reply(made, "no luck", "failed"))
+        assert None is served_text(recordings, made)
         with Recordings(file, "replay") as replay:
-            assert "no luck" == served_text(replay, asked)
-        recordings.add(recorded_reply(asked, "luck"))
-        assert "luck" == served_text(recordings, asked)
+            assert "no luck" == served_text(replay, made)
+        recordings.add(recorded_reply(made, "luck"))
+        assert "luck" == served_text(recordings, made)
     with Recordings(file, "replay") as replay:
-        assert "luck" == served_text(replay, asked)
+        assert "luck" == served_text(replay, made)
 
 
 def test_missing_file_has_a_remedy(tmp_path: Path) -> None:
@@ -172,16 +172,16 @@ def test_missing_file_has_a_remedy(tmp_path: Path) -> None:
 
 
 async def serve_once(
-    bus: MemoryBus, file: Path, mode: Mode, asked: ChatRequest
+    bus: MemoryBus, file: Path, mode: Mode, made: ChatRequest
 ) -> tuple[ChatReply, list[str]]:
     """The newest reply to a request, and the calls that the model got."""
     with Recordings(file, mode) as recordings:
         fake = FakeModel()
         model = fake if mode == "record" else RecordedModel(MODEL, recordings)
         async with serving(bus, model, recordings=recordings):
-            before = len(await read_all(bus, asked.reply_to, ChatReply, 0)) if bus_has(bus) else 0
-            await send(bus, asked)
-            return (await replies(bus, asked.agent, before + 1))[-1], fake.asked
+            before = len(await read_all(bus, made.reply_to, ChatReply, 0)) if bus_has(bus) else 0
+            await send(bus, made)
+            return (await replies(bus, made.agent, before + 1))[-1], fake.asked
 
 
 def bus_has(bus: MemoryBus) -> bool:
@@ -191,15 +191,15 @@ def bus_has(bus: MemoryBus) -> bool:
 
 async def test_replayed_reply_is_the_recorded_one(memory_bus: MemoryBus, tmp_path: Path) -> None:
     """Except for its mark: no model is called, and the cost is reported though not paid."""
-    asked, file = request(issued_at=now()), tmp_path / "r.jsonl"
-    first, paid = await serve_once(memory_bus, file, "record", asked)
+    made, file = request(issued_at=now()), tmp_path / "r.jsonl"
+    first, paid = await serve_once(memory_bus, file, "record", made)
     other_run = MemoryBus()
     await other_run.start()
-    later = asked.model_copy(update={"issued_at": asked.issued_at + timedelta(seconds=1)})
+    later = made.model_copy(update={"issued_at": made.issued_at + timedelta(seconds=1)})
     again, unpaid = await serve_once(other_run, file, "replay", later)
     (call,) = await calls(other_run)
 
-    assert ([asked.call_id], []) == (paid, unpaid)
+    assert ([made.call_id], []) == (paid, unpaid)
     assert not first.replayed
     assert first.model_copy(update={"replayed": True}) == again
     assert (True, first.usage, first.latency_ms) == (call.replayed, call.usage, call.latency_ms)
@@ -218,11 +218,11 @@ async def test_unrecorded_request_fails(memory_bus: MemoryBus, tmp_path: Path) -
 
 async def test_resumed_recording_pays_nothing_twice(memory_bus: MemoryBus, tmp_path: Path) -> None:
     """A call that is in the file is served from it."""
-    asked, file = request(issued_at=now()), tmp_path / "r.jsonl"
-    await serve_once(memory_bus, file, "record", asked)
+    made, file = request(issued_at=now()), tmp_path / "r.jsonl"
+    await serve_once(memory_bus, file, "record", made)
     resumed = MemoryBus()
     await resumed.start()
-    reply, paid = await serve_once(resumed, file, "record", asked)
+    reply, paid = await serve_once(resumed, file, "record", made)
 
     assert ([], "hello momentum") == (paid, reply.text)
     assert 1 == len(file.read_bytes().splitlines())

@@ -14,15 +14,15 @@ from trading_tools.portfolio import PortfolioView, PositionView
 
 def test_rendered_market_is_parsed() -> None:
     """Every product of a snapshot with its price, and the last close of each window."""
-    seen = snapshot()
-    market = read_market(render_user(render_market(seen), seen, None, []))
+    market_snapshot = snapshot()
+    market = read_market(render_user(render_market(market_snapshot), market_snapshot, None, []))
 
     assert market is not None
-    tickers = [v.ticker for v in seen.products if v.ticker is not None]
+    tickers = [v.ticker for v in market_snapshot.products if v.ticker is not None]
     assert {t.product_id: (t.price, t.best_bid, t.best_ask) for t in tickers} == {
         q.product_id: (q.price, q.bid, q.ask) for q in market.quotes.values()
     }
-    for view in seen.products:
+    for view in market_snapshot.products:
         for name, window in view.windows.items():
             closes = [c.close for c in window.candles]
 
@@ -31,13 +31,18 @@ def test_rendered_market_is_parsed() -> None:
 
 def test_rendered_account_is_parsed() -> None:
     """Cash and positions in the router's prompt."""
-    seen = snapshot()
-    product = seen.products[0].product_id
+    market_snapshot = snapshot()
+    product = market_snapshot.products[0].product_id
     position = HeldPosition(
         product_id=product, quantity=Decimal("0.41"), average_cost=Decimal("67180.2"), held_s=252
     )
-    told = Portfolio(cash_usd=Decimal("72410.55"), positions=(position,))
-    user = render_user(render_market(seen), seen, KnownPortfolio(told, seen.as_of), [])
+    portfolio = Portfolio(cash_usd=Decimal("72410.55"), positions=(position,))
+    user = render_user(
+        render_market(market_snapshot),
+        market_snapshot,
+        KnownPortfolio(portfolio, market_snapshot.as_of),
+        [],
+    )
     account = read_account([user])
 
     assert account is not None

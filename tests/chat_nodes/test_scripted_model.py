@@ -16,9 +16,9 @@ from tests.chat_nodes.example_requests import RISING, TOOLS, prompt, request
 PORTFOLIO = "Cash 100000.00 USD, equity 100000.00 USD. No positions."
 
 
-async def answer(asked: ChatRequest, model_id: str = "scripted") -> Decoded:
+async def answer(made: ChatRequest, model_id: str = "scripted") -> Decoded:
     """The decoded answer of the scripted model."""
-    raw = await open_model(ModelSettings(model_id)).complete(asked, timeout_s=1.0)
+    raw = await open_model(ModelSettings(model_id)).complete(made, timeout_s=1.0)
     assert isinstance(raw, RawReply)
     return decode_reply(raw.body)
 
@@ -61,16 +61,16 @@ async def test_trade_ends_the_turn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "said"),
+    ("user", "message"),
     [
         ("what is the weather?", "shows no market that can be read"),
         ("", "shows no market that can be read"),
         (prompt({"B": RISING}, account="cash_usd: lots"), "First a look at the account"),
     ],
 )
-async def test_unreadable_prompt_is_reported(user: str, said: str) -> None:
+async def test_unreadable_prompt_is_reported(user: str, message: str) -> None:
     """Nothing is guessed."""
-    assert said in (await answer(request(user))).text
+    assert message in (await answer(request(user))).text
 
 
 async def test_unreadable_portfolio_ends_the_turn() -> None:
@@ -101,9 +101,9 @@ async def test_strategy_without_rules_holds() -> None:
 @pytest.mark.parametrize("strategy", sorted(SCRIPTED_STRATEGIES))
 async def test_same_prompt_gives_the_same_answer(strategy: str) -> None:
     """Every strategy is deterministic, with either spelling of its name."""
-    asked = request(prompt({"B": RISING, "C": RISING}), strategy=strategy.replace("_", "-"))
+    made = request(prompt({"B": RISING, "C": RISING}), strategy=strategy.replace("_", "-"))
 
-    assert await answer(asked) == await answer(asked, f"scripted:{strategy}")
+    assert await answer(made) == await answer(made, f"scripted:{strategy}")
 
 
 async def test_no_tokens_are_reported() -> None:

@@ -21,11 +21,11 @@ POSITIONAL = 'execute_trade("BTC-USD", "0.01", "buy")'
 YAML = "execute_trade:\n  product_id: BTC-USD\n  quantity: 0.01\n  action: buy"
 
 
-def decoded(text: str, *made: tuple[str, str]) -> Decoded:
+def decoded(text: str, *called: tuple[str, str]) -> Decoded:
     """The answer with a text, and with tool calls."""
     calls = [
         {"id": f"c{i}", "function": {"name": name, "arguments": arguments}}
-        for i, (name, arguments) in enumerate(made)
+        for i, (name, arguments) in enumerate(called)
     ]
     message = {"content": text} | ({"tool_calls": calls} if calls else {})
     choice = {"message": message, "finish_reason": "stop"}
@@ -169,7 +169,7 @@ LOOKED = ("get_portfolio", "{}")
 
 
 @pytest.mark.parametrize(
-    ("text", "made", "told"),
+    ("text", "called", "reported"),
     [
         (CALL, LOOKED, "as text beside calls of the tool interface"),
         (f"I hold; a buy:\n```json\n{NAMED}\n```", LOOKED, "a fence among other words"),
@@ -190,14 +190,14 @@ LOOKED = ("get_portfolio", "{}")
     ],
 )
 def test_text_call_beside_tool_calls_is_reported(
-    text: str, made: tuple[str, str], told: str
+    text: str, called: tuple[str, str], reported: str
 ) -> None:
     """The tool call counts; another order in the text is reported, the same order is not."""
-    answer = decoded(text, made)
+    answer = decoded(text, called)
 
-    assert [made] == [(call.name, call.arguments) for call in answer.tool_calls]
-    assert bool(told) == bool(answer.unreadable)
-    assert told in answer.unreadable
+    assert [called] == [(call.name, call.arguments) for call in answer.tool_calls]
+    assert bool(reported) == bool(answer.unreadable)
+    assert reported in answer.unreadable
 
 
 PIECES = [CALL, ELEMENT, NAMED, BUY, PYTHON, POSITIONAL, YAML, "&lt;tool_call&gt;", "`", '"', "\n"]

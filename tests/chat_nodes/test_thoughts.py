@@ -10,7 +10,7 @@ from chat_nodes.thoughts import SplitText, split_thoughts
 
 
 @pytest.mark.parametrize(
-    ("text", "said", "thought"),
+    ("text", "answer", "thought"),
     [
         ("<think>\nIt rises.\n</think>\n\nI hold.", "I hold.", "It rises."),
         ("It rises.\n</think>\n\nI hold.", "I hold.", "It rises."),
@@ -29,11 +29,11 @@ from chat_nodes.thoughts import SplitText, split_thoughts
         ("I think that 1 < 2 > 0.", "I think that 1 < 2 > 0.", ""),
     ],
 )
-def test_tagged_thoughts_leave_the_text(text: str, said: str, thought: str) -> None:
+def test_tagged_thoughts_leave_the_text(text: str, answer: str, thought: str) -> None:
     """With both tags, without the opening one, and without the closing one."""
     spoken = split_thoughts(text)
 
-    assert said == spoken.text
+    assert answer == spoken.text
     assert sorted(thought.split("\n")) == sorted(spoken.thought.split("\n"))
 
 
@@ -94,7 +94,7 @@ def test_split_keeps_parts_of_the_text(text: str) -> None:
     """Any order of tags gives parts of the text, and never raises."""
     spoken = split_thoughts(text)
 
-    said = Counter("".join((spoken.text, spoken.thought)).split())
-    letters = Counter("".join(said.elements()))
+    answer = Counter("".join((spoken.text, spoken.thought)).split())
+    letters = Counter("".join(answer.elements()))
 
     assert not letters - Counter(text)

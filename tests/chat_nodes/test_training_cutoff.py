@@ -28,11 +28,11 @@ async def test_cutoff_is_in_every_call_record(memory_bus: MemoryBus) -> None:
 
 async def test_replay_uses_its_operator_cutoff(memory_bus: MemoryBus, tmp_path: Path) -> None:
     """Not only the cutoff that was recorded."""
-    asked, file = request(issued_at=now()), tmp_path / "r.jsonl"
-    later = asked.model_copy(update={"issued_at": asked.issued_at + timedelta(seconds=1)})
+    made, file = request(issued_at=now()), tmp_path / "r.jsonl"
+    later = made.model_copy(update={"issued_at": made.issued_at + timedelta(seconds=1)})
     with Recordings(file, "record") as recordings:
         async with serving(memory_bus, FakeModel(), recordings=recordings):
-            await send(memory_bus, asked)
+            await send(memory_bus, made)
             await replies(memory_bus)
     again = MemoryBus()
     await again.start()

@@ -176,10 +176,10 @@ def _start(
     words: list[str], environ: Mapping[str, str], cwd: Path, log: IO[str]
 ) -> "subprocess.Popen[str]":
     # Without the arena's own variables: a server must not see its modules or keys.
-    kept = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
+    inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
     return subprocess.Popen(
         words,
-        env=kept | dict(environ),
+        env=inherited | dict(environ),
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=log,

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from arena import topics
 from arena.acls import rules_for
 from arena.bus.kafka import KafkaBus
-from arena.bus.kafka_access import connection
+from arena.bus.kafka_access import connection_options
 from arena.credentials import ADMIN, credentials_for
 from arena.settings import KafkaAccess, Settings
 from operations.kafka_acls import apply_rules
@@ -77,7 +77,7 @@ def all_topics() -> list[topics.TopicSpec]:
 
 async def try_write(settings: Settings, topic: str) -> str:
     """Write a record: "ok", or what was refused."""
-    async with _client(AIOKafkaProducer(**connection(settings), acks="all")) as producer:
+    async with _client(AIOKafkaProducer(**connection_options(settings), acks="all")) as producer:
         return await _outcome(
             producer.send_and_wait(settings.prefix + topic, b"{}", key=b"k", partition=0)
         )
@@ -85,7 +85,7 @@ async def try_write(settings: Settings, topic: str) -> str:
 
 async def try_read(settings: Settings, topic: str) -> str:
     """Read the first record: "ok", or what was refused."""
-    consumer = AIOKafkaConsumer(**connection(settings), auto_offset_reset="none")
+    consumer = AIOKafkaConsumer(**connection_options(settings), auto_offset_reset="none")
     async with _client(consumer):
         partition = TopicPartition(settings.prefix + topic, 0)
         consumer.assign([partition])
@@ -97,7 +97,7 @@ async def try_group(settings: Settings, group: str, topic: str) -> str:
     """Join a consumer group and read a record: "ok", or what was refused."""
     consumer = AIOKafkaConsumer(
         settings.prefix + topic,
-        **connection(settings),
+        **connection_options(settings),
         group_id=settings.prefix + group,
         auto_offset_reset="earliest",
     )

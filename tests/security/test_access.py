@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from arena.bus.kafka_access import connection
+from arena.bus.kafka_access import connection_options
 from arena.errors import UsageError
 from arena.settings import KafkaAccess, Settings
 from tests.security.certificates import Authority
@@ -23,7 +23,7 @@ def test_plain_listener_needs_an_address_only(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("KAFKA_SECURITY_PROTOCOL", raising=False)
     settings = Settings(bootstrap_servers="a:1,b:2")
 
-    assert {"bootstrap_servers": "a:1,b:2", "security_protocol": "PLAINTEXT"} == connection(
+    assert {"bootstrap_servers": "a:1,b:2", "security_protocol": "PLAINTEXT"} == connection_options(
         settings
     )
 
@@ -34,7 +34,7 @@ def test_login_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("KAFKA_SASL_USERNAME", "router")
     monkeypatch.setenv("KAFKA_SASL_PASSWORD", SECRET)
 
-    found = connection(Settings())
+    found = connection_options(Settings())
 
     assert ("SCRAM-SHA-512", "router", SECRET) == (
         found["sasl_mechanism"],
@@ -49,8 +49,10 @@ def test_password_may_be_in_a_file(tmp_path: Path) -> None:
     path.write_text(f"{SECRET}\n")
     own = {"security_protocol": "SASL_PLAINTEXT", "sasl_username": "router"}
 
-    from_file = connection(access(**own, sasl_password_file=str(path)))
-    from_variable = connection(access(**own, sasl_password_file=str(path), sasl_password="another"))
+    from_file = connection_options(access(**own, sasl_password_file=str(path)))
+    from_variable = connection_options(
+        access(**own, sasl_password_file=str(path), sasl_password="another")
+    )
 
     assert SECRET == from_file["sasl_plain_password"]
     assert "another" == from_variable["sasl_plain_password"]
@@ -60,14 +62,14 @@ def test_secrets_are_never_shown() -> None:
     """Settings that are printed, logged or dumped have stars instead of secrets."""
     settings = access(sasl_username="router", sasl_password=SECRET, ssl_key_password=SECRET)
 
-    shown = [str(settings), repr(settings), settings.model_dump_json(), str(settings.model_dump())]
+    texts = [str(settings), repr(settings), settings.model_dump_json(), str(settings.model_dump())]
 
-    assert not [text for text in shown if SECRET in text]
+    assert not [text for text in texts if SECRET in text]
     assert "router" in repr(settings)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"security_protocol": "SASL_PLAINTEXT"}, "KAFKA_SASL_USERNAME is not set"),
         (
@@ -99,24 +101,24 @@ def test_secrets_are_never_shown() -> None:
         ({"security_protocol": "SSL", "ssl_cafile": __file__}, "the certificates cannot be used"),
     ],
 )
-def test_invalid_login_is_wrong_usage(changes: dict[str, str], told: str) -> None:
+def test_invalid_login_is_wrong_usage(changes: dict[str, str], message: str) -> None:
     """It is reported before any connection is made."""
-    with pytest.raises(UsageError, match=told):
-        connection(access(**changes))
+    with pytest.raises(UsageError, match=message):
+        connection_options(access(**changes))
 
 
 @pytest.mark.parametrize("host", ["\u202ex", "x" * 64, "a..b", "\u00ad"])
 def test_invalid_host_is_wrong_usage(host: str) -> None:
     """The error shows a name that no resolver can look up."""
     with pytest.raises(UsageError, match="is not the address of a broker"):
-        connection(Settings(bootstrap_servers=f"{host}:9092"))
+        connection_options(Settings(bootstrap_servers=f"{host}:9092"))
 
 
 def test_tls_verifies_the_broker(tmp_path: Path) -> None:
     """The broker's certificate and name are verified, and no setting turns that off."""
     authority = Authority(tmp_path)
 
-    context = connection(access(security_protocol="SSL", ssl_cafile=str(authority.path)))[
+    context = connection_options(access(security_protocol="SSL", ssl_cafile=str(authority.path)))[
         "ssl_context"
     ]
 
@@ -138,7 +140,7 @@ def test_encrypted_key_needs_its_password(tmp_path: Path) -> None:
         "ssl_keyfile": str(key),
     }
 
-    assert connection(access(**own, ssl_key_password_file=str(right)))["ssl_context"]
+    assert connection_options(access(**own, ssl_key_password_file=str(right)))["ssl_context"]
     for password in ({"ssl_key_password_file": str(wrong)}, {}):
         with pytest.raises(UsageError, match="the certificates cannot be used"):
-            connection(access(**own, **password))
+            connection_options(access(**own, **password))

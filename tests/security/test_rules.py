@@ -61,13 +61,13 @@ def test_command_shows_and_applies_rules(secure: Secure) -> None:
     """The printed rules are in force: a second `--apply` changes nothing."""
     settings = secure.settings(ADMIN)
 
-    shown = arena(settings, "topics", "acl")
+    printed = arena(settings, "topics", "acl")
     listed = json.loads(arena(settings, "topics", "acl", "--json").stdout)
     applied = json.loads(arena(settings, "topics", "acl", "--apply", "--json").stdout)
 
-    assert 0 == shown.returncode, shown.stderr
-    assert f"executor   write             topic    {PREFIX}account.events" in shown.stdout
-    assert f"router     NOT read          group    {PREFIX}node:executor" in shown.stdout
+    assert 0 == printed.returncode, printed.stderr
+    assert f"executor   write             topic    {PREFIX}account.events" in printed.stdout
+    assert f"router     NOT read          group    {PREFIX}node:executor" in printed.stdout
     assert len(rules_for(PREFIX)) == len(listed["rules"])
     assert ([], 0, len(rules_for(PREFIX))) == (
         applied["created"],

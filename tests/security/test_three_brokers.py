@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from arena import topics
-from arena.broker_files import files_of
+from arena.broker_files import broker_files_of
 from arena.broker_state import read_cluster
 from arena.bus.kafka import KafkaBus
 from arena.credentials import ADMIN
@@ -40,7 +40,7 @@ async def test_three_brokers_demand_certificates(tmp_path: Path) -> None:
         found = Secure(home, cluster.start().bootstrap)
         admin = found.settings(ADMIN)
         assert "running" == look(home).condition
-        state = read_cluster(files_of(home).cluster)
+        state = read_cluster(broker_files_of(home).cluster)
         assert state is not None
         for ports in state.ports:  # the controllers speak TLS with a certificate of the authority
             pem = ssl.get_server_certificate(("127.0.0.1", ports.controller), ca_certs=None)

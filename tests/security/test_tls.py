@@ -89,5 +89,5 @@ def test_status_recognizes_a_tls_broker(encrypted: Secure) -> None:
 
 def with_certificate(settings: Settings, certificate: Path, key: Path, secret: Path) -> Settings:
     """The settings of a process that also has a certificate, with a password on its key."""
-    shown = {"ssl_certfile": certificate, "ssl_keyfile": key, "ssl_key_password_file": secret}
-    return settings.override(access=settings.access.model_copy(update=shown))
+    files = {"ssl_certfile": certificate, "ssl_keyfile": key, "ssl_key_password_file": secret}
+    return settings.override(access=settings.access.model_copy(update=files))

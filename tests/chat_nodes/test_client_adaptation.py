@@ -25,12 +25,12 @@ SEEDED = request(sampling=Sampling(seed=7, temperature=0.5, max_completion_token
 
 
 async def attempt_until_final(
-    model: OpenAICompatibleModel, asked: ChatRequest, tries: int = 9
+    model: OpenAICompatibleModel, made: ChatRequest, tries: int = 9
 ) -> list[RawReply | CallFailed]:
     """Attempts until one is not an adaptation."""
     found = []
     for _ in range(tries):
-        found.append(result := await model.complete(asked, timeout_s=5))
+        found.append(result := await model.complete(made, timeout_s=5))
         if isinstance(result, RawReply) or not result.adapted:
             break
     return found
@@ -64,7 +64,7 @@ async def attempts_on_server(
 
 async def test_refusal_changes_the_next_request() -> None:
     """The second form is sent at once; its options and the reason are in the reply."""
-    (failed, reply), asked = await attempts_on_server(http(SEED, "400 Bad"), http(completion()))
+    (failed, reply), made = await attempts_on_server(http(SEED, "400 Bad"), http(completion()))
 
     assert isinstance(failed, CallFailed)
     assert isinstance(reply, RawReply)
@@ -72,7 +72,7 @@ async def test_refusal_changes_the_next_request() -> None:
     assert failed.reason.endswith("Unknown parameter: 'seed'; asked again: without seed")
     assert ("without seed",) == reply.sent.adaptations
     assert {"temperature": 0.5, "max_tokens": 90} == reply.sent.options
-    assert "seed" not in orjson.loads(asked[1][1])
+    assert "seed" not in orjson.loads(made[1][1])
     again = chat_body_sha256("m", SEEDED, reply.sent.options, reply.sent.wire)
     assert again == reply.sent.sha256
 
@@ -129,8 +129,8 @@ async def test_accepted_guess_is_kept() -> None:
         results = [await attempt_outcomes(model), await attempt_outcomes(model)]
         await model.close()
 
-    kept = "answer without temperature, seed"
-    assert [["again", "adapted", kept], [kept]] == results
+    accepted = "answer without temperature, seed"
+    assert [["again", "adapted", accepted], [accepted]] == results
 
 
 async def test_refusal_without_a_reason_is_retried_once() -> None:
@@ -248,21 +248,21 @@ async def test_stream_only_model_is_read_to_its_end() -> None:
     last = body({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     stream = b"data: " + delta + b"\n\ndata: " + last + b"\n\ndata: [DONE]\n\n"
 
-    (_, reply), asked = await attempts_on_server(http(refuse, "400 Bad"), http(stream))
+    (_, reply), made = await attempts_on_server(http(refuse, "400 Bad"), http(stream))
 
     assert isinstance(reply, RawReply)
-    assert True is orjson.loads(asked[1][1])["stream"]
+    assert True is orjson.loads(made[1][1])["stream"]
     assert "I hold." == decode_reply(reply.body).text
 
 
 async def test_adaptation_is_in_the_log_of_calls(memory_bus: MemoryBus) -> None:
     """The record has the change; the refused attempt is not a retry."""
-    asked = request(sampling=Sampling(seed=7), issued_at=now(), time_s=20)
+    made = request(sampling=Sampling(seed=7), issued_at=now(), time_s=20)
     async with stub_server(http(SEED, "400 Bad"), http(completion())) as stub:
         model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
         settings = ChatNodeSettings(1, CallLimits(max_retries=0))
         async with serving(memory_bus, model, settings) as node:
-            await send(memory_bus, asked)
+            await send(memory_bus, made)
             (reply,) = await replies(memory_bus)
             (call,) = await calls(memory_bus)
 
@@ -270,7 +270,7 @@ async def test_adaptation_is_in_the_log_of_calls(memory_bus: MemoryBus) -> None:
     assert (1, 0) == (node.counters["adapted"], node.counters["retries"])
     assert "Unknown parameter: 'seed'" in call.errors[0]
     assert call.request_sha256 == chat_body_sha256(
-        "m", asked, call.options or {}, call.wire or PLAIN
+        "m", made, call.options or {}, call.wire or PLAIN
     )
 
 
@@ -301,10 +301,10 @@ async def test_headers_and_query_are_sent() -> None:
         return ModelSettings("m", f"{url}/chat/completions?api-version=7", headers=headers)
 
     echo = error(f"bad key {secret} of arena contest")
-    (failed,), asked = await attempts_on_server(http(echo, "401 No"), settings=settings)
+    (failed,), made = await attempts_on_server(http(echo, "401 No"), settings=settings)
 
     assert isinstance(failed, CallFailed)
-    head = asked[0][0].lower()
+    head = made[0][0].lower()
     assert "post /v1/chat/completions?api-version=7 http" in head
     assert f"api-key: {secret}" in head
     assert "x-title: arena contest" in head
@@ -315,11 +315,11 @@ async def test_headers_and_query_are_sent() -> None:
 
 async def test_small_context_has_a_remedy() -> None:
     """A context that is too small is not retried; the remedy is the next smaller prompt."""
-    asked = SEEDED.model_copy(update={"prompt_size": "compact"})
+    made = SEEDED.model_copy(update={"prompt_size": "compact"})
     form = error("x", type="exceed_context_size_error", n_prompt_tokens=3344, n_ctx=2048)
     async with stub_server(http(form, "400 Bad")) as stub:
         model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
-        (failed,) = await attempt_until_final(model, asked)
+        (failed,) = await attempt_until_final(model, made)
         await model.close()
 
     assert isinstance(failed, CallFailed)
