@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from arena import agent_health as vitals
-from arena import findings
+from arena import agent_health, findings
 from arena.bus.base import Record
 from arena.messages import DeadEntry, Evaluation, Halt
 from arena.progress import Step
@@ -22,9 +21,7 @@ from judge.report import plots, tables
 from ledger import cli_reconcile, compare, reconcile, render
 from ledger.audit import checker, trace, trace_format, verify
 from ledger.statements import Sheet
-from operations.commands import messages_text as words
-from operations.commands import status_rows as health
-from operations.commands import tail_filter as reading
+from operations.commands import messages_text, status_rows, tail_filter
 from operations.commands.live_line import LiveLine
 from operations.commands.numbered_steps import NumberedSteps
 
@@ -41,12 +38,12 @@ def record(reason: str, *, as_json: bool) -> str:
     """Return what `arena tail` prints of a halt with this reason."""
     sent = encode(Halt(agent=None, reason=reason, by="x", at=NOW))
     found = Record("arena.control", 0, 0, 0, b"all", sent.value, dict(sent.headers))
-    return str(reading.render(found, reading.Filter(), as_json=as_json))
+    return str(tail_filter.render(found, tail_filter.Filter(), as_json=as_json))
 
 
-def row(text: str) -> health.Row:
+def row(text: str) -> status_rows.Row:
     """Return the status row of a process that is down with this text."""
-    return health.Row(text, text, text, 1, "down", 0.0, 0, {text: 1}, {}, text)
+    return status_rows.Row(text, text, text, 1, "down", 0.0, 0, {text: 1}, {}, text)
 
 
 def printed(rows: Iterable[tuple[str, ...]], remark: str) -> str:
@@ -60,7 +57,7 @@ def drawn(text: str) -> str:
     """Return what the live line and the numbered steps print."""
     out = io.StringIO()
     line = LiveLine(out)
-    line.say(text)
+    line.print_above(text)
     line.end(text)
     NumberedSteps(out, first=1, names=["a"]).show(Step("a", text, finished=True))
     return out.getvalue()
@@ -94,14 +91,14 @@ def sheet(text: str) -> Sheet:
 RENDERERS: dict[str, Callable[[str], str]] = {
     "tail": lambda text: record(text, as_json=False),
     "tail --json": lambda text: record(text, as_json=True),
-    "status": lambda text: "\n".join(health.table([row(text)])),
-    "dead": lambda text: health.dead_line(vitals.DeadAgent(text, text, 0, remedy=text)),
-    "cause": vitals.cause_line,
+    "status": lambda text: "\n".join(status_rows.table([row(text)])),
+    "dead": lambda text: status_rows.dead_line(agent_health.DeadAgent(text, text, 0, remedy=text)),
+    "cause": agent_health.cause_line,
     "doctor": lambda text: "\n".join(
         findings.finding_lines([findings.broken(text, text, text)], colour=False)
     ),
     "demo": lambda text: "\n".join(
-        words.standings_table(
+        messages_text.standings_table(
             {
                 "agents": [{"agent": text, "strategy": text, "model": text, "apart": ""}],
                 "dead": [{"agent": text, "cause": text, "remedy": text}],

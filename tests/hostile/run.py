@@ -1,6 +1,6 @@
-"""Opens every hostile file the way the arena does; prints what came of each as JSON.
+"""Opens every hostile file like the arena does, and prints the outcomes as JSON.
 
-A process of its own, so that its memory can be measured: python -m tests.hostile.run FOLDER.
+Runs in a separate process, so that its memory can be measured: python -m tests.hostile.run FOLDER.
 """
 
 import io
@@ -21,13 +21,13 @@ from connectors.coinbase.recording import read_frames
 from connectors.exchange.recorded_prices import load_price_path
 from dashboard.view_checkpoint import unpack_view
 from operations.main import _run
-from tests.hostile import crowds, files, texts
+from tests.hostile import exports, inputs, oversized
 
-Said = tuple[int, str]
+Outcome = tuple[int, str]
 
 
-def command(*words: str) -> Said:
-    """What a command of the arena writes to standard error, and its exit code."""
+def command(*words: str) -> Outcome:
+    """Run a command of the arena; return its exit code and standard error."""
     errors, output = io.StringIO(), io.StringIO()
     with (
         patch.object(sys, "argv", ["arena", *words]),
@@ -38,27 +38,27 @@ def command(*words: str) -> Said:
             code = _run() or 0
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
-        except BaseException as error:  # the same last handler as `arena.command_exit` has
+        except BaseException as error:  # like the last handler in `arena.command_exit`
             code = report_error(error)
     return code, errors.getvalue() or output.getvalue()
 
 
-def called(function: Callable[[], object]) -> Said:
-    """The same of a function."""
+def call(function: Callable[[], object]) -> Outcome:
+    """Call a function; return the exit code and text that a command would give."""
     errors = io.StringIO()
     with redirect_stderr(errors):
         try:
             function()
-        except Exception as error:  # reported as a command reports it
+        except Exception as error:  # reported like in a command
             return report_error(error), errors.getvalue()
     return 0, ""
 
 
-def checkpoint(folder: Path) -> Said:
-    """A checkpoint that is not whole is nothing; one that is absurd is malformed."""
+def checkpoint(folder: Path) -> Outcome:
+    """Open a checkpoint: an incomplete one is ignored, a malformed one is refused."""
     payload = ChecksummedFile(folder / "fold").read()
     if payload is None:
-        return 0, "nothing whole"
+        return 0, "ignored"
     refused = ""
     for unpack in (unpack_shard, unpack_view):
         try:
@@ -66,83 +66,83 @@ def checkpoint(folder: Path) -> Said:
         except Malformed as error:
             refused = str(error)
         else:
-            return 0, "it was taken"
+            return 0, "accepted"
     return 1, refused
 
 
-def prices(folder: Path) -> Said:
-    """A price file is loaded whole."""
+def prices(folder: Path) -> Outcome:
+    """Load a price file."""
     path = next(iter(folder.iterdir()))
-    return called(lambda: load_price_path(path, "BTC-USD"))
+    return call(lambda: load_price_path(path, "BTC-USD"))
 
 
-def recording(folder: Path) -> Said:
-    """A recording is read to its end."""
+def recording(folder: Path) -> Outcome:
+    """Read a recording to its end."""
     path = next(iter(folder.iterdir()))
-    return called(lambda: deque(read_frames(path), maxlen=1))
+    return call(lambda: deque(read_frames(path), maxlen=1))
 
 
-def verify(folder: Path) -> Said:
-    """The audit of an export."""
+def verify(folder: Path) -> Outcome:
+    """Audit an export."""
     return command("audit", "verify", str(folder / "records"), "--no-replay")
 
 
-def bundle(folder: Path) -> Said:
-    """The audit of a sealed bundle."""
+def verify_bundle(folder: Path) -> Outcome:
+    """Audit a sealed bundle."""
     return command("audit", "verify", str(folder / "bundle"), "--no-replay")
 
 
-def compete(folder: Path) -> Said:
-    """The report of a run."""
+def compete_report(folder: Path) -> Outcome:
+    """Report on a run."""
     return command("compete", "report", str(folder))
 
 
-def specification(folder: Path) -> Said:
-    """An arena's specification."""
+def specification(folder: Path) -> Outcome:
+    """Read the specification of an arena."""
     return command("up", str(folder / "ARENA.toml"), "--dry-run")
 
 
-OPENERS: dict[str, tuple[Callable[[Path], Said], tuple[files.Case, ...]]] = {
-    "verify": (verify, (*files.EXPORTS, *crowds.MANIFESTS)),
-    "bundle": (bundle, (*files.EXPORTS, *crowds.MANIFESTS, *crowds.SEALS)),
-    "toml": (specification, texts.TOMLS),
-    "prices": (prices, texts.PRICES),
-    "recording": (recording, texts.RECORDINGS),
-    "checkpoint": (checkpoint, texts.CHECKPOINTS),
-    "report": (compete, files.EXPORTS[::8]),
+OPENERS: dict[str, tuple[Callable[[Path], Outcome], tuple[exports.Case, ...]]] = {
+    "verify": (verify, (*exports.EXPORTS, *oversized.MANIFESTS)),
+    "bundle": (verify_bundle, (*exports.EXPORTS, *oversized.MANIFESTS, *oversized.SEALS)),
+    "toml": (specification, inputs.TOMLS),
+    "prices": (prices, inputs.PRICES),
+    "recording": (recording, inputs.RECORDINGS),
+    "checkpoint": (checkpoint, inputs.CHECKPOINTS),
+    "report": (compete_report, exports.EXPORTS[::8]),
 }
-"""What is opened, how, and the hostile files; the report last, for it loads the most."""
+"""Kind -> how to open it, and the hostile files. The report is last, because it loads the most."""
 
 
-def make_all(root: Path) -> None:
-    """Write every hostile file below a folder."""
-    honest = files.make_export(root / "honest" / "records")
-    sealed = files.make_bundle(honest, root / "honest" / "bundle")
+def create_all(root: Path) -> None:
+    """Write every hostile file to a folder."""
+    honest = exports.make_export(root / "honest" / "records")
+    sealed = exports.make_bundle(honest, root / "honest" / "bundle")
     for kind, (_, cases) in OPENERS.items():
         for number, case in enumerate(cases):
             folder = root / kind / str(number)
             if kind in ("verify", "report"):
-                case.make(files.copied(honest, folder / "records"))
+                case.make(exports.copy_of(honest, folder / "records"))
             elif kind == "bundle":
-                case.make(files.copied(sealed, folder / "bundle") / "records")
+                case.make(exports.copy_of(sealed, folder / "bundle") / "records")
             else:
                 folder.mkdir(parents=True)
                 case.make(folder)
 
 
 def main() -> None:
-    """Open every hostile file below a folder, and print what came of each."""
+    """Open every hostile file in a folder, and print the outcomes."""
     root = Path(sys.argv[1])
     os.environ["ARENA_HOME"] = str(root / "home")
     os.environ["KAFKA_BOOTSTRAP_SERVERS"] = "127.0.0.1:1"
     found: dict[str, dict[str, object]] = {}
-    for kind, (opened, cases) in OPENERS.items():
+    for kind, (open_file, cases) in OPENERS.items():
         if kind not in ("toml", "prices", "recording", "checkpoint"):
-            opened(root / "honest")  # what an honest one takes is not the hostile one's
+            open_file(root / "honest")  # so that the memory of an honest one is not counted
         before_mb = peak_mb()
         for number, case in enumerate(cases):
             began_s = time.process_time()
-            code, text = opened(root / kind / str(number))
+            code, text = open_file(root / kind / str(number))
             found[f"{kind}: {case.name}"] = {
                 "code": code,
                 "text": text,
@@ -155,7 +155,7 @@ def main() -> None:
 
 
 def peak_mb() -> int:
-    """The most memory this process has had, MB; unlike ru_maxrss, without what its parent had."""
+    """Return the peak memory of this process in MB; ru_maxrss would include its parent's."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) >> 10 for line in lines if line.startswith("VmHWM:"))
 

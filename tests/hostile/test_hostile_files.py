@@ -1,4 +1,4 @@
-"""Hostile files end with one clear line, within seconds and a bounded memory."""
+"""Hostile files are refused with one clear line, within seconds and bounded memory."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from typing import TypedDict
 
 import pytest
 
-from tests.hostile.run import OPENERS, make_all
+from tests.hostile.run import OPENERS, create_all
 
 SECONDS_MAX = 5.0
 PEAK_MB_MAX = 300
@@ -21,8 +21,8 @@ NAMES = [f"{kind}: {case.name}" for kind, (_, cases) in OPENERS.items() for case
 CASES = {f"{kind}: {case.name}": case for kind, (_, cases) in OPENERS.items() for case in cases}
 
 
-class Found(TypedDict):
-    """What came of a case, as `tests.hostile.run` prints it; `seconds` are of the processor."""
+class CaseOutcome(TypedDict):
+    """The outcome of a case, as `tests.hostile.run` prints it; `seconds` is CPU time."""
 
     code: int
     text: str
@@ -32,23 +32,25 @@ class Found(TypedDict):
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Found]:
-    """What came of every hostile file, opened in a process of its own."""
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, CaseOutcome]:
+    """The outcome of every hostile file, opened in a separate process."""
     root = tmp_path_factory.mktemp("hostile")
-    make_all(root)
+    create_all(root)
     words = [sys.executable, "-m", "tests.hostile.run", str(root)]
-    said = subprocess.run(
+    process = subprocess.run(
         words, cwd=ROOT, capture_output=True, check=False, timeout=DEADLINE_S, text=True
     )
-    assert 0 == said.returncode, said.stderr[-2_000:]
-    document: Mapping[str, Found] = json.loads(said.stdout)
+    assert 0 == process.returncode, process.stderr[-2_000:]
+    document: Mapping[str, CaseOutcome] = json.loads(process.stdout)
     return document
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_hostile_file_is_refused_in_words(name: str, found: Mapping[str, Found]) -> None:
-    """One line names what is wrong, the exit code is 1 or 2, and it takes seconds."""
-    result, case = found[name], CASES[name]
+def test_hostile_file_is_refused_with_one_line(
+    name: str, outcomes: Mapping[str, CaseOutcome]
+) -> None:
+    """One line names the fault, the exit code is 1 or 2, and it takes seconds."""
+    result, case = outcomes[name], CASES[name]
     lines = result["text"].strip().splitlines()
 
     assert result["seconds"] < SECONDS_MAX
@@ -56,7 +58,7 @@ def test_hostile_file_is_refused_in_words(name: str, found: Mapping[str, Found])
     assert "unexpected" not in result["text"]
     if name.startswith(("recording", "checkpoint")):
         assert re.search(case.expected, result["text"]), result["text"]
-        assert "it was taken" not in result["text"]
+        assert "accepted" not in result["text"]
     elif name.startswith("bundle"):
         assert result["code"] in (1, 2)
         assert any("BROKEN" in line or line.startswith("arena: ") for line in lines)
@@ -67,10 +69,10 @@ def test_hostile_file_is_refused_in_words(name: str, found: Mapping[str, Found])
         assert re.search(case.expected, lines[0]), lines[0]
 
 
-def test_hostile_files_take_a_bounded_memory(found: Mapping[str, Found]) -> None:
+def test_hostile_files_take_bounded_memory(outcomes: Mapping[str, CaseOutcome]) -> None:
     """No file makes the audit larger than 300 MB, or a report much larger than an honest one."""
-    peaks = {name: f["peak_mb"] for name, f in found.items() if not name.startswith("report")}
-    grown = {name: f["grown_mb"] for name, f in found.items()}
+    peaks = {name: f["peak_mb"] for name, f in outcomes.items() if not name.startswith("report")}
+    grown = {name: f["grown_mb"] for name, f in outcomes.items()}
 
     assert max(peaks.values()) < PEAK_MB_MAX, max(peaks.items(), key=lambda item: item[1])
     assert max(grown.values()) < GROWN_MB_MAX, max(grown.items(), key=lambda item: item[1])

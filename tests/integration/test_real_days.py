@@ -1,4 +1,4 @@
-"""Two real days of Coinbase prices, from candle files to fills, through every process.
+"""Two real days of Coinbase prices pass through every process, from candle files to fills.
 
 The simulated exchange serves the candles over the venue's own protocol at 3,600 times real time;
 the real connector, three agents, the chat node and the executor do the rest over real Kafka.
@@ -36,7 +36,7 @@ Candles = dict[tuple[str, datetime], dict[str, str]]
 
 
 def spec_text(folder: Path) -> str:
-    """The ARENA.toml of the run."""
+    """Return the ARENA.toml of the run."""
     files = ", ".join(f'"{folder}/{p}_2018-04-04_05_1m.csv.gz"' for p in PRODUCTS)
     agents = "".join(
         f'[[agents]]\nname = "{a}"\nstrategy = "{a}"\nchat_node = "rules"\nprocess = "all"\n'
@@ -58,7 +58,7 @@ model_id = "scripted"
 
 
 def real_candles(folder: Path) -> Candles:
-    """Every bar that was traded, by product and start."""
+    """Return every candle with trades, by product and start."""
     found: Candles = {}
     for product_id in PRODUCTS:
         with gzip.open(folder / f"{product_id}_2018-04-04_05_1m.csv.gz", "rt") as file:
@@ -69,7 +69,7 @@ def real_candles(folder: Path) -> Candles:
 
 
 async def messages_of(bus: KafkaBus, topic: str) -> list[Message]:
-    """Everything in a topic."""
+    """Return every message of a topic."""
     reader = await bus.log_reader(topic)
     found: list[Message] = []
     while await reader.lag():
@@ -79,10 +79,10 @@ async def messages_of(bus: KafkaBus, topic: str) -> list[Message]:
 
 
 @pytest.mark.timeout(240)
-async def test_two_real_days_up_to_fills(
+async def test_two_real_days_give_fills(
     bus: KafkaBus, settings: Settings, tmp_path: Path, shared_recordings: Path
 ) -> None:
-    """Real prices come out of the connector as they went into the exchange, and are traded on."""
+    """The connector publishes the prices of the exchange unchanged, and agents trade on them."""
     folder = shared_recordings / "candles" / "normalized"
     spec = tmp_path / "days.toml"
     spec.write_text(spec_text(folder), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Hostile TOML, candles, recordings and checkpoints, made here; see `tests.hostile.files`."""
+"""Makes hostile TOML, candles, recordings and checkpoints; see `tests.hostile.exports`."""
 
 import gzip
 import os
@@ -14,18 +14,18 @@ import pyarrow.feather as feather
 import pyarrow.parquet as pq
 
 from arena.checkpoint import MAGIC
-from tests.hostile.files import Case, Make, holding, sparse
+from tests.hostile.exports import Case, Make, holding, sparse
 
 MEMBER_BYTES = 16 << 20
 
 
 def sealed_files(payload: bytes) -> bytes:
-    """A checkpoint whose seal is right."""
+    """Return a checkpoint with a valid seal."""
     return MAGIC + sha256(payload).digest() + payload
 
 
 def gzip_zeros(size_bytes: int, name: str) -> Make:
-    """A gzip file of zeros: the same small member again and again."""
+    """Return a maker of a gzip file of zeros: the same small member many times."""
 
     def make(folder: Path) -> None:
         member = gzip.compress(bytes(MEMBER_BYTES))
@@ -35,7 +35,7 @@ def gzip_zeros(size_bytes: int, name: str) -> Make:
 
 
 def toml_bomb(text: str) -> Make:
-    """A specification."""
+    """Return a maker of a specification."""
     return holding(text, "ARENA.toml")
 
 
@@ -65,28 +65,28 @@ TOMLS = (
 
 
 def candles(text: str | bytes, name: str = "BTC-USD.csv") -> Make:
-    """A price file."""
+    """Return a maker of a price file."""
     return holding(text, name)
 
 
 def json_candles(begin: str, part: str, end: str) -> Make:
-    """Nine million parts between a beginning and an end; not made before the file is."""
+    """Return a maker of JSON with nine million parts, built only when needed."""
     return lambda folder: candles(begin + part * 9_000_000 + end, "BTC-USD.json")(folder)
 
 
 def prices_parquet(table: Callable[[], pa.Table], **options: object) -> Make:
-    """A price file in Parquet; the table is not made before the file is."""
+    """Return a maker of a price file in Parquet; the table is built only when needed."""
     return lambda folder: pq.write_table(table(), folder / "BTC-USD.parquet", **options)
 
 
 def one_text_often() -> pa.Table:
-    """A dictionary of one text of 1 MB, and 400,000 rows that name it."""
+    """Return a dictionary with one text of 1 MB, and 400,000 rows that refer to it."""
     indices, texts = pa.array([0] * 400_000, pa.int32()), pa.array(["1" * (1 << 20)])
     return pa.table({"ts": pa.DictionaryArray.from_arrays(indices, texts)})
 
 
 def zip_zeros(size_bytes: int, name: str) -> Make:
-    """An archive with one file of zeros."""
+    """Return a maker of an archive with one file of zeros."""
 
     def make(folder: Path) -> None:
         with (
@@ -100,7 +100,7 @@ def zip_zeros(size_bytes: int, name: str) -> Make:
 
 
 def feather_bomb(folder: Path) -> None:
-    """A column of zeros that unpacks to 400 MB."""
+    """Write a column of zeros that unpacks to 400 MB."""
     stamps = pa.array(np.zeros(50_000_000, np.int8))
     feather.write_feather(pa.table({"ts": stamps}), folder / "BTC-USD.feather", compression="zstd")
 
@@ -184,6 +184,6 @@ CHECKPOINTS = (
 
 
 def _large(path: Path) -> None:
-    """A checkpoint of 200 MB, of which nothing but the first bytes is right."""
+    """Write a checkpoint of 200 MB of which only the first bytes are valid."""
     path.write_bytes(MAGIC)
     os.truncate(path, 200 << 20)

@@ -1,4 +1,4 @@
-"""Manifests and seals that name far too much, each in a few MB; see `tests.hostile.files`."""
+"""Manifests and seals with far too many entries, each of a few MB; see `tests.hostile.exports`."""
 
 import json
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from arena.exports import MANIFEST_FILE
 from ledger.audit.sources import SEAL_FILE
-from tests.hostile.files import EVENTS, FILE, Case, Make, spanning
+from tests.hostile.exports import EVENTS, FILE, Case, Make, spanning
 
 NO_FILES = {
     "records_file": "a",
@@ -18,35 +18,35 @@ NO_FILES = {
 
 
 def topics(count: int) -> Make:
-    """A manifest of topics that hold nothing."""
+    """Return a maker of a manifest with many empty topics."""
     return lambda folder: _write(
         folder / MANIFEST_FILE, {"format": 1, "topics": {f"t{n}": {} for n in range(count)}}
     )
 
 
 def partitions(count: int) -> Make:
-    """A manifest of one topic with partitions that hold nothing."""
+    """Return a maker of a manifest with many empty partitions."""
 
     def make(folder: Path) -> None:
-        crowd: dict[str, object] = {str(number): {} for number in range(count)}
-        held = {"file": FILE, "sha256": "", "size_bytes": 0, "partitions": crowd}
+        partitions_by_number: dict[str, object] = {str(number): {} for number in range(count)}
+        held = {"file": FILE, "sha256": "", "size_bytes": 0, "partitions": partitions_by_number}
         _write(folder / MANIFEST_FILE, {"format": 1, "topics": {EVENTS: held}})
 
     return make
 
 
 def markers(count: int) -> Make:
-    """A manifest of one partition with so many markers."""
+    """Return a maker of a manifest with many markers."""
     return lambda folder: spanning(markers=[0] * count)(folder)
 
 
 def keys(count: int) -> Make:
-    """A manifest of keys that no manifest has."""
+    """Return a maker of a manifest with many unknown keys."""
     return lambda folder: _write(folder / MANIFEST_FILE, {f"k{n}": 0 for n in range(count)})
 
 
 def sealed(change: Callable[[dict[str, object]], object]) -> Make:
-    """A bundle whose seal says something else."""
+    """Return a maker of a bundle with a changed seal."""
 
     def make(records: Path) -> None:
         path = records.parent / SEAL_FILE
@@ -58,7 +58,7 @@ def sealed(change: Callable[[dict[str, object]], object]) -> Make:
 
 
 def sealed_topics(count: int, held: object) -> Make:
-    """A seal of so many topics."""
+    """Return a maker of a seal with many topics."""
     return sealed(lambda found: found.update(topics={f"t{n}": held for n in range(count)}))
 
 
@@ -74,7 +74,7 @@ MANIFESTS = (
     Case("3,000,000 markers", markers(3_000_000), "items"),
     Case("a million unknown keys", keys(1_000_000), "1,000,000 keys"),
 )
-"""Changes of an export."""
+"""Hostile manifests."""
 SEALS = (
     Case("700,000 sealed topics", sealed_topics(700_000, {}), "objects"),
     Case("30,000 sealed topics", sealed_topics(30_000, {}), "30,000 entries"),
@@ -83,4 +83,4 @@ SEALS = (
     Case("long source", sealed(lambda found: found.update(source="s" * 10**7)), "source"),
     Case("long signer", sealed(lambda found: found.update(signed_by="s" * 10**7)), "signed_by"),
 )
-"""Changes of the seal of a bundle."""
+"""Hostile seals."""

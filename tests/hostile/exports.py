@@ -1,6 +1,6 @@
-"""Hostile exports and bundles, made here.
+"""Makes hostile exports and bundles.
 
-Each maker is given an empty folder and writes into it; nothing is larger than a few MB on disk.
+Each maker changes the export in a folder; no file is larger than a few MB on disk.
 """
 
 import asyncio
@@ -38,7 +38,8 @@ class Case:
     """A hostile file.
 
     Attributes:
-        name: Of the case. make: writes it. expected: words of the line that refuses it.
+        name: The name of the case. make: writes the file into a folder.
+        expected: A pattern of the line that refuses it.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Case:
 
 
 def make_export(folder: Path) -> Path:
-    """An honest export with a few records in each topic that a report reads."""
+    """Write an honest export with a few records in each topic that a report reads."""
 
     async def write() -> None:
         bus = MemoryBus()
@@ -65,7 +66,7 @@ def make_export(folder: Path) -> Path:
 
 
 def make_bundle(records: Path, folder: Path) -> Path:
-    """An honest, sealed bundle of an export."""
+    """Write an honest sealed bundle of an export."""
     seal(RecordSource("honest", records), folder)
     return folder
 
@@ -79,7 +80,7 @@ def change_manifest(folder: Path, change: Callable[[dict[str, object]], object])
 
 
 def naming(name: str) -> Make:
-    """A manifest whose account log is another file."""
+    """Return a maker of a manifest that names another file for the account log."""
     return lambda folder: change_manifest(
         folder,
         lambda found: found["topics"][EVENTS].update(file=name),  # type: ignore[index]
@@ -87,7 +88,7 @@ def naming(name: str) -> Make:
 
 
 def linking(target: str) -> Make:
-    """An export whose account log is a link to something else."""
+    """Return a maker of an export whose account log is a link."""
 
     def make(folder: Path) -> None:
         (folder / FILE).unlink()
@@ -97,7 +98,7 @@ def linking(target: str) -> Make:
 
 
 def spanning(**values: object) -> Make:
-    """A manifest whose account log has other offsets."""
+    """Return a maker of a manifest with other offsets of the account log."""
 
     def change(found: dict[str, object]) -> None:
         found["topics"][EVENTS]["partitions"]["0"].update(values)  # type: ignore[index]
@@ -106,7 +107,7 @@ def spanning(**values: object) -> Make:
 
 
 def holding(text: str | bytes, name: str = MANIFEST_FILE) -> Make:
-    """A file of the export with other bytes."""
+    """Return a maker of a file with other bytes."""
 
     def make(folder: Path) -> None:
         content = text.encode() if isinstance(text, str) else text
@@ -116,7 +117,7 @@ def holding(text: str | bytes, name: str = MANIFEST_FILE) -> Make:
 
 
 def sparse(name: str, size_bytes: int) -> Make:
-    """A file that says it is huge, and holds nothing."""
+    """Return a maker of a huge sparse file."""
     return lambda folder: os.truncate(_empty(folder / name), size_bytes)
 
 
@@ -126,13 +127,13 @@ def _empty(path: Path) -> Path:
 
 
 def pipe(folder: Path) -> None:
-    """A pipe that no process writes to."""
+    """Replace a file by a pipe that no process writes to."""
     (folder / FILE).unlink()
     os.mkfifo(folder / FILE)
 
 
-def sock(folder: Path) -> None:
-    """A socket; bound by a short name, since its path may be long."""
+def unix_socket(folder: Path) -> None:
+    """Replace a file by a socket; it is bound by a short name, since its path may be too long."""
     (folder / FILE).unlink()
     before = Path.cwd()
     os.chdir(folder)
@@ -144,13 +145,13 @@ def sock(folder: Path) -> None:
 
 
 def directory(folder: Path) -> None:
-    """A folder in the place of a file."""
+    """Replace a file by a folder."""
     (folder / FILE).unlink()
     (folder / FILE).mkdir()
 
 
 def same_file_twice(folder: Path) -> None:
-    """Two topics in one file."""
+    """Name the same file for two topics."""
 
     def change(found: dict[str, object]) -> None:
         held = found["topics"]
@@ -161,34 +162,34 @@ def same_file_twice(folder: Path) -> None:
 
 
 def rows(name: str, values: list[object] | None) -> Make:
-    """An account log with another column than an export has; None leaves it out."""
+    """Return a maker of an account log with a changed column; None removes it."""
 
     def make(folder: Path) -> None:
         table = pq.read_table(folder / FILE)
         if values is None:
             table = table.drop_columns([name])
         else:
-            place = table.schema.get_field_index(name)
-            table = table.set_column(place, name, pa.array(values))
+            index = table.schema.get_field_index(name)
+            table = table.set_column(index, name, pa.array(values))
         pq.write_table(table, folder / FILE)
 
     return make
 
 
 def wide(folder: Path) -> None:
-    """Thousands of columns."""
+    """Write a file with thousands of columns."""
     table = pa.table({f"c{number}": pa.array([1]) for number in range(3_000)})
     pq.write_table(table, folder / FILE)
 
 
-def twice(folder: Path) -> None:
-    """Two columns of one name."""
+def duplicate_column(folder: Path) -> None:
+    """Write a file with two columns of one name."""
     table = pq.read_table(folder / FILE)
     pq.write_table(table.append_column("offset", table["offset"]), folder / FILE)
 
 
 def value_table(values: pa.Array) -> pa.Table:
-    """Rows of an export with these values."""
+    """Return rows of an export with these values."""
     count = len(values)
     schema = pa.schema(
         [
@@ -212,7 +213,7 @@ def value_table(values: pa.Array) -> pa.Table:
 
 
 def zeros(groups: int, size_bytes: int) -> Make:
-    """Some KB that unpack to any size: row groups of one value of zeros each."""
+    """Return a maker of a small file that unpacks to any size: row groups of zeros."""
     return lambda folder: (folder / FILE).write_bytes(_zeros(groups, size_bytes))
 
 
@@ -227,7 +228,7 @@ def _zeros(groups: int, size_bytes: int) -> bytes:
 
 
 def one_value_often(folder: Path) -> None:
-    """A dictionary of one value of 2 MB, and 8,000 rows that name it: 16 GB."""
+    """Write a dictionary with one value of 2 MB, and 8,000 rows that refer to it: 16 GB."""
     indices = pa.array([0] * 8_000, pa.int32())
     values = pa.DictionaryArray.from_arrays(indices, pa.array([bytes(2 << 20)], pa.binary()))
     pq.write_table(
@@ -240,7 +241,7 @@ def one_value_often(folder: Path) -> None:
 
 
 def prefixes(folder: Path) -> None:
-    """Each value repeats a megabyte of the one before it, in a few bytes."""
+    """Write values that each repeat a megabyte of the previous one, in a few bytes."""
     table = value_table(pa.array([bytes(1 << 20)] * 20, pa.binary()))
     encodings = {"value": "DELTA_BYTE_ARRAY"}
     pq.write_table(
@@ -249,31 +250,31 @@ def prefixes(folder: Path) -> None:
 
 
 def lying_page(folder: Path) -> None:
-    """A page of 4 MB whose header says 60 MB."""
+    """Write a page of 4 MB whose header says 60 MB."""
     zeros(1, 4 << 20)(folder)
     _change_page_size(folder / FILE, lambda size: _varint(60 << 20))
 
 
 def negative_page(folder: Path) -> None:
-    """A page whose header says that it has less than nothing."""
+    """Write a page whose header has a negative size."""
     zeros(1, 4 << 20)(folder)
     _change_page_size(folder / FILE, lambda size: _leb(size * 2 - 1))
 
 
 def _change_page_size(path: Path, new: Callable[[int], bytes]) -> None:
-    """Change what the header of the page of 4 MB says it unpacks to; the footer stays as it is."""
+    """Change the uncompressed size in the header of the 4 MB page; the footer stays unchanged."""
     content = path.read_bytes()
     for size in range(4 << 20, (4 << 20) + 32):
         if (at := content.find(b"\x15" + _varint(size))) >= 0:
             changed = new(size)
-            assert len(_varint(size)) == len(changed), "the footer names places"
+            assert len(_varint(size)) == len(changed), "the footer refers to offsets"
             path.write_bytes(content[: at + 1] + changed + content[at + 1 + len(changed) :])
             return
-    raise AssertionError("the page is not as large as was thought")
+    raise AssertionError("the page does not have the expected size")
 
 
 def _varint(number: int) -> bytes:
-    """A number as Thrift writes it."""
+    """Encode a number like Thrift."""
     return _leb(number * 2)
 
 
@@ -285,16 +286,16 @@ def _leb(number: int) -> bytes:
 
 
 def negative_rows(folder: Path) -> None:
-    """A footer that says -12 rows."""
+    """Write a footer with -12 rows."""
     content = (folder / FILE).read_bytes()
     rows_field = b"\x16" + _leb(2 * RECORDS_PER_TOPIC) + b"\x19"
-    assert content.count(rows_field) >= 1, "the footer is not as it was"
+    assert content.count(rows_field) >= 1, "the footer has changed"
     minus = b"\x16" + _leb(2 * RECORDS_PER_TOPIC - 1) + b"\x19"
     (folder / FILE).write_bytes(content.replace(rows_field, minus))
 
 
 def many_rows(folder: Path) -> None:
-    """A footer that says other rows than its row groups."""
+    """Write a footer whose number of rows differs from its row groups."""
     content = (folder / FILE).read_bytes()
     rows_field = b"\x16" + _leb(2 * RECORDS_PER_TOPIC) + b"\x19"
     more = b"\x16" + _leb(2 * RECORDS_PER_TOPIC + 2) + b"\x19"
@@ -302,25 +303,25 @@ def many_rows(folder: Path) -> None:
 
 
 def footer(content: bytes) -> Make:
-    """A file that is nothing but a footer."""
+    """Return a maker of a file with only a footer."""
     length = struct.pack("<I", len(content))
     return holding(b"PAR1" + content + length + b"PAR1", FILE)
 
 
 def footer_of_structs(count: int) -> bytes:
-    """FileMetaData whose schema is a list of empty structs, each of one byte."""
+    """Return FileMetaData whose schema is a list of empty structs of one byte each."""
     return b"\x15\x04\x19\xfc" + _leb(count) + bytes(count) + b"\x00"
 
 
 def huge_footer_length(folder: Path) -> None:
-    """The last bytes say a footer of 2 GB."""
+    """Write a footer length of 2 GB."""
     content = bytearray((folder / FILE).read_bytes())
     content[-8:-4] = struct.pack("<I", 2**31 - 1)
     (folder / FILE).write_bytes(bytes(content))
 
 
 def cut(share: float) -> Make:
-    """A Parquet file that ends early."""
+    """Return a maker of a truncated Parquet file."""
 
     def make(folder: Path) -> None:
         content = (folder / FILE).read_bytes()
@@ -330,7 +331,7 @@ def cut(share: float) -> Make:
 
 
 def garbled(folder: Path) -> None:
-    """The bytes of the pages are others."""
+    """Change bytes of the pages."""
     content = bytearray((folder / FILE).read_bytes())
     for at in range(8, len(content) // 2, 3):
         content[at] ^= 0x5A
@@ -338,12 +339,12 @@ def garbled(folder: Path) -> None:
 
 
 def deep(depth: int) -> str:
-    """Nested JSON."""
+    """Return deeply nested JSON."""
     return '{"format":1,"topics":' + "[" * depth + "]" * depth + "}"
 
 
-def copied(source: Path, target: Path) -> Path:
-    """A copy to be made hostile."""
+def copy_of(source: Path, target: Path) -> Path:
+    """Return a copy to be made hostile."""
     return Path(shutil.copytree(source, target))
 
 
@@ -361,7 +362,7 @@ EXPORTS = (
     Case("link to itself", linking(FILE), "link to itself|cannot be read"),
     Case("link to nothing", linking("nothing"), "No such file"),
     Case("pipe", pipe, "a pipe"),
-    Case("socket", sock, "a socket"),
+    Case("socket", unix_socket, "a socket"),
     Case("folder", directory, "a folder"),
     Case("one file twice", same_file_twice, "named by 2 topics"),
     Case("negative first", spanning(first=-5), "first"),
@@ -387,7 +388,7 @@ EXPORTS = (
     Case("other rows than its groups", many_rows, "cannot be read"),
     Case("missing column", rows("value", None), "0 columns value"),
     Case("wrong type", rows("offset", ["x"] * RECORDS_PER_TOPIC), "offset of string"),
-    Case("column twice", twice, "2 columns offset"),
+    Case("column twice", duplicate_column, "2 columns offset"),
     Case("3,000 columns", wide, "limit"),
     Case("pages of zeros", zeros(20, 16 << 20), "limit"),
     Case("page of 40 MB", zeros(1, 40 << 20), "limit"),
@@ -396,4 +397,4 @@ EXPORTS = (
     Case("lying page", lying_page, "page that unpacks to"),
     Case("negative page", negative_page, "cannot be read"),
 )
-"""Changes of an export; `audit verify` and `compete report` refuse each."""
+"""Hostile exports; `audit verify` and `compete report` refuse each."""
