@@ -166,9 +166,9 @@ def _turn_list(
 ) -> list[Text]:
     if chosen is None:
         return [blank(width)]
-    place = turns.index(chosen)
+    index = turns.index(chosen)
     room = height - 1
-    first = max(0, min(place - room // 2, len(turns) - room))
+    first = max(0, min(index - room // 2, len(turns) - room))
     rows = [_turn_cells(frame, turn, turn is chosen) for turn in turns[first : first + room]]
     return table(TURNS, rows, width)
 
@@ -307,11 +307,11 @@ def _answer_lines(answer: _Answer, tools_ok: tuple[bool, ...], width: int) -> li
         answer_text = text.clean(message.content)
         lines += wrap(f'"{answer_text}"', width, indent="  ", limit=ANSWER_LINES_MAX)
     by_call = {result.tool_call_id: result.content for result in results}
-    for place, call in enumerate(message.tool_calls):
+    for index, call in enumerate(message.tool_calls):
         call_text = f"{text.one_line(call.name, 60)} {text.one_line(call.arguments, 2_000)}"
         call_text += " (recovered from text)" if call.recovered else ""
         lines += wrap(call_text, width, style="bold", indent="  ", limit=RESULT_LINES_MAX)
-        ok = tools_ok[place] if place < len(tools_ok) else None
+        ok = tools_ok[index] if index < len(tools_ok) else None
         mark = {True: "ok", False: "refused", None: "no answer"}[ok]
         result = text.clean(by_call.get(call.model_call_id, ""))
         style = QUIET if ok else WARNING

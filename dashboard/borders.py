@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from rich.text import Text
 
-from dashboard.grid import blank, fit
+from dashboard.grid import fill_lines, fit
 from dashboard.palette import BORDER, FOCUS, KEY, TITLE
 
 
@@ -79,7 +79,7 @@ def pane_lines(lines: Sequence[Text], width: int, height: int) -> list[Text]:
     """Lines between the outer borders, filled up to the pane's height."""
     return [
         Text.assemble(("│ ", BORDER), line, (" │", BORDER), no_wrap=True)
-        for line in _filled(lines, width - 4, height)
+        for line in fill_lines(lines, width - 4, height)
     ]
 
 
@@ -88,17 +88,14 @@ def two_pane_lines(
 ) -> list[Text]:
     """Two panes side by side."""
     pairs = zip(
-        _filled(left_lines, left - 2, height), _filled(right_lines, right - 2, height), strict=True
+        fill_lines(left_lines, left - 2, height),
+        fill_lines(right_lines, right - 2, height),
+        strict=True,
     )
     return [
         Text.assemble(("│ ", BORDER), a, (" │ ", BORDER), b, (" │", BORDER), no_wrap=True)
         for a, b in pairs
     ]
-
-
-def _filled(lines: Sequence[Text], width: int, height: int) -> list[Text]:
-    shown = [fit(line, width) for line in lines[:height]]
-    return shown + [blank(width)] * (height - len(shown))
 
 
 def _title(section: Section, room: int) -> Text:
@@ -119,8 +116,8 @@ def _title(section: Section, room: int) -> Text:
 
 def _joined(notes: Sequence[Text]) -> Text:
     line = Text(no_wrap=True)
-    for place, note in enumerate(notes):
-        line.append("  " if place else " ")
+    for index, note in enumerate(notes):
+        line.append("  " if index else " ")
         line.append_text(note)
     if notes:
         line.append(" ")
@@ -129,8 +126,8 @@ def _joined(notes: Sequence[Text]) -> Text:
 
 def _keys(keys: Iterable[tuple[str, str]]) -> Text:
     line = Text(" ", no_wrap=True)
-    for place, (key, words) in enumerate(keys):
-        line.append("  " if place else "")
+    for index, (key, words) in enumerate(keys):
+        line.append("  " if index else "")
         line.append(key, style=KEY)
         line.append(f" {words}")
     line.append(" ")

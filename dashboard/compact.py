@@ -9,7 +9,7 @@ from rich.text import Text
 from dashboard import panes, text
 from dashboard.feed_text import feed_notice, feed_text
 from dashboard.frame import Frame
-from dashboard.grid import blank, fit
+from dashboard.grid import fill_lines, fit
 from dashboard.halts import halted_line
 from dashboard.header import health_parts
 from dashboard.palette import BORDER, KEY, QUIET, TITLE
@@ -67,10 +67,10 @@ def compact_body(
     legend = panes.legend(frame, ranking, short=True)
     lines = [
         _title("ranking", legend, width, focused=ui.pane == "ranking"),
-        *_filled(first, width, ranking),
+        *fill_lines(first, width, ranking),
         *notices,
         _title(pane, [], width, focused=ui.pane == pane),
-        *_filled(_pane(frame, pane, width, below, scroll, chosen), width, below),
+        *fill_lines(_pane(frame, pane, width, below, scroll, chosen), width, below),
         _keys(width, health_parts(frame, width, read_status)),
     ]
     agents = tuple(row.agent for row in frame.ranking)
@@ -88,9 +88,9 @@ def one_line_screen(frame: Frame, width: int, height: int, read_status: ReadStat
         chosen = frame.ranking[0].agent
         rows = panes.ranking(frame, width, height - 1, chosen, panes.NARROW_RANKING)
         last = "  ".join(words[-2:])
-        return [*_filled(rows, width, height - 1), *_filled([Text(last)], width, 1)]
+        return [*fill_lines(rows, width, height - 1), *fill_lines([Text(last)], width, 1)]
     shown = words if height >= len(words) else ["  ".join(words)]
-    return _filled([Text(one) for one in shown], width, height)
+    return fill_lines([Text(one) for one in shown], width, height)
 
 
 def _pane(frame: Frame, pane: str, width: int, height: int, scroll: int, chosen: str) -> list[Text]:
@@ -103,11 +103,6 @@ def _pane(frame: Frame, pane: str, width: int, height: int, scroll: int, chosen:
             return panes.thinking(frame, width, height, scroll)
         case _:
             return panes.trades(frame, width, height, scroll, panes.NARROW_FILLS)
-
-
-def _filled(lines: list[Text], width: int, height: int) -> list[Text]:
-    shown = [fit(line, width) for line in lines[:height]]
-    return shown + [blank(width)] * (height - len(shown))
 
 
 def _title(name: str, notes: list[Text], width: int, *, focused: bool) -> Text:

@@ -191,10 +191,10 @@ class EquityCurve:
         self._valued = snapshots.added
         del self._values[: len(self._values) - len(snapshots.points)]
         known_from = max(self.base_ms, snapshots.after(self.base_snapshot))
-        for place, (ms, _) in enumerate(self._values):
+        for index, (ms, _) in enumerate(self._values):
             if ms >= known_from:
                 break
-            self._values[place] = (ms, None)
+            self._values[index] = (ms, None)
         return self._values
 
     def _new_points(self, snapshots: Snapshots) -> list[Point]:
@@ -249,8 +249,8 @@ def thin(values: list[Value], first: int, points_max: int) -> list[Value]:
 
 def value_before(values: list[Value], venue_ms: int) -> int | None:
     """The newest known equity at or before a venue time, else the oldest known."""
-    place = bisect_right(values, venue_ms, key=lambda pair: pair[0])
-    for _, value in reversed(values[:place]):
+    index = bisect_right(values, venue_ms, key=lambda pair: pair[0])
+    for _, value in reversed(values[:index]):
         if value is not None:
             return value
     return next((v for _, v in values if v is not None), None)

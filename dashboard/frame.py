@@ -82,7 +82,7 @@ def build_frame(
     accounts = view.accounts.by_agent
     # An account that an operator opened is not a contestant.
     names = sorted({*view.roster, *view.turns.agents})
-    colours = {name: place for place, name in enumerate(names)}
+    colours = {name: index for index, name in enumerate(names)}
     ranking = _ranking(view, accounts, colours)
     turns = view.turns.agents.get(agent)
     orders = view.accounts.newest_orders(min(trades, TRADES_MAX))
@@ -116,7 +116,7 @@ def _ranking(
     rows.sort(key=lambda row: (row.equity is None, -(row.equity or 0), row.agent))
     ranked = [row for row in rows if row.ranked]
     others = sorted((row for row in rows if not row.ranked), key=lambda row: row.dead is not None)
-    return (*(replace(row, rank=place) for place, row in enumerate(ranked, 1)), *others)
+    return (*(replace(row, rank=index) for index, row in enumerate(ranked, 1)), *others)
 
 
 def _dead(view: ArenaView, name: str) -> DeadAgent | None:

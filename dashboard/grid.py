@@ -63,6 +63,12 @@ def blank(width: int) -> Text:
     return Text(" " * width)
 
 
+def fill_lines(lines: Sequence[Text], width: int, height: int) -> list[Text]:
+    """Exactly `height` lines of exactly `width` cells: cut, or padded with empty lines."""
+    shown = [fit(line, width) for line in lines[:height]]
+    return shown + [blank(width)] * (height - len(shown))
+
+
 def table(
     columns: Sequence[Column],
     rows: Sequence[Sequence[Text]],
@@ -106,12 +112,12 @@ def table(
 def _choose(columns: Sequence[Column], natural: list[int], width: int) -> list[int]:
     shown = [i for i, column in enumerate(columns) if not column.optional]
     optional = [i for i, column in enumerate(columns) if column.optional]
-    for place in sorted(optional, key=lambda i: columns[i].optional):
-        preferred = columns[place].preferred
-        least = [_least(columns[i], natural[i], preferred) for i in (*shown, place)]
+    for index in sorted(optional, key=lambda i: columns[i].optional):
+        preferred = columns[index].preferred
+        least = [_least(columns[i], natural[i], preferred) for i in (*shown, index)]
         if sum(least) + len(shown) > width:
             break
-        shown.append(place)
+        shown.append(index)
     return sorted(shown)
 
 
@@ -146,8 +152,8 @@ def _line(
     cells: Sequence[Text], columns: Sequence[Column], widths: list[int], gap: int, width: int
 ) -> Text:
     line = Text(no_wrap=True)
-    for place, (cell, column, room) in enumerate(zip(cells, columns, widths, strict=True)):
-        if place:
+    for index, (cell, column, room) in enumerate(zip(cells, columns, widths, strict=True)):
+        if index:
             line.append(" " * gap)
         line.append_text(fit(cell, room, column.align))
     return fit(line, width)
@@ -165,17 +171,17 @@ def spread(
         gap_max: Most blanks between two items.
     """
     kept = dict(enumerate(items))
-    for place in droppable:
+    for index in droppable:
         if sum(i.cell_len for i in kept.values()) + len(kept) <= width - 1:
             break
-        kept.pop(place, None)
+        kept.pop(index, None)
     shown = list(kept.values())
     gaps = len(shown) - 1
     left = width - 2 - sum(item.cell_len for item in shown)
     gap = min(gap_max, left // gaps) if gaps else 0
     line = Text(" ", no_wrap=True)
-    for place, item in enumerate(shown):
-        if place:
+    for index, item in enumerate(shown):
+        if index:
             line.append(" " * gap)
         line.append_text(item)
     return fit(line, width)
@@ -219,8 +225,8 @@ def _fold(paragraph: str, room: int) -> list[Text]:
 def _cells_end(text: str, room: int) -> int:
     """Number of characters that fit into `room` cells, at least one."""
     used = 0
-    for place, character in enumerate(text):
+    for index, character in enumerate(text):
         used += cell_len(character)
         if used > room:
-            return max(1, place)
+            return max(1, index)
     return len(text)

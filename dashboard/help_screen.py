@@ -101,8 +101,8 @@ def _entry(name: str, words: str, width: int, style: str = "") -> list[Text]:
     label = max(18, len(name) + 2)
     parts = wrap(words, width - label, style=style)
     return [
-        Text.assemble((f"{name if not place else '':<{label}}", KEY), part, no_wrap=True)
-        for place, part in enumerate(parts)
+        Text.assemble((f"{name if not index else '':<{label}}", KEY), part, no_wrap=True)
+        for index, part in enumerate(parts)
     ]
 
 

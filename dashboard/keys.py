@@ -86,9 +86,9 @@ class KeyDecoder:
             return 3 if len(pending) >= 3 else 0
         if pending[1] != ord("["):
             return 2
-        for place in range(2, min(len(pending), SEQUENCE_BYTES_MAX)):
-            if 0x40 <= pending[place] <= 0x7E:
-                return place + 1
+        for index in range(2, min(len(pending), SEQUENCE_BYTES_MAX)):
+            if 0x40 <= pending[index] <= 0x7E:
+                return index + 1
         return SEQUENCE_BYTES_MAX if len(pending) >= SEQUENCE_BYTES_MAX else 0
 
 

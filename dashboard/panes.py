@@ -107,8 +107,8 @@ def ranking(
     if not frame.ranking:
         return wrap("no agent yet: routers add theirs to the roster when they start", width)
     rooms = max(1, height - 1)
-    place = next((i for i, row in enumerate(frame.ranking) if row.agent == chosen), 0)
-    first = max(0, min(place - rooms + 1, len(frame.ranking) - rooms))
+    index = next((i for i, row in enumerate(frame.ranking) if row.agent == chosen), 0)
+    first = max(0, min(index - rooms + 1, len(frame.ranking) - rooms))
     rows = frame.ranking[first : first + rooms]
     mixed = len({row.scripted for row in frame.ranking if row.scripted is not None}) > 1
     cells = [_agent_cells(row, chosen, mixed) for row in rows]
@@ -288,13 +288,13 @@ def _thought_lines(
     elif thought.words and thought.outcome == "completed":
         words = f'"{words}"'
     lines: list[Text] = []
-    for place, part in enumerate(wrap(words, room, style=style, limit=each)):
+    for index, part in enumerate(wrap(words, room, style=style, limit=each)):
         name = Text(" " * (name_width + 2))
-        if not place:
+        if not index:
             shown = f"{thought.agent[:name_width]:<{name_width}}  "
             name = Text(shown, style=agent_style(thought.colour))
         line = Text.assemble(name, part, no_wrap=True)
-        if not place:
+        if not index:
             line.append("  ")
             line.append_text(note)
         line.truncate(width, overflow="ellipsis", pad=True)

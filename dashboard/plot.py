@@ -88,9 +88,9 @@ class Canvas:
             if pattern[x % len(pattern)]:
                 self.dot(x, y0 + round((y1 - y0) * step / steps), style)
 
-    def row(self, place: int, *, empty: str = " ") -> Text:
+    def row(self, index: int, *, empty: str = " ") -> Text:
         """One line of characters; cells without a dot show `empty`."""
-        cells = zip(self.masks[place], self.styles[place], strict=True)
+        cells = zip(self.masks[index], self.styles[index], strict=True)
         text = Text(no_wrap=True)
         for style, run in groupby(cells, key=lambda cell: cell[1] or QUIET):
             text.append("".join(chr(BRAILLE_BASE + m) if m else empty for m, _ in run), style)
@@ -207,12 +207,12 @@ def _names(
     named.sort(key=lambda s: (s.agent != chosen, s.rank))
     named = sorted(named[:height], key=lambda s: (-curves[s.agent][-1][1], s.rank))
     rows = [scale.y(curves[s.agent][-1][1]) // 4 for s in named]
-    for place in range(1, len(rows)):
-        rows[place] = max(rows[place], rows[place - 1] + 1)
+    for index in range(1, len(rows)):
+        rows[index] = max(rows[index], rows[index - 1] + 1)
     limit = height - 1
-    for place in reversed(range(len(rows))):
-        rows[place] = min(rows[place], limit)
-        limit = rows[place] - 1
+    for index in reversed(range(len(rows))):
+        rows[index] = min(rows[index], limit)
+        limit = rows[index] - 1
     lines = [Text(" " * width) for _ in range(height)]
     for row, one in zip(rows, named, strict=True):
         words = _label(one)

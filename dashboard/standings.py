@@ -136,12 +136,12 @@ def render_standings(frame: Frame) -> str:
     """The standings as plain lines, figures aligned to the right."""
     header = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
     rows = [header, *(_cells(row) for row in frame.ranking if row.ranked)]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(header))]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(header))]
     lines = []
     for row in rows:
         cells = [
-            cell.ljust(width) if 1 <= place <= 3 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if 1 <= index <= 3 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join((*lines, *not_comparable_lines(frame), *dead_lines(frame)))

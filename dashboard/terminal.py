@@ -171,10 +171,10 @@ class Painter:
             self._shown = ()
         whole = len(screen.lines) != len(self._shown)
         parts = ["\x1b[2J"] if whole else []
-        for place, line in enumerate(screen.lines):
-            if whole or line != self._shown[place]:
+        for index, line in enumerate(screen.lines):
+            if whole or line != self._shown[index]:
                 codes = line_codes(self._console, line)
-                parts.append(f"\x1b[{place + 1};1H{codes}\x1b[0m")
+                parts.append(f"\x1b[{index + 1};1H{codes}\x1b[0m")
         if parts:
             self._terminal.write("".join(parts))
         self._shown = screen.lines

@@ -75,7 +75,7 @@ class TopicFollower:
         self._newest_ends: list[Ends] = []
         self._folded: dict[tuple[int, str, int], int] = {}
         self._file = file
-        self._places = FoldPositions()
+        self._positions = FoldPositions()
         self._checkpointed_log: LogReader | None = None
         self._broker_clock = BrokerClock(clock)
         self._is_live = False
@@ -112,27 +112,27 @@ class TopicFollower:
             return
         try:
             with without_gc():
-                view, places = unpack_view(packed)
+                view, positions = unpack_view(packed)
             shards = view.accounts.shards
             images = await self._file.read_images(shards)
             disprove = partial(why_shards_differ, self._bus, shards, images, passed_over)
-            why = await resume_fold(log, places, shards, disprove, self._note_lost)
+            why = await resume_fold(log, positions, shards, disprove, self._note_lost)
         except Malformed as error:
             why = str(error)
         if why:
             self._file.discard(why)
         else:
-            self.view, self._places = view, places
+            self.view, self._positions = view, positions
 
     def _note_lost(self, topic: str, partition: int, why: str) -> None:
         self._bus.note_lost(topic, partition, "dashboard", why)
 
     def _write_checkpoint(self) -> None:
         """Start to write a checkpoint if one is due."""
-        due = self._places.is_due(CHECKPOINT_EVERY) and bool(self._readers) and self.caught_up
+        due = self._positions.is_due(CHECKPOINT_EVERY) and bool(self._readers) and self.caught_up
         if self._file is None or not due or self._file.is_writing:
             return
-        packed = pack_view(self.view, self._places)
+        packed = pack_view(self.view, self._positions)
         if packed is not None:
             self._file.write(packed, images=self.view.accounts.take_attested())
 
@@ -211,7 +211,7 @@ class TopicFollower:
             for record in records:
                 self.view.apply(record)
                 if reader is self._checkpointed_log:
-                    self._places.note(record)
+                    self._positions.note(record)
                 self._folded[number, record.topic, record.partition] = record.offset + 1
                 if time.perf_counter() - began > SLICE_S:
                     await asyncio.sleep(0)

@@ -87,8 +87,8 @@ def _scrolled(ui: Ui, key: str, limits: KeyLimits) -> Ui:
 
 def _on_main(ui: Ui, key: str, limits: KeyLimits) -> Ui:
     if key in ("tab", "backtab"):
-        place = PANES.index(ui.pane) + (1 if key == "tab" else -1)
-        return replace(ui, pane=PANES[place % len(PANES)], scroll=0)
+        index = PANES.index(ui.pane) + (1 if key == "tab" else -1)
+        return replace(ui, pane=PANES[index % len(PANES)], scroll=0)
     if key in ("up", "down"):
         if ui.pane in SCROLLING:
             return _scrolled(ui, key, limits)
@@ -116,5 +116,5 @@ def _on_agent(ui: Ui, key: str, limits: KeyLimits) -> Ui:
 def _neighbour(names: tuple[str, ...], name: str, forward: bool) -> str:
     if not names:
         return name
-    place = names.index(name) if name in names else 0
-    return names[min(len(names) - 1, max(0, place + (1 if forward else -1)))]
+    index = names.index(name) if name in names else 0
+    return names[min(len(names) - 1, max(0, index + (1 if forward else -1)))]

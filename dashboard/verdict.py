@@ -18,14 +18,14 @@ _IN_BRACKETS = re.compile(r" \([^)]*\)")
 _SENTENCES = re.compile(r"(?<=[^.]\.) (?=[A-Z0-9])")
 
 
-def judged_columns(columns: Sequence[Column], place: int, confidence: float) -> tuple[Column, ...]:
+def judged_columns(columns: Sequence[Column], index: int, confidence: float) -> tuple[Column, ...]:
     """The columns of the ranking with the judge's two inserted at an index; they have priority."""
     added = (
         Column("ranks", "right", optional=1, cells_min=3, preferred=True),
         Column(f"{confidence:.0%} interval", "right", optional=2, preferred=True),
     )
     later = [replace(one, optional=one.optional + 2 * bool(one.optional)) for one in columns]
-    return (*later[:place], *added, *later[place:])
+    return (*later[:index], *added, *later[index:])
 
 
 def ranks_cell(row: LeaderboardRow | None) -> Text:

@@ -54,7 +54,7 @@ class ViewImage(msgspec.Struct, array_like=True):
     """An `ArenaView`, as far as it was folded from the topics of `CHECKPOINTED`."""
 
     format: int
-    places: dict[str, dict[int, FoldPosition]]
+    positions: dict[str, dict[int, FoldPosition]]
     shards: dict[int, bytes]
     curves: dict[str, CurveImage]
     marks: dict[str, Mark]
@@ -73,7 +73,7 @@ class ViewImage(msgspec.Struct, array_like=True):
     malformed_newest: str
 
 
-def pack_view(view: ArenaView, places: FoldPositions) -> bytes | None:
+def pack_view(view: ArenaView, positions: FoldPositions) -> bytes | None:
     """A view as bytes; None if its account log is broken."""
     if view.accounts.broken:
         return None
@@ -81,7 +81,7 @@ def pack_view(view: ArenaView, places: FoldPositions) -> bytes | None:
     turns, calls, points = view.turns, view.calls, view.snapshots
     image = ViewImage(
         format=FORMAT,
-        places=places.packed(),
+        positions=positions.packed(),
         shards={partition: pack_shard(shard) for partition, shard in view.accounts.shards.items()},
         curves={agent: _curve_image(curve) for agent, curve in view.accounts.curves.items()},
         marks=view.market.marks,
@@ -114,7 +114,7 @@ def unpack_view(packed: bytes) -> tuple[ArenaView, FoldPositions]:
         raise Malformed(f"not a checkpoint of a view: {error}") from None
     if image.format != FORMAT:
         raise Malformed(f"a checkpoint of format {image.format}, this is {FORMAT}")
-    return _view(image), FoldPositions(image.places)
+    return _view(image), FoldPositions(image.positions)
 
 
 def _view(image: ViewImage) -> ArenaView:

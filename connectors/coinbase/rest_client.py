@@ -16,6 +16,7 @@ import httpx
 from arena import __version__, logs
 from arena.clock import Clock
 from arena.messages import Candle
+from connectors.coinbase.candles import MINUTE_S
 from connectors.coinbase.events import TickerSeen, TradeSeen
 from connectors.coinbase.protocol_products import ProductListing, list_products
 from connectors.coinbase.rate_limits import (
@@ -40,7 +41,6 @@ USER_AGENT: Final = f"trading-arena/{__version__}"
 TIMEOUT_S: Final = 10.0
 ATTEMPTS_MAX: Final = 4
 BODY_BYTES_MAX: Final = 16 << 20
-MINUTE_S: Final = 60
 TOO_MANY_REQUESTS: Final = 429
 SERVER_ERROR: Final = 500
 OK: Final = 200

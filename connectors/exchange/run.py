@@ -11,12 +11,13 @@ from arena import logs
 from arena.clock import Clock, SystemClock
 from arena.pricefiles.facts import sources_text
 from arena.pricefiles.read import read_price_files
+from arena.pricefiles.rows import MINUTE_S
 from arena.pricefiles.span import EXCHANGE_HISTORY_S, span_of
 from connectors.exchange.faults import VenueFault
 from connectors.exchange.listing import listed_product
 from connectors.exchange.recorded_prices import price_path_of
 from connectors.exchange.server import ExchangeServer
-from connectors.exchange.simulated_market import MINUTE_S, SimulatedMarket
+from connectors.exchange.simulated_market import SimulatedMarket
 from connectors.exchange.simulator_state import (
     AHEAD_S,
     KEEP_EVERY_S,

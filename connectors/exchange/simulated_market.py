@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from arena.pricefiles.rows import MINUTE_S
 from connectors.exchange.noise import Noise
 from connectors.exchange.price_path import STEP_S, PricePath, Tick, Trade
 
-MINUTE_S: Final = 60
 DAY_S: Final = 86_400
 MINUTES_MAX: Final = 10_080
 """A week of minutes."""

@@ -94,7 +94,7 @@ async def test_restart_without_losses_reports_none(memory_bus: MemoryBus) -> Non
     async with running_agents(memory_bus, ScriptedAgent("a")):
         await finish(lockstep_publisher(memory_bus, "a"))
 
-    assert not [place for place in memory_bus.lost if place[1].endswith("replay")]
+    assert not [key for key in memory_bus.lost if key[1].endswith("replay")]
 
 
 async def play_recording(bus: MemoryBus) -> None:

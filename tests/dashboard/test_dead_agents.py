@@ -11,25 +11,17 @@ from dashboard.panes import ranking, thinking
 from dashboard.screen import render
 from dashboard.standings import progress_line, render_standings, standings
 from dashboard.ui import Ui
-from dashboard.view import ArenaView
 from dashboard.view_checkpoint import pack_view, unpack_view
 from tests.dashboard.failing_scenario import ALWAYS, WRONG_KEY, FailingScenario
 from tests.dashboard.scenario import Scenario
+from tests.dashboard.views import view_of
 
 DEAD = FailingScenario(fails={"scalper": ALWAYS}).run(12)
 
 
-def view_of(scenario: Scenario) -> ArenaView:
-    """A view of all its records."""
-    view = ArenaView()
-    for record in scenario.records:
-        view.apply(record)
-    return view
-
-
 def frame_of(scenario: Scenario, agent: str = "") -> Frame:
     """The frame at its end."""
-    return build_frame(view_of(scenario), scenario.wall, agent=agent)
+    return build_frame(view_of(scenario.records), scenario.wall, agent=agent)
 
 
 def test_dead_agents_come_last_without_a_rank() -> None:
@@ -79,7 +71,7 @@ def test_agent_screen_shows_the_error_of_each_turn() -> None:
 
 def test_document_lists_dead_agents() -> None:
     """It has cause and turns, without a rank; the plain text has lines for them."""
-    document = standings(view_of(DEAD), DEAD.wall)
+    document = standings(view_of(DEAD.records), DEAD.wall)
     dead, agents = document["dead"], document["agents"]
     assert isinstance(dead, list)
     assert isinstance(agents, list)
@@ -108,10 +100,10 @@ def test_agent_that_decides_again_is_ranked_again() -> None:
 
 def test_checkpoint_keeps_dead_agents() -> None:
     """A restored view shows the same ranking."""
-    packed = pack_view(view_of(DEAD), FoldPositions())
+    packed = pack_view(view_of(DEAD.records), FoldPositions())
     assert packed is not None
     again, _ = unpack_view(packed)
-    again.roster = view_of(DEAD).roster
+    again.roster = view_of(DEAD.records).roster
 
     assert build_frame(again, DEAD.wall).ranking[-1] == frame_of(DEAD).ranking[-1]
 
@@ -120,7 +112,7 @@ def test_operators_account_is_not_in_the_ranking() -> None:
     """It has cash, but neither an entry on the roster nor a turn."""
     scenario = Scenario()
     scenario.join("operator", "", "agent")
-    view = view_of(scenario.run(3))
+    view = view_of(scenario.run(3).records)
     del view.roster["operator"]
 
     assert "operator" in view.accounts.by_agent

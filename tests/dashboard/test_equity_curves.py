@@ -96,8 +96,8 @@ def test_window_and_fills_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     snapshots, ids = snapshots_at(1, 2, 3, 4, 5)
     live = EquityCurve(CASH, 0)
     live.values(snapshots)
-    for place, cash in ((0, CASH - SCALE), (1, CASH - 2 * SCALE)):
-        live.add(fill(ids[place], place + 3.5, cash, quantity=0))
+    for index, cash in ((0, CASH - SCALE), (1, CASH - 2 * SCALE)):
+        live.add(fill(ids[index], index + 3.5, cash, quantity=0))
 
     assert [2, 3, 4] == [point.offset for point in snapshots.points]
     assert [None, CASH - SCALE, CASH - 2 * SCALE] == equities(live, snapshots)

@@ -8,16 +8,8 @@ from dashboard.frame import build_frame
 from dashboard.screen import render
 from dashboard.standings import progress_line, standings
 from dashboard.ui import Ui
-from dashboard.view import ArenaView
 from tests.dashboard.scenario import Scenario
-
-
-def view_of(scenario: Scenario) -> ArenaView:
-    """A view of all its records."""
-    view = ArenaView()
-    for record in scenario.records:
-        view.apply(record)
-    return view
+from tests.dashboard.views import view_of
 
 
 def halted(scenario: Scenario, agent: str | None, reason: str = "") -> Halt:
@@ -29,7 +21,7 @@ def halted(scenario: Scenario, agent: str | None, reason: str = "") -> Halt:
 
 def notices(scenario: Scenario, height: int = 40) -> list[str]:
     """The lines of the screen that show halts."""
-    frame = build_frame(view_of(scenario), scenario.wall)
+    frame = build_frame(view_of(scenario.records), scenario.wall)
     screen = render(frame, Ui(), 120, height)
     assert (height, {120}) == (len(screen.lines), {line.cell_len for line in screen.lines})
     return [line.plain for line in screen.lines if "HALTED" in line.plain]
@@ -42,7 +34,7 @@ def test_resumed_halt_is_not_shown() -> None:
     scenario.write(topics.CONTROL.name, Resume(by="cli/desk", at=scenario.wall), "all")
 
     assert [] == notices(scenario)
-    assert [] == standings(view_of(scenario), scenario.wall)["halted"]
+    assert [] == standings(view_of(scenario.records), scenario.wall)["halted"]
 
 
 def test_halt_of_all_agents_comes_first_with_its_reason() -> None:
@@ -60,7 +52,9 @@ def test_halt_of_all_agents_comes_first_with_its_reason() -> None:
     assert "\x1b" not in line
     assert "(no executor confirms it)" in line
     assert [line] == notices(scenario, height=24)
-    assert "HALTED: all, momentum" in progress_line(build_frame(view_of(scenario), scenario.wall))
+    assert "HALTED: all, momentum" in progress_line(
+        build_frame(view_of(scenario.records), scenario.wall)
+    )
 
 
 def test_document_shows_who_halted_and_whether_it_is_obeyed() -> None:
@@ -68,9 +62,9 @@ def test_document_shows_who_halted_and_whether_it_is_obeyed() -> None:
     scenario = Scenario().run(3)
     halt = halted(scenario, None, "drill")
     scenario.beat("tools", "catalogue", node="tools/catalogue/host/2")
-    asked = standings(view_of(scenario), scenario.wall)["halted"]
+    asked = standings(view_of(scenario.records), scenario.wall)["halted"]
     scenario.beat("tools", "tools", details={"halted": ["all"]})
-    obeyed = standings(view_of(scenario), scenario.wall)["halted"]
+    obeyed = standings(view_of(scenario.records), scenario.wall)["halted"]
 
     row = {"scope": "all", "since": halt.at.isoformat(), "reason": "drill", "by": "cli/desk"}
     assert [{**row, "obeyed": False, "unread": ""}] == asked
@@ -82,7 +76,7 @@ def test_silent_executor_confirms_nothing() -> None:
     scenario = Scenario().run(3)
     halted(scenario, None)
     scenario.beat("tools", "tools", details={"halted": ["all"]})
-    view = view_of(scenario)
+    view = view_of(scenario.records)
 
     later = scenario.wall + timedelta(minutes=1)
     (row,) = build_frame(view, later).halts

@@ -7,7 +7,7 @@ import pytest
 from dashboard.frame import build_frame
 from dashboard.standings import market_text
 from tests.dashboard.scenario import Scenario
-from tests.dashboard.test_verdict import view_of
+from tests.dashboard.views import view_of
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_market_text_shows_recorded_prices_and_lock_step(
 ) -> None:
     """A market that waits for every decision is not shown as "real time"."""
     scenario = Scenario().run(1)
-    summary = build_frame(view_of(scenario), scenario.wall).summary
+    summary = build_frame(view_of(scenario.records), scenario.wall).summary
 
     changed = replace(summary, recorded=recorded, lock_step=lock_step, speed=speed)
     assert expected == market_text(changed)

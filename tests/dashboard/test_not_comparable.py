@@ -7,7 +7,8 @@ from dashboard.panes import ranking
 from dashboard.standings import render_standings, standings
 from operations.commands.messages_text import standings_table
 from tests.dashboard.scenario import Scenario
-from tests.dashboard.test_verdict import judged, view_of
+from tests.dashboard.test_verdict import judged
+from tests.dashboard.views import view_of
 
 CAUSE = "two contestants under one name: momentum@gpt until 12:03, then cash@rules"
 
@@ -23,7 +24,7 @@ def scenario() -> Scenario:
 
 def frame_of(one: Scenario) -> Frame:
     """The frame at its end."""
-    return build_frame(view_of(one), one.wall)
+    return build_frame(view_of(one.records), one.wall)
 
 
 def test_agent_without_a_rank_comes_last() -> None:
@@ -38,7 +39,7 @@ def test_agent_without_a_rank_comes_last() -> None:
 def test_screen_document_and_tables_name_the_cause() -> None:
     """None of them shows a rank."""
     one = scenario()
-    frame, document = frame_of(one), standings(view_of(one), one.wall)
+    frame, document = frame_of(one), standings(view_of(one.records), one.wall)
     agents = document["agents"]
     assert isinstance(agents, list)
     last = agents[-1]

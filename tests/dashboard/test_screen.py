@@ -15,8 +15,8 @@ from dashboard.rows import ReadStatus
 from dashboard.screen import Screen, render
 from dashboard.terminal import line_codes, line_console
 from dashboard.ui import PANES, ScreenName, Ui
-from dashboard.view import ArenaView
 from tests.dashboard.scenario import Scenario
+from tests.dashboard.views import view_of
 
 SIZES = [(80, 24), (81, 25), (100, 30), (120, 40), (200, 60), (301, 99), (40, 12)]
 CROWD = tuple((f"a-very-long-agent-name-{n:02d}", "momentum", "agent") for n in range(30))
@@ -24,11 +24,10 @@ CROWD = tuple((f"a-very-long-agent-name-{n:02d}", "momentum", "agent") for n in 
 
 def frame_of(scenario: Scenario, agent: str = "") -> Frame:
     """The frame at the end of a scenario, in the zone UTC+1."""
-    view = ArenaView()
-    for record in scenario.records:
-        view.apply(record)
     zone = timezone(timedelta(hours=1))
-    return build_frame(view, scenario.wall.astimezone(zone), agent=agent, points=200)
+    return build_frame(
+        view_of(scenario.records), scenario.wall.astimezone(zone), agent=agent, points=200
+    )
 
 
 def strange() -> Scenario:

@@ -10,8 +10,8 @@ from dashboard.screen import render
 from dashboard.standings import standings
 from dashboard.ui import Ui
 from dashboard.verdict import verdict_line
-from dashboard.view import ArenaView
 from tests.dashboard.scenario import Scenario
+from tests.dashboard.views import view_of
 
 WORDS = (
     "Interim, look 5 of 11: cannot separate #1-#5 (buy-and-hold, cash, scalper, brainrot, ...). "
@@ -26,7 +26,7 @@ def judged(scenario: Scenario, *, words: str = WORDS) -> Evaluation:
     rows = tuple(
         LeaderboardRow(
             rank_low=1,
-            rank_high=place + 1,
+            rank_high=index + 1,
             agent=name,
             strategy=strategy,
             model="scripted",
@@ -34,13 +34,13 @@ def judged(scenario: Scenario, *, words: str = WORDS) -> Evaluation:
             kind="baseline" if kind == "baseline" else "agent",
             scripted=True,
             equity_usd=zero,
-            return_interval=Estimate(value=0.0, low=-0.0123, high=0.0045) if place else None,
+            return_interval=Estimate(value=0.0, low=-0.0123, high=0.0045) if index else None,
             fees_usd=zero,
             slippage_usd=zero,
             latency_usd=zero,
             p_best=0.5,
         )
-        for place, (name, strategy, kind) in enumerate(scenario.agents[:-1])
+        for index, (name, strategy, kind) in enumerate(scenario.agents[:-1])
     )
     newest = scenario.newest
     assert newest is not None
@@ -68,20 +68,12 @@ def judged(scenario: Scenario, *, words: str = WORDS) -> Evaluation:
     )
 
 
-def view_of(scenario: Scenario) -> ArenaView:
-    """A view of all the scenario's records."""
-    view = ArenaView()
-    for record in scenario.records:
-        view.apply(record)
-    return view
-
-
 def with_verdict(steps: int = 12) -> tuple[Scenario, Frame]:
     """A scenario with a judge, and its frame."""
     scenario = Scenario().run(steps)
     evaluation = judged(scenario)
     scenario.write(topics.EVALUATIONS.name, evaluation, evaluation.snapshot_id)
-    return scenario, build_frame(view_of(scenario), scenario.wall)
+    return scenario, build_frame(view_of(scenario.records), scenario.wall)
 
 
 def text_of(frame: Frame, width: int, height: int) -> str:
@@ -141,7 +133,7 @@ def test_repeat_has_the_ranks_of_its_cell() -> None:
     )
     cells = evaluation.model_copy(update={"rows": (*evaluation.rows[:2], row)})
     scenario.write(topics.EVALUATIONS.name, cells, cells.snapshot_id)
-    agents = standings(view_of(scenario), scenario.wall)["agents"]
+    agents = standings(view_of(scenario.records), scenario.wall)["agents"]
 
     assert isinstance(agents, list)
     judged_of = {one["agent"]: one["judged"] for one in agents if isinstance(one, dict)}
@@ -153,7 +145,7 @@ def test_repeat_has_the_ranks_of_its_cell() -> None:
 def test_screen_without_a_judge_is_unchanged() -> None:
     """Without an evaluation there is no column and no line, and the document has null."""
     scenario = Scenario().run(12)
-    view = view_of(scenario)
+    view = view_of(scenario.records)
     shown = text_of(build_frame(view, scenario.wall), 200, 50)
 
     assert "judge" not in shown
@@ -165,7 +157,7 @@ def test_screen_without_a_judge_is_unchanged() -> None:
 def test_document_has_verdict_and_intervals() -> None:
     """Each agent has ranks, interval and P(best)."""
     scenario, _ = with_verdict()
-    document = standings(view_of(scenario), scenario.wall)
+    document = standings(view_of(scenario.records), scenario.wall)
 
     verdict, agents = document["verdict"], document["agents"]
     assert isinstance(verdict, dict)
@@ -189,6 +181,6 @@ def test_verdict_cannot_act_on_the_terminal() -> None:
     scenario = Scenario().run(2)
     evaluation = judged(scenario, words="\x1b[2Jnothing\nto see")
     scenario.write(topics.EVALUATIONS.name, evaluation, evaluation.snapshot_id)
-    screen = render(build_frame(view_of(scenario), scenario.wall), Ui(), 120, 30)
+    screen = render(build_frame(view_of(scenario.records), scenario.wall), Ui(), 120, 30)
 
     assert all(line.plain.isprintable() for line in screen.lines)

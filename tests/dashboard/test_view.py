@@ -18,6 +18,7 @@ from dashboard.frame import Frame, build_frame
 from dashboard.panes import positions
 from dashboard.view import RECENT, RECENT_S, WINDOWS, ArenaView
 from tests.dashboard.scenario import Scenario
+from tests.dashboard.views import view_of
 
 
 def eventful() -> Scenario:
@@ -42,14 +43,6 @@ def eventful() -> Scenario:
 
 
 EVENTFUL = eventful()
-
-
-def view_of(records: Iterable[Record]) -> ArenaView:
-    """A view of these records."""
-    view = ArenaView()
-    for record in records:
-        view.apply(record)
-    return view
 
 
 def frame_of(view: ArenaView, scenario: Scenario = EVENTFUL) -> Frame:
@@ -194,12 +187,12 @@ def test_broken_account_log_is_shown() -> None:
     """A record that breaks the chain stops the fold of its shard, but not the screen."""
     scenario = Scenario().run(3)
     records = list(scenario.records)
-    place = next(
+    index = next(
         i for i, r in enumerate(records) if r.topic == topics.EVENTS.name and r.offset == 2
     )
-    broken = records[place]
+    broken = records[index]
     value = (broken.value or b"").replace(b"momentum", b"momentun")
-    records[place] = Record(
+    records[index] = Record(
         broken.topic, broken.partition, broken.offset, broken.timestamp_ms, None, value,
         broken.headers,
     )  # fmt: skip
