@@ -250,7 +250,7 @@ def _print_introduction(
 
 
 def _print_change(line: LiveLine, change: Change) -> None:
-    line.say(f"{change.name} {change.text}")
+    line.print_above(f"{change.name} {change.text}")
 
 
 def _print_stopped(

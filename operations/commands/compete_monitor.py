@@ -150,7 +150,7 @@ class ContestMonitor:
     def _report_health(self) -> None:
         """Print which agents died or recovered, and note the dead in the run's record."""
         for text in self.progress.health.pop_news():
-            self._line.say(text)
+            self._line.print_above(text)
         self._run.note_dead(self.progress.health.dead())
 
     def _with_dead(self, ending: ContestEnd) -> ContestEnd:

@@ -34,6 +34,7 @@ from arena.settings import Settings
 from operations.commands.doctor_machine import machine_findings, spec_findings
 from operations.commands.env_setup import load_env, load_env_beside
 from operations.commands.preflight import check_nodes, prompt_of
+from operations.commands.redrawn_line import RedrawnLine
 from operations.commands.supervised_run import LAUNCHER, process_environment
 from operations.specs.arena_spec import ArenaSpec, ChatNodeTable, load_spec
 from operations.specs.environment_defaults import with_environment_defaults
@@ -67,15 +68,20 @@ def doctor(
     else:
         load_env_beside(path)
     spec = None if path is None else with_environment_defaults(load_spec(path), os.environ)
-    _show_waiting("checking this machine")
+    waiting = RedrawnLine(sys.stderr)
+    _show_waiting(waiting, "checking this machine")
     settings = Settings()
     found = machine_findings(settings, os.environ)
     if spec is not None:
         found += spec_findings(spec, folder, os.environ) + _budget(spec)
         nodes = _nodes_to_check(spec)
-        ask = quick_node_findings(nodes, spec) if quick else node_findings(nodes, spec, settings)
+        ask = (
+            quick_node_findings(nodes, spec, waiting)
+            if quick
+            else node_findings(nodes, spec, settings, waiting)
+        )
         found += asyncio.run(ask)
-    _show_waiting("")
+    waiting.clear()
     if as_json:
         print(json.dumps([finding.as_json() for finding in found], indent=2))
     else:
@@ -85,11 +91,10 @@ def doctor(
     sys.exit(int(any_broken(found)))
 
 
-def _show_waiting(text: str) -> None:
-    """Show what the command waits for, on a terminal only; "" clears the line."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K {text}"[: None if text else -1])
-        sys.stderr.flush()
+def _show_waiting(line: RedrawnLine, text: str) -> None:
+    """Show what the command waits for, on a terminal only."""
+    if line.is_terminal:
+        line.draw(f" {text}")
 
 
 def _budget(spec: ArenaSpec) -> list[Finding]:
@@ -107,10 +112,12 @@ def _nodes_to_check(spec: ArenaSpec) -> list[ChatNodeTable]:
     return [node for node in spec.chat_nodes if node.scripted or not replay]
 
 
-async def quick_node_findings(nodes: list[ChatNodeTable], spec: ArenaSpec) -> list[Finding]:
+async def quick_node_findings(
+    nodes: list[ChatNodeTable], spec: ArenaSpec, waiting: RedrawnLine
+) -> list[Finding]:
     """Check chat nodes without calling a model."""
     asked = [node for node in nodes if not node.keyless]
-    _show_waiting(f"checking {len(asked)} chat nodes")
+    _show_waiting(waiting, f"checking {len(asked)} chat nodes")
     found = await check_nodes(asked, spec, os.environ)
     known = load_prices()
     for node in asked:
@@ -130,7 +137,7 @@ async def quick_node_findings(nodes: list[ChatNodeTable], spec: ArenaSpec) -> li
 
 
 async def node_findings(
-    nodes: list[ChatNodeTable], spec: ArenaSpec, settings: Settings
+    nodes: list[ChatNodeTable], spec: ArenaSpec, settings: Settings, waiting: RedrawnLine
 ) -> list[Finding]:
     """Run the check of each chat node in its own process, a few at a time.
 
@@ -138,6 +145,7 @@ async def node_findings(
         nodes: The chat nodes to check.
         spec: The arena; each node gets only its own secrets.
         settings: The settings of this arena.
+        waiting: The line that shows the progress.
     """
     secrets = frozenset().union(*(node.variables for node in spec.chat_nodes))
     free = asyncio.Semaphore(AT_ONCE)
@@ -150,11 +158,11 @@ async def node_findings(
         hidden = secrets - (frozenset() if node.scripted else node.variables)
         environ = {k: v for k, v in os.environ.items() if k not in hidden}
         async with free:
-            _show_waiting(f"checking chat nodes: {left} left{note}")
+            _show_waiting(waiting, f"checking chat nodes: {left} left{note}")
             environ |= process_environment(settings) | {PROMPT_VARIABLE: size}
             checked = await _check(node, environ)
         left -= 1
-        _show_waiting(f"checking chat nodes: {left} left{note}")
+        _show_waiting(waiting, f"checking chat nodes: {left} left{note}")
         return checked
 
     found = await asyncio.gather(*(check(node) for node in nodes))

@@ -1,10 +1,9 @@
 """`arena halt` and `arena resume`: the kill switch.
 
-Writes `arena.control`; reads `arena.roster`, to refuse a name that is not an agent's, and
-`arena.heartbeats`.
-The owner of a shard says in a heartbeat how far it has read the switch, as soon as everything it
-decided before is in the log: the command waits for that word of every shard that matters, so that
-"confirmed" means no further order is taken, by this owner or by any later one.
+Writes `arena.control`; reads `arena.heartbeats`, and `arena.roster` to refuse unknown agents.
+The owner of a shard reports in a heartbeat how far it has read `arena.control`, once all its earlier
+decisions are in the log. The command waits for that heartbeat of every affected shard, so
+"confirmed" means that neither this owner nor a later one takes another order.
 """
 
 import json
@@ -25,17 +24,21 @@ from arena.run_lookup import find_arena
 from arena.settings import Settings
 from arena.unknown_names import check_agent_name, unknown_name
 from arena.visible_text import one_line
-from operations.commands.halt_confirmation import ask, newest_heartbeats
-from operations.commands.lost_records import lost_halt
+from operations.commands.halt_confirmation import append_and_confirm, newest_heartbeats
+from operations.commands.lost_records import halt_for_lost_records
 
 CONFIRM_TIMEOUT_S = 5.0
 
-Agent = Annotated[str | None, typer.Argument(help="Only this agent's orders. [everybody's]")]
+Agent = Annotated[str | None, typer.Argument(help="Agent whose orders are meant. [all agents]")]
 Wait = Annotated[
     float,
-    typer.Option("--wait", min=0.0, max=3600.0, help="Seconds to wait for the owners' word."),
+    typer.Option(
+        "--wait", min=0.0, max=3600.0, help="Seconds to wait for the shard owners to confirm."
+    ),
 ]
-Reason = Annotated[str, typer.Option("--reason", help="Why; agents read it in the refusal.")]
+Reason = Annotated[
+    str, typer.Option("--reason", help="Reason for the record; agents read it in refusals.")
+]
 
 
 def halt(
@@ -47,14 +50,14 @@ def halt(
     wait_s: Wait = CONFIRM_TIMEOUT_S,
     as_json: AsJson = False,
 ) -> None:
-    """Take no new order, of one agent or of all, until `arena resume`; restarts change nothing.
+    """Refuse new orders of one agent or of all until `arena resume`, also after restarts.
 
-    Exit 1 if not every owner of a shard confirms it in time; the halt stays in the topic even so,
-    and an executor that starts later obeys it. Exit 2 for an unknown agent.
+    Exit 1 if an owner of a shard does not confirm in time; the halt is in the topic all the same, and
+    an executor that starts later obeys it. Exit 2 for an unknown agent.
 
     Example: arena halt --reason "prices look wrong"
     """
-    _switch(Halt, agent, reason, run, servers, prefix, wait_s, as_json=as_json)
+    _halt_or_resume(Halt, agent, reason, run, servers, prefix, wait_s, as_json=as_json)
 
 
 def resume(
@@ -66,14 +69,14 @@ def resume(
     wait_s: Wait = CONFIRM_TIMEOUT_S,
     as_json: AsJson = False,
 ) -> None:
-    """Take orders again. A halt of everybody and a halt of one agent end separately.
+    """Take orders again. A halt of all agents and a halt of one agent end separately.
 
     Example: arena resume
     """
-    _switch(Resume, agent, reason, run, servers, prefix, wait_s, as_json=as_json)
+    _halt_or_resume(Resume, agent, reason, run, servers, prefix, wait_s, as_json=as_json)
 
 
-def _switch(
+def _halt_or_resume(
     kind: type[Halt] | type[Resume],
     agent: str | None,
     reason: str,
@@ -101,51 +104,51 @@ async def _publish(
     try:
         if message.agent is not None:
             await require_agent(bus, message.agent)
-        asked = await ask(bus, message, wait_s)
-        switch = await read_halts(bus)
+        confirmation = await append_and_confirm(bus, message, wait_s)
+        active = await read_halts(bus)
     finally:
         await bus.close()
     whose = message.agent or "everybody"
     what = "halted" if isinstance(message, Halt) else "resumed"
-    unread = switch.unread_lines()
-    everybody = switch.halt_of_all() if isinstance(message, Resume) and message.agent else None
-    still = [] if everybody is None else [everybody.line]
+    unread = active.unread_lines()
+    halt_of_all = active.halt_of_all() if isinstance(message, Resume) and message.agent else None
+    still_halted = [] if halt_of_all is None else [halt_of_all.line]
     if as_json:
-        document = {what: message.agent or "all", **asked.document(), "unreadable": unread}
-        document["still_halted"] = [*still]
+        document = {what: message.agent or "all", **confirmation.document(), "unreadable": unread}
+        document["still_halted"] = [*still_halted]
         print(json.dumps(document))
-    elif not asked.unconfirmed:
-        print(f"{what}: {whose}; confirmed by every owner after {asked.seconds:.2f} s")
+    elif not confirmation.unconfirmed:
+        print(f"{what}: {whose}; confirmed by every owner after {confirmation.seconds:.2f} s")
     if not as_json:
-        for line in dict.fromkeys(unread + still):
+        for line in dict.fromkeys(unread + still_halted):
             print(one_line(line, 500))
-        if still:
+        if still_halted:
             print(f"{whose} stays halted with everybody until `arena resume` without a name")
-    if asked.unconfirmed:
-        why = "; ".join(asked.unconfirmed.values())
+    if confirmation.unconfirmed:
+        reasons = "; ".join(confirmation.unconfirmed.values())
         verb = type(message).__name__.lower()
-        fate = "may still be filled" if isinstance(message, Halt) else "may still be refused"
+        orders = "may still be filled" if isinstance(message, Halt) else "may still be refused"
         raise ArenaError(
-            f"the {verb} of {whose} was not confirmed within {wait_s:g} s: {why}; orders {fate}",
-            remedy="an executor obeys the record as soon as it reads it: see arena status, then"
-            " run the command again",
+            f"the {verb} of {whose} was not confirmed within {wait_s:g} s: {reasons}; orders {orders}",
+            remedy="an executor obeys the record when it reads it: see arena status, then run the"
+            " command again",
         )
 
 
 async def read_halts(bus: Bus) -> KillSwitch:
-    """What is halted now, also what executors halt because records of the topic are lost."""
+    """Return the active halts, also those of executors because records of the topic are lost."""
     switch = await read_kill_switch(bus)
-    switch.lost = lost_halt(await newest_heartbeats(bus), switch)
+    switch.lost = halt_for_lost_records(await newest_heartbeats(bus), switch)
     return switch
 
 
 async def require_agent(bus: Bus, name: str) -> None:
-    """See that an agent of this name is known, or was halted before; nothing is written.
+    """Require that an agent is on the roster, or is halted; nothing is written.
 
-    Before any agent was started every name passes: it may be about to start.
+    An empty roster allows every name: the agent may start later.
 
     Raises:
-        UsageError: Other agents are known; the error lists them, the closest name first.
+        UsageError: The roster has only other agents; the error lists them, the closest name first.
     """
     agents = await read_agents(bus)
     if not agents or name in agents or name in await read_halted(bus):

@@ -1,9 +1,9 @@
-"""Appends a halt or resume, and waits until the owner of every shard that matters has read it.
+"""Appends a halt or resume, and waits until the owner of every affected shard has read it.
 
-Writes `arena.control`; reads `arena.heartbeats` and `account.events`. By offsets alone: clocks of
-hosts may differ. The word of a process counts only with the shard's current epoch, and only if that
-epoch is its own, both by the log. Heartbeats carry no signature: a program that may write them, and
-may read `account.events`, can still forge the word of the owner.
+Writes `arena.control`; reads `arena.heartbeats` and `account.events`. It compares offsets only,
+because clocks of hosts may differ. A heartbeat counts only if it has the shard's current epoch and
+the log says that its process owns that epoch. Heartbeats are not signed: a program that may write
+them and read `account.events` can forge a confirmation.
 """
 
 import asyncio
@@ -25,20 +25,20 @@ from arena.messages import Halt, Heartbeat, Resume
 from arena.pass_overs import read_passed_over
 from arena.topics import partition_of
 from arena.visible_text import one_line
-from operations.commands.shard_owners import Claim, ShardOwners, owners_of
+from operations.commands.shard_owners import EpochClaim, ShardOwners, owners_of
 
 EXECUTORS = "tools"
-"""The kind of process that holds an executor."""
+"""The kind of process that runs an executor."""
 READ_S = 0.2
 LOOK_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class HaltConfirmation:
-    """What became of a halt or resume.
+    """Which shards confirmed a halt or resume.
 
     Attributes:
-        shards: Those that matter. seconds: until the last of them confirmed, or was given up.
+        shards: The affected shards. seconds: Wait until the last confirmed, or the time was over.
         unconfirmed: Shard -> why its owner did not confirm.
     """
 
@@ -56,19 +56,19 @@ class HaltConfirmation:
         }
 
 
-async def ask(bus: Bus, message: Halt | Resume, wait_s: float) -> HaltConfirmation:
-    """Append the record and wait for the word of the owners.
+async def append_and_confirm(bus: Bus, message: Halt | Resume, wait_s: float) -> HaltConfirmation:
+    """Append the record and wait for the owners' confirmation.
 
     Args:
         bus: Connected.
-        message: What is asked for.
-        wait_s: How long to wait.
+        message: The halt or resume.
+        wait_s: Seconds to wait.
     """
     await bus.ensure_topics([topics.CONTROL, topics.HEARTBEATS, topics.EVENTS])
     count = await bus.partitions(topics.EVENTS.name)
     shards = range(count) if message.agent is None else [partition_of(message.agent, count)]
     beats = await bus.log_reader(topics.HEARTBEATS.name, start=LATEST)
-    claims: dict[int, set[Claim]] = {}
+    claims: dict[int, set[EpochClaim]] = {}
     clock, broker_clock = asyncio.get_running_loop().time, BrokerClock(SystemClock())
     began, left = clock(), set(shards)
     try:
@@ -94,9 +94,9 @@ async def ask(bus: Bus, message: Halt | Resume, wait_s: float) -> HaltConfirmati
 
 
 async def _answers(
-    bus: Bus, beats: LogReader, claims: dict[int, set[Claim]], broker_clock: BrokerClock
+    bus: Bus, beats: LogReader, claims: dict[int, set[EpochClaim]], broker_clock: BrokerClock
 ) -> AsyncGenerator[tuple[Heartbeat, int], None]:
-    """Heartbeats as they come, and where `arena.control` ends; the claims are newer than both."""
+    """Yield heartbeats and the end of `arena.control`; the claims are read after both."""
     owners = await ShardOwners.open(bus, await read_passed_over(bus))
     try:
         control = await bus.log_reader(topics.CONTROL.name, start=LATEST)
@@ -118,62 +118,64 @@ async def _answers(
 
 
 def names_halt(beat: Heartbeat, halt: Halt) -> bool:
-    """True where an executor's heartbeat lists the halt.
+    """True if an executor's heartbeat lists the halt.
 
-    An offset alone does not prove that it was read: in a topic that was recreated, one that an
-    executor read before is higher.
+    An offset alone does not prove that it was read: in a topic that was created again, an offset
+    that the executor read before is higher.
     """
     halted = beat.details.get("halted")
     return isinstance(halted, list) and (halt.agent or "all") in halted
 
 
 def confirmed_shards(
-    beat: Heartbeat, acked: AppendAck, claims: Mapping[int, Collection[Claim]], end: int
+    beat: Heartbeat, acked: AppendAck, claims: Mapping[int, Collection[EpochClaim]], end: int
 ) -> set[int]:
-    """The shards whose owner says in a heartbeat that it has read past a record.
+    """The shards whose owner reports in a heartbeat that it has read past a record.
 
     Args:
         beat: The heartbeat.
-        acked: Where the record is.
+        acked: The position of the record.
         claims: Shard -> the claims of its current epoch.
-        end: Where the record's partition ends; no process has read further.
+        end: The end of the record's partition; no process has read further.
     """
-    said = beat.details.get(CONFIRMED)
-    if beat.kind != EXECUTORS or not isinstance(said, dict):
+    reported = beat.details.get(CONFIRMED)
+    if beat.kind != EXECUTORS or not isinstance(reported, dict):
         return set()
     found = set()
     for shard, claimed in claims.items():
-        of = said.get(str(shard))
-        read_to = of.get("read_to") if isinstance(of, dict) else None
-        place = read_to.get(str(acked.partition)) if isinstance(read_to, dict) else None
-        epoch = of.get("epoch") if isinstance(of, dict) else None
-        if type(place) is not int or type(epoch) is not int:
+        entry = reported.get(str(shard))
+        read_to = entry.get("read_to") if isinstance(entry, dict) else None
+        offset = read_to.get(str(acked.partition)) if isinstance(read_to, dict) else None
+        epoch = entry.get("epoch") if isinstance(entry, dict) else None
+        if type(offset) is not int or type(epoch) is not int:
             continue
-        mine = any((one.epoch, one.node) == (epoch, beat.node) for one in claimed)
-        if mine and acked.offset < place <= end:
+        is_owner = any((claim.epoch, claim.node) == (epoch, beat.node) for claim in claimed)
+        if is_owner and acked.offset < offset <= end:
             found.add(shard)
     return found
 
 
 def unconfirmed_reasons(
     shards: Iterable[int],
-    claims: Mapping[int, Iterable[Claim]],
+    claims: Mapping[int, Iterable[EpochClaim]],
     beats: Iterable[Heartbeat],
     now: datetime,
 ) -> dict[int, str]:
-    """Shard -> why nothing confirms for it.
+    """Return why each shard is not confirmed.
 
     Args:
-        shards: Those that are not confirmed.
+        shards: The shards that are not confirmed.
         claims: Shard -> the claims of its current epoch.
         beats: The newest heartbeat of every process, oldest first.
-        now: Wall time, by the clock that the heartbeats' times are of.
+        now: Wall time, by the clock of the heartbeats' times.
     """
     executors = [b for b in beats if b.kind == EXECUTORS and "halted" in b.details]
-    return {s: _why_not(s, owners_of(claims, s), executors, now) for s in sorted(shards)}
+    return {s: _unconfirmed_reason(s, owners_of(claims, s), executors, now) for s in sorted(shards)}
 
 
-def _why_not(shard: int, owners: set[str], executors: list[Heartbeat], now: datetime) -> str:
+def _unconfirmed_reason(
+    shard: int, owners: set[str], executors: list[Heartbeat], now: datetime
+) -> str:
     alive = [b for b in executors if is_alive(b, now)]
     known = {b.node: b for b in executors if b.node in owners}
     left = {b.node for b in known.values() if b.status == "stopping" or not _owns(b, shard)}
@@ -197,7 +199,10 @@ def _age_s(beat: Heartbeat, now: datetime) -> float:
 
 
 async def newest_heartbeats(bus: Bus) -> list[Heartbeat]:
-    """The newest heartbeat of every process, oldest first, by the broker's clock; what comes."""
+    """The newest heartbeat of every process by the broker's clock, oldest first.
+
+    A read that takes too long ends with what was read.
+    """
     newest: dict[str, Heartbeat] = {}
     reader = await bus.log_reader(topics.HEARTBEATS.name, start=EARLIEST)
     try:
@@ -214,7 +219,7 @@ async def newest_heartbeats(bus: Bus) -> list[Heartbeat]:
 
 
 async def _read(reader: LogReader) -> list[Heartbeat]:
-    """The next heartbeats that a process can have sent, with the broker's times."""
+    """The next heartbeats that are plausible, with the broker's times."""
     return [
         by_broker_clock(beat, record.timestamp_ms)
         for record in await reader.read(timeout_s=READ_S)

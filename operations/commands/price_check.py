@@ -1,7 +1,7 @@
-"""The price files of an arena, read and checked before anything is started.
+"""Reads and checks the price files of an arena before anything is started.
 
-What is wrong with them is said once, by the command, in seconds: not by a process that was started
-after a broker and is started again. Reads the files; writes a line on a terminal while it does.
+The command reports an error in seconds, before it starts a broker and processes that would fail
+repeatedly. Reads the files; shows its progress on a terminal.
 """
 
 import sys
@@ -19,45 +19,43 @@ from arena.pricefiles.span import (
     snapshots_of,
     span_of,
 )
+from operations.commands.redrawn_line import RedrawnLine
 from operations.specs.arena_spec import ArenaSpec
 from operations.tradable_prices import mark_untradable
 
-TELL_AFTER_S = 2.0
+SHOW_AFTER_S = 2.0
 
 
-class Reading:
-    """Says how far the reading is, once it takes long; only on a terminal."""
+class ReadingProgress:
+    """Shows the progress of reading on a terminal, if it takes long."""
 
     def __init__(self) -> None:
-        """Begin to count the time."""
+        """Start the clock."""
         self._began_s = time.monotonic()
-        self._shown = False
+        self._line = RedrawnLine(sys.stderr)
 
-    def tell(self, path: Path, rows: int) -> None:
+    def show(self, path: Path, rows: int) -> None:
         """Show how many rows of a file were read."""
-        if time.monotonic() - self._began_s < TELL_AFTER_S or not sys.stderr.isatty():
-            return
-        self._shown = True
-        print(f"\r reading {path.name}: {rows:,} rows\x1b[K", end="", file=sys.stderr, flush=True)
+        if self._line.is_terminal and time.monotonic() - self._began_s >= SHOW_AFTER_S:
+            self._line.draw(f" reading {path.name}: {rows:,} rows")
 
     def done(self) -> None:
-        """Take the line away."""
-        if self._shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        """Erase the line."""
+        self._line.clear()
 
 
 def check_prices(spec: ArenaSpec, folder: Path) -> tuple[PriceFacts, ...]:
-    """What is in the price files of a specification; nothing if it has none.
+    """Return the facts about the price files of a specification; empty if it has none.
 
-    One whose product no account can trade has the reason in `left_out`.
+    A file whose product no account can trade has the reason in `left_out`.
 
     Args:
         spec: The arena.
-        folder: What its paths are relative to.
+        folder: The folder to which its paths are relative.
 
     Raises:
-        UsageError: A file cannot be used, no product can be traded, or the files have no time for
-            the contest.
+        UsageError: A file is invalid, no product can be traded, or the files are too short for the
+            contest.
     """
     market, contest = spec.market, spec.competition
     replay = market.source == "replay"
@@ -78,13 +76,13 @@ def check_prices(spec: ArenaSpec, folder: Path) -> tuple[PriceFacts, ...]:
 
 
 def read_facts(paths: Sequence[Path], products: Sequence[str]) -> tuple[PriceFacts, ...]:
-    """What is in some price files; one is in memory at a time.
+    """Return the facts about price files; one file is in memory at a time.
 
     Raises:
-        UsageError: One cannot be used, or they do not fit the products.
+        UsageError: A file is invalid, or the files do not match the products.
     """
-    reading = Reading()
+    reading = ReadingProgress()
     try:
-        return tuple(file.facts for file in read_price_files(paths, products, reading.tell))
+        return tuple(file.facts for file in read_price_files(paths, products, reading.show))
     finally:
         reading.done()

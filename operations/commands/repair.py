@@ -34,7 +34,7 @@ from arena.visible_text import one_line, visible
 BYTES_SHOWN = 160
 SHOWN_MAX = 300
 """Characters of a type or reason that are shown and kept."""
-STOPS_MAX = 10_000
+BLOCKING_MAX = 10_000
 READ_TIMEOUT_S = 1.0
 STALL_READS = 20
 """Reads in a row that bring nothing though the log goes on."""
@@ -46,7 +46,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Pass the records over without 
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class BlockingRecord:
     """A record that the fold stops at.
 
     Attributes:
@@ -80,7 +80,7 @@ class ShardFold:
     def __init__(self, partition: int, passed_over: dict[int, str]) -> None:
         """Begin at offset 0, with what is passed over already."""
         self.partition = partition
-        self.stops: list[Stop] = []
+        self.stops: list[BlockingRecord] = []
         self.last = 0
         self._passed_over = passed_over
         self.shard = Shard(passed_over=passed_over)
@@ -106,16 +106,16 @@ class ShardFold:
                 self.last = 0
 
     def _note(self, record: Record, kind: str, error: BrokenLog) -> None:
-        if len(self.stops) >= STOPS_MAX:
+        if len(self.stops) >= BLOCKING_MAX:
             raise ArenaError(
-                f"more than {STOPS_MAX:,} records of {EVENTS}[{self.partition}] stop the fold",
+                f"more than {BLOCKING_MAX:,} records of {EVENTS}[{self.partition}] stop the fold",
                 remedy="this is no log of an arena; restore it from an export",
             )
         value = record.value or b""
         digest = sha256(value).hexdigest()
         self._passed_over[record.offset] = digest
         self.stops.append(
-            Stop(
+            BlockingRecord(
                 self.partition,
                 record.offset,
                 one_line(kind, SHOWN_MAX),
@@ -216,7 +216,7 @@ def _agreed(count: int) -> bool:
     return typer.confirm(f"Pass {what} over?")
 
 
-def describe(stops: list[Stop]) -> list[str]:
+def describe(stops: list[BlockingRecord]) -> list[str]:
     """The records for people, with why each stops the fold."""
     lines = []
     for stop in stops[:20]:
@@ -232,7 +232,7 @@ def describe(stops: list[Stop]) -> list[str]:
     return lines
 
 
-async def find_blocking_records(bus: Bus) -> list[Stop]:
+async def find_blocking_records(bus: Bus) -> list[BlockingRecord]:
     """Fold every shard to its end, past every record that stops it.
 
     Raises:
@@ -240,7 +240,7 @@ async def find_blocking_records(bus: Bus) -> list[Stop]:
         ArenaError: The log does not give what it holds.
     """
     known = await read_passed_over(bus)
-    stops: list[Stop] = []
+    stops: list[BlockingRecord] = []
     for partition in range(await bus.partitions(EVENTS)):
         start = Start(offsets={(EVENTS, partition): 0})
         reader = await bus.partition_reader(EVENTS, partition, start)
@@ -304,7 +304,7 @@ async def _refuse_what_agents_were_told_of(bus: Bus, folding: ShardFold) -> None
             )
 
 
-async def pass_over(bus: Bus, stops: list[Stop]) -> None:
+async def pass_over(bus: Bus, stops: list[BlockingRecord]) -> None:
     """Say in `arena.control` that these records are passed over."""
     for stop in stops:
         message = PassOver(

@@ -1,7 +1,7 @@
-"""Who owns each shard now, by the newest records of `account.events`.
+"""Finds the owner of each shard in the newest records of `account.events`.
 
-Every event carries the epoch and the owner that wrote it. Heartbeats say the same, but any process
-may write heartbeats; only executors write events.
+Every event has the epoch and the owner that wrote it. Heartbeats have them, too, but any process may
+write heartbeats; only executors write events.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,12 +15,12 @@ from arena.pass_overs import PassedOver
 
 EVENTS = topics.EVENTS.name
 NEWEST_MAX = 50
-"""Records of each shard that are looked at first."""
+"""Records of each shard that are read first."""
 READ_S = 0.2
 
 
-class Claim(NamedTuple):
-    """An epoch of a shard.
+class EpochClaim(NamedTuple):
+    """An owner's claim to an epoch of a shard.
 
     Attributes:
         epoch: Its number. owner: "<node id>/<unique>".
@@ -36,19 +36,19 @@ class Claim(NamedTuple):
 
 
 class ShardOwners:
-    """Follows the ends of some shards.
+    """Follows the ends of the shards.
 
     Attributes:
-        claims: Shard -> its claims of the highest epoch; two where executors claimed it at once.
+        claims: Shard -> its claims to the highest epoch; two if executors claimed it at once.
 
     Args:
-        reader: Of all of `account.events`; it is closed with this.
+        reader: A reader of all of `account.events`; `close` closes it.
         passed_over: Records that do not count.
     """
 
     def __init__(self, reader: LogReader, passed_over: PassedOver) -> None:
         """Start with no claims; `follow` reads them."""
-        self.claims: dict[int, set[Claim]] = {}
+        self.claims: dict[int, set[EpochClaim]] = {}
         self._reader = reader
         self._passed_over = passed_over
 
@@ -64,28 +64,28 @@ class ShardOwners:
         return found
 
     async def follow(self) -> None:
-        """Read to where the shards end now."""
+        """Read to the current ends of the shards."""
         ends = await self._reader.end_offsets()
         while any(self._reader.position(*pair) < end for pair, end in ends.items()):
-            self._take(await self._reader.read(timeout_s=READ_S))
+            self._apply(await self._reader.read(timeout_s=READ_S))
 
     async def close(self) -> None:
         """Stop reading."""
         await self._reader.close()
 
-    def _take(self, records: Iterable[Record]) -> None:
+    def _apply(self, records: Iterable[Record]) -> None:
         for record in records:
             if record.offset in self._passed_over.get(record.partition, {}):
                 continue
             try:
                 event = decode_event(record.kind, record.value or b"", record.offset)
             except BrokenLog:
-                continue  # The fold of the executor says so.
-            add_claim(self.claims, record.partition, Claim(event.epoch, event.owner))
+                continue  # The executor's fold reports it.
+            add_claim(self.claims, record.partition, EpochClaim(event.epoch, event.owner))
 
 
-def add_claim(claims: dict[int, set[Claim]], shard: int, claim: Claim) -> None:
-    """Take in a claim; those of a lower epoch go."""
+def add_claim(claims: dict[int, set[EpochClaim]], shard: int, claim: EpochClaim) -> None:
+    """Add a claim; it replaces claims to lower epochs."""
     known = claims.get(shard, set())
     highest = max((one.epoch for one in known), default=claim.epoch)
     if claim.epoch > highest or not known:
@@ -94,6 +94,6 @@ def add_claim(claims: dict[int, set[Claim]], shard: int, claim: Claim) -> None:
         known.add(claim)
 
 
-def owners_of(claims: Mapping[int, Iterable[Claim]], shard: int) -> set[str]:
+def owners_of(claims: Mapping[int, Iterable[EpochClaim]], shard: int) -> set[str]:
     """The ids of the processes that own a shard."""
     return {claim.node for claim in claims.get(shard, ())}

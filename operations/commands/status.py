@@ -34,11 +34,11 @@ from arena.settings import Settings
 from arena.visible_text import one_line
 from operations.commands import status_rows as health
 from operations.commands.lost_records import (
-    lost_halt,
-    lost_in,
+    halt_for_lost_records,
+    losses_in,
     lost_line,
-    unproven_in,
     unproven_line,
+    unproven_losses_in,
 )
 
 READ_DEADLINE_S = 10.0
@@ -129,8 +129,8 @@ async def _status(location: ArenaLocation, *, here: bool, as_json: bool) -> None
             "run": str(location.directory) if run else None,
             "processes": [asdict(row) for row in found],
             "dead": documents(dead),
-            "lost": [lost.document() for lost in lost_in(beats)],
-            "unproven": [lost.document() for lost in unproven_in(beats)],
+            "lost": [lost.document() for lost in losses_in(beats)],
+            "unproven": [lost.document() for lost in unproven_losses_in(beats)],
             "clocks": [asdict(skew) for skew in skews],
             "halted": [*halted],
         }
@@ -143,9 +143,9 @@ async def _status(location: ArenaLocation, *, here: bool, as_json: bool) -> None
             print(health.dead_line(one))
         for one_halt in halted:
             print(one_line(one_halt, CLOCKS_CHARS_MAX))
-        for lost in lost_in(beats):
+        for lost in losses_in(beats):
             print(lost_line(lost))
-        for lost in unproven_in(beats):
+        for lost in unproven_losses_in(beats):
             print(unproven_line(lost))
         if clocks := skew_line(skews):
             print(one_line(clocks, CLOCKS_CHARS_MAX))
@@ -256,7 +256,7 @@ async def _newest_beats(settings: Settings) -> _Heard:
         appended_ms = appended_ms if broker_time else {}
         heard = _Heard(list(newest.values()), appended_ms, skews, asked_at)
         switch = await read_kill_switch(bus) if topics.CONTROL.name in known else KillSwitch()
-        switch.lost = lost_halt(heard.by_broker_clock(), switch)
+        switch.lost = halt_for_lost_records(heard.by_broker_clock(), switch)
         return replace(heard, halted=tuple(switch.lines()))
     finally:
         await bus.close()

@@ -109,8 +109,8 @@ def _storm(plan: Plan, rate: float, more: str, json_file: Path | None, *, keep: 
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     line = LiveLine(sys.stderr)
     minutes = f"{plan.seconds / 60:g} min"
-    line.say(f"storm of seed {plan.seed}: {plan.words()}, {minutes}, {len(plan.faults)} faults")
-    outcome = _run(Storm(plan, folder, rate, line.say, line.show))
+    line.print_above(f"storm of seed {plan.seed}: {plan.words()}, {minutes}, {len(plan.faults)} faults")
+    outcome = _run(Storm(plan, folder, rate, line.print_above, line.show))
     if outcome is None:
         shutil.rmtree(folder, ignore_errors=True)
         line.end("interrupted: every process of the storm was ended")

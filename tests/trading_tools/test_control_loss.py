@@ -18,7 +18,7 @@ from arena.kill_switch import lost_records_halt, parse_lost_records_halt
 from arena.liveness import CONTROL_UNPROVEN, RECORDS_LOST
 from arena.messages import Halt, Heartbeat, OrderDecided, RejectReason, Resume
 from operations.commands.halt import read_halts
-from operations.commands.halt_confirmation import ask
+from operations.commands.halt_confirmation import append_and_confirm
 from tests.trading_tools.helpers import (
     WAIT_S,
     product,
@@ -72,7 +72,7 @@ async def _decided(bus: MemoryBus, index: int) -> list[RejectReason | None]:
 
 
 async def _confirmed(bus: MemoryBus, message: Halt | Resume) -> None:
-    assert {} == (await ask(bus, message, WAIT_S)).unconfirmed
+    assert {} == (await append_and_confirm(bus, message, WAIT_S)).unconfirmed
 
 
 @asynccontextmanager

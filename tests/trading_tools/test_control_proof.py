@@ -25,7 +25,7 @@ from arena.messages import (
     Resume,
     ToolResult,
 )
-from operations.commands.halt_confirmation import HaltConfirmation, ask
+from operations.commands.halt_confirmation import HaltConfirmation, append_and_confirm
 from tests.trading_tools.helpers import (
     WAIT_S,
     product,
@@ -131,7 +131,7 @@ async def test_a_halt_that_an_owner_cannot_read_is_not_confirmed(
         assert [None] == await decided(memory_bus, 1)
         async with serving(memory_bus) as standby:
             line.whole.clear()
-            asked = await ask(memory_bus, halt(), 0.3)
+            asked = await append_and_confirm(memory_bus, halt(), 0.3)
             assert ["all"] == standby.details["halted"]
             await asyncio.sleep(kill_switch.PROOF_S)  # What the last proof still covers.
             await order(memory_bus, 1, life_s=0.3)
@@ -302,7 +302,7 @@ async def test_an_owner_that_lost_its_shard_confirms_nothing(memory_bus: MemoryB
                 await decided(memory_bus, 1)
                 other = Epoch(epoch=9, owner="x", seq=9, prev="", at=datetime.now(UTC))
                 await memory_bus.append(topics.EVENTS.name, other, partition=0)
-                asked = await ask(memory_bus, halt(), 0.3)
+                asked = await append_and_confirm(memory_bus, halt(), 0.3)
                 assert [0] == [*asked.unconfirmed]
                 await asyncio.sleep(WAIT_S)
 
@@ -312,8 +312,8 @@ async def test_an_idle_owner_confirms_at_once(memory_bus: MemoryBus) -> None:
     async with market(memory_bus) as line, serving(line) as node:
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
-        asked = await ask(memory_bus, halt(), WAIT_S)
-        again = await ask(memory_bus, Resume(by="test", at=datetime.now(UTC)), WAIT_S)
+        asked = await append_and_confirm(memory_bus, halt(), WAIT_S)
+        again = await append_and_confirm(memory_bus, Resume(by="test", at=datetime.now(UTC)), WAIT_S)
         said = node.details[CONFIRMED]
 
     assert HaltConfirmation((0,), asked.seconds, {}) == asked
@@ -334,7 +334,7 @@ async def test_a_halt_is_confirmed_beside_many_others(
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
         mine = Halt(agent="momentum", by="test", at=datetime.now(UTC))
-        asked = await ask(memory_bus, mine, WAIT_S)
+        asked = await append_and_confirm(memory_bus, mine, WAIT_S)
         said = (node.details["halted"], node.details[HALTED_COUNT])
 
     assert {} == asked.unconfirmed

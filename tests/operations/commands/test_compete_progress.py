@@ -164,7 +164,7 @@ def test_in_a_pipe_there_is_a_line_now_and_then() -> None:
     for tick in range(100):
         now_s = tick / 10
         line.show(f"at {tick}")
-    line.say("a node came back")
+    line.print_above("a node came back")
     line.end("done")
 
     assert out.getvalue() == " at 80\n a node came back\n done\n"
@@ -176,7 +176,7 @@ def test_behind_a_dashboard_everything_waits() -> None:
     line = LiveLine(out, hidden=True, clock=lambda: 99.0)
 
     line.show("at 1")
-    line.say("a node came back")
+    line.print_above("a node came back")
     hidden = out.getvalue()
     line.end("done")
 

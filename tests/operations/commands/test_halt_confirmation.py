@@ -9,10 +9,14 @@ import pytest
 from arena import topics
 from arena.bus.memory import MemoryAck, MemoryBus
 from arena.messages import Epoch, Halt, Heartbeat
-from operations.commands.halt_confirmation import ask, confirmed_shards, unconfirmed_reasons
-from operations.commands.shard_owners import Claim
+from operations.commands.halt_confirmation import (
+    append_and_confirm,
+    confirmed_shards,
+    unconfirmed_reasons,
+)
+from operations.commands.shard_owners import EpochClaim
 
-CLAIM = Claim(3, "tools/a/h/1/0f0f0f0f")
+CLAIM = EpochClaim(3, "tools/a/h/1/0f0f0f0f")
 
 
 # Any: what a foreign process may put into its details.
@@ -109,7 +113,7 @@ async def _asked_beside(bus: MemoryBus, *said: Heartbeat) -> dict[int, str]:
         for one in said:
             await bus.append(topics.HEARTBEATS.name, one, key=one.node)
 
-    asked, _ = await asyncio.gather(ask(bus, Halt(by="cli/h", at=now), 0.3), say())
+    asked, _ = await asyncio.gather(append_and_confirm(bus, Halt(by="cli/h", at=now), 0.3), say())
     return dict(asked.unconfirmed)
 
 
@@ -139,6 +143,6 @@ async def test_the_clock_of_an_executors_host_does_not_hide_it(
     found = beat("a", shards=[]).model_copy(update={"at": now, "interval_s": 10})
     await memory_bus.append(topics.HEARTBEATS.name, found, key=found.node)
 
-    asked = await ask(memory_bus, Halt(by="cli/h", at=now), 0.05)
+    asked = await append_and_confirm(memory_bus, Halt(by="cli/h", at=now), 0.05)
 
     assert {0: "no executor owns shard 0; on standby: tools/a/h/1"} == asked.unconfirmed

@@ -5,7 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pydantic import JsonValue
 
 from arena.messages import Heartbeat
-from operations.commands.lost_records import Lost, lost_in, lost_line, unproven_in, unproven_line
+from operations.commands.lost_records import (
+    LostRecords,
+    losses_in,
+    lost_line,
+    unproven_line,
+    unproven_losses_in,
+)
 
 NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
 
@@ -30,19 +36,19 @@ def test_each_loss_is_said_once_in_the_newest_words() -> None:
     new = _beat(2, 1, {"commands_lost": {"0": "20 are gone"}, "events_lost": {"0": "3 are gone"}})
     other = _beat(3, 1, {"commands_lost": "nothing of use", "shards": [0]})
 
-    found = lost_in([new, other, old])
+    found = losses_in([new, other, old])
 
     assert (
-        Lost("0", "account.commands", "20 are gone", new.node),
-        Lost("0", "account.events", "3 are gone", new.node),
-        Lost("1", "account.commands", "2 are gone", old.node),
+        LostRecords("0", "account.commands", "20 are gone", new.node),
+        LostRecords("0", "account.events", "3 are gone", new.node),
+        LostRecords("1", "account.commands", "2 are gone", old.node),
     ) == found
     assert "lost: account.commands[0]: 20 are gone" == lost_line(found[0])
 
 
 def test_words_of_a_heartbeat_cannot_act_or_forge_a_line() -> None:
     """They are shown on one line, within bounds."""
-    (lost,) = lost_in([_beat(1, 1, {"events_lost": {"0": "a\x1b[31m\nok" + "x" * 5_000}})])
+    (lost,) = losses_in([_beat(1, 1, {"events_lost": {"0": "a\x1b[31m\nok" + "x" * 5_000}})])
 
     line = lost_line(lost)
 
@@ -57,9 +63,9 @@ def test_any_reader_can_say_what_it_lost() -> None:
     new = _beat(2, 1, {"records_lost": {"llm.calls": {"0, gpt": "4 are gone"}, "x": 1}})
     hostile = _beat(3, 1, {"records_lost": [1]})
 
-    (lost,) = lost_in([new, old, hostile])
+    (lost,) = losses_in([new, old, hostile])
 
-    assert Lost("0, gpt", "llm.calls", "4 are gone", new.node) == lost
+    assert LostRecords("0, gpt", "llm.calls", "4 are gone", new.node) == lost
     assert "lost: llm.calls[0, gpt]: 4 are gone" == lost_line(lost)
 
 
@@ -67,7 +73,7 @@ def test_what_is_not_proven_is_no_loss() -> None:
     """It has a line of its own words."""
     beat = _beat(1, 1, {"events_unproven": {"0": "no inbox was read"}})
 
-    (found,) = unproven_in([beat])
+    (found,) = unproven_losses_in([beat])
 
-    assert () == lost_in([beat])
+    assert () == losses_in([beat])
     assert "not proven: account.events[0]: no inbox was read" == unproven_line(found)
