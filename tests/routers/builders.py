@@ -118,12 +118,12 @@ def offers() -> list[ToolOffered]:
 
 
 def resolved_agent(limits: Limits | None = None, strategy: Strategy = TRADER) -> ResolvedAgent:
-    """An agent called alpha at the node called model."""
+    """The agent alpha at the chat node model."""
     return ResolvedAgent.of("alpha", "model", strategy, limits or Limits(), offers())
 
 
 def turn_input(number: int = 0, *, skipped: int = 0) -> TurnInput:
-    """A turn's beginning on the n-th snapshot."""
+    """The input of a turn on the n-th snapshot."""
     seen = snapshot(number)
     user = render_user(render_market(seen), seen, None, ())
     return TurnInput(seen, number, skipped, render_system(TRADER.prompt, None), user)
@@ -150,7 +150,7 @@ def reply(
     error: str = "",
     cost: str | None = "0.001",
 ) -> ChatReply:
-    """The model's answer to a request."""
+    """The model's reply to a request."""
     usage = Usage(
         prompt_tokens=100,
         completion_tokens=10,
@@ -174,7 +174,7 @@ def reply(
 
 
 def portfolio_value(cash: str = "93279.64") -> dict[str, JsonValue]:
-    """What `get_portfolio` answers for programs."""
+    """The value of a result of `get_portfolio`."""
     position: dict[str, JsonValue] = {
         "product_id": "BTC-USD",
         "quantity": "0.1",
@@ -195,7 +195,7 @@ def result(
     error: str = "",
     seq: int | None = None,
 ) -> ToolResult:
-    """A tool's answer to a call."""
+    """A tool's result for a call."""
     return ToolResult(
         call_id=asked.call_id,
         agent=asked.agent,

@@ -1,4 +1,4 @@
-"""The processes a router needs around it, as small fakes with behaviour, over any bus."""
+"""Small fakes of the processes that a router works with, over any bus."""
 
 import asyncio
 import time
@@ -48,27 +48,30 @@ Tool = Callable[[ToolCall], ToolResult | None]
 
 
 def trading_model(request: ChatRequest) -> ChatReply | None:
-    """One order, then a closing line."""
+    """Order once, then answer with a closing line."""
     if request.round == 0:
         return reply(request, trade())
     return reply(request, text="Reasoning: done.")
 
 
 def filling_tool(call: ToolCall) -> ToolResult | None:
-    """Every order fills."""
+    """Fill every order."""
     return result(call, "bought", {"price": "67203.60", "portfolio": portfolio_value()})
 
 
 class FakePeers:
-    """A chat node called `model` and a tools process, both answering at once.
+    """A chat node called `model` and a tools process, both of which answer at once.
 
     Attributes:
-        model: Answers requests; None leaves one unanswered. tool: likewise for calls.
-        requests: Every request that came in. calls: every tool call.
+        model: Answers requests; None leaves a request unanswered.
+        tool: Answers tool calls in the same way.
+        requests: Every request that came in.
+        calls: Every tool call that came in.
+        others: Every other command that came in.
     """
 
     def __init__(self, bus: Bus, model: Model = trading_model, tool: Tool = filling_tool) -> None:
-        """Nothing is read before `working`."""
+        """Take the bus and the answers; `working` starts to read."""
         self.bus = bus
         self.model = model
         self.tool = tool
@@ -78,7 +81,7 @@ class FakePeers:
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator["FakePeers"]:
-        """Offer the tools and answer until the block ends."""
+        """Offer the tools, and answer requests and calls until the block ends."""
         await self.bus.ensure_topics([*topics.fixed_topics(), topics.PROMPTED.member("model")])
         for offer in offers():
             await self.bus.append(topics.ROSTER.name, offer, key=f"tool/{offer.name}")
@@ -116,7 +119,7 @@ class FakePeers:
             await self.bus.append(topics.SNAPSHOTS.name, snapshot(number), key="test")
 
     async def turns(self) -> list[Turn | TurnStarted]:
-        """Everything in `agent.turns`."""
+        """Read all records of `agent.turns`."""
         reader = await self.bus.log_reader(topics.TURNS.name)
         found: list[Turn | TurnStarted] = []
         while await reader.lag():
@@ -128,11 +131,11 @@ class FakePeers:
         return found
 
     async def ended(self) -> list[Turn]:
-        """The turns that ended."""
+        """Read the turns that ended."""
         return [t for t in await self.turns() if isinstance(t, Turn)]
 
     async def wait_for_turns(self, count: int) -> list[Turn]:
-        """Wait until so many turns ended."""
+        """Wait until this many turns ended."""
         deadline = time.monotonic() + DEADLINE_S
         while len(found := await self.ended()) < count:
             assert time.monotonic() < deadline, f"{len(found)} of {count} turns in {DEADLINE_S} s"
@@ -141,7 +144,7 @@ class FakePeers:
 
 
 async def publish_rules(bus: Bus, pacing: Pacing = "lock-step") -> None:
-    """Put the rules of an arena on the roster."""
+    """Publish the rules of an arena on the roster."""
     rules = Rules(
         starting_cash_usd=Decimal(100_000),
         fee_schedule="test",
@@ -172,7 +175,7 @@ def agent_config(
     pacing: Pacing = "real-time",
     prompt_size: PromptSize = "full",
 ) -> AgentConfig:
-    """An agent that plays against the company's chat node."""
+    """The configuration of an agent that uses the fake chat node."""
     limits = limits or Limits()
     return AgentConfig(agent, "model", strategy, limits, cadence, pacing, prompt_size=prompt_size)
 
@@ -181,7 +184,7 @@ def agent_config(
 async def playing(
     bus: Bus, *configs: AgentConfig, name: str = "alpha", connect: bool = False
 ) -> AsyncIterator[Node]:
-    """A router process over a bus until the block ends; `connect` opens and closes the bus too."""
+    """Run a router process over a bus until the block ends; `connect` opens and closes the bus."""
     node = Node("router", name, Settings(), bus, SystemClock())
     if connect:
         await bus.start()
@@ -202,7 +205,7 @@ async def playing(
 
 
 class OtherConnection(MemoryBus):
-    """Another process's connection to the same records; `die` ends it as a kill does."""
+    """Another process's connection to the same records; `die` ends it like a kill."""
 
     dead = False
 
@@ -214,7 +217,7 @@ class OtherConnection(MemoryBus):
         return other
 
     def die(self) -> None:
-        """Send nothing from now on."""
+        """Let every later send fail."""
         self.dead = True
 
     async def send_bytes(

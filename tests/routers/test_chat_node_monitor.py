@@ -1,4 +1,4 @@
-"""A wrong chat node is said within seconds; a baseline waits for its rules and meets no model."""
+"""A missing chat node is reported within seconds; a baseline waits for its rules."""
 
 import asyncio
 from collections.abc import Sequence
@@ -27,42 +27,42 @@ CASH = replace(TRADER, name="cash", kind="baseline")
 
 
 class Log:
-    """Keeps warnings."""
+    """Collects warnings."""
 
     def __init__(self) -> None:
-        """Nothing was said."""
+        """Start without warnings."""
         self.warnings: list[str] = []
 
     # Any: structured fields.
     def warning(self, text: str, **_: Any) -> None:
-        """Keep a warning."""
+        """Collect a warning."""
         self.warnings.append(text)
 
     def info(self, text: str, **_: Any) -> None:
-        """Keep nothing."""
+        """Ignore it."""
 
 
-class Skipping(SystemClock):
+class SkewedClock(SystemClock):
     """A clock whose monotonic time is set, and whose sleep returns at once."""
 
     now_s = 1000.0
 
     def __init__(self, shift_s: float = 0.0) -> None:
-        """A wall clock that is ahead by so many seconds."""
+        """Set how many seconds the wall clock is ahead."""
         super().__init__()
         self._ahead = timedelta(seconds=shift_s)
 
     def now(self) -> datetime:
-        """Wrong by as much as was said."""
+        """The wall time plus the shift."""
         return super().now() + self._ahead
 
     def monotonic(self) -> float:
-        """As it was set."""
+        """The monotonic time that was set."""
         return self.now_s
 
 
 async def say(bus: MemoryBus, name: str, model: str = "gpt-5", **changes: object) -> None:
-    """A chat node's heartbeat."""
+    """Send a chat node's heartbeat."""
     now = SystemClock().now()
     details: dict[str, JsonValue] = {"model": model, "scripted": model.startswith("scripted")}
     beat = Heartbeat(
@@ -83,9 +83,9 @@ async def say(bus: MemoryBus, name: str, model: str = "gpt-5", **changes: object
 async def opened(
     bus: MemoryBus, configs: Sequence[AgentConfig], clock: SystemClock | None = None
 ) -> tuple[ChatNodeMonitor, Node, Log]:
-    """What a router knows of the chat nodes."""
+    """A monitor that has read the heartbeats."""
     await bus.ensure_topics([topics.HEARTBEATS])
-    node = Node("router", "alpha", Settings(), bus, clock or Skipping())
+    node = Node("router", "alpha", Settings(), bus, clock or SkewedClock())
     log = Log()
     node.log = log  # type: ignore[assignment]
     found = ChatNodeMonitor(node, configs)
@@ -93,11 +93,11 @@ async def opened(
     return found, node, log
 
 
-async def test_a_chat_node_that_does_not_run_is_said_within_five_seconds(
+async def test_missing_chat_node_is_reported_within_five_seconds(
     memory_bus: MemoryBus,
 ) -> None:
-    """One warning with the known ones, the closest first; repeated seldom; then it is there."""
-    clock = Skipping()
+    """One warning lists the running ones, closest first; it is repeated until the node runs."""
+    clock = SkewedClock()
     for name in ("rules", "model-b"):
         await say(memory_bus, name)
     found, node, log = await opened(memory_bus, [agent_config()], clock)
@@ -111,7 +111,7 @@ async def test_a_chat_node_that_does_not_run_is_said_within_five_seconds(
     (warning,) = log.warnings
     assert "chat node 'model' is not running; running: model-b, rules" == warning
 
-    # The others are silent by now, too.
+    # By now the others are silent, too.
     clock.now_s = 1000 + GRACE_S + REPEAT_S
     found._update()
     assert ["chat node 'model' is not running; running: none"] == log.warnings[1:]
@@ -129,18 +129,18 @@ async def test_a_chat_node_that_does_not_run_is_said_within_five_seconds(
     ],
 )
 @pytest.mark.parametrize("clocks", [(0, 0), (-90, 0), (90, 0), (0, -90), (0, 90), (-400, 400)])
-async def test_three_intervals_without_a_heartbeat(
+async def test_chat_node_without_heartbeat_for_three_intervals_is_not_running(
     memory_bus: MemoryBus,
     changes: dict[str, Any],  # Any: fields of a message
     age_s: float,
     runs: bool,
     clocks: tuple[float, float],
 ) -> None:
-    """An old heartbeat, or a goodbye, is not a living chat node, however wrong the hosts' clocks.
+    """After an old or a last heartbeat a chat node is not running, however wrong hosts' clocks are.
 
     The clocks are those of the router's and of the chat node's host, against the broker's.
     """
-    ours, theirs = (Skipping(shift_s=shift_s) for shift_s in clocks)
+    ours, theirs = (SkewedClock(shift_s=shift_s) for shift_s in clocks)
     broker_ms = memory_bus.cluster.clock_ms
     memory_bus.cluster.clock_ms = lambda: int(broker_ms() - age_s * 1_000)
     await say(memory_bus, "model", at=theirs.now() - timedelta(seconds=age_s), **changes)
@@ -151,8 +151,8 @@ async def test_three_intervals_without_a_heartbeat(
     assert runs is ("waiting_for" not in node.details)
 
 
-async def test_a_turn_waits_for_no_heartbeat(memory_bus: MemoryBus) -> None:
-    """An agent plays as before; only its heartbeat says that nothing was heard."""
+async def test_turns_do_not_wait_for_heartbeats(memory_bus: MemoryBus) -> None:
+    """An agent decides without them; only its own heartbeat says that the chat node is missing."""
     async with (
         FakePeers(memory_bus).working() as peers,
         playing(memory_bus, agent_config()) as node,
@@ -164,10 +164,10 @@ async def test_a_turn_waits_for_no_heartbeat(memory_bus: MemoryBus) -> None:
         await until(lambda: "waiting_for" not in node.details)
 
 
-async def test_the_error_of_a_turn_says_that_the_chat_node_does_not_run(
+async def test_turn_error_says_that_the_chat_node_is_not_running(
     memory_bus: MemoryBus,
 ) -> None:
-    """With those that run; a chat node that runs and is slow is not called missing."""
+    """It lists the running ones; a slow chat node is not called missing."""
     quick = Limits(decision_s=0.1, grace_s=0.05)
     async with FakePeers(memory_bus, model=lambda _: None).working() as peers:
         await say(memory_bus, "modal")
@@ -184,8 +184,8 @@ async def test_the_error_of_a_turn_says_that_the_chat_node_does_not_run(
     assert slow.error.endswith("is it running?")
 
 
-async def test_a_baseline_plays_when_its_rules_are_there(memory_bus: MemoryBus) -> None:
-    """Not before the heartbeat says which model it is; the other agent does not wait."""
+async def test_baseline_starts_once_its_rules_are_served(memory_bus: MemoryBus) -> None:
+    """It waits until a heartbeat names the model; the other agent does not wait."""
     async with FakePeers(memory_bus).working() as peers:
         await say(memory_bus, "model", "")
         async with playing(memory_bus, agent_config("idle", strategy=CASH), agent_config("beta")):
@@ -202,8 +202,8 @@ def roster(bus: MemoryBus) -> list[Any]:
 
 
 @pytest.mark.parametrize("model", ["gpt-5", "scripted:momentum"])
-async def test_a_baseline_is_never_played_by_a_model(memory_bus: MemoryBus, model: str) -> None:
-    """Nor by the rules of another strategy: exit 2, and no request was sent."""
+async def test_baseline_never_uses_a_model(memory_bus: MemoryBus, model: str) -> None:
+    """Nor the rules of another strategy: exit code 2, and no request was sent."""
     async with FakePeers(memory_bus).working() as peers:
         for _ in range(BEATS_MIN):
             await say(memory_bus, "model", model)
@@ -215,8 +215,8 @@ async def test_a_baseline_is_never_played_by_a_model(memory_bus: MemoryBus, mode
     assert [] == peers.requests
 
 
-async def test_a_chat_node_that_becomes_a_model_ends_the_baseline(memory_bus: MemoryBus) -> None:
-    """A node that was started again with a model is met while the baseline plays."""
+async def test_chat_node_that_changes_to_a_model_ends_the_baseline(memory_bus: MemoryBus) -> None:
+    """A chat node that restarts with a model is noticed while the baseline runs."""
     async with FakePeers(memory_bus).working() as peers:
         await say(memory_bus, "model", "scripted")
         node = Node("router", "alpha", Settings(), memory_bus, SystemClock())
@@ -231,8 +231,8 @@ async def test_a_chat_node_that_becomes_a_model_ends_the_baseline(memory_bus: Me
 
 
 @pytest.mark.parametrize("node", ["chat-node/model/h/1", "chat-node/model/elsewhere/2"])
-async def test_one_wrong_heartbeat_refuses_no_baseline(memory_bus: MemoryBus, node: str) -> None:
-    """Anybody may write a heartbeat: the next of the chat node itself counts again."""
+async def test_single_wrong_heartbeat_refuses_no_baseline(memory_bus: MemoryBus, node: str) -> None:
+    """Any process may write a heartbeat: the chat node's own next one counts again."""
     idle = agent_config(strategy=CASH)
     await say(memory_bus, "model", "scripted")
     await say(memory_bus, "model", "gpt-5", node=node)

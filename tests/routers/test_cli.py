@@ -19,17 +19,15 @@ from routers.turn_types import Limits
         ("a=my#own.toml@n#0", ("a", "my#own.toml", "n", 0)),
     ],
 )
-def test_an_agent_is_name_strategy_and_node(
-    text: str, parts: tuple[str, str, str, int | None]
-) -> None:
-    """The last @ parts the node, so a path may have one; a seed may stand behind the node."""
+def test_agent_flag_is_parsed(text: str, parts: tuple[str, str, str, int | None]) -> None:
+    """The last @ separates the node, so a path may have one; a seed may follow the node."""
     assert parts == parse_agent(text)
 
 
 @pytest.mark.parametrize(
     "text", ["", "mo", "mo=momentum", "mo@rules", "=@", "a b=x@n", "a=x@n m", "a=x@n#", "a=x@n#-1"]
 )
-def test_another_form_is_refused(text: str) -> None:
+def test_agent_flag_in_another_form_is_refused(text: str) -> None:
     """The error shows the value."""
     with pytest.raises(UsageError):
         parse_agent(text)
@@ -41,7 +39,7 @@ def arena(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_an_unknown_strategy_is_a_usage_error() -> None:
+def test_unknown_strategy_is_a_usage_error() -> None:
     """Exit code 2 and the list of strategies, before anything is connected."""
     ran = arena("router", "--name", "a", "--chat-node-name", "n", "--strategy", "hodl")
 
@@ -50,7 +48,7 @@ def test_an_unknown_strategy_is_a_usage_error() -> None:
     assert "momentum" in ran.stderr
 
 
-def test_one_name_twice_is_a_usage_error() -> None:
+def test_duplicate_agent_name_is_a_usage_error() -> None:
     """Two agents cannot share an account."""
     ran = arena("routers", "--agent", "a=cash@n", "--agent", "a=random@n")
 
@@ -59,15 +57,15 @@ def test_one_name_twice_is_a_usage_error() -> None:
 
 
 @pytest.mark.parametrize("command", ["router", "routers"])
-def test_help_ends_with_an_example_on_one_line(command: str) -> None:
+def test_help_ends_with_a_one_line_example(command: str) -> None:
     """It can be copied and works as typed."""
     last = arena(command, "--help").stdout.rstrip().splitlines()[-1]
 
     assert last.strip().startswith(f"Example: arena {command} --")
 
 
-def test_a_seed_is_passed_to_the_model_and_lock_step_to_the_tools_time() -> None:
-    """The strategy's other settings stay; a tool may take as long as the decision."""
+def test_seed_sets_sampling_and_lock_step_extends_the_tool_timeout() -> None:
+    """The strategy's other settings stay; in lock-step a tool may take as long as the decision."""
     limits = _limits(rounds=4, decision_s=60, tool_s=10, pacing="lock-step")
     plain, seeded = agent_configs(
         [("a", "momentum", "n", None), ("b", "momentum", "n", 3)],
@@ -99,15 +97,13 @@ def sizes_of(*texts: str) -> list[str]:
         (("b=tiny", "compact"), ["compact", "tiny"]),
     ],
 )
-def test_prompts_have_a_size_for_all_and_one_for_each(
-    texts: tuple[str, ...], sizes: list[str]
-) -> None:
-    """What names an agent wins over what does not, in any order."""
+def test_prompt_sizes_for_all_agents_and_for_one(texts: tuple[str, ...], sizes: list[str]) -> None:
+    """A size with an agent's name takes precedence, in any order."""
     assert sizes == sizes_of(*texts)
 
 
 @pytest.mark.parametrize("text", ["", "small", "a=", "c=tiny", "=tiny", "a=TINY"])
-def test_another_size_or_agent_is_refused(text: str) -> None:
+def test_unknown_prompt_size_or_agent_is_refused(text: str) -> None:
     """The error shows the value, the sizes and the agents."""
     with pytest.raises(UsageError) as caught:
         sizes_of(text)

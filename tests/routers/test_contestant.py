@@ -1,4 +1,4 @@
-"""A name is one contestant: another strategy or chat node must be asked for with `--replace`."""
+"""A name belongs to one contestant: another strategy or chat node needs `--replace`."""
 
 import asyncio
 from dataclasses import replace
@@ -26,7 +26,7 @@ OTHER = replace(TRADER, name="gambler")
 
 
 def listed(**changes: object) -> AgentSpec:
-    """What the roster says of "alpha"."""
+    """The roster's entry for "alpha"."""
     return spec_of(agent_config(), WALL).model_copy(update=changes)
 
 
@@ -40,8 +40,8 @@ def listed(**changes: object) -> AgentSpec:
         ({"node": "gpt"}, True),
     ],
 )
-def test_strategy_and_chat_node_make_a_contestant(changes: dict[str, object], other: bool) -> None:
-    """A prompt may be edited under the same name; the judge tells the two apart by the turns."""
+def test_contestant_is_strategy_and_chat_node(changes: dict[str, object], other: bool) -> None:
+    """A prompt may be edited under the same name; the judge sees the change in the turns."""
     before = listed(**changes)
 
     assert other is is_other_contestant(listed(), before)
@@ -54,8 +54,8 @@ def test_strategy_and_chat_node_make_a_contestant(changes: dict[str, object], ot
         check_name_is_free(listed(), before, replace=False)
 
 
-def test_who_took_a_name_is_said() -> None:
-    """Both contestants are named."""
+def test_replaced_text_names_both_contestants() -> None:
+    """The message has the old and the new contestant."""
     words = replaced_text(listed(), listed(strategy="cash"))
 
     assert "agent alpha was replaced: it is cash@model now, not trader@model" == words
@@ -67,7 +67,7 @@ async def roster_entry(bus: MemoryBus, agent: str) -> AgentSpec:
     return [m for m in found if isinstance(m, AgentSpec) and m.agent == agent][-1]
 
 
-async def test_another_strategy_is_refused_before_anything_is_written(
+async def test_other_strategy_is_refused_before_anything_is_written(
     memory_bus: MemoryBus,
 ) -> None:
     """The process ends with exit code 2 and leaves the roster as it was."""
@@ -83,7 +83,7 @@ async def test_another_strategy_is_refused_before_anything_is_written(
     assert before == after
 
 
-async def test_the_same_contestant_starts_again(memory_bus: MemoryBus) -> None:
+async def test_same_contestant_can_restart(memory_bus: MemoryBus) -> None:
     """A restart, and an edited prompt, need no flag."""
     edited = replace(TRADER, prompt="Trade less.")
     async with FakePeers(memory_bus).working() as peers:
@@ -93,8 +93,8 @@ async def test_the_same_contestant_starts_again(memory_bus: MemoryBus) -> None:
                 await peers.wait_for_turns(number + 1)
 
 
-async def test_replace_takes_the_name_from_a_process_that_plays(memory_bus: MemoryBus) -> None:
-    """The old process leaves the name and continues with its others; the new one plays."""
+async def test_replace_takes_the_name_from_a_running_process(memory_bus: MemoryBus) -> None:
+    """The old process gives up the agent and continues with its others; the new one runs it."""
     replacing = replace(agent_config(strategy=OTHER), replace=True)
     async with FakePeers(memory_bus).working() as peers:
         async with playing(memory_bus, agent_config(), agent_config("beta"), name="old") as old:
@@ -114,7 +114,7 @@ async def test_replace_takes_the_name_from_a_process_that_plays(memory_bus: Memo
     assert "completed" == next(t.outcome for t in turns if t.strategy == "gambler")
 
 
-async def test_a_process_whose_only_agent_was_replaced_ends(memory_bus: MemoryBus) -> None:
+async def test_process_ends_if_its_only_agent_is_replaced(memory_bus: MemoryBus) -> None:
     """Exit code 2: its supervisor does not start it again."""
     replacing = replace(agent_config(strategy=OTHER), replace=True)
     async with FakePeers(memory_bus).working():
@@ -126,10 +126,10 @@ async def test_a_process_whose_only_agent_was_replaced_ends(memory_bus: MemoryBu
                     await until(lambda: new.status == "running")
 
 
-async def test_an_agent_that_is_replaced_before_it_joined_is_not_waited_for(
+async def test_agent_replaced_before_it_joined_is_not_waited_for(
     memory_bus: MemoryBus,
 ) -> None:
-    """The process is not starting forever, and commits for its other agents."""
+    """The process does not stay in "starting", and commits for its other agents."""
     node = Node("router", "old", Settings(), memory_bus, SystemClock())
     agent = AgentRouter(node, agent_config(), SnapshotCache(node), Roster(node), asyncio.Lock())
     before = agent.joined
@@ -152,17 +152,17 @@ def agents_in(bus: MemoryBus) -> bool:
         ("alpha", TRADER, "baseline", "'trader' has none"),
     ],
 )
-def test_seats_that_cannot_be_played(
+def test_invalid_agents_are_refused(
     name: str, strategy: object, kind: Literal["baseline"] | None, text: str
 ) -> None:
-    """The operator's name, and a baseline that has no built-in rules."""
+    """The operator's name, and a baseline without built-in rules."""
     one: AgentConfig = agent_config(name, strategy=strategy)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=text):
         with_names([one], kind=kind, replace_names=False)
 
 
-def test_flags_make_baselines_and_take_names() -> None:
-    """`--kind baseline` and `--replace` are for every agent of the process."""
+def test_kind_and_replace_flags_apply_to_all_agents() -> None:
+    """`--kind baseline` and `--replace` apply to every agent of the process."""
     momentum = replace(TRADER, name="momentum")
     (found,) = with_names([agent_config(strategy=momentum)], kind="baseline", replace_names=True)
 

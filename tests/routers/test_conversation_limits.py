@@ -23,7 +23,7 @@ PROMPT_CHARS = 60_000
 
 
 @given(st.text(), st.integers(10, 200))
-def test_a_cut_text_is_valid_and_bounded(text: str, bytes_max: int) -> None:
+def test_cut_text_is_valid_and_bounded(text: str, bytes_max: int) -> None:
     """No half character, no control character, no more bytes than allowed."""
     cut = clip(text, bytes_max)
 
@@ -32,14 +32,14 @@ def test_a_cut_text_is_valid_and_bounded(text: str, bytes_max: int) -> None:
     assert cut == clip(cut, bytes_max)
 
 
-def test_a_short_text_stays_as_it_is() -> None:
-    """Only what is too long is cut, and shows it."""
+def test_short_text_is_unchanged() -> None:
+    """Only a text that is too long is cut, with a mark."""
     assert "naïve\n" == clip("naïve\n", 20)
     assert "aaaa..." == clip("a" * 20, 7)
 
 
 def hostile_calls() -> tuple[RequestedCall, ...]:
-    """As much as a model can ask for, in the characters that JSON escapes most."""
+    """As many calls as a model can make, in characters that JSON escapes most."""
     return tuple(
         RequestedCall(
             model_call_id='"' * 999,
@@ -53,7 +53,7 @@ def hostile_calls() -> tuple[RequestedCall, ...]:
 
 
 @pytest.mark.parametrize("character", ['"', "\n", "\x01", "é", "∞", "😀"])
-def test_the_worst_turn_fits_in_a_record(character: str) -> None:
+def test_largest_turn_fits_in_a_record(character: str) -> None:
     """With every bound reached in every round, the turn and each request can still be sent."""
     strategy = Strategy(name="t", prompt="\n" * PROMPT_BYTES_MAX, tools=TRADER.tools)
     full = TurnInput(turn_input().snapshot, 0, 0, strategy.prompt, "1," * (PROMPT_CHARS // 2))
@@ -89,7 +89,7 @@ def test_the_worst_turn_fits_in_a_record(character: str) -> None:
 
 
 def with_fields(*sizes: int) -> list[ChatMessage]:
-    """Answers whose provider fields have these sizes as JSON."""
+    """Replies whose provider fields have these sizes as JSON."""
     return [
         ChatMessage(role="assistant", content=str(i), provider={"k": "x" * (size - 8)})
         for i, size in enumerate(sizes)
@@ -107,10 +107,10 @@ def with_fields(*sizes: int) -> list[ChatMessage]:
         ((PROVIDER_BYTES_MAX + 1,), ()),
     ],
 )
-def test_the_oldest_provider_fields_are_left_out_beyond_the_bound(
+def test_oldest_provider_fields_are_left_out_beyond_the_bound(
     sizes: tuple[int, ...], kept: tuple[int, ...]
 ) -> None:
-    """Whole or not at all, and never the words beside them."""
+    """Each is left out completely or not at all, and the texts stay."""
     messages = with_fields(*sizes)
     found, left_out = drop_provider_fields(messages)
 

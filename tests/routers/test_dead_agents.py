@@ -1,4 +1,4 @@
-"""A router says which of its agents are dead, and logs a run of failures in a few lines."""
+"""A router reports its dead agents, and logs consecutive failures in a few lines."""
 
 from structlog.testing import capture_logs
 
@@ -13,23 +13,23 @@ from tests.routers.fake_peers import FakePeers, agent_config, playing, until
 ERROR = "401: wrong key"
 
 
-class Server:
-    """A chat node whose server refuses the key for a while."""
+class RefusingModel:
+    """A model whose server refuses the key for a while."""
 
     def __init__(self) -> None:
-        """It refuses."""
+        """Start refusing."""
         self.refuses = True
 
     def __call__(self, request: ChatRequest) -> ChatReply:
-        """An error, or words."""
+        """Answer with an error or with text."""
         if not self.refuses:
             return reply(request, text="flat")
         refused = reply(request, outcome="failed", error=ERROR)
         return refused.model_copy(update={"cause": "auth"})
 
 
-def told(node: Node) -> list[str]:
-    """Who is dead, as `arena status` reads it from the heartbeat."""
+def shown_dead(node: Node) -> list[str]:
+    """The dead agents, as `arena status` reads them from the heartbeat."""
     now = node.clock.now()
     beat = node.heartbeat(now)
     found = rows([beat], None, host=node.host, now=now, interval_s=5.0)
@@ -39,24 +39,24 @@ def told(node: Node) -> list[str]:
 async def test_dead_agents_are_in_the_heartbeat_until_they_decide_again(
     memory_bus: MemoryBus,
 ) -> None:
-    """With the cause and the turns; other agents of the process are not listed."""
-    server = Server()
+    """With cause and number of turns; other agents of the process are not listed."""
+    server = RefusingModel()
     async with (
         FakePeers(memory_bus, server).working() as peers,
         playing(memory_bus, agent_config()) as node,
     ):
         await peers.publish(0)
         await peers.wait_for_turns(1)
-        await until(lambda: told(node) == [f"alpha: {ERROR} x1"])
+        await until(lambda: shown_dead(node) == [f"alpha: {ERROR} x1"])
         server.refuses = False
         await peers.publish(1)
         await peers.wait_for_turns(2)
-        await until(lambda: told(node) == [])
+        await until(lambda: shown_dead(node) == [])
 
 
-async def test_repeated_failures_are_few_lines(memory_bus: MemoryBus) -> None:
-    """Five failed turns are three warnings with a count, and no line at info each."""
-    server = Server()
+async def test_repeated_failures_are_logged_in_few_lines(memory_bus: MemoryBus) -> None:
+    """Five failed turns give three warnings with a count, and no info line each."""
+    server = RefusingModel()
     with capture_logs() as lines:
         async with (
             FakePeers(memory_bus, server).working() as peers,

@@ -1,4 +1,4 @@
-"""Ownership that moves in the middle of a turn: no turn ends twice, none is lost needlessly."""
+"""Ownership that moves during a turn: no turn ends twice, and none is lost needlessly."""
 
 from dataclasses import astuple
 
@@ -23,18 +23,18 @@ from tests.routers.fake_peers import (
 
 
 def silent_model(_: ChatRequest) -> ChatReply | None:
-    """Never answers."""
+    """Do not answer."""
     return None
 
 
 def rebalance(bus: MemoryBus) -> None:
-    """Give the agent's partition to the member that came last."""
+    """Assign the agent's partition to the member that joined last."""
     bus.cluster.groups["alpha"].members.reverse()
     bus.cluster.rebalance("alpha")
 
 
-async def test_a_turn_goes_on_when_its_owner_stays(memory_bus: MemoryBus) -> None:
-    """A rebalance that gives the partition back costs nothing: the turn is finished once."""
+async def test_turn_continues_if_its_owner_stays(memory_bus: MemoryBus) -> None:
+    """After a rebalance that gives the partition back, the turn ends once as usual."""
     async with FakePeers(memory_bus, silent_model).working() as peers:
         async with playing(memory_bus, agent_config()) as node:
             await peers.publish(0)
@@ -53,12 +53,12 @@ async def test_a_turn_goes_on_when_its_owner_stays(memory_bus: MemoryBus) -> Non
 
 
 def silent_tool(_: ToolCall) -> ToolResult | None:
-    """Never answers."""
+    """Do not answer."""
     return None
 
 
 async def read_while_away(bus: MemoryBus, *messages: Message | None) -> None:
-    """Let messages, or bytes that are none, be read from the inbox while nobody owns the agent."""
+    """Have messages, or other bytes, read from the inbox while no process owns the agent."""
     (member,) = bus.cluster.groups["alpha"].members
     owned = member.assignment()
     member.assign(frozenset())
@@ -73,8 +73,8 @@ async def read_while_away(bus: MemoryBus, *messages: Message | None) -> None:
     member.assign(owned)
 
 
-async def test_an_answer_that_comes_while_the_group_changes_counts(memory_bus: MemoryBus) -> None:
-    """A reply and a result that are read while no process owns the agent end its turn in time."""
+async def test_reply_during_a_rebalance_counts(memory_bus: MemoryBus) -> None:
+    """A reply and a result that are read while no process owns the agent are used."""
     peers = FakePeers(memory_bus, silent_model, silent_tool)
     async with peers.working(), playing(memory_bus, agent_config()) as node:
         await peers.publish(0)
@@ -94,8 +94,8 @@ async def test_an_answer_that_comes_while_the_group_changes_counts(memory_bus: M
     assert (0, 1) == (node.counters["late_replies"], node.counters["dead_letters"])
 
 
-async def test_a_turn_that_was_taken_over_is_not_ended_twice(memory_bus: MemoryBus) -> None:
-    """The new owner aborts it; the old one drops it, and goes on when it owns the agent again."""
+async def test_turn_that_was_taken_over_ends_once(memory_bus: MemoryBus) -> None:
+    """The new owner aborts it; the old one drops it, and continues when it owns the agent again."""
     spare = await OtherConnection.to(memory_bus)
     async with (
         FakePeers(memory_bus, silent_model).working() as peers,
@@ -122,10 +122,10 @@ async def test_a_turn_that_was_taken_over_is_not_ended_twice(memory_bus: MemoryB
     assert (1, 2) == (first.counters["turns"], second.counters["turns"])
 
 
-async def test_the_account_is_handed_over_with_the_agent(
+async def test_account_is_handed_over_with_the_agent(
     memory_bus: MemoryBus,
 ) -> None:
-    """Memory and account come from the log: each prompt shows what the last turn left."""
+    """Memory and account come from the log: each prompt shows the state after the last turn."""
     spare = await OtherConnection.to(memory_bus)
     async with (
         FakePeers(memory_bus).working() as peers,
@@ -145,10 +145,10 @@ async def test_the_account_is_handed_over_with_the_agent(
 
 
 @pytest.mark.parametrize("pacing", ["real-time", "lock-step"])
-async def test_a_restart_between_turns_is_seen_in_no_prompt(
+async def test_restart_between_turns_does_not_change_prompts(
     memory_bus: MemoryBus, pacing: Pacing
 ) -> None:
-    """Account and memory are those of the process before."""
+    """Account and memory are the same as in the process before."""
     undisturbed = MemoryBus()
     await undisturbed.start()
     prompts = []
@@ -166,10 +166,10 @@ async def test_a_restart_between_turns_is_seen_in_no_prompt(
     assert "## Your account" in prompts[0][1]
 
 
-async def test_an_account_is_not_known_after_a_turn_that_was_cut_off(
+async def test_account_is_unknown_after_an_aborted_turn(
     memory_bus: MemoryBus,
 ) -> None:
-    """An order of it may have been carried out: the agent has to look."""
+    """One of its orders may have been carried out: the agent has to read its account."""
     gate: list[ChatRequest] = []
 
     def silent_second(request: ChatRequest) -> ChatReply | None:

@@ -1,4 +1,4 @@
-"""An agent in lock-step: it begins at the first snapshot, and a turn cut off is run again."""
+"""An agent in lock-step starts at the first snapshot, and runs an interrupted turn again."""
 
 import asyncio
 
@@ -29,7 +29,7 @@ from tests.routers.fake_peers import (
 
 
 def looking_model(request: ChatRequest) -> ChatReply | None:
-    """A look at the account and an order at once, then another look, then a closing line."""
+    """Read the account and order at once, then read again, then answer with a closing line."""
     if request.round == 0:
         return reply(request, call("get_portfolio", key("look", 0)), trade(key="t0"))
     if request.round == 1:
@@ -38,19 +38,19 @@ def looking_model(request: ChatRequest) -> ChatReply | None:
 
 
 def key(name: str, round_: int) -> str:
-    """Arguments that are not read."""
+    """Arguments that no tool reads."""
     return f'{{"{name}": {round_}}}'
 
 
 class Account:
-    """Tools whose answers tell how much they have carried out, as an executor's do."""
+    """Tools whose results count the orders carried out, like an executor's."""
 
     def __init__(self) -> None:
-        """Nothing was traded."""
+        """Start without orders."""
         self.orders: dict[str, ToolResult] = {}
 
     def __call__(self, asked: ToolCall) -> ToolResult | None:
-        """Look, or trade once per order."""
+        """Show the account, or trade once per order."""
         if asked.tool == "get_portfolio":
             count = len(self.orders)
             value = portfolio_value(f"{90_000 - count}.00")
@@ -62,14 +62,14 @@ class Account:
         return self.orders[asked.call_id]
 
 
-def told(turn: Turn) -> tuple[object, ...]:
-    """What of a turn must not depend on time or processes."""
+def content_of(turn: Turn) -> tuple[object, ...]:
+    """The part of a turn that must not depend on time or processes."""
     texts = tuple((m.role, m.content, m.tool_calls) for m in turn.messages)
     return turn.turn_id, turn.prompt_sha256, texts, turn.memory, turn.portfolio, turn.outcome
 
 
 async def undisturbed(snapshots: int) -> list[Turn]:
-    """The turns of an agent that nothing happens to."""
+    """The turns of an agent whose process never stops."""
     bus = MemoryBus()
     await bus.start()
     async with FakePeers(bus, looking_model, Account()).working() as peers:
@@ -81,8 +81,8 @@ async def undisturbed(snapshots: int) -> list[Turn]:
         return await peers.ended()
 
 
-async def test_a_snapshot_from_before_the_start_is_answered(memory_bus: MemoryBus) -> None:
-    """A group that has committed nothing begins at the first one."""
+async def test_snapshot_from_before_the_start_is_answered(memory_bus: MemoryBus) -> None:
+    """A group without commits starts at the first snapshot."""
     async with FakePeers(memory_bus).working() as peers:
         await publish_rules(memory_bus)
         await peers.publish(0)
@@ -92,8 +92,8 @@ async def test_a_snapshot_from_before_the_start_is_answered(memory_bus: MemoryBu
     assert (0, "completed") == (turn.snapshot_offset, turn.outcome)
 
 
-async def test_rules_of_another_pacing_are_not_enough(memory_bus: MemoryBus) -> None:
-    """The error names what is missing and what to start."""
+async def test_rules_with_another_pacing_are_refused(memory_bus: MemoryBus) -> None:
+    """The error names what is missing, and what to start."""
     async with FakePeers(memory_bus).working():
         await publish_rules(memory_bus, "real-time")
         with pytest.raises(DependencyMissing, match=r"rules with.*arena tools --pacing lock-step"):
@@ -102,10 +102,8 @@ async def test_rules_of_another_pacing_are_not_enough(memory_bus: MemoryBus) -> 
 
 
 @pytest.mark.parametrize("dies_after", ["request 0", "calls 0", "request 1", "calls 1"])
-async def test_a_turn_that_a_kill_cut_off_is_run_again(
-    memory_bus: MemoryBus, dies_after: str
-) -> None:
-    """Wherever it was: the same conversation as without a kill, one order, one end."""
+async def test_killed_turn_is_run_again(memory_bus: MemoryBus, dies_after: str) -> None:
+    """At any point: the same conversation as without a kill, one order, one end."""
     expected = await undisturbed(3)
     what, round_ = dies_after.split()
     silent: list[int] = []
@@ -143,14 +141,14 @@ async def test_a_turn_that_a_kill_cut_off_is_run_again(
             turns = await peers.wait_for_turns(3)
             records = await peers.turns()
 
-    assert [told(t) for t in expected] == [told(t) for t in turns]
+    assert [content_of(t) for t in expected] == [content_of(t) for t in turns]
     assert 3 == len({t.turn_id for t in records if isinstance(t, TurnStarted)})
     assert 3 == len(account.orders)
     assert 1 == node.counters["run_again"]
 
 
-async def test_an_answer_that_comes_before_its_call_is_kept(memory_bus: MemoryBus) -> None:
-    """The first answer counts, though the process that asked is dead and a later one differs."""
+async def test_reply_before_its_call_is_kept(memory_bus: MemoryBus) -> None:
+    """The first reply counts, though the process that asked is dead and a later reply differs."""
     account = Account()
     held: list[ToolCall] = []
 
@@ -176,8 +174,8 @@ async def test_an_answer_that_comes_before_its_call_is_kept(memory_bus: MemoryBu
     assert 1 == len(account.orders)
 
 
-async def test_a_clean_stop_leaves_the_turn_to_be_run_again(memory_bus: MemoryBus) -> None:
-    """No turn is recorded as aborted."""
+async def test_clean_stop_leaves_the_turn_open(memory_bus: MemoryBus) -> None:
+    """No turn is recorded as aborted, and the next process runs it again."""
     asked: list[ChatRequest] = []
 
     def silent_once(request: ChatRequest) -> ChatReply | None:
@@ -198,7 +196,7 @@ async def test_a_clean_stop_leaves_the_turn_to_be_run_again(memory_bus: MemoryBu
     assert (asked[0].tools, asked[0].sampling) == (asked[1].tools, asked[1].sampling)
 
 
-async def test_a_turn_that_the_market_left_behind_is_aborted(memory_bus: MemoryBus) -> None:
+async def test_open_turn_is_aborted_if_the_market_moved_on(memory_bus: MemoryBus) -> None:
     """Its deadline has passed: it must not trade at the prices of a later snapshot."""
     turn_id = ids.turn_id("alpha", "old")
     started = TurnStarted(
@@ -220,8 +218,8 @@ async def test_a_turn_that_the_market_left_behind_is_aborted(memory_bus: MemoryB
     assert ("completed", 1) == (second.outcome, second.snapshot_offset)
 
 
-async def test_a_copy_of_a_snapshot_is_not_answered_again(memory_bus: MemoryBus) -> None:
-    """A connector that died after sending may send the same snapshot once more."""
+async def test_copy_of_a_snapshot_is_not_answered_again(memory_bus: MemoryBus) -> None:
+    """A connector that died after sending may send the same snapshot again."""
     async with FakePeers(memory_bus).working() as peers:
         await publish_rules(memory_bus)
         async with playing(memory_bus, agent_config(pacing="lock-step")):
@@ -235,8 +233,8 @@ async def test_a_copy_of_a_snapshot_is_not_answered_again(memory_bus: MemoryBus)
     assert 2 == len({t.turn_id for t in turns})
 
 
-async def test_a_turn_is_not_run_again_on_another_snapshot(memory_bus: MemoryBus) -> None:
-    """Its snapshot was cut off, and another one took the offset: the turn is aborted."""
+async def test_turn_is_not_run_again_on_another_snapshot(memory_bus: MemoryBus) -> None:
+    """Its snapshot is lost, and another one has its offset: the turn is aborted."""
     asked: list[str] = []
 
     def model(request: ChatRequest) -> ChatReply | None:

@@ -20,7 +20,7 @@ OUTCOMES = ("completed", "aborted")
 
 
 def started(number: int, agent: str = "alpha") -> TurnStarted:
-    """The beginning of the n-th turn."""
+    """The start of the n-th turn."""
     return TurnStarted(
         turn_id=f"{agent}-{number}",
         agent=agent,
@@ -49,7 +49,7 @@ def ended(number: int, agent: str = "alpha", memory: str | None = None) -> Turn:
 
 
 def answered(ok: bool = True, value: dict[str, str] | None = None, error: str = "") -> ToolResult:
-    """The answer to an order."""
+    """The result of an order."""
     return ToolResult(
         call_id="c",
         agent="alpha",
@@ -64,8 +64,8 @@ def answered(ok: bool = True, value: dict[str, str] | None = None, error: str = 
     )
 
 
-def test_the_last_lines_are_kept() -> None:
-    """No more than the bound, the newest, oldest first."""
+def test_newest_lines_are_kept() -> None:
+    """At most the bound, the newest ones, oldest first."""
     records: list[Message] = [r for i in range(9) for r in (started(i), ended(i))]
     history = fold_history("alpha", records)
 
@@ -73,16 +73,16 @@ def test_the_last_lines_are_kept() -> None:
     assert (8, 9, None) == (history.last_offset, history.turns, history.open_turn)
 
 
-def test_a_turn_without_an_end_is_open() -> None:
-    """A crash shows as a start without an end, and its snapshot counts as answered."""
+def test_turn_without_an_end_is_open() -> None:
+    """A crash leaves a start without an end, and its snapshot counts as answered."""
     history = fold_history("alpha", [started(1), ended(1), started(2)])
 
     assert started(2) == history.open_turn
     assert (2, AS_OF + timedelta(minutes=2)) == (history.last_offset, history.last_as_of)
 
 
-def test_the_first_end_of_a_turn_counts() -> None:
-    """A process that had lost the agent may write a second one; it is ignored."""
+def test_first_end_of_a_turn_counts() -> None:
+    """A process that has lost the agent may write a second one; it is ignored."""
     history = fold_history("alpha", [started(1), ended(1), ended(1, memory="late"), started(1)])
 
     assert ["line 1"] == list(history.lines)
@@ -90,7 +90,7 @@ def test_the_first_end_of_a_turn_counts() -> None:
     assert 1 == history.turns
 
 
-def test_other_agents_of_the_partition_are_passed_over() -> None:
+def test_other_agents_of_the_partition_are_ignored() -> None:
     """Only an agent's own records are its history."""
     history = fold_history("alpha", [started(1, "beta"), ended(0), ended(1, "beta")])
 
@@ -99,7 +99,7 @@ def test_other_agents_of_the_partition_are_passed_over() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.booleans()), max_size=60))
-def test_folding_in_two_steps_changes_nothing(steps: list[tuple[int, bool]]) -> None:
+def test_repeated_records_change_nothing(steps: list[tuple[int, bool]]) -> None:
     """Every record may come twice in a row: the history is the same."""
     records: list[Message] = [ended(n) if end else started(n) for n, end in steps]
     once = fold_history("alpha", records)
@@ -109,8 +109,8 @@ def test_folding_in_two_steps_changes_nothing(steps: list[tuple[int, bool]]) -> 
     assert len(once.lines) <= TURNS_REMEMBERED
 
 
-def test_a_line_tells_time_trades_and_reasoning() -> None:
-    """The closing line of the model stands behind what it did."""
+def test_line_has_time_trades_and_reasoning() -> None:
+    """The model's closing line follows its trades."""
     words = 'Let me think.\nReasoning: the "trend" is\nup'
 
     assert "09:30 bought 0.1 BTC-USD at 67150.10: \"the 'trend' is up\"" == memory_line(
@@ -120,8 +120,8 @@ def test_a_line_tells_time_trades_and_reasoning() -> None:
 
 
 @given(st.lists(st.text(max_size=200), max_size=40), st.text(max_size=3_000))
-def test_a_line_is_one_line_and_bounded(trades: list[str], words: str) -> None:
-    """Whatever the model says stays on one short line."""
+def test_line_is_single_and_bounded(trades: list[str], words: str) -> None:
+    """Any text of the model becomes one short line."""
     phrases = [" ".join(t.split())[:120] for t in trades]
     line = memory_line(AS_OF, phrases, words)
 
@@ -129,7 +129,7 @@ def test_a_line_is_one_line_and_bounded(trades: list[str], words: str) -> None:
     assert len(line) <= 40 + TRADES_SHOWN_MAX * 122 + FINAL_TEXT_CHARS_MAX
 
 
-def test_a_phrase_tells_what_became_of_an_order() -> None:
+def test_phrase_has_the_outcome_of_an_order() -> None:
     """Filled at a price, refused with a reason, or unanswered."""
     filled = answered(value={"price": "67150.10", "quantity": "0.1"})
     refused = answered(ok=False, error="insufficient_cash")
@@ -141,8 +141,8 @@ def test_a_phrase_tells_what_became_of_an_order() -> None:
 
 
 @given(st.text(max_size=500))
-def test_arguments_of_any_kind_give_a_phrase(arguments: str) -> None:
-    """Malformed arguments are told as unknown, never raised."""
+def test_any_arguments_give_a_phrase(arguments: str) -> None:
+    """Malformed arguments appear as unknown and raise nothing."""
     phrase = trade_phrase(call("execute_trade", arguments), None)
 
     assert phrase.startswith("asked to ")

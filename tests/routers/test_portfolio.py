@@ -1,4 +1,4 @@
-"""What is read from tool results, and nothing from anything else."""
+"""Portfolios are read from tool results, and from nothing else."""
 
 import pytest
 from pydantic import JsonValue
@@ -24,8 +24,8 @@ def carrying(value: JsonValue) -> ToolResult:
     )
 
 
-def test_both_account_tools_tell_the_portfolio() -> None:
-    """`get_portfolio` is it; `execute_trade` has it under a key; money stays exact."""
+def test_both_account_tools_have_the_portfolio() -> None:
+    """It is the value of `get_portfolio`, and a key of `execute_trade`'s; money stays exact."""
     asked = portfolio_of_result(carrying(portfolio_value("93279.64000001")))
     traded = portfolio_of_result(
         carrying({"price": "1", "portfolio": portfolio_value("93279.64000001")})
@@ -36,8 +36,8 @@ def test_both_account_tools_tell_the_portfolio() -> None:
     assert ("93279.64000001", "0.1") == (str(asked.cash_usd), str(asked.positions[0].quantity))
 
 
-def test_an_unknown_bid_and_time_are_allowed() -> None:
-    """The executor may know no price for a product."""
+def test_bid_and_time_may_be_unknown() -> None:
+    """The executor may not know a price for a product."""
     value: JsonValue = {
         "cash_usd": "1",
         "positions": [
@@ -73,13 +73,13 @@ def test_an_unknown_bid_and_time_are_allowed() -> None:
         {"portfolio": {"cash_usd": None}},
     ],
 )
-def test_anything_else_is_no_portfolio(value: JsonValue) -> None:
-    """Other values and malformed ones are passed over, floats are no money."""
+def test_other_values_are_not_a_portfolio(value: JsonValue) -> None:
+    """Other and malformed values are ignored; a float is not money."""
     assert portfolio_of_result(carrying(value)) is None
 
 
-def test_profit_set_aside_is_equity_but_no_cash() -> None:
-    """A model sees what it cannot trade with, and its equity holds it."""
+def test_profit_set_aside_counts_as_equity_and_not_as_cash() -> None:
+    """A model sees the amount that it cannot trade with, and its equity includes it."""
     told = portfolio_of_result(carrying({"cash_usd": "100", "scraped_usd": "25", "positions": []}))
     assert told is not None
     shown = snapshot()

@@ -1,4 +1,4 @@
-"""What an agent is shown: its content, its bounds, and that nothing later leaks into it."""
+"""What a prompt contains, its bounds, and that nothing later leaks into it."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -61,7 +61,7 @@ def sections(text: str) -> dict[str, list[str]]:
     return found
 
 
-def test_every_product_and_window_is_there_with_its_candles() -> None:
+def test_prompt_has_every_product_window_and_candle() -> None:
     """No product, window or candle of the snapshot is missing from the text."""
     seen = snapshot()
     shown = sections(rendered(seen))
@@ -78,14 +78,14 @@ def test_every_product_and_window_is_there_with_its_candles() -> None:
             assert len(found.candles) == len(lines) - 1 > 0
 
 
-def test_the_heading_names_time_and_products() -> None:
+def test_heading_names_time_and_products() -> None:
     """Venue time in UTC and every product."""
     first = rendered(snapshot()).split("\n")[0]
 
     assert "# Market as of 2026-11-21T09:30:00Z (BTC-USD, ETH-USD, FARTCOIN-USD)" == first
 
 
-def test_prices_keep_every_digit() -> None:
+def test_prices_keep_all_digits() -> None:
     """A product that trades at fractions of a cent is not rounded to cents."""
     text = rendered(snapshot())
 
@@ -93,8 +93,8 @@ def test_prices_keep_every_digit() -> None:
     assert "0.21312,0.21312,0.21312,0.21312," in text
 
 
-def test_the_account_is_valued_at_the_snapshot() -> None:
-    """Cash, equity and each position at the bid that the tickers show, later by venue time."""
+def test_account_is_valued_at_the_snapshot() -> None:
+    """Cash, equity and each position at the bid of the tickers, aged by venue time."""
     seen = snapshot(1)
     lines = sections(rendered(seen, KNOWN))["Your account"]
 
@@ -106,20 +106,20 @@ def test_the_account_is_valued_at_the_snapshot() -> None:
     ] == lines
 
 
-def test_an_account_without_positions_says_so() -> None:
-    """Holding nothing is a line of its own."""
+def test_account_without_positions_says_so() -> None:
+    """There is a line for an account without positions."""
     known = KnownPortfolio(Portfolio(cash_usd=Decimal(100_000)), AS_OF)
 
     assert "position: none" == sections(rendered(snapshot(), known))["Your account"][-1]
 
 
-def test_an_unknown_account_is_absent() -> None:
-    """Nothing is invented before the agent was told."""
+def test_unknown_account_is_absent() -> None:
+    """Nothing is invented before the agent has its first portfolio."""
     assert "Your account" not in rendered(snapshot())
 
 
-def test_a_position_without_any_bid_shows_no_value() -> None:
-    """A product the venue does not show counts at its cost and has no profit."""
+def test_position_without_a_bid_has_no_value() -> None:
+    """A product that is not in the snapshot counts at its cost and has no profit."""
     lost = HeldPosition(product_id="X-USD", quantity=Decimal(2), average_cost=Decimal(5))
     known = KnownPortfolio(Portfolio(cash_usd=Decimal(1), positions=(lost,)), AS_OF)
     lines = sections(rendered(snapshot(), known))["Your account"]
@@ -128,7 +128,7 @@ def test_a_position_without_any_bid_shows_no_value() -> None:
     assert "position: X-USD quantity=2 average_cost=5" == lines[2]
 
 
-def test_a_stale_product_is_marked_and_the_rules_say_what_it_means() -> None:
+def test_stale_product_is_marked_and_explained() -> None:
     """The ticker says stale, the system message says it cannot be traded."""
     seen = snapshot().model_copy(update={"products": (view("BTC-USD", "1.5", stale=True),)})
 
@@ -137,8 +137,8 @@ def test_a_stale_product_is_marked_and_the_rules_say_what_it_means() -> None:
 
 
 @pytest.mark.parametrize("size", ["full", "compact", "tiny"])
-def test_a_mode_is_said_in_words_in_every_size(size: PromptSize) -> None:
-    """Below the tickers, products in the same mode in one line; the scripted rules read it."""
+def test_trading_mode_is_shown_in_every_size(size: PromptSize) -> None:
+    """Below the tickers, with one line per mode; the scripted rules read it."""
     modes = {"modes": ("limit_only",)}
     views = (
         view("BTC-USD", "67203.60"),
@@ -156,7 +156,7 @@ def test_a_mode_is_said_in_words_in_every_size(size: PromptSize) -> None:
     assert ["BTC-USD"] == [quote.product_id for quote in market.live()]
 
 
-def test_a_product_without_a_ticker_is_stale_and_empty() -> None:
+def test_product_without_a_ticker_is_stale_and_empty() -> None:
     """It is listed, with nothing made up."""
     silent = view("BTC-USD", "1").model_copy(update={"ticker": None, "age_ms": None})
     seen = snapshot().model_copy(update={"products": (silent,)})
@@ -164,8 +164,8 @@ def test_a_product_without_a_ticker_is_stale_and_empty() -> None:
     assert "BTC-USD,,,,,,yes" == sections(rendered(seen))["Tickers"][1]
 
 
-def test_gaps_and_lag_and_absence_are_said() -> None:
-    """A gap is named, lagging candles are called so, no candles at all are called so."""
+def test_gaps_lag_and_missing_candles_are_shown() -> None:
+    """The prompt names gaps, lagging candles, and windows without candles."""
     gappy = window(60, 3, "1.5").model_copy(
         update={"gaps": (AS_OF - timedelta(minutes=9), AS_OF), "stale": True}
     )
@@ -187,8 +187,8 @@ def test_memory_is_shown_oldest_first() -> None:
     assert text.endswith('## Your last decisions\n- 09:28 no trade\n- 09:29 bought 1 X: "up"\n')
 
 
-def test_the_rules_name_the_costs_of_this_arena() -> None:
-    """Fee, slippage and what a round trip costs are told in figures."""
+def test_rules_name_the_costs_of_this_arena() -> None:
+    """Fee, slippage and the cost of a round trip are given in figures."""
     rules = Rules(
         starting_cash_usd=Decimal(100_000),
         fee_schedule="test",
@@ -208,8 +208,8 @@ def test_the_rules_name_the_costs_of_this_arena() -> None:
     assert "{" not in text
 
 
-def test_too_many_candles_lose_their_oldest_and_say_so() -> None:
-    """The prompt stays in its bound, every section says what it lost, the newest bar stays."""
+def test_oldest_candles_are_left_out_with_a_note() -> None:
+    """The prompt stays within its bound, every section notes its loss, the newest bar stays."""
     products = tuple(
         view(f"P{i}-USD", "67203.60").model_copy(
             update={"windows": {"1m": window(60, 300, "67203.60"), "15m": window(900, 40, "1.5")}}
@@ -229,8 +229,8 @@ def test_too_many_candles_lose_their_oldest_and_say_so() -> None:
         assert len(shown[f"Candles P{i}-USD 1m (UTC, oldest first)"]) > 50
 
 
-def test_too_many_products_are_counted() -> None:
-    """What is not shown is said."""
+def test_products_beyond_the_limit_are_counted() -> None:
+    """The prompt says how many products it leaves out."""
     prices = {f"P{i}-USD": "1.5" for i in range(PRODUCTS_MAX + 4)}
     text = rendered(snapshot(prices=prices))
 
@@ -245,10 +245,10 @@ def test_too_many_products_are_counted() -> None:
     price=st.decimals("0.00000001", "999999999", places=8),
     lines=st.lists(st.text(max_size=2_000), max_size=5),
 )
-def test_a_prompt_is_bounded_and_depends_on_its_arguments_alone(
+def test_prompt_is_bounded_and_depends_only_on_its_arguments(
     count: int, candles: int, price: Decimal, lines: list[str]
 ) -> None:
-    """Whatever comes in, the text is the same twice and never over its bound."""
+    """For any input, the text is the same twice and never over its bound."""
     shape = window(60, candles, f"{price:f}")
     product = view("BTC-USD", f"{price:f}").model_copy(
         update={"windows": dict.fromkeys(("15m", "5m", "1m"), shape)}
@@ -262,7 +262,7 @@ def test_a_prompt_is_bounded_and_depends_on_its_arguments_alone(
 
 @settings(deadline=None, max_examples=10)
 @given(st.integers(1, 30))
-def test_nothing_after_the_snapshot_shows_in_its_prompt(minutes: int) -> None:
+def test_prompt_has_nothing_from_after_its_snapshot(minutes: int) -> None:
     """Two histories that agree up to an instant give the same prompt for that instant."""
     until = AS_OF + timedelta(minutes=minutes)
     calm = [snapshot(i) for i in range(60)]
@@ -272,14 +272,14 @@ def test_nothing_after_the_snapshot_shows_in_its_prompt(minutes: int) -> None:
     assert texts[0] == texts[1]
 
 
-def test_holding_times_read_naturally() -> None:
-    """Seconds, minutes, hours, days."""
+def test_holding_times_are_readable() -> None:
+    """In seconds, minutes, hours or days."""
     assert ["0s", "42s", "4m12s", "2h05m", "3d04h"] == [
         duration_text(s) for s in (0.9, 42, 252, 7_500, 273_600)
     ]
 
 
-def test_the_hash_covers_both_messages() -> None:
+def test_hash_covers_both_messages() -> None:
     """Moving text from one message to the other changes it."""
     assert prompt_sha256("ab", "c") != prompt_sha256("a", "bc")
     assert prompt_sha256("a", "b") == prompt_sha256("a", "b")

@@ -1,4 +1,4 @@
-"""Prompts of accounts in another currency, and what the scripted rules read in them."""
+"""Prompts of accounts in another currency, and how the scripted rules read them."""
 
 from decimal import Decimal
 
@@ -57,8 +57,8 @@ def shown(currency: str, size: PromptSize = "full") -> str:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("currency", ["USDT", "BTC"])
-def test_a_prompt_names_the_currency_and_no_dollars(currency: str, size: PromptSize) -> None:
-    """Beside every amount of the account, and in the rules."""
+def test_prompt_names_the_currency_and_no_dollars(currency: str, size: PromptSize) -> None:
+    """After every amount of the account, and in the rules."""
     user = shown(currency, size)
     rules = RULES.model_copy(update={"currency": currency})
     system = render_system("Trade.", rules, size)
@@ -70,7 +70,7 @@ def test_a_prompt_names_the_currency_and_no_dollars(currency: str, size: PromptS
     assert "dollars" not in system
 
 
-def test_a_prompt_of_dollars_is_as_it_always_was() -> None:
+def test_dollar_prompt_is_unchanged() -> None:
     """Its hash is in records of older arenas, which are replayed."""
     user, usual = shown("USD"), render_system("Trade.", RULES)
 
@@ -89,7 +89,7 @@ def test_equity_has_the_digits_of_its_currency(currency: str, cents: int) -> Non
 
 @pytest.mark.parametrize("currency", ["USD", "USDT", "BTC"])
 def test_scripted_rules_read_any_currency(currency: str) -> None:
-    """From the prompt as from the tool's words."""
+    """From the prompt and from the tool's text."""
     seen, words = (
         read_account([shown(currency)]),
         PortfolioView(250_000_000, None, 3 * 10**8, (), currency),
@@ -106,7 +106,7 @@ def test_scripted_rules_read_any_currency(currency: str) -> None:
 @pytest.mark.parametrize(
     ("cash", "orders"), [("2 BTC", 1), ("0.00001 BTC", 0), ("2 USDT", 0), ("200 USDT", 1)]
 )
-def test_ten_of_a_currency_are_not_always_little(cash: str, orders: int) -> None:
+def test_small_amounts_depend_on_the_currency(cash: str, orders: int) -> None:
     """Scripted rules trade with two bitcoins, and not with two tethers."""
     amount, unit = cash.split()
     equity = "2" if unit == "BTC" else amount
@@ -120,7 +120,7 @@ def test_ten_of_a_currency_are_not_always_little(cash: str, orders: int) -> None
     assert orders == len(decision.orders)
 
 
-def test_a_turn_remembers_the_currency() -> None:
+def test_turn_stores_the_currency() -> None:
     """From the tool's result to the record, and back; a USD account leaves it out."""
     for currency, there in (("USDT", True), ("USD", False)):
         value = PortfolioView(250_000_000, None, 3 * 10**8, (), currency).value()

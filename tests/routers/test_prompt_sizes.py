@@ -1,4 +1,4 @@
-"""Compact and tiny prompts: what they show, what they say they leave out, and their bounds."""
+"""Compact and tiny prompts: what they show, what they list as left out, and their bounds."""
 
 import re
 from datetime import timedelta
@@ -76,13 +76,13 @@ def moving(product_id: str, price: str = "67203.60") -> ProductView:
 
 
 def market_of(count: int, price: str = "67203.60") -> MarketSnapshot:
-    """A snapshot of so many products."""
+    """A snapshot of this many products."""
     products = tuple(moving(f"COIN{i}-USD", price) for i in range(count))
     return snapshot().model_copy(update={"products": products})
 
 
 def known_of(count: int) -> KnownPortfolio:
-    """An account that holds so many products."""
+    """An account with this many positions."""
     held = tuple(
         HeldPosition(
             product_id=f"COIN{i}-USD",
@@ -96,12 +96,12 @@ def known_of(count: int) -> KnownPortfolio:
 
 
 def user_of(seen: MarketSnapshot, size: PromptSize, known: KnownPortfolio | None = None) -> str:
-    """The user message with a whole memory."""
+    """The user message with a full memory."""
     return render_user(render_market(seen, size), seen, known, MEMORY, size)
 
 
 def tools_text(strategy: Strategy, size: PromptSize) -> str:
-    """The shipped tools of a strategy as a request body holds them."""
+    """The shipped tools of a strategy as in a request body."""
     offers = [tool.offered(WALL) for tool in load_catalogue().values()]
     agent = ResolvedAgent.of("a", "n", strategy, Limits(), offers, size)
     parts = [
@@ -119,12 +119,12 @@ def tools_text(strategy: Strategy, size: PromptSize) -> str:
 
 
 def tokens(system: str, tools: str, user: str) -> float:
-    """By the stated figures of characters per token."""
+    """Estimated tokens, by the stated ratios of characters per token."""
     return (len(system) + len(tools)) / CHARS_PER_TOKEN_WORDS + len(user) / CHARS_PER_TOKEN_NUMBERS
 
 
-def test_a_full_prompt_is_what_it_was() -> None:
-    """Its bytes are part of every record made before there were sizes."""
+def test_full_prompt_is_unchanged() -> None:
+    """Its bytes are in every record from before there were sizes."""
     seen = market_of(2)
     system = render_system("Trade well.\n", RULES)
     user = render_user(render_market(seen), seen, known_of(2), MEMORY)
@@ -168,10 +168,10 @@ def test_one_product_leaves_room_for_rounds_and_an_answer(
     positions=st.integers(0, 40),
     lines=st.lists(st.text(max_size=500), max_size=5),
 )
-def test_a_small_prompt_is_bounded_and_depends_on_its_arguments_alone(
+def test_small_prompt_is_bounded_and_depends_only_on_its_arguments(
     size: PromptSize, count: int, price: Decimal, positions: int, lines: list[str]
 ) -> None:
-    """Whatever comes in, the text is the same twice, within its bound, and can be read."""
+    """For any input, the text is the same twice, within its bound, and can be parsed."""
     form = PROMPT_FORMS[size]
     view = moving("BTC-USD", f"{price:f}")
     seen = snapshot().model_copy(update={"products": (view,) * count})
@@ -187,8 +187,8 @@ def test_a_small_prompt_is_bounded_and_depends_on_its_arguments_alone(
 
 @pytest.mark.parametrize("size", get_args(PromptSize))
 @pytest.mark.parametrize("count", [1, 3, 30])
-def test_the_scripted_rules_read_every_size(size: PromptSize, count: int) -> None:
-    """Quotes as they are, the newest closes of every window that is shown, and the account."""
+def test_scripted_rules_read_every_size(size: PromptSize, count: int) -> None:
+    """They get quotes, the newest closes of every window that is shown, and the account."""
     seen = market_of(count)
     text = user_of(seen, size, known_of(1))
     market, account = read_market(text), read_account([text])
@@ -220,16 +220,16 @@ def test_the_scripted_rules_read_every_size(size: PromptSize, count: int) -> Non
         ("tiny", 30, r"\d+ products, 15m, 5m and 1m candles, .*last prices are left out"),
     ],
 )
-def test_what_is_left_out_is_said(size: PromptSize, count: int, said: str) -> None:
-    """In one line of the prompt, and in the words of the turn."""
+def test_left_out_parts_are_listed(size: PromptSize, count: int, said: str) -> None:
+    """In one line of the prompt, and in the turn."""
     market = render_market(market_of(count), size)
 
     assert re.search(rf"\({size} prompt: {said}\)", market.body)
     assert re.fullmatch(said.removesuffix(" are left out"), market.left_out)
 
 
-def test_nothing_is_said_if_nothing_is_left_out() -> None:
-    """A market that is small by itself is shown whole, in compact as in full."""
+def test_nothing_is_listed_if_nothing_is_left_out() -> None:
+    """A small market is shown completely, in compact as in full."""
     view = moving("BTC-USD").model_copy(update={"windows": {"1m": window(60, 5, "1.5")}})
     seen = snapshot().model_copy(update={"products": (view,)})
     market = render_market(seen, "compact")
@@ -239,7 +239,7 @@ def test_nothing_is_said_if_nothing_is_left_out() -> None:
     assert "" == left_out_text("Trade.", market, None, (), "compact")
 
 
-def test_the_turn_says_all_that_its_prompt_leaves_out() -> None:
+def test_turn_lists_everything_that_its_prompt_leaves_out() -> None:
     """Market, strategy, positions and decisions."""
     seen, known = market_of(1), known_of(5)
     system = render_system("word " * 1_000, RULES, "tiny")
@@ -253,7 +253,7 @@ def test_the_turn_says_all_that_its_prompt_leaves_out() -> None:
 
 
 @pytest.mark.parametrize("size", get_args(PromptSize))
-def test_a_market_is_rendered_once_for_all_agents(size: PromptSize) -> None:
+def test_market_is_rendered_once_for_all_agents(size: PromptSize) -> None:
     """Agents of one process with one size of prompt share the text."""
     seen = RenderedSnapshot(market_of(2))
 
@@ -262,8 +262,8 @@ def test_a_market_is_rendered_once_for_all_agents(size: PromptSize) -> None:
 
 
 @pytest.mark.parametrize("size", get_args(PromptSize))
-def test_a_strategy_is_cut_once(size: PromptSize) -> None:
-    """What a record shows of a strategy's prompt gives the same system message again."""
+def test_cut_strategy_is_not_cut_again(size: PromptSize) -> None:
+    """The strategy's prompt in a record gives the same system message again."""
     system = render_system("line of words\n" * 500, RULES, size)
     shown = system.partition("\n\nHow this arena works")[0] + "\n"
 
@@ -271,8 +271,8 @@ def test_a_strategy_is_cut_once(size: PromptSize) -> None:
 
 
 @pytest.mark.parametrize("size", get_args(PromptSize))
-def test_every_size_tells_the_costs_and_the_stale(size: PromptSize) -> None:
-    """Fee and slippage in the words that people and the scripted rules read."""
+def test_every_size_has_costs_and_stale_products(size: PromptSize) -> None:
+    """Fee and slippage are in the form that people and the scripted rules read."""
     system = render_system("Trade.", RULES, size)
 
     assert "taker fee of 120.25 bps" in system
@@ -295,7 +295,7 @@ def test_lagging_candles_are_named() -> None:
         assert "(the newest candles are missing: BTC-USD 1m)" in render_market(seen, size).body
 
 
-def test_a_stale_product_is_marked_in_every_size() -> None:
+def test_stale_product_is_marked_in_every_size() -> None:
     """It is shown, and cannot be traded."""
     view = moving("BTC-USD").model_copy(update={"stale": True, "ticker": None})
     seen = snapshot().model_copy(update={"products": (view, moving("ETH-USD"))})
@@ -306,15 +306,15 @@ def test_a_stale_product_is_marked_in_every_size() -> None:
         assert ["ETH-USD"] == [q.product_id for q in market.live()]
 
 
-def test_nothing_after_the_snapshot_shows_in_a_small_prompt() -> None:
+def test_small_prompt_has_nothing_from_after_its_snapshot() -> None:
     """The venue time of the heading is that of the snapshot."""
     seen = market_of(1).model_copy(update={"as_of": AS_OF + timedelta(minutes=3)})
 
     assert render_market(seen, "tiny").heading == "# Market as of 2026-11-21T09:33:00Z (COIN0-USD)"
 
 
-def test_tools_are_described_in_a_sentence_in_tiny_prompts() -> None:
-    """The schema stays a schema; other sizes keep every word."""
+def test_tiny_prompts_describe_tools_in_one_sentence() -> None:
+    """The schema stays valid; other sizes keep the whole text."""
     schema = ToolSchema(
         name="t",
         description="Buy a thing. It costs money.",

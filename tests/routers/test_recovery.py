@@ -34,15 +34,15 @@ def node_on(bus: MemoryBus) -> Node:
     return Node("router", "alpha", Settings(), bus, SystemClock())
 
 
-async def test_an_agent_without_records_has_no_history(memory_bus: MemoryBus) -> None:
-    """It starts afresh."""
+async def test_agent_without_records_has_no_history(memory_bus: MemoryBus) -> None:
+    """It starts from nothing."""
     history = await read_history(node_on(memory_bus), "alpha")
 
     assert (0, -1, None) == (history.turns, history.last_offset, history.open_turn)
 
 
 async def test_turns_far_back_are_found(memory_bus: MemoryBus) -> None:
-    """Behind hundreds of records of others, in a later chunk; the open turn too."""
+    """Before hundreds of records of others, in a later chunk; so is the open turn."""
     other = neighbour_of("alpha")
     for number in range(TURNS_REMEMBERED + 2):
         await append(memory_bus, "alpha", started(number), ended(number))
@@ -56,8 +56,8 @@ async def test_turns_far_back_are_found(memory_bus: MemoryBus) -> None:
     assert 50 == history.last_offset
 
 
-async def test_the_search_has_an_end(memory_bus: MemoryBus) -> None:
-    """Beyond the last chunk an agent counts as new."""
+async def test_search_is_bounded(memory_bus: MemoryBus) -> None:
+    """An agent whose records are older than the last chunk counts as new."""
     other = neighbour_of("alpha")
     await append(memory_bus, "alpha", started(1), ended(1))
     filler = [started(n, other) for n in range(CHUNKS[-1])]
@@ -67,8 +67,8 @@ async def test_the_search_has_an_end(memory_bus: MemoryBus) -> None:
     assert 0 == history.turns
 
 
-async def test_a_record_that_is_no_message_is_buried(memory_bus: MemoryBus) -> None:
-    """The rest of the history is read all the same."""
+async def test_unreadable_record_is_dead_lettered(memory_bus: MemoryBus) -> None:
+    """The rest of the history is read."""
     await append(memory_bus, "alpha", started(1))
     partition = topics.partition_of("alpha", topics.TURNS.partitions)
     await memory_bus.send_bytes(
@@ -82,8 +82,8 @@ async def test_a_record_that_is_no_message_is_buried(memory_bus: MemoryBus) -> N
     assert 1 == node.counters["dead_letters"]
 
 
-async def test_a_whole_history_has_no_last_chunk(memory_bus: MemoryBus) -> None:
-    """In lock-step an agent remembers its turns, however many of others lie in between."""
+async def test_complete_history_is_read_from_the_first_record(memory_bus: MemoryBus) -> None:
+    """In lock-step an agent remembers its turns, however many records of others follow."""
     other = neighbour_of("alpha")
     await append(memory_bus, "alpha", started(1), ended(1))
     filler = [started(n, other) for n in range(CHUNKS[-1])]
@@ -93,8 +93,8 @@ async def test_a_whole_history_has_no_last_chunk(memory_bus: MemoryBus) -> None:
     assert ["line 1"] == list(history.lines)
 
 
-async def test_turns_without_a_line_are_read_past(memory_bus: MemoryBus) -> None:
-    """The lines of a restarted agent are those it had, though a model failed in between."""
+async def test_turns_without_a_memory_line_do_not_end_the_search(memory_bus: MemoryBus) -> None:
+    """A restarted agent has the same lines as before, though a model failed in between."""
     await append(memory_bus, "alpha", started(0), ended(0))
     for number in range(1, CHUNKS[0]):
         failed = ended(number).model_copy(update={"memory": "", "outcome": "failed"})
@@ -105,12 +105,12 @@ async def test_turns_without_a_line_are_read_past(memory_bus: MemoryBus) -> None
 
 
 def moved_agent(before: int, after: int) -> str:
-    """An agent whose partition is another one after the topic was given partitions."""
+    """An agent whose partition changes when the topic gets more partitions."""
     names = (f"agent{i}" for i in range(100))
     return next(n for n in names if topics.partition_of(n, before) != topics.partition_of(n, after))
 
 
-async def test_turns_from_before_more_partitions_are_found(memory_bus: MemoryBus) -> None:
+async def test_turns_from_before_added_partitions_are_found(memory_bus: MemoryBus) -> None:
     """The agent remembers across the change, in the order of its turns."""
     agent = moved_agent(topics.TURNS.partitions, 7)
     for number in range(3):
@@ -128,8 +128,8 @@ async def test_turns_from_before_more_partitions_are_found(memory_bus: MemoryBus
     assert (started(6, agent), 6) == (history.open_turn, history.last_offset)
 
 
-async def test_a_turn_that_began_before_and_ended_after_is_not_open(memory_bus: MemoryBus) -> None:
-    """Its beginning and its end are in two partitions."""
+async def test_turn_across_added_partitions_is_not_open(memory_bus: MemoryBus) -> None:
+    """Its start and its end are in different partitions."""
     agent = moved_agent(topics.TURNS.partitions, 7)
     await append(memory_bus, agent, started(0, agent))
     memory_bus.cluster.grow(topics.TURNS.name, 7)
@@ -140,7 +140,7 @@ async def test_a_turn_that_began_before_and_ended_after_is_not_open(memory_bus: 
 
 
 async def ended_turns(bus: MemoryBus, count: int) -> None:
-    """An agent answers so many snapshots, and its router ends."""
+    """Let an agent answer this many snapshots, and stop its router."""
     async with FakePeers(bus).working() as peers, playing(bus, agent_config()):
         for number in range(count):
             await peers.publish(number)
@@ -150,8 +150,8 @@ async def ended_turns(bus: MemoryBus, count: int) -> None:
 
 
 @pytest.mark.parametrize("records", [0, 2, 3])
-async def test_turns_that_are_gone_are_told(memory_bus: MemoryBus, records: int) -> None:
-    """Two snapshots were answered; a log that knows less was cut, or created again."""
+async def test_lost_turns_are_reported(memory_bus: MemoryBus, records: int) -> None:
+    """Two snapshots were answered; a log with fewer turns was cut, or created again."""
     await ended_turns(memory_bus, 2)
     partition = topics.partition_of("alpha", topics.TURNS.partitions)
     del memory_bus.cluster.logs[topics.TURNS.name, partition][records:]
@@ -164,7 +164,7 @@ async def test_turns_that_are_gone_are_told(memory_bus: MemoryBus, records: int)
         turns = await peers.wait_for_turns(1 + records // 2)
 
     words = memory_bus.lost[topics.TURNS.name, f"{partition}, alpha"]
-    if records == 3:  # the beginning of the second turn is left: it is there, without an end
+    if records == 3:  # the start of the second turn is left, without an end
         assert "was answered" in words
         assert "aborted" in [turn.outcome for turn in turns]
     assert "offset 1 of market.snapshots" in words
@@ -194,8 +194,10 @@ def test_only_the_answered_turn_can_have_lost_its_end(
     assert is_lost == bool(lost_turns_text(history, answered))
 
 
-async def test_turns_are_missed_where_their_snapshots_are_gone_too(memory_bus: MemoryBus) -> None:
-    """What the group had committed counts, though its log is not the one it read."""
+async def test_lost_turns_are_reported_if_their_snapshots_are_lost_too(
+    memory_bus: MemoryBus,
+) -> None:
+    """The group's commit counts, though the snapshots' log is not the one it read."""
     await ended_turns(memory_bus, 3)
     partition = topics.partition_of("alpha", topics.TURNS.partitions)
     del memory_bus.cluster.logs[topics.TURNS.name, partition][2:]
@@ -208,8 +210,8 @@ async def test_turns_are_missed_where_their_snapshots_are_gone_too(memory_bus: M
     )
 
 
-async def test_nothing_is_told_where_no_turn_is_gone(memory_bus: MemoryBus) -> None:
-    """A router that starts again on what it left says nothing."""
+async def test_nothing_is_reported_if_no_turn_is_lost(memory_bus: MemoryBus) -> None:
+    """A router that restarts on an intact log reports nothing."""
     await ended_turns(memory_bus, 2)
     async with FakePeers(memory_bus).working() as peers, playing(memory_bus, agent_config()):
         await peers.publish(2)
@@ -218,8 +220,8 @@ async def test_nothing_is_told_where_no_turn_is_gone(memory_bus: MemoryBus) -> N
     assert {} == memory_bus.lost
 
 
-async def test_snapshots_of_several_partitions_are_refused(memory_bus: MemoryBus) -> None:
-    """They have one order: a router that starts says so, and what to do."""
+async def test_several_snapshot_partitions_are_refused(memory_bus: MemoryBus) -> None:
+    """Snapshots need one order: a router that starts says so, with a remedy."""
     memory_bus.cluster.grow(topics.SNAPSHOTS.name, 3)
     with pytest.raises(UsageError, match=r"market\.snapshots has 3 partitions.*ARENA_PREFIX"):
         async with playing(memory_bus, agent_config()):

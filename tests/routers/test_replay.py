@@ -1,4 +1,4 @@
-"""Recorded turns, played again: the same prompts, requests, calls and records, or a name."""
+"""Replayed turns have the same prompts, requests, calls and records, or a difference is named."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +44,7 @@ async def record(
     size: PromptSize = "full",
     strategy: Strategy = TRADER,
 ) -> Path:
-    """Play so many turns, and export what they left."""
+    """Run this many turns, and export the records."""
     config = agent_config(limits=limits, prompt_size=size, strategy=strategy)
     async with peers.working(), playing(bus, config):
         for number in range(turns):
@@ -54,8 +54,8 @@ async def record(
     return folder
 
 
-async def test_turns_come_out_the_same(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """Prompts with memory and account, requests, orders and the whole record of every turn."""
+async def test_turns_replay_identically(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """Prompts with memory and account, requests, orders and the record of every turn."""
     records = await record(memory_bus, FakePeers(memory_bus), tmp_path / "records")
 
     found = TurnReplay(records).run()
@@ -66,9 +66,7 @@ async def test_turns_come_out_the_same(memory_bus: MemoryBus, tmp_path: Path) ->
     )
 
 
-async def test_turns_that_ended_badly_come_out_the_same(
-    memory_bus: MemoryBus, tmp_path: Path
-) -> None:
+async def test_failed_turns_replay_identically(memory_bus: MemoryBus, tmp_path: Path) -> None:
     """A model that fails or stays silent, a tool that does not answer, one call too many."""
     numbers = iter(range(1_000))
 
@@ -97,10 +95,8 @@ async def test_turns_that_ended_badly_come_out_the_same(
     assert [] == found.differences
 
 
-async def test_a_turn_that_was_stopped_comes_out_the_same(
-    memory_bus: MemoryBus, tmp_path: Path
-) -> None:
-    """The answers of its tools came after the router had left; they are no part of the turn."""
+async def test_stopped_turn_replays_identically(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """The results came after the router had stopped; they are not part of the turn."""
     peers = FakePeers(memory_bus, tool=lambda call: None)
     async with peers.working():
         async with playing(memory_bus, agent_config()):
@@ -119,10 +115,8 @@ async def test_a_turn_that_was_stopped_comes_out_the_same(
     assert 1 == found.counts["turns"]
 
 
-async def test_a_name_that_another_took_comes_out_the_same(
-    memory_bus: MemoryBus, tmp_path: Path
-) -> None:
-    """The roster tells only who plays now; the turns of who played before are theirs."""
+async def test_replaced_agent_replays_identically(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """The roster has only the newest contestant; earlier turns belong to the one before."""
     peers = FakePeers(memory_bus)
     other = replace(TRADER, name="other", prompt="Do sums.", tools=("calculator", "execute_trade"))
     first, second = (
@@ -147,10 +141,10 @@ async def test_a_name_that_another_took_comes_out_the_same(
 
 
 @pytest.mark.parametrize("size", ["compact", "tiny"])
-async def test_small_prompts_come_out_the_same(
+async def test_small_prompts_replay_identically(
     memory_bus: MemoryBus, tmp_path: Path, size: PromptSize
 ) -> None:
-    """The size is that of the roster; a strategy that is not shipped and cut is found again."""
+    """The size is on the roster; a cut strategy that is not shipped is restored."""
     strategy = replace(TRADER, prompt="Trade very well.\n" * 500)
     peers = FakePeers(memory_bus)
     records = await record(memory_bus, peers, tmp_path / "records", size=size, strategy=strategy)
@@ -165,10 +159,10 @@ async def test_small_prompts_come_out_the_same(
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 3])
-async def test_answers_that_could_not_be_used_come_out_the_same(
+async def test_unusable_answers_replay_identically(
     memory_bus: MemoryBus, tmp_path: Path, rounds: int
 ) -> None:
-    """Empty, thought only, unreadable, with a problem, over the limit: the same turn again."""
+    """Empty, reasoning only, unreadable, with a problem, over the limit: the same turn again."""
     numbers = iter(range(1_000))
     turns: dict[str, int] = {}
 
@@ -202,8 +196,8 @@ async def test_answers_that_could_not_be_used_come_out_the_same(
     assert {"unusable_answer"} == {turn.cause for turn in ended[:3]}
 
 
-async def test_a_changed_answer_is_noticed(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """A reply in the inbox says something else than the turn was told."""
+async def test_changed_reply_is_noticed(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """A reply in the inbox differs from the one in the turn."""
     peers = FakePeers(memory_bus)
     await record(memory_bus, peers, tmp_path / "first")
     log = memory_bus.cluster.logs[topics.inbox("alpha"), 0]
@@ -218,8 +212,8 @@ async def test_a_changed_answer_is_noticed(memory_bus: MemoryBus, tmp_path: Path
     assert [True] == [turn_id in difference["subject"] for difference in found.differences]
 
 
-async def test_a_changed_snapshot_changes_the_prompt(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """A price in a snapshot was changed: the prompt of the turn on it is another one."""
+async def test_changed_snapshot_changes_the_prompt(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """After a price in a snapshot was changed, the prompt of its turn differs."""
     await record(memory_bus, FakePeers(memory_bus), tmp_path / "first")
     log = memory_bus.cluster.logs[topics.SNAPSHOTS.name, 0]
     body = orjson.loads(log[2].value or b"")
@@ -233,10 +227,8 @@ async def test_a_changed_snapshot_changes_the_prompt(memory_bus: MemoryBus, tmp_
     assert 3 == found.counts["turns"]
 
 
-async def test_without_inboxes_the_prompts_are_rendered_again(
-    memory_bus: MemoryBus, tmp_path: Path
-) -> None:
-    """What cannot be played is said; the prompts still are what they were."""
+async def test_prompts_are_replayed_without_inboxes(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """A note says what cannot be replayed; the prompts are still compared."""
     await record(memory_bus, FakePeers(memory_bus), tmp_path / "first")
     await export_topics(memory_bus, tmp_path / "records", TOPICS[:3])
 

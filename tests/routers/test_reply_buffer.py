@@ -1,4 +1,4 @@
-"""The mail of a turn: the first answer to a call counts, whenever it comes."""
+"""The reply buffer of a turn: the first reply to a call counts, whenever it comes."""
 
 from arena.messages import ChatReply, Heartbeat, ToolResult
 from routers.reply_buffer import REPLIES_MAX, ReplyBuffer
@@ -6,7 +6,7 @@ from tests.routers.builders import WALL
 
 
 def result(call_id: str, text: str = "", turn_id: str = "turn") -> ToolResult:
-    """A tool's answer."""
+    """A tool's result."""
     return ToolResult(
         call_id=call_id,
         agent="alpha",
@@ -20,7 +20,7 @@ def result(call_id: str, text: str = "", turn_id: str = "turn") -> ToolResult:
 
 
 def reply(call_id: str) -> ChatReply:
-    """A model's answer."""
+    """A model's reply."""
     return ChatReply(
         call_id=call_id,
         agent="alpha",
@@ -32,16 +32,16 @@ def reply(call_id: str) -> ChatReply:
     )
 
 
-def mail() -> ReplyBuffer:
-    """The mail of a turn that was begun."""
+def buffer() -> ReplyBuffer:
+    """The buffer of a turn that has started."""
     found = ReplyBuffer()
     found.begin("turn")
     return found
 
 
-def test_an_answer_waits_until_its_call_is_made() -> None:
-    """One that came early is not lost; others stay where they are."""
-    found = mail()
+def test_reply_waits_until_its_call_is_made() -> None:
+    """An early reply is not lost; others stay in the buffer."""
+    found = buffer()
     assert found.put(result("early"))
     assert found.put(reply("asked"))
 
@@ -51,18 +51,18 @@ def test_an_answer_waits_until_its_call_is_made() -> None:
     assert not found
 
 
-def test_a_second_answer_is_refused() -> None:
-    """Whether the first one waits or was taken."""
-    found = mail()
+def test_second_reply_is_dropped() -> None:
+    """Whether the first one is still waiting or was taken."""
+    found = buffer()
 
     assert [True, False] == [found.put(result("a", text)) for text in ("first", "second")]
     assert result("a", "first") == found.take({"a"})
     assert not found.put(result("a", "third"))
 
 
-def test_what_stood_in_the_inbox_counts_before_what_came_since() -> None:
-    """The first of several answers in the inbox is the one that counts."""
-    found = mail()
+def test_replies_from_the_inbox_count_before_newer_ones() -> None:
+    """The first of several replies in the inbox counts."""
+    found = buffer()
     found.put(result("a", "since"))
     found.put(result("b", "since"))
     found.put_earlier([result("a", "older"), result("a", "later"), result("c", turn_id="other")])
@@ -72,10 +72,10 @@ def test_what_stood_in_the_inbox_counts_before_what_came_since() -> None:
     ]
 
 
-def test_nobody_waits_for_other_turns_or_other_messages() -> None:
-    """Nor for anything while no turn is played, nor beyond the bound."""
+def test_other_turns_and_messages_are_dropped() -> None:
+    """So is everything without a turn, and beyond the bound."""
     beat = Heartbeat(node="n", kind="k", name="n", host="h", pid=1, started_at=WALL, at=WALL)
-    found = mail()
+    found = buffer()
 
     assert not found.put(result("a", turn_id="other"))
     assert not found.put(beat)

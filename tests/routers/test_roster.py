@@ -31,7 +31,7 @@ async def offer(bus: MemoryBus) -> None:
     await publish_rules(bus, "real-time")
 
 
-async def test_tools_that_come_late_are_waited_for(memory_bus: MemoryBus) -> None:
+async def test_late_tools_are_waited_for(memory_bus: MemoryBus) -> None:
     """A tools process may start after the router."""
     roster = roster_on(memory_bus)
     opening = asyncio.create_task(roster.open({"execute_trade"}, 5))
@@ -42,15 +42,15 @@ async def test_tools_that_come_late_are_waited_for(memory_bus: MemoryBus) -> Non
     assert "execute_trade" in roster.offers
 
 
-async def test_a_tool_nobody_offers_is_named(memory_bus: MemoryBus) -> None:
-    """The deadline passes with the name and the remedy."""
+async def test_tool_that_is_not_offered_is_named(memory_bus: MemoryBus) -> None:
+    """After the deadline the error has the name and the remedy."""
     await offer(memory_bus)
     with pytest.raises(DependencyMissing, match=r"offered teleport in 0.1 s.*arena tools"):
         await roster_on(memory_bus).open({"execute_trade", "teleport"}, 0.1)
 
 
-async def test_no_turn_begins_before_the_rules_are_known(memory_bus: MemoryBus) -> None:
-    """A prompt never leaves out what a trade costs; an agent that cannot trade needs no rules."""
+async def test_no_turn_starts_before_the_rules_are_known(memory_bus: MemoryBus) -> None:
+    """Prompts always have the trading costs; an agent that cannot trade needs no rules."""
     for tool in offers():
         await memory_bus.append(topics.ROSTER.name, tool, key=f"tool/{tool.name}")
 
@@ -60,10 +60,8 @@ async def test_no_turn_begins_before_the_rules_are_known(memory_bus: MemoryBus) 
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{", b"[]"])
-async def test_rules_that_cannot_be_read_stop_no_agent(
-    memory_bus: MemoryBus, value: bytes | None
-) -> None:
-    """In a compacted topic such a record may be all that is left; the next owner states them."""
+async def test_unreadable_rules_stop_no_agent(memory_bus: MemoryBus, value: bytes | None) -> None:
+    """In a compacted topic it may be the only record left; the next owner publishes rules."""
     await offer(memory_bus)
     log = memory_bus.cluster.logs[(topics.ROSTER.name, 0)]
     log[-1] = log[-1]._replace(value=value)
@@ -78,12 +76,12 @@ async def test_rules_that_cannot_be_read_stop_no_agent(
 
 
 @pytest.mark.parametrize("fresh", [True, False])
-async def test_a_tool_that_is_missing_beside_others_is_unknown(
+async def test_tool_missing_among_others_is_unknown(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch, fresh: bool
 ) -> None:
-    """After a short grace the router ends for good and lists what is offered.
+    """After a short grace the router ends and lists what is offered.
 
-    Old offers may be those of a tools process that is about to start again: they get longer.
+    Old offers may be those of a tools process that is about to restart: they get more time.
     """
     graces = (0.05, 60.0) if fresh else (60.0, 0.05)
     monkeypatch.setattr("routers.roster.GRACE_S", graces[0])

@@ -1,4 +1,4 @@
-"""The router's shell over the bus in memory, with a chat node and tools that answer."""
+"""The router over the in-memory bus, with a chat node and tools that answer."""
 
 import asyncio
 from datetime import timedelta
@@ -33,12 +33,12 @@ from tests.routers.fake_peers import (
 
 
 def silent_model(_: ChatRequest) -> ChatReply | None:
-    """Never answers."""
+    """Do not answer."""
     return None
 
 
-async def test_a_whole_turn(memory_bus: MemoryBus) -> None:
-    """Snapshot, request, order, result, closing words: one start, one end, one order."""
+async def test_complete_turn(memory_bus: MemoryBus) -> None:
+    """Snapshot, request, order, result, closing text: one start, one end, one order."""
     async with FakePeers(memory_bus).working() as peers, playing(memory_bus, agent_config()):
         await peers.publish(0)
         (turn,) = await peers.wait_for_turns(1)
@@ -56,7 +56,7 @@ async def test_a_whole_turn(memory_bus: MemoryBus) -> None:
 
 
 async def test_account_and_memory_are_in_the_next_prompt(memory_bus: MemoryBus) -> None:
-    """What the first turn learned is what the second one is shown."""
+    """The second prompt shows the results of the first turn."""
     async with FakePeers(memory_bus).working() as peers, playing(memory_bus, agent_config()):
         await peers.publish(0)
         await peers.wait_for_turns(1)
@@ -68,8 +68,8 @@ async def test_account_and_memory_are_in_the_next_prompt(memory_bus: MemoryBus) 
     assert '- 09:30 bought 0.1 BTC-USD at 67203.60: "done."' in prompt
 
 
-async def test_the_agent_announces_itself(memory_bus: MemoryBus) -> None:
-    """Its spec is on the roster and its account is asked for."""
+async def test_agent_announces_itself(memory_bus: MemoryBus) -> None:
+    """Its spec is on the roster and its account is requested."""
     async with (
         FakePeers(memory_bus).working() as peers,
         playing(memory_bus, agent_config(cadence=2)),
@@ -126,10 +126,10 @@ async def test_cadence_answers_every_nth_snapshot(memory_bus: MemoryBus) -> None
     assert 0 == node.counters["skipped"]
 
 
-async def test_a_process_that_dies_leaves_a_turn_that_is_aborted_once(
+async def test_turn_of_a_dead_process_is_aborted_once(
     memory_bus: MemoryBus,
 ) -> None:
-    """The successor records the open turn, does not answer its snapshot again, and goes on."""
+    """The successor records the end, does not answer the snapshot again, and continues."""
     peers = FakePeers(memory_bus, silent_model)
     async with peers.working():
         dead = await OtherConnection.to(memory_bus)
@@ -150,8 +150,8 @@ async def test_a_process_that_dies_leaves_a_turn_that_is_aborted_once(
     assert 4 == len(records)
 
 
-async def test_a_clean_stop_leaves_no_open_turn(memory_bus: MemoryBus) -> None:
-    """A router that is told to stop records its turn as aborted itself."""
+async def test_clean_stop_leaves_no_open_turn(memory_bus: MemoryBus) -> None:
+    """A router that is stopped records its turn as aborted itself."""
     async with FakePeers(memory_bus, silent_model).working() as peers:
         async with playing(memory_bus, agent_config()):
             await peers.publish(0)
@@ -161,8 +161,8 @@ async def test_a_clean_stop_leaves_no_open_turn(memory_bus: MemoryBus) -> None:
     assert ("aborted", "the router was stopped during this turn") == (turn.outcome, turn.error)
 
 
-async def test_a_second_process_is_a_standby_that_takes_over(memory_bus: MemoryBus) -> None:
-    """One answers, the other waits; when the first stops, the second goes on where it stood."""
+async def test_second_process_is_a_standby_that_takes_over(memory_bus: MemoryBus) -> None:
+    """One answers, the other waits; when the first stops, the second continues from there."""
     spare = await OtherConnection.to(memory_bus)
     async with FakePeers(memory_bus).working() as peers:
         async with playing(memory_bus, agent_config()) as first:
@@ -184,8 +184,8 @@ async def test_a_second_process_is_a_standby_that_takes_over(memory_bus: MemoryB
     assert 3 == turns[2].messages[1].content.count("bought 0.1 BTC-USD") + 1
 
 
-async def test_an_answered_snapshot_is_not_answered_again(memory_bus: MemoryBus) -> None:
-    """The history says what was answered, even where the group committed nothing."""
+async def test_answered_snapshot_is_not_answered_again(memory_bus: MemoryBus) -> None:
+    """The history says what was answered, even if the group committed nothing."""
     async with FakePeers(memory_bus).working() as peers:
         async with playing(memory_bus, agent_config()):
             await peers.publish(0, 1)
@@ -202,8 +202,8 @@ async def test_an_answered_snapshot_is_not_answered_again(memory_bus: MemoryBus)
     assert 1 == node.counters["turns"]
 
 
-async def test_snapshots_that_begin_anew_are_answered(memory_bus: MemoryBus) -> None:
-    """Where the topic was created again, older offsets with newer times count."""
+async def test_snapshots_of_a_recreated_topic_are_answered(memory_bus: MemoryBus) -> None:
+    """After the topic was created again, older offsets with newer times count."""
     async with FakePeers(memory_bus).working() as peers:
         old = Turn(
             turn_id="old",
@@ -225,7 +225,7 @@ async def test_snapshots_that_begin_anew_are_answered(memory_bus: MemoryBus) -> 
     assert {900, 0} == {t.snapshot_offset for t in turns}
 
 
-async def test_the_answered_offset_is_committed(memory_bus: MemoryBus) -> None:
+async def test_answered_offset_is_committed(memory_bus: MemoryBus) -> None:
     """The group's commit follows the recorded turn."""
     async with FakePeers(memory_bus).working() as peers, playing(memory_bus, agent_config()):
         await peers.publish(0)
@@ -239,7 +239,7 @@ async def test_several_agents_share_a_process(memory_bus: MemoryBus) -> None:
     configs = [agent_config(f"agent{i}") for i in range(5)]
     async with (
         FakePeers(memory_bus).working() as peers,
-        playing(memory_bus, *configs, name="fleet") as node,
+        playing(memory_bus, *configs, name="several") as node,
     ):
         await peers.publish(0)
         turns = await peers.wait_for_turns(5)
@@ -250,14 +250,14 @@ async def test_several_agents_share_a_process(memory_bus: MemoryBus) -> None:
     assert 5 == node.counters["completed"]
 
 
-async def test_tools_that_never_come_are_named(memory_bus: MemoryBus) -> None:
-    """Without a tools process the router ends with what to start."""
+async def test_missing_tools_are_named(memory_bus: MemoryBus) -> None:
+    """Without a tools process the router ends and says what to start."""
     with pytest.raises(DependencyMissing, match=r"calculator, execute_trade.*arena tools"):
         async with playing(memory_bus, agent_config()):
             pass
 
 
-async def test_a_tool_that_does_not_answer_costs_its_time_only(memory_bus: MemoryBus) -> None:
+async def test_silent_tool_costs_only_its_timeout(memory_bus: MemoryBus) -> None:
     """The model is told and ends the turn; the late result is counted."""
     late: list[ToolCall] = []
 
@@ -280,8 +280,8 @@ async def test_a_tool_that_does_not_answer_costs_its_time_only(memory_bus: Memor
     assert "no answer in 0.1 s" in turn.messages[3].content
 
 
-async def test_a_chat_node_that_is_missing_expires_the_turn(memory_bus: MemoryBus) -> None:
-    """The next snapshot is answered all the same."""
+async def test_missing_chat_node_expires_the_turn(memory_bus: MemoryBus) -> None:
+    """The next snapshot is answered."""
     limits = Limits(decision_s=0.1, grace_s=0.05)
     async with (
         FakePeers(memory_bus, silent_model).working() as peers,
@@ -296,8 +296,8 @@ async def test_a_chat_node_that_is_missing_expires_the_turn(memory_bus: MemoryBu
     assert ("expired", "completed") == (first.outcome, second.outcome)
 
 
-async def test_bytes_that_are_no_message_are_buried(memory_bus: MemoryBus) -> None:
-    """In the inbox and among the snapshots: a dead letter each, and the turn goes on."""
+async def test_unreadable_records_are_dead_lettered(memory_bus: MemoryBus) -> None:
+    """In the inbox and among the snapshots: one dead letter each, and the turn continues."""
     bad = Encoded(b'{"nonsense": true}', (("type", b"ChatReply"),))
 
     async def send(topic: str) -> None:
@@ -320,8 +320,8 @@ async def test_bytes_that_are_no_message_are_buried(memory_bus: MemoryBus) -> No
     assert 2 == len(memory_bus.cluster.logs[(topics.DEAD_LETTERS.name, 0)])
 
 
-async def test_the_start_is_in_the_log_before_the_first_order(memory_bus: MemoryBus) -> None:
-    """A crash after an order always leaves evidence of its turn."""
+async def test_start_is_in_the_log_before_the_first_order(memory_bus: MemoryBus) -> None:
+    """After a crash there is always evidence of the turn of an order."""
     seen: list[bool] = []
 
     def checking(call: ToolCall) -> ToolResult | None:

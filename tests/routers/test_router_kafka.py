@@ -1,4 +1,4 @@
-"""Real router processes over a real Kafka: turns, kills, standbys, what they load and weigh."""
+"""Real router processes over a real Kafka: turns, kills, standbys, imports and memory."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 
 @pytest.fixture
 def start_router(settings: Settings, tmp_path: Path) -> Iterator[Start]:
-    """Starts `arena router` processes and ends those that still run."""
+    """Start `arena router` processes, and end those that still run."""
     strategy = tmp_path / "trader.toml"
     strategy.write_text(
         'name = "trader"\nprompt = "Trade."\n'
@@ -69,7 +69,7 @@ async def publish_until(peers: FakePeers, first: int, done: Callable[[], object]
 
 
 async def wait_until_closed(peers: FakePeers, routers: int = 1) -> list[Turn | TurnStarted]:
-    """Wait until every turn that was begun has ended."""
+    """Wait until every turn that was started has ended."""
     deadline = time.monotonic() + DEADLINE_S
     while True:
         records = await peers.turns()
@@ -82,7 +82,7 @@ async def wait_until_closed(peers: FakePeers, routers: int = 1) -> list[Turn | T
 
 
 async def test_turns_over_kafka(bus: KafkaBus, settings: Settings) -> None:
-    """Two agents of one process play whole turns; each of their orders is sent once."""
+    """Two agents of one process complete turns; each of their orders is sent once."""
     async with (
         FakePeers(bus).working() as peers,
         playing(KafkaBus(settings), agent_config("alpha"), agent_config("beta"), connect=True),
@@ -97,7 +97,7 @@ async def test_turns_over_kafka(bus: KafkaBus, settings: Settings) -> None:
 
 
 @pytest.mark.timeout(180)
-async def test_a_kill_in_the_middle_of_a_turn(bus: KafkaBus, start_router: Start) -> None:
+async def test_kill_during_a_turn(bus: KafkaBus, start_router: Start) -> None:
     """SIGKILL after the order was sent, then two successors at once: one abort, single orders."""
     killed: list[ToolCall] = []
     victim = start_router()
@@ -126,8 +126,8 @@ async def test_a_kill_in_the_middle_of_a_turn(bus: KafkaBus, start_router: Start
     assert 1 == sum(c.turn_id == killed[0].turn_id for c in peers.calls)
 
 
-async def test_a_router_ends_cleanly_on_a_signal(bus: KafkaBus, start_router: Start) -> None:
-    """SIGTERM in the middle of a turn records it as aborted and gives exit code 0."""
+async def test_router_ends_cleanly_on_a_signal(bus: KafkaBus, start_router: Start) -> None:
+    """After SIGTERM during a turn it is recorded as aborted, and the exit code is 0."""
     asked: list[ChatRequest] = []
     router = start_router()
     async with FakePeers(bus, model=asked.append).working() as peers:
@@ -140,8 +140,8 @@ async def test_a_router_ends_cleanly_on_a_signal(bus: KafkaBus, start_router: St
     assert ["aborted"] == [r.outcome for r in records if isinstance(r, Turn)]
 
 
-async def test_a_router_is_lean(bus: KafkaBus, start_router: Start, tmp_path: Path) -> None:
-    """It loads no model client, no numbers library and no screen, and weighs at most 70 MB."""
+async def test_router_is_lean(bus: KafkaBus, start_router: Start, tmp_path: Path) -> None:
+    """It loads no model client, numeric library or screen, and uses at most 70 MB."""
     router = start_router("-X", "importtime")
     async with FakePeers(bus).working() as peers:
         await publish_until(peers, 0, lambda: len(peers.calls) >= 3)

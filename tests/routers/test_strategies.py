@@ -1,4 +1,4 @@
-"""The contract of strategies, over whatever is found, and the files users bring."""
+"""The contract of all shipped strategies, and strategies from users' files."""
 
 import json
 from datetime import UTC, datetime
@@ -30,8 +30,8 @@ temperature = 0.5
 
 
 @pytest.mark.parametrize("name", shipped_names())
-def test_a_shipped_strategy_can_be_played(name: str) -> None:
-    """Each has its file's name, a prompt of substance, distinct tools and a cadence."""
+def test_shipped_strategy_is_valid(name: str) -> None:
+    """Each has its file's name, a real prompt, distinct tools and a cadence."""
     strategy = load_strategy(name)
 
     assert name == strategy.name
@@ -43,15 +43,15 @@ def test_a_shipped_strategy_can_be_played(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", shipped_names())
-def test_an_agent_that_trades_can_see_its_portfolio(name: str) -> None:
-    """Who may trade may also ask what it owns."""
+def test_trading_agent_can_read_its_portfolio(name: str) -> None:
+    """A strategy with the trading tool also has the portfolio tool."""
     tools = load_strategy(name).tools
 
     assert "execute_trade" not in tools or "get_portfolio" in tools
 
 
-def test_the_agents_and_baselines_of_the_arena_are_there() -> None:
-    """Three strategies compete, three baselines are compared with."""
+def test_shipped_agents_and_baselines() -> None:
+    """Three strategies compete, three baselines are for comparison."""
     kinds = {name: load_strategy(name).kind for name in shipped_names()}
 
     assert {
@@ -64,24 +64,24 @@ def test_the_agents_and_baselines_of_the_arena_are_there() -> None:
     } == kinds
 
 
-def test_what_every_agent_is_told_names_costs_quantities_and_the_end() -> None:
-    """Fees, stale prices, base units and the closing line are told to every strategy alike."""
+def test_shared_rules_name_costs_quantities_and_the_closing_line() -> None:
+    """Every strategy's prompt explains fees, stale prices, base units and the closing line."""
     for word in ("{costs}", "stale=yes", "base units", "Reasoning:", "best_ask", "gap"):
         assert word in HOUSE_RULES
 
 
-def test_a_name_may_be_written_with_dashes() -> None:
-    """The seed's spelling finds the module."""
+def test_name_may_have_dashes() -> None:
+    """The spelling with dashes finds the module."""
     assert "buy_and_hold" == load_strategy("buy-and-hold").name
 
 
-def test_an_unknown_name_is_told_which_there_are() -> None:
+def test_unknown_name_lists_the_strategies() -> None:
     """The error lists every shipped strategy."""
     with pytest.raises(UsageError, match=r"no strategy 'hodl'.*momentum.*scalper"):
         load_strategy("hodl")
 
 
-def test_a_toml_file_is_a_strategy(tmp_path: Path) -> None:
+def test_toml_file_is_a_strategy(tmp_path: Path) -> None:
     """Name, prompt, tools, cadence and sampling come from the file."""
     path = tmp_path / "mine.toml"
     path.write_text(TOML)
@@ -96,8 +96,8 @@ def test_a_toml_file_is_a_strategy(tmp_path: Path) -> None:
     assert Sampling(temperature=0.5) == strategy.sampling
 
 
-def test_a_python_file_is_a_strategy(tmp_path: Path) -> None:
-    """A module with a STRATEGY may lie anywhere."""
+def test_python_file_is_a_strategy(tmp_path: Path) -> None:
+    """A module with a STRATEGY may be anywhere."""
     path = tmp_path / "own.py"
     path.write_text(
         "from routers.strategy import Strategy\n"
@@ -125,7 +125,7 @@ def test_a_python_file_is_a_strategy(tmp_path: Path) -> None:
         ("name = ", "is no TOML"),
     ],
 )
-def test_a_bad_toml_file_says_what_to_change(tmp_path: Path, text: str, said: str) -> None:
+def test_bad_toml_file_says_what_to_change(tmp_path: Path, text: str, said: str) -> None:
     """Every mistake is a usage error that names the field."""
     path = tmp_path / "bad.toml"
     path.write_text(text)
@@ -134,7 +134,7 @@ def test_a_bad_toml_file_says_what_to_change(tmp_path: Path, text: str, said: st
 
 
 @pytest.mark.parametrize("text", ["STRATEGY = 3", "import no_such_module_here", "def"])
-def test_a_bad_python_file_says_so(tmp_path: Path, text: str) -> None:
+def test_bad_python_file_is_a_usage_error(tmp_path: Path, text: str) -> None:
     """A file without a strategy, or one that cannot be loaded, is a usage error."""
     path = tmp_path / "bad.py"
     path.write_text(text)
@@ -142,14 +142,14 @@ def test_a_bad_python_file_says_so(tmp_path: Path, text: str) -> None:
         load_strategy(str(path))
 
 
-def test_a_missing_file_says_so() -> None:
-    """The path is named."""
+def test_missing_file_is_named() -> None:
+    """The error has the path."""
     with pytest.raises(UsageError, match=r"cannot read nowhere\.toml"):
         load_strategy("nowhere.toml")
 
 
-def test_a_prompt_that_is_too_long_is_refused(tmp_path: Path) -> None:
-    """The bound is told."""
+def test_too_long_prompt_is_refused(tmp_path: Path) -> None:
+    """The error has the bound."""
     path = tmp_path / "long.toml"
     path.write_text(f"name = 'x'\nprompt = '{'p' * (PROMPT_BYTES_MAX + 1)}'")
     with pytest.raises(UsageError, match="at most 20,000"):
@@ -157,7 +157,7 @@ def test_a_prompt_that_is_too_long_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".md", ".txt"])
-def test_a_prompt_is_a_strategy(tmp_path: Path, suffix: str) -> None:
+def test_prompt_file_is_a_strategy(tmp_path: Path, suffix: str) -> None:
     """Its file's name is its name; fields may come before it, and its hash is on the roster."""
     path = tmp_path / f"wait{suffix}"
     text = '\ufeff+++\r\ntools = ["get_portfolio"]\r\ncadence = 3\r\n+++\r\n\r\nWait.\r\n'
@@ -186,7 +186,7 @@ def test_a_prompt_is_a_strategy(tmp_path: Path, suffix: str) -> None:
         ("+++\nsource = 'x'\n+++\nBuy.", "unknown key source"),
     ],
 )
-def test_a_bad_prompt_file_says_what_to_change(tmp_path: Path, text: str, said: str) -> None:
+def test_bad_prompt_file_says_what_to_change(tmp_path: Path, text: str, said: str) -> None:
     """Every mistake is a usage error that names the file."""
     path = tmp_path / "bad.md"
     path.write_text(text)
@@ -194,8 +194,8 @@ def test_a_bad_prompt_file_says_what_to_change(tmp_path: Path, text: str, said: 
         load_strategy(str(path))
 
 
-def test_a_recorded_name_never_loads_a_file(tmp_path: Path) -> None:
-    """Records may be a stranger's: a replay looks for shipped strategies alone."""
+def test_recorded_name_never_loads_a_file(tmp_path: Path) -> None:
+    """Records may come from strangers: a replay loads only shipped strategies."""
     path = tmp_path / "evil.py"
     path.write_text("from pathlib import Path\nPath(__file__).with_name('ran').touch()\n")
     for name in (str(path), str(path.with_suffix("")), "evil"):
@@ -207,7 +207,7 @@ def test_a_recorded_name_never_loads_a_file(tmp_path: Path) -> None:
 def test_strategies_are_written_checked_and_listed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`new` writes what `check`, `list` and a router take; it writes over nothing."""
+    """`new` writes a file that `check`, `list` and a router accept, and overwrites nothing."""
     monkeypatch.chdir(tmp_path)
     run = CliRunner().invoke
     written = run(app, ["new", "patient"])

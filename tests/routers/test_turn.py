@@ -26,8 +26,8 @@ from tests.routers.builders import (
 )
 
 
-def begun(limits: Limits | None = None, strategy: Strategy = TRADER) -> TurnMachine:
-    """A machine that was not started."""
+def new_turn(limits: Limits | None = None, strategy: Strategy = TRADER) -> TurnMachine:
+    """A turn machine that was not started."""
     return TurnMachine(resolved_agent(limits, strategy), turn_input())
 
 
@@ -53,13 +53,13 @@ def turn_of(effects: Sequence[Effect]) -> Turn:
 
 
 def tool_texts(request: ChatRequest) -> list[str]:
-    """What the tools told the model, in order."""
+    """The texts of the tool results, in order."""
     return [m.content for m in request.messages if m.role == "tool"]
 
 
-def test_a_turn_with_one_trade() -> None:
+def test_turn_with_one_trade() -> None:
     """Ask, trade, ask again, finish: every id, hash, latency and token is in the record."""
-    machine = begun()
+    machine = new_turn()
     (first,) = machine.start(now())
     assert isinstance(first, SendRequest)
     assert first.started is not None
@@ -93,9 +93,9 @@ def test_a_turn_with_one_trade() -> None:
     )
 
 
-def test_an_order_carries_what_the_executor_needs() -> None:
+def test_order_has_what_the_executor_needs() -> None:
     """Snapshot, ticker offsets, the prices seen of the products named, deadline and inbox."""
-    machine = begun(Limits(tool_s=7))
+    machine = new_turn(Limits(tool_s=7))
     first = request_of(machine.start(now()))
     order = calls_of(machine.reply(reply(first, trade("eth-usd")), now(1))).account[0]
 
@@ -108,8 +108,8 @@ def test_an_order_carries_what_the_executor_needs() -> None:
 
 
 def test_requests_share_the_deadline_of_the_turn() -> None:
-    """The whole decision has one deadline, whatever the round."""
-    machine = begun(Limits(decision_s=30))
+    """The decision has one deadline for all rounds."""
+    machine = new_turn(Limits(decision_s=30))
     first = request_of(machine.start(now()))
     order = calls_of(machine.reply(reply(first, trade()), now(5))).account[0]
     second = request_of(machine.result(result(order), now(6)))
@@ -119,9 +119,9 @@ def test_requests_share_the_deadline_of_the_turn() -> None:
     assert first.call_id != second.call_id
 
 
-def test_all_calls_of_a_reply_go_out_at_once_and_results_come_in_any_order() -> None:
+def test_calls_are_sent_at_once_and_results_come_in_any_order() -> None:
     """Account calls and others are sent together; the model sees the answers in its own order."""
-    machine = begun()
+    machine = new_turn()
     first = request_of(machine.start(now()))
     asked = (trade(key="a"), call("calculator", "{}", "b"), call("get_portfolio", "{}", "c"))
     sent = calls_of(machine.reply(reply(first, *asked), now(1)))
@@ -135,9 +135,9 @@ def test_all_calls_of_a_reply_go_out_at_once_and_results_come_in_any_order() -> 
     )
 
 
-def test_an_unknown_tool_is_answered_without_a_hop() -> None:
-    """The model is told which tools there are; nothing is sent but the next request."""
-    machine = begun()
+def test_unknown_tool_is_answered_locally() -> None:
+    """The model gets the list of tools; only the next request is sent."""
+    machine = new_turn()
     first = request_of(machine.start(now()))
     second = request_of(machine.reply(reply(first, call("buy_moon")), now(1)))
 
@@ -147,9 +147,9 @@ def test_an_unknown_tool_is_answered_without_a_hop() -> None:
     assert 0 == machine.tool_calls
 
 
-def test_a_known_call_beside_an_unknown_one_is_run() -> None:
-    """One bad call spoils nothing."""
-    machine = begun()
+def test_known_call_next_to_an_unknown_one_is_run() -> None:
+    """One bad call does not affect the others."""
+    machine = new_turn()
     first = request_of(machine.start(now()))
     sent = calls_of(machine.reply(reply(first, call("x"), trade(key="b")), now(1)))
     second = request_of(machine.result(result(sent.account[0], "ok"), now(2)))
@@ -161,17 +161,17 @@ def test_a_known_call_beside_an_unknown_one_is_run() -> None:
 
 @pytest.mark.parametrize("arguments", ["", "{", "null", "[]", '{"quantity": NaN}', "\x00", "∞" * 9])
 def test_malformed_arguments_go_to_the_tool_as_they_are(arguments: str) -> None:
-    """The tool owns its arguments and says what is wrong with them."""
-    machine = begun()
+    """The tool checks its arguments and says what is wrong with them."""
+    machine = new_turn()
     first = request_of(machine.start(now()))
     sent = calls_of(machine.reply(reply(first, call("execute_trade", arguments)), now(1)))
 
     assert arguments == sent.account[0].arguments
 
 
-def test_arguments_beyond_the_bound_are_refused_here() -> None:
-    """A megabyte of arguments travels nowhere."""
-    machine = begun()
+def test_too_long_arguments_are_refused_locally() -> None:
+    """A megabyte of arguments is not sent."""
+    machine = new_turn()
     first = request_of(machine.start(now()))
     second = request_of(machine.reply(reply(first, call("execute_trade", "x" * 10**6)), now(1)))
 
@@ -179,8 +179,8 @@ def test_arguments_beyond_the_bound_are_refused_here() -> None:
 
 
 def test_ten_thousand_calls_are_bounded() -> None:
-    """Eight are run, eight more are answered, the rest is only counted."""
-    machine = begun()
+    """Eight are run, eight more are answered, the others are only counted."""
+    machine = new_turn()
     first = request_of(machine.start(now()))
     many = tuple(trade(key=f"k{i}") for i in range(10_000))
     sent = calls_of(machine.reply(reply(first, *many), now(1)))
@@ -196,9 +196,9 @@ def test_ten_thousand_calls_are_bounded() -> None:
     assert "9,984 further calls" in tool_texts(second)[-1]
 
 
-def test_the_agent_reads_what_its_chat_node_cut() -> None:
-    """The note of a cut answer stands behind the last result, also where that came in later."""
-    machine = begun()
+def test_note_about_a_cut_answer_reaches_the_model() -> None:
+    """It follows the last result, also if that comes in later."""
+    machine = new_turn()
     first = request_of(machine.start(now()))
     cut = reply(first, trade(), error="10,000 tool calls were asked for, 1 is carried out")
     sent = calls_of(machine.reply(cut.model_copy(update={"truncated": True}), now(1)))
@@ -208,9 +208,9 @@ def test_the_agent_reads_what_its_chat_node_cut() -> None:
 
 
 @pytest.mark.parametrize("ids_given", [["", ""], ["x", "x"], ["x", "", "x"]])
-def test_calls_get_ids_of_their_own(ids_given: list[str]) -> None:
+def test_calls_get_unique_ids(ids_given: list[str]) -> None:
     """A provider refuses a conversation in which two calls share an id."""
-    machine = begun()
+    machine = new_turn()
     first = request_of(machine.start(now()))
     sent = calls_of(machine.reply(reply(first, *(trade(key=i) for i in ids_given)), now(1)))
     effects: Sequence[Effect] = ()
@@ -227,9 +227,9 @@ def test_calls_get_ids_of_their_own(ids_given: list[str]) -> None:
 @pytest.mark.parametrize(
     ("outcome", "ends_as"), [("expired", "expired"), ("refused", "failed"), ("failed", "failed")]
 )
-def test_a_reply_without_an_answer_ends_the_turn(outcome: CallOutcome, ends_as: str) -> None:
-    """The turn keeps the chat node's reason, and gives memory nothing to say."""
-    machine = begun()
+def test_failed_reply_ends_the_turn(outcome: CallOutcome, ends_as: str) -> None:
+    """The turn has the chat node's reason, and no memory line."""
+    machine = new_turn()
     first = request_of(machine.start(now()))
     failed = reply(first, outcome=outcome, error="budget is spent")
     turn = turn_of(machine.reply(failed.model_copy(update={"cause": Cause.BUDGET}), now(1)))
@@ -239,9 +239,9 @@ def test_a_reply_without_an_answer_ends_the_turn(outcome: CallOutcome, ends_as: 
     assert outcome == turn.rounds[0].outcome
 
 
-def test_a_model_that_never_stops_is_stopped() -> None:
+def test_number_of_rounds_is_limited() -> None:
     """After the last tool round the model is not asked again."""
-    machine = begun(Limits(rounds=2))
+    machine = new_turn(Limits(rounds=2))
     effects = machine.start(now())
     for second in (1, 2):
         sent = calls_of(machine.reply(reply(request_of(effects), trade()), now(second)))
@@ -253,9 +253,9 @@ def test_a_model_that_never_stops_is_stopped() -> None:
     assert "09:30 bought 0.1 BTC-USD at 1, bought 0.1 BTC-USD at 1" == turn.memory
 
 
-def test_duplicates_and_strangers_change_nothing() -> None:
+def test_duplicate_and_foreign_messages_change_nothing() -> None:
     """Late, foreign and repeated replies and results are counted and ignored."""
-    machine = begun()
+    machine = new_turn()
     first = request_of(machine.start(now()))
     answer = reply(first, trade())
     sent = calls_of(machine.reply(answer, now(1)))
@@ -276,9 +276,9 @@ def test_duplicates_and_strangers_change_nothing() -> None:
     assert ["done"] == [m.content for m in turn.messages if m.role == "tool"]
 
 
-def test_a_tool_that_does_not_answer_is_given_up() -> None:
-    """The model is told, and told that an order may still be carried out; the rest is kept."""
-    machine = begun(Limits(tool_s=5))
+def test_silent_tool_times_out() -> None:
+    """The model learns that an order may still be carried out; other results are kept."""
+    machine = new_turn(Limits(tool_s=5))
     first = request_of(machine.start(now()))
     asked = (trade(key="a"), call("calculator", "{}", "b"), call("get_portfolio", "{}", "c"))
     sent = calls_of(machine.reply(reply(first, *asked), now(1)))
@@ -297,9 +297,9 @@ def test_a_tool_that_does_not_answer_is_given_up() -> None:
     assert '09:30 asked to buy 0.1 BTC-USD (no answer in time): "ok"' == turn.memory
 
 
-def test_a_chat_node_that_is_not_there_ends_the_turn() -> None:
-    """Past the deadline and its grace, the turn is expired and names the node."""
-    machine = begun(Limits(decision_s=10, grace_s=2))
+def test_silent_chat_node_ends_the_turn() -> None:
+    """After the deadline and its grace, the turn has expired and names the node."""
+    machine = new_turn(Limits(decision_s=10, grace_s=2))
     machine.start(now())
 
     assert () == machine.time_passed(now(11.9))
@@ -309,9 +309,9 @@ def test_a_chat_node_that_is_not_there_ends_the_turn() -> None:
     assert 1 == len(turn.rounds)
 
 
-def test_a_decision_past_its_deadline_asks_no_more() -> None:
+def test_no_request_after_the_deadline() -> None:
     """Results that come too late to ask again end the turn; its trade is remembered."""
-    machine = begun(Limits(decision_s=10, tool_s=30))
+    machine = new_turn(Limits(decision_s=10, tool_s=30))
     first = request_of(machine.start(now()))
     sent = calls_of(machine.reply(reply(first, trade(), text="in"), now(9)))
     turn = turn_of(machine.result(result(sent.account[0]), now(11)))
@@ -320,9 +320,9 @@ def test_a_decision_past_its_deadline_asks_no_more() -> None:
     assert '09:30 bought 0.1 BTC-USD: "in"' == turn.memory
 
 
-def test_a_stop_from_outside_keeps_the_orders_that_were_sent() -> None:
-    """The record names the calls under way, so that orders are traced to their turn."""
-    machine = begun()
+def test_stopped_turn_keeps_the_orders_that_were_sent() -> None:
+    """The record has the pending calls, so that orders can be traced to their turn."""
+    machine = new_turn()
     first = request_of(machine.start(now()))
     sent = calls_of(machine.reply(reply(first, trade()), now(1)))
     turn = turn_of(machine.stop(now(2), "aborted", "stopped"))
@@ -333,9 +333,9 @@ def test_a_stop_from_outside_keeps_the_orders_that_were_sent() -> None:
     assert () == machine.stop(now(3), "aborted", "twice")
 
 
-def test_the_newest_portfolio_counts_whatever_the_order() -> None:
-    """Of two results of one round the one later in the account's log is known."""
-    machine = begun()
+def test_newest_portfolio_counts_in_any_order() -> None:
+    """Of two results of one round, the one later in the account's log counts."""
+    machine = new_turn()
     first = request_of(machine.start(now()))
     sent = calls_of(machine.reply(reply(first, trade(key="a"), trade(key="b")), now(1)))
     newer: JsonValue = {"portfolio": portfolio_value("2")}
@@ -347,9 +347,9 @@ def test_the_newest_portfolio_counts_whatever_the_order() -> None:
     assert Decimal(2) == machine.known.portfolio.cash_usd
 
 
-def test_an_unknown_price_makes_the_cost_unknown() -> None:
+def test_unknown_price_makes_the_cost_unknown() -> None:
     """A sum with an unknown part is unknown, not smaller."""
-    machine = begun()
+    machine = new_turn()
     first = request_of(machine.start(now()))
     second = request_of(machine.reply(reply(first, call("x"), cost=None), now(1)))
     turn = turn_of(machine.reply(reply(second, text="ok", cost="0.5"), now(2)))
@@ -358,9 +358,9 @@ def test_an_unknown_price_makes_the_cost_unknown() -> None:
     assert 200 == turn.usage.prompt_tokens
 
 
-def test_a_strategy_without_tools_is_offered_none() -> None:
-    """Whatever is asked is refused in words."""
-    machine = begun(strategy=Strategy(name="cash", prompt="Hold.", tools=()))
+def test_strategy_without_tools_gets_none() -> None:
+    """Every call is refused with a text."""
+    machine = new_turn(strategy=Strategy(name="cash", prompt="Hold.", tools=()))
     first = request_of(machine.start(now()))
     second = request_of(machine.reply(reply(first, trade()), now(1)))
 
@@ -368,9 +368,9 @@ def test_a_strategy_without_tools_is_offered_none() -> None:
     assert "the tools are: none: answer in words" in tool_texts(second)[0]
 
 
-def test_an_aborted_turn_is_the_end_of_what_was_begun() -> None:
-    """It carries the start's ids and offsets, and says why."""
-    (first,) = begun().start(now())
+def test_aborted_turn_matches_its_start() -> None:
+    """It has the start's ids and offsets, and the reason."""
+    (first,) = new_turn().start(now())
     assert isinstance(first, SendRequest)
     assert first.started is not None
     turn = aborted_turn(first.started, resolved_agent(), now(60).wall)

@@ -1,4 +1,4 @@
-"""What a turn does with answers that are not simply words or calls: it tells, asks again, fails."""
+"""Turns with unusable answers: the model is told, asked again, or the turn fails."""
 
 from collections.abc import Sequence
 
@@ -11,29 +11,29 @@ from routers.conversation import EMPTY_ANSWER_TEXT
 from routers.turn import TurnMachine
 from routers.turn_types import Limits
 from tests.routers.builders import call, now, reply, resolved_agent, result, trade, turn_input
-from tests.routers.test_turn import begun, calls_of, request_of, tool_texts, turn_of
+from tests.routers.test_turn import calls_of, new_turn, request_of, tool_texts, turn_of
 
 UNREADABLE = "Your answer holds a tool call as text that could not be read: use the tools."
 
 
 def unreadable(request: ChatRequest, text: str = "<tool_call>{trade") -> ChatReply:
-    """An answer in which the chat node found a call it could not read."""
+    """An answer with a call that the chat node could not read."""
     return reply(request, text=text).model_copy(update={"unreadable": UNREADABLE})
 
 
-def told(request: ChatRequest) -> list[str]:
-    """What the model was told besides its prompt and the answers of tools."""
+def notes_in(request: ChatRequest) -> list[str]:
+    """The texts for the model besides its prompt and tool results."""
     return [m.content for m in request.messages if m.role == "user"][1:]
 
 
 @pytest.mark.parametrize("text", ["", " \n", "\t"])
-def test_an_empty_answer_is_told_once_and_then_fails(text: str) -> None:
-    """Neither words nor calls are never a hold: the turn fails with its cause, and no memory."""
-    machine = begun()
+def test_second_empty_answer_fails_the_turn(text: str) -> None:
+    """An answer without text and calls is not a hold: the turn fails, without a memory line."""
+    machine = new_turn()
     second = request_of(machine.reply(reply(request_of(machine.start(now())), text=text), now(1)))
     turn = turn_of(machine.reply(reply(second, text=text), now(2)))
 
-    assert [EMPTY_ANSWER_TEXT] == told(second)
+    assert [EMPTY_ANSWER_TEXT] == notes_in(second)
     assert b'"content":"(no answer)"' in chat_body("m", second, {})
     assert ("failed", Cause.UNUSABLE_ANSWER, "", "") == (
         turn.outcome,
@@ -46,15 +46,15 @@ def test_an_empty_answer_is_told_once_and_then_fails(text: str) -> None:
     assert 2 == len(turn.rounds)
 
 
-def test_thoughts_alone_are_an_empty_answer() -> None:
-    """Reasoning is kept for people, and is neither words nor memory."""
-    machine = begun()
+def test_reasoning_alone_is_an_empty_answer() -> None:
+    """Reasoning is recorded, and is neither an answer nor memory."""
+    machine = new_turn()
     first = request_of(machine.start(now()))
     thought = reply(first).model_copy(update={"reasoning": "Hm, up." + "x" * 9_000})
     second = request_of(machine.reply(thought, now(1)))
     turn = turn_of(machine.reply(reply(second, text="Reasoning: flat."), now(2)))
 
-    assert [EMPTY_ANSWER_TEXT] == told(second)
+    assert [EMPTY_ANSWER_TEXT] == notes_in(second)
     assert "completed" == turn.outcome
     assert '09:30 no trade: "flat."' == turn.memory
     assert turn.messages[2].reasoning.startswith("Hm, up.")
@@ -62,9 +62,9 @@ def test_thoughts_alone_are_an_empty_answer() -> None:
     assert b"Hm, up" not in chat_body("m", second, {})
 
 
-def test_an_empty_answer_after_a_call_that_was_carried_out_ends_the_turn() -> None:
-    """The decision is the call."""
-    machine = begun()
+def test_empty_answer_after_a_call_ends_the_turn() -> None:
+    """The call that was carried out is the decision."""
+    machine = new_turn()
     sent = calls_of(machine.reply(reply(request_of(machine.start(now())), trade()), now(1)))
     done = request_of(machine.result(result(sent.account[0]), now(2)))
     turn = turn_of(machine.reply(reply(done), now(3)))
@@ -80,36 +80,36 @@ def test_an_empty_answer_after_a_call_that_was_carried_out_ends_the_turn() -> No
         ("failed", None, "asked"),
     ],
 )
-def test_an_order_that_was_weighed_is_a_decision(error: str, seq: int | None, outcome: str) -> None:
-    """An order that the rules refuse was decided by the model; one that says nothing was not."""
-    machine = begun()
+def test_refused_order_is_a_decision(error: str, seq: int | None, outcome: str) -> None:
+    """An order that the rules refuse is the model's decision; an unreadable one is not."""
+    machine = new_turn()
     sent = calls_of(machine.reply(reply(request_of(machine.start(now())), trade()), now(1)))
     refused = result(sent.account[0], "no", ok=False, error=error, seq=seq)
     third = machine.reply(reply(request_of(machine.result(refused, now(2)))), now(3))
 
     if outcome == "asked":
-        assert [EMPTY_ANSWER_TEXT] == told(request_of(third))
+        assert [EMPTY_ANSWER_TEXT] == notes_in(request_of(third))
     else:
         assert outcome == turn_of(third).outcome
 
 
-def test_a_call_that_cannot_be_read_is_told_and_asked_for_again() -> None:
-    """The model hears why, and its next answer counts as any other."""
-    machine = begun()
+def test_unreadable_call_is_asked_for_again() -> None:
+    """The model gets the reason, and its next answer counts like any other."""
+    machine = new_turn()
     second = request_of(machine.reply(unreadable(request_of(machine.start(now()))), now(1)))
     sent = calls_of(machine.reply(reply(second, trade()), now(2)))
     third = request_of(machine.result(result(sent.account[0], value={"price": "1"}), now(3)))
     turn = turn_of(machine.reply(reply(third, text="Reasoning: in."), now(4)))
 
-    assert [UNREADABLE] == told(second)
+    assert [UNREADABLE] == notes_in(second)
     assert "<tool_call>{trade" == second.messages[2].content
     assert "completed" == turn.outcome
     assert '09:30 bought 0.1 BTC-USD at 1: "in."' == turn.memory
 
 
-def test_what_stays_unreadable_is_no_hold() -> None:
-    """After the last round the turn has failed, and its broken call is not its words."""
-    machine = begun(Limits(rounds=2))
+def test_answer_that_stays_unreadable_is_not_a_hold() -> None:
+    """After the last round the turn has failed, and the broken call is not its final text."""
+    machine = new_turn(Limits(rounds=2))
     second = request_of(machine.reply(unreadable(request_of(machine.start(now()))), now(1)))
     turn = turn_of(machine.reply(unreadable(second), now(2)))
 
@@ -118,9 +118,9 @@ def test_what_stays_unreadable_is_no_hold() -> None:
     assert not is_decision(turn)
 
 
-def test_an_unreadable_end_of_a_turn_that_traded_keeps_its_trade() -> None:
+def test_unreadable_end_after_a_trade_keeps_the_trade() -> None:
     """The order was carried out: the turn is a decision and remembers it."""
-    machine = begun(Limits(rounds=2))
+    machine = new_turn(Limits(rounds=2))
     sent = calls_of(machine.reply(reply(request_of(machine.start(now())), trade()), now(1)))
     second = request_of(machine.result(result(sent.account[0], value={"price": "1"}), now(2)))
     turn = turn_of(machine.reply(unreadable(second), now(3)))
@@ -130,9 +130,9 @@ def test_an_unreadable_end_of_a_turn_that_traded_keeps_its_trade() -> None:
     assert "09:30 bought 0.1 BTC-USD at 1" == turn.memory
 
 
-def test_an_unreadable_call_beside_a_good_one_is_told_with_the_answer() -> None:
-    """The good one is carried out, and the model hears of the other."""
-    machine = begun()
+def test_unreadable_call_next_to_a_good_one_is_noted() -> None:
+    """The good one is carried out, and the model gets a note about the other."""
+    machine = new_turn()
     both = reply(request_of(machine.start(now())), trade(), text="Buying.")
     both = both.model_copy(update={"unreadable": UNREADABLE})
     sent = calls_of(machine.reply(both, now(1)))
@@ -144,9 +144,9 @@ def test_an_unreadable_call_beside_a_good_one_is_told_with_the_answer() -> None:
 @pytest.mark.parametrize(
     ("error", "cause"), [("halted", ""), ("malformed_arguments", Cause.UNUSABLE_ANSWER)]
 )
-def test_an_order_that_was_refused_in_the_last_round_is_a_decision(error: str, cause: str) -> None:
-    """An agent that is halted or has no cash goes on deciding; one that cannot be read does not."""
-    machine = begun(Limits(rounds=1))
+def test_order_refused_in_the_last_round_is_a_decision(error: str, cause: str) -> None:
+    """A halted agent, or one without cash, still decides; one with unreadable orders does not."""
+    machine = new_turn(Limits(rounds=1))
     sent = calls_of(machine.reply(reply(request_of(machine.start(now())), trade()), now(1)))
     refused = result(sent.account[0], "rejected", ok=False, error=error, seq=1)
     turn = turn_of(machine.result(refused, now(2)))
@@ -156,9 +156,9 @@ def test_an_order_that_was_refused_in_the_last_round_is_a_decision(error: str, c
 
 
 @pytest.mark.parametrize("limit", [1, 3])
-def test_a_turn_in_which_nothing_was_carried_out_says_so(limit: int) -> None:
-    """Unknown tools until the last round: no decision, and the cause for programs."""
-    machine = begun(Limits(rounds=limit))
+def test_turn_without_a_carried_out_call_has_failed(limit: int) -> None:
+    """Unknown tools until the last round: no decision, and a cause for programs."""
+    machine = new_turn(Limits(rounds=limit))
     effects = machine.start(now())
     for second in range(limit):
         effects = machine.reply(reply(request_of(effects), call("moon")), now(second))
@@ -168,9 +168,9 @@ def test_a_turn_in_which_nothing_was_carried_out_says_so(limit: int) -> None:
     assert not is_decision(turn)
 
 
-def test_estimated_tokens_are_called_so() -> None:
+def test_estimated_tokens_are_marked() -> None:
     """One round without the server's count makes the sum an estimate."""
-    machine = begun()
+    machine = new_turn()
     first = reply(request_of(machine.start(now())), call("x"))
     usage = first.usage.model_copy(update={"estimated": True})
     second = request_of(machine.reply(first.model_copy(update={"usage": usage}), now(1)))
@@ -180,9 +180,9 @@ def test_estimated_tokens_are_called_so() -> None:
     assert 200 == turn.usage.prompt_tokens
 
 
-def test_a_call_with_a_problem_is_answered_with_it() -> None:
-    """What the chat node found wrong is not carried out; the rest of the answer is."""
-    machine = begun()
+def test_call_with_a_problem_is_answered_with_it() -> None:
+    """A call that the chat node found wrong is not carried out; the other calls are."""
+    machine = new_turn()
     problem = "not carried out: the answer was cut off at its token limit inside this call"
     cut = trade(key="b").model_copy(update={"problem": problem, "recovered": True})
     sent = calls_of(
@@ -209,9 +209,9 @@ def rounds_of(machine: TurnMachine, asked: Sequence[RequestedCall]) -> ChatReque
     "given",
     [["c1", "c1", "c1"], ["call_1_0", "x", "x"], ["call_2_0", "", ""], ["", "call_0_0", ""]],
 )
-def test_ids_of_calls_are_unique_in_the_whole_conversation(given: list[str]) -> None:
-    """Servers that number their calls from zero in every answer reuse ids; each gets its own."""
-    machine = begun(Limits(rounds=6))
+def test_call_ids_are_unique_in_a_conversation(given: list[str]) -> None:
+    """Servers that number calls from zero in every answer repeat ids; each call gets its own."""
+    machine = new_turn(Limits(rounds=6))
     request = rounds_of(machine, [trade(key=key) for key in given])
     in_calls = [c.model_call_id for m in request.messages for c in m.tool_calls]
 
@@ -219,9 +219,9 @@ def test_ids_of_calls_are_unique_in_the_whole_conversation(given: list[str]) -> 
     assert in_calls == [m.tool_call_id for m in request.messages if m.role == "tool"]
 
 
-def test_what_a_provider_wants_back_is_kept_unchanged() -> None:
-    """Fields of the message and of the call, broken arguments and odd names are in the record."""
-    machine = begun()
+def test_provider_fields_are_kept_unchanged() -> None:
+    """Fields of message and call, broken arguments and odd names are in the record."""
+    machine = new_turn()
     signed = trade().model_copy(
         update={"provider": {"extra_content": {"google": {"thought_signature": "s\x01g"}}}}
     )
@@ -238,8 +238,8 @@ def test_what_a_provider_wants_back_is_kept_unchanged() -> None:
 
 
 def test_broken_arguments_reach_the_tool_and_are_sent_back_as_an_object() -> None:
-    """The tool says what is wrong with them; strict servers never see them again."""
-    machine = begun()
+    """The tool says what is wrong with them; strict servers do not get them again."""
+    machine = new_turn()
     first = request_of(machine.start(now()))
     sent = calls_of(machine.reply(reply(first, call("execute_trade", '{"a": ')), now(1)))
     error = "'{\"a\": ' is no JSON; send one JSON object"
@@ -251,7 +251,7 @@ def test_broken_arguments_reach_the_tool_and_are_sent_back_as_an_object() -> Non
 
 
 def test_small_prompts_keep_their_conversation_small() -> None:
-    """What tools answer and what is said beside calls is cut, the closing words are not."""
+    """Tool results and texts next to calls are cut, the closing text is not."""
     small = resolved_agent()
     small = type(small).of("alpha", "model", small.strategy, small.limits, (), "tiny")
     machine = TurnMachine(small, turn_input())
