@@ -4,9 +4,10 @@ Processes of one name share its requests, so each request would be answered by e
 `arena.heartbeats`, writes nothing.
 """
 
-import os
 from collections.abc import Iterable
 from datetime import datetime
+
+import psutil
 
 from arena import topics
 from arena.bus.base import Start
@@ -46,7 +47,8 @@ async def refuse_other_model(node: Node, model_id: str) -> None:
     finally:
         await reader.close()
     other = other_model(beats, node.id, model_id, await node.broker_now())
-    if other is not None and not (other.host == node.host and _has_ended(other.pid)):
+    # A process of this machine that does not exist was killed before its last heartbeat.
+    if other is not None and (other.host != node.host or psutil.pid_exists(other.pid)):
         raise UsageError(
             f"chat node {node.name} serves {other.details['model']} already (pid {other.pid} on "
             f"{other.host}), not {model_id}: each request would be answered by either",
@@ -69,14 +71,3 @@ def other_model(
         if beat.node != own_id and beat.details.get("model", model_id) != model_id:
             return beat
     return None
-
-
-def _has_ended(pid: int) -> bool:
-    """True if this machine has no such process: it was killed before its last heartbeat."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False

@@ -32,13 +32,13 @@ class Providers:
     Attributes:
         base_url: URL without the provider's own path.
         refused: Provider -> messages of its refusals, in order.
-        asked: Provider -> number of requests.
+        request_counts: Provider -> number of requests.
     """
 
     base_url: str = ""
     refused: dict[str, list[str]] = field(default_factory=dict)
-    asked: Counter[str] = field(default_factory=Counter)
-    begun: Counter[str] = field(default_factory=Counter)
+    request_counts: Counter[str] = field(default_factory=Counter)
+    conversations: Counter[str] = field(default_factory=Counter)
 
     def address(self, name: str) -> str:
         """The base URL of one provider."""
@@ -51,13 +51,13 @@ class Providers:
         if provider is None:
             return web.json_response({"detail": "Not Found"}, status=404)
         body = await request.json()
-        self.asked[name] += 1
+        self.request_counts[name] += 1
         for check in provider.checks:
             if (refused := check(body)) is not None:
                 self.refused.setdefault(name, []).append(refused.message)
                 return _response(provider, refused.status, provider.error(refused))
-        if not self.begun[name]:
-            self.begun[name] = 1
+        if not self.conversations[name]:
+            self.conversations[name] = 1
             fault = provider.error(provider.fault)
             status = provider.fault_status or provider.fault.status
             return _response(provider, status, fault, dict(provider.fault_headers))
@@ -66,8 +66,8 @@ class Providers:
     def _answer(self, provider: Provider, round_: int) -> web.Response:
         """The model's answer: in its first conversation it begins with a malformed call."""
         if round_ == 0:
-            self.begun[provider.name] += 1
-            if self.begun[provider.name] == 2:
+            self.conversations[provider.name] += 1
+            if self.conversations[provider.name] == 2:
                 return _broken(provider)
             return _response(provider, 200, completion(provider, [("get_portfolio", "{}")]))
         if round_ == 1:

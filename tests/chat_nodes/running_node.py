@@ -42,7 +42,7 @@ class FakeModel:
     def __init__(self, answer: Answer | None = None, model_id: str = "gpt-5-nano") -> None:
         """Start without calls."""
         self.model_id = model_id
-        self.asked: list[str] = []
+        self.call_ids: list[str] = []
         self.running: list[str] = []
         self.most_at_once = 0
         self.overlapped = False
@@ -50,7 +50,7 @@ class FakeModel:
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
         """Answer within the timeout."""
-        self.asked.append(request.call_id)
+        self.call_ids.append(request.call_id)
         self.overlapped |= request.agent in self.running
         self.running.append(request.agent)
         self.most_at_once = max(self.most_at_once, len(self.running))

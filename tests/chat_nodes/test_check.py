@@ -29,12 +29,12 @@ class ScriptedAnswersModel:
     secrets: Secrets = NO_SECRETS
     adaptations: tuple[str, ...] = ()
     seeds: bool = True
-    asked: list[ChatRequest] = field(default_factory=list)
+    requests: list[ChatRequest] = field(default_factory=list)
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
         """The next planned answer; the last one is repeated."""
-        found = self.plan[min(len(self.asked), len(self.plan) - 1)]
-        self.asked.append(request)
+        found = self.plan[min(len(self.requests), len(self.plan) - 1)]
+        self.requests.append(request)
         if isinstance(found, CallFailed):
             return found
         options = {"seed": request.sampling.seed} if self.seeds else {}
@@ -70,9 +70,9 @@ async def test_capable_model_passes_all_checks() -> None:
 
     assert {"ok"} == {finding.state.value for finding in findings.values()}
     assert {"tool call", "parallel calls", "seed", "usage", "latency"} == set(findings)
-    roles = [message.role for message in model.asked[1].messages]
+    roles = [message.role for message in model.requests[1].messages]
     assert ["system", "user", "assistant", "tool", "tool"] == roles
-    assert ["c0", "c1"] == [m.tool_call_id for m in model.asked[1].messages[3:]]
+    assert ["c0", "c1"] == [m.tool_call_id for m in model.requests[1].messages[3:]]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ async def test_endless_adaptation_is_broken() -> None:
     findings = await findings_by_check(model)
 
     assert "broken" == findings["tool call"].state
-    assert len(model.asked) < 20
+    assert len(model.requests) < 20
 
 
 def test_command_checks_without_a_broker() -> None:
@@ -227,7 +227,7 @@ async def test_unanswered_question_times_out_once() -> None:
     model = ScriptedAnswersModel([CallFailed("late", True, cause=Cause.TIMEOUT)])
     await hold_conversation(model, waits.append)
 
-    assert 1 == len(model.asked)
+    assert 1 == len(model.requests)
     assert ["asking toy for a tool call, at most 20 s"] == waits
 
 

@@ -54,7 +54,7 @@ async def test_no_loss_is_reported_without_a_loss(memory_bus: MemoryBus) -> None
     async with serving(memory_bus, model) as node:
         await replies(memory_bus, count=2)
 
-        assert ("", [], 1) == (lost_records_text(node), model.asked, node.counters["from_log"])
+        assert ("", [], 1) == (lost_records_text(node), model.call_ids, node.counters["from_log"])
 
 
 @pytest.mark.parametrize(("left", "lost"), [(2, "1 of the last 3"), (0, "3 of the last 3")])
@@ -83,7 +83,7 @@ async def test_lost_call_is_not_paid_again(memory_bus: MemoryBus) -> None:
         words = lost_records_text(node)
 
     assert first == second
-    assert [new_request(2).call_id] == model.asked
+    assert [new_request(2).call_id] == model.call_ids
     assert 1 == node.counters["from_inbox"]
     assert one.call_id in words
 
@@ -98,7 +98,7 @@ async def test_all_partitions_are_read(memory_bus: MemoryBus) -> None:
         await send(memory_bus, new_request(3))
         await replies(memory_bus, count=5)
 
-        assert (2, [new_request(3).call_id]) == (node.counters["from_log"], model.asked)
+        assert (2, [new_request(3).call_id]) == (node.counters["from_log"], model.call_ids)
         assert "" == lost_records_text(node)
     async with serving(memory_bus, model) as node:
         assert "" == lost_records_text(node)
@@ -140,5 +140,5 @@ async def test_unreadable_inboxes_are_skipped(
         await until(lambda: node.counters["calls"] == 1)
         details = node.heartbeat(now()).details
 
-    assert [one.call_id] == model.asked
+    assert [one.call_id] == model.call_ids
     assert "do not let this login read" in str(details["inboxes_not_read"])

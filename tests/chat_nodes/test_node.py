@@ -136,7 +136,7 @@ async def test_reading_pauses_when_the_queues_are_full(memory_bus: MemoryBus) ->
     count = 3 * READ_RECORDS_MAX
     async with serving(memory_bus, model, ChatNodeSettings(max_workers=1)) as node:
         await send(memory_bus, *(new_request(turn=str(i)) for i in range(count)))
-        await until(lambda: node.gauges.get("lag", 0) > 0 and bool(model.asked))
+        await until(lambda: node.gauges.get("lag", 0) > 0 and bool(model.call_ids))
         waiting = count - node.gauges["lag"]
         gate.set()
         got = await replies(memory_bus, count=count)
@@ -155,7 +155,7 @@ async def test_late_request_expires_without_a_call(memory_bus: MemoryBus) -> Non
         (call,) = await calls(memory_bus)
 
     assert ([], "expired", "expired", 0) == (
-        model.asked,
+        model.call_ids,
         reply.outcome,
         call.outcome,
         reply.attempts,
@@ -192,7 +192,7 @@ async def test_no_form_is_tried_after_the_deadline(memory_bus: MemoryBus) -> Non
         await send(memory_bus, new_request())
         (reply,) = await replies(memory_bus)
 
-    assert ("expired", 1) == (reply.outcome, len(model.asked))
+    assert ("expired", 1) == (reply.outcome, len(model.call_ids))
     assert "seed refused; the deadline passed after 1 attempt" == reply.error
 
 
@@ -260,7 +260,7 @@ async def test_spent_budget_refuses_after_a_restart(memory_bus: MemoryBus) -> No
         await send(memory_bus, new_request(turn="2"))
         _, refused = await replies(memory_bus, count=2)
 
-    assert ("refused", 1, 1) == (refused.outcome, node.counters["refused"], len(model.asked))
+    assert ("refused", 1, 1) == (refused.outcome, node.counters["refused"], len(model.call_ids))
     assert (
         "daily budget of 2,000 tokens is spent (used 2,340); resets at 00:00 UTC" == refused.error
     )
@@ -276,7 +276,7 @@ async def test_logged_call_is_not_paid_again(memory_bus: MemoryBus) -> None:
     async with serving(memory_bus, model) as node:
         first, second = await replies(memory_bus, count=2)
 
-    assert (1, 1, 0) == (len(model.asked), node.counters["from_log"], node.counters["calls"])
+    assert (1, 1, 0) == (len(model.call_ids), node.counters["from_log"], node.counters["calls"])
     assert first == second
     assert 1 == len(await calls(memory_bus))
 
@@ -288,7 +288,7 @@ async def test_repeated_request_calls_the_model_once(memory_bus: MemoryBus) -> N
         await send(memory_bus, one, one)
         first, second = await replies(memory_bus, count=2)
 
-    assert ([one.call_id], "hello momentum") == (model.asked, second.text)
+    assert ([one.call_id], "hello momentum") == (model.call_ids, second.text)
     assert first == second
 
 

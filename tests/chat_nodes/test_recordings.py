@@ -181,7 +181,7 @@ async def serve_once(
         async with serving(bus, model, recordings=recordings):
             before = len(await read_all(bus, made.reply_to, ChatReply, 0)) if bus_has(bus) else 0
             await send(bus, made)
-            return (await replies(bus, made.agent, before + 1))[-1], fake.asked
+            return (await replies(bus, made.agent, before + 1))[-1], fake.call_ids
 
 
 def bus_has(bus: MemoryBus) -> bool:

@@ -174,7 +174,7 @@ class OtherProcesses:
         """Wait until router and chat node have committed their offsets."""
         topic = topics.prompted("model")
         async with asyncio.timeout(WAIT_S), admin_client(self._settings) as admin:
-            while await self._committed(admin, "chat-node.model", topic) < len(self.model.asked):
+            while await self._committed(admin, "chat-node.model", topic) < len(self.model.call_ids):
                 await asyncio.sleep(0.05)
             turns = [record.message() for record in self.before[TURNS] if record.kind == "Turn"]
             answered = max(turn.snapshot_offset for turn in turns if isinstance(turn, Turn))
@@ -233,7 +233,7 @@ class OtherProcesses:
             if lost and not reported:
                 found.append(f"{len(lost)} records of {topic} are gone")
         texts = [report for _, report in self.reports]
-        for call, times in Counter(self.model.asked).items():
+        for call, times in Counter(self.model.call_ids).items():
             if times > 1 and not any(call in report for report in texts):
                 found.append(f"call {call} was made {times} times")
         return found
