@@ -1,11 +1,12 @@
 """`arena demo`: a whole arena on this machine, from nothing to a standings table.
 
-Starts a broker with its own data and the processes of `examples/demo.toml`, shows the dashboard on a
-terminal and progress lines elsewhere, stops everything, prints the standings. Writes
+Starts a broker with its own data and the processes of `examples/demo.toml`, shows the dashboard on
+a terminal and progress lines elsewhere, stops everything, prints the standings. Writes
 `<home>/runs/<time>/` with the broker's data, so the records can be read again.
 
-Exit codes: 0, 1 if a process was given up, 130 after Ctrl-C, 143 after SIGTERM, 141 if the reader of
-its output closed the pipe. A stopped demo prints the standings so far; a second Ctrl-C skips them.
+Exit codes: 0, 1 if a process was given up, 130 after Ctrl-C, 143 after SIGTERM, 141 if the reader
+of its output closed the pipe. A stopped demo prints the standings so far; a second Ctrl-C skips
+them.
 """
 
 import json
@@ -220,7 +221,7 @@ class _DemoRun:
             self._print_introduction(steps, processes)
             run.start(lambda: signals.received is not None)
             started_s = time.monotonic()
-            # On a terminal the dashboard ends by itself, later than this by the time it took to start.
+            # On a terminal the dashboard ends by itself, later by the time that it took to start.
             spare_s = DASHBOARD_SPARE_S if self.terminal else 0.0
             watch(
                 run,

@@ -10,9 +10,9 @@ def demo_document(document: Document, setup: RunSetup, elapsed_s: float) -> dict
     """Return the demo as a JSON document.
 
     Returns:
-        broker (kind, version, durable), snapshots, simulated, seed, speed, seconds, rules, digest of
-        all accounts, run (the folder of the records), dead (agents with their cause), and agents in
-        rank order, the dead last: agent, alive, strategy, kind, model, scripted, equity_usd,
+        broker (kind, version, durable), snapshots, simulated, seed, speed, seconds, rules, digest
+        of all accounts, run (the folder of the records), dead (agents with their cause), and agents
+        in rank order, the dead last: agent, alive, strategy, kind, model, scripted, equity_usd,
         return_pct, trades, rejections, turns, turns_aborted.
     """
     market = setup.spec.market

@@ -57,8 +57,8 @@ def doctor(
 ) -> None:
     """Check this machine, and the prices, keys and models of an ARENA.toml.
 
-    With a file, each model is called twice (a few hundred tokens) unless --quick is given. Exit code
-    1 if something is broken.
+    With a file, each model is called twice (a few hundred tokens) unless --quick is given. Exit
+    code 1 if something is broken.
 
     Example: arena doctor examples/multi-model.toml --quick
     """

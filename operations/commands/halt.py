@@ -1,7 +1,7 @@
 """`arena halt` and `arena resume`: the kill switch.
 
-Writes `arena.control`; reads `arena.heartbeats`, and `arena.roster` to refuse unknown agents.
-The owner of a shard reports in a heartbeat how far it has read `arena.control`, once all its earlier
+Writes `arena.control`; reads `arena.heartbeats`, and `arena.roster` to refuse unknown agents. The
+owner of a shard reports in a heartbeat how far it has read `arena.control`, once all its earlier
 decisions are in the log. The command waits for that heartbeat of every affected shard, so
 "confirmed" means that neither this owner nor a later one takes another order.
 """
@@ -52,8 +52,8 @@ def halt(
 ) -> None:
     """Refuse new orders of one agent or of all until `arena resume`, also after restarts.
 
-    Exit 1 if an owner of a shard does not confirm in time; the halt is in the topic all the same, and
-    an executor that starts later obeys it. Exit 2 for an unknown agent.
+    Exit 1 if an owner of a shard does not confirm in time; the halt is in the topic all the same,
+    and an executor that starts later obeys it. Exit 2 for an unknown agent.
 
     Example: arena halt --reason "prices look wrong"
     """

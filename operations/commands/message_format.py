@@ -1,4 +1,4 @@
-"""Every message as one line for people. Pure: text out of values.
+"""Formats every message as one line of text. Pure.
 
 `describe` has one function per message type; a type without one shows its first fields.
 """
@@ -45,12 +45,12 @@ FIELDS_SHOWN = 6
 CENT_DIGITS = 2
 
 
-def money(value: Decimal | None) -> str:
+def format_money(value: Decimal | None) -> str:
     """An amount with separators and at least cents; "-" for None."""
-    return cash(value, DEFAULT_CURRENCY)
+    return format_cash(value, DEFAULT_CURRENCY)
 
 
-def cash(value: Decimal | None, currency: str) -> str:
+def format_cash(value: Decimal | None, currency: str) -> str:
     """An amount with separators: at least cents, or all digits of a currency such as BTC."""
     if value is None:
         return "-"
@@ -59,19 +59,19 @@ def cash(value: Decimal | None, currency: str) -> str:
     return f"{value:,.2f}" if abs(value) >= 1 or value == 0 else f"{value:,f}"
 
 
-def number(value: Decimal | None) -> str:
+def format_number(value: Decimal | None) -> str:
     """A quantity or price in full, with separators; "-" for None."""
     return "-" if value is None else f"{value:,f}"
 
 
-def clock(value: datetime) -> str:
+def format_time(value: datetime) -> str:
     """Local time of day, to the millisecond."""
     return value.astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
 @singledispatch
 def describe(message: Message) -> str:
-    """What a message says, in one line without its type."""
+    """Return the content of a message in one line, without its type."""
     shown = list(message.model_dump(mode="json").items())[:FIELDS_SHOWN]
     return " ".join(f"{name}={value}" for name, value in shown)
 
@@ -79,9 +79,9 @@ def describe(message: Message) -> str:
 @describe.register
 def _(message: Ticker) -> str:
     return (
-        f"{message.product_id} {number(message.price)}"
-        f"  bid {number(message.best_bid)}  ask {number(message.best_ask)}"
-        f"  venue time {clock(message.event_time)}"
+        f"{message.product_id} {format_number(message.price)}"
+        f"  bid {format_number(message.best_bid)}  ask {format_number(message.best_ask)}"
+        f"  venue time {format_time(message.event_time)}"
     )
 
 
@@ -89,9 +89,9 @@ def _(message: Ticker) -> str:
 def _(message: Product) -> str:
     state = restriction(message.status, message.modes) or message.status
     return (
-        f"{message.product_id} {state}  step {number(message.base_increment)}"
-        f"  price step {number(message.quote_increment)}"
-        f"  smallest order {cash(message.min_market_funds, message.quote_currency)}"
+        f"{message.product_id} {state}  step {format_number(message.base_increment)}"
+        f"  price step {format_number(message.quote_increment)}"
+        f"  smallest order {format_cash(message.min_market_funds, message.quote_currency)}"
         f" {message.quote_currency}"
     )
 
@@ -100,12 +100,12 @@ def _(message: Product) -> str:
 def _(message: MarketSnapshot) -> str:
     views = []
     for view in message.products:
-        price = number(view.ticker.price) if view.ticker else "no price"
+        price = format_number(view.ticker.price) if view.ticker else "no price"
         closed = condition(view.status, view.modes).replace("_", " ")
         state = " stale" if view.stale else ""
         views.append(f"{view.product_id} {price}{state if closed == ONLINE else f' {closed}'}")
     simulated = f"  simulated, {message.speed:g}x" if message.simulated else ""
-    return f"as of {clock(message.as_of)}  {'  '.join(views)}{simulated}"
+    return f"as of {format_time(message.as_of)}  {'  '.join(views)}{simulated}"
 
 
 @describe.register
@@ -120,10 +120,10 @@ def _(message: ChatRequest) -> str:
 @describe.register
 def _(message: ChatReply) -> str:
     calls = "  ".join(f"{c.name}({c.arguments})" for c in message.tool_calls)
-    said = f'"{message.text}"' if message.text else ""
+    text = f'"{message.text}"' if message.text else ""
     return (
         f"{message.agent} round {message.round} {_model(message.model, message.scripted)} "
-        f"{message.outcome}: {message.error}{calls} {said}  "
+        f"{message.outcome}: {message.error}{calls} {text}  "
         f"{_usage(message.usage)}, {message.latency_ms:,.0f} ms"
     )
 
@@ -151,30 +151,30 @@ def _(message: ToolResult) -> str:
 
 @describe.register
 def _(message: ToolOffered) -> str:
-    where = "in the account's writer" if message.touches_account else "anywhere"
-    of = f", {message.source} {message.source_sha256[:12]}" if message.source else ""
-    return f"{message.name}, runs {where}{of}: {message.description}"
+    process = "in the account's writer" if message.touches_account else "anywhere"
+    source = f", {message.source} {message.source_sha256[:12]}" if message.source else ""
+    return f"{message.name}, runs {process}{source}: {message.description}"
 
 
 @describe.register
 def _(message: OpenAccount) -> str:
-    return f"{message.agent} wants an account"
+    return f"{message.agent} requests an account"
 
 
 @describe.register
 def _(message: Epoch) -> str:
-    return f"epoch {message.epoch} begins, owner {message.owner}"
+    return f"epoch {message.epoch} starts, owner {message.owner}"
 
 
 @describe.register
 def _(message: StateDigest) -> str:
-    return f"the state hashes to {message.sha256[:16]}, after seq {message.seq}"
+    return f"state hash {message.sha256[:16]} after seq {message.seq}"
 
 
 @describe.register
 def _(message: AccountOpened) -> str:
     unit = _unit_of(message.postings)
-    return f"{message.agent} opened with {cash(message.cash_usd, unit)} {unit}"
+    return f"{message.agent} opened with {format_cash(message.cash_usd, unit)} {unit}"
 
 
 def _unit_of(postings: tuple[Posting, ...]) -> str:
@@ -185,32 +185,32 @@ def _unit_of(postings: tuple[Posting, ...]) -> str:
 
 @describe.register
 def _(message: OrderDecided) -> str:
-    asked = (
-        f"{message.agent} {message.action or 'trade'} {number(message.quantity)} "
+    order = (
+        f"{message.agent} {message.action or 'trade'} {format_number(message.quantity)} "
         f"{message.product_id or '(unreadable)'}"
     )
     if message.outcome == "rejected":
-        return f"{asked} rejected {message.reason}: {message.detail}"
+        return f"{order} rejected {message.reason}: {message.detail}"
     unit = _unit_of(message.postings)
     return (
-        f"{asked} filled at {number(message.price)}  fee {cash(message.fee, unit)}"
-        f"  cash {cash(message.cash_after, unit)}  position {number(message.position_after)}"
+        f"{order} filled at {format_number(message.price)}  fee {format_cash(message.fee, unit)}"
+        f"  cash {format_cash(message.cash_after, unit)}  position {format_number(message.position_after)}"
     )
 
 
 @describe.register
 def _(message: TurnStarted) -> str:
-    return f"{message.agent} starts on the snapshot as of {clock(message.as_of)}"
+    return f"{message.agent} starts on the snapshot as of {format_time(message.as_of)}"
 
 
 @describe.register
 def _(message: Turn) -> str:
     calls = sum(len(r.tool_call_ids) for r in message.rounds)
-    said = message.error or message.final_text or message.memory
+    text = message.error or message.final_text or message.memory
     return (
         f"{message.agent} {message.outcome} in {message.total_ms:,.0f} ms: "
         f"{counted(len(message.rounds), 'round')}, {counted(calls, 'tool call')}, "
-        f"{_usage(message.usage)}  {said}"
+        f"{_usage(message.usage)}  {text}"
     )
 
 
@@ -227,10 +227,10 @@ def _(message: AgentSpec) -> str:
 def _(message: Rules) -> str:
     planned = message.planned_snapshots
     return (
-        f"fee {number(message.fee_bps)} bps ({message.fee_schedule}), "
-        f"slippage {number(message.slippage_bps)} bps, "
-        f"start {cash(message.starting_cash_usd, message.currency)} {message.currency}, "
-        f"price age up to {message.price_age_s_max:g} s, collar {number(message.collar_bps)} bps"
+        f"fee {format_number(message.fee_bps)} bps ({message.fee_schedule}), "
+        f"slippage {format_number(message.slippage_bps)} bps, "
+        f"start {format_cash(message.starting_cash_usd, message.currency)} {message.currency}, "
+        f"price age up to {message.price_age_s_max:g} s, collar {format_number(message.collar_bps)} bps"
         f"{f', {planned:,} snapshots planned' if planned else ''}"
     )
 
@@ -243,21 +243,21 @@ def _(message: Heartbeat) -> str:
 
 @describe.register
 def _(message: Halt) -> str:
-    return _switched("halted", message)
+    return _halt_or_resume("halted", message)
 
 
 @describe.register
 def _(message: PassOver) -> str:
-    where = f"{message.topic}[{message.partition}]@{message.offset}"
-    return f"{where} is passed over by {message.by}: {message.error}"
+    position = f"{message.topic}[{message.partition}]@{message.offset}"
+    return f"{position} is passed over by {message.by}: {message.error}"
 
 
 @describe.register
 def _(message: Resume) -> str:
-    return _switched("resumed", message)
+    return _halt_or_resume("resumed", message)
 
 
-def _switched(what: str, message: Halt | Resume) -> str:
+def _halt_or_resume(what: str, message: Halt | Resume) -> str:
     whose = f"{message.agent}'s orders" if message.agent else "everybody's orders"
     why = f": {message.reason}" if message.reason else ""
     return f"{whose} {what} by {message.by}{why}"
@@ -266,26 +266,26 @@ def _switched(what: str, message: Halt | Resume) -> str:
 @describe.register
 def _(message: Evaluation) -> str:
     count = len(message.warnings)
-    warned = f", {counted(count, 'warning')}" if count else ""
+    warnings = f", {counted(count, 'warning')}" if count else ""
     return (
         f"after {counted(message.snapshots, 'snapshot')} "
-        f"({message.confidence:.0%} intervals{warned}): {message.verdict}"
+        f"({message.confidence:.0%} intervals{warnings}): {message.verdict}"
     )
 
 
 @describe.register
 def _(message: Drift) -> str:
-    shown = f", dashboard {message.dashboard:f}" if message.dashboard is not None else ""
+    dashboard = f", dashboard {message.dashboard:f}" if message.dashboard is not None else ""
     return (
         f"{message.owner} {message.what} {message.unit}: fold {message.fold:f},"
-        f" books {message.books:f}{shown}"
+        f" books {message.books:f}{dashboard}"
     )
 
 
 @describe.register
 def _(message: DeadLetter) -> str:
-    where = f"{message.topic}[{message.partition}]@{message.offset}"
-    return f"{where} found by {message.reader}: {message.error}"
+    position = f"{message.topic}[{message.partition}]@{message.offset}"
+    return f"{position} found by {message.reader}: {message.error}"
 
 
 def _model(model: str, scripted: bool) -> str:

@@ -1,6 +1,6 @@
-"""What `arena up` and `arena demo` say: what is simulated, what is scripted, who stands where.
+"""The text that `arena up` and `arena demo` print: prices, models, processes, standings. Pure.
 
-Pure. A figure that could be mistaken for a real one stands beside what it is.
+Every simulated or scripted figure is labelled, so none can be mistaken for a real one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,24 +16,24 @@ from operations.processes.child import ProcessSpec
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.baselines import moved_baselines_text
 
-HEAD = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
+HEADINGS = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
 CELL_CHARS_MAX = 80
 FILES_MAX = 10
 LINE_CHARS_MAX = 1_000
-WORDS = ("agent", "strategy", "model")
-"""The columns that line up left."""
+LEFT_ALIGNED = ("agent", "strategy", "model")
+"""The left-aligned columns."""
 
 LOCAL_MODEL_TEXT = "local:smollm2 (a real 135 M model; it trades at random)"
-"""The small model of `scripts/setup local-llm`, as people are told."""
+"""How output names the small model of `scripts/setup local-llm`."""
 
 Document = Mapping[str, JsonValue]
-"""What `arena dashboard --once --json` prints."""
+"""The document that `arena dashboard --once --json` prints."""
 
 
 def prices_text(spec: ArenaSpec) -> str:
-    """Where the prices come from, and what accounts hold if it is not USD."""
-    held = "" if spec.currency == DEFAULT_CURRENCY else f" Accounts hold {spec.currency}."
-    return f"{_prices(spec)}{held}"
+    """The source of the prices, and the accounts' currency if it is not USD."""
+    currency = "" if spec.currency == DEFAULT_CURRENCY else f" Accounts hold {spec.currency}."
+    return f"{_prices(spec)}{currency}"
 
 
 def _prices(spec: ArenaSpec) -> str:
@@ -48,7 +48,7 @@ def _prices(spec: ArenaSpec) -> str:
 
 
 def file_lines(files: Sequence[PriceFacts]) -> list[str]:
-    """What is in the price files: one line each."""
+    """The price files: one line each."""
     left_out = [f"  {file.line}" for file in files if file.left_out]
     files = [file for file in files if not file.left_out]
     more = len(files) - FILES_MAX
@@ -57,7 +57,7 @@ def file_lines(files: Sequence[PriceFacts]) -> list[str]:
 
 
 def models_text(spec: ArenaSpec) -> str:
-    """Which models think."""
+    """The models of the arena."""
     nodes = (n for n in spec.chat_nodes if not n.scripted)
     models = list(dict.fromkeys(LOCAL_MODEL_TEXT if n.local else n.model_id for n in nodes))
     scripted = any(n.scripted for n in spec.chat_nodes)
@@ -65,25 +65,25 @@ def models_text(spec: ArenaSpec) -> str:
     remark = f"\n   {moved}" if moved else ""
     if not models:
         return f"Models: scripted rules, not LLMs.{remark}"
-    also = " and scripted rules, which are no LLM" if scripted else ""
+    also = " and scripted rules, which are not LLMs" if scripted else ""
     return f"Models: {', '.join(models)}{also}.{remark}"
 
 
 def processes_text(processes: Sequence[ProcessSpec], agents: int) -> str:
-    """What the processes are, in few words."""
+    """The kinds of processes, counted."""
     names = [p.name for p in processes]
     nodes = sum(name.startswith("chat-node-") for name in names)
     routers = sum(name.startswith(("router-", "routers-")) for name in names)
-    words: list[str] = [name for name in ("exchange", "connector") if name in names]
-    words.append(counted(nodes, "chat node"))
-    words.append(f"{counted(routers, 'router')} ({counted(agents, 'agent')})")
+    parts: list[str] = [name for name in ("exchange", "connector") if name in names]
+    parts.append(counted(nodes, "chat node"))
+    parts.append(f"{counted(routers, 'router')} ({counted(agents, 'agent')})")
     others = ("tools", "tool-server", "ledger", "judge", "dashboard")
-    words += [name for name in others if name in names]
-    return ", ".join(words)
+    parts += [name for name in others if name in names]
+    return ", ".join(parts)
 
 
 def standings_title(document: Document, elapsed_s: float, interval_s: float) -> list[str]:
-    """The lines above the table: how long, how much market, at what cost."""
+    """The lines above the table: run time, market time, trading costs."""
     speed = document.get("speed")
     market_min = elapsed_s * float(speed) / 60 if isinstance(speed, int | float) else 0.0
     market = f"about {market_min:.0f} min of simulated market, " * bool(document.get("simulated"))
@@ -95,54 +95,55 @@ def standings_title(document: Document, elapsed_s: float, interval_s: float) -> 
 
 
 def rules_text(document: Document) -> str:
-    """What trading costs."""
+    """The costs of trading."""
     rules = document.get("rules")
     if not isinstance(rules, Mapping):
         return ""
     fee = Decimal(str(rules["fee_bps"])) / 100
     unit = document.get("currency", DEFAULT_CURRENCY)
-    held = "" if unit == DEFAULT_CURRENCY else f"; amounts in {unit}"
-    return f"; fees {fee:.2f} % taker, slippage {rules['slippage_bps']} bps{held}"
+    currency = "" if unit == DEFAULT_CURRENCY else f"; amounts in {unit}"
+    return f"; fees {fee:.2f} % taker, slippage {rules['slippage_bps']} bps{currency}"
 
 
 def standings_table(document: Document) -> list[str]:
-    """The table, best first, and the dead apart; figures line up right, signs are always shown.
+    """The table, best first, and the dead below it; figures are right-aligned, signs always shown.
 
-    The strategies have a column only where they are not the agents' names.
+    The strategies have a column only if they differ from the agents' names.
     """
     agents = [a for a in agents_of(document) if a.get("alive", True) and not a.get("apart")]
     digits = cash_digits(str(document.get("currency", DEFAULT_CURRENCY)))
-    made = (_row(agent, digits) for agent in agents)
-    rows = [HEAD, *(tuple(one_line(cell, CELL_CHARS_MAX) for cell in row) for row in made)]
-    named = all(row[1].replace("-", "_") == row[2] for row in rows[1:])
-    shown = [i for i in range(len(HEAD)) if not (named and HEAD[i] == "strategy")]
+    cells_of = (_row(agent, digits) for agent in agents)
+    rows = [HEADINGS, *(tuple(one_line(cell, CELL_CHARS_MAX) for cell in row) for row in cells_of)]
+    same_names = all(row[1].replace("-", "_") == row[2] for row in rows[1:])
+    shown = [i for i in range(len(HEADINGS)) if not (same_names and HEADINGS[i] == "strategy")]
     widths = {i: max(len(row[i]) for row in rows) for i in shown}
     lines = []
     for row in rows:
         cells = [
-            row[i].ljust(widths[i]) if HEAD[i] in WORDS else row[i].rjust(widths[i]) for i in shown
+            row[i].ljust(widths[i]) if HEADINGS[i] in LEFT_ALIGNED else row[i].rjust(widths[i])
+            for i in shown
         ]
         lines.append("  ".join(cells).rstrip())
-    return [*lines, *not_comparable_lines(document), *dead_lines(document)]
+    return [*lines, *not_comparable_lines(document), *dead_agent_lines(document)]
 
 
 def not_comparable_lines(document: Document) -> list[str]:
-    """Agents that cannot be compared, with the cause; none if there are none."""
+    """Agents that cannot be compared, with the cause; empty if there are none."""
     found = [a for a in agents_of(document) if a.get("alive", True) and a.get("apart")]
-    lines = [_line(one.get("agent"), one.get("apart")) for one in found]
+    lines = [_line(agent.get("agent"), agent.get("apart")) for agent in found]
     return ["Not comparable, not ranked:", *lines] if lines else []
 
 
-def dead_lines(document: Document) -> list[str]:
-    """The dead of a standings document, with their cause; none if all are alive."""
+def dead_agent_lines(document: Document) -> list[str]:
+    """The dead agents of a standings document, with their cause; empty if all are alive."""
     dead = document.get("dead")
     found = [one for one in dead if isinstance(one, Mapping)] if isinstance(dead, list) else []
     lines = [_line(one.get("agent"), f"{one.get('cause')}; {one.get('remedy')}") for one in found]
     return ["Dead, not ranked:", *lines] if lines else []
 
 
-def _line(agent: JsonValue, words: JsonValue) -> str:
-    return f"  {one_line(f'{agent}: {words}', LINE_CHARS_MAX)}"
+def _line(agent: JsonValue, text: JsonValue) -> str:
+    return f"  {one_line(f'{agent}: {text}', LINE_CHARS_MAX)}"
 
 
 def agents_of(document: Document) -> list[Document]:
@@ -152,7 +153,7 @@ def agents_of(document: Document) -> list[Document]:
 
 
 def too_few_lines(document: Document, elapsed_s: float) -> list[str]:
-    """What such a table is worth."""
+    """A warning that the table does not rank agents."""
     count = _int(document.get("snapshots"))
     snapshots = f"{counted(count, 'snapshot')} in {elapsed_s:.0f} s"
     return [
@@ -180,7 +181,7 @@ def _row(agent: Document, digits: int) -> tuple[str, ...]:
 
 
 def _signed_percent(value: Decimal) -> str:
-    """Two decimals with the sign; no sign for what is zero in them."""
+    """Two decimals with the sign; no sign if they are zero."""
     text = f"{value:+.2f}"
     return f"{text[1:] if Decimal(text) == 0 else text} %"
 

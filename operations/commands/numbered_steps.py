@@ -1,8 +1,8 @@
 """The numbered steps of a start: `[2/4] Apache Kafka 4.3.1 ..... 47 files, 45 MB`.
 
-On a terminal a step is one line that is redrawn until it ends. Elsewhere it is a line when it begins
-(if it takes long) and one when it ends, so that a log stays short. Every number is printed, also of
-a step that had nothing to do.
+On a terminal a step is one line that is redrawn until it ends. Elsewhere it is a line when it
+begins (if it takes long) and one when it ends, so that a log stays short. Every number is printed,
+also of a step that had nothing to do.
 """
 
 import time

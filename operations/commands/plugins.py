@@ -1,8 +1,8 @@
-"""What `arena up`, `arena compete run` and `arena demo` do about code from outside the source tree.
+"""Loads specifications with plugins for `arena up`, `arena compete run` and `arena demo`.
 
-Folders are named by --plugins, by ARENA_PLUGINS, or by `[plugins]` of an ARENA.toml. What a file
-names is run only with --allow-plugins: the file may be a stranger's. No plugin is imported in the
-command itself: its tools are looked at by `arena tools list` in a process of their own.
+--plugins, ARENA_PLUGINS or `[plugins]` of an ARENA.toml name the folders. Code that a file names
+runs only with --allow-plugins, because the file may be a stranger's. The command itself imports no
+plugin: `arena tools list` checks the tools in its own process.
 """
 
 import json
@@ -34,11 +34,12 @@ CHECK_DEADLINE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class LoadedSpec:
-    """What a run is started from.
+    """A specification that is ready for a run.
 
     Attributes:
-        spec: With what variables add to it. text: of its file. folder: its paths' base.
-        plugins: That may be loaded. files: from outside the source tree, that will be.
+        spec: The specification with the values of variables. text: The text of its file.
+        folder: The folder to which its paths are relative.
+        plugins: The plugins that may be loaded. files: The files of plugins that will be loaded.
     """
 
     spec: ArenaSpec
@@ -49,54 +50,54 @@ class LoadedSpec:
 
 
 def load_spec_for_run(text: str, path: Path, folder: Path, choice: PluginChoice) -> LoadedSpec:
-    """An ARENA.toml with what its surroundings add to it: `.env`, variables, plugins.
+    """Return an ARENA.toml with its `.env`, the values of variables, and plugins.
 
     Args:
-        text: Of the file.
-        path: The file, for errors.
-        folder: What its paths are relative to, and where its `.env` is.
-        choice: What the flags say of plugins.
+        text: The text of the file.
+        path: The file's path, for errors.
+        folder: The folder to which its paths are relative, and of its `.env`.
+        choice: The plugin flags.
 
     Raises:
-        UsageError: Something cannot be used, or is not allowed.
+        UsageError: A value is invalid, or a plugin is not allowed.
     """
     load_env_beside(path, folder.resolve())
     plugins = _plugins(text, path, folder, choice)
     describe = describe_in(folder, plugins.strategy_paths)
     spec = parse_spec(text, path=str(path), describe=describe)
     _check_strategies(spec, plugins, path, folder, allow=choice.allow)
-    for words in environment_notes(spec, os.environ):
-        print_note(words)
+    for note in environment_notes(spec, os.environ):
+        print_note(note)
     spec = with_environment_defaults(spec, os.environ)
     return LoadedSpec(spec, text, folder, plugins, plugin_files(spec, plugins, folder))
 
 
 def load_built_in_spec(text: str, folder: Path, plugins: Plugins) -> LoadedSpec:
-    """An arena of the arena's own making, such as the demo, with plugins beside it."""
+    """Return a specification that the arena generates, such as the demo's, with plugins."""
     describe = describe_in(folder, plugins.strategy_paths)
     spec = parse_spec(text, path="the demo", describe=describe)
     return LoadedSpec(spec, text, folder, plugins, plugin_files(spec, plugins, folder))
 
 
 def _plugins(text: str, path: Path, folder: Path, choice: PluginChoice) -> Plugins:
-    """The plugins of the flag or the environment, and those the file names."""
-    outside = plugins_of(choice.folders, Settings())
+    """Return the plugins of the flag or the environment, and those that the file names."""
+    found = plugins_of(choice.folders, Settings())
     named = named_folders(text, str(path))
     if not named:
-        return outside
+        return found
     if not choice.allow:
         line = line_of(text, ("plugins", "folders"))
-        place = f"{path}, line {line}" if line else str(path)
+        position = f"{path}, line {line}" if line else str(path)
         raise UsageError(
-            f"{place}: [plugins] names {listed(named)}, and the code in it would run here",
-            remedy=f"read it, then add {ALLOW}; or leave [plugins] out",
+            f"{position}: [plugins] names {listed(named)}, and its code would run here",
+            remedy=f"read the code, then add {ALLOW}; or remove [plugins]",
         )
     inside = [folder.resolve() / name for name in named]
-    return find_plugins([*outside.folders, *inside], named_by=f"{path}, [plugins] or {FLAG}")
+    return find_plugins([*found.folders, *inside], named_by=f"{path}, [plugins] or {FLAG}")
 
 
 def named_folders(text: str, path: str) -> tuple[str, ...]:
-    """The folders that `[plugins]` of an ARENA.toml names; none if the table cannot be used."""
+    """The folders that `[plugins]` of an ARENA.toml names; empty if the table is invalid."""
     table = parse_toml(text, path).get("plugins")
     folders = table.get("folders") if isinstance(table, dict) else None
     known = isinstance(folders, list) and all(isinstance(one, str) for one in folders)
@@ -106,30 +107,30 @@ def named_folders(text: str, path: str) -> tuple[str, ...]:
 def _check_strategies(
     spec: ArenaSpec, plugins: Plugins, path: Path, folder: Path, *, allow: bool
 ) -> None:
-    """See that every strategy exists, and that code which the file names may run."""
+    """Require that every strategy exists, and that code which the file names may run."""
     for agent in spec.agents:
         name = agent.strategy
         if not is_file_name(name):
             if strategy_key(name) not in shipped_strategies() and plugins.strategy(name) is None:
                 known = listed([*sorted(shipped_strategies()), *plugins.names])
                 raise UsageError(
-                    f"{path}: agent {agent.name}: strategy {name!r} is not known",
-                    remedy=f"take one of {known}, or the path of a .toml, .md, .txt or .py file",
+                    f"{path}: agent {agent.name}: strategy {name!r} is not known", remedy=f"choose
+                    from {known}, or give the path of a .toml, .md, .txt or .py file",
                 )
         elif not (folder / name).is_file():
             raise UsageError(
-                f"{path}: agent {agent.name}: no strategy file {name}",
+                f"{path}: agent {agent.name}: the strategy file {name} does not exist",
                 remedy=f"paths are relative to {folder}",
             )
         elif name.endswith(".py") and not allow:
             raise UsageError(
-                f"{path}: agent {agent.name} plays {name}, and a .py file is code that would run",
-                remedy=f"read it, then add {ALLOW}; a .toml, .md or .txt file needs no flag",
+                f"{path}: agent {agent.name} plays {name}, and its code would run here",
+                remedy=f"read the code, then add {ALLOW}; .toml, .md and .txt files need no flag",
             )
 
 
 def plugin_files(spec: ArenaSpec, plugins: Plugins, folder: Path) -> tuple[PluginFile, ...]:
-    """The files from outside the source tree that a run loads: tools, and strategies played."""
+    """The files outside the source tree that a run loads: tools, and strategies of its agents."""
     found = list(plugins.tools)
     for name in dict.fromkeys(agent.strategy for agent in spec.agents):
         path = folder / name if is_file_name(name) else plugins.strategy(name)
@@ -139,34 +140,34 @@ def plugin_files(spec: ArenaSpec, plugins: Plugins, folder: Path) -> tuple[Plugi
 
 
 def print_plugin_files(files: tuple[PluginFile, ...]) -> None:
-    """Print each file with its hash, before anything of it runs."""
+    """Print each file with its hash, before any of its code runs."""
     for one in files:
         what = "tools" if one.kind == "tools" else f"strategy {one.name}"
-        print(f" From outside: {what}, {one.path}\n   SHA-256 {one.sha256}")
+        print(f" Plugin: {what}, {one.path}\n   SHA-256 {one.sha256}")
 
 
 def check_plugins(loaded: LoadedSpec, settings: Settings) -> None:
-    """Say what will be loaded; load the tools once, in a process of their own, to see if it works.
+    """Print the files that will be loaded; test-load the tools in their own process.
 
     Args:
-        loaded: What the run is started from.
-        settings: Of the arena.
+        loaded: The specification of the run.
+        settings: The settings of the arena.
 
     Raises:
-        UsageError: A tool has the name of another one.
+        UsageError: A tool has the name of another tool.
         ArenaError: The check does not end.
     """
     print_plugin_files(loaded.files)
     plugins, secrets = loaded.plugins, secrets_of(loaded.spec)
     if not plugins.tools:
         return
-    words = [*LAUNCHER, "tools", "list", "--json"]
+    command = [*LAUNCHER, "tools", "list", "--json"]
     for folder in plugins.folders:
-        words += [FLAG, str(folder)]
+        command += [FLAG, str(folder)]
     environ: Mapping[str, str] = {k: v for k, v in os.environ.items() if k not in secrets}
     try:
         ended = subprocess.run(
-            words,
+            command,
             env={**environ, **process_environment(settings)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -177,16 +178,16 @@ def check_plugins(loaded: LoadedSpec, settings: Settings) -> None:
     except subprocess.TimeoutExpired:
         names = listed(file.label for file in plugins.tools)
         raise ArenaError(
-            f"plugins were not loaded in {CHECK_DEADLINE_S:.0f} s: {names}",
-            remedy="`arena tools check FILE` shows which one waits",
+            f"plugins did not load within {CHECK_DEADLINE_S:.0f} s: {names}",
+            remedy="`arena tools check FILE` shows which one blocks",
         ) from None
     errors = ended.stderr.strip().splitlines()
     if ended.returncode:
-        said = errors[-1].removeprefix("arena: ") if errors else "the tools cannot be listed"
-        what, _, remedy = said.partition("; ")
+        error = errors[-1].removeprefix("arena: ") if errors else "the tools cannot be listed"
+        what, _, remedy = error.partition("; ")
         raise UsageError(what, remedy=remedy)
     for line in errors:
         if line.startswith("note: "):
             print_note(line.removeprefix("note: "))
-    own = [one["name"] for one in json.loads(ended.stdout) if one["source"]]
-    print(f" Tools of plugins: {listed(own)}.")
+    names_of_tools = [tool["name"] for tool in json.loads(ended.stdout) if tool["source"]]
+    print(f" Tools of plugins: {listed(names_of_tools)}.")

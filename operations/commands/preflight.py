@@ -1,8 +1,8 @@
 """The quick checks of `arena doctor` before a start: model servers, keys, disk.
 
 `arena up` and `arena compete run` print the problems. A server that lists no models, or does not
-answer that request, may still answer calls; so only an unreachable address, a refused key and a full
-disk count as broken.
+answer that request, may still answer calls; so only an unreachable address, a refused key and a
+full disk count as broken.
 """
 
 import asyncio

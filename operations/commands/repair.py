@@ -1,7 +1,7 @@
-"""`arena repair`: get an arena going again that a record of `account.events` stopped.
+"""`arena repair`: restart an arena that a record of `account.events` stopped.
 
-Reads `account.events` and `arena.control`; writes a `PassOver` to `arena.control` per record that
-the operator says to pass over. Nothing is deleted: the record stays where it is.
+Reads `account.events` and `arena.control`; writes a `PassOver` to `arena.control` for each record
+that the operator chooses to pass over. Nothing is deleted: the record stays in the log.
 """
 
 import asyncio
@@ -33,16 +33,16 @@ from arena.visible_text import one_line, visible
 
 BYTES_SHOWN = 160
 SHOWN_MAX = 300
-"""Characters of a type or reason that are shown and kept."""
+"""Characters of a type or reason that are shown and recorded."""
 BLOCKING_MAX = 10_000
 READ_TIMEOUT_S = 1.0
 STALL_READS = 20
-"""Reads in a row that bring nothing though the log goes on."""
+"""Consecutive reads without records although the log has more."""
 AGENTS_MAX = 1_000
-"""Agents of a shard whose inboxes are looked at."""
+"""Agents of a shard whose inboxes are read."""
 INBOXES_S = 30.0
 
-Yes = Annotated[bool, typer.Option("--yes", help="Pass the records over without asking.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Pass over the records without asking.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class BlockingRecord:
     """A record that the fold stops at.
 
     Attributes:
-        type: What its header says; "" without one.
-        bytes: How many its value has; None without a value. begin: the first of them, readable.
-        sha256: Of the value. error: why the fold stops.
+        type: The type in its header; "" without one.
+        bytes: Size of its value; None without a value. begin: The first bytes, as readable text.
+        sha256: Hash of the value. error: Why the fold stops.
     """
 
     partition: int
@@ -64,7 +64,7 @@ class BlockingRecord:
     error: str
 
     @property
-    def place(self) -> str:
+    def position(self) -> str:
         """Topic, partition and offset."""
         return f"{EVENTS}[{self.partition}]@{self.offset}"
 
@@ -73,48 +73,48 @@ class ShardFold:
     """One shard, folded past the records it stops at.
 
     Attributes:
-        shard: As far as it was folded. stops: Records that were passed over on the way, new ones.
-        last: How many of them no event that counted follows.
+        shard: The state so far. blocking: The records that stopped the fold and were passed over.
+        trailing: How many of them have no event that counted after them.
     """
 
     def __init__(self, partition: int, passed_over: dict[int, str]) -> None:
-        """Begin at offset 0, with what is passed over already."""
+        """Start at offset 0, with the records that are passed over already."""
         self.partition = partition
-        self.stops: list[BlockingRecord] = []
-        self.last = 0
+        self.blocking: list[BlockingRecord] = []
+        self.trailing = 0
         self._passed_over = passed_over
         self.shard = Shard(passed_over=passed_over)
 
     def apply(self, record: Record) -> None:
-        """Fold one record, or note that it stops the fold, and undo what it did on the way.
+        """Fold one record; if it stops the fold, note it and undo its partial effect.
 
         Raises:
             CountedRecord: A record that was passed over had counted.
         """
-        undo = _Undo(self.shard, record)
+        backup = _ShardBackup(self.shard, record)
         try:
             counted = self.shard.apply(record.kind, record.value, record.offset)
         except CountedRecord:
             raise
         except BrokenLog as error:
             self._note(record, record.kind, error)
-            undo.carry_out(self.shard)
+            backup.restore(self.shard)
             self.shard.apply(record.kind, record.value, record.offset)
-            self.last += 1
+            self.trailing += 1
         else:
             if counted is not None:
-                self.last = 0
+                self.trailing = 0
 
     def _note(self, record: Record, kind: str, error: BrokenLog) -> None:
-        if len(self.stops) >= BLOCKING_MAX:
+        if len(self.blocking) >= BLOCKING_MAX:
             raise ArenaError(
                 f"more than {BLOCKING_MAX:,} records of {EVENTS}[{self.partition}] stop the fold",
-                remedy="this is no log of an arena; restore it from an export",
+                remedy="this is not a log of an arena; restore it from an export",
             )
         value = record.value or b""
         digest = sha256(value).hexdigest()
         self._passed_over[record.offset] = digest
-        self.stops.append(
+        self.blocking.append(
             BlockingRecord(
                 self.partition,
                 record.offset,
@@ -127,11 +127,11 @@ class ShardFold:
         )
 
 
-class _Undo:
-    """What an event can change before it stops the fold, as it was."""
+class _ShardBackup:
+    """A copy of the state that an event can change before it stops the fold."""
 
     def __init__(self, shard: Shard, record: Record) -> None:
-        """Keep a copy of the account that a record names, and of the house's."""
+        """Copy the account that the record names, and the house account."""
         self._next_offset = shard.next_offset
         self._house = dict(shard.house)
         self._agent = ""
@@ -143,8 +143,8 @@ class _Undo:
             self._agent = event.agent
             self._account = _copy(shard.accounts.get(event.agent))
 
-    def carry_out(self, shard: Shard) -> None:
-        """Put it back."""
+    def restore(self, shard: Shard) -> None:
+        """Restore the copies."""
         shard.next_offset, shard.house = self._next_offset, self._house
         if not self._agent:
             return
@@ -168,18 +168,18 @@ def repair(
     prefix: Prefix = None,
     as_json: AsJson = False,
 ) -> None:
-    """Get an arena going again that a record of account.events stopped.
+    """Repair an arena that a record of account.events stopped.
 
-    Shows each record the fold stops at, and asks whether to pass it over. A record that had counted
-    cannot be passed over. Nothing is deleted: `arena.control` keeps what was passed over, and by
-    whom.
+    Shows each record that stops the fold, and asks whether to pass over it. A record that counted
+    before cannot be passed over. Nothing is deleted: `arena.control` records what was passed over,
+    and by whom.
 
-    Exit 0 where nothing stops the fold any more, 1 where something does.
+    Exit 0 if nothing stops the fold any more, 1 if something does.
 
     Example: arena repair
     """
     if as_json and not yes:
-        raise UsageError("--json cannot ask", remedy="add --yes to pass the records over")
+        raise UsageError("--json cannot ask", remedy="add --yes to pass over the records")
     with find_arena(servers, prefix, run) as location:
         run_async(lambda: _repair(location.settings, yes=yes, as_json=as_json))
 
@@ -190,45 +190,45 @@ async def _repair(settings: Settings, *, yes: bool, as_json: bool) -> None:
     bus = KafkaBus(settings, client_id="arena-repair")
     await bus.start()
     try:
-        stops = await find_blocking_records(bus)
-        if stops and not as_json:
-            print("\n".join(describe(stops)))
-        if stops and not yes and not _agreed(len(stops)):
+        blocking = await find_blocking_records(bus)
+        if blocking and not as_json:
+            print("\n".join(describe(blocking)))
+        if blocking and not yes and not _confirm(len(blocking)):
             raise ArenaError("nothing was changed")
-        await pass_over(bus, stops)
+        await pass_over(bus, blocking)
     finally:
         await bus.close()
     if as_json:
-        print(json.dumps({"passed_over": [asdict(stop) for stop in stops]}))
-    elif not stops:
+        print(json.dumps({"passed_over": [asdict(record) for record in blocking]}))
+    elif not blocking:
         print(f"nothing to repair: {EVENTS} folds to its end")
     else:
         print(
-            f"passed over: {len(stops)}. An executor or ledger that stopped folds on when it is "
-            "started again; start judge and dashboard again, too."
+            f"passed over: {len(blocking)}. Restart an executor or ledger that stopped, and the judge "
+            "and dashboard."
         )
 
 
-def _agreed(count: int) -> bool:
+def _confirm(count: int) -> bool:
     if not sys.stdin.isatty():
-        raise UsageError("there is no terminal to ask on", remedy="add --yes to pass them over")
+        raise UsageError("there is no terminal to ask on", remedy="add --yes to pass over them")
     what = "this record" if count == 1 else f"these {count} records"
-    return typer.confirm(f"Pass {what} over?")
+    return typer.confirm(f"Pass over {what}?")
 
 
-def describe(stops: list[BlockingRecord]) -> list[str]:
-    """The records for people, with why each stops the fold."""
+def describe(blocking: list[BlockingRecord]) -> list[str]:
+    """The lines of the records, each with the reason why it stops the fold."""
     lines = []
-    for stop in stops[:20]:
-        size = "no value" if stop.bytes is None else f"{stop.bytes:,} bytes"
+    for record in blocking[:20]:
+        size = "no value" if record.bytes is None else f"{record.bytes:,} bytes"
         lines += [
-            f"{stop.place}  {visible(stop.type) or 'no type'}, {size}, sha256 {stop.sha256[:16]}",
-            f"  why    {visible(stop.error)}",
-            f"  begins {stop.begin}",
+            f"{record.position}  {visible(record.type) or 'no type'}, {size}, sha256 {record.sha256[:16]}",
+            f"  why    {visible(record.error)}",
+            f"  begins {record.begin}",
         ]
-    if len(stops) > 20:
-        kinds = Counter(stop.partition for stop in stops[20:])
-        lines += [f"and {count} more in shard {n}" for n, count in sorted(kinds.items())]
+    if len(blocking) > 20:
+        counts = Counter(record.partition for record in blocking[20:])
+        lines += [f"and {count} more in shard {n}" for n, count in sorted(counts.items())]
     return lines
 
 
@@ -236,49 +236,49 @@ async def find_blocking_records(bus: Bus) -> list[BlockingRecord]:
     """Fold every shard to its end, past every record that stops it.
 
     Raises:
-        CountedRecord: One of them had counted: the log cannot be repaired so.
-        ArenaError: The log does not give what it holds.
+        CountedRecord: One of them counted before: the log cannot be repaired this way.
+        ArenaError: The log stops returning records before its end.
     """
     known = await read_passed_over(bus)
-    stops: list[BlockingRecord] = []
+    blocking: list[BlockingRecord] = []
     for partition in range(await bus.partitions(EVENTS)):
         start = Start(offsets={(EVENTS, partition): 0})
         reader = await bus.partition_reader(EVENTS, partition, start)
         try:
-            folding = ShardFold(partition, dict(known.get(partition, {})))
-            await _fold(folding, reader)
-            if folding.last:
-                await _refuse_what_agents_were_told_of(bus, folding)
+            fold = ShardFold(partition, dict(known.get(partition, {})))
+            await _fold_to_end(fold, reader)
+            if fold.trailing:
+                await _require_uncounted(bus, fold)
         finally:
             await reader.close()
-        stops += folding.stops
-    return stops
+        blocking += fold.blocking
+    return blocking
 
 
-async def _fold(folding: ShardFold, reader: LogReader) -> None:
-    partition, idle = folding.partition, 0
+async def _fold_to_end(fold: ShardFold, reader: LogReader) -> None:
+    partition, idle = fold.partition, 0
     end = (await reader.end_offsets())[EVENTS, partition]
     while reader.position(EVENTS, partition) < end:
         records = await reader.read(timeout_s=READ_TIMEOUT_S)
         idle = 0 if records else idle + 1
         if idle == STALL_READS:
             raise ArenaError(
-                f"{EVENTS}[{partition}] ends at {end}, but gives nothing behind "
+                f"{EVENTS}[{partition}] ends at {end}, but returns nothing after "
                 f"{reader.position(EVENTS, partition)}",
                 remedy="compare the log with an export",
             )
         for record in records:
-            folding.apply(record)
+            fold.apply(record)
 
 
-async def _refuse_what_agents_were_told_of(bus: Bus, folding: ShardFold) -> None:
-    """See that the last records, which no event follows, had not counted.
+async def _require_uncounted(bus: Bus, fold: ShardFold) -> None:
+    """Require that the last records, which no event follows, did not count before.
 
     Raises:
-        CountedRecord: An agent was told of an event that only one of them can have been.
+        CountedRecord: An inbox names an event that can only be one of these records.
         BrokerUnavailable: The inboxes cannot be read in time.
     """
-    shard, agents = folding.shard, [*folding.shard.accounts][:AGENTS_MAX]
+    shard, agents = fold.shard, [*fold.shard.accounts][:AGENTS_MAX]
     if not agents:
         return
     await bus.ensure_topics([topics.INBOX.member(agent) for agent in agents])
@@ -288,33 +288,33 @@ async def _refuse_what_agents_were_told_of(bus: Bus, folding: ShardFold) -> None
             records = await newest_records(reader)
     except TimeoutError:
         raise BrokerUnavailable(
-            f"the inboxes of {len(agents)} agents were not read in {INBOXES_S:.0f} s, and without"
-            " them it is not known whether the last records had counted",
+            f"the inboxes of {len(agents)} agents were not read within {INBOXES_S:.0f} s, and"
+            " only they show whether the last records counted before",
             remedy="run `arena repair` again",
         ) from None
     finally:
         await reader.close()
     for record in records:
-        if shard.seq < (told := account_seq_of(record)) <= shard.seq + folding.last:
+        if shard.seq < (seq := account_seq_of(record)) <= shard.seq + fold.trailing:
             raise CountedRecord(
-                f"{record.topic}[{record.partition}]@{record.offset} tells its agent of event"
-                f" {told:,}, and {EVENTS}[{folding.partition}] without its last"
-                f" {folding.last:,} records ends with event {shard.seq:,}: one of them had counted",
+                f"{record.topic}[{record.partition}]@{record.offset} names event"
+                f" {seq:,}, and {EVENTS}[{fold.partition}] without its last"
+                f" {fold.trailing:,} records ends with event {shard.seq:,}: one of them counted",
                 remedy="restore the log from an export",
             )
 
 
-async def pass_over(bus: Bus, stops: list[BlockingRecord]) -> None:
-    """Say in `arena.control` that these records are passed over."""
-    for stop in stops:
+async def pass_over(bus: Bus, blocking: list[BlockingRecord]) -> None:
+    """Record in `arena.control` that these records are passed over."""
+    for record in blocking:
         message = PassOver(
             topic=EVENTS,
-            partition=stop.partition,
-            offset=stop.offset,
-            sha256=stop.sha256,
-            error=stop.error,
+            partition=record.partition,
+            offset=record.offset,
+            sha256=record.sha256,
+            error=record.error,
             by=f"cli/{socket.gethostname()}",
             at=datetime.now(UTC),
         )
-        key = pass_over_key(EVENTS, stop.partition, stop.offset)
+        key = pass_over_key(EVENTS, record.partition, record.offset)
         await bus.append(topics.CONTROL.name, message, key=key)

@@ -1,6 +1,6 @@
-"""`arena runs list|show|delete|prune`: what was run here.
+"""`arena runs list|show|delete|prune`: the runs of this home.
 
-Reads `<home>/runs`; `delete` and `prune` remove directories of it. No broker is asked.
+Reads `<home>/runs`; `delete` and `prune` remove directories of it. Needs no broker.
 """
 
 import json
@@ -31,7 +31,7 @@ from operations.supervisor.run_list import (
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
 Name = Annotated[
     str,
     typer.Argument(
@@ -54,7 +54,7 @@ COLUMNS = (
 
 @app.command("list", epilog="Example: arena runs list --json")
 def list_(as_json: AsJson = False) -> None:
-    """List every run here, the newest first by the UTC time at which it began."""
+    """List every run here, the newest first."""
     from arena.tables import print_table
 
     home = Settings().home
@@ -63,7 +63,7 @@ def list_(as_json: AsJson = False) -> None:
         print(json.dumps([run.document() for run in found], indent=2))
         return
     if not found:
-        print(f"no runs in {home / 'runs'}; `arena demo` makes one")
+        print(f"no runs in {home / 'runs'}; start one with `arena demo`")
         return
     total = sum(run.size_bytes for run in found) / MEGABYTE
     print_table(
@@ -75,7 +75,7 @@ def list_(as_json: AsJson = False) -> None:
 
 @app.command(epilog="Example: arena runs show last")
 def show(name: Name = "last", as_json: AsJson = False) -> None:
-    """Show one run: its processes, its records, and the commands that read them."""
+    """Show one run: its processes, its records, and a command that reads them."""
     run = named_run(Settings().home, name)
     if as_json:
         print(json.dumps(run.document() | _more(run), indent=2))
@@ -86,19 +86,19 @@ def show(name: Name = "last", as_json: AsJson = False) -> None:
 
 @app.command(epilog="Example: arena runs delete 2026-11-21T09-12-03 --yes")
 def delete(
-    names: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Runs, as `arena runs list` names them.")
+    names: Annotated[ list[str], typer.Argument(metavar="RUN...", help="Runs to delete, as `arena
+        runs list` names them.")
     ],
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete runs with their records, books, report and logs. A running one is refused."""
+    """Delete runs with their records, books, report and logs; a run in use is refused."""
     home = Settings().home
     chosen = list({run.directory: run for run in (named_run(home, n) for n in names)}.values())
     for run in chosen:
         require_removable(home, run)
     if not yes:
-        _ask(chosen, command="arena runs delete", needs_terminal=True)
+        _confirm(chosen, command="arena runs delete", needs_terminal=True)
     _remove(home, chosen, as_json=as_json)
 
 
@@ -109,42 +109,42 @@ def prune(
     ] = None,
     older_than: Annotated[
         str | None,
-        typer.Option("--older-than", metavar="SPAN", help="Keep runs that ended within 7d, 12h."),
+        typer.Option("--older-than", metavar="SPAN", help="Keep runs that ended within SPAN: 7d, 12h."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be deleted, and delete nothing.")
+        bool, typer.Option("--dry-run", help="Print the runs that would be deleted; delete nothing.")
     ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete old runs. With both limits a run is kept if either keeps it; a running one always is.
+    """Delete old runs. With both limits a run is kept if either keeps it; running ones are kept.
 
-    On a terminal it asks first; elsewhere the limits are the answer.
+    Asks first on a terminal; elsewhere it deletes without asking.
     """
     if keep is None and older_than is None:
-        raise UsageError("which runs are old?", remedy="give --keep N, --older-than SPAN, or both")
+        raise UsageError("a limit is missing", remedy="give --keep N, --older-than SPAN, or both")
     span = None if older_than is None else parse_span(older_than)
     home = Settings().home
     chosen = choose_old(list_runs(home), datetime.now(UTC), keep=keep, older_than=span)
     if not dry_run:
         sweep(home)
         if chosen and not yes:
-            _ask(chosen, command="arena runs prune", needs_terminal=False)
+            _confirm(chosen, command="arena runs prune", needs_terminal=False)
         _remove(home, chosen, as_json=as_json)
     elif as_json:
         print(json.dumps({"would_delete": [run.document() for run in chosen]}, indent=2))
     else:
         for run in chosen:
-            print(f"would delete {_one(run)}")
-        print(f"{_count(chosen)} would be deleted; nothing was")
+            print(f"would delete {_summary(run)}")
+        print(f"{_total(chosen)} would be deleted; nothing was")
 
 
 def show_lines(run: RunInfo) -> list[str]:
-    """A run for people."""
+    """The lines of one run."""
     cells = dict(zip((heading for heading, _ in COLUMNS), _cells(run), strict=True))
     lines = [f"{heading:<12} {cell}" for heading, cell in cells.items()]
     if run.agents:
-        lines.append(f"{'who':<12} {', '.join(run.agents)}")
+        lines.append(f"{'names':<12} {', '.join(run.agents)}")
     record = run.record
     if record is not None:
         broker = record.broker_home or record.bootstrap
@@ -156,8 +156,8 @@ def show_lines(run: RunInfo) -> list[str]:
             for p in record.processes
         ]
         lines += [f"{'dead':<12} {one.agent}: {one.cause}; {one.remedy}" for one in record.dead]
-    exported = "exported, read without a broker" if run.exported else "in the broker"
-    lines += [f"{'records':<12} {exported}", f"{'path':<12} {run.directory}"]
+    records = "exported, read without a broker" if run.exported else "in the broker"
+    lines += [f"{'records':<12} {records}", f"{'path':<12} {run.directory}"]
     if record is not None:
         lines.append(f"{'read it':<12} arena tail account.events --run {run.name}")
     return lines
@@ -178,13 +178,13 @@ def _cells(run: RunInfo) -> tuple[str, ...]:
     size = f"{run.size_bytes / MEGABYTE:,.0f}"
     if record is None:
         return (run.name, "", run.state, "", "", "", "", "", size)
-    took = "" if record.ended_at is None else _took(record.started_at, record.ended_at)
+    ran = "" if record.ended_at is None else _duration(record.started_at, record.ended_at)
     return (
         run.name,
         record.command,
         run.state,
         f"{record.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-        took,
+        ran,
         str(len(run.agents)) if run.agents else "",
         "" if run.snapshots is None else f"{run.snapshots:,}",
         run.version,
@@ -192,35 +192,35 @@ def _cells(run: RunInfo) -> tuple[str, ...]:
     )
 
 
-def _took(began: datetime, ended: datetime) -> str:
-    minutes, seconds = divmod(max(0, round((ended - began).total_seconds())), 60)
+def _duration(started: datetime, ended: datetime) -> str:
+    minutes, seconds = divmod(max(0, round((ended - started).total_seconds())), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def _one(run: RunInfo) -> str:
+def _summary(run: RunInfo) -> str:
     kind = "" if run.record is None else f" {run.record.command},"
     return f"{run.name}:{kind} {run.state}, {run.size_bytes / MEGABYTE:,.0f} MB"
 
 
-def _count(runs: Sequence[RunInfo]) -> str:
+def _total(runs: Sequence[RunInfo]) -> str:
     size = sum(run.size_bytes for run in runs) / MEGABYTE
     return f"{counted(len(runs), 'run')}, {size:,.0f} MB,"
 
 
-def _ask(runs: Sequence[RunInfo], *, command: str, needs_terminal: bool) -> None:
-    """Ask the person at the terminal, and end the command with exit 1 on any answer but yes.
+def _confirm(runs: Sequence[RunInfo], *, command: str, needs_terminal: bool) -> None:
+    """Ask at the terminal; any answer but yes ends the command with exit 1.
 
     Raises:
-        UsageError: Nothing can be asked here, and the caller wants an answer.
+        UsageError: There is no terminal, and the caller needs an answer.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         if needs_terminal:
-            raise UsageError(f"{command} asks first", remedy="without a terminal add --yes")
+            raise UsageError(f"{command} asks first", remedy="add --yes without a terminal")
         return
     for run in runs:
-        print(f"delete {_one(run)}", file=sys.stderr)
-    text = "Their records, books, reports and logs are gone then. Delete? [y/N] "
+        print(f"delete {_summary(run)}", file=sys.stderr)
+    text = "This deletes their records, books, reports and logs. Delete? [y/N] "
     print(text, end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().casefold() not in ("y", "yes"):
         print("nothing was deleted", file=sys.stderr)
@@ -228,19 +228,19 @@ def _ask(runs: Sequence[RunInfo], *, command: str, needs_terminal: bool) -> None
 
 
 def _remove(home: Path, runs: Sequence[RunInfo], *, as_json: bool) -> None:
-    """Remove runs one by one; one that cannot be removed does not keep the others."""
+    """Remove runs one by one; one that cannot be removed does not stop the rest."""
     removed, codes = [], [0]
     for run in runs:
-        home_of_broker = str(run.directory.resolve())
+        directory = str(run.directory.resolve())
         try:
             remove_run(home, run)
-        except (ArenaError, OSError) as error:  # the next one is tried
+        except (ArenaError, OSError) as error:  # the next run is tried
             codes.append(report_error(error))
             continue
         removed.append(run)
         if not as_json:
-            print(f"deleted {_one(run)}")
-            if run.record is not None and run.record.broker_home != home_of_broker:
+            print(f"deleted {_summary(run)}")
+            if run.record is not None and run.record.broker_home != directory:
                 print(f"  its topics stay in the broker: prefix {run.record.prefix!r}")
     if as_json:
         print(json.dumps({"deleted": [run.document() for run in removed]}, indent=2))

@@ -1,7 +1,7 @@
 """Finds the owner of each shard in the newest records of `account.events`.
 
-Every event has the epoch and the owner that wrote it. Heartbeats have them, too, but any process may
-write heartbeats; only executors write events.
+Every event has the epoch and the owner that wrote it. Heartbeats have them, too, but any process
+may write heartbeats; only executors write events.
 """
 
 from collections.abc import Iterable, Mapping

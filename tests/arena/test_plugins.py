@@ -102,11 +102,11 @@ def test_the_shipped_strategies_are_known_without_loading_them() -> None:
     [
         (
             SPEC.format(strategy="momentum") + '[plugins]\nfolders = ["own"]\n',
-            r"line 10: \[plugins\] names own, and the code in it would run.*add --allow-plugins",
+            r"line 10: \[plugins\] names own, and its code would run.*add --allow-plugins",
         ),
         (
             SPEC.format(strategy="own/player.py"),
-            r"agent a plays own/player\.py, and a \.py file is code.*add --allow-plugins",
+            r"agent a plays own/player\.py, and its code would run.*add --allow-plugins",
         ),
     ],
 )
@@ -125,8 +125,8 @@ def test_a_file_runs_no_code_unless_it_is_allowed(tmp_path: Path, text: str, say
 @pytest.mark.parametrize(
     ("strategy", "says"),
     [
-        ("hodl", r"agent a: strategy 'hodl' is not known; take one of brainrot.*patient, or the"),
-        ("nope.md", r"agent a: no strategy file nope\.md; paths are relative to"),
+        ("hodl", r"agent a: strategy 'hodl' is not known; choose from brainrot.*patient, or give"),
+        ("nope.md", r"agent a: the strategy file nope\.md does not exist; paths are relative to"),
     ],
 )
 def test_a_strategy_that_is_not_there_is_said_before_a_start(

@@ -53,7 +53,7 @@ def test_live_arenas_name_their_market_and_models() -> None:
 
     assert prices_text(spec) == "Prices: Coinbase, live."
     assert models_text(spec) == (
-        "Models: gpt-5-nano, deepseek-chat and scripted rules, which are no LLM."
+        "Models: gpt-5-nano, deepseek-chat and scripted rules, which are not LLMs."
     )
 
 

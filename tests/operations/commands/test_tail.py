@@ -37,7 +37,7 @@ async def test_tail_prints_all_and_ends(bus: KafkaBus, settings: Settings) -> No
 
     lines = done.stdout.splitlines()
     assert (done.returncode, len(lines)) == (0, 7)
-    assert "OpenAccount    momentum wants an account" in lines[0]
+    assert "OpenAccount    momentum requests an account" in lines[0]
     assert "MALFORMED, 2 bytes" in lines[6]
     assert settings.prefix in done.stderr
 
