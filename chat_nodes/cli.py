@@ -39,7 +39,7 @@ def chat_node(
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds per attempt.")] = 60.0,
     max_retries: Annotated[int, typer.Option(min=0, max=20, help="Attempts after the first.")] = 3,
     max_completion_tokens: flags.CompletionCap = 0,
-    daily_token_budget: flags.DailyBudget = 0,
+    daily_token_budget: flags.TokenBudget = 0,
     replies: flags.RepliesMode = Replies.LIVE,
     replies_file: flags.RepliesFile = None,
     check: flags.Check = False,

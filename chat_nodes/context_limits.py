@@ -46,7 +46,7 @@ _CODES = frozenset(
 )
 _TOO_LONG = re.compile("|".join(_PATTERNS), re.IGNORECASE)
 # Errors about one field, such as the id of a tool call; LiteLLM called one a context error.
-_NOT_IT = re.compile(
+_OTHER_ERRORS = re.compile(
     r"string_above_max_length|string too long|maximum length \d+ (?:but|for)|range of max_tokens",
     re.IGNORECASE,
 )
@@ -126,7 +126,7 @@ def read_context_limit(status: int, error_body: ErrorBody) -> ContextLimit | Non
         error_body: The error in its body.
     """
     text = error_body.text
-    if _NOT_IT.search(text) or _NOT_IT.search(" ".join(error_body.codes)):
+    if _OTHER_ERRORS.search(text) or _OTHER_ERRORS.search(" ".join(error_body.codes)):
         return None
     if not (status == 413 or _TOO_LONG.search(text) or _CODES & set(error_body.codes)):
         return None

@@ -48,7 +48,7 @@ class Replies(StrEnum):
 ModelId = Annotated[
     str,
     typer.Option(
-        help="Model id as the provider spells it; 'scripted' for built-in rules; 'local': --local.",
+        help="Model id of the provider; 'scripted': built-in rules; 'local': the local model.",
         show_default=False,
     ),
 ]
@@ -114,7 +114,7 @@ Effort = Annotated[
 CompletionCap = Annotated[
     int, typer.Option(min=0, help="Cap per call; 0 for the provider's default.")
 ]
-DailyBudget = Annotated[
+TokenBudget = Annotated[
     int,
     typer.Option(
         envvar=TOKEN_BUDGET,

@@ -17,7 +17,7 @@ from chat_nodes.dialect import (
     RefusedRequest,
 )
 from chat_nodes.refusals import Refusal
-from chat_nodes.refused_fields import UNSUPPORTED, is_in_words, named_fields
+from chat_nodes.refused_fields import UNSUPPORTED, is_named, named_fields
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """Values of `reasoning_effort`, the lowest first."""
@@ -155,7 +155,7 @@ def seed_name(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -> Ad
         if (
             name in refused.options
             and other not in refused.options
-            and is_in_words(other, refusal.text)
+            and is_named(other, refusal.text)
         ):
             renamed = {**dialect.renamed, name: other}
             if _form(other) in dialect.refused_forms:

@@ -136,7 +136,7 @@ _FIELD_CODES = frozenset(
     ("unsupported_parameter", "unknown_parameter", "unsupported_value", "extra_forbidden")
 )
 _NOT_FIELDS = frozenset(("model", "prompt", "messages", "input"))
-_OF_CONVERSATION = ("messages.", "tools.", "functions.", "tool_choice")
+_CONVERSATION_PATHS = ("messages.", "tools.", "functions.", "tool_choice")
 _CONTENT_BLAMED = (
     r"(?:prompt|content|input|message|response)s?\b[^.\n]{0,60}(?:flagged|violat|inappropriate)|"
     r"inappropriate content|prohibited_content|content (?:management|filter|policy)"
@@ -204,7 +204,7 @@ def read_refusal(
     waits = (
         has_wait_header or bool(error_body.retry_delay) or _matches(_TRY_AGAIN_IN, error_body.text)
     )
-    if _is_no_context(status, error_body, field, context, waits):
+    if _is_other_error(status, error_body, field, context, waits):
         context = None
     affordable = _affordable(error_body) if context is None and not field else None
     if context is None and field:
@@ -257,10 +257,10 @@ def _field(status: int, error_body: ErrorBody, sent: Collection[str]) -> str:
         return blamed
     if _matches(_CONTENT_BLAMED, error_body.text):
         return ""
-    return next((path for path in error_body.params if path.startswith(_OF_CONVERSATION)), "")
+    return next((path for path in error_body.params if path.startswith(_CONVERSATION_PATHS)), "")
 
 
-def _is_no_context(
+def _is_other_error(
     status: int, error_body: ErrorBody, field: str, context: ContextLimit | None, waits: bool
 ) -> bool:
     """True if what looks like a prompt that is too long is about a field, or is transient."""
@@ -272,7 +272,7 @@ def _is_no_context(
     return (
         field in fields_by_path(error_body.params, [field])
         and "tokens" not in field
-        and not (field.startswith(_OF_CONVERSATION))
+        and not (field.startswith(_CONVERSATION_PATHS))
     )
 
 

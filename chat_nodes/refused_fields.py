@@ -33,7 +33,7 @@ def named_fields(params: Sequence[str], text: str, names: Collection[str]) -> li
         names: Names of the fields that were sent.
     """
     return fields_by_path(params, names) or [
-        name for name in names if is_in_words(name, text) or is_blamed(name, text)
+        name for name in names if is_named(name, text) or is_blamed(name, text)
     ]
 
 
@@ -46,7 +46,7 @@ def fields_by_path(params: Sequence[str], names: Collection[str]) -> list[str]:
 def is_blamed(name: str, text: str) -> bool:
     """True if a text says that a field is wrong, in the usual words for refused fields.
 
-    Stricter than `is_in_words`: an error about a key or a model may print the request.
+    Stricter than `is_named`: an error about a key or a model may print the request.
     """
     first, *rest = name.split("_")
     camel = first + "".join(word.capitalize() for word in rest)
@@ -60,7 +60,7 @@ def is_blamed(name: str, text: str) -> bool:
     return re.search(pattern, text, re.IGNORECASE | re.MULTILINE) is not None
 
 
-def is_in_words(name: str, text: str) -> bool:
+def is_named(name: str, text: str) -> bool:
     """True if a text names a field; an ordinary word must be written like the name of a field."""
     first, *rest = name.split("_")
     camel = first + "".join(word.capitalize() for word in rest)

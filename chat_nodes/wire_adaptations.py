@@ -6,7 +6,7 @@ from arena.chat_body import ALL_FIELDS, REASONING
 from chat_nodes.dialect import Adaptation, Dialect, RefusedRequest
 from chat_nodes.error_bodies import dotted
 from chat_nodes.refusals import Refusal
-from chat_nodes.refused_fields import UNSUPPORTED, is_in_words
+from chat_nodes.refused_fields import UNSUPPORTED, is_named
 
 _I = re.IGNORECASE
 _MISSING = re.compile(
@@ -78,7 +78,7 @@ def refused_field(dialect: Dialect, refusal: Refusal, refused: RefusedRequest) -
     in_history |= re.search(r"\bmessages?\b|assistant", refusal.text, _I) is not None
     for name in sorted(fields, key=len, reverse=True):
         by_path = any(path.split(".")[-1] == dotted(name) for path in refusal.params)
-        by_words = is_in_words(name, refusal.text) and _UNSUPPORTED.search(refusal.text)
+        by_words = is_named(name, refusal.text) and _UNSUPPORTED.search(refusal.text)
         if not (by_path or by_words) or (name in refused.options and not in_history):
             continue
         changes: dict[str, object] = {"dropped_fields": (*dialect.wire.dropped_fields, name)}

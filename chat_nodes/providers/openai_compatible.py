@@ -30,7 +30,7 @@ from chat_nodes.address import CHAT_PATH, read_address
 from chat_nodes.content_encodings import BodyTooLong, plain_body
 from chat_nodes.decode import clean_text, implied_status
 from chat_nodes.dialect import Dialect, RefusedRequest, options_of, refused_request
-from chat_nodes.implied_status import reported_error
+from chat_nodes.implied_status import OK, reported_error
 from chat_nodes.lenient_json import read_body
 from chat_nodes.model import CallFailed, ModelSettings, Paid, RawReply, SentRequest, build_request
 from chat_nodes.profiles import first_dialect
@@ -43,7 +43,6 @@ PLACEHOLDER_KEY = "no-key"
 CONNECT_TIMEOUT_S = 10.0
 RESPONSE_BYTES_MAX = 4 * 1024 * 1024
 """Largest answer; no model writes this much, and a longer body is cut off."""
-OK = 200
 ENCODING_HEADER = "x-arena-content-encoding"
 """Header that keeps an answer's `Content-Encoding` until its body was read."""
 WAIT_HEADERS = ("retry-after", "retry-after-ms")
