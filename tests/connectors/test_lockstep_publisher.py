@@ -261,7 +261,7 @@ async def test_snapshots_of_another_market_are_refused(
     async with running_agents(memory_bus, ScriptedAgent("a")):
         await finish(lockstep_publisher(memory_bus, "a"))
 
-    replay = replay_of(**({"snapshots": 6} | flags))  # type: ignore[arg-type]  # each case is another flag
+    replay = replay_of(**({"snapshots": 6} | flags))  # type: ignore[arg-type]  # one flag each
     with pytest.raises(UsageError, match=complaint):
         await finish(lockstep_publisher(memory_bus, "a", replay=replay))
     assert 6 == len(await snapshots_in(memory_bus))

@@ -101,7 +101,9 @@ def test_parquet_is_read_like_csv(shared_recordings: Path) -> None:
     price_path = load_price_path(path, "BTC-USD")
 
     assert 10_080 == len(price_path.rows)
-    assert Decimal("61435.41") == price_path.rows[price_path.first_s].trades[0]  # type: ignore[index]
+    trades = price_path.rows[price_path.first_s].trades
+    assert trades is not None
+    assert Decimal("61435.41") == trades[0]
 
 
 @pytest.mark.parametrize(
