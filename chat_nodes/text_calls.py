@@ -29,7 +29,7 @@ from chat_nodes.text_shapes import (
     WrittenCall,
     calls_at,
 )
-from chat_nodes.texts import clean_text
+from chat_nodes.texts import clean_text, without_end_tokens
 from chat_nodes.thoughts import SplitText
 from chat_nodes.tool_calls import canonical_arguments
 
@@ -53,16 +53,6 @@ _MARKER = re.compile(
 )
 _STRONG = re.compile(rf"{WRAPPER}|{ELEMENT}|{_LOST_HEAD}")
 _HEAD_NAME = re.compile(rf"{NAME}(?::\d{{1,6}})?\s{{0,4}}\Z")
-_END_TOKENS = (
-    "<|im_end|>",
-    "<|eot_id|>",
-    "<|eom_id|>",
-    "<|end_of_text|>",
-    "<|endoftext|>",
-    "</s>",
-    "<end_of_turn>",
-    "<｜end▁of▁sentence｜>",
-)
 _FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _EMPTY_FENCE = re.compile(r"```\w{0,20}\s{0,8}```")
 _RESIDUE = "]<]minimax[>["
@@ -108,7 +98,7 @@ def _search_text(split: SplitText, tools: Sequence[str]) -> "_Search | None":
     has_channel_calls = split.calls or split.hidden_calls
     if not tools or not (has_channel_calls or _may_hold_calls(text, tools)):
         return None
-    text = _without_end(text.replace(_RESIDUE, "")) if "<" in text else text
+    text = without_end_tokens(text.replace(_RESIDUE, "")) if "<" in text else text
     search = _Search(text, tuple(tools))
     for name, arguments in split.calls:
         search.add_channel_call(name, arguments)
@@ -154,18 +144,6 @@ def unreadable_text(excerpt: str, reason: str) -> str:
     shown = clean_text(excerpt, EXCERPT_CHARS_MAX)
     reason = f" ({clean_text(reason, 200)})" if reason else ""
     return f"your answer holds {shown!r} but not a tool call that can be read{reason}; {REMEDY}"
-
-
-def _without_end(text: str) -> str:
-    """The text without the end tokens after it; found in one pass from its end."""
-    end = len(text)
-    while True:
-        while end and text[end - 1].isspace():
-            end -= 1
-        token = next((one for one in _END_TOKENS if text.endswith(one, 0, end)), "")
-        if not token:
-            return text[:end]
-        end -= len(token)
 
 
 def _may_hold_calls(text: str, tools: Sequence[str]) -> bool:

@@ -10,6 +10,17 @@ ERROR_CHARS_MAX = 400
 CUT_FACTOR = 4
 """Text beyond this multiple of its bound is not processed."""
 
+_END_TOKENS = (
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+    "<|endoftext|>",
+    "</s>",
+    "<end_of_turn>",
+    "<｜end▁of▁sentence｜>",
+)
+
 # ANSI escape sequences (ECMA-48 CSI, OSC and two-character forms), other control characters but
 # newline and tab, line separators, bidirectional overrides and lone surrogates.
 _UNSAFE = re.compile(
@@ -42,6 +53,18 @@ def cut_bytes(text: str, bytes_max: int) -> str:
     if len(encoded) <= bytes_max:
         return text
     return encoded[:bytes_max].decode("utf-8", "ignore")
+
+
+def without_end_tokens(text: str) -> str:
+    """The text without the end tokens after it; found in one pass from its end."""
+    end = len(text)
+    while True:
+        while end and text[end - 1].isspace():
+            end -= 1
+        token = next((one for one in _END_TOKENS if text.endswith(one, 0, end)), "")
+        if not token:
+            return text[:end]
+        end -= len(token)
 
 
 def _safe(text: str) -> str:

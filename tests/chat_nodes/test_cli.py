@@ -45,7 +45,7 @@ def test_key_with_invalid_characters_is_reported_but_not_shown(check: tuple[str,
     done = run(*flags, *check, OPENAI_API_KEY=f"\u201c{KEY}\u201d")
 
     assert 2 == done.returncode
-    assert "OPENAI_API_KEY holds characters that a header cannot" in done.stderr
+    assert "OPENAI_API_KEY has characters that a header cannot have" in done.stderr
     assert KEY not in done.stdout + done.stderr
 
 
