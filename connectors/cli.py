@@ -42,7 +42,7 @@ Interval = Annotated[
 Prices = Annotated[
     list[Path] | None,
     typer.Option(
-        "--prices", help="Files of minute candles, one per product (arena candles formats)."
+        "--prices", help="Files of minute candles, one per product; see `arena candles formats`."
     ),
 ]
 LockStep = Annotated[
