@@ -35,13 +35,13 @@ def amount_columns(
         yield CheckConstraint(bound, name=f"{name}{REST}")
 
 
-def split(units: int) -> tuple[int, int]:
+def split_amount(units: int) -> tuple[int, int]:
     """Split units of 10^-8 into whole units and the rest: -1 is -1 whole and 99,999,999."""
     return divmod(units, SCALE)
 
 
-def split_or_null(units: int | None) -> tuple[int | None, int | None]:
-    """Like `split`; None, an unknown amount, is NULL in both columns."""
+def split_amount_or_null(units: int | None) -> tuple[int | None, int | None]:
+    """Like `split_amount`; None, an unknown amount, is NULL in both columns."""
     return (None, None) if units is None else divmod(units, SCALE)
 
 

@@ -8,7 +8,7 @@ from arena.bus.base import Record
 from arena.messages import CandleWindow, LlmCall, MarketSnapshot, Message, Turn
 from arena.money import PriceUnits, decimal_text, price_or_none, round_to_units
 from ledger import schema
-from ledger.amounts import AMOUNT_MAX, INT64_MAX, split, split_or_null
+from ledger.amounts import AMOUNT_MAX, INT64_MAX, split_amount, split_amount_or_null
 from ledger.batch import Row, RowBatch
 from ledger.records import micros, without_nul
 
@@ -141,9 +141,9 @@ def equity_row(
         without_nul(snapshot.venue),
         micros(snapshot.as_of),
         offset,
-        *split(account.cash),
-        *split(account.scraped),
-        *split(max(-AMOUNT_MAX, min(AMOUNT_MAX, account.equity(bids)))),
+        *split_amount(account.cash),
+        *split_amount(account.scraped),
+        *split_amount(max(-AMOUNT_MAX, min(AMOUNT_MAX, account.equity(bids)))),
     )
 
 
@@ -163,7 +163,7 @@ def usage_row(record: Record, call: LlmCall) -> Row:
         usage.completion_tokens,
         usage.reasoning_tokens,
         usage.cached_tokens,
-        *split_or_null(None if usage.cost_usd is None else round_to_units(usage.cost_usd)),
+        *split_amount_or_null(None if usage.cost_usd is None else round_to_units(usage.cost_usd)),
         call.attempts,
         round(call.latency_ms * US_PER_MS),
         micros(call.started_at),

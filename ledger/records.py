@@ -11,7 +11,7 @@ import msgspec
 from arena.account_log import PostingRead, QuoteRead, SourceRead
 from arena.errors import BrokenLog
 from arena.money import units_text
-from ledger.amounts import AMOUNT_MAX, INT64_MAX, split
+from ledger.amounts import AMOUNT_MAX, INT64_MAX, split_amount
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -75,7 +75,7 @@ def checked_columns(amount: int, offset: int) -> tuple[int, int]:
         BrokenLog: The amount is too large.
     """
     if -AMOUNT_MAX <= amount <= AMOUNT_MAX:
-        return split(amount)
+        return split_amount(amount)
     raise BrokenLog(
         f"account.events@{offset} has an amount of {units_text(amount)}: the limit of the"
         f" books is {INT64_MAX:.1e}"

@@ -68,7 +68,7 @@ def truncate_tail(data_dir: Path, topic: str, partition: int, keep: int) -> int:
     segments = sorted(folder.glob("*.log"))
     for segment in segments:
         whole = segment.read_bytes()
-        size = max((end for _, end, behind in batches(whole) if behind <= keep), default=0)
+        size = max((end for _, end, end_offset in batches(whole) if end_offset <= keep), default=0)
         if size == 0 and segment is not segments[0]:
             segment.unlink()
         elif size < len(whole):

@@ -147,7 +147,7 @@ class OtherProcesses:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Bus]:
-        bus = KafkaBus(self._settings, client_id="house")
+        bus = KafkaBus(self._settings, client_id="others")
         await bus.start()
         try:
             yield bus

@@ -78,7 +78,9 @@ class OrderClient:
 
     async def halt(self, agent: str | None = None, wait_s: float = WAIT_S) -> HaltConfirmation:
         """Halt like `arena halt`."""
-        return await append_and_confirm(self.bus, Halt(agent=agent, by="test", at=datetime.now(UTC)), wait_s)
+        return await append_and_confirm(
+            self.bus, Halt(agent=agent, by="test", at=datetime.now(UTC)), wait_s
+        )
 
     async def resume(self) -> HaltConfirmation:
         """Resume like `arena resume`."""

@@ -1,9 +1,9 @@
-"""Broker, executor, agents and onlookers on four hosts, and cables that are pulled.
+"""Broker, executor, agents and readers run on four hosts whose links are cut.
 
-Each host is a network namespace with a clock of its own (`namespaces.py`). Orders are sent by an
-agent and, for volume, by a sender that writes down every ack; both on the agents' host.
-`ARENA_HOSTS_CUTS=4,12,40` pulls the cable of each host alone and then that of the broker, once for
-each of these times, and prints how long every kind of process took to be back.
+Each host is a network namespace with its own clock (`namespaces.py`). Orders are sent by an agent
+and, for volume, by a sender that notes every ack; both on the host of the agents.
+`ARENA_HOSTS_CUTS=4,12,40` cuts the link of each host alone and then that of the broker, once for
+each of these times in seconds, and prints how long every kind of process took to recover.
 """
 
 import asyncio
@@ -51,21 +51,22 @@ BACK_S = 60.0
 DECIDED_S = 120.0
 SHORT_S = 4.0
 LONG_S = SESSION_TIMEOUT_MS / 1_000 + 1
-"""Longer than a group waits for a member."""
+"""Longer than the session time-out of a group."""
 MARKET_PORT = 8765
 LOGINS = {"tools": "executor"}
 KINDS = ("connector", "executor", "chat-node", "router", "ledger", "dashboard")
-SHOWN = re.compile(r"snapshot (\d+)")
+SHOWN_SNAPSHOT = re.compile(r"snapshot (\d+)")
 
 
 @dataclass
 class Observer:
-    """Reads on the broker's own host, whose loopback is never cut.
+    """Reads on the host of the broker, whose loopback is never cut.
 
     Attributes:
-        clocks: Host -> seconds by which its clock is ahead.
-        newest_s: Kind -> when the newest of what shows it at work was begun, in real time.
-        snapshots: The end of their log. decided: orders with an event.
+        settings: The settings of its bus. over: set to end it.
+        clocks: Host -> how far its clock is ahead, in seconds.
+        newest_s: Kind -> start time of its newest work, in real time.
+        snapshots: The end offset of the snapshots. decided: orders with an event.
     """
 
     settings: Settings
@@ -76,20 +77,20 @@ class Observer:
     over: bool = False
 
     async def follow(self) -> None:
-        """Read until it is over."""
+        """Read until `over`."""
         bus = KafkaBus(self.settings, client_id="observer")
         await bus.start()
         read = (topics.SNAPSHOTS, topics.TURNS, topics.LLM_CALLS, topics.EVENTS, topics.HEARTBEATS)
         reader = await bus.log_reader(*(topic.name for topic in read), start=EARLIEST)
         while not self.over:
             for record in await reader.read(timeout_s=0.1):
-                kind, begun_s = self.seen(record)
+                kind, begun_s = self.work_in(record)
                 self.newest_s[kind] = max(begun_s, self.newest_s[kind])
         await reader.close()
         await bus.close()
 
-    def seen(self, record: Record) -> tuple[str, float]:
-        """Which kind of process a record shows at work, and when what it did was begun."""
+    def work_in(self, record: Record) -> tuple[str, float]:
+        """Return the kind of process that did the work in a record, and when the work began."""
         if record.topic == topics.SNAPSHOTS.name:
             self.snapshots = record.offset + 1
             return "connector", record.timestamp_ms / 1_000
@@ -109,25 +110,25 @@ class Observer:
 
 
 def seconds_of(text: str) -> float:
-    """Unix seconds of a message's time."""
+    """Return a time of a message as Unix seconds."""
     return datetime.fromisoformat(text).timestamp()
 
 
-class Oracle(io.StringIO):
-    """Takes a line for every command that a broker has said to have.
+class AckCollector(io.StringIO):
+    """Collects a line for every acked command.
 
     Attributes:
-        acked: Them. orders: the ids of the orders among them.
+        acked: The acked commands. orders: the ids of the orders among them.
     """
 
     def __init__(self) -> None:
-        """Start empty."""
+        """Start without commands."""
         super().__init__()
         self.acked: list[Acked] = []
         self.orders: set[str] = set()
 
     def write(self, line: str) -> int:
-        """Take a line."""
+        """Note an acked command."""
         one = Acked(*json.loads(line))
         self.acked.append(one)
         self.orders |= {one.order_id} - {""}
@@ -136,19 +137,24 @@ class Oracle(io.StringIO):
 
 @dataclass
 class Sender:
-    """Sends orders from a host, as fast as its link lets it."""
+    """Sends orders from a host, as fast as its link allows.
+
+    Attributes:
+        settings: The settings of its client. observer: knows which orders are decided.
+        acks: Collects the acks. over: set to end it. counts: its counters.
+    """
 
     settings: Settings
     observer: Observer
-    oracle: Oracle = field(default_factory=Oracle)
+    acks: AckCollector = field(default_factory=AckCollector)
     over: bool = False
     counts: Counter[str] = field(default_factory=Counter)
 
     async def send(self) -> None:
-        """Send until it is over."""
+        """Send until `over`."""
         options = connection_options(self.settings)
         driver = Driver(
-            options, seed=7, per_second=PER_SECOND, oracle=self.oracle, is_full=self.is_full
+            options, seed=7, per_second=PER_SECOND, oracle=self.acks, is_full=self.is_full
         )
         driver.counts = self.counts
         sending = asyncio.create_task(driver.run())
@@ -159,13 +165,18 @@ class Sender:
             await sending
 
     def is_full(self) -> bool:
-        """True while the executor has so much to do that a new order would wait long."""
-        return len(self.oracle.orders) - len(self.observer.decided) > UNDECIDED_MAX
+        """True if so many orders are undecided that a new one would wait long."""
+        return len(self.acks.orders) - len(self.observer.decided) > UNDECIDED_MAX
 
 
 @dataclass
 class Hosts:
-    """The arena, spread over four hosts."""
+    """The arena on four hosts.
+
+    Attributes:
+        network: The switch. broker, trading, agents, watch: the hosts.
+        clients: Clients of the test, which must end first.
+    """
 
     network: Network
     broker: Host
@@ -175,7 +186,7 @@ class Hosts:
     clients: list[Observer | Sender] = field(default_factory=list)
 
     def settings(self, principal: str, *, home: Path, bootstrap: str = "") -> Settings:
-        """Of a client of this test."""
+        """Return the settings of a client of this test."""
         login = self.login(principal)
         return Settings(
             bootstrap_servers=bootstrap or login["KAFKA_BOOTSTRAP_SERVERS"],
@@ -185,12 +196,12 @@ class Hosts:
         )
 
     def login(self, kind: str) -> dict[str, str]:
-        """What a process of a kind on another host is given."""
+        """Return the variables of a process of a kind on another host."""
         lines = environment_for(self.broker.home, kind).splitlines()
         return dict(line.split("=", 1) for line in lines) | {"ARENA_PREFIX": PREFIX}
 
     def start_broker(self) -> str:
-        """Start it, with topics and rules; its address on its own host."""
+        """Start the broker with topics and rules; return its address on its own host."""
         here = ("--listen", self.broker.address, "--advertise", self.broker.address)
         started = self.broker.arena(
             *("broker", "start", "--secure", "--tls-self-signed", "--port", "9092", "--json"), *here
@@ -211,7 +222,7 @@ class Hosts:
         return inside
 
     def start_others(self) -> None:
-        """Start everything else, each where it belongs."""
+        """Start all other processes on their hosts."""
         for host, words in (
             (self.trading, "exchange --products BTC-USD,ETH-USD,SOL-USD --speed 20"),
             (
@@ -232,7 +243,7 @@ class Hosts:
 
 @pytest.fixture
 def hosts(tmp_path: Path) -> Iterator[Hosts]:
-    """Four hosts on one switch, two of them with a wrong clock."""
+    """Create four hosts on one switch, two of them with a wrong clock."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     network = Network(tmp_path)
     clients: list[Observer | Sender] = []
@@ -254,8 +265,8 @@ def hosts(tmp_path: Path) -> Iterator[Hosts]:
 
 
 @pytest.mark.timeout(3_600 if CUTS else 480)
-def test_what_runs_on_several_hosts_outlives_their_links(hosts: Hosts) -> None:
-    """Nothing is lost or doubled, all is back within a minute, and wrong clocks are named."""
+def test_arena_on_several_hosts_survives_cut_links(hosts: Hosts) -> None:
+    """Nothing is lost or doubled, everything recovers within a minute, wrong clocks are named."""
     inside = hosts.start_broker()
     clocks = {host.name: host.clock_s for host in hosts.network.hosts.values()}
     observer = Observer(hosts.settings("cli", home=hosts.broker.home, bootstrap=inside), clocks)
@@ -264,19 +275,19 @@ def test_what_runs_on_several_hosts_outlives_their_links(hosts: Hosts) -> None:
     sending = hosts.agents.run_inside(sender.send)
     hosts.clients += [observer, sender]
     hosts.start_others()
-    back(hosts, observer, 0.0, UP_S)
+    wait_until_recovered(hosts, observer, 0.0, UP_S)
     wait_for_traffic(hosts, sender)
     status = hosts.broker.arena("status", "--prefix", PREFIX)
     for cables in plan():
         print(cut_link(hosts, observer, cables), flush=True)
     sender.over = True
     sending.result(60)
-    orders = sender.oracle.orders
+    orders = sender.acks.orders
     wait_until(lambda: orders <= observer.decided, hosts.network, "every order's end", DECIDED_S)
     observer.over = True
     observing.result(60)
-    hosts.agents.stop()  # what it writes while the topics are read would look unordered
-    findings = judged(hosts, inside, sender.oracle.acked)
+    hosts.agents.stop()  # records that it writes while the topics are read would look unordered
+    findings = check_topics(hosts, inside, sender.acks.acked)
     ends = [end for host in hosts.network.hosts.values() for end in host.ends.items()]
     print("\n" + "\n".join(map(str, [*ends, dict(sender.counts), dict(findings.counts)])))
 
@@ -291,21 +302,19 @@ def test_what_runs_on_several_hosts_outlives_their_links(hosts: Hosts) -> None:
 
 
 def wait_for_traffic(hosts: Hosts, sender: Sender) -> None:
-    """Until the sender sends: it connects beside everything else that starts.
+    """Wait until the sender sends; it connects while everything else starts.
 
     Raises:
-        AssertionError: It does not; the message says what it met with.
+        AssertionError: It does not; the message has its counters.
     """
     try:
-        wait_until(
-            lambda: len(sender.oracle.acked) > SENT_FIRST, hosts.network, "the traffic", UP_S
-        )
+        wait_until(lambda: len(sender.acks.acked) > SENT_FIRST, hosts.network, "the traffic", UP_S)
     except AssertionError as error:
         raise AssertionError(f"{error}: {dict(sender.counts)}") from None
 
 
 def plan() -> list[dict[str, float]]:
-    """For how many seconds which cables are pulled at once, and then all is waited for."""
+    """Return which links to cut at the same time, and for how many seconds."""
     if not CUTS:
         return [{"trading": LONG_S, "watch": LONG_S, "agents": SHORT_S}]
     one_by_one = ("agents", "trading", "watch", "broker")
@@ -313,7 +322,7 @@ def plan() -> list[dict[str, float]]:
 
 
 def cut_link(hosts: Hosts, observer: Observer, cables: dict[str, float]) -> str:
-    """Pull cables for a time, wait until all is back, and say how long that took."""
+    """Cut links for a time, wait until everything recovers, and say how long that took."""
     named = hosts.network.hosts
     for name in cables:
         hosts.network.cut_link(named[name])
@@ -322,27 +331,29 @@ def cut_link(hosts: Hosts, observer: Observer, cables: dict[str, float]) -> str:
         until_s = began_s + seconds
         wait_until(partial(is_past, until_s), hosts.network, "the cut", seconds + 5)
         hosts.network.restore(named[name])
-    took_s = back(hosts, observer, time.time(), BACK_S)
+    took_s = wait_until_recovered(hosts, observer, time.time(), BACK_S)
     pulled = ", ".join(f"{name} {seconds:g} s" for name, seconds in cables.items())
     return f"{pulled}: back after " + ", ".join(f"{k} {took_s[k]:.1f} s" for k in KINDS)
 
 
 def is_past(at_s: float) -> bool:
-    """True behind a monotonic time."""
+    """True after a monotonic time."""
     return time.monotonic() > at_s
 
 
-def back(hosts: Hosts, observer: Observer, since_s: float, within_s: float) -> dict[str, float]:
-    """Wait until every kind has begun and done something new; after how many seconds each had.
+def wait_until_recovered(
+    hosts: Hosts, observer: Observer, since_s: float, within_s: float
+) -> dict[str, float]:
+    """Wait until every kind has started and done new work; return kind -> seconds.
 
     Raises:
-        AssertionError: One of them had not.
+        AssertionError: One of them has not.
     """
     snapshots, found = observer.snapshots, dict[str, float]()
     began_s = time.monotonic()
 
-    def all_back() -> bool:
-        shown = SHOWN.findall(hosts.watch.log("dashboard"))
+    def all_recovered() -> bool:
+        shown = SHOWN_SNAPSHOT.findall(hosts.watch.log("dashboard"))
         if shown and int(shown[-1]) > snapshots:
             observer.newest_s["dashboard"] = time.time()
         for kind in KINDS:
@@ -351,14 +362,14 @@ def back(hosts: Hosts, observer: Observer, since_s: float, within_s: float) -> d
         return len(found) == len(KINDS)
 
     try:
-        wait_until(all_back, hosts.network, "the return", within_s)
+        wait_until(all_recovered, hosts.network, "the return", within_s)
     except AssertionError as error:
         raise AssertionError(f"{error} of {set(KINDS) - found.keys()}") from None
     return found
 
 
-def judged(hosts: Hosts, bootstrap: str, acked: list[Acked]) -> Findings:
-    """The verdict of the checker, which shares no code with the arena."""
+def check_topics(hosts: Hosts, bootstrap: str, acked: list[Acked]) -> Findings:
+    """Return the result of the checker, which shares no code with the arena."""
     settings = hosts.settings("cli", home=hosts.broker.home, bootstrap=bootstrap)
 
     async def look() -> Findings:

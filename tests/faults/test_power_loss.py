@@ -68,10 +68,10 @@ async def test_losses_are_reported_and_no_order_is_decided_twice(
     """
     monkeypatch.setenv("ARENA_HOME", str(tmp_path / "executors"))
     monkeypatch.setenv("ARENA_CHECKPOINT_EVENTS", "50")
-    plan = {"commands": bool(seed % 2), "events": not seed % 2, "anew": bool(seed % 3)}
+    plan = {"commands": bool(seed % 2), "events": not seed % 2, "recreated": bool(seed % 3)}
     found = [await _arena(broker, tmp_path, n, seed, alive=a) for n, a in plan.items()]
-    commands, events, anew = found
-    others = OtherProcesses(commands.settings, tmp_path / "house")
+    commands, events, recreated = found
+    others = OtherProcesses(commands.settings, tmp_path / "others")
     others.start()
     try:
         await asyncio.gather(
@@ -81,8 +81,8 @@ async def test_losses_are_reported_and_no_order_is_decided_twice(
         commands.truncate_topics(broker.files.root.parent, (COMMANDS, *KINDS))
         events.truncate_topics(broker.files.root.parent, (EVENTS,))
         await asyncio.to_thread(broker.start)
-        await anew.recreate_topics((COMMANDS, EVENTS)[seed % 2 :][:1])
-        await anew.add_partitions(EXTENDED)
+        await recreated.recreate_topics((COMMANDS, EVENTS)[seed % 2 :][:1])
+        await recreated.add_partitions(EXTENDED)
         playing = asyncio.create_task(others.run_more_turns(1))
         traffics = await asyncio.gather(*(arena.trade_after_loss(NEW_ORDERS) for arena in found))
         await playing
@@ -93,7 +93,7 @@ async def test_losses_are_reported_and_no_order_is_decided_twice(
         if EVENTS not in commands.cut:
             await others.wait_until_read()
         assert [] == others.unreported(commands.cut), others.reports
-        await _refuses_more_partitions(anew)
+        await _refuses_more_partitions(recreated)
     finally:
         await others.stop()
         for arena in found:

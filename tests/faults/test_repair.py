@@ -67,9 +67,9 @@ async def repair(settings: Settings) -> list[int]:
         env=os.environ | address | {"ARENA_HOME": str(settings.home)},
         stdout=asyncio.subprocess.PIPE,
     )
-    said, _ = await process.communicate()
+    output, _ = await process.communicate()
     assert 0 == process.returncode
-    return [stop["offset"] for stop in json.loads(said)["passed_over"]]
+    return [stop["offset"] for stop in json.loads(output)["passed_over"]]
 
 
 async def until_both_stopped(executors: Executors) -> None:

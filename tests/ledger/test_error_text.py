@@ -17,7 +17,7 @@ SERVER = 'connection failed: connection to server at "127.0.0.1", port 1 failed:
 
 
 @pytest.mark.parametrize(
-    ("said", "cause", "remedy", "is_usage"),
+    ("message", "cause", "remedy", "is_usage"),
     [
         (f"{SERVER}Connection refused\n\tIs it running?", "no server listens", "start it", False),
         (f'{SERVER}FATAL:  database "x" does not exist', 'database "x"', "createdb", True),
@@ -40,9 +40,11 @@ SERVER = 'connection failed: connection to server at "127.0.0.1", port 1 failed:
         ("words of another kind \u202e", r"words of another kind \u202e", "log", False),
     ],
 )
-def test_error_has_cause_and_remedy(said: str, cause: str, remedy: str, *, is_usage: bool) -> None:
+def test_error_has_cause_and_remedy(
+    message: str, cause: str, remedy: str, *, is_usage: bool
+) -> None:
     """Each kind of error has a cause and a remedy, without the prefix of the driver."""
-    found = describe_database_error(said)
+    found = describe_database_error(message)
 
     assert cause in found.cause
     assert remedy in found.remedy
@@ -54,9 +56,9 @@ def test_wrong_login_is_a_usage_error() -> None:
     """An error that waiting cannot fix is a usage error; it shows neither password nor driver."""
     location = books_location(Path(), "", "postgresql://u:planted@h/x")
 
-    def fail(said: str) -> None:
+    def fail(message: str) -> None:
         with database_errors(location):
-            raise OperationalError("x", None, Exception(said))
+            raise OperationalError("x", None, Exception(message))
 
     with pytest.raises(BooksMisconfigured, match="postgresql://u:\\*\\*\\*@h/x") as caught:
         fail(f'{SERVER}FATAL:  database "x" does not exist')

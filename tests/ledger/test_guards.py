@@ -7,7 +7,7 @@ from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import DBAPIError
 
 from ledger import schema
-from ledger.amounts import split
+from ledger.amounts import split_amount
 from ledger.database import Database
 from ledger.errors import BrokenBooks
 from ledger.posting import Poster
@@ -44,7 +44,7 @@ def journal_row(offset: int, legs: int) -> dict[str, object]:
 
 def entry(offset: int, leg: int, legs: int, account: int, amount: int) -> dict[str, int]:
     """A row of the entries; the amount in units of 10^-8."""
-    whole, rest = split(amount)
+    whole, rest = split_amount(amount)
     names = ("shard", "log_offset", "leg", "legs", "account_id", "amount_whole", "amount_e8")
     return dict(zip(names, (0, offset, leg, legs, account, whole, rest), strict=True))
 

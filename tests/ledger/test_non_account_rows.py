@@ -25,7 +25,7 @@ from arena.messages import (
 from arena.money import to_price_units
 from arena.settings import Settings
 from ledger import schema, service
-from ledger.amounts import split
+from ledger.amounts import split_amount
 from ledger.database import Database
 from ledger.location import BooksLocation
 from ledger.records import micros
@@ -148,8 +148,8 @@ async def test_each_topic_is_booked_in_its_tables(
     assert Decimal("123456789012.5") == Decimal(candles[0].volume)
     assert ["s1", "s2"] == [row.snapshot_id for row in equity]
     worth = account.equity({"BTC-USD": to_price_units(Decimal(67_000))})
-    assert split(account.cash) == (equity[0].cash_whole, equity[0].cash_e8)
-    assert split(worth) == (equity[0].equity_whole, equity[0].equity_e8)
+    assert split_amount(account.cash) == (equity[0].cash_whole, equity[0].cash_e8)
+    assert split_amount(worth) == (equity[0].equity_whole, equity[0].equity_e8)
     assert (0, 2, 7, "m�", 12_500) == (
         usage.cost_whole,
         usage.cost_e8,

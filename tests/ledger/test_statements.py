@@ -14,7 +14,7 @@ from arena.errors import ArenaError, BrokenLog, DependencyMissing
 from arena.messages import OrderDecided, Posting
 from arena.money import from_units, units_text
 from ledger import schema
-from ledger.amounts import split
+from ledger.amounts import split_amount
 from ledger.batch import RowBatch
 from ledger.cli import app
 from ledger.database import Database
@@ -163,10 +163,10 @@ def test_sums_can_exceed_64_bits(database: Database) -> None:
     for offset in range(100, 104):
         legs = enumerate(((1, NEAR_MAX), (2, -NEAR_MAX)))
         more.rows[schema.entries] += [
-            (0, offset, leg, 2, account, *split(amount)) for leg, (account, amount) in legs
+            (0, offset, leg, 2, account, *split_amount(amount)) for leg, (account, amount) in legs
         ]
-        nobody = (None, None, None, None)
-        row = (0, offset, "opened", 1, offset, *nobody, 2, 0, bytes(32))
+        no_order = (None, None, None, None)
+        row = (0, offset, "opened", 1, offset, *no_order, 2, 0, bytes(32))
         more.rows[schema.journal].append(row)
     writer.write(more)
     with database.reading() as connection:

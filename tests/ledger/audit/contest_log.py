@@ -44,7 +44,9 @@ def kind_of(record: Record) -> str:
 class ContestLog:
     """The records of a contest by topic; tests change copies."""
 
-    def __init__(self, records: dict[str, list[Record]], spans: dict[str, dict[int, PartitionSpan]]) -> None:
+    def __init__(
+        self, records: dict[str, list[Record]], spans: dict[str, dict[int, PartitionSpan]]
+    ) -> None:
         """Use some records.
 
         Args:
@@ -55,7 +57,9 @@ class ContestLog:
         self.spans = spans
 
     @classmethod
-    def of(cls, records: Iterable[Record], spans: dict[str, dict[int, PartitionSpan]]) -> "ContestLog":
+    def of(
+        cls, records: Iterable[Record], spans: dict[str, dict[int, PartitionSpan]]
+    ) -> "ContestLog":
         """Collect a stream of records."""
         found: dict[str, list[Record]] = {topic: [] for topic in spans}
         for record in records:
@@ -108,7 +112,8 @@ class ContestLog:
             next_offsets[record.partition] += 1
         self.records[topic] = found
         self.spans[topic] = {
-            p: PartitionSpan(first=0, end=next_offsets[p], count=next_offsets[p]) for p in self.spans[topic]
+            p: PartitionSpan(first=0, end=next_offsets[p], count=next_offsets[p])
+            for p in self.spans[topic]
         }
 
     def rebuild_chain(self) -> None:

@@ -30,7 +30,10 @@ def truncate(log: ContestLog, begins: Mapping[TopicPartition, int]) -> ContestLo
         old = result.records[topic]
         result.records[topic] = [r for r in old if r.partition != partition or r.offset >= begin]
         count = sum(r.partition == partition for r in result.records[topic])
-        spans = {**result.spans[topic], partition: PartitionSpan(first=begin, end=span.end, count=count)}
+        spans = {
+            **result.spans[topic],
+            partition: PartitionSpan(first=begin, end=span.end, count=count),
+        }
         result.spans[topic] = spans
     return result
 
