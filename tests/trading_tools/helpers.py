@@ -35,7 +35,7 @@ def product(product_id: str = "BTC-USD") -> Product:
 
 
 def ticker(bid: str, ask: str, product_id: str = "BTC-USD") -> Ticker:
-    """A ticker of this moment."""
+    """A ticker of now."""
     now = datetime.now(UTC)
     return Ticker(
         venue="test",
@@ -50,7 +50,7 @@ def ticker(bid: str, ask: str, product_id: str = "BTC-USD") -> Ticker:
 
 # Any: fields of a ToolCall, which checks them.
 def tool_call(agent: str, tool: str, arguments: str, **changes: Any) -> ToolCall:
-    """A call as a router sends it, with `life_s` or thirty seconds to live."""
+    """A call as a router sends it; its deadline is in `life_s` or thirty seconds."""
     now = datetime.now(UTC)
     life = timedelta(seconds=changes.pop("life_s", 30))
     turn = ids.turn_id(agent, "snapshot")
@@ -74,7 +74,7 @@ def tool_call(agent: str, tool: str, arguments: str, **changes: Any) -> ToolCall
 async def serving(
     bus: Bus, rules: TradingRules | None = None, *, clock: Clock | None = None
 ) -> AsyncIterator[Node]:
-    """The whole of `arena tools` in this process; its failure is raised here."""
+    """Run all of `arena tools` in this process; its failure is raised here."""
     node = Node("tools", "test", Settings(heartbeat_interval_s=0.1), bus, clock or SystemClock())
     async with alongside(serve_tools(node, rules or TradingRules())):
         yield node
@@ -87,7 +87,7 @@ async def until_ended() -> None:
 
 
 async def read_until(bus: Bus, topic: str, kind: type[M], count: int) -> list[M]:
-    """At least so many messages of a kind from a topic's beginning."""
+    """Read a topic from its beginning until there are this many messages of a kind."""
     await bus.ensure_topics([topics.spec_of(topic)])
     reader = await bus.log_reader(topic, start=EARLIEST)
     found: list[M] = []

@@ -35,7 +35,7 @@ LIFE_S = 600
 
 
 async def main(servers: str, home: str, orders: int) -> None:
-    """Run the measurements and print them."""
+    """Run the measurements and print the results."""
     settings = Settings(bootstrap_servers=servers)
     bus = KafkaBus(settings, client_id="measure")
     await bus.start()

@@ -1,4 +1,4 @@
-"""Arguments as models write them: read exactly, or refused in words."""
+"""Arguments as models write them are read exactly, or refused with a text."""
 
 from decimal import Decimal
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from trading_tools.arguments import ARGUMENTS_CHARS_MAX, UnreadableArguments, quoted, read_arguments
 
 
-def test_numbers_keep_every_digit() -> None:
+def test_numbers_keep_all_digits() -> None:
     """A number with a point never passes through a float."""
     found = read_arguments('{"a": 0.1000000000000000055511151231257827, "b": 12, "c": 1e2}')
 
@@ -17,8 +17,8 @@ def test_numbers_keep_every_digit() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  ", "null", "{}"])
-def test_nothing_is_an_empty_object(text: str) -> None:
-    """Models send nothing in several ways for a tool without arguments."""
+def test_empty_text_is_an_empty_object(text: str) -> None:
+    """Models send several empty texts for a tool without arguments."""
     assert {} == read_arguments(text)
 
 
@@ -43,8 +43,8 @@ def test_nothing_is_an_empty_object(text: str) -> None:
         (" " * (ARGUMENTS_CHARS_MAX + 1), "send at most 8,192"),
     ],
 )
-def test_what_cannot_be_read_is_refused(text: str, says: str) -> None:
-    """Each refusal names what was wrong."""
+def test_unreadable_arguments_are_refused(text: str, says: str) -> None:
+    """Each error says what was wrong."""
     with pytest.raises(UnreadableArguments) as refused:
         read_arguments(text)
 
@@ -53,7 +53,7 @@ def test_what_cannot_be_read_is_refused(text: str, says: str) -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    """No text raises anything else."""
+    """No text raises another error."""
     try:
         found: object = read_arguments(text)
     except UnreadableArguments as refused:
@@ -63,7 +63,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=9))
-def test_what_is_shown_is_printable_and_short(value: object) -> None:
+def test_quoted_values_are_printable_and_short(value: object) -> None:
     """No escape sequence of a model reaches a terminal, and no megabyte a log."""
     text = quoted(value)
 

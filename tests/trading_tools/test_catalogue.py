@@ -1,4 +1,4 @@
-"""What holds for every tool of the catalogue, and for the machinery that finds them."""
+"""The contract of every tool of the catalogue, and how tools are found."""
 
 import importlib
 from datetime import UTC, datetime
@@ -18,8 +18,8 @@ CTX = ToolContext("momentum", "turn", "call", "snapshot", NOW)
 ACCOUNT_CTX = AccountContext("momentum", "turn", "call", "snapshot", NOW, Account(), {})
 
 
-def test_the_catalogue_holds_what_its_files_are_called() -> None:
-    """One file, one tool; files that start with an underscore are none."""
+def test_catalogue_has_one_tool_per_file() -> None:
+    """Files that start with an underscore are skipped."""
     assert ["calculator", "execute_trade", "get_portfolio"] == list(TOOLS)
     assert {"execute_trade", "get_portfolio"} == {n for n, t in TOOLS.items() if t.touches_account}
     assert {"execute_trade"} == {n for n, t in TOOLS.items() if t.places_order}
@@ -40,8 +40,8 @@ def test_every_tool_is_described_for_a_model(found: Tool) -> None:
 
 @pytest.mark.parametrize("found", TOOLS.values(), ids=list(TOOLS))
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"x": 1}', '{"expression": []}', "\x00"])
-def test_every_tool_survives_nonsense(found: Tool, text: str) -> None:
-    """Arguments that do not fit are refused in words, or there were none to give."""
+def test_every_tool_refuses_nonsense(found: Tool, text: str) -> None:
+    """Arguments that do not fit are refused with a text, unless the tool takes none."""
     arguments = found.signature.read(text)
     if isinstance(arguments, InvalidArguments):
         assert arguments.reason
@@ -51,7 +51,7 @@ def test_every_tool_survives_nonsense(found: Tool, text: str) -> None:
     assert isinstance(outcome, Answer)
 
 
-def test_the_template_is_a_valid_tool() -> None:
+def test_template_is_a_valid_tool() -> None:
     """A copy of the template works as it is."""
     template = importlib.import_module("trading_tools.catalogue._template")
     found = tool_of(template._template)
@@ -61,8 +61,8 @@ def test_the_template_is_a_valid_tool() -> None:
     )
 
 
-def test_the_calculator_answers() -> None:
-    """A result is told with its expression; an error with its remedy."""
+def test_calculator_answers() -> None:
+    """A result comes with its expression, an error with its remedy."""
     calculator = TOOLS["calculator"]
 
     assert Answer("0.1 + 0.2 = 0.3", {"result": "0.3"}) == calculator.call(
@@ -73,8 +73,8 @@ def test_the_calculator_answers() -> None:
     assert "bad_expression" == refused.error
 
 
-def test_what_a_tool_raises_is_an_answer() -> None:
-    """An extension that breaks, or answers nonsense, stops nobody."""
+def test_exception_in_a_tool_becomes_an_answer() -> None:
+    """An extension that fails, or returns nonsense, does not stop the process."""
 
     @tool(touches_account=False)
     def broken(ctx: ToolContext, how: str) -> Answer:
@@ -99,8 +99,8 @@ def test_what_a_tool_raises_is_an_answer() -> None:
     assert not any("secret" in a.text for a in answers if isinstance(a, Answer))
 
 
-def test_a_broken_order_tool_is_refused_not_run() -> None:
-    """An order tool that breaks gives the executor a reason to reject."""
+def test_failing_order_tool_gives_a_rejection() -> None:
+    """An order tool that fails gives the executor a reason to reject the order."""
 
     @tool(touches_account=True)
     def all_in(ctx: AccountContext) -> Order:
@@ -113,7 +113,7 @@ def test_a_broken_order_tool_is_refused_not_run() -> None:
     assert InvalidArguments("the tool failed with ZeroDivisionError") == found.call(ACCOUNT_CTX, {})
 
 
-async def test_a_tool_may_wait() -> None:
+async def test_tool_may_be_a_coroutine() -> None:
     """A tool that touches no account may be a coroutine."""
 
     @tool(touches_account=False)
@@ -125,7 +125,7 @@ async def test_a_tool_may_wait() -> None:
 
 
 def test_marks_and_annotations_must_agree() -> None:
-    """A tool with the wrong context, or that waits in an account's writer, is refused."""
+    """A tool with the wrong context, or a coroutine that touches accounts, is refused."""
 
     @tool(touches_account=True)
     def wrong_context(ctx: ToolContext) -> Answer:

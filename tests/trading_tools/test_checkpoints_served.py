@@ -1,4 +1,4 @@
-"""An executor that states digests and keeps checkpoints while it serves, and what restarts do."""
+"""An executor that writes digests and checkpoints while it serves, and its restarts."""
 
 import asyncio
 from collections import Counter
@@ -58,7 +58,7 @@ async def _market(bus: MemoryBus, quote: Ticker | None = None) -> None:
 
 
 async def _decide(bus: MemoryBus, home: Path, calls: list[ToolCall], orders: int) -> list[Record]:
-    """Send calls and serve until so many orders are decided and told; the log of the events."""
+    """Send calls and serve until this many orders are answered; returns the log of the events."""
     await _send(bus, calls)
     async with _serving(bus, home):
         await _until_answered(bus, calls)
@@ -95,10 +95,10 @@ def _fold(log: list[Record]) -> Shard:
     return shard
 
 
-async def test_a_restart_folds_from_the_checkpoint_whose_digest_is_in_the_log(
+async def test_restart_folds_from_a_checkpoint_with_a_digest_in_the_log(
     memory_bus: MemoryBus, tmp_path: Path
 ) -> None:
-    """What is before it could not even be read any more, and the executor trades on."""
+    """Earlier records cannot even be read any more, and the executor continues to trade."""
     await _market(memory_bus)
     log = await _decide(memory_bus, tmp_path, _orders(0, ORDERS), ORDERS)
     stated = [m for m in map(Record.message, log) if isinstance(m, StateDigest)]
@@ -118,10 +118,10 @@ async def test_a_restart_folds_from_the_checkpoint_whose_digest_is_in_the_log(
 
 
 @pytest.mark.parametrize("what", ["balance", "forgotten order", "place"])
-async def test_a_forged_checkpoint_is_not_served(
+async def test_forged_checkpoint_is_not_used(
     memory_bus: MemoryBus, tmp_path: Path, what: str
 ) -> None:
-    """Its seal, head and format are right; the log is folded from its beginning instead."""
+    """Its seal, head and format are valid; the log is folded from its beginning instead."""
     await _market(memory_bus)
     log = await _decide(memory_bus, tmp_path, _orders(0, ORDERS), ORDERS)
     file = _file(tmp_path)
@@ -134,7 +134,7 @@ async def test_a_forged_checkpoint_is_not_served(
         shard.source_offset += 1_000
     file.write(pack_shard(shard))
 
-    # Copies of what was decided, and new ones.
+    # Copies of decided orders, and new ones.
     calls = _orders(0, ORDERS + 3)
     log = await _decide(memory_bus, tmp_path, calls, ORDERS + 3)
 
@@ -142,7 +142,7 @@ async def test_a_forged_checkpoint_is_not_served(
 
 
 async def test_digests_in_the_log_change_no_account(tmp_path: Path) -> None:
-    """The same orders come to the same accounts, however often the state is stated."""
+    """The same orders give the same accounts, however often a digest is written."""
     found = {}
     quote = ticker("67201.10", "67203.55")
     for between in (5, 50_000):
@@ -160,10 +160,10 @@ async def test_digests_in_the_log_change_no_account(tmp_path: Path) -> None:
     assert [True, False] == [found[5][1], found[50_000][1]]
 
 
-async def test_a_forgotten_order_is_never_decided_again(
+async def test_forgotten_order_is_never_decided_again(
     memory_bus: MemoryBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not by its owner, a restart from a checkpoint, or an owner that folds everything."""
+    """Not by its owner, nor after a restart with a checkpoint or with a complete fold."""
     monkeypatch.setattr(accounts, "ORDERS_REMEMBERED", 30)
     await _market(memory_bus)
     calls = _orders(0, ORDERS)
@@ -189,10 +189,10 @@ async def test_a_forgotten_order_is_never_decided_again(
         (25, "15 records at offsets 10 to 24 were deleted"),
     ],
 )
-async def test_commands_that_were_deleted_are_said_without_claiming_a_loss(
+async def test_deleted_commands_are_reported_as_unproven(
     memory_bus: MemoryBus, begin: int, said: str
 ) -> None:
-    """Which were read is not known: looks leave no trace in the account log."""
+    """Which of them were read is unknown: reads leave no trace in the account log."""
     await _market(memory_bus)
     await _send(memory_bus, _orders(0, 30))
     shard = Shard(source_offset=9)

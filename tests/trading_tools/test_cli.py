@@ -1,4 +1,4 @@
-"""The command `arena tools`, as a person and as a process use it."""
+"""The command `arena tools`, used by a person and as a process."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def start(*words: str, env: dict[str, str], log: Path) -> subprocess.Popen[bytes
         return subprocess.Popen([sys.executable, "-m", "arena", *words], env=env, stderr=file)
 
 
-def test_the_list_is_for_people_and_programs() -> None:
+def test_list_for_people_and_programs() -> None:
     """Every tool with its schema."""
     found = json.loads(arena("tools", "list", "--json").stdout)
 
@@ -56,8 +56,8 @@ def test_the_list_is_for_people_and_programs() -> None:
     )
 
 
-def test_a_stateless_tool_needs_no_broker() -> None:
-    """It runs here; what cannot be computed is exit code 1."""
+def test_stateless_tool_needs_no_broker() -> None:
+    """It runs in the command's process; an error of the tool gives exit code 1."""
     env = os.environ | {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
     fine = arena("tools", "call", "calculator", '{"expression": "2 * 3"}', env=env)
     bad = arena("tools", "call", "calculator", '{"expression": "9**9**9"}', "--json", env=env)
@@ -85,7 +85,7 @@ def test_a_stateless_tool_needs_no_broker() -> None:
         ["call", "calculator", "{}", "--agent", "a b"],
     ],
 )
-def test_wrong_usage_is_exit_code_2(words: list[str]) -> None:
+def test_usage_errors_give_exit_code_2(words: list[str]) -> None:
     """A flag that cannot be used is named on stderr."""
     ended = arena("tools", *words)
 
@@ -93,10 +93,10 @@ def test_wrong_usage_is_exit_code_2(words: list[str]) -> None:
     assert words[-1] in ended.stderr
 
 
-async def test_a_person_trades_through_a_process(
+async def test_person_trades_through_a_process(
     bus: KafkaBus, settings: Settings, tmp_path: Path
 ) -> None:
-    """`arena tools` serves, `arena tools call` trades and looks, SIGTERM ends it cleanly."""
+    """`arena tools` serves, `arena tools call` trades and reads, SIGTERM ends it cleanly."""
     await bus.append(topics.TICKERS.name, product(), key="BTC-USD")
     await bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
     env = environment(settings)
@@ -125,7 +125,7 @@ async def test_a_person_trades_through_a_process(
     assert b'"command"' in (tmp_path / "log").read_bytes()
 
 
-def test_nobody_answering_is_exit_code_3(broker_address: str) -> None:
+def test_missing_executor_gives_exit_code_3(broker_address: str) -> None:
     """Without an executor a call ends at its deadline and says what is missing."""
     env = os.environ | {
         "KAFKA_BOOTSTRAP_SERVERS": broker_address,
@@ -137,8 +137,8 @@ def test_nobody_answering_is_exit_code_3(broker_address: str) -> None:
     assert "is an executor running?" in ended.stderr
 
 
-def test_a_router_would_not_load_this(broker_address: str) -> None:
-    """Importing the command loads neither Kafka's client nor anything heavy."""
+def test_importing_the_command_is_cheap(broker_address: str) -> None:
+    """It loads neither Kafka's client nor another heavy library."""
     program = "import sys, trading_tools.cli; print(sorted({'aiokafka', 'rich', 'numpy', 'pandas',"
     program += " 'openai', 'uvloop'} & set(sys.modules)))"
     found = subprocess.run(

@@ -1,4 +1,4 @@
-"""The desk: which commands count, what each becomes, and what is answered again."""
+"""The command handler: which commands count, their outcomes, and repeated replies."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -26,7 +26,7 @@ BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
 
 @pytest.fixture
 def handler() -> CommandHandler:
-    """The desk of the only shard, just claimed, in a market with one product."""
+    """The handler of the only shard, just claimed, in a market with one product."""
     market = MarketState()
     market.note(product(), 0, 0)
     market.note(ticker("67201.10", "67203.55").model_copy(update={"received_at": NOW}), 0, 1)
@@ -38,24 +38,24 @@ def handler() -> CommandHandler:
 
 # Any: fields of a ToolCall.
 def trade(index: int = 0, arguments: str = BUY, **changes: Any) -> ToolCall:
-    """An order of the agent momentum that is in time."""
+    """An order of the agent momentum before its deadline."""
     fields: dict[str, Any] = {"issued_at": NOW, "deadline_at": NOW + timedelta(seconds=30)}
     tool = changes.pop("tool", "execute_trade")
     return tool_call("momentum", tool, arguments, index=index, **fields | changes)
 
 
-def look(index: int, **changes: Any) -> ToolCall:  # Any: as above
-    """A look of the agent momentum at its account."""
+def read_account(index: int, **changes: Any) -> ToolCall:  # Any: as above
+    """A call of the agent momentum that reads its account."""
     return trade(index, "{}", tool="get_portfolio", **changes)
 
 
 def kinds(handled: HandledCommand) -> list[str]:
-    """The kinds of the records it appended."""
+    """The kinds of the appended events."""
     return [append.kind for append in handled.appends]
 
 
-def test_the_first_call_opens_the_account(handler: CommandHandler) -> None:
-    """An agent that was never opened gets its starting cash before its first order."""
+def test_first_call_opens_the_account(handler: CommandHandler) -> None:
+    """An agent without an account gets its starting cash before its first order."""
     handled = handler.handle(trade(), 5, NOW)
 
     assert ["AccountOpened", "OrderDecided"] == kinds(handled)
@@ -63,8 +63,8 @@ def test_the_first_call_opens_the_account(handler: CommandHandler) -> None:
     assert 5 == handler.shard.source_offset
 
 
-def test_a_crash_between_opening_and_order_loses_no_order(handler: CommandHandler) -> None:
-    """The opening that an order implies leaves the order to be read again."""
+def test_crash_between_opening_and_order_loses_no_order(handler: CommandHandler) -> None:
+    """After the opening that an order implies, the order is read again."""
     opening, order = handler.handle(trade(), 5, NOW).appends
     recovered = Shard()
     recovered.apply("Epoch", encode(epoch_of(recovered, "me", NOW)).value, 0)
@@ -74,8 +74,8 @@ def test_a_crash_between_opening_and_order_loses_no_order(handler: CommandHandle
     assert recovered.apply(order.kind, order.value, order.offset) is not None
 
 
-def test_profit_set_aside_is_in_the_event_of_the_sell(handler: CommandHandler) -> None:
-    """The share an account was opened with moves out of reach in the very event of the sell."""
+def test_profit_is_set_aside_in_the_event_of_the_sell(handler: CommandHandler) -> None:
+    """The share that the account was opened with applies in the same event."""
     fifth = Decimal("0.2")
     command = OpenAccount(call_id="open", agent="momentum", scrape=fifth, issued_at=NOW)
     handler.handle(command, 0, NOW)
@@ -91,13 +91,13 @@ def test_profit_set_aside_is_in_the_event_of_the_sell(handler: CommandHandler) -
     assert event.scraped is not None
     assert to_units(event.scraped) == account.scraped == account.realised // 500 * 100
     assert account.cash + account.scraped == account.opening + account.realised
-    looked = handler.handle(look(2), 3, NOW).reply
+    looked = handler.handle(read_account(2), 3, NOW).reply
     assert looked is not None
     assert "USD of profit set aside" in looked.text
 
 
-def test_an_account_is_opened_once(handler: CommandHandler) -> None:
-    """Asking again, in any way, changes nothing."""
+def test_account_is_opened_once(handler: CommandHandler) -> None:
+    """Requesting it again, in any way, changes nothing."""
     command = OpenAccount(call_id="open", agent="momentum", issued_at=NOW)
     first = handler.handle(command, 0, NOW)
     again = [handler.handle(command, 1, NOW), handler.handle(command, 0, NOW)]
@@ -109,8 +109,8 @@ def test_an_account_is_opened_once(handler: CommandHandler) -> None:
     assert ["OrderDecided"] == kinds(order)
 
 
-def test_an_order_is_decided_once_and_answered_again(handler: CommandHandler) -> None:
-    """A second copy gets the same answer from the log, not a second fill."""
+def test_order_is_decided_once_and_answered_again(handler: CommandHandler) -> None:
+    """A second copy gets the same reply from the log, not a second fill."""
     first = handler.handle(trade(), 0, NOW)
     handler.handle(trade(1), 1, NOW)
     again = handler.handle(trade(), 2, NOW)
@@ -125,25 +125,25 @@ def test_an_order_is_decided_once_and_answered_again(handler: CommandHandler) ->
     assert 2 == handler.shard.accounts["momentum"].fills
 
 
-def test_nobody_waits_for_a_copy_after_the_deadline(handler: CommandHandler) -> None:
-    """After a long stop, old commands that are read again are not answered."""
+def test_copy_after_the_deadline_is_not_answered(handler: CommandHandler) -> None:
+    """Old commands that are read again after a long stop get no reply."""
     handler.handle(trade(), 0, NOW)
 
     assert handler.handle(trade(), 0, LATER).reply is None
 
 
-def test_a_new_order_at_an_old_offset_is_decided(handler: CommandHandler) -> None:
-    """Offsets come again in a log that was cut or created again; the id says what was decided."""
+def test_new_order_at_an_old_offset_is_decided(handler: CommandHandler) -> None:
+    """Offsets repeat in a log that was cut or created again; ids say what was decided."""
     handler.handle(trade(), 5, NOW)
     handled = handler.handle(trade(7), 0, NOW)
 
     assert ("filled", ["OrderDecided"]) == (handled.kind, kinds(handled))
 
 
-def test_a_copy_of_a_forgotten_order_gets_no_second_event(
+def test_copy_of_a_forgotten_order_gets_no_second_event(
     handler: CommandHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In time or late, at whatever offset: it is refused, buried, and moves nothing."""
+    """In time or late, at any offset: it is refused, dead-lettered, and moves no money."""
     monkeypatch.setattr(accounts, "ORDERS_REMEMBERED", 3)
     for number in range(6):
         issued = NOW + timedelta(milliseconds=number)
@@ -161,15 +161,15 @@ def test_a_copy_of_a_forgotten_order_gets_no_second_event(
 
 
 def _written_ms(ahead: timedelta) -> int:
-    """When an order of `trade` was written that is issued so long after it."""
+    """The record time of an order of `trade` that is issued this long after it."""
     return int((NOW - ahead).timestamp() * 1000)
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=1, seconds=1), timedelta(days=30_000)])
-def test_an_order_issued_far_ahead_blocks_none_after_it(
+def test_order_issued_far_ahead_blocks_no_later_order(
     handler: CommandHandler, monkeypatch: pytest.MonkeyPatch, ahead: timedelta
 ) -> None:
-    """Kept as an issue time, it would make its agent's later orders too old until then."""
+    """If its issue time were kept, the agent's later orders would be too old until then."""
     monkeypatch.setattr(accounts, "ORDERS_REMEMBERED", 1)
     forged = trade(0, issued_at=NOW + ahead, deadline_at=LATER + ahead)
     handled = handler.handle(forged, 0, NOW, written_ms=_written_ms(timedelta(0)))
@@ -182,8 +182,8 @@ def test_an_order_issued_far_ahead_blocks_none_after_it(
     assert ["filled", "filled"] == [one.kind for one in after]
 
 
-def test_an_order_refused_as_ahead_is_refused_whenever_it_is_read(handler: CommandHandler) -> None:
-    """Once its time has come, too: its agent was told that nothing was traded."""
+def test_order_issued_ahead_is_refused_whenever_it_is_read(handler: CommandHandler) -> None:
+    """Also once that time has come: its agent was told that nothing was traded."""
     forged = trade(0, issued_at=NOW, deadline_at=LATER)
     written_ms = _written_ms(timedelta(hours=2))
     handled = [
@@ -194,15 +194,13 @@ def test_an_order_refused_as_ahead_is_refused_whenever_it_is_read(handler: Comma
 
 
 @pytest.mark.parametrize("written_ms", [0, -1, _written_ms(timedelta(minutes=59)), 2**62])
-def test_a_clock_that_is_a_little_ahead_costs_no_order(
-    handler: CommandHandler, written_ms: int
-) -> None:
-    """Nor does a record whose time is unknown, or far away itself."""
+def test_clock_slightly_ahead_costs_no_order(handler: CommandHandler, written_ms: int) -> None:
+    """Nor does a record whose time is unknown or far off itself."""
     assert "filled" == handler.handle(trade(), 0, NOW, written_ms=written_ms).kind
 
 
-def test_another_agents_order_id_tells_nothing(handler: CommandHandler) -> None:
-    """An agent that sends an id it does not own learns no more than that it is taken."""
+def test_another_agents_order_id_reveals_nothing(handler: CommandHandler) -> None:
+    """An agent that sends another agent's id learns only that it is used."""
     handler.handle(trade(), 0, NOW)
     thief = trade().model_copy(update={"agent": "brainrot", "reply_to": topics.inbox("brainrot")})
     handled = handler.handle(thief, 1, NOW)
@@ -213,10 +211,10 @@ def test_another_agents_order_id_tells_nothing(handler: CommandHandler) -> None:
     assert "brainrot" not in handler.shard.accounts
 
 
-def test_a_portfolio_includes_the_trade_before_it(handler: CommandHandler) -> None:
-    """Commands are answered in their order, events acked or not."""
+def test_portfolio_includes_the_trade_before_it(handler: CommandHandler) -> None:
+    """Commands are answered in their order, whether events are acked or not."""
     handler.handle(trade(), 0, NOW)
-    handled = handler.handle(look(1), 1, NOW)
+    handled = handler.handle(read_account(1), 1, NOW)
 
     assert ("read", []) == (handled.kind, kinds(handled))
     assert handled.reply is not None
@@ -227,7 +225,7 @@ def test_a_portfolio_includes_the_trade_before_it(handler: CommandHandler) -> No
 def test_unreadable_orders_are_decided_and_unreadable_reads_are_not(
     handler: CommandHandler,
 ) -> None:
-    """Every order has an event; only orders have one."""
+    """Every order has an event, and only orders have one."""
     order = handler.handle(trade(0, '{"quantity": '), 0, NOW)
     read = handler.handle(trade(1, "[]", tool="get_portfolio"), 1, NOW)
     unknown = handler.handle(trade(2, tool="buy_everything\x1b["), 2, NOW)
@@ -241,22 +239,22 @@ def test_unreadable_orders_are_decided_and_unreadable_reads_are_not(
     assert [] == read.appends + unknown.appends
 
 
-def test_a_read_after_its_deadline_is_not_run(handler: CommandHandler) -> None:
-    """Its account is not even opened."""
-    handled = handler.handle(look(0), 0, LATER)
+def test_read_after_its_deadline_is_not_run(handler: CommandHandler) -> None:
+    """No account is opened for it."""
+    handled = handler.handle(read_account(0), 0, LATER)
 
     assert ("refused", "expired") == (handled.kind, handled.reason)
     assert {} == handler.shard.accounts
 
 
-def test_prices_are_needed_only_by_orders_to_decide(handler: CommandHandler) -> None:
-    """A read, a copy and an unknown tool wait for no price."""
+def test_only_orders_to_decide_need_prices(handler: CommandHandler) -> None:
+    """A read, a copy and an unknown tool do not wait for prices."""
     needed = {0: 9}
     handler.handle(trade(), 0, NOW)
 
     assert needed == handler.prices_needed(trade(1, ticker_offsets=needed))
     assert {} == handler.prices_needed(trade(0, ticker_offsets=needed))
-    assert {} == handler.prices_needed(look(1, ticker_offsets=needed))
+    assert {} == handler.prices_needed(read_account(1, ticker_offsets=needed))
     assert {} == handler.prices_needed(trade(1, tool="x", ticker_offsets=needed))
 
 
@@ -275,17 +273,17 @@ def test_prices_are_needed_only_by_orders_to_decide(handler: CommandHandler) -> 
         ({"index": -1}, "round or index"),
     ],
 )
-def test_envelopes_that_could_do_harm_are_objected_to(
+def test_harmful_envelopes_are_invalid(
     handler: CommandHandler, changes: dict[str, Any], says: str
 ) -> None:
-    """What is copied into events and topics is checked before."""
+    """Everything that is copied into events and topics is checked first."""
     why_invalid = handler.why_invalid(trade().model_copy(update=changes))
 
     assert why_invalid is not None
     assert says in why_invalid
 
 
-def test_other_messages_and_other_shards_are_objected_to(handler: CommandHandler) -> None:
+def test_other_messages_and_other_shards_are_invalid(handler: CommandHandler) -> None:
     """A command belongs to the shard of its agent."""
     beat = Heartbeat(node="n", kind="k", name="n", host="h", pid=1, started_at=NOW, at=NOW)
     two = CommandHandler(1, 2, Shard(), handler.market, handler.rules, handler.tools)
@@ -299,7 +297,7 @@ def test_other_messages_and_other_shards_are_objected_to(handler: CommandHandler
     assert handler.why_invalid(trade()) is None
 
 
-def test_ids_are_derived_not_invented(handler: CommandHandler) -> None:
+def test_ids_are_derived(handler: CommandHandler) -> None:
     """The same opening has the same id in every process."""
     handler.handle(trade(), 0, NOW)
 

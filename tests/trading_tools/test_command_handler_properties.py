@@ -1,4 +1,4 @@
-"""Whatever is commanded in whatever order, the books hold at every prefix of the log."""
+"""For any commands in any order, the books are valid at every prefix of the log."""
 
 import json
 from dataclasses import dataclass, field
@@ -31,17 +31,17 @@ BAD_QUANTITIES = st.sampled_from(["0", "-1", "0.000000001", "1e10", "NaN", "many
 
 @dataclass
 class Log:
-    """What stands in `account.events`, and where the commands stood."""
+    """The records of `account.events`, and the offsets of their commands."""
 
     records: list[PendingEvent] = field(default_factory=list)
     commands: list[Message] = field(default_factory=list)
 
 
 class Trading(RuleBasedStateMachine):
-    """Agents trade; commands come twice; owners die and others take over."""
+    """Agents trade; commands are repeated; owners die and others take over."""
 
     def __init__(self) -> None:
-        """An empty log."""
+        """Start with an empty log."""
         super().__init__()
         self.log = Log()
         self.now = START
@@ -50,7 +50,7 @@ class Trading(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        """The first owner, two products."""
+        """Start the first owner, with two products."""
         for product_id in ("BTC-USD", "SOL-USD"):
             self.market.note(product(product_id), 0, 0)
         self.price_moves("BTC-USD", 100, 30)
@@ -59,7 +59,7 @@ class Trading(RuleBasedStateMachine):
 
     @rule()
     def owner_dies(self) -> None:
-        """Another owner folds the log and goes on; what was not answered is read again."""
+        """Let another owner fold the log; commands without a reply are read again."""
         shard = self._fold()
         encoded = encode(epoch_of(shard, f"owner-{shard.epoch}", self.now))
         record = PendingEvent(shard.next_offset, "Epoch", "", encoded.value, encoded.headers)
@@ -71,13 +71,13 @@ class Trading(RuleBasedStateMachine):
 
     @rule(product_id=PRODUCTS, percent=st.integers(95, 105), spread=st.integers(0, 50))
     def price_moves(self, product_id: str, percent: int, spread: int) -> None:
-        """A new ticker, near the usual price."""
+        """Send a new ticker near the usual price."""
         cents = {"BTC-USD": 6_700_000, "SOL-USD": 14_100, "DOGE-USD": 12}[product_id] * percent
         self._tick(product_id, Decimal(cents // 100) / 100, Decimal(spread) / 100)
 
     @rule(product_id=PRODUCTS)
     def bad_print_comes(self, product_id: str) -> None:
-        """A ticker whose bid is above its ask."""
+        """Send a ticker whose bid is above its ask."""
         self._tick(product_id, Decimal(100), Decimal(-1))
 
     def _tick(self, product_id: str, bid: Decimal, spread: Decimal) -> None:
@@ -87,7 +87,7 @@ class Trading(RuleBasedStateMachine):
 
     @rule(seconds=st.integers(0, 12))
     def time_passes(self, seconds: int) -> None:
-        """Prices grow old."""
+        """Let prices age."""
         self.now += timedelta(seconds=seconds)
 
     @rule(
@@ -98,7 +98,7 @@ class Trading(RuleBasedStateMachine):
         seen=st.sampled_from([None, "1", "1.01", "0.95"]),
     )
     def order(self, agent: str, product_id: str, usd: int, action: str, seen: str | None) -> None:
-        """An order that may well be filled."""
+        """Send an order that is likely to be filled."""
         price = {"BTC-USD": 67_000, "SOL-USD": 141}[product_id]
         quantity = f"{Decimal(usd) / price:.8f}"
         quote = self.market.quotes[product_id]
@@ -111,7 +111,7 @@ class Trading(RuleBasedStateMachine):
 
     @rule(agent=AGENTS, product_id=PRODUCTS, quantity=BAD_QUANTITIES, life_s=st.integers(-1, 0))
     def bad_order(self, agent: str, product_id: str, quantity: str, life_s: int) -> None:
-        """An order that cannot be filled."""
+        """Send an order that cannot be filled."""
         deadline = self.now + timedelta(seconds=life_s)
         self._order(agent, product_id, quantity, "buy", deadline_at=deadline)
 
@@ -128,13 +128,13 @@ class Trading(RuleBasedStateMachine):
 
     @rule(agent=AGENTS, scrape=st.sampled_from([None, Decimal("0.2"), Decimal(1)]))
     def open_account(self, agent: str, scrape: Decimal | None) -> None:
-        """An account is asked for; some set a part of their profits aside."""
+        """Request an account; some set a part of their profits aside."""
         call_id = f"open-{agent}"
         self._command(OpenAccount(call_id=call_id, agent=agent, scrape=scrape, issued_at=self.now))
 
     @rule(agent=AGENTS)
-    def look(self, agent: str) -> None:
-        """A read changes nothing."""
+    def read_account(self, agent: str) -> None:
+        """Read an account, which changes nothing."""
         before = self.handler.shard.digest() if agent in self.handler.shard.accounts else ""
         deadline = self.now + timedelta(seconds=9)
         index = len(self.log.commands)
@@ -143,7 +143,7 @@ class Trading(RuleBasedStateMachine):
 
     @rule(back=st.integers(1, 8))
     def command_comes_twice(self, back: int) -> None:
-        """A copy of an earlier command, at a new place."""
+        """Send a copy of an earlier command, at a new offset."""
         if len(self.log.commands) >= back:
             before = self.handler.shard.digest()
             self._command(self.log.commands[-back])
@@ -151,7 +151,7 @@ class Trading(RuleBasedStateMachine):
 
     @invariant()
     def replay_is_live(self) -> None:
-        """The log folds to the live state, and every prefix keeps its limits."""
+        """The log folds to the live state, and every prefix is within the limits."""
         folded = self._fold()
         assert folded.digest() == self.handler.shard.digest()
         assert folded.head == self.handler.shard.head

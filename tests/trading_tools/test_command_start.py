@@ -1,4 +1,4 @@
-"""Where an owner goes on after its commands were cut, deleted, or created again."""
+"""Where an owner starts after its commands were cut, deleted, or created again."""
 
 import asyncio
 
@@ -31,7 +31,7 @@ async def _send(bus: MemoryBus, calls: list[ToolCall]) -> None:
         await bus.append(COMMANDS, call, key=AGENT)
 
 
-async def _after_a_first_life(bus: MemoryBus) -> list[Record]:
+async def _after_a_first_run(bus: MemoryBus) -> list[Record]:
     """Decide some orders; the log of their commands, to be damaged."""
     await bus.ensure_topics(topics.TOPICS)
     await bus.send(topics.TICKERS.name, product(), key="BTC-USD")
@@ -45,11 +45,11 @@ async def _after_a_first_life(bus: MemoryBus) -> list[Record]:
 
 @pytest.mark.parametrize("left", [0, 1, 10, OLD - 1])
 @pytest.mark.parametrize("new", [1, 20, OLD + 5])
-async def test_every_order_behind_a_cut_is_decided_once(
+async def test_every_order_after_a_cut_is_decided_once(
     memory_bus: MemoryBus, left: int, new: int
 ) -> None:
-    """Tail cut or topic created again, with new orders at offsets that were decided before."""
-    log = await _after_a_first_life(memory_bus)
+    """The log was cut or created again, with new orders at offsets that were decided before."""
+    log = await _after_a_first_run(memory_bus)
     del log[left:]
     orders = _orders(100, new)
     await _send(memory_bus, orders)
@@ -58,7 +58,7 @@ async def test_every_order_behind_a_cut_is_decided_once(
         said = str(node.details[LOST])
     assert f"the commands of {OLD - left} decided orders are gone" in said
 
-    # Another life: the place is proved by a new order, and nothing is decided again.
+    # Another start: the offset is proved by a new order, and nothing is decided again.
     await _send(memory_bus, last := _orders(200, 1))
     async with serving(memory_bus) as node:
         events = await read_until(memory_bus, EVENTS, OrderDecided, OLD + new + 1)
@@ -69,9 +69,9 @@ async def test_every_order_behind_a_cut_is_decided_once(
     assert {order.call_id for order in orders + last} <= set(ids)
 
 
-async def test_a_whole_log_is_gone_on_with_silently(memory_bus: MemoryBus) -> None:
-    """What was buried is not buried again, and nothing is said to be lost."""
-    log = await _after_a_first_life(memory_bus)
+async def test_intact_log_is_continued_silently(memory_bus: MemoryBus) -> None:
+    """Nothing is dead-lettered again, and no loss is reported."""
+    log = await _after_a_first_run(memory_bus)
     shard = log[0].partition
     await memory_bus.send_bytes(COMMANDS, b"\xff", key=None, partition=shard, headers=())
     await _send(memory_bus, _orders(50, 1))
@@ -84,7 +84,7 @@ async def test_a_whole_log_is_gone_on_with_silently(memory_bus: MemoryBus) -> No
     assert 1 == len(await read_until(memory_bus, topics.DEAD_LETTERS.name, DeadLetter, 1))
 
 
-async def test_a_search_begins_at_the_oldest_known_order(memory_bus: MemoryBus) -> None:
+async def test_search_starts_at_the_oldest_known_order(memory_bus: MemoryBus) -> None:
     """A long log is read in batches, and not from its first record."""
     await memory_bus.ensure_topics(topics.TOPICS)
     await _send(memory_bus, calls := _orders(0, 300))
@@ -102,7 +102,7 @@ async def test_a_search_begins_at_the_oldest_known_order(memory_bus: MemoryBus) 
 
 
 class _Counting(MemoryLogReader):
-    """Notes where each read begins."""
+    """Notes where each read starts."""
 
     places: list[int]
 
@@ -120,11 +120,11 @@ def _grow(bus: MemoryBus, *names: str) -> None:
         bus.cluster.partitions[name] = 50
 
 
-async def test_grown_account_topics_are_refused_before_anything_is_served(
+async def test_account_topics_with_added_partitions_are_refused(
     memory_bus: MemoryBus,
 ) -> None:
-    """An agent would get a second account: neither epoch nor event is written."""
-    await _after_a_first_life(memory_bus)
+    """An agent would get a second account: neither an epoch nor an event is written."""
+    await _after_a_first_run(memory_bus)
     _grow(memory_bus, COMMANDS, EVENTS)
     before = sum(len(log) for (name, _), log in memory_bus.cluster.logs.items() if name == EVENTS)
     await _send(memory_bus, _orders(100, 1))
@@ -137,11 +137,11 @@ async def test_grown_account_topics_are_refused_before_anything_is_served(
     assert "ARENA_PREFIX" in refused.value.remedy
 
 
-async def test_topics_that_grow_while_they_are_served_end_the_executor(
+async def test_partitions_added_while_serving_end_the_executor(
     memory_bus: MemoryBus,
 ) -> None:
-    """It is noticed within a heartbeat, and said with the remedy."""
-    await _after_a_first_life(memory_bus)
+    """It is noticed within a heartbeat, and the error has the remedy."""
+    await _after_a_first_run(memory_bus)
     with pytest.raises(UsageError, match="has 50 partitions now, and had"):
         async with serving(memory_bus) as node:
             async with asyncio.timeout(5):

@@ -48,7 +48,7 @@ Gone = Callable[[ControlPosition], bool]
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A topic that is short is not waited for."""
+    """Do not wait for a topic that is too short."""
     monkeypatch.setattr(kill_switch, "SHORT_S", 0.02)
 
 
@@ -77,7 +77,7 @@ async def _confirmed(bus: MemoryBus, message: Halt | Resume) -> None:
 
 @asynccontextmanager
 async def _after_a_confirmed_halt(bus: MemoryBus) -> AsyncIterator[None]:
-    """An executor has obeyed a halt of one agent, and has ended."""
+    """Run an executor that obeys a halt of one agent and ends."""
     await bus.ensure_topics(topics.fixed_topics())
     await bus.append(topics.TICKERS.name, product(), key="BTC-USD")
     await bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
@@ -85,15 +85,15 @@ async def _after_a_confirmed_halt(bus: MemoryBus) -> AsyncIterator[None]:
         assert [None] == await _decided(bus, 0)
         await _confirmed(bus, _resume())
         await _confirmed(bus, _halt("momentum"))
-    await asyncio.sleep(0.002)  # What is written from now on is newer, in whole milliseconds.
+    await asyncio.sleep(0.002)  # Records from now on have a later time, in whole milliseconds.
     yield
 
 
 @pytest.mark.parametrize("left", [0, 1])
-async def test_everybody_is_halted_after_a_loss_until_a_resume(
+async def test_all_agents_are_halted_after_a_loss_until_a_resume(
     memory_bus: MemoryBus, tmp_path: Path, left: int
 ) -> None:
-    """Deleted and created again, or its tail cut; every start says so, and a replay agrees."""
+    """The topic was cut or created again; every start reports it, and a replay agrees."""
     async with _after_a_confirmed_halt(memory_bus):
         del _control(memory_bus)[left:]
     for index in (1, 2):
@@ -118,10 +118,8 @@ async def test_everybody_is_halted_after_a_loss_until_a_resume(
 
 
 @pytest.mark.parametrize("written", [0, 1, 2, 5])
-async def test_a_halt_written_after_a_loss_lifts_nothing(
-    memory_bus: MemoryBus, written: int
-) -> None:
-    """Only a resume of everybody says that the operator knows what is halted."""
+async def test_halt_after_a_loss_lifts_nothing(memory_bus: MemoryBus, written: int) -> None:
+    """Only a resume of all agents shows that the operator knows what is halted."""
     async with _after_a_confirmed_halt(memory_bus):
         _control(memory_bus).clear()
         for number in range(written):
@@ -132,8 +130,8 @@ async def test_a_halt_written_after_a_loss_lifts_nothing(
         assert RejectReason.HALTED == (await _decided(memory_bus, 1))[-1]
 
 
-async def test_a_forged_loss_ends_with_a_resume_for_good(memory_bus: MemoryBus) -> None:
-    """A heartbeat that tells of a loss in the far future halts until a resume, not after it."""
+async def test_forged_loss_ends_with_a_resume(memory_bus: MemoryBus) -> None:
+    """A heartbeat with a loss in the far future halts until a resume, and not after it."""
     await memory_bus.ensure_topics(topics.fixed_topics())
     now = datetime.now(UTC)
     beat = Heartbeat(
@@ -147,7 +145,7 @@ async def test_a_forged_loss_ends_with_a_resume_for_good(memory_bus: MemoryBus) 
         details={"control_lost": {"0": [100_000, 99_999_999_999_999]}},
     )
     await memory_bus.append(topics.HEARTBEATS.name, beat, key=beat.node)
-    await asyncio.sleep(0.002)  # What is written from now on is newer, in whole milliseconds.
+    await asyncio.sleep(0.002)  # Records from now on have a later time, in whole milliseconds.
     async with serving(memory_bus) as node:
         await _confirmed(memory_bus, _halt("momentum"))
         assert ["all", "momentum"] == node.details["halted"]
@@ -159,8 +157,8 @@ async def test_a_forged_loss_ends_with_a_resume_for_good(memory_bus: MemoryBus) 
     assert halts.halt_of_all() is None
 
 
-async def test_a_whole_topic_halts_no_more_than_it_says(memory_bus: MemoryBus) -> None:
-    """A halt that was confirmed is there; nothing is said to be lost."""
+async def test_intact_topic_halts_only_what_it_says(memory_bus: MemoryBus) -> None:
+    """A confirmed halt is there; no loss is reported."""
     async with _after_a_confirmed_halt(memory_bus):
         await memory_bus.append(CONTROL, _halt("scalper"), key="agent/scalper")
     async with serving(memory_bus) as node:
@@ -169,7 +167,7 @@ async def test_a_whole_topic_halts_no_more_than_it_says(memory_bus: MemoryBus) -
         assert RECORDS_LOST not in node.heartbeat(datetime.now(UTC)).details
 
 
-async def test_what_was_written_while_it_looked_is_no_loss(
+async def test_record_written_during_the_check_is_not_a_loss(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another executor has read a record that came after this one had read the topic."""
@@ -186,10 +184,10 @@ async def test_what_was_written_while_it_looked_is_no_loss(
         assert "all" not in str(node.details["halted"])
 
 
-async def test_heartbeats_that_may_not_be_read_are_said(
+async def test_forbidden_heartbeats_are_reported(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The executor serves, and tells that the topic was not compared."""
+    """The executor serves, and reports that the topic was not compared."""
 
     async def refused(bus: MemoryBus, contradicts_topic: Gone) -> list[ControlPosition]:
         raise UsageError("the brokers do not let this login read arena.heartbeats")
@@ -207,15 +205,15 @@ def _beat(details: object) -> Record:
 
 @pytest.mark.parametrize("name", ["control_read", "control_lost"])
 @pytest.mark.parametrize("said", [3, None, [], {"0": 3}, {"0": "3"}, {"0": [3]}, {"0": ["x", 3]}])
-def test_words_of_another_form_say_nothing(name: str, said: object) -> None:
-    """A heartbeat of an older executor, or of anything else."""
+def test_details_in_another_form_are_ignored(name: str, said: object) -> None:
+    """They come from an older executor, or from another process."""
     assert [] == positions_in(_beat({name: said}))
     assert [] == positions_in(_beat(said))
     assert [] == positions_in(_beat({})._replace(value=b"["))
 
 
-def test_a_loss_is_told_on_with_the_time_it_was_first_told() -> None:
-    """A resume ends it that came after that, and not only one after the newest heartbeat."""
+def test_loss_is_repeated_with_its_first_time() -> None:
+    """A resume after that time ends it, not only one after the newest heartbeat."""
     read, lost = positions_in(
         _beat({"control_read": {"0": [3, 2, "d"]}, "control_lost": {"0": [9, 1]}})
     )
@@ -237,21 +235,21 @@ def test_a_loss_is_told_on_with_the_time_it_was_first_told() -> None:
         (ControlPosition(0, 0), False),
     ],
 )
-def test_what_does_not_fit_the_topic_is_gone(said: ControlPosition, gone: bool) -> None:
-    """A place past the end, or another record at it; one that compaction took proves nothing."""
+def test_position_that_contradicts_the_topic_is_a_loss(said: ControlPosition, gone: bool) -> None:
+    """An offset after the end, or another record at it; a compacted record proves nothing."""
     assert gone == contradicts_topic(said, 4, {2: "two", 3: "three"})
 
 
-def test_only_a_resume_after_the_newest_word_ends_the_halt() -> None:
-    """Whichever executor had read further."""
+def test_only_a_resume_after_the_newest_heartbeat_ends_the_halt() -> None:
+    """Regardless of which executor had read further."""
     assert ControlPosition(9, 200) == latest_position(
         [ControlPosition(9, 100), ControlPosition(5, 200)]
     )
     assert latest_position([]) is None
 
 
-def test_the_sentence_of_the_halt_tells_what_was_lost() -> None:
-    """A replay makes the same words of it; a forged sentence is another one."""
+def test_sentence_of_the_halt_names_the_loss() -> None:
+    """A replay writes the same sentence; a forged sentence differs."""
     stop = lost_records_halt("arena.control[0]@4", 12)
 
     assert stop == parse_lost_records_halt(stop.sentence)

@@ -1,4 +1,4 @@
-"""A halt that is confirmed holds: who may decide, who may confirm, and what is refused."""
+"""A confirmed halt holds: when orders are decided, when halts are confirmed, what is refused."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -50,57 +50,61 @@ EXPORTED = [
 
 @pytest.fixture(autouse=True)
 def short_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proof holds a fraction of a second, so that the tests need not wait a whole one."""
+    """Let a proof expire after a fraction of a second, so that the tests are fast."""
     monkeypatch.setattr(kill_switch, "PROOF_S", 0.2)
     monkeypatch.setattr(kill_switch, "RENEW_S", 0.05)
 
 
 class Blackholed(MemoryLogReader):
-    """A reader of `arena.control` whose connection swallows everything while it is cut."""
+    """A reader of `arena.control` whose connection drops everything while it is cut."""
 
     def __init__(
-        self, cluster: MemoryCluster, pairs: list[tuple[str, int]], start: Start, line: "Line"
+        self,
+        cluster: MemoryCluster,
+        pairs: list[tuple[str, int]],
+        start: Start,
+        line: "CuttableBus",
     ) -> None:
-        """Read over a line."""
+        """Read over a connection."""
         super().__init__(cluster, pairs, start)
         self._line = line
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
-        """The next records; none while the line is cut."""
+        """The next records; none while the connection is cut."""
         await self._line.whole.wait()
         records = await super().read(timeout_s=min(timeout_s, 0.02), max_records=max_records)
         await self._line.whole.wait()
         return records
 
     async def end_offsets(self) -> dict[tuple[str, int], int]:
-        """The ends of the log; no answer while the line is cut."""
+        """The ends of the log; no answer while the connection is cut."""
         await self._line.whole.wait()
         return await super().end_offsets()
 
 
-class Line(MemoryBus):
+class CuttableBus(MemoryBus):
     """A bus whose readers of `arena.control` can be cut off."""
 
     def __init__(self, cluster: MemoryCluster) -> None:
-        """Start with a line that is whole."""
+        """Start with an intact connection."""
         super().__init__(cluster)
         self.whole = asyncio.Event()
         self.whole.set()
 
     async def log_reader(self, *names: str, start: Start = EARLIEST) -> LogReader:
-        """A reader; that of the control topic can be cut off."""
+        """A reader; the one of the control topic can be cut off."""
         if names != (CONTROL,):
             return await super().log_reader(*names, start=start)
         return Blackholed(self.cluster, [(CONTROL, 0)], start, self)
 
 
 @asynccontextmanager
-async def market(memory_bus: MemoryBus) -> AsyncIterator[Line]:
-    """An arena with a price, and a line to it for an executor."""
+async def market(memory_bus: MemoryBus) -> AsyncIterator[CuttableBus]:
+    """An arena with a price, and a bus for an executor that can be cut off."""
     await memory_bus.ensure_topics([topics.TICKERS, topics.COMMANDS, topics.CONTROL])
     await memory_bus.append(topics.TICKERS.name, product(), key="BTC-USD")
     await memory_bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
-    line = Line(memory_bus.cluster)
+    line = CuttableBus(memory_bus.cluster)
     await line.start()
     yield line
 
@@ -112,20 +116,20 @@ async def order(bus: MemoryBus, index: int, life_s: float = 30) -> None:
 
 
 async def decided(bus: MemoryBus, count: int) -> list[RejectReason | None]:
-    """The reasons of the orders that were decided, None for a fill."""
+    """The reasons of the decided orders; None for a fill."""
     events = await read_until(bus, topics.EVENTS.name, OrderDecided, count)
     return [event.reason for event in events]
 
 
 def halt() -> Halt:
-    """A halt of everybody."""
+    """A halt of all agents."""
     return Halt(by="test", at=datetime.now(UTC))
 
 
-async def test_a_halt_that_an_owner_cannot_read_is_not_confirmed(
+async def test_halt_that_the_owner_cannot_read_is_not_confirmed(
     memory_bus: MemoryBus,
 ) -> None:
-    """A standby that has read it cannot confirm; the orders after it are never filled."""
+    """A standby that has read it cannot confirm it; later orders are never filled."""
     async with market(memory_bus) as line, serving(line):
         await order(memory_bus, 0)
         assert [None] == await decided(memory_bus, 1)
@@ -133,7 +137,7 @@ async def test_a_halt_that_an_owner_cannot_read_is_not_confirmed(
             line.whole.clear()
             asked = await append_and_confirm(memory_bus, halt(), 0.3)
             assert ["all"] == standby.details["halted"]
-            await asyncio.sleep(kill_switch.PROOF_S)  # What the last proof still covers.
+            await asyncio.sleep(kill_switch.PROOF_S)  # The last proof is still valid.
             await order(memory_bus, 1, life_s=0.3)
             await order(memory_bus, 2)
             found = await decided(memory_bus, 2)
@@ -144,8 +148,8 @@ async def test_a_halt_that_an_owner_cannot_read_is_not_confirmed(
     assert [None, RejectReason.CONTROL_UNKNOWN, RejectReason.HALTED] == found
 
 
-async def test_a_replay_writes_the_same_refusals(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """Unknown control, and a halt by a record without a value: byte by byte."""
+async def test_replay_writes_the_same_rejections(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """Unknown control, and a halt by a record without a value, byte by byte."""
     await memory_bus.ensure_topics(topics.fixed_topics())
     async with market(memory_bus) as line, serving(line) as node:
         await order(memory_bus, 0)
@@ -167,8 +171,8 @@ async def test_a_replay_writes_the_same_refusals(memory_bus: MemoryBus, tmp_path
     assert [] == OrderReplay(tmp_path / "records").run().differences
 
 
-async def test_an_order_waits_for_the_proof_and_is_filled(memory_bus: MemoryBus) -> None:
-    """A line that comes back in time costs no order; a look at the account does not wait."""
+async def test_order_waits_for_the_proof_and_is_filled(memory_bus: MemoryBus) -> None:
+    """A connection that returns in time costs no order; reading the account does not wait."""
     async with market(memory_bus) as line, serving(line):
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
@@ -184,10 +188,10 @@ async def test_an_order_waits_for_the_proof_and_is_filled(memory_bus: MemoryBus)
         assert [None, None] == await decided(memory_bus, 2)
 
 
-async def test_a_stop_longer_than_a_proof_takes_it_away(
+async def test_proof_expires_while_the_process_is_suspended(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An owner that slept decides nothing by the proof it had before."""
+    """An owner that was suspended decides nothing by its earlier proof."""
     async with market(memory_bus) as line, serving(line):
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
@@ -199,7 +203,7 @@ async def test_a_stop_longer_than_a_proof_takes_it_away(
 
 
 async def test_lock_step_waits_past_the_deadline(memory_bus: MemoryBus) -> None:
-    """It never refuses for want of a proof: every run must decide alike."""
+    """It never rejects because a proof is missing: every run must decide alike."""
     rules = TradingRules(pacing="lock-step")
     async with market(memory_bus) as line, serving(line, rules) as node:
         await order(memory_bus, 0)
@@ -216,12 +220,12 @@ async def test_lock_step_waits_past_the_deadline(memory_bus: MemoryBus) -> None:
 
 
 @pytest.mark.parametrize("pacing", ["real-time", "lock-step"])
-async def test_an_owner_that_waits_gives_its_shard_up(
+async def test_waiting_owner_gives_its_shard_up(
     memory_bus: MemoryBus,
     monkeypatch: pytest.MonkeyPatch,
     pacing: Literal["real-time", "lock-step"],
 ) -> None:
-    """The group took the shard away: nothing is decided, and the next owner decides it once."""
+    """The group took the shard away: nothing is decided, and the next owner decides the order."""
     async with market(memory_bus) as line, serving(line, TradingRules(pacing=pacing)) as node:
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
@@ -249,24 +253,24 @@ async def test_an_owner_that_waits_gives_its_shard_up(
     assert [None, None] == await decided(memory_bus, 2)
 
 
-async def test_a_proof_from_before_the_epoch_does_not_count(
+async def test_proof_from_before_the_epoch_does_not_count(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A halt may have been confirmed by the owner before: who takes over has to read again."""
+    """The owner before may have confirmed a halt: after a takeover the topic is read again."""
     monkeypatch.setattr(kill_switch, "PROOF_S", 60.0)
     may_serve = ShardMembership.should_serve
     monkeypatch.setattr(ShardMembership, "should_serve", lambda *_: False)
     async with market(memory_bus) as line, serving(line) as node:
         await until(lambda: node.status == "standby" and "halted" in node.details)
-        await asyncio.sleep(0.1)  # A first proof of the standby.
+        await asyncio.sleep(0.1)  # The standby has a first proof.
         line.whole.clear()
         monkeypatch.setattr(ShardMembership, "should_serve", may_serve)
         await order(memory_bus, 0, life_s=0.5)
         assert [RejectReason.CONTROL_UNKNOWN] == await decided(memory_bus, 1)
 
 
-async def test_what_cannot_be_read_is_buried_once(memory_bus: MemoryBus) -> None:
-    """By the owner of the first shard: not by a standby, nor again at a start."""
+async def test_unreadable_record_is_dead_lettered_once(memory_bus: MemoryBus) -> None:
+    """By the owner of the first shard, not by a standby, and not again at a start."""
     async with market(memory_bus) as line:
         memory_bus.cluster.append(CONTROL, 0, b"agent/scalper", b"{", ())
         for count in (1, 2):
@@ -287,14 +291,14 @@ async def test_what_cannot_be_read_is_buried_once(memory_bus: MemoryBus) -> None
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds."""
+    """Wait until a condition holds."""
     async with asyncio.timeout(WAIT_S):
         while not holds():
             await asyncio.sleep(0.01)
 
 
-async def test_an_owner_that_lost_its_shard_confirms_nothing(memory_bus: MemoryBus) -> None:
-    """Another epoch is in the log: whatever it has read, it is not its to say."""
+async def test_owner_that_lost_its_shard_confirms_nothing(memory_bus: MemoryBus) -> None:
+    """Another epoch is in the log: it may not confirm anything, whatever it has read."""
     async with market(memory_bus) as line:
         with pytest.raises(Exception, match="account.events"):
             async with serving(line):
@@ -307,23 +311,25 @@ async def test_an_owner_that_lost_its_shard_confirms_nothing(memory_bus: MemoryB
                 await asyncio.sleep(WAIT_S)
 
 
-async def test_an_idle_owner_confirms_at_once(memory_bus: MemoryBus) -> None:
-    """Halt and resume; the heartbeat names epoch and place."""
+async def test_idle_owner_confirms_at_once(memory_bus: MemoryBus) -> None:
+    """Halt and resume; the heartbeat names epoch and offset."""
     async with market(memory_bus) as line, serving(line) as node:
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
         asked = await append_and_confirm(memory_bus, halt(), WAIT_S)
-        again = await append_and_confirm(memory_bus, Resume(by="test", at=datetime.now(UTC)), WAIT_S)
+        again = await append_and_confirm(
+            memory_bus, Resume(by="test", at=datetime.now(UTC)), WAIT_S
+        )
         said = node.details[CONFIRMED]
 
     assert HaltConfirmation((0,), asked.seconds, {}) == asked
     assert ({}, {"0": {"epoch": 1, "read_to": {"0": 2}}}) == (again.unconfirmed, said)
 
 
-async def test_a_halt_is_confirmed_beside_many_others(
+async def test_halt_is_confirmed_among_many_others(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A heartbeat names the newest halts only, however many there are."""
+    """A heartbeat names only the newest halts, however many there are."""
     monkeypatch.setattr(kill_switch, "SCOPES_SHOWN_MAX", 3)
     await memory_bus.ensure_topics([topics.CONTROL])
     for number in range(20):
@@ -341,8 +347,8 @@ async def test_a_halt_is_confirmed_beside_many_others(
     assert (["momentum", "z18", "z19"], 21) == said
 
 
-class Wavering(SystemClock):
-    """A wall clock that was set forward, and is set back as soon as it was looked at."""
+class SetBackClock(SystemClock):
+    """A wall clock that was set forward, and is set back as soon as it was read."""
 
     ahead = False
 
@@ -352,11 +358,11 @@ class Wavering(SystemClock):
         return super().now() + timedelta(hours=ahead)
 
 
-async def test_a_clock_set_back_after_the_wait_decides_nothing(
+async def test_clock_set_back_after_the_wait_fills_nothing(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By one look at the clock the deadline has passed, by the next not: no order is filled."""
-    clock, wait = Wavering(), kill_switch.KillSwitchFeed.wait_proven
+    """By one reading of the clock the deadline has passed, by the next it has not."""
+    clock, wait = SetBackClock(), kill_switch.KillSwitchFeed.wait_proven
 
     async def wavers(control: kill_switch.KillSwitchFeed, since: float, timeout_s: float) -> bool:
         found = await wait(control, since, timeout_s)
@@ -374,12 +380,12 @@ async def test_a_clock_set_back_after_the_wait_decides_nothing(
 
 
 def grow(bus: MemoryBus) -> None:
-    """Give the control topic a second partition."""
+    """Add a second partition to the control topic."""
     bus.cluster.partitions[CONTROL] = 2
     bus.cluster.logs[CONTROL, 1] = []
 
 
-async def test_a_control_topic_that_is_given_partitions_ends_the_executor(
+async def test_partition_added_to_the_control_topic_ends_the_executor(
     memory_bus: MemoryBus,
 ) -> None:
     """A halt may be in a partition that it does not read, and no later start can order the two."""

@@ -1,4 +1,4 @@
-"""How orders are decided: the money of a fill, and every refusal in its order."""
+"""How orders are decided: the amounts of a fill, and every rejection in its order."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ BTC = "BTC-USD"
 
 # Any: fields of a Product, of a ToolCall, and of `call`, in this order.
 def market(bid: str = "67201.10", ask: str = "67203.55", **listing: Any) -> MarketState:
-    """A market with one product, its price confirmed at this moment."""
+    """A market with one product, whose price is confirmed now."""
     found = MarketState()
     found.note(product().model_copy(update=listing), 0, 0)
     found.note(ticker(bid, ask).model_copy(update={"received_at": NOW}), 0, 1)
@@ -56,20 +56,20 @@ def call(seen: tuple[str, str] | None = None, **changes: Any) -> ToolCall:
 
 
 def order(quantity: str, action: Side = "buy", product_id: str = BTC) -> Order:
-    """What the tool made of the arguments."""
+    """The order that the tool made of its arguments."""
     return Order(product_id, Decimal(quantity), action)
 
 
 def decided(
     quantity: str, action: Side = "buy", holder: Account | None = None, **changes: Any
 ) -> Decision:
-    """An order decided by the usual rules."""
+    """Decide an order by the usual rules."""
     return decide(
         holder or account(), call(**changes), order(quantity, action), market(), TradingRules(), NOW
     )
 
 
-def test_a_buy_pays_the_ask_and_slippage_and_fee() -> None:
+def test_buy_pays_ask_slippage_and_fee() -> None:
     """Every figure of a buy, worked out by hand."""
     decision = decided("0.041", seen=("67199", "67201.10"))
     fill = decision.outcome
@@ -86,7 +86,7 @@ def test_a_buy_pays_the_ask_and_slippage_and_fee() -> None:
     assert to_units(Decimal("0.041")) == fill.position_after
 
 
-def test_a_sell_gets_the_bid_less_slippage_and_fee() -> None:
+def test_sell_gets_bid_less_slippage_and_fee() -> None:
     """Every figure of a sell, worked out by hand."""
     holder = account("500", held="0.1", cost="6000")
     fill = decided("0.04", "sell", holder, seen=("67211.10", "67212")).outcome
@@ -102,8 +102,8 @@ def test_a_sell_gets_the_bid_less_slippage_and_fee() -> None:
     assert to_units(Decimal("0.06")) == fill.position_after
 
 
-def test_a_share_of_a_profit_is_set_aside() -> None:
-    """50,000 USD of bitcoin sold for 55,000 at a fifth puts 1,000 USD out of reach."""
+def test_share_of_a_profit_is_set_aside() -> None:
+    """50,000 USD of bitcoin sold for 55,000 with a share of a fifth sets 1,000 USD aside."""
     holder = account("0", held="1", cost="50000")
     holder.scrape = to_units(Decimal("0.2"))
     rules = replace(TradingRules(), fee_bps=Decimal(0), slippage_bps=Decimal(0))
@@ -120,8 +120,8 @@ def test_a_share_of_a_profit_is_set_aside() -> None:
 
 
 @pytest.mark.parametrize(("cost", "action"), [("70000", "sell"), ("0", "buy")])
-def test_without_a_profit_nothing_is_set_aside(cost: str, action: Side) -> None:
-    """A loss and a buy move the whole of their money through the cash that can be spent."""
+def test_nothing_is_set_aside_without_a_profit(cost: str, action: Side) -> None:
+    """A loss and a buy only change the cash that can be spent."""
     holder = account("100000", held="1", cost=cost)
     holder.scrape = to_units(Decimal(1))
     fill = decided("0.5", action, holder).outcome
@@ -132,7 +132,7 @@ def test_without_a_profit_nothing_is_set_aside(cost: str, action: Side) -> None:
 
 
 def test_rounding_is_posted() -> None:
-    """What the notional's rounding gives or takes stands in an account of its own."""
+    """The rounding difference of the notional has an account of its own."""
     fill = decided("0.00012345").outcome
 
     assert isinstance(fill, Fill)
@@ -168,10 +168,10 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("reason", "detail", "quantity", "changes"), REFUSALS)
-def test_refusals_name_rule_asked_and_possible(
+def test_rejections_name_rule_request_and_possibility(
     reason: RejectReason, detail: str, quantity: str, changes: dict[str, Any]
 ) -> None:
-    """Each refusal can be acted on."""
+    """An agent can act on each rejection."""
     command = call(**changes)
     asked = order(quantity)
     if reason is RejectReason.EXPIRED:
@@ -185,15 +185,15 @@ def test_refusals_name_rule_asked_and_possible(
     assert detail in outcome.detail
 
 
-def test_selling_more_than_is_held_is_refused() -> None:
+def test_selling_more_than_is_held_is_rejected() -> None:
     """There is no short position."""
     outcome = decided("0.5", "sell", account(held="0.25", cost="1")).outcome
 
     assert Rejection(RejectReason.INSUFFICIENT_POSITION, "selling 0.5 BTC-USD, has 0.25") == outcome
 
 
-def test_arguments_that_cannot_be_read_are_refused_first() -> None:
-    """Even an expired order for nothing is told that it could not be read."""
+def test_unreadable_arguments_are_rejected_first() -> None:
+    """An expired order with unreadable arguments is rejected as unreadable."""
     expired = call(deadline_at=NOW - timedelta(hours=1))
     refused = InvalidArguments("quantity was 'lots': send a number")
     outcome = decide(account(), expired, refused, MarketState(), TradingRules(), NOW).outcome
@@ -204,16 +204,16 @@ def test_arguments_that_cannot_be_read_are_refused_first() -> None:
 @pytest.mark.parametrize(
     ("bid", "ask"), [("0", "67203"), ("67204", "67203"), ("-1", "67203"), ("0", "0")]
 )
-def test_a_bad_print_is_no_price(bid: str, ask: str) -> None:
-    """A price of nothing, or a bid above the ask, is not traded on."""
+def test_bad_print_is_not_a_price(bid: str, ask: str) -> None:
+    """Nothing trades at a price of zero, or at a bid above the ask."""
     outcome = decide(account(), call(), order("1"), market(bid, ask), TradingRules(), NOW).outcome
 
     assert isinstance(outcome, Rejection)
     assert RejectReason.NO_PRICE == outcome.reason
 
 
-def test_older_news_than_the_agent_saw_is_no_price() -> None:
-    """Where the agent's own prices did not arrive, nothing is priced."""
+def test_older_price_than_the_agent_saw_is_not_used() -> None:
+    """If the prices of the agent's snapshot did not arrive, no order is priced."""
     outcome = decide(
         account(), call(), order("0.01"), market(), TradingRules(), NOW, prices_current=False
     ).outcome
@@ -222,8 +222,8 @@ def test_older_news_than_the_agent_saw_is_no_price() -> None:
     assert RejectReason.NO_PRICE == outcome.reason
 
 
-def test_an_old_price_is_stale_unless_it_was_confirmed() -> None:
-    """Age counts from the last sign of life of the feed, not from the last change of the price."""
+def test_old_price_is_stale_unless_confirmed() -> None:
+    """Age counts from the last sign of life of the feed, not from the last price change."""
     later = NOW + timedelta(seconds=31)
     command = call(deadline_at=later)
     old = decide(account(), command, order("0.01"), market(), TradingRules(), later).outcome
@@ -242,8 +242,8 @@ def test_an_old_price_is_stale_unless_it_was_confirmed() -> None:
     assert isinstance(fresh, Fill)
 
 
-def test_the_collar_holds_on_both_sides_and_to_the_bound() -> None:
-    """Exactly at the collar is filled, a cent beyond is not, cheaper or dearer."""
+def test_collar_holds_on_both_sides_up_to_the_bound() -> None:
+    """An order exactly at the collar is filled, a cent beyond it is not, on both sides."""
     seen = ("66000", "67203.55")
     at_bound = (Decimal("67203.55") / Decimal("1.02")).quantize(Decimal("0.01")) + Decimal("0.01")
     outcomes = [
@@ -256,8 +256,8 @@ def test_the_collar_holds_on_both_sides_and_to_the_bound() -> None:
     assert [True, False, False, True] == [isinstance(outcome, Fill) for outcome in outcomes]
 
 
-def test_a_product_that_was_not_seen_has_no_collar_and_no_latency_cost() -> None:
-    """An agent may trade what its snapshot did not show."""
+def test_unseen_product_has_no_collar_and_no_latency_cost() -> None:
+    """An agent may trade a product that its snapshot did not show."""
     fill = decided("0.01").outcome
 
     assert isinstance(fill, Fill)
@@ -267,7 +267,7 @@ def test_a_product_that_was_not_seen_has_no_collar_and_no_latency_cost() -> None
 COIN = {"base_increment": Decimal(1), "quote_increment": Decimal("1E-12")}
 
 
-def test_ten_trillion_units_of_a_coin_with_twelve_decimals_are_bought() -> None:
+def test_ten_trillion_units_with_twelve_price_decimals_are_bought() -> None:
     """Every figure to the last digit: 0.000001123457 * 1.0002 is rounded up to 1e-12."""
     found = market("0.000001123456", "0.000001123457", **COIN)
     rules = TradingRules()
@@ -293,10 +293,10 @@ def test_ten_trillion_units_of_a_coin_with_twelve_decimals_are_bought() -> None:
         ("100000", "1e17", "1e17", "sell", f"more than the {units_text(AMOUNT_MAX)} USD of an acc"),
     ],
 )
-def test_an_account_holds_no_more_than_can_be_carried(
+def test_amounts_beyond_the_bound_are_rejected(
     price: str, held: str, quantity: str, action: Side, detail: str
 ) -> None:
-    """Eighteen digits of a position or of cash are the bound; nothing unreadable is written."""
+    """Positions and cash have at most eighteen digits; nothing unreadable is written."""
     holder = account("20000000", held=held, cost="1")
     asked = order(quantity, action)
     outcome = decide(holder, call(), asked, market(price, price, **COIN), TradingRules(), NOW)
@@ -321,7 +321,7 @@ prices = st.integers(min_value=1, max_value=10**23)
     action=st.sampled_from(["buy", "sell"]),
     bps=st.tuples(st.integers(0, 1000), st.integers(0, 1000)),
 )
-def test_any_fill_keeps_the_books(
+def test_any_fill_balances(
     quantity: int,
     bid: int,
     spread: int,
@@ -332,7 +332,7 @@ def test_any_fill_keeps_the_books(
     action: Side,
     bps: tuple[int, int],
 ) -> None:
-    """Postings sum to zero, cash and position never fall below it, and the taker never gains."""
+    """Postings sum to zero, cash and position stay above zero, and the taker never gains."""
     found = MarketState()
     rules = TradingRules(fee_bps=Decimal(bps[0]), slippage_bps=Decimal(bps[1]))
     listing = {"quote_increment": Decimal(step) / PRICE_SCALE, "min_market_funds": Decimal(0)}
@@ -361,10 +361,10 @@ def test_any_fill_keeps_the_books(
 
 
 @pytest.mark.parametrize(("left_s", "reason"), [(-1, RejectReason.CONTROL_UNKNOWN), (1, None)])
-def test_an_order_that_waited_for_the_switch_is_refused_only_late(
+def test_order_that_waited_for_control_is_rejected_only_after_its_deadline(
     left_s: int, reason: RejectReason | None
 ) -> None:
-    """The detail says since when, from which a replay writes the same bytes."""
+    """The detail says since when, so that a replay writes the same bytes."""
     since = NOW - timedelta(minutes=1)
     late = call(deadline_at=NOW + timedelta(seconds=left_s))
     outcome = decide(

@@ -1,4 +1,4 @@
-"""What the venue does not let anybody trade is refused, with the venue's word for it."""
+"""Products that the venue does not let trade are rejected, with the venue's word."""
 
 from typing import Any
 
@@ -31,10 +31,10 @@ from trading_tools.rules import TradingRules
     ],
 )
 @pytest.mark.parametrize("action", ["buy", "sell"])
-def test_what_cannot_be_traded_is_refused_with_the_reason(
+def test_untradable_product_is_rejected_with_the_reason(
     reason: str, changes: dict[str, Any], detail: str, action: Side
 ) -> None:
-    """The venue must take market orders in it, and accounts must be able to pay for it."""
+    """The venue must take market orders for it, and accounts must be able to settle it."""
     asked, found = order("0.1", action), market(**changes)
     outcome = decide(account(held="1", cost="1"), call(), asked, found, TradingRules(), NOW).outcome
 
@@ -43,7 +43,7 @@ def test_what_cannot_be_traded_is_refused_with_the_reason(
     assert f"BTC-USD is {detail}" in outcome.detail
 
 
-def test_a_mode_that_ends_lets_orders_through() -> None:
+def test_orders_are_filled_after_a_mode_ends() -> None:
     """The newest record of the product counts, in both directions."""
     found = market(modes=("limit_only",))
     found.note(product(), 0, 2)

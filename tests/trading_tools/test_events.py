@@ -1,4 +1,4 @@
-"""The bytes of events are those that pydantic would write, whatever the outcome."""
+"""The bytes of events are those that pydantic would write, for every outcome."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -26,7 +26,7 @@ SEEN = {"BTC-USD": QuoteSeen(bid=Decimal("67200.10"), ask=Decimal("67201.00"))}
 
 # Any: fields of a ToolCall.
 def event_of(order: Order | InvalidArguments, **changes: Any) -> PendingEvent:
-    """The event of an order of an account that holds something."""
+    """The event of an order of an account with a position."""
     market = MarketState()
     market.note(product(), 0, 0)
     market.note(ticker("67201.10", "67203.550").model_copy(update={"received_at": NOW}), 0, 1)
@@ -49,8 +49,8 @@ def event_of(order: Order | InvalidArguments, **changes: Any) -> PendingEvent:
         InvalidArguments("quantity was 'lots': send a number"),
     ],
 )
-def test_an_order_event_is_what_pydantic_writes(order: Order | InvalidArguments) -> None:
-    """The hand-written JSON and headers equal those of the message it is read as."""
+def test_order_event_is_what_pydantic_writes(order: Order | InvalidArguments) -> None:
+    """The hand-written JSON and headers equal those of the message."""
     written = event_of(order)
     read = decode(written.value, written.headers)
 
@@ -59,8 +59,8 @@ def test_an_order_event_is_what_pydantic_writes(order: Order | InvalidArguments)
     assert encode(read).headers == written.headers
 
 
-def test_an_order_without_turn_or_quotes_is_what_pydantic_writes() -> None:
-    """The same for a call by hand."""
+def test_order_without_turn_or_quotes_is_what_pydantic_writes() -> None:
+    """The same for an operator's call."""
     written = event_of(Order("X", Decimal(1), "buy"), turn_id="", quotes_seen={})
 
     assert encode(decode(written.value, written.headers)).headers == written.headers
@@ -69,14 +69,14 @@ def test_an_order_without_turn_or_quotes_is_what_pydantic_writes() -> None:
 
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_times_are_written_as_pydantic_does(at: datetime) -> None:
-    """With microseconds where there are any, and a Z."""
+    """With microseconds if there are any, and a Z."""
     epoch = epoch_of(Shard(), "me", at)
 
     assert f'"at":"{utc_text(at)}"'.encode() in encode(epoch).value
 
 
-def test_an_opening_counts_and_balances() -> None:
-    """The fold takes an opening, and its money comes from the house's capital."""
+def test_opening_counts_and_balances() -> None:
+    """The fold accepts an opening, and its money comes from the house's capital."""
     shard = Shard(epoch=1, owner="me")
     record = account_opened(shard, (0, 4), "order", "momentum", TradingRules(), NOW)
     event = shard.apply(record.kind, record.value, record.offset)
@@ -86,8 +86,8 @@ def test_an_opening_counts_and_balances() -> None:
     assert (4, 1) == (shard.source_offset, shard.seq)
 
 
-def test_an_epoch_claims_the_state_as_it_stands() -> None:
-    """Its number, sequence and chain are those the fold wants next."""
+def test_epoch_claims_the_current_state() -> None:
+    """Its number, sequence and chain are those that the fold expects next."""
     shard = Shard()
     for owner in ("one", "two"):
         encoded = encode(epoch_of(shard, owner, NOW + timedelta(seconds=1)))

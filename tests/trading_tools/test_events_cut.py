@@ -1,4 +1,4 @@
-"""What is said and done when the account log itself lost its end, or was created again."""
+"""An account log that lost its end, or was created again, is noticed and reported."""
 
 import asyncio
 from collections import Counter
@@ -35,20 +35,20 @@ async def _send(bus: MemoryBus, calls: list[ToolCall]) -> None:
         await bus.append(COMMANDS, call, key=AGENT)
 
 
-async def _events_of_a_first_life(bus: MemoryBus) -> list[Record]:
-    """Decide some orders and tell their agent; the log of the events, to be damaged."""
+async def _events_of_a_first_run(bus: MemoryBus) -> list[Record]:
+    """Decide some orders and reply to their agent; returns the log of the events, to damage."""
     await bus.ensure_topics(topics.TOPICS)
     await bus.send(topics.TICKERS.name, product(), key="BTC-USD")
     await bus.send(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
     await _send(bus, _orders(0, OLD))
     async with serving(bus):
         await read_until(bus, EVENTS, OrderDecided, OLD)
-        await _until_told(bus, OLD)
+        await _until_answered(bus, OLD)
     shard = partition_of(AGENT, await bus.partitions(EVENTS))
     return bus.cluster.logs[EVENTS, shard]
 
 
-async def _until_told(bus: MemoryBus, count: int) -> None:
+async def _until_answered(bus: MemoryBus, count: int) -> None:
     async with asyncio.timeout(5):
         while len(bus.cluster.logs[topics.inbox(AGENT), 0]) < count:
             await asyncio.sleep(0.01)
@@ -61,11 +61,11 @@ async def _until_running(node: Node) -> None:
 
 
 @pytest.mark.parametrize("left", [0, 1, 2, 12, OLD + 1])
-async def test_lost_events_are_said_and_their_orders_decided_again(
+async def test_lost_events_are_reported_and_their_orders_decided_again(
     memory_bus: MemoryBus, left: int
 ) -> None:
-    """What the agent was told and the log does not hold is named; each order has one event."""
-    log = await _events_of_a_first_life(memory_bus)
+    """A reply without an event in the log is named; each order has one event."""
+    log = await _events_of_a_first_run(memory_bus)
     del log[left:]
     new = _orders(100, 3)
     await _send(memory_bus, new)
@@ -82,9 +82,9 @@ async def test_lost_events_are_said_and_their_orders_decided_again(
     assert {order.call_id for order in new} <= ids.keys()
 
 
-async def test_a_whole_log_has_lost_nothing(memory_bus: MemoryBus) -> None:
-    """Nothing is said of events where all are there."""
-    await _events_of_a_first_life(memory_bus)
+async def test_intact_log_reports_no_loss(memory_bus: MemoryBus) -> None:
+    """Nothing is reported if all events are there."""
+    await _events_of_a_first_run(memory_bus)
     await _send(memory_bus, _orders(100, 1))
     async with serving(memory_bus) as node:
         await read_until(memory_bus, EVENTS, OrderDecided, OLD + 1)
@@ -93,9 +93,9 @@ async def test_a_whole_log_has_lost_nothing(memory_bus: MemoryBus) -> None:
     assert said.isdisjoint({EVENTS_LOST, EVENTS_UNPROVEN, COMMANDS_LOST, COMMANDS_UNPROVEN})
 
 
-async def test_an_idle_owner_notices_at_the_next_order(memory_bus: MemoryBus) -> None:
-    """It ends in words; what it appended to the shorter log does not count."""
-    log = await _events_of_a_first_life(memory_bus)
+async def test_idle_owner_notices_the_loss_at_the_next_order(memory_bus: MemoryBus) -> None:
+    """It ends with an error; what it appended to the shorter log does not count."""
+    log = await _events_of_a_first_run(memory_bus)
     with pytest.raises(BrokenLog, match="it lost its end; start again"):
         async with serving(memory_bus) as node:
             await _until_running(node)
@@ -104,12 +104,12 @@ async def test_an_idle_owner_notices_at_the_next_order(memory_bus: MemoryBus) ->
             await until_ended()
 
 
-async def test_a_standby_that_folded_more_than_there_is_does_not_claim(
+async def test_standby_that_folded_more_than_the_log_does_not_claim(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It neither waits for the log to grow nor appends epochs for ever: it says what happened."""
+    """It neither waits for the log to grow nor keeps appending epochs: it reports the loss."""
     monkeypatch.setattr(recovery, "SHORT_S", 0.05)
-    log = await _events_of_a_first_life(memory_bus)
+    log = await _events_of_a_first_run(memory_bus)
     shard = partition_of(AGENT, await memory_bus.partitions(EVENTS))
     events = EventLog(Node("tools", "test", Settings(), memory_bus, SystemClock()), shard)
     await events.open()
@@ -146,7 +146,7 @@ def _result(seq: object, agent: str = AGENT, offset: int = 7) -> Record:
     ],
 )
 def test_only_a_result_of_a_later_event_proves_a_loss(records: list[Record], expected: str) -> None:
-    """Of whatever else may stand in an inbox nothing follows."""
+    """Other records of an inbox prove nothing."""
     said = inbox_check.compare_results(records, seq=5, seq_max=20)
 
     assert said.loss.startswith(expected)
@@ -156,10 +156,8 @@ def test_only_a_result_of_a_later_event_proves_a_loss(records: list[Record], exp
 
 @pytest.mark.parametrize("others", [[], [_result(9, "mo", 3)]])
 @pytest.mark.parametrize("seq", [21, 2**63 - 1])
-def test_a_number_that_no_command_can_have_led_to_is_no_loss(
-    others: list[Record], seq: int
-) -> None:
-    """Other processes may write the inbox: the record is named, and hides no true loss."""
+def test_impossible_sequence_number_is_not_a_loss(others: list[Record], seq: int) -> None:
+    """Other processes may write to the inbox: the record is named, and hides no real loss."""
     said = inbox_check.compare_results([_result(seq), *others], seq=5, seq_max=20)
 
     assert said.unproven.startswith(f"agent.inbox.{AGENT}[0]@7 tells of event {seq:,}, but")
@@ -167,7 +165,7 @@ def test_a_number_that_no_command_can_have_led_to_is_no_loss(
 
 
 async def test_no_inbox_is_created_for_a_name_in_a_command(memory_bus: MemoryBus) -> None:
-    """Anybody may write any name there; an inbox that is not there proves nothing."""
+    """Any process may write any name there; a missing inbox proves nothing."""
     await memory_bus.ensure_topics(topics.TOPICS)
     for number in range(20):
         call = tool_call(f"ghost{number}", "execute_trade", BUY, reply_to="account.events")
@@ -198,7 +196,7 @@ async def _never(*_: object) -> list[str]:
         ),
     ],
 )
-async def test_inboxes_that_were_not_compared_are_said(
+async def test_inboxes_that_were_not_compared_are_reported(
     memory_bus: MemoryBus,
     monkeypatch: pytest.MonkeyPatch,
     where: object,
@@ -206,9 +204,9 @@ async def test_inboxes_that_were_not_compared_are_said(
     value: object,
     said: str,
 ) -> None:
-    """Too many agents, or too slow a broker: the heartbeat says what was not checked."""
+    """With too many agents or a slow broker, the heartbeat says what was not compared."""
     monkeypatch.setattr(inbox_check, "CHECK_TIMEOUT_S", 0.05)
-    await _events_of_a_first_life(memory_bus)
+    await _events_of_a_first_run(memory_bus)
     monkeypatch.setattr(where, name, value)
     async with serving(memory_bus) as node:
         await _until_running(node)

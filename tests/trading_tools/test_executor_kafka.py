@@ -12,8 +12,8 @@ BUY_LITTLE = '{"product_id": "BTC-USD", "quantity": "0.0001", "action": "buy"}'
 BUY = '{"product_id": "BTC-USD", "quantity": "0.041", "action": "buy"}'
 
 
-async def test_an_order_is_filled_over_kafka(bus: KafkaBus) -> None:
-    """A call appended to Kafka comes back as a fill, and the log holds one event for it."""
+async def test_order_is_filled_over_kafka(bus: KafkaBus) -> None:
+    """A call appended to Kafka is answered with a fill, and the log has one event for it."""
     await bus.append(topics.TICKERS.name, product(), key="BTC-USD")
     at = await bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
     seen = {"BTC-USD": QuoteSeen(bid=Decimal("67200"), ask=Decimal("67203.55"))}
@@ -29,8 +29,8 @@ async def test_an_order_is_filled_over_kafka(bus: KafkaBus) -> None:
     assert (True, event.seq) == (result.ok, result.account_seq)
 
 
-async def test_a_restarted_executor_goes_on_at_once(bus: KafkaBus, settings: Settings) -> None:
-    """The next process owns the shard by its own epoch and knows every order of the last."""
+async def test_restarted_executor_continues_at_once(bus: KafkaBus, settings: Settings) -> None:
+    """The next process owns the shard by its own epoch and knows all earlier orders."""
     await bus.append(topics.TICKERS.name, product(), key="BTC-USD")
     await bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
     inbox = topics.inbox("momentum")
@@ -41,7 +41,7 @@ async def test_a_restarted_executor_goes_on_at_once(bus: KafkaBus, settings: Set
             await bus.send(
                 topics.COMMANDS.name, tool_call("momentum", "execute_trade", BUY, index=index)
             )
-            # The second answers the first order again, and may do so before it decides its own.
+            # The second process answers the first order again, perhaps before it decides its own.
             results = await read_until(bus, inbox, ToolResult, 2 * index + 1)
         await other.close()
     events = await read_until(bus, topics.EVENTS.name, OrderDecided, 2)
@@ -50,8 +50,8 @@ async def test_a_restarted_executor_goes_on_at_once(bus: KafkaBus, settings: Set
     assert [0, 0, 1] == [result.index for result in results]
 
 
-async def test_poison_does_not_stop_the_shard(bus: KafkaBus) -> None:
-    """Whatever bytes a command is made of, the order behind it is decided."""
+async def test_unreadable_commands_do_not_stop_the_shard(bus: KafkaBus) -> None:
+    """After a command of any bytes, the next order is decided."""
     nested = b"[" * 100_000
     poison = (b"", b"\xff\x00", b"null", b"[]", nested, b'{"call_id": "\\ud800"}', b"{}")
     for value in poison:
@@ -79,7 +79,7 @@ async def test_poison_does_not_stop_the_shard(bus: KafkaBus) -> None:
 
 
 async def test_answers_come_in_command_order(bus: KafkaBus) -> None:
-    """A look between trades sees the ones before it and none behind it."""
+    """A read between trades sees the trades before it and none after it."""
     await bus.append(topics.TICKERS.name, product(), key="BTC-USD")
     await bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
     for index in range(40):

@@ -1,4 +1,4 @@
-"""The executor end to end over the bus in memory: calls go in, events and results come out."""
+"""The executor end to end over the in-memory bus: calls in, events and results out."""
 
 import asyncio
 from dataclasses import replace
@@ -39,7 +39,7 @@ BUY = '{"product_id": "BTC-USD", "quantity": "0.041", "action": "buy"}'
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-async def test_an_order_is_filled_from_end_to_end(memory_bus: MemoryBus) -> None:
+async def test_order_is_filled_end_to_end(memory_bus: MemoryBus) -> None:
     """A trade is decided by one event and answered from it, with seen and used prices."""
     await memory_bus.send(topics.TICKERS.name, product(), key="BTC-USD")
     await memory_bus.send(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
@@ -66,8 +66,8 @@ async def test_an_order_is_filled_from_end_to_end(memory_bus: MemoryBus) -> None
     )
 
 
-async def test_the_roster_says_what_is_offered(memory_bus: MemoryBus) -> None:
-    """Tools under their names and the money rules under "rules" are there at the start."""
+async def test_roster_has_tools_and_rules(memory_bus: MemoryBus) -> None:
+    """Tools under their names, and the trading rules under "rules", are there at the start."""
     async with serving(memory_bus, TradingRules(fee_bps=Decimal(90))):
         offered = await read_until(memory_bus, topics.ROSTER.name, ToolOffered, 3)
         (rules,) = await read_until(memory_bus, topics.ROSTER.name, Rules, 1)
@@ -78,8 +78,8 @@ async def test_the_roster_says_what_is_offered(memory_bus: MemoryBus) -> None:
     assert Decimal(90) == rules.fee_bps
 
 
-async def test_a_stateless_tool_is_answered(memory_bus: MemoryBus) -> None:
-    """The calculator answers through `tools.calls`; unknown and late calls are told why not."""
+async def test_stateless_tool_is_answered(memory_bus: MemoryBus) -> None:
+    """The calculator answers through `tools.calls`; unknown and late calls get an error."""
     calls = [
         tool_call("momentum", "calculator", '{"expression": "2 * 3"}', index=0),
         tool_call("momentum", "crystal_ball", "{}", index=1),
@@ -97,8 +97,8 @@ async def test_a_stateless_tool_is_answered(memory_bus: MemoryBus) -> None:
     assert "2 * 3 = 6" == next(r.text for r in results if r.index == 0)
 
 
-async def test_what_is_no_command_is_buried_and_passed_over(memory_bus: MemoryBus) -> None:
-    """Bytes, other messages, harmful envelopes: the next command is still decided."""
+async def test_invalid_commands_are_dead_lettered_and_skipped(memory_bus: MemoryBus) -> None:
+    """After bytes, other messages and harmful envelopes, the next command is decided."""
     send = memory_bus.send_bytes
     harmful = tool_call("momentum", "execute_trade", BUY, reply_to=topics.EVENTS.name)
     beyond = b'{"call_id":"x","agent":"a","issued_at":"0001-01-01T00:00:00+14:00"}'
@@ -119,10 +119,10 @@ async def test_what_is_no_command_is_buried_and_passed_over(memory_bus: MemoryBu
     }
 
 
-async def test_an_order_waits_for_the_prices_its_agent_saw(
+async def test_order_waits_for_the_prices_that_its_agent_saw(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is not priced before the ticker of its snapshot was read; and not at all without it."""
+    """It is not priced before the ticker of its snapshot was read, and never without it."""
     monkeypatch.setattr(shard_writer, "PRICE_WAIT_S", 0.1)
     await memory_bus.send(topics.TICKERS.name, product(), key="BTC-USD")
     await memory_bus.send(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
@@ -139,8 +139,8 @@ async def test_an_order_waits_for_the_prices_its_agent_saw(
     assert [None, "no_price", "no_price"] == [event.reason for event in events]
 
 
-async def test_a_restart_goes_on_where_the_log_ends(memory_bus: MemoryBus) -> None:
-    """A new process answers again what was asked last, and decides only what is new."""
+async def test_restart_continues_at_the_end_of_the_log(memory_bus: MemoryBus) -> None:
+    """A new process repeats the last replies, and decides only new orders."""
     await memory_bus.send(topics.TICKERS.name, product(), key="BTC-USD")
     await memory_bus.send(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
     inbox = topics.inbox("momentum")
@@ -161,8 +161,8 @@ async def test_a_restart_goes_on_where_the_log_ends(memory_bus: MemoryBus) -> No
     assert {True} == {result.ok for result in results}
 
 
-async def test_markers_in_the_account_log_stop_no_executor(memory_bus: MemoryBus) -> None:
-    """The end of somebody's transaction takes an offset of `account.events`, and nothing more."""
+async def test_transaction_markers_in_the_account_log_are_skipped(memory_bus: MemoryBus) -> None:
+    """The end marker of a transaction only uses an offset of `account.events`."""
     await memory_bus.send(topics.TICKERS.name, product(), key="BTC-USD")
     await memory_bus.send(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
     inbox = topics.inbox("momentum")
@@ -178,8 +178,8 @@ async def test_markers_in_the_account_log_stop_no_executor(memory_bus: MemoryBus
     assert [0, 1, 2] == [event.source.offset for event in events]
 
 
-async def test_a_second_process_stands_by(memory_bus: MemoryBus) -> None:
-    """It owns nothing while the first lives, and takes over when that one leaves."""
+async def test_second_process_is_a_standby(memory_bus: MemoryBus) -> None:
+    """It owns nothing while the first runs, and takes over when that one stops."""
     other = MemoryBus(memory_bus.cluster)
     await other.start()
     async with serving(memory_bus) as first:
@@ -196,8 +196,8 @@ async def test_a_second_process_stands_by(memory_bus: MemoryBus) -> None:
     assert [1, 2] == [epoch.epoch for epoch in epochs][:2]
 
 
-async def test_a_fenced_owner_answers_nobody(memory_bus: MemoryBus) -> None:
-    """A record of somebody else at the end of the log ends the owner before it replies."""
+async def test_fenced_owner_sends_no_reply(memory_bus: MemoryBus) -> None:
+    """A record of another process at the end of the log ends the owner before it replies."""
     call = tool_call("momentum", "get_portfolio", "")
     with pytest.raises(Fenced):
         async with serving(memory_bus):
@@ -215,7 +215,7 @@ async def test_a_fenced_owner_answers_nobody(memory_bus: MemoryBus) -> None:
     assert [] == memory_bus.cluster.logs[call.reply_to, 0]
 
 
-async def test_shards_and_events_must_have_the_same_partitions() -> None:
+async def test_commands_and_events_must_have_the_same_partitions() -> None:
     """An agent's commands and events belong to the same shard."""
     bus = MemoryBus()
     await bus.start()
@@ -245,10 +245,10 @@ async def test_two_shards_serve_their_own_agents() -> None:
 
 
 @pytest.mark.parametrize("topic", [topics.CONTROL.name, topics.COMMANDS.name])
-async def test_added_partitions_end_an_executor_in_one_way(
+async def test_added_partitions_end_the_executor_for_good(
     memory_bus: MemoryBus, topic: str
 ) -> None:
-    """Its exit says that a restart is of no use, also if the watch over readers looks first."""
+    """Its exit code says that a restart is useless, also if the reader notices first."""
     with pytest.raises(UsageError, match=f"{topic} has 2 partitions"):
         async with serving(memory_bus) as node:
             async with asyncio.timeout(WAIT_S):

@@ -1,4 +1,4 @@
-"""The calculator's evaluator: exact, bounded, and never any other exception than its own."""
+"""The calculator's evaluator is exact and bounded, and raises only its own exception."""
 
 import gc
 import time
@@ -72,8 +72,8 @@ def test_values(text: str, value: str) -> None:
         ("¹", "is not understood"),
     ],
 )
-def test_refusals(text: str, says: str) -> None:
-    """What cannot be computed is refused with what to change."""
+def test_invalid_expressions(text: str, says: str) -> None:
+    """The error of an expression that cannot be computed says what to change."""
     with pytest.raises(ExpressionError) as refused:
         evaluate(text)
 
@@ -85,9 +85,9 @@ def test_refusals(text: str, says: str) -> None:
 @given(st.lists(st.sampled_from(PIECES), max_size=60).map("".join) | st.text(max_size=300))
 @example("9" * 40 + "**" + "9" * 40)
 @example("exp(" * 40 + "1" + ")" * 40)
-def test_any_text_ends_at_once(text: str) -> None:
-    """Whatever a model sends, the evaluator answers or refuses, in bounded time."""
-    # A collection of everything the test process holds would be counted as the evaluator's time.
+def test_any_text_ends_quickly(text: str) -> None:
+    """For any text, the evaluator answers or raises its error, in bounded time."""
+    # A garbage collection of the whole test process would count as the evaluator's time.
     gc.disable()
     try:
         began = time.process_time()
@@ -103,8 +103,8 @@ def test_any_text_ends_at_once(text: str) -> None:
     assert took_s < 0.25
 
 
-def test_the_worst_that_fits_is_fast() -> None:
-    """The most expensive operations, as many as the length allows, take milliseconds."""
+def test_most_expensive_expression_is_fast() -> None:
+    """The most expensive operations, as many as fit, take milliseconds."""
     worst = ["1.5**1023.5*" * 20 + "1", "ln(9)*" * 42 + "1", "sqrt(2)*" * 31 + "1", "9e9**99/" * 31]
     began = time.process_time()
     for text in worst:

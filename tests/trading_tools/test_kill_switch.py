@@ -1,4 +1,4 @@
-"""The kill switch: who is stopped by it, that it outlives every restart, and what agents read."""
+"""The kill switch: what it stops, that it survives restarts, and what agents read."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ async def _control(bus: Bus, message: Halt | Resume) -> None:
 
 
 async def _order(bus: Bus, agent: str, index: int) -> ToolResult:
-    """The executor's answer to an order of the agent; after a restart older ones come again."""
+    """The executor's reply to an order of the agent; after a restart older ones are repeated."""
     call = tool_call(agent, "execute_trade", BUY, index=index)
     await bus.send(topics.COMMANDS.name, call, key=agent)
     for count in range(1, 50):
@@ -53,8 +53,8 @@ async def _open_market(bus: Bus) -> None:
     await bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
 
 
-def test_everybody_and_one_are_halted_apart() -> None:
-    """What was asked for one agent stands when everybody may trade again."""
+def test_halts_of_all_and_of_one_agent_are_separate() -> None:
+    """A halt of one agent remains when all agents are resumed."""
     switch = KillSwitch()
     switch.note(_halt("momentum"))
     assert switch.halt_of("momentum") is not None
@@ -70,8 +70,8 @@ def test_everybody_and_one_are_halted_apart() -> None:
     assert switch.halt_of("momentum") is None
 
 
-async def test_a_halted_agent_is_refused_and_the_others_are_not(memory_bus: MemoryBus) -> None:
-    """The refusal stands in the log, and says to the agent why."""
+async def test_only_the_halted_agent_is_rejected(memory_bus: MemoryBus) -> None:
+    """The rejection is in the log, and the agent gets the reason."""
     await _open_market(memory_bus)
     await _control(memory_bus, _halt("momentum", "prices look wrong"))
     async with serving(memory_bus) as node:
@@ -85,8 +85,8 @@ async def test_a_halted_agent_is_refused_and_the_others_are_not(memory_bus: Memo
     assert ["halted", None] == [event.reason for event in events]
 
 
-async def test_a_halt_outlives_a_restart_and_ends_with_a_resume(memory_bus: MemoryBus) -> None:
-    """The next life reads the switch before its first order."""
+async def test_halt_survives_a_restart_and_ends_with_a_resume(memory_bus: MemoryBus) -> None:
+    """The next process reads the topic before its first order."""
     await _open_market(memory_bus)
     async with serving(memory_bus):
         assert (await _order(memory_bus, "momentum", 0)).ok
@@ -94,11 +94,11 @@ async def test_a_halt_outlives_a_restart_and_ends_with_a_resume(memory_bus: Memo
     async with serving(memory_bus) as node:
         assert "halted" == (await _order(memory_bus, "momentum", 1)).error
         await _control(memory_bus, _resume())
-        await _until_nobody_is_halted(node)
+        await _until_no_agent_is_halted(node)
         assert (await _order(memory_bus, "momentum", 2)).ok
 
 
-async def _until_nobody_is_halted(node: Node) -> None:
+async def _until_no_agent_is_halted(node: Node) -> None:
     async with asyncio.timeout(WAIT_S):
         while node.details["halted"]:
             await asyncio.sleep(0.01)
@@ -110,8 +110,8 @@ def _arena(settings: Settings, *words: str) -> "subprocess.CompletedProcess[str]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
-async def test_the_commands_stop_and_start_orders(bus: KafkaBus, settings: Settings) -> None:
-    """`arena halt` returns when the executor has it, within a second; the next order is refused."""
+async def test_commands_stop_and_start_orders(bus: KafkaBus, settings: Settings) -> None:
+    """`arena halt` returns once the executor has it, within a second; later orders fail."""
     await _open_market(bus)
     async with serving(bus):
         assert (await _order(bus, "momentum", 0)).ok
@@ -127,8 +127,8 @@ async def test_the_commands_stop_and_start_orders(bus: KafkaBus, settings: Setti
     assert (0, "resumed: everybody") == (resumed.returncode, resumed.stdout[:18])
 
 
-async def test_without_an_executor_the_command_says_so(bus: KafkaBus, settings: Settings) -> None:
-    """The record stands all the same."""
+async def test_halt_without_an_executor_says_so(bus: KafkaBus, settings: Settings) -> None:
+    """The record is written all the same."""
     await bus.ensure_topics([topics.CONTROL, topics.HEARTBEATS])
     ended = await asyncio.to_thread(_arena, settings, "halt", "momentum", "--wait", "0.3")
     (halt,) = await read_until(bus, topics.CONTROL.name, Halt, 1)

@@ -1,4 +1,4 @@
-"""Tools in lock-step: nothing an agent is told depends on wall time or on who was killed."""
+"""Tools in lock-step: no reply depends on wall time or on killed processes."""
 
 import asyncio
 import time
@@ -30,14 +30,14 @@ BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
 
 
 def old_ticker(product_id: str = "BTC-USD", after_s: float = 0) -> Ticker:
-    """A ticker of years ago by the machine's clock, as recorded prices have them."""
+    """A ticker that is years old by the machine's clock, like recorded prices."""
     at = VENUE_TIME + timedelta(seconds=after_s)
     times = {"event_time": at, "received_at": at, "confirmed_at": at}
     return ticker("67201.10", "67203.55", product_id).model_copy(update=times)
 
 
 def handler_of(rules: TradingRules, *tickers: Ticker) -> CommandHandler:
-    """A desk that owns the only shard, in a market of these tickers."""
+    """A handler that owns the only shard, in a market with these tickers."""
     market = MarketState()
     for offset, found in enumerate(tickers):
         market.note(product(found.product_id), 0, 2 * offset)
@@ -51,16 +51,16 @@ def handler_of(rules: TradingRules, *tickers: Ticker) -> CommandHandler:
 @pytest.mark.parametrize(
     ("rules", "outcome"), [(TradingRules(), "rejected"), (LOCK_STEP, "filled")]
 )
-def test_a_price_ages_by_the_market_clock(rules: TradingRules, outcome: str) -> None:
-    """In lock-step a recorded price of years ago is of now where nothing newer has come."""
+def test_price_ages_by_the_market_clock(rules: TradingRules, outcome: str) -> None:
+    """In lock-step a price of years ago is current if nothing newer has come."""
     handler = handler_of(rules, old_ticker())
     handled = handler.handle(tool_call("momentum", "execute_trade", BUY), 0, datetime.now(UTC))
 
     assert outcome == handled.kind
 
 
-def test_a_price_that_the_market_left_behind_is_stale() -> None:
-    """Age is what other products' tickers show to have passed; the event tells the same age."""
+def test_price_is_stale_if_the_market_moved_on() -> None:
+    """Age is the time that passed by other products' tickers; the event has the same age."""
     limit_s = LOCK_STEP.price_age_s_max
     handler = handler_of(LOCK_STEP, old_ticker(), old_ticker("ETH-USD", limit_s + 1))
     call = tool_call("momentum", "execute_trade", BUY)
@@ -71,8 +71,8 @@ def test_a_price_that_the_market_left_behind_is_stale() -> None:
     assert (limit_s + 1) * 1000 == event["used"]["age_ms"]
 
 
-def test_a_look_at_the_account_waits_for_prices_too() -> None:
-    """What it says depends on them; an answer that is given again waits likewise."""
+def test_read_waits_for_prices_too() -> None:
+    """Its text depends on them; so does a repeated reply."""
     handler, needed = handler_of(LOCK_STEP, old_ticker()), {0: 9}
     call = tool_call("momentum", "execute_trade", BUY, ticker_offsets=needed)
     handler.handle(call, 0, datetime.now(UTC))
@@ -82,7 +82,7 @@ def test_a_look_at_the_account_waits_for_prices_too() -> None:
     assert needed == handler.prices_needed(call)
 
 
-def test_the_rules_on_the_roster_tell_the_pacing() -> None:
+def test_rules_on_the_roster_have_the_pacing() -> None:
     """Routers in lock-step wait for it."""
     assert "lock-step" == LOCK_STEP.message(VENUE_TIME).pacing
     assert "real-time" == TradingRules().message(VENUE_TIME).pacing
@@ -90,7 +90,7 @@ def test_the_rules_on_the_roster_tell_the_pacing() -> None:
 
 
 async def test_prices_from_before_a_long_pause_are_known() -> None:
-    """The market may have stood still for hours when the executor starts."""
+    """The market may have been still for hours when the executor starts."""
     long_ago_ms = int((time.time() - 2 * BACKLOG_S) * 1000)
     bus = MemoryBus(MemoryCluster(lambda: long_ago_ms))
     await bus.start()
@@ -109,10 +109,10 @@ BEYOND = {"ticker_offsets": {0: 4_000}, "deadline_at": datetime.max.replace(tzin
 """Fields of a call that names prices that never come, and a deadline that never passes."""
 
 
-async def test_prices_that_never_come_do_not_stop_an_executor(
+async def test_missing_prices_do_not_stop_an_executor(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The order is refused once the topic has ended before its prices for a while; once only."""
+    """The order is rejected once the topic has ended too early for a while; only once."""
     monkeypatch.setattr(shard_writer, "PRICE_WAIT_S", 0.1)
     monkeypatch.setattr(shard_writer, "SHORT_WAIT_S", 0.5)
     await memory_bus.append(topics.TICKERS.name, product(), key="BTC-USD")
@@ -129,10 +129,10 @@ async def test_prices_that_never_come_do_not_stop_an_executor(
     assert ["no_price"] * 12 + [""] == [result.error for result in results]
 
 
-async def test_an_executor_that_waits_for_prices_gives_up_its_shard(
+async def test_executor_that_waits_for_prices_gives_up_its_shard(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The order is left to the next owner, which has the prices."""
+    """The next owner, which has the prices, decides the order."""
     await memory_bus.append(topics.TICKERS.name, product(), key="BTC-USD")
     call = tool_call("momentum", "execute_trade", BUY, ticker_offsets={0: 2})
     may_serve = ShardMembership.should_serve
@@ -153,23 +153,23 @@ async def test_an_executor_that_waits_for_prices_gives_up_its_shard(
 
 
 class InOrder(MemoryBus):
-    """A bus that remembers in which order records were handed over."""
+    """A bus that remembers the order in which records were sent."""
 
     def __init__(self) -> None:
-        """Nothing was sent."""
+        """Start without records."""
         super().__init__()
         self.sent: list[tuple[str, str]] = []
 
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
     ) -> "asyncio.Future[AppendAck]":
-        """Hand over one record."""
+        """Send one record."""
         self.sent.append((topic, dict(headers)["type"].decode()))
         return await super().send_bytes(topic, value, key=key, partition=partition, headers=headers)
 
 
-async def test_a_look_is_answered_before_the_next_order_is_decided() -> None:
-    """Else a crash between them would show the account after the order, as no other run does."""
+async def test_read_is_answered_before_the_next_order_is_decided() -> None:
+    """Otherwise, after a crash between them, the read would show the account after the order."""
     bus = InOrder()
     await bus.start()
     await bus.ensure_topics(topics.fixed_topics())

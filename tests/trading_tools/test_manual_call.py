@@ -1,4 +1,4 @@
-"""An operator's call names an account that is there, and does not trade for a contestant."""
+"""An operator's call uses an existing account, and does not trade for a contestant."""
 
 import pytest
 
@@ -20,10 +20,8 @@ PLAYING = {"momentum": AgentSpec(agent="momentum", strategy="momentum", node="gp
         ({}, "me", True, False),
     ],
 )
-def test_calls_that_are_made(
-    agents: dict[str, AgentSpec], name: str, trades: bool, force: bool
-) -> None:
-    """The operator's own account, a look, an order that is insisted on, an arena without agents."""
+def test_allowed_calls(agents: dict[str, AgentSpec], name: str, trades: bool, force: bool) -> None:
+    """The operator's own account, a read, an order with --force, an arena without agents."""
     check_account(agents, name, trades=trades, force=force)
 
 
@@ -35,7 +33,7 @@ def test_calls_that_are_made(
         ("momentm", False, "no agent 'momentm'"),
     ],
 )
-def test_calls_that_are_refused(name: str, trades: bool, text: str) -> None:
-    """An order for a contestant, and a name that is not known: no account is opened for it."""
+def test_refused_calls(name: str, trades: bool, text: str) -> None:
+    """An order for a contestant, and an unknown name: no account is opened for it."""
     with pytest.raises(UsageError, match=text):
         check_account(PLAYING, name, trades=trades, force=False)

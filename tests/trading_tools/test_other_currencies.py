@@ -1,4 +1,4 @@
-"""Accounts in another currency than USD: orders, postings, words, and what is refused at start."""
+"""Accounts in another currency than USD: orders, postings, texts, and checks at a start."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ BTC_RULES = replace(TradingRules.from_flags(starting_cash="2", currency="BTC"))
 
 
 def quoted(product_id: str) -> Product:
-    """A listing whose quote currency is the one that its name says."""
+    """A listing whose quote currency is the one in its name."""
     quote = product_id.partition("-")[2]
     terms = {"quote_currency": quote, "quote_increment": Decimal("0.000001")}
     funds = {"min_market_funds": Decimal("0.00001")}
@@ -43,7 +43,7 @@ def market_of(product_id: str, bid: str, ask: str) -> MarketState:
 
 
 def decided(rules: TradingRules, product_id: str, quantity: str, cash: str) -> Decision:
-    """A buy of an account with so much cash."""
+    """A buy of an account with this much cash."""
     account = Account(cash=to_units(Decimal(cash)))
     asked = Order(product_id, Decimal(quantity), "buy")
     call = tool_call("momentum", "execute_trade", "{}", deadline_at=NOW, issued_at=NOW)
@@ -74,10 +74,10 @@ def test_bitcoin_accounts_pay_to_the_last_satoshi() -> None:
         (TradingRules(currency="USDT"), "BTC-USD", "1", "9", "quoted in USD, accounts hold USDT"),
     ],
 )
-def test_refusals_name_the_currency(
+def test_rejections_name_the_currency(
     rules: TradingRules, product_id: str, quantity: str, cash: str, words: str
 ) -> None:
-    """Amounts are in what the account holds; a product in another currency is not tradable."""
+    """Amounts are in the account's currency; a product in another one is not tradable."""
     refused = decided(rules, product_id, quantity, cash).outcome
 
     assert isinstance(refused, Rejection)
@@ -88,8 +88,8 @@ def test_refusals_name_the_currency(
 @pytest.mark.parametrize(
     ("currency", "text"), [("USDT", "Cash 2.00 USDT, equity"), ("BTC", "Cash 2.00000000 BTC, equi")]
 )
-def test_a_portfolio_names_its_currency(currency: str, text: str) -> None:
-    """In words and for programs; a USD portfolio is as it always was."""
+def test_portfolio_names_its_currency(currency: str, text: str) -> None:
+    """In the text and in the value; a USD portfolio is unchanged."""
     account = Account(cash=to_units(Decimal(2)))
     found = portfolio_of(account, {}, currency)
     value, usual = found.value(), portfolio_of(account, {}).value()
@@ -102,7 +102,7 @@ def test_a_portfolio_names_its_currency(currency: str, text: str) -> None:
 
 
 def test_amounts_of_bitcoin_keep_their_digits() -> None:
-    """Signs and separators stay."""
+    """Signs and separators are kept."""
     assert "1,234.00000001" == cash_text(123_400_000_001, "BTC", grouped=True)
     assert "-0.00000001" == cash_text(-1, "BTC")
     assert "+0.50000000" == cash_text(50_000_000, "BTC", signed=True)
@@ -118,7 +118,7 @@ def shard_opened_in(rules: TradingRules) -> Shard:
     return shard
 
 
-def test_an_arena_keeps_its_currency() -> None:
+def test_arena_keeps_its_currency() -> None:
     """Accounts that were opened in one currency are not served in another."""
     shard = shard_opened_in(TradingRules(currency="USDT"))
     check_currency(TradingRules(currency="USDT"), shard.currencies())
@@ -141,7 +141,7 @@ def test_postings_balance_in_every_currency() -> None:
         shard.apply("AccountOpened", mixed, 1)
 
 
-def test_rules_of_usd_are_written_as_before() -> None:
+def test_usd_rules_are_unchanged() -> None:
     """The currency is in a record only if it is another one, and is read back."""
     usual, other = TradingRules().message(NOW), BTC_RULES.message(NOW)
 
@@ -167,14 +167,14 @@ def market_with(*listed: str) -> MarketState:
 
 
 @pytest.mark.parametrize("listed", [["BTC-USDT"], ["BTC-USD", "ETH-BTC"]])
-def test_products_of_another_currency_are_refused(listed: list[str]) -> None:
-    """The remedy is a flag; a mixed list has none but fewer products."""
+def test_products_in_another_currency_are_refused(listed: list[str]) -> None:
+    """The remedy is a flag; for a mixed list it is fewer products."""
     with pytest.raises(UsageError, match=r"--currency USDT|keep the products of one"):
         check_products(TradingRules(), market_with(*listed), NOW)
 
 
-def test_what_an_earlier_connector_listed_is_not_held_against_a_start() -> None:
-    """A listing without live prices is of another time; in lock-step every listing counts."""
+def test_listings_of_an_earlier_connector_are_ignored() -> None:
+    """A listing without live prices is outdated; in lock-step every listing counts."""
     market, later = market_with("BTC-USDT"), NOW + timedelta(minutes=2)
     check_products(TradingRules(), market, later)
 
@@ -182,8 +182,8 @@ def test_what_an_earlier_connector_listed_is_not_held_against_a_start() -> None:
         check_products(TradingRules(pacing="lock-step"), market, later)
 
 
-async def test_the_executor_ends_if_the_market_has_another_currency(memory_bus: MemoryBus) -> None:
-    """Started by hand, it reads the listings and says which flag to give."""
+async def test_executor_ends_if_the_market_has_another_currency(memory_bus: MemoryBus) -> None:
+    """It reads the listings, and the error has the flag to give."""
     name, prices = "BTC-USDT", ticker("67000", "67001", "BTC-USDT")
     await memory_bus.send(topics.TICKERS.name, quoted(name), key=name)
     await memory_bus.send(topics.TICKERS.name, prices, key=name)
@@ -194,8 +194,8 @@ async def test_the_executor_ends_if_the_market_has_another_currency(memory_bus: 
 
 
 @pytest.mark.parametrize(("fills", "rejections"), [(1, 0), (0, 1)])
-def test_an_order_of_an_earlier_process_was_decided(fills: int, rejections: int) -> None:
-    """What the log says counts: a process that starts again warns as one that ran on would."""
+def test_orders_of_earlier_processes_count_as_decided(fills: int, rejections: int) -> None:
+    """The log counts: a process that restarts warns like one that kept running."""
     empty, opened = Shard(), Shard(accounts={"a": Account()})
     traded = Shard(accounts={"a": Account(), "b": Account(fills=fills, rejections=rejections)})
 

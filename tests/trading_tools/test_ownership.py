@@ -1,4 +1,4 @@
-"""An owner whose log seems to end too early, or is another's."""
+"""An owner whose log seems to end too early, or belongs to another owner."""
 
 import asyncio
 from collections.abc import Iterator
@@ -37,10 +37,10 @@ async def _open_market(bus: MemoryBus) -> None:
     await bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
 
 
-async def test_a_look_waits_for_a_leader_that_does_not_know_the_end_yet(
+async def test_read_waits_for_a_leader_that_does_not_know_the_end_yet(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a change of leader the log ends too early for a while: the executor lives on."""
+    """After a change of leader the log ends too early for a while: the executor continues."""
     await _open_market(memory_bus)
     short = iter([1] * 5)
     end = EventLog.end
@@ -59,8 +59,8 @@ async def test_a_look_waits_for_a_leader_that_does_not_know_the_end_yet(
     assert [True, True] == [result.ok for result in results]
 
 
-async def test_no_look_is_answered_once_another_has_written(memory_bus: MemoryBus) -> None:
-    """Its account may be out of date."""
+async def test_no_read_is_answered_once_another_owner_has_written(memory_bus: MemoryBus) -> None:
+    """The account may be outdated."""
     await _open_market(memory_bus)
     with pytest.raises(Fenced):
         async with serving(memory_bus):
@@ -76,7 +76,7 @@ async def test_no_look_is_answered_once_another_has_written(memory_bus: MemoryBu
 
 
 class _Ends(EventLog):
-    """A log of ten records whose leader knows fewer at times."""
+    """A log of ten records whose leader sometimes knows fewer."""
 
     def __init__(self, node: Node, ends: Iterator[int]) -> None:
         super().__init__(node, 0)
@@ -88,7 +88,7 @@ class _Ends(EventLog):
 
 
 async def test_only_a_log_that_stays_short_lost_its_end(memory_bus: MemoryBus) -> None:
-    """A glimpse of a short log long ago does not count against the next one."""
+    """A log that was too short for a moment long ago does not count."""
     clock = ManualClock(datetime(2026, 11, 21, tzinfo=UTC))
     node = Node("tools", "test", Settings(), memory_bus, clock)
     await memory_bus.start()
@@ -96,7 +96,7 @@ async def test_only_a_log_that_stays_short_lost_its_end(memory_bus: MemoryBus) -
     log = _Ends(node, iter([9, 10, 9, 9]))
     places = iter([{"0": 1}, {"0": 1}, {"0": 2}, {"0": 2}])
     control = cast(KillSwitchFeed, SimpleNamespace(read_to=lambda: next(places)))
-    # Any: of the desk only these two are used.
+    # Any: only these two attributes of the handler are used.
     handler: Any = SimpleNamespace(shard=log.shard, partition=0)
     owner = Ownership(node, log, cast(CommandHandler, handler), control)
     said = []

@@ -1,4 +1,4 @@
-"""Tools in folders outside the source tree: what is loaded, what is refused, what is left out."""
+"""Tools in folders outside the source tree: which are loaded, refused or left out."""
 
 import asyncio
 import json
@@ -46,13 +46,13 @@ def loaded(folder: Path, **files: str) -> Catalogue:
 
 
 async def answered(tool: Tool, arguments: str = "{}") -> Answer:
-    """What a tool answers."""
+    """Run a tool and return its answer."""
     given = tool.signature.read(arguments)
     assert isinstance(given, dict)
     return await tool.call_async(CTX, given)
 
 
-async def test_one_decorated_function_is_a_tool(tmp_path: Path) -> None:
+async def test_decorated_function_is_a_tool(tmp_path: Path) -> None:
     """Without a context, with a plain result; its file and the file's hash are offered."""
     text = tool_text("mine")
     found = loaded(tmp_path / "own", any_name=text)
@@ -78,8 +78,8 @@ async def test_one_decorated_function_is_a_tool(tmp_path: Path) -> None:
         ("__import__('decimal').Decimal('0.10')", Answer("0.10", "0.10")),
     ],
 )
-async def test_a_plain_result_is_an_answer(tmp_path: Path, result: str, answer: Answer) -> None:
-    """Whatever is JSON can be returned as it is."""
+async def test_plain_result_is_an_answer(tmp_path: Path, result: str, answer: Answer) -> None:
+    """Any JSON value can be returned directly."""
     found = loaded(tmp_path, one=tool_text("mine", f"return {result}"))
 
     assert answer == await answered(found.tools["mine"])
@@ -88,7 +88,7 @@ async def test_a_plain_result_is_an_answer(tmp_path: Path, result: str, answer: 
 @pytest.mark.parametrize(
     "body", ["return None", "return object()", "raise KeyError('x')", "raise SystemExit(3)"]
 )
-async def test_what_goes_wrong_in_a_tool_is_an_answer(tmp_path: Path, body: str) -> None:
+async def test_failure_of_a_tool_is_an_answer(tmp_path: Path, body: str) -> None:
     """A tool cannot end the process that serves it."""
     found = loaded(tmp_path, one=tool_text("mine", body))
 
@@ -118,10 +118,10 @@ async def test_what_goes_wrong_in_a_tool_is_an_answer(tmp_path: Path, body: str)
         ("from trading_tools.catalogue.calculator import calculator\n", None, "has no tool"),
     ],
 )
-def test_a_broken_file_is_named_and_the_other_tools_work(
+def test_broken_file_is_named_and_the_other_tools_work(
     tmp_path: Path, text: str, line: int | None, says: str
 ) -> None:
-    """File, line and error; everything else is there."""
+    """With file, line and error; all other tools are there."""
     (tmp_path / "beside.py").write_text(tool_text("aside"))
     found = loaded(tmp_path, broken=text, good=tool_text("good"))
 
@@ -133,10 +133,10 @@ def test_a_broken_file_is_named_and_the_other_tools_work(
 @pytest.mark.parametrize(
     ("number", "ends_with"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
 )
-def test_a_signal_ends_the_command_while_a_file_is_loaded(
+def test_signal_ends_the_command_while_a_file_is_loaded(
     tmp_path: Path, number: signal.Signals, ends_with: type[BaseException]
 ) -> None:
-    """A Ctrl-C of the user is not the file's error, and its handler is in place afterwards."""
+    """A Ctrl-C is not the file's error, and its handler is in place afterwards."""
 
     def end(*_: object) -> None:
         raise ends_with
@@ -152,8 +152,8 @@ def test_a_signal_ends_the_command_while_a_file_is_loaded(
 
 @pytest.mark.parametrize("raised", ["KeyboardInterrupt", "Stop", "asyncio.CancelledError"])
 @pytest.mark.parametrize("kind", ["def", "async def"])
-async def test_whatever_a_call_raises_is_an_answer(tmp_path: Path, raised: str, kind: str) -> None:
-    """Also what no handler of errors catches."""
+async def test_any_exception_of_a_call_is_an_answer(tmp_path: Path, raised: str, kind: str) -> None:
+    """Also exceptions that error handlers usually do not catch."""
     head = "import asyncio\nclass Stop(BaseException): ...\n"
     text = tool_text("mine", f"raise {raised}", head)
     found = loaded(tmp_path, one=text.replace("def mine", f"{kind} mine"))
@@ -161,16 +161,16 @@ async def test_whatever_a_call_raises_is_an_answer(tmp_path: Path, raised: str, 
     assert "tool_failed" == (await answered(found.tools["mine"])).error
 
 
-def test_a_built_in_name_is_refused(tmp_path: Path) -> None:
-    """A plugin cannot take the place of a tool of the arena, or of another plugin."""
+def test_built_in_name_is_refused(tmp_path: Path) -> None:
+    """A plugin cannot replace a tool of the arena or of another plugin."""
     with pytest.raises(UsageError, match=r"one\.py: tool 'execute_trade' has the name of a built"):
         loaded(tmp_path / "a", one=tool_text("execute_trade"))
     with pytest.raises(UsageError, match=r"two\.py: tool 'mine' has the name of that of b/one\.py"):
         loaded(tmp_path / "b", one=tool_text("mine"), two=tool_text("mine"))
 
 
-async def test_a_tool_that_blocks_delays_no_other(tmp_path: Path) -> None:
-    """Plugin functions run in threads, of which there are so many at most."""
+async def test_blocking_tool_delays_no_other(tmp_path: Path) -> None:
+    """Plugin functions run in a bounded number of threads."""
     found = loaded(tmp_path, one=tool_text("slow", SLOW))
     GATE.clear()
     try:
@@ -184,10 +184,10 @@ async def test_a_tool_that_blocks_delays_no_other(tmp_path: Path) -> None:
     assert ["late"] * THREADS_MAX == [answer.text for answer in await asyncio.gather(*calls)]
 
 
-async def test_a_call_that_keeps_its_thread_is_named(
+async def test_call_that_keeps_its_thread_is_reported(
     tmp_path: Path, memory_bus: MemoryBus, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In the log, and in the heartbeats until it ends; so is that no thread is left."""
+    """In the log, and in heartbeats until it ends; so is a lack of threads."""
     found = loaded(tmp_path, one=tool_text("slow", SLOW))
     node = Node("tools", "tools", ArenaSettings(), memory_bus, SystemClock())
     server = ToolServer(node, found.tools)
@@ -216,8 +216,8 @@ async def test_a_call_that_keeps_its_thread_is_named(
             await asyncio.sleep(0.01)
 
 
-def test_a_written_tool_works_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`new` writes what `check` and `call` take; it never writes over a file."""
+def test_new_tool_works_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`new` writes a file that `check` and `call` accept, and overwrites nothing."""
     monkeypatch.chdir(tmp_path)
     run = CliRunner().invoke
     written = run(app, ["new", "mean_price"])
@@ -237,7 +237,7 @@ def test_a_written_tool_works_as_it_is(tmp_path: Path, monkeypatch: pytest.Monke
 def test_tools_of_plugins_never_run_with_the_executor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One process for both is refused; a folder without tools is none of its business."""
+    """One process for both is refused; a folder without tools is ignored."""
     (tmp_path / "one.py").write_text(tool_text("mine"))
     monkeypatch.setenv("ARENA_PLUGINS", str(tmp_path))
     both = CliRunner().invoke(app, [])

@@ -1,4 +1,4 @@
-"""What an agent is told of its account."""
+"""The portfolio that an agent gets."""
 
 from decimal import Decimal
 
@@ -23,7 +23,7 @@ def account() -> Account:
 
 
 def test_positions_are_marked_at_the_bid() -> None:
-    """Equity is cash, bids where there are any, and cost where there are none."""
+    """Equity is cash and positions, at their bid if there is one, else at cost."""
     market = MarketState()
     market.note(ticker("62000", "62010"), 0, 0)
     entry_ms = market.quotes["BTC-USD"].event_ms - 252_000
@@ -61,8 +61,8 @@ def test_positions_are_marked_at_the_bid() -> None:
     ) == portfolio.text()
 
 
-def test_profit_set_aside_is_shown_beside_the_cash() -> None:
-    """An agent reads what it may spend, and what it has in all."""
+def test_profit_set_aside_is_shown_next_to_the_cash() -> None:
+    """An agent reads how much it can spend, and how much it has in total."""
     found = portfolio_of(Account(cash=54_000 * SCALE, scraped=1_000 * SCALE, scrape=SCALE // 5), {})
 
     assert (
@@ -95,8 +95,8 @@ def test_profit_set_aside_is_shown_beside_the_cash() -> None:
         ({"base_increment": Decimal("0.1")}, ""),
     ],
 )
-def test_what_cannot_be_sold_is_said(terms: dict[str, object], note: str) -> None:
-    """A line after the table, for the position or for what whole steps leave of it."""
+def test_unsellable_positions_have_a_note(terms: dict[str, object], note: str) -> None:
+    """A line after the table, for the position or its rest after whole steps."""
     market = MarketState()
     market.note(ticker("62000", "62010"), 0, 0)
     market.note(product().model_copy(update=terms), 0, 1)
@@ -107,8 +107,8 @@ def test_what_cannot_be_sold_is_said(terms: dict[str, object], note: str) -> Non
     assert plain.value() == found.value()
 
 
-def test_the_fold_and_the_portfolio_agree_on_equity() -> None:
-    """One figure, whoever computes it."""
+def test_fold_and_portfolio_agree_on_equity() -> None:
+    """Both compute the same figure."""
     market = MarketState()
     market.note(ticker("61999.99", "62010"), 0, 0)
     held = account()
@@ -116,8 +116,8 @@ def test_the_fold_and_the_portfolio_agree_on_equity() -> None:
     assert held.equity(market.bids()) == portfolio_of(held, market.quotes).equity
 
 
-def test_an_empty_account_says_so() -> None:
-    """No table without a position."""
+def test_empty_account_says_so() -> None:
+    """There is no table without positions."""
     text = portfolio_of(Account(cash=5 * SCALE), {}).text()
 
     assert "Cash 5.00 USD, equity 5.00 USD. No positions." == text

@@ -1,4 +1,4 @@
-"""The price feed beside records that are none, or cannot be read."""
+"""The price feed among markers and unreadable records."""
 
 import asyncio
 
@@ -19,15 +19,15 @@ TICKERS = topics.TICKERS.name
 
 @pytest.fixture
 def feed(memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch) -> PriceFeed:
-    """A feed that gives up soon."""
+    """A feed with a short time-out."""
     monkeypatch.setattr(prices, "LOAD_TIMEOUT_S", 2.0)
     return PriceFeed(Node("tools", "test", Settings(), memory_bus, SystemClock()))
 
 
-async def test_a_marker_at_the_end_holds_no_start_up(
+async def test_marker_at_the_end_does_not_block_a_start(
     memory_bus: MemoryBus, feed: PriceFeed
 ) -> None:
-    """The end of a transaction takes an offset, and no record comes for it."""
+    """The end marker of a transaction has an offset, and no record comes for it."""
     await memory_bus.append(TICKERS, ticker("1", "2"), key="BTC-USD")
     memory_bus.cluster.append_marker(TICKERS, 0)
 
@@ -37,9 +37,7 @@ async def test_a_marker_at_the_end_holds_no_start_up(
     await feed.close()
 
 
-async def test_what_cannot_be_read_replaces_no_price(
-    memory_bus: MemoryBus, feed: PriceFeed
-) -> None:
+async def test_unreadable_record_replaces_no_price(memory_bus: MemoryBus, feed: PriceFeed) -> None:
     """The newest readable record of a product counts."""
     await memory_bus.append(TICKERS, ticker("1", "2"), key="BTC-USD")
     memory_bus.cluster.append(TICKERS, 0, b"BTC-USD", b"rot", [("type", b"Ticker")])
@@ -50,7 +48,7 @@ async def test_what_cannot_be_read_replaces_no_price(
     await feed.close()
 
 
-async def test_a_leader_that_lags_is_waited_for(memory_bus: MemoryBus, feed: PriceFeed) -> None:
+async def test_lagging_leader_is_waited_for(memory_bus: MemoryBus, feed: PriceFeed) -> None:
     """The topic seems to end before the prices of the snapshot, and they come in time."""
     await memory_bus.append(TICKERS, ticker("1", "2"), key="BTC-USD")
     await feed.open()
@@ -68,10 +66,10 @@ async def test_a_leader_that_lags_is_waited_for(memory_bus: MemoryBus, feed: Pri
     await feed.close()
 
 
-async def test_what_did_not_come_is_waited_for_again_if_the_topic_grew(
+async def test_missing_prices_are_waited_for_again_after_the_topic_grew(
     memory_bus: MemoryBus, feed: PriceFeed
 ) -> None:
-    """Not before; and an offset that did not come, not before the topic has reached it."""
+    """Not before, and a missing offset not before the topic has reached it."""
     await memory_bus.append(TICKERS, ticker("1", "2"), key="BTC-USD")
     await feed.open()
     before = await feed.cannot_catch_up({0: 9})
@@ -94,7 +92,7 @@ async def test_what_did_not_come_is_waited_for_again_if_the_topic_grew(
 
 
 def test_the_newest_of_two_partitions_is_taken_last() -> None:
-    """A product that moved when its topic was given partitions has its new price."""
+    """A product that moved to an added partition has its new price."""
     moved = [
         Record(TICKERS, 0, 7, 1_000, b"BTC-USD", b"old", {"type": b"Ticker"}),
         Record(TICKERS, 1, 0, 2_000, b"BTC-USD", b"new", {"type": b"Ticker"}),

@@ -1,4 +1,4 @@
-"""Quotes and listings as the executor keeps them."""
+"""Quotes and listings in the executor's state of the market."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,7 +14,7 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def test_the_newest_counts() -> None:
-    """A later ticker replaces the earlier one, and tells where it stands."""
+    """A later ticker replaces the earlier one, and the quote has its offset."""
     market = MarketState()
     market.note(ticker("1.5", "1.6"), 2, 7)
     market.note(ticker("1.7", "1.8"), 2, 8)
@@ -25,7 +25,7 @@ def test_the_newest_counts() -> None:
 
 
 def test_age_counts_from_the_last_sign_of_life_and_is_never_negative() -> None:
-    """A confirmation makes a quiet price young; a clock that is behind makes none negative."""
+    """A confirmation resets the age of a quiet price; a slow clock makes no age negative."""
     market = MarketState()
     found = ticker("1", "2").model_copy(
         update={"received_at": NOW, "confirmed_at": NOW + timedelta(seconds=5)}
@@ -47,8 +47,8 @@ def test_age_counts_from_the_last_sign_of_life_and_is_never_negative() -> None:
         Heartbeat(node="n", kind="k", name="n", host="h", pid=1, started_at=NOW, at=NOW),
     ],
 )
-def test_what_cannot_be_expressed_is_malformed(message: Message) -> None:
-    """It belongs in the dead letters, and changes no price."""
+def test_inexpressible_values_are_malformed(message: Message) -> None:
+    """They go to the dead letters, and change no price."""
     market = MarketState()
 
     with pytest.raises(Malformed):
@@ -56,7 +56,7 @@ def test_what_cannot_be_expressed_is_malformed(message: Message) -> None:
     assert MarketState() == market
 
 
-def test_steps_are_carried_as_fine_as_prices_and_amounts_are() -> None:
+def test_steps_are_as_fine_as_prices_and_amounts() -> None:
     """A price step of 1e-12 is kept; a quantity step finer than 1e-8 is traded at 1e-8."""
     market = MarketState()
     steps = {
@@ -70,8 +70,8 @@ def test_steps_are_carried_as_fine_as_prices_and_amounts_are() -> None:
     assert (1, 10**6, 1) == (listing.base_increment, listing.quote_increment, listing.min_funds)
 
 
-def test_a_product_that_can_no_longer_be_carried_is_not_traded_by_its_old_steps() -> None:
-    """Its new listing is a dead letter, and the product is unknown until it fits again."""
+def test_product_with_inexpressible_new_steps_is_not_traded_by_its_old_ones() -> None:
+    """The new listing is dead-lettered, and the product is unknown until its steps fit again."""
     market = MarketState()
     market.note(product(), 0, 0)
 
@@ -80,8 +80,8 @@ def test_a_product_that_can_no_longer_be_carried_is_not_traded_by_its_old_steps(
     assert {} == market.listings
 
 
-def test_only_what_the_venue_trades_and_accounts_can_settle_is_tradable() -> None:
-    """Online, and quoted in US dollars."""
+def test_tradable_means_open_and_in_the_accounts_currency() -> None:
+    """It is online, and quoted in US dollars."""
     market = MarketState()
     market.note(product("BTC-USD"), 0, 0)
     market.note(product("ETH-USD").model_copy(update={"status": "offline"}), 0, 1)

@@ -1,4 +1,4 @@
-"""Recovery on a real log: the same state from a checkpoint, and none that does not fit."""
+"""Recovery on a real log: a checkpoint gives the same state, or is not used."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ BETWEEN = 10
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A home of its own."""
+    """A home folder for this test."""
     return tmp_path
 
 
@@ -36,7 +36,7 @@ def _node(bus: Bus, home: Path) -> Node:
 
 
 def _written(orders: int = ORDERS, size: str = "0.001") -> Log:
-    """Some orders, and behind them the digest of the state."""
+    """Some orders, followed by the digest of the state."""
     log = Log()
     log.claim("one")
     log.open()
@@ -70,7 +70,7 @@ async def _append(bus: Bus, records: list[tuple[str, bytes]]) -> None:
 
 
 async def _recover(bus: Bus, home: Path) -> tuple[Shard, int]:
-    """The recovered shard, and the offset that its fold began at."""
+    """The recovered shard, and the offset at which its fold started."""
     log = EventLog(_node(bus, home), 0)
     await log.open()
     first = log.shard.next_offset
@@ -79,8 +79,8 @@ async def _recover(bus: Bus, home: Path) -> tuple[Shard, int]:
     return log.shard, first
 
 
-async def test_the_second_life_begins_at_the_checkpoint(bus: Bus, home: Path) -> None:
-    """It reads only what came since, and stands where a fold of everything stands."""
+async def test_second_start_uses_the_checkpoint(bus: Bus, home: Path) -> None:
+    """It reads only newer records, and has the same state as a fold of everything."""
     log = _written()
     await _append(bus, log.records)
     shard, first = await _recover(bus, home)
@@ -94,8 +94,8 @@ async def test_the_second_life_begins_at_the_checkpoint(bus: Bus, home: Path) ->
     assert (log.shard, len(log.records) - 4) == (shard, first)
 
 
-async def test_records_without_effect_at_the_end_are_passed(bus: Bus, home: Path) -> None:
-    """The head then stands before the place where the fold goes on."""
+async def test_records_without_effect_at_the_end_are_skipped(bus: Bus, home: Path) -> None:
+    """The head is then before the offset at which the fold continues."""
     log = _written()
     log.claim("late", epoch=1)
     _attest(log)
@@ -109,8 +109,8 @@ async def test_records_without_effect_at_the_end_are_passed(bus: Bus, home: Path
     assert 1 == shard.ignored
 
 
-async def test_a_checkpoint_of_another_log_is_thrown_away(bus: Bus, home: Path) -> None:
-    """The topic was made anew with other orders: the fold begins at the first record."""
+async def test_checkpoint_of_another_log_is_discarded(bus: Bus, home: Path) -> None:
+    """The topic was created again with other orders: the fold starts at the first record."""
     checkpoint = ShardCheckpoint(_node(bus, home), 0)
     checkpoint.save(pack_shard(_kept(_written(size="0.002"))))
     await checkpoint.settle()
@@ -135,10 +135,10 @@ def _further(shard: Shard) -> None:
 
 
 @pytest.mark.parametrize("forge", [_richer, _forgetful, _further])
-async def test_a_forged_state_under_the_right_head_is_thrown_away(
+async def test_forged_state_with_a_valid_head_is_discarded(
     bus: Bus, home: Path, forge: Callable[[Shard], None]
 ) -> None:
-    """The seal, the head and the digest's place are right; what it holds is not what was folded."""
+    """Seal, head and the digest's offset are valid; the state is not the folded one."""
     log = _written()
     await _append(bus, log.records)
     shard = _kept(log)
@@ -149,10 +149,8 @@ async def test_a_forged_state_under_the_right_head_is_thrown_away(
     assert (log.shard, 0) == await _recover(bus, home)
 
 
-async def test_a_checkpoint_without_a_digest_in_the_log_is_thrown_away(
-    bus: Bus, home: Path
-) -> None:
-    """True as it may be: nothing in the log proves it."""
+async def test_checkpoint_without_a_digest_in_the_log_is_discarded(bus: Bus, home: Path) -> None:
+    """It may be correct, but nothing in the log proves it."""
     log = _written()
     _, last = log.records.pop(), log.records
     await _append(bus, last)
@@ -163,10 +161,10 @@ async def test_a_checkpoint_without_a_digest_in_the_log_is_thrown_away(
     assert (_kept(_written()).digest(), 0) == (shard.digest(), first)
 
 
-async def test_a_checkpoint_of_another_format_is_thrown_away(
+async def test_checkpoint_in_another_format_is_discarded(
     bus: Bus, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether a former version wrote the file, or the digest."""
+    """Whether an older version wrote the file or the digest."""
     monkeypatch.setattr(checkpoint_module, "FORMAT", FORMAT - 1)
     log = _written()
     packed = pack_shard(_kept(log))
@@ -179,8 +177,8 @@ async def test_a_checkpoint_of_another_format_is_thrown_away(
     assert file.read() != packed
 
 
-async def test_a_reader_keeps_nothing_that_its_owner_folds_otherwise(bus: Bus, home: Path) -> None:
-    """The digest in the log is not the one of the state as it was folded here."""
+async def test_nothing_is_saved_if_the_owner_folds_differently(bus: Bus, home: Path) -> None:
+    """The digest in the log differs from that of the local fold."""
     log = Log()
     log.claim("one")
     log.open()
@@ -193,8 +191,8 @@ async def test_a_reader_keeps_nothing_that_its_owner_folds_otherwise(bus: Bus, h
     assert ShardCheckpoint(_node(bus, home), 0).file.read() is None
 
 
-async def test_an_owner_states_its_digest_and_keeps_what_it_stated(bus: Bus, home: Path) -> None:
-    """Its checkpoint is taken by the next life, which folds only what came since."""
+async def test_owner_appends_a_digest_and_saves_that_state(bus: Bus, home: Path) -> None:
+    """The next start uses the checkpoint and folds only newer records."""
     log = _written(ORDERS)
     await _append(bus, log.records[:-1])
     owner = EventLog(_node(bus, home / "first"), 0)
@@ -213,8 +211,8 @@ async def test_an_owner_states_its_digest_and_keeps_what_it_stated(bus: Bus, hom
     assert (owner.shard, append.offset) == (shard, first)
 
 
-async def test_a_checkpoint_ahead_of_the_log_is_thrown_away(bus: Bus, home: Path) -> None:
-    """The log lost its tail."""
+async def test_checkpoint_ahead_of_the_log_is_discarded(bus: Bus, home: Path) -> None:
+    """The log lost its end."""
     log = _written(4)
     checkpoint = ShardCheckpoint(_node(bus, home), 0)
     checkpoint.save(pack_shard(_kept(_written())))
@@ -227,8 +225,8 @@ async def test_a_checkpoint_ahead_of_the_log_is_thrown_away(bus: Bus, home: Path
     assert checkpoint.file.read() is None
 
 
-async def test_a_damaged_checkpoint_is_passed_over(bus: Bus, home: Path) -> None:
-    """A file that is whole but no shard, and one that was cut."""
+async def test_damaged_checkpoint_is_ignored(bus: Bus, home: Path) -> None:
+    """A valid file without a shard, and one that was cut."""
     log = _written(4)
     await _append(bus, log.records)
     file = ShardCheckpoint(_node(bus, home), 0).file
@@ -239,10 +237,8 @@ async def test_a_damaged_checkpoint_is_passed_over(bus: Bus, home: Path) -> None
     assert (log.shard, 0) == await _recover(bus, home)
 
 
-async def test_a_home_that_cannot_be_written_costs_only_the_saving(
-    bus: Bus, home: Path, tmp_path: Path
-) -> None:
-    """Recovery goes on where no checkpoint can be kept."""
+async def test_unwritable_home_does_not_stop_recovery(bus: Bus, home: Path, tmp_path: Path) -> None:
+    """Recovery works even if no checkpoint can be saved."""
     (tmp_path / "checkpoints").write_text("a file where the folder should be")
     log = _written()
     await _append(bus, log.records)

@@ -1,4 +1,4 @@
-"""Recorded orders, decided again: the same bytes, or the event that differs is named."""
+"""Replayed orders give the same bytes, or the event that differs is named."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ EVENTS = topics.EVENTS.name
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An order of prices that never come is not waited with for long."""
+    """Do not wait long for prices that never come."""
     monkeypatch.setattr(shard_writer, "PRICE_WAIT_S", 0.1)
 
 
@@ -51,7 +51,7 @@ def order(index: int, quantity: str, action: str = "buy", product_id: str = "BTC
 
 
 async def trade(bus: MemoryBus) -> list[OrderDecided]:
-    """Orders with every end that can be brought about at will; the events they came to."""
+    """Send orders with many different outcomes; returns their events."""
     for message in (product(), product("ETH-USD"), ticker("67201.10", "67203.55")):
         await bus.append(topics.TICKERS.name, message, key=getattr(message, "product_id", ""))
     opening = OpenAccount(
@@ -85,7 +85,7 @@ async def trade(bus: MemoryBus) -> list[OrderDecided]:
 
 
 async def halted(bus: MemoryBus, index: int) -> None:
-    """Order until the halt is obeyed."""
+    """Send orders until the halt is obeyed."""
     for attempt in range(index, index + 100):
         call = order(attempt, "0.001")
         await bus.append(topics.COMMANDS.name, call, key="mo")
@@ -97,8 +97,8 @@ async def halted(bus: MemoryBus, index: int) -> None:
     raise AssertionError("the halt was not obeyed")
 
 
-async def test_an_export_without_prices_is_refused(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """A topic that the replay needs is named, instead of a traceback."""
+async def test_export_without_prices_is_refused(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """The error names the missing topic."""
     await trade(memory_bus)
     others = [name for name in TOPICS if name != topics.TICKERS.name]
     await export_topics(memory_bus, tmp_path / "records", others)
@@ -107,10 +107,10 @@ async def test_an_export_without_prices_is_refused(memory_bus: MemoryBus, tmp_pa
         OrderReplay(tmp_path / "records").run()
 
 
-async def test_every_kind_of_decision_comes_out_again(
+async def test_every_kind_of_decision_replays_identically(
     memory_bus: MemoryBus, tmp_path: Path
 ) -> None:
-    """Fills, a set-aside profit's account, and refusals of eleven reasons: byte by byte."""
+    """Fills, an account with profit set aside, and rejections of eleven reasons, byte by byte."""
     events = await trade(memory_bus)
     await export_topics(memory_bus, tmp_path / "records", TOPICS)
 
@@ -133,7 +133,7 @@ async def test_every_kind_of_decision_comes_out_again(
 
 
 async def arena_of(shards: int) -> MemoryBus:
-    """An arena whose accounts are in so many partitions."""
+    """An arena whose accounts are in this many partitions."""
     bus = MemoryBus()
     await bus.start()
     own = [replace(spec, partitions=shards) for spec in (topics.COMMANDS, topics.EVENTS)]
@@ -141,8 +141,8 @@ async def arena_of(shards: int) -> MemoryBus:
     return bus
 
 
-async def test_two_shards_come_out_again(tmp_path: Path) -> None:
-    """Agents of two partitions: both logs are written again, and the digest is over all of them."""
+async def test_two_shards_replay_identically(tmp_path: Path) -> None:
+    """With agents in two partitions, both logs are replayed, and the digest covers both."""
     bus = await arena_of(2)
     assert {0, 1} == {topics.partition_of(agent, 2) for agent in ("mo", "somebody")}
     await trade(bus)
@@ -169,10 +169,10 @@ async def test_two_shards_come_out_again(tmp_path: Path) -> None:
     [("mo", b"insufficient_cash", 1), ("somebody", b"rejected", 2)],
     ids=["one shard", "the second of two"],
 )
-async def test_an_event_that_no_executor_would_write_is_named(
+async def test_changed_event_is_named(
     tmp_path: Path, agent: str, refusal: bytes, shards: int
 ) -> None:
-    """One word of one refusal was changed; that event is named, and it alone."""
+    """One word of one rejection was changed; only that event is named."""
     bus = await arena_of(shards)
     await trade(bus)
     shard = topics.partition_of(agent, shards)
@@ -197,7 +197,7 @@ def changed(record: Record, name: str, value: str) -> Record:
 
 
 async def lose_commands(bus: MemoryBus, left: int, new: int) -> tuple[int, int]:
-    """Orders, then a cut of their commands, then new ones; how many were, and are, decided."""
+    """Send orders, cut their commands, send new ones; returns how many were and are decided."""
     events = await trade(bus)
     log = bus.cluster.logs[topics.COMMANDS.name, 0]
     decided = {event.source.offset: event for event in events}
@@ -210,10 +210,8 @@ async def lose_commands(bus: MemoryBus, left: int, new: int) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(("left", "new"), [(0, 0), (0, 3), (0, 30), (5, 0), (5, 3), (5, 30)])
-async def test_events_whose_commands_are_lost_are_counted(
-    tmp_path: Path, left: int, new: int
-) -> None:
-    """The log was cut, or made anew: what is left comes out again, the rest is named as lost."""
+async def test_events_with_lost_commands_are_counted(tmp_path: Path, left: int, new: int) -> None:
+    """The log was cut, or created again: the rest replays, and the loss is counted."""
     bus = await arena_of(1)
     lost, orders = await lose_commands(bus, left, new)
     await export_topics(bus, tmp_path / "records", TOPICS)
@@ -226,8 +224,8 @@ async def test_events_whose_commands_are_lost_are_counted(
     assert lost + (left == 0) == found.counts[LOST]
 
 
-async def test_an_event_without_a_command_is_no_loss(tmp_path: Path) -> None:
-    """Another order stands where the event points, and no later event shows that any was lost."""
+async def test_event_without_a_command_is_a_difference(tmp_path: Path) -> None:
+    """Another order is at the event's offset, and no later event shows a loss."""
     bus = await arena_of(1)
     await trade(bus)
     log = bus.cluster.logs[topics.COMMANDS.name, 0]

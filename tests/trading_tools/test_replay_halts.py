@@ -1,4 +1,4 @@
-"""Which halt a refusal came from, found by what it says."""
+"""The halt of a rejection is found by its sentence."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -34,8 +34,8 @@ def prefixes(control: Sequence[Record]) -> list[KillSwitch]:
     return found
 
 
-def test_each_halt_that_was_in_force_is_found_by_its_sentence() -> None:
-    """As a fold up to the record that the executor had read finds it."""
+def test_each_halt_is_found_by_its_sentence() -> None:
+    """It is the same as in a fold up to the record that the executor had read."""
     halts = HaltHistory(CONTROL)
     said = []
     for switch in prefixes(CONTROL):
@@ -49,8 +49,8 @@ def test_each_halt_that_was_in_force_is_found_by_its_sentence() -> None:
 
 
 @pytest.mark.parametrize("agent", ["momentum", "scalper"])
-def test_a_halt_that_was_never_in_force_explains_nothing(agent: str) -> None:
-    """Nor does that of another agent, nor words of no halt: the time alone is left."""
+def test_halt_that_was_never_in_force_is_not_found(agent: str) -> None:
+    """Nor is another agent's, nor one for an unknown text: only the time is left."""
     halts = HaltHistory(CONTROL[:4] if agent == "momentum" else CONTROL[:5])
     (mine,) = (s for s in prefixes(CONTROL)[3].halts.values() if s.scope != "all")
     found = halts.switch_of({"agent": agent, "detail": mine.sentence}, AT)
@@ -60,12 +60,12 @@ def test_a_halt_that_was_never_in_force_explains_nothing(agent: str) -> None:
     assert before.halt_of(agent) is None
 
 
-def test_many_refusals_fold_the_halts_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The records are taken in once, not once an order."""
+def test_many_rejections_fold_the_halts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The records are folded once, not once per order."""
     folded = 0
 
     class Counting(KillSwitch):
-        def take(self, record: Record) -> object:  # type: ignore[override]  # of no interest here
+        def take(self, record: Record) -> object:  # type: ignore[override]  # does not matter here
             nonlocal folded
             folded += 1
             return super().take(record)

@@ -1,4 +1,4 @@
-"""Orders while a product's mode and steps change are decided again as they were."""
+"""Orders during changes of a product's mode and steps replay identically."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -26,10 +26,10 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 class Trader:
-    """Publishes products and orders, and reads what became of the orders."""
+    """Publishes products and orders, and reads the orders' outcomes."""
 
     def __init__(self, bus: MemoryBus) -> None:
-        """Trade on this bus."""
+        """Take the bus to trade on."""
         self._bus = bus
         self._orders = 0
 
@@ -39,7 +39,7 @@ class Trader:
         await self._bus.append(topics.TICKERS.name, message, key=product_id)
 
     async def order(self, product_id: str, quantity: str = "0.1") -> OrderDecided:
-        """A buy, decided."""
+        """Send a buy and return its event."""
         arguments = {"product_id": product_id, "quantity": quantity, "action": "buy"}
         text = orjson.dumps(arguments).decode()
         call = tool_call("mo", "execute_trade", text, index=self._orders)
@@ -48,7 +48,7 @@ class Trader:
         return (await read_until(self._bus, topics.EVENTS.name, OrderDecided, self._orders))[-1]
 
     async def until(self, product_id: str, reason: str | None, quantity: str = "0.1") -> str:
-        """Order until one ends with a reason; its detail."""
+        """Send orders until one has a reason; returns its detail."""
         for _ in range(100):
             event = await self.order(product_id, quantity)
             if event.reason == reason:
@@ -56,10 +56,10 @@ class Trader:
         raise AssertionError(f"no order ended with {reason}")
 
 
-async def test_rules_that_change_between_orders_come_out_again(
+async def test_listings_that_change_between_orders_replay_identically(
     memory_bus: MemoryBus, tmp_path: Path
 ) -> None:
-    """A mode that comes and ends, a coarser step, a delisting: byte by byte, with one price."""
+    """A mode that starts and ends, a coarser step, a delisting: byte by byte, with one price."""
     trader = Trader(memory_bus)
     for product_id in ("BTC-USD", "ETH-USD"):
         await trader.publish(product_id)
@@ -87,7 +87,7 @@ async def test_rules_that_change_between_orders_come_out_again(
 
 
 def event(reason: RejectReason | None = None, detail: str = "", **used: Any) -> dict[str, Any]:
-    """What matters of an order's event."""
+    """The fields of an order's event that matter here."""
     return {"product_id": "BTC-USD", "reason": reason, "detail": detail, **used}
 
 
@@ -99,15 +99,15 @@ def listings(*statuses: str) -> ListingHistory:
     return found
 
 
-def test_an_event_of_an_older_version_is_decided_by_the_newest_record_before_it() -> None:
-    """It names none, and the event that is written again names none either."""
+def test_older_event_is_decided_by_the_newest_record_before_it() -> None:
+    """It names no record, and neither does the replayed event."""
     known = listings("online", "delisted", "online").at(event(), 25)
 
     assert ("delisted", None) == (known["BTC-USD"].status, known["BTC-USD"].place)
 
 
-def test_the_record_that_an_event_names_is_taken() -> None:
-    """However far the executor had read, and not one of another product."""
+def test_record_named_by_an_event_is_used() -> None:
+    """However far the executor had read, and never one of another product."""
     found = listings("online", "delisted")
     found.take(product("ETH-USD"), (0, 30))
     known = found.at(event(listing={"partition": 0, "offset": 20}), 5)
@@ -117,15 +117,15 @@ def test_the_record_that_an_event_names_is_taken() -> None:
     assert ("online", None) == (other["BTC-USD"].status, other["BTC-USD"].place)
 
 
-def test_an_executor_that_had_not_read_the_listing_is_believed() -> None:
-    """It said that the product is not traded here: it knew no record of it."""
+def test_executor_without_the_listing_is_believed() -> None:
+    """It said that the product is not traded here, so it knew no record of it."""
     detail = "'BTC-USD' is not traded here; traded are nothing yet"
 
     assert {} == listings("online").at(event(RejectReason.UNKNOWN_PRODUCT, detail), 50)
 
 
-def test_a_listing_that_retention_deleted_is_told() -> None:
-    """By the place that the event names, else by what is left before it."""
+def test_deleted_listing_is_recognised() -> None:
+    """By the offset that the event names, else by the records left before it."""
     found = listings("online")
 
     assert found.are_kept(event(listing={"partition": 0, "offset": 10}), 50, {0: 10})
@@ -133,8 +133,8 @@ def test_a_listing_that_retention_deleted_is_told() -> None:
     assert not found.are_kept(event(), 10, {0: 10})
 
 
-def test_a_product_that_cannot_be_carried_is_passed_over() -> None:
-    """The executor buried it, so it decided nothing."""
+def test_inexpressible_product_is_skipped() -> None:
+    """The executor dead-lettered it, so it decided nothing by it."""
     found = ListingHistory()
     broken: Product = product().model_copy(update={"base_increment": Decimal(0)})
     found.take(broken, (0, 10))

@@ -21,10 +21,10 @@ ORDERS = 5
 SLOW_S = 0.1
 
 
-async def test_two_that_claim_in_turns_get_work_done(
+async def test_two_executors_that_claim_in_turns_make_progress(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each takes longer to begin than the other to claim, and still orders are decided."""
+    """Each takes longer to start than the other to claim, and orders are still decided."""
     open_commands = ShardWriter._open_commands
 
     async def slowly(owner: ShardWriter) -> LogReader:

@@ -10,7 +10,7 @@ from arena.money import fee_units, to_units
 from trading_tools.rules import DEFAULT_FEES, TradingRules, schedules
 
 
-def test_defaults_are_those_of_the_flags() -> None:
+def test_defaults_match_the_flags() -> None:
     """Rules without flags, flags without values and the published message agree."""
     message = TradingRules().message(datetime(2026, 11, 21, tzinfo=UTC))
 
@@ -22,8 +22,8 @@ def test_defaults_are_those_of_the_flags() -> None:
     assert schedules()[DEFAULT_FEES].taker_bps == message.fee_bps == Decimal(60)
 
 
-def test_every_schedule_says_where_it_stands() -> None:
-    """A fee without a source is a rumour."""
+def test_every_schedule_has_a_source() -> None:
+    """Every fee schedule has a source and a date."""
     for schedule in schedules().values():
         assert 0 <= schedule.maker_bps <= schedule.taker_bps <= 120
         assert schedule.source.endswith(".")
@@ -62,16 +62,16 @@ def test_fees_by_name_or_number(fees: str, name: str, bps: str) -> None:
         {"planned_snapshots": 1_000_001},
     ],
 )
-def test_what_no_arena_can_mean_is_refused(flags: dict[str, str]) -> None:
-    """A slip of the pen must not become a rule."""
+def test_impossible_values_are_refused(flags: dict[str, str]) -> None:
+    """A typing error must not become a rule."""
     with pytest.raises(UsageError) as refused:
         TradingRules.from_flags(**flags)  # type: ignore[arg-type]
 
     assert refused.value.remedy
 
 
-def test_stated_rules_are_the_rules_that_were_given() -> None:
-    """Nothing is lost on the way through an epoch, the planned length included."""
+def test_rules_survive_an_epoch() -> None:
+    """Nothing is lost in an epoch, including the planned length."""
     rules = TradingRules.from_flags(
         fees="12.5", pacing="lock-step", price_age_s=9.0, planned_snapshots=864
     )
@@ -81,7 +81,7 @@ def test_stated_rules_are_the_rules_that_were_given() -> None:
     assert rules == TradingRules.of(message)
 
 
-def test_a_fee_never_exceeds_what_is_traded() -> None:
-    """At the highest fee allowed, the smallest notional still covers it."""
+def test_fee_never_exceeds_the_notional() -> None:
+    """At the highest allowed fee, the smallest notional still covers it."""
     assert fee_units(100, Decimal(1000)) <= 100
     assert to_units(Decimal("0.006")) == fee_units(to_units(Decimal(1)), Decimal(60))

@@ -1,4 +1,4 @@
-"""Schemas from signatures, and what models are told when their arguments do not fit."""
+"""Schemas from signatures, and the errors for arguments that do not fit."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -14,7 +14,7 @@ from trading_tools.schema import ExactDecimal, InvalidArguments, parse_docstring
 TRADE = signature_of(execute_trade)
 
 
-def test_the_schema_of_execute_trade() -> None:
+def test_schema_of_execute_trade() -> None:
     """Names, order, types and descriptions are those of the function; the context is hidden."""
     parameters = TRADE.parameters
 
@@ -56,8 +56,8 @@ def test_the_schema_of_execute_trade() -> None:
         ('"-1"', "-1"),
     ],
 )
-def test_a_quantity_is_read_digit_by_digit(quantity: str, value: str) -> None:
-    """Text and number are the same quantity; judging it is the executor's business."""
+def test_quantity_is_read_digit_by_digit(quantity: str, value: str) -> None:
+    """Text and number are the same quantity; the executor checks it."""
     found = TRADE.read(f'{{"product_id": "A", "quantity": {quantity}, "action": "buy"}}')
 
     assert {"product_id": "A", "quantity": Decimal(value), "action": "buy"} == found
@@ -79,8 +79,8 @@ def test_a_quantity_is_read_digit_by_digit(quantity: str, value: str) -> None:
         (f'{{"product_id": "{"A" * 65}", "quantity": "1", "action": "buy"}}', "at most 64"),
     ],
 )
-def test_a_refusal_names_argument_value_and_remedy(text: str, says: str) -> None:
-    """A model can act on what it is told."""
+def test_error_names_argument_value_and_remedy(text: str, says: str) -> None:
+    """A model can act on the text."""
     refused = TRADE.read(text)
 
     assert isinstance(refused, InvalidArguments)
@@ -89,7 +89,7 @@ def test_a_refusal_names_argument_value_and_remedy(text: str, says: str) -> None
 
 
 def test_many_errors_are_bounded() -> None:
-    """Ten thousand unknown arguments are told as five and a count."""
+    """Ten thousand unknown arguments are shown as five and a count."""
     many = ", ".join(f'"a{n}": 1' for n in range(500))
     refused = TRADE.read(f"{{{many}}}")
 
@@ -97,8 +97,8 @@ def test_many_errors_are_bounded() -> None:
     assert refused.reason.endswith("and 498 more")
 
 
-def test_a_docstring_is_description_and_arguments() -> None:
-    """Continued lines belong to their argument; other sections to nobody."""
+def test_docstring_gives_description_and_arguments() -> None:
+    """Continued lines belong to their argument; other sections are ignored."""
     text = """Do it.
 
     In two parts.
@@ -191,7 +191,7 @@ def _prévision(days: int) -> str:
         (_prévision, "has a name that models cannot call"),
     ],
 )
-def test_what_a_tool_lacks_is_said_with_what_to_write(
+def test_error_of_an_incomplete_tool_says_what_to_write(
     function: Callable[..., str], says: str
 ) -> None:
     """Type hints and docstring are the schema; without them it is not a tool."""
@@ -201,7 +201,7 @@ def test_what_a_tool_lacks_is_said_with_what_to_write(
 
 
 def test_context_and_descriptions_are_optional() -> None:
-    """One function with typed parameters is enough, whatever they are called."""
+    """One function with typed parameters is enough, whatever their names."""
 
     def short(json: int, copy: list[Decimal], schema: str = "") -> str:
         """Say something."""

@@ -1,4 +1,4 @@
-"""The tool server: whatever a tool or a call does, there is a result."""
+"""The tool server sends a result for every call, whatever the tool does."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -17,14 +17,14 @@ from trading_tools.server import GROUP, ToolServer
 
 @tool(touches_account=False)
 async def ponder(ctx: ToolContext) -> Answer:
-    """Think for ever."""
+    """Think forever."""
     await asyncio.sleep(3600)
     return Answer("42")
 
 
 @tool(touches_account=False)
 def whoami(ctx: ToolContext) -> Answer:
-    """Tell who asks."""
+    """Return the caller."""
     return Answer(ctx.agent)
 
 
@@ -36,8 +36,8 @@ def server(bus: MemoryBus) -> ToolServer:
     return ToolServer(Node("tools", "test", Settings(), bus, SystemClock()), TOOLS)
 
 
-async def test_a_tool_that_never_answers_is_ended_at_the_deadline(memory_bus: MemoryBus) -> None:
-    """The agent is told, and nobody waits longer than it does."""
+async def test_tool_that_never_answers_ends_at_the_deadline(memory_bus: MemoryBus) -> None:
+    """The agent gets an error at its deadline."""
     soon = datetime.now(UTC) + timedelta(seconds=0.05)
     result = await server(memory_bus).result(
         tool_call("momentum", "ponder", "{}", deadline_at=soon)
@@ -46,8 +46,8 @@ async def test_a_tool_that_never_answers_is_ended_at_the_deadline(memory_bus: Me
     assert (False, "expired") == (result.ok, result.error)
 
 
-async def test_the_caller_is_whoever_the_envelope_says(memory_bus: MemoryBus) -> None:
-    """A model cannot pass itself off as another agent: there is no such argument."""
+async def test_caller_comes_from_the_envelope(memory_bus: MemoryBus) -> None:
+    """A model cannot pose as another agent: there is no such argument."""
     found = server(memory_bus)
     honest = await found.result(tool_call("momentum", "whoami", ""))
     forged = await found.result(tool_call("momentum", "whoami", '{"agent": "scalper"}'))
@@ -57,8 +57,8 @@ async def test_the_caller_is_whoever_the_envelope_says(memory_bus: MemoryBus) ->
     assert ["malformed_arguments"] * 2 == [forged.error, hidden.error]
 
 
-async def test_what_was_answered_is_committed(memory_bus: MemoryBus) -> None:
-    """A new member of the group goes on behind the last batch whose results were acked."""
+async def test_answered_calls_are_committed(memory_bus: MemoryBus) -> None:
+    """A new member of the group continues after the last batch whose results were acked."""
     for index in range(3):
         call = tool_call("momentum", "whoami", "", index=index)
         await memory_bus.send(topics.TOOL_CALLS.name, call, key="momentum")

@@ -25,8 +25,8 @@ async def member(cluster: MemoryCluster, clock: ManualClock) -> tuple[ShardMembe
     return ShardMembership(node), node
 
 
-def test_a_dead_neighbour_is_known_by_its_id() -> None:
-    """Same host, and no such process; a zombie that nobody waited for counts as dead."""
+def test_dead_process_on_the_same_host_is_recognised() -> None:
+    """The same host and no such process; a zombie counts as dead, too."""
     child = subprocess.Popen([sys.executable, "-c", ""])
     while child.poll() is None and not is_dead_neighbour(f"tools/a/here/{child.pid}/x", "here"):
         pass
@@ -39,8 +39,8 @@ def test_a_dead_neighbour_is_known_by_its_id() -> None:
     assert not is_dead_neighbour("a/here/x/y", "here")
 
 
-async def test_before_the_group_has_spoken_the_log_does() -> None:
-    """A shard without owner, or with a dead one, is served at once; another is waited for."""
+async def test_log_decides_before_the_first_assignment() -> None:
+    """A shard without an owner, or with a dead one, is served at once; others wait."""
     seats, node = await member(MemoryCluster(), ManualClock(NOW))
     answers = []
     for owner in ("", f"tools/x/{node.host}/{os.getpid()}/1", f"tools/x/{node.host}/4194304/1"):
@@ -51,7 +51,7 @@ async def test_before_the_group_has_spoken_the_log_does() -> None:
     assert not seats.assigned(0)
 
 
-async def test_a_lost_shard_is_served_for_a_grace() -> None:
+async def test_lost_shard_is_served_for_a_grace_period() -> None:
     """A rebalance that gives the shard back does not stop trading; one that does not, does."""
     cluster, clock = MemoryCluster(), ManualClock(NOW)
     first, _ = await member(cluster, clock)
@@ -72,8 +72,8 @@ async def test_a_lost_shard_is_served_for_a_grace() -> None:
     assert ((True, False), (False, True), False, True) == (seen, lost, after, back)
 
 
-async def test_giving_up_ends_the_grace() -> None:
-    """A process that was fenced waits to be assigned the shard."""
+async def test_giving_up_ends_the_grace_period() -> None:
+    """A process that was fenced waits until the shard is assigned to it."""
     cluster, clock = MemoryCluster(), ManualClock(NOW)
     seats, _ = await member(cluster, clock)
     seats.note_owner(0, "")

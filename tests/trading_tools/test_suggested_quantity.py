@@ -1,4 +1,4 @@
-"""What a refusal suggests: followed to the letter it is accepted, and never more than is held."""
+"""The suggestions in rejections: they are accepted, and never more than is held."""
 
 import re
 from dataclasses import replace
@@ -33,7 +33,7 @@ def decided(
     price: str = "100",
     least: str = "1",
 ) -> Fill | Rejection:
-    """An order decided against one product."""
+    """Decide an order in one product."""
     market = MarketState()
     terms = {"base_increment": Decimal(step), "min_market_funds": Decimal(least)}
     market.note(product().model_copy(update=terms), 0, 0)
@@ -48,7 +48,7 @@ def decided(
 
 
 def dust(quantity: str) -> Fill | Rejection:
-    """A sale out of a position whose step has become coarser."""
+    """A sale from a position whose step has become coarser."""
     return decided(quantity, held="0.12345678", step="0.01")
 
 
@@ -75,7 +75,7 @@ def dust(quantity: str) -> Fill | Rejection:
             "below_minimum",
             "; all of the 0.01 held is too little to be sold",
         ),
-        # A suggestion never exceeds what is held or can be paid for.
+        # A suggestion never exceeds the position or the cash.
         (decided("1.005", held="0.5", step="0.01"), "bad_increment", "try 0.5"),
         (
             decided("2000", "buy", held="999999999999999000", price="0.01"),
@@ -86,17 +86,17 @@ def dust(quantity: str) -> Fill | Rejection:
         (decided("0.005", "buy", step="0.01", cash="0"), "bad_increment", "multiple of 0.01 BTC"),
     ],
 )
-def test_a_refusal_says_what_can_be_done(
+def test_rejection_says_what_is_possible(
     outcome: Fill | Rejection, reason: str, detail: str
 ) -> None:
-    """What can be sold or bought, or that nothing can."""
+    """The quantity that can be sold or bought, or that there is none."""
     assert isinstance(outcome, Rejection)
     assert reason == outcome.reason
     assert detail in outcome.detail
 
 
 @pytest.mark.parametrize("price", ["0", "99"])
-def test_without_a_price_nothing_is_suggested(price: str) -> None:
+def test_nothing_is_suggested_without_a_price(price: str) -> None:
     """No quantity would be filled, so none is named."""
     outcome = decided("0.005", "buy", step="0.01", cash="0.5", price=price)
 
@@ -122,7 +122,7 @@ PRICES = st.sampled_from(["0.01", "0.37", "99.99", "67000"])
 def test_every_suggestion_is_accepted(
     quantity: str, action: Side, held: str, cash: str, step: str, price: str, least: str
 ) -> None:
-    """The quantity that a refusal names is filled when asked for, and is not more than held."""
+    """An order of the suggested quantity is filled, and is not more than is held."""
     terms = {"held": held, "cash": cash, "step": step, "price": price, "least": least}
     outcome = decided(quantity, action, **terms)
     suggested = SUGGESTED.search(outcome.detail) if isinstance(outcome, Rejection) else None
