@@ -41,9 +41,9 @@ def record(reason: str, *, as_json: bool) -> str:
     return str(tail_filter.render(found, tail_filter.Filter(), as_json=as_json))
 
 
-def row(text: str) -> status_rows.Row:
+def row(text: str) -> status_rows.ProcessStatus:
     """Return the status row of a process that is down with this text."""
-    return status_rows.Row(text, text, text, 1, "down", 0.0, 0, {text: 1}, {}, text)
+    return status_rows.ProcessStatus(text, text, text, 1, "down", 0.0, 0, {text: 1}, {}, text)
 
 
 def printed(rows: Iterable[tuple[str, ...]], remark: str) -> str:
@@ -91,7 +91,7 @@ def sheet(text: str) -> Sheet:
 RENDERERS: dict[str, Callable[[str], str]] = {
     "tail": lambda text: record(text, as_json=False),
     "tail --json": lambda text: record(text, as_json=True),
-    "status": lambda text: "\n".join(status_rows.table([row(text)])),
+    "status": lambda text: "\n".join(status_rows.process_table([row(text)])),
     "dead": lambda text: status_rows.dead_line(agent_health.DeadAgent(text, text, 0, remedy=text)),
     "cause": agent_health.cause_line,
     "doctor": lambda text: "\n".join(

@@ -13,6 +13,7 @@ from arena.plural import counted, noun
 from arena.pricefiles.facts import PriceFacts
 from arena.visible_text import one_line
 from operations.processes.child import ProcessSpec
+from operations.commands.aligned_lines import aligned_lines
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.baselines import moved_baselines_text
 
@@ -116,14 +117,8 @@ def standings_table(document: Document) -> list[str]:
     rows = [HEADINGS, *(tuple(one_line(cell, CELL_CHARS_MAX) for cell in row) for row in cells_of)]
     same_names = all(row[1].replace("-", "_") == row[2] for row in rows[1:])
     shown = [i for i in range(len(HEADINGS)) if not (same_names and HEADINGS[i] == "strategy")]
-    widths = {i: max(len(row[i]) for row in rows) for i in shown}
-    lines = []
-    for row in rows:
-        cells = [
-            row[i].ljust(widths[i]) if HEADINGS[i] in LEFT_ALIGNED else row[i].rjust(widths[i])
-            for i in shown
-        ]
-        lines.append("  ".join(cells).rstrip())
+    right = [at for at, i in enumerate(shown) if HEADINGS[i] not in LEFT_ALIGNED]
+    lines = aligned_lines([[row[i] for i in shown] for row in rows], right=right)
     return [*lines, *not_comparable_lines(document), *dead_agent_lines(document)]
 
 

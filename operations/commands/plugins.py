@@ -114,8 +114,9 @@ def _check_strategies(
             if strategy_key(name) not in shipped_strategies() and plugins.strategy(name) is None:
                 known = listed([*sorted(shipped_strategies()), *plugins.names])
                 raise UsageError(
-                    f"{path}: agent {agent.name}: strategy {name!r} is not known", remedy=f"choose
-                    from {known}, or give the path of a .toml, .md, .txt or .py file",
+                    f"{path}: agent {agent.name}: strategy {name!r} is not known",
+                    remedy=f"choose from {known}, or give the path of a .toml, .md, .txt or .py "
+                    "file",
                 )
         elif not (folder / name).is_file():
             raise UsageError(

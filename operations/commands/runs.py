@@ -86,8 +86,9 @@ def show(name: Name = "last", as_json: AsJson = False) -> None:
 
 @app.command(epilog="Example: arena runs delete 2026-11-21T09-12-03 --yes")
 def delete(
-    names: Annotated[ list[str], typer.Argument(metavar="RUN...", help="Runs to delete, as `arena
-        runs list` names them.")
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN...", help="Runs to delete, as `arena runs list` names them."),
     ],
     yes: Yes = False,
     as_json: AsJson = False,
@@ -109,10 +110,12 @@ def prune(
     ] = None,
     older_than: Annotated[
         str | None,
-        typer.Option("--older-than", metavar="SPAN", help="Keep runs that ended within SPAN: 7d, 12h."),
+        typer.Option(
+            "--older-than", metavar="SPAN", help="Keep runs that ended within SPAN: 7d, 12h."
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the runs that would be deleted; delete nothing.")
+        bool, typer.Option("--dry-run", help="Print what would be deleted, and delete nothing.")
     ] = False,
     yes: Yes = False,
     as_json: AsJson = False,

@@ -1,6 +1,6 @@
-"""`arena status`: every process, how it fares, and which agents are dead.
+"""`arena status`: the health of every process, and the dead agents.
 
-Reads `arena.heartbeats` and the run's record.
+Reads `arena.heartbeats`, `arena.control` and the run's record.
 """
 
 import json
@@ -32,7 +32,7 @@ from arena.run_lookup import ArenaLocation, find_arena, requested_prefix
 from arena.runs import find_run, newest_run
 from arena.settings import Settings
 from arena.visible_text import one_line
-from operations.commands import status_rows as health
+from operations.commands import status_rows
 from operations.commands.lost_records import (
     halt_for_lost_records,
     losses_in,
@@ -46,13 +46,13 @@ CLOCKS_CHARS_MAX = 2_000
 
 
 def status(
-    here: Annotated[bool, typer.Option("--here", help="Only processes on this machine.")] = False,
+    here: Annotated[bool, typer.Option("--here", help="Show only processes on this machine.")] = False,
     run: Run = None,
     servers: Servers = None,
     prefix: Prefix = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show every process: where, since when, how it fares; and the agents that are dead.
+    """Show every process with its host, health and counters, and the dead agents.
 
     Exit 1 if a process is stale or down, or an agent is dead.
 
@@ -66,23 +66,23 @@ def status(
         ended = [] if run is None else _rows_of_run(run)
         if as_json:
             processes = [asdict(row) for row in ended]
-            document = {"healthy": False, "processes": processes, "dead": documents(dead)}
+            document = {"healthy": False, "processes": processes, "dead": dead_documents(dead)}
             print(json.dumps(document | {"why": str(error)}))
         else:
             if ended:
-                print("\n".join(health.table(ended)))
+                print("\n".join(status_rows.process_table(ended)))
             for one in dead:
-                print(health.dead_line(one))
+                print(status_rows.dead_line(one))
         sys.exit(report_error(error))
 
 
-def documents(dead: Iterable[DeadAgent]) -> list[dict[str, JsonValue]]:
-    """The dead for programs."""
+def dead_documents(dead: Iterable[DeadAgent]) -> list[dict[str, JsonValue]]:
+    """The JSON fields of dead agents."""
     return [one.document() for one in dead]
 
 
 def _dead_of_run(name: str | None, prefix: str | None) -> tuple[DeadAgent, ...]:
-    """What the record of a run says, if no broker can be asked."""
+    """The dead agents in the record of a run, if no broker answers."""
     home = Settings().home
     try:
         found = find_run(home, name) if name else newest_run(home)
@@ -93,33 +93,35 @@ def _dead_of_run(name: str | None, prefix: str | None) -> tuple[DeadAgent, ...]:
     return found[1].dead
 
 
-def _rows_of_run(name: str) -> list[health.Row]:
-    """The processes of a run that has ended, as its record tells of them."""
+def _rows_of_run(name: str) -> list[status_rows.ProcessStatus]:
+    """The processes of a run that has ended, from its record."""
     try:
         _, run = find_run(Settings().home, name)
     except ArenaError:
         return []
-    return health.rows([], run, host=socket.gethostname(), now=datetime.now(UTC), interval_s=1.0)
+    return status_rows.process_rows(
+        [], run, host=socket.gethostname(), now=datetime.now(UTC), interval_s=1.0
+    )
 
 
 async def _status(location: ArenaLocation, *, here: bool, as_json: bool) -> None:
     host = socket.gethostname()
-    heard = await _newest_beats(location.settings)
-    beats, skews, halted = heard.beats, heard.skews, heard.halted
+    heartbeats = await _newest_beats(location.settings)
+    beats, skews, halted = heartbeats.beats, heartbeats.skews, heartbeats.halted
     run = location.run if location.run is not None and location.run.is_running() else None
-    found = health.rows(
-        heard.by_broker_clock(),
+    found = status_rows.process_rows(
+        heartbeats.by_broker_clock(),
         run,
         host=host,
-        now=broker_now(heard.asked_at, host, skews),
+        now=broker_now(heartbeats.asked_at, host, skews),
         interval_s=location.settings.heartbeat_interval_s,
-        looks=_looks(beats, host),
+        local_states=_local_states(beats, host),
     )
     if here:
         found = [row for row in found if row.host == host]
     alive = [row for row in found if row.health in ("ok", "standby", "starting", "unknown")]
-    bad = [row for row in found if row.health in health.BAD]
-    dead = health.dead_agents(beats, found, location.run)
+    bad = [row for row in found if row.health in status_rows.BAD]
+    dead = status_rows.dead_agents(beats, found, location.run)
     healthy = bool(alive) and not bad and not dead
     if as_json:
         document = {
@@ -128,7 +130,7 @@ async def _status(location: ArenaLocation, *, here: bool, as_json: bool) -> None
             "prefix": location.settings.prefix,
             "run": str(location.directory) if run else None,
             "processes": [asdict(row) for row in found],
-            "dead": documents(dead),
+            "dead": dead_documents(dead),
             "lost": [lost.document() for lost in losses_in(beats)],
             "unproven": [lost.document() for lost in unproven_losses_in(beats)],
             "clocks": [asdict(skew) for skew in skews],
@@ -140,9 +142,9 @@ async def _status(location: ArenaLocation, *, here: bool, as_json: bool) -> None
         if not found and (others := await other_arenas(location.settings)):
             print(one_line(others, CLOCKS_CHARS_MAX))
         for one in dead:
-            print(health.dead_line(one))
-        for one_halt in halted:
-            print(one_line(one_halt, CLOCKS_CHARS_MAX))
+            print(status_rows.dead_line(one))
+        for halt in halted:
+            print(one_line(halt, CLOCKS_CHARS_MAX))
         for lost in losses_in(beats):
             print(lost_line(lost))
         for lost in unproven_losses_in(beats):
@@ -155,12 +157,15 @@ async def _status(location: ArenaLocation, *, here: bool, as_json: bool) -> None
 
 
 def _print(
-    location: ArenaLocation, found: list[health.Row], alive: list[health.Row], bad: list[health.Row]
+    location: ArenaLocation,
+    found: list[status_rows.ProcessStatus],
+    alive: list[status_rows.ProcessStatus],
+    bad: list[status_rows.ProcessStatus],
 ) -> None:
     settings = location.settings
     prefix = f", prefix {settings.prefix!r}" if settings.prefix else ""
     if found:
-        print("\n".join(health.table(found)))
+        print("\n".join(status_rows.process_table(found)))
     print(f"{len(alive)} running, {len(bad)} stale or down on {settings.bootstrap_servers}{prefix}")
     if location.directory and location.run and not location.run.is_running():
         ended = location.run.ended_at
@@ -168,11 +173,11 @@ def _print(
         print(f"the newest run here, {location.directory.name}, {when}")
 
 
-def _looks(beats: list[Heartbeat], host: str) -> dict[str, health.Look]:
-    """What this machine says of its own processes."""
+def _local_states(beats: list[Heartbeat], host: str) -> dict[str, status_rows.LocalState]:
+    """The states of this machine's own processes by node id, if they are not running normally."""
     import psutil
 
-    found: dict[str, health.Look] = {}
+    found: dict[str, status_rows.LocalState] = {}
     for beat in beats:
         if beat.host != host or beat.status == "stopping":
             continue
@@ -183,21 +188,22 @@ def _looks(beats: list[Heartbeat], host: str) -> dict[str, health.Look]:
             found[beat.node] = "gone"
             continue
         if state == psutil.STATUS_ZOMBIE or since > beat.at.timestamp():
-            found[beat.node] = "gone"  # its number may be another's by now
+            found[beat.node] = "gone"  # its pid may belong to another process now
         elif state in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP):
             found[beat.node] = "suspended"
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
-    """What the heartbeats say.
+class _Heartbeats:
+    """The heartbeats, and what follows from them.
 
     Attributes:
-        beats: The newest of each node, as its host made it.
-        appended_ms: Node -> when the broker appended that one; empty where it does not tell.
-        halted: What is halted and why, a line each.
-        skews: The clock of every host. asked_at: when the topic ended there, by this host's clock.
+        beats: The newest of each node, with the times of its host.
+        appended_ms: Node -> when the broker appended it; empty if the broker does not say.
+        skews: The clock skew of every host.
+        asked_at: When the end of the topic was read, by this host's clock.
+        halted: The active halts, a line each.
     """
 
     beats: list[Heartbeat]
@@ -207,30 +213,30 @@ class _Heard:
     halted: tuple[str, ...] = ()
 
     def by_broker_clock(self) -> list[Heartbeat]:
-        """The heartbeats with the broker's times, so that a host's wrong clock makes no silence."""
+        """The heartbeats with the broker's times, so a wrong clock does not make a process stale."""
         return [
             by_broker_clock(beat, at) if (at := self.appended_ms.get(beat.node)) else beat
             for beat in self.beats
         ]
 
 
-async def _newest_beats(settings: Settings) -> _Heard:
+async def _newest_beats(settings: Settings) -> _Heartbeats:
     """The newest heartbeat of every node of the last day, and the clock of every host.
 
     Raises:
-        BrokerUnavailable: They were not read in time: half of them would tell lies.
+        BrokerUnavailable: They were not read in time; a part of them would be misleading.
     """
     from arena.bus.kafka import KafkaBus
 
     topic = topics.HEARTBEATS.name
     known = await list_topics(settings)
     if topic not in known:
-        return _Heard([], {}, (), datetime.now(UTC))
+        return _Heartbeats([], {}, (), datetime.now(UTC))
     broker_time = await has_broker_time(settings, topic)
     bus = KafkaBus(settings, client_id="arena-status")
     await bus.start()
     try:
-        since = datetime.now(UTC) - health.FORGOTTEN_AFTER
+        since = datetime.now(UTC) - status_rows.FORGOTTEN_AFTER
         start = Start.since(int(since.timestamp() * 1000))
         reader = await bus.log_reader(topic, start=start)
         newest: dict[str, Heartbeat] = {}
@@ -254,9 +260,9 @@ async def _newest_beats(settings: Settings) -> _Heard:
         await reader.close()
         skews = clocks.skews(broker_time=broker_time)
         appended_ms = appended_ms if broker_time else {}
-        heard = _Heard(list(newest.values()), appended_ms, skews, asked_at)
+        heartbeats = _Heartbeats(list(newest.values()), appended_ms, skews, asked_at)
         switch = await read_kill_switch(bus) if topics.CONTROL.name in known else KillSwitch()
-        switch.lost = halt_for_lost_records(heard.by_broker_clock(), switch)
-        return replace(heard, halted=tuple(switch.lines()))
+        switch.lost = halt_for_lost_records(heartbeats.by_broker_clock(), switch)
+        return replace(heartbeats, halted=tuple(switch.lines()))
     finally:
         await bus.close()

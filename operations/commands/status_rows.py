@@ -1,8 +1,8 @@
-"""What `arena status` says: heartbeats and the run's processes as rows. Pure.
+"""The table of `arena status`: heartbeats and the run's processes as rows. Pure.
 
-A heartbeat that is older than three intervals is stale, and so is a process of this host that is
-suspended; one of this host that is no more, or whose last word was an error, is down. A dead
-process is shown until another of its kind and name was started after its last word.
+A process is stale if its heartbeat is older than three intervals, or if it is suspended on this host.
+It is down if it does not exist any more on this host, or if its last heartbeat was an error. It is
+shown until another process of its kind and name started after its last heartbeat.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,33 +16,37 @@ from arena.messages import Heartbeat
 from arena.node import ERROR
 from arena.runs import ProcessRecord, RunRecord
 from arena.visible_text import one_line
+from operations.commands.aligned_lines import aligned_lines
 
+HEADINGS = ("process", "name", "host", "pid", "health", "beat", "restarts", "counters")
+RIGHT_ALIGNED = frozenset({3, 5, 6})
 FORGOTTEN_AFTER = timedelta(days=1)
-SUSPENDED = "suspended: SIGCONT lets it go on"
+SUSPENDED = "suspended; continue it with SIGCONT"
 COUNTERS_SHOWN = 6
 DEAD_CHARS_MAX = 1_000
 ROUTERS = frozenset({"router", "routers"})
 CONNECTOR = "connector"
 
-Look = Literal["gone", "suspended"]
-"""What this machine says of a process of its own that is not simply running."""
-Health = Literal["ok", "standby", "starting", "stopping", "stopped", "stale", "down", "unknown"]
-ALIVE: frozenset[Health] = frozenset({"ok", "standby", "starting"})
-BAD: frozenset[Health] = frozenset({"stale", "down"})
+LocalState = Literal["gone", "suspended"]
+"""The state of a process of this machine that is not running normally."""
+HealthState = Literal[
+    "ok", "standby", "starting", "stopping", "stopped", "stale", "down", "unknown"
+]
+ALIVE: frozenset[HealthState] = frozenset({"ok", "standby", "starting"})
+BAD: frozenset[HealthState] = frozenset({"stale", "down"})
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ProcessStatus:
     """One process.
 
     Attributes:
         kind: The command, such as "router".
-        health: "stale" is a heartbeat that does not come any more, "down" a process that ended
-            without being asked to, or that the supervisor does not keep up, "unknown" one that
-            sends no heartbeat.
-        age_s: Of the newest heartbeat; None where there is none.
-        restarts: By the supervisor; None where it is not ours.
-        counters: As published. words: for people, why it is as it is.
+        health: "stale" has no recent heartbeat, "down" ended unexpectedly or was given up by the
+            supervisor, "unknown" sends no heartbeats.
+        age_s: Age of the newest heartbeat; None without one.
+        restarts: Restarts by the supervisor; None if this run does not supervise it.
+        counters: The published counters. words: The reason for its health, as text.
         waiting: What a router waits for, such as a chat node that does not run; "" for nothing.
         feed_down: Why a connector's venue sends nothing, and what to do; "" if it does.
     """
@@ -51,7 +55,7 @@ class Row:
     name: str
     host: str
     pid: int | None
-    health: Health
+    health: HealthState
     age_s: float | None
     restarts: int | None
     counters: Mapping[str, int]
@@ -61,33 +65,33 @@ class Row:
     feed_down: str = ""
 
 
-def rows(
+def process_rows(
     beats: Iterable[Heartbeat],
     run: RunRecord | None,
     *,
     host: str,
     now: datetime,
     interval_s: float,
-    looks: Mapping[str, Look] | None = None,
-) -> list[Row]:
-    """Every process that matters now.
+    local_states: Mapping[str, LocalState] | None = None,
+) -> list[ProcessStatus]:
+    """The processes to show now.
 
     Args:
         beats: The newest heartbeat of each node.
-        run: The run that is supervised here; None where there is none.
+        run: The run that is supervised here; None without one.
         host: The name of this machine.
         now: Wall time.
-        interval_s: Seconds between two heartbeats of a node that does not say.
-        looks: Node id -> what this machine says of its own processes.
+        interval_s: Seconds between two heartbeats of a node that does not report its interval.
+        local_states: Node id -> state of this machine's own processes.
     """
-    ours = {p.pid: p for p in run.processes if p.pid is not None} if run else {}
-    found: list[tuple[Heartbeat, Row]] = []
+    supervised = {p.pid: p for p in run.processes if p.pid is not None} if run else {}
+    found: list[tuple[Heartbeat, ProcessStatus]] = []
     for beat in sorted(beats, key=lambda b: b.at, reverse=True):
         if now - beat.at > FORGOTTEN_AFTER:
             continue
-        process = ours.get(beat.pid) if beat.host == host else None
+        process = supervised.get(beat.pid) if beat.host == host else None
         found.append(
-            (beat, _from_beat(beat, process, (looks or {}).get(beat.node), now, interval_s))
+            (beat, _from_beat(beat, process, (local_states or {}).get(beat.node), now, interval_s))
         )
     shown = [row for beat, row in found if not _is_replaced(beat, row, found)]
     shown.sort(key=lambda row: (row.kind, row.name))
@@ -97,8 +101,10 @@ def rows(
     return shown
 
 
-def _is_replaced(beat: Heartbeat, row: Row, found: list[tuple[Heartbeat, Row]]) -> bool:
-    """True for the last word of a process where another of its kind and name took its place."""
+def _is_replaced(
+    beat: Heartbeat, row: ProcessStatus, found: list[tuple[Heartbeat, ProcessStatus]]
+) -> bool:
+    """True if another process of its kind and name replaced the process of a heartbeat."""
     if row.health in ALIVE or row.words == SUSPENDED:
         return False
     of_name = [(b, r) for b, r in found if (b.kind, b.name) == (beat.kind, beat.name) and b != beat]
@@ -108,25 +114,29 @@ def _is_replaced(beat: Heartbeat, row: Row, found: list[tuple[Heartbeat, Row]]) 
 
 
 def _from_beat(
-    beat: Heartbeat, process: ProcessRecord | None, look: Look | None, now: datetime, usual_s: float
-) -> Row:
+    beat: Heartbeat,
+    process: ProcessRecord | None,
+    local_state: LocalState | None,
+    now: datetime,
+    usual_s: float,
+) -> ProcessStatus:
     age_s = max(0.0, (now - beat.at).total_seconds())
     words = " ".join(str(value) for value in beat.details.values() if isinstance(value, str))
-    health: Health
+    health: HealthState
     if process is not None and process.state != "running":
         health, words = _of_state(process), _of_end(process)
     elif beat.status == "stopping":
         health = "down" if ERROR in beat.details else "stopped"
         words = str(beat.details.get(ERROR, words))
-    elif look == "gone":
-        health, words = "down", "ended without a word: killed?"
-    elif look == "suspended":
+    elif local_state == "gone":
+        health, words = "down", "ended without a final heartbeat: killed?"
+    elif local_state == "suspended":
         health, words = "stale", SUSPENDED
     elif age_s > silent_after_s(beat, usual_s):
         health = "stale"
     else:
         health = "ok" if beat.status == "running" else beat.status
-    return Row(
+    return ProcessStatus(
         kind=beat.kind,
         name=beat.name,
         host=beat.host,
@@ -142,15 +152,15 @@ def _from_beat(
     )
 
 
-def _of_state(process: ProcessRecord) -> Health:
-    health: Health = {
+def _of_state(process: ProcessRecord) -> HealthState:
+    health: HealthState = {
         "running": "unknown",
         "waiting": "starting",
         "restarting": "down",
         "given_up": "down",
         "finished": "stopped",
         "stopped": "stopped",
-    }[process.state]  # type: ignore[assignment]  # the values are those of Health
+    }[process.state]  # type: ignore[assignment]  # the values are those of HealthState
     return health
 
 
@@ -158,10 +168,10 @@ def _of_end(process: ProcessRecord) -> str:
     return process.note or f"{process.state}, exit code {process.exit_code}"
 
 
-def _from_process(process: ProcessRecord, host: str) -> Row:
-    """A process of the run without a heartbeat: it has none, or not yet, or it is down."""
+def _from_process(process: ProcessRecord, host: str) -> ProcessStatus:
+    """A process of the run without a heartbeat: it sends none, not yet, or it is down."""
     health = _of_state(process)
-    return Row(
+    return ProcessStatus(
         kind=process.name,
         name="",
         host=host,
@@ -176,14 +186,14 @@ def _from_process(process: ProcessRecord, host: str) -> Row:
 
 
 def dead_agents(
-    beats: Iterable[Heartbeat], found: Iterable[Row], run: RunRecord | None
+    beats: Iterable[Heartbeat], found: Iterable[ProcessStatus], run: RunRecord | None
 ) -> tuple[DeadAgent, ...]:
     """The dead agents of an arena, by name.
 
     Args:
         beats: The newest heartbeat of each node.
-        found: The rows that were made of them; only processes that run are asked.
-        run: The newest run here: what its contest saw counts as well.
+        found: The rows of the heartbeats; only running processes count.
+        run: The newest run here; the dead agents in its record count as well.
     """
     alive = {(row.kind, row.name, row.host, row.pid) for row in found if row.health in ALIVE}
     listed: dict[str, DeadAgent] = {} if run is None else {one.agent: one for one in run.dead}
@@ -194,27 +204,17 @@ def dead_agents(
 
 
 def dead_line(dead: DeadAgent) -> str:
-    """A dead agent on one line."""
+    """The line of a dead agent."""
     return one_line(f"dead: {dead.agent}: {dead.cause}; {dead.remedy}", DEAD_CHARS_MAX)
 
 
-def table(found: list[Row]) -> list[str]:
-    """The rows as aligned lines."""
-    head = ("process", "name", "host", "pid", "health", "beat", "restarts", "counters")
-    cells = [head, *(tuple(map(one_line, _cells(row))) for row in found)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    right = {3, 5, 6}
-    lines = []
-    for row in cells:
-        line = [
-            cell.rjust(width) if i in right else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(line).rstrip())
-    return lines
+def process_table(found: list[ProcessStatus]) -> list[str]:
+    """The aligned lines of the table."""
+    cells = [HEADINGS,  *(tuple(map(one_line, _cells(row))) for row in found)]
+    return aligned_lines(cells, right=RIGHT_ALIGNED)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: ProcessStatus) -> tuple[str, ...]:
     shown = sorted(row.counters.items())[:COUNTERS_SHOWN]
     counters = " ".join(f"{name}={value}" for name, value in shown)
     if row.waiting and row.health in ALIVE:

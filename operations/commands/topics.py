@@ -1,4 +1,4 @@
-"""`arena topics create|describe|acl`: an arena's topics on its brokers, and who may use them."""
+"""`arena topics create|describe|acl`: an arena's topics on its brokers, and their access rules."""
 
 import json
 from dataclasses import asdict
@@ -18,6 +18,7 @@ from arena.options import AsJson, Prefix, Run, Servers
 from arena.run_lookup import find_arena
 from arena.settings import Settings
 from arena.topics import DAY_MS, FOREVER_MS, TopicSpec
+from operations.commands.aligned_lines import aligned_lines
 from operations.specs.arena_spec import load_spec
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -26,7 +27,7 @@ KILOBYTE = 1_000
 
 SpecPath = Annotated[
     Path | None,
-    typer.Option("--spec", help="Also the topics of this ARENA.toml's chat nodes and agents."),
+    typer.Option("--spec", help="ARENA.toml whose chat nodes and agents get topics, too."),
 ]
 
 
@@ -34,16 +35,16 @@ SpecPath = Annotated[
 def create(
     spec: SpecPath = None,
     agent: Annotated[
-        list[str] | None, typer.Option(help="Also the inbox of this agent; may be repeated.")
+        list[str] | None, typer.Option(help="Agent that gets an inbox; may be repeated.")
     ] = None,
     chat_node: Annotated[
-        list[str] | None, typer.Option(help="Also the topic of this chat node; may be repeated.")
+        list[str] | None, typer.Option(help="Chat node that gets a topic; may be repeated.")
     ] = None,
     servers: Servers = None,
     prefix: Prefix = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create the topics that do not exist; an existing one is left as it is."""
+    """Create the topics that do not exist; existing ones are not changed."""
     wanted = list(topics.fixed_topics())
     wanted += [topics.INBOX.member(check_name("agent", name)) for name in agent or []]
     wanted += [topics.PROMPTED.member(check_name("chat node", n)) for n in chat_node or []]
@@ -73,7 +74,7 @@ async def _create(settings: Settings, wanted: list[TopicSpec], *, as_json: bool)
         return
     for name in created:
         print(f"created {settings.prefix}{name}")
-    print(f"{len(created)} created, {len(names) - len(created)} were there")
+    print(f"{len(created)} created, {len(names) - len(created)} existed")
 
 
 @app.command(epilog="Example: arena topics describe")
@@ -94,25 +95,25 @@ async def _describe(settings: Settings, *, as_json: bool) -> None:
         rows = [asdict(state) | {"records": state.records} for state in states]
         print(json.dumps({"prefix": settings.prefix, "topics": rows}, indent=2))
     elif states:
-        print("\n".join(table(states)))
+        print("\n".join(topic_table(states)))
     if not states:
         others = await other_arenas(settings)
         raise ArenaError(
-            f"no topic on {settings.bootstrap_servers} under the prefix {settings.prefix!r}",
-            remedy="; ".join(text for text in ("`arena topics create` makes them", others) if text),
+            f"no topics on {settings.bootstrap_servers} under the prefix {settings.prefix!r}",
+            remedy="; ".join(text for text in ("create them with `arena topics create`", others) if text),
         )
 
 
 @app.command(epilog="Example: arena topics acl --json")
 def acl(
     apply: Annotated[
-        bool, typer.Option("--apply", help="Put the rules on the brokers, as the administrator.")
+        bool, typer.Option("--apply", help="Put the rules in force on the brokers; needs the administrator.")
     ] = False,
     servers: Servers = None,
     prefix: Prefix = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show who may write and read which topic by the topic table; `--apply` enforces it."""
+    """Show which principal may read and write which topic; --apply puts the rules in force."""
     with find_arena(servers, prefix, start_broker=False, principal=ADMIN) as location:
         rules = rules_for(location.settings.prefix)
         if apply:
@@ -127,54 +128,44 @@ def acl(
 async def _apply(settings: Settings, rules: tuple[Rule, ...], *, as_json: bool) -> None:
     from operations.kafka_acls import apply_rules
 
-    done = await apply_rules(settings, rules)
+    changes = await apply_rules(settings, rules)
     if as_json:
-        created = [asdict(rule) for rule in done.created]
-        counts = {"kept": done.kept, "removed": done.removed}
+        created = [asdict(rule) for rule in changes.created]
+        counts = {"kept": changes.kept, "removed": changes.removed}
         print(json.dumps({"prefix": settings.prefix, "created": created, **counts}, indent=2))
         return
-    print(f"{len(done.created)} rules put in force, {done.removed} removed, {done.kept} were there")
+    print(f"{len(changes.created)} rules put in force, {changes.removed} removed, {changes.kept} existed")
 
 
 def rule_table(rules: tuple[Rule, ...]) -> list[str]:
-    """The lines of the access rules; a name that stands for all that begin so ends in `*`."""
+    """The lines of the access rules; a name that ends in `*` is a prefix."""
     head = ("principal", "may", "what", "name")
     rows = [head]
     for rule in rules:
         verb = rule.operation if rule.allow else f"NOT {rule.operation}"
         name = f"{rule.name}*" if rule.prefixed else rule.name
         rows.append((rule.principal, verb, rule.resource, name))
-    widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    return [
-        "  ".join([*(c.ljust(w) for c, w in zip(row[:3], widths, strict=True)), row[3]])
-        for row in rows
-    ]
+    return aligned_lines(rows)
 
 
-def table(states: list[TopicState]) -> list[str]:
-    """The lines of the table; figures line up right."""
+def topic_table(states: list[TopicState]) -> list[str]:
+    """The lines of the table; figures are right-aligned."""
     head = ("topic", "partitions", "replicas", "kept", "records", "size kB", "end offsets")
-    rows = [head, *(_row(state) for state in states)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    lines = []
-    for row in rows:
-        figures = (cell.rjust(width) for cell, width in zip(row[1:6], widths[1:6], strict=True))
-        lines.append("  ".join([row[0].ljust(widths[0]), *figures, row[6]]))
-    return lines
+    return aligned_lines([head, *(_row(state) for state in states)], right=range(1, 6))
 
 
 def _row(state: TopicState) -> tuple[str, ...]:
     if state.retention_ms is None:
-        kept = "newest per key"
+        retention = "newest per key"
     elif state.retention_ms == FOREVER_MS:
-        kept = "for ever"
+        retention = "forever"
     else:
-        kept = f"{state.retention_ms / DAY_MS:g} d"
+        retention = f"{state.retention_ms / DAY_MS:g} d"
     return (
         state.topic,
         str(state.partitions),
         str(state.replicas),
-        kept,
+        retention,
         f"{state.records:,}",
         f"{state.size_bytes / KILOBYTE:,.0f}",
         " ".join(map(str, state.end_offsets)),

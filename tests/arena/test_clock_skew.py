@@ -6,7 +6,7 @@ import pytest
 
 from arena.clock_skew import NOTICED_S, Skew, SkewFold, broker_now, by_broker_clock, skew_line
 from arena.messages import Heartbeat
-from operations.commands.status_rows import rows
+from operations.commands.status_rows import process_rows
 
 NOW_MS = 1_790_000_000_000
 
@@ -83,7 +83,7 @@ def test_silence_is_measured_by_the_brokers_clock(
     asked_at = real + timedelta(seconds=silent_s + ours_s)
     now = broker_now(asked_at, "alpha", [Skew("beta", theirs_s), Skew("alpha", ours_s)])
 
-    (row,) = rows([by_broker_clock(beat, NOW_MS)], None, host="alpha", now=now, interval_s=5)
+    (row,) = process_rows([by_broker_clock(beat, NOW_MS)], None, host="alpha", now=now, interval_s=5)
 
     assert (health, silent_s) == (row.health, row.age_s)
 

@@ -6,7 +6,7 @@ from arena.agent_health import DEAD_TURNS
 from arena.bus.memory import MemoryBus
 from arena.messages import ChatReply, ChatRequest
 from arena.node import Node
-from operations.commands.status_rows import dead_agents, rows
+from operations.commands.status_rows import dead_agents, process_rows
 from tests.routers.builders import reply
 from tests.routers.fake_peers import FakePeers, agent_config, playing, until
 
@@ -32,7 +32,7 @@ def shown_dead(node: Node) -> list[str]:
     """The dead agents, as `arena status` reads them from the heartbeat."""
     now = node.clock.now()
     beat = node.heartbeat(now)
-    found = rows([beat], None, host=node.host, now=now, interval_s=5.0)
+    found = process_rows([beat], None, host=node.host, now=now, interval_s=5.0)
     return [f"{one.agent}: {one.cause} x{one.turns}" for one in dead_agents([beat], found, None)]
 
 

@@ -13,7 +13,7 @@ from arena.messages import AgentSpec, Halt, Heartbeat, Resume
 from arena.roster import read_agents, read_halted
 from arena.settings import Settings
 from operations.commands.halt import read_halts, require_agent
-from operations.commands.status_rows import rows, table
+from operations.commands.status_rows import process_rows, process_table
 from tests.operations.commands.cli import arena
 from tests.routers.builders import WALL
 
@@ -124,6 +124,6 @@ def test_status_shows_what_a_router_waits_for(kind: str, shown: str) -> None:
         counters={"turns": 3},
         details={"waiting_for": "chat node gtp (running: gpt)"},
     )
-    found = rows([beat], None, host="x", now=WALL + timedelta(seconds=1), interval_s=5)
+    found = process_rows([beat], None, host="x", now=WALL + timedelta(seconds=1), interval_s=5)
 
-    assert table(found)[1].endswith(shown)
+    assert process_table(found)[1].endswith(shown)

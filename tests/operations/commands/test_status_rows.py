@@ -6,7 +6,13 @@ from typing import Literal
 from arena.agent_health import DeadAgent
 from arena.messages import Heartbeat
 from arena.runs import ProcessRecord, ProcessState, RunRecord
-from operations.commands.status_rows import Look, dead_agents, dead_line, rows, table
+from operations.commands.status_rows import (
+    LocalState,
+    dead_agents,
+    dead_line,
+    process_rows,
+    process_table,
+)
 
 NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
 
@@ -40,12 +46,14 @@ def test_a_feed_that_is_down_is_said_with_its_remedy() -> None:
     down = beat("connector", 7, 1.0).model_copy(
         update={"details": {"feed_down": "cannot reach h: its name is not known; are you offline?"}}
     )
-    shown = table(rows([down], None, host="host", now=NOW, interval_s=5.0))
+    shown = process_table(process_rows([down], None, host="host", now=NOW, interval_s=5.0))
 
     assert shown[1].endswith("cannot reach h: its name is not known; are you offline?")
     assert (
         "turns=3"
-        in table(rows([beat("connector", 7, 1.0)], None, host="host", now=NOW, interval_s=5.0))[1]
+        in process_table(
+            process_rows([beat("connector", 7, 1.0)], None, host="host", now=NOW, interval_s=5.0)
+        )[1]
     )
 
 
@@ -68,11 +76,13 @@ def run_of(*processes: tuple[str, int | None, ProcessState]) -> RunRecord:
 
 
 def healths(
-    *beats: Heartbeat, run: RunRecord | None = None, looks: dict[int, Look] | None = None
+    *beats: Heartbeat,
+    run: RunRecord | None = None,
+    local_states: dict[int, LocalState] | None = None,
 ) -> dict[int | None, str]:
     """Process id -> health."""
-    seen = {f"tools/main/host/{pid}": look for pid, look in (looks or {}).items()}
-    found = rows(beats, run, host="host", now=NOW, interval_s=5.0, looks=seen)
+    seen = {f"tools/main/host/{pid}": look for pid, look in (local_states or {}).items()}
+    found = process_rows(beats, run, host="host", now=NOW, interval_s=5.0, local_states=seen)
     return {row.pid: row.health for row in found}
 
 
@@ -117,8 +127,8 @@ def test_this_machine_knows_its_own_processes() -> None:
     """One that is no more is down at once; a suspended one is stale at once, and never hidden."""
     one, two, three = beat("tools", 1, 1.0), beat("tools", 2, 1.0), beat("tools", 3, 0.5, up_s=0.6)
 
-    assert healths(one, two, looks={1: "gone", 2: "suspended"}) == {1: "down", 2: "stale"}
-    found = healths(one, two, three, looks={1: "gone", 2: "suspended"})
+    assert healths(one, two, local_states={1: "gone", 2: "suspended"}) == {1: "down", 2: "stale"}
+    found = healths(one, two, three, local_states={1: "gone", 2: "suspended"})
     assert found == {2: "stale", 3: "ok"}
 
 
@@ -158,7 +168,7 @@ def test_a_process_without_heartbeat_is_shown_as_the_supervisor_sees_it() -> Non
 
 def test_the_supervisors_restarts_stand_beside_the_heartbeat() -> None:
     """A row is joined by process id."""
-    found = rows(
+    found = process_rows(
         [beat("tools", 9, 1.0)],
         run_of(("tools", 9, "running")),
         host="host",
@@ -171,9 +181,9 @@ def test_the_supervisors_restarts_stand_beside_the_heartbeat() -> None:
 
 def test_the_table_lines_up() -> None:
     """One head and one line a process, figures to the right."""
-    found = rows([beat("tools", 12345, 2.0)], None, host="host", now=NOW, interval_s=5.0)
+    found = process_rows([beat("tools", 12345, 2.0)], None, host="host", now=NOW, interval_s=5.0)
 
-    assert table(found) == [
+    assert process_table(found) == [
         "process  name  host    pid  health  beat  restarts  counters",
         "tools    main  host  12345  ok       2 s         -  turns=3",
     ]
@@ -186,7 +196,7 @@ def test_dead_agents_come_from_living_routers_and_the_run() -> None:
     ended = beat("router", 2, 1.0, "stopping", name="other")
     ended = ended.model_copy(update={"details": {"dead": [old.document()]}})
     beats, run = [lives, ended], run_of().model_copy(update={"dead": (gpt,)})
-    found = rows(beats, None, host="host", now=NOW, interval_s=5.0)
+    found = process_rows(beats, None, host="host", now=NOW, interval_s=5.0)
 
     assert dead_agents(beats, found, run) == (glm, gpt)
     assert dead_line(glm) == "dead: a: 401; set it"

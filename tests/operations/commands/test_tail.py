@@ -118,7 +118,7 @@ def test_topics_are_created_once_and_described(settings: Settings) -> None:
     described = json.loads(arena(settings, "topics", "describe", "--json").stdout)
 
     assert "created " + settings.prefix + "ai_prompted.gpt" in first.stdout
-    assert first.stdout.splitlines()[-1].endswith("created, 0 were there")
+    assert first.stdout.splitlines()[-1].endswith("created, 0 existed")
     assert json.loads(again.stdout)["created"] == []
     events = next(t for t in described["topics"] if t["topic"] == "account.events")
     assert (events["partitions"], events["retention_ms"]) == (1, -1)
