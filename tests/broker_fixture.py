@@ -10,6 +10,7 @@ from pathlib import Path
 from arena.progress import print_progress
 from arena.settings import BOOTSTRAP_VARIABLE
 from operations.localbroker.broker import LocalBroker
+from operations.localbroker.class_training import ensure_class_archive
 from operations.localbroker.ports import LOOPBACK, choose_ports
 from operations.localbroker.resolve import connect_external
 from operations.processes.stop_signals import terminate_as_interrupt
@@ -37,6 +38,7 @@ def start_session_broker() -> Iterator[str]:
             tempfile.TemporaryDirectory(prefix="arena-tests-") as home,
             LocalBroker(Path(home), port=0, allow_fallback=False) as broker,
         ):
+            ensure_class_archive(progress=print_progress(sys.stderr))
             yield broker.start(print_progress(sys.stderr)).bootstrap
 
 

@@ -43,6 +43,7 @@ class LocalBroker:
         allow_fallback: bool = True,
         security: Security | None = None,
         outside: Outside | None = None,
+        dump_classes: Path | None = None,
     ) -> None:
         """Prepare nothing yet.
 
@@ -55,6 +56,7 @@ class LocalBroker:
             allow_fallback: Use the memory-only broker where Kafka cannot be had.
             security: Who may connect; None where everybody may. There is no fallback with it.
             outside: The listener for other hosts; None for none. There is no fallback with it.
+            dump_classes: Where the broker writes a class archive when it is stopped.
         """
         self._files = broker_files_of(home)
         self._host = host
@@ -62,6 +64,7 @@ class LocalBroker:
         self._cache = cache
         self._security = security
         self._outside = outside
+        self._dump_classes = dump_classes
         self._allow_fallback = allow_fallback and security is None and outside is None
         self._ports: Ports | None = None
         self._process: BrokerProcess | None = None
@@ -147,6 +150,7 @@ class LocalBroker:
             progress=progress,
             security=self._security,
             outside=self._outside,
+            dump_classes=self._dump_classes,
         )
 
     def _end(self, *, kill: bool) -> None:

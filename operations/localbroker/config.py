@@ -5,6 +5,7 @@ resident, ready in 1.3 s, back 2 s after a SIGKILL.
 """
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,10 +133,20 @@ def server_properties(
     return text + OPEN_PROTOCOLS if outside else text
 
 
-def java_command(java: Path, jars: Path, main: str, *args: str) -> list[str]:
-    """The command line that runs class `main`; its working directory is `BrokerFiles.root`."""
+def java_command(
+    java: Path, jars: Path, main: str, *args: str, flags: Sequence[str] = ()
+) -> list[str]:
+    """The command line that runs class `main`; its working directory is `BrokerFiles.root`.
+
+    Args:
+        java: The executable.
+        jars: The directory of the class path.
+        main: The class.
+        args: Its arguments.
+        flags: Further flags of the virtual machine.
+    """
     log4j = f"-Dlog4j.configuration=file:{LOG4J_PROPERTIES_NAME}"
-    return [str(java), *JVM_FLAGS, log4j, "-cp", f"{jars}/*", main, *args]
+    return [str(java), *JVM_FLAGS, *flags, log4j, "-cp", f"{jars}/*", main, *args]
 
 
 def argument_file(command: list[str]) -> str:

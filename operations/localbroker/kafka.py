@@ -14,6 +14,7 @@ from arena.credentials import PLAINTEXT
 from arena.progress import Progress, Step
 from operations.localbroker import config
 from operations.localbroker.cache import require_space
+from operations.localbroker.class_archive import archive_flags, dump_flags
 from operations.localbroker.config import Quorum
 from operations.localbroker.diagnose import explain_exit
 from operations.localbroker.jars import ensure_jars
@@ -38,6 +39,7 @@ def prepare_kafka(
     quorum: Quorum | None = None,
     security: Security | None = None,
     outside: Outside | None = None,
+    dump_classes: Path | None = None,
 ) -> Launch:
     """Everything Apache Kafka needs on this machine, ready to run.
 
@@ -50,6 +52,7 @@ def prepare_kafka(
         quorum: Its place in a cluster; None for a broker alone.
         security: Who may connect; None where everybody may.
         outside: The listener for other hosts; None for none.
+        dump_classes: Where the broker writes a class archive when it ends; None for nowhere.
 
     Raises:
         UsageError: The listener for other hosts is on an address that is not of this machine.
@@ -63,6 +66,7 @@ def prepare_kafka(
     lock = load_lock()
     jars = ensure_jars(lock, cache=cache, progress=progress)
     java = ensure_java(cache=cache, progress=progress)
+    flags = dump_flags(dump_classes) if dump_classes else archive_flags(java, lock, cache)
     files.root.mkdir(parents=True, exist_ok=True)
     if security:
         # The cluster's own metadata holds what the accounts are checked against.
@@ -77,11 +81,22 @@ def prepare_kafka(
         cluster_id = quorum.cluster_id if quorum else config.cluster_id_from(os.urandom(16))
         words = ["format", "--cluster-id", cluster_id, "--config", SERVER_PROPERTIES_NAME]
         words += scram_words(security) if security else []
-        _format(files, config.java_command(java.path, jars, config.STORAGE_CLASS, *words))
+        _format(
+            files,
+            config.java_command(
+                java.path,
+                jars,
+                config.STORAGE_CLASS,
+                *words,
+                flags=archive_flags(java, lock, cache),
+            ),
+        )
     return Launch(
         kind=APACHE_KAFKA,
         version=lock.kafka_version,
-        command=config.java_command(java.path, jars, config.SERVER_CLASS, SERVER_PROPERTIES_NAME),
+        command=config.java_command(
+            java.path, jars, config.SERVER_CLASS, SERVER_PROPERTIES_NAME, flags=flags
+        ),
         cwd=files.root,
         cluster_id=cluster_id,
         durable=True,

@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from arena import topics
 from arena.credentials import ADMIN, credentials_for
 from operations.localbroker.broker import LocalBroker
+from operations.localbroker.class_training import ensure_class_archive
 from operations.localbroker.cluster import NODES, LocalCluster
 from operations.localbroker.launch import BrokerHandle
 from operations.localbroker.local import open_local
@@ -44,8 +45,9 @@ class Brokers:
     _handle: BrokerHandle | None = None
 
     def start(self) -> None:
-        """Start all, and return once they serve."""
+        """Start all, and return once they serve; kills make later starts frequent."""
         self._local = open_local(self.home, nodes=self.count, secure=self.secure, port=0)
+        ensure_class_archive()
         self._handle = self._local.start()
 
     @property
