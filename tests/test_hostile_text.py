@@ -38,7 +38,7 @@ def record(reason: str, *, as_json: bool) -> str:
     """Return what `arena tail` prints of a halt with this reason."""
     sent = encode(Halt(agent=None, reason=reason, by="x", at=NOW))
     found = Record("arena.control", 0, 0, 0, b"all", sent.value, dict(sent.headers))
-    return str(tail_filter.render(found, tail_filter.Filter(), as_json=as_json))
+    return str(tail_filter.record_line(found, tail_filter.RecordFilter(), as_json=as_json))
 
 
 def row(text: str) -> status_rows.ProcessStatus:

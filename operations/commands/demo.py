@@ -55,7 +55,7 @@ from operations.commands.supervised_run import (
     planned_processes,
     prepare_run,
     signal_exit_code,
-    watch,
+    supervise,
 )
 from operations.localbroker.resolve import resolve_broker
 from operations.processes.child import ProcessSpec
@@ -223,7 +223,7 @@ class _DemoRun:
             started_s = time.monotonic()
             # On a terminal the dashboard ends by itself, later by the time that it took to start.
             spare_s = DASHBOARD_SPARE_S if self.terminal else 0.0
-            watch(
+            supervise(
                 run,
                 signals,
                 seconds=self.seconds + spare_s,

@@ -12,8 +12,8 @@ from arena.currency import DEFAULT_CURRENCY, cash_digits
 from arena.plural import counted, noun
 from arena.pricefiles.facts import PriceFacts
 from arena.visible_text import one_line
-from operations.processes.child import ProcessSpec
 from operations.commands.aligned_lines import aligned_lines
+from operations.processes.child import ProcessSpec
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.baselines import moved_baselines_text
 

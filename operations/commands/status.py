@@ -46,7 +46,9 @@ CLOCKS_CHARS_MAX = 2_000
 
 
 def status(
-    here: Annotated[bool, typer.Option("--here", help="Show only processes on this machine.")] = False,
+    here: Annotated[
+        bool, typer.Option("--here", help="Show only processes on this machine.")
+    ] = False,
     run: Run = None,
     servers: Servers = None,
     prefix: Prefix = None,

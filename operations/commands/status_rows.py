@@ -1,8 +1,8 @@
 """The table of `arena status`: heartbeats and the run's processes as rows. Pure.
 
-A process is stale if its heartbeat is older than three intervals, or if it is suspended on this host.
-It is down if it does not exist any more on this host, or if its last heartbeat was an error. It is
-shown until another process of its kind and name started after its last heartbeat.
+A process is stale if its heartbeat is older than three intervals, or if it is suspended on this
+host. It is down if it does not exist any more on this host, or if its last heartbeat was an error.
+It is shown until another process of its kind and name started after its last heartbeat.
 """
 
 from collections.abc import Iterable, Mapping
@@ -210,7 +210,7 @@ def dead_line(dead: DeadAgent) -> str:
 
 def process_table(found: list[ProcessStatus]) -> list[str]:
     """The aligned lines of the table."""
-    cells = [HEADINGS,  *(tuple(map(one_line, _cells(row))) for row in found)]
+    cells = [HEADINGS, *(tuple(map(one_line, _cells(row))) for row in found)]
     return aligned_lines(cells, right=RIGHT_ALIGNED)
 
 

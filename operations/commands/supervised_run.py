@@ -1,4 +1,4 @@
-"""What `arena up` and `arena demo` share: a broker, topics, a supervised run, an orderly end."""
+"""The parts of a supervised run that `up`, `demo` and `compete run` share."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ from operations.supervisor.plan import Surroundings, plan
 from operations.supervisor.running import ArenaRun
 from operations.supervisor.supervisor import TICK_S, Change
 
-# -P: a folder called "arena" where the user stands must not be taken for this package.
+# -P: Python must not import a folder "arena" of the working directory as this package.
 LAUNCHER = (sys.executable, "-P", "-m", "arena")
 COMPATIBLE_FETCH_WAIT_MS = 10
 """The memory-only broker does not wake a waiting fetch when a record comes."""
@@ -36,16 +36,17 @@ COMPATIBLE_FETCH_WAIT_MS = 10
 
 @dataclass(frozen=True, slots=True)
 class RunSetup:
-    """What a run is made from.
+    """The inputs of a run.
 
     Attributes:
         command: "up", "demo" or "compete".
-        spec: The arena. text: the ARENA.toml it was read from. folder: its paths' base.
+        spec: The arena. text: The ARENA.toml it was read from. folder: The folder to which its
+            paths are relative.
         settings: Broker, prefix and home of the run.
-        broker: As it was found or started.
-        broker_home: Whose data it keeps, or None where that is not ours.
-        directory: Of the run.
-        files: From outside the source tree, which the run loads.
+        broker: The broker that was found or started.
+        broker_home: The home with the broker's data, or None for a broker of others.
+        directory: The directory of the run.
+        files: The plugin files that the run loads.
     """
 
     command: str
@@ -73,19 +74,19 @@ def planned_processes(
     replace_names: bool = False,
     plugins: Plugins = NO_PLUGINS,
 ) -> list[ProcessSpec]:
-    """The processes of an arena here, with a free port for its exchange.
+    """Plan the processes of an arena here, with a free port for its exchange.
 
     Args:
         spec: The arena.
         settings: Broker, prefix and home of the run.
-        folder: What the paths in the spec are relative to.
-        dashboard: Words for the dashboard, or None for none.
+        folder: The folder to which the paths in the spec are relative.
+        dashboard: Arguments of the dashboard, or None for no dashboard.
         terminal: The dashboard owns the terminal.
-        launcher: How this Python runs `arena`.
-        run_directory: Where the run keeps what it records.
-        own_broker: The run's log begins with it, so its books do: they lie in its directory.
-        market: Where a simulated market keeps its venue time; None for the run's directory.
-        replace_names: Take agents' names that played something else.
+        launcher: The command that runs `arena`.
+        run_directory: The directory for the run's records.
+        own_broker: True if the broker is the run's own; its books are then in its directory.
+        market: The file for the venue time of a simulated market; None for the run's directory.
+        replace_names: Allow agents' names that other strategies or chat nodes used.
         plugins: Tools and strategies outside the source tree.
     """
     around = Surroundings(
@@ -105,7 +106,7 @@ def planned_processes(
 
 
 def _with_login(process: ProcessSpec, settings: Settings, launcher: tuple[str, ...]) -> ProcessSpec:
-    """A process with the credentials of its own kind, where the broker here is a secure one."""
+    """Give a process the login of its kind, if the broker here is secure."""
     if settings.access.sasl_username != ADMIN:
         return process
     own = credentials_of_command(settings.home, process.argv[len(launcher)])
@@ -113,7 +114,7 @@ def _with_login(process: ProcessSpec, settings: Settings, launcher: tuple[str, .
 
 
 def broker_settings(broker: BrokerHandle, settings: Settings) -> Settings:
-    """The settings with which processes use a broker: the memory-only one needs its own ways."""
+    """Return the settings for a broker; the memory-only one needs special values."""
     settings = settings.override(bootstrap_servers=broker.bootstrap)
     settings = with_login(settings, settings.home, ADMIN)
     if broker.kind != KAFKA_COMPATIBLE:
@@ -122,7 +123,7 @@ def broker_settings(broker: BrokerHandle, settings: Settings) -> Settings:
 
 
 def process_environment(settings: Settings) -> dict[str, str]:
-    """What every process of a run is told through its environment."""
+    """The environment variables of every process of a run."""
     root = str(Path(arena.__file__).resolve().parents[1])
     return {
         "ARENA_IDEMPOTENCE": str(settings.idempotence).lower(),
@@ -130,17 +131,17 @@ def process_environment(settings: Settings) -> dict[str, str]:
         "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
         "ARENA_PREFIX": settings.prefix,
         "ARENA_HOME": str(settings.home.resolve()),
-        "ARENA_PLUGINS": "",  # what a process may load is in its flags
+        "ARENA_PLUGINS": "",  # flags name the plugins that a process may load
         "ARENA_ENV_READ": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
     }
 
 
 def ensure_topics(spec: ArenaSpec, settings: Settings) -> None:
-    """Create the topics of an arena that do not exist; on our secure broker, with its rules.
+    """Create the missing topics of an arena; on our secure broker also its access rules.
 
-    A signal is noted and heard afterwards: inside, a client library may take the cancellation for
-    its own and go on.
+    A signal is raised only afterwards: inside, a client library may take the cancellation for its
+    own and continue.
     """
 
     async def create() -> None:
@@ -164,7 +165,7 @@ def ensure_topics(spec: ArenaSpec, settings: Settings) -> None:
 def prepare_run(
     setup: RunSetup, processes: list[ProcessSpec], on_change: Callable[[Change], None]
 ) -> ArenaRun:
-    """The run, recorded and not started."""
+    """Create the run and its record; nothing is started."""
     spec, broker = setup.spec, setup.broker
     simulated = spec.market.source != "coinbase"
     record = RunRecord(
@@ -189,20 +190,20 @@ def prepare_run(
     return ArenaRun(record, setup.directory, processes, spec_text=setup.text, on_change=on_change)
 
 
-def watch(
+def supervise(
     run: ArenaRun,
     signals: StopSignals,
     *,
     seconds: float | None,
     on_tick: Callable[[float], None] = lambda elapsed_s: None,
 ) -> None:
-    """Keep a started run up until a signal, the time, the user, or the end of every process.
+    """Supervise a run until a signal, the time limit, the user, or the end of every process.
 
     Args:
-        run: Started.
-        signals: Looked at ten times a second.
-        seconds: Leave after so many; None stays.
-        on_tick: Given the seconds since the start.
+        run: The started run.
+        signals: Checked ten times a second.
+        seconds: Time limit; None for no limit.
+        on_tick: Called ten times a second with the seconds since the start.
     """
     started_s = time.monotonic()
     while signals.received is None:
@@ -217,17 +218,17 @@ def watch(
 
 
 def signal_exit_code(signals: StopSignals) -> int | None:
-    """128 + the signal's number, as shells say it (130 after Ctrl-C); None without one."""
+    """128 + the signal's number, as shells do (130 after Ctrl-C); None without a signal."""
     return None if signals.received is None else 128 + signals.received
 
 
 def on_terminal() -> bool:
-    """True where a person sees what we print and can press keys."""
+    """True if a person can read the output and press keys."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def arena_command() -> str:
-    """How the person at this machine writes `arena`: as it is, where the shell finds it."""
+    """The command to type for `arena`: its name if the shell finds it, else its path."""
     if shutil.which("arena"):
         return "arena"
     script = Path(sys.executable).with_name("arena")

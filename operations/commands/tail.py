@@ -1,6 +1,6 @@
 """`arena tail TOPIC`: the messages of a topic, decoded. Reads one topic, writes nothing.
 
-The topics of a run that has ended are read from its exported records, if it has some.
+The topics of a run that has ended are read from its exported records, if there are any.
 """
 
 import re
@@ -19,7 +19,7 @@ from arena.node import run_async
 from arena.options import AsJson, Prefix, Run, Servers
 from arena.output import discard_output, print_note
 from arena.run_lookup import ArenaLocation, find_arena
-from operations.commands.tail_filter import Filter, From, parse_start, render
+from operations.commands.tail_filter import RecordFilter, StartPosition, parse_start, record_line
 
 READ_TIMEOUT_S = 0.5
 STALL_DEADLINE_S = 15.0
@@ -27,26 +27,32 @@ TOPICS_NAMED_MAX = 30
 
 
 def tail(
-    topic: Annotated[str, typer.Argument(help="Such as account.events or agent.inbox.momentum.")],
-    agent: Annotated[str | None, typer.Option(help="Only messages about this agent.")] = None,
+    topic: Annotated[
+        str, typer.Argument(help="Topic, such as account.events or agent.inbox.momentum.")
+    ],
+    agent: Annotated[str | None, typer.Option(help="Show only messages about this agent.")] = None,
     type_name: Annotated[
-        str | None, typer.Option("--type", help="Only this message type, such as Turn.")
+        str | None, typer.Option("--type", help="Show only this message type, such as Turn.")
     ] = None,
-    key: Annotated[str | None, typer.Option(help="Only records with this key.")] = None,
+    key: Annotated[str | None, typer.Option(help="Show only records with this key.")] = None,
     grep: Annotated[
-        str | None, typer.Option(help="Only bodies in which this regular expression is found.")
+        str | None, typer.Option(help="Show only bodies that match this regular expression.")
     ] = None,
     from_: Annotated[
         str,
-        typer.Option("--from", help="earliest, latest, an offset, '20 ago' or '10m ago'."),
+        typer.Option(
+            "--from", help="Where to start: earliest, latest, an offset, '20 ago' or '10m ago'."
+        ),
     ] = "earliest",
-    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many messages.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Stop after N messages.", metavar="N")
+    ] = None,
     follow: Annotated[
         bool | None,
         typer.Option(
             "--follow/--no-follow",
             "-f",
-            help="Wait for more at the end. [on with --from latest]",
+            help="Wait for new messages at the end. [on with --from latest]",
             show_default=False,
         ),
     ] = None,
@@ -55,18 +61,18 @@ def tail(
     servers: Servers = None,
     prefix: Prefix = None,
 ) -> None:
-    """Print a topic's messages, decoded, one line each; malformed ones are shown as such.
+    """Print a topic's messages, decoded, one line each; malformed ones are marked.
 
     Example: arena tail account.events --from '20 ago'
     """
     topics.spec_of(topic)
-    place = parse_start(from_)
-    shown = Filter(agent=agent, type_name=type_name, key=key, pattern=_compile(grep))
-    follows = place.at == "latest" if follow is None else follow
+    start = parse_start(from_)
+    record_filter = RecordFilter(agent=agent, type_name=type_name, key=key, pattern=_compile(grep))
+    follows = start.at == "latest" if follow is None else follow
     with find_arena(servers, prefix, run, offline=True) as location:
         run_async(
             lambda: _tail(
-                location, topic, place, shown, limit=limit, follow=follows, as_json=as_json
+                location, topic, start, record_filter, limit=limit, follow=follows, as_json=as_json
             )
         )
 
@@ -75,7 +81,7 @@ def _compile(pattern: str | None) -> re.Pattern[str] | None:
     try:
         return None if pattern is None else re.compile(pattern)
     except re.error as error:
-        raise UsageError(f"--grep {pattern!r} is no regular expression: {error}") from None
+        raise UsageError(f"--grep {pattern!r} is not a regular expression: {error}") from None
 
 
 def _announce(location: ArenaLocation) -> None:
@@ -93,21 +99,21 @@ def _announce(location: ArenaLocation) -> None:
 async def _tail(
     location: ArenaLocation,
     topic: str,
-    place: From,
-    shown: Filter,
+    start: StartPosition,
+    record_filter: RecordFilter,
     *,
     limit: int | None,
     follow: bool,
     as_json: bool,
 ) -> None:
-    await _require(location, topic)
+    await _require_topic(location, topic)
     bus = location.bus("arena-tail")
     await bus.start()
     try:
-        reader = await _open(bus, topic, place)
+        reader = await _open(bus, topic, start)
         _announce(location)
         try:
-            await _print_all(reader, shown, limit=limit, follow=follow, as_json=as_json)
+            await _print_all(reader, record_filter, limit=limit, follow=follow, as_json=as_json)
         finally:
             await reader.close()
     except BrokenPipeError:
@@ -116,38 +122,45 @@ async def _tail(
         await bus.close()
 
 
-async def _require(location: ArenaLocation, topic: str) -> None:
+async def _require_topic(location: ArenaLocation, topic: str) -> None:
     existing = await location.topics()
     if topic in existing:
         return
-    named = ", ".join(existing[:TOPICS_NAMED_MAX])
+    names = ", ".join(existing[:TOPICS_NAMED_MAX])
     if location.records is not None:
-        raise UsageError(f"{location.name} hold no topic {topic}", remedy=f"there are {named}")
+        raise UsageError(f"{location.name} have no topic {topic}", remedy=f"choose from {names}")
     settings = location.settings
-    place = f"on {settings.bootstrap_servers} under the prefix {settings.prefix!r}"
+    arena = f"on {settings.bootstrap_servers} under the prefix {settings.prefix!r}"
     others = await other_arenas(settings)
-    empty = "; ".join(text for text in ("`arena topics create` makes the topics", others) if text)
-    remedy = f"there are {named}" if existing else empty
-    raise UsageError(f"topic {topic} does not exist {place}", remedy=remedy)
+    create = "; ".join(
+        text for text in ("create the topics with `arena topics create`", others) if text
+    )
+    remedy = f"choose from {names}" if existing else create
+    raise UsageError(f"topic {topic} does not exist {arena}", remedy=remedy)
 
 
-async def _open(bus: Bus, topic: str, place: From) -> LogReader:
+async def _open(bus: Bus, topic: str, start: StartPosition) -> LogReader:
     ends: dict[tuple[str, int], int] = {}
-    if place.at in ("offset", "records"):
+    if start.at in ("offset", "records"):
         probe = await bus.log_reader(topic)
-        starts = {pair: probe.position(*pair) for pair in await probe.end_offsets()}
+        begins = {pair: probe.position(*pair) for pair in await probe.end_offsets()}
         ends = await probe.end_offsets()
         await probe.close()
-        start = place.start(ends, 0)
-        first = {pair: max(starts[pair], offset) for pair, offset in start.offsets.items()}
-        return await bus.log_reader(topic, start=type(start)(offsets=first))
-    return await bus.log_reader(topic, start=place.start({}, int(time.time() * 1000)))
+        wanted = start.for_bus(ends, 0)
+        first = {pair: max(begins[pair], offset) for pair, offset in wanted.offsets.items()}
+        return await bus.log_reader(topic, start=type(wanted)(offsets=first))
+    return await bus.log_reader(topic, start=start.for_bus({}, int(time.time() * 1000)))
 
 
 async def _print_all(
-    reader: LogReader, shown: Filter, *, limit: int | None, follow: bool, as_json: bool
+    reader: LogReader,
+    record_filter: RecordFilter,
+    *,
+    limit: int | None,
+    follow: bool,
+    as_json: bool,
 ) -> None:
-    """Print until the end that the log had when reading began, or for ever where it follows."""
+    """Print to the end that the log had when reading began, or forever with `follow`."""
     ends = await reader.end_offsets()
     printed = 0
     progress_at_s = time.monotonic()
@@ -157,12 +170,12 @@ async def _print_all(
             progress_at_s = time.monotonic()
         elif not follow and time.monotonic() - progress_at_s > STALL_DEADLINE_S:
             raise BrokerUnavailable(
-                f"nothing came for {STALL_DEADLINE_S:.0f} s, though the log has more",
-                remedy="does the broker run? `arena broker status` asks it",
+                f"no records for {STALL_DEADLINE_S:.0f} s, although the log has more",
+                remedy="check the broker with `arena broker status`",
             )
         records.sort(key=lambda r: (r.timestamp_ms, r.partition, r.offset))
         for record in records:
-            line = render(record, shown, as_json=as_json)
+            line = record_line(record, record_filter, as_json=as_json)
             if line is None:
                 continue
             sys.stdout.write(line + "\n")

@@ -1,7 +1,7 @@
-"""What `arena tail` reads and shows: where it starts, what passes, and the lines. Pure.
+"""The start position, the filter and the lines of `arena tail`. Pure.
 
-Text is one line a record; JSON is one object a line with the keys topic, partition, offset,
-timestamp, key, type, message (and, where the bytes are no message, malformed and size_bytes).
+Text is one line per record; JSON is one object per line with the keys topic, partition, offset,
+timestamp, key, type, message (and, if the bytes are not a message, malformed and size_bytes).
 """
 
 import json
@@ -26,23 +26,23 @@ TYPE_WIDTH = 14
 
 
 @dataclass(frozen=True, slots=True)
-class From:
-    """Where reading starts.
+class StartPosition:
+    """The position at which reading starts.
 
     Attributes:
         at: "earliest", "latest", "offset", "records" (back from the end) or "seconds" (ago).
-        count: For the last three.
+        count: The offset, number of records, or seconds.
     """
 
     at: Literal["earliest", "latest", "offset", "records", "seconds"]
     count: int = 0
 
-    def start(self, ends: Mapping[tuple[str, int], int], now_ms: int) -> Start:
-        """The same for the bus.
+    def for_bus(self, ends: Mapping[tuple[str, int], int], now_ms: int) -> Start:
+        """Return the position for the bus.
 
         Args:
-            ends: The ends of the partitions; asked only for "offset" and "records".
-            now_ms: Unix milliseconds.
+            ends: The ends of the partitions, for "offset" and "records".
+            now_ms: Unix milliseconds, for "seconds".
         """
         match self.at:
             case "earliest":
@@ -57,31 +57,35 @@ class From:
                 return Start(offsets={p: max(0, end - self.count) for p, end in ends.items()})
 
 
-def parse_start(text: str) -> From:
-    """The value of `--from`.
+def parse_start(text: str) -> StartPosition:
+    """Parse the value of `--from`.
 
     Raises:
-        UsageError: It is none of the forms.
+        UsageError: The text has none of the forms.
     """
     if text in ("earliest", "latest"):
-        return From("earliest" if text == "earliest" else "latest")
+        return StartPosition("earliest" if text == "earliest" else "latest")
     if re.fullmatch(r"\d{1,18}", text):
-        return From("offset", int(text))
+        return StartPosition("offset", int(text))
     if found := re.fullmatch(r"(\d{1,12})\s*([smhd]?)\s+ago", text):
         count, unit = int(found[1]), found[2]
-        return From("seconds", count * UNITS_S[unit]) if unit else From("records", count)
-    raise UsageError(f"--from {text!r} is no place in a topic", remedy=FROM_REMEDY)
+        return (
+            StartPosition("seconds", count * UNITS_S[unit])
+            if unit
+            else StartPosition("records", count)
+        )
+    raise UsageError(f"--from {text!r} is not a position in a topic", remedy=FROM_REMEDY)
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Which records are shown; None lets all pass.
+class RecordFilter:
+    """Which records are shown; None passes all.
 
     Attributes:
-        agent: The message is about this agent.
-        type_name: The message's type, in any case.
-        key: The record's key, whole.
-        pattern: Searched in the body as it stands.
+        agent: The agent that the message is about.
+        type_name: The message's type; case does not matter.
+        key: The record's whole key.
+        pattern: A pattern to search in the recorded body.
     """
 
     agent: str | None = None
@@ -90,7 +94,7 @@ class Filter:
     pattern: re.Pattern[str] | None = None
 
     def passes(self, record: Record, message: Message | None) -> bool:
-        """True where a record is to be shown; `message` is None where it could not be read."""
+        """True if a record is shown; `message` is None if it is malformed."""
         if self.key is not None and record.key_text != self.key:
             return False
         if self.type_name is not None:
@@ -103,32 +107,32 @@ class Filter:
         return self.pattern is None or self.pattern.search(body) is not None
 
 
-def render(record: Record, shown: Filter, *, as_json: bool) -> str | None:
-    """The line of a record, or None where the filter drops it. Never raises."""
+def record_line(record: Record, record_filter: RecordFilter, *, as_json: bool) -> str | None:
+    """The line of a record, or None if the filter drops it. Never raises."""
     message: Message | None = None
     malformed = ""
     try:
         message = record.message()
     except Malformed as error:
         malformed = str(error)
-    if not shown.passes(record, message):
+    if not record_filter.passes(record, message):
         return None
     return json_line(record, malformed) if as_json else text_line(record, message, malformed)
 
 
 def text_line(record: Record, message: Message | None, malformed: str) -> str:
-    """Local time, partition, offset, type and what the message says."""
+    """Local time, partition, offset, type and content of the message."""
     at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC).astimezone()
-    place = f"{at:%m-%d %H:%M:%S}.{record.timestamp_ms % 1000:03d} {record.partition}@"
+    head = f"{at:%m-%d %H:%M:%S}.{record.timestamp_ms % 1000:03d} {record.partition}@"
     if message is None:
-        said = f"MALFORMED, {len(record.value or b''):,} bytes: {malformed}"
-        return visible_line(f"{place}{record.offset:<6} {said}")
-    said = f"{message.type_name():<{TYPE_WIDTH}} {describe(message)}"
-    return visible_line(f"{place}{record.offset:<6} {said}")
+        text = f"MALFORMED, {len(record.value or b''):,} bytes: {malformed}"
+        return visible_line(f"{head}{record.offset:<6} {text}")
+    text = f"{message.type_name():<{TYPE_WIDTH}} {describe(message)}"
+    return visible_line(f"{head}{record.offset:<6} {text}")
 
 
 def json_line(record: Record, malformed: str) -> str:
-    """One JSON object; the message is the body as it stands in the topic."""
+    """One JSON object; the message is the body as it is in the topic."""
     body: dict[str, object] = {
         "topic": record.topic,
         "partition": record.partition,

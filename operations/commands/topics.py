@@ -100,14 +100,19 @@ async def _describe(settings: Settings, *, as_json: bool) -> None:
         others = await other_arenas(settings)
         raise ArenaError(
             f"no topics on {settings.bootstrap_servers} under the prefix {settings.prefix!r}",
-            remedy="; ".join(text for text in ("create them with `arena topics create`", others) if text),
+            remedy="; ".join(
+                text for text in ("create them with `arena topics create`", others) if text
+            ),
         )
 
 
 @app.command(epilog="Example: arena topics acl --json")
 def acl(
     apply: Annotated[
-        bool, typer.Option("--apply", help="Put the rules in force on the brokers; needs the administrator.")
+        bool,
+        typer.Option(
+            "--apply", help="Put the rules in force on the brokers; needs the administrator."
+        ),
     ] = False,
     servers: Servers = None,
     prefix: Prefix = None,
@@ -134,7 +139,9 @@ async def _apply(settings: Settings, rules: tuple[Rule, ...], *, as_json: bool) 
         counts = {"kept": changes.kept, "removed": changes.removed}
         print(json.dumps({"prefix": settings.prefix, "created": created, **counts}, indent=2))
         return
-    print(f"{len(changes.created)} rules put in force, {changes.removed} removed, {changes.kept} existed")
+    print(
+        f"{len(changes.created)} rules put in force, {changes.removed} removed, {changes.kept} existed"
+    )
 
 
 def rule_table(rules: tuple[Rule, ...]) -> list[str]:

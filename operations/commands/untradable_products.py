@@ -1,6 +1,6 @@
-"""A run without the products of price files that no account can trade.
+"""Removes products of price files that no account can trade from a run.
 
-One product that cannot be traded is left out with a line; it never takes the others down.
+The run prints a line for such a product, and trades the others.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ from operations.commands.plugins import LoadedSpec
 def without_untradable_products(
     loaded: LoadedSpec, text: str, files: Sequence[PriceFacts]
 ) -> LoadedSpec:
-    """A run without the products that cannot be traded: neither their files nor their ids.
+    """Return a run without the files and ids of the products that cannot be traded.
 
     Args:
-        loaded: With all of them.
-        text: The specification's text, as it is started from.
-        files: As `check_prices` found them; one for each of the specification's.
+        loaded: The specification with all products.
+        text: The specification's text.
+        files: The facts from `check_prices`, one for each price file.
     """
-    kept = [not file.left_out for file in files]
-    if all(kept):
+    tradable = [not file.left_out for file in files]
+    if all(tradable):
         return replace(loaded, text=text)
     spec = loaded.spec
-    names = tuple(compress(spec.market.prices, kept))
-    products = tuple(compress(spec.arena.products, kept))
+    names = tuple(compress(spec.market.prices, tradable))
+    products = tuple(compress(spec.arena.products, tradable))
     market = spec.market.model_copy(update={"prices": names})
     arena = spec.arena.model_copy(update={"products": products})
     tables = parse_toml(text, "the specification", parse_float=Decimal)

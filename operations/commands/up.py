@@ -1,8 +1,8 @@
 """`arena up ARENA.toml`: the processes of an arena on this machine, supervised.
 
-Reads the file; starts a broker where none is given and none runs; writes `<home>/runs/<time>/`.
-Ends with 0 after `--seconds` or SIGTERM, with 130 after Ctrl-C, with 1 if a process had to be given
-up or an agent is dead; before that it prints the standings so far, which a second Ctrl-C skips.
+Reads the file; starts a broker if none is given and none runs; writes `<home>/runs/<time>/`. Prints
+the standings at the end, which a second Ctrl-C skips. Exit codes: 0 after `--seconds` or SIGTERM,
+130 after Ctrl-C, 1 if a process was given up or an agent is dead.
 """
 
 import os
@@ -43,7 +43,7 @@ from operations.commands.supervised_run import (
     on_terminal,
     planned_processes,
     prepare_run,
-    watch,
+    supervise,
 )
 from operations.commands.untradable_products import without_untradable_products
 from operations.commands.up_conflicts import require_free_names
@@ -61,20 +61,20 @@ DEFAULT_MARKET = "default"
 
 
 def up(
-    path: Annotated[Path, typer.Argument(metavar="ARENA.toml", help="What to run.")],
+    path: Annotated[Path, typer.Argument(metavar="ARENA.toml", help="ARENA.toml to run.")],
     seconds: Annotated[
-        float | None, typer.Option("--seconds", help="Stop after so many seconds.", min=0)
+        float | None, typer.Option("--seconds", help="Stop after N seconds.", min=0)
     ] = None,
     dashboard: Annotated[
         bool | None,
         typer.Option(
             "--dashboard/--no-dashboard",
-            help="Show the dashboard here; q ends the run. [on where there is a terminal]",
+            help="Show the dashboard here; q ends the run. [on, if this is a terminal]",
             show_default=False,
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the commands and start nothing.")
+        bool, typer.Option("--dry-run", help="Print the commands of the processes; start nothing.")
     ] = False,
     prefix: Annotated[
         str | None, typer.Option(help="Topic prefix. [the file's, else ARENA_PREFIX]")
@@ -82,14 +82,14 @@ def up(
     replace: Annotated[
         bool,
         typer.Option(
-            "--replace", help="Take names that other strategies or chat nodes played under."
+            "--replace", help="Allow names that agents of other strategies or models used."
         ),
     ] = False,
     no_check: NoCheck = False,
     plugins: FolderFlag = None,
     allow_plugins: AllowFlag = False,
 ) -> None:
-    """Run the processes of an ARENA.toml here: restarted on a crash, one log file each.
+    """Run the processes of an ARENA.toml here, and restart those that crash.
 
     Example: arena up examples/demo.toml --seconds 60
     """
@@ -99,10 +99,10 @@ def up(
     loaded = load_spec_for_run(text, path, folder, choice)
     spec = loaded.spec
     settings = Settings().override(prefix=_prefix(spec, prefix))
-    shown = dashboard if dashboard is not None else spec.dashboard.show and on_terminal()
-    words = ("--title", spec.arena.name) if shown else None
+    show = dashboard if dashboard is not None else spec.dashboard.show and on_terminal()
+    dashboard_args = ("--title", spec.arena.name) if show else None
     if dry_run:
-        _print_commands(loaded, settings, words)
+        _print_commands(loaded, settings, dashboard_args)
         return
     prices = check_prices(spec, folder)
     loaded = without_untradable_products(loaded, text, prices)
@@ -113,8 +113,8 @@ def up(
     check_plugins(loaded, settings)
     for line in file_lines(prices):
         print(f" {line}", flush=True)
-    quiet = on_terminal() and shown
-    sys.exit(_start(loaded, settings, words, seconds, replace=replace, quiet=quiet))
+    quiet = on_terminal() and show
+    sys.exit(_start(loaded, settings, dashboard_args, seconds, replace=replace, quiet=quiet))
 
 
 def _start(
@@ -126,7 +126,7 @@ def _start(
     replace: bool,
     quiet: bool,
 ) -> int:
-    """Run what has been checked, on a broker that is there or is started; returns the exit code."""
+    """Run a checked specification on a broker, which is started if needed; return the exit code."""
     spec, folder = loaded.spec, loaded.folder
     with terminate_as_interrupt(), ExitStack() as stack:
         broker = _open_broker(settings.home, stack)
@@ -166,10 +166,10 @@ def _prefix(spec: ArenaSpec, flag: str | None) -> str | None:
 
 
 def market_file(settings: Settings) -> Path:
-    """Where a simulated market keeps its venue time: with the topics, not with the run."""
+    """The file for the venue time of a simulated market; it belongs to the topics, not the run."""
     name = local_name(settings.prefix)
     if name == DEFAULT_MARKET:
-        name = MARK + name  # The file of this name is that of the arena without a prefix.
+        name = MARK + name  # The arena without a prefix has the plain name.
     return settings.home.resolve() / "markets" / f"{name or DEFAULT_MARKET}.json"
 
 
@@ -203,71 +203,71 @@ def _print_commands(
 def _run(
     setup: RunSetup, processes: list[ProcessSpec], seconds: float | None, *, quiet: bool
 ) -> int:
-    """Start, watch, stop; returns the exit code."""
-    later: list[str] = []
+    """Start, supervise and stop; return the exit code."""
+    deferred: list[str] = []
 
-    def tell(change: Change) -> None:
+    def print_change(change: Change) -> None:
         text = one_line(f"{change.name} {change.text}", LINE_CHARS_MAX)
         if quiet:
-            later.append(text)  # the dashboard has the screen
+            deferred.append(text)  # the dashboard has the screen
         else:
             print(text, file=sys.stderr, flush=True)
 
     with StopSignals() as signals:
-        run, health = prepare_run(setup, processes, tell), HeartbeatWatch(setup.settings)
+        run, health = prepare_run(setup, processes, print_change), HeartbeatWatch(setup.settings)
         try:
             health.start()
             run.start(lambda: signals.received is not None)
-            _introduce(setup, processes)
-            note = _Noting(run, health, tell)
-            watch(run, signals, seconds=seconds, on_tick=lambda _: note.tick())
+            _print_introduction(setup, processes)
+            reporter = _HealthReporter(run, health, print_change)
+            supervise(run, signals, seconds=seconds, on_tick=lambda _: reporter.tick())
         finally:
             run.stop(lambda: signals.hurried)
             health.stop()
-        for text in later:
+        for text in deferred:
             print(text, file=sys.stderr)
-        _say_end(run, interim_standings(setup.settings, signals))
+        _print_end(run, interim_standings(setup.settings, signals))
     if signals.received == SIGINT:
         return EXIT_INTERRUPTED
     return EXIT_NO if given_up_lines(run.record.processes) or run.record.dead else 0
 
 
 @dataclass
-class _Noting:
-    """Says who died and who decides again, and why no price comes; the dead are kept on record."""
+class _HealthReporter:
+    """Reports agents that die or recover and a silent venue; records the dead."""
 
     run: ArenaRun
     health: HeartbeatWatch
-    tell: Callable[[Change], None]
+    report: Callable[[Change], None]
     feed_down: str = ""
 
     def tick(self) -> None:
-        """Tell what is new."""
+        """Report the changes since the last tick."""
         now, before = self.health.dead(), {one.agent for one in self.run.record.dead}
         for one in now:
             if one.agent not in before:
-                self.tell(Change(one.agent, f"is dead: {one.cause}; {one.remedy}"))
+                self.report(Change(one.agent, f"is dead: {one.cause}; {one.remedy}"))
         for agent in sorted(before - {one.agent for one in now}):
-            self.tell(Change(agent, "is alive again"))
+            self.report(Change(agent, "is alive again"))
         self.run.note_dead(now)
         down = self.health.feed_down()
         if down != self.feed_down:
             self.feed_down = down
-            self.tell(Change(CONNECTOR, down or "hears the venue again"))
+            self.report(Change(CONNECTOR, down or "receives prices again"))
 
 
-def _introduce(setup: RunSetup, processes: list[ProcessSpec]) -> None:
+def _print_introduction(setup: RunSetup, processes: list[ProcessSpec]) -> None:
     spec = setup.spec
     print(f" arena {spec.arena.name}, {counted(len(processes), 'process', 'processes')}:")
     print(f"   {processes_text(processes, len(spec.agents))}")
     print(f" {prices_text(spec)}\n {models_text(spec)}")
     print(" Nothing here trades real money. Ctrl-C stops everything.")
-    print(f" Logs: {setup.directory}/logs\n   how it fares: {arena_command()} status", flush=True)
+    print(f" Logs: {setup.directory}/logs\n   status: {arena_command()} status", flush=True)
     if setup.broker.note:
         print(f" Note: {setup.broker.note}.", flush=True)
 
 
-def _say_end(run: ArenaRun, standings: list[str]) -> None:
+def _print_end(run: ArenaRun, standings: list[str]) -> None:
     for line in ["", *standings, ""] if standings else []:
         print(f" {line}".rstrip())
     for one in run.record.dead:

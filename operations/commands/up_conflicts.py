@@ -1,7 +1,7 @@
-"""Before `arena up` starts anything: who plays and runs there already?
+"""Finds conflicts with other agents and processes before `arena up` starts anything.
 
-Reads `arena.roster`: one name is one contestant, and two would trade its account. And
-`arena.heartbeats`: an arena that runs already under the same prefix shares market and executor.
+Reads `arena.roster`, because two agents of one name would trade one account; and
+`arena.heartbeats`, because a running arena with the same prefix shares its market and executor.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from arena.unknown_names import NAMES_SHOWN_MAX, listed
 from operations.processes.stop_signals import StopSignals
 from operations.specs.arena_spec import ArenaSpec
 
-SHARED = ("connector", "tools")
-"""Kinds of processes of which an arena has one that works."""
+SINGLE_WORKER_KINDS = ("connector", "tools")
+"""Kinds of processes of which one works and the others are on standby."""
 
 
 def require_free_names(
@@ -37,30 +37,30 @@ def require_free_names(
     *,
     replace: bool,
 ) -> None:
-    """See that every name is free, or was asked to be taken.
+    """Require that every agent's name is free, unless names may be replaced.
 
     Args:
         spec: The arena.
-        settings: Broker and prefix; the topics are there.
-        folder: What the strategies' paths are relative to.
-        plugins: Where strategies of other names are.
-        replace: True if names may be taken.
+        settings: Broker and prefix; the topics exist.
+        folder: The folder to which the strategies' paths are relative.
+        plugins: The folders of further strategies.
+        replace: True if names may be replaced.
 
     Raises:
-        UsageError: A name played another strategy or chat node, and is not to be taken.
+        UsageError: A name had another strategy or chat node, and may not be replaced.
     """
     agents, beats = _read(settings)
-    if words := shared_arena_text(beats, datetime.now(UTC), settings.prefix):
-        print_note(words)
+    if text := shared_arena_text(beats, datetime.now(UTC), settings.prefix):
+        print_note(text)
     found = name_clashes(spec, agents, describe_in(folder, plugins.strategy_paths))
     if not found:
         return
     shown = found[:NAMES_SHOWN_MAX]
     if not replace:
         raise UsageError(
-            f"under {prefix_text(settings.prefix)} {'; '.join(shown)}: one name is one contestant",
-            remedy="choose another --prefix, rename the agents, or --replace: they are listed "
-            "without a rank as soon as both have decided something in their accounts",
+            f"under {prefix_text(settings.prefix)} {'; '.join(shown)}: each name is one contestant",
+            remedy="choose another --prefix, rename the agents, or add --replace: such an agent "
+            "has no rank if both strategies or models have traded its account",
         )
     for text in shown:
         print_note(f"replaced: {text}")
@@ -69,7 +69,7 @@ def require_free_names(
 def name_clashes(
     spec: ArenaSpec, listed: Mapping[str, AgentSpec], describe: DescribeStrategy
 ) -> list[str]:
-    """Agents that the roster lists with another strategy or chat node, each in words. Pure."""
+    """Agents that the roster lists with another strategy or chat node, as text. Pure."""
     found = []
     for agent in spec.agents:
         before = listed.get(agent.name)
@@ -84,21 +84,23 @@ def name_clashes(
 
 
 def shared_arena_text(beats: Iterable[Heartbeat], now: datetime, prefix: str) -> str:
-    """What to say if the arena runs already, as another's or as one's own; "" if not. Pure.
+    """A note if the arena runs already on these brokers; "" if not. Pure.
 
     Args:
         beats: Heartbeats of the last minutes, oldest first.
         now: Wall time.
-        prefix: Of the arena.
+        prefix: The prefix of the arena.
     """
     known = list(beats)
-    found = [beat.node for kind in SHARED for beat in alive_processes(known, kind, now)]
+    found = [
+        beat.node for kind in SINGLE_WORKER_KINDS for beat in alive_processes(known, kind, now)
+    ]
     if not found:
         return ""
     return (
         f"with {prefix_text(prefix)} an arena runs on these brokers already: {listed(found)};"
-        " market, executor, accounts and roster are those of both, and these processes are"
-        " standbys; for an arena of its own choose another --prefix"
+        " both share market, executor, accounts and roster, and these processes are on standby;"
+        " for a separate arena choose another --prefix"
     )
 
 
@@ -123,7 +125,7 @@ async def read_recent_heartbeats(bus: Bus, now: datetime) -> list[Heartbeat]:
     """The heartbeats of the last minutes, with the broker's times, in the order of the log.
 
     Args:
-        bus: Connected; the topic is there.
+        bus: Connected; the topic exists.
         now: Wall time.
     """
     start = Start.since(int((now.timestamp() - LOOK_BACK_S) * 1000))

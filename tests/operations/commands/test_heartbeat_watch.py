@@ -15,7 +15,7 @@ from arena.messages import Heartbeat
 from arena.runs import RunRecord, find_run, read_run, write_run
 from arena.settings import Settings
 from operations.commands.heartbeat_watch import HeartbeatWatch
-from operations.commands.up import _Noting
+from operations.commands.up import _HealthReporter
 from operations.supervisor.plan import CONNECTOR
 from operations.supervisor.running import ArenaRun
 from operations.supervisor.supervisor import Change
@@ -102,7 +102,7 @@ def test_a_death_and_a_return_are_said_once_and_kept(tmp_path: Path) -> None:
     """Two lines for four looks; the record on disk names the dead while they are."""
     changes: list[Change] = []
     run, health = ArenaRun(record("up"), tmp_path, (), spec_text=""), Told()
-    noting = _Noting(run, health, changes.append)
+    noting = _HealthReporter(run, health, changes.append)
     mo = DeadAgent("mo", "401", 3, code="auth", remedy="set the key")
     kept = []
     for now in ((mo,), (mo,), (), ()):
@@ -122,7 +122,7 @@ def test_a_feed_that_is_down_is_said_once_and_so_is_its_return(tmp_path: Path) -
     """One line with cause and remedy, however often it is looked at, and one when it is back."""
     changes: list[Change] = []
     run, health = ArenaRun(record("up"), tmp_path, (), spec_text=""), Told()
-    noting = _Noting(run, health, changes.append)
+    noting = _HealthReporter(run, health, changes.append)
     for down in (
         "",
         "cannot reach HOST; are you offline?",
@@ -134,7 +134,7 @@ def test_a_feed_that_is_down_is_said_once_and_so_is_its_return(tmp_path: Path) -
 
     assert [
         Change(CONNECTOR, "cannot reach HOST; are you offline?"),
-        Change(CONNECTOR, "hears the venue again"),
+        Change(CONNECTOR, "receives prices again"),
     ] == changes
 
 

@@ -15,7 +15,7 @@ from arena.messages import Heartbeat, Message, OpenAccount, OrderDecided, Source
 from arena.visible_text import one_line
 from arena.wire import encode
 from operations.commands.message_format import describe
-from operations.commands.tail_filter import Filter, From, parse_start, render
+from operations.commands.tail_filter import RecordFilter, StartPosition, parse_start, record_line
 
 NOW = datetime(2026, 11, 21, 18, 4, 29, tzinfo=UTC)
 TICKER = Ticker(
@@ -38,15 +38,15 @@ def record(message: Message, key: str = "k") -> Record:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("earliest", From("earliest")),
-        ("latest", From("latest")),
-        ("120", From("offset", 120)),
-        ("20 ago", From("records", 20)),
-        ("10m ago", From("seconds", 600)),
-        ("2 h ago", From("seconds", 7200)),
+        ("earliest", StartPosition("earliest")),
+        ("latest", StartPosition("latest")),
+        ("120", StartPosition("offset", 120)),
+        ("20 ago", StartPosition("records", 20)),
+        ("10m ago", StartPosition("seconds", 600)),
+        ("2 h ago", StartPosition("seconds", 7200)),
     ],
 )
-def test_from_is_understood(text: str, expected: From) -> None:
+def test_from_is_understood(text: str, expected: StartPosition) -> None:
     """The forms that the help names."""
     assert parse_start(text) == expected
 
@@ -62,7 +62,9 @@ def test_records_back_from_the_end() -> None:
     """So many of each partition, and never before its start."""
     ends = {("t", 0): 100, ("t", 1): 5}
 
-    assert From("records", 20).start(ends, 0) == Start(offsets={("t", 0): 80, ("t", 1): 0})
+    assert StartPosition("records", 20).for_bus(ends, 0) == Start(
+        offsets={("t", 0): 80, ("t", 1): 0}
+    )
 
 
 def test_text_names_what_a_trader_reads() -> None:
@@ -98,7 +100,7 @@ def test_text_names_what_a_trader_reads() -> None:
 
 def test_json_has_the_promised_keys() -> None:
     """One object a line, with the body as it stands in the topic."""
-    line = json.loads(render(record(TICKER), Filter(), as_json=True) or "")
+    line = json.loads(record_line(record(TICKER), RecordFilter(), as_json=True) or "")
 
     keys = ["topic", "partition", "offset", "timestamp", "key", "type", "message"]
     assert list(line) == keys
@@ -109,8 +111,8 @@ def test_malformed_bytes_are_shown_as_such() -> None:
     """Bytes that are no message are a line with their size and the reason."""
     broken = Record("market.tickers", 0, 7, 0, None, b"{not json", {"type": b"Ticker"})
 
-    text = render(broken, Filter(), as_json=False) or ""
-    as_json = json.loads(render(broken, Filter(), as_json=True) or "")
+    text = record_line(broken, RecordFilter(), as_json=False) or ""
+    as_json = json.loads(record_line(broken, RecordFilter(), as_json=True) or "")
 
     assert "MALFORMED, 9 bytes: Ticker" in text
     assert (as_json["message"], as_json["size_bytes"]) == (None, 9)
@@ -118,24 +120,24 @@ def test_malformed_bytes_are_shown_as_such() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "passes"),
+    ("record_filter", "passes"),
     [
-        (Filter(), True),
-        (Filter(agent="momentum"), True),
-        (Filter(agent="scalper"), False),
-        (Filter(type_name="openaccount"), True),
-        (Filter(type_name="Ticker"), False),
-        (Filter(key="k"), True),
-        (Filter(key="other"), False),
-        (Filter(pattern=re.compile("moment.m")), True),
-        (Filter(pattern=re.compile("nothing")), False),
+        (RecordFilter(), True),
+        (RecordFilter(agent="momentum"), True),
+        (RecordFilter(agent="scalper"), False),
+        (RecordFilter(type_name="openaccount"), True),
+        (RecordFilter(type_name="Ticker"), False),
+        (RecordFilter(key="k"), True),
+        (RecordFilter(key="other"), False),
+        (RecordFilter(pattern=re.compile("moment.m")), True),
+        (RecordFilter(pattern=re.compile("nothing")), False),
     ],
 )
-def test_filters(shown: Filter, passes: bool) -> None:
+def test_filters(record_filter: RecordFilter, passes: bool) -> None:
     """By agent, type, key and pattern."""
     opened = OpenAccount(call_id="c", agent="momentum", issued_at=NOW)
 
-    assert (render(record(opened), shown, as_json=False) is not None) == passes
+    assert (record_line(record(opened), record_filter, as_json=False) is not None) == passes
 
 
 def test_a_line_obeys_no_escape_sequence() -> None:
@@ -153,7 +155,9 @@ def test_any_bytes_make_one_line(
     value: bytes | None, key: bytes | None, kind: bytes, as_json: bool
 ) -> None:
     """Whatever stands in a topic, a line is printed and nothing is raised."""
-    line = render(Record("t", 0, 0, 0, key, value, {"type": kind}), Filter(), as_json=as_json)
+    line = record_line(
+        Record("t", 0, 0, 0, key, value, {"type": kind}), RecordFilter(), as_json=as_json
+    )
 
     assert line
     assert "\n" not in line
