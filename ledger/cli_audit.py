@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from arena.errors import EXIT_NO, UsageError
+from arena.options import AsJson, Prefix, Run, Servers
 from arena.plural import counted
 
 SECRET_VARIABLES = (
@@ -29,7 +30,7 @@ audit_app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Where = Annotated[
+RunOrFolder = Annotated[
     str | None,
     typer.Argument(
         metavar="[RUN|DIR]",
@@ -37,31 +38,24 @@ Where = Annotated[
         "[the newest run]",
     ),
 ]
-Run = Annotated[
-    str | None,
-    typer.Option("--run", metavar="RUN", help="The same as [RUN|DIR], as other commands have it."),
-]
-Live = Annotated[bool, typer.Option("--live", help="Read the topics as they are now.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Servers = Annotated[
-    str | None,
-    typer.Option("--bootstrap-servers", help="For --live. [KAFKA_BOOTSTRAP_SERVERS, else the run]"),
-]
-Prefix = Annotated[
-    str | None, typer.Option("--prefix", help="For --live. [ARENA_PREFIX, else the run's]")
+Live = Annotated[
+    bool,
+    typer.Option("--live", help="Read the present topics, with --bootstrap-servers and --prefix."),
 ]
 
 
 @audit_app.command(epilog="Example: arena audit verify last")
 def verify(
-    where: Where = None,
+    run_or_folder: RunOrFolder = None,
     live: Live = False,
     secret_env: Annotated[
         list[str] | None,
         typer.Option(
             "--secret-env",
             metavar="NAME",
-            help=f"A variable whose value no record may contain. [{', '.join(SECRET_VARIABLES)}]",
+            help="A variable whose value no record may contain, besides "
+            + ", ".join(SECRET_VARIABLES)
+            + ".",
         ),
     ] = None,
     replay: Annotated[
@@ -95,13 +89,13 @@ def verify(
     from ledger.audit.sources import open_source
     from ledger.audit.verify import after_quiet, audit, check_bundle, lines
 
-    where = _one_of(where, run)
+    run_or_folder = _only_one(run_or_folder, run)
     names = (*SECRET_VARIABLES, *(secret_env or ()))
     secrets = {name: os.environ[name] for name in names if os.environ.get(name)}
     with (
         draw_progress() as progress,
         open_source(
-            where, live=live, servers=servers, prefix=prefix, progress=after_quiet(progress)
+            run_or_folder, live=live, servers=servers, prefix=prefix, progress=after_quiet(progress)
         ) as source,
     ):
         check = check_bundle(source, key, sha256, after_quiet(progress))
@@ -115,7 +109,7 @@ def verify(
 
 
 @audit_app.command(epilog="Example: arena audit replay last")
-def replay(where: Where = None, as_json: AsJson = False, run: Run = None) -> None:
+def replay(run_or_folder: RunOrFolder = None, as_json: AsJson = False, run: Run = None) -> None:
     """Replay recorded turns and orders in other processes with other hash seeds.
 
     Exit code 1 if prompts, requests, tool calls, account events or the account hash differ.
@@ -127,7 +121,7 @@ def replay(where: Where = None, as_json: AsJson = False, run: Run = None) -> Non
 
     with (
         draw_progress() as progress,
-        open_source(_one_of(where, run), progress=after_quiet(progress)) as source,
+        open_source(_only_one(run_or_folder, run), progress=after_quiet(progress)) as source,
     ):
         result = replay_source(source, account_digest(source), after_quiet(progress))
         name = source.name
@@ -202,7 +196,7 @@ def trace(
     order_id: Annotated[
         str | None, typer.Argument(metavar="[ORDER_ID]", help="Order id, or the beginning of it.")
     ] = None,
-    where: Where = None,
+    run_or_folder: RunOrFolder = None,
     random_: Annotated[bool, typer.Option("--random", help="Trace a random filled order.")] = False,
     frames: Annotated[
         Path | None,
@@ -225,15 +219,15 @@ def trace(
     from ledger.audit.trace_records import order_ids
     from ledger.audit.verify import after_quiet
 
-    if random_ and where is None:
-        order_id, where = None, order_id
+    if random_ and run_or_folder is None:
+        order_id, run_or_folder = None, order_id
     if (order_id is None) != random_:
         raise UsageError("no order is named", remedy="write its id, or --random")
-    where = _one_of(where, run)
+    run_or_folder = _only_one(run_or_folder, run)
     with (
         draw_progress() as progress,
         open_source(
-            where, live=live, servers=servers, prefix=prefix, progress=after_quiet(progress)
+            run_or_folder, live=live, servers=servers, prefix=prefix, progress=after_quiet(progress)
         ) as source,
     ):
         if order_id is None:
@@ -247,12 +241,14 @@ def trace(
         sys.exit(EXIT_NO)
 
 
-def _one_of(where: str | None, run: str | None) -> str | None:
+def _only_one(run_or_folder: str | None, run: str | None) -> str | None:
     """Return what to read: the argument or `--run`.
 
     Raises:
         UsageError: Both are given.
     """
-    if where is not None and run is not None:
-        raise UsageError(f"{where!r} and --run {run!r} both say what to read", remedy="give one")
-    return where if run is None else run
+    if run_or_folder is not None and run is not None:
+        raise UsageError(
+            f"{run_or_folder!r} and --run {run!r} both say what to read", remedy="give one"
+        )
+    return run_or_folder if run is None else run

@@ -178,7 +178,7 @@ llm_usage = _table(
     Column("attempts", Integer, nullable=False),
     *_bigs("latency_us", "started_at_us", "ended_at_us"),
 )
-"""One row per record of `llm.calls`. `cost` is USD, half to even at 10^-8; NULL where unknown.
+"""One row per record of `llm.calls`. `cost` is USD, half to even at 10^-8; NULL if unknown.
 The id is part of the key, because a log that lost its tail reuses offsets."""
 
 agent_logs = _table(

@@ -46,7 +46,7 @@ class OrdersChecker(_OutcomeChecker):
         Args:
             scope: The records.
             outcomes: The common fold.
-            may_be_forgotten: Tells if the executor may have forgotten an agent's order of a time.
+            may_be_forgotten: True if the executor may have forgotten an agent's order of a time.
         """
         super().__init__(scope, outcomes)
         self.may_be_forgotten = may_be_forgotten
