@@ -15,7 +15,7 @@ from arena.visible_text import one_line
 from operations.commands.aligned_lines import aligned_lines
 from operations.processes.child import ProcessSpec
 from operations.specs.arena_spec import ArenaSpec
-from operations.specs.baselines import moved_baselines_text
+from operations.specs.baselines import rerouted_text
 
 HEADINGS = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
 CELL_CHARS_MAX = 80
@@ -62,7 +62,7 @@ def models_text(spec: ArenaSpec) -> str:
     nodes = (n for n in spec.chat_nodes if not n.scripted)
     models = list(dict.fromkeys(LOCAL_MODEL_TEXT if n.local else n.model_id for n in nodes))
     scripted = any(n.scripted for n in spec.chat_nodes)
-    moved = moved_baselines_text(spec.moved)
+    moved = rerouted_text(spec.rerouted)
     remark = f"\n   {moved}" if moved else ""
     if not models:
         return f"Models: scripted rules, not LLMs.{remark}"

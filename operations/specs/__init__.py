@@ -1,9 +1,9 @@
-"""ARENA.toml: what it may say, what is wrong with one, and what follows from it.
+"""ARENA.toml: its keys, its checks and its errors.
 
-arena_spec   the file as one value
-tables       its tables, each by itself
-competition  the [competition] table
-baselines    which chat node plays the baselines
-environment  what variables say that the file leaves open
-errors       what is wrong, in one line
+arena_spec            the whole file
+tables                its tables, one by one
+competition           the [competition] table
+baselines             the chat nodes of the baselines
+environment_defaults  values of variables for keys that the file leaves out
+errors                errors in one line
 """

@@ -1,4 +1,4 @@
-"""ARENA.toml: which market, models, agents and rules make up an arena, and which contest it holds.
+"""ARENA.toml: the market, models, agents and rules of an arena, and its contest.
 
     [arena]         name, prefix, products, interval_s
     [market]        source = "coinbase", or "exchange" (simulated) with seed, speed, prices, record,
@@ -12,8 +12,7 @@
     [dashboard]     show
 
 Reads one file, and the files of strategies that it names. `parse_spec` is pure; every error names
-the file, the line, the value and the remedy. A key that no table has is refused, with the nearest
-one that exists.
+the file, the line, the value and the remedy. An unknown key is refused, with the closest known one.
 """
 
 from decimal import Decimal
@@ -36,9 +35,9 @@ from operations.specs.competition import (
     CompetitionTable,
     baseline_nodes,
     check_competition,
-    entrants,
+    contest_agents,
 )
-from operations.specs.errors import SpecFault, explain
+from operations.specs.errors import SpecFault, error_text
 from operations.specs.tables import (
     AGENTS_MAX,
     AgentTable,
@@ -49,7 +48,7 @@ from operations.specs.tables import (
     MarketTable,
     PluginsTable,
     RulesTable,
-    Table,
+    SpecTable,
 )
 
 __all__ = [
@@ -62,7 +61,7 @@ __all__ = [
 ]
 
 
-class ArenaSpec(Table):
+class ArenaSpec(SpecTable):
     """A whole ARENA.toml.
 
     `agents` and `chat_nodes` are those that the file names, until `expanded` adds the contest's.
@@ -78,12 +77,12 @@ class ArenaSpec(Table):
     plugins: PluginsTable = PluginsTable()
     dashboard: DashboardTable = DashboardTable()
 
-    _moved: dict[str, str] = PrivateAttr(default_factory=dict)
+    _rerouted: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @property
-    def moved(self) -> dict[str, str]:
+    def rerouted(self) -> dict[str, str]:
         """Baselines that built-in rules play -> the chat node that their table names."""
-        return dict(self._moved)
+        return dict(self._rerouted)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -91,7 +90,7 @@ class ArenaSpec(Table):
         _require_own_names("agents", [a.name for a in self.agents])
         _check_currency(self.arena, self.rules)
         if self.competition is None:
-            _require_an_arena(self)
+            _require_market_and_agents(self)
         else:
             check_competition(
                 self.competition,
@@ -101,22 +100,22 @@ class ArenaSpec(Table):
                 agents=self.agents,
             )
         _check_agents(self.agents, self.chat_nodes)
-        _check_whole(self.agents, self.expanded().agents)
+        _check_all_agents(self.agents, self.expanded().agents)
         return self
 
     def expanded(self) -> Self:
-        """With the agents of the contest's matrix and its baselines; call it once."""
+        """Return the specification with the contest's agents and baselines; call it once."""
         table = self.competition
         if table is None:
             return self
         deadline = {"decision_deadline_s": table.decision_deadline_s}
-        given = tuple(
+        named = tuple(
             a if a.decision_deadline_s else a.model_copy(update=deadline) for a in self.agents
         )
         return self.model_copy(
             update={
                 "chat_nodes": self.chat_nodes + baseline_nodes(table),
-                "agents": given + entrants(table),
+                "agents": named + contest_agents(table),
             }
         )
 
@@ -130,7 +129,7 @@ class ArenaSpec(Table):
 
     @property
     def currency(self) -> str:
-        """What its accounts hold, and what its products are quoted in."""
+        """The currency of its accounts and of its products' prices."""
         return self.rules.currency or DEFAULT_CURRENCY
 
     def topics(self) -> list[TopicSpec]:
@@ -142,18 +141,18 @@ class ArenaSpec(Table):
 def _require_own_names(table: str, names: list[str]) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
-            what = f"{name!r} is taken; every one of [[{table}]] needs a name of its own"
+            what = f"{name!r} is already used; each of [[{table}]] needs its own name"
             raise SpecFault((table, index, "name"), what)
 
 
 def _check_currency(arena: ArenaTable, rules: RulesTable) -> None:
     fault = currency_fault(arena.products, rules.currency)
     if fault is not None:
-        where = ("arena", "products") if rules.currency is None else ("rules", "currency")
-        raise SpecFault(where, f"{fault.what}; {fault.remedy}")
+        location = ("arena", "products") if rules.currency is None else ("rules", "currency")
+        raise SpecFault(location, f"{fault.what}; {fault.remedy}")
 
 
-def _require_an_arena(spec: ArenaSpec) -> None:
+def _require_market_and_agents(spec: ArenaSpec) -> None:
     if spec.market.source == "replay":
         text = 'a replay waits for its agents: add a [competition], or choose "exchange"'
         raise SpecFault(("market", "source"), text)
@@ -169,52 +168,56 @@ def _check_agents(agents: tuple[AgentTable, ...], nodes: tuple[ChatNodeTable, ..
             what = f"{agent.name!r} is {RESERVED[agent.name]}; choose another name"
             raise SpecFault(("agents", index, "name"), what)
         if agent.chat_node not in known:
-            there = listed(closest_first(agent.chat_node, known)) if known else "none yet"
-            what = f"no [[chat_nodes]] is called {agent.chat_node!r}; there is {there}"
+            names = listed(closest_first(agent.chat_node, known)) if known else "none yet"
+            what = f"no [[chat_nodes]] has the name {agent.chat_node!r}; there is {names}"
             raise SpecFault(("agents", index, "chat_node"), what)
 
 
-def _check_whole(given: tuple[AgentTable, ...], everyone: tuple[AgentTable, ...]) -> None:
-    """See that names differ and that those who share a process may."""
-    if len(everyone) > AGENTS_MAX:
-        text = f"{len(everyone)} agents come of it; an arena has at most {AGENTS_MAX}"
+def _check_all_agents(named: tuple[AgentTable, ...], agents: tuple[AgentTable, ...]) -> None:
+    """Require that names are unique, and that agents of one process have the same limits."""
+    if len(agents) > AGENTS_MAX:
+        text = f"it makes {len(agents)} agents; an arena has at most {AGENTS_MAX}"
         raise SpecFault(("competition", "repeats"), text)
     names: list[str] = []
     first: dict[str, AgentTable] = {}
-    for index, agent in enumerate(everyone):
-        named = index < len(given)
+    for index, agent in enumerate(agents):
+        is_named = index < len(named)
         if agent.name in names:
-            what = f"{agent.name!r} comes of it, and is taken; name the other one otherwise"
+            what = f"generated agent name {agent.name!r} is already used; rename one"
             raise SpecFault(("competition", "strategies"), what)
         names.append(agent.name)
-        mate = first.setdefault(agent.process or f"agent {agent.name}", agent)
-        if agent.limits != mate.limits:
+        first_of_process = first.setdefault(agent.process or f"agent {agent.name}", agent)
+        if agent.limits != first_of_process.limits:
             raise SpecFault(
-                ("agents", names.index(agent.name if named else mate.name), "process"),
-                f"{agent.name} shares {agent.process!r} with {mate.name}; give both the same "
-                "cadence, max_rounds, decision_deadline_s and scrape, or a process each",
+                (
+                    "agents",
+                    names.index(agent.name if is_named else first_of_process.name),
+                    "process",
+                ),
+                f"{agent.name} shares {agent.process!r} with {first_of_process.name}; give both the "
+                "same cadence, max_rounds, decision_deadline_s and scrape, or separate processes",
             )
 
 
 def parse_spec(text: str, *, path: str, describe: DescribeStrategy = describe_shipped) -> ArenaSpec:
-    """An ARENA.toml's text as a specification, with the agents of its contest.
+    """Parse the text of an ARENA.toml, with the agents of its contest.
 
     Args:
         text: The file's content.
         path: Its name, for error messages.
-        describe: What a strategy is: baselines are played by built-in rules.
+        describe: Describes a strategy by name: built-in rules play the baselines.
 
     Raises:
-        UsageError: The text is no TOML or no arena: the first thing wrong, with its line.
+        UsageError: The text is not TOML or not a valid arena: the first error, with its line.
     """
     tables = parse_toml(text, path, parse_float=Decimal)
     try:
         spec = ArenaSpec.model_validate(tables).expanded()
     except ValidationError as error:
-        raise UsageError(explain(error, ArenaSpec, text, path)) from None
-    cast = route_baselines(spec.chat_nodes, spec.agents, describe, path=path)
-    spec = spec.model_copy(update={"chat_nodes": cast.nodes, "agents": cast.agents})
-    spec._moved = cast.moved
+        raise UsageError(error_text(error, ArenaSpec, text, path)) from None
+    routed = route_baselines(spec.chat_nodes, spec.agents, describe, path=path)
+    spec = spec.model_copy(update={"chat_nodes": routed.nodes, "agents": routed.agents})
+    spec._rerouted = routed.rerouted
     return spec
 
 
@@ -222,17 +225,17 @@ def load_spec(path: Path) -> ArenaSpec:
     """Read an ARENA.toml.
 
     Raises:
-        UsageError: There is no such file, or it is no arena.
+        UsageError: The file does not exist, or is not a valid arena.
     """
     text = read_spec(path)
     return parse_spec(text, path=str(path), describe=describe_in(path.resolve().parent))
 
 
 def read_spec(path: Path) -> str:
-    """The text of an ARENA.toml.
+    """Read the text of an ARENA.toml.
 
     Raises:
-        UsageError: There is no such file, or it is no text.
+        UsageError: The file does not exist, or is not text.
     """
     try:
         return read_text_file(path)
@@ -240,5 +243,5 @@ def read_spec(path: Path) -> str:
         if isinstance(error, UnicodeDecodeError):
             raise UsageError(f"{path}: {error_message(error)}", remedy="save it as UTF-8") from None
         raise UsageError(
-            f"cannot read {path}: {error.strerror}", remedy="examples/ holds arenas to start from"
+            f"cannot read {path}: {error.strerror}", remedy="examples/ has arenas to start from"
         ) from None

@@ -1,6 +1,6 @@
-"""Baselines in an ARENA.toml are played by built-in rules, whatever chat node their table names.
+"""Moves baselines of an ARENA.toml to a chat node that plays their built-in rules.
 
-Pure; what a strategy is comes in as a function.
+Pure; a function argument describes strategies.
 """
 
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ from operations.specs.competition import BASELINES
 from operations.specs.tables import AgentTable, ChatNodeTable
 
 
-class RoutedAgents(NamedTuple):
-    """Who plays with which chat node.
+class RoutedBaselines(NamedTuple):
+    """Chat nodes and agents after the baselines were moved.
 
     Attributes:
-        nodes: Chat nodes. agents: each on its own.
-        moved: Baselines that name a chat node of another kind -> that node.
+        nodes: The chat nodes. agents: The agents, each with its chat node.
+        rerouted: Baselines whose table names another chat node -> that node.
     """
 
     nodes: tuple[ChatNodeTable, ...]
     agents: tuple[AgentTable, ...]
-    moved: dict[str, str]
+    rerouted: dict[str, str]
 
 
 def route_baselines(
@@ -32,20 +32,20 @@ def route_baselines(
     describe: DescribeStrategy,
     *,
     path: str,
-) -> RoutedAgents:
-    """The agents, with every baseline on a chat node that plays its rules.
+) -> RoutedBaselines:
+    """Give every baseline a chat node that plays its rules.
 
     Args:
-        nodes: Chat nodes, with those that a contest brings.
-        agents: Likewise.
-        describe: What a strategy is.
+        nodes: The chat nodes, with those that a contest adds.
+        agents: The agents, with those that a contest adds.
+        describe: Describes a strategy by name.
         path: Of the ARENA.toml, for error messages.
 
     Raises:
-        UsageError: There are no rules for a baseline, or its chat node's name is a model's.
+        UsageError: A baseline has no rules, or the chat node `baselines` serves a model.
     """
     models = {node.name: node.model_id for node in nodes}
-    routed, added, moved = [], nodes, {}
+    routed, added, rerouted = [], nodes, {}
     for agent in agents:
         found = describe(agent.strategy)
         listed = agent.chat_node == BASELINES == agent.process
@@ -56,26 +56,26 @@ def route_baselines(
             raise UsageError(f"{path}: agent {agent.name}: {trouble}", remedy=baseline_remedy())
         if not plays_rules_of(models[agent.chat_node], found.name):
             added = _with_rules(added, path)
-            moved[agent.name] = agent.chat_node
+            rerouted[agent.name] = agent.chat_node
             agent = agent.model_copy(update={"chat_node": BASELINES})
         routed.append(agent)
-    return RoutedAgents(added, tuple(routed), moved)
+    return RoutedBaselines(added, tuple(routed), rerouted)
 
 
-def moved_baselines_text(moved: Mapping[str, str]) -> str:
-    """One line about the baselines that name another chat node; "" if there are none."""
-    if not moved:
+def rerouted_text(rerouted: Mapping[str, str]) -> str:
+    """A line about the baselines that name another chat node; "" if there are none."""
+    if not rerouted:
         return ""
-    named = ", ".join(f"{agent} (not {node})" for agent, node in moved.items())
-    return f"Baselines play by built-in rules, whatever chat node their table names: {named}."
+    named = ", ".join(f"{agent} (not {node})" for agent, node in rerouted.items())
+    return f"Built-in rules play the baselines, whatever chat node their table names: {named}."
 
 
 def _with_rules(nodes: tuple[ChatNodeTable, ...], path: str) -> tuple[ChatNodeTable, ...]:
-    """The nodes, with the one of the baselines among them."""
+    """Add the baselines' chat node if it is missing."""
     taken = [node for node in nodes if node.name == BASELINES]
     if taken and taken[0].model_id != SCRIPTED:
         raise UsageError(
-            f"{path}: chat node {BASELINES!r} serves {taken[0].model_id}, and the baselines' built-"
+            f"{path}: chat node {BASELINES!r} serves {taken[0].model_id}, but the baselines' built-"
             "in rules need that name",
             remedy="give the chat node another name",
         )

@@ -1,9 +1,9 @@
-"""The [competition] table: how a contest is held, and who takes part. Pure.
+"""The [competition] table: the pacing, length and agents of a contest. Pure.
 
 A matrix of strategies and models becomes agents `<strategy>-<model>`, or with repeats
 `<strategy>-<model>-<k>`, k from 1. Repeats differ by the seed alone: repeat k of every cell has
 seed k, so models that take a seed draw the same numbers for it at the same snapshot. The
-baselines think with a scripted chat node of their own.
+baselines have their own scripted chat node.
 """
 
 import re
@@ -28,14 +28,14 @@ from operations.specs.tables import (
     ChatNodeTable,
     MarketTable,
     Name,
-    Table,
+    SpecTable,
 )
 
 BASELINES = "baselines"
-"""Name of the chat node of the baselines, and of the process of their agents."""
+"""Name of the baselines' chat node, and of the process of their agents."""
 
 MATRIX_PROCESSES_MAX = 3
-"""The agents of the matrix share so many processes: beside the baselines' the machine has four."""
+"""Processes for the agents of the matrix; with that of the baselines there are four."""
 
 SNAPSHOTS_MAX = 1_000_000
 REPEATS_MAX = 100
@@ -50,26 +50,25 @@ def _duration(text: str) -> str:
     return text
 
 
-class CompetitionTable(Table):
+class CompetitionTable(SpecTable):
     """A contest.
 
     Attributes:
-        snapshots: How many decisions each agent is asked for; or else
-        duration: how much market time they span: "90m", "2h", "16d".
-        pacing: "lock-step": market time moves on when every agent has decided, or its deadline
-            has passed. "real-time": it moves on by itself, and who is slow misses snapshots.
-        strategies: Of the matrix: every one of them with every model.
+        snapshots: Number of decisions per agent; alternative to `duration`.
+        duration: Market time of the contest: "90m", "2h", "16d".
+        pacing: "lock-step": market time advances when every agent has decided or its deadline has
+            passed. "real-time": it advances by itself, and slow agents miss snapshots.
+        strategies: Strategies of the matrix, each played with every model.
         models: Names of [[chat_nodes]].
-        repeats: Agents per cell of the matrix, each with a seed of its own.
-        baselines: Strategies that are played by scripted rules, to compare with.
-        decision_deadline_s: What a whole turn may take, wall time.
-        replies: "record" keeps every model's replies in a file; "replay" answers from it, and
-            pays for nothing.
-        replies_file: Relative to the ARENA.toml.
-        confidence: Of the intervals that are printed.
-        seed: Of the resampling behind them; the figures are the same for the same seed.
-        llm_budget_usd: The contest ends in order when the models have cost so much.
-        judge: Also run the judge, which publishes standings while the contest goes on.
+        repeats: Agents per cell of the matrix, each with its own seed.
+        baselines: Strategies that scripted rules play, for comparison.
+        decision_deadline_s: Wall time limit of a whole turn.
+        replies: "record" keeps every model's replies in a file; "replay" answers from it for free.
+        replies_file: Path relative to the ARENA.toml.
+        confidence: Confidence of the printed intervals.
+        seed: Seed of the resampling for the intervals; the same seed gives the same figures.
+        llm_budget_usd: The contest ends, with a report, when the models have cost this much.
+        judge: Also run the judge, which publishes standings during the contest.
     """
 
     snapshots: int | None = Field(default=None, ge=1, le=SNAPSHOTS_MAX)
@@ -89,11 +88,11 @@ class CompetitionTable(Table):
 
     @property
     def lock_step(self) -> bool:
-        """True where market time waits for the agents."""
+        """True if market time waits for the agents."""
         return self.pacing == "lock-step"
 
     def snapshot_count(self, interval_s: float) -> int:
-        """How many snapshots the contest has, one per interval of market time."""
+        """The number of snapshots, one per interval of market time."""
         if self.snapshots is not None:
             return self.snapshots
         assert self.duration is not None, "check_competition was not called"
@@ -109,7 +108,7 @@ def check_competition(
     chat_nodes: Sequence[ChatNodeTable],
     agents: Sequence[AgentTable],
 ) -> None:
-    """See that a contest fits the rest of its file.
+    """Require that a contest matches the rest of its file.
 
     Raises:
         SpecFault: It does not.
@@ -122,23 +121,23 @@ def check_competition(
     _require_once("baselines", table.baselines)
     for model in table.models:
         if model not in known:
-            there = ", ".join(known) or "none yet"
-            raise _fault("models", f"no [[chat_nodes]] is called {model!r}; there is {there}")
+            names = ", ".join(known) or "none yet"
+            raise _fault("models", f"no [[chat_nodes]] has the name {model!r}; there is {names}")
     if bool(table.strategies) != bool(table.models):
-        given, absent = ("strategies", "models") if table.strategies else ("models", "strategies")
-        raise _fault(given, f"a matrix needs both; add {absent} = [...]")
+        present, absent = ("strategies", "models") if table.strategies else ("models", "strategies")
+        raise _fault(present, f"a matrix needs both; add {absent} = [...]")
     if not (table.strategies or table.baselines or agents):
-        raise _fault("strategies", "nobody takes part; add strategies and models, or [[agents]]")
+        raise _fault("strategies", "it has no agents; add strategies and models, or [[agents]]")
     if table.baselines and BASELINES in known:
-        text = f"{BASELINES!r} is the chat node that the baselines bring; give it another name"
+        text = f"{BASELINES!r} is the name of the baselines' chat node; choose another name"
         raise SpecFault(("chat_nodes", known.index(BASELINES), "name"), text)
 
 
-def entrants(table: CompetitionTable) -> tuple[AgentTable, ...]:
+def contest_agents(table: CompetitionTable) -> tuple[AgentTable, ...]:
     """The agents of the matrix and the baselines, in the order of the file.
 
     Raises:
-        SpecFault: A name that comes of it is too long, or taken.
+        SpecFault: A generated name is too long.
     """
     cells = [
         (strategy, model, k)
@@ -173,15 +172,15 @@ def entrants(table: CompetitionTable) -> tuple[AgentTable, ...]:
 
 
 def baseline_nodes(table: CompetitionTable) -> tuple[ChatNodeTable, ...]:
-    """The chat node of the baselines, where there are any."""
+    """The chat node of the baselines, if there are any."""
     return (ChatNodeTable(name=BASELINES, model_id=SCRIPTED),) if table.baselines else ()
 
 
 def _check_length(table: CompetitionTable, arena: ArenaTable) -> None:
     if table.snapshots is None and table.duration is None:
-        raise _fault("snapshots", 'it has no end; add snapshots = 120, or duration = "2h"')
+        raise _fault("snapshots", 'it has no length; add snapshots = 120, or duration = "2h"')
     if table.snapshots is not None and table.duration is not None:
-        raise _fault("duration", "snapshots says how long it is; leave one of the two out")
+        raise _fault("duration", "snapshots is given, too; remove one of the two")
     count = table.snapshot_count(arena.interval_s)
     if count > SNAPSHOTS_MAX:
         text = f"{count:,} snapshots of {arena.interval_s:g} s; at most {SNAPSHOTS_MAX:,}"
@@ -192,31 +191,31 @@ def _check_pacing(table: CompetitionTable, market: MarketTable) -> None:
     if table.lock_step and market.source != "replay":
         raise _fault(
             "pacing",
-            f'"lock-step" needs [market] source = "replay", and it is "{market.source}"; '
-            'a market that does not wait has pacing = "real-time"',
+            f'"lock-step" needs [market] source = "replay", but it is "{market.source}"; '
+            'other markets need pacing = "real-time"',
         )
     if not table.lock_step and market.source == "replay":
         raise _fault(
             "pacing",
             '"real-time" needs [market] source = "exchange" or "coinbase"; '
-            'a replay has pacing = "lock-step"',
+            'a replay needs pacing = "lock-step"',
         )
 
 
 def _require_once(key: str, names: Sequence[str]) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
-            raise _fault(key, f"{name!r} stands there twice; repeats = 2 plays a cell twice")
+            raise _fault(key, f"{name!r} is listed twice; repeats = 2 plays a cell twice")
 
 
 def _name(key: str, *parts: str) -> str:
-    """The agent of a cell; a strategy that is a file gives its name without the folders."""
+    """The agent's name of a cell; a strategy file gives its name without the folders."""
     stem = PurePath(parts[0]).stem if is_file_name(parts[0]) else parts[0]
     name = "-".join((stem.replace("_", "-"), *parts[1:]))
     try:
         return check_agent_name(name)
     except UsageError as error:
-        raise _fault(key, f"the agent would be called {name!r}; {error.remedy}") from None
+        raise _fault(key, f"the agent's name would be {name!r}; {error.remedy}") from None
 
 
 def _fault(key: str, text: str) -> SpecFault:

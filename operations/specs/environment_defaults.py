@@ -1,4 +1,4 @@
-"""What variables say that an ARENA.toml leaves open: cash, and tokens a day. Pure."""
+"""Values of environment variables that an ARENA.toml leaves out: cash, and tokens per day. Pure."""
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -13,14 +13,14 @@ TOKENS_MAX = 10**15
 
 
 def with_environment_defaults(spec: ArenaSpec, environ: Mapping[str, str]) -> ArenaSpec:
-    """A specification with the values of variables where it says nothing itself.
+    """Return a specification with the values of variables for the keys that it leaves out.
 
     Args:
-        spec: As its file says.
-        environ: Of this process.
+        spec: The specification of the file.
+        environ: The environment of this process.
 
     Raises:
-        UsageError: A variable holds a value that cannot be used.
+        UsageError: A variable has an invalid value.
     """
     changes: dict[str, object] = {}
     if (cash := initial_cash(environ)) is not None and spec.rules.starting_cash is None:
@@ -32,25 +32,25 @@ def with_environment_defaults(spec: ArenaSpec, environ: Mapping[str, str]) -> Ar
 
 
 def environment_notes(spec: ArenaSpec, environ: Mapping[str, str]) -> list[str]:
-    """What the variables change, one sentence each.
+    """Describe the changes by variables, one sentence each.
 
     Raises:
-        UsageError: A variable holds a value that cannot be used.
+        UsageError: A variable has an invalid value.
     """
     found = []
     if (cash := initial_cash(environ)) is not None and spec.rules.starting_cash is None:
-        found.append(f"{INITIAL_CASH}: accounts begin with {cash:,f}")
+        found.append(f"{INITIAL_CASH}: accounts start with {cash:,f}")
     nodes = [node.name for node in spec.chat_nodes if _is_open(node)]
     if (tokens := token_budget(environ)) is not None and nodes:
-        found.append(f"{TOKEN_BUDGET}: {tokens:,} tokens a day for {', '.join(nodes)}")
+        found.append(f"{TOKEN_BUDGET}: {tokens:,} tokens per day for {', '.join(nodes)}")
     return found
 
 
 def initial_cash(environ: Mapping[str, str]) -> Decimal | None:
-    """The cash of INITIAL_CASH, or None if it is not set.
+    """Return the cash of INITIAL_CASH, or None if it is not set.
 
     Raises:
-        UsageError: It is not an amount.
+        UsageError: The value is not an amount.
     """
     text = environ.get(INITIAL_CASH, "").strip()
     if not text:
@@ -67,17 +67,17 @@ def initial_cash(environ: Mapping[str, str]) -> Decimal | None:
 
 
 def token_budget(environ: Mapping[str, str]) -> int | None:
-    """The tokens of DAILY_TOKEN_BUDGET, or None if it is not set, or 0 for no limit.
+    """Return the tokens of DAILY_TOKEN_BUDGET; None if it is not set or 0 (no limit).
 
     Raises:
-        UsageError: It is not a number of tokens.
+        UsageError: The value is not a number of tokens.
     """
     text = environ.get(TOKEN_BUDGET, "").strip()
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and int(text[:20]) <= TOKENS_MAX):
         raise UsageError(
-            f"{TOKEN_BUDGET} is {text[:40]!r}", remedy="set whole tokens a day, such as 100000"
+            f"{TOKEN_BUDGET} is {text[:40]!r}", remedy="set whole tokens per day, such as 100000"
         )
     return int(text) or None
 
@@ -91,8 +91,8 @@ def _budgeted(node: ChatNodeTable, tokens: int) -> ChatNodeTable:
         return node
     if node.max_completion_tokens and tokens < node.max_completion_tokens:
         raise UsageError(
-            f"{TOKEN_BUDGET} is {tokens:,}, and one answer of chat node {node.name} may have "
+            f"{TOKEN_BUDGET} is {tokens:,}, but one answer of chat node {node.name} may have "
             f"{node.max_completion_tokens:,} tokens",
-            remedy="raise the one or lower max_completion_tokens",
+            remedy="raise the budget or lower max_completion_tokens",
         )
     return node.model_copy(update={"daily_token_budget": tokens})

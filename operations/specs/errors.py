@@ -1,6 +1,6 @@
-"""What is wrong with an ARENA.toml, as one line: file, line, key, value, remedy. Pure.
+"""Describes an error in an ARENA.toml in one line: file, line, key, value, remedy. Pure.
 
-TOML's own parser gives no positions, so the line of a key is found in the text.
+The TOML parser gives no positions, so the line of a key is searched in the text.
 """
 
 import difflib
@@ -18,52 +18,52 @@ Location = tuple[int | str, ...]
 
 
 class SpecFault(ValueError):
-    """A rule between several keys is broken.
+    """A rule about several keys is broken.
 
     Attributes:
-        where: The key it is about, relative to the table that was checked.
+        location: The key it is about, relative to the checked table.
     """
 
-    def __init__(self, where: Location, text: str) -> None:
-        """Keep the place and the sentence."""
+    def __init__(self, location: Location, text: str) -> None:
+        """Create the error from a location and a sentence."""
         super().__init__(text)
-        self.where = where
+        self.location = location
 
 
-def explain(error: ValidationError, model: type[BaseModel], text: str, path: str) -> str:
-    """The first error of a validation, for the person who wrote the file.
+def error_text(error: ValidationError, model: type[BaseModel], text: str, path: str) -> str:
+    """Describe the first error of a validation.
 
     Args:
-        error: What pydantic found.
+        error: The error from pydantic.
         model: The model of the whole file.
         text: The file's content.
         path: Its name.
     """
     found = error.errors(include_url=False)
-    # A misspelt key is also a missing one; the misspelling is what helps.
+    # A misspelt key is also a missing key; the misspelling is the more helpful error.
     first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
     fault = first.get("ctx", {}).get("error")
-    where = _toml_location(first["loc"])
+    location = _toml_location(first["loc"])
     if isinstance(fault, SpecFault):
-        where += fault.where
-    line = line_of(text, where)
-    place = f"{path}, line {line}" if line else path
-    return f"{place}: {_called(where)}: {_sentence(first, where, model)}"
+        location += fault.location
+    line = line_of(text, location)
+    position = f"{path}, line {line}" if line else path
+    return f"{position}: {_location_text(location)}: {_sentence(first, location, model)}"
 
 
-def line_of(text: str, where: Location) -> int | None:
-    """The line, from 1, of a key such as ("agents", 1, "strategy"), or of its table.
+def line_of(text: str, location: Location) -> int | None:
+    """Return the line, from 1, of a key such as ("agents", 1, "strategy"), or of its table.
 
     Returns:
-        None where neither the key nor its table is in the text.
+        None if neither the key nor its table is in the text.
     """
-    table = str(where[0]) if where else ""
-    index = where[1] if len(where) > 1 and isinstance(where[1], int) else 0
-    key = next((str(p) for p in where[1:] if isinstance(p, str)), None)
+    table = str(location[0]) if location else ""
+    index = location[1] if len(location) > 1 and isinstance(location[1], int) else 0
+    key = next((str(p) for p in location[1:] if isinstance(p, str)), None)
     header = re.compile(rf"^\s*\[\[?\s*{re.escape(table)}\s*\]\]?\s*(#.*)?$")
     any_header = re.compile(r"^\s*\[")
     wanted = re.compile(rf"^\s*[\"']?{re.escape(key)}[\"']?\s*=") if key else None
-    bare = None if where[1:] else re.compile(rf"^\s*{re.escape(table)}\s*=")
+    bare = None if location[1:] else re.compile(rf"^\s*{re.escape(table)}\s*=")
     seen, found, inside = -1, None, False
     for number, line in enumerate(text.splitlines(), start=1):
         if header.match(line):
@@ -79,20 +79,20 @@ def line_of(text: str, where: Location) -> int | None:
 
 
 def _toml_location(location: Location) -> Location:
-    """Pydantic's location without the parts that name branches of a union."""
-    kept: list[int | str] = []
+    """Return pydantic's location without the parts that name branches of a union."""
+    parts: list[int | str] = []
     for part in location[:3]:
-        if kept and isinstance(part, str) and isinstance(kept[-1], str) and len(kept) > 1:
+        if parts and isinstance(part, str) and isinstance(parts[-1], str) and len(parts) > 1:
             break
-        kept.append(part)
-    return tuple(kept)
+        parts.append(part)
+    return tuple(parts)
 
 
-def _called(where: Location) -> str:
-    """A location as people say it: `[[agents]] number 2, strategy`."""
-    if not where:
+def _location_text(location: Location) -> str:
+    """A location as text: `[[agents]] number 2, strategy`."""
+    if not location:
         return "the file"
-    table, rest = str(where[0]), where[1:]
+    table, rest = str(location[0]), location[1:]
     if not rest:
         return f"[{table}]"
     if isinstance(rest[0], int):
@@ -101,33 +101,33 @@ def _called(where: Location) -> str:
     return f"[{table}] {rest[0]}"
 
 
-def _sentence(first: ErrorDetails, where: Location, model: type[BaseModel]) -> str:
+def _sentence(first: ErrorDetails, location: Location, model: type[BaseModel]) -> str:
     if first["type"] == "extra_forbidden":
-        return _unknown(str(first["loc"][-1]), _known_keys(where, model))
+        return _unknown(str(first["loc"][-1]), _known_keys(location, model))
     if first["type"] == "missing":
-        return "it is missing" if len(where) > 1 else f"add a [[{where[0]}]] table"
+        return "it is missing" if len(location) > 1 else f"add a [[{location[0]}]] table"
     if isinstance(fault := first.get("ctx", {}).get("error"), ValueError):
         text = first["input"]
         shown = f"{text!r}: " if isinstance(text, str) else ""
         return f"{shown}{fault}"
-    given = first["input"]
-    value = str(given) if isinstance(given, Decimal | datetime) else repr(given)
+    found = first["input"]
+    value = str(found) if isinstance(found, Decimal | datetime) else repr(found)
     if len(value) > VALUE_CHARS_MAX:
         value = value[:VALUE_CHARS_MAX] + "..."
-    wanted = first["msg"][0].lower() + first["msg"][1:]
-    return f"{value} cannot be used: {wanted}"
+    requirement = first["msg"][0].lower() + first["msg"][1:]
+    return f"{value} is not valid: {requirement}"
 
 
 def _unknown(key: str, known: list[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(known)}"
-    return f"no such key; {hint}"
+    return f"unknown key; {hint}"
 
 
-def _known_keys(where: Location, model: type[BaseModel]) -> list[str]:
+def _known_keys(location: Location, model: type[BaseModel]) -> list[str]:
     """The keys of the table that holds the last part of a location."""
     table: type[BaseModel] = model
-    for part in where[:-1]:
+    for part in location[:-1]:
         if isinstance(part, str) and part in table.model_fields:
             table = _model_in(table.model_fields[part].annotation) or table
     return list(table.model_fields)

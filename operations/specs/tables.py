@@ -1,6 +1,6 @@
-"""The tables of an ARENA.toml, each by itself: keys, bounds and defaults. Pure.
+"""The tables of an ARENA.toml one by one: keys, bounds and defaults. Pure.
 
-`operations.specs.arena_spec` checks what they must have in common; the contest is in
+`operations.specs.arena_spec` checks rules about several tables; the contest's table is in
 `operations.specs.competition`.
 """
 
@@ -41,7 +41,7 @@ STRATEGY_PATTERN = r"^[^@=\s][^@=]*$"
 PRODUCT_PATTERN = r"^[A-Z0-9]{1,20}-[A-Z0-9]{1,10}$"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 SYNTHETIC_START = datetime(2026, 1, 1, tzinfo=UTC)
-"""Venue time of a synthetic replay that names none: the same in every run."""
+"""Default venue time of the first snapshot of a synthetic replay: the same in every run."""
 
 SOURCES_OF = {
     "seed": ("exchange", "replay"),
@@ -50,7 +50,7 @@ SOURCES_OF = {
     "start": ("replay",),
     "record": ("coinbase", "exchange"),
 }
-"""Keys of [market] that only some sources know."""
+"""Keys of [market] that only some sources have."""
 
 
 def _name(value: str) -> str:
@@ -67,7 +67,7 @@ ProductId = Annotated[str, Field(pattern=PRODUCT_PATTERN)]
 
 
 def share_of_toml(value: object) -> Decimal:
-    """The share that a TOML value says: a number, or a text such as "20%"."""
+    """Parse a share of a TOML value: a number, or a text such as "20%"."""
     return parse_share(Decimal(value) if isinstance(value, int) else value)
 
 
@@ -76,24 +76,24 @@ Share = Annotated[Decimal, BeforeValidator(share_of_toml)]
 
 
 def _checked(kind: type, check: Callable[[Any], object]) -> Callable[[object], object]:
-    """A check for values of one type; pydantic refuses the others."""
+    """Return a check for values of one type; pydantic refuses the others."""
     return lambda value: check(value) if isinstance(value, kind) else value
 
 
-class Table(BaseModel):
-    """A table of the file: frozen, and without room for keys it does not know."""
+class SpecTable(BaseModel):
+    """A table of the file: frozen, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ArenaTable(Table):
-    """What the whole arena shares.
+class ArenaTable(SpecTable):
+    """The settings of the whole arena.
 
     Attributes:
-        name: Shown on the dashboard and in the names of runs.
-        prefix: Put before every topic; arenas with different prefixes share a broker.
-        products: What the agents may trade.
-        interval_s: Seconds between two market snapshots, in the market's own time.
+        name: Name on the dashboard.
+        prefix: Prefix of every topic; arenas with different prefixes can share a broker.
+        products: Products that the agents may trade.
+        interval_s: Seconds between two market snapshots, in market time.
     """
 
     name: Name = "arena"
@@ -104,18 +104,18 @@ class ArenaTable(Table):
     interval_s: float = Field(default=60.0, gt=0, le=86_400)
 
 
-class MarketTable(Table):
-    """Where prices come from.
+class MarketTable(SpecTable):
+    """The source of the prices.
 
     Attributes:
-        source: "coinbase" is the live venue, "exchange" the simulated one, "replay" the same
+        source: "coinbase" is the live venue, "exchange" the simulated one, "replay" gives the same
             prices in every run, at the pace of the agents.
-        seed: Of the synthetic prices.
-        speed: How many seconds of market pass in one of ours.
+        seed: Seed of the synthetic prices.
+        speed: Seconds of market time per second.
         prices: Candle files to replay instead of synthetic prices, relative to the ARENA.toml.
-        start: Venue time of the first snapshot of a replay; early in the files, or the same day
-            every time, where none is given.
-        record: Keep every raw frame of the feed in the run's directory.
+        start: Venue time of the first snapshot of a replay; by default early in the files, or a
+            fixed day for synthetic prices.
+        record: True keeps every raw frame of the feed in the run's directory.
     """
 
     source: Literal["coinbase", "exchange", "replay"] = "exchange"
@@ -131,25 +131,25 @@ class MarketTable(Table):
             sources = SOURCES_OF.get(key, (self.source,))
             if self.source not in sources:
                 wanted = " or ".join(f'"{source}"' for source in sources)
-                raise SpecFault((key,), f"{key} is for source = {wanted}; leave it out")
+                raise SpecFault((key,), f"{key} needs source = {wanted}; remove it")
         return self
 
     @property
     def begins_at(self) -> datetime | None:
-        """Venue time a replay begins at; None where its files say it."""
+        """Venue time at which a replay starts; None if its files decide."""
         return self.start if self.start or self.prices else SYNTHETIC_START
 
 
-class RulesTable(Table):
-    """The money rules the executor applies; what is left out keeps the executor's default.
+class RulesTable(SpecTable):
+    """The money rules of the executor; omitted keys keep the executor's default.
 
     Attributes:
-        fees: A preset's name, or the taker fee in basis points.
-        slippage_bps: Added against the taker at each fill.
-        currency: What accounts hold: the one that all products are quoted in; USD by default.
-        starting_cash: What each account opens with, in that currency.
-        price_age_s: An older price is refused.
-        collar_bps: The most that the price may have moved from the one the agent saw.
+        fees: Name of a fee preset, or the taker fee in basis points.
+        slippage_bps: Slippage against the taker at each fill.
+        currency: Currency of the accounts and of all products' prices; USD by default.
+        starting_cash: Opening cash of each account, in that currency.
+        price_age_s: Maximum age of a price; an order at an older one is refused.
+        collar_bps: Maximum move of the price since the agent saw it; else the order is refused.
     """
 
     fees: Annotated[str, Field(min_length=1, max_length=64)] | Decimal | None = None
@@ -161,19 +161,19 @@ class RulesTable(Table):
 
 
 Options = Annotated[dict[str, JsonValue], BeforeValidator(_checked(dict, endpoint.options_of_toml))]
-"""Further fields of a request; the text "null" takes one out."""
+"""Further fields of a request; the text "null" removes a field."""
 
 Month = Annotated[str, AfterValidator(check_month)]
 
 Usd = Annotated[Decimal, Field(ge=0, le=PRICE_MAX)]
 
 
-class PriceTable(Table):
-    """What a model costs, in USD per million tokens.
+class PriceTable(SpecTable):
+    """The price of a model, in USD per million tokens.
 
     Attributes:
-        input: Of the prompt. output: of the answer, with its reasoning.
-        cached: Of prompt tokens that the provider found in its cache; as `input` by default.
+        input: Price of prompt tokens. output: Price of answer tokens, with reasoning.
+        cached: Price of prompt tokens from the provider's cache; `input` by default.
     """
 
     input: Usd
@@ -182,30 +182,31 @@ class PriceTable(Table):
 
     @property
     def price(self) -> Price:
-        """As it is counted with."""
+        """The price for cost computations."""
         return own_price(self.input, self.output, self.cached)
 
 
-class ChatNodeTable(Table):
-    """One model, served to the agents that name it; what is left out keeps the node's default.
+class ChatNodeTable(SpecTable):
+    """One model, served to the agents that name it; omitted keys keep the node's default.
 
     Attributes:
-        model_id: As the provider calls it; "scripted" for the built-in rules, "local" for the
-            small model of `scripts/setup local-llm`.
-        base_url: Of an OpenAI-compatible server; OpenAI's own where none is given.
+        model_id: The provider's name of the model; "scripted" for the built-in rules, "local" for
+            the small model of `scripts/setup local-llm`.
+        base_url: Address of an OpenAI-compatible server; OpenAI's by default.
         api_key_env: The environment variable that holds the key; never the key.
-        max_workers: Calls at the same time.
-        reasoning_effort: Passed on to models that reason.
-        timeout_s: Of one attempt.
+        max_workers: Maximum of concurrent calls.
+        reasoning_effort: Passed to models that reason.
+        timeout_s: Time limit of one attempt.
         max_retries: Attempts after the first.
-        max_completion_tokens: Cap of one call.
-        daily_token_budget: Calls beyond it are refused until the next UTC day.
+        max_completion_tokens: Maximum tokens of one answer.
+        daily_token_budget: Tokens per UTC day; calls beyond them are refused.
         options: Further fields of every request.
-        extra_headers: Further headers of every request; "env:VARIABLE" is read from there.
-        price_per_million: What the model costs; the arena's own list says it otherwise.
-        cutoff: Last month of the model's training data, such as "2025-08"; else the arena's list.
-        prompt: How much of the market its agents' prompts show: "compact" fits a server with a
-            context of 4,096 tokens, "tiny" one of 2,048; "full" if neither it nor the agent says.
+        extra_headers: Further headers of every request; "env:VARIABLE" takes a variable's value.
+        price_per_million: Price of the model; by default from the arena's list.
+        cutoff: Last month of the model's training data, such as "2025-08"; by default from the
+            arena's list.
+        prompt: Size of its agents' prompts: "compact" fits a context of 4,096 tokens, "tiny" one of
+            2,048; "full" by default.
     """
 
     name: Name
@@ -226,7 +227,7 @@ class ChatNodeTable(Table):
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:
-        # Here, so that no message repeats a value that may be a secret.
+        # Checked here so that no message repeats a value that may be a secret.
         try:
             if self.base_url is not None:
                 endpoint.check_base_url(self.base_url)
@@ -237,22 +238,22 @@ class ChatNodeTable(Table):
         except ValueError as error:
             raise SpecFault(("extra_headers",), str(error)) from None
         if self.local and self.base_url is not None:
-            text = 'model_id = "local" runs in the chat node itself; leave base_url out, or call '
-            raise SpecFault(("base_url",), f"{text}the server's model by another name")
+            text = 'model_id = "local" runs in the chat node itself; remove base_url, or give '
+            raise SpecFault(("base_url",), f"{text}the server's model another name")
         cap, budget = self.max_completion_tokens, self.daily_token_budget
         if cap and budget and budget < cap:
-            text = f"{budget:,} tokens cannot hold: one answer may have {cap:,}"
+            text = f"{budget:,} tokens are too few: one answer may have {cap:,}"
             raise SpecFault(("daily_token_budget",), f"{text} (max_completion_tokens)")
         return self
 
     @property
     def variables(self) -> frozenset[str]:
-        """The environment variables that hold its secrets."""
+        """The environment variables with its secrets."""
         return endpoint.header_variables(self.extra_headers) | {self.api_key_env}
 
     @property
     def scripted(self) -> bool:
-        """True where the built-in rules answer, not an LLM."""
+        """True if the built-in rules answer, not an LLM."""
         return self.model_id.partition(":")[0] == SCRIPTED
 
     @property
@@ -262,22 +263,22 @@ class ChatNodeTable(Table):
 
     @property
     def keyless(self) -> bool:
-        """True if the node answers by itself: it needs no key and no address."""
+        """True if the node needs no key and no address, because it answers by itself."""
         return self.scripted or self.local
 
 
-class AgentTable(Table):
-    """One agent: a strategy that thinks with a chat node.
+class AgentTable(SpecTable):
+    """One agent: a strategy with a chat node.
 
     Attributes:
         strategy: A shipped strategy's name, or a .py or .toml file relative to the ARENA.toml.
-        process: Agents with the same word share one process; each has its own by default.
-        cadence: Take every n-th snapshot; the strategy's own cadence where none is given.
-        max_rounds: Tool rounds of a turn.
-        decision_deadline_s: What a whole turn may take.
-        seed: The seed of every model call follows from it and the snapshot alone; none by default.
+        process: Agents with the same name share one process; each has its own by default.
+        cadence: Take every n-th snapshot; the strategy's own cadence by default.
+        max_rounds: Maximum tool rounds of a turn.
+        decision_deadline_s: Time limit of a whole turn.
+        seed: Seed from which, with the snapshot, each call's seed follows; none by default.
         scrape: Share of every realised profit that is set aside: 0.2 or "20%"; none by default.
-        prompt: How much of the market its prompts show; its chat node's `prompt` by default.
+        prompt: Size of its prompts; its chat node's `prompt` by default.
     """
 
     name: Name
@@ -293,15 +294,15 @@ class AgentTable(Table):
 
     @property
     def limits(self) -> tuple[int | None, int | None, float | None, Decimal | None]:
-        """What agents that share a process must have in common."""
+        """The limits that agents of one process must have in common."""
         return self.cadence, self.max_rounds, self.decision_deadline_s, self.scrape
 
 
-class PluginsTable(Table):
-    """Tools and strategies outside the source tree; they are code, and run with --allow-plugins.
+class PluginsTable(SpecTable):
+    """Tools and strategies outside the source tree; their code runs only with --allow-plugins.
 
     Attributes:
-        folders: Relative to the ARENA.toml.
+        folders: Paths relative to the ARENA.toml.
     """
 
     folders: tuple[Annotated[str, Field(min_length=1, max_length=4_096)], ...] = Field(
@@ -309,13 +310,13 @@ class PluginsTable(Table):
     )
 
 
-class LedgerTable(Table):
+class LedgerTable(SpecTable):
     """The books; `enabled = true` keeps them while the arena runs."""
 
     enabled: bool = False
 
 
-class DashboardTable(Table):
-    """The terminal dashboard; `show = false` leaves it out."""
+class DashboardTable(SpecTable):
+    """The terminal dashboard; `show = false` does not start it."""
 
     show: bool = True

@@ -35,7 +35,7 @@ def test_an_arena_that_runs_is_named() -> None:
     words = shared_arena_text(beats, NOW, "")
 
     assert words.startswith("with no prefix an arena runs on these brokers already: connector/")
-    assert "tools/tools/alpha/17; market" in words
+    assert "tools/tools/alpha/17; both share market" in words
     assert "choose another --prefix" in words
     assert "with prefix 'a.' an arena" in shared_arena_text(beats, NOW, "a.")
 

@@ -60,14 +60,14 @@ def test_topics_are_those_of_nodes_and_agents() -> None:
         (
             'strategy = "scalper"',
             'stratgy = "scalper"',
-            "line 15: [[agents]] number 2, stratgy: no such key; did you mean strategy?",
+            "line 15: [[agents]] number 2, stratgy: unknown key; did you mean strategy?",
         ),
-        ("[arena]", "[arna]", "line 1: [arna]: no such key; did you mean arena?"),
+        ("[arena]", "[arna]", "line 1: [arna]: unknown key; did you mean arena?"),
         (
             'name = "scalper"',
             'name = "momentum"',
-            "line 14: [[agents]] number 2, name: 'momentum' is taken; "
-            "every one of [[agents]] needs a name of its own",
+            "line 14: [[agents]] number 2, name: 'momentum' is already used; "
+            "each of [[agents]] needs its own name",
         ),
         (
             'name = "scalper"',
@@ -79,7 +79,7 @@ def test_topics_are_those_of_nodes_and_agents() -> None:
             'strategy = "scalper"\nchat_node = "rules"',
             'strategy = "scalper"\nchat_node = "gpt"',
             "line 16: [[agents]] number 2, chat_node: "
-            "no [[chat_nodes]] is called 'gpt'; there is rules",
+            "no [[chat_nodes]] has the name 'gpt'; there is rules",
         ),
         (
             'strategy = "scalper"\n',
@@ -89,17 +89,17 @@ def test_topics_are_those_of_nodes_and_agents() -> None:
         (
             'name = "first"',
             "interval_s = 0",
-            "line 2: [arena] interval_s: 0 cannot be used: input should be greater than 0",
+            "line 2: [arena] interval_s: 0 is not valid: input should be greater than 0",
         ),
         (
             'name = "first"',
             '[market]\nsource = "coinbase"\nspeed = 60',
-            'line 4: [market] speed: speed is for source = "exchange"; leave it out',
+            'line 4: [market] speed: speed needs source = "exchange"; remove it',
         ),
         (
             'name = "first"',
             "[rules]\nslippage_bps = -2.5",
-            "line 3: [rules] slippage_bps: -2.5 cannot be used: "
+            "line 3: [rules] slippage_bps: -2.5 is not valid: "
             "input should be greater than or equal to 0",
         ),
         (
@@ -126,7 +126,7 @@ def test_broken_toml_names_its_line() -> None:
 
 def test_absent_file_names_the_examples(tmp_path: Path) -> None:
     """A wrong path ends with where to find arenas."""
-    with pytest.raises(UsageError, match="examples/ holds arenas to start from"):
+    with pytest.raises(UsageError, match="examples/ has arenas to start from"):
         load_spec(tmp_path / "nothing.toml")
 
 

@@ -46,7 +46,7 @@ def test_a_shipped_baseline_never_meets_a_model(strategy: str, before: str) -> N
 
     assert ("baselines", "gpt") == (by_name["one"], by_name["two"])
     assert ["scripted"] == [n.model_id for n in spec.chat_nodes if n.name == "baselines"]
-    assert {"one": "gpt"} == spec.moved
+    assert {"one": "gpt"} == spec.rerouted
     assert "whatever chat node their table names: one (not gpt)" in models_text(spec)
 
 
@@ -63,7 +63,7 @@ def test_the_rules_of_another_strategy_are_not_its_own() -> None:
     """A node that plays momentum for all agents does not play cash."""
     nodes = RULES.replace('"scripted"', '"scripted:momentum"')
 
-    assert {"one": "rules"} == parse_spec(nodes + agent("cash", "rules"), path="x.toml").moved
+    assert {"one": "rules"} == parse_spec(nodes + agent("cash", "rules"), path="x.toml").rerouted
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_baseline_of_ones_own_with_rules(tmp_path: Path, file: str, content: s
     """A file that says kind = "baseline" is one, if there are rules for its name."""
     (tmp_path / file).write_text(content, encoding="utf-8")
 
-    assert {"one": "gpt"} == spec_of(tmp_path, MODEL + agent(file)).moved
+    assert {"one": "gpt"} == spec_of(tmp_path, MODEL + agent(file)).rerouted
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_reserved_name_is_not_an_agents() -> None:
 
 def test_a_misspelt_chat_node_is_answered_with_the_closest() -> None:
     """The names that there are, the closest first."""
-    with pytest.raises(UsageError, match="called 'gtp'; there is gpt, a"):
+    with pytest.raises(UsageError, match="the name 'gtp'; there is gpt, a"):
         parse_spec(MODEL.replace('"gpt"', '"a"') + MODEL + agent("cash", "gtp"), path="x.toml")
 
 

@@ -110,7 +110,7 @@ def test_a_variable_of_a_header_is_seen_by_its_node_alone() -> None:
         ("price_per_million = { input = 1 }", "price_per_million"),
         ('cutoff = "August 2025"', "'August 2025', not a month; write YYYY-MM such as 2025-08"),
         ("price_per_million = { input = 1, output = 1, prompt = 2 }", "price_per_million"),
-        ("max_completion_tokens = 90\ndaily_token_budget = 80", "80 tokens cannot hold"),
+        ("max_completion_tokens = 90\ndaily_token_budget = 80", "80 tokens are too few"),
     ],
 )
 def test_a_chat_node_that_cannot_be_used_is_refused(line: str, said: str) -> None:

@@ -153,26 +153,25 @@ def test_every_cell_has_every_repeat_once(strategies: int, models: int, repeats:
         (
             'source = "replay"',
             'source = "exchange"',
-            'line 12: [competition] pacing: "lock-step" needs [market] source = "replay", and it '
-            'is "exchange"; a market that does not wait has pacing = "real-time"',
+            'line 12: [competition] pacing: "lock-step" needs [market] source = "replay", but it '
+            'is "exchange"; other markets need pacing = "real-time"',
         ),
         (
             "repeats = 2",
             'pacing = "real-time"',
             'line 16: [competition] pacing: "real-time" needs [market] source = "exchange" or '
-            '"coinbase"; a replay has pacing = "lock-step"',
+            '"coinbase"; a replay needs pacing = "lock-step"',
         ),
         (
             "snapshots = 120\n",
             "",
-            "line 12: [competition] snapshots: it has no end; add snapshots = 120, or duration = "
+            "line 12: [competition] snapshots: it has no length; add snapshots = 120, or duration = "
             '"2h"',
         ),
         (
             "repeats = 2",
             'duration = "2h"',
-            "line 16: [competition] duration: snapshots says how long it is; leave one of the two "
-            "out",
+            "line 16: [competition] duration: snapshots is given, too; remove one of the two",
         ),
         (
             "snapshots = 120",
@@ -189,7 +188,7 @@ def test_every_cell_has_every_repeat_once(strategies: int, models: int, repeats:
         (
             'models = ["rules", "nano"]',
             'models = ["rules", "mini"]',
-            "line 15: [competition] models: no [[chat_nodes]] is called 'mini'; there is rules, "
+            "line 15: [competition] models: no [[chat_nodes]] has the name 'mini'; there is rules, "
             "nano",
         ),
         (
@@ -200,70 +199,69 @@ def test_every_cell_has_every_repeat_once(strategies: int, models: int, repeats:
         (
             '"momentum", "my/own_idea.py"',
             '"momentum", "momentum"',
-            "line 14: [competition] strategies: 'momentum' stands there twice; repeats = 2 plays "
+            "line 14: [competition] strategies: 'momentum' is listed twice; repeats = 2 plays "
             "a cell twice",
         ),
         (
             "repeats = 2",
             "repeats = 100",
-            "line 16: [competition] repeats: 403 agents come of it; an arena has at most 200",
+            "line 16: [competition] repeats: it makes 403 agents; an arena has at most 200",
         ),
         (
             "repeats = 2",
             "repeats = 0",
-            "line 16: [competition] repeats: 0 cannot be used: input should be greater than or "
+            "line 16: [competition] repeats: 0 is not valid: input should be greater than or "
             "equal to 1",
         ),
         (
             "repeats = 2",
             "repeat = 2",
-            "line 16: [competition] repeat: no such key; did you mean repeats?",
+            "line 16: [competition] repeat: unknown key; did you mean repeats?",
         ),
         (
             "repeats = 2",
             'replies = "cached"',
-            "line 16: [competition] replies: 'cached' cannot be used: input should be 'live', "
+            "line 16: [competition] replies: 'cached' is not valid: input should be 'live', "
             "'record' or 'replay'",
         ),
         (
             "repeats = 2",
             "llm_budget_usd = 0",
-            "line 16: [competition] llm_budget_usd: 0 cannot be used: input should be greater "
-            "than 0",
+            "line 16: [competition] llm_budget_usd: 0 is not valid: input should be greater than 0",
         ),
         (
             "repeats = 2",
             "confidence = 90",
-            "line 16: [competition] confidence: 90 cannot be used: input should be less than or "
+            "line 16: [competition] confidence: 90 is not valid: input should be less than or "
             "equal to 0.99",
         ),
         (
             'name = "rules"',
             'name = "baselines"',
-            "line 15: [competition] models: no [[chat_nodes]] is called 'rules'; there is "
+            "line 15: [competition] models: no [[chat_nodes]] has the name 'rules'; there is "
             "baselines, nano",
         ),
         (
             'name = "nano"',
             'name = "baselines"',
-            "line 15: [competition] models: no [[chat_nodes]] is called 'nano'; there is rules, "
+            "line 15: [competition] models: no [[chat_nodes]] has the name 'nano'; there is rules, "
             "baselines",
         ),
         (
             '"my/own_idea.py"',
             f'"{"x" * 60}"',
-            f"line 14: [competition] strategies: the agent would be called '{'x' * 60}-rules-1'; "
+            f"line 14: [competition] strategies: the agent's name would be '{'x' * 60}-rules-1'; "
             "use 1-64 letters, digits, '-' or '_', starting with a letter or digit",
         ),
         (
             'source = "replay"',
             'source = "replay"\nspeed = 2',
-            'line 3: [market] speed: speed is for source = "exchange"; leave it out',
+            'line 3: [market] speed: speed needs source = "exchange"; remove it',
         ),
         (
             'source = "replay"',
             'source = "replay"\nstart = 2026-01-01T00:00:00',
-            "line 3: [market] start: 2026-01-01 00:00:00 cannot be used: input should "
+            "line 3: [market] start: 2026-01-01 00:00:00 is not valid: input should "
             "have timezone info",
         ),
     ],
@@ -282,20 +280,20 @@ def test_errors_name_line_value_and_remedy(old: str, new: str, message: str) -> 
     [
         (
             '[[chat_nodes]]\nname = "baselines"\nmodel_id = "scripted"\n',
-            "line 18: [[chat_nodes]] number 3, name: 'baselines' is the chat node that the "
-            "baselines bring; give it another name",
+            "line 18: [[chat_nodes]] number 3, name: 'baselines' is the name of the "
+            "baselines' chat node; choose another name",
         ),
         (
             '[[agents]]\nname = "momentum-nano-2"\nstrategy = "cash"\nchat_node = "rules"\n',
-            "line 14: [competition] strategies: 'momentum-nano-2' comes of it, and is taken; name "
-            "the other one otherwise",
+            "line 14: [competition] strategies: generated agent name "
+            "'momentum-nano-2' is already used; rename one",
         ),
         (
             '[[agents]]\nname = "mine"\nstrategy = "cash"\nchat_node = "rules"\n'
             'process = "baselines"\ncadence = 2\n',
             "line 21: [[agents]] number 1, process: buy-and-hold shares 'baselines' with mine; "
-            "give both the same cadence, max_rounds, decision_deadline_s and scrape, or a process "
-            "each",
+            "give both the same cadence, max_rounds, decision_deadline_s and scrape, or separate "
+            "processes",
         ),
     ],
 )
@@ -317,5 +315,5 @@ def test_a_replay_without_a_contest_is_refused() -> None:
 
 def test_a_contest_of_nobody_is_refused() -> None:
     """No matrix, no agents and no baselines leave nothing to compare."""
-    with pytest.raises(UsageError, match="nobody takes part"):
+    with pytest.raises(UsageError, match="it has no agents"):
         parse('[market]\nsource = "replay"\n[competition]\nsnapshots = 3\nbaselines = []\n')
