@@ -1,7 +1,7 @@
-"""The ground that every room stands on: messages, topics, bus, money, accounts.
+"""The code that all rooms share: messages, topics, bus, money, accounts, process runtime.
 
-Nothing here imports a room. Importing this package costs nothing: every module is loaded
-by the process that needs it.
+Nothing here imports a room. Importing this package is cheap: each process loads only the
+modules that it needs.
 """
 
 __version__ = "0.3.0.dev0"

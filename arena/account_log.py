@@ -1,8 +1,8 @@
-"""The records of `account.events` as the fold reads them: typed, and only what the fold needs.
+"""Decodes the records of `account.events` for the fold: typed, with only the fields it needs.
 
-Reads one value's bytes. `arena.messages.account` says what the executor writes; a test holds the
-two together. The fold of a long log spends most of its time here, so the structs are msgspec's: a
-record is decoded and its types are checked in one pass, a third faster than into a dict.
+Reads the bytes of one value, writes nothing. `arena.messages.account` defines what the executor
+writes; a test checks that both agree. The fold of a long log spends most of its time here, so the
+structs are msgspec's: decoding and type checks are one pass, a third faster than into a dict.
 """
 
 from typing import Literal, TypeAlias
@@ -14,11 +14,11 @@ from arena.errors import BrokenLog
 Kind = Literal["Epoch", "StateDigest", "AccountOpened", "OrderDecided"]
 
 STRUCTURAL = frozenset({"Epoch", "StateDigest"})
-"""Kinds that move no money and use up no sequence number."""
+"""Kinds that move no money and do not increase the sequence number."""
 
 
 class SourceRead(msgspec.Struct, gc=False):
-    """Where in `account.commands` the decided command stood."""
+    """Offset of the decided command in `account.commands`."""
 
     offset: int
 
@@ -32,13 +32,13 @@ class PostingRead(msgspec.Struct, gc=False):
 
 
 class QuoteRead(msgspec.Struct, gc=False):
-    """The ticker an order was priced with: its venue time, ISO 8601."""
+    """Venue time of the ticker that an order was priced with, ISO 8601."""
 
     event_time: str
 
 
 class LogEvent(msgspec.Struct, gc=False, kw_only=True):
-    """What every record carries: who wrote it, and where in the chain it stands."""
+    """Fields of every record: its writer and its position in the chain."""
 
     epoch: int
     owner: str
@@ -52,7 +52,7 @@ class EpochEvent(LogEvent, gc=False, kw_only=True):
 
 
 class StateDigestEvent(LogEvent, gc=False, kw_only=True):
-    """The owner states the SHA-256 of its packed state before this record."""
+    """SHA-256 of the owner's packed state before this record."""
 
     format: int
     sha256: str
@@ -69,7 +69,7 @@ class OpenedEvent(LogEvent, gc=False, kw_only=True):
 
 
 class OrderEvent(LogEvent, gc=False, kw_only=True):
-    """The terminal event of an order. Amounts are decimal texts; None where nothing was filled."""
+    """The terminal event of an order. Amounts are decimal texts; None if nothing was filled."""
 
     source: SourceRead
     agent: str
@@ -104,15 +104,15 @@ _DECODE_UNKNOWN = msgspec.json.Decoder(LogEvent).decode
 
 
 def decode_event(kind: str, value: bytes, offset: int) -> LogEvent:
-    """The record of a kind, or a plain `LogEvent` where the kind is unknown.
+    """Decode a record of a kind; a plain `LogEvent` if the kind is unknown.
 
     Raises:
-        BrokenLog: The bytes are no such record; the message says which field is wrong.
+        BrokenLog: The bytes are not such a record; the message names the wrong field.
     """
     try:
         return _DECODE.get(kind, _DECODE_UNKNOWN)(value)
     except (msgspec.DecodeError, RecursionError) as error:
         raise BrokenLog(
-            f"account.events@{offset} is no JSON of a {kind or 'message of a known type'}: {error}",
-            remedy="`arena repair` shows the record, and passes over one that never counted",
+            f"account.events@{offset} is not JSON of a {kind or 'known message type'}: {error}",
+            remedy="`arena repair` shows the record, and skips it if it never counted",
         ) from None

@@ -1,4 +1,4 @@
-"""What the account fold keeps of one agent: cash, positions, sums, and how orders ended. Pure.
+"""The folded state of one agent's account: cash, positions, sums and order outcomes. Pure.
 
 Amounts are whole units of 10^-8 (`arena.money`).
 """
@@ -16,16 +16,17 @@ GENESIS = "0" * 64
 """The head of a chain before its first record."""
 
 OrderRecord = tuple[str, str, str | None, str, str | None, str | None, str | None, str | None]
-"""What an agent's order was and came to."""
+"""Order id, outcome, reason, product, action, quantity, price and fee of one order."""
 
 
 @dataclass(slots=True)
 class Position:
-    """What an agent holds of one product.
+    """An agent's position in one product.
 
     Attributes:
-        quantity: Base units. cost: Cash paid for it, fees included.
-        entry_ms: Venue time of entry, weighted by quantity, Unix milliseconds.
+        quantity: Base units.
+        cost: Cash paid for it, fees included.
+        entry_ms: Venue time of entry, weighted by quantity; Unix milliseconds.
     """
 
     quantity: int = 0
@@ -38,16 +39,19 @@ class Account:
     """One agent's account.
 
     Attributes:
-        cash: What can be spent. opening: what it was opened with.
-        scraped: Profit set aside. scrape: the share of a profit that is, times 10^8.
-        positions: By product; only those that are not zero.
+        opening: Cash that the account was opened with.
+        cash: Cash that can be spent.
+        scraped: Profit set aside.
+        scrape: Share of a realised profit that is set aside, times 10^8.
+        positions: Positions by product; only those that are not zero.
         realised: Profit of all sells, after fees, against average cost.
         fees, slippage, latency_cost, volume: Sums over all fills, cash.
         fills, rejections: Counts of decided orders.
-        chain: Digest over what the agent did, `DEEDS_PER_LINK` orders at a time.
-        deeds: The orders since, which are not in the chain yet.
-        forgotten_us: Newest issue time of its orders whose ids are forgotten, Unix microseconds; 0
-            before the first.
+        chain: Digest over the agent's orders, `arena.accounts.ORDERS_PER_LINK` at a time.
+        deeds: Orders that are not in the chain yet. The names of the fields here are part of the
+            digest in every `StateDigest`, so they cannot change.
+        forgotten_us: Newest issue time of the orders whose ids are forgotten, Unix microseconds; 0
+            if there are none.
     """
 
     opening: int = 0
@@ -67,7 +71,7 @@ class Account:
     forgotten_us: int = 0
 
     def equity(self, bids: dict[str, PriceUnits]) -> int:
-        """All cash, and positions marked at the bid; one without a bid is marked at its cost."""
+        """All cash plus positions at the bid; a position without a bid counts at its cost."""
         value = self.cash + self.scraped
         for product_id, position in self.positions.items():
             bid = bids.get(product_id)
@@ -76,12 +80,12 @@ class Account:
 
 
 class OrderOutcome(NamedTuple):
-    """How an order ended: enough to answer a duplicate command, and to find its place again.
+    """Outcome of an order, to answer a duplicate command and to find its command again.
 
     Attributes:
         outcome: "filled", "rejected" or, for an account, "opened".
         source: Offset of its command in `account.commands`.
-        issued_at: When the order was issued, as its event says; "" for an account.
+        issued_at: Issue time of the order as in its event; "" for an account.
     """
 
     seq: int
@@ -93,7 +97,7 @@ class OrderOutcome(NamedTuple):
 
 
 def apply_buy(position: Position, quantity: int, cost: int, time_ms: int) -> None:
-    """Add a buy: its cost includes the fee; the entry time moves by its share of the quantity."""
+    """Add a buy: the cost includes the fee; the entry time is weighted by quantity."""
     held = position.quantity
     position.entry_ms = (position.entry_ms * held + time_ms * quantity) // (held + quantity)
     position.quantity = held + quantity
@@ -101,10 +105,10 @@ def apply_buy(position: Position, quantity: int, cost: int, time_ms: int) -> Non
 
 
 def apply_sell(position: Position, quantity: int, proceeds: int) -> int:
-    """Take a sell out of a position at average cost.
+    """Remove a sell from a position at average cost.
 
     Args:
-        position: Holds at least the quantity.
+        position: The position; it holds at least the quantity.
         quantity: Base units.
         proceeds: Cash received, after the fee.
 
@@ -112,7 +116,7 @@ def apply_sell(position: Position, quantity: int, proceeds: int) -> int:
         The realised profit in cash.
 
     Raises:
-        BrokenLog: More is sold than is held.
+        BrokenLog: The quantity is more than the position holds.
     """
     if quantity > position.quantity:
         raise BrokenLog(f"sold {units_text(quantity)} of {units_text(position.quantity)} held")
@@ -123,7 +127,7 @@ def apply_sell(position: Position, quantity: int, proceeds: int) -> int:
 
 
 def accounts_digest(accounts: dict[str, Account]) -> str:
-    """Hash over accounts, for comparing two folds of the same decisions."""
+    """Hash over accounts, to compare two folds of the same decisions."""
     rows = [
         [
             agent,

@@ -1,27 +1,27 @@
 """The account fold: state is a pure function of `account.events`, the same in every process.
 
-Reads: the values of `account.events` records, in order. Writes nothing. Executor, dashboard,
+Reads the values of `account.events` records, in order. Writes nothing. Executor, dashboard,
 ledger, judge and replay all fold with this module.
 
-What counts (everything else is counted as ignored and has no effect):
+A record counts by these rules; every other record is ignored and has no effect:
 
-* An `Epoch` counts where it is the current epoch + 1, its `seq` is the current one and its `prev`
-  is the head. The first such record in the log wins; the loser reads on and tries the next.
-* Any other event counts where its epoch and owner are current, its `seq` is the last + 1, its
-  `prev` is the head and its order is not decided yet. A `StateDigest` carries the current `seq`.
-* The head is a chain: sha256(head || value) over the values of all events that counted. A changed
-  byte, or a log that lost its tail and grew again, no longer follows.
+* An `Epoch` counts if it is the current epoch + 1, its `seq` is the current one and its `prev` is
+  the head. The first such record in the log wins; the loser reads on and tries the next epoch.
+* Any other event counts if its epoch and owner are current, its `seq` is the last + 1, its `prev`
+  is the head and its order is not decided yet. A `StateDigest` carries the current `seq`.
+* The head is a chain: sha256(head || value) over the values of all events that counted. After a
+  changed byte, or in a log that lost its tail and grew again, the next event no longer matches.
 
-What cannot happen in a sound log stops the process with `BrokenLog`: postings that do not sum to
-zero, a state that differs from what the event says it is, an epoch from the future. An operator
-can name such a record to be passed over (`arena repair`); the chain shows if it had counted.
+A record that cannot be in a sound log stops the process with `BrokenLog`: postings that do not sum
+to zero, a state that differs from the one in the event, an epoch from the future. An operator can
+have such a record skipped (`arena repair`); the chain shows if it had counted.
 
-The ids of the newest `ORDERS_REMEMBERED` orders are kept. Of those that are forgotten each account
-keeps the newest issue time, so a command of an agent is either remembered, issued later than
-everything forgotten (never decided), or may have been decided and must not be decided again.
+The ids of the newest `ORDERS_REMEMBERED` orders are kept. Of the forgotten ones each account keeps
+the newest issue time. So a command is either remembered, or issued later than every forgotten order
+(never decided), or it may have been decided and must not be decided again.
 
 Amounts are whole units of 10^-8 (`arena.money`). Times are venue times, so the state and its digest
-are the same whoever folds it and whenever.
+are the same in every process and at any time.
 """
 
 from collections import deque
@@ -61,12 +61,12 @@ CAPITAL = "house/capital"
 OPENED = "opened"
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 REBUILD = "this state was not folded from this log; rebuild it from offset 0, or see `arena repair`"
-REPAIR = "`arena repair` shows the record, and passes over one that never counted"
+REPAIR = "`arena repair` shows the record, and skips it if it never counted"
 ORDERS_REMEMBERED = 65_536
-"""Decided order ids that are kept, per shard."""
+"""Number of decided order ids that are kept per shard."""
 
 ORDERS_PER_LINK = 64
-"""Orders of an agent that enter its chain together: one hash for many costs less."""
+"""Orders of an agent that enter its chain with one hash: fewer hashes cost less."""
 
 _order_record_of = attrgetter(
     "order_id", "outcome", "reason", "product_id", "action", "quantity", "price", "fee"
@@ -79,17 +79,19 @@ class Shard:
     """The fold of one partition of `account.events`.
 
     Attributes:
-        epoch, owner: Who may write.
-        seq: Of the last event that counted. head: the chain's digest.
-        source_offset: Offset in `account.commands` of the last decided command; -1 at first.
-        next_offset: Offset in `account.events` behind the last record that was folded.
-        head_offset: Offset of the last record that counted; -1 before the first.
-        accounts: By agent. house: (account, unit) -> balance of the other side.
+        epoch, owner: The current epoch, and the executor that may write in it.
+        seq: Sequence number of the last event that counted.
+        head: Digest of the chain.
+        source_offset: Offset in `account.commands` of the last decided command; -1 if none.
+        next_offset: Offset in `account.events` after the last folded record.
+        head_offset: Offset of the last record that counted; -1 if none did.
+        accounts: Accounts by agent.
+        house: (account, unit) -> balance of the counterparty accounts.
         orders: Decided orders by id, the newest `ORDERS_REMEMBERED`.
-        recent: The newest order events as they stand in the log.
-        counted, ignored: Records that had an effect, and that had none.
+        recent: The newest order events, unchanged.
+        counted, ignored: Number of records with an effect, and without.
         passed_over: Offset -> SHA-256 of the value of a record that an operator named in
-            `arena.control`; given by the caller, no part of the state.
+            `arena.control`; set by the caller, not part of the state.
     """
 
     epoch: int = 0
@@ -112,19 +114,19 @@ class Shard:
     def apply(self, kind: str, value: bytes | None, offset: int) -> AccountLogEvent | None:
         """Fold one record.
 
-        An offset may be passed over: the marker of a transaction takes one. The reader tells that
-        from a lost record, and the chain shows a lost event.
+        An offset may be missing: the marker of a transaction takes one. The reader distinguishes
+        that from a lost record, and the chain shows a lost event.
 
         Args:
             kind: The record's `type` header.
-            value: Its bytes; they enter the chain as they are. None stops the fold.
-            offset: Where it stands in its partition.
+            value: The record's bytes, which enter the chain unchanged. None stops the fold.
+            offset: The record's offset in its partition.
 
         Returns:
-            The event where it counted, None where it was ignored.
+            The event if it counted, None if it was ignored.
 
         Raises:
-            BrokenLog: The record cannot stand in a sound log at this place.
+            BrokenLog: A sound log cannot have this record here.
         """
         if offset < self.next_offset:
             raise BrokenLog(
@@ -174,7 +176,7 @@ class Shard:
         return sha256(value or b"").hexdigest() == self.passed_over[offset]
 
     def _check_passed_over(self, event: LogEvent, offset: int) -> None:
-        """Stop where a sequence number is missing: the record passed over last had counted."""
+        """Stop if a sequence number is missing: the record that was passed over had counted."""
         structural = isinstance(event, EpochEvent | StateDigestEvent)
         before = event.seq if structural else event.seq - 1
         current = type(event) is EpochEvent or event.owner == self.owner
@@ -196,7 +198,7 @@ class Shard:
     def _follows(self, event: LogEvent, offset: int) -> bool:
         if event.epoch > self.epoch:
             raise BrokenLog(
-                f"account.events@{offset} is of epoch {event.epoch}, the state of {self.epoch}",
+                f"account.events@{offset} has epoch {event.epoch}, the state has {self.epoch}",
                 remedy=REBUILD,
             )
         if event.epoch != self.epoch or event.owner != self.owner:
@@ -206,8 +208,8 @@ class Shard:
             return False
         if event.prev != self.head:
             raise BrokenLog(
-                f"account.events@{offset}: its digest of the events before it does not follow",
-                remedy="an event before it was changed; compare the log with an export",
+                f"account.events@{offset}: its digest of the earlier events does not match",
+                remedy="an earlier event was changed; compare the log with an export",
             )
         return True
 
@@ -238,7 +240,7 @@ class Shard:
     def _fill(self, event: OrderEvent, account: Account) -> None:
         used, slippage, latency_cost = event.used, event.slippage, event.latency_cost
         if used is None or slippage is None or latency_cost is None:
-            raise BrokenLog(f"{event.order_id} is filled, but says not at which price or cost")
+            raise BrokenLog(f"{event.order_id} is filled, but lacks its quote or its costs")
         cash, quantity, fee, scraped = self._post(event, account)
         product_id = event.product_id
         position = account.positions.get(product_id)
@@ -263,10 +265,10 @@ class Shard:
         account.fills += 1
 
     def _post(self, event: OpenedEvent | OrderEvent, account: Account) -> tuple[int, int, int, int]:
-        """Carry out the postings.
+        """Apply the postings.
 
         Returns:
-            What moved into the agent's cash and position, the fee, and what was set aside.
+            Changes of the agent's cash and position, the fee, and the profit set aside.
         """
         own_cash = f"agent/{event.agent}/cash"
         own_position = f"agent/{event.agent}/position"
@@ -321,21 +323,21 @@ class Shard:
             account.forgotten_us = max(account.forgotten_us, issued_us)
 
     def may_be_forgotten(self, agent: str, issued_at: datetime) -> bool:
-        """True where an order that is not in `orders` may have been decided all the same.
+        """True if an order that is not in `orders` may still have been decided.
 
         Args:
-            agent: Whose order.
-            issued_at: The command's issue time; a copy of a command has the same.
+            agent: The agent of the order.
+            issued_at: The command's issue time, which a copy of the command shares.
         """
         account = self.accounts.get(agent)
         return account is not None and unix_us(issued_at) <= account.forgotten_us
 
     def currencies(self) -> set[str]:
-        """What accounts were opened in; empty before the first. It is one in a sound arena."""
+        """Currencies that accounts were opened in: one in a sound arena, none before the first."""
         return {unit for name, unit in self.house if name == CAPITAL}
 
     def last_order(self) -> tuple[str, int] | None:
-        """The id of the newest order, and the offset of its command; None where none is known."""
+        """Id of the newest order and offset of its command; None if no order is known."""
         for order_id in reversed(self._order_ids):
             decided = self.orders[order_id]
             if decided.outcome != OPENED:
@@ -343,12 +345,12 @@ class Shard:
         return None
 
     def digest(self) -> str:
-        """Hash of what every agent owns and did; no wall time, offset, epoch or owner enters it."""
+        """Hash of all accounts and orders; without wall times, offsets, epochs and owners."""
         return accounts_digest(self.accounts)
 
 
 def chain(head: str, value: bytes) -> str:
-    """The next head of a chain of records: sha256 over the head's text and the record's bytes."""
+    """Return the next head of a chain: sha256 over the head's text and the record's bytes."""
     digest = sha256(head.encode())
     digest.update(value)
     return digest.hexdigest()
@@ -362,7 +364,7 @@ def _units(text: str) -> int:
 
 
 def unix_us(moment: datetime) -> int:
-    """An aware time as Unix microseconds, exactly."""
+    """Convert an aware time to Unix microseconds, exactly."""
     return (moment - UNIX_EPOCH) // timedelta(microseconds=1)
 
 
@@ -370,6 +372,6 @@ def _unix_ms(text: str) -> int:
     return int(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-def _require_equal(event: OrderEvent, name: str, said: str | None, units: int) -> None:
-    if said is None or _units(said) != units:
-        raise BrokenLog(f"{event.order_id}: {name} is {said}, the fold has {units_text(units)}")
+def _require_equal(event: OrderEvent, name: str, stated: str | None, units: int) -> None:
+    if stated is None or _units(stated) != units:
+        raise BrokenLog(f"{event.order_id}: {name} is {stated}, the fold has {units_text(units)}")

@@ -1,15 +1,15 @@
-"""Which agents are alive: a fold of their turns. Pure.
+"""Folds the turns of agents into their health: which agents are alive, which are dead. Pure.
 
-A turn is a decision if the model gave an answer that could be used: words, or at least one tool
-call that was carried out. An agent is dead
+A turn is a decision if the model gave a usable answer: text, or at least one tool call that was
+carried out. An agent is dead
 
 * at once if its last turn failed for a cause that does not pass by itself (`LASTING_CAUSES`);
 * after `DEAD_TURNS` turns in a row without a decision;
-* as long as it has had turns and none of them was a decision (never alive), once nothing more
-  will come: the judge, which looks at records, ranks no agent that never decided.
+* if it had turns and none was a decision, at the end of a run: the judge does not rank an agent
+  that never decided.
 
-A turn that was aborted because a process stopped says nothing about the model and counts for
-neither. An agent that decides again is alive again.
+A turn that was aborted because a process stopped does not count. An agent that decides again is
+alive again.
 """
 
 import re
@@ -22,14 +22,14 @@ from arena.messages import LASTING_CAUSES, Cause, Heartbeat, Turn
 from arena.visible_text import one_line as visible_line
 
 DEAD_TURNS = 5
-"""So many turns in a row without a decision, and an agent is dead."""
+"""Turns in a row without a decision after which an agent is dead."""
 CAUSE_CHARS_MAX = 400
-"""Of a cause in words, as it is listed."""
+"""Bound of a cause's text."""
 DEAD_DETAIL = "dead"
 """The detail of a router's heartbeat that lists its dead agents."""
 NO_TURN = "no turn ran to its end"
 UNKNOWN_TOOL_WORDS = "no tools process offers"
-"""What a router that ends for an unknown tool says; `dead_with_process` knows the cause by it."""
+"""Part of a router's error about an unknown tool, by which `dead_with_process` finds the cause."""
 
 REMEDIES: Mapping[str, str] = {
     Cause.AUTH: "set the right key for its chat node, then resume",
@@ -47,17 +47,17 @@ REMEDIES: Mapping[str, str] = {
     Cause.CONTENT_FILTER: "read the answers in `arena tail llm.calls`, or use another model",
     Cause.UNUSABLE_ANSWER: "read the answers in `arena tail llm.calls`, or use another model",
 }
-"""`Cause` -> what to do about an agent that died of it."""
+"""`Cause` -> remedy for an agent that is dead for this cause."""
 _ADDRESS = re.compile(r"^https?://\S+ (answer(?:ed|s) )?")
 READ_LOGS = "read the logs of its router and its chat node"
 
 
 def is_decision(turn: Turn) -> bool:
-    """True if a turn holds something that a model decided.
+    """True if a turn contains a decision of the model.
 
-    That is words, a call that was carried out, or an order that the money rules refused: a turn
-    that its rounds ended names a cause if it holds none of them. The judge asks the same of every
-    turn, so a failure is never counted as a hold.
+    A decision is text, a call that was carried out, or an order that the trading rules refused. A
+    turn that ended at its last round without any of these has a cause. The judge uses this test for
+    every turn, so a failure is never counted as a hold.
     """
     if turn.outcome == "completed" or (turn.outcome == "max_rounds" and not turn.cause):
         return True
@@ -66,12 +66,12 @@ def is_decision(turn: Turn) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class DeadAgent:
-    """An agent that is dead.
+    """A dead agent.
 
     Attributes:
-        cause: In words.
-        turns: In a row, up to the newest, without a decision.
-        code: The `Cause`, for programs; "" if it is not known.
+        cause: The cause as text.
+        turns: Turns without a decision, in a row up to the newest.
+        code: The `Cause`, for programs; "" if unknown.
         remedy: What to do about it.
     """
 
@@ -82,7 +82,7 @@ class DeadAgent:
     remedy: str = READ_LOGS
 
     def document(self) -> dict[str, JsonValue]:
-        """The same for programs; its keys only grow."""
+        """The agent as JSON; keys are only ever added."""
         return {
             "agent": self.agent,
             "cause": self.cause,
@@ -94,12 +94,14 @@ class DeadAgent:
 
 @dataclass(slots=True)
 class AgentHealth:
-    """What an agent's turns say of its health.
+    """The health of one agent.
 
     Attributes:
-        turns: Ended ones, without aborted ones. decisions: those that hold a decision.
-        failed_run: Turns in a row, up to the newest, without a decision.
-        cause: `Cause` of the newest failure. error: the same in words.
+        turns: Number of ended turns, without aborted ones.
+        decisions: Number of turns with a decision.
+        failed_run: Turns without a decision, in a row up to the newest.
+        cause: `Cause` of the newest failure.
+        error: Text of the newest failure.
     """
 
     agent: str
@@ -110,11 +112,11 @@ class AgentHealth:
     error: str = ""
 
     def apply(self, turn: Turn) -> None:
-        """Fold one ended turn; the caller leaves out second records of a turn."""
+        """Fold one ended turn; the caller leaves out duplicate records of a turn."""
         self.note(turn.outcome, is_decision(turn), turn.cause, turn.error)
 
     def note(self, outcome: str, decided: bool, cause: str, error: str) -> None:
-        """Fold one ended turn of which only this is known."""
+        """Fold one ended turn by its outcome, cause and error."""
         if outcome == "aborted" and not decided:
             return
         self.turns += 1
@@ -139,11 +141,11 @@ class AgentHealth:
 
     @property
     def never_decided(self) -> bool:
-        """True if it has had turns, and none of them was a decision."""
+        """True if it had turns and none was a decision."""
         return self.turns > 0 and not self.decisions
 
     def dead(self) -> DeadAgent:
-        """The agent as it is listed among the dead."""
+        """The agent's entry in the list of dead agents."""
         words = self.error
         if self.cause not in LASTING_CAUSES:
             why = f"{self.failed_run} turns in a row without a decision"
@@ -175,22 +177,22 @@ class HealthFold:
         self.of(turn.agent).apply(turn)
 
     def of(self, agent: str) -> AgentHealth:
-        """The health of an agent; a new one has had no turn."""
+        """The health of an agent; empty for a new one."""
         return self.agents.setdefault(agent, AgentHealth(agent))
 
     def dead(self) -> tuple[DeadAgent, ...]:
-        """The dead, by name."""
+        """Dead agents, by name."""
         found = (vital for _, vital in sorted(self.agents.items()))
         return tuple(vital.dead() for vital in found if vital.is_dead)
 
     def dead_at_end(self) -> tuple[DeadAgent, ...]:
-        """The dead, by name, if nothing more will come: also those who never decided."""
+        """Dead agents by name at the end of a run, including those that never decided."""
         found = (vital for _, vital in sorted(self.agents.items()))
         return tuple(v.dead() for v in found if v.is_dead or v.never_decided)
 
 
 def parse_dead_agent(document: JsonValue) -> DeadAgent | None:
-    """A `DeadAgent.document` read back; None if it is none."""
+    """Parse a `DeadAgent.document`; None if it is malformed."""
     if not isinstance(document, dict):
         return None
     agent, cause, turns = (document.get(name) for name in ("agent", "cause", "turns"))
@@ -207,23 +209,23 @@ def parse_dead_agent(document: JsonValue) -> DeadAgent | None:
 
 
 def dead_agents_of(beat: Heartbeat) -> tuple[DeadAgent, ...]:
-    """The dead agents that a router's heartbeat names."""
+    """Dead agents listed in a router's heartbeat."""
     told = beat.details.get(DEAD_DETAIL)
     found = map(parse_dead_agent, told) if isinstance(told, list) else ()
     return tuple(one for one in found if one is not None)
 
 
 def dead_without_turn(agent: str) -> DeadAgent:
-    """An agent without a turn, or with aborted ones only, though it had the time for some."""
+    """The entry of an agent that had time for turns, and has none or only aborted ones."""
     return DeadAgent(agent, NO_TURN, 0)
 
 
 def dead_with_process(agents: Iterable[str], words: str) -> tuple[DeadAgent, ...]:
-    """The agents of a process that was given up.
+    """The entries of the agents of a process that the supervisor stopped restarting.
 
     Args:
-        agents: Their names.
-        words: Why it was given up.
+        agents: Names of the agents.
+        words: Why the process was given up.
     """
     known = UNKNOWN_TOOL_WORDS in words
     code = Cause.UNKNOWN_TOOL if known else ""
@@ -234,7 +236,7 @@ def dead_with_process(agents: Iterable[str], words: str) -> tuple[DeadAgent, ...
 
 
 def short_cause(cause: str, chars: int) -> str:
-    """A cause for a narrow place: without the address it begins with, and cut between words."""
+    """A cause for a narrow column: without the leading address, cut between words."""
     bare = _ADDRESS.sub("", cause)
     if len(bare) <= chars:
         return bare
@@ -244,5 +246,5 @@ def short_cause(cause: str, chars: int) -> str:
 
 
 def cause_line(words: str) -> str:
-    """A cause on one line, cut at `CAUSE_CHARS_MAX`; nothing in it acts on a terminal."""
+    """A cause on one line, cut at `CAUSE_CHARS_MAX`, with control characters escaped."""
     return visible_line(words, CAUSE_CHARS_MAX)

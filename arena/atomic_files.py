@@ -1,6 +1,7 @@
-"""Files that a command is asked to write: refused before the work, or written whole.
+"""Writes files atomically, and checks before a long command that its output file can be written.
 
-A result that took an hour must not be lost to a wrong path, nor replace an older one by half of it.
+A result that took an hour must not be lost to a wrong path, and a failed write must not leave half
+a file in place of an older one.
 """
 
 import contextlib
@@ -18,20 +19,20 @@ from arena.visible_text import one_line
 NAME_CHARS_MAX = 600
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 DRAFT_CHARS_MAX = 40
-"""Of a file's name in the name of its draft: 160 bytes at most."""
+"""Characters of a file's name that are part of its draft's name: at most 160 bytes."""
 _NO_DRAFT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV}
-"""The folder takes no other file, or the file is a mount of its own."""
+"""Errors if the folder takes no new file, or the file is itself a mount point."""
 
 
 def require_writable(path: Path | None, flag: str) -> None:
-    """See that a file can be written, before the work that it is for begins; nothing is written.
+    """Check that a file can be written before the work starts; nothing is written.
 
     Args:
-        path: The file; None if none was asked for.
-        flag: That names it, such as "--json".
+        path: The file; None if the flag was not given.
+        flag: The flag that names it, such as "--json".
 
     Raises:
-        UsageError: Its folder is not there, it is a folder, or this user may not write it.
+        UsageError: Its folder does not exist, it is a folder, or this user may not write it.
     """
     if path is None:
         return
@@ -48,7 +49,7 @@ def require_writable(path: Path | None, flag: str) -> None:
             why = "this user may not write in that folder"
     except OSError as error:
         why = (error.strerror or "its name cannot be used").lower()
-    except (RuntimeError, ValueError):  # links in a circle, a null character
+    except (RuntimeError, ValueError):  # a loop of links, a null character
         why = "its name cannot be used"
     if why:
         shown = one_line(str(path), NAME_CHARS_MAX)
@@ -59,14 +60,14 @@ def require_writable(path: Path | None, flag: str) -> None:
 
 @contextlib.contextmanager
 def atomic_draft(path: Path) -> Iterator[Path]:
-    """A path to write to in place of a file's own: at the end the file is that, or as it was.
+    """Yield the path of a draft that replaces the file at the end; on an error the file stays.
 
-    A device or a pipe, such as /dev/stdout, is written to as it is. A file that cannot be replaced
-    (its folder takes no other file, or it is a mount of its own) is written over at the end; a disk
-    that is full then cuts it short.
+    A device or a pipe, such as /dev/stdout, is written directly. A file that cannot be replaced
+    (its folder takes no new file, or it is itself a mount point) is overwritten at the end; a full
+    disk can then truncate it.
 
     Raises:
-        OSError: It cannot be written; the error names the file.
+        OSError: The file cannot be written; the error names it.
     """
     draft: Path | None = None
     try:
@@ -86,26 +87,26 @@ def atomic_draft(path: Path) -> Iterator[Path]:
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Write a text file: all of it, or the file is as it was before; see `atomic_draft`.
+    """Write a text file completely, or leave it unchanged; see `atomic_draft`.
 
     Raises:
-        OSError: It cannot be written; the error names the file.
+        OSError: The file cannot be written; the error names it.
     """
     with atomic_draft(path) as draft:
         draft.write_text(text, encoding="utf-8", newline="")
 
 
 def write_new(path: Path, content: bytes, mode: int = 0o666) -> None:
-    """Write a file that is not there yet; if it cannot be written whole, it is not there after.
+    """Create a file with all of its content; after an error it does not exist.
 
     Args:
         path: The file.
-        content: All of it.
-        mode: Of the file, less what the umask takes.
+        content: The bytes to write.
+        mode: Permissions of the file, before the umask.
 
     Raises:
-        FileExistsError: It is there.
-        OSError: It cannot be written; the error names the file.
+        FileExistsError: The file exists.
+        OSError: The file cannot be written; the error names it.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
@@ -121,7 +122,7 @@ def write_new(path: Path, content: bytes, mode: int = 0o666) -> None:
 
 @contextlib.contextmanager
 def disk_full_named(path: Path) -> Iterator[None]:
-    """Within the block, the error of a full disk names a file or folder; others pass as they are.
+    """Add a path to the error of a full disk in the block; other errors are unchanged.
 
     Raises:
         OSError: The disk is full.
@@ -135,7 +136,7 @@ def disk_full_named(path: Path) -> Iterator[None]:
 
 
 def _make_draft(real: Path) -> Path:
-    """An empty file beside another one, or, if its folder takes none, a temporary one."""
+    """Create an empty file beside another one, or a temporary one if the folder takes none."""
     draft = real.with_name(f".{real.name[:DRAFT_CHARS_MAX]}.{os.getpid()}")
     try:
         draft.touch()
@@ -149,7 +150,7 @@ def _make_draft(real: Path) -> Path:
 
 
 def _replace(draft: Path, real: Path) -> None:
-    """Replace a file by its draft, or write over it if it cannot be replaced."""
+    """Replace a file by its draft, or overwrite it if it cannot be replaced."""
     is_there = real.exists()
     try:
         if is_there:

@@ -1,7 +1,7 @@
-"""What the arena plays by built-in rules: the baselines, and the rules that there are. Pure.
+"""Names of the built-in rules (scripted models) and of the baseline strategies. Pure.
 
-A baseline is there to compare with, so it is never played by a model: a chat node that serves the
-built-in rules plays it, whatever chat node its file names.
+A baseline is for comparison, so no model plays it: a chat node with the built-in rules does, even
+if the strategy's file names another chat node.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ BASELINES = ("buy_and_hold", "cash", "random")
 
 
 def strategy_key(name: str) -> str:
-    """A strategy's name as rules are found by it."""
+    """A strategy's name in the form that identifies its rules."""
     return name.replace("-", "_")
 
 
@@ -33,14 +33,14 @@ def plays_rules_of(model_id: str, strategy: str) -> bool:
 
 
 def baseline_trouble(strategy: str) -> str:
-    """Why a strategy cannot be a baseline; "" if it can."""
+    """Return why a strategy cannot be a baseline; "" if it can."""
     if has_rules(strategy):
         return ""
-    return f"a baseline plays by built-in rules, and {strategy!r} has none"
+    return f"a baseline needs built-in rules, and {strategy!r} has none"
 
 
 def baseline_remedy() -> str:
-    """What helps then."""
+    """Remedy for a strategy that cannot be a baseline."""
     return (
         f"there are rules for {', '.join(sorted(RULES))}; give the strategy one of these names, "
         'or let a model play it with kind = "agent"'

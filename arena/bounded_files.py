@@ -1,10 +1,10 @@
-"""Files that may come from anywhere: opened only if they are plain files within a bound.
+"""Opens files from untrusted sources: regular files only, within size limits.
 
 A bundle, a manifest, a price file or a checkpoint can name a device, a pipe or a path outside its
-folder, or be of any size. What is opened here is a regular file, not larger than its limit, and, if
-a folder is given, inside that folder also after links were followed.
+folder, or have any size. A file that is opened here is a regular file, not larger than its limit
+and, if a folder is given, inside that folder after links are followed.
 
-`ARENA_FILE_LIMITS_FACTOR` multiplies every limit, for a large file that is known to be honest.
+`ARENA_FILE_LIMITS_FACTOR` multiplies every limit, for a large file that is known to be good.
 """
 
 import io
@@ -22,23 +22,23 @@ FACTOR_MAX = 1_000_000
 NAME_CHARS_MAX = 255
 READ_BYTES = 1 << 20
 CUT_LINE_BYTES = 1 << 10
-"""What is given of a line that is longer than lines may be."""
+"""Bytes that are returned of a line above the limit."""
 TEXT_FILE_BYTES_MAX = 2 << 20
-"""A specification, a strategy, a list of prices."""
+"""Limit for a specification, a strategy or a price list."""
 UNPACKED_BYTES = 512 << 20
 UNPACKED_RATIO = 100
-"""A packed file may unpack to `UNPACKED_BYTES`, or to so many times its size."""
-RAISE_LIMIT = f"if the file is honest, set {FACTOR_VARIABLE} to a larger number"
+"""A packed file may unpack to `UNPACKED_BYTES` or to this many times its size."""
+RAISE_LIMIT = f"if you trust the file, set {FACTOR_VARIABLE} to a larger number"
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class NotReadable(UsageError):
-    """A file that is not opened: not a regular one, outside its folder, or above a limit."""
+    """A file that is refused: not a regular file, outside its folder, or above a limit."""
 
 
 def limits_factor() -> int:
-    """By how much every limit of a file is multiplied.
+    """The factor for every file limit.
 
     Raises:
         UsageError: `ARENA_FILE_LIMITS_FACTOR` is not a whole number from 1 to `FACTOR_MAX`.
@@ -53,33 +53,33 @@ def limits_factor() -> int:
 
 
 def too_large(path: Path | str, what: str, limit: int, unit: str = "bytes") -> NotReadable:
-    """The refusal of a file above a limit.
+    """The error for a file above a limit.
 
     Args:
         path: The file.
-        what: What of it, and how much: "has 7,000,000 bytes".
+        what: What is too large, such as "has 7,000,000 bytes".
         limit: The limit, in the unit.
-        unit: Of the limit.
+        unit: Unit of the limit.
     """
     return NotReadable(f"{path} {what}; the limit is {limit:,} {unit}", remedy=RAISE_LIMIT)
 
 
 def is_plain_name(name: str) -> bool:
-    """True if a name is that of a file in the same folder: letters, digits, '.', '_' and '-'."""
+    """True for the name of a file in the same folder: letters, digits, '.', '_' and '-'."""
     return len(name) <= NAME_CHARS_MAX and _PLAIN.fullmatch(name) is not None
 
 
 def open_regular(path: Path, bytes_max: int, *, inside: Path | None = None) -> io.BufferedReader:
-    """Open a regular file to read.
+    """Open a regular file for reading.
 
     Args:
         path: The file.
-        bytes_max: The most it may have, before `ARENA_FILE_LIMITS_FACTOR`.
-        inside: A folder that the file must be in, after links were followed.
+        bytes_max: The size limit, before `ARENA_FILE_LIMITS_FACTOR`.
+        inside: A folder that must contain the file after links are followed.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        NotReadable: It is a device, a pipe, a folder, outside, or too large.
+        FileNotFoundError: The file does not exist.
+        NotReadable: It is a device, a pipe or a folder, outside the folder, or too large.
         OSError: It cannot be opened.
     """
     try:
@@ -88,9 +88,9 @@ def open_regular(path: Path, bytes_max: int, *, inside: Path | None = None) -> i
         raise NotReadable(f"{path} is a link to itself", remedy="name the file itself") from None
     if inside is not None and not real.is_relative_to(inside.resolve()):
         raise NotReadable(
-            f"{path} is a link to {real}, outside {inside}", remedy="put the file itself there"
+            f"{path} is a link to {real}, outside {inside}", remedy="copy the file there"
         )
-    # Without O_NONBLOCK the open of a pipe waits for its writer.
+    # Without O_NONBLOCK, opening a pipe waits for its writer.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     if kind := _kind(real.lstat().st_mode):
         raise NotReadable(f"{path} is {kind}, not a file", remedy="name a regular file")
@@ -109,14 +109,14 @@ def open_regular(path: Path, bytes_max: int, *, inside: Path | None = None) -> i
 
 
 def read_regular(path: Path, bytes_max: int, *, inside: Path | None = None) -> bytes:
-    """The bytes of a regular file; see `open_regular`, also for what it raises.
+    """Read a regular file; see `open_regular`, also for its exceptions.
 
-    A file of /proc says that it is empty: it is read up to the limit, too.
+    Files in /proc report a size of 0 and are read up to the limit.
     """
     limit = bytes_max * limits_factor()
     with open_regular(path, bytes_max, inside=inside) as file:
         found = file.read(limit + 1)
-    if found is None:  # what is opened without waiting has nothing to read now
+    if found is None:  # a non-blocking stream that has no data now
         raise NotReadable(f"{path} is a stream, not a file", remedy="name a regular file")
     if len(found) > limit:
         raise too_large(path, f"has more than {limit:,} bytes", limit)
@@ -124,7 +124,7 @@ def read_regular(path: Path, bytes_max: int, *, inside: Path | None = None) -> b
 
 
 def read_text_file(path: Path, bytes_max: int = TEXT_FILE_BYTES_MAX) -> str:
-    """The text of a regular file, as UTF-8 with or without byte order marks; see `read_regular`.
+    """Read a UTF-8 text file, with or without byte order marks; see `read_regular`.
 
     Raises:
         UnicodeDecodeError: It is not UTF-8.
@@ -134,11 +134,11 @@ def read_text_file(path: Path, bytes_max: int = TEXT_FILE_BYTES_MAX) -> str:
 
 
 def bounded_lines(stream: BinaryIO, bytes_max: int) -> Iterator[bytes]:
-    """The lines of a stream, each with its end; of a longer one the first bytes, and one line.
+    """Yield the lines of a stream with their line ends; a line above the limit is cut.
 
     Args:
-        stream: Buffered, open to read.
-        bytes_max: The longest line that is given whole.
+        stream: A buffered stream, open for reading.
+        bytes_max: Size up to which a line is not cut.
     """
     while line := stream.readline(bytes_max + 1):
         if len(line) > bytes_max:
@@ -149,7 +149,7 @@ def bounded_lines(stream: BinaryIO, bytes_max: int) -> Iterator[bytes]:
 
 
 def unpacked_limit(file: io.BufferedReader) -> int:
-    """Bytes that a packed file may unpack to, with the factor in it.
+    """Bytes that a packed file may unpack to, factor included.
 
     Recordings of JSON unpack to 10 or 20 times their size.
     """
@@ -157,16 +157,16 @@ def unpacked_limit(file: io.BufferedReader) -> int:
 
 
 class Limited(io.RawIOBase):
-    """A stream that is unpacked, and the most that may come out of it.
+    """An unpacked stream with a limit on its output.
 
     Args:
-        stream: What is read.
-        path: For the error.
-        bytes_max: The limit, with the factor in it.
+        stream: The stream to read.
+        path: The file, for the error.
+        bytes_max: The limit, factor included.
     """
 
     def __init__(self, stream: BinaryIO, path: Path, bytes_max: int) -> None:
-        """Wrap a stream, which is closed with this one."""
+        """Wrap a stream; it is closed with this one."""
         super().__init__()
         self._stream = stream
         self._path = path
@@ -174,14 +174,14 @@ class Limited(io.RawIOBase):
         self._left = bytes_max
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Always true."""
         return True
 
     def readinto(self, buffer: "memoryview[int]") -> int:  # type: ignore[override]  # a raw buffer
         """Read some bytes.
 
         Raises:
-            NotReadable: More came out than the limit.
+            NotReadable: The output is above the limit.
         """
         found = self._stream.read(min(len(buffer), READ_BYTES))
         self._left -= len(found)
@@ -191,13 +191,13 @@ class Limited(io.RawIOBase):
         return len(found)
 
     def close(self) -> None:
-        """Close both."""
+        """Close both streams."""
         self._stream.close()
         super().close()
 
 
 def _kind(mode: int) -> str:
-    """What a file is if it is not a regular one; "" if it is."""
+    """The kind of a file that is not regular; "" for a regular file."""
     kinds = (
         (stat.S_ISREG, ""),
         (stat.S_ISDIR, "a folder"),

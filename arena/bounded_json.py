@@ -1,8 +1,8 @@
-"""JSON documents from elsewhere: how much may be in one, and what is wrong with it first. Pure.
+"""Limits for JSON documents from untrusted sources, and their first error. Pure.
 
-A document of some MB can name a million things, and each costs a thousand times its bytes once it
-is a model, or an error about one. What is in a document is counted in its bytes, before it is
-parsed; the entries of a map are then read one by one, up to the first that is wrong.
+A document of some MB can have a million entries, and each takes a thousand times its bytes as a
+model or as an error. So entries are counted in the bytes before the document is parsed, and the
+entries of a map are validated one by one, up to the first error.
 """
 
 from collections.abc import Callable
@@ -13,27 +13,27 @@ OBJECTS_MAX = 50_000
 KEYS_MAX = 500_000
 ITEMS_MAX = 2_000_000
 TEXT_CHARS_MAX = 5_000
-"""A text in a document: a path, a version, a digest."""
+"""Limit for a text in a document: a path, a version, a digest."""
 BOUNDS = ((b"{", OBJECTS_MAX, "objects"), (b":", KEYS_MAX, "keys"), (b",", ITEMS_MAX, "items"))
 
 
 def check_counts(content: bytes) -> None:
-    """Refuse a document that holds too much; marks in its texts count, too.
+    """Refuse a document with too many entries; the characters inside texts count, too.
 
     Raises:
-        ValueError: It does, in words.
+        ValueError: There are too many; the message has the count and the limit.
     """
     for mark, count_max, what in BOUNDS:
         if (count := content.count(mark)) > count_max:
-            raise ValueError(f"it holds about {count:,} {what}, the limit is {count_max:,}")
+            raise ValueError(f"it has about {count:,} {what}, the limit is {count_max:,}")
 
 
 def validate_each(model: type[BaseModel], count_max: int) -> Callable[[object], object]:
-    """A validator that runs before a field's own: every entry of a map is of a model.
+    """A "before" validator for a map field that validates every entry as a model.
 
     Args:
-        model: Of the entries.
-        count_max: How many there may be.
+        model: Model of the entries.
+        count_max: Limit of their number.
     """
 
     def check(found: object) -> object:
@@ -53,7 +53,7 @@ def validate_each(model: type[BaseModel], count_max: int) -> Callable[[object], 
 
 
 def first_error(error: ValidationError) -> str:
-    """The first thing wrong with a document, on one line."""
+    """The first error of a document, on one line."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part)[:80] for part in first["loc"])
     text = first["msg"].removeprefix("Value error, ")[:200]

@@ -1,12 +1,11 @@
-"""Parquet from anywhere, read within bounds: looked at before anything is unpacked.
+"""Reads Parquet from untrusted sources within limits: checked before anything is unpacked.
 
-A footer of some bytes can declare any number of rows, a page of some bytes can unpack to two
-gigabytes, and a dictionary of one long value can be named by every row. So the footer is walked
-before it is parsed; the header of every page is read before the page is; and as many rows are
-decoded at a time as the longest dictionary value allows. All limits are multiplied by
-`ARENA_FILE_LIMITS_FACTOR`.
+A small footer can declare any number of rows, a small page can unpack to two gigabytes, and every
+row can refer to one long dictionary value. So the footer is walked before it is parsed, the header
+of every page is read before the page, and the longest dictionary value bounds the number of rows
+that are decoded at a time. `ARENA_FILE_LIMITS_FACTOR` multiplies all limits.
 
-Layout: https://parquet.apache.org/docs/file-format/. `pyarrow` is loaded by the first call.
+Layout: https://parquet.apache.org/docs/file-format/. The first call loads `pyarrow`.
 """
 
 import os
@@ -30,18 +29,18 @@ FOOTER_BYTES_MAX = 1 << 20
 STRUCTS_MAX = 100_000
 COLUMNS_MAX = 1_000
 PAGE_BYTES_MAX = 32 << 20
-"""Unpacked; a page of an export has a few MB at most."""
+"""Limit for an unpacked page; a page of an export has a few MB at most."""
 DICTIONARY_BYTES_MAX = 4 << 20
 PAGES_MAX = 200_000
 VALUES_PER_GROUP_MAX = 2 << 20
-"""Values of a column in a row group, those in lists and maps among them."""
+"""Limit for the values of a column in a row group, including those in lists and maps."""
 UNPACKED_BYTES = 256 << 20
 UNPACKED_RATIO = 200
-"""A file may unpack to `UNPACKED_BYTES`, or to so many times its size."""
+"""A file may unpack to `UNPACKED_BYTES` or to this many times its size."""
 ROWS = 500_000
-"""A file may have so many rows, or as many as bytes."""
+"""A file may have this many rows, or as many as it has bytes."""
 ENTRIES_MAX = 1 << 20
-"""Dictionary values of a file whose lengths are looked at."""
+"""Limit for the dictionary values of a file."""
 BATCH_BYTES = 8 << 20
 HEADER_BYTES_MAX = 64 << 10
 TAIL_BYTES = 8
@@ -49,13 +48,13 @@ MAGIC = b"PAR1"
 
 DATA_PAGE, INDEX_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 1, 2, 3
 EXPANDING = {7: "DELTA_BYTE_ARRAY"}
-"""Encodings in which a few bytes stand for many long values."""
-REMEDY = "copy the file again from where it came"
+"""Encodings in which a few bytes represent many long values."""
+REMEDY = "copy the file again from its source"
 
 
 @dataclass(slots=True)
 class _Group:
-    """What the page headers of a row group say.
+    """Facts from the page headers of a row group.
 
     Attributes:
         longest: Bytes of the longest dictionary value of a column without lists.
@@ -67,11 +66,12 @@ class _Group:
 
 @dataclass(slots=True)
 class BoundedParquet:
-    """A Parquet file whose footer and page headers were looked at.
+    """A Parquet file whose footer and page headers were checked.
 
     Attributes:
-        path: Of the file. rows: it says it has.
-        unpacked_max: Bytes that may come out of it.
+        path: The file.
+        rows: Number of rows by its footer.
+        unpacked_max: Limit of the unpacked bytes.
     """
 
     path: Path
@@ -82,17 +82,17 @@ class BoundedParquet:
     _groups: list[_Group] = field(default_factory=list)
 
     def row_groups(self) -> range:
-        """The numbers of its row groups."""
+        """Numbers of the row groups."""
         return range(len(self._groups))
 
     def batches(
         self, columns: Sequence[str], rows_max: int, *, group: int | None = None
     ) -> Iterator["pa.RecordBatch"]:
-        """Some columns, in batches of so many rows or fewer; of one row group if it is given.
+        """Yield batches of some columns, of at most `rows_max` rows, from one row group or all.
 
         Raises:
             BrokenLog: A page cannot be decoded.
-            NotReadable: More came out than the file may unpack to.
+            NotReadable: The file unpacks to more than its limit.
         """
         import pyarrow as pa
 
@@ -119,15 +119,15 @@ class BoundedParquet:
 
 @contextmanager
 def open_parquet(path: Path, *, inside: Path | None = None) -> Iterator[BoundedParquet]:
-    """Open a Parquet file, and look at all of it that can be looked at without unpacking.
+    """Open a Parquet file and check everything that can be checked without unpacking.
 
     Args:
         path: The file.
-        inside: A folder that it must be in, after links were followed.
+        inside: A folder that must contain the file after links are followed.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        NotReadable: It is not a regular file there, or above a limit.
+        FileNotFoundError: The file does not exist.
+        NotReadable: It is not a regular file in the folder, or above a limit.
         BrokenLog: It is not a Parquet file.
     """
     import pyarrow as pa
@@ -144,7 +144,7 @@ def open_parquet(path: Path, *, inside: Path | None = None) -> Iterator[BoundedP
 
 
 def _check_footer(path: Path, stream: BinaryIO) -> int:
-    """Where the footer begins; its structs were counted."""
+    """Check the footer and return its offset."""
     size = stream.seek(0, os.SEEK_END)
     if size < TAIL_BYTES + len(MAGIC):
         raise _broken(path, f"has {size} bytes, and is not a Parquet file")
@@ -167,15 +167,15 @@ def _check_footer(path: Path, stream: BinaryIO) -> int:
 
 
 def _check(path: Path, stream: BinaryIO, end: int, file: "pq.ParquetFile") -> BoundedParquet:
-    """Hold what the footer and the page headers say against the limits."""
+    """Compare the footer and the page headers with the limits."""
     factor, metadata = limits_factor(), file.metadata
     unpacked_max = max(UNPACKED_BYTES, UNPACKED_RATIO * end) * factor
     rows_max = max(ROWS, end) * factor
     rows = metadata.num_rows
     if rows < 0:
-        raise _broken(path, f"says that it has {rows} rows")
+        raise _broken(path, f"declares {rows} rows")
     if rows > rows_max:
-        raise too_large(path, f"says that it has {rows:,} rows", rows_max, "rows")
+        raise too_large(path, f"declares {rows:,} rows", rows_max, "rows")
     if metadata.num_columns > COLUMNS_MAX:
         raise too_large(path, f"has {metadata.num_columns:,} columns", COLUMNS_MAX, "columns")
     found = BoundedParquet(path, rows, file.schema_arrow, unpacked_max, file)
@@ -187,14 +187,14 @@ def _check(path: Path, stream: BinaryIO, end: int, file: "pq.ParquetFile") -> Bo
             walk.column(group.column(index), file.schema.column(index), looked, factor)
         found._groups.append(looked)
     if sum(group.rows for group in found._groups) != rows:
-        raise _broken(path, f"says {rows:,} rows, and its row groups say others")
+        raise _broken(path, f"declares {rows:,} rows, and its row groups add up to another number")
     stream.seek(0)
     return found
 
 
 @dataclass(slots=True)
 class _Pages:
-    """The page headers of a file, one column of a row group after the other."""
+    """Walks the page headers of a file, column by column of each row group."""
 
     path: Path
     stream: BinaryIO
@@ -210,7 +210,7 @@ class _Pages:
         group: _Group,
         factor: int,
     ) -> None:
-        """Walk a column of a row group."""
+        """Check the pages of a column of a row group."""
         values, limit = 0, VALUES_PER_GROUP_MAX * factor
         begin = chunk.data_page_offset
         dictionary = chunk.dictionary_page_offset if chunk.has_dictionary_page else None
@@ -245,7 +245,7 @@ class _Pages:
             group.longest = max(group.longest, longest)
 
     def _header(self, position: int, end: int) -> tuple[Fields, int]:
-        """The header of the page at a position, and where its bytes begin."""
+        """The header of the page at a position, and the offset of its content."""
         self.pages_left -= 1
         if self.pages_left < 0:
             raise too_large(self.path, "has too many pages", PAGES_MAX, "pages")
@@ -275,7 +275,7 @@ class _Pages:
         count: int,
         factor: int,
     ) -> int:
-        """Bytes of the longest value of a dictionary of byte strings; of any other, 0."""
+        """Bytes of the longest value of a dictionary."""
         import pyarrow as pa
 
         if chunk.physical_type != "BYTE_ARRAY":
@@ -305,7 +305,7 @@ class _Pages:
 
 
 def _values(header: Fields, kind: int) -> tuple[int, int]:
-    """How many values a page says it holds, and in which encoding."""
+    """Number of values in a page, and their encoding, by its header."""
     number, encoding = {DATA_PAGE: (5, 2), DICTIONARY_PAGE: (7, 2), DATA_PAGE_V2: (8, 4)}.get(
         kind, (0, 0)
     )

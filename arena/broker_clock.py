@@ -1,6 +1,6 @@
-"""What time the broker has, known from records that it has just appended.
+"""Estimates the broker's time from the timestamps of records that it just appended. Reads no topic.
 
-Hosts may have wrong clocks; ages of heartbeats are told by the broker's clock alone.
+Hosts may have wrong clocks, so ages of heartbeats are measured by the broker's clock alone.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -9,38 +9,38 @@ from statistics import median_low
 from arena.clock import Clock
 
 WINDOW_S = 60.0
-"""A time that was told longer ago counts only until a new one is told."""
+"""Age after which a newer time always replaces an older one."""
 SOURCES_MAX = 64
 TIME_MS_MAX = 1e14
-"""Times beyond it, or negative ones, are not those of a clock."""
+"""Later times, and negative ones, are not valid."""
 
 
 class BrokerClock:
-    """The time by the broker's clock, as well as this process knows it.
+    """The broker's time, as far as this process knows it.
 
-    Until it is told a time, this host's clock is taken to be right. From then on it runs with the
-    monotonic clock, so setting the host's clock changes nothing.
+    Before the first append, this host's wall clock is used. After that the time advances with the
+    monotonic clock, so a change of the host's clock has no effect.
     """
 
     def __init__(self, clock: Clock) -> None:
-        """Take the clock of this host."""
+        """Take this host's clock."""
         self._clock = clock
         self._ahead: dict[str, tuple[float, float]] = {}
 
     def note_append(self, appended_ms: float, source: str = "") -> None:
-        """Take the time of a record that was appended just now.
+        """Note the timestamp of a record that was appended just now.
 
         Args:
-            appended_ms: Its time; Unix milliseconds.
-            source: The host that sent it. If a topic was created without the broker's own time,
-                records carry the clocks of the hosts: then the one in the middle counts.
+            appended_ms: The timestamp; Unix milliseconds.
+            source: The host that sent it. If the topic has no broker timestamps, records carry
+                the hosts' times, and the median counts.
         """
         if not 0 <= appended_ms <= TIME_MS_MAX:
             return
         now_s = self._clock.monotonic()
         ahead_s = appended_ms / 1_000 - now_s
         known = self._ahead.pop(source, None)
-        # A record comes late, never early: the fastest of a minute tells most.
+        # A record arrives late, never early: the fastest one of a minute is the best estimate.
         if known is not None and now_s - known[1] <= WINDOW_S and known[0] > ahead_s:
             ahead_s, now_s = known
         self._ahead[source] = (ahead_s, now_s)
@@ -49,7 +49,7 @@ class BrokerClock:
 
     @property
     def is_known(self) -> bool:
-        """True if this is the broker's time, not this host's."""
+        """True if the broker's time is known; False while this host's clock is used."""
         return bool(self._ahead)
 
     def now(self) -> datetime:

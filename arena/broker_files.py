@@ -1,4 +1,4 @@
-"""The paths below a home that belong to its broker, or to the brokers of its cluster. Pure."""
+"""Paths of the local broker's files, or of the brokers of a cluster, in an arena's home. Pure."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,23 +9,23 @@ LOG4J_PROPERTIES_NAME = "log4j.properties"
 
 @dataclass(frozen=True, slots=True)
 class BrokerFiles:
-    """Where one broker keeps its things, all below one directory (`.arena/kafka`)."""
+    """The files of one broker, all below one folder (`.arena/kafka`)."""
 
     root: Path
 
     @property
     def log_dirs(self) -> Path:
-        """Topics and the cluster's own metadata."""
+        """Topics and cluster metadata."""
         return self.root / "data"
 
     @property
     def meta_properties(self) -> Path:
-        """Written by the format step; holds the cluster id."""
+        """Written by the format step; has the cluster id."""
         return self.log_dirs / "meta.properties"
 
     @property
     def server_properties(self) -> Path:
-        """The broker's configuration, written anew at each start."""
+        """The broker's configuration, rewritten at each start."""
         return self.root / SERVER_PROPERTIES_NAME
 
     @property
@@ -35,22 +35,22 @@ class BrokerFiles:
 
     @property
     def server_log(self) -> Path:
-        """The rolling log: at most three files of 20 MB."""
+        """The broker's log, rotated: at most three files of 20 MB."""
         return self.root / "server.log"
 
     @property
     def console_log(self) -> Path:
-        """Standard output and error of the process, emptied at each start."""
+        """Standard output and error of the process, truncated at each start."""
         return self.root / "console.log"
 
     @property
     def state(self) -> Path:
-        """Which broker runs: pid, ports, cluster id."""
+        """Pid, ports and cluster id of the broker."""
         return self.root / "broker.json"
 
     @property
     def cluster(self) -> Path:
-        """Where the brokers of a cluster listen; absent where there is one broker alone."""
+        """Ports of the brokers of a cluster; absent for a single broker."""
         return self.root / "cluster.json"
 
     def node(self, node_id: int) -> "BrokerFiles":
@@ -59,5 +59,5 @@ class BrokerFiles:
 
 
 def broker_files_of(home: Path) -> BrokerFiles:
-    """Where the broker, or the cluster, of an arena's home keeps its things."""
+    """The files of the broker, or of the cluster, in an arena's home."""
     return BrokerFiles(home.resolve() / "kafka")

@@ -1,8 +1,8 @@
-"""Which broker a home has, by its files: `broker.json` and, for three brokers, `cluster.json`.
+"""Reads and writes the state files of a home's broker: `broker.json` and `cluster.json`.
 
-`broker.json` says what was started last, and is replaced at each start: if its process is gone it
-is stale, and its pid is never signalled. `cluster.json` has the ports of a cluster's members and
-never changes; whether a member runs is in the `broker.json` of its own folder.
+`broker.json` describes the broker that was started last and is replaced at each start. If its
+process is gone the file is stale, and its pid is never signalled. `cluster.json` has the ports of
+the members of a cluster and never changes; each member has a `broker.json` in its own folder.
 """
 
 import json
@@ -17,7 +17,7 @@ from arena.processes import is_same_process
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the broker listens: `client` for Kafka clients, `controller` for itself."""
+    """Ports of a broker: `client` for Kafka clients, `controller` for the brokers."""
 
     client: int
     controller: int
@@ -25,21 +25,22 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class BrokerState:
-    """One started broker.
+    """A broker that was started.
 
     Attributes:
         kind: "apache-kafka" or "kafka-compatible".
         version: The broker's version.
         bootstrap: "host:port" for clients.
-        controller_port: The port it talks to itself on; 0 where it has none.
-        cluster_id: What a Metadata answer of this broker holds.
-        durable: False where everything is gone with the process.
-        pid: Its process id.
-        start_time_s: When that process was started; tells it from a later one with its pid.
-        data_dir: Where its topics lie.
-        log_file: Its log.
-        log_start_bytes: How long the log was when it started.
-        note: What the user must be told about it; "" where nothing.
+        controller_port: Port of the controller; 0 if it has none.
+        cluster_id: The cluster id in the broker's metadata responses.
+        durable: False if its data is lost when the process ends.
+        pid: The process id.
+        start_time_s: Start time of the process, Unix seconds; distinguishes it from a later
+            process with the same pid.
+        data_dir: Folder of its topics.
+        log_file: The broker's log.
+        log_start_bytes: Size of the log when the broker started.
+        note: A note for the user; "" if there is none.
         security: Protocol of its listener.
     """
 
@@ -58,12 +59,12 @@ class BrokerState:
     security: str = PLAINTEXT
 
     def is_running(self) -> bool:
-        """True while the process that was started lives."""
+        """True while the process that was started is running."""
         return is_same_process(self.pid, self.start_time_s)
 
 
 def read_state(path: Path) -> BrokerState | None:
-    """The state in `path`; None where there is none or it cannot be understood."""
+    """Read the state in `path`; None if it is missing or malformed."""
     try:
         return BrokerState(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -71,12 +72,12 @@ def read_state(path: Path) -> BrokerState | None:
 
 
 def write_state(path: Path, state: BrokerState) -> None:
-    """Replace `path` by this state, atomically."""
+    """Write the state to `path`, atomically."""
     write_atomic(path, json.dumps(asdict(state), indent=2) + "\n")
 
 
 def remove_state(path: Path, pid: int) -> None:
-    """Forget the broker with this pid; one that was started since stays known."""
+    """Remove the state of the broker with this pid; keep that of a broker started later."""
     state = read_state(path)
     if state is None or state.pid == pid:
         path.unlink(missing_ok=True)
@@ -87,9 +88,9 @@ class ClusterState:
     """The members of a cluster.
 
     Attributes:
-        cluster_id: What all of them were formatted with.
+        cluster_id: The cluster id of all members.
         host: The address they listen on.
-        ports: Per member, in the order of their numbers, which begin at 1.
+        ports: Ports by member, in the order of their numbers, which start at 1.
     """
 
     cluster_id: str
@@ -98,12 +99,12 @@ class ClusterState:
 
     @property
     def bootstrap(self) -> str:
-        """The addresses of all of them, for clients."""
+        """Addresses of all members, for clients."""
         return ",".join(f"{self.host}:{ports.client}" for ports in self.ports)
 
 
 def read_cluster(path: Path) -> ClusterState | None:
-    """The cluster in `path`; None where there is none or it cannot be understood."""
+    """Read the cluster in `path`; None if it is missing or malformed."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         ports = tuple(Ports(**each) for each in raw["ports"])
@@ -113,12 +114,12 @@ def read_cluster(path: Path) -> ClusterState | None:
 
 
 def write_cluster(path: Path, cluster: ClusterState) -> None:
-    """Write `path` whole, by one rename."""
+    """Write the cluster to `path`, atomically."""
     write_atomic(path, json.dumps(asdict(cluster), indent=2) + "\n")
 
 
 def cluster_members(home: Path) -> list[BrokerState | None]:
-    """What was last started of each member of the home's cluster; empty where there is none."""
+    """The state of each member of the home's cluster; empty if there is no cluster."""
     files = broker_files_of(home)
     cluster = read_cluster(files.cluster)
     if cluster is None:
@@ -127,9 +128,9 @@ def cluster_members(home: Path) -> list[BrokerState | None]:
 
 
 def local_state(home: Path) -> BrokerState | None:
-    """The broker that was started in a home, whether alone or of a cluster.
+    """The state of a home's broker.
 
-    Of a cluster: a member that runs, where one does, with the addresses of all members.
+    For a cluster: a running member if there is one, with the addresses of all members.
     """
     files = broker_files_of(home)
     cluster = read_cluster(files.cluster)

@@ -1,16 +1,16 @@
-"""The body of a Chat Completions request: a `ChatRequest` and what a chat node adds to it. Pure.
+"""Builds the body of a Chat Completions request from a `ChatRequest` and the node's options. Pure.
 
-The chat node sends these bytes; the audit makes them again from the topics and compares the hash.
+The chat node sends these bytes; the audit builds them again from the topics and compares the hash.
 The protocol: https://platform.openai.com/docs/api-reference/chat/create
 
-A conversation is kept as the model wrote it and sent as strict servers accept it:
+A conversation is recorded as the model wrote it and sent in a form that strict servers accept:
 
-* arguments that are not a JSON object are sent as `{}`: servers parse the history, and refuse it;
-* a tool's name holds only letters, digits, `_` and `-`, at most 64 of them;
-* no two tool calls of the conversation share an id;
-* an answer without words and calls is sent as `(no answer)`;
+* arguments that are not a JSON object are sent as `{}`, because servers parse the history;
+* a tool's name has only letters, digits, `_` and `-`, at most 64 of them;
+* no two tool calls of the conversation have the same id;
+* an answer without text and calls is sent as `(no answer)`;
 * `provider` fields are sent back unchanged, except those that `WireForm` drops;
-* tool schemas keep the keywords that every provider takes (`arena.tool_schema`).
+* tool schemas keep only the keywords that every provider accepts (`arena.tool_schema`).
 """
 
 import re
@@ -27,20 +27,20 @@ from arena.messages import ChatMessage, ChatRequest, RequestedCall, ToolSchema, 
 from arena.tool_schema import portable_schema
 
 Options: TypeAlias = Mapping[str, JsonValue]
-"""What a body holds besides model, messages and tools, by the provider's names; None removes."""
+"""Fields of a body besides model, messages and tools, by the provider's names; None removes one."""
 
 NAME_CHARS_MAX = 64
 SHORT_ID_CHARS = 9
-"""Mistral takes tool call ids of exactly nine letters and digits."""
+"""Mistral requires tool call ids of exactly nine letters and digits."""
 SCHEMAS_KEPT = 256
 UNNAMED = "unnamed"
-"""Sent as the name of a tool that the model did not name."""
+"""Name that is sent for a call without a tool name."""
 NO_WORDS = "(no answer)"
-"""Sent for an answer without words and calls: servers refuse an empty message."""
+"""Text that is sent for an answer without text and calls: servers refuse an empty message."""
 REASONING = "reasoning_content"
 ALL_FIELDS = "*"
 FUNCTION = "function"
-"""Under this name a call's `provider` holds the fields that came inside its function."""
+"""Key in a call's `provider` for the fields that came inside its function."""
 RESERVED = frozenset(
     {
         "role",
@@ -54,20 +54,20 @@ RESERVED = frozenset(
         "arguments",
     }
 )
-"""Names of the protocol's own fields, which no `provider` field may replace."""
+"""Names of protocol fields, which no `provider` field may replace."""
 PLAIN = WireForm()
 
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]+")
 
 
 def chat_body(model: str, request: ChatRequest, options: Options, wire: WireForm = PLAIN) -> bytes:
-    """The request as JSON.
+    """Build the request body as JSON.
 
     Args:
-        model: Its id, as the provider spells it.
-        request: Gives messages and tools.
-        options: The rest, in the order in which it is written; None takes a field out.
-        wire: How the conversation is written.
+        model: Model id, as the provider spells it.
+        request: The messages and tools.
+        options: Other fields, in the order in which they are written; None removes a field.
+        wire: Form of the conversation.
     """
     body: dict[str, object] = {"model": model, "messages": _messages(request.messages, wire)}
     if request.tools:
@@ -83,12 +83,12 @@ def chat_body(model: str, request: ChatRequest, options: Options, wire: WireForm
 def chat_body_sha256(
     model: str, request: ChatRequest, options: Options, wire: WireForm = PLAIN
 ) -> str:
-    """SHA-256 of `chat_body`, as it is logged with a call."""
+    """SHA-256 of `chat_body`, which is logged with a call."""
     return sha256(chat_body(model, request, options, wire)).hexdigest()
 
 
 def portable_name(name: str) -> str:
-    """A tool's name as every provider takes it: what does not fit becomes `_`."""
+    """A tool's name in a form that every provider accepts: other characters become `_`."""
     return _UNFIT.sub("_", name).strip("_")[:NAME_CHARS_MAX] or UNNAMED
 
 
@@ -102,7 +102,7 @@ def portable_arguments(text: str) -> str:
 
 
 def function_fields(provider: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-    """The provider's own fields that came inside the function of a tool call."""
+    """The provider's fields that came inside the function of a tool call."""
     inner = provider.get(FUNCTION)
     return inner if isinstance(inner, Mapping) else {}
 
@@ -111,7 +111,7 @@ def _messages(messages: Sequence[ChatMessage], wire: WireForm) -> list[dict[str,
     ids = _CallIds(wire)
     found = [_message(message, ids, wire) for message in messages]
     if wire.system_as_user and [m["role"] for m in found[:2]] == ["user", "user"]:
-        # Templates that refuse a system message want the roles to alternate as well.
+        # Templates that refuse a system message also require alternating roles.
         found[1]["content"] = f"{found[0]['content']}\n\n{found[1]['content']}"
         del found[0]
     return found
@@ -174,7 +174,7 @@ def _tool(tool: ToolSchema, wire: WireForm) -> dict[str, object]:
 
 @lru_cache(maxsize=SCHEMAS_KEPT)
 def _portable_parameters(parameters: bytes, bare: bool) -> orjson.Fragment:
-    """The same few schemas come with every call; their portable form as JSON."""
+    """The portable form of a schema as JSON, cached: every call has the same few schemas."""
     return orjson.Fragment(orjson.dumps(portable_schema(orjson.loads(parameters), bare=bare)))
 
 
@@ -197,7 +197,7 @@ class _CallIds:
         return found
 
     def answered(self, model_call_id: str) -> str:
-        """The id that a tool message answers: the first of that name that has no answer yet."""
+        """The id that a tool message answers: the first unanswered one with this model call id."""
         waiting = self._open.get(model_call_id)
         return waiting.pop(0) if waiting else model_call_id
 

@@ -1,13 +1,13 @@
-"""A local snapshot of the account fold, so that a restart does not grow with the log.
+"""A local snapshot of the account fold, so that restart time does not grow with the log.
 
-The log stays the only truth: a checkpoint is a saving, thrown away where it does not fit. It holds
-the fold up to an offset, and the digest of the chain there. Before it is used, two records are read
-again from the log. The `prev` and the bytes of the last one that counted must give that very
-digest; it covers every event before it, so one read shows that the log is still the one that was
-folded. The record behind it must be the `StateDigest` by which the shard's owner said what its
-state hashes to; so a file cannot hold another state than the one that was folded.
+The log stays the only truth: a checkpoint only saves time, and is discarded if it does not match.
+It holds the fold up to an offset, and the digest of the chain there. Before it is used, two records
+are read again from the log. The `prev` and the bytes of the last one that counted must give that
+digest; the digest covers every earlier event, so one read proves that the log is the one that was
+folded. The next record must be the `StateDigest` in which the shard's owner stated the hash of its
+state, so the file cannot contain a state other than the one that was folded.
 
-Pure, but for `ChecksummedFile`.
+Pure, except for `ChecksummedFile`.
 """
 
 import contextlib
@@ -29,15 +29,15 @@ from arena.newest_events import NewestEvents
 from arena.wide_integers import pack_wide, unpack_wide
 
 FORMAT = 2
-"""Of the image, and of what the fold makes of a log: another one means another state."""
+"""Format of the image and of the fold's state; another format means another state."""
 MAGIC = b"arena checkpoint\n"
 DIGEST_BYTES = 32
 FILE_BYTES_MAX = 256 << 20
-"""A larger checkpoint is neither written nor read: the fold begins at the first record."""
+"""A larger checkpoint is neither written nor read: the fold starts at the first record."""
 
 
 class ShardImage(msgspec.Struct, array_like=True):
-    """A `Shard` as it is stored; `house` as rows, `orders` oldest first."""
+    """The stored form of a `Shard`; `house` as rows, `orders` oldest first."""
 
     format: int
     epoch: int
@@ -56,7 +56,7 @@ class ShardImage(msgspec.Struct, array_like=True):
 
 
 def pack_shard(shard: Shard) -> bytes:
-    """A shard as bytes."""
+    """Serialize a shard."""
     image = ShardImage(
         format=FORMAT,
         epoch=shard.epoch,
@@ -77,17 +77,17 @@ def pack_shard(shard: Shard) -> bytes:
 
 
 def unpack_shard(packed: bytes) -> Shard:
-    """The shard in bytes of `pack_shard`, equal to the one that was packed.
+    """Restore a shard from the bytes of `pack_shard`, equal to the original.
 
     Raises:
-        Malformed: They are no shard, or one of another format.
+        Malformed: The bytes are not a shard, or have another format.
     """
     try:
         image = unpack_wide(packed, ShardImage)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Malformed(f"no checkpoint of a shard: {error}") from None
+        raise Malformed(f"not a checkpoint of a shard: {error}") from None
     if image.format != FORMAT:
-        raise Malformed(f"a checkpoint of format {image.format}, this is {FORMAT}")
+        raise Malformed(f"the checkpoint has format {image.format}, this version reads {FORMAT}")
     return Shard(
         epoch=image.epoch,
         owner=image.owner,
@@ -107,7 +107,7 @@ def unpack_shard(packed: bytes) -> Shard:
 
 
 def is_head_of(shard: Shard, kind: str, value: bytes, offset: int) -> bool:
-    """True where a record of the log is the last one that the shard counted."""
+    """True if a record of the log is the last one that the shard counted."""
     if offset != shard.head_offset:
         return False
     try:
@@ -118,34 +118,34 @@ def is_head_of(shard: Shard, kind: str, value: bytes, offset: int) -> bool:
 
 
 def why_unproven(packed: bytes, shard: Shard, kind: str, value: bytes, offset: int) -> str:
-    """Why a record does not prove a kept shard, or "" where it does.
+    """Return why a record does not prove a stored shard, or "" if it does.
 
     Args:
-        packed: What was kept.
-        shard: The same, unpacked.
-        kind: Of the record at the shard's `next_offset`.
-        value: Its bytes.
-        offset: Where it was read.
+        packed: The stored bytes.
+        shard: The unpacked shard.
+        kind: Type of the record at the shard's `next_offset`.
+        value: The record's bytes.
+        offset: The record's offset.
     """
     if offset != shard.next_offset or kind != "StateDigest":
-        return f"offset {shard.next_offset} holds no digest of a state"
+        return f"offset {shard.next_offset} does not have a state digest"
     try:
         event = decode_event(kind, value, offset)
     except BrokenLog as error:
         return str(error)
     assert isinstance(event, StateDigestEvent)
-    said = (event.epoch, event.owner, event.seq, event.prev)
-    if said != (shard.epoch, shard.owner, shard.seq, shard.head):
+    position = (event.epoch, event.owner, event.seq, event.prev)
+    if position != (shard.epoch, shard.owner, shard.seq, shard.head):
         return f"the digest at offset {offset} is of another state"
     if event.format != FORMAT:
-        return f"the digest at offset {offset} is of format {event.format}, this is {FORMAT}"
+        return f"the digest at offset {offset} has format {event.format}, this version has {FORMAT}"
     if event.sha256 != sha256(packed).hexdigest():
-        return f"its state is not the one whose digest is at offset {offset}"
+        return f"its state does not match the digest at offset {offset}"
     return ""
 
 
 def proven_image(shard: Shard, kind: str, value: bytes | None, offset: int) -> bytes | None:
-    """A shard packed, where the record that comes next is the `StateDigest` that proves it."""
+    """The packed shard if the next record is the `StateDigest` that proves it, else None."""
     if kind != "StateDigest" or value is None:
         return None
     packed = pack_shard(shard)
@@ -153,18 +153,18 @@ def proven_image(shard: Shard, kind: str, value: bytes | None, offset: int) -> b
 
 
 class ChecksummedFile:
-    """One file that is there whole, or not at all.
+    """A file with a checksum that is either intact or ignored.
 
     Attributes:
-        path: Replaced by one rename; a file that was cut or changed on disk is not read.
+        path: The file, replaced by one rename; a truncated or changed file is not read.
     """
 
     def __init__(self, path: Path) -> None:
-        """Nothing is touched yet."""
+        """Take the path of the file."""
         self.path = path
 
     def write(self, payload: bytes) -> None:
-        """Replace the file, on disk when this returns.
+        """Replace the file; it is on disk when this returns.
 
         Raises:
             OSError: The disk is full, the folder cannot be written, or the payload is too large.
@@ -184,25 +184,25 @@ class ChecksummedFile:
             draft.unlink(missing_ok=True)
 
     def read(self) -> bytes | None:
-        """What was written last; None where there is nothing, or nothing whole.
+        """Return the payload; None if there is no intact file.
 
-        Drafts that killed processes left beside it are removed.
+        Drafts of killed processes beside the file are removed.
         """
         clear_drafts(self.path)
         try:
             with open_regular(self.path, FILE_BYTES_MAX) as file:
-                seal = file.read(len(MAGIC) + DIGEST_BYTES)
-                # What does not fit is not taken into memory.
-                if not seal.startswith(MAGIC):
+                header = file.read(len(MAGIC) + DIGEST_BYTES)
+                # A payload that does not match is not loaded into memory.
+                if not header.startswith(MAGIC):
                     return None
-                if file_digest(file, "sha256").digest() != seal[len(MAGIC) :]:
+                if file_digest(file, "sha256").digest() != header[len(MAGIC) :]:
                     return None
-                file.seek(len(seal))
+                file.seek(len(header))
                 return file.read()
         except (OSError, NotReadable):
             return None
 
     def discard(self) -> None:
-        """Remove the file where it is there."""
+        """Remove the file if it exists."""
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""The clock seam: wall time for stamps, monotonic time for ages and deadlines.
+"""The clock interface: wall time for timestamps, monotonic time for ages and deadlines.
 
-`ARENA_FAULT_CLOCK=FOLDER` is a hook for fault injection (`arena storm`): a process adds the seconds
-in `FOLDER/<process id>` to its wall time, looked up five times a second. Unset, as it always is
-elsewhere, it costs one comparison.
+`ARENA_FAULT_CLOCK=FOLDER` is for fault injection (`arena storm`): a process adds the seconds in
+`FOLDER/<process id>` to its wall time and reads the file five times a second. Unset, it costs one
+comparison.
 """
 
 import asyncio
@@ -19,23 +19,23 @@ SHIFT_S_MAX = 1e8
 
 
 class Clock(Protocol):
-    """Where the time comes from; a test or a simulator brings its own."""
+    """A source of time; tests and simulators have their own."""
 
     def now(self) -> datetime:
         """The wall time, aware, UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never go back; only differences mean anything."""
+        """Seconds that never go back; only differences are meaningful."""
         ...
 
     async def sleep(self, delay_s: float) -> None:
-        """Return after `delay_s` seconds of this clock."""
+        """Return after `delay_s` seconds on this clock."""
         ...
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The machine's clocks."""
 
     def __init__(self) -> None:
         """Read `ARENA_FAULT_CLOCK`."""
@@ -58,10 +58,10 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that moves only when told to; `sleep` moves it.
+    """A clock that only `advance` and `sleep` move.
 
     Args:
-        start: The wall time it starts at (aware UTC).
+        start: The wall time at the start (aware UTC).
     """
 
     def __init__(self, start: datetime) -> None:
@@ -70,11 +70,11 @@ class ManualClock:
         self._elapsed_s = 0.0
 
     def now(self) -> datetime:
-        """Start plus everything the clock was advanced by."""
+        """The start plus the sum of all advances."""
         return self._start + timedelta(seconds=self._elapsed_s)
 
     def monotonic(self) -> float:
-        """Seconds the clock was advanced by."""
+        """The sum of all advances, in seconds."""
         return self._elapsed_s
 
     def advance(self, seconds: float) -> None:
@@ -82,13 +82,13 @@ class ManualClock:
         self._elapsed_s += seconds
 
     async def sleep(self, delay_s: float) -> None:
-        """Advance by the delay and give other tasks a turn."""
+        """Advance by the delay and let other tasks run."""
         self.advance(delay_s)
         await asyncio.sleep(0)
 
 
 class _Shift:
-    """How far a test has moved this process's wall clock."""
+    """Seconds by which a test has moved this process's wall clock."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

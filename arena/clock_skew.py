@@ -1,8 +1,8 @@
-"""How far the clocks of the hosts are from the broker's, out of heartbeats. Pure.
+"""Measures the skew of each host's clock against the broker's, from heartbeats. Pure.
 
-The broker writes its own time on every heartbeat that it appends (`message.timestamp.type` of
-`arena.heartbeats`). A heartbeat says when it was made by its host's clock. The difference is the
-skew less the time on the way; of a host's newest heartbeats the one that was fastest tells most.
+The broker stamps every heartbeat with its own time (`message.timestamp.type` of
+`arena.heartbeats`), and a heartbeat has the time of its host. The difference is the skew minus the
+latency; of a host's newest heartbeats, the fastest one gives the best estimate.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,21 +12,21 @@ from datetime import UTC, datetime, timedelta
 from arena.messages import Heartbeat
 
 WINDOW_MS = 60_000
-"""Heartbeats that came this long before a host's newest count: a clock may be put right."""
+"""Older heartbeats than this, before a host's newest, do not count: the clock may be set."""
 NOTICED_S = 1.0
 HOSTS_MAX = 10_000
 SEEN_MAX = 1_000
-"""Heartbeats of a host that are kept."""
+"""Number of heartbeats that are kept per host."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skew:
-    """The clock of one host.
+    """The clock skew of one host.
 
     Attributes:
-        host: As its heartbeats name it.
-        skew_s: Seconds by which it is ahead of the broker's clock, negative for behind; None
-            where the broker's own time is not on the heartbeats.
+        host: Name of the host in its heartbeats.
+        skew_s: Seconds by which it is ahead of the broker's clock, negative for behind; None if
+            the heartbeats do not carry the broker's time.
     """
 
     host: str
@@ -34,23 +34,23 @@ class Skew:
 
     @property
     def is_noticed(self) -> bool:
-        """True where it is far enough off to be told."""
+        """True if the skew is large enough to report."""
         return self.skew_s is not None and abs(self.skew_s) > NOTICED_S
 
 
 @dataclass(slots=True)
 class SkewFold:
-    """Takes heartbeats in the order of the log."""
+    """Folds heartbeats, in the order of the log, into the skew of each host."""
 
     _seen: dict[str, dict[int, float]] = field(default_factory=dict)
 
     def note(self, host: str, at_ms: float, appended_ms: int) -> None:
-        """Add one.
+        """Add a heartbeat.
 
         Args:
-            host: That made it.
-            at_ms: When, by the host's clock; Unix milliseconds.
-            appended_ms: When it was appended, by the broker's clock.
+            host: The host that sent it.
+            at_ms: Its time by the host's clock; Unix milliseconds.
+            appended_ms: Time of its append by the broker's clock; Unix milliseconds.
         """
         if host not in self._seen and len(self._seen) >= HOSTS_MAX:
             return
@@ -60,7 +60,7 @@ class SkewFold:
             self._seen[host] = {at: seen[at] for at in sorted(seen)[len(seen) // 2 :]}
 
     def skews(self, *, broker_time: bool) -> tuple[Skew, ...]:
-        """Every host's skew, by name; unknown where the records do not carry the broker's time."""
+        """Skews by host name; unknown if the records do not carry the broker's time."""
         if not broker_time:
             return tuple(Skew(host, None) for host in sorted(self._seen))
         return tuple(Skew(host, _skew_s(seen)) for host, seen in sorted(self._seen.items()))
@@ -72,11 +72,11 @@ def _skew_s(seen: Mapping[int, float]) -> float:
 
 
 def by_broker_clock(beat: Heartbeat, appended_ms: int) -> Heartbeat:
-    """A heartbeat with its times as the broker's clock has them.
+    """Convert the times of a heartbeat to the broker's clock.
 
     Args:
-        beat: As its host made it; it is left so if either time is not that of a clock.
-        appended_ms: When the broker appended it.
+        beat: The heartbeat; returned unchanged if either time is out of range.
+        appended_ms: Time of its append; Unix milliseconds.
     """
     try:
         at = datetime.fromtimestamp(appended_ms / 1_000, UTC)
@@ -87,19 +87,19 @@ def by_broker_clock(beat: Heartbeat, appended_ms: int) -> Heartbeat:
 
 
 def broker_now(now: datetime, host: str, skews: Iterable[Skew]) -> datetime:
-    """The time by the broker's clock, as well as a host knows it.
+    """Convert a host's time to the broker's clock.
 
     Args:
-        now: By the clock of the host.
-        host: Its name.
-        skews: Of the hosts that send heartbeats; one that sends none is taken to be right.
+        now: Time by the host's clock.
+        host: Name of the host.
+        skews: Skews of the hosts; a host without heartbeats is assumed to be right.
     """
     own = next((skew.skew_s for skew in skews if skew.host == host), None)
     return now - timedelta(seconds=own or 0.0)
 
 
 def skew_line(skews: Iterable[Skew]) -> str:
-    """All of them on one line for people; "" where there are none."""
+    """All skews on one line, for people; "" if there are none."""
     words = [_words(skew) for skew in skews]
     return f"clocks against the broker's: {', '.join(words)}" if words else ""
 

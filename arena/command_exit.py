@@ -1,13 +1,13 @@
-"""How a command ends: with its result, or with one line that says cause and remedy.
+"""Runs a command and ends the process: errors become one line with cause and remedy.
 
-`run_command` is around every command. An error that the arena explains is one line on standard error
-and the exit code of `arena/errors.py`. An unexpected one is one line, too; its traceback is in a
-file under `<home>/errors/`. ARENA_DEBUG=1 prints tracebacks, and what libraries log, as well.
+`run_command` wraps every command. An error that the arena can explain is one line on standard error
+and the exit code of `arena/errors.py`. An unexpected error is one line, too, and its traceback is
+written to a file under `<home>/errors/`. ARENA_DEBUG=1 also prints tracebacks and library logs.
 
-Ctrl-C, SIGTERM and SIGHUP end a command quietly, through its clean-up; a signal that was ignored
-when it began, as under nohup, stays ignored.
+Ctrl-C, SIGTERM and SIGHUP end a command without output, after its clean-up. A signal that was
+ignored at the start, as under nohup, stays ignored.
 
-Loads nothing but the standard library before it is needed: Ctrl-C works from the first moment.
+Imports only the standard library at first, so that Ctrl-C works at once.
 """
 
 import contextlib
@@ -34,26 +34,26 @@ if TYPE_CHECKING:
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 DEBUG_VARIABLE = "ARENA_DEBUG"
 SUPERVISED_VARIABLE = "ARENA_SUPERVISED"
-"""Set for processes of a supervisor, which starts those again that end with exit code 3."""
+"""Set for processes of a supervisor, which restarts those that end with exit code 3."""
 ERRORS_FOLDER = "errors"
 DOUBLE_S = 1.0
-"""A second SIGTERM or SIGHUP within this time is the first one again."""
+"""A second SIGTERM or SIGHUP within this time is ignored."""
 IMPORT_POLL_S = 0.02
 FILES_MAX = 20
-"""Reports of unexpected errors that are kept in a folder; the oldest go first."""
+"""Number of error reports that are kept in a folder; the oldest are deleted first."""
 LINE_CHARS_MAX = 1_000
 SECRET_CHARS_MIN = 6
-NO_MEMORY = b"arena: this machine has too little free memory; end what else runs, or add some\n"
-"""What is said if even saying it takes too much."""
+NO_MEMORY = b"arena: this machine has too little free memory; stop other programs, or add memory\n"
+"""Printed if there is too little memory to format an error."""
 
 _last_signal_at = -DOUBLE_S
 
 
 def run_command(command: Callable[[], int | None]) -> NoReturn:
-    """Run a command and end this process.
+    """Run a command and exit with its code.
 
     Args:
-        command: Returns its exit code, or None for 0.
+        command: Returns its exit code; None is 0.
     """
     try:
         from arena.output import make_output_safe
@@ -75,12 +75,12 @@ def _run(command: Callable[[], int | None]) -> int:
     try:
         _require_text()
         code = command() or 0
-        sys.stdout.flush()  # what is buffered may not fit on the disk: say so while it can be said
+        sys.stdout.flush()  # the disk may be full: fail while the error can be printed
     except KeyboardInterrupt as error:
         return int(getattr(error, "exit_code", EXIT_INTERRUPTED))
     except SystemExit as error:
         return _code_of(error)
-    except BaseException as error:  # the end of every command: it is reported
+    except BaseException as error:  # the outermost handler: report every error
         try:
             return report_error(error)
         except MemoryError:
@@ -90,10 +90,10 @@ def _run(command: Callable[[], int | None]) -> int:
 
 
 def end_by_signal(number: int, frame: FrameType | None) -> None:
-    """A handler: end this command through its clean-up.
+    """Signal handler: end this command after its clean-up.
 
-    Libraries swallow what is raised while they are imported, so it waits for the end of an import.
-    The same signal comes more than once where a whole group gets it: only the first is heard.
+    Libraries swallow exceptions during their import, so the handler waits for the end of an import.
+    A signal to a process group may arrive more than once: only the first one counts.
     """
     global _last_signal_at
     now = time.monotonic()
@@ -114,7 +114,7 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def report_error(error: BaseException) -> int:
-    """Say why a command ends, in one line; returns its exit code."""
+    """Print in one line why a command ends, and return its exit code."""
     from arena.error_causes import explain_error
     from arena.errors import NotInstalled
     from arena.output import discard_output
@@ -123,7 +123,7 @@ def report_error(error: BaseException) -> int:
     if failed is not None:
         discard_output(sys.stdout)
         if isinstance(failed, BrokenPipeError):
-            return 0  # the reader of our output (head, less) has what it wanted
+            return 0  # the reader of our output (head, less) has left
     if is_usage_error(error):
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.format_message(), file=sys.stderr)
@@ -144,24 +144,24 @@ def report_error(error: BaseException) -> int:
 
 
 def is_debug() -> bool:
-    """True if tracebacks are wanted on standard error."""
+    """True if tracebacks are to be printed on standard error."""
     return os.environ.get(DEBUG_VARIABLE, "").lower() not in ("", "0", "false", "no")
 
 
 class ClickUsageError(Protocol):
-    """What typer raises on wrong flags."""
+    """The error that typer raises for wrong flags."""
 
     def format_message(self) -> str:
-        """What is wrong."""
+        """The message."""
 
 
 def is_usage_error(error: object) -> TypeGuard[ClickUsageError]:
-    """True for what typer raises on wrong flags; it is not imported to ask."""
+    """True for typer's error about wrong flags; typer is not imported for this."""
     return hasattr(error, "format_message") and hasattr(error, "exit_code")
 
 
 def traceback_text(error: BaseException) -> str:
-    """The traceback of an error, with everything in it visible and no secret."""
+    """The traceback of an error, with control characters escaped and secrets masked."""
     import traceback
 
     from arena.visible_text import visible
@@ -170,7 +170,7 @@ def traceback_text(error: BaseException) -> str:
 
 
 def hide_secrets(text: str) -> str:
-    """A text without the values of the variables whose names sound like a secret."""
+    """Mask the values of environment variables whose names suggest a secret."""
     names = ("KEY", "SECRET", "PASSWORD", "TOKEN")
     for name, value in os.environ.items():
         is_secret = any(part in name.upper() for part in names) and not name.endswith("_FILE")
@@ -180,7 +180,7 @@ def hide_secrets(text: str) -> str:
 
 
 def print_failure(text: str) -> None:
-    """Say in one line what failed, and nothing secret: for commands that look at more after it."""
+    """Print a failure in one line, without secrets, for a command that continues after it."""
     from arena.visible_text import one_line
 
     _print_line(one_line(hide_secrets(text), LINE_CHARS_MAX))
@@ -193,24 +193,24 @@ def _print_line(line: str) -> None:
 def _usage_line(error: ClickUsageError) -> str:
     from arena.visible_text import one_line
 
-    said = one_line(str(error.format_message()), LINE_CHARS_MAX).rstrip(".")
+    message = one_line(str(error.format_message()), LINE_CHARS_MAX).rstrip(".")
     path = getattr(getattr(error, "ctx", None), "command_path", None) or "arena"
-    return f"{said}; see {path} --help"
+    return f"{message}; see {path} --help"
 
 
 def _unexpected_line(error: BaseException) -> str:
     from arena.error_causes import safe_str
     from arena.visible_text import one_line
 
-    said = one_line(hide_secrets(safe_str(error)), LINE_CHARS_MAX // 3)
-    what = f"{type(error).__name__}{': ' if said else ''}{said}"
-    place = write_details(error)
-    kept = f"the details are in {place}" if place else f"{DEBUG_VARIABLE}=1 shows the details"
-    return f"unexpected {what} ({code_location(error)}); {kept}, please report them"
+    message = one_line(hide_secrets(safe_str(error)), LINE_CHARS_MAX // 3)
+    what = f"{type(error).__name__}{': ' if message else ''}{message}"
+    path = write_details(error)
+    where = f"the details are in {path}" if path else f"{DEBUG_VARIABLE}=1 shows the details"
+    return f"unexpected {what} ({code_location(error)}); {where}, please report them"
 
 
 def code_location(error: BaseException) -> str:
-    """The last line of the arena's own code that an error went through: `arena/wire.py:40`."""
+    """The last line of the arena's own code in a traceback, such as `arena/wire.py:40`."""
     root = Path(__file__).resolve().parents[1]
     found, step = "", error.__traceback__
     while step is not None:
@@ -222,7 +222,7 @@ def code_location(error: BaseException) -> str:
 
 
 def write_details(error: BaseException) -> Path | None:
-    """Keep the traceback in a file of its own; None if there is no place for it."""
+    """Write the traceback to a new file; None if no folder can be written."""
     import tempfile
 
     home = Path(os.environ.get("ARENA_HOME") or ".arena")
@@ -244,7 +244,7 @@ def write_details(error: BaseException) -> Path | None:
 
 
 def _require_text() -> None:
-    """Refuse arguments and variables that are not UTF-8: no topic and no record can hold them."""
+    """Refuse arguments and variables that are not UTF-8: topics and records cannot hold them."""
     from arena.errors import UsageError
     from arena.visible_text import one_line
 
@@ -264,7 +264,7 @@ def _code_of(error: SystemExit) -> int:
 
 
 def _handle_signals() -> None:
-    """Hear signals, and print nothing between lines of what libraries say on the side."""
+    """Install the signal handlers, and keep library warnings out of the output."""
     for number in (signal.SIGINT, *ENDING_SIGNALS):
         if signal.getsignal(number) is not signal.SIG_IGN:
             is_ours = number in ENDING_SIGNALS
@@ -284,7 +284,7 @@ def _report_thread(failed: "threading.ExceptHookArgs") -> None:
 
 
 def quiet_libraries() -> None:
-    """Drop what libraries log: a command says itself why it ends. `arena.logs` undoes it."""
+    """Drop library logs: a command itself reports why it ends. `arena.logs` enables them again."""
     import logging
     import warnings
 
@@ -293,7 +293,7 @@ def quiet_libraries() -> None:
 
 
 def _end_at_once() -> None:
-    """From now on a signal ends the process at once: everything is said."""
+    """From now on a signal ends the process at once: all output is written."""
 
     def end(number: int, _frame: FrameType | None) -> None:
         os._exit(EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_TERMINATED)
@@ -305,7 +305,7 @@ def _end_at_once() -> None:
 
 
 def _flushed(stream: object, code: int) -> int:
-    """Flush for the last time: Python would complain of what cannot be written."""
+    """Flush for the last time, so that Python does not report a failed write at exit."""
     from arena.output import SafeStream, discard_output
 
     if not isinstance(stream, SafeStream):

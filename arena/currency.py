@@ -1,8 +1,8 @@
-"""The currency of accounts: one arena, one currency, and every product is quoted in it. Pure.
+"""The currency of accounts: an arena has one, and every product must be quoted in it. Pure.
 
-Amounts are whole units of 10^-8 in every currency (`arena.money`). Names of fields that end in
-`_usd` are older than this: they hold amounts in `Rules.currency`. What models cost is in US
-dollars, whatever the accounts hold.
+Amounts are whole units of 10^-8 in every currency (`arena.money`). Fields whose names end in `_usd`
+hold amounts in `Rules.currency`; the names are older than other currencies. Model costs are always
+in US dollars.
 """
 
 import re
@@ -16,7 +16,7 @@ from arena.money import CASH_STEP
 DEFAULT_CURRENCY: Final = "USD"
 CURRENCY_PATTERN: Final = r"^[A-Z0-9]{1,10}$"
 PRODUCTS_NAMED_MAX: Final = 4
-"""Products that one sentence names; the others are counted."""
+"""Number of products that an error names; the others are counted."""
 
 _FIAT = (
     "AED ARS AUD BRL CAD CHF COP CZK DKK EUR GBP HKD HUF IDR ILS INR JPY KRW MXN NGN NOK NZD PHP"
@@ -25,29 +25,29 @@ _FIAT = (
 _DOLLARS = "USD BUSD DAI FDUSD GUSD PAX PYUSD RLUSD TUSD USD1 USDC USDD USDE USDG USDP USDS USDT"
 _OTHER_STABLECOINS = "EURC EURI EURT GYEN"
 DOLLARS: Final = frozenset(_DOLLARS.split())
-"""The US dollar, and what is to be worth one."""
+"""The US dollar and stablecoins that are pegged to it."""
 
 SMALL_UNITS: Final = DOLLARS | frozenset(_FIAT.split() + _OTHER_STABLECOINS.split())
-"""Currencies of which a cent is a small amount; a hundredth of another one, such as BTC, is not."""
+"""Currencies with cents; a hundredth of any other one, such as BTC, is a large amount."""
 
 
 def quote_of(product_id: str) -> str:
-    """The currency that a product is quoted in: "USDT" of "BTC-USDT"."""
+    """The quote currency of a product: "USDT" for "BTC-USDT"."""
     return product_id.rpartition("-")[2]
 
 
 def cash_step(currency: str) -> int:
-    """The step in which cash moves, in units of 10^-8: a millionth of a dollar, 10^-8 of a BTC."""
+    """The smallest step of cash in units of 10^-8: a millionth of a dollar, 10^-8 of a BTC."""
     return CASH_STEP if currency in SMALL_UNITS else 1
 
 
 def cash_digits(currency: str) -> int:
-    """Digits after the point that a screen shows of an amount of cash: 2, or 8 for BTC and ETH."""
+    """Digits after the point when cash is shown: 2, or 8 for BTC and ETH."""
     return 2 if currency in SMALL_UNITS else 8
 
 
 def cash_words(amount: Decimal, currency: str) -> str:
-    """An amount with its currency, as in "100,000.00 USDT" and "1.50000000 BTC"."""
+    """An amount with its currency: "100,000.00 USDT" or "1.50000000 BTC"."""
     return f"{amount:,.{cash_digits(currency)}f} {currency}"
 
 
@@ -55,28 +55,28 @@ Products = Iterable[str] | Mapping[str, str]
 
 
 class CurrencyFault(NamedTuple):
-    """Why accounts cannot trade the products, and what to do."""
+    """Why accounts cannot trade the products, and the remedy."""
 
     what: str
     remedy: str
 
 
 IN_SPEC: Final = 'write [rules] currency = "{0}"'
-"""How a currency is asked for in an ARENA.toml."""
+"""How to choose a currency in an ARENA.toml."""
 
 AS_FLAG: Final = "start with --currency {0}"
-"""How a currency is asked for on a command line."""
+"""How to choose a currency on a command line."""
 
 
 def currency_fault(
     products: Products, currency: str | None, ask: str = IN_SPEC
 ) -> CurrencyFault | None:
-    """Why accounts cannot trade these products, or None if they can.
+    """Return why accounts cannot trade these products, or None if they can.
 
     Args:
-        products: Ids such as "BTC-USDT"; or ids with the currencies that they are quoted in.
-        currency: What the accounts are to hold; None if nothing names it.
-        ask: How another currency is asked for, with "{0}" in its place.
+        products: Ids such as "BTC-USDT", or ids with their quote currencies.
+        currency: The currency of the accounts; None if it is not given.
+        ask: How to choose another currency, with "{0}" in its place.
     """
     given = products if isinstance(products, Mapping) else {p: quote_of(p) for p in products}
     by_quote: dict[str, list[str]] = {}
@@ -91,8 +91,8 @@ def currency_fault(
         groups = "; ".join(f"{_named(ids)} in {quote}" for quote, ids in sorted(by_quote.items()))
         return CurrencyFault(
             f"the products are quoted in {len(by_quote)} currencies: {groups}",
-            "an arena has accounts in one currency: keep the products of one, and run an arena of"
-            " its own for each of the others",
+            "the accounts of an arena have one currency: keep the products of one, and run a"
+            " separate arena for each of the others",
         )
     ((quote, ids),) = by_quote.items()
     are = f"{_named(ids)} {'is' if len(ids) == 1 else 'are'} quoted in {quote}"
@@ -106,9 +106,9 @@ def account_currency(products: Products, currency: str | None = None, ask: str =
     """The currency of accounts that trade these products.
 
     Args:
-        products: Ids such as "BTC-USDT"; or ids with the currencies that they are quoted in.
-        currency: What was asked for; None for the default.
-        ask: How another currency is asked for, with "{0}" in its place.
+        products: Ids such as "BTC-USDT", or ids with their quote currencies.
+        currency: The chosen currency; None for the default.
+        ask: How to choose another currency, with "{0}" in its place.
 
     Raises:
         UsageError: A product is quoted in another currency.

@@ -1,6 +1,7 @@
-"""Drafts beside a file or folder that is replaced by a rename, of processes that were killed.
+"""Removes drafts that killed processes left beside a file or folder that is replaced by a rename.
 
-A draft is named `.<name>.<process id>`, what it replaces `.<name>.<process id>.old` for a moment.
+A draft is named `.<name>.<process id>`; the replaced version is briefly
+`.<name>.<process id>.old`.
 """
 
 import contextlib
@@ -11,14 +12,14 @@ import time
 from pathlib import Path
 
 DRAFT_AGE_S = 600.0
-"""A younger draft may be that of a process of another host, or container, on the same volume."""
+"""A younger draft may belong to a process on another host or in a container on the same volume."""
 
 
 def clear_drafts(target: Path) -> None:
-    """Remove the drafts of dead processes; an older version whose place is empty is put back.
+    """Remove the drafts of dead processes; restore the old version if the target is missing.
 
     Args:
-        target: The file or folder that they were to become.
+        target: The file or folder that the drafts were to replace.
     """
     pattern = re.compile(rf"\.{re.escape(target.name)}\.(\d{{1,9}})(\.old)?")
     with contextlib.suppress(OSError):

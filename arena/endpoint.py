@@ -1,8 +1,8 @@
-"""How a model's server is reached: its address, further headers, further fields of a request. Pure.
+"""Checks the connection options of a model server: address, extra headers, extra fields. Pure.
 
-An ARENA.toml and the flags of `arena chat-node` say the same things; both are checked here. A
-header's secret is named (`env:VARIABLE`), never written: command lines are visible to every user of
-a machine.
+An ARENA.toml and the flags of `arena chat-node` have the same options; both are checked here. A
+secret in a header is given by its variable (`env:VARIABLE`), never as text: every user of a machine
+can see command lines.
 """
 
 import json
@@ -16,22 +16,22 @@ from pydantic import JsonValue
 
 ENV = "env:"
 REMOVED = "null"
-"""Says in an ARENA.toml that a field is taken out: TOML has no null."""
+"""Removes a field in an ARENA.toml: TOML does not have null."""
 OPTIONS_MAX = 32
 OPTION_BYTES_MAX = 8 * 1024
-"""Of all options as JSON."""
+"""Size of all options as JSON."""
 OPTION_DEPTH_MAX = 8
 HEADERS_MAX = 16
 HEADER_CHARS_MAX = 4_096
 SECRET_CHARS_MIN = 8
-"""A shorter key is a placeholder, and hiding it would blank ordinary words."""
+"""A shorter key is a placeholder, and masking it would mask ordinary words."""
 
 PROTECTED_OPTIONS = {
     "model": "it is set by model_id, and recorded with every call",
     "messages": "they are the conversation, which the arena keeps and audits",
     "stream": "the arena reads whole answers; leave it out",
 }
-"""Fields of a request that no option may set, and why."""
+"""Request fields that options cannot set, and why."""
 
 PROTECTED_HEADERS = frozenset(
     {"accept-encoding", "connection", "content-length", "content-type", "transfer-encoding"}
@@ -47,7 +47,7 @@ AUTH_HEADERS = frozenset(
         "x-auth-token",
     }
 )
-"""Headers that say who asks."""
+"""Headers that authenticate the client."""
 _SECRET_WORDS = ("auth", "key", "token", "secret", "cookie", "password", "credential")
 _SECRET_OPTIONS = frozenset(
     {"apikey", "authorization", "accesstoken", "password", "secret", "clientsecret"}
@@ -61,10 +61,11 @@ _CHAT_PATH = "/chat/completions"
 
 
 def check_base_url(text: str) -> str:
-    """A server's base address, as it is.
+    """Check a server's base address and return it.
 
     Raises:
-        ValueError: It cannot be one; the message holds it, unless it holds a login, and the remedy.
+        ValueError: The address cannot be used; the message has the remedy, and the address unless
+            it contains a login.
     """
     shown = repr(text[:120])
     if "://" not in text:
@@ -99,10 +100,10 @@ def check_base_url(text: str) -> str:
 
 
 def check_header(name: str, value: str) -> None:
-    """See that a header can be sent and that no secret is written down.
+    """Check that a header can be sent and does not contain a secret as text.
 
     Raises:
-        ValueError: It cannot, or one is; the message says what to write.
+        ValueError: It cannot, or it does; the message says what to write.
     """
     if not _HEADER_NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a header's name; write letters, digits and -")
@@ -114,7 +115,7 @@ def check_header(name: str, value: str) -> None:
         return
     if _is_secret(name, value):
         raise ValueError(
-            f"{name} holds a secret, which a command line shows to every user; export it and write "
+            f"{name} contains a secret, which a command line shows to every user; export it, write "
             f'{name} = "{ENV}VARIABLE"'
         )
     if not can_be_sent(value):
@@ -122,13 +123,13 @@ def check_header(name: str, value: str) -> None:
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
-    """See that headers can be sent; at most `HEADERS_MAX`, no name twice in another case.
+    """Check that headers can be sent: at most `HEADERS_MAX`, names unique regardless of case.
 
     Raises:
         ValueError: They cannot.
     """
     if len(headers) > HEADERS_MAX:
-        raise ValueError(f"{len(headers)} headers; at most {HEADERS_MAX}")
+        raise ValueError(f"there are {len(headers)} headers; the limit is {HEADERS_MAX}")
     seen = {name.lower() for name in headers}
     if len(seen) < len(headers):
         raise ValueError("a header is given twice; case makes no difference")
@@ -137,7 +138,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
 
 
 def parse_headers(words: Iterable[str]) -> dict[str, str]:
-    """Headers from flags such as `X-Title=arena` and `api-key=env:AZURE_KEY`.
+    """Parse headers from flags such as `X-Title=arena` and `api-key=env:AZURE_KEY`.
 
     Raises:
         ValueError: One cannot be used.
@@ -161,10 +162,10 @@ def header_variables(headers: Mapping[str, str]) -> frozenset[str]:
 
 
 def resolve_headers(headers: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """Headers with the values of their variables.
+    """Replace the variables in headers by their values.
 
     Raises:
-        ValueError: A variable is not set, or holds what a header cannot.
+        ValueError: A variable is not set, or its value cannot be sent in a header.
     """
     found = {}
     for name, value in headers.items():
@@ -183,13 +184,13 @@ def resolve_headers(headers: Mapping[str, str], environ: Mapping[str, str]) -> d
 
 
 def can_be_sent(value: str) -> bool:
-    """True if a header can hold a value."""
+    """True if a value can be sent in a header."""
     return value.isprintable() and value.isascii() and len(value) <= HEADER_CHARS_MAX
 
 
 def unsendable_text(variable: str) -> str:
-    """What to say of a variable whose value no header can hold; never the value."""
-    return f"{variable} holds characters that a header cannot; is it one line, in plain letters?"
+    """The error for a variable whose value cannot be sent in a header, without the value."""
+    return f"{variable} has characters that a header cannot have; write one line of plain ASCII"
 
 
 def is_secret_header(name: str) -> bool:
@@ -198,11 +199,11 @@ def is_secret_header(name: str) -> bool:
 
 
 def secrets_of(key: str, headers: Mapping[str, str]) -> tuple[str, ...]:
-    """What must never come back into a topic, a log or a terminal, the longest first.
+    """Texts that must not appear in topics, logs or terminals, the longest first.
 
     Args:
-        key: Of the server; "" if it has none.
-        headers: Further ones, resolved.
+        key: The server's key; "" if it has none.
+        headers: Extra headers, resolved.
     """
     found = {key}
     for name, value in headers.items():
@@ -214,25 +215,25 @@ def secrets_of(key: str, headers: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def key_remedy(variable: str) -> str:
-    """What to do if a key is missing, for those who write an ARENA.toml and those who give flags.
+    """The remedy for a missing key, for an ARENA.toml and for flags.
 
     Args:
-        variable: That is looked at; "" if it is not known.
+        variable: The variable of the key; "" if it is not known.
     """
     export = f"export {variable}=..., or " if variable else ""
     return f"{export}name the variable that holds the key: api_key_env in TOML, --api-key-env"
 
 
 def authorizes(headers: Mapping[str, str]) -> bool:
-    """True if a header says who asks: no other key is needed then."""
+    """True if a header authenticates the client, so that no other key is needed."""
     return any(name.lower() in AUTH_HEADERS for name in headers)
 
 
 def check_options(options: Mapping[str, object]) -> dict[str, JsonValue]:
-    """Options as JSON; decimals become numbers.
+    """Check options and convert them to JSON; decimals become numbers.
 
     Raises:
-        ValueError: One is protected, secret, not JSON, or there are too many.
+        ValueError: An option is protected, secret or not JSON, or there are too many.
     """
     found: dict[str, JsonValue] = {}
     for name, value in options.items():
@@ -242,15 +243,15 @@ def check_options(options: Mapping[str, object]) -> dict[str, JsonValue]:
             raise ValueError(f"{name[:40]!r} is not a field's name")
         found[name] = _json_of(value, name, OPTION_DEPTH_MAX)
     if len(found) > OPTIONS_MAX:
-        raise ValueError(f"{len(found)} options; at most {OPTIONS_MAX}")
+        raise ValueError(f"there are {len(found)} options; the limit is {OPTIONS_MAX}")
     size = len(json.dumps(found))
     if size > OPTION_BYTES_MAX:
-        raise ValueError(f"the options have {size:,} bytes; at most {OPTION_BYTES_MAX:,}")
+        raise ValueError(f"the options have {size:,} bytes; the limit is {OPTION_BYTES_MAX:,}")
     return found
 
 
 def options_of_toml(options: Mapping[str, object]) -> dict[str, JsonValue]:
-    """Options of an ARENA.toml: the text "null" is a null, also inside tables.
+    """Convert the options of an ARENA.toml: the text "null" is a null, also inside tables.
 
     Raises:
         ValueError: As `check_options`.
@@ -259,9 +260,9 @@ def options_of_toml(options: Mapping[str, object]) -> dict[str, JsonValue]:
 
 
 def parse_options(words: Iterable[str]) -> dict[str, JsonValue]:
-    """Options from flags such as `top_k=40`, `seed=null` and `provider.sort=price`.
+    """Parse options from flags such as `top_k=40`, `seed=null` and `provider.sort=price`.
 
-    A value that is JSON is that value, anything else is a text; dots in the key nest.
+    A value is parsed as JSON if possible, else taken as text; dots in the key nest objects.
 
     Raises:
         ValueError: One cannot be used.
@@ -285,7 +286,7 @@ def parse_options(words: Iterable[str]) -> dict[str, JsonValue]:
 
 
 def option_flags(options: Mapping[str, JsonValue]) -> list[str]:
-    """The flags that say the same: `parse_options` reads them back."""
+    """The equivalent flags, which `parse_options` reads back."""
     words = []
     for name, value in options.items():
         words += ["--option", f"{name}={json.dumps(value, ensure_ascii=False)}"]
@@ -293,7 +294,7 @@ def option_flags(options: Mapping[str, JsonValue]) -> list[str]:
 
 
 def header_flags(headers: Mapping[str, str]) -> list[str]:
-    """The flags that say the same: `parse_headers` reads them back."""
+    """The equivalent flags, which `parse_headers` reads back."""
     words = []
     for name, value in headers.items():
         words += ["--extra-header", f"{name}={value}"]
@@ -301,7 +302,7 @@ def header_flags(headers: Mapping[str, str]) -> list[str]:
 
 
 def _is_near(address: str) -> bool:
-    """True for an address of this machine or network: it is rarely served over TLS."""
+    """True for an address on this machine or network, which rarely uses TLS."""
     host = address.split("/")[0].partition(":")[0]
     return host in ("localhost", "") or re.fullmatch(r"[\d.]+", host) is not None or "." not in host
 
@@ -339,12 +340,12 @@ def _json_of(value: object, name: str, depth: int) -> JsonValue:
             return value
         case str():
             if _SECRET_VALUE.match(value):
-                raise ValueError(f"{name} holds a secret; name its variable with api_key_env")
+                raise ValueError(f"{name} contains a secret; name its variable with api_key_env")
             return value
         case Decimal() | float():
             number = float(value)
             if not math.isfinite(number):
-                raise ValueError(f"{name} is {value}, which JSON cannot say")
+                raise ValueError(f"{name} is {value}, which JSON cannot represent")
             return number
         case list() | tuple():
             return [_json_of(inner, name, depth - 1) for inner in value]

@@ -1,7 +1,7 @@
-"""Errors of the system and of libraries as errors of the arena: a cause and a remedy. Pure.
+"""Converts errors of the system and of libraries to arena errors with cause and remedy. Pure.
 
-`explain_error` knows kinds of errors, by the number of the system or by the package that raised them, and
-imports none of these packages. What it does not know is a mistake of the arena itself.
+`explain_error` recognizes errors by their system error number or by the package of their class, and
+imports none of these packages. An error that it does not recognize is a bug in the arena.
 """
 
 import errno
@@ -14,11 +14,11 @@ from arena.visible_text import one_line
 
 MESSAGE_CHARS_MAX = 600
 _SYMLINK_LOOP = re.compile(r"Symlink loop from '(.*)'", re.DOTALL)
-"""What pathlib says of links in a circle."""
+"""pathlib's message for a loop of links."""
 _UNMAPPED = re.compile(r"failed to map segment|[Cc]annot allocate memory")
-"""What the loader says of a library for which there is too little memory."""
+"""The dynamic loader's messages if there is too little memory for a library."""
 CAUSES_MAX = 8
-"""How many errors inside others are looked at."""
+"""Number of nested errors that are examined."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -37,11 +37,11 @@ _PARQUET = {"pyarrow"}
 
 
 def explain_error(error: BaseException) -> ArenaError | None:
-    """The error of the arena that says the same, or None for an error that should not happen.
+    """Convert an error to an arena error, or return None for an unexpected one.
 
     Args:
-        error: Of any kind; an `ArenaError` is its own explanation. For a group of errors the first
-            that can be explained counts.
+        error: Any error; an `ArenaError` is returned unchanged. For an exception group, the first
+            error that can be explained counts.
     """
     if isinstance(error, ArenaError):
         return error
@@ -53,7 +53,7 @@ def explain_error(error: BaseException) -> ArenaError | None:
         if package == "aiokafka":
             return _kafka(error)
         if package in _PARQUET:
-            return UsageError(_words(error), remedy="the file is damaged, or is not what it says")
+            return UsageError(_words(error), remedy="the file is damaged, or not a Parquet file")
         if package.startswith("pydantic") and (found := _settings(error)) is not None:
             return found
     if isinstance(error, OSError):
@@ -76,7 +76,7 @@ def explain_error(error: BaseException) -> ArenaError | None:
 
 
 def error_message(error: BaseException) -> str:
-    """What an error says, for a message that goes round it: its cause, without class and remedy."""
+    """The cause of an error without class and remedy, to include in another message."""
     found = explain_error(error)
     if found is not None:
         return one_line(str(found.args[0]) if found.args else "", MESSAGE_CHARS_MAX)
@@ -84,11 +84,11 @@ def error_message(error: BaseException) -> str:
 
 
 def append_failed(lead: str, error: BaseException) -> AppendFailed:
-    """The error that ends a process whose append failed, with the words of its cause.
+    """The error that ends a process whose append failed.
 
     Args:
-        lead: Begins the message: "an append failed".
-        error: Why.
+        lead: Start of the message: "an append failed".
+        error: The cause.
     """
     found = explain_error(error)
     remedy = found.remedy if found is not None else ""
@@ -96,19 +96,19 @@ def append_failed(lead: str, error: BaseException) -> AppendFailed:
 
 
 def safe_str(error: BaseException) -> str:
-    """`str(error)`, also of an error whose `__str__` fails."""
+    """`str(error)`, even if the error's `__str__` fails."""
     try:
         return str(error)
-    except Exception as failure:  # a failure of a library here must not hide the error
+    except Exception as failure:  # a bug in a library's __str__ must not hide the error
         return f"without a text ({type(failure).__name__})"
 
 
 def settings_text(found: Iterable[Mapping[str, object]], prefix: str) -> str:
-    """What is wrong with environment variables: each by its name, never with its value.
+    """Describe invalid environment variables by name, without their values.
 
     Args:
-        found: The errors of a validation, as pydantic lists them.
-        prefix: Of the variables, such as "ARENA_".
+        found: Validation errors in pydantic's form.
+        prefix: Prefix of the variables, such as "ARENA_".
     """
     said = []
     for one in list(found)[:CAUSES_MAX]:
@@ -121,7 +121,7 @@ def settings_text(found: Iterable[Mapping[str, object]], prefix: str) -> str:
 
 
 def _packages(error: BaseException) -> set[str]:
-    """The packages whose classes an error is of."""
+    """The packages of an error's class and its base classes."""
     return {kind.__module__.partition(".")[0].lower() for kind in type(error).__mro__}
 
 
@@ -144,23 +144,23 @@ def _system(error: OSError) -> ArenaError:
     text = f"{where}{said[:1].lower()}{said[1:]}"
     kind = type(error).__name__
     if number in _FULL:
-        cut = "" if where else ": what is written there is cut short"
-        return DependencyMissing(f"{text}{cut}", remedy="make room on that disk")
+        cut = "" if where else ": the output is incomplete"
+        return DependencyMissing(f"{text}{cut}", remedy="free space on that disk")
     if number in _TOO_MANY:
         return DependencyMissing(
-            f"{text}: this process may not open more", remedy="raise the limit: ulimit -n 4096"
+            f"{text}: this process cannot open more", remedy="raise the limit: ulimit -n 4096"
         )
     if number in _TOO_LITTLE:
         return _memory(where)
     if number == errno.EADDRINUSE:
-        return DependencyMissing(text, remedy="another process has that port: choose another one")
+        return DependencyMissing(text, remedy="another process uses that port: choose another one")
     if number in _FORBIDDEN:
         return UsageError(
-            text, remedy="make it accessible to this user, or name another place (ARENA_HOME)"
+            text, remedy="make it accessible to this user, or choose another folder (ARENA_HOME)"
         )
     if kind in ("gaierror", "herror"):
         return DependencyMissing(
-            f"a host name is not known: {said}", remedy="check the address and the network"
+            f"a host name is unknown: {said}", remedy="check the address and the network"
         )
     if kind.startswith("SSL") or "certificate" in said.lower():
         return DependencyMissing(
@@ -169,11 +169,11 @@ def _system(error: OSError) -> ArenaError:
         )
     if number in _NETWORK or isinstance(error, ConnectionError):
         return DependencyMissing(
-            f"the network failed: {text}", remedy="does the other side run? arena status"
+            f"the network failed: {text}", remedy="check that the server runs: arena status"
         )
     if isinstance(error, TimeoutError):
         return DependencyMissing(
-            f"something did not answer in time: {text}", remedy="try again, and see arena status"
+            f"a server did not answer in time: {text}", remedy="try again, and check arena status"
         )
     if number in _PATHS:
         return UsageError(text, remedy="check the path")
@@ -182,7 +182,8 @@ def _system(error: OSError) -> ArenaError:
 
 def _memory(where: str) -> ArenaError:
     return DependencyMissing(
-        f"{where}this machine has too little free memory", remedy="end what else runs, or add some"
+        f"{where}this machine has too little free memory",
+        remedy="stop other programs, or add memory",
     )
 
 
@@ -192,8 +193,8 @@ def _not_text(error: UnicodeError) -> ArenaError | None:
         return UsageError(what, remedy="save the file as UTF-8")
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
         return UsageError(
-            "a path, an argument or a variable holds bytes that are not UTF-8",
-            remedy="name it in UTF-8",
+            "a path, an argument or a variable is not UTF-8",
+            remedy="write it in UTF-8",
         )
     if not isinstance(error, UnicodeEncodeError) and "label" in (said := safe_str(error)):
         return UsageError(
@@ -207,17 +208,17 @@ def _database(error: BaseException) -> ArenaError:
     said = _words(error)
     low = said.lower()
     if "locked" in low:
-        remedy = "another process writes to it: end that one, or try again"
+        remedy = "another process is writing to it: stop that process, or try again"
     elif "readonly" in low or "read-only" in low or "unable to open" in low:
         remedy = "make the file and its folder writable, or give another --database"
     elif "malformed" in low or "not a database" in low:
-        remedy = "the file is damaged: `arena ledger rebuild` makes the books again from the topics"
+        remedy = "the file is damaged: `arena ledger rebuild` rebuilds the books from the topics"
     elif "password" in low or "authentication" in low:
         remedy = "check the user and the password of --database"
     elif "full" in low:
-        remedy = "make room on that disk"
+        remedy = "free space on that disk"
     else:
-        remedy = "does the database run, and is --database right?"
+        remedy = "check that the database runs and that --database is right"
     return DependencyMissing(f"the database failed: {said}", remedy=remedy)
 
 
@@ -228,7 +229,7 @@ def _kafka(error: BaseException) -> ArenaError:
 
 
 def _settings(error: BaseException) -> ArenaError | None:
-    """Wrong environment variables; any other validation that fails is a mistake of ours."""
+    """Invalid environment variables; any other failed validation is a bug."""
     title, listed = getattr(error, "title", ""), getattr(error, "errors", None)
     prefix = {"Settings": "ARENA_", "KafkaAccess": "KAFKA_"}.get(str(title))
     if prefix is not None and callable(listed):

@@ -1,7 +1,7 @@
-"""An export as it is read: the manifest, the records, and whether the files are those it names.
+"""Reads an export: the manifest and the records, and checks the files against the manifest.
 
-A bundle from elsewhere can hold anything. A manifest names plain files beside it, each once; all of
-them are read within the bounds of `arena.bounded_parquet`. `arena.exports` writes them.
+A bundle from an untrusted source can contain anything. A manifest names plain files beside it, each
+once; all are read within the limits of `arena.bounded_parquet`. `arena.exports` writes exports.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ COLUMNS = ("partition", "offset", "timestamp_ms", "key", "value", "headers")
 REMEDY = "export the run again"
 
 MARKERS_MAX = 100_000
-"""Named per partition; further ones look like missing records."""
+"""Limit per partition; further markers look like missing records."""
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
@@ -50,11 +50,11 @@ class PartitionSpan(BaseModel):
     """One partition in an export.
 
     Attributes:
-        first: Offset of the oldest record the broker still had.
-        end: Offset behind the newest record; where the export ended.
-        count: Records in between; fewer than `end - first` in a compacted topic.
-        markers: Offsets in between that hold the end of a transaction and no record; what a reader
-            of a log that is not compacted finds between records can be nothing else.
+        first: Offset of the oldest record that the broker still had.
+        end: Offset after the newest record, at the end of the export.
+        count: Number of records; fewer than `end - first` in a compacted topic.
+        markers: Offsets of transaction markers, which are not records. In a topic that is not
+            compacted, every offset without a record is a marker.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -76,8 +76,9 @@ class TopicFile(BaseModel):
     """One topic in an export.
 
     Attributes:
-        file: Name in the folder.
-        sha256: Of the whole file, in hex. size_bytes: of it.
+        file: Name of the file in the folder.
+        sha256: SHA-256 of the file, in hex.
+        size_bytes: Size of the file.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -92,24 +93,24 @@ class TopicFile(BaseModel):
     @model_validator(mode="after")
     def _is_beside(self) -> Self:
         if not is_plain_name(self.file):
-            raise ValueError(f"the file {self.file[:80]!r} is not a plain name of a file beside it")
+            raise ValueError(f"the file {self.file[:80]!r} is not a plain name in the same folder")
         if any(not 0 <= partition < 2**31 for partition in self.partitions):
             raise ValueError("a partition has a number below 0 or above 2147483647")
         return self
 
     @property
     def count(self) -> int:
-        """Records of all partitions."""
+        """Number of records in all partitions."""
         return sum(span.count for span in self.partitions.values())
 
 
 class Manifest(BaseModel):
-    """What an export holds: `manifest.json`.
+    """The content of an export: `manifest.json`.
 
     Attributes:
-        format: Of the files; readers refuse a newer one.
-        version: Of the arena that wrote it.
-        prefix: What stood before the topics' names on the broker.
+        format: Format of the files; readers refuse a newer one.
+        version: Version of the arena that wrote it.
+        prefix: Prefix of the topics on the broker.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -130,7 +131,7 @@ class Manifest(BaseModel):
         return self
 
     def ends(self) -> dict[str, dict[int, int]]:
-        """Topic -> partition -> the offset it was exported up to."""
+        """Topic -> partition -> end offset of the export."""
         return {
             topic: {p: span.end for p, span in found.partitions.items()}
             for topic, found in self.topics.items()
@@ -138,11 +139,10 @@ class Manifest(BaseModel):
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of an export.
+    """Read the manifest of an export.
 
     Raises:
-        UsageError: There is no export, one of a newer format, or one whose manifest names what an
-            export does not hold.
+        UsageError: The folder has no export, one of a newer format, or an invalid manifest.
     """
     path = folder / MANIFEST_FILE
     try:
@@ -150,7 +150,7 @@ def read_manifest(folder: Path) -> Manifest:
         check_counts(content)
         manifest = Manifest.model_validate_json(content)
     except FileNotFoundError:
-        raise UsageError(f"{folder} holds no {MANIFEST_FILE}", remedy="export the run") from None
+        raise UsageError(f"{folder} has no {MANIFEST_FILE}", remedy="export the run") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except ValidationError as error:
@@ -172,36 +172,35 @@ def read_records(
     exact: bool = True,
     manifest: Manifest | None = None,
 ) -> Iterator[Record]:
-    """The records of an export, a bounded batch in memory at a time.
+    """Yield the records of an export, with a bounded batch in memory at a time.
 
     Args:
         folder: The export.
-        topics: Which, in this order; all in the manifest's order if none are given. Within a
-            topic: partition 0 in offset order, then partition 1, and so on.
-        exact: The records must be those that the manifest counts, in order; False gives whatever
-            the files hold.
-        manifest: Of the export, where it was read before.
+        topics: Topics in this order; None for all, in the manifest's order. Within a topic:
+            partition 0 in offset order, then partition 1, and so on.
+        exact: True if the records must match the manifest; False yields all records of the files.
+        manifest: The manifest, if it was read before.
 
     Raises:
-        UsageError: There is no such export, a topic is not in it, or a file is above a limit.
-        BrokenLog: A file cannot be read as Parquet, or holds other records.
+        UsageError: The export does not exist, a topic is not in it, or a file is above a limit.
+        BrokenLog: A file is not readable Parquet, or its records do not match the manifest.
     """
     manifest = manifest or read_manifest(folder)
     for topic in manifest.topics if topics is None else topics:
         found = manifest.topics.get(topic)
         if found is None:
             raise UsageError(
-                f"{folder} holds no topic {topic}", remedy=f"it holds {listed(manifest.topics)}"
+                f"{folder} has no topic {topic}", remedy=f"it has {listed(manifest.topics)}"
             )
         records = _read_file(folder, found.file, topic)
         yield from _counted(records, folder / found.file, found) if exact else records
 
 
 def changed_files(folder: Path) -> dict[str, str]:
-    """Topic -> what is wrong with its file, for every file that is not what the manifest says.
+    """Topic -> the difference, for every file that differs from the manifest.
 
     Raises:
-        UsageError: There is no such export.
+        UsageError: The export does not exist.
     """
     wrong: dict[str, str] = {}
     for topic, found in read_manifest(folder).topics.items():
@@ -251,10 +250,10 @@ def _read_file(folder: Path, name: str, topic: str) -> Iterator[Record]:
 
 
 def check_columns(path: Path, file: BoundedParquet) -> None:
-    """See that a file has the columns of an export, of their types.
+    """Check that a file has the columns of an export, with their types.
 
     Raises:
-        BrokenLog: It has others.
+        BrokenLog: It has other columns.
     """
     wanted = schema()
     for name in COLUMNS:
@@ -270,15 +269,15 @@ def check_columns(path: Path, file: BoundedParquet) -> None:
 
 
 def _counted(records: Iterator[Record], path: Path, file: TopicFile) -> Iterator[Record]:
-    """The records of a file, held against the spans that the manifest gives."""
+    """Yield the records of a file and check them against the manifest."""
     counts = Counter[int]()
     last = (-1, -1)
     for record in records:
         place = (record.partition, record.offset)
         span = file.partitions.get(record.partition)
-        where = f"{path} holds {record.topic}[{record.partition}]@{record.offset}"
+        where = f"{path} has {record.topic}[{record.partition}]@{record.offset}"
         if span is None or not span.first <= record.offset < span.end:
-            raise BrokenLog(f"{where}, which its manifest does not count", remedy=REMEDY)
+            raise BrokenLog(f"{where}, which is not in its manifest", remedy=REMEDY)
         if place <= last:
             raise BrokenLog(f"{where} after offset {last[1]}, not in order", remedy=REMEDY)
         last = place
@@ -287,12 +286,10 @@ def _counted(records: Iterator[Record], path: Path, file: TopicFile) -> Iterator
     for partition, span in file.partitions.items():
         if counts[partition] != span.count:
             found = f"{counts[partition]:,} records of partition {partition}"
-            raise BrokenLog(
-                f"{path} holds {found}, its manifest says {span.count:,}", remedy=REMEDY
-            )
+            raise BrokenLog(f"{path} has {found}, its manifest says {span.count:,}", remedy=REMEDY)
 
 
 def file_sha256(path: Path, *, inside: Path | None = None, bytes_max: int = FILE_BYTES_MAX) -> str:
-    """SHA-256 of a regular file, in hex; for errors see `arena.bounded_files.open_regular`."""
+    """SHA-256 of a regular file, in hex; raises as `arena.bounded_files.open_regular`."""
     with open_regular(path, bytes_max, inside=inside) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,14 +1,14 @@
-"""Records of a run, taken out of Kafka as they lay there: one Parquet file a topic.
+"""Exports the records of a run from Kafka, unchanged, to one Parquet file per topic.
 
-Reads every partition of the asked topics up to where they ended when the export began. Writes
-`<folder>/<topic>.parquet` (zstd; partition, offset, timestamp_ms, key, headers, value: the bytes
-untouched) and `<folder>/manifest.json`. Where a topic's retention deletes records before they are
-read, the topic is read again from what is left, and the manifest tells that beginning. The files
-are made beside the folder and moved into its place whole, so a folder with a manifest is a whole
-export. A file holds partition 0, then 1, and so on, and its row groups depend on the records alone:
+Reads every partition of the given topics up to its end at the start of the export. Writes
+`<folder>/<topic>.parquet` (zstd; partition, offset, timestamp_ms, key, headers, value; bytes
+unchanged) and `<folder>/manifest.json`. If a topic's retention deletes records before they are
+read, the topic is read again from its new first offset, which the manifest records. The files are
+written to a draft folder that then replaces the target, so a folder with a manifest is a complete
+export. A file has partition 0, then 1, and so on, and its row groups depend only on the records:
 the same log gives the same bytes.
 
-`pyarrow` is loaded by the first call that needs it, not by who imports this module.
+The first call that needs `pyarrow` loads it, not the import of this module.
 """
 
 import asyncio
@@ -46,11 +46,11 @@ ROW_GROUP_RECORDS_MAX = 8_192
 ROW_GROUP_BYTES_MAX = 16 << 20
 READ_RECORDS_MAX = 1_000
 HEADER_BYTES = 64
-"""What a header counts beside its value: it takes that much where it is read."""
+"""Bytes that a header counts in addition to its value: about its overhead in memory."""
 READ_TIMEOUT_S = 0.5
 STALL_DEADLINE_S = 30.0
 BEGIN_TRIES_MAX = 5
-"""How often a topic is read again because retention deleted what was to be read next."""
+"""How often a topic is read again after retention deleted the next records."""
 STEP = "records"
 
 __all__ = [
@@ -74,22 +74,22 @@ async def export_topics(
     prefix: str = "",
     progress: Progress = no_progress,
 ) -> Manifest:
-    """Write the records of topics to a folder; what was there before is replaced.
+    """Write the records of topics to a folder, and replace its old content.
 
     Args:
-        bus: Where they lie.
+        bus: The bus with the topics.
         folder: Usually `<run>/records`.
-        topics: Names without prefix; their order is kept in the manifest.
-        prefix: The arena's, for the manifest.
-        progress: Told of records done and in total.
+        topics: Names without prefix, in the order for the manifest.
+        prefix: The arena's prefix, for the manifest.
+        progress: Called with the records done and in total.
 
     Returns:
         The manifest that was written.
 
     Raises:
         BrokerUnavailable: A topic does not exist, or the broker stopped answering.
-        BrokenLog: An offset is missing behind the beginning of a topic that is not compacted, or
-            retention deletes the records faster than they are read.
+        BrokenLog: An offset is missing in a topic that is not compacted, or retention deletes the
+            records faster than they are read.
     """
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
@@ -110,7 +110,7 @@ async def export_topics(
 
 
 async def _spans(bus: Bus, topics: Sequence[str]) -> dict[tuple[str, int], tuple[int, int]]:
-    """First and end offset of every partition; the ends are taken together."""
+    """First and end offset of every partition; all ends are read at once."""
     last = await bus.log_reader(*topics, start=LATEST)
     try:
         counts = await bus.all_partitions_now(topics)
@@ -122,7 +122,7 @@ async def _spans(bus: Bus, topics: Sequence[str]) -> dict[tuple[str, int], tuple
 
 
 async def _begin(bus: Bus, topic: str, partition: int, end: int) -> int:
-    """Offset of the oldest record that is left; the export's end where all before it are gone."""
+    """Offset of the oldest remaining record; the export's end if all earlier ones are gone."""
     reader = await bus.partition_reader(topic, partition, EARLIEST)
     try:
         return min(reader.position(topic, partition), end)
@@ -131,7 +131,7 @@ async def _begin(bus: Bus, topic: str, partition: int, end: int) -> int:
 
 
 class _Counter:
-    """Tells the progress callback of each batch."""
+    """Calls the progress callback for each batch."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress = progress
@@ -143,7 +143,7 @@ class _Counter:
         self._progress(Step(STEP, topic, self.done, self._total))
 
     def read_again(self, done: int, total: int) -> None:
-        """Go back to where a topic began; `total` is without the records that were deleted."""
+        """Return to the start of a topic; `total` is without the deleted records."""
         self.done, self._total = done, total
 
     def finish(self, topics: int) -> None:
@@ -152,7 +152,7 @@ class _Counter:
 
 
 class _BeginMoved(Exception):
-    """The records that were to be read next were deleted by retention."""
+    """Retention deleted the records that were to be read next."""
 
     def __init__(self, error: BrokenLog) -> None:
         super().__init__(str(error))
@@ -166,9 +166,9 @@ async def _export_left(
     spans: dict[tuple[str, int], tuple[int, int]],
     counter: _Counter,
 ) -> TopicFile:
-    """Export a topic, again from its new beginning where retention overtook the reader.
+    """Export a topic; start again at its new first offset if retention overtook the reader.
 
-    The whole file is written again: row groups that hold what was deleted may be in it.
+    The whole file is written again, because it may have row groups with deleted records.
     """
     done = counter.done
     tries = 0
@@ -198,14 +198,14 @@ async def _export(
     try:
         for partition in (p for t, p in spans if t == topic):
             first, end = spans[topic, partition]
-            count, holes = 0, _Holes(first, _is_compacted(topic))
+            count, finder = 0, _Markers(first, _is_compacted(topic))
             async for batch in _read_partition(bus, topic, partition, first, end):
                 for group in writer.add(batch):
                     await asyncio.to_thread(writer.write, group)
                 count += len(batch)
-                holes.pass_records(batch)
+                finder.pass_records(batch)
                 counter.add(topic, len(batch))
-            markers = tuple(holes.until(end))
+            markers = tuple(finder.until(end))
             partitions[partition] = PartitionSpan(
                 first=first, end=end, count=count, markers=markers
             )
@@ -218,10 +218,10 @@ async def _export(
     )
 
 
-class _Holes:
-    """The offsets without a record in a partition that is not compacted: markers, no other.
+class _Markers:
+    """Finds the offsets without a record in a partition that is not compacted: markers.
 
-    The readers of the bus end with an error where a record is missing.
+    They are markers because the bus's readers raise an error if a record is missing.
     """
 
     def __init__(self, first: int, compacted: bool) -> None:
@@ -243,7 +243,7 @@ class _Holes:
 
 
 def _is_compacted(topic: str) -> bool:
-    """True for a topic in which older records of a key vanish by design, or that is not ours."""
+    """True for a compacted topic, and for one that is not in the topic table."""
     try:
         return spec_of(topic).compacted
     except UsageError:
@@ -253,7 +253,7 @@ def _is_compacted(topic: str) -> bool:
 async def _read_partition(
     bus: Bus, topic: str, partition: int, first: int, end: int
 ) -> AsyncIterator[list[Record]]:
-    """Batches of one partition up to its end; nothing behind it."""
+    """Yield batches of one partition up to its end."""
     if first >= end:
         return
     reader = await bus.partition_reader(
@@ -282,7 +282,7 @@ async def _read_partition(
 
 @dataclass
 class _Writer:
-    """Cuts records into row groups by their number and bytes, and writes those."""
+    """Splits records into row groups by number and bytes, and writes them."""
 
     path: Path
     rows: list[Record] = field(default_factory=list)
@@ -290,7 +290,7 @@ class _Writer:
     _writer: "pq.ParquetWriter | None" = None
 
     def add(self, records: Iterable[Record]) -> Iterator[list[Record]]:
-        """Take records in; yield each row group that is full."""
+        """Add records; yield each full row group."""
         for record in records:
             self.rows.append(record)
             self._size_bytes += len(record.key or b"") + len(record.value or b"")
@@ -300,7 +300,7 @@ class _Writer:
                 yield full
 
     def write(self, rows: list[Record]) -> None:
-        """Append one row group; the first call makes the file, an empty one has no rows."""
+        """Append one row group; the first call creates the file, even without rows."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -326,7 +326,7 @@ class _Writer:
         self._writer.write_table(pa.table(columns, schema=columns_schema), row_group_size=len(rows))
 
     def close(self) -> None:
-        """Write the file's foot."""
+        """Write the file's footer."""
         if self._writer is not None:
             self._writer.close()
 
@@ -339,7 +339,7 @@ def _write_durably(path: Path, text: str) -> None:
 
 
 def _replace(folder: Path, draft: Path) -> None:
-    """Move the draft to the folder's name; an older export goes first, whole."""
+    """Rename the draft to the folder's name; an older export is moved away first."""
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     if folder.exists():
         folder.rename(old)

@@ -1,18 +1,18 @@
-"""Repeated failures as few log lines: the first, the 2nd, 4th, 8th, ..., and the end. Pure."""
+"""Logs repeated failures as few lines: the 1st, 2nd, 4th, 8th, ..., and the recovery. Pure."""
 
 from dataclasses import dataclass, field
 
 NAMES_MAX = 4_096
-"""Runs that are counted at once; of more the oldest is forgotten."""
+"""Number of streaks that are tracked; beyond it the oldest is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailureStreak:
-    """What a log should say now.
+    """A streak of failures that should be logged now.
 
     Attributes:
-        failures: In a row, with the newest.
-        over: True if the run has ended with a success.
+        failures: Failures in a row, with the newest.
+        over: True if a success ended the streak.
     """
 
     failures: int
@@ -26,7 +26,7 @@ class FailureStreaks:
     _runs: dict[str, int] = field(default_factory=dict)
 
     def failed(self, name: str) -> FailureStreak | None:
-        """Count a failure; None if the log need not say it."""
+        """Count a failure; None if it should not be logged."""
         count = self._runs.pop(name, 0) + 1
         self._runs[name] = count
         if len(self._runs) > NAMES_MAX:
@@ -34,6 +34,6 @@ class FailureStreaks:
         return FailureStreak(count) if count & (count - 1) == 0 else None
 
     def succeeded(self, name: str) -> FailureStreak | None:
-        """End a run; None if there was none."""
+        """End a streak; None if there was none."""
         count = self._runs.pop(name, 0)
         return FailureStreak(count, over=True) if count else None

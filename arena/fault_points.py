@@ -1,7 +1,7 @@
-"""Fault points: places where a test can make this process die as if the power had gone.
+"""Fault points: places in the code where a test can kill this process, as a power failure would.
 
-`ARENA_FAULT="after_decide:0.01"` kills the process with SIGKILL at one in a hundred passes of that
-point; `any` stands for every point. Unset, as always outside tests, a point costs one comparison.
+`ARENA_FAULT="after_decide:0.01"` kills the process with SIGKILL with probability 0.01 each time it
+reaches that point; `any` means every point. Unset, a point costs one comparison.
 """
 
 import os
@@ -24,10 +24,10 @@ LEDGER_POINTS = ("rows_written", "before_commit", "after_commit")
 
 
 def parse_fault(text: str) -> tuple[str, float] | None:
-    """The point and the probability in `ARENA_FAULT`, or None where it is empty.
+    """Parse the point and the probability in `ARENA_FAULT`; None if it is empty.
 
     Raises:
-        UsageError: It names no point, or the probability is none.
+        UsageError: The point is unknown, or the probability is not a number from 0 to 1.
     """
     if not text:
         return None
@@ -49,6 +49,6 @@ _random = random.Random()
 
 
 def fault_point(name: str) -> None:
-    """Die here, if a test asked for it."""
+    """Kill this process here if `ARENA_FAULT` says so."""
     if _armed is not None and _armed[0] in (name, ANY) and _random.random() < _armed[1]:
         os.kill(os.getpid(), signal.SIGKILL)

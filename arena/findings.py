@@ -1,7 +1,7 @@
-"""What a check found, and how it is shown. Pure.
+"""Findings of checks, and how they are shown. Pure.
 
-`arena doctor`, `arena chat-node --check` and the quick check before a start speak in findings: each
-names what was checked, its state, what was seen, and the remedy if there is one.
+`arena doctor`, `arena chat-node --check` and the quick check before a start report findings: each
+has the name of the check, a state, a detail, and a remedy if there is one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ DETAIL_CHARS_MAX = 600
 
 
 class FindingState(StrEnum):
-    """How a thing fares: as it should, usable with care, or not usable."""
+    """State of a finding: fine, usable with care, or not usable."""
 
     OK = "ok"
     WARNING = "warning"
@@ -34,11 +34,11 @@ class Finding:
     """What one check found.
 
     Attributes:
-        check: What was looked at, in a few words.
-        state: How it fares.
-        detail: What was seen.
-        remedy: What to do, "" if nothing.
-        node: The chat node it is about; "" for everything else.
+        check: Name of the check.
+        state: The state.
+        detail: What was found.
+        remedy: What to do; "" for nothing.
+        node: Name of the chat node; "" for other findings.
         cause: A `Cause` for programs; "" if there is none.
     """
 
@@ -60,41 +60,41 @@ class Finding:
 
     @property
     def text(self) -> str:
-        """Detail and remedy in one line."""
+        """Detail and remedy on one line."""
         return f"{self.detail}; {self.remedy}" if self.remedy else self.detail
 
 
 def ok(check: str, detail: str) -> Finding:
-    """A finding that needs nothing."""
+    """A finding without a problem."""
     return Finding(check, FindingState.OK, detail)
 
 
 def warning(check: str, detail: str, remedy: str = "", *, cause: str = "") -> Finding:
-    """A finding that can be lived with."""
+    """A finding that does not prevent a start."""
     return Finding(check, FindingState.WARNING, detail, remedy, cause=cause)
 
 
 def broken(check: str, detail: str, remedy: str = "", *, cause: str = "") -> Finding:
-    """A finding that must be repaired first."""
+    """A finding that must be fixed first."""
     return Finding(check, FindingState.BROKEN, detail, remedy, cause=cause)
 
 
 def of_node(node: str, findings: Iterable[Finding]) -> list[Finding]:
-    """Findings of a chat node, named after it."""
+    """Findings of a chat node, with its name in front."""
     return [replace(f, check=f"{node}: {f.check}", node=node) for f in findings]
 
 
 def any_broken(findings: Iterable[Finding]) -> bool:
-    """True if something must be repaired first."""
+    """True if a finding must be fixed first."""
     return any(finding.state is FindingState.BROKEN for finding in findings)
 
 
 def finding_lines(findings: Sequence[Finding], *, colour: bool) -> list[str]:
-    """Aligned lines for people: the state in words, and in colour if it may be.
+    """Aligned lines for people.
 
     Args:
-        findings: In the order in which they are shown.
-        colour: Use ANSI colours.
+        findings: Findings, in the order in which they are shown.
+        colour: True to use ANSI colours.
     """
     names = [one_line(f.check, CHECK_CHARS_MAX) for f in findings]
     width = max(map(len, names), default=0)
@@ -113,7 +113,7 @@ def finding_lines(findings: Sequence[Finding], *, colour: bool) -> list[str]:
 
 
 def findings_summary(findings: Sequence[Finding]) -> str:
-    """How many of each: "12 checks: 10 ok, 1 warning, 1 broken"."""
+    """Counts by state: "12 checks: 10 ok, 1 warning, 1 broken"."""
     counts = [sum(f.state is state for f in findings) for state in FindingState]
     parts = [
         f"{count} {state.value}" for count, state in zip(counts, FindingState, strict=True) if count

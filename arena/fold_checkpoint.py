@@ -325,7 +325,7 @@ class CheckpointFile:
         self._writing = asyncio.create_task(self._write([*files, (self.file, payload)]))
 
     async def read_images(self, partitions: Iterable[int]) -> dict[int, list[bytes]]:
-        """Read packed shards that the log may prove: our own, and those of an executor on this host."""
+        """Read packed shards that the log may prove: our own, and an executor's on this host."""
         return await asyncio.to_thread(self._read_images, list(partitions))
 
     def _read_images(self, partitions: list[int]) -> dict[int, list[bytes]]:

@@ -1,4 +1,4 @@
-"""Identifiers: a UUIDv5 of what caused a thing, so a re-run of the same cause yields the same id.
+"""Identifiers: UUIDv5 of the cause, so that repeating the same work gives the same id.
 
 Agent, node and strategy names become parts of topic names, hence the pattern.
 """
@@ -24,7 +24,7 @@ def derive(*parts: object) -> str:
     """UUIDv5 of the parts, joined by a character that no part may contain.
 
     Args:
-        parts: What caused the thing, outermost first, e.g. ("turn", agent, snapshot_id).
+        parts: The cause, outermost part first, such as ("turn", agent, snapshot_id).
     """
     return str(uuid.uuid5(NAMESPACE, "\x1f".join(map(str, parts))))
 
@@ -32,13 +32,13 @@ def derive(*parts: object) -> str:
 def snapshot_id(
     venue: str, as_of: datetime, product_ids: list[str], rewinds: int = 0
 ) -> SnapshotId:
-    """The id of the snapshot of these products of a venue as of a venue time.
+    """The id of the snapshot of a venue's products at a venue time.
 
     Args:
         venue: The venue.
         as_of: Venue time.
-        product_ids: In any order.
-        rewinds: How often the venue's time went back before: the same time may come again.
+        product_ids: Product ids, in any order.
+        rewinds: How often the venue's time went back before, because times may then repeat.
     """
     again = [f"rewind {rewinds}"] if rewinds else []
     parts = ["snapshot", venue, as_of.isoformat(), *sorted(product_ids), *again]
@@ -61,7 +61,7 @@ def tool_call_id(turn: str, round_: int, index: int) -> CallId:
 
 
 def check_name(kind: str, name: str) -> str:
-    """Return the name where it can be part of a topic name.
+    """Check that a name can be part of a topic name, and return it.
 
     Raises:
         UsageError: It cannot.

@@ -1,8 +1,8 @@
-"""What the Kafka client logs, in words of the arena. Pure.
+"""Rewrites the log lines of the Kafka client for people. Pure.
 
-Of one broker that is away the client says `Unable connect to node with id 1: [Errno 111]`, `Unable
-to update metadata from [1]`, and more, each many times a second. One sentence with a remedy is left
-of it. What else it says keeps its words, without the names of Python classes.
+For one unavailable broker the client logs `Unable connect to node with id 1: [Errno 111]`, `Unable
+to update metadata from [1]` and more, each many times a second. They become one sentence with a
+remedy. Other lines keep their text, without the names of Python classes.
 """
 
 import logging
@@ -12,15 +12,15 @@ from arena.visible_text import one_line
 
 CLIENT = "aiokafka"
 MESSAGE_CHARS_MAX = 600
-AWAY = "the broker does not answer: {why}; it is asked again; does it run? arena broker status"
-MOVING = "an append is sent again: the brokers have not agreed on who leads"
+AWAY = "the broker does not answer: {why}; retrying; check that it runs: arena broker status"
+MOVING = "an append is sent again: the brokers are electing a partition leader"
 
 _CONNECT = re.compile(r"^Unable connect to .*?: (?:\[Errno -?\d+\] )?(?P<why>.*)$", re.DOTALL)
 _SAID_ALREADY = re.compile(
     r"^(Unable to (update|request) metadata|Unclosed AIOKafka|Topic \S+ is not available during"
     r"|Failed fetch messages from|Heartbeat send request failed|Error sending \w+ to node)"
 )
-"""Each follows from a connection that was not made, or was cut, which is said."""
+"""Consequences of a failed or lost connection, which is logged already."""
 _MOVING = re.compile(r"^Got error produce response .*(NotLeader|LeaderNotAvailable)", re.DOTALL)
 _NUMBER = re.compile(r"\[Error -?\d+\] (\w+?)(?:Error)?\b")
 _CLASS = re.compile(r"<class '(?:\w+\.)*(\w+?)(?:Error)?'>")
@@ -28,7 +28,7 @@ _RAISED = re.compile(r"\b(\w+?)(?:Error|Exception)\((?:(['\"])(.*?)\2)?,?\)")
 
 
 def client_message(said: str) -> str | None:
-    """A line of the client as people read it; None if another line says it already.
+    """Rewrite a line of the client; None if another line has the same information.
 
     Args:
         said: The line without its level.
@@ -46,10 +46,10 @@ def client_message(said: str) -> str | None:
 
 
 class ClientLogFilter(logging.Filter):
-    """Puts lines of the client into words, and drops those that repeat another."""
+    """Rewrites lines of the client, and drops those that repeat another line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """True for a line that passes; lines of other libraries pass as they are."""
+        """True for a line that passes; lines of other libraries pass unchanged."""
         said = record.getMessage()
         is_client = record.name.partition(".")[0] == CLIENT
         if not is_client and not said.startswith("Unclosed AIOKafka"):

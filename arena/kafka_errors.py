@@ -1,7 +1,7 @@
-"""What the errors of the Kafka client mean, in words: cause and remedy. Pure.
+"""Cause and remedy for each kind of error of the Kafka client. Pure.
 
-The client names its errors after the protocol (`[Error 19] NotEnoughReplicasError`), which
-says little to a person. Each kind has its words here; a kind without is told by its name in words.
+The client names its errors after the protocol (`[Error 19] NotEnoughReplicasError`). Each known
+kind has an explanation here; an unknown kind is described by its name.
 """
 
 import re
@@ -13,18 +13,18 @@ from arena.visible_text import one_line
 NAMES_MAX = 8
 NAME_CHARS_MAX = 120
 _NUMBERED = re.compile(r"^(\[Error -?\d+\] \w+|\w+(Error|Exception))(: |$)")
-_RUNS = "does the broker run? `arena broker status` and `arena topics describe` ask it"
+_RUNS = "check that the broker runs: `arena broker status`, `arena topics describe`"
 _LOGIN = "check KAFKA_SASL_USERNAME, its password and KAFKA_SECURITY_PROTOCOL"
-_MAY = "`arena topics acl` shows who may; is KAFKA_SASL_USERNAME that of this process?"
-_AGAIN = "try again in a moment; `arena broker status` asks the brokers"
+_MAY = "`arena topics acl` shows who may; check KAFKA_SASL_USERNAME of this process"
+_AGAIN = "try again in a moment; `arena broker status` shows the brokers"
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaExplanation:
-    """What a kind of error means.
+    """Explanation of a kind of error.
 
     Attributes:
-        cause: What happened; "{named}" is replaced by the topics or groups of the error.
+        cause: The cause; "{named}" is replaced by the topics or groups of the error.
         remedy: What to do.
         is_usage: True if a setting of this process is wrong.
     """
@@ -59,20 +59,20 @@ _KINDS: tuple[tuple[tuple[str, ...], KafkaExplanation], ...] = (
         ("UnknownTopic", "InvalidTopic"),
         KafkaExplanation(
             "the brokers do not have the topic {named}",
-            "`arena topics create` makes the topics; is ARENA_PREFIX right?",
+            "`arena topics create` creates the topics; check ARENA_PREFIX",
         ),
     ),
     (
         ("NotEnoughReplicas",),
         KafkaExplanation(
-            "too few replicas are alive to ack a record",
+            "too few replicas are in sync to ack a record",
             "start the brokers that are down: `arena broker start`",
         ),
     ),
     (
         ("Policy", "InvalidReplication", "InvalidPartitions", "InvalidConfiguration",
          "InvalidSessionTimeout", "InvalidTransactionTimeout"),
-        KafkaExplanation("the brokers refuse what was asked for: {said}", "check their settings"),
+        KafkaExplanation("the brokers refuse the request: {said}", "check their settings"),
     ),
     (("Timeout", "TimedOut"), KafkaExplanation("the brokers did not answer in time", _RUNS)),
     (
@@ -83,19 +83,19 @@ _KINDS: tuple[tuple[tuple[str, ...], KafkaExplanation], ...] = (
     (
         ("Leader", "Controller", "Coordinator", "CoordinatorLoad", "GroupLoad", "Replica",
          "ReassignmentInProgress", "Listener", "StaleMetadata"),
-        KafkaExplanation("the brokers have not agreed on who leads", _AGAIN),
+        KafkaExplanation("the brokers are electing a leader or coordinator", _AGAIN),
     ),
     (
         ("Sequence", "UnknownProducerId", "ProducerEpoch", "ProducerId", "ProducerFenced"),
         KafkaExplanation(
-            "the brokers do not know what this process appended last",
+            "the brokers do not know the last append of this process",
             "start the process again: it continues from the log",
         ),
     ),
     (
         ("Generation", "UnknownMember", "MemberId", "Rebalance", "CommitFailed", "GroupProtocol"),
         KafkaExplanation(
-            "the group gave the partitions of this process to another one",
+            "the group gave this process's partitions to another process",
             "start the process again: it continues from the log",
         ),
     ),
@@ -103,12 +103,12 @@ _KINDS: tuple[tuple[tuple[str, ...], KafkaExplanation], ...] = (
         ("TooLarge", "CommitOffsetSize"),
         KafkaExplanation(
             "a record is larger than the brokers take",
-            "raise message.max.bytes of the brokers to what `arena broker start` sets",
+            "raise message.max.bytes of the brokers to the value that `arena broker start` sets",
         ),
     ),
     (
         ("Storage", "LogDir"),
-        KafkaExplanation("a broker cannot use its disk", "make room on that disk, and start it again"),
+        KafkaExplanation("a broker cannot use its disk", "free space on that disk, and start it again"),
     ),
     (
         ("CorruptRecord", "InvalidMessage", "InvalidFetchRequest"),
@@ -117,15 +117,15 @@ _KINDS: tuple[tuple[tuple[str, ...], KafkaExplanation], ...] = (
     (
         ("Unsupported", "BrokerVersion"),
         KafkaExplanation(
-            "a broker does not speak the protocol that is needed",
+            "a broker does not support the required protocol",
             "it must be Apache Kafka 2.1 or newer, or compatible",
         ),
     ),
     (
         ("OffsetOutOfRange", "NoOffset"),
         KafkaExplanation(
-            "the log does not hold the place to read from",
-            "`arena topics describe` shows what the topic holds",
+            "the log does not have the offset to read from",
+            "`arena topics describe` shows the topic's offsets",
         ),
     ),
 )  # fmt: skip
@@ -144,12 +144,12 @@ def explain_kafka_error(error: BaseException) -> KafkaExplanation:
     plain = re.sub(
         r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Error").removesuffix("Exception")
     )
-    says = f"Kafka says {plain.lower()!r}" if plain != "Kafka" else "the Kafka client failed"
+    says = f"Kafka error {plain.lower()!r}" if plain != "Kafka" else "the Kafka client failed"
     return KafkaExplanation(f"{says}{': ' if said else ''}{said}", _RUNS)
 
 
 def _said(error: BaseException) -> str:
-    """The text of an error without its number and class; some of the library's have no text."""
+    """The text of an error without its number and class; "" if it has none."""
     try:
         return _NUMBERED.sub("", str(error))
     except AttributeError:
@@ -157,7 +157,7 @@ def _said(error: BaseException) -> str:
 
 
 def _names(args: tuple[object, ...]) -> Iterator[str]:
-    """The topics and groups that an error names."""
+    """The topics and groups in an error's arguments."""
     for arg in args:
         if isinstance(arg, str):
             yield one_line(arg, NAME_CHARS_MAX)

@@ -1,10 +1,10 @@
-"""The kill switch: whose orders are halted, folded from the records of `arena.control`. Pure.
+"""Folds the records of `arena.control` into the kill switch: the halts in force. Pure.
 
 The scope of a record is its key: "all", or "agent/<name>". The newest record of a key counts, so a
-compacted topic folds to the same. A record of a scope that cannot be read halts that scope: what
-was meant by it is unknown, and a halt may have been. Records under other keys change nothing.
+compacted topic folds to the same state. An unreadable record halts its scope, because it may have
+been a halt. Records with other keys change nothing.
 
-At most `SCOPES_MAX` scopes are kept. One more halts everybody until the topic is folded again.
+At most `SCOPES_MAX` scopes are kept. One more halts all agents until the topic is folded again.
 """
 
 import re
@@ -19,21 +19,21 @@ from arena.messages import Halt, Message, PassOver, Resume
 ALL_AGENTS = "all"
 AGENT_KEY = "agent/"
 CONFIRMED = "control"
-"""The detail of an executor's heartbeat that says how far the owner of each shard has read the
-topic: shard -> {"epoch": int, "read_to": {partition: offset}}."""
+"""The detail of an executor's heartbeat with the offset up to which the owner of each shard has
+read the topic: shard -> {"epoch": int, "read_to": {partition: offset}}."""
 HALTED_COUNT = "halted_count"
-"""The detail that says how many scopes are halted, if "halted" does not name all of them."""
+"""The detail with the number of halted scopes, if "halted" does not name all of them."""
 WHY_CHARS_MAX = 300
-"""Characters of a reason or an error in a refusal, which is kept in `account.events`."""
+"""Limit of a reason or an error in a refusal, which is recorded in `account.events`."""
 SCOPES_MAX = 10_000
-"""Scopes that are halted at once."""
+"""Limit of the scopes that are halted at once."""
 LINES_MAX = 50
 CONTROL_READ = "control_read"
-"""The detail of an executor's heartbeat that says how far it has read the topic: partition ->
-[offset, offset of the newest record, its digest]."""
+"""The detail of an executor's heartbeat with its position in the topic: partition -> [offset,
+offset of the newest record, its digest]."""
 CONTROL_LOST = "control_lost"
-"""The detail that carries on, until a resume, how far another executor had read before the topic
-lost records, and when it said so: partition -> [offset, Unix milliseconds]."""
+"""The detail that repeats, until a resume, the position of another executor before the topic lost
+records, and when it was reported: partition -> [offset, Unix milliseconds]."""
 TOO_MANY = f"more than {SCOPES_MAX:,} scopes are halted at once, so everybody is"
 
 
@@ -42,14 +42,14 @@ LOST = re.compile(r"cannot be read, (\S{1,100}) \(it is gone: .* to offset ([0-9
 
 @dataclass(frozen=True, slots=True)
 class ActiveHalt:
-    """What halts a scope.
+    """A halt in force.
 
     Attributes:
         scope: The key: "all", or "agent/<name>".
-        why: The reason that was given; for a record that cannot be read, what is wrong with it.
-        by: Who asked; "" if the record cannot be read.
-        at: When it was asked for; None if the record cannot be read.
-        unread: The place of the record that cannot be read, "" for a `Halt`.
+        why: The given reason; for an unreadable record, the error.
+        by: User or process that asked; "" if the record is unreadable.
+        at: Time of the halt; None if the record is unreadable.
+        unread: Position of the unreadable record; "" for a `Halt`.
     """
 
     scope: str
@@ -65,7 +65,7 @@ class ActiveHalt:
 
     @property
     def line(self) -> str:
-        """What is halted and why, for an operator."""
+        """Scope and reason, for an operator."""
         whose = "everybody" if self.scope == ALL_AGENTS else self.name
         why = f" ({self.why})" if self.why else ""
         if self.at is None:
@@ -74,7 +74,7 @@ class ActiveHalt:
 
     @property
     def sentence(self) -> str:
-        """Why no order is taken, for the agent and in `account.events`."""
+        """Why no order is taken, for the agent; recorded in `account.events`, so never changed."""
         whose = "trading" if self.scope == ALL_AGENTS else f"trading of {self.name}"
         why = f" ({self.why})" if self.why else ""
         if self.at is None:
@@ -86,12 +86,12 @@ class ActiveHalt:
 
 @dataclass(frozen=True, slots=True)
 class ControlEffect:
-    """What became of a record.
+    """The effect of a record on the kill switch.
 
     Attributes:
-        message: What it says, None if it cannot be read or changes nothing.
-        error: Why it cannot be read, "" if it can.
-        scope: Which it halts or resumes, "" for a record that changes nothing.
+        message: The message; None if the record is unreadable or changes nothing.
+        error: Why the record is unreadable; "" if it is readable.
+        scope: The scope that it halts or resumes; "" if it changes nothing.
     """
 
     message: Halt | Resume | None = None
@@ -100,13 +100,13 @@ class ControlEffect:
 
 
 class KillSwitch:
-    """Who is halted.
+    """The halts in force.
 
     Attributes:
-        halts: Scope -> what halts it, the newest last.
-        overflow: What halts everybody because there was no room for its own scope.
-        lost: What halts everybody because records of the topic are lost.
-        resumed_ms: When everybody was last resumed, by the broker's clock; Unix milliseconds.
+        halts: Scope -> its halt, the newest last.
+        overflow: Halt of all agents because there were too many scopes; None if there is none.
+        lost: Halt of all agents because the topic lost records; None if there is none.
+        resumed_ms: Newest resume of all agents, by the broker's clock; Unix milliseconds.
         read_to: Offset after the newest record.
     """
 
@@ -119,7 +119,7 @@ class KillSwitch:
         self.read_to = 0
 
     def take(self, record: Record) -> ControlEffect:
-        """Take in a record of `arena.control`; the newest of a scope counts."""
+        """Fold a record of `arena.control`; the newest of a scope counts."""
         scope, self.read_to = scope_of(record.key), record.offset + 1
         try:
             message = record.message()
@@ -142,7 +142,7 @@ class KillSwitch:
         return ControlEffect(error=error, scope=scope)
 
     def note(self, message: Halt | Resume) -> None:
-        """Take in a message whose key fits it; the newest of a scope counts."""
+        """Fold a message whose key matches; the newest of a scope counts."""
         scope = key_of(message.agent)
         if isinstance(message, Halt):
             why = message.reason[:WHY_CHARS_MAX]
@@ -159,43 +159,43 @@ class KillSwitch:
             self.overflow = replace(stop, scope=ALL_AGENTS, why=TOO_MANY)
 
     def halt_of(self, agent: str) -> ActiveHalt | None:
-        """What stops an agent's orders, or None."""
+        """The halt that covers an agent, or None."""
         return self.halt_of_all() or self.halts.get(key_of(agent))
 
     def halt_of_all(self) -> ActiveHalt | None:
-        """What stops everybody's orders, or None."""
+        """The halt of all agents, or None."""
         return self.halts.get(ALL_AGENTS) or self.lost or self.overflow
 
     def active_halts(self) -> list[ActiveHalt]:
-        """Everything that halts, everybody's first, then by name."""
+        """All halts in force, those of all agents first, then by name."""
         found = sorted(self.halts.values(), key=lambda stop: (stop.scope != ALL_AGENTS, stop.scope))
         return [*filter(None, (self.lost, self.overflow)), *found]
 
     def scopes(self) -> list[str]:
-        """What is halted, for people: agents by name, "all" for everybody."""
+        """The halted scopes, for people: agents by name, "all" for all agents."""
         return sorted({stop.name for stop in self.active_halts()})
 
     def newest_scopes(self, limit: int) -> list[str]:
-        """The same, but only those halted last, and "all"."""
+        """The scopes halted last, and "all" if all agents are halted."""
         found = {stop.name for stop in [*self.halts.values()][-limit:]}
         if self.halt_of_all() is not None:
             found.add(ALL_AGENTS)
         return sorted(found)
 
     def lines(self, limit: int = LINES_MAX) -> list[str]:
-        """What is halted and why, one line each, for an operator.
+        """The halts in force, one line each, for an operator.
 
         Args:
-            limit: Most lines; one more says how many halts are left out.
+            limit: Number of lines; one more line counts the halts that are left out.
         """
         return _bounded([stop.line for stop in self.active_halts()], limit)
 
     def unread_lines(self, limit: int = LINES_MAX) -> list[str]:
-        """The same of the halts whose record cannot be read."""
+        """The halts of unreadable records, one line each, for an operator."""
         return _bounded([stop.line for stop in self.active_halts() if stop.unread], limit)
 
     def unread(self) -> list[str]:
-        """The halts whose record cannot be read, for people: "<scope>: <place> (<why>)"."""
+        """The halts of unreadable records: "<scope>: <position> (<error>)"."""
         return [f"{s.name}: {s.unread} ({s.why})" for s in self.active_halts() if s.unread]
 
 
@@ -206,30 +206,30 @@ def _bounded(lines: list[str], limit: int) -> list[str]:
 
 
 def lost_records_halt(place: str, read_to: int) -> ActiveHalt:
-    """What halts everybody when the topic ends before what an executor had read.
+    """The halt of all agents if the topic ends before an offset that an executor had read.
 
     Args:
-        place: Where it ends: the first record that is gone.
-        read_to: Offset that an executor had read to.
+        place: Position of the first lost record.
+        read_to: Offset up to which an executor had read.
     """
     why = f"it is gone: an executor had read to offset {read_to}; `arena resume` ends this halt"
     return ActiveHalt(ALL_AGENTS, why=why, unread=place)
 
 
 def parse_lost_records_halt(sentence: str) -> ActiveHalt | None:
-    """The same, from the sentence of a refusal; None for another sentence."""
+    """Parse such a halt from the sentence of a refusal; None for another sentence."""
     found = LOST.search(sentence)
     stop = found and lost_records_halt(found[1], int(found[2]))
     return stop if stop and stop.sentence == sentence else None
 
 
 def key_of(agent: str | None) -> str:
-    """The key of a `Halt` or `Resume` of an agent, or of everybody for None."""
+    """The key of a `Halt` or `Resume` of an agent, or of all agents for None."""
     return ALL_AGENTS if agent is None else AGENT_KEY + agent
 
 
 def scope_of(key: bytes | None) -> str | None:
-    """The key of a scope as text; None for a key that names no scope."""
+    """The scope of a key; None if the key is not a scope."""
     try:
         text = (key or b"").decode()
         if text.startswith(AGENT_KEY):

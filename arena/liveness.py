@@ -1,7 +1,7 @@
-"""Which processes are alive, by their heartbeats. Pure.
+"""Decides from heartbeats which processes are alive. Pure.
 
-A process is alive from its first heartbeat until it says that it stops, or until three intervals
-passed without another one.
+A process is alive from its first heartbeat until it reports that it stops, or until three intervals
+pass without a heartbeat.
 """
 
 import re
@@ -14,21 +14,21 @@ from arena.ids import NAME_PATTERN
 from arena.messages import Heartbeat
 
 LOOK_BACK_S = 120.0
-"""Heartbeats that old are read at a start; a living process sent a newer one."""
+"""Age of the heartbeats that are read at a start; a running process has sent a newer one."""
 FEED_DOWN = "feed_down"
-"""The detail of a connector's heartbeat that says why its venue sends nothing, and what to do."""
+"""The detail of a connector's heartbeat with the reason why its venue is silent, and a remedy."""
 WAITING_FOR = "waiting_for"
-"""The detail of a router's heartbeat that names a chat node that does not run."""
+"""The detail of a router's heartbeat that names a missing chat node."""
 COMMANDS_LOST = "commands_lost"
-"""The detail of an executor's heartbeat that says, by shard, what was lost of its commands."""
+"""The detail of an executor's heartbeat that describes, by shard, lost commands."""
 EVENTS_LOST = "events_lost"
-"""Likewise of its events."""
+"""The same for lost events."""
 COMMANDS_UNPROVEN = "commands_unproven"
-"""Likewise what may be lost of its commands, or could not be checked."""
+"""The same for commands that may be lost, or could not be checked."""
 EVENTS_UNPROVEN = "events_unproven"
-"""Likewise of its events."""
+"""The same for events."""
 CONTROL_UNPROVEN = "control_unproven"
-"""Likewise of `arena.control`."""
+"""The same for `arena.control`."""
 LOST_RECORDS = {COMMANDS_LOST: "account.commands", EVENTS_LOST: "account.events"}
 UNPROVEN_RECORDS = {
     COMMANDS_UNPROVEN: "account.commands",
@@ -36,25 +36,25 @@ UNPROVEN_RECORDS = {
     CONTROL_UNPROVEN: "arena.control",
 }
 RECORDS_LOST = "records_lost"
-"""The detail of any heartbeat that says what was lost: topic -> partition and reader -> words."""
+"""The detail of any heartbeat about lost records: topic -> partition and reader -> description."""
 CHAT_NODE = "chat-node"
-"""The kind of a chat node in its heartbeats."""
+"""Kind of a chat node in its heartbeats."""
 KIND = re.compile(r"[a-z][a-z-]{0,31}")
 HOST = re.compile(r"[!-.0-~]{1,255}")
-"""Visible characters but the slash, which parts an id."""
+"""Visible characters except the slash, which separates the parts of an id."""
 PID_END = 1 << 31
 AHEAD_S_MAX = 86_400.0
-"""A host's clock may be wrong, but not by more than that into the future."""
+"""A host's clock may be ahead by at most this."""
 INTERVALS_MAX = 3
 INTERVAL_S = 5.0
-"""Assumed of a process that does not tell its interval."""
+"""Interval of a process that does not report its own."""
 
 
 def parse_heartbeat(record: Record) -> Heartbeat | None:
-    """The heartbeat in a record, or None if no process can have sent it.
+    """The heartbeat in a record; None if a process cannot have sent it.
 
-    The key, the id and its parts belong together, names are those of processes, and neither time is
-    more than a day after the record was appended.
+    The key and the id match their parts, the names are valid, and neither time is more than a day
+    after the record was appended.
     """
     try:
         beat = record.message()
@@ -74,11 +74,11 @@ def parse_heartbeat(record: Record) -> Heartbeat | None:
 
 
 def silent_after_s(beat: Heartbeat, usual_s: float = INTERVAL_S) -> float:
-    """Seconds after its newest heartbeat from which a process does not count as alive.
+    """Seconds after its newest heartbeat from which a process counts as dead.
 
     Args:
         beat: The heartbeat.
-        usual_s: Interval of a process that does not tell its own.
+        usual_s: Interval of a process that does not report its own.
     """
     return INTERVALS_MAX * (beat.interval_s or usual_s)
 
@@ -91,7 +91,7 @@ def is_alive(beat: Heartbeat, now: datetime) -> bool:
 
 
 def alive_processes(beats: Iterable[Heartbeat], kind: str, now: datetime) -> list[Heartbeat]:
-    """The newest heartbeats of the living processes of a kind, such as "chat-node", by name."""
+    """Newest heartbeats of the processes of a kind that are alive, by name."""
     newest: dict[str, Heartbeat] = {}
     for beat in beats:
         if beat.kind == kind:

@@ -1,7 +1,7 @@
-"""Structured logs: pretty lines on a terminal, JSON lines elsewhere, always to stderr.
+"""Configures structured logs: pretty lines on a terminal, JSON lines elsewhere, always on stderr.
 
-One line per handled message, with its ids, outcome and `duration_ms`. Values under names that
-sound like a secret are masked, whoever logs them.
+One line per handled message, with its ids, outcome and `duration_ms`. Values whose names suggest a
+secret are masked.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ from arena.visible_text import one_line
 if "rich" in sys.modules:
     import structlog
 else:
-    # structlog loads rich wherever it is installed: 5 MB and 40 ms that only a dashboard wants.
-    sys.modules["rich"] = None  # type: ignore[assignment]  # reads as "not installed"
+    # structlog imports rich if it is installed: 5 MB and 40 ms that only the dashboard needs.
+    sys.modules["rich"] = None  # type: ignore[assignment]  # makes the import fail
     import structlog
 
     del sys.modules["rich"]
@@ -78,7 +78,7 @@ def configure(settings: Settings, *, node: str = "") -> None:
 
 @contextlib.contextmanager
 def without_client() -> Iterator[None]:
-    """Keep the Kafka client's lines out of the log while an error of ours will say the same."""
+    """Suppress the Kafka client's log lines while our own error reports the same."""
     client = logging.getLogger(CLIENT)
     before = client.level
     if not is_debug():
@@ -90,12 +90,12 @@ def without_client() -> Iterator[None]:
 
 
 def get(name: str) -> Log:
-    """A logger whose lines carry the component's name."""
+    """A logger whose lines have the component's name."""
     logger: Log = structlog.get_logger(component=name)
     return logger
 
 
-# Any: a log line may carry values of any type.
+# Any: a log line may have values of any type.
 def _bound_and_mask(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name, value in line.items():
         if SECRET_NAME.search(name):
@@ -107,7 +107,7 @@ def _bound_and_mask(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableM
 
 # Any: as above.
 def _exception(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """An error by its words and the place in our code; ARENA_DEBUG=1 logs the traceback."""
+    """Replace a traceback by message and code location; ARENA_DEBUG=1 logs the traceback."""
     given = line.pop("exc_info", None)
     error = given[1] if isinstance(given, tuple) else given
     if given is True:
@@ -119,7 +119,7 @@ def _exception(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMappin
     return line
 
 
-# Any: as above. JSON escapes what is invisible by itself.
+# Any: as above. The JSON renderer escapes invisible characters itself.
 def _visible(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name, value in line.items():
         if isinstance(value, str):
@@ -128,7 +128,7 @@ def _visible(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[
 
 
 class _OneLine(logging.Formatter):
-    """What libraries log, on one line: an exception by its name and words, without a traceback."""
+    """Formats library logs on one line: an exception as its message, without a traceback."""
 
     def __init__(self, *, as_json: bool, node: str) -> None:
         super().__init__()

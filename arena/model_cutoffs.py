@@ -1,9 +1,9 @@
-"""Up to when a model's training data reaches, and what that means for the prices it is shown.
+"""Training cut-offs of models, and a warning if a model may have read about the prices.
 
 A model that was trained on data of the months it trades in may have read what happened. So the
 training cut-off, from `cutoffs.json` or from the operator (`cutoff`), is shown beside the dates of
-the prices. A model that is not in the list has no known cut-off, and nothing is said of it. Pure
-but for `load_cutoffs`, which reads the file beside it.
+the prices. A model that is not in the list has no known cut-off and gets no warning. Pure except
+for `load_cutoffs`, which reads the file beside this module.
 """
 
 import re
@@ -26,8 +26,8 @@ class Cutoff:
 
     Attributes:
         models: Model ids, with `*` as in a shell; the first entry that matches counts.
-        month: Such as "2025-08": data of that month may be in it.
-        source: Where it is from, in words, and as of which day.
+        month: Last month whose data may be included, such as "2025-08".
+        source: Source of the entry, and its date.
     """
 
     models: tuple[str, ...]
@@ -39,14 +39,14 @@ class CutoffList:
     """Training cut-offs by model id."""
 
     def __init__(self, cutoffs: tuple[Cutoff, ...]) -> None:
-        """Keep the entries in their order."""
+        """Take the entries, in their order."""
         self.cutoffs = cutoffs
 
     def of(self, model_id: str) -> Cutoff | None:
-        """The cut-off of a model, None if it is unknown.
+        """The cut-off of a model; None if unknown.
 
-        A seller's name before the model ("openai/gpt-5") and a variant after it
-        ("gpt-5:free") do not change what the model has read; a fine-tuned one is another model.
+        A vendor before the name ("openai/gpt-5") and a variant after it ("gpt-5:free") do not
+        change the training data; a fine-tuned model is another model.
         """
         name = model_id.rpartition("/")[2].lower()
         for spelled in dict.fromkeys((name, name.partition(":")[0])):
@@ -57,10 +57,10 @@ class CutoffList:
 
 
 def check_month(text: str) -> str:
-    """A month as the operator wrote it, without spaces around it.
+    """Check a month and return it without surrounding spaces.
 
     Raises:
-        ValueError: It is not a month; the message says what is wrong.
+        ValueError: It is not a month.
     """
     month = text.strip()
     if not MONTH_PATTERN.fullmatch(month):
@@ -69,7 +69,7 @@ def check_month(text: str) -> str:
 
 
 def parse_cutoffs(text: bytes) -> CutoffList:
-    """The cut-offs in a `cutoffs.json`.
+    """Parse a `cutoffs.json`.
 
     Raises:
         ValueError: An entry cannot be read; the message names it.
@@ -87,7 +87,7 @@ def parse_cutoffs(text: bytes) -> CutoffList:
 
 @cache
 def load_cutoffs() -> CutoffList:
-    """The cut-offs that come with the arena."""
+    """Load the cut-offs that are shipped with the arena."""
     return parse_cutoffs(CUTOFFS_FILE.read_bytes())
 
 
@@ -95,24 +95,24 @@ def cutoff_of(model: str, own: str = "") -> str:
     """The training cut-off of a model, such as "2025-08"; "" if it is unknown.
 
     Args:
-        model: Its id.
-        own: What the operator says of it; it counts before the list.
+        model: Model id.
+        own: The operator's value, which overrides the list.
     """
     found = None if own else load_cutoffs().of(model)
     return own or (found.month if found else "")
 
 
 def cutoff_warning(model: str, cutoff: str, first: datetime | None, last: datetime | None) -> str:
-    """Why to doubt the returns of a model that may have read about the prices, one sentence.
+    """A sentence of warning if a model may have read about the prices.
 
     Args:
-        model: Its id.
-        cutoff: Last month of its training data; "" if it is unknown.
+        model: Model id.
+        cutoff: Last month of its training data; "" if unknown.
         first: Venue time of the first snapshot; None if there is none.
-        last: Of the last one.
+        last: Venue time of the last snapshot; None if there is none.
 
     Returns:
-        "" if all prices are of later months, or if nothing is known.
+        "" if all prices are of later months, or if the cut-off is unknown.
     """
     if not cutoff or first is None or last is None:
         return ""

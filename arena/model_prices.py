@@ -1,8 +1,8 @@
-"""What a model call costs: tokens times the prices in `prices.json`, in `Decimal`.
+"""Costs of model calls: tokens times the prices in `prices.json`, in `Decimal`.
 
-A model that is not in the list has no known price, and its cost is None, never zero; a chat node
-can be given the price of its model (`price_per_million`), which is used before the list. Pure but
-for `load_prices`, which reads the file beside it.
+A model that is not in the list has no known price, and its cost is None, never zero. A chat node
+can be given the price of its model (`price_per_million`), which overrides the list. Pure except for
+`load_prices`, which reads the file beside this module.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from arena.money import parse_decimal
 PRICES_FILE = Path(__file__).with_name("prices.json")
 MILLION = 1_000_000
 COST_STEP = Decimal("1E-9")
-"""Costs are kept in whole billionths of a dollar."""
+"""Costs are rounded to billionths of a dollar."""
 PRICE_MAX = Decimal(1_000_000)
 """USD per million tokens; a higher price is a mistake."""
 PRICE_KEYS = ("input", "output", "cached")
@@ -35,23 +35,23 @@ class CountedTokens(Protocol):
 
     @property
     def cached(self) -> int:
-        """Those of them that the provider found in its cache."""
+        """Prompt tokens that the provider found in its cache."""
         ...
 
     @property
     def completion(self) -> int:
-        """Tokens of the answer, with its reasoning."""
+        """Tokens of the answer, reasoning included."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """USD per million tokens.
+    """Prices of a model in USD per million tokens.
 
     Attributes:
         models: Model ids, with `*` as in a shell; the first entry that matches counts.
-        cached: Of prompt tokens that the provider found in its cache.
-        source: Where the figures come from, in words, and as of which day.
+        cached: Price of prompt tokens that the provider found in its cache.
+        source: Source of the prices, and their date.
     """
 
     models: tuple[str, ...]
@@ -61,7 +61,7 @@ class Price:
     source: str
 
     def cost_usd(self, tokens: CountedTokens) -> Decimal:
-        """USD of a call; reasoning tokens are part of the completion tokens."""
+        """Cost of a call in USD; reasoning tokens are part of the completion tokens."""
         fresh = tokens.prompt - tokens.cached
         total = fresh * self.prompt + tokens.cached * self.cached
         total += tokens.completion * self.completion
@@ -72,11 +72,11 @@ class PriceList:
     """Prices by model id."""
 
     def __init__(self, prices: tuple[Price, ...]) -> None:
-        """Keep the prices in their order."""
+        """Take the prices, in their order."""
         self.prices = prices
 
     def of(self, model_id: str) -> Price | None:
-        """The price of a model, None if it is unknown."""
+        """The price of a model; None if unknown."""
         for price in self.prices:
             if any(fnmatchcase(model_id, pattern) for pattern in price.models):
                 return price
@@ -84,21 +84,21 @@ class PriceList:
 
 
 def own_price(prompt: Decimal, completion: Decimal, cached: Decimal | None = None) -> Price:
-    """The price that the operator of a chat node knows, in USD per million tokens.
+    """A price given by the operator of a chat node, in USD per million tokens.
 
     Args:
-        prompt: Of the input.
-        completion: Of the output.
-        cached: Of cached input; the price of other input if None.
+        prompt: Price of input.
+        completion: Price of output.
+        cached: Price of cached input; None for the price of other input.
     """
     return Price(EVERY_MODEL, prompt, prompt if cached is None else cached, completion, "as given")
 
 
 def parse_own_price(text: str) -> Price:
-    """The price in `input=0.1,output=0.4` or `input=0.1,output=0.4,cached=0.05`.
+    """Parse a price such as `input=0.1,output=0.4` or `input=0.1,output=0.4,cached=0.05`.
 
     Raises:
-        ValueError: The text is not such a price; the message says what is wrong.
+        ValueError: The text is not such a price.
     """
     example = "write input=0.1,output=0.4 in USD per million tokens; cached=... is optional"
     found: dict[str, Decimal] = {}
@@ -119,7 +119,7 @@ def parse_own_price(text: str) -> Price:
 
 
 def parse_prices(text: bytes) -> PriceList:
-    """The prices in a `prices.json`.
+    """Parse a `prices.json`.
 
     Raises:
         ValueError: An entry cannot be read; the message names it.
@@ -144,5 +144,5 @@ def parse_prices(text: bytes) -> PriceList:
 
 
 def load_prices() -> PriceList:
-    """The prices that come with the arena."""
+    """Load the prices that are shipped with the arena."""
     return parse_prices(PRICES_FILE.read_bytes())

@@ -1,13 +1,13 @@
 """Money and quantities: `Decimal` at the edges, scaled integers inside, strings on the wire.
 
-Two scales, and two types so that they cannot be mixed. An amount (cash, a quantity, a fee) is a
-whole number of 10^-8 of its unit (USD, BTC, ...), an `int`. A price is a whole number of 10^-18,
-a `PriceUnits`: a meme coin is quoted with twelve decimals and more. Integers of Python have no
-bound, so a position of 10^13 units at such a price is exact. Floats are refused everywhere: JSON
-numbers lose digits on their way through a float.
+There are two scales, with two types so that they cannot be mixed. An amount (cash, a quantity, a
+fee) is an `int` in units of 10^-8 of its currency (USD, BTC, ...). A price is a `PriceUnits` in
+units of 10^-18, because meme coins are quoted with twelve decimals and more. Python integers are
+unbounded, so a position of 10^13 units at such a price is exact. Floats are refused everywhere:
+they lose digits of JSON numbers.
 """
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Annotated, NewType
 
 from pydantic import GetCoreSchemaHandler
@@ -18,18 +18,18 @@ SCALE: int = 10**SCALE_DIGITS
 PRICE_DIGITS = 18
 PRICE_SCALE: int = 10**PRICE_DIGITS
 CASH_STEP = 100
-"""Cash of a dollar's size moves in whole millionths: 100 units of 10^-8."""
+"""The smallest step of cash in dollar-like currencies: a millionth, 100 units of 10^-8."""
 BPS = 10_000
 AMOUNT_DIGITS_MAX = 18
-"""Digits before the point that an amount may have; more is a bad print, not money."""
+"""Digits before the point that an amount may have; a larger number is an error in the feed."""
 AMOUNT_MAX: int = 10**AMOUNT_DIGITS_MAX * SCALE - 1
-"""The largest amount that is carried, in units of 10^-8."""
+"""The largest amount, in units of 10^-8."""
 DECIMAL_TEXT_MAX = 64
 COST_DIGITS = 12
-"""Significant digits of what one unit cost on average, below `SMALL_PRICE`."""
+"""Significant digits of an average unit cost below `SMALL_PRICE`."""
 
 PriceUnits = NewType("PriceUnits", int)
-"""A price, a step of prices or a difference of two, in units of 10^-18 quote units."""
+"""A price, price step or price difference, in units of 10^-18 of the quote currency."""
 SMALL_PRICE = PriceUnits(PRICE_SCALE // 10_000)
 
 _EXACT = Context(prec=60)
@@ -45,7 +45,7 @@ def parse_decimal(value: object) -> Decimal:
         The exact, finite value.
 
     Raises:
-        ValueError: Another type, no number, not finite, or beyond the digit bounds.
+        ValueError: Another type, not a number, not finite, or beyond the digit limits.
     """
     if isinstance(value, Decimal):
         number = value
@@ -53,7 +53,7 @@ def parse_decimal(value: object) -> Decimal:
         if len(value) > DECIMAL_TEXT_MAX:
             raise ValueError(f"a decimal of {len(value)} characters; at most {DECIMAL_TEXT_MAX}")
         try:
-            # Python would read "1_0.5" as 10.5, and digits of every script.
+            # Python would accept "1_0.5" as 10.5, and digits of every script.
             if "_" in value or not value.isascii():
                 raise InvalidOperation
             number = Decimal(value)
@@ -71,19 +71,19 @@ def parse_decimal(value: object) -> Decimal:
 
 
 def parse_share(value: object) -> Decimal:
-    """Read a share of something: "0.2" or "20%", from nothing to the whole.
+    """Read a share from 0 to 1: "0.2" or "20%".
 
     Args:
         value: A `str`, or a `Decimal`.
 
     Raises:
-        ValueError: No share between 0 and 1, or one with more than eight decimals.
+        ValueError: It is not a share from 0 to 1, or has more than eight decimals.
     """
     percent = isinstance(value, str) and value.rstrip().endswith("%")
     number = parse_decimal(value.rstrip()[:-1] if percent and isinstance(value, str) else value)
     share = number / 100 if percent else number
     if not 0 <= share <= 1:
-        raise ValueError(f"{value} is no share; write one from 0 to 1, such as 0.2 or 20%")
+        raise ValueError(f"{value} is not a share; write one from 0 to 1, such as 0.2 or 20%")
     to_units(share)
     return share
 
@@ -94,7 +94,7 @@ def decimal_text(number: Decimal) -> str:
 
 
 class _OnTheWire:
-    """Reads plain digits without a call into Python: a snapshot holds hundreds of prices."""
+    """Reads plain digits without a call into Python, because a snapshot has hundreds of prices."""
 
     @classmethod
     def __get_pydantic_core_schema__(
@@ -140,7 +140,7 @@ def from_units(units: int) -> Decimal:
 
 
 def to_digits(number: Decimal, digits: int) -> Decimal:
-    """A number of any size, rounded half to even to so many digits after the point."""
+    """Round a number half to even to a number of digits after the point."""
     return _EXACT.quantize(number, Decimal(1).scaleb(-digits))
 
 
@@ -166,7 +166,7 @@ def to_price_units(number: Decimal) -> PriceUnits:
 
 
 def price_or_none(number: Decimal) -> PriceUnits | None:
-    """The exact price in units of 10^-18; None for one that is finer than that."""
+    """The exact price in units of 10^-18; None if it has more digits."""
     try:
         return to_price_units(number)
     except ValueError:
@@ -187,12 +187,12 @@ def price_text(price: PriceUnits) -> str:
 
 
 def price_difference(price: PriceUnits, less: PriceUnits) -> PriceUnits:
-    """How far one price is above another."""
+    """The difference of two prices."""
     return PriceUnits(price - less)
 
 
 def unit_cost(cost: int, quantity: int) -> PriceUnits:
-    """What one unit cost on average: to 10^-8, or to `COST_DIGITS` digits if it is tiny.
+    """The average cost of one unit: to 10^-8, or to `COST_DIGITS` digits if it is small.
 
     Args:
         cost: Units of 10^-8 of the quote currency.
@@ -206,13 +206,13 @@ def unit_cost(cost: int, quantity: int) -> PriceUnits:
 
 
 def carried_base_step(increment: Decimal) -> Decimal | None:
-    """The step of quantities that is traded with, for the step of a venue.
+    """The quantity step to trade with, for the quantity step of a venue.
 
-    Quantities are carried to 10^-8. If that is a multiple of the venue's finer step, every such
-    quantity is one that the venue takes.
+    Quantities have a resolution of 10^-8. If that is a multiple of the venue's finer step, the
+    venue accepts every such quantity.
 
     Returns:
-        The venue's step, or 10^-8 in place of a finer one; None if neither can be carried.
+        The venue's step, or 10^-8 for a finer one; None if neither is possible.
     """
     least = Decimal(1).scaleb(-SCALE_DIGITS)
     if increment <= 0:
@@ -223,7 +223,7 @@ def carried_base_step(increment: Decimal) -> Decimal | None:
 
 
 def why_not_carried(base_increment: Decimal, quote_increment: Decimal) -> str:
-    """Why a product with these steps cannot be traded here; "" if it can."""
+    """Return why a product with these steps cannot be traded here; "" if it can."""
     for name, step in (("quantity", base_increment), ("price", quote_increment)):
         if step <= 0:
             return f"its {name} step is {decimal_text(step)}, not a positive number"
@@ -266,7 +266,7 @@ def fee_units(notional: int, fee_bps: Decimal, step: int = CASH_STEP) -> int:
     Args:
         notional: Units of 10^-8 of the currency, not negative.
         fee_bps: Basis points, at most four decimals (0.0001 bps).
-        step: Of `arena.currency.cash_step`.
+        step: Step of cash (`arena.currency.cash_step`).
     """
     rate = int(fee_bps * BPS)
     return divide_up(notional * rate, BPS * BPS * step) * step
@@ -275,7 +275,7 @@ def fee_units(notional: int, fee_bps: Decimal, step: int = CASH_STEP) -> int:
 def slip_price(
     price: PriceUnits, slippage_bps: Decimal, increment: PriceUnits, *, up: bool
 ) -> PriceUnits:
-    """A price moved against the taker by basis points, then out to the next price increment.
+    """Move a price against the taker by basis points, then on to the next price increment.
 
     Args:
         price: The best price.
@@ -286,9 +286,3 @@ def slip_price(
     moved = price * (BPS * BPS + (1 if up else -1) * int(slippage_bps * BPS))
     step = BPS * BPS * increment
     return PriceUnits((divide_up(moved, step) if up else moved // step) * increment)
-
-
-def round_price(number: Decimal, increment: Decimal, *, up: bool) -> Decimal:
-    """A price rounded to a multiple of the increment, up or down."""
-    steps = (number / increment).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR)
-    return steps * increment

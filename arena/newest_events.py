@@ -1,4 +1,4 @@
-"""The newest order events of a shard, kept as they stand in the log. Pure."""
+"""The newest order events of a shard, stored as the bytes of the log. Pure."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -6,26 +6,26 @@ from typing import Any, overload
 
 import orjson
 
-# Any: an event kept whole is decoded JSON; its shape is `arena.messages.account`.
+# Any: an event is decoded JSON in the form of `arena.messages.account`.
 Event = dict[str, Any]
 
 EVENTS_REMEMBERED = 512
-"""Kept whole, to answer again after a restart."""
+"""Number of events that are kept, to answer commands again after a restart."""
 
 
 class NewestEvents(Sequence[Event]):
-    """The newest order events, oldest first; kept as bytes and decoded when they are asked for."""
+    """The newest order events, oldest first; stored as bytes and decoded on access."""
 
     def __init__(self, values: Iterable[bytes] = ()) -> None:
-        """Begin with these, oldest first."""
+        """Take the first events, oldest first."""
         self._values: deque[bytes] = deque(values, maxlen=EVENTS_REMEMBERED)
 
     def values(self) -> list[bytes]:
-        """Their bytes, oldest first."""
+        """Bytes of the events, oldest first."""
         return list(self._values)
 
     def append(self, value: bytes) -> None:
-        """Take in the newest; the oldest goes."""
+        """Add the newest event and drop the oldest."""
         self._values.append(value)
 
     def __eq__(self, other: object) -> bool:

@@ -1,7 +1,7 @@
-"""What agents were told of their account's events: the newest results in their inboxes.
+"""Reads the newest tool results in the agents' inboxes, which prove events of their accounts.
 
-A result is sent only once its event was acked, and carries the event's sequence number. So an inbox
-proves that an event counted, also where `account.events` does not hold it any more.
+A result is sent only after its event was acked, and has the event's sequence number. So an inbox
+proves that an event counted, even if `account.events` has lost it. Reads `agent.inbox.<name>`.
 """
 
 import orjson
@@ -9,12 +9,12 @@ import orjson
 from arena.bus.base import LogReader, Record
 
 INBOX_TAIL = 50
-"""Records of an inbox that are looked at: its newest ones."""
+"""Number of the newest records of an inbox that are read."""
 READ_TIMEOUT_S = 0.2
 
 
 async def newest_records(reader: LogReader) -> list[Record]:
-    """The newest `INBOX_TAIL` records of every partition of a reader; it never ends by itself."""
+    """The newest `INBOX_TAIL` records of every partition of a reader."""
     ends = await reader.end_offsets()
     for pair, end in ends.items():
         reader.seek(*pair, max(reader.position(*pair), end - INBOX_TAIL))
@@ -25,7 +25,7 @@ async def newest_records(reader: LogReader) -> list[Record]:
 
 
 def account_seq_of(record: Record) -> int:
-    """The sequence number of the event that a result is about; -1 where a record names none."""
+    """The sequence number of the account event of a result; -1 if the record has none."""
     if record.kind != "ToolResult":
         return -1
     found = json_body(record).get("account_seq")
@@ -33,7 +33,7 @@ def account_seq_of(record: Record) -> int:
 
 
 def json_body(record: Record) -> dict[str, object]:
-    """The JSON object of a record; an empty one if it holds none."""
+    """The JSON object in a record; empty if there is none."""
     try:
         body = orjson.loads(record.value or b"")
     except orjson.JSONDecodeError:

@@ -1,7 +1,7 @@
-"""What every process has in common: connect, beat, serve, stop cleanly.
+"""The runtime of every process: connect, send heartbeats, serve, stop cleanly.
 
-A process is crash-only: its first error ends it, and its start is its recovery. Reads nothing,
-writes `arena.heartbeats`.
+A process is crash-only: its first error ends it, and its start is its recovery. Reads no topic,
+writes `arena.heartbeats` and `dead_letters`.
 """
 
 import asyncio
@@ -32,12 +32,12 @@ from arena.settings import Settings
 
 CLOSE_TIMEOUT_S = 5.0
 ERROR = "error"
-"""The detail of a last heartbeat that says why the process ended, where it was not asked to."""
+"""The detail of a last heartbeat with the error that ended the process."""
 ERROR_CHARS_MAX = 300
 LOST_CHARS_MAX = 600
-"""Of the words on one loss."""
+"""Limit of the description of a loss."""
 BROKER_TIME_WAIT_S = 3.0
-"""How long the ack of a heartbeat is waited for, which tells the broker's time."""
+"""How long to wait for the ack of a heartbeat, which has the broker's time."""
 
 Status = Literal["starting", "running", "standby", "stopping"]
 
@@ -46,15 +46,16 @@ class Node:
     """A running process of the arena.
 
     Attributes:
-        bus: Connected before `serve` is called.
-        counters: Only grow; published with each heartbeat. gauges: values of now.
-        details: A few words for people.
-        status: What the process says of itself.
-        broker_clock: The broker's time, known from the acks of the heartbeats.
+        bus: The bus, connected before `serve` is called.
+        counters: Counts that only grow; published with each heartbeat.
+        gauges: Current values; published with each heartbeat.
+        details: Short texts for people; published with each heartbeat.
+        status: Status in the heartbeats.
+        broker_clock: The broker's time, from the acks of the heartbeats.
     """
 
     def __init__(self, kind: str, name: str, settings: Settings, bus: Bus, clock: Clock) -> None:
-        """Name the process; nothing is sent yet."""
+        """Take kind and name of the process, its settings, a bus and a clock."""
         self.kind = kind
         self.name = name
         self.settings = settings
@@ -71,11 +72,11 @@ class Node:
 
     @property
     def id(self) -> str:
-        """Unique among living processes: kind, name, host and process id."""
+        """The process's unique id: kind, name, host and process id."""
         return f"{self.kind}/{self.name}/{self.host}/{os.getpid()}"
 
     def heartbeat(self, now: datetime) -> Heartbeat:
-        """How the process fares."""
+        """The current heartbeat."""
         return Heartbeat(
             node=self.id,
             kind=self.kind,
@@ -92,13 +93,13 @@ class Node:
         )
 
     def _lost(self) -> dict[str, JsonValue]:
-        told: dict[str, dict[str, JsonValue]] = {}
-        for (topic, place), words in self.bus.lost.items():
-            told.setdefault(topic, {})[place] = words[:LOST_CHARS_MAX]
-        return {RECORDS_LOST: {**told}} if told else {}
+        found: dict[str, dict[str, JsonValue]] = {}
+        for (topic, reader), words in self.bus.lost.items():
+            found.setdefault(topic, {})[reader] = words[:LOST_CHARS_MAX]
+        return {RECORDS_LOST: {**found}} if found else {}
 
     def report_lost(self, topic: str, partition: int, reader: str, words: str) -> None:
-        """Say what is lost of a partition, in the log and in every heartbeat from now on."""
+        """Report lost records of a partition in the log and in all further heartbeats."""
         self.log.warning("records lost", topic=topic, partition=partition, reader=reader, why=words)
         self.bus.note_lost(topic, partition, reader, words)
 
@@ -117,9 +118,9 @@ class Node:
                 self.broker_clock.note_append(acked.timestamp)
 
     async def broker_now(self) -> datetime:
-        """The wall time by the broker's clock; by this host's if the broker does not tell its own.
+        """The time by the broker's clock; by this host's clock if the broker's is unknown.
 
-        Ages of other processes' records are counted with it: clocks of hosts may be wrong.
+        Ages of other processes' records are measured with it, because hosts' clocks may be wrong.
         """
         if not self.broker_clock.is_known:
             sent = await self._send(self.heartbeat(self.clock.now()))
@@ -135,7 +136,7 @@ class Node:
             await self.clock.sleep(self.settings.heartbeat_interval_s)
 
     async def read_message(self, record: Record) -> Message | None:
-        """The message in a record; where there is none, its bytes go to `dead_letters`."""
+        """The message in a record; None if it is malformed, and then it goes to `dead_letters`."""
         try:
             return record.message()
         except Malformed as error:
@@ -143,7 +144,7 @@ class Node:
             return None
 
     async def dead_letter(self, record: Record, error: str) -> None:
-        """Bury a record and count it."""
+        """Send a record to `dead_letters` and count it."""
         self.counters["dead_letters"] += 1
         where = f"{record.topic}[{record.partition}]@{record.offset}"
         self.log.warning("dead letter", record=where, error=error)
@@ -154,11 +155,11 @@ Serve = Callable[[Node], Awaitable[None]]
 
 
 async def serve_node(node: Node, serve: Serve) -> None:
-    """Connect, beat and serve until `serve` returns, something fails, or this is cancelled.
+    """Connect, send heartbeats and serve until `serve` returns, fails or is cancelled.
 
     Raises:
         AppendFailed: An append failed.
-        Stuck: A reader asks for records that are there and gets none.
+        Stuck: A reader does not receive records that are in the log.
     """
     bus = node.bus
     with logs.without_client():
@@ -168,7 +169,7 @@ async def serve_node(node: Node, serve: Serve) -> None:
         await bus.ensure_topics([topics.HEARTBEATS, topics.DEAD_LETTERS])
         if bus.other_arenas:
             words = prefix_text(node.settings.prefix)
-            text = f"began a new arena with {words}: is ARENA_PREFIX right?"
+            text = f"started a new arena with {words}: is ARENA_PREFIX right?"
             node.log.warning(text, other_arenas=bus.other_arenas)
         tasks = [
             asyncio.create_task(_work(node, serve)),
@@ -180,7 +181,7 @@ async def serve_node(node: Node, serve: Serve) -> None:
         for task in done:
             task.result()
     except Exception as error:
-        # A foreign error's words may hold what must not stand in a topic.
+        # A library's message may contain secrets, which must not be in a topic.
         words = str(error) if isinstance(error, ArenaError) else type(error).__name__
         node.details[ERROR] = words[:ERROR_CHARS_MAX]
         raise
@@ -204,7 +205,7 @@ async def _stop(node: Node, tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     failed = node.bus.failed is not None and node.bus.failed.done()
     node.status = "stopping"
-    # Neither may hide why the process ends, and a beat that is refused must not keep the bus open.
+    # Errors here must not hide why the process ends or keep the bus open.
     now = asyncio.get_running_loop().time()
     if not failed:
         with contextlib.suppress(Exception):
@@ -222,8 +223,8 @@ async def run_until_signal(main: Awaitable[None]) -> int:
         The exit code: 0, or 130 after SIGINT.
 
     Raises:
-        ArenaError: It was cancelled, and not by a signal: a client library gave up inside. What
-            failed before, if anything did, is raised instead.
+        ArenaError: It was cancelled without a signal, by a client library. If an earlier error
+            caused this, that error is raised instead.
     """
     task = asyncio.ensure_future(main)
     code: int | None = None
@@ -248,18 +249,18 @@ async def run_until_signal(main: Awaitable[None]) -> int:
 
 
 def _failure_before(cancelled: asyncio.CancelledError) -> BaseException:
-    """What failed before a library that was closed because of it cancelled its caller."""
+    """The earlier error because of which a library was closed and cancelled its caller."""
     error: BaseException | None = cancelled
     while isinstance(error, asyncio.CancelledError):
         error = error.__context__
-    text = "the work was cancelled from within: a library gave up and did not say why"
+    text = "the work was cancelled by a library without a reason"
     return error or ArenaError(text, remedy="start it again; `arena up` does so by itself")
 
 
 def run_async(main: Callable[[], Awaitable[None]]) -> NoReturn:
-    """Run a coroutine as this process's work and exit with its code.
+    """Run a coroutine as the work of this process and exit with its code.
 
-    An error is told in one line on stderr and gives the exit code; see `arena.command_exit`.
+    An error is printed in one line on stderr and decides the exit code; see `arena.command_exit`.
     """
     import uvloop
 
@@ -268,7 +269,7 @@ def run_async(main: Callable[[], Awaitable[None]]) -> NoReturn:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(run_until_signal(main()))
-    except Exception as error:  # the end of a process: it is reported
+    except Exception as error:  # the outermost handler: report every error
         code = report_error(error)
     sys.exit(code)
 
@@ -278,9 +279,9 @@ def run_node(kind: str, name: str, settings: Settings, serve: Serve) -> NoReturn
 
     Args:
         kind: The command, such as "router".
-        name: Of this node, such as the agent's.
-        settings: Broker, prefix, logging.
-        serve: The work; gets the connected node.
+        name: Name of this node, such as the agent's.
+        settings: Broker, prefix and logging.
+        serve: The work; called with the connected node.
     """
     from arena.bus.kafka import KafkaBus
 

@@ -1,9 +1,9 @@
-r"""Standard output and standard error as every command has them: nothing printed can act.
+r"""Makes standard output and standard error safe: printed text cannot control the terminal.
 
-`make_output_safe` replaces both streams. Each text goes through `arena.visible_text`, whatever prints
-it: a command, a library, a log line. Only a terminal gets the control characters with which
-screens and progress are drawn. What the encoding cannot write is escaped, and a stream that was
-closed before the start is the null device, so no socket ever gets its number.
+`make_output_safe` replaces both streams. All text passes `arena.visible_text`, whether a command,
+a library or a log line prints it. Only a terminal gets the control characters that draw screens and
+progress. Characters that the encoding lacks are escaped. A stream that was closed at the start is
+opened on the null device, so that no socket gets its number.
 """
 
 import contextlib
@@ -12,30 +12,31 @@ import os
 import sys
 from typing import TextIO
 
-from arena.visible_text import visible
+from arena.visible_text import one_line, visible
 
 DRAWING = "\n\t\r\b\x07\x1b"
-"""What a terminal is given for colours, cursors and progress."""
+"""Control characters for colours, cursors and progress on a terminal."""
 TEXT = "\n\t"
 STANDARD = (0, 1, 2)
+NOTE_CHARS_MAX = 1_000
 
 
 class SafeStream(io.TextIOWrapper):
-    """A text stream that shows what is invisible.
+    """A text stream that escapes invisible characters.
 
     Args:
-        number: Of the file that is written to; it stays open when this is closed.
-        encoding: Of the stream it replaces.
-        lines: Flush after each line.
-        keep: Control characters that are written as they are.
-        lossy: Drop what cannot be written: the last words of a process must not end it.
+        number: File descriptor, which stays open when the stream is closed.
+        encoding: Encoding of the replaced stream.
+        lines: True to flush after each line.
+        keep: Control characters that are not escaped.
+        lossy: True to drop output that cannot be written instead of raising an error.
 
     Attributes:
-        failed: Why the last write failed, or None.
+        failed: Error of the last failed write, or None.
     """
 
     def __init__(self, number: int, encoding: str, *, lines: bool, keep: str, lossy: bool) -> None:
-        """Open the file of that number again."""
+        """Open the file descriptor again."""
         raw = io.FileIO(number, "w", closefd=False)
         super().__init__(
             io.BufferedWriter(raw), encoding, errors="backslashreplace", line_buffering=lines
@@ -45,7 +46,7 @@ class SafeStream(io.TextIOWrapper):
         self.failed: OSError | None = None
 
     def write(self, text: str) -> int:
-        """Write a text with everything in it made visible."""
+        """Write a text with its invisible characters escaped."""
         try:
             super().write(visible(text, keep=self._keep))
         except OSError as error:
@@ -53,7 +54,7 @@ class SafeStream(io.TextIOWrapper):
         return len(text)
 
     def flush(self) -> None:
-        """Write what is buffered."""
+        """Flush the buffer."""
         try:
             super().flush()
         except OSError as error:
@@ -67,18 +68,26 @@ class SafeStream(io.TextIOWrapper):
 
 
 def make_output_safe() -> None:
-    """Replace `sys.stdout` and `sys.stderr`, and open what of 0, 1 and 2 is closed."""
+    """Replace `sys.stdout` and `sys.stderr`, and open closed descriptors among 0, 1 and 2."""
     for number in STANDARD:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
     sys.stdout = _safe_stream(sys.stdout, 1, lossy=False)
     sys.stderr = _safe_stream(sys.stderr, 2, lossy=True)
 
 
+def print_note(text: str) -> None:
+    """Print a note for people on standard error; it is neither output nor a failure."""
+    print(f"note: {one_line(text, NOTE_CHARS_MAX)}", file=sys.stderr, flush=True)
+
+
 def discard_output(stream: TextIO) -> None:
-    """Send what a stream still holds, and all that follows, to the null device."""
+    """Send what a stream still holds, and everything printed later, to the null device.
+
+    For a command whose reader (head, less) has left: Python would complain when it flushes.
+    """
     with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())

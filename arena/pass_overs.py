@@ -1,7 +1,7 @@
-"""Records of `account.events` that an operator says to pass over: `PassOver` in `arena.control`.
+"""Reads the `PassOver` messages in `arena.control`: account events that an operator has skipped.
 
-Whoever folds the account log asks here first. A record is named by its place and the SHA-256 of its
-value; the fold (`arena.accounts`) stops if what follows shows that it had counted.
+Every process that folds the account log reads them first. A record is named by its offset and the
+SHA-256 of its value; the fold (`arena.accounts`) stops if a later event shows that it had counted.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,18 +26,18 @@ def pass_over_key(topic: str, partition: int, offset: int) -> str:
 
 
 class PassOverFold:
-    """What `arena.control` says is passed over, as far as it was read.
+    """Folds `arena.control` into the records to pass over.
 
     Attributes:
-        found: What it says; other records of the topic leave nothing here.
+        found: Partition -> offset -> SHA-256 of the value, in hex.
     """
 
     def __init__(self) -> None:
-        """Begin before the first record."""
+        """Start before the first record."""
         self.found: dict[int, dict[int, str]] = {}
 
     def take(self, record: Record) -> None:
-        """Take in a record of `arena.control`; a newer one of a place takes the older one's."""
+        """Fold a record of `arena.control`; the newest one for an offset counts."""
         if not record.key_text.startswith("pass-over/"):
             return
         try:
@@ -51,7 +51,7 @@ class PassOverFold:
 
 
 def passed_over_of(records: Iterable[Record]) -> PassedOver:
-    """What the records of `arena.control` say, oldest first."""
+    """The records to pass over, from the records of `arena.control`, oldest first."""
     passed = PassOverFold()
     for record in records:
         passed.take(record)
@@ -59,14 +59,14 @@ def passed_over_of(records: Iterable[Record]) -> PassedOver:
 
 
 def passed_over_in(folder: Path) -> PassedOver:
-    """What the exported records of a folder say; an export without `arena.control` says nothing."""
+    """The records to pass over by an export; none if it does not have `arena.control`."""
     if CONTROL not in read_manifest(folder).topics:
         return {}
     return passed_over_of(read_records(folder, [CONTROL]))
 
 
 async def read_passed_over(bus: Bus) -> PassedOver:
-    """What `arena.control` says now.
+    """The records to pass over, from the topic.
 
     Raises:
         BrokerUnavailable: The topic cannot be read to its end.

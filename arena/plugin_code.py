@@ -1,7 +1,7 @@
-"""Runs Python files from outside the source tree: the only place of the arena that does.
+"""Runs Python files from outside the source tree; no other module does.
 
-Called by the tool server, by routers, and by `arena tools` and `arena strategies` at a person's
-request. Never by the executor, the audit, or a report.
+Used by the tool server, by routers, and by `arena tools` and `arena strategies` at a user's
+request. Never used by the executor, the audit, or a report.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from arena.visible_text import one_line
 ERROR_CHARS_MAX = 300
 MODULE_PREFIX = "arena_plugin_"
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals that end a command, also while it runs a plugin's file."""
+"""Signals that end a command, even while it runs a plugin's file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class LoadedPlugin:
     """A file that was run.
 
     Attributes:
-        module: What came of it. sha256: of the very bytes that were run.
+        module: The module.
+        sha256: SHA-256 of the bytes that were run.
         label: Folder and file name.
     """
 
@@ -43,8 +44,9 @@ class PluginFault:
     """Why a plugin file, or a function in it, cannot be used.
 
     Attributes:
-        path: The file. line: where in it, from 1; None if that is not known.
-        error: What is wrong, and what to write instead.
+        path: The file.
+        line: Line number, from 1; None if unknown.
+        error: The error, and what to write instead.
     """
 
     path: str
@@ -58,9 +60,9 @@ class PluginFault:
 
 
 def run_file(path: Path) -> LoadedPlugin | PluginFault:
-    """Run a Python file as a module of its own.
+    """Run a Python file as a separate module.
 
-    What it prints goes to standard error: standard output may be read by a program.
+    Its output goes to standard error, because a program may read standard output.
 
     Raises:
         UsageError: The file cannot be read.
@@ -69,14 +71,14 @@ def run_file(path: Path) -> LoadedPlugin | PluginFault:
     digest = sha256(content).hexdigest()
     module = ModuleType(f"{MODULE_PREFIX}{path.stem}_{digest[:12]}")
     module.__file__ = str(path)
-    # Annotations and dataclasses look their module up by its name.
+    # Annotations and dataclasses look up their module by name.
     sys.modules[module.__name__] = module
     with recorded_signals() as arrived:
         try:
             code = compile(content, str(path), "exec", dont_inherit=True)
             with contextlib.redirect_stdout(sys.stderr):
                 exec(code, module.__dict__)
-        except BaseException as error:  # the boundary to extensions: told, not raised
+        except BaseException as error:  # the boundary to plugins: returned, not raised
             del sys.modules[module.__name__]
             if arrived:
                 raise
@@ -86,10 +88,10 @@ def run_file(path: Path) -> LoadedPlugin | PluginFault:
 
 @contextlib.contextmanager
 def recorded_signals() -> Iterator[list[int]]:
-    """Within the block, tell a signal that ends the command from what a file raises itself.
+    """Record signals in the block, to distinguish them from exceptions that a file raises.
 
     Yields:
-        The signals of `ENDING` that arrived so far; their handlers run as they do outside.
+        The signals of `ENDING` that arrived so far; their handlers run as usual.
     """
     arrived: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -113,7 +115,7 @@ def recorded_signals() -> Iterator[list[int]]:
 
 
 def plugin_fault(path: Path, error: BaseException) -> PluginFault:
-    """The fault behind an exception that a plugin's code raised, at the line of its own file."""
+    """The fault for an exception of a plugin's code, with the line in the plugin's file."""
     if isinstance(error, SyntaxError):
         return PluginFault(str(path), error.lineno, f"{type(error).__name__}: {_words(error.msg)}")
     steps = traceback.extract_tb(error.__traceback__)
@@ -122,7 +124,7 @@ def plugin_fault(path: Path, error: BaseException) -> PluginFault:
     words = f"{type(error).__name__}: {said}" if said else type(error).__name__
     beside = path.with_name(f"{error.name}.py") if isinstance(error, ModuleNotFoundError) else None
     if beside is not None and beside.is_file():
-        words += f"; a plugin is one file: move what it needs of {beside.name} into it"
+        words += f"; a plugin is one file: move the code it needs from {beside.name} into it"
     return PluginFault(str(path), line, words)
 
 

@@ -1,4 +1,4 @@
-"""The flags that name plugin folders, and what they come to."""
+"""The command line options for plugins, and the plugins that they select."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ FolderFlag = Annotated[
     typer.Option(
         FLAG,
         metavar="FOLDER",
-        help=f"Also load the tools and strategies of FOLDER; repeatable. [{VARIABLE}]",
+        help=f"Load tools and strategies from FOLDER as well; repeatable. [{VARIABLE}]",
         show_default=False,
     ),
 ]
@@ -27,17 +27,18 @@ AllowFlag = Annotated[
     bool,
     typer.Option(
         "--allow-plugins",
-        help="Run the code that the file names: folders of [plugins], strategies in .py files.",
+        help="Allow code that the ARENA.toml names: folders of [plugins], strategies in .py files.",
     ),
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class PluginChoice:
-    """What the flags of a run say of code from outside the source tree.
+    """The plugin options of a run.
 
     Attributes:
-        folders: Of --plugins. allow: True if the code that the ARENA.toml names may run.
+        folders: Folders of --plugins.
+        allow: True if code that the ARENA.toml names may run.
     """
 
     folders: tuple[Path, ...] = ()
@@ -48,12 +49,12 @@ NO_CHOICE = PluginChoice()
 
 
 def plugin_choice(flag: list[Path] | None, *, allow: bool) -> PluginChoice:
-    """The flags as one value."""
+    """Combine the options into one value."""
     return PluginChoice(tuple(flag or ()), allow)
 
 
 def plugins_of(flag: Sequence[Path] | None, settings: Settings) -> Plugins:
-    """The plugins of the flag's folders, else of the environment's; none of them is run.
+    """Find plugins in the flag's folders, else in the environment's; none is run.
 
     Raises:
         UsageError: A folder cannot be used.
@@ -64,11 +65,11 @@ def plugins_of(flag: Sequence[Path] | None, settings: Settings) -> Plugins:
 
 
 def folder_to_write(flag: Sequence[Path] | None, settings: Settings) -> Path:
-    """The folder of a new plugin: the flag's, else the environment's first, else `plugins`.
+    """The folder for a new plugin: the flag's, else the environment's first, else `plugins`.
 
     Raises:
-        UsageError: The flag names several.
+        UsageError: The flag names several folders.
     """
     if flag and len(flag) > 1:
-        raise UsageError(f"{FLAG} is given twice", remedy="name the one folder to write to")
+        raise UsageError(f"{FLAG} is given twice", remedy="give the one folder to write to")
     return (flag or split_folders(settings.plugins) or [DEFAULT_FOLDER])[0].expanduser()

@@ -1,9 +1,9 @@
-"""Tools and strategies in folders outside the source tree: found and hashed here, never run.
+"""Finds and hashes plugins, tools and strategies in folders outside the source tree; runs none.
 
-A plugin folder holds `.py` files with `@tool` functions, and strategies: `.toml`, `.md`, `.txt`, or
-`.py` with a STRATEGY. Names that begin with `_` or `.` and the usual papers (README, LICENSE) are
-skipped. Reads those files; `arena.plugin_code` runs the `.py` ones, in the processes that need
-them: the tool server and the routers. The executor, the audit and the reports run none.
+A plugin folder has `.py` files with `@tool` functions, and strategies: `.toml`, `.md`, `.txt`, or
+`.py` with a STRATEGY. Names that start with `_` or `.` and documents (README, LICENSE) are skipped.
+Reads those files; `arena.plugin_code` runs the `.py` files in the processes that need them: the
+tool server and the routers. The executor, the audit and the reports run none.
 """
 
 import ast
@@ -32,10 +32,11 @@ class PluginFile(BaseModel):
     """A file of a plugin folder, as a run records it.
 
     Attributes:
-        path: Where it is on this machine. label: folder and file name, for topics.
-        sha256: Of its bytes.
-        kind: "tools" if it is run by the tool server, "strategy" if it is played by agents.
-        name: Of the strategy, as its file says it; "" for tools.
+        path: Path on this machine.
+        label: Folder and file name, for topics.
+        sha256: SHA-256 of the file.
+        kind: "tools" if the tool server runs it, "strategy" if agents play it.
+        name: Name of the strategy in the file; "" for tools.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,11 +50,12 @@ class PluginFile(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Plugins:
-    """What the plugin folders hold.
+    """The content of the plugin folders.
 
     Attributes:
-        folders: Absolute, in the order in which they were named.
-        tools: Files that the tool server loads. strategies: files that agents can play.
+        folders: Absolute paths, in the order in which they were given.
+        tools: Files that the tool server loads.
+        strategies: Files that agents can play.
     """
 
     folders: tuple[Path, ...] = ()
@@ -62,7 +64,7 @@ class Plugins:
     _by_key: Mapping[str, PluginFile] = field(default_factory=dict)
 
     def strategy(self, name: str) -> Path | None:
-        """The file of a strategy by its name, or None if no folder has it."""
+        """The file of a strategy by name, or None if no folder has it."""
         found = self._by_key.get(strategy_key(name))
         return None if found is None else Path(found.path)
 
@@ -73,7 +75,7 @@ class Plugins:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the strategies, sorted."""
+        """Names of the strategies, sorted."""
         return tuple(sorted(file.name for file in self.strategies))
 
 
@@ -81,24 +83,26 @@ NO_PLUGINS = Plugins()
 
 
 def split_folders(text: str) -> tuple[Path, ...]:
-    """The folders in a text such as ARENA_PLUGINS: separated as PATH is on this machine."""
+    """Split a value such as ARENA_PLUGINS, which is separated like PATH."""
     return tuple(Path(part) for part in text.split(os.pathsep) if part.strip())
 
 
 def find_plugins(folders: Iterable[Path], *, named_by: str = VARIABLE) -> Plugins:
-    """The plugin files in folders; none of them is run.
+    """Find the plugin files in folders; none is run.
 
     Args:
-        folders: Relative ones are relative to the current folder; "~" is the user's home.
-        named_by: What names the folders, for errors: "--plugins", or "ARENA_PLUGINS".
+        folders: Folders; relative ones are relative to the current folder, "~" is the user's home.
+        named_by: The option that names them, for errors: "--plugins", or "ARENA_PLUGINS".
 
     Raises:
-        UsageError: A folder does not exist, holds too many files, or two strategies of the same
-            name, or one of a built-in's name.
+        UsageError: A folder does not exist or has too many files, two strategies have the same
+            name, or one has the name of a built-in strategy.
     """
     found = list(dict.fromkeys(_folder(folder, named_by) for folder in folders))
     if len(found) > FOLDERS_MAX:
-        raise UsageError(f"{named_by} names {len(found)} folders", remedy=f"at most {FOLDERS_MAX}")
+        raise UsageError(
+            f"{named_by} names {len(found)} folders", remedy=f"the limit is {FOLDERS_MAX}"
+        )
     tools: list[PluginFile] = []
     strategies: dict[str, PluginFile] = {}
     for folder in found:
@@ -115,7 +119,7 @@ def plugin_paths(folder: Path) -> list[Path]:
     """The files of a plugin folder, sorted by name.
 
     Raises:
-        UsageError: It holds too many files, or cannot be read.
+        UsageError: It has too many files, or cannot be read.
     """
     try:
         inside = sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIXES))
@@ -125,19 +129,19 @@ def plugin_paths(folder: Path) -> list[Path]:
     paths = [path for path in paths if path.stem.lower() not in PAPERS]
     if len(paths) > FILES_MAX:
         raise UsageError(
-            f"plugin folder {folder} holds {len(paths)} files", remedy=f"at most {FILES_MAX}"
+            f"plugin folder {folder} has {len(paths)} files", remedy=f"the limit is {FILES_MAX}"
         )
     return paths
 
 
 def read_plugin(path: Path) -> tuple[PluginFile, ...]:
-    """What a file is to the arena: tools, a strategy, or both.
+    """Classify a file: tools, a strategy, or both.
 
-    A `.py` file without a STRATEGY is one of tools, also if it cannot be parsed: the process that
-    loads it says what is wrong with it.
+    A `.py` file without a STRATEGY counts as tools, even if it cannot be parsed: the process that
+    loads it reports the error.
 
     Raises:
-        UsageError: It cannot be read.
+        UsageError: The file cannot be read.
     """
     content = read_plugin_bytes(path)
     digest = sha256(content).hexdigest()
@@ -156,10 +160,10 @@ def read_plugin(path: Path) -> tuple[PluginFile, ...]:
 
 
 def read_plugin_bytes(path: Path) -> bytes:
-    """The bytes of a plugin file.
+    """Read the bytes of a plugin file.
 
     Raises:
-        UsageError: It cannot be read.
+        UsageError: The file cannot be read.
     """
     try:
         return read_regular(path, FILE_BYTES_MAX)
@@ -168,12 +172,12 @@ def read_plugin_bytes(path: Path) -> bytes:
 
 
 def label_of(path: Path) -> str:
-    """A file as topics name it: its folder and its name, and nothing of the machine's paths."""
+    """The name of a file in topics: its folder and file name, without the rest of the path."""
     return f"{path.resolve().parent.name}/{path.name}"
 
 
 def has_tools(source: str) -> bool:
-    """True if a module's text has a function under `@tool`; it is parsed, not run."""
+    """True if a module's source has a function with `@tool`; it is parsed, not run."""
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -196,7 +200,7 @@ def _folder(folder: Path, named_by: str) -> Path:
         what = "is a file, not a folder" if found.exists() else "does not exist"
         raise UsageError(
             f"plugin folder {folder} ({named_by}) {what}",
-            remedy="name a folder that holds tools or strategies; `arena tools new NAME` makes one",
+            remedy="give a folder with tools or strategies; `arena tools new NAME` creates one",
         )
     return found.resolve()
 
@@ -210,7 +214,7 @@ def _add_strategy(found: dict[str, PluginFile], one: PluginFile) -> None:
         )
     if (other := found.get(key)) is not None:
         raise UsageError(
-            f"plugins {other.path} and {one.path} hold two strategies called {one.name!r}",
+            f"plugins {other.path} and {one.path} both have a strategy named {one.name!r}",
             remedy="rename one of them",
         )
     found[key] = one

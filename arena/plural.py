@@ -2,16 +2,16 @@
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """A count with its noun in the right number.
+    """A count with its noun in singular or plural.
 
     Args:
-        number: How many; shown with separators.
-        one: The noun for one of them.
-        many: The noun for any other number; `one` with an s if not given.
+        number: The count, shown with separators.
+        one: The singular.
+        many: The plural; `one` with an s if not given.
     """
     return f"{number:,} {noun(number, one, many)}"
 
 
 def noun(number: int, one: str, many: str = "") -> str:
-    """The noun alone, in the number of a count that is shown elsewhere."""
+    """The singular or plural of a noun, for a count that is shown elsewhere."""
     return one if abs(number) == 1 else many or f"{one}s"

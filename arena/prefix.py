@@ -1,6 +1,6 @@
-"""The prefix of an arena: what it may be, and what follows from it. Pure.
+"""The prefix of an arena: its validation, and names derived from it. Pure.
 
-It is put before the name of every topic and consumer group, so several arenas share one broker, and
+Every topic and consumer group has the prefix, so that several arenas can share a broker; it also
 names an arena's files in a home. Two prefixes must never give the same topic, group or file.
 """
 
@@ -13,39 +13,39 @@ from arena.unknown_names import closest_first, listed
 
 PREFIX_PATTERN = r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63})?$"
 RESERVED = (topics.INBOX.name, topics.PROMPTED.name, "chat-node.", "connector.")
-"""Prefixes of topic and group names: with one of these in an arena's own prefix, a topic could be
-another arena's inbox, a group another arena's node."""
+"""Starts of topic and group names: with one of these in a prefix, a topic could be another arena's
+inbox, or a group another arena's node."""
 MARK = "="
-"""No prefix has it."""
+"""A character that no prefix has."""
 REMEDY = (
-    "a prefix is up to 64 letters, digits, '.', '_' or '-', does not start with '.', and ends best"
-    " in a dot, such as 'team-a.'"
+    "a prefix has up to 64 letters, digits, '.', '_' or '-', does not start with '.', and should"
+    " end with a dot, such as 'team-a.'"
 )
 
 
 def check_prefix(prefix: str) -> str:
-    """Return a prefix that an arena may have.
+    """Check a prefix and return it.
 
     Raises:
-        UsageError: It may not; the message says why.
+        UsageError: An arena cannot have this prefix.
     """
     if not re.fullmatch(PREFIX_PATTERN, prefix):
         raise UsageError(f"prefix {prefix!r} cannot be part of a topic name", remedy=REMEDY)
     for word in RESERVED:
         if word in prefix:
             raise UsageError(
-                f"prefix {prefix!r} contains {word!r}, which begins names of topics or groups:"
-                " another arena could take them for its own",
+                f"prefix {prefix!r} contains {word!r}, with which names of topics or groups start:"
+                " another arena could use them as its own",
                 remedy="choose a prefix without it",
             )
     return prefix
 
 
 def valid_prefix(prefix: str) -> str:
-    """The same for a validator.
+    """`check_prefix` for a pydantic validator.
 
     Raises:
-        ValueError: Another arena could not be told from it, or it is not part of a topic name.
+        ValueError: An arena cannot have this prefix.
     """
     try:
         return check_prefix(prefix)
@@ -54,10 +54,10 @@ def valid_prefix(prefix: str) -> str:
 
 
 def local_name(prefix: str) -> str:
-    """The name of an arena among the files of a home, "" for no prefix; no two share one.
+    """The unique name of an arena's files in a home; "" for no prefix.
 
-    Most prefixes end in one dot, and a file's name is better without it: "a." gives "a", and "a"
-    itself, which is another arena, gives "a=".
+    Most prefixes end with one dot, which the file name omits: "a." gives "a", and "a" itself, which
+    is another arena, gives "a=".
     """
     stem = prefix.removesuffix(".")
     plain = stem != prefix and not stem.endswith(".")
@@ -65,22 +65,22 @@ def local_name(prefix: str) -> str:
 
 
 def prefix_text(prefix: str) -> str:
-    """A prefix in words."""
+    """A prefix as text: "prefix 'a.'" or "no prefix"."""
     return f"prefix {prefix!r}" if prefix else "no prefix"
 
 
 def prefixes_in(names: Iterable[str]) -> list[str]:
-    """The prefixes of the arenas whose topics are among these full names, sorted."""
+    """Prefixes of the arenas in a list of full topic names, sorted."""
     last = topics.HEARTBEATS.name
     return sorted(name.removesuffix(last) for name in names if name.endswith(last))
 
 
 def other_arenas_text(prefix: str, names: Iterable[str]) -> str:
-    """Which other arenas a broker has, the closest prefix first; "" if there are none.
+    """A sentence about the other arenas of a broker, closest prefix first; "" if there are none.
 
     Args:
-        prefix: Of this arena.
-        names: The full names of the broker's topics.
+        prefix: Prefix of this arena.
+        names: Full names of the broker's topics.
     """
     others = closest_first(prefix, (other for other in prefixes_in(names) if other != prefix))
     return f"this broker has other arenas: {listed(map(prefix_text, others))}" if others else ""

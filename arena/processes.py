@@ -1,6 +1,6 @@
-"""Processes of this machine that are not our children: is it still that one, and ending it.
+"""Checks and ends processes on this machine that are not our children.
 
-A process is known by its pid and the time it was started: a pid alone is used again.
+A process is identified by its pid and start time, because pids are reused.
 """
 
 import signal
@@ -14,7 +14,7 @@ SAME_START_S = 5.0
 
 
 def started_at(pid: int) -> float | None:
-    """When process `pid` was started, seconds since the epoch; None where there is none."""
+    """Start time of process `pid`, Unix seconds; None if it does not run."""
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
@@ -25,13 +25,13 @@ def started_at(pid: int) -> float | None:
 
 
 def is_same_process(pid: int, start_time_s: float) -> bool:
-    """True when `pid` still is the process that was started then, and no later one."""
+    """True if `pid` is still the process that was started at that time."""
     found = started_at(pid)
     return found is not None and abs(found - start_time_s) < SAME_START_S
 
 
 def kill_process(pid: int, start_time_s: float) -> None:
-    """SIGKILL a process that is not our child, and wait until it is gone."""
+    """Send SIGKILL to a process that is not our child, and wait until it has ended."""
     if is_same_process(pid, start_time_s):
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(pid)
@@ -40,10 +40,10 @@ def kill_process(pid: int, start_time_s: float) -> None:
 
 
 def end_process(pid: int, start_time_s: float, *, deadline_s: float = TERM_DEADLINE_S) -> bool:
-    """End a process that is not our child: SIGTERM, a deadline, SIGKILL.
+    """End a process that is not our child: SIGTERM, then SIGKILL after a deadline.
 
     Returns:
-        False where it was not running any more (nothing was signalled).
+        False if it was not running any more and was not signalled.
     """
     if not is_same_process(pid, start_time_s):
         return False

@@ -1,7 +1,7 @@
-"""How a long wait tells what it is doing: `Step` values handed to a callback.
+"""Reports the progress of a long operation as `Step` values to a callback.
 
 The callback is always called from the thread that called `start`, so it may draw.
-Drawing a bar is the command's business; `print_progress` writes lines for pipes and logs.
+`arena.progress_bars` draws bars; `print_progress` writes lines for pipes and logs.
 """
 
 import sys
@@ -15,14 +15,14 @@ LINE_INTERVAL_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One observation of a wait.
+    """A report of progress.
 
     Attributes:
-        name: What is being done, constant over the wait: "Apache Kafka 4.3.1".
-        detail: What a person wants to know now: "47 files, 45 MB".
-        done: Bytes fetched so far; 0 where nothing is counted.
-        total: Bytes to fetch; 0 where it is not known.
-        finished: True exactly once, at the end of the wait.
+        name: Name of the operation, constant during it: "Apache Kafka 4.3.1".
+        detail: Current detail, for people: "47 files, 45 MB".
+        done: Amount done, such as bytes or records; 0 if it is not counted.
+        total: Total amount; 0 if unknown.
+        finished: True exactly once, at the end.
     """
 
     name: str
@@ -36,7 +36,7 @@ Progress = Callable[[Step], None]
 
 
 def no_progress(step: Step) -> None:
-    """Draw nothing."""
+    """Ignore a report."""
 
 
 def print_progress(
@@ -50,7 +50,7 @@ def print_progress(
     In between it writes at most one line every `interval_s` seconds, so a log stays short.
 
     Args:
-        stream: Where to write; standard error where none is given.
+        stream: Stream to write to; None for standard error.
         interval_s: Seconds between two lines of the same step.
         clock: Monotonic seconds.
     """

@@ -1,4 +1,4 @@
-"""Draws the steps of a long wait: a bar on a terminal, plain lines anywhere else."""
+"""Draws the progress of a long operation: bars on a terminal, plain lines elsewhere."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +16,11 @@ BAR_WIDTH = 24
 def draw_progress(console: Console | None = None) -> Iterator[Progress]:
     """Yield a callback for `Step`s that draws on standard error.
 
-    On a terminal each step is one line that fills up and stays; in a pipe a step prints a line
-    when it begins and when it ends.
+    On a terminal each step is one bar, which stays; in a pipe a step prints a line at its start and
+    at its end.
 
     Args:
-        console: The terminal to draw on; standard error where none is given.
+        console: Console to draw on; None for standard error.
     """
     target = console or Console(stderr=True)
     if not target.is_terminal:
@@ -38,7 +38,7 @@ def draw_progress(console: Console | None = None) -> Iterator[Progress]:
 
 
 class _Bars:
-    """One task of the bar for each step's name."""
+    """One task of the display for each name of a step."""
 
     def __init__(self, bar: RichProgress) -> None:
         self._bar = bar

@@ -1,4 +1,4 @@
-"""Reads a topic from its first record to where it ends now, for what is needed once, at a start."""
+"""Reads a topic from its first record to its current end, for state that is read once."""
 
 from collections.abc import Callable
 
@@ -8,19 +8,19 @@ from arena.topics import TopicSpec
 
 READ_TIMEOUT_S = 1.0
 STALL_READS = 20
-"""Empty reads in a row of a topic that has more records."""
+"""Limit of empty reads in a row from a topic that has more records."""
 
 
 async def read_whole(bus: Bus, spec: TopicSpec, take: Callable[[Record], object]) -> None:
-    """Hand over every record of a topic, oldest first within a partition, and keep none.
+    """Call a function with every record of a topic, oldest first within a partition.
 
     Args:
-        bus: The topic is created if it does not exist.
-        spec: Of the topic.
-        take: Called with each record. What is written meanwhile may be among them.
+        bus: The bus.
+        spec: The topic, which is created if it does not exist.
+        take: Called with each record; records that are appended meanwhile may be included.
 
     Raises:
-        BrokerUnavailable: The topic gives nothing although it does not end here.
+        BrokerUnavailable: The reader receives nothing before the end of the topic.
     """
     await bus.ensure_topics([spec])
     reader = await bus.log_reader(spec.name)
@@ -35,9 +35,9 @@ async def read_whole(bus: Bus, spec: TopicSpec, take: Callable[[Record], object]
             if idle == STALL_READS:
                 topic, number = left[0]
                 raise BrokerUnavailable(
-                    f"{topic}[{number}] gives nothing after offset {reader.position(*left[0])}, but"
-                    f" ends at {ends[left[0]]}",
-                    remedy="see whether all brokers run (`arena broker status`), then try again",
+                    f"{topic}[{number}] gave no record after offset {reader.position(*left[0])},"
+                    f" but ends at {ends[left[0]]}",
+                    remedy="check that all brokers run (`arena broker status`), then try again",
                 )
             for record in records:
                 take(record)

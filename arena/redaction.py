@@ -1,8 +1,8 @@
-r"""Secrets are blanked in whatever a server says, however it writes them. Pure.
+r"""Masks secrets in server answers, in every form in which a server may repeat them. Pure.
 
 A server that repeats a key may escape it for JSON (`\u002b`, `\/`), for HTML (`&lt;`, `&#43;`) or
-for a URL (`%2B`), and more than once. Each character of a secret is therefore looked for in every
-one of these forms, and its base64 as well.
+for a URL (`%2B`), and more than once. So each character of a secret is searched in all of these
+forms, and the secret's base64 as well.
 """
 
 import re
@@ -15,9 +15,9 @@ from arena.endpoint import SECRET_CHARS_MIN, secrets_of
 
 BLANK = "***"
 DEPTH_MAX = 260
-"""Levels of a JSON value that are looked at; what is deeper becomes null, and no one reads it."""
+"""Levels of a JSON value that are searched; deeper values become null."""
 CHARS_IN_FULL_MAX = 200
-"""A pattern for more escaped letters and digits would take seconds to prepare."""
+"""A pattern with more escaped letters and digits would take seconds to compile."""
 _ENTITIES: dict[str, list[str]] = {}
 for _name, _text in html5.items():
     if len(_text) == 1 and _name.endswith(";"):
@@ -25,14 +25,14 @@ for _name, _text in html5.items():
 
 
 class Secrets:
-    """What must not be shown; false if there is nothing.
+    """Secrets to mask; false if there are none.
 
     Args:
-        secrets: As they are sent. Those shorter than `SECRET_CHARS_MIN` are placeholders.
+        secrets: The secrets. Those shorter than `SECRET_CHARS_MIN` are ignored as placeholders.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        """Prepare to look for them."""
+        """Compile the search pattern."""
         found = {secret for secret in secrets if len(secret) >= SECRET_CHARS_MIN}
         found |= {b64encode(secret.encode()).decode().rstrip("=") for secret in found}
         longest_first = sorted(found, key=lambda secret: (-len(secret), secret))
@@ -41,25 +41,25 @@ class Secrets:
 
     @classmethod
     def of(cls, key: str, headers: Mapping[str, str]) -> Self:
-        """Those of a server's key and of its headers, resolved."""
+        """The secrets in a server's key and its resolved headers."""
         return cls(secrets_of(key, headers))
 
     def __bool__(self) -> bool:
         return self._pattern is not None
 
     def hide(self, text: str) -> str:
-        """A text without them."""
+        """Mask the secrets in a text."""
         return self._pattern.sub(BLANK, text) if self._pattern is not None else text
 
     def hide_bytes(self, body: bytes) -> bytes:
-        """A body without them."""
+        """Mask the secrets in a body."""
         if self._pattern is None:
             return body
         text = body.decode("latin-1")  # a key is ASCII, and so is every form of it
         return self._pattern.sub(BLANK, text).encode("latin-1")
 
     def hide_json(self, value: object) -> tuple[object, bool]:
-        """A parsed JSON value without them, in keys too; and whether it held any."""
+        """Mask the secrets in a parsed JSON value and its keys; also return whether it had any."""
         return self._hidden(value, DEPTH_MAX) if self else (value, False)
 
     def _hidden(self, value: object, depth: int) -> tuple[object, bool]:
@@ -84,13 +84,13 @@ class Secrets:
 
 
 def _any_form_of(secret: str) -> str:
-    """A pattern for a secret; in a long one only what needs it is looked for in escaped forms."""
+    """A pattern for a secret; in a long one, letters and digits are not searched escaped."""
     is_long = len(secret) > CHARS_IN_FULL_MAX
     return "".join(c if is_long and c.isalnum() else _any_form(c) for c in secret)
 
 
 def _any_form(char: str) -> str:
-    """A pattern for one character, as it is or escaped once or several times."""
+    """A pattern for one character, plain or escaped once or several times."""
     code, plain = ord(char), re.escape(char)
     short = _hex(f"{code:x}")
     entities = "".join(f"|{re.escape(name)}" for name in _ENTITIES.get(char, ()))

@@ -1,7 +1,7 @@
-"""Lines of libraries that come again and again: each passes once in a while, with a count. Pure.
+"""Limits repeated log lines of libraries: each passes once per interval, with a count. Pure.
 
-A client of Kafka may say the same of a topic that is gone a thousand times a second, and would fill
-a disk with it.
+The Kafka client can log the same line about a deleted topic a thousand times a second, which would
+fill a disk.
 """
 
 import logging
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 EVERY_S = 10.0
 LINES_MAX = 256
-"""Different lines that are remembered; the one that passed longest ago is forgotten first."""
+"""Number of different lines that are tracked; the one that passed longest ago is dropped first."""
 
 
 @dataclass(slots=True)
@@ -21,13 +21,13 @@ class _Line:
 
 
 class RepeatFilter(logging.Filter):
-    """Lets the same line through at most once per `EVERY_S`.
+    """Passes the same line at most once per `EVERY_S`.
 
-    A record that passes has an attribute `held_back`: how many like it did not pass since the last.
+    A record that passes has the attribute `held_back`: the number of its repetitions that did not.
     """
 
     def __init__(self, now_s: Callable[[], float]) -> None:
-        """Take a clock that never goes back."""
+        """Take a monotonic clock."""
         super().__init__()
         self._now_s = now_s
         self._lines: OrderedDict[tuple[str, int, str], _Line] = OrderedDict()
@@ -36,7 +36,7 @@ class RepeatFilter(logging.Filter):
         """True for a line that passes."""
         try:
             key = (record.name, record.levelno, record.getMessage())
-        except (TypeError, ValueError):  # its text and values do not fit; the handler says so
+        except (TypeError, ValueError):  # arguments do not match the format; the handler reports it
             return True
         now_s, known = self._now_s(), self._lines.get(key)
         if known is not None and now_s - known.passed_s < EVERY_S:

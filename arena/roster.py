@@ -1,4 +1,4 @@
-"""Which agents are known: from `arena.roster`, and whose halts from `arena.control`. Read once."""
+"""Reads the known agents from `arena.roster` and the kill switch from `arena.control`, once."""
 
 from contextlib import suppress
 
@@ -11,19 +11,19 @@ from arena.read_topic import read_whole
 
 
 async def read_agents(bus: Bus) -> dict[str, AgentSpec]:
-    """Agent -> what the roster says of it; empty before anything was started."""
+    """Agent -> its entry on the roster; empty before the first start."""
     found = await _newest(bus, topics.ROSTER)
     return {m.agent: m for m in found.values() if isinstance(m, AgentSpec)}
 
 
 async def read_halted(bus: Bus) -> set[str]:
-    """Names that a halt of their own is in force for."""
+    """Names of the agents with a halt of their own."""
     stops = (await read_kill_switch(bus)).halts.values()
     return {stop.name for stop in stops if stop.scope.startswith(AGENT_KEY)}
 
 
 async def read_kill_switch(bus: Bus) -> KillSwitch:
-    """What is halted now.
+    """Read the kill switch.
 
     Raises:
         BrokerUnavailable: The topic cannot be read to its end.
@@ -34,7 +34,7 @@ async def read_kill_switch(bus: Bus) -> KillSwitch:
 
 
 async def _newest(bus: Bus, topic: topics.TopicSpec) -> dict[str, Message]:
-    """Key -> the newest message of a compacted topic, of the keys of agents."""
+    """Key -> the newest message of a compacted topic, for keys of agents."""
     newest: dict[str, Message] = {}
 
     def take(record: Record) -> None:

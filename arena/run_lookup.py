@@ -1,8 +1,8 @@
-"""Which arena a command means: the one it was told, or the newest run here that has what it needs.
+"""Finds the arena that a command is for: the given one, or the newest suitable run of this home.
 
-Flags come first, then `KAFKA_BOOTSTRAP_SERVERS` and `ARENA_PREFIX`, then the runs of `<home>/runs`.
-A run that has ended is read from its exported records, without a broker. Without those, a run that
-brought its own broker is read by starting that broker on its data for as long as the reading takes.
+Flags come first, then `KAFKA_BOOTSTRAP_SERVERS` and `ARENA_PREFIX`, then the runs in `<home>/runs`.
+A finished run is read from its export, without a broker. If it has none and had its own broker,
+that broker is started on its data while the command reads.
 """
 
 import logging
@@ -33,27 +33,29 @@ if TYPE_CHECKING:
     from arena.bus.base import Bus
 
 LOCAL_BROKER = "operations.localbroker.resolve"
-"""Starts the broker of a run that has ended: a string, because the ground imports no package."""
+"""Starts the broker of a finished run; a string, because `arena` imports no other package."""
 PREFIX_VARIABLE = "ARENA_PREFIX"
 
 
 class OpenedBroker(Protocol):
-    """A broker that serves.
+    """A running broker.
 
     Attributes:
         bootstrap: "host:port", comma-separated.
-        ready_s: Seconds from its start to its first answer; 0 if it ran already.
+        ready_s: Seconds from its start to its first answer; 0 if it was running already.
     """
 
     @property
-    def bootstrap(self) -> str: ...  # noqa: D102
+    def bootstrap(self) -> str:
+        """Its addresses."""
 
     @property
-    def ready_s(self) -> float: ...  # noqa: D102
+    def ready_s(self) -> float:
+        """Seconds that its start took."""
 
 
 class OpenBroker(Protocol):
-    """Opens the broker of a home, and stops it at the end if it was started for this."""
+    """Opens the broker of a home, and stops it at the end if it started it."""
 
     def __call__(  # noqa: D102
         self, home: Path, *, environ: Mapping[str, str]
@@ -62,14 +64,14 @@ class OpenBroker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ArenaLocation:
-    """The arena a command means.
+    """Location of the arena that a command is for.
 
     Attributes:
-        settings: Its broker and prefix; no broker answers there if `records` is set.
-        directory: Of the run it was found through; None without one, or if the run's arena has
-            another prefix than the one that was asked for.
-        run: That run's record.
-        records: The run's exported records, if they are to be read instead of the broker's.
+        settings: Broker and prefix; if `records` is set, the broker need not run.
+        directory: The folder of the run; None without a run, or if its prefix is not the one
+            that was asked for.
+        run: The record of that run.
+        records: Folder of the run's export, if it is read instead of a broker.
     """
 
     settings: Settings
@@ -79,16 +81,16 @@ class ArenaLocation:
 
     @property
     def name(self) -> str:
-        """What is read, for people: the exported records of a run, or a broker."""
+        """Description for people: the exported records of a run, or a broker."""
         if self.records is not None and self.directory is not None:
             return f"the exported records of run {self.directory.name}"
         return self.settings.bootstrap_servers
 
     def bus(self, client_id: str) -> "Bus":
-        """A bus to its topics, not yet started.
+        """A bus for its topics, not started.
 
         Args:
-            client_id: Name of this client in the broker's log.
+            client_id: Name of this client in the broker's logs.
         """
         if self.records is not None:
             from arena.bus.exported import ExportedBus
@@ -119,25 +121,25 @@ def find_arena(
     principal: str = "cli",
     offline: bool = False,
 ) -> Iterator[ArenaLocation]:
-    """Yield the arena a command means, with a broker or an export that can be asked.
+    """Yield the location of the arena that a command is for, with a readable broker or export.
 
     Args:
-        servers: The flag's value.
-        prefix: Likewise.
-        run_name: Likewise. If none is given: the newest run whose records can be read; for a
-            command that starts no broker the newest that is running, else the newest.
-        start_broker: Start the broker of a run that has ended, on its data, and stop it after.
-        principal: Who logs in to a secure broker of this machine, where no variable says it.
-        offline: The command only reads, through `ArenaLocation.bus`: give it the exported records of a
-            run that has ended, if it has some.
+        servers: Value of --bootstrap-servers.
+        prefix: Value of --prefix.
+        run_name: Value of --run. None for the newest run whose records can be read; for a command
+            that does not start a broker, the newest running one, else the newest.
+        start_broker: True to start the broker of a finished run on its data, and stop it after.
+        principal: User for a secure broker of this machine, if no variable names one.
+        offline: True for a command that only reads, through `ArenaLocation.bus`: it gets the export
+            of a finished run, if there is one.
 
     Raises:
         UsageError: There is no such run.
-        ArenaError: It has ended, and its broker must not be started for this.
-        DependencyMissing: Its broker is gone for good, or cannot be started.
+        ArenaError: The run has ended, and its broker must not be started for this command.
+        DependencyMissing: The broker's data is gone, or the broker cannot be started.
     """
     settings = Settings()
-    # What the client library has to say of a failed connection is said better by our own error.
+    # Our own error explains a failed connection better than the client library's log.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     given = servers
     servers = servers or os.environ.get(BOOTSTRAP_VARIABLE, "").strip() or None
@@ -173,10 +175,7 @@ def find_arena(
 def _newest(
     home: Path, servers: str | None, prefix: str | None, *, start_broker: bool
 ) -> tuple[Path, RunRecord] | None:
-    """The run that a command means that was told none.
-
-    One that runs on the broker and under the prefix that were given comes first.
-    """
+    """The run for a command without --run: first one with the given broker and prefix."""
     runs = runs_newest_first(home)
     fit = [pair for pair in runs if prefix in (None, pair[1].prefix)] or runs
     if servers is not None:
@@ -189,7 +188,7 @@ def _newest(
 
 
 def _not_running(directory: Path, run: RunRecord, named: str | None) -> ArenaError:
-    """The error of a command for running arenas about a run whose broker does not run."""
+    """The error for a run that does not run, of a command for running arenas."""
     if named is None:
         return ArenaError(
             f"no arena runs here; the newest run was {directory.name}",
@@ -199,19 +198,19 @@ def _not_running(directory: Path, run: RunRecord, named: str | None) -> ArenaErr
     when = f"ended at {at.astimezone():%Y-%m-%d %H:%M:%S}" if at else "was killed"
     return ArenaError(
         f"run {directory.name} {when}; nothing of it runs",
-        remedy="`arena runs show RUN` tells how it ended, `arena tail TOPIC --run RUN` what it did",
+        remedy="`arena runs show RUN` shows its end, `arena tail TOPIC --run RUN` its records",
     )
 
 
 def requested_prefix(prefix: str | None) -> str | None:
-    """The prefix that the flag or the environment names; None where neither does."""
+    """The prefix from the flag or the environment; None if neither is given."""
     return prefix if prefix is not None else os.environ.get(PREFIX_VARIABLE)
 
 
 def with_login(settings: Settings, home: Path, principal: str) -> Settings:
-    """The settings with the login of a principal, where they mean a home's own secure broker.
+    """Add a principal's login to the settings, if they name a home's own secure broker.
 
-    A login that the environment names stays as it is.
+    A login from the environment is kept.
     """
     state = local_state(home)
     if settings.access.security_protocol != PLAINTEXT or state is None:
@@ -223,16 +222,15 @@ def with_login(settings: Settings, home: Path, principal: str) -> Settings:
 
 
 def running_settings(servers: str | None, prefix: str | None, run_name: str | None) -> Settings:
-    """Broker and prefix of the arena that a command talks to, without starting anything.
+    """Broker and prefix of the arena that a command is for; starts nothing.
 
     Args:
-        servers: The flag's value.
-        prefix: Likewise.
-        run_name: Likewise; if none is given: a run of this home that is running, if one is, else
-            what flags and variables say.
+        servers: Value of --bootstrap-servers.
+        prefix: Value of --prefix.
+        run_name: Value of --run. None for a running run of this home, else flags and variables.
 
     Raises:
-        ArenaError: The run that is named does not run.
+        ArenaError: The named run does not run.
     """
     settings = Settings()
     runs = () if run_name is not None else runs_newest_first(settings.home)
@@ -243,17 +241,17 @@ def running_settings(servers: str | None, prefix: str | None, run_name: str | No
 
 
 def exported_records(folder: Path | None, run_name: str | None) -> Path:
-    """The folder of exported records that a command means.
+    """The folder of exported records that a command is for.
 
     Args:
-        folder: What its flag says.
-        run_name: A run; the newest with exported records if neither is given.
+        folder: Value of --records.
+        run_name: Value of --run; the newest run with an export if neither is given.
 
     Raises:
         UsageError: Both are given, or the run does not exist.
     """
     if folder is not None and run_name is not None:
-        raise UsageError("--records and --run both say what to read", remedy="give one")
+        raise UsageError("--records and --run are both given", remedy="give one of them")
     if folder is not None:
         return folder
     return find_run(Settings().home, run_name or "last", need=EXPORT_NEEDED)[0] / RECORDS
@@ -276,8 +274,8 @@ def _broker_of(
     running = state is not None and state.is_running()
     if not running and not run.durable:
         raise DependencyMissing(
-            f"run {directory.name} kept its records in memory and has ended",
-            remedy="with Java 17 or newer the next run keeps them",
+            f"run {directory.name} has ended, and its records were only in memory",
+            remedy="install Java 17 or newer: then the next run keeps its records",
         )
     if not running and refusal is not None:
         raise refusal
@@ -285,6 +283,6 @@ def _broker_of(
     with open_broker(home, environ={}) as broker:
         if not running:
             print_note(
-                f"started the broker of run {directory.name} for this, {broker.ready_s:.1f} s"
+                f"started the broker of run {directory.name} to read it, {broker.ready_s:.1f} s"
             )
         yield broker.bootstrap

@@ -1,8 +1,8 @@
-"""`<home>/runs/<time>/`: what was run, where its records are, and the logs.
+"""The folders of runs, `<home>/runs/<time>/`, with run.json, logs and records.
 
-run.json is written whole by one rename, each time something changes. Every command that reads
-records finds its run here: by name, by the beginning of a name, by path, or as "last" or "last~2".
-Runs are ordered by the UTC time at which they began, never by name or by a file's time.
+Reads and writes run.json, which is replaced atomically at each change. Every command that reads
+records finds its run here: by name, by the start of a name, by path, or as "last" or "last~2". Runs
+are ordered by their UTC start time, never by name or file time.
 """
 
 import re
@@ -26,18 +26,18 @@ RUN_FILE = "run.json"
 RUN_BYTES_MAX = 4 << 20
 _LAST = re.compile(r"last(?:~(\d{1,6}))?")
 KNOWN_MAX = 5
-"""Runs that an error names."""
+"""Number of runs that an error names."""
 SPEC_FILE = "ARENA.toml"
 LOGS = "logs"
 RECORDS = "records"
-"""The exported records of a run that has ended: see `arena.exports`."""
+"""Folder of the exported records of a finished run: see `arena.exports`."""
 MANIFEST = Path(RECORDS) / "manifest.json"
 FRAMES = "frames.jsonl.zst"
-"""The raw frames of the feed, where the market is recorded."""
+"""Raw frames of the feed, if the market is recorded."""
 BOOKS = "ledger.db"
-"""The books of a run with a broker of its own."""
+"""Books of a run with its own broker."""
 MARKET = "market.json"
-"""Where the simulated market of a run stands."""
+"""State of a run's simulated market."""
 SAME_SECOND_MAX = 100
 
 ProcessState = Literal["waiting", "running", "restarting", "finished", "given_up", "stopped"]
@@ -47,11 +47,11 @@ class ProcessRecord(BaseModel):
     """One process of a run.
 
     Attributes:
-        command: As one would type it.
-        pid: Of its newest start; None before the first.
-        restarts: How often it was started again.
-        exit_code: Of its newest end.
-        note: Why it was given up, or "".
+        command: The command line.
+        pid: Process id of the newest start; None before the first.
+        restarts: Number of restarts.
+        exit_code: Exit code of the newest end.
+        note: Why the supervisor gave it up, or "".
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,21 +67,22 @@ class ProcessRecord(BaseModel):
 
 
 class RunRecord(BaseModel):
-    """What run.json holds.
+    """The content of run.json.
 
     Attributes:
         command: "up", "demo" or "compete".
-        folder: What the paths in its ARENA.toml are relative to.
+        folder: Folder to which the paths in the ARENA.toml are relative.
         bootstrap: Kafka addresses of the run.
-        broker_home: The home of the broker that was started for this run; None where it was
-            there before. Its records can be read again by starting it there.
-        durable: False where the broker kept everything in memory.
-        pid: The supervisor's. pid_started_at: when that process was started, Unix seconds.
-        ended_at: None while it runs, or where it was killed.
-        dead: Agents that are dead, as far as a contest has seen.
-        agents: Who played, by name; empty in records of older versions.
-        version: Of the arena that ran it; "" in records of older versions.
-        plugins: Files from outside the source tree that it loaded, with their hashes.
+        broker_home: Home of the broker that was started for this run, which can be started again
+            to read the records; None for a broker that was already running.
+        durable: False if the broker had its data in memory only.
+        pid: Process id of the supervisor.
+        pid_started_at: Start time of that process, Unix seconds.
+        ended_at: None while the run runs, or if it was killed.
+        dead: Dead agents, as far as a contest has detected them.
+        agents: Names of the agents; empty in records of older versions.
+        version: Version of the arena; "" in records of older versions.
+        plugins: Files from outside the source tree that were loaded, with their hashes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -108,15 +109,15 @@ class RunRecord(BaseModel):
     plugins: tuple[PluginFile, ...] = ()
 
     def is_running(self) -> bool:
-        """True while its supervisor lives."""
+        """True while its supervisor is running."""
         return self.ended_at is None and is_same_process(self.pid, self.pid_started_at)
 
 
 def new_run_directory(home: Path, now: datetime) -> Path:
-    """Make `<home>/runs/<time>/logs` and return the run's directory.
+    """Create `<home>/runs/<time>/logs` and return the run's directory.
 
     Args:
-        home: The arena's local state.
+        home: The arena's home.
         now: Local time, for the name.
     """
     stamp = now.strftime("%Y-%m-%dT%H-%M-%S")
@@ -128,16 +129,16 @@ def new_run_directory(home: Path, now: datetime) -> Path:
             continue
         (directory / LOGS).mkdir()
         return directory
-    raise UsageError(f"{SAME_SECOND_MAX} runs began at {stamp}", remedy="wait a second")
+    raise UsageError(f"{SAME_SECOND_MAX} runs started at {stamp}", remedy="wait a second")
 
 
 def write_run(directory: Path, run: RunRecord) -> None:
-    """Replace the run's run.json, atomically."""
+    """Write the run's run.json, atomically."""
     write_atomic(directory / RUN_FILE, run.model_dump_json(indent=2) + "\n")
 
 
 def read_run(directory: Path) -> RunRecord | None:
-    """The run in a directory; None where there is none, or it cannot be understood."""
+    """Read the run in a directory; None if run.json is missing or malformed."""
     try:
         return RunRecord.model_validate_json(read_regular(directory / RUN_FILE, RUN_BYTES_MAX))
     except (OSError, ValidationError, NotReadable):
@@ -145,12 +146,12 @@ def read_run(directory: Path) -> RunRecord | None:
 
 
 class RunRequirement(NamedTuple):
-    """What a command needs of a run.
+    """A requirement of a command on a run.
 
     Attributes:
-        text: For the error if a run lacks it: "exported records".
-        remedy: How a run gets it.
-        is_met: Whether a run has it.
+        text: Name of the requirement, for errors: "exported records".
+        remedy: How a run comes to meet it.
+        is_met: Returns whether a run meets it.
     """
 
     text: str
@@ -159,10 +160,10 @@ class RunRequirement(NamedTuple):
 
 
 def has_export(directory: Path, run: RunRecord) -> bool:
-    """True if the exported records of a run are there and were written after it ended.
+    """True if a run has exported records that were written after its end.
 
-    A run that was resumed and cut off again keeps the export of its earlier end: its broker knows
-    more. The times are those of this machine.
+    A run that was resumed and then killed has an export of its earlier end, while its broker has
+    more records. The times are by this machine's clock.
     """
     try:
         written = datetime.fromtimestamp((directory / MANIFEST).lstat().st_mtime, UTC)
@@ -172,26 +173,26 @@ def has_export(directory: Path, run: RunRecord) -> bool:
 
 
 def has_records(directory: Path, run: RunRecord) -> bool:
-    """True if the records of a run can be read: from its export, or from its broker."""
+    """True if the records of a run can be read, from its export or its broker."""
     if run.is_running() or has_export(directory, run):
         return True
     if run.broker_home is None:
-        return run.durable  # they are on a broker that was there before; only it can tell
+        return run.durable  # they are on an external broker, if it still has them
     return run.durable and broker_files_of(Path(run.broker_home)).root.is_dir()
 
 
 RECORDS_NEEDED = RunRequirement(
-    "records that can be read", "`arena demo` makes a run that has some", has_records
+    "readable records", "`arena demo` creates a run with records", has_records
 )
 EXPORT_NEEDED = RunRequirement(
     "exported records",
-    "`arena compete run` makes them at its end; continue one that stopped with `--resume last`",
+    "`arena compete run` exports them at its end; continue a stopped one with `--resume last`",
     lambda directory, _: (directory / MANIFEST).exists(),
 )
 
 
 def newest_run(home: Path, need: RunRequirement | None = None) -> tuple[Path, RunRecord] | None:
-    """The directory and record of the run that began last; None if no run has what is needed."""
+    """Directory and record of the newest run that meets a requirement; None if there is none."""
     met = (pair for pair in runs_newest_first(home) if need is None or need.is_met(*pair))
     return next(met, None)
 
@@ -199,17 +200,17 @@ def newest_run(home: Path, need: RunRequirement | None = None) -> tuple[Path, Ru
 def find_run(
     home: Path, name: str, *, command: str | None = None, need: RunRequirement | None = None
 ) -> tuple[Path, RunRecord]:
-    """The run of a name such as "2026-11-21T09-12-03" or "last", or a path to its directory.
+    """Find a run by a name such as "2026-11-21T09-12-03", by "last", or by its path.
 
     Args:
-        home: Where runs are kept.
-        name: "last" is the newest run, "last~1" the one before it; else a name, the beginning of
-            one name only, or a path.
-        command: Count only the runs of this command for "last".
-        need: Count only the runs that have this for "last"; another run must have it.
+        home: The home with the runs.
+        name: "last" is the newest run, "last~1" the one before it; else a name, the start of one
+            name only, or a path.
+        command: For "last", consider only runs of this command.
+        need: For "last", consider only runs that meet this; a named run must meet it.
 
     Raises:
-        UsageError: No run has this name, several begin with it, or it lacks what is needed.
+        UsageError: No run has this name, several start with it, or it does not meet `need`.
     """
     runs = runs_newest_first(home)
     if nth := _LAST.fullmatch(name):
@@ -232,13 +233,13 @@ def find_run(
 
 
 def runs_newest_first(home: Path) -> list[tuple[Path, RunRecord]]:
-    """Every run of a home whose record can be read, by the UTC time at which it began."""
+    """Every run of a home with a readable record, newest start first."""
     found = [(d, run) for d in run_directories(home) if (run := read_run(d)) is not None]
     return sorted(found, key=lambda pair: (pair[1].started_at, pair[0].name), reverse=True)
 
 
 def run_directories(home: Path) -> list[Path]:
-    """The directories of `<home>/runs`, by name; those with a leading dot are not runs."""
+    """Directories in `<home>/runs`, by name, without those with a leading dot."""
     try:
         inside = sorted((home / "runs").iterdir())
     except (FileNotFoundError, NotADirectoryError):
@@ -247,14 +248,14 @@ def run_directories(home: Path) -> list[Path]:
 
 
 def known_runs_text(runs: Sequence[tuple[Path, RunRecord]], what: str = "known") -> str:
-    """Which runs there are, for an error: the newest few by name."""
+    """The newest few runs by name, for an error."""
     named = ", ".join(directory.name for directory, _ in runs[:KNOWN_MAX])
     more = f" and {len(runs) - KNOWN_MAX} older" if len(runs) > KNOWN_MAX else ""
     return f"runs {what}: {named}{more}; `arena runs list` shows all"
 
 
 def _named(home: Path, name: str, runs: Sequence[tuple[Path, RunRecord]]) -> tuple[Path, RunRecord]:
-    """A run by its name, its path, or the beginning of its name."""
+    """A run by its name, its path, or the start of its name."""
     exact = [pair for pair in runs if pair[0].name == name]
     if exact:
         return exact[0]
@@ -264,11 +265,11 @@ def _named(home: Path, name: str, runs: Sequence[tuple[Path, RunRecord]]) -> tup
     begun = [pair for pair in runs if name and pair[0].name.startswith(name)]
     if len(begun) > 1:
         raise UsageError(
-            f"{len(begun)} runs begin with {name!r}", remedy=known_runs_text(begun, "that do")
+            f"{len(begun)} runs start with {name!r}", remedy=known_runs_text(begun, "that do")
         )
     if begun:
         return begun[0]
-    remedy = known_runs_text(runs) if runs else "`arena demo` or `arena compete run` makes one"
+    remedy = known_runs_text(runs) if runs else "`arena demo` or `arena compete run` creates one"
     raise UsageError(f"no run {name!r} in {home / 'runs'}", remedy=remedy)
 
 
@@ -283,5 +284,5 @@ def _not_that_many(
     lacking = f" with {need.text}" if need else ""
     count = f"{counted(len(fit), 'run')}{kind}{lacking}"
     remedy = known_runs_text(fit, f"{kind}{lacking}".strip() or "known") if fit else ""
-    remedy = remedy or (need.remedy if need else "`arena demo` or `arena compete run` makes one")
+    remedy = remedy or (need.remedy if need else "`arena demo` or `arena compete run` creates one")
     return UsageError(f"no run {name!r}: {home / 'runs'} has {count}", remedy=remedy)

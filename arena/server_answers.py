@@ -1,8 +1,8 @@
-"""What a model server says of itself, read for a check: `GET /models` and its like. Pure.
+"""Turns a model server's answers to `GET /models` and similar requests into findings. Pure.
 
-The protocol: https://platform.openai.com/docs/api-reference/models/list. Servers add the length of
-their context under many names; a server may list nothing, and is then only known to answer. Nothing
-here is ever more than a warning but an address that cannot be reached and a key that is refused.
+The protocol: https://platform.openai.com/docs/api-reference/models/list. Servers report the context
+length under many names, or do not list models at all. Every problem is a warning, except an address
+that cannot be reached and a key that is refused.
 """
 
 import difflib
@@ -25,13 +25,13 @@ MODELS_MAX = 10_000
 TEXT_CHARS_MAX = 160
 CONTEXT_MAX = 100_000_000
 TOKENS_PER_PRODUCT = 3_500
-"""Of a full prompt, with a tokenizer that joins digits."""
-TOKENS_BESIDE = 2_000
-"""Tools, two rounds of calls and the answer."""
+"""Tokens per product in a full prompt, with a tokenizer that joins digits."""
+OTHER_TOKENS = 2_000
+"""Tokens for tools, two rounds of calls and the answer."""
 CALL_TOKENS = 4_000
-"""About what one call with a full prompt of one product takes."""
+"""Approximate tokens of one call with a full prompt of one product."""
 CONTEXT_OF = {"compact": 4_096, "tiny": 2_048}
-"""The context that a smaller prompt is made for, in tokens."""
+"""Context that a smaller prompt needs, in tokens."""
 LIVE_KEYS = ("max_model_len", "loaded_context_length", "n_ctx")
 CONTEXT_KEYS = (
     *LIVE_KEYS,
@@ -42,7 +42,7 @@ CONTEXT_KEYS = (
     "n_ctx_train",
 )
 QUIET_STATUS = frozenset({200, 400, 401, 403, 404, 405, 501})
-"""Of an address that is right: it lists models, asks for a key, or does not list them."""
+"""Statuses of a correct address: it lists models, requires a key, or does not list models."""
 _REFUSED_KEY = re.compile(
     r"api[ _-]?key.{0,40}(not valid|invalid|incorrect)|invalid.{0,12}api[ _-]?key", re.I
 )
@@ -50,15 +50,15 @@ _REFUSED_KEY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ServerAnswer:
-    """What came of one GET.
+    """The result of one GET.
 
     Attributes:
-        url: That was asked, whole.
-        status: Of the answer; 0 if none came.
-        body: Of the answer, without secrets.
-        error: Why none came.
-        connected: True if the server took the connection.
-        latency_ms: Until the whole answer was there.
+        url: The full URL.
+        status: HTTP status; 0 without an answer.
+        body: Body of the answer, without secrets.
+        error: Why there was no answer.
+        connected: True if the server accepted the connection.
+        latency_ms: Time until the whole answer had arrived.
     """
 
     url: str
@@ -70,7 +70,7 @@ class ServerAnswer:
 
 
 def address_finding(answer: ServerAnswer) -> Finding:
-    """Whether the server can be reached; names the whole URL that was asked."""
+    """Whether the server can be reached; the finding has the full URL."""
     if not answer.connected:
         return broken(
             "address",
@@ -111,12 +111,12 @@ def address_finding(answer: ServerAnswer) -> Finding:
 
 
 def key_finding(answer: ServerAnswer, *, variable: str, given: bool) -> Finding | None:
-    """Whether the key is taken; None if the server did not say.
+    """Whether the key is accepted; None if the answer does not show it.
 
     Args:
-        answer: To `GET /models`.
-        variable: The environment variable that holds the key.
-        given: A key was sent.
+        answer: The answer to `GET /models`.
+        variable: The environment variable with the key.
+        given: True if a key was sent.
     """
     said = _said(answer.body)
     refused = answer.status == 400 and given and _REFUSED_KEY.search(said)
@@ -133,7 +133,7 @@ def key_finding(answer: ServerAnswer, *, variable: str, given: bool) -> Finding 
             "the key may be limited to some requests; may it use this model?",
         )
     if answer.status == 200 and not _is_html(answer.body):
-        return ok("key", f"accepted ({variable})" if given else "none was sent, none was asked for")
+        return ok("key", f"accepted ({variable})" if given else "none was sent, none is required")
     return None
 
 
@@ -156,7 +156,7 @@ def model_finding(answer: ServerAnswer, model_id: str) -> Finding:
 
 
 def context_of(answer: ServerAnswer, model_id: str) -> int | None:
-    """The length of the model's context in tokens, as far as an answer tells it."""
+    """The model's context length in tokens; None if the answer does not have it."""
     if answer.status != 200:
         return None
     value = _loaded(answer.body)
@@ -172,7 +172,7 @@ def context_of(answer: ServerAnswer, model_id: str) -> int | None:
 
 
 def tells_live_context(answer: ServerAnswer) -> bool:
-    """True if an answer holds the context that the server runs with, not the model's own."""
+    """True if an answer has the context length that the server runs with, not the model's limit."""
     return any(f'"{key}"'.encode() in answer.body for key in LIVE_KEYS)
 
 
@@ -180,11 +180,11 @@ def context_finding(tokens: int, prompt: PromptSize, products: int) -> Finding:
     """Whether prompts of a size fit into a context.
 
     Args:
-        tokens: The context's length.
-        prompt: The size that is asked for.
-        products: That agents trade.
+        tokens: Context length.
+        prompt: Prompt size.
+        products: Number of products that agents trade.
     """
-    needed = CONTEXT_OF.get(prompt, TOKENS_PER_PRODUCT * products + TOKENS_BESIDE)
+    needed = CONTEXT_OF.get(prompt, TOKENS_PER_PRODUCT * products + OTHER_TOKENS)
     if tokens >= needed:
         return ok("context", f"{tokens:,} tokens")
     smaller = next((size for size in CONTEXT_OF if tokens >= CONTEXT_OF[size]), "tiny")
@@ -196,19 +196,19 @@ def context_finding(tokens: int, prompt: PromptSize, products: int) -> Finding:
 
 
 def cost_findings(model_id: str, prices: PriceList, daily_tokens: int) -> list[Finding]:
-    """Whether the price of a model is known, and whether a daily budget is worth its name.
+    """Whether the price of a model is known, and whether a daily budget allows calls.
 
     Args:
-        model_id: As the provider spells it.
-        prices: Of the known models.
-        daily_tokens: The budget; 0 is no limit.
+        model_id: Model id, as the provider spells it.
+        prices: Prices of the known models.
+        daily_tokens: The budget; 0 for no limit.
     """
     price = prices.of(model_id)
     if price is not None:
         figures = f"${price.prompt:f} in, ${price.completion:f} out per million tokens"
         found = [ok("price", f"{figures} ({price.source})")]
     else:
-        text = f"nothing says what {model_id} costs; a budget in dollars is refused"
+        text = f"the price of {model_id} is unknown; a budget in dollars is refused"
         remedy = "price_per_million = { input = 0.1, output = 0.4 }, or --price for a single node"
         found = [warning("price", text, remedy)]
     if daily_tokens >= CALL_TOKENS:
@@ -221,11 +221,11 @@ def cost_findings(model_id: str, prices: PriceList, daily_tokens: int) -> list[F
 
 
 def cutoff_findings(model_id: str, own: str = "") -> list[Finding]:
-    """Up to when the training data of a model reaches: what it may know of the prices.
+    """The training cut-off of a model: what it may know about the prices.
 
     Args:
-        model_id: As the provider spells it.
-        own: What the operator says, "" for nothing.
+        model_id: Model id, as the provider spells it.
+        own: The operator's value; "" for none.
     """
     if own:
         return [ok("training data", f"up to {own} (as given)")]
@@ -237,7 +237,7 @@ def cutoff_findings(model_id: str, own: str = "") -> list[Finding]:
 
 
 def _said(body: bytes) -> str:
-    """The message of an error body, or its start."""
+    """The message in an error body, or the start of the body."""
     value = _loaded(body)
     if isinstance(value, list) and value:
         value = value[0]
@@ -263,7 +263,7 @@ def _loaded(body: bytes) -> JsonValue:
 
 
 def _models(body: bytes) -> Iterator[tuple[str, Mapping[str, JsonValue]]]:
-    """Name and entry of each listed model, in the shapes that servers use."""
+    """Name and entry of each listed model, for all known forms of the list."""
     value = _loaded(body)
     if isinstance(value, Mapping):
         value = value.get("data") or value.get("models")
@@ -278,7 +278,7 @@ def _models(body: bytes) -> Iterator[tuple[str, Mapping[str, JsonValue]]]:
 
 
 def _is_same(listed: str, wanted: str) -> bool:
-    """True for the same id, without the folder and `:latest` that some servers add."""
+    """True for the same id, ignoring the folder and `:latest` that some servers add."""
     forms = {listed, listed.removeprefix("models/"), listed.removesuffix(":latest")}
     if listed.endswith("*"):
         return wanted.startswith(listed.rstrip("*"))
@@ -286,7 +286,7 @@ def _is_same(listed: str, wanted: str) -> bool:
 
 
 def _context_in(entry: object) -> int | None:
-    """The first context length in an entry or in the tables that servers put it in."""
+    """The first context length in an entry or in its known sub-tables."""
     if not isinstance(entry, Mapping):
         return None
     inner = (entry.get(key) for key in ("meta", "model_info", "top_provider", "limits"))

@@ -1,8 +1,8 @@
-"""The quick check of a model server: is it there, does it take the key, does it know the model?
+"""The quick check of a model server: address, key, model and context length.
 
-Asks `GET <base>/models`, which costs nothing, and on servers of one's own what tells the length of
-the context (llama.cpp's `/props`, LM Studio's `/api/v0/models`, LiteLLM's `/model/info`). The
-key goes to the server it is for and nowhere else, and is blanked in whatever the server says.
+Sends `GET <base>/models`, which is free, and to local servers also requests for the context length
+(llama.cpp's `/props`, LM Studio's `/api/v0/models`, LiteLLM's `/model/info`). The key is sent only
+to its own server, and is masked in the server's answers.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from arena.server_answers import (
 
 OPENAI_URL = "https://api.openai.com/v1"
 PROMPT_VARIABLE = "ARENA_CHECK_PROMPT"
-"""Tells a checking chat node what its agents send: a prompt's size and products, "tiny:3"."""
+"""Prompt size and number of products of a chat node's agents, for its check: "tiny:3"."""
 CONNECT_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 3.0
 BODY_BYTES_MAX = 4 * 1024 * 1024
@@ -44,15 +44,16 @@ ERROR_CHARS_MAX = 120
 
 @dataclass(frozen=True, slots=True)
 class ServerTarget:
-    """A model server, and how it is asked.
+    """A model server to check.
 
     Attributes:
-        model_id: As the provider spells it.
-        base_url: "" is OpenAI's own.
+        model_id: Model id, as the provider spells it.
+        base_url: Base URL; "" for OpenAI.
         key: Sent as a bearer token; "" sends none.
-        variable: The environment variable it is from.
-        headers: Further ones, resolved.
-        prompt: Size of the prompts that the model will get. products: that they show.
+        variable: The environment variable of the key.
+        headers: Extra headers, resolved.
+        prompt: Size of the prompts that the model will get.
+        products: Number of products in a prompt.
     """
 
     model_id: str
@@ -65,7 +66,7 @@ class ServerTarget:
 
 
 def parse_prompt_variable(text: str) -> tuple[PromptSize, int]:
-    """Size and products from `PROMPT_VARIABLE`; a full prompt of one product by default."""
+    """Parse the value of `PROMPT_VARIABLE`; a full prompt of one product by default."""
     size, _, products = text.partition(":")
     sizes: tuple[PromptSize, ...] = get_args(PromptSize)
     known = next((name for name in sizes if name == size), sizes[0])
@@ -73,7 +74,7 @@ def parse_prompt_variable(text: str) -> tuple[PromptSize, int]:
 
 
 async def check_server(target: ServerTarget) -> list[Finding]:
-    """Address, key, model and context, as far as the server tells."""
+    """Check address, key, model and context length, as far as the server reports them."""
     if not can_be_sent(target.key):  # here: the HTTP client would show it in its error
         return [broken("key", unsendable_text(target.variable), cause=Cause.AUTH)]
     base = (target.base_url or OPENAI_URL).rstrip("/")
@@ -101,7 +102,7 @@ async def check_server(target: ServerTarget) -> list[Finding]:
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """Made once: reading the authorities takes longer than asking a server nearby."""
+    """Cached: loading the certificate authorities takes longer than a request to a near server."""
     return httpx.create_ssl_context()
 
 
@@ -112,19 +113,19 @@ async def _context(
     target: ServerTarget,
     secrets: Secrets,
 ) -> int | None:
-    """The context's length; a server of one's own is asked further if the list does not tell."""
-    told = context_of(answer, target.model_id)
+    """The context length; a local server gets more requests if the list does not have it."""
+    listed = context_of(answer, target.model_id)
     if urlsplit(base).scheme != "http" or tells_live_context(answer) or answer.status >= 400:
-        return told
+        return listed
     parts = urlsplit(base)
     root = urlunsplit((parts.scheme, parts.netloc, parts.path.removesuffix("/v1"), "", ""))
     answers = await asyncio.gather(*(_get(client, root + path, secrets) for path in CONTEXT_PATHS))
     live = (context_of(each, target.model_id) for each in answers)
-    return next((tokens for tokens in live if tokens is not None), told)
+    return next((tokens for tokens in live if tokens is not None), listed)
 
 
 async def _get(client: httpx.AsyncClient, url: str, secrets: Secrets) -> ServerAnswer:
-    """One GET within the time-outs; never raises for what a server does."""
+    """One GET within the time-outs; does not raise for errors of the server."""
     started_s = time.monotonic()
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S + ANSWER_TIMEOUT_S):
@@ -153,7 +154,7 @@ def _headers(target: ServerTarget, base: str) -> dict[str, str]:
 
 
 def _words(error: BaseException) -> str:
-    """An exception in a few words: what the system said, if it is known."""
+    """A short text for an exception: the system's message, if there is one."""
     if isinstance(error, httpx.TimeoutException | TimeoutError):
         limit_s = CONNECT_TIMEOUT_S if isinstance(error, httpx.ConnectTimeout) else ANSWER_TIMEOUT_S
         return f"no answer within {limit_s:g} s"
@@ -162,7 +163,7 @@ def _words(error: BaseException) -> str:
 
 
 def _system_error(error: BaseException, depth: int = 8) -> str:
-    """The system's words for an error, which HTTP clients wrap several times."""
+    """The system's message for an error, which HTTP clients wrap several times."""
     if isinstance(error, OSError) and error.strerror and error.errno is not None:
         plain = isinstance(error, ConnectionError) and error.errno > 0
         return os.strerror(error.errno) if plain else error.strerror

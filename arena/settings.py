@@ -1,4 +1,4 @@
-"""Settings every process shares, from environment variables (a flag of a command overrides one)."""
+"""Settings of every process, from environment variables; flags of a command override them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,27 +14,27 @@ Prefix = Annotated[str, AfterValidator(valid_prefix)]
 
 DEFAULT_BOOTSTRAP_SERVERS = "localhost:9092"
 SECONDS_MAX = 86_400.0
-"""A day: the longest time that a variable may set."""
+"""The longest time that a variable may set: a day."""
 
 BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 
 
 class KafkaAccess(BaseSettings):
-    """How a process proves to the brokers who it is; secrets never show when this is printed.
+    """Authentication of a process at the brokers; secrets are not shown when this is printed.
 
     Attributes:
-        security_protocol: Of the brokers' listener. `KAFKA_SECURITY_PROTOCOL`.
-        sasl_mechanism: How a login is proved. `KAFKA_SASL_MECHANISM`.
-        sasl_username: Who this process is. `KAFKA_SASL_USERNAME`.
-        sasl_password: Its password, or `sasl_password_file` for a file that holds it.
+        security_protocol: Protocol of the brokers' listener. `KAFKA_SECURITY_PROTOCOL`.
+        sasl_mechanism: Login mechanism. `KAFKA_SASL_MECHANISM`.
+        sasl_username: User name of this process. `KAFKA_SASL_USERNAME`.
+        sasl_password: Its password, or `sasl_password_file` for a file with the password.
             `KAFKA_SASL_PASSWORD`, `KAFKA_SASL_PASSWORD_FILE`.
-        ssl_cafile: PEM of the authorities to trust; the system's where none is given.
+        ssl_cafile: PEM file of the certificate authorities to trust; None for the system's.
             `KAFKA_SSL_CAFILE`.
-        ssl_ca: The same PEM itself, as base64 on one line; such a line fits every kind of
+        ssl_ca: The content of that file, as base64 on one line, which fits every kind of
             environment file. `KAFKA_SSL_CA`.
-        ssl_certfile: PEM of this process's own certificate, with `ssl_keyfile` for its key where
-            that is another file. `KAFKA_SSL_CERTFILE`, `KAFKA_SSL_KEYFILE`.
-        ssl_key_password: Of that key, or `ssl_key_password_file` for a file that holds it.
+        ssl_certfile: PEM file of this process's certificate, with `ssl_keyfile` if its key is in
+            another file. `KAFKA_SSL_CERTFILE`, `KAFKA_SSL_KEYFILE`.
+        ssl_key_password: Password of that key, or `ssl_key_password_file` for a file with it.
             `KAFKA_SSL_KEY_PASSWORD`, `KAFKA_SSL_KEY_PASSWORD_FILE`.
     """
 
@@ -56,31 +56,30 @@ class KafkaAccess(BaseSettings):
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> "KafkaAccess":
-        """What these variables say, before those of the process."""
+        """Access settings from these variables, which override those of the process."""
         prefix = str(cls.model_config["env_prefix"])
         values = {key.removeprefix(prefix).lower(): value for key, value in environ.items()}
         return cls.model_validate(values)
 
 
 class Settings(BaseSettings):
-    """What a process needs to know before it can join an arena.
+    """The settings that a process needs to join an arena.
 
     Attributes:
         bootstrap_servers: Kafka addresses, comma-separated. `KAFKA_BOOTSTRAP_SERVERS`.
-        prefix: Put before every topic and group name, so arenas can share a broker. `ARENA_PREFIX`.
+        prefix: Prefix of all topics and groups, so that arenas can share a broker. `ARENA_PREFIX`.
         log_level: DEBUG, INFO, WARNING or ERROR. `ARENA_LOG_LEVEL`.
         log_format: "auto" is pretty on a terminal and JSON elsewhere. `ARENA_LOG_FORMAT`.
-        home: Where local state lies: broker data, runs, logs. `ARENA_HOME`.
+        home: Folder of local state: broker data, runs, logs. `ARENA_HOME`.
         heartbeat_interval_s: Seconds between a process's heartbeats. `ARENA_HEARTBEAT_INTERVAL_S`.
-        stuck_s: Seconds after which a process ends whose reader asks for records that are in the
-            log, and gets none. `ARENA_STUCK_S`.
-        idempotence: False for brokers that refuse idempotent producers; the account log stays exact
-            without them, a retry may then leave a duplicate that the fold ignores.
-            `ARENA_IDEMPOTENCE`.
-        fetch_wait_ms: How long a broker may hold a fetch that finds nothing; Kafka answers at once
-            when a record comes, other brokers may not. `ARENA_FETCH_WAIT_MS`.
-        checkpoint_events: Events of a shard between two checkpoints of it; so many are folded again
-            at most when an executor starts. `ARENA_CHECKPOINT_EVENTS`.
+        stuck_s: Seconds after which a process ends if a reader does not receive records that are
+            in the log. `ARENA_STUCK_S`.
+        idempotence: False for brokers that refuse idempotent producers; a retry may then leave a
+            duplicate in the account log, which the fold ignores. `ARENA_IDEMPOTENCE`.
+        fetch_wait_ms: How long a broker may hold a fetch without records; Kafka answers at once
+            when a record arrives, other brokers may not. `ARENA_FETCH_WAIT_MS`.
+        checkpoint_events: Events of a shard between two checkpoints: the most that are folded
+            again when an executor starts. `ARENA_CHECKPOINT_EVENTS`.
         plugins: Folders of tools and strategies outside the source tree, separated as in PATH
             (`arena.plugins`). `ARENA_PLUGINS`.
         access: How to log in to the brokers. `KAFKA_SECURITY_PROTOCOL` and others.
@@ -107,14 +106,14 @@ class Settings(BaseSettings):
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of this arena's checkpoints; no other prefix has it."""
+        """The folder of this arena's checkpoints, unique to its prefix."""
         return self.home / "checkpoints" / (self.prefix or MARK)
 
     def override(self, **changes: object) -> "Settings":
-        """A copy with the given fields changed; `None` leaves a field as it is.
+        """A copy with the given fields changed; `None` keeps a field.
 
         Raises:
-            UsageError: The prefix is none that an arena may have.
+            UsageError: An arena cannot have this prefix.
         """
         if isinstance(prefix := changes.get("prefix"), str):
             check_prefix(prefix)

@@ -1,11 +1,11 @@
-"""What a strategy's file says of its name and kind, without running it.
+"""Reads the name and the kind of a strategy from its file, without running it.
 
-Reads `.toml`, `.md`, `.txt` and `.py` files. The arena imports no room, and a specification is
-checked before anything starts, so a `.py` file is parsed and not executed: only a name and a kind
-that are written as plain text are found. The router loads the file and has the last word.
+Reads `.toml`, `.md`, `.txt` and `.py` files. A specification is checked before anything starts, so
+a `.py` file is parsed and not executed: only a name and a kind that are literals are found. The
+router loads the file and decides.
 
-A `.md` or `.txt` file is a prompt, and its name is the strategy's. It may begin with fields of a
-strategy, as TOML between two lines of `+++`:
+A `.md` or `.txt` file is a prompt, and its name is the strategy's name. It may start with fields of
+a strategy, as TOML between two lines of `+++`:
 
     +++
     tools = ["execute_trade", "get_portfolio"]
@@ -28,17 +28,18 @@ from arena.toml_files import Tables, parse_toml
 FILE_BYTES_MAX = 1_000_000
 PROMPT_SUFFIXES = (".md", ".txt")
 SUFFIXES = (".toml", ".py", *PROMPT_SUFFIXES)
-"""Of a strategy that is a file."""
+"""Suffixes of strategy files."""
 FENCE = "+++"
 PROMPT_TOOLS = ("execute_trade", "get_portfolio", "calculator")
-"""What an agent is offered whose prompt file names no tools."""
+"""Tools of an agent whose prompt file names none."""
 
 
 class StrategyInfo(NamedTuple):
-    """A strategy as its file describes it.
+    """Name and kind of a strategy.
 
     Attributes:
-        name: As in the standings. kind: "agent" or "baseline".
+        name: Name in the standings.
+        kind: "agent" or "baseline".
     """
 
     name: str
@@ -46,23 +47,23 @@ class StrategyInfo(NamedTuple):
 
 
 DescribeStrategy = Callable[[str], StrategyInfo | None]
-"""From a strategy as an ARENA.toml writes it to what it is; None if that is not known."""
+"""Looks up a strategy as an ARENA.toml names it; None if it is unknown."""
 
 
 def is_file_name(strategy: str) -> bool:
-    """True if a strategy is written as a file, not as a name."""
+    """True if a strategy is given as a file, not as a name."""
     return strategy.endswith(SUFFIXES)
 
 
 @cache
 def shipped_strategies() -> frozenset[str]:
-    """Keys of the strategies in `routers/strategies`, which are its files; none is loaded."""
+    """Keys of the strategies in `routers/strategies`, from its file names; none is loaded."""
     folder = Path(__file__).resolve().parents[1] / "routers" / "strategies"
     return frozenset(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
 
 
 def describe_shipped(strategy: str) -> StrategyInfo | None:
-    """A shipped strategy; None for a file."""
+    """Describe a shipped strategy; None for a file."""
     if is_file_name(strategy):
         return None
     name = strategy_key(strategy)
@@ -73,7 +74,7 @@ def describe_in(folder: Path, plugins: Mapping[str, Path] | None = None) -> Desc
     """Describe shipped strategies, those of plugins, and files relative to a folder.
 
     Args:
-        folder: Of the ARENA.toml.
+        folder: Folder of the ARENA.toml.
         plugins: Key of a strategy's name -> its file.
     """
     own = plugins or {}
@@ -87,7 +88,7 @@ def describe_in(folder: Path, plugins: Mapping[str, Path] | None = None) -> Desc
 
 
 def describe_file(path: Path) -> StrategyInfo | None:
-    """A strategy's file; None if it is not a file that can be read, or does not say it plainly."""
+    """Describe a strategy's file; None if it cannot be read, or name and kind are not literals."""
     try:
         text = read_text_file(path, FILE_BYTES_MAX)
         if path.suffix == ".py":
@@ -101,14 +102,14 @@ def describe_file(path: Path) -> StrategyInfo | None:
 
 
 def strategy_tables(path: Path, text: str) -> Tables:
-    """The fields of a strategy in a `.toml`, `.md` or `.txt` file.
+    """Parse the fields of a strategy in a `.toml`, `.md` or `.txt` file.
 
     Args:
-        path: The file; the name of a prompt file is the strategy's.
+        path: The file; the name of a prompt file is the strategy's name.
         text: Its content.
 
     Raises:
-        UsageError: It is not TOML, or what is between the `+++` lines is not.
+        UsageError: The file, or the part between the `+++` lines, is not TOML.
     """
     if path.suffix not in PROMPT_SUFFIXES:
         return parse_toml(text, str(path))
@@ -116,31 +117,31 @@ def strategy_tables(path: Path, text: str) -> Tables:
     found = parse_toml(fields, str(path))
     if "prompt" in found:
         raise UsageError(
-            f"{path}: the fields between {FENCE} and {FENCE} hold a prompt",
+            f"{path}: the fields between {FENCE} and {FENCE} have a prompt",
             remedy=f"write the prompt after the second {FENCE}",
         )
     return {"name": path.stem, "tools": [*PROMPT_TOOLS], **found, "prompt": prompt}
 
 
 def _split_fields(path: Path, text: str) -> tuple[str, str]:
-    """The TOML at the beginning of a prompt file, and the prompt."""
+    """Split a prompt file into the TOML at its start and the prompt."""
     lines = text.splitlines(keepends=True)
     first = lines[0].strip() if lines else ""
     if first == "---":
         raise UsageError(
-            f"{path} begins with ---", remedy=f"write its fields as TOML between two lines {FENCE}"
+            f"{path} starts with ---", remedy=f"write its fields as TOML between two lines {FENCE}"
         )
     if first != FENCE:
         return "", text
     end = next((n for n, line in enumerate(lines) if n and line.strip() == FENCE), None)
     if end is None:
         raise UsageError(f"{path}: the fields after {FENCE} have no end", remedy=f"add {FENCE}")
-    # The fields keep their line numbers: an error in them names the line of the file.
+    # The fields keep their line numbers, so that errors name the line of the file.
     return "\n" + "".join(lines[1:end]), "".join(lines[end + 1 :]).lstrip("\r\n")
 
 
 def python_strategy(source: str) -> dict[str, object] | None:
-    """The plain arguments of the `Strategy(...)` that a module calls STRATEGY.
+    """The literal arguments of the `Strategy(...)` that a module assigns to STRATEGY.
 
     Returns:
         None if the module has no STRATEGY, or is not Python.

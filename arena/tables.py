@@ -1,4 +1,4 @@
-"""Draws a table for people: on a terminal with borders, in a pipe as plain columns."""
+"""Prints tables for people: with borders on a terminal, as plain columns in a pipe."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +10,7 @@ from rich.text import Text
 from arena.visible_text import one_line
 
 PIPE_WIDTH = 10_000
-"""Of a line that no terminal cuts."""
+"""Line width in a pipe, so that no line is cut."""
 CELL_CHARS_MAX = 1_000
 REMARK_CHARS_MAX = 4_000
 
@@ -22,13 +22,13 @@ def print_table(
     remarks: Sequence[str] = (),
     console: Console | None = None,
 ) -> None:
-    """Print rows below their headings.
+    """Print a table.
 
     Args:
-        columns: Heading of each, and whether it holds figures: those line up right.
-        rows: The cells, as they are to be read.
+        columns: Heading of each column, and True for numbers, which are right-aligned.
+        rows: Texts of the cells.
         remarks: Lines below the table.
-        console: Where to; standard output where none is given.
+        console: Console to print to; None for standard output.
     """
     target = console or Console(soft_wrap=False)
     if not target.is_terminal:

@@ -1,7 +1,7 @@
-"""Thrift's compact protocol, as far as it takes to look at a Parquet file before it is decoded.
+"""Reads Thrift's compact protocol, as far as the check of a Parquet file needs it. Pure.
 
-Reads the fields of one struct, and counts the structs in it, within a bound on both depth and
-number. https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md. Pure.
+Reads the fields of one struct and counts its nested structs, with limits on depth and number.
+https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md.
 """
 
 from arena.errors import Malformed
@@ -13,7 +13,7 @@ INTEGERS = (4, 5, 6)
 LONG_LIST = 15
 
 Fields = dict[int, "int | Fields"]
-"""Field id -> number, or the fields of a struct; other kinds are passed over."""
+"""Field id -> number, or the fields of a struct; other kinds are skipped."""
 
 
 class CompactReader:
@@ -21,24 +21,25 @@ class CompactReader:
 
     Args:
         content: The bytes.
-        structs_max: The most structs that may be in them.
+        structs_max: Limit of the number of structs.
 
     Attributes:
-        position: Of the next byte. structs: how many were read.
+        position: Position of the next byte.
+        structs: Number of structs that were read.
     """
 
     def __init__(self, content: bytes, structs_max: int) -> None:
-        """Begin at the first byte."""
+        """Start at the first byte."""
         self.position = 0
         self.structs = 0
         self._content = content
         self._structs_max = structs_max
 
     def struct(self, depth: int = 0) -> Fields:
-        """The fields of a struct, the numbers and structs among them.
+        """Read a struct and return its number and struct fields.
 
         Raises:
-            Malformed: The bytes are not a struct, too deep, or hold too many.
+            Malformed: The bytes are not a struct, or have too many or too deep structs.
         """
         if depth > DEPTH_MAX:
             raise Malformed(f"structs more than {DEPTH_MAX} deep")
@@ -61,7 +62,7 @@ class CompactReader:
         return fields
 
     def _skip(self, kind: int, depth: int) -> None:
-        """Pass over one value."""
+        """Skip one value."""
         if kind == BINARY:
             self._jump(self._varint())
         elif kind in (LIST, SET):
@@ -97,7 +98,7 @@ class CompactReader:
             self._skip(kind, depth + 1)
 
     def _bounded(self, count: int) -> int:
-        """A count that the bytes that are left can hold."""
+        """Check a count against the remaining bytes, and return it."""
         if count > len(self._content) - self.position:
             raise Malformed(f"{count:,} values in {len(self._content) - self.position:,} bytes")
         return count

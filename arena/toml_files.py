@@ -1,7 +1,7 @@
-"""TOML from anywhere, read within bounds of size, depth and numbers.
+"""Reads TOML files from untrusted sources, with limits on size, depth and numbers.
 
-Python's parser recurses over nested values, takes the square of the length of a dotted key, and
-makes numbers of any size. What it may be given is looked at before and after. Reads one file.
+Python's parser recurses into nested values, needs quadratic time for dotted keys, and creates
+numbers of any size. So the text is checked before parsing, and the values after it.
 """
 
 import re
@@ -32,7 +32,7 @@ Tables = dict[str, Any]  # Any: whatever TOML holds
 
 
 def read_toml(path: Path, *, parse_float: Callable[[str], Any] = float) -> Tables:
-    """The tables of a TOML file.
+    """Read a TOML file.
 
     Raises:
         UsageError: It cannot be opened, is not TOML, or is above a limit.
@@ -47,7 +47,7 @@ def read_toml(path: Path, *, parse_float: Callable[[str], Any] = float) -> Table
 
 
 def parse_toml(text: str, path: str, *, parse_float: Callable[[str], Any] = float) -> Tables:
-    """The tables in a text; see `read_toml`."""
+    """Parse a TOML text; see `read_toml`."""
     limit = TEXT_FILE_BYTES_MAX * limits_factor()
     if len(text) > limit:
         raise too_large(path, f"has {len(text):,} characters", limit)
@@ -67,11 +67,11 @@ def parse_toml(text: str, path: str, *, parse_float: Callable[[str], Any] = floa
         tables = tomllib.loads(text, parse_float=_bounded(parse_float))
     except RecursionError:
         raise UsageError(
-            f"{path} is no TOML of an arena: values are nested too deep",
+            f"{path} is not valid TOML for an arena: values are nested too deep",
             remedy=f"nest at most {DEPTH_MAX} values",
         ) from None
     except ValueError as error:  # TOMLDecodeError, and numbers of too many digits
-        raise UsageError(f"{path} is no TOML: {str(error)[:300]}") from None
+        raise UsageError(f"{path} is not valid TOML: {str(error)[:300]}") from None
     _check(tables, path)
     return tables
 
@@ -89,7 +89,7 @@ def _bounded(parse_float: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def _check(tables: Tables, path: str) -> None:
-    """Walk everything, without recursion."""
+    """Check all values, without recursion."""
     left: list[tuple[str, object, int]] = [("", tables, 0)]
     seen, limit = 0, VALUES_MAX * limits_factor()
     while left:

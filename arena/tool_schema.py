@@ -1,8 +1,8 @@
-"""The part of JSON Schema that every model provider takes for a tool's parameters. Pure.
+"""Reduces a tool's JSON Schema to the keywords that every model provider accepts. Pure.
 
-References are put in place; `format`, `const`, bounds, `additionalProperties` and whatever else
-some provider refuses are left out, and what the bounds said is added to the description. The
-executor checks the arguments in full all the same.
+References are resolved. `format`, `const`, bounds, `additionalProperties` and other keywords that
+some provider refuses are removed, and bounds are added to the description as text. The executor
+still checks the arguments against the full schema.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 KEPT = ("type", "description", "enum", "items", "properties", "required")
 DEPTH_MAX = 8
-"""Deeper schemas are cut to an object without properties."""
+"""Deeper schemas are replaced by an object without properties."""
 BOUNDS = {
     "minimum": "at least {}",
     "maximum": "at most {}",
@@ -25,7 +25,7 @@ BOUNDS = {
     "format": "format: {}",
     "default": "default: {}",
 }
-"""Keywords that are left out, and how the description says them."""
+"""Keywords that are removed, and their text in the description."""
 
 Schema = Mapping[str, JsonValue]
 
@@ -35,7 +35,7 @@ def portable_schema(schema: Schema, *, bare: bool = False) -> dict[str, JsonValu
 
     Args:
         schema: JSON schema of an object, with `$defs` at its top level.
-        bare: Leave descriptions out too: a last resort for a server that refuses a schema.
+        bare: True to remove descriptions as well: a last resort for a server that refuses a schema.
     """
     definitions = schema.get("$defs")
     found = _portable(schema, definitions if isinstance(definitions, Mapping) else {}, bare, 0)
@@ -72,7 +72,7 @@ def _portable(schema: Schema, definitions: Schema, bare: bool, depth: int) -> di
 
 
 def _type(schema: Schema, depth: int) -> str:
-    """The one type of a schema: of several, the first that is not null."""
+    """The type of a schema; the first that is not null if there are several."""
     asked = schema.get("type")
     names = _texts(asked if isinstance(asked, list) else [asked])
     implied = "object" if "properties" in schema or not depth else "string"
@@ -80,7 +80,7 @@ def _type(schema: Schema, depth: int) -> str:
 
 
 def _texts(value: JsonValue) -> list[str]:
-    """The texts of a list; none at all if anything else is among them."""
+    """The texts of a list; empty if the list has other values."""
     if not isinstance(value, list):
         return []
     texts = [item for item in value if isinstance(item, str)]
@@ -92,7 +92,7 @@ def _mapping(value: JsonValue) -> Schema:
 
 
 def _resolved(schema: Schema, definitions: Schema) -> Schema:
-    """The schema without references and alternatives: the first that is not null is taken."""
+    """Resolve references and alternatives; the first alternative that is not null is used."""
     for _ in range(DEPTH_MAX):
         reference = schema.get("$ref")
         alternatives = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")

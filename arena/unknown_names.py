@@ -1,4 +1,4 @@
-"""A name that is not known: which names are, with the closest first. Pure."""
+"""Errors for unknown names, with the known names, closest first; reserved names. Pure."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -7,23 +7,26 @@ from arena.errors import UsageError
 from arena.ids import check_name
 
 OPERATOR = "operator"
-"""The account of `arena tools call`; never an agent's, never ranked."""
-RESERVED = {OPERATOR: "the account of `arena tools call`", "all": "what a halt of everybody says"}
-"""Names that no agent may have -> what they mean."""
+"""The account of `arena tools call`; not an agent, and never ranked."""
+RESERVED = {
+    OPERATOR: "the account of `arena tools call`",
+    "all": "the scope of a halt of all agents",
+}
+"""Names that agents cannot have -> their meaning."""
 NODE_GROUP = "node:"
-"""Begins the names of the groups in which nodes share work: neither an agent's name nor a prefix
-has a colon, so no agent has such a group. An agent's group has the agent's name."""
+"""Start of the names of groups in which nodes share work. Neither an agent's name nor a prefix has
+a colon, so no agent has such a group: an agent's group has the agent's name."""
 NAMES_SHOWN_MAX = 20
 CLOSE_MAX = 3
 CLOSE_RATIO = 0.6
-"""Of `difflib`: below it two names are not taken for a slip of the keys."""
+"""`difflib` ratio below which two names are not similar."""
 
 
 def closest_first(name: str, known: Iterable[str]) -> list[str]:
-    """The known names, those that resemble `name` first, the others sorted.
+    """The known names: those similar to `name` first, then the others sorted.
 
     Args:
-        name: As it was written; case and the difference of '-' and '_' do not count.
+        name: The given name; case, and '-' or '_', are ignored.
         known: Names that exist.
     """
     names = sorted(set(known))
@@ -36,7 +39,7 @@ def closest_first(name: str, known: Iterable[str]) -> list[str]:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names in one line, bounded; "none" for none."""
+    """Names on one line, up to a limit; "none" for none."""
     found = list(names)
     more = len(found) - NAMES_SHOWN_MAX
     shown = ", ".join(found[:NAMES_SHOWN_MAX])
@@ -44,13 +47,13 @@ def listed(names: Iterable[str]) -> str:
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], *, remedy: str = "") -> UsageError:
-    """The error for a name that does not exist; the remedy is the names that do.
+    """The error for a name that does not exist, with the known names as the remedy.
 
     Args:
-        kind: What is named, such as "agent".
-        name: As it was written.
+        kind: Kind of the name, such as "agent".
+        name: The given name.
         known: Names that exist.
-        remedy: What else helps, after the names.
+        remedy: Another remedy, after the names.
     """
     names = closest_first(name, known)
     text = f"the {kind}s are {listed(names)}" if names else f"there are no {kind}s yet"
@@ -60,7 +63,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str], *, remedy: str = ""
 
 
 def check_agent_name(name: str) -> str:
-    """Return a name that an agent may have.
+    """Check the name of an agent and return it.
 
     Raises:
         UsageError: It cannot be part of a topic name, or it is reserved.

@@ -1,8 +1,8 @@
-"""Which version of the arena wrote a record. Pure.
+"""Finds the version of the arena that wrote a record. Pure.
 
-Records name it in the header `arena`. Those of 0.2.0 and older do not: they are told apart by a
-field that 0.2.0 added to the message. What another version decided or rendered is compared with
-this version's work, but a difference is not a fault: its rules and prompts were others.
+The header `arena` has it. Records of 0.2.0 and older do not have the header and are distinguished
+by a field that 0.2.0 added to the message. The audit also compares records of other versions with
+this version's work, but a difference is not a fault: rules and prompts may have changed.
 """
 
 from arena import __version__
@@ -10,7 +10,7 @@ from arena.bus.base import Record
 from arena.wire import VERSION_HEADER
 
 FIRST, SECOND = "0.1.0", "0.2.0"
-"""The versions that do not name themselves."""
+"""The versions without the header."""
 ADDED = {
     "AccountOpened": b'"scrape":',
     "AgentSpec": b'"seed":',
@@ -18,13 +18,13 @@ ADDED = {
     "Rules": b'"pacing":',
     "Turn": b'"replayed":',
 }
-"""Kind of message -> a key that 0.2.0 added to it; text in JSON has its quotes escaped."""
+"""Message type -> a key that 0.2.0 added; it cannot be in a text, where quotes are escaped."""
 CHARS_MAX = 40
 UNKNOWN = f"{SECOND} or older"
 
 
 def recorded_by(record: Record) -> str:
-    """The version that wrote a record; `UNKNOWN` if neither header nor fields tell.
+    """The version that wrote a record; `UNKNOWN` if neither header nor fields show it.
 
     Args:
         record: Any record of the arena.
@@ -38,11 +38,11 @@ def recorded_by(record: Record) -> str:
 
 
 class VersionsInOrder:
-    """Tells which records of one writer, in the order of its log, are of this version.
+    """Decides which records of one writer, in log order, count as written by this version.
 
-    After the first record that names this version every record is judged as this version's: a log
-    is continued by newer versions only, so one that names an older version there, or none, is
-    foreign, and a forged name must not excuse it. So the newest of its versions audits a log.
+    After the first record of this version, all records count as this version's: only newer versions
+    continue a log, so a later record with an older version or without one is not genuine, and its
+    header must not excuse a difference. So the newest version in a log audits it.
     """
 
     def __init__(self) -> None:
@@ -50,10 +50,10 @@ class VersionsInOrder:
         self._named = False
 
     def is_current(self, record: Record) -> bool:
-        """True if this version wrote the record, or has to answer for it.
+        """True if the record counts as written by this version.
 
         Args:
-            record: The next one in the log.
+            record: The next record in the log.
         """
         self._named = self._named or record.headers.get(VERSION_HEADER) == _TODAY
         return self._named

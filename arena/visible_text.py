@@ -1,13 +1,13 @@
-r"""Text from models, topics and files, made visible before it is printed. Pure.
+r"""Escapes invisible characters in text from models, topics and files before it is printed. Pure.
 
-A terminal, a browser and a spreadsheet obey some characters instead of showing them: control
-characters and the escape sequences they begin, signs that turn the reading direction, signs without
-width, tags, annotations, lone surrogates. Each is replaced by its escape, such as `\u202e`. More
-than `MARKS_MAX` combining marks on one letter are escaped, too. Letters of every script, accents,
-spaces and emoji stay; the joiners inside emoji are shown.
+Terminals, browsers and spreadsheets interpret some characters instead of showing them: control
+characters and escape sequences, direction marks, characters without width, tags, annotations, lone
+surrogates. Each is replaced by its escape, such as `\u202e`. More than `MARKS_MAX` combining marks
+on one letter are escaped, too. Letters of every script, accents, spaces and emoji stay; the joiners
+inside emoji are escaped.
 
-What counts as invisible: every character of the Unicode categories Cc, Cf, Cs, Co, Cn, Zl and Zp
-(UAX #44), and the code points of `Default_Ignorable_Code_Point` that are in none of them.
+Invisible are all characters of the Unicode categories Cc, Cf, Cs, Co, Cn, Zl and Zp (UAX #44), and
+the code points of `Default_Ignorable_Code_Point` that are in none of them.
 """
 
 import re
@@ -16,12 +16,12 @@ from collections.abc import Callable
 
 LINE_CHARS_MAX = 400
 MARKS_MAX = 4
-"""Combining marks on one letter: the languages that are written need fewer."""
+"""Limit of combining marks on one letter; written languages need fewer."""
 CUT = "…"
 _LOOKED_AT = 8
-"""Text after this many times the bound of a line is not looked at."""
+"""Text beyond this many times the limit of a line is ignored."""
 
-# Printable to Python, and without any ink: joiners, fillers, variation selectors.
+# Printable by Python's definition, but invisible: joiners, fillers, variation selectors.
 _INKLESS = frozenset(
     map(
         chr,
@@ -38,11 +38,11 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff2
 
 
 def visible(text: str, *, keep: str = "\n\t") -> str:
-    r"""Text of any number of lines, with every invisible character as an escape such as `\u202e`.
+    r"""Escape the invisible characters of a text, as in `\u202e`; line breaks stay.
 
     Args:
-        text: Of any source and length.
-        keep: Control characters that stay.
+        text: Text of any source and length.
+        keep: Control characters that are not escaped.
     """
     if _PLAIN.fullmatch(text) and keep == "\n\t":
         return text
@@ -50,7 +50,7 @@ def visible(text: str, *, keep: str = "\n\t") -> str:
 
 
 def one_line(text: str, chars_max: int = LINE_CHARS_MAX) -> str:
-    """Text on one line: runs of line breaks, tabs and blanks are one blank; cut at a bound."""
+    """Put a text on one line: whitespace becomes single blanks; cut at a limit."""
     near = text[: chars_max * _LOOKED_AT]
     flat = re.sub(r"[\r\n\t ]+", " ", near).strip(" ")
     shown = flat if _PLAIN_LINE.fullmatch(flat) else _shown(flat, _escape, "")
@@ -60,19 +60,19 @@ def one_line(text: str, chars_max: int = LINE_CHARS_MAX) -> str:
 
 
 def visible_line(line: str) -> str:
-    """A line that is laid out already: its blanks stay, line breaks in it are escaped."""
+    """Escape a formatted line: its blanks stay, line breaks are escaped."""
     return visible(line, keep="")
 
 
 def visible_json(document: str) -> str:
-    """A JSON document that holds the same values and is safe to print; its layout stays."""
+    """Escape a JSON document so that it has the same values and is safe to print."""
     if _PLAIN.fullmatch(document):
         return document
     return _shown(document, _json_escape, "\n\t\r")
 
 
 def csv_text(text: str) -> str:
-    """A text cell of a CSV file: no spreadsheet takes it for a formula (a leading ' says text)."""
+    """Escape a text cell of a CSV file: with a leading ' a spreadsheet does not run a formula."""
     shown = visible(text)
     return f"'{shown}" if shown.lstrip(" \n").startswith(_FORMULA) else shown
 

@@ -1,8 +1,8 @@
-"""Kept state as bytes of MessagePack, with whole numbers of any size. Pure.
+"""Packs state as MessagePack, with integers of any size. Pure.
 
-MessagePack has integers of 64 bits. A position of 10^13 units, or a price in units of 10^-18, needs
-more: such a number is written as its decimal text, and read back as the integer that its field has.
-Bytes without such a number are those of plain MessagePack.
+MessagePack has 64-bit integers. A position of 10^13 units, or a price in units of 10^-18, needs
+more: such a number is written as decimal text and read back as an integer by its field's type.
+Without such numbers the bytes are plain MessagePack.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ _LOW, _HIGH = -(2**63), 2**64
 
 
 def pack_wide(value: object) -> bytes:
-    """A value of structs, dataclasses and plain types as bytes."""
+    """Pack a value of structs, dataclasses and plain types."""
     try:
         return msgspec.msgpack.encode(value)
     except OverflowError:
@@ -26,16 +26,16 @@ def pack_wide(value: object) -> bytes:
 
 
 def unpack_wide(packed: bytes | memoryview, kind: type[T]) -> T:
-    """The value of a type in bytes of `pack_wide`.
+    """Unpack a value of a type from bytes of `pack_wide`.
 
     Raises:
-        msgspec.DecodeError: They hold something else.
-        RecursionError: They are nested too deep.
+        msgspec.DecodeError: The bytes are not such a value.
+        RecursionError: The value is nested too deep.
     """
     return msgspec.msgpack.decode(packed, type=kind, strict=False)
 
 
-# Any: builtins of whatever shape the value has.
+# Any: builtins of any structure.
 def _narrow(value: Any) -> Any:
     kind = type(value)
     if kind is int:

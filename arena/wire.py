@@ -1,9 +1,8 @@
-"""Messages to bytes and back: JSON bodies, and headers that tell what a body is.
+"""Encodes messages as records and decodes them: JSON bodies, with headers for type and ids. Pure.
 
-Headers: `type`, `schema` and `arena` (the version that wrote it) always; `correlation_id` (the
-turn), `causation_id` (the call),
-`deadline_ms` (Unix milliseconds) and `traceparent` (W3C Trace Context) where the message has them.
-A body is decoded only by the type its header names.
+Headers: always `type`, `schema` and `arena` (the version that wrote it); `correlation_id` (the
+turn), `causation_id` (the call), `deadline_ms` (Unix milliseconds) and `traceparent` (W3C Trace
+Context) if the message has them. A body is decoded by the type in its header only.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +21,7 @@ from arena.topics import RECORD_BYTES_MAX
 ERROR_TEXT_MAX = 400
 NAME_CHARS_MAX = 100
 VERSION_HEADER = "arena"
-"""Names the version of the arena that wrote a record; `arena.versions` reads it."""
+"""Header with the version of the arena that wrote a record; `arena.versions` reads it."""
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -36,7 +35,7 @@ class Encoded:
 
 
 def encode(message: Message) -> Encoded:
-    """A message as JSON bytes and headers."""
+    """Encode a message as JSON bytes and headers."""
     headers = headers_of(
         type(message),
         turn=message.correlation_id(),
@@ -53,7 +52,7 @@ def headers_of(
     call: str | None = None,
     deadline: datetime | None = None,
 ) -> Headers:
-    """The headers of a message of this kind; for those who write a body's JSON themselves."""
+    """The headers of a message of this type, for callers that write the JSON body themselves."""
     headers = _fixed_headers(kind)
     if turn:
         headers += (("correlation_id", turn.encode()),)
@@ -68,20 +67,21 @@ def headers_of(
 def decode(
     value: bytes | None, headers: Mapping[str, bytes] | Iterable[tuple[str, bytes]]
 ) -> Message:
-    """The message in a record. Whatever the bytes are, it raises nothing but `Malformed`.
+    """Decode the message in a record; for any bytes it raises only `Malformed`.
 
     Args:
         value: The record's value.
         headers: The record's headers.
 
     Raises:
-        Malformed: No value, no or unknown `type`, another `schema` than this version reads, or a
-            body that is no such message.
+        Malformed: No value, a missing or unknown `type`, a `schema` that this version does not
+            read, or a body that is not such a message.
     """
     found = dict(headers)
     name = (found.get("type") or b"").decode("utf-8", "replace")
     model = _registry().get(name)
     if model is None:
+        # A halt by an unreadable record has this text in `account.events`, so it never changes.
         raise Malformed(
             f"header type is {name[:NAME_CHARS_MAX]!r}, which is no message of the arena"
         )
@@ -100,13 +100,13 @@ def decode(
         where = ".".join(map(str, first["loc"])) or "body"
         text = f"{name}: {where}: {first['msg']}"[:ERROR_TEXT_MAX]
         raise Malformed(text) from None
-    except Exception as error:  # A validator met what it was not made for, or a depth or a size.
+    except Exception as error:  # A validator failed on an unexpected type, depth or size.
         text = f"{name}: cannot be read: {error!r}"[:ERROR_TEXT_MAX]
         raise Malformed(text) from None
 
 
 def message_type(name: str) -> type[Message] | None:
-    """The message class of a type name, or None."""
+    """The message class of a type name; None if unknown."""
     return _registry().get(name)
 
 

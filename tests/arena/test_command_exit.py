@@ -143,7 +143,7 @@ def test_no_memory_for_the_explanation_is_explained(tmp_path: Path) -> None:
     body = (
         "import arena.error_causes\n"
         "    def fail(_): raise MemoryError\n"
-        "    arena.error_causes.explain = fail\n"
+        "    arena.error_causes.explain_error = fail\n"
         "    raise MemoryError"
     )
     done = program(tmp_path, body)
@@ -238,7 +238,7 @@ def test_a_command_under_nohup_outlives_its_terminal(tmp_path: Path) -> None:
     body = (
         "import os\n"
         "    from arena.node import run_async\n"
-        "    from operations.supervisor.signals import StopSignals\n"
+        "    from operations.processes.stop_signals import StopSignals\n"
         "    async def main(): os.kill(os.getpid(), 1)\n"
         "    os.kill(os.getpid(), 1)\n"
         "    with StopSignals() as signals: os.kill(os.getpid(), 1)\n"

@@ -87,7 +87,7 @@ async def test_forged_balances_are_refused(written: MemoryBus, log: Log, with_im
 
     why = await why_shards_differ(written, {0: forged(log.shard)}, images, {})
 
-    assert "shard 0 are not what the log gives" in why
+    assert "shard 0 differ from the log" in why
 
 
 async def test_a_kept_state_ahead_of_the_fold_is_not_used(written: MemoryBus, log: Log) -> None:
