@@ -1,7 +1,7 @@
-"""One style for what the help of an option says of its default and its variable.
+"""One style for defaults and variables in the help of options.
 
 An option's help may end in brackets: `Kafka, host:port. [KAFKA_BOOTSTRAP_SERVERS, else the newest
-run's]`. It is shown as typer shows the defaults that it knows:
+run's]`. It is shown as typer shows its own defaults:
 `[env var: KAFKA_BOOTSTRAP_SERVERS; default: the newest run's]`.
 """
 
@@ -10,14 +10,14 @@ import re
 _BRACKETS = re.compile(r"^(?P<text>.*?)\s+\[(?P<words>[^\[\]]+)\]$", re.DOTALL)
 _VARIABLE = re.compile(r"^(?:env(?: var)?: )?(?P<name>[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:, else )?")
 _KNOWN = ("env var: ", "default: ", "required")
-"""What typer writes itself."""
+"""The beginnings of texts that typer writes."""
 
 
 def styled_help(text: str) -> str:
-    """The help of an option with its brackets in the one style. Pure.
+    """Return the help of an option with its brackets in the one style. Pure.
 
     Args:
-        text: As it is written beside the option.
+        text: The help text of the option.
     """
     found = _BRACKETS.match(text)
     if found is None or found["words"].startswith(_KNOWN):
@@ -34,12 +34,11 @@ def styled_help(text: str) -> str:
     return f"{found['text']}  [{'; '.join(parts)}]"
 
 
-def style(command: object) -> None:
-    """Put the help of every option of a command, and of those below it, into the one style."""
+def apply_help_style(command: object) -> None:
+    """Apply the style to the options of a command and of its subcommands."""
     for param in getattr(command, "params", []):
         text = getattr(param, "help", None)
         if isinstance(text, str):
             param.help = styled_help(text)
-    below = getattr(command, "commands", {})
-    for one in below.values():
-        style(one)
+    for subcommand in getattr(command, "commands", {}).values():
+        apply_help_style(subcommand)

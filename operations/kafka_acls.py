@@ -1,8 +1,8 @@
-"""Puts access rules on the brokers.
+"""Writes access rules to the brokers.
 
 aiokafka's admin client has no method for this, but its protocol module knows the requests
-(https://kafka.apache.org/protocol: DescribeAcls 29, CreateAcls 30, DeleteAcls 31, version 1). They
-are sent by a private method of that client, here and nowhere else.
+(https://kafka.apache.org/protocol: DescribeAcls 29, CreateAcls 30, DeleteAcls 31, version 1). Only
+this module sends them, by a private method of that client.
 """
 
 from dataclasses import dataclass
@@ -29,17 +29,17 @@ ANY = 1
 EVERY_HOST = "*"
 SECURITY_DISABLED = 54
 
-Row = tuple[int, str, int, str, str, int, int]
-"""Resource type, name, pattern, principal, host, operation, permission: as the protocol has it."""
+AclRow = tuple[int, str, int, str, str, int, int]
+"""Resource type, name, pattern, principal, host, operation, permission, as in the protocol."""
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
-    """What was changed.
+class AclChanges:
+    """The changes of the brokers' access rules.
 
     Attributes:
-        created: Rules that were not there. removed: rules of the arena's principals about the same
-            names that are not wanted any more. kept: rules that were there.
+        created: The rules that were missing. removed: Number of rules of the same principals and
+            names that are not wanted any more. kept: Number of rules that existed.
     """
 
     created: tuple[Rule, ...]
@@ -50,7 +50,7 @@ class Applied:
 class _Create(Request[CreateAclsRequest_v1]):  # type: ignore[misc]  # aiokafka is not typed
     API_KEY = 30
 
-    def __init__(self, rows: list[Row]) -> None:
+    def __init__(self, rows: list[AclRow]) -> None:
         self._rows = rows
 
     def build(self, request_struct_class: type[CreateAclsRequest_v1]) -> CreateAclsRequest_v1:
@@ -60,7 +60,7 @@ class _Create(Request[CreateAclsRequest_v1]):  # type: ignore[misc]  # aiokafka 
 class _Delete(Request[DeleteAclsRequest_v1]):  # type: ignore[misc]  # aiokafka is not typed
     API_KEY = 31
 
-    def __init__(self, rows: list[Row]) -> None:
+    def __init__(self, rows: list[AclRow]) -> None:
         self._rows = rows
 
     def build(self, request_struct_class: type[DeleteAclsRequest_v1]) -> DeleteAclsRequest_v1:
@@ -74,26 +74,26 @@ class _Describe(Request[DescribeAclsRequest_v1]):  # type: ignore[misc]  # aioka
         return request_struct_class(ANY, None, ANY, None, None, ANY, ANY)
 
 
-async def apply_rules(settings: Settings, rules: tuple[Rule, ...]) -> Applied:
-    """Make the brokers' rules about these principals and names the given ones.
+async def apply_rules(settings: Settings, rules: tuple[Rule, ...]) -> AclChanges:
+    """Replace the brokers' rules about these principals and names with the given ones.
 
-    Rules about other principals, or about names of other arenas, are left alone.
+    Rules about other principals, or about names of other arenas, are not changed.
 
     Raises:
         BrokerUnavailable: No broker answers, or the login is not accepted.
-        ArenaError: The brokers have no authorizer, or we may not change its rules.
+        ArenaError: The brokers have no authorizer, or this login may not change its rules.
     """
     wanted = {to_row(rule): rule for rule in rules}
     principals = {row[3] for row in wanted}
-    things = {row[:2] for row in wanted}
+    resources = {row[:2] for row in wanted}
     async with admin_client(settings) as admin:
         found = await _describe(admin)
         retired = [
-            row for row in found if row[3] in principals and row[:2] in things and row not in wanted
+            row for row in found if row[3] in principals and row[:2] in resources and row not in wanted
         ]
         missing = [row for row in wanted if row not in found]
         if missing:
-            # aiokafka's public methods know no request of ours.
+            # aiokafka has no public method for these requests.
             answer = await admin._send_to_controller(_Create(missing))
             for code, text in answer.creation_responses:
                 _check(code, text)
@@ -102,10 +102,10 @@ async def apply_rules(settings: Settings, rules: tuple[Rule, ...]) -> Applied:
             for result in answer.filter_responses:
                 _check(result[0], result[1])
     created = tuple(sorted(wanted[row] for row in missing))
-    return Applied(created=created, removed=len(retired), kept=len(wanted) - len(missing))
+    return AclChanges(created=created, removed=len(retired), kept=len(wanted) - len(missing))
 
 
-async def _describe(admin: AIOKafkaAdminClient) -> set[Row]:
+async def _describe(admin: AIOKafkaAdminClient) -> set[AclRow]:
     answer = await admin._send_to_controller(_Describe())
     _check(answer.error_code, answer.error_message)
     return {
@@ -115,8 +115,8 @@ async def _describe(admin: AIOKafkaAdminClient) -> set[Row]:
     }
 
 
-def to_row(rule: Rule) -> Row:
-    """A rule as the protocol has it."""
+def to_row(rule: Rule) -> AclRow:
+    """Return a rule as a row of the protocol."""
     return (
         RESOURCES[rule.resource],
         rule.name,
@@ -132,8 +132,8 @@ def to_row(rule: Rule) -> Row:
 def _check(code: Any, text: Any) -> None:
     if code == SECURITY_DISABLED:
         raise ArenaError(
-            "these brokers have no authorizer: everybody may do everything",
-            remedy="`arena broker start --secure` in an empty ARENA_HOME runs one that has",
+            "these brokers have no authorizer: every client may do everything",
+            remedy="start a broker with one: `arena broker start --secure` in an empty ARENA_HOME",
         )
     if code:
         raise ArenaError(

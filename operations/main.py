@@ -1,6 +1,6 @@
-"""The composition root: `arena COMMAND`. It names the rooms as strings and loads the one asked for.
+"""The composition root: `arena COMMAND`. It names the rooms as strings and loads only one of them.
 
-So `arena --help` answers at once, and a router never loads a chat client or a plotting library.
+So `arena --help` is fast, and a router never loads a chat client or a plotting library.
 """
 
 import inspect
@@ -21,43 +21,43 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("operations.commands.demo:demo", "Run a whole arena here for about 90 seconds."),
     "up": ("operations.commands.up:up", "Run the processes of an ARENA.toml here."),
     "doctor": ("operations.commands.doctor:doctor", "Check this machine, keys and models."),
-    "status": ("operations.commands.status:status", "Show every process and how it fares."),
-    "runs": ("operations.commands.runs:app", "List, show or delete what was run here."),
-    "halt": ("operations.commands.halt:halt", "Take no new orders, until resume."),
+    "status": ("operations.commands.status:status", "Show the health of every process."),
+    "runs": ("operations.commands.runs:app", "List, show or delete the runs of this home."),
+    "halt": ("operations.commands.halt:halt", "Refuse new orders until resume."),
     "resume": ("operations.commands.halt:resume", "Take orders again after a halt."),
     "repair": ("operations.commands.repair:repair", "Pass over a record that stops the arena."),
     "tail": ("operations.commands.tail:tail", "Print a topic's messages, decoded."),
-    "compete new": ("operations.commands.compete_new:new", "Write the specification of a contest."),
-    "compete run": ("operations.commands.compete:run", "Hold a contest, to its report."),
+    "compete new": ("operations.commands.compete_new:compete_new", "Write a contest's specification."),
+    "compete run": ("operations.commands.compete:compete_run", "Run a contest and report it."),
     "compete report": ("judge.cli_report:report", "Write the report of a contest."),
     "compete verify": ("judge.cli_report:verify", "Recompute every figure of a report."),
     "compete compare": ("judge.cli_report:compare", "Compare two contests: did a change help?"),
     "candles": ("operations.commands.candles:app", "List and check files of recorded prices."),
     "bench": ("operations.commands.bench:bench", "Measure turns per second, latency and memory."),
-    "broker": ("operations.commands.broker:app", "Start, stop or look at the local Kafka."),
-    "topics": ("operations.commands.topics:app", "Create or describe the topics."),
+    "broker": ("operations.commands.broker:app", "Start, stop or show the local Kafka."),
+    "topics": ("operations.commands.topics:app", "Create or show the topics and their access rules."),
     **{name: (command.entry, command.help) for name, command in PROCESS_COMMANDS.items()},
     "strategies": ("routers.cli_strategies:app", "List, write and check strategies."),
-    "verdict-check": ("judge.check:verdict_check", "Try the judge on seasons with a known truth."),
+    "verdict-check": ("judge.check:verdict_check", "Test the judge on seasons with a known truth."),
     "reconcile run": ("ledger.cli_reconcile:run", "Compare the log's fold, books and dashboard."),
-    "router-replay": ("routers.cli_replay:router_replay", "Play recorded turns again."),
+    "router-replay": ("routers.cli_replay:router_replay", "Replay recorded turns."),
     "tools-replay": ("trading_tools.cli_replay:tools_replay", "Decide recorded orders again."),
-    "audit": ("ledger.cli_audit:audit_app", "Prove the records: verify, trace, replay, seal."),
+    "audit": ("ledger.cli_audit:audit_app", "Verify the records: verify, trace, replay, seal."),
     "storm": ("operations.storm.cli:storm", "Run a whole arena under faults, and check it."),
 }
 
 GROUPS = {
-    "compete": "Hold a contest between agents, and judge it.",
-    "reconcile": "Compare what the log, the books and the dashboard say.",
+    "compete": "Run a contest between agents, and judge it.",
+    "reconcile": "Compare log, books and dashboard.",
 }
-"""First words of commands that have two, such as `compete run`."""
+"""First words of two-word commands such as `compete run`, with their help."""
 
 SPEC_COMMANDS = ("up", "doctor", "compete run")
 OTHER_NAMES = ("LLM_API_KEY", "HISTORICAL_MINUTES")
-"""Variables of other arenas that mean something here (`arena.environment`)."""
+"""Variables of other arenas that this one also reads (`arena.environment`)."""
 
 EXAMPLE = "\n\nExample: "
-"""What begins the last paragraph of a command's docstring: its help ends with it."""
+"""The start of the last paragraph of a command's docstring, which ends its help."""
 
 
 def main() -> None:
@@ -68,15 +68,15 @@ def main() -> None:
 def _run() -> int | None:
     app = _new_app()
     words = sys.argv[1:]
-    first, asked = " ".join(words[:1]), " ".join(words[:2])
-    if asked not in COMMANDS:
-        asked = first
-    if asked in COMMANDS:
-        _prepare(asked)
-        _add(_group(app, asked), asked, *COMMANDS[asked], load=True)
-    elif asked in GROUPS:
-        group = _group(app, f"{asked} ")
-        for name in (n for n in COMMANDS if n.startswith(f"{asked} ")):
+    first, command = " ".join(words[:1]), " ".join(words[:2])
+    if command not in COMMANDS:
+        command = first
+    if command in COMMANDS:
+        _load_env(command)
+        _add(_group(app, command), command, *COMMANDS[command], load=True)
+    elif command in GROUPS:
+        group = _group(app, f"{command} ")
+        for name in (n for n in COMMANDS if n.startswith(f"{command} ")):
             _add(group, name, *COMMANDS[name], load=False)
     else:
         for name, (path, text) in _top_commands().items():
@@ -85,10 +85,10 @@ def _run() -> int | None:
     return code if isinstance(code, int) else None
 
 
-def _prepare(command: str) -> None:
-    """Read the `.env` of the current folder, and other names of variables, where there are any.
+def _load_env(command: str) -> None:
+    """Read the `.env` of the current folder, and other names of variables, if there are any.
 
-    Commands with an ARENA.toml read the file beside it, once they know where it is.
+    Commands with an ARENA.toml read the file beside it later.
     """
     found = os.path.isfile(".env") or any(name in os.environ for name in OTHER_NAMES)
     if not found or command in SPEC_COMMANDS or {"-h", "--help"} & set(sys.argv):
@@ -99,18 +99,18 @@ def _prepare(command: str) -> None:
 
 
 def _command(app: "typer.Typer") -> "Callable[..., object]":
-    """The command of an app; its help has one style for defaults and variables."""
+    """Return the command of an app; its help shows defaults and variables in one style."""
     import typer
 
-    from operations.help_style import style
+    from operations.help_style import apply_help_style
 
     command = typer.main.get_command(app)
-    style(command)
+    apply_help_style(command)
     return command
 
 
 def _top_commands() -> dict[str, tuple[str, str]]:
-    """What `arena --help` lists: a group stands for its commands."""
+    """The commands that `arena --help` lists: a group instead of its commands."""
     found = {}
     for name, entry in COMMANDS.items():
         group = name.partition(" ")[0]
@@ -119,7 +119,7 @@ def _top_commands() -> dict[str, tuple[str, str]]:
 
 
 def _group(app: "typer.Typer", name: str) -> "typer.Typer":
-    """Where a command is added: below its first word, where it has two."""
+    """Return the app to which a command is added: a group, if the command has two words."""
     import typer
 
     first, space, _ = name.partition(" ")
@@ -178,4 +178,4 @@ def _find(path: str) -> "Callable[..., object] | typer.Typer":
 
 
 def _placeholder() -> None:
-    """Stand in the list of commands without loading the room behind it."""
+    """List a command without loading its room."""

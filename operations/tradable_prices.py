@@ -1,7 +1,7 @@
-"""Whether an account can trade at the prices of a file at all. Pure.
+"""Checks whether an account can trade at the prices of a file. Pure.
 
-A quantity has `AMOUNT_DIGITS_MAX` digits before the point and moves in the steps of its product. At
-prices outside of what follows from that and from the starting cash, every order is refused.
+A quantity has at most `AMOUNT_DIGITS_MAX` digits before the point, and is a multiple of its product's
+step. With these limits and the starting cash, every order at too low or too high prices is refused.
 """
 
 from collections.abc import Sequence
@@ -16,58 +16,58 @@ from arena.pricefiles.facts import PriceFacts
 BASE_STEP: Final = Decimal(1).scaleb(-SCALE_DIGITS)
 """The finest step of a quantity."""
 STARTING_CASH: Final = Decimal(100_000)
-"""What an account opens with unless its rules say otherwise."""
+"""Default opening cash of an account."""
 
 _EXACT = Context(prec=60)
 
 
 def untradable_reason(cash: Decimal, low: Decimal, high: Decimal, base_step: Decimal) -> str:
-    """Why an account cannot trade at some prices; "" if it can.
+    """Return why an account cannot trade at some prices; "" if it can.
 
     Args:
-        cash: What it opens with.
+        cash: Its opening cash.
         low: The lowest price, in the same currency; positive.
         high: The highest price.
         base_step: The step of quantities.
     """
     if _EXACT.multiply(low, Decimal(10) ** AMOUNT_DIGITS_MAX) <= cash:
         return (
-            f"at {plain(low)} a cash of {plain(cash)} buys more than the {AMOUNT_DIGITS_MAX} "
+            f"at {plain_number(low)} a cash of {plain_number(cash)} buys more than the {AMOUNT_DIGITS_MAX} "
             "digits that a quantity may have"
         )
     if _EXACT.multiply(high, base_step) > cash:
         return (
-            f"at {plain(high)} the smallest quantity, {plain(base_step)}, costs more than "
-            f"the cash of {plain(cash)}"
+            f"at {plain_number(high)} the smallest quantity, {plain_number(base_step)}, costs more than "
+            f"the cash of {plain_number(cash)}"
         )
     return ""
 
 
 def mark_untradable(files: Sequence[PriceFacts], cash: Decimal | None) -> tuple[PriceFacts, ...]:
-    """The files, those that an account cannot trade with the reason.
+    """Return the files; those that an account cannot trade have the reason in `left_out`.
 
     Args:
-        files: What is in them.
-        cash: What an account opens with; None for `STARTING_CASH`.
+        files: The facts about the files.
+        cash: Opening cash of an account; None for `STARTING_CASH`.
 
     Raises:
-        UsageError: None of them can be traded.
+        UsageError: No file can be traded.
     """
     cash = STARTING_CASH if cash is None else cash
-    told = tuple(
+    marked = tuple(
         replace(file, left_out=untradable_reason(cash, file.low, file.high, BASE_STEP))
         for file in files
     )
-    if told and all(file.left_out for file in told):
+    if marked and all(file.left_out for file in marked):
         raise UsageError(
-            f"{told[0].name}: no order of {told[0].product_id} can be filled: {told[0].left_out}",
-            remedy="set another [rules] starting_cash, or give prices of a larger or smaller unit "
+            f"{marked[0].name}: no order of {marked[0].product_id} can be filled: {marked[0].left_out}",
+            remedy="change [rules] starting_cash, or give prices of a larger or smaller unit "
             "(1000PEPE instead of PEPE)",
         )
-    return told
+    return marked
 
 
-def plain(number: Decimal) -> str:
-    """A number without zeros at its end: "100000", "0.000000000000000001"."""
+def plain_number(number: Decimal) -> str:
+    """A number without trailing zeros: "100000", "0.000000000000000001"."""
     text = decimal_text(number)
     return text.rstrip("0").rstrip(".") if "." in text else text

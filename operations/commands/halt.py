@@ -127,9 +127,10 @@ async def _publish(
     if confirmation.unconfirmed:
         reasons = "; ".join(confirmation.unconfirmed.values())
         verb = type(message).__name__.lower()
-        orders = "may still be filled" if isinstance(message, Halt) else "may still be refused"
+        effect = "may still be filled" if isinstance(message, Halt) else "may still be refused"
         raise ArenaError(
-            f"the {verb} of {whose} was not confirmed within {wait_s:g} s: {reasons}; orders {orders}",
+            f"the {verb} of {whose} was not confirmed within {wait_s:g} s: {reasons}; "
+            f"orders {effect}",
             remedy="an executor obeys the record when it reads it: see arena status, then run the"
             " command again",
         )

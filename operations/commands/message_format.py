@@ -194,7 +194,8 @@ def _(message: OrderDecided) -> str:
     unit = _unit_of(message.postings)
     return (
         f"{order} filled at {format_number(message.price)}  fee {format_cash(message.fee, unit)}"
-        f"  cash {format_cash(message.cash_after, unit)}  position {format_number(message.position_after)}"
+        f"  cash {format_cash(message.cash_after, unit)}"
+        f"  position {format_number(message.position_after)}"
     )
 
 
@@ -230,7 +231,8 @@ def _(message: Rules) -> str:
         f"fee {format_number(message.fee_bps)} bps ({message.fee_schedule}), "
         f"slippage {format_number(message.slippage_bps)} bps, "
         f"start {format_cash(message.starting_cash_usd, message.currency)} {message.currency}, "
-        f"price age up to {message.price_age_s_max:g} s, collar {format_number(message.collar_bps)} bps"
+        f"price age up to {message.price_age_s_max:g} s, "
+        f"collar {format_number(message.collar_bps)} bps"
         f"{f', {planned:,} snapshots planned' if planned else ''}"
     )
 

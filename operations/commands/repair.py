@@ -204,8 +204,8 @@ async def _repair(settings: Settings, *, yes: bool, as_json: bool) -> None:
         print(f"nothing to repair: {EVENTS} folds to its end")
     else:
         print(
-            f"passed over: {len(blocking)}. Restart an executor or ledger that stopped, and the judge "
-            "and dashboard."
+            f"passed over: {len(blocking)}. Restart an executor or ledger that stopped, and the "
+            "judge and dashboard."
         )
 
 
@@ -222,7 +222,8 @@ def describe(blocking: list[BlockingRecord]) -> list[str]:
     for record in blocking[:20]:
         size = "no value" if record.bytes is None else f"{record.bytes:,} bytes"
         lines += [
-            f"{record.position}  {visible(record.type) or 'no type'}, {size}, sha256 {record.sha256[:16]}",
+            f"{record.position}  {visible(record.type) or 'no type'}, {size}, "
+            f"sha256 {record.sha256[:16]}",
             f"  why    {visible(record.error)}",
             f"  begins {record.begin}",
         ]

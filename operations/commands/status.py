@@ -215,7 +215,7 @@ class _Heartbeats:
     halted: tuple[str, ...] = ()
 
     def by_broker_clock(self) -> list[Heartbeat]:
-        """The heartbeats with the broker's times, so a wrong clock does not make a process stale."""
+        """The heartbeats with the broker's times, so a wrong clock makes no process stale."""
         return [
             by_broker_clock(beat, at) if (at := self.appended_ms.get(beat.node)) else beat
             for beat in self.beats

@@ -140,7 +140,8 @@ async def _apply(settings: Settings, rules: tuple[Rule, ...], *, as_json: bool) 
         print(json.dumps({"prefix": settings.prefix, "created": created, **counts}, indent=2))
         return
     print(
-        f"{len(changes.created)} rules put in force, {changes.removed} removed, {changes.kept} existed"
+        f"{len(changes.created)} rules put in force, {changes.removed} removed, "
+        f"{changes.kept} existed"
     )
 
 

@@ -186,15 +186,11 @@ def _check_all_agents(named: tuple[AgentTable, ...], agents: tuple[AgentTable, .
             what = f"generated agent name {agent.name!r} is already used; rename one"
             raise SpecFault(("competition", "strategies"), what)
         names.append(agent.name)
-        first_of_process = first.setdefault(agent.process or f"agent {agent.name}", agent)
-        if agent.limits != first_of_process.limits:
+        mate = first.setdefault(agent.process or f"agent {agent.name}", agent)
+        if agent.limits != mate.limits:
             raise SpecFault(
-                (
-                    "agents",
-                    names.index(agent.name if is_named else first_of_process.name),
-                    "process",
-                ),
-                f"{agent.name} shares {agent.process!r} with {first_of_process.name}; give both the "
+                ("agents", names.index(agent.name if is_named else mate.name), "process"),
+                f"{agent.name} shares {agent.process!r} with {mate.name}; give both the "
                 "same cadence, max_rounds, decision_deadline_s and scrape, or separate processes",
             )
 

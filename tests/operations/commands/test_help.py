@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import typer
 
-from operations.help_style import style, styled_help
+from operations.help_style import apply_help_style, styled_help
 from operations.main import COMMANDS, _add, _new_app
 
 STYLED = [
@@ -44,7 +44,7 @@ def commands() -> list[tuple[str, Any]]:  # Any: a command as typer makes it
         app = _new_app()
         _add(app, name, *entry, load=True)
         command = typer.main.get_command(app)
-        style(command)
+        apply_help_style(command)
         walk(name.rpartition(" ")[0], command)
     return found
 

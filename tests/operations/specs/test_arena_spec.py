@@ -120,7 +120,7 @@ def test_errors_name_line_value_and_remedy(old: str, new: str, message: str) -> 
 
 def test_broken_toml_names_its_line() -> None:
     """A file that is no TOML is told with the parser's own line."""
-    with pytest.raises(UsageError, match=r"ARENA.toml is no TOML: .*line 2"):
+    with pytest.raises(UsageError, match=r"ARENA.toml is not valid TOML: .*line 2"):
         parse_spec("[arena]\nname = first\n", path="ARENA.toml")
 
 

@@ -123,7 +123,7 @@ def test_a_reserved_name_is_not_an_agents() -> None:
     """An operator has that account, and a halt of everybody is called "all"."""
     with pytest.raises(UsageError, match="account of `arena tools call`"):
         parse_spec(MODEL + agent("momentum", name="operator"), path="x.toml")
-    with pytest.raises(UsageError, match="'all' is what a halt of everybody says"):
+    with pytest.raises(UsageError, match="'all' is the scope of a halt of all agents"):
         parse_spec(MODEL + agent("momentum", name="all"), path="x.toml")
 
 

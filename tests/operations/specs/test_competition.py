@@ -165,8 +165,8 @@ def test_every_cell_has_every_repeat_once(strategies: int, models: int, repeats:
         (
             "snapshots = 120\n",
             "",
-            "line 12: [competition] snapshots: it has no length; add snapshots = 120, or duration = "
-            '"2h"',
+            "line 12: [competition] snapshots: it has no length; add snapshots = 120, "
+            'or duration = "2h"',
         ),
         (
             "repeats = 2",
