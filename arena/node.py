@@ -21,7 +21,7 @@ from arena import logs, topics
 from arena.broker_clock import BrokerClock
 from arena.bus.base import BROKER_TIME, AppendAck, Bus, Record
 from arena.bus.dead_letters import send_dead_letter
-from arena.bus.stall import watch_readers
+from arena.bus.stuck_readers import watch_readers
 from arena.clock import Clock, SystemClock
 from arena.error_causes import append_failed
 from arena.errors import EXIT_INTERRUPTED, ArenaError, Malformed

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from arena import logs
 from arena.bus.base import Bus
-from arena.bus.stall import watch_readers
+from arena.bus.stuck_readers import watch_readers
 from arena.clock import Clock
 from arena.errors import BrokerUnavailable
 from arena.fold_checkpoint import CheckpointFile

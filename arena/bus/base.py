@@ -127,7 +127,7 @@ class ReaderPosition(NamedTuple):
 
 
 class Reader(ABC):
-    """What both ways of reading have in common, for `arena.bus.stall` that watches over them.
+    """What both ways of reading have in common, for `arena.bus.stuck_readers` that watches over them.
 
     Attributes:
         reads_asked: How often records were asked for. reads_waiting: reads that have not returned.

@@ -43,11 +43,11 @@ from arena.bus.kafka_access import (
     unreachable_remedy,
 )
 from arena.bus.kafka_assignor import oldest_first
+from arena.bus.kafka_connect_errors import connection_error
 from arena.bus.kafka_fetch import PartitionFetcher
 from arena.bus.kafka_group import GroupConfig, KafkaGroupReader
 from arena.bus.kafka_old_groups import adopt_offsets
 from arena.bus.kafka_readers import KafkaLogReader
-from arena.bus.kafka_refusal import connection_error
 from arena.bus.kafka_topics import KafkaTopics
 from arena.clock import SystemClock
 from arena.error_causes import append_failed

@@ -15,7 +15,7 @@ from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema, String
 
 from arena.bus.kafka_access import connection_options, stop_client
-from arena.bus.kafka_refusal import connection_error
+from arena.bus.kafka_connect_errors import connection_error
 from arena.errors import UsageError
 from arena.prefix import other_arenas_text
 from arena.settings import Settings

@@ -1,6 +1,6 @@
 """Reading Kafka as a member of a group, which knows its log again.
 
-A member checks the places of its group when it is given partitions (`group_places.py`). Where a log
+A member checks the places of its group when it is given partitions (`commit_marks.py`). Where a log
 was cut, or deleted and created again, the group continues at the first record that was written
 since the newest one it handled: nothing new is passed over, some may come twice. Where nothing is
 known of that, it continues where a new group begins. A warning and the heartbeats tell of it. Until
@@ -32,7 +32,7 @@ from aiokafka.errors import (
 )
 
 from arena.bus.base import Assignment, GroupReader, ReaderPosition, Record, plain_headers
-from arena.bus.group_places import CommitMark, DeliveredRecords, why_not_resumable
+from arena.bus.commit_marks import CommitMark, DeliveredRecords, why_not_resumable
 from arena.bus.kafka_access import authorization_errors_explained, stop_client
 from arena.bus.kafka_batches import DAMAGED, Batches
 from arena.bus.kafka_proof import START_AGAIN

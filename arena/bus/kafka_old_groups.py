@@ -3,7 +3,7 @@
 Until 0.2.0 the groups of the tool servers and of the executors were called `tools` and `executor`,
 like the group of an agent of that name. A member of the new group first waits until no process of
 the older version is left in the old one, then commits in the new group what the old one had
-committed and the new one has not, with its marks (`group_places.py`). So nothing is handled twice
+committed and the new one has not, with its marks (`commit_marks.py`). So nothing is handled twice
 or passed over, and a partition that the new group has committed is never set back.
 
 An agent may be in the old group now: members that do not read these topics are not waited for.

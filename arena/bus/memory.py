@@ -27,7 +27,7 @@ from arena.bus.base import (
     Start,
     plain_headers,
 )
-from arena.bus.group_places import CommitMark, why_not_resumable
+from arena.bus.commit_marks import CommitMark, why_not_resumable
 from arena.errors import BrokenLog, BrokerUnavailable
 from arena.topics import TopicSpec
 from arena.wire import Headers

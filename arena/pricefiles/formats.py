@@ -1,7 +1,7 @@
 """The formats of price files that are read, as people are shown them. Pure.
 
 `arena candles formats` prints this list and `docs/data.md` has the same one. What is in a file
-decides, not its name: `arena.pricefiles.shapes` finds the columns.
+decides, not its name: `arena.pricefiles.columns` finds the columns.
 """
 
 from dataclasses import dataclass

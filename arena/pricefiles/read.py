@@ -16,21 +16,8 @@ from typing import Final
 
 from arena.bounded_files import limits_factor
 from arena.errors import ArenaError, BrokenLog, UsageError
-from arena.pricefiles.facts import PriceFacts
-from arena.pricefiles.formats import Format
-from arena.pricefiles.jsons import begins_json, json_lines
-from arena.pricefiles.names import (
-    VENUES,
-    contradicts,
-    find_product,
-    member_contradicts,
-    pair_of,
-    product_of,
-)
-from arena.pricefiles.numbers import number_of
-from arena.pricefiles.packed import OpenedFile, open_packed
-from arena.pricefiles.rows import MINUTE_S, MINUTES_NEEDED, PriceRows, RowChecker
-from arena.pricefiles.shapes import (
+from arena.pricefiles.arrow_lines import feather_lines, parquet_lines
+from arena.pricefiles.columns import (
     LISTED,
     SAMPLE_ROWS,
     Shape,
@@ -41,10 +28,23 @@ from arena.pricefiles.shapes import (
     shown,
     step_text,
 )
+from arena.pricefiles.csv_lines import Line, NotUtf8, csv_lines
+from arena.pricefiles.facts import PriceFacts
+from arena.pricefiles.formats import Format
+from arena.pricefiles.json_lines import begins_json, json_lines
+from arena.pricefiles.names import (
+    VENUES,
+    contradicts,
+    find_product,
+    member_contradicts,
+    pair_of,
+    product_of,
+)
+from arena.pricefiles.numbers import number_of
+from arena.pricefiles.rows import MINUTE_S, MINUTES_NEEDED, PriceRows, RowChecker
 from arena.pricefiles.span import pair_files
-from arena.pricefiles.tables import feather_lines, parquet_lines
-from arena.pricefiles.texts import Line, NotUtf8, csv_lines
 from arena.pricefiles.times import is_shortened, is_time, unix_ns
+from arena.pricefiles.unpacked import OpenedFile, open_packed
 from arena.pricefiles.volumes import plain_name
 
 ROWS_MAX: Final = 2_000_000

@@ -17,10 +17,10 @@ from math import gcd
 from typing import Final
 
 from arena.money import PRICE_DIGITS, decimal_text
-from arena.pricefiles.coarser import coarser_at
+from arena.pricefiles.candle_length import coarser_at
+from arena.pricefiles.columns import OHLC, Shape, length_text, shown
 from arena.pricefiles.names import contradicts, contradicts_weakly, pair_of
 from arena.pricefiles.numbers import number_of
-from arena.pricefiles.shapes import OHLC, Shape, length_text, shown
 from arena.pricefiles.times import MINUTE_NS, SECOND_NS, is_shortened, time_text, unix_ns
 
 MINUTE_S: Final = 60

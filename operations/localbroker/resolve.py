@@ -101,7 +101,7 @@ def connect_external(
 
 def _refusal(addresses: str, deadline_s: float) -> ArenaError:
     """Why the broker does not accept us. The Kafka client asks, which takes some seconds."""
-    from arena.bus.kafka_refusal import connection_error
+    from arena.bus.kafka_connect_errors import connection_error
 
     settings = Settings().override(bootstrap_servers=addresses)
     lead = f"broker {addresses} did not answer"

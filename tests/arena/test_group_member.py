@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaTimeoutError
 
 from arena import topics
 from arena.bus import Record, kafka_group
-from arena.bus.group_places import CommitMark
+from arena.bus.commit_marks import CommitMark
 from arena.bus.kafka_group import GroupConfig, KafkaGroupReader
 from arena.errors import BrokenLog
 

@@ -9,7 +9,7 @@ import pytest
 
 from arena import topics
 from arena.bus.memory import MemoryBus
-from arena.bus.stall import CHECKS, watch_readers
+from arena.bus.stuck_readers import CHECKS, watch_readers
 from arena.errors import Fenced, UsageError
 from arena.messages import (
     AccountOpened,

@@ -1,0 +1,187 @@
+"""Where no broker lets us in, the line says why."""
+
+import asyncio
+import errno
+import socket
+import ssl
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from aiokafka import errors as kafka
+from aiokafka.admin import AIOKafkaAdminClient
+
+from arena.bus import kafka_connect_errors
+from arena.bus.kafka import KafkaBus
+from arena.bus.kafka_admin import _retention, list_topics
+from arena.bus.kafka_connect_errors import connection_error, explain_failure, first_address
+from arena.errors import ArenaError, BrokerUnavailable, DependencyMissing, UsageError
+from arena.settings import KafkaAccess, Settings
+
+LOGIN = {
+    "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+    "KAFKA_SASL_USERNAME": "router",
+    "KAFKA_SASL_PASSWORD": "planted-secret",
+}
+
+
+def settings(servers: str = "127.0.0.1:1", **environ: str) -> Settings:
+    """Settings with that address and these variables."""
+    return Settings().override(bootstrap_servers=servers, access=KafkaAccess.of(environ))
+
+
+def of_tls(reason: str) -> ssl.SSLError:
+    """An error of OpenSSL."""
+    error = ssl.SSLError(1, f"[SSL: {reason}] words")
+    error.reason = reason
+    return error
+
+
+def expired() -> ssl.SSLCertVerificationError:
+    """What a certificate that is too old raises."""
+    error = ssl.SSLCertVerificationError(1, "verify failed")
+    error.verify_message = "certificate has expired"
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "remedy"),
+    [
+        (expired(), "certificate has expired", "KAFKA_SSL_CAFILE"),
+        (of_tls("WRONG_VERSION_NUMBER"), "does not speak TLS", "KAFKA_SECURITY_PROTOCOL"),
+        (of_tls("TLSV13_ALERT_CERTIFICATE_REQUIRED"), "certificate of ours", "KAFKA_SSL_CERTFILE"),
+        (of_tls("NO_SHARED_CIPHER"), "TLS failed", "KAFKA_SSL_CAFILE"),
+        (kafka.IllegalSaslStateError("x"), "asks for no login", "KAFKA_SECURITY_PROTOCOL"),
+        (
+            kafka.UnsupportedSaslMechanismError("Enabled mechanisms are: ['SCRAM-SHA-512']"),
+            "it has SCRAM-SHA-512",
+            "KAFKA_SASL_MECHANISM",
+        ),
+        (kafka.SaslAuthenticationFailed("no"), "login (user 'router'", "KAFKA_SASL_PASSWORD"),
+        (kafka.AuthenticationFailedError("no"), "login (user 'router'", "KAFKA_SASL_PASSWORD"),
+    ],
+)
+def test_a_refusal_is_told_by_its_cause(error: Exception, cause: str, remedy: str) -> None:
+    """Each kind of refusal has its cause and its remedy, and none holds the password."""
+    found = explain_failure(error, settings(**LOGIN))
+
+    assert found is not None
+    assert cause in found[0]
+    assert remedy in found[1]
+    assert "planted" not in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (ConnectionRefusedError(111, "refused"), "nothing listens there"),
+        (OSError("Multiple exceptions: [Errno 111] x ('::1'), [Errno 111] y"), "nothing listens"),
+        (OSError(errno.EHOSTUNREACH, "x"), "no route to that address"),
+        (socket.gaierror(-2, "Name or service not known"), "host name is not known"),
+    ],
+)
+def test_what_the_network_says_is_told(error: Exception, cause: str) -> None:
+    """An address where nothing is differs from a broker that says nothing."""
+    found = explain_failure(error, settings())
+
+    assert found is not None
+    assert cause in found[0]
+    assert "KAFKA_BOOTSTRAP_SERVERS" in found[1]
+
+
+def test_silence_has_no_cause() -> None:
+    """Who does not answer gives no reason."""
+    assert explain_failure(TimeoutError(), settings()) is None
+
+
+async def test_a_frozen_broker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that takes connections and never answers is told as a process that hangs."""
+    monkeypatch.setattr(kafka_connect_errors, "TRY_TIMEOUT_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as frozen:  # the kernel accepts, as for SIGSTOP
+        servers = f"127.0.0.1:{frozen.getsockname()[1]}"
+        found = await connection_error(settings(servers), "broker a did not answer", " in 10 s")
+
+    assert "did not answer in 10 s: it accepts connections but does not answer" in str(found)
+    assert "frozen" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("servers", "found"),
+    [
+        ("a:1", ("a", 1)),
+        (" a , b:2", ("a", 9092)),
+        (",[::1]:3", ("::1", 3)),
+        ("[::1]", ("::1", 9092)),
+    ],
+)
+def test_the_first_address_is_asked(servers: str, found: tuple[str, int]) -> None:
+    """Ports and brackets may be missing."""
+    assert found == first_address(servers)
+
+
+async def told(error: Exception, monkeypatch: pytest.MonkeyPatch) -> ArenaError:
+    """What is told where the attempt that asks for the cause fails so."""
+
+    async def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(kafka_connect_errors, "create_conn", fails)
+    return await connection_error(settings(), "broker a did not answer", " in 10 s")
+
+
+async def test_our_own_limits_are_not_the_brokers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that may not open more files does not say that no broker answers."""
+    found = await told(OSError(errno.EMFILE, "Too many open files"), monkeypatch)
+
+    assert isinstance(found, DependencyMissing)
+    assert "ulimit" in str(found)
+    assert "did not answer" not in str(found)
+
+
+async def test_silence_is_told_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is known, what was waited for is said, and what to check."""
+    found = await told(kafka.KafkaConnectionError("x"), monkeypatch)
+
+    assert "broker a did not answer in 10 s; is KAFKA_BOOTSTRAP_SERVERS right?" in str(found)
+
+
+async def test_a_process_asks_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bus and the administrator's client tell the cause that was found."""
+
+    async def fails(*_: object, **__: object) -> None:
+        raise kafka.SaslAuthenticationFailed("no")
+
+    monkeypatch.setattr(kafka_connect_errors, "create_conn", fails)
+
+    with pytest.raises(BrokerUnavailable, match="did not answer: it does not know this login"):
+        await KafkaBus(settings(**LOGIN)).start()
+    with pytest.raises(BrokerUnavailable, match=r"no broker answers .*know this login"):
+        await list_topics(settings(**LOGIN))
+
+
+async def test_tls_is_noticed_by_who_speaks_none() -> None:
+    """A server that closes what is no TLS and answers a handshake is told as one of TLS."""
+
+    async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.read(1) == b"\x16":
+            writer.write(b"\x15\x03\x03\x00\x02\x02\x28")  # a handshake failure, RFC 8446
+        writer.close()
+
+    server = await asyncio.start_server(hello, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        found = await connection_error(settings(f"127.0.0.1:{port}"), "broker a did not answer")
+
+    assert "it speaks TLS" in str(found)
+
+
+async def test_settings_that_are_not_told_are_wrong_usage() -> None:
+    """A login that may not see a topic's settings is told so: the answer is empty."""
+    answer = {"resources": [{"resource_name": "a", "config_entries": []}]}
+
+    async def describe(_: object) -> list[SimpleNamespace]:
+        return [SimpleNamespace(to_object=lambda: answer)]
+
+    admin = cast(AIOKafkaAdminClient, SimpleNamespace(describe_configs=describe))
+    with pytest.raises(UsageError, match="settings of topic a"):
+        await _retention(admin, ["a"])
