@@ -57,7 +57,7 @@ TOMLS = (
         "arena|cannot|digits|number",
     ),
     Case("many values", toml_bomb("a = [" + "1," * 210_000 + "]"), "values"),
-    Case("NUL", toml_bomb("a = '\0'"), "no TOML"),
+    Case("NUL", toml_bomb("a = '\0'"), "not valid TOML"),
     Case("not UTF-8", holding(b"a = '\xff'", "ARENA.toml"), "UTF-8"),
     Case("device", lambda f: (f / "ARENA.toml").symlink_to("/dev/zero"), "a device"),
     Case("pipe", lambda f: os.mkfifo(f / "ARENA.toml"), "a pipe"),
