@@ -7,7 +7,8 @@ public thing is documented, and that no word of one machine or package index sta
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,36 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
+def source_of(path: Path) -> str:
+    """The text of a file."""
+    return path.read_text(encoding="utf-8")
+
+
+@cache
 def tree_of(path: Path) -> ast.Module:
     """The syntax tree of a file."""
-    return ast.parse(path.read_text(encoding="utf-8"), name_of(path))
+    return ast.parse(source_of(path), name_of(path))
+
+
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    """Every node of a file."""
+    return list(ast.walk(tree_of(path)))
+
+
+def impurities_of(path: Path) -> list[str]:
+    """What a pure module must not have: lines with an await, and uses of the outside world."""
+    found = [
+        f"await in line {node.lineno}"
+        for node in nodes_of(path)
+        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith)
+    ]
+    return found + [
+        text
+        for node in nodes_of(path)
+        if isinstance(node, ast.Attribute) and (text := ast.unparse(node)).startswith(BANNED_CALLS)
+    ]
 
 
 def imports_of(tree: ast.Module) -> Iterator[str]:
@@ -61,137 +89,152 @@ def imports_of(tree: ast.Module) -> Iterator[str]:
             yield node.module
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=name_of)
-def test_a_room_imports_the_ground_and_itself(path: Path) -> None:
+def require_none(broken: Mapping[str, Iterable[object]]) -> None:
+    """Fail with one line for each file that breaks a rule, which says what is wrong in it."""
+    lines = [f"{name}: {', '.join(map(str, found))}" for name, found in broken.items() if found]
+    assert not lines, "\n".join(lines)
+
+
+def test_a_room_imports_the_ground_and_itself() -> None:
     """A room imports arena and itself; arena imports no room; no import is relative."""
-    room = path.relative_to(ROOT).parts[0]
-    foreign = {
-        name
-        for name in imports_of(tree_of(path))
-        if name.split(".")[0] in ROOMS and name.split(".")[0] != room
+    broken = {
+        name_of(path): {
+            name
+            for name in imports_of(tree_of(path))
+            if name.split(".")[0] in ROOMS and name.split(".")[0] != path.relative_to(ROOT).parts[0]
+        }
+        for path in SHIPPED
     }
 
-    assert set() == foreign
+    require_none(broken)
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "operations" / "storm").glob("checker*.py")), ids=name_of
-)
-def test_the_checker_shares_no_code_with_the_arena(path: Path) -> None:
+def test_the_checker_shares_no_code_with_the_arena() -> None:
     """The checker of a storm imports the standard library, a Kafka client and itself."""
-    foreign = {
-        name
-        for name in imports_of(tree_of(path))
-        if name.split(".")[0] not in {*sys.stdlib_module_names, "aiokafka", "orjson"}
-        and not name.startswith("operations.storm.checker")
+    allowed = {*sys.stdlib_module_names, "aiokafka", "orjson"}
+    paths = sorted((ROOT / "operations" / "storm").glob("checker*.py"))
+    broken = {
+        name_of(path): {
+            name
+            for name in imports_of(tree_of(path))
+            if name.split(".")[0] not in allowed and not name.startswith("operations.storm.checker")
+        }
+        for path in paths
     }
 
-    assert set() == foreign
+    assert paths
+    require_none(broken)
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=name_of)
-def test_a_library_is_used_where_it_belongs(path: Path) -> None:
+def test_a_library_is_used_where_it_belongs() -> None:
     """The libraries of the outside world are each imported in one place only."""
-    wrong = {
-        name
-        for name in imports_of(tree_of(path))
-        if (owners := OWNERS.get(name.split(".")[0])) and not name_of(path).startswith(owners)
+    broken = {
+        name_of(path): {
+            name
+            for name in imports_of(tree_of(path))
+            if (owners := OWNERS.get(name.split(".")[0])) and not name_of(path).startswith(owners)
+        }
+        for path in SHIPPED
     }
 
-    assert set() == wrong
+    require_none(broken)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_files_functions_and_lines_are_short(path: Path) -> None:
+def test_files_functions_and_lines_are_short() -> None:
     """No file over 400 lines, no function over 70, no line over 100 characters."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    long_lines = [n for n, line in enumerate(lines, 1) if len(line) > LINE_CHARS_MAX]
-    long_functions = [
-        f"{node.name}: {length}"
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (length := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES_MAX
-    ]
+    broken: dict[str, list[str]] = {}
+    for path in SOURCES:
+        lines = source_of(path).splitlines()
+        found = [f"line {n}" for n, text in enumerate(lines, 1) if len(text) > LINE_CHARS_MAX]
+        if len(lines) > FILE_LINES_MAX:
+            found.append(f"{len(lines)} lines")
+        found += [
+            f"{node.name}: {length} lines"
+            for node in nodes_of(path)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            and (length := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES_MAX
+        ]
+        broken[name_of(path)] = found
 
-    assert len(lines) <= FILE_LINES_MAX
-    assert [] == long_lines
-    assert [] == long_functions
+    require_none(broken)
 
 
-@pytest.mark.parametrize("pattern", PURE)
-def test_a_pure_module_asks_nobody(pattern: str) -> None:
+def test_pure_modules_take_everything_as_arguments() -> None:
     """A pure module has no await and calls no clock, random generator or environment."""
-    paths = sorted(ROOT.glob(pattern))
-    assert paths, f"no file matches {pattern}"
-    for path in paths:
-        tree = tree_of(path)
-        awaits = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.Await | ast.AsyncFor)]
-        uses = [
-            text
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Attribute)
-            and (text := ast.unparse(node)).startswith(BANNED_CALLS)
-        ]
-        assert ([], []) == (awaits, uses), name_of(path)
+    broken: dict[str, list[str]] = {}
+    for pattern in PURE:
+        paths = sorted(ROOT.glob(pattern))
+        assert paths, f"no file matches {pattern}"
+        broken |= {name_of(path): impurities_of(path) for path in paths}
+
+    require_none(broken)
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=name_of)
-def test_every_public_thing_is_documented(path: Path) -> None:
+def test_every_public_thing_is_documented() -> None:
     """Modules, public classes and public functions say what they are."""
-    tree = tree_of(path)
-    missing = [] if ast.get_docstring(tree) else ["module"]
-    classes = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef)]
-    parents: list[ast.Module | ast.ClassDef] = [tree, *classes]
-    for parent in parents:
-        if isinstance(parent, ast.ClassDef) and parent.name.startswith("_"):
-            continue
-        missing += [
-            node.name
-            for node in parent.body
-            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            and not node.name.startswith("_")
-            and not ast.get_docstring(node)
-        ]
+    broken: dict[str, list[str]] = {}
+    for path in SHIPPED:
+        tree = tree_of(path)
+        missing = [] if ast.get_docstring(tree) else ["module"]
+        classes = [n for n in nodes_of(path) if isinstance(n, ast.ClassDef)]
+        parents: list[ast.Module | ast.ClassDef] = [tree, *classes]
+        for parent in parents:
+            if isinstance(parent, ast.ClassDef) and parent.name.startswith("_"):
+                continue
+            missing += [
+                node.name
+                for node in parent.body
+                if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+                and not node.name.startswith("_")
+                and not ast.get_docstring(node)
+            ]
+        broken[name_of(path)] = missing
 
-    assert [] == missing
+    require_none(broken)
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=name_of)
-def test_no_handler_swallows_everything(path: Path) -> None:
+def test_no_handler_swallows_everything() -> None:
     """A bare or catch-all handler re-raises, or a comment on its line says why it may not."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    wrong = []
-    for node in ast.walk(tree_of(path)):
-        if not isinstance(node, ast.ExceptHandler):
-            continue
-        caught = ast.unparse(node.type) if node.type else "everything"
-        if caught not in ("everything", "Exception", "BaseException"):
-            continue
-        raises = any(isinstance(n, ast.Raise) for n in ast.walk(node))
-        if not raises and "#" not in lines[node.lineno - 1]:
-            wrong.append(f"{node.lineno}: except {caught}")
+    broken: dict[str, list[str]] = {}
+    for path in SHIPPED:
+        lines = source_of(path).splitlines()
+        found = []
+        for node in nodes_of(path):
+            if not isinstance(node, ast.ExceptHandler):
+                continue
+            caught = ast.unparse(node.type) if node.type else "everything"
+            if caught not in ("everything", "Exception", "BaseException"):
+                continue
+            raises = any(isinstance(n, ast.Raise) for n in ast.walk(node))
+            if not raises and "#" not in lines[node.lineno - 1]:
+                found.append(f"line {node.lineno}: except {caught}")
+        broken[name_of(path)] = found
 
-    assert [] == wrong
+    require_none(broken)
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=name_of)
-def test_money_is_never_a_float(path: Path) -> None:
+def test_money_is_never_a_float() -> None:
     """No float() is taken of anything that is called a price, cash, fee or amount.
 
     The judge measures what the account fold has decided: its returns and ratios are floats, and
     nothing it computes flows back into an account.
     """
     words = ("price", "cash", "fee", "notional", "amount", "equity", "quantity")
-    wrong = [
-        ast.unparse(node)
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.Call)
-        and ast.unparse(node.func) == "float"
-        and any(word in ast.unparse(node).lower() for word in words)
-        and not name_of(path).startswith(("dashboard/plot", "operations/bench/", "judge/"))
-    ]
+    measuring = ("dashboard/plot", "operations/bench/", "judge/")
+    broken = {
+        name_of(path): [
+            text
+            for node in nodes_of(path)
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "float"
+            and any(word in (text := ast.unparse(node)).lower() for word in words)
+        ]
+        for path in SHIPPED
+        if not name_of(path).startswith(measuring)
+    }
 
-    assert [] == wrong
+    require_none(broken)
 
 
 def tracked_files() -> list[Path]:
