@@ -89,7 +89,9 @@ async def apply_rules(settings: Settings, rules: tuple[Rule, ...]) -> AclChanges
     async with admin_client(settings) as admin:
         found = await _describe(admin)
         retired = [
-            row for row in found if row[3] in principals and row[:2] in resources and row not in wanted
+            row
+            for row in found
+            if row[3] in principals and row[:2] in resources and row not in wanted
         ]
         missing = [row for row in wanted if row not in found]
         if missing:

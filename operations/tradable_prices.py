@@ -1,7 +1,8 @@
 """Checks whether an account can trade at the prices of a file. Pure.
 
-A quantity has at most `AMOUNT_DIGITS_MAX` digits before the point, and is a multiple of its product's
-step. With these limits and the starting cash, every order at too low or too high prices is refused.
+A quantity has at most `AMOUNT_DIGITS_MAX` digits before the point, and is a multiple of its
+product's step. With these limits and the starting cash, orders at too low or too high prices are
+always refused.
 """
 
 from collections.abc import Sequence
@@ -32,13 +33,13 @@ def untradable_reason(cash: Decimal, low: Decimal, high: Decimal, base_step: Dec
     """
     if _EXACT.multiply(low, Decimal(10) ** AMOUNT_DIGITS_MAX) <= cash:
         return (
-            f"at {plain_number(low)} a cash of {plain_number(cash)} buys more than the {AMOUNT_DIGITS_MAX} "
-            "digits that a quantity may have"
+            f"at {plain_number(low)} a cash of {plain_number(cash)} buys more than the "
+            f"{AMOUNT_DIGITS_MAX} digits that a quantity may have"
         )
     if _EXACT.multiply(high, base_step) > cash:
         return (
-            f"at {plain_number(high)} the smallest quantity, {plain_number(base_step)}, costs more than "
-            f"the cash of {plain_number(cash)}"
+            f"at {plain_number(high)} the smallest quantity, {plain_number(base_step)}, costs more "
+            f"than the cash of {plain_number(cash)}"
         )
     return ""
 
@@ -60,7 +61,8 @@ def mark_untradable(files: Sequence[PriceFacts], cash: Decimal | None) -> tuple[
     )
     if marked and all(file.left_out for file in marked):
         raise UsageError(
-            f"{marked[0].name}: no order of {marked[0].product_id} can be filled: {marked[0].left_out}",
+            f"{marked[0].name}: no order of {marked[0].product_id} can be filled: "
+            f"{marked[0].left_out}",
             remedy="change [rules] starting_cash, or give prices of a larger or smaller unit "
             "(1000PEPE instead of PEPE)",
         )

@@ -14,8 +14,9 @@ from arena.broker_files import broker_files_of
 from arena.command_exit import report_error
 from arena.credentials import PLAINTEXT, credentials_directory
 from arena.errors import EXIT_NO, DependencyMissing
+from arena.options import AsJson
 from arena.settings import Settings
-from operations.commands.broker_credentials import credentials
+from operations.commands.broker_credentials import Home, credentials
 from operations.localbroker.authority import own_tls
 from operations.localbroker.cluster import NODES
 from operations.localbroker.launch import APACHE_KAFKA, BrokerHandle
@@ -40,11 +41,6 @@ from operations.localbroker.status import BrokerStatus, look, stop_broker
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
-Home = Annotated[
-    Path | None,
-    typer.Option("--home", help="Folder of the arena's local state. [ARENA_HOME, else .arena]"),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Port = Annotated[
     int | None,
     typer.Option(
@@ -73,7 +69,10 @@ Insecure = Annotated[
 ]
 Nodes = Annotated[
     int | None,
-    typer.Option("--nodes", help="Number of brokers: 1, or 3 that survive the loss of one."),
+    typer.Option(
+        "--nodes",
+        help="Number of brokers: 1, or 3 that survive the loss of one; also restarts a lost one.",
+    ),
 ]
 Secure = Annotated[
     bool, typer.Option("--secure", help="Require logins; credentials are created in .arena/secure.")

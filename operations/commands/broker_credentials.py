@@ -24,15 +24,18 @@ from operations.localbroker.security import FILE_MODE, SASL_SSL, kept_tls
 KINDS = tuple(name for name in PRINCIPALS if name != BROKER)
 
 
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder of the arena's local state. [ARENA_HOME, else .arena]"),
+]
+
+
 def credentials(
     kind: Annotated[str, typer.Argument(help=f"Kind of process: {', '.join(KINDS)}.")],
     output: Annotated[
         str, typer.Option("-o", "--output", help="File to create; only you can read it.")
     ],
-    home: Annotated[
-        Path | None,
-        typer.Option("--home", help="Folder of the arena's local state. [ARENA_HOME, else .arena]"),
-    ] = None,
+    home: Home = None,
 ) -> None:
     """Write the login of one kind of process for another host: address, password, authority."""
     directory = home if home is not None else Settings().home

@@ -13,12 +13,11 @@ from pydantic import JsonValue
 
 from arena.command_exit import print_failure
 from arena.errors import EXIT_USAGE, UsageError
+from arena.options import AsJson
 from arena.pricefiles.formats import CONTAINERS, FORMATS
 from operations.commands.price_check import read_facts
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 @app.command(epilog="Example: arena candles formats")

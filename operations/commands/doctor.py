@@ -28,6 +28,7 @@ from arena.findings import (
     ok,
 )
 from arena.model_prices import PriceList, load_prices
+from arena.options import AsJson
 from arena.server_answers import cost_findings, cutoff_findings
 from arena.server_check import PROMPT_VARIABLE
 from arena.settings import Settings
@@ -53,7 +54,7 @@ def doctor(
     quick: Annotated[
         bool, typer.Option("--quick", help="Skip the model calls that cost money.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check this machine, and the prices, keys and models of an ARENA.toml.
 

@@ -14,6 +14,7 @@ import typer
 
 from arena.command_exit import report_error
 from arena.errors import EXIT_NO, ArenaError, UsageError
+from arena.options import AsJson
 from arena.plural import counted
 from arena.settings import Settings
 from arena.visible_text import visible_line
@@ -30,7 +31,6 @@ from operations.supervisor.run_list import (
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
 Name = Annotated[
     str,

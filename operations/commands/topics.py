@@ -35,10 +35,10 @@ SpecPath = Annotated[
 def create(
     spec: SpecPath = None,
     agent: Annotated[
-        list[str] | None, typer.Option(help="Agent that gets an inbox; may be repeated.")
+        list[str] | None, typer.Option(help="Agent that gets an inbox; repeatable.")
     ] = None,
     chat_node: Annotated[
-        list[str] | None, typer.Option(help="Chat node that gets a topic; may be repeated.")
+        list[str] | None, typer.Option(help="Chat node that gets a topic; repeatable.")
     ] = None,
     servers: Servers = None,
     prefix: Prefix = None,

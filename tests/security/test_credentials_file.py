@@ -51,7 +51,7 @@ def test_unknown_kind_lists_the_known_kinds(home: Path, kind: str) -> None:
 
 def test_open_broker_has_no_credentials(tmp_path: Path) -> None:
     """No empty file is written."""
-    with pytest.raises(UsageError, match="asks nobody for credentials"):
+    with pytest.raises(UsageError, match="needs no credentials"):
         environment_for(tmp_path, "router")
 
 

@@ -167,7 +167,7 @@ def test_a_contest_that_is_held_cannot_be_held_twice(contests: Contests) -> None
         process.communicate(timeout=DEADLINE_S)
 
     assert second.returncode == 2
-    assert f"is being held by pid {process.pid}" in output
+    assert f"is running (pid {process.pid})" in output
 
 
 @pytest.mark.timeout(200)

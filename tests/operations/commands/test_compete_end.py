@@ -20,7 +20,7 @@ def test_a_contest_ends_with_its_verdict(
 ) -> None:
     """The verdict is printed on top of the leaderboard, and again where the screen ends."""
     monkeypatch.setattr(compete_end, "export_run", lambda *_: None)
-    monkeypatch.setattr(compete_end, "_report", lambda _: f"{VERDICT}\n\nStandings\n  a\n")
+    monkeypatch.setattr(compete_end, "_run_report", lambda _: f"{VERDICT}\n\nStandings\n  a\n")
     monkeypatch.setattr(
         compete_end, "contest_document", lambda *_: {"account_digest": "5e", "report": "index.html"}
     )

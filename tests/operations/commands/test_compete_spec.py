@@ -44,7 +44,7 @@ def test_a_file_that_exists_is_kept(settings: Settings, tmp_path: Path) -> None:
     forced = arena(settings, "compete", "new", str(path), "--force")
 
     assert refused.returncode == 2
-    assert refused.stderr == f"arena: {path} exists; name another file, or add --force\n"
+    assert refused.stderr == f"arena: {path} exists; choose another file, or add --force\n"
     assert kept == "mine"
     assert forced.returncode == 0
     assert path.read_text() == competition_toml(path=str(path))
@@ -135,7 +135,7 @@ def test_two_files_of_a_product_are_refused() -> None:
     """Their names are in the message."""
     files = [Path("BTC-USD_1.csv"), Path("BTCUSD-1m.csv")]
 
-    with pytest.raises(UsageError, match=r"file of BTC-USD: BTC-USD_1.csv, BTCUSD-1m.csv; give"):
+    with pytest.raises(UsageError, match=r"files of BTC-USD: BTC-USD_1.csv, BTCUSD-1m.csv; give"):
         toml_with_flags(competition_toml(), prices=files)
 
 
@@ -154,8 +154,8 @@ def test_price_files_may_stand_one_after_another() -> None:
         (("examples/competition.toml", "--resume", "x"), 2, "give one specification"),
         (("--resume", "never"), 2, "no run 'never'"),
         (("nothing.toml",), 2, "cannot read nothing.toml"),
-        (("examples/demo.toml",), 2, "holds no contest: it has no [competition]"),
-        (("examples/competition.toml", "--prices", "docs"), 2, "no candle file there"),
+        (("examples/demo.toml",), 2, "is not a contest: it has no [competition] table"),
+        (("examples/competition.toml", "--prices", "docs"), 2, "has no candle file"),
     ],
 )
 def test_wrong_usage_is_told_before_anything_starts(

@@ -137,7 +137,7 @@ def test_an_arena_goes_on_without_a_server_and_not_with_a_refused_key(
             spec_of(good.base_url, f"http://127.0.0.1:{closed_port()}"), tmp_path, skip=False
         )
         shown = capsys.readouterr().out
-        with pytest.raises(ArenaError, match="BAD_KEY; --no-check starts all the same") as stopped:
+        with pytest.raises(ArenaError, match="BAD_KEY; --no-check skips this check") as stopped:
             preflight_arena(spec_of(good.base_url, bad.base_url), tmp_path, skip=False)
         preflight_arena(spec_of(good.base_url, bad.base_url), tmp_path, skip=True)
 
@@ -247,7 +247,7 @@ def test_files_and_variables_of_a_specification_are_looked_for(tmp_path: Path) -
         seen[check].state for check in ("prices", "strategies", "keys")
     )
     assert "BTC-USD.csv" in seen["prices"].detail
-    assert "not there: gone.toml" == seen["strategies"].detail
+    assert "not found: gone.toml" == seen["strategies"].detail
     assert "not set: BAD_KEY" == seen["keys"].detail
     assert doctor_machine.spec_findings(spec, tmp_path, {})[-1].detail.endswith("BAD_KEY, GOOD_KEY")
 

@@ -129,7 +129,7 @@ def test_replays_take_the_newest_export(home: Path) -> None:
     assert directory / RECORDS == exported_records(None, None)
     assert directory / RECORDS == exported_records(None, "don")
     assert Path("x") == exported_records(Path("x"), None)
-    with pytest.raises(UsageError, match="both say what to read"):
+    with pytest.raises(UsageError, match="are both given"):
         exported_records(Path("x"), "done")
     with pytest.raises(UsageError, match="has no exported records"):
         exported_records(None, "2026")

@@ -81,14 +81,14 @@ def test_a_demo_in_which_a_process_gave_up_is_a_no(
             note="",
         )  # fmt: skip
 
-    def play(self: Any, *_: Any) -> Any:
+    def run(self: Any, *_: Any) -> Any:
         self.processes = tuple(lost)
         return DOCUMENT
 
     monkeypatch.setenv("ARENA_HOME", str(tmp_path))
     monkeypatch.setattr(demo, "resolve_broker", broker)
     monkeypatch.setattr(demo, "ensure_topics", lambda *_: None)
-    monkeypatch.setattr("operations.commands.demo._Show.play", play)
+    monkeypatch.setattr("operations.commands.demo._DemoRun.run", run)
     with pytest.raises(SystemExit) as ended:
         demo.demo(seconds=1)
 
