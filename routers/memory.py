@@ -99,27 +99,27 @@ def fold_history(agent: str, records: Iterable[Message]) -> AgentHistory:
     return history
 
 
-def memory_line(as_of: datetime, trades: list[str], words: str) -> str:
+def memory_line(as_of: datetime, trades: list[str], final_text: str) -> str:
     """One line about a turn: venue time, trades, and the model's reasoning.
 
     Args:
         as_of: Venue time of the snapshot.
         trades: Phrases from `trade_phrase`, in order.
-        words: The model's final text.
+        final_text: The model's final text.
     """
     done = ", ".join(trades[:TRADES_SHOWN_MAX]) or "no trade"
     if (more := len(trades) - TRADES_SHOWN_MAX) > 0:
         done += f" and {more} more"
-    said = " ".join(_closing(words).split()).replace('"', "'")
-    if len(said) > FINAL_TEXT_CHARS_MAX:
-        said = said[: FINAL_TEXT_CHARS_MAX - 3] + "..."
-    return f"{as_of:%H:%M} {done}" + (f': "{said}"' if said else "")
+    reasoning = " ".join(_closing(final_text).split()).replace('"', "'")
+    if len(reasoning) > FINAL_TEXT_CHARS_MAX:
+        reasoning = reasoning[: FINAL_TEXT_CHARS_MAX - 3] + "..."
+    return f"{as_of:%H:%M} {done}" + (f': "{reasoning}"' if reasoning else "")
 
 
-def _closing(words: str) -> str:
+def _closing(final_text: str) -> str:
     """The text after the last "Reasoning:", or all of it if there is none."""
-    at = words.lower().rfind(CLOSING_WORD)
-    return words[at + len(CLOSING_WORD) :] if at >= 0 else words
+    at = final_text.lower().rfind(CLOSING_WORD)
+    return final_text[at + len(CLOSING_WORD) :] if at >= 0 else final_text
 
 
 def trade_phrase(call: RequestedCall, result: ToolResult | None) -> str:

@@ -123,8 +123,8 @@ def render_system(prompt: str, rules: Rules | None, size: PromptSize = "full") -
         size: The size of the prompt.
     """
     costs = _costs_text(rules) if size == "full" else _short_costs_text(rules)
-    words = RULES_BY_SIZE[size].format(costs=costs, units=_units_text(rules))
-    return cut_strategy(prompt, PROMPT_FORMS[size]) + "\n" + words
+    parts = RULES_BY_SIZE[size].format(costs=costs, units=_units_text(rules))
+    return cut_strategy(prompt, PROMPT_FORMS[size]) + "\n" + parts
 
 
 def _units_text(rules: Rules | None) -> str:
@@ -287,17 +287,17 @@ def _round_to_cent(amount: Decimal, currency: str) -> Decimal:
 
 
 def _position_line(position: MarkedPosition, currency: str, key: str) -> str:
-    words = [
+    parts = [
         f"position: {position.product_id}",
         f"quantity={decimal_text(position.quantity)}",
         f"average_cost={decimal_text(position.average_cost)}",
     ]
     if position.bid is not None and position.unrealised_usd is not None:
-        words.append(f"bid={decimal_text(position.bid)}")
-        words.append(f"unrealised{key}={_round_to_cent(position.unrealised_usd, currency):+f}")
+        parts.append(f"bid={decimal_text(position.bid)}")
+        parts.append(f"unrealised{key}={_round_to_cent(position.unrealised_usd, currency):+f}")
     if position.held_s is not None:
-        words.append(f"held={duration_text(position.held_s)}")
-    return " ".join(words)
+        parts.append(f"held={duration_text(position.held_s)}")
+    return " ".join(parts)
 
 
 @dataclass(slots=True)

@@ -39,8 +39,9 @@ class PromptForm:
         memory_lines_max: How many of the newest decisions are shown.
         memory_line_chars_max: Length of one decision.
         result_bytes_max: Size of one tool result.
-        aside_bytes_max: Of what the model says beside its calls.
-        tool_sentence_chars_max: Of a tool's description, its first sentence; 0 leaves it whole.
+        call_text_bytes_max: Size of the text in a reply with tool calls.
+        tool_sentence_chars_max: Length of the first sentence of a tool's description, which alone
+            is shown; 0 shows the whole description.
     """
 
     size: PromptSize

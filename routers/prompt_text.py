@@ -56,11 +56,11 @@ def restriction_lines(shown: Sequence[ProductView]) -> list[str]:
     """One line per restriction: "(SOL-USD is limit only: market orders are refused)"."""
     names: dict[str, list[str]] = {}
     for view in shown:
-        if words := restriction(view.status, view.modes):
-            names.setdefault(words, []).append(view.product_id)
+        if text := restriction(view.status, view.modes):
+            names.setdefault(text, []).append(view.product_id)
     return [
-        f"({join_with_and(found)} {'is' if len(found) == 1 else 'are'} {words})"
-        for words, found in names.items()
+        f"({join_with_and(found)} {'is' if len(found) == 1 else 'are'} {text})"
+        for text, found in names.items()
     ]
 
 

@@ -38,16 +38,16 @@ class SnapshotCache:
 
     async def read(self, record: Record) -> RenderedSnapshot | None:
         """The snapshot in a record, or None if there is none."""
-        where = (record.partition, record.offset)
-        if where in self._seen:
-            return self._seen[where]
-        self._seen[where] = None
+        place = (record.partition, record.offset)
+        if place in self._seen:
+            return self._seen[place]
+        self._seen[place] = None
         while len(self._seen) > SNAPSHOTS_MAX:
             self._seen.popitem(last=False)
         message = await self._node.read_message(record)
         if isinstance(message, MarketSnapshot):
-            self._seen[where] = RenderedSnapshot(message)
+            self._seen[place] = RenderedSnapshot(message)
         elif message is not None:
             reason = f"a {message.type_name()} is not a MarketSnapshot"
             await self._node.dead_letter(record, reason)
-        return self._seen.get(where)
+        return self._seen.get(place)

@@ -211,18 +211,18 @@ class TurnMachine:
     def _without_calls(self, reply: ChatReply, now: Now) -> tuple[Effect, ...]:
         """Text ends the turn; after anything else the model is told why and asked again."""
         if reply.unreadable:
-            told = clip(reply.unreadable, ERROR_BYTES_MAX)
-            error = f"the model's call could not be read: {told}"
+            note_text = clip(reply.unreadable, ERROR_BYTES_MAX)
+            error = f"the model's call could not be read: {note_text}"
         elif reply.text.strip() or self._carried_out:
             return self._finish(now, "completed", "")
         else:
-            told, error = EMPTY_ANSWER_TEXT, "the model's answer was empty"
+            note_text, error = EMPTY_ANSWER_TEXT, "the model's answer was empty"
             if self._warned_empty:
                 error += ", and again when it was told so"
                 return self._finish(now, "failed", error, Cause.UNUSABLE_ANSWER)
             self._warned_empty = True
         if len(self._rounds) < self._agent.limits.rounds:
-            self._conversation.add_user_message(told)
+            self._conversation.add_user_message(note_text)
             return self._ask_before_deadline(now)
         outcome: TurnOutcome = "max_rounds" if self._carried_out else "failed"
         return self._finish(now, outcome, error, self._cause())

@@ -17,7 +17,7 @@ from arena.settings import Settings
 from arena.visible_text import visible_line
 
 TEXT = '''\
-"""A tool of this folder: the function's type hints and docstring are what models are told.
+"""A tool of this folder: models read the function's type hints and docstring.
 
     arena tools check {path}
     arena tools call {name} '{{"values": ["101.5", "99"]}}' --plugins {folder}
@@ -32,7 +32,7 @@ from trading_tools import tool
 
 @tool
 def {name}(values: list[Decimal], days: int = 1) -> str:
-    """Tell the mean of values, and by how much the last one is above it.
+    """Compute the mean of values, and how far the last one is above it.
 
     Args:
         values: Prices or volumes, oldest first.
@@ -44,13 +44,13 @@ def {name}(values: list[Decimal], days: int = 1) -> str:
     return f"mean {{mean:.8g}} over {{days}} d, last is {{values[-1] - mean:+.8g}}"
 
 
-# Who calls, and when: write a parameter `ctx` and a tool is given it; models never see it.
+# With a parameter `ctx` a tool gets the caller and the time; models never see it.
 #
 # from trading_tools import ToolContext
 #
 # @tool
 # def {name}_for(ctx: ToolContext, values: list[Decimal]) -> str:
-#     """Tell the mean of values, and who asked."""
+#     """Compute the mean of values, and name the caller."""
 #     return f"{{ctx.agent}} at {{ctx.now:%H:%M}}: {{sum(values) / len(values)}}"
 '''
 

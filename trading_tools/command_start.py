@@ -149,9 +149,9 @@ def possible_loss_text(decided_offset: int, begin: int) -> str:
     first = decided_offset + 1
     return (
         f"{begin - first} records at offsets {first} to {begin - 1} were deleted by the"
-        " topic's retention after the newest decided command; calls that only look at the account"
-        " leave no trace, so whether all of them had been read is not known; an order that had not"
-        " been read is not decided; keep the topic longer than any stop"
+        " topic's retention after the newest decided command; calls that only read the account"
+        " leave no trace, so it is unknown whether all of them had been read; an order that had not"
+        " been read is not decided; keep the topic for longer than any stop"
     )
 
 
@@ -169,6 +169,6 @@ def loss_text(orders: Mapping[str, OrderOutcome], match: int, source: int, end: 
     return (
         f"the newest decided order was at offset {source}, the log {what}: it was cut, or deleted"
         f" and created again; the commands of {gone} decided orders are gone (their events count),"
-        " and commands that were not decided yet may be among the lost; reading continues after"
+        " and commands that were not decided yet may be lost, too; reading continues after"
         f" offset {match}"
     )

@@ -32,7 +32,7 @@ class ControlPosition(NamedTuple):
 
     Attributes:
         offset: The offset before which it had read everything.
-        at_ms: When it said so, by the broker's clock; Unix milliseconds.
+        at_ms: The time of that heartbeat by the broker's clock, in Unix milliseconds.
         newest: Offset of the newest record it had read, -1 for none.
         digest: Digest of that record.
         is_lost: It found that the topic had lost records; the other fields are those of the

@@ -1,4 +1,4 @@
-"""The executor: for every shard a hot standby that becomes its single writer when it should.
+"""The executor: for every shard a hot standby that becomes the single writer when needed.
 
 Reads `account.events`, `account.commands`, `market.tickers` and `arena.control`; appends to
 `account.events` and `agent.inbox.*`, and its rules to `arena.roster` when it claims a shard.
@@ -51,7 +51,7 @@ BURIES = 0
 REGROWN = (
     "the number decides which shard has an agent's account, and Kafka cannot take partitions away:"
     " start a new arena under another ARENA_PREFIX, or copy the records of every topic into topics"
-    " of the former number there"
+    " with the former number of partitions there"
 )
 
 

@@ -26,8 +26,8 @@ EVENTS_PER_RECORD = 2
 """Most events per command or result: an agent's first order also opens its account."""
 CHECK_TIMEOUT_S = 5.0
 REDECIDED = (
-    "what its lost events said is undone; orders whose commands are still in account.commands are"
-    " decided again, with the prices of now"
+    "the effects of the lost events are undone; orders whose commands are still in account.commands"
+    " are decided again, at current prices"
 )
 
 
@@ -76,8 +76,8 @@ async def _check(bus: Bus, shard: Shard, commands: LogReader) -> InboxCheck:
         await reader.close()
     if left <= 0:
         return found
-    words = f"{left:,} of {len(inboxes):,} agents' inboxes were not compared with the log"
-    return found._replace(unproven="; ".join(filter(None, (found.unproven, words))))
+    text = f"{left:,} of {len(inboxes):,} agents' inboxes were not compared with the log"
+    return found._replace(unproven="; ".join(filter(None, (found.unproven, text))))
 
 
 async def _agents_of(commands: LogReader) -> list[str]:
@@ -111,9 +111,9 @@ def compare_results(records: Iterable[Record], seq: int, seq_max: int) -> InboxC
         if highest < found <= seq_max:
             highest = found
             agent = record.topic.removeprefix(topics.INBOX.name)
-            named = f"{agent} was told of event {found:,} ({place})"
+            named = f"{agent} got a result of event {found:,} ({place})"
         elif found > excess:
-            excess, beyond = found, f"{place} tells of event {found:,}"
+            excess, beyond = found, f"{place} is a result of event {found:,}"
     loss = unproven = ""
     if named:
         loss = (
@@ -123,7 +123,7 @@ def compare_results(records: Iterable[Record], seq: int, seq_max: int) -> InboxC
         )
     if beyond:
         unproven = (
-            f"{beyond}, but all commands and results that were ever written can have led to"
-            f" {seq_max:,} at most: the record is forged, or these topics lost records, too"
+            f"{beyond}, but all commands and results ever written can have led to at most"
+            f" {seq_max:,}: the record is forged, or these topics lost records, too"
         )
     return InboxCheck(loss, unproven)

@@ -55,9 +55,9 @@ SCOPES_SHOWN_MAX = 100
 UNREAD_SHOWN_MAX = 10
 TOPIC = topics.CONTROL.name
 REGROWN = (
-    "which record of a scope is the newest cannot be told, so whether it is halted is not known:"
-    " stop the executors, delete the topic, run `arena topics create`, halt again what is to be"
-    " halted, start the executors, then `arena resume`"
+    "which record of a scope is the newest is unknown, and so is whether the scope is halted:"
+    " stop the executors, delete the topic, run `arena topics create`, repeat the halts that are"
+    " needed, start the executors, then `arena resume`"
 )
 
 __all__ = ["PROOF_S", "KillSwitch", "KillSwitchFeed"]
@@ -122,18 +122,18 @@ class KillSwitchFeed:
             )
         except (ArenaError, TimeoutError) as error:
             why = str(error) or "the heartbeats did not come in time"
-            words = f"how far executors had read it before is not known: {why}"
-            self._node.details[CONTROL_UNPROVEN] = {"0": words}
-            self._node.log.warning("control unproven", why=words)
+            text = f"how far executors had read it before is not known: {why}"
+            self._node.details[CONTROL_UNPROVEN] = {"0": text}
+            self._node.log.warning("control unproven", why=text)
             return
         self.switch.lost = await self._confirmed_loss(positions, digests)
         if self.switch.lost is not None:
             self._note_position()
-            words = (
-                "records that an executor had read are gone, or others are in their place: halts"
-                " may be gone with them; everybody was halted for it, until a later `arena resume`"
+            text = (
+                "records that an executor had read are lost, or others are in their place, so halts"
+                " may be lost, too; all agents are halted until a later `arena resume`"
             )
-            self._node.report_lost(TOPIC, 0, "executor", words)
+            self._node.report_lost(TOPIC, 0, "executor", text)
 
     async def _confirmed_loss(
         self, positions: Iterable[ControlPosition], digests: Mapping[int, str]

@@ -155,8 +155,8 @@ def _unsellable_note(listing: Listing | None, quantity: int) -> str:
     """Why a position, or the rest of it after whole steps, cannot be sold."""
     if listing is None:
         return ""
-    if words := restriction(listing.status, listing.modes):
-        return f"{listing.product_id} is {words}; it is valued at its last bid."
+    if text := restriction(listing.status, listing.modes):
+        return f"{listing.product_id} is {text}; it is valued at its last bid."
     dust = quantity % listing.base_increment
     if not dust:
         return ""

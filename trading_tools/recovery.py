@@ -32,8 +32,8 @@ SHORT_S = 10.0
 """How long a log may seem to end before the folded offset: a new leader learns its end late."""
 SHORT_POLL_S = 0.1
 START_AGAIN = (
-    "start again: the log is folded from what is left of it, and what was lost is looked for in the"
-    " inboxes of its agents"
+    "start again: the rest of the log is folded, and lost events are looked for in the inboxes of"
+    " its agents"
 )
 BATCH_MAX = 100
 """Small enough that a batch is still in the processor's cache when it is folded."""

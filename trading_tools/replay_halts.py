@@ -34,9 +34,9 @@ class HaltHistory:
                 without_effect.pop(scope, None)
                 if halt is not None:
                     without_effect[scope] = halt
-            everybody = switch.halt_of_all()
-            if everybody is not None:
-                self._note(everybody)
+            overall = switch.halt_of_all()
+            if overall is not None:
+                self._note(overall)
                 continue
             for one in without_effect.values():
                 self._note(one)

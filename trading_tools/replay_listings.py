@@ -82,12 +82,12 @@ class ListingHistory:
         """Listings that agree with a refusal's text about traded products, if there are any."""
         named, _, more = detail.rpartition(TRADED_ARE)[2].partition(" and ")
         names = frozenset(named.split(", "))
-        told: dict[str, Listing] = {}
+        agreeing_listings: dict[str, Listing] = {}
         for product_id, listing in known.items():
             traded = product_id in names
             if traded == listing.open or (more and not traded):
                 continue
             agreeing = (one for one in self._found[product_id][1] if one.open == traded)
             if (one := next(agreeing, None)) is not None:
-                told[product_id] = replace(one, place=None)
-        return told
+                agreeing_listings[product_id] = replace(one, place=None)
+        return agreeing_listings

@@ -20,7 +20,7 @@ POSTED_TO = {"house/slippage": "house/market"}
 
 
 def is_equivalent(value: bytes, written: bytes | None) -> bool:
-    """True if an event of another version is equivalent to what this version decides.
+    """True if an event of another version is equivalent to that of this version.
 
     Args:
         value: The event in the log.
@@ -28,9 +28,11 @@ def is_equivalent(value: bytes, written: bytes | None) -> bool:
     """
     if written is None:
         return False
-    said, found = orjson.loads(value), orjson.loads(written)
-    names = said.keys() - {POSTINGS}
-    return all(found.get(name) == said[name] for name in names) and _legs(said) == _legs(found)
+    recorded, found = orjson.loads(value), orjson.loads(written)
+    names = recorded.keys() - {POSTINGS}
+    return all(found.get(name) == recorded[name] for name in names) and _legs(recorded) == _legs(
+        found
+    )
 
 
 def _legs(event: Event) -> Counter[tuple[str, str]]:

@@ -178,7 +178,9 @@ def _field(
     if parameter.kind is parameter.POSITIONAL_ONLY:
         raise UsageError(f"{what} cannot be given by its name", remedy="leave out the `/`")
     if name.startswith("_"):
-        raise UsageError(f"{what} begins with `_`", remedy="call it something a model understands")
+        raise UsageError(
+            f"{what} starts with `_`", remedy="give it a name that a model understands"
+        )
     if name not in hints:
         raise UsageError(f"{what} has no type hint", remedy=f"write `{name}: {_guess(parameter)}`")
     default = ... if parameter.default is parameter.empty else parameter.default

@@ -33,9 +33,9 @@ def test_agent_flag_in_another_form_is_refused(text: str) -> None:
         parse_agent(text)
 
 
-def arena(*words: str) -> "subprocess.CompletedProcess[str]":
+def arena(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run a command of the arena."""
-    command = [sys.executable, "-m", "arena", *words]
+    command = [sys.executable, "-m", "arena", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 

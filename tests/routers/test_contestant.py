@@ -56,9 +56,9 @@ def test_contestant_is_strategy_and_chat_node(changes: dict[str, object], other:
 
 def test_replaced_text_names_both_contestants() -> None:
     """The message has the old and the new contestant."""
-    words = replaced_text(listed(), listed(strategy="cash"))
+    text = replaced_text(listed(), listed(strategy="cash"))
 
-    assert "agent alpha was replaced: it is cash@model now, not trader@model" == words
+    assert "agent alpha was replaced: it is cash@model now, not trader@model" == text
 
 
 async def roster_entry(bus: MemoryBus, agent: str) -> AgentSpec:

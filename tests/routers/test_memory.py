@@ -111,19 +111,19 @@ def test_repeated_records_change_nothing(steps: list[tuple[int, bool]]) -> None:
 
 def test_line_has_time_trades_and_reasoning() -> None:
     """The model's closing line follows its trades."""
-    words = 'Let me think.\nReasoning: the "trend" is\nup'
+    final_text = 'Let me think.\nReasoning: the "trend" is\nup'
 
     assert "09:30 bought 0.1 BTC-USD at 67150.10: \"the 'trend' is up\"" == memory_line(
-        AS_OF, ["bought 0.1 BTC-USD at 67150.10"], words
+        AS_OF, ["bought 0.1 BTC-USD at 67150.10"], final_text
     )
     assert "09:30 no trade" == memory_line(AS_OF, [], "")
 
 
 @given(st.lists(st.text(max_size=200), max_size=40), st.text(max_size=3_000))
-def test_line_is_single_and_bounded(trades: list[str], words: str) -> None:
+def test_line_is_single_and_bounded(trades: list[str], final_text: str) -> None:
     """Any text of the model becomes one short line."""
     phrases = [" ".join(t.split())[:120] for t in trades]
-    line = memory_line(AS_OF, phrases, words)
+    line = memory_line(AS_OF, phrases, final_text)
 
     assert 1 == len(line.splitlines())
     assert len(line) <= 40 + TRADES_SHOWN_MAX * 122 + FINAL_TEXT_CHARS_MAX

@@ -80,11 +80,13 @@ def test_other_values_are_not_a_portfolio(value: JsonValue) -> None:
 
 def test_profit_set_aside_counts_as_equity_and_not_as_cash() -> None:
     """A model sees the amount that it cannot trade with, and its equity includes it."""
-    told = portfolio_of_result(carrying({"cash_usd": "100", "scraped_usd": "25", "positions": []}))
-    assert told is not None
+    portfolio = portfolio_of_result(
+        carrying({"cash_usd": "100", "scraped_usd": "25", "positions": []})
+    )
+    assert portfolio is not None
     shown = snapshot()
-    marked = mark(KnownPortfolio(told, shown.as_of), shown)
-    text = render_user(render_market(shown), shown, KnownPortfolio(told, shown.as_of), ())
+    marked = mark(KnownPortfolio(portfolio, shown.as_of), shown)
+    text = render_user(render_market(shown), shown, KnownPortfolio(portfolio, shown.as_of), ())
 
     assert ("100", "25", "125") == tuple(
         str(n) for n in (marked.cash_usd, marked.scraped_usd, marked.equity_usd)

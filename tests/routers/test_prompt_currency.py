@@ -43,10 +43,10 @@ def known(currency: str) -> KnownPortfolio:
         average_cost=Decimal("67180.20"),
         held_s=252,
     )
-    told = Portfolio(
+    restored = Portfolio(
         cash_usd=Decimal("2.5"), scraped_usd=Decimal("0.25"), positions=(held,), currency=currency
     )
-    return KnownPortfolio(told, AS_OF)
+    return KnownPortfolio(restored, AS_OF)
 
 
 def shown(currency: str, size: PromptSize = "full") -> str:
@@ -90,17 +90,21 @@ def test_equity_has_the_digits_of_its_currency(currency: str, cents: int) -> Non
 @pytest.mark.parametrize("currency", ["USD", "USDT", "BTC"])
 def test_scripted_rules_read_any_currency(currency: str) -> None:
     """From the prompt and from the tool's text."""
-    seen, words = (
+    seen, view = (
         read_account([shown(currency)]),
         PortfolioView(250_000_000, None, 3 * 10**8, (), currency),
     )
-    told = read_account([words.text()])
+    restored = read_account([view.text()])
 
     assert seen is not None
-    assert told is not None
+    assert restored is not None
     assert (Decimal("2.5"), currency) == (seen.cash_usd, seen.currency)
     assert 1 == len(seen.positions)
-    assert (Decimal("2.5"), Decimal(3), currency) == (told.cash_usd, told.equity_usd, told.currency)
+    assert (Decimal("2.5"), Decimal(3), currency) == (
+        restored.cash_usd,
+        restored.equity_usd,
+        restored.currency,
+    )
 
 
 @pytest.mark.parametrize(

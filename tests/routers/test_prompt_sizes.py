@@ -208,7 +208,7 @@ def test_scripted_rules_read_every_size(size: PromptSize, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "count", "said"),
+    ("size", "count", "expected_text"),
     [
         ("compact", 1, "all but the last 4 15m, 12 5m and 12 1m candles are left out"),
         ("compact", 3, "all but the last 6 15m, 12 5m and 12 1m closes are left out"),
@@ -220,12 +220,12 @@ def test_scripted_rules_read_every_size(size: PromptSize, count: int) -> None:
         ("tiny", 30, r"\d+ products, 15m, 5m and 1m candles, .*last prices are left out"),
     ],
 )
-def test_left_out_parts_are_listed(size: PromptSize, count: int, said: str) -> None:
+def test_left_out_parts_are_listed(size: PromptSize, count: int, expected_text: str) -> None:
     """In one line of the prompt, and in the turn."""
     market = render_market(market_of(count), size)
 
-    assert re.search(rf"\({size} prompt: {said}\)", market.body)
-    assert re.fullmatch(said.removesuffix(" are left out"), market.left_out)
+    assert re.search(rf"\({size} prompt: {expected_text}\)", market.body)
+    assert re.fullmatch(expected_text.removesuffix(" are left out"), market.left_out)
 
 
 def test_nothing_is_listed_if_nothing_is_left_out() -> None:

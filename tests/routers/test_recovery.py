@@ -163,11 +163,11 @@ async def test_lost_turns_are_reported(memory_bus: MemoryBus, records: int) -> N
         await peers.publish(2)
         turns = await peers.wait_for_turns(1 + records // 2)
 
-    words = memory_bus.lost[topics.TURNS.name, f"{partition}, alpha"]
+    text = memory_bus.lost[topics.TURNS.name, f"{partition}, alpha"]
     if records == 3:  # the start of the second turn is left, without an end
-        assert "was answered" in words
+        assert "was answered" in text
         assert "aborted" in [turn.outcome for turn in turns]
-    assert "offset 1 of market.snapshots" in words
+    assert "offset 1 of market.snapshots" in text
     assert RECORDS_LOST in node.heartbeat(node.clock.now()).details
 
 

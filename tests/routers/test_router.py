@@ -258,7 +258,7 @@ async def test_missing_tools_are_named(memory_bus: MemoryBus) -> None:
 
 
 async def test_silent_tool_costs_only_its_timeout(memory_bus: MemoryBus) -> None:
-    """The model is told and ends the turn; the late result is counted."""
+    """The model gets a note and ends the turn; the late result is counted."""
     late: list[ToolCall] = []
 
     def no_tool(call: ToolCall) -> ToolResult | None:

@@ -73,11 +73,11 @@ async def wait_until_closed(peers: FakePeers, routers: int = 1) -> list[Turn | T
     deadline = time.monotonic() + DEADLINE_S
     while True:
         records = await peers.turns()
-        begun = {r.turn_id for r in records if isinstance(r, TurnStarted)}
+        started = {r.turn_id for r in records if isinstance(r, TurnStarted)}
         ended = {r.turn_id for r in records if isinstance(r, Turn)}
-        if begun == ended:
+        if started == ended:
             return records
-        assert time.monotonic() < deadline, f"{len(begun - ended)} turns are open"
+        assert time.monotonic() < deadline, f"{len(started - ended)} turns are open"
         await asyncio.sleep(0.1)
 
 

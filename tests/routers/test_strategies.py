@@ -108,7 +108,7 @@ def test_python_file_is_a_strategy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected_text"),
     [
         ("name = 'x'", "lacks prompt"),
         ("prompt = 'x'", "lacks name"),
@@ -125,11 +125,11 @@ def test_python_file_is_a_strategy(tmp_path: Path) -> None:
         ("name = ", "is no TOML"),
     ],
 )
-def test_bad_toml_file_says_what_to_change(tmp_path: Path, text: str, said: str) -> None:
+def test_bad_toml_file_says_what_to_change(tmp_path: Path, text: str, expected_text: str) -> None:
     """Every mistake is a usage error that names the field."""
     path = tmp_path / "bad.toml"
     path.write_text(text)
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=expected_text):
         load_strategy(str(path))
 
 
@@ -175,7 +175,7 @@ def test_prompt_file_is_a_strategy(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected_text"),
     [
         ("", "prompt is empty"),
         ("---\ncadence: 2\n---\nBuy.", r"begins with ---; write its fields as TOML between"),
@@ -186,11 +186,11 @@ def test_prompt_file_is_a_strategy(tmp_path: Path, suffix: str) -> None:
         ("+++\nsource = 'x'\n+++\nBuy.", "unknown key source"),
     ],
 )
-def test_bad_prompt_file_says_what_to_change(tmp_path: Path, text: str, said: str) -> None:
+def test_bad_prompt_file_says_what_to_change(tmp_path: Path, text: str, expected_text: str) -> None:
     """Every mistake is a usage error that names the file."""
     path = tmp_path / "bad.md"
     path.write_text(text)
-    with pytest.raises(UsageError, match=rf"bad\.md.*{said}"):
+    with pytest.raises(UsageError, match=rf"bad\.md.*{expected_text}"):
         load_strategy(str(path))
 
 

@@ -1,4 +1,4 @@
-"""Turns with unusable answers: the model is told, asked again, or the turn fails."""
+"""Turns with unusable answers: the model gets a note and is asked again, or the turn fails."""
 
 from collections.abc import Sequence
 

@@ -57,10 +57,10 @@ async def main(servers: str, home: str, orders: int) -> None:
 
 
 def _start_executor(servers: str, home: str) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-m", "arena", "tools", "--only", "executor"]
+    command = [sys.executable, "-m", "arena", "tools", "--only", "executor"]
     env = os.environ | {"KAFKA_BOOTSTRAP_SERVERS": servers, "ARENA_HOME": home}
     with (Path(home) / "executor.log").open("wb") as log:
-        return subprocess.Popen(words, env=env, stderr=log)
+        return subprocess.Popen(command, env=env, stderr=log)
 
 
 async def _keep_prices_fresh(bus: KafkaBus) -> None:

@@ -182,7 +182,7 @@ async def test_forgotten_order_is_never_decided_again(
 
 
 @pytest.mark.parametrize(
-    ("begin", "said"),
+    ("begin", "expected_text"),
     [
         (10, ""),
         (11, "1 records at offsets 10 to 10 were deleted"),
@@ -190,7 +190,7 @@ async def test_forgotten_order_is_never_decided_again(
     ],
 )
 async def test_deleted_commands_are_reported_as_unproven(
-    memory_bus: MemoryBus, begin: int, said: str
+    memory_bus: MemoryBus, begin: int, expected_text: str
 ) -> None:
     """Which of them were read is unknown: reads leave no trace in the account log."""
     await _market(memory_bus)
@@ -205,5 +205,5 @@ async def test_deleted_commands_are_reported_as_unproven(
     found = await find_start(reader, shard, partition, rewind=128)
 
     assert (begin, 9, "") == (found.first, found.dead_lettered_to, found.loss)
-    assert found.unproven.startswith(said)
-    assert bool(said) == bool(found.unproven)
+    assert found.unproven.startswith(expected_text)
+    assert bool(expected_text) == bool(found.unproven)

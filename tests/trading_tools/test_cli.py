@@ -28,10 +28,10 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def arena(*words: str, **kwargs: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def arena(*arguments: str, **kwargs: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "arena", *words],
+        [sys.executable, "-m", "arena", *arguments],
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
@@ -40,10 +40,10 @@ def arena(*words: str, **kwargs: dict[str, str]) -> subprocess.CompletedProcess[
     )
 
 
-def start(*words: str, env: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+def start(*arguments: str, env: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
     """Start a command that runs until it is stopped."""
     with log.open("wb") as file:
-        return subprocess.Popen([sys.executable, "-m", "arena", *words], env=env, stderr=file)
+        return subprocess.Popen([sys.executable, "-m", "arena", *arguments], env=env, stderr=file)
 
 
 def test_list_for_people_and_programs() -> None:
@@ -75,7 +75,7 @@ def test_stateless_tool_needs_no_broker() -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ["--fees", "free"],
         ["--slippage-bps", "-1"],
@@ -85,12 +85,12 @@ def test_stateless_tool_needs_no_broker() -> None:
         ["call", "calculator", "{}", "--agent", "a b"],
     ],
 )
-def test_usage_errors_give_exit_code_2(words: list[str]) -> None:
+def test_usage_errors_give_exit_code_2(arguments: list[str]) -> None:
     """A flag that cannot be used is named on stderr."""
-    ended = arena("tools", *words)
+    ended = arena("tools", *arguments)
 
     assert 2 == ended.returncode
-    assert words[-1] in ended.stderr
+    assert arguments[-1] in ended.stderr
 
 
 async def test_person_trades_through_a_process(

@@ -55,8 +55,8 @@ async def test_every_order_after_a_cut_is_decided_once(
     await _send(memory_bus, orders)
     async with serving(memory_bus) as node:
         events = await read_until(memory_bus, EVENTS, OrderDecided, OLD + new)
-        said = str(node.details[LOST])
-    assert f"the commands of {OLD - left} decided orders are gone" in said
+        reported = str(node.details[LOST])
+    assert f"the commands of {OLD - left} decided orders are gone" in reported
 
     # Another start: the offset is proved by a new order, and nothing is decided again.
     await _send(memory_bus, last := _orders(200, 1))

@@ -100,7 +100,7 @@ async def test_all_agents_are_halted_after_a_loss_until_a_resume(
         async with serving(memory_bus) as node:
             found = await _decided(memory_bus, index)
             assert ["all"] == node.details["halted"]
-            said = str(node.heartbeat(datetime.now(UTC)).details[RECORDS_LOST])
+            reported = str(node.heartbeat(datetime.now(UTC)).details[RECORDS_LOST])
             if index == 2:
                 shown = (await read_halts(memory_bus)).lines()
                 await _confirmed(memory_bus, _resume())
@@ -111,7 +111,7 @@ async def test_all_agents_are_halted_after_a_loss_until_a_resume(
         assert [] == node.details["halted"] == (await read_halts(memory_bus)).lines()
     assert shown[0].startswith(f"halted: everybody by a record that cannot be read, {CONTROL}[0]@")
     assert [None, RejectReason.HALTED, RejectReason.HALTED, None] == found
-    assert "records that an executor had read are gone" in said
+    assert "records that an executor had read are lost" in reported
     if not left:
         await export_topics(memory_bus, tmp_path / "records", EXPORTED)
         assert [] == OrderReplay(tmp_path / "records").run().differences
@@ -204,11 +204,13 @@ def _beat(details: object) -> Record:
 
 
 @pytest.mark.parametrize("name", ["control_read", "control_lost"])
-@pytest.mark.parametrize("said", [3, None, [], {"0": 3}, {"0": "3"}, {"0": [3]}, {"0": ["x", 3]}])
-def test_details_in_another_form_are_ignored(name: str, said: object) -> None:
+@pytest.mark.parametrize(
+    "reported", [3, None, [], {"0": 3}, {"0": "3"}, {"0": [3]}, {"0": ["x", 3]}]
+)
+def test_details_in_another_form_are_ignored(name: str, reported: object) -> None:
     """They come from an older executor, or from another process."""
-    assert [] == positions_in(_beat({name: said}))
-    assert [] == positions_in(_beat(said))
+    assert [] == positions_in(_beat({name: reported}))
+    assert [] == positions_in(_beat(reported))
     assert [] == positions_in(_beat({})._replace(value=b"["))
 
 
@@ -226,7 +228,7 @@ def test_loss_is_repeated_with_its_first_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "gone"),
+    ("reported", "gone"),
     [
         (ControlPosition(4, 0, 2, "two"), False),
         (ControlPosition(5, 0, 2, "two"), True),
@@ -235,9 +237,11 @@ def test_loss_is_repeated_with_its_first_time() -> None:
         (ControlPosition(0, 0), False),
     ],
 )
-def test_position_that_contradicts_the_topic_is_a_loss(said: ControlPosition, gone: bool) -> None:
+def test_position_that_contradicts_the_topic_is_a_loss(
+    reported: ControlPosition, gone: bool
+) -> None:
     """An offset after the end, or another record at it; a compacted record proves nothing."""
-    assert gone == contradicts_topic(said, 4, {2: "two", 3: "three"})
+    assert gone == contradicts_topic(reported, 4, {2: "two", 3: "three"})
 
 
 def test_only_a_resume_after_the_newest_heartbeat_ends_the_halt() -> None:

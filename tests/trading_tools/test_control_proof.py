@@ -320,10 +320,10 @@ async def test_idle_owner_confirms_at_once(memory_bus: MemoryBus) -> None:
         again = await append_and_confirm(
             memory_bus, Resume(by="test", at=datetime.now(UTC)), WAIT_S
         )
-        said = node.details[CONFIRMED]
+        reported = node.details[CONFIRMED]
 
     assert HaltConfirmation((0,), asked.seconds, {}) == asked
-    assert ({}, {"0": {"epoch": 1, "read_to": {"0": 2}}}) == (again.unconfirmed, said)
+    assert ({}, {"0": {"epoch": 1, "read_to": {"0": 2}}}) == (again.unconfirmed, reported)
 
 
 async def test_halt_is_confirmed_among_many_others(
@@ -341,10 +341,10 @@ async def test_halt_is_confirmed_among_many_others(
         await decided(memory_bus, 1)
         mine = Halt(agent="momentum", by="test", at=datetime.now(UTC))
         asked = await append_and_confirm(memory_bus, mine, WAIT_S)
-        said = (node.details["halted"], node.details[HALTED_COUNT])
+        reported = (node.details["halted"], node.details[HALTED_COUNT])
 
     assert {} == asked.unconfirmed
-    assert (["momentum", "z18", "z19"], 21) == said
+    assert (["momentum", "z18", "z19"], 21) == reported
 
 
 class SetBackClock(SystemClock):

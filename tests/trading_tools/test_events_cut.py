@@ -71,11 +71,11 @@ async def test_lost_events_are_reported_and_their_orders_decided_again(
     await _send(memory_bus, new)
     async with serving(memory_bus) as node:
         events = await read_until(memory_bus, EVENTS, OrderDecided, OLD + 3)
-        said = str(node.details[EVENTS_LOST])
+        reported = str(node.details[EVENTS_LOST])
 
     gone = OLD + 1 - max(0, left - 1)
-    assert f"at least {gone} events are gone" in said
-    assert f"{AGENT} was told of event {OLD + 1}" in said
+    assert f"at least {gone} events are gone" in reported
+    assert f"{AGENT} got a result of event {OLD + 1}" in reported
     ids = Counter(event.order_id for event in events)
     assert {1} == set(ids.values())
     assert len(ids) == OLD + 3
@@ -88,9 +88,9 @@ async def test_intact_log_reports_no_loss(memory_bus: MemoryBus) -> None:
     await _send(memory_bus, _orders(100, 1))
     async with serving(memory_bus) as node:
         await read_until(memory_bus, EVENTS, OrderDecided, OLD + 1)
-        said = node.details.keys()
+        reported = node.details.keys()
 
-    assert said.isdisjoint({EVENTS_LOST, EVENTS_UNPROVEN, COMMANDS_LOST, COMMANDS_UNPROVEN})
+    assert reported.isdisjoint({EVENTS_LOST, EVENTS_UNPROVEN, COMMANDS_LOST, COMMANDS_UNPROVEN})
 
 
 async def test_idle_owner_notices_the_loss_at_the_next_order(memory_bus: MemoryBus) -> None:
@@ -141,27 +141,29 @@ def _result(seq: object, agent: str = AGENT, offset: int = 7) -> Record:
         ([_result(9)._replace(headers={"type": b"ChatReply"})], ""),
         (
             [_result(6), _result(9, "mo", 3), _result(8)],
-            "mo was told of event 9 (agent.inbox.mo[0]@3)",
+            "mo got a result of event 9 (agent.inbox.mo[0]@3)",
         ),
     ],
 )
 def test_only_a_result_of_a_later_event_proves_a_loss(records: list[Record], expected: str) -> None:
     """Other records of an inbox prove nothing."""
-    said = inbox_check.compare_results(records, seq=5, seq_max=20)
+    reported = inbox_check.compare_results(records, seq=5, seq_max=20)
 
-    assert said.loss.startswith(expected)
-    assert bool(said.loss) == bool(expected)
-    assert "" == said.unproven
+    assert reported.loss.startswith(expected)
+    assert bool(reported.loss) == bool(expected)
+    assert "" == reported.unproven
 
 
 @pytest.mark.parametrize("others", [[], [_result(9, "mo", 3)]])
 @pytest.mark.parametrize("seq", [21, 2**63 - 1])
 def test_impossible_sequence_number_is_not_a_loss(others: list[Record], seq: int) -> None:
     """Other processes may write to the inbox: the record is named, and hides no real loss."""
-    said = inbox_check.compare_results([_result(seq), *others], seq=5, seq_max=20)
+    reported = inbox_check.compare_results([_result(seq), *others], seq=5, seq_max=20)
 
-    assert said.unproven.startswith(f"agent.inbox.{AGENT}[0]@7 tells of event {seq:,}, but")
-    assert bool(others) == said.loss.startswith("mo was told of event 9")
+    assert reported.unproven.startswith(
+        f"agent.inbox.{AGENT}[0]@7 is a result of event {seq:,}, but"
+    )
+    assert bool(others) == reported.loss.startswith("mo got a result of event 9")
 
 
 async def test_no_inbox_is_created_for_a_name_in_a_command(memory_bus: MemoryBus) -> None:
@@ -185,7 +187,7 @@ async def _never(*_: object) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("where", "name", "value", "said"),
+    ("where", "name", "value", "reported"),
     [
         (inbox_check, "AGENTS_MAX", 0, "1 of 1 agents' inboxes were not compared with the log"),
         (
@@ -202,7 +204,7 @@ async def test_inboxes_that_were_not_compared_are_reported(
     where: object,
     name: str,
     value: object,
-    said: str,
+    reported: str,
 ) -> None:
     """With too many agents or a slow broker, the heartbeat says what was not compared."""
     monkeypatch.setattr(inbox_check, "CHECK_TIMEOUT_S", 0.05)
@@ -212,5 +214,5 @@ async def test_inboxes_that_were_not_compared_are_reported(
         await _until_running(node)
         await _send(memory_bus, _orders(100, 1))
         await read_until(memory_bus, EVENTS, OrderDecided, OLD + 1)
-        assert said in str(node.details[EVENTS_UNPROVEN])
+        assert reported in str(node.details[EVENTS_UNPROVEN])
         assert EVENTS_LOST not in node.details

@@ -104,8 +104,8 @@ async def _until_no_agent_is_halted(node: Node) -> None:
             await asyncio.sleep(0.01)
 
 
-def _arena(settings: Settings, *words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "arena", *words]
+def _arena(settings: Settings, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "arena", *arguments]
     env = process_environment(settings)
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
 

@@ -182,7 +182,7 @@ async def test_read_is_answered_before_the_next_order_is_decided() -> None:
     async with serving(bus, replace(LOCK_STEP, slippage_bps=Decimal(0))):
         await read_until(bus, topics.EVENTS.name, OrderDecided, 1)
         results = await read_until(bus, look.reply_to, ToolResult, 2)
-    told = [kind for _, kind in bus.sent if kind in ("ToolResult", "OrderDecided")]
+    kinds = [kind for _, kind in bus.sent if kind in ("ToolResult", "OrderDecided")]
 
-    assert ["ToolResult", "OrderDecided", "ToolResult"] == told
+    assert ["ToolResult", "OrderDecided", "ToolResult"] == kinds
     assert ["get_portfolio", "execute_trade"] == [r.tool for r in results]

@@ -65,7 +65,7 @@ def test_bitcoin_accounts_pay_to_the_last_satoshi() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rules", "product_id", "quantity", "cash", "words"),
+    ("rules", "product_id", "quantity", "cash", "expected_text"),
     [
         (BTC_RULES, "ETH-BTC", "100", "2", "has 2.00000000"),
         (BTC_RULES, "ETH-BTC", "0.0001", "2", "worth 0.00000479 BTC, the smallest order is 0.0000"),
@@ -75,14 +75,14 @@ def test_bitcoin_accounts_pay_to_the_last_satoshi() -> None:
     ],
 )
 def test_rejections_name_the_currency(
-    rules: TradingRules, product_id: str, quantity: str, cash: str, words: str
+    rules: TradingRules, product_id: str, quantity: str, cash: str, expected_text: str
 ) -> None:
     """Amounts are in the account's currency; a product in another one is not tradable."""
     refused = decided(rules, product_id, quantity, cash).outcome
 
     assert isinstance(refused, Rejection)
-    assert words in refused.detail
-    assert ("accounts hold" in words) == (refused.reason == RejectReason.UNKNOWN_PRODUCT)
+    assert expected_text in refused.detail
+    assert ("accounts hold" in expected_text) == (refused.reason == RejectReason.UNKNOWN_PRODUCT)
 
 
 @pytest.mark.parametrize(

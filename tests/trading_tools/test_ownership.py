@@ -99,11 +99,11 @@ async def test_only_a_log_that_stays_short_lost_its_end(memory_bus: MemoryBus) -
     # Any: only these two attributes of the handler are used.
     handler: Any = SimpleNamespace(shard=log.shard, partition=0)
     owner = Ownership(node, log, cast(CommandHandler, handler), control)
-    said = []
+    reported = []
     for _ in range(3):
-        said.append(await owner.confirm())
+        reported.append(await owner.confirm())
         clock.advance(SHORT_S + 1)
 
-    assert [False, True, False] == said
+    assert [False, True, False] == reported
     with pytest.raises(BrokenLog, match="the log ends at 9, not at 10: it lost its end"):
         await asyncio.wait_for(owner.confirm(), 1)

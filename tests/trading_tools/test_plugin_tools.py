@@ -199,14 +199,14 @@ async def test_call_that_keeps_its_thread_is_reported(
             await server.result(new_call("slow", "{}", "momentum", node.clock, 5.0))
             for _ in range(2)
         ]
-        said = str(node.details[STILL_RUNNING])
+        reported = str(node.details[STILL_RUNNING])
     finally:
         GATE.set()
 
     assert {"expired"} == {result.error for result in results}
     assert ["busy", "busy"] == [result.error for result in refused]
-    assert f"{THREADS_MAX} of {THREADS_MAX} threads" in said
-    assert f"slow ({THREADS_MAX})" in said
+    assert f"{THREADS_MAX} of {THREADS_MAX} threads" in reported
+    assert f"slow ({THREADS_MAX})" in reported
     warned = capsys.readouterr().out
     assert THREADS_MAX == warned.count("keeps its thread")
     assert 1 == warned.count("all their threads are taken")

@@ -37,15 +37,15 @@ def prefixes(control: Sequence[Record]) -> list[KillSwitch]:
 def test_each_halt_is_found_by_its_sentence() -> None:
     """It is the same as in a fold up to the record that the executor had read."""
     halts = HaltHistory(CONTROL)
-    said = []
+    sentences = []
     for switch in prefixes(CONTROL):
         if (stop := switch.halt_of("momentum")) is not None:
             event = {"agent": "momentum", "detail": stop.sentence}
             assert stop == halts.switch_of(event, AT).halt_of("momentum")
-            said.append(stop.why)
+            sentences.append(stop.why)
 
-    assert ["one", "two"] == said[:2]
-    assert 6 == len(said)
+    assert ["one", "two"] == sentences[:2]
+    assert 6 == len(sentences)
 
 
 @pytest.mark.parametrize("agent", ["momentum", "scalper"])

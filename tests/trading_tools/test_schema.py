@@ -183,7 +183,7 @@ def _prévision(days: int) -> str:
         (_untyped_default, "parameter `rate` has no type hint; write `rate: float`"),
         (_any_number, "parameter `words` takes any number of values; write each one"),
         (_by_place, "parameter `word` cannot be given by its name; leave out the `/`"),
-        (_private, "parameter `_word` begins with `_`"),
+        (_private, "parameter `_word` starts with `_`"),
         (_no_json, "parameter `frame` has the type _Frame, which a model cannot write"),
         (_reserved, "`model_config` is a reserved name; rename the parameter"),
         (_unknown_hint, "name 'DataFrame' is not defined"),

@@ -1,7 +1,8 @@
 """A tool to copy: rename the file and the function to the tool's name.
 
-The signature is the JSON schema, the docstring is what models read: say what the tool does, when
-to use it, and describe each argument on a line of its own. Annotate a decimal as `ExactDecimal`.
+The signature becomes the JSON schema, and models read the docstring: say what the tool does and
+when to use it, and describe each argument on a line of its own. Annotate a decimal as
+`ExactDecimal`.
 """
 
 from trading_tools.context import Answer, ToolContext
