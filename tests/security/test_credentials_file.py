@@ -67,7 +67,7 @@ def test_file_is_new_private_and_complete(tmp_path: Path) -> None:
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     for taken in (path, link):
-        with pytest.raises(UsageError, match="is there already"):
+        with pytest.raises(UsageError, match="exists already"):
             write_new(taken, "B=2\n")
     assert path.read_text() == "A=1\n"
     assert sorted(os.listdir(tmp_path)) == ["link.env", "router.env"]
@@ -76,7 +76,7 @@ def test_file_is_new_private_and_complete(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1", "/dev/tty", "/proc/self/fd/1"])
 def test_streams_are_refused(name: str) -> None:
     """Passwords are never written to a terminal or pipe, whatever its name points to."""
-    with pytest.raises(UsageError, match="files only"):
+    with pytest.raises(UsageError, match="is not a file"):
         write_new(Path(name), "secret")
 
 
@@ -84,7 +84,7 @@ def test_named_pipe_is_refused(tmp_path: Path) -> None:
     """A named pipe is a stream as well."""
     os.mkfifo(tmp_path / "pipe")
 
-    with pytest.raises(UsageError, match="files only"):
+    with pytest.raises(UsageError, match="is not a file"):
         write_new(tmp_path / "pipe", "secret")
 
 
