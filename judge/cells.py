@@ -57,18 +57,18 @@ def entrants_of(
     for entry in entries:
         setups.setdefault(_setup_key(entry), set()).add(entry.setup)
     cells: dict[object, list[int]] = {}
-    for place, entry in enumerate(entries):
-        key: object = place
+    for index, entry in enumerate(entries):
+        key: object = index
         if entry.kind == "agent" and entry.seed is not None:
             # If the roster no longer has an entry, its setup is that of the others if they agree.
             known = sorted(setups[_setup_key(entry)] - {""})
             key = _setup_key(entry), entry.setup or (known[0] if len(known) == 1 else "")
-        cells.setdefault(key, []).append(place)
+        cells.setdefault(key, []).append(index)
     groups: list[list[int]] = []
-    for places in cells.values():
-        seeds = {entries[n].seed for n in places}
+    for indices in cells.values():
+        seeds = {entries[n].seed for n in indices}
         # If a seed occurs twice, the entries differ in more than the seed.
-        groups += [places] if len(seeds) == len(places) else [[n] for n in places]
+        groups += [indices] if len(seeds) == len(indices) else [[n] for n in indices]
     groups.sort()
     repeats = [[entries[n] for n in group] for group in groups]
     gone = _gone_of(repeats, unranked)
@@ -99,11 +99,13 @@ def _gone_of(repeats: Sequence[Sequence[Entry]], unranked: Sequence[DeadEntry]) 
     for one in unranked:
         if one.seed is None or one.kind != "agent":
             continue
-        places = [n for n, own in enumerate(repeats) if _was_repeat(one, own)]
-        if len(places) > 1:
-            places = [n for n in places if _stem(one.agent) in {_stem(e.name) for e in repeats[n]}]
-        if len(places) == 1:
-            found[places[0]].append(one.agent)
+        indices = [n for n, own in enumerate(repeats) if _was_repeat(one, own)]
+        if len(indices) > 1:
+            indices = [
+                n for n in indices if _stem(one.agent) in {_stem(e.name) for e in repeats[n]}
+            ]
+        if len(indices) == 1:
+            found[indices[0]].append(one.agent)
     return found
 
 

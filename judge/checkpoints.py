@@ -1,8 +1,8 @@
 """Stores a judge's season so that a restarted judge can continue.
 
 Reads and writes `<home>/checkpoints/<prefix>/judge` (the head) and the segments in `judge.segments`
-beside it. A checkpoint only saves time: `arena.fold_checkpoint` compares it with the logs before it
-is used. `judge.season.checkpoint_format` defines the bytes.
+next to it. A checkpoint only saves time: `arena.fold_checkpoint` compares it with the logs before
+it is used. `judge.season.checkpoint_format` defines the bytes.
 """
 
 import asyncio

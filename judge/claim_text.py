@@ -23,8 +23,8 @@ def look_text(evaluation: Evaluation) -> str:
     if not evaluation.interim:
         return ""
     if evaluation.looks is None:
-        place = f"look {evaluation.look}" if evaluation.look else "before the first look"
-        return f"interim, {place}, no planned end"
+        position = f"look {evaluation.look}" if evaluation.look else "before the first look"
+        return f"interim, {position}, no planned end"
     if not evaluation.look:
         return f"interim, before the first of {evaluation.looks} looks"
     return f"interim, look {evaluation.look} of {evaluation.looks}"
@@ -68,14 +68,14 @@ def claims_sentence(evaluation: Evaluation, claims: Sequence[Claim]) -> str:
     groups: dict[tuple[str, int], list[str]] = {}
     for claim in claims:
         groups.setdefault((claim.winner, claim.snapshots), []).append(claim.loser)
-    said = [
+    parts = [
         f"{winner} beats {joined_names(losers)}{since_text(snapshots, evaluation)}"
         for (winner, snapshots), losers in groups.items()
     ]
-    if len(said) > GROUPS_SHOWN:
-        kept = sum(len(losers) for losers in list(groups.values())[:GROUPS_SHOWN])
-        said = [*said[:GROUPS_SHOWN], f"{counted(len(claims) - kept, 'further claim')}"]
-    return "; ".join(said)
+    if len(parts) > GROUPS_SHOWN:
+        shown = sum(len(losers) for losers in list(groups.values())[:GROUPS_SHOWN])
+        parts = [*parts[:GROUPS_SHOWN], f"{counted(len(claims) - shown, 'further claim')}"]
+    return "; ".join(parts)
 
 
 def withdrawn_sentence(claim: Claim) -> str:
@@ -101,10 +101,12 @@ def promise_text(evaluation: Evaluation) -> str:
     two = any(claim.measure == "alpha" for claim in evaluation.claims)
     each = ", for each of the two measures" if two else ""
     if evaluation.looks is None and evaluation.interim:
-        kept = f"at most {FALSE_SEASONS} contests in 100 hold any false claim{each} at any time, "
-        return f"{kept}however long they run; {NOT_COVERED}"
-    kept = f"at most {FALSE_SEASONS} seasons in 100 hold any false claim{each}, at any look, "
-    return f"{kept}over the whole season; {NOT_COVERED}"
+        promise = (
+            f"at most {FALSE_SEASONS} contests in 100 hold any false claim{each} at any time, "
+        )
+        return f"{promise}however long they run; {NOT_COVERED}"
+    promise = f"at most {FALSE_SEASONS} seasons in 100 hold any false claim{each}, at any look, "
+    return f"{promise}over the whole season; {NOT_COVERED}"
 
 
 def claim_lines(evaluation: Evaluation) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def judge(
     from judge.leaderboard_text import render_leaderboard
     from judge.service import Judge, JudgeOptions, judge_once
 
-    asked = JudgeOptions(confidence=confidence, seed=seed, resamples=resamples)
+    options = JudgeOptions(confidence=confidence, seed=seed, resamples=resamples)
     live = not once and not as_json
     with find_arena(
         bootstrap_servers, prefix, run_name, start_broker=not live, offline=not live
@@ -59,7 +59,7 @@ def judge(
         if live:
 
             async def serve(node: Node) -> None:
-                await Judge(node, asked).serve()
+                await Judge(node, options).serve()
 
             run_node("judge", "judge", location.settings, serve)
 
@@ -69,7 +69,7 @@ def judge(
             try:
                 checkpoint = SeasonCheckpoint(location.settings, logs.get("judge"))
                 ended = location.run is not None and not location.run.is_running()
-                evaluation = await judge_once(bus, asked, checkpoint=checkpoint, stopped=ended)
+                evaluation = await judge_once(bus, options, checkpoint=checkpoint, stopped=ended)
             finally:
                 await bus.close()
             evaluation = with_dead_of_run(evaluation, location.run.dead if location.run else ())

@@ -105,36 +105,36 @@ def compared_field(
     entries = season.entries
     played = [played_window(entry, season.periods, last) for entry in entries]
     gone = leavers(entries) if planned is None else frozenset()
-    places = [n for n in range(len(entries)) if n not in gone]
+    indices = [n for n in range(len(entries)) if n not in gone]
     window, chosen = _widest_window(
-        [played[n] for n in places], [entries[n].kind == "agent" for n in places]
+        [played[n] for n in indices], [entries[n].kind == "agent" for n in indices]
     )
-    members = {places[n] for n in chosen}
+    members = {indices[n] for n in chosen}
     broke = empty_accounts(season, members, window.begin)
     members -= broke
-    kept = with_entries(season, sorted(members))
+    compared = with_entries(season, sorted(members))
     apart = [
-        left_entry(season, place, LEFT_EARLY)
-        if place in gone
-        else empty_account_entry(season, place, window.begin)
-        if place in broke
-        else _incomparable(season, place, played[place], window, last)
-        for place in range(len(entries))
-        if place not in members
+        left_entry(season, index, LEFT_EARLY)
+        if index in gone
+        else empty_account_entry(season, index, window.begin)
+        if index in broke
+        else _incomparable(season, index, played[index], window, last)
+        for index in range(len(entries))
+        if index not in members
     ]
-    kept = replace(kept, apart=(*kept.apart, *apart))
+    compared = replace(compared, apart=(*compared.apart, *apart))
     notes = _notes(season, [(season.entries[n], played[n]) for n in sorted(members)], window, last)
     complete = season.periods if over else max(season.periods - 1, 0)
     end = min(window.end, complete)
     # A repeat that joined late does not rename an agent that was alone in its cell.
-    not_ranked = [one for one in (*kept.dead, *kept.apart) if one.code != JOINED_LATE]
-    entrants = entrants_of(kept.entries, not_ranked)
+    not_ranked = [one for one in (*compared.dead, *compared.apart) if one.code != JOINED_LATE]
+    entrants = entrants_of(compared.entries, not_ranked)
     lost = _bounded(gone_notes(entrants), "more cells have lost repeats")
     return ComparedField(
-        season=kept,
+        season=compared,
         entrants=entrants,
         window=ComparedWindow(min(window.begin, end), end),
-        notes=(*lost, *notes, *_absence_notes(kept)),
+        notes=(*lost, *notes, *_absence_notes(compared)),
     )
 
 
@@ -186,19 +186,19 @@ def _widest_window(
 
 def with_entries(season: Season, members: Iterable[int]) -> Season:
     """Return a season with only these entries, by index and in this order."""
-    places = list(members)
-    if places == list(range(len(season.entries))):
+    indices = list(members)
+    if indices == list(range(len(season.entries))):
         return season
 
     def of(rows: Sequence[T]) -> tuple[T, ...]:
-        return tuple(rows[n] for n in places)
+        return tuple(rows[n] for n in indices)
 
     return replace(
         season,
         entries=of(season.entries),
-        equity=season.equity[:, places],
-        cash=season.cash[:, places],
-        exposure=season.exposure[:, places],
+        equity=season.equity[:, indices],
+        cash=season.cash[:, indices],
+        exposure=season.exposure[:, indices],
         fills=of(season.fills),
         rejections=of(season.rejections),
         decisions=of(season.decisions),
@@ -219,10 +219,10 @@ def entrant_returns(field: ComparedField) -> FloatArray:
 
 
 def _incomparable(
-    season: Season, place: int, own: ComparedWindow, window: ComparedWindow, last: int
+    season: Season, position: int, own: ComparedWindow, window: ComparedWindow, last: int
 ) -> DeadEntry:
-    """Return the list entry of one that would cost the others too much of the season."""
-    entry = season.entries[place]
+    """Return the list entry of an entry that would make the compared part too short."""
+    entry = season.entries[position]
     common = ComparedWindow(max(own.begin, window.begin), min(own.end, window.end)).periods
     late = own.begin - window.begin >= window.end - own.end
     code = JOINED_LATE if late else LEFT_EARLY
@@ -236,7 +236,7 @@ def _incomparable(
             f" only {int(share * 100)} % of the season could be compared"
         )
     why = DeadAgent(entry.name, cause, 0, code, REMEDY[code])
-    return unranked_entry(why, entry, season.decisions[place])
+    return unranked_entry(why, entry, season.decisions[position])
 
 
 def _bounded(found: Sequence[str], what: str) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ class SeasonStatistics:
     Attributes:
         field: The compared entrants and window.
         rows: Rows of the leaderboard, best first.
-        places: Indices of the same entrants in the field.
+        indices: Indices of the same entrants in the field.
         verdict: Statistics of the returns.
         alpha: Statistics of the returns beyond market exposure; None without a verdict.
         claims, alpha_claims: Claims on each measure, as the looks of the season made them.
@@ -66,7 +66,7 @@ class SeasonStatistics:
 
     field: ComparedField
     rows: tuple[LeaderboardRow, ...]
-    places: Sequence[int]
+    indices: Sequence[int]
     verdict: SeasonVerdict
     alpha: Alpha | None
     claims: tuple[ClaimRecord, ...]
@@ -74,7 +74,7 @@ class SeasonStatistics:
 
 
 def evaluation_id(snapshot_id: str, confidence: float, seed: int, resamples: int) -> str:
-    """Return the id of the evaluation up to a snapshot with these settings."""
+    """Return the id of the evaluation up to a snapshot with these options."""
     return ids.derive("evaluation", METHOD, snapshot_id, confidence, seed, resamples)
 
 
@@ -109,7 +109,7 @@ def make_evaluation(found: SeasonStatistics, options: StatisticsOptions) -> Eval
         stress_text(stress, tested),
         *_cutoff_warnings(season),
     )
-    detectables = _detectables(field, verdict, found.places)
+    detectables = _detectables(field, verdict, found.indices)
     detectable = simple_detectable(verdict.detectable)
     reasons = dict(verdict.reasons)
     if verdict.detectable is not None and detectable is None:
@@ -212,10 +212,10 @@ def _survives(
 
 
 def _detectables(
-    field: ComparedField, verdict: SeasonVerdict, places: Sequence[int]
+    field: ComparedField, verdict: SeasonVerdict, indices: Sequence[int]
 ) -> tuple[Detectable, ...]:
     """Return the detectable differences of the pairs at the top, best entrants first."""
-    rank = {place: number for number, place in enumerate(places)}
+    rank = {index: number for number, index in enumerate(indices)}
     top = {n for n, standing in enumerate(verdict.standings) if standing.rank_low == 1}
     days = field.window.periods * field.season.interval_s / DAY_S
     found = []
@@ -244,10 +244,10 @@ def _design(field: ComparedField, verdict: SeasonVerdict) -> tuple[str, ...]:
     shares = window.cut(exposure_shares(season.equity, season.exposure))
     competing = [list(one.places) for one in field.entrants if one.kind == "agent"]
     gains = design_gains(
-        [returns[:, places] for places in competing],
-        [shares[:, places] for places in competing],
+        [returns[:, indices] for indices in competing],
+        [shares[:, indices] for indices in competing],
         window.cut(season.hold_log_returns()),
-        numbers=[[season.entries[place].seed for place in places] for places in competing],
+        numbers=[[season.entries[index].seed for index in indices] for indices in competing],
         seeds=seed_support(season),
     )
     return design_text(gains, window.periods * season.interval_s / DAY_S)

@@ -144,8 +144,8 @@ def leaderboard(
     market = field.window.cut(field.season.hold_log_returns())
     verdict = drop_unknown_p_best(_verdict(field, returns, options, history), returns, market)
     alpha = _alpha(field, returns, verdict, options, history)
-    metrics = tuple(measure(field.season, place) for place in range(len(field.season.entries)))
-    places = sorted(range(len(field.entrants)), key=lambda n: _sort_key(n, totals, verdict))
+    metrics = tuple(measure(field.season, index) for index in range(len(field.season.entries)))
+    order = sorted(range(len(field.entrants)), key=lambda n: _sort_key(n, totals, verdict))
     rows = tuple(
         row_of(
             field.season,
@@ -156,9 +156,9 @@ def leaderboard(
             part=field.shown,
             periods=deciding_periods(returns[:, n]),
         )
-        for n in places
+        for n in order
     )
-    found = SeasonStatistics(field, rows, places, verdict, alpha, history.returns, history.alpha)
+    found = SeasonStatistics(field, rows, order, verdict, alpha, history.returns, history.alpha)
     evaluation = make_evaluation(found, options)
     text = verdict_text(evaluation, rules_changed=season.assumptions.rules_changed)
     return Leaderboard(
@@ -185,10 +185,10 @@ def _window_horizon(field: ComparedField, horizon: Horizon) -> Horizon:
 
 
 def _sort_key(
-    place: int, totals: Sequence[float], verdict: SeasonVerdict
+    index: int, totals: Sequence[float], verdict: SeasonVerdict
 ) -> tuple[float, int, int, str]:
-    standing = verdict.standings[place]
-    return -totals[place], standing.rank_low, standing.rank_high, standing.name
+    standing = verdict.standings[index]
+    return -totals[index], standing.rank_low, standing.rank_high, standing.name
 
 
 def _verdict(

@@ -75,7 +75,7 @@ def row_of(
     known = [gain for gain in gains if gain is not None]
     gain = fmean(known) if known else None
     hold = total_return(season.hold[part.begin : part.end + 1])
-    own = [metrics[place] for place in entrant.places]
+    own = [metrics[index] for index in entrant.places]
     interval = simple_interval(standing.total, periods)
     row = LeaderboardRow(
         rank_low=standing.rank_low,
@@ -168,12 +168,12 @@ def _repeats(
         return ()
     return tuple(
         Repeat(
-            agent=season.entries[place].name,
-            seed=season.entries[place].seed,
+            agent=season.entries[index].name,
+            seed=season.entries[index].seed,
             equity_usd=amount_mean([found.equity_usd], _step(season)),
             total_return=gain,
         )
-        for place, found, gain in zip(entrant.places, own, gains, strict=True)
+        for index, found, gain in zip(entrant.places, own, gains, strict=True)
     )
 
 

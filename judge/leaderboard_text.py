@@ -214,8 +214,8 @@ def _dead_lines(dead: Sequence[DeadEntry]) -> list[str]:
     for one in dead:
         made = " x ".join(filter(None, (one.strategy, one.model or one.node)))
         turns = f"{one.decisions} of {one.recorded_turns} turns decided"
-        said = f"{one.agent}  {made}  {one.kind}, {turns}: {one.cause}"
-        lines.append(f"  {visible_line(said)}")
+        line = f"{one.agent}  {made}  {one.kind}, {turns}: {one.cause}"
+        lines.append(f"  {visible_line(line)}")
         if one.remedy:
             lines.append(f"    {one_line(one.remedy, LINE_CHARS_MAX)}")
     return lines

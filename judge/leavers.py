@@ -23,15 +23,15 @@ def leavers(entries: Sequence[Entry]) -> frozenset[int]:
     return frozenset(n for n, entry in enumerate(entries) if entry.left is not None)
 
 
-def left_entry(season: Season, place: int, code: str) -> DeadEntry:
+def left_entry(season: Season, index: int, code: str) -> DeadEntry:
     """Return the list entry of one that has left, which has no rank.
 
     Args:
         season: The whole season.
-        place: Index of the entry.
+        index: Index of the entry.
         code: Code of the reason.
     """
-    entry = season.entries[place]
+    entry = season.entries[index]
     last = max(entry.left or 0, 1)
     when = utc_text(season.times[min(last, len(season.times)) - 1])
     cause = (
@@ -39,4 +39,4 @@ def left_entry(season: Season, place: int, code: str) -> DeadEntry:
         "end, so it continues without this entrant"
     )
     why = DeadAgent(entry.name, cause, 0, code, REMEDY)
-    return unranked_entry(why, entry, season.decisions[place])
+    return unranked_entry(why, entry, season.decisions[index])

@@ -40,8 +40,8 @@ def lost_account_notes(season: Season) -> tuple[str, ...]:
         season: The season.
     """
     notes = []
-    for place, entry in enumerate(season.entries):
-        equity = season.equity[:, place]
+    for index, entry in enumerate(season.entries):
+        equity = season.equity[:, index]
         if equity[0] <= 0:
             notes.append(f"{entry.name} had nothing from the start.")
             continue
@@ -71,40 +71,40 @@ def _percent(share: float) -> str:
     return "99.99999 %"
 
 
-def empty_accounts(season: Season, places: Iterable[int], begin: int) -> frozenset[int]:
+def empty_accounts(season: Season, indices: Iterable[int], begin: int) -> frozenset[int]:
     """Return the entries with empty accounts when the comparison starts; none if all are empty.
 
     An empty account cannot gain or lose: it would look like cash, which the others could have kept.
 
     Args:
         season: The season.
-        places: Indices of the entries to compare.
+        indices: Indices of the entries to compare.
         begin: First compared row of the equity.
     """
-    members = frozenset(places)
+    members = frozenset(indices)
     first, now = season.equity[0], season.equity[min(begin, season.periods)]
     floor = np.maximum(first * EQUITY_FLOOR_SHARE, EQUITY_FLOOR)
-    found = frozenset(place for place in members if now[place] <= floor[place])
+    found = frozenset(index for index in members if now[index] <= floor[index])
     return frozenset() if found == members else found
 
 
-def empty_account_entry(season: Season, place: int, begin: int) -> DeadEntry:
+def empty_account_entry(season: Season, index: int, begin: int) -> DeadEntry:
     """Return the list entry of one whose account is empty when the comparison starts.
 
     Args:
         season: The season.
-        place: Index of the entry.
+        index: Index of the entry.
         begin: First compared row of the equity.
     """
-    entry, row = season.entries[place], min(begin, season.periods)
-    started = season.equity[0, place] > 0
+    entry, row = season.entries[index], min(begin, season.periods)
+    started = season.equity[0, index] > 0
     had = "nothing left" if started else "nothing to trade with"
     when = f"snapshot {row + 1:,}, {utc_text(season.times[row])}"
     remedy = "judge it in the next contest" if started else "give its account cash at the start"
     why = DeadAgent(
         entry.name, f"had {had} at {when}, when the comparison begins", 0, NO_MONEY, remedy
     )
-    return unranked_entry(why, entry, season.decisions[place])
+    return unranked_entry(why, entry, season.decisions[index])
 
 
 def drop_unknown_p_best(

@@ -66,9 +66,9 @@ class Metrics:
         gross_return, total_return, net_return: Simple returns over the season: of gross_usd, of
             equity_usd, and of equity_usd less the model cost.
         excess_return: total_return less that of the equal-weight market (`Season.hold`).
-        volatility, sharpe, sortino: Of log returns; annualised, or per period in a season under
+        volatility, sharpe, sortino: From log returns; annualised, or per period in a season under
             30 days (`judge.statistics.sharpe`).
-        annual_return, calmar: Of equity.
+        annual_return, calmar: From equity.
         max_drawdown: Largest share lost, >= 0.
         drawdown_periods: Periods from its peak to its end.
         exposure: Mean share of the equity in positions.
@@ -137,17 +137,17 @@ class Metrics:
     reasons: dict[str, str]
 
 
-def measure(season: Season, place: int) -> Metrics:
+def measure(season: Season, index: int) -> Metrics:
     """Return all metrics of one entry.
 
     Args:
         season: The season.
-        place: Index of the entry.
+        index: Index of the entry.
     """
     found: dict[str, float | Decimal | None] = {
-        **_of_curve(season, place),
-        **_of_trades(season, place),
-        **_of_conduct(season, place),
+        **_of_curve(season, index),
+        **_of_trades(season, index),
+        **_of_conduct(season, index),
     }
     reasons = {name: WHY_NONE[name] for name, value in found.items() if value is None}
     # The keys are the fields; a test measures a season and reads each of them.
@@ -161,13 +161,13 @@ def as_columns(metrics: Metrics) -> dict[str, float | int | str | None]:
     return {k: format(v, "f") if isinstance(v, Decimal) else v for k, v in row.items()}
 
 
-def _of_curve(season: Season, place: int) -> dict[str, float | Decimal | None]:
-    equity, exposure = season.equity[:, place], season.exposure[:, place]
-    returns, year = season.log_returns()[:, place], season.periods_per_year
+def _of_curve(season: Season, index: int) -> dict[str, float | Decimal | None]:
+    equity, exposure = season.equity[:, index], season.exposure[:, index]
+    returns, year = season.log_returns()[:, index], season.periods_per_year
     fall = curve.max_drawdown(equity)
     scale, unit = sharpe_scale(season.interval_s, len(returns))
     lasting = unit == "year"
-    gross = trading.before_costs(float(equity[-1]), season.fills[place])
+    gross = trading.before_costs(float(equity[-1]), season.fills[index])
     total, hold = curve.total_return(equity), curve.total_return(season.hold)
     return {
         "equity_usd": float(equity[-1]),
@@ -189,20 +189,20 @@ def _of_curve(season: Season, place: int) -> dict[str, float | Decimal | None]:
         "exposure": conduct.mean_exposure(exposure, equity),
         "time_in_market": conduct.time_in_market(exposure),
         "leverage": conduct.max_leverage(exposure, equity),
-        "cash_ratio": conduct.cash_ratio(season.cash[:, place], equity),
+        "cash_ratio": conduct.cash_ratio(season.cash[:, index], equity),
         "concentration": conduct.concentration(exposure),
     }
 
 
-def _of_trades(season: Season, place: int) -> dict[str, float | Decimal | None]:
-    fills = season.fills[place]
+def _of_trades(season: Season, index: int) -> dict[str, float | Decimal | None]:
+    fills = season.fills[index]
     closed = trading.closed_trades(fills)
     profits = np.array([trade.profit_usd for trade in closed], dtype=np.float64)
     return {
-        "turnover": trading.turnover(fills, season.equity[:, place]),
+        "turnover": trading.turnover(fills, season.equity[:, index]),
         "trades": len(fills),
         "closed": len(closed),
-        "rejected": len(season.rejections[place]),
+        "rejected": len(season.rejections[index]),
         "win_rate": trading.win_rate(profits),
         "profit_factor": trading.profit_factor(profits),
         "expectancy_usd": trading.expectancy(profits),
@@ -215,8 +215,8 @@ def _of_trades(season: Season, place: int) -> dict[str, float | Decimal | None]:
     }
 
 
-def _of_conduct(season: Season, place: int) -> dict[str, float | Decimal | None]:
-    decisions, spend = season.decisions[place], season.llm[place]
+def _of_conduct(season: Season, index: int) -> dict[str, float | Decimal | None]:
+    decisions, spend = season.decisions[index], season.llm[index]
     count = conduct.made(decisions)
     cost = conduct.llm_cost(spend, decisions)
     dollars = None if cost is None else float(cost)
@@ -226,7 +226,7 @@ def _of_conduct(season: Season, place: int) -> dict[str, float | Decimal | None]
     return {
         "llm_usd": cost,
         "llm_paid_usd": None if cost is None else spend.paid_usd,
-        "net_return": conduct.net_return(season.equity[:, place], paid),
+        "net_return": conduct.net_return(season.equity[:, index], paid),
         "usd_per_decision": dollars / count if dollars is not None and count else None,
         "decisions": count,
         "aborted": len(decisions) - count,

@@ -94,7 +94,7 @@ class LookCache(dict[bytes, LookDecisions]):
 
 async def judge_once(
     bus: Bus,
-    settings: JudgeOptions,
+    options: JudgeOptions,
     clock: Clock | None = None,
     checkpoint: SeasonCheckpoint | None = None,
     *,
@@ -104,7 +104,7 @@ async def judge_once(
 
     Args:
         bus: A started bus.
-        settings: Options of the judge.
+        options: Options of the judge.
         clock: Clock for the deadline.
         checkpoint: Checkpoint to continue from and to write; None reads everything.
         stopped: True if the contest has ended, so that no snapshot will be added.
@@ -124,7 +124,7 @@ async def judge_once(
     builder = fold if isinstance(fold, SeasonBuilder) else fold.builder
     if checkpoint is not None:
         await checkpoint.close()
-    return await asyncio.to_thread(lambda: settings.evaluate(builder, stopped=stopped))
+    return await asyncio.to_thread(lambda: options.evaluate(builder, stopped=stopped))
 
 
 def _season_specs() -> list[topics.TopicSpec]:
@@ -140,15 +140,15 @@ class Judge:
         looks: Cache of earlier looks' decisions.
     """
 
-    def __init__(self, node: Node, settings: JudgeOptions) -> None:
+    def __init__(self, node: Node, options: JudgeOptions) -> None:
         """Create a judge.
 
         Args:
             node: The running node.
-            settings: Options of the judge.
+            options: Options of the judge.
         """
         self.node = node
-        self.settings = settings
+        self.options = options
         self.checkpoint = SeasonCheckpoint(node.settings, node.log)
         self.published: set[str] = set()
         self.looks = LookCache()
@@ -224,11 +224,11 @@ class Judge:
         )
 
     def _evaluate(self, index: int) -> Evaluation:
-        return self.settings.evaluate(self.builder, index, self.looks)
+        return self.options.evaluate(self.builder, index, self.looks)
 
     def _is_published(self, index: int) -> bool:
         point = self.builder.folds.market.snapshots[index]
-        return self.settings.id_of(point.snapshot_id) in self.published
+        return self.options.id_of(point.snapshot_id) in self.published
 
 
 async def _read_to(

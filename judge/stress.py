@@ -111,7 +111,7 @@ def stress_text(stress: Stress, survived: Sequence[bool | None]) -> str:
     worst = f"the worst period seen, {-stress.loss:.1%} at full exposure".replace("%", " %")
     lost, total = known.count(False), len(known)
     claims = counted(total, "claim")
-    said = f"{lost} of {claims} would not survive" if lost else f"all of {claims} would survive"
+    outcome = f"{lost} of {claims} would not survive" if lost else f"all of {claims} would survive"
     if total == 1:
-        said = f"the claim would {'not ' * bool(lost)}survive"
-    return f"A season cannot show crashes rarer than itself: {said} {worst}, once more."
+        outcome = f"the claim would {'not ' * bool(lost)}survive"
+    return f"A season cannot show crashes rarer than itself: {outcome} {worst}, once more."

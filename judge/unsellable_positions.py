@@ -21,8 +21,8 @@ def unsellable_note(season: Season) -> str:
     for product_id, why in known.restricted:
         if product_id not in season.products:
             continue
-        place = season.products.index(product_id)
-        for entry, value in zip(season.entries, season.exposure[-1, :, place], strict=True):
+        index = season.products.index(product_id)
+        for entry, value in zip(season.entries, season.exposure[-1, :, index], strict=True):
             if value > 0:
                 worth = cash_words(Decimal(float(value)), known.currency)
                 found.append(f"{entry.name} holds {worth} of {product_id}, which is {why}")

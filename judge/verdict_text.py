@@ -95,9 +95,9 @@ def detectable_text(evaluation: Evaluation) -> str:
         if evaluation.detectable is None:
             return ""
         return f"at the top, {_found(evaluation.detectable, None, evaluation)}"
-    places = {row.agent: place for place, row in enumerate(evaluation.rows)}
-    last = len(places)
-    shown = min(pairs, key=lambda p: sorted(places.get(n, last) for n in (p.a, p.b)))
+    row_of = {row.agent: index for index, row in enumerate(evaluation.rows)}
+    last = len(row_of)
+    shown = min(pairs, key=lambda p: sorted(row_of.get(n, last) for n in (p.a, p.b)))
     words = f"between {shown.a} and {shown.b}, "
     words += _found(shown.difference, shown.per_day, evaluation)
     sizes = sorted(pair.difference for pair in pairs)
@@ -251,13 +251,13 @@ def _of(row: LeaderboardRow, evaluation: Evaluation) -> list[Claim]:
 def _claims(evaluation: Evaluation) -> list[str]:
     """Return sentences about claims of both measures, withdrawals, and the promise."""
     sole, held = _sole_first(evaluation), _holds(evaluation)
-    said = [] if sole is None else _of(sole, evaluation)
-    raw = [c for c in claims_held(evaluation) if c.measure == "return" and c not in said]
+    shown = [] if sole is None else _of(sole, evaluation)
+    raw = [c for c in claims_held(evaluation) if c.measure == "return" and c not in shown]
     alpha = [claim for claim in claims_held(evaluation) if claim.measure == "alpha"]
-    places = {row.agent: place for place, row in enumerate(evaluation.rows)}
+    row_of = {row.agent: index for index, row in enumerate(evaluation.rows)}
     for found in (raw, alpha):
         found.sort(
-            key=lambda claim: (not held & {claim.winner, claim.loser}, places.get(claim.winner, 0))
+            key=lambda claim: (not held & {claim.winner, claim.loser}, row_of.get(claim.winner, 0))
         )
     look = look_text(evaluation)
     mark = f" ({look})" if look else ""

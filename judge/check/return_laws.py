@@ -170,8 +170,8 @@ def _real(block_hours: int | None) -> DrawSeason:
         prices = real_returns()
         hours = block_hours or periods
         starts = rng.integers(prices.size, size=-(-periods // hours))
-        places = (starts[:, None] + np.arange(hours)).reshape(-1)[:periods]
-        return _traded(rng, prices[places % prices.size], agents, REAL_FEE)
+        hours_drawn = (starts[:, None] + np.arange(hours)).reshape(-1)[:periods]
+        return _traded(rng, prices[hours_drawn % prices.size], agents, REAL_FEE)
 
     return season
 

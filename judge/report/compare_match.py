@@ -58,7 +58,7 @@ def _missing(facts: Facts, name: str, left: Mapping[str, int]) -> str:
     if name in left:
         return ""
     for one in facts.entrants:
-        if one.is_cell and name in (facts.season.names[place] for place in one.places):
+        if one.is_cell and name in (facts.season.names[index] for index in one.places):
             return f"{name} is a repeat of {one.name}; name the cell"
     for state, entries in (("dead", facts.season.dead), ("not comparable", facts.season.apart)):
         if any(one.agent == name for one in entries):

@@ -25,7 +25,7 @@ def entrant_row(facts: Facts, rank: int) -> dict[str, Value]:
     row = facts.board.rows[rank]
     number = facts.ranking[rank]
     entrant, standing = facts.entrants[number], facts.verdict.standings[number]
-    own = [facts.metrics[place] for place in entrant.places]
+    own = [facts.metrics[index] for index in entrant.places]
     interval = row.return_interval
     found: dict[str, Value] = {
         "name": row.agent,

@@ -98,15 +98,15 @@ class Facts:
     @property
     def order(self) -> list[int]:
         """Indices of the entries, in the order of the leaderboard."""
-        return [place for number in self.ranking for place in self.entrants[number].places]
+        return [index for number in self.ranking for index in self.entrants[number].places]
 
-    def entrant_of(self, place: int) -> int:
+    def entrant_of(self, index: int) -> int:
         """Return the index of the entrant that an entry belongs to."""
-        return next(n for n, one in enumerate(self.entrants) if place in one.places)
+        return next(n for n, one in enumerate(self.entrants) if index in one.places)
 
-    def standing(self, place: int) -> AgentStatistics:
+    def standing(self, index: int) -> AgentStatistics:
         """Return the statistics of the entrant that an entry belongs to."""
-        return self.verdict.standings[self.entrant_of(place)]
+        return self.verdict.standings[self.entrant_of(index)]
 
 
 def read_facts(directory: Path, options: ReportOptions, *, run: str = "") -> Facts:
@@ -188,13 +188,13 @@ def matrix_entries(season: Season) -> list[int]:
 
 def _effects(board: Leaderboard, options: ReportOptions) -> MatrixEffects | None:
     season = board.season
-    places = matrix_entries(season)
-    if not places:
+    indices = matrix_entries(season)
+    if not indices:
         return None
     return matrix_effects(
-        board.window.cut(season.log_returns())[:, places],
-        [season.entries[n].strategy for n in places],
-        [season.entries[n].node for n in places],
+        board.window.cut(season.log_returns())[:, indices],
+        [season.entries[n].strategy for n in indices],
+        [season.entries[n].node for n in indices],
         confidence=options.confidence,
         seed=options.seed,
         horizon=board.horizon,
@@ -223,7 +223,7 @@ def figures(facts: Facts) -> Figures:
         },
         "entrants": [asdict(one) for one in facts.entrants],
         "window": list(facts.board.window),
-        "entries": [_entry(facts, place) for place in range(len(season.entries))],
+        "entries": [_entry(facts, index) for index in range(len(season.entries))],
         "dead": [one.model_dump(mode="json") for one in season.dead],
         "apart": [one.model_dump(mode="json") for one in season.apart],
         "verdict": asdict(facts.verdict),
@@ -262,12 +262,12 @@ def standing_columns(standing: AgentStatistics) -> dict[str, float | int | str |
     return row
 
 
-def _entry(facts: Facts, place: int) -> Figures:
+def _entry(facts: Facts, index: int) -> Figures:
     return {
-        **asdict(facts.season.entries[place]),
-        **standing_columns(facts.standing(place)),
-        **as_columns(facts.metrics[place]),
-        "reasons": dict(facts.metrics[place].reasons),
+        **asdict(facts.season.entries[index]),
+        **standing_columns(facts.standing(index)),
+        **as_columns(facts.metrics[index]),
+        "reasons": dict(facts.metrics[index].reasons),
     }
 
 

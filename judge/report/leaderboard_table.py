@@ -165,14 +165,24 @@ def _of(
 
 
 def _columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
-    """Return the columns: rank, return and interval, then costs, then conduct."""
-    unit = evaluation.sharpe_unit
+    """Return the columns: rank, return and interval, then costs, then trades and conduct."""
+    return (
+        *_return_columns(evaluation),
+        *_cost_columns(evaluation),
+        *_conduct_columns(evaluation),
+    )
+
+
+def _whole(evaluation: Evaluation) -> str:
+    """Return the label of figures that are not of the compared part alone."""
+    return ", of the whole account" if window_note(evaluation) else ""
+
+
+def _return_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
+    unit, level = evaluation.sharpe_unit, f"{evaluation.confidence:.0%}"
     sharpe = "annualised" if unit == "year" else "per period, as the season is under 30 days"
-    level = f"{evaluation.confidence:.0%}"
-    whole = ", of the whole account" if window_note(evaluation) else ""
-    digits, unit_note = cash_digits(evaluation.currency), f"in {evaluation.currency}"
-    cash, change = partial(formats.usd, digits=digits), partial(formats.change_usd, digits=digits)
-    found = [
+    whole = _whole(evaluation)
+    return (
         LeaderboardColumn(
             TableHead("ranks", note="every rank that the evidence leaves open", up=True), _ranks
         ),
@@ -206,6 +216,14 @@ def _columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
             f"deepest fall below an earlier peak{whole}",
             up=True,
         ),
+    )
+
+
+def _cost_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
+    digits, unit_note = cash_digits(evaluation.currency), f"in {evaluation.currency}"
+    cash, change = partial(formats.usd, digits=digits), partial(formats.change_usd, digits=digits)
+    whole = _whole(evaluation)
+    return (
         _of("gross", "gross_return", formats.change, f"return before fees and slippage{whole}"),
         _of("fees", "fees_usd", cash, unit_note),
         _of("slippage", "slippage_usd", cash, unit_note),
@@ -226,6 +244,13 @@ def _columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
             f"net, less the cost of the model calls{whole}",
         ),
         _of("equity", "equity_usd", cash, f"{unit_note}, at the season's end"),
+    )
+
+
+def _conduct_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
+    digits, unit_note = cash_digits(evaluation.currency), f"in {evaluation.currency}"
+    change = partial(formats.change_usd, digits=digits)
+    found = [
         _of("win rate", "win_rate", formats.share, "of closed trades"),
         _of("biggest win", "biggest_win_usd", change, unit_note),
         _of("biggest loss", "biggest_loss_usd", change, unit_note),

@@ -62,8 +62,8 @@ class Matrix:
 def make_matrix(facts: Facts) -> Matrix | None:
     """Return the matrix of the competing agents; None with fewer than two cells."""
     found: dict[tuple[str, str], list[float]] = {}
-    for place in matrix_entries(facts.season):
-        entry, gain = facts.season.entries[place], facts.metrics[place].total_return
+    for index in matrix_entries(facts.season):
+        entry, gain = facts.season.entries[index], facts.metrics[index].total_return
         if gain is not None:
             found.setdefault((entry.strategy, entry.node), []).append(gain)
     dead = [(one.strategy, one.node) for one in facts.season.dead if one.kind == "agent"]
@@ -171,13 +171,13 @@ def _undecided_line(effects: MatrixEffects) -> str:
 def _pairings_line(pairings: Sequence[Effect]) -> str:
     sizes = {one.name: one.size.estimate for one in pairings if one.size is not None}
     ordered = sorted(sizes, key=lambda name: -abs(sizes[name]))
-    said = [
+    shown = [
         f"{formats.quote(name, 2 * NAME_MAX)} {formats.change(simple_return(sizes[name]))}"
         for name in ordered
     ]
     return (
         "Beyond what strategy and model explain, and beyond the noise between repeats, on this "
-        f"market: {joined_names(said)}."
+        f"market: {joined_names(shown)}."
     )
 
 

@@ -155,7 +155,7 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
     """Return the values of the page, without its charts."""
     season, evaluation = facts.season, facts.board.evaluation
     has_intervals = any(row.return_interval for row in evaluation.rows)
-    links = {name: anchor(place) for place, name in enumerate(season.names)}
+    links = {name: anchor(index) for index, name in enumerate(season.names)}
     return Page(
         run=facts.run,
         name=formats.quote(facts.options.title or facts.run, NAME_MAX),

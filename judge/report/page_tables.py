@@ -73,8 +73,8 @@ def pairs_table(facts: Facts, evaluation: Evaluation, *, alpha: bool = False) ->
         alpha: True for returns beyond market exposure instead of whole returns.
     """
     names = [standing.name for standing in facts.verdict.standings]
-    places = {name: place for place, name in enumerate(names)}
-    order = [places[row.agent] for row in evaluation.rows]
+    index_of = {name: index for index, name in enumerate(names)}
+    order = [index_of[row.agent] for row in evaluation.rows]
     quoted = [formats.quote(name, NAME_MAX) for name in names]
     compared = facts.board.alpha if alpha else facts.verdict.pairs
     pairs = {(pair.a, pair.b): pair for pair in compared}
@@ -139,12 +139,12 @@ def latency_table(facts: Facts) -> ReportTable:
         TableHead("turnover", note="traded notional over mean equity"),
     )
     rows, digits = [], cash_digits(facts.season.assumptions.currency)
-    for place in trading_entries(facts):
-        metrics = facts.metrics[place]
-        notional, bps = notional_usd(facts, place), latency_bps(facts, place)
+    for index in trading_entries(facts):
+        metrics = facts.metrics[index]
+        notional, bps = notional_usd(facts, index), latency_bps(facts, index)
         took = None if metrics.decision_ms is None else metrics.decision_ms / 1000
         cells = (
-            name_cell(formats.quote(facts.season.names[place], NAME_MAX), "", anchor(place)),
+            name_cell(formats.quote(facts.season.names[index], NAME_MAX), "", anchor(index)),
             plain(formats.count(metrics.trades), metrics.trades),
             plain(formats.usd(notional, digits), notional),
             plain(formats.usd(metrics.fees_usd, digits), metrics.fees_usd),
@@ -154,7 +154,7 @@ def latency_table(facts: Facts) -> ReportTable:
             plain(formats.duration(took), took),
             plain(formats.number(metrics.turnover), metrics.turnover),
         )
-        rows.append(TableRow(cells, _css(facts, place)))
+        rows.append(TableRow(cells, _css(facts, index)))
     return ReportTable(
         f"Trading costs, {facts.season.assumptions.currency}", heads, tuple(rows), sortable=True
     )
@@ -177,14 +177,14 @@ def decisions_table(facts: Facts) -> ReportTable:
         TableHead("skipped snapshots"),
     )
     rows = []
-    for place in facts.order:
-        metrics, spend = facts.metrics[place], facts.season.llm[place]
+    for index in facts.order:
+        metrics, spend = facts.metrics[index], facts.season.llm[index]
         cost = None if metrics.llm_usd is None else float(metrics.llm_usd)
         paid = None if metrics.llm_paid_usd is None else float(metrics.llm_paid_usd)
         tokens = metrics.tokens / metrics.decisions if metrics.decisions else None
         took = None if metrics.model_ms is None else metrics.model_ms / 1000
         cells = (
-            name_cell(formats.quote(facts.season.names[place], NAME_MAX), "", anchor(place)),
+            name_cell(formats.quote(facts.season.names[index], NAME_MAX), "", anchor(index)),
             plain(formats.count(metrics.decisions), metrics.decisions),
             plain(formats.llm_usd(metrics.usd_per_decision), metrics.usd_per_decision),
             plain(formats.llm_usd(cost), cost),
@@ -197,7 +197,7 @@ def decisions_table(facts: Facts) -> ReportTable:
             plain(formats.count(metrics.aborted), metrics.aborted),
             plain(formats.count(metrics.skipped), metrics.skipped),
         )
-        rows.append(TableRow(cells, _css(facts, place)))
+        rows.append(TableRow(cells, _css(facts, index)))
     return ReportTable("Cost of decisions", heads, tuple(rows), sortable=True)
 
 
@@ -226,21 +226,21 @@ def offsets_table(facts: Facts) -> ReportTable:
 
 def trading_entries(facts: Facts) -> list[int]:
     """Return the indices of entries with a fill, best first."""
-    return [place for place in facts.order if facts.season.fills[place]]
+    return [index for index in facts.order if facts.season.fills[index]]
 
 
-def notional_usd(facts: Facts, place: int) -> float:
+def notional_usd(facts: Facts, index: int) -> float:
     """Return the notional that an entry traded, buys and sells."""
-    return sum(fill.notional for fill in facts.season.fills[place]) / 1e8
+    return sum(fill.notional for fill in facts.season.fills[index]) / 1e8
 
 
-def latency_bps(facts: Facts, place: int) -> float:
+def latency_bps(facts: Facts, index: int) -> float:
     """Return the latency cost of an entry that traded, in basis points of its notional."""
-    return facts.metrics[place].latency_usd / notional_usd(facts, place) * BPS
+    return facts.metrics[index].latency_usd / notional_usd(facts, index) * BPS
 
 
-def _css(facts: Facts, place: int) -> str:
-    kind = facts.season.entries[place].kind
+def _css(facts: Facts, index: int) -> str:
+    kind = facts.season.entries[index].kind
     return kind if kind == "baseline" else ""
 
 

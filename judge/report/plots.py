@@ -225,19 +225,22 @@ def thin(values: FloatArray, limit: int = POINTS_MAX) -> "np.ndarray[Any, np.dty
     if size <= limit:
         return np.arange(size)
     edges = np.linspace(0, size, (limit - 2) // 2 + 1).astype(int)
-    kept = {0, size - 1}
+    indices = {0, size - 1}
     for first, last in pairwise(edges):
-        kept |= {first + int(values[first:last].argmin()), first + int(values[first:last].argmax())}
-    return np.array(sorted(kept))
+        indices |= {
+            first + int(values[first:last].argmin()),
+            first + int(values[first:last].argmax()),
+        }
+    return np.array(sorted(indices))
 
 
 def _line(
     season: Season, values: FloatArray, name: str, meta: dict[str, object], shown: str
 ) -> go.Scatter:
-    kept = thin(values, curve_points(season))
+    indices = thin(values, curve_points(season))
     return go.Scatter(
-        x=season.times[kept].astype("datetime64[ms]").astype(np.float64),
-        y=values[kept],
+        x=season.times[indices].astype("datetime64[ms]").astype(np.float64),
+        y=values[indices],
         mode="lines",
         name=name,
         meta=meta,

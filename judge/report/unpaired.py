@@ -14,9 +14,9 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     known = sorted((p, n) for n, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)
     highest = 0.0
-    for rank, (p_value, place) in enumerate(known):
+    for rank, (p_value, index) in enumerate(known):
         highest = max(highest, min(1.0, p_value * (len(known) - rank)))
-        adjusted[place] = highest
+        adjusted[index] = highest
     return adjusted
 
 

@@ -15,7 +15,7 @@ SOURCE_CHARS_MAX = 300
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """What the figures assume; printed beside them.
+    """What the figures assume; printed next to them.
 
     Attributes:
         fee_bps, slippage_bps, starting_cash_usd: None if the executor published no rules.

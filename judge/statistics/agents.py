@@ -112,17 +112,17 @@ def sharpe_intervals(plan: ResamplingPlan, combos: Sequence[tuple[int, int]]) ->
     standard deviation is ignored: to first order (the delta method; Lo 2002, Financial Analysts
     Journal 58, 36-52) it adds SR^2 / 2 to a variance of 1, which is negligible.
     """
-    place = {agent: column for column, agent in enumerate(plan.testable)}
-    if not place:
+    index = {agent: column for column, agent in enumerate(plan.testable)}
+    if not index:
         return SharpeIntervals({}, {})
-    kept = [pair for pair in combos if pair[0] in place and pair[1] in place]
+    testable = [pair for pair in combos if pair[0] in index and pair[1] in index]
     # Scales the mean over aggregated rows to the mean over all periods.
     scale_down = plan.periods / plan.whole.shape[0]
     spread = plan.whole[:, plan.testable].std(axis=0, ddof=1)
     found = studentise(
         plan.returns[:, plan.testable] * scale_down / spread,
         plan.signs(),
-        [(place[a], place[b]) for a, b in kept],
+        [(index[a], index[b]) for a, b in testable],
     )
     scale = float(np.sqrt(plan.periods_per_year))
 
@@ -130,8 +130,8 @@ def sharpe_intervals(plan: ResamplingPlan, combos: Sequence[tuple[int, int]]) ->
         return source.interval(column, confidence=plan.confidence, scale=scale)
 
     return SharpeIntervals(
-        {agent: interval(found.agents, column) for agent, column in place.items()},
-        {pair: interval(found.pairs, column) for column, pair in enumerate(kept)},
+        {agent: interval(found.agents, column) for agent, column in index.items()},
+        {pair: interval(found.pairs, column) for column, pair in enumerate(testable)},
     )
 
 

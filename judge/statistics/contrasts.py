@@ -54,14 +54,14 @@ def level_contrasts(
     for one in wanted:
         if not one.over:
             continue
-        places = []
+        both = []
         for level in (one.a, one.b):
             key = (one.factor, level, one.over)
             if key not in means:
                 means[key] = len(columns)
                 columns.append(_mean(cells, *key))
-            places.append(means[key])
-        combos.append((places[0], places[1]))
+            both.append(means[key])
+        combos.append((both[0], both[1]))
     if len(columns) > COLUMNS_MAX:
         reason = f"{len(columns)} means are too many to compare; at most {COLUMNS_MAX} can be"
         return tuple(_unknown(one, reason) for one in wanted)

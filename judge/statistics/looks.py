@@ -131,22 +131,22 @@ def look_times(planned: int | None, upto: int) -> tuple[int, ...]:
 @lru_cache(maxsize=64)
 def planned_looks(planned: int) -> tuple[Look, ...]:
     """Return the looks of a season of this planned length; none if it is too short."""
-    places = [round(planned * k / SHARES) for k in range(FIRST_SHARE, SHARES + 1)]
-    kept = sorted({n for n in places if n >= PERIODS_FIRST})
-    spent = [spending(n / planned) for n in kept]
-    levels = nominal_levels(kept, spent)
-    return tuple(Look(n, level) for n, level in zip(kept, levels, strict=True))
+    shares = [round(planned * k / SHARES) for k in range(FIRST_SHARE, SHARES + 1)]
+    times = sorted({n for n in shares if n >= PERIODS_FIRST})
+    spent = [spending(n / planned) for n in times]
+    levels = nominal_levels(times, spent)
+    return tuple(Look(n, level) for n, level in zip(times, levels, strict=True))
 
 
 @lru_cache(maxsize=64)
 def ended_looks(planned: int, periods: int) -> tuple[Look, ...]:
     """Return the looks of a season that ended early: the rest of the error is spent at its end."""
-    kept = [look.periods for look in planned_looks(planned) if look.periods < periods]
+    earlier = [look.periods for look in planned_looks(planned) if look.periods < periods]
     if periods < PERIODS_FIRST:
         return ()
-    spent = [spending(n / planned) for n in kept]
-    levels = nominal_levels([*kept, periods], [*spent, ERROR_SPENT])
-    return tuple(Look(n, level) for n, level in zip([*kept, periods], levels, strict=True))
+    spent = [spending(n / planned) for n in earlier]
+    levels = nominal_levels([*earlier, periods], [*spent, ERROR_SPENT])
+    return tuple(Look(n, level) for n, level in zip([*earlier, periods], levels, strict=True))
 
 
 def open_looks(periods: int) -> tuple[Look, ...]:
@@ -188,29 +188,29 @@ def nominal_levels(times: Sequence[int], spent: Sequence[float]) -> list[float]:
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     levels: list[float] = []
     # Positions of the paths that have not crossed a boundary, and their probabilities.
-    where, alive = np.zeros(1), np.ones(1)
+    positions, alive = np.zeros(1), np.ones(1)
     before_time, before_spent = 0, 0.0
     for time, until in zip(times, spent, strict=True):
         wide = sqrt(time - before_time)
         wanted = until - before_spent
-        boundary = _boundary(where, alive, wide, wanted, sqrt(time))
+        boundary = _boundary(positions, alive, wide, wanted, sqrt(time))
         levels.append(float(2.0 * stats.norm.sf(boundary)))
         reach = boundary * sqrt(time)
         points = nodes * reach
-        kernel = stats.norm.pdf((points[:, None] - where[None, :]) / wide) / wide
-        where, alive = points, (kernel @ alive) * weights * reach
+        kernel = stats.norm.pdf((points[:, None] - positions[None, :]) / wide) / wide
+        positions, alive = points, (kernel @ alive) * weights * reach
         before_time, before_spent = time, until
     return levels
 
 
 def _boundary(
-    where: FloatArray, alive: FloatArray, wide: float, wanted: float, root: float
+    positions: FloatArray, alive: FloatArray, wide: float, wanted: float, root: float
 ) -> float:
     """Return the |z| that surviving paths cross with the wanted probability."""
 
     def excess(z: float) -> float:
-        upper = stats.norm.sf((z * root - where) / wide)
-        lower = stats.norm.cdf((-z * root - where) / wide)
+        upper = stats.norm.sf((z * root - positions) / wide)
+        lower = stats.norm.cdf((-z * root - positions) / wide)
         return float(alive @ (upper + lower)) - wanted
 
     return float(brentq(excess, 0.0, BOUNDARY_MAX, xtol=1e-8))

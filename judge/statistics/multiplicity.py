@@ -86,8 +86,8 @@ class Family:
         """Return the share of the resampled maxima [B, M] at or beyond each value [M]."""
         exceeding = (stars >= values).sum(axis=0)
         counted = (1.0 + exceeding) / (1.0 + stars.shape[0])
-        place = max(stars.shape[0] - EXCEEDING_MIN - 1, 0)
-        edges = np.partition(stars, place, axis=0)[place]
+        index = max(stars.shape[0] - EXCEEDING_MIN - 1, 0)
+        edges = np.partition(stars, index, axis=0)[index]
         tails = stats.t.sf(np.stack([values, edges]), self.freedom)
         continued = self._tail_level * np.divide(
             tails[0], tails[1], out=np.ones_like(values), where=np.isfinite(edges)

@@ -68,10 +68,10 @@ def best_probabilities(
     if ends[-1] <= 0.0:
         return even
     # Each resample takes one s, and also counts with the opposite sign of its error.
-    places = np.arange(1, draws.shape[0] + 1) * GOLDEN % 1.0 * ends[-1]
-    spreads = SPREADS[np.minimum(np.searchsorted(ends, places), SPREADS.size - 1)]
-    kept = (spreads**2 / (1.0 + spreads**2))[:, None]
-    centres, errors = kept * estimates, np.sqrt(kept) * draws
+    quantiles = np.arange(1, draws.shape[0] + 1) * GOLDEN % 1.0 * ends[-1]
+    spreads = SPREADS[np.minimum(np.searchsorted(ends, quantiles), SPREADS.size - 1)]
+    shrinkage = (spreads**2 / (1.0 + spreads**2))[:, None]
+    centres, errors = shrinkage * estimates, np.sqrt(shrinkage) * draws
     won = (_won(centres + errors) + _won(centres - errors)) / 2.0
     found: FloatArray = weights[0] * even + (1.0 - weights[0]) * won
     return found
@@ -153,16 +153,16 @@ def calibration_bins(found: Sequence[Calibration], bins: int = 10) -> tuple[Cali
     """Pool the leaders of all seasons by P(best), in bins of equal width."""
     given = np.concatenate([one.given for one in found])
     best = np.concatenate([one.best for one in found])
-    places = np.minimum((given * bins).astype(np.int64), bins - 1)
+    bin_of_leader = np.minimum((given * bins).astype(np.int64), bins - 1)
     return tuple(
         CalibrationBin(
-            place / bins,
-            (place + 1) / bins,
-            int((places == place).sum()),
-            float(given[places == place].mean()),
-            float(best[places == place].mean()),
+            index / bins,
+            (index + 1) / bins,
+            int((bin_of_leader == index).sum()),
+            float(given[bin_of_leader == index].mean()),
+            float(best[bin_of_leader == index].mean()),
         )
-        for place in np.unique(places).tolist()
+        for index in np.unique(bin_of_leader).tolist()
     )
 
 

@@ -88,14 +88,14 @@ def judge_pairs(
     errors = claims.errors[tested] * plan.periods
     alone = claims.p_values()
     found = []
-    place = -1
+    index = -1
     for column, (a, b) in enumerate(combos):
         if reasons[column]:
             found.append(_untested(plan, a, b, reasons[column]))
             continue
-        place += 1
+        index += 1
         difference = means.pairs.interval(column, confidence=plan.confidence, scale=plan.periods)
-        p_adjusted = float(adjusted[place])
+        p_adjusted = float(adjusted[index])
         found.append(
             Pair(
                 a=a,
@@ -108,9 +108,9 @@ def judge_pairs(
                 and _excludes_zero(difference),
                 identical=False,
                 sharpe_difference=sharpes.pairs.get((a, b)),
-                detectable=detectable_difference(float(errors[place]), critical, freedom=freedom),
+                detectable=detectable_difference(float(errors[index]), critical, freedom=freedom),
                 reason="" if difference is not None else TOO_FLAT,
-                claim_error=float(errors[place]),
+                claim_error=float(errors[index]),
                 critical=critical,
             )
         )

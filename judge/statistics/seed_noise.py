@@ -162,7 +162,7 @@ class SeedNoise:
             reasons["pairings"] = "there is only one strategy or one model"
             return ()
         if not freedom:
-            reasons["pairings"] = f"it cannot be told from the noise of the seeds: {SINGLE}"
+            reasons["pairings"] = f"it cannot be separated from the noise of the seeds: {SINGLE}"
             return ()
         noise = self.squares["seed"] / freedom
         if noise == 0.0:

@@ -186,14 +186,14 @@ def distinct_trials(returns: FloatArray, baselines: BoolArray | None = None) -> 
         returns: Shape [T, N].
         baselines: Shape [N], True for a baseline; None without baselines.
     """
-    kept = [
+    columns = [
         n
         for n in range(returns.shape[1])
         if deviation(returns[:, n]) is not None and not (baselines is not None and baselines[n])
     ]
-    if len(kept) < 2:
-        return len(kept)
-    alike = np.asarray(np.corrcoef(returns[:, kept], rowvar=False)) >= ALIKE_MIN
+    if len(columns) < 2:
+        return len(columns)
+    alike = np.asarray(np.corrcoef(returns[:, columns], rowvar=False)) >= ALIKE_MIN
     return int(np.unique(_groups(np.asarray(alike))).size)
 
 

@@ -1,4 +1,4 @@
-"""Evaluations by hand: what the judge says of contests that never took place."""
+"""Evaluations made by hand, for tests of texts."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,7 +21,7 @@ DAY = 288
 def row(
     name: str, low: int, high: int, gain: float = 0.01, *, around: float = 0.02, **changes: Any
 ) -> LeaderboardRow:
-    """A row of the leaderboard; its interval is the return give or take `around`."""
+    """A row of the leaderboard; its interval is the return plus or minus `around`."""
     baseline = name in ("buy_and_hold", "cash", "random")
     given: dict[str, Any] = {
         "rank_low": low,
@@ -53,7 +53,7 @@ def row(
 
 
 def cell(name: str, low: int, high: int, gains: tuple[float, ...]) -> LeaderboardRow:
-    """A cell with a repeat per return."""
+    """A cell with one repeat for each return."""
     repeats = tuple(
         Repeat(
             agent=f"{name}-{k}",
@@ -68,7 +68,7 @@ def cell(name: str, low: int, high: int, gains: tuple[float, ...]) -> Leaderboar
 
 
 def dead(name: str, cause: str = "401 Unauthorized: the provider refused the key") -> DeadEntry:
-    """An entry that is dead."""
+    """A dead entry."""
     return DeadEntry(agent=name, cause=cause, turns=9, code="auth", remedy="check the key")
 
 
@@ -78,7 +78,7 @@ def claim(winner: str, loser: str, snapshots: int, **changes: Any) -> Claim:
 
 
 def judged(*rows: LeaderboardRow, **changes: Any) -> Evaluation:
-    """An evaluation of three days with these rows; without a verdict in words."""
+    """An evaluation of three days with these rows and without verdict sentences."""
     given: dict[str, Any] = {
         "evaluation_id": "e",
         "snapshot_id": "s",
@@ -102,7 +102,7 @@ def judged(*rows: LeaderboardRow, **changes: Any) -> Evaluation:
 
 
 def live(*rows: LeaderboardRow, **changes: Any) -> Evaluation:
-    """The same after look 5 of 11."""
+    """The same evaluation after look 5 of 11."""
     given = {"interim": True, "look": 5, "looks": 11, "snapshots": 400, "compared": 400}
     return judged(*rows, **(given | changes))
 

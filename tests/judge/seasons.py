@@ -1,5 +1,6 @@
-"""Small synthetic seasons by hand, and runs on disk: the same seed gives the same ones."""
+"""Small synthetic seasons and runs on disk; equal seeds give equal seasons."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -9,10 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from arena import topics
+from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.exports import export_topics
 from arena.messages import RejectReason
 from arena.money import PRICE_SCALE, SCALE, PriceUnits
+from judge.season import SeasonBuilder
 from judge.season.assumptions import Assumptions
 from judge.season.types import (
     Entry,
@@ -38,7 +41,7 @@ DIGEST = "5e" * 32
 def entry(
     name: str, strategy: str, model: str, *, baseline: bool = False, seed: int | None = None
 ) -> Entry:
-    """One entry; an agent is an LLM's, a baseline is scripted."""
+    """An entry: an agent with a model, or a scripted baseline."""
     kind: Literal["agent", "baseline"] = "baseline" if baseline else "agent"
     return Entry(name, strategy, model, model, kind, scripted=baseline, seed=seed)
 
@@ -62,18 +65,19 @@ def make_season(
     text: str = "15m trend up three closes in a row, adding a third",
     interval_s: float = 60.0,
 ) -> Season:
-    """A season of random prices in which each agent trades now and then, and says `text`."""
+    """A season of random prices in which each agent trades at times and writes `text`."""
     rng = np.random.default_rng(seed)
     steps = rng.standard_t(5, (snapshots, len(PRODUCTS))) * 0.0012
     steps[0] = 0
     bids = np.array(PRICES_USD) * np.exp(np.cumsum(steps, axis=0))
     bids = np.vstack([bids, bids[-1:]])
     asks = bids * (1 + SPREAD)
-    books = [
-        _Book(e, bids, asks, np.random.default_rng([seed, n]), text) for n, e in enumerate(entries)
+    accounts = [
+        _RandomAccount(e, bids, asks, np.random.default_rng([seed, n]), text)
+        for n, e in enumerate(entries)
     ]
-    for book in books:
-        book.run(snapshots, interval_s)
+    for account in accounts:
+        account.run(snapshots, interval_s)
     first = np.datetime64(START.replace(tzinfo=None), "us")
     offsets = np.minimum(np.arange(snapshots + 1), snapshots - 1) * int(interval_s * 1e6)
     times = first + offsets.astype("timedelta64[us]")
@@ -85,13 +89,13 @@ def make_season(
         products=PRODUCTS,
         bids=bids,
         asks=asks,
-        equity=np.column_stack([b.cash + b.exposure.sum(axis=1) for b in books]),
-        cash=np.column_stack([b.cash for b in books]),
-        exposure=np.stack([b.exposure for b in books], axis=1),
-        fills=tuple(tuple(b.fills) for b in books),
-        rejections=tuple(tuple(b.rejections) for b in books),
-        decisions=tuple(tuple(b.decisions) for b in books),
-        llm=tuple(b.spend() for b in books),
+        equity=np.column_stack([b.cash + b.exposure.sum(axis=1) for b in accounts]),
+        cash=np.column_stack([b.cash for b in accounts]),
+        exposure=np.stack([b.exposure for b in accounts], axis=1),
+        fills=tuple(tuple(b.fills) for b in accounts),
+        rejections=tuple(tuple(b.rejections) for b in accounts),
+        decisions=tuple(tuple(b.decisions) for b in accounts),
+        llm=tuple(b.spend() for b in accounts),
         hold=hold,
         snapshot_ids=tuple(f"snapshot-{t}" for t in range(snapshots)),
         ends={"account.events": {0: 900}, "agent.turns": {0: 400, 1: 410, 2: 300, 3: 120}},
@@ -100,18 +104,26 @@ def make_season(
     )
 
 
+def fold_records(records: Iterable[Record]) -> SeasonBuilder:
+    """A builder that has read these records."""
+    builder = SeasonBuilder()
+    for record in records:
+        builder.apply(record)
+    return builder
+
+
 def rename(season: Season, old: str, new: str) -> Season:
-    """The same season with one entry under another name."""
+    """The season with one entry renamed."""
     entries = tuple(replace(e, name=new) if e.name == old else e for e in season.entries)
     return replace(season, entries=entries)
 
 
 async def export_run(directory: Path, *, snapshots: int = 80, **changes: Any) -> Path:
-    """A run's directory with the exported records of a scripted arena.
+    """A run folder with the exported records of a scripted arena.
 
     Args:
-        directory: Of the run; made here.
-        snapshots: How many.
+        directory: The run's folder, which is created.
+        snapshots: Number of snapshots.
         changes: Fields of the scenario.
     """
     bus = MemoryBus()
@@ -144,8 +156,8 @@ def _assumptions(snapshots: int, interval_s: float) -> Assumptions:
     )
 
 
-class _Book:
-    """One entry's account, decided by a random generator."""
+class _RandomAccount:
+    """An entry's account, decided by a random generator."""
 
     def __init__(
         self, entry: Entry, bids: FloatArray, asks: FloatArray, rng: np.random.Generator, text: str

@@ -1,18 +1,18 @@
-"""An agent that was taken out keeps its account: the season says that it does not play."""
+"""An agent that an operator removed keeps its account, and the season names its absence."""
 
 from dataclasses import dataclass
 
 import pytest
 
-from judge.season import SeasonBuilder
 from tests.dashboard.scenario import Scenario
+from tests.judge.seasons import fold_records
 
 SNAPSHOTS = 40
 
 
 @dataclass
 class Leaving(Scenario):
-    """A scenario that "momentum" leaves at a snapshot, and joins again at another.
+    """A scenario that "momentum" leaves at one snapshot and joins again at another.
 
     Attributes:
         left, back: Numbers of those snapshots.
@@ -22,7 +22,7 @@ class Leaving(Scenario):
     back: int = SNAPSHOTS
 
     def step(self) -> None:
-        """One snapshot, with the agents that are there."""
+        """Publish one snapshot and the decisions of the agents that are present."""
         everybody = self.agents
         if self.left <= self.snapshots < self.back:
             self.agents = tuple(one for one in everybody if one[0] != "momentum")
@@ -31,18 +31,16 @@ class Leaving(Scenario):
 
 
 @pytest.mark.parametrize(
-    ("left", "back", "said"),
+    ("left", "back", "noted"),
     [(20, SNAPSHOTS, True), (20, 30, False), (38, SNAPSHOTS, False), (SNAPSHOTS, SNAPSHOTS, False)],
 )
-def test_an_agent_that_left_is_named(left: int, back: int, said: bool) -> None:
-    """Only while it is away for long; the others are not."""
+def test_a_long_absence_is_in_the_assumptions(left: int, back: int, noted: bool) -> None:
+    """Only a long absence is named, and only of the agent that was absent."""
     scenario = Leaving(left=left, back=back).run(SNAPSHOTS)
-    builder = SeasonBuilder()
-    for record in scenario.records:
-        builder.apply(record)
+    builder = fold_records(scenario.records)
     season = builder.season()
 
     notes = [note for note in season.assumptions.notes if "has had no turn" in note]
-    assert said == bool(notes)
+    assert noted == bool(notes)
     assert all(note.startswith("momentum has had no turn in the last 20 of 40") for note in notes)
     assert "momentum" in season.names

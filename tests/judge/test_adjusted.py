@@ -1,4 +1,4 @@
-"""The adjusted difference: what the market explains is taken out, and nothing is made up."""
+"""Adjusted differences: returns less what the market explains, without look-ahead."""
 
 from itertools import combinations
 
@@ -23,14 +23,14 @@ def market(seed: int = 0, periods: int = PERIODS) -> FloatArray:
 
 
 def held(exposures: FloatArray, index: FloatArray) -> FloatArray:
-    """Log returns of accounts that hold these shares of an index, and cash."""
+    """Log returns of accounts that hold these shares of an index, and cash for the rest."""
     found: FloatArray = np.log1p(exposures * np.expm1(index)[:, None])
     return found
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_a_constant_share_of_the_market_earns_nothing(share: float) -> None:
-    """Holding a constant share is explained by the market to the last digit, however large."""
+def test_a_constant_market_share_has_no_adjusted_return(share: float) -> None:
+    """The market explains a constant share completely, however large it is."""
     index, exposures = market(), np.full((PERIODS, 1), share)
 
     np.testing.assert_allclose(
@@ -38,16 +38,16 @@ def test_a_constant_share_of_the_market_earns_nothing(share: float) -> None:
     )
 
 
-def test_a_gain_beyond_the_market_is_kept() -> None:
-    """What an agent earns beside its market position is left in its adjusted return."""
+def test_a_gain_beyond_the_market_remains_after_adjustment() -> None:
+    """What an agent earns besides its market position remains in its adjusted return."""
     index, exposures = market(), np.full((PERIODS, 1), 0.5)
     earned = held(exposures, index) + 0.001
 
     np.testing.assert_allclose(adjusted_returns(earned, exposures, index), 0.001, atol=1e-14)
 
 
-def test_the_past_is_not_adjusted_again() -> None:
-    """The first rows are the same, whatever came after: an earlier look stays what it was."""
+def test_later_periods_do_not_change_earlier_adjusted_returns() -> None:
+    """The first rows are equal with and without later periods, so earlier looks do not change."""
     returns, exposures, index = appetite_season(np.random.default_rng(1), PERIODS, 3)
     whole = adjusted_returns(returns, exposures, index)
 
@@ -56,10 +56,11 @@ def test_the_past_is_not_adjusted_again() -> None:
     )
 
 
-def test_an_exposure_that_follows_the_market_earns_nothing() -> None:
+def test_exposure_that_follows_the_market_has_no_alpha() -> None:
     """An agent that buys after rises has no alpha in a market without memory.
 
-    The season's mean exposure would give it one below zero: it is high in seasons that rose.
+    An adjustment by the season's mean exposure would give a negative one, as that exposure is
+    high in seasons that rose.
     """
     index = 0.006 * np.random.default_rng(2).standard_normal((600, PERIODS))
     before = np.hstack([np.zeros((600, 1)), np.cumsum(index, axis=1)[:, :-1]])
@@ -81,10 +82,10 @@ def test_an_exposure_that_follows_the_market_earns_nothing() -> None:
 
 
 @pytest.mark.parametrize("drift", [0.0, 0.15, -0.15])
-def test_false_claims_stay_rare_in_a_market_that_drifts(drift: float) -> None:
-    """Agents without skill and of unequal appetite are seldom told apart once adjusted.
+def test_false_claims_stay_rare_in_a_drifting_market(drift: float) -> None:
+    """Agents without skill and of unequal exposure are seldom separated after adjustment.
 
-    Student's t stands in for the resampling here; `arena verdict-check` counts the real decision.
+    Student's t replaces the resampling here; `arena verdict-check` counts the real decision.
     """
     claims, raw = 0, 0
     seasons, count = 400, claim_cosines(PERIODS)
@@ -104,7 +105,7 @@ def test_false_claims_stay_rare_in_a_market_that_drifts(drift: float) -> None:
         assert raw > 0.04 * seasons
 
 
-def test_unequal_appetites_are_found_sooner() -> None:
+def test_adjustment_halves_the_variance_of_unequal_appetites() -> None:
     """The variance of a difference falls to less than a half."""
     totals = np.array(
         [
@@ -124,8 +125,8 @@ def _both(seed: int) -> tuple[FloatArray, FloatArray]:
     return found[0], again
 
 
-def test_alpha_is_claimed_as_a_family_of_its_own() -> None:
-    """A steady gain is claimed against every other agent, in the verdict's order of pairs."""
+def test_alpha_claims_are_a_separate_family() -> None:
+    """A steady gain is claimed against every other agent, with pairs in the verdict's order."""
     returns, exposures, index = appetite_season(np.random.default_rng(5), PERIODS, 4)
     returns[:, 2] += 0.004
     found = alpha_pairs(returns, exposures, index, resamples=299)
@@ -137,7 +138,7 @@ def test_alpha_is_claimed_as_a_family_of_its_own() -> None:
 
 
 def test_alpha_is_claimed_at_looks() -> None:
-    """A season that is watched claims at its looks, and memo or not says the same."""
+    """A running season claims alpha at its looks, with the same result with and without a cache."""
     returns, exposures, index = appetite_season(np.random.default_rng(6), PERIODS, 2)
     returns[:, 1] += 0.004
     horizon = Horizon(320, over=False)
@@ -154,7 +155,7 @@ def test_alpha_is_claimed_at_looks() -> None:
 
 
 def test_too_short_a_season_has_a_reason() -> None:
-    """Before 60 periods nothing is said, and why."""
+    """Fewer than 60 periods give no decision and a reason."""
     returns, exposures, index = appetite_season(np.random.default_rng(7), 30, 2)
     (pair,) = alpha_pairs(returns, exposures, index).pairs
 
@@ -162,8 +163,8 @@ def test_too_short_a_season_has_a_reason() -> None:
     assert not pair.separated
 
 
-def test_shares_of_accounts() -> None:
-    """The share is what the positions are worth, at the start; 0 of an account worth nothing."""
+def test_market_share_is_position_value_over_equity() -> None:
+    """The share is taken at the start of the period, and is 0 for an account worth nothing."""
     equity = np.array([[100.0, 100.0], [80.0, 0.0], [90.0, 0.0]])
     exposure = np.array(
         [[[0.0, 0.0], [50.0, 50.0]], [[20.0, 20.0], [0.0, 0.0]], [[9.0, 0], [0, 0]]]
@@ -173,7 +174,7 @@ def test_shares_of_accounts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("exposures", "index", "words"),
+    ("exposures", "index", "message"),
     [
         (np.full((PERIODS, 2), 1.2), market(), "entrant 0 in period 0 was 1.2"),
         (np.full((PERIODS, 2), np.nan), market(), "send a share of equity, 0 to 1"),
@@ -181,17 +182,16 @@ def test_shares_of_accounts() -> None:
         (np.zeros((PERIODS, 2)), np.full(PERIODS, -np.inf), "period 0 was not finite"),
     ],
 )
-def test_what_does_not_fit_is_refused(exposures: FloatArray, index: FloatArray, words: str) -> None:
-    """Shapes and shares that cannot be are named, with what to send."""
-    with pytest.raises(ValueError, match=words):
+def test_wrong_shapes_and_shares_are_refused(
+    exposures: FloatArray, index: FloatArray, message: str
+) -> None:
+    """The error names the wrong value and what to pass."""
+    with pytest.raises(ValueError, match=message):
         adjusted_returns(np.zeros((PERIODS, 2)), exposures, index)
 
 
-def test_the_market_without_a_bid_is_worth_its_cost() -> None:
-    """A product that is offered before anybody bids leaves no hole in the index.
-
-    The curve was not a number until the first bid, and the judge could not adjust by it.
-    """
+def test_a_product_without_a_bid_is_valued_at_its_cost() -> None:
+    """A product with an ask and no bid leaves no missing value in the index."""
     bids = np.array([[np.nan, 1.0], [np.nan, 1.1], [10.0, 1.2], [10.0, 1.2]])
     asks = np.array([[10.0, 1.0]] * 4)
     curve = hold_curve(100 * SCALE, bids, asks, fee=0.0, slippage=0.0)

@@ -1,4 +1,4 @@
-"""The assumptions behind a season, in words."""
+"""The assumptions of a season as sentences."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from judge.season.assumptions import Assumptions, assumption_lines
 
 
 @pytest.mark.parametrize(
-    ("simulated", "recorded", "source", "words"),
+    ("simulated", "recorded", "source", "expected"),
     [
         (
             True,
@@ -20,10 +20,10 @@ from judge.season.assumptions import Assumptions, assumption_lines
         (False, False, "", "Prices: coinbase (live)"),
     ],
 )
-def test_prices_are_named_after_what_they_are_from(
-    simulated: bool, recorded: bool, source: str, words: str
+def test_prices_are_named_by_their_source(
+    simulated: bool, recorded: bool, source: str, expected: str
 ) -> None:
-    """Recorded prices after their files, and only live ones after a venue."""
+    """Recorded prices are named by their files, and only live prices by a venue."""
     known = Assumptions(
         venue="coinbase",
         simulated=simulated,
@@ -44,6 +44,6 @@ def test_prices_are_named_after_what_they_are_from(
 
     line = next(line for line in assumption_lines(known) if line.startswith("Prices: "))
 
-    assert words in line
+    assert expected in line
     assert "\n" not in line
     assert "\x1b" not in line

@@ -1,4 +1,4 @@
-"""The check of the judge: its markets are what they say, and it can say no."""
+"""The check of the statistics: its markets keep their promises, and it reports broken ones."""
 
 import json
 from collections.abc import Iterator
@@ -46,11 +46,13 @@ SHORT = MarketScenario("normal", 2, 60)
         ("normal-5x384-gap50", 25, 5),
     ],
 )
-def test_the_hard_markets_in_a_small_check(name: str, seasons: int, false_max: int) -> None:
-    """False claims within the binomial 99.5 % of 5 %, coverage within four standard errors of 90 %.
+def test_hard_markets_keep_their_promises_in_a_small_check(
+    name: str, seasons: int, false_max: int
+) -> None:
+    """False claims within the binomial 99.5 % of 5 %, coverage within 4 standard errors of 90 %.
 
-    So few seasons see only gross faults, such as 18 % to 36 % false claims where white noise hides
-    a slow movement, or a lead that is never found beside another agent's fall.
+    So few seasons show only gross faults, such as 18 % to 36 % false claims if white noise hides
+    a slow movement, or a lead that is never found next to another agent's fall.
     """
     (market,) = [m for m in MARKETS if m.name == name]
     found = summarise(market, run_market(market, 1, range(seasons)))
@@ -65,15 +67,15 @@ def test_the_hard_markets_in_a_small_check(name: str, seasons: int, false_max: i
     assert market.found_min is None or (found.power and found.power.found.estimate >= 0.6)
 
 
-def test_the_same_season_gives_the_same_counts() -> None:
-    """How the seasons are cut into tasks changes nothing."""
+def test_counts_do_not_depend_on_the_split_into_tasks() -> None:
+    """The same seasons give the same counts, however they are split into tasks."""
     whole = run_market(FAT, 1, range(4))
 
     assert whole == run_market(FAT, 1, range(2)) + run_market(FAT, 1, range(2, 4))
 
 
 def few_claims(claimed: bool, strength: tuple[int, int] = (9, 10)) -> Counts:
-    """A season with differences that are covered too seldom, and totals too often."""
+    """A season whose differences are covered too seldom and whose totals too often."""
     hits = {
         "difference": (8, 10),
         "total": (19, 20),
@@ -84,8 +86,8 @@ def few_claims(claimed: bool, strength: tuple[int, int] = (9, 10)) -> Counts:
     return Counts(claimed, None, hits, 10, 10, claimed, 0.1)
 
 
-def test_the_check_can_say_no() -> None:
-    """Too many claims, or intervals that are too narrow or too wide, are called by name."""
+def test_broken_promises_are_reported() -> None:
+    """Too many claims, and intervals that are too narrow or too wide, are named."""
     found = summarise(FAT, [few_claims(i % 10 == 0, (19, 20)) for i in range(100)])
 
     assert found.missed == (
@@ -99,8 +101,8 @@ def test_the_check_can_say_no() -> None:
     assert Coverage(0.8, 0.0) == found.coverage["difference"]
 
 
-def test_what_is_not_promised_is_shown_and_kept() -> None:
-    """A market without a promise names what it misses and fails nothing."""
+def test_a_market_without_a_promise_never_fails() -> None:
+    """Its misses are shown and do not fail the check."""
     found = summarise(replace(FAT, promised=False), [few_claims(True)] * 20)
 
     assert found.missed
@@ -110,7 +112,7 @@ def test_what_is_not_promised_is_shown_and_kept() -> None:
 
 
 def test_a_claim_at_any_look_is_counted() -> None:
-    """A watched market misses its promise by claims that the end no longer makes."""
+    """A claim that was withdrawn before the end counts as a false claim, too."""
     watched = MarketScenario("normal", 2, 384, watched="planned")
     seasons = [replace(few_claims(False), claimed_ever=i % 10 == 0) for i in range(100)]
     found = summarise(watched, seasons)
@@ -122,8 +124,8 @@ def test_a_claim_at_any_look_is_counted() -> None:
 
 
 @pytest.mark.parametrize(("found", "missed"), [(0.75, True), (0.85, False)])
-def test_a_lead_beside_a_gap_must_be_found(found: float, missed: bool) -> None:
-    """A true lead that is found too seldom beside another agent's fall breaks the promise."""
+def test_a_true_lead_beside_a_gap_must_be_found(found: float, missed: bool) -> None:
+    """Finding a true lead too seldom beside another agent's fall breaks the promise."""
     market = MarketScenario("normal", 5, 384, gap=-0.5, lead=0.3, found_min=0.8)
     seasons = [replace(few_claims(False), found=i < found * 100) for i in range(100)]
 
@@ -131,15 +133,15 @@ def test_a_lead_beside_a_gap_must_be_found(found: float, missed: bool) -> None:
 
 
 @pytest.mark.parametrize(("held", "named"), [(19, False), (9, True)])
-def test_two_agents_may_have_wide_strengths(held: int, named: bool) -> None:
-    """Between two agents a strength moves in steps: too wide is allowed, too narrow is not."""
+def test_wide_strength_intervals_of_two_agents_are_allowed(held: int, named: bool) -> None:
+    """With two agents a strength moves in steps: too wide is allowed, too narrow is not."""
     found = summarise(MarketScenario("fat", 2, 120), [few_claims(False, (held, 20))] * 10)
 
     assert named == ("coverage of Bradley-Terry" in found.missed)
 
 
-def test_a_verdict_is_held_against_the_truth() -> None:
-    """Intervals are counted by whether they hold the true value, missing ones not at all."""
+def test_intervals_are_counted_by_whether_they_cover_the_truth() -> None:
+    """Missing intervals are not counted."""
     season = FAT.season(np.random.default_rng(1))
     season[:, 2] = season[:, 1]
     season[:, 0] += 0.01
@@ -158,8 +160,8 @@ def test_a_verdict_is_held_against_the_truth() -> None:
     assert "psr" not in ahead.hits
 
 
-def test_names_are_unique_and_say_what_they_name() -> None:
-    """Every market of the catalogue has a name of its own, made of words a shell leaves alone."""
+def test_market_names_are_unique_and_safe_in_a_shell() -> None:
+    """Every market of the catalogue has its own name, of characters that need no quotes."""
     names = [market.name for market in MARKETS]
 
     assert len(names) == len(set(names))
@@ -173,8 +175,8 @@ def test_names_are_unique_and_say_what_they_name() -> None:
     } <= set(names)
 
 
-def test_the_catalogue_holds_what_was_promised() -> None:
-    """Crashes and slow movements that a season is too short to show are not promised."""
+def test_the_catalogue_promises_the_documented_markets() -> None:
+    """Crashes and slow movements that a short season cannot show are not promised."""
     shown = {m.name for m in MARKETS if not m.promised}
     assert {"crash400-2x384", "crash1000-2x384", "white+ar0.95-2x200", "ar0.8-2x60"} == shown
     assert {2, 5, 6, 20, 50} == {m.agents for m in MARKETS}
@@ -183,8 +185,8 @@ def test_the_catalogue_holds_what_was_promised() -> None:
     assert min(usual_seasons(m) for m in MARKETS) == 200
 
 
-def test_seasons_follow_the_options() -> None:
-    """--full multiplies, --seasons replaces; power is measured where it is promised."""
+def test_the_number_of_seasons_follows_the_options() -> None:
+    """--full multiplies it, --seasons replaces it; power is measured where it is promised."""
     (usual,) = tasks([SHORT])
     (full,) = tasks([SHORT], times=FULL_TIMES)
     (few,) = tasks([SHORT], seasons=30)
@@ -196,8 +198,8 @@ def test_seasons_follow_the_options() -> None:
     assert has_power(SHORT)
 
 
-def test_chances_that_do_not_come_true_are_missed() -> None:
-    """Leaders given 60 % of whom 50 % are the best break the promise; few leaders prove nothing."""
+def test_wrong_chances_break_the_promise() -> None:
+    """Leaders given 60 % that are best in 50 % of seasons fail; a few leaders prove nothing."""
     many = Calibration(2, 1.0, 0.0, np.full(600, 0.6), (np.arange(600) % 2).astype(np.float64))
     few = replace(many, given=many.given[:100], best=many.best[:100])
 
@@ -210,7 +212,7 @@ def test_chances_that_do_not_come_true_are_missed() -> None:
 
 
 def test_markets_are_chosen_by_pattern() -> None:
-    """Names and patterns choose in the order of the catalogue; what fits nothing is refused."""
+    """Names and patterns select in catalogue order; a pattern without a match is refused."""
     names = ["normal-2x384", "ar0.3-2x384", "ar0.8-5x384"]
 
     assert ["ar0.3-2x384", "ar0.8-5x384"] == matching_names("ar0.8*, ar0.3-2x384", names)
@@ -220,8 +222,8 @@ def test_markets_are_chosen_by_pattern() -> None:
         matching_names(" ,", names)
 
 
-def test_tables_line_up() -> None:
-    """Every line of a table is as long as the others, the figures to the right."""
+def test_table_lines_have_equal_length() -> None:
+    """Figures are aligned to the right."""
     lines = markdown_table(("market", "n"), [("normal", "1,000"), ("fat", "2")]).splitlines()
 
     assert "| market |     n |" == lines[0]
@@ -229,10 +231,10 @@ def test_tables_line_up() -> None:
     assert 1 == len({len(line) for line in lines})
 
 
-def test_the_season_on_paper_agrees_with_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the verdict prints is within 20 % of what paper says, however often marked.
+def test_the_power_plan_agrees_with_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The detectable differences of both agree within 20 %, at any number of periods.
 
-    And the closed forms in the document are those of the code.
+    The printed closed forms are also in docs/verdict.md.
     """
     monkeypatch.setattr("judge.check.paper.MARKED_SEASONS", 3)
     paper = season_on_paper(1)
@@ -251,7 +253,7 @@ def test_the_season_on_paper_agrees_with_the_judge(monkeypatch: pytest.MonkeyPat
 
 
 def small(monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
-    """The command with one market and one point of a power curve."""
+    """Run the command with one market and one point of a power curve."""
     monkeypatch.setattr(catalogue, "MARKETS", (SHORT,))
     monkeypatch.setattr(catalogue, "CURVES", (SHORT,))
     monkeypatch.setattr(catalogue, "POWER_MULTIPLES", (1.5,))
@@ -261,10 +263,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
     return app
 
 
-def test_the_command_prints_tables_and_answers(
+def test_the_command_prints_tables_and_exits_1_after_a_miss(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Tables, a JSON file, and exit code 1 because a promise was missed."""
+    """It prints tables and writes a JSON file."""
     app, path = small(monkeypatch), tmp_path / "check.json"
     monkeypatch.setattr(MarketCheck, "missed", ("false claims",))
     ran = CliRunner().invoke(app, ["--seasons", "25", "--workers", "1", "--json", str(path)])
@@ -289,8 +291,8 @@ def test_the_command_prints_tables_and_answers(
     assert 12 * 25 == figures["chances"][0]["seasons"]
 
 
-def test_the_command_lists_and_refuses_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """--names prints what can be chosen; an unknown name is an error that lists them."""
+def test_the_command_lists_names_and_refuses_unknown_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """--names prints all markets; the error for an unknown name lists them, too."""
     app = small(monkeypatch)
     refused = CliRunner().invoke(app, ["--markets", "abnormal"])
 
@@ -304,13 +306,13 @@ def test_the_command_lists_and_refuses_names(monkeypatch: pytest.MonkeyPatch) ->
 
 @contextmanager
 def one_thread(_: int) -> Iterator[ThreadPoolExecutor]:
-    """In place of processes, which take a second to start."""
+    """Replace the worker processes, which take a second to start."""
     with ThreadPoolExecutor(1) as pool:
         yield pool
 
 
 def test_a_market_that_keeps_its_promises_exits_with_0(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With bounds that anything keeps, the answer is yes."""
+    """With bounds that every result meets, the exit code is 0."""
     app = small(monkeypatch)
     monkeypatch.setattr(cli, "processes", one_thread)
     monkeypatch.setattr(MarketCheck, "missed", ())
@@ -320,8 +322,8 @@ def test_a_market_that_keeps_its_promises_exits_with_0(monkeypatch: pytest.Monke
     assert "1 of 1 markets kept every promise" in ran.output
 
 
-def test_the_command_prints_a_season_on_paper(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--paper` prints the plan of a season and nothing can be missed."""
+def test_paper_prints_the_plan_of_a_season(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--paper` prints a plan, and its exit code is 0."""
     monkeypatch.setattr("judge.check.paper.MARKED_SEASONS", 1)
     ran = CliRunner().invoke(small(monkeypatch), ["--paper"])
 
@@ -329,8 +331,8 @@ def test_the_command_prints_a_season_on_paper(monkeypatch: pytest.MonkeyPatch) -
     assert "What a season of 16 days can see" in ran.output
 
 
-def test_candidates_for_the_interval_are_compared_on_the_same_seasons() -> None:
-    """With autocorrelation the percentile interval is the narrower: it holds the truth no oftener.
+def test_interval_candidates_are_compared_on_the_same_seasons() -> None:
+    """With autocorrelation the percentile interval is narrower and covers the truth no more often.
 
     60 seasons, decided by the same resamples; the summary is the plain share.
     """

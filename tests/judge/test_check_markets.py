@@ -1,4 +1,4 @@
-"""The simulated markets of the check have the moments, the dependence and the truth they state."""
+"""The simulated markets have the moments, the dependence and the true values they state."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ MIXED = [law for law in LAWS if LAWS[law].correlated and LAWS[law].alike]
 
 @pytest.mark.parametrize("law", MIXED)
 def test_markets_have_their_variance_and_correlation(law: str) -> None:
-    """Over a long season the deviation and the correlation are those stated, within 6 %."""
+    """Over a long season the deviation and the correlation are within 6 % of those stated."""
     market = MarketScenario(law, 2, 60_000, correlation=0.5)
     season = market.season(np.random.default_rng(3))
     deviations = [float(column.std()) for column in season.T]
@@ -26,7 +26,7 @@ def test_markets_have_their_variance_and_correlation(law: str) -> None:
 
 @pytest.mark.parametrize("law", ["spells", "real", "real-blocks", "crash400"])
 def test_the_true_total_is_the_mean_of_many_seasons(law: str) -> None:
-    """The mean total of 400 seasons comes within three standard errors of the truth."""
+    """The mean total of 400 seasons is within three standard errors of the true value."""
     market = MarketScenario(law, 4, 200)
     totals = [market.season(np.random.default_rng(i)).sum(axis=0) for i in range(400)]
     error = np.std([t.mean() for t in totals]) / np.sqrt(400)
@@ -46,8 +46,8 @@ def test_the_true_total_is_the_mean_of_many_seasons(law: str) -> None:
         ("fat", (0.0, 0.0)),
     ],
 )
-def test_markets_are_as_autocorrelated_as_they_say(law: str, lags: tuple[float, float]) -> None:
-    """The first two autocorrelations, of agents and of their difference, are those of the law."""
+def test_markets_have_the_autocorrelation_they_state(law: str, lags: tuple[float, float]) -> None:
+    """Checks the first two autocorrelations, for agents and for their difference."""
     season = MarketScenario(law, 2, 40_000).season(np.random.default_rng(1))
     for series in (season[:, 0], season[:, 0] - season[:, 1]):
         found = [np.corrcoef(series[k:], series[:-k])[0, 1] for k in (1, 2)]
@@ -55,15 +55,15 @@ def test_markets_are_as_autocorrelated_as_they_say(law: str, lags: tuple[float, 
         assert lags == pytest.approx(found, abs=0.045)
 
 
-def test_volatility_clusters() -> None:
-    """The squares of the GARCH law depend on each other."""
+def test_garch_returns_have_volatility_clusters() -> None:
+    """The squares of the GARCH returns depend on each other."""
     season = MarketScenario("garch", 1, 20_000).season(np.random.default_rng(1))[:, 0]
 
     assert np.corrcoef(season[1:] ** 2, season[:-1] ** 2)[0, 1] > 0.04
 
 
-def test_real_returns_are_those_of_the_file() -> None:
-    """Two years of hours, and their sum is the whole rise of the price."""
+def test_real_returns_equal_those_of_the_file() -> None:
+    """Two years of hours; their sum is the total rise of the price."""
     returns = real_returns()
 
     assert (20_110,) == returns.shape
@@ -72,7 +72,7 @@ def test_real_returns_are_those_of_the_file() -> None:
 
 
 def test_a_gap_and_a_lead_are_added_to_the_same_season() -> None:
-    """One agent falls once, another gains a little in each period, nothing else changes."""
+    """One agent falls once, another gains a little in each period, and the rest is unchanged."""
     plain = MarketScenario("normal", 4, 100)
     with_both = replace(plain, gap=-0.5, lead=0.2)
     moved = with_both.season(np.random.default_rng(7)) - plain.season(np.random.default_rng(7))
@@ -85,7 +85,7 @@ def test_a_gap_and_a_lead_are_added_to_the_same_season() -> None:
 
 
 def test_the_true_sharpe_ratio_is_that_of_a_long_season() -> None:
-    """Over 100,000 periods the ratio comes within three standard errors of the closed form."""
+    """Over 100,000 periods the ratio is within three standard errors of the closed form."""
     market = MarketScenario("spells", 2, 100_000)
     season = market.season(np.random.default_rng(3))
     found = season.mean(axis=0) / season.std(axis=0)

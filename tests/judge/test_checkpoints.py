@@ -1,4 +1,4 @@
-"""A judge that goes on behind its checkpoint says what one says that read everything."""
+"""A judge that resumes from a checkpoint publishes the same bytes as one that read everything."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -38,18 +38,18 @@ JUDGE_OPTIONS = JudgeOptions(resamples=300)
 
 
 @pytest.fixture(autouse=True)
-def kept_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint is due after a few records."""
+def checkpoint_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save a checkpoint after every few records."""
     monkeypatch.setattr(checkpoints, "CHECKPOINT_RECORDS", 50)
 
 
 def checkpoint_in(home: Path) -> SeasonCheckpoint:
-    """The checkpoint of a home."""
+    """The checkpoint in a home folder."""
     return SeasonCheckpoint(Settings(home=home), logs.get("test"))
 
 
 async def fold(bus: Bus, checkpoint: SeasonCheckpoint) -> int:
-    """Read to the ends, one batch after the other; the records that were read."""
+    """Read to the end offsets batch by batch; returns the number of records read."""
     reader = await bus.log_reader(*SEASON_TOPICS)
     await checkpoint.open(reader, bus)
     count = 0
@@ -64,7 +64,7 @@ async def fold(bus: Bus, checkpoint: SeasonCheckpoint) -> int:
 
 
 def assert_same(one: Season, other: Season) -> None:
-    """Every field is equal, arrays to the last bit."""
+    """Check that every field is equal, arrays to the last bit."""
     for field in fields(one):
         left, right = getattr(one, field.name), getattr(other, field.name)
         if isinstance(left, np.ndarray):
@@ -73,7 +73,9 @@ def assert_same(one: Season, other: Season) -> None:
             assert left == right, field.name
 
 
-async def test_it_says_the_same_and_reads_little(memory_bus: MemoryBus, tmp_path: Path) -> None:
+async def test_a_checkpoint_changes_no_byte_and_saves_reading(
+    memory_bus: MemoryBus, tmp_path: Path
+) -> None:
     """With a checkpoint, without one, and after more records: the same season, the same bytes."""
     scenario, done = Scenario().run(40), 0
     done = await publish(memory_bus, scenario)
@@ -94,10 +96,8 @@ async def test_it_says_the_same_and_reads_little(memory_bus: MemoryBus, tmp_path
         assert without.model_dump_json() == with_it.model_dump_json()
 
 
-async def test_what_is_written_does_not_grow_with_the_season(
-    memory_bus: MemoryBus, tmp_path: Path
-) -> None:
-    """Segments are written once: a longer season has more of them, none of them larger."""
+async def test_segments_do_not_grow_with_the_season(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """Segments are written once: a longer season has more of them, and no larger ones."""
     scenario, done = Scenario().run(30), 0
     done = await publish(memory_bus, scenario)
     await fold(memory_bus, checkpoint_in(tmp_path))
@@ -113,8 +113,8 @@ async def test_what_is_written_does_not_grow_with_the_season(
     assert sizes[-1] < 8 * sizes[len(sizes) // 2]
 
 
-async def test_forged_balances_are_not_taken_over(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """A file with a true seal and head, and other balances, is thrown away."""
+async def test_forged_balances_are_rejected(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """A file with a valid checksum and header but other balances is discarded."""
     scenario = Scenario().run(40)
     await publish(memory_bus, scenario)
     await fold(memory_bus, checkpoint_in(tmp_path))
@@ -137,17 +137,17 @@ async def test_forged_balances_are_not_taken_over(memory_bus: MemoryBus, tmp_pat
 
 @pytest.mark.parametrize("topic", CHECKPOINT_TOPICS)
 @pytest.mark.parametrize("lost", [True, False])
-async def test_other_logs_are_folded_anew(
+async def test_other_logs_are_read_from_the_start(
     memory_bus: MemoryBus, tmp_path: Path, topic: str, lost: bool
 ) -> None:
-    """A log that lost its tail, and one that holds another record there, fit no checkpoint."""
+    """A truncated log, and a log with another record at that offset, match no checkpoint."""
     scenario = Scenario().run(40)
     await publish(memory_bus, scenario)
     everything = await fold(memory_bus, checkpoint_in(tmp_path))
     whole = checkpoint_in(tmp_path)
     await whole.open(await memory_bus.log_reader(*SEASON_TOPICS), memory_bus)
-    place = whole.builder.ends[topic]
-    partition, end = next(iter(place.items()))
+    offsets = whole.builder.ends[topic]
+    partition, end = next(iter(offsets.items()))
     log = memory_bus.cluster.logs[topic, partition]
     if lost:
         del log[end - 1 :]
@@ -164,10 +164,10 @@ async def test_other_logs_are_folded_anew(
     assert "folded again" in memory_bus.lost[topic, f"{partition}, judge"]
 
 
-async def test_a_segment_that_is_gone_or_cut_is_no_segment(
+async def test_a_missing_or_truncated_segment_discards_the_checkpoint(
     memory_bus: MemoryBus, tmp_path: Path
 ) -> None:
-    """The head alone is no season: everything is folded anew, and kept again."""
+    """Everything is read from the start and saved again."""
     scenario = Scenario().run(40)
     await publish(memory_bus, scenario)
     everything = await fold(memory_bus, checkpoint_in(tmp_path))
@@ -178,10 +178,10 @@ async def test_a_segment_that_is_gone_or_cut_is_no_segment(
         assert everything / 2 > await fold(memory_bus, checkpoint_in(tmp_path))
 
 
-async def test_a_full_disk_costs_only_the_saving(
+async def test_a_full_disk_leaves_the_last_checkpoint_valid(
     memory_bus: MemoryBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was kept before stays good, though a later piece could not be written."""
+    """A failed write does not damage what was saved before."""
     scenario = Scenario().run(40)
     done = await publish(memory_bus, scenario)
     await fold(memory_bus, checkpoint_in(tmp_path))
@@ -201,8 +201,10 @@ def _no_space(descriptor: int) -> None:
     raise OSError(28, "No space left on device")
 
 
-async def test_two_lives_of_a_judge_over_a_real_broker(bus: KafkaBus, settings: Settings) -> None:
-    """The second life says nothing twice, and says the next as a judge that read everything."""
+async def test_a_restarted_judge_continues_over_a_real_broker(
+    bus: KafkaBus, settings: Settings
+) -> None:
+    """It publishes nothing twice, and its next bytes are those of a judge that read everything."""
     scenario = Scenario().run(40)
     done = await publish(bus, scenario)
     async with running(settings, "first") as first:
@@ -211,19 +213,19 @@ async def test_two_lives_of_a_judge_over_a_real_broker(bus: KafkaBus, settings: 
     async with running(settings, "second") as second:
         await until(lambda: len(second.published) == 2)
         assert 1 == second.node.counters["evaluations"]
-        kept = second.checkpoint.file.file.path
+        path = second.checkpoint.file.file.path
 
     fresh = await judge_once(bus, JUDGE_OPTIONS, SystemClock())
     resumed = await judge_once(
         bus, JUDGE_OPTIONS, checkpoint=SeasonCheckpoint(settings, logs.get("t"))
     )
     assert fresh.model_dump_json() == resumed.model_dump_json()
-    assert settings.home / "checkpoints" / settings.prefix / "judge" == kept
-    assert kept.is_file()
+    assert settings.home / "checkpoints" / settings.prefix / "judge" == path
+    assert path.is_file()
 
 
-def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint of an older arena is no checkpoint, and neither is a foreign file."""
+def test_another_checkpoint_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint of an older arena and a foreign file are not checkpoints."""
     packed = SeasonPacker().pack(SeasonBuilder(), FoldPositions())
     assert packed is not None
     restore(read_head(packed.head), [packed.segment])
@@ -235,8 +237,8 @@ def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         read_head(packed.head)
 
 
-def test_rows_are_unpacked_once_and_taken_once() -> None:
-    """What was packed comes first; only what was added since is taken."""
+def test_packed_rows_are_read_once() -> None:
+    """Packed rows come first, and only rows added since then are packed next."""
     rows: PackedRows[int] = PackedRows([memoryview(b"\x01\x02"), memoryview(b"\x03")], list)
     rows.append(4)
 
@@ -247,8 +249,8 @@ def test_rows_are_unpacked_once_and_taken_once() -> None:
     assert [] == rows.take_new()
 
 
-def test_the_oldest_ids_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is remembered is bounded."""
+def test_recent_ids_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest ids are dropped."""
     monkeypatch.setattr(season_rows, "IDS_REMEMBERED", 2)
     ids = RecentIds()
     for one in ("a", "b", "c"):
@@ -258,8 +260,8 @@ def test_the_oldest_ids_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "a" not in ids
 
 
-def test_a_turn_that_ended_is_not_begun_again() -> None:
-    """A router that was frozen says late that it began: nothing is left under way."""
+def test_a_late_start_does_not_reopen_a_turn() -> None:
+    """A paused router may publish a turn's start after its end; no turn stays open."""
     scenario = Scenario().run(2)
     builder = SeasonBuilder()
     late = next(r for r in scenario.records if isinstance(r.message(), TurnStarted))

@@ -1,4 +1,4 @@
-"""A row never mixes the part of the season that is compared with the whole of it."""
+"""All figures of a row are of the compared part of the season, or are labelled."""
 
 from dataclasses import replace
 from statistics import fmean, stdev
@@ -15,7 +15,7 @@ WHOLE = "drawdown, equity, costs and conduct are of each whole account"
 
 
 def judged(joined: int, left: int | None) -> Leaderboard:
-    """A planned season of two cells and the baselines; one repeat was there for a part alone."""
+    """A planned season of two cells and baselines, in which one repeat plays only a part."""
     first, *others = MATRIX[:4] + BASELINES
     entries = (replace(first, joined=joined, left=left), *others)
     season = make_season(snapshots=SNAPSHOTS, entries=entries)
@@ -29,16 +29,16 @@ def judged(joined: int, left: int | None) -> Leaderboard:
 def test_return_market_and_repeats_are_of_the_compared_part(
     joined: int, left: int | None, begin: int, end: int
 ) -> None:
-    """Return less "vs market" is the printed market; a cell's return is that of its repeats."""
+    """Return minus "vs market" is the printed market; a cell's return is that of its repeats."""
     board = judged(joined, left)
-    said, season = board.evaluation, board.season
+    evaluation, season = board.evaluation, board.season
     hold = season.hold[end] / season.hold[begin] - 1
     gains = dict(zip(season.names, season.equity[end] / season.equity[begin] - 1, strict=True))
 
-    assert pytest.approx(hold) == said.hold_return
-    assert 5 == len(said.rows)
-    for row in said.rows:
-        shown = compared_return(row, said)
+    assert pytest.approx(hold) == evaluation.hold_return
+    assert 5 == len(evaluation.rows)
+    for row in evaluation.rows:
+        shown = compared_return(row, evaluation)
         own = [gains[one.agent] for one in row.repeats] or [gains[row.agent]]
         assert pytest.approx(fmean(own)) == shown == row.compared_return
         assert pytest.approx(fmean(own) - hold) == row.excess_return
@@ -46,8 +46,8 @@ def test_return_market_and_repeats_are_of_the_compared_part(
         assert (pytest.approx(stdev(own)) if row.repeats else None) == row.repeat_sd
 
 
-def test_figures_of_the_whole_account_are_called_so() -> None:
-    """What is not of the compared part is labelled in words, and only if there is a difference."""
+def test_figures_of_the_whole_account_are_labelled() -> None:
+    """The label is there only if the compared part is not the whole season."""
     short, whole = (render_leaderboard(judged(0, left).evaluation) for left in (90, None))
 
     assert f"vs market, P(best), Sharpe and repeats are of them; {WHOLE}" in short
@@ -55,8 +55,8 @@ def test_figures_of_the_whole_account_are_called_so() -> None:
     assert "whole account" not in whole
 
 
-def test_a_return_without_an_interval_is_of_the_compared_part_too() -> None:
-    """One period decides it, so that it has no interval; it is not that of the season."""
+def test_a_return_without_interval_is_of_the_compared_part() -> None:
+    """One period decides it, so it has no interval; it is not the return of the whole season."""
     board = judged(45, None)
     season = board.season
     equity = season.equity.copy()

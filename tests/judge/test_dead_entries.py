@@ -1,4 +1,4 @@
-"""What is dead is not ranked: no row, no rank, no part in the statistics, and its cause is told."""
+"""Dead entries have no row, no rank and no part in the statistics; their cause is listed."""
 
 import asyncio
 import json
@@ -24,6 +24,7 @@ from judge.report.write import write_report
 from judge.season import Season, SeasonBuilder
 from tests.dashboard.failing_scenario import ALWAYS, WRONG_KEY, FailingScenario
 from tests.dashboard.scenario import Scenario
+from tests.judge.seasons import fold_records
 
 RESAMPLES = 500
 
@@ -35,10 +36,7 @@ def season_of(scenario: Scenario, upto: int | None = None) -> Season:
 
 def builder_of(scenario: Scenario) -> SeasonBuilder:
     """The fold of a scenario's records."""
-    builder = SeasonBuilder()
-    for record in scenario.records:
-        builder.apply(record)
-    return builder
+    return fold_records(scenario.records)
 
 
 def board_of(scenario: Scenario) -> Leaderboard:
@@ -48,13 +46,13 @@ def board_of(scenario: Scenario) -> Leaderboard:
 
 @pytest.fixture(scope="module")
 def board() -> Leaderboard:
-    """Seventy snapshots; the key of "scalper" is wrong, "random" decided nothing from 60 on."""
+    """Seventy snapshots: the key of "scalper" is wrong, "random" decides nothing from 60 on."""
     fails = {"scalper": ALWAYS, "random": range(60, 100)}
     return board_of(FailingScenario(fails=fails).run(70))
 
 
 def test_the_dead_have_no_row_and_are_listed_with_their_cause(board: Leaderboard) -> None:
-    """An agent and a baseline: each with the failed turns in a row, the code and a remedy."""
+    """An agent and a baseline, each with its number of failed turns, the code and a remedy."""
     found = board.evaluation
 
     assert [row.agent for row in found.rows if row.agent in ("scalper", "random")] == []
@@ -66,8 +64,8 @@ def test_the_dead_have_no_row_and_are_listed_with_their_cause(board: Leaderboard
     assert all(d.remedy and d.strategy and d.model for d in found.dead)
 
 
-def test_the_dead_take_no_part_in_the_statistics(board: Leaderboard) -> None:
-    """Pairs, shares of the first place and rank sets are those of a contest without them."""
+def test_dead_entries_do_not_change_the_statistics(board: Leaderboard) -> None:
+    """Pairs, chances and rank sets are those of a contest without them."""
     alive = tuple(a for a in Scenario().agents if a[0] not in ("scalper", "random"))
 
     assert len(board.verdict.pairs) == len(alive) * (len(alive) - 1) // 2
@@ -77,7 +75,7 @@ def test_the_dead_take_no_part_in_the_statistics(board: Leaderboard) -> None:
 
 
 def test_verdict_and_text_name_the_dead(board: Leaderboard) -> None:
-    """The last sentence of the verdict, and a section of its own."""
+    """They are in the last sentence of the verdict and in their own section."""
     text = render_leaderboard(board.evaluation)
 
     assert "2 dead agents are not ranked: scalper (401: Incorrect" in board.text
@@ -88,7 +86,7 @@ def test_verdict_and_text_name_the_dead(board: Leaderboard) -> None:
 
 
 def test_an_agent_that_decides_again_is_ranked() -> None:
-    """An outage of twenty turns that ended leaves the agent in the ranking."""
+    """An outage of twenty turns that is over leaves the agent in the ranking."""
     board = board_of(
         FailingScenario(fails={"momentum": range(30, 50)}, cause="server_error").run(70)
     )
@@ -108,7 +106,7 @@ def test_an_agent_that_decides_again_is_ranked() -> None:
         ("", range(60, 65), True),
     ],
 )
-def test_causes_that_last_kill_at_once_others_after_five(
+def test_lasting_causes_are_dead_at_once_others_after_five_turns(
     cause: str, failed: range, dead: bool
 ) -> None:
     """The newest turns decide, as in `arena.agent_health`."""
@@ -118,8 +116,8 @@ def test_causes_that_last_kill_at_once_others_after_five(
     assert [one.agent for one in season.dead] == ["momentum"] * dead
 
 
-def test_who_never_decided_is_dead_after_a_single_turn() -> None:
-    """The judge looks at records: one turn, no decision, nothing to rank."""
+def test_an_agent_without_decisions_is_dead_after_one_turn() -> None:
+    """One failed turn and no decision: there is nothing to rank."""
     season = season_of(FailingScenario(fails={"momentum": ALWAYS}, cause="timeout").run(1))
 
     (dead,) = season.dead
@@ -127,8 +125,8 @@ def test_who_never_decided_is_dead_after_a_single_turn() -> None:
 
 
 @pytest.mark.parametrize(("snapshots", "dead"), [(4, False), (5, True)])
-def test_an_entry_without_a_turn_is_dead_once_it_had_the_time(snapshots: int, dead: bool) -> None:
-    """On the roster, five snapshots since, and no turn of its own."""
+def test_an_entry_without_a_turn_is_dead_after_five_snapshots(snapshots: int, dead: bool) -> None:
+    """It is on the roster and had five snapshots without a turn."""
     scenario = Scenario()
     scenario.join("late", "momentum", "agent")
     season = season_of(scenario.run(snapshots))
@@ -139,7 +137,7 @@ def test_an_entry_without_a_turn_is_dead_once_it_had_the_time(snapshots: int, de
 
 
 def test_an_account_that_an_operator_opened_is_not_an_entry() -> None:
-    """Without a line on the roster and without a turn it is money, not a contestant."""
+    """An account without a roster entry and without a turn is not a contestant."""
     scenario = Scenario(agents=(*Scenario().agents, ("operator", "", "agent")))
     scenario.agents = Scenario().agents
     scenario.run(6)
@@ -152,7 +150,7 @@ def test_an_account_that_an_operator_opened_is_not_an_entry() -> None:
     assert "operator" not in {*season.names, *(one.agent for one in season.dead)}
 
 
-def test_if_every_agent_is_dead_there_is_no_verdict() -> None:
+def test_dead_agents_alone_give_no_verdict() -> None:
     """Baselines alone decide nothing about agents that did not play."""
     board = board_of(
         FailingScenario(fails=dict.fromkeys(("momentum", "scalper", "brainrot"), ALWAYS)).run(70)
@@ -163,8 +161,8 @@ def test_if_every_agent_is_dead_there_is_no_verdict() -> None:
     assert {(row.rank_low, row.rank_high) for row in board.rows} == {(1, 3)}
 
 
-def test_two_judges_of_the_same_part_say_the_same() -> None:
-    """Up to a snapshot only the decisions up to it count, whatever came later."""
+def test_later_decisions_do_not_change_an_earlier_evaluation() -> None:
+    """Up to a snapshot only the decisions up to it count."""
     fails = {"scalper": range(40, 100), "momentum": range(10, 30)}
     early = season_of(FailingScenario(fails=fails).run(50), upto=45)
     late = season_of(FailingScenario(fails=fails).run(70), upto=45)
@@ -175,7 +173,7 @@ def test_two_judges_of_the_same_part_say_the_same() -> None:
 
 
 def test_a_failed_turn_is_not_a_hold() -> None:
-    """Of ten turns eight failed and two held: every decision was a hold, and there were two."""
+    """Of ten turns eight fail and two hold: two decisions, both holds."""
     scenario = FailingScenario(
         agents=(("cash", "cash", "agent"),), fails={"cash": range(8)}, cause="timeout"
     )
@@ -185,12 +183,12 @@ def test_a_failed_turn_is_not_a_hold() -> None:
 
 
 def facts_of(scenario: Scenario, run: str = "run") -> Facts:
-    """What a report says of a scenario."""
+    """The report facts of a scenario."""
     return make_facts(run, season_of(scenario), ReportOptions(pacing="lock-step"))
 
 
-def test_the_report_lists_the_dead_apart(board: Leaderboard) -> None:
-    """A section with cause and remedy, "dead" in figures.json, no bar and no curve."""
+def test_the_report_lists_dead_entries_separately(board: Leaderboard) -> None:
+    """They have a section with cause and remedy, a flag in figures.json, no bar and no curve."""
     facts = facts_of(FailingScenario(fails={"scalper": ALWAYS}).run(66))
     page, charts = make_page(facts, make_matrix(facts)), make_charts(facts, make_matrix(facts))
 
@@ -203,8 +201,8 @@ def test_the_report_lists_the_dead_apart(board: Leaderboard) -> None:
     assert "scalper" not in markdown(facts).partition("## Who beats whom")[2]
 
 
-def test_a_cell_of_the_matrix_whose_agents_are_dead_says_so() -> None:
-    """It has no figure and no colour; the others keep theirs."""
+def test_a_matrix_cell_of_dead_agents_is_marked() -> None:
+    """It has no figure and no colour; the other cells keep theirs."""
     facts = facts_of(FailingScenario(fails={"scalper": ALWAYS}).run(66))
     matrix = make_matrix(facts)
     assert matrix is not None
@@ -216,8 +214,8 @@ def test_a_cell_of_the_matrix_whose_agents_are_dead_says_so() -> None:
     assert [(one["y"], one["text"]) for one in notes] == [("scalper", "dead")]
 
 
-def test_two_runs_are_compared_without_their_dead() -> None:
-    """They are named, and a pair that names one says that it is dead."""
+def test_dead_entries_are_not_compared_between_runs() -> None:
+    """They are named, and the error for a pair with a dead agent says so."""
     before = facts_of(Scenario().run(66), "one")
     after = facts_of(FailingScenario(fails={"scalper": ALWAYS}).run(66), "two")
 
@@ -230,7 +228,7 @@ def test_two_runs_are_compared_without_their_dead() -> None:
 
 @pytest.mark.parametrize("everyone", [False, True])
 def test_a_report_with_dead_agents_verifies(tmp_path: Path, everyone: bool) -> None:
-    """Written and recomputed from the records, also if not one entry is left to rank."""
+    """The written report matches the records, also if no entry is ranked."""
     names = [name for name, _, _ in Scenario().agents] if everyone else ["scalper"]
     scenario = FailingScenario(fails=dict.fromkeys(names, ALWAYS)).run(20)
     asyncio.run(_export(scenario, tmp_path / "records"))
@@ -253,8 +251,8 @@ async def _export(scenario: Scenario, folder: Path) -> None:
     await export_topics(bus, folder, [t.name for t in topics.fixed_topics()])
 
 
-def test_a_contest_that_could_not_begin_lists_the_dead_of_its_run() -> None:
-    """Without a snapshot the judge says what the run's record says; with one, what it saw."""
+def test_a_contest_without_snapshots_lists_the_dead_of_its_run() -> None:
+    """Without a snapshot the list is the run record's; with one, it is from the records."""
     dead = (DeadAgent("gpt", WRONG_KEY, 0, code="auth", remedy="set the key"),)
     empty = leaderboard(SeasonBuilder().season(), resamples=RESAMPLES).evaluation
     played = board_of(Scenario().run(2)).evaluation

@@ -1,4 +1,4 @@
-"""Accounts that a single period decides, and seasons while they run: every figure stays one."""
+"""Figures stay finite for accounts that one period decides and for running seasons."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +30,7 @@ def two(curve: FloatArray, snapshots: int = 120, seed: int = 7) -> Season:
 
 
 def steps(snapshots: int, before: float, after: float) -> FloatArray:
-    """A curve with one step in its middle."""
+    """An equity curve with one step in its middle."""
     return np.where(np.arange(snapshots + 1) < snapshots // 2, before, after)
 
 
@@ -48,8 +48,8 @@ CURVES: dict[str, Callable[[int], FloatArray]] = {
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("snapshots", [1, 60, 120])
 @pytest.mark.parametrize("curve", CURVES.values(), ids=CURVES)
-def test_no_account_breaks_the_judge(curve: Callable[[int], FloatArray], snapshots: int) -> None:
-    """Every figure is finite, or None with a reason; the text has no nan and no infinity."""
+def test_every_figure_is_finite_or_none(curve: Callable[[int], FloatArray], snapshots: int) -> None:
+    """Every None has a reason, and the text has no nan and no infinity."""
     found = leaderboard(two(curve(snapshots), snapshots), resamples=199).evaluation
     text = render_leaderboard(found)
     json = found.model_dump_json()
@@ -63,8 +63,8 @@ def test_no_account_breaks_the_judge(curve: Callable[[int], FloatArray], snapsho
 
 
 @pytest.mark.parametrize("after", [0.5, 1e-5])
-def test_an_interval_that_says_nothing_is_a_dash_with_a_reason(after: float) -> None:
-    """One period decides the whole season of "a": its return is told, an interval is not."""
+def test_a_useless_interval_is_a_dash_with_a_reason(after: float) -> None:
+    """One period decides the season of "a": its return is shown, its interval is not."""
     wobble = np.exp(np.random.default_rng(3).normal(0, 1e-3, 121))
     found = leaderboard(two(steps(120, 1e5, 1e5 * after) * wobble), resamples=RESAMPLES)
     row = next(row for row in found.rows if row.agent == "a")
@@ -76,8 +76,8 @@ def test_an_interval_that_says_nothing_is_a_dash_with_a_reason(after: float) -> 
     assert all(r.return_interval for r in found.rows if r.agent != "a")
 
 
-def test_an_equity_that_no_message_carries_is_bounded_and_said() -> None:
-    """A price a billion billion times too high must not end the judge."""
+def test_an_equity_beyond_the_message_bound_is_cut_and_warned() -> None:
+    """A price 10^18 times too high does not end the judge."""
     found = leaderboard(two(steps(60, 1e5, 1e30), 60), resamples=199).evaluation
     row = next(row for row in found.rows if row.agent == "a")
 
@@ -87,17 +87,17 @@ def test_an_equity_that_no_message_carries_is_bounded_and_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("curve", "words"),
+    ("curve", "expected"),
     [
         (steps(120, 1e5, 0.0), "a lost everything: 1 % of it or less was left by snapshot 61,"),
         (steps(120, 1e5, 1.0), "a lost 99.999 % of its account: 1 % of it or less was left by"),
     ],
 )
-def test_who_lost_everything_is_said(curve: FloatArray, words: str) -> None:
-    """A warning names the account, how much and when."""
+def test_a_lost_account_has_a_warning(curve: FloatArray, expected: str) -> None:
+    """The warning names the account, the amount and the time."""
     (warning, *_) = leaderboard(two(curve), resamples=199).evaluation.warnings
 
-    assert warning.startswith(words)
+    assert warning.startswith(expected)
     assert "2026-11-21 10:00:00 UTC." in warning
 
 
@@ -110,10 +110,10 @@ def test_who_lost_everything_is_said(curve: FloatArray, words: str) -> None:
         (steps(120, 1e5, 0.05)[40:].repeat(2)[:121], 50, "had nothing left at snapshot 51,"),
     ],
 )
-def test_who_has_nothing_when_the_comparison_begins_is_not_ranked(
+def test_an_account_without_starting_equity_is_not_ranked(
     curve: FloatArray, joined: int, cause: str
 ) -> None:
-    """Nothing cannot gain or lose, so it would look as good as cash."""
+    """It cannot gain or lose, so it would look as good as cash."""
     season = two(curve)
     entries = [replace(e, joined=joined) if e.name == "b" else e for e in season.entries]
     board = leaderboard(replace(season, entries=tuple(entries)), resamples=RESAMPLES)
@@ -125,17 +125,17 @@ def test_who_has_nothing_when_the_comparison_begins_is_not_ranked(
     assert apart.remedy
 
 
-@pytest.mark.parametrize(("snapshots", "words"), [(1, "1 period,"), (2, "2 periods,")])
-def test_one_period_is_one_period(snapshots: int, words: str) -> None:
-    """The reason for no verdict counts in English."""
+@pytest.mark.parametrize(("snapshots", "expected"), [(1, "1 period,"), (2, "2 periods,")])
+def test_the_reason_has_the_singular_for_one_period(snapshots: int, expected: str) -> None:
+    """The reason for no verdict counts in correct English."""
     found = leaderboard(two(np.full(snapshots + 1, 1e5), snapshots), resamples=RESAMPLES)
 
-    assert f"too early: {words} at least 60 are needed" in found.text
+    assert f"too early: {expected} at least 60 are needed" in found.text
 
 
 @pytest.mark.parametrize("left", [0.0, 1.0, 900.0])
 def test_a_lost_account_has_no_chance_to_be_the_best(left: float) -> None:
-    """The chances of the others add up to 1, and it has none, with the reason."""
+    """The chances of the others add up to 1; the lost account has none and a reason."""
     found = leaderboard(two(steps(120, 1e5, left)), resamples=RESAMPLES)
     chances = {row.agent: row.p_best for row in found.rows}
     (row,) = (row for row in found.rows if row.agent == "a")
@@ -145,8 +145,8 @@ def test_a_lost_account_has_no_chance_to_be_the_best(left: float) -> None:
 
 
 @pytest.mark.parametrize("left", [0.011, 0.5, 0.78, 1.5])
-def test_who_is_decided_by_one_period_has_no_chance_that_can_be_told(left: float) -> None:
-    """Its error is the jump itself, so its chance is a dash with the reason, at any size."""
+def test_an_entrant_decided_by_one_period_has_no_chance(left: float) -> None:
+    """Its error is the jump itself, so its chance is a dash with a reason at any size."""
     wobble = np.exp(np.random.default_rng(3).normal(0, 1e-3, 121))
     found = leaderboard(two(steps(120, 1e5, 1e5 * left) * wobble), resamples=RESAMPLES)
     chances = {row.agent: row.p_best for row in found.rows}
@@ -159,8 +159,8 @@ def test_who_is_decided_by_one_period_has_no_chance_that_can_be_told(left: float
     assert 1 == pytest.approx(sum(s.p_best or 0 for s in found.verdict.standings))
 
 
-def test_the_only_one_left_has_no_chance_either() -> None:
-    """Beside cash alone, an entry fee of a fifth says nothing of who is better: no even odds."""
+def test_the_last_entrant_beside_cash_has_no_chance() -> None:
+    """An entry fee of a fifth does not show which of the two is better."""
     paid = np.append(1e5, np.full(120, 8e4)) * np.exp(np.arange(121) % 3 * 1e-4)
     season = two(paid)
     found = leaderboard(with_entries(season, [0, season.names.index("cash")]), resamples=RESAMPLES)
@@ -175,7 +175,7 @@ def test_the_only_one_left_has_no_chance_either() -> None:
 
 @pytest.mark.parametrize("snapshots", [60, 240])
 def test_an_ordinary_field_keeps_its_chances(snapshots: int) -> None:
-    """Fees of single trades and one small trade beside cash decide no chance of their entrant."""
+    """Entrants with fees of single trades, or one small trade beside cash, keep their chances."""
     curve = np.full(snapshots + 1, 1e5)
     curve[30:] -= 120
     for seed in range(4):
@@ -184,7 +184,7 @@ def test_an_ordinary_field_keeps_its_chances(snapshots: int) -> None:
 
 
 def test_one_trade_beside_cash_keeps_its_chance() -> None:
-    """Its fee is less than what the market moves, though one period decides its return."""
+    """Its fee is less than the market's movement, though one period decides its return."""
     paid = np.append(1e5, np.full(120, 99_800.0)) * np.exp(np.arange(121) % 3 * 1e-6)
     season = two(paid)
     found = leaderboard(with_entries(season, [0, season.names.index("cash")]), resamples=RESAMPLES)
@@ -192,13 +192,17 @@ def test_one_trade_beside_cash_keeps_its_chance() -> None:
     assert all(row.p_best is not None for row in found.rows)
 
 
-def test_the_others_are_judged_beside_a_crash() -> None:
-    """Pairs without the account that crashed keep their detectable difference."""
+def test_a_crash_does_not_change_the_other_pairs() -> None:
+    """Pairs without the crashed account keep their detectable difference."""
     calm = leaderboard(two(np.full(121, 1e5)), resamples=RESAMPLES).evaluation
     crashed = leaderboard(two(steps(120, 1e5, 1.0)), resamples=RESAMPLES).evaluation
     pairs = [
-        {frozenset((d.a, d.b)): d.difference for d in said.detectables if "a" not in (d.a, d.b)}
-        for said in (calm, crashed)
+        {
+            frozenset((d.a, d.b)): d.difference
+            for d in evaluations.detectables
+            if "a" not in (d.a, d.b)
+        }
+        for evaluations in (calm, crashed)
     ]
 
     assert pairs[0].keys() <= pairs[1].keys()
@@ -206,7 +210,7 @@ def test_the_others_are_judged_beside_a_crash() -> None:
 
 
 def live(snapshots: int, planned: int | None = 240) -> Leaderboard:
-    """A season in which "a" earns steadily, as far as it is known after so many snapshots."""
+    """A season in which "a" earns steadily, cut after a number of snapshots."""
     rng = np.random.default_rng(5)
     curve = 1e5 * np.exp(np.cumsum(rng.normal(0.004, 0.004, 241)))
     season = two(curve, 240)
@@ -227,7 +231,7 @@ def live(snapshots: int, planned: int | None = 240) -> Leaderboard:
 
 
 def test_a_live_season_decides_at_its_looks_and_from_whole_periods() -> None:
-    """The look at 120 snapshots has 119 whole periods, and its claims stay what they are."""
+    """The look at 120 snapshots has 119 whole periods, and its claims do not change later."""
     before, at, after = live(119).evaluation, live(120).evaluation, live(130).evaluation
 
     assert [True] * 3 == [one.interim for one in (before, at, after)]
@@ -240,7 +244,7 @@ def test_a_live_season_decides_at_its_looks_and_from_whole_periods() -> None:
 
 
 def test_a_claim_names_winner_loser_and_when() -> None:
-    """It counts snapshots of the season, the first one in which it could be made."""
+    """It counts snapshots of the season, and the first one in which it could be made."""
     found = live(240).evaluation
     claim = next(c for c in found.claims if c.loser == "cash" and c.measure == "return")
 
@@ -251,30 +255,30 @@ def test_a_claim_names_winner_loser_and_when() -> None:
     assert all(c.survives_stress is None for c in found.claims if c.measure == "alpha")
 
 
-def test_a_late_joiner_changes_no_claim_but_at_a_look() -> None:
-    """What was claimed stays with its date; the first look at the new part withdraws it."""
+def test_a_late_joiner_changes_claims_only_at_a_look() -> None:
+    """A claim keeps its date; the first look at the new compared part withdraws it."""
     horizon = Horizon(None, over=False)
-    said = {
+    evaluations = {
         n: leaderboard(joined_at(115, n), resamples=RESAMPLES, horizon=horizon).evaluation
         for n in (100, 229, 250, 286)
     }
     claims = {
         n: {(c.winner, c.loser, c.measure, c.snapshots): c.withdrawn for c in one.claims}
-        for n, one in said.items()
+        for n, one in evaluations.items()
     }
 
-    assert [0, 0, 115, 115] == [one.compared_from for one in said.values()]
+    assert [0, 0, 115, 115] == [one.compared_from for one in evaluations.values()]
     assert ("a", "cash", "alpha", 75) in claims[100]
     assert claims[100].keys() == claims[229].keys() == claims[250].keys()
     assert claims[229] == claims[250]
     assert claims[250].keys() <= claims[286].keys()
     assert 229 == claims[250]["a", "cash", "return", 75]
     assert set(claims[286].values()) <= {229, 286}
-    assert "Withdrawn at snapshot 229: a beats cash" in " ".join(claim_lines(said[286]))
+    assert "Withdrawn at snapshot 229: a beats cash" in " ".join(claim_lines(evaluations[286]))
 
 
 def joined_at(joined: int, snapshots: int) -> Season:
-    """A season in which "a" earned until soon after "b" joined, and then moves at random."""
+    """A season in which "a" earns until soon after "b" joined and then moves at random."""
     rng = np.random.default_rng(2)
     steps_of_a = rng.normal(0, 0.004, 300) + np.where(np.arange(300) < joined + 20, 0.02, 0.0)
     curve = 1e5 * np.exp(np.cumsum(np.append(0, steps_of_a)))

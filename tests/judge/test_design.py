@@ -1,4 +1,4 @@
-"""What a design bought, in days of the plain one."""
+"""What repeats and adjustment save, in days of the plain design."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ PERIODS = 600
 def cells(
     *, repeats: int = 1, own: float = 0.004, common: float = 0.0, count: int = 6, seed: int = 1
 ) -> tuple[list[FloatArray], list[FloatArray], FloatArray]:
-    """Cells whose repeats differ by noise of their own, and share noise with the same seed."""
+    """Cells whose repeats have independent noise, and shared noise where seeds are equal."""
     rng = np.random.default_rng(seed)
     returns, exposures, market = appetite_season(rng, PERIODS, count)
     shared = common * rng.standard_normal((PERIODS, repeats))
@@ -28,8 +28,8 @@ def cells(
     )
 
 
-def test_repeats_of_pure_noise_buy_their_number() -> None:
-    """If only chance between repeats tells cells apart, four repeats are as good as four days."""
+def test_repeats_of_pure_noise_save_their_number() -> None:
+    """If only chance differs between repeats, four repeats are worth four times the days."""
     rng = np.random.default_rng(0)
     market = 0.005 * rng.standard_normal(PERIODS)
     noise = [0.01 * rng.standard_normal((PERIODS, 4)) for _ in range(8)]
@@ -40,8 +40,8 @@ def test_repeats_of_pure_noise_buy_their_number() -> None:
     assert found.both_gain == pytest.approx(found.repeats_gain)
 
 
-def test_repeats_and_adjustment_together_buy_more() -> None:
-    """Unequal appetites and noisy repeats: each helps, and both together help most."""
+def test_repeats_and_adjustment_together_save_most() -> None:
+    """With unequal appetites and noisy repeats each helps, and both together help most."""
     found = design_gains(*cells(repeats=4, own=0.002, count=2))
 
     assert found.repeats_gain is not None
@@ -52,8 +52,8 @@ def test_repeats_and_adjustment_together_buy_more() -> None:
     assert found.both_gain > 1.5 * max(found.repeats_gain, found.adjustment_gain)
 
 
-def test_common_numbers_are_measured_between_like_and_unlike_seeds() -> None:
-    """Noise that the same seed shares cancels, noise that it does not share buys nothing."""
+def test_common_random_numbers_compare_equal_and_unequal_seeds() -> None:
+    """Noise that equal seeds share cancels in a difference; other noise does not."""
     shared = design_gains(*cells(repeats=4, common=0.008))
     alone = design_gains(*cells(repeats=4))
 
@@ -63,8 +63,8 @@ def test_common_numbers_are_measured_between_like_and_unlike_seeds() -> None:
     assert alone.common_gain == pytest.approx(1.0, rel=0.1)
 
 
-def test_like_seeds_are_found_by_their_number() -> None:
-    """A cell whose first repeat is gone is compared by seed, not by place."""
+def test_equal_seeds_are_matched_by_number() -> None:
+    """A cell whose first repeat is missing is matched by seed, not by position."""
     returns, exposures, market = cells(repeats=4, common=0.008, count=2)
     returns[1], exposures[1] = returns[1][:, 1:], exposures[1][:, 1:]
     named = design_gains(returns, exposures, market, numbers=[(1, 2, 3, 4), (2, 3, 4)])
@@ -92,15 +92,15 @@ def test_like_seeds_are_found_by_their_number() -> None:
         ),
     ],
 )
-def test_what_cannot_be_estimated_has_a_reason(found: Design, reason: str) -> None:
-    """One entrant, a short season and entrants that are alike each say so."""
+def test_a_missing_estimate_has_a_reason(found: Design, reason: str) -> None:
+    """One entrant, a short season and identical entrants each have their own reason."""
     assert found.repeats_gain is None
     assert reason == found.reasons["repeats"]
     assert not any("nan" in line for line in design_text(found, 3.0))
 
 
-def test_a_market_that_explains_everything_promises_no_miracle() -> None:
-    """Constant holdings leave no noise once adjusted: the gain is not told."""
+def test_a_saving_beyond_measure_is_not_stated() -> None:
+    """Constant holdings have no noise after adjustment, so the saving is not stated."""
     market = 0.005 * np.random.default_rng(3).standard_normal(PERIODS)
     shares = [np.full((PERIODS, 1), share) for share in (0.2, 0.6, 1.0)]
     returns = [np.log1p(e * np.expm1(market)[:, None]) for e in shares]
@@ -153,13 +153,13 @@ def design(**changes: object) -> Design:
         ),
     ],
 )  # fmt: skip
-def test_the_design_in_words(given: Design, line: str) -> None:
-    """Each part of the design has its sentence."""
+def test_the_design_text_has_a_sentence_for_each_part(given: Design, line: str) -> None:
+    """Repeats, adjustment and common seeds each have a sentence."""
     assert line in design_text(given, 3.0)
 
 
-def test_no_competing_entrant_has_no_design() -> None:
-    """Baselines alone have no design to speak of."""
+def test_baselines_alone_have_no_design() -> None:
+    """Without a competing entrant there is no design text."""
     empty = design_gains([], [], np.zeros(PERIODS))
 
     assert () == design_text(empty, 3.0)

@@ -1,4 +1,4 @@
-"""Who is compared with whom, and on which part of the season."""
+"""Which entries are compared, as which entrants, and on which part of the season."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,12 +21,12 @@ from judge.entrants import (
 )
 from judge.leaderboard import leaderboard
 from judge.leaderboard_text import render_leaderboard
-from judge.season import Entry, Season, SeasonBuilder
+from judge.season import Entry, Season
 from judge.season.absences import absences, left_index
 from judge.season.dead_entries import unranked_entry
 from judge.season.market_fold import SnapshotQuotes
 from tests.dashboard.scenario import Scenario
-from tests.judge.seasons import BASELINES, MATRIX, START, entry, make_season
+from tests.judge.seasons import BASELINES, MATRIX, START, entry, fold_records, make_season
 
 SNAPSHOTS = 200
 NAMES = ("a", "b", "c", "d")
@@ -46,7 +46,7 @@ def season_with(
 
 
 def test_repeats_of_a_cell_are_one_entrant() -> None:
-    """Twelve agents in six cells and three baselines are nine entrants, cells by their stem."""
+    """Twelve agents in six cells and three baselines are nine entrants; cells are named by stem."""
     found = entrants_of(MATRIX + BASELINES)
 
     assert [(e.name, e.places) for e in found[:2]] == [
@@ -78,12 +78,12 @@ REPEAT = replace(entry("x-1", "momentum", "gpt", seed=1), setup="full")
     ],
 )
 def test_only_another_seed_makes_a_repeat(other: Entry, names: list[str]) -> None:
-    """A difference in anything else, or no seed of its own, makes an entrant of its own."""
+    """An agent that differs in anything else, or has no seed, is its own entrant."""
     assert names == [one.name for one in entrants_of((REPEAT, other))]
 
 
-def test_the_name_of_a_cell_is_its_own() -> None:
-    """An agent that has the stem as its name keeps it; a second cell of the same name differs."""
+def test_cell_names_are_unique() -> None:
+    """An agent named like a stem keeps its name; a second cell with that stem is renamed."""
     repeats = [replace(REPEAT, name=f"x-{k}", seed=k) for k in (1, 2)]
     others = [replace(e, name=f"y{e.name}", model="other") for e in repeats]
     mixed = [replace(e, name=f"{k}z", setup="s") for k, e in enumerate(repeats)]
@@ -95,7 +95,7 @@ def test_the_name_of_a_cell_is_its_own() -> None:
 
 
 def gone(one: Entry, code: str = "auth") -> DeadEntry:
-    """An entry as it is listed without a rank."""
+    """An entry that is listed without a rank."""
     return unranked_entry(DeadAgent(one.name, "401", 9, code, ""), one, ())
 
 
@@ -115,7 +115,7 @@ def gone(one: Entry, code: str = "auth") -> DeadEntry:
     ],
 )
 def test_a_cell_keeps_its_name_when_one_repeat_is_left(other: DeadEntry, names: list[str]) -> None:
-    """Who is dead or left was a repeat by the same rule as those that are compared."""
+    """Dead and absent entries count as repeats by the same rule as compared ones."""
     (found,) = entrants_of((REPEAT,), (other,))
 
     assert names == [found.name]
@@ -123,16 +123,16 @@ def test_a_cell_keeps_its_name_when_one_repeat_is_left(other: DeadEntry, names: 
     assert (None if found.is_cell else 1) == found.seed
 
 
-def test_who_is_gone_belongs_to_the_cell_of_its_stem() -> None:
-    """Two cells differ by their prompt alone, and the roster does not have that of the dead."""
+def test_a_dead_repeat_belongs_to_the_cell_of_its_stem() -> None:
+    """Two cells differ only by their prompt, and the dead entry's is not on the roster."""
     cells = [replace(REPEAT, name=f"{n}-1", setup=n) for n in ("x", "y")]
     found = entrants_of(cells, (gone(replace(REPEAT, name="y-2", seed=2, setup="")),))
 
     assert [("x-1", ()), ("y", ("y-2",))] == [(one.name, one.gone) for one in found]
 
 
-def test_the_repeats_that_are_gone_are_named() -> None:
-    """A cell with one repeat left keeps its row of repeats, and a warning names the others."""
+def test_missing_repeats_are_named_in_a_warning() -> None:
+    """A cell with one repeat left keeps its row of repeats."""
     repeats = [replace(REPEAT, name=f"x-{k}", seed=k) for k in (1, 2, 3, 4)]
     season = make_season(snapshots=80, entries=(repeats[3], *BASELINES))
     season = replace(season, dead=tuple(gone(one) for one in repeats[:3]))
@@ -147,8 +147,8 @@ def test_the_repeats_that_are_gone_are_named() -> None:
     assert "x (1 repeat)" in render_leaderboard(board.evaluation)
 
 
-def test_a_repeat_that_joins_late_renames_nothing() -> None:
-    """Until it joined there was one agent, which keeps its name while it is compared alone."""
+def test_a_late_repeat_does_not_rename_the_first_agent() -> None:
+    """The first agent keeps its name while it is compared alone."""
     late = replace(REPEAT, name="x-2", seed=2, joined=70)
     found = compared_field(make_season(snapshots=80, entries=(REPEAT, late, *BASELINES)))
 
@@ -181,20 +181,20 @@ def test_the_return_of_a_cell_is_the_mean_of_its_repeats() -> None:
         ([(0, None), (0, 99)], (0, 200), {"b": LEFT_EARLY}),
         ([(0, None), (200, None)], (0, 200), {"b": JOINED_LATE}),
         ([(0, None), (40, None), (0, 180)], (40, 180), {}),
-        # Both could be compared with `a` alone, but not with each other.
+        # Each could be compared with `a`, but they could not be compared with each other.
         ([(0, None), (70, None), (0, 130)], (70, 200), {"c": LEFT_EARLY}),
         ([(0, None), (60, None), (70, None), (0, 130)], (70, 200), {"d": LEFT_EARLY}),
-        # The market was there before the contest: nothing was missed.
+        # The market existed before the contest, so no entry missed a part.
         ([(90, None), (90, None)], (90, 200), {}),
         ([(80, None), (90, None)], (90, 200), {}),
-        # A short spell does not decide what is compared.
+        # A short presence does not decide what is compared.
         ([(0, 20), (150, None), (150, None)], (150, 200), {"a": LEFT_EARLY}),
     ],
 )
-def test_compared_is_what_all_played(
+def test_the_compared_part_is_what_all_entrants_played(
     played: list[tuple[int, int | None]], window: tuple[int, int], apart: dict[str, str]
 ) -> None:
-    """The window is the common part; who would cost more than half of it is apart."""
+    """An entry that would remove more than half of it is not compared."""
     season = season_with(played)
     field = compared_field(season, planned=season.periods)
 
@@ -204,7 +204,7 @@ def test_compared_is_what_all_played(
 
 
 @pytest.mark.parametrize(("joined", "apart"), [(10, False), (40, False), (41, True)])
-def test_who_leaves_under_sixty_periods_is_apart(joined: int, apart: bool) -> None:
+def test_an_entry_that_leaves_under_sixty_periods_is_not_compared(joined: int, apart: bool) -> None:
     """Half of a short season is not enough for a verdict: 60 periods are needed."""
     field = compared_field(season_with([(0, None), (joined, None)], snapshots=100))
 
@@ -214,8 +214,8 @@ def test_who_leaves_under_sixty_periods_is_apart(joined: int, apart: bool) -> No
 @pytest.mark.parametrize(
     ("joined", "cadence", "begin"), [(5, 1, 0), (6, 1, 6), (30, 15, 0), (31, 15, 31), (0, 1, 0)]
 )
-def test_a_normal_start_is_no_late_one(joined: int, cadence: int, begin: int) -> None:
-    """Five snapshots, or two turns at the agent's own cadence, are a start like any other."""
+def test_a_normal_start_is_not_late(joined: int, cadence: int, begin: int) -> None:
+    """Five snapshots, or two turns at the agent's own interval, are a normal start."""
     one = replace(entry("a", "a", "gpt"), joined=joined, cadence=cadence)
 
     assert ComparedWindow(begin, 200) == played_window(one, 200, 200)
@@ -224,8 +224,8 @@ def test_a_normal_start_is_no_late_one(joined: int, cadence: int, begin: int) ->
 @pytest.mark.parametrize(
     ("joined", "apart"), [(100, False), (432, False), (433, True), (500, True)]
 )
-def test_with_a_plan_a_late_joiner_is_judged_by_the_whole_season(joined: int, apart: bool) -> None:
-    """Whether it is compared does not change during the season."""
+def test_a_planned_season_judges_a_late_joiner_by_its_plan(joined: int, apart: bool) -> None:
+    """Whether the late joiner is compared does not change during the season."""
     for snapshots in (joined + 1, joined + 70, 864):
         season = season_with([(0, None), (joined, None)], snapshots=snapshots)
         field = compared_field(season, planned=864, over=snapshots == 864)
@@ -233,8 +233,8 @@ def test_with_a_plan_a_late_joiner_is_judged_by_the_whole_season(joined: int, ap
         assert apart == bool(field.season.apart)
 
 
-def test_the_last_row_counts_once_the_season_is_over() -> None:
-    """While a season runs, its last row is what the last orders cost, not a whole period."""
+def test_the_last_row_counts_after_the_season() -> None:
+    """In a running season the last row is the cost of the last orders, not a whole period."""
     season = season_with([(0, None), (0, None)])
 
     assert ComparedWindow(0, 199) == compared_field(season, planned=864, over=False).window
@@ -243,7 +243,7 @@ def test_the_last_row_counts_once_the_season_is_over() -> None:
 
 
 def test_causes_and_notes_say_when_and_how_much() -> None:
-    """Who is apart is told what could have been compared; who is not, what is compared."""
+    """Entries that are not compared have a cause; late ones that are compared have a note."""
     season = season_with([(0, None), (150, None), (0, 60), (40, None)])
     field = compared_field(season, planned=season.periods)
     causes = {one.agent: one.cause for one in field.season.apart}
@@ -260,8 +260,8 @@ def test_causes_and_notes_say_when_and_how_much() -> None:
     assert all(one.remedy and one.recorded_turns for one in field.season.apart)
 
 
-def test_a_repeat_that_came_late_leaves_its_cell() -> None:
-    """The cell is present while its repeats are; one that is too late is apart, by its name."""
+def test_a_late_repeat_is_removed_from_its_cell() -> None:
+    """A cell is present while its repeats are; a repeat that is too late is listed by name."""
     repeats = [entry(f"x-{k}", "x", "gpt", seed=k) for k in (1, 2, 3)]
     late = [replace(repeats[0], joined=30), repeats[1], replace(repeats[2], joined=150)]
     field = compared_field(make_season(snapshots=200, entries=(*late, *BASELINES)))
@@ -271,28 +271,26 @@ def test_a_repeat_that_came_late_leaves_its_cell() -> None:
     assert ComparedWindow(30, 200) == field.window
 
 
-def test_a_season_without_some_entries_is_whole() -> None:
+def test_a_season_without_some_entries_is_consistent() -> None:
     """Every array and every list lose the same entries."""
     season = make_season(snapshots=10)
-    kept = with_entries(season, [2, 13])
+    fewer = with_entries(season, [2, 13])
 
-    assert [season.names[2], season.names[13]] == list(kept.names)
-    assert np.array_equal(season.equity[:, [2, 13]], kept.equity)
-    assert np.array_equal(season.exposure[:, [2, 13]], kept.exposure)
-    assert (season.fills[2], season.llm[13]) == (kept.fills[0], kept.llm[1])
-    assert [2, 2, 2] == [len(kept.rejections), len(kept.decisions), len(kept.cash[0])]
+    assert [season.names[2], season.names[13]] == list(fewer.names)
+    assert np.array_equal(season.equity[:, [2, 13]], fewer.equity)
+    assert np.array_equal(season.exposure[:, [2, 13]], fewer.exposure)
+    assert (season.fills[2], season.llm[13]) == (fewer.fills[0], fewer.llm[1])
+    assert [2, 2, 2] == [len(fewer.rejections), len(fewer.decisions), len(fewer.cash[0])]
 
 
-def test_records_say_who_joined_and_who_left() -> None:
-    """An agent on the roster joins with its first decision, and has left once it is absent."""
-    desk = Scenario(agents=(("early", "momentum", "agent"), ("gone", "momentum", "agent")))
-    desk.run(10)
-    desk.join("late", "scalper", "agent")
-    desk.agents = (("early", "momentum", "agent"), ("late", "scalper", "agent"))
-    desk.run(20)
-    builder = SeasonBuilder()
-    for record in desk.records:
-        builder.apply(record)
+def test_joining_and_leaving_come_from_the_records() -> None:
+    """An agent on the roster joins with its first decision and has left when it is absent."""
+    scenario = Scenario(agents=(("early", "momentum", "agent"), ("gone", "momentum", "agent")))
+    scenario.run(10)
+    scenario.join("late", "scalper", "agent")
+    scenario.agents = (("early", "momentum", "agent"), ("late", "scalper", "agent"))
+    scenario.run(20)
+    builder = fold_records(scenario.records)
     found = {e.name: (e.joined, e.left) for e in builder.season().entries}
 
     assert {"early": (0, None), "gone": (0, 10), "late": (10, None)} == found
@@ -301,7 +299,7 @@ def test_records_say_who_joined_and_who_left() -> None:
 
 
 def test_every_entry_is_compared_before_the_first_decision() -> None:
-    """A season of a few snapshots and no turn has all of its entries."""
+    """A season of a few snapshots without turns has all of its entries."""
     season = season_with([(1, None), (0, None)], snapshots=1)
 
     assert ((), ComparedWindow(0, 1)) == (
@@ -314,10 +312,10 @@ def test_every_entry_is_compared_before_the_first_decision() -> None:
     ("gone", "away", "turn_ms"),
     [((20, 30), ((20, 30),), 0), ((20, 24), (), 0), ((20, 30), (), 12 * 60_000), ((20, 90), (), 0)],
 )
-def test_a_long_pause_is_told(
+def test_a_long_pause_has_a_note(
     gone: tuple[int, int], away: tuple[tuple[int, int], ...], turn_ms: float
 ) -> None:
-    """Not a short one, not the time that a turn took, and not one after which it did not return."""
+    """A short pause, the time of a turn, and a pause without a return have none."""
     points = [replace(POINT, published_at=START + timedelta(minutes=n)) for n in range(60)]
     decisions = [
         replace(DECISION, index=n, total_ms=turn_ms if n == 19 else 900.0)

@@ -1,4 +1,4 @@
-"""What the judge says beside its figures: warnings, the method, what the design bought."""
+"""Parts of an evaluation besides its figures: warnings, method and design."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,9 +7,9 @@ import pytest
 
 from arena.messages import Evaluation
 from judge.leaderboard import leaderboard
-from judge.season import Season, SeasonBuilder
+from judge.season import Season
 from tests.dashboard.scenario import Scenario
-from tests.judge.seasons import BASELINES, entry, make_season
+from tests.judge.seasons import BASELINES, entry, fold_records, make_season
 
 CELL = tuple(
     replace(entry(f"momentum-gpt-{k}", "momentum", "gpt-x", seed=k), cutoff="2026-06")
@@ -19,7 +19,7 @@ OTHER = replace(entry("scalper", "scalper", "gpt-x"), cutoff="2026-06")
 
 
 def judged(season: Season) -> Evaluation:
-    """What the judge says of a season."""
+    """The evaluation of a season."""
     return leaderboard(season, resamples=199).evaluation
 
 
@@ -44,18 +44,20 @@ def at(season: Season, first: datetime, *, simulated: bool, recorded: bool) -> S
         (7, {"simulated": True, "recorded": True}, False),
     ],
 )
-def test_a_model_may_have_read_the_prices(month: int, kind: dict[str, bool], warned: bool) -> None:
-    """One sentence a model, only if the prices were ever real and are not after its cut-off."""
+def test_a_model_that_may_know_the_prices_has_a_warning(
+    month: int, kind: dict[str, bool], warned: bool
+) -> None:
+    """One warning for each model, only for real prices that are not after its cut-off."""
     season = make_season(snapshots=60, entries=(*CELL, OTHER, *BASELINES))
     found = judged(at(season, datetime(2026, month, 1, tzinfo=UTC), **kind))
-    told = [one for one in found.warnings if "gpt-x was trained on data up to 2026-06" in one]
+    warnings = [one for one in found.warnings if "gpt-x was trained on data up to 2026-06" in one]
 
-    assert int(warned) == len(told)
+    assert int(warned) == len(warnings)
     assert {"2026-06", ""} == {row.cutoff for row in found.rows}
 
 
 def test_the_method_names_cells_and_the_adjustment() -> None:
-    """What was averaged and adjusted is in the method; what repeats bought is in the design."""
+    """The method says what was averaged and adjusted; the design says what repeats saved."""
     season = make_season(snapshots=80, entries=(*CELL, OTHER, *BASELINES))
     found = judged(season)
     single = judged(make_season(snapshots=80, entries=(CELL[0], OTHER, *BASELINES)))
@@ -68,28 +70,26 @@ def test_the_method_names_cells_and_the_adjustment() -> None:
 
 
 def test_a_season_that_is_too_short_has_no_design() -> None:
-    """Before a verdict nothing was bought, and nothing is claimed."""
+    """Before a verdict there is no design text and no claim."""
     found = judged(make_season(snapshots=30, entries=(*CELL, OTHER, *BASELINES)))
 
     assert ((), (), ()) == (found.design, found.claims, found.detectables)
     assert (30, False) == (found.compared, found.interim)
 
 
-def test_records_of_a_late_and_a_lost_agent() -> None:
-    """From records to words: one joined at snapshot 31, one left after 80, one at 101."""
+def test_records_of_a_late_and_a_lost_agent_give_their_notes() -> None:
+    """One agent joined at snapshot 31, one left after 80, one joined at 101."""
     everyone = Scenario().agents
-    desk = Scenario().run(30)
-    desk.join("late", "momentum", "agent")
-    desk.agents = (*everyone, ("late", "momentum", "agent"))
-    desk.run(50)
-    desk.agents = tuple(one for one in desk.agents if one[0] != "brainrot")
-    desk.run(20)
-    desk.join("last", "momentum", "agent")
-    desk.agents = (*desk.agents, ("last", "momentum", "agent"))
-    desk.run(20)
-    builder = SeasonBuilder()
-    for record in desk.records:
-        builder.apply(record)
+    scenario = Scenario().run(30)
+    scenario.join("late", "momentum", "agent")
+    scenario.agents = (*everyone, ("late", "momentum", "agent"))
+    scenario.run(50)
+    scenario.agents = tuple(one for one in scenario.agents if one[0] != "brainrot")
+    scenario.run(20)
+    scenario.join("last", "momentum", "agent")
+    scenario.agents = (*scenario.agents, ("last", "momentum", "agent"))
+    scenario.run(20)
+    builder = fold_records(scenario.records)
     found = judged(builder.season())
 
     assert {"last": "joined_late", "brainrot": "left_early"} == {

@@ -1,4 +1,4 @@
-"""A contest in which everything happens, read by a trader and by a statistician.
+"""The texts of a contest in which everything happens are complete and consistent.
 
 Two cells of four repeats, one account that lost everything, one agent that joined late and one that
 joined too late, a dead one, and a season of which more than half is played.
@@ -50,25 +50,25 @@ def board() -> Leaderboard:
 
 @pytest.fixture(scope="module")
 def text(board: Leaderboard) -> str:
-    """What `arena judge --once` prints of it."""
+    """The output of `arena judge --once` for it."""
     return render_leaderboard(board.evaluation)
 
 
 @pytest.mark.parametrize(
     "sentence",
     [
-        # The verdict: what can be told, from which look, and of whom nothing can be told.
+        # The verdict: what is decided, at which look, and for which entrants nothing is.
         "cannot separate momentum-gpt, gambler.",
         "A single period decides the return of gambler, so the evidence leaves its own rank open.",
         "At most 5 seasons in 100 hold any false claim, for each of the two measures, at any look, "
         "over the whole season; crashes rarer than the season are not covered.",
         "1 dead agent is not ranked: broken (401 Unauthorized: the provider refused the key).",
         "1 agent is not comparable and not ranked: newcomer (joined at snapshot 251 of 480",
-        # What makes the figures doubtful.
+        # Warnings about the figures.
         "late joined at snapshot 21 of 480",
         "gambler lost 99.999 % of its account",
         "A season cannot show crashes rarer than itself",
-        # The standings: of which part, in which unit, what each column is.
+        # The leaderboard: the compared part, the units, and the columns.
         "Compared: snapshots 21 to 299 of 300, in which every entrant was present; ranks, returns, "
         "intervals, vs market, P(best), Sharpe and repeats are of them; drawdown, equity, costs "
         "and conduct are of each whole account.",
@@ -84,33 +84,35 @@ def text(board: Leaderboard) -> str:
         "momentum-gpt: 4 repeats, standard deviation ",
     ],
 )
-def test_each_sentence_is_there(text: str, sentence: str) -> None:
-    """Every sentence that a reader needs is in the text, once it is true."""
+def test_every_needed_sentence_is_in_the_text(text: str, sentence: str) -> None:
+    """The text has every sentence that is true of this contest."""
     assert sentence in text
 
 
-def test_every_claim_says_which_look_and_since_when(board: Leaderboard) -> None:
-    """During the season no claim is without its look, in the verdict and in the list."""
-    said = board.evaluation
-    look = f"interim, look {said.look} of {said.looks}"
-    claims = [c for c in said.claims if c.withdrawn is None]
-    text = render_leaderboard(said)
+def test_every_interim_claim_names_its_look_and_snapshot(board: Leaderboard) -> None:
+    """This holds in the verdict and in the list of claims."""
+    evaluation = board.evaluation
+    look = f"interim, look {evaluation.look} of {evaluation.looks}"
+    claims = [c for c in evaluation.claims if c.withdrawn is None]
+    text = render_leaderboard(evaluation)
 
-    assert said.interim
+    assert evaluation.interim
     assert claims
-    assert said.verdict.startswith(f"I{look[1:]}: cannot separate")
-    assert f"Separated ({look}): momentum-gpt beats buy_and_hold" in said.verdict
+    assert evaluation.verdict.startswith(f"I{look[1:]}: cannot separate")
+    assert f"Separated ({look}): momentum-gpt beats buy_and_hold" in evaluation.verdict
     listed = text[text.index("Claims\n") : text.index("  Promise: ")].splitlines()[1:]
     assert listed
     assert all(f"({look})" in line for line in listed)
     for one in claims:
-        told = [line for line in listed if f"  {one.winner} beats " in line and one.loser in line]
-        new = one.snapshots == said.snapshots
-        assert any(new or f"since snapshot {one.snapshots}" in line for line in told)
+        matching = [
+            line for line in listed if f"  {one.winner} beats " in line and one.loser in line
+        ]
+        new = one.snapshots == evaluation.snapshots
+        assert any(new or f"since snapshot {one.snapshots}" in line for line in matching)
 
 
-def test_nothing_impossible_is_printed(text: str) -> None:
-    """An account that lost everything gives no figure that is none, and no useless one."""
+def test_a_lost_account_prints_no_impossible_figure(text: str) -> None:
+    """Figures without a meaning are dashes."""
     words = text.lower().split()
 
     assert not {"nan", "inf", "-inf", "none", "nan)"} & set(words)
@@ -119,8 +121,8 @@ def test_nothing_impossible_is_printed(text: str) -> None:
     assert max(len(word.strip("+-%.,()")) for word in words if word[:1] in "+-") < 14
 
 
-def test_no_entrant_is_first_while_the_top_is_open(text: str) -> None:
-    """The one that leads is not called first, and the dead and the newcomer have no row."""
+def test_the_leader_is_not_called_first_while_the_top_is_open(text: str) -> None:
+    """The dead entry and the newcomer have no row."""
     standings = text[text.index("Standings") : text.index("Rank sets compare")]
 
     assert "is first" not in text
@@ -129,10 +131,13 @@ def test_no_entrant_is_first_while_the_top_is_open(text: str) -> None:
     assert "momentum-gpt-1" not in standings
 
 
-def test_the_dashboard_line_says_the_same(board: Leaderboard) -> None:
-    """At 80 columns the look and what cannot be separated are left; wider, the counts too."""
-    said = board.evaluation
-    narrow, wide = (verdict_line(said, width)[0].plain for width in (80, 120))
+def test_the_dashboard_line_agrees_with_the_verdict(board: Leaderboard) -> None:
+    """80 columns show the look and the top set; wider ones show the counts, too."""
+    evaluation = board.evaluation
+    narrow, wide = (verdict_line(evaluation, width)[0].plain for width in (80, 120))
 
-    assert f"Interim, look {said.look} of {said.looks}: cannot separate momentum-gpt" in narrow
-    assert f"{len(said.claims)} claims, {len(said.warnings)} warnings" in wide
+    assert (
+        f"Interim, look {evaluation.look} of {evaluation.looks}: cannot separate momentum-gpt"
+        in narrow
+    )
+    assert f"{len(evaluation.claims)} claims, {len(evaluation.warnings)} warnings" in wide

@@ -1,4 +1,4 @@
-"""Figures in words: a small one is never printed as zero, and rounding is never a figure."""
+"""Figures as text: a small figure is never printed as zero, and noise of rounding is."""
 
 import pytest
 
@@ -21,8 +21,8 @@ from judge.report import formats
         (12.5, "+1,250.0 %"),
     ],
 )
-def test_a_percentage_has_a_digit_that_is_not_zero(share: float, text: str) -> None:
-    """As many decimals as that takes; what is left of rounding is zero, without a sign."""
+def test_a_small_percentage_keeps_a_significant_digit(share: float, text: str) -> None:
+    """It has as many decimals as needed; noise of rounding is zero without a sign."""
     assert text == percent(share, signed=True)
 
 
@@ -36,10 +36,10 @@ def test_a_percentage_has_a_digit_that_is_not_zero(share: float, text: str) -> N
         (-2e-17, 0.01, "+0.00 .. +1.00", "0.00 … +1.00"),
     ],
 )
-def test_the_ends_of_an_interval_show_on_which_side_of_zero_they_are(
+def test_the_ends_of_an_interval_keep_their_sign(
     low: float, high: float, text: str, page: str
 ) -> None:
-    """In the terminal and on the page, whatever their size."""
+    """In the terminal and on the page, at any size."""
     assert text == interval_text(Estimate(value=low, low=low, high=high))
     assert page == formats.spread(low * 100, high * 100, 2)
 
@@ -48,6 +48,6 @@ def test_the_ends_of_an_interval_show_on_which_side_of_zero_they_are(
     ("ratio", "text"),
     [(0.0041, "+0.41 %"), (-4e-7, "−0.00004 %"), (1e-17, "0.00 %"), (0.0, "0.00 %")],
 )
-def test_a_change_on_the_page_is_not_zero_either(ratio: float, text: str) -> None:
-    """The page rounds to two decimals, but not to nothing."""
+def test_a_small_change_on_the_page_is_not_zero(ratio: float, text: str) -> None:
+    """The page has two decimals, and more for smaller changes."""
     assert text == formats.change(ratio)

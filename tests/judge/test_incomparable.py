@@ -1,4 +1,4 @@
-"""Entries whose figures are not one contestant's are listed apart, without row and rank."""
+"""Entries with the figures of two contestants are listed without row and rank."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,10 +13,11 @@ from judge.leaderboard_text import render_leaderboard
 from judge.report.facts import ReportOptions, make_facts
 from judge.report.page import markdown
 from judge.report.page_tables import unranked_title
-from judge.season import Season, SeasonBuilder
+from judge.season import Season
 from judge.season.incomparable import RULES_BEGIN, contestant_of
 from routers.prompt import render_system
 from tests.dashboard.scenario import Scenario
+from tests.judge.seasons import fold_records
 
 RESAMPLES = 200
 NO_CHANGE: dict[str, object] = {}
@@ -24,10 +25,10 @@ NO_CHANGE: dict[str, object] = {}
 
 @dataclass
 class Replaced(Scenario):
-    """A scenario in which the turns of "momentum" are another's from a snapshot on.
+    """A scenario in which another contestant takes the turns of "momentum" from a snapshot on.
 
     Attributes:
-        at: The number of that snapshot. other: what those turns say instead.
+        at: The number of that snapshot. other: Fields of those turns that change.
     """
 
     at: int = 20
@@ -36,18 +37,15 @@ class Replaced(Scenario):
     def end_turn(
         self, started: TurnStarted, order: OrderDecided | None, words: str, **changes: object
     ) -> Turn:
-        """End it as the contestant that plays now."""
+        """End the turn as the contestant that plays now."""
         if started.agent == "momentum" and self.snapshots - 1 >= self.at:
             changes = changes | self.other
         return super().end_turn(started, order, words, **changes)
 
 
 def season_of(records: list[Record], upto: int | None = None) -> Season:
-    """The season of records."""
-    builder = SeasonBuilder()
-    for record in records:
-        builder.apply(record)
-    return builder.season(upto)
+    """The season of these records."""
+    return fold_records(records).season(upto)
 
 
 def talk(system: str) -> tuple[ChatMessage, ...]:
@@ -60,14 +58,14 @@ def talk(system: str) -> tuple[ChatMessage, ...]:
 
 
 def trade_by_hand(scenario: Scenario, agent: str) -> None:
-    """An order in an agent's account that answers no snapshot, as `arena tools call` sends it."""
+    """Publish an order that answers no snapshot, as `arena tools call` does."""
     assert scenario.newest is not None
     scenario.newest = scenario.newest.model_copy(update={"snapshot_id": ""})
     scenario.order(agent, "buy", "BTC-USD", Decimal("0.01"))
 
 
 @pytest.mark.parametrize(
-    ("other", "words"),
+    ("other", "expected"),
     [
         ({"node": "gpt"}, "momentum@rules (scripted) until"),
         ({"strategy": "cash"}, "then cash@rules (scripted)"),
@@ -77,14 +75,14 @@ def trade_by_hand(scenario: Scenario, agent: str) -> None:
     ],
 )
 def test_two_contestants_under_one_name_are_not_ranked(
-    other: dict[str, object], words: str
+    other: dict[str, object], expected: str
 ) -> None:
-    """Another strategy, node, model, prompt or size: no row, and who the two were."""
+    """Another strategy, node, model, prompt or size: no row, and both contestants are named."""
     season = season_of(Replaced(other=other).run(40).records)
 
     (apart,) = season.apart
     assert ("momentum", "two_contestants", 40) == (apart.agent, apart.code, apart.recorded_turns)
-    assert words in apart.cause
+    assert expected in apart.cause
     assert "momentum" not in season.names
     assert () == season.dead
 
@@ -99,16 +97,16 @@ def test_two_contestants_under_one_name_are_not_ranked(
         {"messages": talk(f"You trade on momentum. Be brief.{RULES_BEGIN}- other fees")},
     ],
 )
-def test_restarts_failures_and_other_rules_change_nothing(other: dict[str, object]) -> None:
-    """What a failed turn does not tell, and the arena's own rules, make no other contestant."""
+def test_restarts_failures_and_new_rules_are_the_same_contestant(other: dict[str, object]) -> None:
+    """Missing fields of a failed turn and the arena's own rules make no other contestant."""
     season = season_of(Replaced(at=38, other=other).run(40).records)
 
     assert () == season.apart
     assert "momentum" in season.names
 
 
-def test_a_part_of_a_season_knows_only_its_own_contestants() -> None:
-    """Before the second one played the first one is ranked, whenever that is judged."""
+def test_an_earlier_part_has_only_its_own_contestants() -> None:
+    """Before the second contestant played, the first one is ranked."""
     records = Replaced(other={"node": "gpt"}).run(40).records
 
     assert "momentum" in season_of(records, 19).names
@@ -116,7 +114,7 @@ def test_a_part_of_a_season_knows_only_its_own_contestants() -> None:
 
 
 def test_orders_by_hand_leave_an_agent_without_rank() -> None:
-    """An operator's order in an agent's account is neither its decision nor its return."""
+    """An operator's order in an agent's account is not the agent's decision."""
     scenario = Scenario().run(30)
     bare = season_of(scenario.records)
     trade_by_hand(scenario, "momentum")
@@ -128,7 +126,7 @@ def test_orders_by_hand_leave_an_agent_without_rank() -> None:
 
 
 def test_an_operators_account_is_not_an_entry() -> None:
-    """`arena tools call` opens an account and trades; it is in no list, and lacks no snapshot."""
+    """`arena tools call` opens an account and trades; the account is in no list."""
     scenario = Scenario().run(5)
     scenario.join("operator", "cash", "agent")
     trade_by_hand(scenario, "operator")
@@ -138,8 +136,8 @@ def test_an_operators_account_is_not_an_entry() -> None:
     assert () == season.assumptions.notes
 
 
-def test_text_and_report_name_them() -> None:
-    """The verdict's last sentence, a section of the text, a section of the report."""
+def test_text_and_report_name_incomparable_entries() -> None:
+    """They are in the verdict's last sentence, in a section of the text and one of the report."""
     season = season_of(Replaced(other={"node": "gpt"}).run(40).records)
     board = leaderboard(season, resamples=RESAMPLES)
     text = render_leaderboard(board.evaluation)
@@ -153,16 +151,16 @@ def test_text_and_report_name_them() -> None:
 
 
 @pytest.mark.parametrize("size", ["full", "compact", "tiny"])
-def test_a_strategys_words_end_where_the_arenas_rules_begin(size: Any) -> None:
-    """The router puts the mark behind the strategy's words in prompts of every size."""
+def test_a_strategys_prompt_ends_before_the_arenas_rules(size: Any) -> None:
+    """The router writes the mark after the strategy's words in prompts of every size."""
     one, two = (render_system(f"{word} all.", None, size) for word in ("Buy", "Sell"))
 
     assert one.partition(RULES_BEGIN)[2] == two.partition(RULES_BEGIN)[2] != ""
     assert one.partition(RULES_BEGIN)[0] != two.partition(RULES_BEGIN)[0]
 
 
-def test_a_contestant_is_told_by_its_turn() -> None:
-    """The digest is of the strategy's own words alone."""
+def test_a_contestant_is_identified_by_its_turn() -> None:
+    """The digest is of the strategy's own words."""
     scenario = Scenario().run(1)
     turns = [m for r in scenario.records if isinstance(m := r.message(), Turn)]
     first, *_ = turns

@@ -1,4 +1,4 @@
-"""Equal bytes under equal ids: what a judge has read of later snapshots changes no evaluation."""
+"""Equal ids have equal bytes: records of later snapshots change no evaluation."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -23,21 +23,21 @@ Part = tuple[str, int]
 
 
 def part_of(record: Record) -> Part:
-    """The partition that a record is in."""
+    """The partition of a record."""
     return record.topic, record.partition
 
 
 def evaluated(records: Sequence[Record], random: Random) -> tuple[int, bytes] | None:
-    """What a judge says that reads partitions unevenly: index of the snapshot, and the bytes.
+    """Evaluate with unevenly read partitions; returns the snapshot's index and the bytes.
 
-    As `Judge` does it sees that a snapshot is due, then reads to the ends as they are then.
+    Like `Judge` it waits until a snapshot is due and then reads to the current end offsets.
     """
     parts = sorted({part_of(record) for record in records})
     builder = SeasonBuilder()
     begin = random.randrange(20, len(records))
     due_at = {part: begin + random.choice(AHEAD) for part in parts}
-    for place, record in enumerate(records):
-        if place <= due_at[part_of(record)]:
+    for position, record in enumerate(records):
+        if position <= due_at[part_of(record)]:
             builder.apply(record)
     index = newest_due(builder)
     if index is None:
@@ -46,8 +46,8 @@ def evaluated(records: Sequence[Record], random: Random) -> tuple[int, bytes] | 
     random.shuffle(parts)
     for part in parts:
         last = end + random.choice(AHEAD)
-        for place, record in enumerate(records):
-            if part_of(record) == part and due_at[part] < place <= last:
+        for position, record in enumerate(records):
+            if part_of(record) == part and due_at[part] < position <= last:
                 builder.apply(record)
     return index, JUDGE_OPTIONS.evaluate(builder, index).model_dump_json().encode()
 
@@ -57,7 +57,7 @@ def as_it_is(scenario: Scenario) -> None:
 
 
 def restrict(scenario: Scenario) -> None:
-    """Let a product be restricted from the middle on."""
+    """Restrict a product from the middle on."""
     found: list[Record] = []
     seen = 0
     for record in scenario.records:
@@ -76,25 +76,25 @@ def _limit_only(view: ProductView) -> ProductView:
 
 
 @pytest.mark.parametrize("change", [as_it_is, restrict])
-def test_what_was_read_of_later_snapshots_changes_no_evaluation(
+def test_later_records_change_no_evaluation(
     change: Callable[[Scenario], None],
 ) -> None:
-    """An order may be read before the snapshot that it answers, a product be restricted later."""
+    """An order may be read before its snapshot, and a product may be restricted later."""
     scenario = Scenario().run(10)
     change(scenario)
     records = [record for record in scenario.records if record.topic in SEASON_TOPICS]
     random = Random(5)
     found: dict[int, set[bytes]] = {}
     for _ in range(40):
-        if (said := evaluated(records, random)) is not None:
-            found.setdefault(said[0], set()).add(said[1])
+        if (result := evaluated(records, random)) is not None:
+            found.setdefault(result[0], set()).add(result[1])
 
     assert len(found) > 5
     assert {1} == {len(values) for values in found.values()}
 
 
 async def test_the_order_in_which_topics_are_published_changes_no_evaluation() -> None:
-    """A judge that is asked once says the same of all interleavings of the same partitions."""
+    """All interleavings of the same partitions give the same evaluation."""
     found = set()
     for seed in range(3):
         scenario = Scenario().run(6)

@@ -1,4 +1,4 @@
-"""The leaderboard and its words: deterministic, every column there, nothing claimed too much."""
+"""The leaderboard and its text are deterministic and complete, and claim only what is decided."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +16,7 @@ from judge.leaderboard_text import render_leaderboard
 from judge.season import Season, SeasonBuilder
 from judge.statistics.looks import Horizon
 from tests.dashboard.scenario import Scenario
-from tests.judge.seasons import BASELINES, entry, make_season
+from tests.judge.seasons import BASELINES, entry, fold_records, make_season
 
 RESAMPLES = 500
 SNAPSHOTS = 150
@@ -24,35 +24,32 @@ SNAPSHOTS = 150
 
 def season_of(scenario: Scenario) -> Season:
     """The season of a scenario's records."""
-    builder = SeasonBuilder()
-    for record in scenario.records:
-        builder.apply(record)
-    return builder.season()
+    return fold_records(scenario.records).season()
 
 
 @pytest.fixture(scope="module")
 def board() -> Leaderboard:
-    """The leaderboard of a season that is long enough for a verdict."""
+    """The leaderboard of a season long enough for a verdict."""
     return leaderboard(season_of(Scenario().run(SNAPSHOTS)), resamples=RESAMPLES)
 
 
 def test_the_same_season_gives_the_same_bytes(board: Leaderboard) -> None:
-    """Judged again from its records, a season gives the same message and the same text."""
+    """The same records give the same message and the same text twice."""
     again = leaderboard(season_of(Scenario().run(SNAPSHOTS)), resamples=RESAMPLES)
 
     assert board.evaluation.model_dump_json() == again.evaluation.model_dump_json()
     assert render_leaderboard(board.evaluation) == render_leaderboard(again.evaluation)
 
 
-def test_other_settings_have_another_id(board: Leaderboard) -> None:
-    """An evaluation's id names the settings that decide it."""
+def test_other_options_give_another_id(board: Leaderboard) -> None:
+    """An evaluation's id depends on the options that decide it."""
     other = leaderboard(board.season, seed=2, resamples=RESAMPLES)
 
     assert board.evaluation.evaluation_id != other.evaluation.evaluation_id
 
 
 def test_rows_are_in_the_order_of_returns(board: Leaderboard) -> None:
-    """The rank set stands beside; who earned more stands higher."""
+    """The entrant with the higher return is first, whatever its rank set."""
     returns = [-(row.total_return or 0.0) for row in board.rows]
 
     assert sorted(returns) == returns
@@ -60,7 +57,7 @@ def test_rows_are_in_the_order_of_returns(board: Leaderboard) -> None:
 
 
 def test_every_none_of_a_row_has_a_reason(board: Leaderboard) -> None:
-    """A column that is None says why, early and late."""
+    """A column that is None has a reason, early and late in a season."""
     early = leaderboard(season_of(Scenario().run(3)), resamples=RESAMPLES)
     nothing = leaderboard(season_of(Scenario()), resamples=RESAMPLES)
     for row in (*board.rows, *early.rows, *nothing.rows):
@@ -70,14 +67,14 @@ def test_every_none_of_a_row_has_a_reason(board: Leaderboard) -> None:
 
 
 def test_a_row_has_the_interval_of_its_own_return(board: Leaderboard) -> None:
-    """The estimate of the interval is the total return itself."""
+    """The estimate of the interval is the total return."""
     for row in board.rows:
         assert row.return_interval is not None
         assert row.total_return == pytest.approx(row.return_interval.value, rel=1e-9, abs=1e-12)
 
 
 def test_the_verdict_names_what_cannot_be_separated(board: Leaderboard) -> None:
-    """The words give the top set, the smallest difference that was visible, and the span."""
+    """It has the top set, the smallest detectable difference and the length of the season."""
     first = [row.agent for row in board.rows if row.rank_low == 1]
 
     assert board.text.startswith("Cannot separate ")
@@ -85,16 +82,16 @@ def test_the_verdict_names_what_cannot_be_separated(board: Leaderboard) -> None:
     assert "in 4 seasons of 5" in board.text
 
 
-def test_too_early_says_so() -> None:
-    """A season of a few snapshots gives no verdict, and everyone shares every rank."""
+def test_a_short_season_has_no_verdict() -> None:
+    """After a few snapshots every entrant may still have every rank."""
     early = leaderboard(season_of(Scenario().run(5)), resamples=RESAMPLES)
 
     assert "No verdict: too early: 5 periods, at least 60 are needed." == early.text
     assert {(1, 6)} == {(row.rank_low, row.rank_high) for row in early.rows}
 
 
-def test_no_snapshot_is_no_error() -> None:
-    """Before the first snapshot there is nothing to judge."""
+def test_no_snapshot_is_not_an_error() -> None:
+    """Before the first snapshot the leaderboard is empty."""
     empty = leaderboard(SeasonBuilder().season(), resamples=RESAMPLES)
 
     assert ("No snapshot yet: there is nothing to judge.", ()) == (empty.text, empty.rows)
@@ -102,7 +99,7 @@ def test_no_snapshot_is_no_error() -> None:
 
 
 def test_one_agent_alone_is_not_compared() -> None:
-    """A single agent is measured, and has no verdict."""
+    """A single agent has figures and no verdict."""
     alone = leaderboard(
         season_of(Scenario(agents=(("solo", "momentum", "agent"),)).run(80)), resamples=RESAMPLES
     )
@@ -111,9 +108,9 @@ def test_one_agent_alone_is_not_compared() -> None:
     assert (1, 1) == (alone.rows[0].rank_low, alone.rows[0].rank_high)
 
 
-def test_too_many_agents_are_told_not_fatal() -> None:
-    """More agents than the statistics compare: figures without a verdict."""
-    agents = tuple((f"a{place}", "cash", "agent") for place in range(65))
+def test_too_many_agents_have_figures_without_a_verdict() -> None:
+    """The statistics compare a bounded number of agents; the reason says so."""
+    agents = tuple((f"a{index}", "cash", "agent") for index in range(65))
     scenario = Scenario(agents=agents)
     scenario.snapshot()
     crowd = leaderboard(season_of(scenario), resamples=RESAMPLES)
@@ -122,8 +119,8 @@ def test_too_many_agents_are_told_not_fatal() -> None:
     assert 65 == len(crowd.rows)
 
 
-def test_the_text_shows_every_column_the_issue_asks_for(board: Leaderboard) -> None:
-    """Figures, costs, method and assumptions stand in one text."""
+def test_the_text_has_figures_costs_method_and_assumptions(board: Leaderboard) -> None:
+    """One text has all of them."""
     text = render_leaderboard(board.evaluation)
     columns = ("rank", "equity", "return", "interval", "vs market", "drawdown", "Sharpe", "P(best)")
     costs = ("fees", "slippage", "latency", "LLM $", "net of LLM", "win rate", "biggest win")
@@ -133,16 +130,16 @@ def test_the_text_shows_every_column_the_issue_asks_for(board: Leaderboard) -> N
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "expected"),
     [(0, "0 s"), (40, "40 s"), (120, "2 min"), (7_500, "2 h 5 min"), (1_382_400, "16 days")],
 )
-def test_durations(seconds: float, words: str) -> None:
-    """A span is told in the units people use."""
-    assert words == duration_text(seconds)
+def test_durations_have_readable_units(seconds: float, expected: str) -> None:
+    """Minutes, hours and days."""
+    assert expected == duration_text(seconds)
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("call", "expected"),
     [
         (lambda: percent(0.0414, signed=True), "+4.1 %"),
         (lambda: percent(-0.0012), "-0.12 %"),
@@ -152,9 +149,9 @@ def test_durations(seconds: float, words: str) -> None:
         (lambda: interval_text(Estimate(value=0.0, low=-0.01, high=0.02)), "-1.00 .. +2.00"),
     ],
 )
-def test_words_of_figures(call: Callable[[], str], words: str) -> None:
+def test_figures_are_formatted(call: Callable[[], str], expected: str) -> None:
     """Shares, ranks and intervals as they are printed."""
-    assert words == call()
+    assert expected == call()
 
 
 REPEATS = (
@@ -188,11 +185,11 @@ def test_a_cell_is_one_row_of_means(cells: Leaderboard) -> None:
     assert None is next(r.repeat_sd for r in cells.rows if r.agent == "cash")
 
 
-def test_repeats_share_no_chance_and_are_no_twins() -> None:
-    """More repeats that do the same change no rank, no chance and no figure of anybody."""
+def test_more_repeats_change_no_other_figure() -> None:
+    """More repeats that do the same change no rank, no chance and no figure of another entrant."""
     season = make_season(snapshots=120, entries=REPEATS)
-    places = [0, 1, 2, 0, 1, 2, *range(3, len(REPEATS))]
-    more = with_entries(season, places)
+    indices = [0, 1, 2, 0, 1, 2, *range(3, len(REPEATS))]
+    more = with_entries(season, indices)
     named = [
         replace(e, name=f"momentum-gpt-{n + 1}", seed=n + 1) if n < 6 else e
         for n, e in enumerate(more.entries)
@@ -208,8 +205,8 @@ def test_repeats_share_no_chance_and_are_no_twins() -> None:
         )
 
 
-def test_a_cost_that_is_unknown_of_one_repeat_is_unknown() -> None:
-    """The model's price of one repeat is not known: the mean of the others is not shown."""
+def test_an_unknown_cost_of_one_repeat_makes_the_mean_unknown() -> None:
+    """The mean of the other repeats is not shown."""
     season = make_season(snapshots=80, entries=REPEATS)
     llm = (replace(season.llm[0], cost_usd=None, paid_usd=None), *season.llm[1:])
     decisions = tuple(replace(d, cost_usd=None) for d in season.decisions[0])
@@ -232,17 +229,17 @@ def test_a_cost_that_is_unknown_of_one_repeat_is_unknown() -> None:
         (100, 120, False, Horizon(100, over=True)),
     ],
 )
-def test_how_long_a_season_is(
+def test_the_planned_length_comes_from_the_records(
     planned: int | None, periods: int, open_ended: bool, horizon: Horizon
 ) -> None:
-    """The plan of the records counts; without one the caller says whether more may come."""
+    """Without a recorded plan the caller says whether more snapshots may come."""
     season = make_season(snapshots=periods, entries=BASELINES)
     planning = replace(season.assumptions, planned=planned)
 
     assert horizon == horizon_of(replace(season, assumptions=planning), open_ended=open_ended)
 
 
-def test_a_late_joiner_moves_what_is_compared() -> None:
+def test_a_late_joiner_moves_the_compared_part() -> None:
     """Rows are sorted by the compared part, and claims count the season's snapshots."""
     season = make_season(snapshots=200, entries=REPEATS[3:])
     late = replace(season.entries[0], joined=60)
@@ -257,8 +254,8 @@ def test_a_late_joiner_moves_what_is_compared() -> None:
     assert found.warnings[0].startswith("scalper joined at snapshot 61 of 200")
 
 
-def test_who_came_too_late_has_no_row(cells: Leaderboard) -> None:
-    """It is apart with its cause, and has no part in the figures of the others."""
+def test_an_entry_that_came_too_late_has_no_row(cells: Leaderboard) -> None:
+    """It is listed with its cause and does not change the figures of the others."""
     season = make_season(snapshots=120, entries=REPEATS)
     late = replace(season.entries[3], joined=90)
     entries = (*season.entries[:3], late, *season.entries[4:])
@@ -268,5 +265,5 @@ def test_who_came_too_late_has_no_row(cells: Leaderboard) -> None:
     assert "scalper" not in {row.agent for row in found.rows}
     assert "joined at snapshot 91 of 120" in found.text
     assert (0, 120) == found.window
-    kept = [(row.agent, row.total_return) for row in cells.rows if row.agent != "scalper"]
-    assert kept == [(row.agent, row.total_return) for row in found.rows]
+    others = [(row.agent, row.total_return) for row in cells.rows if row.agent != "scalper"]
+    assert others == [(row.agent, row.total_return) for row in found.rows]

@@ -1,4 +1,4 @@
-"""A season that is watched: claims at the looks of its plan, which stay or are withdrawn."""
+"""A running season makes claims at its looks; later evaluations keep or withdraw them."""
 
 import asyncio
 from collections import defaultdict
@@ -22,6 +22,7 @@ from judge.service import LOOKS_MAX, Judge, JudgeOptions, LookCache, judge_once
 from judge.statistics.looks import look_times
 from tests.dashboard.publishing import publish
 from tests.dashboard.scenario import Scenario
+from tests.judge.seasons import fold_records
 
 JUDGE_OPTIONS = JudgeOptions(resamples=199)
 PLANNED = 128
@@ -45,7 +46,7 @@ class Turning(Scenario):
     planned: int | None = PLANNED
 
     def advance(self, venue_s: float) -> None:
-        """Let prices drift as well, a step of them per snapshot."""
+        """Publish the next snapshot, with prices that also drift."""
         super().advance(venue_s)
         if venue_s == 45:
             drift = self.drift if self.snapshots < TURN_AT else -2 * self.drift
@@ -61,7 +62,7 @@ class Turning(Scenario):
 
 @pytest.fixture(scope="module")
 def watched() -> dict[int, Evaluation]:
-    """Those evaluations that are due at a look, and some between, by their number of snapshots."""
+    """The evaluations at the looks and some between them, by their number of snapshots."""
     scenario, builder, looks = Turning(), SeasonBuilder(), LookCache()
     decided = decision_counts(PLANNED, PLANNED)
     found: dict[int, Evaluation] = {}
@@ -93,12 +94,12 @@ def test_there_is_an_evaluation_for_every_look(watched: dict[int, Evaluation]) -
 
 
 def test_all_but_the_last_evaluation_are_interim(watched: dict[int, Evaluation]) -> None:
-    """At the planned end nothing is left to come."""
+    """At the planned end no look remains."""
     assert [PLANNED] == [n for n, one in watched.items() if not one.interim]
 
 
-def test_a_claim_is_made_at_a_look_and_never_vanishes(watched: dict[int, Evaluation]) -> None:
-    """Whatever is said once is in every later evaluation, as it was or as withdrawn."""
+def test_a_claim_stays_in_every_later_evaluation(watched: dict[int, Evaluation]) -> None:
+    """It is repeated unchanged or as withdrawn."""
     looks = decision_counts(PLANNED, PLANNED)
     before: dict[tuple[str, str, str, int], int | None] = {}
     for count, evaluation in sorted(watched.items()):
@@ -110,7 +111,7 @@ def test_a_claim_is_made_at_a_look_and_never_vanishes(watched: dict[int, Evaluat
 
 
 def test_a_claim_appears_stays_and_is_withdrawn(watched: dict[int, Evaluation]) -> None:
-    """While the market rises its holder beats cash; after the fall the season shows nothing."""
+    """In a rise the holder beats cash; after the fall the season shows no difference."""
     last = claims_of(watched[PLANNED])
     (key,) = (key for key in last if key[:3] == ("return", "holder", "idle"))
     made, gone = key[3], last[key]
@@ -121,11 +122,9 @@ def test_a_claim_appears_stays_and_is_withdrawn(watched: dict[int, Evaluation]) 
     assert [n for n in sorted(watched) if made <= n < gone] == standing
 
 
-def test_what_earlier_looks_decided_may_be_kept_or_not(watched: dict[int, Evaluation]) -> None:
-    """A judge that starts at the end says the same bytes as one that watched from the start."""
-    builder = SeasonBuilder()
-    for record in Turning().run(PLANNED).records:
-        builder.apply(record)
+def test_a_look_cache_changes_no_byte(watched: dict[int, Evaluation]) -> None:
+    """A judge started at the end publishes the same bytes as one that watched from the start."""
+    builder = fold_records(Turning().run(PLANNED).records)
 
     for count in (96, PLANNED):
         fresh = JUDGE_OPTIONS.evaluate(builder, count - 1)
@@ -134,7 +133,7 @@ def test_what_earlier_looks_decided_may_be_kept_or_not(watched: dict[int, Evalua
 
 @asynccontextmanager
 async def running(bus: MemoryBus, home: Path) -> AsyncIterator[Judge]:
-    """A judge on the bus, with a home of its own."""
+    """Run a judge on the bus, with its own home folder."""
     judge = Judge(Node("judge", home.name, Settings(home=home), bus, SystemClock()), JUDGE_OPTIONS)
     task = asyncio.create_task(judge.serve())
     try:
@@ -150,28 +149,28 @@ def id_after(scenario: Scenario) -> str:
     return JUDGE_OPTIONS.id_of(scenario.newest.snapshot_id)
 
 
-async def until_said(scenario: Scenario, *judges: Judge) -> str:
-    """Wait until judges have evaluated the scenario's newest snapshot; the id of that."""
-    said = id_after(scenario)
+async def until_evaluated(scenario: Scenario, *judges: Judge) -> str:
+    """Wait until judges have evaluated the scenario's newest snapshot; return its id."""
+    evaluation_id = id_after(scenario)
     async with asyncio.timeout(DEADLINE_S):
-        while any(said not in judge.published for judge in judges):
+        while any(evaluation_id not in judge.published for judge in judges):
             await asyncio.sleep(0.01)
-    return said
+    return evaluation_id
 
 
-async def test_two_judges_and_one_question_say_the_same(
+async def test_early_late_and_single_judges_publish_the_same(
     memory_bus: MemoryBus, tmp_path: Path
 ) -> None:
-    """One from the start, one late: the same bytes under the same id, claims and looks included."""
-    scenario, place = Turning(), 0
+    """Equal bytes under equal ids, claims and looks included."""
+    scenario, published = Turning(), 0
     async with running(memory_bus, tmp_path / "early") as early:
         for steps in (64, 32):
-            place = await publish(memory_bus, scenario.run(steps), place)
-            await until_said(scenario, early)
+            published = await publish(memory_bus, scenario.run(steps), published)
+            await until_evaluated(scenario, early)
         async with running(memory_bus, tmp_path / "late") as late:
-            await until_said(scenario, late)
-            await publish(memory_bus, scenario.run(PLANNED - 96), place)
-            await until_said(scenario, early, late)
+            await until_evaluated(scenario, late)
+            await publish(memory_bus, scenario.run(PLANNED - 96), published)
+            await until_evaluated(scenario, early, late)
     once = await judge_once(memory_bus, JUDGE_OPTIONS)
 
     values: dict[str, set[bytes | None]] = defaultdict(set)
@@ -187,8 +186,8 @@ async def test_two_judges_and_one_question_say_the_same(
     assert any(claim.withdrawn for claim in last.claims)
 
 
-async def test_a_contest_that_has_ended_early_is_stopped(memory_bus: MemoryBus) -> None:
-    """Asked once of a run that has ended, it is not interim; the looks and claims stay the same."""
+async def test_a_contest_that_ended_early_is_not_interim(memory_bus: MemoryBus) -> None:
+    """Judged once after its end, it is not interim; the looks and claims are the same."""
     await publish(memory_bus, Turning().run(66), 0)
     running, ended = [await judge_once(memory_bus, JUDGE_OPTIONS, stopped=s) for s in (False, True)]
 
@@ -201,22 +200,22 @@ async def test_a_contest_that_has_ended_early_is_stopped(memory_bus: MemoryBus) 
     assert running.claims
 
 
-async def test_a_plan_without_a_look_says_why_nothing_is_claimed(memory_bus: MemoryBus) -> None:
-    """A contest that is played beyond a plan of 40 snapshots has a verdict, and its reason."""
+async def test_a_plan_too_short_for_a_look_has_a_reason(memory_bus: MemoryBus) -> None:
+    """A contest that continues after its plan of 40 snapshots has a verdict with a reason."""
     await publish(memory_bus, Turning(planned=40).run(66), 0)
-    said = await judge_once(memory_bus, JUDGE_OPTIONS)
+    evaluation = await judge_once(memory_bus, JUDGE_OPTIONS)
 
-    assert not said.claims
+    assert not evaluation.claims
     assert (
         "No claim was made: 40 snapshots were planned; claims need a plan of at least 60."
-        in said.verdict
+        in evaluation.verdict
     )
 
 
 @pytest.mark.parametrize("planned", [1, 30, 61, 128, 864, 10_000])
 @pytest.mark.parametrize("snapshots", [1, 60, 128, 129, 500, 2_000])
 def test_decisions_come_at_looks_and_at_the_end(planned: int, snapshots: int) -> None:
-    """At the looks of the plan, and at the planned end though it be too early for one."""
+    """The planned end is a decision, even if it is too early for a look."""
     found = decision_counts(planned, snapshots)
     looks = set(look_times(planned, snapshots))
 
@@ -225,26 +224,26 @@ def test_decisions_come_at_looks_and_at_the_end(planned: int, snapshots: int) ->
 
 
 @pytest.mark.parametrize("snapshots", [59, 61, 500, 40_000])
-def test_a_season_without_an_end_is_decided_on_too(snapshots: int) -> None:
-    """At the looks of a sequence that holds at every time."""
+def test_a_season_without_an_end_has_looks(snapshots: int) -> None:
+    """Its looks are a sequence that is valid at any time."""
     found = decision_counts(None, snapshots)
 
     assert set(look_times(None, snapshots)) == found
 
 
-def test_a_look_is_evaluated_though_no_evaluation_were_due() -> None:
-    """The stride alone would pass over it by up to a thirty-second of the season."""
+def test_a_look_is_evaluated_between_due_evaluations() -> None:
+    """The stride alone could miss it by up to a thirty-second of the season."""
     looks = look_times(870, 869)
 
     assert any(count % stride(count) for count in looks)
 
 
-def test_kept_looks_are_bounded() -> None:
-    """The oldest ones go; a judge that runs for months does not grow."""
-    kept = LookCache()
+def test_the_look_cache_is_bounded() -> None:
+    """The oldest looks are dropped."""
+    cache = LookCache()
     for n in range(LOOKS_MAX + 9):
-        kept[n.to_bytes(2)] = {}
+        cache[n.to_bytes(2)] = {}
 
-    assert LOOKS_MAX == len(kept)
-    assert (8).to_bytes(2) not in kept
-    assert (9).to_bytes(2) in kept
+    assert LOOKS_MAX == len(cache)
+    assert (8).to_bytes(2) not in cache
+    assert (9).to_bytes(2) in cache

@@ -15,19 +15,16 @@ from judge import metrics_conduct as conduct
 from judge import metrics_trades as trading
 from judge.leaderboard_text import costs
 from judge.metrics import WHY_NONE, as_columns, measure
-from judge.season import LlmSpend, Season, SeasonBuilder
+from judge.season import LlmSpend, Season
 from judge.statistics.sharpe import sharpe_ratio
 from tests.dashboard.scenario import Scenario
 from tests.judge.evaluations import row
-from tests.judge.seasons import BASELINES, entry, make_season
+from tests.judge.seasons import BASELINES, entry, fold_records, make_season
 
 
 def season_of(scenario: Scenario) -> Season:
     """The season of a scenario's records."""
-    builder = SeasonBuilder()
-    for record in scenario.records:
-        builder.apply(record)
-    return builder.season()
+    return fold_records(scenario.records).season()
 
 
 @pytest.fixture(scope="module")
@@ -38,25 +35,25 @@ def played() -> tuple[Scenario, Season]:
 
 
 def test_sums_equal_those_of_the_account_fold(played: tuple[Scenario, Season]) -> None:
-    """Fees, slippage, latency cost, realised profit and volume are those of the accounts."""
+    """Fees, slippage, latency cost, realised profit and volume equal those of the accounts."""
     scenario, season = played
-    for place, name in enumerate(season.names):
-        account, found = scenario.shard.accounts[name], measure(season, place)
-        closed = trading.closed_trades(season.fills[place])
+    for index, name in enumerate(season.names):
+        account, found = scenario.shard.accounts[name], measure(season, index)
+        closed = trading.closed_trades(season.fills[index])
 
         expected = (account.fees, account.slippage, account.latency_cost, account.realised)
         profit = sum(trade.profit_usd for trade in closed)
         actual = (found.fees_usd, found.slippage_usd, found.latency_usd, profit)
         assert [units / SCALE for units in expected] == pytest.approx(actual, abs=1e-6)
-        assert account.volume / SCALE == pytest.approx(trading.traded(season.fills[place]))
+        assert account.volume / SCALE == pytest.approx(trading.traded(season.fills[index]))
         assert (account.fills, account.rejections) == (found.trades, found.rejected)
 
 
 def test_every_none_has_a_reason(played: tuple[Scenario, Season]) -> None:
-    """A figure that is None is named with a reason, and only such a figure."""
+    """Every figure that is None has a reason, and no other figure has one."""
     _, season = played
-    for place in range(len(season.entries)):
-        found = measure(season, place)
+    for index in range(len(season.entries)):
+        found = measure(season, index)
         row = as_columns(found)
 
         assert {name for name, value in row.items() if value is None} == set(found.reasons)
@@ -66,7 +63,7 @@ def test_every_none_has_a_reason(played: tuple[Scenario, Season]) -> None:
 def test_an_agent_that_never_trades_has_no_trade_figures(
     played: tuple[Scenario, Season],
 ) -> None:
-    """Cash has a return of zero, and neither a win rate nor a Sharpe ratio."""
+    """Cash has a return of zero, no win rate and no Sharpe ratio."""
     _, season = played
     found = measure(season, season.names.index("cash"))
 
@@ -81,7 +78,7 @@ def test_an_agent_that_never_trades_has_no_trade_figures(
     )
 
 
-def test_closed_trades_by_hand() -> None:
+def test_closed_trade_figures_match_hand_calculation() -> None:
     """Win rate, profit factor, expectancy and extremes of four closed trades."""
     profits = np.array([30.0, -10.0, 5.0, -15.0])
 
@@ -94,20 +91,20 @@ def test_closed_trades_by_hand() -> None:
     )
 
 
-def test_a_hold_is_weighted_by_quantity() -> None:
-    """Two buys and one sell: the hold runs from the entry time that quantity weights."""
-    desk = Scenario(agents=(("solo", "momentum", "agent"),))
+def test_holding_time_is_weighted_by_quantity() -> None:
+    """Two buys and one sell: it is counted from the quantity-weighted entry time."""
+    scenario = Scenario(agents=(("solo", "momentum", "agent"),))
     for action, size in (("buy", "1"), ("buy", "3"), ("sell", "4")):
-        desk.advance(60)
-        desk.snapshot()
-        desk.order("solo", "buy" if action == "buy" else "sell", "SOL-USD", Decimal(size))
-    (trade,) = trading.closed_trades(season_of(desk).fills[0])
+        scenario.advance(60)
+        scenario.snapshot()
+        scenario.order("solo", "buy" if action == "buy" else "sell", "SOL-USD", Decimal(size))
+    (trade,) = trading.closed_trades(season_of(scenario).fills[0])
 
     assert 60 * 1 / 4 * 2 + 60 * 3 / 4 * 1 == pytest.approx(trade.hold_s)
 
 
-def test_concentration_and_leverage_by_hand() -> None:
-    """One position alone is 1, two equal ones are 1/2, rows without any do not count."""
+def test_concentration_and_leverage_match_hand_calculation() -> None:
+    """One position is 1, two equal ones are 1/2, rows without a position do not count."""
     exposure = np.array([[0.0, 0.0], [100.0, 0.0], [50.0, 50.0]])
     equity = np.full(3, 200.0)
 
@@ -132,21 +129,21 @@ def test_an_unknown_price_makes_the_cost_unknown() -> None:
 
 
 def test_llm_cost_lowers_the_net_return() -> None:
-    """The net return is the return less the model's cost over the starting cash."""
+    """The net return is the return minus the models' cost over the starting cash."""
     scenario = Scenario(scripted=False, agents=(("solo", "cash", "agent"),))
     scenario.snapshot()
     started = scenario.begin_turn("solo")
     usage = Usage(prompt_tokens=10, completion_tokens=5, cost_usd=Decimal("12.5"))
     scenario.llm_call(started, usage=usage)
-    scenario.llm_call(started, usage=usage)  # the same call id a second time
+    scenario.llm_call(started, usage=usage)  # the same call id for the second time
     found = measure(season_of(scenario), 0)
 
     assert (Decimal("12.5"), 15) == (found.llm_usd, found.tokens)
     assert found.net_return == pytest.approx(-12.5 / 100_000)
 
 
-def test_every_turn_is_in_one_column() -> None:
-    """Turns that a stop cut off are counted beside the decisions, in the text as well."""
+def test_every_turn_is_counted_once() -> None:
+    """Turns that a stop interrupted are counted next to the decisions, also in the text."""
     scenario = Scenario(agents=(("solo", "cash", "agent"),)).run(3)
     season = season_of(scenario)
     first, *others = season.decisions[0]
@@ -160,12 +157,10 @@ def test_every_turn_is_in_one_column() -> None:
 
 
 def test_turns_without_call_records_have_no_known_cost() -> None:
-    """Where `llm.calls` was lost, the cost is unknown, not zero."""
+    """If `llm.calls` was lost, the cost is unknown, not zero."""
     scenario = Scenario(scripted=False).run(2)
-    kept = [r for r in scenario.records if r.topic != topics.LLM_CALLS.name]
-    builder = SeasonBuilder()
-    for record in kept:
-        builder.apply(record)
+    records = [r for r in scenario.records if r.topic != topics.LLM_CALLS.name]
+    builder = fold_records(records)
     season = builder.season()
 
     assert season.llm[0] == LlmSpend()
@@ -174,7 +169,7 @@ def test_turns_without_call_records_have_no_known_cost() -> None:
 
 @pytest.mark.parametrize(("interval_s", "scale"), [(900.0, 1.0), (86_400.0, math.sqrt(365.0))])
 def test_ratios_of_a_short_season_are_per_period(interval_s: float, scale: float) -> None:
-    """Under 30 days Sharpe, Sortino and volatility are of a period, from then on of a year."""
+    """Under 30 days Sharpe, Sortino and volatility are per period, from 30 days on per year."""
     season = make_season(snapshots=40, entries=BASELINES, interval_s=interval_s)
     returns = season.log_returns()[:, 0]
     found, ratio = measure(season, 0), sharpe_ratio(returns)
@@ -189,15 +184,15 @@ def test_ratios_of_a_short_season_are_per_period(interval_s: float, scale: float
     assert (found.annual_return is None) == (scale == 1.0)
 
 
-def test_gross_is_what_the_same_orders_bring_at_the_best_prices(
+def test_gross_is_the_same_orders_at_best_prices_without_fees(
     played: tuple[Scenario, Season],
 ) -> None:
-    """Every fill at the best bid or ask, no fee: that is the gross equity, to the micro-dollar."""
+    """All fills at the best bid or ask without fees equal the gross equity to the micro-dollar."""
     _, season = played
-    for place in range(len(season.entries)):
-        found, start = measure(season, place), float(season.equity[0, place])
+    for index in range(len(season.entries)):
+        found, start = measure(season, index), float(season.equity[0, index])
         money, held = start, dict.fromkeys(season.products, 0.0)
-        for fill in season.fills[place]:
+        for fill in season.fills[index]:
             size, buys = fill.quantity / SCALE, fill.side == "buy"
             money -= size * fill.ask / PRICE_SCALE if buys else -size * fill.bid / PRICE_SCALE
             held[fill.product_id] += size if buys else -size
@@ -240,7 +235,7 @@ def _curve(kind: str, marks: int) -> list[float]:
     ],
 )
 def test_degenerate_accounts_have_finite_figures_or_none(kind: str, interval_s: float) -> None:
-    """Whatever an account did, each figure is finite or None with a reason, without a warning."""
+    """Each figure is finite or None with a reason, without a NumPy warning."""
     season = make_season(snapshots=60, entries=(entry("one", "s", "m"),), interval_s=interval_s)
     equity = np.array([_curve(kind, 61)]).T
     odd = replace(season, equity=equity, cash=equity, exposure=season.exposure * 0.0)

@@ -24,20 +24,20 @@ SERIES = [
 
 
 def drawn(kind: str, seed: int) -> FloatArray:
-    """Simple returns of a minute: normal, fat-tailed (t with 3 degrees), AR(1), or only two."""
+    """Simple returns of a minute: normal, fat-tailed (t with 3 degrees), AR(1), or two values."""
     rng = np.random.default_rng(seed)
     if kind == "short":
         return np.array([0.004, -0.011])
     noise = rng.standard_t(3, 2_000) if kind == "fat" else rng.normal(size=2_000)
     if kind == "autocorrelated":
-        for place in range(1, len(noise)):
-            noise[place] += 0.4 * noise[place - 1]
+        for index in range(1, len(noise)):
+            noise[index] += 0.4 * noise[index - 1]
     returns: FloatArray = 0.0008 * noise + (0.0004 if kind == "trending" else 0.0)
     return returns
 
 
 def curve_of(returns: FloatArray) -> FloatArray:
-    """An account of 100,000 USD that makes these returns."""
+    """The equity curve of an account of 100,000 USD with these returns."""
     return 100_000 * np.concatenate([[1.0], np.cumprod(1 + returns)])
 
 
@@ -108,8 +108,8 @@ def test_log_returns_sum_to_the_total(kind: str, seed: int) -> None:
     )
 
 
-def test_a_drawdown_knows_its_length() -> None:
-    """The length counts from the high to the first value not below it."""
+def test_a_drawdowns_length_is_counted_from_the_high() -> None:
+    """It ends with the first value that is not below the high."""
     equity = np.array([100.0, 110.0, 99.0, 104.5, 110.0, 108.0])
 
     fall = curve.max_drawdown(equity)
@@ -119,8 +119,8 @@ def test_a_drawdown_knows_its_length() -> None:
     assert fall.depth == pytest.approx(0.1)
 
 
-def test_a_drawdown_that_never_ends_lasts_to_the_end() -> None:
-    """A curve that never recovers has no end, and the length goes on to the last row."""
+def test_an_open_drawdown_lasts_to_the_last_row() -> None:
+    """A curve that does not recover has no end of its drawdown."""
     fall = curve.max_drawdown(np.array([100.0, 120.0, 90.0, 95.0]))
 
     assert fall is not None
@@ -128,7 +128,7 @@ def test_a_drawdown_that_never_ends_lasts_to_the_end() -> None:
 
 
 def test_a_flat_curve_has_no_ratios() -> None:
-    """What is undefined is None, never 0 or infinite."""
+    """Undefined ratios are None, not 0 or infinite."""
     flat = np.full(50, 100_000.0)
     returns = log_returns(flat)
 
@@ -143,7 +143,7 @@ def test_a_flat_curve_has_no_ratios() -> None:
 
 
 def test_constant_returns_have_no_sharpe() -> None:
-    """Returns that differ by rounding alone do not make a Sharpe ratio of billions."""
+    """Returns that differ only by rounding have no Sharpe ratio, rather than one of billions."""
     equity = 100_000 * np.power(1.0001, np.arange(500))
 
     assert curve.sharpe(log_returns(equity)[:2] * 0 + 1e-4, SCALE) is None
@@ -151,8 +151,8 @@ def test_constant_returns_have_no_sharpe() -> None:
 
 
 @pytest.mark.parametrize("periods", [0, 1])
-def test_too_few_periods_are_undefined(periods: int) -> None:
-    """Without two periods there is no spread, without one no return."""
+def test_too_few_periods_have_no_figures(periods: int) -> None:
+    """Two periods are needed for a spread, one for a return."""
     equity = np.full(periods + 1, 100.0)
     returns = log_returns(equity)
 
@@ -162,5 +162,5 @@ def test_too_few_periods_are_undefined(periods: int) -> None:
 
 
 def test_a_growth_rate_that_overflows_is_undefined() -> None:
-    """Doubling in a minute has no annual growth rate a float can hold."""
+    """Doubling in a minute has an annual growth rate beyond the range of a float."""
     assert curve.annual_return(np.array([1.0, 2.0]), YEAR) is None

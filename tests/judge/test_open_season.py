@@ -1,4 +1,4 @@
-"""A season without a planned end: who leaves it is apart, and the others are compared on."""
+"""In a season without a planned end, absent entries are not compared and the others still are."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ OPEN = Horizon(None, over=False)
 
 
 def season_with(left: dict[str, int], joined: dict[str, int] | None = None) -> Season:
-    """Three agents and two baselines, of which some have left after so many snapshots."""
+    """Three agents and two baselines, some of which leave after a number of snapshots."""
     late = joined or {}
     entries = (*(entry(name, name, "gpt") for name in NAMES), *BASELINES[:2])
     return make_season(
@@ -35,17 +35,17 @@ def season_with(left: dict[str, int], joined: dict[str, int] | None = None) -> S
         ({"b": 20}, {}, (0, 199), ["b"]),
         ({"b": 180, "c": 150}, {}, (0, 199), ["b", "c"]),
         ({"cash": 180}, {}, (0, 199), ["cash"]),
-        # A late joiner still decides where the compared part begins; one that left does not.
+        # A late joiner still decides the start of the compared part; an absent agent does not.
         ({"b": 180}, {"c": 40}, (40, 199), ["b"]),
         ({"b": 180}, {"b": 40}, (0, 199), ["b"]),
-        # No agent plays any more: there is no comparison that could continue without them.
+        # No agent plays any more, so no comparison can continue without them.
         ({"a": 180, "b": 180, "c": 180}, {}, (0, 180), []),
     ],
 )
-def test_who_left_is_apart_as_soon_as_it_has_left(
+def test_an_absent_agent_is_not_compared(
     left: dict[str, int], joined: dict[str, int], window: tuple[int, int], apart: list[str]
 ) -> None:
-    """Those who play are compared up to the newest snapshot, whenever the other one left."""
+    """The agents that play are compared up to the newest snapshot, whenever the other left."""
     field = compared_field(season_with(left, joined), over=False)
 
     assert ComparedWindow(*window) == field.window
@@ -53,8 +53,8 @@ def test_who_left_is_apart_as_soon_as_it_has_left(
     assert {LEFT_EARLY} >= {one.code for one in field.season.apart}
 
 
-def test_the_last_agent_is_not_alone_for_those_that_left() -> None:
-    """Without anyone to compare it with, the part that all played is compared."""
+def test_a_single_remaining_agent_is_compared_with_absent_ones() -> None:
+    """With no other agent left, the part that all played is compared."""
     season = make_season(
         snapshots=SNAPSHOTS,
         entries=(entry("a", "a", "gpt"), replace(entry("b", "b", "gpt"), left=150)),
@@ -64,15 +64,15 @@ def test_the_last_agent_is_not_alone_for_those_that_left() -> None:
 
 
 @pytest.mark.parametrize(("planned", "over"), [(SNAPSHOTS, True), (400, False)])
-def test_with_a_plan_who_left_late_is_compared(planned: int, over: bool) -> None:
-    """A planned season compares the part in which all of them played."""
+def test_a_planned_season_compares_an_agent_that_left_late(planned: int, over: bool) -> None:
+    """A planned season compares the part that all of them played."""
     field = compared_field(season_with({"b": 180 if over else 350}), planned=planned, over=over)
 
     assert () == field.season.apart
 
 
-def test_the_end_of_an_open_season_moves_no_entrant() -> None:
-    """The report of an arena that was stopped lists the same entrants as its live judge did."""
+def test_the_end_of_an_open_season_changes_no_entrant() -> None:
+    """The report after a stop lists the same entrants as the live judge."""
     season = season_with({"b": 180})
     live, ended = [compared_field(season, over=over) for over in (False, True)]
 
@@ -84,16 +84,18 @@ def test_the_end_of_an_open_season_moves_no_entrant() -> None:
     )
 
 
-def test_the_verdict_names_who_left_and_continues() -> None:
-    """The reason, the time and a remedy are said; the compared part is the whole season."""
-    said = leaderboard(season_with({"b": 120}), resamples=200, horizon=OPEN).evaluation
-    (gone,) = said.apart
+def test_the_verdict_names_absent_agents() -> None:
+    """It has the reason, the time and a remedy; the compared part is the whole season."""
+    evaluation = leaderboard(season_with({"b": 120}), resamples=200, horizon=OPEN).evaluation
+    (gone,) = evaluation.apart
 
-    assert ("b", SNAPSHOTS - 1) == (gone.agent, said.compared)
+    assert ("b", SNAPSHOTS - 1) == (gone.agent, evaluation.compared)
     assert gone.cause == (
         "left after snapshot 120 of 200, 2026-11-21 10:59:00 UTC; the contest has no planned end, "
         "so it continues without this entrant"
     )
     assert gone.remedy == "start its router again, or judge it in the next contest"
-    assert "1 agent is not comparable and not ranked: b (left after snapshot 120" in said.verdict
-    assert "b" not in {row.agent for row in said.rows}
+    assert (
+        "1 agent is not comparable and not ranked: b (left after snapshot 120" in evaluation.verdict
+    )
+    assert "b" not in {row.agent for row in evaluation.rows}

@@ -1,27 +1,18 @@
-"""A season knows from the records how long it was planned to be."""
+"""The planned length of a season comes from its records."""
 
 import pytest
 
-from arena.bus.base import Record
 from arena.fold_checkpoint import FoldPositions
 from arena.messages import Epoch, Rules
-from judge.season import SeasonBuilder
 from judge.season.assumptions import assumption_lines
 from judge.season.checkpoint_format import SeasonPacker, read_head, restore
 from tests.dashboard.executor_simulation import FEE_BPS
 from tests.dashboard.scenario import Scenario
-
-
-def build(records: list[Record]) -> SeasonBuilder:
-    """The fold of records."""
-    builder = SeasonBuilder()
-    for record in records:
-        builder.apply(record)
-    return builder
+from tests.judge.seasons import fold_records
 
 
 def planned_in_turn(*plans: int | None) -> Scenario:
-    """Executors that take over from each other, three snapshots each, with these plans."""
+    """Executors that replace each other every three snapshots, with these plans."""
     scenario = Scenario(planned=plans[0]).run(3)
     for planned in plans[1:]:
         scenario.planned = planned
@@ -31,56 +22,54 @@ def planned_in_turn(*plans: int | None) -> Scenario:
 
 
 @pytest.mark.parametrize("planned", [None, 6, 864])
-def test_the_plan_of_the_executor_is_that_of_the_season(planned: int | None) -> None:
-    """Of the whole season and of each part of it; an arena without an end has none."""
-    builder = build(planned_in_turn(planned, planned).records)
+def test_the_executors_plan_is_the_seasons(planned: int | None) -> None:
+    """It is that of the season and of each part; an arena without an end has none."""
+    builder = fold_records(planned_in_turn(planned, planned).records)
 
     assert [planned] * 3 == [builder.season(upto).assumptions.planned for upto in (0, 4, None)]
     assert not any("planned length" in note for note in builder.season().assumptions.notes)
 
 
 @pytest.mark.parametrize(
-    ("plans", "words"),
+    ("plans", "expected"),
     [
         ((864, 400), "changed midway from 864 snapshots to 400 snapshots from 20"),
         ((None, 400), "changed midway from no planned end to 400 snapshots from 20"),
         ((864, None, 864), "to no planned end from 20"),
     ],
 )
-def test_a_plan_that_changes_midway_is_named_and_changes_nothing(
-    plans: tuple[int | None, ...], words: str
-) -> None:
-    """Who has seen results must not choose when the season ends: what it began with counts."""
+def test_a_changed_plan_is_named_and_not_used(plans: tuple[int | None, ...], expected: str) -> None:
+    """An operator who knows results must not choose the end: the first plan counts."""
     scenario = planned_in_turn(*plans)
-    season = build(scenario.records).season()
+    season = fold_records(scenario.records).season()
 
     assert plans[0] == season.assumptions.planned
     (note,) = (note for note in season.assumptions.notes if "planned length" in note)
-    assert words in note
+    assert expected in note
     assert note.endswith("the looks of the judge follow the first plan.")
     assert "" == season.assumptions.rules_changed
 
 
-def test_the_first_plan_outlives_a_restart_of_the_judge() -> None:
-    """A kept season knows the plans that were stated before."""
+def test_the_first_plan_survives_a_restart_of_the_judge() -> None:
+    """A season from a checkpoint has the plans that were recorded before."""
     scenario = planned_in_turn(864, 400)
     middle = len(scenario.records) * 2 // 3
-    packed = SeasonPacker().pack(build(scenario.records[:middle]), FoldPositions())
+    packed = SeasonPacker().pack(fold_records(scenario.records[:middle]), FoldPositions())
     assert packed is not None
     again, _ = restore(read_head(packed.head), [packed.segment])
     for record in scenario.records[middle:]:
         again.apply(record)
 
-    whole = build(scenario.records).season().assumptions
+    whole = fold_records(scenario.records).season().assumptions
     assert (864, whole.notes) == (
         again.season().assumptions.planned,
         again.season().assumptions.notes,
     )
 
 
-def test_a_part_of_the_planned_length_says_so() -> None:
-    """A reader sees beside the figures how much of the season they are of."""
-    builder = build(planned_in_turn(6, 6).records)
+def test_a_part_of_the_plan_is_stated() -> None:
+    """The text says how much of the planned season the figures are of."""
+    builder = fold_records(planned_in_turn(6, 6).records)
 
     part = assumption_lines(builder.season(3).assumptions)
     whole = assumption_lines(builder.season().assumptions)
@@ -88,8 +77,8 @@ def test_a_part_of_the_planned_length_says_so() -> None:
     assert whole[1].startswith("6 snapshots every 60 s")
 
 
-def test_records_of_older_executors_are_read_and_written_as_they_were() -> None:
-    """Rules without a plan have no such field on the wire, so their bytes stay the same."""
+def test_records_of_older_executors_keep_their_bytes() -> None:
+    """Rules without a plan are written without that field."""
     events = [r.message() for r in Scenario().records if r.kind == "Epoch"]
     rules = next(e.rules for e in events if isinstance(e, Epoch))
     assert rules is not None

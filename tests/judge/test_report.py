@@ -1,4 +1,4 @@
-"""The report says what the season holds, escapes what models said, and stays small."""
+"""The report shows the season, escapes foreign text and has a bounded size."""
 
 import csv
 import io
@@ -30,13 +30,13 @@ PAGE_BYTES_MAX = 8_000_000
 
 @pytest.fixture(scope="module")
 def facts() -> Facts:
-    """Twelve agents whose every word is hostile, and three baselines."""
+    """The facts of twelve agents that write hostile text, and three baselines."""
     return make_facts("2026-11-21T09-12-03", make_season(text=HOSTILE), ReportOptions())
 
 
 @pytest.fixture(scope="module")
 def page(facts: Facts) -> str:
-    """Its page."""
+    """The HTML page of these facts."""
     return html(facts)
 
 
@@ -45,22 +45,22 @@ def body(page: str) -> str:
     return re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
 
 
-def test_exported_records_of_a_contest_cut_short_are_stopped_not_interim() -> None:
-    """Records are exported at a contest's end: nothing is interim, and its looks are the plan's."""
+def test_a_contest_cut_short_is_stopped_not_interim() -> None:
+    """Records are exported at the end of a contest; its looks are those of the plan."""
     season = make_season(snapshots=70, entries=(*MATRIX[:2], *BASELINES[:2]))
     plan = replace(season.assumptions, planned=128, rules_changed="the fee changed at snapshot 9")
     short = make_facts("short", replace(season, assumptions=plan), ReportOptions())
-    said = "Stopped after 70 of 128 planned snapshots; claims are those of 1 of 5 looks."
+    sentence = "Stopped after 70 of 128 planned snapshots; claims are those of 1 of 5 looks."
 
-    assert short.board.text.startswith(said)
+    assert short.board.text.startswith(sentence)
     assert "The fee changed at snapshot 9." in short.board.text
     assert not figures(short)["evaluation"]["interim"]
-    assert said in markdown(short).replace("\n", " ")
+    assert sentence in markdown(short).replace("\n", " ")
     assert "nterim" not in markdown(short)
 
 
-def test_the_page_needs_nothing_else(page: str) -> None:
-    """No address is loaded: no src, no link but the empty icon, no import."""
+def test_the_page_loads_nothing(page: str) -> None:
+    """It has no src, no link except the empty icon, and no import."""
     text = body(page)
 
     assert [] == re.findall(r"<(?:img|iframe|object|embed|video|audio|source|form)\b", text)
@@ -72,8 +72,8 @@ def test_the_page_needs_nothing_else(page: str) -> None:
     assert "default-src 'none'" in page
 
 
-def test_what_a_model_said_is_text(page: str) -> None:
-    """Markup in a model's words is shown as words; direction marks are made visible."""
+def test_markup_of_a_model_is_shown_as_text(page: str) -> None:
+    """Direction marks are made visible."""
     text = body(page)
 
     assert "owned" in text
@@ -83,8 +83,8 @@ def test_what_a_model_said_is_text(page: str) -> None:
     assert "\u202e" not in page
 
 
-def test_only_our_own_scripts_may_run(page: str) -> None:
-    """The policy names the hashes of the two scripts in the page and of no other."""
+def test_the_policy_allows_only_the_two_scripts(page: str) -> None:
+    """The policy has the hashes of the two scripts in the page and no others."""
     import base64
     import hashlib
 
@@ -101,7 +101,7 @@ def test_only_our_own_scripts_may_run(page: str) -> None:
 
 
 def test_embedded_json_cannot_end_its_script() -> None:
-    """An agent whose name closes a script element stays inside the JSON, and is no tag there."""
+    """An agent name that closes a script element stays inside the JSON."""
     hostile = entry("</script><b>x", "momentum", "small")
     page = html(make_facts("run", make_season(entries=(hostile, *BASELINES)), ReportOptions()))
 
@@ -109,8 +109,8 @@ def test_embedded_json_cannot_end_its_script() -> None:
     assert "\\u0026lt;/script\\u0026gt;\\u0026lt;b\\u0026gt;x" in page
 
 
-def test_every_column_of_the_leaderboard_is_there(page: str, facts: Facts) -> None:
-    """The columns the contest promises, one row an entrant; rank and return come first."""
+def test_the_page_has_every_leaderboard_column(page: str, facts: Facts) -> None:
+    """One row for each entrant; rank and return are the first columns."""
     text = body(page)
     table = text[text.index('class="leaderboard"') :]
     table = table[: table.index("</table>")]
@@ -129,8 +129,8 @@ def test_every_column_of_the_leaderboard_is_there(page: str, facts: Facts) -> No
     )
 
 
-def test_the_verdict_stands_on_top(page: str, facts: Facts) -> None:
-    """The first thing said is the verdict in words."""
+def test_the_page_begins_with_the_verdict(page: str, facts: Facts) -> None:
+    """The verdict is the first text."""
     first = re.search(r'<p class="head">([^<]+)</p>', page)
 
     assert first is not None
@@ -139,7 +139,7 @@ def test_the_verdict_stands_on_top(page: str, facts: Facts) -> None:
 
 
 def test_the_same_facts_give_the_same_bytes(facts: Facts, page: str) -> None:
-    """The page, the Markdown and the figures hold no clock and no chance."""
+    """Page, Markdown and figures depend on no clock and no random number."""
     again = make_facts("2026-11-21T09-12-03", make_season(text=HOSTILE), ReportOptions())
 
     assert page == html(again)
@@ -147,11 +147,11 @@ def test_the_same_facts_give_the_same_bytes(facts: Facts, page: str) -> None:
     assert canonical(figures(facts)) == canonical(figures(again))
 
 
-def test_a_long_season_stays_small() -> None:
-    """Thirty agents that never stop talking: bounded curves and tables, and it says so."""
+def test_a_long_season_has_a_bounded_page() -> None:
+    """Thirty agents that write much: curves and tables are bounded, and the page says so."""
     entries = tuple(entry(f"agent-{n}", "momentum", f"m{n}") for n in range(30))
     season = make_season(snapshots=2_500, entries=entries, text="x" * 5_000)
-    # The verdict of a short season serves: what is bounded here are curves and tables.
+    # The verdict of a short season is enough: this test is about curves and tables.
     facts = make_facts("run", make_season(snapshots=65, entries=entries), ReportOptions())
     page = html(replace(facts, board=replace(facts.board, season=season)))
 
@@ -162,18 +162,18 @@ def test_a_long_season_stays_small() -> None:
     assert ROWS_MIN <= ROWS_MAX // 30
 
 
-def test_a_thinned_curve_keeps_its_extremes() -> None:
-    """At most the bound of points; first, last, lowest and highest stay."""
+def test_a_reduced_curve_keeps_its_extremes() -> None:
+    """A bounded number of points with the first, last, lowest and highest."""
     values = np.cumsum(np.random.default_rng(3).normal(size=50_000))
-    kept = plots.thin(values)
+    points = plots.thin(values)
 
-    assert len(kept) <= plots.POINTS_MAX
-    assert {0, 49_999, int(values.argmin()), int(values.argmax())} <= set(kept.tolist())
+    assert len(points) <= plots.POINTS_MAX
+    assert {0, 49_999, int(values.argmin()), int(values.argmax())} <= set(points.tolist())
     assert list(range(100)) == plots.thin(values[:100]).tolist()
 
 
-def test_colour_never_carries_meaning_alone(facts: Facts) -> None:
-    """Repeats of a cell share a colour and differ by dash; every pair of looks differs."""
+def test_curves_differ_by_more_than_colour(facts: Facts) -> None:
+    """Repeats of a cell share a colour and differ by dashes; every two styles differ."""
     found = curve_styles(facts)
     pairs = [(look["color"], look["dash"]) for look in found]
 
@@ -182,8 +182,8 @@ def test_colour_never_carries_meaning_alone(facts: Facts) -> None:
     assert {"--base"} == {look["color"] for look in found[len(MATRIX) :]}
 
 
-def test_foreign_text_is_only_text_in_markdown() -> None:
-    """Names and words of others make no element, link, picture or heading, and no line of ours."""
+def test_foreign_text_in_markdown_is_escaped() -> None:
+    """Foreign text makes no element, link, picture, heading or line."""
     evil = (
         "<img src=http://a.invalid/x onerror=alert(1)>[a](http://a.invalid) ![i](http://a.invalid)"
         " <http://a.invalid> http://a.invalid www.a.invalid a@a.invalid `x` ~~y~~ | **b** &lt; $z$"
@@ -207,7 +207,7 @@ def test_foreign_text_is_only_text_in_markdown() -> None:
 
 
 def test_markdown_has_the_same_rows(facts: Facts) -> None:
-    """Each entry stands in the Markdown, and no table is broken by what a name holds."""
+    """Each entrant is in the Markdown, and hostile names do not break its tables."""
     text = markdown(facts)
     board = text[text.index("| entry") : text.index("## Who beats whom")].splitlines()
     table = [line for line in board if line.startswith("|")]
@@ -216,8 +216,8 @@ def test_markdown_has_the_same_rows(facts: Facts) -> None:
     assert 1 == len({row.replace("\\|", "").count("|") for row in table})
 
 
-def test_tables_hold_every_figure(facts: Facts, tmp_path: Path) -> None:
-    """CSV and Parquet hold each entrant, fill and mark."""
+def test_tables_have_every_row(facts: Facts, tmp_path: Path) -> None:
+    """CSV and Parquet files have each entrant, fill and mark."""
     write_report(facts, tmp_path / "report")
     board = list(csv.DictReader(io.StringIO((tmp_path / "report/leaderboard.csv").read_text())))
     fills = list(csv.DictReader(io.StringIO((tmp_path / "report/fills.csv").read_text())))
@@ -232,8 +232,8 @@ def test_tables_hold_every_figure(facts: Facts, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "report/figures.json").read_text())["run"] == facts.run
 
 
-def test_a_rewritten_report_leaves_no_draft(facts: Facts, tmp_path: Path) -> None:
-    """Writing twice replaces the files and leaves what else lies there."""
+def test_rewriting_a_report_keeps_other_files(facts: Facts, tmp_path: Path) -> None:
+    """Writing twice replaces the report's files and leaves no temporary file."""
     write_report(facts, tmp_path / "report")
     (tmp_path / "report/notes.txt").write_text("mine")
     write_report(replace(facts, run="other"), tmp_path / "report")
@@ -243,29 +243,29 @@ def test_a_rewritten_report_leaves_no_draft(facts: Facts, tmp_path: Path) -> Non
     assert "other" == json.loads((tmp_path / "report/figures.json").read_text())["run"]
 
 
-async def test_records_alone_make_the_report(tmp_path: Path) -> None:
-    """From exported records to facts, with the offsets and hashes they came from."""
+async def test_a_report_is_made_from_exported_records(tmp_path: Path) -> None:
+    """The facts have the offsets and hashes of the records."""
     directory = await export_run(tmp_path / "one", snapshots=70)
     facts = read_facts(directory, ReportOptions(pacing="lock-step"))
-    told = figures(facts)
+    recorded = figures(facts)
 
-    assert 70 == told["season"]["snapshots"]
-    assert {"0": 70} == told["ends"]["market.snapshots"]
-    assert 64 == len(told["records"]["account.events"])
-    assert "market.tickers" in told["records"]
+    assert 70 == recorded["season"]["snapshots"]
+    assert {"0": 70} == recorded["ends"]["market.snapshots"]
+    assert 64 == len(recorded["records"]["account.events"])
+    assert "market.tickers" in recorded["records"]
     assert "scalper" in html(facts)
 
 
 def test_a_season_without_agents_is_refused() -> None:
-    """A report of nothing is refused with a remedy."""
-    nobody = SeasonBuilder().season()
+    """The error has a remedy."""
+    empty = SeasonBuilder().season()
 
     with pytest.raises(UsageError, match="has 0 agents"):
-        make_facts("run", nobody, ReportOptions())
+        make_facts("run", empty, ReportOptions())
 
 
-def test_a_short_season_says_too_early() -> None:
-    """With too few snapshots there is no interval, and the page says why."""
+def test_a_short_season_has_no_intervals() -> None:
+    """With too few snapshots the page gives the reason."""
     page = html(make_facts("run", make_season(snapshots=5), ReportOptions()))
 
     assert "too early" in page
@@ -294,13 +294,13 @@ def test_a_short_season_says_too_early() -> None:
         (formats.quote("abcdef", 3), "abc …"),
     ],
 )
-def test_figures_read_as_people_write_them(text: str, shown: str) -> None:
-    """Separators, signs, a real minus, and a dash for the unknown."""
+def test_figures_have_separators_and_signs(text: str, shown: str) -> None:
+    """A minus sign, not a hyphen, and a dash for an unknown figure."""
     assert shown == text
 
 
 def test_csv_fields_are_plain() -> None:
-    """An unknown figure is empty, a truth is true, a float keeps every digit."""
+    """An unknown figure is empty, a flag is true or false, a float keeps every digit."""
     season = make_season(snapshots=65)
     row = next(
         csv.DictReader(io.StringIO(files.leaderboard_csv(make_facts("r", season, ReportOptions()))))

@@ -1,6 +1,6 @@
-"""The page in a real browser: it draws, asks for nothing, fits a phone, a night and a keyboard.
+"""The page in a real browser: charts, no requests, phone width, dark scheme and keyboard.
 
-Screenshots are left in the test's temporary folder.
+Screenshots are saved in the test's temporary folder.
 """
 
 import json
@@ -49,7 +49,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One headless Chromium with a profile of its own."""
+    """A headless Chromium with its own profile."""
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
@@ -63,7 +63,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def show(
     browser: Browser, page: Path, size: tuple[int, int] = DESKTOP, *, dark: bool = False
 ) -> None:
-    """Load the page at a size, by day or by night, and wait until its charts are drawn."""
+    """Load the page at a size and in a colour scheme, and wait until its charts are drawn."""
     width, height = size
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
@@ -80,7 +80,7 @@ def show(
 
 
 def emulate(browser: Browser, *, dark: bool) -> None:
-    """Day or night, on a screen of someone who wants no motion: scrolling is then at once."""
+    """Set the colour scheme and reduced motion, so that scrolling is immediate."""
     features = [
         {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
         {"name": "prefers-reduced-motion", "value": "reduce"},
@@ -89,15 +89,15 @@ def emulate(browser: Browser, *, dark: bool) -> None:
 
 
 def picture(browser: Browser, page: Path, name: str) -> None:
-    """Leave a screenshot beside the report, and see that it is one."""
+    """Save a screenshot next to the report and check that it is a picture."""
     path = page.with_name(f"{name}.png")
     assert browser.save_screenshot(str(path))
     assert path.read_bytes().startswith(PNG)
     assert path.stat().st_size > 10_000
 
 
-def asked_for(browser: Browser) -> list[str]:
-    """Every address that was requested since the page was asked for."""
+def requested(browser: Browser) -> list[str]:
+    """Every address that was requested since the page was opened."""
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     return [
         event["params"]["request"]["url"]
@@ -107,21 +107,21 @@ def asked_for(browser: Browser) -> list[str]:
 
 
 def find(browser: Browser, css: str) -> WebElement:
-    """One element, in sight."""
+    """One visible element."""
     found: WebElement = browser.find_element(By.CSS_SELECTOR, css)
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
     return found
 
 
 def curves(browser: Browser, chart: str) -> int:
-    """Curves that are drawn in a chart."""
+    """The curves drawn in a chart."""
     return len(browser.find_elements(By.CSS_SELECTOR, f"#{chart} .scatterlayer .trace"))
 
 
-def test_it_loads_alone_and_without_errors(browser: Browser, page: Path) -> None:
-    """Nothing but the file is requested, nothing is said on the console, every chart is drawn."""
+def test_the_page_loads_without_requests_or_errors(browser: Browser, page: Path) -> None:
+    """Only the file is requested, the console is empty, every chart is drawn."""
     show(browser, page)
-    requests = [url for url in asked_for(browser) if not url.startswith("data:")]
+    requests = [url for url in requested(browser) if not url.startswith("data:")]
     charts = [c.get_attribute("id") for c in browser.find_elements(By.CSS_SELECTOR, ".chart")]
     drawn = browser.find_elements(By.CSS_SELECTOR, ".chart .main-svg:first-child")
 
@@ -133,7 +133,7 @@ def test_it_loads_alone_and_without_errors(browser: Browser, page: Path) -> None
 
 
 def test_a_script_of_a_model_does_not_run(browser: Browser, page: Path) -> None:
-    """What a model wrote is read, not run."""
+    """A model's text is shown, not run."""
     show(browser, page)
     agent = find(browser, "details.agent:nth-of-type(3)")
     agent.find_element(By.TAG_NAME, "summary").click()
@@ -142,8 +142,8 @@ def test_a_script_of_a_model_does_not_run(browser: Browser, page: Path) -> None:
     assert "owned" != browser.title
 
 
-def test_an_agent_opens_and_is_led_to(browser: Browser, page: Path) -> None:
-    """A repeat unfolds and opens its agent; the agent's summary closes it by keyboard."""
+def test_a_link_opens_an_agents_section(browser: Browser, page: Path) -> None:
+    """A repeat's link opens its agent's section; the keyboard closes it."""
     show(browser, page)
     fold = find(browser, "table.leaderboard details.fold")
     fold.find_element(By.TAG_NAME, "summary").click()
@@ -159,8 +159,8 @@ def test_an_agent_opens_and_is_led_to(browser: Browser, page: Path) -> None:
     WebDriverWait(browser, DEADLINE_S).until(lambda b: agent.get_attribute("open") is None)
 
 
-def test_a_key_hides_a_curve_in_both_charts(browser: Browser, page: Path) -> None:
-    """A pressed key takes its curve out of equity and drawdowns; pressed again it is back."""
+def test_a_legend_button_hides_a_curve_in_both_charts(browser: Browser, page: Path) -> None:
+    """A second press shows it again in equity and drawdowns."""
     show(browser, page)
     before = curves(browser, "chart-equity"), curves(browser, "chart-drawdowns")
     key = find(browser, "#equity .keys button[data-key][aria-pressed=true]")
@@ -183,8 +183,8 @@ def test_a_key_hides_a_curve_in_both_charts(browser: Browser, page: Path) -> Non
     WebDriverWait(browser, DEADLINE_S).until(lambda b: curves(b, "chart-equity") == before[0])
 
 
-def test_a_column_sorts(browser: Browser, page: Path) -> None:
-    """A click on a head sorts downwards, another one upwards, unknown figures last."""
+def test_a_click_sorts_a_column(browser: Browser, page: Path) -> None:
+    """The first click sorts downwards, the second upwards; unknown figures are last."""
     show(browser, page)
     head = find(browser, "table.leaderboard thead th:nth-child(9) button")
     assert "fees" == head.text.split()[0]
@@ -203,10 +203,10 @@ def test_a_column_sorts(browser: Browser, page: Path) -> None:
 
 
 @pytest.mark.parametrize(("size", "dark"), [(PHONE, False), (PHONE, True), (SMALL, False)])
-def test_a_phone_never_scrolls_sideways(
+def test_a_phone_page_does_not_scroll_sideways(
     browser: Browser, page: Path, size: tuple[int, int], dark: bool
 ) -> None:
-    """Only tables scroll, inside their boxes; rank, return and interval are in sight at once."""
+    """Only tables scroll, in their boxes; rank, return and interval are visible at once."""
     show(browser, page, size, dark=dark)
     browser.execute_script(
         "document.querySelectorAll('details').forEach((d) => { d.open = true; })"
@@ -225,8 +225,8 @@ def test_a_phone_never_scrolls_sideways(
     picture(browser, page, f"phone-{size[0]}-{'dark' if dark else 'light'}")
 
 
-def test_at_night_page_and_charts_are_dark(browser: Browser, page: Path) -> None:
-    """The scheme changes under an open page: paper, ink and the charts' words follow."""
+def test_the_dark_scheme_changes_page_and_charts(browser: Browser, page: Path) -> None:
+    """The open page follows the scheme: background, text and the charts' labels."""
 
     def colours() -> tuple[str, str]:
         paper, ink = browser.execute_script(
@@ -246,7 +246,7 @@ def test_at_night_page_and_charts_are_dark(browser: Browser, page: Path) -> None
 
 
 def test_print_is_light_and_shows_whole_tables(browser: Browser, page: Path) -> None:
-    """On paper the page is light even at night, and no table hides behind a scroll bar."""
+    """The printed page is light even in the dark scheme, and its tables do not scroll."""
     show(browser, page, dark=True)
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     paper, flow = browser.execute_script(

@@ -1,4 +1,4 @@
-"""`arena compete report`, `verify` and `compare` as they are typed."""
+"""`arena compete report`, `verify` and `compare` on the command line."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ DEADLINE_S = 110
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with two runs on the same market."""
+    """A home folder with two runs on the same market."""
     home = tmp_path_factory.mktemp("home")
     for name in ("2026-11-21T09-12-03", "2026-11-21T10-00-00"):
         directory = asyncio.run(export_run(home / "runs" / name, snapshots=65))
@@ -37,10 +37,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def arena(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run `arena compete ...` in that home."""
+def arena(home: Path, *text: str) -> subprocess.CompletedProcess[str]:
+    """Run `arena compete ...` in that home folder."""
     return subprocess.run(
-        [sys.executable, "-m", "arena", "compete", *words],
+        [sys.executable, "-m", "arena", "compete", *text],
         env=os.environ | {"ARENA_HOME": str(home)},
         capture_output=True,
         text=True,
@@ -49,12 +49,12 @@ def arena(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_report_then_verify_then_tamper(home: Path) -> None:
-    """A report is written for the newest run, verified, and refused after a byte changed."""
+def test_verify_accepts_a_report_and_refuses_a_changed_one(home: Path) -> None:
+    """The report of the newest run is written and verified; one changed byte is refused."""
     written = arena(home, "report", "last")
     verified = arena(home, "verify", "last", "--json")
     run = home / "runs" / "2026-11-21T10-00-00"
-    told = json.loads((run / "report/figures.json").read_text())
+    recorded = json.loads((run / "report/figures.json").read_text())
 
     assert (0, "") == (
         written.returncode,
@@ -62,7 +62,7 @@ def test_report_then_verify_then_tamper(home: Path) -> None:
     )
     assert "Standings; intervals at 80%" in written.stdout
     chosen = {"confidence": 0.8, "seed": 3, "pacing": "lock-step", "title": "Prompt trial"}
-    assert chosen == told["options"]
+    assert chosen == recorded["options"]
     assert "<h1>Prompt trial</h1>" in (run / "report/index.html").read_text()
     assert (0, True, []) == (
         verified.returncode,
@@ -79,10 +79,10 @@ def test_report_then_verify_then_tamper(home: Path) -> None:
     assert "1 difference among" in refused.stdout
 
 
-def test_report_goes_where_it_is_told(
+def test_report_follows_its_options(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """--out and --confidence win over the run and its specification; --json prints the figures."""
+    """--out and --confidence override the run and its specification; --json prints the figures."""
     done = arena(
         home, "report", "last~1", "--out", str(tmp_path / "r"), "--confidence", "0.95", "--json"
     )
@@ -95,10 +95,10 @@ def test_report_goes_where_it_is_told(
     verify("last~1", out=tmp_path / "r")
 
 
-def test_compare_two_runs(
+def test_runs_of_the_same_market_are_paired(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The same market twice: paired, and nothing is separated."""
+    """Two equal runs: the comparison is paired and separates no agent."""
     text = arena(home, "compare", "last~1", "last")
     monkeypatch.setenv("ARENA_HOME", str(home))
     compare("last~1", "last", as_json=True)
@@ -110,8 +110,8 @@ def test_compare_two_runs(
     assert {False} == {line["separated"] for line in document["lines"]}
 
 
-def test_wrong_usage_is_one_line(home: Path) -> None:
-    """A wrong word ends with exit code 2 and a remedy on one line."""
+def test_an_unknown_run_is_one_line_of_error(home: Path) -> None:
+    """It exits with 2 and one line with a remedy."""
     done = arena(home, "report", "nowhere")
 
     assert 2 == done.returncode
@@ -120,29 +120,29 @@ def test_wrong_usage_is_one_line(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("call", "expected"),
     [
         (lambda: verify("last~7"), "2 runs in"),
         (lambda: compare("last", "last", pair=["x"]), "'x' does not name two agents"),
         (lambda: compare("last", "last", pair=["x=y"]), "no such agents"),
     ],
 )
-def test_wrong_usage_is_told(
-    home: Path, asked: Callable[[], None], said: str, monkeypatch: pytest.MonkeyPatch
+def test_wrong_usage_is_named(
+    home: Path, call: Callable[[], None], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is wrong is named."""
+    """The error names the wrong value."""
     monkeypatch.setenv("ARENA_HOME", str(home))
 
-    with pytest.raises(UsageError, match=said):
-        asked()
+    with pytest.raises(UsageError, match=expected):
+        call()
 
 
 @pytest.mark.parametrize("command", [report, verify])
-def test_a_run_that_is_given_twice_is_refused(command: Callable[..., None]) -> None:
-    """An argument and `--run` would name two runs; neither is taken in silence."""
+def test_a_run_given_twice_is_refused(command: Callable[..., None]) -> None:
+    """An argument and `--run` would name two runs."""
     with pytest.raises(
         UsageError, match="'last' and --run 'last~1' both name the run to read"
-    ) as told:
+    ) as recorded:
         command(run="last", run_name="last~1")
 
-    assert "give one of them" == told.value.remedy
+    assert "give one of them" == recorded.value.remedy

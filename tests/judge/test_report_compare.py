@@ -1,4 +1,4 @@
-"""Two runs are paired where they saw the same market, and only there."""
+"""Runs are paired if they had the same market, and only then."""
 
 import math
 from dataclasses import replace
@@ -23,14 +23,14 @@ FEW = (entry("momentum", "momentum", "small"), entry("scalper", "scalper", "smal
 
 
 def facts(season: Season, run: str = "run") -> Facts:
-    """Its facts."""
+    """The facts of a season."""
     return make_facts(run, season, ReportOptions())
 
 
-def lifted(season: Season, place: int, per_period: float) -> Season:
-    """The season with one entry that earned a little more in every period."""
+def lifted(season: Season, index: int, per_period: float) -> Season:
+    """The season with one entry that earns a little more in every period."""
     equity = season.equity.copy()
-    equity[:, place] *= np.exp(per_period * np.arange(len(equity)))
+    equity[:, index] *= np.exp(per_period * np.arange(len(equity)))
     return replace(season, equity=equity)
 
 
@@ -48,7 +48,7 @@ def other() -> Facts:
 
 @pytest.fixture(scope="module")
 def noisy(before: Facts) -> Facts:
-    """The same market, with agents that did a little otherwise; of an hour a snapshot."""
+    """The same market with slightly different agents, one snapshot an hour."""
     noise = np.random.default_rng(3).normal(0, 3e-4, before.season.equity.shape)
     equity = before.season.equity * np.exp(noise.cumsum(axis=0))
     return facts(replace(before.season, equity=equity, interval_s=3600.0), "after")
@@ -62,7 +62,7 @@ def line(found: RunComparison, name: str) -> tuple[float, bool]:
 
 
 def test_the_same_market_is_paired(before: Facts) -> None:
-    """A small gain in every period is seen through the market's noise."""
+    """A small gain in every period is found despite the market's noise."""
     rng = np.random.default_rng(1)
     season = lifted(before.season, 0, 1e-4)
     season = replace(
@@ -79,7 +79,7 @@ def test_the_same_market_is_paired(before: Facts) -> None:
 
 
 def test_another_market_is_not_paired(before: Facts, other: Facts, noisy: Facts) -> None:
-    """Other prices: unpaired, wider, and it says so."""
+    """Other prices: the comparison is unpaired, wider and labelled."""
     unpaired = compare_runs(before, other)
     paired = compare_runs(before, noisy)
 
@@ -94,7 +94,7 @@ def test_another_market_is_not_paired(before: Facts, other: Facts, noisy: Facts)
 
 
 def test_other_snapshots_are_not_paired(before: Facts) -> None:
-    """Other moments at the same prices are another market."""
+    """Equal prices at other times are another market."""
     ids = tuple(f"other-{name}" for name in before.season.snapshot_ids)
     found = compare_runs(before, facts(replace(before.season, snapshot_ids=ids), "after"))
 
@@ -104,8 +104,8 @@ def test_other_snapshots_are_not_paired(before: Facts) -> None:
     )
 
 
-def test_a_run_against_itself_shows_nothing(before: Facts) -> None:
-    """Identical returns are called so, and nothing is separated."""
+def test_a_run_compared_with_itself_is_identical(before: Facts) -> None:
+    """Identical returns are labelled, and no difference is claimed."""
     found = compare_runs(before, before)
 
     assert not any(one.separated for one in found.lines)
@@ -113,8 +113,8 @@ def test_a_run_against_itself_shows_nothing(before: Facts) -> None:
     assert conclusion(found).startswith("Nothing changed for the mean of 2 agents")
 
 
-def test_agents_belong_together_by_name_then_by_cell(before: Facts) -> None:
-    """Equal names first, then strategy, node and seed, then only what was asked for."""
+def test_agents_are_matched_by_name_then_by_cell(before: Facts) -> None:
+    """Equal names first, then strategy, node and seed, then pairs given by option."""
     renamed = rename(before.season, "momentum", "momentum-new")
     other_cell = replace(
         renamed, entries=(replace(renamed.entries[0], strategy="calm"), *renamed.entries[1:])
@@ -129,8 +129,8 @@ def test_agents_belong_together_by_name_then_by_cell(before: Facts) -> None:
     assert ("momentum",) == compare_runs(before, other).only_before
 
 
-def test_a_cell_is_compared_as_one(before: Facts) -> None:
-    """Repeats are not lines of their own, and a cell meets its single agent of the run before."""
+def test_a_cell_is_compared_as_one_entrant(before: Facts) -> None:
+    """Repeats have no lines of their own; a cell is compared with a single agent of that cell."""
     repeats = tuple(entry(f"momentum-{k}", "momentum", "small", seed=k) for k in (1, 2, 3))
     cells = facts(make_season(snapshots=200, entries=(*repeats, *FEW[1:])), "cells")
     found = compare_runs(before, cells)
@@ -146,9 +146,10 @@ def test_a_cell_is_compared_as_one(before: Facts) -> None:
 
 
 def test_all_lines_are_one_family(before: Facts, other: Facts, noisy: Facts) -> None:
-    """What is claimed of one agent is corrected for every line, not for those of its kind.
+    """Each line is corrected for all lines, not only for those of its kind.
 
-    Each level once had its own 3 %, so three levels claimed something false in up to 9 %.
+    If each of three levels had its own 3 %, up to 9 % of comparisons would claim a false
+    difference.
     """
     paired, unpaired = compare_runs(before, noisy), compare_runs(before, other)
 
@@ -160,10 +161,10 @@ def test_all_lines_are_one_family(before: Facts, other: Facts, noisy: Facts) -> 
     assert [x.p_adjusted for x in unpaired.lines] == holm([x.p_value for x in unpaired.lines])
 
 
-def test_what_could_be_found_is_said_with_its_rate(
+def test_the_detectable_difference_has_a_daily_rate(
     before: Facts, other: Facts, noisy: Facts
 ) -> None:
-    """Not separated: the difference found in 4 seasons of 5, over the season and per day."""
+    """Not separated: the difference found in 4 of 5 seasons, over the season and per day."""
     for found in (compare_runs(noisy, before), replace(compare_runs(before, other), days=8.0)):
         text = conclusion(replace(found, days=8.0))
         assert "The season cannot tell whether the mean of 2 agents changed" in text
@@ -173,8 +174,8 @@ def test_what_could_be_found_is_said_with_its_rate(
     assert 200 / 24 == pytest.approx(compare_runs(noisy, noisy).days)
 
 
-def test_a_run_that_is_not_over_claims_nothing_across_markets(before: Facts, other: Facts) -> None:
-    """Interim: unpaired runs are not decided, paired ones wait for a look, and it is said."""
+def test_an_interim_run_claims_nothing_across_markets(before: Facts, other: Facts) -> None:
+    """Unpaired interim runs are not decided, paired ones wait for a look, and the text says so."""
     rising = lifted(before.season, 0, 1e-3).equity
     noise = np.random.default_rng(5).normal(0, 1e-5, rising.shape).cumsum(axis=0)
     plan = replace(before.season.assumptions, planned=1000)
@@ -182,17 +183,17 @@ def test_a_run_that_is_not_over_claims_nothing_across_markets(before: Facts, oth
     paired, unpaired = compare_runs(before, running), compare_runs(other, running)
 
     assert paired.interim
-    said = "One of the runs has not reached its planned end"
-    assert f"{said}." in compare_lines(paired)
+    expected = "One of the runs has not reached its planned end"
+    assert f"{expected}." in compare_lines(paired)
     assert line(paired, "momentum")[0] > 0.1
     assert not line(paired, "momentum")[1]
     assert max(abs(one.difference.estimate) for one in unpaired.lines if one.difference) > 0.1
     assert not any(one.separated for one in unpaired.lines)
-    assert f"{said}; nothing is claimed across markets." in compare_lines(unpaired)
+    assert f"{expected}; nothing is claimed across markets." in compare_lines(unpaired)
 
 
-def test_an_account_that_lost_everything_is_compared_in_bounds(before: Facts) -> None:
-    """A jump to nearly zero gives a figure or a reason, never an overflow or a nan."""
+def test_a_lost_account_is_compared_with_finite_figures(before: Facts) -> None:
+    """A fall to nearly zero gives a figure or a reason, never an overflow or a nan."""
     equity = before.season.equity.copy()
     equity[100:, 0] *= 1e-7
     ruined = facts(replace(before.season, equity=equity))
@@ -203,7 +204,7 @@ def test_an_account_that_lost_everything_is_compared_in_bounds(before: Facts) ->
 
 
 def test_too_short_a_season_gives_no_verdict() -> None:
-    """Five snapshots: no difference, and the reason."""
+    """Five snapshots: no decision and a reason."""
     short = facts(make_season(snapshots=5, entries=FEW))
     found = compare_runs(short, facts(lifted(short.season, 0, 0.01)))
 
@@ -212,14 +213,14 @@ def test_too_short_a_season_gives_no_verdict() -> None:
 
 
 def test_runs_without_a_common_agent_are_refused(before: Facts) -> None:
-    """There is nothing to compare, and how to name a pair."""
+    """The error says how to name a pair."""
     strangers = facts(make_season(snapshots=200, entries=(entry("x", "calm", "big"), *BASELINES)))
 
     with pytest.raises(UsageError, match="--pair OLD=NEW"):
         compare_runs(before, strangers)
 
 
-def test_holm_is_the_textbook_example() -> None:
+def test_holm_matches_the_textbook_example() -> None:
     """0.01, 0.04, 0.03 become 0.03, 0.06, 0.06; an unknown one takes no part."""
     found = holm([0.01, 0.04, None, 0.03])
 
@@ -227,10 +228,10 @@ def test_holm_is_the_textbook_example() -> None:
 
 
 @given(st.floats(-0.1, 0.1), st.floats(1e-4, 0.1), st.floats(-0.1, 0.1), st.floats(1e-4, 0.1))
-def test_independent_intervals_combine_as_squares(
+def test_unpaired_intervals_combine_by_sum_of_squares(
     a: float, a_width: float, b: float, b_width: float
 ) -> None:
-    """For symmetric intervals the combined half-width is the root of the sum of squares."""
+    """For symmetric intervals the half-width is the root of the sum of squares."""
     found, p_value, error, freedom = unpaired_difference(
         LineTotal(Interval(a, a - a_width, a + a_width), a_width / 2, 8),
         LineTotal(Interval(b, b - b_width, b + b_width), b_width / 2, 8),

@@ -1,4 +1,4 @@
-"""`leaderboard.csv`: one line an entrant, with the figures of the page and of the message."""
+"""`leaderboard.csv`: one line for each entrant, with the figures of the page and the message."""
 
 import csv
 import io
@@ -27,8 +27,8 @@ def facts() -> Facts:
     return make_facts("run", make_season(snapshots=80, entries=FIELD), ReportOptions())
 
 
-def test_one_line_an_entrant_in_the_order_of_the_page(facts: Facts) -> None:
-    """Repeats of a cell are one line, and say how many they are."""
+def test_the_csv_has_one_line_per_entrant_in_page_order(facts: Facts) -> None:
+    """Repeats of a cell are one line with their number."""
     found = lines(facts)
 
     assert [row.agent for row in facts.board.rows] == list(found)
@@ -37,8 +37,8 @@ def test_one_line_an_entrant_in_the_order_of_the_page(facts: Facts) -> None:
     assert float(cell["repeat_sd"]) > 0.0
 
 
-def test_the_lines_hold_what_the_message_holds(facts: Facts) -> None:
-    """Every figure of a row is in the file under its own name, at its precision."""
+def test_the_csv_has_the_figures_of_the_message(facts: Facts) -> None:
+    """Every figure of a row is in the file under its own name and at its precision."""
     found = lines(facts)
     renamed = {"drawdown": "max_drawdown"}
     for row in facts.board.evaluation.rows:
@@ -47,15 +47,15 @@ def test_the_lines_hold_what_the_message_holds(facts: Facts) -> None:
                        "slippage_usd", "latency_usd", "drawdown", "volatility", "turnover",
                        "trades", "psr", "dsr", "p_best"):  # fmt: skip
             given = getattr(row, column)
-            told = line[renamed.get(column, column)]
+            recorded = line[renamed.get(column, column)]
             if given is None:
-                assert told == ""
+                assert recorded == ""
             else:
-                assert float(given) == pytest.approx(float(told), abs=6e-7)
+                assert float(given) == pytest.approx(float(recorded), abs=6e-7)
 
 
 def test_gross_less_costs_is_net_in_every_line(facts: Facts) -> None:
-    """Gross less fees less slippage is the equity, to the micro-dollar, in cells as well."""
+    """Gross minus fees minus slippage is the equity to the micro-dollar, also in cells."""
     for line in lines(facts).values():
         costs = float(line["fees_usd"]) + float(line["slippage_usd"])
 
@@ -64,32 +64,32 @@ def test_gross_less_costs_is_net_in_every_line(facts: Facts) -> None:
         )
 
 
-def test_one_sharpe_ratio_everywhere() -> None:
-    """Message, CSV, figures.json and metrics have the same ratio, in a season that is thinned too.
+def test_the_sharpe_ratio_is_equal_in_all_files() -> None:
+    """Message, CSV, figures.json and metrics agree, also in an aggregated season.
 
     2,100 periods are summed two by two for the resampling; the ratio is that of single periods.
     """
     season = make_season(snapshots=2_100, entries=FIELD[3:])
     facts = make_facts("run", season, ReportOptions())
-    place = season.names.index("solo")
+    index = season.names.index("solo")
     (row,) = (row for row in facts.board.evaluation.rows if row.agent == "solo")
-    line, own = lines(facts)["solo"], sharpe_ratio(season.log_returns()[:, place])
+    line, own = lines(facts)["solo"], sharpe_ratio(season.log_returns()[:, index])
     tree: dict[str, Any] = figures(facts)
 
     assert own is not None
     assert row.sharpe is not None
     assert "period" == facts.board.evaluation.sharpe_unit == line["sharpe_unit"]
-    for told in (
+    for recorded in (
         row.sharpe.value,
         float(line["sharpe"]),
-        tree["entries"][place]["sharpe"],
-        facts.metrics[place].sharpe,
+        tree["entries"][index]["sharpe"],
+        facts.metrics[index].sharpe,
     ):
-        assert told == pytest.approx(own, rel=1e-9)
+        assert recorded == pytest.approx(own, rel=1e-9)
     assert row.sharpe.low < own < row.sharpe.high
 
 
-def test_a_long_season_is_of_a_year() -> None:
+def test_a_long_season_has_annualised_ratios() -> None:
     """From 30 days on the ratio of the message is annualised, as its unit says."""
     season = make_season(snapshots=70, entries=FIELD[3:], interval_s=86_400.0)
     board = leaderboard(season, resamples=199)

@@ -1,4 +1,4 @@
-"""Runs of different lengths: a common beginning is paired, other markets are compared by rates."""
+"""Runs of different lengths: a common truncated is paired, other markets compare by rates."""
 
 from dataclasses import replace
 from functools import cache
@@ -20,30 +20,30 @@ LOSS, NOISE = -3e-4, 2e-4
 
 
 def facts(season: Season) -> Facts:
-    """Its facts, of a season that was planned as it was."""
+    """The facts of a season that ended as planned."""
     plan = replace(season.assumptions, planned=season.periods)
     return make_facts("run", replace(season, assumptions=plan), ReportOptions())
 
 
 @cache
 def other(snapshots: int, seed: int, loss: float = LOSS, interval_s: float = 300.0) -> Facts:
-    """The facts of a season on a market of its own."""
+    """The facts of a season on a different market."""
     return facts(trading(snapshots, seed, loss, interval_s))
 
 
 def trading(snapshots: int, seed: int, loss: float = LOSS, interval_s: float = 300.0) -> Season:
-    """A season in which both agents lose by trading, at a rate that has nothing to do with time."""
+    """A season in which both agents lose by trading, at a rate independent of time."""
     season = make_season(snapshots=snapshots, entries=FEW, seed=seed, interval_s=interval_s)
     rng = np.random.default_rng(seed)
     equity = season.equity.copy()
-    for place in (0, 1):
+    for index in (0, 1):
         steps = rng.normal(loss, NOISE, snapshots)
-        equity[:, place] = 100_000.0 * np.exp(np.r_[0.0, steps.cumsum()])
+        equity[:, index] = 100_000.0 * np.exp(np.r_[0.0, steps.cumsum()])
     return replace(season, equity=equity)
 
 
-def beginning(season: Season, snapshots: int) -> Season:
-    """A season of the same agents on the same prices that ended earlier, at its last bids."""
+def truncated(season: Season, snapshots: int) -> Season:
+    """The season of the same agents and prices that ended earlier, at its last bids."""
 
     def rows(array: FloatArray) -> FloatArray:
         return np.concatenate([array[:snapshots], array[snapshots - 1 : snapshots]])
@@ -71,11 +71,11 @@ def long() -> Season:
 @pytest.fixture(scope="module")
 def short(long: Season) -> Facts:
     """Its first 160 snapshots, 13 h 20 min."""
-    return facts(beginning(long, 160))
+    return facts(truncated(long, 160))
 
 
 def test_the_common_beginning_is_paired(long: Season, short: Facts) -> None:
-    """Nothing was changed but the length: nothing is better or worse, and both lengths are said."""
+    """Only the length differs: no difference is claimed, and both lengths are stated."""
     whole = facts(long)
     for found in (compare_runs(short, whole), compare_runs(whole, short)):
         text = "\n".join(compare_lines(found))
@@ -84,12 +84,14 @@ def test_the_common_beginning_is_paired(long: Season, short: Facts) -> None:
         assert conclusion(found).startswith("Nothing changed for the mean of 2 agents")
         assert [one.before_total for one in found.lines] == [x.after_total for x in found.lines]
         assert "Paired: the first 160 snapshots are the same, at the same prices" in text
-        assert {True} == {said in text for said in ("160 (13 h 20 min)", "400 (33 h 20 min)")}
+        assert {True} == {
+            expected in text for expected in ("160 (13 h 20 min)", "400 (33 h 20 min)")
+        }
         assert found.hold_before == found.hold_after
 
 
 def test_a_change_is_found_on_the_common_beginning(long: Season, short: Facts) -> None:
-    """What an agent gains there is its gain on the same snapshots, of no others."""
+    """The gain is measured on the common snapshots only."""
     equity = long.equity.copy()
     rng = np.random.default_rng(3)
     equity[:, 0] *= np.exp(np.r_[0.0, rng.normal(4e-4, 1e-4, 400).cumsum()])
@@ -102,7 +104,7 @@ def test_a_change_is_found_on_the_common_beginning(long: Season, short: Facts) -
 
 
 def test_another_market_is_compared_by_rates() -> None:
-    """The same losses for longer are not worse: totals differ, returns of a day do not."""
+    """The same losses for longer are not worse: totals differ, returns per day do not."""
     found = compare_runs(other(160, 8), other(400, 9))
     text = "\n".join(compare_lines(found))
 
@@ -118,8 +120,8 @@ def test_another_market_is_compared_by_rates() -> None:
     assert " a day would have been found in 4 seasons of 5." in conclusion(found)
 
 
-def test_a_change_in_another_market_is_told_by_its_rate() -> None:
-    """An agent that stopped losing is better by its daily loss, and both lengths are said."""
+def test_a_change_in_another_market_is_a_daily_rate() -> None:
+    """An agent that stopped losing is better by its daily loss; both lengths are stated."""
     found = compare_runs(other(160, 8), other(400, 9, loss=0.0))
 
     assert found.lines[0].separated
@@ -132,10 +134,10 @@ def test_a_change_in_another_market_is_told_by_its_rate() -> None:
 @pytest.mark.parametrize(
     ("after", "length_s"), [((163, 9), 48_000.0), ((80, 9, 2 * LOSS, 600.0), 48_000.0)]
 )
-def test_seasons_about_as_long_are_compared_by_their_totals(
+def test_seasons_of_similar_length_are_compared_by_totals(
     after: tuple[int, int], length_s: float
 ) -> None:
-    """A few snapshots more are left out; half as many of twice the interval last as long."""
+    """Extra snapshots are left out; half as many of twice the interval last equally long."""
     found = compare_runs(other(160, 8), other(*after))
 
     assert ("", (length_s, length_s)) == (found.unit, found.lengths_s)
@@ -155,6 +157,6 @@ def test_seasons_about_as_long_are_compared_by_their_totals(
         (9e9, "day"),
     ],
 )
-def test_a_rate_is_of_a_time_that_was_seen(shorter_s: float, unit: str) -> None:
-    """A season of minutes says nothing of a day."""
+def test_a_season_of_minutes_has_no_daily_rate(shorter_s: float, unit: str) -> None:
+    """Minutes do not show what a day would bring."""
     assert unit == unit_of(shorter_s).name

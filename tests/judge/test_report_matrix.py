@@ -1,4 +1,4 @@
-"""What the report says of the matrix: decisions first, pairings only beyond chance."""
+"""The matrix in the report: decisions first, pairings only if they are more than chance."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def contrast(
     missing: tuple[str, ...] = (),
     reason: str = "",
 ) -> Contrast:
-    """A contrast as it was decided."""
+    """A contrast with its decision."""
     p_adjusted = None if size is None else 0.01
     return Contrast(
         "model" if model else "strategy",
@@ -49,9 +49,9 @@ def facts() -> Facts:
     """A season in which momentum earns more with both models."""
     season = make_season(snapshots=120)
     equity = season.equity.copy()
-    for place, one in enumerate(season.entries):
+    for index, one in enumerate(season.entries):
         if one.strategy == "momentum":
-            equity[:, place] *= np.exp(2e-3 * np.arange(len(equity)))
+            equity[:, index] *= np.exp(2e-3 * np.arange(len(equity)))
     return make_facts("run", replace(season, equity=equity), ReportOptions())
 
 
@@ -91,33 +91,33 @@ def facts() -> Facts:
         ),
     ],
 )  # fmt: skip
-def test_a_sentence_for_each_decision(given: MatrixEffects, line: str) -> None:
-    """Who beats whom over what, what was left out, and which pairings are more than chance."""
+def test_each_matrix_decision_has_a_sentence(given: MatrixEffects, line: str) -> None:
+    """It says which level beats which, what was left out, and which pairings exceed chance."""
     assert line in matrix_lines(given)
 
 
-def test_a_season_that_runs_says_when_its_matrix_is_decided() -> None:
-    """Before the planned end nothing is called separated or not, and the end is named."""
+def test_a_running_season_names_the_end_of_its_matrix() -> None:
+    """Before the planned end the matrix is not decided, and the text says when."""
     why = "strategies and models are compared with each other once"
     open_ = replace(effects(contrast("a", "b", separated=False)), reasons={"contrasts": why})
 
     assert (f"S{why[1:]}.",) == matrix_lines(open_)
 
 
-def test_a_claim_of_a_season_that_runs_is_marked() -> None:
-    """A claim made during the season says at which look."""
+def test_an_interim_matrix_claim_names_its_look() -> None:
+    """A claim made during the season has its look."""
     assert ("a beats b over the models (interim, look 5 of 11).",) == matrix_lines(
         effects(contrast("a", "b")), "interim, look 5 of 11"
     )
 
 
-def test_nothing_is_said_of_what_could_not_be_compared() -> None:
-    """Too short a season: no sentence that nothing is separated."""
+def test_a_short_season_has_no_matrix_sentence() -> None:
+    """Too short a season has no sentence about separation."""
     assert () == matrix_lines(effects(contrast("a", "b", size=None, separated=False)))
 
 
-def test_the_page_and_the_text_show_the_decisions(facts: Facts) -> None:
-    """Sentences and contrasts come before the sizes of the effects, in both forms."""
+def test_page_and_markdown_show_the_matrix_decisions(facts: Facts) -> None:
+    """Sentences and contrasts come before the sizes of the effects."""
     matrix, text, page = make_matrix(facts), markdown(facts), html(facts)
 
     assert matrix is not None
@@ -128,8 +128,8 @@ def test_the_page_and_the_text_show_the_decisions(facts: Facts) -> None:
         assert shown.index("over the models.") < shown.index("against the mean")
 
 
-def test_the_adjusted_differences_are_on_the_page(facts: Facts) -> None:
-    """The second primary has its table and its figures, whether or not anything is claimed."""
+def test_the_page_has_the_adjusted_differences(facts: Facts) -> None:
+    """The second primary measure has its table and figures, with or without claims."""
     text, page, tree = markdown(facts), html(facts), document(facts)
 
     for shown in (text, page):
@@ -139,8 +139,8 @@ def test_the_adjusted_differences_are_on_the_page(facts: Facts) -> None:
     assert tree["printed"]["alpha"]["rows"] != tree["printed"]["pairs"]["rows"]
 
 
-def test_contrasts_are_shown_with_their_levels_and_reasons(facts: Facts) -> None:
-    """A contrast names what was left out; one that is too wide or unknown says why, below."""
+def test_contrasts_have_levels_and_reasons(facts: Facts) -> None:
+    """A contrast names omitted levels; one that is too wide or unknown has a reason below."""
     assert facts.effects is not None
     wide = contrast("wide", "b", size=Interval(1.0, -20.0, 22.0), separated=False)
     part = contrast("a", "b", missing=("z",))
@@ -162,8 +162,8 @@ def test_contrasts_are_shown_with_their_levels_and_reasons(facts: Facts) -> None
     assert any("too wide to say anything" in note for note in matrix.contrasts.notes)
 
 
-def test_many_contrasts_are_cut_with_a_word() -> None:
-    """Of hundreds of contrasts the separated ones come first, and the rest are counted."""
+def test_many_contrasts_are_cut_with_a_count() -> None:
+    """The separated contrasts come first, and the omitted ones are counted."""
     entries = tuple(entry(f"s{k}", f"s{k}", "small") for k in range(13))
     facts = make_facts(
         "run", make_season(snapshots=70, entries=(*entries, *BASELINES)), ReportOptions()
@@ -176,8 +176,8 @@ def test_many_contrasts_are_cut_with_a_word() -> None:
     assert f"{78 - CONTRASTS_SHOWN} more contrasts are in figures.json." in matrix.contrasts.notes
 
 
-def test_an_account_that_lost_everything_breaks_no_figure(facts: Facts) -> None:
-    """Sizes beyond any percentage are unknown, not an overflow."""
+def test_a_lost_account_has_unknown_effects(facts: Facts) -> None:
+    """Sizes beyond any percentage are unknown and do not overflow."""
     assert facts.effects is not None
     huge = Effect("momentum", Interval(900.0, 800.0, 1000.0))
     matrix = make_matrix(
@@ -194,5 +194,5 @@ def test_an_account_that_lost_everything_breaks_no_figure(facts: Facts) -> None:
 
 @pytest.mark.parametrize(("p_value", "text"), [(0.034, "p = 0.034"), (0.0001, "p < 0.001")])
 def test_no_p_value_is_zero(p_value: float, text: str) -> None:
-    """A small p-value is bounded, not printed as 0."""
+    """A small p-value is printed as a bound, not as 0."""
     assert text == p_text(p_value)

@@ -1,4 +1,4 @@
-"""A report is verified from the records alone; one changed byte is found and named."""
+"""A report is verified from the records; one changed byte is found and named."""
 
 import asyncio
 import hashlib
@@ -37,7 +37,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(written: Path, tmp_path: Path) -> Path:
-    """A copy of it under another name, to be damaged."""
+    """A copy of the run that a test may damage."""
     return Path(shutil.copytree(written, tmp_path / "moved"))
 
 
@@ -47,13 +47,13 @@ def check(run: Path) -> Verification:
 
 
 def rewrite(path: Path, column: str, row: int, change: Callable[[Any], Any]) -> None:
-    """Change one value of a Parquet file, of whatever type, and leave everything else as it is."""
+    """Change one value of a Parquet file and keep everything else."""
     table = pq.read_table(path)
-    place = table.schema.get_field_index(column)
+    index = table.schema.get_field_index(column)
     values = table.column(column).to_pylist()
     values[row] = change(values[row])
     field = table.schema.field(column)
-    pq.write_table(table.set_column(place, field, pa.array(values, field.type)), path)
+    pq.write_table(table.set_column(index, field, pa.array(values, field.type)), path)
 
 
 def a_fill(path: Path) -> int:
@@ -69,8 +69,8 @@ def flip_fee(value: bytes) -> bytes:
     return value[:at] + bytes([value[at] ^ 1]) + value[at + 1 :]
 
 
-def test_an_honest_report_is_verified(run: Path) -> None:
-    """Every figure is recomputed and the same, wherever the folder lies."""
+def test_an_unchanged_report_is_verified(run: Path) -> None:
+    """Every recomputed figure is equal, wherever the folder is."""
     found = check(run)
 
     assert () == found.differences
@@ -79,32 +79,32 @@ def test_an_honest_report_is_verified(run: Path) -> None:
 
 
 def test_one_changed_byte_of_a_fill_is_named(run: Path) -> None:
-    """The file, the accounts' digest and the figures that follow from the fill are named."""
+    """The file, the accounts' digest and the figures that depend on the fill are named."""
     rewrite(run / EVENTS, "value", a_fill(run / EVENTS), flip_fee)
-    said = "\n".join(check(run).differences)
+    differences = "\n".join(check(run).differences)
 
-    assert "account.events.parquet has SHA-256" in said
-    assert "figures.json account_digest: the report says" in said
-    assert "fills.csv" in said
-    assert "leaderboard.csv" in said
+    assert "account.events.parquet has SHA-256" in differences
+    assert "figures.json account_digest: the report says" in differences
+    assert "fills.csv" in differences
+    assert "leaderboard.csv" in differences
 
 
-def test_a_forged_manifest_does_not_help(run: Path) -> None:
-    """Who changes a fill and the manifest's hash with it is still found out."""
+def test_a_forged_manifest_is_found(run: Path) -> None:
+    """Changing a fill and its hash in the manifest is found by the figures."""
     rewrite(run / EVENTS, "value", a_fill(run / EVENTS), flip_fee)
     manifest = json.loads((run / "records/manifest.json").read_text())
     digest = hashlib.sha256((run / EVENTS).read_bytes()).hexdigest()
     manifest["topics"]["account.events"]["sha256"] = digest
     (run / "records/manifest.json").write_text(json.dumps(manifest))
-    said = "\n".join(check(run).differences)
+    differences = "\n".join(check(run).differences)
 
-    assert "has SHA-256" not in said
-    assert "figures.json records account.events: the report says" in said
-    assert "figures.json account_digest" in said
+    assert "has SHA-256" not in differences
+    assert "figures.json records account.events: the report says" in differences
+    assert "figures.json account_digest" in differences
 
 
 def test_a_flipped_bit_in_the_file_is_named(run: Path) -> None:
-    """A damaged file is named whether or not it can still be read."""
+    """A damaged file is named if it can be read and if it cannot."""
     path = run / EVENTS
     whole = path.read_bytes()
     path.write_bytes(whole[:900] + bytes([whole[900] ^ 1]) + whole[901:])
@@ -128,18 +128,18 @@ def test_a_flipped_bit_in_the_file_is_named(run: Path) -> None:
     ],
 )
 def test_a_changed_report_is_named(run: Path, name: str, old: str, new: str, named: str) -> None:
-    """A word changed in any file of the report is found."""
+    """A changed word in any file of the report is found."""
     path = run / "report" / name
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    said = "\n".join(check(run).differences)
+    differences = "\n".join(check(run).differences)
 
     assert text != path.read_text(encoding="utf-8")
-    assert named in said
+    assert named in differences
 
 
 def test_the_smallest_unit_of_a_fill_counts(run: Path) -> None:
-    """A fill's amounts are exact: one unit of 10^-8 more is a difference."""
+    """Amounts of a fill are exact: one unit of 10^-8 more is a difference."""
     path = run / "report" / files.FILLS_PARQUET
     rewrite(path, "notional", 0, lambda text: text[:-1] + str((int(text[-1]) + 1) % 10))
 
@@ -147,17 +147,17 @@ def test_the_smallest_unit_of_a_fill_counts(run: Path) -> None:
 
 
 def test_a_changed_equity_is_named(run: Path) -> None:
-    """A cent more of equity at one mark is named with its row and agent."""
+    """One cent more of equity at one mark is named with its row and agent."""
     path = run / "report" / files.EQUITY
     rewrite(path, "equity_usd", 7, lambda usd: usd + 0.01)
-    (said,) = check(run).differences
+    (differences,) = check(run).differences
 
-    assert said.startswith("equity.parquet row 8 (")
-    assert "equity_usd" in said
+    assert differences.startswith("equity.parquet row 8 (")
+    assert "equity_usd" in differences
 
 
 def test_the_last_digits_of_a_float_may_differ(run: Path) -> None:
-    """Another machine's rounding is no difference."""
+    """Different rounding of another machine is not a difference."""
     path = run / "report" / files.EQUITY
     rewrite(path, "equity_usd", 7, lambda usd: usd * (1 + 1e-13))
 
@@ -166,14 +166,14 @@ def test_the_last_digits_of_a_float_may_differ(run: Path) -> None:
 
 @pytest.mark.parametrize("name", ["leaderboard.csv", "equity.parquet", "index.html"])
 def test_a_missing_file_is_named(run: Path, name: str) -> None:
-    """A report that lost a file is not verified."""
+    """A report without one of its files is not verified."""
     (run / "report" / name).unlink()
 
     assert [f"{name} cannot be read"] == [d.split(":")[0] for d in check(run).differences]
 
 
-def test_without_a_report_there_is_nothing_to_verify(run: Path) -> None:
-    """No figures, and figures that are no JSON, are told with a remedy."""
+def test_a_missing_or_broken_report_is_refused(run: Path) -> None:
+    """Missing figures and invalid JSON are errors with a remedy."""
     (run / "report/figures.json").write_text("{")
     with pytest.raises(UsageError, match="is not JSON"):
         check(run)
@@ -182,13 +182,13 @@ def test_without_a_report_there_is_nothing_to_verify(run: Path) -> None:
         check(run)
 
 
-def test_a_report_of_another_version_is_not_called_wrong(run: Path) -> None:
-    """Other figures are said to be that version's; a fill that is not the records' is named."""
+def test_a_report_of_another_version_names_the_version(run: Path) -> None:
+    """Its other figures are attributed to the version; a changed fill is still named."""
     path = run / "report" / "figures.json"
-    told = json.loads(path.read_text())
-    told["arena"] = "0.1.0"
-    told["options"]["confidence"], told["extra"] = 0.9, 1
-    path.write_text(json.dumps(told))
+    recorded = json.loads(path.read_text())
+    recorded["arena"] = "0.1.0"
+    recorded["options"]["confidence"], recorded["extra"] = 0.9, 1
+    path.write_text(json.dumps(recorded))
     older = check(run)
     rewrite(run / "report" / files.FILLS_PARQUET, "fee", 0, lambda fee: f"1{fee}")
 

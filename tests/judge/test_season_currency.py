@@ -1,4 +1,4 @@
-"""Seasons of accounts in another currency: what is said of them, and what is not compared."""
+"""Seasons of accounts in another currency: labels, model costs, and what is not compared."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,30 +16,27 @@ from judge.refused_orders import refusal_note
 from judge.report.compare import compare_runs
 from judge.report.facts import ReportOptions, make_facts
 from judge.report.page import html
-from judge.season import Season, SeasonBuilder
+from judge.season import Season
 from judge.season.types import LlmSpend, RejectedOrder
 from tests.dashboard.scenario import Scenario
-from tests.judge.seasons import BASELINES, entry, make_season
+from tests.judge.seasons import BASELINES, entry, fold_records, make_season
 
 FEW = (entry("momentum", "momentum", "small"), *BASELINES)
 RESAMPLES = 199
 
 
 def in_currency(season: Season, currency: str) -> Season:
-    """The season, of accounts that hold another currency."""
+    """The season with accounts in another currency."""
     return replace(season, assumptions=replace(season.assumptions, currency=currency))
 
 
 def season_of(currency: str) -> Season:
     """Six snapshots of a scripted arena, from its records."""
-    builder = SeasonBuilder()
-    for record in Scenario(currency=currency).run(6).records:
-        builder.apply(record)
-    return builder.season()
+    return fold_records(Scenario(currency=currency).run(6).records).season()
 
 
 def evaluation_of(season: Season) -> Evaluation:
-    """What a judge says of it."""
+    """The evaluation of a season."""
     return leaderboard(season, resamples=RESAMPLES).evaluation
 
 
@@ -51,19 +48,19 @@ def evaluation_of(season: Season) -> Evaluation:
         ("BTC", "Starting cash 100,000.00000000 BTC", "as accounts hold BTC"),
     ],
 )
-def test_an_evaluation_says_what_accounts_hold(currency: str, cash: str, costs: str) -> None:
-    """In the record, beside the amounts, and in what stands behind them."""
+def test_an_evaluation_names_the_currency(currency: str, cash: str, costs: str) -> None:
+    """In the record, next to the amounts, and in the assumptions."""
     found = evaluation_of(season_of(currency))
-    said = " ".join(found.assumptions)
+    assumptions = " ".join(found.assumptions)
 
     assert currency == found.currency
     assert f'"currency":"{currency}"' in found.model_dump_json()
     assert f"amounts in {currency}" in render_leaderboard(found)
-    assert cash in said
-    assert costs in said
+    assert cash in assumptions
+    assert costs in assumptions
 
 
-def test_an_evaluation_of_dollars_is_written_as_before() -> None:
+def test_an_evaluation_in_dollars_keeps_its_bytes() -> None:
     """A record of USD accounts names no currency."""
     found = evaluation_of(season_of("USD"))
 
@@ -71,8 +68,8 @@ def test_an_evaluation_of_dollars_is_written_as_before() -> None:
     assert "Model calls cost" not in " ".join(found.assumptions)
 
 
-def test_the_same_prices_bring_the_same_returns_in_any_currency() -> None:
-    """A dollar and a tether differ by the name alone."""
+def test_returns_do_not_depend_on_the_currency_name() -> None:
+    """Accounts in dollars and in tethers differ only by the name."""
     dollars, tethers = season_of("USD"), season_of("USDT")
 
     assert (dollars.equity == tethers.equity).all()
@@ -88,7 +85,7 @@ def test_means_have_the_step_of_their_currency(currency: str, digits: int) -> No
 
 
 def test_a_page_shows_the_currency_and_no_dollars() -> None:
-    """Curves, costs and figures name what accounts hold."""
+    """Curves, costs and figures name the currency of the accounts."""
     season = in_currency(make_season(snapshots=20, entries=FEW), "EUR")
     page = html(make_facts("run", season, ReportOptions()))
 
@@ -107,8 +104,10 @@ def test_a_page_shows_the_currency_and_no_dollars() -> None:
         ("EUR", Decimal(0), True),
     ],
 )
-def test_model_costs_are_only_taken_from_dollars(currency: str, cost: Decimal, known: bool) -> None:
-    """How many euros a dollar was is not known here."""
+def test_model_costs_are_subtracted_only_from_dollars(
+    currency: str, cost: Decimal, known: bool
+) -> None:
+    """The judge does not know an exchange rate."""
     season = in_currency(make_season(snapshots=20, entries=FEW), currency)
     spent: Sequence[LlmSpend] = [replace(one, cost_usd=cost) for one in season.llm]
     found = measure(replace(season, llm=tuple(spent)), 0)
@@ -117,7 +116,7 @@ def test_model_costs_are_only_taken_from_dollars(currency: str, cost: Decimal, k
 
 
 def test_runs_of_two_currencies_are_not_compared() -> None:
-    """Their returns differ by the rate between the two, which is not known here."""
+    """Their returns differ by an exchange rate that the judge does not know."""
     season = make_season(snapshots=20, entries=FEW)
     before = make_facts("before", season, ReportOptions())
     after = make_facts("after", in_currency(season, "USDT"), ReportOptions())
@@ -127,7 +126,7 @@ def test_runs_of_two_currencies_are_not_compared() -> None:
 
 
 def refused(reasons: Sequence[RejectReason]) -> Season:
-    """A season in which nothing was filled, and orders were refused for these reasons."""
+    """A season without fills in which orders were refused for these reasons."""
     season = make_season(snapshots=20, entries=FEW)
     at = datetime(2026, 11, 21, 9, tzinfo=UTC)
     own = tuple(
@@ -139,7 +138,7 @@ def refused(reasons: Sequence[RejectReason]) -> Season:
 
 
 @pytest.mark.parametrize(
-    ("reasons", "words"),
+    ("reasons", "expected"),
     [
         (
             [RejectReason.UNKNOWN_PRODUCT] * 3,
@@ -152,20 +151,20 @@ def refused(reasons: Sequence[RejectReason]) -> Season:
         ),
     ],
 )
-def test_a_season_without_a_fill_says_what_refused_its_orders(
-    reasons: Sequence[RejectReason], words: str
+def test_a_season_without_fills_names_the_refusals(
+    reasons: Sequence[RejectReason], expected: str
 ) -> None:
-    """Unexplained zero returns are worse than none."""
+    """Returns of zero need an explanation."""
     season = refused(reasons)
-    said = refusal_note(season)
+    note = refusal_note(season)
 
-    assert words in said
-    assert "\x1b" not in said
-    assert said in evaluation_of(season).warnings
-    assert said.endswith("The returns here say nothing about the agents.")
+    assert expected in note
+    assert "\x1b" not in note
+    assert note in evaluation_of(season).warnings
+    assert note.endswith("The returns here say nothing about the agents.")
 
 
-def test_a_season_with_a_fill_or_without_orders_says_nothing() -> None:
-    """One order that was filled is enough."""
+def test_a_season_with_a_fill_or_without_orders_has_no_warning() -> None:
+    """One filled order is enough."""
     assert "" == refusal_note(refused([]))
     assert "" == refusal_note(make_season(snapshots=20, entries=FEW))

@@ -7,6 +7,7 @@ from arena import topics
 from arena.bus.base import Record
 from judge.season import SeasonBuilder
 from tests.dashboard.scenario import Scenario
+from tests.judge.seasons import fold_records
 
 SNAPSHOTS = 60
 
@@ -17,18 +18,20 @@ def records() -> list[Record]:
     return Scenario().run(SNAPSHOTS).records
 
 
-def built(records: list[Record], kept_from: int) -> SeasonBuilder:
-    """The season of what is left when snapshots before an offset are gone."""
-    builder = SeasonBuilder()
-    for record in records:
-        if record.topic != topics.SNAPSHOTS.name or record.offset >= kept_from:
-            builder.apply(record)
-    return builder
+def built(records: list[Record], first_offset: int) -> SeasonBuilder:
+    """The season of the remaining records, without snapshots before an offset."""
+    return fold_records(
+        record
+        for record in records
+        if record.topic != topics.SNAPSHOTS.name or record.offset >= first_offset
+    )
 
 
 @pytest.mark.parametrize("deleted", [0, 1, 20, 59])
-def test_what_is_left_has_the_figures_of_the_whole(records: list[Record], deleted: int) -> None:
-    """It begins with the accounts as they were; nobody earns in one step what took weeks."""
+def test_a_shortened_season_starts_with_the_current_accounts(
+    records: list[Record], deleted: int
+) -> None:
+    """The first step does not have the gain of all the deleted snapshots."""
     whole = built(records, 0).season()
     left = built(records, deleted).season()
 
@@ -36,15 +39,15 @@ def test_what_is_left_has_the_figures_of_the_whole(records: list[Record], delete
     assert np.allclose(whole.cash[deleted:], left.cash)
     assert np.allclose(whole.equity[deleted:], left.equity)
     assert whole.account_digest == left.account_digest
-    said = [note for note in left.assumptions.notes if "no longer kept" in note]
+    notes = [note for note in left.assumptions.notes if "no longer kept" in note]
     assert [f"{deleted} earlier snapshots are no longer kept"] * bool(deleted) == [
-        note.partition(":")[0] for note in said
+        note.partition(":")[0] for note in notes
     ]
 
 
 @pytest.mark.parametrize("deleted", [0, 20])
-def test_a_record_that_cannot_be_read_was_not_deleted(records: list[Record], deleted: int) -> None:
-    """A foreign record before the first snapshot deletes nothing, and moves no figure."""
+def test_an_unreadable_record_is_not_a_deleted_one(records: list[Record], deleted: int) -> None:
+    """A foreign record before the first snapshot does not change a figure."""
     moved: list[Record] = []
     for record in records:
         if record.topic == topics.SNAPSHOTS.name and record.offset >= deleted:
@@ -54,7 +57,7 @@ def test_a_record_that_cannot_be_read_was_not_deleted(records: list[Record], del
         moved.append(record)
     whole, poisoned = built(records, deleted).season(), built(moved, deleted).season()
 
-    said = [note for note in poisoned.assumptions.notes if "no longer kept" in note]
-    assert bool(deleted) == bool(said)
-    assert not deleted or said[0].startswith("20 earlier snapshots")
+    notes = [note for note in poisoned.assumptions.notes if "no longer kept" in note]
+    assert bool(deleted) == bool(notes)
+    assert not deleted or notes[0].startswith("20 earlier snapshots")
     assert np.allclose(whole.equity, poisoned.equity)

@@ -1,4 +1,4 @@
-"""Which models took a seed, and up to when they were trained: told by the record of their calls."""
+"""Which models used a seed, and where their training data ends, from their call records."""
 
 from dataclasses import replace
 
@@ -46,21 +46,21 @@ def _bytes(message: Message) -> bytes:
     ],
 )
 def test_calls_with_a_seed_are_counted(options: dict[str, JsonValue] | None, seeded: int) -> None:
-    """By what the model was sent, under either name; what was taken out was not sent."""
+    """A seed counts under either name if it was sent; a removed one was not sent."""
     spends = built(options=options).season().llm
 
     assert {(3, seeded)} == {(spend.answered, spend.seeded) for spend in spends}
 
 
-def test_rules_take_no_seed() -> None:
-    """They draw nothing from a provider."""
+def test_scripted_agents_have_no_seed() -> None:
+    """They send no request to a provider."""
     spends = built(options={"seed": 5}, scripted=True).season().llm
 
     assert {(0, 0)} == {(spend.answered, spend.seeded) for spend in spends}
 
 
 def season_of(*cells: tuple[str, int | None, int, int]) -> Season:
-    """A season of one agent per model, seed, answered calls and calls with a seed."""
+    """A season of one agent for each model, seed, answered calls and calls with a seed."""
     entries: tuple[Entry, ...] = tuple(
         entry(name, "momentum", model, seed=seed)
         for name, (model, seed, _, _) in zip(NAMES, cells, strict=False)
@@ -69,8 +69,8 @@ def season_of(*cells: tuple[str, int | None, int, int]) -> Season:
     return replace(make_season(snapshots=3, entries=entries), llm=llm)
 
 
-def test_models_that_took_a_seed_and_models_that_refused_it() -> None:
-    """One call without it is enough; agents without a seed or an answer say nothing."""
+def test_models_with_and_without_seed_support_are_named() -> None:
+    """One call without the seed is enough; agents without a seed or an answer do not count."""
     season = season_of(
         ("kind", 1, 9, 9),
         ("kind", 2, 9, 9),
@@ -82,8 +82,8 @@ def test_models_that_took_a_seed_and_models_that_refused_it() -> None:
     assert (("kind",), ("strict",)) == seed_support(season)
 
 
-def test_a_model_that_took_it_from_one_agent_only_did_not_take_it() -> None:
-    """Repeats share random numbers only if all of them were sent their seeds."""
+def test_a_model_must_use_the_seeds_of_all_agents() -> None:
+    """Repeats share random numbers only if all of them sent their seeds."""
     assert ((), ("half",)) == seed_support(season_of(("half", 1, 9, 9), ("half", 2, 9, 0)))
 
 
@@ -95,30 +95,30 @@ def test_baselines_are_left_out() -> None:
     assert ((), ()) == seed_support(replace(season, entries=(as_baseline,)))
 
 
-def test_what_the_operator_says_of_the_training_data_is_in_the_season() -> None:
-    """It counts before the arena's list, for every agent of the chat node."""
+def test_the_operators_training_cutoff_is_in_the_season() -> None:
+    """It overrides the arena's list for every agent of the chat node."""
     assert {"2026-02"} == {e.cutoff for e in built(cutoff="2026-02").season().entries}
     assert {"2024-05"} == {e.cutoff for e in built().season().entries}
     assert {""} == {e.cutoff for e in SeasonBuilder().season().entries} | {""}
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-def test_recorded_prices_are_told_from_simulated_ones(recorded: bool) -> None:
-    """Only prices that were once real can have been read about."""
+def test_recorded_prices_are_distinguished_from_simulated_ones(recorded: bool) -> None:
+    """Only real prices can be in training data."""
     known = built(recorded=recorded, simulated=True).season().assumptions
 
     assert recorded == known.recorded
     assert recorded == ("(recorded, not a live market)" in assumption_lines(known)[0])
 
 
-def test_a_kept_season_knows_all_of_it() -> None:
-    """A judge that was started again says the same."""
+def test_seed_support_survives_a_restart_of_the_judge() -> None:
+    """A season from a checkpoint has the same models and cut-offs."""
     builder = built(recorded=True, cutoff="2026-02", options={"seed": 5})
     packed = SeasonPacker().pack(builder, FoldPositions())
     assert packed is not None
     again, _ = restore(read_head(packed.head), [packed.segment])
     again.folds.roster = builder.folds.roster
 
-    whole, kept = builder.season(), again.season()
-    assert (whole.entries, whole.llm) == (kept.entries, kept.llm)
-    assert whole.assumptions.recorded is kept.assumptions.recorded is True
+    whole, restored = builder.season(), again.season()
+    assert (whole.entries, whole.llm) == (restored.entries, restored.llm)
+    assert whole.assumptions.recorded is restored.assumptions.recorded is True

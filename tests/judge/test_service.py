@@ -1,4 +1,4 @@
-"""Judges over a real Kafka: the same bytes whenever they were started, and nothing said twice."""
+"""Judges over a real Kafka publish the same bytes whenever they start, and nothing twice."""
 
 import asyncio
 import subprocess
@@ -13,6 +13,7 @@ from arena.bus.kafka import KafkaBus
 from arena.clock import SystemClock
 from arena.messages import Evaluation
 from arena.node import Node, serve_node
+from arena.read_topic import read_whole
 from arena.settings import Settings
 from judge.leaderboard_text import render_leaderboard
 from judge.schedule import newest_due, stride
@@ -20,6 +21,7 @@ from judge.season import SeasonBuilder
 from judge.service import Judge, JudgeOptions, judge_once
 from tests.dashboard.publishing import ROOT, environment, publish
 from tests.dashboard.scenario import Scenario
+from tests.judge.seasons import fold_records
 
 DEADLINE_S = 40.0
 JUDGE_OPTIONS = JudgeOptions(resamples=300)
@@ -27,7 +29,7 @@ JUDGE_OPTIONS = JudgeOptions(resamples=300)
 
 @asynccontextmanager
 async def running(settings: Settings, name: str) -> AsyncIterator[Judge]:
-    """A judge with a connection of its own."""
+    """Run a judge with its own connection."""
     bus = KafkaBus(settings, client_id=name)
     judges: list[Judge] = []
 
@@ -45,20 +47,16 @@ async def running(settings: Settings, name: str) -> AsyncIterator[Judge]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Wait until something is true, at most `DEADLINE_S`."""
+    """Wait until a condition is true, at most `DEADLINE_S`."""
     async with asyncio.timeout(DEADLINE_S):
         while not true():
             await asyncio.sleep(0.05)
 
 
-async def said(bus: Bus) -> list[Record]:
-    """Everything in the topic of evaluations."""
-    reader = await bus.log_reader(topics.EVALUATIONS.name)
+async def published(bus: Bus) -> list[Record]:
+    """Every evaluation in the topic."""
     found: list[Record] = []
-    ends = await reader.end_offsets()
-    while any(reader.position(t, p) < end for (t, p), end in ends.items()):
-        found += await reader.read(timeout_s=0.2)
-    await reader.close()
+    await read_whole(bus, topics.EVALUATIONS, found.append)
     return found
 
 
@@ -68,21 +66,21 @@ def id_after(scenario: Scenario) -> str:
     return JUDGE_OPTIONS.id_of(scenario.newest.snapshot_id)
 
 
-async def test_two_judges_started_at_different_times_say_the_same(
+async def test_judges_started_at_different_times_publish_the_same(
     bus: KafkaBus, settings: Settings
 ) -> None:
-    """One judge from the start, one from the middle: equal bytes under equal ids, at every time."""
+    """One judge from the start, one from the middle: equal bytes under equal ids."""
     scenario = Scenario().run(30)
     async with running(settings, "early") as early:
-        place = await publish(bus, scenario)
+        sent = await publish(bus, scenario)
         await until(lambda: id_after(scenario) in early.published)
         async with running(settings, "late") as late:
             scenario.run(34)
-            await publish(bus, scenario, place)
+            await publish(bus, scenario, sent)
             await until(lambda: id_after(scenario) in early.published & late.published)
 
     values = defaultdict(set)
-    for record in await said(bus):
+    for record in await published(bus):
         message = record.message()
         assert isinstance(message, Evaluation)
         values[message.evaluation_id].add(record.value)
@@ -92,25 +90,25 @@ async def test_two_judges_started_at_different_times_say_the_same(
     assert Evaluation.model_validate_json(newest).snapshots == 64
 
 
-async def test_a_restarted_judge_says_nothing_twice(bus: KafkaBus, settings: Settings) -> None:
-    """What is in the topic is not published again by a judge that folds from the start."""
+async def test_a_restarted_judge_publishes_nothing_twice(bus: KafkaBus, settings: Settings) -> None:
+    """A judge that reads from the start does not repeat the evaluations in the topic."""
     scenario = Scenario().run(5)
     await publish(bus, scenario)
     async with running(settings, "first") as first:
         await until(lambda: id_after(scenario) in first.published)
-    before = await said(bus)
+    before = await published(bus)
     async with running(settings, "second") as second:
         await until(lambda: second.node.status == "running")
         await until(lambda: id_after(scenario) in second.published)
         assert second.node.counters["evaluations"] == 0
 
-    assert [r.value for r in before] == [r.value for r in await said(bus)]
+    assert [r.value for r in before] == [r.value for r in await published(bus)]
 
 
-async def test_a_judge_asked_once_prints_the_same_bytes_at_any_time(
+async def test_judge_once_prints_the_same_bytes_at_any_time(
     bus: KafkaBus, settings: Settings
 ) -> None:
-    """Two commands and this process read the same topics and say the same, as text and as JSON."""
+    """Two commands and this process read the same topics and print the same text and JSON."""
     await publish(bus, Scenario().run(70))
 
     async def printed(*flags: str) -> bytes:
@@ -134,16 +132,14 @@ async def test_a_judge_asked_once_prints_the_same_bytes_at_any_time(
 
 
 def test_evaluations_become_rarer_as_a_season_grows() -> None:
-    """The stride is a power of two that grows with the season, never with time."""
+    """The stride is a power of two that grows with the season, not with time."""
     assert [1, 1, 1, 2, 2, 4, 512] == [stride(n) for n in (0, 1, 63, 64, 127, 128, 23_040)]
 
 
-def test_a_snapshot_is_due_when_every_turn_on_it_is_in() -> None:
+def test_a_snapshot_is_due_when_all_its_turns_ended() -> None:
     """An evaluation waits for the slowest agent."""
     scenario = Scenario().run(3)
-    builder = SeasonBuilder()
-    for record in scenario.records:
-        builder.apply(record)
+    builder = fold_records(scenario.records)
     assert newest_due(builder) == 2
 
     before = len(scenario.records)
@@ -162,8 +158,8 @@ def test_a_snapshot_is_due_when_every_turn_on_it_is_in() -> None:
     assert newest_due(builder) == 3
 
 
-def test_a_dead_agent_is_not_waited_for_for_ever() -> None:
-    """Some minutes later a snapshot counts as settled without the agent that fell silent."""
+def test_a_silent_agent_delays_an_evaluation_for_minutes_only() -> None:
+    """Some minutes later a snapshot counts as complete without the silent agent."""
     scenario = Scenario().run(2)
     builder = SeasonBuilder()
     silent = scenario.agents[0]

@@ -11,7 +11,7 @@ from judge.statistics.bradley_terry import ELO_MAX, ELO_PER_LOG_ODDS, fit, stren
 @settings(deadline=None)
 @given(st.integers(0, 50), st.integers(0, 50))
 def test_two_agents_have_a_closed_form(wins: int, losses: int) -> None:
-    """The difference is the log odds of wins, each side counting half a win more."""
+    """The difference is the log odds of wins, with half a win more for each agent."""
     table = np.array([[[0.0, wins], [losses, 0.0]]])
     expected = ELO_PER_LOG_ODDS * np.log((wins + 0.5) / (losses + 0.5))
     found = fit(table)[0]
@@ -20,8 +20,8 @@ def test_two_agents_have_a_closed_form(wins: int, losses: int) -> None:
     assert 0.0 == pytest.approx(found.sum(), abs=1e-9)
 
 
-def test_known_strengths_are_found_again() -> None:
-    """From the expected wins of 100,000 games a pair the strengths come back."""
+def test_known_strengths_are_recovered() -> None:
+    """The expected wins of 100,000 games for each pair give the strengths."""
     truth = np.array([150.0, 40.0, -60.0, -130.0])
     chance = 1.0 / (1.0 + 10.0 ** ((truth[None, :] - truth[:, None]) / 400.0))
     found = fit(100_000.0 * chance[None])[0]
@@ -38,8 +38,8 @@ def test_the_order_of_agents_does_not_matter(order: list[int], seed: int) -> Non
     np.testing.assert_allclose(fit(wins)[0][order], fit(wins[:, order][:, :, order])[0], atol=1e-6)
 
 
-def test_who_wins_every_window_is_finite_and_first() -> None:
-    """A perfect record has a finite strength and is not certain; two that never move are level."""
+def test_a_winner_of_every_window_has_a_finite_strength() -> None:
+    """It is first and not certain; two agents that never trade are equal."""
     returns = np.zeros((240, 3))
     returns[:, 0] = 0.001
     first, second, third = strengths(returns, block_length=2.0, confidence=0.9)
@@ -50,8 +50,8 @@ def test_who_wins_every_window_is_finite_and_first() -> None:
     assert second.estimate == pytest.approx(third.estimate, abs=1e-9)
 
 
-def test_windows_that_depend_widen_the_interval() -> None:
-    """Each result four times over is a quarter of the evidence: about twice as wide."""
+def test_dependent_windows_widen_the_interval() -> None:
+    """Each result repeated four times is a quarter of the evidence: about twice as wide."""
     results = np.random.default_rng(1).standard_normal((6, 3))
     alone = strengths(np.repeat(results, 40, axis=0), block_length=10.0, confidence=0.9)
     fresh = np.random.default_rng(2).standard_normal((24, 3))
@@ -61,8 +61,8 @@ def test_windows_that_depend_widen_the_interval() -> None:
     assert 1.3 < wide / narrow < 3.0
 
 
-def test_one_window_says_nothing() -> None:
-    """Nothing is known of a spread: the interval is as wide as it can be, and nothing fails."""
+def test_one_window_has_the_widest_interval() -> None:
+    """Its spread is unknown: the interval is as wide as possible, without an error."""
     returns = np.array([[0.1, 0.0], [0.0, 0.0]])
     found = strengths(returns, block_length=1.0, confidence=0.9)
 

@@ -1,4 +1,4 @@
-"""The matrix taken apart: against scipy, least squares, and planted effects."""
+"""Effects of the matrix against SciPy, least squares and planted effects."""
 
 import numpy as np
 import pytest
@@ -21,19 +21,19 @@ def matrix(seed: int = 0, periods: int = 120) -> FloatArray:
 
 def f_of(totals: FloatArray, design: FloatArray, dropped: slice) -> float:
     """The p-value of an F test of some columns of a design, by least squares."""
-    kept = np.delete(design, dropped, axis=1)
+    remaining = np.delete(design, dropped, axis=1)
 
     def squares(columns: FloatArray) -> float:
         fitted = columns @ np.linalg.lstsq(columns, totals, rcond=None)[0]
         return float(((totals - fitted) ** 2).sum())
 
     whole, freedom = squares(design), totals.size - design.shape[1]
-    lost = design.shape[1] - kept.shape[1]
-    return float(stats.f.sf((squares(kept) - whole) / lost / (whole / freedom), lost, freedom))
+    lost = design.shape[1] - remaining.shape[1]
+    return float(stats.f.sf((squares(remaining) - whole) / lost / (whole / freedom), lost, freedom))
 
 
 def test_one_model_is_scipys_one_way_analysis() -> None:
-    """With one model only, the F test of the strategies is scipy's `f_oneway`."""
+    """With one model the F test of the strategies equals SciPy's `f_oneway`."""
     returns = matrix()[:, :12]
     strategies = [s for s in "abc" for _ in range(4)]
     totals = returns.sum(axis=0)
@@ -63,7 +63,7 @@ def test_the_f_tests_are_those_of_least_squares() -> None:
 
 
 def test_effects_add_up_to_the_cells() -> None:
-    """Effects sum to zero over each factor, and together they are the cells again."""
+    """Effects sum to zero over each factor, and together they give the cells."""
     cells = np.random.default_rng(1).standard_normal((5, 3, 2))
     effects = effect_series(cells)
     rows, columns = effects[:, :3], effects[:, 3:5]
@@ -75,8 +75,8 @@ def test_effects_add_up_to_the_cells() -> None:
         np.testing.assert_allclose(0.0, part, atol=1e-12)
 
 
-def test_a_planted_effect_is_found_in_its_place() -> None:
-    """Strategy a earns 0.6 more: it stands 0.4 above the mean, the models and cells do not."""
+def test_a_planted_effect_is_assigned_to_its_factor() -> None:
+    """Strategy a earns 0.6 more: 0.4 above the mean; models and cells have no effect."""
     returns = matrix(seed=2)
     returns[:, :8] += 0.6 / 120
     found = matrix_effects(returns, STRATEGIES, MODELS, resamples=499)
@@ -95,7 +95,7 @@ def test_a_planted_effect_is_found_in_its_place() -> None:
 
 
 def test_seed_noise_has_a_chi_square_interval() -> None:
-    """The deviation between repeats is pooled over the cells, with its exact interval."""
+    """The deviation between repeats is pooled over the cells and has its exact interval."""
     returns = matrix(seed=5)
     totals = returns.sum(axis=0).reshape(6, 4)
     squares = float(((totals - totals.mean(axis=1, keepdims=True)) ** 2).sum())
@@ -107,8 +107,8 @@ def test_seed_noise_has_a_chi_square_interval() -> None:
     assert found.high == pytest.approx(np.sqrt(squares / stats.chi2.ppf(0.05, 18)))
 
 
-def test_what_cannot_be_known_has_a_reason() -> None:
-    """A missing cell, no repeats, equal repeats and a short season each say so."""
+def test_unknown_effects_have_a_reason() -> None:
+    """A missing cell, no repeats, equal repeats and a short season each have a reason."""
     returns = matrix()
     missing = matrix_effects(returns[:, :3], list("aab"), list("xyx"), resamples=199)
     single = matrix_effects(returns[:, :4], list("aabb"), list("xyxy"), resamples=199)
@@ -134,11 +134,8 @@ def test_wrong_lengths_are_refused() -> None:
         matrix_effects(matrix()[:, :4], list("aab"), list("xyxy"))
 
 
-def test_which_strategy_beats_which_is_said_over_the_models() -> None:
-    """A strategy that earns more beats each other one over both models; the models do not differ.
-
-    Earlier the size of a strategy stood alone, and no decision was made.
-    """
+def test_strategies_are_compared_over_all_models() -> None:
+    """A strategy that earns more beats each other one over both models; the models are equal."""
     returns = matrix(seed=2)
     returns[:, :8] += 0.6 / 120
     found = matrix_effects(returns, STRATEGIES, MODELS, resamples=499).contrasts
@@ -158,7 +155,7 @@ def test_which_strategy_beats_which_is_said_over_the_models() -> None:
 
 
 def test_both_factors_are_one_family() -> None:
-    """More models make it harder to claim for a strategy: all contrasts are decided together."""
+    """More models make a claim for a strategy harder: all contrasts are decided together."""
     rng = np.random.default_rng(4)
     strategies = [s for s in "ab" for _ in range(8)]
     models = [m for _ in "ab" for m in "stuvwxyz"]
@@ -176,10 +173,10 @@ def test_both_factors_are_one_family() -> None:
     assert whole[0].p_adjusted > 2 * pooled[0].p_adjusted
 
 
-def test_a_gap_in_the_matrix_is_left_out_on_both_sides() -> None:
-    """Levels are compared over what both have; the model that one of them lacks is named.
+def test_levels_are_compared_over_their_common_cells() -> None:
+    """The model that one of the strategies lacks is left out and named.
 
-    Model z earns much more and only strategy a has it: that is no merit of a.
+    Model z earns much more and only strategy a has it, which must not count for a.
     """
     strategies, models = list("aaabbc"), list("xyzxyw")
     returns = 0.01 * np.random.default_rng(6).standard_normal((120, 6))
@@ -199,8 +196,8 @@ def test_a_gap_in_the_matrix_is_left_out_on_both_sides() -> None:
     assert found["x", "z"].difference is not None
 
 
-def test_contrasts_that_cannot_be_told_say_why() -> None:
-    """Two models that answered alike are identical; a short season is too early."""
+def test_undecided_contrasts_have_a_reason() -> None:
+    """Two models with equal answers are identical; a short season is too early."""
     returns = 0.01 * np.random.default_rng(7).standard_normal((120, 2))
     alike = matrix_effects(np.repeat(returns, 2, axis=1), list("aabb"), list("xyxy")).contrasts
     short = matrix_effects(returns[:40], list("ab"), list("xx")).contrasts
@@ -211,9 +208,9 @@ def test_contrasts_that_cannot_be_told_say_why() -> None:
 
 
 def test_contrasts_are_decided_once() -> None:
-    """Of a planned season the matrix is decided at its end alone; before, it says when.
+    """A planned season decides its matrix only at its end; before that it says when.
 
-    Decided at every look, slow noise made a false contrast in 7 % of seasons.
+    With a decision at every look, slow noise makes a false contrast in 7 % of seasons.
     """
     returns = matrix(seed=2)
     returns[:, :8] += 0.6 / 120
@@ -240,7 +237,7 @@ def test_contrasts_are_decided_once() -> None:
 
 
 def test_a_pairing_is_shown_only_beyond_the_noise_of_the_repeats() -> None:
-    """One cell that suits its model is found, with a corrected interval; without it none is."""
+    """A cell that suits its model has a corrected interval; without one no pairing is shown."""
     returns = matrix(seed=5)
     none = matrix_effects(returns, STRATEGIES, MODELS, resamples=199)
     returns[:, :4] += 0.5 / 120
@@ -259,8 +256,8 @@ def test_a_pairing_is_shown_only_beyond_the_noise_of_the_repeats() -> None:
         assert abs(effect.size.estimate) > reach
 
 
-def test_pairings_are_chance_as_often_as_their_level_says() -> None:
-    """Without any interaction, in cells of unequal size, one is shown in 5 % of matrices."""
+def test_false_pairings_are_as_rare_as_their_level() -> None:
+    """Without interaction, in cells of unequal size, 5 % of matrices show a pairing."""
     rng = np.random.default_rng(8)
     cells = [[0, 1], [2, 3, 4], [5, 6], [7, 8], [9, 10, 11, 12], [13, 14]]
     names = [str(k) for k in range(6)]

@@ -1,4 +1,4 @@
-"""The looks of a season: error spent against Brownian paths, and claims that are made and kept."""
+"""The looks of a season: error spending against Brownian paths, and the claims at looks."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ PLANNED = 384
 
 
 def test_two_looks_have_pococks_closed_form() -> None:
-    """What a bivariate normal gives for two looks, the recursion gives too."""
+    """The recursion gives the levels of a bivariate normal for two looks."""
     levels = nominal_levels([1, 2], [0.01, 0.05])
     first, second = (float(stats.norm.isf(level / 2.0)) for level in levels)
     corner = stats.multivariate_normal(cov=[[1.0, 0.5**0.5], [0.5**0.5, 1.0]])
@@ -33,7 +33,7 @@ def test_two_looks_have_pococks_closed_form() -> None:
 
 
 def test_paths_cross_as_often_as_was_spent() -> None:
-    """Over all looks a Brownian path crosses the boundary with the error that may be spent."""
+    """Over all looks a Brownian path crosses the boundary with the error that is spent."""
     steps = np.random.default_rng(1).standard_normal((60_000, PLANNED // 48))
     times = np.array([look.periods for look in planned_looks(PLANNED)])
     paths = np.cumsum(steps, axis=1)[:, times // 48 - 1] / np.sqrt(times // 48)
@@ -43,7 +43,7 @@ def test_paths_cross_as_often_as_was_spent() -> None:
 
 
 def test_looks_are_at_eighths_from_the_half_on() -> None:
-    """None before the half, none with fewer than 60 periods, the last at the planned end."""
+    """No look before the half, none under 60 periods, the last at the planned end."""
     assert (192, 240, 288, 336, 384) == look_times(PLANNED, 1_000)
     assert (192, 240) == look_times(PLANNED, 250)
     assert (60, 70, 80) == look_times(80, 80)
@@ -54,7 +54,7 @@ def test_looks_are_at_eighths_from_the_half_on() -> None:
 
 
 def test_a_season_that_ends_early_spends_the_rest_at_its_end() -> None:
-    """The earlier looks stay as they were; the last one has all that is left."""
+    """The earlier looks do not change; the last one has all the remaining error."""
     early = Horizon(PLANNED, over=True).looks(300)
 
     assert [192, 240, 288, 300] == [look.periods for look in early]
@@ -63,7 +63,7 @@ def test_a_season_that_ends_early_spends_the_rest_at_its_end() -> None:
 
 
 def test_without_an_end_the_looks_become_rarer() -> None:
-    """Each when the season has grown by a quarter; the level falls slowly, and never to nothing."""
+    """Each look is when the season has grown by a quarter; the level falls slowly, not to 0."""
     assert (60, 75, 94, 117) == look_times(None, 120)
     assert look_times(None, 100_000)[-1] > 80_000
     assert all(1e-5 < anytime_level(n) < ERROR_SPENT for n in look_times(None, 1_000_000))
@@ -81,22 +81,22 @@ def test_without_an_end_the_looks_become_rarer() -> None:
         (Horizon(None, over=True), 80, 3, None),
     ],
 )
-def test_what_follows(
+def test_remaining_looks_are_counted(
     horizon: Horizon, periods: int, count: int | None, following: int | None
 ) -> None:
-    """How many looks there will be, and when the next one is."""
+    """The number of looks that remain, and when the next one is."""
     assert (count, following) == (horizon.count(periods), horizon.next_look(periods))
 
 
 def test_one_look_is_at_the_claim_level() -> None:
-    """A season that nobody watched is looked at once."""
+    """A season that was not watched has one look."""
     (look,) = FINISHED.looks(300)
 
     assert (300, CLAIM_LEVEL) == (look.periods, look.level)
 
 
-def test_who_ends_a_season_without_a_plan_has_chosen_when() -> None:
-    """Its end is one more look, at the level that holds at every time."""
+def test_the_end_of_an_unplanned_season_is_one_more_look() -> None:
+    """Its level is that of a sequence that is valid at any time."""
     looks = Horizon(None, over=True).looks(100)
 
     assert [60, 75, 94, 100] == [look.periods for look in looks]
@@ -104,7 +104,7 @@ def test_who_ends_a_season_without_a_plan_has_chosen_when() -> None:
     assert CLAIM_LEVEL == FINISHED.level_at(100)
 
 
-CLAIM, BESIDE, INSIDE, AGAINST = (
+CLAIM, EXCLUDES_ZERO, CONTAINS_ZERO, AGAINST = (
     PairDecision(1, 1),
     PairDecision(0, 1),
     PairDecision(0, 0),
@@ -115,17 +115,17 @@ CLAIM, BESIDE, INSIDE, AGAINST = (
 @pytest.mark.parametrize(
     ("decisions", "expected"),
     [
-        ([INSIDE, BESIDE], PairHistory(None, None)),
-        ([BESIDE, CLAIM, BESIDE], PairHistory(2, None)),
-        ([CLAIM, INSIDE, BESIDE], PairHistory(1, 2)),
+        ([CONTAINS_ZERO, EXCLUDES_ZERO], PairHistory(None, None)),
+        ([EXCLUDES_ZERO, CLAIM, EXCLUDES_ZERO], PairHistory(2, None)),
+        ([CLAIM, CONTAINS_ZERO, EXCLUDES_ZERO], PairHistory(1, 2)),
         ([CLAIM, AGAINST, CLAIM], PairHistory(1, 2)),
         ([CLAIM, CLAIM], PairHistory(1, None)),
     ],
 )
-def test_a_claim_stays_until_its_interval_holds_zero(
+def test_a_claim_stays_until_its_interval_contains_zero(
     decisions: list[PairDecision], expected: PairHistory
 ) -> None:
-    """It needs no second proof; once withdrawn it does not come back."""
+    """It needs no second test; after a withdrawal it is not made again."""
     history, sign = PairHistory(), 0
     for number, decision in enumerate(decisions, 1):
         history, sign = history.after(number, decision, sign)
@@ -134,21 +134,21 @@ def test_a_claim_stays_until_its_interval_holds_zero(
 
 
 def season(seed: int, lead: float = 0.0) -> FloatArray:
-    """Two agents, the first better by so much a period."""
+    """Two agents, the first better by a constant in each period."""
     returns = 0.005 * np.random.default_rng(seed).standard_normal((PLANNED, 2))
     returns[:, 0] += lead
     return returns
 
 
 def watched(returns: FloatArray, horizon: Horizon, memo: LookMemo | None = None) -> SeasonVerdict:
-    """The verdict of two agents on what there is so far."""
+    """The verdict on two agents up to now."""
     return judge_returns(
         returns, "ab", periods_per_year=8760.0, resamples=299, horizon=horizon, memo=memo
     )
 
 
 def test_a_claim_is_made_once_and_seen_by_every_later_verdict() -> None:
-    """A verdict of the beginning and one of the whole say the same of the same look."""
+    """Verdicts of a part and of the whole season agree about the same look."""
     returns, horizon = season(3, 0.0016), Horizon(PLANNED, over=False)
     memo: LookMemo = {}
     claimed = []
@@ -169,7 +169,7 @@ def test_a_claim_is_made_once_and_seen_by_every_later_verdict() -> None:
 
 
 def test_between_two_looks_nothing_is_claimed() -> None:
-    """However large the difference: a look is due first."""
+    """However large the difference is, a claim needs a look."""
     returns = season(1, 0.05)
     found = watched(returns[:191], Horizon(PLANNED, over=False))
 

@@ -42,7 +42,7 @@ def test_step_down_agrees_with_the_definition(comparisons: int, seed: int) -> No
 
 
 def test_the_tail_is_students() -> None:
-    """Beyond what resamples reach a p-value falls as Student's t does, without a jump."""
+    """Beyond the resamples a p-value falls like Student's t, without a jump."""
     freedom = 8
     t_stars = np.abs(np.random.default_rng(2).standard_t(freedom, (4_000, 1)))
     for t_value in (4.0, 6.0, 9.0, 14.0):
@@ -54,8 +54,8 @@ def test_the_tail_is_students() -> None:
 
 
 @pytest.mark.parametrize("fall", [0.2, 0.5, 0.99999])
-def test_a_crash_of_one_hides_no_other(fall: float) -> None:
-    """The pairs of an agent that fell in one period take nothing from a clear pair beside them."""
+def test_a_crash_hides_no_clear_pair(fall: float) -> None:
+    """The pairs of an agent that fell in one period do not weaken a clear pair."""
     returns = 0.005 * np.random.default_rng(3).standard_normal((384, 4))
     returns[:, 0] += 0.0016
     calm = judge_returns(returns, "abcd", periods_per_year=8760.0, resamples=299)
@@ -69,7 +69,7 @@ def test_a_crash_of_one_hides_no_other(fall: float) -> None:
 
 
 def test_no_comparison_has_no_p_value() -> None:
-    """Without a testable pair there is nothing to adjust and nothing to pass."""
+    """Without a testable pair there is nothing to adjust."""
     nothing = family(np.zeros(0), np.zeros((9, 0)))
 
     assert 0 == nothing.p_values().size
@@ -87,15 +87,15 @@ def test_the_critical_value_is_tukeys() -> None:
     assert 2.8497 == pytest.approx(normal_critical_value(6, 0.05), abs=1e-3)
 
 
-def test_ranks_by_hand() -> None:
-    """A beats C, B beats C, and nothing is known of D."""
+def test_rank_sets_match_hand_calculation() -> None:
+    """A beats C, B beats C, and A against B is open."""
     assert [(1, 3), (1, 3), (3, 4), (1, 4)] == rank_sets(4, [(0, 2), (1, 2)])
 
 
 @settings(deadline=None)
 @given(st.permutations(range(6)))
-def test_rank_sets_hold_the_true_order(order: list[int]) -> None:
-    """If every decision is true, every agent's set holds its true rank; all known: one rank."""
+def test_rank_sets_contain_the_true_rank(order: list[int]) -> None:
+    """If every decision is true, each set has the true rank; if all are known, only that."""
     truth = {agent: rank for rank, agent in enumerate(order, 1)}
     known = [(a, b) for a, b in combinations(order, 2)]
 

@@ -1,4 +1,4 @@
-"""How large a difference must be: closed forms of the season on paper."""
+"""How large a detectable difference is: closed forms of the power plan."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from judge.statistics.power import HypotheticalSeason, detectable_difference, no
 
 
 def test_a_detectable_difference_is_found_with_the_power_promised() -> None:
-    """A normal estimate of that size passes its critical value 80 % of the time."""
+    """A normal estimate of that size passes its critical value in 80 % of cases."""
     difference = detectable_difference(0.3, 2.1)
 
     assert 0.80 == pytest.approx(stats.norm.sf(2.1 - difference / 0.3), abs=1e-12)
@@ -30,8 +30,8 @@ def test_the_noise_of_a_sharpe_difference(correlation: float, expected: float) -
     assert expected == pytest.approx(season.difference_sd / 0.5 * 365.0 / 16.0, abs=0.01)
 
 
-def test_simulated_totals_have_the_deviation_on_paper() -> None:
-    """Cells of three seeds: the standard deviation of simulated differences is the formula's."""
+def test_simulated_totals_have_the_planned_deviation() -> None:
+    """Cells of three seeds: simulated differences have the formula's standard deviation."""
     season = HypotheticalSeason(2, 16.0, 0.5, correlation=0.3, seed_correlation=0.7, repeats=3)
     rng = np.random.default_rng(1)
     sd = 0.5 * np.sqrt(16.0 / 365.0)
@@ -44,7 +44,7 @@ def test_simulated_totals_have_the_deviation_on_paper() -> None:
 
 
 def test_waiting_long_enough_makes_a_difference_detectable() -> None:
-    """A season of the days asked for detects exactly the difference earned by then."""
+    """A season of the computed days detects exactly the difference earned by then."""
     season = HypotheticalSeason(6, 16.0, 0.5, correlation=0.8)
     days = season.days_for(0.05, 16.0)
     longer = HypotheticalSeason(6, days, 0.5, correlation=0.8)

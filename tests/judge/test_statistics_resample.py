@@ -22,7 +22,7 @@ def series_of(periods: int, columns: int, seed: int = 0) -> FloatArray:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(60, 300), st.floats(1.0, 12.0), st.integers(0, 2**32 - 1))
-def test_signs_are_one_for_a_block(periods: int, block_length: float, seed: int) -> None:
+def test_signs_are_constant_in_a_block(periods: int, block_length: float, seed: int) -> None:
     """Each season has a sign for every period, which changes at half of the blocks' ends."""
     part = np.vstack(list(draw_signs(periods, block_length, 40, np.random.default_rng(seed))))
     changes = (part[:, 1:] != part[:, :-1]).mean()
@@ -33,7 +33,7 @@ def test_signs_are_one_for_a_block(periods: int, block_length: float, seed: int)
 
 
 def test_signs_come_in_bounded_parts() -> None:
-    """No part holds more periods than the bound, and together they are all the resamples."""
+    """No part has more periods than the bound, and together they are all the resamples."""
     parts = list(draw_signs(2000, 1.0, 250, np.random.default_rng(1)))
 
     assert 250 == sum(part.shape[0] for part in parts)
@@ -41,7 +41,7 @@ def test_signs_come_in_bounded_parts() -> None:
 
 
 def test_the_block_length_is_the_median_of_archs() -> None:
-    """Politis and White's length comes from arch, column by column, and the median is taken."""
+    """Package arch computes Politis and White's length for each column; the median is used."""
     series = np.cumsum(series_of(400, 3), axis=0)[4:] - np.cumsum(series_of(400, 3), axis=0)[:-4]
     expected = float(np.median(optimal_block_length(series)["stationary"]))
 
@@ -50,7 +50,7 @@ def test_the_block_length_is_the_median_of_archs() -> None:
 
 
 def test_the_block_length_leaves_enough_blocks() -> None:
-    """A random walk would ask for very long blocks; it gets a twelfth of the season."""
+    """A random walk would need very long blocks; its length is a twelfth of the season."""
     walk = np.cumsum(series_of(240, 1), axis=0)
 
     assert 240 / BLOCKS_MIN == choose_block_length(walk)

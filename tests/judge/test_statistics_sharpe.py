@@ -1,4 +1,4 @@
-"""Probabilistic and deflated Sharpe ratios against scipy, simulation and the authors' example."""
+"""Probabilistic and deflated Sharpe ratios against SciPy, simulation and the authors' example."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ DAY_S = 86_400.0
 WALK = np.random.default_rng(7).standard_normal((400, 4)) / 100.0
 
 
-def test_the_example_of_the_deflated_sharpe_paper() -> None:
+def test_the_deflated_sharpe_paper_example_is_reproduced() -> None:
     """Bailey and Lopez de Prado (2014): SR 2.5, 5 years, 100 trials of variance 1/2 give 0.9004."""
     periods = 1250
     # Their trials have a variance of 1/2 a year, 250 periods; without skill it is 1 / (T - 1).
@@ -37,8 +37,8 @@ def test_the_example_of_the_deflated_sharpe_paper() -> None:
 
 
 @pytest.mark.parametrize("agents", [2, 5, 20])
-def test_the_best_of_many_without_skill(agents: int) -> None:
-    """The benchmark is the mean of the best Sharpe ratio of simulated agents without skill."""
+def test_the_benchmark_is_the_best_ratio_without_skill(agents: int) -> None:
+    """It is the mean of the best Sharpe ratio of simulated agents without skill."""
     periods, seasons = 100, 1_000
     draws = np.random.default_rng(1).standard_normal((seasons, periods, agents))
     ratios = draws.mean(axis=1) / draws.std(axis=1, ddof=1)
@@ -49,12 +49,12 @@ def test_the_best_of_many_without_skill(agents: int) -> None:
 
 
 def test_one_trial_is_not_deflated() -> None:
-    """Alone, or with none that competes, the benchmark is 0: DSR is PSR."""
+    """With one trial, or no competing agent, the benchmark is 0: DSR is PSR."""
     assert [0.0, 0.0] == [expected_best_sharpe(trials, 100) for trials in (0, 1)]
 
 
-def test_a_bad_agent_or_a_copy_makes_no_other_luckier() -> None:
-    """How badly another agent trades, and copies of one, leave the benchmark as it was."""
+def test_bad_agents_and_copies_do_not_change_the_benchmark() -> None:
+    """Another agent's losses, and copies of an agent, leave it unchanged."""
     field = WALK[:, :3]
     burner = field.copy()
     burner[:, 2] -= 0.05
@@ -63,8 +63,8 @@ def test_a_bad_agent_or_a_copy_makes_no_other_luckier() -> None:
     assert [3, 3, 3] == [distinct_trials(returns) for returns in (field, burner, copies)]
 
 
-def test_baselines_and_constant_series_are_no_trials() -> None:
-    """Baselines do not compete, and cash has no Sharpe ratio that could be the best by luck."""
+def test_baselines_and_constant_series_are_not_trials() -> None:
+    """Baselines do not compete, and cash has no Sharpe ratio."""
     returns = np.hstack([WALK, np.zeros((400, 1)), np.full((400, 1), -1e-5)])
     baselines = np.array([False, True, False, False, False, False])
 
@@ -74,7 +74,7 @@ def test_baselines_and_constant_series_are_no_trials() -> None:
 
 
 def test_moments_are_those_of_scipy() -> None:
-    """A skewed, fat-tailed series gives the same as the formula with scipy's moments."""
+    """A skewed, fat-tailed series gives the same as the formula with SciPy's moments."""
     returns = np.random.default_rng(2).exponential(size=300) - 0.9
     ratio = sharpe_ratio(returns)
     assert ratio is not None
@@ -90,15 +90,15 @@ def test_moments_are_those_of_scipy() -> None:
     assert expected == pytest.approx(probabilistic_sharpe(returns), abs=1e-12)
 
 
-def test_it_is_a_half_at_the_benchmark() -> None:
+def test_psr_is_a_half_at_the_benchmark() -> None:
     """A ratio equal to its benchmark is as likely above the truth as below."""
     for growth in (1.0, 4.0):
         found = sharpe_probability(0.1, 0.1, periods=99, skew=-1.0, kurtosis=9.0, growth=growth)
         assert found == 0.5
 
 
-def test_dependent_returns_prove_less() -> None:
-    """Returns that come in runs of eight count as an eighth of their number; others as they are."""
+def test_dependent_returns_are_less_evidence() -> None:
+    """Returns in runs of eight count as an eighth of their number; others in full."""
     rng = np.random.default_rng(12)
     runs = np.repeat(rng.standard_normal((500, 30)), 8, axis=0)
     turning = np.tile([0.02, -0.01], 300)
@@ -110,7 +110,7 @@ def test_dependent_returns_prove_less() -> None:
 
 @pytest.mark.parametrize("value", [0.0, -1e-5, 1e-300])
 def test_a_constant_series_has_no_ratio(value: float) -> None:
-    """Cash, and a cost that is the same in every period, vary by rounding only."""
+    """Cash, and a cost equal in every period, vary only by rounding."""
     returns = np.full(100, value)
 
     assert sharpe_ratio(returns) is None
@@ -132,7 +132,7 @@ def test_a_constant_series_has_no_ratio(value: float) -> None:
 def test_a_short_season_is_not_annualised(
     interval_s: float, periods: int, unit: str, scale: float
 ) -> None:
-    """Under 30 days a ratio stays per period; from then on it is of a year of 365 days."""
+    """Under 30 days a ratio is per period; from 30 days on, for a year of 365 days."""
     found, named = sharpe_scale(interval_s, periods)
 
     assert found == pytest.approx(scale)
@@ -140,15 +140,15 @@ def test_a_short_season_is_not_annualised(
 
 
 def field_with(*more: FloatArray) -> dict[str, float | None]:
-    """The deflated Sharpe ratios of three agents beside others."""
+    """The deflated Sharpe ratios of three agents and some others."""
     returns = np.hstack([WALK[:, :3] + [0.0015, 0.0, 0.0], *more])
     names = [f"agent-{n}" for n in range(returns.shape[1])]
     verdict = judge_returns(returns, names, periods_per_year=1.0, resamples=199)
     return {one.name: one.dsr for one in verdict.standings[:3]}
 
 
-def test_other_agents_move_a_deflated_ratio_by_their_number_alone() -> None:
-    """It is to the last bit the same beside copies, and beside any other, however it burned."""
+def test_only_the_number_of_other_agents_moves_a_deflated_ratio() -> None:
+    """It is equal to the last bit for copies and for any other agents."""
     rng = np.random.default_rng(11)
     burner = [rng.standard_normal((400, 1)) * size - loss for size, loss in ((1, 0), (0.1, 0.05))]
     alone = field_with()
@@ -164,7 +164,7 @@ def without_skill(law: str, shape: tuple[int, int], rng: np.random.Generator) ->
         return rng.standard_t(4, shape)
     noise = rng.standard_normal(shape)
     if law == "slow":
-        # White noise that hides a slow component of the same variance.
+        # White noise and a slow component of the same variance.
         steps = rng.standard_normal((shape[0] + 100, shape[1])) * 0.6
         slow = signal.lfilter([1.0], [1.0, -0.8], steps, axis=0)[100:]
         return np.asarray(noise + slow, dtype=np.float64)
@@ -172,10 +172,10 @@ def without_skill(law: str, shape: tuple[int, int], rng: np.random.Generator) ->
 
 
 @pytest.mark.parametrize(("law", "most"), [("normal", 0.05), ("t", 0.05), ("slow", 0.09)])
-def test_agents_without_skill_are_seldom_sure(law: str, most: float) -> None:
-    """Without skill PSR passes 95 % in about 5 % of seasons, and DSR of the best of six does too.
+def test_agents_without_skill_seldom_pass(law: str, most: float) -> None:
+    """PSR passes 95 % in about 5 % of seasons, and so does DSR for the best of six.
 
-    Without regard to dependence both would pass in 24 % and 45 % of the slow ones.
+    Without a correction for dependence they would pass in 24 % and 45 % of the slow ones.
     """
     returns = without_skill(law, (384, 1_200), np.random.default_rng(4))
     psr = np.array([probabilistic_sharpe(one) for one in returns.T])

@@ -33,7 +33,7 @@ def draw(periods: int, count: int, seed: int = 1) -> list[FloatArray]:
 
 
 def test_pairs_agree_with_a_slow_loop() -> None:
-    """|t*| is what the season's own statistic would be in a resample, around the season's mean."""
+    """`|t*|` is the season's own statistic in a resample, centred at the season's mean."""
     series = series_of(80, 3)
     parts = draw(80, 40)
     found = studentise_means(series, parts, [(0, 2)])
@@ -45,11 +45,11 @@ def test_pairs_agree_with_a_slow_loop() -> None:
             error = np.sqrt(long_run_variance(turned[:, None], count)[0] / 80)
             expected.append(abs(turned.mean() - gaps.mean()) / error)
 
-        # A single pair of three agents has no other pair to lean on.
+        # A single pair of three agents has no other pair to pool with.
         np.testing.assert_allclose(expected, one.t_stars[:, 0], rtol=1e-9)
 
 
-def test_pairs_of_a_field_lean_on_each_other_in_every_resample() -> None:
+def test_the_error_is_pooled_over_pairs_in_every_resample() -> None:
     """The error of a decision is pooled in each resample as it is in the season."""
     series, pairs = series_of(80, 3), [(0, 1), (0, 2), (1, 2)]
     (part,) = draw(80, 20)
@@ -69,7 +69,7 @@ def test_pairs_of_a_field_lean_on_each_other_in_every_resample() -> None:
             np.testing.assert_allclose(distances / errors, expected, rtol=1e-9)
 
 
-def test_intervals_alone_are_the_same_intervals() -> None:
+def test_intervals_do_not_depend_on_the_decisions() -> None:
     """Leaving the decisions out changes no interval."""
     series, pairs = series_of(80, 3), [(0, 1), (1, 2)]
     (part,) = draw(80, 20)
@@ -80,7 +80,7 @@ def test_intervals_alone_are_the_same_intervals() -> None:
 
 
 def test_independent_returns_have_students_tails() -> None:
-    """With single periods as blocks |t*| has the tails of Student's t with K degrees."""
+    """With single periods as blocks `|t*|` has the tails of Student's t with K degrees."""
     series = series_of(200, 2, seed=3)
     parts = draw_signs(200, 1.0, 4000, np.random.default_rng(2))
     found = studentise_means(series, parts, [(0, 1)]).pairs
@@ -90,8 +90,8 @@ def test_independent_returns_have_students_tails() -> None:
         assert upper_quantile(found.t_stars[:, 0], level) == pytest.approx(expected, rel=0.06)
 
 
-def test_the_p_value_and_the_interval_say_the_same() -> None:
-    """The interval leaves out 0 exactly where the p-value is at most the 9.7 % it aims at."""
+def test_p_value_and_interval_agree() -> None:
+    """The interval excludes 0 exactly if the p-value is at most the 9.7 % it is built for."""
     for seed in range(40):
         series = series_of(100, 2, seed)
         series[:, 0] += 0.002
@@ -102,8 +102,8 @@ def test_the_p_value_and_the_interval_say_the_same() -> None:
         assert (interval.low > 0.0 or interval.high < 0.0) == (found.p_values()[0] <= 0.097)
 
 
-def test_one_busy_period_proves_nothing() -> None:
-    """Its sign is a coin: what it did would be seen as often the other way round."""
+def test_one_active_period_is_no_evidence() -> None:
+    """Its sign is a coin: resamples flip it in half of the cases."""
     series = np.zeros((90, 2))
     series[40, 0] = 1.0
     found = studentise_means(series, draw(90, 199), [(0, 1)])
@@ -113,7 +113,7 @@ def test_one_busy_period_proves_nothing() -> None:
 
 
 def test_a_constant_has_an_exact_interval() -> None:
-    """A column that never moves is known exactly, whatever its size."""
+    """A constant column is known exactly, whatever its size."""
     series = np.column_stack([np.zeros(90), np.full(90, 0.1), series_of(90, 1)[:, 0]])
     found = studentise_means(series, draw(90, 50), []).agents
 
@@ -124,15 +124,15 @@ def test_a_constant_has_an_exact_interval() -> None:
 
 
 def test_quantiles_are_order_statistics() -> None:
-    """Of 99 values the 0.9 quantile is the 90th; beyond the last there is only the last."""
+    """The 0.9 quantile of 99 values is the 90th; beyond the last value it is the last."""
     values = np.random.default_rng(1).permutation(np.arange(1.0, 100.0))
 
     assert 90.0 == upper_quantile(values, 0.9)
     assert 99.0 == upper_quantile(values, 0.999)
 
 
-def test_t_values_of_nothing() -> None:
-    """0 / 0 is no evidence, something / 0 is all of it."""
+def test_t_values_without_an_error() -> None:
+    """0 / 0 is no evidence, any other value / 0 is certain."""
     found = Studentised(np.array([0.0, 0.1, -4.0]), np.array([0.0, 0.0, 2.0]), np.ones((5, 3)))
 
     assert [0.0, np.inf, 2.0] == found.t_values.tolist()

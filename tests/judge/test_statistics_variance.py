@@ -1,4 +1,4 @@
-"""The long-run variance agrees with scipy, with closed forms, and with itself."""
+"""The long-run variance agrees with SciPy, with closed forms, and with itself."""
 
 import numpy as np
 import pytest
@@ -41,10 +41,10 @@ def test_the_coefficients_are_those_of_scipys_transform() -> None:
     ("periods", "claims", "intervals", "fast"),
     [(60, 4, 3, 15), (384, 8, 4, 39), (1_536, 16, 8, 78), (2_000, 18, 9, 89)],
 )
-def test_the_number_of_cosines_is_a_rule_of_the_length(
+def test_the_number_of_cosines_depends_only_on_the_length(
     periods: int, claims: int, intervals: int, fast: int
 ) -> None:
-    """Nothing about the returns chooses it."""
+    """The returns do not change it."""
     assert (claims, intervals) == (claim_cosines(periods, 2), interval_cosines(periods))
     assert (intervals, fast) == (claim_cosines(periods, 3), fast_cosines(periods))
     assert [claims, 2 * intervals, 3 * intervals] == [
@@ -52,8 +52,8 @@ def test_the_number_of_cosines_is_a_rule_of_the_length(
     ]
 
 
-def test_a_single_pair_leans_on_no_other() -> None:
-    """Of one pair the variance is that of its slow movements; of many, mostly the field's ratio."""
+def test_a_single_pair_has_its_own_variance() -> None:
+    """One pair has the variance of its slow movements; many have mostly the field's ratio."""
     slow, fast = np.array([3.0, 1.0, 1.0]), np.array([1.0, 1.0, 2.0])
     nothing = np.zeros(3)
     ratios = POOLED * 4.5 / 3.0 + (1.0 - POOLED) * slow / fast
@@ -71,8 +71,8 @@ def test_an_autoregression_has_its_closed_form() -> None:
         assert abs(found * (1.0 - slope) ** 2 - 1.0) < 0.15
 
 
-def test_a_constant_has_none() -> None:
-    """A constant column has the variance 0 and disturbs no other column."""
+def test_a_constant_has_no_variance() -> None:
+    """A constant column has the variance 0 and does not change another column."""
     series = np.hstack([np.full((100, 1), 0.25), ar1(0.2, 100, 1)])
     found = long_run_variance(series)
 
@@ -82,8 +82,10 @@ def test_a_constant_has_none() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 999), st.floats(-10.0, 10.0), st.floats(1e-3, 1e3))
-def test_shift_and_scale(seed: int, shift: float, scale: float) -> None:
-    """A shift changes nothing, a factor comes out squared."""
+def test_a_shift_keeps_and_a_factor_squares_the_variance(
+    seed: int, shift: float, scale: float
+) -> None:
+    """Adding a constant changes nothing; a factor enters squared."""
     series = ar1(0.3, 150, seed)
     expected = long_run_variance(series) * scale**2
 

@@ -1,4 +1,4 @@
-"""The whole verdict: what it may say, what must not change it, what it must leave open."""
+"""The whole verdict: what it decides, what must not change it, and what stays open."""
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
@@ -67,7 +67,7 @@ def test_a_true_difference_is_found() -> None:
 
 
 def test_the_same_seed_gives_the_same_verdict() -> None:
-    """Twice the same is equal in every bit; another seed differs in the bounds alone."""
+    """Equal seeds give equal bits; another seed changes only the bounds."""
     returns = season()
     verdict, other = judged(returns), judged(returns, seed=2)
 
@@ -77,7 +77,7 @@ def test_the_same_seed_gives_the_same_verdict() -> None:
 
 
 def test_totals_are_sums() -> None:
-    """The estimates are the season's own totals and their differences."""
+    """The estimates are the season's totals and their differences."""
     returns = season()
     totals = returns.sum(axis=0)
     verdict = judged(returns)
@@ -108,8 +108,8 @@ def test_the_order_of_agents_does_not_matter(order: list[int], seed: int) -> Non
     )
 
 
-def test_a_common_shock_does_not_matter() -> None:
-    """What all agents earned alike leaves every difference and every decision as it was."""
+def test_a_common_shock_changes_no_difference() -> None:
+    """A return that all agents share changes no difference and no decision."""
     returns = season()
     shock = 0.02 * np.random.default_rng(9).standard_normal((150, 1))
     before, after = judged(returns), judged(returns + shock)
@@ -118,7 +118,7 @@ def test_a_common_shock_does_not_matter() -> None:
     assert adjusted(before) == pytest.approx(adjusted(after), rel=1e-9)
 
 
-def test_a_larger_stake_scales_the_differences_alone() -> None:
+def test_a_larger_stake_scales_only_the_differences() -> None:
     """Ten times the returns: ten times the differences, the same p-values and Sharpe ratios."""
     before, after = judged(season()), judged(10.0 * season())
 
@@ -131,7 +131,7 @@ def test_a_larger_stake_scales_the_differences_alone() -> None:
 
 
 def test_identical_agents_are_not_separated() -> None:
-    """Two with the same returns differ by exactly 0, and take no power from the others."""
+    """Two equal series differ by exactly 0 and do not weaken the other pairs."""
     returns = season(periods=400)
     returns = np.column_stack([returns, returns[:, 0]])
     verdict = judged(returns, (*NAMES, "twin"))
@@ -146,7 +146,7 @@ def test_identical_agents_are_not_separated() -> None:
 
 
 def test_cash_has_a_total_but_no_sharpe_ratio() -> None:
-    """Doing nothing is known exactly, can be beaten, and has no Sharpe ratio."""
+    """Its return is known exactly, it can be beaten, and it has no Sharpe ratio."""
     returns = season(periods=400)
     returns[:, 3] = 0.0
     returns[:, 0] -= 0.01
@@ -160,8 +160,8 @@ def test_cash_has_a_total_but_no_sharpe_ratio() -> None:
     assert cash.bradley_terry is not None
 
 
-def test_one_lucky_trade_proves_nothing() -> None:
-    """Against cash, an agent with one enormous gain is not separated, and the reason says why."""
+def test_one_lucky_trade_is_not_separated_from_cash() -> None:
+    """An agent with one enormous gain is not separated from cash, and a reason says why."""
     returns = np.zeros((200, 2))
     returns[77, 0] = 5.0
     verdict = judged(returns, ("lucky", "cash"))
@@ -174,7 +174,7 @@ def test_one_lucky_trade_proves_nothing() -> None:
 
 
 def test_a_difference_that_never_varies_is_certain() -> None:
-    """One that earns a fixed amount more in every period is ahead."""
+    """An agent that earns a fixed amount more in every period is ahead."""
     returns = season()[:, :2]
     returns[:, 1] = returns[:, 0] - 0.001
     (pair,) = judged(returns, ("up", "down")).pairs
@@ -185,8 +185,8 @@ def test_a_difference_that_never_varies_is_certain() -> None:
     assert 0.15 == pytest.approx(pair.difference.low)
 
 
-def test_too_early_says_nothing() -> None:
-    """A season below the bound separates nobody, and every None has its reason."""
+def test_a_short_season_separates_no_pair() -> None:
+    """A season below the bound separates no pair, and every None has its reason."""
     returns = season(periods=PERIODS_MIN - 1)
     returns[:, 1] += 1.0
     verdict = judged(returns)
@@ -199,8 +199,8 @@ def test_too_early_says_nothing() -> None:
     )
 
 
-def test_a_single_agent_has_a_total_and_no_rivals() -> None:
-    """Alone, an agent has its interval and Sharpe ratio; comparisons have a reason."""
+def test_a_single_agent_has_a_total_and_no_comparison() -> None:
+    """It has its interval and Sharpe ratio; comparisons have a reason."""
     verdict = judged(season()[:, :1], ("ann",))
     (standing,) = verdict.standings
 
@@ -218,7 +218,7 @@ ODD_VALUES = st.sampled_from([0.0, 0.0, 0.0, 1e-300, 1e-9, -0.01, 0.01, 0.5, -3.
 @settings(max_examples=60, deadline=None)
 @given(arrays(np.float64, (66, 3), elements=ODD_VALUES))
 def test_every_number_is_finite(returns: FloatArray) -> None:
-    """Whatever the returns, no NaN and no infinity gets out, and what is None has a reason."""
+    """For any returns there is no NaN and no infinity, and every None has a reason."""
     verdict = judged(returns, NAMES[:3])
 
     assert all(isfinite(number) for number in numbers(verdict))
@@ -232,8 +232,8 @@ def test_every_number_is_finite(returns: FloatArray) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 3 * PERIODS_MAX + 1))
-def test_thinning_keeps_the_totals(periods: int) -> None:
-    """Neighbours are summed, nothing is lost, and the bound holds."""
+def test_aggregation_keeps_the_totals(periods: int) -> None:
+    """Neighbouring periods are summed, no return is lost, and the bound is kept."""
     returns = np.random.default_rng(1).standard_normal((periods, 2))
     found, together = aggregated(returns)
 
@@ -242,8 +242,8 @@ def test_thinning_keeps_the_totals(periods: int) -> None:
     np.testing.assert_allclose(returns.sum(axis=0), found.sum(axis=0), atol=1e-9)
 
 
-def test_a_long_season_says_that_it_was_summed() -> None:
-    """Above the bound the method names it, and lengths stay in the season's own periods."""
+def test_a_long_season_names_its_aggregation() -> None:
+    """Above the bound the method names it, and lengths are in the season's own periods."""
     returns = season(periods=PERIODS_MAX + 100)
     verdict = judged(returns)
 
@@ -255,7 +255,7 @@ def test_a_long_season_says_that_it_was_summed() -> None:
 
 
 def test_the_detectable_difference_is_that_at_the_top() -> None:
-    """It is the largest among the pairs that can still be first."""
+    """It is the largest of the pairs that can still be first."""
     returns = season(seed=4)
     returns[:, 1] -= 0.003
     returns[:, 0] *= 2.0
@@ -278,8 +278,8 @@ def test_the_detectable_difference_is_that_at_the_top() -> None:
         ({"resamples": 50}, "resamples was 50"),
     ],
 )
-def test_what_cannot_be_judged_is_refused(change: dict[str, object], message: str) -> None:
-    """Wrong input is named with its value and the remedy."""
+def test_wrong_input_is_refused(change: dict[str, object], message: str) -> None:
+    """The error names the value and the remedy."""
     arguments: dict[str, object] = {
         "log_returns": season(),
         "names": NAMES,
@@ -290,8 +290,8 @@ def test_what_cannot_be_judged_is_refused(change: dict[str, object], message: st
         judge_returns(**arguments)  # type: ignore[arg-type]
 
 
-def test_a_verdict_cannot_be_changed() -> None:
-    """Verdicts are values; a changed one is another one."""
+def test_a_verdict_is_immutable() -> None:
+    """Assigning a field is an error."""
     verdict = judged(season())
 
     with pytest.raises(AttributeError):

@@ -1,4 +1,4 @@
-"""A crash that a season did not show: what it would do to the claims."""
+"""The stress sentence: what a crash that the season did not have would do to the claims."""
 
 from dataclasses import replace
 from math import log
@@ -17,7 +17,7 @@ PERIODS = 10
 
 
 def season_of(*accounts: tuple[FloatArray, FloatArray]) -> Season:
-    """A season without orders of cash and held value, [T+1] each."""
+    """A season without orders, from cash and position value, [T+1] each."""
     entries = tuple(entry(name, name, "gpt") for name, _ in zip("abc", accounts, strict=False))
     season = make_season(snapshots=PERIODS, entries=entries)
     cash = np.column_stack([cash for cash, _ in accounts])
@@ -42,8 +42,8 @@ def shocks(season: Season, begin: int = 0) -> Stress:
     return stress_of(season, entrants_of(season.entries), ComparedWindow(begin, PERIODS))
 
 
-def test_the_worst_period_is_told_for_each_unit_held() -> None:
-    """A fall of 4 % of the whole account at half exposure is one of 8 % at full exposure."""
+def test_the_worst_period_is_per_unit_of_exposure() -> None:
+    """A fall of 4 % of the account at half exposure is 8 % at full exposure."""
     found = shocks(season_of(falling(0.5, 3, 0.08), falling(0.25, 6, 0.04), falling(0.0, 0, 0.0)))
 
     assert 0.08 == pytest.approx(found.loss)
@@ -54,7 +54,7 @@ def test_the_worst_period_is_told_for_each_unit_held() -> None:
 
 
 def test_only_the_compared_part_counts() -> None:
-    """A fall before the window is not one that all have seen."""
+    """A fall before the compared part does not count."""
     season = season_of(falling(0.5, 3, 0.08), falling(0.25, 6, 0.04))
     found = shocks(season, begin=4)
 
@@ -62,8 +62,8 @@ def test_only_the_compared_part_counts() -> None:
     assert 6 == found.index
 
 
-def test_fees_are_no_crash() -> None:
-    """An order that costs 10 % is not a loss of what was held; buying within the period counts."""
+def test_fees_are_not_a_crash() -> None:
+    """An order that costs 10 % is not a loss of positions; purchases in the period count."""
     cash = np.array([100.0, *np.full(PERIODS, 35.0)])
     held = np.array([0.0, *np.full(PERIODS, 55.0 * 0.9)])
     season = season_of((cash, held))
@@ -79,8 +79,8 @@ def _fill() -> FilledOrder:
     return next(f for own in make_season(snapshots=5).fills for f in own if f.index == 0)
 
 
-def test_a_crash_of_everything_is_bounded() -> None:
-    """An account that lost all that it held gives a finite shock."""
+def test_a_total_loss_has_a_finite_shock() -> None:
+    """An account that lost all positions has a finite shock."""
     found = shocks(season_of(falling(1.0, 3, 1.0), falling(1.0, 3, 0.0)))
 
     assert 1 == found.loss
@@ -105,7 +105,7 @@ def test_a_crash_of_everything_is_bounded() -> None:
 def test_a_claim_survives_beyond_its_boundary(
     estimate: float, low: float, error: float | None, survives: bool
 ) -> None:
-    """The winner's difference less the shock must pass what the difference passed."""
+    """The winner's difference minus the shock must exceed the boundary of its test."""
     ends = sorted((low, 2 * estimate - low))
     pair = Pair(
         a=0,
@@ -126,7 +126,7 @@ def test_a_claim_survives_beyond_its_boundary(
 
 
 @pytest.mark.parametrize(
-    ("survived", "words"),
+    ("survived", "expected"),
     [
         ([True, False, False], "2 of 3 claims would not survive the worst period seen, -3.2 % at"),
         ([True, True], "all of 2 claims would survive the worst period seen, -3.2 % at full"),
@@ -134,17 +134,17 @@ def test_a_claim_survives_beyond_its_boundary(
         ([True], "the claim would survive the worst period seen"),
     ],
 )
-def test_the_sentence_counts_the_claims(survived: list[bool], words: str) -> None:
-    """How many claims would not hold, and the size of the shock."""
+def test_the_stress_sentence_counts_the_claims(survived: list[bool], expected: str) -> None:
+    """It has the number of claims that would not hold, and the size of the shock."""
     found = stress_text(Stress(0.032, 4, ()), survived)
 
     assert found.startswith("A season cannot show crashes rarer than itself: ")
-    assert words in found
+    assert expected in found
     assert found.endswith("at full exposure, once more.")
 
 
-def test_without_a_claim_nothing_is_stressed() -> None:
-    """No claim, or nothing held: no sentence."""
+def test_without_a_claim_there_is_no_stress_sentence() -> None:
+    """Without a claim or a position there is no sentence."""
     assert ["", ""] == [
         stress_text(Stress(0.1, 1, ()), []),
         stress_text(Stress(0, None, ()), [True]),
@@ -155,12 +155,12 @@ def test_without_a_claim_nothing_is_stressed() -> None:
     ("log_return", "simple"), [(None, None), (0.0, 0.0), (-800.0, -1.0), (800.0, None)]
 )
 def test_a_log_return_never_overflows(log_return: float | None, simple: float | None) -> None:
-    """One that is too large has no simple return."""
+    """A log return that is too large has no simple return."""
     assert simple == simple_return(log_return)
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "periods", "told"),
+    ("low", "high", "periods", "shown"),
     [
         (-0.1, 0.1, None, True),
         (-3.4, 3.4, None, True),
@@ -172,15 +172,15 @@ def test_a_log_return_never_overflows(log_return: float | None, simple: float | 
         (-0.4, 0.4, 4.0, True),
     ],
 )
-def test_an_interval_is_told_if_it_says_something(
-    low: float, high: float, periods: float | None, told: bool
+def test_only_a_useful_interval_is_shown(
+    low: float, high: float, periods: float | None, shown: bool
 ) -> None:
-    """Not beyond a factor of 1,000, nor beyond 2 if a single period decides."""
-    assert told == (simple_interval(Interval((low + high) / 2, low, high), periods) is not None)
+    """Not beyond a factor of 1,000, and not beyond 2 if a single period decides."""
+    assert shown == (simple_interval(Interval((low + high) / 2, low, high), periods) is not None)
 
 
-def test_a_rate_a_day_is_bounded() -> None:
-    """One per cent in a minute is not a rate of a day; half a day's doubles."""
+def test_a_daily_rate_is_bounded() -> None:
+    """One per cent in a minute has no daily rate; that of half a day is doubled."""
     assert per_day(0.01, 1 / 1440) is None
     assert per_day(0.01, 0.0) is None
     assert per_day(0.01, 0.5) == pytest.approx(np.expm1(0.02))
@@ -190,6 +190,6 @@ def test_a_rate_a_day_is_bounded() -> None:
     ("returns", "periods"),
     [([1.0, -1.0] * 10, 20), ([0.0] * 20, 20), ([], 0), ([0.0] * 99 + [1], 1)],
 )
-def test_how_many_periods_decide(returns: list[float], periods: float) -> None:
-    """All of them if they are alike, one if it outweighs the others."""
+def test_effective_periods_are_counted(returns: list[float], periods: float) -> None:
+    """All of them if they are equal, one if it outweighs the others."""
     assert periods == pytest.approx(deciding_periods(np.array(returns)), rel=0.03)

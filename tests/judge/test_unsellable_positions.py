@@ -1,4 +1,4 @@
-"""Positions that the venue does not let go of: said with holder, value and reason."""
+"""Positions that the venue does not let agents sell are named with holder, value and reason."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ DELISTED = "delisted: it cannot be traded"
 
 
 def season_with(restricted: tuple[tuple[str, str], ...], held: float = 1_234.5) -> Season:
-    """A short season whose first entry holds SOL-USD at the end, and no other entry."""
+    """A short season whose first entry has SOL-USD at the end; no other entry has it."""
     season = make_season(snapshots=12)
     exposure = season.exposure.copy()
     exposure[-1, :, 1] = 0.0
@@ -23,7 +23,7 @@ def season_with(restricted: tuple[tuple[str, str], ...], held: float = 1_234.5) 
 
 
 def test_a_position_that_cannot_be_sold_is_named() -> None:
-    """One sentence with who holds it, what it is counted at, and why."""
+    """One sentence with the holder, its value and the reason."""
     season = season_with((("SOL-USD", DELISTED),))
 
     assert (
@@ -32,23 +32,23 @@ def test_a_position_that_cannot_be_sold_is_named() -> None:
     ) == unsellable_note(season)
 
 
-def test_a_small_amount_of_bitcoin_is_not_shown_as_nothing() -> None:
-    """A position that is worth a thousandth of a bitcoin keeps its digits."""
+def test_a_small_amount_of_bitcoin_keeps_its_digits() -> None:
+    """A position worth a thousandth of a bitcoin is not printed as 0."""
     season = season_with((("SOL-USD", DELISTED),), held=0.0015)
     season = replace(season, assumptions=replace(season.assumptions, currency="BTC"))
 
     assert "holds 0.00150000 BTC of SOL-USD" in unsellable_note(season)
 
 
-def test_without_one_nothing_is_said() -> None:
-    """Neither for a product that is traded, nor for one that is not held or was never priced."""
+def test_other_positions_have_no_warning() -> None:
+    """A product that is traded, not in a position, or never priced has no warning."""
     assert "" == unsellable_note(season_with(()))
     assert "" == unsellable_note(season_with((("SOL-USD", DELISTED),), held=0.0))
     assert "" == unsellable_note(season_with((("OLD-USD", DELISTED),)))
 
 
-def test_many_are_counted() -> None:
-    """The sentence is bounded."""
+def test_many_unsellable_positions_are_counted() -> None:
+    """The sentence has a bounded length."""
     season = season_with((("SOL-USD", DELISTED),))
     exposure = season.exposure.copy()
     exposure[-1, :, 1] = 1.0
@@ -58,11 +58,11 @@ def test_many_are_counted() -> None:
     assert note.endswith(f"; and {len(season.entries) - POSITIONS_SHOWN} more.")
 
 
-def test_the_newest_snapshot_says_what_is_restricted() -> None:
-    """A mode that ended restricts nothing."""
+def test_the_newest_snapshot_decides_what_is_restricted() -> None:
+    """A trading mode that ended restricts nothing."""
     market = MarketFold()
     start = datetime(2026, 11, 21, tzinfo=UTC)
-    for place, views in enumerate(
+    for index, views in enumerate(
         (
             (ProductView(product_id="SOL-USD", modes=("limit_only",)),),
             (
@@ -71,15 +71,15 @@ def test_the_newest_snapshot_says_what_is_restricted() -> None:
             ),
         )
     ):
-        at = start + timedelta(minutes=place)
+        at = start + timedelta(minutes=index)
         snapshot = MarketSnapshot(
-            snapshot_id=str(place),
+            snapshot_id=str(index),
             venue="coinbase",
             as_of=at,
             interval_s=60.0,
             products=views,
             published_at=at,
         )
-        market.apply(0, place, snapshot)
+        market.apply(0, index, snapshot)
 
     assert {"OLD-USD": DELISTED} == market.restricted
