@@ -216,19 +216,19 @@ def _swap_files(old: Database, fresh: Database) -> str:
     assert books is not None
     assert built is not None
     _checkpoint_wal(fresh)
-    kept = Path(f"{books}.{OLD}")
+    old_path = Path(f"{books}.{OLD}")
     existed = books.is_file()
     if existed:
         _checkpoint_wal(old)
-        kept.unlink(missing_ok=True)
-        os.link(books, kept)
+        old_path.unlink(missing_ok=True)
+        os.link(books, old_path)
     built.replace(books)
     folder = os.open(books.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
-    return str(kept) if existed else ""
+    return str(old_path) if existed else ""
 
 
 def _checkpoint_wal(database: Database) -> None:
@@ -249,16 +249,16 @@ def _checkpoint_wal(database: Database) -> None:
 
 def _swap_schemas(old: Database, fresh: Database) -> str:
     schema, built = old.location.schema, fresh.location.schema
-    kept = old.location.with_suffix(OLD).schema
+    old_schema = old.location.with_suffix(OLD).schema
     existed = _exists(old)
     with old.engine.begin() as connection:
         if existed:
-            connection.execute(text(f'DROP SCHEMA IF EXISTS "{kept}" CASCADE'))
-            connection.execute(text(f'ALTER SCHEMA "{schema}" RENAME TO "{kept}"'))
+            connection.execute(text(f'DROP SCHEMA IF EXISTS "{old_schema}" CASCADE'))
+            connection.execute(text(f'ALTER SCHEMA "{schema}" RENAME TO "{old_schema}"'))
         connection.execute(text(f'ALTER SCHEMA "{built}" RENAME TO "{schema}"'))
-        for name in (kept, schema) if existed else (schema,):
+        for name in (old_schema, schema) if existed else (schema,):
             for function in ("journal_balances", "never_changed", "only_forward"):
                 connection.execute(
                     text(f'ALTER FUNCTION "{name}".{function}() SET search_path = "{name}"')
                 )
-    return kept if existed else ""
+    return old_schema if existed else ""
