@@ -20,6 +20,7 @@ from arena.bus.base import EARLIEST, Bus, Record
 from arena.errors import Malformed
 from arena.messages import MarketSnapshot
 from arena.output import print_note
+from arena.read_topic import read_list
 from arena.settings import Settings
 from operations.processes.stop_signals import StopSignals
 from operations.specs.arena_spec import ArenaSpec
@@ -94,8 +95,7 @@ async def newest_market_time(bus: Bus) -> datetime | None:
         try:
             end = (await reader.end_offsets())[pair]
             reader.seek(*pair, max(reader.position(*pair), end - NEWEST_MAX))
-            while reader.position(*pair) < end:
-                found += filter(None, map(_as_of, await reader.read()))
+            found += filter(None, map(_as_of, await read_list(reader, {pair: end})))
         finally:
             await reader.close()
     return max(found, default=None)

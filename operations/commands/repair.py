@@ -9,6 +9,7 @@ import json
 import socket
 import sys
 from collections import Counter
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -27,6 +28,7 @@ from arena.newest_results import account_seq_of, newest_records
 from arena.node import run_async
 from arena.options import AsJson, Prefix, Run, Servers
 from arena.pass_overs import EVENTS, pass_over_key, read_passed_over
+from arena.read_topic import read_to_ends
 from arena.run_lookup import find_arena
 from arena.settings import Settings
 from arena.visible_text import one_line, visible
@@ -35,8 +37,6 @@ BYTES_SHOWN = 160
 SHOWN_MAX = 300
 """Characters of a type or reason that are shown and recorded."""
 BLOCKING_MAX = 10_000
-READ_TIMEOUT_S = 1.0
-STALL_READS = 20
 """Consecutive reads without records although the log has more."""
 AGENTS_MAX = 1_000
 """Agents of a shard whose inboxes are read."""
@@ -257,19 +257,10 @@ async def find_blocking_records(bus: Bus) -> list[BlockingRecord]:
 
 
 async def _fold_to_end(fold: ShardFold, reader: LogReader) -> None:
-    partition, idle = fold.partition, 0
-    end = (await reader.end_offsets())[EVENTS, partition]
-    while reader.position(EVENTS, partition) < end:
-        records = await reader.read(timeout_s=READ_TIMEOUT_S)
-        idle = 0 if records else idle + 1
-        if idle == STALL_READS:
-            raise ArenaError(
-                f"{EVENTS}[{partition}] ends at {end}, but returns nothing after "
-                f"{reader.position(EVENTS, partition)}",
-                remedy="compare the log with an export",
-            )
-        for record in records:
-            fold.apply(record)
+    async with aclosing(read_to_ends(reader)) as batches:
+        async for records in batches:
+            for record in records:
+                fold.apply(record)
 
 
 async def _require_uncounted(bus: Bus, fold: ShardFold) -> None:

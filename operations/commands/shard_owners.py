@@ -5,6 +5,7 @@ may write heartbeats; only executors write events.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import aclosing
 from typing import NamedTuple
 
 from arena import topics
@@ -12,11 +13,11 @@ from arena.account_log import decode_event
 from arena.bus.base import Bus, LogReader, Record
 from arena.errors import BrokenLog
 from arena.pass_overs import PassedOver
+from arena.read_topic import read_to_ends
 
 EVENTS = topics.EVENTS.name
 NEWEST_MAX = 50
 """Records of each shard that are read first."""
-READ_S = 0.2
 
 
 class EpochClaim(NamedTuple):
@@ -65,9 +66,9 @@ class ShardOwners:
 
     async def follow(self) -> None:
         """Read to the current ends of the shards."""
-        ends = await self._reader.end_offsets()
-        while any(self._reader.position(*pair) < end for pair, end in ends.items()):
-            self._apply(await self._reader.read(timeout_s=READ_S))
+        async with aclosing(read_to_ends(self._reader)) as batches:
+            async for records in batches:
+                self._apply(records)
 
     async def close(self) -> None:
         """Stop reading."""

@@ -6,7 +6,6 @@ Reads `arena.heartbeats`, `arena.control` and the run's record.
 import json
 import socket
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -21,12 +20,13 @@ from arena.bus.base import Start
 from arena.bus.kafka_admin import has_broker_time, list_topics, other_arenas
 from arena.clock_skew import Skew, SkewFold, broker_now, by_broker_clock, skew_line
 from arena.command_exit import report_error
-from arena.errors import EXIT_NO, ArenaError, BrokerUnavailable
+from arena.errors import EXIT_NO, ArenaError
 from arena.kill_switch import KillSwitch
 from arena.liveness import parse_heartbeat
 from arena.messages import Heartbeat
 from arena.node import run_async
 from arena.options import AsJson, Prefix, Run, Servers
+from arena.read_topic import read_list
 from arena.roster import read_kill_switch
 from arena.run_lookup import ArenaLocation, find_arena, requested_prefix
 from arena.runs import find_run, newest_run
@@ -246,19 +246,12 @@ async def _newest_beats(settings: Settings) -> _Heartbeats:
         clocks = SkewFold()
         ends = await reader.end_offsets()
         asked_at = datetime.now(UTC)
-        deadline_s = time.monotonic() + READ_DEADLINE_S
-        while any(reader.position(*pair) < end for pair, end in ends.items()):
-            for record in await reader.read():
-                beat = parse_heartbeat(record)
-                if beat is not None:  # `arena tail arena.heartbeats` shows the others
-                    newest[beat.node] = beat
-                    appended_ms[beat.node] = record.timestamp_ms
-                    clocks.note(beat.host, beat.at.timestamp() * 1_000, record.timestamp_ms)
-            if time.monotonic() > deadline_s:
-                raise BrokerUnavailable(
-                    f"the heartbeats were not read in {READ_DEADLINE_S:.0f} s",
-                    remedy="does the broker answer? `arena topics describe` shows what it holds",
-                )
+        for record in await read_list(reader, ends, stall_s=READ_DEADLINE_S):
+            beat = parse_heartbeat(record)
+            if beat is not None:  # `arena tail arena.heartbeats` shows the others
+                newest[beat.node] = beat
+                appended_ms[beat.node] = record.timestamp_ms
+                clocks.note(beat.host, beat.at.timestamp() * 1_000, record.timestamp_ms)
         await reader.close()
         skews = clocks.skews(broker_time=broker_time)
         appended_ms = appended_ms if broker_time else {}

@@ -1,4 +1,4 @@
-"""Runs `arena` commands as a person would, in a process of their own."""
+"""Runs `arena` commands as a person would, in their own process."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ DEADLINE_S = 60
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment in which a command means this test's arena."""
+    """The environment that names this test's arena."""
     return os.environ | {
         "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
         "ARENA_PREFIX": settings.prefix,
@@ -24,7 +24,7 @@ def environment(settings: Settings) -> dict[str, str]:
 def arena(
     settings: Settings, *arguments: str, cwd: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end."""
+    """Run a command and wait for its end."""
     return subprocess.run(
         [sys.executable, "-m", "arena", *arguments],
         env=environment(settings),

@@ -1,4 +1,4 @@
-"""Holds contests for the tests as a person would: `arena compete run`, in processes of its own."""
+"""Runs contests as a person would: `arena compete run`, in its own processes."""
 
 import contextlib
 import json
@@ -18,12 +18,12 @@ from tests.operations.localbroker.processes import heed_ctrl_c
 
 DEADLINE_S = 100
 TRADING = 3
-"""By its third snapshot a contest trades."""
+"""A contest trades by its third snapshot."""
 
 
 @dataclass
 class Contests:
-    """Where contests of one specification are held."""
+    """The contests of one specification."""
 
     settings: Settings
     spec: Path
@@ -72,18 +72,18 @@ class Contests:
 
 
 def is_started(run: RunRecord) -> bool:
-    """Every process has a pid."""
+    """True if every process has a pid."""
     return bool(run.processes) and all(p.pid for p in run.processes)
 
 
 def is_trading(directory: Path) -> bool:
-    """The connector has published its third snapshot."""
+    """True if the connector has published its third snapshot."""
     log = directory / "logs" / "connector.log"
     return log.exists() and f'"number": "{TRADING}/' in log.read_text()
 
 
 def wait_for(accept: Callable[[], bool]) -> None:
-    """Poll until it is so."""
+    """Poll until a condition holds."""
     end_s = time.monotonic() + DEADLINE_S / 2
     while not accept():
         assert time.monotonic() < end_s

@@ -1,4 +1,4 @@
-"""`arena compete run` with real processes on a real Kafka: exact, whatever is killed on the way."""
+"""`arena compete run` with real processes on a real Kafka: exact, even if processes are killed."""
 
 import contextlib
 import os
@@ -46,7 +46,7 @@ judge = false
 
 @pytest.fixture
 def contests(settings: Settings, tmp_path: Path) -> Contests:
-    """A home of their own, on the session's broker."""
+    """Contests in a separate home, on the session's broker."""
     path = tmp_path / "small.toml"
     path.write_text(SPEC)
     return Contests(settings, path)
@@ -54,7 +54,7 @@ def contests(settings: Settings, tmp_path: Path) -> Contests:
 
 @pytest.fixture(scope="module")
 def undisturbed(broker_address: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """How the contest ends when nobody meddles with it."""
+    """The result of a contest without kills."""
     home = tmp_path_factory.mktemp("undisturbed")
     settings = Settings(bootstrap_servers=broker_address, prefix="compete.", home=home)
     (home / "small.toml").write_text(SPEC)
@@ -65,7 +65,7 @@ def undisturbed(broker_address: str, tmp_path_factory: pytest.TempPathFactory) -
 def test_every_run_ends_with_the_same_accounts(
     contests: Contests, undisturbed: dict[str, Any]
 ) -> None:
-    """Each kind of node is killed -9 in the middle; the accounts are the same to the last unit."""
+    """Each kind of node is killed -9 during the contest; the accounts are identical."""
     killed: list[str] = []
 
     def kill_each() -> None:
@@ -93,7 +93,7 @@ def test_every_run_ends_with_the_same_accounts(
 def test_kill_9_of_the_contest_itself_changes_nothing(
     tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
-    """No process outlives it; `--resume` goes on with its broker, to the same accounts."""
+    """No process outlives it; `--resume` continues with its broker, to the same accounts."""
     home = tmp_path / "home"
     home.mkdir()
     spec = home / "small.toml"
@@ -128,14 +128,14 @@ def test_kill_9_of_the_contest_itself_changes_nothing(
     [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")],
     ids=["ctrl-c", "sigterm"],
 )
-def test_a_stopped_contest_says_how_to_go_on(
+def test_stopped_contest_prints_how_to_continue(
     contests: Contests,
     undisturbed: dict[str, Any],
     number: signal.Signals,
     code: int,
     cause: str,
 ) -> None:
-    """The records stay, and what is typed next ends with the same accounts."""
+    """The records stay, and the printed command ends with the same accounts."""
     process = contests.start(str(contests.spec))
     try:
         directory, _ = contests.run_when(is_started)
@@ -155,8 +155,8 @@ def test_a_stopped_contest_says_how_to_go_on(
 
 
 @pytest.mark.timeout(200)
-def test_a_contest_that_is_held_cannot_be_held_twice(contests: Contests) -> None:
-    """A second hand on the same run would start everything again beside it."""
+def test_running_contest_cannot_be_resumed(contests: Contests) -> None:
+    """A second resume would start every process twice."""
     process = contests.start(str(contests.spec))
     try:
         directory, _ = contests.run_when(is_started)
@@ -171,8 +171,8 @@ def test_a_contest_that_is_held_cannot_be_held_twice(contests: Contests) -> None
 
 
 @pytest.mark.timeout(200)
-def test_a_node_that_refuses_its_flags_ends_the_contest(contests: Contests) -> None:
-    """It could never end: exit code 1, the reason, and how to go on once that is put right."""
+def test_node_that_refuses_its_flags_ends_the_contest(contests: Contests) -> None:
+    """The contest could never end: exit code 1, the reason, and how to continue after a fix."""
     contests.spec.write_text(SPEC.replace('"scalper"', '"genius.toml"'))
     contests.spec.with_name("genius.toml").write_text('name = "genius"\n')
     process = contests.start(str(contests.spec))
@@ -184,10 +184,10 @@ def test_a_node_that_refuses_its_flags_ends_the_contest(contests: Contests) -> N
 
 
 @pytest.mark.timeout(200)
-def test_recorded_prices_take_the_place_of_the_specification_s(
+def test_recorded_prices_replace_those_of_the_specification(
     contests: Contests, shared_recordings: Path
 ) -> None:
-    """`--prices FOLDER`: the same contest on the real days that lie there, kept in the run."""
+    """`--prices FOLDER`: the same contest on recorded prices, which the run keeps."""
     folder = shared_recordings / "candles" / "normalized"
 
     outcome = contests.outcome(str(contests.spec), "--prices", str(folder), "--snapshots", "5")

@@ -1,4 +1,4 @@
-"""A contest whose key is wrong: it ends within seconds, and every command says why."""
+"""A contest with a wrong key ends within seconds, and every command shows why."""
 
 import contextlib
 import json
@@ -39,7 +39,7 @@ judge = false
 
 
 class _Refuses(BaseHTTPRequestHandler):
-    """Refuses every key; asked for its models it does so only where `lists` is set."""
+    """Refuses every key; it has a list of models, behind a key, only if `lists` is set."""
 
     lists = False
 
@@ -61,12 +61,12 @@ class _Refuses(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its own name
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(params=[False])
 def port(request: pytest.FixtureRequest) -> Iterator[int]:
-    """Of the server that refuses; the parameter says whether it lists models for a right key."""
+    """Port of the server; the parameter is its `lists`."""
     refuses = type("_Here", (_Refuses,), {"lists": request.param})
     server = ThreadingHTTPServer(("127.0.0.1", 0), refuses)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -78,10 +78,10 @@ def port(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 @pytest.mark.timeout(120)
-def test_a_contest_with_a_wrong_key_ends_and_ranks_nobody(
+def test_contest_with_a_wrong_key_ends_without_ranks(
     settings: Settings, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit 1 with the cause; the file of --json, the judge and the status list the same dead."""
+    """Exit 1 with the cause; the file of --json, judge and status list the same dead agents."""
     monkeypatch.setenv("KEY_OF_A_DEAD_CONTEST", "sk-wrong")
     spec, told = tmp_path / "dead.toml", tmp_path / "out.json"
     spec.write_text(SPEC.format(port=port))
@@ -113,10 +113,10 @@ def test_a_contest_with_a_wrong_key_ends_and_ranks_nobody(
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("port", [True], indirect=True)
-def test_a_key_that_is_refused_before_the_start_is_told_by_status_and_judge(
+def test_key_refused_before_the_start_is_shown_by_status_and_judge(
     settings: Settings, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is started; the run's record keeps the dead, and can be resumed."""
+    """Nothing is started; the run's record has the dead agents, and can be resumed."""
     monkeypatch.setenv("KEY_OF_A_DEAD_CONTEST", "sk-wrong")
     spec, told = tmp_path / "dead.toml", tmp_path / "out.json"
     spec.write_text(SPEC.format(port=port))

@@ -1,4 +1,4 @@
-"""The last lines of a contest: its verdict is among them, after tables that filled the screen."""
+"""The last lines of a contest repeat its verdict, after tables that filled the screen."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +15,10 @@ from operations.commands.supervised_run import RunSetup
 VERDICT = "Cannot separate #1-#3 (a, b, c). No agent is separated from buy_and_hold."
 
 
-def test_a_contest_ends_with_its_verdict(
+def test_last_lines_repeat_the_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The verdict is printed on top of the leaderboard, and again where the screen ends."""
+    """The verdict is printed above the leaderboard, and again at the end."""
     monkeypatch.setattr(compete_end, "export_run", lambda *_: None)
     monkeypatch.setattr(compete_end, "_run_report", lambda _: f"{VERDICT}\n\nStandings\n  a\n")
     monkeypatch.setattr(

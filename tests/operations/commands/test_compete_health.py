@@ -1,4 +1,4 @@
-"""When a contest stops for its dead, and what is said of them meanwhile."""
+"""When dead agents stop a contest, and what is printed about them."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ AGENTS = ("gpt", "glm", "cash")
 
 
 class Contest:
-    """A tally that is given turns by agent."""
+    """The progress of a contest, fed with turns by agent."""
 
     def __init__(self, *baselines: str, agents: tuple[str, ...] = AGENTS) -> None:
         """No turn yet."""
@@ -44,8 +44,8 @@ class Contest:
             self.progress.apply(ended, self.offset)
 
 
-def test_an_entrant_that_was_never_alive_stops_the_contest() -> None:
-    """Its first turn met a wrong key; the others do well."""
+def test_agent_that_was_never_alive_stops_the_contest() -> None:
+    """Its first turn failed with a wrong key; the others decide."""
     contest = Contest("cash")
     contest.turn("glm")
     contest.turn("gpt", "401: wrong key", "auth")
@@ -55,8 +55,8 @@ def test_an_entrant_that_was_never_alive_stops_the_contest() -> None:
     assert (dead.agent, dead.cause, dead.turns) == ("gpt", "401: wrong key", 1)
 
 
-def test_one_that_dies_later_is_listed_while_the_others_finish() -> None:
-    """One provider's outage does not throw away what others paid for; it may come back."""
+def test_agent_that_dies_later_is_listed_while_the_others_finish() -> None:
+    """One provider's outage does not stop the others; the agent may recover."""
     contest = Contest("cash")
     contest.turn("gpt")
     contest.turn("glm")
@@ -75,8 +75,8 @@ def test_one_that_dies_later_is_listed_while_the_others_finish() -> None:
     ]
 
 
-def test_if_none_is_alive_any_more_the_contest_stops() -> None:
-    """A baseline that lives does not count."""
+def test_contest_stops_if_no_agent_is_alive() -> None:
+    """A living baseline does not count."""
     contest = Contest("cash")
     for agent in AGENTS:
         contest.turn(agent)
@@ -87,8 +87,8 @@ def test_if_none_is_alive_any_more_the_contest_stops() -> None:
     assert (before, contest.health.stop_reason()) == ("", "no agent is alive any more")
 
 
-def test_a_baseline_that_is_dead_stops_nothing_and_is_listed() -> None:
-    """What the roster says of it counts, whatever its chat node is called."""
+def test_dead_baseline_is_listed_and_does_not_stop_the_contest() -> None:
+    """The roster says that it is a baseline, whatever its chat node's name."""
     contest = Contest()
     spec = AgentSpec(agent="cash", strategy="cash", node="rules", kind="baseline", joined_at=BEGAN)
     contest.progress.apply(spec, 0)
@@ -99,8 +99,8 @@ def test_a_baseline_that_is_dead_stops_nothing_and_is_listed() -> None:
     assert [one.agent for one in contest.health.dead()] == ["cash"]
 
 
-def test_a_resumed_contest_is_judged_by_its_new_turns() -> None:
-    """The key was corrected: what failed before neither stops it nor is reported again."""
+def test_resumed_contest_counts_its_new_turns_only() -> None:
+    """After the key was corrected, earlier failures neither stop it nor are reported again."""
     contest = Contest("cash")
     for _ in range(DEAD_TURNS):
         contest.turn("gpt", "401", "auth", at=BEFORE)
@@ -111,8 +111,8 @@ def test_a_resumed_contest_is_judged_by_its_new_turns() -> None:
     assert contest.health.stop_reason() == "gpt was never alive"
 
 
-def test_who_was_alive_in_an_earlier_part_was_alive() -> None:
-    """Its new failures list it, and the others continue."""
+def test_agent_alive_in_an_earlier_part_does_not_stop_the_contest() -> None:
+    """New failures list it as dead, and the others continue."""
     contest = Contest("cash")
     contest.turn("gpt", at=BEFORE)
     contest.turn("glm", at=BEFORE)
@@ -126,8 +126,10 @@ def test_who_was_alive_in_an_earlier_part_was_alive() -> None:
     ("snapshots", "dead"),
     [(None, ["glm"]), (DEAD_TURNS - 1, ["glm"]), (DEAD_TURNS, ["cash", "glm"])],
 )
-def test_at_the_end_who_never_decided_is_dead(snapshots: int | None, dead: list[str]) -> None:
-    """One failed turn is enough, and no turn at all if there was time for some."""
+def test_agent_that_never_decided_is_dead_at_the_end(
+    snapshots: int | None, dead: list[str]
+) -> None:
+    """After one failed turn, or without a turn if there was time for some."""
     contest = Contest()
     contest.turn("gpt")
     contest.turn("glm", "timeout", "timeout")
@@ -135,16 +137,16 @@ def test_at_the_end_who_never_decided_is_dead(snapshots: int | None, dead: list[
     assert [one.agent for one in contest.health.dead_at_end(snapshots)] == dead
 
 
-def test_agents_of_a_process_that_is_not_kept_up_are_dead() -> None:
-    """They may have had no turn at all."""
+def test_agents_of_a_given_up_process_are_dead() -> None:
+    """Even without a turn."""
     contest = Contest()
     contest.health.add_lost(dead_with_process(("gpt",), "no tools process offers teleport"))
 
     assert [(one.agent, one.code) for one in contest.health.dead()] == [("gpt", "unknown_tool")]
 
 
-def test_the_progress_line_says_what_failed() -> None:
-    """Who is dead and of what, and how many turns failed; nothing while all is well."""
+def test_progress_line_shows_failures() -> None:
+    """The dead agents with their cause, and the number of failed turns; nothing without any."""
     contest = Contest("cash")
     contest.turn("glm")
     well = progress_line(contest.progress, 1.0, 0)
@@ -157,7 +159,7 @@ def test_the_progress_line_says_what_failed() -> None:
     )
 
 
-def test_a_turn_of_a_stranger_does_not_count() -> None:
+def test_turn_of_another_contest_does_not_count() -> None:
     """An older contest's agent in the same topics neither stops this one nor is listed."""
     contest = Contest()
     contest.turn("stranger", "401", "auth")
@@ -165,8 +167,8 @@ def test_a_turn_of_a_stranger_does_not_count() -> None:
     assert (contest.health.stop_reason(), contest.health.dead_at_end(100)[0].agent) == ("", "cash")
 
 
-def test_the_dead_are_told_with_what_to_do() -> None:
-    """Two lines each; nothing if none is dead."""
+def test_dead_agents_are_printed_with_remedies() -> None:
+    """Two lines each; nothing without dead agents."""
     contest = Contest()
     contest.turn("gpt", "401", "auth")
 

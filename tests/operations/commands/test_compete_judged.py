@@ -1,4 +1,4 @@
-"""The end of a contest waits a little for the judge, so that its last standings are final ones."""
+"""The end of a contest waits briefly for the judge, so that the last standings are final."""
 
 from datetime import UTC, datetime
 from io import StringIO
@@ -27,7 +27,7 @@ baselines = ["cash"]
 
 
 def evaluation(snapshots: int) -> Evaluation:
-    """Of the contest up to a snapshot."""
+    """An evaluation of the contest up to a snapshot."""
     return Evaluation(
         evaluation_id=f"e{snapshots}",
         snapshot_id=f"s{snapshots}",
@@ -45,7 +45,7 @@ def evaluation(snapshots: int) -> Evaluation:
 
 
 class Run:
-    """Processes of which the judge is in some state; it says something at a tick."""
+    """A run whose judge has a given state, and publishes an evaluation at a tick."""
 
     def __init__(self, bus: MemoryBus, state: str, says: tuple[int, ...]) -> None:
         """Say nothing before the first tick."""
@@ -73,20 +73,20 @@ class Run:
         ("finished", (), 0),
     ],
 )
-async def test_the_last_evaluation_of_a_judge_that_runs_is_waited_for(
+async def test_end_waits_for_the_last_evaluation_of_a_running_judge(
     memory_bus: MemoryBus, state: str, says: tuple[int, ...], ticks: int
 ) -> None:
-    """An earlier one is not enough; a judge that ended, or that there is not, is not waited for."""
+    """An earlier one is not enough; without a running judge there is no wait."""
     run = Run(memory_bus, state, says)
     await await_judge(memory_bus, run)
 
     assert ticks == run.ticks
 
 
-async def test_a_judge_that_says_nothing_is_waited_for_no_longer_than_the_bound(
+async def test_wait_for_a_silent_judge_is_bounded(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The report is made without it."""
+    """The report does not need the judge."""
     monkeypatch.setattr(compete_monitor, "JUDGE_WAIT_S_MAX", 0.05)
     run = Run(memory_bus, "running", (8,))
     await await_judge(memory_bus, run)

@@ -1,4 +1,4 @@
-"""Contests with models that cost money: the budget, and replies that are paid for once."""
+"""Contests with models that cost money: the budget, and recorded replies."""
 
 import subprocess
 import sys
@@ -38,7 +38,7 @@ judge = false
 
 @pytest.fixture
 def model() -> Iterator["subprocess.Popen[str]"]:
-    """An instant model behind HTTP; its first line is its port."""
+    """An instant model behind HTTP; it prints its port first."""
     process = subprocess.Popen(
         [sys.executable, "-m", "operations.bench.stub"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -48,16 +48,16 @@ def model() -> Iterator["subprocess.Popen[str]"]:
 
 
 def port_of(model: "subprocess.Popen[str]") -> str:
-    """Where the model listens."""
+    """The port of the model."""
     assert model.stdout is not None
     return model.stdout.readline().strip()
 
 
 @pytest.mark.timeout(200)
-def test_replies_are_paid_for_once(
+def test_recorded_replies_are_replayed_without_the_model(
     settings: Settings, tmp_path: Path, model: "subprocess.Popen[str]"
 ) -> None:
-    """The recorded contest is held again without the model and its key, to the same accounts."""
+    """The contest runs again without the model and its key, to the same accounts."""
     spec = tmp_path / "models.toml"
     contests = Contests(settings, spec)
     text = SPEC.format(port=port_of(model), snapshots=SNAPSHOTS)
@@ -77,10 +77,10 @@ def test_replies_are_paid_for_once(
 
 
 @pytest.mark.timeout(200)
-def test_the_budget_ends_a_contest_in_order(
+def test_budget_ends_a_contest_with_a_report(
     settings: Settings, tmp_path: Path, model: "subprocess.Popen[str]"
 ) -> None:
-    """Exit code 1, with the report of what was held until then."""
+    """Exit code 1, with a report of the snapshots until then."""
     spec = tmp_path / "models.toml"
     text = SPEC.format(port=port_of(model), snapshots=5_000)
     spec.write_text(text + "llm_budget_usd = 0.001\n")

@@ -1,4 +1,4 @@
-"""How far a contest is, and the line that says so."""
+"""The progress of a contest, and its line."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -57,7 +57,7 @@ def call(cost: str | None, *, scripted: bool = False, replayed: bool = False) ->
     )
 
 
-def test_what_comes_twice_counts_once() -> None:
+def test_redelivered_messages_count_once() -> None:
     """A redelivered snapshot or turn changes nothing."""
     progress = ContestProgress(2, ["a", "b"])
 
@@ -68,8 +68,8 @@ def test_what_comes_twice_counts_once() -> None:
     assert (progress.snapshots, progress.turns, progress.last) == (1, 1, None)
 
 
-def test_turns_that_were_cut_off_are_counted_apart() -> None:
-    """A turn that a stop cut off is among the turns, and among the aborted ones."""
+def test_aborted_turns_are_counted_separately() -> None:
+    """A turn that a stop cut off counts as a turn and as aborted."""
     progress = ContestProgress(2, ["a"])
     progress.apply(turn("a", 0), 0)
     progress.apply(turn("a", 1).model_copy(update={"outcome": "aborted"}), 1)
@@ -77,8 +77,8 @@ def test_turns_that_were_cut_off_are_counted_apart() -> None:
     assert (2, 1) == (progress.turns, progress.aborted)
 
 
-def test_all_are_in_when_each_has_decided_on_the_last_snapshot_or_later() -> None:
-    """Who skipped the last one has answered a newer one; nobody is waited for twice."""
+def test_all_decided_after_a_turn_on_the_last_snapshot_or_later() -> None:
+    """An agent that skipped the last snapshot decided on a newer one."""
     progress = ContestProgress(2, ["a", "b"])
     progress.apply(snapshot(0), 10)
     progress.apply(turn("a", 10), 0)
@@ -93,7 +93,7 @@ def test_all_are_in_when_each_has_decided_on_the_last_snapshot_or_later() -> Non
     assert (before, half, progress.all_decided) == (False, False, True)
 
 
-def test_snapshots_that_were_created_again_are_waited_for() -> None:
+def test_recreated_topic_does_not_end_the_contest_early() -> None:
     """A contest that is resumed on a new `market.snapshots` has turns with larger offsets."""
     progress = ContestProgress(2, ["a"])
     progress.apply(turn("a", 500), 0)
@@ -107,8 +107,8 @@ def test_snapshots_that_were_created_again_are_waited_for() -> None:
     assert (False, True, 3) == (before, progress.all_decided, progress.turns)
 
 
-def test_only_what_was_paid_costs() -> None:
-    """Scripted calls cost nothing, replayed ones were paid for before, unknown prices are told."""
+def test_only_paid_calls_cost() -> None:
+    """Scripted and replayed calls cost nothing; models without a price are listed."""
     progress = ContestProgress(1, ["a"])
 
     progress.apply(call("0.01"), 0)
@@ -120,7 +120,7 @@ def test_only_what_was_paid_costs() -> None:
     assert progress.unpriced == {"m"}
 
 
-def test_tokens_that_were_estimated_are_said_to_be() -> None:
+def test_estimated_tokens_are_marked() -> None:
     """One estimated call is enough."""
     progress = ContestProgress(planned=10, agents=["a"])
     progress.apply(call("0.5"), 0)
@@ -132,8 +132,8 @@ def test_tokens_that_were_estimated_are_said_to_be() -> None:
     assert "  ~12,015 tokens (estimated)  " in progress_line(progress, 1.0, 0)
 
 
-def test_the_line_says_what_is_left() -> None:
-    """The rate is that of this part of the run: what was done before a resume took no time."""
+def test_line_shows_the_time_left() -> None:
+    """The rate counts only the snapshots of this part of the run."""
     progress = ContestProgress(100, ["a"])
     for number in range(40):
         progress.apply(snapshot(number), number)
@@ -144,7 +144,7 @@ def test_the_line_says_what_is_left() -> None:
     assert "starting" in progress_line(progress, 20.0, 40)
 
 
-def test_spans_in_words() -> None:
+def test_durations_as_text() -> None:
     """Minutes, hours, days."""
     assert [duration_text(s) for s in (0, 59.4, 61, 3_661, 100_000)] == [
         "0:00",
@@ -155,8 +155,8 @@ def test_spans_in_words() -> None:
     ]
 
 
-def test_in_a_pipe_there_is_a_line_now_and_then() -> None:
-    """No carriage returns, and not ten lines a second."""
+def test_pipe_gets_lines_at_intervals() -> None:
+    """Without carriage returns, and not ten lines per second."""
     now_s = 0.0
     out = StringIO()
     line = LiveLine(out, clock=lambda: now_s)
@@ -170,8 +170,8 @@ def test_in_a_pipe_there_is_a_line_now_and_then() -> None:
     assert out.getvalue() == " at 80\n a node came back\n done\n"
 
 
-def test_behind_a_dashboard_everything_waits() -> None:
-    """What happened meanwhile is told at the end."""
+def test_lines_are_deferred_while_the_dashboard_has_the_screen() -> None:
+    """The end prints them."""
     out = StringIO()
     line = LiveLine(out, hidden=True, clock=lambda: 99.0)
 

@@ -1,4 +1,4 @@
-"""One contest in which every provider profile plays: tool calls, faults and a broken call."""
+"""One contest with every provider profile: tool calls, faults and a broken call."""
 
 import json
 import subprocess
@@ -43,7 +43,7 @@ options = {{ temperature = 0.5, seed = 7 }}
 
 @pytest.fixture
 def port() -> Iterator[str]:
-    """Of a server that behaves as all of them."""
+    """Port of a server that imitates all providers."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.chat_nodes.provider_server"],
         cwd=ROOT,
@@ -80,5 +80,5 @@ def test_every_provider_plays_a_contest(settings: Settings, tmp_path: Path, port
 
 
 def directory(outcome: dict[str, Any]) -> Path:
-    """Where a run's logs are."""
+    """The folder of a run's logs."""
     return Path(outcome["directory"]) / "logs"

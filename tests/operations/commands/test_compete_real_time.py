@@ -45,7 +45,7 @@ judge = false
 
 
 def snapshots_of(settings: Settings) -> list[MarketSnapshot]:
-    """Everything in the topic of the newest run's snapshots."""
+    """All records of `market.snapshots` of the newest run."""
     run = newest_run(settings.home)
     assert run is not None
     prefixed = settings.override(prefix=run[1].prefix)
@@ -64,17 +64,17 @@ async def read_snapshots(settings: Settings) -> list[Message]:
 
 
 def venue_times(directory: Path) -> list[datetime]:
-    """Where the market stood each time its exchange began to listen."""
+    """The market time at each start of the exchange."""
     lines = (directory / "logs" / "exchange.log").read_text().splitlines()
     said = [json.loads(line) for line in lines if '"listening"' in line]
     return [datetime.fromisoformat(about["venue_time"]) for about in said]
 
 
 @pytest.mark.timeout(200)
-def test_a_real_time_contest_is_gone_on_with_and_ends_with_a_report(
+def test_real_time_contest_is_resumed_and_ends_with_a_report(
     settings: Settings, tmp_path: Path
 ) -> None:
-    """The market moves on by itself, but not while nobody runs it; snapshots make up the season."""
+    """The market advances by itself, but not while the contest is stopped."""
     spec = tmp_path / "live.toml"
     spec.write_text(SPEC)
     contests = Contests(settings, spec)

@@ -1,4 +1,4 @@
-"""What `arena compete new` writes, and what the flags of a run change in it."""
+"""The specification of `arena compete new`, and the changes by the flags of a run."""
 
 import tomllib
 from decimal import Decimal
@@ -20,8 +20,8 @@ from operations.specs.arena_spec import parse_spec
 from tests.operations.commands.cli import arena
 
 
-def test_what_is_written_can_be_run(settings: Settings, tmp_path: Path) -> None:
-    """`arena compete new` writes a file that `arena up --dry-run` understands."""
+def test_written_specification_is_valid(settings: Settings, tmp_path: Path) -> None:
+    """`arena up --dry-run` accepts the file of `arena compete new`."""
     path = tmp_path / "mine.toml"
 
     written = arena(settings, "compete", "new", str(path))
@@ -34,7 +34,7 @@ def test_what_is_written_can_be_run(settings: Settings, tmp_path: Path) -> None:
     assert "connector replay --lock-step --agents momentum-rules-1," in planned.stdout
 
 
-def test_a_file_that_exists_is_kept(settings: Settings, tmp_path: Path) -> None:
+def test_existing_file_is_not_replaced(settings: Settings, tmp_path: Path) -> None:
     """Only `--force` replaces it."""
     path = tmp_path / "mine.toml"
     path.write_text("mine")
@@ -50,10 +50,10 @@ def test_a_file_that_exists_is_kept(settings: Settings, tmp_path: Path) -> None:
     assert path.read_text() == competition_toml(path=str(path))
 
 
-def test_a_resumed_contest_has_the_cash_that_it_began_with(
+def test_resumed_contest_keeps_its_starting_cash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What INITIAL_CASH says at the start is in the text that `--resume` reads."""
+    """The text that `--resume` reads has the INITIAL_CASH of the start."""
     path = tmp_path / "mine.toml"
     path.write_text(competition_toml().replace("starting_cash = 100000\n", ""))
     monkeypatch.setenv("INITIAL_CASH", "2500")
@@ -63,8 +63,8 @@ def test_a_resumed_contest_has_the_cash_that_it_began_with(
     assert Decimal(2_500) == parse_spec(begun.text, path="c.toml").rules.starting_cash
 
 
-def test_its_own_starting_cash_goes_first() -> None:
-    """The amount of the environment is written only if the specification has none."""
+def test_own_starting_cash_takes_precedence() -> None:
+    """The variable's amount is written only if the specification has none."""
     open_text = competition_toml().replace("starting_cash = 100000\n", "")
     cash = Decimal("2.5E+3")
 
@@ -75,8 +75,8 @@ def test_its_own_starting_cash_goes_first() -> None:
     assert competition_toml() == with_starting_cash(competition_toml(), cash)
 
 
-def test_every_commented_key_is_a_key() -> None:
-    """What the comments offer can be switched on: they do not rot."""
+def test_commented_keys_are_valid() -> None:
+    """Every key in a comment can be enabled."""
     text = competition_toml()
     keys = ("prices", "start", "price_age_s", "collar_bps", "replies_file", "llm_budget_usd")
     for key in keys:
@@ -90,13 +90,13 @@ def test_every_commented_key_is_a_key() -> None:
     assert str(spec.competition.llm_budget_usd) == "5.00"
 
 
-def test_without_changes_the_text_stays() -> None:
+def test_text_without_changes_is_kept() -> None:
     """The run keeps the file with its comments."""
     assert toml_with_flags(competition_toml()) == competition_toml()
 
 
-def test_other_prices_and_another_length() -> None:
-    """The files' products are traded, in lock-step, and everything else stays as it was."""
+def test_flags_change_prices_and_length() -> None:
+    """The files' products are traded in lock-step; everything else is unchanged."""
     files = [Path("/d/ETH-USD_2018.csv.gz"), Path("/d/LTC-USD_2018.parquet")]
 
     text = toml_with_flags(competition_toml(), prices=files, snapshots=9)
@@ -111,8 +111,8 @@ def test_other_prices_and_another_length() -> None:
     assert (after.agents, after.rules) == (before.agents, before.rules)
 
 
-def test_another_length_replaces_a_duration() -> None:
-    """`--snapshots` wins over what the file says, in whichever way it says it."""
+def test_snapshots_flag_replaces_a_duration() -> None:
+    """`--snapshots` takes precedence over both lengths of the file."""
     text = competition_toml().replace(f"snapshots = {SNAPSHOTS}", 'duration = "2d"')
 
     spec = parse_spec(toml_with_flags(text, snapshots=5), path="c.toml")
@@ -122,7 +122,7 @@ def test_another_length_replaces_a_duration() -> None:
 
 
 def test_toml_is_written_as_it_was_read() -> None:
-    """Tables, arrays of tables, times, money and text with quotes survive."""
+    """Tables, arrays of tables, times, money and text with quotes are unchanged."""
     text = (
         '[a]\nx = 1\ny = [1.50, "q\\"\\\\ é"]\nz = true\nt = 2026-01-01T00:00:00+00:00\n\n'
         '[[b]]\nn = "1"\n\n[[b]]\nn = "2"\n'
@@ -132,15 +132,15 @@ def test_toml_is_written_as_it_was_read() -> None:
 
 
 def test_two_files_of_a_product_are_refused() -> None:
-    """Their names are in the message."""
+    """The error names both files."""
     files = [Path("BTC-USD_1.csv"), Path("BTCUSD-1m.csv")]
 
     with pytest.raises(UsageError, match=r"files of BTC-USD: BTC-USD_1.csv, BTCUSD-1m.csv; give"):
         toml_with_flags(competition_toml(), prices=files)
 
 
-def test_price_files_may_stand_one_after_another() -> None:
-    """`SPEC --prices A B`: B is a price file though it stands like an argument."""
+def test_price_files_are_found_among_arguments() -> None:
+    """`SPEC --prices A B`: B is a price file, although it is an argument."""
     words = [Path("c.toml"), Path("B-USD.csv.gz")]
 
     assert split_arguments(words) == ([Path("c.toml")], [Path("B-USD.csv.gz")])
@@ -158,10 +158,10 @@ def test_price_files_may_stand_one_after_another() -> None:
         (("examples/competition.toml", "--prices", "docs"), 2, "has no candle file"),
     ],
 )
-def test_wrong_usage_is_told_before_anything_starts(
+def test_wrong_usage_is_refused_before_anything_starts(
     settings: Settings, words: tuple[str, ...], code: int, said: str
 ) -> None:
-    """Exit code 2, one sentence with the remedy, and no run is left behind."""
+    """Exit code 2, one sentence with the remedy, and no run folder."""
     done = arena(settings, "compete", "run", *words)
 
     assert (done.returncode, done.stdout) == (code, "")

@@ -1,4 +1,4 @@
-"""The compose file and the image, as far as they can be checked without a container engine."""
+"""The compose file and the image, checked without a container engine."""
 
 import re
 import shlex
@@ -40,15 +40,15 @@ def services() -> dict[str, dict[str, Any]]:  # Any: YAML
 
 
 def test_every_node_has_a_service(services: dict[str, dict[str, Any]]) -> None:
-    """One service per node, and the official Kafka image in the version of the local broker."""
+    """There is one service per node, and the official Kafka image of the local broker's version."""
     assert set(services) == NODES | {"kafka"}
     assert services["kafka"]["image"] == "apache/kafka:4.3.1"
     for name in NODES:
         assert services[name]["build"]["dockerfile"] == "deploy/Dockerfile"
 
 
-def test_only_keys_the_schema_has(services: dict[str, dict[str, Any]]) -> None:
-    """A misspelt key would be refused by the engine, not by YAML."""
+def test_keys_are_in_the_schema(services: dict[str, dict[str, Any]]) -> None:
+    """The engine refuses misspelt keys; YAML does not."""
     known = {
         "build", "command", "depends_on", "environment", "healthcheck", "image", "init",
         "network_mode", "ports", "profiles", "restart", "stdin_open", "stop_grace_period", "tty",
@@ -60,7 +60,7 @@ def test_only_keys_the_schema_has(services: dict[str, dict[str, Any]]) -> None:
 
 
 def test_dependencies_exist(services: dict[str, dict[str, Any]]) -> None:
-    """Every service waits for services that are there and can reach the awaited state."""
+    """Every service waits for existing services, in states that they can reach."""
     for service in services.values():
         for name, how in service.get("depends_on", {}).items():
             awaited = services[name]
@@ -74,7 +74,7 @@ def test_dependencies_exist(services: dict[str, dict[str, Any]]) -> None:
 def test_a_service_runs_a_command_that_exists(
     services: dict[str, dict[str, Any]], name: str, tmp_path: Path
 ) -> None:
-    """Unknown commands and flags are refused before --help answers."""
+    """Its command and flags are known."""
     words = shlex.split(services[name]["command"])
 
     done = arena(Settings(home=tmp_path), *words, "--help")
@@ -82,16 +82,16 @@ def test_a_service_runs_a_command_that_exists(
     assert done.returncode == 0, done.stderr
 
 
-def test_no_key_stands_in_the_file(services: dict[str, dict[str, Any]]) -> None:
-    """The key comes from the environment, and only to the chat node."""
+def test_file_has_no_key(services: dict[str, dict[str, Any]]) -> None:
+    """The key comes from the environment, and reaches only the chat node."""
     with_key = {n for n, s in services.items() if "OPENAI_API_KEY" in s.get("environment", {})}
 
     assert with_key == {"chat-node"}
     assert not services["chat-node"]["environment"]["OPENAI_API_KEY"]
 
 
-def test_the_image_copies_what_exists_and_is_pinned() -> None:
-    """The base has a version, packages are checked by hash, and it does not run as root."""
+def test_image_copies_existing_files_and_is_pinned() -> None:
+    """The base image has a version, packages have hashes, and the user is not root."""
     text = DOCKERFILE.read_text(encoding="utf-8")
     sources = [
         word
@@ -106,8 +106,8 @@ def test_the_image_copies_what_exists_and_is_pinned() -> None:
     assert re.search(r"^HEALTHCHECK ", text, re.MULTILINE)
 
 
-def test_the_image_holds_every_room_that_has_a_command() -> None:
-    """A command whose room is not copied would fail in the container alone."""
+def test_image_has_every_room_with_a_command() -> None:
+    """A command whose room is not copied would fail only in the container."""
     from operations.main import COMMANDS
 
     rooms = {path.split(".")[0] for path, _ in COMMANDS.values()}

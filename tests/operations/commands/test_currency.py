@@ -1,4 +1,4 @@
-"""Currencies in specifications, flags and lines: refused before anything starts, named after."""
+"""Currencies in specifications, flags and output."""
 
 import json
 from datetime import UTC, datetime
@@ -40,13 +40,13 @@ EUROS = 'currency = "EUR"'
     ],
 )
 def test_a_specification_of_two_currencies_is_refused(text: str, message: str) -> None:
-    """With the line, the values and the remedy."""
+    """The error has the line, the values and the remedy."""
     with pytest.raises(UsageError, match=message):
         parse_spec(text, path="c.toml")
 
 
-def test_a_specification_hands_its_currency_to_the_executor() -> None:
-    """Without one the executor's own default holds."""
+def test_executor_gets_the_currency_of_the_specification() -> None:
+    """Without a currency the executor uses its default."""
     spec = parse_spec(TETHERS.replace("[rules]", '[rules]\ncurrency = "USDT"'), path="c.toml")
     words = tools_words(spec)
 
@@ -56,8 +56,8 @@ def test_a_specification_hands_its_currency_to_the_executor() -> None:
     assert "--currency" not in tools_words(parse_spec(competition_toml(), path="c.toml"))
 
 
-def test_other_prices_bring_their_currency_by_a_flag() -> None:
-    """`--prices` of tethers is refused, `--currency` is the remedy and is kept in the run."""
+def test_currency_flag_changes_the_currency_of_other_prices() -> None:
+    """`--prices` in USDT are refused without `--currency`, which the run keeps."""
     files = [Path("BTC-USDT.csv"), Path("ETH-USDT.csv")]
 
     with pytest.raises(UsageError, match=r"start with --currency USDT, or write \[rules\] curre"):
@@ -70,7 +70,7 @@ def test_other_prices_bring_their_currency_by_a_flag() -> None:
 
 @pytest.fixture(scope="module")
 def bitcoins() -> Scenario:
-    """A scripted arena whose accounts hold bitcoin."""
+    """A scripted arena with accounts in bitcoin."""
     return Scenario(currency="BTC").run(4)
 
 
@@ -87,7 +87,7 @@ def test_lines_name_the_currency(bitcoins: Scenario) -> None:
 
 
 def test_screens_and_documents_name_the_currency(bitcoins: Scenario) -> None:
-    """The dashboard's ranking, its document, and the table that is made of it."""
+    """The dashboard's ranking, its document, and the standings table."""
     view = ArenaView()
     for record in bitcoins.records:
         view.apply(record)
@@ -103,7 +103,7 @@ def test_screens_and_documents_name_the_currency(bitcoins: Scenario) -> None:
 
 
 def test_books_fold_and_dashboard_are_compared_in_the_currency(bitcoins: Scenario) -> None:
-    """Every figure of cash is in bitcoin, in the fold as in the dashboard's document."""
+    """Every cash figure is in bitcoin, in the fold and in the dashboard's document."""
     view = ArenaView()
     for record in bitcoins.records:
         view.apply(record)
@@ -116,8 +116,8 @@ def test_books_fold_and_dashboard_are_compared_in_the_currency(bitcoins: Scenari
     )
 
 
-def test_a_contest_whose_orders_were_all_refused_says_so(bitcoins: Scenario) -> None:
-    """With the reason; one that filled an order says nothing."""
+def test_contest_without_a_fill_prints_the_reasons_of_refusals(bitcoins: Scenario) -> None:
+    """A contest with a fill prints nothing."""
     assert "" == all_refused_text({0: bitcoins.shard})
     assert "" == all_refused_text({0: Shard()})
 

@@ -1,4 +1,4 @@
-"""`arena demo` from end to end, as a stranger would run it without a terminal."""
+"""`arena demo` from start to end, without a terminal."""
 
 import contextlib
 import json
@@ -21,13 +21,13 @@ WITHOUT = ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX", "ARENA_STEP")
 
 
 def environment(home: Path) -> dict[str, str]:
-    """An environment in which nothing is known of any broker."""
+    """An environment without a broker's address."""
     kept = {k: v for k, v in os.environ.items() if k not in WITHOUT}
     return kept | {"ARENA_HOME": str(home), "PYTHONPATH": str(ROOT)}
 
 
 def started_from(home: Path) -> list[psutil.Process]:
-    """Every process that works for an arena in this home, whoever its parent is."""
+    """Every process of an arena in this home, whatever its parent."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -40,7 +40,7 @@ def started_from(home: Path) -> list[psutil.Process]:
 
 
 def require_nothing_left(home: Path) -> None:
-    """See that all processes of a home end within moments."""
+    """Require that all processes of a home end within moments."""
     end_s = time.monotonic() + 10
     while (left := started_from(home)) and time.monotonic() < end_s:
         time.sleep(0.1)
@@ -49,7 +49,7 @@ def require_nothing_left(home: Path) -> None:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
-    """A home for one arena; whatever is left of it is ended after the test."""
+    """A home for one arena; its remaining processes are ended after the test."""
     home = tmp_path / "home"
     yield home
     for process in started_from(home):
@@ -118,7 +118,7 @@ def _read(home: Path, *command: str) -> list[str]:
         (signal.SIGTERM, "arena", 143),
     ],
 )
-def test_a_signal_at_any_moment_leaves_no_process(
+def test_signal_at_any_moment_leaves_no_process(
     home: Path, number: signal.Signals, moment: str, code: int
 ) -> None:
     """Ctrl-C to the whole group while the broker starts, while nodes start, while they trade."""
@@ -151,7 +151,7 @@ def test_a_signal_at_any_moment_leaves_no_process(
 
 @pytest.mark.timeout(240)
 def test_kill_9_of_the_demo_leaves_no_process(home: Path) -> None:
-    """Even a demo that cannot put anything away is put away."""
+    """The reaper ends the processes of a demo that could not end them itself."""
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "arena", "demo", "--seconds", "60"],
         env=environment(home),
@@ -175,7 +175,7 @@ def test_kill_9_of_the_demo_leaves_no_process(home: Path) -> None:
 
 @pytest.mark.timeout(240)
 def test_a_closed_pipe_ends_the_demo_quietly(home: Path) -> None:
-    """`arena demo | head -2` stops everything and complains about nothing."""
+    """`arena demo | head -2` stops everything without an error message."""
     done = subprocess.run(
         [
             "/bin/bash",

@@ -1,4 +1,4 @@
-"""`arena doctor`, and the quick check before a start."""
+"""`arena doctor`, and the preflight check."""
 
 import json
 import os
@@ -69,7 +69,7 @@ def spec_of(good: str, bad: str) -> ArenaSpec:
 
 
 def arena(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    """A command with a home and keys of its own, and no broker named."""
+    """Run a command with its own home and keys, and without a broker."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "KAFKA_"))}
     return subprocess.run(
         [sys.executable, "-m", "arena", *words],
@@ -82,8 +82,8 @@ def arena(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_doctor_checks_the_machine_and_every_chat_node(tmp_path: Path) -> None:
-    """JSON with the four fields; a refused key is broken, and nothing paid was asked for."""
+def test_quick_doctor_checks_the_machine_and_every_chat_node(tmp_path: Path) -> None:
+    """JSON with the four fields; a refused key is broken, and no paid call is made."""
     spec = tmp_path / "c.toml"
     with (
         serving_in_thread(ModelServer()) as good,
@@ -104,7 +104,7 @@ def test_doctor_checks_the_machine_and_every_chat_node(tmp_path: Path) -> None:
 
 
 def test_a_contest_with_a_refused_key_is_not_started(tmp_path: Path) -> None:
-    """Exit code 1, the cause and remedy, the dead in OUT and in the record of the run."""
+    """Exit code 1, cause and remedy; the dead are in the document and in the run's record."""
     spec, out = tmp_path / "c.toml", tmp_path / "out.json"
     with (
         serving_in_thread(ModelServer()) as good,
@@ -124,10 +124,10 @@ def test_a_contest_with_a_refused_key_is_not_started(tmp_path: Path) -> None:
     assert ["momentum-bad"] == [one.agent for one in kept[1].dead]
 
 
-def test_an_arena_goes_on_without_a_server_and_not_with_a_refused_key(
+def test_arena_starts_without_a_server_but_not_with_a_refused_key(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server may come up later; a key does not come right by itself."""
+    """A server may start later; a wrong key stays wrong."""
     monkeypatch.setenv("GOOD_KEY", KEY)
     with (
         serving_in_thread(ModelServer()) as good,
@@ -146,8 +146,8 @@ def test_an_arena_goes_on_without_a_server_and_not_with_a_refused_key(
     assert 1 == stopped.value.exit_code
 
 
-def test_a_contest_that_asks_no_server_is_not_checked(tmp_path: Path) -> None:
-    """Replayed replies and built-in rules need none: only the disk is looked at."""
+def test_contest_without_model_servers_checks_only_the_disk(tmp_path: Path) -> None:
+    """Replayed replies and built-in rules need no server."""
     text = SPEC.format(good="http://127.0.0.1:1", bad="http://127.0.0.1:1")
     replay = parse_spec(text + 'replies = "replay"\n', path="c.toml")
     rules = parse_spec(text.replace('"toy"', '"scripted"'), path="c.toml")
@@ -156,8 +156,8 @@ def test_a_contest_that_asks_no_server_is_not_checked(tmp_path: Path) -> None:
     assert ["disk"] == [finding.check for finding in preflight_findings(rules, tmp_path, {})]
 
 
-def test_a_full_disk_kills_no_agent(tmp_path: Path) -> None:
-    """It stops the start, and the document says why."""
+def test_full_disk_stops_the_start_without_dead_agents(tmp_path: Path) -> None:
+    """The document has the reason."""
     spec = spec_of("http://127.0.0.1:1", "http://127.0.0.1:1")
     full = broken("disk", "0.1 GB free", "free some space")
     out = tmp_path / "out.json"
@@ -170,8 +170,8 @@ def test_a_full_disk_kills_no_agent(tmp_path: Path) -> None:
     )
 
 
-def test_the_largest_prompt_of_a_nodes_agents_counts() -> None:
-    """An agent's own size goes before its node's."""
+def test_check_uses_the_largest_prompt_of_a_nodes_agents() -> None:
+    """An agent's size takes precedence over its node's."""
     text = SPEC.format(good="http://a", bad="http://b").replace(
         'api_key_env = "GOOD_KEY"', 'api_key_env = "GOOD_KEY"\nprompt = "tiny"'
     )
@@ -189,10 +189,10 @@ Usage = namedtuple("Usage", "total used free")
 @pytest.mark.parametrize(
     ("free", "state"), [(3_000_000_000, "ok"), (1_000_000_000, "warning"), (100_000_000, "broken")]
 )
-def test_a_disk_that_is_nearly_full_is_said(
+def test_nearly_full_disk_is_reported(
     free: int, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A home that is not there yet is looked for upwards."""
+    """For a home that does not exist yet, the parent folder is checked."""
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, free))
     (found,) = disk_finding(tmp_path / "not" / "there")
 
@@ -203,8 +203,8 @@ def test_a_disk_that_is_nearly_full_is_said(
     ("off_s", "states"),
     [(0, ("ok", "ok")), (8, ("ok", "warning")), (-90, ("ok", "broken"))],
 )
-def test_the_feeds_clock_is_compared(off_s: float, states: tuple[str, str]) -> None:
-    """How far this machine is from the venue."""
+def test_clock_is_compared_with_the_venue(off_s: float, states: tuple[str, str]) -> None:
+    """The finding has the difference in seconds."""
     iso = (datetime.now(UTC) + timedelta(seconds=off_s)).isoformat()
     with serving_in_thread(ModelServer(extra={"/v1/time": {"iso": iso}})) as venue:
         feed, clock = feed_findings(venue.base_url)
@@ -212,8 +212,8 @@ def test_the_feeds_clock_is_compared(off_s: float, states: tuple[str, str]) -> N
     assert states == (feed.state, clock.state)
 
 
-def test_a_feed_that_cannot_be_reached_is_broken_with_other_markets_as_the_remedy() -> None:
-    """Its URL is named."""
+def test_unreachable_feed_is_broken_with_other_markets_as_the_remedy() -> None:
+    """The finding has its URL."""
     url = f"http://127.0.0.1:{closed_port()}"
     (found,) = feed_findings(url)
 
@@ -222,8 +222,8 @@ def test_a_feed_that_cannot_be_reached_is_broken_with_other_markets_as_the_remed
     assert 'source = "exchange" and "replay" need none' in found.remedy
 
 
-def test_a_broker_that_is_named_must_answer(tmp_path: Path) -> None:
-    """Java and jars are not looked at: they are not needed."""
+def test_named_broker_must_answer(tmp_path: Path) -> None:
+    """Java and jars are not needed, and not checked."""
     address = f"127.0.0.1:{closed_port()}"
     settings = Settings().override(home=tmp_path)
     (found,) = broker_findings(settings, {"KAFKA_BOOTSTRAP_SERVERS": address})
@@ -232,8 +232,8 @@ def test_a_broker_that_is_named_must_answer(tmp_path: Path) -> None:
     assert address in found.detail
 
 
-def test_files_and_variables_of_a_specification_are_looked_for(tmp_path: Path) -> None:
-    """Missing files are broken; a missing key is a warning, as a server may need none."""
+def test_files_and_variables_of_a_specification_are_checked(tmp_path: Path) -> None:
+    """Missing files are broken; a missing key is a warning, since a server may need none."""
     (tmp_path / "own.toml").write_text("")
     text = SPEC.format(good="http://a", bad="http://b")
     text = text.replace('"replay"\n', '"replay"\nprices = ["BTC-USD.csv"]\n')
@@ -253,7 +253,7 @@ def test_files_and_variables_of_a_specification_are_looked_for(tmp_path: Path) -
 
 
 def test_doctor_has_each_chat_node_ask_its_model(tmp_path: Path) -> None:
-    """One call there and back in a process of the node's own; text for people by default."""
+    """Two calls in the node's own process; the output is text by default."""
     spec = tmp_path / "c.toml"
     with serving_in_thread(ModelServer(usage=False)) as server:
         text = SPEC.format(good=server.base_url, bad="http://127.0.0.1:1")

@@ -1,4 +1,4 @@
-"""The example arenas are arenas, and the demo's is what the demo runs."""
+"""The example arenas are valid, and the demo runs its example."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
 AROUND = Surroundings(launcher=("arena",), environ={}, directory=ROOT / "examples")
 
 
-def test_the_examples_that_the_documents_name_exist() -> None:
-    """One model, several models, the live market, a model on this machine, the demo."""
+def test_examples_named_in_the_documents_exist() -> None:
+    """One model, several models, the live market, a local model, the demo."""
     names = {path.stem for path in EXAMPLES}
 
     assert names >= {"single-model", "multi-model", "live", "local-model", "demo"}
@@ -26,7 +26,7 @@ def test_the_examples_that_the_documents_name_exist() -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_can_be_planned(path: Path) -> None:
-    """Every file is valid and names strategies that are shipped."""
+    """Every file is valid and names shipped strategies."""
     spec = load_spec(path)
 
     processes = plan(spec, AROUND)
@@ -38,7 +38,7 @@ def test_an_example_can_be_planned(path: Path) -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_a_key_reaches_only_the_chat_nodes_that_need_it(path: Path) -> None:
-    """Every other process starts without the variables that hold keys."""
+    """Other processes do not get the variables with keys."""
     spec = load_spec(path)
     keys = {node.api_key_env for node in spec.chat_nodes}
     needed = {f"chat-node-{n.name}": {n.api_key_env} for n in spec.chat_nodes if not n.keyless}
@@ -52,7 +52,7 @@ def test_the_demo_runs_its_example() -> None:
     assert (ROOT / "examples" / "demo.toml").read_text(encoding="utf-8") == demo_toml()
 
 
-def test_the_contest_that_is_shipped_is_the_one_that_is_written() -> None:
+def test_shipped_contest_is_the_one_of_compete_new() -> None:
     """`examples/competition.toml` is the text of `arena compete new`."""
     path = "examples/competition.toml"
 
@@ -68,14 +68,14 @@ def test_the_demo_has_three_strategies_and_three_baselines() -> None:
     assert len(spec.processes()) == 4
 
 
-def test_an_unknown_player_is_refused() -> None:
-    """`arena demo --agents` names what can be chosen."""
+def test_unknown_strategy_of_the_demo_is_refused() -> None:
+    """The error of `arena demo --agents` lists the choices."""
     with pytest.raises(UsageError, match="'genius' is not a strategy of the demo; choose from"):
         demo_toml(strategies=["genius"])
 
 
 def test_the_demo_of_the_local_model_adds_two_agents() -> None:
-    """They think with a keyless node of their own; the scripted ones stay, and it is said."""
+    """They use their own keyless chat node; the scripted agents stay, and a line names the model."""
     spec = parse_spec(demo_toml(local=True, strategies=["momentum", "cash"]), path="demo")
 
     thinking = {agent.name: agent.chat_node for agent in spec.agents}
@@ -87,10 +87,10 @@ def test_the_demo_of_the_local_model_adds_two_agents() -> None:
     require_keys(spec, {})
 
 
-def test_a_missing_local_model_is_told_before_anything_starts(
+def test_missing_local_model_is_refused_before_anything_starts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Only where a chat node needs it; the remedy is one command."""
+    """Only if a chat node needs it; the remedy is one command."""
     monkeypatch.setattr(local_llm, "PACKAGES", ("no_such_package",))
     local_llm.require_local_llm(parse_spec(demo_toml(), path="demo"))
 

@@ -1,4 +1,4 @@
-"""`arena halt` and `arena resume` check names; `arena up` refuses a name that plays otherwise."""
+"""`arena halt` and `arena resume` check names; active halts are shown."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -35,13 +35,13 @@ async def test_an_unknown_agent_is_refused_with_the_known_ones(memory_bus: Memor
         await require_agent(memory_bus, "momentm")
 
 
-async def test_before_any_agent_every_name_passes(memory_bus: MemoryBus) -> None:
-    """An agent that is about to start can be halted first."""
+async def test_empty_roster_allows_every_name(memory_bus: MemoryBus) -> None:
+    """An agent can be halted before it starts."""
     await require_agent(memory_bus, "momentum")
 
 
-async def test_a_halt_that_is_in_force_can_be_resumed(memory_bus: MemoryBus) -> None:
-    """Even if the agent was never started; a resumed one is unknown again."""
+async def test_active_halt_can_be_resumed(memory_bus: MemoryBus) -> None:
+    """Even if the agent was never started; after the resume its name is unknown."""
     await join(memory_bus, "cash")
     halt = Halt(agent="ghost", by="test", at=WALL)
     await memory_bus.append(topics.CONTROL.name, halt, key="agent/ghost")
@@ -54,8 +54,8 @@ async def test_a_halt_that_is_in_force_can_be_resumed(memory_bus: MemoryBus) -> 
         await require_agent(memory_bus, "ghost")
 
 
-async def test_the_newest_word_about_an_agent_counts(memory_bus: MemoryBus) -> None:
-    """Removed entries are gone; entries of tools are passed over."""
+async def test_newest_roster_entry_of_an_agent_counts(memory_bus: MemoryBus) -> None:
+    """Removed entries do not count; entries of tools are skipped."""
     await join(memory_bus, "a", "b", "a")
     log = memory_bus.cluster.logs[topics.ROSTER.name, 0]
     removed = log[-1]._replace(key=b"agent/b", value=None, offset=len(log))
@@ -64,8 +64,8 @@ async def test_the_newest_word_about_an_agent_counts(memory_bus: MemoryBus) -> N
     assert {"a"} == (await read_agents(memory_bus)).keys()
 
 
-async def test_a_misspelt_halt_changes_nothing(bus: KafkaBus, settings: Settings) -> None:
-    """Exit 2, and nothing is in the topic."""
+async def test_halt_of_an_unknown_agent_writes_nothing(bus: KafkaBus, settings: Settings) -> None:
+    """Exit 2, and the topic is empty."""
     await join(bus, "momentum")
     ended = arena(settings, "halt", "momentm")
     control = await bus.log_reader(topics.CONTROL.name)
@@ -80,7 +80,7 @@ async def test_a_misspelt_halt_changes_nothing(bus: KafkaBus, settings: Settings
 async def test_a_halt_for_lost_records_is_shown_until_a_resume(
     bus: KafkaBus, settings: Settings
 ) -> None:
-    """`arena status` shows it, the resume of one agent says that everybody stays halted."""
+    """`arena status` shows it; the resume of one agent says that everybody stays halted."""
     await join(bus, "momentum")
     await bus.ensure_topics([topics.HEARTBEATS])
     now = datetime.now(UTC)
@@ -112,7 +112,7 @@ async def test_a_halt_for_lost_records_is_shown_until_a_resume(
     [("router", "waiting for chat node gtp (running: gpt)"), ("connector", "turns=3")],
 )
 def test_status_shows_what_a_router_waits_for(kind: str, shown: str) -> None:
-    """In place of its counters; a connector waits for agents at every snapshot and shows them."""
+    """Instead of its counters; a connector waits for agents at every snapshot, and shows counters."""
     beat = Heartbeat(
         node=f"{kind}/one/h/1",
         kind=kind,

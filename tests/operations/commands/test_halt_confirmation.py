@@ -1,4 +1,4 @@
-"""What the heartbeats of executors confirm of a halt, and why they do not."""
+"""Which heartbeats of executors confirm a halt, and the reasons if none does."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -54,15 +54,15 @@ def beat(name: str, age_s: float = 0, **details: Any) -> Heartbeat:
         ),
     ],
 )
-def test_it_says_why_a_shard_is_not_confirmed(beats: list[Heartbeat], why: str) -> None:
-    """No executor, a standby only, or an owner that does not answer: that of the log."""
+def test_reason_of_an_unconfirmed_shard(beats: list[Heartbeat], why: str) -> None:
+    """No executor, only a standby, or the log's owner does not answer."""
     assert {0: why} == unconfirmed_reasons(
         [0], {0: {CLAIM}}, beats, datetime(2026, 11, 21, tzinfo=UTC)
     )
 
 
 def test_a_shard_without_events_has_no_owner() -> None:
-    """Whatever heartbeats say."""
+    """Heartbeats alone do not make an owner."""
     now = datetime(2026, 11, 21, tzinfo=UTC)
 
     assert {0: "shard 0: no executor runs"} == unconfirmed_reasons([0], {}, [], now)
@@ -91,8 +91,8 @@ def _said(epoch: Any = 3, read_to: Any = 6, shard: str = "0") -> dict[str, Any]:
         ("evil", _said()),
     ],
 )
-def test_only_the_owner_confirms_with_a_place_behind_the_record(name: str, said: Any) -> None:
-    """Not words of another form, another process, epoch or shard, nor a place past the end."""
+def test_only_the_owner_confirms_with_an_offset_after_the_record(name: str, said: Any) -> None:
+    """Not a malformed entry, another process, epoch or shard, nor an offset after the end."""
     acked = MemoryAck(0, 5, 0)
 
     assert set() == confirmed_shards(beat(name, control=said), acked, {0: {CLAIM}}, 7)
@@ -100,7 +100,7 @@ def test_only_the_owner_confirms_with_a_place_behind_the_record(name: str, said:
 
 
 async def _asked_beside(bus: MemoryBus, *said: Heartbeat) -> dict[int, str]:
-    """What stays unconfirmed of a halt after which these heartbeats are appended."""
+    """The unconfirmed shards of a halt that is followed by these heartbeats."""
     now = datetime.now(UTC)
     await bus.ensure_topics([topics.EVENTS])
     for number in range(3):
@@ -118,7 +118,7 @@ async def _asked_beside(bus: MemoryBus, *said: Heartbeat) -> dict[int, str]:
 
 
 async def test_a_forged_heartbeat_confirms_nothing(memory_bus: MemoryBus) -> None:
-    """While the owner is frozen, another process says that it has read the halt."""
+    """While the owner is suspended, another process reports that it has read the halt."""
     told: dict[str, Any] = {"halted": ["all"], "shards": [0], "control": _said(99, 1_000_000)}
 
     found = await _asked_beside(memory_bus, beat("evil", **told))
@@ -127,7 +127,7 @@ async def test_a_forged_heartbeat_confirms_nothing(memory_bus: MemoryBus) -> Non
 
 
 async def test_the_owner_of_the_log_confirms(memory_bus: MemoryBus) -> None:
-    """With its own epoch, after a forged word."""
+    """With its own epoch, after a forged heartbeat."""
     forged = beat("evil", halted=["all"], control=_said(99, 1))
 
     mine = beat("a", halted=["all"], control=_said(3, 1))
@@ -138,7 +138,7 @@ async def test_the_owner_of_the_log_confirms(memory_bus: MemoryBus) -> None:
 async def test_the_clock_of_an_executors_host_does_not_hide_it(
     memory_bus: MemoryBus, clock_s: float
 ) -> None:
-    """Whether an executor is alive is told by the broker's times on its heartbeats."""
+    """The broker's times of its heartbeats say whether an executor is alive."""
     now = datetime.now(UTC) + timedelta(seconds=clock_s)
     found = beat("a", shards=[]).model_copy(update={"at": now, "interval_s": 10})
     await memory_bus.append(topics.HEARTBEATS.name, found, key=found.node)

@@ -1,4 +1,4 @@
-"""`arena up` says who is dead, and keeps it in the run's record."""
+"""`arena up` reports dead agents, and records them in the run's record."""
 
 import asyncio
 import time
@@ -54,10 +54,8 @@ def record(command: str, started_at: datetime = NOW) -> RunRecord:
     )
 
 
-async def test_heartbeats_say_who_is_dead_and_who_decides_again(
-    bus: KafkaBus, settings: Settings
-) -> None:
-    """What a router said last counts; a record that cannot be read changes nothing."""
+async def test_watch_follows_dead_and_recovered_agents(bus: KafkaBus, settings: Settings) -> None:
+    """A router's newest heartbeat counts; a malformed record changes nothing."""
     topic = topics.HEARTBEATS
     await bus.ensure_topics([topic])
     watch = HeartbeatWatch(settings)
@@ -81,16 +79,16 @@ async def test_heartbeats_say_who_is_dead_and_who_decides_again(
         await asyncio.to_thread(watch.stop)
 
 
-class Told(HeartbeatWatch):
-    """A watch that reads no topic: the test sets what it has heard."""
+class FakeWatch(HeartbeatWatch):
+    """A watch that reads no topic: the test sets its state."""
 
     def __init__(self) -> None:
-        """Begin with every agent alive and the venue heard."""
+        """Start with living agents and a venue that sends prices."""
         self.now: tuple[DeadAgent, ...] = ()
         self.down = ""
 
     def dead(self) -> tuple[DeadAgent, ...]:
-        """Who is dead."""
+        """The dead agents."""
         return self.now
 
     def feed_down(self) -> str:
@@ -98,31 +96,31 @@ class Told(HeartbeatWatch):
         return self.down
 
 
-def test_a_death_and_a_return_are_said_once_and_kept(tmp_path: Path) -> None:
-    """Two lines for four looks; the record on disk names the dead while they are."""
+def test_death_and_recovery_are_reported_once_and_recorded(tmp_path: Path) -> None:
+    """Two lines for four ticks; the record on disk lists the agent while it is dead."""
     changes: list[Change] = []
-    run, health = ArenaRun(record("up"), tmp_path, (), spec_text=""), Told()
-    noting = _HealthReporter(run, health, changes.append)
+    run, health = ArenaRun(record("up"), tmp_path, (), spec_text=""), FakeWatch()
+    reporter = _HealthReporter(run, health, changes.append)
     mo = DeadAgent("mo", "401", 3, code="auth", remedy="set the key")
-    kept = []
+    recorded = []
     for now in ((mo,), (mo,), (), ()):
         health.now = now
-        noting.tick()
+        reporter.tick()
         found = read_run(tmp_path)
-        kept.append(found is not None and bool(found.dead))
+        recorded.append(found is not None and bool(found.dead))
 
     assert [
         Change("mo", "is dead: 401; set the key"),
         Change("mo", "is alive again"),
     ] == changes
-    assert [True, True, False, False] == kept
+    assert [True, True, False, False] == recorded
 
 
-def test_a_feed_that_is_down_is_said_once_and_so_is_its_return(tmp_path: Path) -> None:
-    """One line with cause and remedy, however often it is looked at, and one when it is back."""
+def test_feed_outage_and_recovery_are_reported_once(tmp_path: Path) -> None:
+    """One line with cause and remedy for any number of ticks, and one for the recovery."""
     changes: list[Change] = []
-    run, health = ArenaRun(record("up"), tmp_path, (), spec_text=""), Told()
-    noting = _HealthReporter(run, health, changes.append)
+    run, health = ArenaRun(record("up"), tmp_path, (), spec_text=""), FakeWatch()
+    reporter = _HealthReporter(run, health, changes.append)
     for down in (
         "",
         "cannot reach HOST; are you offline?",
@@ -130,7 +128,7 @@ def test_a_feed_that_is_down_is_said_once_and_so_is_its_return(tmp_path: Path) -
         "",
     ):
         health.down = down
-        noting.tick()
+        reporter.tick()
 
     assert [
         Change(CONNECTOR, "cannot reach HOST; are you offline?"),
@@ -139,7 +137,7 @@ def test_a_feed_that_is_down_is_said_once_and_so_is_its_return(tmp_path: Path) -
 
 
 def test_last_is_the_newest_run(tmp_path: Path) -> None:
-    """The name "last" counts back from the newest, among the runs of one command if asked so."""
+    """ "last~N" counts back from the newest run, also among the runs of one command."""
     for age, command in enumerate(("up", "compete", "compete")):
         directory = tmp_path / "runs" / f"run-{age}"
         directory.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Every command's help: one style for defaults and variables, and every option explained."""
+"""The help of every command: one style for defaults and variables, and text for every option."""
 
 import re
 from typing import Any
@@ -24,14 +24,14 @@ ENVIRONMENT = re.compile(r"(?<!env var: )(?<!, )\b(?:ARENA|KAFKA)_[A-Z_]+")
 
 
 @pytest.mark.parametrize(("written", "shown"), STYLED)
-def test_brackets_have_one_style(written: str, shown: str) -> None:
-    """Variables first, then the default, as typer writes its own; the rest stays."""
+def test_brackets_are_shown_in_one_style(written: str, shown: str) -> None:
+    """Variables first, then the default, as in typer's own texts; other text is unchanged."""
     assert shown == styled_help(written)
     assert shown == styled_help(shown)
 
 
 def commands() -> list[tuple[str, Any]]:  # Any: a command as typer makes it
-    """Every command that can be typed, with its words."""
+    """Every command, with its words."""
     found: list[tuple[str, Any]] = []
 
     def walk(words: str, command: Any) -> None:
@@ -49,8 +49,8 @@ def commands() -> list[tuple[str, Any]]:  # Any: a command as typer makes it
     return found
 
 
-def test_every_option_says_what_it_is() -> None:
-    """Help is a sentence that begins with what the option is; defaults and variables are shown."""
+def test_every_option_has_plain_help() -> None:
+    """Help names the option first; defaults and variables are shown."""
     for words, command in commands():
         for param in command.params:
             text = getattr(param, "help", None)
