@@ -11,6 +11,7 @@ from arena.atomic_files import write_atomic
 from arena.baselines import has_rules
 from arena.errors import EXIT_NO, UsageError
 from arena.ids import check_name
+from arena.options import AsJson
 from arena.plugin_options import FolderFlag, folder_to_write, plugins_of
 from arena.plugins import plugin_paths, read_plugin
 from arena.settings import Settings
@@ -36,8 +37,6 @@ You buy only after a fall of two percent within an hour, a tenth of your cash at
 - You sell a position when it is up by more than twice the cost of buying and selling it.
 - You hold at most two products. A market that goes sideways is not yours: holding is a decision.
 """
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 @app.command("list")

@@ -1,37 +1,32 @@
-"""Reads one partition up to an offset, with a deadline. Writes nothing."""
+"""Reads one partition up to an offset, record by record. Writes nothing."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from arena.bus.base import LogReader, Record
-from arena.errors import BrokerUnavailable
-from arena.node import Node
+from arena.read_topic import read_to_ends
 
-READ_TIMEOUT_S = 30.0
-POLL_S = 0.5
+STALL_S = 30.0
+"""Longest time without a record before the end."""
 
 
 async def records_until(
-    node: Node, reader: LogReader, topic: str, partition: int, end: int
+    reader: LogReader, topic: str, partition: int, end: int
 ) -> AsyncIterator[Record]:
     """The records of a partition from the reader's position to before an offset.
 
     Args:
-        node: Its clock measures the deadline.
         reader: A reader of this partition.
         topic: The topic.
         partition: The partition.
         end: The offset to stop at.
 
     Raises:
-        BrokerUnavailable: The records did not come in `READ_TIMEOUT_S`.
+        BrokerUnavailable: No record came for `STALL_S`.
     """
-    deadline_s = node.clock.monotonic() + READ_TIMEOUT_S
-    while reader.position(topic, partition) < end:
-        records = await reader.read(timeout_s=POLL_S)
-        for record in records:
-            if record.offset < end:
-                yield record
-        if not records and node.clock.monotonic() > deadline_s:
-            raise BrokerUnavailable(
-                f"{topic}[{partition}] gave no record for {READ_TIMEOUT_S:g} s before its end {end}"
-            )
+    batches = read_to_ends(reader, {(topic, partition): end}, stall_s=STALL_S)
+    async with aclosing(batches):
+        async for records in batches:
+            for record in records:
+                if record.offset < end:
+                    yield record

@@ -141,9 +141,7 @@ class _PartitionTail:
         """The agent's records among the newest `chunk` ones."""
         self.reader.seek(topics.TURNS.name, self.partition, max(self.first, self.end - chunk))
         found = []
-        async for record in records_until(
-            self.node, self.reader, topics.TURNS.name, self.partition, self.end
-        ):
+        async for record in records_until(self.reader, topics.TURNS.name, self.partition, self.end):
             if record.key_text == self.agent:
                 message = await self.node.read_message(record)
                 if isinstance(message, Turn | TurnStarted):

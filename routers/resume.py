@@ -63,7 +63,7 @@ async def _newest_snapshot(node: Node, offset: int) -> Record | None:
         if end != offset + 1 or begin > offset:
             return None
         reader.seek(topic, 0, offset)
-        found = [r async for r in records_until(node, reader, topic, 0, offset + 1)]
+        found = [r async for r in records_until(reader, topic, 0, offset + 1)]
         return found[0] if found and found[0].offset == offset else None
     finally:
         await reader.close()
@@ -76,7 +76,7 @@ async def _read_replies(node: Node, agent: str, started: TurnStarted) -> tuple[R
     found: list[Reply] = []
     try:
         end = (await reader.end_offsets())[(topic, 0)]
-        async for record in records_until(node, reader, topic, 0, end):
+        async for record in records_until(reader, topic, 0, end):
             message = await node.read_message(record)
             if isinstance(message, ChatReply | ToolResult) and message.turn_id == started.turn_id:
                 found.append(message)

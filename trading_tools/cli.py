@@ -14,7 +14,7 @@ from arena.errors import EXIT_NO, UsageError
 from arena.ids import check_name
 from arena.messages import Pacing
 from arena.node import Node, run_async, run_node
-from arena.options import Prefix, Run
+from arena.options import AsJson, Prefix, Run, Servers
 from arena.plugin_options import FolderFlag, plugins_of
 from arena.plugins import NO_PLUGINS, Plugins
 from arena.run_lookup import running_settings
@@ -52,11 +52,12 @@ class Only(StrEnum):
     STATELESS = "stateless"
 
 
-Servers = Annotated[
+KafkaServers = Annotated[
     str | None,
-    typer.Option(help="Kafka addresses. [env: KAFKA_BOOTSTRAP_SERVERS]", show_default=False),
+    typer.Option(
+        "--bootstrap-servers", help="Kafka. [KAFKA_BOOTSTRAP_SERVERS, else localhost:9092]"
+    ),
 ]
-
 StartingCash = Annotated[
     str,
     typer.Option(envvar=INITIAL_CASH, help="Cash of a new account, in its currency."),
@@ -98,7 +99,7 @@ def serve(
     ] = None,
     name: Annotated[str, typer.Option(help="Name of this process.")] = "tools",
     plugins: FolderFlag = None,
-    bootstrap_servers: Servers = None,
+    bootstrap_servers: KafkaServers = None,
     log_level: Annotated[
         LogLevel | None,
         typer.Option(case_sensitive=False, help="How much to log. [ARENA_LOG_LEVEL]"),
@@ -155,9 +156,7 @@ def _plugins_beside(only: Only | None, flag: list[Path] | None, settings: Settin
 @app.command("list")
 def list_tools(
     plugins: FolderFlag = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, with the schemas, instead of text.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the tools of the catalogue, and those of plugins.
 
@@ -203,9 +202,7 @@ def call_tool(
         bool, typer.Option("--force", help="Trade in an agent's account; it then has no rank.")
     ] = False,
     timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for a result.")] = 15.0,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the whole result as JSON.")
-    ] = False,
+    as_json: AsJson = False,
     plugins: FolderFlag = None,
     bootstrap_servers: Servers = None,
     prefix: Prefix = None,

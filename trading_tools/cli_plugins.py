@@ -11,6 +11,7 @@ import typer
 
 from arena.atomic_files import write_atomic
 from arena.errors import EXIT_NO, UsageError
+from arena.options import AsJson
 from arena.plugin_options import FolderFlag, folder_to_write
 from arena.plugins import read_plugin
 from arena.settings import Settings
@@ -85,7 +86,7 @@ def new(
 
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files or folders.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Load tool files in this process, and report what each one offers or what is wrong with it.
 

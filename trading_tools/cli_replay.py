@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from arena.errors import EXIT_NO
-from arena.options import Run
+from arena.options import AsJson, Run
 from arena.run_lookup import exported_records
 from arena.visible_text import visible_line
 
@@ -18,7 +18,7 @@ def tools_replay(
         Path | None, typer.Option("--records", help="A folder of exported records. [the run's]")
     ] = None,
     run_name: Run = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Decide recorded orders again and compare every event byte by byte.
 

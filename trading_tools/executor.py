@@ -22,6 +22,7 @@ from arena.currency import AS_FLAG, DEFAULT_CURRENCY, account_currency
 from arena.errors import BrokerUnavailable, Fenced, UsageError
 from arena.kill_switch import CONFIRMED
 from arena.node import Node
+from arena.tasks import run_until_first_ends
 from arena.topics import partition_of
 from trading_tools.command_handler import CommandHandler
 from trading_tools.kill_switch import KillSwitchFeed, check_partitions
@@ -32,7 +33,6 @@ from trading_tools.registry import Tool
 from trading_tools.rules import TradingRules
 from trading_tools.shard_membership import ShardMembership
 from trading_tools.shard_writer import ShardWriter
-from trading_tools.tasks import run_until_first_ends
 
 STANDBY_READ_S = 0.2
 CLAIM_PAUSE_S_MAX = 0.2

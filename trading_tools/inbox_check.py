@@ -10,13 +10,15 @@ A number that is too high for all the commands and results ever written is not t
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import aclosing
 from typing import NamedTuple
 
 from arena import ids, topics
 from arena.accounts import Shard
 from arena.bus.base import Bus, LogReader, Record
 from arena.errors import BrokerUnavailable
-from arena.newest_results import READ_TIMEOUT_S, account_seq_of, json_body, newest_records
+from arena.newest_results import account_seq_of, json_body, newest_records
+from arena.read_topic import read_to_ends
 
 AGENTS_MAX = 1_000
 """How many agents' inboxes are checked per shard."""
@@ -82,16 +84,17 @@ async def _check(bus: Bus, shard: Shard, commands: LogReader) -> InboxCheck:
 
 async def _agents_of(commands: LogReader) -> list[str]:
     """The agents in the first commands."""
-    ends = await commands.end_offsets()
     found: dict[str, None] = {}
-    read = 0
-    while read < COMMANDS_MAX and any(commands.position(*pair) < end for pair, end in ends.items()):
-        records = await commands.read(timeout_s=READ_TIMEOUT_S)
-        read += len(records)
-        for record in records:
-            agent = json_body(record).get("agent")
-            if isinstance(agent, str) and ids.NAME_PATTERN.fullmatch(agent):
-                found[agent] = None
+    count = 0
+    async with aclosing(read_to_ends(commands)) as batches:
+        async for records in batches:
+            for record in records:
+                agent = json_body(record).get("agent")
+                if isinstance(agent, str) and ids.NAME_PATTERN.fullmatch(agent):
+                    found[agent] = None
+            count += len(records)
+            if count >= COMMANDS_MAX:
+                break
     return [*found]
 
 

@@ -10,13 +10,13 @@ from arena import topics
 from arena.node import Node
 from arena.plugin_code import PluginFault
 from arena.plugins import NO_PLUGINS, Plugins
+from arena.tasks import run_until_first_ends
 from trading_tools.executor import Executor
 from trading_tools.plugin_tools import load_tools
 from trading_tools.registry import Tool
 from trading_tools.rules import TradingRules
 from trading_tools.server import ToolServer
 from trading_tools.shard_membership import ShardMembership
-from trading_tools.tasks import run_until_first_ends
 
 TOPICS = (
     topics.TICKERS,

@@ -26,6 +26,7 @@ from arena.fault_points import fault_point
 from arena.liveness import COMMANDS_LOST, COMMANDS_UNPROVEN, EVENTS_LOST, EVENTS_UNPROVEN
 from arena.messages import Message, ToolCall, ToolResult
 from arena.node import Node
+from arena.tasks import run_until_first_ends
 from trading_tools.command_handler import CommandHandler, CommandKind, HandledCommand
 from trading_tools.command_start import find_start
 from trading_tools.events import PendingEvent
@@ -35,7 +36,6 @@ from trading_tools.outbox import Outbox, within_ack_timeout
 from trading_tools.ownership import Ownership
 from trading_tools.prices import PriceFeed
 from trading_tools.recovery import EventLog
-from trading_tools.tasks import run_until_first_ends
 
 BATCH_MAX = 64
 """How many commands are decided ahead of their acks."""

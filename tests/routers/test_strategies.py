@@ -122,7 +122,7 @@ def test_python_file_is_a_strategy(tmp_path: Path) -> None:
         ("name = 'a b'\nprompt = 'p'", "strategy name 'a b'"),
         ("name = 7\nprompt = 'p'", "name is 7"),
         ("name = 'x'\nprompt = 'p'\n[sampling]\ntemperature = 'hot'", "sampling.temperature"),
-        ("name = ", "is no TOML"),
+        ("name = ", "is not valid TOML"),
     ],
 )
 def test_bad_toml_file_says_what_to_change(tmp_path: Path, text: str, expected_text: str) -> None:
@@ -178,9 +178,9 @@ def test_prompt_file_is_a_strategy(tmp_path: Path, suffix: str) -> None:
     ("text", "expected_text"),
     [
         ("", "prompt is empty"),
-        ("---\ncadence: 2\n---\nBuy.", r"begins with ---; write its fields as TOML between"),
+        ("---\ncadence: 2\n---\nBuy.", r"starts with ---; write its fields as TOML between"),
         ("+++\ncadence = 2\nBuy.", r"have no end; add \+\+\+"),
-        ("+++\ncadence = \n+++\nBuy.", r"is no TOML.*line 2"),
+        ("+++\ncadence = \n+++\nBuy.", r"is not valid TOML.*line 2"),
         ("+++\nprompt = 'x'\n+++\nBuy.", r"write the prompt after the second \+\+\+"),
         ("+++\ncolour = 1\n+++\nBuy.", "unknown key colour"),
         ("+++\nsource = 'x'\n+++\nBuy.", "unknown key source"),

@@ -55,30 +55,24 @@ def short_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kill_switch, "RENEW_S", 0.05)
 
 
-class Blackholed(MemoryLogReader):
+class CutReader(MemoryLogReader):
     """A reader of `arena.control` whose connection drops everything while it is cut."""
 
-    def __init__(
-        self,
-        cluster: MemoryCluster,
-        pairs: list[tuple[str, int]],
-        start: Start,
-        line: "CuttableBus",
-    ) -> None:
-        """Read over a connection."""
-        super().__init__(cluster, pairs, start)
-        self._line = line
+    def __init__(self, bus: "CuttableBus", pairs: list[tuple[str, int]], start: Start) -> None:
+        """Read over the bus's connection."""
+        super().__init__(bus.cluster, pairs, start)
+        self._bus = bus
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
         """The next records; none while the connection is cut."""
-        await self._line.whole.wait()
+        await self._bus.connected.wait()
         records = await super().read(timeout_s=min(timeout_s, 0.02), max_records=max_records)
-        await self._line.whole.wait()
+        await self._bus.connected.wait()
         return records
 
     async def end_offsets(self) -> dict[tuple[str, int], int]:
         """The ends of the log; no answer while the connection is cut."""
-        await self._line.whole.wait()
+        await self._bus.connected.wait()
         return await super().end_offsets()
 
 
@@ -88,14 +82,14 @@ class CuttableBus(MemoryBus):
     def __init__(self, cluster: MemoryCluster) -> None:
         """Start with an intact connection."""
         super().__init__(cluster)
-        self.whole = asyncio.Event()
-        self.whole.set()
+        self.connected = asyncio.Event()
+        self.connected.set()
 
     async def log_reader(self, *names: str, start: Start = EARLIEST) -> LogReader:
         """A reader; the one of the control topic can be cut off."""
         if names != (CONTROL,):
             return await super().log_reader(*names, start=start)
-        return Blackholed(self.cluster, [(CONTROL, 0)], start, self)
+        return CutReader(self, [(CONTROL, 0)], start)
 
 
 @asynccontextmanager
@@ -104,9 +98,9 @@ async def market(memory_bus: MemoryBus) -> AsyncIterator[CuttableBus]:
     await memory_bus.ensure_topics([topics.TICKERS, topics.COMMANDS, topics.CONTROL])
     await memory_bus.append(topics.TICKERS.name, product(), key="BTC-USD")
     await memory_bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
-    line = CuttableBus(memory_bus.cluster)
-    await line.start()
-    yield line
+    bus = CuttableBus(memory_bus.cluster)
+    await bus.start()
+    yield bus
 
 
 async def order(bus: MemoryBus, index: int, life_s: float = 30) -> None:
@@ -130,18 +124,18 @@ async def test_halt_that_the_owner_cannot_read_is_not_confirmed(
     memory_bus: MemoryBus,
 ) -> None:
     """A standby that has read it cannot confirm it; later orders are never filled."""
-    async with market(memory_bus) as line, serving(line):
+    async with market(memory_bus) as bus, serving(bus):
         await order(memory_bus, 0)
         assert [None] == await decided(memory_bus, 1)
         async with serving(memory_bus) as standby:
-            line.whole.clear()
+            bus.connected.clear()
             asked = await append_and_confirm(memory_bus, halt(), 0.3)
             assert ["all"] == standby.details["halted"]
             await asyncio.sleep(kill_switch.PROOF_S)  # The last proof is still valid.
             await order(memory_bus, 1, life_s=0.3)
             await order(memory_bus, 2)
             found = await decided(memory_bus, 2)
-            line.whole.set()
+            bus.connected.set()
             found = await decided(memory_bus, 3)
 
     assert [*asked.unconfirmed] == [0]
@@ -151,15 +145,15 @@ async def test_halt_that_the_owner_cannot_read_is_not_confirmed(
 async def test_replay_writes_the_same_rejections(memory_bus: MemoryBus, tmp_path: Path) -> None:
     """Unknown control, and a halt by a record without a value, byte by byte."""
     await memory_bus.ensure_topics(topics.fixed_topics())
-    async with market(memory_bus) as line, serving(line) as node:
+    async with market(memory_bus) as bus, serving(bus) as node:
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
-        line.whole.clear()
+        bus.connected.clear()
         memory_bus.cluster.append(CONTROL, 0, b"agent/momentum", None, ())
         await asyncio.sleep(kill_switch.PROOF_S)
         await order(memory_bus, 1, life_s=0.1)
         await decided(memory_bus, 2)
-        line.whole.set()
+        bus.connected.set()
         await order(memory_bus, 2)
         found = await decided(memory_bus, 3)
         unread = node.details["halted_unread"]
@@ -173,10 +167,10 @@ async def test_replay_writes_the_same_rejections(memory_bus: MemoryBus, tmp_path
 
 async def test_order_waits_for_the_proof_and_is_filled(memory_bus: MemoryBus) -> None:
     """A connection that returns in time costs no order; reading the account does not wait."""
-    async with market(memory_bus) as line, serving(line):
+    async with market(memory_bus) as bus, serving(bus):
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
-        line.whole.clear()
+        bus.connected.clear()
         await asyncio.sleep(kill_switch.PROOF_S)
         look = tool_call("momentum", "get_portfolio", "{}", index=7)
         await memory_bus.append(topics.COMMANDS.name, look, key="momentum")
@@ -184,7 +178,7 @@ async def test_order_waits_for_the_proof_and_is_filled(memory_bus: MemoryBus) ->
         results = await read_until(memory_bus, topics.inbox("momentum"), ToolResult, 2)
         assert look.call_id in {result.call_id for result in results}
         assert 1 == len(await decided(memory_bus, 1))
-        line.whole.set()
+        bus.connected.set()
         assert [None, None] == await decided(memory_bus, 2)
 
 
@@ -192,10 +186,10 @@ async def test_proof_expires_while_the_process_is_suspended(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An owner that was suspended decides nothing by its earlier proof."""
-    async with market(memory_bus) as line, serving(line):
+    async with market(memory_bus) as bus, serving(bus):
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
-        line.whole.clear()
+        bus.connected.clear()
         awake = kill_switch.boot_time_s
         monkeypatch.setattr(kill_switch, "boot_time_s", lambda: awake() + 60)
         await order(memory_bus, 1, life_s=0.2)
@@ -205,15 +199,15 @@ async def test_proof_expires_while_the_process_is_suspended(
 async def test_lock_step_waits_past_the_deadline(memory_bus: MemoryBus) -> None:
     """It never rejects because a proof is missing: every run must decide alike."""
     rules = TradingRules(pacing="lock-step")
-    async with market(memory_bus) as line, serving(line, rules) as node:
+    async with market(memory_bus) as bus, serving(bus, rules) as node:
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
-        line.whole.clear()
+        bus.connected.clear()
         await asyncio.sleep(kill_switch.PROOF_S)
         await order(memory_bus, 1, life_s=0.1)
         await asyncio.sleep(0.5)
         assert 1 == node.counters["orders"]
-        line.whole.set()
+        bus.connected.set()
         reasons = await decided(memory_bus, 2)
 
     assert [None, None] == reasons
@@ -226,10 +220,10 @@ async def test_waiting_owner_gives_its_shard_up(
     pacing: Literal["real-time", "lock-step"],
 ) -> None:
     """The group took the shard away: nothing is decided, and the next owner decides the order."""
-    async with market(memory_bus) as line, serving(line, TradingRules(pacing=pacing)) as node:
+    async with market(memory_bus) as bus, serving(bus, TradingRules(pacing=pacing)) as node:
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
-        line.whole.clear()
+        bus.connected.clear()
         await asyncio.sleep(kill_switch.PROOF_S)
         waits = asyncio.Event()
         wait = kill_switch.KillSwitchFeed.wait_proven
@@ -246,7 +240,7 @@ async def test_waiting_owner_gives_its_shard_up(
         monkeypatch.setattr(ShardMembership, "should_serve", lambda *_: False)
         await until(lambda: node.details["shards"] == [])
         monkeypatch.undo()
-        line.whole.set()
+        bus.connected.set()
         assert [None, None] == await decided(memory_bus, 2)
         await until(lambda: node.details["shards"] == [0])
 
@@ -260,10 +254,10 @@ async def test_proof_from_before_the_epoch_does_not_count(
     monkeypatch.setattr(kill_switch, "PROOF_S", 60.0)
     may_serve = ShardMembership.should_serve
     monkeypatch.setattr(ShardMembership, "should_serve", lambda *_: False)
-    async with market(memory_bus) as line, serving(line) as node:
+    async with market(memory_bus) as bus, serving(bus) as node:
         await until(lambda: node.status == "standby" and "halted" in node.details)
         await asyncio.sleep(0.1)  # The standby has a first proof.
-        line.whole.clear()
+        bus.connected.clear()
         monkeypatch.setattr(ShardMembership, "should_serve", may_serve)
         await order(memory_bus, 0, life_s=0.5)
         assert [RejectReason.CONTROL_UNKNOWN] == await decided(memory_bus, 1)
@@ -271,10 +265,10 @@ async def test_proof_from_before_the_epoch_does_not_count(
 
 async def test_unreadable_record_is_dead_lettered_once(memory_bus: MemoryBus) -> None:
     """By the owner of the first shard, not by a standby, and not again at a start."""
-    async with market(memory_bus) as line:
+    async with market(memory_bus) as bus:
         memory_bus.cluster.append(CONTROL, 0, b"agent/scalper", b"{", ())
         for count in (1, 2):
-            async with serving(line) as one, serving(memory_bus) as two:
+            async with serving(bus) as one, serving(memory_bus) as two:
                 await order(memory_bus, count)
                 await decided(memory_bus, count)
                 memory_bus.cluster.append(CONTROL, 0, b"agent/momentum", None, ())
@@ -299,9 +293,9 @@ async def until(holds: Callable[[], bool]) -> None:
 
 async def test_owner_that_lost_its_shard_confirms_nothing(memory_bus: MemoryBus) -> None:
     """Another epoch is in the log: it may not confirm anything, whatever it has read."""
-    async with market(memory_bus) as line:
+    async with market(memory_bus) as bus:
         with pytest.raises(Exception, match="account.events"):
-            async with serving(line):
+            async with serving(bus):
                 await order(memory_bus, 0)
                 await decided(memory_bus, 1)
                 other = Epoch(epoch=9, owner="x", seq=9, prev="", at=datetime.now(UTC))
@@ -313,7 +307,7 @@ async def test_owner_that_lost_its_shard_confirms_nothing(memory_bus: MemoryBus)
 
 async def test_idle_owner_confirms_at_once(memory_bus: MemoryBus) -> None:
     """Halt and resume; the heartbeat names epoch and offset."""
-    async with market(memory_bus) as line, serving(line) as node:
+    async with market(memory_bus) as bus, serving(bus) as node:
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
         asked = await append_and_confirm(memory_bus, halt(), WAIT_S)
@@ -336,7 +330,7 @@ async def test_halt_is_confirmed_among_many_others(
         name = f"z{number}"
         stop = Halt(agent=name, by="test", at=datetime.now(UTC))
         await memory_bus.append(CONTROL, stop, key=key_of(name))
-    async with market(memory_bus) as line, serving(line) as node:
+    async with market(memory_bus) as bus, serving(bus) as node:
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
         mine = Halt(agent="momentum", by="test", at=datetime.now(UTC))
@@ -369,10 +363,10 @@ async def test_clock_set_back_after_the_wait_fills_nothing(
         clock.ahead = True
         return found
 
-    async with market(memory_bus) as line, serving(line, clock=clock):
+    async with market(memory_bus) as bus, serving(bus, clock=clock):
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
-        line.whole.clear()
+        bus.connected.clear()
         await asyncio.sleep(kill_switch.PROOF_S)
         monkeypatch.setattr(kill_switch.KillSwitchFeed, "wait_proven", wavers)
         await order(memory_bus, 1)
@@ -389,15 +383,15 @@ async def test_partition_added_to_the_control_topic_ends_the_executor(
     memory_bus: MemoryBus,
 ) -> None:
     """A halt may be in a partition that it does not read, and no later start can order the two."""
-    async with market(memory_bus) as line:
+    async with market(memory_bus) as bus:
         with pytest.raises(UsageError, match="arena.control has 2 partitions.*`arena resume`"):
-            async with serving(line):
+            async with serving(bus):
                 await order(memory_bus, 0)
                 await decided(memory_bus, 1)
                 grow(memory_bus)
                 await until_ended()
         with pytest.raises(UsageError, match="arena.control has 2 partitions"):
-            async with serving(line):
+            async with serving(bus):
                 await order(memory_bus, 1)
                 await until_ended()
 

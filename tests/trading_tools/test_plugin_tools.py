@@ -102,7 +102,7 @@ async def test_failure_of_a_tool_is_an_answer(tmp_path: Path, body: str) -> None
         ("def f(\n", 1, "SyntaxError: '(' was never closed"),
         ("raise SystemExit('stop')", 1, "SystemExit: stop"),
         ("import no_such_package_at_all", 1, "ModuleNotFoundError: No module named"),
-        ("import beside", 1, "a plugin is one file: move what it needs of beside.py into it"),
+        ("import beside", 1, "a plugin is one file: move the code it needs from beside.py into it"),
         ("x = 1\n", None, "it has no tool; write @tool above a function"),
         (f'{HEAD}\n@tool\ndef f(days):\n    """Say."""\n', 3, "`days` has no type hint; write"),
         (
