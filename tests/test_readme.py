@@ -91,7 +91,7 @@ def test_every_rule_of_the_walk_is_used() -> None:
     assert set(EXIT_CODES) <= set(texts)
 
 
-def test_the_strategy_in_readme_is_one(tmp_path: Path) -> None:
+def test_strategy_in_readme_is_one(tmp_path: Path) -> None:
     """The file that README shows can be played."""
     files = files_of(TEXT)
 
@@ -108,7 +108,7 @@ def test_the_strategy_in_readme_is_one(tmp_path: Path) -> None:
         ("```\narena demo\n  --seconds 3\n```\n", "among commands"),
     ],
 )
-def test_a_line_that_is_not_a_command_is_told(text: str, said: str) -> None:
+def test_line_that_is_not_a_command_is_told(text: str, said: str) -> None:
     """A block of commands holds nothing that the walk would pass over in silence."""
     with pytest.raises(ValueError, match=said):
         steps_of(text)

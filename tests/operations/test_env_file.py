@@ -55,7 +55,7 @@ def all_variables() -> set[str]:
     return {one.name for group in GROUPS for one in group.variables}
 
 
-def test_the_example_has_every_variable() -> None:
+def test_example_has_every_variable() -> None:
     """It has the settings under the names that pydantic reads, and is the generated text."""
     found = set()
     for kind in (Settings, KafkaAccess):
@@ -68,7 +68,7 @@ def test_the_example_has_every_variable() -> None:
     assert example_text() == (ROOT / ".env.example").read_text(encoding="utf-8")
 
 
-def test_the_code_reads_no_variable_that_the_example_lacks() -> None:
+def test_code_reads_no_variable_that_the_example_lacks() -> None:
     """Every variable of the arena that the code reads is explained there."""
     pattern = re.compile(r'"((?:ARENA|KAFKA)_[A-Z][A-Z_]*)"|envvar="([A-Z_]+)"')
     written = {
@@ -102,7 +102,7 @@ def test_lines_are_read_by_the_usual_rules(text: str, found: dict[str, str]) -> 
     ("text", "line"),
     [("A=1\n\nsecret words", 3), ("A='secret", 1), ("A=1\nsecret", 2), ("A='\0'", 1)],
 )
-def test_a_line_that_cannot_be_read_is_named_by_its_number(text: str, line: int) -> None:
+def test_line_that_cannot_be_read_is_named_by_its_number(text: str, line: int) -> None:
     """The line may hold a secret, so its text is not shown."""
     with pytest.raises(UsageError, match=rf"\.env, line {line}\b") as refused:
         parse_env(text, ".env")

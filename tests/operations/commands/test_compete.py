@@ -192,7 +192,7 @@ def test_recorded_prices_replace_those_of_the_specification(
 
     outcome = contests.outcome(str(contests.spec), "--prices", str(folder), "--snapshots", "5")
 
-    kept = load_spec(Path(outcome["directory"]) / SPEC_FILE)
+    spec = load_spec(Path(outcome["directory"]) / SPEC_FILE)
     assert (outcome["ended"], outcome["turns"]) == ("done", 5 * len(AGENTS))
-    assert kept.arena.products == ("BTC-USD", "ETH-USD", "LTC-USD")
-    assert all(Path(path).parent == folder.resolve() for path in kept.market.prices)
+    assert spec.arena.products == ("BTC-USD", "ETH-USD", "LTC-USD")
+    assert all(Path(path).parent == folder.resolve() for path in spec.market.prices)

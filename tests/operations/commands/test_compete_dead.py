@@ -83,16 +83,16 @@ def test_contest_with_a_wrong_key_ends_without_ranks(
 ) -> None:
     """Exit 1 with the cause; the file of --json, judge and status list the same dead agents."""
     monkeypatch.setenv("KEY_OF_A_DEAD_CONTEST", "sk-wrong")
-    spec, told = tmp_path / "dead.toml", tmp_path / "out.json"
+    spec, result = tmp_path / "dead.toml", tmp_path / "out.json"
     spec.write_text(SPEC.format(port=port))
-    process = Contests(settings, spec).start(str(spec), "--json", str(told))
+    process = Contests(settings, spec).start(str(spec), "--json", str(result))
     try:
         output, _ = process.communicate(timeout=DEADLINE_S)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
     assert process.returncode == 1, output
-    document = json.loads(told.read_text())
+    document = json.loads(result.read_text())
     judged = arena(settings, "judge", "--once", "--json", "--prefix", document["prefix"])
     status = arena(settings, "status", "--json", "--prefix", document["prefix"])
 
@@ -118,9 +118,9 @@ def test_key_refused_before_the_start_is_shown_by_status_and_judge(
 ) -> None:
     """Nothing is started; the run's record has the dead agents, and can be resumed."""
     monkeypatch.setenv("KEY_OF_A_DEAD_CONTEST", "sk-wrong")
-    spec, told = tmp_path / "dead.toml", tmp_path / "out.json"
+    spec, result = tmp_path / "dead.toml", tmp_path / "out.json"
     spec.write_text(SPEC.format(port=port))
-    done = arena(settings, "compete", "run", str(spec), "--json", str(told))
+    done = arena(settings, "compete", "run", str(spec), "--json", str(result))
     found = newest_run(settings.home)
     assert found is not None, done.stderr
     directory, run = found
@@ -128,7 +128,7 @@ def test_key_refused_before_the_start_is_shown_by_status_and_judge(
     answers = [arena(settings, *words, *asked) for words in (("judge", "--once"), ("status",))]
 
     assert (done.returncode, run.is_running(), (directory / SPEC_FILE).exists()) == (1, False, True)
-    for text in (told.read_text(), *(answer.stdout for answer in answers)):
+    for text in (result.read_text(), *(answer.stdout for answer in answers)):
         listed = json.loads(text)["dead"]
         assert [one["agent"] for one in listed] == ["momentum-gpt", "scalper-gpt"]
         assert {one["code"] for one in listed} == {"auth"}

@@ -57,8 +57,8 @@ class Run:
     def tick(self) -> None:
         """Let the judge publish what it says next."""
         if self.ticks < len(self._says):
-            said = evaluation(self._says[self.ticks])
-            body = said.model_dump_json().encode()
+            message = evaluation(self._says[self.ticks])
+            body = message.model_dump_json().encode()
             headers = (("type", b"Evaluation"), ("schema", b"1"))
             self._bus.cluster.append(topics.EVALUATIONS.name, 0, b"k", body, headers)
         self.ticks += 1

@@ -66,8 +66,8 @@ async def read_snapshots(settings: Settings) -> list[Message]:
 def venue_times(directory: Path) -> list[datetime]:
     """The market time at each start of the exchange."""
     lines = (directory / "logs" / "exchange.log").read_text().splitlines()
-    said = [json.loads(line) for line in lines if '"listening"' in line]
-    return [datetime.fromisoformat(about["venue_time"]) for about in said]
+    entries = [json.loads(line) for line in lines if '"listening"' in line]
+    return [datetime.fromisoformat(entry["venue_time"]) for entry in entries]
 
 
 @pytest.mark.timeout(200)

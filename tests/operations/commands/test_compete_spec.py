@@ -40,12 +40,12 @@ def test_existing_file_is_not_replaced(settings: Settings, tmp_path: Path) -> No
     path.write_text("mine")
 
     refused = arena(settings, "compete", "new", str(path))
-    kept = path.read_text()
+    content = path.read_text()
     forced = arena(settings, "compete", "new", str(path), "--force")
 
     assert refused.returncode == 2
     assert refused.stderr == f"arena: {path} exists; choose another file, or add --force\n"
-    assert kept == "mine"
+    assert content == "mine"
     assert forced.returncode == 0
     assert path.read_text() == competition_toml(path=str(path))
 
@@ -69,8 +69,8 @@ def test_own_starting_cash_takes_precedence() -> None:
     cash = Decimal("2.5E+3")
 
     assert parse_spec(open_text, path="c.toml").rules.starting_cash is None
-    kept = parse_spec(with_starting_cash(open_text, cash), path="c.toml")
-    assert Decimal(2_500) == kept.rules.starting_cash
+    spec = parse_spec(with_starting_cash(open_text, cash), path="c.toml")
+    assert Decimal(2_500) == spec.rules.starting_cash
     assert open_text == with_starting_cash(open_text, None)
     assert competition_toml() == with_starting_cash(competition_toml(), cash)
 
@@ -147,7 +147,7 @@ def test_price_files_are_found_among_arguments() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "error"),
     [
         ((), 2, "give one specification, or --resume and a run"),
         (("a.toml", "b.toml"), 2, "give one specification"),
@@ -159,11 +159,11 @@ def test_price_files_are_found_among_arguments() -> None:
     ],
 )
 def test_wrong_usage_is_refused_before_anything_starts(
-    settings: Settings, words: tuple[str, ...], code: int, said: str
+    settings: Settings, words: tuple[str, ...], code: int, error: str
 ) -> None:
     """Exit code 2, one sentence with the remedy, and no run folder."""
     done = arena(settings, "compete", "run", *words)
 
     assert (done.returncode, done.stdout) == (code, "")
-    assert said in done.stderr
+    assert error in done.stderr
     assert not (settings.home / "runs").exists()

@@ -71,7 +71,7 @@ def test_dependencies_exist(services: dict[str, dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(NODES))
-def test_a_service_runs_a_command_that_exists(
+def test_service_runs_a_command_that_exists(
     services: dict[str, dict[str, Any]], name: str, tmp_path: Path
 ) -> None:
     """Its command and flags are known."""

@@ -39,7 +39,7 @@ EUROS = 'currency = "EUR"'
         (TETHERS.replace("SOL-USDT", "SOL-USD"), "quoted in 2 currencies: SOL-USD in USD; BTC-U"),
     ],
 )
-def test_a_specification_of_two_currencies_is_refused(text: str, message: str) -> None:
+def test_specification_of_two_currencies_is_refused(text: str, message: str) -> None:
     """The error has the line, the values and the remedy."""
     with pytest.raises(UsageError, match=message):
         parse_spec(text, path="c.toml")
@@ -108,11 +108,12 @@ def test_books_fold_and_dashboard_are_compared_in_the_currency(bitcoins: Scenari
     for record in bitcoins.records:
         view.apply(record)
     folded = fold_figures({0: bitcoins.shard})
-    told = read_document(json.dumps(standings(view, datetime.now(UTC))).encode())
+    document = read_document(json.dumps(standings(view, datetime.now(UTC))).encode())
 
     assert {"BTC"} == {key.unit for key in folded if key.what == "cash"}
     assert (
-        folded[FigureKey("cash", "cash", "BTC")] == told.figures[FigureKey("cash", "cash", "BTC")]
+        folded[FigureKey("cash", "cash", "BTC")]
+        == document.figures[FigureKey("cash", "cash", "BTC")]
     )
 
 
@@ -125,6 +126,6 @@ def test_contest_without_a_fill_prints_the_reasons_of_refusals(bitcoins: Scenari
     nothing.snapshot()
     for _ in range(2):
         nothing.order("momentum", "sell", "ETH-BTC", Decimal(1))
-    said = all_refused_text({0: nothing.shard})
+    text = all_refused_text({0: nothing.shard})
 
-    assert said.startswith("Every order was refused (2): insufficient position, asked 1 ETH-BTC")
+    assert text.startswith("Every order was refused (2): insufficient position, asked 1 ETH-BTC")

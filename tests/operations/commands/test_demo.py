@@ -22,8 +22,8 @@ WITHOUT = ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX", "ARENA_STEP")
 
 def environment(home: Path) -> dict[str, str]:
     """An environment without a broker's address."""
-    kept = {k: v for k, v in os.environ.items() if k not in WITHOUT}
-    return kept | {"ARENA_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    found = {k: v for k, v in os.environ.items() if k not in WITHOUT}
+    return found | {"ARENA_HOME": str(home), "PYTHONPATH": str(ROOT)}
 
 
 def started_from(home: Path) -> list[psutil.Process]:
@@ -58,7 +58,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.timeout(240)
-def test_a_demo_trades_and_leaves_its_records(home: Path, tmp_path: Path) -> None:
+def test_demo_trades_and_leaves_its_records(home: Path, tmp_path: Path) -> None:
     """Every agent has turns, there are fills, the records can be read, no process is left."""
     file = tmp_path / "demo.json"
 
@@ -174,7 +174,7 @@ def test_kill_9_of_the_demo_leaves_no_process(home: Path) -> None:
 
 
 @pytest.mark.timeout(240)
-def test_a_closed_pipe_ends_the_demo_quietly(home: Path) -> None:
+def test_closed_pipe_ends_the_demo_quietly(home: Path) -> None:
     """`arena demo | head -2` stops everything without an error message."""
     done = subprocess.run(
         [

@@ -70,10 +70,10 @@ def spec_of(good: str, bad: str) -> ArenaSpec:
 
 def arena(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     """Run a command with its own home and keys, and without a broker."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "KAFKA_"))}
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "KAFKA_"))}
     return subprocess.run(
         [sys.executable, "-m", "arena", *words],
-        env=kept | {"ARENA_HOME": str(home), "GOOD_KEY": KEY, "BAD_KEY": KEY, "NO_COLOR": "1"},
+        env=environ | {"ARENA_HOME": str(home), "GOOD_KEY": KEY, "BAD_KEY": KEY, "NO_COLOR": "1"},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -103,7 +103,7 @@ def test_quick_doctor_checks_the_machine_and_every_chat_node(tmp_path: Path) -> 
     assert KEY not in done.stdout
 
 
-def test_a_contest_with_a_refused_key_is_not_started(tmp_path: Path) -> None:
+def test_contest_with_a_refused_key_is_not_started(tmp_path: Path) -> None:
     """Exit code 1, cause and remedy; the dead are in the document and in the run's record."""
     spec, out = tmp_path / "c.toml", tmp_path / "out.json"
     with (
@@ -119,9 +119,9 @@ def test_a_contest_with_a_refused_key_is_not_started(tmp_path: Path) -> None:
     (dead,) = json.loads(out.read_text())["dead"]
     assert ("momentum-bad", 0, "auth") == (dead["agent"], dead["turns"], dead["code"])
     assert f"{bad.base_url}/models answers 401" in dead["cause"]
-    kept = newest_run(tmp_path)
-    assert kept is not None
-    assert ["momentum-bad"] == [one.agent for one in kept[1].dead]
+    newest = newest_run(tmp_path)
+    assert newest is not None
+    assert ["momentum-bad"] == [one.agent for one in newest[1].dead]
 
 
 def test_arena_starts_without_a_server_but_not_with_a_refused_key(

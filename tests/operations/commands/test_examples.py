@@ -25,7 +25,7 @@ def test_examples_named_in_the_documents_exist() -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_can_be_planned(path: Path) -> None:
+def test_example_can_be_planned(path: Path) -> None:
     """Every file is valid and names shipped strategies."""
     spec = load_spec(path)
 
@@ -37,7 +37,7 @@ def test_an_example_can_be_planned(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_a_key_reaches_only_the_chat_nodes_that_need_it(path: Path) -> None:
+def test_key_reaches_only_the_chat_nodes_that_need_it(path: Path) -> None:
     """Other processes do not get the variables with keys."""
     spec = load_spec(path)
     keys = {node.api_key_env for node in spec.chat_nodes}
@@ -47,7 +47,7 @@ def test_a_key_reaches_only_the_chat_nodes_that_need_it(path: Path) -> None:
         assert keys - process.without == needed.get(process.name, set())
 
 
-def test_the_demo_runs_its_example() -> None:
+def test_demo_runs_its_example() -> None:
     """`examples/demo.toml` is the text that `arena demo` runs."""
     assert (ROOT / "examples" / "demo.toml").read_text(encoding="utf-8") == demo_toml()
 
@@ -59,7 +59,7 @@ def test_shipped_contest_is_the_one_of_compete_new() -> None:
     assert (ROOT / path).read_text(encoding="utf-8") == competition_toml(path=path)
 
 
-def test_the_demo_has_three_strategies_and_three_baselines() -> None:
+def test_demo_has_three_strategies_and_three_baselines() -> None:
     """Two scripted chat nodes, six agents, the baselines in one process."""
     spec = parse_spec(demo_toml(), path="demo")
 
@@ -74,8 +74,8 @@ def test_unknown_strategy_of_the_demo_is_refused() -> None:
         demo_toml(strategies=["genius"])
 
 
-def test_the_demo_of_the_local_model_adds_two_agents() -> None:
-    """They use their own keyless chat node; the scripted agents stay, and a line names the model."""
+def test_demo_of_the_local_model_adds_two_agents() -> None:
+    """They use their own keyless chat node, and a line names their model; scripted agents stay."""
     spec = parse_spec(demo_toml(local=True, strategies=["momentum", "cash"]), path="demo")
 
     thinking = {agent.name: agent.chat_node for agent in spec.agents}

@@ -26,7 +26,7 @@ async def join(bus: KafkaBus | MemoryBus, *names: str) -> None:
         await bus.append(topics.ROSTER.name, spec, key=f"agent/{name}")
 
 
-async def test_an_unknown_agent_is_refused_with_the_known_ones(memory_bus: MemoryBus) -> None:
+async def test_unknown_agent_is_refused_with_the_known_ones(memory_bus: MemoryBus) -> None:
     """The closest name first; a known one passes."""
     await join(memory_bus, "cash", "momentum")
 
@@ -77,7 +77,7 @@ async def test_halt_of_an_unknown_agent_writes_nothing(bus: KafkaBus, settings: 
     assert {0} == set(found.values())
 
 
-async def test_a_halt_for_lost_records_is_shown_until_a_resume(
+async def test_halt_for_lost_records_is_shown_until_a_resume(
     bus: KafkaBus, settings: Settings
 ) -> None:
     """`arena status` shows it; the resume of one agent says that everybody stays halted."""
@@ -112,7 +112,7 @@ async def test_a_halt_for_lost_records_is_shown_until_a_resume(
     [("router", "waiting for chat node gtp (running: gpt)"), ("connector", "turns=3")],
 )
 def test_status_shows_what_a_router_waits_for(kind: str, shown: str) -> None:
-    """Instead of its counters; a connector waits for agents at every snapshot, and shows counters."""
+    """Instead of its counters. A connector waits at every snapshot, so it shows its counters."""
     beat = Heartbeat(
         node=f"{kind}/one/h/1",
         kind=kind,

@@ -61,7 +61,7 @@ def test_reason_of_an_unconfirmed_shard(beats: list[Heartbeat], why: str) -> Non
     )
 
 
-def test_a_shard_without_events_has_no_owner() -> None:
+def test_shard_without_events_has_no_owner() -> None:
     """Heartbeats alone do not make an owner."""
     now = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -70,36 +70,36 @@ def test_a_shard_without_events_has_no_owner() -> None:
     assert {0: standby} == unconfirmed_reasons([0], {}, [beat("a", shards=[0])], now)
 
 
-def _said(epoch: Any = 3, read_to: Any = 6, shard: str = "0") -> dict[str, Any]:
+def _control(epoch: Any = 3, read_to: Any = 6, shard: str = "0") -> dict[str, Any]:
     return {shard: {"epoch": epoch, "read_to": {"0": read_to}}}
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "control"),
     [
         ("a", None),
         ("a", []),
         ("a", "x"),
         ("a", {"0": None}),
         ("a", {"0": {"read_to": {"0": 6}}}),
-        ("a", _said(read_to=5)),
-        ("a", _said(read_to=8)),
-        ("a", _said(read_to=True)),
-        ("a", _said(epoch=2)),
-        ("a", _said(epoch=99)),
-        ("a", _said(shard="1")),
-        ("evil", _said()),
+        ("a", _control(read_to=5)),
+        ("a", _control(read_to=8)),
+        ("a", _control(read_to=True)),
+        ("a", _control(epoch=2)),
+        ("a", _control(epoch=99)),
+        ("a", _control(shard="1")),
+        ("evil", _control()),
     ],
 )
-def test_only_the_owner_confirms_with_an_offset_after_the_record(name: str, said: Any) -> None:
+def test_only_the_owner_confirms_with_an_offset_after_the_record(name: str, control: Any) -> None:
     """Not a malformed entry, another process, epoch or shard, nor an offset after the end."""
     acked = MemoryAck(0, 5, 0)
 
-    assert set() == confirmed_shards(beat(name, control=said), acked, {0: {CLAIM}}, 7)
-    assert {0} == confirmed_shards(beat("a", control=_said()), acked, {0: {CLAIM}}, 7)
+    assert set() == confirmed_shards(beat(name, control=control), acked, {0: {CLAIM}}, 7)
+    assert {0} == confirmed_shards(beat("a", control=_control()), acked, {0: {CLAIM}}, 7)
 
 
-async def _asked_beside(bus: MemoryBus, *said: Heartbeat) -> dict[int, str]:
+async def _unconfirmed_after(bus: MemoryBus, *beats: Heartbeat) -> dict[int, str]:
     """The unconfirmed shards of a halt that is followed by these heartbeats."""
     now = datetime.now(UTC)
     await bus.ensure_topics([topics.EVENTS])
@@ -110,32 +110,32 @@ async def _asked_beside(bus: MemoryBus, *said: Heartbeat) -> dict[int, str]:
     async def say() -> None:
         while not bus.cluster.logs.get((topics.CONTROL.name, 0)):
             await asyncio.sleep(0.001)
-        for one in said:
+        for one in beats:
             await bus.append(topics.HEARTBEATS.name, one, key=one.node)
 
     asked, _ = await asyncio.gather(append_and_confirm(bus, Halt(by="cli/h", at=now), 0.3), say())
     return dict(asked.unconfirmed)
 
 
-async def test_a_forged_heartbeat_confirms_nothing(memory_bus: MemoryBus) -> None:
+async def test_forged_heartbeat_confirms_nothing(memory_bus: MemoryBus) -> None:
     """While the owner is suspended, another process reports that it has read the halt."""
-    told: dict[str, Any] = {"halted": ["all"], "shards": [0], "control": _said(99, 1_000_000)}
+    details: dict[str, Any] = {"halted": ["all"], "shards": [0], "control": _control(99, 1_000_000)}
 
-    found = await _asked_beside(memory_bus, beat("evil", **told))
+    found = await _unconfirmed_after(memory_bus, beat("evil", **details))
 
     assert {0: "shard 0: its owner tools/a/h/1 did not answer (it has no heartbeat)"} == found
 
 
-async def test_the_owner_of_the_log_confirms(memory_bus: MemoryBus) -> None:
+async def test_owner_of_the_log_confirms(memory_bus: MemoryBus) -> None:
     """With its own epoch, after a forged heartbeat."""
-    forged = beat("evil", halted=["all"], control=_said(99, 1))
+    forged = beat("evil", halted=["all"], control=_control(99, 1))
 
-    mine = beat("a", halted=["all"], control=_said(3, 1))
-    assert {} == await _asked_beside(memory_bus, forged, mine)
+    mine = beat("a", halted=["all"], control=_control(3, 1))
+    assert {} == await _unconfirmed_after(memory_bus, forged, mine)
 
 
 @pytest.mark.parametrize("clock_s", [-90.0, 0.0, 90.0])
-async def test_the_clock_of_an_executors_host_does_not_hide_it(
+async def test_clock_of_an_executors_host_does_not_hide_it(
     memory_bus: MemoryBus, clock_s: float
 ) -> None:
     """The broker's times of its heartbeats say whether an executor is alive."""

@@ -61,7 +61,7 @@ async def test_watch_follows_dead_and_recovered_agents(bus: KafkaBus, settings: 
     watch = HeartbeatWatch(settings)
     watch.start()
 
-    async def told(*dead: DeadAgent) -> None:
+    async def send(*dead: DeadAgent) -> None:
         deadline_s = time.monotonic() + DEADLINE_S
         while watch.dead() != dead:
             assert time.monotonic() < deadline_s, watch.dead()
@@ -71,10 +71,10 @@ async def test_watch_follows_dead_and_recovered_agents(bus: KafkaBus, settings: 
 
     mo = DeadAgent("mo", "401", 3, code="auth")
     try:
-        await told(mo)
+        await send(mo)
         acked = await bus.send_bytes(topic.name, b"{", key=b"x", partition=0, headers=())
         await acked
-        await told()
+        await send()
     finally:
         await asyncio.to_thread(watch.stop)
 
@@ -137,7 +137,7 @@ def test_feed_outage_and_recovery_are_reported_once(tmp_path: Path) -> None:
 
 
 def test_last_is_the_newest_run(tmp_path: Path) -> None:
-    """ "last~N" counts back from the newest run, also among the runs of one command."""
+    """The name last~N counts back from the newest run, also among the runs of one command."""
     for age, command in enumerate(("up", "compete", "compete")):
         directory = tmp_path / "runs" / f"run-{age}"
         directory.mkdir(parents=True)

@@ -12,7 +12,7 @@ from arena.topics import DAY_MS
 
 
 async def test_topics_are_described(bus: KafkaBus, settings: Settings) -> None:
-    """Partitions, retention, ends and sizes of this arena's topics, and of no other's."""
+    """Partitions, retention, ends and sizes, only of this arena's topics."""
     await bus.ensure_topics([topics.INBOX.member("momentum")])
     opened = OpenAccount(call_id="c", agent="momentum", issued_at=datetime.now(UTC))
     await bus.append("account.commands", opened, key="momentum", partition=0)
@@ -34,8 +34,8 @@ async def test_topics_are_described(bus: KafkaBus, settings: Settings) -> None:
     assert len(states["agent.turns"].end_offsets) == 4
 
 
-async def test_an_empty_prefix_shows_no_other_arena(bus: KafkaBus, settings: Settings) -> None:
-    """Topics of other arenas on the same broker carry a prefix and are left out."""
+async def test_empty_prefix_hides_other_arenas(bus: KafkaBus, settings: Settings) -> None:
+    """Topics of other arenas on the broker have a prefix, and are not shown."""
     states = await describe_topics(settings.override(prefix=settings.prefix + "none."))
 
     assert states == []

@@ -1,4 +1,4 @@
-"""What `arena status` says of lost records."""
+"""The lost records that `arena status` shows."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,8 +30,8 @@ def _beat(pid: int, age_s: float, details: dict[str, JsonValue]) -> Heartbeat:
     )
 
 
-def test_each_loss_is_said_once_in_the_newest_words() -> None:
-    """An executor that took the shard over says the same of it again."""
+def test_each_loss_is_shown_once_with_the_newest_text() -> None:
+    """An executor that takes over the shard reports the same loss again."""
     old = _beat(1, 60, {"commands_lost": {"0": "19 are gone", "1": "2 are gone"}})
     new = _beat(2, 1, {"commands_lost": {"0": "20 are gone"}, "events_lost": {"0": "3 are gone"}})
     other = _beat(3, 1, {"commands_lost": "nothing of use", "shards": [0]})
@@ -46,8 +46,8 @@ def test_each_loss_is_said_once_in_the_newest_words() -> None:
     assert "lost: account.commands[0]: 20 are gone" == lost_line(found[0])
 
 
-def test_words_of_a_heartbeat_cannot_act_or_forge_a_line() -> None:
-    """They are shown on one line, within bounds."""
+def test_text_of_a_heartbeat_cannot_forge_a_line() -> None:
+    """It is shown on one line, with bounded length and visible control characters."""
     (lost,) = losses_in([_beat(1, 1, {"events_lost": {"0": "a\x1b[31m\nok" + "x" * 5_000}})])
 
     line = lost_line(lost)
@@ -57,8 +57,8 @@ def test_words_of_a_heartbeat_cannot_act_or_forge_a_line() -> None:
     assert len(line) < 1_100
 
 
-def test_any_reader_can_say_what_it_lost() -> None:
-    """Routers, chat nodes and groups name topic, partition and reader; what is not words is not."""
+def test_any_reader_can_report_losses() -> None:
+    """Topic, partition and reader are named; malformed values are skipped."""
     old = _beat(1, 60, {"records_lost": {"llm.calls": {"0, gpt": "3 are gone"}}})
     new = _beat(2, 1, {"records_lost": {"llm.calls": {"0, gpt": "4 are gone"}, "x": 1}})
     hostile = _beat(3, 1, {"records_lost": [1]})
@@ -69,8 +69,8 @@ def test_any_reader_can_say_what_it_lost() -> None:
     assert "lost: llm.calls[0, gpt]: 4 are gone" == lost_line(lost)
 
 
-def test_what_is_not_proven_is_no_loss() -> None:
-    """It has a line of its own words."""
+def test_unproven_loss_has_its_own_line() -> None:
+    """It is not listed as a loss."""
     beat = _beat(1, 1, {"events_unproven": {"0": "no inbox was read"}})
 
     (found,) = unproven_losses_in([beat])

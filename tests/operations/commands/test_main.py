@@ -1,4 +1,4 @@
-"""The composition root: commands of one word and of two, and what is loaded for them."""
+"""The composition root: commands of one and two words, and the modules that they load."""
 
 import subprocess
 import sys
@@ -12,8 +12,8 @@ from tests.operations.commands.cli import ROOT, arena
 GROUPED = sorted(name for name in COMMANDS if " " in name)
 
 
-def test_the_list_names_every_command_once(settings: Settings) -> None:
-    """`arena --help` shows a group as one line, in the place of its first command."""
+def test_help_lists_every_command_once(settings: Settings) -> None:
+    """`arena --help` shows a group as one line, at the place of its first command."""
     done = arena(settings, "--help")
 
     listed = [line.split()[0] for line in _commands(done.stdout)]
@@ -21,8 +21,8 @@ def test_the_list_names_every_command_once(settings: Settings) -> None:
     assert all(GROUPS[name] in done.stdout for name in GROUPS)
 
 
-def test_a_group_lists_its_commands(settings: Settings) -> None:
-    """`arena compete --help` shows all of them with their texts."""
+def test_group_lists_its_commands(settings: Settings) -> None:
+    """`arena compete --help` shows all of them with their help."""
     done = arena(settings, "compete", "--help")
 
     listed = [line.split()[0] for line in _commands(done.stdout)]
@@ -30,8 +30,8 @@ def test_a_group_lists_its_commands(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("name", GROUPED)
-def test_a_command_of_two_words_explains_itself(settings: Settings, name: str) -> None:
-    """Its help names it whole and ends with an example."""
+def test_two_word_command_has_help(settings: Settings, name: str) -> None:
+    """The help has its full name, and ends with an example."""
     done = arena(settings, *name.split(), "--help")
 
     assert done.returncode == 0, done.stderr
@@ -40,16 +40,16 @@ def test_a_command_of_two_words_explains_itself(settings: Settings, name: str) -
 
 
 @pytest.mark.parametrize("words", [("compete", "nothing"), ("nothing",), ("nothing", "new")])
-def test_an_unknown_command_is_wrong_usage(settings: Settings, words: tuple[str, ...]) -> None:
-    """Exit code 2, and the word that nobody knows."""
+def test_unknown_command_is_wrong_usage(settings: Settings, words: tuple[str, ...]) -> None:
+    """Exit code 2, and the unknown word."""
     done = arena(settings, *words)
 
     assert done.returncode == 2
     assert "'nothing'" in done.stderr
 
 
-def test_listing_loads_no_room() -> None:
-    """Neither list imports what is behind its commands."""
+def test_help_loads_no_room() -> None:
+    """Neither list imports the modules of its commands."""
     script = (
         "import sys, contextlib\n"
         "from arena.__main__ import main\n"
@@ -67,6 +67,6 @@ def test_listing_loads_no_room() -> None:
 
 
 def _commands(text: str) -> list[str]:
-    """The lines of a help below "Commands:", up to the next blank one."""
-    behind = text.partition("Commands:\n")[2].partition("\n\n")[0]
-    return [line for line in behind.splitlines() if line.startswith("  ") and line[2] != " "]
+    """The lines of a help below "Commands:", up to the next blank line."""
+    listed = text.partition("Commands:\n")[2].partition("\n\n")[0]
+    return [line for line in listed.splitlines() if line.startswith("  ") and line[2] != " "]

@@ -1,4 +1,4 @@
-"""A simulated market never begins before the newest snapshot of its topics."""
+"""A simulated market never starts before the newest snapshot of its topics."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from operations.commands.market_time import newest_market_time, restored_state
 
 NOW = datetime(2026, 11, 29, 16, 0, 30, tzinfo=UTC)
 LATER, EARLIER = NOW + timedelta(minutes=47), NOW - timedelta(days=3)
-KEPT: dict[str, object] = {
+STORED: dict[str, object] = {
     "tape": "seed 7",
     "began_s": int((NOW - timedelta(hours=1)).timestamp()),
     "venue_s": NOW.timestamp(),
@@ -23,40 +23,40 @@ KEPT: dict[str, object] = {
 
 
 @pytest.mark.parametrize(
-    ("kept", "newest", "files", "writes"),
+    ("stored", "newest", "files", "writes"),
     [
         ({}, None, (), False),
         ({}, LATER, (), True),
         ({}, EARLIER, (), False),
         ({}, EARLIER, ("a.csv", "b.csv"), True),
-        (KEPT, EARLIER, (), False),
-        (KEPT, NOW, (), False),
-        (KEPT, LATER, (), True),
+        (STORED, EARLIER, (), False),
+        (STORED, NOW, (), False),
+        (STORED, LATER, (), True),
         ({"venue_s": "soon"}, LATER, (), True),
-        (KEPT, None, (), False),
+        (STORED, None, (), False),
     ],
 )
-def test_the_file_is_written_only_if_time_would_go_back(
-    kept: dict[str, object], newest: datetime | None, files: tuple[str, ...], writes: bool
+def test_file_is_written_only_if_time_would_go_back(
+    stored: dict[str, object], newest: datetime | None, files: tuple[str, ...], writes: bool
 ) -> None:
-    """A file that is ahead of the topics stays; a seed's market without one begins now."""
-    assert writes == (restored_state(kept, newest, NOW, files) is not None)
+    """A file ahead of the topics is kept; a market from a seed without a file starts now."""
+    assert writes == (restored_state(stored, newest, NOW, files) is not None)
 
 
-@pytest.mark.parametrize("kept", [{}, KEPT], ids=["no file", "an older file"])
-def test_the_market_begins_where_the_topics_end(tmp_path: Path, kept: dict[str, object]) -> None:
-    """What is written is what the exchange reads, and its market begins no earlier."""
+@pytest.mark.parametrize("stored", [{}, STORED], ids=["no file", "an older file"])
+def test_market_starts_at_the_end_of_the_topics(tmp_path: Path, stored: dict[str, object]) -> None:
+    """The exchange reads the written file, and its market starts no earlier."""
     path = tmp_path / "default.json"
-    path.write_text(restored_state(kept, LATER, NOW, ()) or "")
+    path.write_text(restored_state(stored, LATER, NOW, ()) or "")
     options = ExchangeOptions(products=("BTC-USD",), state=path)
     opening = open_market(options, NOW, read_state(path))
 
     assert LATER.timestamp() == opening.venue_s
-    assert (opening.began_s == KEPT["began_s"]) == bool(kept)
+    assert (opening.began_s == STORED["began_s"]) == bool(stored)
 
 
-async def test_the_newest_snapshot_is_found(memory_bus: MemoryBus) -> None:
-    """Records that are not snapshots do not hide it, and a topic without any has none."""
+async def test_newest_snapshot_is_found(memory_bus: MemoryBus) -> None:
+    """Records that are not snapshots do not hide it; an empty topic has none."""
     assert await newest_market_time(memory_bus) is None
     for minutes in (1, 3, 2):
         at = NOW + timedelta(minutes=minutes)

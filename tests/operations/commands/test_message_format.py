@@ -1,4 +1,4 @@
-"""What `arena tail` prints of the kill switch and of the judge."""
+"""The lines of `arena tail` for the kill switch, products and the judge."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -24,13 +24,13 @@ AT = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
         (Resume(by="cli/desk", at=AT), "everybody's orders resumed by cli/desk"),
     ],
 )
-def test_the_kill_switch_reads_as_a_sentence(message: Message, line: str) -> None:
-    """Whose orders, what became of them, who asked, and why."""
+def test_halts_and_resumes_are_sentences(message: Message, line: str) -> None:
+    """Whose orders, halted or resumed, by whom, and why."""
     assert line == describe(message)
 
 
 @pytest.mark.parametrize(
-    ("terms", "said", "seen"),
+    ("terms", "shown", "seen"),
     [
         ({}, "BTC-USD online  step", "BTC-USD no price stale"),
         (
@@ -45,10 +45,10 @@ def test_the_kill_switch_reads_as_a_sentence(message: Message, line: str) -> Non
         ),
     ],
 )
-def test_a_product_that_cannot_be_traded_says_so(
-    terms: dict[str, object], said: str, seen: str
+def test_state_of_an_untradable_product_is_shown(
+    terms: dict[str, object], shown: str, seen: str
 ) -> None:
-    """In the line of its rules and in those of snapshots."""
+    """In the line of the product and in those of snapshots."""
     one = Decimal(1)
     product = Product(
         venue="coinbase",
@@ -69,12 +69,12 @@ def test_a_product_that_cannot_be_traded_says_so(
         published_at=AT,
     )
 
-    assert describe(product.model_copy(update=terms)).startswith(said)
+    assert describe(product.model_copy(update=terms)).startswith(shown)
     assert seen in describe(snapshot)
 
 
-def test_an_evaluation_tells_its_verdict_and_never_a_first() -> None:
-    """The line is the verdict, with its warnings counted; no order is read out of it."""
+def test_evaluation_shows_its_verdict_and_no_ranking() -> None:
+    """The line has the verdict and the number of warnings; no agent is named as first."""
     line = describe(judged(Scenario().run(3)))
 
     assert f"after 3 snapshots (90% intervals, 1 warning): {WORDS}" == line

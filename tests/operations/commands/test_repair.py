@@ -1,4 +1,4 @@
-"""`arena repair` finds every record the fold stops at, and never one that had counted."""
+"""`arena repair` finds every record that stops the fold, and never one that counted."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ async def write(bus: MemoryBus, records: list[tuple[str, bytes]]) -> None:
 
 
 def sound_log() -> Log:
-    """An owner, an account and two orders."""
+    """A log with an owner, an account and two orders."""
     log = Log()
     log.claim("one")
     log.open()
@@ -36,7 +36,7 @@ def sound_log() -> Log:
     return log
 
 
-async def test_a_sound_log_needs_nothing(memory_bus: MemoryBus) -> None:
+async def test_sound_log_needs_no_repair(memory_bus: MemoryBus) -> None:
     """Records that the fold ignores do not stop it."""
     log = sound_log()
     await write(memory_bus, [*log.records, log.records[2]])
@@ -57,7 +57,7 @@ async def test_a_sound_log_needs_nothing(memory_bus: MemoryBus) -> None:
 async def test_foreign_records_are_passed_over(
     memory_bus: MemoryBus, kind: str, value: bytes
 ) -> None:
-    """What counts around them counts on, and a second repair finds nothing."""
+    """The events around them count, and a second repair finds nothing."""
     log = sound_log()
     await write(memory_bus, [*log.records[:3], (kind, value), (kind, value), log.records[3]])
 
@@ -71,7 +71,7 @@ async def test_foreign_records_are_passed_over(
 
 
 def forged_fill(log: Log) -> bytes:
-    """The first fill of a log with postings that do not add up: it stops the fold half-way."""
+    """The first fill of a log with unbalanced postings: it stops the fold in the middle."""
     sound = log.records[2][1]
     forged = sound.replace(b'"account":"house/fees"', b'"account":"house/feez"')
     forged = forged.replace(b'"amount":"100000000"', b'"amount":"200000000"')
@@ -79,10 +79,10 @@ def forged_fill(log: Log) -> bytes:
     return forged
 
 
-async def test_records_folded_in_part_leave_nothing_behind(
+async def test_partly_folded_records_are_undone(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many there are, each record of the log is folded once."""
+    """Each record of the log is folded once, whatever the number of forged records."""
     log = sound_log()
     folded: list[int] = []
     forged = [("OrderDecided", forged_fill(log))] * 30
@@ -102,8 +102,8 @@ async def test_records_folded_in_part_leave_nothing_behind(
     assert [*range(len(log.records) + 30)] == folded
 
 
-async def test_a_damaged_event_cannot_be_passed_over(memory_bus: MemoryBus) -> None:
-    """The events behind it carry a sequence number that would be missing."""
+async def test_damaged_event_cannot_be_passed_over(memory_bus: MemoryBus) -> None:
+    """Its sequence number would be missing before the later events."""
     log = sound_log()
     await write(memory_bus, [*log.records[:2], ("OrderDecided", b"rot"), log.records[3]])
 
@@ -111,11 +111,11 @@ async def test_a_damaged_event_cannot_be_passed_over(memory_bus: MemoryBus) -> N
         await find_blocking_records(memory_bus)
 
 
-@pytest.mark.parametrize(("told", "counted"), [(2, False), (3, True), (4, True), (900, False)])
-async def test_a_last_event_that_an_agent_was_told_of_cannot_be_passed_over(
-    memory_bus: MemoryBus, told: int, counted: bool
+@pytest.mark.parametrize(("seq", "counted"), [(2, False), (3, True), (4, True), (900, False)])
+async def test_last_event_named_in_an_inbox_cannot_be_passed_over(
+    memory_bus: MemoryBus, seq: int, counted: bool
 ) -> None:
-    """Nothing follows it in the log, but its agent's inbox names its sequence number."""
+    """No event follows it in the log, but its agent's inbox has its sequence number."""
     log = sound_log()
     rot = ("OrderDecided", b"rot")
     await write(memory_bus, [*log.records[:3], rot, rot])
@@ -129,19 +129,19 @@ async def test_a_last_event_that_an_agent_was_told_of_cannot_be_passed_over(
         tool="execute_trade",
         ok=True,
         text="sold",
-        account_seq=told,
+        account_seq=seq,
     )
     await memory_bus.append(topics.inbox("a"), result)
 
     if counted:
-        with pytest.raises(CountedRecord, match=rf"agent\.inbox\.a\[0\]@0 .* event {told}"):
+        with pytest.raises(CountedRecord, match=rf"agent\.inbox\.a\[0\]@0 .* event {seq}"):
             await find_blocking_records(memory_bus)
     else:
         assert [3, 4] == [stop.offset for stop in await find_blocking_records(memory_bus)]
 
 
-async def test_a_record_that_events_follow_asks_no_inbox(memory_bus: MemoryBus) -> None:
-    """The chain shows that it never counted, whatever a stranger writes into an inbox."""
+async def test_record_followed_by_events_needs_no_inbox(memory_bus: MemoryBus) -> None:
+    """The sequence numbers show that it never counted, whatever an inbox says."""
     log = sound_log()
     await write(memory_bus, [*log.records[:3], ("", b"rot"), log.records[3]])
     await memory_bus.ensure_topics([topics.INBOX.member("a")])
@@ -156,10 +156,10 @@ async def test_a_record_that_events_follow_asks_no_inbox(memory_bus: MemoryBus) 
     assert [3] == [stop.offset for stop in await find_blocking_records(memory_bus)]
 
 
-async def test_only_what_is_passed_over_is_kept_of_the_control_topic(
+async def test_reading_passed_over_records_skips_halts(
     memory_bus: MemoryBus,
 ) -> None:
-    """Halts are read past."""
+    """Only `PassOver` messages of `arena.control` are returned."""
     log = sound_log()
     await write(memory_bus, [*log.records, ("", b"rot")])
     for number in range(50):
@@ -171,7 +171,7 @@ async def test_only_what_is_passed_over_is_kept_of_the_control_topic(
 
 
 class SilentReader(LogReader):
-    """A topic that does not end here, and gives nothing."""
+    """A reader that returns nothing, although its topic has records."""
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
         """Nothing."""
@@ -192,10 +192,10 @@ class SilentReader(LogReader):
         """Nothing."""
 
 
-async def test_a_topic_that_gives_nothing_is_not_waited_for_without_end(
+async def test_wait_for_a_silent_topic_is_bounded(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error names the place."""
+    """The error names the position."""
 
     async def silent(*_: object) -> LogReader:
         return SilentReader()

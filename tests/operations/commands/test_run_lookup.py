@@ -1,4 +1,4 @@
-"""Which arena a command means."""
+"""The arena that a command uses."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ BOOTSTRAP = "127.0.0.1:1"
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with one run, which is running, of the arena without a prefix."""
+    """A home with one running run of the arena without a prefix."""
     for name in ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ARENA_HOME", str(tmp_path))
@@ -45,10 +45,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(("prefix", "is_its"), [(None, True), ("", True), ("a", False)])
 @pytest.mark.parametrize("named", [False, True])
-def test_a_run_is_of_its_own_prefix_only(
+def test_run_belongs_to_its_prefix_only(
     prefix: str | None, is_its: bool, named: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Processes of a run are not shown as those of an arena with another prefix."""
+    """A command for another prefix does not show the run's processes."""
     if prefix is not None:
         monkeypatch.setenv("ARENA_PREFIX", prefix)
     with find_arena(run_name="20260101-000000" if named else None) as location:
@@ -61,7 +61,7 @@ def test_a_run_is_of_its_own_prefix_only(
 
 
 def ended_run(home: Path, name: str, *, exported: bool) -> Path:
-    """A run with a broker of its own that ended a day ago."""
+    """A run with its own broker that ended a day ago."""
     directory = home / "runs" / name
     directory.mkdir(parents=True)
     began = datetime.now(UTC) - timedelta(days=1)
@@ -85,7 +85,7 @@ def ended_run(home: Path, name: str, *, exported: bool) -> Path:
     return directory
 
 
-async def test_an_ended_run_is_read_from_its_export(
+async def test_ended_run_is_read_from_its_export(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A command that only reads gets the export, whatever broker the environment names."""
@@ -104,8 +104,8 @@ async def test_an_ended_run_is_read_from_its_export(
 
 
 @pytest.mark.parametrize("offline", [False, True])
-def test_a_command_for_running_arenas_means_the_running_one(home: Path, offline: bool) -> None:
-    """A newer run that has ended is passed over; one that is named has ended, and says when."""
+def test_command_for_running_arenas_uses_the_running_one(home: Path, offline: bool) -> None:
+    """A newer run that has ended is skipped; if it is named, the error says when it ended."""
     run = home / "runs" / "20260101-000000"
     own = {"pid": os.getpid(), "pid_started_at": started_at(os.getpid())}
     record = read_run(run)
@@ -122,8 +122,8 @@ def test_a_command_for_running_arenas_means_the_running_one(home: Path, offline:
         pass
 
 
-def test_replays_take_the_newest_export(home: Path) -> None:
-    """A folder, a run, or the newest run with an export; not two of them."""
+def test_replays_use_the_newest_export(home: Path) -> None:
+    """A folder, a run, or the newest run with an export; two of them are refused."""
     directory = ended_run(home, "done", exported=True)
 
     assert directory / RECORDS == exported_records(None, None)
@@ -135,10 +135,10 @@ def test_replays_take_the_newest_export(home: Path) -> None:
         exported_records(None, "2026")
 
 
-def test_books_are_those_of_the_newest_run_that_has_some(
+def test_books_are_those_of_the_newest_run_with_books(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A contest without books hides none; a named run without them, and a home, say so."""
+    """A newer run without books is skipped; a named run or a home without books is refused."""
     monkeypatch.delenv("DATABASE_URL", raising=False)
     with pytest.raises(DependencyMissing, match="this arena has no books"):
         require_books(books_of(None, None))

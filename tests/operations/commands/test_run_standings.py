@@ -1,4 +1,4 @@
-"""What demo, up and compete print when they are stopped, and when a process was given up."""
+"""The output of demo, up and compete after a stop, and after a process was given up."""
 
 import contextlib
 from collections.abc import Iterator
@@ -33,8 +33,8 @@ LOST = ProcessRecord(
 )
 
 
-def test_the_standings_so_far_are_a_table() -> None:
-    """One snapshot is one; without any there is a sentence instead."""
+def test_interim_standings_are_a_table() -> None:
+    """One snapshot is enough; without any there is a sentence instead."""
     lines = interim_lines(DOCUMENT)
 
     assert "Standings so far, after 1 snapshot:" == lines[0]
@@ -42,17 +42,17 @@ def test_the_standings_so_far_are_a_table() -> None:
     assert [NO_SNAPSHOTS_TEXT] == interim_lines({"snapshots": 0, "agents": []})
 
 
-def test_a_process_that_was_given_up_is_named_with_its_log() -> None:
-    """And those that were kept up are not."""
-    kept = ProcessRecord(name="x", command=(), log="x.log", state="stopped")
+def test_given_up_process_is_named_with_its_log() -> None:
+    """Other processes are not named."""
+    stopped = ProcessRecord(name="x", command=(), log="x.log", state="stopped")
 
     assert [
         "tools could not be kept running: it crashed 5 times; read tools.log"
-    ] == given_up_lines([kept, LOST])
+    ] == given_up_lines([stopped, LOST])
 
 
-def test_the_wait_for_standings_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second Ctrl-C returns at once, and what was asked has ended."""
+def test_wait_for_standings_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second Ctrl-C returns at once, and the dashboard's process has ended."""
     monkeypatch.setattr(run_standings, "LAUNCHER", ("sleep", "60", "#"))
 
     with pytest.raises(ArenaError, match="could not be read"):
@@ -65,14 +65,14 @@ def test_the_wait_for_standings_is_cut_short(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(("lost", "code"), [([], 0), ([LOST], 1)])
-def test_a_demo_in_which_a_process_gave_up_is_a_no(
+def test_demo_with_a_given_up_process_exits_with_1(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     lost: list[ProcessRecord],
     code: int,
 ) -> None:
-    """It says which one, and ends with 1."""
+    """The output names the process."""
 
     @contextlib.contextmanager
     def broker(*_: Any, **__: Any) -> Iterator[Any]:

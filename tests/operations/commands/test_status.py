@@ -1,4 +1,4 @@
-"""`arena status` of real processes: suspended, killed, ended by themselves, two of one name."""
+"""`arena status` of real processes: suspended, killed, ended, two of one name."""
 
 import json
 import os
@@ -36,19 +36,19 @@ ELSEWHERE = """
 import datetime, socket
 from arena.node import Node
 
-told = Node.heartbeat
+heartbeat_of = Node.heartbeat
 ahead = datetime.timedelta(seconds={ahead_s})
-Node.heartbeat = lambda self, now: told(self, now + ahead)
+Node.heartbeat = lambda self, now: heartbeat_of(self, now + ahead)
 socket.gethostname = lambda: {host!r}
 """
-"""What a process on another host, with a clock of its own, would send."""
+"""Heartbeats that a process on another host with another clock would send."""
 
 
 @contextmanager
 def node(
     settings: Settings, kind: str, name: str, program: str = PROGRAM
 ) -> Iterator["subprocess.Popen[str]"]:
-    """A process that beats, until it is killed or told to end."""
+    """A process that sends heartbeats until it is killed or stopped."""
     process = subprocess.Popen(
         [sys.executable, "-c", program, kind, name],
         cwd=ROOT,
@@ -67,8 +67,8 @@ def node(
         process.communicate()
 
 
-def told(settings: Settings) -> tuple[int, dict[int, tuple[str, str]]]:
-    """The exit code, and process id -> health and words."""
+def status_of(settings: Settings) -> tuple[int, dict[int, tuple[str, str]]]:
+    """The exit code, and pid -> health and text."""
     done = arena(settings, "status", "--json")
     rows = json.loads(done.stdout)["processes"]
     assert ({0: True, 1: False}[done.returncode]) == json.loads(done.stdout)["healthy"]
@@ -76,18 +76,18 @@ def told(settings: Settings) -> tuple[int, dict[int, tuple[str, str]]]:
 
 
 def expect(settings: Settings, code: int, healths: dict[int, str]) -> dict[int, tuple[str, str]]:
-    """Ask until it says so, at most `DEADLINE_S`."""
+    """Repeat `arena status` until it shows the expected state, at most `DEADLINE_S`."""
     end_s = time.monotonic() + DEADLINE_S
     while True:
-        answer = told(settings)
+        answer = status_of(settings)
         if (code, healths) == (answer[0], {pid: health for pid, (health, _) in answer[1].items()}):
             return answer[1]
         assert time.monotonic() < end_s, answer
 
 
 @pytest.mark.timeout(240)
-def test_a_suspended_process_is_stale_and_comes_back(settings: Settings) -> None:
-    """SIGSTOP makes it stale and the answer a no; after SIGCONT it is well again."""
+def test_suspended_process_is_stale_until_it_continues(settings: Settings) -> None:
+    """SIGSTOP makes it stale and the exit code 1; after SIGCONT it is ok again."""
     with node(settings, "router", "momentum") as one:
         expect(settings, 0, {one.pid: "ok"})
         os.kill(one.pid, signal.SIGSTOP)
@@ -99,8 +99,8 @@ def test_a_suspended_process_is_stale_and_comes_back(settings: Settings) -> None
 
 
 @pytest.mark.timeout(240)
-def test_who_is_killed_is_down_until_another_takes_its_place(settings: Settings) -> None:
-    """Of two of a name both are shown; one is killed, and is missed until a third begins."""
+def test_killed_process_is_down_until_it_is_replaced(settings: Settings) -> None:
+    """Two of one name are shown; a killed one is down until a third starts."""
     with node(settings, "tools", "tools") as one, node(settings, "tools", "tools") as two:
         expect(settings, 0, {one.pid: "ok", two.pid: "ok"})
         one.kill()
@@ -113,8 +113,8 @@ def test_who_is_killed_is_down_until_another_takes_its_place(settings: Settings)
 
 
 @pytest.mark.timeout(240)
-def test_who_ended_by_itself_says_why(settings: Settings) -> None:
-    """An error is down, with its sentence; a goodbye is no failure."""
+def test_ended_process_shows_its_error(settings: Settings) -> None:
+    """A process that failed is down, with its error; one that stopped normally is not."""
     with (
         node(settings, "connector", "a") as broken,
         node(settings, "judge", "b") as done,
@@ -132,8 +132,8 @@ def test_who_ended_by_itself_says_why(settings: Settings) -> None:
     assert "the venue is gone; wait for it" == words[broken.pid][1]
 
 
-def test_the_clock_of_another_host_is_noticed(settings: Settings) -> None:
-    """A host whose clock is an hour ahead is named with its skew, one that is right with none."""
+def test_clock_skew_of_another_host_is_shown(settings: Settings) -> None:
+    """A host whose clock is an hour ahead is named with its skew."""
     with (
         node(settings, "router", "a", ELSEWHERE.format(host="alpha", ahead_s=3_600) + PROGRAM),
         node(settings, "router", "b", ELSEWHERE.format(host="beta", ahead_s=0) + PROGRAM),

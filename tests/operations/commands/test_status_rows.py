@@ -1,4 +1,4 @@
-"""What `arena status` makes of heartbeats and the run's record."""
+"""The rows of `arena status` from heartbeats and the run's record."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -26,7 +26,7 @@ def beat(
     up_s: float = 3600,
     error: str = "",
 ) -> Heartbeat:
-    """A heartbeat of this host, so many seconds old, of a process up for so long."""
+    """A heartbeat of this host with a given age, of a process with a given uptime."""
     return Heartbeat(
         node=f"{kind}/{name}/host/{pid}",
         kind=kind,
@@ -41,8 +41,8 @@ def beat(
     )
 
 
-def test_a_feed_that_is_down_is_said_with_its_remedy() -> None:
-    """A connector that runs and hears nothing shows why, instead of its counters."""
+def test_feed_outage_is_shown_with_its_remedy() -> None:
+    """A running connector without prices shows the reason instead of its counters."""
     down = beat("connector", 7, 1.0).model_copy(
         update={"details": {"feed_down": "cannot reach h: its name is not known; are you offline?"}}
     )
@@ -80,40 +80,40 @@ def healths(
     run: RunRecord | None = None,
     local_states: dict[int, LocalState] | None = None,
 ) -> dict[int | None, str]:
-    """Process id -> health."""
+    """Pid -> health."""
     seen = {f"tools/main/host/{pid}": look for pid, look in (local_states or {}).items()}
     found = process_rows(beats, run, host="host", now=NOW, interval_s=5.0, local_states=seen)
     return {row.pid: row.health for row in found}
 
 
-def test_a_heartbeat_older_than_three_intervals_is_stale() -> None:
-    """Fifteen seconds are fine, more are not."""
+def test_heartbeat_older_than_three_intervals_is_stale() -> None:
+    """Fifteen seconds are ok, more are stale."""
     fresh, old = beat("tools", 1, 15.0), beat("router", 2, 15.1)
 
     assert healths(fresh, old) == {1: "ok", 2: "stale"}
 
 
-def test_a_goodbye_is_no_failure() -> None:
-    """A process that said it stops is stopped, however long ago."""
+def test_stopped_process_is_not_down() -> None:
+    """A final heartbeat makes it stopped, whatever its age."""
     assert healths(beat("tools", 1, 600.0, "stopping")) == {1: "stopped"}
 
 
-def test_a_crashed_process_is_forgotten_once_another_took_its_place() -> None:
-    """The dead one's last heartbeat stays in the topic, and out of the table."""
+def test_crashed_process_is_hidden_after_it_was_replaced() -> None:
+    """Its last heartbeat stays in the topic, but is not in the table."""
     dead, alive = beat("router", 1, 60.0), beat("router", 2, 1.0, up_s=50)
 
     assert healths(dead, alive) == {2: "ok"}
 
 
-def test_a_crashed_process_is_missed_where_only_its_standby_lives() -> None:
-    """The other was there before: nobody took the place of the dead one."""
+def test_crashed_process_is_shown_if_only_its_standby_is_alive() -> None:
+    """The standby started before the crash, so it is not a replacement."""
     dead, alive = beat("router", 1, 60.0), beat("router", 2, 1.0)
 
     assert healths(dead, alive) == {1: "stale", 2: "ok"}
 
 
-def test_a_process_that_crashes_over_and_over_is_one_row() -> None:
-    """Each life began after the last word of the one before."""
+def test_repeatedly_crashing_process_is_one_row() -> None:
+    """Each start was after the last heartbeat of the one before."""
     lives = [
         beat("router", 1, 60.0, "stopping", up_s=70, error="no broker"),
         beat("router", 2, 40.0, "stopping", up_s=50, error="no broker"),
@@ -123,8 +123,8 @@ def test_a_process_that_crashes_over_and_over_is_one_row() -> None:
     assert healths(*lives) == {3: "down"}
 
 
-def test_this_machine_knows_its_own_processes() -> None:
-    """One that is no more is down at once; a suspended one is stale at once, and never hidden."""
+def test_local_state_overrides_heartbeats() -> None:
+    """A process that is gone is down at once; a suspended one is stale, and never hidden."""
     one, two, three = beat("tools", 1, 1.0), beat("tools", 2, 1.0), beat("tools", 3, 0.5, up_s=0.6)
 
     assert healths(one, two, local_states={1: "gone", 2: "suspended"}) == {1: "down", 2: "stale"}
@@ -132,21 +132,21 @@ def test_this_machine_knows_its_own_processes() -> None:
     assert found == {2: "stale", 3: "ok"}
 
 
-def test_a_process_that_beats_slowly_is_not_stale() -> None:
-    """Three of its own intervals count, not three of the one who asks."""
+def test_process_with_a_long_interval_is_not_stale() -> None:
+    """Its own interval counts, not that of the command."""
     slow = beat("tools", 1, 60.0).model_copy(update={"interval_s": 30.0})
 
     assert healths(slow) == {1: "ok"}
 
 
-def test_what_the_supervisor_knows_comes_first() -> None:
-    """A process that it is about to start again is down, though its last heartbeat is fresh."""
+def test_state_of_the_supervisor_overrides_heartbeats() -> None:
+    """A process that will be restarted is down, although its last heartbeat is recent."""
     run = run_of(("tools", 1, "restarting"))
 
     assert healths(beat("tools", 1, 1.0), run=run) == {1: "down"}
 
 
-def test_a_standby_is_shown_beside_the_one_it_waits_for() -> None:
+def test_standby_and_active_process_are_both_shown() -> None:
     """Two processes of one name are both alive."""
     assert healths(beat("tools", 1, 1.0), beat("tools", 2, 1.0, "standby")) == {
         1: "ok",
@@ -154,20 +154,20 @@ def test_a_standby_is_shown_beside_the_one_it_waits_for() -> None:
     }
 
 
-def test_yesterdays_processes_are_forgotten() -> None:
+def test_processes_of_the_day_before_are_hidden() -> None:
     """A heartbeat older than a day is not shown."""
     assert healths(beat("tools", 1, 90_000.0)) == {}
 
 
-def test_a_process_without_heartbeat_is_shown_as_the_supervisor_sees_it() -> None:
-    """The exchange beats no heart; a router that was given up is down."""
+def test_process_without_heartbeat_has_the_supervisors_state() -> None:
+    """The exchange sends no heartbeats; a given-up router is down."""
     run = run_of(("exchange", 7, "running"), ("router-a", 8, "given_up"), ("tools", 9, "running"))
 
     assert healths(beat("tools", 9, 1.0), run=run) == {7: "unknown", 8: "down", 9: "ok"}
 
 
-def test_the_supervisors_restarts_stand_beside_the_heartbeat() -> None:
-    """A row is joined by process id."""
+def test_row_has_the_supervisors_restarts() -> None:
+    """Heartbeat and process are joined by pid."""
     found = process_rows(
         [beat("tools", 9, 1.0)],
         run_of(("tools", 9, "running")),
@@ -179,8 +179,8 @@ def test_the_supervisors_restarts_stand_beside_the_heartbeat() -> None:
     assert [(row.kind, row.restarts, row.counters) for row in found] == [("tools", 1, {"turns": 3})]
 
 
-def test_the_table_lines_up() -> None:
-    """One head and one line a process, figures to the right."""
+def test_table_is_aligned() -> None:
+    """One line of headings and one per process; figures are right-aligned."""
     found = process_rows([beat("tools", 12345, 2.0)], None, host="host", now=NOW, interval_s=5.0)
 
     assert process_table(found) == [
@@ -190,7 +190,7 @@ def test_the_table_lines_up() -> None:
 
 
 def test_dead_agents_come_from_living_routers_and_the_run() -> None:
-    """What a process that ended had said is not asked; what a contest saw is in its record."""
+    """Heartbeats of ended processes do not count; the run's record does."""
     glm, gpt, old = (DeadAgent(name, "401", 3, code="auth", remedy="set it") for name in "abc")
     lives = beat("router", 1, 1.0).model_copy(update={"details": {"dead": [glm.document(), 7]}})
     ended = beat("router", 2, 1.0, "stopping", name="other")

@@ -15,7 +15,7 @@ AGENTS = ("momentum", "scalper", "brainrot")
 
 
 async def fill(bus: KafkaBus, count: int) -> None:
-    """Append messages of three agents, and one that is none."""
+    """Append messages of three agents, and a malformed one."""
     for number in range(count):
         message = OpenAccount(
             call_id=f"call-{number}",
@@ -30,7 +30,7 @@ async def fill(bus: KafkaBus, count: int) -> None:
 
 
 async def test_tail_prints_all_and_ends(bus: KafkaBus, settings: Settings) -> None:
-    """From the first record to the last, the malformed one included."""
+    """From the first record to the last, with the malformed one."""
     await fill(bus, 6)
 
     done = arena(settings, "tail", "account.commands")
@@ -55,7 +55,7 @@ async def test_tail_filters_and_prints_json(bus: KafkaBus, settings: Settings) -
 
 
 async def test_tail_follows_until_its_limit(bus: KafkaBus, settings: Settings) -> None:
-    """With --follow it waits for what comes."""
+    """With --follow it waits for new records."""
     command = ["-m", "arena", "tail", "account.commands", "--follow", "--limit", "4"]
     process = await asyncio.create_subprocess_exec(
         sys.executable, *command, env=environment(settings), cwd=ROOT, stdout=subprocess.PIPE
@@ -70,8 +70,8 @@ async def test_tail_follows_until_its_limit(bus: KafkaBus, settings: Settings) -
     assert (process.returncode, len(output.splitlines())) == (0, 4)
 
 
-async def test_a_closed_pipe_is_no_error(bus: KafkaBus, settings: Settings) -> None:
-    """`arena tail ... | head -1` ends quietly."""
+async def test_closed_pipe_is_not_an_error(bus: KafkaBus, settings: Settings) -> None:
+    """`arena tail ... | head -1` ends without an error message."""
     await fill(bus, 300)
 
     done = shell(settings, "$ARENA tail account.commands --json | head -1; exit $PIPESTATUS")
@@ -81,8 +81,8 @@ async def test_a_closed_pipe_is_no_error(bus: KafkaBus, settings: Settings) -> N
     assert "Exception" not in done.stderr
 
 
-async def test_a_topic_that_is_not_there_yet(bus: KafkaBus, settings: Settings) -> None:
-    """A known name without a topic on the broker lists what there is."""
+async def test_missing_topic_lists_the_existing_ones(bus: KafkaBus, settings: Settings) -> None:
+    """A valid name without a topic on the broker is refused."""
     done = arena(settings, "tail", "agent.inbox.nobody")
 
     assert done.returncode == 2
@@ -90,7 +90,7 @@ async def test_a_topic_that_is_not_there_yet(bus: KafkaBus, settings: Settings) 
     assert "account.events" in done.stderr
 
 
-def test_an_unknown_topic_lists_the_names(settings: Settings) -> None:
+def test_unknown_topic_lists_the_names(settings: Settings) -> None:
     """A misspelt topic is wrong usage."""
     done = arena(settings, "tail", "acount.events")
 
@@ -100,10 +100,10 @@ def test_an_unknown_topic_lists_the_names(settings: Settings) -> None:
 
 
 def test_no_broker_is_a_missing_dependency(settings: Settings) -> None:
-    """The address is named, and what to do."""
-    nobody = settings.override(bootstrap_servers="127.0.0.1:1")
+    """The error names the address and the remedy."""
+    without_broker = settings.override(bootstrap_servers="127.0.0.1:1")
 
-    done = arena(nobody, "tail", "account.events")
+    done = arena(without_broker, "tail", "account.events")
 
     assert done.returncode == 3
     assert "no broker answers at 127.0.0.1:1" in done.stderr
@@ -111,7 +111,7 @@ def test_no_broker_is_a_missing_dependency(settings: Settings) -> None:
 
 
 def test_topics_are_created_once_and_described(settings: Settings) -> None:
-    """Creating again changes nothing; describe shows a table that JSON repeats."""
+    """Creating again changes nothing; describe shows the same as a table and as JSON."""
     first = arena(settings, "topics", "create", "--agent", "momentum", "--chat-node", "gpt")
     again = arena(settings, "topics", "create", "--agent", "momentum", "--json")
     table = arena(settings, "topics", "describe")
@@ -125,8 +125,8 @@ def test_topics_are_created_once_and_described(settings: Settings) -> None:
     assert any(line.startswith("account.events ") for line in table.stdout.splitlines())
 
 
-def test_an_arena_without_topics_is_a_no(settings: Settings) -> None:
-    """Describe with nothing to show says why and exits 1."""
+def test_describe_without_topics_exits_with_1(settings: Settings) -> None:
+    """The error says why."""
     done = arena(settings, "topics", "describe")
 
     assert done.returncode == 1

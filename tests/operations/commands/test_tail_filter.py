@@ -1,4 +1,4 @@
-"""What `arena tail` understands and shows, without a broker."""
+"""The options and lines of `arena tail`, without a broker."""
 
 import json
 import re
@@ -30,7 +30,7 @@ TICKER = Ticker(
 
 
 def record(message: Message, key: str = "k") -> Record:
-    """A message as it was read from a topic."""
+    """A message as a record of a topic."""
     encoded = encode(message)
     return Record("market.tickers", 0, 7, 0, key.encode(), encoded.value, dict(encoded.headers))
 
@@ -46,20 +46,20 @@ def record(message: Message, key: str = "k") -> Record:
         ("2 h ago", StartPosition("seconds", 7200)),
     ],
 )
-def test_from_is_understood(text: str, expected: StartPosition) -> None:
-    """The forms that the help names."""
+def test_start_positions_are_parsed(text: str, expected: StartPosition) -> None:
+    """All forms of the help."""
     assert parse_start(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "-3", "10m", "ago", "1.5h ago"])
-def test_other_froms_are_refused_with_the_forms(text: str) -> None:
-    """Anything else is told what can be written."""
+def test_other_start_positions_are_refused(text: str) -> None:
+    """The error lists the forms."""
     with pytest.raises(UsageError, match="write earliest, latest, an offset"):
         parse_start(text)
 
 
-def test_records_back_from_the_end() -> None:
-    """So many of each partition, and never before its start."""
+def test_start_position_counts_records_from_the_end() -> None:
+    """In each partition, and never before its start."""
     ends = {("t", 0): 100, ("t", 1): 5}
 
     assert StartPosition("records", 20).for_bus(ends, 0) == Start(
@@ -67,8 +67,8 @@ def test_records_back_from_the_end() -> None:
     )
 
 
-def test_text_names_what_a_trader_reads() -> None:
-    """An order's line has who, what, price, fee and the cash left."""
+def test_order_line_has_the_facts_of_the_trade() -> None:
+    """Agent, quantity, product, price, fee and remaining cash."""
     order = OrderDecided(
         epoch=1,
         owner="o",
@@ -98,8 +98,8 @@ def test_text_names_what_a_trader_reads() -> None:
     )
 
 
-def test_json_has_the_promised_keys() -> None:
-    """One object a line, with the body as it stands in the topic."""
+def test_json_has_the_documented_keys() -> None:
+    """One object per line, with the recorded body."""
     line = json.loads(record_line(record(TICKER), RecordFilter(), as_json=True) or "")
 
     keys = ["topic", "partition", "offset", "timestamp", "key", "type", "message"]
@@ -107,8 +107,8 @@ def test_json_has_the_promised_keys() -> None:
     assert (line["type"], line["message"]["price"]) == ("Ticker", "67201.10")
 
 
-def test_malformed_bytes_are_shown_as_such() -> None:
-    """Bytes that are no message are a line with their size and the reason."""
+def test_malformed_record_is_marked() -> None:
+    """Its line has the size and the reason."""
     broken = Record("market.tickers", 0, 7, 0, None, b"{not json", {"type": b"Ticker"})
 
     text = record_line(broken, RecordFilter(), as_json=False) or ""
@@ -140,8 +140,8 @@ def test_filters(record_filter: RecordFilter, passes: bool) -> None:
     assert (record_line(record(opened), record_filter, as_json=False) is not None) == passes
 
 
-def test_a_line_obeys_no_escape_sequence() -> None:
-    """A model's words cannot move the cursor or break the line."""
+def test_escape_sequences_are_made_visible() -> None:
+    """A model's text cannot move the cursor or break the line."""
     assert one_line("a\x1b[2Jb\r\nc\td") == r"a\u001b[2Jb c d"
 
 
@@ -151,10 +151,10 @@ def test_a_line_obeys_no_escape_sequence() -> None:
     kind=st.sampled_from([b"Ticker", b"Turn", b"nothing", b"\xff", b""]),
     as_json=st.booleans(),
 )
-def test_any_bytes_make_one_line(
+def test_any_bytes_are_printed_as_one_line(
     value: bytes | None, key: bytes | None, kind: bytes, as_json: bool
 ) -> None:
-    """Whatever stands in a topic, a line is printed and nothing is raised."""
+    """For any record a line is printed and nothing is raised."""
     line = record_line(
         Record("t", 0, 0, 0, key, value, {"type": kind}), RecordFilter(), as_json=as_json
     )
@@ -163,8 +163,8 @@ def test_any_bytes_make_one_line(
     assert "\n" not in line
 
 
-def test_every_message_type_has_words_of_its_own() -> None:
-    """No type falls back to the list of its fields."""
+def test_every_message_type_has_its_own_format() -> None:
+    """No type uses the default list of fields."""
     import arena.messages as messages
 
     kinds = [getattr(messages, name) for name in messages.__all__]
@@ -180,8 +180,8 @@ def test_every_message_type_has_words_of_its_own() -> None:
     assert without == []
 
 
-def test_a_heartbeat_shows_its_counters() -> None:
-    """The counters stand in the order of their names."""
+def test_heartbeat_shows_its_counters() -> None:
+    """The counters are sorted by name."""
     beat = Heartbeat(
         node="tools/tools/host/1",
         kind="tools",

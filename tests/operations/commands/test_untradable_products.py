@@ -1,4 +1,4 @@
-"""Products that no account can trade are left out of a contest, with the reason."""
+"""Products that no account can trade are removed from a contest, with the reason."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.operations.commands.test_price_check import contest
 
 
 def flat(price: str) -> bytes:
-    """Some minutes at one price."""
+    """A price file with some minutes at one price."""
     return lines(HEAD, [f"{FIRST_S + 60 * i},{price},{price},{price},{price},5" for i in range(40)])
 
 
@@ -37,20 +37,20 @@ def flat(price: str) -> bytes:
         ("60000", "70000", "0.0007", ""),
     ],
 )  # fmt: skip
-def test_prices_at_which_no_order_is_filled(low: str, high: str, cash: str, why: str) -> None:
-    """The whole cash is a quantity that can be written, and is worth a step of it."""
+def test_prices_too_low_or_too_high_for_the_cash_are_untradable(
+    low: str, high: str, cash: str, why: str
+) -> None:
+    """The whole cash must be a valid quantity, and buy at least one step."""
     step = Decimal(1).scaleb(-SCALE_DIGITS)
 
-    said = untradable_reason(Decimal(cash), Decimal(low), Decimal(high), step)
+    reason = untradable_reason(Decimal(cash), Decimal(low), Decimal(high), step)
 
-    assert (why in said) if why else said == ""
+    assert (why in reason) if why else reason == ""
 
 
 @pytest.mark.parametrize("price", ["0.000000000000000001", "0.00000000000001", "1" + "0" * 17])
-def test_a_product_that_cannot_be_traded_is_left_out_with_a_line(
-    price: str, tmp_path: Path
-) -> None:
-    """The others are traded; alone it is refused, and nothing is started."""
+def test_untradable_product_is_removed_with_a_line(price: str, tmp_path: Path) -> None:
+    """The others are traded; without others nothing is started."""
     good, bad = put(tmp_path, "BTC-USD.csv", REF), put(tmp_path, "AAA-USD.csv", flat(price))
     settings = Settings(home=tmp_path / "home")
 

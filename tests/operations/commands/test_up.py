@@ -71,7 +71,7 @@ def run_record(settings: Settings) -> RunRecord | None:
 
 
 def status_when(settings: Settings, *, healthy: bool, at_least: int) -> dict[str, Any]:  # Any: JSON
-    """Ask `arena status --json` until it says so of so many processes with a heartbeat."""
+    """Repeat `arena status --json` until it shows the health and number of processes."""
     end_s = time.monotonic() + 45
     while True:
         done = arena(settings, "status", "--json")
@@ -84,8 +84,8 @@ def status_when(settings: Settings, *, healthy: bool, at_least: int) -> dict[str
 
 
 @pytest.mark.timeout(180)
-def test_up_keeps_an_arena_running(settings: Settings, spec: Path) -> None:
-    """All nodes beat, a killed one comes back, and SIGTERM ends all with exit code 0."""
+def test_up_restarts_a_killed_process(settings: Settings, spec: Path) -> None:
+    """All nodes send heartbeats, a killed one is restarted, and SIGTERM ends all with 0."""
     with running(settings, spec) as up:
         status_when(settings, healthy=True, at_least=4)
         record = run_record(settings)
@@ -119,8 +119,8 @@ def test_up_keeps_an_arena_running(settings: Settings, spec: Path) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_a_node_that_refuses_its_flags_is_given_up(settings: Settings, spec: Path) -> None:
-    """A strategy file without a prompt ends that router alone; status and the exit code say so."""
+def test_node_that_refuses_its_flags_is_given_up(settings: Settings, spec: Path) -> None:
+    """A strategy file without a prompt ends only its router; status and exit code show it."""
     spec.write_text(SPEC.replace("buy_and_hold", "genius.toml"))
     spec.with_name("genius.toml").write_text('name = "genius"\n')
     with running(settings, spec) as up:
@@ -134,8 +134,8 @@ def test_a_node_that_refuses_its_flags_is_given_up(settings: Settings, spec: Pat
     assert "router-holder given up: it refuses its configuration" in output
 
 
-def test_a_missing_key_is_told_before_anything_starts(settings: Settings, spec: Path) -> None:
-    """A model without its key is wrong usage, and no run is recorded."""
+def test_missing_key_is_refused_before_anything_starts(settings: Settings, spec: Path) -> None:
+    """It is wrong usage, and no run is recorded."""
     spec.write_text(SPEC.replace('"scripted"', '"gpt-5-nano"\napi_key_env = "A_KEY_NOBODY_HAS"'))
 
     done = arena(settings, "up", str(spec))
@@ -145,8 +145,8 @@ def test_a_missing_key_is_told_before_anything_starts(settings: Settings, spec: 
     assert newest_run(settings.home) is None
 
 
-def test_a_dry_run_prints_commands_that_work_as_typed(settings: Settings, spec: Path) -> None:
-    """Every printed command knows its flags."""
+def test_dry_run_prints_valid_commands(settings: Settings, spec: Path) -> None:
+    """Every printed command accepts its flags."""
     done = arena(settings, "up", str(spec), "--dry-run", "--dashboard")
 
     lines = done.stdout.splitlines()
@@ -161,8 +161,8 @@ def test_a_dry_run_prints_commands_that_work_as_typed(settings: Settings, spec: 
         assert (asked.returncode, words) == (0, words), asked.stderr
 
 
-def test_status_without_an_arena_is_a_no(settings: Settings) -> None:
-    """Nothing runs, so the answer is no."""
+def test_status_without_an_arena_exits_with_1(settings: Settings) -> None:
+    """Nothing runs."""
     done = arena(settings, "status")
 
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""`arena up` into an arena that runs already: it says what both will share."""
+"""`arena up` with the prefix of a running arena prints what both share."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,15 +28,15 @@ def beat(kind: str, name: str, *, age_s: float = 1.0, status: str = "running") -
     )
 
 
-def test_an_arena_that_runs_is_named() -> None:
-    """Two people who begin at once under one prefix share a market and an executor."""
+def test_running_arena_is_reported() -> None:
+    """Two arenas with one prefix share a market and an executor."""
     beats = [beat("connector", "coinbase"), beat("tools", "tools"), beat("router", "mo")]
 
-    words = shared_arena_text(beats, NOW, "")
+    text = shared_arena_text(beats, NOW, "")
 
-    assert words.startswith("with no prefix an arena runs on these brokers already: connector/")
-    assert "tools/tools/alpha/17; both share market" in words
-    assert "choose another --prefix" in words
+    assert text.startswith("with no prefix an arena runs on these brokers already: connector/")
+    assert "tools/tools/alpha/17; both share market" in text
+    assert "choose another --prefix" in text
     assert "with prefix 'a.' an arena" in shared_arena_text(beats, NOW, "a.")
 
 
@@ -49,16 +49,16 @@ def test_an_arena_that_runs_is_named() -> None:
         [beat("connector", "coinbase", age_s=60)],
     ],
 )
-def test_what_is_shared_out_or_gone_is_not(beats: list[Heartbeat]) -> None:
-    """Agents of another host belong to the arena; what has ended shares nothing."""
+def test_routers_and_ended_processes_are_not_reported(beats: list[Heartbeat]) -> None:
+    """Routers on another host are part of the arena; ended processes share nothing."""
     assert "" == shared_arena_text(beats, NOW, "")
 
 
-async def test_heartbeats_have_the_time_of_the_broker(memory_bus: MemoryBus) -> None:
-    """A process whose host is an hour behind runs all the same; what cannot be read is left out."""
+async def test_heartbeats_have_the_brokers_time(memory_bus: MemoryBus) -> None:
+    """A process on a host with a slow clock counts as running; malformed records are skipped."""
     now = datetime.now(UTC)
-    behind = beat("tools", "tools").model_copy(update={"at": now - timedelta(hours=1)})
-    await memory_bus.append(topics.HEARTBEATS.name, behind, key=behind.node)
+    slow = beat("tools", "tools").model_copy(update={"at": now - timedelta(hours=1)})
+    await memory_bus.append(topics.HEARTBEATS.name, slow, key=slow.node)
     log = memory_bus.cluster.logs[topics.HEARTBEATS.name, 0]
     log.append(log[0]._replace(offset=1, value=b"{"))
 

@@ -1,4 +1,4 @@
-"""Every kind of process is killed -9 once under `arena up`: all come back, nothing is doubled."""
+"""Every kind of process is killed -9 once under `arena up`: all restart, nothing is duplicated."""
 
 import asyncio
 import os
@@ -46,7 +46,7 @@ READ = (topics.EVENTS, topics.TURNS, topics.SNAPSHOTS, topics.EVALUATIONS)
 
 
 async def read_all(settings: Settings) -> list[Record]:
-    """Everything that must not be there twice."""
+    """The facts that must not be duplicated."""
     bus = KafkaBus(settings, client_id="reader")
     await bus.start()
     reader = await bus.log_reader(*(topic.name for topic in READ))
@@ -59,7 +59,7 @@ async def read_all(settings: Settings) -> list[Record]:
 
 
 def accounts(records: list[Record]) -> Shard:
-    """The fold of the account log; raises where it is not sound."""
+    """The fold of the account log; raises if the log is not sound."""
     shard = Shard()
     for record in records:
         if record.topic == topics.EVENTS.name:
@@ -68,7 +68,7 @@ def accounts(records: list[Record]) -> Shard:
 
 
 def ids(records: list[Record]) -> Counter[str]:
-    """How often each order, turn, snapshot and evaluation stands in its topic."""
+    """How often each order, turn, snapshot and evaluation is in its topic."""
     found: Counter[str] = Counter()
     for record in records:
         match record.message():
@@ -84,7 +84,7 @@ def ids(records: list[Record]) -> Counter[str]:
 
 
 def read_when(settings: Settings, more_than: Counter[str]) -> list[Record]:
-    """The records, once agents decided and the judge evaluated more often than before."""
+    """The records, after agents decided and the judge evaluated again."""
     end_s = time.monotonic() + DEADLINE_S
     while True:
         records = asyncio.run(read_all(settings))
@@ -97,7 +97,7 @@ def read_when(settings: Settings, more_than: Counter[str]) -> list[Record]:
 
 
 def all_restarted(settings: Settings) -> RunRecord:
-    """The run, once every process was started again."""
+    """The run, after every process was restarted."""
     end_s = time.monotonic() + DEADLINE_S
     while True:
         run = run_record(settings)
@@ -109,8 +109,10 @@ def all_restarted(settings: Settings) -> RunRecord:
 
 
 @pytest.mark.timeout(300)
-def test_each_kind_dies_once_and_comes_back(settings: Settings, tmp_path: Path) -> None:
-    """The account log goes on where it was, and no order, turn or evaluation is there twice."""
+def test_each_kind_of_process_is_killed_once_and_restarted(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """The account log continues, and no order, turn or evaluation is duplicated."""
     path = tmp_path / "ARENA.toml"
     path.write_text(SPEC)
     with running(settings, path):

@@ -131,7 +131,7 @@ def test_absent_file_names_the_examples(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("written", "share"), [('"20%"', "0.2"), ("0.2", "0.2"), ("1", "1")])
-def test_a_share_of_profits_is_read_in_every_spelling(written: str, share: str) -> None:
+def test_share_of_profits_is_read_in_every_spelling(written: str, share: str) -> None:
     """A share is set aside by an agent's process, so it travels as its flag."""
     text = SMALLEST + f"scrape = {written}\n"
     spec = parse_spec(text, path="a.toml")
@@ -163,7 +163,7 @@ def test_frames_are_kept_where_the_market_is_recorded(record: str, kept: bool) -
 
 
 @pytest.mark.parametrize("file", [Path("/run/market.json"), None])
-def test_a_simulated_market_keeps_its_venue_time(file: Path | None) -> None:
+def test_simulated_market_keeps_its_venue_time(file: Path | None) -> None:
     """Started again after a crash it goes on, as the arena around it does."""
     around = Surroundings(launcher=("arena",), environ={}, directory=Path("/spec"), market=file)
     (argv,) = [

@@ -38,7 +38,7 @@ def spec_of(folder: Path, text: str) -> ArenaSpec:
 
 @pytest.mark.parametrize("strategy", ["cash", "random", "buy_and_hold", "buy-and-hold"])
 @pytest.mark.parametrize("before", ["", CONTEST])
-def test_a_shipped_baseline_never_meets_a_model(strategy: str, before: str) -> None:
+def test_shipped_baseline_never_meets_a_model(strategy: str, before: str) -> None:
     """It goes to the scripted node that is added, and a line says so; others stay."""
     text = before + MODEL + agent(strategy) + agent("momentum", name="two")
     spec = parse_spec(text, path="x.toml")
@@ -50,7 +50,7 @@ def test_a_shipped_baseline_never_meets_a_model(strategy: str, before: str) -> N
     assert "whatever chat node their table names: one (not gpt)" in models_text(spec)
 
 
-def test_a_baseline_on_its_rules_stays_there() -> None:
+def test_baseline_on_its_rules_stays_there() -> None:
     """A scripted chat node of the file is as good; nothing is added or said."""
     spec = parse_spec(RULES + agent("cash", "rules"), path="x.toml")
 
@@ -59,7 +59,7 @@ def test_a_baseline_on_its_rules_stays_there() -> None:
     assert "baseline" not in models_text(spec).lower()
 
 
-def test_the_rules_of_another_strategy_are_not_its_own() -> None:
+def test_rules_of_another_strategy_are_not_its_own() -> None:
     """A node that plays momentum for all agents does not play cash."""
     nodes = RULES.replace('"scripted"', '"scripted:momentum"')
 
@@ -73,7 +73,7 @@ def test_the_rules_of_another_strategy_are_not_its_own() -> None:
         ("own.py", PY_STRATEGY.format(name="metronome", kind="baseline")),
     ],
 )
-def test_a_baseline_of_ones_own_with_rules(tmp_path: Path, file: str, content: str) -> None:
+def test_baseline_of_ones_own_with_rules(tmp_path: Path, file: str, content: str) -> None:
     """A file that says kind = "baseline" is one, if there are rules for its name."""
     (tmp_path / file).write_text(content, encoding="utf-8")
 
@@ -87,7 +87,7 @@ def test_a_baseline_of_ones_own_with_rules(tmp_path: Path, file: str, content: s
         ("own.py", PY_STRATEGY.format(name="mine", kind="baseline")),
     ],
 )
-def test_a_baseline_without_rules_is_refused(tmp_path: Path, file: str, content: str) -> None:
+def test_baseline_without_rules_is_refused(tmp_path: Path, file: str, content: str) -> None:
     """At the start, with the rules that there are."""
     (tmp_path / file).write_text(content, encoding="utf-8")
 
@@ -103,7 +103,7 @@ def test_what_is_listed_as_a_baseline_needs_rules_too(tmp_path: Path) -> None:
         spec_of(tmp_path, CONTEST + 'baselines = ["mine.toml"]\n')
 
 
-def test_an_agent_that_is_listed_as_a_baseline_is_one() -> None:
+def test_agent_that_is_listed_as_a_baseline_is_one() -> None:
     """Its router is told: it does not compete."""
     spec = parse_spec(CONTEST + 'baselines = ["momentum", "cash"]\n', path="x.toml")
     (agents,) = spec.processes().values()
@@ -111,7 +111,7 @@ def test_an_agent_that_is_listed_as_a_baseline_is_one() -> None:
     assert ["--kind", "baseline"] == router_words(agents, Path())[3:5]
 
 
-def test_a_model_may_not_have_the_name_that_the_rules_need() -> None:
+def test_model_may_not_have_the_name_that_the_rules_need() -> None:
     """The error names the node and its model."""
     nodes = MODEL + MODEL.replace('"gpt"', '"baselines"')
 
@@ -119,7 +119,7 @@ def test_a_model_may_not_have_the_name_that_the_rules_need() -> None:
         parse_spec(nodes + agent("cash"), path="x.toml")
 
 
-def test_a_reserved_name_is_not_an_agents() -> None:
+def test_reserved_name_is_not_an_agents() -> None:
     """An operator has that account, and a halt of everybody is called "all"."""
     with pytest.raises(UsageError, match="account of `arena tools call`"):
         parse_spec(MODEL + agent("momentum", name="operator"), path="x.toml")
@@ -127,7 +127,7 @@ def test_a_reserved_name_is_not_an_agents() -> None:
         parse_spec(MODEL + agent("momentum", name="all"), path="x.toml")
 
 
-def test_a_misspelt_chat_node_is_answered_with_the_closest() -> None:
+def test_misspelt_chat_node_is_answered_with_the_closest() -> None:
     """The names that there are, the closest first."""
     with pytest.raises(UsageError, match="the name 'gtp'; there is gpt, a"):
         parse_spec(MODEL.replace('"gpt"', '"a"') + MODEL + agent("cash", "gtp"), path="x.toml")
@@ -159,7 +159,7 @@ def test_what_a_file_says_without_being_run(
     ("strategy", "node", "count"),
     [("momentum", "gpt", 0), ("scalper", "gpt", 1), ("momentum", "other", 1)],
 )
-def test_a_name_that_played_something_else(strategy: str, node: str, count: int) -> None:
+def test_name_that_played_something_else(strategy: str, node: str, count: int) -> None:
     """The roster's strategy and chat node must be the file's; an unknown name is free."""
     nodes = MODEL + MODEL.replace('"gpt"', '"other"')
     spec = parse_spec(nodes + agent("momentum") + agent("momentum", name="new"), path="x.toml")

@@ -85,7 +85,7 @@ def test_options_headers_and_a_price_reach_the_command() -> None:
     )
 
 
-def test_a_variable_of_a_header_is_seen_by_its_node_alone() -> None:
+def test_variable_of_a_header_is_seen_by_its_node_alone() -> None:
     """As keys are: every other process starts without it."""
     spec = spec_of(NODE + MORE)
     around = Surroundings(launcher=("arena",), environ={}, directory=Path("/spec"))
@@ -113,7 +113,7 @@ def test_a_variable_of_a_header_is_seen_by_its_node_alone() -> None:
         ("max_completion_tokens = 90\ndaily_token_budget = 80", "80 tokens are too few"),
     ],
 )
-def test_a_chat_node_that_cannot_be_used_is_refused(line: str, said: str) -> None:
+def test_chat_node_that_cannot_be_used_is_refused(line: str, said: str) -> None:
     """With its table, the key and the remedy; a secret is not repeated."""
     kept = "".join(row for row in NODE.splitlines(keepends=True) if row[:8] != line[:8])
     said_all = refusal(kept.replace('"toy"\n', f'"toy"\n{line}\n'))
@@ -122,7 +122,7 @@ def test_a_chat_node_that_cannot_be_used_is_refused(line: str, said: str) -> Non
     assert "hunter2" not in said_all
 
 
-def test_a_header_needs_its_variable() -> None:
+def test_header_needs_its_variable() -> None:
     """Before anything is started; the node and the variable are named."""
     spec = spec_of(NODE + MORE)
     require_keys(spec, {"TOY_HEADER": "x"})
@@ -131,7 +131,7 @@ def test_a_header_needs_its_variable() -> None:
         require_keys(spec, {})
 
 
-def test_a_header_that_authorizes_is_a_key() -> None:
+def test_header_that_authorizes_is_a_key() -> None:
     """OpenAI's own address needs a key, or a header that says who asks."""
     url = 'base_url = "http://localhost:8080/v1"\n'
     with pytest.raises(UsageError, match="TOY_KEY is not set"):
@@ -140,7 +140,7 @@ def test_a_header_that_authorizes_is_a_key() -> None:
     require_keys(spec_of((NODE + MORE).replace(url, "")), {"TOY_HEADER": "x"})
 
 
-def test_an_address_in_the_environment_is_checked() -> None:
+def test_address_in_the_environment_is_checked() -> None:
     """`OPENAI_BASE_URL` is an address like any other."""
     with pytest.raises(UsageError, match="OPENAI_BASE_URL: 'host/v1' has no scheme"):
         require_keys(
@@ -160,7 +160,7 @@ def test_an_address_in_the_environment_is_checked() -> None:
         (NODE, 'llm_budget_usd = 1\nreplies = "replay"', True),
     ],
 )
-def test_a_budget_in_dollars_needs_prices(node: str, contest: str, fits: bool) -> None:
+def test_budget_in_dollars_needs_prices(node: str, contest: str, fits: bool) -> None:
     """Refused with node, model and remedy; rules and replayed replies cost nothing."""
     spec = spec_of(node, CONTEST + contest)
     if fits:
@@ -173,7 +173,7 @@ def test_a_budget_in_dollars_needs_prices(node: str, contest: str, fits: bool) -
     assert "llm_budget_usd = 1 " in str(refused.value)
 
 
-def test_a_node_that_no_agent_asks_needs_no_price() -> None:
+def test_node_that_no_agent_asks_needs_no_price() -> None:
     """It is declared, and no agent thinks with it."""
     spare = NODE.replace('"own"', '"spare"')
     spec = spec_of(spare, NODE + MORE, CONTEST + "llm_budget_usd = 1")
@@ -181,7 +181,7 @@ def test_a_node_that_no_agent_asks_needs_no_price() -> None:
     require_prices(spec, load_prices())
 
 
-def test_a_price_is_counted_exactly() -> None:
+def test_price_is_counted_exactly() -> None:
     """Numbers of the file never pass through a float."""
     price = spec_of(NODE + MORE).chat_nodes[0].price_per_million
 

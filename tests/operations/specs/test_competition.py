@@ -34,7 +34,7 @@ def parse(text: str) -> ArenaSpec:
     return parse_spec(text, path="c.toml")
 
 
-def test_the_matrix_is_every_strategy_with_every_model() -> None:
+def test_matrix_is_every_strategy_with_every_model() -> None:
     """Strategy by strategy, model by model, seeds from 1; the baselines come last."""
     spec = parse(CONTEST)
 
@@ -54,7 +54,7 @@ def test_the_matrix_is_every_strategy_with_every_model() -> None:
     assert {a.strategy for a in spec.agents} >= {"momentum", "my/own_idea.py"}
 
 
-def test_a_single_repeat_has_no_number_in_its_name() -> None:
+def test_single_repeat_has_no_number_in_its_name() -> None:
     """`<strategy>-<model>`, with the seed of a first repeat: cells share their random numbers."""
     spec = parse(CONTEST.replace("repeats = 2", "repeats = 1"))
 
@@ -85,7 +85,7 @@ def test_agents_may_be_named_besides_the_matrix() -> None:
     assert "router-mine" in spec.processes()
 
 
-def test_a_contest_of_baselines_alone_needs_no_model() -> None:
+def test_contest_of_baselines_alone_needs_no_model() -> None:
     """The baselines bring their scripted chat node with them."""
     spec = parse('[market]\nsource = "replay"\n[competition]\nsnapshots = 3\n')
 
@@ -93,7 +93,7 @@ def test_a_contest_of_baselines_alone_needs_no_model() -> None:
     assert len(spec.agents) == 3
 
 
-def test_a_scripted_strategy_is_scripted() -> None:
+def test_scripted_strategy_is_scripted() -> None:
     """`scripted:momentum` is no LLM either, and needs no key."""
     spec = parse(CONTEST.replace('"gpt-5-nano"', '"scripted:momentum"'))
 
@@ -118,7 +118,7 @@ def test_length_in_snapshots(length: str, interval_s: int, count: int) -> None:
     assert spec.competition.snapshot_count(interval_s) == count
 
 
-def test_a_synthetic_replay_begins_on_the_same_day_every_time() -> None:
+def test_synthetic_replay_begins_on_the_same_day_every_time() -> None:
     """Recorded prices say themselves when they begin; a start that is given counts."""
     at = "2018-04-04T02:00:00+02:00"
 
@@ -305,7 +305,7 @@ def test_what_is_added_must_fit(added: str, message: str) -> None:
     assert str(caught.value) == f"c.toml, {message}"
 
 
-def test_a_replay_without_a_contest_is_refused() -> None:
+def test_replay_without_a_contest_is_refused() -> None:
     """Nobody would move such a market on."""
     text = CONTEST[: CONTEST.index("[competition]")]
 
@@ -313,7 +313,7 @@ def test_a_replay_without_a_contest_is_refused() -> None:
         parse(text)
 
 
-def test_a_contest_of_nobody_is_refused() -> None:
+def test_contest_of_nobody_is_refused() -> None:
     """No matrix, no agents and no baselines leave nothing to compare."""
     with pytest.raises(UsageError, match="it has no agents"):
         parse('[market]\nsource = "replay"\n[competition]\nsnapshots = 3\nbaselines = []\n')
