@@ -90,7 +90,7 @@ def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files or folders.")],
     as_json: AsJson = False,
 ) -> None:
-    """Load strategy files in this process, and report what each one is or what is wrong with it.
+    """Load strategy files, and show what each one is or what is wrong.
 
     Example: arena strategies check plugins/patient.md
     """

@@ -208,7 +208,7 @@ def call_tool(
     prefix: Prefix = None,
     run_name: Run = None,
 ) -> None:
-    """Call one tool: in this process if it touches no account, else through Kafka.
+    """Call one tool, through the executor if it touches an account.
 
     By default it uses the operator's own account, which is never ranked.
 

@@ -88,7 +88,7 @@ def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files or folders.")],
     as_json: AsJson = False,
 ) -> None:
-    """Load tool files in this process, and report what each one offers or what is wrong with it.
+    """Load tool files, and show what each one offers or what is wrong.
 
     Example: arena tools check plugins/mean_price.py
     """
