@@ -41,7 +41,7 @@ You buy only after a fall of two percent within an hour, a tenth of your cash at
 
 @app.command("list")
 def list_strategies(plugins: FolderFlag = None, as_json: AsJson = False) -> None:
-    """List the strategies that agents can use by name, and where each one comes from.
+    """List the strategies that agents can use by name, with their sources.
 
     Example: arena strategies list --json
     """
