@@ -108,11 +108,15 @@ _KINDS: tuple[tuple[tuple[str, ...], KafkaExplanation], ...] = (
     ),
     (
         ("Storage", "LogDir"),
-        KafkaExplanation("a broker cannot use its disk", "free space on that disk, and start it again"),
+        KafkaExplanation(
+            "a broker cannot use its disk", "free space on that disk, and start it again"
+        ),
     ),
     (
         ("CorruptRecord", "InvalidMessage", "InvalidFetchRequest"),
-        KafkaExplanation("a record arrived damaged", "check the network and the disks of the brokers"),
+        KafkaExplanation(
+            "a record arrived damaged", "check the network and the disks of the brokers"
+        ),
     ),
     (
         ("Unsupported", "BrokerVersion"),

@@ -7,10 +7,10 @@ proves that an event counted, even if `account.events` has lost it. Reads `agent
 import orjson
 
 from arena.bus.base import LogReader, Record
+from arena.read_topic import read_list
 
 INBOX_TAIL = 50
 """Number of the newest records of an inbox that are read."""
-READ_TIMEOUT_S = 0.2
 
 
 async def newest_records(reader: LogReader) -> list[Record]:
@@ -18,10 +18,7 @@ async def newest_records(reader: LogReader) -> list[Record]:
     ends = await reader.end_offsets()
     for pair, end in ends.items():
         reader.seek(*pair, max(reader.position(*pair), end - INBOX_TAIL))
-    found: list[Record] = []
-    while any(reader.position(*pair) < end for pair, end in ends.items()):
-        found += await reader.read(timeout_s=READ_TIMEOUT_S)
-    return found
+    return await read_list(reader, ends)
 
 
 def account_seq_of(record: Record) -> int:

@@ -29,6 +29,7 @@ from arena.liveness import RECORDS_LOST
 from arena.messages import Heartbeat, Message
 from arena.prefix import prefix_text
 from arena.settings import Settings
+from arena.tasks import run_until_first_ends
 
 CLOSE_TIMEOUT_S = 5.0
 ERROR = "error"
@@ -164,29 +165,25 @@ async def serve_node(node: Node, serve: Serve) -> None:
     bus = node.bus
     with logs.without_client():
         await bus.start()
-    tasks: list[asyncio.Task[None]] = []
     try:
         await bus.ensure_topics([topics.HEARTBEATS, topics.DEAD_LETTERS])
         if bus.other_arenas:
             words = prefix_text(node.settings.prefix)
             text = f"started a new arena with {words}: is ARENA_PREFIX right?"
             node.log.warning(text, other_arenas=bus.other_arenas)
-        tasks = [
-            asyncio.create_task(_work(node, serve)),
-            asyncio.create_task(node.send_heartbeats()),
-            asyncio.create_task(_end_when_failed(bus)),
-            asyncio.create_task(watch_readers(bus, node.settings.stuck_s)),
-        ]
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        await run_until_first_ends(
+            _work(node, serve),
+            node.send_heartbeats(),
+            _end_when_failed(bus),
+            watch_readers(bus, node.settings.stuck_s),
+        )
     except Exception as error:
         # A library's message may contain secrets, which must not be in a topic.
         words = str(error) if isinstance(error, ArenaError) else type(error).__name__
         node.details[ERROR] = words[:ERROR_CHARS_MAX]
         raise
     finally:
-        await _stop(node, tasks)
+        await _stop(node)
 
 
 async def _work(node: Node, serve: Serve) -> None:
@@ -199,10 +196,7 @@ async def _end_when_failed(bus: Bus) -> None:
     raise append_failed("an append failed", error)
 
 
-async def _stop(node: Node, tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def _stop(node: Node) -> None:
     failed = node.bus.failed is not None and node.bus.failed.done()
     node.status = "stopping"
     # Errors here must not hide why the process ends or keep the bus open.

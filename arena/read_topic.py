@@ -1,14 +1,73 @@
-"""Reads a topic from its first record to its current end, for state that is read once."""
+"""Reads topics up to their current ends: the one loop for state that is read before following."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 
-from arena.bus.base import Bus, Record
+from arena.bus.base import Bus, LogReader, Record
 from arena.errors import BrokerUnavailable
 from arena.topics import TopicSpec
 
-READ_TIMEOUT_S = 1.0
-STALL_READS = 20
-"""Limit of empty reads in a row from a topic that has more records."""
+READ_TIMEOUT_S = 0.5
+BATCH_MAX = 1_000
+STALL_S = 20.0
+"""Longest time that a partition with more records may give none."""
+
+
+async def read_to_ends(
+    reader: LogReader,
+    ends: Mapping[tuple[str, int], int] | None = None,
+    *,
+    stall_s: float = STALL_S,
+    max_records: int = BATCH_MAX,
+) -> AsyncGenerator[list[Record], None]:
+    """Yield the records from a reader's positions to the ends of its partitions, in batches.
+
+    Records that are appended meanwhile may follow in the last batches. Only positions count: the
+    end marker of a transaction has an offset and is not a record.
+
+    Args:
+        reader: An open reader; it stays open.
+        ends: Partition -> the offset to reach; the present ends if None.
+        stall_s: Longest time without a record.
+        max_records: Most records of one batch.
+
+    Raises:
+        BrokerUnavailable: Nothing came for `stall_s`, though a partition has more records.
+    """
+    clock = asyncio.get_running_loop().time
+    targets = await reader.end_offsets() if ends is None else ends
+    progress_s = clock()
+    while left := [pair for pair, end in targets.items() if reader.position(*pair) < end]:
+        before = [reader.position(*pair) for pair in left]
+        missing = sum(targets[pair] - place for pair, place in zip(left, before, strict=True))
+        records = await reader.read(timeout_s=READ_TIMEOUT_S, max_records=min(max_records, missing))
+        if records:
+            yield records
+        if before != [reader.position(*pair) for pair in left]:
+            progress_s = clock()
+        elif clock() - progress_s > stall_s:
+            topic, number = left[0]
+            raise BrokerUnavailable(
+                f"{topic}[{number}] gave no record after offset {reader.position(*left[0])},"
+                f" but ends at {targets[left[0]]}",
+                remedy="check that all brokers run (`arena broker status`), then try again",
+            )
+
+
+async def read_list(
+    reader: LogReader,
+    ends: Mapping[tuple[str, int], int] | None = None,
+    *,
+    stall_s: float = STALL_S,
+) -> list[Record]:
+    """The records that `read_to_ends` yields, as one list.
+
+    Raises:
+        BrokerUnavailable: As for `read_to_ends`.
+    """
+    async with aclosing(read_to_ends(reader, ends, stall_s=stall_s)) as batches:
+        return [record async for records in batches for record in records]
 
 
 async def read_whole(bus: Bus, spec: TopicSpec, take: Callable[[Record], object]) -> None:
@@ -25,21 +84,9 @@ async def read_whole(bus: Bus, spec: TopicSpec, take: Callable[[Record], object]
     await bus.ensure_topics([spec])
     reader = await bus.log_reader(spec.name)
     try:
-        ends, idle = await reader.end_offsets(), 0
-        while True:
-            left = [pair for pair, end in ends.items() if reader.position(*pair) < end]
-            if not left:
-                return
-            records = await reader.read(timeout_s=READ_TIMEOUT_S)
-            idle = 0 if records else idle + 1
-            if idle == STALL_READS:
-                topic, number = left[0]
-                raise BrokerUnavailable(
-                    f"{topic}[{number}] gave no record after offset {reader.position(*left[0])},"
-                    f" but ends at {ends[left[0]]}",
-                    remedy="check that all brokers run (`arena broker status`), then try again",
-                )
-            for record in records:
-                take(record)
+        async with aclosing(read_to_ends(reader)) as batches:
+            async for records in batches:
+                for record in records:
+                    take(record)
     finally:
         await reader.close()

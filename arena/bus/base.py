@@ -1,9 +1,9 @@
-"""What a bus does, whichever it is: Kafka for the arena, memory for tests and simulators.
+"""The interface of a bus: `KafkaBus` for the arena, `MemoryBus` for tests and one-process runs.
 
-Names of topics and groups are always without the arena's prefix; the bus adds it and takes it off.
-Two ways to read: a `LogReader` is assigned partitions and keeps its own place (accounts, inboxes,
-read models); a `GroupReader` shares partitions with others of its group and commits (agents on
-snapshots, chat nodes and tools on work).
+Names of topics and groups are always without the arena's prefix; the bus adds and removes it.
+There are two ways to read. A `LogReader` has fixed partitions and keeps its own offsets (accounts,
+inboxes, read models). A `GroupReader` shares partitions with the members of its group and commits
+offsets (agents on snapshots, chat nodes and tools on work).
 """
 
 import asyncio
@@ -27,34 +27,34 @@ Assignment = frozenset[tuple[str, int]]
 
 
 class AppendAck(Protocol):
-    """Where an append stands in the log."""
+    """The broker's ack of an append."""
 
     @property
     def partition(self) -> int:
-        """The partition it went to."""
+        """Partition of the record."""
 
     @property
     def offset(self) -> int:
-        """Its offset there."""
+        """Offset of the record."""
 
     @property
     def timestamp(self) -> int:
-        """Its time; Unix milliseconds."""
+        """Timestamp of the record; Unix milliseconds."""
 
     @property
     def timestamp_type(self) -> int:
-        """`BROKER_TIME` if the broker put its own time on it."""
+        """`BROKER_TIME` if the broker set the timestamp."""
 
 
 BROKER_TIME = 1
-"""The timestamp type of a record that carries the time of its append, by the broker's clock."""
+"""Timestamp type of records with the time of their append by the broker's clock."""
 KIND_CACHED_MAX = 64
 
 
 class Record(NamedTuple):
-    """One record as it was read; `topic` is without the prefix.
+    """One record; `topic` is without the prefix.
 
-    A tuple, because one is made for every record that any process reads.
+    A tuple, because one is created for every record that any process reads.
     """
 
     topic: str
@@ -66,21 +66,21 @@ class Record(NamedTuple):
     headers: Mapping[str, bytes] = MappingProxyType({})
 
     def message(self) -> Message:
-        """The message in it.
+        """Decode the message in the record.
 
         Raises:
-            Malformed: The bytes are no message of the arena.
+            Malformed: The bytes are not an arena message.
         """
         return decode(self.value, self.headers)
 
     @property
     def key_text(self) -> str:
-        """The key as text, "" where there is none."""
+        """The key as text; "" without a key."""
         return (self.key or b"").decode("utf-8", "replace")
 
     @property
     def kind(self) -> str:
-        """What the `type` header says, "" where there is none."""
+        """Value of the `type` header; "" without it."""
         name = self.headers.get("type", b"")
         return _text_of(name) if len(name) <= KIND_CACHED_MAX else name.decode("utf-8", "replace")
 
@@ -91,18 +91,18 @@ def _text_of(name: bytes) -> str:
 
 
 def plain_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:
-    """Headers as `Record` has them: a null value is an empty one, the last of a name counts."""
+    """Headers for a `Record`: null values become empty, the last value of a name counts."""
     return {name: b"" if value is None else value for name, value in headers}
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a log reader begins, in every partition it reads.
+    """Start position of a reader, for every partition it reads.
 
     Attributes:
         at: "earliest", "latest" or "time".
-        time_ms: For "time": the first record whose timestamp is not older.
-        offsets: (topic, partition) -> offset; overrides `at` for those.
+        time_ms: For "time": start at the first record that is not older; Unix milliseconds.
+        offsets: (topic, partition) -> offset; overrides `at` for these partitions.
     """
 
     at: str = "earliest"
@@ -111,7 +111,7 @@ class Start:
 
     @classmethod
     def since(cls, time_ms: int) -> "Start":
-        """From the first record not older than a Unix time in milliseconds."""
+        """Start at the first record that is not older than a Unix time in milliseconds."""
         return cls(at="time", time_ms=time_ms)
 
 
@@ -120,19 +120,21 @@ LATEST = Start("latest")
 
 
 class ReaderPosition(NamedTuple):
-    """Where a reader stands in a partition: its next offset, and the end of the log."""
+    """A reader's next offset in a partition, and the end offset of the log."""
 
     position: int
     end: int
 
 
 class Reader(ABC):
-    """What both ways of reading have in common, for `arena.bus.stuck_readers` that watches over them.
+    """Base of both readers, with the facts that `arena.bus.stuck_readers` checks.
 
     Attributes:
-        reads_asked: How often records were asked for. reads_waiting: reads that have not returned.
-        closed: True behind `close`.
-        partition_counts: Topic -> partitions it had when all of them were opened; empty for one partition.
+        reads_asked: Number of calls of `read`.
+        reads_waiting: Number of calls of `read` that have not returned.
+        closed: True after `close`.
+        partition_counts: Topic -> number of partitions when they were opened; empty for a reader
+            of one partition.
     """
 
     reads_asked = 0
@@ -142,7 +144,7 @@ class Reader(ABC):
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Note that records are asked for, while they are waited for."""
+        """Count a read while it waits for records."""
         self.reads_asked += 1
         self.reads_waiting += 1
         try:
@@ -152,11 +154,11 @@ class Reader(ABC):
 
     @abstractmethod
     async def positions(self) -> dict[tuple[str, int], ReaderPosition]:
-        """Where it stands in every partition that may deliver now: none that is paused."""
+        """Positions in all partitions that may deliver now, without paused ones."""
 
 
 class LogReader(Reader):
-    """Reads partitions from a chosen place, keeps its own position, commits nothing."""
+    """Reads partitions from a chosen offset, keeps its own position, commits nothing."""
 
     @abstractmethod
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
@@ -168,15 +170,15 @@ class LogReader(Reader):
 
     @abstractmethod
     def position(self, topic: str, partition: int) -> int:
-        """The offset of the next record that will be read."""
+        """Offset of the next record to read."""
 
     @abstractmethod
     async def end_offsets(self) -> dict[tuple[str, int], int]:
-        """For every partition that is read: the offset behind its last record."""
+        """For every partition of the reader: the offset after its last record."""
 
     @abstractmethod
     def seek(self, topic: str, partition: int, offset: int) -> None:
-        """Go on reading a partition at an offset."""
+        """Continue reading a partition at an offset."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -185,10 +187,10 @@ class LogReader(Reader):
     async def record_at(
         self, topic: str, partition: int, offset: int, *, timeout_s: float
     ) -> Record | None:
-        """Seek to an offset and read one record: the first that is there or behind it.
+        """Seek to an offset and read the first record at or after it.
 
         Returns:
-            None if none came in time.
+            None after the timeout.
         """
         if self.position(topic, partition) != offset:
             self.seek(topic, partition, offset)
@@ -200,23 +202,23 @@ class LogReader(Reader):
         return None
 
     async def lag(self) -> int:
-        """Records between the positions and the ends of the log."""
+        """Number of records between the positions and the ends of the log."""
         ends = await self.end_offsets()
         return sum(max(0, end - self.position(t, p)) for (t, p), end in ends.items())
 
     async def positions(self) -> dict[tuple[str, int], ReaderPosition]:
-        """Where it stands in every partition."""
+        """Positions in all partitions."""
         ends = await self.end_offsets()
         return {(t, p): ReaderPosition(self.position(t, p), end) for (t, p), end in ends.items()}
 
 
 class GroupReader(Reader):
-    """Reads the partitions that the group gives it, and commits what is done.
+    """Reads the partitions that the group assigns to it, and commits offsets.
 
     Attributes:
-        committed: Partition -> the offset that the group had committed when this member was given
-            it; not in it if the group had committed nothing.
-        resumed: The same, but only where the log is the one that the group handled.
+        committed: Partition -> the group's committed offset when this member was assigned the
+            partition; without partitions that have none.
+        resumed: The same, only for partitions whose log is the one that the group handled.
     """
 
     committed: Mapping[tuple[str, int], int] = MappingProxyType({})
@@ -228,11 +230,11 @@ class GroupReader(Reader):
 
     @abstractmethod
     def assignment(self) -> Assignment:
-        """The partitions this member owns now; empty for a hot standby."""
+        """The partitions that this member owns now; empty for a hot standby."""
 
     @abstractmethod
     async def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
-        """Commit the next offset to read, per partition. A lost partition is passed over."""
+        """Commit the next offset to read, per partition; partitions no longer owned are ignored."""
 
     @abstractmethod
     def pause(self, partitions: Iterable[tuple[str, int]]) -> None:
@@ -244,7 +246,7 @@ class GroupReader(Reader):
 
     @abstractmethod
     async def lag(self) -> int:
-        """Records in the assigned partitions behind the position."""
+        """Number of records after the positions in the assigned partitions."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -255,13 +257,14 @@ class Bus(Losses, ABC):
     """A connection to the topics of one arena.
 
     Attributes:
-        failed: Resolves with the error when an append failed for good: the process must end.
-        readers: Those that are in use, perhaps closed.
-        other_arenas: Which other arenas the brokers have, in words, if `ensure_topics` began a new one.
+        failed: Resolves with the error of a failed append: the process must end.
+        readers: Open readers, and closed ones that still exist.
+        other_arenas: A sentence about the other arenas on the brokers, if `ensure_topics` created
+            a new arena; else "".
     """
 
     def __init__(self) -> None:
-        """Nothing is connected before `start`."""
+        """Create the bus; `start` connects it."""
         super().__init__()
         self.other_arenas = ""
         self.failed: asyncio.Future[BaseException] | None = None
@@ -277,33 +280,33 @@ class Bus(Losses, ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Send what is buffered and disconnect."""
+        """Send buffered records and disconnect."""
 
     @abstractmethod
     async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
-        """Create the topics that do not exist; an existing one is left as it is."""
+        """Create missing topics; existing ones are not changed."""
 
     @abstractmethod
     async def partitions(self, topic: str) -> int:
         """Number of partitions of an existing topic."""
 
     async def partitions_now(self, topic: str) -> int:
-        """The same, asked again: partitions may have been added."""
+        """Current number of partitions, without a cache: partitions may have been added."""
         return (await self.all_partitions_now([topic]))[topic]
 
     async def all_partitions_now(self, topics: Iterable[str]) -> dict[str, int]:
-        """The same for several topics in one question."""
+        """`partitions_now` for several topics in one request."""
         return {topic: await self.partitions(topic) for topic in topics}
 
     @abstractmethod
     async def existing_topics(self, topics: Iterable[str]) -> list[str]:
-        """Those of the topics that exist, in their order."""
+        """The given topics that exist, in their order."""
 
     @abstractmethod
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
     ) -> "asyncio.Future[AppendAck]":
-        """Hand over one record; the future resolves when the brokers have it.
+        """Send one record; the future resolves with the ack.
 
         Raises:
             AppendFailed: An earlier append failed; nothing more is sent.
@@ -330,23 +333,24 @@ class Bus(Losses, ABC):
 
         Args:
             group: Name without prefix.
-            topics: What the group reads; co-partitioned topics are assigned alike.
-            start: Where the group begins where it has committed nothing.
-            on_change: Called with the new assignment after each change, also with an empty one.
-            old_group: What older versions called the group. What that one has committed and this
-                one has not is committed first, once no member of it reads the topics.
+            topics: Topics of the group; co-partitioned topics are assigned alike.
+            start: Start position for partitions without a committed offset.
+            on_change: Called with each new assignment, also with an empty one.
+            old_group: Name of the group in older versions. Its committed offsets are adopted first
+                for partitions without one, as soon as none of its members reads the topics.
         """
 
     async def send(
         self, topic: str, message: Message, *, key: str = "", partition: int | None = None
     ) -> "asyncio.Future[AppendAck]":
-        """Encode and hand over a message; the future resolves when the brokers have it.
+        """Encode and send a message; the future resolves with the ack.
 
         Args:
             topic: Name without prefix.
-            message: What to send.
-            key: Decides the partition where none is given; "" sends no key, to partition 0.
-            partition: The partition, where the caller knows it.
+            message: The message.
+            key: Record key, which decides the partition if none is given; "" sends a record
+                without a key to partition 0.
+            partition: The partition; None to derive it from the key.
 
         Raises:
             MessageTooLarge: The record would exceed `RECORD_BYTES_MAX`; nothing was sent.
@@ -369,5 +373,5 @@ class Bus(Losses, ABC):
     async def append(
         self, topic: str, message: Message, *, key: str = "", partition: int | None = None
     ) -> AppendAck:
-        """`send`, and wait until the brokers have it."""
+        """`send` a message and wait for the ack."""
         return await (await self.send(topic, message, key=key, partition=partition))

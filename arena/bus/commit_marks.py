@@ -1,8 +1,8 @@
-"""What a group commits beside an offset, so that its next member knows the log again. Pure.
+"""Commit metadata of a group, by which its next member recognizes the log. Pure.
 
-An offset alone fits any log that is long enough: one that was cut and has grown, or one that was
-deleted and made again. So a commit carries where the newest handled record stood, when it was
-written, and a digest of it.
+An offset alone matches any log that is long enough, even one that was truncated and grew again, or
+was deleted and created again. So a commit also has the offset, time and digest of the newest
+handled record.
 """
 
 from collections import deque
@@ -12,7 +12,7 @@ from hashlib import sha256
 from arena.bus.base import Record
 
 DELIVERED_MAX = 10_000
-"""Records of a partition that were given and not committed, and are remembered."""
+"""Limit of the delivered, uncommitted records of a partition that are tracked."""
 FIELDS = 3
 
 
@@ -21,8 +21,9 @@ class CommitMark:
     """The newest record that a group handled in a partition.
 
     Attributes:
-        offset: Where it stood. timestamp_ms: When it was written, Unix milliseconds.
-        digest: Of its time, key and value.
+        offset: Offset of the record.
+        timestamp_ms: Timestamp of the record, Unix milliseconds.
+        digest: Digest of its timestamp, key and value.
     """
 
     offset: int
@@ -31,7 +32,7 @@ class CommitMark:
 
     @classmethod
     def of(cls, record: Record) -> "CommitMark":
-        """What is committed of a record."""
+        """The mark of a record."""
         found = sha256(b"%d\0" % record.timestamp_ms)
         for part in (record.key, record.value):
             found.update(b"\0" if part is None else b"\1%d\0" % len(part) + part)
@@ -39,7 +40,7 @@ class CommitMark:
 
     @classmethod
     def read(cls, text: str | None) -> "CommitMark | None":
-        """What was committed, or None where nothing of this kind was."""
+        """Parse commit metadata; None if it is not a mark."""
         parts = (text or "").split(":")
         if len(parts) != FIELDS:
             return None
@@ -54,41 +55,42 @@ class CommitMark:
 
 
 class DeliveredRecords:
-    """The records of one partition that were given and are not committed yet.
+    """The delivered records of one partition that are not committed yet.
 
     Attributes:
-        given: The newest record that this process was given; the partition may have moved since.
+        last_delivered: The newest record that this process received; kept when the partition is
+            assigned to another member.
     """
 
     def __init__(self) -> None:
-        """None yet."""
-        self._given: deque[CommitMark] = deque(maxlen=DELIVERED_MAX)
+        """Start without records."""
+        self._delivered: deque[CommitMark] = deque(maxlen=DELIVERED_MAX)
         self._committed: CommitMark | None = None
-        self.given: CommitMark | None = None
+        self.last_delivered: CommitMark | None = None
 
-    def give(self, record: Record) -> bool:
-        """Note a record that is given; True where its offset or a later one was given before."""
-        given, back = self._given, False
-        while given and given[-1].offset >= record.offset:
-            given.pop()
+    def note_delivered(self, record: Record) -> bool:
+        """Note a delivered record; True if its offset or a later one was delivered before."""
+        delivered, back = self._delivered, False
+        while delivered and delivered[-1].offset >= record.offset:
+            delivered.pop()
             back = True
-        self.given = CommitMark.of(record)
-        given.append(self.given)
+        self.last_delivered = CommitMark.of(record)
+        delivered.append(self.last_delivered)
         return back
 
-    def begin(self, committed: CommitMark | None) -> None:
-        """Go on behind what was committed; what was given is forgotten."""
-        self._given.clear()
+    def restart(self, committed: CommitMark | None) -> None:
+        """Restart after the committed record, and forget the delivered ones."""
+        self._delivered.clear()
         self._committed = committed
 
     def newest(self) -> CommitMark | None:
-        """The newest record that was given, or else committed; None where neither is known."""
-        return self._given[-1] if self._given else self._committed
+        """The newest delivered record, or else the committed one; None if neither is known."""
+        return self._delivered[-1] if self._delivered else self._committed
 
     def before(self, offset: int) -> CommitMark | None:
-        """The newest record before an offset that is committed; older ones are forgotten."""
-        while self._given and self._given[0].offset < offset:
-            self._committed = self._given.popleft()
+        """The newest record before a committed offset; older ones are forgotten."""
+        while self._delivered and self._delivered[0].offset < offset:
+            self._committed = self._delivered.popleft()
         known = self._committed
         return known if known is not None and known.offset < offset else None
 
@@ -96,14 +98,14 @@ class DeliveredRecords:
 def why_not_resumable(
     offset: int, begin: int, end: int, handled: CommitMark | None, found: CommitMark | None
 ) -> str:
-    """Why a group cannot go on at its committed offset, or "" where it can.
+    """Return why a group cannot continue at its committed offset, or "" if it can.
 
     Args:
-        offset: Committed.
+        offset: The committed offset.
         begin: The first offset of the log.
-        end: Behind its last record.
-        handled: What was committed beside the offset, or None.
-        found: What the log has at that record's offset now, or None where nothing or unknown.
+        end: The offset after its last record.
+        handled: The mark in the commit, or None.
+        found: The mark of the record at that offset now; None if there is none or it is unknown.
     """
     if offset > end:
         return f"its log ends at {end}: it was cut, or deleted and created again"

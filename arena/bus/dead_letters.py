@@ -1,4 +1,4 @@
-"""Where unreadable bytes go: nothing that came in may vanish, and nothing may crash a loop."""
+"""Sends unreadable records to `dead_letters`, so that none is lost and none stops a loop."""
 
 from base64 import b64encode
 from datetime import datetime
@@ -11,18 +11,18 @@ HEADER_CHARS_MAX = 200
 HEADERS_MAX = 50
 KEY_BYTES_MAX = 45_000
 VALUE_BYTES_MAX = 525_000
-"""Base64 grows by a third, a header's character may take six bytes in JSON, and a record has a
-bound; what is longer is cut and says so."""
+"""Base64 grows by a third, a header's character may take six bytes in JSON, and a record has a size
+limit: longer values are cut, and the error says so."""
 ERROR_CHARS_MAX = 2_000
 
 
 def dead_letter(record: Record, error: str, reader: str, now: datetime) -> DeadLetter:
-    """The dead letter of a record; whatever is in the record, it can be sent.
+    """Create the dead letter of a record, within the size limit for any record.
 
     Args:
-        record: As it was read.
+        record: The unreadable record.
         error: Why it could not be read.
-        reader: Which process could not read it.
+        reader: Id of the process that could not read it.
         now: Wall time.
     """
     key, value, headers = record.key, record.value, list(record.headers.items())
@@ -49,7 +49,7 @@ def dead_letter(record: Record, error: str, reader: str, now: datetime) -> DeadL
 
 
 def _text(value: bytes) -> str:
-    """A header's value with the bytes that are no UTF-8 made visible."""
+    """A header's value as text; bytes that are not UTF-8 are escaped."""
     cut = value[: HEADER_CHARS_MAX * 4]  # No character has more bytes.
     return cut.decode("utf-8", "backslashreplace")[:HEADER_CHARS_MAX]
 
@@ -57,6 +57,6 @@ def _text(value: bytes) -> str:
 async def send_dead_letter(
     bus: Bus, record: Record, error: str, reader: str, now: datetime
 ) -> None:
-    """Append a record to `dead_letters` and wait for the ack; only then may it be passed over."""
+    """Append a record to `dead_letters` and wait for the ack; only then may it be skipped."""
     letter = dead_letter(record, error, reader, now)
     await bus.append(topics.DEAD_LETTERS.name, letter, key=record.topic)

@@ -1,8 +1,8 @@
-"""The bus over an export: a finished run's topics, read from its files without a broker.
+"""A read-only bus over an export: a finished run's topics, from its files, without a broker.
 
-Reads the folder that `arena.exports` writes. Nothing can be written, and no group can be joined.
-A reader merges its partitions by the records' time; of each file one batch is in memory, and the
-place and time of every record (16 bytes).
+Reads the folder that `arena.exports` writes. Appends and groups are refused. A reader merges its
+partitions by record time; per file one batch is in memory, and the offset and time of every record
+(16 bytes).
 """
 
 import asyncio
@@ -47,11 +47,11 @@ EMPTY = PartitionSpan(first=0, end=0, count=0)
 
 @dataclass(slots=True)
 class _RecordIndex:
-    """Where the records of a partition are.
+    """Index of the records of a partition.
 
     Attributes:
-        offsets, times_ms: Of each record, in order.
-        groups: For each row group that holds some: its number, and the index of its first record.
+        offsets, times_ms: Offset and time of each record, in order.
+        groups: Number of each row group with such records, and the index of its first record.
     """
 
     offsets: "array[int]" = field(default_factory=lambda: array("q"))
@@ -61,7 +61,7 @@ class _RecordIndex:
 
 @dataclass(slots=True)
 class _File:
-    """One topic's file, open, with the places of its records by partition."""
+    """A topic's open file, with the index of its records by partition."""
 
     topic: str
     path: Path
@@ -70,17 +70,17 @@ class _File:
 
     @classmethod
     def empty(cls, topic: str) -> "_File":
-        """A topic that the export does not have: one partition without records."""
+        """The file of a topic that the export lacks: one partition without records."""
         return cls(topic, Path(), {0: _RecordIndex()})
 
     @classmethod
     def read(
         cls, topic: str, path: Path, parquet: BoundedParquet, spans: Mapping[int, PartitionSpan]
     ) -> "_File":
-        """A file whose places are read, and are those that the manifest counts.
+        """Index a file and check it against the manifest.
 
         Raises:
-            BrokenLog: They are not.
+            BrokenLog: The records differ from the manifest.
         """
         check_columns(path, parquet)
         found = cls(topic, path, {partition: _RecordIndex() for partition in spans}, parquet)
@@ -107,7 +107,7 @@ class _File:
         places.times_ms.append(time_ms)
 
     def records(self, partition: int, index: int) -> Iterator[Record]:
-        """The records of a partition from an index on."""
+        """The records of a partition, starting at an index."""
         assert self.parquet is not None, "a topic without a file has no records"
         groups = self.places[partition].groups
         at = max(0, bisect_right(groups, index, key=itemgetter(1)) - 1)
@@ -128,16 +128,17 @@ class _File:
                         yield Record(self.topic, partition, offset, at_ms, key, value, plain)
 
     def _differs(self, what: str) -> BrokenLog:
-        text = f"{self.path} is not what its manifest says: partition {what}"
+        text = f"{self.path} differs from its manifest: partition {what}"
         return BrokenLog(text, remedy=REMEDY)
 
 
 @dataclass(slots=True)
 class _Cursor:
-    """A place in a partition.
+    """A read position in a partition.
 
     Attributes:
-        position: The next offset. index: of the next record among those that are there.
+        position: The next offset.
+        index: Index of the next record.
     """
 
     file: _File
@@ -149,11 +150,11 @@ class _Cursor:
 
     @property
     def places(self) -> _RecordIndex:
-        """Where its records are."""
+        """Index of the partition's records."""
         return self.file.places[self.partition]
 
     def begin(self, start: Start) -> None:
-        """Go to where a reader starts."""
+        """Move to a reader's start position."""
         offset = start.offsets.get((self.file.topic, self.partition))
         if offset is not None:
             self.seek(offset)
@@ -167,7 +168,7 @@ class _Cursor:
             self.seek(self.span.first)
 
     def seek(self, offset: int) -> None:
-        """Go to an offset, or to the first that is still there."""
+        """Move to an offset, or to the next one that exists."""
         if offset > self.span.end:
             name = f"{self.file.topic}[{self.partition}]"
             text = f"{name} has no offset {offset}; its export ends at {self.span.end}"
@@ -179,12 +180,12 @@ class _Cursor:
             self.position = self.span.end
 
     def next_ms(self) -> int | None:
-        """The time of the next record; None at the end."""
+        """Time of the next record; None at the end."""
         times = self.places.times_ms
         return times[self.index] if self.index < len(times) else None
 
     def take(self) -> Record:
-        """The next record; the caller knows that there is one."""
+        """The next record; the caller checks that there is one."""
         if self._records is None:
             self._records = self.file.records(self.partition, self.index)
         record = next(self._records)
@@ -195,21 +196,21 @@ class _Cursor:
 
 
 class ExportedReader(LogReader):
-    """Reads partitions of an export, merged by the time of their records.
+    """Reads partitions of an export, merged by record time.
 
     Args:
-        cursors: One a partition.
-        start: Where they begin.
+        cursors: One per partition.
+        start: Start position.
     """
 
     def __init__(self, cursors: Iterable[_Cursor], start: Start) -> None:
-        """Take over cursors, and put them to their start."""
+        """Take the cursors and move them to the start position."""
         self._cursors = {(c.file.topic, c.partition): c for c in cursors}
         for cursor in self._cursors.values():
             cursor.begin(start)
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
-        """The next records; at the end it waits as a reader of a quiet broker does."""
+        """The next records; at the end it waits for the timeout, like a reader of a quiet topic."""
         with self.reading():
             heap = [
                 (time_ms, pair)
@@ -234,7 +235,7 @@ class ExportedReader(LogReader):
         return self._cursors[(topic, partition)].position
 
     async def end_offsets(self) -> dict[tuple[str, int], int]:
-        """Where the export of each partition ends."""
+        """End offset of the export of each partition."""
         return {pair: cursor.span.end for pair, cursor in self._cursors.items()}
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
@@ -250,7 +251,7 @@ class ExportedBus(Bus):
     """The topics of an export.
 
     Args:
-        folder: Of the export: `<run>/records`.
+        folder: Folder of the export: `<run>/records`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -264,7 +265,7 @@ class ExportedBus(Bus):
 
     @property
     def topics(self) -> list[str]:
-        """The topics that are in the export."""
+        """Topics in the export."""
         return list(self._manifest.topics)
 
     async def start(self) -> None:
@@ -282,14 +283,14 @@ class ExportedBus(Bus):
         self._open.close()
 
     async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
-        """Take the topics that the export lacks as empty ones: an older arena did not have them."""
+        """Treat missing topics as empty: an older arena did not have them."""
         self._empty |= {spec.name for spec in specs} - self._manifest.topics.keys()
 
     async def partitions(self, topic: str) -> int:
         """Number of partitions of a topic of the export.
 
         Raises:
-            BrokerUnavailable: The export does not hold it.
+            BrokerUnavailable: The export does not have it.
         """
         count = max(self._spans(topic), default=0) + 1
         if count > PARTITIONS_MAX:
@@ -297,7 +298,7 @@ class ExportedBus(Bus):
         return count
 
     async def existing_topics(self, topics: Iterable[str]) -> list[str]:
-        """Those of the topics that are in the export."""
+        """The given topics that are in the export."""
         return [topic for topic in topics if topic in self._manifest.topics]
 
     async def send_bytes(
@@ -309,8 +310,8 @@ class ExportedBus(Bus):
             ArenaError: Always.
         """
         raise ArenaError(
-            f"{topic} cannot be written: this is the export of a run that has ended",
-            remedy="--bootstrap-servers names a broker",
+            f"{topic} cannot be written: this is the export of a finished run",
+            remedy="give a broker with --bootstrap-servers",
         )
 
     async def log_reader(self, *topics: str, start: Start = EARLIEST) -> LogReader:
@@ -339,16 +340,16 @@ class ExportedBus(Bus):
             ArenaError: Always.
         """
         raise ArenaError(
-            f"group {group} cannot read the export of a run that has ended",
-            remedy="--bootstrap-servers names a broker",
+            f"group {group} cannot read the export of a finished run",
+            remedy="give a broker with --bootstrap-servers",
         )
 
     def _spans(self, topic: str) -> dict[int, PartitionSpan]:
         if topic in self._empty:
             return {0: EMPTY}
         if topic not in self._manifest.topics:
-            remedy = f"it holds {listed(self._manifest.topics)}"
-            raise BrokerUnavailable(f"{self.folder} holds no topic {topic}", remedy=remedy)
+            remedy = f"it has {listed(self._manifest.topics)}"
+            raise BrokerUnavailable(f"{self.folder} has no topic {topic}", remedy=remedy)
         return self._manifest.topics[topic].partitions
 
     async def _reader(self, pairs: list[tuple[str, int]], start: Start) -> ExportedReader:
@@ -361,7 +362,7 @@ class ExportedBus(Bus):
         return ExportedReader(cursors, start)
 
     async def _file(self, topic: str) -> _File:
-        """A topic's file, opened and counted the first time."""
+        """A topic's file, opened and indexed on first use."""
         if topic not in self._files:
             spans = self._spans(topic)
             self._files[topic] = await asyncio.to_thread(self._opened, topic, spans)

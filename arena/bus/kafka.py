@@ -1,16 +1,16 @@
-"""The bus over Kafka. Only this module and its `kafka_*` neighbours know aiokafka.
+"""The bus over Kafka. Only this module and the `kafka_*` modules beside it import aiokafka.
 
-What aiokafka does that this module guards against (aiokafka 0.14, Kafka 4.3):
+Properties of aiokafka that this module guards against (aiokafka 0.14, Kafka 4.3):
 
-* Its defaults lose records (acks=1, auto-commit, start at the end): every one is set here.
-* A refused record leaves an idempotent producer unusable for its partition: sizes are checked
-  before a send (`Bus.send`), and any append that fails ends the process (`Bus.failed`).
-* A send that failed or timed out may still be written later: nothing is ever sent again.
+* Its defaults lose records (acks=1, auto-commit, start at the end): all are set here.
+* A refused record makes an idempotent producer unusable for its partition: sizes are checked before
+  a send (`Bus.send`), and any failed append ends the process (`Bus.failed`).
+* A send that failed or timed out may still be written later: no record is sent again.
 * Its partitioner depends on the order of a set: partitions are always given.
-* A parked fetch delays every other request on its connection: ends of logs are asked for on a
-  connection of their own.
-* A consumer's seek can lose to a reset under way: log readers fetch for themselves
-  (`kafka_fetch.py`), and a place that is not in the log is an error.
+* A held fetch delays every other request on its connection: end offsets are requested on a separate
+  connection.
+* A consumer's seek can lose to a reset in progress: log readers fetch by themselves
+  (`kafka_fetch.py`), and an offset that is not in the log is an error.
 """
 
 import asyncio
@@ -61,10 +61,10 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 10.0
 REQUEST_TIMEOUT_MS = 15_000
 LOOKUPS_MAX = 3
-"""A new broker that gets little CPU may need more than one request time-out to tell offsets."""
+"""A new broker with little CPU may need more than one request time-out to return offsets."""
 SESSION_TIMEOUT_MS = 10_000
 METADATA_AGE_MS = 10_000
-"""How late a member may learn that a topic was created again; aiokafka's default is 5 minutes."""
+"""How long until a member notices that a topic was created again; aiokafka's default is 5 min."""
 FETCH_BYTES_MAX = 8 << 20
 
 
@@ -77,7 +77,7 @@ class KafkaBus(Bus):
     """
 
     def __init__(self, settings: Settings, *, client_id: str = "arena") -> None:
-        """Remember where to connect."""
+        """Take the settings; `start` connects."""
         super().__init__()
         self._settings = settings
         self._prefix = settings.prefix
@@ -93,7 +93,7 @@ class KafkaBus(Bus):
         self._clock = BrokerClock(SystemClock())
 
     async def start(self) -> None:
-        """Connect, and keep one consumer that never fetches for questions about the log."""
+        """Connect, and keep one consumer without fetches for lookups of offsets."""
         self.failed = asyncio.get_running_loop().create_future()
         lookup = self._consumer(group=None, reset="none")
         try:
@@ -107,7 +107,7 @@ class KafkaBus(Bus):
         self._lookup = lookup
 
     async def close(self) -> None:
-        """Flush and stop the producers, then the connections for questions."""
+        """Flush and stop the producers, then close the other connections."""
         for producer in self._producers.values():
             await stop_client(producer)
         self._producers.clear()
@@ -117,7 +117,7 @@ class KafkaBus(Bus):
             self._lookup = None
 
     async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
-        """Create missing topics; on three brokers or more with three replicas, two of which ack."""
+        """Create missing topics; on three or more brokers with three replicas and two acks."""
         await self._topics.ensure(specs)
         self.other_arenas = self._topics.other_arenas
 
@@ -133,18 +133,18 @@ class KafkaBus(Bus):
         return known
 
     async def all_partitions_now(self, topics: Iterable[str]) -> dict[str, int]:
-        """The number of partitions of topics, asked again: partitions may have been added."""
+        """Current number of partitions of topics, without a cache."""
         return await self._topics.partitions(topics)
 
     async def existing_topics(self, topics: Iterable[str]) -> list[str]:
-        """Those of the topics that exist; what this login may not see does not."""
+        """The given topics that exist and that this login may see."""
         names = await self._topics.names()
         return [topic for topic in topics if self._prefix + topic in names]
 
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
     ) -> asyncio.Future[AppendAck]:
-        """Hand one record to the producer of the topic's compression."""
+        """Send one record with the producer for the topic's compression."""
         assert self.failed is not None, "the bus is not started"
         if self.failed.done():
             raise append_failed("an earlier append failed", self.failed.result())
@@ -199,7 +199,7 @@ class KafkaBus(Bus):
         known: list[AIOKafkaConsumer] = []
 
         def member_id() -> str:
-            coordinator = known[0]._coordinator if known else None  # no public way to ask
+            coordinator = known[0]._coordinator if known else None  # there is no public attribute
             return getattr(coordinator, "member_id", None) or ""
 
         consumer = AIOKafkaConsumer(
@@ -275,7 +275,7 @@ class KafkaBus(Bus):
         try:
             found = await self._read_at(offsets)
         except BrokenLog as error:
-            log.info("records that were handled could not be read again: %s", error)
+            log.info("handled records could not be read again: %s", error)
             if len(offsets) == 1:
                 return {}
             each = [await self._records_at({pair: at}) for pair, at in offsets.items()]
@@ -315,7 +315,7 @@ class KafkaBus(Bus):
                 return given | {rest[tp]: offset for tp, offset in found.items()}
         names = ", ".join(sorted({topic for topic, _ in rest.values()}))
         raise BrokerUnavailable(
-            f"the broker did not tell the offsets of {names} "
+            f"the broker did not return the offsets of {names} "
             f"in {LOOKUPS_MAX * REQUEST_TIMEOUT_MS / 1000:.0f} s",
             remedy=unreachable_remedy(self._settings),
         )
@@ -340,7 +340,7 @@ class KafkaBus(Bus):
         on_change: Callable[[Assignment], None] | None = None,
         old_group: str = "",
     ) -> GroupReader:
-        """A member of a classic consumer group; those that joined first come first."""
+        """A member of a classic consumer group; partitions go to the oldest members first."""
         assert self._lookup is not None, "the bus is not started"
         counts = await self.all_partitions_now(topics)
         name = self._prefix + group

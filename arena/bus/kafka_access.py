@@ -1,4 +1,4 @@
-"""How every Kafka client of the bus connects: addresses, login, TLS. Made from the settings."""
+"""Connection options of every Kafka client of the bus, from the settings: addresses, login, TLS."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ from arena.settings import KafkaAccess, Settings
 from arena.visible_text import one_line
 
 client.create_conn = create_conn
-"""A subclass of aiokafka's client would have to repeat how it finds and keeps connections."""
+"""Replaced here, because a subclass would have to copy the client's connection handling."""
 
 MISSING_PAUSE_S = 0.05
 _update = client.AIOKafkaClient._metadata_update
@@ -30,9 +30,9 @@ _update = client.AIOKafkaClient._metadata_update
 
 # Any: aiokafka is not typed.
 async def _update_calmly(self: Any, cluster: Any, topics: Any) -> Any:
-    """Pause after an answer in which a topic is missing or has no leader, or without an answer.
+    """Pause after metadata in which a topic is missing or has no leader, or after a failed update.
 
-    aiokafka's consumer and producer ask again at once for as long as that lasts.
+    aiokafka's consumer and producer would ask again at once, without a pause.
     """
     done = await _update(self, cluster, topics)
     if not done or not all(_is_led(cluster, topic) for topic in topics or ()):
@@ -60,10 +60,10 @@ _ADDRESS = re.compile(
 
 # Any: keyword arguments of aiokafka's clients, which are not typed.
 def connection_options(settings: Settings) -> dict[str, Any]:
-    """The keyword arguments with which a consumer, a producer or an admin client connects.
+    """Keyword arguments for aiokafka's consumers, producers and admin clients.
 
     Raises:
-        UsageError: A login without a name or password, or a file that cannot be used.
+        UsageError: User name or password of a login is missing, or a file cannot be used.
     """
     access = settings.access
     require_addresses(settings.bootstrap_servers)
@@ -81,10 +81,10 @@ def connection_options(settings: Settings) -> dict[str, Any]:
 
 
 def require_addresses(servers: str) -> None:
-    """Refuse what is not a list of addresses: the client library would only say `int()`.
+    """Check a list of addresses, because the client library's error would not explain it.
 
     Raises:
-        UsageError: A part of it is not `host`, `host:port` or `[address]:port`.
+        UsageError: A part is not `host`, `host:port` or `[address]:port`.
     """
     parts = [part.strip() for part in servers.split(",")]
     for part in filter(None, parts):
@@ -99,7 +99,7 @@ def require_addresses(servers: str) -> None:
 
 
 def _can_be_asked_for(host: str) -> bool:
-    """True for an address in brackets, and a name that a resolver takes."""
+    """True for an address in brackets, and for a name that can be resolved."""
     if host.startswith("["):
         return True
     try:
@@ -109,7 +109,7 @@ def _can_be_asked_for(host: str) -> bool:
 
 
 async def start_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    """Start a client; where that fails or is cut off, nothing of it stays open."""
+    """Start a client, and close it if the start fails or is cancelled."""
     try:
         await client.start()
     except BaseException:
@@ -118,17 +118,17 @@ async def start_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
 
 
 async def stop_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    """Stop a client.
+    """Stop a client, after its tasks have made their first step.
 
-    Its tasks take their first step before: aiokafka cancels and awaits them, and a task that is
-    cancelled before it began would cancel this one, too, and hide why it stops.
+    aiokafka cancels and awaits its tasks; a task that is cancelled before its first step would
+    cancel the caller, too, and hide the original error.
     """
     await asyncio.sleep(0)
     await client.stop()
 
 
 def unreachable_remedy(settings: Settings) -> str:
-    """What to check where no broker let us in: the client library does not tell why."""
+    """What to check if no broker accepts a connection for an unknown reason."""
     protocol = settings.access.security_protocol
     if protocol == "PLAINTEXT":
         return (
@@ -143,10 +143,10 @@ def unreachable_remedy(settings: Settings) -> str:
 
 @contextmanager
 def authorization_errors_explained() -> Iterator[None]:
-    """Within the block, what the brokers forbid is told as wrong usage: trying again is no use.
+    """Convert authorization errors in the block to usage errors, because a retry does not help.
 
     Raises:
-        UsageError: This login may not read the topic, or not join the group.
+        UsageError: This login may not read the topic or join the group.
     """
     try:
         yield
@@ -187,7 +187,7 @@ def _password(access: KafkaAccess) -> str:
 
 
 def _tls(access: KafkaAccess) -> ssl.SSLContext:
-    """TLS that checks the broker's certificate and name; with our own certificate where given."""
+    """TLS that checks the broker's certificate and name; with our own certificate if given."""
     for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
         if (path := getattr(access, name)) is not None:
             _require_file(f"KAFKA_{name.upper()}", path)
@@ -199,7 +199,7 @@ def _tls(access: KafkaAccess) -> ssl.SSLContext:
             password = _secret(
                 access.ssl_key_password, access.ssl_key_password_file, "KAFKA_SSL_KEY_PASSWORD"
             )
-            # Without a password OpenSSL would ask for one on the terminal; with "" it refuses.
+            # Without a password OpenSSL would prompt for one; with "" it raises an error.
             context.load_cert_chain(access.ssl_certfile, access.ssl_keyfile, password=password)
     except OSError as error:  # ssl.SSLError is one
         raise UsageError(
@@ -223,7 +223,7 @@ def _authority(line: str) -> str:
 
 
 def _secret(value: SecretStr | None, path: Path | None, variable: str) -> str:
-    """A secret from its variable, or else from the file that the variable names."""
+    """A secret from its variable, or from the file that the other variable names."""
     if value is not None:
         return value.get_secret_value()
     if path is None:
@@ -234,15 +234,15 @@ def _secret(value: SecretStr | None, path: Path | None, variable: str) -> str:
     except UnicodeDecodeError as error:
         raise UsageError(
             f"{variable}_FILE names {path}, which cannot be read: {error_message(error)}",
-            remedy="give the path of a file that holds the secret and nothing else",
+            remedy="give the path of a file with the secret and nothing else",
         ) from None
 
 
 def _require_file(variable: str, path: Path) -> None:
-    """See that a file of ours can be read: OpenSSL would read a device without end.
+    """Check that a file is a readable regular file: OpenSSL would read a device forever.
 
     Raises:
-        UsageError: It is not there, not a file, or too large.
+        UsageError: It does not exist, is not a file, or is too large.
     """
     try:
         open_regular(path, TEXT_FILE_BYTES_MAX).close()

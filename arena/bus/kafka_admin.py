@@ -1,4 +1,4 @@
-"""What the brokers know of an arena's topics: partitions, replication, retention, ends, sizes."""
+"""Describes an arena's topics on the brokers: partitions, replicas, retention, offsets, sizes."""
 
 import asyncio
 from collections import defaultdict
@@ -27,15 +27,15 @@ ADMIN_CLIENT_ID = "arena-admin"
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """One topic as the brokers have it.
+    """One topic on the brokers.
 
     Attributes:
         topic: Name without the prefix.
-        replicas: Copies of each partition.
-        retention_ms: -1 forever; None where the topic is compacted.
-        start_offsets: Per partition, the first record that is still there.
-        end_offsets: Per partition, the offset behind the last record.
-        size_bytes: On disk, over all partitions and copies.
+        replicas: Replicas of each partition.
+        retention_ms: Retention; -1 for forever, None if the topic is compacted.
+        start_offsets: First offset of each partition.
+        end_offsets: Offset after the last record of each partition.
+        size_bytes: Size on disk, over all partitions and replicas.
     """
 
     topic: str
@@ -53,7 +53,7 @@ class TopicState:
 
 
 class _LogDirsAnswer(Response):  # type: ignore[misc]  # aiokafka is not typed
-    """DescribeLogDirs v1 (https://kafka.apache.org/protocol): aiokafka 0.14 has none."""
+    """DescribeLogDirs v1 (https://kafka.apache.org/protocol), which aiokafka 0.14 lacks."""
 
     API_KEY = 35
     API_VERSION = 1
@@ -104,7 +104,7 @@ class _LogDirsRequest(Request[_LogDirsQuestion]):  # type: ignore[misc]  # likew
 
 
 async def list_topics(settings: Settings) -> list[str]:
-    """Names, without prefix, of the topics of the arena that exist.
+    """Names of the arena's existing topics, without prefix.
 
     Raises:
         BrokerUnavailable: No broker answers at the configured address.
@@ -114,7 +114,7 @@ async def list_topics(settings: Settings) -> list[str]:
 
 
 async def other_arenas(settings: Settings) -> str:
-    """Which other arenas the brokers have, in words; "" if there are none.
+    """A sentence about the other arenas on the brokers; "" if there are none.
 
     Raises:
         BrokerUnavailable: No broker answers at the configured address.
@@ -124,7 +124,7 @@ async def other_arenas(settings: Settings) -> str:
 
 
 async def describe_topics(settings: Settings) -> list[TopicState]:
-    """Every topic of the arena that exists, by name.
+    """The arena's existing topics, by name.
 
     Raises:
         BrokerUnavailable: No broker answers at the configured address.
@@ -139,11 +139,11 @@ async def describe_topics(settings: Settings) -> list[TopicState]:
 
 
 async def has_broker_time(settings: Settings, topic: str) -> bool:
-    """True where the broker puts its own time on a topic's records; False where it does not tell.
+    """True if the broker sets the timestamps of a topic; False if not, or if it is unknown.
 
     Args:
         settings: Broker and prefix.
-        topic: Without the prefix.
+        topic: Name without the prefix.
     """
     name = settings.prefix + topic
     wanted = ConfigResource(
@@ -177,7 +177,7 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
 
 
 async def _names(admin: AIOKafkaAdminClient, prefix: str) -> list[str]:
-    """Topics of other arenas carry other prefixes, so what is left of their names is none."""
+    """Names without prefix; what remains of other arenas' names is not in the topic table."""
     names = [n for n in await admin.list_topics() if n.startswith(prefix)]
     return [n[len(prefix) :] for n in names if _is_ours(n[len(prefix) :])]
 
@@ -233,10 +233,9 @@ async def _retention(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, 
             entries = {e["config_names"]: e["config_value"] for e in resource["config_entries"]}
             if not entries.keys() >= {"retention.ms", "cleanup.policy"}:
                 raise UsageError(
-                    f"the brokers do not tell this login the settings of topic "
+                    f"the brokers do not show this login the settings of topic "
                     f"{resource['resource_name']}",
-                    remedy="`arena topics acl` shows who may; is KAFKA_SASL_USERNAME the right "
-                    "one?",
+                    remedy="`arena topics acl` shows who may; check KAFKA_SASL_USERNAME",
                 )
             compacted = "compact" in entries["cleanup.policy"]
             found[resource["resource_name"]] = None if compacted else int(entries["retention.ms"])
@@ -249,7 +248,7 @@ async def _sizes(admin: AIOKafkaAdminClient, described: list[Any]) -> dict[str, 
     brokers = {node for t in described for p in t["partitions"] for node in p["replicas"]}
     sizes: dict[str, int] = defaultdict(int)
     for node in sorted(brokers):
-        # aiokafka's public methods know no request of ours.
+        # aiokafka has no public method for this request.
         answer = await admin._send_request_to_node(node, _LogDirsRequest(question))
         for directory in answer.to_object()["results"]:
             for topic in directory["topics"]:

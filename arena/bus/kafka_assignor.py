@@ -1,9 +1,9 @@
-"""Who of a consumer group gets which partition: the members that were there first come first.
+"""Assigns the partitions of a consumer group to its members, oldest member first.
 
-aiokafka's range assignor sorts members by an id that is drawn at random, so a process that is
-started as a standby takes a partition away from one that works, as often as not. Here each member
-tells when it joined, and a later one gets what is left: of one partition, nothing. The protocol is
-still "range", so members of older versions share a group with these.
+aiokafka's range assignor sorts members by a random id, so a standby would often take a partition
+away from a working process. Here each member reports when it joined, and later ones get the
+remaining partitions; for a single partition they get none. The protocol name is still "range", so
+members of older versions can be in the same group.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,12 +19,12 @@ DIGITS_MAX = 20
 
 
 class OldestFirst(RangePartitionAssignor):  # type: ignore[misc]  # aiokafka is not typed
-    """Ranges of partitions, for the members by age.
+    """Range assignment with the members sorted by age.
 
     Attributes:
-        since_ms: When this member joined; Unix milliseconds.
-        member_id: Tells its id in the group, "" before it joins and after the group dropped it.
-        clock_ms: Tells the time, by the broker's clock if it is known: hosts may have wrong clocks.
+        since_ms: Time when this member joined; Unix milliseconds.
+        member_id: Returns its id in the group; "" before it joins and after it was removed.
+        clock_ms: Returns the time, by the broker's clock if it is known; Unix milliseconds.
     """
 
     since_ms = 0
@@ -35,7 +35,7 @@ class OldestFirst(RangePartitionAssignor):  # type: ignore[misc]  # aiokafka is 
     def assign(
         cls, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
-        """Give each member its partitions."""
+        """Assign the partitions to the members."""
         oldest = sorted(members, key=lambda member: (_since(members[member].user_data), member))
         ranks = {f"{rank:09d}": member for rank, member in enumerate(oldest)}
         given = super().assign(cluster, {rank: members[ranks[rank]] for rank in ranks})
@@ -43,10 +43,10 @@ class OldestFirst(RangePartitionAssignor):  # type: ignore[misc]  # aiokafka is 
 
     @classmethod
     def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-        """What a member tells when it joins, or joins again with the others.
+        """The metadata that a member sends when it joins or rejoins.
 
-        One that was dropped, because it was frozen for long, has become the youngest: another
-        does its work.
+        A member that was removed, because it was frozen for long, becomes the youngest: another
+        one has taken over its work.
         """
         if not cls.member_id():
             cls.since_ms = cls.clock_ms()
@@ -55,17 +55,17 @@ class OldestFirst(RangePartitionAssignor):  # type: ignore[misc]  # aiokafka is 
 
 
 def oldest_first(member_id: Callable[[], str], clock_ms: Callable[[], int]) -> type[OldestFirst]:
-    """The assignor of one member; aiokafka calls its class, so each has a class of its own.
+    """The assignor class of one member; aiokafka uses the class, so each member needs its own.
 
     Args:
-        member_id: As for `OldestFirst`.
-        clock_ms: Likewise.
+        member_id: See `OldestFirst`.
+        clock_ms: See `OldestFirst`.
     """
-    told = {"member_id": staticmethod(member_id), "clock_ms": staticmethod(clock_ms)}
-    return type("OldestFirst", (OldestFirst,), told)
+    attributes = {"member_id": staticmethod(member_id), "clock_ms": staticmethod(clock_ms)}
+    return type("OldestFirst", (OldestFirst,), attributes)
 
 
 def _since(user_data: bytes | None) -> int:
-    """When a member joined; 0 for one that does not tell, as members of older versions."""
-    told = user_data or b""
-    return int(told) if len(told) <= DIGITS_MAX and told.isdigit() else 0
+    """When a member joined; 0 if it does not report it, like members of older versions."""
+    text = user_data or b""
+    return int(text) if len(text) <= DIGITS_MAX and text.isdigit() else 0

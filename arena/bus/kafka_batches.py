@@ -1,15 +1,15 @@
-r"""Record batches as they travel, where aiokafka's own reading of them stops or loses something.
+r"""Decodes record batches, including those that aiokafka cannot read or would lose.
 
-A broker checks the frame of a record and little inside: the name of a header may be any bytes, and
-its value may be null. aiokafka's parser raises at such a name, and its consumer then loses the
-records before it. So what it cannot read is read here, and every reader sees the same:
+A broker checks the frame of a record and little else: the name of a header may be any bytes, and
+its value may be null. aiokafka's parser raises an error for such a name, and its consumer then
+loses the records before it. So such batches are decoded here, the same way for every reader:
 
-* A header's name that is not UTF-8 shows its wrong bytes as `\xff`: it can be printed and
-  exported, and is none of the arena's names.
-* A header's value that is null is an empty one; of a name that is repeated, the last value counts.
-* What cannot be read of a batch whose checksum is right, or what unpacks to too much
-  (`kafka_codecs.py`), is one record at the batch's last offset, without key and value, whose type
-  says why. So each process treats it as any record that it cannot read.
+* Bytes of a header's name that are not UTF-8 become escapes such as `\xff`: the name can be printed
+  and exported, and does not equal any name of the arena.
+* A null header value becomes an empty one; of a repeated name, the last value counts.
+* If a batch with a correct checksum cannot be decoded, or unpacks to too much (`kafka_codecs.py`),
+  the rest of it becomes one record at the batch's last offset, without key and value, whose type
+  has the reason. So each process treats it like any unreadable record.
 
 The format: https://kafka.apache.org/43/implementation/message-format
 """
@@ -35,21 +35,21 @@ newest timestamp, producer, its epoch, first sequence, number of records."""
 LENGTH = struct.Struct(">i")
 LENGTH_AT = 8
 FRAME_BYTES = 12
-"""Base offset and length, which the length does not count."""
+"""Bytes of base offset and length, which the length does not include."""
 CODEC_MASK = 0x07
 LOG_APPEND_TIME = 0x08
 DECODERS = {1: gzip_within, 2: snappy_within, 3: lz4_within, 4: zstd_within}
-DAMAGED = "the broker's disk or the network altered it; compare it with an export"
+DAMAGED = "the broker's disk or the network changed it; compare it with an export"
 WHY_CHARS_MAX = 60
 HALT_ALL = b"all"
-"""The key of an unreadable batch of `arena.control`: what it said is not known."""
+"""Key of an unreadable batch of `arena.control`, whose content is unknown: it halts all agents."""
 
 _new_record = tuple.__new__
-"""Makes a `Record` without a call into Python: one is made for every record that is read."""
+"""Creates a `Record` without a call into Python, because one is created for every record."""
 
 
 class RawRecord(NamedTuple):
-    """A record with the fields that aiokafka's own have."""
+    """A record with the same fields as aiokafka's records."""
 
     offset: int
     timestamp: int
@@ -61,7 +61,7 @@ class RawRecord(NamedTuple):
 
 
 def split(data: bytes) -> Iterator[memoryview]:
-    """The whole batches in an answer, each with its frame; a part at the end is left out."""
+    """The complete batches in an answer, each with its frame; a partial last one is dropped."""
     view, at = memoryview(data), 0
     while at + FRAME_BYTES <= len(data):
         end = at + FRAME_BYTES + LENGTH.unpack_from(data, at + LENGTH_AT)[0]
@@ -72,13 +72,13 @@ def split(data: bytes) -> Iterator[memoryview]:
 
 
 def decode_batch(data: memoryview) -> Iterator[RawRecord]:
-    """The records of one batch of format 2, whatever their headers are named.
+    """The records of one batch of format 2, with any header names.
 
     Args:
         data: The batch with its frame; its checksum was checked.
 
     Raises:
-        Exception: The batch cannot be unpacked, or its records do not fit it.
+        Exception: The batch cannot be unpacked, or its records are malformed.
     """
     base, _, _, _, _, attributes, _, first_ms, newest_ms, _, _, _, count = HEAD.unpack_from(data)
     decoder = DECODERS.get(attributes & CODEC_MASK)
@@ -118,7 +118,7 @@ def _nullable(buffer: bytearray, at: int) -> tuple[bytes | None, int]:
 
 # Any: aiokafka's batches and records are untyped.
 class Batch:
-    """One of aiokafka's batches, whose records come whatever their headers are named."""
+    """Wraps an aiokafka batch so that its records are decoded with any header names."""
 
     def __init__(self, batch: Any, data: memoryview) -> None:
         """Take the batch and its bytes."""
@@ -130,7 +130,7 @@ class Batch:
         self.is_transactional: bool = batch.is_transactional
 
     def validate_crc(self) -> bool:
-        """True where the checksum is right."""
+        """True if the checksum is correct."""
         return bool(self._batch.validate_crc())
 
     def __iter__(self) -> Iterator[Any]:
@@ -148,24 +148,24 @@ class Batch:
             except UnicodeDecodeError:
                 at, wanted, rows = base, at, decode_batch(self._data)
                 continue
-            except Exception as error:  # Whatever is in it: see `unreadable`.
+            except Exception as error:  # Any error of a malformed batch: see `unreadable`.
                 yield unreadable("", max(at, wanted), self.next_offset, error)
             return
 
 
 def check_order(offset: int, expected: int, data: memoryview | None) -> None:
-    """Tell a hole that compaction left in a batch from offsets that a sender made up.
+    """Distinguish gaps in a batch that compaction left from wrong offsets of a sender.
 
-    A broker takes a batch without compression whatever the offsets in it are, as long as it has as
-    many records as it takes offsets.
+    A broker accepts an uncompressed batch with any offsets, if the number of its records matches
+    the number of its offsets.
 
     Args:
-        offset: Of a record.
-        expected: Behind the record before it, or the batch's first.
-        data: The batch with its frame, if it is at hand.
+        offset: Offset of a record.
+        expected: The offset after the record before, or the batch's first offset.
+        data: The batch with its frame, if it is available.
 
     Raises:
-        Malformed: The offset belongs to another record, or to none.
+        Malformed: The offset is wrong.
     """
     if data is not None:
         base, *_, newest, _, _, _, _, _, count = HEAD.unpack_from(data)
@@ -177,10 +177,10 @@ def check_order(offset: int, expected: int, data: memoryview | None) -> None:
 
 
 def unreadable(topic: str, begin: int, end: int, error: Exception) -> RawRecord:
-    """The record that takes the place of what cannot be read of a batch.
+    """The record that replaces the unreadable part of a batch.
 
     Args:
-        topic: Without prefix, if it is known.
+        topic: Name without prefix; "" if unknown.
         begin: The first offset that cannot be read.
         end: The offset after the batch.
         error: Why it cannot be read.
@@ -193,7 +193,7 @@ def unreadable(topic: str, begin: int, end: int, error: Exception) -> RawRecord:
 
 
 class Batches:
-    """Stands in for aiokafka's `MemoryRecords` in its consumer."""
+    """Replaces aiokafka's `MemoryRecords` in its consumer."""
 
     def __init__(self, data: bytes) -> None:
         """Take the batches of one answer."""
@@ -201,11 +201,11 @@ class Batches:
         self._parts = split(data)
 
     def size_in_bytes(self) -> int:
-        """Bytes of the answer."""
+        """Size of the answer."""
         return int(self._records.size_in_bytes())
 
     def has_next(self) -> bool:
-        """True where a whole batch is left."""
+        """True if another complete batch is left."""
         return bool(self._records.has_next())
 
     def next_batch(self) -> Batch:
@@ -215,10 +215,10 @@ class Batches:
 
 # Any: aiokafka's batches are untyped.
 def batches_of(data: bytes) -> list[Any]:
-    """The whole batches of an answer, as aiokafka reads them.
+    """The complete batches of an answer, parsed by aiokafka.
 
     Raises:
-        BrokenLog: The frame of one is damaged.
+        BrokenLog: The frame of a batch is damaged.
     """
     batches = []
     try:
@@ -239,17 +239,17 @@ def records_of(
     *,
     compacted: bool = False,
 ) -> Iterator[Record]:
-    """Decode batches one by one, as they are read.
+    """Decode batches one by one, lazily.
 
-    The marker that ends a transaction, and a batch without records, fill their offsets.
+    Transaction markers and empty batches take offsets without a record.
 
     Args:
-        topic: Without prefix.
-        partition: Its number.
-        place: The first offset that is wanted.
-        batches: aiokafka's, in order.
-        data: Their bytes, for those that aiokafka cannot decode.
-        compacted: Offsets may be missing.
+        topic: Name without prefix.
+        partition: Number of the partition.
+        place: The first offset to yield.
+        batches: aiokafka's batches, in order.
+        data: Their bytes, for batches that aiokafka cannot decode.
+        compacted: True if offsets may be missing.
 
     Raises:
         BrokenLog: A record is missing, or a batch fails its checksum.
@@ -303,7 +303,7 @@ def records_of(
 
 
 def part_of(data: bytes, number: int) -> memoryview | None:
-    """A batch of an answer with its frame, or None if the answer is not at hand."""
+    """A batch of an answer with its frame, or None without the answer."""
     return next(islice(split(data), number, None), None)
 
 
@@ -316,7 +316,7 @@ def missing(topic: str, partition: int, expected: int, read: int) -> BrokenLog:
 
 
 def newest_record(topic: str, partition: int, data: bytes) -> Record | None:
-    """The last record of an answer, or None where it has none but markers."""
+    """The last record of an answer, or None if it has markers only."""
     for batch, part in zip(reversed(batches_of(data)), reversed(list(split(data))), strict=True):
         records = records_of(topic, partition, 0, [batch], bytes(part), compacted=True)
         if found := deque(records, maxlen=1):  # A batch may hold millions.

@@ -1,8 +1,8 @@
-"""Decompression within a bound, in every batch that is read.
+"""Decompresses record batches with a size limit.
 
-A broker takes a batch of a megabyte that unpacks to gigabytes, and aiokafka would unpack it whole.
-What is above the bound raises `Malformed`; the reader then passes over the batch and says so.
-Importing this module puts these decoders in place of aiokafka's own.
+A broker accepts a batch of a megabyte that unpacks to gigabytes, and aiokafka would unpack all of
+it. A batch above the limit raises `Malformed`; the reader then skips the batch and reports it.
+Importing this module replaces aiokafka's decoders by these.
 """
 
 import struct
@@ -15,12 +15,12 @@ import cramjam
 from arena.errors import Malformed
 
 UNPACKED_BYTES_MAX = 64 << 20
-"""Of one batch. A sender of the arena puts at most 1 MB of records into one."""
+"""Limit for one batch. Senders of the arena put at most 1 MB of records into one."""
 FIRST_BYTES = 64 << 10
 RATIO = 8
-"""How much more room a batch gets than it takes itself, and than the last try."""
+"""Factor from the packed size to the first buffer, and from each buffer to the next."""
 TOO_SMALL = "failed to write whole buffer"
-"""What cramjam says where a batch unpacks to more than the room it has."""
+"""cramjam's error if a batch unpacks to more than the buffer."""
 XERIAL = b"\x82SNAPPY\0"
 XERIAL_HEAD_BYTES = 16
 SIZE = struct.Struct(">i")
@@ -35,12 +35,12 @@ Packed = bytes | bytearray | memoryview
 
 
 def too_much() -> Malformed:
-    """The error of a batch above the bound."""
+    """The error for a batch above the limit."""
     return Malformed(f"unpacks to more than {UNPACKED_BYTES_MAX >> 20} MB")
 
 
 def gzip_within(packed: Packed) -> bytes:
-    """Unpack gzip, of one member or several."""
+    """Unpack gzip with one or several members."""
     return _within(cramjam.gzip.decompress_into, packed)
 
 
@@ -50,7 +50,7 @@ def lz4_within(packed: Packed) -> bytes:
 
 
 def zstd_within(packed: Packed) -> bytes:
-    """Unpack frames of Zstandard, whether or not they say how much is in them."""
+    """Unpack frames of Zstandard, with or without a content size."""
     return _within(cramjam.zstd.decompress_into, packed)
 
 
@@ -102,7 +102,7 @@ def _install() -> None:
         "zstd_decode": zstd_within,
     }
     for name in MODULES:
-        with suppress(ImportError):  # Where aiokafka was built without its compiled parser.
+        with suppress(ImportError):  # If aiokafka was built without its compiled parser.
             module = import_module(name)
             for decoder, bounded in decoders.items():
                 if hasattr(module, decoder):

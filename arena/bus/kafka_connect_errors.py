@@ -1,6 +1,7 @@
-"""Why no broker lets us in, in words: the client library only says that it could not connect.
+"""Finds out why no broker could be connected: the client library does not report the cause.
 
-After a failed start the first address is tried once more, by itself, and what happens is told.
+After a failed start the first address is tried once more by itself, and the error has the result.
+Reads and writes no topic.
 """
 
 import asyncio
@@ -22,8 +23,8 @@ from arena.visible_text import one_line
 TRY_TIMEOUT_S = 3.0
 DEFAULT_PORT = 9092
 NOTHING_LISTENS_REMEDY = (
-    "is KAFKA_BOOTSTRAP_SERVERS right? `arena broker start` runs a broker here, and `arena demo` "
-    "brings its own"
+    "check KAFKA_BOOTSTRAP_SERVERS; `arena broker start` runs a broker here, and `arena demo` "
+    "starts its own"
 )
 ILLEGAL_SASL_STATE = 34
 WORDS_MAX = 300
@@ -33,12 +34,12 @@ _OUR_LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 async def connection_error(settings: Settings, lead: str, silent: str = "") -> ArenaError:
-    """The error to raise where no client could start.
+    """The error to raise if no client could start.
 
     Args:
-        settings: With which it was tried.
-        lead: Begins the message: "broker a:1 did not answer".
-        silent: Follows it where the broker says nothing at all, such as " in 10 s".
+        settings: Settings of the attempt.
+        lead: Start of the message: "broker a:1 did not answer".
+        silent: Text after the lead if the broker does not answer at all, such as " in 10 s".
     """
     access = settings.access
     host, port = first_address(settings.bootstrap_servers)
@@ -67,22 +68,22 @@ async def connection_error(settings: Settings, lead: str, silent: str = "") -> A
     if await _takes_connections(host, port):
         return BrokerUnavailable(
             f"{lead}{silent}: it accepts connections but does not answer",
-            remedy="it is frozen or overloaded, or it is not a Kafka: see its log and its machine",
+            remedy="it is frozen or overloaded, or not a Kafka broker: check its log and its host",
         )
     return BrokerUnavailable(f"{lead}{silent}", remedy=unreachable_remedy(settings))
 
 
 def explain_failure(error: BaseException, settings: Settings) -> tuple[str, str] | None:
-    """The cause and the remedy of one failed attempt; None where it tells nothing."""
+    """Cause and remedy of a failed attempt; None if the error does not show them."""
     access, name = settings.access, type(error).__name__
     said = one_line(str(error), WORDS_MAX)
     user = one_line(access.sasl_username, 80)
     if isinstance(error, socket.gaierror):
-        return "its host name is not known", "check KAFKA_BOOTSTRAP_SERVERS, and the network"
+        return "its host name is unknown", "check KAFKA_BOOTSTRAP_SERVERS and the network"
     if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in said:
         return "nothing listens there", NOTHING_LISTENS_REMEDY
     if isinstance(error, OSError) and error.errno in _NO_WAY:
-        return "no route to that address", "check KAFKA_BOOTSTRAP_SERVERS, and the network"
+        return "no route to that address", "check KAFKA_BOOTSTRAP_SERVERS and the network"
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = one_line(error.verify_message or said, WORDS_MAX)
         return f"its certificate is not trusted: {reason}", _CERTIFICATE
@@ -91,7 +92,7 @@ def explain_failure(error: BaseException, settings: Settings) -> tuple[str, str]
             return "it does not speak TLS", _protocol(settings)
         if "CERTIFICATE" in (error.reason or ""):
             return (
-                "it asks for a certificate of ours",
+                "it requires a client certificate",
                 "set KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE",
             )
         return f"TLS failed: {said}", _CERTIFICATE
@@ -103,7 +104,7 @@ def explain_failure(error: BaseException, settings: Settings) -> tuple[str, str]
             "set KAFKA_SASL_MECHANISM to one that it has",
         )
     if name == "IllegalSaslStateError":
-        return "it asks for no login", _protocol(settings)
+        return "it does not require a login", _protocol(settings)
     if "Authentication" in name:
         return (
             f"it does not know this login (user {user!r}, {access.sasl_mechanism})",
@@ -113,7 +114,7 @@ def explain_failure(error: BaseException, settings: Settings) -> tuple[str, str]
 
 
 def first_address(servers: str) -> tuple[str, int]:
-    """The host and the port of the first of several addresses."""
+    """Host and port of the first of several addresses."""
     first = next(part.strip() for part in servers.split(",") if part.strip())
     host, colon, port = first.rpartition(":")
     if not colon or first.endswith("]"):
@@ -123,32 +124,32 @@ def first_address(servers: str) -> tuple[str, int]:
 
 def _protocol(settings: Settings) -> str:
     now = settings.access.security_protocol
-    return f"KAFKA_SECURITY_PROTOCOL is {now}: set it to what the broker's listener is"
+    return f"KAFKA_SECURITY_PROTOCOL is {now}: set it to the protocol of the broker's listener"
 
 
 async def _expects_no_tls(host: str, port: int, settings: Settings) -> tuple[str, str] | None:
-    """Whether Kafka is spoken there in the clear."""
+    """The cause if the broker speaks Kafka without TLS, or None."""
     if await _mechanisms(host, port) is None:
         return None
     return "it does not speak TLS", _protocol(settings)
 
 
 async def _expects_login(host: str, port: int, settings: Settings) -> tuple[str, str] | None:
-    """Whether a login is asked for that this process does not show."""
+    """The cause if the broker requires a login that this process does not have, or None."""
     if settings.access.security_protocol != "PLAINTEXT":
         return None
     offered = await _mechanisms(host, port)
     if not offered:
         return None
     return (
-        f"it asks for a login ({', '.join(offered)})",
+        f"it requires a login ({', '.join(offered)})",
         "set KAFKA_SECURITY_PROTOCOL to SASL_PLAINTEXT, KAFKA_SASL_USERNAME and "
         "KAFKA_SASL_PASSWORD",
     )
 
 
 async def _mechanisms(host: str, port: int) -> tuple[str, ...] | None:
-    """How one may log in without TLS; nothing where no login is asked for, None for no Kafka."""
+    """Login mechanisms without TLS; empty if no login is required, None if it is not Kafka."""
     try:
         async with asyncio.timeout(TRY_TIMEOUT_S):
             client = await create_conn(host, port, request_timeout_ms=int(TRY_TIMEOUT_S * 1_000))
@@ -164,7 +165,7 @@ async def _mechanisms(host: str, port: int) -> tuple[str, ...] | None:
 
 
 async def _takes_connections(host: str, port: int) -> bool:
-    """Whether something listens there; for a frozen process, the kernel takes connections."""
+    """True if the port accepts connections, as the kernel does for a frozen process."""
     try:
         async with asyncio.timeout(TRY_TIMEOUT_S):
             _, writer = await asyncio.open_connection(host, port)
@@ -175,7 +176,7 @@ async def _takes_connections(host: str, port: int) -> bool:
 
 
 async def _expects_tls(host: str, port: int) -> tuple[str, str] | None:
-    """Whether TLS is spoken there; nothing is told to it and nothing is believed."""
+    """The cause if the port speaks TLS, or None; no secret is sent, and no certificate checked."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -184,7 +185,7 @@ async def _expects_tls(host: str, port: int) -> tuple[str, str] | None:
             _, writer = await asyncio.open_connection(host, port, ssl=context)
     except ssl.SSLError as error:
         if "ALERT" not in (error.reason or ""):
-            return None  # an answer, but not one of TLS
+            return None  # an answer, but not TLS
     except (OSError, TimeoutError):
         return None
     else:

@@ -1,18 +1,18 @@
-"""Fetches of partitions with a place of our own, over aiokafka's connections and record parser.
+"""Fetches partitions at our own offsets, with aiokafka's connections and record parser.
 
-aiokafka's consumer is made for groups: for each answer it makes a task, waits for several futures
-and builds records of eleven fields. A log reader has fixed partitions, so one request at each of
-their leaders is enough: held by the broker until there is something, and sent again as soon as it
-is answered. Connections, logins, versions, metadata, and the decoding and checking of batches are
-aiokafka's. The protocol: https://kafka.apache.org/43/design/protocol (Fetch).
+aiokafka's consumer is made for groups: for each answer it creates a task, waits for several futures
+and builds records with eleven fields. A log reader has fixed partitions, so one request per leader
+is enough: the broker holds it until there are records, and it is sent again after each answer.
+Connections, logins, versions, metadata, and the decoding and checks of batches are aiokafka's. The
+protocol: https://kafka.apache.org/43/design/protocol (Fetch).
 
-Every record is read, in the order of its offset, also one of a transaction that was aborted or is
-open: so all readers agree, and nobody's open transaction holds them up. The markers that end a
-transaction take offsets and are no records; a reader passes over them.
+Every record is read in offset order, even one of an aborted or open transaction: so all readers
+agree, and an open transaction does not delay them. Transaction markers take offsets but are not
+records; a reader skips them.
 
-A log may be cut, or deleted and created again, while nobody is connected to it. So where a request
-failed, came from another broker or came late, the newest record that was fetched is fetched again
-first (`kafka_proof.py`), and the log is read on only behind that same record.
+A log may be truncated, or deleted and created again, while this process is disconnected. So if a
+request failed, went to another broker or was late, the newest fetched record is fetched again first
+(`kafka_proof.py`), and reading continues only after that same record.
 """
 
 import asyncio
@@ -42,11 +42,12 @@ from arena.topics import spec_of
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.05
-"""From a failed request to the next."""
-DOUBT_S = 0.1
-"""From an answer to the next request: within that no topic is deleted, made and filled again."""
+"""Pause after a failed request."""
+PROOF_AFTER_S = 0.1
+"""Time from an answer to the next request after which the log is proved again. In less time a topic
+cannot be deleted, created and filled again."""
 ANSWERS_MAX = 2
-"""Answers that may wait to be read; then nothing more is asked for."""
+"""Limit of unread answers; at the limit no more requests are sent."""
 PARTITION_BYTES_MAX = 1 << 20
 ANSWER_BYTES_MAX = 8 << 20
 READ_UNCOMMITTED = 0
@@ -57,11 +58,15 @@ Answer = Any
 
 
 class FetchedPartition:
-    """What one answer has of one partition, while it waits to be read.
+    """The unread records of one partition in one answer.
 
     Attributes:
-        partition: Full name. pair: The same without prefix. records: What is left of it.
-        at: The next offset in it. end: The offset behind it. data: Its bytes.
+        partition: Topic with prefix, and partition.
+        pair: Topic without prefix, and partition.
+        records: The remaining records.
+        at: The next offset to read.
+        end: The offset after the answer.
+        data: The bytes of the answer.
     """
 
     __slots__ = ("at", "data", "end", "pair", "partition", "records")
@@ -75,7 +80,7 @@ class FetchedPartition:
         end: int,
         data: bytes,
     ) -> None:
-        """Nothing of it was read."""
+        """Take the records of an answer; see the attributes."""
         self.partition = partition
         self.pair = pair
         self.records = records
@@ -85,13 +90,13 @@ class FetchedPartition:
 
 
 class PartitionFetcher:
-    """Asks the leaders of partitions for what comes behind a place.
+    """Fetches records from the leaders of partitions, from given offsets on.
 
-    Nothing is asked for before the first `take`. Used by one task at a time. After a failure, every
-    further `take` tells it again.
+    The first request is sent by the first `take`. Used by one task at a time. After a failure,
+    every further `take` raises it again.
 
     Attributes:
-        read: (topic without prefix, partition) -> the offset behind what `take` gave.
+        next_offsets: (topic without prefix, partition) -> the offset after the records of `take`.
     """
 
     def __init__(
@@ -102,14 +107,14 @@ class PartitionFetcher:
         wait_ms: int,
         begin_of: Callable[[TopicPartition], Awaitable[int]],
     ) -> None:
-        """Take over a client that knows the topics.
+        """Take a client that has the topics' metadata.
 
         Args:
-            client: Connected, for these fetches alone: a fetch that is held delays what follows it.
-            prefix: Of the topics; records do not carry it.
-            places: The first offset to read of each partition; full names of topics.
-            wait_ms: How long a broker may hold a fetch that finds nothing.
-            begin_of: Asks for the first offset that a partition still has.
+            client: Connected, used for these fetches only: a held fetch delays later requests.
+            prefix: Prefix of the topics, which records do not have.
+            places: First offset to read of each partition; topics with prefix.
+            wait_ms: How long a broker may hold a fetch without records.
+            begin_of: Looks up the first offset of a partition.
         """
         self._client = client
         self._places = places
@@ -117,20 +122,20 @@ class PartitionFetcher:
         self._begin_of = begin_of
         self._pairs = {tp: (tp.topic[len(prefix) :], tp.partition) for tp in places}
         self._compacted = {tp for tp, pair in self._pairs.items() if spec_of(pair[0]).compacted}
-        self.read = {self._pairs[tp]: offset for tp, offset in places.items()}
+        self.next_offsets = {self._pairs[tp]: offset for tp, offset in places.items()}
         self._last: dict[tuple[str, int], Record] = {}
         self._proofs: dict[TopicPartition, LogProof] = {}
         self._answers: deque[FetchedPartition] = deque()
         self._waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._room = asyncio.Event()
-        self._keeper: asyncio.Task[None] | None = None
+        self._fetch_task: asyncio.Task[None] | None = None
         self._failure: BrokenLog | None = None
 
     async def take(self, timeout_s: float, records_max: int) -> list[Record]:
-        """What was fetched, oldest first within a partition; empty after the timeout.
+        """Fetched records, oldest first within a partition; empty after the timeout.
 
         Raises:
-            BrokenLog: A place is not in its log, a record is missing, a batch is damaged, or the
+            BrokenLog: An offset is not in its log, a record is missing, a batch is damaged, or the
                 log is not the one that was read.
             TopicAuthorizationFailedError: This login may not read the topic.
         """
@@ -139,8 +144,8 @@ class PartitionFetcher:
         if self._failure is None and not self._answers:
             await self._wait(timeout_s)
         records = self._fetched(records_max)
-        while not records and self._asking() and (left := deadline - loop.time()) > 0:
-            await self._wait(left)  # What came were markers, without a record.
+        while not records and self._is_fetching() and (left := deadline - loop.time()) > 0:
+            await self._wait(left)  # The answers had markers only.
             records = self._fetched(records_max)
         return records
 
@@ -158,29 +163,29 @@ class PartitionFetcher:
 
     def _next_of(self, answer: FetchedPartition, wanted: int) -> list[Record]:
         pair = answer.pair
-        if answer.at != self.read[pair]:
-            raise missing(*pair, self.read[pair], answer.at)
+        if answer.at != self.next_offsets[pair]:
+            raise missing(*pair, self.next_offsets[pair], answer.at)
         found = list(islice(answer.records, wanted))
         if found:
             self._last[pair] = found[-1]
-            self.read[pair] = answer.at = found[-1].offset + 1
+            self.next_offsets[pair] = answer.at = found[-1].offset + 1
         if len(found) < wanted:
-            self.read[pair] = answer.end
+            self.next_offsets[pair] = answer.end
             self._answers.popleft()
             self._room.set()
         return found
 
-    def _asking(self) -> bool:
-        return self._keeper is not None and not self._keeper.done()
+    def _is_fetching(self) -> bool:
+        return self._fetch_task is not None and not self._fetch_task.done()
 
     async def _wait(self, timeout_s: float) -> None:
-        if self._keeper is None and self._places:
-            self._keeper = asyncio.create_task(self._keep_asking())
-            self._keeper.add_done_callback(lambda _: self._tell())
+        if self._fetch_task is None and self._places:
+            self._fetch_task = asyncio.create_task(self._fetch_from_leaders())
+            self._fetch_task.add_done_callback(lambda _: self._wake())
         self._raise_failure()
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
-        timer = loop.call_later(timeout_s, self._tell)
+        timer = loop.call_later(timeout_s, self._wake)
         try:
             await self._waiter
         finally:
@@ -188,38 +193,42 @@ class PartitionFetcher:
         self._raise_failure()
 
     def _raise_failure(self) -> None:
-        # That a reader is closed meanwhile is no cancellation of the task that reads.
-        if self._keeper is not None and self._keeper.done() and not self._keeper.cancelled():
-            self._keeper.result()
+        # If the reader is closed meanwhile, the reading task must not be cancelled.
+        if (
+            self._fetch_task is not None
+            and self._fetch_task.done()
+            and not self._fetch_task.cancelled()
+        ):
+            self._fetch_task.result()
 
-    def _tell(self) -> None:
+    def _wake(self) -> None:
         if not self._waiter.done():
             self._waiter.set_result(None)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        """Go on at an offset; what was fetched of the partition is forgotten."""
+        """Continue at an offset, and drop the fetched records of the partition."""
         self._places[partition] = offset
-        self.read[self._pairs[partition]] = offset
+        self.next_offsets[self._pairs[partition]] = offset
         self._last.pop(self._pairs[partition], None)
         self._proofs.pop(partition, None)
         self._answers = deque(answer for answer in self._answers if answer.partition != partition)
         self._room.set()
 
     async def close(self) -> None:
-        """Ask for nothing more, and disconnect."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        """Stop fetching, and disconnect."""
+        if self._fetch_task is not None:
+            self._fetch_task.cancel()
+            await asyncio.gather(self._fetch_task, return_exceptions=True)
         await self._client.close()
 
-    async def _keep_asking(self) -> None:
-        """Keep a task at every leader; where one ends, find the leaders again."""
+    async def _fetch_from_leaders(self) -> None:
+        """Keep a task per leader; when one ends, look up the leaders again."""
         tasks: dict[int, asyncio.Task[None]] = {}
         try:
             while True:
                 leaders = {self._leader(partition) for partition in self._places}
                 for node in leaders - tasks.keys() - {NO_LEADER}:
-                    tasks[node] = asyncio.create_task(self._ask(node))
+                    tasks[node] = asyncio.create_task(self._fetch_from(node))
                 if NO_LEADER not in leaders:
                     await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
                 for node in [node for node, task in tasks.items() if task.done()]:
@@ -235,16 +244,16 @@ class PartitionFetcher:
         node = self._client.cluster.leader_for_partition(partition)
         return NO_LEADER if node is None else node
 
-    async def _ask(self, node: int) -> None:
-        """Ask one broker over and over, until it fails or leads none of the partitions."""
+    async def _fetch_from(self, node: int) -> None:
+        """Fetch from one broker repeatedly, until it fails or leads none of the partitions."""
         loop = asyncio.get_running_loop()
         known: set[TopicPartition] = set()
         answered = 0.0
         while asked := [tp for tp in self._places if self._leader(tp) == node]:
-            late = loop.time() - answered > DOUBT_S
+            late = loop.time() - answered > PROOF_AFTER_S
             for partition in asked:
                 if late or partition not in known:
-                    self._doubt(partition)
+                    self._prove_newest(partition)
             known = set(asked)
             places = {tp: self._places[tp] for tp in asked}
             try:
@@ -252,15 +261,15 @@ class PartitionFetcher:
             except KafkaError as error:
                 log.info("fetch from broker %d failed: %r", node, error)
                 return
-            if not self._sort(answer, places) or not await self._settle():
+            if not self._store(answer, places) or not await self._check_proofs():
                 return
             answered = loop.time()
             while len(self._answers) >= ANSWERS_MAX:
                 self._room.clear()
                 await self._room.wait()
 
-    def _doubt(self, partition: TopicPartition) -> None:
-        """Fetch the newest record of a partition again, before what comes behind it."""
+    def _prove_newest(self, partition: TopicPartition) -> None:
+        """Fetch the newest record of a partition again, before the records after it."""
         if partition in self._proofs:
             return
         compacted = partition in self._compacted
@@ -279,11 +288,11 @@ class PartitionFetcher:
             self._wait_ms, 1, ANSWER_BYTES_MAX, READ_UNCOMMITTED, list(topics.items())
         )
 
-    def _sort(self, answer: Answer, places: dict[TopicPartition, int]) -> bool:
-        """Put what was found to the answers; False where a broker has to be found anew.
+    def _store(self, answer: Answer, places: dict[TopicPartition, int]) -> bool:
+        """Store the records of an answer; False if the leaders must be looked up again.
 
         Raises:
-            BrokenLog: A place is not in its log, or the log is another one.
+            BrokenLog: An offset is not in its log, or the log is another one.
             TopicAuthorizationFailedError: This login may not read the topic.
         """
         sound = True
@@ -292,7 +301,7 @@ class PartitionFetcher:
                 partition = TopicPartition(topic, number)
                 place = places[partition]
                 if self._places[partition] != place:
-                    continue  # It was sought elsewhere meanwhile.
+                    continue  # A seek has moved it meanwhile.
                 proof = self._proofs.get(partition)
                 if proof is not None and for_code(code) is OffsetOutOfRangeError:
                     proof.out_of_range = True
@@ -301,15 +310,15 @@ class PartitionFetcher:
                     _check(partition, place, code)
                 elif data:
                     self._add(partition, place, data)
-                elif proof is not None and proof.nothing_found(highwater):
+                elif proof is not None and proof.note_no_record(highwater):
                     self._places[partition] = self._proofs.pop(partition).place
         return sound
 
-    async def _settle(self) -> bool:
-        """See why a record that proves a log is not in it; False where nobody tells.
+    async def _check_proofs(self) -> bool:
+        """Check why a record that would prove a log is not in it; False without an answer.
 
         Raises:
-            BrokenLog: It was cut off, and not deleted as too old.
+            BrokenLog: It was truncated, not deleted by retention.
         """
         for partition, proof in list(self._proofs.items()):
             if proof.out_of_range:
@@ -324,7 +333,7 @@ class PartitionFetcher:
         return True
 
     def _add(self, partition: TopicPartition, place: int, data: bytes) -> None:
-        """Note where to go on, which a batch tells without being decoded."""
+        """Store batches and note the next offset, without decoding them."""
         batches = batches_of(data)
         if not batches:
             return
@@ -334,18 +343,18 @@ class PartitionFetcher:
         at = place
         proof = self._proofs.get(partition)
         if proof is not None:
-            records = proof.behind(records)
+            records = proof.records_after(records)
             at = proof.place
             del self._proofs[partition]
         self._places[partition] = max(at, batches[-1].next_offset)
         self._answers.append(
             FetchedPartition(partition, pair, records, at, self._places[partition], data)
         )
-        self._tell()
+        self._wake()
 
 
 def _check(partition: TopicPartition, place: int, code: int) -> None:
-    """Return where asking the leaders again may help."""
+    """Raise the error of a fetch, unless a lookup of the leaders may help."""
     kind = for_code(code)
     if kind is OffsetOutOfRangeError:
         raise BrokenLog(

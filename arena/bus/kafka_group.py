@@ -1,16 +1,16 @@
-"""Reading Kafka as a member of a group, which knows its log again.
+"""A member of a consumer group that detects a truncated or recreated log.
 
-A member checks the places of its group when it is given partitions (`commit_marks.py`). Where a log
-was cut, or deleted and created again, the group continues at the first record that was written
-since the newest one it handled: nothing new is passed over, some may come twice. Where nothing is
-known of that, it continues where a new group begins. A warning and the heartbeats tell of it. Until
-the check is answered no record is given; it is asked again for as long.
+When partitions are assigned, a member checks the group's committed offsets (`commit_marks.py`). If
+a log was truncated, or deleted and created again, the group continues at the first record that was
+written after the newest one it handled: no new record is skipped, some may come twice. If the
+newest handled record is unknown, the group continues at its start position. A warning and the
+heartbeats report this. Before the check has an answer no record is delivered; it is retried.
 
-A log may also be cut under a connected member, and aiokafka does not tell: it reads on at its
-place, or starts over. So after its connection to a leader was replaced, the newest record that was
-given is read again before more is given; and a record whose offset was given before ends the
-process (`BrokenLog`), which checks its places when it starts again. So does a record that it
-handled, and that is another one when it is given the partition again.
+A log may also be truncated while a member is connected, and aiokafka does not report it: it
+continues at its offset, or starts again. So after the connection to a leader was replaced, the
+newest delivered record is read again before more are delivered. A record whose offset was delivered
+before ends the process (`BrokenLog`), which checks its offsets at the next start. So does a handled
+record that has changed when the partition is assigned again.
 """
 
 import asyncio
@@ -41,20 +41,20 @@ from arena.error_causes import error_message
 from arena.errors import ArenaError, BrokenLog, BrokerUnavailable
 
 fetcher.MemoryRecords = Batches
-"""A subclass of aiokafka's fetcher would have to repeat the whole handling of an answer."""
+"""Replaced here: a subclass of aiokafka's fetcher would have to copy its answer handling."""
 
 log = logging.getLogger(__name__)
 
 CHECK_S = 5.0
-"""A member asks the log whether the places of its group are still in it."""
+"""Time limit of a check of the group's offsets against the log."""
 CHECK_AGAIN_S = 0.2
-"""From a check that no broker answered to the next."""
+"""Pause after a check without an answer."""
 POSITION_TIMEOUT_S = 1.0
-"""A member that was just given a partition asks the group where to begin."""
+"""Time limit for the position of a partition that was just assigned."""
 SHORT_PROOFS_MAX = 20
-"""Proofs in which a log ends too early: a new leader learns late how far it goes."""
+"""Limit of proofs in which the log ends too early: a new leader learns its end late."""
 SHORT_PROOF_S = 1.0
-"""From one of them to the next."""
+"""Pause after such a proof."""
 
 Pair = tuple[str, int]
 Ends = Mapping[TopicPartition, int]
@@ -62,12 +62,13 @@ UNANSWERED = (KafkaError, ArenaError, TimeoutError)
 
 
 class GroupConfig(NamedTuple):
-    """What a member has to know of its group.
+    """Configuration of a group's member.
 
     Attributes:
-        name: Without prefix. reset: Where it begins in a new partition, "earliest" or "latest".
-        records_at: Reads the records at some offsets; what is not there is left out.
-        note_lost: Keeps what is lost for the heartbeats: topic, partition, group, words.
+        name: Name of the group, without prefix.
+        reset: Start in a partition without a committed offset: "earliest" or "latest".
+        records_at: Reads the records at some offsets; missing ones are left out.
+        note_lost: Reports lost records for the heartbeats: topic, partition, group, description.
     """
 
     name: str
@@ -87,25 +88,27 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         on_change: Callable[[Assignment], None] | None,
         group: GroupConfig,
     ) -> None:
-        """Take over a consumer that is not started yet."""
+        """Take a consumer that is not started yet, and a consumer for lookups."""
         self._consumer = consumer
         self._lookup = lookup
         self._prefix = prefix
         self._on_change = on_change
         self._group = group
         self._assignment: Assignment = frozenset()
-        self._handed: defaultdict[TopicPartition, DeliveredRecords] = defaultdict(DeliveredRecords)
+        self._delivered: defaultdict[TopicPartition, DeliveredRecords] = defaultdict(
+            DeliveredRecords
+        )
         self._checked = asyncio.Event()
         self._checker: asyncio.Task[None] | None = None
         self._fetched: list[tuple[TopicPartition, Record]] = []
-        self._links: dict[TopicPartition, object] = {}
+        self._connections: dict[TopicPartition, object] = {}
         self._short_proofs = 0
         self._failure: BrokenLog | None = None
         self.resumed = self._resumed = dict[Pair, int]()
         self.committed = self._committed = dict[Pair, int]()
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Aiokafka calls this before a rebalance: nothing is ours until it ends."""
+        """Called by aiokafka before a rebalance: no partition is owned until it ends."""
         if self._checker is not None:
             self._checker.cancel()
         self._checked.clear()
@@ -113,13 +116,13 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         self._set(frozenset())
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Aiokafka calls this after a rebalance, and swallows what it raises."""
+        """Called by aiokafka after a rebalance; it swallows exceptions."""
         partitions = list(assigned)
         self._resumed.clear()
         self._committed.clear()
-        self._links.clear()
+        self._connections.clear()
         if not await self._check(partitions):
-            log.warning("group %s could not check its places; it asks again", self._group.name)
+            log.warning("group %s could not check its offsets; retrying", self._group.name)
             self._checker = asyncio.create_task(self._check_again(partitions))
 
     async def _check_again(self, partitions: list[TopicPartition]) -> None:
@@ -129,18 +132,18 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
                 return
 
     async def _check(self, partitions: list[TopicPartition]) -> bool:
-        """Check the places and begin; False if no broker answers."""
+        """Check the committed offsets and start; False if no broker answers."""
         try:
             async with asyncio.timeout(CHECK_S):
-                # What this process handled must be there: it may know records by their offsets.
-                own = {tp: self._handed[tp].given for tp in partitions}
+                # Records that this process handled must exist: it may refer to their offsets.
+                own = {tp: self._delivered[tp].last_delivered for tp in partitions}
                 if not await self._prove(own):
                     return False
                 await self._check_places(partitions)
         except BrokenLog as error:
             self._failure = error
         except UNANSWERED as error:
-            log.info("group %s got no answer about its places: %r", self._group.name, error)
+            log.info("group %s got no answer about its offsets: %r", self._group.name, error)
             return False
         self._begin(partitions)
         return True
@@ -157,7 +160,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         known = {tp: found for tp, found in committed.items() if found.offset >= 0}
         handled = {tp: CommitMark.read(found.metadata) for tp, found in known.items()}
         for partition in partitions:
-            self._handed[partition].begin(handled.get(partition))
+            self._delivered[partition].restart(handled.get(partition))
         if not known:
             return
         begins, ends, records = await self._look_up(handled)
@@ -175,7 +178,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
     async def _look_up(
         self, handled: Mapping[TopicPartition, CommitMark | None]
     ) -> tuple[Ends, Ends, Mapping[Pair, Record]]:
-        """The first and the next offset of logs, and the records now at those handled."""
+        """First and end offsets of logs, and the current records at the handled offsets."""
         begins = await self._lookup.beginning_offsets(list(handled))
         ends = await self._lookup.end_offsets(list(handled))
         asked = {
@@ -196,11 +199,11 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         return end if hit is None else int(hit.offset)
 
     def _move(self, tp: TopicPartition, place: int, was: str, why: str) -> None:
-        """Continue elsewhere, and say so."""
+        """Continue at another offset, and report it."""
         topic, partition = self._pair(tp)
-        self._handed[tp].begin(None)
+        self._delivered[tp].restart(None)
         self._consumer.seek(tp, place)
-        # What was fetched before is not what comes at the new place.
+        # Records that were fetched before are not those at the new offset.
         self._fetched = [pair for pair in self._fetched if pair[0] != tp]
         name = self._group.name
         words = f"group {name} was {was} of {topic}[{partition}], but {why}; it continues at offset"
@@ -213,20 +216,20 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
             self._on_change(assignment)
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 500) -> list[Record]:
-        """The next records of what is assigned now.
+        """The next records of the assigned partitions.
 
         Raises:
             BrokenLog: A log is not the one that was read, or a batch is damaged.
         """
         self._raise_failure()
         with self.reading(), authorization_errors_explained():
-            if not self._fetched:  # What waits for a check is given before more is fetched.
+            if not self._fetched:  # Fetched records that wait for a check come first.
                 self._fetched = await self._fetch(timeout_s, max_records)
-        if not await self._may_give():
+        if not await self._may_deliver():
             return []
         found, self._fetched = self._fetched, []
         for tp, record in found:
-            if self._handed[tp].give(record):
+            if self._delivered[tp].note_delivered(record):
                 raise BrokenLog(
                     "{}[{}]: offset {} comes again: its log was cut, or created again".format(
                         *record[:3]
@@ -247,8 +250,8 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         skip = len(self._prefix)
         return [(tp, _record(tp.topic[skip:], raw)) for tp, raws in fetched.items() for raw in raws]
 
-    async def _may_give(self) -> bool:
-        """True where every place was checked, and the logs are proved after a lost connection."""
+    async def _may_deliver(self) -> bool:
+        """True if all offsets were checked, and the logs were proved after a lost connection."""
         if self._fetched and not self._checked.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_S):
@@ -256,13 +259,17 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
             if not self._checked.is_set():
                 return False
         self._raise_failure()
-        links = {tp: self._link(tp) for tp in self._consumer.assignment()}
+        connections = {tp: self._connection(tp) for tp in self._consumer.assignment()}
         fetched = {tp for tp, _ in self._fetched}
-        doubted = [tp for tp in fetched if self._links.get(tp, links.get(tp)) is not links.get(tp)]
+        doubted = [
+            tp
+            for tp in fetched
+            if self._connections.get(tp, connections.get(tp)) is not connections.get(tp)
+        ]
         if doubted:
             try:
                 async with asyncio.timeout(CHECK_S):
-                    if not await self._prove({tp: self._handed[tp].newest() for tp in doubted}):
+                    if not await self._prove({tp: self._delivered[tp].newest() for tp in doubted}):
                         return False
             except BrokenLog:
                 raise
@@ -270,25 +277,31 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
                 log.info("group %s could not prove its logs: %r", self._group.name, error)
                 await asyncio.sleep(CHECK_AGAIN_S)
                 return False
-        given = {tp: link for tp, link in links.items() if tp in fetched or tp not in self._links}
-        self._links |= {tp: link for tp, link in given.items() if link is not None}
+        given = {
+            tp: connection
+            for tp, connection in connections.items()
+            if tp in fetched or tp not in self._connections
+        }
+        self._connections |= {
+            tp: connection for tp, connection in given.items() if connection is not None
+        }
         return True
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
 
-    def _link(self, tp: TopicPartition) -> object:
-        """The connection to the leader of a partition, or None: a new one is another object."""
+    def _connection(self, tp: TopicPartition) -> object:
+        """The connection to the leader of a partition, or None; a new one is another object."""
         client = self._consumer._client
         leader = client.cluster.leader_for_partition(tp)
         return client._conns.get((leader, ConnectionGroup.DEFAULT))
 
     async def _prove(self, known: Mapping[TopicPartition, CommitMark | None]) -> bool:
-        """See that records which were handled are still there; False to ask again.
+        """Check that handled records still exist; False to try again.
 
         Raises:
-            BrokenLog: Another one is, or the log stays too short.
+            BrokenLog: Another record is at the offset, or the log stays too short.
         """
         newest = {tp: handled for tp, handled in known.items() if handled is not None}
         if not newest:
@@ -299,7 +312,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
             if record is not None and CommitMark.of(record) == handled:
                 continue
             if record is None and (begins[tp] > handled.offset or ends[tp] > handled.offset):
-                continue  # It was deleted as too old, or cannot be read: which proves nothing.
+                continue  # Deleted by retention, or unreadable: this proves nothing.
             if record is None and self._short_proofs < SHORT_PROOFS_MAX:
                 self._short_proofs += 1
                 await asyncio.sleep(SHORT_PROOF_S)
@@ -314,16 +327,16 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         return True
 
     def assignment(self) -> Assignment:
-        """What this member owns now."""
+        """The partitions that this member owns now."""
         return self._assignment
 
     async def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
-        """Commit explicit offsets; what was lost in a rebalance is the new owner's to do."""
+        """Commit offsets of owned partitions; others belong to a new owner after a rebalance."""
         owned: dict[TopicPartition, tuple[int, str]] = {}
         for pair, offset in offsets.items():
             if pair in self._assignment:
                 partition = TopicPartition(self._prefix + pair[0], pair[1])
-                handled = self._handed[partition].before(offset)
+                handled = self._delivered[partition].before(offset)
                 owned[partition] = offset, handled.text() if handled else ""
         if not owned:
             return
@@ -346,7 +359,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         return [tp for tp in wanted if tp in assigned]
 
     async def lag(self) -> int:
-        """Sum over the partitions of the last known end less the position."""
+        """Sum over the partitions of the last known end minus the position."""
         total = 0
         for tp in self._consumer.assignment():
             end = self._consumer.highwater(tp)
@@ -355,7 +368,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         return total
 
     async def positions(self) -> dict[tuple[str, int], ReaderPosition]:
-        """Where it stands in the partitions that are not paused; position -1 where none is known.
+        """Positions in the partitions that are not paused; -1 for an unknown position.
 
         Raises:
             BrokerUnavailable: No broker answers.
@@ -366,7 +379,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         except KafkaError as error:
             raise BrokerUnavailable(
                 f"no answer about the ends of the log: {error_message(error)}",
-                remedy="does the broker run? `arena broker status` asks it",
+                remedy="check that the broker runs: `arena broker status`",
             ) from error
         found: dict[tuple[str, int], ReaderPosition] = {}
         for tp, end in ends.items():

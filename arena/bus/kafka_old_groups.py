@@ -1,12 +1,12 @@
-"""Groups that an older version named otherwise: their offsets are taken over, once.
+"""Adopts the committed offsets of groups that had other names in older versions, once.
 
 Until 0.2.0 the groups of the tool servers and of the executors were called `tools` and `executor`,
-like the group of an agent of that name. A member of the new group first waits until no process of
-the older version is left in the old one, then commits in the new group what the old one had
-committed and the new one has not, with its marks (`commit_marks.py`). So nothing is handled twice
-or passed over, and a partition that the new group has committed is never set back.
+like the group of an agent with that name. A member of the new group first waits until no process of
+an older version is in the old group. Then it commits in the new group the offsets of the old one
+that the new group lacks, with their marks (`commit_marks.py`). So no record is handled twice or
+skipped, and a partition with a commit of the new group is never set back.
 
-An agent may be in the old group now: members that do not read these topics are not waited for.
+An agent may be in the old group now: members that do not read these topics are ignored.
 """
 
 import asyncio
@@ -29,24 +29,24 @@ from arena.settings import Settings
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 0.5
-"""From one look at the members of the old group to the next."""
+"""Interval of the checks of the old group's members."""
 WARN_AGAIN_S = 30.0
-"""From one warning that they are waited for to the next."""
+"""Interval of the warnings while waiting."""
 ANSWER_S = 60.0
-"""How long the brokers may fail to answer: on a busy machine the first coordinator of a new cluster
-takes that long, as other waits at a start allow."""
+"""How long the brokers may fail to answer: the first coordinator of a new cluster can take that
+long on a busy machine, as other limits at a start allow."""
 IDLE = ("Empty", "Dead")
 STABLE = "Stable"
 NO_GENERATION = -1
-"""Of a commit by a process that is not a member: accepted while the group has no members."""
+"""Generation in a commit by a non-member, which is accepted if the group has no members."""
 NO_RETENTION = -1
 HAS_MEMBERS = (22, 25, 27)
-"""Errors of a commit by a process that is not a member: ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID,
+"""Errors of such a commit if the group has members: ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID,
 REBALANCE_IN_PROGRESS."""
 
 NOT_ALLOWED = (
-    "this login may not read group %s of an older version, so group %s does not continue where that"
-    " one was; if an older version ran here, `arena topics acl --apply` lets it, and start again"
+    "this login may not read group %s of an older version, so group %s does not continue at its"
+    " offsets; if an older version ran here, allow it with `arena topics acl --apply` and restart"
 )
 
 Committed = dict[TopicPartition, tuple[int, str]]
@@ -56,7 +56,7 @@ Committed = dict[TopicPartition, tuple[int, str]]
 async def adopt_offsets(
     settings: Settings, old: str, new: str, partitions: Mapping[str, int]
 ) -> Committed:
-    """Commit in a group what an older group had committed; returns that.
+    """Commit an older group's offsets in its new group, and return them.
 
     Args:
         settings: Addresses and login of the brokers.
@@ -89,17 +89,17 @@ async def adopt_offsets(
             if now - failing_since > ANSWER_S:
                 raise BrokerUnavailable(
                     f"no answer about the group {old} for {ANSWER_S:g} s: {error_message(error)}",
-                    remedy="`arena broker status` asks the brokers; start again when it is sound",
+                    remedy="check the brokers with `arena broker status`, then start again",
                 ) from error
         else:
             if now - said_at >= WARN_AGAIN_S:
                 said_at = now
-                log.warning("waiting until the older version's processes have left group %s", old)
+                log.warning("waiting for processes of an older version to leave group %s", old)
         await asyncio.sleep(LOOK_AGAIN_S)
 
 
 async def _is_served(admin: AIOKafkaAdminClient, group: str, topics: set[str]) -> bool:
-    """True while a member of the group reads one of the topics, or that is not known yet."""
+    """True if a member of the group reads one of the topics, or if it is not known yet."""
     (answer,) = await admin.describe_consumer_groups([group])
     ((code, _, state, _, _, members, *_),) = answer.groups
     if code:
@@ -135,10 +135,10 @@ async def _move(
     answer = await admin._send_request(request, await admin.find_coordinator(new))
     for code in (code for _, parts in answer.topics for _, code in parts):
         if code in HAS_MEMBERS:
-            log.info("group %s has members: the first of them took over from %s", new, old)
+            log.info("group %s has members, which adopted the offsets of %s already", new, old)
             return {}
         _check(code, new)
-    log.warning("group %s continues where group %s of an older version was", new, old)
+    log.warning("group %s continues at the offsets of group %s of an older version", new, old)
     return found
 
 

@@ -1,8 +1,8 @@
-"""That a log is still the one that was read: its newest record that was read is read again.
+"""Proves that a log is the one that was read, by reading its newest read record again. Pure.
 
-A log that was cut, or deleted and created again, and has grown past a reader's place looks like
-any other: the broker answers, the offsets fit, and what was appended at reused offsets is never
-seen. The record before the place tells the difference.
+A log that was truncated, or deleted and created again, and has grown past a reader's offset looks
+normal: the broker answers, the offsets match, and the records at reused offsets would be skipped.
+The record before the reader's offset shows the difference.
 """
 
 import time
@@ -13,27 +13,27 @@ from arena.bus.base import Record
 from arena.errors import BrokenLog
 
 SHORT_S = 10.0
-"""How long a log may seem to end before the record: a new leader learns late how far it reaches."""
+"""How long a log may seem to end before the record, because a new leader learns its end late."""
 ANSWER_S_MAX = 1.0
-"""What one answer adds to that time: a process that was frozen has asked nothing meanwhile."""
-START_AGAIN = "start again: at its start a process sees how far the log is the one it read"
+"""Limit of the time that one answer adds: a frozen process has not asked meanwhile."""
+START_AGAIN = "start again: at its start a process checks how far its log is unchanged"
 
 
 class LogProof:
-    """The record that must come first, before a partition is read on.
+    """The record that must come first before reading of a partition continues.
 
     Attributes:
-        place: Where to read on behind it.
-        out_of_range: The broker said that it has no such offset.
+        place: The offset at which reading continues after it.
+        out_of_range: True if the broker reported that it does not have the offset.
     """
 
     def __init__(self, newest: Record, place: int, compacted: bool) -> None:
-        """Nothing was asked yet.
+        """Take the record and the offset at which to continue.
 
         Args:
-            newest: The newest record that was fetched.
-            place: Behind it, and behind the markers that followed.
-            compacted: The record may have been compacted away, which proves nothing.
+            newest: The newest fetched record.
+            place: The offset after it and after the markers that followed.
+            compacted: True if the record may have been removed by compaction.
         """
         self.place = place
         self.out_of_range = False
@@ -42,14 +42,14 @@ class LogProof:
         self._short_s = 0.0
         self._short_at: float | None = None
 
-    def behind(self, records: Iterator[Record]) -> Iterator[Record]:
-        """What follows the record.
+    def records_after(self, records: Iterator[Record]) -> Iterator[Record]:
+        """Check the record and return the records after it.
 
         Args:
-            records: Fetched from the record's offset on.
+            records: Records from its offset on.
 
         Raises:
-            BrokenLog: Another record is there, or none.
+            BrokenLog: Another record is at the offset, or none.
         """
         newest = self._newest
         first = next(records, None)
@@ -66,14 +66,14 @@ class LogProof:
             raise self._other(f"is followed by offset {first.offset} now, which was no record")
         return chain((first,), records)
 
-    def nothing_found(self, end: int) -> bool:
-        """Take in that nothing was fetched from the record's offset on.
+    def note_no_record(self, end: int) -> bool:
+        """Note an answer without records from the record's offset on.
 
         Args:
-            end: Where the log ends, as far as its leader knows.
+            end: End of the log, as far as its leader knows.
 
         Returns:
-            True where this proves nothing and the reader may go on; False to ask again.
+            True if the reader may continue; False to try again.
 
         Raises:
             BrokenLog: The log has ended before the record for too long.
@@ -89,10 +89,10 @@ class LogProof:
         return False
 
     def check_begin(self, begin: int) -> None:
-        """Take in where a log begins that does not have the record's offset.
+        """Check the first offset of a log that does not have the record's offset.
 
         Raises:
-            BrokenLog: The record was not deleted as too old: the log ends before it.
+            BrokenLog: The record was not deleted by retention: the log ends before it.
         """
         if begin <= self._newest.offset:
             raise self._other("is not in the log any more, which ends before it")

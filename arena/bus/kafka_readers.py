@@ -1,4 +1,4 @@
-"""Reading Kafka with a place of our own."""
+"""Reads partitions of Kafka at our own offsets, without a group."""
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -12,17 +12,17 @@ from arena.errors import BrokerUnavailable
 
 
 class KafkaLogReader(LogReader):
-    """Assigned partitions with a place of our own; every offset must be the expected one."""
+    """Reads assigned partitions and checks that every offset is the expected one."""
 
     def __init__(self, fetches: PartitionFetcher, lookup: AIOKafkaConsumer, prefix: str) -> None:
-        """Take over fetches."""
+        """Take a fetcher, a consumer for lookups, and the prefix of the topics."""
         self._fetches = fetches
         self._lookup = lookup
         self._prefix = prefix
-        self._next = fetches.read
+        self._next = fetches.next_offsets
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
-        """The next records; none is missing."""
+        """The next records, without a gap."""
         with self.reading(), authorization_errors_explained():
             return await self._fetches.take(timeout_s, max_records)
 
@@ -34,23 +34,23 @@ class KafkaLogReader(LogReader):
         return self._next[(topic, partition)]
 
     async def end_offsets(self) -> dict[tuple[str, int], int]:
-        """The ends of the partitions, asked on a connection without fetches.
+        """End offsets of the partitions, requested on a connection without fetches.
 
         Raises:
-            BrokerUnavailable: Nobody answers.
+            BrokerUnavailable: No broker answers.
         """
         try:
             ends = await self._lookup.end_offsets([self._tp(*pair) for pair in self._next])
         except KafkaError as error:
             raise BrokerUnavailable(
                 f"no answer about the ends of the log: {error_message(error)}",
-                remedy="does the broker run? `arena broker status` asks it",
+                remedy="check that the broker runs: `arena broker status`",
             ) from error
         skip = len(self._prefix)
         return {(tp.topic[skip:], tp.partition): end for tp, end in ends.items()}
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
-        """Go on at an offset."""
+        """Continue at an offset."""
         self._fetches.seek(self._tp(topic, partition), offset)
 
     async def close(self) -> None:

@@ -1,7 +1,7 @@
-"""The topics as a bus needs them: there, replicated, and with so many partitions.
+"""Creates a bus's topics with their partitions and replicas, and looks them up.
 
-Questions go to whichever broker answers; where one was lost, another is asked for as long as a
-cluster may take to recover.
+Requests go to any broker that answers; after a failure they are retried for as long as a cluster
+may take to recover.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from arena.topics import HEARTBEATS, TopicSpec
 
 REPLICAS_WANTED = 3
 ANSWER_TIMEOUT_S = 20.0
-"""Longer than three brokers take to agree on new leaders after one was lost."""
+"""Longer than three brokers need to elect new leaders after one is lost."""
 REQUEST_TIMEOUT_MS = 5_000
 PAUSE_S = 0.05
 TOPIC_EXISTS = 36
@@ -28,10 +28,10 @@ INVALID_TOPIC = 17
 COLLIDES = "collides"
 NOT_AUTHORIZED = 29
 UNKNOWN_TOPIC_TIMEOUT_S = 10.0
-"""How long a topic is waited for that another process may just be creating."""
+"""How long to wait for a topic that another process may be creating."""
 OWN_TOPIC_TIMEOUT_S = 60.0
-"""The same for one that this process needs and has seen to: a busy broker acks it before every
-broker knows it, or tells that its time was over and creates it all the same."""
+"""How long to wait for a topic that this process has created: a busy broker acks it before every
+broker knows it, or reports a time-out and still creates it."""
 MISSING_SHOWN_MAX = 5
 
 Answer = TypeVar("Answer")
@@ -45,11 +45,12 @@ class KafkaTopics:
         client_id: Shown in the broker's logs.
 
     Attributes:
-        other_arenas: Which other arenas the brokers have, in words, if `ensure` began a new one.
+        other_arenas: A sentence about the other arenas on the brokers, if `ensure` created a new
+            arena; else "".
     """
 
     def __init__(self, settings: Settings, client_id: str) -> None:
-        """Remember where to connect."""
+        """Take the settings; the first request connects."""
         self.other_arenas = ""
         self._settings = settings
         self._prefix = settings.prefix
@@ -58,13 +59,13 @@ class KafkaTopics:
         self._own: set[str] = set()
 
     async def close(self) -> None:
-        """Close the connection, where there is one."""
+        """Close the connection, if there is one."""
         admin, self._admin = self._admin, None
         if admin is not None:
             await admin.close()
 
     async def ensure(self, specs: Sequence[TopicSpec]) -> None:
-        """Create missing topics; on three brokers or more with three replicas, two of which ack.
+        """Create missing topics; on three or more brokers with three replicas and two acks.
 
         Raises:
             BrokerUnavailable: A topic could not be created.
@@ -84,7 +85,7 @@ class KafkaTopics:
             self.other_arenas = other_arenas_text(self._prefix, names)
 
     async def names(self) -> set[str]:
-        """The full names of the topics that exist.
+        """Full names of the existing topics.
 
         Raises:
             BrokerUnavailable: No broker answers.
@@ -98,22 +99,21 @@ class KafkaTopics:
                 raise BrokerUnavailable(
                     f"topic {name} does not exist, and {self._settings.access.sasl_username!r} "
                     "may not create it",
-                    remedy="let the administrator create it: arena topics create",
+                    remedy="the administrator can create it: arena topics create",
                 )
             if code == INVALID_TOPIC and COLLIDES in str(text):
                 raise UsageError(
                     f"the broker did not create topic {name}: {text}",
-                    remedy="choose another ARENA_PREFIX: Kafka takes '.' and '_' in names for the"
-                    " same",
+                    remedy="choose another ARENA_PREFIX: to Kafka, '.' and '_' in names collide",
                 )
             if code not in (0, TOPIC_EXISTS):
                 kind = for_code(code)
                 if kind.retriable:
-                    raise kind(name)  # It is asked again; the topic may be there by then.
+                    raise kind(name)  # Retried; the topic may exist by then.
                 raise BrokerUnavailable(f"the broker did not create topic {name}: {text}")
 
     async def partitions(self, topics: Iterable[str]) -> dict[str, int]:
-        """How many partitions topics have; waits for one that was created just now.
+        """Number of partitions of topics; waits for topics that are being created.
 
         Raises:
             BrokerUnavailable: A topic does not exist, or no broker answers.
@@ -142,7 +142,7 @@ class KafkaTopics:
             await asyncio.sleep(PAUSE_S)
 
     async def _wrong_prefix(self) -> str:
-        remedy = "`arena topics create` makes them; is ARENA_PREFIX right?"
+        remedy = "`arena topics create` creates them; is ARENA_PREFIX right?"
         others = other_arenas_text(self._prefix, await self.names())
         return f"{remedy} {others[:1].upper()}{others[1:]}" if others else remedy
 
@@ -179,7 +179,7 @@ class KafkaTopics:
 
 # Any: aiokafka returns plain objects.
 def count_brokers(living: Iterable[Any], topics: Iterable[Any]) -> int:
-    """How many brokers the cluster has, counting those that are down and hold replicas."""
+    """Number of brokers in the cluster, including those that are down and have replicas."""
     found = {broker["node_id"] for broker in living}
     for topic in topics:
         for partition in topic["partitions"]:
@@ -188,10 +188,10 @@ def count_brokers(living: Iterable[Any], topics: Iterable[Any]) -> int:
 
 
 def new_topic(prefix: str, spec: TopicSpec, replicas: int) -> NewTopic:
-    """A topic as it is asked for.
+    """The request for a new topic.
 
-    With replicas an ack means "on two brokers", so nothing is flushed; and a broker that fell
-    behind may never lead, or what was acked without it would be gone.
+    With replicas an ack means "on two brokers", so flushing is not needed; and a broker that is not
+    in sync must never lead, because acked records would be lost.
     """
     config = spec.broker_config()
     if replicas > 1:

@@ -1,15 +1,15 @@
-"""What a process found to be lost of the topics, kept for its heartbeats.
+"""Keeps the lost records that a process has detected, for its heartbeats.
 
-Readers say so when a place is not in its log any more. A writer sees it by the place of its next
-record. Reads and writes no topic.
+Readers report an offset that is no longer in its log. A writer detects a loss by the offset of its
+next record. Reads and writes no topic.
 """
 
 import logging
 
 LOST_MAX = 32
-"""Losses that a process tells of."""
+"""Limit of the losses that a process reports."""
 WRITER = "its writer"
-"""Who lost records that it wrote, in place of a reader's name."""
+"""Used in place of a reader's name for lost records of this process's own appends."""
 
 log = logging.getLogger(__name__)
 
@@ -18,23 +18,22 @@ class Losses:
     """The losses of one process.
 
     Attributes:
-        lost: (topic, partition and reader) -> what was found to be lost, in words; the newest
-            `LOST_MAX`.
+        lost: (topic, partition and reader) -> description of the loss; the newest `LOST_MAX`.
     """
 
     def __init__(self) -> None:
-        """Nothing is lost."""
+        """Start without losses."""
         self.lost: dict[tuple[str, str], str] = {}
         self._acked: dict[tuple[str, int], int] = {}
 
     def note_lost(self, topic: str, partition: int, reader: str, words: str) -> None:
-        """Keep what is lost of a partition.
+        """Note a loss in a partition.
 
         Args:
-            topic: Without prefix.
-            partition: Of the topic.
-            reader: Whose place it was: the name of a group, an agent or a node.
-            words: What is lost, and what became of it.
+            topic: Name without prefix.
+            partition: Number of the partition.
+            reader: Name of the group, agent or node whose offset it was.
+            words: Description of the loss and of its effect.
         """
         place = (topic, f"{partition}, {reader}")
         self.lost.pop(place, None)
@@ -43,12 +42,12 @@ class Losses:
             del self.lost[next(iter(self.lost))]
 
     def note_acked(self, topic: str, partition: int, offset: int) -> None:
-        """See by the place of an own record that was acked whether the log lost its end.
+        """Check by the offset of an own append whether the log lost its end.
 
         Args:
-            topic: Without prefix.
-            partition: Of the topic.
-            offset: Of the record; -1 if the broker acked a repetition, and no longer knows where.
+            topic: Name without prefix.
+            partition: Number of the partition.
+            offset: Offset of the record; -1 if the broker acked a duplicate of unknown offset.
         """
         if offset < 0:
             return

@@ -1,7 +1,7 @@
-"""The bus in one process's memory: the same rooms without a broker, for tests and simulators.
+"""The bus in memory, for tests and for runs in one process: the same rooms without a broker.
 
-It keeps every record (its users are short-lived) and behaves like Kafka where rooms can tell:
-contiguous offsets, one owner per partition in a group, commits that survive a closed reader.
+It keeps every record, because such runs are short, and behaves like Kafka in what rooms can
+observe: contiguous offsets, one owner per partition in a group, commits that survive a reader.
 """
 
 import asyncio
@@ -36,11 +36,11 @@ logger = logging.getLogger(__name__)
 
 Watched = TypeVar("Watched", bound=Reader)
 MARKER = Record("", -1, -1, -1, None, None)
-"""Stands in a log for an offset that holds no record."""
+"""Represents an offset without a record in a log."""
 
 
 class MemoryAck(NamedTuple):
-    """Where a record went."""
+    """The ack of an append."""
 
     partition: int
     offset: int
@@ -56,14 +56,14 @@ class _Group:
 
 
 class MemoryCluster:
-    """The records that several `MemoryBus` share, as processes share a broker.
+    """Records that several `MemoryBus` share, as processes share a broker.
 
     Args:
-        clock_ms: Gives the timestamp of a record, Unix milliseconds.
+        clock_ms: Returns the timestamp for a record, Unix milliseconds.
     """
 
     def __init__(self, clock_ms: Callable[[], int] = lambda: int(time.time() * 1000)) -> None:
-        """No topic yet."""
+        """Start without topics."""
         self.clock_ms = clock_ms
         self.logs: dict[tuple[str, int], list[Record]] = {}
         self.partitions: dict[str, int] = {}
@@ -78,7 +78,7 @@ class MemoryCluster:
         value: bytes | None,
         headers: Iterable[tuple[str, bytes | None]],
     ) -> MemoryAck:
-        """Append one record and tell where."""
+        """Append one record and return its ack."""
         log = self._log(topic, partition)
         plain = plain_headers(headers)
         record = Record(topic, partition, len(log), self.clock_ms(), key, value, plain)
@@ -86,11 +86,11 @@ class MemoryCluster:
         return MemoryAck(partition, record.offset, record.timestamp_ms)
 
     def append_marker(self, topic: str, partition: int) -> None:
-        """Take an offset as the end of a transaction does: no reader gets it as a record."""
+        """Append a transaction marker: readers skip its offset."""
         self._log(topic, partition).append(MARKER)
 
     def grow(self, topic: str, partitions: int) -> None:
-        """Give a topic more partitions; groups share them out at their next change."""
+        """Add partitions to a topic; groups assign them at their next rebalance."""
         for p in range(self.partitions[topic], partitions):
             self.logs[(topic, p)] = []
         self.partitions[topic] = partitions
@@ -102,12 +102,12 @@ class MemoryCluster:
         return log
 
     async def notify(self) -> None:
-        """Wake every reader that waits."""
+        """Wake all waiting readers."""
         async with self.grown:
             self.grown.notify_all()
 
     def rebalance(self, name: str) -> None:
-        """Give each partition of the group's topics to one member, by range."""
+        """Assign each partition of the group's topics to one member, by range."""
         group = self.groups[name]
         shares: dict[MemoryGroupReader, set[tuple[str, int]]] = {m: set() for m in group.members}
         for topic in {t for m in group.members for t in m.topics}:
@@ -123,19 +123,19 @@ class MemoryBus(Bus):
     """A connection to a `MemoryCluster`."""
 
     def __init__(self, cluster: MemoryCluster | None = None) -> None:
-        """Share the cluster's records, or start with a new one."""
+        """Take a cluster to share, or create a new one."""
         super().__init__()
         self.cluster = cluster or MemoryCluster()
 
     async def start(self) -> None:
-        """Nothing to connect."""
+        """Create the future for failures; there is no connection."""
         self.failed = asyncio.get_running_loop().create_future()
 
     async def close(self) -> None:
-        """Nothing to disconnect."""
+        """Do nothing; there is no connection."""
 
     async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
-        """Create the missing ones."""
+        """Create missing topics."""
         for spec in specs:
             if spec.name not in self.cluster.partitions:
                 self.cluster.partitions[spec.name] = spec.partitions
@@ -149,7 +149,7 @@ class MemoryBus(Bus):
         return self.cluster.partitions[topic]
 
     async def existing_topics(self, topics: Iterable[str]) -> list[str]:
-        """Those of the topics that exist."""
+        """The given topics that exist."""
         return [topic for topic in topics if topic in self.cluster.partitions]
 
     async def send_bytes(
@@ -186,7 +186,7 @@ class MemoryBus(Bus):
         on_change: Callable[[Assignment], None] | None = None,
         old_group: str = "",
     ) -> GroupReader:
-        """A member of a group; no memory is older than this version."""
+        """A member of a group; `old_group` is ignored, because memory has no older version."""
         counts = await self.all_partitions_now(topics)
         reader = MemoryGroupReader(self.cluster, group, topics, start, on_change, self.note_lost)
         self.cluster.groups[group].members.append(reader)
@@ -206,7 +206,7 @@ def _first_offset(cluster: MemoryCluster, pair: tuple[str, int], start: Start) -
 
 
 class _Cursor:
-    """Places in the logs, and waiting for more."""
+    """Read positions in the logs, and waiting for records."""
 
     def __init__(self, cluster: MemoryCluster) -> None:
         self.cluster = cluster
@@ -226,13 +226,13 @@ class _Cursor:
         return records
 
     def prove(self, pairs: Iterable[tuple[str, int]]) -> None:
-        """See that the logs are the ones that were read, as the bus over Kafka does."""
+        """Check that the logs are the ones that were read, as the bus over Kafka does."""
         for pair in pairs:
             log, last, place = self.cluster.logs[pair], self.last.get(pair), self.next[pair]
             name = "{}[{}]".format(*pair)
             if last is not None and (len(log) <= last.offset or log[last.offset] != last):
                 raise BrokenLog(
-                    f"{name}: the record at offset {last.offset}, which was read, is not there",
+                    f"{name}: the record at offset {last.offset}, which was read, is missing",
                     remedy="the log was cut, or deleted and created again; start again",
                 )
             if place > len(log):
@@ -246,10 +246,10 @@ class _Cursor:
 
 
 class MemoryLogReader(LogReader):
-    """Reads the cluster's lists."""
+    """Reads logs of the cluster."""
 
     def __init__(self, cluster: MemoryCluster, pairs: list[tuple[str, int]], start: Start) -> None:
-        """Begin where `start` says."""
+        """Take the partitions and the start position."""
         self._cursor = _Cursor(cluster)
         self._cursor.next = {pair: _first_offset(cluster, pair, start) for pair in pairs}
 
@@ -269,16 +269,16 @@ class MemoryLogReader(LogReader):
         return self._cursor.next[(topic, partition)]
 
     async def end_offsets(self) -> dict[tuple[str, int], int]:
-        """Lengths of the logs."""
+        """End offsets of the logs."""
         return {pair: len(self._cursor.cluster.logs[pair]) for pair in self._cursor.next}
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
-        """Go on at an offset."""
+        """Continue at an offset."""
         self._cursor.next[(topic, partition)] = offset
         self._cursor.last.pop((topic, partition), None)
 
     async def close(self) -> None:
-        """Nothing to stop."""
+        """Mark the reader as closed."""
         self.closed = True
 
 
@@ -294,7 +294,7 @@ class MemoryGroupReader(GroupReader):
         on_change: Callable[[Assignment], None] | None,
         note_lost: Callable[[str, int, str, str], None],
     ) -> None:
-        """Own nothing until the cluster assigns it."""
+        """Take the group and its topics; the cluster assigns partitions later."""
         self.topics = topics
         self._note_lost = note_lost
         self._cursor = _Cursor(cluster)
@@ -307,7 +307,7 @@ class MemoryGroupReader(GroupReader):
         self.committed = self._committed = dict[tuple[str, int], int]()
 
     def assign(self, assignment: Assignment) -> None:
-        """Take over partitions at what the group committed."""
+        """Take partitions at the group's committed offsets."""
         for pair in assignment - self._assignment:
             self._cursor.next[pair] = self._first(pair)
         changed = assignment != self._assignment
@@ -316,7 +316,7 @@ class MemoryGroupReader(GroupReader):
             self._on_change(assignment)
 
     def _first(self, pair: tuple[str, int]) -> int:
-        """What the group committed, where the log is the one it handled."""
+        """The group's committed offset, if the log is the one that it handled."""
         cluster, group = self._cursor.cluster, self._cursor.cluster.groups[self._group]
         place, log = group.committed.get(pair), cluster.logs[pair]
         self._resumed.pop(pair, None)
@@ -345,7 +345,7 @@ class MemoryGroupReader(GroupReader):
         return sorted(self._assignment - self._paused)
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 500) -> list[Record]:
-        """The next records of what is assigned and not paused.
+        """The next records of assigned partitions that are not paused.
 
         Raises:
             BrokenLog: A log is not the one that was read.
@@ -360,11 +360,11 @@ class MemoryGroupReader(GroupReader):
         return cursor.take(self._readable(), max_records)
 
     def assignment(self) -> Assignment:
-        """What this member owns now."""
+        """The partitions that this member owns now."""
         return self._assignment
 
     async def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
-        """Remember the offsets for the group."""
+        """Store the offsets for the group."""
         group = self._cursor.cluster.groups[self._group]
         for pair, offset in offsets.items():
             if pair in self._assignment:
@@ -374,20 +374,20 @@ class MemoryGroupReader(GroupReader):
                     group.handled[pair] = before[0]
 
     def pause(self, partitions: Iterable[tuple[str, int]]) -> None:
-        """Deliver nothing from these."""
+        """Stop delivering from partitions."""
         self._paused |= set(partitions)
 
     def resume(self, partitions: Iterable[tuple[str, int]]) -> None:
-        """Deliver from these again."""
+        """Deliver from partitions again."""
         self._paused -= set(partitions)
 
     async def lag(self) -> int:
-        """Records behind the position."""
+        """Number of records after the positions."""
         logs = self._cursor.cluster.logs
         return sum(len(logs[p]) - self._cursor.next[p] for p in self._assignment)
 
     async def positions(self) -> dict[tuple[str, int], ReaderPosition]:
-        """Where it stands in the partitions that are not paused."""
+        """Positions in the partitions that are not paused."""
         logs = self._cursor.cluster.logs
         return {p: ReaderPosition(self._cursor.next[p], len(logs[p])) for p in self._readable()}
 

@@ -1,6 +1,6 @@
-"""Topics that must have as many partitions as the table says, because their records have one order.
+"""Checks topics whose records have one order: they must have the partitions of the topic table.
 
-Reads no topic, writes none.
+Reads and writes no topic.
 """
 
 from arena.bus.base import Bus
@@ -8,21 +8,21 @@ from arena.errors import UsageError
 from arena.topics import TopicSpec
 
 REMEDY = (
-    "its records have one order, and Kafka cannot take partitions away: start a new arena under"
-    " another ARENA_PREFIX, or delete the topic, whose records are lost then, and start again"
+    "its records have one order, and Kafka cannot remove partitions: start a new arena with"
+    " another ARENA_PREFIX, or delete the topic with its records, and start again"
 )
 
 
 async def require_partitions(bus: Bus, *specs: TopicSpec, remedy: str = REMEDY) -> None:
-    """Refuse a topic with another number of partitions than the table says.
+    """Check that topics have the number of partitions in the topic table.
 
     Args:
-        bus: Connected.
-        specs: The topics; they exist.
-        remedy: What to do.
+        bus: A connected bus.
+        specs: Existing topics.
+        remedy: Remedy for the error.
 
     Raises:
-        UsageError: It was given more, or was created otherwise.
+        UsageError: A topic has another number of partitions.
     """
     for name, count in (await bus.all_partitions_now([spec.name for spec in specs])).items():
         wanted = next(spec.partitions for spec in specs if spec.name == name)

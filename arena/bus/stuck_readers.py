@@ -1,15 +1,15 @@
-"""A reader that is behind and gets nothing: its process must end, and start again.
+"""Ends a process whose reader lags and receives nothing, so that it is started again.
 
-A consumer can hang without an error: a fetch that is never answered, a connection that is open and
-dead, a client that lost track. Its process then beats on, and does nothing. So every reader in use
-is asked now and then where it stands. It is stuck where, over and over, its process asked for
-records, the log had some behind its place, and the place did not move. A reader that nobody asks,
-and a partition that is paused, are slow on purpose and not stuck.
+A consumer can hang without an error: a fetch without an answer, a dead connection, a bug in the
+client. The process would then send heartbeats and do nothing. So the positions of all open readers
+are checked regularly. A reader is stuck if, in many checks in a row, its process asked for records,
+the log had some after its position, and the position did not move. A reader that is not read, and a
+paused partition, are not stuck.
 
-A topic that was given partitions has records that its readers do not get either: they follow those
-that were there when they were opened. So that ends the process, too.
+Readers follow the partitions that existed when they were opened. If a topic gets more partitions
+later, the process ends, too, so that it reads all of them.
 
-Reads the ends of the logs, on a connection without fetches, and how many partitions there are.
+Reads end offsets, on a connection without fetches, and numbers of partitions.
 """
 
 import asyncio
@@ -20,29 +20,29 @@ from arena.bus.base import Bus, Reader, ReaderPosition
 from arena.errors import BrokerUnavailable, Stuck
 
 CHECKS = 6
-"""A reader is stuck after so many checks without progress; counted, because a process that was
-stopped for a while must not be found guilty by the clock."""
+"""Checks without progress after which a reader is stuck; a count, because a process that was frozen
+for a while is not stuck."""
 
 Pair = tuple[str, int]
 
 
 class ReadProgress:
-    """Checks in a row in which a reader got nothing of what it asked for. Pure."""
+    """Counts checks in a row in which a reader asked for records and did not move. Pure."""
 
     def __init__(self) -> None:
-        """Nothing was checked yet."""
+        """Start without checks."""
         self._asked = 0
         self._known: dict[Pair, tuple[int, int]] = {}
 
     def note(
-        self, asked: int, waiting: int, standing: Mapping[Pair, ReaderPosition]
+        self, asked: int, waiting: int, positions: Mapping[Pair, ReaderPosition]
     ) -> Pair | None:
-        """Take in a check.
+        """Note a check.
 
         Args:
-            asked: How often records were asked for so far.
-            waiting: Reads that have not returned.
-            standing: Where the reader stands in each partition that may deliver.
+            asked: Number of reads so far.
+            waiting: Number of reads that have not returned.
+            positions: The reader's positions in the partitions that may deliver.
 
         Returns:
             A partition that is stuck, or None.
@@ -52,7 +52,7 @@ class ReadProgress:
         known, self._known = self._known, {}
         if not wanted:
             return None
-        for pair, (position, end) in standing.items():
+        for pair, (position, end) in positions.items():
             if end <= position:
                 continue
             before, checks = known.get(pair, (position, 0))
@@ -67,12 +67,12 @@ async def watch_readers(bus: Bus, stuck_s: float) -> None:
     """Check all readers of a bus until one is stuck.
 
     Args:
-        bus: Connected.
-        stuck_s: How long a reader may get nothing, in seconds of this machine: what is watched is
-            the real connection, whatever clock the process lives by.
+        bus: A connected bus.
+        stuck_s: How long a reader may receive nothing, in real seconds, even if the process uses
+            another clock.
 
     Raises:
-        Stuck: A reader is, or a topic has other partitions than its readers follow.
+        Stuck: A reader is stuck, or a topic has other partitions than its readers follow.
     """
     progress: WeakKeyDictionary[Reader, ReadProgress] = WeakKeyDictionary()
     while True:
@@ -83,14 +83,14 @@ async def watch_readers(bus: Bus, stuck_s: float) -> None:
                 continue
             try:
                 async with asyncio.timeout(stuck_s):
-                    standing = await reader.positions()
+                    positions = await reader.positions()
             except (BrokerUnavailable, TimeoutError):
-                continue  # Without an answer about the log nothing can be said of its reader.
+                continue  # Without the ends of the log its reader cannot be judged.
             pair = progress.setdefault(reader, ReadProgress()).note(
-                reader.reads_asked, reader.reads_waiting, standing
+                reader.reads_asked, reader.reads_waiting, positions
             )
             if pair is not None:
-                raise Stuck(_words(pair, standing[pair], stuck_s))
+                raise Stuck(_words(pair, positions[pair], stuck_s))
 
 
 async def _check_partitions(bus: Bus, stuck_s: float) -> None:
@@ -106,19 +106,19 @@ async def _check_partitions(bus: Bus, stuck_s: float) -> None:
         async with asyncio.timeout(stuck_s):
             now = await bus.all_partitions_now({topic for topic, _ in followed})
     except (BrokerUnavailable, TimeoutError):
-        return  # Their own reads tell of a broker that is gone, or of a topic that was deleted.
+        return  # The readers themselves report a missing broker or a deleted topic.
     for topic, count in followed:
         if now[topic] != count:
             raise Stuck(
-                f"{topic} has {now[topic]} partitions now, and had {count} when this process began"
-                " to read it: it starts again, to read them all"
+                f"{topic} has {now[topic]} partitions now, and had {count} when this process opened"
+                " it: restarting to read all of them"
             )
 
 
-def _words(pair: Pair, standing: ReaderPosition, stuck_s: float) -> str:
+def _words(pair: Pair, position: ReaderPosition, stuck_s: float) -> str:
     topic, partition = pair
-    place = f"behind offset {standing.position}" if standing.position >= 0 else "from its place"
+    place = f"after offset {position.position}" if position.position >= 0 else "from its position"
     return (
         f"{topic}[{partition}] gave nothing {place} for {stuck_s:g} s,"
-        f" and its log ends at {standing.end}: this reader is stuck"
+        f" and its log ends at {position.end}: this reader is stuck"
     )

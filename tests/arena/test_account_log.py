@@ -107,5 +107,5 @@ def test_an_unknown_kind_is_read_as_far_as_it_goes(log: Log) -> None:
 @pytest.mark.parametrize("field", ["used", "slippage", "latency_cost"])
 def test_a_fill_without_its_price_stops(log: Log, field: str) -> None:
     """A fill that does not say what it was priced with cannot be folded."""
-    with pytest.raises(BrokenLog, match="not at which price"):
+    with pytest.raises(BrokenLog, match="lacks its quote"):
         log.append(log.fill("4", "buy", "0.1", **{field: None}))

@@ -236,13 +236,13 @@ def test_a_claim_that_missed_an_event_is_ignored(log: Log) -> None:
 
 
 def test_a_changed_byte_is_found(log: Log) -> None:
-    """The event behind a changed one does not follow, and the process stops."""
+    """The event behind a changed one does not match, and the process stops."""
     log.append(log.reject("1", detail="first"))
     log.append(log.reject("2"))
     replay = Shard()
     changed = [(k, v.replace(b"first", b"First")) for k, v in log.records]
 
-    with pytest.raises(BrokenLog, match="does not follow"):
+    with pytest.raises(BrokenLog, match="does not match"):
         for offset, (kind, value) in enumerate(changed):
             replay.apply(kind, value, offset)
 

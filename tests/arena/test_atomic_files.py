@@ -131,7 +131,7 @@ def test_a_command_leaves_nothing_half_written(tmp_path: Path, words: tuple[str,
     )
 
     assert (3, "") == (done.returncode, done.stdout)
-    assert f"arena: {words[2]}: file too large; make room on that disk\n" == done.stderr
+    assert f"arena: {words[2]}: file too large; free space on that disk\n" == done.stderr
     assert ("older", [old]) == (old.read_text(), list(tmp_path.iterdir()))
 
 

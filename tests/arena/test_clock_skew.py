@@ -83,7 +83,9 @@ def test_silence_is_measured_by_the_brokers_clock(
     asked_at = real + timedelta(seconds=silent_s + ours_s)
     now = broker_now(asked_at, "alpha", [Skew("beta", theirs_s), Skew("alpha", ours_s)])
 
-    (row,) = process_rows([by_broker_clock(beat, NOW_MS)], None, host="alpha", now=now, interval_s=5)
+    (row,) = process_rows(
+        [by_broker_clock(beat, NOW_MS)], None, host="alpha", now=now, interval_s=5
+    )
 
     assert (health, silent_s) == (row.health, row.age_s)
 

@@ -100,11 +100,11 @@ def test_a_process_without_files_says_so(tmp_path: Path) -> None:
 
 PROGRAM = """
 import sys
-from arena.command_exit import run_to_end
+from arena.command_exit import run_command
 def command():
     {0}
 sys.argv = ["arena", "x"]
-run_to_end(command)
+run_command(command)
 """
 
 

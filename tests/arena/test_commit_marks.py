@@ -83,15 +83,15 @@ def test_foreign_metadata_says_nothing(text: str | None) -> None:
 
 def test_what_was_given_is_remembered_within_a_bound() -> None:
     """The record before a committed offset is known, also after it was committed; older ones go."""
-    handed = DeliveredRecords()
-    assert handed.before(9) is None
-    assert {False} == {handed.give(record(n)) for n in range(DELIVERED_MAX + 5)}
+    delivered = DeliveredRecords()
+    assert delivered.before(9) is None
+    assert {False} == {delivered.note_delivered(record(n)) for n in range(DELIVERED_MAX + 5)}
 
-    assert 19 == getattr(handed.before(20), "offset", None)
-    assert 19 == getattr(handed.before(20), "offset", None)
-    assert handed.before(7) is None
-    assert handed.give(record(100))
-    assert not handed.give(record(101))
+    assert 19 == getattr(delivered.before(20), "offset", None)
+    assert 19 == getattr(delivered.before(20), "offset", None)
+    assert delivered.before(7) is None
+    assert delivered.note_delivered(record(100))
+    assert not delivered.note_delivered(record(101))
 
 
 @pytest.fixture(params=["memory", "kafka"])

@@ -95,7 +95,7 @@ def test_headers_come_from_flags_and_variables() -> None:
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [("", "the environment variable AZ is not set"), ("a\nb", "is it one line")],
+    [("", "the environment variable AZ is not set"), ("a\nb", "write one line of plain ASCII")],
 )
 def test_a_header_without_a_usable_value_is_named(value: str, said: str) -> None:
     """The variable is named; what it holds is not shown."""
@@ -161,12 +161,12 @@ def test_options_are_json_or_text(words: list[str], found: dict[str, JsonValue])
         (["a..b=1"], "is not KEY=VALUE"),
         (["a=1", "a=2"], "a is given twice"),
         (["a=1", "a.b=2"], "nests in a"),
-        (["a=NaN"], "which JSON cannot say"),
+        (["a=NaN"], "which JSON cannot represent"),
         (["extra.api_key=1"], "is a secret"),
-        (["user=sk-0123456789ab"], "holds a secret"),
+        (["user=sk-0123456789ab"], "contains a secret"),
         (["a=" + "[" * 9 + "]" * 9], "nested deeper"),
-        ([f"k{i}=1" for i in range(33)], "33 options; at most 32"),
-        (["a=" + "x" * 9000], "at most 8,192"),
+        ([f"k{i}=1" for i in range(33)], "33 options; the limit is 32"),
+        (["a=" + "x" * 9000], "the limit is 8,192"),
     ],
 )
 def test_options_that_cannot_be_sent_are_refused(words: list[str], said: str) -> None:

@@ -17,7 +17,7 @@ from arena.settings import KafkaAccess, Settings
 @pytest.mark.parametrize(
     ("number", "kind", "words"),
     [
-        (errno.ENOSPC, DependencyMissing, "make room"),
+        (errno.ENOSPC, DependencyMissing, "free space"),
         (errno.EROFS, UsageError, "ARENA_HOME"),
         (errno.EACCES, UsageError, "x/y: "),
         (errno.EMFILE, DependencyMissing, "ulimit"),

@@ -97,7 +97,7 @@ async def test_nothing_is_written_or_invented(exported: ExportedBus) -> None:
 
     assert [] == await read_all(exported, topics.DRIFTS.name, start=Start())
     assert [TURNS] == await exported.existing_topics([TURNS, topics.TICKERS.name])
-    with pytest.raises(BrokerUnavailable, match=r"holds no topic market\.tickers"):
+    with pytest.raises(BrokerUnavailable, match=r"has no topic market\.tickers"):
         await exported.log_reader(topics.TICKERS.name)
     with pytest.raises(ArenaError, match="cannot be written"):
         await exported.send_bytes(TURNS, b"", key=None, partition=0, headers=())
@@ -116,5 +116,5 @@ async def test_a_changed_export_is_told(exported: ExportedBus) -> None:
     with pytest.raises(BrokenLog, match="has 50 records of 49"):
         await changed.log_reader(EVENTS)
     manifest.unlink()
-    with pytest.raises(UsageError, match="holds no manifest"):
+    with pytest.raises(UsageError, match="has no manifest"):
         await ExportedBus(exported.folder).start()

@@ -171,7 +171,7 @@ async def test_a_changed_byte_is_named(memory_bus: MemoryBus, tmp_path: Path) ->
 
 def test_what_is_no_export_is_refused(tmp_path: Path) -> None:
     """No manifest, nonsense in it and a newer format are refused with a remedy."""
-    with pytest.raises(UsageError, match="holds no manifest"):
+    with pytest.raises(UsageError, match="has no manifest"):
         read_manifest(tmp_path)
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(UsageError, match="cannot be read"):

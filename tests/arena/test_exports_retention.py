@@ -60,7 +60,7 @@ class TrimmedBus(MemoryBus):
 
 async def filled(bus: TrimmedBus, count: int = COUNT) -> TrimmedBus:
     """A bus with as many records in each of two partitions."""
-    await bus.ensure_topics([TopicSpec(FOUR, "-", (), (), (), partitions=2)])
+    await bus.ensure_topics([TopicSpec(FOUR, "-", (), partitions=2)])
     for partition in range(2):
         for number in range(count):
             value = b"%d" % number

@@ -49,9 +49,9 @@ def expired() -> ssl.SSLCertVerificationError:
     [
         (expired(), "certificate has expired", "KAFKA_SSL_CAFILE"),
         (of_tls("WRONG_VERSION_NUMBER"), "does not speak TLS", "KAFKA_SECURITY_PROTOCOL"),
-        (of_tls("TLSV13_ALERT_CERTIFICATE_REQUIRED"), "certificate of ours", "KAFKA_SSL_CERTFILE"),
+        (of_tls("TLSV13_ALERT_CERTIFICATE_REQUIRED"), "a client certificate", "KAFKA_SSL_CERTFILE"),
         (of_tls("NO_SHARED_CIPHER"), "TLS failed", "KAFKA_SSL_CAFILE"),
-        (kafka.IllegalSaslStateError("x"), "asks for no login", "KAFKA_SECURITY_PROTOCOL"),
+        (kafka.IllegalSaslStateError("x"), "does not require a login", "KAFKA_SECURITY_PROTOCOL"),
         (
             kafka.UnsupportedSaslMechanismError("Enabled mechanisms are: ['SCRAM-SHA-512']"),
             "it has SCRAM-SHA-512",
@@ -77,7 +77,7 @@ def test_a_refusal_is_told_by_its_cause(error: Exception, cause: str, remedy: st
         (ConnectionRefusedError(111, "refused"), "nothing listens there"),
         (OSError("Multiple exceptions: [Errno 111] x ('::1'), [Errno 111] y"), "nothing listens"),
         (OSError(errno.EHOSTUNREACH, "x"), "no route to that address"),
-        (socket.gaierror(-2, "Name or service not known"), "host name is not known"),
+        (socket.gaierror(-2, "Name or service not known"), "host name is unknown"),
     ],
 )
 def test_what_the_network_says_is_told(error: Exception, cause: str) -> None:

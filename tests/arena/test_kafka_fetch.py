@@ -222,7 +222,7 @@ async def test_what_may_pass_is_asked_again(bus: KafkaBus, code: int) -> None:
     place = TopicPartition(reader._prefix + COMMANDS, 0)
     answer = SimpleNamespace(topics=[(place.topic, [(0, code, 0, b"")])])
 
-    assert not reader._fetches._sort(answer, {place: 0})
+    assert not reader._fetches._store(answer, {place: 0})
     await reader.close()
 
 

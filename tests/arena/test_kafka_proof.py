@@ -172,7 +172,7 @@ async def test_the_same_log_is_read_on(lose: Loss, marker: bool) -> None:
     fetches = fetches_of(broker)
     found = await take(fetches, 10)
     for start in range(20, 60, 10):
-        while fetches.read[COMMANDS, 0] < broker.end:
+        while fetches.next_offsets[COMMANDS, 0] < broker.end:
             assert [] == await fetches.take(0.01, 1_000)
         lose(broker)
         broker.log |= values(start, start + 10) | dict.fromkeys(range(broker.end, start), MARKER)
@@ -204,7 +204,7 @@ async def test_what_waits_to_be_read_is_proved_too() -> None:
 
 async def test_a_late_request_is_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any failure: where the next request came late, the log is proved before it."""
-    monkeypatch.setattr("arena.bus.kafka_fetch.DOUBT_S", -1.0)
+    monkeypatch.setattr("arena.bus.kafka_fetch.PROOF_AFTER_S", -1.0)
     broker = FakeBroker(list(values(0, 10).values()))
     fetches = fetches_of(broker)
     await take(fetches, 10)
@@ -278,9 +278,9 @@ def test_a_log_that_seems_short_has_a_while(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("arena.bus.kafka_proof.time.monotonic", seconds.__next__)
     proof = LogProof(Record(COMMANDS, 0, 9, 0, None, b"v"), 10, compacted=False)
 
-    assert {False} == {proof.nothing_found(9) for _ in range(int(2 * SHORT_S) + 1)}
+    assert {False} == {proof.note_no_record(9) for _ in range(int(2 * SHORT_S) + 1)}
     with pytest.raises(BrokenLog, match="not in the log any more, which ends at 9"):
-        proof.nothing_found(9)
+        proof.note_no_record(9)
 
 
 def test_a_frozen_reader_has_not_waited(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,7 +289,7 @@ def test_a_frozen_reader_has_not_waited(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("arena.bus.kafka_proof.time.monotonic", seconds.__next__)
     proof = LogProof(Record(COMMANDS, 0, 9, 0, None, b"v"), 10, compacted=False)
 
-    assert {False} == {proof.nothing_found(9) for _ in range(5)}
+    assert {False} == {proof.note_no_record(9) for _ in range(5)}
 
 
 async def test_memory_tells_a_changed_log_too(memory_bus: MemoryBus) -> None:

@@ -137,7 +137,7 @@ def test_a_cancellation_from_within_is_a_failure() -> None:
     )
 
     assert 1 == done.returncode
-    assert "arena: the work was cancelled from within" in done.stderr
+    assert "arena: the work was cancelled by a library" in done.stderr
 
 
 async def test_what_failed_before_a_cancellation_is_told() -> None:

@@ -83,7 +83,7 @@ async def test_the_offsets_of_the_old_group_are_continued(
 
     assert [(0, 3), (2, 0)] == [(record.partition, record.offset) for record in found]
     assert {(CALLS, 0): 3, (CALLS, 1): 3} == after.resumed
-    assert f"{NODE} continues where group" in caplog.text
+    assert f"{NODE} continues at the offsets of group" in caplog.text
     await after.commit({(CALLS, 0): 4})
     await after.close()
     again = await bus.group_reader(NODE, CALLS, old_group=OLD)
@@ -103,7 +103,7 @@ async def test_an_older_process_is_waited_for_and_an_agent_is_not(
     with caplog.at_level(logging.WARNING):
         waits = asyncio.create_task(adopt_offsets(settings, name, settings.prefix + NODE, there))
         async with asyncio.timeout(DEADLINE_S):
-            while "waiting until the older version's" not in caplog.text:
+            while "waiting for processes of an older version" not in caplog.text:
                 await asyncio.sleep(0.01)
     assert not waits.done()
     await older.commit({(CALLS, 0): 1})

@@ -71,7 +71,7 @@ def test_files_are_found_and_hashed_and_not_run(tmp_path: Path) -> None:
     [
         ({"momentum_md": "p"}, "strategy 'momentum' has the name of a built-in strategy"),
         ({"a_toml": 'name = "buy-and-hold"'}, "has the name of a built-in strategy"),
-        ({"a_md": "p", "b_toml": 'name = "a"'}, "hold two strategies called 'a'"),
+        ({"a_md": "p", "b_toml": 'name = "a"'}, "both have a strategy named 'a'"),
     ],
 )
 def test_a_strategy_that_takes_a_name_is_refused(

@@ -39,7 +39,7 @@ def test_a_prefix_names_no_other_folder(prefix: str) -> None:
         Settings(prefix=prefix)
     with pytest.raises(ValidationError, match="prefix"):
         ArenaTable(name="x", prefix=prefix)
-    with pytest.raises(UsageError, match="cannot be part of a topic name; a prefix is up to 64"):
+    with pytest.raises(UsageError, match="cannot be part of a topic name; a prefix has up to 64"):
         Settings().override(prefix=prefix)
 
 
@@ -52,7 +52,7 @@ def test_other_prefixes_are_taken(prefix: str) -> None:
 @pytest.mark.parametrize("word", ["agent.inbox.", "x.ai_prompted.", "chat-node.y", "connector."])
 def test_a_prefix_is_not_taken_for_a_name(word: str) -> None:
     """Under "agent.inbox." the dead letters would be the inbox of an agent without a prefix."""
-    with pytest.raises(UsageError, match="begins names of topics or groups"):
+    with pytest.raises(UsageError, match="with which names of topics or groups start"):
         check_prefix(word)
 
 

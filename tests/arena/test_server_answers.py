@@ -83,7 +83,7 @@ def test_a_server_that_asks_for_no_key_is_fine() -> None:
     asked = key_finding(answer(401, b"no"), variable="K", given=False)
 
     assert fine is not None
-    assert (FindingState.OK, "none was sent, none was asked for") == (fine.state, fine.detail)
+    assert (FindingState.OK, "none was sent, none is required") == (fine.state, fine.detail)
     assert asked is not None
     assert "no key was sent" in asked.detail
 

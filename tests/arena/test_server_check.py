@@ -57,7 +57,7 @@ async def test_a_key_that_no_header_can_hold_is_broken_and_never_shown(key: str)
         (found,) = await check_server(ServerTarget("toy", server.base_url, key, "MY_KEY"))
 
     assert ("broken", "auth") == (found.state, found.cause)
-    assert "MY_KEY holds characters that a header cannot; is it one line" in found.detail
+    assert "MY_KEY has characters that a header cannot have; write one line" in found.detail
     assert "planted" not in found.text
     assert [] == server.heads
 

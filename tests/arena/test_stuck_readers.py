@@ -132,7 +132,7 @@ async def test_a_process_whose_fetches_are_swallowed_ends(
             process.kill()
 
     assert 1 == process.returncode
-    assert "market.snapshots[0] gave nothing behind offset 1 for 1.2 s" in errors.decode()
+    assert "market.snapshots[0] gave nothing after offset 1 for 1.2 s" in errors.decode()
     assert b"Traceback" not in errors
 
 
@@ -203,7 +203,7 @@ async def test_the_watch_names_the_reader(bus: KafkaBus) -> None:
     reader = await bus.log_reader(topics.SNAPSHOTS.name)
     hanging = asyncio.create_task(_hang(reader))
     try:
-        with pytest.raises(Stuck, match=r"market.snapshots\[0\] gave nothing behind offset 0"):
+        with pytest.raises(Stuck, match=r"market.snapshots\[0\] gave nothing after offset 0"):
             async with asyncio.timeout(DEADLINE_S):
                 await watch_readers(bus, STUCK_S)
     finally:

@@ -57,7 +57,7 @@ def test_a_full_disk_stops_no_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert pid is not None
     assert not psutil.pid_exists(pid)
     assert time.monotonic() - began_s < STOP_DEADLINE_S
-    words = "run.json: no space left on device; make room on that disk"
+    words = "run.json: no space left on device; free space on that disk"
     assert [
         Change("stubborn", "killed: it did not end at once"),
         Change("this run:", words),

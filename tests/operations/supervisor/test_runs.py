@@ -89,7 +89,7 @@ def test_a_run_is_found_by_name_beginning_or_path(home: Path, name: str) -> None
 @pytest.mark.parametrize(
     ("name", "said", "remedy"),
     [
-        ("2026-10-25", "2 runs begin with '2026-10-25'", "2026-10-25T02-10-00"),
+        ("2026-10-25", "2 runs start with '2026-10-25'", "2026-10-25T02-10-00"),
         ("never", "no run 'never' in", "2026-10-24T23-00-00, 2026-10-25T02-10-00"),
         ("", "no run '' in", "2026-10-24T23-00-00"),
         ("last~3", "no run 'last~3': .* has 3 runs", "2026-10-24T23-00-00"),
