@@ -1,8 +1,8 @@
-"""README's commands, from its text: what is run in order, what is shortened, what is left out.
+"""The commands in README's text: which are run in order, shortened or left out.
 
-Reads README.md. A fenced block without a language holds commands if each of its lines begins like
-one. Everything here is decided by the kind of a command, so that a new line of README is walked
-without a change here, or makes the test fail until it is sorted.
+Reads README.md. A fenced block without a language has commands if one of its lines starts like a
+command. Patterns of commands decide, so a new line of README is run without a change here, or the
+test fails until a pattern is added.
 """
 
 import re
@@ -15,7 +15,7 @@ COMMENT = re.compile(r"\s+# .*$")
 FILE = re.compile(r"# (\S+\.toml)\n")
 
 LEFT_OUT = (
-    (r"^make test\b", "is the suite that walks here"),
+    (r"^make test\b", "is the suite that runs this test"),
     (r"^make (check|real-servers|bench|storm|verdict-check)\b", "takes over a minute"),
     (r"^[A-Z_]+_API_KEY=", "needs a key"),
     (r"^arena doctor\b", "asks for keys, and model servers for their models"),
@@ -37,21 +37,21 @@ SHORTER = (
     (r"^(arena compete run \S+\.toml)$", r"\1 --snapshots 12"),
     (r"^(arena compete report .*) --open$", r"\1"),
 )
-"""Pattern of a command -> what is run in its place, because it takes over a minute or a browser."""
+"""Pattern of a command -> its replacement, because it takes over a minute or a browser."""
 
 EXIT_CODES: dict[str, int] = {}
 """Command -> its exit code, if that is not 0."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ReadmeCommand:
     """One command of README.
 
     Attributes:
-        line: Of README.md, from 1.
-        text: The command as it is there, without its comment.
-        run: What is run; "" if it is left out.
-        why: Why it is left out, or "".
+        line: Line in README.md, from 1.
+        text: The command in README, without its comment.
+        run: The command to run; "" if it is left out.
+        why: The reason for leaving it out, or "".
     """
 
     line: int
@@ -60,11 +60,11 @@ class Step:
     why: str = ""
 
 
-def steps_of(text: str) -> list[Step]:
+def steps_of(text: str) -> list[ReadmeCommand]:
     """The commands of all blocks, in order.
 
     Raises:
-        ValueError: A block without a language holds commands and something else.
+        ValueError: A block without a language has commands and other text.
     """
     found = []
     for block in FENCE.finditer(text):
@@ -81,25 +81,25 @@ def steps_of(text: str) -> list[Step]:
     return found
 
 
-def step_of(line: int, text: str) -> Step:
-    """Sort one command."""
+def step_of(line: int, text: str) -> ReadmeCommand:
+    """Decide about one command."""
     for pattern, why in LEFT_OUT:
         if re.search(pattern, text):
-            return Step(line, text, "", why)
+            return ReadmeCommand(line, text, "", why)
     run = text
     for pattern, instead in SHORTER:
         run = re.sub(pattern, instead, run)
-    return Step(line, text, run)
+    return ReadmeCommand(line, text, run)
 
 
 def files_of(text: str) -> dict[str, str]:
-    """The files that README shows: name -> content, of TOML blocks that begin with their name."""
+    """The files in README: name -> content, from TOML blocks that start with their name."""
     shown = (block[2] for block in FENCE.finditer(text) if block[1] == "toml")
     return {name[1]: content for content in shown if (name := FILE.match(content))}
 
 
-def left_out_lines(steps: list[Step]) -> list[str]:
-    """What the walk leaves out and why, and what it shortens; a line each."""
+def left_out_lines(steps: list[ReadmeCommand]) -> list[str]:
+    """The commands that are left out or shortened, a line each."""
     return [
         f"README.md:{step.line}: {step.text}: "
         + (f"left out: {step.why}" if not step.run else f"run as: {step.run}")

@@ -1,4 +1,4 @@
-"""README's commands work in README's order, as it says, in a folder with nothing but the clone."""
+"""README's commands work in their order, in a folder that has only the clone."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from tests.readme_walk import (
     EXIT_CODES,
     LEFT_OUT,
     SHORTER,
-    Step,
+    ReadmeCommand,
     files_of,
     left_out_lines,
     make_targets,
@@ -29,17 +29,17 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 STEPS = steps_of(TEXT)
 NEEDS_BROKER = re.compile(r"arena (demo|compete run|up)\b")
 STEP_DEADLINE_S = 300.0
-"""Far above what any takes here: the machine may do other things."""
+"""Far more than any command needs here: the machine may be busy."""
 HIDDEN = ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX", "ARENA_STEP", "DATABASE_URL")
 LEFT_IN = ("examples", "Makefile", "scripts", "README.md")
-"""What the walk finds of the clone."""
+"""The parts of the clone that the walk uses."""
 
 
 @pytest.mark.timeout(900)
 def test_readme_works_in_its_order(
     broker_address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every command ends as it should; only what starts an arena knows of a broker."""
+    """Every command has its exit code; only those that start an arena get a broker's address."""
     folder = tmp_path / "clone"
     folder.mkdir()
     for name in LEFT_IN:
@@ -56,16 +56,16 @@ def test_readme_works_in_its_order(
         broker = broker_address if NEEDS_BROKER.match(step.run) else None
         done = _run(step, folder, broker)
         print(f"{step.run}: exit code {done.returncode}, {time.monotonic() - began:.1f} s")
-        said = f"{done.stdout[-800:]}\n{done.stderr[-800:]}"
-        if done.returncode != EXIT_CODES.get(step.text, 0) or "Traceback" in said:
-            wrong.append(f"README.md:{step.line}: {step.run}: {done.returncode}\n{said}")
+        output = f"{done.stdout[-800:]}\n{done.stderr[-800:]}"
+        if done.returncode != EXIT_CODES.get(step.text, 0) or "Traceback" in output:
+            wrong.append(f"README.md:{step.line}: {step.run}: {done.returncode}\n{output}")
 
     assert [] == wrong
     assert {"audit.key", "bundle", "mine.toml"} <= set(os.listdir(folder))
 
 
 def test_every_left_out_command_exists() -> None:
-    """What the walk does not run is a target, a command or a file that is there."""
+    """A command that the walk leaves out is an existing target, command or file."""
     targets = make_targets(ROOT / "Makefile")
     for step in STEPS:
         words = [w for w in shlex.split(step.text) if not re.match(r"[A-Z_]+=", w)]
@@ -80,7 +80,7 @@ def test_every_left_out_command_exists() -> None:
 
 
 def test_every_rule_of_the_walk_is_used() -> None:
-    """A pattern that fits nothing in README any more is taken out, so that the list stays true."""
+    """Every pattern of the list matches a command in README."""
     texts = [step.text for step in STEPS]
     kinds = [pattern for pattern, _ in LEFT_OUT[2:]]
     unused = [
@@ -91,8 +91,8 @@ def test_every_rule_of_the_walk_is_used() -> None:
     assert set(EXIT_CODES) <= set(texts)
 
 
-def test_strategy_in_readme_is_one(tmp_path: Path) -> None:
-    """The file that README shows can be played."""
+def test_strategy_in_readme_is_valid(tmp_path: Path) -> None:
+    """An agent can play the file that README shows."""
     files = files_of(TEXT)
 
     assert {"patient.toml"} == set(files)
@@ -102,25 +102,27 @@ def test_strategy_in_readme_is_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "error"),
     [
         ("```\nmake demo   # the demo\nsomething else\n```\n", "'something else' among commands"),
         ("```\narena demo\n  --seconds 3\n```\n", "among commands"),
     ],
 )
-def test_line_that_is_not_a_command_is_told(text: str, said: str) -> None:
-    """A block of commands holds nothing that the walk would pass over in silence."""
-    with pytest.raises(ValueError, match=said):
+def test_line_that_is_not_a_command_is_refused(text: str, error: str) -> None:
+    """A block of commands has no line that the walk would skip silently."""
+    with pytest.raises(ValueError, match=error):
         steps_of(text)
 
 
-def _run(step: Step, folder: Path, broker: str | None) -> "subprocess.CompletedProcess[str]":
-    kept = {name: value for name, value in os.environ.items() if name not in HIDDEN}
-    given = {} if broker is None else {"KAFKA_BOOTSTRAP_SERVERS": broker}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+def _run(
+    step: ReadmeCommand, folder: Path, broker: str | None
+) -> "subprocess.CompletedProcess[str]":
+    environ = {name: value for name, value in os.environ.items() if name not in HIDDEN}
+    servers = {} if broker is None else {"KAFKA_BOOTSTRAP_SERVERS": broker}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
     return subprocess.run(
         ["/bin/bash", "-c", step.run],
-        env=kept | given | {"PYTHONPATH": str(ROOT), "PATH": path},
+        env=environ | servers | {"PYTHONPATH": str(ROOT), "PATH": path},
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -12,10 +12,10 @@ import pytest
 from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.messages import MarketSnapshot, Message
+from arena.read_topic import read_list
 from arena.runs import newest_run
 from arena.settings import Settings
 from connectors.exchange.simulator_state import read_state
-from connectors.recent_snapshots import read_to_end
 from tests.operations.commands.contests import Contests, wait_for
 
 SNAPSHOTS = 6
@@ -57,7 +57,7 @@ async def read_snapshots(settings: Settings) -> list[Message]:
     bus = KafkaBus(settings, client_id="reader")
     await bus.start()
     reader = await bus.log_reader(topics.SNAPSHOTS.name)
-    found = [record.message() for record in await read_to_end(reader)]
+    found = [record.message() for record in await read_list(reader)]
     await reader.close()
     await bus.close()
     return found

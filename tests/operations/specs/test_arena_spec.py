@@ -1,4 +1,4 @@
-"""ARENA.toml: what is accepted, and what a wrong one is told."""
+"""ARENA.toml: what is accepted, and the errors of an invalid file."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -30,7 +30,7 @@ chat_node = "rules"
 
 
 def test_smallest_file_gets_defaults() -> None:
-    """Nodes and agents are enough: the rest has defaults."""
+    """Chat nodes and agents are enough; the rest has defaults."""
     spec = parse_spec(SMALLEST, path="ARENA.toml")
 
     assert spec.market.source == "exchange"
@@ -47,7 +47,7 @@ def test_money_is_exact() -> None:
 
 
 def test_topics_are_those_of_nodes_and_agents() -> None:
-    """What `arena topics create --spec` provisions besides the fixed topics."""
+    """The topics that `arena topics create --spec` adds to the fixed ones."""
     spec = parse_spec(SMALLEST, path="ARENA.toml")
 
     names = [topic.name for topic in spec.topics()]
@@ -110,7 +110,7 @@ def test_topics_are_those_of_nodes_and_agents() -> None:
     ],
 )
 def test_errors_name_line_value_and_remedy(old: str, new: str, message: str) -> None:
-    """The first thing wrong is told with its place and what to do."""
+    """The first error is reported with its position and remedy."""
     with pytest.raises(UsageError) as caught:
         parse_spec(SMALLEST.replace(old, new), path="ARENA.toml")
 
@@ -119,20 +119,20 @@ def test_errors_name_line_value_and_remedy(old: str, new: str, message: str) -> 
 
 
 def test_broken_toml_names_its_line() -> None:
-    """A file that is no TOML is told with the parser's own line."""
+    """The error has the line of the TOML parser."""
     with pytest.raises(UsageError, match=r"ARENA.toml is not valid TOML: .*line 2"):
         parse_spec("[arena]\nname = first\n", path="ARENA.toml")
 
 
-def test_absent_file_names_the_examples(tmp_path: Path) -> None:
-    """A wrong path ends with where to find arenas."""
+def test_missing_file_names_the_examples(tmp_path: Path) -> None:
+    """The remedy names the folder of example arenas."""
     with pytest.raises(UsageError, match="examples/ has arenas to start from"):
         load_spec(tmp_path / "nothing.toml")
 
 
 @pytest.mark.parametrize(("written", "share"), [('"20%"', "0.2"), ("0.2", "0.2"), ("1", "1")])
 def test_share_of_profits_is_read_in_every_spelling(written: str, share: str) -> None:
-    """A share is set aside by an agent's process, so it travels as its flag."""
+    """The agent's process gets it as a flag, because it sets the share aside."""
     text = SMALLEST + f"scrape = {written}\n"
     spec = parse_spec(text, path="a.toml")
     around = Surroundings(launcher=("arena",), environ={}, directory=Path("/spec"))
@@ -143,15 +143,15 @@ def test_share_of_profits_is_read_in_every_spelling(written: str, share: str) ->
 
 
 @pytest.mark.parametrize("written", ["20", '"a fifth"', "-0.1", "1.5"])
-def test_what_is_no_share_is_refused_with_its_line(written: str) -> None:
-    """Nobody loses twenty times his profit by a missing percent sign."""
+def test_invalid_share_is_refused_with_its_line(written: str) -> None:
+    """A missing percent sign does not set aside twenty times the profit."""
     with pytest.raises(UsageError, match=r"line \d+: .*scrape: "):
         parse_spec(SMALLEST + f"scrape = {written}\n", path="a.toml")
 
 
 @pytest.mark.parametrize(("record", "kept"), [("true", True), ("false", False)])
-def test_frames_are_kept_where_the_market_is_recorded(record: str, kept: bool) -> None:
-    """The recording stands beside the run's records."""
+def test_frames_are_kept_if_the_market_is_recorded(record: str, kept: bool) -> None:
+    """The recording is in the run's directory."""
     spec = parse_spec(f"[market]\nrecord = {record}\n" + SMALLEST, path="a.toml")
     around = Surroundings(
         launcher=("arena",), environ={}, directory=Path("/spec"), frames=Path("/run/f.jsonl.zst")
@@ -164,7 +164,7 @@ def test_frames_are_kept_where_the_market_is_recorded(record: str, kept: bool) -
 
 @pytest.mark.parametrize("file", [Path("/run/market.json"), None])
 def test_simulated_market_keeps_its_venue_time(file: Path | None) -> None:
-    """Started again after a crash it goes on, as the arena around it does."""
+    """After a crash and restart it continues at the same time."""
     around = Surroundings(launcher=("arena",), environ={}, directory=Path("/spec"), market=file)
     (argv,) = [
         p.argv for p in plan(parse_spec(SMALLEST, path="a.toml"), around) if p.name == "exchange"

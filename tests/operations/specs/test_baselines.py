@@ -1,4 +1,4 @@
-"""Baselines of an ARENA.toml are played by built-in rules, whatever chat node they name."""
+"""Built-in rules play the baselines of an ARENA.toml, whatever chat node they name."""
 
 from pathlib import Path
 
@@ -38,8 +38,8 @@ def spec_of(folder: Path, text: str) -> ArenaSpec:
 
 @pytest.mark.parametrize("strategy", ["cash", "random", "buy_and_hold", "buy-and-hold"])
 @pytest.mark.parametrize("before", ["", CONTEST])
-def test_shipped_baseline_never_meets_a_model(strategy: str, before: str) -> None:
-    """It goes to the scripted node that is added, and a line says so; others stay."""
+def test_shipped_baseline_is_moved_off_a_model(strategy: str, before: str) -> None:
+    """It moves to an added scripted node, and a line says so; other agents stay."""
     text = before + MODEL + agent(strategy) + agent("momentum", name="two")
     spec = parse_spec(text, path="x.toml")
     by_name = {one.name: one.chat_node for one in spec.agents}
@@ -50,8 +50,8 @@ def test_shipped_baseline_never_meets_a_model(strategy: str, before: str) -> Non
     assert "whatever chat node their table names: one (not gpt)" in models_text(spec)
 
 
-def test_baseline_on_its_rules_stays_there() -> None:
-    """A scripted chat node of the file is as good; nothing is added or said."""
+def test_baseline_on_a_scripted_node_stays() -> None:
+    """Nothing is added or printed."""
     spec = parse_spec(RULES + agent("cash", "rules"), path="x.toml")
 
     assert [("one", "rules")] == [(a.name, a.chat_node) for a in spec.agents]
@@ -59,7 +59,7 @@ def test_baseline_on_its_rules_stays_there() -> None:
     assert "baseline" not in models_text(spec).lower()
 
 
-def test_rules_of_another_strategy_are_not_its_own() -> None:
+def test_baseline_is_moved_off_the_rules_of_another_strategy() -> None:
     """A node that plays momentum for all agents does not play cash."""
     nodes = RULES.replace('"scripted"', '"scripted:momentum"')
 
@@ -73,8 +73,8 @@ def test_rules_of_another_strategy_are_not_its_own() -> None:
         ("own.py", PY_STRATEGY.format(name="metronome", kind="baseline")),
     ],
 )
-def test_baseline_of_ones_own_with_rules(tmp_path: Path, file: str, content: str) -> None:
-    """A file that says kind = "baseline" is one, if there are rules for its name."""
+def test_baseline_file_with_rules_is_moved(tmp_path: Path, file: str, content: str) -> None:
+    """A file with kind = "baseline" is a baseline if its name has rules."""
     (tmp_path / file).write_text(content, encoding="utf-8")
 
     assert {"one": "gpt"} == spec_of(tmp_path, MODEL + agent(file)).rerouted
@@ -88,30 +88,30 @@ def test_baseline_of_ones_own_with_rules(tmp_path: Path, file: str, content: str
     ],
 )
 def test_baseline_without_rules_is_refused(tmp_path: Path, file: str, content: str) -> None:
-    """At the start, with the rules that there are."""
+    """The error lists the existing rules."""
     (tmp_path / file).write_text(content, encoding="utf-8")
 
     with pytest.raises(UsageError, match=r"agent one: .*'mine' has none; there are rules for"):
         spec_of(tmp_path, MODEL + agent(file))
 
 
-def test_what_is_listed_as_a_baseline_needs_rules_too(tmp_path: Path) -> None:
-    """Strategies under `baselines` are played by rules, so those without any are refused."""
+def test_strategy_listed_as_a_baseline_needs_rules(tmp_path: Path) -> None:
+    """A strategy under `baselines` without rules is refused."""
     (tmp_path / "mine.toml").write_text('name = "mine"\nprompt = "Hm."\n', encoding="utf-8")
 
     with pytest.raises(UsageError, match="'mine' has none"):
         spec_of(tmp_path, CONTEST + 'baselines = ["mine.toml"]\n')
 
 
-def test_agent_that_is_listed_as_a_baseline_is_one() -> None:
-    """Its router is told: it does not compete."""
+def test_router_knows_an_agent_listed_as_a_baseline() -> None:
+    """It does not compete."""
     spec = parse_spec(CONTEST + 'baselines = ["momentum", "cash"]\n', path="x.toml")
     (agents,) = spec.processes().values()
 
     assert ["--kind", "baseline"] == router_words(agents, Path())[3:5]
 
 
-def test_model_may_not_have_the_name_that_the_rules_need() -> None:
+def test_model_named_baselines_is_refused_if_rules_need_the_name() -> None:
     """The error names the node and its model."""
     nodes = MODEL + MODEL.replace('"gpt"', '"baselines"')
 
@@ -119,16 +119,16 @@ def test_model_may_not_have_the_name_that_the_rules_need() -> None:
         parse_spec(nodes + agent("cash"), path="x.toml")
 
 
-def test_reserved_name_is_not_an_agents() -> None:
-    """An operator has that account, and a halt of everybody is called "all"."""
+def test_reserved_agent_name_is_refused() -> None:
+    """The operator has an account, and all is the scope of a halt."""
     with pytest.raises(UsageError, match="account of `arena tools call`"):
         parse_spec(MODEL + agent("momentum", name="operator"), path="x.toml")
     with pytest.raises(UsageError, match="'all' is the scope of a halt of all agents"):
         parse_spec(MODEL + agent("momentum", name="all"), path="x.toml")
 
 
-def test_misspelt_chat_node_is_answered_with_the_closest() -> None:
-    """The names that there are, the closest first."""
+def test_misspelt_chat_node_lists_the_closest() -> None:
+    """The error lists the known names, the closest first."""
     with pytest.raises(UsageError, match="the name 'gtp'; there is gpt, a"):
         parse_spec(MODEL.replace('"gpt"', '"a"') + MODEL + agent("cash", "gtp"), path="x.toml")
 
@@ -146,10 +146,10 @@ def test_misspelt_chat_node_is_answered_with_the_closest() -> None:
         ("missing.py", "", None),
     ],
 )
-def test_what_a_file_says_without_being_run(
+def test_strategy_file_is_described_without_running_it(
     tmp_path: Path, file: str, content: str, found: tuple[str, str] | None
 ) -> None:
-    """Plain text is read; what cannot be told is left to the router."""
+    """Plain text is read; only the router knows the rest."""
     (tmp_path / file.replace("missing", "other")).write_text(content, encoding="utf-8")
 
     assert found == describe_in(tmp_path)(file)
@@ -159,7 +159,9 @@ def test_what_a_file_says_without_being_run(
     ("strategy", "node", "count"),
     [("momentum", "gpt", 0), ("scalper", "gpt", 1), ("momentum", "other", 1)],
 )
-def test_name_that_played_something_else(strategy: str, node: str, count: int) -> None:
+def test_name_with_another_strategy_or_chat_node_clashes(
+    strategy: str, node: str, count: int
+) -> None:
     """The roster's strategy and chat node must be the file's; an unknown name is free."""
     nodes = MODEL + MODEL.replace('"gpt"', '"other"')
     spec = parse_spec(nodes + agent("momentum") + agent("momentum", name="new"), path="x.toml")

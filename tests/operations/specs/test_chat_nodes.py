@@ -1,4 +1,4 @@
-"""The chat nodes of an ARENA.toml: how they are asked, what they are told, what they may see."""
+"""The chat nodes of an ARENA.toml: their commands, environment and checks."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -61,7 +61,7 @@ def spec_of(node: str, *rest: str) -> ArenaSpec:
 
 
 def refusal(node: str) -> str:
-    """What is said of a chat node that cannot be used."""
+    """The error of an invalid chat node."""
     with pytest.raises(UsageError) as refused:
         spec_of(node)
     return str(refused.value)
@@ -85,8 +85,8 @@ def test_options_headers_and_a_price_reach_the_command() -> None:
     )
 
 
-def test_variable_of_a_header_is_seen_by_its_node_alone() -> None:
-    """As keys are: every other process starts without it."""
+def test_variable_of_a_header_reaches_only_its_node() -> None:
+    """As with keys, other processes do not get it."""
     spec = spec_of(NODE + MORE)
     around = Surroundings(launcher=("arena",), environ={}, directory=Path("/spec"))
     hidden = {process.name: process.without for process in plan(spec, around)}
@@ -113,8 +113,8 @@ def test_variable_of_a_header_is_seen_by_its_node_alone() -> None:
         ("max_completion_tokens = 90\ndaily_token_budget = 80", "80 tokens are too few"),
     ],
 )
-def test_chat_node_that_cannot_be_used_is_refused(line: str, said: str) -> None:
-    """With its table, the key and the remedy; a secret is not repeated."""
+def test_invalid_chat_node_is_refused(line: str, said: str) -> None:
+    """The error has the table, the key and the remedy, but no secret."""
     kept = "".join(row for row in NODE.splitlines(keepends=True) if row[:8] != line[:8])
     said_all = refusal(kept.replace('"toy"\n', f'"toy"\n{line}\n'))
 
@@ -123,7 +123,7 @@ def test_chat_node_that_cannot_be_used_is_refused(line: str, said: str) -> None:
 
 
 def test_header_needs_its_variable() -> None:
-    """Before anything is started; the node and the variable are named."""
+    """The error before the start names the node and the variable."""
     spec = spec_of(NODE + MORE)
     require_keys(spec, {"TOY_HEADER": "x"})
 
@@ -131,8 +131,8 @@ def test_header_needs_its_variable() -> None:
         require_keys(spec, {})
 
 
-def test_header_that_authorizes_is_a_key() -> None:
-    """OpenAI's own address needs a key, or a header that says who asks."""
+def test_authorization_header_replaces_a_key() -> None:
+    """OpenAI's address needs a key or an authorization header."""
     url = 'base_url = "http://localhost:8080/v1"\n'
     with pytest.raises(UsageError, match="TOY_KEY is not set"):
         require_keys(spec_of(NODE.replace(url, "")), {})
@@ -141,7 +141,7 @@ def test_header_that_authorizes_is_a_key() -> None:
 
 
 def test_address_in_the_environment_is_checked() -> None:
-    """`OPENAI_BASE_URL` is an address like any other."""
+    """`OPENAI_BASE_URL` must be valid like any other address."""
     with pytest.raises(UsageError, match="OPENAI_BASE_URL: 'host/v1' has no scheme"):
         require_keys(
             spec_of(NODE.replace("base_url", "# base_url")),
@@ -161,7 +161,7 @@ def test_address_in_the_environment_is_checked() -> None:
     ],
 )
 def test_budget_in_dollars_needs_prices(node: str, contest: str, fits: bool) -> None:
-    """Refused with node, model and remedy; rules and replayed replies cost nothing."""
+    """The error has node, model and remedy; rules and replayed replies cost nothing."""
     spec = spec_of(node, CONTEST + contest)
     if fits:
         require_prices(spec, load_prices())
@@ -173,8 +173,8 @@ def test_budget_in_dollars_needs_prices(node: str, contest: str, fits: bool) -> 
     assert "llm_budget_usd = 1 " in str(refused.value)
 
 
-def test_node_that_no_agent_asks_needs_no_price() -> None:
-    """It is declared, and no agent thinks with it."""
+def test_unused_node_needs_no_price() -> None:
+    """No agent uses it."""
     spare = NODE.replace('"own"', '"spare"')
     spec = spec_of(spare, NODE + MORE, CONTEST + "llm_budget_usd = 1")
 
@@ -182,7 +182,7 @@ def test_node_that_no_agent_asks_needs_no_price() -> None:
 
 
 def test_price_is_counted_exactly() -> None:
-    """Numbers of the file never pass through a float."""
+    """Numbers of the file are never converted to floats."""
     price = spec_of(NODE + MORE).chat_nodes[0].price_per_million
 
     assert price is not None

@@ -1,4 +1,4 @@
-"""The [competition] table: who takes part, how long, and what a wrong one is told."""
+"""The [competition] table: agents, length, and the errors of an invalid table."""
 
 from datetime import UTC, datetime
 
@@ -76,7 +76,7 @@ def test_few_processes_play_the_matrix() -> None:
 
 
 def test_agents_may_be_named_besides_the_matrix() -> None:
-    """They keep their own process and get the contest's deadline where they have none."""
+    """They keep their own process, and get the contest's deadline if they have none."""
     own = '[[agents]]\nname = "mine"\nstrategy = "cash"\nchat_node = "rules"\n'
     spec = parse(CONTEST.replace("repeats = 2", f"decision_deadline_s = 5\n{own}"))
 
@@ -86,7 +86,7 @@ def test_agents_may_be_named_besides_the_matrix() -> None:
 
 
 def test_contest_of_baselines_alone_needs_no_model() -> None:
-    """The baselines bring their scripted chat node with them."""
+    """The baselines add their scripted chat node."""
     spec = parse('[market]\nsource = "replay"\n[competition]\nsnapshots = 3\n')
 
     assert [(n.name, n.scripted) for n in spec.chat_nodes] == [("baselines", True)]
@@ -94,7 +94,7 @@ def test_contest_of_baselines_alone_needs_no_model() -> None:
 
 
 def test_scripted_strategy_is_scripted() -> None:
-    """`scripted:momentum` is no LLM either, and needs no key."""
+    """`scripted:momentum` is not an LLM either, and needs no key."""
     spec = parse(CONTEST.replace('"gpt-5-nano"', '"scripted:momentum"'))
 
     assert all(node.scripted for node in spec.chat_nodes)
@@ -111,15 +111,15 @@ def test_scripted_strategy_is_scripted() -> None:
     ],
 )
 def test_length_in_snapshots(length: str, interval_s: int, count: int) -> None:
-    """A duration is market time; a begun interval counts."""
+    """A duration is market time; a partial interval counts."""
     spec = parse(CONTEST.replace("snapshots = 120", length))
 
     assert spec.competition is not None
     assert spec.competition.snapshot_count(interval_s) == count
 
 
-def test_synthetic_replay_begins_on_the_same_day_every_time() -> None:
-    """Recorded prices say themselves when they begin; a start that is given counts."""
+def test_synthetic_replay_has_a_fixed_start() -> None:
+    """Recorded prices have their own start; a given start takes precedence."""
     at = "2018-04-04T02:00:00+02:00"
 
     def begins_at(more: str) -> datetime | None:
@@ -267,7 +267,7 @@ def test_every_cell_has_every_repeat_once(strategies: int, models: int, repeats:
     ],
 )
 def test_errors_name_line_value_and_remedy(old: str, new: str, message: str) -> None:
-    """The first thing wrong is told with its place and what to do."""
+    """The first error is reported with its position and remedy."""
     assert old in CONTEST
     with pytest.raises(UsageError) as caught:
         parse(CONTEST.replace(old, new))
@@ -297,8 +297,8 @@ def test_errors_name_line_value_and_remedy(old: str, new: str, message: str) -> 
         ),
     ],
 )
-def test_what_is_added_must_fit(added: str, message: str) -> None:
-    """Names of the file and names that come of the matrix do not meet."""
+def test_added_tables_must_match_the_contest(added: str, message: str) -> None:
+    """Names of the file differ from generated names; shared processes have equal limits."""
     with pytest.raises(UsageError) as caught:
         parse(CONTEST + added)
 
@@ -306,14 +306,14 @@ def test_what_is_added_must_fit(added: str, message: str) -> None:
 
 
 def test_replay_without_a_contest_is_refused() -> None:
-    """Nobody would move such a market on."""
+    """Nothing would advance its market time."""
     text = CONTEST[: CONTEST.index("[competition]")]
 
     with pytest.raises(UsageError, match="line 2: .* a replay waits for its agents: add a"):
         parse(text)
 
 
-def test_contest_of_nobody_is_refused() -> None:
-    """No matrix, no agents and no baselines leave nothing to compare."""
+def test_contest_without_agents_is_refused() -> None:
+    """It has no matrix, no agents and no baselines."""
     with pytest.raises(UsageError, match="it has no agents"):
         parse('[market]\nsource = "replay"\n[competition]\nsnapshots = 3\nbaselines = []\n')
