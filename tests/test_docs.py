@@ -15,12 +15,17 @@ DOCUMENTS = [
 LINKED_DOCUMENTS = [*DOCUMENTS, ROOT / "CHANGELOG.md"]
 PACKAGES = ("arena", "tests", *ROOMS)
 FOLDERS = (*PACKAGES, "deploy", "docs", "examples", "scripts")
+SOURCE_SUFFIXES = (".py", ".toml", ".json")
+FOREIGN_NAMES = {"FOO_TUSD", "UnsupportedParamsError", "parallel_tool_calls"}
+"""Identifiers that are not ours: a product's name in an example, and names of model servers."""
 TOPIC_NAMES = {spec.name for spec in TOPICS}
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 PATH = re.compile(rf"(?<![\w./])(?:{'|'.join(FOLDERS)})/[\w./*<>-]*|(?<![\w./*<>-])[\w*]+\.py\b")
 """A path below one of our folders, or the bare name of a Python file; `*` and `<name>` vary."""
 MODULE = re.compile(rf"(?<![\w/.[-])(?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_]\w*)+(?![\w/-])")
 FILE_NAME = re.compile(r"\.(?:py|toml|md|json|env|key|db)$")
+IDENTIFIER = re.compile(r"`([A-Z][a-z]+[A-Z]\w*|[A-Z]+_[A-Z_]+|[a-z]+_[a-z_]+)`")
+"""A class, a constant, a variable of the environment or a field, in backquotes."""
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -44,6 +49,22 @@ def test_modules_in_documents_exist() -> None:
         for document in DOCUMENTS
         for name in sorted(set(MODULE.findall(document.read_text(encoding="utf-8"))))
         if name not in TOPIC_NAMES and not FILE_NAME.search(name) and not name_exists(name)
+    ]
+
+    assert not missing, "\n".join(missing)
+
+
+def test_identifiers_in_documents_are_in_the_source() -> None:
+    """Every class, constant, variable and field that a document names is in the source tree."""
+    shipped = [folder for folder in FOLDERS if folder != "tests"]
+    files = [path for folder in shipped for path in (ROOT / folder).rglob("*.*")]
+    texts = [path.read_text(encoding="utf-8") for path in files if path.suffix in SOURCE_SUFFIXES]
+    known = set(re.findall(r"\w+", "\n".join(texts)))
+    missing = [
+        f"{document.name}: {name}"
+        for document in DOCUMENTS
+        for name in sorted(set(IDENTIFIER.findall(document.read_text(encoding="utf-8"))))
+        if name not in known | FOREIGN_NAMES
     ]
 
     assert not missing, "\n".join(missing)
