@@ -237,7 +237,7 @@ def _print_introduction(
     prices: Sequence[PriceFacts],
 ) -> None:
     spec = setup.spec
-    detail = f"{len(processes)}, which share nothing but Kafka topics"
+    detail = f"{len(processes)}, which communicate only through Kafka topics"
     steps.show(Step(PROCESSES, detail, finished=True))
     print(f"       {processes_text(processes, len(spec.agents))}\n")
     for line in (prices_text(spec), *file_lines(prices), models_text(spec)):

@@ -261,7 +261,7 @@ class _DemoRun:
     def _print_introduction(self, steps: NumberedSteps, processes: list[ProcessSpec]) -> None:
         spec = self.setup.spec
         what = messages_text.processes_text(processes, len(spec.agents))
-        detail = f"{len(processes)}, which share nothing but Kafka topics"
+        detail = f"{len(processes)}, which communicate only through Kafka topics"
         steps.show(Step(PROCESSES, detail, finished=True))
         print(f"       {what}\n")
         print(f" {messages_text.prices_text(spec)}\n {messages_text.models_text(spec)}")
@@ -303,7 +303,7 @@ class _DemoRun:
             f"Records: {directory}",
             f"  read them:        {arena} tail account.events",
             f"  the books:        {arena} ledger trial-balance",
-            f"  verify them:       {arena} audit verify   and   {arena} audit trace --random",
+            f"  verify them:      {arena} audit verify   and   {arena} audit trace --random",
         ]
 
     def print_stopped(self, document: messages_text.Document | None) -> None:
