@@ -45,7 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reconcile run": ("ledger.cli_reconcile:run", "Compare the log's fold, books and dashboard."),
     "router-replay": ("routers.cli_replay:router_replay", "Replay recorded turns."),
     "tools-replay": ("trading_tools.cli_replay:tools_replay", "Decide recorded orders again."),
-    "audit": ("ledger.cli_audit:audit_app", "Verify the records: verify, trace, replay, seal."),
+    "audit": ("ledger.cli_audit:audit_app", "Verify, trace, replay and seal the records."),
     "storm": ("operations.storm.cli:storm", "Run a whole arena under faults, and check it."),
 }
 

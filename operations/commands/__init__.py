@@ -1,1 +1,1 @@
-"""The commands of `arena` that belong to no room: this and `dashboard` are where text is drawn."""
+"""The commands of `arena` that are not part of a room."""

@@ -20,11 +20,9 @@ from typing import Annotated
 
 import typer
 
-from arena import __version__
 from arena.atomic_files import require_writable
 from arena.errors import EXIT_NO, UsageError
 from arena.model_prices import load_prices
-from arena.output import discard_output
 from arena.plugin_options import AllowFlag, FolderFlag, plugin_choice
 from arena.pricefiles.facts import PriceFacts
 from arena.progress import Step
@@ -44,7 +42,7 @@ from operations.commands.env_setup import load_env_beside
 from operations.commands.live_line import LiveLine
 from operations.commands.local_llm import require_local_llm
 from operations.commands.messages_text import file_lines, models_text, prices_text, processes_text
-from operations.commands.numbered_steps import NumberedSteps
+from operations.commands.numbered_steps import NumberedSteps, print_title
 from operations.commands.plugins import check_plugins
 from operations.commands.preflight import NoCheck, PreflightFailed, preflight_contest
 from operations.commands.run_standings import interim_standings
@@ -53,6 +51,7 @@ from operations.commands.supervised_run import (
     arena_command,
     broker_settings,
     ensure_topics,
+    exit_with_code_of,
     on_terminal,
     planned_processes,
     prepare_run,
@@ -60,16 +59,13 @@ from operations.commands.supervised_run import (
 )
 from operations.localbroker.launch import BrokerHandle
 from operations.processes.child import ProcessSpec
-from operations.processes.stop_signals import StopSignals, Terminated, terminate_as_interrupt
+from operations.processes.stop_signals import StopSignals
 from operations.supervisor.plan import require_keys, require_prices
 from operations.supervisor.running import ArenaRun
 from operations.supervisor.supervisor import Change
 
 PROCESSES = "processes"
 STEPS = ("Apache Kafka", "broker", PROCESSES, "records", "report")
-EXIT_TERMINATED = 143
-EXIT_PIPE = 141
-STEP_VARIABLE = "ARENA_STEP"
 
 
 def compete_run(
@@ -132,17 +128,10 @@ def compete_run(
             choice=choice,
             currency=currency,
         )
-    try:
-        with terminate_as_interrupt(), ExitStack() as stack:
-            code = _compete(
-                contest, seconds, json_file, stack, dashboard=dashboard, check=not no_check
-            )
-    except Terminated:
-        code = EXIT_TERMINATED
-    except BrokenPipeError:
-        discard_output(sys.stdout)
-        code = EXIT_PIPE
-    sys.exit(code)
+    check = not no_check
+    exit_with_code_of(
+        lambda stack: _compete(contest, seconds, json_file, stack, dashboard=dashboard, check=check)
+    )
 
 
 def _compete(
@@ -154,7 +143,7 @@ def _compete(
     dashboard: bool,
     check: bool,
 ) -> int:
-    steps = _print_title()
+    steps = print_title(STEPS)
     try:
         require_keys(contest.spec, os.environ)
         require_prices(contest.spec, load_prices())
@@ -204,13 +193,6 @@ def _compete(
             return signal_exit_code(signals) or EXIT_NO
         finish_contest(setup, monitor.progress, ending, steps, json_file)
     return 0 if ending.reason is EndReason.DONE and not ending.dead else EXIT_NO
-
-
-def _print_title() -> NumberedSteps:
-    """Print the title; steps continue the numbers of `scripts/setup` if it ran before."""
-    print(f" arena {__version__}   a contest between trading agents, on real Kafka", flush=True)
-    first = 2 if STEP_VARIABLE in os.environ else 1
-    return NumberedSteps(sys.stdout, first=first, names=STEPS)
 
 
 def _run_setup(contest: Contest, broker: BrokerHandle) -> RunSetup:

@@ -10,9 +10,7 @@ them.
 """
 
 import json
-import os
 import shutil
-import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -23,11 +21,9 @@ from typing import Annotated
 
 import typer
 
-from arena import __version__
 from arena.atomic_files import require_writable, write_atomic
 from arena.baselines import strategy_key
 from arena.errors import EXIT_NO, ArenaError, UsageError
-from arena.output import discard_output
 from arena.plugin_options import FolderFlag, plugins_of
 from arena.plugins import Plugins
 from arena.progress import Step
@@ -37,7 +33,7 @@ from operations.commands import demo_spec, messages_text
 from operations.commands.demo_report import demo_document
 from operations.commands.export_run import export_or_note
 from operations.commands.local_llm import install_local_llm
-from operations.commands.numbered_steps import NumberedSteps
+from operations.commands.numbered_steps import NumberedSteps, print_title
 from operations.commands.plugins import check_plugins, load_built_in_spec
 from operations.commands.run_standings import (
     DEADLINE_S,
@@ -51,6 +47,7 @@ from operations.commands.supervised_run import (
     arena_command,
     broker_settings,
     ensure_topics,
+    exit_with_code_of,
     on_terminal,
     planned_processes,
     prepare_run,
@@ -59,17 +56,15 @@ from operations.commands.supervised_run import (
 )
 from operations.localbroker.resolve import resolve_broker
 from operations.processes.child import ProcessSpec
-from operations.processes.stop_signals import StopSignals, Terminated, terminate_as_interrupt
+from operations.processes.stop_signals import StopSignals
 from operations.supervisor.plan import DASHBOARD
 from operations.supervisor.running import ArenaRun
 from operations.supervisor.supervisor import Change
 
 PROCESSES = "processes"
+STEPS = ("Apache Kafka", "broker", PROCESSES)
 LINE_INTERVAL_S = 8.0
 DASHBOARD_SPARE_S = 10.0
-EXIT_TERMINATED = 143
-EXIT_PIPE = 141
-STEP_VARIABLE = "ARENA_STEP"
 
 
 def demo(
@@ -122,15 +117,7 @@ def demo(
     )
     if local_llm:
         install_local_llm()
-    try:
-        with terminate_as_interrupt(), ExitStack() as stack:
-            code = _demo(text, seconds, json_file, stack, found)
-    except Terminated:
-        code = EXIT_TERMINATED
-    except BrokenPipeError:
-        discard_output(sys.stdout)
-        code = EXIT_PIPE
-    sys.exit(code)
+    exit_with_code_of(lambda stack: _demo(text, seconds, json_file, stack, found))
 
 
 def _demo(
@@ -138,7 +125,7 @@ def _demo(
 ) -> int:
     home = Settings().home
     directory = new_run_directory(home, datetime.now().astimezone())
-    steps = _print_title()
+    steps = print_title(STEPS)
     try:
         loaded = load_built_in_spec(text, directory, plugins)
         check_plugins(loaded, Settings())
@@ -178,13 +165,6 @@ def _demo(
     if stopped is None:
         export_or_note(setup)
     return stopped or (EXIT_NO if given_up else 0)
-
-
-def _print_title() -> NumberedSteps:
-    """Print the title; steps continue the numbers of `scripts/setup` if it ran before."""
-    print(f" arena {__version__}   a contest between trading agents, on real Kafka", flush=True)
-    first = 2 if STEP_VARIABLE in os.environ else 1
-    return NumberedSteps(sys.stdout, first=first, names=("Apache Kafka", "broker", PROCESSES))
 
 
 @dataclass

@@ -5,14 +5,19 @@ begins (if it takes long) and one when it ends, so that a log stays short. Every
 also of a step that had nothing to do.
 """
 
+import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from arena import __version__
 from arena.progress import Step
 from arena.visible_text import one_line
 from operations.commands.redrawn_line import RedrawnLine
 
+STEP_VARIABLE = "ARENA_STEP"
+"""Set by `scripts/setup` if it printed the first step."""
 NAME_WIDTH = 30
 BAR_WIDTH = 16
 DRAW_INTERVAL_S = 0.1
@@ -76,6 +81,17 @@ class NumberedSteps:
         self._line.draw(line)
         if last:
             self._line.keep()
+
+
+def print_title(names: Sequence[str]) -> NumberedSteps:
+    """Print the title; the steps continue the numbers of `scripts/setup` if it ran before.
+
+    Args:
+        names: The beginnings of the steps' names, in order.
+    """
+    print(f" arena {__version__}   a contest between trading agents, on real Kafka", flush=True)
+    first = 2 if STEP_VARIABLE in os.environ else 1
+    return NumberedSteps(sys.stdout, first=first, names=names)
 
 
 def _bar(step: Step) -> str:

@@ -6,14 +6,18 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import arena
 from arena import topics
 from arena.acls import rules_for
 from arena.credentials import ADMIN, credentials_of_command
+from arena.errors import EXIT_TERMINATED
+from arena.output import discard_output
 from arena.plugins import NO_PLUGINS, PluginFile, Plugins
 from arena.processes import started_at
 from arena.run_lookup import with_login
@@ -22,7 +26,7 @@ from arena.settings import Settings
 from operations.localbroker.launch import KAFKA_COMPATIBLE, BrokerHandle
 from operations.localbroker.ports import choose_ports
 from operations.processes.child import ProcessSpec
-from operations.processes.stop_signals import StopSignals
+from operations.processes.stop_signals import StopSignals, Terminated, terminate_as_interrupt
 from operations.specs.arena_spec import ArenaSpec
 from operations.supervisor.plan import Surroundings, plan
 from operations.supervisor.running import ArenaRun
@@ -30,6 +34,8 @@ from operations.supervisor.supervisor import TICK_S, Change
 
 # -P: Python must not import a folder "arena" of the working directory as this package.
 LAUNCHER = (sys.executable, "-P", "-m", "arena")
+EXIT_PIPE = 141
+"""128 + SIGPIPE: the reader of the output closed the pipe."""
 COMPATIBLE_FETCH_WAIT_MS = 10
 """The memory-only broker does not wake a waiting fetch when a record comes."""
 
@@ -220,6 +226,23 @@ def supervise(
 def signal_exit_code(signals: StopSignals) -> int | None:
     """128 + the signal's number, as shells do (130 after Ctrl-C); None without a signal."""
     return None if signals.received is None else 128 + signals.received
+
+
+def exit_with_code_of(command: Callable[[ExitStack], int]) -> NoReturn:
+    """Run a command and exit with its code; SIGTERM and a closed pipe end it in order.
+
+    Args:
+        command: Called with a stack that is closed before the exit.
+    """
+    try:
+        with terminate_as_interrupt(), ExitStack() as stack:
+            code = command(stack)
+    except Terminated:
+        code = EXIT_TERMINATED
+    except BrokenPipeError:
+        discard_output(sys.stdout)
+        code = EXIT_PIPE
+    sys.exit(code)
 
 
 def on_terminal() -> bool:

@@ -109,7 +109,8 @@ def _storm(plan: Plan, rate: float, more: str, json_file: Path | None, *, keep: 
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     line = LiveLine(sys.stderr)
     minutes = f"{plan.seconds / 60:g} min"
-    line.print_above(f"storm of seed {plan.seed}: {plan.words()}, {minutes}, {len(plan.faults)} faults")
+    faults = f"{len(plan.faults)} faults"
+    line.print_above(f"storm of seed {plan.seed}: {plan.words()}, {minutes}, {faults}")
     outcome = _run(Storm(plan, folder, rate, line.print_above, line.show))
     if outcome is None:
         shutil.rmtree(folder, ignore_errors=True)
