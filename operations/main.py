@@ -70,8 +70,8 @@ def main() -> None:
 
 def _run() -> int | None:
     app = _new_app()
-    words = sys.argv[1:]
-    first, command = " ".join(words[:1]), " ".join(words[:2])
+    arguments = sys.argv[1:]
+    first, command = " ".join(arguments[:1]), " ".join(arguments[:2])
     if command not in COMMANDS:
         command = first
     if command in COMMANDS:

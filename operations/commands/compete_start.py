@@ -165,10 +165,10 @@ def record_not_started(contest: Contest, dead: tuple[DeadAgent, ...]) -> None:
     write_run(contest.directory, record)
 
 
-def split_arguments(words: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+def split_arguments(arguments: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """Split arguments into specifications and price files: `--prices A B` makes B an argument."""
-    prices = [word for word in words if word.name.lower().endswith(SUFFIXES)]
-    return [word for word in words if word not in prices], prices
+    prices = [word for word in arguments if word.name.lower().endswith(SUFFIXES)]
+    return [word for word in arguments if word not in prices], prices
 
 
 def _contest_of(text: str, path: Path, folder: Path, choice: PluginChoice) -> LoadedSpec:

@@ -117,11 +117,11 @@ async def quick_node_findings(
     nodes: list[ChatNodeTable], spec: ArenaSpec, waiting: RedrawnLine
 ) -> list[Finding]:
     """Check chat nodes without calling a model."""
-    asked = [node for node in nodes if not node.keyless]
-    _show_waiting(waiting, f"checking {len(asked)} chat nodes")
-    found = await check_nodes(asked, spec, os.environ)
+    with_server = [node for node in nodes if not node.keyless]
+    _show_waiting(waiting, f"checking {len(with_server)} chat nodes")
+    found = await check_nodes(with_server, spec, os.environ)
     known = load_prices()
-    for node in asked:
+    for node in with_server:
         own = node.price_per_million
         prices = known if own is None else PriceList((own.price,))
         found += of_node(
@@ -171,10 +171,10 @@ async def node_findings(
 
 
 async def _check(node: ChatNodeTable, environ: Mapping[str, str]) -> list[Finding]:
-    words = [*chat_node_words(node), "--check", "--json"]
+    command = [*chat_node_words(node), "--check", "--json"]
     process = await asyncio.create_subprocess_exec(
         *LAUNCHER,
-        *words,
+        *command,
         env=dict(environ),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -68,13 +68,13 @@ def spec_findings(spec: ArenaSpec, folder: Path, environ: Mapping[str, str]) -> 
 
 def disk_finding(home: Path) -> list[Finding]:
     """Check the free space where the arena writes; empty if it cannot be read."""
-    there = next((p for p in (home.resolve(), *home.resolve().parents) if p.is_dir()), None)
-    if there is None:
+    folder = next((p for p in (home.resolve(), *home.resolve().parents) if p.is_dir()), None)
+    if folder is None:
         return []
-    free = shutil.disk_usage(there).free
+    free = shutil.disk_usage(folder).free
     detail = f"{free / GIGA:.1f} GB free for {home}"
-    if not os.access(there, os.W_OK):
-        return [broken("disk", f"{there} cannot be written", "choose a folder with ARENA_HOME")]
+    if not os.access(folder, os.W_OK):
+        return [broken("disk", f"{folder} cannot be written", "choose a folder with ARENA_HOME")]
     if free < DISK_BYTES_MIN:
         return [broken("disk", detail, "free some space, or choose a folder with ARENA_HOME")]
     if free < DISK_BYTES_OK:
@@ -84,12 +84,12 @@ def disk_finding(home: Path) -> list[Finding]:
 
 def broker_findings(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     """Check the broker that the environment names, or what the arena's own broker needs."""
-    if given := environ.get(BOOTSTRAP_VARIABLE, "").strip():
-        answers = [address for address in given.split(",") if _answers(address)]
+    if servers := environ.get(BOOTSTRAP_VARIABLE, "").strip():
+        answers = [address for address in servers.split(",") if _answers(address)]
         if answers:
             return [ok("broker", f"{answers[0].strip()} answers ({BOOTSTRAP_VARIABLE})")]
         remedy = f"start it, or unset {BOOTSTRAP_VARIABLE} for a broker of the arena's own"
-        return [broken("broker", f"{given} does not answer ({BOOTSTRAP_VARIABLE})", remedy)]
+        return [broken("broker", f"{servers} does not answer ({BOOTSTRAP_VARIABLE})", remedy)]
     return [_java(environ), _jars(environ), *_own_broker(settings.home)]
 
 
@@ -205,10 +205,10 @@ def _memory() -> list[Finding]:
 
 def _clock_sync() -> Finding:
     """Check that NTP sets the clock; containers often cannot tell."""
-    words = ["timedatectl", "show", "-p", "NTPSynchronized", "--value"]
+    command = ["timedatectl", "show", "-p", "NTPSynchronized", "--value"]
     try:
         ended = subprocess.run(
-            words, capture_output=True, text=True, timeout=NTP_TIMEOUT_S, check=False
+            command, capture_output=True, text=True, timeout=NTP_TIMEOUT_S, check=False
         )
         answer = ended.stdout.strip() if ended.returncode == 0 else ""
     except (OSError, subprocess.TimeoutExpired):

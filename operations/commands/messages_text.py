@@ -62,8 +62,8 @@ def models_text(spec: ArenaSpec) -> str:
     nodes = (n for n in spec.chat_nodes if not n.scripted)
     models = list(dict.fromkeys(LOCAL_MODEL_TEXT if n.local else n.model_id for n in nodes))
     scripted = any(n.scripted for n in spec.chat_nodes)
-    moved = rerouted_text(spec.rerouted)
-    remark = f"\n   {moved}" if moved else ""
+    rerouted = rerouted_text(spec.rerouted)
+    remark = f"\n   {rerouted}" if rerouted else ""
     if not models:
         return f"Models: scripted rules, not LLMs.{remark}"
     also = " and scripted rules, which are not LLMs" if scripted else ""

@@ -95,7 +95,7 @@ def planned_processes(
         replace_names: Allow agents' names that other strategies or chat nodes used.
         plugins: Tools and strategies outside the source tree.
     """
-    around = Surroundings(
+    surroundings = Surroundings(
         launcher=launcher,
         environ=process_environment(settings),
         directory=folder,
@@ -108,7 +108,7 @@ def planned_processes(
         replace_names=replace_names,
         plugins=plugins,
     )
-    return [_with_login(process, settings, launcher) for process in plan(spec, around)]
+    return [_with_login(process, settings, launcher) for process in plan(spec, surroundings)]
 
 
 def _with_login(process: ProcessSpec, settings: Settings, launcher: tuple[str, ...]) -> ProcessSpec:

@@ -69,8 +69,8 @@ async def _create(settings: Settings, wanted: list[TopicSpec], *, as_json: bool)
     names = sorted({spec.name for spec in wanted})
     created = [name for name in names if name not in before]
     if as_json:
-        there = [name for name in names if name in before]
-        print(json.dumps({"prefix": settings.prefix, "created": created, "existing": there}))
+        existing = [name for name in names if name in before]
+        print(json.dumps({"prefix": settings.prefix, "created": created, "existing": existing}))
         return
     for name in created:
         print(f"created {settings.prefix}{name}")

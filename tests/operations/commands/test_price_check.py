@@ -33,7 +33,7 @@ def contest(folder: Path, *files: Path, snapshots: int = 4) -> Path:
     ("content", "snapshots", "complaint"),
     [
         (HOURS, 4, "candles of 1 hour; candles of 1 minute are needed"),
-        (REF, 99, "99 snapshots every 60 s, but the prices have time for 21"),
+        (REF, 99, "99 snapshots every 60 s do not fit: the prices are enough for 21"),
         (None, 4, "does not exist"),
     ],
 )
@@ -66,7 +66,7 @@ def test_facts_of_price_files_are_printed_and_kept(tmp_path: Path) -> None:
     assert found.spec.arena.products == ("BTC-USD", "DOGE-USD")
     first, second = file_lines(found.prices)
     assert "BTC-USD  BTC-USD.csv, 40 minutes 2025-10-29 04:22 UTC to 2025-10-29 05:02 UTC" in first
-    assert f"no holes; rows {found.prices[0].digest[:16]}" in first
+    assert f"no gaps; rows {found.prices[0].digest[:16]}" in first
     assert "DOGE-USD  XDGUSD_1.csv (Kraken), 40 minutes" in second
     assert found.prices[0].digest == found.prices[1].digest
 

@@ -130,4 +130,4 @@ def test_describe_without_topics_exits_with_1(settings: Settings) -> None:
     done = arena(settings, "topics", "describe")
 
     assert done.returncode == 1
-    assert "`arena topics create` creates them" in done.stderr
+    assert "create them with `arena topics create`" in done.stderr
