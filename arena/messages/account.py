@@ -17,7 +17,7 @@ from arena.money import WireDecimal
 
 
 class RejectReason(StrEnum):
-    """Why an order was refused, in order of precedence: the first that applies is given."""
+    """Why an order was refused, in order of precedence: the first reason that applies counts."""
 
     MALFORMED_ARGUMENTS = "malformed_arguments"
     EXPIRED = "expired"
@@ -36,14 +36,14 @@ class RejectReason(StrEnum):
 
 
 class Source(Part):
-    """Where in `account.commands` the command stood that this event decides."""
+    """Position in `account.commands` of the command that this event decides."""
 
     partition: int
     offset: int
 
 
 class ListingUsed(Part):
-    """Where in `market.tickers` the `Product` record is that an order was decided by."""
+    """Position in `market.tickers` of the `Product` record with which an order was decided."""
 
     partition: int
     offset: int
@@ -53,8 +53,9 @@ class QuoteUsed(Part):
     """The ticker an order was priced with.
 
     Attributes:
-        partition: Of `market.tickers`. offset: likewise.
-        age_ms: Our wall time at the decision less the ticker's last confirmation.
+        partition: Partition of `market.tickers`.
+        offset: Offset of the ticker in it.
+        age_ms: Our wall time at the decision minus the ticker's last confirmation.
         event_time: Venue time of that ticker.
     """
 
@@ -86,7 +87,7 @@ class Epoch(Message):
     """An executor takes over a shard. It counts if it is the next epoch and `prev` is the head.
 
     Attributes:
-        rules: What the owner decides by until the next epoch; None in logs of older executors.
+        rules: The rules of the owner until the next epoch; None in logs of older executors.
     """
 
     epoch: int
@@ -98,14 +99,15 @@ class Epoch(Message):
 
 
 class StateDigest(Message):
-    """The owner of a shard states what its state hashes to, so that a checkpoint can be proved.
+    """The owner of a shard states the hash of its state, so that a checkpoint can be proved.
 
-    It counts like any other event, but moves no money and uses up no sequence number.
+    It counts like any other event, but moves no money and does not increase the sequence number.
 
     Attributes:
-        seq: Of the last event that counted. prev: the head digest.
-        format: `arena.checkpoint.FORMAT` of the bytes that were hashed.
-        sha256: Of `arena.checkpoint.pack_shard` of the state before this record, in hex.
+        seq: Sequence number of the last event that counted.
+        prev: The head digest.
+        format: `arena.checkpoint.FORMAT` of the hashed bytes.
+        sha256: SHA-256 of `arena.checkpoint.pack_shard` of the state before this record, in hex.
     """
 
     epoch: int
@@ -121,7 +123,7 @@ class AccountOpened(Message):
     """An agent's account with its starting cash.
 
     Attributes:
-        scrape: Share of every realised profit that is set aside, 0.2 for a fifth; None for none.
+        scrape: Share of every realised profit that is set aside, such as 0.2; None for none.
     """
 
     epoch: int
@@ -138,21 +140,27 @@ class AccountOpened(Message):
 
 
 class OrderDecided(Message):
-    """The one terminal event of an order: filled whole, or rejected with a reason.
+    """The one terminal event of an order: filled completely, or rejected with a reason.
 
     Attributes:
-        seq: Last effective event's + 1. prev: the log's head digest before this event.
+        seq: Sequence number of the last event that counted, + 1.
+        prev: The log's head digest before this event.
         order_id: The `call_id` of the `execute_trade` call.
-        product_id: As asked; "" where the arguments could not be read. Likewise action, quantity.
-        detail: For a rejection: the rule, what was asked, what was possible.
-        seen: Prices in the agent's snapshot. used: prices the decision was made with.
-        listing: The trading rules of the product that it was made with; None if none were known,
-            and in events of older executors.
-        price: Fill price with slippage. notional: price times quantity, to a step of cash.
-        fee: Charged in cash. slippage: Lost against the best price. latency_cost: lost
-            against the price seen (negative: gained).
-        realised: Profit of a sell after fees. scraped: what of it was set aside; None for nothing.
-        cash_after: What can be spent, position_after: base units, both after this event.
+        product_id: As in the order; "" if the arguments could not be read, like action, quantity.
+        detail: For a rejection: the rule, the requested value, the possible value.
+        seen: Prices in the agent's snapshot.
+        used: Prices with which the order was decided.
+        listing: Position of the product's trading rules; None if none were known, and in events
+            of older executors.
+        price: Fill price with slippage.
+        notional: Price times quantity, to a step of cash.
+        fee: Fee in cash.
+        slippage: Cash lost against the best price.
+        latency_cost: Cash lost against the price seen; negative for a gain.
+        realised: Profit of a sell after fees.
+        scraped: Part of the profit that was set aside; None for none.
+        cash_after: Cash after this event.
+        position_after: Position after this event, base units.
     """
 
     epoch: int

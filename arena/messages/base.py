@@ -1,7 +1,7 @@
-"""What every message is: a frozen pydantic model whose JSON body is versioned and only grows.
+"""Base class of all messages: frozen pydantic models with a versioned JSON body.
 
 Fields are only ever added, with a default; unknown fields are ignored; money is a string; every
-datetime is aware UTC. The type and schema version travel in the Kafka headers (`arena.wire`).
+datetime is aware UTC. Type and schema version are in the Kafka headers (`arena.wire`).
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ from arena.currency import CURRENCY_PATTERN, DEFAULT_CURRENCY
 
 
 class _Utc:
-    """Takes aware datetimes at offset zero, without a call into Python per value."""
+    """Accepts aware datetimes with offset zero, without a call into Python per value."""
 
     @classmethod
     def __get_pydantic_core_schema__(
@@ -24,7 +24,7 @@ class _Utc:
 
 
 Utc = Annotated[datetime, _Utc]
-"""An aware datetime in UTC; any other, and a naive one, is refused."""
+"""An aware datetime in UTC; others, and naive ones, are refused."""
 
 
 def _is_default_currency(value: object) -> bool:
@@ -34,13 +34,13 @@ def _is_default_currency(value: object) -> bool:
 Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN)]
 """A code such as "USD"."""
 
-# Any: pydantic's `Field` is typed as whatever it stands for.
+# Any: pydantic's `Field` has the type of its field.
 CURRENCY_FIELD: Any = Field(default=DEFAULT_CURRENCY, exclude_if=_is_default_currency)
-"""A record of USD accounts leaves the currency out, as older records do."""
+"""Currency of accounts; omitted for USD, as in older records."""
 
 
 def is_empty(value: object) -> bool:
-    """True for a value without content, which a record leaves out, as older records do."""
+    """True for an empty value, which a record omits, as older records do."""
     return not value
 
 
@@ -51,7 +51,7 @@ def is_none(value: object) -> bool:
 
 # Any: as above.
 SOURCE_FIELD: Any = Field(default="", max_length=512, exclude_if=is_empty)
-"""Of a plugin's file; a record of what the arena ships leaves it out, as older records do."""
+"""Label or digest of a plugin's file; omitted for shipped files, as in older records."""
 
 
 class Part(BaseModel):
@@ -61,10 +61,10 @@ class Part(BaseModel):
 
 
 class Message(Part):
-    """A frozen message with a name of its own in the `type` header.
+    """A frozen message with its class name in the `type` header.
 
     Attributes:
-        SCHEMA: Version of the body; raised only when the meaning of a field changes.
+        SCHEMA: Version of the body; raised only if the meaning of a field changes.
     """
 
     SCHEMA: ClassVar[int] = 1
@@ -83,5 +83,5 @@ class Message(Part):
         return getattr(self, "call_id", None)
 
     def deadline(self) -> datetime | None:
-        """When an answer to this message is no longer wanted, or None."""
+        """Time after which an answer to this message is useless, or None."""
         return getattr(self, "deadline_at", None)

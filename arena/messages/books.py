@@ -1,19 +1,21 @@
-"""What a comparison of the books found."""
+"""The result of a comparison of the books."""
 
 from arena.messages.base import Message, Utc
 from arena.money import WireDecimal
 
 
 class Drift(Message):
-    """One figure that is not the same in fold, books and read model.
+    """A figure that differs between fold, books and read model.
 
     Attributes:
-        owner: An agent, or "house". what: "cash", "position", "scraped", "fees", ... unit: A
-            currency, such as "USD" or "BTC", or "count".
-        fold: Of the account log up to where the books stand. books: what they hold there.
-        dashboard: What the read model shows, None where it does not tell this figure.
-            dashboard_fold: the fold up to where the read model stands.
-        next_offsets: Partition of `account.events` -> where the books stand.
+        owner: An agent, or "house".
+        what: "cash", "position", "scraped", "fees", ...
+        unit: A currency, such as "USD" or "BTC", or "count".
+        fold: Value in the fold of the account log up to the books' offset.
+        books: Value in the books.
+        dashboard: Value in the read model; None if it does not have this figure.
+        dashboard_fold: Value in the fold up to the read model's offset.
+        next_offsets: Partition of `account.events` -> next offset of the books.
     """
 
     owner: str

@@ -1,4 +1,4 @@
-"""What an agent asks a model, what the model answers, and the log of every call."""
+"""Requests of agents to models, the models' replies, and the log of every call."""
 
 from enum import StrEnum
 from typing import Literal
@@ -11,7 +11,7 @@ from arena.money import WireDecimal
 Role = Literal["system", "user", "assistant", "tool"]
 CallOutcome = Literal["ok", "expired", "refused", "failed"]
 PromptSize = Literal["full", "compact", "tiny"]
-"""How much of the market a prompt shows; `routers.prompt` has the bounds in tokens."""
+"""How much of the market a prompt shows; `routers.prompt_sizes` has the limits in tokens."""
 
 JsonObject = dict[str, JsonValue]
 
@@ -19,7 +19,7 @@ JsonObject = dict[str, JsonValue]
 class Cause(StrEnum):
     """Why a model call or a turn gave no usable answer, for programs; the error is for people.
 
-    On the wire it is a plain string, so that a reader may meet one it does not know.
+    On the wire it is a plain string, because a reader may not know every cause.
     """
 
     AUTH = "auth"
@@ -39,19 +39,19 @@ class Cause(StrEnum):
 
 
 LASTING_CAUSES = frozenset({Cause.AUTH, Cause.FORBIDDEN, Cause.MODEL_NOT_FOUND, Cause.UNKNOWN_TOOL})
-"""Causes that do not pass by themselves: an agent that meets one is dead at once."""
+"""Causes that do not pass by themselves: an agent with one of them is dead at once."""
 
 
 class RequestedCall(Part):
     """A tool call as the model wrote it.
 
     Attributes:
-        model_call_id: The id the model gave it; only the conversation uses it.
-        name: The tool's name, as received: it may not exist.
-        arguments: The JSON text of the arguments, as received: it may be malformed.
-        recovered: True if the model wrote the call as text and the chat node recovered it.
-        problem: Why the call must not be carried out, as the model is told; "" if it may be.
-        provider: Fields the provider sent with the call and wants back unchanged.
+        model_call_id: The model's id of the call, used in the conversation only.
+        name: Name of the tool as received; the tool may not exist.
+        arguments: JSON text of the arguments as received; it may be malformed.
+        recovered: True if the model wrote the call as text and the chat node parsed it.
+        problem: Why the call must not be carried out, as sent to the model; "" if it may be.
+        provider: Fields that the provider sent with the call and expects back unchanged.
     """
 
     model_call_id: str
@@ -66,11 +66,11 @@ class ChatMessage(Part):
     """One message of a conversation, with the roles of the Chat Completions protocol.
 
     Attributes:
-        tool_calls: Only on an assistant message.
-        tool_call_id: Only on a tool message: the `model_call_id` it answers.
-        reasoning: What the model thought, for people; it is not sent back as text.
-        provider: Fields the provider sent with the message and wants back unchanged, such as
-            `reasoning_content`; `arena.chat_body` sends them where the provider takes them.
+        tool_calls: Calls of an assistant message.
+        tool_call_id: The `model_call_id` that a tool message answers.
+        reasoning: The model's reasoning, for people; it is not sent back as text.
+        provider: Fields that the provider sent with the message and expects back unchanged, such
+            as `reasoning_content`; `arena.chat_body` sends them if the provider accepts them.
     """
 
     role: Role
@@ -82,7 +82,7 @@ class ChatMessage(Part):
 
 
 class ToolSchema(Part):
-    """A tool as the model sees it.
+    """A tool in the form for a model.
 
     Attributes:
         parameters: JSON schema of the arguments object.
@@ -94,7 +94,7 @@ class ToolSchema(Part):
 
 
 class Sampling(Part):
-    """Sampling settings; None leaves the provider's default."""
+    """Sampling settings; None for the provider's default."""
 
     temperature: float | None = None
     top_p: float | None = None
@@ -108,10 +108,10 @@ class ChatRequest(Message):
     Attributes:
         call_id: `arena.ids.model_call_id(turn_id, round)`.
         round: 0 for the first call of a turn.
-        messages: The whole conversation of the turn; the chat node keeps none.
-        deadline_at: Past this wall time the reply is `expired`.
-        reply_to: The topic of the reply: `agent.inbox.<agent>`.
-        prompt_size: Of the prompt in `messages`; an error about its length names a smaller one.
+        messages: The whole conversation of the turn; the chat node stores none.
+        deadline_at: Wall time after which the reply is `expired`.
+        reply_to: Topic of the reply: `agent.inbox.<agent>`.
+        prompt_size: Size of the prompt in `messages`, for errors about its length.
     """
 
     call_id: str
@@ -130,15 +130,15 @@ class ChatRequest(Message):
 
 
 class WireForm(Part):
-    """How a conversation is put into a request body; `arena.chat_body` says what each field does.
+    """The form of a conversation in a request body; `arena.chat_body` applies it.
 
     Attributes:
-        dropped_fields: Names of `provider` fields that are not sent back; "*" is all of them.
+        dropped_fields: Names of `provider` fields that are not sent back; "*" for all.
         empty_reasoning: Send `reasoning_content: ""` with calls that came without it.
         tool_ids: "short" replaces tool call ids by nine letters and digits.
-        content: What an assistant message with calls and no text holds: null, or "".
-        system_as_user: Send the system message under the role "user", before the user's words.
-        schema_keywords: "bare" leaves only type, properties, required, items and enum.
+        content: Content of an assistant message with calls and no text: null, or "".
+        system_as_user: Send the system message with the role "user", before the user's text.
+        schema_keywords: "bare" keeps only type, properties, required, items and enum.
     """
 
     dropped_fields: tuple[str, ...] = ()
@@ -153,8 +153,8 @@ class Usage(Part):
     """Tokens and cost of a call.
 
     Attributes:
-        cost_usd: None where the model's price is unknown.
-        estimated: True if the server did not count the tokens and the chat node estimated them.
+        cost_usd: Cost in USD; None if the model's price is unknown.
+        estimated: True if the chat node estimated the tokens because the server did not count them.
     """
 
     prompt_tokens: int = 0
@@ -169,16 +169,17 @@ class ChatReply(Message):
     """The answer to a `ChatRequest`; exactly one counts per `call_id`.
 
     Attributes:
-        outcome: "ok"; "expired" past the deadline; "refused" by a token cap or budget;
-            "failed" where the provider gave nothing usable after all retries.
-        text: What the model said. reasoning: its thinking, where the provider returns it.
-        error: For every outcome but "ok": one sentence, the value and the remedy.
-        cause: A `Cause` for every outcome but "ok".
-        unreadable: Why words that seem to ask for a tool could not be read as a call; "" if none.
-        provider: Fields of the message that the provider wants back unchanged.
-        truncated: True where text or calls were cut to their bounds.
-        scripted: True where the built-in rules answered, not an LLM.
-        replayed: True where a recorded reply was served.
+        outcome: "ok"; "expired" after the deadline; "refused" by a token cap or budget; "failed"
+            if the provider gave nothing usable after all retries.
+        text: The model's text.
+        reasoning: The model's reasoning, if the provider returns it.
+        error: One sentence with value and remedy; "" for "ok".
+        cause: A `Cause`; "" for "ok".
+        unreadable: Why text that looks like a tool call could not be parsed; "" if there is none.
+        provider: Fields of the message that the provider expects back unchanged.
+        truncated: True if text or calls were cut to their limits.
+        scripted: True if built-in rules answered, not an LLM.
+        replayed: True if a recorded reply was used.
     """
 
     call_id: str
@@ -205,20 +206,20 @@ class ChatReply(Message):
 
 
 class LlmCall(Message):
-    """The record of one model call in `llm.calls`: what it cost and what came back.
+    """The record of one model call in `llm.calls`: its cost and its response.
 
     Attributes:
-        request_sha256: Of the body that was sent: `arena.chat_body` makes it again from the
-            request, `model` and `options`. "" where nobody was asked.
-        options: What the body held besides model, messages and tools; a field that is None was
-            taken out of the body. None if no model was asked.
-        wire: How the conversation was put into the body; None if no model was asked.
-        adaptations: What the chat node changed because this provider refused it otherwise.
-        cause: A `Cause` for every outcome but "ok".
-        raw_response: The provider's bytes as text, cut at a bound; `raw_response_sha256` is
-            the hash of all of them.
-        cutoff: Last month of the model's training data, such as "2025-08", where the operator of
-            the chat node says so; "" leaves it to `arena.model_cutoffs`.
+        request_sha256: SHA-256 of the body that was sent, which `arena.chat_body` builds again
+            from the request, `model` and `options`; "" if no model was called.
+        options: Fields of the body besides model, messages and tools; None as a value removed a
+            field. None if no model was called.
+        wire: Form of the conversation in the body; None if no model was called.
+        adaptations: Changes that the chat node made because the provider refused the request.
+        cause: A `Cause`; "" for "ok".
+        raw_response: The provider's bytes as text, cut at a limit; `raw_response_sha256` is the
+            hash of all of them.
+        cutoff: Last month of the model's training data, such as "2025-08", as set by the operator
+            of the chat node; "" for the value of `arena.model_cutoffs`.
     """
 
     call_id: str

@@ -1,7 +1,7 @@
-"""What the judge says of a season, or of its beginning.
+"""The judge's evaluation of a season, or of a season so far.
 
-Shares and ratios are numbers: 0.02 is 2 %. Where a figure is undefined it is None, and `reasons`
-says why. An evaluation carries no wall time: two judges of the same records write the same bytes.
+Shares and ratios are numbers: 0.02 is 2 %. An undefined figure is None, and `reasons` has the
+reason. An evaluation has no wall time: two judges of the same records write the same bytes.
 """
 
 from typing import Literal
@@ -21,10 +21,11 @@ class Estimate(Part):
 
 
 class Repeat(Part):
-    """One of the agents that play the same cell: the same strategy and model, another seed.
+    """One of the agents of a cell: the same strategy and model with another seed.
 
     Attributes:
-        equity_usd: At the end of the season. total_return: simple, over its compared part.
+        equity_usd: Equity at the end of the season.
+        total_return: Simple return over the compared part of the season.
     """
 
     agent: str
@@ -34,33 +35,40 @@ class Repeat(Part):
 
 
 class LeaderboardRow(Part):
-    """One entrant of the leaderboard: a cell of the matrix with all its repeats, or one agent.
+    """One entrant of the leaderboard: a cell with all its repeats, or one agent.
 
     Attributes:
-        rank_low, rank_high: Best and worst rank that the season leaves open, from 1.
-        agent: Its name; that of the cell if it has repeats.
-        model: "" where it never answered. scripted: True where rules answered, not an LLM.
-        seed: Of the only agent; None if it has none, or if there are repeats.
-        repeats: The compared agents of a cell, even if all others of it are dead or left; empty
-            for an agent without repeats. Amounts, counts and returns are then means over them.
+        rank_low, rank_high: Best and worst rank that the data allow, from 1.
+        agent: Name of the agent, or of the cell if there are repeats.
+        model: Model id; "" if it never answered.
+        scripted: True if built-in rules answered, not an LLM.
+        seed: Seed of the only agent; None if it has none, or if there are repeats.
+        repeats: The compared agents of a cell, even if all others are dead or have left; empty for
+            an agent without repeats. Amounts, counts and returns are then means over them.
         repeat_sd: Standard deviation of the repeats' returns; None without repeats.
-        equity_usd: At the last bids, to a step of cash.
-        return_interval: Of the compared part of the season (`Evaluation.compared_from`).
-        gross_return: Before fees and slippage; `total_return` is after them.
-        cutoff: The model's training cut-off, such as "2025-01"; "" if it is not known.
-        total_return: Simple, over the whole season, as `gross_return`, `net_return`, drawdown and
-            amounts are. compared_return: over the compared part, if that is shorter, like all other
-            figures. excess_return: compared_return less that of the equal-weight market.
-        drawdown: Share lost from a high, >= 0. drawdown_periods: from that high to its end.
-        sharpe: Of log returns, annualised if `Evaluation.sharpe_unit` is "year", else per period.
-        psr, dsr: probabilistic and deflated Sharpe ratio.
-        p_best: Probability that it is truly the best, shrunken towards an even field.
-        latency_usd: Lost against the price seen; negative: gained.
-        llm_usd: Of all model calls; llm_paid_usd: without those answered from a recording.
-        net_return: After the models' cost.
-        trades: Filled orders. closed: sells. rejected: refused orders.
-        invalid_rate: Share of decisions with an output nobody could use.
-        hold_share: Share, without an order, of the turns in which the model decided something.
+        equity_usd: Equity at the last bids, to a step of cash.
+        return_interval: Return over the compared part of the season (`Evaluation.compared_from`).
+        gross_return: Return before fees and slippage; `total_return` is after them.
+        cutoff: The model's training cut-off, such as "2025-01"; "" if unknown.
+        total_return: Simple return over the whole season, like `gross_return`, `net_return`,
+            drawdown and amounts.
+        compared_return: Return over the compared part, if it is shorter, like all other figures.
+        excess_return: `compared_return` minus the return of the equal-weight market.
+        drawdown: Largest share lost from a high, >= 0.
+        drawdown_periods: Periods from that high to the end of the drawdown.
+        sharpe: Sharpe ratio of log returns, annualised if `Evaluation.sharpe_unit` is "year", else
+            per period.
+        psr, dsr: Probabilistic and deflated Sharpe ratio.
+        p_best: Probability of being truly the best, shrunken towards equal probabilities.
+        latency_usd: Amount lost against the price seen; negative for a gain.
+        llm_usd: Cost of all model calls.
+        llm_paid_usd: Cost of the calls without those answered from a recording.
+        net_return: Return after the models' cost.
+        trades: Number of filled orders.
+        closed: Number of sells.
+        rejected: Number of rejected orders.
+        invalid_rate: Share of decisions with unusable output.
+        hold_share: Share of the turns with a decision that have no order.
         reasons: Column -> why it is None.
     """
 
@@ -118,12 +126,14 @@ class DeadEntry(Part):
     """An entry that is dead, or that cannot be compared: it has no row and no rank.
 
     Attributes:
-        cause: In words. code: the `Cause`, for programs; "" if it is not known.
-        turns: In a row, up to the newest, without a decision.
+        cause: The cause as text.
+        code: The `Cause`, for programs; "" if unknown.
+        turns: Turns without a decision, in a row up to the newest.
         remedy: What to do about it.
-        seed: The repeat of its cell; None if it has none. setup: digest of its prompt, tools and
-            cadence; "" if the roster does not have it.
-        recorded_turns: All of its turns. decisions: those that hold a decision.
+        seed: Seed of the repeat; None if it has none.
+        setup: Digest of its prompt, tools and cadence; "" if it is not on the roster.
+        recorded_turns: Number of all turns.
+        decisions: Number of turns with a decision.
     """
 
     agent: str
@@ -148,11 +158,12 @@ class Claim(Part):
     Attributes:
         winner, loser: Entrants.
         measure: "return", or "alpha" for the return beyond what market exposure explains.
-        snapshots: After how many snapshots it was first made.
-        withdrawn: After how many a later look withdrew it; None if it holds. why: in words;
-            of a claim that holds, why the next look will have to decide on it, else "".
-        survives_stress: True if it would hold had the worst period of any entrant of the same
-            exposure hit the winner once; None if that is not known.
+        snapshots: Number of snapshots when it was first made.
+        withdrawn: Number of snapshots when a later look withdrew it; None if it holds.
+        why: Why it was withdrawn; for a claim that holds, why the next look must decide it, else
+            "".
+        survives_stress: True if it would still hold if the winner had suffered the worst period of
+            any entrant with the same exposure once; None if unknown.
     """
 
     winner: str
@@ -165,11 +176,11 @@ class Claim(Part):
 
 
 class Detectable(Part):
-    """The true difference that this season would have shown in 4 of 5 seasons, of a pair.
+    """The true difference of a pair that 4 of 5 seasons like this one would detect.
 
     Attributes:
-        difference: Simple return over the compared season. per_day: the same for one day; None
-            if the season is too short for it to be of use.
+        difference: Difference of simple returns over the compared part of the season.
+        per_day: The difference for one day; None if the season is too short for it.
     """
 
     a: str
@@ -179,32 +190,37 @@ class Detectable(Part):
 
 
 class Evaluation(Message):
-    """The standings after a snapshot, with what can and cannot be told from them.
+    """The standings after a snapshot, with the statistical claims that they support.
 
     Attributes:
-        evaluation_id: From snapshot, confidence, seed and resamples: two judges that agree on
-            those agree on the rest.
-        snapshots: Of the season so far; `snapshot_id` and `as_of` are of the last one.
-        confidence: Of every interval. seed, resamples: of the resampling.
-        hold_return: Of the equal-weight market over the compared part: an equal share of the cash
-            in each product, bought once, with fees and slippage; None before any period.
-        detectable: A true difference of season returns at the top that is found in 4 seasons of
-            5; None where nothing can be said. detectables: the same by pair at the top.
-        planned: Snapshots that the season is to have; None if it has no planned end.
+        evaluation_id: Derived from snapshot, confidence, seed and resamples: two judges that agree
+            on these agree on the rest.
+        snapshots: Number of snapshots so far; `snapshot_id` and `as_of` are those of the last one.
+        confidence: Confidence level of every interval.
+        seed, resamples: Seed and number of the resamples.
+        hold_return: Return of the equal-weight market over the compared part: an equal share of
+            the cash in each product, bought once, with fees and slippage; None before any period.
+        detectable: True difference of season returns at the top that 4 of 5 seasons would detect;
+            None if unknown.
+        detectables: The same by pair at the top.
+        planned: Planned number of snapshots; None without a planned end.
         interim: True if the season is not over: its claims obey the boundary of looks.
-        look, looks: Decision looks so far, and in all (None without a planned end).
+        look, looks: Number of decision looks so far, and in total (None without a planned end).
         compared_from: Index of the first snapshot of the compared part, in which every entrant
-            was present. compared: how many periods that part has.
-        claims: Every "A beats B", withdrawn ones too.
-        sharpe_unit: What the Sharpe ratios are of.
-        design: What the design bought, one sentence each: repeats, adjustment, common numbers.
-        warnings: What makes the figures doubtful, one sentence each.
-        verdict: In words. rows: best first. dead: entries that are not ranked, by name.
-        apart: Entries that are not ranked because their figures are not one contestant's.
-        method, assumptions: One sentence each, to be shown beside the figures.
-        reasons: Column -> why the whole of it is None.
-        currency: What accounts hold. Amounts are in it, also of fields that end in `_usd`; only
-            what models cost (`llm_usd`, `llm_paid_usd`) is in US dollars.
+            was present.
+        compared: Number of periods in that part.
+        claims: Every "A beats B", including withdrawn ones.
+        sharpe_unit: Unit of the Sharpe ratios.
+        design: Effects of the design, one sentence each: repeats, adjustment, common numbers.
+        warnings: Reasons to doubt the figures, one sentence each.
+        verdict: The verdict as text.
+        rows: Rows of the leaderboard, best first.
+        dead: Dead entries, which are not ranked, by name.
+        apart: Entries that are not ranked because several contestants used their name.
+        method, assumptions: Sentences to show beside the figures.
+        reasons: Column -> why all of it is None.
+        currency: Currency of the accounts and of all amounts, even in fields that end in `_usd`;
+            only model costs (`llm_usd`, `llm_paid_usd`) are in US dollars.
     """
 
     evaluation_id: str

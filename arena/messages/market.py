@@ -1,4 +1,4 @@
-"""What the venues say: products, tickers, candles, and the snapshot every agent decides on."""
+"""Market data: products, tickers, candles, and the snapshot on which every agent decides."""
 
 from typing import Literal
 
@@ -28,8 +28,8 @@ class Product(Message):
         min_market_funds: Smallest notional of a market order, in quote units.
         status: The venue's word: "online", "offline", "internal", "delisted"; "unlisted" if it does
             not list the product, "unreadable" if its entry cannot be read.
-        modes: The venue's flags that restrict orders and are on, such as "limit_only", sorted;
-            records of before they were read have none.
+        modes: The venue's active flags that restrict orders, such as "limit_only", sorted; empty in
+            older records.
     """
 
     venue: str
@@ -47,16 +47,17 @@ class Ticker(Message):
     """One update of the best prices of a product.
 
     Attributes:
-        price: Last trade, in quote units; it may lie outside the spread.
-        best_bid: What a seller gets now. best_ask: what a buyer pays now.
+        price: Price of the last trade, in quote units; it may be outside the spread.
+        best_bid: Highest bid.
+        best_ask: Lowest ask.
         taker_side: Side of the taker of the last trade.
         volume_24h: Base units traded in 24 hours.
-        event_time: The venue's own time of the update.
-        received_at: Our wall time when the frame came in.
-        confirmed_at: Our wall time when the venue last showed, by a heartbeat, that this
-            product's feed is alive; a quiet product is re-published with a newer one.
-        sequence: The venue's per-product sequence number; only its order means anything.
-        connection_epoch: Counts the connector's connections; grows with each reconnect.
+        event_time: Venue time of the update.
+        received_at: Our wall time when the frame arrived.
+        confirmed_at: Our wall time when a heartbeat of the venue last confirmed this product's
+            feed; a quiet product is published again with a newer one.
+        sequence: The venue's per-product sequence number; only its order is meaningful.
+        connection_epoch: Number of the connector's connection; grows with each reconnect.
     """
 
     venue: str
@@ -79,7 +80,7 @@ class Ticker(Message):
 
 
 class Candle(Part):
-    """One closed bar; `start` is the venue time its bucket begins at, volume is in base units."""
+    """One closed candle; `start` is the venue time of its start, volume is in base units."""
 
     start: Utc
     open: WireDecimal
@@ -90,12 +91,12 @@ class Candle(Part):
 
 
 class CandleWindow(Part):
-    """Closed candles of one granularity, oldest first, and the buckets that are missing.
+    """Closed candles of one granularity, oldest first, and the missing ones.
 
     Attributes:
-        granularity_s: Length of a bucket in seconds.
-        gaps: Starts of the buckets inside the window for which the venue has no candle.
-        stale: True where the newest bucket is older than two buckets: the source lags.
+        granularity_s: Length of a candle in seconds.
+        gaps: Starts of candles inside the window that the venue does not have.
+        stale: True if the newest candle is older than two lengths: the source lags.
     """
 
     granularity_s: int
@@ -108,11 +109,11 @@ class ProductView(Part):
     """One product in a snapshot.
 
     Attributes:
-        ticker: The last ticker, or None where none has come yet.
-        age_ms: Milliseconds since the feed of this product was last known alive; None if never.
-        stale: True where the price must not be traded on.
+        ticker: The last ticker, or None before the first.
+        age_ms: Milliseconds since this product's feed was last confirmed; None if it never was.
+        stale: True if the price is too old to trade on.
         windows: "15m", "5m", "1m" -> closed candles, not overlapping, in venue time.
-        status, modes: As in the newest `Product` before the snapshot's `ticker_offsets`.
+        status, modes: From the newest `Product` before the snapshot's `ticker_offsets`.
     """
 
     product_id: str
@@ -125,22 +126,22 @@ class ProductView(Part):
 
 
 class MarketSnapshot(Message):
-    """What every agent sees at the same instant: the whole market of a venue.
+    """The market of a venue at one time, which every agent receives.
 
     Attributes:
         snapshot_id: `arena.ids.snapshot_id(venue, as_of, products, rewinds)`.
-        as_of: Venue time; later than that of the snapshot before, unless `rewinds` has grown.
-        interval_s: Venue seconds from one snapshot to the next.
-        simulated: True where the venue is the simulated exchange or a recording.
-        recorded: True if its prices were once those of a real market: a model may have read about
-            them.
-        source: Where recorded prices come from, "BTC-USD.csv (Kraken); rows 44f052d5d04ea0c2": the
-            digest is that of `arena.pricefiles`; "" for others.
+        as_of: Venue time; later than in the snapshot before, unless `rewinds` has grown.
+        interval_s: Venue seconds between snapshots.
+        simulated: True for the simulated exchange or a recording.
+        recorded: True if the prices are from a real market in the past: a model may have read
+            about them.
+        source: Source of recorded prices, such as "BTC-USD.csv (Kraken); rows 44f052d5d04ea0c2",
+            with the digest of `arena.pricefiles`; "" for others.
         speed: Venue seconds per wall second.
-        connection_epoch: The connector's connection it was made on.
-        rewinds: How often the venue's time had gone back before it, by more than an interval.
-        ticker_offsets: Partition of `market.tickers` -> offset behind the last ticker it was made
-            from; an executor reads up to there before it prices an order that answers it.
+        connection_epoch: Number of the connector's connection.
+        rewinds: How often the venue's time had gone back by more than an interval.
+        ticker_offsets: Partition of `market.tickers` -> offset after the last ticker in it; an
+            executor reads up to there before it prices an order on this snapshot.
         published_at: Our wall time.
     """
 
@@ -159,5 +160,5 @@ class MarketSnapshot(Message):
     published_at: Utc
 
     def view(self, product_id: str) -> ProductView | None:
-        """The view of a product, or None where the snapshot has none."""
+        """The view of a product, or None if the snapshot does not have it."""
         return next((v for v in self.products if v.product_id == product_id), None)

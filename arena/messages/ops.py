@@ -1,4 +1,4 @@
-"""Running the arena: heartbeats, the kill switch, and messages nobody could read."""
+"""Operation of the arena: heartbeats, the kill switch, and dead letters."""
 
 from typing import Literal
 
@@ -8,15 +8,16 @@ from arena.messages.base import Message, Utc
 
 
 class Heartbeat(Message):
-    """A process is alive, and how it fares.
+    """A sign of life of a process, with its state.
 
     Attributes:
-        node: "<kind>/<name>/<host>/<pid>", the key. kind: the command, such as "router".
+        node: "<kind>/<name>/<host>/<pid>", the key.
+        kind: The command, such as "router".
         status: "starting", "running", "standby" or "stopping".
-        interval_s: Seconds until the next one; None where an older process did not say.
-        counters: Whole numbers that only grow, such as "turns" or "llm_errors".
-        gauges: Values of now: "lag", "feed_age_ms", ...
-        details: A few words for people, such as the model's name.
+        interval_s: Seconds until the next heartbeat; None from older processes.
+        counters: Counts that only grow, such as "turns" or "llm_errors".
+        gauges: Current values: "lag", "feed_age_ms", ...
+        details: Short texts for people, such as the model's name.
     """
 
     node: str
@@ -37,9 +38,9 @@ class Halt(Message):
     """No new order is taken until a `Resume` of the same scope; the newest of a scope counts.
 
     Attributes:
-        agent: Whose orders; None for everybody's. The key is "agent/<name>" or "all".
-        reason: For people; agents read it in the refusal.
-        by: Who asked, such as "cli/<host>".
+        agent: The halted agent; None for all agents. The key is "agent/<name>" or "all".
+        reason: Reason for people; agents read it in the refusal.
+        by: The sender, such as "cli/<host>".
     """
 
     agent: str | None = None
@@ -49,7 +50,7 @@ class Halt(Message):
 
 
 class Resume(Message):
-    """Orders of a scope are taken again, as far as no other halt covers them."""
+    """Orders of a scope are taken again, unless another halt covers them."""
 
     agent: str | None = None
     reason: str = ""
@@ -58,15 +59,15 @@ class Resume(Message):
 
 
 class PassOver(Message):
-    """A record of `account.events` that stops the fold, and that an operator says to pass over.
+    """An operator's instruction to skip a record of `account.events` that stops the fold.
 
-    The key is "pass-over/account.events/<partition>/<offset>". It holds for exactly these bytes: a
-    record that counted cannot be passed over, because the next event's `prev` would not follow.
+    The key is "pass-over/account.events/<partition>/<offset>". It applies to exactly these bytes. A
+    record that counted cannot be skipped, because the next event's `prev` would not match.
 
     Attributes:
-        sha256: Of the record's value, in hex; of no bytes where it has none.
+        sha256: SHA-256 of the record's value, in hex; of no bytes if it has no value.
         error: Why the fold stops at it.
-        by: Who asked, such as "cli/<host>".
+        by: The sender, such as "cli/<host>".
     """
 
     topic: str
@@ -79,10 +80,11 @@ class PassOver(Message):
 
 
 class DeadLetter(Message):
-    """Bytes that were no message of the arena, and where they stood.
+    """A record that is not an arena message, with its position.
 
     Attributes:
-        value_base64: The untouched value; key_base64: the key; both base64 of the bytes.
+        key_base64: The key, in base64.
+        value_base64: The unchanged value, in base64.
     """
 
     topic: str

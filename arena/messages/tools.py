@@ -7,7 +7,7 @@ from arena.money import WireDecimal
 
 
 class QuoteSeen(Part):
-    """The best prices of a product in the snapshot the agent decided on."""
+    """The best prices of a product in the agent's snapshot."""
 
     bid: WireDecimal
     ask: WireDecimal
@@ -20,11 +20,12 @@ class ToolCall(Message):
         call_id: `arena.ids.tool_call_id(turn_id, round, index)`; the order id of a trade.
         index: Position of the call in the model's answer.
         arguments: The JSON text exactly as the model wrote it.
-        snapshot_id: The snapshot the agent decided on.
-        ticker_offsets: Of that snapshot: the executor reads `market.tickers` up to here first.
-        quotes_seen: Product -> prices in that snapshot, for the products the arguments name.
-        deadline_at: Past this wall time the call must not be carried out.
-        reply_to: The topic of the result: `agent.inbox.<agent>`.
+        snapshot_id: The agent's snapshot.
+        ticker_offsets: Offsets of that snapshot: the executor first reads `market.tickers` up to
+            here.
+        quotes_seen: Product -> prices in that snapshot, for products in the arguments.
+        deadline_at: Wall time after which the call must not be carried out.
+        reply_to: Topic of the result: `agent.inbox.<agent>`.
     """
 
     call_id: str
@@ -43,7 +44,7 @@ class ToolCall(Message):
 
 
 class OpenAccount(Message):
-    """Ask the executor to open the account of an agent; harmless where it is open already.
+    """Ask the executor to open the account of an agent; harmless if it is open already.
 
     Attributes:
         scrape: Share of every realised profit to set aside, from 0 to 1; None for none.
@@ -60,10 +61,10 @@ class ToolOffered(Message):
 
     Attributes:
         parameters: JSON schema of the arguments object.
-        touches_account: True where calls go to `account.commands` and run in the account's
-            single writer; False where they go to `tools.calls`.
-        source: Folder and file name of a plugin; "" for a tool of the arena's own.
-        source_sha256: Of that file.
+        touches_account: True if calls go to `account.commands` and run in the account's single
+            writer; False if they go to `tools.calls`.
+        source: Folder and file name of a plugin; "" for a built-in tool.
+        source_sha256: SHA-256 of that file.
     """
 
     name: str
@@ -79,11 +80,11 @@ class ToolResult(Message):
     """The answer to a `ToolCall`.
 
     Attributes:
-        ok: False where the tool refused or failed; `text` then says why and what to do.
-        text: What the model reads.
-        value: The same, structured, for programs.
+        ok: False if the tool refused or failed; `text` then has the reason and the remedy.
+        text: Text for the model.
+        value: The same result for programs.
         error: A listed reason such as "insufficient_cash", or "".
-        account_seq: Sequence number of the account event behind it, or None.
+        account_seq: Sequence number of its account event, or None.
     """
 
     call_id: str

@@ -1,4 +1,4 @@
-"""An agent's turns: the whole transcript of one decision, and what it cost."""
+"""An agent's turns: transcript and cost of each decision; agents and rules on the roster."""
 
 from decimal import Decimal
 from typing import Literal
@@ -20,16 +20,17 @@ from arena.money import WireDecimal
 TurnOutcome = Literal["completed", "max_rounds", "failed", "expired", "aborted"]
 
 Pacing = Literal["real-time", "lock-step"]
-"""Whether the market waits: in lock-step it moves on when every turn on a snapshot has ended."""
+"""In lock-step the market waits until every turn on a snapshot has ended."""
 
 
 class HeldPosition(Part):
-    """One position as the executor told it.
+    """One position as the executor reported it.
 
     Attributes:
-        quantity: Base units. average_cost: Cash per base unit, fees included.
-        bid: What a seller got when it was told; None where no price was known.
-        held_s: Venue seconds since entry, weighted by quantity; None where unknown.
+        quantity: Base units.
+        average_cost: Cash per base unit, fees included.
+        bid: The bid at the time of the report; None if no price was known.
+        held_s: Venue seconds since entry, weighted by quantity; None if unknown.
     """
 
     product_id: str = Field(max_length=64)
@@ -40,13 +41,13 @@ class HeldPosition(Part):
 
 
 class Portfolio(Part):
-    """An account as the executor told it.
+    """An account as the executor reported it.
 
     Attributes:
-        cash_usd: What the agent may spend.
-        scraped_usd: Profit that was set aside: the agent's, but not to be traded with.
-        positions: Products it holds.
-        currency: Of all amounts.
+        cash_usd: Cash that the agent can spend.
+        scraped_usd: Profit that was set aside: part of the equity, but not available for trading.
+        positions: The agent's positions.
+        currency: Currency of all amounts.
     """
 
     cash_usd: WireDecimal
@@ -56,11 +57,11 @@ class Portfolio(Part):
 
 
 class Round(Part):
-    """One model call of a turn and the tool calls it asked for.
+    """One model call of a turn and its tool calls.
 
     Attributes:
-        model_ms: From sending the request to its reply in the inbox.
-        tools_ms: From sending the tool calls to the last result in the inbox.
+        model_ms: Time from the request to its reply in the inbox.
+        tools_ms: Time from the tool calls to the last result in the inbox.
         tool_call_ids: Ids of the calls in order, as in `account.events` and `ToolResult`.
     """
 
@@ -76,10 +77,10 @@ class Round(Part):
 
 
 class TurnStarted(Message):
-    """Evidence that a turn was begun; a `Turn` with the same id must follow it.
+    """Evidence of the start of a turn; a `Turn` with the same id must follow.
 
-    Written beside the first `ChatRequest` and acked before the first tool call, so a crash can
-    be told from a turn that never was.
+    Written with the first `ChatRequest` and acked before the first tool call, so that a crash can
+    be distinguished from a turn that never started.
     """
 
     turn_id: str
@@ -91,24 +92,24 @@ class TurnStarted(Message):
 
 
 class Turn(Message):
-    """One whole decision of an agent on one snapshot.
+    """One complete decision of an agent on one snapshot.
 
     Attributes:
-        replayed: True where a model's reply was a recorded one.
-        prompt_sha256: Hash of the rendered system and user text; the text itself is in `messages`.
+        replayed: True if a reply of the model was a recorded one.
+        prompt_sha256: Hash of the rendered system and user text; the text is in `messages`.
         messages: The whole conversation: system, user, assistant and tool messages.
-        skipped_snapshots: Older snapshots that were passed over since the last turn.
-        outcome: "completed"; "max_rounds" where the model never stopped asking for tools;
-            "failed" or "expired" where the model gave no usable answer; "aborted" where the
-            process died during the turn.
+        skipped_snapshots: Number of snapshots that were skipped since the last turn.
+        outcome: "completed"; "max_rounds" if the model never stopped calling tools; "failed" or
+            "expired" if the model gave no usable answer; "aborted" if the process died in the turn.
         cause: A `Cause` if the turn gave no usable decision.
-        prompt_size: Of the prompt. left_out: what it does not show for its size, in words.
-        final_text: The model's closing words, cut at a bound.
-        memory: What the next turns' prompts may say of this one, one line.
+        prompt_size: Size of the prompt.
+        left_out: Description of what the prompt omits for its size.
+        final_text: The model's final text, cut at a limit.
+        memory: One line about this turn for the prompts of later turns.
         portfolio: The account as the agent knows it after this turn, which the next prompt
-            repeats; None where it was never told. portfolio_as_of: venue time of the snapshot
-            it answered when it was told.
-        usage: Sum over the rounds; cost None where a price is unknown.
+            repeats; None if the agent never received it.
+        portfolio_as_of: Venue time of the snapshot of the turn in which it was received.
+        usage: Sum over the rounds; the cost is None if a price is unknown.
     """
 
     turn_id: str
@@ -146,12 +147,12 @@ class AgentSpec(Message):
     """An agent on the roster, under the key "agent/<name>".
 
     Attributes:
-        kind: "agent" competes; "baseline" is there to compare with.
+        kind: "agent" competes; "baseline" is for comparison.
         prompt_sha256: Hash of the strategy's system prompt.
-        seed: Of its sampling, where it has one.
+        seed: Seed of its sampling; None if it has none.
         prompt_size: How much of the market its prompts show.
-        source: Folder and name of the file that the strategy was read from; "" for a shipped one.
-        source_sha256: Of that file.
+        source: Folder and name of the strategy's file; "" for a shipped strategy.
+        source_sha256: SHA-256 of that file.
     """
 
     agent: str
@@ -175,13 +176,14 @@ class Rules(Message):
     Stated in every `Epoch`, and published on the roster under the key "rules".
 
     Attributes:
-        fee_bps: Taker fee. slippage_bps: added against the taker at the fill.
-        price_age_s_max: An older price is refused. collar_bps: the most that the price may have
-            moved from the one the agent saw.
+        fee_bps: Taker fee.
+        slippage_bps: Slippage against the taker at the fill.
+        price_age_s_max: Limit of the age of a price.
+        collar_bps: Limit of the price's move from the price that the agent saw.
         pacing: In "lock-step" the age of a price is measured in venue time.
-        planned_snapshots: How many snapshots the season is to have; None if it has no planned
-            end. When the judge looks depends on it.
-        currency: What accounts hold, and what every product is quoted in.
+        planned_snapshots: Planned number of snapshots, on which the judge's looks depend; None
+            without a planned end.
+        currency: Currency of the accounts and quote currency of every product.
     """
 
     starting_cash_usd: WireDecimal

@@ -1,21 +1,22 @@
-"""Files of recorded candles, of many makers, read to one form: a row per minute, oldest first.
+"""Reads files of recorded candles in many formats into one form: a row per minute, oldest first.
 
-names   which product a file's name or a symbol names           pure
-times   Unix time in any unit, ISO text, to nanoseconds         pure
-shapes  which column is which, by names or by what is in them   pure
-formats the list that people are shown                          pure
-volumes which column is the volume in base units                pure
-tradable whether an account can trade at such prices            pure
-coarser where minutes turn into longer candles                 pure
-numbers the numbers of cells                                    pure
-rows    the checks of every row, and what the rows are          pure
-beside  what JSON says beside its candles                      pure
-packed  plain, gzip or zip: a bounded stream of bytes
-texts   CSV as lines of cells
-jsons   JSON as lines of cells
-tables  Parquet and Feather as lines of cells
-feather the bounds of an Arrow file
-read    all of it, for one file
+names          the product in a file's name or a symbol               pure
+times          Unix time in any unit, or ISO text, as nanoseconds     pure
+columns        the role of each column, by its name or its values     pure
+formats        the list of formats for people                         pure
+volumes        the column with the volume in base units               pure
+candle_length  where minutes are followed by longer candles           pure
+numbers        the numbers in cells                                   pure
+rows           the checks of every row, and the rows                  pure
+json_names     column names and product in a JSON file                pure
+facts          the description of a price file                        pure
+span           start and end of a market of price files               pure
+unpacked       plain, gzip or zip files as a bounded stream of bytes
+csv_lines      CSV as lines of cells
+json_lines     JSON as lines of cells
+arrow_lines    Parquet and Feather as lines of cells
+feather        the checks of an Arrow file
+read           all of this, for one file
 
-Connectors play these rows, and commands check them before they start anything.
+Connectors replay these rows, and commands check them before they start anything.
 """

@@ -1,4 +1,4 @@
-"""Parquet and Feather as lines of cells: floats in their shortest digits, times as nanoseconds."""
+"""Reads Parquet and Feather as lines of cells: floats with the shortest digits, times in ns."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -21,12 +21,12 @@ NANOSECONDS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 
 def parquet_lines(path: Path) -> Iterator[Line]:
-    """The rows of a Parquet file, its names first.
+    """Yield the names and the rows of a Parquet file.
 
     Raises:
-        UsageError: A column holds lists, or a value is too long.
-        BrokenLog: It cannot be decoded.
-        NotReadable: It is above a limit.
+        UsageError: A column has lists, or a value is too long.
+        BrokenLog: The file cannot be decoded.
+        NotReadable: The file is above a limit.
     """
     with open_parquet(path) as file:
         names = _names(path, file.schema)
@@ -35,7 +35,7 @@ def parquet_lines(path: Path) -> Iterator[Line]:
 
 
 def feather_lines(path: Path, stream: BinaryIO) -> Iterator[Line]:
-    """The rows of a Feather or Arrow file, its names first; as `parquet_lines`."""
+    """Yield the names and the rows of a Feather or Arrow file; see `parquet_lines`."""
     schema, batches = feather_batches(path, stream)
     names = _names(path, schema)
     yield 0, names
@@ -43,15 +43,15 @@ def feather_lines(path: Path, stream: BinaryIO) -> Iterator[Line]:
 
 
 def _names(path: Path, schema: "pa.Schema") -> list[str]:
-    """The columns that hold one value a row."""
+    """The columns with one value per row."""
     if len(schema.names) > COLUMNS_MAX:
         raise UsageError(f"{path} has more than {COLUMNS_MAX} columns")
     if len(set(schema.names)) < len(schema.names):
-        raise UsageError(f"{path} has two columns of one name: {shown(schema.names)}")
+        raise UsageError(f"{path} has two columns with the same name: {shown(schema.names)}")
     nested = [field for field in schema if field.type.num_fields]
     if wrong := [field for field in nested if is_header([field.name])]:
         raise UsageError(
-            f"{path}: the column {wrong[0].name} holds {wrong[0].type}",
+            f"{path}: the column {wrong[0].name} has values of type {wrong[0].type}",
             remedy="give a number or a time in each row",
         )
     return [field.name for field in schema if field not in nested]
@@ -89,7 +89,7 @@ def _cells(path: Path, column: "pa.Array") -> list[str]:
 
 
 def _require_short(path: Path, column: "pa.Array") -> None:
-    """See that no text is longer than a cell may be."""
+    """Check the length of texts."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,7 +1,7 @@
-"""Minutes that turn into longer candles, and back: two files of different length in one. Pure.
+"""Detects longer candles among minute candles, as if two files were joined. Pure.
 
-A market may be quiet for any time, so a hole is not a fault. Rows that are the same distance apart
-again and again, beside rows of every minute, are candles of that length.
+A market may be quiet for any time, so a gap is not an error. Rows with the same distance again and
+again, next to rows of every minute, are candles of that length.
 """
 
 from collections.abc import Sequence
@@ -13,24 +13,24 @@ LENGTHS_S: Final = frozenset(
     60 * minutes
     for minutes in (3, 5, 10, 15, 20, 30, 60, 90, 120, 180, 240, 360, 480, 720, 1_440, 10_080)
 )
-"""How long candles are made."""
+"""Usual lengths of candles."""
 RUN_MIN: Final = 5
-"""So many equal distances in a row are not chance."""
+"""This many equal distances in a row are not chance."""
 SHORT_S: Final = 900
 SHORT_RUN_MIN: Final = 12
-"""Distances below `SHORT_S` that do not begin at a multiple of themselves need a longer run."""
+"""A longer run is needed for distances below `SHORT_S` that do not start at a multiple."""
 BESIDE: Final = 20
-"""Rows before and after that say whether the file has every minute."""
+"""Rows before and after that show whether the file has every minute."""
 
 
 def coarser_at(starts: Sequence[int]) -> tuple[int, int] | None:
-    """Where longer candles begin among minutes.
+    """Find the first longer candle among minutes.
 
     Args:
-        starts: Of the rows, Unix seconds, oldest first.
+        starts: Starts of the rows, Unix seconds, oldest first.
 
     Returns:
-        The index of the first such row and the distance in seconds; None if there is none.
+        Index of the first such row and the distance in seconds; None if there is none.
     """
     steps = [after - before for before, after in pairwise(starts)]
     at = 0

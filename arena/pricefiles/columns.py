@@ -1,7 +1,7 @@
-"""Which column of a file is which: by the names in its header, or by what the rows hold. Pure.
+"""Finds the role of each column of a file, by its header or by the values of its rows. Pure.
 
-A row without names is read in the first order of columns in which every row is a candle: in
-another order the lows are above the highs. Orders that give different candles are not guessed.
+Without a header, the first order of columns in which every row is a candle is used: in a wrong
+order lows are above highs. If several orders give different candles, the file is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from arena.pricefiles.formats import Format
 from arena.pricefiles.volumes import find_volume, plain_name
 
 SAMPLE_ROWS: Final = 200
-"""Rows that are looked at before the first is read."""
+"""Number of rows that are examined first."""
 COLUMNS_MAX: Final = 100
 KRAKEN_WIDTH: Final = 7
 SECONDS_DIGITS_MAX: Final = 12
@@ -31,7 +31,7 @@ _TIMES = (
     " datetimeutc utc opentimeiniso date t indexlevel0 index"
 )
 TIME_NAMES: Final = tuple(_TIMES.split())
-"""What the start of a candle is called; the first that holds a time is taken."""
+"""Names for the start of a candle; the first column with a time is used."""
 PRICE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "open": ("open", "openprice", "priceopen", "o"),
     "high": ("high", "highprice", "pricehigh", "h"),
@@ -42,28 +42,29 @@ PRICE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _SYMBOLS = "symbol pair product productid instrumentid instid tradingpair ticker asset base"
 SYMBOL_NAMES: Final = frozenset(_SYMBOLS.split())
-"""Columns that say what a row is of."""
+"""Columns with the product of a row."""
 _WORDS = "name coin instrument market currency token crypto"
 WORD_NAMES: Final = frozenset(_WORDS.split())
-"""Columns that may say it."""
+"""Columns that may have the product of a row."""
 OHLC: Final = ("open", "high", "low", "close")
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a file's rows are read.
+    """Columns of a file.
 
     Attributes:
-        format: Which of the known ones.
-        time: Index of the column with the start of the candle.
-        clock: Index of the time of day if `time` is only a date; None otherwise.
+        format: The recognised format.
+        time: Index of the start of the candle.
+        width: Number of columns.
+        clock: Index of the time of day if `time` is only a date; else None.
         prices: Indices of open, high, low and close; None for a file of quotes.
         volume: Index of the volume; None for a file of quotes.
-        quote_volume: True if it is in the quote currency.
-        bid: Index of the closing bid, or None. ask: of the closing ask.
-        symbols: Indices of the columns that name the product.
-        words: Indices of the columns that may name it.
-        width: How many columns there are.
+        quote_volume: True if the volume is in the quote currency.
+        bid: Index of the closing bid, or None.
+        ask: Index of the closing ask, or None.
+        symbols: Indices of columns with the product.
+        words: Indices of columns that may have the product.
     """
 
     format: Format
@@ -80,7 +81,7 @@ class Shape:
 
 
 def is_header(cells: Sequence[str]) -> bool:
-    """True for cells that are names of columns, of which the arena knows at least one."""
+    """True for cells that are names of columns, at least one of them known."""
     words = {plain_name(cell) for cell in cells}
     known = {name for names in PRICE_NAMES.values() for name in names} | set(TIME_NAMES)
     return bool(words & known) and not any(times.is_time(cell) for cell in cells)
@@ -94,16 +95,16 @@ def is_row(cells: Sequence[str]) -> bool:
 def named_shape(
     names: Sequence[str], product_id: str, sample: Sequence[Sequence[str]], *, hint: str = ""
 ) -> Shape:
-    """The shape of a file with a header.
+    """Find the columns of a file with a header.
 
     Args:
-        names: Of its columns.
-        product_id: What the file is of.
-        sample: Its first rows.
+        names: Names of the columns.
+        product_id: Product of the file.
+        sample: The first rows.
         hint: Lines before the header.
 
     Raises:
-        ValueError: A column that is needed is not there, or is there twice.
+        ValueError: A required column is missing, or there are two of it.
     """
     if len(names) > COLUMNS_MAX:
         raise ValueError(f"more than {COLUMNS_MAX} columns")
@@ -138,17 +139,17 @@ def named_shape(
 
 
 def bare_shape(sample: Sequence[Sequence[str]]) -> Shape:
-    """The shape of a file without a header.
+    """Find the columns of a file without a header.
 
     Raises:
-        ValueError: No known order of columns gives candles, or two give different ones.
+        ValueError: No known order of columns gives candles, or two give different candles.
     """
     width = len(sample[0])
     fitting = [shape for shape in _orders(width) if _fits(shape, sample)]
     if width == KRAKEN_WIDTH and sample[0][0].strip()[SECONDS_DIGITS_MAX:]:
         fitting = [replace(shape, format=formats.OHLCV) for shape in fitting]  # Bybit: ms
     if not fitting and width in (6, 7, 9, 11, 12):
-        fitting = _orders(width)[:1]  # the checks of the rows name the first that is wrong
+        fitting = _orders(width)[:1]  # the checks of the rows name the first wrong row
     if not fitting:
         raise ValueError(
             f"{width} columns without names; add a header line such as "
@@ -164,7 +165,7 @@ def bare_shape(sample: Sequence[Sequence[str]]) -> Shape:
 
 
 def step_text(stamps_ns: Sequence[int]) -> str:
-    """What candles with these starts are, if they are not of a minute: "1 hour"; else ""."""
+    """The length of candles with these starts, such as "1 hour"; "" for minutes."""
     steps = {abs(after - before) for before, after in pairwise(stamps_ns)} - {0}
     if not steps:
         return ""
@@ -175,7 +176,7 @@ def step_text(stamps_ns: Sequence[int]) -> str:
 
 
 def length_text(length_ns: int) -> str:
-    """The length of a candle in words: "1 hour", "15 minutes", "1 second"."""
+    """The length of a candle as text: "1 hour", "15 minutes", "1 second"."""
     for unit_s, word in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
         count, rest = divmod(length_ns, unit_s * times.SECOND_NS)
         if count and not rest:
@@ -184,7 +185,7 @@ def length_text(length_ns: int) -> str:
 
 
 def shown(cells: Sequence[str]) -> str:
-    """Some cells, for an error."""
+    """The first cells, for an error."""
     short = [" ".join(cell[:CELL_CHARS_SHOWN].split()) for cell in cells[:CELLS_SHOWN]]
     return ", ".join(short) + (", ..." if len(cells) > CELLS_SHOWN else "")
 
@@ -193,7 +194,7 @@ def _index(words: Sequence[str], names: Sequence[str], known: Sequence[str]) -> 
     for name in known:
         if words.count(name) > 1:
             twice = [names[i].strip() for i, word in enumerate(words) if word == name]
-            raise ValueError(f"two columns of one name among {', '.join(twice)}")
+            raise ValueError(f"two columns have the same name: {', '.join(twice)}")
         if name in words:
             return words.index(name)
     return None
@@ -202,7 +203,7 @@ def _index(words: Sequence[str], names: Sequence[str], known: Sequence[str]) -> 
 def _time(
     words: Sequence[str], names: Sequence[str], sample: Sequence[Sequence[str]]
 ) -> tuple[int, int | None]:
-    """The column of the start, and that of the time of day beside a date."""
+    """The column of the start, and the column of the time of day if the start is a date."""
 
     def first(index: int) -> str:
         return sample[0][index] if sample and index < len(sample[0]) else ""
@@ -235,7 +236,7 @@ def _format(words: Sequence[str], hint: str) -> Format:
 
 
 def _orders(width: int) -> list[Shape]:
-    """The shapes that a row without names may have."""
+    """The possible columns of rows without names."""
     usual = (1, 2, 3, 4)
     if width == 6:
         return [
@@ -253,7 +254,7 @@ Candle = tuple[Decimal, Decimal, Decimal, Decimal]
 
 
 def _candles(shape: Shape, sample: Sequence[Sequence[str]]) -> list[Candle]:
-    """Open, high, low and close of the sample's rows that have prices."""
+    """Open, high, low and close of the rows with prices."""
     assert shape.prices is not None, "a file without a header has prices"
     rows = ([row[i] for i in shape.prices] for row in sample if len(row) == shape.width)
     numbers = (tuple(map(_decimal, row)) for row in rows)
@@ -270,7 +271,7 @@ def _fits(shape: Shape, sample: Sequence[Sequence[str]]) -> bool:
 
 
 def _has_mean(row: Sequence[str]) -> bool:
-    """True if the sixth number of a row of Kraken's is a mean of its prices, or nothing traded."""
+    """True if the sixth number of a Kraken row is between low and high, or the volume is 0."""
     high, low, mean, volume = (_decimal(row[i]) if i < len(row) else None for i in (2, 3, 5, 6))
     return not volume or (high is not None and low is not None and low <= (mean or -1) <= high)
 

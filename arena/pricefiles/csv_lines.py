@@ -1,4 +1,4 @@
-"""CSV as lines of cells: any of four delimiters, any line end, UTF-8 with or without a mark."""
+"""Reads CSV as lines of cells: four delimiters, any line end, UTF-8 with or without a mark."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from arena.bounded_files import limits_factor
 
 LINE_BYTES_MAX: Final = 64 << 10
 LINES_MAX: Final = 2_100_000
-"""More than a file may have rows: some may be empty."""
+"""More than the limit of rows, because lines may be empty."""
 DELIMITERS: Final = ",;\t|"
 MARKS: Final = (
     (b"\xff\xfe\x00\x00", "UTF-32"),
@@ -21,19 +21,19 @@ MARKS: Final = (
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 PEEK_BYTES: Final = 4_096
 ZERO_SHARE: Final = 4
-"""One byte of so many is 0 in UTF-16 without a mark."""
+"""In UTF-16 without a mark, more than one byte of this many is 0."""
 
 CELLS_MIN: Final = 4
-"""A line with so many semicolons, tabs or bars is parted by them."""
+"""A line with this many semicolons, tabs or bars is separated by them."""
 
 _DECIMAL_COMMA = re.compile(r"(?<=[0-9]),(?=[0-9])")
 
 Line = tuple[int, list[str]]
-"""Number of the line in the file, from 1, and its cells."""
+"""Number of a line in the file, from 1, and its cells."""
 
 
 def csv_lines(stream: io.BufferedReader) -> Iterator[Line]:
-    """The lines of a CSV file that are not empty.
+    """Yield the lines of a CSV file that are not empty.
 
     Raises:
         ValueError: It is not UTF-8, or a line is too long.
@@ -45,7 +45,7 @@ def csv_lines(stream: io.BufferedReader) -> Iterator[Line]:
     if first is None:
         return
     head = [first]
-    # The delimiter is that of the header, which may come after some lines of comment.
+    # The header decides the delimiter; it may come after some comment lines.
     head += [line for _, line in zip(range(4), lines, strict=False)]
     delimiter = max(DELIMITERS, key=lambda one: max(_count(line, one) for line in head))
     reader = csv.reader(_chained(head, lines), delimiter=delimiter, strict=False)
@@ -55,14 +55,14 @@ def csv_lines(stream: io.BufferedReader) -> Iterator[Line]:
 
 
 def _count(line: str, delimiter: str) -> int:
-    """How often a delimiter is in a line; commas of decimals beside another one are not."""
+    """Count a delimiter in a line, without decimal commas if there is another delimiter."""
     if delimiter == "," and any(line.count(one) >= CELLS_MIN for one in DELIMITERS[1:]):
         line = _DECIMAL_COMMA.sub("", line)
     return line.count(delimiter)
 
 
 def require_utf8(begin: bytes) -> None:
-    """Refuse another encoding by how a file begins.
+    """Refuse other encodings by the start of a file.
 
     Raises:
         ValueError: It is UTF-16 or UTF-32.
@@ -75,7 +75,7 @@ def require_utf8(begin: bytes) -> None:
 
 
 def decoded(line: bytes, number: int) -> str:
-    """A line of UTF-8 as text.
+    """Decode a line of UTF-8.
 
     Raises:
         ValueError: It is not UTF-8.
@@ -91,13 +91,13 @@ def decoded(line: bytes, number: int) -> str:
 
 
 def require_line(number: int, size_bytes: int) -> None:
-    """See that a line is not too long, and not one too many.
+    """Check the length and the number of a line.
 
     Raises:
-        ValueError: It is.
+        ValueError: It is above a limit.
     """
     if size_bytes > LINE_BYTES_MAX:
-        raise ValueError(f"a line of more than {LINE_BYTES_MAX:,} bytes")
+        raise ValueError(f"it has a line of more than {LINE_BYTES_MAX:,} bytes")
     if number > LINES_MAX and number > LINES_MAX * limits_factor():
         raise ValueError(f"more than {LINES_MAX * limits_factor():,} lines; keep the days you need")
 
@@ -106,11 +106,11 @@ class NotUtf8(ValueError):
     """A line that is not UTF-8.
 
     Attributes:
-        number: Of the line, from 1.
+        number: Number of the line, from 1.
     """
 
     def __init__(self, number: int, message: str) -> None:
-        """Keep the number and the message."""
+        """Take the number and the message."""
         super().__init__(message)
         self.number = number
 
@@ -121,12 +121,12 @@ def _chained(head: list[str], rest: Iterator[str]) -> Iterator[str]:
 
 
 class _Lines(Iterator[str]):
-    """The lines of a stream, each of a bounded length; the mark at the beginning is skipped."""
+    """The lines of a stream, with a length limit, without the byte order mark."""
 
     def __init__(self, stream: io.BufferedReader) -> None:
-        """Look at the line ends."""
+        """Detect the line ends of a stream."""
         begin = stream.peek(PEEK_BYTES)
-        while begin.startswith(BYTE_ORDER_MARK):  # some editors write one more each time
+        while begin.startswith(BYTE_ORDER_MARK):  # some editors add one at each save
             stream.read(len(BYTE_ORDER_MARK))
             begin = begin.removeprefix(BYTE_ORDER_MARK)
         old_mac = b"\r" in begin and b"\n" not in begin
@@ -146,7 +146,7 @@ def _split(stream: io.BufferedReader) -> Iterator[bytes]:
 
 
 def _split_at_returns(stream: io.BufferedReader) -> Iterator[bytes]:
-    """Lines that end with a carriage return alone."""
+    """Lines that end with a carriage return only."""
     left = b""
     while chunk := stream.read1(LINE_BYTES_MAX):
         *whole, left = (left + chunk).split(b"\r")

@@ -1,4 +1,4 @@
-"""What is said of a price file that was read: in a line, in JSON, and of several in one. Pure."""
+"""Describes price files that were read: on a line, as JSON, and several on one line. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,17 +22,22 @@ class PriceFacts:
     """A price file, without its rows.
 
     Attributes:
-        path: Of the file. name: its last part.
-        product_id: What it is of.
-        format: Name of its form.
-        venue: That its prices are of, or "".
-        minutes: How many it has. missing: that it does not have between the first and the last.
-        quiet: Minutes with quotes and without a trade.
-        empty: Rows without a price. merged: rows that repeated others.
-        first_s: Start of the first minute, Unix seconds. last_s: end of the last.
+        path: Path of the file.
+        name: Name of the file.
+        product_id: Product of the prices.
+        format: Name of the format.
+        venue: Venue of the prices, or "".
+        minutes: Number of minutes.
+        missing: Number of missing minutes between the first and the last.
+        quiet: Number of minutes with quotes and without a trade.
+        empty: Number of rows without a price.
+        merged: Number of rows that repeated others.
+        first_s: Start of the first minute, Unix seconds.
+        last_s: End of the last minute, Unix seconds.
         price_digits: Digits after the point of the finest price.
         digest: SHA-256 of the rows, in hex.
-        low: The lowest price, quotes included. high: the highest.
+        low: The lowest price, quotes included.
+        high: The highest price, quotes included.
         left_out: Why the product is not traded, or "".
     """
 
@@ -56,13 +61,13 @@ class PriceFacts:
 
     @property
     def source(self) -> str:
-        """Where its prices come from: "BTC-USD.csv (Kraken)"."""
+        """Source of the prices: "BTC-USD.csv (Kraken)"."""
         name = self.name[:SOURCE_CHARS_MAX]
         return f"{name} ({self.venue})" if self.venue else name
 
     @property
     def line(self) -> str:
-        """What is in it, in a line; or why it is left out."""
+        """The content on one line; or why the file is left out."""
         if self.left_out:
             source = one_line(self.source, SOURCE_CHARS_MAX)
             return f"{self.product_id} is left out ({source}): {self.left_out}"
@@ -70,14 +75,14 @@ class PriceFacts:
         said = [
             f"{self.product_id}  {one_line(self.source, SOURCE_CHARS_MAX)}",
             f"{counted(self.minutes, 'minute')} {span}",
-            f"{self.missing:,} missing" if self.missing else "no holes",
+            f"{self.missing:,} missing" if self.missing else "no gaps",
         ]
         said += [f"{self.merged:,} repeated rows"] if self.merged else []
         said += [f"{self.quiet:,} with quotes only"] if self.quiet else []
         return f"{', '.join(said)}; rows {self.digest[:DIGEST_CHARS_SHOWN]}"
 
     def as_json(self) -> dict[str, JsonValue]:
-        """What `arena candles check --json` prints of it."""
+        """The output of `arena candles check --json`."""
         return {
             "path": self.path,
             "ok": True,
@@ -97,7 +102,7 @@ class PriceFacts:
 
 
 def sources_text(files: Sequence[PriceFacts]) -> str:
-    """Where the prices of some files come from, in a line of ASCII: names, venues, a digest.
+    """Sources of the prices of some files, on a line of ASCII: names, venues, a digest.
 
     The digest is of the rows, not of the bytes: the first digits of `digest_of`.
     """
@@ -111,7 +116,7 @@ def sources_text(files: Sequence[PriceFacts]) -> str:
 def digest_of(files: Sequence[PriceFacts]) -> str:
     """SHA-256 of the rows of some files, in hex.
 
-    Of one file, that of its rows; of more, that of a line `product digest` for each, sorted.
+    For one file, the digest of its rows; for more, that of sorted lines `product digest`.
     """
     if len(files) == 1:
         return files[0].digest

@@ -1,8 +1,8 @@
-"""The record batches of an Arrow (Feather) file, its sizes looked at before anything is unpacked.
+"""Reads the record batches of an Arrow (Feather) file, after a check of its unpacked size.
 
-The file holds a stream of messages; each has a small flatbuffer that says how long its buffers are,
-and a packed buffer begins with its length when unpacked. Both are read here first, and held
-against the limits. Layout: https://arrow.apache.org/docs/format/Columnar.html.
+The file has a stream of messages. Each has a small flatbuffer with the lengths of its buffers, and
+a packed buffer starts with its unpacked length. Both are read here first and compared with the
+limits. Layout: https://arrow.apache.org/docs/format/Columnar.html.
 """
 
 import os
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BEGIN: Final = 8
-"""Bytes before the first message: the magic, padded."""
+"""Bytes before the first message: the magic bytes, padded."""
 CONTINUES: Final = b"\xff\xff\xff\xff"
 METADATA_BYTES_MAX: Final = 1 << 20
 UNPACKED_BYTES_MAX: Final = 256 << 20
@@ -27,14 +27,14 @@ MESSAGES_MAX: Final = 100_000
 BUFFERS_MAX: Final = 10_000
 SLICE_ROWS: Final = 8_192
 DICTIONARY, BATCH = 2, 3
-REMEDY: Final = "copy the file again from where it came"
+REMEDY: Final = "copy the file again from its source"
 
 
 def feather_batches(path: Path, stream: BinaryIO) -> "tuple[pa.Schema, Iterator[pa.RecordBatch]]":
     """The schema of an Arrow file, and its batches in slices of `SLICE_ROWS`.
 
     Raises:
-        UsageError: It is not a whole Arrow file.
+        UsageError: It is not a complete Arrow file.
         NotReadable: It is above a limit.
     """
     import pyarrow as pa
@@ -60,7 +60,7 @@ def _slices(path: Path, reader: "pa.RecordBatchReader") -> "Iterator[pa.RecordBa
 
 
 def _check(path: Path, stream: BinaryIO) -> None:
-    """Walk the messages, and add up what they would unpack to."""
+    """Walk the messages and add up their unpacked sizes."""
     factor = limits_factor()
     size = stream.seek(0, os.SEEK_END)
     position, unpacked, rows = BEGIN, 0, 0
@@ -96,7 +96,7 @@ def _check(path: Path, stream: BinaryIO) -> None:
 
 
 def _batch(message: "_Table") -> "_Table | None":
-    """The record batch in a message; that of a dictionary, too."""
+    """The record batch in a message, including that of a dictionary."""
     kind = message.number(1, 1)
     if kind not in (DICTIONARY, BATCH):
         return None
@@ -105,7 +105,7 @@ def _batch(message: "_Table") -> "_Table | None":
 
 
 def _unpacked(stream: BinaryIO, batch: "_Table", body: int, end: int) -> int:
-    """Bytes that the buffers of a batch have when they are unpacked."""
+    """Unpacked bytes of the buffers of a batch."""
     found = 0
     packed = batch.has(3)
     for offset, length in batch.pairs(2):
@@ -125,11 +125,11 @@ class _Table:
 
     Args:
         content: The whole buffer.
-        at: Where the table begins.
+        at: Position of the table.
     """
 
     def __init__(self, content: bytes, at: int) -> None:
-        """Find its fields."""
+        """Find the fields of the table."""
         self._content = content
         self._at = at
         self._fields = at - self._int("<i", at)
@@ -137,7 +137,7 @@ class _Table:
 
     @classmethod
     def root(cls, content: bytes) -> "_Table":
-        """The table that a buffer holds."""
+        """The root table of a buffer."""
         return cls(content, struct.unpack_from("<I", content, 0)[0])
 
     def has(self, field: int) -> bool:
@@ -145,7 +145,7 @@ class _Table:
         return self._place(field) > 0
 
     def number(self, field: int, size: int) -> int:
-        """An integer of so many bytes; 0 if it is left out."""
+        """An integer of a number of bytes; 0 if it is absent."""
         place = self._place(field)
         return self._int({1: "<b", 2: "<h", 4: "<i", 8: "<q"}[size], place) if place else 0
 
@@ -170,7 +170,7 @@ class _Table:
             yield one, other
 
     def _place(self, field: int) -> int:
-        """Where a field is; 0 if it is left out."""
+        """Position of a field; 0 if it is absent."""
         offset = 4 + 2 * field
         if offset + 2 > self._size:
             return 0

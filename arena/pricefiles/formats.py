@@ -1,6 +1,6 @@
-"""The formats of price files that are read, as people are shown them. Pure.
+"""The list of supported price file formats, for people. Pure.
 
-`arena candles formats` prints this list and `docs/data.md` has the same one. What is in a file
+`arena candles formats` prints this list and `docs/data.md` has the same one. A file's content
 decides, not its name: `arena.pricefiles.columns` finds the columns.
 """
 
@@ -14,11 +14,11 @@ class Format:
 
     Attributes:
         name: One word, as `arena candles check` prints it.
-        made_by: Who makes such files.
-        columns: As they are in the file, or their order if they have no names.
-        time: Its unit.
-        volume: Which column it is taken from, and its unit.
-        venue: That the prices are of, if the format says it; else "".
+        made_by: Programs and sites that write such files.
+        columns: Columns of the file, or their order if they have no names.
+        time: Unit of the time.
+        volume: Column of the volume, and its unit.
+        venue: Venue of the prices, if the format implies it; else "".
     """
 
     name: str
@@ -29,7 +29,7 @@ class Format:
     venue: str = ""
 
     def as_json(self) -> dict[str, str]:
-        """What `arena candles formats --json` prints of it."""
+        """The output of `arena candles formats --json`."""
         return {
             "name": self.name,
             "made_by": self.made_by,
@@ -147,8 +147,8 @@ CONTAINERS: Final = (
     (".parquet .pq", "Parquet"),
     (".feather .arrow", "Feather (version 2) and Arrow files"),
 )
-"""Endings of files, and what is in them."""
+"""File name endings and their content."""
 SUFFIXES: Final = tuple(
     suffix for suffixes, _ in CONTAINERS for suffix in suffixes.split() if suffix != ".txt"
 )
-"""What the name of a price file ends with, in a folder or among arguments."""
+"""Endings of price files, in a folder or among arguments."""

@@ -1,6 +1,6 @@
-"""JSON as lines of cells: arrays or objects, one array of them or one a line, also inside objects.
+"""Reads JSON as lines of cells: arrays or objects, in one array or one per line, even nested.
 
-Numbers stay the text they are: no digit goes through a float.
+Numbers stay text: no digit goes through a float. Reads a stream.
 """
 
 import io
@@ -26,13 +26,13 @@ CLOSING: Final = {"[": "]", "{": "}"}
 WHITE: Final = b" \t\r\n"
 
 _ARRAY = re.compile(r"\[\s*[\[{]")
-"""Where the candles begin: an array whose first element is an array or an object."""
+"""Start of the candles: an array whose first element is an array or an object."""
 _EMPTY = re.compile(r"\[\s*\]")
 _AFTER = re.compile(r"\s*([,\]])\s*")
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """An object; `json` would keep the last of two values of one key in silence."""
+    """Build an object; `json` would silently keep the last of two values of a key."""
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -47,19 +47,19 @@ _ONE = json.JSONDecoder(
 
 
 def begins_json(begin: bytes) -> bool:
-    """True for bytes that begin like JSON, with or without a byte order mark."""
+    """True for bytes that start like JSON, with or without a byte order mark."""
     return begin.lstrip(BYTE_ORDER_MARK).lstrip(WHITE)[:1] in (b"[", b"{")
 
 
 def json_lines(stream: io.BufferedReader, product_id: str) -> Iterator[Line]:
-    """The candles of a JSON file; the names of objects come first, as a header does.
+    """Yield the candles of a JSON file; for objects, their names come first, like a header.
 
     Args:
-        stream: Of the file.
-        product_id: What the file is of.
+        stream: Stream of the file.
+        product_id: Product of the file.
 
     Raises:
-        ValueError: It is not JSON, holds no candles, or is above a limit.
+        ValueError: It is not JSON, has no candles, or is above a limit.
     """
     begin = stream.peek(LINE_BYTES_MAX)[:LINE_BYTES_MAX]
     require_utf8(begin)
@@ -81,7 +81,7 @@ def json_lines(stream: io.BufferedReader, product_id: str) -> Iterator[Line]:
 
 
 def _is_by_line(begin: bytes) -> bool:
-    """True if the first line is a whole value and another follows."""
+    """True if the first line is a complete value and another one follows."""
     first, end, rest = begin.lstrip(BYTE_ORDER_MARK).lstrip(WHITE).partition(b"\n")
     if not end or rest.lstrip(WHITE)[:1] not in (b"[", b"{"):
         return False
@@ -101,7 +101,7 @@ def _by_line(stream: io.BufferedReader) -> Iterator[tuple[int, str]]:
 
 
 def _whole(stream: io.BufferedReader, product_id: str) -> Iterator[tuple[int, str]]:
-    """The elements of the one array that holds arrays or objects; no other is looked at."""
+    """Yield the elements of the one array of arrays or objects."""
     limit = BYTES_MAX * limits_factor()
     content = stream.read(limit + 1)
     if len(content) > limit:
@@ -123,14 +123,14 @@ def _whole(stream: io.BufferedReader, product_id: str) -> Iterator[tuple[int, st
         if text[at : at + 1] not in CLOSING:
             raise ValueError(f"row {number} is {text[at : at + 20]!r}; give arrays or objects")
         if end < 0:
-            raise ValueError(f"row {number} is cut off; copy the file again from where it came")
+            raise ValueError(f"row {number} is cut off; copy the file again from its source")
         require_line(number, end - at)
         yield number, text[at : end + 1]
         after = _AFTER.match(text, end + 1)
         if after is None:
             raise ValueError(
-                f"neither a comma nor the end of the array comes after row {number}; "
-                "copy the file again from where it came"
+                f"there is neither a comma nor the end of the array after row {number}; "
+                "copy the file again from its source"
             )
         at, more = after.end(), after[1] == ","
     if _ARRAY.search(text, at):

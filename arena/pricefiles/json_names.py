@@ -1,6 +1,6 @@
-"""What a JSON file says beside its candles: the names of their columns, and their product. Pure.
+"""Finds column names and the product in a JSON file, outside of its candles. Pure.
 
-`{"columns": [...], "data": [[...]]}` is how pandas writes `orient="split"`; Kraken's answer has the
+pandas writes `{"columns": [...], "data": [[...]]}` with `orient="split"`; Kraken's answer has the
 pair as the key of the candles, and Polygon's and Bybit's have it in a field.
 """
 
@@ -13,7 +13,7 @@ from arena.pricefiles.names import contradicts, contradicts_weakly, pair_of
 from arena.pricefiles.volumes import plain_name
 
 PRICES_NAMED_MIN: Final = 2
-"""An array of texts that has so many names of prices is a header."""
+"""An array of texts with this many names of prices is a header."""
 KEY_CHARS: Final = 200
 
 _TEXT = r'"(?:[^"\\]|\\.){0,80}"'
@@ -31,14 +31,14 @@ _WEAK: Final = frozenset({"instrument", "market", "name", "coin"})
 
 
 def names_beside(text: str, start: int) -> list[str]:
-    """The names of the columns of candles that are arrays; none if nothing says them.
+    """Column names of candles that are arrays; empty if the file does not have them.
 
     Args:
         text: The whole file.
-        start: Where the first candle begins.
+        start: Position of the first candle.
 
     Raises:
-        ValueError: Two arrays of names differ, or the names are in a form that is not read.
+        ValueError: Two arrays of names differ, or the names have an unsupported form.
     """
     headers: list[list[str]] = []
     for found in _NAMES.finditer(text):
@@ -54,21 +54,21 @@ def names_beside(text: str, start: int) -> list[str]:
         )
     if not headers and _TOLD.search(text[:start]):
         raise ValueError(
-            "the names of the columns beside the rows are in a form that is not read; write "
+            "the names of the columns beside the rows have an unsupported form; write "
             'objects (pandas: orient="records") or CSV'
         )
     return headers[0] if headers else []
 
 
 def require_product(beside: str, product_id: str) -> None:
-    """See that what is beside the candles does not name another product.
+    """Check that the text beside the candles does not name another product.
 
     Args:
-        beside: The text before the candles, or after them.
-        product_id: What the file is of.
+        beside: The text before or after the candles.
+        product_id: Product of the file.
 
     Raises:
-        ValueError: It does.
+        ValueError: It names another product.
     """
     for found in _SYMBOL.finditer(beside):
         differs = contradicts_weakly if found[1].lower() in _WEAK else contradicts
@@ -81,7 +81,7 @@ def require_product(beside: str, product_id: str) -> None:
 
 def _other(said: str, product_id: str) -> ValueError:
     return ValueError(
-        f"it holds candles of {pair_of(said) or said[:40]} ({said[:40]}), the file is of "
+        f"it has candles of {pair_of(said) or said[:40]} ({said[:40]}), the file is of "
         f"{product_id}; name the file after the product of its rows"
     )
 

@@ -1,8 +1,8 @@
-"""Which product a price file's name, or a symbol inside it, stands for. Pure.
+"""Finds the product in a price file's name, or in a symbol inside the file. Pure.
 
 `BTC-USD_2018-04.csv.gz`, `BTCUSDT-1m-2025-10.csv`, `XBTUSD_1.csv`, `BTC_USDT-1m.feather` and
-`Binance_BTCUSDT_minute.csv` all name one. The base and quote of a product are the codes that most
-venues use: Kraken's XBT is BTC, its XDG is DOGE.
+`Binance_BTCUSDT_minute.csv` all name one. Base and quote are the codes that most venues use:
+Kraken's XBT is BTC, its XDG is DOGE.
 """
 
 import re
@@ -21,7 +21,7 @@ FIATS: Final = frozenset(_FIATS.split())
 _STABLES = "USDT USDC BUSD FDUSD TUSD USDP DAI USDE USDS USD1 PYUSD GUSD RLUSD EURC EURT"
 STABLES: Final = frozenset(_STABLES.split())
 COINS: Final = frozenset({"BTC", "XBT", "ETH", "BNB"})
-"""Coins that others are priced in."""
+"""Coins that are used as quote currencies."""
 QUOTES: Final = FIATS | STABLES | COINS
 BY_LENGTH: Final = sorted(QUOTES, key=lambda quote: (-len(quote), quote))
 _KNOWN = (
@@ -34,7 +34,7 @@ _KNOWN = (
     " CTSI STORJ AUDIO GMT FARTCOIN AERO TRUMP PENGU POPCAT TURBO MOG PNUT"
 )
 KNOWN: Final = STABLES.union(_KNOWN.split())
-"""Coins by which a word such as "BTCTUSD" is split where more than one way would do."""
+"""Known coins, by which a word such as "BTCTUSD" is split if there is more than one way."""
 ALIASES: Final = {"XBT": "BTC", "XDG": "DOGE", "XXBT": "BTC", "XXDG": "DOGE"}
 VENUES: Final = {
     "binance": "Binance", "binanceus": "Binance.US", "bitfinex": "Bitfinex", "bitget": "Bitget",
@@ -50,7 +50,7 @@ _WORDS = (
     " MY NEW OF OHLC OHLCV OLD PERP PRICE PRICES RAW SAMPLE SPOT SWAP TEST THE TO TRADES VON WITH"
 )
 WORDS: Final = frozenset(_WORDS.split())
-"""Words of file names that are not the code of an asset."""
+"""Words in file names that are not codes of assets."""
 NAME_CHARS_MAX: Final = 255
 REMEDY: Final = (
     "name it like BTC-USD_2018-04.csv.gz or BTCUSDT-1m-2025-10.csv, or list the files in the"
@@ -66,12 +66,12 @@ _SYMBOL = re.compile(r"(?=[0-9]*[A-Z])[A-Z0-9]{2,10}")
 
 @dataclass(frozen=True, slots=True)
 class ProductInName:
-    """What a file's name says.
+    """Product and venue in a file's name.
 
     Attributes:
-        product_id: Such as "BTC-USD", or "" if it names none, or one of several.
-        venue: Such as "Kraken", or "".
-        readings: The products that it may mean if it can be read in more than one way.
+        product_id: Product such as "BTC-USD"; "" if there is none, or if it is ambiguous.
+        venue: Venue such as "Kraken", or "".
+        readings: The possible products of an ambiguous name.
     """
 
     product_id: str
@@ -80,7 +80,7 @@ class ProductInName:
 
 
 def find_product(name: str) -> ProductInName:
-    """The product and the venue that a file's name holds."""
+    """Find the product and the venue in a file's name."""
     stem = name[:NAME_CHARS_MAX].split(".", 1)[0] if "." in name else name[:NAME_CHARS_MAX]
     words = [word for word in re.split(r"[^A-Za-z0-9]+", stem) if word]
     venue = next((VENUES[w.lower()] for w in words if w.lower() in VENUES), "")
@@ -96,10 +96,10 @@ def find_product(name: str) -> ProductInName:
 
 
 def product_of(path: PurePath) -> str:
-    """The product that a file's name holds.
+    """The product in a file's name.
 
     Raises:
-        UsageError: It holds none.
+        UsageError: There is none, or it is ambiguous.
     """
     says = find_product(path.name)
     if says.readings:
@@ -116,13 +116,13 @@ def product_of(path: PurePath) -> str:
 def pair_of(symbol: str) -> str:
     """The product of a symbol such as "BTC/USD", "XBTUSD" or "BINANCE:BTCUSDT"; "" for others.
 
-    One that can be read in two ways is the first of them.
+    The likeliest one for an ambiguous symbol.
     """
     return next(iter(pairs_of(symbol)), "")
 
 
 def pairs_of(symbol: str) -> tuple[str, ...]:
-    """The products that a symbol may mean, the likely one first; none if it is not a symbol."""
+    """The possible products of a symbol, the likeliest first; none if it is not a symbol."""
     if symbol[:1] == "t" and symbol[1:] == symbol[1:].upper():
         symbol = symbol[1:]  # Bitfinex: tBTCUSD
     words = re.split(r"[^A-Za-z0-9]+", symbol.strip()[:NAME_CHARS_MAX])
@@ -130,7 +130,7 @@ def pairs_of(symbol: str) -> tuple[str, ...]:
 
 
 def contradicts(symbol: str, product_id: str) -> bool:
-    """True if a symbol names another product; one that is not the name of an asset never does."""
+    """True if a symbol names another product; a text that is not an asset never does."""
     if found := pairs_of(symbol):
         return product_id not in found
     bare = symbol.strip()
@@ -140,9 +140,9 @@ def contradicts(symbol: str, product_id: str) -> bool:
 
 
 def contradicts_weakly(word: str, product_id: str) -> bool:
-    """As `contradicts`, of a word that may be anything: only pairs and known coins name a product.
+    """`contradicts` for any word: only pairs and known coins count as names of products.
 
-    "Bitcoin", "US" and "Country" name none; "ETHUSD", "ETH/USD" and "ETH" do.
+    "Bitcoin", "US" and "Country" do not; "ETHUSD", "ETH/USD" and "ETH" do.
     """
     bare = word.strip()
     if bare in KNOWN or _PAIR_LIKE.fullmatch(bare):
@@ -151,9 +151,9 @@ def contradicts_weakly(word: str, product_id: str) -> bool:
 
 
 def member_contradicts(name: str, product_id: str) -> bool:
-    """True if the name of a file in an archive is that of another product than the archive's.
+    """True if a file in an archive is named after another product than the archive.
 
-    Dollars and what is to be worth one are the same here: who renames an archive may mean that.
+    The dollar and its stablecoins count as equal here, because a user may rename an archive so.
     """
     says = find_product(name)
     found = says.readings or ((says.product_id,) if says.product_id else ())
@@ -171,7 +171,7 @@ def asset(code: str) -> str:
 
 
 def _readings(words: list[str]) -> tuple[str, ...]:
-    """What the first pair among words may be: two words in a row, or one that holds both."""
+    """Possible products of the first pair in words: two words in a row, or one with both codes."""
     for index, word in enumerate(words):
         after, next_one = [*words[index + 1 : index + 3], "", ""][:2]
         if after in COINS and next_one in FIATS | STABLES:
@@ -184,7 +184,7 @@ def _readings(words: list[str]) -> tuple[str, ...]:
 
 
 def _split(word: str) -> tuple[str, ...]:
-    """A word such as "BTCUSDT" in its two parts, in each way that is as likely as the others."""
+    """The possible products of a word such as "BTCUSDT": all equally likely ways to split it."""
     if (kraken := _KRAKEN.fullmatch(word)) and kraken[2] in FIATS:
         return (f"{asset(kraken[1])}-{kraken[2]}",)
     halves = [(word[: -len(quote)], quote) for quote in BY_LENGTH if word.endswith(quote)]

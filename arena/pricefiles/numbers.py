@@ -1,4 +1,4 @@
-"""The numbers of a price file, read exactly or refused in words of a file. Pure."""
+"""Reads the numbers of a price file exactly, with errors that name the cell's problem. Pure."""
 
 import re
 from decimal import Decimal
@@ -14,10 +14,10 @@ _SIGNED = re.compile(r"[$\u20ac\u00a3\u00a5] ?-?[0-9].*|-?[0-9.,]+ ?[$\u20ac\u00
 
 
 def number_of(cell: str) -> Decimal:
-    """The number in a cell.
+    """Parse the number in a cell.
 
     Raises:
-        ValueError: It is not a number that is carried; the message has the cell and the remedy.
+        ValueError: It is not a number, or out of range; the message has the cell and the remedy.
     """
     text = cell.strip()
     try:
@@ -28,9 +28,9 @@ def number_of(cell: str) -> Decimal:
     if _DECIMAL_COMMA.fullmatch(text):
         why = "is not a decimal number: it has a decimal comma; save the file with decimal points"
     elif _THOUSANDS.fullmatch(text):
-        why = "is not a decimal number: its thousands are parted; save the file without that"
+        why = "is not a decimal number: it has thousands separators; save the file without them"
     elif _SIGNED.fullmatch(text):
-        why = "is not a decimal number: it has a sign of its unit; write plain digits, as 67200.5"
+        why = "is not a decimal number: it has a currency sign; write plain digits, such as 67200.5"
     elif "not finite" in said:
         why = "is not finite; leave all four prices empty for a minute without a trade"
     elif "out of range" in said or "characters" in said:

@@ -1,7 +1,7 @@
-"""One price file to its rows: opened within bounds, recognised, checked.
+"""Reads one price file into rows: opens it within limits, recognises its format, checks each row.
 
-Reads one file and writes none. Every refusal is a `UsageError` that names the file, the row where
-it is one, and the remedy.
+Reads one file and writes none. Every error is a `UsageError` with the file, the row if there is
+one, and the remedy.
 """
 
 import csv
@@ -50,11 +50,11 @@ from arena.pricefiles.volumes import plain_name
 ROWS_MAX: Final = 2_000_000
 COMMENT_LINES_MAX: Final = 5
 COLUMNS_MIN: Final = 5
-"""A line of so many cells that is neither a header nor a row is not a comment."""
-TOLD_EVERY_ROWS: Final = 1 << 16
+"""A line with this many cells that is neither a header nor a row is not a comment."""
+PROGRESS_ROWS: Final = 1 << 16
 
 OnProgress = Callable[[Path, int], None]
-"""Called every `TOLD_EVERY_ROWS` rows with the file and the rows read so far."""
+"""Called every `PROGRESS_ROWS` rows with the file and the number of rows so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,13 @@ class PriceFile:
     Attributes:
         path: The file.
         product_id: The product of its prices.
-        format: The format that was recognised.
-        venue: Venue of the prices, if the file's name or format says it; else "".
+        format: The recognised format.
+        venue: Venue of the prices, if the file's name or format shows it; else "".
         rows: The minutes, oldest first.
-        low: The lowest price. high: the highest.
-        merged: How many rows repeated another.
-        empty: How many rows had no price.
+        low: The lowest price.
+        high: The highest price.
+        merged: Number of rows that repeated another.
+        empty: Number of rows without a price.
     """
 
     path: Path
@@ -94,7 +95,7 @@ class PriceFile:
 
     @property
     def facts(self) -> PriceFacts:
-        """The file without its rows; a year of minutes takes a second."""
+        """The description of the file; computing it takes a second for a year of minutes."""
         return PriceFacts(
             path=str(self.path),
             name=self.path.name,
@@ -116,21 +117,21 @@ class PriceFile:
 
 
 def read_price_files(
-    paths: Sequence[Path], products: Sequence[str], tell: OnProgress | None = None
+    paths: Sequence[Path], products: Sequence[str], on_progress: OnProgress | None = None
 ) -> Iterator[PriceFile]:
     """Read the files of a market, one after another.
 
     Args:
         paths: The files.
         products: One for each, in the same order; none to take them from the names.
-        tell: Told how far it is.
+        on_progress: Called with the progress.
 
     Raises:
-        UsageError: One cannot be used, or they do not fit the products.
+        UsageError: A file cannot be used, or the files do not match the products.
     """
     seen: dict[str, Path] = {}
     for path, product_id in pair_files(paths, products):
-        file = read_price_file(path, product_id, tell)
+        file = read_price_file(path, product_id, on_progress)
         if (other := seen.setdefault(file.product_id, path)) is not path:
             raise UsageError(
                 f"two price files of {file.product_id}: {other} and {path}",
@@ -139,16 +140,18 @@ def read_price_files(
         yield file
 
 
-def read_price_file(path: Path, product_id: str = "", tell: OnProgress | None = None) -> PriceFile:
+def read_price_file(
+    path: Path, product_id: str = "", on_progress: OnProgress | None = None
+) -> PriceFile:
     """Read and check a price file.
 
     Args:
         path: The file.
-        product_id: What it is of; "" to take it from the file's name.
-        tell: Told how far it is.
+        product_id: Product of the prices; "" to take it from the file's name.
+        on_progress: Called with the progress.
 
     Raises:
-        UsageError: It cannot be used: the message says why, where, and what helps.
+        UsageError: It cannot be used: the message has the reason, the row and the remedy.
     """
     number = [0]
     try:
@@ -156,7 +159,7 @@ def read_price_file(path: Path, product_id: str = "", tell: OnProgress | None = 
             says = find_product(path.name)
             product_id = product_id or says.product_id or _product_inside(path, opened)
             _require_same_product(path, product_id, opened.member)
-            return _read(path, product_id, opened, number, tell)
+            return _read(path, product_id, opened, number, on_progress)
     except NotUtf8 as error:
         place = f"row {error.number}: " if error.number else ""
         raise UsageError(f"{path}: {place}{error}") from None
@@ -167,7 +170,7 @@ def read_price_file(path: Path, product_id: str = "", tell: OnProgress | None = 
     except (OSError, EOFError, zlib.error) as error:
         raise UsageError(
             f"{path} cannot be read: {str(error)[:200] or type(error).__name__}",
-            remedy="copy the file again from where it came",
+            remedy="copy the file again from its source",
         ) from None
     except BrokenLog as error:
         raise _usage(error) from None
@@ -178,37 +181,41 @@ def _usage(error: ArenaError) -> UsageError:
 
 
 def _product_inside(path: Path, opened: OpenedFile) -> str:
-    """The product that the name of a file in an archive holds."""
+    """The product in the name of a file in an archive, or in the archive's name."""
     return find_product(Path(opened.member).name).product_id or product_of(path)
 
 
 def _require_same_product(path: Path, product_id: str, member: str) -> None:
-    """See that the file in an archive is of the archive's product."""
+    """Check that the file in an archive is for the archive's product."""
     name = Path(member).name
     if member and member_contradicts(name, product_id):
         says = find_product(name)
         named = says.product_id or " or ".join(says.readings)
         raise UsageError(
             f"{path} is of {product_id}, and the file in it, {name[:80]}, of {named}",
-            remedy="name the archive after what is in it",
+            remedy="name the archive after its content",
         )
 
 
 def _read(
-    path: Path, product_id: str, opened: OpenedFile, number: list[int], tell: OnProgress | None
+    path: Path,
+    product_id: str,
+    opened: OpenedFile,
+    number: list[int],
+    on_progress: OnProgress | None,
 ) -> PriceFile:
-    """The file; `number` has the row that is looked at."""
+    """Read the file; `number` has the current row."""
     lines = _lines(path, opened, product_id)
     head, hint = _head(lines, number)
     if head is None:
-        raise ValueError("it holds no candle")
+        raise ValueError("it has no candles")
     names = [] if is_row(head[1]) else head[1]
     rest = _without_ticker(lines, product_id) if plain_name(head[1][0]) == "price" else lines
     rows = chain([] if names else [head], rest)
     sample = _sample(rows, number)
     if not sample:
         number[0] = 0
-        raise ValueError("it holds no candle")
+        raise ValueError("it has no candles")
     shape = _shape(names, product_id, sample, hint, number)
     _require_minutes(shape, [cells for _, cells in sample])
     checker = RowChecker(shape, product_id)
@@ -216,11 +223,11 @@ def _read(
     for count, (at, cells) in enumerate(chain(sample, rows), 1):
         number[0] = at
         if count > limit:
-            raise ValueError(f"more than {limit:,} rows; keep the days that are needed")
-        if cells != names:  # the header again: files that were put together
+            raise ValueError(f"it has more than {limit:,} rows; keep the days that are needed")
+        if cells != names:  # a repeated header, in files that were joined
             checker.take(at, cells)
-        if tell is not None and count % TOLD_EVERY_ROWS == 0:
-            tell(path, count)
+        if on_progress is not None and count % PROGRESS_ROWS == 0:
+            on_progress(path, count)
     number[0] = 0
     found = checker.rows()
     says = find_product(path.name).venue or find_product(Path(opened.member).name).venue
@@ -249,7 +256,7 @@ def _lines(path: Path, opened: OpenedFile, product_id: str) -> Iterator[Line]:
 
 
 def _head(lines: Iterator[Line], number: list[int]) -> tuple[Line | None, str]:
-    """The header, or the first row of a file without one; and the lines of comment before it."""
+    """The header, or the first row of a file without one, and the comment lines before it."""
     hint: list[str] = []
     for line in lines:
         number[0], cells = line
@@ -269,14 +276,14 @@ def _head(lines: Iterator[Line], number: list[int]) -> tuple[Line | None, str]:
 
 
 def _without_ticker(lines: Iterator[Line], product_id: str) -> Iterator[Line]:
-    """The rows below the three header lines of yfinance, whose second names the product."""
+    """Skip the other header lines of yfinance, and check the one with the product."""
     for number, cells in lines:
         word = plain_name(cells[0])
         if word == "ticker":
             wrong = [cell for cell in cells[1:] if contradicts(cell, product_id)]
             if wrong:
                 raise ValueError(
-                    f"the file holds {pair_of(wrong[0]) or wrong[0]}, not {product_id}"
+                    f"the file is of {pair_of(wrong[0]) or wrong[0]}, not {product_id}"
                 )
         elif word not in ("datetime", "date"):
             yield number, cells
@@ -303,7 +310,7 @@ def _shape(
 
 
 def _require_minutes(shape: Shape, sample: Sequence[Sequence[str]]) -> None:
-    """See that the first rows are a minute apart, so that the error names what they are."""
+    """Check that the first rows are a minute apart; the error names their real distance."""
     stamps = deque[int]()
     for cells in sample:
         if len(cells) <= shape.time or shape.clock is not None:
@@ -313,7 +320,7 @@ def _require_minutes(shape: Shape, sample: Sequence[Sequence[str]]) -> None:
         if is_time(cells[shape.time]):
             stamps.append(unix_ns(cells[shape.time]))
     if len(stamps) > 2 and (words := step_text(stamps)):
-        raise ValueError(f"it holds candles of {words}; {MINUTES_NEEDED}")
+        raise ValueError(f"it has candles of {words}; {MINUTES_NEEDED}")
 
 
 def _venue_of(hint: str) -> str:

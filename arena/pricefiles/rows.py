@@ -1,7 +1,7 @@
-"""The rows of a price file: checked one by one, kept as text, oldest first. Pure.
+"""Checks the rows of a price file one by one and stores them as text, oldest first. Pure.
 
-A row that cannot be right is refused with its number: what is wrong in a file of prices is wrong
-in every result. The same minute twice is one minute if both rows say the same.
+An impossible row is refused with its number, because a wrong price makes every result wrong. Two
+rows for the same minute are merged if they are equal.
 """
 
 import re
@@ -26,10 +26,10 @@ from arena.pricefiles.times import MINUTE_NS, SECOND_NS, is_shortened, time_text
 MINUTE_S: Final = 60
 MINUTES_NEEDED: Final = "candles of 1 minute are needed"
 QUOTED_DIGITS: Final = Decimal("1E-8")
-"""A volume that was divided by a price is rounded to this."""
+"""Rounding of a volume that was divided by a price."""
 EMPTY: Final = frozenset({"", "nan", "none", "null", "na", "n/a", "<na>", "nat"})
 COMMON_ROWS_MIN: Final = 10
-"""From so many rows on, the usual distance between two says how long the candles are."""
+"""Number of rows from which the most common distance decides the length of the candles."""
 
 _EXACT = Context(prec=60)
 _PLAIN = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
@@ -45,9 +45,10 @@ class PriceRow:
     """One minute.
 
     Attributes:
-        ts: Its start, Unix seconds.
-        trades: Open, high, low, close and volume, or None if nothing traded.
-        bid: Best bid at its end, or None. ask: best ask.
+        ts: Start of the minute, Unix seconds.
+        trades: Open, high, low, close and volume, or None without a trade.
+        bid: Best bid at the end of the minute, or None.
+        ask: Best ask at the end of the minute, or None.
     """
 
     ts: int
@@ -57,12 +58,12 @@ class PriceRow:
 
 
 class PriceRows(Mapping[int, PriceRow]):
-    """The minutes of a file by their start, Unix seconds; oldest first.
+    """The minutes of a file by start, Unix seconds; oldest first.
 
-    A row is kept as text and read when it is asked for: a year takes 100 MB instead of 500.
+    A row is stored as text and parsed on access: a year takes 100 MB instead of 500.
 
     Args:
-        lines: Start -> open, high, low, close, volume, bid and ask, as they are in the file.
+        lines: Start -> open, high, low, close, volume, bid and ask, as in the file.
     """
 
     def __init__(self, lines: dict[int, str]) -> None:
@@ -93,7 +94,7 @@ class PriceRows(Mapping[int, PriceRow]):
         return iter(self._lines)
 
     def __len__(self) -> int:
-        """How many minutes there are."""
+        """Number of minutes."""
         return len(self._lines)
 
     @cached_property
@@ -108,10 +109,10 @@ class PriceRows(Mapping[int, PriceRow]):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the rows, in hex: whatever the file's form, order, digits and line ends are.
+        """SHA-256 of the rows, in hex; independent of the file's format, order and line ends.
 
         Each row is `ts,open,high,low,close,volume,bid,ask` and a line end; numbers are plain,
-        without zeros at their end; what a row does not have is empty.
+        without trailing zeros; missing values are empty.
         """
         found = sha256()
         for ts, line in self._lines.items():
@@ -120,7 +121,7 @@ class PriceRows(Mapping[int, PriceRow]):
 
     @cached_property
     def price_digits(self) -> int:
-        """Digits after the point that the finest price needs, zeros at its end left out."""
+        """Digits after the point of the finest price, without trailing zeros."""
         found = 0
         for line in self._lines.values():
             cells = line.split(",")
@@ -132,30 +133,31 @@ class PriceRows(Mapping[int, PriceRow]):
 
     @cached_property
     def quiet(self) -> int:
-        """Minutes that have quotes and no trade."""
+        """Number of minutes with quotes and without a trade."""
         return sum(line.startswith(",") for line in self._lines.values())
 
     @property
     def missing(self) -> int:
-        """Minutes between the first and the last that the file does not have."""
+        """Number of missing minutes between the first and the last."""
         return (self.last_s - self.first_s) // MINUTE_S + 1 - len(self)
 
 
 class RowChecker:
-    """Takes the rows of a file one by one.
+    """Checks the rows of a file one by one.
 
     Args:
-        shape: Where a row has what.
-        product_id: What the file is of.
+        shape: Columns of the file.
+        product_id: Product of the file.
 
     Attributes:
-        merged: Rows that said what another row had said.
-        empty: Rows without a price: minutes without a trade.
-        low: The lowest price or bid. high: the highest price or ask.
+        merged: Number of rows that repeated another.
+        empty: Number of rows without a price: minutes without a trade.
+        low: The lowest price or bid.
+        high: The highest price or ask.
     """
 
     def __init__(self, shape: Shape, product_id: str) -> None:
-        """Begin before the first row."""
+        """Take the columns and the product of the file."""
         self._shape = shape
         self._product_id = product_id
         self._lines: dict[int, str] = {}
@@ -166,14 +168,14 @@ class RowChecker:
         self.low, self.high = Decimal("Infinity"), Decimal(0)
 
     def take(self, number: int, cells: Sequence[str]) -> None:
-        """Check a row and keep it.
+        """Check a row and store it.
 
         Args:
-            number: Of the row in its file, from 1.
-            cells: As they are there.
+            number: Number of the row in its file, from 1.
+            cells: Cells of the row.
 
         Raises:
-            ValueError: It cannot be right.
+            ValueError: The row is invalid.
         """
         shape = self._shape
         if len(cells) != shape.width:
@@ -204,17 +206,17 @@ class RowChecker:
         else:
             raise ValueError(
                 f"{time_text(ts)} is in row {self._number_of(ts)} with other numbers; keep the row "
-                "that is right (local time that was set back repeats an hour: write UTC)"
+                "that is right (local time repeats an hour when clocks are set back: write UTC)"
             )
 
     def rows(self) -> PriceRows:
-        """What was taken.
+        """The checked rows.
 
         Raises:
-            ValueError: Nothing was, or candles of another length.
+            ValueError: There are none, or candles of another length.
         """
         if not self._lines:
-            raise ValueError("it holds no candle")
+            raise ValueError("it has no candles")
         rows = PriceRows(self._lines)
         steps = [after - before for before, after in pairwise(rows)]
         length_s = gcd(*steps) if steps else MINUTE_S
@@ -223,18 +225,18 @@ class RowChecker:
             length_s = usual_s
         if length_s > MINUTE_S:
             raise ValueError(
-                f"it holds candles of {length_text(length_s * SECOND_NS)}; {MINUTES_NEEDED}"
+                f"it has candles of {length_text(length_s * SECOND_NS)}; {MINUTES_NEEDED}"
             )
         self._require_one_length(list(rows))
         return rows
 
     def _require_one_length(self, starts: Sequence[int]) -> None:
-        """See that minutes do not turn into longer candles."""
+        """Check that minutes are not followed by longer candles."""
         if (found := coarser_at(starts)) is None:
             return
         ts, words = starts[found[0]], length_text(found[1] * SECOND_NS)
         raise ValueError(
-            f"from row {self._number_of(ts)} on ({time_text(ts)}) it holds candles of {words}; "
+            f"from row {self._number_of(ts)} on ({time_text(ts)}) it has candles of {words}; "
             f"{MINUTES_NEEDED} in the whole file"
         )
 
@@ -248,8 +250,7 @@ class RowChecker:
                 "write decimal points, not commas, and one cell for each column"
             )
         raise ValueError(
-            f"{len(cells)} cells instead of {width}: {shown(cells)}; "
-            "a row that was cut off must be taken out"
+            f"{len(cells)} cells instead of {width}: {shown(cells)}; remove a row that was cut off"
         )
 
     def _check_symbols(self, cells: Sequence[str]) -> None:
@@ -269,7 +270,7 @@ class RowChecker:
                 self._symbols[index] = cells[index]
 
     def _line(self, cells: Sequence[str]) -> str | None:
-        """The row as text; None if it has neither prices nor quotes."""
+        """The row as text; None without prices and quotes."""
         shape = self._shape
         prices = ["", "", "", "", ""]
         if shape.prices is not None and shape.volume is not None:
@@ -284,7 +285,7 @@ class RowChecker:
         return ",".join((*prices, *quotes))
 
     def _no_trade(self, given: Sequence[str]) -> list[str]:
-        """Prices that are not plain digits: none at all, or all of them in another form."""
+        """Handle prices that are not plain digits: all empty, or all in another notation."""
         held = [role for role, cell in zip(OHLC, given, strict=True) if not _is_empty(cell)]
         if not held:
             return ["", "", "", ""]
@@ -297,7 +298,7 @@ class RowChecker:
         return [decimal_text(_carried(number_of(cell))) for cell in given]
 
     def _volume(self, cell: str, given: Sequence[str]) -> str:
-        """The volume in base units, after the prices were checked."""
+        """Check the prices and return the volume in base units."""
         open_, high, low, close = map(Decimal, given)
         if not 0 < low <= open_ <= high or not low <= close <= high:
             raise ValueError(
@@ -344,7 +345,7 @@ def _require_not_shortened(stamp: str) -> None:
     """Refuse a time such as 1.76171E+09, which has lost its last digits.
 
     Raises:
-        ValueError: It has.
+        ValueError: The time has lost digits.
     """
     if is_shortened(stamp):
         raise ValueError(
@@ -354,7 +355,7 @@ def _require_not_shortened(stamp: str) -> None:
 
 
 def _carried(price: Decimal) -> Decimal:
-    """A price with as many decimals as prices have; the rest is noise of binary floats."""
+    """Round a price to the decimals of prices; the rest is noise of binary floats."""
     exponent = price.as_tuple().exponent
     if isinstance(exponent, int) and exponent < -PRICE_DIGITS:
         return _EXACT.quantize(price, Decimal(1).scaleb(-PRICE_DIGITS))
@@ -362,7 +363,7 @@ def _carried(price: Decimal) -> Decimal:
 
 
 def plain_line(line: str) -> str:
-    """The numbers of a row without zeros at either end: "007.10,5.0" is "7.1,5"."""
+    """The numbers of a row without leading and trailing zeros: "007.10,5.0" is "7.1,5"."""
     return _FIRST_ZEROS.sub("", _LAST_ZEROS.sub(r"\1", line))
 
 

@@ -1,4 +1,4 @@
-"""What price files give a market: which is of which product, when it begins and ends. Pure."""
+"""Products, start and end of a market of price files. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from arena.pricefiles.rows import MINUTE_S
 from arena.pricefiles.times import time_text
 
 EXCHANGE_HISTORY_S: Final = 5 * 3_600
-"""Seconds of a file's candles that are before the start of a simulated exchange."""
+"""Candles before the start of a simulated exchange, in seconds."""
 REPLAY_HISTORY_S: Final = 3_600
-"""Seconds of a file's candles that are before the first snapshot of a replay."""
+"""Candles before the first snapshot of a replay, in seconds."""
 FILES_SHOWN_MAX: Final = 5
 STEP_S: Final = 5
-"""Market time moves in such steps, Unix seconds: the cadence of Coinbase's `ticker_batch`."""
+"""Step of market time: the interval of Coinbase's `ticker_batch`."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarketSpan:
-    """When a market of files is.
+    """Start and end of a market of price files.
 
     Attributes:
         first_s: Start of the oldest candle, Unix seconds.
-        start_s: When clients may join, or the first snapshot.
-        last_s: End of the newest candle.
+        start_s: Time when clients may join, or of the first snapshot, Unix seconds.
+        last_s: End of the newest candle, Unix seconds.
     """
 
     first_s: int
@@ -37,15 +37,15 @@ class MarketSpan:
 
 
 def pair_files(paths: Sequence[Path], products: Sequence[str]) -> list[tuple[Path, str]]:
-    """Each file with what it is of: the product at its place, or "" if its name says it.
+    """Pair files with products; "" for a product that the file's name has.
 
     Args:
         paths: The files.
         products: One for each, in the same order; none to take them from the names.
 
     Raises:
-        UsageError: There are more of one than of the other, a product has two files, or a name
-            says another product.
+        UsageError: The numbers of files and products differ, a product has two files, or a file's
+            name has another product.
     """
     named = list(products) or ["" for _ in paths]
     says = [find_product(path.name) for path in paths]
@@ -73,11 +73,11 @@ def pair_files(paths: Sequence[Path], products: Sequence[str]) -> list[tuple[Pat
 def span_of(
     ends: Sequence[tuple[int, int]], *, start: datetime | None, history_s: int
 ) -> MarketSpan:
-    """When a market of files is.
+    """Compute start and end of a market of price files.
 
     Args:
-        ends: Of each file, the start of the first candle and the end of the last, Unix seconds.
-        start: As it is asked for; None for `history_s` after the first candle, or in the middle.
+        ends: Start of the first and end of the last candle of each file, Unix seconds.
+        start: The requested start; None for `history_s` after the first candle, or the middle.
         history_s: Seconds of candles before the start.
 
     Raises:
@@ -99,36 +99,36 @@ def span_of(
 
 
 def snapshots_of(span: MarketSpan, interval_s: int, wanted: int | None) -> int:
-    """How many snapshots a replay has.
+    """Number of snapshots of a replay.
 
     Args:
-        span: Of its prices.
-        interval_s: Seconds from one to the next.
-        wanted: As many as are asked for; None for all that there is time for.
+        span: Start and end of the prices.
+        interval_s: Seconds between snapshots.
+        wanted: The requested number; None for as many as possible.
 
     Raises:
-        UsageError: The prices end before the last one.
+        UsageError: The prices end before the last snapshot.
     """
     available = (span.last_s - span.start_s) // interval_s + 1
     if wanted is not None and wanted > available:
         begin, end = (datetime.fromtimestamp(s, UTC) for s in (span.start_s, span.last_s))
         raise UsageError(
-            f"{wanted:,} snapshots every {interval_s} s, but the prices have time for "
-            f"{available:,}: {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
+            f"{wanted:,} snapshots every {interval_s} s do not fit: the prices are enough for "
+            f"{available:,}, from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
             remedy="ask for fewer, start earlier, or choose a shorter interval",
         )
     return available if wanted is None else wanted
 
 
 def interval_of(interval_s: float) -> int:
-    """Seconds from one snapshot to the next, as whole steps of market time.
+    """Check that the interval of snapshots is a multiple of the step, and return it in seconds.
 
     Raises:
-        UsageError: They are not.
+        UsageError: It is not a multiple.
     """
     if interval_s < STEP_S or interval_s % STEP_S:
         raise UsageError(
-            f"an interval of {interval_s:g} s",
+            f"an interval of {interval_s:g} s is not a multiple of {STEP_S} s",
             remedy=f"recorded time moves in steps of {STEP_S} s; choose a multiple of that",
         )
     return int(interval_s)

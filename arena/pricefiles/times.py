@@ -1,7 +1,7 @@
-"""The time of a candle, however a file writes it, as Unix nanoseconds. Pure.
+"""Parses the time of a candle in any notation as Unix nanoseconds. Pure.
 
 Numbers are seconds, milliseconds, microseconds or nanoseconds by their size: from 2000 to 2100
-these ranges do not touch. A text is ISO 8601; one without an offset is UTC, on every machine.
+these ranges do not overlap. A text is ISO 8601; without an offset it is UTC, on every machine.
 """
 
 import re
@@ -17,11 +17,11 @@ UNITS: Final = (
     (10**17, 1_000, "microseconds"),
     (10**20, 1, "nanoseconds"),
 )
-"""Numbers below the first are in the third; times the second they are nanoseconds."""
+"""Upper bound of a number, its factor to nanoseconds, and its unit."""
 FIRST_NS: Final = 946_684_800 * SECOND_NS
-"""2000-01-01: what is before is not the time of a candle."""
+"""2000-01-01; earlier times are refused."""
 END_NS: Final = 4_102_444_800 * SECOND_NS
-"""2100-01-01."""
+"""2100-01-01; later times are refused."""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SHOWN_CHARS: Final = 40
 TEXT_CHARS_MAX: Final = 64
@@ -34,7 +34,7 @@ _FRACTION = re.compile(r"(\.[0-9]{1,6})[0-9]*")
 
 
 def unix_ns(cell: str) -> int:
-    """The time in a cell.
+    """Parse the time in a cell.
 
     Raises:
         ValueError: It is not a time from 2000 to 2100.
@@ -61,7 +61,7 @@ def is_clock(cell: str) -> bool:
 
 
 def is_time(cell: str) -> bool:
-    """True for a cell that `unix_ns` reads."""
+    """True for a cell that `unix_ns` can parse."""
     try:
         unix_ns(cell)
     except ValueError:
@@ -70,12 +70,12 @@ def is_time(cell: str) -> bool:
 
 
 def is_shortened(cell: str) -> bool:
-    """True for a time with few digits and an exponent, as spreadsheets write: "1.76171E+09"."""
+    """True for a number with few digits and an exponent, as spreadsheets write: "1.76171E+09"."""
     return _SHORT.fullmatch(cell.strip()) is not None
 
 
 def time_text(time_s: int) -> str:
-    """Unix seconds in words: "2025-10-29 04:22 UTC"."""
+    """Format Unix seconds: "2025-10-29 04:22 UTC"."""
     moment = datetime.fromtimestamp(time_s, UTC)
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if time_s % 60 else f"{moment:%Y-%m-%d %H:%M} UTC"
 
@@ -92,7 +92,7 @@ def _is_number(text: str) -> bool:
 
 
 def _number(text: str) -> int:
-    """A number with a point or an exponent, such as 1761711720.0 or 1.76171172e9."""
+    """Parse a number with a point or an exponent, such as 1761711720.0 or 1.76171172e9."""
     if text.count("-") > 1:
         return _iso(text)
     try:

@@ -1,7 +1,7 @@
-"""The bytes of a price file, plain or packed, within bounds. Reads one file.
+"""Opens a price file, plain or packed, as a stream with a size limit. Reads one file.
 
-What a file begins with says what it is; a name that promises something else is refused, and so is
-what is not read here, by its name. Nothing is unpacked to a disk.
+The first bytes decide the kind of a file. A name with the ending of another kind is refused, and so
+are unsupported kinds, by name. Nothing is unpacked to disk.
 """
 
 import gzip
@@ -39,7 +39,7 @@ STRANGE: Final = (
     (b"%PDF", "a PDF", "download the CSV"),
     (b"version https://git-lfs", "a pointer of Git LFS, not the file", "run `git lfs pull`"),
 )
-"""What files begin with, what they are, and the remedy."""
+"""First bytes of unsupported kinds of files, their names, and the remedy."""
 PROMISES: Final = {
     ".gz": (GZIP, "a gzip"),
     ".zip": (ZIP, "a zip"),
@@ -54,13 +54,13 @@ INSIDE: Final = (
     (PARQUET, "a Parquet file packed with gzip"),
     (FEATHER, "a Feather or Arrow file packed with gzip"),
 )
-"""What gzip may hold that is not read from it."""
+"""Unsupported content of gzip files."""
 BESIDE: Final = re.compile(
     r"(\._.*|\.ds_store|thumbs\.db|desktop\.ini|(readme|licen[cs]e|changelog|notice)[^/]*"
     r"|.*\.(checksum|md5|sha256|md|pdf|html?|png|jpe?g))",
     re.IGNORECASE,
 )
-"""Names of files that archives hold beside one of prices."""
+"""Names of other files in archives of prices."""
 ENDINGS: Final = " ".join(suffixes for suffixes, _ in CONTAINERS)
 
 
@@ -70,7 +70,7 @@ class OpenedFile:
 
     Attributes:
         kind: "parquet", "feather" or "text".
-        stream: Of its bytes, unpacked; at the beginning.
+        stream: Stream of the unpacked bytes, at the start.
         member: Name of the file in an archive, or "".
     """
 
@@ -84,7 +84,7 @@ def open_packed(path: Path) -> Iterator[OpenedFile]:
     """Open a price file.
 
     Raises:
-        UsageError: It is not there, not a file, above a limit, or of a kind that is not read.
+        UsageError: It does not exist, is not a file, is above a limit, or of an unsupported kind.
         OSError: It cannot be read.
     """
     if not path.exists():
@@ -119,7 +119,7 @@ def open_packed(path: Path) -> Iterator[OpenedFile]:
 
 
 def _require_promise(path: Path, magic: bytes) -> None:
-    """See that a file is what its name says, and of a kind that is read."""
+    """Check that a file is what its name says, and of a supported kind."""
     _refuse_strange(path, magic)
     known, word = PROMISES.get(path.suffix.lower(), (b"", ""))
     if known and not magic.startswith(known):
@@ -127,7 +127,7 @@ def _require_promise(path: Path, magic: bytes) -> None:
         what = f"begins with {magic[:12]!r}" if magic else "is empty"
         raise UsageError(
             f"{path} cannot be read: it {what} ({size:,} bytes) and is not {word} file",
-            remedy="copy the file again from where it came, or give it the ending of what it is",
+            remedy="copy the file again from its source, or give it the right ending",
         )
 
 
@@ -165,7 +165,7 @@ def _open_zip(path: Path, raw: BinaryIO) -> Iterator[OpenedFile]:
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
         raise UsageError(
             f"{path} cannot be read: {str(error)[:200]}",
-            remedy="copy the file again from where it came",
+            remedy="copy the file again from its source",
         ) from None
 
 
@@ -183,13 +183,13 @@ def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
         names_shown = ", ".join(info.filename[:60] for info in (files or held)[:3]) or "it is empty"
         more = ", ..." if len(files or held) > 3 else ""
         raise UsageError(
-            f"{path} holds {what} ({names_shown}{more})",
+            f"{path} has {what} ({names_shown}{more})",
             remedy="give an archive with one price file in it, or unpack it and name the files",
         )
     return files[0]
 
 
 def _is_beside(filename: str) -> bool:
-    """True for a member that is not a price file by its name, such as a README."""
+    """True for a member that is not a price file, such as a README."""
     member = PurePosixPath(filename)
     return "__MACOSX" in member.parts or BESIDE.fullmatch(member.name) is not None

@@ -1,7 +1,7 @@
-"""Which column of a file is the volume in base units, and which is in the quote currency. Pure.
+"""Finds the column of the volume, and whether it is in base units or the quote currency. Pure.
 
-Of a file of BTC-USD, `volume`, `Volume BTC` and `Volume_(BTC)` are in bitcoin, `Volume USD` and
-`quote_volume` are in dollars. A column that may be either is not guessed.
+In a file of BTC-USD, `volume`, `Volume BTC` and `Volume_(BTC)` are in bitcoin, `Volume USD` and
+`quote_volume` are in dollars. A file whose column may be either is refused.
 """
 
 import re
@@ -24,9 +24,9 @@ _OTHER = (
     " takerbuyquoteassetvolume sellvolume takersellvolume tickvolume"
 )
 OTHER_NAMES: Final = frozenset(_OTHER.split())
-"""Volumes that are a part of the whole, or are not volumes."""
+"""Columns with a part of the volume, or with no volume."""
 UNITS: Final = QUOTES | KNOWN
-"""What a volume may be in; another word beside "volume" is not a unit."""
+"""Units of a volume; another word beside "volume" is not a unit."""
 
 _MONEY = re.compile(r"(?:volume|vol)[ _(\[-]+([A-Za-z0-9]{2,10})[ )\]]*")
 _MONEY_FIRST = re.compile(r"([A-Za-z0-9]{2,10})[ _-]+(?:volume|vol)")
@@ -34,11 +34,11 @@ _MONEY_FIRST = re.compile(r"([A-Za-z0-9]{2,10})[ _-]+(?:volume|vol)")
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """The column that gives the volume.
+    """The column of the volume.
 
     Attributes:
-        index: Of the column.
-        quote: True if it is in the quote currency.
+        index: Index of the column.
+        quote: True if the volume is in the quote currency.
     """
 
     index: int
@@ -46,19 +46,19 @@ class Volume:
 
 
 def plain_name(name: str) -> str:
-    """A column's name without case, spaces and signs: "Volume_(Currency)" is "volumecurrency"."""
+    """A column's name in lower case, without other characters: "volumecurrency"."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def find_volume(names: Sequence[str], product_id: str) -> Volume | None:
-    """The volume of a product among the columns of a file; None if no column looks like one.
+    """Find the column of the volume; None if there is none.
 
     Args:
-        names: Of the columns.
-        product_id: Such as "BTC-USD".
+        names: Names of the columns.
+        product_id: Product such as "BTC-USD".
 
     Raises:
-        ValueError: A volume is of another product, or in a unit that the name does not tell.
+        ValueError: The volume is of another product, or its unit is unknown.
     """
     base, _, quote = product_id.partition("-")
     _require_once(names)
@@ -96,21 +96,21 @@ def find_volume(names: Sequence[str], product_id: str) -> Volume | None:
 
 
 def _require_once(names: Sequence[str]) -> None:
-    """See that no volume is there twice: `volume` and `Volume` may hold different numbers.
+    """Check that there are no two columns of a volume: `volume` and `Volume` may differ.
 
     Raises:
-        ValueError: One is.
+        ValueError: There are two.
     """
     seen: dict[str, str] = {}
     for name in names:
         word = plain_name(name)
         if (word in BASE_NAMES or word in QUOTE_NAMES or _unit(name)) and word in seen:
-            raise ValueError(f"two columns of one name among {seen[word]}, {name}; keep one")
+            raise ValueError(f"two columns have the same name: {seen[word]}, {name}; keep one")
         seen[word] = name
 
 
 def _unit(name: str) -> str:
-    """The currency or coin that a volume's name holds: "Volume BTC", "volume_usd"; else ""."""
+    """The currency or coin in a volume's name, such as "Volume BTC", "volume_usd"; else ""."""
     text = name.strip().lower()
     found = _MONEY.fullmatch(text) or _MONEY_FIRST.fullmatch(text)
     return found[1].upper() if found else ""

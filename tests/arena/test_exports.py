@@ -187,7 +187,7 @@ async def test_a_topic_that_was_not_exported_is_refused(
     """Reading an absent topic names what there is."""
     await export_topics(memory_bus, tmp_path / "records", [LOG])
 
-    with pytest.raises(UsageError, match=f"it holds {LOG}"):
+    with pytest.raises(UsageError, match=f"it has {LOG}"):
         list(read_records(tmp_path / "records", [FOUR]))
 
 

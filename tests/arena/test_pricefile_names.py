@@ -137,7 +137,9 @@ def test_a_market_of_files_begins_and_ends() -> None:
     assert span == MarketSpan(1_761_711_720, 1_761_715_320, 1_761_735_720)
     assert snapshots_of(span, 300, None) == 69
     assert span_of(ends, start=None, history_s=10**6).start_s == 1_761_723_720
-    with pytest.raises(UsageError, match="70 snapshots every 300 s, but the prices have time for"):
+    with pytest.raises(
+        UsageError, match="70 snapshots every 300 s do not fit: the prices are enough for"
+    ):
         snapshots_of(span, 300, 70)
     with pytest.raises(UsageError, match="2025-01-01 00:00 UTC is outside the prices"):
         span_of(ends, start=datetime(2025, 1, 1, tzinfo=UTC), history_s=0)

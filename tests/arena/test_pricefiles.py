@@ -179,7 +179,7 @@ def test_a_row_that_cannot_be_right_is_refused_by_its_number(
         ("ts,open,high,low,close,Volume EURC", "'Volume EURC' is in EURC, the product is BTC-USD"),
         ("ts,open,high,low,last,volume", "no column 'close' among ts, open, high, low, last"),
         ("close_time,open,high,low,close,volume", "no time in any of the columns"),
-        ("ts,open,open,low,close,volume", "two columns of one name among open, open"),
+        ("ts,open,open,low,close,volume", "two columns have the same name: open, open"),
         ("a,b,q,d,e,f", "no header and no candle in 'a, b, q, d, e, f'"),
     ],
 )
@@ -277,9 +277,9 @@ def test_an_archive_of_another_product_is_refused(tmp_path: Path) -> None:
         (b'{"a":' * 5_000, "BTC-USD.json", "BTC-USD.json: "),
         (b"[" * 90_000, "BTC-USD.json", "BTC-USD.json: "),
         (b'[{"t":1},{"o":2}]', "BTC-USD.json", "BTC-USD.json: "),
-        (b"", "BTC-USD.csv", "it holds no candle"),
-        (b"[]", "BTC-USD.json", "it holds no candle"),
-        (lines(HEAD), "BTC-USD.csv", "it holds no candle"),
+        (b"", "BTC-USD.csv", "it has no candles"),
+        (b"[]", "BTC-USD.json", "it has no candles"),
+        (lines(HEAD), "BTC-USD.csv", "it has no candles"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_once(

@@ -47,7 +47,7 @@ def test_names_beside_the_rows_are_used(content: object, tmp_path: Path) -> None
         ({"columns": NAMES[:5], "data": SPLIT}, "no column 'open'"),
         ({"columns": [*NAMES, "x"], "data": SPLIT}, "6 cells instead of 7"),
         ({"columns": NAMES, "other": NAMES[::-1], "data": SPLIT}, "two arrays name columns"),
-        ({"columns": ",".join(NAMES), "data": SPLIT}, "in a form that is not read"),
+        ({"columns": ",".join(NAMES), "data": SPLIT}, "have an unsupported form"),
         ({"columns": [{"name": n} for n in NAMES], "data": SPLIT}, ""),
         ({"columns": [["Open", "BTC-USD"]], "data": SPLIT}, ""),
         ({"schema": {"fields": [{"name": n} for n in NAMES]}, "data": SPLIT}, ""),
@@ -80,7 +80,7 @@ ARRAYS = as_json(whole()).decode()
 )
 def test_a_product_beside_the_rows_is_that_of_the_file(content: str, tmp_path: Path) -> None:
     """The key of the rows, or a field before or after them."""
-    assert "it holds candles of ETH-USD" in said(tmp_path, content)
+    assert "it has candles of ETH-USD" in said(tmp_path, content)
 
     same = content.replace("XETHZUSD", "XXBTZUSD").replace("ETHUSDT", "BTCUSD")
     path = put(tmp_path, "BTC-USD.json", same.replace("ETH", "BTC").encode())

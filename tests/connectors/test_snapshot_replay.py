@@ -179,7 +179,7 @@ def test_file_gives_snapshots_to_its_end() -> None:
 
     assert T0 + timedelta(minutes=9) == last.as_of
     assert replay.total == 1 + int((last.as_of - replay.as_of(0)).total_seconds()) // 60
-    with pytest.raises(UsageError, match="have time for"):
+    with pytest.raises(UsageError, match="are enough for"):
         replay_of(products=(), prices=(CSV,), snapshots=replay.total + 1)
 
 
