@@ -110,7 +110,7 @@ def test_yahoo_has_its_volume_in_dollars_and_three_header_lines(tmp_path: Path) 
 
     assert (file.format.name, file.venue) == ("yahoo", "Yahoo Finance")
     assert {row.trades and row.trades[4] for row in file.rows.values()} == {Decimal(3)}
-    assert "holds BTC-USD, not ETH-USD" in refusal(tmp_path, rows, "ETH-USD.csv")
+    assert "is of BTC-USD, not ETH-USD" in refusal(tmp_path, rows, "ETH-USD.csv")
 
 
 STEPS = {3_600: "1 hour", 300: "5 minutes", 1: "1 second", 86_400: "1 day"}
@@ -268,7 +268,7 @@ def test_an_archive_of_another_product_is_refused(tmp_path: Path) -> None:
         (shapes.feathered(shapes.table())[:900], "BTC-USD.feather", "cannot be read"),
         (b"ARROW1\0\0\xff\xff\xff\xff" + b"\xff" * 99, "BTC-USD.feather", "message of"),
         (b"PK\x03\x04 cut", "BTC-USD.zip", "cannot be read"),
-        (shapes.zipped(REF, "a.csv", "b.csv"), "BTC-USD.zip", "holds 2 files (a.csv, b.csv)"),
+        (shapes.zipped(REF, "a.csv", "b.csv"), "BTC-USD.zip", "has 2 files (a.csv, b.csv)"),
         (shapes.zipped(REF, "xl/workbook.xml"), "BTC-USD.zip", "is an Excel workbook"),
         (b"BZh91AY", "BTC-USD.csv", "is packed with bzip2; unpack it"),
         (b"<!DOCTYPE html><html>", "BTC-USD.csv", "is a web page"),

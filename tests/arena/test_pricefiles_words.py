@@ -37,7 +37,7 @@ VOLUMES = "ts,open,high,low,close"
         ("BTC-USD.zip.gz", gzip.compress(archive(a=REF)), "is a zip archive packed with gzip"),
         ("BTC-USD.arrow", b"nothing", "is not an Arrow file"),
         ("BTC-USD.zip", archive(**{"README.txt": b"x"}), "has no price file (README.txt)"),
-        ("BTC-USD.zip", archive(**{"a.csv": REF, ".b.csv": REF, "c.csv": REF}), "holds 2 files"),
+        ("BTC-USD.zip", archive(**{"a.csv": REF, ".b.csv": REF, "c.csv": REF}), "has 2 files"),
         ("a-USD.csv", lines(HEAD.replace(",", ";"), f"{FIRST_S};1,5;1,6;1,2;1,5;5,1"),
          "row 2: '1,5' is not a decimal number: it has a decimal comma; save the file with"),
         ("a-USD.csv", lines(f"{FIRST_S};1,5;1,6;1,2;1,5;5,1"), "'1,5' is not a decimal number: it"),

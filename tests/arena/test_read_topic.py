@@ -1,0 +1,90 @@
+"""Topics are read to the ends they had, whoever writes meanwhile, and a stall is an error."""
+
+from contextlib import aclosing
+
+import pytest
+
+from arena.bus.base import Record
+from arena.bus.memory import MemoryBus
+from arena.errors import BrokerUnavailable
+from arena.read_topic import read_list, read_to_ends, read_whole
+from arena.topics import TopicSpec
+
+SPEC = TopicSpec(name="numbers", key="-", messages=(), partitions=2)
+
+
+async def _bus() -> MemoryBus:
+    bus = MemoryBus()
+    await bus.start()
+    await bus.ensure_topics([SPEC])
+    return bus
+
+
+async def _append(bus: MemoryBus, *numbers: int) -> None:
+    for number in numbers:
+        await (
+            await bus.send_bytes(
+                SPEC.name, b"%d" % number, partition=number % 2, key=None, headers=()
+            )
+        )
+
+
+def _numbers(records: list[Record]) -> list[int]:
+    return sorted(int(record.value or b"") for record in records)
+
+
+async def test_whole_topic_is_read() -> None:
+    """Every record of every partition is taken; an empty topic has none."""
+    bus = await _bus()
+    taken: list[Record] = []
+    await read_whole(bus, SPEC, taken.append)
+    assert [] == taken
+
+    await _append(bus, *range(7))
+    await read_whole(bus, SPEC, taken.append)
+
+    assert list(range(7)) == _numbers(taken)
+
+
+async def test_reading_ends_at_the_ends_of_the_call() -> None:
+    """Records that are appended while it reads do not keep it from ending."""
+    bus = await _bus()
+    await _append(bus, 0, 1)
+    reader = await bus.log_reader(SPEC.name)
+    seen: list[Record] = []
+
+    async with aclosing(read_to_ends(reader, max_records=1)) as batches:
+        async for records in batches:
+            seen += records
+            await _append(bus, len(seen) + 1)
+
+    assert {0, 1} <= set(_numbers(seen))
+    assert len(seen) <= 4
+
+
+async def test_reading_starts_at_the_position_and_ends_at_a_given_offset() -> None:
+    """A seek and an offset to reach bound what is read."""
+    bus = await _bus()
+    await _append(bus, 0, 2, 4, 6)
+    reader = await bus.log_reader(SPEC.name)
+    reader.seek(SPEC.name, 0, 1)
+
+    records = await read_list(reader, {(SPEC.name, 0): 3})
+
+    assert [2, 4] == _numbers(records)[:2]
+
+
+async def test_stalled_log_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partition that gives nothing before its end is named, with offset and end."""
+    bus = await _bus()
+    await _append(bus, 0)
+    reader = await bus.log_reader(SPEC.name)
+
+    async def nothing(**_: object) -> list[Record]:
+        return []
+
+    monkeypatch.setattr(reader, "read", nothing)
+    with pytest.raises(BrokerUnavailable, match=r"numbers\[0\] gave no record after offset 0") as e:
+        await read_list(reader, stall_s=0)
+
+    assert "ends at 1" in str(e.value)
