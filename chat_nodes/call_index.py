@@ -9,12 +9,14 @@ have been added since a call was logged.
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from datetime import datetime, timedelta
 
 from arena import topics
 from arena.bus.base import Bus, Record, Start
 from arena.errors import BrokerUnavailable, Malformed
 from arena.messages import LlmCall
+from arena.read_topic import read_to_ends
 from arena.topics import partition_of
 from chat_nodes.budget import DailyBudget
 from chat_nodes.earlier_requests import AnsweredRequest
@@ -24,7 +26,8 @@ WINDOW = timedelta(minutes=15)
 """Requests are redelivered within seconds of a crash; their deadlines are minutes at most."""
 SKEW = timedelta(minutes=5)
 """Largest difference between the clocks of routers and of chat nodes."""
-STALLED_READS_MAX = 20
+READS_MAX = 20
+"""Reads of one call before it is given up."""
 LOG = topics.LLM_CALLS.name
 
 
@@ -99,15 +102,9 @@ class CallIndex:
     async def _read(self, since_ms: int) -> AsyncIterator[list[Record]]:
         """Records of the log from a time up to its present end, in non-empty batches."""
         reader = await self._bus.log_reader(LOG, start=Start.since(since_ms))
-        stalled = 0
         try:
-            ends = await reader.end_offsets()
-            while any(reader.position(*pair) < end for pair, end in ends.items()):
-                records = await reader.read()
-                stalled = 0 if records else stalled + 1
-                if stalled > STALLED_READS_MAX:
-                    raise BrokerUnavailable(f"{LOG} could not be read up to its end")
-                if records:
+            async with aclosing(read_to_ends(reader)) as batches:
+                async for records in batches:
                     yield records
         finally:
             await reader.close()
@@ -136,7 +133,7 @@ class CallIndex:
             LOG, partition, Start(offsets={(LOG, partition): offset})
         )
         try:
-            for _ in range(STALLED_READS_MAX):
+            for _ in range(READS_MAX):
                 if records := await reader.read(max_records=1):
                     call = _logged_call(records[0])
                     return call if call is not None and call.call_id == call_id else None

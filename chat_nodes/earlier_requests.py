@@ -11,18 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from arena import topics
-from arena.bus.base import Assignment, Bus, LogReader, Record
-from arena.errors import BrokerUnavailable, Malformed, UsageError
+from arena.bus.base import Assignment, Bus, Record
+from arena.errors import Malformed, UsageError
 from arena.ids import check_name
 from arena.messages import ChatReply, ChatRequest
+from arena.read_topic import read_list
 
 ANSWERED_MAX = 8
 """Number of newest answered requests that are looked up in the log."""
 INBOX_RECORDS_MAX = 100
 """Number of newest records of an inbox that are read."""
 INBOXES_MAX = 32
-READ_S = 0.5
-STALLED_READS_MAX = 20
 
 Pair = tuple[str, int]
 
@@ -82,7 +81,7 @@ async def read_answered_requests(
             first = max(reader.position(*pair), target - ANSWERED_MAX)
             targets[pair] = target
             reader.seek(*pair, first if first < target else end)
-        records = await _read_to(reader, targets)
+        records = await read_list(reader, targets)
     finally:
         await reader.close()
     answered = [
@@ -136,7 +135,7 @@ class InboxReplies:
             ends = await reader.end_offsets()
             for pair, end in ends.items():
                 reader.seek(*pair, max(reader.position(*pair), end - INBOX_RECORDS_MAX))
-            records = await _read_to(reader, ends)
+            records = await read_list(reader, ends)
         finally:
             await reader.close()
         found: dict[str, ChatReply] = {}
@@ -144,20 +143,6 @@ class InboxReplies:
             if record.kind == "ChatReply" and isinstance(reply := _message(record), ChatReply):
                 found.setdefault(reply.call_id, reply)
         return found
-
-
-async def _read_to(reader: LogReader, targets: Mapping[Pair, int]) -> list[Record]:
-    """Records up to an offset in each partition, and perhaps some beyond it."""
-    found: list[Record] = []
-    stalled = 0
-    while any(reader.position(*pair) < target for pair, target in targets.items()):
-        records = await reader.read(timeout_s=READ_S)
-        found += records
-        stalled = 0 if records else stalled + 1
-        if stalled > STALLED_READS_MAX:
-            names = ", ".join(sorted({topic for topic, _ in targets}))
-            raise BrokerUnavailable(f"{names} could not be read to the end")
-    return found
 
 
 def _message(record: Record) -> object:

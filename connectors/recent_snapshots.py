@@ -1,24 +1,23 @@
 """Reads the newest snapshots of a venue back from the log, whichever process published them."""
 
-import asyncio
 from collections import deque
+from contextlib import aclosing
 from typing import Final
 
 from arena import topics
-from arena.bus.base import EARLIEST, LogReader, Record
-from arena.errors import BrokerUnavailable, Malformed, UsageError
+from arena.bus.base import EARLIEST, LogReader
+from arena.errors import Malformed, UsageError
 from arena.messages import MarketSnapshot
 from arena.node import Node
+from arena.read_topic import read_to_ends
 from arena.topics import partition_of
 
-READ_TIMEOUT_S: Final = 30.0
 SNAPSHOTS_BACK: Final = 16
 """Records read in addition to the wanted snapshots: room for records that are not snapshots."""
 GROWTH: Final = 4
 """Factor by which the next read back is longer, if that was not enough."""
 LOOK_BACK_MAX: Final = 10_000
 """Most records that are read back in addition to the wanted snapshots."""
-BATCH_MAX: Final = 500
 
 
 async def newest_snapshots(node: Node, venue: str, count: int) -> tuple[list[MarketSnapshot], int]:
@@ -30,7 +29,7 @@ async def newest_snapshots(node: Node, venue: str, count: int) -> tuple[list[Mar
         count: Number of snapshots wanted.
 
     Raises:
-        BrokerUnavailable: They could not be read within `READ_TIMEOUT_S`.
+        BrokerUnavailable: The log gives no records before its end.
         UsageError: Too many of the newest records are not snapshots of the venue.
     """
     name = topics.SNAPSHOTS.name
@@ -68,20 +67,16 @@ async def _newest_before(
     `dead_letters`.
     """
     found: deque[MarketSnapshot] = deque(maxlen=count)
-    try:
-        async with asyncio.timeout(READ_TIMEOUT_S):
-            while (position := reader.position(*pair)) < until:
-                batch = min(BATCH_MAX, until - position)
-                for record in await reader.read(timeout_s=0.2, max_records=batch):
-                    try:
-                        message = record.message() if record.offset < until else None
-                    except Malformed:
-                        node.counters["unreadable_backlog"] += 1
-                        continue
-                    if isinstance(message, MarketSnapshot) and message.venue == venue:
-                        found.append(message)
-    except TimeoutError:
-        raise BrokerUnavailable(f"the log was not read in {READ_TIMEOUT_S:.0f} s") from None
+    async with aclosing(read_to_ends(reader, {pair: until})) as batches:
+        async for records in batches:
+            for record in records:
+                try:
+                    message = record.message() if record.offset < until else None
+                except Malformed:
+                    node.counters["unreadable_backlog"] += 1
+                    continue
+                if isinstance(message, MarketSnapshot) and message.venue == venue:
+                    found.append(message)
     return found
 
 
@@ -94,20 +89,3 @@ async def starts_at_offset_zero(node: Node, venue: str) -> bool:
         return reader.position(name, partition) == 0
     finally:
         await reader.close()
-
-
-async def read_to_end(reader: LogReader) -> list[Record]:
-    """Read from a reader's positions to the present ends of its partitions.
-
-    Raises:
-        BrokerUnavailable: The ends were not reached within `READ_TIMEOUT_S`.
-    """
-    ends = await reader.end_offsets()
-    records: list[Record] = []
-    try:
-        async with asyncio.timeout(READ_TIMEOUT_S):
-            while any(reader.position(*pair) < end for pair, end in ends.items()):
-                records += await reader.read(timeout_s=0.2)
-    except TimeoutError:
-        raise BrokerUnavailable(f"the log was not read in {READ_TIMEOUT_S:.0f} s") from None
-    return records

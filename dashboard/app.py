@@ -21,6 +21,7 @@ from arena.clock import Clock
 from arena.errors import BrokerUnavailable
 from arena.fold_checkpoint import CheckpointFile
 from arena.settings import Settings
+from arena.tasks import run_until_first_ends
 from dashboard.frame import build_frame
 from dashboard.picture import print_screen, save_picture
 from dashboard.rows import ReadStatus
@@ -84,20 +85,12 @@ async def run(bus: Bus, clock: Clock, options: DashboardOptions, settings: Setti
     )
     try:
         await follower.open()
-        reading = asyncio.create_task(follower.follow())
-        showing = asyncio.create_task(_show(follower, clock, options))
-        watching = asyncio.create_task(watch_readers(bus, settings.stuck_s))
-        tasks = {reading, showing, watching}
-        try:
-            done, _ = await asyncio.wait(
-                tasks, timeout=options.seconds, return_when=asyncio.FIRST_COMPLETED
-            )
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await run_until_first_ends(
+            follower.follow(),
+            _show(follower, clock, options),
+            watch_readers(bus, settings.stuck_s),
+            timeout_s=options.seconds,
+        )
         if options.svg is not None:
             save_picture(_printed(follower, options), options.svg, options.title)
     finally:

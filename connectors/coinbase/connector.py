@@ -22,6 +22,7 @@ from arena.errors import DependencyMissing
 from arena.liveness import FEED_DOWN
 from arena.messages import MarketSnapshot, Ticker
 from arena.node import Node
+from arena.tasks import task_group
 from connectors.coinbase.events import FrameMalformed
 from connectors.coinbase.feed import VENUE, Feed, Received
 from connectors.coinbase.leadership import Leadership
@@ -131,12 +132,10 @@ class CoinbaseConnector:
         try:
             await self._wait_for_venue()
             self.publisher.rules_epoch = 1
-            async with asyncio.TaskGroup() as tasks:
+            async with task_group() as tasks:
                 for part in self._parts():
                     tasks.create_task(part)
                 self.subscriptions.follow_all(tasks)
-        except BaseExceptionGroup as group:
-            raise _first(group) from group
         finally:
             await self.rest.close()
 
@@ -326,11 +325,3 @@ class CoinbaseConnector:
                     self.node.bus, record, why, self.node.id, self.node.clock.now()
                 )
                 self.node.counters["dead_letters"] += 1
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first plain exception in a group: the one that ended the process."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

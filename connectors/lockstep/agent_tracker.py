@@ -10,9 +10,9 @@ from arena import topics
 from arena.bus.base import EARLIEST, LogReader, Record, Start
 from arena.messages import AccountOpened, AgentSpec, Turn
 from arena.node import Node
+from arena.read_topic import read_list
 from connectors.lockstep.pacing import Pacer
 from connectors.lockstep.snapshot_replay import SnapshotReplay
-from connectors.recent_snapshots import read_to_end
 
 SKEW_MS: Final = 600_000
 """Turns are read from this long before the snapshot they answer: hosts' clocks differ."""
@@ -40,7 +40,7 @@ class AgentTracker:
         roster = self._readers[topics.ROSTER.name] = await self._node.bus.log_reader(
             topics.ROSTER.name, start=EARLIEST
         )
-        for record in await read_to_end(roster):
+        for record in await read_list(roster):
             await self._take(record)
 
     async def follow_accounts(self) -> None:
@@ -59,7 +59,7 @@ class AgentTracker:
         start = Start.since(max(0, since_ms - SKEW_MS))
         turns = await self._node.bus.log_reader(topics.TURNS.name, start=start)
         self._readers[topics.TURNS.name] = turns
-        for record in await read_to_end(turns):
+        for record in await read_list(turns):
             await self._take(record)
 
     async def listen(self, timeout_s: float) -> None:

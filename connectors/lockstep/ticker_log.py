@@ -2,7 +2,7 @@
 
 from arena import topics
 from arena.node import Node
-from connectors.recent_snapshots import read_to_end
+from arena.read_topic import read_list
 
 
 async def tickers_after(
@@ -26,7 +26,7 @@ async def tickers_after(
         for partition, start in starts.items():
             reader.seek(name, partition, max(start, reader.position(name, partition)))
         found: dict[int, list[bytes]] = {p: [] for p in ends}
-        for record in await read_to_end(reader):
+        for record in await read_list(reader):
             found[record.partition].append(record.value or b"")
         return found, starts
     finally:

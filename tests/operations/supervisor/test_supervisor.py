@@ -123,7 +123,7 @@ def test_a_wrong_usage_is_not_tried_again(supervised: Callable[..., Supervisor])
 def test_what_is_not_installed_is_not_waited_for(supervised: Callable[..., Supervisor]) -> None:
     """A package that is missing does not come by trying again."""
     code = (
-        "from arena.command_exit import run_to_end\n"
+        "from arena.command_exit import run_command\n"
         "def work(): import no_such_package\nrun_to_end(work)"
     )
     supervisor = supervised(python("node", code))
