@@ -88,7 +88,7 @@ def test_three_brokers_with_logins(shell: Shell) -> None:
         stopped = shell.run("stop")
 
     assert degraded.returncode == 1
-    assert "degraded, 2 of 3 brokers serve" in degraded.stdout
+    assert "degraded, 2 of 3 brokers run" in degraded.stdout
     assert f"stopped (pid {pids[2]} is gone" in degraded.stdout
     assert repaired.returncode == 0, repaired.stderr
     assert "running" == status["condition"]
