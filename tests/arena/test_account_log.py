@@ -41,7 +41,7 @@ def _holds(read: object, written: object) -> bool:
     return read == written
 
 
-def test_an_event_is_what_the_message_says(log: Log) -> None:
+def test_event_has_fields_of_message(log: Log) -> None:
     """The fold reads the very fields the message models write."""
     kinds = []
     for offset, (kind, value) in enumerate(log.records):
@@ -76,7 +76,7 @@ def test_only_fields_of_the_message_are_read(struct: Any, message: Any) -> None:
 @pytest.mark.parametrize(
     ("field", "value"), [("postings", None), ("seq", "2"), ("outcome", "maybe"), ("agent", 7)]
 )
-def test_a_field_of_another_type_stops(log: Log, field: str, value: object) -> None:
+def test_field_of_another_type_stops(log: Log, field: str, value: object) -> None:
     """Neither a missing posting nor a number as text is folded as something else."""
     kind, text = log.records[2]
     changed = json.loads(text) | {field: value}
@@ -86,7 +86,7 @@ def test_a_field_of_another_type_stops(log: Log, field: str, value: object) -> N
 
 
 @pytest.mark.parametrize("field", ["postings", "agent", "source", "prev", "snapshot_id"])
-def test_a_missing_field_stops(log: Log, field: str) -> None:
+def test_missing_field_stops(log: Log, field: str) -> None:
     """A record without what the fold needs is named with its field."""
     kind, text = log.records[2]
     changed = json.loads(text)
@@ -96,7 +96,7 @@ def test_a_missing_field_stops(log: Log, field: str) -> None:
         decode_event(kind, json.dumps(changed).encode(), 7)
 
 
-def test_an_unknown_kind_is_read_as_far_as_it_goes(log: Log) -> None:
+def test_unknown_kind_has_common_fields(log: Log) -> None:
     """Whether it counts can be decided without knowing it."""
     event = decode_event("Dividend", log.records[2][1], 2)
 
@@ -105,7 +105,7 @@ def test_an_unknown_kind_is_read_as_far_as_it_goes(log: Log) -> None:
 
 
 @pytest.mark.parametrize("field", ["used", "slippage", "latency_cost"])
-def test_a_fill_without_its_price_stops(log: Log, field: str) -> None:
+def test_fill_without_its_price_stops(log: Log, field: str) -> None:
     """A fill that does not say what it was priced with cannot be folded."""
     with pytest.raises(BrokenLog, match="lacks its quote"):
         log.append(log.fill("4", "buy", "0.1", **{field: None}))

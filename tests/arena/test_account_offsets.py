@@ -15,14 +15,14 @@ def log() -> Log:
     return made
 
 
-def test_an_offset_that_was_folded_stops(log: Log) -> None:
+def test_offset_that_was_folded_stops(log: Log) -> None:
     """A record at an offset behind which the fold stands is another log, or a reader's error."""
     kind, value = log.records[-1]
     with pytest.raises(BrokenLog, match="offset 1 was folded already; the next one is 2"):
         log.shard.apply(kind, value, 1)
 
 
-def test_an_offset_without_a_record_changes_nothing(log: Log) -> None:
+def test_offset_without_a_record_changes_nothing(log: Log) -> None:
     """The end of a transaction takes an offset; that no event is missing is what the chain says."""
     kind, value = log.records[-1]
     before = log.shard.head

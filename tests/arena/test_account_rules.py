@@ -22,7 +22,7 @@ def log() -> Log:
     return opened
 
 
-def test_a_state_digest_counts_and_uses_no_sequence_number(log: Log) -> None:
+def test_state_digest_counts_and_uses_no_sequence_number(log: Log) -> None:
     """It enters the chain, so nobody can take it out, and the next order goes on as before."""
     before = (log.shard.seq, log.shard.digest())
     head = log.shard.head
@@ -38,7 +38,9 @@ def test_a_state_digest_counts_and_uses_no_sequence_number(log: Log) -> None:
         log.attest(prev=GENESIS)
 
 
-def test_a_forgotten_order_is_known_to_be_old(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forgotten_order_is_detected_by_issue_time(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A copy of it is not remembered, but its issue time proves that it may have been decided."""
     monkeypatch.setattr(accounts, "ORDERS_REMEMBERED", 2)
     moments = [NOW + timedelta(microseconds=n) for n in (5, 3, 9, 11)]
@@ -52,7 +54,7 @@ def test_a_forgotten_order_is_known_to_be_old(log: Log, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("issued_at", ["soon", "2026-11-21T09:30:00", "9" * 5_000])
-def test_an_order_with_a_bad_issue_time_stops_the_fold_at_once(log: Log, issued_at: str) -> None:
+def test_order_with_a_bad_issue_time_stops_the_fold_at_once(log: Log, issued_at: str) -> None:
     """Not tens of thousands of orders later, when its id is forgotten."""
     before = log.shard.digest()
     body = orjson.loads(log.reject("1").model_dump_json())
@@ -62,7 +64,7 @@ def test_an_order_with_a_bad_issue_time_stops_the_fold_at_once(log: Log, issued_
     assert before == log.shard.digest()
 
 
-def test_a_record_that_stops_is_passed_over_where_an_operator_named_its_bytes(log: Log) -> None:
+def test_named_record_is_passed_over(log: Log) -> None:
     """Other bytes at that offset stop the fold all the same."""
     garbage, offset = b"\xff", log.shard.next_offset
     for value in (garbage, None):
@@ -77,7 +79,7 @@ def test_a_record_that_stops_is_passed_over_where_an_operator_named_its_bytes(lo
 
 
 @pytest.mark.parametrize("follower", ["order", "epoch", "digest"])
-def test_an_event_that_counted_cannot_be_passed_over(log: Log, follower: str) -> None:
+def test_event_that_counted_cannot_be_passed_over(log: Log, follower: str) -> None:
     """What was written behind it carries a sequence number that is missing then."""
     offset = log.shard.next_offset
     damaged = Log()

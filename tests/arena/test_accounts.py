@@ -154,7 +154,7 @@ def log() -> Log:
     return opened
 
 
-def test_a_buy_and_a_sell(log: Log) -> None:
+def test_buy_and_a_sell(log: Log) -> None:
     """Cash, position, cost, realised profit and sums follow the fills."""
     log.append(log.fill("1", "buy", "0.5"))
     log.append(log.fill("2", "sell", "0.2"))
@@ -172,7 +172,7 @@ def test_a_buy_and_a_sell(log: Log) -> None:
     assert equity == account.opening - account.fees
 
 
-def test_a_sold_position_is_gone(log: Log) -> None:
+def test_sold_position_is_removed(log: Log) -> None:
     """Nothing is left of a position that was sold whole."""
     log.append(log.fill("1", "buy", "0.5"))
     log.append(log.fill("2", "sell", "0.5"))
@@ -180,7 +180,7 @@ def test_a_sold_position_is_gone(log: Log) -> None:
     assert {} == log.shard.accounts["a"].positions
 
 
-def test_the_house_holds_the_other_side(log: Log) -> None:
+def test_house_has_counterparty_balance(log: Log) -> None:
     """Over all accounts every unit sums to zero."""
     log.append(log.fill("1", "buy", "0.5"))
     shard = log.shard
@@ -192,7 +192,7 @@ def test_the_house_holds_the_other_side(log: Log) -> None:
     assert -shard.accounts["a"].positions["BTC-USD"].quantity == house["BTC"]
 
 
-def test_an_order_counts_once(log: Log) -> None:
+def test_order_counts_once(log: Log) -> None:
     """The same order id has no second effect, whoever writes it."""
     log.append(log.reject("1"))
     before = log.shard.digest()
@@ -202,7 +202,7 @@ def test_an_order_counts_once(log: Log) -> None:
     assert 1 == log.shard.ignored
 
 
-def test_a_zombie_is_ignored(log: Log) -> None:
+def test_event_of_old_owner_is_ignored(log: Log) -> None:
     """After another owner's epoch, what the old owner writes has no effect."""
     late = log.reject("1")
     log.claim("two")
@@ -213,12 +213,12 @@ def test_a_zombie_is_ignored(log: Log) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"owner": "x"}, {"epoch": 0}, {"seq": 1}, {"seq": 9}])
-def test_what_is_not_the_next_event_is_ignored(log: Log, changes: dict[str, object]) -> None:
+def test_event_out_of_sequence_is_ignored(log: Log, changes: dict[str, object]) -> None:
     """A wrong owner, an old epoch or a sequence number out of order has no effect."""
     assert log.append(log.reject("1", **changes)) is None
 
 
-def test_of_two_claims_the_first_wins(log: Log) -> None:
+def test_first_of_two_epochs_wins(log: Log) -> None:
     """Two owners that claim the same epoch: the second claim is ignored."""
     head, seq = log.shard.head, log.shard.seq
     log.claim("two", prev=head, seq=seq)
@@ -227,7 +227,7 @@ def test_of_two_claims_the_first_wins(log: Log) -> None:
     assert "two" == log.shard.owner
 
 
-def test_a_claim_that_missed_an_event_is_ignored(log: Log) -> None:
+def test_epoch_that_missed_an_event_is_ignored(log: Log) -> None:
     """A claim made before another event landed does not count: its digest is older."""
     head, seq = log.shard.head, log.shard.seq
     log.append(log.reject("1"))
@@ -235,7 +235,7 @@ def test_a_claim_that_missed_an_event_is_ignored(log: Log) -> None:
     assert log.claim("two", prev=head, seq=seq) is None
 
 
-def test_a_changed_byte_is_found(log: Log) -> None:
+def test_changed_byte_stops_the_fold(log: Log) -> None:
     """The event behind a changed one does not match, and the process stops."""
     log.append(log.reject("1", detail="first"))
     log.append(log.reject("2"))
@@ -247,7 +247,7 @@ def test_a_changed_byte_is_found(log: Log) -> None:
             replay.apply(kind, value, offset)
 
 
-def test_a_log_that_lost_its_tail_is_found(log: Log) -> None:
+def test_log_that_lost_its_tail_stops_the_fold(log: Log) -> None:
     """A reader that goes on in a log that lost records and grew again stops."""
     log.append(log.reject("1"))
     log.append(log.reject("2"))
@@ -263,14 +263,14 @@ def test_a_log_that_lost_its_tail_is_found(log: Log) -> None:
         raise AssertionError("the fold went on")
 
 
-def test_an_epoch_from_the_future_stops(log: Log) -> None:
+def test_epoch_from_the_future_stops(log: Log) -> None:
     """An epoch that skips one belongs to another log."""
     with pytest.raises(BrokenLog, match="epoch 7 follows epoch 1"):
         log.claim("two", epoch=7)
 
 
 @pytest.mark.parametrize("value", [b"", b"\xff", b"[]", b"{"])
-def test_bytes_that_are_no_event_stop(log: Log, value: bytes) -> None:
+def test_invalid_event_stops_the_fold(log: Log, value: bytes) -> None:
     """In the account log nothing unreadable may be passed over."""
     with pytest.raises(BrokenLog, match="JSON"):
         log.append_bytes("OrderDecided", value)
@@ -285,7 +285,7 @@ def test_bytes_that_are_no_event_stop(log: Log, value: bytes) -> None:
         ({"agent": "nobody"}, "no account"),
     ],
 )
-def test_an_event_that_contradicts_the_state_stops(
+def test_event_that_contradicts_the_state_stops(
     log: Log, changes: dict[str, object], why: str
 ) -> None:
     """The log says what the state is after each fill; a difference is never folded over."""
@@ -300,14 +300,14 @@ def test_selling_more_than_held_stops(log: Log) -> None:
         log.append(log.fill("2", "sell", "0.2"))
 
 
-def test_a_wrong_realised_profit_stops(log: Log) -> None:
+def test_wrong_realised_profit_stops(log: Log) -> None:
     """The profit an executor claims must be the fold's."""
     log.append(log.fill("1", "buy", "0.5"))
     with pytest.raises(BrokenLog, match="realised is 1"):
         log.append(log.fill("2", "sell", "0.5", realised=Decimal(1)))
 
 
-def test_the_digest_knows_nothing_of_owners_and_times(log: Log) -> None:
+def test_digest_is_independent_of_owners_and_times(log: Log) -> None:
     """The same decisions under another owner, epoch and wall time have the same digest."""
     other = Log()
     other.claim("x")

@@ -69,13 +69,13 @@ def dead_after(*turns: Turn) -> tuple[DeadAgent, ...]:
         (turn("aborted"), False),
     ],
 )
-def test_a_decision_is_words_a_call_or_a_refused_order(ended: Turn, expected: bool) -> None:
+def test_text_call_or_refused_order_is_a_decision(ended: Turn, expected: bool) -> None:
     """A turn without any of them decided nothing, whatever ended it."""
     assert is_decision(ended) is expected
 
 
 @pytest.mark.parametrize("cause", sorted(LASTING_CAUSES))
-def test_a_cause_that_does_not_pass_kills_at_once(cause: Cause) -> None:
+def test_lasting_cause_makes_agent_dead_at_once(cause: Cause) -> None:
     """One turn is enough, also after decisions; the error is the cause in words."""
     (dead,) = dead_after(turn(), turn("failed", cause=cause, error="401: wrong key"))
 
@@ -84,7 +84,7 @@ def test_a_cause_that_does_not_pass_kills_at_once(cause: Cause) -> None:
 
 
 @pytest.mark.parametrize("cause", sorted({*Cause, ""} - LASTING_CAUSES))
-def test_other_causes_kill_after_a_run_of_turns(cause: str) -> None:
+def test_other_causes_make_agent_dead_after_several_turns(cause: str) -> None:
     """One turn less leaves it alive; a decision ends the run."""
     failed = turn("failed", cause=cause)
 
@@ -94,7 +94,7 @@ def test_other_causes_kill_after_a_run_of_turns(cause: str) -> None:
     assert dead.cause == f"it failed ({DEAD_TURNS} turns in a row without a decision)"
 
 
-def test_a_turn_that_a_crash_cut_off_says_nothing() -> None:
+def test_aborted_turn_does_not_count() -> None:
     """It neither counts as a failure nor ends a run of them."""
     four = [turn("failed")] * (DEAD_TURNS - 1)
 
@@ -102,7 +102,7 @@ def test_a_turn_that_a_crash_cut_off_says_nothing() -> None:
     assert [one.turns for one in dead_after(*four, turn("aborted"), turn("failed"))] == [DEAD_TURNS]
 
 
-def test_who_never_decided_is_dead_once_nothing_more_comes() -> None:
+def test_agent_without_decision_is_dead_at_end() -> None:
     """With fewer turns than a run it may still decide while the contest continues."""
     vitals = HealthFold()
     vitals.apply(turn("expired", error=""))
@@ -117,7 +117,7 @@ def test_every_cause_has_a_remedy() -> None:
     assert set(Cause) == set(REMEDIES)
 
 
-def test_a_long_error_is_cut_and_stays_on_one_line() -> None:
+def test_long_error_is_cut_to_one_line() -> None:
     """What a server wrote fits a table, and what follows from it is still said."""
     (dead,) = dead_after(*[turn("failed", error="<html>\n" * 400)] * DEAD_TURNS)
 
@@ -126,14 +126,14 @@ def test_a_long_error_is_cut_and_stays_on_one_line() -> None:
     assert dead.cause.endswith("(none of its 5 turns was a decision)")
 
 
-def test_what_a_server_wrote_cannot_act_on_a_terminal() -> None:
+def test_control_characters_of_server_are_escaped() -> None:
     """Escapes, controls and lone surrogates of an error are replaced."""
     (dead,) = dead_after(turn("failed", cause=Cause.AUTH, error="no\x1b[2Jkey\x07 \ud800"))
 
     assert dead.cause == r"no\u001b[2Jkey\u0007 \ud800"
 
 
-def test_a_document_is_read_back() -> None:
+def test_document_round_trip() -> None:
     """What a heartbeat carries is what was put in; anything else is not a dead agent."""
     dead = DeadAgent("a", "401", 3, code="auth", remedy="set the key")
 
@@ -142,7 +142,7 @@ def test_a_document_is_read_back() -> None:
     assert parse_dead_agent({"agent": "a", "cause": 1, "turns": 1}) is None
 
 
-def test_an_unknown_tool_is_known_by_its_words() -> None:
+def test_unknown_tool_is_found_in_error_text() -> None:
     """The agents of a router that ended for it are dead of that cause."""
     one, two = dead_with_process(("a", "b"), "no tools process offers teleport; offered are x, y")
     other, *_ = dead_with_process(("a",), "it refuses its configuration")
@@ -151,7 +151,7 @@ def test_an_unknown_tool_is_known_by_its_words() -> None:
     assert other.code == ""
 
 
-def test_repeated_failures_are_said_a_few_times() -> None:
+def test_repeated_failures_are_logged_a_few_times() -> None:
     """The first, the second, the fourth, the eighth, and the end of the run with its length."""
     runs = FailureStreaks()
     said = [runs.failed("a") for _ in range(9)]
@@ -169,6 +169,6 @@ def test_repeated_failures_are_said_a_few_times() -> None:
         ("short enough", "short enough"),
     ],
 )
-def test_a_cause_is_cut_between_words(cause: str, expected: str) -> None:
+def test_cause_is_cut_between_words(cause: str, expected: str) -> None:
     """A word that is longer than the room there is gets cut all the same."""
     assert expected == short_cause(cause, 16)

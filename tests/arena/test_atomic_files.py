@@ -16,7 +16,7 @@ from ledger.statements import Sheet
 
 
 @pytest.mark.parametrize("name", ["folder", "none/x.json", "file/x.json", "loop", "x" * 300])
-def test_what_cannot_be_written_is_refused_before_the_work(tmp_path: Path, name: str) -> None:
+def test_unwritable_file_is_refused_before_work(tmp_path: Path, name: str) -> None:
     """A wrong path is wrong usage, and nothing is made."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
@@ -29,7 +29,7 @@ def test_what_cannot_be_written_is_refused_before_the_work(tmp_path: Path, name:
 
 
 @pytest.mark.parametrize("name", ["new.json", "old.json", "link.json"])
-def test_a_file_is_written_whole(tmp_path: Path, name: str) -> None:
+def test_file_is_written_atomically(tmp_path: Path, name: str) -> None:
     """A new file, an older one with its mode, and the file that a link leads to."""
     old = tmp_path / "old.json"
     old.write_text("older")
@@ -45,7 +45,7 @@ def test_a_file_is_written_whole(tmp_path: Path, name: str) -> None:
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the new text does not fit, the older file is whole and the error names it."""
     path = tmp_path / "x.json"
     path.write_text("older")
@@ -63,7 +63,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("number", [errno.EBUSY, errno.EACCES, errno.EROFS, errno.EPERM])
 @pytest.mark.parametrize("step", ["touch", "replace"])
-def test_an_old_file_is_written_where_nothing_else_can_be(
+def test_file_is_overwritten_if_folder_takes_no_draft(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, number: int
 ) -> None:
     """A writable file in a folder that is not, or one that is a mount of its own."""
@@ -81,9 +81,7 @@ def test_an_old_file_is_written_where_nothing_else_can_be(
     assert [path] == list(tmp_path.iterdir())
 
 
-def test_a_new_file_that_is_refused_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_new_file_that_is_refused_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is no older file, nothing is left behind."""
 
     def refused(*_: object, **__: object) -> None:
@@ -95,7 +93,7 @@ def test_a_new_file_that_is_refused_is_named(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_longest_name_is_written(tmp_path: Path) -> None:
+def test_longest_name_is_written(tmp_path: Path) -> None:
     """A name of 255 bytes, each character of three."""
     path = tmp_path / ("\u20ac" * 85)
     require_writable(path, "--json")
@@ -112,7 +110,7 @@ def test_the_longest_name_is_written(tmp_path: Path) -> None:
         ("audit", "keygen", "new"),
     ],
 )
-def test_a_command_leaves_nothing_half_written(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_failed_command_leaves_no_partial_file(tmp_path: Path, words: tuple[str, ...]) -> None:
     """On a full disk: one line that names the file, exit 3, no new file, the old one as it was."""
     old = tmp_path / "old"
     old.write_text("older")
@@ -135,7 +133,7 @@ def test_a_command_leaves_nothing_half_written(tmp_path: Path, words: tuple[str,
     assert ("older", [old]) == (old.read_text(), list(tmp_path.iterdir()))
 
 
-def test_a_table_replaces_an_older_one_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_table_is_replaced_atomically(tmp_path: Path) -> None:
     """A write that fails leaves the older Parquet file, and no draft."""
     path = tmp_path / "x.parquet"
     sheet = Sheet("x", (("n", "count"),), [(1,)])
@@ -152,7 +150,7 @@ def test_a_table_replaces_an_older_one_whole_or_not_at_all(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("number", "named"), [(errno.ENOSPC, "books"), (errno.EFBIG, "books"), (errno.EPIPE, None)]
 )
-def test_only_a_full_disk_gets_the_name_of_the_folder(number: int, named: str | None) -> None:
+def test_only_full_disk_error_gets_path(number: int, named: str | None) -> None:
     """An error of the network, within the same block, is not blamed on a folder."""
     with pytest.raises(OSError, match=os.strerror(number)) as found, disk_full_named(Path("books")):
         raise OSError(number, os.strerror(number))
@@ -160,7 +158,7 @@ def test_only_a_full_disk_gets_the_name_of_the_folder(number: int, named: str | 
     assert (number, named) == (found.value.errno, found.value.filename)
 
 
-def test_a_device_is_written_to_and_stays_one() -> None:
+def test_device_is_written_directly() -> None:
     """A device is no file to be replaced."""
     require_writable(Path(os.devnull), "--json")
     write_atomic(Path(os.devnull), "text")
@@ -168,7 +166,7 @@ def test_a_device_is_written_to_and_stays_one() -> None:
     assert Path(os.devnull).is_char_device()
 
 
-def test_a_full_device_is_named() -> None:
+def test_full_device_is_named() -> None:
     """The error of a device says which."""
     with pytest.raises(OSError, match="/dev/full"):
         write_atomic(Path("/dev/full"), "text")

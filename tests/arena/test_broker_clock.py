@@ -16,7 +16,7 @@ def ms(at: datetime) -> float:
 
 
 @pytest.mark.parametrize("wrong_s", [-3_600, -40, 0, 40, 3_600])
-def test_a_wrong_clock_of_the_host_does_not_matter(wrong_s: float) -> None:
+def test_wrong_clock_of_the_host_does_not_matter(wrong_s: float) -> None:
     """Once a record was appended, the broker's time runs on with the monotonic clock."""
     host = ManualClock(BROKER + timedelta(seconds=wrong_s))
     known = BrokerClock(host)
@@ -40,7 +40,7 @@ def test_records_that_came_late_do_not_set_it_back() -> None:
     assert BROKER + timedelta(seconds=39.5) == known.now()
 
 
-def test_a_broker_whose_clock_was_set_back_is_followed() -> None:
+def test_broker_whose_clock_was_set_back_is_followed() -> None:
     """What was told more than a minute ago does not count against what is told now."""
     host = ManualClock(BROKER)
     known = BrokerClock(host)
@@ -62,7 +62,7 @@ def test_one_host_with_a_wrong_clock_does_not_decide() -> None:
 
 
 @pytest.mark.parametrize("strange_ms", [-1, 2**63 - 1, -(2**63), float("nan")])
-def test_a_time_that_no_clock_shows_is_passed_over(strange_ms: float) -> None:
+def test_impossible_time_is_ignored(strange_ms: float) -> None:
     """A record with a far-away time stops no reader."""
     host = ManualClock(BROKER)
     known = BrokerClock(host)
@@ -71,7 +71,7 @@ def test_a_time_that_no_clock_shows_is_passed_over(strange_ms: float) -> None:
     assert (False, BROKER) == (known.is_known, known.now())
 
 
-def test_the_number_of_hosts_is_bounded() -> None:
+def test_number_of_hosts_is_bounded() -> None:
     """The one that was heard longest ago is forgotten."""
     host = ManualClock(BROKER)
     known = BrokerClock(host)

@@ -67,7 +67,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_log_is_read_in_order(connect: Connect) -> None:
+async def test_log_is_read_in_order(connect: Connect) -> None:
     """What was appended comes back in order, with contiguous offsets and decoded."""
     bus = await connect()
     for n in range(5):
@@ -83,7 +83,7 @@ async def test_a_log_is_read_in_order(connect: Connect) -> None:
     await reader.close()
 
 
-async def test_a_reader_starts_where_it_is_told(connect: Connect) -> None:
+async def test_reader_starts_at_given_position(connect: Connect) -> None:
     """Latest sees only what comes later; an offset starts there; seek goes back."""
     bus = await connect()
     for n in range(3):
@@ -100,7 +100,7 @@ async def test_a_reader_starts_where_it_is_told(connect: Connect) -> None:
     await at_two.close()
 
 
-async def test_a_reader_starts_at_a_time(connect: Connect) -> None:
+async def test_reader_starts_at_a_time(connect: Connect) -> None:
     """The first record not older than the time is the first one read; none yet means the end."""
     bus = await connect()
     await bus.append(COMMANDS, command(0), partition=0)
@@ -116,7 +116,7 @@ async def test_a_reader_starts_at_a_time(connect: Connect) -> None:
     await later.close()
 
 
-async def test_a_key_stays_in_its_partition(connect: Connect) -> None:
+async def test_key_stays_in_its_partition(connect: Connect) -> None:
     """The partition of a key is the one the arena computes, on every bus."""
     bus = await connect()
     partitions = await bus.partitions(FOUR)
@@ -126,7 +126,7 @@ async def test_a_key_stays_in_its_partition(connect: Connect) -> None:
     assert {k: topics.partition_of(k, 4) for k in acks} == {k: a.partition for k, a in acks.items()}
 
 
-async def test_a_group_shares_partitions(connect: Connect) -> None:
+async def test_group_shares_partitions(connect: Connect) -> None:
     """Two members of a group read each record once between them."""
     first_bus, second_bus = await connect(), await connect()
     first = await first_bus.group_reader("g", FOUR)
@@ -157,7 +157,7 @@ def _call_id(record: Record) -> str:
     return message.call_id
 
 
-async def test_a_group_goes_on_where_it_committed(connect: Connect) -> None:
+async def test_group_continues_at_committed_offset(connect: Connect) -> None:
     """A member that comes later starts at the committed offset."""
     bus = await connect()
     for n in range(4):
@@ -172,7 +172,7 @@ async def test_a_group_goes_on_where_it_committed(connect: Connect) -> None:
     await second.close()
 
 
-async def test_a_standby_takes_over(connect: Connect) -> None:
+async def test_standby_takes_over(connect: Connect) -> None:
     """With one partition the second member owns nothing until the first leaves."""
     first_bus, second_bus = await connect(), await connect()
     changes: list[int] = []
@@ -216,7 +216,7 @@ async def test_paused_partitions_deliver_nothing(connect: Connect) -> None:
     await reader.close()
 
 
-async def test_a_message_too_large_is_refused_before_it_is_sent(connect: Connect) -> None:
+async def test_message_too_large_is_refused_before_it_is_sent(connect: Connect) -> None:
     """The refusal names the size, nothing is in the log, and the bus goes on."""
     bus = await connect()
     call = LlmCall(
@@ -241,7 +241,7 @@ async def test_a_message_too_large_is_refused_before_it_is_sent(connect: Connect
     assert 0 == after.offset
 
 
-async def test_a_writer_sees_that_a_log_lost_its_end(memory_bus: MemoryBus) -> None:
+async def test_writer_sees_that_a_log_lost_its_end(memory_bus: MemoryBus) -> None:
     """A record that comes to be before one that was acked is told; nothing else is."""
     for n in range(3):
         await memory_bus.append(COMMANDS, command(n), partition=0)
@@ -275,7 +275,7 @@ async def test_topics_are_created_as_the_table_says(bus: KafkaBus) -> None:
     assert {spec.name: spec.partitions for spec in topics.fixed_topics()} == found
 
 
-async def test_nobody_at_the_address() -> None:
+async def test_wrong_address_is_an_error_with_remedy() -> None:
     """A wrong address gives an error that names it and the remedy."""
     bus = KafkaBus(Settings(bootstrap_servers="127.0.0.1:1"))
 
@@ -283,7 +283,7 @@ async def test_nobody_at_the_address() -> None:
         await bus.start()
 
 
-async def test_a_missing_offset_is_found(bus: KafkaBus) -> None:
+async def test_missing_offset_is_found(bus: KafkaBus) -> None:
     """A log reader that meets another offset than the expected one stops."""
     for n in range(3):
         await bus.append(COMMANDS, command(n), partition=0)
@@ -295,7 +295,7 @@ async def test_a_missing_offset_is_found(bus: KafkaBus) -> None:
     await reader.close()
 
 
-def test_an_unknown_topic_lists_the_known_ones() -> None:
+def test_unknown_topic_lists_the_known_ones() -> None:
     """The error of a mistyped topic helps to correct it."""
     with pytest.raises(UsageError, match=r"'account\.event'.*account\.events"):
         topics.spec_of("account.event")

@@ -82,7 +82,9 @@ def assert_strict(body: dict[str, Any]) -> None:
 
 
 @given(st.lists(CALLS, max_size=4), st.sampled_from(["as_received", "short"]))
-def test_any_history_is_strict(rounds: list[list[RequestedCall]], tool_ids: str) -> None:
+def test_any_history_is_valid_for_strict_servers(
+    rounds: list[list[RequestedCall]], tool_ids: str
+) -> None:
     """Names, ids and arguments of any text become acceptable, and answers keep their calls."""
     wire = WireForm.model_validate({"tool_ids": tool_ids})
 
@@ -122,7 +124,7 @@ def test_names_are_acceptable(name: str, expected: str) -> None:
     assert expected == portable_name(name)
 
 
-def test_an_id_that_comes_again_is_another() -> None:
+def test_repeated_id_becomes_unique() -> None:
     """The same id in two rounds becomes two, each with its own answer."""
     body = sent(conversation([[call(id_="same")], [call(id_="same")]]))
 
@@ -176,7 +178,7 @@ def with_fields() -> tuple[ChatMessage, ...]:
         (WireForm(dropped_fields=("*",), empty_reasoning=True), "", False),
     ],
 )
-def test_provider_fields_return_as_the_provider_takes_them(
+def test_provider_fields_are_echoed_or_dropped(
     wire: WireForm, reasoning: str | None, extra: bool
 ) -> None:
     """Fields are echoed unchanged or dropped; none of them replaces a field of the protocol."""
@@ -192,7 +194,7 @@ def test_provider_fields_return_as_the_provider_takes_them(
     assert "reasoning" not in message
 
 
-def test_the_wire_form_changes_roles_content_and_schemas() -> None:
+def test_wire_form_changes_roles_content_and_schemas() -> None:
     """What one provider refuses is written another way."""
     tool = ToolSchema(
         name="t",

@@ -26,7 +26,7 @@ def _log(orders: str = "bsrbs") -> Log:
 
 
 @given(st.lists(st.sampled_from(["b", "bs", "r"]), max_size=12))
-def test_the_same_shard_comes_back(parts: list[str]) -> None:
+def test_packed_shard_round_trip(parts: list[str]) -> None:
     """Everything of a shard survives, down to which orders are forgotten first."""
     shard = _log("".join(parts)).shard
 
@@ -37,7 +37,7 @@ def test_the_same_shard_comes_back(parts: list[str]) -> None:
     assert list(shard.orders) == list(again.orders)
 
 
-def test_a_restored_shard_folds_on_as_the_other() -> None:
+def test_restored_shard_continues_like_the_original() -> None:
     """What is folded behind a checkpoint gives the state of a fold from the first record."""
     log = _log()
     restored = unpack_shard(pack_shard(log.shard))
@@ -49,7 +49,7 @@ def test_a_restored_shard_folds_on_as_the_other() -> None:
     assert log.shard == restored
 
 
-def test_the_last_counted_record_is_the_head() -> None:
+def test_last_counted_record_is_the_head() -> None:
     """Behind it may stand records that had no effect."""
     log = _log()
     head = len(log.records) - 1
@@ -80,7 +80,7 @@ def test_another_record_is_not_the_head(change: str) -> None:
 
 
 @pytest.mark.parametrize("packed", [b"", b"\x93\x01\x02\x03", b"\xff"])
-def test_bytes_that_are_no_checkpoint_are_refused(packed: bytes) -> None:
+def test_invalid_checkpoint_is_refused(packed: bytes) -> None:
     """Nothing is guessed from a file of another kind."""
     with pytest.raises(Malformed):
         unpack_shard(packed)
@@ -95,7 +95,7 @@ def test_another_format_is_refused() -> None:
         unpack_shard(packed[:1] + bytes([FORMAT + 1]) + packed[2:])
 
 
-def test_a_sealed_file_is_whole_or_not_there(tmp_path: Path) -> None:
+def test_checksummed_file_round_trip(tmp_path: Path) -> None:
     """The newest write is read; a second write leaves nothing of the first, and no draft."""
     file = ChecksummedFile(tmp_path / "deep" / "file")
     assert file.read() is None
@@ -110,7 +110,7 @@ def test_a_sealed_file_is_whole_or_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [0, 5, len(MAGIC) + 3, -1])
-def test_a_cut_file_is_not_read(tmp_path: Path, cut: int) -> None:
+def test_cut_file_is_not_read(tmp_path: Path, cut: int) -> None:
     """Power may be lost before the disk has everything."""
     file = ChecksummedFile(tmp_path / "file")
     file.write(b"payload")
@@ -119,7 +119,7 @@ def test_a_cut_file_is_not_read(tmp_path: Path, cut: int) -> None:
     assert file.read() is None
 
 
-def test_a_changed_file_is_not_read(tmp_path: Path) -> None:
+def test_changed_file_is_not_read(tmp_path: Path) -> None:
     """One flipped bit in the payload is found."""
     file = ChecksummedFile(tmp_path / "file")
     file.write(b"payload")
@@ -130,7 +130,7 @@ def test_a_changed_file_is_not_read(tmp_path: Path) -> None:
     assert file.read() is None
 
 
-def test_a_failed_write_keeps_the_file_before(tmp_path: Path) -> None:
+def test_failed_write_keeps_old_file(tmp_path: Path) -> None:
     """A disk that refuses costs the newest checkpoint only."""
     file = ChecksummedFile(tmp_path / "file")
     file.write(b"before")

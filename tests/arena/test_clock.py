@@ -12,7 +12,7 @@ from arena.clock import SHIFT_VARIABLE, SystemClock
 @pytest.mark.parametrize(
     ("text", "expected_s"), [("3600", 3600), ("-30.5", -30.5), ("nonsense", 0), ("1e300", 0)]
 )
-def test_a_shift_moves_the_wall_time_alone(
+def test_shift_moves_wall_time_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected_s: float
 ) -> None:
     """The seconds in the process's own file are added; what is no bounded number is not."""
@@ -24,7 +24,7 @@ def test_a_shift_moves_the_wall_time_alone(
     assert clock.now().tzinfo is UTC
 
 
-def test_without_the_hook_time_is_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_variable_clock_is_not_shifted(monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable, no shift; another process's file moves nothing either."""
     monkeypatch.delenv(SHIFT_VARIABLE, raising=False)
 

@@ -12,7 +12,7 @@ NOW_MS = 1_790_000_000_000
 
 
 @pytest.mark.parametrize("skew_ms", [-3_600_000, -5_000, 0, 400, 5_000, 86_400_000])
-def test_a_clock_that_is_off_is_noticed(skew_ms: int) -> None:
+def test_clock_that_is_off_is_noticed(skew_ms: int) -> None:
     """Ahead or behind, by more than a second; latency does not count against a host."""
     fold = SkewFold()
     for number, late_ms in enumerate((900, 20, 700)):
@@ -26,7 +26,7 @@ def test_a_clock_that_is_off_is_noticed(skew_ms: int) -> None:
     assert ("set that clock" in skew_line([found])) == found.is_noticed
 
 
-def test_heartbeats_that_were_held_up_by_a_cut_link_are_no_skew() -> None:
+def test_delayed_heartbeats_are_not_skew() -> None:
     """Of those that came after the link, the freshest counts."""
     fold = SkewFold()
     for made_s in range(0, 40, 5):
@@ -36,7 +36,7 @@ def test_heartbeats_that_were_held_up_by_a_cut_link_are_no_skew() -> None:
     assert not fold.skews(broker_time=True)[0].is_noticed
 
 
-def test_a_clock_that_was_put_right_is_well_after_a_minute() -> None:
+def test_corrected_clock_has_no_skew_after_a_minute() -> None:
     """What came more than a minute before the newest does not count."""
     fold = SkewFold()
     fold.note("alpha", NOW_MS + 90_000, NOW_MS)
@@ -45,7 +45,7 @@ def test_a_clock_that_was_put_right_is_well_after_a_minute() -> None:
     assert not fold.skews(broker_time=True)[0].is_noticed
 
 
-def test_without_the_brokers_time_nothing_is_claimed() -> None:
+def test_skew_is_unknown_without_broker_time() -> None:
     """A topic that was made without it says "unknown", by host."""
     fold = SkewFold()
     fold.note("beta", NOW_MS, NOW_MS)
@@ -94,7 +94,7 @@ def test_silence_is_measured_by_the_brokers_clock(
     ("at", "appended_ms"),
     [(datetime(9999, 12, 31, tzinfo=UTC), 0), (datetime(2026, 1, 1, tzinfo=UTC), 2**63 - 1)],
 )
-def test_far_away_times_are_left_as_they_are(at: datetime, appended_ms: int) -> None:
+def test_out_of_range_times_are_unchanged(at: datetime, appended_ms: int) -> None:
     """They are of a record that no clock has stamped."""
     beat = beat_of(at, datetime(1, 1, 2, tzinfo=UTC))
 

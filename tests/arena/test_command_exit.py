@@ -59,7 +59,7 @@ def one_line_of(done: subprocess.CompletedProcess[bytes]) -> str:
         (["status", b"\xff"], {}, 2, "argument 2"),
     ],
 )
-def test_a_command_ends_in_one_line(
+def test_command_ends_in_one_line(
     tmp_path: Path, words: list[str | bytes], environ: dict[str, str], code: int, said: str
 ) -> None:
     """Wrong usage and a missing broker: cause, remedy and exit code, without a traceback."""
@@ -70,7 +70,7 @@ def test_a_command_ends_in_one_line(
 
 
 @pytest.mark.parametrize("words", [("tools", "list"), ("tools", "call", "calculator")])
-def test_a_full_disk_is_named(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_full_disk_is_named(tmp_path: Path, words: tuple[str, ...]) -> None:
     """Output that does not fit is an error, also of a command that ends early."""
     done = run(tmp_path, *words, to="/dev/full")
 
@@ -78,14 +78,14 @@ def test_a_full_disk_is_named(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert "standard output" in one_line_of(done)
 
 
-def test_closed_streams_are_nowhere(tmp_path: Path) -> None:
+def test_closed_streams_are_null_device(tmp_path: Path) -> None:
     """A command whose streams are closed does its work and says nothing."""
     done = run(tmp_path, "--version", before=lambda: os.closerange(0, 3))
 
     assert (0, b"") == (done.returncode, done.stderr)
 
 
-def test_a_process_without_files_says_so(tmp_path: Path) -> None:
+def test_too_many_open_files_is_explained(tmp_path: Path) -> None:
     """Too few open files end a command in one line."""
     limit = (12, 12)
     done = run(
@@ -123,7 +123,7 @@ def program(
     )
 
 
-def test_a_mistake_of_ours_is_one_line_and_a_file(tmp_path: Path) -> None:
+def test_unexpected_error_is_one_line_and_report_file(tmp_path: Path) -> None:
     """An unexpected error says what and where the details are; no secret is in either."""
     body = r'raise ValueError("a\nb \u202e planted-secret")'
     done = program(tmp_path, body, SOME_API_KEY="planted-secret")
@@ -138,7 +138,7 @@ def test_a_mistake_of_ours_is_one_line_and_a_file(tmp_path: Path) -> None:
     assert 0o600 == file.stat().st_mode & 0o777
 
 
-def test_no_memory_for_the_explanation_is_explained(tmp_path: Path) -> None:
+def test_out_of_memory_while_explaining_is_explained(tmp_path: Path) -> None:
     """Where even the explanation runs out of memory, one line is left."""
     body = (
         "import arena.error_causes\n"
@@ -153,7 +153,7 @@ def test_no_memory_for_the_explanation_is_explained(tmp_path: Path) -> None:
     assert 1 == len(done.stderr.splitlines())
 
 
-def test_a_traceback_is_there_for_those_who_ask(tmp_path: Path) -> None:
+def test_debug_variable_prints_traceback(tmp_path: Path) -> None:
     """ARENA_DEBUG=1 prints the traceback as well."""
     assert "Traceback" in program(tmp_path, "raise OSError(28, 'full')", ARENA_DEBUG="1").stderr
 
@@ -166,14 +166,14 @@ def test_a_traceback_is_there_for_those_who_ask(tmp_path: Path) -> None:
         'sys.stdout.write("\\u202e\\x1b[31m\\U000e0041\\ud800\\n")',
     ],
 )
-def test_no_print_can_act(tmp_path: Path, body: str) -> None:
+def test_printed_control_characters_are_escaped(tmp_path: Path, body: str) -> None:
     """Whatever prints to whichever stream: what is invisible is shown."""
     done = program(tmp_path, body)
 
     assert "\\u202e\\u001b[31m\\U000e0041\\ud800\n" == done.stdout + done.stderr
 
 
-def test_an_encoding_that_cannot_write_it_ends_nothing(tmp_path: Path) -> None:
+def test_unencodable_output_does_not_end_command(tmp_path: Path) -> None:
     """What ASCII cannot hold is escaped."""
     done = program(tmp_path, 'print("\\u2502")', PYTHONIOENCODING="ascii")
 
@@ -181,7 +181,7 @@ def test_an_encoding_that_cannot_write_it_ends_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("body", ["raise KeyboardInterrupt", "import os; os.kill(os.getpid(), 2)"])
-def test_ctrl_c_says_nothing(tmp_path: Path, body: str) -> None:
+def test_ctrl_c_prints_nothing(tmp_path: Path, body: str) -> None:
     """An interrupt is exit 130 without a word."""
     done = program(tmp_path, body)
 
@@ -192,7 +192,7 @@ ENDS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
 
 
 @pytest.mark.parametrize(("number", "code"), ENDS)
-def test_a_signal_ends_a_command_through_its_clean_up(
+def test_signal_ends_a_command_through_its_clean_up(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     """A command that installs no handler cleans up what it began, and prints nothing."""
@@ -209,7 +209,7 @@ def test_a_signal_ends_a_command_through_its_clean_up(
 
 
 @pytest.mark.parametrize(("number", "code"), ENDS)
-def test_a_signal_ends_a_command_that_is_still_loading(number: signal.Signals, code: int) -> None:
+def test_signal_ends_a_command_that_is_still_loading(number: signal.Signals, code: int) -> None:
     """Before anything listens, the exit code is the same, and nothing is printed."""
     body = (
         "import os, sys, time; sys.argv = ['arena']; import arena.__main__;"
@@ -222,7 +222,7 @@ def test_a_signal_ends_a_command_that_is_still_loading(number: signal.Signals, c
     assert (code, b"", b"") == (done.returncode, done.stdout, done.stderr)
 
 
-def test_a_signal_during_an_import_is_not_swallowed(tmp_path: Path) -> None:
+def test_signal_during_an_import_is_not_swallowed(tmp_path: Path) -> None:
     """A library that catches everything as it is imported does not keep a command running."""
     (tmp_path / "greedy.py").write_text(
         "import os\ntry: os.kill(os.getpid(), 15)\nexcept BaseException: print('swallowed')\n"
@@ -233,7 +233,7 @@ def test_a_signal_during_an_import_is_not_swallowed(tmp_path: Path) -> None:
     assert (143, "", "") == (done.returncode, done.stdout, done.stderr)
 
 
-def test_a_command_under_nohup_outlives_its_terminal(tmp_path: Path) -> None:
+def test_command_under_nohup_survives_hangup(tmp_path: Path) -> None:
     """A signal that was ignored when the command began stays ignored."""
     body = (
         "import os\n"
@@ -255,7 +255,7 @@ def ignore(number: signal.Signals) -> None:
     signal.signal(number, signal.SIG_IGN)
 
 
-def test_a_reader_that_left_is_no_error(tmp_path: Path) -> None:
+def test_closed_pipe_is_not_an_error(tmp_path: Path) -> None:
     """`| head` ends a command quietly."""
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM.format('[print("x" * 999) for _ in range(9_999)]')],
@@ -274,7 +274,7 @@ def test_a_reader_that_left_is_no_error(tmp_path: Path) -> None:
     process.stderr.close()
 
 
-def test_background_failures_do_not_spill(tmp_path: Path) -> None:
+def test_background_failures_do_not_print(tmp_path: Path) -> None:
     """A task that nobody awaited, a client that was not closed, a thread: one line at most."""
     body = (
         "import asyncio, gc, warnings\n"
@@ -289,7 +289,7 @@ def test_background_failures_do_not_spill(tmp_path: Path) -> None:
     assert (0, "") == (done.returncode, done.stderr)
 
 
-def test_only_a_failure_has_the_lead_of_one() -> None:
+def test_only_failures_start_with_arena() -> None:
     """One module prints `arena: `: a remark or a step cannot be taken for the cause of an end."""
     root = Path(__file__).resolve().parents[2]
     rooms = (
@@ -303,7 +303,7 @@ def test_only_a_failure_has_the_lead_of_one() -> None:
     assert {"arena/command_exit.py"} == found
 
 
-def test_a_logged_error_is_one_line(tmp_path: Path) -> None:
+def test_logged_error_is_one_line(tmp_path: Path) -> None:
     """A process that logs an error it survives says its words and place, without a traceback."""
     body = (
         "from arena import logs; from arena.settings import Settings\n"

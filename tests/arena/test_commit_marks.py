@@ -48,7 +48,7 @@ A, B = CommitMark.of(record(3)), CommitMark.of(record(3, b"w"))
         (4, 0, 9, None, A, ""),
     ],
 )
-def test_a_place_is_explained(
+def test_unresumable_offset_is_explained(
     offset: int,
     begin: int,
     end: int,
@@ -67,7 +67,7 @@ def test_a_place_is_explained(
     ("key", "value", "time_ms"),
     [(None, b"v", 5), (b"", b"v", 5), (b"k", None, 5), (b"k", b"v", -1)],
 )
-def test_what_is_committed_comes_back(key: bytes | None, value: bytes | None, time_ms: int) -> None:
+def test_commit_mark_round_trip(key: bytes | None, value: bytes | None, time_ms: int) -> None:
     """The text of a commit reads as what it was, and any other record has another digest."""
     handled = CommitMark.of(record(3)._replace(key=key, value=value, timestamp_ms=time_ms))
 
@@ -76,12 +76,12 @@ def test_what_is_committed_comes_back(key: bytes | None, value: bytes | None, ti
 
 
 @pytest.mark.parametrize("text", [None, "", "x", "1:2", "a:b:c", "1:2:3:4"])
-def test_foreign_metadata_says_nothing(text: str | None) -> None:
+def test_foreign_metadata_is_ignored(text: str | None) -> None:
     """What somebody else committed beside an offset is no proof."""
     assert CommitMark.read(text) is None
 
 
-def test_what_was_given_is_remembered_within_a_bound() -> None:
+def test_delivered_records_are_bounded() -> None:
     """The record before a committed offset is known, also after it was committed; older ones go."""
     delivered = DeliveredRecords()
     assert delivered.before(9) is None
@@ -140,7 +140,7 @@ async def handle_and_lose_log(bus: MemoryBus) -> None:
 
 @pytest.mark.parametrize("start", [EARLIEST, LATEST], ids=["earliest", "latest"])
 @pytest.mark.parametrize(("newer", "told"), [(2, "ends at 2"), (9, "not the one that was handled")])
-async def test_nothing_new_is_passed_over(
+async def test_new_records_are_not_skipped_after_truncation(
     either: Bus, caplog: pytest.LogCaptureFixture, start: Start, newer: int, told: str
 ) -> None:
     """A log that lost what was handled is read from the first newer record, and told."""
@@ -160,7 +160,7 @@ async def test_nothing_new_is_passed_over(
     await second.close()
 
 
-async def test_a_member_ends_where_its_log_changed(memory_bus: MemoryBus) -> None:
+async def test_member_ends_if_its_log_changed(memory_bus: MemoryBus) -> None:
     """What took the lost offsets is not passed over: the process ends and checks its place."""
     await put(memory_bus, "old", 5)
     member = await memory_bus.group_reader("g", COMMANDS)
@@ -176,7 +176,7 @@ async def test_a_member_ends_where_its_log_changed(memory_bus: MemoryBus) -> Non
     assert b"new 0" in [r.value for r in await again.read(timeout_s=0)]
 
 
-async def test_a_connected_member_ends_where_its_topic_was_created_again(
+async def test_connected_member_ends_if_topic_was_recreated(
     bus: KafkaBus, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is given no record of the new topic before its process has started again."""
@@ -209,7 +209,7 @@ async def recreate(settings: Settings) -> None:
                 await asyncio.sleep(0.01)
 
 
-async def test_a_check_without_an_answer_is_made_again(
+async def test_check_without_answer_is_retried(
     bus: KafkaBus, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is given before the place is checked, however often no broker answers."""
@@ -232,7 +232,7 @@ async def test_a_check_without_an_answer_is_made_again(
     await member.close()
 
 
-async def test_the_same_log_is_read_on_in_silence(
+async def test_unchanged_log_continues_without_warning(
     either: Bus, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Members come and go, also without handling anything: what is committed goes on to fit."""
@@ -250,7 +250,7 @@ async def test_the_same_log_is_read_on_in_silence(
     assert "group g" not in caplog.text
 
 
-async def test_what_was_deleted_unread_is_told(
+async def test_deleted_unread_records_are_reported(
     bus: KafkaBus, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where retention went past the group's place, it goes on at the first record that is left."""

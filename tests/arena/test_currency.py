@@ -29,7 +29,7 @@ from arena.pricefiles.names import COINS, QUOTES
         (["1INCH-USD", "00-USD"], None, "USD"),
     ],
 )
-def test_accounts_hold_what_every_product_is_quoted_in(
+def test_account_currency_is_quote_currency(
     products: list[str], currency: str | None, held: str
 ) -> None:
     """The currency is named, or it is USD."""
@@ -67,7 +67,7 @@ def test_another_currency_is_refused_with_the_remedy(
     assert remedy in fault.remedy
 
 
-def test_a_refusal_is_a_usage_error_in_the_words_of_the_place() -> None:
+def test_currency_error_names_how_to_choose() -> None:
     """A command's remedy is a flag, and the venue's word for a product's currency counts."""
     with pytest.raises(UsageError) as refused:
         account_currency({"XBTUSDT": "USDT"}, None, AS_FLAG)
@@ -86,7 +86,7 @@ def test_a_refusal_is_a_usage_error_in_the_words_of_the_place() -> None:
         ("SOL", 1, 8, "1,234.50000000 SOL"),
     ],
 )
-def test_a_bitcoin_is_no_small_amount(currency: str, step: int, digits: int, words: str) -> None:
+def test_bitcoin_has_small_cash_step(currency: str, step: int, digits: int, words: str) -> None:
     """Cash in dollars moves in millionths and is shown in cents, other cash in 10^-8."""
     found = (cash_step(currency), cash_digits(currency), cash_words(Decimal("1234.5"), currency))
 

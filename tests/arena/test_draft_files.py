@@ -49,7 +49,7 @@ def test_drafts_of_dead_processes_are_removed(tmp_path: Path, dead: int) -> None
     clear_drafts(tmp_path / "missing" / "judge")
 
 
-def test_a_checkpoint_that_is_read_clears_its_drafts(tmp_path: Path, dead: int) -> None:
+def test_reading_checkpoint_removes_old_drafts(tmp_path: Path, dead: int) -> None:
     """Each life of a process begins with that."""
     file = ChecksummedFile(tmp_path / "judge")
     file.write(b"whole")
@@ -59,7 +59,7 @@ def test_a_checkpoint_that_is_read_clears_its_drafts(tmp_path: Path, dead: int) 
     assert not draft.exists()
 
 
-async def test_an_export_clears_what_is_left_of_others(
+async def test_export_removes_drafts_of_killed_exports(
     memory_bus: MemoryBus, tmp_path: Path, dead: int
 ) -> None:
     """A kill between the two renames costs nothing: the older export is put back first."""

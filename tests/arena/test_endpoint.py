@@ -21,7 +21,7 @@ from arena import endpoint
         "HTTP://10.0.0.1",
     ],
 )
-def test_an_address_is_taken_as_it_is(text: str) -> None:
+def test_address_is_taken_as_it_is(text: str) -> None:
     """Scheme, host and an optional path."""
     assert text == endpoint.check_base_url(text)
 
@@ -45,7 +45,7 @@ def test_an_address_is_taken_as_it_is(text: str) -> None:
         ("https://me:hunter2@host/v1", 'extra_headers = { Authorization = "env:VARIABLE" }'),
     ],
 )
-def test_an_address_that_cannot_be_asked_is_refused_with_the_remedy(text: str, said: str) -> None:
+def test_invalid_address_is_refused_with_remedy(text: str, said: str) -> None:
     """The message says what to write, and repeats no password."""
     with pytest.raises(ValueError, match="write|ends|extra_headers") as refused:
         endpoint.check_base_url(text)
@@ -73,7 +73,7 @@ def test_an_address_that_cannot_be_asked_is_refused_with_the_remedy(text: str, s
         ("Authorization", "env:A B", "does not name a variable"),
     ],
 )
-def test_a_header_that_cannot_be_sent_is_refused(name: str, value: str, said: str) -> None:
+def test_header_that_cannot_be_sent_is_refused(name: str, value: str, said: str) -> None:
     """A secret that was written down is refused with the remedy, and never repeated."""
     with pytest.raises(ValueError, match=r".") as refused:
         endpoint.check_header(name, value)
@@ -97,13 +97,13 @@ def test_headers_come_from_flags_and_variables() -> None:
     ("value", "said"),
     [("", "the environment variable AZ is not set"), ("a\nb", "write one line of plain ASCII")],
 )
-def test_a_header_without_a_usable_value_is_named(value: str, said: str) -> None:
+def test_header_without_a_usable_value_is_named(value: str, said: str) -> None:
     """The variable is named; what it holds is not shown."""
     with pytest.raises(ValueError, match=said):
         endpoint.resolve_headers({"api-key": "env:AZ"}, {"AZ": value})
 
 
-def test_secrets_are_known_in_every_form_in_which_they_come_back() -> None:
+def test_secrets_include_all_repeated_forms() -> None:
     """The key, a header's value with and without its scheme, and with escaped slashes."""
     headers = {
         "X-Credential": "Basic dXNlcjpw/YXNz",
@@ -177,7 +177,7 @@ def test_options_that_cannot_be_sent_are_refused(words: list[str], said: str) ->
     assert said in str(refused.value)
 
 
-def test_options_of_a_file_have_a_word_for_null() -> None:
+def test_toml_option_null_text_is_null() -> None:
     """TOML has no null, and its decimals become JSON numbers."""
     options = {"seed": "null", "top_p": Decimal("0.9"), "kwargs": {"think": "null", "n": [1]}}
     found = endpoint.options_of_toml(options)
@@ -196,7 +196,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(NAMES, VALUES, max_size=5))
-def test_the_flags_of_options_are_read_back(options: dict[str, JsonValue]) -> None:
+def test_flags_of_options_are_read_back(options: dict[str, JsonValue]) -> None:
     """What a file says reaches the chat node unchanged, on one command line."""
     try:
         checked = endpoint.check_options(options)

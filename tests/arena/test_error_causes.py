@@ -27,7 +27,7 @@ from arena.settings import KafkaAccess, Settings
         (errno.EIO, DependencyMissing, "disk"),
     ],
 )
-def test_the_system_is_explained(number: int, kind: type, words: str) -> None:
+def test_system_is_explained(number: int, kind: type, words: str) -> None:
     """An error of the system has its file, its words, a remedy and a code."""
     found = explain_error(OSError(number, os.strerror(number), "x/y"))
 
@@ -39,7 +39,7 @@ def test_the_system_is_explained(number: int, kind: type, words: str) -> None:
     ("words", "remedy"),
     [("database is locked", "another process"), ("file is not a database", "rebuild")],
 )
-def test_a_database_is_explained(words: str, remedy: str) -> None:
+def test_database_is_explained(words: str, remedy: str) -> None:
     """The books' database is named as the cause, whatever library raises."""
     found = explain_error(sqlite3.DatabaseError(words))
 
@@ -62,14 +62,14 @@ def test_kafka_is_explained(kind: type[Exception]) -> None:
     assert "Error" not in error_message(kind())
 
 
-def test_a_refused_append_is_explained() -> None:
+def test_refused_append_is_explained() -> None:
     """A login that may not write: the topic and the remedy are named, no code of the protocol."""
     said = str(append_failed("an append failed", errors.TopicAuthorizationFailedError("a.roster")))
 
     assert "login use the topic a.roster; `arena topics acl`" in said
 
 
-def test_an_error_without_a_text_is_explained() -> None:
+def test_error_without_a_text_is_explained() -> None:
     """An error whose text fails hides nothing: its class is told."""
 
     class Broken(Exception):
@@ -79,7 +79,7 @@ def test_an_error_without_a_text_is_explained() -> None:
     assert "Broken: without a text (AttributeError)" == error_message(Broken())
 
 
-def test_a_variable_is_named_and_its_value_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variable_is_named_and_its_value_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong variable is told by its name: its value could be a secret."""
     monkeypatch.setenv("ARENA_STUCK_S", "-7171")
     monkeypatch.setenv("KAFKA_SASL_MECHANISM", "planted-value")
@@ -110,14 +110,14 @@ def test_odd_names_and_texts_are_explained(error: Exception, said: str) -> None:
     assert said in str(found)
 
 
-def test_a_library_that_does_not_fit_is_explained() -> None:
+def test_library_without_memory_is_explained() -> None:
     """A shared object that cannot be mapped is too little memory, not a broken installation."""
     found = explain_error(ImportError("x.so: failed to map segment from shared object"))
 
     assert "too little free memory" in str(found)
 
 
-def test_groups_and_mistakes() -> None:
+def test_exception_groups_and_bugs() -> None:
     """The first error of a group that can be explained counts; a mistake of ours has no excuse."""
     broken = BrokenLog("x")
 

@@ -65,7 +65,7 @@ async def read_all(bus: Bus, *names: str, start: Start, count: int = 7) -> list[
         Start(offsets={(TURNS, 0): 20, (EVENTS, 1): 49, (EVENTS, 2): 50}),
     ],
 )
-async def test_it_reads_what_the_broker_had(
+async def test_export_has_records_of_broker(
     live: MemoryBus, exported: ExportedBus, start: Start
 ) -> None:
     """The same records from every start, merged by time, and the same ends."""
@@ -78,7 +78,7 @@ async def test_it_reads_what_the_broker_had(
     assert await (await live.log_reader(TURNS, EVENTS)).end_offsets() == await one.end_offsets()
 
 
-async def test_a_place_is_sought_and_read_again(exported: ExportedBus) -> None:
+async def test_seek_reads_again(exported: ExportedBus) -> None:
     """A reader goes back, forward, and to single records."""
     reader = await exported.partition_reader(EVENTS, 0, LATEST)
 
@@ -91,7 +91,7 @@ async def test_a_place_is_sought_and_read_again(exported: ExportedBus) -> None:
         reader.seek(EVENTS, 0, 51)
 
 
-async def test_nothing_is_written_or_invented(exported: ExportedBus) -> None:
+async def test_writes_are_refused_and_missing_topics_empty(exported: ExportedBus) -> None:
     """Topics of a newer arena are empty, unknown ones are named, and writing is refused."""
     await exported.ensure_topics([topics.DRIFTS, topics.TURNS])
 
@@ -105,7 +105,7 @@ async def test_nothing_is_written_or_invented(exported: ExportedBus) -> None:
         await exported.group_reader("g", TURNS)
 
 
-async def test_a_changed_export_is_told(exported: ExportedBus) -> None:
+async def test_changed_export_is_an_error(exported: ExportedBus) -> None:
     """A file with other records than its manifest counts is refused, as is a folder without one."""
     manifest = exported.folder / MANIFEST_FILE
     text = manifest.read_text()

@@ -77,7 +77,7 @@ async def test_every_topic_comes_back_byte_for_byte(bus: KafkaBus, tmp_path: Pat
     assert ["records"] == os.listdir(tmp_path)
 
 
-async def test_the_same_log_gives_the_same_bytes(
+async def test_same_log_gives_the_same_bytes(
     bus: KafkaBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """How the broker batched its answers leaves no trace in the files."""
@@ -92,7 +92,7 @@ async def test_the_same_log_gives_the_same_bytes(
     ).read_bytes()
 
 
-async def test_the_manifest_names_the_offsets(memory_bus: MemoryBus, tmp_path: Path) -> None:
+async def test_manifest_names_the_offsets(memory_bus: MemoryBus, tmp_path: Path) -> None:
     """First and end offset and the count of each partition, and an empty topic too."""
     await fill(memory_bus, (FOUR,))
     manifest = await export_topics(memory_bus, tmp_path / "records", [FOUR, LOG])
@@ -133,9 +133,7 @@ async def test_records_after_the_beginning_stay_out(memory_bus: MemoryBus, tmp_p
     assert (6, b"no key") == (len(found), found[-1].value)
 
 
-async def test_an_export_that_fails_leaves_the_old_one(
-    memory_bus: MemoryBus, tmp_path: Path
-) -> None:
+async def test_export_that_fails_leaves_the_old_one(memory_bus: MemoryBus, tmp_path: Path) -> None:
     """An export is replaced whole or not at all, and no draft stays behind."""
     await fill(memory_bus, (LOG,))
     old = await export_topics(memory_bus, tmp_path / "records", [LOG])
@@ -152,7 +150,7 @@ async def test_an_export_that_fails_leaves_the_old_one(
     assert ["records"] == os.listdir(tmp_path)
 
 
-async def test_a_changed_byte_is_named(memory_bus: MemoryBus, tmp_path: Path) -> None:
+async def test_changed_byte_is_named(memory_bus: MemoryBus, tmp_path: Path) -> None:
     """One flipped byte, a cut file and a missing file are each told from a whole one."""
     await fill(memory_bus, (LOG, FOUR))
     folder = tmp_path / "records"
@@ -169,7 +167,7 @@ async def test_a_changed_byte_is_named(memory_bus: MemoryBus, tmp_path: Path) ->
     assert {LOG: f"{LOG}.parquet is missing"} == changed_files(folder)
 
 
-def test_what_is_no_export_is_refused(tmp_path: Path) -> None:
+def test_invalid_export_is_refused(tmp_path: Path) -> None:
     """No manifest, nonsense in it and a newer format are refused with a remedy."""
     with pytest.raises(UsageError, match="has no manifest"):
         read_manifest(tmp_path)
@@ -181,7 +179,7 @@ def test_what_is_no_export_is_refused(tmp_path: Path) -> None:
         read_manifest(tmp_path)
 
 
-async def test_a_topic_that_was_not_exported_is_refused(
+async def test_topic_that_was_not_exported_is_refused(
     memory_bus: MemoryBus, tmp_path: Path
 ) -> None:
     """Reading an absent topic names what there is."""
@@ -191,7 +189,7 @@ async def test_a_topic_that_was_not_exported_is_refused(
         list(read_records(tmp_path / "records", [FOUR]))
 
 
-def test_importing_exports_loads_no_pyarrow() -> None:
+def test_importing_exports_does_not_load_pyarrow() -> None:
     """A process that never exports does not pay for pyarrow."""
     code = "import arena.exports, sys; print('pyarrow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -199,7 +197,7 @@ def test_importing_exports_loads_no_pyarrow() -> None:
     assert "False" == done.stdout.strip()
 
 
-async def test_the_markers_of_transactions_are_named(
+async def test_markers_of_transactions_are_named(
     bus: KafkaBus, settings: Settings, tmp_path: Path
 ) -> None:
     """An offset that holds a marker is not a record that is missing, and the manifest says so."""

@@ -124,7 +124,7 @@ async def test_records_deleted_while_they_are_read(tmp_path: Path) -> None:
     assert [(0, 3), (0, 4), (0, 5), (1, 4), (1, 5)] == found
 
 
-async def test_a_record_missing_in_the_middle_fails(tmp_path: Path) -> None:
+async def test_record_missing_in_the_middle_fails(tmp_path: Path) -> None:
     """Also where the log's beginning moved too, the loss behind it is told."""
     bus = await filled(TrimmedBus(iter([2])))
     bus.missing[FOUR, 0] = 4
@@ -134,7 +134,7 @@ async def test_a_record_missing_in_the_middle_fails(tmp_path: Path) -> None:
     assert [] == os.listdir(tmp_path)
 
 
-async def test_a_log_that_is_deleted_faster_than_read_fails(
+async def test_log_deleted_faster_than_read_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tries are bounded."""

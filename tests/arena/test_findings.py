@@ -42,7 +42,7 @@ def test_programs_get_four_fields() -> None:
     assert ("nano", "auth") == (FOUND[-1].node, FOUND[-1].cause)
 
 
-def test_the_sum_names_every_state_there_is() -> None:
+def test_summary_has_only_present_states() -> None:
     """Nothing broken is not mentioned."""
     assert "3 checks: 1 ok, 1 warning, 1 broken" == findings_summary(FOUND)
     assert "1 check: 1 ok" == findings_summary(FOUND[:1])

@@ -112,7 +112,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_group, "SHORT_PROOF_S", 0.0)
 
 
-async def test_what_was_fetched_before_the_member_was_moved_is_dropped() -> None:
+async def test_fetched_records_are_dropped_after_move() -> None:
     """Also if its place was checked between two reads: all of the new log is given, in order."""
     log = Log([record(n, b"new") for n in range(9)])
     member = log.member()
@@ -129,7 +129,7 @@ async def test_what_was_fetched_before_the_member_was_moved_is_dropped() -> None
     assert 1 == fetches, "what waits for a check is not added to"
 
 
-async def test_a_log_that_ends_at_what_was_handled_ends_the_member(
+async def test_truncated_log_ends_member(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The record that would come there is not waited for: the log stays too short."""

@@ -128,7 +128,7 @@ async def read_count(reader: LogReader | GroupReader, count: int) -> list[Record
 
 
 @pytest.mark.parametrize("way", ["log", "group"])
-async def test_every_record_comes_with_those_around_it(world: World, way: str) -> None:
+async def test_hostile_record_and_its_neighbours_are_delivered(world: World, way: str) -> None:
     """Each hostile record among good ones is given once, and a dead letter of it can be sent."""
     names = [n for n in HOSTILE if world.client is not None or n not in ONLY_KAFKA]
     good = Raw(b"a", BODY, HEADERS)
@@ -202,7 +202,7 @@ def test_every_dead_letter_can_be_sent(name: str) -> None:
     assert "value cut from 900,000 bytes; key cut from 900,000 bytes" in letter.error
 
 
-def test_a_dead_letter_shows_bytes_that_are_no_text() -> None:
+def test_dead_letter_escapes_non_text_bytes() -> None:
     """Names and values of headers keep what can be told of their bytes."""
     (record,) = decoded(raw_batch([Raw(None, None, [(b"\xffn", b"a\xfe"), (b"m", None)])]))
     letter = dead_letter(record, "why", "test", NOW)

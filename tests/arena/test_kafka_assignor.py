@@ -58,14 +58,14 @@ def given(count: int, members: dict[str, bytes | None]) -> dict[str, list[int]]:
         (4, {"a": b"3", "b": b"2", "c": b"1"}, {"a": [3], "b": [2], "c": [0, 1]}),
     ],
 )
-def test_the_oldest_come_first(
+def test_oldest_members_get_partitions_first(
     count: int, members: dict[str, bytes | None], expected: dict[str, list[int]]
 ) -> None:
     """Every partition has one member, whatever the members told."""
     assert expected == given(count, members)
 
 
-def test_a_member_that_was_dropped_is_the_youngest() -> None:
+def test_removed_member_becomes_youngest() -> None:
     """It keeps its age while the group knows it; each consumer of a process has its own."""
     ids = {"old": "", "new": ""}
     times = iter([10, 20, 30])
@@ -81,9 +81,7 @@ def test_a_member_that_was_dropped_is_the_youngest() -> None:
 @pytest.mark.parametrize(
     ("kind", "shown_ms"), [(BROKER_TIME, BROKER_MS), (CREATE_TIME, None), (None, None)]
 )
-async def test_a_member_tells_its_age_by_the_clock_of_the_broker(
-    kind: int | None, shown_ms: int | None
-) -> None:
+async def test_member_age_is_by_broker_clock(kind: int | None, shown_ms: int | None) -> None:
     """If an append was acked with it; a host whose clock is wrong is not the oldest."""
     bus = KafkaBus(Settings())
     consumer = bus._consumer(group="g", reset="earliest")
@@ -99,7 +97,7 @@ async def test_a_member_tells_its_age_by_the_clock_of_the_broker(
     assert expected_ms == pytest.approx(int(assignor.metadata([TOPIC]).user_data), abs=DAY_MS)
 
 
-async def test_a_standby_takes_nothing_away(bus: KafkaBus, settings: Settings) -> None:
+async def test_standby_takes_no_partition(bus: KafkaBus, settings: Settings) -> None:
     """Also one whose id is sorted before that of the member that works."""
     works, stands_by = KafkaBus(settings, client_id="z"), KafkaBus(settings, client_id="a")
     await works.start()

@@ -40,7 +40,7 @@ async def connect(bus: KafkaBus) -> None:
 
 
 @pytest.mark.parametrize("work", [connect, join, produce, follow])
-async def test_a_start_that_is_cut_off_leaves_nothing_open(
+async def test_cancelled_start_closes_clients(
     bus: KafkaBus, settings: Settings, work: Work
 ) -> None:
     """Ctrl-C while a process connects: its clients are closed, at whichever step it came."""
@@ -63,7 +63,7 @@ async def test_a_start_that_is_cut_off_leaves_nothing_open(
 
 
 @pytest.mark.parametrize("slow", [1, LOOKUPS_MAX])
-async def test_offsets_that_come_late_are_asked_for_again(
+async def test_late_offsets_are_requested_again(
     bus: KafkaBus, monkeypatch: pytest.MonkeyPatch, slow: int
 ) -> None:
     """One time-out of a busy broker is not the end; the last one names topic and remedy."""
@@ -87,7 +87,7 @@ async def test_offsets_that_come_late_are_asked_for_again(
     assert min(slow + 1, LOOKUPS_MAX) == asked
 
 
-async def test_a_bus_may_be_closed_at_once(settings: Settings) -> None:
+async def test_bus_can_be_closed_at_once(settings: Settings) -> None:
     """A process that fails right after the start closes its bus: that hides no cause."""
     for _ in range(3):
         own = KafkaBus(settings, client_id="short")

@@ -41,7 +41,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("said", "words"), CASES)
-def test_a_line_of_the_client_is_in_words(said: str, words: str | None) -> None:
+def test_client_line_is_rewritten(said: str, words: str | None) -> None:
     """One sentence with a remedy for a broker that is away; no class of Python anywhere."""
     assert words == client_message(said)
 

@@ -61,7 +61,7 @@ def expired() -> ssl.SSLCertVerificationError:
         (kafka.AuthenticationFailedError("no"), "login (user 'router'", "KAFKA_SASL_PASSWORD"),
     ],
 )
-def test_a_refusal_is_told_by_its_cause(error: Exception, cause: str, remedy: str) -> None:
+def test_connection_error_has_cause_and_remedy(error: Exception, cause: str, remedy: str) -> None:
     """Each kind of refusal has its cause and its remedy, and none holds the password."""
     found = explain_failure(error, settings(**LOGIN))
 
@@ -80,7 +80,7 @@ def test_a_refusal_is_told_by_its_cause(error: Exception, cause: str, remedy: st
         (socket.gaierror(-2, "Name or service not known"), "host name is unknown"),
     ],
 )
-def test_what_the_network_says_is_told(error: Exception, cause: str) -> None:
+def test_network_error_has_cause(error: Exception, cause: str) -> None:
     """An address where nothing is differs from a broker that says nothing."""
     found = explain_failure(error, settings())
 
@@ -89,12 +89,12 @@ def test_what_the_network_says_is_told(error: Exception, cause: str) -> None:
     assert "KAFKA_BOOTSTRAP_SERVERS" in found[1]
 
 
-def test_silence_has_no_cause() -> None:
+def test_timeout_has_no_cause() -> None:
     """Who does not answer gives no reason."""
     assert explain_failure(TimeoutError(), settings()) is None
 
 
-async def test_a_frozen_broker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_frozen_broker_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that takes connections and never answers is told as a process that hangs."""
     monkeypatch.setattr(kafka_connect_errors, "TRY_TIMEOUT_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as frozen:  # the kernel accepts, as for SIGSTOP
@@ -114,7 +114,7 @@ async def test_a_frozen_broker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[::1]", ("::1", 9092)),
     ],
 )
-def test_the_first_address_is_asked(servers: str, found: tuple[str, int]) -> None:
+def test_first_address_is_parsed(servers: str, found: tuple[str, int]) -> None:
     """Ports and brackets may be missing."""
     assert found == first_address(servers)
 
@@ -129,7 +129,7 @@ async def told(error: Exception, monkeypatch: pytest.MonkeyPatch) -> ArenaError:
     return await connection_error(settings(), "broker a did not answer", " in 10 s")
 
 
-async def test_our_own_limits_are_not_the_brokers(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_own_file_limit_is_not_broker_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that may not open more files does not say that no broker answers."""
     found = await told(OSError(errno.EMFILE, "Too many open files"), monkeypatch)
 
@@ -138,14 +138,14 @@ async def test_our_own_limits_are_not_the_brokers(monkeypatch: pytest.MonkeyPatc
     assert "did not answer" not in str(found)
 
 
-async def test_silence_is_told_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_timeout_error_has_its_duration(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing is known, what was waited for is said, and what to check."""
     found = await told(kafka.KafkaConnectionError("x"), monkeypatch)
 
     assert "broker a did not answer in 10 s; is KAFKA_BOOTSTRAP_SERVERS right?" in str(found)
 
 
-async def test_a_process_asks_why(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_bus_and_admin_report_cause(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bus and the administrator's client tell the cause that was found."""
 
     async def fails(*_: object, **__: object) -> None:
@@ -159,7 +159,7 @@ async def test_a_process_asks_why(monkeypatch: pytest.MonkeyPatch) -> None:
         await list_topics(settings(**LOGIN))
 
 
-async def test_tls_is_noticed_by_who_speaks_none() -> None:
+async def test_tls_port_is_detected_by_plain_client() -> None:
     """A server that closes what is no TLS and answers a handshake is told as one of TLS."""
 
     async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -175,7 +175,7 @@ async def test_tls_is_noticed_by_who_speaks_none() -> None:
     assert "it speaks TLS" in str(found)
 
 
-async def test_settings_that_are_not_told_are_wrong_usage() -> None:
+async def test_hidden_topic_settings_are_usage_error() -> None:
     """A login that may not see a topic's settings is told so: the answer is empty."""
     answer = {"resources": [{"resource_name": "a", "config_entries": []}]}
 

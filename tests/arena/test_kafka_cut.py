@@ -17,7 +17,7 @@ from tests.faults.log_truncation import truncate_tail
 COMMANDS = topics.COMMANDS.name
 
 
-async def test_a_log_that_was_cut_under_its_reader(tmp_path: Path) -> None:
+async def test_log_truncated_by_broker_stops_readers(tmp_path: Path) -> None:
     """Readers that were connected all the time give nothing of what took the lost offsets."""
     port = choose_ports(0).client
     settings = Settings(bootstrap_servers=f"127.0.0.1:{port}")

@@ -57,7 +57,7 @@ def decoded(batch: bytearray, place: int = 0) -> list[Record]:
     return list(records_of("t", 3, place, [MemoryRecords(bytes(batch)).next_batch()]))
 
 
-def test_a_batch_is_decoded_from_the_place_on() -> None:
+def test_batch_is_decoded_from_the_place_on() -> None:
     """A batch that began before the place gives only what was asked for, with every field."""
     found = decoded(batch_of([b"a", b"b", b"c"]), place=1)
 
@@ -66,7 +66,7 @@ def test_a_batch_is_decoded_from_the_place_on() -> None:
 
 
 @pytest.mark.parametrize("place", range(-1, -12, -2))
-def test_an_altered_batch_is_found(place: int) -> None:
+def test_altered_batch_is_found(place: int) -> None:
     """One flipped bit anywhere in the records is told with the offset; nothing is delivered."""
     batch = batch_of([b"one hundred", b"two hundred"])
     batch[place] ^= 1
@@ -119,7 +119,7 @@ async def test_seek_while_a_fetch_is_held(bus: KafkaBus) -> None:
     await reader.close()
 
 
-async def test_a_place_that_is_not_in_the_log(bus: KafkaBus) -> None:
+async def test_offset_beyond_log_is_an_error(bus: KafkaBus) -> None:
     """A place behind the end is an error that names it, and says what may have happened."""
     await write(bus, COMMANDS, 0, [b"0"])
     reader = await bus.partition_reader(COMMANDS, 0, Start(offsets={(COMMANDS, 0): 99}))
@@ -129,7 +129,7 @@ async def test_a_place_that_is_not_in_the_log(bus: KafkaBus) -> None:
     await reader.close()
 
 
-async def test_what_waits_to_be_read_is_bounded(bus: KafkaBus) -> None:
+async def test_unread_answers_are_bounded(bus: KafkaBus) -> None:
     """A reader that is not asked keeps a few answers, and asks for no more."""
     value = b"x" * (PARTITION_BYTES_MAX // 2)
     rng = random.Random(1)
@@ -150,7 +150,7 @@ async def test_what_waits_to_be_read_is_bounded(bus: KafkaBus) -> None:
     await other.close()
 
 
-async def test_a_held_fetch_does_not_delay_the_end(settings: Settings) -> None:
+async def test_held_fetch_does_not_delay_the_end(settings: Settings) -> None:
     """Closing does not wait for the broker to answer."""
     bus = KafkaBus(settings.override(fetch_wait_ms=5_000))
     await bus.start()
@@ -163,7 +163,7 @@ async def test_a_held_fetch_does_not_delay_the_end(settings: Settings) -> None:
     await bus.close()
 
 
-async def test_a_failure_is_told_to_every_read(bus: KafkaBus) -> None:
+async def test_failure_is_raised_by_every_read(bus: KafkaBus) -> None:
     """After a failure nothing is delivered any more: the same error comes again."""
     await write(bus, COMMANDS, 0, [b"0"])
     reader = await bus.partition_reader(COMMANDS, 0, Start(offsets={(COMMANDS, 0): 7}))
@@ -173,7 +173,7 @@ async def test_a_failure_is_told_to_every_read(bus: KafkaBus) -> None:
     await reader.close()
 
 
-async def test_a_damaged_batch_is_told_to_every_read(bus: KafkaBus) -> None:
+async def test_damaged_batch_is_raised_by_every_read(bus: KafkaBus) -> None:
     """What lies behind the damage is not delivered, however often it is asked for."""
     reader = await bus.log_reader(topics.ROSTER.name)
     assert isinstance(reader, KafkaLogReader)
@@ -189,7 +189,7 @@ async def test_a_damaged_batch_is_told_to_every_read(bus: KafkaBus) -> None:
     await reader.close()
 
 
-async def test_closing_is_no_cancellation_of_who_reads(bus: KafkaBus) -> None:
+async def test_closing_does_not_cancel_reader(bus: KafkaBus) -> None:
     """A read under way, and one that comes later, end with nothing."""
     reader = await bus.log_reader(COMMANDS)
     reading = asyncio.create_task(reader.read(timeout_s=DEADLINE_S))
@@ -215,7 +215,7 @@ async def test_no_topics_give_nothing(bus: KafkaBus) -> None:
 @pytest.mark.parametrize(
     "code", [-1, 3, 5, 6, 9, 56, 74, 76, 78, 9_999], ids=lambda c: for_code(c).__name__
 )
-async def test_what_may_pass_is_asked_again(bus: KafkaBus, code: int) -> None:
+async def test_temporary_fetch_error_is_retried(bus: KafkaBus, code: int) -> None:
     """Whatever a leader answers that is neither the place nor the login: leaders are looked up."""
     reader = await bus.log_reader(COMMANDS)
     assert isinstance(reader, KafkaLogReader)
@@ -226,7 +226,7 @@ async def test_what_may_pass_is_asked_again(bus: KafkaBus, code: int) -> None:
     await reader.close()
 
 
-def test_a_login_that_may_not_read_is_told() -> None:
+def test_unauthorized_fetch_raises() -> None:
     """It names the topic; asking again is no use."""
     with pytest.raises(TopicAuthorizationFailedError, match="market"):
         _check(TopicPartition("market", 3), 7, TopicAuthorizationFailedError.errno)

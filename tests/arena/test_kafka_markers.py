@@ -45,7 +45,7 @@ HOLES: dict[str, tuple[bytes, list[int], list[int] | str]] = {
 
 
 @pytest.mark.parametrize("name", HOLES)
-def test_a_hole_is_told_from_a_marker(name: str) -> None:
+def test_missing_record_is_distinguished_from_marker(name: str) -> None:
     """Markers and empty batches fill their offsets; a missing record is an error, or compaction."""
     data, compacted, plain = HOLES[name]
 
@@ -82,7 +82,7 @@ async def caught_up(reader: LogReader, end: int) -> None:
     assert 0 == await reader.lag()
 
 
-async def test_transactions_stop_no_reader(
+async def test_transactions_do_not_stop_readers(
     bus: KafkaBus, settings: Settings, stranger: AIOKafkaProducer
 ) -> None:
     """All are read in order, also aborted and open ones, and an end that is a marker is reached."""

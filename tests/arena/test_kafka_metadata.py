@@ -23,7 +23,7 @@ TIMES = 4
     ],
     ids=["led", "missing", "without a leader", "no answer"],
 )
-async def test_a_topic_that_is_gone_is_asked_for_with_pauses(
+async def test_missing_topic_is_requested_with_pauses(
     leaders: dict[str, list[int]],
     answered: bool,
     pauses: int,

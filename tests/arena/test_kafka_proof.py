@@ -149,7 +149,7 @@ CHANGES: dict[str, tuple[dict[int, bytes], str]] = {
 
 @pytest.mark.parametrize("lose", LOSSES)
 @pytest.mark.parametrize("name", CHANGES)
-async def test_a_changed_log_is_told(name: str, lose: Loss) -> None:
+async def test_changed_log_stops_reader(name: str, lose: Loss) -> None:
     """After any loss of the leader nothing of another log is given; topic, place and remedy are."""
     broker = FakeBroker(list(values(0, 10).values()))
     fetches = fetches_of(broker)
@@ -166,7 +166,7 @@ async def test_a_changed_log_is_told(name: str, lose: Loss) -> None:
 
 @pytest.mark.parametrize("lose", LOSSES)
 @pytest.mark.parametrize("marker", [False, True])
-async def test_the_same_log_is_read_on(lose: Loss, marker: bool) -> None:
+async def test_unchanged_log_continues(lose: Loss, marker: bool) -> None:
     """After a loss every record comes once, also where a marker stood at the place."""
     broker = FakeBroker([*values(0, 10).values(), *([MARKER] if marker else [])])
     fetches = fetches_of(broker)
@@ -182,7 +182,7 @@ async def test_the_same_log_is_read_on(lose: Loss, marker: bool) -> None:
     await fetches.close()
 
 
-async def test_what_waits_to_be_read_is_proved_too() -> None:
+async def test_unread_answers_are_proved() -> None:
     """What was fetched is given, and a log that changed while the reader was slow is told then."""
     broker = FakeBroker(list(values(0, 100).values()))
     broker.batches_max = 10
@@ -202,7 +202,7 @@ async def test_what_waits_to_be_read_is_proved_too() -> None:
     await fetches.close()
 
 
-async def test_a_late_request_is_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_late_request_is_proved_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any failure: where the next request came late, the log is proved before it."""
     monkeypatch.setattr("arena.bus.kafka_fetch.PROOF_AFTER_S", -1.0)
     broker = FakeBroker(list(values(0, 10).values()))
@@ -216,7 +216,7 @@ async def test_a_late_request_is_in_doubt(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("begin", [10, 13])
-async def test_retention_is_no_cut(begin: int) -> None:
+async def test_retention_is_not_truncation(begin: int) -> None:
     """Where the newest record was deleted as too old the log goes on, unless others are missing."""
     broker = FakeBroker(list(values(0, 10).values()))
     fetches = fetches_of(broker)
@@ -259,7 +259,7 @@ async def test_compaction_proves_nothing(
     await fetches.close()
 
 
-async def test_a_seek_asks_for_no_proof() -> None:
+async def test_seek_needs_no_proof() -> None:
     """Who seeks says where to read: a loss before the first record there is no reason to stop."""
     broker = FakeBroker(list(values(0, 10).values()))
     fetches = fetches_of(broker)
@@ -272,7 +272,7 @@ async def test_a_seek_asks_for_no_proof() -> None:
     await fetches.close()
 
 
-def test_a_log_that_seems_short_has_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_log_is_an_error_after_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new leader may not know yet how far its log reaches; a log that stays short is told."""
     seconds = itertools.count(5.0, 0.5)
     monkeypatch.setattr("arena.bus.kafka_proof.time.monotonic", seconds.__next__)
@@ -283,7 +283,7 @@ def test_a_log_that_seems_short_has_a_while(monkeypatch: pytest.MonkeyPatch) -> 
         proof.note_no_record(9)
 
 
-def test_a_frozen_reader_has_not_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frozen_time_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time in which a process was stopped is no time in which the log was asked."""
     seconds = itertools.count(5.0, 100 * SHORT_S)
     monkeypatch.setattr("arena.bus.kafka_proof.time.monotonic", seconds.__next__)
@@ -292,7 +292,7 @@ def test_a_frozen_reader_has_not_waited(monkeypatch: pytest.MonkeyPatch) -> None
     assert {False} == {proof.note_no_record(9) for _ in range(5)}
 
 
-async def test_memory_tells_a_changed_log_too(memory_bus: MemoryBus) -> None:
+async def test_memory_bus_detects_changed_log(memory_bus: MemoryBus) -> None:
     """A log in memory that was cut and has grown past the place stops its reader."""
     cluster = memory_bus.cluster
     for number in range(5):
@@ -309,7 +309,7 @@ async def test_memory_tells_a_changed_log_too(memory_bus: MemoryBus) -> None:
         await reader.read(timeout_s=0)
 
 
-async def test_a_topic_that_was_deleted_and_made_again(bus: KafkaBus, settings: Settings) -> None:
+async def test_recreated_topic_stops_reader(bus: KafkaBus, settings: Settings) -> None:
     """On a real broker: a reader that is connected all the time ends, and gives nothing of it."""
     for number in range(5):
         value = b"old %d" % number

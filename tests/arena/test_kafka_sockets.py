@@ -69,7 +69,7 @@ async def test_every_connection_of_a_bus_notices_a_cut_link(
     assert SILENT_S * 1_000 < SESSION_TIMEOUT_MS, "a member is back before its group gives it up"
 
 
-async def test_a_broker_that_says_nothing_is_not_waited_for(
+async def test_silent_broker_ends_connection_attempt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A connection is tried again, and again, so that one of them is early when the link is."""
@@ -81,7 +81,7 @@ async def test_a_broker_that_says_nothing_is_not_waited_for(
                 await kafka_sockets.create_conn(host, port)
 
 
-async def test_a_connection_that_ends_at_once_is_a_failed_one(
+async def test_connection_closed_at_once_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A client tries again; any other error would end its search for the leaders without a word."""
@@ -94,7 +94,7 @@ async def test_a_connection_that_ends_at_once_is_a_failed_one(
         await kafka_sockets.create_conn("127.0.0.1", 9092)
 
 
-async def test_a_socket_that_takes_no_options_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_socket_that_takes_no_options_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its peer ended the connection meanwhile: the client is told, and keeps no half of it."""
     ended = socket.socket()
     ended.close()
@@ -131,7 +131,7 @@ class Deaf:
 
 
 @pytest.mark.parametrize("kind", ["group", "log"])
-async def test_a_farewell_to_a_silent_broker_is_short(
+async def test_closing_with_silent_broker_is_short(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that failed ends soon, so that it can be started again."""
@@ -150,7 +150,7 @@ async def test_a_farewell_to_a_silent_broker_is_short(
     assert deaf.cancelled
 
 
-async def test_a_farewell_that_fails_is_told() -> None:
+async def test_failed_close_raises() -> None:
     """Only waiting is cut short."""
 
     async def fails() -> None:

@@ -56,9 +56,7 @@ def busy(monkeypatch: pytest.MonkeyPatch, admin: Admin) -> KafkaTopics:
 
 
 @pytest.mark.parametrize("code", [TIMED_OUT, NOT_CONTROLLER])
-async def test_a_topic_that_is_created_late_is_asked_for_again(
-    monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
+async def test_late_topic_is_requested_again(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     """A broker that says its time was over creates the topic all the same."""
     admin = Admin([code, code, TOPIC_EXISTS], [THERE])
 
@@ -67,7 +65,7 @@ async def test_a_topic_that_is_created_late_is_asked_for_again(
     assert not admin.created
 
 
-async def test_what_a_broker_refuses_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_refused_topic_is_not_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error that lasts ends the start at once."""
     admin = Admin([REPLICATION, TOPIC_EXISTS], [THERE])
 
@@ -76,9 +74,7 @@ async def test_what_a_broker_refuses_is_not_asked_again(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("own", [True, False])
-async def test_an_own_topic_is_waited_for_longer(
-    monkeypatch: pytest.MonkeyPatch, own: bool
-) -> None:
+async def test_own_topic_has_longer_timeout(monkeypatch: pytest.MonkeyPatch, own: bool) -> None:
     """A topic that this process created may take a while to be known; another's takes less."""
     monkeypatch.setattr(kafka_topics, "UNKNOWN_TOPIC_TIMEOUT_S", 0.0)
     found = busy(monkeypatch, Admin([0], [NOT_YET, NOT_YET, NOT_YET, THERE]))

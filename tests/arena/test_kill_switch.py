@@ -64,7 +64,7 @@ UNREADABLE: list[tuple[Message | bytes | None, dict[str, bytes]]] = [
 
 @pytest.mark.parametrize("key", [b"all", b"agent/momentum"])
 @pytest.mark.parametrize(("what", "headers"), UNREADABLE)
-def test_an_unreadable_record_halts_its_scope(
+def test_unreadable_record_halts_its_scope(
     key: bytes, what: Message | bytes | None, headers: dict[str, bytes]
 ) -> None:
     """It is named with its place, and ends with the next readable resume of its key."""
@@ -84,7 +84,7 @@ def test_an_unreadable_record_halts_its_scope(
 
 @pytest.mark.parametrize("key", [b"all", b"agent/momentum"])
 @pytest.mark.parametrize(("what", "headers"), UNREADABLE)
-def test_compaction_and_restart_keep_an_unreadable_halt(
+def test_unreadable_halt_survives_compaction_and_restart(
     key: bytes, what: Message | bytes | None, headers: dict[str, bytes]
 ) -> None:
     """The newest record of each key alone folds to what the whole log does."""
@@ -118,9 +118,7 @@ def test_compaction_and_restart_keep_an_unreadable_halt(
     ],
 )
 @pytest.mark.parametrize("what", [None, b"{", resume(), halt(), passed(), resume("momentum")])
-def test_another_key_neither_halts_nor_resumes(
-    key: bytes | None, what: Message | bytes | None
-) -> None:
+def test_other_keys_change_nothing(key: bytes | None, what: Message | bytes | None) -> None:
     """A halt that is in force outlives whatever is written under any other key."""
     switch, empty = KillSwitch(), KillSwitch()
     for one in (record(b"all", halt()), record(b"agent/momentum", halt("momentum"))):
@@ -134,7 +132,7 @@ def test_another_key_neither_halts_nor_resumes(
     assert bool(noted.error) == (not isinstance(what, PassOver))
 
 
-def test_an_agent_named_all_is_not_everybody() -> None:
+def test_agent_named_all_is_not_all_agents() -> None:
     """Its resume ends nobody's halt but its own."""
     switch = KillSwitch()
     switch.take(record(b"all", halt()))
@@ -146,7 +144,7 @@ def test_an_agent_named_all_is_not_everybody() -> None:
     assert switch.halt_of("momentum") is None
 
 
-def test_a_refusal_is_bounded_whatever_the_reason_was() -> None:
+def test_refusal_is_bounded_for_any_reason() -> None:
     """A reason of a megabyte does not grow the account log."""
     switch = KillSwitch()
     switch.take(record(b"all", halt().model_copy(update={"reason": "x" * 1_000_000})))
@@ -156,7 +154,7 @@ def test_a_refusal_is_bounded_whatever_the_reason_was() -> None:
     assert len(stop.sentence) < 500
 
 
-def test_more_scopes_than_are_kept_halt_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_scopes_halt_all_agents(monkeypatch: pytest.MonkeyPatch) -> None:
     """A halt without room is not forgotten: it stops all, and no resume lifts that by mistake."""
     monkeypatch.setattr(switch_module, "SCOPES_MAX", 3)
     switch = KillSwitch()
@@ -176,7 +174,7 @@ def test_more_scopes_than_are_kept_halt_everybody(monkeypatch: pytest.MonkeyPatc
     assert ["all"] == switch.scopes() == switch.newest_scopes(1)
 
 
-def test_everybody_can_be_halted_when_no_other_scope_has_room(
+def test_all_agents_can_be_halted_at_scope_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The halt of all counts as itself, so its resume ends it."""
@@ -190,7 +188,7 @@ def test_everybody_can_be_halted_when_no_other_scope_has_room(
     assert switch.halt_of("momentum") is None
 
 
-def test_what_is_shown_of_many_halts_is_bounded() -> None:
+def test_shown_halts_are_bounded() -> None:
     """The newest are named, whichever they are, and a line says how many are left out."""
     switch = KillSwitch()
     switch.take(record(b"all", halt()))

@@ -25,7 +25,7 @@ def appended(key: str = NODE, **changes: Any) -> Record:  # Any: fields of any t
     return Record(name, 0, 7, at_ms, key.encode(), encoded.value, dict(encoded.headers))
 
 
-def test_a_heartbeat_of_a_process_is_one() -> None:
+def test_valid_heartbeat_is_parsed() -> None:
     """Also of a host whose clock is hours off, or a new kind of process."""
     assert parse_heartbeat(appended()) is not None
     assert parse_heartbeat(appended(at=NOW + timedelta(hours=5))) is not None
@@ -50,7 +50,7 @@ def test_a_heartbeat_of_a_process_is_one() -> None:
         {"at": datetime.max.replace(tzinfo=UTC)},
     ],
 )
-def test_a_heartbeat_that_cannot_be_is_none(changes: dict[str, Any]) -> None:
+def test_impossible_heartbeat_is_none(changes: dict[str, Any]) -> None:
     """Its key, its id and its parts differ, or it is of a time to come."""
     assert parse_heartbeat(appended(**changes)) is None
 
@@ -70,7 +70,7 @@ def test_a_heartbeat_that_cannot_be_is_none(changes: dict[str, Any]) -> None:
         ("router", "a", "alpha", 2**63),
     ],
 )
-def test_no_process_has_such_a_name(kind: str, name: str, host: str, pid: int) -> None:
+def test_heartbeat_with_invalid_name_is_none(kind: str, name: str, host: str, pid: int) -> None:
     """Names are part of topics, hosts are printed, and the system is asked for a process's id."""
     node = f"{kind}/{name}/{host}/{pid}"
     changes = {"node": node, "kind": kind, "name": name, "host": host, "pid": pid}
@@ -79,7 +79,7 @@ def test_no_process_has_such_a_name(kind: str, name: str, host: str, pid: int) -
 
 
 @pytest.mark.parametrize("value", [None, b"", b"[]", b'{"node":7}'])
-def test_what_is_no_heartbeat_is_none(value: bytes | None) -> None:
+def test_other_record_is_none(value: bytes | None) -> None:
     """Unreadable bytes, and other messages."""
     assert parse_heartbeat(appended()._replace(value=value)) is None
     assert parse_heartbeat(appended()._replace(headers={"type": b"Halt"})) is None

@@ -3,7 +3,7 @@
 from arena.bus.losses import Losses
 
 
-def test_an_ack_without_an_offset_changes_nothing() -> None:
+def test_ack_without_an_offset_changes_nothing() -> None:
     """A broker that no longer knows a duplicate's offset acks with -1: a loss is still seen."""
     losses = Losses()
     for offset in (7, -1, 3):

@@ -41,17 +41,17 @@ from arena.server_answers import cutoff_findings
         ("", ""),
     ],
 )
-def test_a_cutoff_is_that_of_the_model_with_any_seller(model: str, month: str) -> None:
+def test_cutoff_is_found_for_any_vendor(model: str, month: str) -> None:
     """A snapshot or another seller of a listed model is known; a sibling or a tuned one is not."""
     assert month == cutoff_of(model)
 
 
-def test_what_the_operator_says_counts_before_the_list() -> None:
+def test_operators_cutoff_overrides_list() -> None:
     """Of a model that is listed, and of one that is not."""
     assert "2026-01" == cutoff_of("gpt-5-nano", "2026-01") == cutoff_of("own", "2026-01")
 
 
-def test_every_entry_says_where_it_is_from() -> None:
+def test_every_cutoff_entry_has_a_source() -> None:
     """A month without a source is a rumour; no pattern is listed twice."""
     entries = orjson.loads(CUTOFFS_FILE.read_bytes())["cutoffs"]
     patterns = [model for entry in entries for model in entry["models"]]
@@ -66,7 +66,7 @@ def test_every_entry_says_where_it_is_from() -> None:
 @pytest.mark.parametrize(
     "text", ["2025", "2025-13", "2025-00", "25-08", "2025-08-01", "2025/08", "", "3025-01"]
 )
-def test_what_is_not_a_month_is_refused_with_an_example(text: str) -> None:
+def test_invalid_month_is_refused_with_example(text: str) -> None:
     """The value and the form that is wanted are named."""
     with pytest.raises(ValueError, match=r"not a month; write YYYY-MM such as 2025-08") as said:
         check_month(text)
@@ -74,7 +74,7 @@ def test_what_is_not_a_month_is_refused_with_an_example(text: str) -> None:
     assert repr(text) in str(said.value)
 
 
-def test_a_broken_list_names_the_entry() -> None:
+def test_broken_list_names_the_entry() -> None:
     """Not only that something is missing."""
     with pytest.raises(ValueError, match=r"'gpt-9'.* lacks 'month'"):
         parse_cutoffs(b'{"cutoffs": [{"models": ["gpt-9"], "source": "s", "as_of": "d"}]}')
@@ -91,7 +91,7 @@ def test_a_broken_list_names_the_entry() -> None:
         ("", (2024, 3, 1), (2024, 3, 9), ""),
     ],
 )
-def test_prices_from_before_the_cutoff_are_warned_of(
+def test_prices_before_cutoff_give_warning(
     cutoff: str, first: tuple[int, int, int], last: tuple[int, int, int], said: str
 ) -> None:
     """Wholly or in part; what is later, or of an unknown model, is not."""
@@ -103,7 +103,7 @@ def test_prices_from_before_the_cutoff_are_warned_of(
     assert not said or warning.endswith(".")
 
 
-def test_a_part_that_may_be_known_is_named() -> None:
+def test_partly_known_prices_are_named() -> None:
     """Of prices on both sides of the cut-off only the earlier ones may have been read about."""
     first, last = datetime(2025, 7, 1, tzinfo=UTC), datetime(2025, 10, 1, tzinfo=UTC)
 
@@ -119,7 +119,7 @@ def test_a_part_that_may_be_known_is_named() -> None:
         ("qwen3:8b", "", 'its end is unknown; set cutoff = "2025-08"'),
     ],
 )
-def test_a_check_shows_it_beside_the_price(model: str, own: str, said: str) -> None:
+def test_check_shows_it_beside_the_price(model: str, own: str, said: str) -> None:
     """As `arena doctor` and `arena chat-node --check` print it."""
     (found,) = cutoff_findings(model, own)
 

@@ -10,7 +10,7 @@ from arena.model_prices import PRICES_FILE, load_prices, parse_own_price, parse_
 from chat_nodes.decode import Tokens
 
 
-def test_a_cost_is_exact_decimal_arithmetic() -> None:
+def test_cost_is_exact_decimal_arithmetic() -> None:
     """2,300 prompt tokens, 2,000 of them cached, and 40 more: to the billionth of a dollar."""
     price = load_prices().of("gpt-5-nano")
     tokens = Tokens(prompt=2300, completion=40, cached=2000, reported=True)
@@ -39,7 +39,7 @@ def test_only_listed_models_have_a_price(model_id: str, known: bool) -> None:
     assert known == (load_prices().of(model_id) is not None)
 
 
-def test_a_longer_name_is_not_priced_as_a_shorter_one() -> None:
+def test_longer_name_is_not_priced_as_a_shorter_one() -> None:
     """`gpt-5-mini` must not cost what `gpt-5` costs."""
     prices = load_prices()
     mini, whole = prices.of("gpt-5-mini"), prices.of("gpt-5")
@@ -49,7 +49,7 @@ def test_a_longer_name_is_not_priced_as_a_shorter_one() -> None:
     assert mini.prompt < whole.prompt
 
 
-def test_every_entry_says_where_it_is_from_and_is_sane() -> None:
+def test_every_price_entry_has_source_and_is_plausible() -> None:
     """Cached tokens cost no more than fresh ones, and every date is one."""
     entries = orjson.loads(PRICES_FILE.read_bytes())["prices"]
     prices = load_prices().prices
@@ -61,7 +61,7 @@ def test_every_entry_says_where_it_is_from_and_is_sane() -> None:
         assert 0 < price.cached <= price.prompt < price.completion or price.completion == 0
 
 
-def test_a_price_as_a_json_number_is_refused() -> None:
+def test_price_as_a_json_number_is_refused() -> None:
     """Numbers lose digits on their way through a float, so prices are strings."""
     usd = {"prompt": 0.05, "cached": "0", "completion": "1"}
     entry = {"models": ["m"], "usd_per_million_tokens": usd, "source": "s", "as_of": "2026-01-01"}
@@ -70,7 +70,7 @@ def test_a_price_as_a_json_number_is_refused() -> None:
         parse_prices(orjson.dumps({"prices": [entry]}))
 
 
-def test_an_entry_without_a_price_is_named() -> None:
+def test_entry_without_a_price_is_named() -> None:
     """The message shows the entry and what it lacks."""
     with pytest.raises(ValueError, match="lacks 'usd_per_million_tokens'"):
         parse_prices(b'{"prices": [{"models": ["m"]}]}')
@@ -84,7 +84,7 @@ def test_an_entry_without_a_price_is_named() -> None:
         ("input=0,output=0", "0"),
     ],
 )
-def test_an_operators_price_needs_input_and_output(text: str, cost: str) -> None:
+def test_operators_price_needs_input_and_output(text: str, cost: str) -> None:
     """Cached tokens cost their own price, or that of other input."""
     million = 1_000_000
     tokens = Tokens(prompt=3 * million, cached=2 * million, completion=million, reported=True)
@@ -104,7 +104,7 @@ def test_an_operators_price_needs_input_and_output(text: str, cost: str) -> None
         ("prompt=1,output=1", "'prompt=1' is not one of"),
     ],
 )
-def test_an_operators_price_that_cannot_be_read_is_refused(text: str, said: str) -> None:
+def test_operators_price_that_cannot_be_read_is_refused(text: str, said: str) -> None:
     """The message holds the part that is wrong and an example."""
     with pytest.raises(ValueError, match="write input=0.1,output=0.4") as refused:
         parse_own_price(text)

@@ -20,7 +20,7 @@ class Priced(BaseModel):
     price: money.WireDecimal
 
 
-def test_a_string_keeps_every_digit() -> None:
+def test_string_keeps_every_digit() -> None:
     """A decimal survives the wire digit by digit."""
     text = "64123.4500000000001"
 
@@ -32,7 +32,7 @@ def test_a_string_keeps_every_digit() -> None:
     "body",
     ["1.5", "1", "true", "null", '"NaN"', '"Infinity"', '"1e999999"', '"x"', '""', f'"{"1" * 70}"'],
 )
-def test_what_is_no_money_is_refused(body: str) -> None:
+def test_invalid_amount_is_refused(body: str) -> None:
     """JSON numbers, NaN, infinities and absurd exponents are refused."""
     with pytest.raises(ValidationError):
         Priced.model_validate_json(f'{{"price":{body}}}')
@@ -42,7 +42,7 @@ def test_what_is_no_money_is_refused(body: str) -> None:
     "text",
     ["all", "50%", "1,000.5", "0,5", "1_0.5", "１", "٠.٥", "0.01 BTC", "0x1", "NaN", "1e400", ""],
 )
-def test_a_refusal_says_what_to_send(text: str) -> None:
+def test_refusal_says_what_to_send(text: str) -> None:
     """Only ASCII digits are a number, without separators; the remedy is part of the words."""
     with pytest.raises(ValueError, match="; send "):
         money.parse_decimal(text)
@@ -72,7 +72,7 @@ def test_cash_notional_is_the_nearest_micro_dollar(quantity: int, price: int) ->
 
 
 @given(POSITIVE, st.decimals(min_value=0, max_value=200, places=2))
-def test_a_fee_is_rounded_up(notional: int, fee_bps: Decimal) -> None:
+def test_fee_is_rounded_up(notional: int, fee_bps: Decimal) -> None:
     """The fee is the least whole micro-dollar that covers the rate."""
     fee = money.fee_units(notional, fee_bps)
     exact = Fraction(notional) * Fraction(fee_bps) / money.BPS
@@ -109,14 +109,14 @@ def test_price_units_round_trip(units: int) -> None:
 
 
 @given(UNITS)
-def test_a_price_of_eight_decimals_reads_as_its_amount_does(units: int) -> None:
+def test_price_of_eight_decimals_reads_as_its_amount_does(units: int) -> None:
     """Texts of prices in records are the same as when prices had the scale of amounts."""
     price = money.to_price_units(money.from_units(units))
 
     assert money.units_text(units) == money.price_text(price)
 
 
-def test_a_price_finer_than_the_scale_is_refused() -> None:
+def test_price_finer_than_the_scale_is_refused() -> None:
     """Nineteen decimals are an error where the price must be exact, and None where it may lack."""
     fine = Decimal("0.0000000000000000001")
 
@@ -125,7 +125,7 @@ def test_a_price_finer_than_the_scale_is_refused() -> None:
     assert money.price_or_none(fine) is None
 
 
-def test_a_meme_coin_by_the_trillion_is_worth_its_exact_value() -> None:
+def test_notional_of_trillions_of_units_is_exact() -> None:
     """Ten trillion units at twelve decimals: no digit of the notional is lost."""
     price = money.to_price_units(Decimal("0.000001123457"))
 
@@ -145,7 +145,7 @@ def test_a_meme_coin_by_the_trillion_is_worth_its_exact_value() -> None:
         ("0", "5", "0"),
     ],
 )
-def test_a_unit_cost_has_enough_digits_for_its_size(cost: str, quantity: str, text: str) -> None:
+def test_unit_cost_has_enough_digits_for_its_size(cost: str, quantity: str, text: str) -> None:
     """Eight decimals of an ordinary price, twelve digits of a tiny one, never past the scale."""
     found = money.unit_cost(money.to_units(Decimal(cost)), money.to_units(Decimal(quantity)))
 
@@ -156,9 +156,7 @@ def test_a_unit_cost_has_enough_digits_for_its_size(cost: str, quantity: str, te
     ("venue", "carried"),
     [("0.01", "0.01"), ("1E-8", "1E-8"), ("1E-10", "1E-8"), ("2.5E-9", "1E-8"), ("1000", "1000")],
 )
-def test_a_finer_step_of_quantity_becomes_the_finest_that_is_carried(
-    venue: str, carried: str
-) -> None:
+def test_finer_quantity_step_becomes_finest_supported(venue: str, carried: str) -> None:
     """Every quantity on the coarser step is one that the venue takes, too."""
     assert Decimal(carried) == money.carried_base_step(Decimal(venue))
 
@@ -174,7 +172,7 @@ def test_a_finer_step_of_quantity_becomes_the_finest_that_is_carried(
         ("1", "-1", "its price step is -1, not a positive number"),
     ],
 )
-def test_steps_that_cannot_be_carried_are_named(base: str, quote: str, why: str) -> None:
+def test_unsupported_steps_are_named(base: str, quote: str, why: str) -> None:
     """The words tell the step and what would fit; "" means that the product can be traded."""
     found = money.why_not_carried(Decimal(base), Decimal(quote))
 
@@ -182,7 +180,7 @@ def test_steps_that_cannot_be_carried_are_named(base: str, quote: str, why: str)
     assert bool(found) == bool(why)
 
 
-def test_half_goes_to_even() -> None:
+def test_half_rounds_to_even() -> None:
     """Ties round to the even neighbour."""
     halves = [money.divide_half_even(n, 2) for n in (1, 3, 5, -1, -3)]
 
@@ -192,13 +190,13 @@ def test_half_goes_to_even() -> None:
 @pytest.mark.parametrize(
     ("text", "share"), [("0.2", "0.2"), ("20%", "0.2"), ("12.5 %", "0.125"), ("0", "0"), ("1", "1")]
 )
-def test_a_share_is_a_fraction_or_a_percentage(text: str, share: str) -> None:
+def test_share_is_a_fraction_or_a_percentage(text: str, share: str) -> None:
     """Both ways of writing it mean the same."""
     assert Decimal(share) == money.parse_share(text)
 
 
 @pytest.mark.parametrize("text", ["20", "101%", "-0.1", "a fifth", "0.123456789", "%", ""])
-def test_what_is_no_share_is_refused(text: str) -> None:
+def test_invalid_share_is_refused(text: str) -> None:
     """Twenty is not a fifth, and nobody guesses."""
     with pytest.raises(ValueError, match="share|decimal"):
         money.parse_share(text)

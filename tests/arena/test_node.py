@@ -36,7 +36,7 @@ async def messages_of(bus: MemoryBus, topic: str) -> list[Message]:
     return [record.message() for record in await reader.read(timeout_s=0.1)]
 
 
-async def test_a_node_beats_and_says_goodbye() -> None:
+async def test_node_sends_heartbeats_until_stopping() -> None:
     """Counters and gauges are in the heartbeat; the last one says that the process stops."""
     bus = MemoryBus()
 
@@ -56,7 +56,7 @@ async def test_a_node_beats_and_says_goodbye() -> None:
     assert os.getpid() == running.pid
 
 
-async def test_a_failed_append_ends_the_node() -> None:
+async def test_failed_append_ends_the_node() -> None:
     """An append that may or may not be in the log is never passed over."""
     bus = MemoryBus()
 
@@ -69,7 +69,7 @@ async def test_a_failed_append_ends_the_node() -> None:
         await serve_node(new_node(bus), serve)
 
 
-async def test_an_error_of_the_work_ends_the_node() -> None:
+async def test_error_of_the_work_ends_the_node() -> None:
     """What `serve` raises comes out, and the last heartbeat names it, without foreign words."""
     bus = MemoryBus()
 
@@ -84,7 +84,7 @@ async def test_an_error_of_the_work_ends_the_node() -> None:
     assert ("stopping", "RuntimeError") == (last.status, last.details["error"])
 
 
-async def test_unreadable_records_are_buried(memory_bus: MemoryBus) -> None:
+async def test_unreadable_records_go_to_dead_letters(memory_bus: MemoryBus) -> None:
     """A malformed record gives None, its bytes stand in `dead_letters`, and it is counted."""
     node = new_node(memory_bus)
     await memory_bus.send_bytes(
@@ -129,7 +129,7 @@ def test_signals_end_a_process_cleanly(number: signal.Signals, code: int) -> Non
     assert (code, "cleaned") == (process.returncode, rest.strip())
 
 
-def test_a_cancellation_from_within_is_a_failure() -> None:
+def test_cancellation_by_library_is_a_failure() -> None:
     """A client library that gives up by cancelling must not look like an orderly end."""
     program = PROGRAM.replace("await asyncio.sleep(60)", "raise asyncio.CancelledError")
     done = subprocess.run(
@@ -140,7 +140,7 @@ def test_a_cancellation_from_within_is_a_failure() -> None:
     assert "arena: the work was cancelled by a library" in done.stderr
 
 
-async def test_what_failed_before_a_cancellation_is_told() -> None:
+async def test_error_before_cancellation_is_raised() -> None:
     """A library that cancels its caller while it is closed does not hide why it was closed."""
 
     async def work() -> None:
@@ -153,7 +153,7 @@ async def test_what_failed_before_a_cancellation_is_told() -> None:
         await run_until_signal(work())
 
 
-def test_an_arena_error_is_one_line_and_a_code() -> None:
+def test_arena_error_is_one_line_and_a_code() -> None:
     """A missing broker ends with exit code 3 and a sentence, not with a traceback."""
     program = "from arena.node import run_node\nfrom arena.settings import Settings\n"
     program += "run_node('router', 'a', Settings(bootstrap_servers='127.0.0.1:1'), None)"
@@ -218,7 +218,7 @@ class Refusing(MemoryBus):
         self.closed = True
 
 
-async def test_a_refused_heartbeat_leaves_no_bus_open() -> None:
+async def test_refused_heartbeat_still_closes_bus() -> None:
     """The bus is closed, and why the work failed is what is told."""
     bus = Refusing()
 

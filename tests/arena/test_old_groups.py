@@ -66,7 +66,7 @@ def test_no_agent_has_the_group_of_a_node(group: str) -> None:
         check_prefix(name.rstrip("rules"))
 
 
-async def test_the_offsets_of_the_old_group_are_continued(
+async def test_offsets_of_the_old_group_are_continued(
     bus: KafkaBus, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """At the first start nothing is handled twice or passed over, and the marks come along."""
@@ -91,7 +91,7 @@ async def test_the_offsets_of_the_old_group_are_continued(
     await again.close()
 
 
-async def test_an_older_process_is_waited_for_and_an_agent_is_not(
+async def test_old_group_waits_for_processes_but_not_agents(
     bus: KafkaBus, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """While an older tool server works the new one stands by; an agent of its name plays on."""
@@ -165,7 +165,7 @@ class FailingBrokers:
         KafkaTimeoutError,
     ],
 )
-async def test_a_coordinator_is_waited_for_as_long_as_other_things_at_a_start(
+async def test_missing_coordinator_is_retried_until_limit(
     error: type[KafkaError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a busy machine the first coordinator takes a while; one that never comes is an error."""
@@ -178,7 +178,7 @@ async def test_a_coordinator_is_waited_for_as_long_as_other_things_at_a_start(
     assert 60 < brokers.now_s < 70
 
 
-async def test_a_login_that_may_not_read_the_old_group_is_warned_about(
+async def test_unauthorized_old_group_logs_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The offsets are not taken over then, which is said once, with the remedy."""

@@ -74,7 +74,7 @@ def test_files_are_found_and_hashed_and_not_run(tmp_path: Path) -> None:
         ({"a_md": "p", "b_toml": 'name = "a"'}, "both have a strategy named 'a'"),
     ],
 )
-def test_a_strategy_that_takes_a_name_is_refused(
+def test_strategy_that_takes_a_name_is_refused(
     tmp_path: Path, files: dict[str, str], says: str
 ) -> None:
     """One name is one strategy."""
@@ -82,7 +82,7 @@ def test_a_strategy_that_takes_a_name_is_refused(
         find_plugins([folder_of(tmp_path / "own", **files)])
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_plugin_folder_is_named(tmp_path: Path) -> None:
     """With the variable or flag that names it."""
     (tmp_path / "file.py").touch()
     with pytest.raises(UsageError, match=r"nope \(ARENA_PLUGINS\) does not exist"):
@@ -92,7 +92,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert () == split_folders("") == find_plugins(split_folders(" ")).folders
 
 
-def test_the_shipped_strategies_are_known_without_loading_them() -> None:
+def test_shipped_strategies_are_known_without_loading_them() -> None:
     """A plugin cannot take the name of any of them."""
     assert set(shipped_names()) == shipped_strategies()
 
@@ -110,7 +110,7 @@ def test_the_shipped_strategies_are_known_without_loading_them() -> None:
         ),
     ],
 )
-def test_a_file_runs_no_code_unless_it_is_allowed(tmp_path: Path, text: str, says: str) -> None:
+def test_file_runs_no_code_unless_it_is_allowed(tmp_path: Path, text: str, says: str) -> None:
     """A specification may be a stranger's."""
     folder = folder_of(tmp_path / "own", player_py=STRATEGY, tool_py=TOOL)
     path = tmp_path / "x.toml"
@@ -129,7 +129,7 @@ def test_a_file_runs_no_code_unless_it_is_allowed(tmp_path: Path, text: str, say
         ("nope.md", r"agent a: the strategy file nope\.md does not exist; paths are relative to"),
     ],
 )
-def test_a_strategy_that_is_not_there_is_said_before_a_start(
+def test_missing_strategy_is_reported_before_start(
     tmp_path: Path, strategy: str, says: str
 ) -> None:
     """The names that there are, those of plugins with them."""
@@ -165,7 +165,7 @@ def test_tools_of_plugins_run_beside_the_executor(tmp_path: Path) -> None:
     assert f"--strategy {folder / 'patient.md'}" in found["router-a"]
 
 
-def test_no_process_but_a_chat_node_sees_a_key_that_nothing_names(tmp_path: Path) -> None:
+def test_only_chat_nodes_see_unnamed_keys(tmp_path: Path) -> None:
     """Also where every model is scripted: the tool server runs code from outside."""
     loaded = load_spec_for_run(
         SPEC.format(strategy="cash"), tmp_path / "x", tmp_path, PluginChoice()

@@ -9,12 +9,12 @@ from arena.plural import counted, noun
     ("number", "words"),
     [(0, "0 runs"), (1, "1 run"), (2, "2 runs"), (-1, "-1 run"), (1_204, "1,204 runs")],
 )
-def test_a_noun_is_in_the_number_of_its_count(number: int, words: str) -> None:
+def test_noun_matches_count(number: int, words: str) -> None:
     """One run is not "1 runs"."""
     assert words == counted(number, "run")
 
 
-def test_other_plurals_are_given() -> None:
+def test_irregular_plural_is_used() -> None:
     """English has more than an s."""
     assert ("1 entry", "2 entries") == (
         counted(1, "entry", "entries"),

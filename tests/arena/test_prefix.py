@@ -33,7 +33,7 @@ WHERE: dict[str, Callable[[Settings], str]] = {
 
 
 @pytest.mark.parametrize("prefix", [".", "..", "..x", ".hidden", "a/b", "a b", "a" * 65, "é", "="])
-def test_a_prefix_names_no_other_folder(prefix: str) -> None:
+def test_invalid_prefix_is_refused(prefix: str) -> None:
     """Checkpoints of an arena stay in a folder of its own, also with the prefix of a flag."""
     with pytest.raises(ValidationError, match="prefix"):
         Settings(prefix=prefix)
@@ -50,14 +50,14 @@ def test_other_prefixes_are_taken(prefix: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["agent.inbox.", "x.ai_prompted.", "chat-node.y", "connector."])
-def test_a_prefix_is_not_taken_for_a_name(word: str) -> None:
+def test_prefix_with_reserved_name_is_refused(word: str) -> None:
     """Under "agent.inbox." the dead letters would be the inbox of an agent without a prefix."""
     with pytest.raises(UsageError, match="with which names of topics or groups start"):
         check_prefix(word)
 
 
 @pytest.mark.parametrize("what", WHERE)
-def test_no_two_prefixes_share_a_place(what: str) -> None:
+def test_local_names_of_prefixes_are_unique(what: str) -> None:
     """Files of a home and schemas of a database belong to one arena each."""
     places = {p: WHERE[what](Settings(prefix=p, home=Path("home"))) for p in ALIKE}
 
@@ -65,7 +65,7 @@ def test_no_two_prefixes_share_a_place(what: str) -> None:
     assert all(len(f"{name}_new".encode()) < 64 for name in places.values() if what == "schema")
 
 
-def test_places_of_usual_prefixes_are_the_plain_ones() -> None:
+def test_local_name_of_usual_prefix_has_no_dot() -> None:
     """An arena that was there before finds its files."""
     settings = Settings(prefix="team.", home=Path("home"))
 
@@ -85,7 +85,7 @@ def test_other_arenas_of_a_broker_are_named() -> None:
     assert "" == other_arenas_text("b.", [f"b.{name}" for name in fixed])
 
 
-def test_the_variable_is_named() -> None:
+def test_variable_is_named() -> None:
     """A process with a prefix that cannot be used says which variable holds it."""
     with pytest.raises(ValidationError) as refused:
         Settings(prefix="a b")

@@ -57,14 +57,14 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_says_a_product_or_nothing(name: str) -> None:
+def test_product_is_found_in_file_name(name: str) -> None:
     """In the usual codes, with the venue in front of it; never an interval as a currency."""
     said = find_product(name)
 
     assert (said.product_id, said.venue) == NAMES[name]
 
 
-def test_a_name_without_a_product_is_refused_with_an_example() -> None:
+def test_name_without_product_is_refused_with_example() -> None:
     """The remedy is a name as it should be."""
     with pytest.raises(UsageError, match="name it like BTC-USD_2018-04.csv.gz"):
         product_of(Path("candles.csv"))
@@ -75,7 +75,7 @@ def test_a_name_without_a_product_is_refused_with_an_example() -> None:
     [("FOOBUSD-1m.csv", "FOOB-USD or of FOO-BUSD"), ("FOOTUSD.csv", "FOOT-USD or of FOO-TUSD"),
      ("ARBUSD_1.csv", "AR-BUSD or of ARB-USD")],
 )  # fmt: skip
-def test_a_name_with_two_readings_is_refused_with_both(name: str, said: str) -> None:
+def test_ambiguous_name_is_refused_with_both_products(name: str, said: str) -> None:
     """A wrong guess would be a contest of another product."""
     with pytest.raises(UsageError, match="write the two parts apart") as caught:
         product_of(Path(name))
@@ -86,7 +86,7 @@ def test_a_name_with_two_readings_is_refused_with_both(name: str, said: str) -> 
     assert contradicts("FOOTUSD", "FOO-USD")
 
 
-def test_words_of_any_kind_contradict_only_as_coins_or_pairs() -> None:
+def test_only_coins_and_pairs_contradict_the_product() -> None:
     """A column `name` or `market` may hold anything."""
     fine = ("Bitcoin", "BTC", "USD", "US", "Country", "KRAKEN", "spot", "BTC-USD", "binance", "")
 
@@ -94,7 +94,7 @@ def test_words_of_any_kind_contradict_only_as_coins_or_pairs() -> None:
     assert all(contradicts_weakly(w, "BTC-USD") for w in ("ETH", "ETHUSD", "eth/usd", "X:ETHUSD"))
 
 
-def test_symbols_are_written_in_many_ways() -> None:
+def test_symbols_in_any_notation_match() -> None:
     """What cannot be the name of an asset contradicts nothing."""
     same = ("BTC/USD", "BTCUSD", "XBTUSD", "tBTCUSD", "COINBASE:BTCUSD", "btc_usd", "BTC-USD")
 
@@ -112,7 +112,7 @@ TIMES = (
 
 
 @pytest.mark.parametrize("text", TIMES)
-def test_a_time_is_one_moment_in_any_unit(text: str) -> None:
+def test_time_in_any_unit_is_the_same_moment(text: str) -> None:
     """Seconds to nanoseconds by their size, ISO with an offset, UTC without."""
     assert unix_ns(text) == 1_761_711_720 * 10**9
 
@@ -123,12 +123,12 @@ def test_a_time_is_one_moment_in_any_unit(text: str) -> None:
      "10/29/2025 04:22", "2125-01-01", "1970-01-01", "-1761711720", "nan",
      "0001-01-01", "٣١٧٦١٧١١٧٢٠"],
 )  # fmt: skip
-def test_what_is_no_time_of_a_candle_is_refused(text: str) -> None:
+def test_invalid_candle_time_is_refused(text: str) -> None:
     """Days since 1900, milliseconds of a day, and dates of which the month is not known."""
     assert not is_time(text)
 
 
-def test_a_market_of_files_begins_and_ends() -> None:
+def test_span_of_price_files() -> None:
     """Some history before the start; a start and a length inside the files."""
     ends = [(1_761_711_720, 1_761_735_720), (1_761_711_780, 1_761_735_000)]
 
@@ -146,7 +146,7 @@ def test_a_market_of_files_begins_and_ends() -> None:
 
 
 @pytest.mark.parametrize("interval_s", [0, 7, 4.9, 62.5])
-def test_an_interval_is_a_number_of_steps(interval_s: float) -> None:
+def test_interval_must_be_multiple_of_step(interval_s: float) -> None:
     """Recorded time moves in steps of five seconds."""
     assert interval_of(60.0) == 60
     with pytest.raises(UsageError, match="multiple"):

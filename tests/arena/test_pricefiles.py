@@ -33,7 +33,7 @@ def refusal(folder: Path, content: bytes, name: str = "BTC-USD.csv") -> str:
 
 
 @pytest.mark.parametrize("shape", shapes.SHAPES)
-def test_the_same_minutes_in_any_form_have_one_digest(shape: str, tmp_path: Path) -> None:
+def test_same_minutes_in_any_form_have_one_digest(shape: str, tmp_path: Path) -> None:
     """Product, format and every number; the digest is that of the rows, not of the bytes."""
     name, form, content = shapes.SHAPES[shape]
     reference = read_price_file(put(tmp_path, "BTC-USD.csv", REF))
@@ -46,7 +46,7 @@ def test_the_same_minutes_in_any_form_have_one_digest(shape: str, tmp_path: Path
     assert (file.first_s, file.last_s) == (FIRST_S, FIRST_S + 60 * len(ROWS))
 
 
-def test_the_digest_is_what_the_page_says(tmp_path: Path) -> None:
+def test_digest_is_what_the_page_says(tmp_path: Path) -> None:
     """Anybody can compute it: it stays what it is."""
     rows = f"{HEAD},bid,ask\n{FIRST_S + 60},7,8.50,6.0,8,1.10,7.9,8.1\n{FIRST_S},,,,,,7,7.5\n"
     found = read_price_file(put(tmp_path, "BTC-USD.csv", rows.encode())).rows
@@ -127,7 +127,7 @@ def test_candles_of_another_length_are_refused_by_their_length(step_s: int, tmp_
     assert f"candles of {STEPS[step_s]}; candles of 1 minute are needed" in said
 
 
-def test_hours_with_a_few_minutes_among_them_are_no_minutes(tmp_path: Path) -> None:
+def test_hours_with_a_few_minutes_are_refused(tmp_path: Path) -> None:
     """Most of the rows say how long the candles are; holes of any size are fine."""
     hours = [f"{FIRST_S + 3_600 * i},1,1,1,1,1" for i in range(30)]
     quiet = [f"{FIRST_S + 60 * i * i},1,1,1,1,1" for i in range(30)]
@@ -161,9 +161,7 @@ def row(at: int = FIRST_S, prices: str = "1,2,0.5,1", volume: str = "3") -> str:
         ("1761711720,1,2,0.5,1,3\xe9", "row 3: 'é' is"),
     ],
 )
-def test_a_row_that_cannot_be_right_is_refused_by_its_number(
-    bad: str, complaint: str, tmp_path: Path
-) -> None:
+def test_impossible_row_is_refused_with_number(bad: str, complaint: str, tmp_path: Path) -> None:
     """The number is that of the line in the file."""
     said = refusal(tmp_path, lines(HEAD, row(FIRST_S + 60), bad))
 
@@ -199,9 +197,7 @@ def test_columns_are_not_guessed(head: str, complaint: str, tmp_path: Path) -> N
         ("turnover,x", "900,3", "9.00000000"),
     ],
 )
-def test_the_volume_is_that_of_the_base(
-    names: str, values: str, volume: str, tmp_path: Path
-) -> None:
+def test_volume_is_that_of_the_base(names: str, values: str, volume: str, tmp_path: Path) -> None:
     """The base is chosen before the quote; a quote alone is divided by the close."""
     rows = lines(f"ts,open,high,low,close,{names}", f"{FIRST_S},100,100,100,100,{values}")
     (found,) = read_price_file(put(tmp_path, "BTC-USD.csv", rows)).rows.values()
@@ -232,7 +228,7 @@ def test_another_product_in_the_rows_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "column", ["ticker", "name", "coin", "instrument", "market", "Symbol", "inst_id", "Pair"]
 )
-def test_a_column_that_names_another_product_is_refused(column: str, tmp_path: Path) -> None:
+def test_column_that_names_another_product_is_refused(column: str, tmp_path: Path) -> None:
     """Whatever it is called; one that names none is passed over."""
     head = f"{HEAD},{column}"
 
@@ -244,7 +240,7 @@ def test_a_column_that_names_another_product_is_refused(column: str, tmp_path: P
         assert len(read_price_file(path).rows) == 1
 
 
-def test_an_archive_of_another_product_is_refused(tmp_path: Path) -> None:
+def test_archive_of_another_product_is_refused(tmp_path: Path) -> None:
     """By its own name, or by what it is listed for."""
     content = shapes.zipped(REF, "ETHUSD.csv")
 
@@ -282,7 +278,7 @@ def test_an_archive_of_another_product_is_refused(tmp_path: Path) -> None:
         (lines(HEAD), "BTC-USD.csv", "it has no candles"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named_once(
+def test_file_that_cannot_be_read_is_named_once(
     content: bytes, name: str, complaint: str, tmp_path: Path
 ) -> None:
     """One line with the file, what is wrong, and exit code 2."""
@@ -309,7 +305,7 @@ def test_files_fit_their_products(tmp_path: Path) -> None:
             list(read_price_files(paths, products))
 
 
-def test_the_page_lists_the_formats_that_are_read() -> None:
+def test_page_lists_the_formats_that_are_read() -> None:
     """`docs/data.md` and `arena candles formats` have the same list, in the same order."""
     page = (ROOT / "docs" / "data.md").read_text().splitlines()
     rows = [f"| {f.name} | {f.made_by} | {f.columns} | {f.time} | {f.volume} |" for f in FORMATS]

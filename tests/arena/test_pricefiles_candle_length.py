@@ -21,7 +21,7 @@ def starts(*parts: tuple[int, int]) -> list[int]:
 
 @pytest.mark.parametrize("step_s", [300, 900, 1_800, 3_600, 14_400, 86_400])
 @pytest.mark.parametrize("newest_first", [False, True])
-def test_longer_candles_after_minutes_are_named(
+def test_longer_candles_after_minutes_are_refused(
     step_s: int, newest_first: bool, tmp_path: Path
 ) -> None:
     """The row is that of the file, whatever its order is."""
@@ -50,7 +50,7 @@ def test_longer_candles_after_minutes_are_named(
         (((99, 60), (5, 300)), None),
     ],
 )
-def test_a_run_of_equal_distances_is_a_length(
+def test_equal_distances_in_a_row_are_a_candle_length(
     parts: tuple[tuple[int, int], ...], index: int | None
 ) -> None:
     """Two minutes apart a few times is a quiet market."""
@@ -60,7 +60,7 @@ def test_a_run_of_equal_distances_is_a_length(
 
 
 @pytest.mark.parametrize("chance", [0.05, 0.2, 0.5, 0.9])
-def test_minutes_with_trades_by_chance_are_fine(chance: float) -> None:
+def test_random_gaps_are_accepted(chance: float) -> None:
     """Half a year of a market of any liquidity."""
     random = Random(7)
 

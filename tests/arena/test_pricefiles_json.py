@@ -58,7 +58,7 @@ def test_names_beside_the_rows_are_used(content: object, tmp_path: Path) -> None
         ({str(r[2]): dict(zip(NAMES, r, strict=True)) for r in SPLIT}, "no array of candles"),
     ],
 )  # fmt: skip
-def test_other_names_are_not_passed_over(content: object, complaint: str, tmp_path: Path) -> None:
+def test_unsupported_names_are_refused(content: object, complaint: str, tmp_path: Path) -> None:
     """Every other `orient` of pandas, and names that do not fit the rows."""
     assert complaint in said(tmp_path, json.dumps(content))
 
@@ -78,7 +78,7 @@ ARRAYS = as_json(whole()).decode()
         f'{{"name":"ETH-USD","candles":{ARRAYS}}}',
     ],
 )
-def test_a_product_beside_the_rows_is_that_of_the_file(content: str, tmp_path: Path) -> None:
+def test_product_beside_rows_must_match_file(content: str, tmp_path: Path) -> None:
     """The key of the rows, or a field before or after them."""
     assert "it has candles of ETH-USD" in said(tmp_path, content)
 
@@ -87,7 +87,7 @@ def test_a_product_beside_the_rows_is_that_of_the_file(content: str, tmp_path: P
     assert len(read_price_file(path).rows) == len(ROWS)
 
 
-def test_a_key_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+def test_key_that_is_given_twice_is_refused(tmp_path: Path) -> None:
     """A library would keep the last of them."""
     one = f'{{"ts":{FIRST_S},"open":1,"high":1,"low":1,"close":1,"volume":1,"close":2}}'
 

@@ -54,7 +54,7 @@ VOLUMES = "ts,open,high,low,close"
          "two columns have the same name: Volume BTC, volume_btc"),
     ],
 )  # fmt: skip
-def test_a_file_is_said_to_be_what_it_is(
+def test_unsupported_file_is_named_with_remedy(
     name: str, content: bytes, complaint: str, tmp_path: Path
 ) -> None:
     """With what helps; the words of an order are not those of a file."""
@@ -74,7 +74,7 @@ def test_a_file_is_said_to_be_what_it_is(
         ["1.7616E+09", "1.7616E+09"],
     ],
 )
-def test_times_that_a_spreadsheet_has_shortened(stamps: list[str], tmp_path: Path) -> None:
+def test_shortened_spreadsheet_times_are_refused(stamps: list[str], tmp_path: Path) -> None:
     """Also if they are minutes by chance, or equally far apart."""
     rows = lines(HEAD.replace(",", ";"), [f"{stamp};1;1;1;1;5" for stamp in stamps])
 
@@ -92,16 +92,14 @@ def test_times_that_a_spreadsheet_has_shortened(stamps: list[str], tmp_path: Pat
         {"data/BTC-USD.txt": REF, "data/__MACOSX/._BTC-USD.txt": b"x", "Thumbs.db": b"x"},
     ],
 )
-def test_what_is_beside_the_file_in_an_archive_is_passed_over(
-    members: dict[str, bytes], tmp_path: Path
-) -> None:
+def test_other_files_in_archive_are_ignored(members: dict[str, bytes], tmp_path: Path) -> None:
     """Notes, checksums and what systems leave behind."""
     path = put(tmp_path, "BTC-USD.zip", archive(**members))
 
     assert len(read_price_file(path).rows) == len(ROWS)
 
 
-def test_more_than_one_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+def test_repeated_byte_order_marks_are_skipped(tmp_path: Path) -> None:
     """In tables, JSON and specifications alike."""
     table = put(tmp_path, "BTC-USD.csv", MARK * 2 + REF)
     bare = put(tmp_path, "A-USD.csv", MARK * 2 + REF.partition(b"\n")[2])

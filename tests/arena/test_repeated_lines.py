@@ -10,7 +10,7 @@ def line(text: str, *values: object, name: str = "aiokafka.cluster") -> logging.
     return logging.LogRecord(name, logging.ERROR, "", 0, text, values, None)
 
 
-def test_a_line_that_repeats_passes_once_in_a_while_with_a_count() -> None:
+def test_repeated_line_passes_once_per_interval_with_count() -> None:
     """Of 1,650 lines a second one passes, and the next tells how many did not."""
     now = [0.0]
     repeats = RepeatFilter(lambda: now[0])
@@ -27,7 +27,7 @@ def test_a_line_that_repeats_passes_once_in_a_while_with_a_count() -> None:
     assert repeats.filter(line(text, "llm.calls", name="another"))
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_tracked_lines_are_bounded() -> None:
     """Lines that are all different pass, and the first of them are forgotten."""
     repeats = RepeatFilter(lambda: 0.0)
 

@@ -67,7 +67,7 @@ def test_only_an_address_without_a_server_is_broken(
         (answer(200, b"<html>"), None),
     ],
 )
-def test_a_key_is_broken_if_the_server_says_so(seen: ServerAnswer, state: str | None) -> None:
+def test_refused_key_is_broken(seen: ServerAnswer, state: str | None) -> None:
     """401, or a 400 that speaks of the key; a 403 may be about models alone."""
     found = key_finding(seen, variable="MY_KEY", given=True)
 
@@ -77,7 +77,7 @@ def test_a_key_is_broken_if_the_server_says_so(seen: ServerAnswer, state: str | 
         assert "auth" == found.cause
 
 
-def test_a_server_that_asks_for_no_key_is_fine() -> None:
+def test_server_without_key_is_ok() -> None:
     """And one that asks for the key that was not sent says so."""
     fine = key_finding(answer(200, {}), variable="K", given=False)
     asked = key_finding(answer(401, b"no"), variable="K", given=False)
@@ -102,12 +102,12 @@ def test_a_server_that_asks_for_no_key_is_fine() -> None:
         ({"data": "none"}, "b", "ok"),
     ],
 )
-def test_a_model_is_looked_for_in_the_list(listed: object, wanted: str, state: str) -> None:
+def test_model_is_searched_in_list(listed: object, wanted: str, state: str) -> None:
     """In the shapes of several servers; an empty list says nothing."""
     assert state == model_finding(answer(200, listed), wanted).state
 
 
-def test_a_model_that_is_not_listed_comes_with_near_names() -> None:
+def test_missing_model_is_reported_with_similar_names() -> None:
     """At most three, the nearest first, and how many more there are."""
     names = ["gpt-5-mini", "gpt-5-nano", "gpt-5", "whisper", "dall-e"]
     found = model_finding(answer(200, {"data": [{"id": n} for n in names]}), "gpt5-nano")
@@ -136,7 +136,7 @@ def test_a_model_that_is_not_listed_comes_with_near_names() -> None:
         ({}, None),
     ],
 )
-def test_the_context_is_told_under_many_names(value: object, tokens: int | None) -> None:
+def test_context_length_is_found_under_many_names(value: object, tokens: int | None) -> None:
     """vLLM, OpenRouter, Groq, Mistral, llama.cpp, LM Studio and LiteLLM; the live one first."""
     assert tokens == context_of(answer(200, value), "m")
 
@@ -154,7 +154,7 @@ def test_the_context_is_told_under_many_names(value: object, tokens: int | None)
         (1_024, "full", 1, "warning", 'set prompt = "tiny"'),
     ],
 )
-def test_a_context_that_is_too_short_names_a_smaller_prompt(
+def test_short_context_suggests_smaller_prompt(
     tokens: int, prompt: PromptSize, products: int, state: str, remedy: str
 ) -> None:
     """The next size that fits, else a larger context."""
@@ -165,7 +165,7 @@ def test_a_context_that_is_too_short_names_a_smaller_prompt(
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b'{"error": 7}', b"null", b"[1]" * 10])
-def test_any_body_can_be_read(body: bytes) -> None:
+def test_any_body_is_handled(body: bytes) -> None:
     """No finding raises, whatever a server sends."""
     for status in (200, 400, 401, 500):
         seen = answer(status, body)

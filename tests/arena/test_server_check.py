@@ -15,7 +15,7 @@ async def states(server: ModelServer, model_id: str = "toy") -> dict[str, Findin
     return {finding.check: finding for finding in await check_server(target)}
 
 
-async def test_a_server_that_lists_its_models_is_known_whole() -> None:
+async def test_server_with_model_list_has_all_findings() -> None:
     """One GET tells address, key, model and context; the headers are sent."""
     async with serving(ModelServer()) as server:
         found = await states(server)
@@ -28,7 +28,7 @@ async def test_a_server_that_lists_its_models_is_known_whole() -> None:
     assert "x-title: arena" in head.lower()
 
 
-async def test_a_refused_key_is_broken_and_never_shown() -> None:
+async def test_refused_key_is_broken_and_never_shown() -> None:
     """Servers repeat the key in what they say; it is blanked."""
     refusal = {"error": {"message": f"Incorrect API key provided: {KEY}"}}
     async with serving(ModelServer(models_status=401, models=refusal)) as server:
@@ -40,7 +40,7 @@ async def test_a_refused_key_is_broken_and_never_shown() -> None:
 
 
 @pytest.mark.parametrize("status", [0, 404, 405, 500, 501])
-async def test_a_server_that_takes_the_connection_is_not_broken(status: int) -> None:
+async def test_server_that_accepts_connections_is_not_broken(status: int) -> None:
     """It drops the question, or knows no such path: calls may work all the same."""
     async with serving(ModelServer(models_status=status, models={})) as server:
         found = await states(server)
@@ -51,7 +51,7 @@ async def test_a_server_that_takes_the_connection_is_not_broken(status: int) -> 
 @pytest.mark.parametrize(
     "key", ["\u201csk-planted-0123456789\u201d", "sk-planted\n0123456789", "sk\0x"]
 )
-async def test_a_key_that_no_header_can_hold_is_broken_and_never_shown(key: str) -> None:
+async def test_unsendable_key_is_broken_and_never_shown(key: str) -> None:
     """One that was copied with its quotes or a second line; the server is not asked."""
     async with serving(ModelServer()) as server:
         (found,) = await check_server(ServerTarget("toy", server.base_url, key, "MY_KEY"))
@@ -62,7 +62,7 @@ async def test_a_key_that_no_header_can_hold_is_broken_and_never_shown(key: str)
     assert [] == server.heads
 
 
-async def test_no_server_is_broken_with_the_whole_url() -> None:
+async def test_missing_server_is_broken_with_full_url() -> None:
     """Nothing listens: the system's words, and the URL that was asked."""
     url = f"http://127.0.0.1:{closed_port()}/v1"
     (found,) = await check_server(ServerTarget("toy", url))
@@ -71,7 +71,7 @@ async def test_no_server_is_broken_with_the_whole_url() -> None:
     assert f"{url}/models cannot be reached (Connection refused)" == found.detail
 
 
-async def test_a_server_of_ones_own_tells_the_context_it_runs_with() -> None:
+async def test_local_server_reports_live_context() -> None:
     """llama.cpp lists what the model was trained with; `/props` has the live one."""
     models = {"data": [{"id": "toy", "meta": {"n_ctx_train": 32_768}}]}
     props = {"default_generation_settings": {"n_ctx": 2048}}
@@ -87,6 +87,6 @@ async def test_a_server_of_ones_own_tells_the_context_it_runs_with() -> None:
     ("text", "told"),
     [("tiny:3", ("tiny", 3)), ("compact", ("compact", 1)), ("", ("full", 1)), ("x:y", ("full", 1))],
 )
-def test_what_a_checking_node_is_told(text: str, told: tuple[str, int]) -> None:
+def test_prompt_variable_is_parsed(text: str, told: tuple[str, int]) -> None:
     """A full prompt of one product by default."""
     assert told == parse_prompt_variable(text)

@@ -60,7 +60,7 @@ def forged(shard: Shard) -> Shard:
 
 
 @pytest.mark.parametrize("with_image", [True, False])
-async def test_a_true_shard_is_kept(written: MemoryBus, log: Log, with_image: bool) -> None:
+async def test_true_shard_is_accepted(written: MemoryBus, log: Log, with_image: bool) -> None:
     """From the proved state or from offset 0: it comes out the same."""
     images = {0: [b"rubbish", image_of(log)]} if with_image else {}
 
@@ -90,7 +90,7 @@ async def test_forged_balances_are_refused(written: MemoryBus, log: Log, with_im
     assert "shard 0 differ from the log" in why
 
 
-async def test_a_kept_state_ahead_of_the_fold_is_not_used(written: MemoryBus, log: Log) -> None:
+async def test_state_ahead_of_the_fold_is_not_used(written: MemoryBus, log: Log) -> None:
     """The executor's own may be newer than a judge's place."""
     shard = Shard()
     for offset, (kind, value) in enumerate(log.records[:10]):

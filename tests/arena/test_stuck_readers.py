@@ -34,23 +34,23 @@ def note(
     return found == PAIR
 
 
-def test_a_place_that_does_not_move_is_stuck() -> None:
+def test_position_that_does_not_move_is_stuck() -> None:
     """After so many whole intervals, not before."""
     assert not note(ReadProgress(), CHECKS, 5, 9)
     assert note(ReadProgress(), CHECKS + 1, 5, 9)
 
 
-def test_a_reader_at_the_end_is_not_stuck() -> None:
+def test_reader_at_the_end_is_not_stuck() -> None:
     """A quiet topic gives nothing, however long."""
     assert not note(ReadProgress(), 10 * CHECKS, 9, 9)
 
 
-def test_a_reader_that_nobody_asks_is_not_stuck() -> None:
+def test_reader_without_reads_is_not_stuck() -> None:
     """A process that thinks for long does not read, and is behind on purpose."""
     assert not note(ReadProgress(), 10 * CHECKS, 5, 9, asked=False)
 
 
-def test_progress_and_rest_begin_the_count_anew() -> None:
+def test_progress_or_pause_restarts_the_count() -> None:
     """One record read, one check without a question, one pause: each is a fresh start."""
     progress = ReadProgress()
     assert not note(progress, CHECKS, 5, 9)
@@ -106,7 +106,7 @@ HOW = {
 
 
 @pytest.mark.parametrize("how", sorted(HOW))
-async def test_a_process_whose_fetches_are_swallowed_ends(
+async def test_process_whose_fetches_are_swallowed_ends(
     bus: KafkaBus, settings: Settings, how: str
 ) -> None:
     """It reads one record, then its fetches hang: exit 1, and a sentence that names the place."""
@@ -175,7 +175,7 @@ async def _one_by_one(bus: Bus) -> None:
 
 
 @pytest.mark.parametrize("work", [_paused, _unread, _standby, _one_by_one])
-async def test_who_is_slow_on_purpose_is_left_alone(
+async def test_paused_and_slow_readers_are_not_stuck(
     bus: KafkaBus, work: Callable[[Bus], Awaitable[None]]
 ) -> None:
     """Paused partitions, a reader nobody asks, a standby, and small steps: nobody is stuck."""
@@ -195,7 +195,7 @@ async def test_who_is_slow_on_purpose_is_left_alone(
         await asyncio.gather(watching, working, return_exceptions=True)
 
 
-async def test_the_watch_names_the_reader(bus: KafkaBus) -> None:
+async def test_watch_names_the_reader(bus: KafkaBus) -> None:
     """A closed reader is forgotten; one that hangs is found."""
     await _append(bus)
     gone = await bus.log_reader(topics.SNAPSHOTS.name)
@@ -218,7 +218,7 @@ async def _hang(reader: Reader) -> None:
 
 @pytest.mark.parametrize("kind", ["log", "group"])
 @pytest.mark.parametrize("on", ["memory", "kafka"])
-async def test_a_topic_that_was_given_partitions_ends_its_readers(
+async def test_added_partitions_end_the_process(
     request: pytest.FixtureRequest, on: str, kind: str
 ) -> None:
     """What a writer puts there would never be read; a process that starts again reads them all."""

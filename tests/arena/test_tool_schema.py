@@ -23,7 +23,7 @@ ORDER: dict[str, JsonValue] = {
 }
 
 
-def test_what_some_provider_refuses_is_said_in_the_description() -> None:
+def test_unsupported_keywords_move_to_description() -> None:
     """References are put in place, alternatives are one type, bounds and formats become words."""
     assert {
         "type": "object",
@@ -43,12 +43,12 @@ def test_what_some_provider_refuses_is_said_in_the_description() -> None:
 
 
 @pytest.mark.parametrize("schema", [{}, {"type": "object"}, {"properties": {}, "required": []}])
-def test_a_tool_without_parameters_has_an_empty_object(schema: dict[str, JsonValue]) -> None:
+def test_tool_without_parameters_has_an_empty_object(schema: dict[str, JsonValue]) -> None:
     """Some servers refuse a missing `properties`, others an empty `required`."""
     assert {"type": "object", "properties": {}} == portable_schema(schema)
 
 
-def test_a_schema_that_refers_to_itself_ends() -> None:
+def test_recursive_schema_is_bounded() -> None:
     """Depth is bounded."""
     tree: dict[str, JsonValue] = {
         "$defs": {"Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}},

@@ -23,13 +23,13 @@ from arena.trading_modes import condition, restriction, takes_market_orders
         ("maintenance", (), "maintenance: it cannot be traded"),
     ],
 )
-def test_a_restriction_is_said_in_words(status: str, modes: tuple[str, ...], words: str) -> None:
+def test_restriction_text(status: str, modes: tuple[str, ...], words: str) -> None:
     """Without one nothing is said; a status comes before modes, and an unknown one is shown."""
     assert words == restriction(status, modes)
     assert takes_market_orders(status, modes) == (not words)
 
 
-def test_a_refusal_has_the_words_of_the_venue() -> None:
+def test_refusal_has_venues_words() -> None:
     """So that they can be looked up there."""
     assert "cancel_only and limit_only" == condition("online", ("cancel_only", "limit_only"))
     assert "delisted" == condition("delisted", ("trading_disabled",))

@@ -54,7 +54,7 @@ def beat(name: str = "gpt", age_s: float = 0.0, **changes: object) -> Heartbeat:
         ("zzz", ["b", "a"], "a"),
     ],
 )
-def test_the_closest_name_comes_first(name: str, known: list[str], first: str) -> None:
+def test_closest_name_comes_first(name: str, known: list[str], first: str) -> None:
     """Case and dashes do not count; without a close one the names are sorted; none is lost."""
     found = closest_first(name, known)
 
@@ -68,7 +68,7 @@ def test_long_lists_are_cut_and_counted() -> None:
     assert "none" == listed([])
 
 
-def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+def test_unknown_name_error_lists_known_names() -> None:
     """The value, then the names, the closest first; without any, that there are none."""
     text = str(unknown_name("agent", "momentm", ["cash", "momentum"], remedy="nothing was changed"))
 
@@ -77,7 +77,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize("name", ["operator", "all", "a b", ""])
-def test_a_name_that_no_agent_may_have(name: str) -> None:
+def test_reserved_agent_names_are_refused(name: str) -> None:
     """The operator's account and everybody are not an agent's; others must fit a topic's name."""
     with pytest.raises(UsageError, match="agent name"):
         check_agent_name(name)
@@ -94,7 +94,7 @@ def test_a_name_that_no_agent_may_have(name: str) -> None:
         (14, {"interval_s": None}, True),
     ],
 )
-def test_three_intervals_without_a_heartbeat(
+def test_process_is_dead_after_three_intervals(
     age_s: float,
     changes: dict[str, Any],  # Any: fields of a message
     alive: bool,
@@ -103,7 +103,7 @@ def test_three_intervals_without_a_heartbeat(
     assert alive is is_alive(beat(age_s=age_s, **changes), NOW)
 
 
-def test_the_newest_heartbeat_counts() -> None:
+def test_newest_heartbeat_counts() -> None:
     """A process that stopped is gone whatever it said before; other kinds are passed over."""
     stopped = [beat("a", 3), beat("a", 1, status="stopping")]
     router = beat("c", kind="router", node="router/c/host/8")
@@ -113,7 +113,7 @@ def test_the_newest_heartbeat_counts() -> None:
     ]
 
 
-def test_the_rules_and_the_baselines_are_those_of_the_rooms() -> None:
+def test_rules_and_baselines_match_the_rooms() -> None:
     """The arena imports no room, so it holds the names itself; they must not drift apart."""
     strategies = [load_strategy(name) for name in shipped_names()]
 
@@ -132,13 +132,13 @@ def test_the_rules_and_the_baselines_are_those_of_the_rooms() -> None:
         ("scripted-llm", "cash", False),
     ],
 )
-def test_which_model_plays_a_strategys_own_rules(model: str, strategy: str, plays: bool) -> None:
+def test_model_that_plays_strategys_own_rules(model: str, strategy: str, plays: bool) -> None:
     """The rules that follow the request, or those of the same strategy."""
     assert plays is plays_rules_of(model, strategy)
     assert (["n"] if plays else []) == scripted_names({"n": model, "m": "gpt-5"}, strategy)
 
 
-def test_a_baseline_without_rules_is_answered_with_those_that_there_are() -> None:
+def test_baseline_without_rules_error_lists_rules() -> None:
     """The reason names the strategy, the remedy every rule."""
     assert "'mine' has none" in baseline_trouble("mine")
     assert all(rule in baseline_remedy() for rule in RULES)

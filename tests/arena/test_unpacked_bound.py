@@ -43,7 +43,7 @@ def in_group(data: bytes, place: int = 0) -> list[Record]:
     return [Record("t", 3, r.offset, r.timestamp, r.key, r.value, dict(r.headers)) for r in rows]
 
 
-def test_a_batch_above_the_bound_is_one_unreadable_record(bomb: bytes) -> None:
+def test_batch_above_limit_is_one_unreadable_record(bomb: bytes) -> None:
     """It is given once, at its last offset, with its offsets in words, among the good ones."""
     good = raw_batch([Raw(b"g", b"good")])
     data = good + bomb + raw_batch([Raw(b"g", b"good")], base=4)
@@ -65,7 +65,7 @@ def test_memory_stays_within_the_bound(bomb: bytes) -> None:
     assert peak < 2 * UNPACKED_BYTES_MAX
 
 
-def test_a_reader_that_stood_in_such_a_batch_passes_over_it(bomb: bytes) -> None:
+def test_reader_inside_unreadable_batch_skips_it(bomb: bytes) -> None:
     """From any offset in it, what is given and where to go on is the same."""
     for place in (1, 2, 3):
         assert [3] == [r.offset for r in decoded(bomb, place)]
@@ -95,7 +95,7 @@ BODIES: dict[str, tuple[int, bytes]] = {
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_a_body_that_cannot_be_decoded_is_passed_over(name: str) -> None:
+def test_body_that_cannot_be_decoded_is_passed_over(name: str) -> None:
     """With a right checksum it is an unreadable record, never an exception of a library."""
     codec, body = BODIES[name]
     data = sealed(body, 2, flags=codec) + raw_batch([Raw(b"g", b"good")], base=2)
@@ -105,7 +105,7 @@ def test_a_body_that_cannot_be_decoded_is_passed_over(name: str) -> None:
             found[0].message()
 
 
-def test_what_can_be_read_of_a_damaged_batch_is_given() -> None:
+def test_readable_part_of_damaged_batch_is_delivered() -> None:
     """The records before the damage are given, the rest is one unreadable record."""
     good = raw_batch([Raw(b"a", b"1"), Raw(b"b", b"2"), Raw(b"c", b"3")])
     data = sealed(good[61:-4], 3) + raw_batch([Raw(b"g", b"good")], base=3)
@@ -129,7 +129,7 @@ MADE_UP: dict[str, tuple[int, ...]] = {
 @pytest.mark.parametrize("name", MADE_UP)
 @pytest.mark.parametrize("compacted", [False, True])
 @pytest.mark.parametrize("odd", [b"n", b"\xff"])
-def test_offsets_that_a_sender_made_up_lose_no_other_record(
+def test_wrong_offsets_of_sender_lose_no_other_record(
     name: str, compacted: bool, odd: bytes
 ) -> None:
     """From the first wrong offset on the batch is one unreadable record, wherever one begins."""
@@ -144,7 +144,7 @@ def test_offsets_that_a_sender_made_up_lose_no_other_record(
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_any_altered_body_with_a_right_checksum_is_survived(seed: int) -> None:
+def test_any_altered_body_with_correct_checksum_is_handled(seed: int) -> None:
     """Whatever the bytes are, the batch fills its offsets and what follows is given."""
     rng = random.Random(seed)
     after = raw_batch([Raw(b"g", b"good")], base=20)
@@ -159,7 +159,7 @@ def test_any_altered_body_with_a_right_checksum_is_survived(seed: int) -> None:
             assert (20, b"good") == (found[-1].offset, found[-1].value)
 
 
-def test_a_wrong_frame_is_a_broken_log() -> None:
+def test_wrong_frame_is_a_broken_log() -> None:
     """A length that no batch has is told in words."""
     data = bytearray(raw_batch([Raw(b"a", b"1")]))
     data[8:12] = struct.pack(">i", 3)
@@ -167,7 +167,7 @@ def test_a_wrong_frame_is_a_broken_log() -> None:
         batches_of(bytes(data))
 
 
-def test_a_value_above_a_records_bound_is_not_parsed() -> None:
+def test_value_above_a_records_bound_is_not_parsed() -> None:
     """JSON that no sender of the arena may send is malformed, whatever is in it."""
     value = b'{"agent": [' + b"1," * topics.RECORD_BYTES_MAX + b"1]}"
     headers = {name.decode(): header for name, header in HEADERS}
@@ -175,7 +175,7 @@ def test_a_value_above_a_records_bound_is_not_parsed() -> None:
         decode(value, headers)
 
 
-def test_an_unreadable_batch_of_control_halts_everybody() -> None:
+def test_unreadable_control_batch_halts_all_agents() -> None:
     """What it said is not known: it counts as a halt of all, until a resume of all."""
     data = sealed(b"nothing", 2, flags=4)
     control = topics.CONTROL.name
@@ -187,7 +187,7 @@ def test_an_unreadable_batch_of_control_halts_everybody() -> None:
     assert "unreadable batch, offsets 0 to 1" in switch.unread()[0]
 
 
-def test_an_unreadable_batch_stops_the_account_log() -> None:
+def test_unreadable_batch_stops_the_account_log() -> None:
     """Passing over money is worse than stopping; an operator may say to pass over it."""
     data = sealed(b"nothing", 1, flags=4)
     (record,) = records_of(topics.EVENTS.name, 0, 0, batches_of(data), data)
@@ -202,7 +202,7 @@ def test_an_unreadable_batch_stops_the_account_log() -> None:
 
 
 @pytest.mark.parametrize("codec", TAKEN)
-async def test_a_broker_takes_such_a_batch_and_both_ways_to_read_survive(
+async def test_both_readers_survive_batch_above_limit(
     bus: KafkaBus, settings: Settings, codec: str
 ) -> None:
     """On a real broker, a log reader and a group give what is around it."""
@@ -219,9 +219,7 @@ async def test_a_broker_takes_such_a_batch_and_both_ways_to_read_survive(
         await reader.close()
 
 
-async def test_a_broker_takes_made_up_offsets_and_both_ways_to_read_survive(
-    bus: KafkaBus, settings: Settings
-) -> None:
+async def test_both_readers_survive_wrong_offsets(bus: KafkaBus, settings: Settings) -> None:
     """On a real broker, what is behind such batches is given, also in a topic read by one group."""
     topic = settings.prefix + COMMANDS
     client = await raw_client(settings, topic)

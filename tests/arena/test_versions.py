@@ -27,7 +27,7 @@ def record(version: str = "", kind: str = "Turn", value: bytes = b"{}") -> Recor
         (record(kind="Heartbeat"), UNKNOWN),
     ],
 )
-def test_a_record_tells_its_version(found: Record, version: str) -> None:
+def test_version_of_record(found: Record, version: str) -> None:
     """The header goes first; a text that quotes a field is not that field."""
     assert version == recorded_by(found)
 
@@ -40,7 +40,7 @@ def test_a_record_tells_its_version(found: Record, version: str) -> None:
         (["0.0.9", "0.0.9"], [False, False]),
     ],
 )
-def test_an_older_name_after_this_version_excuses_nothing(
+def test_older_version_after_this_version_counts_as_this_version(
     named: list[str], of_today: list[bool]
 ) -> None:
     """A log that this version has continued is answered for to its end."""

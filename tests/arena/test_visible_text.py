@@ -24,7 +24,7 @@ def hidden(text: str, allowed: str = "") -> list[str]:
 
 
 @given(ANYTHING)
-def test_nothing_invisible_is_left(text: str) -> None:
+def test_invisible_characters_are_escaped(text: str) -> None:
     """Every form holds letters, marks, signs and blanks only; a line has no line break."""
     assert [] == hidden(visible(text), "\n\t")
     assert [] == hidden(one_line(text))
@@ -33,7 +33,7 @@ def test_nothing_invisible_is_left(text: str) -> None:
 
 
 @given(ANYTHING, st.integers(2, 30))
-def test_a_line_has_a_bound(text: str, chars_max: int) -> None:
+def test_line_has_a_bound(text: str, chars_max: int) -> None:
     """A line is never longer than its bound, and says where it was cut."""
     line = one_line(text * 4, chars_max)
 
@@ -64,7 +64,7 @@ def test_json_keeps_its_values(value: object) -> None:
         ("\u0301x", r"\u0301x"),
     ],
 )
-def test_what_hides_is_shown(text: str, shown: str) -> None:
+def test_hostile_characters_are_escaped(text: str, shown: str) -> None:
     """Each kind of hostile character stands there as its escape."""
     assert shown == visible(text)
 
@@ -75,13 +75,13 @@ def test_what_hides_is_shown(text: str, shown: str) -> None:
         "Vie\u0302\u0323t", "שָׁלוֹם", "مرحبا", "नमस्ते", "ไม่ได้", "日本語　かな", "Ελλάδα", "🚀", "a b",
     ],
 )  # fmt: skip
-def test_the_scripts_of_the_world_stay(text: str) -> None:
+def test_letters_of_all_scripts_stay(text: str) -> None:
     """Letters, accents, blanks and emoji are left as they are."""
     assert text == visible(text)
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", " =", "\r@", "\uff1d"])
-def test_a_spreadsheet_calculates_nothing(start: str) -> None:
+def test_csv_text_is_not_a_formula(start: str) -> None:
     """No cell of text begins as a formula, also after it was read back."""
     (row,) = csv.reader(io.StringIO(csv_text(f"{start}HYPERLINK(1)") + "\n"))
 

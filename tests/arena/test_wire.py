@@ -33,14 +33,14 @@ def request() -> ChatRequest:
     )
 
 
-def test_a_message_comes_back_as_it_went() -> None:
+def test_message_round_trip() -> None:
     """Decoding what was encoded gives an equal message."""
     encoded = wire.encode(request())
 
     assert request() == wire.decode(encoded.value, encoded.headers)
 
 
-def test_headers_tell_what_a_body_is() -> None:
+def test_headers_have_type_and_ids() -> None:
     """Type, schema, turn, call, deadline and trace stand in the headers."""
     headers = dict(wire.encode(request()).headers)
 
@@ -82,7 +82,7 @@ def test_unknown_fields_are_ignored() -> None:
         (b'{"venue":"x"}', {"type": b"Ticker"}, "product_id"),
     ],
 )
-def test_malformed_bytes_say_what_is_wrong(
+def test_malformed_bytes_are_refused_with_reason(
     value: bytes | None, headers: dict[str, bytes], why: str
 ) -> None:
     """Each kind of bad record is refused with a reason that names the place."""
@@ -91,7 +91,7 @@ def test_malformed_bytes_say_what_is_wrong(
 
 
 @given(st.binary(max_size=200), st.sampled_from(["Ticker", "ToolCall", "OrderDecided", "Turn"]))
-def test_arbitrary_bytes_never_do_more_than_refuse(value: bytes, name: str) -> None:
+def test_arbitrary_bytes_raise_only_malformed(value: bytes, name: str) -> None:
     """Any bytes give a message or `Malformed`, nothing else."""
     try:
         decoded = wire.decode(value, {"type": name.encode()})
@@ -100,7 +100,7 @@ def test_arbitrary_bytes_never_do_more_than_refuse(value: bytes, name: str) -> N
     assert name == type(decoded).__name__
 
 
-def test_a_time_without_zone_is_refused() -> None:
+def test_time_without_zone_is_refused() -> None:
     """Naive datetimes never enter a message."""
     body = (
         b'{"venue":"x","product_id":"A-B","price":"1","best_bid":"1","best_ask":"1",'
@@ -125,7 +125,7 @@ def test_partition_keys_of_a_dict_survive_json() -> None:
     assert snapshot == wire.decode(encoded.value, encoded.headers)
 
 
-def test_a_dead_letter_keeps_the_bytes() -> None:
+def test_dead_letter_has_original_bytes() -> None:
     """The untouched value can be taken out of a dead letter."""
     record = Record("market.tickers", 2, 41, 5, b"k", b"\xff\x00", {"type": b"Ticker"})
     letter = dead_letter(record, "no JSON", "dashboard", NOW)
@@ -135,7 +135,7 @@ def test_a_dead_letter_keeps_the_bytes() -> None:
     assert "aw==" == letter.key_base64
 
 
-def test_a_huge_dead_letter_is_cut_and_says_so() -> None:
+def test_huge_dead_letter_is_cut_with_note() -> None:
     """A value over the bound is cut, and the error names its size."""
     value = b"x" * (VALUE_BYTES_MAX + 1)
     letter = dead_letter(Record("t", 0, 0, 0, None, value), "bad", "r", NOW)
