@@ -146,6 +146,7 @@ PURE = (
     "routers/prompt_text.py",
     "routers/tool_round.py",
     "routers/turn.py",
+    "operations/commands/aligned_lines.py",
     "operations/commands/compete_progress.py",
     "operations/commands/compete_health.py",
     "operations/commands/demo_spec.py",
