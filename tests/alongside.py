@@ -1,4 +1,4 @@
-"""A service that runs in this process while a test looks at it."""
+"""A service that runs in this process during a test."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -8,7 +8,7 @@ from typing import Any
 
 @asynccontextmanager
 async def alongside(service: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run a service until the block ends; where it fails before, its failure is raised here."""
+    """Run a service until the block ends; if it fails before, its error is raised here."""
     body = asyncio.current_task()
     assert body is not None
     task = asyncio.create_task(service)

@@ -1,4 +1,4 @@
-"""The one broker of a test session: given, in Docker, or our own."""
+"""The broker of a test session: a given one, one in Docker, or a local one."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ CONTAINER_DEADLINE_S = 60.0
 
 @contextmanager
 def start_session_broker() -> Iterator[str]:
-    """Yield the bootstrap servers of a real Kafka; what was started for it is stopped.
+    """Yield the bootstrap servers of a real Kafka, and stop it if it was started here.
 
     In this order: `KAFKA_BOOTSTRAP_SERVERS`, a container where a Docker engine answers, and a
     local Apache Kafka on free ports whose topics lie in a temporary directory.

@@ -1,4 +1,4 @@
-"""What every test can ask for: settings with their own topic prefix, a bus to a real Kafka."""
+"""Fixtures for every test: settings with a unique topic prefix, a bus to a real Kafka."""
 
 import os
 
@@ -18,7 +18,7 @@ from arena.bus.memory import MemoryBus
 from arena.settings import Settings
 
 LONG = ("tests/operations/test_storm.py", "tests/faults/", "tests/security/")
-"""Files that wait more than they compute: they go first, so that no worker waits for them alone."""
+"""Slow files that mostly wait: they run first, so that no worker is left with them alone."""
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def fresh_logs() -> Iterator[None]:
-    """What a test configured of the logs does not outlive it."""
+    """Reset the log configuration after each test."""
     yield
     structlog.reset_defaults()
 
@@ -46,7 +46,7 @@ def broker_address() -> Iterator[str]:
 
 @pytest.fixture
 def settings(broker_address: str, tmp_path: Path) -> Settings:
-    """Settings under a topic prefix that no other test has."""
+    """Settings with a topic prefix that is unique to the test."""
     return Settings(
         bootstrap_servers=broker_address,
         prefix=f"t{uuid.uuid4().hex[:10]}.",
@@ -76,7 +76,7 @@ async def memory_bus() -> MemoryBus:
 
 @pytest.fixture
 def shared_recordings() -> Path:
-    """The folder of real recordings beside the project; skips where it is absent."""
+    """The folder of real recordings beside the project; skips the test if it is absent."""
     if not SHARED.is_dir():
         pytest.skip(f"no recordings at {SHARED}")
     return SHARED

@@ -1,4 +1,4 @@
-"""A model server for checks: lists models, answers two rounds, and misbehaves as it is told."""
+"""A model server for checks: lists models, answers two rounds, and can be set to misbehave."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ LISTED = {"data": [{"id": "toy", "max_model_len": 131_072}, {"id": "other"}]}
 
 @dataclass
 class ModelServer:
-    """How it answers, and what it was asked.
+    """How the server answers, and the requests that it received.
 
     Attributes:
         models_status: Of `GET /models`; 0 drops the connection instead.

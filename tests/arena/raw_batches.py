@@ -100,7 +100,7 @@ def sealed(
     time_ms: int = NOON,
     last: int | None = None,
 ) -> bytes:
-    """A batch with a right checksum, whatever its body is.
+    """A batch with a correct checksum and any body.
 
     Args:
         body: Of `count` records, packed as `flags` say.
@@ -117,7 +117,7 @@ def sealed(
 
 
 async def produce(client: AIOKafkaClient, topic: str, partition: int, batch: bytes) -> None:
-    """Append a batch; `client` knows the topic, whose full name is given."""
+    """Append a batch; `client` has the metadata of the topic, which is given by its full name."""
     request = ProduceRequest(
         transactional_id=None,
         required_acks=-1,

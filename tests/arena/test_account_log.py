@@ -33,7 +33,7 @@ def log() -> Log:
 
 
 def _holds(read: object, written: object) -> bool:
-    """True where everything that was read stands in what was written."""
+    """True if everything that was read is in what was written."""
     if isinstance(read, dict) and isinstance(written, dict):
         return all(name in written and _holds(part, written[name]) for name, part in read.items())
     if isinstance(read, list) and isinstance(written, list):
@@ -66,7 +66,7 @@ def test_event_has_fields_of_message(log: Log) -> None:
     ],
 )
 def test_only_fields_of_the_message_are_read(struct: Any, message: Any) -> None:
-    """A field the executor never writes would silently hold its default for ever."""
+    """A field that the executor never writes would silently keep its default forever."""
     # Any: pytest hands classes over untyped.
     unknown = set(struct.__struct_fields__) - set(message.model_fields)
 
@@ -106,6 +106,6 @@ def test_unknown_kind_has_common_fields(log: Log) -> None:
 
 @pytest.mark.parametrize("field", ["used", "slippage", "latency_cost"])
 def test_fill_without_its_price_stops(log: Log, field: str) -> None:
-    """A fill that does not say what it was priced with cannot be folded."""
+    """A fill without its quote or costs cannot be folded."""
     with pytest.raises(BrokenLog, match="lacks its quote"):
         log.append(log.fill("4", "buy", "0.1", **{field: None}))

@@ -1,4 +1,4 @@
-"""Offsets of the account log: one may hold no record, and none may come twice."""
+"""Offsets of the account log: one may have no record, and none may come twice."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def log() -> Log:
 
 
 def test_offset_that_was_folded_stops(log: Log) -> None:
-    """A record at an offset behind which the fold stands is another log, or a reader's error."""
+    """A record before the fold's offset means another log, or an error of the reader."""
     kind, value = log.records[-1]
     with pytest.raises(BrokenLog, match="offset 1 was folded already; the next one is 2"):
         log.shard.apply(kind, value, 1)

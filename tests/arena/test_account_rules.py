@@ -1,4 +1,4 @@
-"""The account fold: state digests, orders it has forgotten, records it is told to pass over."""
+"""The account fold: state digests, forgotten orders, and records to pass over."""
 
 from copy import deepcopy
 from datetime import timedelta
@@ -23,7 +23,7 @@ def log() -> Log:
 
 
 def test_state_digest_counts_and_uses_no_sequence_number(log: Log) -> None:
-    """It enters the chain, so nobody can take it out, and the next order goes on as before."""
+    """It enters the chain, so it cannot be removed, and the next order counts as before."""
     before = (log.shard.seq, log.shard.digest())
     head = log.shard.head
 
@@ -80,7 +80,7 @@ def test_named_record_is_passed_over(log: Log) -> None:
 
 @pytest.mark.parametrize("follower", ["order", "epoch", "digest"])
 def test_event_that_counted_cannot_be_passed_over(log: Log, follower: str) -> None:
-    """What was written behind it carries a sequence number that is missing then."""
+    """The next event has a sequence number after the missing one."""
     offset = log.shard.next_offset
     damaged = Log()
     damaged.shard = deepcopy(log.shard)

@@ -66,7 +66,7 @@ class Log:
         return self.append(Epoch(owner=owner, at=NOW, **fields))
 
     def attest(self, **changes: Any) -> AccountLogEvent | None:
-        """Append a digest of the state; what it says is not checked by the fold."""
+        """Append a digest of the state; the fold does not check its value."""
         fields = self.place(seq=self.shard.seq, format=1, sha256="00") | changes
         return self.append(StateDigest(**fields))
 
@@ -193,7 +193,7 @@ def test_house_has_counterparty_balance(log: Log) -> None:
 
 
 def test_order_counts_once(log: Log) -> None:
-    """The same order id has no second effect, whoever writes it."""
+    """The same order id has no second effect, even from another writer."""
     log.append(log.reject("1"))
     before = log.shard.digest()
 
@@ -228,7 +228,7 @@ def test_first_of_two_epochs_wins(log: Log) -> None:
 
 
 def test_epoch_that_missed_an_event_is_ignored(log: Log) -> None:
-    """A claim made before another event landed does not count: its digest is older."""
+    """An epoch that was written before another event does not count: its digest is older."""
     head, seq = log.shard.head, log.shard.seq
     log.append(log.reject("1"))
 
@@ -236,7 +236,7 @@ def test_epoch_that_missed_an_event_is_ignored(log: Log) -> None:
 
 
 def test_changed_byte_stops_the_fold(log: Log) -> None:
-    """The event behind a changed one does not match, and the process stops."""
+    """The event after a changed one does not match, and the process stops."""
     log.append(log.reject("1", detail="first"))
     log.append(log.reject("2"))
     replay = Shard()
@@ -248,7 +248,7 @@ def test_changed_byte_stops_the_fold(log: Log) -> None:
 
 
 def test_log_that_lost_its_tail_stops_the_fold(log: Log) -> None:
-    """A reader that goes on in a log that lost records and grew again stops."""
+    """A reader that continues in a log that lost records and grew again stops."""
     log.append(log.reject("1"))
     log.append(log.reject("2"))
     shorter = Log()
@@ -372,7 +372,7 @@ def _whole_sell(log: Log, order_id: str, held: int) -> OrderDecided:
 
 
 def test_every_order_enters_the_digest() -> None:
-    """Orders enter an agent's chain many at a time; those before and behind a link all count."""
+    """Orders enter an agent's chain many at a time; those before and after a link all count."""
 
     def digest(other: int) -> str:
         log = Log()

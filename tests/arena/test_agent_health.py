@@ -1,4 +1,4 @@
-"""Who is alive: what counts as a decision, what kills, and what is said of it."""
+"""Health of agents: what counts as a decision, which causes make an agent dead, and the texts."""
 
 from datetime import UTC, datetime
 
@@ -49,7 +49,7 @@ def turn(
 
 
 def dead_after(*turns: Turn) -> tuple[DeadAgent, ...]:
-    """Who is dead after these turns."""
+    """The dead agents after these turns."""
     vitals = HealthFold()
     for one in turns:
         vitals.apply(one)
@@ -70,13 +70,13 @@ def dead_after(*turns: Turn) -> tuple[DeadAgent, ...]:
     ],
 )
 def test_text_call_or_refused_order_is_a_decision(ended: Turn, expected: bool) -> None:
-    """A turn without any of them decided nothing, whatever ended it."""
+    """A turn without any of them has no decision, for any outcome."""
     assert is_decision(ended) is expected
 
 
 @pytest.mark.parametrize("cause", sorted(LASTING_CAUSES))
 def test_lasting_cause_makes_agent_dead_at_once(cause: Cause) -> None:
-    """One turn is enough, also after decisions; the error is the cause in words."""
+    """One turn is enough, even after decisions; the error is the text of the cause."""
     (dead,) = dead_after(turn(), turn("failed", cause=cause, error="401: wrong key"))
 
     assert (dead.cause, dead.turns, dead.code) == ("401: wrong key", 1, cause)
@@ -118,7 +118,7 @@ def test_every_cause_has_a_remedy() -> None:
 
 
 def test_long_error_is_cut_to_one_line() -> None:
-    """What a server wrote fits a table, and what follows from it is still said."""
+    """A long server message fits a table, and the reason after it is still shown."""
     (dead,) = dead_after(*[turn("failed", error="<html>\n" * 400)] * DEAD_TURNS)
 
     assert len(dead.cause) <= CAUSE_CHARS_MAX
@@ -170,5 +170,5 @@ def test_repeated_failures_are_logged_a_few_times() -> None:
     ],
 )
 def test_cause_is_cut_between_words(cause: str, expected: str) -> None:
-    """A word that is longer than the room there is gets cut all the same."""
+    """A word that is longer than the limit is cut."""
     assert expected == short_cause(cause, 16)

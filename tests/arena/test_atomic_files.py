@@ -17,7 +17,7 @@ from ledger.statements import Sheet
 
 @pytest.mark.parametrize("name", ["folder", "none/x.json", "file/x.json", "loop", "x" * 300])
 def test_unwritable_file_is_refused_before_work(tmp_path: Path, name: str) -> None:
-    """A wrong path is wrong usage, and nothing is made."""
+    """A wrong path is a usage error, and nothing is created."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
@@ -46,7 +46,7 @@ def test_file_is_written_atomically(tmp_path: Path, name: str) -> None:
 
 
 def test_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the new text does not fit, the older file is whole and the error names it."""
+    """If the new text does not fit, the old file is intact and the error names it."""
     path = tmp_path / "x.json"
     path.write_text("older")
 
@@ -66,7 +66,7 @@ def test_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
 def test_file_is_overwritten_if_folder_takes_no_draft(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, number: int
 ) -> None:
-    """A writable file in a folder that is not, or one that is a mount of its own."""
+    """A writable file in a folder that is not writable, or a file that is a mount point."""
     path = tmp_path / "x.json"
     path.write_text("an older, longer text")
     require_writable(path, "--json")
@@ -82,7 +82,7 @@ def test_file_is_overwritten_if_folder_takes_no_draft(
 
 
 def test_new_file_that_is_refused_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no older file, nothing is left behind."""
+    """Without an old file, nothing is left."""
 
     def refused(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -159,7 +159,7 @@ def test_only_full_disk_error_gets_path(number: int, named: str | None) -> None:
 
 
 def test_device_is_written_directly() -> None:
-    """A device is no file to be replaced."""
+    """A device is not replaced."""
     require_writable(Path(os.devnull), "--json")
     write_atomic(Path(os.devnull), "text")
 

@@ -41,7 +41,7 @@ def test_records_that_came_late_do_not_set_it_back() -> None:
 
 
 def test_broker_whose_clock_was_set_back_is_followed() -> None:
-    """What was told more than a minute ago does not count against what is told now."""
+    """A time from more than a minute ago does not count against a new one."""
     host = ManualClock(BROKER)
     known = BrokerClock(host)
     known.note_append(ms(BROKER))

@@ -217,7 +217,7 @@ async def test_paused_partitions_deliver_nothing(connect: Connect) -> None:
 
 
 async def test_message_too_large_is_refused_before_it_is_sent(connect: Connect) -> None:
-    """The refusal names the size, nothing is in the log, and the bus goes on."""
+    """The error has the size, nothing is in the log, and the bus still works."""
     bus = await connect()
     call = LlmCall(
         call_id="c",
@@ -242,7 +242,7 @@ async def test_message_too_large_is_refused_before_it_is_sent(connect: Connect) 
 
 
 async def test_writer_sees_that_a_log_lost_its_end(memory_bus: MemoryBus) -> None:
-    """A record that comes to be before one that was acked is told; nothing else is."""
+    """An append at or before an acked offset is reported; nothing else is."""
     for n in range(3):
         await memory_bus.append(COMMANDS, command(n), partition=0)
     assert {} == memory_bus.lost

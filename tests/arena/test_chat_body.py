@@ -1,4 +1,4 @@
-"""A conversation as it is sent: whatever a model wrote, a strict server accepts the history."""
+"""A conversation as it is sent: strict servers accept any history of a model."""
 
 import re
 from collections.abc import Sequence
@@ -134,7 +134,7 @@ def test_repeated_id_becomes_unique() -> None:
 
 
 def test_short_ids_have_nine_letters_and_digits() -> None:
-    """Mistral's form is made from any id, the same in every request of the conversation."""
+    """Any id is converted to Mistral's form, the same in every request of the conversation."""
     wire = WireForm(tool_ids="short")
     first = sent(conversation([[call(id_="chatcmpl-tool-0")]]), wire)
     later = sent(conversation([[call(id_="chatcmpl-tool-0")], [call()]]), wire)

@@ -1,4 +1,4 @@
-"""A checkpoint of the fold: the same shard comes back, and only where the log is still the same."""
+"""A checkpoint of the fold: it restores the same shard, and only if the log is unchanged."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def test_packed_shard_round_trip(parts: list[str]) -> None:
 
 
 def test_restored_shard_continues_like_the_original() -> None:
-    """What is folded behind a checkpoint gives the state of a fold from the first record."""
+    """Folding after a checkpoint gives the state of a fold from the first record."""
     log = _log()
     restored = unpack_shard(pack_shard(log.shard))
     log.append(log.fill("more", "buy", "0.2"))
@@ -50,7 +50,7 @@ def test_restored_shard_continues_like_the_original() -> None:
 
 
 def test_last_counted_record_is_the_head() -> None:
-    """Behind it may stand records that had no effect."""
+    """It may be followed by records without an effect."""
     log = _log()
     head = len(log.records) - 1
     log.claim("two", epoch=1)
@@ -62,7 +62,7 @@ def test_last_counted_record_is_the_head() -> None:
 
 @pytest.mark.parametrize("change", ["byte", "offset", "kind", "other log", "no event"])
 def test_another_record_is_not_the_head(change: str) -> None:
-    """A log that was changed, cut and grown again, or made anew does not fit."""
+    """A log that was changed, truncated and grown again, or created again does not match."""
     log = _log()
     offset = len(log.records) - 1
     kind, value = log.records[offset]

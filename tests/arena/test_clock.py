@@ -15,7 +15,7 @@ from arena.clock import SHIFT_VARIABLE, SystemClock
 def test_shift_moves_wall_time_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected_s: float
 ) -> None:
-    """The seconds in the process's own file are added; what is no bounded number is not."""
+    """The seconds in the process's own file are added; other content is ignored."""
     monkeypatch.setenv(SHIFT_VARIABLE, str(tmp_path))
     (tmp_path / str(os.getpid())).write_text(text)
     clock = SystemClock()

@@ -27,7 +27,7 @@ def test_clock_that_is_off_is_noticed(skew_ms: int) -> None:
 
 
 def test_delayed_heartbeats_are_not_skew() -> None:
-    """Of those that came after the link, the freshest counts."""
+    """Of those that arrived after the cut, the newest counts."""
     fold = SkewFold()
     for made_s in range(0, 40, 5):
         fold.note("alpha", NOW_MS + made_s * 1_000, NOW_MS + 40_000)
@@ -46,7 +46,7 @@ def test_corrected_clock_has_no_skew_after_a_minute() -> None:
 
 
 def test_skew_is_unknown_without_broker_time() -> None:
-    """A topic that was made without it says "unknown", by host."""
+    """For a topic without broker timestamps, every host is "unknown"."""
     fold = SkewFold()
     fold.note("beta", NOW_MS, NOW_MS)
     fold.note("alpha", NOW_MS + 90_000, NOW_MS)

@@ -1,4 +1,4 @@
-"""Every command ends in one line, whatever happens to it."""
+"""Every command ends with one line, for any error."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def run(
     before: Callable[[], None] | None = None,
     to: str = "",
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run `arena` with a home of its own."""
+    """Run `arena` with a separate home."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("ARENA_", "KAFKA_"))}
     with open(to or os.devnull, "wb") as opened:
         return subprocess.run(
@@ -71,7 +71,7 @@ def test_command_ends_in_one_line(
 
 @pytest.mark.parametrize("words", [("tools", "list"), ("tools", "call", "calculator")])
 def test_full_disk_is_named(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """Output that does not fit is an error, also of a command that ends early."""
+    """Output that does not fit is an error, even for a command that ends early."""
     done = run(tmp_path, *words, to="/dev/full")
 
     assert 3 == done.returncode
@@ -124,7 +124,7 @@ def program(
 
 
 def test_unexpected_error_is_one_line_and_report_file(tmp_path: Path) -> None:
-    """An unexpected error says what and where the details are; no secret is in either."""
+    """An unexpected error names the file with the details; neither contains a secret."""
     body = r'raise ValueError("a\nb \u202e planted-secret")'
     done = program(tmp_path, body, SOME_API_KEY="planted-secret")
     (file,) = (tmp_path / "errors").iterdir()
@@ -139,7 +139,7 @@ def test_unexpected_error_is_one_line_and_report_file(tmp_path: Path) -> None:
 
 
 def test_out_of_memory_while_explaining_is_explained(tmp_path: Path) -> None:
-    """Where even the explanation runs out of memory, one line is left."""
+    """If the explanation itself runs out of memory, one line is printed."""
     body = (
         "import arena.error_causes\n"
         "    def fail(_): raise MemoryError\n"
@@ -167,14 +167,14 @@ def test_debug_variable_prints_traceback(tmp_path: Path) -> None:
     ],
 )
 def test_printed_control_characters_are_escaped(tmp_path: Path, body: str) -> None:
-    """Whatever prints to whichever stream: what is invisible is shown."""
+    """For any printing and either stream, invisible characters are escaped."""
     done = program(tmp_path, body)
 
     assert "\\u202e\\u001b[31m\\U000e0041\\ud800\n" == done.stdout + done.stderr
 
 
 def test_unencodable_output_does_not_end_command(tmp_path: Path) -> None:
-    """What ASCII cannot hold is escaped."""
+    """Characters that ASCII lacks are escaped."""
     done = program(tmp_path, 'print("\\u2502")', PYTHONIOENCODING="ascii")
 
     assert (0, "\\u2502\n") == (done.returncode, done.stdout)
@@ -182,7 +182,7 @@ def test_unencodable_output_does_not_end_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("body", ["raise KeyboardInterrupt", "import os; os.kill(os.getpid(), 2)"])
 def test_ctrl_c_prints_nothing(tmp_path: Path, body: str) -> None:
-    """An interrupt is exit 130 without a word."""
+    """An interrupt is exit code 130 without output."""
     done = program(tmp_path, body)
 
     assert (130, "") == (done.returncode, done.stderr)
@@ -195,7 +195,7 @@ ENDS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
 def test_signal_ends_a_command_through_its_clean_up(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    """A command that installs no handler cleans up what it began, and prints nothing."""
+    """A command without a signal handler cleans up and prints nothing."""
     body = (
         "import os, time\n"
         "    try:\n"
@@ -275,7 +275,7 @@ def test_closed_pipe_is_not_an_error(tmp_path: Path) -> None:
 
 
 def test_background_failures_do_not_print(tmp_path: Path) -> None:
-    """A task that nobody awaited, a client that was not closed, a thread: one line at most."""
+    """A task without an await, an unclosed client, a thread: one line at most."""
     body = (
         "import asyncio, gc, warnings\n"
         "    async def fail(): raise ValueError('lost')\n"
@@ -290,7 +290,7 @@ def test_background_failures_do_not_print(tmp_path: Path) -> None:
 
 
 def test_only_failures_start_with_arena() -> None:
-    """One module prints `arena: `: a remark or a step cannot be taken for the cause of an end."""
+    """Only one module prints `arena: `, so that notes and steps do not look like failures."""
     root = Path(__file__).resolve().parents[2]
     rooms = (
         "arena", "chat_nodes", "connectors", "dashboard", "judge", "ledger", "routers",
@@ -304,7 +304,7 @@ def test_only_failures_start_with_arena() -> None:
 
 
 def test_logged_error_is_one_line(tmp_path: Path) -> None:
-    """A process that logs an error it survives says its words and place, without a traceback."""
+    """A logged error has its message and code location, without a traceback."""
     body = (
         "from arena import logs; from arena.settings import Settings\n"
         "    logs.configure(Settings())\n"

@@ -1,4 +1,4 @@
-"""A group whose log was cut, or deleted and made again, while none of its members was there."""
+"""A group whose log was truncated, or deleted and created again, while it had no members."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -56,7 +56,7 @@ def test_unresumable_offset_is_explained(
     found: CommitMark | None,
     why: str,
 ) -> None:
-    """What is wrong with a committed place is said, and nothing where it fits."""
+    """A committed offset that does not match has a reason, and one that matches has none."""
     told = why_not_resumable(offset, begin, end, handled, found)
 
     assert why in told
@@ -68,7 +68,7 @@ def test_unresumable_offset_is_explained(
     [(None, b"v", 5), (b"", b"v", 5), (b"k", None, 5), (b"k", b"v", -1)],
 )
 def test_commit_mark_round_trip(key: bytes | None, value: bytes | None, time_ms: int) -> None:
-    """The text of a commit reads as what it was, and any other record has another digest."""
+    """The text of a mark parses to the same mark, and other records have other digests."""
     handled = CommitMark.of(record(3)._replace(key=key, value=value, timestamp_ms=time_ms))
 
     assert handled == CommitMark.read(handled.text())
@@ -77,12 +77,12 @@ def test_commit_mark_round_trip(key: bytes | None, value: bytes | None, time_ms:
 
 @pytest.mark.parametrize("text", [None, "", "x", "1:2", "a:b:c", "1:2:3:4"])
 def test_foreign_metadata_is_ignored(text: str | None) -> None:
-    """What somebody else committed beside an offset is no proof."""
+    """Metadata of other programs is not a mark."""
     assert CommitMark.read(text) is None
 
 
 def test_delivered_records_are_bounded() -> None:
-    """The record before a committed offset is known, also after it was committed; older ones go."""
+    """The record before a committed offset is kept, even after the commit; older ones are not."""
     delivered = DeliveredRecords()
     assert delivered.before(9) is None
     assert {False} == {delivered.note_delivered(record(n)) for n in range(DELIVERED_MAX + 5)}
@@ -143,7 +143,7 @@ async def handle_and_lose_log(bus: MemoryBus) -> None:
 async def test_new_records_are_not_skipped_after_truncation(
     either: Bus, caplog: pytest.LogCaptureFixture, start: Start, newer: int, told: str
 ) -> None:
-    """A log that lost what was handled is read from the first newer record, and told."""
+    """A log that lost handled records is read from the first newer record, with a warning."""
     if isinstance(either, MemoryBus):
         await handle_and_lose_log(either)
     else:
@@ -161,7 +161,7 @@ async def test_new_records_are_not_skipped_after_truncation(
 
 
 async def test_member_ends_if_its_log_changed(memory_bus: MemoryBus) -> None:
-    """What took the lost offsets is not passed over: the process ends and checks its place."""
+    """Records at the lost offsets are not skipped: the process ends and checks its offset."""
     await put(memory_bus, "old", 5)
     member = await memory_bus.group_reader("g", COMMANDS)
     await read_count(member, 5)
@@ -179,7 +179,7 @@ async def test_member_ends_if_its_log_changed(memory_bus: MemoryBus) -> None:
 async def test_connected_member_ends_if_topic_was_recreated(
     bus: KafkaBus, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is given no record of the new topic before its process has started again."""
+    """It receives no record of the new topic before its process has started again."""
     monkeypatch.setattr("arena.bus.kafka.METADATA_AGE_MS", 200)
     await put(bus, "old", 5)
     member = await bus.group_reader("g", COMMANDS)
@@ -212,7 +212,7 @@ async def recreate(settings: Settings) -> None:
 async def test_check_without_answer_is_retried(
     bus: KafkaBus, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is given before the place is checked, however often no broker answers."""
+    """Nothing is delivered before the offset is checked, even if brokers often do not answer."""
     await commit_of_lost_log(settings)
     await put(bus, "new", 9)
     refusals = count(0)
@@ -235,7 +235,7 @@ async def test_check_without_answer_is_retried(
 async def test_unchanged_log_continues_without_warning(
     either: Bus, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Members come and go, also without handling anything: what is committed goes on to fit."""
+    """Members join and leave, even without handling records: the commits still match."""
     await put(either, "a", 5)
     for before, newer in ((0, 5), (5, 0), (5, 0), (5, 3)):
         await put(either, "b", newer if before else 0)
@@ -253,7 +253,7 @@ async def test_unchanged_log_continues_without_warning(
 async def test_deleted_unread_records_are_reported(
     bus: KafkaBus, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where retention went past the group's place, it goes on at the first record that is left."""
+    """If retention passed the group's offset, it continues at the first remaining record."""
     await put(bus, "old", 5)
     first = await bus.group_reader("g", COMMANDS)
     await read_count(first, 5)

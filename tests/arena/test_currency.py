@@ -68,7 +68,7 @@ def test_another_currency_is_refused_with_the_remedy(
 
 
 def test_currency_error_names_how_to_choose() -> None:
-    """A command's remedy is a flag, and the venue's word for a product's currency counts."""
+    """The remedy of a command is a flag, and the venue's quote currency of a product counts."""
     with pytest.raises(UsageError) as refused:
         account_currency({"XBTUSDT": "USDT"}, None, AS_FLAG)
 

@@ -50,7 +50,7 @@ def test_drafts_of_dead_processes_are_removed(tmp_path: Path, dead: int) -> None
 
 
 def test_reading_checkpoint_removes_old_drafts(tmp_path: Path, dead: int) -> None:
-    """Each life of a process begins with that."""
+    """Every process does this at its start."""
     file = ChecksummedFile(tmp_path / "judge")
     file.write(b"whole")
     draft = put(tmp_path / f".judge.{dead}")

@@ -98,7 +98,7 @@ def test_headers_come_from_flags_and_variables() -> None:
     [("", "the environment variable AZ is not set"), ("a\nb", "write one line of plain ASCII")],
 )
 def test_header_without_a_usable_value_is_named(value: str, said: str) -> None:
-    """The variable is named; what it holds is not shown."""
+    """The variable is named; its value is not shown."""
     with pytest.raises(ValueError, match=said):
         endpoint.resolve_headers({"api-key": "env:AZ"}, {"AZ": value})
 
@@ -147,7 +147,7 @@ def test_header_flags_are_names_with_values(words: list[str]) -> None:
     ],
 )
 def test_options_are_json_or_text(words: list[str], found: dict[str, JsonValue]) -> None:
-    """JSON is taken as such, everything else as a text; dots nest."""
+    """JSON is parsed, everything else is a text; dots nest objects."""
     assert found == endpoint.parse_options(words)
 
 

@@ -28,7 +28,7 @@ from arena.settings import KafkaAccess, Settings
     ],
 )
 def test_system_is_explained(number: int, kind: type, words: str) -> None:
-    """An error of the system has its file, its words, a remedy and a code."""
+    """An error of the system has its file, message, remedy and exit code."""
     found = explain_error(OSError(number, os.strerror(number), "x/y"))
 
     assert type(found) is kind
@@ -40,7 +40,7 @@ def test_system_is_explained(number: int, kind: type, words: str) -> None:
     [("database is locked", "another process"), ("file is not a database", "rebuild")],
 )
 def test_database_is_explained(words: str, remedy: str) -> None:
-    """The books' database is named as the cause, whatever library raises."""
+    """The books' database is named as the cause, for any library's error."""
     found = explain_error(sqlite3.DatabaseError(words))
 
     assert isinstance(found, DependencyMissing)
@@ -52,7 +52,7 @@ KAFKA = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
 
 @pytest.mark.parametrize("kind", [k for k in KAFKA if issubclass(k, errors.KafkaError)])
 def test_kafka_is_explained(kind: type[Exception]) -> None:
-    """Every error of the client library is a cause in words and a remedy, on one line."""
+    """Every error of the client library has a cause and a remedy, on one line."""
     found = explain_error(kind("words\nof it"))
 
     assert found is not None
@@ -63,14 +63,14 @@ def test_kafka_is_explained(kind: type[Exception]) -> None:
 
 
 def test_refused_append_is_explained() -> None:
-    """A login that may not write: the topic and the remedy are named, no code of the protocol."""
+    """For a login that may not write, the error has topic and remedy, without protocol codes."""
     said = str(append_failed("an append failed", errors.TopicAuthorizationFailedError("a.roster")))
 
     assert "login use the topic a.roster; `arena topics acl`" in said
 
 
 def test_error_without_a_text_is_explained() -> None:
-    """An error whose text fails hides nothing: its class is told."""
+    """An error whose text fails is named by its class."""
 
     class Broken(Exception):
         def __str__(self) -> str:
@@ -80,7 +80,7 @@ def test_error_without_a_text_is_explained() -> None:
 
 
 def test_variable_is_named_and_its_value_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong variable is told by its name: its value could be a secret."""
+    """A wrong variable is named without its value, which could be a secret."""
     monkeypatch.setenv("ARENA_STUCK_S", "-7171")
     monkeypatch.setenv("KAFKA_SASL_MECHANISM", "planted-value")
     for model, variable in ((Settings, "ARENA_STUCK_S"), (KafkaAccess, "KAFKA_SASL_MECHANISM")):
@@ -118,7 +118,7 @@ def test_library_without_memory_is_explained() -> None:
 
 
 def test_exception_groups_and_bugs() -> None:
-    """The first error of a group that can be explained counts; a mistake of ours has no excuse."""
+    """The first error of a group that can be explained counts; a bug has no explanation."""
     broken = BrokenLog("x")
 
     assert broken is explain_error(ExceptionGroup("all", [ValueError("a"), broken]))

@@ -1,4 +1,4 @@
-"""An export holds what lay in Kafka, byte for byte, and is whole or not there."""
+"""An export has the records of Kafka, byte for byte, and is complete or absent."""
 
 import os
 import subprocess
@@ -120,7 +120,7 @@ async def test_row_groups_are_bounded(
 
 
 async def test_records_after_the_beginning_stay_out(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """A topic that grows during the export is cut where it ended when the export began."""
+    """A topic that grows during the export is exported up to its end at the start."""
     await fill(memory_bus, (FOUR, LOG))
 
     def grow(step: Step) -> None:
@@ -134,7 +134,7 @@ async def test_records_after_the_beginning_stay_out(memory_bus: MemoryBus, tmp_p
 
 
 async def test_export_that_fails_leaves_the_old_one(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """An export is replaced whole or not at all, and no draft stays behind."""
+    """An export is replaced completely or not at all, and no draft remains."""
     await fill(memory_bus, (LOG,))
     old = await export_topics(memory_bus, tmp_path / "records", [LOG])
 
@@ -151,7 +151,7 @@ async def test_export_that_fails_leaves_the_old_one(memory_bus: MemoryBus, tmp_p
 
 
 async def test_changed_byte_is_named(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """One flipped byte, a cut file and a missing file are each told from a whole one."""
+    """A flipped byte, a truncated file and a missing file are each detected."""
     await fill(memory_bus, (LOG, FOUR))
     folder = tmp_path / "records"
     await export_topics(memory_bus, folder, [LOG, FOUR])
@@ -200,7 +200,7 @@ def test_importing_exports_does_not_load_pyarrow() -> None:
 async def test_markers_of_transactions_are_named(
     bus: KafkaBus, settings: Settings, tmp_path: Path
 ) -> None:
-    """An offset that holds a marker is not a record that is missing, and the manifest says so."""
+    """An offset with a marker is not a missing record, and the manifest lists it."""
     await fill(bus, (LOG,))
     options = {"bootstrap_servers": settings.bootstrap_servers, "transactional_id": "exports"}
     producer = AIOKafkaProducer(**options)

@@ -87,7 +87,7 @@ async def test_records_deleted_before_they_are_read(
     monkeypatch: pytest.MonkeyPatch,
     begin: int,
 ) -> None:
-    """The manifest tells the new beginning, also where nothing is left before the export's end."""
+    """The manifest has the new first offset, even if nothing is left before the export's end."""
     monkeypatch.setattr(exports, "ROW_GROUP_RECORDS_MAX", 2)
     for partition in range(4):
         for number in range(COUNT):
@@ -96,7 +96,7 @@ async def test_records_deleted_before_they_are_read(
     opened, waiting = bus.partition_reader, [begin]
 
     async def late(topic: str, partition: int, start: Start) -> LogReader:
-        """Retention comes between the look at the beginning and the read."""
+        """Retention deletes between the lookup of the first offset and the read."""
         if partition == 2 and start is not EARLIEST and waiting:
             await (await bus.send_bytes(FOUR, b"late", key=b"k", partition=2, headers=()))
             await delete(settings, waiting.pop())
@@ -115,7 +115,7 @@ async def test_records_deleted_before_they_are_read(
 
 
 async def test_records_deleted_while_they_are_read(tmp_path: Path) -> None:
-    """What was read before the deletion is not kept beside a hole."""
+    """Records read before the deletion are not kept next to a gap."""
     bus = await filled(TrimmedBus(iter([3, 4])))
     manifest = await export_topics(bus, tmp_path / "records", [FOUR])
 
@@ -125,7 +125,7 @@ async def test_records_deleted_while_they_are_read(tmp_path: Path) -> None:
 
 
 async def test_record_missing_in_the_middle_fails(tmp_path: Path) -> None:
-    """Also where the log's beginning moved too, the loss behind it is told."""
+    """A loss after the first offset is reported, even if the first offset has moved, too."""
     bus = await filled(TrimmedBus(iter([2])))
     bus.missing[FOUR, 0] = 4
 

@@ -10,7 +10,7 @@ FOUND = [
 
 
 def test_findings_are_aligned_lines_with_their_state_in_words() -> None:
-    """A remedy is a line of its own, below the detail."""
+    """A remedy is a separate line below the detail."""
     assert [
         " ok       python     3.11.7",
         " warning  disk       1.0 GB free",
@@ -32,7 +32,7 @@ def test_colour_is_added_to_words() -> None:
 
 
 def test_programs_get_four_fields() -> None:
-    """Check, state, detail and remedy; the check's name holds its node."""
+    """Check, state, detail and remedy; the check's name has its node."""
     assert {
         "check": "nano: key",
         "state": "broken",

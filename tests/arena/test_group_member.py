@@ -57,7 +57,7 @@ class Log:
         return {TP: 0}
 
     async def end_offsets(self, partitions: list[TopicPartition]) -> dict[Any, int]:
-        """Behind its last record."""
+        """The offset after its last record."""
         if self.silent:
             raise KafkaTimeoutError
         return {TP: len(self.records)}
@@ -106,14 +106,14 @@ class Log:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checks are made one after the other."""
+    """Checks run one after another."""
     monkeypatch.setattr(kafka_group, "CHECK_S", 0.05)
     monkeypatch.setattr(kafka_group, "CHECK_AGAIN_S", 0.0)
     monkeypatch.setattr(kafka_group, "SHORT_PROOF_S", 0.0)
 
 
 async def test_fetched_records_are_dropped_after_move() -> None:
-    """Also if its place was checked between two reads: all of the new log is given, in order."""
+    """If its offset was checked between two reads, all of the new log is delivered in order."""
     log = Log([record(n, b"new") for n in range(9)])
     member = log.member()
     log.silent = True

@@ -1,4 +1,4 @@
-"""Whatever is in a record, every reader gives it, the good ones around it, and no exception."""
+"""Any record is delivered by every reader with its neighbours, without an exception."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -68,7 +68,7 @@ HOSTILE: dict[str, Raw] = {
 READABLE = {"huge key", "null header beside good ones", "header name is no UTF-8"}
 """Those whose message is a good one."""
 ONLY_KAFKA = {"header name is no UTF-8", "only such a name"}
-"""Those that memory cannot hold: its headers' names are text."""
+"""Those that the bus in memory cannot have, because its header names are text."""
 
 
 class World(NamedTuple):
@@ -129,7 +129,7 @@ async def read_count(reader: LogReader | GroupReader, count: int) -> list[Record
 
 @pytest.mark.parametrize("way", ["log", "group"])
 async def test_hostile_record_and_its_neighbours_are_delivered(world: World, way: str) -> None:
-    """Each hostile record among good ones is given once, and a dead letter of it can be sent."""
+    """Each hostile record among good ones is delivered once, and its dead letter can be sent."""
     names = [n for n in HOSTILE if world.client is not None or n not in ONLY_KAFKA]
     good = Raw(b"a", BODY, HEADERS)
     for name in names:
@@ -173,7 +173,7 @@ def test_every_codec_and_name_is_decoded(codec: str) -> None:
 
 
 def decoded(data: bytes, place: int = 0, *, compacted: bool = False) -> list[Record]:
-    """The records of an answer from a place on."""
+    """The records of an answer from an offset on."""
     return list(records_of("t", 3, place, batches_of(data), data, compacted=compacted))
 
 
@@ -181,7 +181,7 @@ def decoded(data: bytes, place: int = 0, *, compacted: bool = False) -> list[Rec
 @pytest.mark.parametrize("flags", [0, LOG_APPEND_TIME])
 @pytest.mark.parametrize("name", [b"a", b"\xff"])
 def test_every_time_is_given(time_ms: int, flags: int, name: bytes) -> None:
-    """A record's time is what the log says, whoever set it and however far away it is."""
+    """A record has the time in the log, for any sender and any value."""
     data = raw_batch([Raw(b"k", b"v", [(name, b"1")])], flags=flags, time_ms=time_ms)
 
     assert [time_ms] == [r.timestamp_ms for r in decoded(data)]
@@ -189,7 +189,7 @@ def test_every_time_is_given(time_ms: int, flags: int, name: bytes) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_every_dead_letter_can_be_sent(name: str) -> None:
-    """Its record stays within the bound, and what was cut is told."""
+    """Its record is within the limit, and the cut parts are named."""
     raw = HOSTILE[name]
     headers = {k.decode("utf-8", "backslashreplace"): v or b"" for k, v in raw.headers}
     for key, value in ((raw.key, raw.value), (BIG, BIG)):
@@ -203,7 +203,7 @@ def test_every_dead_letter_can_be_sent(name: str) -> None:
 
 
 def test_dead_letter_escapes_non_text_bytes() -> None:
-    """Names and values of headers keep what can be told of their bytes."""
+    """Bytes of header names and values that are not text are escaped."""
     (record,) = decoded(raw_batch([Raw(None, None, [(b"\xffn", b"a\xfe"), (b"m", None)])]))
     letter = dead_letter(record, "why", "test", NOW)
 

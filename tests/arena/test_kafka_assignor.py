@@ -1,4 +1,4 @@
-"""Who gets a partition: a process that is started as a standby takes none away."""
+"""Assignment of partitions: a standby does not take one away from a member."""
 
 import asyncio
 import time
@@ -61,7 +61,7 @@ def given(count: int, members: dict[str, bytes | None]) -> dict[str, list[int]]:
 def test_oldest_members_get_partitions_first(
     count: int, members: dict[str, bytes | None], expected: dict[str, list[int]]
 ) -> None:
-    """Every partition has one member, whatever the members told."""
+    """Every partition has one member, for any metadata of the members."""
     assert expected == given(count, members)
 
 
@@ -98,7 +98,7 @@ async def test_member_age_is_by_broker_clock(kind: int | None, shown_ms: int | N
 
 
 async def test_standby_takes_no_partition(bus: KafkaBus, settings: Settings) -> None:
-    """Also one whose id is sorted before that of the member that works."""
+    """Even a standby whose id sorts before that of the working member."""
     works, stands_by = KafkaBus(settings, client_id="z"), KafkaBus(settings, client_id="a")
     await works.start()
     await stands_by.start()

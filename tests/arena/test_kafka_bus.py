@@ -1,4 +1,4 @@
-"""What the bus over Kafka leaves open where its start is cut off: nothing."""
+"""The bus over Kafka leaves nothing open if its start is cancelled."""
 
 import asyncio
 import gc

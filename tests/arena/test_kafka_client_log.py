@@ -1,4 +1,4 @@
-"""Lines of the Kafka client are put into words, or dropped if another line says it."""
+"""Lines of the Kafka client are rewritten, or dropped if another line has the same information."""
 
 import logging
 
@@ -56,7 +56,7 @@ def test_client_line_is_rewritten(said: str, words: str | None) -> None:
     ],
 )
 def test_only_the_clients_lines_are_changed(name: str, said: str, passes: bool, shown: str) -> None:
-    """Other libraries keep their words and their names."""
+    """Lines of other libraries are unchanged."""
     record = logging.LogRecord(name, logging.ERROR, "", 0, said, (), None)
 
     assert passes == ClientLogFilter().filter(record)

@@ -1,4 +1,4 @@
-"""Where no broker lets us in, the line says why."""
+"""If no broker can be connected, the error has the cause."""
 
 import asyncio
 import errno
@@ -62,7 +62,7 @@ def expired() -> ssl.SSLCertVerificationError:
     ],
 )
 def test_connection_error_has_cause_and_remedy(error: Exception, cause: str, remedy: str) -> None:
-    """Each kind of refusal has its cause and its remedy, and none holds the password."""
+    """Each kind of error has its cause and remedy, and none contains the password."""
     found = explain_failure(error, settings(**LOGIN))
 
     assert found is not None
@@ -81,7 +81,7 @@ def test_connection_error_has_cause_and_remedy(error: Exception, cause: str, rem
     ],
 )
 def test_network_error_has_cause(error: Exception, cause: str) -> None:
-    """An address where nothing is differs from a broker that says nothing."""
+    """An address without a server differs from a broker that does not answer."""
     found = explain_failure(error, settings())
 
     assert found is not None
@@ -90,12 +90,12 @@ def test_network_error_has_cause(error: Exception, cause: str) -> None:
 
 
 def test_timeout_has_no_cause() -> None:
-    """Who does not answer gives no reason."""
+    """A server that does not answer gives no cause."""
     assert explain_failure(TimeoutError(), settings()) is None
 
 
 async def test_frozen_broker_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that takes connections and never answers is told as a process that hangs."""
+    """A port that accepts connections and never answers is reported as a frozen process."""
     monkeypatch.setattr(kafka_connect_errors, "TRY_TIMEOUT_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as frozen:  # the kernel accepts, as for SIGSTOP
         servers = f"127.0.0.1:{frozen.getsockname()[1]}"
@@ -120,7 +120,7 @@ def test_first_address_is_parsed(servers: str, found: tuple[str, int]) -> None:
 
 
 async def told(error: Exception, monkeypatch: pytest.MonkeyPatch) -> ArenaError:
-    """What is told where the attempt that asks for the cause fails so."""
+    """The error if the attempt to find the cause fails like this."""
 
     async def fails(*_: object, **__: object) -> None:
         raise error
@@ -130,7 +130,7 @@ async def told(error: Exception, monkeypatch: pytest.MonkeyPatch) -> ArenaError:
 
 
 async def test_own_file_limit_is_not_broker_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that may not open more files does not say that no broker answers."""
+    """A process that cannot open more files does not report a missing broker."""
     found = await told(OSError(errno.EMFILE, "Too many open files"), monkeypatch)
 
     assert isinstance(found, DependencyMissing)
@@ -139,14 +139,14 @@ async def test_own_file_limit_is_not_broker_error(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_timeout_error_has_its_duration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing is known, what was waited for is said, and what to check."""
+    """Without a known cause, the error has the waiting time and what to check."""
     found = await told(kafka.KafkaConnectionError("x"), monkeypatch)
 
     assert "broker a did not answer in 10 s; is KAFKA_BOOTSTRAP_SERVERS right?" in str(found)
 
 
 async def test_bus_and_admin_report_cause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bus and the administrator's client tell the cause that was found."""
+    """The bus and the admin client report the cause."""
 
     async def fails(*_: object, **__: object) -> None:
         raise kafka.SaslAuthenticationFailed("no")
@@ -160,7 +160,7 @@ async def test_bus_and_admin_report_cause(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_tls_port_is_detected_by_plain_client() -> None:
-    """A server that closes what is no TLS and answers a handshake is told as one of TLS."""
+    """A server that closes plain connections and answers a TLS handshake is reported as TLS."""
 
     async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if await reader.read(1) == b"\x16":
@@ -176,7 +176,7 @@ async def test_tls_port_is_detected_by_plain_client() -> None:
 
 
 async def test_hidden_topic_settings_are_usage_error() -> None:
-    """A login that may not see a topic's settings is told so: the answer is empty."""
+    """A login that may not see a topic's settings gets an error: the answer is empty."""
     answer = {"resources": [{"resource_name": "a", "config_entries": []}]}
 
     async def describe(_: object) -> list[SimpleNamespace]:

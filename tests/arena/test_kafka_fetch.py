@@ -53,12 +53,12 @@ def batch_of(values: list[bytes]) -> bytearray:
 
 
 def decoded(batch: bytearray, place: int = 0) -> list[Record]:
-    """The records of one batch from a place on."""
+    """The records of one batch from an offset on."""
     return list(records_of("t", 3, place, [MemoryRecords(bytes(batch)).next_batch()]))
 
 
 def test_batch_is_decoded_from_the_place_on() -> None:
-    """A batch that began before the place gives only what was asked for, with every field."""
+    """A batch that starts before the offset gives only the requested records, with every field."""
     found = decoded(batch_of([b"a", b"b", b"c"]), place=1)
 
     assert [(1, b"b"), (2, b"c")] == [(r.offset, r.value) for r in found]
@@ -67,7 +67,7 @@ def test_batch_is_decoded_from_the_place_on() -> None:
 
 @pytest.mark.parametrize("place", range(-1, -12, -2))
 def test_altered_batch_is_found(place: int) -> None:
-    """One flipped bit anywhere in the records is told with the offset; nothing is delivered."""
+    """One flipped bit anywhere in the records is an error with the offset; nothing is delivered."""
     batch = batch_of([b"one hundred", b"two hundred"])
     batch[place] ^= 1
 
@@ -76,7 +76,7 @@ def test_altered_batch_is_found(place: int) -> None:
 
 
 async def test_small_reads_give_everything_once_and_in_order(bus: KafkaBus) -> None:
-    """However few are taken at a time, each partition comes whole and in order."""
+    """For any read size, each partition is delivered completely and in order."""
     rng = random.Random(5)
     counts = {(FOUR, n): 150 + 50 * n for n in range(4)} | {(COMMANDS, 0): 333}
     for (topic, partition), count in counts.items():
@@ -93,7 +93,7 @@ async def test_small_reads_give_everything_once_and_in_order(bus: KafkaBus) -> N
 
 
 async def test_seek_forgets_what_was_fetched(bus: KafkaBus) -> None:
-    """Behind a seek come the records of the new place, none twice, and other partitions go on."""
+    """After a seek come the records at the new offset, none twice; other partitions continue."""
     await write(bus, FOUR, 0, [b"a%d" % n for n in range(50)])
     await write(bus, FOUR, 1, [b"b%d" % n for n in range(50)])
     reader = await bus.log_reader(FOUR)
@@ -107,7 +107,7 @@ async def test_seek_forgets_what_was_fetched(bus: KafkaBus) -> None:
 
 
 async def test_seek_while_a_fetch_is_held(bus: KafkaBus) -> None:
-    """A fetch that waits at the end is no reason to miss or repeat what lies before it."""
+    """A fetch that waits at the end does not make a seek miss or repeat records."""
     await write(bus, COMMANDS, 0, [b"%d" % n for n in range(5)])
     reader = await bus.log_reader(COMMANDS, start=LATEST)
     assert [] == await reader.read(timeout_s=0.1)
@@ -120,7 +120,7 @@ async def test_seek_while_a_fetch_is_held(bus: KafkaBus) -> None:
 
 
 async def test_offset_beyond_log_is_an_error(bus: KafkaBus) -> None:
-    """A place behind the end is an error that names it, and says what may have happened."""
+    """An offset after the end is an error with the offset and possible causes."""
     await write(bus, COMMANDS, 0, [b"0"])
     reader = await bus.partition_reader(COMMANDS, 0, Start(offsets={(COMMANDS, 0): 99}))
 
@@ -174,7 +174,7 @@ async def test_failure_is_raised_by_every_read(bus: KafkaBus) -> None:
 
 
 async def test_damaged_batch_is_raised_by_every_read(bus: KafkaBus) -> None:
-    """What lies behind the damage is not delivered, however often it is asked for."""
+    """Records after the damage are not delivered, even by repeated reads."""
     reader = await bus.log_reader(topics.ROSTER.name)
     assert isinstance(reader, KafkaLogReader)
     damaged = batch_of([b"one hundred"])
@@ -216,7 +216,7 @@ async def test_no_topics_give_nothing(bus: KafkaBus) -> None:
     "code", [-1, 3, 5, 6, 9, 56, 74, 76, 78, 9_999], ids=lambda c: for_code(c).__name__
 )
 async def test_temporary_fetch_error_is_retried(bus: KafkaBus, code: int) -> None:
-    """Whatever a leader answers that is neither the place nor the login: leaders are looked up."""
+    """For any other error of a leader, the leaders are looked up again."""
     reader = await bus.log_reader(COMMANDS)
     assert isinstance(reader, KafkaLogReader)
     place = TopicPartition(reader._prefix + COMMANDS, 0)
@@ -227,6 +227,6 @@ async def test_temporary_fetch_error_is_retried(bus: KafkaBus, code: int) -> Non
 
 
 def test_unauthorized_fetch_raises() -> None:
-    """It names the topic; asking again is no use."""
+    """It names the topic; a retry does not help."""
     with pytest.raises(TopicAuthorizationFailedError, match="market"):
         _check(TopicPartition("market", 3), 7, TopicAuthorizationFailedError.errno)

@@ -1,4 +1,4 @@
-"""Logs with offsets that hold no record: transactions, compaction, and records that are missing."""
+"""Logs with offsets without a record: transactions, compaction, and missing records."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ HOLES: dict[str, tuple[bytes, list[int], list[int] | str]] = {
     ),
     "first is missing": (part(1, b"a"), [1], "expected offset 0, read 1"),
 }
-"""By what it is: the answer, what a compacted topic gives of it, and what any other does."""
+"""Name -> the answer, the records of a compacted topic, and those of any other topic."""
 
 
 @pytest.mark.parametrize("name", HOLES)
@@ -68,14 +68,14 @@ async def transactional(settings: Settings, name: str) -> AIOKafkaProducer:
 
 @pytest.fixture
 async def stranger(settings: Settings, bus: KafkaBus) -> AsyncIterator[AIOKafkaProducer]:
-    """Somebody who writes to the arena's topics in transactions."""
+    """Another program that writes to the arena's topics in transactions."""
     producer = await transactional(settings, "stranger")
     yield producer
     await producer.stop()
 
 
 async def caught_up(reader: LogReader, end: int) -> None:
-    """Read nothing until the place is behind a marker, or fail at the deadline."""
+    """Read no record until the position is after a marker, or fail at the deadline."""
     async with asyncio.timeout(DEADLINE_S):
         while reader.position(COMMANDS, 0) < end:
             assert [] == await reader.read(timeout_s=0.1)
@@ -85,7 +85,7 @@ async def caught_up(reader: LogReader, end: int) -> None:
 async def test_transactions_do_not_stop_readers(
     bus: KafkaBus, settings: Settings, stranger: AIOKafkaProducer
 ) -> None:
-    """All are read in order, also aborted and open ones, and an end that is a marker is reached."""
+    """All are read in order, even aborted and open ones, and an end that is a marker is reached."""
     topic = settings.prefix + COMMANDS
     log = await bus.log_reader(COMMANDS)
     group = await bus.group_reader("g", COMMANDS)
@@ -115,7 +115,7 @@ async def test_transactions_do_not_stop_readers(
 
 
 async def test_memory_has_markers_too(memory_bus: MemoryBus) -> None:
-    """What holds no record is passed over by both ways to read."""
+    """Both readers skip offsets without a record."""
     for value in (b"a", None, b"b", None):
         if value is None:
             memory_bus.cluster.append_marker(COMMANDS, 0)

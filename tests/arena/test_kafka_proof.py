@@ -1,4 +1,4 @@
-"""A log that was cut, or deleted and made again, while a reader was not looking."""
+"""A log that was truncated, or deleted and created again, while a reader did not read."""
 
 import asyncio
 import itertools
@@ -53,7 +53,7 @@ class FakeBroker:
 
     @property
     def end(self) -> int:
-        """Behind the newest record."""
+        """The offset after the newest record."""
         return max(self.log, default=self.begin - 1) + 1
 
     def leader_for_partition(self, partition: TopicPartition) -> int:
@@ -67,7 +67,7 @@ class FakeBroker:
         """Nothing to close."""
 
     async def begin_of(self, partition: TopicPartition) -> int:
-        """Where the log begins."""
+        """The first offset of the log."""
         return self.begin
 
     async def send(self, node: int, request: FetchRequest) -> SimpleNamespace:
@@ -144,13 +144,13 @@ CHANGES: dict[str, tuple[dict[int, bytes], str]] = {
         "not in the log any more",
     ),
 }
-"""By what happened to a log of ten records: what it holds then, and what is told."""
+"""Change of a log of ten records -> its records after it, and the error."""
 
 
 @pytest.mark.parametrize("lose", LOSSES)
 @pytest.mark.parametrize("name", CHANGES)
 async def test_changed_log_stops_reader(name: str, lose: Loss) -> None:
-    """After any loss of the leader nothing of another log is given; topic, place and remedy are."""
+    """After any loss of the leader no record of another log is delivered; there is a remedy."""
     broker = FakeBroker(list(values(0, 10).values()))
     fetches = fetches_of(broker)
     assert list(values(0, 10).values()) == await take(fetches, 10)
@@ -167,7 +167,7 @@ async def test_changed_log_stops_reader(name: str, lose: Loss) -> None:
 @pytest.mark.parametrize("lose", LOSSES)
 @pytest.mark.parametrize("marker", [False, True])
 async def test_unchanged_log_continues(lose: Loss, marker: bool) -> None:
-    """After a loss every record comes once, also where a marker stood at the place."""
+    """After a loss every record comes once, even if a marker was at the offset."""
     broker = FakeBroker([*values(0, 10).values(), *([MARKER] if marker else [])])
     fetches = fetches_of(broker)
     found = await take(fetches, 10)
@@ -183,7 +183,7 @@ async def test_unchanged_log_continues(lose: Loss, marker: bool) -> None:
 
 
 async def test_unread_answers_are_proved() -> None:
-    """What was fetched is given, and a log that changed while the reader was slow is told then."""
+    """Fetched records are delivered; then a log that changed meanwhile is an error."""
     broker = FakeBroker(list(values(0, 100).values()))
     broker.batches_max = 10
     fetches = fetches_of(broker)
@@ -203,7 +203,7 @@ async def test_unread_answers_are_proved() -> None:
 
 
 async def test_late_request_is_proved_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any failure: where the next request came late, the log is proved before it."""
+    """Without any failure, the log is proved before a late request."""
     monkeypatch.setattr("arena.bus.kafka_fetch.PROOF_AFTER_S", -1.0)
     broker = FakeBroker(list(values(0, 10).values()))
     fetches = fetches_of(broker)
@@ -217,7 +217,7 @@ async def test_late_request_is_proved_first(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("begin", [10, 13])
 async def test_retention_is_not_truncation(begin: int) -> None:
-    """Where the newest record was deleted as too old the log goes on, unless others are missing."""
+    """If retention deleted the newest record, reading continues, unless others are missing."""
     broker = FakeBroker(list(values(0, 10).values()))
     fetches = fetches_of(broker)
     await take(fetches, 10)
@@ -260,7 +260,7 @@ async def test_compaction_proves_nothing(
 
 
 async def test_seek_needs_no_proof() -> None:
-    """Who seeks says where to read: a loss before the first record there is no reason to stop."""
+    """After a seek, a loss before the first record at the new offset is not an error."""
     broker = FakeBroker(list(values(0, 10).values()))
     fetches = fetches_of(broker)
     await take(fetches, 10)
@@ -273,7 +273,7 @@ async def test_seek_needs_no_proof() -> None:
 
 
 def test_short_log_is_an_error_after_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new leader may not know yet how far its log reaches; a log that stays short is told."""
+    """A new leader may not know the end of its log yet; a log that stays short is an error."""
     seconds = itertools.count(5.0, 0.5)
     monkeypatch.setattr("arena.bus.kafka_proof.time.monotonic", seconds.__next__)
     proof = LogProof(Record(COMMANDS, 0, 9, 0, None, b"v"), 10, compacted=False)
@@ -284,7 +284,7 @@ def test_short_log_is_an_error_after_limit(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_frozen_time_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time in which a process was stopped is no time in which the log was asked."""
+    """Time in which the process was frozen does not count."""
     seconds = itertools.count(5.0, 100 * SHORT_S)
     monkeypatch.setattr("arena.bus.kafka_proof.time.monotonic", seconds.__next__)
     proof = LogProof(Record(COMMANDS, 0, 9, 0, None, b"v"), 10, compacted=False)
@@ -293,7 +293,7 @@ def test_frozen_time_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_memory_bus_detects_changed_log(memory_bus: MemoryBus) -> None:
-    """A log in memory that was cut and has grown past the place stops its reader."""
+    """A log in memory that was truncated and has grown past the offset stops its reader."""
     cluster = memory_bus.cluster
     for number in range(5):
         cluster.append(COMMANDS, 0, None, b"old %d" % number, ())

@@ -84,7 +84,7 @@ async def test_silent_broker_ends_connection_attempt(
 async def test_connection_closed_at_once_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A client tries again; any other error would end its search for the leaders without a word."""
+    """A client retries after it; any other error would silently end its search for leaders."""
 
     async def closed_at_once(host: str, port: int) -> SimpleNamespace:
         return SimpleNamespace(_writer=None)  # as aiokafka leaves a connection that was closed
@@ -95,7 +95,7 @@ async def test_connection_closed_at_once_is_an_error(
 
 
 async def test_socket_that_takes_no_options_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its peer ended the connection meanwhile: the client is told, and keeps no half of it."""
+    """If the peer closed the connection meanwhile, the client gets an error and closes its side."""
     ended = socket.socket()
     ended.close()
     closed: list[bool] = []
@@ -114,13 +114,13 @@ async def test_socket_that_takes_no_options_is_closed(monkeypatch: pytest.Monkey
 
 
 class Deaf:
-    """A client, or the fetches of one, that takes no farewell: its broker is behind a cut link."""
+    """A client, or a fetcher, whose close hangs, because the link to its broker is cut."""
 
     cancelled = False
     read: Mapping[tuple[str, int], int] = MappingProxyType({})
 
     async def stop(self) -> None:
-        """Wait for an answer that does not come, whatever is asked meanwhile."""
+        """Wait forever, even if cancelled."""
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:

@@ -26,12 +26,12 @@ class Admin:
         self.described = described
 
     async def create_topics(self, wanted: list[Any]) -> Any:
-        """Tell one code for each topic."""
+        """Return one code for each topic."""
         code = self.created.pop(0)
         return SimpleNamespace(topic_errors=[(topic.name, code, "") for topic in wanted])
 
     async def describe_topics(self, names: list[str] | None = None) -> list[dict[str, Any]]:
-        """Tell what is there."""
+        """Return the existing topics."""
         if names is None:
             return []
         return [self.described.pop(0) if len(self.described) > 1 else self.described[0]]

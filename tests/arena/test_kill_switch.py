@@ -1,4 +1,4 @@
-"""The fold of `arena.control`: whatever a record holds, a halt is never lost to it."""
+"""The fold of `arena.control`: no record makes it lose a halt."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ AT = datetime(2026, 11, 21, 9, 12, 3, tzinfo=UTC)
 
 
 def halt(agent: str | None = None) -> Halt:
-    """A halt of an agent, or of everybody."""
+    """A halt of an agent, or of all agents."""
     return Halt(agent=agent, reason="drill", by="test", at=AT)
 
 
@@ -67,7 +67,7 @@ UNREADABLE: list[tuple[Message | bytes | None, dict[str, bytes]]] = [
 def test_unreadable_record_halts_its_scope(
     key: bytes, what: Message | bytes | None, headers: dict[str, bytes]
 ) -> None:
-    """It is named with its place, and ends with the next readable resume of its key."""
+    """It is named with its position, and ends with the next readable resume of its key."""
     switch = KillSwitch()
     noted = switch.take(record(key, what, headers))
     stop = switch.halt_of("momentum")
@@ -119,7 +119,7 @@ def test_unreadable_halt_survives_compaction_and_restart(
 )
 @pytest.mark.parametrize("what", [None, b"{", resume(), halt(), passed(), resume("momentum")])
 def test_other_keys_change_nothing(key: bytes | None, what: Message | bytes | None) -> None:
-    """A halt that is in force outlives whatever is written under any other key."""
+    """A halt in force is not changed by records with other keys."""
     switch, empty = KillSwitch(), KillSwitch()
     for one in (record(b"all", halt()), record(b"agent/momentum", halt("momentum"))):
         switch.take(one)
@@ -133,7 +133,7 @@ def test_other_keys_change_nothing(key: bytes | None, what: Message | bytes | No
 
 
 def test_agent_named_all_is_not_all_agents() -> None:
-    """Its resume ends nobody's halt but its own."""
+    """Its resume ends only its own halt."""
     switch = KillSwitch()
     switch.take(record(b"all", halt()))
     switch.take(record(b"agent/all", resume("all")))

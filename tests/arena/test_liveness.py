@@ -26,7 +26,7 @@ def appended(key: str = NODE, **changes: Any) -> Record:  # Any: fields of any t
 
 
 def test_valid_heartbeat_is_parsed() -> None:
-    """Also of a host whose clock is hours off, or a new kind of process."""
+    """Even from a host whose clock is hours off, or from a new kind of process."""
     assert parse_heartbeat(appended()) is not None
     assert parse_heartbeat(appended(at=NOW + timedelta(hours=5))) is not None
     assert parse_heartbeat(appended(at=NOW - timedelta(days=9_000))) is not None

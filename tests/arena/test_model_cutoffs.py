@@ -1,4 +1,4 @@
-"""Up to when models were trained, and what is said of prices from before that."""
+"""Training cut-offs of models, and the warning about prices before them."""
 
 from datetime import UTC, date, datetime
 
@@ -47,7 +47,7 @@ def test_cutoff_is_found_for_any_vendor(model: str, month: str) -> None:
 
 
 def test_operators_cutoff_overrides_list() -> None:
-    """Of a model that is listed, and of one that is not."""
+    """For a listed model, and for one that is not listed."""
     assert "2026-01" == cutoff_of("gpt-5-nano", "2026-01") == cutoff_of("own", "2026-01")
 
 
@@ -104,7 +104,7 @@ def test_prices_before_cutoff_give_warning(
 
 
 def test_partly_known_prices_are_named() -> None:
-    """Of prices on both sides of the cut-off only the earlier ones may have been read about."""
+    """For prices on both sides of the cut-off, the warning names the earlier ones."""
     first, last = datetime(2025, 7, 1, tzinfo=UTC), datetime(2025, 10, 1, tzinfo=UTC)
 
     assert cutoff_warning("m", "2025-08", first, last).endswith("about those up to 2025-08.")

@@ -71,7 +71,7 @@ def test_price_as_a_json_number_is_refused() -> None:
 
 
 def test_entry_without_a_price_is_named() -> None:
-    """The message shows the entry and what it lacks."""
+    """The message has the entry and the missing field."""
     with pytest.raises(ValueError, match="lacks 'usd_per_million_tokens'"):
         parse_prices(b'{"prices": [{"models": ["m"]}]}')
 
@@ -105,7 +105,7 @@ def test_operators_price_needs_input_and_output(text: str, cost: str) -> None:
     ],
 )
 def test_operators_price_that_cannot_be_read_is_refused(text: str, said: str) -> None:
-    """The message holds the part that is wrong and an example."""
+    """The message has the wrong part and an example."""
     with pytest.raises(ValueError, match="write input=0.1,output=0.4") as refused:
         parse_own_price(text)
 

@@ -43,7 +43,7 @@ def test_invalid_amount_is_refused(body: str) -> None:
     ["all", "50%", "1,000.5", "0,5", "1_0.5", "１", "٠.٥", "0.01 BTC", "0x1", "NaN", "1e400", ""],
 )
 def test_refusal_says_what_to_send(text: str) -> None:
-    """Only ASCII digits are a number, without separators; the remedy is part of the words."""
+    """Only ASCII digits without separators are a number; the error has the remedy."""
     with pytest.raises(ValueError, match="; send "):
         money.parse_decimal(text)
 
@@ -117,7 +117,7 @@ def test_price_of_eight_decimals_reads_as_its_amount_does(units: int) -> None:
 
 
 def test_price_finer_than_the_scale_is_refused() -> None:
-    """Nineteen decimals are an error where the price must be exact, and None where it may lack."""
+    """Nineteen decimals are an error if the price must be exact, and None if it is optional."""
     fine = Decimal("0.0000000000000000001")
 
     with pytest.raises(ValueError, match="more than 18 decimals"):
@@ -173,7 +173,7 @@ def test_finer_quantity_step_becomes_finest_supported(venue: str, carried: str) 
     ],
 )
 def test_unsupported_steps_are_named(base: str, quote: str, why: str) -> None:
-    """The words tell the step and what would fit; "" means that the product can be traded."""
+    """The text has the step and the limit; "" means that the product can be traded."""
     found = money.why_not_carried(Decimal(base), Decimal(quote))
 
     assert found.startswith(why)
@@ -197,6 +197,6 @@ def test_share_is_a_fraction_or_a_percentage(text: str, share: str) -> None:
 
 @pytest.mark.parametrize("text", ["20", "101%", "-0.1", "a fifth", "0.123456789", "%", ""])
 def test_invalid_share_is_refused(text: str) -> None:
-    """Twenty is not a fifth, and nobody guesses."""
+    """Twenty is not taken for 20%."""
     with pytest.raises(ValueError, match="share|decimal"):
         money.parse_share(text)

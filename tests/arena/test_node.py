@@ -26,7 +26,7 @@ DEADLINE_S = 20.0
 
 
 def new_node(bus: MemoryBus) -> Node:
-    """A node with a clock of its own."""
+    """A node with a manual clock."""
     return Node("router", "momentum", Settings(), bus, ManualClock(START))
 
 
@@ -57,7 +57,7 @@ async def test_node_sends_heartbeats_until_stopping() -> None:
 
 
 async def test_failed_append_ends_the_node() -> None:
-    """An append that may or may not be in the log is never passed over."""
+    """An append that may or may not be in the log ends the process."""
     bus = MemoryBus()
 
     async def serve(node: Node) -> None:
@@ -70,7 +70,7 @@ async def test_failed_append_ends_the_node() -> None:
 
 
 async def test_error_of_the_work_ends_the_node() -> None:
-    """What `serve` raises comes out, and the last heartbeat names it, without foreign words."""
+    """The error of `serve` is raised, and the last heartbeat has it, without texts of libraries."""
     bus = MemoryBus()
 
     async def serve(node: Node) -> None:
@@ -85,7 +85,7 @@ async def test_error_of_the_work_ends_the_node() -> None:
 
 
 async def test_unreadable_records_go_to_dead_letters(memory_bus: MemoryBus) -> None:
-    """A malformed record gives None, its bytes stand in `dead_letters`, and it is counted."""
+    """A malformed record gives None, its bytes go to `dead_letters`, and it is counted."""
     node = new_node(memory_bus)
     await memory_bus.send_bytes(
         topics.COMMANDS.name, b"\xff", key=None, partition=0, headers=(("type", b"ToolCall"),)
@@ -130,7 +130,7 @@ def test_signals_end_a_process_cleanly(number: signal.Signals, code: int) -> Non
 
 
 def test_cancellation_by_library_is_a_failure() -> None:
-    """A client library that gives up by cancelling must not look like an orderly end."""
+    """A client library that cancels its caller must not look like a normal end."""
     program = PROGRAM.replace("await asyncio.sleep(60)", "raise asyncio.CancelledError")
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
@@ -219,7 +219,7 @@ class Refusing(MemoryBus):
 
 
 async def test_refused_heartbeat_still_closes_bus() -> None:
-    """The bus is closed, and why the work failed is what is told."""
+    """The bus is closed, and the error of the work is raised."""
     bus = Refusing()
 
     async def fails(_: Node) -> None:

@@ -1,4 +1,4 @@
-"""Groups that an older version named otherwise are taken over, and no agent has a node's group."""
+"""Offsets of groups with old names are adopted, and no agent has a node's group."""
 
 import asyncio
 import logging
@@ -58,7 +58,7 @@ async def committed(settings: Settings, group: str) -> dict[int, int]:
     "group", [*(g for gs in GROUPS.values() for g in gs), shard_membership.GROUP, NODE]
 )
 def test_no_agent_has_the_group_of_a_node(group: str) -> None:
-    """Whatever an agent and another arena's prefix are called, a node's group is none of theirs."""
+    """No agent name and no prefix of another arena gives a node's group."""
     name = group + "rules" if group.endswith(".") else group
 
     assert not NAME_PATTERN.fullmatch(name)
@@ -94,7 +94,7 @@ async def test_offsets_of_the_old_group_are_continued(
 async def test_old_group_waits_for_processes_but_not_agents(
     bus: KafkaBus, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """While an older tool server works the new one stands by; an agent of its name plays on."""
+    """While an older tool server works, the new one waits; an agent with its name continues."""
     name = settings.prefix + OLD
     there = {settings.prefix + CALLS: 4}
     await put(bus, CALLS, 0, 2)
@@ -140,7 +140,7 @@ class FailingBrokers:
         monkeypatch.setattr(kafka_old_groups, "LOOK_AGAIN_S", 0)
 
     def monotonic(self) -> float:
-        """Two seconds pass between two looks."""
+        """Two seconds pass between two checks."""
         self.now_s += 2
         return self.now_s
 
@@ -181,7 +181,7 @@ async def test_missing_coordinator_is_retried_until_limit(
 async def test_unauthorized_old_group_logs_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The offsets are not taken over then, which is said once, with the remedy."""
+    """The offsets are not adopted then, which is logged once, with the remedy."""
     FailingBrokers(monkeypatch, KafkaTimeoutError, passes_after_s=0)
 
     assert await adopt_offsets(Settings(), "old", "new", {"t": 1}) == {}

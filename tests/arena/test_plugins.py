@@ -151,7 +151,7 @@ def planned(tmp_path: Path, plugins: Plugins, strategy: str = "momentum") -> dic
 
 
 def test_tools_of_plugins_run_beside_the_executor(tmp_path: Path) -> None:
-    """Only their own process is told of the folder; routers are told of one strategy."""
+    """Only their own process gets the folder; routers get one strategy."""
     folder = folder_of(tmp_path / "own", tool_py=TOOL, patient_md="Wait.")
     plain = planned(tmp_path, NO_PLUGINS)
     found = planned(tmp_path, find_plugins([folder]), "patient")
@@ -166,7 +166,7 @@ def test_tools_of_plugins_run_beside_the_executor(tmp_path: Path) -> None:
 
 
 def test_only_chat_nodes_see_unnamed_keys(tmp_path: Path) -> None:
-    """Also where every model is scripted: the tool server runs code from outside."""
+    """Even if every model is scripted: the tool server runs external code."""
     loaded = load_spec_for_run(
         SPEC.format(strategy="cash"), tmp_path / "x", tmp_path, PluginChoice()
     )

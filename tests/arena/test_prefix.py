@@ -34,7 +34,7 @@ WHERE: dict[str, Callable[[Settings], str]] = {
 
 @pytest.mark.parametrize("prefix", [".", "..", "..x", ".hidden", "a/b", "a b", "a" * 65, "é", "="])
 def test_invalid_prefix_is_refused(prefix: str) -> None:
-    """Checkpoints of an arena stay in a folder of its own, also with the prefix of a flag."""
+    """Checkpoints of an arena stay in its own folder, even with the prefix of a flag."""
     with pytest.raises(ValidationError, match="prefix"):
         Settings(prefix=prefix)
     with pytest.raises(ValidationError, match="prefix"):
@@ -86,7 +86,7 @@ def test_other_arenas_of_a_broker_are_named() -> None:
 
 
 def test_variable_is_named() -> None:
-    """A process with a prefix that cannot be used says which variable holds it."""
+    """The error for an invalid prefix names its variable."""
     with pytest.raises(ValidationError) as refused:
         Settings(prefix="a b")
 

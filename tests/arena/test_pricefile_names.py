@@ -87,7 +87,7 @@ def test_ambiguous_name_is_refused_with_both_products(name: str, said: str) -> N
 
 
 def test_only_coins_and_pairs_contradict_the_product() -> None:
-    """A column `name` or `market` may hold anything."""
+    """A column `name` or `market` may have any content."""
     fine = ("Bitcoin", "BTC", "USD", "US", "Country", "KRAKEN", "spot", "BTC-USD", "binance", "")
 
     assert not any(contradicts_weakly(word, "BTC-USD") for word in fine)

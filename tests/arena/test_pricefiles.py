@@ -1,4 +1,4 @@
-"""Price files of many makers: the same minutes come out of all of them, or a refusal in words."""
+"""Price files in many formats: all give the same minutes, or an error with the reason."""
 
 import gzip
 import os
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def refusal(folder: Path, content: bytes, name: str = "BTC-USD.csv") -> str:
-    """What is said of a file that cannot be used."""
+    """The error for a file that cannot be used."""
     path = put(folder, name, content)
     with pytest.raises(UsageError) as caught:
         read_price_file(path)
@@ -47,7 +47,7 @@ def test_same_minutes_in_any_form_have_one_digest(shape: str, tmp_path: Path) ->
 
 
 def test_digest_is_what_the_page_says(tmp_path: Path) -> None:
-    """Anybody can compute it: it stays what it is."""
+    """The digest follows the documented definition."""
     rows = f"{HEAD},bid,ask\n{FIRST_S + 60},7,8.50,6.0,8,1.10,7.9,8.1\n{FIRST_S},,,,,,7,7.5\n"
     found = read_price_file(put(tmp_path, "BTC-USD.csv", rows.encode())).rows
 
@@ -84,7 +84,7 @@ def test_naive_times_are_utc_on_every_machine(tmp_path: Path) -> None:
 
 
 def test_twelve_decimals_and_noise_of_floats(tmp_path: Path) -> None:
-    """Digits are kept to the eighteenth; a short float has the digits that tell it apart."""
+    """Eighteen digits are kept; a 32-bit float has its shortest digits."""
     rows = lines(HEAD, f"{FIRST_S},0.000001120591,1.2e-06,1.1205910000000001e-06,0.0000012,5e12")
     short = {n: pa.array([1.1], pa.float32()) for n in ("open", "high", "low", "close", "volume")}
     stamp = pa.array([FIRST_S])
@@ -207,7 +207,7 @@ def test_volume_is_that_of_the_base(names: str, values: str, volume: str, tmp_pa
 
 
 def test_columns_without_names_that_fit_two_orders_are_refused(tmp_path: Path) -> None:
-    """One row of which it cannot be told what is open and what is high."""
+    """One row in which open and high cannot be distinguished."""
     said = refusal(tmp_path, lines(f"{FIRST_S},1,2,2,1,5"))
 
     assert "coinbase-rest" in said
@@ -229,7 +229,7 @@ def test_another_product_in_the_rows_is_refused(tmp_path: Path) -> None:
     "column", ["ticker", "name", "coin", "instrument", "market", "Symbol", "inst_id", "Pair"]
 )
 def test_column_that_names_another_product_is_refused(column: str, tmp_path: Path) -> None:
-    """Whatever it is called; one that names none is passed over."""
+    """For any name of the column; a column without a product is ignored."""
     head = f"{HEAD},{column}"
 
     for word in ("ETHUSD", "ETH-USD", "ETH", "X:ETHUSD"):
@@ -241,7 +241,7 @@ def test_column_that_names_another_product_is_refused(column: str, tmp_path: Pat
 
 
 def test_archive_of_another_product_is_refused(tmp_path: Path) -> None:
-    """By its own name, or by what it is listed for."""
+    """By its own name, or by the product in the list."""
     content = shapes.zipped(REF, "ETHUSD.csv")
 
     assert "is of BTC-USD, and the file in it, ETHUSD.csv, of ETH-USD" in refusal(

@@ -1,4 +1,4 @@
-"""Minutes followed by longer candles are refused by the row where they begin; holes are fine."""
+"""Minutes followed by longer candles are refused with their first row; gaps are accepted."""
 
 from pathlib import Path
 from random import Random
@@ -24,7 +24,7 @@ def starts(*parts: tuple[int, int]) -> list[int]:
 def test_longer_candles_after_minutes_are_refused(
     step_s: int, newest_first: bool, tmp_path: Path
 ) -> None:
-    """The row is that of the file, whatever its order is."""
+    """The row number is that of the file, for any order."""
     rows = [f"{ts},1,1,1,1,1" for ts in starts((99, 60), (30, step_s))]
     ordered = rows[::-1] if newest_first else rows
     path = put(tmp_path, "BTC-USD.csv", lines(HEAD, ordered))

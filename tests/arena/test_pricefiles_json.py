@@ -15,7 +15,7 @@ SPLIT = [[str(c), str(v), ts, str(low), str(h), str(o)] for ts, o, h, low, c, v 
 
 
 def said(folder: Path, content: str, name: str = "BTC-USD.json") -> str:
-    """What is said of a file that cannot be used."""
+    """The error for a file that cannot be used."""
     with pytest.raises(UsageError) as caught:
         read_price_file(put(folder, name, content.encode()))
     return str(caught.value)

@@ -1,4 +1,4 @@
-"""What is said of price files that spreadsheets, archivers and editors have changed."""
+"""Errors for price files that spreadsheets, archivers and editors have changed."""
 
 import gzip
 import io
@@ -57,7 +57,7 @@ VOLUMES = "ts,open,high,low,close"
 def test_unsupported_file_is_named_with_remedy(
     name: str, content: bytes, complaint: str, tmp_path: Path
 ) -> None:
-    """With what helps; the words of an order are not those of a file."""
+    """The error has the remedy; the texts differ from those for orders."""
     with pytest.raises(UsageError) as caught:
         read_price_file(put(tmp_path, name, content))
 
@@ -75,7 +75,7 @@ def test_unsupported_file_is_named_with_remedy(
     ],
 )
 def test_shortened_spreadsheet_times_are_refused(stamps: list[str], tmp_path: Path) -> None:
-    """Also if they are minutes by chance, or equally far apart."""
+    """Even if they are whole minutes by chance, or have equal distances."""
     rows = lines(HEAD.replace(",", ";"), [f"{stamp};1;1;1;1;5" for stamp in stamps])
 
     with pytest.raises(UsageError, match="was shortened by a spreadsheet; take the file as it was"):
@@ -93,7 +93,7 @@ def test_shortened_spreadsheet_times_are_refused(stamps: list[str], tmp_path: Pa
     ],
 )
 def test_other_files_in_archive_are_ignored(members: dict[str, bytes], tmp_path: Path) -> None:
-    """Notes, checksums and what systems leave behind."""
+    """Notes, checksums and files of operating systems."""
     path = put(tmp_path, "BTC-USD.zip", archive(**members))
 
     assert len(read_price_file(path).rows) == len(ROWS)

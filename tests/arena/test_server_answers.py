@@ -166,7 +166,7 @@ def test_short_context_suggests_smaller_prompt(
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b'{"error": 7}', b"null", b"[1]" * 10])
 def test_any_body_is_handled(body: bytes) -> None:
-    """No finding raises, whatever a server sends."""
+    """No finding raises an error for any answer."""
     for status in (200, 400, 401, 500):
         seen = answer(status, body)
         address_finding(seen)

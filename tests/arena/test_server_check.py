@@ -16,7 +16,7 @@ async def states(server: ModelServer, model_id: str = "toy") -> dict[str, Findin
 
 
 async def test_server_with_model_list_has_all_findings() -> None:
-    """One GET tells address, key, model and context; the headers are sent."""
+    """One GET gives address, key, model and context; the headers are sent."""
     async with serving(ModelServer()) as server:
         found = await states(server)
 
@@ -29,7 +29,7 @@ async def test_server_with_model_list_has_all_findings() -> None:
 
 
 async def test_refused_key_is_broken_and_never_shown() -> None:
-    """Servers repeat the key in what they say; it is blanked."""
+    """Servers repeat the key in their answers; it is masked."""
     refusal = {"error": {"message": f"Incorrect API key provided: {KEY}"}}
     async with serving(ModelServer(models_status=401, models=refusal)) as server:
         found = await states(server)
@@ -63,7 +63,7 @@ async def test_unsendable_key_is_broken_and_never_shown(key: str) -> None:
 
 
 async def test_missing_server_is_broken_with_full_url() -> None:
-    """Nothing listens: the system's words, and the URL that was asked."""
+    """If nothing listens, the finding has the system's message and the URL."""
     url = f"http://127.0.0.1:{closed_port()}/v1"
     (found,) = await check_server(ServerTarget("toy", url))
 

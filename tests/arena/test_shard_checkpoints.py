@@ -35,7 +35,7 @@ def log() -> Log:
 
 @pytest.fixture
 async def written(memory_bus: MemoryBus, log: Log) -> MemoryBus:
-    """A bus that holds the log."""
+    """A bus with the log."""
     await memory_bus.ensure_topics([topics.EVENTS])
     for kind, value in log.records:
         memory_bus.cluster.append(EVENTS, 0, b"a", value, [("type", kind.encode())])
@@ -61,7 +61,7 @@ def forged(shard: Shard) -> Shard:
 
 @pytest.mark.parametrize("with_image", [True, False])
 async def test_true_shard_is_accepted(written: MemoryBus, log: Log, with_image: bool) -> None:
-    """From the proved state or from offset 0: it comes out the same."""
+    """From the proved state and from offset 0 the result is the same."""
     images = {0: [b"rubbish", image_of(log)]} if with_image else {}
 
     assert "" == await why_shards_differ(written, {0: log.shard}, images, {})
@@ -79,7 +79,7 @@ async def test_only_what_comes_after_the_proved_state_is_read(written: MemoryBus
 
 @pytest.mark.parametrize("with_image", [True, False])
 async def test_forged_balances_are_refused(written: MemoryBus, log: Log, with_image: bool) -> None:
-    """Also where the state they would follow from is forged with them."""
+    """Even if the earlier state is forged as well."""
     shard = Shard()
     for offset, (kind, value) in enumerate(log.records[:22]):
         shard.apply(kind, value, offset)
@@ -91,7 +91,7 @@ async def test_forged_balances_are_refused(written: MemoryBus, log: Log, with_im
 
 
 async def test_state_ahead_of_the_fold_is_not_used(written: MemoryBus, log: Log) -> None:
-    """The executor's own may be newer than a judge's place."""
+    """The executor's own checkpoint may be newer than a judge's."""
     shard = Shard()
     for offset, (kind, value) in enumerate(log.records[:10]):
         shard.apply(kind, value, offset)

@@ -27,7 +27,7 @@ PAIR = ("market.snapshots", 0)
 def note(
     progress: ReadProgress, times: int, position: int, end: int, *, asked: bool = True
 ) -> bool:
-    """True where the last of so many checks finds it stuck."""
+    """True if the last of a number of checks finds it stuck."""
     found = None
     for _ in range(times):
         found = progress.note(0, int(asked), {PAIR: ReaderPosition(position, end)})
@@ -41,12 +41,12 @@ def test_position_that_does_not_move_is_stuck() -> None:
 
 
 def test_reader_at_the_end_is_not_stuck() -> None:
-    """A quiet topic gives nothing, however long."""
+    """A quiet topic gives nothing for any time."""
     assert not note(ReadProgress(), 10 * CHECKS, 9, 9)
 
 
 def test_reader_without_reads_is_not_stuck() -> None:
-    """A process that thinks for long does not read, and is behind on purpose."""
+    """A process that computes for long does not read, and lags on purpose."""
     assert not note(ReadProgress(), 10 * CHECKS, 5, 9, asked=False)
 
 
@@ -109,7 +109,7 @@ HOW = {
 async def test_process_whose_fetches_are_swallowed_ends(
     bus: KafkaBus, settings: Settings, how: str
 ) -> None:
-    """It reads one record, then its fetches hang: exit 1, and a sentence that names the place."""
+    """It reads one record, then its fetches hang: exit code 1, and an error with the position."""
     program = PROGRAM.replace("OPEN", HOW[how])
     await _append(bus)
     process = await asyncio.create_subprocess_exec(
@@ -178,7 +178,7 @@ async def _one_by_one(bus: Bus) -> None:
 async def test_paused_and_slow_readers_are_not_stuck(
     bus: KafkaBus, work: Callable[[Bus], Awaitable[None]]
 ) -> None:
-    """Paused partitions, a reader nobody asks, a standby, and small steps: nobody is stuck."""
+    """Paused partitions, a reader without reads, a standby, and small reads are not stuck."""
     for _ in range(40):
         await _append(bus)
     working = asyncio.ensure_future(work(bus))

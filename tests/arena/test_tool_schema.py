@@ -24,7 +24,7 @@ ORDER: dict[str, JsonValue] = {
 
 
 def test_unsupported_keywords_move_to_description() -> None:
-    """References are put in place, alternatives are one type, bounds and formats become words."""
+    """References are resolved, alternatives become one type, bounds and formats become text."""
     assert {
         "type": "object",
         "properties": {
@@ -74,7 +74,7 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.sampled_from([*KEPT, "$ref", "anyOf", "$defs"]), JSON, max_size=5))
 def test_any_schema_becomes_a_portable_object(schema: dict[str, JsonValue]) -> None:
-    """Whatever a tool's author wrote, nothing raises, and only the common keywords are left."""
+    """No schema raises an error, and only the common keywords remain."""
     found = portable_schema(schema)
 
     assert set(found) <= set(KEPT)

@@ -24,12 +24,12 @@ from arena.trading_modes import condition, restriction, takes_market_orders
     ],
 )
 def test_restriction_text(status: str, modes: tuple[str, ...], words: str) -> None:
-    """Without one nothing is said; a status comes before modes, and an unknown one is shown."""
+    """Without one the text is empty; a status comes before modes, and an unknown one is shown."""
     assert words == restriction(status, modes)
     assert takes_market_orders(status, modes) == (not words)
 
 
 def test_refusal_has_venues_words() -> None:
-    """So that they can be looked up there."""
+    """So that users can look them up at the venue."""
     assert "cancel_only and limit_only" == condition("online", ("cancel_only", "limit_only"))
     assert "delisted" == condition("delisted", ("trading_disabled",))

@@ -78,7 +78,7 @@ def test_unknown_name_error_lists_known_names() -> None:
 
 @pytest.mark.parametrize("name", ["operator", "all", "a b", ""])
 def test_reserved_agent_names_are_refused(name: str) -> None:
-    """The operator's account and everybody are not an agent's; others must fit a topic's name."""
+    """ "operator" and "all" are reserved; other names must fit a topic's name."""
     with pytest.raises(UsageError, match="agent name"):
         check_agent_name(name)
 
@@ -104,7 +104,7 @@ def test_process_is_dead_after_three_intervals(
 
 
 def test_newest_heartbeat_counts() -> None:
-    """A process that stopped is gone whatever it said before; other kinds are passed over."""
+    """A process that stopped is dead after any earlier heartbeat; other kinds are ignored."""
     stopped = [beat("a", 3), beat("a", 1, status="stopping")]
     router = beat("c", kind="router", node="router/c/host/8")
 

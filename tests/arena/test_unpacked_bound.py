@@ -44,7 +44,7 @@ def in_group(data: bytes, place: int = 0) -> list[Record]:
 
 
 def test_batch_above_limit_is_one_unreadable_record(bomb: bytes) -> None:
-    """It is given once, at its last offset, with its offsets in words, among the good ones."""
+    """It is delivered once, at its last offset, with its offsets as text, among the good ones."""
     good = raw_batch([Raw(b"g", b"good")])
     data = good + bomb + raw_batch([Raw(b"g", b"good")], base=4)
     for found in (decoded(data), in_group(data)):
@@ -66,7 +66,7 @@ def test_memory_stays_within_the_bound(bomb: bytes) -> None:
 
 
 def test_reader_inside_unreadable_batch_skips_it(bomb: bytes) -> None:
-    """From any offset in it, what is given and where to go on is the same."""
+    """From any offset in it, the delivered record and the next offset are the same."""
     for place in (1, 2, 3):
         assert [3] == [r.offset for r in decoded(bomb, place)]
         assert [3] == [r.offset for r in in_group(bomb, place)]
@@ -106,7 +106,7 @@ def test_body_that_cannot_be_decoded_is_passed_over(name: str) -> None:
 
 
 def test_readable_part_of_damaged_batch_is_delivered() -> None:
-    """The records before the damage are given, the rest is one unreadable record."""
+    """The records before the damage are delivered, the rest is one unreadable record."""
     good = raw_batch([Raw(b"a", b"1"), Raw(b"b", b"2"), Raw(b"c", b"3")])
     data = sealed(good[61:-4], 3) + raw_batch([Raw(b"g", b"good")], base=3)
     for found in (decoded(data), in_group(data)):
@@ -123,7 +123,7 @@ MADE_UP: dict[str, tuple[int, ...]] = {
     "backwards": (2, 1, 0),
     "all far away": (50, 51, 52),
 }
-"""Places of three records behind the batch's first offset, which a broker takes."""
+"""Offset deltas of three records that a broker accepts."""
 
 
 @pytest.mark.parametrize("name", MADE_UP)
@@ -145,7 +145,7 @@ def test_wrong_offsets_of_sender_lose_no_other_record(
 
 @pytest.mark.parametrize("seed", range(4))
 def test_any_altered_body_with_correct_checksum_is_handled(seed: int) -> None:
-    """Whatever the bytes are, the batch fills its offsets and what follows is given."""
+    """For any bytes, the batch fills its offsets and the next records are delivered."""
     rng = random.Random(seed)
     after = raw_batch([Raw(b"g", b"good")], base=20)
     for _ in range(250):
@@ -160,7 +160,7 @@ def test_any_altered_body_with_correct_checksum_is_handled(seed: int) -> None:
 
 
 def test_wrong_frame_is_a_broken_log() -> None:
-    """A length that no batch has is told in words."""
+    """An impossible length is an error with a reason."""
     data = bytearray(raw_batch([Raw(b"a", b"1")]))
     data[8:12] = struct.pack(">i", 3)
     with pytest.raises(BrokenLog, match="frame"):
@@ -168,7 +168,7 @@ def test_wrong_frame_is_a_broken_log() -> None:
 
 
 def test_value_above_a_records_bound_is_not_parsed() -> None:
-    """JSON that no sender of the arena may send is malformed, whatever is in it."""
+    """A value above the size of a record is malformed, for any content."""
     value = b'{"agent": [' + b"1," * topics.RECORD_BYTES_MAX + b"1]}"
     headers = {name.decode(): header for name, header in HEADERS}
     with pytest.raises(Malformed, match="bytes"):
@@ -176,7 +176,7 @@ def test_value_above_a_records_bound_is_not_parsed() -> None:
 
 
 def test_unreadable_control_batch_halts_all_agents() -> None:
-    """What it said is not known: it counts as a halt of all, until a resume of all."""
+    """Its content is unknown: it counts as a halt of all agents, until a resume of all."""
     data = sealed(b"nothing", 2, flags=4)
     control = topics.CONTROL.name
     (record,) = records_of(control, 0, 0, batches_of(data), data, compacted=True)
@@ -220,7 +220,7 @@ async def test_both_readers_survive_batch_above_limit(
 
 
 async def test_both_readers_survive_wrong_offsets(bus: KafkaBus, settings: Settings) -> None:
-    """On a real broker, what is behind such batches is given, also in a topic read by one group."""
+    """On a real broker, the records after such batches are delivered by both readers."""
     topic = settings.prefix + COMMANDS
     client = await raw_client(settings, topic)
     for deltas in MADE_UP.values():

@@ -19,13 +19,13 @@ ANYTHING = st.text(
 
 
 def hidden(text: str, allowed: str = "") -> list[str]:
-    """The characters of a text that nobody would see."""
+    """The invisible characters of a text."""
     return [c for c in text if unicodedata.category(c) in INVISIBLE and c not in allowed]
 
 
 @given(ANYTHING)
 def test_invisible_characters_are_escaped(text: str) -> None:
-    """Every form holds letters, marks, signs and blanks only; a line has no line break."""
+    """Every form has only letters, marks, signs and blanks; a line has no line break."""
     assert [] == hidden(visible(text), "\n\t")
     assert [] == hidden(one_line(text))
     assert [] == hidden(visible_line(text))
@@ -34,7 +34,7 @@ def test_invisible_characters_are_escaped(text: str) -> None:
 
 @given(ANYTHING, st.integers(2, 30))
 def test_line_has_a_bound(text: str, chars_max: int) -> None:
-    """A line is never longer than its bound, and says where it was cut."""
+    """A line is never longer than its limit, and shows where it was cut."""
     line = one_line(text * 4, chars_max)
 
     assert len(line) <= chars_max
@@ -42,7 +42,7 @@ def test_line_has_a_bound(text: str, chars_max: int) -> None:
 
 @given(st.recursive(ANYTHING, lambda inner: st.lists(inner) | st.dictionaries(ANYTHING, inner)))
 def test_json_keeps_its_values(value: object) -> None:
-    """A document that was made visible holds what it held."""
+    """An escaped document has the same values."""
     shown = visible_json(json.dumps(value, ensure_ascii=False, indent=1))
 
     assert value == json.loads(shown)
@@ -65,7 +65,7 @@ def test_json_keeps_its_values(value: object) -> None:
     ],
 )
 def test_hostile_characters_are_escaped(text: str, shown: str) -> None:
-    """Each kind of hostile character stands there as its escape."""
+    """Each kind of hostile character becomes its escape."""
     assert shown == visible(text)
 
 
@@ -82,7 +82,7 @@ def test_letters_of_all_scripts_stay(text: str) -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", " =", "\r@", "\uff1d"])
 def test_csv_text_is_not_a_formula(start: str) -> None:
-    """No cell of text begins as a formula, also after it was read back."""
+    """No text cell starts like a formula, even after it is read back."""
     (row,) = csv.reader(io.StringIO(csv_text(f"{start}HYPERLINK(1)") + "\n"))
 
     assert not row[0].lstrip().startswith(("=", "+", "-", "@"))

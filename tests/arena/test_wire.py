@@ -41,7 +41,7 @@ def test_message_round_trip() -> None:
 
 
 def test_headers_have_type_and_ids() -> None:
-    """Type, schema, turn, call, deadline and trace stand in the headers."""
+    """Type, schema, turn, call, deadline and trace are in the headers."""
     headers = dict(wire.encode(request()).headers)
 
     assert b"ChatRequest" == headers["type"]
@@ -85,7 +85,7 @@ def test_unknown_fields_are_ignored() -> None:
 def test_malformed_bytes_are_refused_with_reason(
     value: bytes | None, headers: dict[str, bytes], why: str
 ) -> None:
-    """Each kind of bad record is refused with a reason that names the place."""
+    """Each kind of bad record is refused with a reason that names the field."""
     with pytest.raises(Malformed, match=why):
         wire.decode(value, headers)
 
@@ -126,7 +126,7 @@ def test_partition_keys_of_a_dict_survive_json() -> None:
 
 
 def test_dead_letter_has_original_bytes() -> None:
-    """The untouched value can be taken out of a dead letter."""
+    """A dead letter has the unchanged value."""
     record = Record("market.tickers", 2, 41, 5, b"k", b"\xff\x00", {"type": b"Ticker"})
     letter = dead_letter(record, "no JSON", "dashboard", NOW)
 
