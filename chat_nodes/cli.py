@@ -13,6 +13,7 @@ import typer
 from arena.errors import UsageError
 from arena.ids import check_name
 from arena.node import Node, run_node
+from arena.options import LogLevel, ProcessServers
 from arena.settings import Settings
 from chat_nodes import flags
 from chat_nodes.flags import ModelFlags, Replies
@@ -33,7 +34,7 @@ def chat_node(
     header: flags.Header = None,
     price: flags.OwnPrice = "",
     cutoff: flags.OwnCutoff = "",
-    bootstrap_servers: flags.Servers = None,
+    bootstrap_servers: ProcessServers = None,
     max_workers: Annotated[int, typer.Option(min=1, max=1000, help="Calls at once.")] = 10,
     reasoning_effort: flags.Effort = "",
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds per attempt.")] = 60.0,
@@ -46,7 +47,7 @@ def chat_node(
     quick: flags.Quick = False,
     json_: flags.CheckJson = False,
     local: flags.Local = False,
-    log_level: flags.Level = None,
+    log_level: LogLevel = None,
 ) -> None:
     """Serve one model to every agent that names this node.
 
@@ -56,9 +57,7 @@ def chat_node(
         _hide_command_line(name, api_key)
     check_name("chat node", name)
     model_id, max_workers = flags.model_and_workers(model_id, local, max_workers)
-    settings = Settings().override(
-        bootstrap_servers=bootstrap_servers, log_level=log_level and log_level.value
-    )
+    settings = Settings().override(bootstrap_servers=bootstrap_servers, log_level=log_level)
     replay = replies is Replies.REPLAY
     raw_flags = (tuple(option or ()), tuple(header or ()))
     model_flags = ModelFlags(model_id, api_key_env, api_key, base_url, *raw_flags, price, replay)

@@ -22,21 +22,6 @@ DEFAULT_KEY_ENV = "OPENAI_API_KEY"
 T = TypeVar("T")
 
 
-class LogLevel(StrEnum):
-    """The levels of `--log-level`."""
-
-    DEBUG = "DEBUG"
-    INFO = "INFO"
-    WARNING = "WARNING"
-    ERROR = "ERROR"
-
-
-Level = Annotated[
-    LogLevel | None,
-    typer.Option(case_sensitive=False, help="How much to log. [ARENA_LOG_LEVEL]"),
-]
-
-
 class Replies(StrEnum):
     """The values of `--replies`."""
 
@@ -103,10 +88,6 @@ RepliesMode = Annotated[
 RepliesFile = Annotated[
     Path | None,
     typer.Option(help="File of replies; FILE.jsonl becomes FILE.<name>.jsonl.", show_default=False),
-]
-Servers = Annotated[
-    str | None,
-    typer.Option(help="Kafka addresses. [env: KAFKA_BOOTSTRAP_SERVERS]", show_default=False),
 ]
 Effort = Annotated[
     str, typer.Option(help="Reasoning effort to request, such as 'low'.", show_default=False)

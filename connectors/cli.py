@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from arena.errors import UsageError
+from arena.options import LogLevel, LogLevelName, ProcessServers
 from arena.pricefiles.formats import SUFFIXES
 from arena.settings import Settings
 
@@ -25,16 +26,6 @@ START_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 connector_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
-Servers = Annotated[
-    str | None,
-    typer.Option(
-        "--bootstrap-servers",
-        help="Kafka addresses. [KAFKA_BOOTSTRAP_SERVERS, else localhost:9092]",
-    ),
-]
-LogLevel = Annotated[
-    str | None, typer.Option("--log-level", help="DEBUG, INFO, WARNING or ERROR. [ARENA_LOG_LEVEL]")
-]
 Interval = Annotated[
     float,
     typer.Option("--min-interval", help="Seconds of venue time between snapshots.", min=0.0),
@@ -111,7 +102,7 @@ def coinbase(
         bool,
         typer.Option("--print", help="With --frames: print decoded events; needs no broker."),
     ] = False,
-    bootstrap_servers: Servers = None,
+    bootstrap_servers: ProcessServers = None,
     log_level: LogLevel = None,
 ) -> None:
     """Publish Coinbase Exchange prices: tickers at once, a snapshot every --min-interval.
@@ -169,7 +160,7 @@ def replay(
     snapshots: Snapshots = None,
     deadline: Deadline = 60.0,
     agents_timeout: AgentsTimeout = 300.0,
-    bootstrap_servers: Servers = None,
+    bootstrap_servers: ProcessServers = None,
     log_level: LogLevel = None,
 ) -> None:
     """Publish recorded prices: frames of the feed at a pace, or candles in step with the agents.
@@ -266,11 +257,8 @@ def exchange(
     run_async(lambda: run_exchange(options))
 
 
-def _settings(bootstrap_servers: str | None, log_level: str | None) -> Settings:
-    level = log_level.upper() if log_level else None
-    if level not in (None, "DEBUG", "INFO", "WARNING", "ERROR"):
-        raise UsageError(f"--log-level {log_level}", remedy="use DEBUG, INFO, WARNING or ERROR")
-    return Settings().override(bootstrap_servers=bootstrap_servers, log_level=level)
+def _settings(bootstrap_servers: str | None, log_level: LogLevelName | None) -> Settings:
+    return Settings().override(bootstrap_servers=bootstrap_servers, log_level=log_level)
 
 
 def _files(prices: list[Path] | None, more: list[str] | None) -> tuple[tuple[Path, ...], list[str]]:

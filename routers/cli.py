@@ -17,6 +17,7 @@ from arena.errors import UsageError
 from arena.ids import check_name
 from arena.messages import Pacing, PromptSize
 from arena.money import parse_share
+from arena.options import LogLevel, LogLevelName, ProcessServers
 from arena.plugin_options import FolderFlag, plugins_of
 from arena.plugins import NO_PLUGINS, Plugins
 from arena.settings import Settings
@@ -36,14 +37,6 @@ SHIPPED = sorted(shipped_strategies())
 
 SEED_PATTERN = re.compile(r"[0-9]{1,18}")
 
-LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
-
-ServersOption = Annotated[
-    str | None,
-    typer.Option(
-        "--bootstrap-servers", help="Kafka. [KAFKA_BOOTSTRAP_SERVERS, else localhost:9092]"
-    ),
-]
 RoundsOption = Annotated[
     int, typer.Option("--max-rounds", help="Tool rounds of a turn.", min=1, max=ROUNDS_MAX)
 ]
@@ -86,9 +79,6 @@ KindOption = Annotated[
     Literal["baseline"] | None,
     typer.Option("--kind", help="baseline: built-in rules, for comparison. [the strategy's own]"),
 ]
-LogLevelOption = Annotated[
-    LogLevel | None, typer.Option("--log-level", help="How much to log. [ARENA_LOG_LEVEL]")
-]
 
 
 def router(
@@ -105,7 +95,7 @@ def router(
             help=f"{', '.join(SHIPPED)}, a plugin's, or a .toml, .md, .txt or .py file.",
         ),
     ],
-    bootstrap_servers: ServersOption = None,
+    bootstrap_servers: ProcessServers = None,
     max_rounds: RoundsOption = 4,
     decision_deadline: DecisionOption = 60.0,
     tool_timeout: ToolTimeoutOption = 10.0,
@@ -119,7 +109,7 @@ def router(
     kind: KindOption = None,
     replace_: ReplaceOption = False,
     plugins: FolderFlag = None,
-    log_level: LogLevelOption = None,
+    log_level: LogLevel = None,
 ) -> None:
     """Run one agent: a strategy, a model behind a chat node, and its memory.
 
@@ -141,7 +131,7 @@ def routers(
         typer.Option("--agent", help="NAME=STRATEGY@CHAT_NODE or ...#SEED; once per agent."),
     ],
     name: Annotated[str, typer.Option("--name", help="Name of this process.")] = "agents",
-    bootstrap_servers: ServersOption = None,
+    bootstrap_servers: ProcessServers = None,
     max_rounds: RoundsOption = 4,
     decision_deadline: DecisionOption = 60.0,
     tool_timeout: ToolTimeoutOption = 10.0,
@@ -152,7 +142,7 @@ def routers(
     kind: KindOption = None,
     replace_: ReplaceOption = False,
     plugins: FolderFlag = None,
-    log_level: LogLevelOption = None,
+    log_level: LogLevel = None,
 ) -> None:
     """Run several agents in one process.
 
@@ -272,7 +262,7 @@ def _run(
     name: str,
     configs: "list[AgentConfig]",
     bootstrap_servers: str | None,
-    log_level: LogLevel | None,
+    log_level: LogLevelName | None,
 ) -> None:
     from arena.node import run_node
     from routers.service import serve_agents

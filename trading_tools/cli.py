@@ -14,7 +14,7 @@ from arena.errors import EXIT_NO, UsageError
 from arena.ids import check_name
 from arena.messages import Pacing
 from arena.node import Node, run_async, run_node
-from arena.options import AsJson, Prefix, Run, Servers
+from arena.options import AsJson, LogLevel, Prefix, ProcessServers, Run, Servers
 from arena.plugin_options import FolderFlag, plugins_of
 from arena.plugins import NO_PLUGINS, Plugins
 from arena.run_lookup import running_settings
@@ -36,15 +36,6 @@ app = typer.Typer(
 )
 
 
-class LogLevel(StrEnum):
-    """The levels of `--log-level`."""
-
-    DEBUG = "DEBUG"
-    INFO = "INFO"
-    WARNING = "WARNING"
-    ERROR = "ERROR"
-
-
 class Only(StrEnum):
     """The parts of the process that can run alone."""
 
@@ -52,12 +43,6 @@ class Only(StrEnum):
     STATELESS = "stateless"
 
 
-KafkaServers = Annotated[
-    str | None,
-    typer.Option(
-        "--bootstrap-servers", help="Kafka. [KAFKA_BOOTSTRAP_SERVERS, else localhost:9092]"
-    ),
-]
 StartingCash = Annotated[
     str,
     typer.Option(envvar=INITIAL_CASH, help="Cash of a new account, in its currency."),
@@ -99,11 +84,8 @@ def serve(
     ] = None,
     name: Annotated[str, typer.Option(help="Name of this process.")] = "tools",
     plugins: FolderFlag = None,
-    bootstrap_servers: KafkaServers = None,
-    log_level: Annotated[
-        LogLevel | None,
-        typer.Option(case_sensitive=False, help="How much to log. [ARENA_LOG_LEVEL]"),
-    ] = None,
+    bootstrap_servers: ProcessServers = None,
+    log_level: LogLevel = None,
 ) -> None:
     """Serve the trading tools and execute orders.
 
@@ -124,9 +106,7 @@ def serve(
         planned_snapshots=planned_snapshots,
         currency=currency,
     )
-    settings = Settings().override(
-        bootstrap_servers=bootstrap_servers, log_level=log_level and log_level.value
-    )
+    settings = Settings().override(bootstrap_servers=bootstrap_servers, log_level=log_level)
     found = _plugins_beside(only, plugins, settings)
 
     async def work(node: Node) -> None:
