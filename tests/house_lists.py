@@ -21,7 +21,6 @@ OWNERS = {
     "openai": ("chat_nodes/", "operations/bench/call_benchmark.py"),
     "websockets": ("connectors/",),
     "rich": ("dashboard/", "operations/commands/", "arena/progress_bars.py", "arena/tables.py"),
-    "plotext": ("dashboard/",),
     "plotly": ("judge/report/",),
     "arch": ("judge/",),
     "sqlalchemy": ("ledger/",),

@@ -22,7 +22,7 @@ from tests.routers.fake_peers import FakePeers, agent_config, filling_tool, play
 DEADLINE_S = 60.0
 PUBLISH_EVERY_S = 0.5
 RSS_BYTES_MAX = 70_000_000
-FOREIGN = re.compile(r"\| +(openai|numpy|pandas|rich|plotext|websockets|pyarrow|httpx)\.")
+FOREIGN = re.compile(r"\| +(openai|numpy|pandas|rich|websockets|pyarrow|httpx)\.")
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
