@@ -12,7 +12,7 @@ from arena.process_kinds import EVERY_PROCESS, account_kinds
 from arena.topics import TOPICS, TopicSpec
 
 PRINCIPALS = account_kinds()
-"""Principal -> the kinds of processes it stands for."""
+"""Principal -> the kinds of processes it represents."""
 GROUPS = {
     name: tuple(group for kind in kinds for group in kind.groups)
     for name, kinds in PRINCIPALS.items()

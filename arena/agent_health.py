@@ -210,8 +210,8 @@ def parse_dead_agent(document: JsonValue) -> DeadAgent | None:
 
 def dead_agents_of(beat: Heartbeat) -> tuple[DeadAgent, ...]:
     """Dead agents listed in a router's heartbeat."""
-    told = beat.details.get(DEAD_DETAIL)
-    found = map(parse_dead_agent, told) if isinstance(told, list) else ()
+    listed = beat.details.get(DEAD_DETAIL)
+    found = map(parse_dead_agent, listed) if isinstance(listed, list) else ()
     return tuple(one for one in found if one is not None)
 
 

@@ -55,6 +55,6 @@ def validate_each(model: type[BaseModel], count_max: int) -> Callable[[object], 
 def first_error(error: ValidationError) -> str:
     """The first error of a document, on one line."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(str(part)[:80] for part in first["loc"])
+    field = ".".join(str(part)[:80] for part in first["loc"])
     text = first["msg"].removeprefix("Value error, ")[:200]
-    return f"{place}: {text}" if place else text
+    return f"{field}: {text}" if field else text

@@ -218,6 +218,6 @@ class _CallIds:
         number = int.from_bytes(sha256(wanted.encode()).digest()[:8], "big")
         letters = []
         for _ in range(SHORT_ID_CHARS):
-            number, place = divmod(number, len(alphabet))
-            letters.append(alphabet[place])
+            number, index = divmod(number, len(alphabet))
+            letters.append(alphabet[index])
         return "".join(letters)

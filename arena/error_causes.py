@@ -110,14 +110,14 @@ def settings_text(found: Iterable[Mapping[str, object]], prefix: str) -> str:
         found: Validation errors in pydantic's form.
         prefix: Prefix of the variables, such as "ARENA_".
     """
-    said = []
+    parts = []
     for one in list(found)[:CAUSES_MAX]:
         location = one.get("loc")
         field = str(location[0]) if isinstance(location, tuple) and location else ""
         variable = field if field.isupper() else f"{prefix}{field.upper()}"
         wanted = str(one.get("msg", "cannot be used")).removeprefix("Value error, ")
-        said.append(f"{variable} cannot be used: {wanted[:1].lower()}{wanted[1:]}")
-    return one_line("; ".join(said), MESSAGE_CHARS_MAX)
+        parts.append(f"{variable} cannot be used: {wanted[:1].lower()}{wanted[1:]}")
+    return one_line("; ".join(parts), MESSAGE_CHARS_MAX)
 
 
 def _packages(error: BaseException) -> set[str]:
@@ -126,8 +126,10 @@ def _packages(error: BaseException) -> set[str]:
 
 
 def _words(error: BaseException) -> str:
-    said = one_line(safe_str(error).partition("\n(Background on this error")[0], MESSAGE_CHARS_MAX)
-    return said or type(error).__name__
+    message = one_line(
+        safe_str(error).partition("\n(Background on this error")[0], MESSAGE_CHARS_MAX
+    )
+    return message or type(error).__name__
 
 
 def _is_ours(module: str | None) -> bool:
@@ -139,9 +141,9 @@ def _is_ours(module: str | None) -> bool:
 
 def _system(error: OSError) -> ArenaError:
     number = error.errno
-    said = one_line(error.strerror or str(error) or type(error).__name__, MESSAGE_CHARS_MAX)
+    message = one_line(error.strerror or str(error) or type(error).__name__, MESSAGE_CHARS_MAX)
     where = f"{one_line(str(error.filename), MESSAGE_CHARS_MAX)}: " if error.filename else ""
-    text = f"{where}{said[:1].lower()}{said[1:]}"
+    text = f"{where}{message[:1].lower()}{message[1:]}"
     kind = type(error).__name__
     if number in _FULL:
         cut = "" if where else ": the output is incomplete"
@@ -160,11 +162,11 @@ def _system(error: OSError) -> ArenaError:
         )
     if kind in ("gaierror", "herror"):
         return DependencyMissing(
-            f"a host name is unknown: {said}", remedy="check the address and the network"
+            f"a host name is unknown: {message}", remedy="check the address and the network"
         )
-    if kind.startswith("SSL") or "certificate" in said.lower():
+    if kind.startswith("SSL") or "certificate" in message.lower():
         return DependencyMissing(
-            f"TLS failed: {said}",
+            f"TLS failed: {message}",
             remedy="check KAFKA_SSL_CAFILE and the address: both sides must use TLS",
         )
     if number in _NETWORK or isinstance(error, ConnectionError):
@@ -196,17 +198,17 @@ def _not_text(error: UnicodeError) -> ArenaError | None:
             "a path, an argument or a variable is not UTF-8",
             remedy="write it in UTF-8",
         )
-    if not isinstance(error, UnicodeEncodeError) and "label" in (said := safe_str(error)):
+    if not isinstance(error, UnicodeEncodeError) and "label" in (message := safe_str(error)):
         return UsageError(
-            f"a host name cannot be looked up: {one_line(said, MESSAGE_CHARS_MAX)}",
+            f"a host name cannot be looked up: {one_line(message, MESSAGE_CHARS_MAX)}",
             remedy="check the address",
         )
     return None
 
 
 def _database(error: BaseException) -> ArenaError:
-    said = _words(error)
-    low = said.lower()
+    message = _words(error)
+    low = message.lower()
     if "locked" in low:
         remedy = "another process is writing to it: stop that process, or try again"
     elif "readonly" in low or "read-only" in low or "unable to open" in low:
@@ -219,7 +221,7 @@ def _database(error: BaseException) -> ArenaError:
         remedy = "free space on that disk"
     else:
         remedy = "check that the database runs and that --database is right"
-    return DependencyMissing(f"the database failed: {said}", remedy=remedy)
+    return DependencyMissing(f"the database failed: {message}", remedy=remedy)
 
 
 def _kafka(error: BaseException) -> ArenaError:

@@ -212,8 +212,8 @@ def changed_files(folder: Path) -> dict[str, str]:
             wrong[topic] = f"{found.file} cannot be read: {error}"
         else:
             if digest != found.sha256:
-                said = found.sha256[:64]
-                wrong[topic] = f"{found.file} has SHA-256 {digest}, the manifest says {said}"
+                stated = found.sha256[:64]
+                wrong[topic] = f"{found.file} has SHA-256 {digest}, the manifest says {stated}"
     return wrong
 
 
@@ -273,14 +273,14 @@ def _counted(records: Iterator[Record], path: Path, file: TopicFile) -> Iterator
     counts = Counter[int]()
     last = (-1, -1)
     for record in records:
-        place = (record.partition, record.offset)
+        position = (record.partition, record.offset)
         span = file.partitions.get(record.partition)
         where = f"{path} has {record.topic}[{record.partition}]@{record.offset}"
         if span is None or not span.first <= record.offset < span.end:
             raise BrokenLog(f"{where}, which is not in its manifest", remedy=REMEDY)
-        if place <= last:
+        if position <= last:
             raise BrokenLog(f"{where} after offset {last[1]}, not in order", remedy=REMEDY)
-        last = place
+        last = position
         counts[record.partition] += 1
         yield record
     for partition, span in file.partitions.items():

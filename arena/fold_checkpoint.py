@@ -77,9 +77,9 @@ class FoldPositions:
         self.records = 0
         self.size_bytes = 0
         self.restored: dict[Pair, FoldPosition] = {
-            (topic, partition): place
+            (topic, partition): position
             for topic, found in (restored or {}).items()
-            for partition, place in found.items()
+            for partition, position in found.items()
         }
 
     def note(self, record: Record) -> None:
@@ -97,8 +97,8 @@ class FoldPositions:
         self.records = self.size_bytes = 0
         now = self.restored | {pair: _position_after(record) for pair, record in self._last.items()}
         found: dict[str, dict[int, FoldPosition]] = {}
-        for (topic, partition), place in now.items():
-            found.setdefault(topic, {})[partition] = place
+        for (topic, partition), position in now.items():
+            found.setdefault(topic, {})[partition] = position
         return found
 
 
@@ -128,7 +128,7 @@ async def resume_fold(
     ends = await reader.end_offsets()
     begins = {pair: reader.position(*pair) for pair in ends}
     proofs = {
-        pair: _proof_offset(pair, place, shards) for pair, place in positions.restored.items()
+        pair: _proof_offset(pair, position, shards) for pair, position in positions.restored.items()
     }
     why, lost = _unreachable(positions.restored, proofs, begins, ends)
     if not why:
@@ -146,18 +146,18 @@ async def resume_fold(
 
 
 def _unreachable(
-    kept: Mapping[Pair, FoldPosition],
+    restored: Mapping[Pair, FoldPosition],
     proofs: Mapping[Pair, int],
     begins: Mapping[Pair, int],
     ends: Mapping[Pair, int],
 ) -> tuple[str, Pair | None]:
     """Why a position cannot be reached, and the partition that lost records."""
-    for (topic, partition), place in sorted(kept.items()):
+    for (topic, partition), position in sorted(restored.items()):
         where, end = f"{topic}[{partition}]", ends.get((topic, partition))
         if end is None:
             return f"{where} does not exist", (topic, partition)
-        if end < place.next_offset:
-            why = f"{where} ends at {end}, before offset {place.next_offset}"
+        if end < position.next_offset:
+            why = f"{where} ends at {end}, before offset {position.next_offset}"
             return why, (topic, partition)
         begin, proof = begins[topic, partition], proofs[topic, partition]
         if begin > proof:
@@ -165,9 +165,9 @@ def _unreachable(
     return "", None
 
 
-def _proof_offset(pair: Pair, place: FoldPosition, shards: Mapping[int, Shard]) -> int:
+def _proof_offset(pair: Pair, position: FoldPosition, shards: Mapping[int, Shard]) -> int:
     head = _shard_of(pair, shards)
-    return place.next_offset - 1 if head is None else head.head_offset
+    return position.next_offset - 1 if head is None else head.head_offset
 
 
 def _shard_of(pair: Pair, shards: Mapping[int, Shard]) -> Shard | None:
@@ -178,7 +178,7 @@ def _shard_of(pair: Pair, shards: Mapping[int, Shard]) -> Shard | None:
 
 async def _why_logs_differ(
     reader: LogReader,
-    kept: Mapping[Pair, FoldPosition],
+    restored: Mapping[Pair, FoldPosition],
     proofs: dict[Pair, int],
     shards: Mapping[int, Shard],
 ) -> tuple[str, Pair | None]:
@@ -189,7 +189,7 @@ async def _why_logs_differ(
                 for record in await reader.read(timeout_s=0.5, max_records=len(proofs)):
                     pair = (record.topic, record.partition)
                     offset = proofs.pop(pair, None)
-                    if offset is not None and not _proves(record, kept[pair], offset, shards):
+                    if offset is not None and not _proves(record, restored[pair], offset, shards):
                         why = f"{record.topic}[{record.partition}]@{offset} is another record"
                         return why, pair
     except TimeoutError:
@@ -199,10 +199,12 @@ async def _why_logs_differ(
     return "", None
 
 
-def _proves(record: Record, place: FoldPosition, offset: int, shards: Mapping[int, Shard]) -> bool:
+def _proves(
+    record: Record, position: FoldPosition, offset: int, shards: Mapping[int, Shard]
+) -> bool:
     shard = _shard_of((record.topic, record.partition), shards)
     if shard is None:
-        return record.offset == offset and _position_after(record).digest == place.digest
+        return record.offset == offset and _position_after(record).digest == position.digest
     return is_head_of(shard, record.kind, record.value or b"", record.offset)
 
 
@@ -223,17 +225,17 @@ async def why_shards_differ(
     Returns:
         Why a shard differs from the log, or "".
     """
-    for partition, kept in shards.items():
+    for partition, restored in shards.items():
         named = passed_over.get(partition, {})
         again = Shard(passed_over=named)
         for image in images.get(partition, ()):
             found = await _proved(bus, partition, image)
-            if found is not None and again.next_offset < found.next_offset <= kept.next_offset:
+            if found is not None and again.next_offset < found.next_offset <= restored.next_offset:
                 again = found
                 again.passed_over = named
         try:
-            await _fold_to(bus, partition, again, kept.next_offset)
-            if pack_shard(again) != pack_shard(kept):
+            await _fold_to(bus, partition, again, restored.next_offset)
+            if pack_shard(again) != pack_shard(restored):
                 return f"the checkpoint's accounts of shard {partition} differ from the log"
         except (BrokenLog, TimeoutError) as error:
             return f"shard {partition} could not be folded again: {error}"
@@ -245,12 +247,12 @@ async def _proved(bus: Bus, partition: int, image: bytes) -> Shard | None:
         shard = unpack_shard(image)
     except Malformed:
         return None
-    place = (topics.EVENTS.name, partition)
-    reader = await bus.partition_reader(*place, Start(offsets={place: shard.next_offset}))
+    pair = (topics.EVENTS.name, partition)
+    reader = await bus.partition_reader(*pair, Start(offsets={pair: shard.next_offset}))
     try:
-        if (await reader.end_offsets())[place] <= shard.next_offset:
+        if (await reader.end_offsets())[pair] <= shard.next_offset:
             return None
-        record = await reader.record_at(*place, shard.next_offset, timeout_s=PROOF_TIMEOUT_S)
+        record = await reader.record_at(*pair, shard.next_offset, timeout_s=PROOF_TIMEOUT_S)
     except BrokenLog:
         return None
     finally:
@@ -262,8 +264,8 @@ async def _proved(bus: Bus, partition: int, image: bytes) -> Shard | None:
 
 
 async def _fold_to(bus: Bus, partition: int, shard: Shard, offset: int) -> None:
-    place = (topics.EVENTS.name, partition)
-    reader = await bus.partition_reader(*place, Start(offsets={place: shard.next_offset}))
+    pair = (topics.EVENTS.name, partition)
+    reader = await bus.partition_reader(*pair, Start(offsets={pair: shard.next_offset}))
     try:
         while shard.next_offset < offset:
             async with asyncio.timeout(PROOF_TIMEOUT_S):
@@ -281,7 +283,8 @@ class CheckpointFile:
     """The checkpoint file of one fold: read once at the start, then replaced in the background.
 
     Attributes:
-        file: The file. failed: True if the last write failed.
+        file: The file.
+        failed: True if the last write failed.
     """
 
     def __init__(self, settings: Settings, name: str, log: Log) -> None:

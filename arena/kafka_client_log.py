@@ -16,7 +16,7 @@ AWAY = "the broker does not answer: {why}; retrying; check that it runs: arena b
 MOVING = "an append is sent again: the brokers are electing a partition leader"
 
 _CONNECT = re.compile(r"^Unable connect to .*?: (?:\[Errno -?\d+\] )?(?P<why>.*)$", re.DOTALL)
-_SAID_ALREADY = re.compile(
+_REPEATED = re.compile(
     r"^(Unable to (update|request) metadata|Unclosed AIOKafka|Topic \S+ is not available during"
     r"|Failed fetch messages from|Heartbeat send request failed|Error sending \w+ to node)"
 )
@@ -27,21 +27,21 @@ _CLASS = re.compile(r"<class '(?:\w+\.)*(\w+?)(?:Error)?'>")
 _RAISED = re.compile(r"\b(\w+?)(?:Error|Exception)\((?:(['\"])(.*?)\2)?,?\)")
 
 
-def client_message(said: str) -> str | None:
+def client_message(line: str) -> str | None:
     """Rewrite a line of the client; None if another line has the same information.
 
     Args:
-        said: The line without its level.
+        line: The line without its level.
     """
-    if _SAID_ALREADY.match(said) or "NodeNotReady" in said:
+    if _REPEATED.match(line) or "NodeNotReady" in line:
         return None
-    if found := _CONNECT.match(said):
+    if found := _CONNECT.match(line):
         why = one_line(found["why"], MESSAGE_CHARS_MAX)
         return AWAY.format(why=f"{why[:1].lower()}{why[1:]}" if why else "no answer")
-    if _MOVING.match(said):
+    if _MOVING.match(line):
         return MOVING
-    said = _NUMBER.sub(r"\1", said)
-    plain = _RAISED.sub(lambda m: m[3] or m[1], _CLASS.sub(r"\1", said))
+    line = _NUMBER.sub(r"\1", line)
+    plain = _RAISED.sub(lambda m: m[3] or m[1], _CLASS.sub(r"\1", line))
     return f"kafka client: {one_line(plain, MESSAGE_CHARS_MAX)}"
 
 
@@ -50,11 +50,11 @@ class ClientLogFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """True for a line that passes; lines of other libraries pass unchanged."""
-        said = record.getMessage()
+        line = record.getMessage()
         is_client = record.name.partition(".")[0] == CLIENT
-        if not is_client and not said.startswith("Unclosed AIOKafka"):
+        if not is_client and not line.startswith("Unclosed AIOKafka"):
             return True
-        words = client_message(said)
+        words = client_message(line)
         if words is None:
             return False
         record.name, record.msg, record.args, record.exc_info = "kafka", words, (), None

@@ -72,7 +72,7 @@ _KINDS: tuple[tuple[tuple[str, ...], KafkaExplanation], ...] = (
     (
         ("Policy", "InvalidReplication", "InvalidPartitions", "InvalidConfiguration",
          "InvalidSessionTimeout", "InvalidTransactionTimeout"),
-        KafkaExplanation("the brokers refuse the request: {said}", "check their settings"),
+        KafkaExplanation("the brokers refuse the request: {detail}", "check their settings"),
     ),
     (("Timeout", "TimedOut"), KafkaExplanation("the brokers did not answer in time", _RUNS)),
     (
@@ -137,22 +137,22 @@ _KINDS: tuple[tuple[tuple[str, ...], KafkaExplanation], ...] = (
 
 def explain_kafka_error(error: BaseException) -> KafkaExplanation:
     """Cause and remedy of an error of the client library."""
-    name, said = type(error).__name__, one_line(_said(error), NAME_CHARS_MAX)
+    name, detail = type(error).__name__, one_line(_detail(error), NAME_CHARS_MAX)
     named = ", ".join(list(_names(error.args))[:NAMES_MAX]) or "that was asked for"
     for parts, found in _KINDS:
         if any(part in name for part in parts):
             cause = found.cause.replace("{named}", named).replace(
-                "{said}", said or "without a reason"
+                "{detail}", detail or "without a reason"
             )
             return KafkaExplanation(cause, found.remedy, found.is_usage)
     plain = re.sub(
         r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Error").removesuffix("Exception")
     )
     says = f"Kafka error {plain.lower()!r}" if plain != "Kafka" else "the Kafka client failed"
-    return KafkaExplanation(f"{says}{': ' if said else ''}{said}", _RUNS)
+    return KafkaExplanation(f"{says}{': ' if detail else ''}{detail}", _RUNS)
 
 
-def _said(error: BaseException) -> str:
+def _detail(error: BaseException) -> str:
     """The text of an error without its number and class; "" if it has none."""
     try:
         return _NUMBERED.sub("", str(error))

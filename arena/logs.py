@@ -136,13 +136,13 @@ class _OneLine(logging.Formatter):
         self._node = node
 
     def format(self, record: logging.LogRecord) -> str:
-        said = record.getMessage()
+        message = record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
             error = record.exc_info[1]
-            said += f": {error_message(error)}"
+            message += f": {error_message(error)}"
         if held_back := getattr(record, "held_back", 0):
-            said += f" ({held_back:,} more of these were not logged)"
-        level, text = record.levelname.lower(), one_line(said, VALUE_CHARS_MAX)
+            message += f" ({held_back:,} more of these were not logged)"
+        level, text = record.levelname.lower(), one_line(message, VALUE_CHARS_MAX)
         if not self._as_json:
             return f"{record.levelname} {record.name} {text}"
         found = {"level": level, "component": record.name, "event": text, "node": self._node}

@@ -55,8 +55,8 @@ class PluginFault:
 
     def __str__(self) -> str:
         """File, line and error in one line."""
-        place = self.path if self.line is None else f"{self.path}, line {self.line}"
-        return f"{place}: {self.error}"
+        where = self.path if self.line is None else f"{self.path}, line {self.line}"
+        return f"{where}: {self.error}"
 
 
 def run_file(path: Path) -> LoadedPlugin | PluginFault:
@@ -120,8 +120,8 @@ def plugin_fault(path: Path, error: BaseException) -> PluginFault:
         return PluginFault(str(path), error.lineno, f"{type(error).__name__}: {_words(error.msg)}")
     steps = traceback.extract_tb(error.__traceback__)
     line = next((step.lineno for step in reversed(steps) if step.filename == str(path)), None)
-    said = _words(error)
-    words = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    message = _words(error)
+    words = f"{type(error).__name__}: {message}" if message else type(error).__name__
     beside = path.with_name(f"{error.name}.py") if isinstance(error, ModuleNotFoundError) else None
     if beside is not None and beside.is_file():
         words += f"; a plugin is one file: move the code it needs from {beside.name} into it"

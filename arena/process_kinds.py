@@ -224,7 +224,7 @@ def readers_of(topic: TopicSpec) -> tuple[str, ...]:
 
 
 def account_kinds() -> dict[str, tuple[ProcessKind, ...]]:
-    """The accounts of a secure broker, and the kinds that each of them stands for.
+    """The accounts of a secure broker, and the kinds that each of them represents.
 
     `arena tools` runs tools and executor as one process, so the executor's account is both.
     """

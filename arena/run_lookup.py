@@ -159,8 +159,8 @@ def find_arena(
     directory, run = found
     is_its = prefix in (None, run.prefix)
     prefix = run.prefix if prefix is None else prefix
-    told = given if run_name is not None else servers
-    if offline and is_its and told is None and has_export(directory, run):
+    chosen = given if run_name is not None else servers
+    if offline and is_its and chosen is None and has_export(directory, run):
         settings = settings.override(bootstrap_servers=run.bootstrap, prefix=prefix)
         yield ArenaLocation(settings, directory, run, records=directory / RECORDS)
         return

@@ -87,7 +87,7 @@ def address_finding(answer: ServerAnswer) -> Finding:
     if answer.status >= 500 and answer.status != 501:
         return warning(
             "address",
-            f"{answer.url} answers {answer.status} {_said(answer.body)}".strip(),
+            f"{answer.url} answers {answer.status} {_error_text(answer.body)}".strip(),
             "it may still be loading; calls are retried",
         )
     bare = urlsplit(answer.url).path.count("/") == 1
@@ -101,7 +101,7 @@ def address_finding(answer: ServerAnswer) -> Finding:
     if answer.status not in QUIET_STATUS:
         return warning(
             "address",
-            f"{answer.url} answers {answer.status} {_said(answer.body)}".strip(),
+            f"{answer.url} answers {answer.status} {_error_text(answer.body)}".strip(),
             "are scheme, host and path of the base URL right?",
         )
     if answer.status in (404, 405, 501):
@@ -118,10 +118,10 @@ def key_finding(answer: ServerAnswer, *, variable: str, given: bool) -> Finding 
         variable: The environment variable with the key.
         given: True if a key was sent.
     """
-    said = _said(answer.body)
-    refused = answer.status == 400 and given and _REFUSED_KEY.search(said)
+    message = _error_text(answer.body)
+    refused = answer.status == 400 and given and _REFUSED_KEY.search(message)
     if answer.status == 401 or refused:
-        what = f"{answer.url} answers {answer.status} {said}".strip()
+        what = f"{answer.url} answers {answer.status} {message}".strip()
         if not given:
             what += "; no key was sent"
         remedy = f"put the provider's key into the environment variable {variable}"
@@ -129,7 +129,7 @@ def key_finding(answer: ServerAnswer, *, variable: str, given: bool) -> Finding 
     if answer.status == 403:
         return warning(
             "key",
-            f"{answer.url} answers 403 {said}".strip(),
+            f"{answer.url} answers 403 {message}".strip(),
             "the key may be limited to some requests; may it use this model?",
         )
     if answer.status == 200 and not _is_html(answer.body):
@@ -236,7 +236,7 @@ def cutoff_findings(model_id: str, own: str = "") -> list[Finding]:
     return [ok("training data", text)]
 
 
-def _said(body: bytes) -> str:
+def _error_text(body: bytes) -> str:
     """The message in an error body, or the start of the body."""
     value = _loaded(body)
     if isinstance(value, list) and value:

@@ -158,8 +158,8 @@ def _words(error: BaseException) -> str:
     if isinstance(error, httpx.TimeoutException | TimeoutError):
         limit_s = CONNECT_TIMEOUT_S if isinstance(error, httpx.ConnectTimeout) else ANSWER_TIMEOUT_S
         return f"no answer within {limit_s:g} s"
-    said = _system_error(error) or " ".join(str(error).split())
-    return said[:ERROR_CHARS_MAX] or type(error).__name__
+    message = _system_error(error) or " ".join(str(error).split())
+    return message[:ERROR_CHARS_MAX] or type(error).__name__
 
 
 def _system_error(error: BaseException, depth: int = 8) -> str:
@@ -173,4 +173,4 @@ def _system_error(error: BaseException, depth: int = 8) -> str:
     causes += [inner for inner in (error.__cause__, error.__context__) if inner is not None]
     if depth <= 0:
         return ""
-    return next((said for inner in causes if (said := _system_error(inner, depth - 1))), "")
+    return next((message for inner in causes if (message := _system_error(inner, depth - 1))), "")

@@ -28,7 +28,7 @@ _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PART}\.[ \t]*+){{{KEY_PARTS_MAX
 
 _LONG_NUMBER = re.compile(rf"(?<![A-Za-z0-9_.])[0-9][0-9A-Fa-fxob_]{{{DIGITS_MAX}}}")
 
-Tables = dict[str, Any]  # Any: whatever TOML holds
+Tables = dict[str, Any]  # Any: any TOML value
 
 
 def read_toml(path: Path, *, parse_float: Callable[[str], Any] = float) -> Tables:

@@ -110,8 +110,8 @@ def _resolved(schema: Schema, definitions: Schema) -> Schema:
 
 
 def _description(schema: Schema) -> str:
-    said = schema.get("description")
-    parts = [said] if isinstance(said, str) and said else []
+    text = schema.get("description")
+    parts = [text] if isinstance(text, str) and text else []
     bounds = [
         words.format(schema[key])
         for key, words in BOUNDS.items()

@@ -17,14 +17,14 @@ from arena.errors import UsageError
 DAY_MS = 24 * 60 * 60 * 1000
 FOREVER_MS = -1
 RECORD_BYTES_MAX = 1_000_000
-"""Most bytes of one record, headers included; the brokers are told the same."""
+"""Most bytes of one record, headers included; the brokers are configured with the same limit."""
 
 Compression = Literal["zstd"] | None
 
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """One topic, or a family of topics where `name` ends in a dot.
+    """One topic, or a family of topics if `name` ends in a dot.
 
     Attributes:
         key: What its records are keyed by; decides the partition.
@@ -53,7 +53,7 @@ class TopicSpec:
 
     @property
     def is_family(self) -> bool:
-        """True where one topic exists per node or agent."""
+        """True if one topic exists per node or agent."""
         return self.name.endswith(".")
 
     @property
@@ -248,7 +248,7 @@ def spec_of(topic: str) -> TopicSpec:
 
 
 def fixed_topics() -> tuple[TopicSpec, ...]:
-    """Every topic that is no family."""
+    """Every topic that is not a family."""
     return tuple(s for s in TOPICS if not s.is_family)
 
 

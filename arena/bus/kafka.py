@@ -256,10 +256,10 @@ class KafkaBus(Bus):
     async def _log_reader(self, pairs: list[tuple[str, int]], start: Start) -> LogReader:
         assert self._lookup is not None, "the bus is not started"
         offsets = await self._first_offsets(pairs, start)
-        places = {TopicPartition(self._prefix + t, p): at for (t, p), at in offsets.items()}
-        client = await self._fetch_client({place.topic for place in places})
+        starts = {TopicPartition(self._prefix + t, p): at for (t, p), at in offsets.items()}
+        client = await self._fetch_client({start.topic for start in starts})
         fetches = PartitionFetcher(
-            client, self._prefix, places, self._fetch_wait_ms, self._begin_of
+            client, self._prefix, starts, self._fetch_wait_ms, self._begin_of
         )
         reader = KafkaLogReader(fetches, self._lookup, self._prefix)
         self.readers.add(reader)

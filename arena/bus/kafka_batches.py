@@ -233,7 +233,7 @@ def batches_of(data: bytes) -> list[Any]:
 def records_of(
     topic: str,
     partition: int,
-    place: int,
+    first_offset: int,
     batches: list[Any],
     data: bytes = b"",
     *,
@@ -246,7 +246,7 @@ def records_of(
     Args:
         topic: Name without prefix.
         partition: Number of the partition.
-        place: The first offset to yield.
+        first_offset: The first offset to yield.
         batches: aiokafka's batches, in order.
         data: Their bytes, for batches that aiokafka cannot decode.
         compacted: True if offsets may be missing.
@@ -254,7 +254,7 @@ def records_of(
     Raises:
         BrokenLog: A record is missing, or a batch fails its checksum.
     """
-    expected = place
+    expected = first_offset
     for number, batch in enumerate(batches):
         base = getattr(batch, "base_offset", expected)  # Batches of old formats have none.
         if not batch.validate_crc():
@@ -288,7 +288,7 @@ def records_of(
                 rows, at = decode_batch(list(split(data))[number]), base
             except BrokenLog:
                 raise
-            except Exception as error:  # Whatever is in it: see `unreadable`.
+            except Exception as error:  # Any error of a malformed batch: see `unreadable`.
                 rows = None
                 if expected < batch.next_offset:
                     raw = unreadable(topic, expected, batch.next_offset, error)

@@ -76,16 +76,16 @@ async def connection_error(settings: Settings, lead: str, silent: str = "") -> A
 def explain_failure(error: BaseException, settings: Settings) -> tuple[str, str] | None:
     """Cause and remedy of a failed attempt; None if the error does not show them."""
     access, name = settings.access, type(error).__name__
-    said = one_line(str(error), WORDS_MAX)
+    message = one_line(str(error), WORDS_MAX)
     user = one_line(access.sasl_username, 80)
     if isinstance(error, socket.gaierror):
         return "its host name is unknown", "check KAFKA_BOOTSTRAP_SERVERS and the network"
-    if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in said:
+    if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in message:
         return "nothing listens there", NOTHING_LISTENS_REMEDY
     if isinstance(error, OSError) and error.errno in _NO_WAY:
         return "no route to that address", "check KAFKA_BOOTSTRAP_SERVERS and the network"
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = one_line(error.verify_message or said, WORDS_MAX)
+        reason = one_line(error.verify_message or message, WORDS_MAX)
         return f"its certificate is not trusted: {reason}", _CERTIFICATE
     if isinstance(error, ssl.SSLError):
         if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNEXPECTED_MESSAGE"):
@@ -95,9 +95,9 @@ def explain_failure(error: BaseException, settings: Settings) -> tuple[str, str]
                 "it requires a client certificate",
                 "set KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE",
             )
-        return f"TLS failed: {said}", _CERTIFICATE
+        return f"TLS failed: {message}", _CERTIFICATE
     if name == "UnsupportedSaslMechanismError":
-        offered = ", ".join(re.findall(r"'([\w-]+)'", said.partition("are:")[2]))
+        offered = ", ".join(re.findall(r"'([\w-]+)'", message.partition("are:")[2]))
         which = f"; it has {offered}" if offered else ""
         return (
             f"it does not offer {access.sasl_mechanism}{which}",

@@ -103,7 +103,7 @@ class PartitionFetcher:
         self,
         client: AIOKafkaClient,
         prefix: str,
-        places: dict[TopicPartition, int],
+        offsets: dict[TopicPartition, int],
         wait_ms: int,
         begin_of: Callable[[TopicPartition], Awaitable[int]],
     ) -> None:
@@ -112,17 +112,17 @@ class PartitionFetcher:
         Args:
             client: Connected, used for these fetches only: a held fetch delays later requests.
             prefix: Prefix of the topics, which records do not have.
-            places: First offset to read of each partition; topics with prefix.
+            offsets: First offset to read of each partition; topics with prefix.
             wait_ms: How long a broker may hold a fetch without records.
             begin_of: Looks up the first offset of a partition.
         """
         self._client = client
-        self._places = places
+        self._offsets = offsets
         self._wait_ms = wait_ms
         self._begin_of = begin_of
-        self._pairs = {tp: (tp.topic[len(prefix) :], tp.partition) for tp in places}
+        self._pairs = {tp: (tp.topic[len(prefix) :], tp.partition) for tp in offsets}
         self._compacted = {tp for tp, pair in self._pairs.items() if spec_of(pair[0]).compacted}
-        self.next_offsets = {self._pairs[tp]: offset for tp, offset in places.items()}
+        self.next_offsets = {self._pairs[tp]: offset for tp, offset in offsets.items()}
         self._last: dict[tuple[str, int], Record] = {}
         self._proofs: dict[TopicPartition, LogProof] = {}
         self._answers: deque[FetchedPartition] = deque()
@@ -179,7 +179,7 @@ class PartitionFetcher:
         return self._fetch_task is not None and not self._fetch_task.done()
 
     async def _wait(self, timeout_s: float) -> None:
-        if self._fetch_task is None and self._places:
+        if self._fetch_task is None and self._offsets:
             self._fetch_task = asyncio.create_task(self._fetch_from_leaders())
             self._fetch_task.add_done_callback(lambda _: self._wake())
         self._raise_failure()
@@ -207,7 +207,7 @@ class PartitionFetcher:
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Continue at an offset, and drop the fetched records of the partition."""
-        self._places[partition] = offset
+        self._offsets[partition] = offset
         self.next_offsets[self._pairs[partition]] = offset
         self._last.pop(self._pairs[partition], None)
         self._proofs.pop(partition, None)
@@ -226,7 +226,7 @@ class PartitionFetcher:
         tasks: dict[int, asyncio.Task[None]] = {}
         try:
             while True:
-                leaders = {self._leader(partition) for partition in self._places}
+                leaders = {self._leader(partition) for partition in self._offsets}
                 for node in leaders - tasks.keys() - {NO_LEADER}:
                     tasks[node] = asyncio.create_task(self._fetch_from(node))
                 if NO_LEADER not in leaders:
@@ -249,19 +249,19 @@ class PartitionFetcher:
         loop = asyncio.get_running_loop()
         known: set[TopicPartition] = set()
         answered = 0.0
-        while asked := [tp for tp in self._places if self._leader(tp) == node]:
+        while asked := [tp for tp in self._offsets if self._leader(tp) == node]:
             late = loop.time() - answered > PROOF_AFTER_S
             for partition in asked:
                 if late or partition not in known:
                     self._prove_newest(partition)
             known = set(asked)
-            places = {tp: self._places[tp] for tp in asked}
+            offsets = {tp: self._offsets[tp] for tp in asked}
             try:
-                answer = await self._client.send(node, self._request(places))
+                answer = await self._client.send(node, self._request(offsets))
             except KafkaError as error:
                 log.info("fetch from broker %d failed: %r", node, error)
                 return
-            if not self._store(answer, places) or not await self._check_proofs():
+            if not self._store(answer, offsets) or not await self._check_proofs():
                 return
             answered = loop.time()
             while len(self._answers) >= ANSWERS_MAX:
@@ -277,18 +277,18 @@ class PartitionFetcher:
         found = (newest_record(*self._pairs[partition], data) for data in reversed(waiting))
         newest = next(filter(None, found), None) or self._last.get(self._pairs[partition])
         if newest is not None:
-            self._proofs[partition] = LogProof(newest, self._places[partition], compacted)
-            self._places[partition] = newest.offset
+            self._proofs[partition] = LogProof(newest, self._offsets[partition], compacted)
+            self._offsets[partition] = newest.offset
 
-    def _request(self, places: dict[TopicPartition, int]) -> FetchRequest:
+    def _request(self, offsets: dict[TopicPartition, int]) -> FetchRequest:
         topics: dict[str, list[tuple[int, int, int]]] = {}
-        for (topic, partition), offset in places.items():
+        for (topic, partition), offset in offsets.items():
             topics.setdefault(topic, []).append((partition, offset, PARTITION_BYTES_MAX))
         return FetchRequest(
             self._wait_ms, 1, ANSWER_BYTES_MAX, READ_UNCOMMITTED, list(topics.items())
         )
 
-    def _store(self, answer: Answer, places: dict[TopicPartition, int]) -> bool:
+    def _store(self, answer: Answer, offsets: dict[TopicPartition, int]) -> bool:
         """Store the records of an answer; False if the leaders must be looked up again.
 
         Raises:
@@ -299,19 +299,19 @@ class PartitionFetcher:
         for topic, partitions in answer.topics:
             for number, code, highwater, *_, data in partitions:
                 partition = TopicPartition(topic, number)
-                place = places[partition]
-                if self._places[partition] != place:
+                offset = offsets[partition]
+                if self._offsets[partition] != offset:
                     continue  # A seek has moved it meanwhile.
                 proof = self._proofs.get(partition)
                 if proof is not None and for_code(code) is OffsetOutOfRangeError:
                     proof.out_of_range = True
                 elif code:
                     sound = False
-                    _check(partition, place, code)
+                    _check(partition, offset, code)
                 elif data:
-                    self._add(partition, place, data)
+                    self._add(partition, offset, data)
                 elif proof is not None and proof.note_no_record(highwater):
-                    self._places[partition] = self._proofs.pop(partition).place
+                    self._offsets[partition] = self._proofs.pop(partition).resume_at
         return sound
 
     async def _check_proofs(self) -> bool:
@@ -329,36 +329,36 @@ class PartitionFetcher:
                     log.info("no answer about the start of %s[%d]: %r", *partition, error)
                     return False
                 if self._proofs.get(partition) is proof:
-                    self._places[partition] = self._proofs.pop(partition).place
+                    self._offsets[partition] = self._proofs.pop(partition).resume_at
         return True
 
-    def _add(self, partition: TopicPartition, place: int, data: bytes) -> None:
+    def _add(self, partition: TopicPartition, offset: int, data: bytes) -> None:
         """Store batches and note the next offset, without decoding them."""
         batches = batches_of(data)
         if not batches:
             return
         compacted = partition in self._compacted
         pair = self._pairs[partition]
-        records = _records(*pair, place, batches, data, compacted=compacted)
-        at = place
+        records = _records(*pair, offset, batches, data, compacted=compacted)
+        at = offset
         proof = self._proofs.get(partition)
         if proof is not None:
             records = proof.records_after(records)
-            at = proof.place
+            at = proof.resume_at
             del self._proofs[partition]
-        self._places[partition] = max(at, batches[-1].next_offset)
+        self._offsets[partition] = max(at, batches[-1].next_offset)
         self._answers.append(
-            FetchedPartition(partition, pair, records, at, self._places[partition], data)
+            FetchedPartition(partition, pair, records, at, self._offsets[partition], data)
         )
         self._wake()
 
 
-def _check(partition: TopicPartition, place: int, code: int) -> None:
+def _check(partition: TopicPartition, offset: int, code: int) -> None:
     """Raise the error of a fetch, unless a lookup of the leaders may help."""
     kind = for_code(code)
     if kind is OffsetOutOfRangeError:
         raise BrokenLog(
-            f"{partition.topic}[{partition.partition}] has no offset {place}",
+            f"{partition.topic}[{partition.partition}] has no offset {offset}",
             remedy="it was deleted by the topic's retention, or the log lost its tail; "
             + START_AGAIN,
         )

@@ -139,7 +139,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
                 own = {tp: self._delivered[tp].last_delivered for tp in partitions}
                 if not await self._prove(own):
                     return False
-                await self._check_places(partitions)
+                await self._check_offsets(partitions)
         except BrokenLog as error:
             self._failure = error
         except UNANSWERED as error:
@@ -155,7 +155,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
     def _pair(self, partition: TopicPartition) -> Pair:
         return partition.topic[len(self._prefix) :], partition.partition
 
-    async def _check_places(self, partitions: list[TopicPartition]) -> None:
+    async def _check_offsets(self, partitions: list[TopicPartition]) -> None:
         committed = await self._consumer._coordinator.fetch_committed_offsets(partitions)
         known = {tp: found for tp, found in committed.items() if found.offset >= 0}
         handled = {tp: CommitMark.read(found.metadata) for tp, found in known.items()}
@@ -172,8 +172,10 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
             if not why:
                 self._resumed[self._pair(tp)] = found.offset
                 continue
-            place = await self._place(tp, found.offset, begins[tp], ends[tp], handled[tp])
-            self._move(tp, place, f"at offset {found.offset}", why)
+            resume_at = await self._resume_offset(
+                tp, found.offset, begins[tp], ends[tp], handled[tp]
+            )
+            self._move(tp, resume_at, f"at offset {found.offset}", why)
 
     async def _look_up(
         self, handled: Mapping[TopicPartition, CommitMark | None]
@@ -188,7 +190,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         }
         return begins, ends, await self._group.records_at(asked) if asked else {}
 
-    async def _place(
+    async def _resume_offset(
         self, tp: TopicPartition, offset: int, begin: int, end: int, handled: CommitMark | None
     ) -> int:
         if offset < begin:
@@ -198,17 +200,17 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         hit = (await self._lookup.offsets_for_times({tp: max(0, handled.timestamp_ms)}))[tp]
         return end if hit is None else int(hit.offset)
 
-    def _move(self, tp: TopicPartition, place: int, was: str, why: str) -> None:
+    def _move(self, tp: TopicPartition, resume_at: int, was: str, why: str) -> None:
         """Continue at another offset, and report it."""
         topic, partition = self._pair(tp)
         self._delivered[tp].restart(None)
-        self._consumer.seek(tp, place)
+        self._consumer.seek(tp, resume_at)
         # Records that were fetched before are not those at the new offset.
         self._fetched = [pair for pair in self._fetched if pair[0] != tp]
         name = self._group.name
         words = f"group {name} was {was} of {topic}[{partition}], but {why}; it continues at offset"
-        log.warning("%s %d", words, place)
-        self._group.note_lost(topic, partition, name, f"{words} {place}")
+        log.warning("%s %d", words, resume_at)
+        self._group.note_lost(topic, partition, name, f"{words} {resume_at}")
 
     def _set(self, assignment: Assignment) -> None:
         self._assignment = assignment

@@ -114,7 +114,7 @@ def _subscribed(metadata: Iterable[bytes]) -> set[str]:
     for data in metadata:
         try:
             found.update(ConsumerProtocolMemberMetadata.decode(data).subscription)
-        except ValueError:  # Not a consumer of ours.
+        except ValueError:  # Not one of our consumers.
             continue
     return found
 

@@ -23,19 +23,19 @@ class LogProof:
     """The record that must come first before reading of a partition continues.
 
     Attributes:
-        place: The offset at which reading continues after it.
+        resume_at: The offset at which reading continues after it.
         out_of_range: True if the broker reported that it does not have the offset.
     """
 
-    def __init__(self, newest: Record, place: int, compacted: bool) -> None:
+    def __init__(self, newest: Record, resume_at: int, compacted: bool) -> None:
         """Take the record and the offset at which to continue.
 
         Args:
             newest: The newest fetched record.
-            place: The offset after it and after the markers that followed.
+            resume_at: The offset after it and after the markers that followed.
             compacted: True if the record may have been removed by compaction.
         """
-        self.place = place
+        self.resume_at = resume_at
         self.out_of_range = False
         self._newest = newest
         self._compacted = compacted
@@ -62,7 +62,7 @@ class LogProof:
             first = next(records, None)
         if first is None:
             return iter(())
-        if first.offset < self.place:
+        if first.offset < self.resume_at:
             raise self._other(f"is followed by offset {first.offset} now, which was no record")
         return chain((first,), records)
 

@@ -9,7 +9,7 @@ import logging
 LOST_MAX = 32
 """Limit of the losses that a process reports."""
 WRITER = "its writer"
-"""Used in place of a reader's name for lost records of this process's own appends."""
+"""Used instead of a reader's name for lost records of this process's own appends."""
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,9 @@ class Losses:
             reader: Name of the group, agent or node whose offset it was.
             words: Description of the loss and of its effect.
         """
-        place = (topic, f"{partition}, {reader}")
-        self.lost.pop(place, None)
-        self.lost[place] = words
+        key = (topic, f"{partition}, {reader}")
+        self.lost.pop(key, None)
+        self.lost[key] = words
         if len(self.lost) > LOST_MAX:
             del self.lost[next(iter(self.lost))]
 

@@ -228,15 +228,15 @@ class _Cursor:
     def prove(self, pairs: Iterable[tuple[str, int]]) -> None:
         """Check that the logs are the ones that were read, as the bus over Kafka does."""
         for pair in pairs:
-            log, last, place = self.cluster.logs[pair], self.last.get(pair), self.next[pair]
+            log, last, next_offset = self.cluster.logs[pair], self.last.get(pair), self.next[pair]
             name = "{}[{}]".format(*pair)
             if last is not None and (len(log) <= last.offset or log[last.offset] != last):
                 raise BrokenLog(
                     f"{name}: the record at offset {last.offset}, which was read, is missing",
                     remedy="the log was cut, or deleted and created again; start again",
                 )
-            if place > len(log):
-                raise BrokenLog(f"{name} has no offset {place}", remedy="start again")
+            if next_offset > len(log):
+                raise BrokenLog(f"{name} has no offset {next_offset}", remedy="start again")
 
     async def wait(self, ready: Callable[[], bool], timeout_s: float) -> None:
         # Not asyncio.wait_for: before Python 3.12 it can swallow the cancellation of its caller.
@@ -318,24 +318,24 @@ class MemoryGroupReader(GroupReader):
     def _first(self, pair: tuple[str, int]) -> int:
         """The group's committed offset, if the log is the one that it handled."""
         cluster, group = self._cursor.cluster, self._cursor.cluster.groups[self._group]
-        place, log = group.committed.get(pair), cluster.logs[pair]
+        committed, log = group.committed.get(pair), cluster.logs[pair]
         self._resumed.pop(pair, None)
         self._committed.pop(pair, None)
         self._cursor.last.pop(pair, None)
-        if place is None:
+        if committed is None:
             return _first_offset(cluster, pair, self._start)
-        self._committed[pair] = place
+        self._committed[pair] = committed
         record = group.handled.get(pair)
         handled, at = (CommitMark.of(record), record.offset) if record else (None, -1)
         now = CommitMark.of(log[at]) if 0 <= at < len(log) else None
-        why = why_not_resumable(place, 0, len(log), handled, now)
+        why = why_not_resumable(committed, 0, len(log), handled, now)
         if not why:
-            self._resumed[pair] = place
-            return place
+            self._resumed[pair] = committed
+            return committed
         start = self._start if record is None else Start.since(record.timestamp_ms)
         first = _first_offset(cluster, pair, start)
         words = "group {} was at offset {} of {}[{}], but {}; it continues at offset {}".format(
-            self._group, place, *pair, why, first
+            self._group, committed, *pair, why, first
         )
         logger.warning(words)
         self._note_lost(*pair, self._group, words)

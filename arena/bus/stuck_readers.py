@@ -117,8 +117,8 @@ async def _check_partitions(bus: Bus, stuck_s: float) -> None:
 
 def _words(pair: Pair, position: ReaderPosition, stuck_s: float) -> str:
     topic, partition = pair
-    place = f"after offset {position.position}" if position.position >= 0 else "from its position"
+    since = f"after offset {position.position}" if position.position >= 0 else "from its position"
     return (
-        f"{topic}[{partition}] gave nothing {place} for {stuck_s:g} s,"
+        f"{topic}[{partition}] gave nothing {since} for {stuck_s:g} s,"
         f" and its log ends at {position.end}: this reader is stuck"
     )

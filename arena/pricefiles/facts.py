@@ -72,14 +72,14 @@ class PriceFacts:
             source = one_line(self.source, SOURCE_CHARS_MAX)
             return f"{self.product_id} is left out ({source}): {self.left_out}"
         span = f"{time_text(self.first_s)} to {time_text(self.last_s)}"
-        said = [
+        parts = [
             f"{self.product_id}  {one_line(self.source, SOURCE_CHARS_MAX)}",
             f"{counted(self.minutes, 'minute')} {span}",
             f"{self.missing:,} missing" if self.missing else "no gaps",
         ]
-        said += [f"{self.merged:,} repeated rows"] if self.merged else []
-        said += [f"{self.quiet:,} with quotes only"] if self.quiet else []
-        return f"{', '.join(said)}; rows {self.digest[:DIGEST_CHARS_SHOWN]}"
+        parts += [f"{self.merged:,} repeated rows"] if self.merged else []
+        parts += [f"{self.quiet:,} with quotes only"] if self.quiet else []
+        return f"{', '.join(parts)}; rows {self.digest[:DIGEST_CHARS_SHOWN]}"
 
     def as_json(self) -> dict[str, JsonValue]:
         """The output of `arena candles check --json`."""

@@ -113,8 +113,8 @@ def _unpacked(stream: BinaryIO, batch: "_Table", body: int, end: int) -> int:
             raise IndexError("a buffer outside its message")
         if packed and length >= 8:
             stream.seek(body + offset)
-            said = int.from_bytes(stream.read(8), "little", signed=True)
-            found += length if said < 0 else said
+            stated = int.from_bytes(stream.read(8), "little", signed=True)
+            found += length if stated < 0 else stated
         else:
             found += length
     return found
@@ -142,26 +142,26 @@ class _Table:
 
     def has(self, field: int) -> bool:
         """True if the table has a field."""
-        return self._place(field) > 0
+        return self._position(field) > 0
 
     def number(self, field: int, size: int) -> int:
         """An integer of a number of bytes; 0 if it is absent."""
-        place = self._place(field)
-        return self._int({1: "<b", 2: "<h", 4: "<i", 8: "<q"}[size], place) if place else 0
+        position = self._position(field)
+        return self._int({1: "<b", 2: "<h", 4: "<i", 8: "<q"}[size], position) if position else 0
 
     def table(self, field: int) -> "_Table":
         """A table inside this one."""
-        place = self._place(field)
-        if not place:
+        position = self._position(field)
+        if not position:
             raise IndexError("a table is missing")
-        return _Table(self._content, place + self._int("<I", place))
+        return _Table(self._content, position + self._int("<I", position))
 
     def pairs(self, field: int) -> Iterator[tuple[int, int]]:
         """A list of pairs of 64-bit integers."""
-        place = self._place(field)
-        if not place:
+        position = self._position(field)
+        if not position:
             return
-        begin = place + self._int("<I", place)
+        begin = position + self._int("<I", position)
         count = self._int("<I", begin)
         if count > BUFFERS_MAX:
             raise IndexError("too many buffers")
@@ -169,7 +169,7 @@ class _Table:
             one, other = struct.unpack_from("<qq", self._content, begin + 4 + 16 * index)
             yield one, other
 
-    def _place(self, field: int) -> int:
+    def _position(self, field: int) -> int:
         """Position of a field; 0 if it is absent."""
         offset = 4 + 2 * field
         if offset + 2 > self._size:

@@ -79,9 +79,9 @@ def require_product(beside: str, product_id: str) -> None:
         raise _other(key[1], product_id)
 
 
-def _other(said: str, product_id: str) -> ValueError:
+def _other(symbol: str, product_id: str) -> ValueError:
     return ValueError(
-        f"it has candles of {pair_of(said) or said[:40]} ({said[:40]}), the file is of "
+        f"it has candles of {pair_of(symbol) or symbol[:40]} ({symbol[:40]}), the file is of "
         f"{product_id}; name the file after the product of its rows"
     )
 

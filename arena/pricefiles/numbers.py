@@ -23,7 +23,7 @@ def number_of(cell: str) -> Decimal:
     try:
         return parse_decimal(text)
     except ValueError as error:
-        said = str(error)
+        message = str(error)
     shown = repr(text[:CHARS_SHOWN])
     if _DECIMAL_COMMA.fullmatch(text):
         why = "is not a decimal number: it has a decimal comma; save the file with decimal points"
@@ -31,9 +31,9 @@ def number_of(cell: str) -> Decimal:
         why = "is not a decimal number: it has thousands separators; save the file without them"
     elif _SIGNED.fullmatch(text):
         why = "is not a decimal number: it has a currency sign; write plain digits, such as 67200.5"
-    elif "not finite" in said:
+    elif "not finite" in message:
         why = "is not finite; leave all four prices empty for a minute without a trade"
-    elif "out of range" in said or "characters" in said:
+    elif "out of range" in message or "characters" in message:
         why = (
             f"is out of range; numbers have at most {AMOUNT_DIGITS_MAX} digits before the point, "
             f"and prices {PRICE_DIGITS} after it"

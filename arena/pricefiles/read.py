@@ -161,12 +161,12 @@ def read_price_file(
             _require_same_product(path, product_id, opened.member)
             return _read(path, product_id, opened, number, on_progress)
     except NotUtf8 as error:
-        place = f"row {error.number}: " if error.number else ""
-        raise UsageError(f"{path}: {place}{error}") from None
+        row = f"row {error.number}: " if error.number else ""
+        raise UsageError(f"{path}: {row}{error}") from None
     except (ValueError, ArithmeticError, csv.Error) as error:
-        said = str(error)[:400]
-        place = f"row {number[0]}: " if number[0] and not said.startswith("row ") else ""
-        raise UsageError(f"{path}: {place}{said}") from None
+        message = str(error)[:400]
+        row = f"row {number[0]}: " if number[0] and not message.startswith("row ") else ""
+        raise UsageError(f"{path}: {row}{message}") from None
     except (OSError, EOFError, zlib.error) as error:
         raise UsageError(
             f"{path} cannot be read: {str(error)[:200] or type(error).__name__}",

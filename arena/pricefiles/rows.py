@@ -337,8 +337,8 @@ class RowChecker:
             self.high = high
 
     def _number_of(self, ts: int) -> int:
-        place = next(i for i, known in enumerate(self._lines) if known == ts)
-        return next(islice(self._numbers, place, None))
+        index = next(i for i, known in enumerate(self._lines) if known == ts)
+        return next(islice(self._numbers, index, None))
 
 
 def _require_not_shortened(stamp: str) -> None:

@@ -49,11 +49,13 @@ def pair_files(paths: Sequence[Path], products: Sequence[str]) -> list[tuple[Pat
     """
     named = list(products) or ["" for _ in paths]
     says = [find_product(path.name) for path in paths]
-    said = [
+    in_names = [
         "" if product in one.readings else one.product_id or " or ".join(one.readings)
         for one, product in zip(says, [*named, *("" for _ in paths)], strict=False)
     ]
-    known = [product or name for product, name in zip(named, said, strict=False) if product or name]
+    known = [
+        product or name for product, name in zip(named, in_names, strict=False) if product or name
+    ]
     if len(named) != len(paths) or len(set(known)) < len(known):
         files = ", ".join(path.name for path in paths[:FILES_SHOWN_MAX])
         raise UsageError(
@@ -61,7 +63,7 @@ def pair_files(paths: Sequence[Path], products: Sequence[str]) -> list[tuple[Pat
             f"{', '.join(known or named)}",
             remedy="give one product per file, in the same order, and one file per product",
         )
-    for path, product, name in zip(paths, named, said, strict=True):
+    for path, product, name in zip(paths, named, in_names, strict=True):
         if product and name and product != name:
             raise UsageError(
                 f"the price file {path.name} is of {name} by its name, and listed for {product}",

@@ -78,7 +78,7 @@ def test_unknown_name_error_lists_known_names() -> None:
 
 @pytest.mark.parametrize("name", ["operator", "all", "a b", ""])
 def test_reserved_agent_names_are_refused(name: str) -> None:
-    """ "operator" and "all" are reserved; other names must fit a topic's name."""
+    """The names "operator" and "all" are reserved; other names must fit a topic's name."""
     with pytest.raises(UsageError, match="agent name"):
         check_agent_name(name)
 
