@@ -117,7 +117,7 @@ class Deaf:
     """A client, or a fetcher, whose close hangs, because the link to its broker is cut."""
 
     cancelled = False
-    read: Mapping[tuple[str, int], int] = MappingProxyType({})
+    next_offsets: Mapping[tuple[str, int], int] = MappingProxyType({})
 
     async def stop(self) -> None:
         """Wait forever, even if cancelled."""
