@@ -16,9 +16,9 @@ from arena.bus.kafka import KafkaBus
 from arena.errors import DependencyMissing
 from arena.settings import Settings
 from operations.bench import meter
-from operations.bench.driver import Driver
-from operations.bench.relay import measure_relay
-from operations.bench.rig import Rig
+from operations.bench.load_generator import LoadGenerator
+from operations.bench.processes import BenchProcesses
+from operations.bench.relay_benchmark import measure_relay
 
 PACE_COUNT = 60
 PACE_INTERVAL_S = 0.2
@@ -57,87 +57,88 @@ async def turns(
         paced: Also measure latency with nothing queued.
         data_dir: Of the broker where it is local: bytes per turn are read there.
     """
-    with Rig.new(settings, logs) as rig:
-        bus = KafkaBus(rig.settings, client_id="arena-bench")
+    with BenchProcesses.new(settings, logs) as processes:
+        bus = KafkaBus(processes.settings, client_id="arena-bench")
         await bus.start()
-        url = "" if model.startswith("scripted") else rig.start_stub(calls)
-        names = rig.start_arena(agents, model=model, base_url=url, together=together)
-        driver = Driver(bus, names)
+        url = "" if model.startswith("scripted") else processes.start_stub(calls)
+        names = processes.start_arena(agents, model=model, base_url=url, together=together)
+        generator = LoadGenerator(bus, names)
         try:
-            await driver.start()
-            await driver.wait_until_all_answer(rig)
+            await generator.start()
+            await generator.wait_until_all_answer(processes)
             figures: Figures = {"agents": agents, "model": model, "calls": calls}
             figures["together"] = together
             if paced:
-                figures |= await _paced(driver, agents)
-            stored = stored_bytes(data_dir, rig.settings.prefix) if data_dir else 0
-            figures |= await _flooded(driver, rig, seconds)
+                figures |= await _paced(generator, agents)
+            stored = stored_bytes(data_dir, processes.settings.prefix) if data_dir else 0
+            figures |= await _flooded(generator, processes, seconds)
             if data_dir:
-                grown = stored_bytes(data_dir, rig.settings.prefix) - stored
+                grown = stored_bytes(data_dir, processes.settings.prefix) - stored
                 figures["stored_bytes_per_turn"] = grown / max(1, figures["all_turns"])
-            figures["memory"] = _memory(rig)
+            figures["memory"] = _memory(processes)
             return figures
         finally:
-            await driver.close()
+            await generator.close()
             await bus.close()
 
 
-async def _paced(driver: Driver, agents: int) -> Figures:
-    await driver.pace(PACE_COUNT, PACE_INTERVAL_S + PACE_PER_AGENT_S * agents)
-    if not driver.fill_ms:
+async def _paced(generator: LoadGenerator, agents: int) -> Figures:
+    await generator.pace(PACE_COUNT, PACE_INTERVAL_S + PACE_PER_AGENT_S * agents)
+    if not generator.fill_ms:
         raise DependencyMissing(
-            f"{driver.turns} turns made no fill", remedy="see account.events: why are they refused?"
+            f"{generator.turns} turns made no fill",
+            remedy="see account.events: why are they refused?",
         )
     return {
-        "fill_p50_ms": meter.percentile(driver.fill_ms, 0.5),
-        "fill_p99_ms": meter.percentile(driver.fill_ms, 0.99),
-        "turn_p50_ms": meter.percentile(driver.turn_ms, 0.5),
-        "turn_p99_ms": meter.percentile(driver.turn_ms, 0.99),
-        "paced_turns": driver.turns,
-        "paced_fills": driver.fills,
+        "fill_p50_ms": meter.percentile(generator.fill_ms, 0.5),
+        "fill_p99_ms": meter.percentile(generator.fill_ms, 0.99),
+        "turn_p50_ms": meter.percentile(generator.turn_ms, 0.5),
+        "turn_p99_ms": meter.percentile(generator.turn_ms, 0.99),
+        "paced_turns": generator.turns,
+        "paced_fills": generator.fills,
     }
 
 
-async def _flooded(driver: Driver, rig: Rig, seconds: float) -> Figures:
-    await driver.flood(WARM_UP_S)
-    warm_turns = driver.turns
-    pids = rig.measured()
+async def _flooded(generator: LoadGenerator, processes: BenchProcesses, seconds: float) -> Figures:
+    await generator.flood(WARM_UP_S)
+    warm_turns = generator.turns
+    pids = processes.measured()
     before = {name: meter.cpu_seconds([pid]) for name, pid in pids.items()}
-    elapsed = await driver.flood(seconds)
+    elapsed = await generator.flood(seconds)
     used = {name: meter.cpu_seconds([pid]) - before[name] for name, pid in pids.items()}
-    count = max(1, driver.turns)
+    count = max(1, generator.turns)
     parts: dict[str, float] = {"routers": 0.0}
     for name, seconds_used in used.items():
         part = "routers" if name.startswith("router") else name
         parts[part] = parts.get(part, 0.0) + seconds_used * 1000 / count
-    rig.check()
+    processes.check()
     return {
-        "turns": driver.turns,
-        "all_turns": driver.turns + warm_turns,
-        "completed": driver.completed,
-        "fills": driver.fills,
-        "turns_per_s": driver.turns / elapsed,
+        "turns": generator.turns,
+        "all_turns": generator.turns + warm_turns,
+        "completed": generator.completed,
+        "fills": generator.fills,
+        "turns_per_s": generator.turns / elapsed,
         "cpu_ms_per_turn": sum(used.values()) * 1000 / count,
         "cpu_ms_by_process": parts,
     }
 
 
-def _memory(rig: Rig) -> Figures:
-    found = {name: meter.memory(pid) for name, pid in rig.measured().items()}
+def _memory(processes: BenchProcesses) -> Figures:
+    found = {name: meter.memory(pid) for name, pid in processes.measured().items()}
     return {n: {"rss_mib": m.rss_mib, "pss_mib": m.pss_mib} for n, m in found.items()}
 
 
 async def relay(settings: Settings, logs: Path) -> Figures:
     """The raw relay of as many hops as a fill takes."""
-    with Rig.new(settings, logs) as rig:
-        figures = await measure_relay(rig, PACE_COUNT, PACE_INTERVAL_S)
+    with BenchProcesses.new(settings, logs) as processes:
+        figures = await measure_relay(processes, PACE_COUNT, PACE_INTERVAL_S)
     return {"hops": figures.hops, "p50_ms": figures.p50_ms, "p99_ms": figures.p99_ms}
 
 
 async def floor(settings: Settings, logs: Path) -> Figures:
     """CPU and latency of one model call alone, against the stub: openai's client, and ours."""
-    with Rig.new(settings, logs) as rig:
-        url = rig.start_stub(1)
+    with BenchProcesses.new(settings, logs) as processes:
+        url = processes.start_stub(1)
         command = [sys.executable, "-m", "operations.bench.call_benchmark", url, str(FLOOR_CALLS)]
         done = await asyncio.to_thread(
             subprocess.run, command, capture_output=True, text=True, check=True

@@ -16,9 +16,9 @@ from operations.localbroker.class_training import ensure_class_archive
 from operations.localbroker.cluster import NODES, LocalCluster
 from operations.localbroker.launch import BrokerHandle
 from operations.localbroker.local import open_local
-from operations.storm.cast import PREFIX
 from operations.storm.checker_run import client_options
-from operations.storm.trouble import TROUBLE
+from operations.storm.client_errors import CLIENT_ERRORS
+from operations.storm.storm_commands import PREFIX
 
 ASK_TIMEOUT_S = 4.0
 ASK_TIMEOUT_MS = 3_000
@@ -118,7 +118,7 @@ class Brokers:
             async with asyncio.timeout(ASK_TIMEOUT_S):
                 await admin.start()
                 (found,) = await admin.describe_topics([PREFIX + topics.EVENTS.name])
-        except TROUBLE:
+        except CLIENT_ERRORS:
             return None
         finally:
             await admin.close()

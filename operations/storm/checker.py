@@ -16,21 +16,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from operations.storm.checker_money import Market, check_money
+from operations.storm.checker_money import MarketRecords, check_money
 from operations.storm.checker_records import (
-    Acked,
-    Book,
+    AckedCommand,
+    ExecutorSettings,
     Findings,
     Json,
-    Raw,
-    Terms,
-    Topics,
+    RawRecord,
+    RecomputedAccount,
+    TopicRecords,
     parse,
     when,
 )
 from operations.storm.checker_refusals import (
-    Forgotten,
-    Halts,
+    HaltHistory,
+    OrderMemory,
     answers_without_event,
     check_without_event,
 )
@@ -56,10 +56,10 @@ LETTER_BYTES_MIN = 500_000
 Calls = dict[str, list[tuple[int, Json]]]
 
 
-def check(
-    topics: Topics,
-    terms: Terms,
-    acked: Iterable[Acked] = (),
+def check_records(
+    topics: TopicRecords,
+    terms: ExecutorSettings,
+    acked: Iterable[AckedCommand] = (),
     halted: Iterable[tuple[int, int]] = (),
     *,
     calm: bool = True,
@@ -83,21 +83,21 @@ def check(
         commands,
         {raw.offset: raw.written_ms for raw in topics.commands if raw.offset in buried},
         answers_without_event(topics.inboxes),
-        Forgotten(effective, terms.remembered),
+        OrderMemory(effective, terms.remembered),
         is_objectionable,
         findings,
     )
     check_terminal(commands, effective, refused, findings)
     check_acked(acked, topics.commands, effective, refused, findings)
     check_halted(halted, effective, findings)
-    halts, market = Halts(topics.control), Market(topics.tickers)
+    halts, market = HaltHistory(topics.control), MarketRecords(topics.tickers)
     books = check_money(effective, commands, market, terms, halts, findings)
     check_replies(topics.inboxes, commands, effective, books, findings, calm=calm)
     check_dead_letters(topics, buried, findings)
     return findings
 
 
-def is_call(raw: Raw) -> Json | None:
+def is_call(raw: RawRecord) -> Json | None:
     """The tool call in a record, or None."""
     body = parse(raw.value) if raw.kind == "ToolCall" else None
     if body is None or any(type(body.get(key)) is not kind for key, kind in NEEDED.items()):
@@ -122,7 +122,7 @@ def is_objectionable(call: Json) -> bool:
     )
 
 
-def readable_commands(records: list[Raw]) -> Calls:
+def readable_commands(records: list[RawRecord]) -> Calls:
     """Calls by id, each with the offsets it is at; unreadable bytes are not a call."""
     found: Calls = defaultdict(list)
     for raw in records:
@@ -132,7 +132,7 @@ def readable_commands(records: list[Raw]) -> Calls:
 
 
 @dataclass
-class Chain:
+class AccountChain:
     """Where the account log is: what the next event must say to count."""
 
     epoch: int = 0
@@ -156,13 +156,13 @@ class Chain:
         self.head = _next_head(self.head, value)
 
 
-def effective_events(records: list[Raw], findings: Findings) -> list[Json]:
+def effective_events(records: list[RawRecord], findings: Findings) -> list[Json]:
     """The events that count, by epoch, sequence and chain.
 
     A second event of an order does not count; if later events build on it all the same, it did,
     and the order is doubled.
     """
-    chain = Chain()
+    chain = AccountChain()
     found: list[Json] = []
     ignored: list[str] = []
     twice: tuple[str, Json, bytes] | None = None
@@ -261,8 +261,8 @@ def check_halted(
 
 
 def check_acked(
-    acked: Iterable[Acked],
-    records: list[Raw],
+    acked: Iterable[AckedCommand],
+    records: list[RawRecord],
     effective: list[Json],
     refused: set[str],
     findings: Findings,
@@ -283,10 +283,10 @@ def check_acked(
 
 
 def check_replies(
-    inboxes: dict[str, list[Raw]],
+    inboxes: dict[str, list[RawRecord]],
     commands: Calls,
     effective: list[Json],
-    books: dict[str, Book],
+    books: dict[str, RecomputedAccount],
     findings: Findings,
     *,
     calm: bool,
@@ -344,7 +344,9 @@ def check_trade_reply(reply: Json, event: Json | None, findings: Findings) -> No
         findings.expect(mine not in value or value[mine] == event[theirs], f"{name}: {mine}")
 
 
-def check_portfolio_reply(reply: Json, offsets: list[int], book: Book, findings: Findings) -> None:
+def check_portfolio_reply(
+    reply: Json, offsets: list[int], book: RecomputedAccount, findings: Findings
+) -> None:
     """A portfolio is the state after all commands before it; given again, it may be newer."""
     exact = {cash for at in offsets if (cash := book.before(at)) is not None}
     told = parse_cash(reply)
@@ -362,7 +364,7 @@ def parse_cash(reply: Json) -> Decimal:
     return Decimal(reply["value"]["cash_usd"])
 
 
-def buried_commands(topics: Topics) -> dict[int, bytes]:
+def buried_commands(topics: TopicRecords) -> dict[int, bytes]:
     """Offset in `account.commands` -> the bytes that were buried of it."""
     return {
         body["offset"]: b64decode(body["value_base64"] or "")
@@ -371,7 +373,7 @@ def buried_commands(topics: Topics) -> dict[int, bytes]:
     }
 
 
-def check_dead_letters(topics: Topics, buried: dict[int, bytes], findings: Findings) -> None:
+def check_dead_letters(topics: TopicRecords, buried: dict[int, bytes], findings: Findings) -> None:
     """Every record that is not a message was buried with its bytes."""
     for raw in topics.commands:
         is_known = raw.kind in ("ToolCall", "OpenAccount") and parse(raw.value) is not None

@@ -5,10 +5,17 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from decimal import Decimal
 
-from operations.storm.checker_records import Book, Findings, Json, Raw, Terms, parse
+from operations.storm.checker_records import (
+    ExecutorSettings,
+    Findings,
+    Json,
+    RawRecord,
+    RecomputedAccount,
+    parse,
+)
 from operations.storm.checker_refusals import (
     ATOM,
-    Halts,
+    HaltHistory,
     age_ms,
     check_reason,
     notional_and_fee,
@@ -17,10 +24,10 @@ from operations.storm.checker_refusals import (
 )
 
 
-class Market:
+class MarketRecords:
     """Tickers by place, and listings by product."""
 
-    def __init__(self, records: list[Raw]) -> None:
+    def __init__(self, records: list[RawRecord]) -> None:
         """Read the topic once."""
         self.tickers: dict[tuple[int, int], Json] = {}
         self.listings: dict[str, Json] = {}
@@ -48,13 +55,13 @@ class Market:
 def check_money(
     effective: list[Json],
     commands: dict[str, list[tuple[int, Json]]],
-    market: Market,
-    terms: Terms,
-    halts: Halts,
+    market: MarketRecords,
+    terms: ExecutorSettings,
+    halts: HaltHistory,
     findings: Findings,
-) -> dict[str, Book]:
+) -> dict[str, RecomputedAccount]:
     """Cash and positions from the fills alone, after every event."""
-    books: dict[str, Book] = {}
+    books: dict[str, RecomputedAccount] = {}
     house: Counter[str] = Counter()
     for event in effective:
         name = f"seq {event['seq']}"
@@ -62,7 +69,7 @@ def check_money(
         if event["kind"] == "AccountOpened":
             findings.expect(event["agent"] not in books, f"{name}: opened twice")
             findings.expect(Decimal(event["cash_usd"]) == terms.cash, f"{name}: other cash")
-            books[event["agent"]] = Book(terms.cash)
+            books[event["agent"]] = RecomputedAccount(terms.cash)
         book = books.get(event["agent"])
         if book is None:
             findings.say(f"{name}: {event['agent']} has no account")
@@ -108,7 +115,7 @@ def check_postings(event: Json, house: Counter[str], findings: Findings) -> None
     findings.expect(not any(house.values()), f"seq {event['seq']}: all postings {dict(house)}")
 
 
-def check_price(event: Json, market: Market, findings: Findings) -> Json | None:
+def check_price(event: Json, market: MarketRecords, findings: Findings) -> Json | None:
     """The price that an event names was in the market, and as old as it says.
 
     Returns:
@@ -130,7 +137,12 @@ def check_price(event: Json, market: Market, findings: Findings) -> Json | None:
 
 
 def check_fill(
-    event: Json, call: Json, book: Book, market: Market, terms: Terms, findings: Findings
+    event: Json,
+    call: Json,
+    book: RecomputedAccount,
+    market: MarketRecords,
+    terms: ExecutorSettings,
+    findings: Findings,
 ) -> None:
     """A fill's price is that of a real ticker, and its money is price times quantity and fee."""
     name = f"seq {event['seq']}"

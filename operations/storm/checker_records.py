@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Raw:
+class RawRecord:
     """A record as it is in a topic: where, its `type` header, its bytes.
 
     Attributes:
@@ -31,7 +31,7 @@ class Raw:
 
 
 @dataclass(frozen=True)
-class Acked:
+class AckedCommand:
     """A command that was acked, as its sender wrote it down.
 
     Attributes:
@@ -46,7 +46,7 @@ class Acked:
 
 
 @dataclass(frozen=True)
-class Terms:
+class ExecutorSettings:
     """What the executors under test were told.
 
     Attributes:
@@ -62,7 +62,7 @@ class Terms:
 
 
 @dataclass
-class Book:
+class RecomputedAccount:
     """An agent's money, recomputed."""
 
     cash: Decimal
@@ -110,19 +110,19 @@ class Findings:
 
 
 @dataclass
-class Topics:
+class TopicRecords:
     """The raw records of one shard and its surroundings, each list in offset order.
 
     Attributes:
         control: With keys; None if the topic was not read, so that halts cannot be judged.
     """
 
-    commands: list[Raw]
-    events: list[Raw]
-    tickers: list[Raw]
-    inboxes: dict[str, list[Raw]]
-    dead_letters: list[Raw]
-    control: list[Raw] | None = None
+    commands: list[RawRecord]
+    events: list[RawRecord]
+    tickers: list[RawRecord]
+    inboxes: dict[str, list[RawRecord]]
+    dead_letters: list[RawRecord]
+    control: list[RawRecord] | None = None
 
 
 def when(text: str) -> datetime:

@@ -14,7 +14,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
 
-from operations.storm.checker_records import Findings, Json, Raw, Terms, parse, when
+from operations.storm.checker_records import (
+    ExecutorSettings,
+    Findings,
+    Json,
+    RawRecord,
+    parse,
+    when,
+)
 
 MICRO = Decimal("0.000001")
 ATOM = Decimal("0.00000001")
@@ -33,7 +40,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OrderArguments:
     """The arguments of an order."""
 
     product_id: str
@@ -41,7 +48,7 @@ class Asked:
     action: str
 
 
-def read_order(text: str) -> Asked | None:
+def read_order(text: str) -> OrderArguments | None:
     """The arguments of `execute_trade`, or None if they cannot be read exactly."""
     if len(text) > ARGUMENTS_CHARS_MAX:
         return None
@@ -59,7 +66,7 @@ def read_order(text: str) -> Asked | None:
         quantity = _decimal(found["quantity"])
     except (ValueError, RecursionError, InvalidOperation):
         return None
-    return Asked(product_id, quantity, action) if action in ("buy", "sell") else None
+    return OrderArguments(product_id, quantity, action) if action in ("buy", "sell") else None
 
 
 def _fail(name: str) -> None:
@@ -88,10 +95,10 @@ def _decimal(value: object) -> Decimal:
 
 
 @dataclass
-class Halts:
+class HaltHistory:
     """What `arena.control` ever held, by scope; None as its records: the topic was not read."""
 
-    records: list[Raw] | None = None
+    records: list[RawRecord] | None = None
 
     def __post_init__(self) -> None:
         """Whatever is not a readable `Resume` may halt its scope."""
@@ -108,8 +115,8 @@ def check_reason(
     ticker: Json | None,
     listing: Json | None,
     money: tuple[Decimal, Decimal],
-    terms: Terms,
-    halts: Halts,
+    terms: ExecutorSettings,
+    halts: HaltHistory,
     findings: Findings,
 ) -> None:
     """An order ended as it had to.
@@ -142,7 +149,7 @@ def check_reason(
 def _cannot_know(
     said: str | None,
     event: Json,
-    asked: Asked | None,
+    asked: OrderArguments | None,
     listing: Json | None,
     *,
     late: bool,
@@ -157,13 +164,13 @@ def _cannot_know(
 
 
 def _reasons(
-    asked: Asked | None,
+    asked: OrderArguments | None,
     event: Json,
     call: Json,
     ticker: Json | None,
     listing: Json | None,
     money: tuple[Decimal, Decimal],
-    terms: Terms,
+    terms: ExecutorSettings,
     *,
     late: bool,
 ) -> frozenset[str | None]:
@@ -188,7 +195,7 @@ def _in_usd(listing: Json) -> bool:
     return bool(listing.get("quote_currency", "USD") == "USD")
 
 
-def _quantity_reason(asked: Asked, listing: Json, held: Decimal) -> str | None:
+def _quantity_reason(asked: OrderArguments, listing: Json, held: Decimal) -> str | None:
     quantity = asked.quantity
     room = AMOUNT_END - held if asked.action == "buy" else AMOUNT_END
     if quantity <= 0 or quantity >= room:
@@ -199,7 +206,9 @@ def _quantity_reason(asked: Asked, listing: Json, held: Decimal) -> str | None:
     return None if whole else "bad_increment"
 
 
-def _price_reason(asked: Asked, event: Json, call: Json, ticker: Json, terms: Terms) -> str | None:
+def _price_reason(
+    asked: OrderArguments, event: Json, call: Json, ticker: Json, terms: ExecutorSettings
+) -> str | None:
     bid, ask = Decimal(ticker["best_bid"]), Decimal(ticker["best_ask"])
     if not 0 < bid <= ask:
         return "no_price"
@@ -215,11 +224,11 @@ def _price_reason(asked: Asked, event: Json, call: Json, ticker: Json, terms: Te
 
 
 def _money_reason(
-    asked: Asked,
+    asked: OrderArguments,
     ticker: Json,
     listing: Json,
     money: tuple[Decimal, Decimal],
-    terms: Terms,
+    terms: ExecutorSettings,
 ) -> str | None:
     cash, held = money
     buy = asked.action == "buy"
@@ -256,7 +265,7 @@ def notional_and_fee(price: Decimal, quantity: Decimal, bps: Decimal) -> tuple[D
 
 
 @dataclass
-class Forgotten:
+class OrderMemory:
     """Which orders an executor no longer remembered when it read a command.
 
     Attributes:
@@ -301,7 +310,7 @@ def check_without_event(
     calls: dict[str, list[tuple[int, Json]]],
     buried: Mapping[int, int],
     told: Counter[tuple[str, str]],
-    forgotten: Forgotten,
+    forgotten: OrderMemory,
     objectionable: Callable[[Json], bool],
     findings: Findings,
 ) -> set[str]:
@@ -344,7 +353,7 @@ def check_without_event(
     return rightly
 
 
-def answers_without_event(inboxes: dict[str, list[Raw]]) -> Counter[tuple[str, str]]:
+def answers_without_event(inboxes: dict[str, list[RawRecord]]) -> Counter[tuple[str, str]]:
     """(order id, error) of the answers that tell agents of a refusal without an event."""
     found: Counter[tuple[str, str]] = Counter()
     for records in inboxes.values():

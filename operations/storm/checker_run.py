@@ -22,10 +22,16 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from operations.storm.checker import check
-from operations.storm.checker_records import SHOWN_MAX, Acked, Raw, Terms, Topics
+from operations.storm.checker import check_records
+from operations.storm.checker_records import (
+    SHOWN_MAX,
+    AckedCommand,
+    ExecutorSettings,
+    RawRecord,
+    TopicRecords,
+)
 
-DEFAULT_TERMS = Terms(
+DEFAULT_TERMS = ExecutorSettings(
     cash=Decimal(100_000),
     fee_bps=Decimal(60),
     slippage_bps=Decimal(2),
@@ -74,7 +80,9 @@ async def partitions_of(
     }
 
 
-async def read_all(consumer: AIOKafkaConsumer, topic: str, partitions: list[int]) -> list[Raw]:
+async def read_all(
+    consumer: AIOKafkaConsumer, topic: str, partitions: list[int]
+) -> list[RawRecord]:
     """Every record of a topic up to where it ends now, in offset order per partition.
 
     Raises:
@@ -87,14 +95,14 @@ async def read_all(consumer: AIOKafkaConsumer, topic: str, partitions: list[int]
     ends = await consumer.end_offsets(places)
     for place, begin in (await consumer.beginning_offsets(places)).items():
         consumer.seek(place, begin)
-    found: list[Raw] = []
+    found: list[RawRecord] = []
     moved_at = time.monotonic()
     positions = [-1]
     while any([await consumer.position(place) < ends[place] for place in places]):
         batches = await consumer.getmany(timeout_ms=FETCH_MS, max_records=RECORDS_MAX)
         for records in batches.values():
             found += [
-                Raw(
+                RawRecord(
                     r.partition,
                     r.offset,
                     _kind(r.headers),
@@ -118,7 +126,7 @@ def _kind(headers: tuple[tuple[str, bytes | None], ...]) -> str:
     return (kinds[-1] or b"").decode("utf-8", "replace") if kinds else ""
 
 
-async def read_topics(options: dict[str, Any], prefix: str) -> Topics:
+async def read_topics(options: dict[str, Any], prefix: str) -> TopicRecords:
     """The records of one shard and its surroundings."""
     consumer = AIOKafkaConsumer(
         **options,
@@ -128,7 +136,7 @@ async def read_topics(options: dict[str, Any], prefix: str) -> Topics:
     )
     places = await partitions_of(options, lambda name: name.startswith(prefix))
 
-    async def read(name: str) -> list[Raw]:
+    async def read(name: str) -> list[RawRecord]:
         return await read_all(consumer, prefix + name, places.get(prefix + name, []))
 
     await consumer.start()
@@ -138,7 +146,7 @@ async def read_topics(options: dict[str, Any], prefix: str) -> Topics:
         commands, events = await read("account.commands"), await read("account.events")
         if any(raw.partition != PARTITION for raw in (*commands, *events)):
             raise CannotRead("the account topics have more than one shard")
-        return Topics(
+        return TopicRecords(
             commands=commands,
             events=events,
             tickers=await read("market.tickers"),
@@ -150,12 +158,12 @@ async def read_topics(options: dict[str, Any], prefix: str) -> Topics:
         await consumer.stop()
 
 
-def read_oracle(path: Path) -> Iterator[Acked]:
+def read_oracle(path: Path) -> Iterator[AckedCommand]:
     """What a sender wrote down: a JSON array [offset, sha256, order id] per line."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             offset, digest, order_id = json.loads(line)
-            yield Acked(offset, digest, order_id)
+            yield AckedCommand(offset, digest, order_id)
 
 
 def read_halts(path: Path | None) -> list[tuple[int, int]]:
@@ -180,7 +188,7 @@ def main() -> int:
         print(f"checker: {error}", file=sys.stderr)
         return 3
     acked, halted = read_oracle(asked.oracle), read_halts(asked.halts)
-    findings = check(topics, DEFAULT_TERMS, acked, halted, calm=False)
+    findings = check_records(topics, DEFAULT_TERMS, acked, halted, calm=False)
     document = {
         "counts": dict(findings.counts),
         "wrong_count": len(findings.wrong),

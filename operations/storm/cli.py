@@ -22,8 +22,8 @@ from arena.atomic_files import require_writable, write_atomic
 from arena.errors import EXIT_INTERRUPTED, EXIT_NO, UsageError
 from operations.commands.live_line import LiveLine
 from operations.storm import report
+from operations.storm.fault_plan import CLUSTER, FaultIntervals, StormPlan, make_plan
 from operations.storm.outcome import Outcome
-from operations.storm.plan import CLUSTER, Every, Plan, make_plan
 from operations.storm.storm import Storm
 
 MINUTES_MAX = 60.0
@@ -93,7 +93,7 @@ def storm(
     require_writable(json_file, "--json")
     if not all(map(math.isfinite, (minutes, rate, broker_every_s or 0.0))):
         raise UsageError(f"--minutes {minutes} --rate {rate}", remedy="name finite numbers")
-    every = Every() if poison else Every(poison=0.0)
+    every = FaultIntervals() if poison else FaultIntervals(poison=0.0)
     more = "" if poison else " --no-poison"
     if broker_every_s is not None:
         every = replace(every, broker=broker_every_s, leader=broker_every_s)
@@ -102,7 +102,7 @@ def storm(
     sys.exit(_storm(plan, rate, more, json_file, keep=keep))
 
 
-def _storm(plan: Plan, rate: float, more: str, json_file: Path | None, *, keep: bool) -> int:
+def _storm(plan: StormPlan, rate: float, more: str, json_file: Path | None, *, keep: bool) -> int:
     """Run it, print its figures, keep or remove its folder; returns the exit code."""
     folder = Path(tempfile.mkdtemp(prefix=f"arena-storm-{plan.seed}-"))
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -123,7 +123,7 @@ def _storm(plan: Plan, rate: float, more: str, json_file: Path | None, *, keep: 
         print(text)
     if json_file is not None:
         write_atomic(json_file, json.dumps(document, indent=2) + "\n")
-    if not report.held(document):
+    if not report.all_promises_held(document):
         print(f"a promise broke; the records are in {folder}")
         print(f"again: {_again(plan, rate)}{more}")
         return EXIT_NO
@@ -158,7 +158,7 @@ def _run(whole: Storm) -> Outcome | None:
     return asyncio.run(work())
 
 
-def _again(plan: Plan, rate: float) -> str:
+def _again(plan: StormPlan, rate: float) -> str:
     secure = "--secure" if plan.secure else "--plain"
     words = f"--seed {plan.seed} --minutes {plan.seconds / 60:g} --brokers {plan.brokers} {secure}"
     return f"arena storm {words} --rate {rate:g}"

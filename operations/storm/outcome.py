@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from operations.storm.faults import Faults
-from operations.storm.plan import Plan
+from operations.storm.fault_injector import FaultInjector
+from operations.storm.fault_plan import StormPlan
 from operations.storm.verdicts import Verdicts
 
 
@@ -22,10 +22,10 @@ class Outcome:
         without: What could not be had here, in words.
     """
 
-    plan: Plan
+    plan: StormPlan
     version: str
     seconds: float
-    faults: Faults
+    faults: FaultInjector
     sent: Counter[str]
     unsent: list[str]
     verdicts: Verdicts

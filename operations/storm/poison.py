@@ -32,7 +32,7 @@ DIGITS = 5_000
 KEY_BYTES = 60_000
 VALUE_BYTES = 700_000
 OLD_MS = 86_400_000
-Way = tuple[str, bytes | None]
+HeaderPair = tuple[str, bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ class Poison:
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: tuple[Way, ...]
+    headers: tuple[HeaderPair, ...]
     codec: str | None = None
     timestamp_ms: int | None = None
     transaction: str = ""
 
 
-def draw(rng: Random) -> Poison:
+def draw_poison(rng: Random) -> Poison:
     """A record for one of the topics."""
     topic = rng.choice(TOPICS)
     shape = rng.choice(SHAPES)
@@ -70,43 +70,45 @@ def draw(rng: Random) -> Poison:
     return Poison(topic, key, value, headers, rng.choice(CODECS), old, transaction)
 
 
-def _typed(value: bytes | None, kind: str = "ToolCall") -> tuple[bytes | None, tuple[Way, ...]]:
+def _typed(
+    value: bytes | None, kind: str = "ToolCall"
+) -> tuple[bytes | None, tuple[HeaderPair, ...]]:
     return value, (("type", kind.encode()), ("schema", b"1"))
 
 
-def _random(rng: Random) -> tuple[bytes | None, tuple[Way, ...]]:
+def _random(rng: Random) -> tuple[bytes | None, tuple[HeaderPair, ...]]:
     return _typed(rng.randbytes(rng.randrange(1, 400)), rng.choice(("ToolCall", "Turn", "Ticker")))
 
 
-def _null_value(rng: Random) -> tuple[bytes | None, tuple[Way, ...]]:
+def _null_value(rng: Random) -> tuple[bytes | None, tuple[HeaderPair, ...]]:
     return _typed(None)
 
 
-def _null_header(rng: Random) -> tuple[bytes | None, tuple[Way, ...]]:
+def _null_header(rng: Random) -> tuple[bytes | None, tuple[HeaderPair, ...]]:
     return b"{}", (("type", None), ("correlation_id", None))
 
 
-def _no_headers(rng: Random) -> tuple[bytes | None, tuple[Way, ...]]:
+def _no_headers(rng: Random) -> tuple[bytes | None, tuple[HeaderPair, ...]]:
     return b'{"call_id": "none"}', ()
 
 
-def _wild_headers(rng: Random) -> tuple[bytes | None, tuple[Way, ...]]:
+def _wild_headers(rng: Random) -> tuple[bytes | None, tuple[HeaderPair, ...]]:
     return b"{}", (("type", b"\xff\xfeToolCall"), ("\u202etype", b"x" * 9_000), ("", b""))
 
 
-def _huge(rng: Random) -> tuple[bytes | None, tuple[Way, ...]]:
+def _huge(rng: Random) -> tuple[bytes | None, tuple[HeaderPair, ...]]:
     return _typed(rng.randbytes(1_000) * (VALUE_BYTES // 1_000))
 
 
-def _deep(rng: Random) -> tuple[bytes | None, tuple[Way, ...]]:
+def _deep(rng: Random) -> tuple[bytes | None, tuple[HeaderPair, ...]]:
     return _typed(b"[" * DEEP + b"]" * DEEP, "MarketSnapshot")
 
 
-def _digits(rng: Random) -> tuple[bytes | None, tuple[Way, ...]]:
+def _digits(rng: Random) -> tuple[bytes | None, tuple[HeaderPair, ...]]:
     return _typed(b'{"call_id": ' + b"9" * DIGITS + b', "round": 1e999999}')
 
 
-def _unknown(rng: Random) -> tuple[bytes | None, tuple[Way, ...]]:
+def _unknown(rng: Random) -> tuple[bytes | None, tuple[HeaderPair, ...]]:
     return _typed(b'{"v": 9}', rng.choice(("Nonsense", "toolcall", "", "Epoch")))
 
 

@@ -37,7 +37,7 @@ def find_programs() -> Path | None:
     return max(found, default=None)
 
 
-def why_not() -> str:
+def unavailable_reason() -> str:
     """Why no PostgreSQL can be started here; "" if one can."""
     if find_programs() is None:
         return "PostgreSQL is not installed here (Debian: apt-get install postgresql)"

@@ -41,7 +41,7 @@ RESET = struct.pack("ii", 1, 0)
 
 
 @dataclass(eq=False)
-class Cut:
+class LinkCut:
     """A fault of the links of one process, until a time of the event loop.
 
     Attributes:
@@ -73,10 +73,10 @@ class Cut:
         return set()
 
 
-class Side(asyncio.Protocol):
+class LinkEnd(asyncio.Protocol):
     """One end of a link."""
 
-    def __init__(self, link: "Link", *, is_client: bool) -> None:
+    def __init__(self, link: "ProxiedLink", *, is_client: bool) -> None:
         """An end that is not connected yet."""
         self.link = link
         self.is_client = is_client
@@ -104,23 +104,23 @@ class Side(asyncio.Protocol):
         self.link.resume()
 
 
-class Link:
+class ProxiedLink:
     """A client's connection and the one to the broker that belongs to it."""
 
     def __init__(self, proxy: "Proxy", route: "Route") -> None:
         """A link without ends."""
         self.proxy = proxy
         self.route = route
-        self.client = Side(self, is_client=True)
-        self.server = Side(self, is_client=False)
+        self.client = LinkEnd(self, is_client=True)
+        self.server = LinkEnd(self, is_client=False)
         self.port = 0
-        self.cut: Cut | None = None
+        self.cut: LinkCut | None = None
         self.drops_answer = False
         self._swap = AddressSwap(route.own, route.shown)
         self._early: list[bytes] = []
-        self._later: deque[tuple[float, Side, bytes]] = deque()
+        self._later: deque[tuple[float, LinkEnd, bytes]] = deque()
 
-    def made(self, side: Side) -> None:
+    def made(self, side: LinkEnd) -> None:
         """One end is connected."""
         assert side.transport is not None
         if side.is_client:
@@ -134,7 +134,7 @@ class Link:
         self._early.clear()
         self.resume()
 
-    def take(self, side: Side, data: bytes) -> None:
+    def take(self, side: LinkEnd, data: bytes) -> None:
         """Bytes from one end: passed on, held back or dropped."""
         if side.is_client and self.cut is not None and self.cut.way == "drop_ack":
             self.drops_answer = self.drops_answer or is_produce(data)
@@ -169,7 +169,7 @@ class Link:
             else:
                 transport.close()
 
-    def pause_other(self, side: Side) -> None:
+    def pause_other(self, side: LinkEnd) -> None:
         """The other end waits."""
         other = self.server if side.is_client else self.client
         if other.transport is not None:
@@ -205,7 +205,7 @@ class Link:
             _, side, data = self._later.popleft()
             self._pass(side, data)
 
-    def _pass(self, side: Side, data: bytes) -> None:
+    def _pass(self, side: LinkEnd, data: bytes) -> None:
         if not side.is_client:
             if self.client.transport is not None:
                 self.client.transport.write(self._swap.take(data))
@@ -230,9 +230,9 @@ class Proxy:
     """All links and the cuts of now."""
 
     routes: list[Route]
-    links: set[Link] = field(default_factory=set)
-    cuts: list[Cut] = field(default_factory=list)
-    _numbered: dict[int, Cut] = field(default_factory=dict)
+    links: set[ProxiedLink] = field(default_factory=set)
+    cuts: list[LinkCut] = field(default_factory=list)
+    _numbered: dict[int, LinkCut] = field(default_factory=dict)
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     async def run(self) -> None:
@@ -247,7 +247,7 @@ class Proxy:
             asked = json.loads(line)
             number = asked["cut"]
             if "pid" in asked:
-                cut = Cut(asked["pid"], asked["way"], loop.time() + asked["seconds"])
+                cut = LinkCut(asked["pid"], asked["way"], loop.time() + asked["seconds"])
                 self.begin(cut)
                 self._numbered[number] = cut
             else:  # It is asked for once, when it is over.
@@ -261,7 +261,7 @@ class Proxy:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def begin(self, cut: Cut) -> int:
+    def begin(self, cut: LinkCut) -> int:
         """Begin a cut; returns how many links it found."""
         ports = cut.ports()
         found = [link for link in self.links if link.port in ports]
@@ -281,7 +281,7 @@ class Proxy:
         loop.call_at(cut.until_s, self.heal, cut)
         return len(found)
 
-    def apply(self, link: Link, *, again: bool = True) -> None:
+    def apply(self, link: ProxiedLink, *, again: bool = True) -> None:
         """A new connection falls under the cuts of its process."""
         loop = asyncio.get_running_loop()
         for cut in self.cuts:
@@ -296,11 +296,11 @@ class Proxy:
             elif not fresh and again:
                 loop.call_later(PORTS_S, partial(self.apply, link, again=False))
 
-    def accept(self, route: Route) -> Side:
+    def accept(self, route: Route) -> LinkEnd:
         """The client's end of a new link."""
-        return Link(self, route).client
+        return ProxiedLink(self, route).client
 
-    def heal(self, cut: Cut) -> None:
+    def heal(self, cut: LinkCut) -> None:
         """End a cut, once."""
         if cut not in self.cuts:
             return

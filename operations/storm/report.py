@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from operations.storm.fault_plan import KIND_OF, LINK_WAYS
 from operations.storm.outcome import Outcome
-from operations.storm.plan import KIND_OF, LINK_WAYS
-from operations.storm.verdicts import Said
+from operations.storm.verdicts import CommandResult
 
 Document = dict[str, Any]  # Any: JSON
 UNSENT_SHOWN_MAX = 6
@@ -156,7 +156,7 @@ def findings_of(outcome: Outcome) -> list[str]:
     return found
 
 
-def held(document: Document) -> bool:
+def all_promises_held(document: Document) -> bool:
     """True if every promise held; a storm that sent no orders or had no faults shows nothing."""
     return bool(
         document["orders"] > 0
@@ -293,16 +293,16 @@ def _of(row: Document, kind: str, count: int | None = None) -> str:
     return f"{found:,}" if planned in (None, found) else f"{found:,} of {planned:,}"
 
 
-def _passed(said: Said) -> str:
+def _passed(said: CommandResult) -> str:
     return "passed" if said.code == 0 else "failed"
 
 
-def _all_passed(said: Iterable[Said]) -> str:
+def _all_passed(said: Iterable[CommandResult]) -> str:
     found = list(said)
     return "passed" if found and all(one.code == 0 for one in found) else "failed"
 
 
-def _first_difference(said: Said) -> str:
+def _first_difference(said: CommandResult) -> str:
     document = said.document
     rows = document.get("differences") or [
         figure for figure in document.get("figures", []) if figure.get("drifts")

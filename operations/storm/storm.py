@@ -20,18 +20,18 @@ from arena.settings import KafkaAccess, Settings
 from operations.commands.supervised_run import process_environment
 from operations.kafka_acls import apply_rules
 from operations.specs.arena_spec import load_spec
-from operations.storm import cast, links, postgres
+from operations.storm import postgres, proxy_client, storm_commands
 from operations.storm.brokers import Brokers
 from operations.storm.checker_run import client_options
-from operations.storm.driver import Driver
-from operations.storm.faults import Faults
-from operations.storm.halter import Halter
-from operations.storm.house import House
+from operations.storm.client_errors import raise_failed
+from operations.storm.fault_injector import FaultInjector
+from operations.storm.fault_plan import SUPERVISOR, StormPlan
+from operations.storm.halt_injector import HaltInjector
+from operations.storm.order_sender import OrderSender
 from operations.storm.outcome import Outcome
-from operations.storm.plan import SUPERVISOR, Plan
-from operations.storm.poisoner import Poisoner
-from operations.storm.trouble import raise_failed
-from operations.storm.verdicts import Judges, Oracles, Said
+from operations.storm.poison_sender import PoisonSender
+from operations.storm.processes import StormProcesses
+from operations.storm.verdicts import CommandResult, OracleFiles, RecordChecks
 from operations.storm.watcher import Watcher
 
 TICK_S = 0.1
@@ -62,7 +62,7 @@ class Storm:
         still_s, phases: See `Outcome`.
     """
 
-    plan: Plan
+    plan: StormPlan
     folder: Path
     per_second: float
     say: Say
@@ -81,7 +81,7 @@ class Storm:
         home = self.folder / HOME
         home.mkdir(parents=True)
         brokers = Brokers(home, self.plan.brokers, self.plan.secure)
-        server = None if (why := postgres.why_not()) else postgres.Postgres()
+        server = None if (why := postgres.unavailable_reason()) else postgres.Postgres()
         if why:
             self.without.append(f"no books on PostgreSQL: {why}")
         try:
@@ -97,47 +97,47 @@ class Storm:
 
     async def _with(self, brokers: Brokers, server: postgres.Postgres | None) -> Outcome:
         began_s = time.monotonic()
-        if why := links.why_not():
+        if why := proxy_client.unavailable_reason():
             self.without.append(f"no link is cut: {why}")
             return await self._through(brokers, server, None, began_s)
-        ways = links.Links(brokers.bootstrap)
+        proxy = proxy_client.ProxyClient(brokers.bootstrap)
         try:
-            await ways.start()
-            return await self._through(brokers, server, ways, began_s)
+            await proxy.start()
+            return await self._through(brokers, server, proxy, began_s)
         finally:
-            await ways.stop()
+            await proxy.stop()
 
     async def _through(
         self,
         brokers: Brokers,
         server: postgres.Postgres | None,
-        ways: links.Links | None,
+        proxy: proxy_client.ProxyClient | None,
         began_s: float,
     ) -> Outcome:
         """The storm itself, with processes that reach the brokers through the proxy."""
         spec = self.folder / "storm.toml"
-        spec.write_text(cast.spec_text(self.plan.seed), encoding="utf-8")
+        spec.write_text(storm_commands.spec_text(self.plan.seed), encoding="utf-8")
         await self._make_topics(brokers, spec)
-        commands = cast.commands_alone(postgres=server is not None)
+        commands = storm_commands.commands_alone(postgres=server is not None)
         books = self._books(server)
         clocks = self.folder / "clocks"
         clocks.mkdir()
-        bootstrap = ways.bootstrap if ways is not None else brokers.bootstrap
+        bootstrap = proxy.bootstrap if proxy is not None else brokers.bootstrap
         house = self._house(bootstrap, spec, commands, books)
         environ = {**os.environ, **house.environ, **brokers.login("cli")}
-        oracles = Oracles(self.folder / "acked.jsonl", self.folder / "halted.jsonl")
+        oracles = OracleFiles(self.folder / "acked.jsonl", self.folder / "halted.jsonl")
         with oracles.acked.open("w") as oracle, oracles.halted.open("w") as halted:
             options = client_options(brokers.login())
-            driver = Driver(options, self.plan.seed, self.per_second, oracle)
+            driver = OrderSender(options, self.plan.seed, self.per_second, oracle)
             watcher = Watcher(options)
             driver.is_full = lambda: len(watcher.open) > OPEN_MAX
-            poisoner = Poisoner(
+            poisoner = PoisonSender(
                 options, self.plan.seed, self.plan.poison, driver.note_acked, driver.counts
             )
-            halter = Halter(environ, options, self.plan.halts, halted)
+            halter = HaltInjector(environ, options, self.plan.halts, halted)
             halter.counts = driver.counts
             halter.works = lambda: watcher.still_s() < WORKS_S
-            faults = Faults(self.plan, house, brokers, ways, clocks)
+            faults = FaultInjector(self.plan, house, brokers, proxy, clocks)
             faults.still_s = watcher.still_s
             faults.works = lambda: watcher.decided_at > brokers.up_at + BACK_S
             works = (poisoner.run(), halter.run())
@@ -146,7 +146,7 @@ class Storm:
             finally:
                 await asyncio.to_thread(house.stop)
         self._end_phase("rest")
-        judges = Judges(environ, self.folder, oracles, books)
+        judges = RecordChecks(environ, self.folder, oracles, books)
         reconciles = await self._drain(brokers, spec, commands, judges, watcher)
         self._end_phase("books")
         self.say("asking checker, audit, replays and books")
@@ -170,11 +170,11 @@ class Storm:
 
     async def _rage(
         self,
-        house: House,
+        house: StormProcesses,
         brokers: Brokers,
-        driver: Driver,
+        driver: OrderSender,
         watcher: Watcher,
-        faults: Faults,
+        faults: FaultInjector,
         works: Sequence[Coroutine[None, None, None]],
     ) -> float | None:
         """Traffic and faults; the seconds until all orders were decided and all old turns ended."""
@@ -224,7 +224,7 @@ class Storm:
         self.phases[name] = round(now_s - self._phase_s, 1)
         self._phase_s = now_s
 
-    async def _keep(self, house: House) -> None:
+    async def _keep(self, house: StormProcesses) -> None:
         while True:
             house.tick()
             await asyncio.sleep(TICK_S)
@@ -232,9 +232,9 @@ class Storm:
     async def _report_until(
         self,
         raging: "asyncio.Task[None]",
-        driver: Driver,
+        driver: OrderSender,
         watcher: Watcher,
-        faults: Faults,
+        faults: FaultInjector,
         others: Sequence["asyncio.Task[None]"],
     ) -> None:
         """Show how it goes; a part of the storm itself that fails ends it."""
@@ -289,9 +289,9 @@ class Storm:
         brokers: Brokers,
         spec: Path,
         commands: Mapping[str, list[str]],
-        judges: Judges,
+        judges: RecordChecks,
         watcher: Watcher,
-    ) -> dict[str, Said]:
+    ) -> dict[str, CommandResult]:
         """Without agents and market: an executor decides what is left, the books catch up.
 
         Returns:
@@ -332,18 +332,18 @@ class Storm:
         spec: Path,
         commands: Mapping[str, list[str]],
         books: Mapping[str, str],
-    ) -> House:
+    ) -> StormProcesses:
         settings = Settings().override(
-            bootstrap_servers=bootstrap, prefix=cast.PREFIX, home=self.folder / HOME
+            bootstrap_servers=bootstrap, prefix=storm_commands.PREFIX, home=self.folder / HOME
         )
         environ = {
             **process_environment(settings),
             "ARENA_LOG_FORMAT": "json",
             SHIFT_VARIABLE: str(self.folder / "clocks"),
-            cast.DATABASE: "",
+            storm_commands.DATABASE: "",
         }
-        extra = {f"ledger-{kind}": {cast.DATABASE: url} for kind, url in books.items()}
-        return House(
+        extra = {f"ledger-{kind}": {storm_commands.DATABASE: url} for kind, url in books.items()}
+        return StormProcesses(
             home=self.folder / HOME,
             logs=self.folder / "logs",
             environ=environ,
@@ -360,18 +360,20 @@ class Storm:
 
     async def _make_topics(self, brokers: Brokers, spec: Path) -> None:
         """All topics before any process, with the rules of who may touch them."""
-        settings = Settings().override(bootstrap_servers=brokers.bootstrap, prefix=cast.PREFIX)
+        settings = Settings().override(
+            bootstrap_servers=brokers.bootstrap, prefix=storm_commands.PREFIX
+        )
         settings = settings.override(access=KafkaAccess.of(brokers.login()))
         bus = KafkaBus(settings, client_id="arena-storm")
         await bus.start()
         try:
-            inboxes = [topics.INBOX.member(agent) for agent in cast.DRIVERS]
+            inboxes = [topics.INBOX.member(agent) for agent in storm_commands.DRIVERS]
             wanted = [*topics.fixed_topics(), *load_spec(spec).topics(), *inboxes]
             await bus.ensure_topics(wanted)
         finally:
             await _close(bus)
         if self.plan.secure:
-            await apply_rules(settings, rules_for(cast.PREFIX))
+            await apply_rules(settings, rules_for(storm_commands.PREFIX))
 
 
 async def _close(bus: KafkaBus) -> None:

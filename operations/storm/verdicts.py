@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from operations.commands.supervised_run import LAUNCHER
-from operations.storm.cast import DATABASE, PREFIX
+from operations.storm.storm_commands import DATABASE, PREFIX
 
 DEADLINE_S = 900.0
 HASH_SEEDS = ("1", "20261121")
@@ -23,7 +23,7 @@ WORDS_CHARS_MAX = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CommandResult:
     """What a process said.
 
     Attributes:
@@ -51,11 +51,11 @@ class Verdicts:
         reconciles, balances: By kind of books.
     """
 
-    checker: Said
-    audit: Said
-    replays: list[Said] = field(default_factory=list)
-    reconciles: dict[str, Said] = field(default_factory=dict)
-    balances: dict[str, Said] = field(default_factory=dict)
+    checker: CommandResult
+    audit: CommandResult
+    replays: list[CommandResult] = field(default_factory=list)
+    reconciles: dict[str, CommandResult] = field(default_factory=dict)
+    balances: dict[str, CommandResult] = field(default_factory=dict)
 
     @property
     def digests(self) -> list[str]:
@@ -70,7 +70,7 @@ class Verdicts:
 
 
 @dataclass(frozen=True, slots=True)
-class Oracles:
+class OracleFiles:
     """Files with what the storm knows: which commands were acked, where nothing may be filled."""
 
     acked: Path
@@ -78,7 +78,7 @@ class Oracles:
 
 
 @dataclass
-class Judges:
+class RecordChecks:
     """Asks them.
 
     Attributes:
@@ -89,11 +89,11 @@ class Judges:
 
     environ: Mapping[str, str]
     folder: Path
-    oracles: Oracles
+    oracles: OracleFiles
     books: Mapping[str, str]
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE_MAX))
 
-    async def ask(self, reconciles: Mapping[str, Said]) -> Verdicts:
+    async def ask(self, reconciles: Mapping[str, CommandResult]) -> Verdicts:
         """All of them, a few at a time.
 
         Args:
@@ -117,23 +117,25 @@ class Judges:
         found.reconciles = dict(reconciles)
         return found
 
-    async def reconcile_all(self) -> dict[str, Said]:
+    async def reconcile_all(self) -> dict[str, CommandResult]:
         """What reconcile says of the books now, by kind."""
         said = await asyncio.gather(*(self.reconcile(kind) for kind in self.books))
         return dict(zip(self.books, said, strict=True))
 
-    async def reconcile(self, kind: str) -> Said:
+    async def reconcile(self, kind: str) -> CommandResult:
         """Fold, books of a kind and dashboard side by side."""
         return await self._arena("reconcile", "run", "--json", environ={DATABASE: self.books[kind]})
 
-    async def _arena(self, *words: str, environ: Mapping[str, str] | None = None) -> Said:
+    async def _arena(self, *words: str, environ: Mapping[str, str] | None = None) -> CommandResult:
         return await self._run([*LAUNCHER, *words], environ)
 
-    async def _run(self, argv: list[str], environ: Mapping[str, str] | None = None) -> Said:
+    async def _run(
+        self, argv: list[str], environ: Mapping[str, str] | None = None
+    ) -> CommandResult:
         async with self._room:
             return await self._run_now(argv, environ)
 
-    async def _run_now(self, argv: list[str], environ: Mapping[str, str] | None) -> Said:
+    async def _run_now(self, argv: list[str], environ: Mapping[str, str] | None) -> CommandResult:
         began_s = time.monotonic()
         process = await asyncio.create_subprocess_exec(
             *argv,
@@ -154,7 +156,7 @@ class Judges:
                 process.kill()
                 await process.wait()
         text = errors.decode(errors="replace").strip()[-WORDS_CHARS_MAX:]
-        return Said(code, _document(output), text, round(time.monotonic() - began_s, 1))
+        return CommandResult(code, _document(output), text, round(time.monotonic() - began_s, 1))
 
 
 def _document(output: bytes) -> dict[str, Any]:  # Any: decoded JSON

@@ -13,9 +13,9 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from arena import topics
-from operations.storm.cast import AGENTS, PREFIX
 from operations.storm.checker_run import partitions_of
-from operations.storm.trouble import TROUBLE
+from operations.storm.client_errors import CLIENT_ERRORS
+from operations.storm.storm_commands import AGENTS, PREFIX
 
 COMMANDS = TopicPartition(PREFIX + topics.COMMANDS.name, 0)
 EVENTS = TopicPartition(PREFIX + topics.EVENTS.name, 0)
@@ -68,7 +68,7 @@ class Watcher:
         while True:
             try:
                 await self._follow()
-            except TROUBLE:
+            except CLIENT_ERRORS:
                 await asyncio.sleep(0.3)
 
     async def _follow(self) -> None:

@@ -16,7 +16,7 @@ from arena.bus.kafka import KafkaBus
 from arena.settings import Settings
 from operations.localbroker.broker import LocalBroker
 from operations.localbroker.cluster import NODES, LocalCluster
-from operations.storm.checker import check
+from operations.storm.checker import check_records
 from operations.storm.checker_records import Findings
 from tests.faults.harness import TERMS, Executors, Traffic, read_topics, wait_until_answered
 
@@ -201,7 +201,7 @@ async def trade_during(
         executors.stop()
     found = await read_topics(bus)
     await bus.close()
-    findings = check(found, TERMS)
+    findings = check_records(found, TERMS)
     for raw in found.commands:
         findings.expect(traffic.acked.get(raw.offset) == raw.value, f"command {raw.offset} changed")
     for end in ends:

@@ -10,7 +10,7 @@ import pytest
 
 from arena.bus.kafka import KafkaBus
 from arena.settings import Settings
-from operations.storm.checker import check
+from operations.storm.checker import check_records
 from operations.storm.checker_records import Findings
 from tests.faults.harness import TERMS, Executors, Traffic, read_topics, wait_until_answered
 
@@ -71,7 +71,7 @@ async def run_traffic(
         await asyncio.gather(*running, return_exceptions=True)
         executors.stop()
     topics = await read_topics(bus)
-    findings = check(topics, TERMS)
+    findings = check_records(topics, TERMS)
     for raw in topics.commands:
         findings.expect(traffic.acked.get(raw.offset) == raw.value, f"command {raw.offset} changed")
     print(f"\nseed {seed}: {dict(findings.counts)}\nends: {dict(executors.ends)}")

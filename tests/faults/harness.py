@@ -20,9 +20,9 @@ from arena.bus.base import EARLIEST, Bus, Record
 from arena.messages import Message, Product, QuoteSeen, Ticker, ToolCall
 from arena.settings import Settings
 from arena.wire import encode
-from operations.storm.checker_records import Raw, Terms, Topics
+from operations.storm.checker_records import ExecutorSettings, RawRecord, TopicRecords
 
-TERMS = Terms(
+TERMS = ExecutorSettings(
     cash=Decimal(100_000),
     fee_bps=Decimal(60),
     slippage_bps=Decimal(2),
@@ -283,10 +283,10 @@ def _field(record: Record, name: str) -> str:
     return str(body.get(name)) if isinstance(body, dict) else ""
 
 
-async def read_topics(bus: Bus, agents: tuple[str, ...] = AGENTS) -> Topics:
+async def read_topics(bus: Bus, agents: tuple[str, ...] = AGENTS) -> TopicRecords:
     """Read the raw records that the checker needs."""
     inboxes = {agent: await _records(bus, topics.inbox(agent)) for agent in agents}
-    return Topics(
+    return TopicRecords(
         commands=await _records(bus, topics.COMMANDS.name),
         events=await _records(bus, topics.EVENTS.name),
         tickers=await _records(bus, topics.TICKERS.name),
@@ -295,14 +295,16 @@ async def read_topics(bus: Bus, agents: tuple[str, ...] = AGENTS) -> Topics:
     )
 
 
-async def _records(bus: Bus, topic: str) -> list[Raw]:
+async def _records(bus: Bus, topic: str) -> list[RawRecord]:
     reader = await bus.log_reader(topic, start=EARLIEST)
-    found: list[Raw] = []
+    found: list[RawRecord] = []
     try:
         async with asyncio.timeout(30):
             while await reader.lag():
                 found += [
-                    Raw(r.partition, r.offset, r.headers.get("type", b"").decode(), r.value or b"")
+                    RawRecord(
+                        r.partition, r.offset, r.headers.get("type", b"").decode(), r.value or b""
+                    )
                     for r in await reader.read(timeout_s=0.2, max_records=5_000)
                 ]
     finally:

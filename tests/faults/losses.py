@@ -14,9 +14,9 @@ from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_admin import admin_client
 from arena.settings import Settings
 from operations.storm.checker import effective_events, readable_commands
-from operations.storm.checker_money import Market, check_money
-from operations.storm.checker_records import Findings, Raw, Topics
-from operations.storm.checker_refusals import Halts
+from operations.storm.checker_money import MarketRecords, check_money
+from operations.storm.checker_records import Findings, RawRecord, TopicRecords
+from operations.storm.checker_refusals import HaltHistory
 from tests.faults.harness import AGENTS, TERMS, Executors, Traffic, read_topics, wait_until_answered
 from tests.faults.log_truncation import end_of, truncate_tail
 
@@ -54,7 +54,7 @@ class LossyArena:
     executors: Executors
     seed: int
     alive: bool
-    before: Topics = field(default_factory=lambda: Topics([], [], [], {}, []))
+    before: TopicRecords = field(default_factory=lambda: TopicRecords([], [], [], {}, []))
     cut: dict[str, int] = field(default_factory=dict)
     undecided: set[str] = field(default_factory=set)
     repairs: int = 0
@@ -189,7 +189,7 @@ def silently_lost(arena: LossyArena) -> list[str]:
     return found
 
 
-def events_of(arena: LossyArena) -> list[Raw]:
+def events_of(arena: LossyArena) -> list[RawRecord]:
     """Return the events before the loss."""
     return arena.before.events
 
@@ -215,8 +215,8 @@ async def check_after_loss(arena: LossyArena, traffic: Traffic) -> Findings:
         findings.say(f"the undecided order {order}, which still exists, has no event")
     if topics.TICKERS.name not in arena.cut:
         commands = readable_commands([*arena.before.commands, *now.commands])
-        halts = Halts(now.control)
-        check_money(effective, commands, Market(now.tickers), TERMS, halts, findings)
+        halts = HaltHistory(now.control)
+        check_money(effective, commands, MarketRecords(now.tickers), TERMS, halts, findings)
     for what in silently_lost(arena):
         findings.say(f"lost without a report: {what}")
     findings.counts["orders"] = len(orders)

@@ -22,7 +22,7 @@ from arena.settings import Settings
 from arena.topics import partition_of
 from operations.commands.halt_confirmation import HaltConfirmation, append_and_confirm
 from operations.localbroker.ports import can_bind
-from operations.storm.proxy import Cut, Link, Proxy, Route, Side
+from operations.storm.proxy import LinkCut, LinkEnd, ProxiedLink, Proxy, Route
 from tests.faults.harness import Executors
 from tests.operations.commands.cli import arena
 from tests.trading_tools.helpers import product, ticker, tool_call
@@ -231,10 +231,10 @@ async def write_raw(settings: Settings, key: bytes, value: bytes | None) -> None
         await producer.stop()
 
 
-class ControlLink(Link):
+class ControlLink(ProxiedLink):
     """A connection that is cut when it fetches the control topic."""
 
-    def take(self, side: Side, data: bytes) -> None:
+    def take(self, side: LinkEnd, data: bytes) -> None:
         """Forward bytes, unless they are such a fetch."""
         assert isinstance(self.proxy, ControlProxy)
         if side.is_client and is_fetch(data) and self.proxy.topic in data:
@@ -258,11 +258,11 @@ class ControlProxy(Proxy):
         """
         super().__init__([route])
         self.topic = topic
-        self.fetching: set[Link] = set()
+        self.fetching: set[ProxiedLink] = set()
         self.is_cut = False
-        self.cut = Cut(0, "blackhole", float("inf"))
+        self.cut = LinkCut(0, "blackhole", float("inf"))
 
-    def accept(self, route: Route) -> Side:
+    def accept(self, route: Route) -> LinkEnd:
         """Return the client side of a new connection."""
         return ControlLink(self, route).client
 

@@ -31,10 +31,10 @@ from arena.bus.kafka_access import connection_options
 from arena.settings import KafkaAccess, Settings
 from operations.commands.broker_credentials import environment_for
 from operations.kafka_acls import apply_rules
-from operations.storm.cast import DRIVERS, PREFIX
-from operations.storm.checker import check
-from operations.storm.checker_records import Acked, Findings
-from operations.storm.driver import Driver
+from operations.storm.checker import check_records
+from operations.storm.checker_records import AckedCommand, Findings
+from operations.storm.order_sender import OrderSender
+from operations.storm.storm_commands import DRIVERS, PREFIX
 from tests.faults.harness import TERMS, read_topics
 from tests.faults.namespaces import Host, Network, wait_until, why_not
 
@@ -124,12 +124,12 @@ class AckCollector(io.StringIO):
     def __init__(self) -> None:
         """Start without commands."""
         super().__init__()
-        self.acked: list[Acked] = []
+        self.acked: list[AckedCommand] = []
         self.orders: set[str] = set()
 
     def write(self, line: str) -> int:
         """Note an acked command."""
-        one = Acked(*json.loads(line))
+        one = AckedCommand(*json.loads(line))
         self.acked.append(one)
         self.orders |= {one.order_id} - {""}
         return len(line)
@@ -153,7 +153,7 @@ class Sender:
     async def send(self) -> None:
         """Send until `over`."""
         options = connection_options(self.settings)
-        driver = Driver(
+        driver = OrderSender(
             options, seed=7, per_second=PER_SECOND, oracle=self.acks, is_full=self.is_full
         )
         driver.counts = self.counts
@@ -368,7 +368,7 @@ def wait_until_recovered(
     return found
 
 
-def check_topics(hosts: Hosts, bootstrap: str, acked: list[Acked]) -> Findings:
+def check_topics(hosts: Hosts, bootstrap: str, acked: list[AckedCommand]) -> Findings:
     """Return the result of the checker, which shares no code with the arena."""
     settings = hosts.settings("cli", home=hosts.broker.home, bootstrap=bootstrap)
 
@@ -376,7 +376,9 @@ def check_topics(hosts: Hosts, bootstrap: str, acked: list[Acked]) -> Findings:
         bus = KafkaBus(settings, client_id="checker")
         await bus.start()
         try:
-            return check(await read_topics(bus, (AGENT, *DRIVERS)), TERMS, acked, calm=False)
+            return check_records(
+                await read_topics(bus, (AGENT, *DRIVERS)), TERMS, acked, calm=False
+            )
         finally:
             await bus.close()
 

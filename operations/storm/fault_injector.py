@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 
 from operations.storm.brokers import Brokers
-from operations.storm.house import Found, House
-from operations.storm.links import Links
-from operations.storm.plan import KIND_OF, SUPERVISOR, Fault, Plan
-from operations.storm.trouble import raise_failed
+from operations.storm.client_errors import raise_failed
+from operations.storm.fault_plan import KIND_OF, SUPERVISOR, PlannedFault, StormPlan
+from operations.storm.processes import ProcessHandle, StormProcesses
+from operations.storm.proxy_client import ProxyClient
 
 RETRY_S = 0.25
 TICK_S = 0.1
@@ -29,7 +29,7 @@ NOT_RUNNING = "it did not run, or had no connection"
 
 
 @dataclass
-class Faults:
+class FaultInjector:
     """The faults of one storm.
 
     Attributes:
@@ -42,10 +42,10 @@ class Faults:
         unsent: Faults that did not, in words.
     """
 
-    plan: Plan
-    house: House
+    plan: StormPlan
+    house: StormProcesses
     brokers: Brokers
-    links: Links | None
+    links: ProxyClient | None
     clocks: Path
     works: Callable[[], bool] = lambda: True
     still_s: Callable[[], float] = lambda: 0.0
@@ -100,8 +100,8 @@ class Faults:
                 self._plan_s += now_s - before_s
         return True
 
-    async def _carry_out(self, fault: Fault) -> None:
-        acts: dict[str, Callable[[Fault], Awaitable[str]]] = {
+    async def _carry_out(self, fault: PlannedFault) -> None:
+        acts: dict[str, Callable[[PlannedFault], Awaitable[str]]] = {
             "kill": self._kill,
             "freeze": self._freeze,
             "broker_kill": self._broker,
@@ -119,11 +119,11 @@ class Faults:
             elif why:
                 self._miss(fault, why)
 
-    def _miss(self, fault: Fault, why: str) -> None:
+    def _miss(self, fault: PlannedFault, why: str) -> None:
         name = " ".join(filter(None, (fault.kind, fault.way, fault.target)))
         self.unsent.append(f"{name} at {fault.at_s:.0f} s: {why}")
 
-    async def _found(self, fault: Fault) -> Found | None:
+    async def _found(self, fault: PlannedFault) -> ProcessHandle | None:
         """The process that a fault is for, None if it does not come back in time."""
         while time.monotonic() < self._until_s:
             if (found := self.house.find(fault.target)) is not None:
@@ -131,7 +131,7 @@ class Faults:
             await asyncio.sleep(RETRY_S)
         return None
 
-    async def _kill(self, fault: Fault) -> str:
+    async def _kill(self, fault: PlannedFault) -> str:
         """Each of these returns why a fault had no effect, "" if it had."""
         while await self._found(fault) is not None:
             if self.house.kill(fault.target):
@@ -140,7 +140,7 @@ class Faults:
             await asyncio.sleep(RETRY_S)
         return NOT_RUNNING
 
-    async def _freeze(self, fault: Fault) -> str:
+    async def _freeze(self, fault: PlannedFault) -> str:
         while (found := await self._found(fault)) is not None:
             if found.signal(signal.SIGSTOP):
                 break
@@ -154,14 +154,14 @@ class Faults:
             lived = found.signal(signal.SIGCONT)
         return "" if lived else "it was killed meanwhile"
 
-    async def _broker(self, fault: Fault) -> str:
+    async def _broker(self, fault: PlannedFault) -> str:
         while time.monotonic() < self._until_s:
             if self.works() and await self.brokers.kill_and_restart(fault.seconds):
                 return ""
             await asyncio.sleep(RETRY_S)
         return "the arena had not come back from the one before"
 
-    async def _link(self, fault: Fault) -> str:
+    async def _link(self, fault: PlannedFault) -> str:
         if self.links is None:
             return "no link can be cut here"
         while (found := await self._found(fault)) is not None:
@@ -178,7 +178,7 @@ class Faults:
         self.counts[f"link {fault.way}"] += 1
         return ""
 
-    async def _disk(self, fault: Fault) -> str:
+    async def _disk(self, fault: PlannedFault) -> str:
         """No file of a process can grow; one that is started again meets the same."""
         until_s = time.monotonic() + fault.seconds
         limited: set[int] = set()
@@ -193,7 +193,7 @@ class Faults:
                 _limit_files(pid, None)
         return "" if limited else NOT_RUNNING
 
-    async def _clock(self, fault: Fault) -> str:
+    async def _clock(self, fault: PlannedFault) -> str:
         if (found := await self._found(fault)) is None:
             return NOT_RUNNING
         path = self.clocks / str(found.pid)

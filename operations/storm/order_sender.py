@@ -22,9 +22,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from arena import ids, topics
 from arena.messages import QuoteSeen, ToolCall
 from arena.wire import Headers, encode
-from operations.storm.cast import DRIVERS, PREFIX, PRODUCTS
 from operations.storm.checker_run import partitions_of
-from operations.storm.trouble import TROUBLE
+from operations.storm.client_errors import CLIENT_ERRORS
+from operations.storm.storm_commands import DRIVERS, PREFIX, PRODUCTS
 
 COMMANDS = PREFIX + topics.COMMANDS.name
 TICKERS = PREFIX + topics.TICKERS.name
@@ -46,7 +46,7 @@ LATE_AFTER = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CommandRecord:
     """A record for `account.commands`; `order_id` is "" for anything but an order."""
 
     value: bytes
@@ -55,7 +55,7 @@ class Command:
 
 
 @dataclass
-class Driver:
+class OrderSender:
     """Sends orders of its own agents.
 
     Attributes:
@@ -74,10 +74,10 @@ class Driver:
     is_full: Callable[[], bool] = lambda: False
     _quotes: dict[str, QuoteSeen] = field(default_factory=dict)
     _ends: dict[int, int] = field(default_factory=dict)
-    _recent: deque[Command] = field(default_factory=lambda: deque(maxlen=RECENT))
-    _old: list[Command] = field(default_factory=list)
-    _late: list[tuple[int, Command]] = field(default_factory=list)
-    _again: deque[Command] = field(default_factory=deque)
+    _recent: deque[CommandRecord] = field(default_factory=lambda: deque(maxlen=RECENT))
+    _old: list[CommandRecord] = field(default_factory=list)
+    _late: list[tuple[int, CommandRecord]] = field(default_factory=list)
+    _again: deque[CommandRecord] = field(default_factory=deque)
     _in_flight: set["asyncio.Future[Any]"] = field(default_factory=set)
     _made: int = 0
     _broken: bool = False
@@ -108,7 +108,7 @@ class Driver:
         while True:
             try:
                 await self._drive()
-            except TROUBLE as error:
+            except CLIENT_ERRORS as error:
                 self.counts[f"driver_lost_{type(error).__name__}"] += 1
                 await asyncio.sleep(0.5)
 
@@ -126,7 +126,7 @@ class Driver:
                 async with asyncio.timeout(FLUSH_S):
                     await asyncio.gather(*self._in_flight, return_exceptions=True)
                     await producer.stop()
-            except TROUBLE:
+            except CLIENT_ERRORS:
                 self.counts["driver_unacked"] += len(self._in_flight)
             self._in_flight.clear()
 
@@ -144,7 +144,7 @@ class Driver:
                 sent += 1
             await asyncio.sleep(STEP_S)
 
-    async def _send(self, producer: AIOKafkaProducer, command: Command) -> None:
+    async def _send(self, producer: AIOKafkaProducer, command: CommandRecord) -> None:
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 future = await producer.send(
@@ -153,14 +153,14 @@ class Driver:
         except TimeoutError:
             self._again.append(command)  # the brokers are gone for a while; the producer waits
             return
-        except TROUBLE:
+        except CLIENT_ERRORS:
             self._again.append(command)
             raise
         self.counts["sent"] += 1
         self._in_flight.add(future)
         future.add_done_callback(lambda done: self._note(done, command))
 
-    def _note(self, done: "asyncio.Future[Any]", command: Command) -> None:
+    def _note(self, done: "asyncio.Future[Any]", command: CommandRecord) -> None:
         self._in_flight.discard(done)
         if done.cancelled() or (error := done.exception()) is not None:
             why = "cancelled" if done.cancelled() else type(error).__name__
@@ -176,7 +176,7 @@ class Driver:
         line = [offset, sha256(value).hexdigest(), order_id]
         self.oracle.write(orjson.dumps(line).decode() + "\n")
 
-    def _next(self) -> Command:
+    def _next(self) -> CommandRecord:
         """The next command: one that waits, one that was sent before, or a new one."""
         rng = self._rng
         if self._again:
@@ -194,7 +194,7 @@ class Driver:
             return rng.choice(self._old)
         if dice < SENT_TWICE + SENT_LONG_AFTER + GARBAGE:
             self.counts["garbage"] += 1
-            return Command(rng.randbytes(40), (("type", b"ToolCall"),))
+            return CommandRecord(rng.randbytes(40), (("type", b"ToolCall"),))
         command = self._new()
         self._remember(command)
         if rng.random() < LATE:
@@ -204,14 +204,14 @@ class Driver:
             return self._next()
         return command
 
-    def _remember(self, command: Command) -> None:
+    def _remember(self, command: CommandRecord) -> None:
         self._recent.append(command)
         if len(self._old) < OLD:
             self._old.append(command)
         elif self._rng.random() < OLD / self._made:
             self._old[self._rng.randrange(OLD)] = command
 
-    def _new(self) -> Command:
+    def _new(self) -> CommandRecord:
         rng, self._made = self._rng, self._made + 1
         agent = rng.choice(DRIVERS)
         product_id = rng.choice(PRODUCTS)
@@ -235,7 +235,7 @@ class Driver:
         )
         encoded = encode(call)
         self.counts["reads" if reads else "orders"] += 1
-        return Command(encoded.value, encoded.headers, "" if reads else call.call_id)
+        return CommandRecord(encoded.value, encoded.headers, "" if reads else call.call_id)
 
     def _arguments(self, product_id: str) -> str:
         rng = self._rng
@@ -258,7 +258,7 @@ class Driver:
         while True:
             try:
                 await self._read_market()
-            except TROUBLE:
+            except CLIENT_ERRORS:
                 await asyncio.sleep(0.5)
 
     async def _read_market(self) -> None:

@@ -4,14 +4,14 @@ from collections import Counter
 
 import pytest
 
-from operations.storm.plan import (
+from operations.storm.fault_plan import (
     KIND_OF,
     LINK_WAYS,
     SUPERVISED,
     SUPERVISED_KILLS_MAX,
     SUPERVISED_WINDOW_S,
     SUPERVISOR,
-    Plan,
+    StormPlan,
     make_plan,
 )
 
@@ -87,7 +87,7 @@ def test_a_freeze_lasts(seed: int) -> None:
 def test_seeds_pick_every_kind_of_brokers() -> None:
     """One and three, plain and secure, unless flags say it."""
     drawn = Counter(make_plan(seed, 1).words() for seed in range(40))
-    pinned: Plan = make_plan(7, 1, brokers=3, secure=True)
+    pinned: StormPlan = make_plan(7, 1, brokers=3, secure=True)
 
     assert 4 == len(drawn)
     assert "3 brokers, secure" == pinned.words()

@@ -17,13 +17,13 @@ ANSWER_S = 10.0
 STOP_S = 5.0
 
 
-def why_not() -> str:
+def unavailable_reason() -> str:
     """Why links cannot be cut here; "" if they can."""
     return "" if can_bind(0, BESIDE) else f"{BESIDE} is not an address of this machine"
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class CutResult:
     """What the proxy says of a cut.
 
     Attributes:
@@ -38,7 +38,7 @@ class Cut:
 
 
 @dataclass
-class Links:
+class ProxyClient:
     """Every process's way to the brokers.
 
     Attributes:
@@ -76,26 +76,26 @@ class Links:
         if await self._read(READY_S) != b"ready\n":
             raise DependencyMissing("the storm's proxy did not start", remedy="run it again")
 
-    async def cut(self, pid: int, way: str, seconds: float) -> Cut:
+    async def cut(self, pid: int, way: str, seconds: float) -> CutResult:
         """Begin a cut; one of no links if the proxy does not answer."""
         self._cuts += 1
         return await self._ask(self._cuts, pid=pid, way=way, seconds=seconds)
 
-    async def after(self, cut: Cut) -> Cut:
+    async def after(self, cut: CutResult) -> CutResult:
         """A cut that is over, with what it did; may be asked once."""
         return await self._ask(cut.number)
 
-    async def _ask(self, number: int, **more: object) -> Cut:
+    async def _ask(self, number: int, **more: object) -> CutResult:
         process = self._process
         if process is None or process.stdin is None or process.returncode is not None:
-            return Cut(number)
+            return CutResult(number)
         async with self._asking:
             process.stdin.write(json.dumps({"cut": number, **more}).encode() + b"\n")
             while answer := await self._read(ANSWER_S):
                 told = json.loads(answer)
                 if told["cut"] == number:  # else the answer to a question that took too long
-                    return Cut(number, told["links"], told["effects"])
-        return Cut(number)
+                    return CutResult(number, told["links"], told["effects"])
+        return CutResult(number)
 
     async def stop(self) -> None:
         """End it."""

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from operations.storm.faults import LET_UP_S, NOT_RUNNING, Faults
-from operations.storm.plan import Fault, Plan
+from operations.storm.fault_injector import LET_UP_S, NOT_RUNNING, FaultInjector
+from operations.storm.fault_plan import PlannedFault, StormPlan
 
 SECONDS = 0.5
 
@@ -25,7 +25,7 @@ class Target:
         return self.living
 
 
-class House:
+class StormProcesses:
     """One process, which can be found from some question on."""
 
     def __init__(self, *, first: int, living: bool = True) -> None:
@@ -46,10 +46,12 @@ class House:
         return []
 
 
-def storm(house: House, *faults: Fault, tmp_path: Path, still_s: float = 0.0) -> Faults:
+def storm(
+    house: StormProcesses, *faults: PlannedFault, tmp_path: Path, still_s: float = 0.0
+) -> FaultInjector:
     """Run faults to their end."""
-    plan = Plan(1, 1, False, SECONDS, faults)
-    found = Faults(plan, cast(Any, house), cast(Any, None), None, tmp_path)
+    plan = StormPlan(1, 1, False, SECONDS, faults)
+    found = FaultInjector(plan, cast(Any, house), cast(Any, None), None, tmp_path)
     found.still_s = lambda: still_s
     asyncio.run(asyncio.wait_for(found.run(), 10))
     return found
@@ -57,7 +59,7 @@ def storm(house: House, *faults: Fault, tmp_path: Path, still_s: float = 0.0) ->
 
 def test_a_fault_waits_for_its_target(tmp_path: Path) -> None:
     """A process that is just being started again is killed as soon as it is there."""
-    found = storm(House(first=2), Fault(0.0, "kill", "judge"), tmp_path=tmp_path)
+    found = storm(StormProcesses(first=2), PlannedFault(0.0, "kill", "judge"), tmp_path=tmp_path)
 
     assert {"judge": 1} == found.kills
     assert not found.unsent
@@ -65,9 +67,9 @@ def test_a_fault_waits_for_its_target(tmp_path: Path) -> None:
 
 def test_a_fault_without_effect_is_named(tmp_path: Path) -> None:
     """With its kind, its target, its time, and why."""
-    gone = House(first=1, living=False)
-    faults = [Fault(0.1, "kill", "judge"), Fault(0.1, "freeze", "judge", 1.0)]
-    cut = Fault(0.2, "link_cut", "judge", 1.0, "reset")
+    gone = StormProcesses(first=1, living=False)
+    faults = [PlannedFault(0.1, "kill", "judge"), PlannedFault(0.1, "freeze", "judge", 1.0)]
+    cut = PlannedFault(0.2, "link_cut", "judge", 1.0, "reset")
     found = storm(gone, *faults, cut, tmp_path=tmp_path)
 
     assert not found.kills.total() + found.counts.total()
@@ -80,10 +82,10 @@ def test_a_fault_without_effect_is_named(tmp_path: Path) -> None:
 
 def test_a_storm_lets_up_while_nothing_is_decided(tmp_path: Path) -> None:
     """Its time does not pass then, and what did not come in twice the time is named."""
-    kills = [Fault(0.3, "kill", "judge")]
-    slow = storm(House(first=1), *kills, tmp_path=tmp_path, still_s=LET_UP_S)
+    kills = [PlannedFault(0.3, "kill", "judge")]
+    slow = storm(StormProcesses(first=1), *kills, tmp_path=tmp_path, still_s=LET_UP_S)
 
-    assert {"judge": 1} == storm(House(first=1), *kills, tmp_path=tmp_path).kills
+    assert {"judge": 1} == storm(StormProcesses(first=1), *kills, tmp_path=tmp_path).kills
     assert not slow.kills
     assert ["kill judge at 0 s: the arena was still for too long"] == slow.unsent
 
@@ -97,8 +99,8 @@ def test_a_part_of_the_faults_that_fails_ends_the_storm(
     def fail(*_: object) -> None:
         raise ArithmeticError("a fault of the storm")
 
-    monkeypatch.setattr(House, part, fail)
-    monkeypatch.setattr("operations.storm.faults.GIVEN_UP_POLL_S", 0.01)
+    monkeypatch.setattr(StormProcesses, part, fail)
+    monkeypatch.setattr("operations.storm.fault_injector.GIVEN_UP_POLL_S", 0.01)
 
     with pytest.raises(ArithmeticError, match="a fault of the storm"):
-        storm(House(first=1), Fault(0.0, "kill", "judge"), tmp_path=tmp_path)
+        storm(StormProcesses(first=1), PlannedFault(0.0, "kill", "judge"), tmp_path=tmp_path)

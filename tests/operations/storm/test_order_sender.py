@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import pytest
 
 from arena.messages import QuoteSeen
-from operations.storm import driver as module
-from operations.storm.cast import PRODUCTS
-from operations.storm.driver import Driver
+from operations.storm import order_sender as module
+from operations.storm.order_sender import OrderSender
+from operations.storm.storm_commands import PRODUCTS
 
 DEADLINE_S = 10.0
 
@@ -51,8 +51,8 @@ async def test_a_client_without_metadata_ends_nothing(
     monkeypatch.setattr(module, "AIOKafkaProducer", Producer)
     monkeypatch.setattr(Producer, "failures", [error])
     monkeypatch.setattr(Producer, "sent", [])
-    monkeypatch.setattr(Driver, "_follow_market", lambda self: asyncio.sleep(DEADLINE_S))
-    storm = Driver({}, 7, 1_000.0, oracle)
+    monkeypatch.setattr(OrderSender, "_follow_market", lambda self: asyncio.sleep(DEADLINE_S))
+    storm = OrderSender({}, 7, 1_000.0, oracle)
     storm._quotes.update(dict.fromkeys(PRODUCTS, QuoteSeen(bid=Decimal(10), ask=Decimal(11))))
     running = asyncio.create_task(storm.run())
     async with asyncio.timeout(DEADLINE_S):
@@ -71,7 +71,7 @@ async def test_a_client_without_metadata_ends_nothing(
 @pytest.mark.parametrize("price", ["abc", "NaN", "-Infinity", "0", [1], None, {}])
 def test_a_poisoned_ticker_changes_no_price(price: object) -> None:
     """A price that is none is passed over, whatever it is."""
-    storm = Driver({}, 7, 1.0, io.StringIO())
+    storm = OrderSender({}, 7, 1.0, io.StringIO())
     sound = {"product_id": PRODUCTS[0], "best_bid": "10", "best_ask": "11"}
     storm._take(json.dumps(sound).encode())
 
@@ -87,16 +87,16 @@ async def test_a_part_that_fails_ends_the_driver(
 ) -> None:
     """An error that no broker can cause is not hidden in a task that is not watched."""
 
-    async def fail(_: Driver) -> None:
+    async def fail(_: OrderSender) -> None:
         raise ArithmeticError("a fault of the storm")
 
-    async def hold(_: Driver) -> None:
+    async def hold(_: OrderSender) -> None:
         await asyncio.sleep(DEADLINE_S)
 
     other = {"_read_market": "_drive", "_drive": "_read_market"}[part]
-    monkeypatch.setattr(Driver, part, fail)
-    monkeypatch.setattr(Driver, other, hold)
+    monkeypatch.setattr(OrderSender, part, fail)
+    monkeypatch.setattr(OrderSender, other, hold)
 
     with pytest.raises(ArithmeticError, match="a fault of the storm"):
         async with asyncio.timeout(DEADLINE_S / 10):
-            await Driver({}, 7, 1.0, io.StringIO()).run()
+            await OrderSender({}, 7, 1.0, io.StringIO()).run()

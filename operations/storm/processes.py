@@ -19,7 +19,7 @@ from arena.runs import ProcessRecord, newest_run
 from operations.commands.supervised_run import LAUNCHER
 from operations.processes.child import ChildProcess, ProcessSpec
 from operations.processes.orphan_reaper import OrphanReaper
-from operations.storm.plan import SUPERVISED, SUPERVISOR
+from operations.storm.fault_plan import SUPERVISED, SUPERVISOR
 
 RESTART_S = 0.3
 RESTART_S_MAX = 3.0
@@ -28,7 +28,7 @@ POLL_S = 0.05
 
 
 @dataclass
-class _Member:
+class _StormProcess:
     """A process that the storm runs itself."""
 
     spec: ProcessSpec
@@ -39,7 +39,7 @@ class _Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ProcessHandle:
     """A process that can be signalled; a later one with its pid is not taken for it."""
 
     pid: int
@@ -56,7 +56,7 @@ class Found:
 
 
 @dataclass
-class House:
+class StormProcesses:
     """Everything that runs in a storm but brokers and databases.
 
     Attributes:
@@ -76,7 +76,7 @@ class House:
     extra: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     ends: Counter[str] = field(default_factory=Counter)
     clock: Callable[[], float] = time.monotonic
-    _members: dict[str, _Member] = field(default_factory=dict)
+    _members: dict[str, _StormProcess] = field(default_factory=dict)
     _killed: set[int] = field(default_factory=set)
     _reaper: OrphanReaper | None = None
 
@@ -102,7 +102,7 @@ class House:
             if member.child is not None:
                 member.child.rotate_log()
 
-    def find(self, name: str) -> Found | None:
+    def find(self, name: str) -> ProcessHandle | None:
         """A process by its name, the supervisor's own included; None if it does not run."""
         if (member := self._members.get(name)) is not None:
             pid = member.child.pid if member.child is not None else None
@@ -111,7 +111,7 @@ class House:
             pid = record.pid if record is not None and record.state == "running" else None
         if pid is None or (start_time_s := started_at(pid)) is None:
             return None
-        return Found(pid, start_time_s)
+        return ProcessHandle(pid, start_time_s)
 
     def kill(self, name: str) -> bool:
         """SIGKILL to a process; False if it does not run."""
@@ -158,7 +158,7 @@ class House:
     def _start_all(self, commands: Mapping[str, list[str]]) -> None:
         self._reaper = OrphanReaper()
         for name, words in commands.items():
-            self._members[name] = _Member(self._spec(name, words))
+            self._members[name] = _StormProcess(self._spec(name, words))
             self._start(self._members[name])
 
     def _spec(self, name: str, words: list[str]) -> ProcessSpec:
@@ -169,14 +169,14 @@ class House:
             environ |= principal if name == SUPERVISOR else own
         return ProcessSpec(name=name, argv=(*LAUNCHER, *words), environ=environ)
 
-    def _start(self, member: _Member) -> None:
+    def _start(self, member: _StormProcess) -> None:
         assert self._reaper is not None, "start was not called"
         self.logs.mkdir(parents=True, exist_ok=True)
         member.child = ChildProcess(member.spec, self.logs / f"{member.spec.name}.log")
         member.started_s = self.clock()
         self._reaper.add(member.child.target)
 
-    def _note_end(self, name: str, member: _Member, code: int, now_s: float) -> None:
+    def _note_end(self, name: str, member: _StormProcess, code: int, now_s: float) -> None:
         assert member.child is not None
         assert self._reaper is not None
         self._reaper.remove(member.child.target)

@@ -6,18 +6,18 @@ from typing import Any, cast
 
 import pytest
 
+from operations.storm.fault_plan import make_plan
 from operations.storm.outcome import Outcome
-from operations.storm.plan import make_plan
 from operations.storm.report import (
+    all_promises_held,
     document_of,
-    held,
     missing_figures,
     rare_kinds,
     remarks_of,
     sum_of,
     table_of,
 )
-from operations.storm.verdicts import Said, Verdicts
+from operations.storm.verdicts import CommandResult, Verdicts
 
 SOUND: dict[str, Any] = {  # Any: JSON
     "orders": 1_000,
@@ -73,8 +73,8 @@ SOUND: dict[str, Any] = {  # Any: JSON
 )
 def test_one_broken_promise_is_a_broken_promise(broken: dict[str, Any]) -> None:
     """A storm held only if everything did, and it had orders and faults."""
-    assert held(SOUND)
-    assert not held({**SOUND, **broken})
+    assert all_promises_held(SOUND)
+    assert not all_promises_held({**SOUND, **broken})
 
 
 def test_storms_add_up() -> None:
@@ -103,7 +103,7 @@ def test_what_was_planned_and_not_injected_is_told() -> None:
     storm = {**SOUND, "planned": planned, "injected": injected, "not_injected": unsent}
     text = "\n".join(remarks_of(storm))
 
-    assert held(storm)
+    assert all_promises_held(storm)
     assert ["poison", "freeze"] == rare_kinds(planned, injected)
     assert "| 5 of 60, 0 |" in table_of([storm])
     assert "| 10 of 120, 0 |" in table_of([storm, storm])
@@ -136,11 +136,11 @@ def outcome(orders: int, last_at: int, books_end: int, kills: int, acked: int = 
         sent=Counter(acked=acked),
         unsent=["y"],
         verdicts=Verdicts(
-            checker=Said(0, {"counts": counts}, "", 1.0),
-            audit=Said(0, digest, "", 1.0),
-            replays=[Said(0, digest, "", 1.0)],
-            reconciles={"sqlite": Said(0, {"offsets": {"0": books_end}}, "", 1.0)},
-            balances={"sqlite": Said(0, {}, "", 1.0)},
+            checker=CommandResult(0, {"counts": counts}, "", 1.0),
+            audit=CommandResult(0, digest, "", 1.0),
+            replays=[CommandResult(0, digest, "", 1.0)],
+            reconciles={"sqlite": CommandResult(0, {"offsets": {"0": books_end}}, "", 1.0)},
+            balances={"sqlite": CommandResult(0, {}, "", 1.0)},
         ),
         still_s=1.0,
         recovery_s=1.0,
@@ -168,7 +168,7 @@ def test_a_storm_that_shows_nothing_does_not_pass(found: Outcome, why: str) -> N
     """Without orders, faults, or books to the end there is a finding, and the exit code is 1."""
     document = document_of(found)
 
-    assert (why == "") == held(document)
+    assert (why == "") == all_promises_held(document)
     assert not missing_figures(document)
     assert ["kills"] == missing_figures({k: v for k, v in document.items() if k != "kills"})
     assert ([why] if why else []) == document["findings"]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from aiokafka.errors import KafkaError
 
-TROUBLE = (
+CLIENT_ERRORS = (
     KafkaError,
     TimeoutError,
     OSError,

@@ -14,7 +14,7 @@ from arena.bus.base import LATEST, Bus, LogReader
 from arena.errors import DependencyMissing
 from arena.messages import OrderDecided, Product, Ticker, Turn
 from operations.bench import market
-from operations.bench.rig import Rig
+from operations.bench.processes import BenchProcesses
 
 READY_TIMEOUT_S = 60.0
 TURN_TIMEOUT_S = 30.0
@@ -22,7 +22,7 @@ TICKER_INTERVAL_S = 5.0
 
 
 @dataclass
-class Driver:
+class LoadGenerator:
     """A market, and a view of the turns and fills it causes.
 
     Attributes:
@@ -128,7 +128,7 @@ class Driver:
         """Agents that have answered the newest snapshot."""
         return [a for a in self.agents if self.answered.get(a, -1) >= self.published]
 
-    async def wait_until_all_answer(self, rig: Rig) -> None:
+    async def wait_until_all_answer(self, processes: BenchProcesses) -> None:
         """Publish until every agent has finished a turn: all processes are up then.
 
         Raises:
@@ -139,9 +139,9 @@ class Driver:
             if time.monotonic() > deadline:
                 raise DependencyMissing(
                     f"no turn from {', '.join(missing)} in {READY_TIMEOUT_S:.0f} s",
-                    remedy=f"see the logs in {rig.logs}",
+                    remedy=f"see the logs in {processes.logs}",
                 )
-            rig.check()
+            processes.check()
             await self.publish()
             until = time.monotonic() + 1.0
             while time.monotonic() < until and len(self.idle()) < len(self.agents):

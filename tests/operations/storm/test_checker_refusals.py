@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 
-from operations.storm.checker_records import Findings, Json, Raw, Terms
+from operations.storm.checker_records import ExecutorSettings, Findings, Json, RawRecord
 from operations.storm.checker_refusals import (
-    Forgotten,
-    Halts,
+    HaltHistory,
+    OrderMemory,
     check_reason,
     check_without_event,
     read_order,
 )
 
-TERMS = Terms(Decimal(100_000), Decimal(60), Decimal(2), 30_000, Decimal(200), remembered=2)
+TERMS = ExecutorSettings(
+    Decimal(100_000), Decimal(60), Decimal(2), 30_000, Decimal(200), remembered=2
+)
 LISTING: Json = {
     "product_id": "BTC-USD",
     "base_currency": "BTC",
@@ -28,7 +30,7 @@ LISTING: Json = {
     "status": "online",
 }
 SOUND: Json = {"product_id": "BTC-USD", "quantity": "0.5", "action": "buy"}
-NO_HALTS, A_HALT = Halts([]), Halts([Raw(0, 0, "Halt", b"", b"agent/mo")])
+NO_HALTS, A_HALT = HaltHistory([]), HaltHistory([RawRecord(0, 0, "Halt", b"", b"agent/mo")])
 RICH, POOR = (Decimal(100_000), Decimal(1)), (Decimal(30_000), Decimal("0.25"))
 
 
@@ -45,7 +47,7 @@ def reasons_found(
     ticker: Json | None = None,
     listing: Json | None = LISTING,
     money: tuple[Decimal, Decimal] = RICH,
-    halts: Halts = NO_HALTS,
+    halts: HaltHistory = NO_HALTS,
 ) -> Findings:
     """What is wrong with an order that ended so; its deadline is at 60 s, the price is of 9 s."""
     asked = order if isinstance(order, str) else json.dumps(order)
@@ -107,7 +109,7 @@ def test_what_the_records_do_not_show_is_counted() -> None:
     assert reasons_found("halted").wrong
     assert not reasons_found("halted", halts=A_HALT).wrong
     assert 1 == reasons_found("halted", halts=A_HALT).counts["unjudged_halted"]
-    assert 1 == reasons_found("halted", halts=Halts(None)).counts["unjudged_halted"]
+    assert 1 == reasons_found("halted", halts=HaltHistory(None)).counts["unjudged_halted"]
     assert reasons_found("halted", halts=A_HALT, decided_s=61.0).wrong
     assert 1 == reasons_found("no_price").counts["unjudged_no_price"]
     assert reasons_found("no_price", decided_s=61.0).wrong
@@ -149,7 +151,7 @@ def event_of(order_id: str, offset: int) -> Json:
     return {**place, "agent": "mo", "issued_at": at(offset)}
 
 
-FORGOTTEN = Forgotten([event_of(f"order-{n}", n) for n in range(5)], TERMS.remembered)
+FORGOTTEN = OrderMemory([event_of(f"order-{n}", n) for n in range(5)], TERMS.remembered)
 
 
 def without_event(call: Json, offset: int, buried: set[int], error: str = "too_old") -> Findings:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-Kind = Literal[
+FaultKind = Literal[
     "kill", "freeze", "broker_kill", "leader_kill", "link_cut", "full_disk", "clock_jump"
 ]
 
@@ -63,7 +63,7 @@ CLOCK_JUMPS_S = (-3600, -600, -30, -2, 2, 30, 600, 3600)
 
 
 @dataclass(frozen=True, slots=True)
-class Every:
+class FaultIntervals:
     """Mean seconds between two faults of a kind; 0 for none.
 
     Attributes:
@@ -85,7 +85,7 @@ class Every:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class PlannedFault:
     """One fault.
 
     Attributes:
@@ -95,14 +95,14 @@ class Fault:
     """
 
     at_s: float
-    kind: Kind
+    kind: FaultKind
     target: str = ""
     seconds: float = 0.0
     way: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StormPlan:
     """A storm before it begins.
 
     Attributes:
@@ -116,7 +116,7 @@ class Plan:
     brokers: int
     secure: bool
     seconds: float
-    faults: tuple[Fault, ...]
+    faults: tuple[PlannedFault, ...]
     poison: tuple[float, ...] = ()
     halts: tuple[float, ...] = ()
 
@@ -143,8 +143,8 @@ def make_plan(
     *,
     brokers: int | None = None,
     secure: bool | None = None,
-    every: Every | None = None,
-) -> Plan:
+    every: FaultIntervals | None = None,
+) -> StormPlan:
     """Draw a storm.
 
     Args:
@@ -158,27 +158,27 @@ def make_plan(
     picked = rng.choice((1, CLUSTER)), rng.random() < 0.5
     count = picked[0] if brokers is None else brokers
     asks = picked[1] if secure is None else secure
-    dense = every or Every()
+    dense = every or FaultIntervals()
     seconds = minutes * 60
-    kind: Kind = "broker_kill" if count == 1 else "leader_kill"
+    kind: FaultKind = "broker_kill" if count == 1 else "leader_kill"
     freezes = [
-        Fault(at_s, "freeze", target, rng.uniform(12.0, 15.0))
+        PlannedFault(at_s, "freeze", target, rng.uniform(12.0, 15.0))
         for at_s, target in _dealt(rng, seconds - 15, dense.freeze, tuple(KIND_OF))
     ]
     faults = [
         *_kills(rng, seconds, dense.kill, freezes),
         *freezes,
         *(
-            Fault(at_s, kind, "", rng.uniform(0.0, 3.0))
+            PlannedFault(at_s, kind, "", rng.uniform(0.0, 3.0))
             for at_s in _times(rng, seconds, dense.broker if count == 1 else dense.leader)
         ),
         *_cuts(rng, seconds, dense.link),
         *(
-            Fault(at_s, "full_disk", target, rng.uniform(3.0, 8.0))
+            PlannedFault(at_s, "full_disk", target, rng.uniform(3.0, 8.0))
             for at_s, target in _dealt(rng, seconds - 8, dense.disk, WITH_DISKS)
         ),
         *(
-            Fault(
+            PlannedFault(
                 at_s, "clock_jump", target, rng.uniform(4.0, 10.0), str(rng.choice(CLOCK_JUMPS_S))
             )
             for at_s, target in _dealt(rng, seconds - 10, dense.clock, WITH_CLOCKS)
@@ -187,7 +187,7 @@ def make_plan(
     faults.sort(key=lambda fault: fault.at_s)
     poison = tuple(_times(Random(f"poison {seed}"), seconds, dense.poison))
     halts = tuple(_times(Random(f"halts {seed}"), seconds - HALT_S, dense.halt))
-    return Plan(seed, count, asks, seconds, tuple(faults), poison, halts)
+    return StormPlan(seed, count, asks, seconds, tuple(faults), poison, halts)
 
 
 def _times(rng: Random, seconds: float, every_s: float) -> Iterator[float]:
@@ -211,7 +211,7 @@ def _dealt(
         yield at_s, deck.pop()
 
 
-def _cuts(rng: Random, seconds: float, every_s: float) -> Iterator[Fault]:
+def _cuts(rng: Random, seconds: float, every_s: float) -> Iterator[PlannedFault]:
     """Cuts of links in every way in turn; only of a process that writes can an ack be dropped."""
     deck: list[str] = []
     for at_s, target in _dealt(rng, seconds - 12, every_s, WITH_LINKS):
@@ -222,10 +222,14 @@ def _cuts(rng: Random, seconds: float, every_s: float) -> Iterator[Fault]:
         way = fit[0]
         deck.remove(way)
         lasts_s = rng.uniform(3.0, 12.0) if way == "blackhole" else rng.uniform(1.0, 5.0)
-        yield Fault(at_s, "link_cut", target, DROP_ACK_S if way == DROP_ACK else lasts_s, way)
+        yield PlannedFault(
+            at_s, "link_cut", target, DROP_ACK_S if way == DROP_ACK else lasts_s, way
+        )
 
 
-def _kills(rng: Random, seconds: float, every_s: float, freezes: list[Fault]) -> Iterator[Fault]:
+def _kills(
+    rng: Random, seconds: float, every_s: float, freezes: list[PlannedFault]
+) -> Iterator[PlannedFault]:
     """Kills: of no frozen process, of supervised ones as many as a supervisor bears."""
     killed: dict[str, list[float]] = {name: [] for name in (*SUPERVISED, SUPERVISOR)}
     deck: list[str] = []
@@ -242,11 +246,11 @@ def _kills(rng: Random, seconds: float, every_s: float, freezes: list[Fault]) ->
             killed = {name: [] for name in killed}
         if target in killed:
             killed[target].append(at_s)
-        yield Fault(at_s, "kill", target)
+        yield PlannedFault(at_s, "kill", target)
 
 
 def _can_be_killed(
-    target: str, at_s: float, killed: dict[str, list[float]], freezes: list[Fault]
+    target: str, at_s: float, killed: dict[str, list[float]], freezes: list[PlannedFault]
 ) -> bool:
     window_s, most = (
         (SUPERVISOR_GAP_S, 1)
@@ -257,7 +261,7 @@ def _can_be_killed(
     return len(recent) < most and not _is_frozen(target, at_s, freezes)
 
 
-def _is_frozen(target: str, at_s: float, freezes: list[Fault]) -> bool:
+def _is_frozen(target: str, at_s: float, freezes: list[PlannedFault]) -> bool:
     """True if a kill would end a freeze: a supervisor takes what it supervises with it."""
     names = {target, *SUPERVISED} if target == SUPERVISOR else {target}
     return any(

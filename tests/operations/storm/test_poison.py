@@ -3,8 +3,8 @@
 from random import Random
 
 from operations.storm.checker import is_call
-from operations.storm.checker_records import Raw
-from operations.storm.poison import CODECS, COMPACTED, TOPICS, Poison, draw
+from operations.storm.checker_records import RawRecord
+from operations.storm.poison import CODECS, COMPACTED, TOPICS, Poison, draw_poison
 
 DRAWN = 1_500
 
@@ -12,7 +12,7 @@ DRAWN = 1_500
 def drawn(seed: int) -> list[Poison]:
     """Many records of a seed."""
     rng = Random(seed)
-    return [draw(rng) for _ in range(DRAWN)]
+    return [draw_poison(rng) for _ in range(DRAWN)]
 
 
 def test_poison_covers_what_kafka_allows() -> None:
@@ -40,5 +40,5 @@ def test_poison_is_no_order() -> None:
     """The checker takes none of it for a call."""
     for record in drawn(2):
         kind = dict(record.headers).get("type") or b""
-        raw = Raw(0, 0, kind.decode("utf-8", "replace"), record.value or b"")
+        raw = RawRecord(0, 0, kind.decode("utf-8", "replace"), record.value or b"")
         assert is_call(raw) is None

@@ -24,7 +24,7 @@ KEY_VARIABLE = "ARENA_BENCH_KEY"
 
 
 @dataclass
-class Rig:
+class BenchProcesses:
     """Running processes by name.
 
     Attributes:
@@ -62,7 +62,7 @@ class Rig:
     def start_stub(self, calls: int) -> str:
         """Start the stub model; returns its base URL."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "operations.bench.stub", "--calls", str(calls)],
+            [sys.executable, "-m", "operations.bench.stub_model", "--calls", str(calls)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
         )

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from operations.bench.meter import percentile
-from operations.bench.rig import Rig
+from operations.bench.processes import BenchProcesses
 
 HOP_BYTES = (9_000, 9_000, 700, 600)
 """What travels before a fill: snapshot, request, reply, tool call."""
@@ -25,20 +25,20 @@ class RelayFigures:
     p99_ms: float
 
 
-async def measure_relay(rig: Rig, count: int, interval_s: float) -> RelayFigures:
+async def measure_relay(processes: BenchProcesses, count: int, interval_s: float) -> RelayFigures:
     """Send records through a chain of hops, one at a time, and time each.
 
     The last hop's topic is read here, as the executor reads the last topic of a turn.
     """
     from operations.bench import kafka_relay
 
-    servers = rig.settings.bootstrap_servers
-    names = [f"{rig.settings.prefix}relay{n}" for n in range(len(HOP_BYTES))]
+    servers = processes.settings.bootstrap_servers
+    names = [f"{processes.settings.prefix}relay{n}" for n in range(len(HOP_BYTES))]
     await kafka_relay.create_topics(servers, names)
     for n, size in enumerate(HOP_BYTES[1:]):
         hop = (servers, names[n], names[n + 1], str(size))
-        rig.start(f"hop{n}", *hop, module="operations.bench.kafka_relay")
-    await _wait_until_ready(rig)
+        processes.start(f"hop{n}", *hop, module="operations.bench.kafka_relay")
+    await _wait_until_ready(processes)
     times = await kafka_relay.time_records(
         servers,
         names[0],
@@ -51,11 +51,13 @@ async def measure_relay(rig: Rig, count: int, interval_s: float) -> RelayFigures
     return RelayFigures(len(HOP_BYTES), percentile(kept, 0.5), percentile(kept, 0.99))
 
 
-async def _wait_until_ready(rig: Rig) -> None:
+async def _wait_until_ready(processes: BenchProcesses) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
-    logs = [rig.logs / f"{rig.settings.prefix}hop{n}.log" for n in range(len(HOP_BYTES) - 1)]
+    logs = [
+        processes.logs / f"{processes.settings.prefix}hop{n}.log" for n in range(len(HOP_BYTES) - 1)
+    ]
     while not all(log.exists() and b"ready" in log.read_bytes() for log in logs):
-        rig.check()
+        processes.check()
         if time.monotonic() > deadline:
             raise TimeoutError("the relay did not get ready")
         await asyncio.sleep(0.05)

@@ -1,6 +1,6 @@
 """An instant model behind a real HTTP endpoint: the Chat Completions protocol, without thinking.
 
-`python -m operations.bench.stub [--calls N]` prints its port and serves until terminated. A request
+`python -m operations.bench.stub_model [--calls N]` prints its port and serves until terminated. A request
 whose last message is a tool's result is answered with closing words; any other with N calls of
 `execute_trade`. It is written on asyncio's bare protocol so that what is measured is the arena.
 """

@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from operations.localbroker.ports import LOOPBACK, choose_ports
-from operations.storm import links
-from operations.storm.proxy import DELAY_S, Cut, Proxy, Route
+from operations.storm import proxy_client
+from operations.storm.proxy import DELAY_S, LinkCut, Proxy, Route
 
-pytestmark = pytest.mark.skipif(bool(links.why_not()), reason=links.why_not() or "it can")
+pytestmark = pytest.mark.skipif(
+    bool(proxy_client.unavailable_reason()), reason=proxy_client.unavailable_reason() or "it can"
+)
 DEADLINE_S = 5.0
 PRODUCE = struct.pack(">ihh", 8, 0, 8) + b"1234"
 METADATA = struct.pack(">ihh", 8, 3, 8) + b"1234"
@@ -42,7 +44,7 @@ class Broker:
 async def proxied() -> AsyncIterator[tuple[Proxy, Broker, tuple[str, int]]]:
     """A broker, a proxy before it, and where that listens."""
     port, broker = choose_ports(0).client, Broker()
-    route = Route((links.BESIDE, port), (LOOPBACK, port))
+    route = Route((proxy_client.BESIDE, port), (LOOPBACK, port))
     proxy = Proxy([route])
     server = await asyncio.start_server(broker.serve, *route.own)
     front = await asyncio.get_running_loop().create_server(
@@ -58,9 +60,9 @@ async def proxied() -> AsyncIterator[tuple[Proxy, Broker, tuple[str, int]]]:
         server.close()
 
 
-def cut(way: str, seconds: float = 60.0) -> Cut:
+def cut(way: str, seconds: float = 60.0) -> LinkCut:
     """A cut of this process's links."""
-    return Cut(os.getpid(), way, asyncio.get_running_loop().time() + seconds)
+    return LinkCut(os.getpid(), way, asyncio.get_running_loop().time() + seconds)
 
 
 async def test_without_a_cut_all_goes_through() -> None:
@@ -155,11 +157,11 @@ async def test_cuts_that_are_asked_for_at_once_are_told_apart() -> None:
     """Each question gets its own answer, though all share one pipe."""
     port, broker = choose_ports(0).client, Broker()
     server = await asyncio.start_server(broker.serve, LOOPBACK, port)
-    ways = links.Links(f"{LOOPBACK}:{port}")
+    ways = proxy_client.ProxyClient(f"{LOOPBACK}:{port}")
     try:
         async with asyncio.timeout(DEADLINE_S):
             await ways.start()
-            reader, writer = await asyncio.open_connection(links.BESIDE, port)
+            reader, writer = await asyncio.open_connection(proxy_client.BESIDE, port)
             writer.write(METADATA)
             await reader.readexactly(len(METADATA))
             asked = [(os.getppid(), "delay"), (os.getpid(), "reset"), (os.getppid(), "reset")]
@@ -180,7 +182,7 @@ async def test_another_process_is_not_cut() -> None:
         reader, writer = await asyncio.open_connection(*shown)
         writer.write(METADATA)
         await reader.readexactly(len(METADATA))
-        other = Cut(os.getppid(), "blackhole", asyncio.get_running_loop().time() + 60)
+        other = LinkCut(os.getppid(), "blackhole", asyncio.get_running_loop().time() + 60)
         assert 0 == proxy.begin(other)
         writer.write(METADATA)
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from operations.storm.cast import PREFIX
-from operations.storm.poison import Poison, draw
-from operations.storm.trouble import TROUBLE, raise_failed
+from operations.storm.client_errors import CLIENT_ERRORS, raise_failed
+from operations.storm.poison import Poison, draw_poison
+from operations.storm.storm_commands import PREFIX
 
 SEND_S = 12.0
 STOP_S = 5.0
@@ -22,7 +22,7 @@ AT_ONCE_MAX = 8
 
 
 @dataclass
-class Poisoner:
+class PoisonSender:
     """Sends each record with a producer of its own, again until it is acked or `run` is cancelled.
 
     Attributes:
@@ -48,7 +48,7 @@ class Poisoner:
             for number, at_s in enumerate(self.times):
                 await asyncio.sleep(max(0.0, began_s + at_s - time.monotonic()))
                 raise_failed(tasks)
-                tasks.add(asyncio.create_task(self._deliver(number, draw(rng), room)))
+                tasks.add(asyncio.create_task(self._deliver(number, draw_poison(rng), room)))
             await asyncio.gather(*tasks)
         finally:
             for task in tasks:
@@ -63,7 +63,7 @@ class Poisoner:
                 try:
                     async with room, asyncio.timeout(SEND_S):
                         await self._send(number, poison)
-                except TROUBLE as error:
+                except CLIENT_ERRORS as error:
                     why = type(error).__name__
                     await asyncio.sleep(RETRY_S)
                 else:
@@ -101,6 +101,6 @@ class Poisoner:
             if poison.topic == "account.commands" and poison.transaction != "abort":
                 self.acked(done.offset, poison.value or b"")
         finally:
-            with suppress(*TROUBLE):  # it may wait for records that no broker takes
+            with suppress(*CLIENT_ERRORS):  # it may wait for records that no broker takes
                 async with asyncio.timeout(STOP_S):
                     await producer.stop()

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from operations.storm import report
-from operations.storm.links import why_not as why_no_links
-from operations.storm.plan import KIND_OF
-from operations.storm.postgres import why_not as why_no_postgres
+from operations.storm.fault_plan import KIND_OF
+from operations.storm.postgres import unavailable_reason as why_no_postgres
+from operations.storm.proxy_client import unavailable_reason as why_no_links
 
 SEED = "9"
 MINUTES = "1"
@@ -34,7 +34,7 @@ def test_nothing_is_lost_or_doubled_in_a_storm(tmp_path: Path) -> None:
     assert figures.exists(), said
     document = json.loads(figures.read_text())
     assert 0 == done.returncode, said
-    assert report.held(document)
+    assert report.all_promises_held(document)
     assert document["orders"] > 1_000
     assert document["poison"] > 10, said
     wanted = set(KIND_OF.values()) - ({"ledger-postgres"} if why_no_postgres() else set())

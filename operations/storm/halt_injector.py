@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from aiokafka import AIOKafkaConsumer
 
 from operations.commands.supervised_run import LAUNCHER
-from operations.storm.trouble import TROUBLE
+from operations.storm.client_errors import CLIENT_ERRORS
 from operations.storm.watcher import EVENTS
 
 HOLD_S = 3.0
@@ -30,7 +30,7 @@ WORKS_POLLS_MAX = 120
 
 
 @dataclass
-class Halter:
+class HaltInjector:
     """Halts and resumes, each with the command that an operator would use.
 
     Attributes:
@@ -117,9 +117,9 @@ class Halter:
                     await consumer.start()
                     found: dict[Any, int] = await consumer.end_offsets([EVENTS])
                     return found[EVENTS]
-            except TROUBLE:
+            except CLIENT_ERRORS:
                 await asyncio.sleep(RETRY_S)
             finally:
-                with suppress(*TROUBLE):
+                with suppress(*CLIENT_ERRORS):
                     async with asyncio.timeout(ASK_S):
                         await consumer.stop()

@@ -5,10 +5,10 @@ import io
 
 import pytest
 
-from operations.storm.halter import Halter
+from operations.storm.halt_injector import HaltInjector
 
 
-class FakeHalter(Halter):
+class FakeHaltInjector(HaltInjector):
     """Its commands succeed at once, and are written down."""
 
     ran: list[str]
@@ -28,7 +28,7 @@ class FakeHalter(Halter):
 @pytest.mark.parametrize("fails", [True, False])
 async def test_a_halt_that_is_cut_short_is_resumed(fails: bool) -> None:
     """By an error, or by the end of the storm: the arena is not left halted."""
-    halter = FakeHalter({}, {}, (0.0,), io.StringIO())
+    halter = FakeHaltInjector({}, {}, (0.0,), io.StringIO())
     halter.ran, halter.fails = [], fails
     run = asyncio.create_task(halter.run())
     while "halt" not in halter.ran:
