@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from arena import topics
-from arena.bus.base import Assignment, Bus, Record
-from arena.errors import Malformed, UsageError
+from arena.bus.base import Assignment, Bus
+from arena.errors import UsageError
 from arena.ids import check_name
 from arena.messages import ChatReply, ChatRequest
 from arena.read_topic import read_list
@@ -88,7 +88,7 @@ async def read_answered_requests(
         AnsweredRequest(record.timestamp_ms, message)
         for record in records
         if record.offset < targets[record.topic, record.partition]
-        and isinstance(message := _message(record), ChatRequest)
+        and isinstance(message := record.message_or_none(), ChatRequest)
         and not reply_to_error(message.reply_to)  # such a request has no call, but a dead letter
     ]
     answered.sort(key=lambda one: one.at_ms)
@@ -140,13 +140,8 @@ class InboxReplies:
             await reader.close()
         found: dict[str, ChatReply] = {}
         for record in records:
-            if record.kind == "ChatReply" and isinstance(reply := _message(record), ChatReply):
+            if record.kind == "ChatReply" and isinstance(
+                reply := record.message_or_none(), ChatReply
+            ):
                 found.setdefault(reply.call_id, reply)
         return found
-
-
-def _message(record: Record) -> object:
-    try:
-        return record.message()
-    except Malformed:
-        return None

@@ -4,9 +4,6 @@ from collections.abc import Sequence
 
 from arena.messages import ChatMessage
 
-TRADE_TOOL = "execute_trade"
-PORTFOLIO_TOOL = "get_portfolio"
-
 
 def newest_prompt(messages: Sequence[ChatMessage]) -> str:
     """The content of the newest user message; "" if there is none."""

@@ -17,7 +17,6 @@ from arena.messages import Heartbeat
 from arena.node import Node
 from arena.unknown_names import closest_first, listed
 from routers.agent_config import AgentConfig
-from routers.decoding import message_or_none
 
 POLL_S = 1.0
 GRACE_S = 3.0
@@ -211,5 +210,5 @@ def _heartbeat_in(record: Record) -> Heartbeat | None:
     """The heartbeat of a chat node in a record; None for other records, which are not decoded."""
     if not record.key_text.startswith(f"{CHAT_NODE}/"):
         return None
-    message = message_or_none(record)
+    message = record.message_or_none()
     return message if isinstance(message, Heartbeat) else None

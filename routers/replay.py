@@ -30,7 +30,6 @@ from arena.messages import (
 from arena.topics import partition_of
 from arena.versions import VersionsInOrder, recorded_by
 from routers.conversation_limits import ROUNDS_MAX
-from routers.decoding import message_or_none
 from routers.memory import AgentHistory
 from routers.prompt import (
     HOUSE_RULES,
@@ -197,7 +196,7 @@ class TurnReplay:
         found = self._requests
         for record in read_records(self._folder, names):
             self._retained.add(record)
-            message = message_or_none(record)
+            message = record.message_or_none()
             if not isinstance(message, ChatRequest | ToolCall):
                 continue
             known = found.get(message.call_id)
@@ -222,7 +221,7 @@ class TurnReplay:
         waiting = [a for a in agents if a.next and a.next[1].snapshot_offset == record.offset]
         if not waiting:
             return
-        snapshot = message_or_none(record)
+        snapshot = record.message_or_none()
         if not isinstance(snapshot, MarketSnapshot):
             return
         self._result.counts["snapshots"] += 1

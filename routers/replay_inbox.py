@@ -4,7 +4,6 @@ from collections.abc import Container, Iterator
 
 from arena.bus.base import Record
 from arena.messages import ChatReply, ToolResult
-from routers.decoding import message_or_none
 from routers.reply_buffer import Reply
 
 LOOK_AHEAD_MAX = 512
@@ -32,7 +31,7 @@ class RecordedInbox:
             record = next(self._records, None)
             if record is None:
                 break
-            message = message_or_none(record)
+            message = record.message_or_none()
             if isinstance(message, ChatReply | ToolResult) and message.call_id in self._request_ids:
                 self._count += 1
                 self._found.setdefault(message.call_id, (self._count, message))

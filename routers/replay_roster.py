@@ -10,7 +10,6 @@ from datetime import datetime
 
 from arena.bus.base import Record
 from arena.messages import AgentSpec, Epoch, Rules, ToolOffered
-from routers.decoding import message_or_none
 
 LATE_STATES = 4
 """How many later states to try: a router may read the roster a little after it was written."""
@@ -35,7 +34,7 @@ class RosterHistory:
         self.specs: dict[str, list[AgentSpec]] = defaultdict(list)
         messages: list[ToolOffered | Rules] = []
         for record in records:
-            message = message_or_none(record)
+            message = record.message_or_none()
             if isinstance(message, AgentSpec):
                 self.specs[message.agent].append(message)
             elif isinstance(message, ToolOffered | Rules):
@@ -73,5 +72,5 @@ class RosterHistory:
 
 
 def _rules_in_epoch(record: Record) -> Rules | None:
-    message = message_or_none(record)
+    message = record.message_or_none()
     return message.rules if isinstance(message, Epoch) else None

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from arena import ids
 from arena.bus.base import Record
 from arena.messages import Turn, TurnStarted
-from routers.decoding import message_or_none
 
 
 def authentic_turns(
@@ -26,7 +25,7 @@ def authentic_turns(
     """
     ended_ids: set[str] = set()
     for record in records:
-        message = message_or_none(record) if record.key_text == agent else None
+        message = record.message_or_none() if record.key_text == agent else None
         if not isinstance(message, TurnStarted | Turn) or message.turn_id in ended_ids:
             continue
         is_own = message.agent == agent and message.snapshot_offset < end

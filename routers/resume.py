@@ -13,7 +13,6 @@ from arena import topics
 from arena.bus.base import EARLIEST, Record, Start
 from arena.messages import ChatReply, MarketSnapshot, ToolResult, TurnStarted
 from arena.node import Node
-from routers.decoding import message_or_none
 from routers.log_reading import records_until
 from routers.reply_buffer import REPLIES_MAX, Reply
 
@@ -50,7 +49,7 @@ async def read_interrupted_turn(
 
 def _is_snapshot(record: Record, snapshot_id: str) -> bool:
     """True if a record is that snapshot; a truncated log may have another one at its offset."""
-    message = message_or_none(record)
+    message = record.message_or_none()
     return isinstance(message, MarketSnapshot) and message.snapshot_id == snapshot_id
 
 

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 from arena import ids, topics
 from arena.messages import ChatReply, RequestedCall, ToolCall, ToolResult
+from arena.messages.tools import TRADE_TOOL
 from routers.conversation_limits import CALLS_RECORDED_MAX, ERROR_BYTES_MAX, clip, refusal_text
 from routers.memory import trade_phrase
 from routers.turn_types import Now, ResolvedAgent, TurnInput, quotes_seen
 
-TRADE_TOOL = "execute_trade"
 MALFORMED = "malformed_arguments"
 """The `error` of a tool that could not read its arguments."""
 

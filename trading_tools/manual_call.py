@@ -17,6 +17,7 @@ from arena.bus.kafka import KafkaBus
 from arena.clock import Clock, SystemClock
 from arena.errors import DependencyMissing, Malformed, UsageError
 from arena.messages import AgentSpec, ToolCall, ToolResult
+from arena.messages.tools import TRADE_TOOL
 from arena.node import Node
 from arena.output import print_note
 from arena.plugins import NO_PLUGINS, Plugins
@@ -26,8 +27,6 @@ from arena.topics import partition_of
 from arena.unknown_names import OPERATOR, unknown_name
 from trading_tools.plugin_tools import load_tools
 from trading_tools.server import ToolServer
-
-TRADE_TOOL = "execute_trade"
 
 
 async def call_manually(

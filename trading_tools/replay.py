@@ -36,7 +36,7 @@ from trading_tools.registry import Tool, load_catalogue
 from trading_tools.replay_commands import MissingCommand, MissingCommands, RecordedCommands
 from trading_tools.replay_halts import HaltHistory
 from trading_tools.replay_older import DIFFERENT, NOT_REPLAYED, REPLAYED, is_equivalent
-from trading_tools.replay_prices import Event, RecordedPrices, message_or_none
+from trading_tools.replay_prices import Event, RecordedPrices
 from trading_tools.replay_rules import RulesHistory
 from trading_tools.rules import TradingRules
 
@@ -134,7 +134,7 @@ class OrderReplay:
     def _messages(self, topic: str) -> Iterator[Message]:
         if topic in self._topics:
             for record in read_records(self._folder, [topic]):
-                if record.value is not None and (message := message_or_none(record)) is not None:
+                if record.value is not None and (message := record.message_or_none()) is not None:
                     yield message
 
     def _note_prices(self) -> None:
@@ -147,7 +147,7 @@ class OrderReplay:
                     if isinstance(partition, int) and isinstance(offset, int):
                         self._prices.wanted.add((partition, offset))
         for record in read_records(self._folder, [COMMANDS]):
-            if isinstance(call := message_or_none(record), ToolCall):
+            if isinstance(call := record.message_or_none(), ToolCall):
                 self._prices.ends.update(call.ticker_offsets.items())
 
     def _read_control(self) -> Iterable[Record]:
@@ -296,7 +296,7 @@ class _ShardReplay:
 
     def _command_at(self, offset: int) -> Message | None:
         found = self._commands.at(self._partition, offset)
-        return None if found is None else message_or_none(found)
+        return None if found is None else found.message_or_none()
 
 
 def _is_missing(event: Event, command: Message | None, *, opening: bool) -> bool:

@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from arena.bus.base import Record
-from arena.errors import Malformed
-from arena.messages import Message, Product, Ticker, ToolCall
+from arena.messages import Product, Ticker, ToolCall
 from trading_tools.quotes import MarketState, Quote, quote_of
 from trading_tools.replay_listings import ListingHistory
 
@@ -48,7 +47,7 @@ class RecordedPrices:
             place = (record.partition, record.offset)
             if place in self.ends and clock is not None:
                 self.clocks[place] = clock
-            message = message_or_none(record)
+            message = record.message_or_none()
             if isinstance(message, Ticker):
                 clock = max(message.event_time, clock or message.event_time)
                 if place in self.wanted:
@@ -92,14 +91,6 @@ class RecordedPrices:
         if quote.age_ms(clock) < age_ms:
             return quote.alive_at + timedelta(milliseconds=age_ms)
         return clock
-
-
-def message_or_none(record: Record) -> Message | None:
-    """The message in a record, or None if it cannot be read."""
-    try:
-        return record.message()
-    except Malformed:
-        return None
 
 
 def _end_of_prices(event: Event, call: ToolCall) -> int:

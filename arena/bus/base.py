@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 from weakref import WeakSet
 
 from arena.bus.losses import Losses
-from arena.errors import MessageTooLarge
+from arena.errors import Malformed, MessageTooLarge
 from arena.messages import Message
 from arena.topics import RECORD_BYTES_MAX, TopicSpec, partition_of
 from arena.wire import Headers, decode, encode
@@ -72,6 +72,13 @@ class Record(NamedTuple):
             Malformed: The bytes are not an arena message.
         """
         return decode(self.value, self.headers)
+
+    def message_or_none(self) -> Message | None:
+        """Decode the message in the record, or return None if it cannot be read."""
+        try:
+            return self.message()
+        except Malformed:
+            return None
 
     @property
     def key_text(self) -> str:

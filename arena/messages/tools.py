@@ -5,6 +5,11 @@ from pydantic import Field, JsonValue
 from arena.messages.base import SOURCE_FIELD, Message, Part, Utc
 from arena.money import WireDecimal
 
+TRADE_TOOL = "execute_trade"
+"""The tool whose calls are orders."""
+PORTFOLIO_TOOL = "get_portfolio"
+"""The tool that shows an agent its account."""
+
 
 class QuoteSeen(Part):
     """The best prices of a product in the agent's snapshot."""

@@ -12,11 +12,11 @@ import orjson
 from pydantic import JsonValue
 
 from arena.messages import JsonObject
+from arena.messages.tools import PORTFOLIO_TOOL, TRADE_TOOL
 from arena.money import decimal_text
 from chat_nodes.decision_context import PlannedOrder
 from chat_nodes.json_values import parse_object
 from chat_nodes.local.prompt import LocalPrompt
-from chat_nodes.turn_messages import PORTFOLIO_TOOL, TRADE_TOOL
 
 BUY_SHARES = {"small": Decimal("0.05"), "medium": Decimal("0.15"), "large": Decimal("0.40")}
 """Size -> share of the cash to spend."""

@@ -23,6 +23,7 @@ from typing import Literal, TypeVar
 
 from arena.currency import DEFAULT_CURRENCY
 from arena.messages import ChatRequest, JsonObject, ToolSchema
+from arena.messages.tools import PORTFOLIO_TOOL, TRADE_TOOL
 from arena.money import decimal_text
 from chat_nodes.decision_context import DecisionContext
 from chat_nodes.prompt_reader import (
@@ -32,7 +33,7 @@ from chat_nodes.prompt_reader import (
     read_cost_bps,
     read_market,
 )
-from chat_nodes.turn_messages import PORTFOLIO_TOOL, TRADE_TOOL, called_tools, newest_prompt
+from chat_nodes.turn_messages import called_tools, newest_prompt
 
 SIZES = ("small", "medium", "large")
 PRODUCTS_SHOWN_MAX = 6

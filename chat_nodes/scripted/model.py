@@ -11,13 +11,14 @@ import orjson
 
 from arena.errors import UsageError
 from arena.messages import ChatRequest
+from arena.messages.tools import PORTFOLIO_TOOL, TRADE_TOOL
 from arena.money import decimal_text
 from arena.redaction import NO_SECRETS
 from chat_nodes.decision_context import DecisionContext
 from chat_nodes.model import CallFailed, ModelSettings, RawReply, build_request
 from chat_nodes.prompt_reader import read_account, read_cost_bps, read_market
 from chat_nodes.scripted.strategies import SCRIPTED_STRATEGIES, StrategyDecision
-from chat_nodes.turn_messages import PORTFOLIO_TOOL, TRADE_TOOL, called_tools, newest_prompt
+from chat_nodes.turn_messages import called_tools, newest_prompt
 
 ECHO_CHARS_MAX = 160
 

@@ -35,9 +35,6 @@ ORDER = (
 )
 """Requests come before their answers, so that a checker only keeps what it still has to find."""
 
-ORDER_TOOL = "execute_trade"
-"""The tool whose calls are orders."""
-
 
 class DecodedRecord:
     """One record, decoded when it is needed.

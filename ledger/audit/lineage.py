@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from arena import ids, topics
+from arena.messages.tools import TRADE_TOOL
 from ledger.audit.checker import Checker, Scope
-from ledger.audit.decoding import ORDER_TOOL, DecodedRecord, Json, prompt_sha256
+from ledger.audit.decoding import DecodedRecord, Json, prompt_sha256
 from ledger.audit.turns import TurnIndex, TurnRecord
 
 COMMANDS, EVENTS, TURNS = topics.COMMANDS.name, topics.EVENTS.name, topics.TURNS.name
@@ -90,7 +91,7 @@ class LineageChecker(Checker):
         if (
             decoded.topic == COMMANDS
             and decoded.kind == "ToolCall"
-            and body.get("tool") == ORDER_TOOL
+            and body.get("tool") == TRADE_TOOL
         ):
             kept = ("agent", "turn_id", "round", "index", "snapshot_id", "arguments")
             call = {name: body.get(name) for name in kept}
@@ -168,7 +169,7 @@ class LineageChecker(Checker):
             asked = calls[order.index]
             text = f"call {order.index} of the reply to be an order"
             found = str(asked.get("name", "nothing"))
-            self.expect(found == ORDER_TOOL, decoded.location, order.subject, text, found)
+            self.expect(found == TRADE_TOOL, decoded.location, order.subject, text, found)
             if order.arguments is not None:
                 text = f"the arguments of the command, {order.arguments}"
                 found = str(asked.get("arguments"))

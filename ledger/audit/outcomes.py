@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 
 from arena import topics
 from arena.bus.dead_letters import VALUE_BYTES_MAX
+from arena.messages.tools import TRADE_TOOL
 from arena.topics import partition_of
-from ledger.audit.decoding import ORDER_TOOL, DecodedRecord, Json, parse_time
+from ledger.audit.decoding import DecodedRecord, Json, parse_time
 from ledger.audit.invalid_calls import is_invalid_call
 from ledger.audit.turns import TurnIndex
 
@@ -252,7 +253,7 @@ class CallOutcomes:
 
     def is_order(self, call: CallOutcome) -> bool:
         """True if a call is an order, which one event must decide."""
-        return call.topic == COMMANDS and call.tool == ORDER_TOOL
+        return call.topic == COMMANDS and call.tool == TRADE_TOOL
 
     def is_dead_lettered(self, call: CallOutcome) -> bool:
         """True if a dead letter holds the record of a call."""
@@ -296,5 +297,5 @@ def _mark(location: tuple[str, int, int], value: bytes | None) -> int:
 
 
 def _subject(call_id: str, tool: str, body: Json) -> str:
-    name = f"order {call_id}" if tool == ORDER_TOOL else f"call {call_id}"
+    name = f"order {call_id}" if tool == TRADE_TOOL else f"call {call_id}"
     return f"{name}, agent {body['agent']}"
