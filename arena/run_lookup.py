@@ -32,7 +32,7 @@ from arena.settings import BOOTSTRAP_VARIABLE, KafkaAccess, Settings
 if TYPE_CHECKING:
     from arena.bus.base import Bus
 
-LOCAL_BROKER = "operations.localbroker.resolve"
+LOCAL_BROKER = "operations.localbroker.broker_lookup"
 """Starts the broker of a finished run; a string, because `arena` imports no other package."""
 PREFIX_VARIABLE = "ARENA_PREFIX"
 
@@ -279,7 +279,7 @@ def _broker_of(
         )
     if not running and refusal is not None:
         raise refusal
-    open_broker: OpenBroker = getattr(import_module(LOCAL_BROKER), "resolve_broker")  # noqa: B009
+    open_broker: OpenBroker = getattr(import_module(LOCAL_BROKER), "find_or_start_broker")  # noqa: B009
     with open_broker(home, environ={}) as broker:
         if not running:
             print_note(

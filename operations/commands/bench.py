@@ -75,10 +75,10 @@ def _counts(text: str) -> list[int]:
 def _measure(home: Path, counts: list[int], seconds: float, parts: set[str]) -> dict[str, Any]:
     from arena.progress_bars import draw_progress
     from operations.bench import meter, scenarios
-    from operations.localbroker.resolve import resolve_broker
+    from operations.localbroker.broker_lookup import find_or_start_broker
 
     results: dict[str, Any] = {"machine": dict(meter.machine()), "runs": []}
-    with draw_progress() as progress, resolve_broker(home, port=0, progress=progress) as broker:
+    with draw_progress() as progress, find_or_start_broker(home, port=0, progress=progress) as broker:
         results["broker"] = {"kind": broker.kind, "version": broker.version}
         settings = Settings(bootstrap_servers=broker.bootstrap, home=home)
         logs = home / "logs"

@@ -17,16 +17,17 @@ from arena.errors import EXIT_NO, DependencyMissing
 from arena.options import AsJson
 from arena.settings import Settings
 from operations.commands.broker_credentials import Home, credentials
-from operations.localbroker.authority import own_tls
+from operations.localbroker.broker_lookup import handle_of_state
+from operations.localbroker.broker_spec import APACHE_KAFKA, BrokerHandle
+from operations.localbroker.certificates import home_tls
 from operations.localbroker.cluster import NODES
-from operations.localbroker.launch import APACHE_KAFKA, BrokerHandle
-from operations.localbroker.outside import (
-    OUTSIDE_PORT,
-    Outside,
-    outside_of,
-    read_outside,
-    require_guarded,
-    require_here,
+from operations.localbroker.external_listener import (
+    EXTERNAL_PORT,
+    ExternalListener,
+    listener_from_flags,
+    read_listener,
+    require_local_address,
+    require_protected,
 )
 from operations.localbroker.ports import (
     DEFAULT_PORT,
@@ -35,9 +36,8 @@ from operations.localbroker.ports import (
     is_loopback,
     is_wildcard,
 )
-from operations.localbroker.resolve import handle_of
 from operations.localbroker.security import Tls
-from operations.localbroker.status import BrokerStatus, look, stop_broker
+from operations.localbroker.status import BrokerStatus, read_status, stop_broker
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -61,7 +61,7 @@ Advertise = Annotated[
         "--advertise",
         metavar="NAME[:PORT]",
         help=f"Name and port by which other hosts reach the broker; kept for later starts. "
-        f"[port {OUTSIDE_PORT}]",
+        f"[port {EXTERNAL_PORT}]",
     ),
 ]
 Insecure = Annotated[
@@ -116,7 +116,7 @@ def start(
 ) -> None:
     """Start Apache Kafka here; it runs until `arena broker stop`."""
     from arena.progress_bars import draw_progress
-    from operations.localbroker.local import open_local
+    from operations.localbroker.home_broker import open_home_broker
 
     if nodes not in (None, 1, NODES):
         raise typer.BadParameter(f"{nodes} brokers: give 1 or {NODES}", param_hint="--nodes")
@@ -125,21 +125,21 @@ def start(
     if tls_self_signed:
         tls = _own_tls(directory, tls, secure=secure)
     _require_local(host, insecure=insecure, tls=tls is not None, secure=secure)
-    outside = outside_of(listen, advertise, insecure=insecure)
-    if outside is not None:
-        require_here(outside.listen)
-    found = look(directory)
-    broker = open_local(
+    external = listener_from_flags(listen, advertise, insecure=insecure)
+    if external is not None:
+        require_local_address(external.listen)
+    found = read_status(directory)
+    broker = open_home_broker(
         directory,
         nodes=nodes,
         secure=secure,
         host=host,
         port=DEFAULT_PORT if port is None else port,
         tls=tls,
-        outside=outside,
+        external=external,
     )
     if found.condition == "running" and found.broker is not None:
-        handle = handle_of(found.broker)
+        handle = handle_of_state(found.broker)
         state = "runs already"
     else:
         with draw_progress() as progress:
@@ -147,7 +147,7 @@ def start(
         broker.detach()
         state = f"is ready after {handle.ready_s:.1f} s"
     if as_json:
-        print(json.dumps(look(directory).as_json(), indent=2))
+        print(json.dumps(read_status(directory).as_json(), indent=2))
         return
     _print_started(handle, state, directory)
 
@@ -155,7 +155,7 @@ def start(
 def _own_tls(directory: Path, given: Tls | None, *, secure: bool) -> Tls:
     if given is not None or not secure:
         raise typer.BadParameter("--tls-self-signed needs --secure, and excludes --tls-keystore")
-    return own_tls(directory)
+    return home_tls(directory)
 
 
 def _require_local(host: str, *, insecure: bool, tls: bool, secure: bool) -> None:
@@ -163,7 +163,7 @@ def _require_local(host: str, *, insecure: bool, tls: bool, secure: bool) -> Non
     if is_wildcard(host):
         choose_ports(0, host)
     if not is_loopback(host):
-        require_guarded(Outside(host, host, insecure=insecure), secure=secure, tls=tls)
+        require_protected(ExternalListener(host, host, insecure=insecure), secure=secure, tls=tls)
 
 
 def _tls(
@@ -185,9 +185,9 @@ def _print_started(handle: BrokerHandle, state: str, directory: Path) -> None:
     print(f"data {data}, log {_shorten(str(handle.log_file))}")
     if handle.note:
         print(f"Note: {handle.note}.")
-    if outside := read_outside(broker_files_of(directory).root):
-        servers = outside.bootstrap(len(handle.bootstrap.split(",")))
-        print(f"Other hosts: {servers} (listens on {outside.listener(1)})")
+    if external := read_listener(broker_files_of(directory).root):
+        servers = external.bootstrap(len(handle.bootstrap.split(",")))
+        print(f"Other hosts: {servers} (listens on {external.listener(1)})")
         if handle.security != PLAINTEXT:
             print("Their logins: arena broker credentials KIND -o FILE")
     if handle.security != PLAINTEXT:
@@ -222,7 +222,7 @@ def status(
 ) -> None:
     """Show the local broker; exit 1 if it does not run or a jar does not match the lock file."""
     try:
-        found = look(_home(home), verify=verify)
+        found = read_status(_home(home), verify=verify)
     except DependencyMissing as error:
         report_error(error)
         raise typer.Exit(EXIT_NO) from error
@@ -278,11 +278,11 @@ def _rows(found: BrokerStatus) -> list[tuple[str, str]]:
 
 def _outside_rows(found: BrokerStatus) -> list[tuple[str, str]]:
     """The line of the listener for other hosts, if there is one."""
-    outside, broker = found.outside, found.broker
-    if outside is None or broker is None:
+    external, broker = found.external, found.broker
+    if external is None or broker is None:
         return []
-    others = outside.bootstrap(max(1, len(found.nodes)))
-    return [("others", f"{others}, {broker.security}, listens on {outside.listener(1)}")]
+    others = external.bootstrap(max(1, len(found.nodes)))
+    return [("others", f"{others}, {broker.security}, listens on {external.listener(1)}")]
 
 
 def _cluster_rows(found: BrokerStatus) -> list[tuple[str, str]]:

@@ -18,8 +18,8 @@ from arena.errors import UsageError
 from arena.output import print_note
 from arena.process_kinds import account_of_command
 from arena.settings import Settings
-from operations.localbroker.outside import read_outside
-from operations.localbroker.security import FILE_MODE, SASL_SSL, kept_tls
+from operations.localbroker.external_listener import read_listener
+from operations.localbroker.security import FILE_MODE, SASL_SSL, saved_tls
 
 KINDS = tuple(name for name in PRINCIPALS if name != BROKER)
 
@@ -43,10 +43,10 @@ def credentials(
     write_new(path, environment_for(directory, kind))
     print(f"wrote {path}: the login of {kind}; only you can read it")
     print(f"On the other host: set -a; . ./{path.name}; set +a; or: docker run --env-file")
-    tls = kept_tls(directory)
+    tls = saved_tls(directory)
     if tls and tls.client_auth:
         print_note("the brokers need a certificate: add KAFKA_SSL_CERTFILE, KAFKA_SSL_KEYFILE")
-    if read_outside(broker_files_of(directory).root) is None:
+    if read_listener(broker_files_of(directory).root) is None:
         print_note("only this host can connect; arena broker start --listen allows others")
 
 
@@ -88,7 +88,7 @@ def _bootstrap(home: Path) -> str:
         raise UsageError(
             f"the broker of {home} was never started", remedy="start it: arena broker start"
         )
-    outside = read_outside(broker_files_of(home).root)
+    outside = read_listener(broker_files_of(home).root)
     count = len(state.bootstrap.split(","))
     return outside.bootstrap(count) if outside else state.bootstrap
 

@@ -57,7 +57,7 @@ from operations.commands.supervised_run import (
     prepare_run,
     signal_exit_code,
 )
-from operations.localbroker.launch import BrokerHandle
+from operations.localbroker.broker_spec import BrokerHandle
 from operations.processes.child import ProcessSpec
 from operations.processes.stop_signals import StopSignals
 from operations.supervisor.plan import require_keys, require_prices

@@ -25,8 +25,8 @@ from operations.commands.compete_spec import toml_with_flags, with_starting_cash
 from operations.commands.plugins import LoadedSpec, load_spec_for_run
 from operations.commands.price_check import check_prices
 from operations.commands.untradable_products import without_untradable_products
-from operations.localbroker.launch import BrokerHandle
-from operations.localbroker.resolve import resolve_broker
+from operations.localbroker.broker_spec import BrokerHandle
+from operations.localbroker.broker_lookup import find_or_start_broker
 from operations.specs.arena_spec import ArenaSpec, read_spec
 from operations.specs.environment_defaults import initial_cash
 
@@ -133,7 +133,7 @@ def contest_broker(contest: Contest, progress: Progress) -> Iterator[BrokerHandl
         home, environ = Path(earlier.broker_home), {}
     elif earlier is not None and not environ.get(BOOTSTRAP_VARIABLE, "").strip():
         environ = {BOOTSTRAP_VARIABLE: earlier.bootstrap}
-    with resolve_broker(home, environ=environ, progress=progress) as broker:
+    with find_or_start_broker(home, environ=environ, progress=progress) as broker:
         yield broker
 
 

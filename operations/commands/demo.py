@@ -54,7 +54,7 @@ from operations.commands.supervised_run import (
     signal_exit_code,
     supervise,
 )
-from operations.localbroker.resolve import resolve_broker
+from operations.localbroker.broker_lookup import find_or_start_broker
 from operations.processes.child import ProcessSpec
 from operations.processes.stop_signals import StopSignals
 from operations.supervisor.plan import DASHBOARD
@@ -129,7 +129,7 @@ def _demo(
     try:
         loaded = load_built_in_spec(text, directory, plugins)
         check_plugins(loaded, Settings())
-        broker = stack.enter_context(resolve_broker(directory, progress=steps.show))
+        broker = stack.enter_context(find_or_start_broker(directory, progress=steps.show))
     except (KeyboardInterrupt, UsageError):
         shutil.rmtree(directory, ignore_errors=True)  # nothing ran, so there is nothing to read
         raise

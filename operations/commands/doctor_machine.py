@@ -18,10 +18,10 @@ from arena.settings import BOOTSTRAP_VARIABLE, Settings
 from operations.commands.price_check import check_prices
 from operations.localbroker.cache import cache_root
 from operations.localbroker.java import JAVA_MAJOR_MIN, JAVA_WHEEL, find_system_java
-from operations.localbroker.lock import load_lock
+from operations.localbroker.jar_lock import load_lock
 from operations.localbroker.ports import DEFAULT_PORT, can_bind, choose_ports
-from operations.localbroker.resolve import ask
-from operations.localbroker.status import look
+from operations.localbroker.broker_lookup import probe_address
+from operations.localbroker.status import read_status
 from operations.specs.arena_spec import ArenaSpec
 
 PYTHON_MIN = (3, 11)
@@ -85,9 +85,9 @@ def disk_finding(home: Path) -> list[Finding]:
 def broker_findings(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     """Check the broker that the environment names, or what the arena's own broker needs."""
     if servers := environ.get(BOOTSTRAP_VARIABLE, "").strip():
-        answers = [address for address in servers.split(",") if _answers(address)]
-        if answers:
-            return [ok("broker", f"{answers[0].strip()} answers ({BOOTSTRAP_VARIABLE})")]
+        is_answering = [address for address in servers.split(",") if _answers(address)]
+        if is_answering:
+            return [ok("broker", f"{is_answering[0].strip()} answers ({BOOTSTRAP_VARIABLE})")]
         remedy = f"start it, or unset {BOOTSTRAP_VARIABLE} for a broker of the arena's own"
         return [broken("broker", f"{servers} does not answer ({BOOTSTRAP_VARIABLE})", remedy)]
     return [_java(environ), _jars(environ), *_own_broker(settings.home)]
@@ -153,7 +153,7 @@ def _jars(environ: Mapping[str, str]) -> Finding:
 
 def _own_broker(home: Path) -> list[Finding]:
     """Check the broker of this home, and the ports that it needs."""
-    status = look(home)
+    status = read_status(home)
     if status.condition == "running" and status.broker is not None:
         return [ok("broker", f"runs on {status.broker.bootstrap}")]
     found = [ok("broker", "not running; `arena up` and `arena compete run` start one")]
@@ -179,7 +179,7 @@ def _answers(address: str) -> bool:
 
     host, _, port = address.strip().rpartition(":")
     try:
-        if ask(address.strip()) is not None:
+        if probe_address(address.strip()) is not None:
             return True
         with socket.create_connection((host, int(port)), timeout=2.0):
             return True

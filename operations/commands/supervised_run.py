@@ -23,7 +23,7 @@ from arena.processes import started_at
 from arena.run_lookup import with_login
 from arena.runs import BOOKS, FRAMES, MARKET, RunRecord
 from arena.settings import Settings
-from operations.localbroker.launch import KAFKA_COMPATIBLE, BrokerHandle
+from operations.localbroker.broker_spec import KAFKA_COMPATIBLE, BrokerHandle
 from operations.localbroker.ports import choose_ports
 from operations.processes.child import ProcessSpec
 from operations.processes.stop_signals import StopSignals, Terminated, terminate_as_interrupt

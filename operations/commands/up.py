@@ -47,8 +47,8 @@ from operations.commands.supervised_run import (
 )
 from operations.commands.untradable_products import without_untradable_products
 from operations.commands.up_conflicts import require_free_names
-from operations.localbroker.launch import BrokerHandle
-from operations.localbroker.resolve import resolve_broker
+from operations.localbroker.broker_spec import BrokerHandle
+from operations.localbroker.broker_lookup import find_or_start_broker
 from operations.processes.child import ProcessSpec
 from operations.processes.stop_signals import StopSignals, terminate_as_interrupt
 from operations.specs.arena_spec import ArenaSpec, read_spec
@@ -177,7 +177,7 @@ def _open_broker(home: Path, stack: ExitStack) -> BrokerHandle:
     from arena.progress_bars import draw_progress
 
     with draw_progress() as progress:
-        return stack.enter_context(resolve_broker(home, progress=progress))
+        return stack.enter_context(find_or_start_broker(home, progress=progress))
 
 
 def _print_commands(

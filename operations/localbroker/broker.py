@@ -16,12 +16,12 @@ from arena.broker_files import BrokerFiles, broker_files_of
 from arena.broker_state import Ports, read_state
 from arena.errors import DependencyMissing
 from arena.progress import Progress, Step, no_progress
+from operations.localbroker.broker_spec import BrokerHandle, BrokerSpec
 from operations.localbroker.cache import exclusive
 from operations.localbroker.errors import PortTaken
+from operations.localbroker.external_listener import ExternalListener, write_listener
 from operations.localbroker.fallback import prepare_kafka_or_fallback
 from operations.localbroker.kafka import prepare_kafka
-from operations.localbroker.launch import BrokerHandle, Launch
-from operations.localbroker.outside import Outside, write_outside
 from operations.localbroker.ports import LOOPBACK, can_bind, choose_ports
 from operations.localbroker.process import BrokerProcess, wait_ready
 from operations.localbroker.security import Security
@@ -42,7 +42,7 @@ class LocalBroker:
         cache: Path | None = None,
         allow_fallback: bool = True,
         security: Security | None = None,
-        outside: Outside | None = None,
+        external: ExternalListener | None = None,
         dump_classes: Path | None = None,
     ) -> None:
         """Prepare nothing yet.
@@ -63,9 +63,9 @@ class LocalBroker:
         self._port = port
         self._cache = cache
         self._security = security
-        self._outside = outside
+        self._external = external
         self._dump_classes = dump_classes
-        self._allow_fallback = allow_fallback and security is None and outside is None
+        self._allow_fallback = allow_fallback and security is None and external is None
         self._ports: Ports | None = None
         self._process: BrokerProcess | None = None
 
@@ -129,16 +129,16 @@ class LocalBroker:
         """Start; where ports were free to choose and one was lost meanwhile, choose again."""
         for attempt in range(1, PORT_ATTEMPTS + 1):
             ports = self._choose_ports()
-            launch = self._prepare(ports, progress)
+            spec = self._prepare(ports, progress)
             try:
-                return self._run(launch, ports, progress)
+                return self._run(spec, ports, progress)
             except PortTaken:
                 if self._port or attempt == PORT_ATTEMPTS:
                     raise
                 self._ports = None
         raise AssertionError("the last attempt returns or raises")
 
-    def _prepare(self, ports: Ports, progress: Progress) -> Launch:
+    def _prepare(self, ports: Ports, progress: Progress) -> BrokerSpec:
         files, host, cache = self._files, self._host, self._cache
         if self._allow_fallback:
             return prepare_kafka_or_fallback(files, host, ports, cache=cache, progress=progress)
@@ -149,7 +149,7 @@ class LocalBroker:
             cache=cache,
             progress=progress,
             security=self._security,
-            outside=self._outside,
+            external=self._external,
             dump_classes=self._dump_classes,
         )
 
@@ -181,16 +181,16 @@ class LocalBroker:
         self._ports = choose_ports(wanted, self._host)
         return self._ports
 
-    def _run(self, launch: Launch, ports: Ports, progress: Progress) -> BrokerHandle:
-        process = BrokerProcess(launch, self._files, self._host, ports)
+    def _run(self, spec: BrokerSpec, ports: Ports, progress: Progress) -> BrokerHandle:
+        process = BrokerProcess(spec, self._files, self._host, ports)
         try:
             ready_s = wait_ready([process], progress)
         except BaseException:
             process.kill()
             raise
         self._process = process
-        if self._outside:
-            write_outside(self._files.root, self._outside)
+        if self._external:
+            write_listener(self._files.root, self._external)
         where = f"ready on {process.bootstrap} in {ready_s:.1f} s"
         progress(Step("broker", where, finished=True))
         return process.handle(ready_s)

@@ -10,9 +10,9 @@ import hashlib
 from pathlib import Path
 
 from operations.localbroker.cache import cache_root
+from operations.localbroker.jar_lock import KafkaLock
 from operations.localbroker.jars import entry_name
 from operations.localbroker.java import Java
-from operations.localbroker.lock import KafkaLock
 
 ARCHIVE_NAME = "classes.jsa"
 DIGEST_CHARS = 12

@@ -7,9 +7,9 @@ from arena.progress import Progress, Step, no_progress
 from operations.localbroker.broker import LocalBroker
 from operations.localbroker.cache import cache_root, ensure_entry
 from operations.localbroker.class_archive import ARCHIVE_NAME, archive_entry
+from operations.localbroker.jar_lock import load_lock
 from operations.localbroker.jars import ensure_jars
 from operations.localbroker.java import ensure_java
-from operations.localbroker.lock import load_lock
 
 ARCHIVE_BYTES = 100_000_000
 STEP = "Kafka's class archive"

@@ -31,11 +31,11 @@ from arena.errors import DependencyMissing
 from arena.processes import end_process, kill_process
 from arena.progress import Progress, Step, no_progress
 from operations.localbroker import config
+from operations.localbroker.broker_spec import BrokerHandle
 from operations.localbroker.cache import exclusive
 from operations.localbroker.config import Quorum
+from operations.localbroker.external_listener import ExternalListener, write_listener
 from operations.localbroker.kafka import prepare_kafka
-from operations.localbroker.launch import BrokerHandle
-from operations.localbroker.outside import Outside, write_outside
 from operations.localbroker.ports import LOOPBACK, can_bind, choose_cluster_ports
 from operations.localbroker.process import BrokerProcess, wait_ready
 from operations.localbroker.security import Security
@@ -55,7 +55,7 @@ class LocalCluster:
         port: int | None = None,
         cache: Path | None = None,
         security: Security | None = None,
-        outside: Outside | None = None,
+        external: ExternalListener | None = None,
     ) -> None:
         """Prepare nothing yet.
 
@@ -73,7 +73,7 @@ class LocalCluster:
         self._port = port
         self._cache = cache
         self._security = security
-        self._outside = outside
+        self._external = external
         self._processes: dict[int, BrokerProcess] = {}
 
     def __enter__(self) -> Self:
@@ -131,7 +131,7 @@ class LocalCluster:
 
     def stop(self) -> None:
         """End what was started here, all at once."""
-        at_once(self.stop_node, list(self._processes))
+        run_concurrently(self.stop_node, list(self._processes))
 
     def detach(self) -> None:
         """Let the brokers outlive this process; `arena broker stop` ends them."""
@@ -148,8 +148,8 @@ class LocalCluster:
                 missing = [n for n in wanted if self.node(n) is None]
                 self._refuse_taken(cluster, missing)
                 ready_s = self._run(cluster, missing, progress)
-                if self._outside:
-                    write_outside(self._files.root, self._outside)
+                if self._external:
+                    write_listener(self._files.root, self._external)
                 return self._handle(cluster, ready_s)
         except BrokenPipeError:
             raise  # who read the progress has left; the disk is fine
@@ -200,7 +200,7 @@ class LocalCluster:
 
     def _spawn(self, cluster: ClusterState, node_id: int, progress: Progress) -> BrokerProcess:
         files, ports = self.files(node_id), cluster.ports[node_id - 1]
-        launch = prepare_kafka(
+        spec = prepare_kafka(
             files,
             cluster.host,
             ports,
@@ -208,9 +208,9 @@ class LocalCluster:
             progress=progress,
             quorum=Quorum(cluster.cluster_id, node_id, _controllers(cluster.ports)),
             security=self._security,
-            outside=self._outside,
+            external=self._external,
         )
-        return BrokerProcess(launch, files, cluster.host, ports)
+        return BrokerProcess(spec, files, cluster.host, ports)
 
     def _handle(self, cluster: ClusterState, ready_s: float) -> BrokerHandle:
         states = [s for n in range(1, NODES + 1) if (s := self.node(n)) is not None]
@@ -229,7 +229,7 @@ class LocalCluster:
         )
 
 
-def at_once(act: Callable[[int], None], node_ids: list[int]) -> None:
+def run_concurrently(act: Callable[[int], None], node_ids: list[int]) -> None:
     """Do something to several brokers at the same time.
 
     A broker that leaves alone waits for the controllers, so the last of three that were stopped

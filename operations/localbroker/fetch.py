@@ -15,7 +15,7 @@ from pathlib import Path
 
 from arena.progress import Progress, Step
 from operations.localbroker.errors import FetchFailed, FileRefused
-from operations.localbroker.lock import Jar, KafkaLock, sha256_of
+from operations.localbroker.jar_lock import Jar, KafkaLock, sha256_of
 
 PARALLEL_FETCHES = 8
 ATTEMPTS_PER_JAR = 3

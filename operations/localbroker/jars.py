@@ -12,7 +12,7 @@ from arena.progress import Progress, no_progress
 from operations.localbroker.cache import cache_root, ensure_entry
 from operations.localbroker.errors import FileRefused
 from operations.localbroker.fetch import Fetcher, check_jar, fetch_jars, fetch_with_jgo
-from operations.localbroker.lock import KafkaLock
+from operations.localbroker.jar_lock import KafkaLock
 
 STAMP_NAME = "stamp.json"
 

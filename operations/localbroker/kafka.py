@@ -13,16 +13,16 @@ from arena.broker_state import Ports
 from arena.credentials import PLAINTEXT
 from arena.progress import Progress, Step
 from operations.localbroker import config
+from operations.localbroker.broker_spec import APACHE_KAFKA, BrokerSpec
 from operations.localbroker.cache import require_space
 from operations.localbroker.class_archive import archive_flags, dump_flags
 from operations.localbroker.config import Quorum
 from operations.localbroker.diagnose import explain_exit
+from operations.localbroker.external_listener import ExternalListener, require_free_port
+from operations.localbroker.jar_lock import load_lock
 from operations.localbroker.jars import ensure_jars
 from operations.localbroker.java import ensure_java
-from operations.localbroker.launch import APACHE_KAFKA, Launch
-from operations.localbroker.lock import load_lock
-from operations.localbroker.outside import Outside, require_free
-from operations.localbroker.security import DIRECTORY_MODE, Security, scram_words, write_private
+from operations.localbroker.security import DIRECTORY_MODE, Security, scram_arguments, write_private
 
 FORMAT_DEADLINE_S = 60.0
 FORMAT_ARGUMENTS_NAME = "format.args"
@@ -38,9 +38,9 @@ def prepare_kafka(
     progress: Progress,
     quorum: Quorum | None = None,
     security: Security | None = None,
-    outside: Outside | None = None,
+    external: ExternalListener | None = None,
     dump_classes: Path | None = None,
-) -> Launch:
+) -> BrokerSpec:
     """Everything Apache Kafka needs on this machine, ready to run.
 
     Args:
@@ -61,8 +61,8 @@ def prepare_kafka(
         FileRefused: Something fetched is not what the locks name.
         DependencyMissing: The disk is full, or the storage cannot be formatted.
     """
-    if outside:
-        require_free(outside, quorum.node_id if quorum else 1, ports)
+    if external:
+        require_free_port(external, quorum.node_id if quorum else 1, ports)
     lock = load_lock()
     jars = ensure_jars(lock, cache=cache, progress=progress)
     java = ensure_java(cache=cache, progress=progress)
@@ -72,7 +72,7 @@ def prepare_kafka(
         # The cluster's own metadata holds what the accounts are checked against.
         files.root.chmod(DIRECTORY_MODE)
     require_space(files.root, FREE_BYTES_MIN)
-    properties = config.server_properties(host, ports, quorum, security, outside)
+    properties = config.server_properties(host, ports, quorum, security, external)
     write_private(files.server_properties, properties)
     files.log4j_properties.write_text(config.LOG4J_PROPERTIES)
     cluster_id = read_formatted(files)
@@ -80,7 +80,7 @@ def prepare_kafka(
         progress(Step("broker", "formatting its storage"))
         cluster_id = quorum.cluster_id if quorum else config.cluster_id_from(os.urandom(16))
         words = ["format", "--cluster-id", cluster_id, "--config", SERVER_PROPERTIES_NAME]
-        words += scram_words(security) if security else []
+        words += scram_arguments(security) if security else []
         _format(
             files,
             config.java_command(
@@ -91,7 +91,7 @@ def prepare_kafka(
                 flags=archive_flags(java, lock, cache),
             ),
         )
-    return Launch(
+    return BrokerSpec(
         kind=APACHE_KAFKA,
         version=lock.kafka_version,
         command=config.java_command(

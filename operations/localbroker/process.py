@@ -15,9 +15,9 @@ from arena.credentials import PLAINTEXT
 from arena.errors import DependencyMissing
 from arena.processes import started_at
 from arena.progress import Progress, Step
+from operations.localbroker.broker_spec import BrokerHandle, BrokerSpec
 from operations.localbroker.diagnose import explain_exit, read_tail
 from operations.localbroker.errors import PortTaken
-from operations.localbroker.launch import BrokerHandle, Launch
 from operations.localbroker.probe import probe, serves
 from operations.localbroker.security import SASL_SSL
 from operations.processes.child import ChildProcess, ProcessSpec
@@ -34,16 +34,16 @@ Answer = Literal["silent", "ours", "another's"]
 class BrokerProcess:
     """A broker that was started."""
 
-    def __init__(self, launch: Launch, files: BrokerFiles, host: str, ports: Ports) -> None:
+    def __init__(self, spec: BrokerSpec, files: BrokerFiles, host: str, ports: Ports) -> None:
         """Start it; `wait_ready` tells when it serves."""
-        self.launch = launch
+        self.spec = spec
         self.host = host
         self.ports = ports
         self._files = files
-        self._log_start = launch.log_file.stat().st_size if launch.log_file.exists() else 0
-        spec = ProcessSpec("broker", tuple(launch.command), launch.environ, cwd=launch.cwd)
+        self._log_start = spec.log_file.stat().st_size if spec.log_file.exists() else 0
+        process_spec = ProcessSpec("broker", tuple(spec.command), spec.environ, cwd=spec.cwd)
         self._reaper: OrphanReaper | None = OrphanReaper(BROKER_GRACE_S)
-        self._child = ChildProcess(spec, files.console_log, append=False)
+        self._child = ChildProcess(process_spec, files.console_log, append=False)
         self._reaper.add(self._child.target)
         try:
             self._write_state()
@@ -89,11 +89,11 @@ class BrokerProcess:
             PortTaken: Another one answers.
             DependencyMissing: The process has ended.
         """
-        answer = ask_node(
+        answer = identify_broker(
             self.host,
             self.ports.client,
-            cluster_id=self.launch.cluster_id,
-            security=self.launch.security,
+            cluster_id=self.spec.cluster_id,
+            security=self.spec.security,
             pid=self.pid,
         )
         if self.exit_code is not None:
@@ -108,18 +108,18 @@ class BrokerProcess:
 
     def handle(self, ready_s: float) -> BrokerHandle:
         """What a user of it gets."""
-        launch = self.launch
+        spec = self.spec
         return BrokerHandle(
             bootstrap=self.bootstrap,
-            kind=launch.kind,
-            version=launch.version,
-            data_dir=self._files.log_dirs if launch.durable else None,
+            kind=spec.kind,
+            version=spec.version,
+            data_dir=self._files.log_dirs if spec.durable else None,
             pid=self.pid,
-            log_file=launch.log_file,
-            durable=launch.durable,
-            note=launch.note,
+            log_file=spec.log_file,
+            durable=spec.durable,
+            note=spec.note,
             ready_s=ready_s,
-            security=launch.security,
+            security=spec.security,
         )
 
     def _end(self) -> None:
@@ -127,33 +127,33 @@ class BrokerProcess:
         remove_state(self._files.state, self.pid)
 
     def _write_state(self) -> None:
-        launch = self.launch
+        spec = self.spec
         state = BrokerState(
-            kind=launch.kind,
-            version=launch.version,
+            kind=spec.kind,
+            version=spec.version,
             bootstrap=self.bootstrap,
             controller_port=self.ports.controller,
-            cluster_id=launch.cluster_id,
-            durable=launch.durable,
+            cluster_id=spec.cluster_id,
+            durable=spec.durable,
             pid=self.pid,
             start_time_s=started_at(self.pid) or 0.0,
-            data_dir=str(self._files.log_dirs) if launch.durable else "",
-            log_file=str(launch.log_file),
+            data_dir=str(self._files.log_dirs) if spec.durable else "",
+            log_file=str(spec.log_file),
             log_start_bytes=self._log_start,
-            note=launch.note,
-            security=launch.security,
+            note=spec.note,
+            security=spec.security,
         )
         write_state(self._files.state, state)
 
     def _explain(self) -> DependencyMissing:
-        launch = self.launch
-        text = read_tail(launch.log_file, self._log_start) + read_tail(self._files.console_log)
+        spec = self.spec
+        text = read_tail(spec.log_file, self._log_start) + read_tail(self._files.console_log)
         error = explain_exit(
             text,
             exit_code=self.exit_code,
             bootstrap=self.bootstrap,
             data_dir=str(self._files.log_dirs),
-            log_file=str(launch.log_file),
+            log_file=str(spec.log_file),
         )
         if "Address already in use" in text:
             return PortTaken(str(error))
@@ -175,7 +175,7 @@ def wait_ready(processes: Sequence[BrokerProcess], progress: Progress) -> float:
         if elapsed > READY_DEADLINE_S:
             raise DependencyMissing(
                 f"the local broker on {names} did not answer in {READY_DEADLINE_S:.0f} s",
-                remedy=f"read {silent[0].launch.log_file}",
+                remedy=f"read {silent[0].spec.log_file}",
             )
         silent = [process for process in silent if not process.is_ready()]
         if silent:
@@ -184,7 +184,7 @@ def wait_ready(processes: Sequence[BrokerProcess], progress: Progress) -> float:
     return time.monotonic() - started
 
 
-def ask_node(host: str, port: int, *, cluster_id: str, security: str, pid: int) -> Answer:
+def identify_broker(host: str, port: int, *, cluster_id: str, security: str, pid: int) -> Answer:
     """Who answers on a port where a broker of ours should.
 
     A broker in the open is known by its cluster id. A secure one tells it to nobody who has not

@@ -29,7 +29,7 @@ SASL_PLAINTEXT = "SASL_PLAINTEXT"
 SASL_SSL = "SASL_SSL"
 MECHANISM = "SCRAM-SHA-512"
 LISTENER = "CLIENT"
-OUTSIDE_LISTENER = "OUTSIDE"
+EXTERNAL_LISTENER = "OUTSIDE"
 """For the processes of other hosts."""
 CONTROLLER_CONFIG = "listener.name.controller"
 PASSWORD_BYTES = 32
@@ -77,7 +77,7 @@ class Security:
         return SASL_SSL if self.tls else SASL_PLAINTEXT
 
 
-def secure_properties(security: Security, *, outside: bool = False) -> str:
+def secure_properties(security: Security, *, external: bool = False) -> str:
     """The lines of server.properties that make a broker ask who is there, and forbid by default.
 
     The controllers know each other by PLAIN, which needs no stored account; the brokers use SCRAM
@@ -95,7 +95,7 @@ def secure_properties(security: Security, *, outside: bool = False) -> str:
         f'{module}.plain.PlainLoginModule required username="{BROKER}" password="{password}" '
         f'user_{BROKER}="{password}";'
     )
-    named = [LISTENER, OUTSIDE_LISTENER] if outside else [LISTENER]
+    named = [LISTENER, EXTERNAL_LISTENER] if external else [LISTENER]
     protocols = ",".join(f"{name}:{security.protocol}" for name in [*named, "CONTROLLER"])
     clients = [f"listener.name.{name.lower()}" for name in named]
     lines = [
@@ -122,7 +122,7 @@ def secure_properties(security: Security, *, outside: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def scram_words(security: Security) -> list[str]:
+def scram_arguments(security: Security) -> list[str]:
     """Words of the format command that create the accounts; never to be put on a command line."""
     words = []
     for name, password in sorted(security.passwords.items()):
@@ -158,7 +158,7 @@ def ensure_security(home: Path, tls: Tls | None = None) -> Security:
             write_private(
                 directory / f"{name}.env", "".join(f"{k}={v}\n" for k, v in environ.items())
             )
-    kept = _kept_tls(read_credentials(directory, BROKER))
+    kept = _tls_from_environ(read_credentials(directory, BROKER))
     if tls and tls != kept:
         made = f"{kept.keystore if kept else 'no'} certificate"
         asks = ", and asks clients for one" if kept and kept.client_auth else ""
@@ -171,16 +171,16 @@ def ensure_security(home: Path, tls: Tls | None = None) -> Security:
     return Security(passwords=passwords, tls=kept)
 
 
-def kept_tls(home: Path) -> Tls | None:
+def saved_tls(home: Path) -> Tls | None:
     """The certificates of a secure home; None where it has none."""
     return (
-        _kept_tls(read_credentials(credentials_directory(home), BROKER))
+        _tls_from_environ(read_credentials(credentials_directory(home), BROKER))
         if is_secure(home)
         else None
     )
 
 
-def _kept_tls(environ: Mapping[str, str]) -> Tls | None:
+def _tls_from_environ(environ: Mapping[str, str]) -> Tls | None:
     if KEYSTORE_VARIABLE not in environ:
         return None
     authority = Path(environ["KAFKA_SSL_CAFILE"])

@@ -11,13 +11,13 @@ import psutil
 from arena.broker_files import broker_files_of
 from arena.broker_state import BrokerState, cluster_members, local_state, read_state, remove_state
 from arena.processes import end_process
+from operations.localbroker.broker_lookup import split_address
 from operations.localbroker.cache import cache_root
 from operations.localbroker.diagnose import find_cause, read_tail
+from operations.localbroker.external_listener import ExternalListener, read_listener
+from operations.localbroker.jar_lock import load_lock
 from operations.localbroker.jars import jars_directory, verify_jars
-from operations.localbroker.lock import load_lock
-from operations.localbroker.outside import Outside, read_outside
-from operations.localbroker.process import ask_node
-from operations.localbroker.resolve import split
+from operations.localbroker.process import identify_broker
 
 Condition = Literal["running", "not answering", "degraded", "stopped", "stale"]
 
@@ -48,7 +48,7 @@ class BrokerStatus:
     reason: str
     verified: bool
     nodes: tuple["BrokerStatus", ...] = ()
-    outside: Outside | None = None
+    external: ExternalListener | None = None
 
     def as_json(self) -> dict[str, object]:
         """The same as plain values for `--json`."""
@@ -61,11 +61,11 @@ class BrokerStatus:
             "reason": self.reason,
             "verified": self.verified,
             "nodes": [node.as_json() for node in self.nodes],
-            "outside": asdict(self.outside) if self.outside else None,
+            "outside": asdict(self.external) if self.external else None,
         }
 
 
-def look(home: Path, *, cache: Path | None = None, verify: bool = False) -> BrokerStatus:
+def read_status(home: Path, *, cache: Path | None = None, verify: bool = False) -> BrokerStatus:
     """Look at the broker, or the cluster, of `home`.
 
     Args:
@@ -82,11 +82,11 @@ def look(home: Path, *, cache: Path | None = None, verify: bool = False) -> Brok
         verify_jars(lock, directory)
     jars = directory if directory.is_dir() else None
     found = cluster_members(home)
-    outside = read_outside(broker_files_of(home).root)
+    external = read_listener(broker_files_of(home).root)
     if not found:
-        alone = _look_at(read_state(broker_files_of(home).state), jars, verified=verify)
-        return replace(alone, outside=outside)
-    nodes = tuple(_look_at(state, jars, verified=verify) for state in found)
+        alone = _node_status(read_state(broker_files_of(home).state), jars, verified=verify)
+        return replace(alone, external=external)
+    nodes = tuple(_node_status(state, jars, verified=verify) for state in found)
     serving = [node for node in nodes if node.condition == "running"]
     return BrokerStatus(
         condition=_condition_of_all([node.condition for node in nodes]),
@@ -97,11 +97,11 @@ def look(home: Path, *, cache: Path | None = None, verify: bool = False) -> Brok
         reason="; ".join(node.reason for node in nodes if node.reason),
         verified=verify,
         nodes=nodes,
-        outside=outside,
+        external=external,
     )
 
 
-def _look_at(state: BrokerState | None, jars: Path | None, *, verified: bool) -> BrokerStatus:
+def _node_status(state: BrokerState | None, jars: Path | None, *, verified: bool) -> BrokerStatus:
     running = state is not None and state.is_running()
     rss_bytes, uptime_s = _usage(state) if state is not None and running else (0, 0.0)
     return BrokerStatus(
@@ -153,8 +153,8 @@ def _condition(state: BrokerState | None, *, running: bool) -> Condition:
         return "stopped"
     if not running:
         return "stale"
-    host, port = split(state.bootstrap)
-    answer = ask_node(
+    host, port = split_address(state.bootstrap)
+    answer = identify_broker(
         host, port, cluster_id=state.cluster_id, security=state.security, pid=state.pid
     )
     return "running" if answer == "ours" else "not answering"

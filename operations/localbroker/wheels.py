@@ -16,7 +16,7 @@ from pathlib import Path
 from arena.progress import Progress, Step, no_progress
 from operations.localbroker.cache import cache_root, ensure_entry
 from operations.localbroker.errors import FetchFailed, FileRefused
-from operations.localbroker.lock import DEPLOY_DIR
+from operations.localbroker.jar_lock import DEPLOY_DIR
 
 FETCH_DEADLINE_S = 600.0
 POLL_S = 0.2

@@ -14,8 +14,8 @@ from arena.credentials import ADMIN, credentials_for
 from operations.localbroker.broker import LocalBroker
 from operations.localbroker.class_training import ensure_class_archive
 from operations.localbroker.cluster import NODES, LocalCluster
-from operations.localbroker.launch import BrokerHandle
-from operations.localbroker.local import open_local
+from operations.localbroker.broker_spec import BrokerHandle
+from operations.localbroker.home_broker import open_home_broker
 from operations.storm.checker_run import client_options
 from operations.storm.client_errors import CLIENT_ERRORS
 from operations.storm.storm_commands import PREFIX
@@ -46,7 +46,7 @@ class Brokers:
 
     def start(self) -> None:
         """Start all, and return once they serve; kills make later starts frequent."""
-        self._local = open_local(self.home, nodes=self.count, secure=self.secure, port=0)
+        self._local = open_home_broker(self.home, nodes=self.count, secure=self.secure, port=0)
         ensure_class_archive()
         self._handle = self._local.start()
 

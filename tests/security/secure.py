@@ -15,7 +15,7 @@ from arena.bus.kafka_access import connection_options
 from arena.credentials import ADMIN, credentials_for
 from arena.settings import KafkaAccess, Settings
 from operations.kafka_acls import apply_rules
-from operations.localbroker.local import open_local
+from operations.localbroker.home_broker import open_home_broker
 from operations.localbroker.security import Tls
 
 PREFIX = "guarded."
@@ -51,7 +51,7 @@ class Secure:
 @contextmanager
 def secure_broker(home: Path, tls: Tls | None = None) -> Iterator[Secure]:
     """A secure broker with an arena's topics and access rules, and one record in each topic."""
-    with open_local(home, secure=True, port=0, tls=tls) as broker:
+    with open_home_broker(home, secure=True, port=0, tls=tls) as broker:
         found = Secure(home, broker.start().bootstrap)
         asyncio.run(create_topics_and_rules(found.settings(ADMIN)))
         yield found

@@ -10,8 +10,8 @@ from arena.credentials import ADMIN, credentials_for, credentials_of_command, is
 from arena.errors import UsageError
 from arena.settings import KafkaAccess, Settings
 from operations.commands.supervised_run import planned_processes
-from operations.localbroker.local import open_local
-from operations.localbroker.security import Tls, ensure_security, scram_words, secure_properties
+from operations.localbroker.home_broker import open_home_broker
+from operations.localbroker.security import Tls, ensure_security, scram_arguments, secure_properties
 from operations.specs.arena_spec import ArenaSpec, load_spec
 
 SPEC = """\
@@ -117,7 +117,7 @@ def test_security_prints_no_password(tmp_path: Path) -> None:
 
     assert not any(password in repr(security) for password in security.passwords.values())
     assert security.passwords["broker"] in secure_properties(security)
-    assert len(scram_words(security)) == 2 * len(security.passwords)
+    assert len(scram_arguments(security)) == 2 * len(security.passwords)
 
 
 def test_tls_is_kept(tmp_path: Path) -> None:
@@ -137,6 +137,6 @@ def test_open_broker_cannot_be_made_secure(tmp_path: Path) -> None:
     (tmp_path / "kafka" / "data" / "meta.properties").write_text("cluster.id=x\n")
 
     with pytest.raises(UsageError, match="made without credentials"):
-        open_local(tmp_path, secure=True)
+        open_home_broker(tmp_path, secure=True)
     with pytest.raises(UsageError, match="the data of one broker, not of 3"):
-        open_local(tmp_path, nodes=3)
+        open_home_broker(tmp_path, nodes=3)

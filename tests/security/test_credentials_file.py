@@ -13,17 +13,17 @@ from arena.bus.kafka_access import connection_options
 from arena.errors import UsageError
 from arena.settings import KafkaAccess, Settings
 from operations.commands.broker_credentials import KINDS, environment_for, write_new
-from operations.localbroker.authority import ensure_own
-from operations.localbroker.outside import Outside, write_outside
+from operations.localbroker.certificates import ensure_home_certificate
+from operations.localbroker.external_listener import ExternalListener, write_listener
 from operations.localbroker.security import ensure_security
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A home whose broker was started for other hosts, with its own TLS."""
-    ensure_security(tmp_path, ensure_own(tmp_path, ["alpha"]))
+    ensure_security(tmp_path, ensure_home_certificate(tmp_path, ["alpha"]))
     files = broker_files_of(tmp_path)
-    write_outside(files.root, Outside("192.0.2.1", "alpha"))
+    write_listener(files.root, ExternalListener("192.0.2.1", "alpha"))
     state = BrokerState("apache-kafka", "4", "127.0.0.1:9092", 1, "id", True, 1, 1.0, "", "")
     write_state(files.state, state)
     return tmp_path

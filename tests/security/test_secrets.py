@@ -17,7 +17,7 @@ from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_admin import list_topics
 from arena.credentials import ADMIN
 from arena.settings import Settings
-from operations.localbroker.local import open_local
+from operations.localbroker.home_broker import open_home_broker
 from tests.chat_nodes.stub_server import completion, http, stub_server
 from tests.security.secure import Secure
 
@@ -82,7 +82,7 @@ def watched() -> Iterator[CommandLineWatcher]:
 async def test_no_secret_leaves_its_file(tmp_path: Path) -> None:
     """An API key and the passwords of all accounts are searched in everything a run leaves."""
     home = tmp_path / "home"
-    with watched() as watcher, open_local(home, secure=True, port=0) as broker:
+    with watched() as watcher, open_home_broker(home, secure=True, port=0) as broker:
         secure = Secure(home, (await asyncio.to_thread(broker.start)).bootstrap)
         settings = secure.settings(ADMIN, prefix="")
         async with stub_server(http(completion())) as stub:

@@ -11,11 +11,11 @@ from arena.broker_state import read_cluster
 from arena.bus.kafka import KafkaBus
 from arena.credentials import ADMIN
 from arena.errors import BrokerUnavailable
+from operations.localbroker.broker_lookup import is_answering
 from operations.localbroker.cluster import LocalCluster
-from operations.localbroker.local import open_local
-from operations.localbroker.resolve import answers
+from operations.localbroker.home_broker import open_home_broker
 from operations.localbroker.security import Tls
-from operations.localbroker.status import look
+from operations.localbroker.status import read_status
 from tests.security.certificates import Authority
 from tests.security.secure import Secure
 from tests.security.test_tls import keystore_of, with_certificate
@@ -35,11 +35,11 @@ async def test_three_brokers_demand_certificates(tmp_path: Path) -> None:
     known = *authority.issue("client", password="of the key"), secret
     unknown = *stranger.issue("other", password="of the key"), secret
     home = tmp_path / "home"
-    with open_local(home, nodes=3, secure=True, port=0, tls=tls) as cluster:
+    with open_home_broker(home, nodes=3, secure=True, port=0, tls=tls) as cluster:
         assert isinstance(cluster, LocalCluster)
         found = Secure(home, cluster.start().bootstrap)
         admin = found.settings(ADMIN)
-        assert "running" == look(home).condition
+        assert "running" == read_status(home).condition
         state = read_cluster(broker_files_of(home).cluster)
         assert state is not None
         for ports in state.ports:  # the controllers speak TLS with a certificate of the authority
@@ -55,7 +55,7 @@ async def test_three_brokers_demand_certificates(tmp_path: Path) -> None:
             acked = await (await bus.send_bytes(name, b"{}", key=None, partition=0, headers=()))
         finally:
             await bus.close()
-        assert answers(found.bootstrap.split(",")[0], "SASL_SSL")
+        assert is_answering(found.bootstrap.split(",")[0], "SASL_SSL")
         for refused in (admin, with_certificate(admin, *unknown)):
             with pytest.raises(BrokerUnavailable, match="did not answer"):
                 await KafkaBus(refused).start()

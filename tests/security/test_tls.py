@@ -11,7 +11,7 @@ from arena.credentials import credentials_for
 from arena.errors import BrokerUnavailable
 from arena.settings import KafkaAccess, Settings
 from operations.localbroker.security import Tls
-from operations.localbroker.status import look
+from operations.localbroker.status import read_status
 from tests.security.certificates import Authority
 from tests.security.secure import Secure, secure_broker, try_read, try_write
 
@@ -80,7 +80,7 @@ async def test_untrusted_broker_is_not_connected(
 
 def test_status_recognizes_a_tls_broker(encrypted: Secure) -> None:
     """`arena broker status` sees that it serves, without logging in."""
-    found = look(encrypted.home)
+    found = read_status(encrypted.home)
 
     assert "running" == found.condition
     assert found.broker is not None

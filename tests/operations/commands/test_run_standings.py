@@ -86,7 +86,7 @@ def test_demo_with_a_given_up_process_exits_with_1(
         return DOCUMENT
 
     monkeypatch.setenv("ARENA_HOME", str(tmp_path))
-    monkeypatch.setattr(demo, "resolve_broker", broker)
+    monkeypatch.setattr(demo, "find_or_start_broker", broker)
     monkeypatch.setattr(demo, "ensure_topics", lambda *_: None)
     monkeypatch.setattr("operations.commands.demo._DemoRun.run", run)
     with pytest.raises(SystemExit) as ended:

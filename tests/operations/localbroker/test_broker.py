@@ -17,8 +17,8 @@ from arena.errors import DependencyMissing
 from arena.processes import started_at
 from arena.progress import Step
 from operations.localbroker.broker import LocalBroker
+from operations.localbroker.broker_spec import APACHE_KAFKA, BrokerHandle
 from operations.localbroker.errors import PortTaken
-from operations.localbroker.launch import APACHE_KAFKA, BrokerHandle
 from operations.localbroker.probe import probe
 from tests.operations.localbroker.kafka_client import append, create_topic, read
 from tests.operations.localbroker.processes import heed_ctrl_c

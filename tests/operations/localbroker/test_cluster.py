@@ -10,9 +10,9 @@ import pytest
 from arena.broker_state import local_state
 from arena.errors import DependencyMissing
 from operations.localbroker.cluster import NODES, LocalCluster
-from operations.localbroker.local import open_local
+from operations.localbroker.home_broker import open_home_broker
 from operations.localbroker.probe import probe
-from operations.localbroker.status import look, stop_broker
+from operations.localbroker.status import read_status, stop_broker
 from tests.operations.localbroker.kafka_client import append, create_topic, read
 
 VALUES = [b"%d" % number for number in range(50)]
@@ -42,7 +42,7 @@ async def test_a_lost_broker_is_started_again_alone(cluster: LocalCluster) -> No
 
     psutil.Process(before[1]).kill()
     psutil.wait_procs([psutil.Process(before[1])], timeout=20)
-    degraded = look(home_of(cluster))
+    degraded = read_status(home_of(cluster))
     with LocalCluster(home_of(cluster)) as other:
         again = other.start()
         other.detach()
@@ -103,8 +103,8 @@ def test_stopped_from_another_process_and_started_again(cluster: LocalCluster) -
     cluster.detach()
 
     assert stopped is not None
-    assert {"stopped"} == {node.condition for node in look(home).nodes}
+    assert {"stopped"} == {node.condition for node in read_status(home).nodes}
     assert stop_broker(home) is None
-    with open_local(home) as again:
+    with open_home_broker(home) as again:
         assert isinstance(again, LocalCluster)
         assert bootstrap == again.start().bootstrap

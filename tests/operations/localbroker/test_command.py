@@ -160,8 +160,8 @@ def test_stale_state_is_shown_as_such(shell: Shell, tmp_path: Path) -> None:
 
 def test_altered_jar_is_the_answer_no(shell: Shell, tmp_path: Path) -> None:
     """`status --verify` names a jar that is not the lock's and ends with 1."""
+    from operations.localbroker.jar_lock import load_lock
     from operations.localbroker.jars import jars_directory
-    from operations.localbroker.lock import load_lock
 
     lock = load_lock()
     directory = jars_directory(lock, tmp_path / "cache")

@@ -7,14 +7,14 @@ import pytest
 
 from operations.localbroker import fallback as fallback_module
 from operations.localbroker.broker import LocalBroker
+from operations.localbroker.broker_spec import KAFKA_COMPATIBLE, BrokerSpec
 from operations.localbroker.errors import FetchFailed
 from operations.localbroker.fallback import MESH_WHEEL
-from operations.localbroker.launch import KAFKA_COMPATIBLE, Launch
 from operations.localbroker.wheels import ensure_wheel
 from tests.operations.localbroker.kafka_client import append, create_topic, read
 
 
-def no_kafka(*_: object, **__: object) -> Launch:
+def no_kafka(*_: object, **__: object) -> BrokerSpec:
     """Stands in for a machine without network and Java."""
     raise FetchFailed("kafka_2.13-4.3.1.jar could not be fetched in 3 attempts")
 
@@ -52,7 +52,7 @@ def test_it_says_that_nothing_outlives_the_run(fallback: LocalBroker) -> None:
 def test_neither_can_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Kafka and without the wheel the error names both and the way out, exit code 3."""
 
-    def no_wheel(*_: object, **__: object) -> Launch:
+    def no_wheel(*_: object, **__: object) -> BrokerSpec:
         raise FetchFailed("the fallback broker cannot be had")
 
     monkeypatch.setattr(fallback_module, "prepare_kafka", no_kafka)

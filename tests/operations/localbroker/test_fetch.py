@@ -14,8 +14,8 @@ import pytest
 
 from operations.localbroker import fetch as fetch_module
 from operations.localbroker.errors import FetchFailed, FileRefused
+from operations.localbroker.jar_lock import Jar, KafkaLock
 from operations.localbroker.jars import ensure_jars
-from operations.localbroker.lock import Jar, KafkaLock
 from tests.operations.localbroker.processes import heed_ctrl_c
 
 CONTENT = bytes(range(256)) * 400
@@ -29,7 +29,7 @@ from pathlib import Path
 import jgo.maven._core as core
 from operations.processes.stop_signals import terminate_as_interrupt
 from operations.localbroker.jars import ensure_jars
-from operations.localbroker.lock import Jar, KafkaLock
+from operations.localbroker.jar_lock import Jar, KafkaLock
 core.DEFAULT_REMOTE_REPOS["central"] = sys.argv[1]
 lock = KafkaLock("9.9.9", (Jar("org.example:thing:1.0", "0" * 64, 102400),))
 with terminate_as_interrupt():

@@ -12,8 +12,8 @@ from arena.progress import Step
 from operations.localbroker import fetch as fetch_module
 from operations.localbroker.errors import FetchFailed, FileRefused
 from operations.localbroker.fetch import OnBytes
+from operations.localbroker.jar_lock import Jar, KafkaLock
 from operations.localbroker.jars import ensure_jars, jars_directory, verify_jars
-from operations.localbroker.lock import Jar, KafkaLock
 
 CONTENTS = {f"org.example:part{n}:1.0": bytes([n]) * (1000 + n) for n in range(20)}
 LOCK = KafkaLock(

@@ -11,7 +11,7 @@ EXTERNAL = "external"
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class BrokerSpec:
     """One broker, ready to be started.
 
     Attributes:

@@ -26,15 +26,15 @@ CLOCK_ALLOWANCE = timedelta(days=1)
 FILE_BYTES_MAX = 1_000_000
 
 
-def own_tls(home: Path) -> Tls:
+def home_tls(home: Path) -> Tls:
     """Where the home's own certificates are, or will be."""
     folder = credentials_directory(home)
     return Tls(keystore=folder / KEYSTORE_NAME, truststore=folder / AUTHORITY_NAME)
 
 
-def ensure_own(home: Path, names: Iterable[str]) -> Tls:
+def ensure_home_certificate(home: Path, names: Iterable[str]) -> Tls:
     """Make the home's own authority and a certificate that holds for these names, where missing."""
-    tls, wanted = own_tls(home), sorted({"127.0.0.1", "localhost", *names})
+    tls, wanted = home_tls(home), sorted({"127.0.0.1", "localhost", *names})
     tls.keystore.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     key_path = tls.truststore.with_name(AUTHORITY_KEY_NAME)
     if not (tls.truststore.exists() and key_path.exists()):
@@ -45,7 +45,7 @@ def ensure_own(home: Path, names: Iterable[str]) -> Tls:
     return tls
 
 
-def require_names(tls: Tls, names: Iterable[str]) -> None:
+def require_certificate_names(tls: Tls, names: Iterable[str]) -> None:
     """Refuse a certificate that clients of these names would refuse.
 
     Raises:

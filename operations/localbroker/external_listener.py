@@ -18,15 +18,15 @@ from arena.errors import UsageError
 from operations.localbroker.errors import PortTaken
 from operations.localbroker.ports import is_loopback, is_wildcard
 
-OUTSIDE_NAME = "outside.json"
-OUTSIDE_PORT = 19_092
+LISTENER_FILE_NAME = "outside.json"
+EXTERNAL_PORT = 19_092
 PORT_MAX = 65_535
 NAME_CHARS_MAX = 253
 SHOW_ADDRESSES = "`ip -brief address` shows this machine's addresses"
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class ExternalListener:
     """The listener for other hosts.
 
     Attributes:
@@ -38,7 +38,7 @@ class Outside:
 
     listen: str
     advertise: str
-    port: int = OUTSIDE_PORT
+    port: int = EXTERNAL_PORT
     insecure: bool = False
 
     @property
@@ -59,7 +59,9 @@ class Outside:
         return ",".join(self.advertised(n) for n in range(1, count + 1))
 
 
-def outside_of(listen: str | None, advertise: str | None, *, insecure: bool) -> Outside | None:
+def listener_from_flags(
+    listen: str | None, advertise: str | None, *, insecure: bool
+) -> ExternalListener | None:
     """The listener that the flags ask for; None where they ask for none.
 
     Raises:
@@ -100,7 +102,7 @@ def outside_of(listen: str | None, advertise: str | None, *, insecure: bool) -> 
             remedy="give the name by which other hosts reach this machine",
         )
     _require_resolves(name)
-    return Outside(address, name, port, insecure)
+    return ExternalListener(address, name, port, insecure)
 
 
 def _name_and_port(text: str) -> tuple[str, int]:
@@ -118,11 +120,11 @@ def _name_and_port(text: str) -> tuple[str, int]:
             remedy="write NAME or NAME:PORT, an IPv6 address with a port as [ADDRESS]:PORT",
         )
     if not port:
-        return name, OUTSIDE_PORT
+        return name, EXTERNAL_PORT
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) <= PORT_MAX):
         raise UsageError(
             f"--advertise {text!r}: {port!r} is not a port",
-            remedy=f"give a number from 1 to {PORT_MAX}, or leave it out for {OUTSIDE_PORT}",
+            remedy=f"give a number from 1 to {PORT_MAX}, or leave it out for {EXTERNAL_PORT}",
         )
     return name, int(port)
 
@@ -141,22 +143,22 @@ def _require_resolves(name: str) -> None:
         ) from None
 
 
-def require_guarded(outside: Outside, *, secure: bool, tls: bool) -> None:
+def require_protected(external: ExternalListener, *, secure: bool, tls: bool) -> None:
     """Refuse a listener that other machines reach, unless logins travel encrypted.
 
     Raises:
         UsageError: It is beyond loopback, without TLS, and no trusted network was named.
     """
-    if outside.beyond_loopback and not outside.insecure and not tls:
+    if external.beyond_loopback and not external.insecure and not tls:
         lacks = "without TLS passwords travel in the open" if secure else "it asks nobody who it is"
         raise UsageError(
-            f"a listener on {outside.listen} is reached by other machines, and {lacks}",
+            f"a listener on {external.listen} is reached by other machines, and {lacks}",
             remedy="add --secure --tls-self-signed (a certificate is made for you), or --secure "
             "--tls-keystore FILE --tls-ca FILE; --insecure on a network that you trust",
         )
 
 
-def require_here(address: str) -> None:
+def require_local_address(address: str) -> None:
     """Refuse an address that no interface of this machine has.
 
     Raises:
@@ -167,48 +169,50 @@ def require_here(address: str) -> None:
         with socket.socket(family, socket.SOCK_STREAM) as attempt:
             attempt.bind((address, 0))
     except OSError:
-        raise _not_here(address) from None
+        raise _not_local(address) from None
 
 
-def _not_here(address: str) -> UsageError:
+def _not_local(address: str) -> UsageError:
     return UsageError(f"{address} is not an address of this machine", remedy=SHOW_ADDRESSES)
 
 
-def require_free(outside: Outside, node_id: int, ports: Ports) -> None:
+def require_free_port(external: ExternalListener, node_id: int, ports: Ports) -> None:
     """Refuse a listener that the broker could not bind.
 
     Raises:
         UsageError: The address is not of this machine, or the port is used twice.
         PortTaken: Another process holds the port.
     """
-    port = outside.port + node_id - 1
+    port = external.port + node_id - 1
     if port > PORT_MAX or port in (ports.client, ports.controller):
         why = f"is above {PORT_MAX}" if port > PORT_MAX else "is also the port on loopback"
         raise UsageError(
             f"port {port} of the listener for other hosts {why}",
             remedy="give another one: --advertise NAME:PORT",
         )
-    family = socket.AF_INET6 if ":" in outside.listen else socket.AF_INET
+    family = socket.AF_INET6 if ":" in external.listen else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as attempt:
             attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            attempt.bind((outside.listen, port))
+            attempt.bind((external.listen, port))
             attempt.listen(1)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortTaken(
-                f"port {port} on {outside.listen} is taken by another process",
+                f"port {port} on {external.listen} is taken by another process",
                 remedy="give another one: --advertise NAME:PORT",
             ) from None
         if error.errno == errno.EACCES:
             raise UsageError(
-                f"port {port} on {outside.listen} is reserved for the administrator",
+                f"port {port} on {external.listen} is reserved for the administrator",
                 remedy="give one above 1023: --advertise NAME:PORT",
             ) from None
-        raise _not_here(outside.listen) from None
+        raise _not_local(external.listen) from None
 
 
-def settle(folder: Path, wanted: Outside | None, *, running: bool) -> Outside | None:
+def choose_listener(
+    folder: Path, wanted: ExternalListener | None, *, running: bool
+) -> ExternalListener | None:
     """What the broker of a folder listens on: as asked, or as at its last start.
 
     Args:
@@ -219,7 +223,7 @@ def settle(folder: Path, wanted: Outside | None, *, running: bool) -> Outside | 
     Raises:
         UsageError: It runs with other listeners than those asked for, or the file is damaged.
     """
-    kept = read_outside(folder)
+    kept = read_listener(folder)
     if wanted is None or wanted == kept:
         return kept
     if running:
@@ -232,17 +236,17 @@ def settle(folder: Path, wanted: Outside | None, *, running: bool) -> Outside | 
     return wanted
 
 
-def read_outside(folder: Path) -> Outside | None:
+def read_listener(folder: Path) -> ExternalListener | None:
     """The listener that was kept in a folder; None where there is none.
 
     Raises:
         UsageError: The file is there and cannot be understood: it is not taken for "none".
         OSError: It cannot be read; the error names it.
     """
-    path = folder / OUTSIDE_NAME
+    path = folder / LISTENER_FILE_NAME
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        found = Outside(**raw)
+        found = ExternalListener(**raw)
         ipaddress.ip_address(found.listen.strip())
         _name_and_port(f"[{found.advertise}]:{found.port}")
     except (FileNotFoundError, NotADirectoryError):
@@ -255,10 +259,10 @@ def read_outside(folder: Path) -> Outside | None:
     return found
 
 
-def write_outside(folder: Path, outside: Outside) -> None:
+def write_listener(folder: Path, external: ExternalListener) -> None:
     """Keep a listener, by one rename."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / OUTSIDE_NAME, json.dumps(asdict(outside), indent=2) + "\n")
+    write_atomic(folder / LISTENER_FILE_NAME, json.dumps(asdict(external), indent=2) + "\n")
 
 
 def bracketed(address: str) -> str:

@@ -3,7 +3,7 @@
 `deploy/kafka.lock.json` names every jar by its Maven coordinate, SHA-256 and size in bytes.
 Only these bytes are ever put on the broker's class path.
 
-    python -m operations.localbroker.lock --write     resolve again and rewrite the lock
+    python -m operations.localbroker.jar_lock --write     resolve again and rewrite the lock
 """
 
 import argparse
@@ -116,7 +116,7 @@ def resolve_lock(scratch: Path) -> KafkaLock:
 
 def main() -> None:
     """Print the freshly resolved lock, or write it with `--write`."""
-    parser = argparse.ArgumentParser(prog="python -m operations.localbroker.lock")
+    parser = argparse.ArgumentParser(prog="python -m operations.localbroker.jar_lock")
     parser.add_argument("--write", action="store_true", help=f"rewrite {LOCK_PATH.name}")
     write = parser.parse_args().write
     with tempfile.TemporaryDirectory(prefix="arena-lock-") as scratch:

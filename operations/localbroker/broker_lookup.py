@@ -15,8 +15,8 @@ from arena.credentials import PLAINTEXT
 from arena.errors import ArenaError, UsageError
 from arena.progress import Progress, Step, no_progress
 from arena.settings import BOOTSTRAP_VARIABLE, Settings
-from operations.localbroker.launch import EXTERNAL, BrokerHandle
-from operations.localbroker.local import open_local
+from operations.localbroker.broker_spec import EXTERNAL, BrokerHandle
+from operations.localbroker.home_broker import open_home_broker
 from operations.localbroker.probe import BrokerAnswer, probe, serves
 
 SECURITY_VARIABLE = "KAFKA_SECURITY_PROTOCOL"
@@ -25,7 +25,7 @@ PROBE_INTERVAL_S = 0.2
 
 
 @contextmanager
-def resolve_broker(
+def find_or_start_broker(
     home: Path,
     *,
     port: int | None = None,
@@ -51,11 +51,11 @@ def resolve_broker(
     if addresses:
         security = _security_of(addresses, state, os.environ if environ is None else environ)
         yield connect_external(addresses, state=state, security=security, progress=progress)
-    elif state is not None and state.is_running() and answers(state.bootstrap, state.security):
+    elif state is not None and state.is_running() and is_answering(state.bootstrap, state.security):
         progress(Step("broker", f"already running on {state.bootstrap}", finished=True))
-        yield handle_of(state)
+        yield handle_of_state(state)
     else:
-        with open_local(home, port=port, cache=cache) as broker:
+        with open_home_broker(home, port=port, cache=cache) as broker:
             yield broker.start(progress)
 
 
@@ -80,8 +80,8 @@ def connect_external(
     deadline = time.monotonic() + deadline_s
     while True:
         for address in addresses.split(","):
-            if answers(address, security):
-                known = state is not None and _is_of(state, address)
+            if is_answering(address, security):
+                known = state is not None and _is_local_broker_at(state, address)
                 progress(Step("broker", f"{addresses} answers", finished=True))
                 return BrokerHandle(
                     bootstrap=addresses,
@@ -108,16 +108,16 @@ def _refusal(addresses: str, deadline_s: float) -> ArenaError:
     return asyncio.run(connection_error(settings, lead, f" in {deadline_s:.0f} s"))
 
 
-def answers(addresses: str, security: str) -> bool:
+def is_answering(addresses: str, security: str) -> bool:
     """True where a broker answers on one of "host:port", comma-separated.
 
     Raises:
         UsageError: An address has no port.
     """
     if security == PLAINTEXT:
-        return any(ask(address) is not None for address in addresses.split(","))
+        return any(probe_address(address) is not None for address in addresses.split(","))
     tls = security.endswith("SSL")
-    return any(serves(*split(address), tls=tls) for address in addresses.split(","))
+    return any(serves(*split_address(address), tls=tls) for address in addresses.split(","))
 
 
 def _security_of(addresses: str, state: BrokerState | None, environ: Mapping[str, str]) -> str:
@@ -128,24 +128,24 @@ def _security_of(addresses: str, state: BrokerState | None, environ: Mapping[str
     return state.security if state is not None and ours else PLAINTEXT
 
 
-def _is_of(state: BrokerState, address: str) -> bool:
+def _is_local_broker_at(state: BrokerState, address: str) -> bool:
     """True where the broker on an address is the local one of a state."""
     if state.security != PLAINTEXT:
         return state.is_running() and address.strip() in state.bootstrap.split(",")
-    answer = ask(address)
+    answer = probe_address(address)
     return answer is not None and answer.cluster_id == state.cluster_id
 
 
-def ask(address: str) -> BrokerAnswer | None:
+def probe_address(address: str) -> BrokerAnswer | None:
     """Probe one "host:port".
 
     Raises:
         UsageError: The address has no port.
     """
-    return probe(*split(address))
+    return probe(*split_address(address))
 
 
-def split(address: str) -> tuple[str, int]:
+def split_address(address: str) -> tuple[str, int]:
     """The host and the port of an address.
 
     Raises:
@@ -160,7 +160,7 @@ def split(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def handle_of(state: BrokerState) -> BrokerHandle:
+def handle_of_state(state: BrokerState) -> BrokerHandle:
     """The handle of a local broker that was started earlier."""
     return BrokerHandle(
         bootstrap=state.bootstrap,

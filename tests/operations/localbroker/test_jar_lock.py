@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from operations.localbroker.fallback import MESH_WHEEL
-from operations.localbroker.java import JAVA_WHEEL
-from operations.localbroker.lock import (
+from operations.localbroker.jar_lock import (
     KAFKA_VERSION,
     LOCK_PATH,
     ROOT_COORDINATES,
@@ -15,6 +14,7 @@ from operations.localbroker.lock import (
     dump_lock,
     load_lock,
 )
+from operations.localbroker.java import JAVA_WHEEL
 from operations.localbroker.wheels import Wheel
 
 

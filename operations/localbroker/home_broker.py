@@ -10,15 +10,23 @@ from arena.broker_files import broker_files_of
 from arena.broker_state import local_state
 from arena.credentials import is_secure
 from arena.errors import UsageError
-from operations.localbroker.authority import ensure_own, own_tls, require_names
 from operations.localbroker.broker import LocalBroker
+from operations.localbroker.certificates import (
+    ensure_home_certificate,
+    home_tls,
+    require_certificate_names,
+)
 from operations.localbroker.cluster import NODES, LocalCluster
-from operations.localbroker.outside import Outside, require_guarded, settle
+from operations.localbroker.external_listener import (
+    ExternalListener,
+    choose_listener,
+    require_protected,
+)
 from operations.localbroker.ports import LOOPBACK
-from operations.localbroker.security import Security, Tls, ensure_security, kept_tls
+from operations.localbroker.security import Security, Tls, ensure_security, saved_tls
 
 
-def open_local(
+def open_home_broker(
     home: Path,
     *,
     nodes: int | None = None,
@@ -27,7 +35,7 @@ def open_local(
     port: int | None = None,
     cache: Path | None = None,
     tls: Tls | None = None,
-    outside: Outside | None = None,
+    external: ExternalListener | None = None,
 ) -> LocalBroker | LocalCluster:
     """The broker or the cluster of a home, not started.
 
@@ -60,26 +68,26 @@ def open_local(
         )
     state = local_state(home)
     running = state is not None and state.is_running()
-    found = settle(files.root, outside, running=running)
+    found = choose_listener(files.root, external, running=running)
     secured = secure or is_secure(home)
-    certificates = (kept_tls(home) or tls) if secured else None
+    certificates = (saved_tls(home) or tls) if secured else None
     if found:
-        require_guarded(found, secure=secured, tls=certificates is not None)
+        require_protected(found, secure=secured, tls=certificates is not None)
     security = _security(home, tls, certificates, host, found) if secured else None
     if wanted == NODES:
         return LocalCluster(
-            home, host=host, port=port, cache=cache, security=security, outside=found
+            home, host=host, port=port, cache=cache, security=security, external=found
         )
-    return LocalBroker(home, host=host, port=port, cache=cache, security=security, outside=found)
+    return LocalBroker(home, host=host, port=port, cache=cache, security=security, external=found)
 
 
 def _security(
-    home: Path, asked: Tls | None, held: Tls | None, host: str, outside: Outside | None
+    home: Path, asked: Tls | None, held: Tls | None, host: str, external: ExternalListener | None
 ) -> Security:
     """The accounts, with certificates that hold for every name the brokers are reached by."""
-    names = {host, outside.advertise} if outside else {host}
-    if held == own_tls(home):
-        ensure_own(home, names)
-    elif held and outside:
-        require_names(held, names)
+    names = {host, external.advertise} if external else {host}
+    if held == home_tls(home):
+        ensure_home_certificate(home, names)
+    elif held and external:
+        require_certificate_names(held, names)
     return ensure_security(home, asked)

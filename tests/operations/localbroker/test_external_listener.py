@@ -7,25 +7,29 @@ import pytest
 
 from arena.broker_state import Ports
 from arena.errors import ArenaError, UsageError
-from operations.localbroker.authority import ensure_own, missing_names, require_names
+from operations.localbroker.certificates import (
+    ensure_home_certificate,
+    missing_names,
+    require_certificate_names,
+)
 from operations.localbroker.config import server_properties
 from operations.localbroker.errors import PortTaken
-from operations.localbroker.local import open_local
-from operations.localbroker.outside import (
-    OUTSIDE_NAME,
-    Outside,
-    outside_of,
-    read_outside,
-    require_free,
-    require_guarded,
-    require_here,
-    settle,
-    write_outside,
+from operations.localbroker.external_listener import (
+    LISTENER_FILE_NAME,
+    ExternalListener,
+    choose_listener,
+    listener_from_flags,
+    read_listener,
+    require_free_port,
+    require_local_address,
+    require_protected,
+    write_listener,
 )
+from operations.localbroker.home_broker import open_home_broker
 from operations.localbroker.ports import choose_ports
 from operations.localbroker.security import Security, Tls
 
-HERE = Outside("127.0.0.2", "localhost", 19_192)
+HERE = ExternalListener("127.0.0.2", "localhost", 19_192)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +58,7 @@ def test_flags_that_name_no_listener_are_refused(
 ) -> None:
     """Each is wrong usage, with the value and a remedy."""
     with pytest.raises(UsageError, match=f".*{said}.*;") as refusal:
-        outside_of(listen, advertise, insecure=False)
+        listener_from_flags(listen, advertise, insecure=False)
 
     assert 2 == refusal.value.exit_code
 
@@ -73,7 +77,7 @@ def test_each_broker_of_a_cluster_has_a_port(
     listen: str, advertise: str | None, first: str, second: str
 ) -> None:
     """The second broker takes the next port, and IPv6 addresses are written in brackets."""
-    found = outside_of(listen, advertise, insecure=False)
+    found = listener_from_flags(listen, advertise, insecure=False)
 
     assert found is not None
     assert (first, second) == (found.advertised(1), found.advertised(2))
@@ -95,29 +99,29 @@ def test_beyond_loopback_tls_is_demanded(
     listen: str, insecure: bool, tls: bool, refused: bool, secure: bool
 ) -> None:
     """Without TLS only loopback, or a network that the user trusts, is listened on."""
-    outside = Outside(listen, "alpha", insecure=insecure)
+    external = ExternalListener(listen, "alpha", insecure=insecure)
     if not refused:
-        require_guarded(outside, secure=secure, tls=tls)
+        require_protected(external, secure=secure, tls=tls)
         return
     with pytest.raises(UsageError, match=r"--tls-self-signed.*--insecure"):
-        require_guarded(outside, secure=secure, tls=tls)
+        require_protected(external, secure=secure, tls=tls)
 
 
 def test_what_cannot_be_bound_is_said_before_java_is_started() -> None:
     """A taken port, a port used twice, a port beyond the last, and a foreign address."""
     with socket.create_server(("127.0.0.2", 0)) as server:
-        taken = Outside("127.0.0.2", "localhost", server.getsockname()[1])
+        taken = ExternalListener("127.0.0.2", "localhost", server.getsockname()[1])
         with pytest.raises(PortTaken, match="is taken"):
-            require_free(taken, 1, Ports(1, 2))
+            require_free_port(taken, 1, Ports(1, 2))
     with pytest.raises(UsageError, match="also the port on loopback"):
-        require_free(HERE, 1, Ports(19_192, 2))
+        require_free_port(HERE, 1, Ports(19_192, 2))
     with pytest.raises(UsageError, match="above 65535"):
-        require_free(Outside("127.0.0.2", "localhost", 65_534), 3, Ports(1, 2))
+        require_free_port(ExternalListener("127.0.0.2", "localhost", 65_534), 3, Ports(1, 2))
     with pytest.raises(UsageError, match="not an address of this machine"):
-        require_free(Outside("192.0.2.1", "alpha"), 1, Ports(1, 2))
+        require_free_port(ExternalListener("192.0.2.1", "alpha"), 1, Ports(1, 2))
     with pytest.raises(UsageError, match="not an address of this machine"):
-        require_here("192.0.2.1")
-    require_here("127.0.0.2")
+        require_local_address("192.0.2.1")
+    require_local_address("127.0.0.2")
 
 
 def test_a_wildcard_host_is_explained() -> None:
@@ -128,16 +132,16 @@ def test_a_wildcard_host_is_explained() -> None:
 
 def test_a_listener_is_kept_and_never_changed_under_a_running_broker(tmp_path: Path) -> None:
     """The next start needs no flags; other flags are refused while it runs."""
-    other = Outside("127.0.0.3", "localhost")
-    assert settle(tmp_path, HERE, running=False) == HERE
-    assert read_outside(tmp_path) is None  # kept by a start that succeeds, not by a wish
-    write_outside(tmp_path, HERE)
+    other = ExternalListener("127.0.0.3", "localhost")
+    assert choose_listener(tmp_path, HERE, running=False) == HERE
+    assert read_listener(tmp_path) is None  # kept by a start that succeeds, not by a wish
+    write_listener(tmp_path, HERE)
 
-    assert settle(tmp_path, None, running=True) == HERE
-    assert settle(tmp_path, HERE, running=True) == HERE
-    assert settle(tmp_path, other, running=False) == other
+    assert choose_listener(tmp_path, None, running=True) == HERE
+    assert choose_listener(tmp_path, HERE, running=True) == HERE
+    assert choose_listener(tmp_path, other, running=False) == other
     with pytest.raises(UsageError, match="arena broker stop"):
-        settle(tmp_path, other, running=True)
+        choose_listener(tmp_path, other, running=True)
 
 
 @pytest.mark.parametrize(
@@ -154,10 +158,10 @@ def test_a_listener_is_kept_and_never_changed_under_a_running_broker(tmp_path: P
 )
 def test_a_damaged_file_is_not_taken_for_no_listener(tmp_path: Path, text: str) -> None:
     """It is refused with its name and what to do."""
-    (tmp_path / OUTSIDE_NAME).write_text(text)
+    (tmp_path / LISTENER_FILE_NAME).write_text(text)
 
-    with pytest.raises(UsageError, match=f"{OUTSIDE_NAME}.*remove it"):
-        read_outside(tmp_path)
+    with pytest.raises(UsageError, match=f"{LISTENER_FILE_NAME}.*remove it"):
+        read_listener(tmp_path)
 
 
 @pytest.mark.parametrize("security", [None, Security(passwords={"broker": "pw"})])
@@ -191,12 +195,12 @@ def test_with_tls_the_controllers_encrypt_too() -> None:
 
 def test_a_certificate_of_ones_own_holds_for_the_names(tmp_path: Path) -> None:
     """It is made once, made anew for a new name by the same authority, and private."""
-    tls = ensure_own(tmp_path, ["alpha"])
+    tls = ensure_home_certificate(tmp_path, ["alpha"])
     authority, keystore = tls.truststore.read_bytes(), tls.keystore.read_bytes()
 
-    ensure_own(tmp_path, ["alpha"])
+    ensure_home_certificate(tmp_path, ["alpha"])
     assert tls.keystore.read_bytes() == keystore
-    ensure_own(tmp_path, ["beta", "192.0.2.1"])
+    ensure_home_certificate(tmp_path, ["beta", "192.0.2.1"])
 
     assert tls.keystore.read_bytes() != keystore
     assert tls.truststore.read_bytes() == authority
@@ -206,17 +210,17 @@ def test_a_certificate_of_ones_own_holds_for_the_names(tmp_path: Path) -> None:
 
 def test_a_certificate_for_other_names_is_refused(tmp_path: Path) -> None:
     """The names it lacks are told, as is a file that holds no certificate."""
-    tls = ensure_own(tmp_path, ["alpha"])
+    tls = ensure_home_certificate(tmp_path, ["alpha"])
     with pytest.raises(UsageError, match="does not hold for beta"):
-        require_names(tls, ["alpha", "beta"])
+        require_certificate_names(tls, ["alpha", "beta"])
     tls.keystore.write_text("no certificate")
     with pytest.raises(UsageError, match="it holds no certificate in PEM"):
-        require_names(tls, ["alpha"])
+        require_certificate_names(tls, ["alpha"])
 
 
 def test_a_home_that_is_refused_is_left_without_accounts(tmp_path: Path) -> None:
     """A secure listener beyond loopback without TLS makes no accounts that a later start keeps."""
     with pytest.raises(ArenaError, match="passwords travel in the open"):
-        open_local(tmp_path, secure=True, outside=Outside("192.0.2.1", "alpha"))
+        open_home_broker(tmp_path, secure=True, external=ExternalListener("192.0.2.1", "alpha"))
 
     assert not (tmp_path / "secure").exists()

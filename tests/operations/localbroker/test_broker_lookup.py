@@ -9,14 +9,14 @@ from arena.errors import BrokerUnavailable, UsageError
 from arena.processes import started_at
 from arena.settings import BOOTSTRAP_VARIABLE
 from operations.localbroker.broker import LocalBroker
-from operations.localbroker.launch import EXTERNAL
+from operations.localbroker.broker_lookup import connect_external, find_or_start_broker
+from operations.localbroker.broker_spec import EXTERNAL
 from operations.localbroker.ports import choose_ports
-from operations.localbroker.resolve import connect_external, resolve_broker
 
 
 def test_the_variable_wins(broker_address: str, tmp_path: Path) -> None:
     """A broker named by the variable is used as it is, and none is started."""
-    with resolve_broker(tmp_path, environ={BOOTSTRAP_VARIABLE: broker_address}) as handle:
+    with find_or_start_broker(tmp_path, environ={BOOTSTRAP_VARIABLE: broker_address}) as handle:
         assert (broker_address, EXTERNAL, None) == (handle.bootstrap, handle.kind, handle.version)
 
     assert not (tmp_path / "kafka").exists()
@@ -31,12 +31,12 @@ def test_the_first_address_that_answers_is_enough(broker_address: str) -> None:
 
 def test_own_broker_is_started_and_stopped_and_a_running_one_is_shared(tmp_path: Path) -> None:
     """Without the variable a broker is started for the block; a second block shares it."""
-    with resolve_broker(tmp_path, port=0, environ={}) as handle:
-        with resolve_broker(tmp_path, port=0, environ={}) as shared:
+    with find_or_start_broker(tmp_path, port=0, environ={}) as handle:
+        with find_or_start_broker(tmp_path, port=0, environ={}) as shared:
             assert (handle.pid, handle.bootstrap) == (shared.pid, shared.bootstrap)
         state = read_state(LocalBroker(tmp_path).files.state)
         own = {BOOTSTRAP_VARIABLE: handle.bootstrap}
-        with resolve_broker(tmp_path, environ=own) as external:
+        with find_or_start_broker(tmp_path, environ=own) as external:
             assert (EXTERNAL, "4.3.1") == (external.kind, external.version)
         assert state is not None
         assert state.is_running()
