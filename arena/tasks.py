@@ -1,15 +1,15 @@
 """Coroutines that run together: what ends one of them ends all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-
 # Any: a coroutine's send and yield types do not matter here.
-async def run_until_first_ends(
-    *work: Coroutine[Any, Any, None], timeout_s: float | None = None
-) -> None:
+Work = Coroutine[Any, Any, None]
+
+
+async def run_until_first_ends(*work: Work, timeout_s: float | None = None) -> None:
     """Run all until the first one ends or fails, then cancel the others and wait for them.
 
     Args:
@@ -19,9 +19,22 @@ async def run_until_first_ends(
     Raises:
         Exception: The error of the one that ended first.
     """
+    await _run(work, asyncio.FIRST_COMPLETED, timeout_s)
+
+
+async def run_until_all_end(*work: Work) -> None:
+    """Run all until all have ended; the first that fails cancels the others.
+
+    Raises:
+        Exception: The error of the first that failed.
+    """
+    await _run(work, asyncio.FIRST_EXCEPTION)
+
+
+async def _run(work: Sequence[Work], return_when: str, timeout_s: float | None = None) -> None:
     tasks = [asyncio.ensure_future(one) for one in work]
     try:
-        done, _ = await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, timeout=timeout_s, return_when=return_when)
         for task in done:
             task.result()
     finally:

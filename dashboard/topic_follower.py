@@ -26,6 +26,7 @@ from arena.fold_checkpoint import (
     without_gc,
 )
 from arena.pass_overs import PassedOver, read_passed_over
+from arena.tasks import run_until_all_end
 from dashboard.rows import ReadStatus
 from dashboard.view import CHECKPOINTED, RECENT, RECENT_S, WINDOWS, ArenaView
 from dashboard.view_checkpoint import pack_view, unpack_view
@@ -193,14 +194,8 @@ class TopicFollower:
 
     async def follow(self) -> None:
         """Read until cancelled."""
-        work = [*(self._follow(number) for number in range(len(self._readers))), self._poll_ends()]
-        tasks = [asyncio.create_task(one) for one in work]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        following = (self._follow(number) for number in range(len(self._readers)))
+        await run_until_all_end(*following, self._poll_ends())
 
     async def _follow(self, number: int) -> None:
         reader = self._readers[number]

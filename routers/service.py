@@ -5,9 +5,8 @@ missed), `arena.roster` and `arena.heartbeats`. Writes what its agents write, an
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from arena import topics
 from arena.agent_health import DEAD_DETAIL
@@ -15,6 +14,7 @@ from arena.bus.base import LATEST, LogReader
 from arena.bus.partitions import require_partitions
 from arena.errors import UsageError
 from arena.node import Node
+from arena.tasks import run_until_all_end
 from routers.agent_config import AgentConfig, announce, spec_of
 from routers.chat_node_monitor import ChatNodeMonitor
 from routers.contestant import (
@@ -67,7 +67,7 @@ async def serve_agents(
         await roster.open(tools, tools_deadline_s, pacing=configs[0].pacing)
         inbox = await node.bus.log_reader(*(spec.name for spec in own), start=LATEST)
         try:
-            await _run_all(
+            await run_until_all_end(
                 _dispatch(node, inbox, agents),
                 roster.follow(),
                 chat_nodes.follow(),
@@ -85,7 +85,7 @@ async def _play_all(
     node: Node, agents: Sequence[AgentRouter], roster: Roster, chat_nodes: ChatNodeMonitor
 ) -> None:
     """Run every agent until it is replaced; the process ends with the last one."""
-    await _run_all(*(_play(node, agent, roster, chat_nodes) for agent in agents))
+    await run_until_all_end(*(_play(node, agent, roster, chat_nodes) for agent in agents))
     names = ", ".join(agent.config.agent for agent in agents)
     raise UsageError(
         f"every agent of this process was replaced: {names}",
@@ -111,7 +111,7 @@ async def _play(
         )
         await announce(node, config)
         roster.agents[config.agent] = mine
-    playing = asyncio.create_task(_run_all(agent.watch(), agent.run()))
+    playing = asyncio.create_task(run_until_all_end(agent.watch(), agent.run()))
     try:
         while not playing.done():
             now = roster.agents.get(config.agent)
@@ -140,20 +140,6 @@ def _report_dead(node: Node, agents: Sequence[AgentRouter]) -> None:
         node.details[DEAD_DETAIL] = [*dead]
     else:
         node.details.pop(DEAD_DETAIL, None)
-
-
-# Any: a coroutine's send and yield types do not matter here.
-async def _run_all(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Run all until they end; the first error, or a cancellation, cancels the rest."""
-    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _dispatch(node: Node, inbox: LogReader, agents: Sequence[AgentRouter]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from arena.tasks import run_until_first_ends, task_group
+from arena.tasks import run_until_all_end, run_until_first_ends, task_group
 
 
 async def _fail(after_s: float, text: str) -> None:
@@ -32,6 +32,21 @@ async def test_first_error_is_raised() -> None:
     """An error is raised as it is."""
     with pytest.raises(ValueError, match="early"):
         await run_until_first_ends(_fail(0.01, "early"), _fail(60, "late"))
+
+
+async def test_all_run_to_their_end() -> None:
+    """With `run_until_all_end`, an end cancels nothing and an error cancels all."""
+    ended = []
+
+    async def work(number: int) -> None:
+        await asyncio.sleep(0.01 * number)
+        ended.append(number)
+
+    await run_until_all_end(work(2), work(1))
+    with pytest.raises(ValueError, match="early"):
+        await run_until_all_end(_fail(0.01, "early"), asyncio.sleep(60))
+
+    assert [1, 2] == ended
 
 
 async def test_time_out_ends_all() -> None:
