@@ -39,7 +39,7 @@ def route_baselines(
         nodes: The chat nodes, with those that a contest adds.
         agents: The agents, with those that a contest adds.
         describe: Describes a strategy by name.
-        path: Of the ARENA.toml, for error messages.
+        path: Path of the ARENA.toml, for error messages.
 
     Raises:
         UsageError: A baseline has no rules, or the chat node `baselines` serves a model.
