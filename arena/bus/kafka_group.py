@@ -24,12 +24,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.client import ConnectionGroup
 from aiokafka.consumer import fetcher
-from aiokafka.errors import (
-    CommitFailedError,
-    CorruptRecordException,
-    IllegalStateError,
-    KafkaError,
-)
+from aiokafka.errors import CommitFailedError, CorruptRecordException, IllegalStateError, KafkaError
 
 from arena.bus.base import Assignment, GroupReader, ReaderPosition, Record, plain_headers
 from arena.bus.commit_marks import CommitMark, DeliveredRecords, why_not_resumable
@@ -95,9 +90,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         self._on_change = on_change
         self._group = group
         self._assignment: Assignment = frozenset()
-        self._delivered: defaultdict[TopicPartition, DeliveredRecords] = defaultdict(
-            DeliveredRecords
-        )
+        self._delivered = defaultdict[TopicPartition, DeliveredRecords](DeliveredRecords)
         self._checked = asyncio.Event()
         self._checker: asyncio.Task[None] | None = None
         self._fetched: list[tuple[TopicPartition, Record]] = []
@@ -263,15 +256,15 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         self._raise_failure()
         connections = {tp: self._connection(tp) for tp in self._consumer.assignment()}
         fetched = {tp for tp, _ in self._fetched}
-        doubted = [
+        unproven = [
             tp
             for tp in fetched
             if self._connections.get(tp, connections.get(tp)) is not connections.get(tp)
         ]
-        if doubted:
+        if unproven:
             try:
                 async with asyncio.timeout(CHECK_S):
-                    if not await self._prove({tp: self._delivered[tp].newest() for tp in doubted}):
+                    if not await self._prove({tp: self._delivered[tp].newest() for tp in unproven}):
                         return False
             except BrokenLog:
                 raise
@@ -279,13 +272,10 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
                 log.info("group %s could not prove its logs: %r", self._group.name, error)
                 await asyncio.sleep(CHECK_AGAIN_S)
                 return False
-        given = {
+        self._connections |= {
             tp: connection
             for tp, connection in connections.items()
-            if tp in fetched or tp not in self._connections
-        }
-        self._connections |= {
-            tp: connection for tp, connection in given.items() if connection is not None
+            if connection is not None and (tp in fetched or tp not in self._connections)
         }
         return True
 
@@ -402,12 +392,5 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
 
 # Any: aiokafka's ConsumerRecord is untyped.
 def _record(topic: str, raw: Any) -> Record:
-    return Record(
-        topic,
-        raw.partition,
-        raw.offset,
-        raw.timestamp,
-        raw.key,
-        raw.value,
-        plain_headers(raw.headers),
-    )
+    headers = plain_headers(raw.headers)
+    return Record(topic, raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, headers)
