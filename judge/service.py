@@ -9,15 +9,16 @@ same bytes under the same id.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from arena import topics
 from arena.bus.base import Bus, LogReader, Record
-from arena.clock import Clock, SystemClock
-from arena.errors import DependencyMissing, Malformed
+from arena.errors import Malformed
 from arena.messages import Evaluation
 from arena.node import Node
+from arena.read_topic import read_to_ends
 from judge.checkpoints import SeasonCheckpoint
 from judge.leaderboard import (
     CONFIDENCE,
@@ -95,7 +96,6 @@ class LookCache(dict[bytes, LookDecisions]):
 async def judge_once(
     bus: Bus,
     options: JudgeOptions,
-    clock: Clock | None = None,
     checkpoint: SeasonCheckpoint | None = None,
     *,
     stopped: bool = False,
@@ -105,12 +105,11 @@ async def judge_once(
     Args:
         bus: A started bus.
         options: Options of the judge.
-        clock: Clock for the deadline.
         checkpoint: Checkpoint to continue from and to write; None reads everything.
         stopped: True if the contest has ended, so that no snapshot will be added.
 
     Raises:
-        DependencyMissing: The broker stopped answering.
+        BrokerUnavailable: The broker stopped answering.
     """
     await bus.ensure_topics(_season_specs())
     reader = await bus.log_reader(*SEASON_TOPICS)
@@ -118,7 +117,7 @@ async def judge_once(
         if checkpoint is not None:
             await checkpoint.open(reader, bus)
         fold = SeasonBuilder() if checkpoint is None else checkpoint
-        await _read_to(reader, await reader.end_offsets(), fold.apply, clock or SystemClock())
+        await _read_to_ends(reader, fold.apply)
     finally:
         await reader.close()
     builder = fold if isinstance(fold, SeasonBuilder) else fold.builder
@@ -195,7 +194,7 @@ class Judge:
             self.published.add(message.evaluation_id)
 
     async def _catch_up(self, reader: LogReader) -> None:
-        await _read_to(reader, await reader.end_offsets(), self.apply, self.node.clock)
+        await _read_to_ends(reader, self.apply)
 
     async def _publish_if_due(self, reader: LogReader) -> None:
         index = newest_due(self.builder)
@@ -231,27 +230,15 @@ class Judge:
         return self.options.id_of(point.snapshot_id) in self.published
 
 
-async def _read_to(
-    reader: LogReader,
-    ends: Mapping[tuple[str, int], int],
-    apply: Callable[[Record], None],
-    clock: Clock,
-) -> None:
-    """Read until every partition is at its end.
+async def _read_to_ends(reader: LogReader, apply: Callable[[Record], None]) -> None:
+    """Apply the records up to the present ends.
 
     Raises:
-        DependencyMissing: No record arrived for `CATCH_UP_S` before the ends were reached.
+        BrokerUnavailable: No record arrived for `CATCH_UP_S` before the ends were reached.
     """
-    last_record_s = clock.monotonic()
-    while any(reader.position(topic, partition) < end for (topic, partition), end in ends.items()):
-        records = await reader.read(timeout_s=READ_TIMEOUT_S, max_records=RECORDS_PER_READ)
-        for record in records:
-            apply(record)
-        if records:
-            last_record_s = clock.monotonic()
+    batches = read_to_ends(reader, stall_s=CATCH_UP_S, max_records=RECORDS_PER_READ)
+    async with aclosing(batches):
+        async for records in batches:
+            for record in records:
+                apply(record)
             await asyncio.sleep(0)
-        elif clock.monotonic() - last_record_s > CATCH_UP_S:
-            raise DependencyMissing(
-                f"no record arrived for {CATCH_UP_S:g} s before the end of the topics",
-                remedy="check with `arena status` that the broker is running",
-            )

@@ -11,7 +11,6 @@ from arena.bus.base import Bus
 from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus
 from arena.checkpoint import pack_shard, unpack_shard
-from arena.clock import SystemClock
 from arena.errors import Malformed
 from arena.fold_checkpoint import FoldPositions
 from arena.messages import TurnStarted
@@ -215,7 +214,7 @@ async def test_a_restarted_judge_continues_over_a_real_broker(
         assert 1 == second.node.counters["evaluations"]
         path = second.checkpoint.file.file.path
 
-    fresh = await judge_once(bus, JUDGE_OPTIONS, SystemClock())
+    fresh = await judge_once(bus, JUDGE_OPTIONS)
     resumed = await judge_once(
         bus, JUDGE_OPTIONS, checkpoint=SeasonCheckpoint(settings, logs.get("t"))
     )
