@@ -279,7 +279,7 @@ def _broker_of(
         )
     if not running and refusal is not None:
         raise refusal
-    open_broker: OpenBroker = getattr(import_module(LOCAL_BROKER), "find_or_start_broker")  # noqa: B009
+    open_broker: OpenBroker = import_module(LOCAL_BROKER).find_or_start_broker
     with open_broker(home, environ={}) as broker:
         if not running:
             print_note(
