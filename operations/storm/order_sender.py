@@ -20,6 +20,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from arena import ids, topics
+from arena.bus.kafka_access import stop_client
 from arena.messages import QuoteSeen, ToolCall
 from arena.wire import Headers, encode
 from operations.storm.checker_run import partitions_of
@@ -97,7 +98,8 @@ class OrderSender:
         try:
             done, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
             for work in done:
-                work.result()
+                if not work.cancelled():
+                    work.result()
             raise RuntimeError("the driver ended before the storm")
         finally:
             for work in works:
@@ -280,7 +282,7 @@ class OrderSender:
                         self._take(record.value)
                     self._ends[place.partition] = records[-1].offset + 1
         finally:
-            await consumer.stop()
+            await stop_client(consumer)
 
     def _take(self, value: bytes | None) -> None:
         try:

@@ -13,6 +13,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from arena import topics
+from arena.bus.kafka_access import stop_client
 from operations.storm.checker_run import partitions_of
 from operations.storm.client_errors import CLIENT_ERRORS
 from operations.storm.storm_commands import AGENTS, PREFIX
@@ -91,7 +92,7 @@ class Watcher:
                     self.ends[place] = records[-1].offset + 1
                     self.moved_at = time.monotonic()
         finally:
-            await consumer.stop()
+            await stop_client(consumer)
 
     def _note_decision(self, now_s: float) -> None:
         if self.decided_at:

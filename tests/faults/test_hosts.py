@@ -15,6 +15,7 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -276,7 +277,7 @@ def test_arena_on_several_hosts_survives_cut_links(hosts: Hosts) -> None:
     hosts.clients += [observer, sender]
     hosts.start_others()
     wait_until_recovered(hosts, observer, 0.0, UP_S)
-    wait_for_traffic(hosts, sender)
+    wait_for_traffic(hosts, sender, sending)
     status = hosts.broker.arena("status", "--prefix", PREFIX)
     for cables in plan():
         print(cut_link(hosts, observer, cables), flush=True)
@@ -301,16 +302,22 @@ def test_arena_on_several_hosts_survives_cut_links(hosts: Hosts) -> None:
     assert re.search(r"^ledger +ledger +watch +\d+ +ok", status, re.MULTILINE), status
 
 
-def wait_for_traffic(hosts: Hosts, sender: Sender) -> None:
+def wait_for_traffic(hosts: Hosts, sender: Sender, sending: "Future[None]") -> None:
     """Wait until the sender sends; it connects while everything else starts.
 
     Raises:
         AssertionError: It does not; the message has its counters.
     """
+
+    def has_sent_or_ended() -> bool:
+        return len(sender.acks.acked) > SENT_FIRST or sending.done()
+
     try:
-        wait_until(lambda: len(sender.acks.acked) > SENT_FIRST, hosts.network, "the traffic", UP_S)
+        wait_until(has_sent_or_ended, hosts.network, "the traffic", UP_S)
     except AssertionError as error:
         raise AssertionError(f"{error}: {dict(sender.counts)}") from None
+    if sending.done():
+        sending.result()  # raises what ended the sender
 
 
 def plan() -> list[dict[str, float]]:

@@ -8,9 +8,15 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
+from arena import topics
+from arena.bus.kafka import KafkaBus
+from arena.bus.kafka_access import connection_options
 from arena.messages import QuoteSeen
+from arena.settings import Settings
 from operations.storm import order_sender as module
+from operations.storm.checker_run import partitions_of
 from operations.storm.order_sender import OrderSender
 from operations.storm.storm_commands import PRODUCTS
 
@@ -66,6 +72,59 @@ async def test_a_client_without_metadata_ends_nothing(
     acked = [json.loads(line) for line in oracle.getvalue().splitlines()]
     assert len(acked) >= 20
     assert len(Producer.sent) >= len(acked)
+
+
+async def test_prices_are_read_once_the_tickers_are_visible(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A topic that is missing, or hidden by its rights, at first does not end the sender."""
+    name = settings.prefix + topics.TICKERS.name
+    monkeypatch.setattr(module, "TICKERS", name)
+    monkeypatch.setattr(OrderSender, "_send_on", lambda self: asyncio.sleep(DEADLINE_S))
+    storm = OrderSender(connection_options(settings), 7, 1.0, io.StringIO())
+    looked_up = asyncio.Event()
+
+    async def look_up(*args: Any) -> dict[str, list[int]]:
+        found = await partitions_of(*args)
+        looked_up.set()
+        return found
+
+    monkeypatch.setattr(module, "partitions_of", look_up)
+    running = asyncio.create_task(storm.run())
+    async with asyncio.timeout(3 * DEADLINE_S):
+        await looked_up.wait()
+        bus = KafkaBus(settings, client_id="test")
+        await bus.start()
+        await bus.ensure_topics([topics.TICKERS])
+        ticker = {"product_id": PRODUCTS[0], "best_bid": "10", "best_ask": "11"}
+        producer = AIOKafkaProducer(**connection_options(settings))
+        await producer.start()
+        await producer.send_and_wait(name, json.dumps(ticker).encode(), partition=0)
+        await producer.stop()
+        await bus.close()
+        while not storm._quotes and not running.done():
+            await asyncio.sleep(0.05)
+    has_ended = running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert not has_ended
+    assert Decimal(10) == storm._quotes[PRODUCTS[0]].bid
+
+
+async def test_a_reader_that_is_cancelled_from_within_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise it would look as if the sender had been stopped."""
+
+    async def cancel(self: OrderSender) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(OrderSender, "_follow_market", cancel)
+    monkeypatch.setattr(OrderSender, "_send_on", lambda self: asyncio.sleep(DEADLINE_S))
+
+    with pytest.raises(RuntimeError, match="ended before the storm"):
+        await OrderSender({}, 7, 1.0, io.StringIO()).run()
 
 
 @pytest.mark.parametrize("price", ["abc", "NaN", "-Infinity", "0", [1], None, {}])
