@@ -6,6 +6,7 @@ formatted storage below `BrokerFiles.root`.
 
 import os
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from arena.broker_files import SERVER_PROPERTIES_NAME, BrokerFiles
@@ -66,7 +67,9 @@ def prepare_kafka(
     lock = load_lock()
     jars = ensure_jars(lock, cache=cache, progress=progress)
     java = ensure_java(cache=cache, progress=progress)
-    flags = dump_flags(dump_classes) if dump_classes else archive_flags(java, lock, cache)
+    java_command = partial(config.java_command, java.path, jars)
+    with_archive = archive_flags(java, lock, cache)
+    flags = dump_flags(dump_classes) if dump_classes else with_archive
     files.root.mkdir(parents=True, exist_ok=True)
     if security:
         # The cluster's own metadata holds what the accounts are checked against.
@@ -81,22 +84,11 @@ def prepare_kafka(
         cluster_id = quorum.cluster_id if quorum else config.cluster_id_from(os.urandom(16))
         words = ["format", "--cluster-id", cluster_id, "--config", SERVER_PROPERTIES_NAME]
         words += scram_arguments(security) if security else []
-        _format(
-            files,
-            config.java_command(
-                java.path,
-                jars,
-                config.STORAGE_CLASS,
-                *words,
-                flags=archive_flags(java, lock, cache),
-            ),
-        )
+        _format(files, java_command(config.STORAGE_CLASS, *words, flags=with_archive))
     return BrokerSpec(
         kind=APACHE_KAFKA,
         version=lock.kafka_version,
-        command=config.java_command(
-            java.path, jars, config.SERVER_CLASS, SERVER_PROPERTIES_NAME, flags=flags
-        ),
+        command=java_command(config.SERVER_CLASS, SERVER_PROPERTIES_NAME, flags=flags),
         cwd=files.root,
         cluster_id=cluster_id,
         durable=True,
