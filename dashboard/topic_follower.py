@@ -17,7 +17,7 @@ from arena.broker_clock import BrokerClock
 from arena.bus.base import Bus, LogReader, Record, Start
 from arena.clock import Clock
 from arena.clock_skew import broker_now
-from arena.errors import Malformed
+from arena.errors import BrokerUnavailable, Malformed
 from arena.fold_checkpoint import (
     CheckpointFile,
     FoldPositions,
@@ -37,6 +37,8 @@ SLICE_S = 0.02
 """Longest time that a batch is folded before other tasks may run."""
 POLL_EVERY_S = 2.0
 POLL_TIMEOUT_S = 4.0
+NO_ANSWER = (TimeoutError, OSError, RuntimeError, BrokerUnavailable)
+"""The errors of a broker that does not answer; every Kafka error is a RuntimeError."""
 CHECKPOINT_EVERY = 10_000
 """Records between two checkpoints, the most that a restart folds again."""
 
@@ -233,7 +235,7 @@ class TopicFollower:
                 async with asyncio.timeout(POLL_TIMEOUT_S):
                     self._newest_ends = [await r.end_offsets() for r in self._readers]
                 self.silent_since = None
-            except (TimeoutError, OSError, RuntimeError):  # every Kafka error is a RuntimeError
+            except NO_ANSWER:
                 if self.silent_since is None:
                     self.silent_since = self._clock.monotonic()
             await self._clock.sleep(POLL_EVERY_S)

@@ -4,6 +4,7 @@ Reads `arena.roster`, `market.snapshots`, `agent.turns`, `llm.calls` and `judge.
 checks the processes ten times a second.
 """
 
+import asyncio
 import time
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -14,7 +15,7 @@ from arena import topics
 from arena.agent_health import DeadAgent, dead_with_process
 from arena.bus.base import LogReader
 from arena.bus.kafka import KafkaBus
-from arena.errors import Malformed
+from arena.errors import BrokerUnavailable, Malformed
 from arena.settings import Settings
 from operations.commands.compete_health import ContestHealth
 from operations.commands.compete_progress import ContestProgress, progress_line
@@ -39,6 +40,12 @@ OPTIONAL_PROCESSES = (DASHBOARD, JUDGE)
 JUDGE_WAIT_S_MAX = 10.0
 """How long to wait for the judge's last evaluation after the last turn. The report does not need
 it, but without it the dashboard would keep interim standings."""
+POLL_EVERY_S = 2.0
+POLL_TIMEOUT_S = 4.0
+NO_ANSWER = (TimeoutError, OSError, RuntimeError, BrokerUnavailable)
+"""The errors of a broker that does not answer; every Kafka error is a RuntimeError."""
+SILENT_S = 8.0
+"""After this time without an answer the broker is reported as silent; before, it may be busy."""
 FIRST_TURNS_WAIT_S = 3.0
 """How long to wait for the others' first turns after the first dead agent, to name all dead."""
 
@@ -104,6 +111,8 @@ class ContestMonitor:
         health = ContestHealth(names, baselines, since=run.record.started_at)
         self.progress = ContestProgress(planned, names, health=health)
         self._dead_since_s: float | None = None
+        self._silent_since_s: float | None = None
+        self._silence_reported = False
 
     async def follow(self, settings: Settings, signals: StopSignals) -> ContestEnd:
         """Follow the contest until it is complete, a signal arrives, or it cannot continue."""
@@ -111,9 +120,12 @@ class ContestMonitor:
         await bus.start()
         try:
             reader = await bus.log_reader(*FOLLOWED_TOPICS)
+            polling = asyncio.create_task(self._poll_broker(reader))
             try:
                 return await self._follow(reader, signals)
             finally:
+                polling.cancel()
+                await asyncio.gather(polling, return_exceptions=True)
                 await reader.close()
         finally:
             await bus.close()
@@ -129,14 +141,44 @@ class ContestMonitor:
                 # The rate does not count the seconds in which the processes started.
                 done_before, began_s = self.progress.snapshots, elapsed_s
             self._report_health()
-            self._line.show(progress_line(self.progress, elapsed_s - began_s, done_before))
+            self._report_silence()
+            if self._silent_since_s is None:
+                self._line.show(progress_line(self.progress, elapsed_s - began_s, done_before))
             if (ending := self._ending(signals, elapsed_s)) is not None:
-                await self._catch_up(reader)
+                if self._silent_since_s is None:
+                    await self._catch_up(reader)
                 if ending.reason is EndReason.DONE:
                     await self._await_judge(reader, signals)
                 self._report_health()
                 self._line.end(progress_line(self.progress, elapsed_s - began_s, done_before))
                 return self._with_dead(ending)
+
+    async def _poll_broker(self, reader: LogReader) -> None:
+        """Fetch the ends of the logs regularly, to see whether the broker answers."""
+        while True:
+            asked_s = time.monotonic()
+            try:
+                async with asyncio.timeout(POLL_TIMEOUT_S):
+                    await reader.end_offsets()
+                self._silent_since_s = None
+            except NO_ANSWER:
+                self._silent_since_s = self._silent_since_s or asked_s
+            await asyncio.sleep(POLL_EVERY_S)
+
+    def _report_silence(self) -> None:
+        """Print once that the broker does not answer, and once that it answers again."""
+        since_s = self._silent_since_s
+        if since_s is None and self._silence_reported:
+            self._line.print_above("the broker answers again")
+        elif since_s is not None and not self._silence_reported:
+            if (silent_s := time.monotonic() - since_s) < SILENT_S:
+                return
+            self._line.print_above(
+                f"the broker has not answered for {silent_s:.0f} s, and the contest waits for it: "
+                "is it running, and has its disk free space? Ctrl-C stops the contest; --resume "
+                "continues it"
+            )
+        self._silence_reported = since_s is not None
 
     async def _await_judge(self, reader: LogReader, signals: StopSignals) -> None:
         """Wait for the final evaluation of a judge that runs."""
