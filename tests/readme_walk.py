@@ -36,8 +36,10 @@ SHORTER = (
     (r"^make compete$", "arena compete run examples/competition.toml --snapshots 12"),
     (r"^(arena compete run \S+\.toml)$", r"\1 --snapshots 12"),
     (r"^(arena compete report .*) --open$", r"\1"),
+    (r"^arena broker start$", "arena broker start --port 0"),
 )
-"""Pattern of a command -> its replacement, because it takes over a minute or a browser."""
+"""Pattern of a command -> its replacement, because it takes over a minute, opens a browser or
+needs a port that another arena on this machine may use."""
 
 EXIT_CODES: dict[str, int] = {}
 """Command -> its exit code, if that is not 0."""

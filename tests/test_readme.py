@@ -48,17 +48,10 @@ def test_readme_works_in_its_order(
         (folder / name).write_text(content)
     with capsys.disabled():
         print("\n" + "\n".join(left_out_lines(STEPS)))
-    wrong = []
-    for step in STEPS:
-        if not step.run:
-            continue
-        began = time.monotonic()
-        broker = broker_address if NEEDS_BROKER.match(step.run) else None
-        done = _run(step, folder, broker)
-        print(f"{step.run}: exit code {done.returncode}, {time.monotonic() - began:.1f} s")
-        output = f"{done.stdout[-800:]}\n{done.stderr[-800:]}"
-        if done.returncode != EXIT_CODES.get(step.text, 0) or "Traceback" in output:
-            wrong.append(f"README.md:{step.line}: {step.run}: {done.returncode}\n{output}")
+    try:
+        wrong = _walk(folder, broker_address)
+    finally:  # README starts a broker that keeps running
+        _run(ReadmeCommand(0, "", "arena broker stop"), folder, None)
 
     assert [] == wrong
     assert {"audit.key", "bundle", "mine.toml"} <= set(os.listdir(folder))
@@ -112,6 +105,21 @@ def test_line_that_is_not_a_command_is_refused(text: str, error: str) -> None:
     """A block of commands has no line that the walk would skip silently."""
     with pytest.raises(ValueError, match=error):
         steps_of(text)
+
+
+def _walk(folder: Path, broker_address: str) -> list[str]:
+    wrong = []
+    for step in STEPS:
+        if not step.run:
+            continue
+        began = time.monotonic()
+        broker = broker_address if NEEDS_BROKER.match(step.run) else None
+        done = _run(step, folder, broker)
+        print(f"{step.run}: exit code {done.returncode}, {time.monotonic() - began:.1f} s")
+        output = f"{done.stdout[-800:]}\n{done.stderr[-800:]}"
+        if done.returncode != EXIT_CODES.get(step.text, 0) or "Traceback" in output:
+            wrong.append(f"README.md:{step.line}: {step.run}: {done.returncode}\n{output}")
+    return wrong
 
 
 def _run(
