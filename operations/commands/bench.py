@@ -78,7 +78,10 @@ def _measure(home: Path, counts: list[int], seconds: float, parts: set[str]) -> 
     from operations.localbroker.broker_lookup import find_or_start_broker
 
     results: dict[str, Any] = {"machine": dict(meter.machine()), "runs": []}
-    with draw_progress() as progress, find_or_start_broker(home, port=0, progress=progress) as broker:
+    with (
+        draw_progress() as progress,
+        find_or_start_broker(home, port=0, progress=progress) as broker,
+    ):
         results["broker"] = {"kind": broker.kind, "version": broker.version}
         settings = Settings(bootstrap_servers=broker.bootstrap, home=home)
         logs = home / "logs"

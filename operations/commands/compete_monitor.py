@@ -25,7 +25,7 @@ from operations.specs.arena_spec import ArenaSpec
 from operations.specs.competition import BASELINES
 from operations.supervisor.plan import CONNECTOR, DASHBOARD, EXCHANGE, JUDGE
 from operations.supervisor.running import ArenaRun
-from operations.supervisor.supervisor import SAID, TICK_S
+from operations.supervisor.supervisor import LAST_LINE_LEAD, TICK_S
 
 READ_MAX = 2_000
 FOLLOWED_TOPICS = (
@@ -267,10 +267,10 @@ class ContestMonitor:
     def _given_up(self) -> str:
         for process in self._run.record.processes:
             if process.state == "given_up" and process.name not in OPTIONAL_PROCESSES:
-                last_line = self._run.supervisor.last_words(process.name)
+                last_line = self._run.supervisor.last_log_line(process.name)
                 text = f"{process.name} could not be kept running: {process.note}{last_line}"
                 agents = self._agents_of(process.name)
-                cause = last_line.removeprefix(SAID).removeprefix("arena: ") or text
+                cause = last_line.removeprefix(LAST_LINE_LEAD).removeprefix("arena: ") or text
                 self.progress.health.add_lost(dead_with_process(agents, cause))
                 return f"{text}; read {process.log}"
         return ""

@@ -25,8 +25,8 @@ from operations.commands.compete_spec import toml_with_flags, with_starting_cash
 from operations.commands.plugins import LoadedSpec, load_spec_for_run
 from operations.commands.price_check import check_prices
 from operations.commands.untradable_products import without_untradable_products
-from operations.localbroker.broker_spec import BrokerHandle
 from operations.localbroker.broker_lookup import find_or_start_broker
+from operations.localbroker.broker_spec import BrokerHandle
 from operations.specs.arena_spec import ArenaSpec, read_spec
 from operations.specs.environment_defaults import initial_cash
 

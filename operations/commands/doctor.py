@@ -39,7 +39,7 @@ from operations.commands.redrawn_line import RedrawnLine
 from operations.commands.supervised_run import LAUNCHER, process_environment
 from operations.specs.arena_spec import ArenaSpec, ChatNodeTable, load_spec
 from operations.specs.environment_defaults import with_environment_defaults
-from operations.supervisor.plan import chat_node_words, require_prices
+from operations.supervisor.plan import chat_node_command, require_prices
 
 AT_ONCE = 4
 CHECKS_S = 180.0
@@ -171,7 +171,7 @@ async def node_findings(
 
 
 async def _check(node: ChatNodeTable, environ: Mapping[str, str]) -> list[Finding]:
-    command = [*chat_node_words(node), "--check", "--json"]
+    command = [*chat_node_command(node), "--check", "--json"]
     process = await asyncio.create_subprocess_exec(
         *LAUNCHER,
         *command,

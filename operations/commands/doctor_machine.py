@@ -16,11 +16,11 @@ from arena.findings import Finding, broken, ok, warning
 from arena.plural import counted, noun
 from arena.settings import BOOTSTRAP_VARIABLE, Settings
 from operations.commands.price_check import check_prices
-from operations.localbroker.cache import cache_root
-from operations.localbroker.java import JAVA_MAJOR_MIN, JAVA_WHEEL, find_system_java
-from operations.localbroker.jar_lock import load_lock
-from operations.localbroker.ports import DEFAULT_PORT, can_bind, choose_ports
 from operations.localbroker.broker_lookup import probe_address
+from operations.localbroker.cache import cache_root
+from operations.localbroker.jar_lock import load_lock
+from operations.localbroker.java import JAVA_MAJOR_MIN, JAVA_WHEEL, find_system_java
+from operations.localbroker.ports import DEFAULT_PORT, can_bind, choose_ports
 from operations.localbroker.status import read_status
 from operations.specs.arena_spec import ArenaSpec
 

@@ -26,7 +26,7 @@ from operations.commands.supervised_run import LAUNCHER, process_environment
 from operations.specs.arena_spec import ArenaSpec, parse_spec
 from operations.specs.environment_defaults import environment_notes, with_environment_defaults
 from operations.specs.errors import line_of
-from operations.supervisor.plan import secrets_of
+from operations.supervisor.plan import secret_variables
 
 ALLOW = "--allow-plugins"
 CHECK_DEADLINE_S = 60.0
@@ -159,7 +159,7 @@ def check_plugins(loaded: LoadedSpec, settings: Settings) -> None:
         ArenaError: The check does not end.
     """
     print_plugin_files(loaded.files)
-    plugins, secrets = loaded.plugins, secrets_of(loaded.spec)
+    plugins, secrets = loaded.plugins, secret_variables(loaded.spec)
     if not plugins.tools:
         return
     command = [*LAUNCHER, "tools", "list", "--json"]

@@ -20,13 +20,13 @@ from arena.settings import Settings
 from arena.visible_text import visible_line
 from operations.supervisor.run_list import (
     RunInfo,
-    choose_old,
+    choose_runs_to_prune,
+    find_named_run,
     list_runs,
-    named_run,
-    parse_span,
+    parse_duration,
+    remove_leftovers,
     remove_run,
     require_removable,
-    sweep,
 )
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -76,7 +76,7 @@ def list_(as_json: AsJson = False) -> None:
 @app.command(epilog="Example: arena runs show last")
 def show(name: Name = "last", as_json: AsJson = False) -> None:
     """Show one run: its processes, its records, and a command that reads them."""
-    run = named_run(Settings().home, name)
+    run = find_named_run(Settings().home, name)
     if as_json:
         print(json.dumps(run.document() | _more(run), indent=2))
     else:
@@ -95,7 +95,7 @@ def delete(
 ) -> None:
     """Delete runs with their records, books, report and logs; a run in use is refused."""
     home = Settings().home
-    chosen = list({run.directory: run for run in (named_run(home, n) for n in names)}.values())
+    chosen = list({run.directory: run for run in (find_named_run(home, n) for n in names)}.values())
     for run in chosen:
         require_removable(home, run)
     if not yes:
@@ -126,11 +126,11 @@ def prune(
     """
     if keep is None and older_than is None:
         raise UsageError("a limit is missing", remedy="give --keep N, --older-than SPAN, or both")
-    span = None if older_than is None else parse_span(older_than)
+    span = None if older_than is None else parse_duration(older_than)
     home = Settings().home
-    chosen = choose_old(list_runs(home), datetime.now(UTC), keep=keep, older_than=span)
+    chosen = choose_runs_to_prune(list_runs(home), datetime.now(UTC), keep=keep, older_than=span)
     if not dry_run:
-        sweep(home)
+        remove_leftovers(home)
         if chosen and not yes:
             _confirm(chosen, command="arena runs prune", needs_terminal=False)
         _remove(home, chosen, as_json=as_json)

@@ -28,7 +28,7 @@ from operations.localbroker.ports import choose_ports
 from operations.processes.child import ProcessSpec
 from operations.processes.stop_signals import StopSignals, Terminated, terminate_as_interrupt
 from operations.specs.arena_spec import ArenaSpec
-from operations.supervisor.plan import Surroundings, plan
+from operations.supervisor.plan import LaunchContext, plan
 from operations.supervisor.running import ArenaRun
 from operations.supervisor.supervisor import TICK_S, Change
 
@@ -95,20 +95,20 @@ def planned_processes(
         replace_names: Allow agents' names that other strategies or chat nodes used.
         plugins: Tools and strategies outside the source tree.
     """
-    surroundings = Surroundings(
+    context = LaunchContext(
         launcher=launcher,
         environ=process_environment(settings),
         directory=folder,
         exchange_port=choose_ports(0).client,
-        dashboard=dashboard,
-        terminal=terminal,
-        frames=run_directory.resolve() / FRAMES if run_directory else None,
-        books=run_directory.resolve() / BOOKS if run_directory and own_broker else None,
-        market=market or (run_directory.resolve() / MARKET if run_directory else None),
+        dashboard_flags=dashboard,
+        dashboard_in_terminal=terminal,
+        recording_folder=run_directory.resolve() / FRAMES if run_directory else None,
+        ledger_file=run_directory.resolve() / BOOKS if run_directory and own_broker else None,
+        market_state_file=market or (run_directory.resolve() / MARKET if run_directory else None),
         replace_names=replace_names,
         plugins=plugins,
     )
-    return [_with_login(process, settings, launcher) for process in plan(spec, surroundings)]
+    return [_with_login(process, settings, launcher) for process in plan(spec, context)]
 
 
 def _with_login(process: ProcessSpec, settings: Settings, launcher: tuple[str, ...]) -> ProcessSpec:
@@ -216,7 +216,7 @@ def supervise(
         run.tick()
         elapsed_s = time.monotonic() - started_s
         on_tick(elapsed_s)
-        if run.supervisor.foreground_ended or run.supervisor.nothing_left:
+        if run.supervisor.foreground_ended or run.supervisor.all_ended:
             return
         if seconds is not None and elapsed_s >= seconds:
             return

@@ -47,8 +47,8 @@ from operations.commands.supervised_run import (
 )
 from operations.commands.untradable_products import without_untradable_products
 from operations.commands.up_conflicts import require_free_names
-from operations.localbroker.broker_spec import BrokerHandle
 from operations.localbroker.broker_lookup import find_or_start_broker
+from operations.localbroker.broker_spec import BrokerHandle
 from operations.processes.child import ProcessSpec
 from operations.processes.stop_signals import StopSignals, terminate_as_interrupt
 from operations.specs.arena_spec import ArenaSpec, read_spec

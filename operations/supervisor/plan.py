@@ -1,7 +1,7 @@
 """Which processes an ARENA.toml needs, in start order. Pure.
 
-The commands are those one would type; keys travel in the environment, and only to the chat
-nodes that need them.
+The commands are the ones a user would type. Keys are passed in the environment, and only to the
+chat nodes that need them.
 """
 
 from collections.abc import Mapping
@@ -41,20 +41,21 @@ LOCK_STEP = ("--pacing", "lock-step")
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the processes share besides the ARENA.toml.
+class LaunchContext:
+    """What the processes of a run share besides the ARENA.toml.
 
     Attributes:
-        launcher: How this Python runs `arena`, before the command's own words.
-        environ: Given to every process: broker, prefix, home.
-        directory: Of the ARENA.toml; its paths are relative to it.
-        exchange_port: Free on loopback; used where the market is simulated.
-        dashboard: Words for the dashboard, or None for none.
-        terminal: The dashboard owns the terminal.
-        frames: Where a market that is recorded keeps its frames.
-        books: The file the books of this run are kept in, or None for where they lie by default.
-        market: The file in which a simulated market keeps its venue time, or None for nowhere.
-        replace_names: Routers take names that other strategies or chat nodes played under.
+        launcher: How this Python runs `arena`, before the command and its flags.
+        environ: Variables for every process: broker, prefix, home.
+        directory: The folder of the ARENA.toml; its paths are relative to it.
+        exchange_port: A free loopback port; used if the market is simulated.
+        dashboard_flags: Flags of the dashboard, or None if it is not started.
+        dashboard_in_terminal: The dashboard owns the terminal.
+        recording_folder: The folder for the frames of a market that is recorded.
+        ledger_file: The SQLite file of the ledger; None for its default place.
+        market_state_file: The file in which a simulated market saves its venue time; None if it
+            saves none.
+        replace_names: Routers may use names that other strategies or chat nodes used before.
         plugins: Tools and strategies outside the source tree.
     """
 
@@ -62,19 +63,19 @@ class Surroundings:
     environ: Mapping[str, str]
     directory: Path
     exchange_port: int = 0
-    dashboard: tuple[str, ...] | None = None
-    terminal: bool = False
-    frames: Path | None = None
-    books: Path | None = None
-    market: Path | None = None
+    dashboard_flags: tuple[str, ...] | None = None
+    dashboard_in_terminal: bool = False
+    recording_folder: Path | None = None
+    ledger_file: Path | None = None
+    market_state_file: Path | None = None
     replace_names: bool = False
     plugins: Plugins = NO_PLUGINS
 
 
-def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
-    """The processes of an arena."""
+def plan(spec: ArenaSpec, context: LaunchContext) -> list[ProcessSpec]:
+    """Return the processes of an arena, in start order."""
     none: frozenset[str] = frozenset()
-    secrets = secrets_of(spec)
+    secrets = secret_variables(spec)
 
     def process(
         name: str, *words: str, keys: frozenset[str] = none, ready_port: int = 0
@@ -82,76 +83,80 @@ def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
         kind = KIND_OF_COMMAND[words[0]]
         return ProcessSpec(
             name=name,
-            argv=(*around.launcher, *words),
-            environ=around.environ,
+            argv=(*context.launcher, *words),
+            environ=context.environ,
             without=secrets - keys,
             ready_port=ready_port,
-            foreground=kind.owns_terminal and around.terminal,
+            foreground=kind.owns_terminal and context.dashboard_in_terminal,
             stops_last=kind.stops_last,
         )
 
     contest = spec.competition
     pacing = LOCK_STEP if contest and contest.lock_step else ()
-    found = []
+    processes = []
     if spec.market.source == "exchange":
-        words = exchange_words(spec, around)
-        found.append(process(EXCHANGE, *words, ready_port=around.exchange_port))
-    found.append(process(CONNECTOR, *connector_words(spec, around)))
-    alone = ("--only", "executor") if around.plugins.tools else ()
-    found.append(process(TOOLS, *tools_words(spec), *pacing, *alone))
-    if alone:  # code of plugins never shares a process with the accounts
-        found.append(process(TOOL_SERVER, *tool_server_words(around.plugins)))
+        words = exchange_command(spec, context)
+        processes.append(process(EXCHANGE, *words, ready_port=context.exchange_port))
+    processes.append(process(CONNECTOR, *connector_command(spec, context)))
+    executor_only = ("--only", "executor") if context.plugins.tools else ()
+    processes.append(process(TOOLS, *tools_command(spec), *pacing, *executor_only))
+    if executor_only:  # plugin code never shares a process with the accounts
+        processes.append(process(TOOL_SERVER, *tool_server_command(context.plugins)))
     for node in spec.chat_nodes:
         paid = not node.keyless and not (contest and contest.replies == "replay")
-        words = chat_node_words(node) + replies_words(node, contest, around.directory)
+        words = chat_node_command(node) + reply_flags(node, contest, context.directory)
         keys = node.variables if paid else none
-        found.append(process(f"chat-node-{node.name}", *words, keys=keys))
+        processes.append(process(f"chat-node-{node.name}", *words, keys=keys))
     for name, agents in spec.processes().items():
-        words = router_words(agents, around.directory, spec.chat_nodes, around.plugins)
-        taking = ("--replace",) if around.replace_names else ()
-        found.append(process(name, *words, *pacing, *taking))
+        words = router_command(agents, context.directory, spec.chat_nodes, context.plugins)
+        replace = ("--replace",) if context.replace_names else ()
+        processes.append(process(name, *words, *pacing, *replace))
     if spec.ledger.enabled:
-        found.append(process(LEDGER, *ledger_words(around.books)))
+        processes.append(process(LEDGER, *ledger_command(context.ledger_file)))
     if contest and contest.judge:
-        found.append(process(JUDGE, *judge_words(contest)))
-    if around.dashboard is not None:
-        found.append(process(DASHBOARD, "dashboard", *around.dashboard))
+        processes.append(process(JUDGE, *judge_command(contest)))
+    if context.dashboard_flags is not None:
+        processes.append(process(DASHBOARD, "dashboard", *context.dashboard_flags))
     order = [kind.name for kind in KINDS]
-    place = len(around.launcher)
-    return sorted(found, key=lambda each: order.index(KIND_OF_COMMAND[each.argv[place]].name))
+    command_index = len(context.launcher)
+
+    def start_position(spec: ProcessSpec) -> int:
+        return order.index(KIND_OF_COMMAND[spec.argv[command_index]].name)
+
+    return sorted(processes, key=start_position)
 
 
-def secrets_of(spec: ArenaSpec) -> frozenset[str]:
-    """The variables that only the chat nodes that name them may see."""
+def secret_variables(spec: ArenaSpec) -> frozenset[str]:
+    """Return the variables that only the chat nodes that name them may see."""
     return MODEL_KEYS.union(*(node.variables for node in spec.chat_nodes))
 
 
-def exchange_words(spec: ArenaSpec, around: Surroundings) -> list[str]:
+def exchange_command(spec: ArenaSpec, context: LaunchContext) -> list[str]:
     """The command of the simulated exchange."""
     market = spec.market
-    words = ["exchange", "--port", str(around.exchange_port), "--speed", f"{market.speed:g}"]
+    words = ["exchange", "--port", str(context.exchange_port), "--speed", f"{market.speed:g}"]
     words += ["--seed", str(market.seed), "--products", ",".join(spec.arena.products)]
     for path in market.prices:
-        words += ["--prices", str(around.directory / path)]
-    return words + _flags({"--state": around.market})
+        words += ["--prices", str(context.directory / path)]
+    return words + _flags({"--state": context.market_state_file})
 
 
-def connector_words(spec: ArenaSpec, around: Surroundings) -> list[str]:
-    """The command of the connector; the exchange itself tells it what is simulated."""
+def connector_command(spec: ArenaSpec, context: LaunchContext) -> list[str]:
+    """The command of the connector; it learns from the exchange what is simulated."""
     if spec.market.source == "replay":
-        return replay_words(spec, around.directory)
+        return replay_command(spec, context.directory)
     words = ["connector", "coinbase", "--min-interval", f"{spec.arena.interval_s:g}"]
     words += ["--products", ",".join(spec.arena.products)]
     if spec.market.source == "exchange":
-        address = f"{LOOPBACK}:{around.exchange_port}"
+        address = f"{LOOPBACK}:{context.exchange_port}"
         words += ["--ws-url", f"ws://{address}", "--rest-url", f"http://{address}"]
-    if spec.market.record and around.frames is not None:
-        words += ["--record", str(around.frames)]
+    if spec.market.record and context.recording_folder is not None:
+        words += ["--record", str(context.recording_folder)]
     return words
 
 
-def replay_words(spec: ArenaSpec, directory: Path) -> list[str]:
-    """The command of the connector that waits for its agents."""
+def replay_command(spec: ArenaSpec, directory: Path) -> list[str]:
+    """The command of the connector that publishes in lock-step with its agents."""
     contest, market = spec.competition, spec.market
     assert contest is not None, "the specification was not checked"
     words = ["connector", "replay", "--lock-step"]
@@ -169,26 +174,26 @@ def replay_words(spec: ArenaSpec, directory: Path) -> list[str]:
     return [*words, *_flags(options)]
 
 
-def replies_words(
+def reply_flags(
     node: ChatNodeTable, contest: CompetitionTable | None, directory: Path
 ) -> list[str]:
-    """Whether a chat node keeps its replies, or answers from kept ones."""
+    """The flags by which a chat node records its replies, or replays recorded ones."""
     if contest is None or contest.replies == "live" or node.name == BASELINES:
         return []
     return ["--replies", contest.replies, "--replies-file", str(directory / contest.replies_file)]
 
 
-def judge_words(contest: CompetitionTable) -> list[str]:
+def judge_command(contest: CompetitionTable) -> list[str]:
     """The command of the judge."""
     return ["judge", *_flags({"--confidence": contest.confidence, "--seed": contest.seed})]
 
 
-def ledger_words(books: Path | None) -> list[str]:
+def ledger_command(books: Path | None) -> list[str]:
     """The command of the ledger."""
     return ["ledger", "run", *_flags({"--database": books and f"sqlite:///{books}"})]
 
 
-def tools_words(spec: ArenaSpec) -> list[str]:
+def tools_command(spec: ArenaSpec) -> list[str]:
     """The command of the tools and the executor."""
     rules, contest = spec.rules, spec.competition
     options = {
@@ -203,16 +208,16 @@ def tools_words(spec: ArenaSpec) -> list[str]:
     return ["tools", *_flags(options)]
 
 
-def tool_server_words(plugins: Plugins) -> list[str]:
-    """The command of the tools that touch no account, with those of plugins."""
+def tool_server_command(plugins: Plugins) -> list[str]:
+    """The command of the tools that do not use accounts, with those of plugins."""
     words = ["tools", "--only", "stateless", "--name", TOOL_SERVER]
     for folder in plugins.folders:
         words += ["--plugins", str(folder)]
     return words
 
 
-def chat_node_words(node: ChatNodeTable) -> list[str]:
-    """The command of a chat node; never its key."""
+def chat_node_command(node: ChatNodeTable) -> list[str]:
+    """The command of a chat node, without its key."""
     options = {
         "--base-url": node.base_url,
         "--api-key-env": None if node.keyless else node.api_key_env,
@@ -224,16 +229,16 @@ def chat_node_words(node: ChatNodeTable) -> list[str]:
         "--daily-token-budget": node.daily_token_budget,
         "--cutoff": node.cutoff,
     }
-    head = ["chat-node", "--name", node.name, "--model-id", node.model_id]
+    words = ["chat-node", "--name", node.name, "--model-id", node.model_id]
     more = [*option_flags(node.options), *header_flags(node.extra_headers)]
     if (price := node.price_per_million) is not None:
         figures = {"input": price.input, "output": price.output, "cached": price.cached}
         known = (f"{key}={usd:f}" for key, usd in figures.items() if usd is not None)
         more += ["--price", ",".join(known)]
-    return [*head, *_flags(options), *more]
+    return [*words, *_flags(options), *more]
 
 
-def router_words(
+def router_command(
     agents: tuple[AgentTable, ...],
     directory: Path,
     nodes: tuple[ChatNodeTable, ...] = (),
@@ -253,8 +258,10 @@ def router_words(
             words += ["--kind", "baseline"]
         for agent in agents:
             seed = "" if agent.seed is None else f"#{agent.seed}"
-            seat = f"{agent.name}={_strategy(agent, directory, plugins)}@{agent.chat_node}{seed}"
-            words += ["--agent", seat]
+            agent_option = (
+                f"{agent.name}={_strategy(agent, directory, plugins)}@{agent.chat_node}{seed}"
+            )
+            words += ["--agent", agent_option]
         for name, size in prompts:
             words += _flags({"--prompt": size and f"{name}={size}"})
     options = {
@@ -267,10 +274,10 @@ def router_words(
 
 
 def require_keys(spec: ArenaSpec, environ: Mapping[str, str]) -> None:
-    """See that every model that needs a key has one, and every header its variable.
+    """Require a key for every model that needs one, and the variable of every header.
 
     Raises:
-        UsageError: A variable is not set, or `OPENAI_BASE_URL` is not an address.
+        UsageError: A variable is not set, or `OPENAI_BASE_URL` is not a URL.
     """
     if spec.competition and spec.competition.replies == "replay":
         return
@@ -296,21 +303,21 @@ def require_keys(spec: ArenaSpec, environ: Mapping[str, str]) -> None:
 
 
 def require_prices(spec: ArenaSpec, prices: PriceList) -> None:
-    """See that a budget in dollars can be kept: every model that is asked has a price.
+    """Require a price for every model that is used, if the competition has a budget in USD.
 
     Raises:
-        UsageError: One has none.
+        UsageError: A model has no price.
     """
     contest = spec.competition
     if contest is None or contest.llm_budget_usd is None or contest.replies == "replay":
         return
-    asked = {agent.chat_node for agent in spec.agents}
+    used_nodes = {agent.chat_node for agent in spec.agents}
     for node in spec.chat_nodes:
         priced = node.scripted or node.price_per_million or prices.of(node.model_id)
-        if node.name in asked and not priced:
+        if node.name in used_nodes and not priced:
             raise UsageError(
-                f"llm_budget_usd = {contest.llm_budget_usd} cannot be kept: nothing says what chat "
-                f"node {node.name}'s model {node.model_id!r} costs",
+                f"llm_budget_usd = {contest.llm_budget_usd} cannot be enforced: the price of "
+                f"model {node.model_id!r} of chat node {node.name} is not known",
                 remedy="give its [[chat_nodes]] price_per_million = { input = 0.1, output = 0.4 } "
                 "in USD, or leave llm_budget_usd out",
             )

@@ -1,12 +1,12 @@
-"""When a process ends: is it started again, and when. Pure.
+"""Decides whether a process that ended is started again, and when. Pure.
 
-A crash is answered by a restart after a wait that doubles with each crash in the window and is
-spread by jitter, so that processes which died together don't return together. Too many crashes
-in one window and the process is given up: it will not help itself.
+After a crash a process is restarted. The wait before it doubles with each crash in the window and
+has jitter, so that processes that crashed together do not restart together. After too many crashes
+in one window the process is given up.
 
-A broker that is out of reach (exit code 3) is not a crash: the process is started again every few
-seconds, so that it is back soon after its link is, and given up only after half an hour. A package
-that is not installed does not come by waiting: a supervised process then ends with exit code 2.
+An unreachable broker (exit code 3) is not a crash: the process is restarted every few seconds, so
+that it runs soon after the broker is back, and is given up after half an hour. Waiting does not
+install a missing package: a supervised process then ends with exit code 2.
 """
 
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ from arena.errors import EXIT_DEPENDENCY, EXIT_USAGE
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """How crashes are answered.
+    """Limits and waits of restarts.
 
     Attributes:
         first_delay_s: Longest wait after the first crash.
         delay_s_max: Longest wait ever.
-        crashes_max: The crash that comes after so many in the window is the last.
+        crashes_max: Crashes in the window after which one more ends the process for good.
         window_s: Older crashes are forgotten.
-        outage_delay_s: Longest wait after an end because something outside was out of reach.
+        outage_delay_s: Longest wait after an exit because a dependency could not be reached.
         outage_s_max: An outage that lasts longer ends the process for good.
-        outage_gap_s: A process that runs longer between two such ends has worked meanwhile.
+        outage_gap_s: After a longer run between two such exits, a new outage begins.
     """
 
     first_delay_s: float = 0.5
@@ -43,7 +43,7 @@ class Restart:
     """Start it again after `delay_s` seconds.
 
     Attributes:
-        crashes: Those in the window; 0 if it was none.
+        crashes: Crashes in the window; 0 if it did not crash.
     """
 
     delay_s: float
@@ -52,21 +52,21 @@ class Restart:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Leave it, and say why."""
+    """Do not start it again, for this reason."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """It has done its work."""
+    """It ended with exit code 0: do not start it again."""
 
 
 Decision = Restart | GiveUp | Finished
 
 
 class Outage(NamedTuple):
-    """Ends with exit code 3 in a row: monotonic times of the first and of the newest."""
+    """Exits with code 3 in a row: monotonic times of the first and of the newest."""
 
     first_s: float
     last_s: float
@@ -76,8 +76,8 @@ class History(NamedTuple):
     """How a process ended in the last minutes.
 
     Attributes:
-        crashes: Monotonic times of those in the window, oldest first.
-        outage: The newest; None before the first.
+        crashes: Monotonic times of the crashes in the window, oldest first.
+        outage: The newest outage; None before the first.
     """
 
     crashes: tuple[float, ...] = ()
@@ -87,22 +87,22 @@ class History(NamedTuple):
 def decide(
     history: History, exit_code: int, now_s: float, jitter: float, policy: RestartPolicy
 ) -> tuple[History, Decision]:
-    """What follows from the end of a process that nobody asked to end.
+    """Decide what to do after a process ended without being asked to.
 
     Args:
         history: The earlier ends, as this function returned them.
-        exit_code: What it returned; negative for a signal.
+        exit_code: Its exit code; negative for a signal.
         now_s: Monotonic seconds.
-        jitter: In [0, 1): where in the upper half of the wait it falls.
-        policy: The bounds.
+        jitter: In [0, 1): 0 is half of the longest wait, 1 all of it.
+        policy: The limits.
 
     Returns:
-        The history to hand in next time, and the decision.
+        The history for the next call, and the decision.
     """
     if exit_code == 0:
         return history, Finished()
     if exit_code == EXIT_USAGE:
-        return history, GiveUp("it refuses its configuration (exit 2), see its log")
+        return history, GiveUp("it refused its configuration (exit 2), see its log")
     if exit_code == EXIT_DEPENDENCY:
         return _wait(history, now_s, jitter, policy)
     recent = (*(t for t in history.crashes if now_s - t < policy.window_s), now_s)
@@ -122,6 +122,6 @@ def _wait(
     history = history._replace(outage=Outage(first_s, now_s))
     if now_s - first_s > policy.outage_s_max:
         minutes = policy.outage_s_max / 60
-        reason = f"something it needs was out of reach for {minutes:.0f} min, see its log"
+        reason = f"it could not reach something it needs for {minutes:.0f} min, see its log"
         return history, GiveUp(reason)
     return history, Restart(policy.outage_delay_s * (1 + jitter) / 2, 0)

@@ -1,6 +1,6 @@
-"""Every run of a home, as a list shows it, and their removal.
+"""Lists the runs of a home, and removes runs.
 
-Reads `<home>/runs/*/`; removes directories of it. A directory whose run.json cannot be read is
+Reads `<home>/runs/*/`; removes directories there. A directory whose run.json cannot be read is
 listed, too, so that it can be removed.
 """
 
@@ -35,25 +35,25 @@ from arena.strategy_files import describe_in
 from operations.specs.arena_spec import parse_spec
 
 RunState = Literal["running", "ended", "killed", "not started", "unreadable"]
-REMOVED = ".removed-"
-"""Begins the name of a run that is being removed: what is left of it is removed the next time."""
-SPAN = re.compile(r"(\d{1,6})\s*([smhdw])")
-SPAN_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+REMOVED_PREFIX = ".removed-"
+"""Start of the name of a run that is being removed; the next removal deletes what is left of it."""
+DURATION = re.compile(r"(\d{1,6})\s*([smhdw])")
+DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What is known of a run without its broker.
+    """What is known about a run without its broker.
 
     Attributes:
         directory: Its directory.
         record: Its run.json; None if that cannot be read.
         state: "killed" is a run whose supervisor ended without closing it.
-        agents: Who played, by name.
-        snapshots: Market snapshots in its export; None without one.
-        version: Of the arena that ran it, "" if it was not noted.
-        exported: Its records can be read without a broker.
-        size_bytes: Everything in its directory.
+        agents: Names of its agents.
+        snapshots: Number of market snapshots in its export; None without an export.
+        version: Version of the arena that ran it; "" if it was not recorded.
+        exported: True if its records can be read without a broker.
+        size_bytes: Size of everything in its directory.
     """
 
     directory: Path
@@ -67,11 +67,11 @@ class RunInfo:
 
     @property
     def name(self) -> str:
-        """The name by which commands know it."""
+        """The name that commands accept."""
         return self.directory.name
 
     def document(self) -> dict[str, JsonValue]:
-        """The run for programs; its keys only grow."""
+        """The run as JSON; keys are only added."""
         run = self.record
         started = None if run is None else run.started_at.astimezone(UTC).isoformat()
         ended = None if run is None or run.ended_at is None else run.ended_at
@@ -93,7 +93,7 @@ class RunInfo:
 
 
 def list_runs(home: Path) -> list[RunInfo]:
-    """Every run, the newest first by the UTC time at which it began; unreadable ones last."""
+    """Return every run, newest start first; runs that cannot be read come last."""
     readable = runs_newest_first(home)
     known = {directory for directory, _ in readable}
     others = [path for path in run_directories(home) if path not in known]
@@ -120,49 +120,49 @@ def describe_run(directory: Path, run: RunRecord | None) -> RunInfo:
     )
 
 
-def parse_span(text: str) -> timedelta:
-    """A span such as "7d", "12h", "30m" or "2w".
+def parse_duration(text: str) -> timedelta:
+    """Parse a duration such as "7d", "12h", "30m" or "2w".
 
     Raises:
-        UsageError: It is something else.
+        UsageError: The text is not a duration.
     """
-    found = SPAN.fullmatch(text.strip())
+    found = DURATION.fullmatch(text.strip())
     if found is None:
         raise UsageError(
-            f"--older-than {text!r} is not a span of time",
-            remedy="write a number and s, m, h, d or w: 7d, 12h",
+            f"--older-than {text!r} is not a duration",
+            remedy="write a number and s, m, h, d or w. Examples: 7d, 12h",
         )
-    return timedelta(**{SPAN_UNITS[found[2]]: int(found[1])})
+    return timedelta(**{DURATION_UNITS[found[2]]: int(found[1])})
 
 
-def choose_old(
+def choose_runs_to_prune(
     runs: Sequence[RunInfo], now: datetime, *, keep: int | None, older_than: timedelta | None
 ) -> list[RunInfo]:
-    """The runs that a prune removes: those outside of every limit that is given.
+    """Return the runs that a prune removes: those that no given limit keeps.
 
     Args:
         runs: The newest first.
         now: UTC.
-        keep: So many of the newest stay; None limits nothing.
-        older_than: Runs that ended less than this ago stay; None limits nothing.
+        keep: Keep this many of the newest; None for no such limit.
+        older_than: Keep runs that ended less than this ago; None for no such limit.
 
     Returns:
-        The runs to remove; one that runs, or whose run.json cannot be read, is not among them.
+        The runs to remove, without those that are running or whose run.json cannot be read.
     """
     known = [run for run in runs if run.record is not None]
     chosen = []
-    for place, run in enumerate(known):
+    for index, run in enumerate(known):
         assert run.record is not None
         ended = run.record.ended_at or run.record.started_at
-        is_kept = keep is not None and place < keep
+        is_kept = keep is not None and index < keep
         is_young = older_than is not None and now - ended < older_than
         if run.state != "running" and not is_kept and not is_young:
             chosen.append(run)
     return chosen
 
 
-def named_run(home: Path, name: str) -> RunInfo:
-    """The run that a name means, also one of `<home>/runs` whose run.json cannot be read.
+def find_named_run(home: Path, name: str) -> RunInfo:
+    """Find a run by name, also one of `<home>/runs` whose run.json cannot be read.
 
     Raises:
         UsageError: No run has this name.
@@ -175,16 +175,16 @@ def named_run(home: Path, name: str) -> RunInfo:
 
 
 def require_removable(home: Path, run: RunInfo) -> None:
-    """See that a run is one of a home's, and that nothing uses it.
+    """Require that a run is in this home and that nothing uses it.
 
     Raises:
-        UsageError: It is elsewhere: only runs of the home are removed.
+        UsageError: It is in another folder: only runs of the home are removed.
         ArenaError: It is running, or its broker is.
     """
     if run.directory.parent.resolve() != (home / "runs").resolve():
         raise UsageError(
             f"{run.directory} is not in {home / 'runs'}",
-            remedy="remove it as any folder: rm -r",
+            remedy="remove it like any folder: rm -r",
         )
     if run.state == "running" and run.record is not None:
         raise ArenaError(
@@ -199,24 +199,24 @@ def require_removable(home: Path, run: RunInfo) -> None:
 
 
 def remove_run(home: Path, run: RunInfo) -> None:
-    """Remove a run's directory; it is out of the list before its first file is deleted.
+    """Remove a run's directory; it leaves the list before its first file is deleted.
 
     Raises:
-        ArenaError: It is in use, or not of this home.
+        ArenaError: It is in use, or not in this home.
         OSError: A file cannot be deleted.
     """
     require_removable(home, run)
     if run.directory.is_symlink():
         run.directory.unlink()
         return
-    aside = run.directory.with_name(f"{REMOVED}{os.getpid()}-{run.name}")
+    aside = run.directory.with_name(f"{REMOVED_PREFIX}{os.getpid()}-{run.name}")
     run.directory.rename(aside)
     shutil.rmtree(aside)
 
 
-def sweep(home: Path) -> None:
+def remove_leftovers(home: Path) -> None:
     """Remove what is left of runs whose removal was interrupted."""
-    for path in (home / "runs").glob(f"{REMOVED}*"):
+    for path in (home / "runs").glob(f"{REMOVED_PREFIX}*"):
         if not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
 
@@ -241,7 +241,7 @@ def _manifest_of(directory: Path) -> Manifest | None:
 def _agents_of(
     directory: Path, run: RunRecord | None, manifest: Manifest | None
 ) -> tuple[str, ...]:
-    """From its record; of older versions from the topics of its export, or its specification."""
+    """From its record; in runs of older versions, from its specification or its export."""
     if run is not None and run.agents:
         return run.agents
     with suppress(ArenaError, OSError, ValueError):
@@ -249,9 +249,9 @@ def _agents_of(
         folder = directory if run is None else Path(run.folder)
         found = parse_spec(text, path=SPEC_FILE, describe=describe_in(folder)).agents
         return tuple(agent.name for agent in found)
-    held = () if manifest is None else manifest.topics
-    begin = topics.INBOX.name
-    return tuple(name.removeprefix(begin) for name in held if name.startswith(begin))
+    exported = () if manifest is None else manifest.topics
+    prefix = topics.INBOX.name
+    return tuple(name.removeprefix(prefix) for name in exported if name.startswith(prefix))
 
 
 def _size_of(directory: Path) -> int:
@@ -259,7 +259,7 @@ def _size_of(directory: Path) -> int:
 
 
 def _sizes(directory: Path) -> Iterator[int]:
-    """Bytes of every file below a directory; one that vanishes meanwhile counts nothing."""
+    """Yield the size of every file below a directory; a deleted file has none."""
     with suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
             with suppress(OSError):

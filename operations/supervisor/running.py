@@ -1,8 +1,8 @@
 """One run of an arena: its directory, its record, its processes.
 
-Writes `<home>/runs/<time>/`: ARENA.toml as it was, run.json as it is, `logs/supervisor.log`
-with what happened to the processes. If the disk takes no more, that is said once, and the run
-continues; its stop ends every process as always.
+Writes `<home>/runs/<time>/`: a copy of the ARENA.toml, run.json with the current state, and
+`logs/supervisor.log` with what happened to the processes. If the disk is full, that is reported
+once and the run continues; `stop` ends every process as usual.
 """
 
 import os
@@ -19,18 +19,18 @@ from operations.processes.child import ProcessSpec
 from operations.supervisor.supervisor import Change, Supervisor
 
 RUN = "this run:"
-"""What a change is about that concerns no process."""
+"""Name in a change that does not concern a process."""
 
 
 class ArenaRun:
-    """A supervised arena whose record on disk follows it.
+    """A supervised arena, with its record on disk.
 
     Args:
-        record: What is known before the start.
-        directory: Of the run; exists.
-        processes: In start order.
-        spec_text: The ARENA.toml, kept beside the record.
-        on_change: Told what a person may want to know.
+        record: The run before its start.
+        directory: The directory of the run; exists.
+        processes: The processes in start order.
+        spec_text: The ARENA.toml, saved beside the record.
+        on_change: Called with each change to show to the user.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class ArenaRun:
         spec_text: str,
         on_change: Callable[[Change], None] = lambda change: None,
     ) -> None:
-        """Write the record; start nothing yet."""
+        """Write the record; call `start` to start the processes."""
         self.directory = directory
         self._record = record
         self._on_change = on_change
-        self._unwritten: set[str] = set()
+        self._reported_errors: set[str] = set()
         self._log = directory / LOGS / "supervisor.log"
         self.supervisor = Supervisor(processes, directory, on_change=self._note)
         write_atomic(directory / SPEC_FILE, spec_text)
@@ -54,34 +54,34 @@ class ArenaRun:
 
     @property
     def record(self) -> RunRecord:
-        """How the run fares."""
+        """The state of the run."""
         return self._record
 
     def start(self, stopped: Callable[[], bool]) -> None:
-        """Start every process in order; `stopped` is asked in between."""
+        """Start every process in order, until `stopped` returns True."""
         self.supervisor.start(stopped)
         self._write()
 
     def tick(self) -> None:
-        """Do what is due; call it some ten times a second."""
+        """Do what is due; call it about ten times a second."""
         self.supervisor.tick()
         if self.supervisor.records() != self._record.processes:
             self._write()
 
     def note_dead(self, dead: tuple[DeadAgent, ...]) -> None:
-        """Keep who is dead in the record."""
+        """Save the dead agents in the record."""
         if dead != self._record.dead:
             self._record = self._record.model_copy(update={"dead": dead})
             self._write()
 
     def stop(self, hurried: Callable[[], bool] = lambda: False) -> None:
-        """End every process, and close the record; `hurried` cuts the wait for them short."""
+        """End every process and close the record; `hurried` shortens the wait for them."""
         self.supervisor.stop(hurried=hurried)
         self._record = self._record.model_copy(update={"ended_at": datetime.now(UTC)})
         self._write()
 
     def _write(self) -> None:
-        with self._said_if_failed():
+        with self._report_write_errors():
             self._write_record()
 
     def _write_record(self) -> None:
@@ -92,7 +92,7 @@ class ArenaRun:
     def _note(self, change: Change) -> None:
         line = f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {change.name} {change.text}"
         with (
-            self._said_if_failed(),
+            self._report_write_errors(),
             disk_full_named(self._log),
             self._log.open("a", encoding="utf-8") as log,
         ):
@@ -100,12 +100,12 @@ class ArenaRun:
         self._on_change(change)
 
     @contextmanager
-    def _said_if_failed(self) -> Iterator[None]:
-        """Say what cannot be written, once for each cause, and go on."""
+    def _report_write_errors(self) -> Iterator[None]:
+        """Report a write error once per cause, and continue."""
         try:
             yield
         except OSError as error:
-            words = str(explain_error(error) or error)
-            if words not in self._unwritten:
-                self._unwritten.add(words)
-                self._on_change(Change(RUN, words))
+            text = str(explain_error(error) or error)
+            if text not in self._reported_errors:
+                self._reported_errors.add(text)
+                self._on_change(Change(RUN, text))

@@ -1,7 +1,7 @@
-"""Starts a set of processes, keeps them up, and ends them all.
+"""Starts a set of processes, restarts those that end, and stops them all.
 
-`tick` does what is due and returns at once; the caller calls it some ten times a second, from
-whatever loop it runs. Nothing here is asynchronous, so nothing can be interrupted half-way.
+`tick` does what is due and returns at once; the caller calls it about ten times a second from its
+own loop. Nothing here is asynchronous, so no step can be interrupted halfway.
 """
 
 import random
@@ -21,24 +21,28 @@ TICK_S = 0.1
 READY_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 8.0
 STOP_LAST_DEADLINE_S = 15.0
-"""A process that stops last has work to finish when it is told to."""
+"""A process that stops last has work to finish after SIGTERM."""
 ROTATE_INTERVAL_S = 5.0
 LOG_TAIL_LINES = 5
 LOG_TAIL_BYTES = 4_000
-LAST_WORDS_CHARS_MAX = 300
-SAID = "; it said: "
+LAST_LINE_CHARS_MAX = 300
+LAST_LINE_LEAD = "; its last line: "
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something happened to a process, in words."""
+    """Something that happened to a process.
+
+    Attributes:
+        name: The process. text: What happened, for the user.
+    """
 
     name: str
     text: str
 
 
-class _Managed:
-    """A process of the run and how it fares."""
+class _SupervisedProcess:
+    """A process of the run and its state."""
 
     def __init__(self, spec: ProcessSpec, log_file: Path) -> None:
         self.spec = spec
@@ -69,11 +73,11 @@ class Supervisor:
     """The processes of one run.
 
     Args:
-        specs: In start order.
-        directory: The run's; logs go to `logs/NAME.log` in it.
-        policy: How crashes are answered.
-        on_change: Told what a person may want to know.
-        clock: Monotonic seconds. jitter: a number in [0, 1).
+        specs: The processes in start order.
+        directory: The directory of the run; logs go to `logs/NAME.log` in it.
+        policy: Limits and waits of restarts.
+        on_change: Called with each change to show to the user.
+        clock: Returns monotonic seconds. jitter: Returns a number in [0, 1).
     """
 
     def __init__(
@@ -86,10 +90,10 @@ class Supervisor:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Start nothing yet."""
+        """Create the log directory; call `start` to start the processes."""
         logs = directory / LOGS
         logs.mkdir(parents=True, exist_ok=True)
-        self._managed = [_Managed(s, logs / f"{s.name}.log") for s in specs]
+        self._processes = [_SupervisedProcess(s, logs / f"{s.name}.log") for s in specs]
         self._policy = policy or RestartPolicy()
         self._on_change = on_change
         self._clock = clock
@@ -98,16 +102,16 @@ class Supervisor:
         self._rotated_at_s = clock()
 
     def start(self, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Start all in order; one with a port is waited for before the next.
+        """Start all in order; wait for a process with a port before starting the next.
 
         Args:
-            stopped: Asked during waits; True leaves the rest unstarted.
+            stopped: Called during waits; if it returns True, the rest is not started.
 
         Raises:
-            ArenaError: A process that others wait for did not get ready.
+            ArenaError: A process with a port did not become ready.
         """
         self._reaper = OrphanReaper()
-        for process in self._managed:
+        for process in self._processes:
             if stopped():
                 return
             self._start(process)
@@ -115,9 +119,9 @@ class Supervisor:
                 self._wait_ready(process, stopped)
 
     def tick(self) -> None:
-        """Note what ended, start what is due, keep the logs within their bound."""
+        """Handle exits, do due restarts, keep the logs within their limit."""
         now_s = self._clock()
-        for process in self._managed:
+        for process in self._processes:
             if process.child is not None:
                 code = process.child.exit_code()
                 if code is not None:
@@ -126,23 +130,24 @@ class Supervisor:
                 self._start(process)
         if now_s - self._rotated_at_s >= ROTATE_INTERVAL_S:
             self._rotated_at_s = now_s
-            for process in self._managed:
+            for process in self._processes:
                 if process.child is not None:
                     process.child.rotate_log()
 
     def stop(
         self, deadline_s: float = STOP_DEADLINE_S, hurried: Callable[[], bool] = lambda: False
     ) -> None:
-        """SIGTERM to all, a deadline, SIGKILL to the rest; returns when none is left.
+        """Send SIGTERM to all, wait, send SIGKILL to the rest; return when all have ended.
 
-        Those that stop last are told when the others have ended, and have `STOP_LAST_DEADLINE_S`.
+        Processes that stop last get SIGTERM when the others have ended, and have
+        `STOP_LAST_DEADLINE_S`.
 
         Args:
             deadline_s: How long the others have.
-            hurried: Asked fifty times a second; True is the deadline.
+            hurried: Called fifty times a second; True ends the wait at once.
         """
-        running = [p for p in self._managed if p.child is not None]
-        for process in self._managed:
+        running = [p for p in self._processes if p.child is not None]
+        for process in self._processes:
             if process.state in ("waiting", "running", "restarting"):
                 process.state = "stopped"
         self._end([p for p in running if not p.spec.stops_last], deadline_s, hurried)
@@ -151,8 +156,10 @@ class Supervisor:
             self._reaper.close()
             self._reaper = None
 
-    def _end(self, running: list[_Managed], deadline_s: float, hurried: Callable[[], bool]) -> None:
-        """SIGTERM, a deadline, SIGKILL."""
+    def _end(
+        self, running: list[_SupervisedProcess], deadline_s: float, hurried: Callable[[], bool]
+    ) -> None:
+        """Send SIGTERM, wait, send SIGKILL."""
         for process in running:
             assert process.child is not None
             process.child.terminate()
@@ -169,29 +176,29 @@ class Supervisor:
             self._has_ended(process)
 
     def records(self) -> tuple[ProcessRecord, ...]:
-        """How every process fares, in start order."""
-        return tuple(p.record() for p in self._managed)
+        """The state of every process, in start order."""
+        return tuple(p.record() for p in self._processes)
 
     def log_tail(self, name: str) -> str:
-        """The last lines of a process's log."""
-        process = next(p for p in self._managed if p.spec.name == name)
+        """Return the last lines of a process's log."""
+        process = next(p for p in self._processes if p.spec.name == name)
         return _tail(process.log_file)
 
-    def last_words(self, name: str) -> str:
-        """The line a process ended with, as it follows a sentence; "" if it said none."""
-        return _last_words(next(p for p in self._managed if p.spec.name == name).log_file)
+    def last_log_line(self, name: str) -> str:
+        """Return the last line of a process's log, as a clause to append; "" if there is none."""
+        return _last_line_clause(next(p for p in self._processes if p.spec.name == name).log_file)
 
     @property
     def foreground_ended(self) -> bool:
-        """True when a process that owned the terminal has ended: the user is done."""
-        return any(p.spec.foreground and p.child is None and p.starts for p in self._managed)
+        """True if the process that owned the terminal has ended: the user quit it."""
+        return any(p.spec.foreground and p.child is None and p.starts for p in self._processes)
 
     @property
-    def nothing_left(self) -> bool:
-        """True when no process runs and none will."""
-        return all(p.state in ("finished", "given_up", "stopped") for p in self._managed)
+    def all_ended(self) -> bool:
+        """True if no process runs or will be restarted."""
+        return all(p.state in ("finished", "given_up", "stopped") for p in self._processes)
 
-    def _start(self, process: _Managed) -> None:
+    def _start(self, process: _SupervisedProcess) -> None:
         assert self._reaper is not None, "start was not called"
         process.child = ChildProcess(process.spec, process.log_file)
         self._reaper.add(process.child.target)
@@ -201,7 +208,7 @@ class Supervisor:
         if process.starts > 1:
             self._on_change(Change(process.spec.name, f"started again (pid {process.pid})"))
 
-    def _wait_ready(self, process: _Managed, stopped: Callable[[], bool]) -> None:
+    def _wait_ready(self, process: _SupervisedProcess, stopped: Callable[[], bool]) -> None:
         port = process.spec.ready_port
         end_s = time.monotonic() + READY_DEADLINE_S
         while not _answers(port):
@@ -211,12 +218,14 @@ class Supervisor:
             if ended or time.monotonic() > end_s:
                 why = "ended" if ended else f"is not ready after {READY_DEADLINE_S:.0f} s"
                 raise ArenaError(
-                    f"{process.spec.name} {why}: {_tail(process.log_file) or 'it said nothing'}",
+                    f"{process.spec.name} {why}: {_tail(process.log_file) or 'its log is empty'}",
                     remedy=f"read {process.log_file}",
                 )
             time.sleep(TICK_S / 2)
 
-    def _on_end(self, process: _Managed, child: ChildProcess, code: int, now_s: float) -> None:
+    def _on_end(
+        self, process: _SupervisedProcess, child: ChildProcess, code: int, now_s: float
+    ) -> None:
         assert self._reaper is not None
         self._reaper.remove(child.target)
         process.child = None
@@ -234,18 +243,20 @@ class Supervisor:
             case GiveUp(reason):
                 process.state = "given_up"
                 process.note = reason
-                text = f"given up: {reason}: {process.log_file}{_last_words(process.log_file)}"
+                text = (
+                    f"given up: {reason}: {process.log_file}{_last_line_clause(process.log_file)}"
+                )
             case Restart(delay_s, crashes):
                 process.state = "restarting"
                 process.restart_at_s = now_s + delay_s
                 count = f" (crash {crashes} of {self._policy.crashes_max} allowed)"
                 text = (
                     f"ended with {_describe(code)}, starts again in {delay_s:.1f} s"
-                    f"{count if crashes else ''}{_last_words(process.log_file)}"
+                    f"{count if crashes else ''}{_last_line_clause(process.log_file)}"
                 )
         self._on_change(Change(process.spec.name, text))
 
-    def _has_ended(self, process: _Managed) -> bool:
+    def _has_ended(self, process: _SupervisedProcess) -> bool:
         child = process.child
         if child is None:
             return True
@@ -271,10 +282,12 @@ def _answers(port: int) -> bool:
         return False
 
 
-def _last_words(path: Path) -> str:
-    """A node ends with one line that says why; a log line as JSON is left to its log."""
+def _last_line_clause(path: Path) -> str:
+    """The line by which a process says why it ended; a JSON log line is left out."""
     line = _tail(path).rpartition("\n")[2]
-    return "" if not line or line.startswith("{") else f"{SAID}{line[:LAST_WORDS_CHARS_MAX]}"
+    return (
+        "" if not line or line.startswith("{") else f"{LAST_LINE_LEAD}{line[:LAST_LINE_CHARS_MAX]}"
+    )
 
 
 def _tail(path: Path) -> str:

@@ -145,7 +145,7 @@ def test_document_round_trip() -> None:
 def test_unknown_tool_is_found_in_error_text() -> None:
     """The agents of a router that ended for it are dead of that cause."""
     one, two = dead_with_process(("a", "b"), "no tools process offers teleport; offered are x, y")
-    other, *_ = dead_with_process(("a",), "it refuses its configuration")
+    other, *_ = dead_with_process(("a",), "it refused its configuration")
 
     assert (one.agent, two.agent, one.code) == ("a", "b", Cause.UNKNOWN_TOOL)
     assert other.code == ""
@@ -154,9 +154,9 @@ def test_unknown_tool_is_found_in_error_text() -> None:
 def test_repeated_failures_are_logged_a_few_times() -> None:
     """The first, the second, the fourth, the eighth, and the end of the run with its length."""
     runs = FailureStreaks()
-    said = [runs.failed("a") for _ in range(9)]
+    warnings = [runs.failed("a") for _ in range(9)]
 
-    assert [one.failures for one in said if one is not None] == [1, 2, 4, 8]
+    assert [one.failures for one in warnings if one is not None] == [1, 2, 4, 8]
     assert (runs.succeeded("a"), runs.succeeded("a")) == (FailureStreak(9, over=True), None)
     assert runs.failed("a") == FailureStreak(1)
 

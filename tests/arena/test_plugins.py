@@ -10,7 +10,7 @@ from arena.plugin_options import PluginChoice
 from arena.plugins import NO_PLUGINS, Plugins, find_plugins, split_folders
 from arena.strategy_files import shipped_strategies
 from operations.commands.plugins import load_spec_for_run
-from operations.supervisor.plan import Surroundings, plan
+from operations.supervisor.plan import LaunchContext, plan
 from routers.strategy import shipped_names
 
 EVIL = "from pathlib import Path\nPath(__file__).with_name('ran').touch()\n"
@@ -144,10 +144,10 @@ def planned(tmp_path: Path, plugins: Plugins, strategy: str = "momentum") -> dic
     """The commands of an arena by the names of its processes."""
     text = SPEC.format(strategy=strategy)
     loaded = load_spec_for_run(text, tmp_path / "x", tmp_path, PluginChoice(plugins.folders))
-    around = Surroundings(
+    context = LaunchContext(
         launcher=("arena",), environ={}, directory=tmp_path, plugins=loaded.plugins
     )
-    return {process.name: " ".join(process.argv) for process in plan(loaded.spec, around)}
+    return {process.name: " ".join(process.argv) for process in plan(loaded.spec, context)}
 
 
 def test_tools_of_plugins_run_beside_the_executor(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_only_chat_nodes_see_unnamed_keys(tmp_path: Path) -> None:
     loaded = load_spec_for_run(
         SPEC.format(strategy="cash"), tmp_path / "x", tmp_path, PluginChoice()
     )
-    around = Surroundings(launcher=("arena",), environ={}, directory=tmp_path)
+    context = LaunchContext(launcher=("arena",), environ={}, directory=tmp_path)
 
-    for process in plan(loaded.spec, around):
+    for process in plan(loaded.spec, context):
         assert {"OPENAI_API_KEY", "LLM_API_KEY"} <= process.without

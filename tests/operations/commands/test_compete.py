@@ -179,7 +179,7 @@ def test_node_that_refuses_its_flags_ends_the_contest(contests: Contests) -> Non
     output, _ = process.communicate(timeout=DEADLINE_S)
 
     assert process.returncode == 1, output
-    assert "could not be kept running: it refuses its configuration" in output
+    assert "could not be kept running: it refused its configuration" in output
     assert "genius.toml lacks prompt" in output
 
 

@@ -40,7 +40,10 @@ judge = false
 def model() -> Iterator["subprocess.Popen[str]"]:
     """An instant model behind HTTP; it prints its port first."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "operations.bench.stub_model"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "operations.bench.stub_model"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     yield process
     process.kill()

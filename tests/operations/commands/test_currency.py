@@ -21,7 +21,7 @@ from operations.commands.compete_spec import competition_toml, toml_with_flags
 from operations.commands.message_format import describe
 from operations.commands.messages_text import prices_text, rules_text, standings_table
 from operations.specs.arena_spec import parse_spec
-from operations.supervisor.plan import tools_words
+from operations.supervisor.plan import tools_command
 from tests.dashboard.scenario import Scenario
 
 TETHERS = competition_toml().replace("-USD", "-USDT")
@@ -48,12 +48,12 @@ def test_specification_of_two_currencies_is_refused(text: str, message: str) -> 
 def test_executor_gets_the_currency_of_the_specification() -> None:
     """Without a currency the executor uses its default."""
     spec = parse_spec(TETHERS.replace("[rules]", '[rules]\ncurrency = "USDT"'), path="c.toml")
-    words = tools_words(spec)
+    words = tools_command(spec)
 
     assert "USDT" == spec.currency
     assert prices_text(spec).endswith(" Accounts hold USDT.")
     assert "USDT" == words[words.index("--currency") + 1]
-    assert "--currency" not in tools_words(parse_spec(competition_toml(), path="c.toml"))
+    assert "--currency" not in tools_command(parse_spec(competition_toml(), path="c.toml"))
 
 
 def test_currency_flag_changes_the_currency_of_other_prices() -> None:

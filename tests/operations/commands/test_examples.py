@@ -10,11 +10,11 @@ from operations.commands.compete_spec import competition_toml
 from operations.commands.demo_spec import BASELINES, STRATEGIES, demo_toml
 from operations.commands.messages_text import models_text
 from operations.specs.arena_spec import load_spec, parse_spec
-from operations.supervisor.plan import Surroundings, plan, require_keys
+from operations.supervisor.plan import LaunchContext, plan, require_keys
 from tests.operations.commands.cli import ROOT
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
-AROUND = Surroundings(launcher=("arena",), environ={}, directory=ROOT / "examples")
+CONTEXT = LaunchContext(launcher=("arena",), environ={}, directory=ROOT / "examples")
 
 
 def test_examples_named_in_the_documents_exist() -> None:
@@ -29,7 +29,7 @@ def test_example_can_be_planned(path: Path) -> None:
     """Every file is valid and names shipped strategies."""
     spec = load_spec(path)
 
-    processes = plan(spec, AROUND)
+    processes = plan(spec, CONTEXT)
 
     shipped = {p.stem for p in (ROOT / "routers" / "strategies").glob("*.py")}
     assert {agent.strategy for agent in spec.agents} <= shipped
@@ -43,7 +43,7 @@ def test_key_reaches_only_the_chat_nodes_that_need_it(path: Path) -> None:
     keys = {node.api_key_env for node in spec.chat_nodes}
     needed = {f"chat-node-{n.name}": {n.api_key_env} for n in spec.chat_nodes if not n.keyless}
 
-    for process in plan(spec, AROUND):
+    for process in plan(spec, CONTEXT):
         assert keys - process.without == needed.get(process.name, set())
 
 

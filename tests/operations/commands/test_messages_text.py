@@ -16,7 +16,7 @@ from operations.commands.messages_text import (
 )
 from operations.commands.numbered_steps import NumberedSteps
 from operations.specs.arena_spec import load_spec, parse_spec
-from operations.supervisor.plan import Surroundings, plan
+from operations.supervisor.plan import LaunchContext, plan
 from tests.operations.commands.cli import ROOT
 
 DEMO = parse_spec(demo_toml(), path="demo")
@@ -59,9 +59,9 @@ def test_live_arenas_name_their_market_and_models() -> None:
 
 def test_processes_are_counted() -> None:
     """Agents that share a process are counted separately from processes."""
-    around = Surroundings(("arena",), {}, ROOT, dashboard=())
+    context = LaunchContext(("arena",), {}, ROOT, dashboard_flags=())
 
-    assert processes_text(plan(DEMO, around), len(DEMO.agents)) == (
+    assert processes_text(plan(DEMO, context), len(DEMO.agents)) == (
         "exchange, connector, 2 chat nodes, 4 routers (6 agents), tools, ledger, dashboard"
     )
 

@@ -131,7 +131,7 @@ def test_node_that_refuses_its_flags_is_given_up(settings: Settings, spec: Path)
     down = [p["kind"] for p in document["processes"] if p["health"] == "down"]
     assert down == ["router-holder"]
     assert up.returncode == 1
-    assert "router-holder given up: it refuses its configuration" in output
+    assert "router-holder given up: it refused its configuration" in output
 
 
 def test_missing_key_is_refused_before_anything_starts(settings: Settings, spec: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -39,6 +40,11 @@ def wait_until(condition: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def has_ended(child: ChildProcess) -> bool:
+    """True if a child has an exit code."""
+    return child.exit_code() is not None
 
 
 def start_parent(log: Path, mode: str) -> tuple["subprocess.Popen[str]", int]:
@@ -107,7 +113,7 @@ def test_log_of_an_earlier_process_is_kept_or_replaced(tmp_path: Path) -> None:
     log = tmp_path / "log"
     for append, expected in ((True, "1\n"), (True, "1\n1\n"), (False, "1\n")):
         child = ChildProcess(spec, log, append=append)
-        assert wait_until(lambda child=child: child.exit_code() is not None)
+        assert wait_until(partial(has_ended, child))
 
         assert expected == log.read_text()
 

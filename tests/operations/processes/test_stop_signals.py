@@ -1,4 +1,4 @@
-"""Signals that are noted, and heard when nothing can be cut in two by them."""
+"""Signals that are noted and handled when no step can be interrupted by them."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from operations.processes.stop_signals import StopSignals, Terminated
 @pytest.mark.parametrize(
     ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
 )
-def test_a_noted_signal_is_raised_after_the_block(
+def test_noted_signal_is_raised_after_the_block(
     number: signal.Signals, error: type[BaseException]
 ) -> None:
     """The block runs to its end; the first signal counts."""
@@ -28,7 +28,7 @@ def test_a_noted_signal_is_raised_after_the_block(
 
 
 def test_without_a_signal_nothing_is_raised() -> None:
-    """And the handlers that stood before stand again."""
+    """The earlier handlers are restored."""
     before = signal.getsignal(signal.SIGINT)
     with StopSignals() as signals:
         pass

@@ -7,7 +7,7 @@ import pytest
 
 from arena.errors import UsageError
 from operations.specs.arena_spec import load_spec, parse_spec
-from operations.supervisor.plan import Surroundings, plan
+from operations.supervisor.plan import LaunchContext, plan
 
 SMALLEST = """\
 [arena]
@@ -135,8 +135,8 @@ def test_share_of_profits_is_read_in_every_spelling(written: str, share: str) ->
     """The agent's process gets it as a flag, because it sets the share aside."""
     text = SMALLEST + f"scrape = {written}\n"
     spec = parse_spec(text, path="a.toml")
-    around = Surroundings(launcher=("arena",), environ={}, directory=Path("/spec"))
-    words = plan(spec, around)[-1].argv
+    context = LaunchContext(launcher=("arena",), environ={}, directory=Path("/spec"))
+    words = plan(spec, context)[-1].argv
 
     assert Decimal(share) == spec.agents[1].scrape
     assert share == words[words.index("--scrape") + 1]
@@ -153,10 +153,13 @@ def test_invalid_share_is_refused_with_its_line(written: str) -> None:
 def test_frames_are_kept_if_the_market_is_recorded(record: str, kept: bool) -> None:
     """The recording is in the run's directory."""
     spec = parse_spec(f"[market]\nrecord = {record}\n" + SMALLEST, path="a.toml")
-    around = Surroundings(
-        launcher=("arena",), environ={}, directory=Path("/spec"), frames=Path("/run/f.jsonl.zst")
+    context = LaunchContext(
+        launcher=("arena",),
+        environ={},
+        directory=Path("/spec"),
+        recording_folder=Path("/run/f.jsonl.zst"),
     )
-    (connector,) = [p for p in plan(spec, around) if p.name == "connector"]
+    (connector,) = [p for p in plan(spec, context) if p.name == "connector"]
 
     assert kept == ("--record" in connector.argv)
     assert kept == ("/run/f.jsonl.zst" in connector.argv)
@@ -165,9 +168,11 @@ def test_frames_are_kept_if_the_market_is_recorded(record: str, kept: bool) -> N
 @pytest.mark.parametrize("file", [Path("/run/market.json"), None])
 def test_simulated_market_keeps_its_venue_time(file: Path | None) -> None:
     """After a crash and restart it continues at the same time."""
-    around = Surroundings(launcher=("arena",), environ={}, directory=Path("/spec"), market=file)
+    context = LaunchContext(
+        launcher=("arena",), environ={}, directory=Path("/spec"), market_state_file=file
+    )
     (argv,) = [
-        p.argv for p in plan(parse_spec(SMALLEST, path="a.toml"), around) if p.name == "exchange"
+        p.argv for p in plan(parse_spec(SMALLEST, path="a.toml"), context) if p.name == "exchange"
     ]
     given = [argv[n + 1] for n, word in enumerate(argv) if word == "--state"]
 

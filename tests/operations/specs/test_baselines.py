@@ -10,7 +10,7 @@ from arena.strategy_files import describe_in, describe_shipped
 from operations.commands.messages_text import models_text
 from operations.commands.up_conflicts import name_clashes
 from operations.specs.arena_spec import ArenaSpec, load_spec, parse_spec
-from operations.supervisor.plan import router_words
+from operations.supervisor.plan import router_command
 from tests.routers.builders import WALL
 
 MODEL = '[[chat_nodes]]\nname = "gpt"\nmodel_id = "gpt-5-nano"\n'
@@ -108,7 +108,7 @@ def test_router_knows_an_agent_listed_as_a_baseline() -> None:
     spec = parse_spec(CONTEST + 'baselines = ["momentum", "cash"]\n', path="x.toml")
     (agents,) = spec.processes().values()
 
-    assert ["--kind", "baseline"] == router_words(agents, Path())[3:5]
+    assert ["--kind", "baseline"] == router_command(agents, Path())[3:5]
 
 
 def test_model_named_baselines_is_refused_if_rules_need_the_name() -> None:

@@ -10,8 +10,8 @@ from arena.errors import UsageError
 from arena.model_prices import load_prices
 from operations.specs.arena_spec import ArenaSpec, parse_spec
 from operations.supervisor.plan import (
-    Surroundings,
-    chat_node_words,
+    LaunchContext,
+    chat_node_command,
     plan,
     require_keys,
     require_prices,
@@ -69,7 +69,7 @@ def refusal(node: str) -> str:
 
 def test_options_headers_and_a_price_reach_the_command() -> None:
     """Options as JSON, headers without their secrets, the price with every digit."""
-    words = chat_node_words(spec_of(NODE + MORE).chat_nodes[0])
+    words = chat_node_command(spec_of(NODE + MORE).chat_nodes[0])
     flags = [(words[i], words[i + 1]) for i in range(len(words) - 1)]
 
     assert ("--price", "input=0.1,output=0.40") in flags
@@ -88,8 +88,8 @@ def test_options_headers_and_a_price_reach_the_command() -> None:
 def test_variable_of_a_header_reaches_only_its_node() -> None:
     """As with keys, other processes do not get it."""
     spec = spec_of(NODE + MORE)
-    around = Surroundings(launcher=("arena",), environ={}, directory=Path("/spec"))
-    hidden = {process.name: process.without for process in plan(spec, around)}
+    context = LaunchContext(launcher=("arena",), environ={}, directory=Path("/spec"))
+    hidden = {process.name: process.without for process in plan(spec, context)}
 
     assert not {"TOY_KEY", "TOY_HEADER"} & hidden.pop("chat-node-own")
     assert hidden
@@ -169,7 +169,7 @@ def test_budget_in_dollars_needs_prices(node: str, contest: str, fits: bool) -> 
     with pytest.raises(UsageError, match="price_per_million = { input") as refused:
         require_prices(spec, load_prices())
 
-    assert "chat node own's model 'toy'" in str(refused.value)
+    assert "model 'toy' of chat node own" in str(refused.value)
     assert "llm_budget_usd = 1 " in str(refused.value)
 
 

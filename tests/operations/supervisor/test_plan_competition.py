@@ -1,4 +1,4 @@
-"""The processes of a contest: what waits for whom, who records, who needs a key."""
+"""The processes of a competition: pacing, recorded replies, keys."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from arena.errors import UsageError
 from operations.processes.child import ProcessSpec
 from operations.specs.arena_spec import parse_spec
-from operations.supervisor.plan import Surroundings, plan, require_keys
+from operations.supervisor.plan import LaunchContext, plan, require_keys
 
 TEXT = """\
 [arena]
@@ -27,16 +27,16 @@ models = ["nano"]
 baselines = ["cash"]
 decision_deadline_s = 20
 """
-AROUND = Surroundings(launcher=("arena",), environ={}, directory=Path("/spec"))
+CONTEXT = LaunchContext(launcher=("arena",), environ={}, directory=Path("/spec"))
 
 
 def planned(text: str) -> dict[str, ProcessSpec]:
     """The processes of a specification by their names, in start order."""
-    return {p.name: p for p in plan(parse_spec(text, path="c.toml"), AROUND)}
+    return {p.name: p for p in plan(parse_spec(text, path="c.toml"), CONTEXT)}
 
 
-def test_a_contest_in_lock_step() -> None:
-    """No exchange; one connector that waits, routers and tools that keep its pace, a judge."""
+def test_lock_step_competition_has_its_processes() -> None:
+    """No exchange; a connector, routers and tools in lock-step, and a judge."""
     found = planned(TEXT)
 
     assert list(found) == [
@@ -68,8 +68,8 @@ def test_a_contest_in_lock_step() -> None:
     assert " ".join(found["judge"].argv) == "arena judge --confidence 0.9 --seed 1"
 
 
-def test_recorded_prices_bring_their_own_time() -> None:
-    """No seed and no start beside files; their paths are relative to the specification."""
+def test_recorded_prices_need_no_seed_or_start() -> None:
+    """The command has neither; paths of files are relative to the specification."""
     found = planned(TEXT.replace('"replay"\n', '"replay"\nprices = ["a.csv", "/b.csv"]\n'))
 
     words = " ".join(found["connector"].argv)
@@ -77,15 +77,15 @@ def test_recorded_prices_bring_their_own_time() -> None:
     assert "--seed" not in words
 
 
-def test_a_start_in_another_zone_is_told_in_utc() -> None:
-    """The command line has no zones."""
+def test_start_in_another_time_zone_is_converted_to_utc() -> None:
+    """The command line has no time zones."""
     text = TEXT.replace('"replay"\n', '"replay"\nstart = 2026-03-01T01:00:00+02:00\n')
 
     assert "--start 2026-02-28T23:00:00 " in " ".join(planned(text)["connector"].argv)
 
 
-def test_a_contest_in_real_time_is_an_arena_with_a_judge() -> None:
-    """Nothing waits: the venue, the tools and the routers run as ever."""
+def test_real_time_competition_is_an_arena_with_a_judge() -> None:
+    """The exchange, the tools and the routers run as in `arena up`."""
     text = TEXT.replace('"replay"', '"exchange"')
     found = planned(text.replace("snapshots = 12", 'snapshots = 12\npacing = "real-time"'))
 
@@ -95,14 +95,14 @@ def test_a_contest_in_real_time_is_an_arena_with_a_judge() -> None:
     assert "judge" in found
 
 
-def test_the_judge_may_be_left_out() -> None:
+def test_judge_can_be_left_out() -> None:
     """The report computes the same from the records."""
     assert "judge" not in planned(TEXT + "judge = false\n")
 
 
 @pytest.mark.parametrize("replies", ["record", "replay"])
-def test_replies_are_kept_of_models_and_not_of_baselines(replies: str) -> None:
-    """The baselines' rules answer the same without a recording."""
+def test_replies_of_models_are_recorded_and_of_baselines_not(replies: str) -> None:
+    """The rules of baselines reply the same without a recording."""
     found = planned(TEXT + f'replies = "{replies}"\nreplies_file = "kept/r.jsonl"\n')
 
     words = " ".join(found["chat-node-nano"].argv)
@@ -111,19 +111,19 @@ def test_replies_are_kept_of_models_and_not_of_baselines(replies: str) -> None:
 
 
 def test_replayed_replies_need_no_key() -> None:
-    """A contest can be run again by who never had one; and no process sees one then."""
+    """A competition can be replayed without a key; no process sees one then."""
     live = parse_spec(TEXT, path="c.toml")
     again = parse_spec(TEXT + 'replies = "replay"\n', path="c.toml")
 
     with pytest.raises(UsageError, match="OPENAI_API_KEY is not set"):
         require_keys(live, {})
     require_keys(again, {})
-    assert all("OPENAI_API_KEY" in p.without for p in plan(again, AROUND))
+    assert all("OPENAI_API_KEY" in p.without for p in plan(again, CONTEXT))
     assert "OPENAI_API_KEY" not in planned(TEXT)["chat-node-nano"].without
 
 
-def test_a_seed_reaches_an_agent_of_its_own_process() -> None:
-    """`arena router --seed`; agents that share a process have it behind their seat."""
+def test_seed_is_passed_to_an_agent() -> None:
+    """`arena router --seed`; agents that share a process have it in their --agent option."""
     own = '[[agents]]\nname = "me"\nstrategy = "cash"\nchat_node = "nano"\nseed = 5\n'
 
     found = planned(TEXT + own)
@@ -131,8 +131,8 @@ def test_a_seed_reaches_an_agent_of_its_own_process() -> None:
     assert "--strategy cash --seed 5 --decision-deadline 20" in " ".join(found["router-me"].argv)
 
 
-def test_agents_take_the_size_of_their_prompts_from_their_chat_node() -> None:
-    """The agent's own wins; agents that share a process are named, and baselines see all."""
+def test_prompt_size_defaults_to_that_of_the_chat_node() -> None:
+    """An agent's own size wins; agents that share a process are named; baselines see all."""
     text = TEXT.replace('model_id = "gpt-5-nano"', 'model_id = "gpt-5-nano"\nprompt = "tiny"')
     own = '\n[[agents]]\nname = "own"\nstrategy = "cash"\nchat_node = "nano"\nprompt = "compact"\n'
     found = planned(text + own)

@@ -1,4 +1,4 @@
-"""Restart decisions: backoff, the bound, and what is never restarted."""
+"""Restart decisions: backoff, its limit, and what is never restarted."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from operations.supervisor.restart import Finished, GiveUp, History, Restart, Re
 POLICY = RestartPolicy(first_delay_s=1.0, delay_s_max=4.0, crashes_max=3, window_s=100.0)
 
 
-def test_waits_double_up_to_their_bound() -> None:
+def test_waits_double_up_to_their_limit() -> None:
     """Each crash in the window doubles the longest wait."""
     policy = RestartPolicy(first_delay_s=1.0, delay_s_max=4.0, crashes_max=9, window_s=100.0)
     crashes = History()
@@ -23,8 +23,8 @@ def test_waits_double_up_to_their_bound() -> None:
     assert waits == [1, 2, 4, 4]
 
 
-def test_gives_up_after_too_many_crashes() -> None:
-    """The crash behind the allowed ones is the last."""
+def test_process_is_given_up_after_too_many_crashes() -> None:
+    """The first crash above the limit is the last."""
     crashes = History()
     decisions = []
     for now_s in range(4):
@@ -35,7 +35,7 @@ def test_gives_up_after_too_many_crashes() -> None:
 
 
 def test_old_crashes_are_forgotten() -> None:
-    """A process that crashes seldom is restarted for ever."""
+    """A process that rarely crashes is restarted every time."""
     crashes = History()
     for now_s in range(0, 1000, 50):
         crashes, decision = decide(crashes, 1, now_s, 0.5, POLICY)
@@ -44,20 +44,20 @@ def test_old_crashes_are_forgotten() -> None:
     assert len(crashes.crashes) <= 2
 
 
-def test_an_end_without_error_is_no_crash() -> None:
+def test_exit_without_error_is_not_a_crash() -> None:
     """Exit code 0 means the work is done."""
     assert decide(History(), 0, 5.0, 0.5, POLICY) == (History(), Finished())
 
 
-def test_a_refused_configuration_is_not_tried_again() -> None:
-    """Exit code 2 will be the same the next time."""
+def test_refused_configuration_is_not_restarted() -> None:
+    """A restart would end with exit code 2 again."""
     _, decision = decide(History(), 2, 5.0, 0.5, POLICY)
 
     assert isinstance(decision, GiveUp)
 
 
-def test_a_broker_that_is_out_of_reach_is_waited_for() -> None:
-    """Exit code 3, over and over for a minute, is no crash, and the next try comes soon."""
+def test_unreachable_broker_is_waited_for() -> None:
+    """Exit code 3, repeated for a minute, is not a crash, and the next restart is soon."""
     policy = RestartPolicy()
     crashes = History()
     now_s = 0.0
@@ -72,8 +72,8 @@ def test_a_broker_that_is_out_of_reach_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize("between_s", [0.5, 5.0, 60.0, 179.0])
-def test_an_outage_is_waited_for_for_half_an_hour(between_s: float) -> None:
-    """However fast a process finds out that its broker is out of reach."""
+def test_outage_is_waited_for_half_an_hour(between_s: float) -> None:
+    """However fast a process finds that its broker cannot be reached."""
     policy = RestartPolicy()
     history, now_s = History(), 0.0
     while now_s <= policy.outage_s_max:
@@ -83,11 +83,11 @@ def test_an_outage_is_waited_for_for_half_an_hour(between_s: float) -> None:
     _, decision = decide(history, EXIT_DEPENDENCY, now_s, 0.5, policy)
 
     assert isinstance(decision, GiveUp)
-    assert "out of reach for 30 min" in decision.reason
+    assert "could not reach something it needs for 30 min" in decision.reason
 
 
-def test_a_process_that_worked_meanwhile_has_a_new_outage() -> None:
-    """Outages with work between them are never given up."""
+def test_outage_after_normal_work_is_a_new_outage() -> None:
+    """A process is not given up for outages with work between them."""
     policy = RestartPolicy()
     history = History()
     for number in range(50):
@@ -101,7 +101,7 @@ def test_a_process_that_worked_meanwhile_has_a_new_outage() -> None:
     jitter=st.floats(0, 1, exclude_max=True),
 )
 def test_memory_and_waits_are_bounded(times: list[float], jitter: float) -> None:
-    """Whatever the crashes, no wait and no history grows beyond the policy."""
+    """For any crashes, waits and history stay within the limits of the policy."""
     crashes = History()
     for now_s in times:
         crashes, decision = decide(crashes, 1, now_s, jitter, POLICY)

@@ -1,4 +1,4 @@
-"""A run whose disk is full, and one that is stopped in a hurry."""
+"""A run with a full disk, and a hurried stop."""
 
 import errno
 import os
@@ -24,14 +24,14 @@ STUBBORN = (
 )
 
 
-def run_in(directory: Path, said: list[Change]) -> ArenaRun:
-    """A run of one process that takes no SIGTERM, started."""
+def start_run(directory: Path, changes: list[Change]) -> ArenaRun:
+    """Start a run of one process that ignores SIGTERM."""
     process = ProcessSpec("stubborn", (sys.executable, "-c", STUBBORN))
     record = RunRecord(
         command="up", name="x", prefix="", bootstrap="", pid=os.getpid(), pid_started_at=0.0,
         started_at=datetime.now(UTC),
     )  # fmt: skip
-    run = ArenaRun(record, directory, [process], spec_text="", on_change=said.append)
+    run = ArenaRun(record, directory, [process], spec_text="", on_change=changes.append)
     run.start(lambda: False)
     end_s = time.monotonic() + 20
     while "ready" not in run.supervisor.log_tail("stubborn"):
@@ -40,10 +40,10 @@ def run_in(directory: Path, said: list[Change]) -> ArenaRun:
     return run
 
 
-def test_a_full_disk_stops_no_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot be written is said once; every process ends, in a hurry at once."""
-    said: list[Change] = []
-    run = run_in(tmp_path, said)
+def test_stop_works_with_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The write error is reported once; every process ends, at once if hurried."""
+    changes: list[Change] = []
+    run = start_run(tmp_path, changes)
     pid = run.record.processes[0].pid
 
     def full(*_: object) -> None:
@@ -57,18 +57,18 @@ def test_a_full_disk_stops_no_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert pid is not None
     assert not psutil.pid_exists(pid)
     assert time.monotonic() - began_s < STOP_DEADLINE_S
-    words = "run.json: no space left on device; free space on that disk"
+    error = "run.json: no space left on device; free space on that disk"
     assert [
         Change("stubborn", "killed: it did not end at once"),
-        Change("this run:", words),
-    ] == said
+        Change("this run:", error),
+    ] == changes
     assert "killed" in (tmp_path / "logs" / "supervisor.log").read_text()
 
 
-def test_a_log_that_cannot_be_copied_is_cut(
+def test_log_that_cannot_be_copied_is_truncated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a full disk a log that is too long gives its room back."""
+    """On a full disk, truncating a long log frees its space."""
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -84,8 +84,8 @@ def test_a_log_that_cannot_be_copied_is_cut(
     assert not (tmp_path / "a.log.1").exists()
 
 
-def test_a_second_ctrl_c_hurries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same key twice within a moment is one; later it cuts every wait short."""
+def test_second_ctrl_c_hurries_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two within a moment are one; a later one ends every wait at once."""
     now_s = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now_s)
     found = []

@@ -1,4 +1,4 @@
-"""Runs are found by name, ordered by UTC, listed and removed."""
+"""Runs: found by name, sorted by UTC, listed and removed."""
 
 import json
 import os
@@ -22,7 +22,12 @@ from arena.runs import (
     write_run,
 )
 from operations.commands import runs as commands
-from operations.supervisor.run_list import choose_old, list_runs, parse_span, remove_run
+from operations.supervisor.run_list import (
+    choose_runs_to_prune,
+    list_runs,
+    parse_duration,
+    remove_run,
+)
 
 NOW = datetime(2026, 10, 25, 12, tzinfo=UTC)
 FAR_EAST = timezone(timedelta(hours=14))
@@ -58,7 +63,7 @@ def export(directory: Path) -> None:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three runs; the names tell local times of a night on which the clock went back."""
+    """Three runs; their names are local times of a night on which clocks were set back."""
     monkeypatch.setenv("ARENA_HOME", str(tmp_path))
     make_run(tmp_path, "2026-10-25T02-50-00", NOW - timedelta(hours=11))
     make_run(tmp_path, "2026-10-25T02-10-00", NOW - timedelta(hours=10, minutes=30))
@@ -66,8 +71,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_runs_are_ordered_by_utc(home: Path) -> None:
-    """The newest is the one that began last, whatever its name or its files' times say."""
+def test_runs_are_sorted_by_utc(home: Path) -> None:
+    """The newest run started last, whatever its name or the times of its files."""
     os.utime(home / "runs" / "2026-10-25T02-50-00")
 
     names = [run.name for run in list_runs(home)]
@@ -77,8 +82,8 @@ def test_runs_are_ordered_by_utc(home: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["2026-10-25T02-10-00", "2026-10-25T02-1", "PATH"])
-def test_a_run_is_found_by_name_beginning_or_path(home: Path, name: str) -> None:
-    """The beginning of one name only is enough."""
+def test_run_is_found_by_name_prefix_or_path(home: Path, name: str) -> None:
+    """A prefix of only one name is enough."""
     directory = home / "runs" / "2026-10-25T02-10-00"
 
     found, record = find_run(home, str(directory) if name == "PATH" else name)
@@ -97,16 +102,16 @@ def test_a_run_is_found_by_name_beginning_or_path(home: Path, name: str) -> None
         ("../runs", "no run '../runs'", "2026-10-24T23-00-00"),
     ],
 )
-def test_an_unknown_run_is_refused_with_the_known_ones(
+def test_unknown_run_is_refused_with_known_names(
     home: Path, name: str, said: str, remedy: str
 ) -> None:
-    """The error names runs that exist."""
+    """The error lists runs that exist."""
     with pytest.raises(UsageError, match=said) as caught:
         find_run(home, name)
     assert remedy in (caught.value.remedy or "")
 
 
-def test_the_newest_run_has_what_is_needed(home: Path) -> None:
+def test_newest_run_with_the_needed_files_is_used(home: Path) -> None:
     """A command gets the newest run that has it; a named run without it is refused."""
     export(home / "runs" / "2026-10-25T02-10-00")
     (home / "runs" / "2026-10-25T02-50-00" / "kafka").mkdir()
@@ -123,8 +128,8 @@ def test_the_newest_run_has_what_is_needed(home: Path) -> None:
         find_run(home, "last~1", need=EXPORT_NEEDED)
 
 
-def test_an_export_from_before_the_end_is_not_used(home: Path) -> None:
-    """A contest that was resumed after its export is read from its broker."""
+def test_export_older_than_the_end_is_not_used(home: Path) -> None:
+    """A competition that was resumed after its export is read from its broker."""
     directory = home / "runs" / "2026-10-25T02-10-00"
     export(directory)
     _, record = find_run(home, directory.name)
@@ -137,7 +142,7 @@ def test_an_export_from_before_the_end_is_not_used(home: Path) -> None:
     )
 
 
-def test_a_list_tells_what_each_run_is(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_shows_each_run(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """States, times in UTC, agents, version and size; a broken run.json is listed, too."""
     own = {"pid": os.getpid(), "pid_started_at": started_at(os.getpid())}
     make_run(home, "a", NOW, ended_at=None, **own)
@@ -164,8 +169,8 @@ def test_a_list_tells_what_each_run_is(home: Path, capsys: pytest.CaptureFixture
     assert "7 runs" in capsys.readouterr().out
 
 
-def test_a_run_in_use_is_not_deleted(home: Path, tmp_path: Path) -> None:
-    """Neither while it runs, nor a folder outside of the home, nor without an answer."""
+def test_run_in_use_is_not_deleted(home: Path, tmp_path: Path) -> None:
+    """Not while it runs, not a folder outside the home, not without an answer."""
     own = {"pid": os.getpid(), "pid_started_at": started_at(os.getpid())}
     running = make_run(home, "busy", NOW, ended_at=None, **own)
     elsewhere = make_run(tmp_path / "other", "x", NOW)
@@ -180,8 +185,8 @@ def test_a_run_in_use_is_not_deleted(home: Path, tmp_path: Path) -> None:
     assert 4 == len(list_runs(home))
 
 
-def test_runs_are_deleted_whole(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Named runs go, a link goes without what it names, and nothing else does."""
+def test_deleted_run_leaves_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Named runs are deleted; of a link, only the link; nothing else is deleted."""
     target = make_run(home.parent / "far", "target", NOW)
     (home / "runs" / "link").symlink_to(target)
     (home / "runs" / "broken").mkdir()
@@ -203,20 +208,20 @@ def test_runs_are_deleted_whole(home: Path, capsys: pytest.CaptureFixture[str]) 
         (0, None, []),
     ],
 )
-def test_a_prune_takes_what_no_limit_keeps(
+def test_prune_removes_what_no_limit_keeps(
     home: Path, keep: int | None, older_than: str | None, left: list[str]
 ) -> None:
-    """The newest stay, and those that ended within the span."""
-    span = None if older_than is None else parse_span(older_than)
+    """The newest runs stay, and those that ended within the duration."""
+    span = None if older_than is None else parse_duration(older_than)
 
-    for run in choose_old(list_runs(home), NOW, keep=keep, older_than=span):
+    for run in choose_runs_to_prune(list_runs(home), NOW, keep=keep, older_than=span):
         remove_run(home, run)
 
     assert sorted(left) == sorted(os.listdir(home / "runs"))
 
 
-def test_a_prune_tries_first(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """--dry-run deletes nothing; what an interrupted removal left is swept."""
+def test_prune_dry_run_removes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--dry-run deletes nothing; the next prune deletes what an interrupted removal left."""
     (home / "runs" / ".removed-1-old").mkdir()
 
     commands.prune(keep=1, dry_run=True)
@@ -226,5 +231,5 @@ def test_a_prune_tries_first(home: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert ["2026-10-24T23-00-00"] == os.listdir(home / "runs")
     with pytest.raises(UsageError, match="a limit is missing"):
         commands.prune()
-    with pytest.raises(UsageError, match="'7 fortnights' is not a span"):
+    with pytest.raises(UsageError, match="'7 fortnights' is not a duration"):
         commands.prune(older_than="7 fortnights")

@@ -1,4 +1,4 @@
-"""The supervisor with real, tiny processes."""
+"""The supervisor with small real processes."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ def wait_for(condition: Callable[[], object], deadline_s: float = 20.0) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """True while a process exists and is no zombie."""
+    """True while a process exists and is not a zombie."""
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -55,16 +55,16 @@ def is_alive(pid: int) -> bool:
 
 @pytest.fixture
 def supervised(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
-    """Makes supervisors and stops them after the test."""
-    made: list[Supervisor] = []
+    """Create supervisors and stop them after the test."""
+    created: list[Supervisor] = []
 
     def make(*specs: ProcessSpec, **options: object) -> Supervisor:
         supervisor = Supervisor(specs, tmp_path, policy=QUICK, **options)  # type: ignore[arg-type]
-        made.append(supervisor)
+        created.append(supervisor)
         return supervisor
 
     yield make
-    for supervisor in made:
+    for supervisor in created:
         supervisor.stop()
 
 
@@ -79,8 +79,8 @@ def state_of(supervisor: Supervisor, name: str) -> ProcessState:
     return next(r.state for r in ticked(supervisor).records() if r.name == name)
 
 
-def test_a_killed_process_is_started_again(supervised: Callable[..., Supervisor]) -> None:
-    """SIGKILL from outside is a crash: another process takes its place."""
+def test_killed_process_is_restarted(supervised: Callable[..., Supervisor]) -> None:
+    """SIGKILL from another process is a crash: a new process is started."""
     supervisor = supervised(python("node", FOREVER))
     supervisor.start()
     first = supervisor.records()[0].pid
@@ -94,8 +94,8 @@ def test_a_killed_process_is_started_again(supervised: Callable[..., Supervisor]
     assert record.pid != first
 
 
-def test_a_process_that_always_crashes_is_given_up(supervised: Callable[..., Supervisor]) -> None:
-    """After the allowed crashes it is left, and the reason is told."""
+def test_process_that_always_crashes_is_given_up(supervised: Callable[..., Supervisor]) -> None:
+    """After the allowed crashes it is not restarted, and the reason is reported."""
     changes: list[Change] = []
     crashing = python("node", "raise SystemExit('no market')")
     supervisor = supervised(crashing, on_change=changes.append)
@@ -105,12 +105,12 @@ def test_a_process_that_always_crashes_is_given_up(supervised: Callable[..., Sup
 
     assert supervisor.records()[0].restarts == QUICK.crashes_max
     assert "given up: 3 crashes in 60 s" in changes[-1].text
-    assert changes[-1].text.endswith("it said: no market")
-    assert supervisor.nothing_left
+    assert changes[-1].text.endswith("its last line: no market")
+    assert supervisor.all_ended
 
 
-def test_a_wrong_usage_is_not_tried_again(supervised: Callable[..., Supervisor]) -> None:
-    """Exit code 2 is given up at once, and the log tells why."""
+def test_usage_error_is_not_restarted(supervised: Callable[..., Supervisor]) -> None:
+    """After exit code 2 the process is given up at once; the log has the reason."""
     supervisor = supervised(python("node", "print('no such flag'); raise SystemExit(2)"))
     supervisor.start()
 
@@ -120,11 +120,11 @@ def test_a_wrong_usage_is_not_tried_again(supervised: Callable[..., Supervisor])
     assert supervisor.log_tail("node") == "no such flag"
 
 
-def test_what_is_not_installed_is_not_waited_for(supervised: Callable[..., Supervisor]) -> None:
-    """A package that is missing does not come by trying again."""
+def test_missing_package_is_not_restarted(supervised: Callable[..., Supervisor]) -> None:
+    """A restart does not install a missing package."""
     code = (
         "from arena.command_exit import run_command\n"
-        "def work(): import no_such_package\nrun_to_end(work)"
+        "def work(): import no_such_package\nrun_command(work)"
     )
     supervisor = supervised(python("node", code))
     supervisor.start()
@@ -135,10 +135,10 @@ def test_what_is_not_installed_is_not_waited_for(supervised: Callable[..., Super
     assert "no_such_package is not installed" in supervisor.log_tail("node")
 
 
-def test_who_stops_last_is_told_when_the_others_have_ended(
+def test_last_process_is_stopped_after_the_others_have_ended(
     supervised: Callable[..., Supervisor], tmp_path: Path
 ) -> None:
-    """It still reads what a process writes that takes its time to end."""
+    """It can still read what a process writes that ends slowly."""
     note = tmp_path / "note"
     slow = (
         "import pathlib, signal, time\n"
@@ -162,10 +162,10 @@ def test_who_stops_last_is_told_when_the_others_have_ended(
     assert [0, 0] == [record.exit_code for record in supervisor.records()]
 
 
-def test_stop_ends_all_and_kills_the_stubborn(
+def test_stop_kills_processes_that_ignore_sigterm(
     supervised: Callable[..., Supervisor], tmp_path: Path
 ) -> None:
-    """SIGTERM, then SIGKILL after the deadline: nobody is left."""
+    """SIGTERM, then SIGKILL after the deadline: no process is left."""
     supervisor = supervised(python("kind", FOREVER), python("stubborn", STUBBORN))
     supervisor.start()
     pids = [r.pid for r in supervisor.records()]
@@ -178,10 +178,10 @@ def test_stop_ends_all_and_kills_the_stubborn(
     assert [r.exit_code for r in supervisor.records()] == [-15, -9]
 
 
-def test_a_grandchild_ends_with_its_parent(
+def test_grandchild_ends_with_its_parent(
     supervised: Callable[..., Supervisor], tmp_path: Path
 ) -> None:
-    """What a crashed process left behind in its group is ended."""
+    """What is left of the group of a crashed process is ended."""
     supervisor = supervised(python("node", WITH_GRANDCHILD))
     supervisor.start()
     log = tmp_path / "logs/node.log"
@@ -193,10 +193,10 @@ def test_a_grandchild_ends_with_its_parent(
     wait_for(lambda: ticked(supervisor) and not is_alive(grandchild))
 
 
-def test_a_process_waits_for_the_port_of_the_one_before(
+def test_start_waits_for_the_port_of_each_process(
     supervised: Callable[..., Supervisor],
 ) -> None:
-    """A process that never answers on its port stops the start, with its last words."""
+    """A process that never answers on its port ends the start; the error has its last line."""
     supervisor = supervised(
         python("exchange", "raise SystemExit('port taken')", ready_port=1),
         python("connector", FOREVER),
@@ -208,10 +208,10 @@ def test_a_process_waits_for_the_port_of_the_one_before(
     assert supervisor.records()[1].pid is None
 
 
-def test_keys_of_others_are_not_in_the_environment(
+def test_keys_of_other_processes_are_not_in_the_environment(
     supervised: Callable[..., Supervisor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process sees neither a key it has no use for nor one in its command line."""
+    """A process has only the keys that it uses."""
     monkeypatch.setenv("SOME_KEY", "secret-value")
     code = "import os; print(os.environ.get('SOME_KEY'), os.environ['MINE'])"
     supervisor = supervised(
@@ -224,25 +224,23 @@ def test_keys_of_others_are_not_in_the_environment(
     assert (tmp_path / "logs/node.log").read_text() == "None yes\n"
 
 
-def test_a_log_stays_within_its_bound(
-    supervised: Callable[..., Supervisor], tmp_path: Path
-) -> None:
-    """A long log is moved aside while its process goes on writing."""
+def test_long_log_is_rotated(supervised: Callable[..., Supervisor], tmp_path: Path) -> None:
+    """A long log is copied and truncated while its process continues to write."""
     code = "import sys, time\nprint('x' * 1000, flush=True)\nsys.stdin.read()\n" + FOREVER
     supervisor = supervised(python("node", code))
     supervisor.start()
     log = tmp_path / "logs/node.log"
     wait_for(lambda: log.stat().st_size == 1001)
 
-    supervisor._managed[0].child.rotate_log(bytes_max=500)  # type: ignore[union-attr]
+    supervisor._processes[0].child.rotate_log(bytes_max=500)  # type: ignore[union-attr]
 
     assert (log.stat().st_size, log.with_suffix(".log.1").stat().st_size) == (0, 1001)
 
 
-def test_the_end_of_a_foreground_process_ends_the_run(
+def test_end_of_the_foreground_process_ends_the_run(
     supervised: Callable[..., Supervisor],
 ) -> None:
-    """The dashboard shares our session, and when the user leaves it the run is over."""
+    """The dashboard shares the terminal; the run ends when the user quits it."""
     supervisor = supervised(python("node", FOREVER), python("screen", "pass", foreground=True))
     supervisor.start()
     assert not supervisor.foreground_ended
@@ -293,10 +291,10 @@ def parent(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", list[int]]
     process.stdout.close()
 
 
-def test_kill_9_of_the_supervisor_leaves_nothing(
+def test_sigkill_of_the_supervisor_leaves_no_process(
     parent: tuple["subprocess.Popen[str]", list[int]],
 ) -> None:
-    """The keeper ends children and grandchildren of a supervisor that could not."""
+    """The orphan reaper ends the children and grandchildren of a killed supervisor."""
     process, pids = parent
     assert [is_alive(pid) for pid in pids] == [True] * 3
 
@@ -306,10 +304,10 @@ def test_kill_9_of_the_supervisor_leaves_nothing(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_the_whole_group_stops_in_order(
+def test_signal_to_the_whole_group_stops_all_processes(
     parent: tuple["subprocess.Popen[str]", list[int]], number: signal.Signals
 ) -> None:
-    """Ctrl-C, SIGTERM or a closed terminal: all end, and the exit code tells the signal."""
+    """Ctrl-C, SIGTERM or a closed terminal: all end, and the exit code has the signal."""
     process, pids = parent
 
     os.killpg(process.pid, number)
