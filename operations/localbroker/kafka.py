@@ -52,7 +52,7 @@ def prepare_kafka(
         progress: Told what is waited for.
         quorum: Its place in a cluster; None for a broker alone.
         security: Who may connect; None where everybody may.
-        outside: The listener for other hosts; None for none.
+        external: The listener for other hosts; None for none.
         dump_classes: Where the broker writes a class archive when it ends; None for nowhere.
 
     Raises:
