@@ -75,19 +75,19 @@ def raw_batch(
     """A batch as it travels.
 
     Args:
-        records: What is in it.
+        records: The records in it.
         base: Its first offset.
         codec: One of `CODECS`.
         flags: Further attributes.
-        time_ms: Of every record.
-        deltas: The records' places behind the base; 0, 1, ... where not given.
-        last_delta: The batch's last place; that of the last record where not given.
+        time_ms: The time of every record.
+        deltas: The records' offsets after the base; 0, 1, ... if not given.
+        last_delta: The batch's last offset after the base; the last record's if not given.
     """
     given = list(records)
-    places = list(deltas if deltas is not None else range(len(given)))
+    offsets = list(deltas if deltas is not None else range(len(given)))
     number, compress = CODECS[codec]
-    body = compress(b"".join(map(raw_record, given, places)))
-    last = last_delta if last_delta is not None else (places[-1] if places else 0)
+    body = compress(b"".join(map(raw_record, given, offsets)))
+    last = last_delta if last_delta is not None else (offsets[-1] if offsets else 0)
     return sealed(body, len(given), base=base, flags=number | flags, time_ms=time_ms, last=last)
 
 
@@ -103,12 +103,12 @@ def sealed(
     """A batch with a correct checksum and any body.
 
     Args:
-        body: Of `count` records, packed as `flags` say.
-        count: What the head says.
+        body: `count` records, compressed as `flags` state.
+        count: The count in the head.
         base: Its first offset.
         flags: All attributes.
-        time_ms: Of every record.
-        last: The batch's last place; `count` - 1 where not given.
+        time_ms: The time of every record.
+        last: The batch's last offset after the base; `count` - 1 if not given.
     """
     end = count - 1 if last is None else last
     checked = struct.pack(">hiqqqhii", flags, end, time_ms, time_ms, -1, -1, -1, count) + body

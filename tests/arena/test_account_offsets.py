@@ -23,7 +23,7 @@ def test_offset_that_was_folded_stops(log: Log) -> None:
 
 
 def test_offset_without_a_record_changes_nothing(log: Log) -> None:
-    """The end of a transaction takes an offset; that no event is missing is what the chain says."""
+    """The end of a transaction takes an offset; the chain shows that no event is missing."""
     kind, value = log.records[-1]
     before = log.shard.head
     assert log.shard.apply(kind, value, 7) is None

@@ -288,7 +288,7 @@ def test_invalid_event_stops_the_fold(log: Log, value: bytes) -> None:
 def test_event_that_contradicts_the_state_stops(
     log: Log, changes: dict[str, object], why: str
 ) -> None:
-    """The log says what the state is after each fill; a difference is never folded over."""
+    """The log has the state after each fill; a difference is never ignored."""
     with pytest.raises(BrokenLog, match=why):
         log.append(log.fill("1", "buy", "0.5", **changes))
 

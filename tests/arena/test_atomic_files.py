@@ -167,6 +167,6 @@ def test_device_is_written_directly() -> None:
 
 
 def test_full_device_is_named() -> None:
-    """The error of a device says which."""
+    """The error of a device names it."""
     with pytest.raises(OSError, match="/dev/full"):
         write_atomic(Path("/dev/full"), "text")

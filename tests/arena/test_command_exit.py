@@ -45,7 +45,7 @@ def one_line_of(done: subprocess.CompletedProcess[bytes]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("words", "environ", "code", "said"),
+    ("words", "environ", "code", "message"),
     [
         (["status"], {}, 3, "127.0.0.1:1"),
         (["status"], {"ARENA_LOG_LEVEL": "loud"}, 2, "ARENA_LOG_LEVEL"),
@@ -60,13 +60,13 @@ def one_line_of(done: subprocess.CompletedProcess[bytes]) -> str:
     ],
 )
 def test_command_ends_in_one_line(
-    tmp_path: Path, words: list[str | bytes], environ: dict[str, str], code: int, said: str
+    tmp_path: Path, words: list[str | bytes], environ: dict[str, str], code: int, message: str
 ) -> None:
     """Wrong usage and a missing broker: cause, remedy and exit code, without a traceback."""
     done = run(tmp_path, *words, environ=environ)
 
     assert code == done.returncode
-    assert said in one_line_of(done)
+    assert message in one_line_of(done)
 
 
 @pytest.mark.parametrize("words", [("tools", "list"), ("tools", "call", "calculator")])
@@ -79,7 +79,7 @@ def test_full_disk_is_named(tmp_path: Path, words: tuple[str, ...]) -> None:
 
 
 def test_closed_streams_are_null_device(tmp_path: Path) -> None:
-    """A command whose streams are closed does its work and says nothing."""
+    """A command whose streams are closed does its work and prints nothing."""
     done = run(tmp_path, "--version", before=lambda: os.closerange(0, 3))
 
     assert (0, b"") == (done.returncode, done.stderr)

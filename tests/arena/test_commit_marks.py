@@ -57,10 +57,10 @@ def test_unresumable_offset_is_explained(
     why: str,
 ) -> None:
     """A committed offset that does not match has a reason, and one that matches has none."""
-    told = why_not_resumable(offset, begin, end, handled, found)
+    warning = why_not_resumable(offset, begin, end, handled, found)
 
-    assert why in told
-    assert bool(why) == bool(told)
+    assert why in warning
+    assert bool(why) == bool(warning)
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ async def commit_of_lost_log(settings: Settings) -> None:
         **connection_options(settings), group_id=settings.prefix + "g", enable_auto_commit=False
     )
     await consumer.start()
-    place = TopicPartition(settings.prefix + COMMANDS, 0)
-    consumer.assign([place])
-    await consumer.commit({place: (5, CommitMark.of(lost).text())})
+    pair = TopicPartition(settings.prefix + COMMANDS, 0)
+    consumer.assign([pair])
+    await consumer.commit({pair: (5, CommitMark.of(lost).text())})
     await consumer.stop()
 
 
@@ -139,9 +139,11 @@ async def handle_and_lose_log(bus: MemoryBus) -> None:
 
 
 @pytest.mark.parametrize("start", [EARLIEST, LATEST], ids=["earliest", "latest"])
-@pytest.mark.parametrize(("newer", "told"), [(2, "ends at 2"), (9, "not the one that was handled")])
+@pytest.mark.parametrize(
+    ("newer", "warning"), [(2, "ends at 2"), (9, "not the one that was handled")]
+)
 async def test_new_records_are_not_skipped_after_truncation(
-    either: Bus, caplog: pytest.LogCaptureFixture, start: Start, newer: int, told: str
+    either: Bus, caplog: pytest.LogCaptureFixture, start: Start, newer: int, warning: str
 ) -> None:
     """A log that lost handled records is read from the first newer record, with a warning."""
     if isinstance(either, MemoryBus):
@@ -155,8 +157,8 @@ async def test_new_records_are_not_skipped_after_truncation(
 
     assert [b"new %d" % n for n in range(newer)] == [r.value for r in found]
     assert f"group g was at offset 5 of {COMMANDS}[0], but" in caplog.text
-    assert told in caplog.text
-    assert told in either.lost[COMMANDS, "0, g"]
+    assert warning in caplog.text
+    assert warning in either.lost[COMMANDS, "0, g"]
     await second.close()
 
 
@@ -261,8 +263,8 @@ async def test_deleted_unread_records_are_reported(
     await first.close()
     admin = AIOKafkaAdminClient(**connection_options(settings))
     await admin.start()
-    place = TopicPartition(settings.prefix + COMMANDS, 0)
-    await admin.delete_records({place: RecordsToDelete(before_offset=4)})
+    pair = TopicPartition(settings.prefix + COMMANDS, 0)
+    await admin.delete_records({pair: RecordsToDelete(before_offset=4)})
     await admin.close()
     second = await bus.group_reader("g", COMMANDS, start=LATEST)
 

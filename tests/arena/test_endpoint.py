@@ -27,7 +27,7 @@ def test_address_is_taken_as_it_is(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("localhost:8080/v1", "write http://localhost:8080/v1"),
         ("127.0.0.1:8080", "write http://127.0.0.1:8080"),
@@ -45,17 +45,17 @@ def test_address_is_taken_as_it_is(text: str) -> None:
         ("https://me:hunter2@host/v1", 'extra_headers = { Authorization = "env:VARIABLE" }'),
     ],
 )
-def test_invalid_address_is_refused_with_remedy(text: str, said: str) -> None:
-    """The message says what to write, and repeats no password."""
+def test_invalid_address_is_refused_with_remedy(text: str, message: str) -> None:
+    """The message states what to write, and repeats no password."""
     with pytest.raises(ValueError, match="write|ends|extra_headers") as refused:
         endpoint.check_base_url(text)
 
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("Authorization", "Bearer abc", 'write Authorization = "env:VARIABLE"'),
         ("api-key", "0123", "env:VARIABLE"),
@@ -73,12 +73,12 @@ def test_invalid_address_is_refused_with_remedy(text: str, said: str) -> None:
         ("Authorization", "env:A B", "does not name a variable"),
     ],
 )
-def test_header_that_cannot_be_sent_is_refused(name: str, value: str, said: str) -> None:
+def test_header_that_cannot_be_sent_is_refused(name: str, value: str, message: str) -> None:
     """A secret that was written down is refused with the remedy, and never repeated."""
     with pytest.raises(ValueError, match=r".") as refused:
         endpoint.check_header(name, value)
 
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert "0123" not in str(refused.value)
 
 
@@ -94,12 +94,12 @@ def test_headers_come_from_flags_and_variables() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [("", "the environment variable AZ is not set"), ("a\nb", "write one line of plain ASCII")],
 )
-def test_header_without_a_usable_value_is_named(value: str, said: str) -> None:
+def test_header_without_a_usable_value_is_named(value: str, message: str) -> None:
     """The variable is named; its value is not shown."""
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         endpoint.resolve_headers({"api-key": "env:AZ"}, {"AZ": value})
 
 
@@ -152,7 +152,7 @@ def test_options_are_json_or_text(words: list[str], found: dict[str, JsonValue])
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["model=gpt"], "model cannot be set: it is set by model_id"),
         (["stream=true"], "stream cannot be set: the arena reads whole answers"),
@@ -169,12 +169,12 @@ def test_options_are_json_or_text(words: list[str], found: dict[str, JsonValue])
         (["a=" + "x" * 9000], "the limit is 8,192"),
     ],
 )
-def test_options_that_cannot_be_sent_are_refused(words: list[str], said: str) -> None:
+def test_options_that_cannot_be_sent_are_refused(words: list[str], message: str) -> None:
     """The message names the option and the reason."""
     with pytest.raises(ValueError, match=r".") as refused:
         endpoint.parse_options(words)
 
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_toml_option_null_text_is_null() -> None:
@@ -197,7 +197,7 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(NAMES, VALUES, max_size=5))
 def test_flags_of_options_are_read_back(options: dict[str, JsonValue]) -> None:
-    """What a file says reaches the chat node unchanged, on one command line."""
+    """The content of a file reaches the chat node unchanged, on one command line."""
     try:
         checked = endpoint.check_options(options)
     except ValueError:

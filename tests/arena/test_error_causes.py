@@ -64,9 +64,11 @@ def test_kafka_is_explained(kind: type[Exception]) -> None:
 
 def test_refused_append_is_explained() -> None:
     """For a login that may not write, the error has topic and remedy, without protocol codes."""
-    said = str(append_failed("an append failed", errors.TopicAuthorizationFailedError("a.roster")))
+    message = str(
+        append_failed("an append failed", errors.TopicAuthorizationFailedError("a.roster"))
+    )
 
-    assert "login use the topic a.roster; `arena topics acl`" in said
+    assert "login use the topic a.roster; `arena topics acl`" in message
 
 
 def test_error_without_a_text_is_explained() -> None:
@@ -95,19 +97,19 @@ def test_variable_is_named_and_its_value_is_not(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (RuntimeError("Symlink loop from 'x/y'"), "x/y is a link to itself"),
         (UnicodeError("label empty or too long"), "a host name"),
         (UnicodeDecodeError("utf-8", b"a\xff", 1, 2, "invalid start byte"), "not UTF-8"),
     ],
 )
-def test_odd_names_and_texts_are_explained(error: Exception, said: str) -> None:
+def test_odd_names_and_texts_are_explained(error: Exception, message: str) -> None:
     """Links in a circle, impossible host names, other encodings: causes of the caller's."""
     found = explain_error(error)
 
     assert isinstance(found, UsageError)
-    assert said in str(found)
+    assert message in str(found)
 
 
 def test_library_without_memory_is_explained() -> None:

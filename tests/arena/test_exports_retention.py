@@ -73,8 +73,8 @@ async def delete(settings: Settings, before: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
     await admin.start()
     try:
-        place = TopicPartition(settings.prefix + FOUR, 2)
-        await admin.delete_records({place: RecordsToDelete(before_offset=before)})
+        pair = TopicPartition(settings.prefix + FOUR, 2)
+        await admin.delete_records({pair: RecordsToDelete(before_offset=before)})
     finally:
         await admin.close()
 

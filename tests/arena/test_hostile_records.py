@@ -37,20 +37,20 @@ HOSTILE: dict[str, Raw] = {
     "null value": Raw(b"k", None, T),
     "huge value": Raw(b"k", BIG, T),
     "huge key": Raw(BIG, BODY, HEADERS),
-    "key is no UTF-8": Raw(b"\xff\xfe\0", b"{}", T),
+    "key is not UTF-8": Raw(b"\xff\xfe\0", b"{}", T),
     "null header value": Raw(b"k", BODY, [(b"type", None)]),
     "null header beside good ones": Raw(b"k", BODY, [*HEADERS, (b"x", None)]),
     "empty header name": Raw(b"k", b"[]", [(b"", b"1"), *T]),
-    "header name is no UTF-8": Raw(b"k", BODY, [(b"\xff\xc3type", b"1"), *HEADERS]),
+    "header name is not UTF-8": Raw(b"k", BODY, [(b"\xff\xc3type", b"1"), *HEADERS]),
     "only such a name": Raw(None, None, [(b"\xed\xa0\x80", None)]),
-    "type is no UTF-8": Raw(b"k", BODY, [(b"type", b"\xff\xfe")]),
+    "type is not UTF-8": Raw(b"k", BODY, [(b"type", b"\xff\xfe")]),
     "huge header": Raw(b"k", b"{}", [(b"type", BIG)]),
     "huge header name": Raw(b"k", b"{}", [(BIG, b""), *T]),
     "hundreds of headers": Raw(b"k", b"{}", [(b"n%d" % n, b"v" * 300) for n in range(900)]),
     "repeated header": Raw(b"k", b"{}", [(b"type", b"Nonsense"), *T, (b"type", b"Epoch")]),
     "unknown type": Raw(b"k", BODY, [(b"type", b"Nonsense")]),
     "unknown schema": Raw(b"k", BODY, [*T, (b"schema", b"99")]),
-    "schema is no number": Raw(b"k", BODY, [*T, (b"schema", b"\xffone")]),
+    "schema is not a number": Raw(b"k", BODY, [*T, (b"schema", b"\xffone")]),
     "schema is null": Raw(b"k", BODY, [*T, (b"schema", None)]),
     "deep list": Raw(b"k", b"[" * 100_000, T),
     "deep object": Raw(b"k", b'{"a":' * 100_000, T),
@@ -59,15 +59,15 @@ HOSTILE: dict[str, Raw] = {
     "many digits": Raw(b"k", b'{"cash":' + b"9" * 10_000 + b"}", T),
     "not a number": Raw(b"k", b'{"cash":NaN,"call_id":Infinity}', T),
     "lone surrogate": Raw(b"k", b'{"agent":"\\ud800","call_id":"\\udfff"}', T),
-    "body is no UTF-8": Raw(b"k", b'{"agent":"\xff"}', T),
+    "body is not UTF-8": Raw(b"k", b'{"agent":"\xff"}', T),
     "byte order mark": Raw(b"k", b"\xef\xbb\xbf" + BODY, HEADERS),
     "other encoding": Raw(b"k", BODY.decode().encode("utf-16"), HEADERS),
     "repeated key": Raw(b"k", b'{"agent":"a","agent":"b"}', T),
 }
 """By what is wrong with it."""
-READABLE = {"huge key", "null header beside good ones", "header name is no UTF-8"}
+READABLE = {"huge key", "null header beside good ones", "header name is not UTF-8"}
 """Those whose message is a good one."""
-ONLY_KAFKA = {"header name is no UTF-8", "only such a name"}
+ONLY_KAFKA = {"header name is not UTF-8", "only such a name"}
 """Those that the bus in memory cannot have, because its header names are text."""
 
 
@@ -172,9 +172,9 @@ def test_every_codec_and_name_is_decoded(codec: str) -> None:
     assert expected[:20] + expected[21:] == found["hostile"]
 
 
-def decoded(data: bytes, place: int = 0, *, compacted: bool = False) -> list[Record]:
+def decoded(data: bytes, offset: int = 0, *, compacted: bool = False) -> list[Record]:
     """The records of an answer from an offset on."""
-    return list(records_of("t", 3, place, batches_of(data), data, compacted=compacted))
+    return list(records_of("t", 3, offset, batches_of(data), data, compacted=compacted))
 
 
 @pytest.mark.parametrize("time_ms", [-1, 0, -(2**62), 2**62])

@@ -36,11 +36,11 @@ class Cluster(ClusterMetadata):  # type: ignore[misc]  # aiokafka is not typed
 
 def given(count: int, members: dict[str, bytes | None]) -> dict[str, list[int]]:
     """Which partitions each member gets."""
-    told = {
+    metadata = {
         member: ConsumerProtocolMemberMetadata(0, [TOPIC], user_data)
         for member, user_data in members.items()
     }
-    found = OldestFirst.assign(Cluster(count), told)
+    found = OldestFirst.assign(Cluster(count), metadata)
     return {m: [p for _, own in a.assignment for p in own] for m, a in found.items()}
 
 

@@ -13,8 +13,9 @@ from arena.errors import BrokerUnavailable
 from arena.settings import Settings
 
 CLIENTS = ("Unclosed AIOKafkaConsumer", "Unclosed AIOKafkaProducer", "Unclosed AIOKafkaClient")
-"""What aiokafka says of clients that nobody closed. A single connection that is cut off amid its
-handshake is nobody's yet: aiokafka closes that when it is collected, and says so too."""
+"""Beginnings of aiokafka's warnings about clients that were not closed. A connection that is
+cancelled during its handshake has no owner yet: aiokafka closes it, with a warning, when it is
+collected."""
 
 Work = Callable[[KafkaBus], Awaitable[object]]
 
@@ -25,7 +26,7 @@ async def join(bus: KafkaBus) -> object:
 
 
 async def produce(bus: KafkaBus) -> object:
-    """Send with a producer that is not there yet."""
+    """Send with a producer that does not exist yet."""
     return await bus.send_bytes(topics.TURNS.name, b"{}", key=None, partition=0, headers=())
 
 
@@ -43,9 +44,11 @@ async def connect(bus: KafkaBus) -> None:
 async def test_cancelled_start_closes_clients(
     bus: KafkaBus, settings: Settings, work: Work
 ) -> None:
-    """Ctrl-C while a process connects: its clients are closed, at whichever step it came."""
-    said: list[str] = []  # by clients of this loop; those of another test have another
-    asyncio.get_running_loop().set_exception_handler(lambda _, told: said.append(told["message"]))
+    """Ctrl-C while a process connects: its clients are closed, at whichever step it comes."""
+    messages: list[str] = []  # of this loop's clients only: another test has another loop
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: messages.append(context["message"])
+    )
     for steps in (1, 2, 3, 5, 8, 13, 21):
         own = KafkaBus(settings, client_id="cut-off")
         if work is not connect:
@@ -59,7 +62,7 @@ async def test_cancelled_start_closes_clients(
     del own, task
     gc.collect()
 
-    assert [] == [line for line in said if line.startswith(CLIENTS)]
+    assert [] == [line for line in messages if line.startswith(CLIENTS)]
 
 
 @pytest.mark.parametrize("slow", [1, LOOKUPS_MAX])

@@ -40,14 +40,14 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("said", "words"), CASES)
-def test_client_line_is_rewritten(said: str, words: str | None) -> None:
+@pytest.mark.parametrize(("logged", "words"), CASES)
+def test_client_line_is_rewritten(logged: str, words: str | None) -> None:
     """One sentence with a remedy for a broker that is away; no class of Python anywhere."""
-    assert words == client_message(said)
+    assert words == client_message(logged)
 
 
 @pytest.mark.parametrize(
-    ("name", "said", "passes", "shown"),
+    ("name", "logged", "passes", "shown"),
     [
         ("aiokafka.conn", "Unable connect to node with id 1: [Errno 111] x", True, "the broker"),
         ("aiokafka", "Unable to update metadata from [1]", False, ""),
@@ -55,9 +55,11 @@ def test_client_line_is_rewritten(said: str, words: str | None) -> None:
         ("websockets", "Unable to update metadata from [1]", True, "Unable to update"),
     ],
 )
-def test_only_the_clients_lines_are_changed(name: str, said: str, passes: bool, shown: str) -> None:
+def test_only_the_clients_lines_are_changed(
+    name: str, logged: str, passes: bool, shown: str
+) -> None:
     """Lines of other libraries are unchanged."""
-    record = logging.LogRecord(name, logging.ERROR, "", 0, said, (), None)
+    record = logging.LogRecord(name, logging.ERROR, "", 0, logged, (), None)
 
     assert passes == ClientLogFilter().filter(record)
     assert not passes or record.getMessage().startswith(shown)

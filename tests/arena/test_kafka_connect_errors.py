@@ -119,7 +119,7 @@ def test_first_address_is_parsed(servers: str, found: tuple[str, int]) -> None:
     assert found == first_address(servers)
 
 
-async def told(error: Exception, monkeypatch: pytest.MonkeyPatch) -> ArenaError:
+async def error_after(error: Exception, monkeypatch: pytest.MonkeyPatch) -> ArenaError:
     """The error if the attempt to find the cause fails like this."""
 
     async def fails(*_: object, **__: object) -> None:
@@ -131,7 +131,7 @@ async def told(error: Exception, monkeypatch: pytest.MonkeyPatch) -> ArenaError:
 
 async def test_own_file_limit_is_not_broker_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that cannot open more files does not report a missing broker."""
-    found = await told(OSError(errno.EMFILE, "Too many open files"), monkeypatch)
+    found = await error_after(OSError(errno.EMFILE, "Too many open files"), monkeypatch)
 
     assert isinstance(found, DependencyMissing)
     assert "ulimit" in str(found)
@@ -140,7 +140,7 @@ async def test_own_file_limit_is_not_broker_error(monkeypatch: pytest.MonkeyPatc
 
 async def test_timeout_error_has_its_duration(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a known cause, the error has the waiting time and what to check."""
-    found = await told(kafka.KafkaConnectionError("x"), monkeypatch)
+    found = await error_after(kafka.KafkaConnectionError("x"), monkeypatch)
 
     assert "broker a did not answer in 10 s; is KAFKA_BOOTSTRAP_SERVERS right?" in str(found)
 

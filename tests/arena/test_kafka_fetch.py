@@ -1,4 +1,4 @@
-"""Fetches of a log reader: places, damage, bounds; most of it on a real broker."""
+"""Fetches of a log reader: offsets, damage and limits. Most tests use a real broker."""
 
 import asyncio
 import random
@@ -52,24 +52,24 @@ def batch_of(values: list[bytes]) -> bytearray:
     return bytearray(builder.build())
 
 
-def decoded(batch: bytearray, place: int = 0) -> list[Record]:
+def decoded(batch: bytearray, offset: int = 0) -> list[Record]:
     """The records of one batch from an offset on."""
-    return list(records_of("t", 3, place, [MemoryRecords(bytes(batch)).next_batch()]))
+    return list(records_of("t", 3, offset, [MemoryRecords(bytes(batch)).next_batch()]))
 
 
-def test_batch_is_decoded_from_the_place_on() -> None:
+def test_batch_is_decoded_from_requested_offset() -> None:
     """A batch that starts before the offset gives only the requested records, with every field."""
-    found = decoded(batch_of([b"a", b"b", b"c"]), place=1)
+    found = decoded(batch_of([b"a", b"b", b"c"]), offset=1)
 
     assert [(1, b"b"), (2, b"c")] == [(r.offset, r.value) for r in found]
     assert Record("t", 3, 1, 1_763_717_400_000, b"key", b"b", {"type": b"Epoch"}) == found[0]
 
 
-@pytest.mark.parametrize("place", range(-1, -12, -2))
-def test_altered_batch_is_found(place: int) -> None:
+@pytest.mark.parametrize("index", range(-1, -12, -2))
+def test_altered_batch_is_found(index: int) -> None:
     """One flipped bit anywhere in the records is an error with the offset; nothing is delivered."""
     batch = batch_of([b"one hundred", b"two hundred"])
-    batch[place] ^= 1
+    batch[index] ^= 1
 
     with pytest.raises(BrokenLog, match=r"t\[3\]: the batch at offset 0 fails its checksum"):
         decoded(batch)
@@ -179,9 +179,9 @@ async def test_damaged_batch_is_raised_by_every_read(bus: KafkaBus) -> None:
     assert isinstance(reader, KafkaLogReader)
     damaged = batch_of([b"one hundred"])
     damaged[-1] ^= 1
-    place = TopicPartition(reader._prefix + topics.ROSTER.name, 0)
+    partition = TopicPartition(reader._prefix + topics.ROSTER.name, 0)
     for batch in (damaged, batch_of([b"two hundred"])):
-        reader._fetches._add(place, 0, bytes(batch))
+        reader._fetches._add(partition, 0, bytes(batch))
 
     for _ in range(3):
         with pytest.raises(BrokenLog, match="fails its checksum"):
@@ -219,10 +219,10 @@ async def test_temporary_fetch_error_is_retried(bus: KafkaBus, code: int) -> Non
     """For any other error of a leader, the leaders are looked up again."""
     reader = await bus.log_reader(COMMANDS)
     assert isinstance(reader, KafkaLogReader)
-    place = TopicPartition(reader._prefix + COMMANDS, 0)
-    answer = SimpleNamespace(topics=[(place.topic, [(0, code, 0, b"")])])
+    partition = TopicPartition(reader._prefix + COMMANDS, 0)
+    answer = SimpleNamespace(topics=[(partition.topic, [(0, code, 0, b"")])])
 
-    assert not reader._fetches._store(answer, {place: 0})
+    assert not reader._fetches._store(answer, {partition: 0})
     await reader.close()
 
 

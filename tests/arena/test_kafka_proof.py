@@ -32,7 +32,7 @@ MARKER = b"marker"
 
 
 class FakeBroker:
-    """One broker with one log that can be changed, in the place of aiokafka's client.
+    """One broker with one log that can be changed, instead of aiokafka's client.
 
     Attributes:
         log: Offset -> value; those of `MARKER` end a transaction. begin: The first that is left.
@@ -96,10 +96,10 @@ class FakeBroker:
         return raw_batch([Raw(b"k", value)], base=at, flags=flags)
 
 
-def fetches_of(broker: FakeBroker, topic: str = COMMANDS, place: int = 0) -> PartitionFetcher:
+def fetches_of(broker: FakeBroker, topic: str = COMMANDS, offset: int = 0) -> PartitionFetcher:
     """Fetches of the broker's only partition."""
-    places = {TopicPartition("p." + topic, 0): place}
-    return PartitionFetcher(broker, "p.", places, 500, broker.begin_of)
+    offsets = {TopicPartition("p." + topic, 0): offset}
+    return PartitionFetcher(broker, "p.", offsets, 500, broker.begin_of)
 
 
 async def take(fetches: PartitionFetcher, count: int) -> list[bytes | None]:
@@ -122,7 +122,7 @@ def connection_lost(broker: FakeBroker) -> None:
 
 
 def leader_lost(broker: FakeBroker) -> None:
-    """The broker says that it leads no more."""
+    """The broker answers that it is no longer the leader."""
     broker.refuse.append(NOT_LEADER)
 
 
@@ -154,12 +154,12 @@ async def test_changed_log_stops_reader(name: str, lose: Loss) -> None:
     broker = FakeBroker(list(values(0, 10).values()))
     fetches = fetches_of(broker)
     assert list(values(0, 10).values()) == await take(fetches, 10)
-    broker.log, told = CHANGES[name]
+    broker.log, reason = CHANGES[name]
     lose(broker)
 
-    with pytest.raises(BrokenLog, match=rf"account\.commands\[0\].*{told}.*start again"):
+    with pytest.raises(BrokenLog, match=rf"account\.commands\[0\].*{reason}.*start again"):
         await take(fetches, 1)
-    with pytest.raises(BrokenLog, match=told):
+    with pytest.raises(BrokenLog, match=reason):
         await take(fetches, 1)
     await fetches.close()
 

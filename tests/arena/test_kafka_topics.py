@@ -57,7 +57,7 @@ def busy(monkeypatch: pytest.MonkeyPatch, admin: Admin) -> KafkaTopics:
 
 @pytest.mark.parametrize("code", [TIMED_OUT, NOT_CONTROLLER])
 async def test_late_topic_is_requested_again(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    """A broker that says its time was over creates the topic all the same."""
+    """A broker that reports a timeout still creates the topic."""
     admin = Admin([code, code, TOPIC_EXISTS], [THERE])
 
     await busy(monkeypatch, admin).ensure([topics.SNAPSHOTS])

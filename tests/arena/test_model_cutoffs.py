@@ -68,10 +68,10 @@ def test_every_cutoff_entry_has_a_source() -> None:
 )
 def test_invalid_month_is_refused_with_example(text: str) -> None:
     """The value and the form that is wanted are named."""
-    with pytest.raises(ValueError, match=r"not a month; write YYYY-MM such as 2025-08") as said:
+    with pytest.raises(ValueError, match=r"not a month; write YYYY-MM such as 2025-08") as raised:
         check_month(text)
 
-    assert repr(text) in str(said.value)
+    assert repr(text) in str(raised.value)
 
 
 def test_broken_list_names_the_entry() -> None:
@@ -81,7 +81,7 @@ def test_broken_list_names_the_entry() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cutoff", "first", "last", "said"),
+    ("cutoff", "first", "last", "message"),
     [
         ("2025-08", (2024, 3, 1), (2024, 3, 9), "the prices are of 2024-03: it may have read"),
         ("2025-08", (2024, 3, 1), (2025, 8, 31), "of 2024-03 to 2025-08: it may have read about"),
@@ -92,15 +92,17 @@ def test_broken_list_names_the_entry() -> None:
     ],
 )
 def test_prices_before_cutoff_give_warning(
-    cutoff: str, first: tuple[int, int, int], last: tuple[int, int, int], said: str
+    cutoff: str, first: tuple[int, int, int], last: tuple[int, int, int], message: str
 ) -> None:
     """Wholly or in part; what is later, or of an unknown model, is not."""
     begin, end = (datetime(*day, tzinfo=UTC) for day in (first, last))
     warning = cutoff_warning("gpt-x", cutoff, begin, end)
 
-    assert said in warning
-    assert bool(said) == warning.startswith(f"The model gpt-x was trained on data up to {cutoff};")
-    assert not said or warning.endswith(".")
+    assert message in warning
+    assert bool(message) == warning.startswith(
+        f"The model gpt-x was trained on data up to {cutoff};"
+    )
+    assert not message or warning.endswith(".")
 
 
 def test_partly_known_prices_are_named() -> None:
@@ -112,16 +114,16 @@ def test_partly_known_prices_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "own", "said"),
+    ("model", "own", "message"),
     [
         ("gpt-5-nano", "", "up to 2024-05 (OpenAI"),
         ("gpt-5-nano", "2025-08", "up to 2025-08 (as given)"),
         ("qwen3:8b", "", 'its end is unknown; set cutoff = "2025-08"'),
     ],
 )
-def test_check_shows_it_beside_the_price(model: str, own: str, said: str) -> None:
+def test_check_shows_it_beside_the_price(model: str, own: str, message: str) -> None:
     """As `arena doctor` and `arena chat-node --check` print it."""
     (found,) = cutoff_findings(model, own)
 
     assert ("ok", "training data") == (found.state, found.check)
-    assert said in found.detail
+    assert message in found.detail

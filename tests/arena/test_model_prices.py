@@ -93,7 +93,7 @@ def test_operators_price_needs_input_and_output(text: str, cost: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "'' is not one of input="),
         ("input=0.1", "output is missing"),
@@ -104,9 +104,9 @@ def test_operators_price_needs_input_and_output(text: str, cost: str) -> None:
         ("prompt=1,output=1", "'prompt=1' is not one of"),
     ],
 )
-def test_operators_price_that_cannot_be_read_is_refused(text: str, said: str) -> None:
+def test_operators_price_that_cannot_be_read_is_refused(text: str, message: str) -> None:
     """The message has the wrong part and an example."""
     with pytest.raises(ValueError, match="write input=0.1,output=0.4") as refused:
         parse_own_price(text)
 
-    assert said in str(refused.value)
+    assert message in str(refused.value)

@@ -37,7 +37,7 @@ async def messages_of(bus: MemoryBus, topic: str) -> list[Message]:
 
 
 async def test_node_sends_heartbeats_until_stopping() -> None:
-    """Counters and gauges are in the heartbeat; the last one says that the process stops."""
+    """Counters and gauges are in the heartbeat; the last one reports that the process stops."""
     bus = MemoryBus()
 
     async def serve(node: Node) -> None:

@@ -59,10 +59,10 @@ def test_prefix_with_reserved_name_is_refused(word: str) -> None:
 @pytest.mark.parametrize("what", WHERE)
 def test_local_names_of_prefixes_are_unique(what: str) -> None:
     """Files of a home and schemas of a database belong to one arena each."""
-    places = {p: WHERE[what](Settings(prefix=p, home=Path("home"))) for p in ALIKE}
+    names = {p: WHERE[what](Settings(prefix=p, home=Path("home"))) for p in ALIKE}
 
-    assert [] == [(a, b) for a, b in combinations(ALIKE, 2) if places[a] == places[b]]
-    assert all(len(f"{name}_new".encode()) < 64 for name in places.values() if what == "schema")
+    assert [] == [(a, b) for a, b in combinations(ALIKE, 2) if names[a] == names[b]]
+    assert all(len(f"{name}_new".encode()) < 64 for name in names.values() if what == "schema")
 
 
 def test_local_name_of_usual_prefix_has_no_dot() -> None:

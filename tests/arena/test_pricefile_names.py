@@ -59,9 +59,9 @@ NAMES = {
 @pytest.mark.parametrize("name", NAMES)
 def test_product_is_found_in_file_name(name: str) -> None:
     """In the usual codes, with the venue in front of it; never an interval as a currency."""
-    said = find_product(name)
+    found = find_product(name)
 
-    assert (said.product_id, said.venue) == NAMES[name]
+    assert (found.product_id, found.venue) == NAMES[name]
 
 
 def test_name_without_product_is_refused_with_example() -> None:
@@ -71,16 +71,16 @@ def test_name_without_product_is_refused_with_example() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "products"),
     [("FOOBUSD-1m.csv", "FOOB-USD or of FOO-BUSD"), ("FOOTUSD.csv", "FOOT-USD or of FOO-TUSD"),
      ("ARBUSD_1.csv", "AR-BUSD or of ARB-USD")],
 )  # fmt: skip
-def test_ambiguous_name_is_refused_with_both_products(name: str, said: str) -> None:
+def test_ambiguous_name_is_refused_with_both_products(name: str, products: str) -> None:
     """A wrong guess would be a contest of another product."""
     with pytest.raises(UsageError, match="write the two parts apart") as caught:
         product_of(Path(name))
 
-    assert said in str(caught.value)
+    assert products in str(caught.value)
     assert not contradicts("FOOTUSD", "FOO-TUSD")
     assert not contradicts("FOOTUSD", "FOOT-USD")
     assert contradicts("FOOTUSD", "FOO-USD")

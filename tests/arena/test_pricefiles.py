@@ -26,10 +26,10 @@ def refusal(folder: Path, content: bytes, name: str = "BTC-USD.csv") -> str:
     with pytest.raises(UsageError) as caught:
         read_price_file(path)
     assert caught.value.exit_code == 2
-    said = str(caught.value)
-    assert str(path) in said
-    assert "\n" not in said
-    return said
+    message = str(caught.value)
+    assert str(path) in message
+    assert "\n" not in message
+    return message
 
 
 @pytest.mark.parametrize("shape", shapes.SHAPES)
@@ -84,7 +84,7 @@ def test_naive_times_are_utc_on_every_machine(tmp_path: Path) -> None:
 
 
 def test_twelve_decimals_and_noise_of_floats(tmp_path: Path) -> None:
-    """Eighteen digits are kept; a 32-bit float has its shortest digits."""
+    """Eighteen digits are preserved; a 32-bit float has its shortest digits."""
     rows = lines(HEAD, f"{FIRST_S},0.000001120591,1.2e-06,1.1205910000000001e-06,0.0000012,5e12")
     short = {n: pa.array([1.1], pa.float32()) for n in ("open", "high", "low", "close", "volume")}
     stamp = pa.array([FIRST_S])
@@ -122,9 +122,9 @@ def test_candles_of_another_length_are_refused_by_their_length(step_s: int, tmp_
     first_s = FIRST_S - FIRST_S % 86_400
     rows = lines(HEAD, [f"{first_s + step_s * i},1,1,1,1,1" for i in range(30)])
 
-    said = refusal(tmp_path, rows)
+    message = refusal(tmp_path, rows)
 
-    assert f"candles of {STEPS[step_s]}; candles of 1 minute are needed" in said
+    assert f"candles of {STEPS[step_s]}; candles of 1 minute are needed" in message
 
 
 def test_hours_with_a_few_minutes_are_refused(tmp_path: Path) -> None:
@@ -163,9 +163,9 @@ def row(at: int = FIRST_S, prices: str = "1,2,0.5,1", volume: str = "3") -> str:
 )
 def test_impossible_row_is_refused_with_number(bad: str, complaint: str, tmp_path: Path) -> None:
     """The number is that of the line in the file."""
-    said = refusal(tmp_path, lines(HEAD, row(FIRST_S + 60), bad))
+    message = refusal(tmp_path, lines(HEAD, row(FIRST_S + 60), bad))
 
-    assert complaint.replace("'é' is", "'3é' is not a decimal") in said
+    assert complaint.replace("'é' is", "'3é' is not a decimal") in message
 
 
 @pytest.mark.parametrize(
@@ -208,10 +208,10 @@ def test_volume_is_that_of_the_base(names: str, values: str, volume: str, tmp_pa
 
 def test_columns_without_names_that_fit_two_orders_are_refused(tmp_path: Path) -> None:
     """One row in which open and high cannot be distinguished."""
-    said = refusal(tmp_path, lines(f"{FIRST_S},1,2,2,1,5"))
+    message = refusal(tmp_path, lines(f"{FIRST_S},1,2,2,1,5"))
 
-    assert "coinbase-rest" in said
-    assert "add a header line" in said
+    assert "coinbase-rest" in message
+    assert "add a header line" in message
 
 
 def test_another_product_in_the_rows_is_refused(tmp_path: Path) -> None:
@@ -221,8 +221,8 @@ def test_another_product_in_the_rows_is_refused(tmp_path: Path) -> None:
     other = f"{FIRST_S + 600},ETHUSD,1,1,1,1,1"
 
     assert len(read_price_file(put(tmp_path, "BTC-USD.csv", lines(head, same))).rows) == 3
-    said = refusal(tmp_path, lines(head, same, other))
-    assert "row 5: the row is of ETH-USD, the file of BTC-USD" in said
+    message = refusal(tmp_path, lines(head, same, other))
+    assert "row 5: the row is of ETH-USD, the file of BTC-USD" in message
 
 
 @pytest.mark.parametrize(
@@ -233,8 +233,8 @@ def test_column_that_names_another_product_is_refused(column: str, tmp_path: Pat
     head = f"{HEAD},{column}"
 
     for word in ("ETHUSD", "ETH-USD", "ETH", "X:ETHUSD"):
-        said = refusal(tmp_path, lines(head, [f"{row(FIRST_S)},{word}"]))
-        assert "the row is of ETH" in said
+        message = refusal(tmp_path, lines(head, [f"{row(FIRST_S)},{word}"]))
+        assert "the row is of ETH" in message
     for word in ("BTC", "BTC/USD", "Bitcoin", "spot", "X:BTCUSD", "KRAKEN"):
         path = put(tmp_path, "BTC-USD.csv", lines(head, [f"{row(FIRST_S)},{word}"]))
         assert len(read_price_file(path).rows) == 1

@@ -14,7 +14,7 @@ SPLIT = [[str(c), str(v), ts, str(low), str(h), str(o)] for ts, o, h, low, c, v 
 """The rows in an order that is none of the known ones."""
 
 
-def said(folder: Path, content: str, name: str = "BTC-USD.json") -> str:
+def refusal(folder: Path, content: str, name: str = "BTC-USD.json") -> str:
     """The error for a file that cannot be used."""
     with pytest.raises(UsageError) as caught:
         read_price_file(put(folder, name, content.encode()))
@@ -60,7 +60,7 @@ def test_names_beside_the_rows_are_used(content: object, tmp_path: Path) -> None
 )  # fmt: skip
 def test_unsupported_names_are_refused(content: object, complaint: str, tmp_path: Path) -> None:
     """Every other `orient` of pandas, and names that do not fit the rows."""
-    assert complaint in said(tmp_path, json.dumps(content))
+    assert complaint in refusal(tmp_path, json.dumps(content))
 
 
 ARRAYS = as_json(whole()).decode()
@@ -80,7 +80,7 @@ ARRAYS = as_json(whole()).decode()
 )
 def test_product_beside_rows_must_match_file(content: str, tmp_path: Path) -> None:
     """The key of the rows, or a field before or after them."""
-    assert "it has candles of ETH-USD" in said(tmp_path, content)
+    assert "it has candles of ETH-USD" in refusal(tmp_path, content)
 
     same = content.replace("XETHZUSD", "XXBTZUSD").replace("ETHUSDT", "BTCUSD")
     path = put(tmp_path, "BTC-USD.json", same.replace("ETH", "BTC").encode())
@@ -91,5 +91,5 @@ def test_key_that_is_given_twice_is_refused(tmp_path: Path) -> None:
     """A library would keep the last of them."""
     one = f'{{"ts":{FIRST_S},"open":1,"high":1,"low":1,"close":1,"volume":1,"close":2}}'
 
-    assert "the key 'close' is given twice" in said(tmp_path, f"[{one}]")
-    assert "'close' is given twice" in said(tmp_path, f"{one}\n{one}\n", "BTC-USD.jsonl")
+    assert "the key 'close' is given twice" in refusal(tmp_path, f"[{one}]")
+    assert "'close' is given twice" in refusal(tmp_path, f"{one}\n{one}\n", "BTC-USD.jsonl")

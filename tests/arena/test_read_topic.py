@@ -1,4 +1,4 @@
-"""Topics are read to the ends they had, whoever writes meanwhile, and a stall is an error."""
+"""Topics are read to their ends at the start, despite concurrent writes; a stall is an error."""
 
 from contextlib import aclosing
 

@@ -26,7 +26,7 @@ def answer(status: int, value: Any = None, *, url: str = URL) -> ServerAnswer:  
 
 
 @pytest.mark.parametrize(
-    ("seen", "state", "said"),
+    ("seen", "state", "message"),
     [
         (answer(200, {"data": []}), "ok", "answers in 12 ms"),
         (answer(401, {}), "ok", "answers in 12 ms"),
@@ -43,13 +43,13 @@ def answer(status: int, value: Any = None, *, url: str = URL) -> ServerAnswer:  
     ],
 )
 def test_only_an_address_without_a_server_is_broken(
-    seen: ServerAnswer, state: str, said: str
+    seen: ServerAnswer, state: str, message: str
 ) -> None:
     """Many servers list no models; the message names the whole URL."""
     found = address_finding(seen)
 
     assert state == found.state
-    assert said in found.text
+    assert message in found.text
     assert seen.url in found.detail
 
 
@@ -78,7 +78,7 @@ def test_refused_key_is_broken(seen: ServerAnswer, state: str | None) -> None:
 
 
 def test_server_without_key_is_ok() -> None:
-    """And one that asks for the key that was not sent says so."""
+    """An answer that asks for the missing key is explained."""
     fine = key_finding(answer(200, {}), variable="K", given=False)
     asked = key_finding(answer(401, b"no"), variable="K", given=False)
 
@@ -103,7 +103,7 @@ def test_server_without_key_is_ok() -> None:
     ],
 )
 def test_model_is_searched_in_list(listed: object, wanted: str, state: str) -> None:
-    """In the shapes of several servers; an empty list says nothing."""
+    """In the formats of several servers; an empty list has no meaning."""
     assert state == model_finding(answer(200, listed), wanted).state
 
 

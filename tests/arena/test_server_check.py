@@ -84,9 +84,9 @@ async def test_local_server_reports_live_context() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [("tiny:3", ("tiny", 3)), ("compact", ("compact", 1)), ("", ("full", 1)), ("x:y", ("full", 1))],
 )
-def test_prompt_variable_is_parsed(text: str, told: tuple[str, int]) -> None:
+def test_prompt_variable_is_parsed(text: str, expected: tuple[str, int]) -> None:
     """A full prompt of one product by default."""
-    assert told == parse_prompt_variable(text)
+    assert expected == parse_prompt_variable(text)

@@ -49,7 +49,7 @@ def image_of(log: Log) -> bytes:
         if (image := proven_image(shard, kind, value, offset)) is not None:
             return image
         shard.apply(kind, value, offset)
-    raise AssertionError("the log holds no digest")
+    raise AssertionError("the log has no digest")
 
 
 def forged(shard: Shard) -> Shard:

@@ -32,7 +32,7 @@ NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 def beat(name: str = "gpt", age_s: float = 0.0, **changes: object) -> Heartbeat:
     """A heartbeat of a chat node."""
     at = NOW - timedelta(seconds=age_s)
-    told: dict[str, object] = {
+    fields: dict[str, object] = {
         "node": f"chat-node/{name}/host/7",
         "kind": "chat-node",
         "name": name,
@@ -42,7 +42,7 @@ def beat(name: str = "gpt", age_s: float = 0.0, **changes: object) -> Heartbeat:
         "at": at,
         "interval_s": 5.0,
     }
-    return Heartbeat.model_validate(told | changes)
+    return Heartbeat.model_validate(fields | changes)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_process_is_dead_after_three_intervals(
     changes: dict[str, Any],  # Any: fields of a message
     alive: bool,
 ) -> None:
-    """A process is alive until then, or until it says that it stops."""
+    """A process is alive until then, or until it reports that it stops."""
     assert alive is is_alive(beat(age_s=age_s, **changes), NOW)
 
 

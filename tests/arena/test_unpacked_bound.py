@@ -35,10 +35,10 @@ def bomb(request: pytest.FixtureRequest) -> bytes:
     return raw_batch([Raw(b"a", b"1"), BOMB, Raw(b"b", b"2")], base=1, codec=request.param)
 
 
-def in_group(data: bytes, place: int = 0) -> list[Record]:
+def in_group(data: bytes, offset: int = 0) -> list[Record]:
     """The records of an answer as a member of a group gets them."""
     rows = PartitionRecords(
-        TopicPartition("t", 3), Batches(data), [], place, None, None, True, "read_uncommitted"
+        TopicPartition("t", 3), Batches(data), [], offset, None, None, True, "read_uncommitted"
     )
     return [Record("t", 3, r.offset, r.timestamp, r.key, r.value, dict(r.headers)) for r in rows]
 
@@ -67,9 +67,9 @@ def test_memory_stays_within_the_bound(bomb: bytes) -> None:
 
 def test_reader_inside_unreadable_batch_skips_it(bomb: bytes) -> None:
     """From any offset in it, the delivered record and the next offset are the same."""
-    for place in (1, 2, 3):
-        assert [3] == [r.offset for r in decoded(bomb, place)]
-        assert [3] == [r.offset for r in in_group(bomb, place)]
+    for offset in (1, 2, 3):
+        assert [3] == [r.offset for r in decoded(bomb, offset)]
+        assert [3] == [r.offset for r in in_group(bomb, offset)]
     newest = newest_record("t", 3, bomb)
     assert newest is not None
     assert 3 == newest.offset
@@ -137,9 +137,9 @@ def test_wrong_offsets_of_sender_lose_no_other_record(
     good = raw_batch([Raw(b"g", b"good")], base=3)
     data = raw_batch(records, deltas=MADE_UP[name], last_delta=2) + good
     first = MADE_UP[name][0] == 0
-    for place in (0, 1, 2):
-        expected = [(0, b"0")] * (first and place == 0) + [(2, None), (3, b"good")]
-        for found in (decoded(data, place, compacted=compacted), in_group(data, place)):
+    for offset in (0, 1, 2):
+        expected = [(0, b"0")] * (first and offset == 0) + [(2, None), (3, b"good")]
+        for found in (decoded(data, offset, compacted=compacted), in_group(data, offset)):
             assert expected == [(r.offset, r.value) for r in found]
 
 
