@@ -1,4 +1,4 @@
-"""Checks whether an account can trade at the prices of a file. Pure.
+"""Checks whether an account can trade at the prices of a file, and tickers can hold them. Pure.
 
 A quantity has at most `AMOUNT_DIGITS_MAX` digits before the point, and is a multiple of its
 product's step. With these limits and the starting cash, orders at too low or too high prices are
@@ -44,8 +44,22 @@ def untradable_reason(cash: Decimal, low: Decimal, high: Decimal, base_step: Dec
     return ""
 
 
+def oversized_volume_reason(day_volume: Decimal) -> str:
+    """Return why the tickers of a product cannot be written; "" if they can.
+
+    Args:
+        day_volume: The largest volume of 24 hours, in base units.
+    """
+    if day_volume < Decimal(10) ** AMOUNT_DIGITS_MAX:
+        return ""
+    return (
+        f"its largest volume of 24 hours is {plain_number(day_volume)}, more than the "
+        f"{AMOUNT_DIGITS_MAX} digits that a volume may have"
+    )
+
+
 def mark_untradable(files: Sequence[PriceFacts], cash: Decimal | None) -> tuple[PriceFacts, ...]:
-    """Return the files; those that an account cannot trade have the reason in `left_out`.
+    """Return the files; those that cannot be traded have the reason in `left_out`.
 
     Args:
         files: The facts about the files.
@@ -56,7 +70,11 @@ def mark_untradable(files: Sequence[PriceFacts], cash: Decimal | None) -> tuple[
     """
     cash = STARTING_CASH if cash is None else cash
     marked = tuple(
-        replace(file, left_out=untradable_reason(cash, file.low, file.high, BASE_STEP))
+        replace(
+            file,
+            left_out=untradable_reason(cash, file.low, file.high, BASE_STEP)
+            or oversized_volume_reason(file.day_volume),
+        )
         for file in files
     )
     if marked and all(file.left_out for file in marked):

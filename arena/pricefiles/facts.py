@@ -38,6 +38,7 @@ class PriceFacts:
         digest: SHA-256 of the rows, in hex.
         low: The lowest price, quotes included.
         high: The highest price, quotes included.
+        day_volume: The largest volume of 24 hours, in base units; 0 if it cannot reach 18 digits.
         left_out: Why the product is not traded, or "".
     """
 
@@ -57,6 +58,7 @@ class PriceFacts:
     digest: str
     low: Decimal
     high: Decimal
+    day_volume: Decimal = Decimal(0)
     left_out: str = ""
 
     @property

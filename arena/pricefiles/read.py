@@ -113,6 +113,7 @@ class PriceFile:
             digest=self.rows.digest,
             low=self.low,
             high=self.high,
+            day_volume=self.rows.day_volume,
         )
 
 

@@ -19,6 +19,7 @@ from typing import Final
 from arena.money import PRICE_DIGITS, decimal_text
 from arena.pricefiles.candle_length import coarser_at
 from arena.pricefiles.columns import OHLC, Shape, length_text, shown
+from arena.pricefiles.day_volume import largest_day_volume
 from arena.pricefiles.names import contradicts, contradicts_weakly, pair_of
 from arena.pricefiles.numbers import number_of
 from arena.pricefiles.times import MINUTE_NS, SECOND_NS, is_shortened, time_text, unix_ns
@@ -130,6 +131,11 @@ class PriceRows(Mapping[int, PriceRow]):
                 if point >= 0 and len(cell) - point - 1 > found:
                     found = max(found, len(cell.rstrip("0")) - point - 1)
         return found
+
+    @cached_property
+    def day_volume(self) -> Decimal:
+        """The largest volume of 24 hours, in base units; 0 if it cannot reach 18 digits."""
+        return largest_day_volume(self._lines)
 
     @cached_property
     def quiet(self) -> int:

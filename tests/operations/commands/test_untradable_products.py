@@ -7,11 +7,12 @@ import pytest
 
 from arena.errors import UsageError
 from arena.money import SCALE_DIGITS
+from arena.pricefiles.read import read_price_file
 from arena.settings import Settings
 from operations.commands.compete_start import new_contest
 from operations.commands.messages_text import file_lines
 from operations.specs.arena_spec import parse_spec
-from operations.tradable_prices import untradable_reason
+from operations.tradable_prices import mark_untradable, untradable_reason
 from tests.arena.price_shapes import FIRST_S, HEAD, REF, lines, put
 from tests.operations.commands.test_price_check import contest
 
@@ -64,3 +65,25 @@ def test_untradable_product_is_removed_with_a_line(price: str, tmp_path: Path) -
     with pytest.raises(UsageError, match="no order of AAA-USD can be filled.*starting_cash") as no:
         new_contest(contest(tmp_path, bad), prices=(), snapshots=4, settings=settings)
     assert no.value.exit_code == 2
+
+
+@pytest.mark.parametrize(("minutes", "is_left_out"), [(1_440, True), (1_111, False), (1, False)])
+def test_product_with_a_volume_that_no_ticker_can_hold_is_left_out(
+    minutes: int, is_left_out: bool, tmp_path: Path
+) -> None:
+    """The volume of 24 hours decides, not that of the file: 9 x 10^14 units a minute."""
+    price = "0.000000004213"
+    rows = [
+        f"{FIRST_S + 60 * i},{price},{price},{price},{price},{9 * 10**14 if i < minutes else 0}"
+        for i in range(2_000)
+    ]
+    bad, good = put(tmp_path, "AAA-USD.csv", lines(HEAD, rows)), put(tmp_path, "BTC-USD.csv", REF)
+
+    aaa, btc = mark_untradable([read_price_file(path).facts for path in (bad, good)], None)
+
+    assert is_left_out is bool(aaa.left_out)
+    assert not btc.left_out
+    if is_left_out:
+        assert "its largest volume of 24 hours is 1296000000000000000, more than the" in aaa.line
+        with pytest.raises(UsageError, match="1000PEPE"):
+            mark_untradable([aaa], None)
