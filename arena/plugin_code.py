@@ -122,9 +122,9 @@ def plugin_fault(path: Path, error: BaseException) -> PluginFault:
     line = next((step.lineno for step in reversed(steps) if step.filename == str(path)), None)
     message = _words(error)
     words = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    beside = path.with_name(f"{error.name}.py") if isinstance(error, ModuleNotFoundError) else None
-    if beside is not None and beside.is_file():
-        words += f"; a plugin is one file: move the code it needs from {beside.name} into it"
+    local = path.with_name(f"{error.name}.py") if isinstance(error, ModuleNotFoundError) else None
+    if local is not None and local.is_file():
+        words += f"; a plugin is one file: move the code it needs from {local.name} into it"
     return PluginFault(str(path), line, words)
 
 

@@ -39,13 +39,14 @@ class ProcessKind:
     """One kind of process.
 
     Attributes:
-        name: In heartbeats and in the topic table.
+        name: The name in heartbeats and in the topic table.
         commands: The commands that run one.
-        reads: Topics it reads. writes: topics it writes, besides those of every process.
+        reads: Topics it reads.
+        writes: Topics it writes, in addition to those of every process.
         groups: Its consumer groups; one that ends in a dot is put before a node's name.
-        old_groups: Groups of older versions, whose offsets it takes over.
+        old_groups: Groups of older versions, whose offsets it adopts.
         group_per_agent: It joins groups that have agents' names.
-        includes: A kind that the same process is, too: `arena tools` also executes orders.
+        includes: Another kind whose work the process also does: `arena tools` executes orders.
         account: The account of a secure broker, if it is that of another kind.
         spec_table: The table of ARENA.toml that asks for such processes; "" for none.
         writes_nothing: It sends neither heartbeats nor dead letters.

@@ -60,21 +60,21 @@ def names_beside(text: str, start: int) -> list[str]:
     return headers[0] if headers else []
 
 
-def require_product(beside: str, product_id: str) -> None:
+def require_product(text: str, product_id: str) -> None:
     """Check that the text beside the candles does not name another product.
 
     Args:
-        beside: The text before or after the candles.
+        text: The text before or after the candles.
         product_id: Product of the file.
 
     Raises:
         ValueError: It names another product.
     """
-    for found in _SYMBOL.finditer(beside):
+    for found in _SYMBOL.finditer(text):
         differs = contradicts_weakly if found[1].lower() in _WEAK else contradicts
         if differs(found[2], product_id):
             raise _other(found[2], product_id)
-    key = _KEY.search(beside[-KEY_CHARS:])
+    key = _KEY.search(text[-KEY_CHARS:])
     if key is not None and contradicts_weakly(key[1], product_id):
         raise _other(key[1], product_id)
 

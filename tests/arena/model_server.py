@@ -17,12 +17,15 @@ class ModelServer:
     """How the server answers, and the requests that it received.
 
     Attributes:
-        models_status: Of `GET /models`; 0 drops the connection instead.
-        models: Its body.
-        chat_status: Of a call.
-        calls: Tool calls in the first answer. usage: counts tokens.
+        models_status: The status of `GET /models`; 0 drops the connection instead.
+        models: The body of `GET /models`.
+        chat_status: The status of a chat call.
+        calls: Tool calls in the first answer.
+        usage: Token counts in an answer.
         extra: Bodies of other paths.
-        base_url: Of the running server. heads: of the requests. bodies: of the calls.
+        base_url: The address of the running server.
+        heads: The heads of the received requests.
+        bodies: The bodies of the received calls.
     """
 
     models_status: int = 200

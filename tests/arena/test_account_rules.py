@@ -65,7 +65,7 @@ def test_order_with_a_bad_issue_time_stops_the_fold_at_once(log: Log, issued_at:
 
 
 def test_named_record_is_passed_over(log: Log) -> None:
-    """Other bytes at that offset stop the fold all the same."""
+    """Other bytes at that offset still stop the fold."""
     garbage, offset = b"\xff", log.shard.next_offset
     for value in (garbage, None):
         with pytest.raises(BrokenLog, match="arena repair"):

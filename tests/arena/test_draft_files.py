@@ -1,4 +1,4 @@
-"""What a killed process left beside a file that it was replacing."""
+"""Drafts that a killed process left beside the file it was replacing."""
 
 import os
 import subprocess

@@ -27,7 +27,7 @@ class TrimmedReader(MemoryLogReader):
     bus: "TrimmedBus"
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
-        """The next record, or the error of a broker that has it no more."""
+        """The next record, or the error of a broker that has deleted it."""
         (pair, at), *_ = self._cursor.next.items()
         if at < self.bus.begins.get(pair, 0) or at == self.bus.missing.get(pair):
             raise BrokenLog(f"{pair[0]}[{pair[1]}] has no offset {at}", remedy="start again")

@@ -27,11 +27,13 @@ def record(offset: int, value: bytes = b"old") -> Record:
 
 
 class Log:
-    """The group's consumer, what asks about its log, and the log: offset 5 is committed.
+    """The group's consumer, its lookup client and the log; offset 5 is committed.
 
     Attributes:
-        records: The log. position: Of the consumer. silent: Questions about the log stay
-            unanswered. fetches: How often records were fetched.
+        records: The records in the log.
+        position: The consumer's position.
+        silent: Requests about the log are not answered.
+        fetches: The number of fetches.
     """
 
     _client = SimpleNamespace(cluster=SimpleNamespace(leader_for_partition=lambda _: 0), _conns={})

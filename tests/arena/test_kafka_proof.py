@@ -35,10 +35,12 @@ class FakeBroker:
     """One broker with one log that can be changed, instead of aiokafka's client.
 
     Attributes:
-        log: Offset -> value; those of `MARKER` end a transaction. begin: The first that is left.
+        log: Offset -> value; the value `MARKER` ends a transaction.
+        begin: The first offset that was not deleted.
         refuse: Answers with an error code, or breaks the connection, this many times.
-        asked: The offset of each request. node: The broker's number.
-        batches_max: So many batches, of one record each, stand in an answer.
+        asked: The offset of each request.
+        node: The broker's number.
+        batches_max: Limit of batches, with one record each, in an answer.
     """
 
     def __init__(self, values: list[bytes]) -> None:

@@ -189,7 +189,7 @@ def test_all_agents_can_be_halted_at_scope_limit(
 
 
 def test_shown_halts_are_bounded() -> None:
-    """The newest are named, whichever they are, and a line says how many are left out."""
+    """The newest halts are named, and a line states how many are left out."""
     switch = KillSwitch()
     switch.take(record(b"all", halt()))
     for number in range(1_000):

@@ -67,7 +67,7 @@ def test_files_are_found_and_hashed_and_not_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "says"),
+    ("files", "message"),
     [
         ({"momentum_md": "p"}, "strategy 'momentum' has the name of a built-in strategy"),
         ({"a_toml": 'name = "buy-and-hold"'}, "has the name of a built-in strategy"),
@@ -75,10 +75,10 @@ def test_files_are_found_and_hashed_and_not_run(tmp_path: Path) -> None:
     ],
 )
 def test_strategy_that_takes_a_name_is_refused(
-    tmp_path: Path, files: dict[str, str], says: str
+    tmp_path: Path, files: dict[str, str], message: str
 ) -> None:
     """One name is one strategy."""
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=message):
         find_plugins([folder_of(tmp_path / "own", **files)])
 
 
@@ -98,7 +98,7 @@ def test_shipped_strategies_are_known_without_loading_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         (
             SPEC.format(strategy="momentum") + '[plugins]\nfolders = ["own"]\n',
@@ -110,11 +110,11 @@ def test_shipped_strategies_are_known_without_loading_them() -> None:
         ),
     ],
 )
-def test_file_runs_no_code_unless_it_is_allowed(tmp_path: Path, text: str, says: str) -> None:
+def test_file_runs_no_code_unless_it_is_allowed(tmp_path: Path, text: str, message: str) -> None:
     """A specification may be a stranger's."""
     folder = folder_of(tmp_path / "own", player_py=STRATEGY, tool_py=TOOL)
     path = tmp_path / "x.toml"
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=message):
         load_spec_for_run(text, path, tmp_path, PluginChoice())
     loaded = load_spec_for_run(text, path, tmp_path, PluginChoice(allow=True))
 
@@ -123,18 +123,18 @@ def test_file_runs_no_code_unless_it_is_allowed(tmp_path: Path, text: str, says:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "says"),
+    ("strategy", "message"),
     [
         ("hodl", r"agent a: strategy 'hodl' is not known; choose from brainrot.*patient, or give"),
         ("nope.md", r"agent a: the strategy file nope\.md does not exist; paths are relative to"),
     ],
 )
 def test_missing_strategy_is_reported_before_start(
-    tmp_path: Path, strategy: str, says: str
+    tmp_path: Path, strategy: str, message: str
 ) -> None:
     """The names that there are, those of plugins with them."""
     folder = folder_of(tmp_path / "own", patient_md="Wait.")
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=message):
         load_spec_for_run(
             SPEC.format(strategy=strategy), tmp_path / "x", tmp_path, PluginChoice((folder,))
         )
@@ -155,11 +155,11 @@ def test_tools_of_plugins_run_beside_the_executor(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "own", tool_py=TOOL, patient_md="Wait.")
     plain = planned(tmp_path, NO_PLUGINS)
     found = planned(tmp_path, find_plugins([folder]), "patient")
-    told = [name for name, words in found.items() if "--plugins" in words]
+    with_plugins = [name for name, words in found.items() if "--plugins" in words]
 
     assert "tool-server" not in plain
     assert "--only" not in plain["tools"]
-    assert ["tool-server"] == told
+    assert ["tool-server"] == with_plugins
     assert found["tools"].endswith("--only executor")
     assert f"--only stateless --name tool-server --plugins {folder}" in found["tool-server"]
     assert f"--strategy {folder / 'patient.md'}" in found["router-a"]
