@@ -31,11 +31,14 @@ def look_text(evaluation: Evaluation) -> str:
 
 
 def stopped_text(evaluation: Evaluation) -> str:
-    """Return where a season stopped before its plan, and its looks; "" if it did not."""
+    """Return how many of the planned snapshots were judged, and the looks; "" if all were.
+
+    The season was stopped, or its first snapshots are no longer in the log.
+    """
     planned, looks = evaluation.planned, evaluation.looks
     if evaluation.interim or planned is None or evaluation.snapshots >= planned:
         return ""
-    words = f"stopped after {evaluation.snapshots:,} of {planned:,} planned snapshots"
+    words = f"judged on {evaluation.snapshots:,} of {planned:,} planned snapshots"
     if not looks:
         return words
     if not evaluation.look:

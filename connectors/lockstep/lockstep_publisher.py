@@ -132,7 +132,7 @@ class LockstepPublisher:
             raise UsageError(
                 f"market.snapshots ends at {end} and holds no snapshot: its retention has deleted"
                 " those of this replay",
-                remedy="start the replay again, under another ARENA_PREFIX",
+                remedy="start a new contest, or the replay again under another ARENA_PREFIX",
             )
         if index is None:
             raise _foreign("a snapshot that is not in this replay")

@@ -24,7 +24,7 @@ STOPPED_DEADLINE_S = 20.0
 """Shorter, because a person waits after Ctrl-C."""
 POLL_S = 0.1
 REASON_CHARS_MAX = 400
-NO_SNAPSHOTS_TEXT = "There are no standings: the run stopped before its first snapshot."
+NO_SNAPSHOTS_TEXT = "There are no standings, because the topics hold no snapshot of the run."
 
 
 def read_standings(

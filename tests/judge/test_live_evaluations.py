@@ -194,7 +194,7 @@ async def test_a_contest_that_ended_early_is_not_interim(memory_bus: MemoryBus) 
     assert (True, False) == (running.interim, ended.interim)
     assert running.verdict.startswith("Interim, look 1 of 5")
     assert ended.verdict.startswith(
-        "Stopped after 66 of 128 planned snapshots; claims are those of 1 of 5 looks."
+        "Judged on 66 of 128 planned snapshots; claims are those of 1 of 5 looks."
     )
     assert (running.claims, running.looks) == (ended.claims, ended.looks)
     assert running.claims

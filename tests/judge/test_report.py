@@ -50,7 +50,7 @@ def test_a_contest_cut_short_is_stopped_not_interim() -> None:
     season = make_season(snapshots=70, entries=(*MATRIX[:2], *BASELINES[:2]))
     plan = replace(season.assumptions, planned=128, rules_changed="the fee changed at snapshot 9")
     short = make_facts("short", replace(season, assumptions=plan), ReportOptions())
-    sentence = "Stopped after 70 of 128 planned snapshots; claims are those of 1 of 5 looks."
+    sentence = "Judged on 70 of 128 planned snapshots; claims are those of 1 of 5 looks."
 
     assert short.board.text.startswith(sentence)
     assert "The fee changed at snapshot 9." in short.board.text

@@ -126,7 +126,7 @@ def test_the_verdict_of_a_contest_cut_short_names_its_end(facts: Facts) -> None:
     page = html(facts)
     verdict = page[page.index('id="verdict"') : page.index('id="leaderboard"')]
 
-    sentence = "Stopped after 216 of 288 planned snapshots; claims are those of 3 of 5 looks."
+    sentence = "Judged on 216 of 288 planned snapshots; claims are those of 3 of 5 looks."
     assert sentence in verdict
     assert "nterim" not in verdict
     assert "scalper-small-2 joined at snapshot 13" in verdict

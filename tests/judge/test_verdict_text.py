@@ -170,12 +170,12 @@ def test_an_interim_verdict_names_its_look(changes: dict[str, object], expected:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, "Stopped after 400 of 864 planned snapshots; claims are those of 5 of 11 looks."),
-        ({"look": 0}, "Stopped after 400 of 864 planned snapshots, before the first of 11 looks."),
+        ({}, "Judged on 400 of 864 planned snapshots; claims are those of 5 of 11 looks."),
+        ({"look": 0}, "Judged on 400 of 864 planned snapshots, before the first of 11 looks."),
         (
             {"rows": (row("a", 1, 1),)},
             "No verdict: a single agent cannot be compared. "
-            "Stopped after 400 of 864 planned snapshots; claims are those of 5 of 11 looks.",
+            "Judged on 400 of 864 planned snapshots; claims are those of 5 of 11 looks.",
         ),
     ],
 )
