@@ -11,6 +11,7 @@ Recordings of cryptofeed 2 are read too: lines `<unix seconds>: <frame>`; frames
 """
 
 import asyncio
+import errno
 import gzip
 import io
 import re
@@ -27,7 +28,7 @@ import orjson
 
 from arena.bounded_files import Limited, bounded_lines, open_regular, unpacked_limit
 from arena.clock import Clock
-from arena.errors import UsageError
+from arena.errors import DependencyMissing, UsageError
 
 QUEUED_MAX: Final = 20_000
 FLUSH_EVERY_S: Final = 1.0
@@ -38,6 +39,7 @@ LINE_BYTES_MAX: Final = 9 << 20
 BUFFER_BYTES: Final = 1 << 17
 READ_BYTES_MAX: Final = 64 << 30
 """Largest recording that is read; it is streamed, a line at a time."""
+DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 SUFFIXES: Final = (".gz", ".zst")
 _CRYPTOFEED: Final = re.compile(rb"([0-9]{1,12}(?:\.[0-9]{1,9})?): (.*)", re.DOTALL)
 
@@ -169,6 +171,7 @@ class FrameRecorder:
 
         Raises:
             UsageError: The file cannot be written.
+            DependencyMissing: The disk is full; a restart helps once there is space.
         """
         lines = [self._queue.popleft() for _ in range(len(self._queue))]
         if not lines:
@@ -178,7 +181,10 @@ class FrameRecorder:
             with self.path.open("ab") as stream:
                 stream.write(_compress(self.path.suffix, b"".join(lines)))
         except OSError as error:
-            raise UsageError(f"cannot record to {self.path}: {error.strerror}") from error
+            text = f"cannot record to {self.path}: {error.strerror}"
+            if error.errno in DISK_FULL:
+                raise DependencyMissing(text, remedy="free space on that disk") from error
+            raise UsageError(text) from error
         self._counters["recorded"] += len(lines)
 
     def _rotate_if_full(self) -> None:

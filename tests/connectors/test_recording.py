@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from arena import bounded_files
 from arena.clock import ManualClock
-from arena.errors import UsageError
+from arena.errors import DependencyMissing, UsageError
 from connectors.coinbase import recording
 from connectors.coinbase.recording import (
     FrameRecorder,
@@ -120,6 +120,17 @@ def test_unreadable_file_is_refused(tmp_path: Path) -> None:
         unwritable = recorder(tmp_path / "no" / "such" / "folder.jsonl")
         unwritable.put(b"x", T0, 1)
         unwritable.flush()
+
+
+def test_full_disk_is_not_a_usage_error() -> None:
+    """The supervisor restarts the connector, which records again once there is space."""
+    writer = recorder(Path("/dev/full"))
+    writer.put(b"x", T0, 1)
+
+    with pytest.raises(DependencyMissing, match="cannot record to /dev/full.*free space") as full:
+        writer.flush()
+
+    assert full.value.exit_code == 3
 
 
 def test_reads_the_hand_made_recording() -> None:
