@@ -264,14 +264,14 @@ def test_log_that_lost_its_tail_stops_the_fold(log: Log) -> None:
 
 
 def test_epoch_from_the_future_stops(log: Log) -> None:
-    """An epoch that skips one belongs to another log."""
+    """An epoch that is not the next one belongs to another log."""
     with pytest.raises(BrokenLog, match="epoch 7 follows epoch 1"):
         log.claim("two", epoch=7)
 
 
 @pytest.mark.parametrize("value", [b"", b"\xff", b"[]", b"{"])
 def test_invalid_event_stops_the_fold(log: Log, value: bytes) -> None:
-    """In the account log nothing unreadable may be passed over."""
+    """No unreadable record of the account log may be skipped."""
     with pytest.raises(BrokenLog, match="JSON"):
         log.append_bytes("OrderDecided", value)
 

@@ -103,7 +103,7 @@ def test_aborted_turn_does_not_count() -> None:
 
 
 def test_agent_without_decision_is_dead_at_end() -> None:
-    """With fewer turns than a run it may still decide while the contest continues."""
+    """An agent with few turns may still decide while the contest continues."""
     vitals = HealthFold()
     vitals.apply(turn("expired", error=""))
 

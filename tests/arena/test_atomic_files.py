@@ -111,7 +111,7 @@ def test_longest_name_is_written(tmp_path: Path) -> None:
     ],
 )
 def test_failed_command_leaves_no_partial_file(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """On a full disk: one line that names the file, exit 3, no new file, the old one as it was."""
+    """A full disk gives one line that names the file, and exit 3; an old file is unchanged."""
     old = tmp_path / "old"
     old.write_text("older")
     # Python would keep the first 64 bytes of what it compiles, for every later test.

@@ -173,7 +173,7 @@ async def test_group_continues_at_committed_offset(connect: Connect) -> None:
 
 
 async def test_standby_takes_over(connect: Connect) -> None:
-    """With one partition the second member owns nothing until the first leaves."""
+    """The second member of a group on one partition owns nothing until the first leaves."""
     first_bus, second_bus = await connect(), await connect()
     changes: list[int] = []
     first = await first_bus.group_reader("g", COMMANDS)

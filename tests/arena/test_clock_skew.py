@@ -27,7 +27,7 @@ def test_clock_that_is_off_is_noticed(skew_ms: int) -> None:
 
 
 def test_delayed_heartbeats_are_not_skew() -> None:
-    """Of those that arrived after the cut, the newest counts."""
+    """The newest heartbeat that arrived after the cut counts."""
     fold = SkewFold()
     for made_s in range(0, 40, 5):
         fold.note("alpha", NOW_MS + made_s * 1_000, NOW_MS + 40_000)

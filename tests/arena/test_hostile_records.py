@@ -64,9 +64,9 @@ HOSTILE: dict[str, Raw] = {
     "other encoding": Raw(b"k", BODY.decode().encode("utf-16"), HEADERS),
     "repeated key": Raw(b"k", b'{"agent":"a","agent":"b"}', T),
 }
-"""By what is wrong with it."""
+"""Fault -> the record that has it."""
 READABLE = {"huge key", "null header beside good ones", "header name is not UTF-8"}
-"""Those whose message is a good one."""
+"""Faults of records whose message is valid."""
 ONLY_KAFKA = {"header name is not UTF-8", "only such a name"}
 """Those that the bus in memory cannot have, because its header names are text."""
 

@@ -246,7 +246,7 @@ async def test_retention_is_not_truncation(begin: int) -> None:
 async def test_compaction_proves_nothing(
     log: dict[int, bytes], expected: list[bytes] | str
 ) -> None:
-    """In a compacted topic a record may be gone; another one at its offset is another log."""
+    """Compaction may remove a record; a different record at its offset means a different log."""
     broker = FakeBroker(list(values(0, 10).values()))
     fetches = fetches_of(broker, COMPACTED)
     await take(fetches, 10)
@@ -312,7 +312,7 @@ async def test_memory_bus_detects_changed_log(memory_bus: MemoryBus) -> None:
 
 
 async def test_recreated_topic_stops_reader(bus: KafkaBus, settings: Settings) -> None:
-    """On a real broker: a reader that is connected all the time ends, and gives nothing of it."""
+    """A connected reader on a real broker ends, and delivers no record of the new topic."""
     for number in range(5):
         value = b"old %d" % number
         await (await bus.send_bytes(COMMANDS, value, key=None, partition=0, headers=()))

@@ -69,7 +69,7 @@ def test_no_agent_has_the_group_of_a_node(group: str) -> None:
 async def test_offsets_of_the_old_group_are_continued(
     bus: KafkaBus, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """At the first start nothing is handled twice or passed over, and the marks come along."""
+    """The first start handles no record twice, skips none, and adopts the commit marks."""
     await put(bus, CALLS, 0, 4)
     await put(bus, CALLS, 1, 3)
     before = await bus.group_reader(OLD, CALLS)
@@ -168,7 +168,7 @@ class FailingBrokers:
 async def test_missing_coordinator_is_retried_until_limit(
     error: type[KafkaError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a busy machine the first coordinator takes a while; one that never comes is an error."""
+    """A busy machine needs time for its first coordinator; a missing one is an error in the end."""
     FailingBrokers(monkeypatch, error, passes_after_s=55)
     assert await adopt_offsets(Settings(), "old", "new", {"t": 1}) == {}
 

@@ -77,13 +77,13 @@ def test_files_are_found_and_hashed_and_not_run(tmp_path: Path) -> None:
 def test_strategy_that_takes_a_name_is_refused(
     tmp_path: Path, files: dict[str, str], message: str
 ) -> None:
-    """One name is one strategy."""
+    """Two strategies cannot have one name."""
     with pytest.raises(UsageError, match=message):
         find_plugins([folder_of(tmp_path / "own", **files)])
 
 
 def test_missing_plugin_folder_is_named(tmp_path: Path) -> None:
-    """With the variable or flag that names it."""
+    """The error has the variable or flag that named the folder."""
     (tmp_path / "file.py").touch()
     with pytest.raises(UsageError, match=r"nope \(ARENA_PLUGINS\) does not exist"):
         find_plugins(split_folders("nope"))

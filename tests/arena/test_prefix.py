@@ -45,7 +45,7 @@ def test_invalid_prefix_is_refused(prefix: str) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "a", "a.", "a.b.", "_", "a" * 64])
 def test_other_prefixes_are_taken(prefix: str) -> None:
-    """With and without a dot at the end."""
+    """A prefix may end in a dot."""
     assert prefix == Settings(prefix=prefix).prefix == Settings().override(prefix=prefix).prefix
 
 
@@ -76,7 +76,7 @@ def test_local_name_of_usual_prefix_has_no_dot() -> None:
 
 
 def test_other_arenas_of_a_broker_are_named() -> None:
-    """From the full names of topics; unrelated ones are none."""
+    """Prefixes are found in full topic names; unrelated topics are ignored."""
     fixed = [spec.name for spec in topics.fixed_topics()]
     names = [prefix + name for prefix in ("", "b.", "a-") for name in fixed] + ["_schemas"]
 

@@ -58,7 +58,7 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_product_is_found_in_file_name(name: str) -> None:
-    """In the usual codes, with the venue in front of it; never an interval as a currency."""
+    """The usual codes are known, also after a venue; an interval is never taken for a currency."""
     found = find_product(name)
 
     assert (found.product_id, found.venue) == NAMES[name]

@@ -241,7 +241,7 @@ def test_column_that_names_another_product_is_refused(column: str, tmp_path: Pat
 
 
 def test_archive_of_another_product_is_refused(tmp_path: Path) -> None:
-    """By its own name, or by the product in the list."""
+    """The archive's own name or a name in its list may have the other product."""
     content = shapes.zipped(REF, "ETHUSD.csv")
 
     assert "is of BTC-USD, and the file in it, ETHUSD.csv, of ETH-USD" in refusal(

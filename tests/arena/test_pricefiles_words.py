@@ -93,14 +93,14 @@ def test_shortened_spreadsheet_times_are_refused(stamps: list[str], tmp_path: Pa
     ],
 )
 def test_other_files_in_archive_are_ignored(members: dict[str, bytes], tmp_path: Path) -> None:
-    """Notes, checksums and files of operating systems."""
+    """Notes, checksums and files of operating systems are not read."""
     path = put(tmp_path, "BTC-USD.zip", archive(**members))
 
     assert len(read_price_file(path).rows) == len(ROWS)
 
 
 def test_repeated_byte_order_marks_are_skipped(tmp_path: Path) -> None:
-    """In tables, JSON and specifications alike."""
+    """Tables, JSON and specifications may begin with several marks."""
     table = put(tmp_path, "BTC-USD.csv", MARK * 2 + REF)
     bare = put(tmp_path, "A-USD.csv", MARK * 2 + REF.partition(b"\n")[2])
     array = put(tmp_path, "BTC-USD.json", MARK * 2 + shapes.as_json(shapes.whole()))

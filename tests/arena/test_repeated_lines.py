@@ -11,7 +11,7 @@ def line(text: str, *values: object, name: str = "aiokafka.cluster") -> logging.
 
 
 def test_repeated_line_passes_once_per_interval_with_count() -> None:
-    """Of 1,650 lines per second one passes, and the next has the number of the others."""
+    """One of 1,650 lines per second passes; the next one has the number of the others."""
     now = [0.0]
     repeats = RepeatFilter(lambda: now[0])
     text = "Topic %s not found in cluster metadata"

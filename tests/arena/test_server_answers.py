@@ -103,12 +103,12 @@ def test_server_without_key_is_ok() -> None:
     ],
 )
 def test_model_is_searched_in_list(listed: object, wanted: str, state: str) -> None:
-    """In the formats of several servers; an empty list has no meaning."""
+    """The formats of several servers are read; an empty list has no meaning."""
     assert state == model_finding(answer(200, listed), wanted).state
 
 
 def test_missing_model_is_reported_with_similar_names() -> None:
-    """At most three, the nearest first, and how many more there are."""
+    """The message has at most three names, the nearest first, and the number of the others."""
     names = ["gpt-5-mini", "gpt-5-nano", "gpt-5", "whisper", "dall-e"]
     found = model_finding(answer(200, {"data": [{"id": n} for n in names]}), "gpt5-nano")
 

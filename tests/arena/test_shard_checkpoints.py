@@ -53,7 +53,7 @@ def image_of(log: Log) -> bytes:
 
 
 def forged(shard: Shard) -> Shard:
-    """The same head, other balances."""
+    """A shard with the same head and other balances."""
     other = deepcopy(shard)
     other.accounts["a"].cash += 1
     return other
@@ -61,7 +61,7 @@ def forged(shard: Shard) -> Shard:
 
 @pytest.mark.parametrize("with_image", [True, False])
 async def test_true_shard_is_accepted(written: MemoryBus, log: Log, with_image: bool) -> None:
-    """From the proved state and from offset 0 the result is the same."""
+    """The result is the same from the proved state and from offset 0."""
     images = {0: [b"rubbish", image_of(log)]} if with_image else {}
 
     assert "" == await why_shards_differ(written, {0: log.shard}, images, {})

@@ -35,7 +35,7 @@ async def test_first_error_is_raised() -> None:
 
 
 async def test_all_run_to_their_end() -> None:
-    """With `run_until_all_end`, an end cancels nothing and an error cancels all."""
+    """An end cancels nothing in `run_until_all_end`; an error cancels all tasks."""
     ended = []
 
     async def work(number: int) -> None:

@@ -63,7 +63,7 @@ def test_closest_name_comes_first(name: str, known: list[str], first: str) -> No
 
 
 def test_long_lists_are_cut_and_counted() -> None:
-    """At most twenty names in a line."""
+    """A line has at most twenty names."""
     assert listed(str(n) for n in range(NAMES_SHOWN_MAX + 3)).endswith("19 and 3 more")
     assert "none" == listed([])
 

@@ -66,7 +66,7 @@ def test_memory_stays_within_the_bound(bomb: bytes) -> None:
 
 
 def test_reader_inside_unreadable_batch_skips_it(bomb: bytes) -> None:
-    """From any offset in it, the delivered record and the next offset are the same."""
+    """The delivered record and the next offset are the same from any offset in the batch."""
     for offset in (1, 2, 3):
         assert [3] == [r.offset for r in decoded(bomb, offset)]
         assert [3] == [r.offset for r in in_group(bomb, offset)]
@@ -91,12 +91,12 @@ BODIES: dict[str, tuple[int, bytes]] = {
     "header count without headers": (0, b"\x14\0\0\0\x02k\x02v\xfe\xff\xff\xff\x0f"),
     "negative header count": (0, b"\x10\0\0\0\x02k\x02v\x01"),
 }
-"""By what is wrong: the codec, and the body of a batch of two records with a right checksum."""
+"""Fault -> the codec and the body of a batch of two records, which has a correct checksum."""
 
 
 @pytest.mark.parametrize("name", BODIES)
 def test_body_that_cannot_be_decoded_is_passed_over(name: str) -> None:
-    """With a right checksum it is an unreadable record, never an exception of a library."""
+    """A body with a correct checksum is an unreadable record, never an exception of a library."""
     codec, body = BODIES[name]
     data = sealed(body, 2, flags=codec) + raw_batch([Raw(b"g", b"good")], base=2)
     for found in (decoded(data), in_group(data)):
@@ -132,7 +132,7 @@ MADE_UP: dict[str, tuple[int, ...]] = {
 def test_wrong_offsets_of_sender_lose_no_other_record(
     name: str, compacted: bool, odd: bytes
 ) -> None:
-    """From the first wrong offset on the batch is one unreadable record, wherever one begins."""
+    """The batch is one unreadable record from its first wrong offset, for any start offset."""
     records = [Raw(b"a", b"%d" % n, [(odd, b"1")]) for n in range(3)]
     good = raw_batch([Raw(b"g", b"good")], base=3)
     data = raw_batch(records, deltas=MADE_UP[name], last_delta=2) + good
@@ -205,7 +205,7 @@ def test_unreadable_batch_stops_the_account_log() -> None:
 async def test_both_readers_survive_batch_above_limit(
     bus: KafkaBus, settings: Settings, codec: str
 ) -> None:
-    """On a real broker, a log reader and a group give what is around it."""
+    """A log reader and a group on a real broker deliver the records around the batch."""
     topic = settings.prefix + COMMANDS
     client = await raw_client(settings, topic)
     good = raw_batch([Raw(b"g", b"good")])
@@ -220,7 +220,7 @@ async def test_both_readers_survive_batch_above_limit(
 
 
 async def test_both_readers_survive_wrong_offsets(bus: KafkaBus, settings: Settings) -> None:
-    """On a real broker, the records after such batches are delivered by both readers."""
+    """Both readers on a real broker deliver the records after such batches."""
     topic = settings.prefix + COMMANDS
     client = await raw_client(settings, topic)
     for deltas in MADE_UP.values():
