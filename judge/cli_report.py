@@ -20,6 +20,8 @@ from arena.toml_files import read_toml
 from arena.visible_text import visible_line
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from judge.report.facts import ReportOptions
 
 LAST = "last"
@@ -83,8 +85,9 @@ def report(
     from judge.report.write import REPORT, write_report
 
     directory = find_directory(_one_of(run, run_name))
-    facts = read_facts(directory, _options(directory, confidence, seed))
-    page = write_report(facts, out or directory / REPORT)
+    with _terminal_status(f"computing the report of {directory.name}"):
+        facts = read_facts(directory, _options(directory, confidence, seed))
+        page = write_report(facts, out or directory / REPORT)
     if as_json:
         sys.stdout.write(canonical(document(facts)).decode())
     else:
@@ -109,7 +112,8 @@ def verify(
     from judge.report.write import REPORT
 
     directory = find_directory(_one_of(run, run_name))
-    found = verify_report(directory, out or directory / REPORT)
+    with _terminal_status(f"recomputing every figure of {directory.name}"):
+        found = verify_report(directory, out or directory / REPORT)
     if as_json:
         document = {
             "verified": not found.differences,
@@ -156,7 +160,8 @@ def compare(
     pairs = _pairs(pair or [])
     one, two = find_directory(before), find_directory(after)
     options = _options(one, confidence, seed)
-    found = compare_runs(read_facts(one, options), read_facts(two, options), pairs)
+    with _terminal_status(f"comparing {two.name} with {one.name}"):
+        found = compare_runs(read_facts(one, options), read_facts(two, options), pairs)
     if as_json:
         sys.stdout.write(canonical(compare_document(found)).decode())
     else:
@@ -194,6 +199,14 @@ def find_directory(name: str) -> Path:
     if begun:
         return begun[0]
     raise UsageError(f"no run {name!r} with records, here or in {runs}", remedy=remedy)
+
+
+def _terminal_status(text: str) -> "Status":
+    """Return a context that shows on a terminal what is computed; a pipe gets no line of it."""
+    from rich.console import Console
+    from rich.text import Text
+
+    return Console(stderr=True).status(Text(visible_line(text)))
 
 
 def _one_of(run: str | None, flag: str | None) -> str:

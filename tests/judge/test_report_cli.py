@@ -79,6 +79,27 @@ def test_verify_accepts_a_report_and_refuses_a_changed_one(home: Path) -> None:
     assert "1 difference among" in refused.stdout
 
 
+def test_terminal_shows_what_is_computed(home: Path, tmp_path: Path) -> None:
+    """A terminal at standard error has the status; the output has the result alone."""
+    ours, theirs = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "arena", "compete", "report", "last~1", "--out", str(tmp_path)],
+        env=os.environ | {"ARENA_HOME": str(home), "TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+
+    assert 0 == done.returncode
+    assert "computing the report of 2026-11-21T09-12-03" in shown
+    assert "computing" not in done.stdout
+
+
 def test_report_follows_its_options(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
