@@ -24,6 +24,7 @@ from ledger.locate import (
     find_books,
     open_read_only,
     run_path_with_books,
+    run_with_books,
 )
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ def journal(
 
     with read_books(database, prefix, run_name) as connection:
         sheet = journal_sheet(connection, limit or _rows_shown(as_json, csv, parquet))
+    events = {(shard, offset) for _, shard, offset, *_ in sheet.rows}
+    _note_default_limit(len(events), limit, _rows_shown(as_json, csv, parquet))
     output_sheet(sheet, as_json=as_json, csv=csv, parquet=parquet)
 
 
@@ -162,6 +165,7 @@ def statement(
 
     with read_books(database, prefix, run_name) as connection:
         sheet = statements.statement(connection, agent, limit or _rows_shown(as_json, csv, parquet))
+    _note_default_limit(len(sheet.rows), limit, _rows_shown(as_json, csv, parquet))
     output_sheet(sheet, as_json=as_json, csv=csv, parquet=parquet)
     if not sheet.rows:
         raise ArenaError(
@@ -186,6 +190,7 @@ def fills(
     short = _rows_shown(as_json, csv, parquet)
     with read_books(database, prefix, run_name) as connection:
         sheet = fills_sheet(connection, agent, limit or short, FILLS_SHOWN if short else None)
+    _note_default_limit(len(sheet.rows), limit, short)
     output_sheet(sheet, as_json=as_json, csv=csv, parquet=parquet)
 
 
@@ -253,6 +258,12 @@ def rebuild(
         run_async(work)
 
 
+def _note_default_limit(rows: int, limit: int | None, default: int | None) -> None:
+    """Print a note if the default limit may have left out rows."""
+    if limit is None and default is not None and rows >= default:
+        print_note(f"only the newest {counted(default, 'row')}; --limit N shows more")
+
+
 @asynccontextmanager
 async def connected_bus(location: "ArenaLocation") -> "AsyncIterator[Bus]":
     """Connect the bus that a command reads from."""
@@ -274,6 +285,9 @@ def read_books(
     from ledger.writer import booked_offsets_of
 
     ends = exported_ends(database, prefix, run_name).get(EVENTS, {})
+    found = run_with_books(database, prefix, run_name)
+    if found is not None and run_name is None:  # the newest run may have no books
+        print_note(f"the books of run {found[0].name}")
     with (
         open_read_only(books_of(database, prefix, run_name)) as books,
         books.reading() as connection,

@@ -16,14 +16,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from signal import SIGTERM
+from signal import SIGINT, SIGTERM
 from typing import Annotated
 
 import typer
 
 from arena.atomic_files import require_writable, write_atomic
 from arena.baselines import strategy_key
-from arena.errors import EXIT_NO, ArenaError, UsageError
+from arena.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_NO,
+    EXIT_TERMINATED,
+    ArenaError,
+    DependencyMissing,
+    UsageError,
+)
 from arena.plugin_options import FolderFlag, plugins_of
 from arena.plugins import Plugins
 from arena.progress import Step
@@ -65,6 +72,8 @@ PROCESSES = "processes"
 STEPS = ("Apache Kafka", "broker", PROCESSES)
 LINE_INTERVAL_S = 8.0
 DASHBOARD_SPARE_S = 10.0
+STOPPED_CODES = (0, None, -SIGTERM, -SIGINT, EXIT_INTERRUPTED, EXIT_TERMINATED)
+"""Exit codes of a dashboard that was stopped, also while it was starting; others are a crash."""
 
 
 def demo(
@@ -133,6 +142,10 @@ def _demo(
     except (KeyboardInterrupt, UsageError):
         shutil.rmtree(directory, ignore_errors=True)  # nothing ran, so there is nothing to read
         raise
+    except DependencyMissing:
+        if not _has_logs(directory):
+            shutil.rmtree(directory, ignore_errors=True)
+        raise
     spec = loaded.spec
     settings = broker_settings(broker, Settings().override(prefix=f"demo-{directory.name}."))
     ensure_topics(spec, settings)
@@ -165,6 +178,11 @@ def _demo(
     if stopped is None:
         export_or_note(setup)
     return stopped or (EXIT_NO if given_up else 0)
+
+
+def _has_logs(directory: Path) -> bool:
+    """True if a broker was started and has written logs that say why it failed."""
+    return any(path.stat().st_size for path in directory.rglob("*.log"))
 
 
 @dataclass
@@ -260,7 +278,7 @@ class _DemoRun:
     def _print_dashboard_crash(self, run: ArenaRun) -> None:
         """Print the log's end if the dashboard crashed; the screen is empty then."""
         for process in run.record.processes:
-            if process.name == DASHBOARD and process.exit_code not in (0, None, -SIGTERM):
+            if process.name == DASHBOARD and process.exit_code not in STOPPED_CODES:
                 print(f" the dashboard ended with {process.exit_code}:")
                 print(run.supervisor.log_tail(DASHBOARD))
 

@@ -4,6 +4,7 @@ Changes nothing; uses the network only to read the venue's time, if prices come 
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,8 @@ CLOCK_S_OK = 1.0
 CLOCK_S_MAX = 30.0
 NTP_TIMEOUT_S = 2.0
 GIGA = 1e9
+ERRNO = re.compile(r"^\[Errno -?\d+\] ")
+"""The start of the message of a system error in Python."""
 
 
 def machine_findings(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
@@ -103,7 +106,8 @@ def feed_findings(url: str) -> list[Finding]:
         answer.raise_for_status()
         venue_time = datetime.fromisoformat(answer.json()["iso"])
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
-        text = f"{url}/time: {' '.join(str(error).split())[:160] or type(error).__name__}"
+        cause = ERRNO.sub("", " ".join(str(error).split())) or type(error).__name__
+        text = f"{url}/time: {cause[:160]}"
         remedy = 'is there a network? source = "exchange" and "replay" need none'
         return [broken("feed", text, remedy)]
     took_s = (datetime.now(UTC) - sent).total_seconds()

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 from arena.errors import ArenaError, BrokenLog, DependencyMissing
 from arena.messages import OrderDecided, Posting
 from arena.money import from_units, units_text
+from arena.runs import RunRecord, new_run_directory, write_run
 from ledger import schema
 from ledger.amounts import split_amount
 from ledger.batch import RowBatch
@@ -125,6 +128,48 @@ def test_journal_and_fills(log: Log) -> None:
         {r["offset"] for r in json.loads(ask("journal", "--json", "--limit", "2"))["rows"]}
     )
     assert "buy" in ask("fills", "--agent", "a")
+
+
+@pytest.mark.parametrize(
+    ("command", "has_note"),
+    [
+        (("journal",), True),
+        (("statement", "a"), True),
+        (("journal", "--limit", "3"), False),
+        (("journal", "--json"), False),
+    ],
+)
+def test_default_limit_is_noted(
+    command: tuple[str, ...], has_note: bool, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that has as many rows as are shown by default says that there may be more."""
+    monkeypatch.setattr("ledger.cli.ROWS_SHOWN", 5)
+    result = CliRunner().invoke(app, command)
+
+    assert has_note is ("note: only the newest 5 rows; --limit N shows more" in result.stderr)
+
+
+def test_run_of_the_books_is_noted(
+    log: Log, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without a flag the books may be older than the newest run, so their run is named."""
+    now = datetime.now(UTC)
+    record = RunRecord(
+        command="demo",
+        name="n",
+        prefix=os.environ["ARENA_PREFIX"],
+        bootstrap="x",
+        pid=1,
+        pid_started_at=0.0,
+        started_at=now,
+    )
+    directory = new_run_directory(tmp_path, now)
+    write_run(directory, record)
+    monkeypatch.delenv("ARENA_PREFIX")
+
+    assert f"note: the books of run {directory.name}" in CliRunner().invoke(app, "journal").stderr
+    named = CliRunner().invoke(app, ["journal", "--run", directory.name])
+    assert "the books of run" not in named.stderr
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])

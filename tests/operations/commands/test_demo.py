@@ -9,10 +9,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NoReturn
 
 import psutil
 import pytest
 
+from arena.errors import DependencyMissing
+from operations.commands import demo as module
 from tests.operations.commands.cli import ROOT
 from tests.operations.localbroker.processes import heed_ctrl_c
 
@@ -93,6 +97,42 @@ def test_demo_trades_and_leaves_its_records(home: Path, tmp_path: Path) -> None:
         later = json.loads("\n".join(_read(home, "dashboard", "--once", "--json")))
         assert later["digest"] == document["digest"]
         require_nothing_left(home)
+
+
+@pytest.mark.parametrize(("log", "is_kept"), [(None, False), ("", False), ("no space", True)])
+def test_demo_whose_broker_cannot_start_keeps_only_a_run_with_logs(
+    log: str | None, is_kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without logs there is nothing to read, and `last` would mean an empty run."""
+
+    def fail(directory: Path, **_: object) -> NoReturn:
+        if log is not None:
+            (directory / "logs" / "broker.log").write_text(log)
+        raise DependencyMissing("the disk is full")
+
+    monkeypatch.setenv("ARENA_HOME", str(tmp_path))
+    monkeypatch.setattr(module, "find_or_start_broker", fail)
+    with pytest.raises(DependencyMissing):
+        module.demo(seconds=1.0, seed=7)
+
+    assert is_kept is any((tmp_path / "runs").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("code", "has_crashed"),
+    [(0, False), (None, False), (-15, False), (-2, False), (130, False), (143, False), (1, True)],
+)
+def test_stopped_dashboard_is_not_a_crash(
+    code: int | None, has_crashed: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dashboard that was stopped while it started ends with 130 or 143."""
+    run = SimpleNamespace(
+        record=SimpleNamespace(processes=[SimpleNamespace(name="dashboard", exit_code=code)]),
+        supervisor=SimpleNamespace(log_tail=lambda name: "Traceback"),
+    )
+    module._DemoRun._print_dashboard_crash(None, run)  # type: ignore[arg-type]  # a stand-in
+
+    assert has_crashed is ("Traceback" in capsys.readouterr().out)
 
 
 def _read(home: Path, *command: str) -> list[str]:

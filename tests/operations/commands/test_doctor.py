@@ -219,6 +219,7 @@ def test_unreachable_feed_is_broken_with_other_markets_as_the_remedy() -> None:
 
     assert FindingState.BROKEN is found.state
     assert f"{url}/time" in found.detail
+    assert "Errno" not in found.detail
     assert 'source = "exchange" and "replay" need none' in found.remedy
 
 
