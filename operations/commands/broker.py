@@ -17,8 +17,7 @@ from arena.errors import EXIT_NO, DependencyMissing
 from arena.options import AsJson
 from arena.settings import Settings
 from operations.commands.broker_credentials import Home, credentials
-from operations.localbroker.broker_lookup import handle_of_state
-from operations.localbroker.broker_spec import APACHE_KAFKA, BrokerHandle
+from operations.localbroker.broker_spec import APACHE_KAFKA, BrokerHandle, handle_of_state
 from operations.localbroker.certificates import home_tls
 from operations.localbroker.cluster import NODES
 from operations.localbroker.external_listener import (

@@ -4,20 +4,17 @@
         handle = broker.start(print_progress())
         ...                                   # handle.bootstrap
 
-A broker lives as long as the process that started it, however that one ends; `detach` is what
-makes it stay. Reads and writes `<home>/kafka` and the cache.
+A broker ends with the process that started it, however that ends, unless `detach` was called.
+Reads and writes `<home>/kafka` and the cache.
 """
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from arena.broker_files import BrokerFiles, broker_files_of
 from arena.broker_state import Ports, read_state
 from arena.errors import DependencyMissing
 from arena.progress import Progress, Step, no_progress
 from operations.localbroker.broker_spec import BrokerHandle, BrokerSpec
-from operations.localbroker.cache import exclusive
 from operations.localbroker.errors import PortTaken
 from operations.localbroker.external_listener import ExternalListener, write_listener
 from operations.localbroker.fallback import prepare_kafka_or_fallback
@@ -25,12 +22,13 @@ from operations.localbroker.kafka import prepare_kafka
 from operations.localbroker.ports import LOOPBACK, can_bind, choose_ports
 from operations.localbroker.process import BrokerProcess, wait_ready
 from operations.localbroker.security import Security
-from operations.processes.stop_signals import terminate_as_interrupt
+from operations.localbroker.start_lock import start_lock
+from operations.processes.stop_on_exit import StopOnExit
 
 PORT_ATTEMPTS = 3
 
 
-class LocalBroker:
+class LocalBroker(StopOnExit):
     """Starts, stops and kills one broker on one data directory."""
 
     def __init__(
@@ -45,18 +43,19 @@ class LocalBroker:
         external: ExternalListener | None = None,
         dump_classes: Path | None = None,
     ) -> None:
-        """Prepare nothing yet.
+        """Set what `start` will start.
 
         Args:
-            home: The arena's local state (`.arena`); the broker's lies in `home/kafka`.
+            home: The arena's local state (`.arena`); the broker's files are in `home/kafka`.
             host: The IPv4 address to listen on and to advertise.
-            port: The client port: a number or an error, 0 for any free one, None for 9092
-                where it is free and any other where not.
-            cache: Where jars and wheels are kept; `cache_root()` where none is given.
-            allow_fallback: Use the memory-only broker where Kafka cannot be had.
-            security: Who may connect; None where everybody may. There is no fallback with it.
-            outside: The listener for other hosts; None for none. There is no fallback with it.
-            dump_classes: Where the broker writes a class archive when it is stopped.
+            port: The client port: this number or an error, 0 for any free port, None for 9092
+                if it is free and any other port if not.
+            cache: The folder for jars and wheels; None for `cache_root()`.
+            allow_fallback: Use the memory-only broker if Kafka cannot be fetched.
+            security: The accounts that may connect; None if every client may. Excludes the
+                fallback.
+            external: The listener for other hosts; None for none. Excludes the fallback.
+            dump_classes: The file for a class archive, written when the broker is stopped.
         """
         self._files = broker_files_of(home)
         self._host = host
@@ -69,22 +68,9 @@ class LocalBroker:
         self._ports: Ports | None = None
         self._process: BrokerProcess | None = None
 
-    def __enter__(self) -> Self:
-        """The broker itself, not started."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop it where it runs."""
-        self.stop()
-
     @property
     def files(self) -> BrokerFiles:
-        """Where it keeps its things."""
+        """The paths of its files."""
         return self._files
 
     def start(self, progress: Progress = no_progress) -> BrokerHandle:
@@ -93,40 +79,30 @@ class LocalBroker:
         After `stop` or `kill` it may be called again: same data, same ports.
 
         Raises:
-            PortTaken: The port that was asked for is not free.
+            PortTaken: The requested port is not free.
             FileRefused: A fetched file is not the one in the lock.
-            DependencyMissing: Anything else that was missing, with its remedy.
+            DependencyMissing: Something else is missing; the error has a remedy.
         """
-        try:
-            self._files.root.mkdir(parents=True, exist_ok=True)
-            lock = self._files.root / "start.lock"
-            with terminate_as_interrupt(), exclusive(lock, "broker", progress):
-                self._refuse_second()
-                return self._start_on_some_ports(progress)
-        except BrokenPipeError:
-            raise  # who read the progress has left; the disk is fine
-        except OSError as error:
-            raise DependencyMissing(
-                f"cannot start a broker in {self._files.root}: {error.strerror or error}",
-                remedy="free some space, or point ARENA_HOME at a directory that can be written",
-            ) from error
+        with start_lock(self._files.root, "a broker", progress):
+            self._require_not_running()
+            return self._start_on_free_ports(progress)
 
     def stop(self) -> None:
-        """SIGTERM and wait; SIGKILL where it does not end. Fine where it does not run."""
+        """Send SIGTERM and wait; send SIGKILL if it does not end."""
         self._end(kill=False)
 
     def kill(self) -> None:
-        """SIGKILL, as a crash would: nothing is flushed, nothing is said. For tests."""
+        """Send SIGKILL, as in a crash: nothing is flushed. For tests."""
         self._end(kill=True)
 
     def detach(self) -> None:
-        """Let the broker outlive this process; `arena broker stop` ends it."""
+        """Keep the broker running after this process; `arena broker stop` ends it."""
         if self._process is not None:
             self._process.detach()
             self._process = None
 
-    def _start_on_some_ports(self, progress: Progress) -> BrokerHandle:
-        """Start; where ports were free to choose and one was lost meanwhile, choose again."""
+    def _start_on_free_ports(self, progress: Progress) -> BrokerHandle:
+        """Start; if a chosen port was taken meanwhile and any port will do, choose again."""
         for attempt in range(1, PORT_ATTEMPTS + 1):
             ports = self._choose_ports()
             spec = self._prepare(ports, progress)
@@ -163,17 +139,17 @@ class LocalBroker:
             process.stop()
         self._process = None
 
-    def _refuse_second(self) -> None:
+    def _require_not_running(self) -> None:
         state = read_state(self._files.state)
         if self._process is not None or (state is not None and state.is_running()):
             where = f" on {state.bootstrap} (pid {state.pid})" if state else ""
             raise DependencyMissing(
-                f"a broker runs already{where} on {self._files.root}",
+                f"a broker is already running{where} on {self._files.root}",
                 remedy="use it, stop it with: arena broker stop, or choose another ARENA_HOME",
             )
 
     def _choose_ports(self) -> Ports:
-        """The ports of the last start where they are free, so clients find it again."""
+        """The ports of the last start if they are free, so that clients reconnect."""
         last = self._ports
         if last and can_bind(last.client, self._host) and can_bind(last.controller, self._host):
             return last

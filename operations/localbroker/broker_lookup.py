@@ -1,4 +1,4 @@
-"""Which broker a run uses: the one it was told, one that runs here already, or its own.
+"""Finds the broker of a run: the configured one, one that is running here, or a new one.
 
 Reads `KAFKA_BOOTSTRAP_SERVERS` and `<home>/kafka/broker.json`.
 """
@@ -15,7 +15,7 @@ from arena.credentials import PLAINTEXT
 from arena.errors import ArenaError, UsageError
 from arena.progress import Progress, Step, no_progress
 from arena.settings import BOOTSTRAP_VARIABLE, Settings
-from operations.localbroker.broker_spec import EXTERNAL, BrokerHandle
+from operations.localbroker.broker_spec import EXTERNAL, BrokerHandle, handle_of_state
 from operations.localbroker.home_broker import open_home_broker
 from operations.localbroker.probe import BrokerAnswer, probe, serves
 
@@ -33,18 +33,18 @@ def find_or_start_broker(
     environ: Mapping[str, str] | None = None,
     progress: Progress = no_progress,
 ) -> Iterator[BrokerHandle]:
-    """Yield a broker that serves; one that was started for this is stopped at the end.
+    """Yield a broker that serves; if it was started here, stop it at the end.
 
     Args:
         home: The arena's local state (`.arena`).
-        port: As for `LocalBroker`; used only where a broker is started.
+        port: As for `LocalBroker`; used only if a broker is started.
         cache: As for `LocalBroker`.
-        environ: Environment variables; the process's where none are given.
-        progress: Told what is waited for.
+        environ: Environment variables; None for those of this process.
+        progress: Called with each step.
 
     Raises:
         BrokerUnavailable: The broker of `KAFKA_BOOTSTRAP_SERVERS` does not answer.
-        DependencyMissing: No broker can be started, with the remedy.
+        DependencyMissing: No broker can be started; the error has a remedy.
     """
     addresses = (os.environ if environ is None else environ).get(BOOTSTRAP_VARIABLE, "").strip()
     state = local_state(home)
@@ -67,11 +67,11 @@ def connect_external(
     deadline_s: float = EXTERNAL_DEADLINE_S,
     progress: Progress = no_progress,
 ) -> BrokerHandle:
-    """The broker at `addresses` ("host:port", comma-separated), once one of them answers.
+    """Return the broker at `addresses` ("host:port", comma-separated) when one of them answers.
 
-    Its version is told where it is the local broker of `state`: the protocol has no such field.
-    A secure one says no more than that it is there; whether the credentials are right is seen by
-    the first client.
+    Its version is known only if it is the local broker of `state`: the protocol has no such field.
+    A secure broker only shows that it serves; the first client finds out whether the credentials
+    are right.
 
     Raises:
         BrokerUnavailable: None of the addresses answered in time.
@@ -81,16 +81,16 @@ def connect_external(
     while True:
         for address in addresses.split(","):
             if is_answering(address, security):
-                known = state is not None and _is_local_broker_at(state, address)
+                is_local = state is not None and _is_local_broker_at(state, address)
                 progress(Step("broker", f"{addresses} answers", finished=True))
                 return BrokerHandle(
                     bootstrap=addresses,
                     kind=EXTERNAL,
-                    version=state.version if state is not None and known else None,
+                    version=state.version if state is not None and is_local else None,
                     data_dir=None,
                     pid=None,
                     log_file=None,
-                    durable=state.durable if state is not None and known else True,
+                    durable=state.durable if state is not None and is_local else True,
                     security=security,
                 )
         if time.monotonic() > deadline:
@@ -100,7 +100,7 @@ def connect_external(
 
 
 def _refusal(addresses: str, deadline_s: float) -> ArenaError:
-    """Why the broker does not accept us. The Kafka client asks, which takes some seconds."""
+    """Return why the broker does not accept this client; asking takes some seconds."""
     from arena.bus.kafka_connect_errors import connection_error
 
     settings = Settings().override(bootstrap_servers=addresses)
@@ -109,7 +109,7 @@ def _refusal(addresses: str, deadline_s: float) -> ArenaError:
 
 
 def is_answering(addresses: str, security: str) -> bool:
-    """True where a broker answers on one of "host:port", comma-separated.
+    """True if a broker answers on one of the addresses ("host:port", comma-separated).
 
     Raises:
         UsageError: An address has no port.
@@ -121,15 +121,15 @@ def is_answering(addresses: str, security: str) -> bool:
 
 
 def _security_of(addresses: str, state: BrokerState | None, environ: Mapping[str, str]) -> str:
-    """The protocol of the brokers' listener: as told, or else as the local broker has it."""
-    if told := environ.get(SECURITY_VARIABLE, "").strip():
-        return told
-    ours = state is not None and set(addresses.split(",")) <= set(state.bootstrap.split(","))
-    return state.security if state is not None and ours else PLAINTEXT
+    """Return the protocol of the listener: the configured one, or that of the local broker."""
+    if configured := environ.get(SECURITY_VARIABLE, "").strip():
+        return configured
+    is_local = state is not None and set(addresses.split(",")) <= set(state.bootstrap.split(","))
+    return state.security if state is not None and is_local else PLAINTEXT
 
 
 def _is_local_broker_at(state: BrokerState, address: str) -> bool:
-    """True where the broker on an address is the local one of a state."""
+    """True if the broker on an address is the local broker of a state."""
     if state.security != PLAINTEXT:
         return state.is_running() and address.strip() in state.bootstrap.split(",")
     answer = probe_address(address)
@@ -146,7 +146,7 @@ def probe_address(address: str) -> BrokerAnswer | None:
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """The host and the port of an address.
+    """Return the host and the port of an address.
 
     Raises:
         UsageError: It has no port.
@@ -154,22 +154,7 @@ def split_address(address: str) -> tuple[str, int]:
     host, separator, port = address.strip().rpartition(":")
     if not separator or not port.isdigit():
         raise UsageError(
-            f"{address.strip()!r} is no broker address",
+            f"{address.strip()!r} is not a broker address",
             remedy=f"write {BOOTSTRAP_VARIABLE} as host:port, with commas between several",
         )
     return host.strip("[]"), int(port)
-
-
-def handle_of_state(state: BrokerState) -> BrokerHandle:
-    """The handle of a local broker that was started earlier."""
-    return BrokerHandle(
-        bootstrap=state.bootstrap,
-        kind=state.kind,
-        version=state.version,
-        data_dir=Path(state.data_dir) if state.data_dir else None,
-        pid=state.pid,
-        log_file=Path(state.log_file),
-        durable=state.durable,
-        note=state.note,
-        security=state.security,
-    )

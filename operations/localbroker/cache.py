@@ -1,8 +1,8 @@
-"""The cache that outlives a project: jars, a Java runtime, the fallback broker.
+"""The cache folder that all projects share: jars, a Java runtime, the fallback broker.
 
-Everything is made in a staging directory beside its final place and moved there by one
-rename, under a lock that the kernel drops with the process. So a reader sees a whole entry
-or none, whoever is interrupted, and two starters at once fetch once.
+An entry is built in a staging directory beside its final place and moved there by one rename,
+under a lock that the kernel releases with the process. So a reader sees a complete entry or none,
+also after an interruption, and two starts at the same time fetch once.
 """
 
 import errno
@@ -23,7 +23,7 @@ STAGING_PREFIX = ".staging-"
 
 
 def cache_root(environ: Mapping[str, str] | None = None) -> Path:
-    """`$ARENA_CACHE`, else `$XDG_CACHE_HOME/arena`, else `~/.cache/arena`."""
+    """Return `$ARENA_CACHE`, else `$XDG_CACHE_HOME/arena`, else `~/.cache/arena`."""
     env = os.environ if environ is None else environ
     if own := env.get("ARENA_CACHE"):
         return Path(own).expanduser()
@@ -36,31 +36,31 @@ def ensure_entry(
     root: Path,
     name: str,
     *,
-    is_whole: Callable[[Path], bool],
+    is_complete: Callable[[Path], bool],
     build: Callable[[Path], None],
     needed_bytes: int,
     progress: Progress,
 ) -> Path:
-    """The entry `root/name`, built first where it is missing or damaged.
+    """Return the entry `root/name`; build it first if it is missing or damaged.
 
     Args:
-        root: The cache directory; made where missing.
-        name: The entry's directory name; holds its version, so entries never change.
-        is_whole: Cheap check of an existing entry.
-        build: Fills an empty directory; may raise, then nothing stays behind.
-        needed_bytes: Free space the build asks for.
-        progress: Told where another process holds the lock.
+        root: The cache directory; created if it is missing.
+        name: The entry's directory name; it has the version, so entries never change.
+        is_complete: Quick check of an existing entry.
+        build: Fills an empty directory; if it raises, nothing is left.
+        needed_bytes: Free space that the build needs.
+        progress: Called while another process holds the lock.
 
     Raises:
         DependencyMissing: The disk is full or not writable, or the lock was not released.
     """
     entry = root / name
-    if is_whole(entry):
+    if is_complete(entry):
         return entry
     try:
         root.mkdir(parents=True, exist_ok=True)
         with exclusive(root / f"{name}.lock", name, progress):
-            if is_whole(entry):
+            if is_complete(entry):
                 return entry
             require_space(root, needed_bytes)
             with _staging(root, name) as staging:
@@ -77,10 +77,10 @@ def ensure_entry(
 
 
 def require_space(directory: Path, needed_bytes: int) -> None:
-    """Refuse early where the disk cannot hold what is about to be written.
+    """Require free disk space before something is written.
 
     Raises:
-        DependencyMissing: Fewer than `needed_bytes` are free.
+        DependencyMissing: Less than `needed_bytes` are free.
     """
     free = shutil.disk_usage(directory).free
     if free < needed_bytes:
@@ -92,10 +92,10 @@ def require_space(directory: Path, needed_bytes: int) -> None:
 
 @contextmanager
 def exclusive(path: Path, name: str, progress: Progress) -> Iterator[None]:
-    """Hold the lock file `path` for `name`; wait for another holder, up to `LOCK_DEADLINE_S`.
+    """Hold the lock file `path` for `name`; wait up to `LOCK_DEADLINE_S` for another process.
 
     Raises:
-        DependencyMissing: The holder did not release the lock in time.
+        DependencyMissing: The other process did not release the lock in time.
     """
     deadline = time.monotonic() + LOCK_DEADLINE_S
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -103,10 +103,10 @@ def exclusive(path: Path, name: str, progress: Progress) -> Iterator[None]:
         while not _try_lock(handle):
             if time.monotonic() > deadline:
                 raise DependencyMissing(
-                    f"another process has been at work on {name} for {LOCK_DEADLINE_S:.0f} s",
+                    f"another process has been using {name} for {LOCK_DEADLINE_S:.0f} s",
                     remedy=f"end the process that holds {path}, then try again",
                 )
-            progress(Step(name, "another process is at work on it, waiting"))
+            progress(Step(name, "waiting: another process is using it"))
             time.sleep(LOCK_POLL_S)
         yield
     finally:
@@ -114,7 +114,7 @@ def exclusive(path: Path, name: str, progress: Progress) -> Iterator[None]:
 
 
 def _try_lock(handle: int) -> bool:
-    import fcntl  # absent on Windows; the rest of the package still imports
+    import fcntl  # missing on Windows, where the rest of the package still imports
 
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -127,9 +127,9 @@ def _try_lock(handle: int) -> bool:
 
 @contextmanager
 def _staging(root: Path, name: str) -> Iterator[Path]:
-    """An empty directory that is gone afterwards unless it was renamed.
+    """Yield an empty directory, and remove it afterwards unless it was renamed.
 
-    What an earlier, killed process left for the same entry goes first; the lock is held.
+    First removes what a killed process left for the same entry. The caller holds the lock.
     """
     for stale in root.glob(f"{STAGING_PREFIX}{name}-*"):
         shutil.rmtree(stale, ignore_errors=True)

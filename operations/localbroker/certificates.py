@@ -1,8 +1,8 @@
-"""Certificates: an authority of the home's own, and a look into those that a user brings.
+"""Certificates: the home's own authority, and checks of certificates that a user provides.
 
-`--tls-self-signed` makes `<home>/secure/ca.pem`, the authority that clients trust, with its key in
-`ca.key`, and `keystore.pem`, the brokers' key and certificate (modes 0600). The certificate is made
-anew, by the same authority, when the brokers get another name.
+`--tls-self-signed` creates `<home>/secure/ca.pem`, the authority that clients trust, its key
+`ca.key`, and `keystore.pem`, the brokers' key and certificate (mode 0600). If the brokers get
+another name, the same authority issues a new certificate.
 """
 
 import ipaddress
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 AUTHORITY_NAME, AUTHORITY_KEY_NAME, KEYSTORE_NAME = "ca.pem", "ca.key", "keystore.pem"
 LIFE = timedelta(days=3_650)
 CLOCK_ALLOWANCE = timedelta(days=1)
-"""Certificates begin to hold this long ago: the clock of another host may be behind."""
+"""Certificates are valid from this long ago: the clock of another host may be behind."""
 FILE_BYTES_MAX = 1_000_000
 
 
 def home_tls(home: Path) -> Tls:
-    """Where the home's own certificates are, or will be."""
+    """Return the paths of the home's own certificates."""
     folder = credentials_directory(home)
     return Tls(keystore=folder / KEYSTORE_NAME, truststore=folder / AUTHORITY_NAME)
 
 
 def ensure_home_certificate(home: Path, names: Iterable[str]) -> Tls:
-    """Make the home's own authority and a certificate that holds for these names, where missing."""
+    """Create the home's authority and a certificate for these names, if they are missing."""
     tls, wanted = home_tls(home), sorted({"127.0.0.1", "localhost", *names})
     tls.keystore.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     key_path = tls.truststore.with_name(AUTHORITY_KEY_NAME)
     if not (tls.truststore.exists() and key_path.exists()):
-        _make_authority(tls.truststore, key_path)
+        _create_authority(tls.truststore, key_path)
         tls.keystore.unlink(missing_ok=True)
     if not tls.keystore.exists() or missing_names(tls.keystore, wanted):
         _issue(tls, key_path, wanted)
@@ -46,28 +46,28 @@ def ensure_home_certificate(home: Path, names: Iterable[str]) -> Tls:
 
 
 def require_certificate_names(tls: Tls, names: Iterable[str]) -> None:
-    """Refuse a certificate that clients of these names would refuse.
+    """Require a certificate that is valid for these names.
 
     Raises:
-        UsageError: A name is not in it, or it cannot be read, or has run out.
+        UsageError: It lacks a name, cannot be read, or has expired.
     """
     lacking = missing_names(tls.keystore, names)
     if lacking:
         raise UsageError(
-            f"the certificate in {tls.keystore} does not hold for {', '.join(lacking)}",
-            remedy="it must name the advertised host and the loopback address, as subject "
-            "alternative names; --tls-self-signed makes one that does",
+            f"the certificate in {tls.keystore} is not valid for {', '.join(lacking)}",
+            remedy="it must have the advertised host and the loopback address as subject "
+            "alternative names; --tls-self-signed creates such a certificate",
         )
     certificate = _certificate(tls.keystore)
     if certificate.not_valid_after_utc < datetime.now(UTC):
         raise UsageError(
-            f"the certificate in {tls.keystore} ran out at {certificate.not_valid_after_utc}",
+            f"the certificate in {tls.keystore} expired at {certificate.not_valid_after_utc}",
             remedy="have it renewed by its authority, under the same path",
         )
 
 
 def missing_names(keystore: Path, names: Iterable[str]) -> list[str]:
-    """Which of the names a certificate does not hold for."""
+    """Return the names for which a certificate is not valid."""
     from cryptography import x509
 
     try:
@@ -78,10 +78,10 @@ def missing_names(keystore: Path, names: Iterable[str]) -> list[str]:
         return sorted(set(names))
     hosts = {host.lower() for host in found.value.get_values_for_type(x509.DNSName)}
     addresses = {str(address) for address in found.value.get_values_for_type(x509.IPAddress)}
-    return [name for name in sorted(set(names)) if not _holds(name, hosts, addresses)]
+    return [name for name in sorted(set(names)) if not _is_valid_for(name, hosts, addresses)]
 
 
-def _holds(name: str, hosts: set[str], addresses: set[str]) -> bool:
+def _is_valid_for(name: str, hosts: set[str], addresses: set[str]) -> bool:
     try:
         return str(ipaddress.ip_address(name)) in addresses
     except ValueError:
@@ -90,10 +90,10 @@ def _holds(name: str, hosts: set[str], addresses: set[str]) -> bool:
 
 
 def _certificate(path: Path) -> "x509.Certificate":
-    """The first certificate of a PEM file.
+    """Return the first certificate of a PEM file.
 
     Raises:
-        UsageError: There is none, or it cannot be read.
+        UsageError: The file has none, or cannot be read.
     """
     from cryptography import x509
 
@@ -101,14 +101,14 @@ def _certificate(path: Path) -> "x509.Certificate":
         with path.open("rb") as file:
             return x509.load_pem_x509_certificate(file.read(FILE_BYTES_MAX))
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it holds no certificate in PEM"
+        why = error.strerror if isinstance(error, OSError) else "it has no certificate in PEM"
         raise UsageError(
             f"{path} cannot be used: {why}",
             remedy="give a PEM file with the key and the certificate of the broker",
         ) from None
 
 
-def _make_authority(path: Path, key_path: Path) -> None:
+def _create_authority(path: Path, key_path: Path) -> None:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec

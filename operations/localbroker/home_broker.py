@@ -1,7 +1,7 @@
-"""The broker of an arena's home, whatever it is: alone or a cluster, open or secure.
+"""The broker of a home: one broker or a cluster, with or without credentials.
 
-What a home holds is decided once, by its first start, and kept: a broker that was made secure is
-never started open, and data of one broker is never mixed with that of three.
+The first start decides which, and later starts keep it: a broker created with credentials is never
+started without, and the data of one broker is never mixed with that of three.
 """
 
 from pathlib import Path
@@ -37,34 +37,34 @@ def open_home_broker(
     tls: Tls | None = None,
     external: ExternalListener | None = None,
 ) -> LocalBroker | LocalCluster:
-    """The broker or the cluster of a home, not started.
+    """Return the broker or the cluster of a home, not started.
 
     Args:
         home: The arena's local state (`.arena`).
-        nodes: 1 or 3; None for what the home holds, and for 1 where it holds nothing.
-        secure: Ask for credentials; a home that is secure stays so without being asked.
+        nodes: 1 or 3; None for the number in the home, or 1 if the home is empty.
+        secure: Require credentials; a secure home stays secure without this option.
         host: The IPv4 address to listen on.
         port: The (first) client port, as for `LocalBroker`.
         cache: As for `LocalBroker`.
-        tls: Encrypts a secure broker's listeners; `own_tls(home)` for one that is made here.
-        outside: The listener for other hosts; None for that of the last start, if any.
+        tls: Certificates for a secure broker's listeners; `home_tls(home)` to create them.
+        external: The listener for other hosts; None for that of the last start, if any.
 
     Raises:
-        UsageError: The home holds something else than what is asked for.
+        UsageError: The home has another kind of broker than the arguments ask for.
     """
     files = broker_files_of(home)
     alone, cluster = files.meta_properties.exists(), files.cluster.exists()
     wanted = nodes or (NODES if cluster else 1)
     if (wanted == 1 and cluster) or (wanted == NODES and alone):
-        held = f"a cluster of {NODES} brokers" if cluster else "the data of one broker"
+        found_kind = f"a cluster of {NODES} brokers" if cluster else "the data of one broker"
         raise UsageError(
-            f"{files.root} holds {held}, not of {wanted}",
+            f"{files.root} holds {found_kind}, not of {wanted}",
             remedy="leave --nodes out, or choose another ARENA_HOME",
         )
     if secure and not is_secure(home) and (alone or cluster):
         raise UsageError(
-            f"{files.root} holds a broker that was made without credentials",
-            remedy="a secure one begins empty: choose another ARENA_HOME",
+            f"{files.root} holds a broker that was created without credentials",
+            remedy="a secure broker starts empty: choose another ARENA_HOME",
         )
     state = local_state(home)
     running = state is not None and state.is_running()
@@ -82,12 +82,16 @@ def open_home_broker(
 
 
 def _security(
-    home: Path, asked: Tls | None, held: Tls | None, host: str, external: ExternalListener | None
+    home: Path,
+    requested: Tls | None,
+    certificates: Tls | None,
+    host: str,
+    external: ExternalListener | None,
 ) -> Security:
-    """The accounts, with certificates that hold for every name the brokers are reached by."""
+    """Return the accounts; ensure certificates that are valid for every name of the brokers."""
     names = {host, external.advertise} if external else {host}
-    if held == home_tls(home):
+    if certificates == home_tls(home):
         ensure_home_certificate(home, names)
-    elif held and external:
-        require_certificate_names(held, names)
-    return ensure_security(home, asked)
+    elif certificates and external:
+        require_certificate_names(certificates, names)
+    return ensure_security(home, requested)

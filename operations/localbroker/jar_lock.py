@@ -1,7 +1,7 @@
-"""The committed lock of the broker's jars, and the command that writes it anew.
+"""The committed lock file of the broker's jars, and the command that rewrites it.
 
 `deploy/kafka.lock.json` names every jar by its Maven coordinate, SHA-256 and size in bytes.
-Only these bytes are ever put on the broker's class path.
+Only these files are put on the broker's class path.
 
     python -m operations.localbroker.jar_lock --write     resolve again and rewrite the lock
 """
@@ -50,7 +50,7 @@ class KafkaLock:
     """All jars of one Kafka version.
 
     Attributes:
-        kafka_version: The version of Apache Kafka the jars make up.
+        kafka_version: The version of Apache Kafka.
         jars: Sorted by coordinate.
     """
 
@@ -64,7 +64,7 @@ class KafkaLock:
 
     @property
     def digest(self) -> str:
-        """A short name for exactly this set of jars; part of the cache entry's name."""
+        """A short name for exactly this set of jars; part of the name of the cache entry."""
         text = "\n".join(f"{jar.file_name} {jar.sha256}" for jar in self.jars)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -74,24 +74,24 @@ def load_lock(path: Path = LOCK_PATH) -> KafkaLock:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is not a lock of this shape.
+        ValueError: It is not a lock file.
     """
     raw = json.loads(path.read_text(encoding="utf-8"))
     try:
         jars = tuple(Jar(**jar) for jar in raw["jars"])
         return KafkaLock(kafka_version=raw["kafka_version"], jars=jars)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no jar lock: {error!r}") from error
+        raise ValueError(f"{path} is not a lock of jars: {error!r}") from error
 
 
 def dump_lock(lock: KafkaLock) -> str:
-    """The text of a lock file: stable order, one jar on each line."""
+    """Return the text of a lock file: stable order, one jar per line."""
     rows = ",\n".join(f"    {json.dumps(asdict(jar))}" for jar in lock.jars)
     return f'{{\n  "kafka_version": "{lock.kafka_version}",\n  "jars": [\n{rows}\n  ]\n}}\n'
 
 
 def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, read in chunks."""
+    """Return the hexadecimal SHA-256 of a file, read in chunks."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(HASH_CHUNK_BYTES):
@@ -100,8 +100,8 @@ def sha256_of(path: Path) -> str:
 
 
 def resolve_lock(scratch: Path) -> KafkaLock:
-    """Resolve `ROOT_COORDINATES` with all they need, fetch every jar, and hash it."""
-    from jgo.maven import MavenContext  # a broker that is cached never needs it
+    """Resolve `ROOT_COORDINATES` and their dependencies, fetch every jar, and hash it."""
+    from jgo.maven import MavenContext  # not needed if the broker is cached
 
     context = MavenContext(repo_cache=scratch, local_repos=[], timeout=60)
     roots = [context.create_dependency(coordinate) for coordinate in ROOT_COORDINATES]
@@ -115,7 +115,7 @@ def resolve_lock(scratch: Path) -> KafkaLock:
 
 
 def main() -> None:
-    """Print the freshly resolved lock, or write it with `--write`."""
+    """Resolve the lock and print it, or write it with `--write`."""
     parser = argparse.ArgumentParser(prog="python -m operations.localbroker.jar_lock")
     parser.add_argument("--write", action="store_true", help=f"rewrite {LOCK_PATH.name}")
     write = parser.parse_args().write

@@ -1,8 +1,8 @@
-"""The broker's jars in the cache: published at once, checked at every start.
+"""The broker's jars in the cache: published by one rename, checked at every start.
 
-Reads the lock; writes one cache entry `kafka-<version>-<lock digest>` that holds `jars/` and a
-stamp with each file's size and modification time. The stamp makes the check of every later
-start cheap (47 `stat` calls); `verify_jars` reads every byte again.
+Reads the lock; writes one cache entry `kafka-<version>-<lock digest>` with `jars/` and a stamp:
+each file's size and modification time. With the stamp, the check of every later start is quick (47
+`stat` calls); `verify_jars` reads every byte again.
 """
 
 import json
@@ -24,10 +24,10 @@ def ensure_jars(
     progress: Progress = no_progress,
     fetcher: Fetcher | None = None,
 ) -> Path:
-    """The directory with exactly the jars of `lock`, fetched first where it is missing.
+    """Return the directory with exactly the jars of `lock`; fetch them first if they are missing.
 
     Raises:
-        FileRefused: A jar, fetched now or cached, is truncated or altered; it is named.
+        FileRefused: A jar, fetched or cached, is truncated or altered; the error names it.
         FetchFailed: A jar could not be fetched.
         DependencyMissing: The cache cannot be written.
     """
@@ -35,7 +35,7 @@ def ensure_jars(
     entry = ensure_entry(
         root,
         entry_name(lock),
-        is_whole=lambda path: _is_trusted(lock, path),
+        is_complete=lambda path: _is_trusted(lock, path),
         build=lambda staging: _build(lock, staging, fetcher or fetch_with_jgo, progress),
         needed_bytes=3 * lock.size_bytes,
         progress=progress,
@@ -44,17 +44,17 @@ def ensure_jars(
 
 
 def entry_name(lock: KafkaLock) -> str:
-    """The cache entry's name: another lock is another entry."""
+    """Return the name of the cache entry: another lock has another entry."""
     return f"kafka-{lock.kafka_version}-{lock.digest}"
 
 
 def jars_directory(lock: KafkaLock, cache: Path) -> Path:
-    """Where the jars of `lock` lie once they are fetched."""
+    """Return the folder of the jars of `lock`, fetched or not."""
     return cache / entry_name(lock) / "jars"
 
 
 def verify_jars(lock: KafkaLock, directory: Path) -> None:
-    """Read every byte of every jar, and refuse files the lock does not know.
+    """Read every byte of every jar, and refuse files that are not in the lock.
 
     Raises:
         FileRefused: A jar is missing, truncated, altered, or not in the lock.
@@ -84,10 +84,10 @@ def _stamp(lock: KafkaLock, directory: Path) -> dict[str, list[int]]:
 
 
 def _is_trusted(lock: KafkaLock, entry: Path) -> bool:
-    """True for an entry that holds the lock's files; False where there is none yet.
+    """True for an entry with the lock's files; False if there is no entry yet.
 
-    A stamp that does not fit asks for every byte to be read: a cache that was copied is stamped
-    anew, one that was altered is refused. Nothing that was tampered with is quietly replaced.
+    If the stamp does not match, every byte is read: a cache that was copied gets a new stamp, one
+    that was altered is refused. Altered files are never replaced silently.
     """
     if not entry.exists():
         return False
@@ -98,7 +98,7 @@ def _is_trusted(lock: KafkaLock, entry: Path) -> bool:
 
 
 def _stamp_matches(lock: KafkaLock, entry: Path) -> bool:
-    """True when the entry holds exactly the lock's files, untouched since they were checked."""
+    """True if the entry has exactly the lock's files, unchanged since they were checked."""
     try:
         expected = json.loads((entry / STAMP_NAME).read_text())
         names = {path.name for path in (entry / "jars").iterdir()}

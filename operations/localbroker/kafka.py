@@ -42,24 +42,24 @@ def prepare_kafka(
     external: ExternalListener | None = None,
     dump_classes: Path | None = None,
 ) -> BrokerSpec:
-    """Everything Apache Kafka needs on this machine, ready to run.
+    """Prepare everything that Apache Kafka needs on this machine.
 
     Args:
-        files: Where this broker keeps its things.
+        files: The paths of this broker's files.
         host: The address to listen on.
-        ports: Of this broker.
+        ports: The ports of this broker.
         cache: As for `LocalBroker`.
-        progress: Told what is waited for.
-        quorum: Its place in a cluster; None for a broker alone.
-        security: Who may connect; None where everybody may.
+        progress: Called with each step.
+        quorum: Its quorum in a cluster; None for a single broker.
+        security: The accounts that may connect; None if every client may.
         external: The listener for other hosts; None for none.
-        dump_classes: Where the broker writes a class archive when it ends; None for nowhere.
+        dump_classes: The file for a class archive, written when the broker ends; None for none.
 
     Raises:
-        UsageError: The listener for other hosts is on an address that is not of this machine.
-        PortTaken: Its port is another's.
-        FetchFailed: The jars or a Java cannot be had.
-        FileRefused: Something fetched is not what the locks name.
+        UsageError: The external listener is on an address that this machine does not have.
+        PortTaken: Another process has its port.
+        FetchFailed: The jars or Java cannot be fetched.
+        FileRefused: A fetched file is not the one in the lock.
         DependencyMissing: The disk is full, or the storage cannot be formatted.
     """
     if external:
@@ -72,7 +72,7 @@ def prepare_kafka(
     flags = dump_flags(dump_classes) if dump_classes else with_archive
     files.root.mkdir(parents=True, exist_ok=True)
     if security:
-        # The cluster's own metadata holds what the accounts are checked against.
+        # The cluster's metadata has the verifiers of the passwords.
         files.root.chmod(DIRECTORY_MODE)
     require_space(files.root, FREE_BYTES_MIN)
     properties = config.server_properties(host, ports, quorum, security, external)
@@ -82,9 +82,9 @@ def prepare_kafka(
     if cluster_id is None:
         progress(Step("broker", "formatting its storage"))
         cluster_id = quorum.cluster_id if quorum else config.cluster_id_from(os.urandom(16))
-        words = ["format", "--cluster-id", cluster_id, "--config", SERVER_PROPERTIES_NAME]
-        words += scram_arguments(security) if security else []
-        _format(files, java_command(config.STORAGE_CLASS, *words, flags=with_archive))
+        arguments = ["format", "--cluster-id", cluster_id, "--config", SERVER_PROPERTIES_NAME]
+        arguments += scram_arguments(security) if security else []
+        _format(files, java_command(config.STORAGE_CLASS, *arguments, flags=with_archive))
     return BrokerSpec(
         kind=APACHE_KAFKA,
         version=lock.kafka_version,
@@ -98,9 +98,9 @@ def prepare_kafka(
 
 
 def read_formatted(files: BrokerFiles) -> str | None:
-    """The cluster id the storage was formatted with; None where it never was.
+    """Return the cluster id of the formatted storage; None if it is not formatted.
 
-    Formatting twice with another id is an error in Kafka, so only a missing file asks for it.
+    Formatting again with another id is an error in Kafka, so only missing storage is formatted.
     """
     if not files.meta_properties.exists():
         return None
@@ -108,7 +108,7 @@ def read_formatted(files: BrokerFiles) -> str | None:
 
 
 def _format(files: BrokerFiles, command: list[str]) -> None:
-    """Run the format command; its words may hold passwords, so Java reads them from a file."""
+    """Run the format command; Java reads its arguments from a file: they may have passwords."""
     arguments = files.root / FORMAT_ARGUMENTS_NAME
     write_private(arguments, config.argument_file(command))
     try:

@@ -1,9 +1,9 @@
-"""Loopback ports: may we have this one, and which are free.
+"""Loopback ports: tests whether one can be bound, and finds free ones.
 
-A broker that cannot bind its port dies two seconds later while a probe of the same port
-happily answers from whoever holds it; so ports are tried before the start. A port that was free
-just now may be another's before the broker binds it; so free ones are taken from below those that
-the system gives to outgoing connections, of which a second sees many.
+A broker that cannot bind its port ends two seconds later, while a probe of that port gets an answer
+from the process that has it; so ports are tested before the start. A free port may be taken before
+the broker binds it; so ports are chosen below those that the system gives to outgoing connections,
+which are many per second.
 """
 
 import ipaddress
@@ -19,17 +19,17 @@ from operations.localbroker.errors import PortTaken
 
 DEFAULT_PORT = 9092
 FIRST_PORT = 20_000
-"""Free ports are looked for from here: services that people know lie below."""
+"""First port to look at: well-known services have lower ones."""
 SPARE_PORTS = 200
-"""Looked at besides those that are wanted, where some are taken."""
+"""Ports to look at in addition to the number needed, because some are taken."""
 IANA_EPHEMERAL = 49_152
-"""Where outgoing connections begin by RFC 6335, section 6; Linux says where it begins itself."""
+"""First port of outgoing connections by RFC 6335, section 6; Linux has its own setting."""
 EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 LOOPBACK = "127.0.0.1"
 
 
 def is_loopback(host: str) -> bool:
-    """True for an address, or the name, that only this machine reaches."""
+    """True for a loopback address, or the name localhost."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -45,7 +45,7 @@ def is_wildcard(host: str) -> bool:
 
 
 def can_bind(port: int, host: str = LOOPBACK) -> bool:
-    """True when a server could listen on `host:port` now."""
+    """True if a server can listen on `host:port` now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -57,27 +57,26 @@ def can_bind(port: int, host: str = LOOPBACK) -> bool:
 
 
 def choose_ports(port: int | None, host: str = LOOPBACK) -> Ports:
-    """Bind-test the client port and pick a controller port.
+    """Test the client port and choose a controller port.
 
     Args:
-        port: The client port: a number is taken or refused, 0 is any free port, None is
-            `DEFAULT_PORT` where it is free and any free port otherwise.
+        port: The client port: this number or an error, 0 for any free port, None for
+            `DEFAULT_PORT` if it is free and any free port otherwise.
         host: The IPv4 address to listen on.
 
     Raises:
-        UsageError: `host` is no address of this machine.
-        PortTaken: `port` was given and something else holds it.
+        UsageError: `host` is not an address of this machine.
+        PortTaken: Another process has `port`.
     """
     if is_wildcard(host):
         raise UsageError(
-            f"--host {host} is every address of this machine: a broker cannot tell its clients "
-            "to connect to that",
+            f"--host {host} means every address of this machine: clients cannot connect to it",
             remedy=f"arena broker start --secure --tls-self-signed --listen {host} --advertise "
             "NAME, with the name by which other hosts reach this machine",
         )
     if not can_bind(0, host):
         raise UsageError(
-            f"{host!r} is no IPv4 address of this machine", remedy=f"try --host {LOOPBACK}"
+            f"{host!r} is not an IPv4 address of this machine", remedy=f"try --host {LOOPBACK}"
         )
     if port and not can_bind(port, host):
         raise PortTaken(
@@ -94,16 +93,16 @@ def choose_ports(port: int | None, host: str = LOOPBACK) -> Ports:
 def choose_cluster_ports(
     count: int, port: int | None = None, host: str = LOOPBACK
 ) -> tuple[Ports, ...]:
-    """Ports for the brokers of a cluster.
+    """Choose the ports for the brokers of a cluster.
 
     Args:
-        count: How many brokers.
-        port: The first client port, the next ones follow it; 0 or None for any free ones.
+        count: Number of brokers.
+        port: The first client port, the others follow; 0 or None for any free ports.
         host: The IPv4 address to listen on.
 
     Raises:
-        UsageError: `host` is no address of this machine.
-        PortTaken: One of the client ports was given and something else holds it.
+        UsageError: `host` is not an address of this machine.
+        PortTaken: Another process has one of the client ports.
     """
     if port:
         clients = [choose_ports(wanted, host).client for wanted in range(port, port + count)]
@@ -114,13 +113,15 @@ def choose_cluster_ports(
 
 
 def _free_ports(count: int, host: str) -> list[int]:
-    """Ports that were free just now, and that no outgoing connection will be given meanwhile."""
-    room = range(FIRST_PORT, _first_ephemeral())
-    # Of the system's chance: processes that were seeded alike must not look in the same order.
-    drawn = random.SystemRandom().sample(room, min(len(room), count + SPARE_PORTS))
-    with ExitStack() as held:
-        # Held open together, so that nothing names one port twice.
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+    """Return ports that are free now and that outgoing connections do not use."""
+    candidate_range = range(FIRST_PORT, _first_ephemeral())
+    # From the system's random source: processes with one seed must not try the same order.
+    drawn = random.SystemRandom().sample(
+        candidate_range, min(len(candidate_range), count + SPARE_PORTS)
+    )
+    with ExitStack() as open_sockets:
+        # All open at the same time, so that no port is returned twice.
+        sockets = [open_sockets.enter_context(socket.socket()) for _ in range(count)]
         candidates = iter(drawn)
         for each in sockets:
             _bind_first(each, host, candidates)
@@ -128,7 +129,7 @@ def _free_ports(count: int, host: str) -> list[int]:
 
 
 def _bind_first(free: socket.socket, host: str, candidates: Iterator[int]) -> None:
-    """Bind to the first candidate that can be had, else to any port."""
+    """Bind to the first free candidate, else to any port."""
     for port in candidates:
         with suppress(OSError):
             free.bind((host, port))
@@ -137,7 +138,7 @@ def _bind_first(free: socket.socket, host: str, candidates: Iterator[int]) -> No
 
 
 def _first_ephemeral() -> int:
-    """The first of the ports that the system gives to outgoing connections."""
+    """Return the first port that the system gives to outgoing connections."""
     try:
         return int(EPHEMERAL_RANGE.read_text(encoding="ascii").split()[0])
     except (OSError, ValueError, IndexError):

@@ -1,8 +1,8 @@
-"""Is a broker ready, and which one is it: two requests of the Kafka protocol by hand.
+"""Checks whether a broker is ready, and which one it is: two hand-written Kafka requests.
 
-A broker answers ApiVersions only once it serves, so that answer is "ready". The cluster id in
-a Metadata answer tells our broker from another one on the same port. Encoding and decoding are
-pure; `probe` and `serves` are the only functions that open a socket.
+A broker answers ApiVersions when it serves, so that answer means "ready". The cluster id in its
+Metadata response distinguishes our broker from another one on the same port. Encoding and decoding
+are pure; only `probe` and `serves` open a socket.
 
 Protocol: https://kafka.apache.org/protocol (ApiVersions v0, Metadata v4).
 """
@@ -19,16 +19,16 @@ METADATA_VERSION = 4
 PROBE_TIMEOUT_S = 1.0
 ANSWER_BYTES_MAX = 1 << 20
 ASKS_FOR_CERTIFICATE = ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_BAD_CERTIFICATE")
-"""How OpenSSL names the alerts of RFC 8446, section 6.2, to a client without a certificate."""
+"""OpenSSL's names for the alerts of RFC 8446, section 6.2, to a client without a certificate."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerAnswer:
-    """What a broker said of itself.
+    """The Metadata response of a broker.
 
     Attributes:
-        cluster_id: The id its storage was formatted with; None where it names none.
-        broker_count: How many brokers the cluster has.
+        cluster_id: The id with which its storage was formatted; None if it sends none.
+        broker_count: Number of brokers of the cluster.
     """
 
     cluster_id: str | None
@@ -36,16 +36,16 @@ class BrokerAnswer:
 
 
 def encode_request(api: int, version: int, correlation_id: int, body: bytes) -> bytes:
-    """A request with header v1 and its length in front."""
+    """Return a request: its length, header v1 and the body."""
     header = struct.pack(">hhih", api, version, correlation_id, len(CLIENT_ID)) + CLIENT_ID
     return struct.pack(">i", len(header) + len(body)) + header + body
 
 
 def decode_metadata(answer: bytes) -> BrokerAnswer:
-    """Read the brokers and the cluster id of a Metadata v4 answer (without its length).
+    """Decode the brokers and the cluster id of a Metadata v4 response (without its length).
 
     Raises:
-        ValueError: The bytes are no such answer.
+        ValueError: The bytes are not such a response.
     """
     try:
         (broker_count,) = struct.unpack_from(">i", answer, 8)
@@ -55,12 +55,12 @@ def decode_metadata(answer: bytes) -> BrokerAnswer:
             _, at = _string(answer, at + 4)
         cluster_id, _ = _string(answer, at)
     except (struct.error, UnicodeDecodeError) as error:
-        raise ValueError(f"no Metadata v{METADATA_VERSION} answer: {error}") from error
+        raise ValueError(f"not a Metadata v{METADATA_VERSION} response: {error}") from error
     return BrokerAnswer(cluster_id=cluster_id, broker_count=broker_count)
 
 
 def probe(host: str, port: int, *, timeout_s: float = PROBE_TIMEOUT_S) -> BrokerAnswer | None:
-    """Ask the broker on `host:port` who it is; None where nobody who speaks Kafka answers."""
+    """Ask the broker on `host:port` for its cluster id; None if no Kafka broker answers."""
     try:
         with socket.create_connection((host, port), timeout_s) as connection:
             connection.sendall(encode_request(API_VERSIONS, 0, 1, b""))
@@ -74,10 +74,7 @@ def probe(host: str, port: int, *, timeout_s: float = PROBE_TIMEOUT_S) -> Broker
 
 
 def serves(host: str, port: int, *, tls: bool = False, timeout_s: float = PROBE_TIMEOUT_S) -> bool:
-    """True where somebody who speaks Kafka answers, though he may tell no more without a login.
-
-    So does one who asks for a certificate, which a probe has not.
-    """
+    """True if a Kafka broker answers, also if it requires a login or a certificate."""
     try:
         with socket.create_connection((host, port), timeout_s) as plain:
             connection = _wrapped(plain) if tls else plain
@@ -90,7 +87,7 @@ def serves(host: str, port: int, *, tls: bool = False, timeout_s: float = PROBE_
 
 
 def _wrapped(plain: socket.socket) -> ssl.SSLSocket:
-    """TLS without a look at the certificate: nothing is told and nothing is believed here."""
+    """Use TLS without checking the certificate: the probe sends no secrets and trusts no data."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -103,14 +100,14 @@ def _string(answer: bytes, at: int) -> tuple[str | None, int]:
         return None, at + 2
     end = at + 2 + length
     if end > len(answer):
-        raise struct.error("the answer ends within a string")
+        raise struct.error("the response ends within a string")
     return answer[at + 2 : end].decode(), end
 
 
 def _receive(connection: socket.socket) -> bytes:
     (length,) = struct.unpack(">i", _exactly(connection, 4))
     if not 4 <= length <= ANSWER_BYTES_MAX:
-        raise ValueError(f"an answer of {length} bytes is not Kafka's")
+        raise ValueError(f"a response of {length} bytes is not from Kafka")
     return _exactly(connection, length)
 
 

@@ -1,10 +1,11 @@
-"""One broker process between its start and its end, and the wait until it serves.
+"""One broker process from its start to its end, and the wait until it serves.
 
-Writes the state file of the broker it starts, and removes it with the process.
+Writes the state file of the broker, and removes it when the process has ended.
 """
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import psutil
@@ -15,7 +16,7 @@ from arena.credentials import PLAINTEXT
 from arena.errors import DependencyMissing
 from arena.processes import started_at
 from arena.progress import Progress, Step
-from operations.localbroker.broker_spec import BrokerHandle, BrokerSpec
+from operations.localbroker.broker_spec import BrokerHandle, BrokerSpec, handle_of_state
 from operations.localbroker.diagnose import explain_exit, read_tail
 from operations.localbroker.errors import PortTaken
 from operations.localbroker.probe import probe, serves
@@ -26,16 +27,23 @@ from operations.processes.orphan_reaper import OrphanReaper
 READY_DEADLINE_S = 60.0
 PROBE_INTERVAL_S = 0.02
 BROKER_GRACE_S = 10
-"""A broker writes its state to disk after SIGTERM, if its parent was killed."""
+"""Time for a broker to flush its data after SIGTERM, if its parent was killed."""
 
-Answer = Literal["silent", "ours", "another's"]
+PortOwner = Literal["silent", "ours", "another's"]
 
 
 class BrokerProcess:
     """A broker that was started."""
 
     def __init__(self, spec: BrokerSpec, files: BrokerFiles, host: str, ports: Ports) -> None:
-        """Start it; `wait_ready` tells when it serves."""
+        """Start the process and write its state file; `wait_ready` waits until it serves.
+
+        Args:
+            spec: The prepared broker.
+            files: The paths of its files.
+            host: The address it listens on.
+            ports: Its ports.
+        """
         self.spec = spec
         self.host = host
         self.ports = ports
@@ -46,7 +54,8 @@ class BrokerProcess:
         self._child = ChildProcess(process_spec, files.console_log, append=False)
         self._reaper.add(self._child.target)
         try:
-            self._write_state()
+            self._state = self._new_state()
+            write_state(self._files.state, self._state)
         except BaseException:
             self.kill()
             raise
@@ -63,30 +72,30 @@ class BrokerProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """What it returned; None while it runs."""
+        """Its exit code; None while it runs."""
         return self._child.exit_code()
 
     def stop(self) -> None:
-        """SIGTERM and wait; SIGKILL where it does not end."""
+        """Send SIGTERM and wait; send SIGKILL if it does not end."""
         self._child.stop()
         self._end()
 
     def kill(self) -> None:
-        """SIGKILL, as a crash would."""
+        """Send SIGKILL, as in a crash."""
         self._child.kill()
         self._end()
 
     def detach(self) -> None:
-        """Let it outlive this process."""
+        """Keep it running after this process."""
         reaper, self._reaper = self._reaper, None
         if reaper is not None:
             reaper.release()
 
     def is_ready(self) -> bool:
-        """True once our broker, and no other one on that port, answers.
+        """True if this broker, not another one on its port, answers.
 
         Raises:
-            PortTaken: Another one answers.
+            PortTaken: Another broker answers.
             DependencyMissing: The process has ended.
         """
         answer = identify_broker(
@@ -101,34 +110,22 @@ class BrokerProcess:
         if answer == "another's":
             raise PortTaken(
                 f"another broker answers on {self.bootstrap}",
-                remedy="start ours elsewhere with --port 0, or use that one: "
+                remedy="start this one on another port with --port 0, or use that one: "
                 f"KAFKA_BOOTSTRAP_SERVERS={self.bootstrap}",
             )
         return answer == "ours"
 
     def handle(self, ready_s: float) -> BrokerHandle:
-        """What a user of it gets."""
-        spec = self.spec
-        return BrokerHandle(
-            bootstrap=self.bootstrap,
-            kind=spec.kind,
-            version=spec.version,
-            data_dir=self._files.log_dirs if spec.durable else None,
-            pid=self.pid,
-            log_file=spec.log_file,
-            durable=spec.durable,
-            note=spec.note,
-            ready_s=ready_s,
-            security=spec.security,
-        )
+        """Return the handle for users of the broker."""
+        return replace(handle_of_state(self._state), ready_s=ready_s)
 
     def _end(self) -> None:
         self.detach()
         remove_state(self._files.state, self.pid)
 
-    def _write_state(self) -> None:
+    def _new_state(self) -> BrokerState:
         spec = self.spec
-        state = BrokerState(
+        return BrokerState(
             kind=spec.kind,
             version=spec.version,
             bootstrap=self.bootstrap,
@@ -143,7 +140,6 @@ class BrokerProcess:
             note=spec.note,
             security=spec.security,
         )
-        write_state(self._files.state, state)
 
     def _explain(self) -> DependencyMissing:
         spec = self.spec
@@ -161,34 +157,34 @@ class BrokerProcess:
 
 
 def wait_ready(processes: Sequence[BrokerProcess], progress: Progress) -> float:
-    """Return, with the seconds it took, when every one of them serves.
+    """Wait until all brokers serve; return the seconds it took.
 
     Raises:
-        PortTaken: One of the ports was lost to somebody else.
-        DependencyMissing: One ended, or did not answer in time.
+        PortTaken: Another process took one of the ports.
+        DependencyMissing: A broker ended, or did not answer in time.
     """
-    started = time.monotonic()
+    started_s = time.monotonic()
     silent = list(processes)
     while silent:
-        elapsed = time.monotonic() - started
+        elapsed_s = time.monotonic() - started_s
         names = ", ".join(process.bootstrap for process in silent)
-        if elapsed > READY_DEADLINE_S:
+        if elapsed_s > READY_DEADLINE_S:
             raise DependencyMissing(
                 f"the local broker on {names} did not answer in {READY_DEADLINE_S:.0f} s",
                 remedy=f"read {silent[0].spec.log_file}",
             )
         silent = [process for process in silent if not process.is_ready()]
         if silent:
-            progress(Step("broker", f"starting on {names}, {elapsed:.0f} s"))
+            progress(Step("broker", f"starting on {names}, {elapsed_s:.0f} s"))
             time.sleep(PROBE_INTERVAL_S)
-    return time.monotonic() - started
+    return time.monotonic() - started_s
 
 
-def identify_broker(host: str, port: int, *, cluster_id: str, security: str, pid: int) -> Answer:
-    """Who answers on a port where a broker of ours should.
+def identify_broker(host: str, port: int, *, cluster_id: str, security: str, pid: int) -> PortOwner:
+    """Return whether the expected broker answers on a port, another one, or none.
 
-    A broker in the open is known by its cluster id. A secure one tells it to nobody who has not
-    logged in, so there the port must be held by our process.
+    A plaintext broker is identified by its cluster id. A secure broker does not send it before a
+    login, so there the port must belong to the expected process.
     """
     if security == PLAINTEXT:
         answer = probe(host, port)

@@ -1,12 +1,12 @@
-"""Who may connect to a secure broker: principals, their passwords, the listeners' settings.
+"""Accounts of a secure broker: principals, passwords, and the settings of the listeners.
 
-A secure broker speaks SASL/SCRAM-SHA-512 to its clients and knows an account for every kind of
-process. Who may do what is a matter of ACLs (`arena topics acl`); without one, nobody but the
-administrator may do anything. Reads and writes `<home>/secure/<principal>.env`, mode 0600: the
-variables a process needs, for `arena up`, or for a shell that sources the file.
+Clients of a secure broker log in with SASL/SCRAM-SHA-512; every kind of process has an account.
+ACLs say what each may do (`arena topics acl`); without them only the administrator may do anything.
+Reads and writes `<home>/secure/<principal>.env`, mode 0600: the variables of a process, for
+`arena up`, or for a shell that sources the file.
 
-Passwords are in these files, in the broker's own `server.properties` (0600), and nowhere else:
-no argument of a process, no log, no topic.
+Passwords are in these files and in the broker's `server.properties` (0600) only: not in command
+lines, logs or topics.
 """
 
 import os
@@ -30,7 +30,7 @@ SASL_SSL = "SASL_SSL"
 MECHANISM = "SCRAM-SHA-512"
 LISTENER = "CLIENT"
 EXTERNAL_LISTENER = "OUTSIDE"
-"""For the processes of other hosts."""
+"""The listener for processes of other hosts."""
 CONTROLLER_CONFIG = "listener.name.controller"
 PASSWORD_BYTES = 32
 
@@ -38,7 +38,7 @@ PASSWORD_BYTES = 32
 KEYSTORE_VARIABLE = "KAFKA_SSL_KEYSTORE"
 """In the brokers' own file: their certificate and key."""
 CLIENT_AUTH_VARIABLE = "KAFKA_SSL_CLIENT_AUTH"
-"""In the brokers' own file, where clients must show a certificate."""
+"""In the brokers' own file, if clients must show a certificate."""
 
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
@@ -46,12 +46,12 @@ DIRECTORY_MODE = 0o700
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """What a listener with TLS needs, as PEM files.
+    """The PEM files of a listener with TLS.
 
     Attributes:
-        keystore: The broker's private key and its chain, in one file; an absolute path.
-        truststore: The authority that signed it; an absolute path.
-        client_auth: Clients must show a certificate of that authority, too.
+        keystore: The broker's private key and its certificate chain, in one file; absolute path.
+        truststore: The authority that signed it; absolute path.
+        client_auth: True if clients must show a certificate of that authority, too.
     """
 
     keystore: Path
@@ -64,8 +64,8 @@ class Security:
     """The accounts of a secure broker.
 
     Attributes:
-        passwords: Per principal.
-        tls: Encrypts the listener; None on loopback.
+        passwords: Principal -> password.
+        tls: Certificates of the listeners; None without TLS.
     """
 
     passwords: Mapping[str, str] = field(repr=False)
@@ -73,20 +73,20 @@ class Security:
 
     @property
     def protocol(self) -> str:
-        """What clients set as `KAFKA_SECURITY_PROTOCOL`."""
+        """The value of `KAFKA_SECURITY_PROTOCOL` for clients."""
         return SASL_SSL if self.tls else SASL_PLAINTEXT
 
 
 def secure_properties(security: Security, *, external: bool = False) -> str:
-    """The lines of server.properties that make a broker ask who is there, and forbid by default.
+    """Return the lines of server.properties that require a login and deny by default.
 
-    The controllers know each other by PLAIN, which needs no stored account; the brokers use SCRAM
-    like every client. With TLS every listener is encrypted, that of the controllers too. Kafka's
+    The controllers log in to each other with PLAIN, which needs no stored account; the brokers use
+    SCRAM like every client. With TLS every listener is encrypted, also the controllers'. Kafka's
     documentation: "Security", 7.2 (TLS), 7.3 (SASL) and 7.5 (authorization).
 
     Args:
-        security: The accounts, and the certificates where there are some.
-        outside: There is a listener for other hosts, which asks the same as the other.
+        security: The accounts, and the certificates if there are any.
+        external: True if there is a listener for other hosts; it has the same requirements.
     """
     password = security.passwords[BROKER]
     module = "org.apache.kafka.common.security"
@@ -95,9 +95,9 @@ def secure_properties(security: Security, *, external: bool = False) -> str:
         f'{module}.plain.PlainLoginModule required username="{BROKER}" password="{password}" '
         f'user_{BROKER}="{password}";'
     )
-    named = [LISTENER, EXTERNAL_LISTENER] if external else [LISTENER]
-    protocols = ",".join(f"{name}:{security.protocol}" for name in [*named, "CONTROLLER"])
-    clients = [f"listener.name.{name.lower()}" for name in named]
+    listeners = [LISTENER, EXTERNAL_LISTENER] if external else [LISTENER]
+    protocols = ",".join(f"{name}:{security.protocol}" for name in [*listeners, "CONTROLLER"])
+    clients = [f"listener.name.{name.lower()}" for name in listeners]
     lines = [
         f"listener.security.protocol.map={protocols}",
         f"sasl.mechanism.inter.broker.protocol={MECHANISM}",
@@ -117,31 +117,31 @@ def secure_properties(security: Security, *, external: bool = False) -> str:
             "ssl.truststore.type=PEM",
             f"ssl.truststore.location={security.tls.truststore}",
         ]
-        asked = "required" if security.tls.client_auth else "none"
-        lines += [f"{name}.ssl.client.auth={asked}" for name in [*clients, CONTROLLER_CONFIG]]
+        client_auth = "required" if security.tls.client_auth else "none"
+        lines += [f"{name}.ssl.client.auth={client_auth}" for name in [*clients, CONTROLLER_CONFIG]]
     return "\n".join(lines) + "\n"
 
 
 def scram_arguments(security: Security) -> list[str]:
-    """Words of the format command that create the accounts; never to be put on a command line."""
-    words = []
+    """Return the arguments of the format command that create the accounts; they have passwords."""
+    arguments = []
     for name, password in sorted(security.passwords.items()):
-        words += ["--add-scram", f"{MECHANISM}=[name={name},password={password}]"]
-    return words
+        arguments += ["--add-scram", f"{MECHANISM}=[name={name},password={password}]"]
+    return arguments
 
 
 def ensure_security(home: Path, tls: Tls | None = None) -> Security:
-    """The accounts of this home's broker, with new random passwords where there were none.
+    """Return the accounts of a home's broker; create them with random passwords if missing.
 
-    A broker that was given TLS at its first start has it at every later one.
+    A broker that had TLS at its first start has it at every later one.
 
     Raises:
-        UsageError: It has been made with another TLS, or with none.
+        UsageError: It was created with other certificates, or with none.
     """
     directory = credentials_directory(home)
     if not is_secure(home):
         directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-        # The broker's file comes last: it says that the others are whole.
+        # The broker's file is written last: it shows that the others are complete.
         for name in sorted(PRINCIPALS, key=lambda n: n == BROKER):
             environ = {
                 "KAFKA_SECURITY_PROTOCOL": SASL_SSL if tls else SASL_PLAINTEXT,
@@ -158,21 +158,21 @@ def ensure_security(home: Path, tls: Tls | None = None) -> Security:
             write_private(
                 directory / f"{name}.env", "".join(f"{k}={v}\n" for k, v in environ.items())
             )
-    kept = _tls_from_environ(read_credentials(directory, BROKER))
-    if tls and tls != kept:
-        made = f"{kept.keystore if kept else 'no'} certificate"
-        asks = ", and asks clients for one" if kept and kept.client_auth else ""
+    saved = _tls_from_environ(read_credentials(directory, BROKER))
+    if tls and tls != saved:
+        certificate = f"{saved.keystore if saved else 'no'} certificate"
+        asks = ", and asks clients for one" if saved and saved.client_auth else ""
         raise UsageError(
-            f"the broker of {home} was made with {made}{asks}",
+            f"the broker of {home} was created with {certificate}{asks}",
             remedy="leave the certificate out, or choose another ARENA_HOME",
         )
     names = [path.stem for path in directory.glob("*.env")]
     passwords = {name: read_credentials(directory, name)["KAFKA_SASL_PASSWORD"] for name in names}
-    return Security(passwords=passwords, tls=kept)
+    return Security(passwords=passwords, tls=saved)
 
 
 def saved_tls(home: Path) -> Tls | None:
-    """The certificates of a secure home; None where it has none."""
+    """Return the certificates of a secure home; None if it has none."""
     return (
         _tls_from_environ(read_credentials(credentials_directory(home), BROKER))
         if is_secure(home)
@@ -188,7 +188,7 @@ def _tls_from_environ(environ: Mapping[str, str]) -> Tls | None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only this user can read, from its first byte on."""
+    """Write a file that only this user can read, also while it is written."""
     path.unlink(missing_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""What there is to know about the local broker: read only, for `arena broker status` and stop."""
+"""Reads the status of a home's broker, and stops it from another process."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -24,20 +24,20 @@ Condition = Literal["running", "not answering", "degraded", "stopped", "stale"]
 
 @dataclass(frozen=True, slots=True)
 class BrokerStatus:
-    """One look at the local broker, or at the cluster and each of its brokers.
+    """The status of the local broker, or of the cluster and each of its brokers.
 
     Attributes:
-        condition: "running"; "not answering" while its process lives but does not serve;
-            "degraded" where some brokers of a cluster serve and others do not; "stopped"; "stale"
-            where the process it speaks of is gone.
-        broker: What was started, None where nothing was.
-        rss_bytes: Resident memory of its process; 0 where it does not run.
-        uptime_s: Seconds since its start; 0 where it does not run.
-        jars: Directory of the cached jars; None where they are not cached.
-        reason: Why it ended, where its log tells a known cause; else "".
-        verified: True where every byte of the jars was read and compared just now.
-        nodes: The brokers of a cluster, by number; empty where there is one alone.
-        outside: The listener for other hosts; None where there is none.
+        condition: "running"; "not answering" if its process runs but does not serve; "degraded"
+            if some brokers of a cluster serve and others do not; "stopped"; "stale" if it ended
+            without removing its state file.
+        broker: The state of the started broker; None if none was started.
+        rss_bytes: Resident memory of its process; 0 if it does not run.
+        uptime_s: Seconds since its start; 0 if it does not run.
+        jars: Directory of the cached jars; None if they are not cached.
+        reason: Why it ended, if its log has a known cause; else "".
+        verified: True if every byte of the jars was read and compared just now.
+        nodes: The brokers of a cluster, by id; empty for a single broker.
+        external: The listener for other hosts; None if there is none.
     """
 
     condition: Condition
@@ -51,7 +51,7 @@ class BrokerStatus:
     external: ExternalListener | None = None
 
     def as_json(self) -> dict[str, object]:
-        """The same as plain values for `--json`."""
+        """The status as plain values, for `--json`."""
         return {
             "condition": self.condition,
             "broker": asdict(self.broker) if self.broker else None,
@@ -66,11 +66,11 @@ class BrokerStatus:
 
 
 def read_status(home: Path, *, cache: Path | None = None, verify: bool = False) -> BrokerStatus:
-    """Look at the broker, or the cluster, of `home`.
+    """Return the status of the broker, or the cluster, of a home.
 
     Args:
         home: The arena's local state.
-        cache: Where jars are kept.
+        cache: The folder of the jars; None for `cache_root()`.
         verify: Also read every byte of the cached jars.
 
     Raises:
@@ -124,10 +124,10 @@ def _condition_of_all(conditions: list[Condition]) -> Condition:
 
 
 def stop_broker(home: Path) -> BrokerState | None:
-    """End the broker, or every broker of the cluster, of `home`, whoever started it.
+    """Stop the broker, or every broker of the cluster, of a home, whichever process started it.
 
     Returns:
-        What was stopped; None where nothing was running. A stale state is removed.
+        The state of the stopped broker; None if none was running. A stale state is removed.
     """
     files = broker_files_of(home)
     stopped = local_state(home)
@@ -161,7 +161,7 @@ def _condition(state: BrokerState | None, *, running: bool) -> Condition:
 
 
 def _reason(state: BrokerState) -> str:
-    """What the log of a broker that is gone says of its end."""
+    """Return the cause and the remedy in the log of a broker that has ended, or ""."""
     cause = find_cause(read_tail(Path(state.log_file), state.log_start_bytes))
     if cause is None:
         return ""

@@ -1,7 +1,7 @@
-"""Fetches a wheel into the cache: pip, against committed hashes, published at once.
+"""Fetches a wheel into the cache with pip and committed hashes, and publishes it by one rename.
 
-For what only some machines need (a Java runtime, the fallback broker), so it is not among the
-project's own requirements. pip runs in a process group of its own and is ended with us.
+For what only some machines need (a Java runtime, the fallback broker), so it is not in the
+project's requirements. pip runs in its own process group, which is ended with this process.
 """
 
 import os
@@ -30,7 +30,7 @@ class Wheel:
     """A wheel that is fetched on demand.
 
     Attributes:
-        name: What it is, for people.
+        name: Its name for users.
         project: Its name in the package index; `deploy/<project>.txt` pins it with hashes.
         version: The pinned version.
         size_mb: Installed size in megabytes.
@@ -43,7 +43,7 @@ class Wheel:
 
     @property
     def entry(self) -> str:
-        """The cache entry's name: another version is another entry."""
+        """The name of the cache entry: another version has another entry."""
         return f"{self.project}-{self.version}"
 
     @property
@@ -59,16 +59,16 @@ def ensure_wheel(
     progress: Progress = no_progress,
     deadline_s: float = FETCH_DEADLINE_S,
 ) -> Path:
-    """The directory the wheel is unpacked in, fetched first where it is missing.
+    """Return the directory of the unpacked wheel; fetch it first if it is missing.
 
     Raises:
         FetchFailed: It cannot be fetched: no network, no wheel for this machine, no pip.
-        FileRefused: What was fetched is not what the lock names.
+        FileRefused: The fetched file is not the one in the lock.
     """
     return ensure_entry(
         cache or cache_root(),
         wheel.entry,
-        is_whole=lambda entry: (entry / STAMP_NAME).is_file(),
+        is_complete=lambda entry: (entry / STAMP_NAME).is_file(),
         build=lambda staging: _install(wheel, staging, progress, deadline_s),
         needed_bytes=2 * wheel.size_mb * 1_000_000,
         progress=progress,
@@ -107,7 +107,7 @@ def _install(wheel: Wheel, staging: Path, progress: Progress, deadline_s: float)
 def _wait(
     wheel: Wheel, process: "subprocess.Popen[bytes]", progress: Progress, deadline_s: float
 ) -> int | None:
-    """The exit code of pip, or None where the deadline passed."""
+    """Return the exit code of pip, or None if the deadline has passed."""
     started = time.monotonic()
     while (elapsed := time.monotonic() - started) < deadline_s:
         progress(Step(wheel.name, f"fetching {wheel.entry}, {elapsed:.0f} s"))
@@ -141,6 +141,6 @@ def _explain(
     else:
         why = "pip could not fetch it here"
     return FetchFailed(
-        f"the {wheel.name} ({wheel.entry}) cannot be had: {why}",
+        f"the {wheel.name} ({wheel.entry}) cannot be fetched: {why}",
         remedy="check the network and any proxy, then try again",
     )

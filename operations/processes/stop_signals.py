@@ -3,7 +3,7 @@
 Python ends at once on SIGTERM and SIGHUP: no `finally` runs. `terminate_as_interrupt` raises
 instead, for code that a `finally` cleans up after. Code that starts processes must not be cut in
 two: an exception between "started" and "recorded" would leave a process that is never ended. There
-`StopSignals` notes the first signal and the loops look at it.
+`StopSignals` notes the first signal and the loops check it.
 """
 
 import signal
@@ -19,7 +19,7 @@ from arena.errors import EXIT_TERMINATED
 
 WATCHED = (signal.SIGINT, *ENDING_SIGNALS)
 AGAIN_S = 0.3
-"""A second Ctrl-C within this time is the first one again: a key that bounced."""
+"""A second Ctrl-C within this time counts as the first one: the key bounced."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -63,7 +63,7 @@ class StopSignals:
     """
 
     def __init__(self) -> None:
-        """No handler is installed before the block."""
+        """Create it; the block installs the handlers."""
         self.received: signal.Signals | None = None
         self.hurried = False
         self._received_s = 0.0

