@@ -21,6 +21,7 @@ from typing import Annotated
 import typer
 
 from arena.atomic_files import require_writable
+from arena.bus.kafka import KafkaBus
 from arena.errors import EXIT_NO, UsageError
 from arena.model_prices import load_prices
 from arena.plugin_options import AllowFlag, FolderFlag, plugin_choice
@@ -45,6 +46,7 @@ from operations.commands.messages_text import file_lines, models_text, prices_te
 from operations.commands.numbered_steps import NumberedSteps, print_title
 from operations.commands.plugins import check_plugins
 from operations.commands.preflight import NoCheck, PreflightFailed, preflight_contest
+from operations.commands.resume_check import require_snapshots
 from operations.commands.run_standings import interim_standings
 from operations.commands.supervised_run import (
     RunSetup,
@@ -161,6 +163,9 @@ def _compete(
         raise
     setup = _run_setup(contest, broker)
     ensure_topics(contest.spec, setup.settings)
+    competition = contest.spec.competition
+    if contest.resumed is not None and competition is not None and competition.lock_step:
+        asyncio.run(_require_snapshots(setup))
     terminal = on_terminal() and dashboard
     dashboard_args = ("--title", contest.spec.arena.name) if terminal else None
     processes = planned_processes(
@@ -193,6 +198,15 @@ def _compete(
             return signal_exit_code(signals) or EXIT_NO
         finish_contest(setup, monitor.progress, ending, steps, json_file)
     return 0 if ending.reason is EndReason.DONE and not ending.dead else EXIT_NO
+
+
+async def _require_snapshots(setup: RunSetup) -> None:
+    bus = KafkaBus(setup.settings, client_id="arena-compete")
+    await bus.start()
+    try:
+        await require_snapshots(bus, setup.directory)
+    finally:
+        await bus.close()
 
 
 def _run_setup(contest: Contest, broker: BrokerHandle) -> RunSetup:

@@ -20,6 +20,7 @@ from arena.settings import Settings
 from operations.commands.compete_health import ContestHealth
 from operations.commands.compete_progress import ContestProgress, progress_line
 from operations.commands.live_line import LiveLine
+from operations.commands.resume_check import deleted_snapshots
 from operations.processes.stop_signals import StopSignals
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.competition import BASELINES
@@ -131,6 +132,7 @@ class ContestMonitor:
             await bus.close()
 
     async def _follow(self, reader: LogReader, signals: StopSignals) -> ContestEnd:
+        self.progress.snapshots += await deleted_snapshots(reader)
         await self._catch_up(reader)
         done_before, began_s = self.progress.snapshots, 0.0
         while True:

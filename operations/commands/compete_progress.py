@@ -22,6 +22,7 @@ class ContestProgress:
 
     Attributes:
         planned: Snapshots of the whole contest.
+        snapshots: Published snapshots, with those that retention has deleted.
         agents: Names of the agents.
         last: Offset of the contest's last snapshot; None until it is published.
         turns: All recorded turns. aborted: The turns among them that were cut off.
@@ -63,7 +64,7 @@ class ContestProgress:
                 if message.snapshot_id not in self._seen:
                     self._seen.add(message.snapshot_id)
                     self.snapshots += 1
-                    if self.snapshots == self.planned:
+                    if self.snapshots >= self.planned and self.last is None:
                         self.last, self._last_as_of = offset, message.as_of
             case Turn():
                 if message.turn_id not in self._ended:
