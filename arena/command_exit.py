@@ -41,6 +41,7 @@ DOUBLE_S = 1.0
 IMPORT_POLL_S = 0.02
 FILES_MAX = 20
 """Number of error reports that are kept in a folder; the oldest are deleted first."""
+HOME_REMEDY = "make it accessible to this user, or choose another folder with ARENA_HOME"
 LINE_CHARS_MAX = 1_000
 SECRET_CHARS_MIN = 6
 NO_MEMORY = b"arena: this machine has too little free memory; stop other programs, or add memory\n"
@@ -115,8 +116,8 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 def report_error(error: BaseException) -> int:
     """Print in one line why a command ends, and return its exit code."""
-    from arena.error_causes import explain_error
-    from arena.errors import NotInstalled
+    from arena.error_causes import FORBIDDEN_REMEDY, explain_error
+    from arena.errors import NotInstalled, UsageError
     from arena.output import discard_output
 
     failed = getattr(sys.stdout, "failed", None)
@@ -136,11 +137,21 @@ def report_error(error: BaseException) -> int:
     if found is None:
         _print_line(_unexpected_line(error))
         return EXIT_NO
+    if found.remedy == FORBIDDEN_REMEDY and _is_in_home(getattr(error, "filename", None)):
+        found = UsageError(str(found.args[0]), remedy=HOME_REMEDY)
     where = "standard output: " if failed is error else ""
     print_failure(f"{where}{found}")
     if isinstance(found, NotInstalled) and SUPERVISED_VARIABLE in os.environ:
         return EXIT_USAGE
     return found.exit_code
+
+
+def _is_in_home(path: object) -> bool:
+    """True for a path in the home of the arena, and for a folder that should contain the home."""
+    if not isinstance(path, str):
+        return False
+    home = os.path.abspath(os.environ.get("ARENA_HOME") or ".arena")
+    return os.path.commonpath([home, os.path.abspath(path)]) in (home, os.path.abspath(path))
 
 
 def is_debug() -> bool:

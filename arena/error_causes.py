@@ -17,6 +17,7 @@ _SYMLINK_LOOP = re.compile(r"Symlink loop from '(.*)'", re.DOTALL)
 """pathlib's message for a loop of links."""
 _UNMAPPED = re.compile(r"failed to map segment|[Cc]annot allocate memory")
 """The dynamic loader's messages if there is too little memory for a library."""
+FORBIDDEN_REMEDY = "make it accessible to this user, or name another path"
 CAUSES_MAX = 8
 """Number of nested errors that are examined."""
 
@@ -157,9 +158,7 @@ def _system(error: OSError) -> ArenaError:
     if number == errno.EADDRINUSE:
         return DependencyMissing(text, remedy="another process uses that port: choose another one")
     if number in _FORBIDDEN:
-        return UsageError(
-            text, remedy="make it accessible to this user, or choose another folder (ARENA_HOME)"
-        )
+        return UsageError(text, remedy=FORBIDDEN_REMEDY)
     if kind in ("gaierror", "herror"):
         return DependencyMissing(
             f"a host name is unknown: {message}", remedy="check the address and the network"

@@ -1,5 +1,6 @@
 """Every command ends with one line, for any error."""
 
+import errno
 import json
 import os
 import re
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from arena.command_exit import report_error
 
 DEADLINE_S = 60
 NOWHERE = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
@@ -121,6 +124,26 @@ def program(
         timeout=DEADLINE_S,
         check=False,
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "is_home"),
+    [("home/runs/x", True), ("home", True), (".", True), ("x.toml", False), ("homes/x", False)],
+)
+def test_arena_home_is_the_remedy_only_for_a_path_in_it(
+    name: str,
+    is_home: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A specification or a key that cannot be read has nothing to do with ARENA_HOME."""
+    monkeypatch.setenv("ARENA_HOME", str(tmp_path / "home"))
+
+    code = report_error(PermissionError(errno.EACCES, "Permission denied", str(tmp_path / name)))
+
+    assert 2 == code
+    assert is_home is ("ARENA_HOME" in capsys.readouterr().err)
 
 
 def test_unexpected_error_is_one_line_and_report_file(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from arena.settings import KafkaAccess, Settings
     ("number", "kind", "words"),
     [
         (errno.ENOSPC, DependencyMissing, "free space"),
-        (errno.EROFS, UsageError, "ARENA_HOME"),
+        (errno.EROFS, UsageError, "name another path"),
         (errno.EACCES, UsageError, "x/y: "),
         (errno.EMFILE, DependencyMissing, "ulimit"),
         (errno.EADDRINUSE, DependencyMissing, "port"),
