@@ -213,15 +213,23 @@ KIND_OF_COMMAND = {command.name: kind for kind in KINDS for command in kind.comm
 
 
 def writers_of(topic: TopicSpec) -> tuple[str, ...]:
-    """The kinds that write a topic."""
-    if topic in EVERY_PROCESS:
+    """The kinds that write a topic, or a member of a family of topics."""
+    declared = _declared(topic)
+    if declared in EVERY_PROCESS:
         return (EVERY_PROCESS_TEXT,)
-    return tuple(kind.name for kind in KINDS if topic in kind.writes)
+    return tuple(kind.name for kind in KINDS if declared in kind.writes)
 
 
 def readers_of(topic: TopicSpec) -> tuple[str, ...]:
-    """The kinds that read a topic."""
-    return tuple(kind.name for kind in KINDS if topic in kind.reads)
+    """The kinds that read a topic, or a member of a family of topics."""
+    declared = _declared(topic)
+    return tuple(kind.name for kind in KINDS if declared in kind.reads)
+
+
+def _declared(topic: TopicSpec) -> TopicSpec:
+    """The entry of the topic table: for a member of a family, the family."""
+    families = (spec for spec in topics.TOPICS if spec.is_family)
+    return next((spec for spec in families if topic.name.startswith(spec.name)), topic)
 
 
 def account_kinds() -> dict[str, tuple[ProcessKind, ...]]:

@@ -21,6 +21,14 @@ def test_every_topic_has_a_writer_and_a_reader() -> None:
         assert readers_of(spec), spec.name
 
 
+def test_member_of_a_family_has_the_kinds_of_the_family() -> None:
+    """The inbox of an agent is written and read by the kinds of all inboxes."""
+    member = topics.INBOX.member("momentum")
+
+    assert writers_of(topics.INBOX) == writers_of(member)
+    assert readers_of(topics.INBOX) == readers_of(member)
+
+
 def test_kinds_and_commands_are_named_once() -> None:
     """No two kinds, and no two commands, have one name."""
     assert len(KINDS) == len({kind.name for kind in KINDS})

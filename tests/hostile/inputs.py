@@ -138,7 +138,7 @@ PRICES = (
     Case(
         "nested columns",
         prices_parquet(lambda: pa.table({"ts": [[1]], "open": [[1]]})),
-        "holds list",
+        "has values of type list",
     ),
     Case(
         "one value often",
