@@ -287,12 +287,22 @@ class CheckpointFile:
         failed: True if the last write failed.
     """
 
-    def __init__(self, settings: Settings, name: str, log: Log) -> None:
-        """Take the folder of the settings, and the file's name in it."""
+    def __init__(
+        self, settings: Settings, name: str, log: Log, *, logs_failures: bool = True
+    ) -> None:
+        """Take the folder of the settings, and the file's name in it.
+
+        Args:
+            settings: The settings with the folder.
+            name: Name of the file.
+            log: Gets a warning if a checkpoint is discarded.
+            logs_failures: Also log a warning if the file cannot be written.
+        """
         self._folder = settings.checkpoints
         self.file = ChecksummedFile(self._folder / name)
         self.failed = False
         self._log = log
+        self._logs_failures = logs_failures
         self._writing: asyncio.Task[None] | None = None
 
     async def read(self) -> bytes | None:
@@ -355,7 +365,9 @@ class CheckpointFile:
             self.failed = False
         except OSError as error:  # The checkpoint only saves time.
             self.failed = True
-            self._log.warning("checkpoint not written", path=str(self.file.path), why=str(error))
+            if self._logs_failures:
+                path = str(self.file.path)
+                self._log.warning("checkpoint not written", path=path, why=str(error))
 
 
 def _image_name(partition: int) -> str:

@@ -80,9 +80,11 @@ async def run(bus: Bus, clock: Clock, options: DashboardOptions, settings: Setti
         ArenaError: The broker does not answer, or a reader hangs; the terminal is restored.
     """
     await bus.start()
-    follower = TopicFollower(
-        bus, clock, ArenaView(), CheckpointFile(settings, "dashboard", logs.get("dashboard"))
+    # The records of an ended run may be in a folder that is read-only on purpose.
+    file = CheckpointFile(
+        settings, "dashboard", logs.get("dashboard"), logs_failures=not options.ended
     )
+    follower = TopicFollower(bus, clock, ArenaView(), file)
     try:
         await follower.open()
         await run_until_first_ends(

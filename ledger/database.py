@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
 
-from arena.error_causes import error_message
+from arena.error_causes import FORBIDDEN_REMEDY, error_message, explain_error
 from arena.errors import ArenaError
 from ledger.error_text import describe_database_error
 from ledger.errors import BooksMisconfigured, BooksUnavailable, BrokenBooks
@@ -214,7 +214,12 @@ def database_errors(location: BooksLocation) -> Iterator[None]:
             kind = BooksMisconfigured
         raise kind(f"the books at {location}: {found.cause}", remedy=found.remedy) from error
     except OSError as error:
-        raise BooksUnavailable(f"the books at {location}: {error_message(error)}") from error
+        explained = explain_error(error)
+        remedy = "" if explained is None else explained.remedy
+        if remedy == FORBIDDEN_REMEDY:
+            remedy = "make their folder writable for this user, or name others with --database"
+        text = f"the books at {location}: {error_message(error)}"
+        raise BooksUnavailable(text, remedy=remedy) from error
 
 
 def require_regular_file(location: BooksLocation) -> None:

@@ -1,8 +1,10 @@
 """A dashboard that continues after its checkpoint shows the same as one that read everything."""
 
 import asyncio
+import errno
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -192,6 +194,26 @@ async def test_broken_log_has_no_checkpoint(memory_bus: MemoryBus, tmp_path: Pat
 
     assert view.accounts.broken
     assert not file.file.path.exists()
+
+
+@pytest.mark.parametrize("logs_failures", [True, False])
+async def test_unwritable_checkpoint_is_logged_if_asked_for(
+    logs_failures: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dashboard of an ended run in a read-only home prints no log line."""
+    warnings: list[str] = []
+
+    def fail(self: ChecksummedFile, payload: bytes) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    log = SimpleNamespace(warning=lambda text, **_: warnings.append(text))
+    monkeypatch.setattr(ChecksummedFile, "write", fail)
+    file = CheckpointFile(Settings(home=tmp_path), "dashboard", log, logs_failures=logs_failures)
+    file.write(b"x")
+    await file.wait_until_written()
+
+    assert file.failed
+    assert logs_failures is ("checkpoint not written" in warnings)
 
 
 async def test_restored_view_is_the_same_over_a_real_broker(

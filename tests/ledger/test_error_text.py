@@ -1,5 +1,6 @@
 """The text of database errors, and files that cannot hold books."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -68,6 +69,19 @@ def test_wrong_login_is_a_usage_error() -> None:
     assert isinstance(caught.value, UsageError)
     assert "planted" not in str(caught.value)
     assert "psycopg" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"), [(errno.EACCES, "--database"), (errno.ENOSPC, "free space")]
+)
+def test_system_error_has_a_remedy(number: int, remedy: str, tmp_path: Path) -> None:
+    """Books in a folder that is not writable, or on a full disk, are not just "refused"."""
+    location = books_location(tmp_path, "", None)
+
+    with pytest.raises(BooksUnavailable) as caught, database_errors(location):
+        raise OSError(number, os.strerror(number), str(location.path))
+
+    assert remedy in caught.value.remedy
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device", "loop"])
