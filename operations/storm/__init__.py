@@ -1,5 +1,6 @@
-"""`arena storm`: a whole arena under faults from a seed, and a verdict on what it left.
+"""`arena storm`: runs a whole arena under faults drawn from a seed, and checks its records.
 
-`plan` draws the faults, `house` runs the processes, `driver` sends orders and keeps the oracle of
-what was acked, `faults` carries the plan out, `checker*` judges the records by rules of its own.
+`fault_plan` draws the faults, `processes` runs the processes, `order_sender` sends orders and
+records what was acked, `fault_injector` carries out the plan, and `checker*` checks the records by
+rules of its own.
 """

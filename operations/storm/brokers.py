@@ -1,4 +1,4 @@
-"""The real brokers of a storm: one or three, plain or asking for a login, killed and started."""
+"""The real brokers of a storm: one or three, with or without login, killed and restarted."""
 
 import asyncio
 import time
@@ -12,9 +12,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from arena import topics
 from arena.credentials import ADMIN, credentials_for
 from operations.localbroker.broker import LocalBroker
+from operations.localbroker.broker_spec import BrokerHandle
 from operations.localbroker.class_training import ensure_class_archive
 from operations.localbroker.cluster import NODES, LocalCluster
-from operations.localbroker.broker_spec import BrokerHandle
 from operations.localbroker.home_broker import open_home_broker
 from operations.storm.checker_run import client_options
 from operations.storm.client_errors import CLIENT_ERRORS
@@ -30,47 +30,47 @@ class Brokers:
     """Brokers on one home.
 
     Attributes:
-        home: Theirs, and the arena's.
-        count: 1 or 3. secure: they ask for a login.
-        down: Node ids that were killed and are not up again.
-        up_at: When the last of them was up again, monotonic seconds.
+        home: The home of the brokers and the arena.
+        count: 1 or 3. secure: True if they require a login.
+        down: Node ids that were killed and do not serve yet.
+        up_at_s: Monotonic seconds when the last killed broker served again.
     """
 
     home: Path
     count: int
     secure: bool
     down: set[int] = field(default_factory=set)
-    up_at: float = 0.0
+    up_at_s: float = 0.0
     _local: LocalBroker | LocalCluster | None = None
     _handle: BrokerHandle | None = None
 
     def start(self) -> None:
-        """Start all, and return once they serve; kills make later starts frequent."""
+        """Start all and wait until they serve; many restarts follow, so create the archive."""
         self._local = open_home_broker(self.home, nodes=self.count, secure=self.secure, port=0)
         ensure_class_archive()
         self._handle = self._local.start()
 
     @property
     def version(self) -> str:
-        """Kafka's."""
+        """The version of Kafka; "" if it is not known."""
         return (self._handle and self._handle.version) or ""
 
     @property
     def bootstrap(self) -> str:
-        """Addresses for clients."""
+        """The addresses for clients."""
         assert self._handle is not None, "the brokers are not started"
         return self._handle.bootstrap
 
     def login(self, principal: str = ADMIN) -> dict[str, str]:
-        """The environment of a client: address, and login if they ask for one."""
+        """Return the environment of a client: address, and login if one is required."""
         environ = credentials_for(self.home, principal) if self.secure else {}
         return {**environ, "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap}
 
     async def kill_and_restart(self, seconds: float) -> bool:
-        """SIGKILL to the broker, or to the leader of `account.events` of three; start it again.
+        """Kill the broker, or of three the leader of `account.events`; restart it after a wait.
 
         Returns:
-            False if nothing was killed: another one of three is still down.
+            False if none was killed, because another one of three is still down.
         """
         if self.down:
             return False
@@ -83,22 +83,22 @@ class Brokers:
             cluster = local
             await asyncio.to_thread(cluster.kill_node, node_id)
             await asyncio.sleep(seconds)
-            await _persist(lambda: cluster.start_node(node_id))
+            await _start_with_retries(lambda: cluster.start_node(node_id))
         elif isinstance(local, LocalBroker):
             await asyncio.to_thread(local.kill)
             await asyncio.sleep(seconds)
-            await _persist(local.start)
+            await _start_with_retries(local.start)
         self.down.discard(node_id)
-        self.up_at = time.monotonic()
+        self.up_at_s = time.monotonic()
         return True
 
     def stop(self) -> None:
-        """End them."""
+        """Stop them."""
         if self._local is not None:
             self._local.stop()
 
     async def in_sync(self) -> bool:
-        """True if every broker is up and holds all of `account.events`."""
+        """True if every broker serves and is in sync for `account.events`."""
         if self.down:
             return False
         if self.count == 1:
@@ -126,8 +126,8 @@ class Brokers:
         return partitions[0] if partitions else None
 
 
-async def _persist(start: Callable[[], object]) -> None:
-    """Start a broker; on a busy machine its first attempt may come too late."""
+async def _start_with_retries(start: Callable[[], object]) -> None:
+    """Start a broker, with retries: on a busy machine the first start may take too long."""
     from arena.errors import DependencyMissing
 
     for attempt in range(1, START_ATTEMPTS + 1):

@@ -90,15 +90,15 @@ async def read_all(
     """
     if not partitions:
         raise CannotRead(f"{topic} is not there")
-    places = [TopicPartition(topic, partition) for partition in partitions]
-    consumer.assign(places)
-    ends = await consumer.end_offsets(places)
-    for place, begin in (await consumer.beginning_offsets(places)).items():
-        consumer.seek(place, begin)
+    assigned = [TopicPartition(topic, partition) for partition in partitions]
+    consumer.assign(assigned)
+    ends = await consumer.end_offsets(assigned)
+    for partition, begin in (await consumer.beginning_offsets(assigned)).items():
+        consumer.seek(partition, begin)
     found: list[RawRecord] = []
     moved_at = time.monotonic()
     positions = [-1]
-    while any([await consumer.position(place) < ends[place] for place in places]):
+    while any([await consumer.position(one) < ends[one] for one in assigned]):
         batches = await consumer.getmany(timeout_ms=FETCH_MS, max_records=RECORDS_MAX)
         for records in batches.values():
             found += [
@@ -112,7 +112,7 @@ async def read_all(
                 )
                 for r in records
             ]
-        now_at = [await consumer.position(place) for place in places]
+        now_at = [await consumer.position(one) for one in assigned]
         if batches or now_at != positions:
             moved_at, positions = time.monotonic(), now_at
         elif time.monotonic() - moved_at > STALLED_S:
@@ -134,14 +134,14 @@ async def read_topics(options: dict[str, Any], prefix: str) -> TopicRecords:
         auto_offset_reset="none",
         max_partition_fetch_bytes=8 << 20,
     )
-    places = await partitions_of(options, lambda name: name.startswith(prefix))
+    partitions = await partitions_of(options, lambda name: name.startswith(prefix))
 
     async def read(name: str) -> list[RawRecord]:
-        return await read_all(consumer, prefix + name, places.get(prefix + name, []))
+        return await read_all(consumer, prefix + name, partitions.get(prefix + name, []))
 
     await consumer.start()
     try:
-        names = [name[len(prefix) :] for name in sorted(places)]
+        names = [name[len(prefix) :] for name in sorted(partitions)]
         inboxes = [name for name in names if name.startswith(INBOX)]
         commands, events = await read("account.commands"), await read("account.events")
         if any(raw.partition != PARTITION for raw in (*commands, *events)):
@@ -180,14 +180,14 @@ def main() -> int:
     parser.add_argument("--prefix", default="")
     parser.add_argument("--oracle", type=Path, required=True)
     parser.add_argument("--halts", type=Path, default=None)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        topics = asyncio.run(read_topics(client_options(dict(os.environ)), asked.prefix))
+        topics = asyncio.run(read_topics(client_options(dict(os.environ)), arguments.prefix))
     except CannotRead as error:
         print(f"checker: {error}", file=sys.stderr)
         return 3
-    acked, halted = read_oracle(asked.oracle), read_halts(asked.halts)
+    acked, halted = read_oracle(arguments.oracle), read_halts(arguments.halts)
     findings = check_records(topics, DEFAULT_TERMS, acked, halted, calm=False)
     document = {
         "counts": dict(findings.counts),

@@ -93,12 +93,12 @@ def storm(
     require_writable(json_file, "--json")
     if not all(map(math.isfinite, (minutes, rate, broker_every_s or 0.0))):
         raise UsageError(f"--minutes {minutes} --rate {rate}", remedy="name finite numbers")
-    every = FaultIntervals() if poison else FaultIntervals(poison=0.0)
+    intervals = FaultIntervals() if poison else FaultIntervals(poison=0.0)
     more = "" if poison else " --no-poison"
     if broker_every_s is not None:
-        every = replace(every, broker=broker_every_s, leader=broker_every_s)
+        intervals = replace(intervals, broker=broker_every_s, leader=broker_every_s)
         more += f" --broker-every-s {broker_every_s:g}"
-    plan = make_plan(seed, minutes, brokers=brokers, secure=secure, every=every)
+    plan = make_plan(seed, minutes, brokers=brokers, secure=secure, intervals=intervals)
     sys.exit(_storm(plan, rate, more, json_file, keep=keep))
 
 
@@ -110,7 +110,7 @@ def _storm(plan: StormPlan, rate: float, more: str, json_file: Path | None, *, k
     line = LiveLine(sys.stderr)
     minutes = f"{plan.seconds / 60:g} min"
     faults = f"{len(plan.faults)} faults"
-    line.print_above(f"storm of seed {plan.seed}: {plan.words()}, {minutes}, {faults}")
+    line.print_above(f"storm of seed {plan.seed}: {plan.summary()}, {minutes}, {faults}")
     outcome = _run(Storm(plan, folder, rate, line.print_above, line.show))
     if outcome is None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -160,8 +160,10 @@ def _run(whole: Storm) -> Outcome | None:
 
 def _again(plan: StormPlan, rate: float) -> str:
     secure = "--secure" if plan.secure else "--plain"
-    words = f"--seed {plan.seed} --minutes {plan.seconds / 60:g} --brokers {plan.brokers} {secure}"
-    return f"arena storm {words} --rate {rate:g}"
+    summary = (
+        f"--seed {plan.seed} --minutes {plan.seconds / 60:g} --brokers {plan.brokers} {secure}"
+    )
+    return f"arena storm {summary} --rate {rate:g}"
 
 
 def _read(path: Path) -> report.Document:

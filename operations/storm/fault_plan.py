@@ -11,9 +11,9 @@ FaultKind = Literal[
 ]
 
 CLUSTER = 3
-BEGIN_S = 4.0
+QUIET_START_S = 4.0
 """Every process has a moment to begin before the first fault."""
-CALM_END_S = 6.0
+QUIET_END_S = 6.0
 """No fault begins so late that it lasts into the rest."""
 HALT_S = 10.0
 """A halt and the resume after it, with time to spare."""
@@ -42,11 +42,11 @@ KIND_OF = {
     "dashboard": "dashboard",
 }
 """Process -> the kind it is counted as."""
-WITH_LINKS = tuple(name for name in KIND_OF if name not in ("supervisor", "exchange"))
+LINK_TARGETS = tuple(name for name in KIND_OF if name not in ("supervisor", "exchange"))
 READERS = ("dashboard",)
 """They write to no topic."""
-WITH_DISKS = ("tools", "tools-2", "judge", "ledger", "dashboard", "exchange")
-WITH_CLOCKS = (
+DISK_TARGETS = ("tools", "tools-2", "judge", "ledger", "dashboard", "exchange")
+CLOCK_TARGETS = (
     "tools",
     "tools-2",
     "connector",
@@ -56,7 +56,7 @@ WITH_CLOCKS = (
     "judge",
 )
 DROP_ACK = "drop_ack"
-LINK_WAYS = (DROP_ACK, "delay", "reset", "blackhole")
+LINK_CUT_VARIANTS = (DROP_ACK, "delay", "reset", "blackhole")
 DROP_ACK_S = 10.0
 """Twice as long as from one heartbeat to the next, so that there is an ack to drop."""
 CLOCK_JUMPS_S = (-3600, -600, -30, -2, 2, 30, 600, 3600)
@@ -98,7 +98,7 @@ class PlannedFault:
     kind: FaultKind
     target: str = ""
     seconds: float = 0.0
-    way: str = ""
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +128,10 @@ class StormPlan:
             if fault.kind == "kill":
                 found[f"kill {KIND_OF[fault.target]}"] += 1
             elif fault.kind == "link_cut":
-                found[f"link {fault.way}"] += 1
+                found[f"link {fault.variant}"] += 1
         return found
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """The plan in a few words."""
         count = "1 broker" if self.brokers == 1 else f"{self.brokers} brokers"
         return f"{count}, {'secure' if self.secure else 'plain'}"
@@ -143,7 +143,7 @@ def make_plan(
     *,
     brokers: int | None = None,
     secure: bool | None = None,
-    every: FaultIntervals | None = None,
+    intervals: FaultIntervals | None = None,
 ) -> StormPlan:
     """Draw a storm.
 
@@ -157,50 +157,52 @@ def make_plan(
     rng = Random(seed)
     picked = rng.choice((1, CLUSTER)), rng.random() < 0.5
     count = picked[0] if brokers is None else brokers
-    asks = picked[1] if secure is None else secure
-    dense = every or FaultIntervals()
+    requires_login = picked[1] if secure is None else secure
+    intervals = intervals or FaultIntervals()
     seconds = minutes * 60
     kind: FaultKind = "broker_kill" if count == 1 else "leader_kill"
     freezes = [
         PlannedFault(at_s, "freeze", target, rng.uniform(12.0, 15.0))
-        for at_s, target in _dealt(rng, seconds - 15, dense.freeze, tuple(KIND_OF))
+        for at_s, target in _times_and_targets(rng, seconds - 15, intervals.freeze, tuple(KIND_OF))
     ]
     faults = [
-        *_kills(rng, seconds, dense.kill, freezes),
+        *_kills(rng, seconds, intervals.kill, freezes),
         *freezes,
         *(
             PlannedFault(at_s, kind, "", rng.uniform(0.0, 3.0))
-            for at_s in _times(rng, seconds, dense.broker if count == 1 else dense.leader)
+            for at_s in _times(rng, seconds, intervals.broker if count == 1 else intervals.leader)
         ),
-        *_cuts(rng, seconds, dense.link),
+        *_cuts(rng, seconds, intervals.link),
         *(
             PlannedFault(at_s, "full_disk", target, rng.uniform(3.0, 8.0))
-            for at_s, target in _dealt(rng, seconds - 8, dense.disk, WITH_DISKS)
+            for at_s, target in _times_and_targets(rng, seconds - 8, intervals.disk, DISK_TARGETS)
         ),
         *(
             PlannedFault(
                 at_s, "clock_jump", target, rng.uniform(4.0, 10.0), str(rng.choice(CLOCK_JUMPS_S))
             )
-            for at_s, target in _dealt(rng, seconds - 10, dense.clock, WITH_CLOCKS)
+            for at_s, target in _times_and_targets(
+                rng, seconds - 10, intervals.clock, CLOCK_TARGETS
+            )
         ),
     ]
     faults.sort(key=lambda fault: fault.at_s)
-    poison = tuple(_times(Random(f"poison {seed}"), seconds, dense.poison))
-    halts = tuple(_times(Random(f"halts {seed}"), seconds - HALT_S, dense.halt))
-    return StormPlan(seed, count, asks, seconds, tuple(faults), poison, halts)
+    poison = tuple(_times(Random(f"poison {seed}"), seconds, intervals.poison))
+    halts = tuple(_times(Random(f"halts {seed}"), seconds - HALT_S, intervals.halt))
+    return StormPlan(seed, count, requires_login, seconds, tuple(faults), poison, halts)
 
 
 def _times(rng: Random, seconds: float, every_s: float) -> Iterator[float]:
     """Times of faults, each gap between half and one and a half of the mean."""
     if every_s <= 0:
         return
-    at_s = BEGIN_S + rng.random() * every_s
-    while at_s < seconds - CALM_END_S:
+    at_s = QUIET_START_S + rng.random() * every_s
+    while at_s < seconds - QUIET_END_S:
         yield at_s
         at_s += every_s * rng.uniform(0.5, 1.5)
 
 
-def _dealt(
+def _times_and_targets(
     rng: Random, seconds: float, every_s: float, targets: tuple[str, ...]
 ) -> Iterator[tuple[float, str]]:
     """Times and targets: each target once, in a new order each time round."""
@@ -214,16 +216,16 @@ def _dealt(
 def _cuts(rng: Random, seconds: float, every_s: float) -> Iterator[PlannedFault]:
     """Cuts of links in every way in turn; only of a process that writes can an ack be dropped."""
     deck: list[str] = []
-    for at_s, target in _dealt(rng, seconds - 12, every_s, WITH_LINKS):
-        fit = [way for way in deck if way != DROP_ACK or target not in READERS]
+    for at_s, target in _times_and_targets(rng, seconds - 12, every_s, LINK_TARGETS):
+        fit = [variant for variant in deck if variant != DROP_ACK or target not in READERS]
         if not fit:
-            deck = rng.sample(LINK_WAYS, len(LINK_WAYS))
-            fit = [way for way in deck if way != DROP_ACK or target not in READERS]
-        way = fit[0]
-        deck.remove(way)
-        lasts_s = rng.uniform(3.0, 12.0) if way == "blackhole" else rng.uniform(1.0, 5.0)
+            deck = rng.sample(LINK_CUT_VARIANTS, len(LINK_CUT_VARIANTS))
+            fit = [variant for variant in deck if variant != DROP_ACK or target not in READERS]
+        variant = fit[0]
+        deck.remove(variant)
+        lasts_s = rng.uniform(3.0, 12.0) if variant == "blackhole" else rng.uniform(1.0, 5.0)
         yield PlannedFault(
-            at_s, "link_cut", target, DROP_ACK_S if way == DROP_ACK else lasts_s, way
+            at_s, "link_cut", target, DROP_ACK_S if variant == DROP_ACK else lasts_s, variant
         )
 
 

@@ -1,7 +1,7 @@
-"""Halts all trading now and then with `arena halt`, and writes down where nothing may be filled.
+"""Halts all trading with `arena halt` at times, and records the offsets without fills.
 
-From the end of the log after the command said "confirmed" to its end before `arena resume` is sent,
-no order may be filled, whichever executor owns the shard meanwhile.
+From the end of the log after the halt was confirmed to its end before `arena resume` is sent, no
+order may be filled, whichever executor owns the shard meanwhile.
 """
 
 import asyncio
@@ -26,44 +26,44 @@ ASK_S = 8.0
 RETRY_S = 0.5
 RESUMES_MAX = 40
 ATTEMPTS_MAX = 2
-WORKS_POLLS_MAX = 120
+DECIDING_POLLS_MAX = 120
 
 
 @dataclass
 class HaltInjector:
-    """Halts and resumes, each with the command that an operator would use.
+    """Halts and resumes with the commands that an operator would use.
 
     Attributes:
         environ: Address, prefix and login of the operator.
-        options: The same as aiokafka takes them.
+        options: Address and login, as arguments of aiokafka's clients.
         times: When to halt, seconds after `run` begins, ascending.
         oracle: Gets a line per confirmed halt: [first offset, one past the last].
-        works: True if orders are decided now; a halt waits for that.
-        counts: `halt`, those that were confirmed. unsent: the others, in words.
+        is_deciding: True if orders are decided now; a halt waits for that.
+        counts: `halt`: confirmed halts. not_injected: The others, as text.
     """
 
     environ: Mapping[str, str]
     options: dict[str, Any]  # Any: what aiokafka takes
     times: tuple[float, ...]
     oracle: TextIO
-    works: Callable[[], bool] = lambda: True
+    is_deciding: Callable[[], bool] = lambda: True
     counts: Counter[str] = field(default_factory=Counter)
-    unsent: list[str] = field(default_factory=list)
+    not_injected: list[str] = field(default_factory=list)
 
     async def run(self) -> None:
-        """Halt at each time, hold it for a while, resume."""
+        """Halt at each time, wait, resume."""
         began_s = time.monotonic()
         for at_s in self.times:
             await asyncio.sleep(max(0.0, began_s + at_s - time.monotonic()))
             for _ in range(ATTEMPTS_MAX):
-                await self._until_works()
+                await self._wait_until_deciding()
                 if not (code := await self._halt()):
                     break
             else:
-                self.unsent.append(f"halt at {at_s:.0f} s: exit {code}, not confirmed")
+                self.not_injected.append(f"halt at {at_s:.0f} s: exit {code}, not confirmed")
 
     async def _halt(self) -> int:
-        """Halt, hold it for a while if it is confirmed, resume; returns the exit code."""
+        """Halt, wait if it is confirmed, resume; return the exit code of the halt."""
         try:
             code = await self._command("halt", "--reason", "storm", "--wait", str(CONFIRM_S))
             if code == 0:
@@ -72,24 +72,24 @@ class HaltInjector:
                 self.oracle.write(json.dumps([begin, await self._end()]) + "\n")
                 self.counts["halt"] += 1
             return code
-        finally:  # a halt that was cut short may have taken effect
+        finally:  # a halt that was interrupted may have taken effect
             await self._resume()
 
-    async def _until_works(self) -> None:
-        for _ in range(WORKS_POLLS_MAX):
-            if self.works():
+    async def _wait_until_deciding(self) -> None:
+        for _ in range(DECIDING_POLLS_MAX):
+            if self.is_deciding():
                 return
             await asyncio.sleep(RETRY_S)
 
     async def _resume(self) -> None:
-        """Resume; it takes effect even if no owner confirms it."""
+        """Resume; it takes effect even if no shard owner confirms it."""
         for _ in range(RESUMES_MAX):
             if await self._command("resume", "--wait", "0") in (0, 1):
                 return
             await asyncio.sleep(RETRY_S)
 
     async def _command(self, *words: str) -> int:
-        """Run `arena WORDS`; its exit code, -1 if it did not end in time."""
+        """Run `arena WORDS`; return its exit code, -1 if it did not end in time."""
         process = await asyncio.create_subprocess_exec(
             *LAUNCHER,
             *words,
@@ -109,7 +109,7 @@ class HaltInjector:
                 await process.wait()
 
     async def _end(self) -> int:
-        """The end of `account.events`, as soon as a broker tells it."""
+        """Return the end offset of `account.events`; ask until a broker answers."""
         while True:
             consumer = AIOKafkaConsumer(**self.options, enable_auto_commit=False)
             try:

@@ -1,8 +1,8 @@
-"""Orders straight to `account.commands`, as fast as is asked for, and what was acked of them.
+"""Sends orders to `account.commands` at a given rate, and records what was acked.
 
-Reads `market.tickers` for prices, writes `account.commands`. Some commands are sent twice, long
-after they were first sent too, some out of order, some are not commands at all. The oracle writes
-down every ack; what was never acked may or may not be in the log, and is sent again as it is.
+Reads `market.tickers` for prices, writes `account.commands`. Some commands are sent twice, also
+long after the first time, some out of order, and some are not commands at all. The oracle file has
+every ack; a command that was not acked may or may not be in the log, and is sent again unchanged.
 """
 
 import asyncio
@@ -29,21 +29,21 @@ from operations.storm.storm_commands import DRIVERS, PREFIX, PRODUCTS
 
 COMMANDS = PREFIX + topics.COMMANDS.name
 TICKERS = PREFIX + topics.TICKERS.name
-LIFE_S = 120
+ORDER_LIFETIME_S = 120
 IN_FLIGHT_MAX = 2_000
 STEP_S = 0.02
 START_TIMEOUT_S = 15.0
 SEND_TIMEOUT_S = 5.0
 FLUSH_S = 15.0
-READS = 0.05
-SENT_TWICE = 0.04
-SENT_LONG_AFTER = 0.01
-LATE = 0.02
-GARBAGE = 0.005
-RECENT = 200
-OLD = 5_000
-"""Commands from all of the storm that may be sent again."""
-LATE_AFTER = 500
+READ_SHARE = 0.05
+RESEND_SHARE = 0.04
+LATE_RESEND_SHARE = 0.01
+REORDER_SHARE = 0.02
+GARBAGE_SHARE = 0.005
+RECENT_MAX = 200
+OLDER_MAX = 5_000
+"""Number of commands of the whole storm from which one is chosen to be sent again."""
+REORDER_DISTANCE_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ class OrderSender:
     """Sends orders of its own agents.
 
     Attributes:
-        options: Address and login, as aiokafka takes them.
-        seed: Of the traffic. per_second: how many commands, while the brokers take them.
+        options: Address and login, as arguments of aiokafka's clients.
+        seed: Seed of the commands. per_second: Commands per second, if the brokers accept them.
         oracle: Gets a line per ack: [offset, sha256, order id].
-        counts: What was sent and acked.
-        is_full: True while so many orders are undecided that new ones would only expire.
+        counts: Numbers of what was sent and acked.
+        is_full: True while so many orders are undecided that new ones would expire.
     """
 
     options: dict[str, Any]  # Any: what aiokafka takes
@@ -75,46 +75,48 @@ class OrderSender:
     is_full: Callable[[], bool] = lambda: False
     _quotes: dict[str, QuoteSeen] = field(default_factory=dict)
     _ends: dict[int, int] = field(default_factory=dict)
-    _recent: deque[CommandRecord] = field(default_factory=lambda: deque(maxlen=RECENT))
-    _old: list[CommandRecord] = field(default_factory=list)
-    _late: list[tuple[int, CommandRecord]] = field(default_factory=list)
-    _again: deque[CommandRecord] = field(default_factory=deque)
+    _recent: deque[CommandRecord] = field(default_factory=lambda: deque(maxlen=RECENT_MAX))
+    _older: list[CommandRecord] = field(default_factory=list)
+    _delayed: list[tuple[int, CommandRecord]] = field(default_factory=list)
+    _unacked: deque[CommandRecord] = field(default_factory=deque)
     _in_flight: set["asyncio.Future[Any]"] = field(default_factory=set)
-    _made: int = 0
+    _created: int = 0
     _broken: bool = False
 
     def __post_init__(self) -> None:
-        """The same seed gives the same orders, but for their prices and times."""
+        """Seed the orders: the same seed gives the same orders, except prices and times."""
         self._rng = random.Random(self.seed)
 
     async def run(self) -> None:
         """Send until cancelled; a producer that fails is replaced.
 
         Raises:
-            Exception: Whatever ended the sending, or the reading of prices, is a fault of the
-                storm itself.
+            Exception: An error that brokers cannot cause ended a task: a bug of the storm.
         """
-        works = {asyncio.create_task(self._follow_market()), asyncio.create_task(self._send_on())}
+        tasks = {
+            asyncio.create_task(self._follow_market()),
+            asyncio.create_task(self._keep_sending()),
+        }
         try:
-            done, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
-            for work in done:
-                if not work.cancelled():
-                    work.result()
-            raise RuntimeError("the driver ended before the storm")
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if not task.cancelled():
+                    task.result()
+            raise RuntimeError("the order sender ended before the storm")
         finally:
-            for work in works:
-                work.cancel()
-            await asyncio.gather(*works, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _send_on(self) -> None:
+    async def _keep_sending(self) -> None:
         while True:
             try:
-                await self._drive()
+                await self._send_with_producer()
             except CLIENT_ERRORS as error:
                 self.counts[f"driver_lost_{type(error).__name__}"] += 1
                 await asyncio.sleep(0.5)
 
-    async def _drive(self) -> None:
+    async def _send_with_producer(self) -> None:
         producer = AIOKafkaProducer(
             **self.options, acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=65_536
         )
@@ -136,13 +138,16 @@ class OrderSender:
         began_s, sent = time.monotonic(), 0
         while not self._broken:
             due = (time.monotonic() - began_s) * self.per_second
-            waits = self.is_full() or len(self._quotes) < len(PRODUCTS)
-            if waits or len(self._in_flight) > IN_FLIGHT_MAX:
+            is_waiting = self.is_full() or len(self._quotes) < len(PRODUCTS)
+            if is_waiting or len(self._in_flight) > IN_FLIGHT_MAX:
                 began_s, sent = time.monotonic(), 0
             while (
-                not waits and sent < due and len(self._in_flight) <= IN_FLIGHT_MAX and self._quotes
+                not is_waiting
+                and sent < due
+                and len(self._in_flight) <= IN_FLIGHT_MAX
+                and self._quotes
             ):
-                await self._send(producer, self._next())
+                await self._send(producer, self._next_command())
                 sent += 1
             await asyncio.sleep(STEP_S)
 
@@ -153,10 +158,10 @@ class OrderSender:
                     COMMANDS, command.value, partition=0, headers=list(command.headers)
                 )
         except TimeoutError:
-            self._again.append(command)  # the brokers are gone for a while; the producer waits
+            self._unacked.append(command)  # the brokers are down; the producer waits
             return
         except CLIENT_ERRORS:
-            self._again.append(command)
+            self._unacked.append(command)
             raise
         self.counts["sent"] += 1
         self._in_flight.add(future)
@@ -168,58 +173,58 @@ class OrderSender:
             why = "cancelled" if done.cancelled() else type(error).__name__
             self.counts[f"driver_unacked_{why}"] += 1
             self._broken = True
-            self._again.append(command)
+            self._unacked.append(command)
             return
         self.note_acked(done.result().offset, command.value, command.order_id)
         self.counts["acked"] += 1
 
     def note_acked(self, offset: int, value: bytes, order_id: str = "") -> None:
-        """Write an ack down."""
+        """Write an ack to the oracle file."""
         line = [offset, sha256(value).hexdigest(), order_id]
         self.oracle.write(orjson.dumps(line).decode() + "\n")
 
-    def _next(self) -> CommandRecord:
-        """The next command: one that waits, one that was sent before, or a new one."""
+    def _next_command(self) -> CommandRecord:
+        """Return an unacked command, a delayed one, one that was sent before, or a new one."""
         rng = self._rng
-        if self._again:
+        if self._unacked:
             self.counts["sent_again_unacked"] += 1
-            return self._again.popleft()
-        if self._late and self._late[0][0] <= self._made:
-            return self._late.pop(0)[1]
-        dice = rng.random()
-        if dice < SENT_TWICE and self._recent:
+            return self._unacked.popleft()
+        if self._delayed and self._delayed[0][0] <= self._created:
+            return self._delayed.pop(0)[1]
+        draw = rng.random()
+        if draw < RESEND_SHARE and self._recent:
             self.counts["duplicates"] += 1
             return rng.choice(self._recent)
-        if dice < SENT_TWICE + SENT_LONG_AFTER and self._old:
+        if draw < RESEND_SHARE + LATE_RESEND_SHARE and self._older:
             self.counts["duplicates"] += 1
             self.counts["duplicates_old"] += 1
-            return rng.choice(self._old)
-        if dice < SENT_TWICE + SENT_LONG_AFTER + GARBAGE:
+            return rng.choice(self._older)
+        if draw < RESEND_SHARE + LATE_RESEND_SHARE + GARBAGE_SHARE:
             self.counts["garbage"] += 1
             return CommandRecord(rng.randbytes(40), (("type", b"ToolCall"),))
-        command = self._new()
+        command = self._new_command()
         self._remember(command)
-        if rng.random() < LATE:
+        if rng.random() < REORDER_SHARE:
             self.counts["reordered"] += 1
-            self._late.append((self._made + rng.randrange(1, LATE_AFTER), command))
-            self._late.sort(key=lambda pair: pair[0])
-            return self._next()
+            self._delayed.append((self._created + rng.randrange(1, REORDER_DISTANCE_MAX), command))
+            self._delayed.sort(key=lambda pair: pair[0])
+            return self._next_command()
         return command
 
     def _remember(self, command: CommandRecord) -> None:
         self._recent.append(command)
-        if len(self._old) < OLD:
-            self._old.append(command)
-        elif self._rng.random() < OLD / self._made:
-            self._old[self._rng.randrange(OLD)] = command
+        if len(self._older) < OLDER_MAX:
+            self._older.append(command)
+        elif self._rng.random() < OLDER_MAX / self._created:
+            self._older[self._rng.randrange(OLDER_MAX)] = command
 
-    def _new(self) -> CommandRecord:
-        rng, self._made = self._rng, self._made + 1
+    def _new_command(self) -> CommandRecord:
+        rng, self._created = self._rng, self._created + 1
         agent = rng.choice(DRIVERS)
         product_id = rng.choice(PRODUCTS)
-        reads = rng.random() < READS
+        reads = rng.random() < READ_SHARE
         now = datetime.now(UTC)
-        turn = ids.derive("turn", "storm", self.seed, agent, self._made)
+        turn = ids.derive("turn", "storm", self.seed, agent, self._created)
         call = ToolCall(
             call_id=ids.tool_call_id(turn, 0, 0),
             agent=agent,
@@ -228,11 +233,11 @@ class OrderSender:
             index=0,
             tool="get_portfolio" if reads else "execute_trade",
             arguments="{}" if reads else self._arguments(product_id),
-            snapshot_id="",  # as an order by hand: it answers no snapshot
+            snapshot_id="",  # like a manual order: it has no snapshot
             ticker_offsets=dict(self._ends),
             quotes_seen={product_id: self._quotes[product_id]},
             issued_at=now,
-            deadline_at=now + timedelta(seconds=-1 if rng.random() < 0.005 else LIFE_S),
+            deadline_at=now + timedelta(seconds=-1 if rng.random() < 0.005 else ORDER_LIFETIME_S),
             reply_to=topics.inbox(agent),
         )
         encoded = encode(call)
@@ -241,22 +246,22 @@ class OrderSender:
 
     def _arguments(self, product_id: str) -> str:
         rng = self._rng
-        dice = rng.random()
+        draw = rng.random()
         usd = rng.choice((20, 50, 400, 3_000, 90_000))
         price = self._quotes[product_id].ask
         quantity = f"{Decimal(usd) * Decimal(rng.randrange(50, 150)) / (100 * price):.8f}"
         action = "buy" if rng.random() < 0.55 else "sell"
         order = {"product_id": product_id, "quantity": quantity, "action": action}
-        if dice < 0.01:
+        if draw < 0.01:
             return '{"product_id": "BTC-USD", "quantity": '
-        if dice < 0.02:
+        if draw < 0.02:
             order["quantity"] = rng.choice(("-1", "0", "0.123456789", "lots", "1e999"))
-        elif dice < 0.03:
+        elif draw < 0.03:
             order["product_id"] = rng.choice(("DOGE-USD", "\x1b[31mBTC", "ВTC-USD"))
         return orjson.dumps(order).decode()
 
     async def _follow_market(self) -> None:
-        """Keep the newest prices, and where the tickers end."""
+        """Follow the newest prices and the ends of the tickers topic."""
         while True:
             try:
                 await self._read_market()
@@ -269,22 +274,22 @@ class OrderSender:
         )
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                places = await partitions_of(self.options, lambda name: name == TICKERS)
+                partitions = await partitions_of(self.options, lambda name: name == TICKERS)
                 await consumer.start()
-            if not places[TICKERS]:
+            if not partitions[TICKERS]:
                 raise LookupError(f"{TICKERS} has no partitions yet")
-            consumer.assign([TopicPartition(TICKERS, p) for p in places[TICKERS]])
+            consumer.assign([TopicPartition(TICKERS, p) for p in partitions[TICKERS]])
             await consumer.seek_to_beginning()
             while True:
                 batches = await consumer.getmany(timeout_ms=200, max_records=5_000)
-                for place, records in batches.items():
+                for partition, records in batches.items():
                     for record in records:
-                        self._take(record.value)
-                    self._ends[place.partition] = records[-1].offset + 1
+                        self._read_ticker(record.value)
+                    self._ends[partition.partition] = records[-1].offset + 1
         finally:
             await stop_client(consumer)
 
-    def _take(self, value: bytes | None) -> None:
+    def _read_ticker(self, value: bytes | None) -> None:
         try:
             body = orjson.loads(value or b"")
             product_id = body["product_id"]
@@ -292,4 +297,4 @@ class OrderSender:
             if product_id in PRODUCTS and quote.bid.is_finite() and 0 < quote.ask < Decimal("inf"):
                 self._quotes[product_id] = quote
         except (ArithmeticError, ValueError, LookupError, TypeError):
-            return  # poison
+            return  # a poison record

@@ -1,4 +1,4 @@
-"""What a storm was, what really happened, and what was found."""
+"""The outcome of a storm: its plan, the injected faults, and the results of the checks."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,16 +10,17 @@ from operations.storm.verdicts import Verdicts
 
 @dataclass
 class Outcome:
-    """What a storm was and what was found.
+    """The outcome of a storm.
 
     Attributes:
-        faults: With what really happened. sent: what the driver and the poisoner sent.
-        unsent: Poison and halts that did not come to pass, in words.
-        still_s: The longest time without a decision, while there were faults.
-        phases: Seconds that each part of the storm took.
-        recovery_s: From the last fault until nothing was open; None if something stayed open.
-        ends: How often processes ended by themselves. open_orders: undecided after the rest.
-        without: What could not be had here, in words.
+        faults: The faults that took effect. sent: Counts of the order and the poison sender.
+        not_injected: Poison and halts that did not take effect, as text.
+        verdicts: The results of the checks.
+        decision_gap_s: The longest time without a decision during the faults.
+        phases: Phase of the storm -> seconds.
+        recovery_s: Seconds from the last fault until no order was open; None if some stayed open.
+        ends: How often processes ended by themselves. open_orders: Undecided orders at the end.
+        without: What this machine could not provide, as text.
     """
 
     plan: StormPlan
@@ -27,9 +28,9 @@ class Outcome:
     seconds: float
     faults: FaultInjector
     sent: Counter[str]
-    unsent: list[str]
+    not_injected: list[str]
     verdicts: Verdicts
-    still_s: float
+    decision_gap_s: float
     recovery_s: float | None
     ends: Counter[str]
     open_orders: int

@@ -18,7 +18,7 @@ from operations.storm.storm_commands import PREFIX
 SEND_S = 12.0
 STOP_S = 5.0
 RETRY_S = 0.5
-AT_ONCE_MAX = 8
+CONCURRENT_MAX = 8
 
 
 @dataclass
@@ -35,33 +35,33 @@ class PoisonSender:
     options: dict[str, Any]  # Any: what aiokafka takes
     seed: int
     times: tuple[float, ...]
-    acked: Callable[[int, bytes], None]
+    on_acked: Callable[[int, bytes], None]
     counts: Counter[str] = field(default_factory=Counter)
-    unsent: list[str] = field(default_factory=list)
+    not_injected: list[str] = field(default_factory=list)
 
     async def run(self) -> None:
         """Send all; what is not sent when this is cancelled is unsent."""
         rng, began_s = Random(self.seed), time.monotonic()
-        room = asyncio.Semaphore(AT_ONCE_MAX)
+        slots = asyncio.Semaphore(CONCURRENT_MAX)
         tasks: set[asyncio.Task[None]] = set()
         try:
             for number, at_s in enumerate(self.times):
                 await asyncio.sleep(max(0.0, began_s + at_s - time.monotonic()))
                 raise_failed(tasks)
-                tasks.add(asyncio.create_task(self._deliver(number, draw_poison(rng), room)))
+                tasks.add(asyncio.create_task(self._deliver(number, draw_poison(rng), slots)))
             await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _deliver(self, number: int, poison: Poison, room: asyncio.Semaphore) -> None:
+    async def _deliver(self, number: int, poison: Poison, slots: asyncio.Semaphore) -> None:
         """Send a record until it is acked."""
         why = "the storm was over"
         try:
             while True:
                 try:
-                    async with room, asyncio.timeout(SEND_S):
+                    async with slots, asyncio.timeout(SEND_S):
                         await self._send(number, poison)
                 except CLIENT_ERRORS as error:
                     why = type(error).__name__
@@ -70,7 +70,7 @@ class PoisonSender:
                     self.counts["poison"] += 1
                     return
         except asyncio.CancelledError:
-            self.unsent.append(f"poison {number} to {poison.topic}: {why}")
+            self.not_injected.append(f"poison {number} to {poison.topic}: {why}")
             raise
 
     async def _send(self, number: int, poison: Poison) -> None:
@@ -99,7 +99,7 @@ class PoisonSender:
             elif poison.transaction == "abort":
                 await producer.abort_transaction()
             if poison.topic == "account.commands" and poison.transaction != "abort":
-                self.acked(done.offset, poison.value or b"")
+                self.on_acked(done.offset, poison.value or b"")
         finally:
             with suppress(*CLIENT_ERRORS):  # it may wait for records that no broker takes
                 async with asyncio.timeout(STOP_S):

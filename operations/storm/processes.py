@@ -1,7 +1,7 @@
-"""The processes of a storm: started, started again whenever one ends, and all ended at the end.
+"""The processes of a storm: started, restarted when one ends, and all stopped at the end.
 
-The supervisor (`arena up`) is one of them; what it supervises is found in its run's record. A
-keeper ends everything if this process dies, so nothing outlives a storm.
+The supervisor (`arena up`) is one of them; its processes are read from the record of its run. An
+orphan reaper ends all processes if this process is killed.
 """
 
 import os
@@ -40,13 +40,13 @@ class _StormProcess:
 
 @dataclass(frozen=True, slots=True)
 class ProcessHandle:
-    """A process that can be signalled; a later one with its pid is not taken for it."""
+    """A process that can be signalled; a later process with its pid is not signalled."""
 
     pid: int
     start_time_s: float
 
     def signal(self, number: signal.Signals) -> bool:
-        """Send a signal; False if the process is gone."""
+        """Send a signal; return False if the process has ended."""
         if not is_same_process(self.pid, self.start_time_s):
             return False
         with suppress(ProcessLookupError):
@@ -57,13 +57,13 @@ class ProcessHandle:
 
 @dataclass
 class StormProcesses:
-    """Everything that runs in a storm but brokers and databases.
+    """All processes of a storm except brokers and databases.
 
     Attributes:
-        home: `ARENA_HOME` of all of them. logs: where the output goes.
-        environ: What each is told. secure: each logs in as what it is.
-        commands: Process -> its words after `arena`. spec: the supervisor's ARENA.toml.
-        extra: Process -> variables of its own.
+        home: `ARENA_HOME` of all of them. logs: Folder for their output.
+        environ: Variables for all. secure: True if each logs in as its own principal.
+        commands: Process -> its arguments after `arena`. spec: The supervisor's ARENA.toml.
+        extra: Process -> more variables.
         ends: How often a process ended by itself, by name and exit code.
     """
 
@@ -90,7 +90,7 @@ class StormProcesses:
         self._start_all(self.commands)
 
     def tick(self) -> None:
-        """Start again what has ended."""
+        """Restart the processes that have ended."""
         now_s = self.clock()
         for name, member in self._members.items():
             if member.child is not None:
@@ -103,7 +103,7 @@ class StormProcesses:
                 member.child.rotate_log()
 
     def find(self, name: str) -> ProcessHandle | None:
-        """A process by its name, the supervisor's own included; None if it does not run."""
+        """Find a process by name, also a supervised one; return None if it does not run."""
         if (member := self._members.get(name)) is not None:
             pid = member.child.pid if member.child is not None else None
         else:
@@ -114,7 +114,7 @@ class StormProcesses:
         return ProcessHandle(pid, start_time_s)
 
     def kill(self, name: str) -> bool:
-        """SIGKILL to a process; False if it does not run."""
+        """Send SIGKILL to a process; return False if it does not run."""
         found = self.find(name)
         if found is None:
             return False
@@ -122,16 +122,16 @@ class StormProcesses:
         return found.signal(signal.SIGKILL)
 
     def given_up(self) -> list[str]:
-        """What the supervisor does not start any more."""
+        """Return the processes that the supervisor does not restart any more."""
         return [n for n, r in self._supervised().items() if r.state in ("given_up", "finished")]
 
-    def is_whole(self) -> bool:
+    def all_run(self) -> bool:
         """True if every process runs."""
         names = (*self._members, *SUPERVISED)
         return all(self.find(name) is not None for name in names)
 
     def end(self, *names: str) -> None:
-        """SIGTERM to some of the storm's own processes, for good, and wait for them."""
+        """Stop some of the storm's own processes and wait; they are not restarted."""
         members = [self._members.pop(name) for name in names if name in self._members]
         children = [m.child for m in members if m.child is not None]
         for child in children:
@@ -146,7 +146,7 @@ class StormProcesses:
                 self._reaper.remove(child.target)
 
     def stop(self) -> None:
-        """End everything that is left."""
+        """Stop all processes."""
         for name in (*self._members, *SUPERVISED):
             if (found := self.find(name)) is not None:
                 found.signal(signal.SIGCONT)
@@ -164,9 +164,9 @@ class StormProcesses:
     def _spec(self, name: str, words: list[str]) -> ProcessSpec:
         environ = {**self.environ, **self.extra.get(name, {})}
         if self.secure:
-            principal = credentials_for(self.home, ADMIN)
+            admin = credentials_for(self.home, ADMIN)
             own = credentials_of_command(self.home, words[0])
-            environ |= principal if name == SUPERVISOR else own
+            environ |= admin if name == SUPERVISOR else own
         return ProcessSpec(name=name, argv=(*LAUNCHER, *words), environ=environ)
 
     def _start(self, member: _StormProcess) -> None:

@@ -50,7 +50,7 @@ class LinkCut:
     """
 
     pid: int
-    way: str
+    mode: str
     until_s: float
     links: int = 0
     effects: int = 0
@@ -85,19 +85,19 @@ class LinkEnd(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is connected."""
         self.transport = cast(asyncio.Transport, transport)  # uvloop's own is not a subclass
-        self.link.made(self)
+        self.link.on_connected(self)
 
     def data_received(self, data: bytes) -> None:
         """Bytes for the other end."""
-        self.link.take(self, data)
+        self.link.receive(self, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended; so does the other one."""
-        self.link.end(reset=exc is not None)
+        self.link.close(reset=exc is not None)
 
     def pause_writing(self) -> None:
         """This end is slow: the other one waits."""
-        self.link.pause_other(self)
+        self.link.pause_other_end(self)
 
     def resume_writing(self) -> None:
         """It takes bytes again."""
@@ -116,104 +116,104 @@ class ProxiedLink:
         self.port = 0
         self.cut: LinkCut | None = None
         self.drops_answer = False
-        self._swap = AddressSwap(route.own, route.shown)
-        self._early: list[bytes] = []
-        self._later: deque[tuple[float, LinkEnd, bytes]] = deque()
+        self._address_swap = AddressSwap(route.broker_address, route.proxy_address)
+        self._early_bytes: list[bytes] = []
+        self._delayed: deque[tuple[float, LinkEnd, bytes]] = deque()
 
-    def made(self, side: LinkEnd) -> None:
+    def on_connected(self, link_end: LinkEnd) -> None:
         """One end is connected."""
-        assert side.transport is not None
-        if side.is_client:
-            self.port = side.transport.get_extra_info("peername")[1]
+        assert link_end.transport is not None
+        if link_end.is_client:
+            self.port = link_end.transport.get_extra_info("peername")[1]
             self.proxy.links.add(self)
-            self.proxy.apply(self)
+            self.proxy.apply_cuts(self)
             self.proxy.spawn(self._connect())
             return
-        for data in self._early:
-            side.transport.write(data)
-        self._early.clear()
+        for data in self._early_bytes:
+            link_end.transport.write(data)
+        self._early_bytes.clear()
         self.resume()
 
-    def take(self, side: LinkEnd, data: bytes) -> None:
+    def receive(self, link_end: LinkEnd, data: bytes) -> None:
         """Bytes from one end: passed on, held back or dropped."""
-        if side.is_client and self.cut is not None and self.cut.way == "drop_ack":
+        if link_end.is_client and self.cut is not None and self.cut.mode == "drop_ack":
             self.drops_answer = self.drops_answer or is_produce(data)
-        if not side.is_client and self.drops_answer:
+        if not link_end.is_client and self.drops_answer:
             if self.cut is not None:
                 self.cut.effects += 1
-            self.end(reset=True)
+            self.close(reset=True)
             return
-        if self.cut is not None and self.cut.way == "delay":
+        if self.cut is not None and self.cut.mode == "delay":
             self.cut.effects += 1
             loop = asyncio.get_running_loop()
-            self._later.append((loop.time() + DELAY_S, side, data))
+            self._delayed.append((loop.time() + DELAY_S, link_end, data))
             loop.call_later(DELAY_S, self._release)
             return
-        if self._later:  # nothing overtakes what was held back
-            self._later.append((0.0, side, data))
+        if self._delayed:  # nothing overtakes what was held back
+            self._delayed.append((0.0, link_end, data))
             return
-        self._pass(side, data)
+        self._forward(link_end, data)
 
-    def end(self, *, reset: bool = False) -> None:
+    def close(self, *, reset: bool = False) -> None:
         """End both ends."""
         self.proxy.links.discard(self)
-        for side in (self.client, self.server):
-            transport, side.transport = side.transport, None
+        for link_end in (self.client, self.server):
+            transport, link_end.transport = link_end.transport, None
             if transport is None:
                 continue
             if reset:
                 with suppress(OSError):
-                    where = transport.get_extra_info("socket")
-                    where.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                    connection_socket = transport.get_extra_info("socket")
+                    connection_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 transport.abort()
             else:
                 transport.close()
 
-    def pause_other(self, side: LinkEnd) -> None:
+    def pause_other_end(self, link_end: LinkEnd) -> None:
         """The other end waits."""
-        other = self.server if side.is_client else self.client
+        other = self.server if link_end.is_client else self.client
         if other.transport is not None:
             other.transport.pause_reading()
 
-    def hold(self) -> None:
+    def pause(self) -> None:
         """Nothing is read any more."""
-        for side in (self.client, self.server):
-            if side.transport is not None:
-                side.transport.pause_reading()
+        for link_end in (self.client, self.server):
+            if link_end.transport is not None:
+                link_end.transport.pause_reading()
 
     def resume(self) -> None:
         """Read on, unless a blackhole holds the link."""
-        if self.cut is not None and self.cut.way == "blackhole":
-            self.hold()
+        if self.cut is not None and self.cut.mode == "blackhole":
+            self.pause()
             return
-        for side in (self.client, self.server):
-            if side.transport is not None:
-                side.transport.resume_reading()
+        for link_end in (self.client, self.server):
+            if link_end.transport is not None:
+                link_end.transport.resume_reading()
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
-        host, port = self.route.own
+        host, port = self.route.broker_address
         try:
             await loop.create_connection(lambda: self.server, host, port)
         except OSError:
-            self.end()
+            self.close()
 
     def _release(self) -> None:
         """Pass on what was held back long enough."""
         now_s = asyncio.get_running_loop().time()
-        while self._later and self._later[0][0] <= now_s + 0.001:
-            _, side, data = self._later.popleft()
-            self._pass(side, data)
+        while self._delayed and self._delayed[0][0] <= now_s + 0.001:
+            _, link_end, data = self._delayed.popleft()
+            self._forward(link_end, data)
 
-    def _pass(self, side: LinkEnd, data: bytes) -> None:
-        if not side.is_client:
+    def _forward(self, link_end: LinkEnd, data: bytes) -> None:
+        if not link_end.is_client:
             if self.client.transport is not None:
-                self.client.transport.write(self._swap.take(data))
+                self.client.transport.write(self._address_swap.take(data))
         elif self.server.transport is not None:
             self.server.transport.write(data)
         elif self.client.transport is not None:
-            self._early.append(data)
-            if sum(map(len, self._early)) > BACKLOG_BYTES_MAX:
+            self._early_bytes.append(data)
+            if sum(map(len, self._early_bytes)) > BACKLOG_BYTES_MAX:
                 self.client.transport.pause_reading()
 
 
@@ -221,8 +221,8 @@ class ProxiedLink:
 class Route:
     """Where the proxy listens for one broker, and where that is."""
 
-    shown: tuple[str, int]
-    own: tuple[str, int]
+    proxy_address: tuple[str, int]
+    broker_address: tuple[str, int]
 
 
 @dataclass
@@ -239,21 +239,21 @@ class Proxy:
         """Serve until standard input ends."""
         loop = asyncio.get_running_loop()
         for route in self.routes:
-            await loop.create_server(partial(self.accept, route), *route.shown)
+            await loop.create_server(partial(self.accept, route), *route.proxy_address)
         print("ready", flush=True)
         reader = asyncio.StreamReader()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
-            asked = json.loads(line)
-            number = asked["cut"]
-            if "pid" in asked:
-                cut = LinkCut(asked["pid"], asked["way"], loop.time() + asked["seconds"])
-                self.begin(cut)
+            command = json.loads(line)
+            number = command["cut"]
+            if "pid" in command:
+                cut = LinkCut(command["pid"], command["way"], loop.time() + command["seconds"])
+                self.start_cut(cut)
                 self._numbered[number] = cut
             else:  # It is asked for once, when it is over.
                 cut = self._numbered.pop(number)
-            told = {"cut": number, "links": cut.links, "effects": cut.effects}
-            print(json.dumps(told), flush=True)
+            result = {"cut": number, "links": cut.links, "effects": cut.effects}
+            print(json.dumps(result), flush=True)
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Run something beside."""
@@ -261,27 +261,27 @@ class Proxy:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def begin(self, cut: LinkCut) -> int:
+    def start_cut(self, cut: LinkCut) -> int:
         """Begin a cut; returns how many links it found."""
         ports = cut.ports()
         found = [link for link in self.links if link.port in ports]
         cut.links = len(found)
-        if cut.way == "reset":
+        if cut.mode == "reset":
             cut.effects = len(found)
             for link in found:
-                link.end(reset=True)
+                link.close(reset=True)
             return len(found)
         self.cuts.append(cut)
         for link in found:
             link.cut = cut
-            if cut.way == "blackhole":
+            if cut.mode == "blackhole":
                 cut.effects += 1
-                link.hold()
+                link.pause()
         loop = asyncio.get_running_loop()
-        loop.call_at(cut.until_s, self.heal, cut)
+        loop.call_at(cut.until_s, self.end_cut, cut)
         return len(found)
 
-    def apply(self, link: ProxiedLink, *, again: bool = True) -> None:
+    def apply_cuts(self, link: ProxiedLink, *, again: bool = True) -> None:
         """A new connection falls under the cuts of its process."""
         loop = asyncio.get_running_loop()
         for cut in self.cuts:
@@ -290,17 +290,17 @@ class Proxy:
             ports, fresh = cut.recent_ports(loop.time())
             if link.port in ports:
                 link.cut = cut
-                if cut.way == "blackhole":
+                if cut.mode == "blackhole":
                     cut.effects += 1
-                    link.hold()
+                    link.pause()
             elif not fresh and again:
-                loop.call_later(PORTS_S, partial(self.apply, link, again=False))
+                loop.call_later(PORTS_S, partial(self.apply_cuts, link, again=False))
 
     def accept(self, route: Route) -> LinkEnd:
         """The client's end of a new link."""
         return ProxiedLink(self, route).client
 
-    def heal(self, cut: LinkCut) -> None:
+    def end_cut(self, cut: LinkCut) -> None:
         """End a cut, once."""
         if cut not in self.cuts:
             return
@@ -313,8 +313,10 @@ class Proxy:
 
 def parse_route(text: str) -> Route:
     """A route from "127.0.0.2:20001=127.0.0.1:20001"."""
-    shown, own = (side.rpartition(":") for side in text.split("="))
-    return Route((shown[0], int(shown[2])), (own[0], int(own[2])))
+    proxy_address, broker_address = (link_end.rpartition(":") for link_end in text.split("="))
+    return Route(
+        (proxy_address[0], int(proxy_address[2])), (broker_address[0], int(broker_address[2]))
+    )
 
 
 def main() -> None:

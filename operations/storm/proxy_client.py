@@ -1,4 +1,4 @@
-"""The proxy of a storm, from the storm's side: where it listens, and how a link is cut."""
+"""The client of the storm's proxy: starts it, and cuts links through it."""
 
 import asyncio
 import json
@@ -10,26 +10,26 @@ from arena.errors import DependencyMissing
 from operations.localbroker.ports import LOOPBACK, can_bind
 from operations.processes.orphan_reaper import OrphanReaper
 
-BESIDE = "127.0.0.2"
-"""As long as 127.0.0.1, so that an address can be replaced in what brokers say."""
+PROXY_HOST = "127.0.0.2"
+"""As long as 127.0.0.1, so that the proxy can replace addresses in responses of brokers."""
 READY_S = 15.0
 ANSWER_S = 10.0
 STOP_S = 5.0
 
 
 def unavailable_reason() -> str:
-    """Why links cannot be cut here; "" if they can."""
-    return "" if can_bind(0, BESIDE) else f"{BESIDE} is not an address of this machine"
+    """Return why links cannot be cut on this machine; "" if they can."""
+    return "" if can_bind(0, PROXY_HOST) else f"{PROXY_HOST} is not an address of this machine"
 
 
 @dataclass(frozen=True, slots=True)
 class CutResult:
-    """What the proxy says of a cut.
+    """The proxy's answer about a cut.
 
     Attributes:
-        number: Counts the cuts of a storm.
-        links: How many connections it found when it began.
-        effects: Connections it reset or held, answers it dropped, pieces it held back.
+        number: Number of the cut in this storm.
+        links: Connections that existed when it started.
+        effects: Connections reset or held, responses dropped, chunks delayed.
     """
 
     number: int
@@ -39,7 +39,7 @@ class CutResult:
 
 @dataclass
 class ProxyClient:
-    """Every process's way to the brokers.
+    """The proxy between all processes and the brokers.
 
     Attributes:
         brokers: The brokers' own addresses, comma-separated.
@@ -53,16 +53,18 @@ class ProxyClient:
 
     @property
     def bootstrap(self) -> str:
-        """The proxy's addresses, for every process whose links are cut."""
-        return ",".join(shown for shown, _ in self._routes())
+        """The proxy's addresses, for the processes whose links can be cut."""
+        return ",".join(proxy_address for proxy_address, _ in self._routes())
 
     async def start(self) -> None:
         """Start the proxy; return once it listens.
 
         Raises:
-            DependencyMissing: It does not.
+            DependencyMissing: It does not listen in time.
         """
-        routes = [f"{shown}={own}" for shown, own in self._routes()]
+        routes = [
+            f"{proxy_address}={broker_address}" for proxy_address, broker_address in self._routes()
+        ]
         argv = [sys.executable, "-P", "-m", "operations.storm.proxy", *routes]
         self._reaper = OrphanReaper()
         self._process = await asyncio.create_subprocess_exec(
@@ -76,13 +78,13 @@ class ProxyClient:
         if await self._read(READY_S) != b"ready\n":
             raise DependencyMissing("the storm's proxy did not start", remedy="run it again")
 
-    async def cut(self, pid: int, way: str, seconds: float) -> CutResult:
-        """Begin a cut; one of no links if the proxy does not answer."""
+    async def cut(self, pid: int, mode: str, seconds: float) -> CutResult:
+        """Start a cut; the result has no links if the proxy does not answer."""
         self._cuts += 1
-        return await self._ask(self._cuts, pid=pid, way=way, seconds=seconds)
+        return await self._ask(self._cuts, pid=pid, mode=mode, seconds=seconds)
 
-    async def after(self, cut: CutResult) -> CutResult:
-        """A cut that is over, with what it did; may be asked once."""
+    async def finish(self, cut: CutResult) -> CutResult:
+        """Return the effects of a cut that is over; may be called once per cut."""
         return await self._ask(cut.number)
 
     async def _ask(self, number: int, **more: object) -> CutResult:
@@ -92,13 +94,13 @@ class ProxyClient:
         async with self._asking:
             process.stdin.write(json.dumps({"cut": number, **more}).encode() + b"\n")
             while answer := await self._read(ANSWER_S):
-                told = json.loads(answer)
-                if told["cut"] == number:  # else the answer to a question that took too long
-                    return CutResult(number, told["links"], told["effects"])
+                answer = json.loads(answer)
+                if answer["cut"] == number:  # otherwise the late answer to an earlier command
+                    return CutResult(number, answer["links"], answer["effects"])
         return CutResult(number)
 
     async def stop(self) -> None:
-        """End it."""
+        """Stop the proxy."""
         process, self._process = self._process, None
         if process is not None and process.stdin is not None:
             process.stdin.close()
@@ -123,8 +125,8 @@ class ProxyClient:
 
     def _routes(self) -> list[tuple[str, str]]:
         found = []
-        for own in self.brokers.split(","):
-            host, _, port = own.rpartition(":")
-            assert host == LOOPBACK, f"a broker listens on {own}, not on {LOOPBACK}"
-            found.append((f"{BESIDE}:{port}", own))
+        for broker_address in self.brokers.split(","):
+            host, _, port = broker_address.rpartition(":")
+            assert host == LOOPBACK, f"a broker listens on {broker_address}, not on {LOOPBACK}"
+            found.append((f"{PROXY_HOST}:{port}", broker_address))
         return found

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from operations.storm.fault_plan import KIND_OF, LINK_WAYS
+from operations.storm.fault_plan import KIND_OF, LINK_CUT_VARIANTS
 from operations.storm.outcome import Outcome
 from operations.storm.verdicts import CommandResult
 
@@ -70,11 +70,11 @@ def document_of(outcome: Outcome) -> Document:
         "wrong": verdicts.checker.document.get("wrong_count"),
         "seed": outcome.plan.seed,
         "minutes": round(outcome.plan.seconds / 60, 2),
-        "plan": outcome.plan.words(),
+        "plan": outcome.plan.summary(),
         "kafka": outcome.version,
         "planned": dict(sorted(outcome.plan.planned().items())),
         "injected": dict(sorted(injected.items())),
-        "not_injected": [*outcome.faults.unsent, *outcome.unsent],
+        "not_injected": [*outcome.faults.not_injected, *outcome.not_injected],
         "rare": rare_kinds(outcome.plan.planned(), injected),
         "garbage": outcome.sent["garbage"],
         "duplicates": outcome.sent["duplicates"],
@@ -90,7 +90,7 @@ def document_of(outcome: Outcome) -> Document:
             if name.startswith(UNJUDGED)
         },
         "given_up": outcome.faults.counts["given_up"],
-        "still_s": outcome.still_s,
+        "still_s": outcome.decision_gap_s,
         "recovery_s": outcome.recovery_s,
         "open_orders": outcome.open_orders,
         "seconds": round(outcome.seconds, 1),
@@ -186,7 +186,7 @@ def remarks_of(document: Document) -> list[str]:
     kills = ", ".join(f"{kind} {count}" for kind, count in document["kills"].items())
     found = [f"kills: {kills}"]
     if document.get("injected"):  # not in documents of older storms
-        cuts = (f"{way} {_of(document, f'link {way}')}" for way in LINK_WAYS)
+        cuts = (f"{variant} {_of(document, f'link {variant}')}" for variant in LINK_CUT_VARIANTS)
         found.append(f"link cuts: {', '.join(cuts)}")
     if judged := document.get("refusals_judged"):
         unjudged = document["refusals_unjudged"]
@@ -194,11 +194,11 @@ def remarks_of(document: Document) -> list[str]:
         found.append(
             f"refusals: {judged:,} computed again, {sum(unjudged.values()):,} cannot be{named}"
         )
-    if (still_s := document.get("still_s")) is not None:
-        found.append(f"longest time without a decision: {still_s:g} s")
-    unsent = document.get("not_injected", [])
-    found += [f"not injected: {what}" for what in unsent[:UNSENT_SHOWN_MAX]]
-    if (more := len(unsent) - UNSENT_SHOWN_MAX) > 0:
+    if (decision_gap_s := document.get("still_s")) is not None:
+        found.append(f"longest time without a decision: {decision_gap_s:g} s")
+    not_injected = document.get("not_injected", [])
+    found += [f"not injected: {what}" for what in not_injected[:UNSENT_SHOWN_MAX]]
+    if (more := len(not_injected) - UNSENT_SHOWN_MAX) > 0:
         found.append(f"not injected: {more} more, see not_injected in the file of --json")
     if rare := rare_kinds(document.get("planned", {}), document.get("injected", {})):
         found.append(

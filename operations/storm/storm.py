@@ -39,17 +39,17 @@ UP_S = 90.0
 REST_S = 120.0
 BACK_S = 2.0
 """An arena that decides orders so long after a broker came back has come back, too."""
-WORKS_S = 1.0
+DECIDING_S = 1.0
 """An arena that decided an order so short a time ago works."""
 LATE_S = 15.0
 """Poison that could not be sent while a broker was down is sent after the last fault."""
 QUIET_S = 1.5
-BOOKS_S = 120.0
-OPEN_MAX = 4_000
+LEDGERS_S = 120.0
+UNDECIDED_MAX = 4_000
 """Undecided orders: the driver sends no further ones."""
 HOME = "home"
 SQLITE, POSTGRES = "sqlite", "postgres"
-Say = Callable[[str], None]
+PrintLine = Callable[[str], None]
 
 
 @dataclass
@@ -65,10 +65,10 @@ class Storm:
     plan: StormPlan
     folder: Path
     per_second: float
-    say: Say
-    show: Say
+    print_line: PrintLine
+    show_progress: PrintLine
     without: list[str] = field(default_factory=list)
-    still_s: float = 0.0
+    decision_gap_s: float = 0.0
     phases: dict[str, float] = field(default_factory=dict)
     _phase_s: float = field(default_factory=time.monotonic)
 
@@ -86,28 +86,28 @@ class Storm:
             self.without.append(f"no books on PostgreSQL: {why}")
         try:
             starts = [brokers.start, *([server.start] if server is not None else [])]
-            ends = await asyncio.gather(*map(asyncio.to_thread, starts), return_exceptions=True)
-            for end in filter(None, ends):
-                raise end
-            return await self._with(brokers, server)
+            results = await asyncio.gather(*map(asyncio.to_thread, starts), return_exceptions=True)
+            for error in filter(None, results):
+                raise error
+            return await self._run_with_proxy(brokers, server)
         finally:
             await asyncio.to_thread(brokers.stop)
             if server is not None:
                 await asyncio.to_thread(server.stop)
 
-    async def _with(self, brokers: Brokers, server: postgres.Postgres | None) -> Outcome:
+    async def _run_with_proxy(self, brokers: Brokers, server: postgres.Postgres | None) -> Outcome:
         began_s = time.monotonic()
         if why := proxy_client.unavailable_reason():
             self.without.append(f"no link is cut: {why}")
-            return await self._through(brokers, server, None, began_s)
+            return await self._run_processes(brokers, server, None, began_s)
         proxy = proxy_client.ProxyClient(brokers.bootstrap)
         try:
             await proxy.start()
-            return await self._through(brokers, server, proxy, began_s)
+            return await self._run_processes(brokers, server, proxy, began_s)
         finally:
             await proxy.stop()
 
-    async def _through(
+    async def _run_processes(
         self,
         brokers: Brokers,
         server: postgres.Postgres | None,
@@ -118,72 +118,82 @@ class Storm:
         spec = self.folder / "storm.toml"
         spec.write_text(storm_commands.spec_text(self.plan.seed), encoding="utf-8")
         await self._make_topics(brokers, spec)
-        commands = storm_commands.commands_alone(postgres=server is not None)
-        books = self._books(server)
+        commands = storm_commands.extra_commands(postgres=server is not None)
+        ledgers = self._ledger_urls(server)
         clocks = self.folder / "clocks"
         clocks.mkdir()
         bootstrap = proxy.bootstrap if proxy is not None else brokers.bootstrap
-        house = self._house(bootstrap, spec, commands, books)
-        environ = {**os.environ, **house.environ, **brokers.login("cli")}
+        processes = self._new_processes(bootstrap, spec, commands, ledgers)
+        environ = {**os.environ, **processes.environ, **brokers.login("cli")}
         oracles = OracleFiles(self.folder / "acked.jsonl", self.folder / "halted.jsonl")
-        with oracles.acked.open("w") as oracle, oracles.halted.open("w") as halted:
+        with oracles.acked.open("w") as acked_file, oracles.halted.open("w") as halted_file:
             options = client_options(brokers.login())
-            driver = OrderSender(options, self.plan.seed, self.per_second, oracle)
+            order_sender = OrderSender(options, self.plan.seed, self.per_second, acked_file)
             watcher = Watcher(options)
-            driver.is_full = lambda: len(watcher.open) > OPEN_MAX
-            poisoner = PoisonSender(
-                options, self.plan.seed, self.plan.poison, driver.note_acked, driver.counts
+            order_sender.is_full = lambda: len(watcher.open) > UNDECIDED_MAX
+            poison_sender = PoisonSender(
+                options,
+                self.plan.seed,
+                self.plan.poison,
+                order_sender.note_acked,
+                order_sender.counts,
             )
-            halter = HaltInjector(environ, options, self.plan.halts, halted)
-            halter.counts = driver.counts
-            halter.works = lambda: watcher.still_s() < WORKS_S
-            faults = FaultInjector(self.plan, house, brokers, proxy, clocks)
-            faults.still_s = watcher.still_s
-            faults.works = lambda: watcher.decided_at > brokers.up_at + BACK_S
-            works = (poisoner.run(), halter.run())
+            halt_injector = HaltInjector(environ, options, self.plan.halts, halted_file)
+            halt_injector.counts = order_sender.counts
+            halt_injector.is_deciding = lambda: watcher.since_decision_s() < DECIDING_S
+            fault_injector = FaultInjector(self.plan, processes, brokers, proxy, clocks)
+            fault_injector.since_decision_s = watcher.since_decision_s
+            fault_injector.is_deciding = lambda: watcher.last_decision_s > brokers.up_at_s + BACK_S
+            injectors = (poison_sender.run(), halt_injector.run())
             try:
-                recovery_s = await self._rage(house, brokers, driver, watcher, faults, works)
+                recovery_s = await self._inject_faults(
+                    processes, brokers, order_sender, watcher, fault_injector, injectors
+                )
             finally:
-                await asyncio.to_thread(house.stop)
+                await asyncio.to_thread(processes.stop)
         self._end_phase("rest")
-        judges = RecordChecks(environ, self.folder, oracles, books)
-        reconciles = await self._drain(brokers, spec, commands, judges, watcher)
+        checks = RecordChecks(environ, self.folder, oracles, ledgers)
+        reconciles = await self._decide_rest(brokers, spec, commands, checks, watcher)
         self._end_phase("books")
-        self.say("asking checker, audit, replays and books")
-        verdicts = await judges.ask(reconciles)
+        self.print_line("asking checker, audit, replays and books")
+        verdicts = await checks.run(reconciles)
         self._end_phase("verdicts")
         return Outcome(
             plan=self.plan,
             version=brokers.version,
             seconds=time.monotonic() - began_s,
-            faults=faults,
-            sent=driver.counts,
-            unsent=[*poisoner.unsent, *halter.unsent],
+            faults=fault_injector,
+            sent=order_sender.counts,
+            not_injected=[*poison_sender.not_injected, *halt_injector.not_injected],
             verdicts=verdicts,
-            still_s=self.still_s,
+            decision_gap_s=self.decision_gap_s,
             recovery_s=recovery_s,
-            ends=house.ends,
+            ends=processes.ends,
             open_orders=len(watcher.open),
             phases=self.phases,
             without=self.without,
         )
 
-    async def _rage(
+    async def _inject_faults(
         self,
-        house: StormProcesses,
+        processes: StormProcesses,
         brokers: Brokers,
-        driver: OrderSender,
+        order_sender: OrderSender,
         watcher: Watcher,
-        faults: FaultInjector,
-        works: Sequence[Coroutine[None, None, None]],
+        fault_injector: FaultInjector,
+        injectors: Sequence[Coroutine[None, None, None]],
     ) -> float | None:
         """Traffic and faults; the seconds until all orders were decided and all old turns ended."""
-        await asyncio.to_thread(house.start)
-        tasks = [asyncio.create_task(work) for work in (self._keep(house), watcher.run())]
-        senders = [asyncio.create_task(driver.run())]
+        await asyncio.to_thread(processes.start)
+        tasks = [
+            asyncio.create_task(work) for work in (self._keep_running(processes), watcher.run())
+        ]
+        senders = [asyncio.create_task(order_sender.run())]
         try:
-            up = await self._until(
-                lambda: house.is_whole() and watcher.decided_at > 0, UP_S, (*tasks, *senders)
+            up = await self._wait_until(
+                lambda: processes.all_run() and watcher.last_decision_s > 0,
+                UP_S,
+                (*tasks, *senders),
             )
             if not up:
                 raise DependencyMissing(
@@ -191,28 +201,34 @@ class Storm:
                     remedy=f"read the logs in {self.folder}",
                 )
             self._end_phase("start")
-            raging = asyncio.create_task(faults.run())
-            others = [asyncio.create_task(work) for work in works]
+            injecting = asyncio.create_task(fault_injector.run())
+            others = [asyncio.create_task(work) for work in injectors]
             senders += others
-            await self._report_until(raging, driver, watcher, faults, (*tasks, *senders))
+            await self._report_until(
+                injecting, order_sender, watcher, fault_injector, (*tasks, *senders)
+            )
             self._end_phase("faults")
             await asyncio.wait(others, timeout=LATE_S)
             raise_failed((*tasks, *senders))
             healed_s = time.monotonic()
-            self.still_s = round(max(watcher.still_s_max, watcher.still_s()), 1)
+            self.decision_gap_s = round(
+                max(watcher.decision_gap_s_max, watcher.since_decision_s()), 1
+            )
             for task in senders:
                 task.cancel()
             await asyncio.gather(*senders, return_exceptions=True)
-            if house.given_up():
-                house.kill(SUPERVISOR)
-            self.say(f"rest: {len(watcher.open):,} orders and {len(watcher.turns)} turns open")
+            if processes.given_up():
+                processes.kill(SUPERVISOR)
+            self.print_line(
+                f"rest: {len(watcher.open):,} orders and {len(watcher.turns)} turns open"
+            )
 
             def is_done() -> bool:
-                old_turn = watcher.has_turn_of_before(healed_s)
-                return not watcher.open and not old_turn and house.is_whole()
+                old_turn = watcher.has_open_turn_before(healed_s)
+                return not watcher.open and not old_turn and processes.all_run()
 
-            rested = await self._until(is_done, REST_S, tasks, self._pace(watcher))
-            await self._until_in_sync(brokers)
+            rested = await self._wait_until(is_done, REST_S, tasks, self._progress_shower(watcher))
+            await self._wait_until_in_sync(brokers)
             return round(time.monotonic() - healed_s, 1) if rested else None
         finally:
             for task in (*tasks, *senders):
@@ -224,72 +240,74 @@ class Storm:
         self.phases[name] = round(now_s - self._phase_s, 1)
         self._phase_s = now_s
 
-    async def _keep(self, house: StormProcesses) -> None:
+    async def _keep_running(self, processes: StormProcesses) -> None:
         while True:
-            house.tick()
+            processes.tick()
             await asyncio.sleep(TICK_S)
 
     async def _report_until(
         self,
-        raging: "asyncio.Task[None]",
-        driver: OrderSender,
+        injecting: "asyncio.Task[None]",
+        order_sender: OrderSender,
         watcher: Watcher,
-        faults: FaultInjector,
+        fault_injector: FaultInjector,
         others: Sequence["asyncio.Task[None]"],
     ) -> None:
         """Show how it goes; a part of the storm itself that fails ends it."""
         began_s = time.monotonic()
         try:
-            while not raging.done():
-                counts = "  ".join(f"{kind} {n}" for kind, n in sorted(faults.counts.items()))
-                self.show(
-                    f"{time.monotonic() - began_s:4.0f} s  acked {driver.counts['acked']:,}"
-                    f"  decided {len(watcher.decided):,}  open {len(watcher.open):,}"
-                    f"  kills {faults.kills.total()}  {counts}"
+            while not injecting.done():
+                counts = "  ".join(
+                    f"{kind} {n}" for kind, n in sorted(fault_injector.counts.items())
                 )
-                await asyncio.wait([raging], timeout=TICK_S)
+                self.show_progress(
+                    f"{time.monotonic() - began_s:4.0f} s  acked {order_sender.counts['acked']:,}"
+                    f"  decided {len(watcher.decided):,}  open {len(watcher.open):,}"
+                    f"  kills {fault_injector.kills.total()}  {counts}"
+                )
+                await asyncio.wait([injecting], timeout=TICK_S)
                 raise_failed(others)
-            raging.result()
+            injecting.result()
         finally:
-            raging.cancel()
-            await asyncio.gather(raging, return_exceptions=True)
+            injecting.cancel()
+            await asyncio.gather(injecting, return_exceptions=True)
 
-    async def _until(
+    async def _wait_until(
         self,
-        is_so: Callable[[], bool],
+        condition: Callable[[], bool],
         timeout_s: float,
-        works: Sequence["asyncio.Task[None]"],
-        pace: Callable[[], None] | None = None,
+        tasks: Sequence["asyncio.Task[None]"],
+        on_poll: Callable[[], None] | None = None,
     ) -> bool:
         """Wait for a condition; False if it did not come in time."""
         until_s = time.monotonic() + timeout_s
-        while not is_so():
-            raise_failed(works)
+        while not condition():
+            raise_failed(tasks)
             if time.monotonic() > until_s:
                 return False
-            if pace is not None:
-                pace()
+            if on_poll is not None:
+                on_poll()
             await asyncio.sleep(TICK_S)
         return True
 
-    def _pace(self, watcher: Watcher) -> Callable[[], None]:
-        return lambda: self.show(
+    def _progress_shower(self, watcher: Watcher) -> Callable[[], None]:
+        return lambda: self.show_progress(
             f"rest  decided {len(watcher.decided):,}  open {len(watcher.open):,}"
         )
 
-    async def _until_in_sync(self, brokers: Brokers) -> None:
+    async def _wait_until_in_sync(self, brokers: Brokers) -> None:
         until_s = time.monotonic() + REST_S
         while not await brokers.in_sync():
             if time.monotonic() > until_s:
                 return
             await asyncio.sleep(TICK_S)
 
-    async def _drain(
+    async def _decide_rest(
         self,
         brokers: Brokers,
         spec: Path,
         commands: Mapping[str, list[str]],
-        judges: RecordChecks,
+        checks: RecordChecks,
         watcher: Watcher,
     ) -> dict[str, CommandResult]:
         """Without agents and market: an executor decides what is left, the books catch up.
@@ -299,23 +317,25 @@ class Storm:
         """
         last = {
             "tools-2": commands["tools-2"],
-            **{f"ledger-{k}": ["ledger", "run", "--name", f"last-{k}"] for k in judges.books},
+            **{f"ledger-{k}": ["ledger", "run", "--name", f"last-{k}"] for k in checks.ledgers},
         }
-        house = self._house(brokers.bootstrap, spec, last, judges.books)
-        until_s = time.monotonic() + BOOKS_S
-        watcher.moved_at = time.monotonic()
+        processes = self._new_processes(brokers.bootstrap, spec, last, checks.ledgers)
+        until_s = time.monotonic() + LEDGERS_S
+        watcher.last_record_s = time.monotonic()
         try:
-            await asyncio.to_thread(house.start_alone)
-            tasks = [asyncio.create_task(work) for work in (self._keep(house), watcher.run())]
+            await asyncio.to_thread(processes.start_alone)
+            tasks = [
+                asyncio.create_task(work) for work in (self._keep_running(processes), watcher.run())
+            ]
             try:
-                await self._until(
+                await self._wait_until(
                     lambda: not watcher.open and watcher.quiet_s() > QUIET_S,
-                    BOOKS_S,
+                    LEDGERS_S,
                     tasks,
-                    self._pace(watcher),
+                    self._progress_shower(watcher),
                 )
                 while True:
-                    found = await judges.reconcile_all()
+                    found = await checks.reconcile_all()
                     late = [k for k, said in found.items() if said.books_end < watcher.events_end]
                     if not late or time.monotonic() > until_s:
                         return found
@@ -324,14 +344,14 @@ class Storm:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
         finally:
-            await asyncio.to_thread(house.stop)
+            await asyncio.to_thread(processes.stop)
 
-    def _house(
+    def _new_processes(
         self,
         bootstrap: str,
         spec: Path,
         commands: Mapping[str, list[str]],
-        books: Mapping[str, str],
+        ledgers: Mapping[str, str],
     ) -> StormProcesses:
         settings = Settings().override(
             bootstrap_servers=bootstrap, prefix=storm_commands.PREFIX, home=self.folder / HOME
@@ -342,7 +362,7 @@ class Storm:
             SHIFT_VARIABLE: str(self.folder / "clocks"),
             storm_commands.DATABASE: "",
         }
-        extra = {f"ledger-{kind}": {storm_commands.DATABASE: url} for kind, url in books.items()}
+        extra = {f"ledger-{kind}": {storm_commands.DATABASE: url} for kind, url in ledgers.items()}
         return StormProcesses(
             home=self.folder / HOME,
             logs=self.folder / "logs",
@@ -353,7 +373,7 @@ class Storm:
             extra=extra,
         )
 
-    def _books(self, server: postgres.Postgres | None) -> dict[str, str]:
+    def _ledger_urls(self, server: postgres.Postgres | None) -> dict[str, str]:
         home = (self.folder / HOME).resolve()
         found = {SQLITE: f"sqlite:///{home / 'ledger-storm.db'}"}
         return found if server is None else {**found, POSTGRES: server.url}

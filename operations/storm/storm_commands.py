@@ -1,7 +1,7 @@
-"""The processes of a storm: its supervisor's ARENA.toml, and the commands it runs itself. Pure.
+"""The commands of a storm: its supervisor's ARENA.toml, and the processes it starts itself. Pure.
 
-Every kind runs twice if the arena allows it: two executors, chat nodes of one name, processes
-that play the same agents, books on SQLite and on PostgreSQL.
+Every kind runs twice if the arena allows it: two executors, two chat nodes of one name, two
+processes with the same agents, ledgers on SQLite and PostgreSQL.
 """
 
 AGENTS = {
@@ -14,13 +14,13 @@ AGENTS = {
 NODE = "rules"
 PRODUCTS = ("BTC-USD", "ETH-USD", "SOL-USD")
 DRIVERS = tuple(f"storm-{n}" for n in range(6))
-"""Agents whose orders the driver sends; they are on no roster."""
+"""Agents for which the order sender sends orders; they are not on the roster."""
 PREFIX = "storm."
 DATABASE = "DATABASE_URL"
 
 
 def spec_text(seed: int) -> str:
-    """The ARENA.toml that the supervisor runs."""
+    """Return the ARENA.toml for the supervisor."""
     products = ", ".join(f'"{product}"' for product in PRODUCTS)
     lines = [
         "[arena]",
@@ -53,7 +53,7 @@ def spec_text(seed: int) -> str:
 
 
 def agent_flags() -> list[str]:
-    """The flags that name the agents to `arena routers`."""
+    """Return the flags of `arena routers` for the agents."""
     found = []
     for name, (strategy, chance) in AGENTS.items():
         number = "" if chance is None else f"#{chance}"
@@ -61,8 +61,8 @@ def agent_flags() -> list[str]:
     return found
 
 
-def commands_alone(*, postgres: bool) -> dict[str, list[str]]:
-    """Process -> its words after `arena`; the login it uses follows from the first."""
+def extra_commands(*, postgres: bool) -> dict[str, list[str]]:
+    """Return process -> its arguments after `arena`; the first determines its login."""
     found = {
         "tools-2": ["tools", "--name", "tools-2"],
         "chat-node-2": ["chat-node", "--name", NODE, "--model-id", "scripted"],

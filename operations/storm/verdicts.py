@@ -18,8 +18,8 @@ from operations.storm.storm_commands import DATABASE, PREFIX
 DEADLINE_S = 900.0
 HASH_SEEDS = ("1", "20261121")
 CHECKER = (sys.executable, "-P", "-m", "operations.storm.checker_run", "--prefix", PREFIX)
-AT_ONCE_MAX = 3
-WORDS_CHARS_MAX = 400
+CONCURRENT_MAX = 3
+ERROR_CHARS_MAX = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ class Verdicts:
     @property
     def digests(self) -> list[str]:
         """The account digests of the replays, and the one the audit folded."""
-        said = [*self.replays, self.audit]
-        return [str(one.document.get("account_digest", "")) for one in said]
+        results = [*self.replays, self.audit]
+        return [str(one.document.get("account_digest", "")) for one in results]
 
     @property
     def digest_equal(self) -> bool:
@@ -90,49 +90,53 @@ class RecordChecks:
     environ: Mapping[str, str]
     folder: Path
     oracles: OracleFiles
-    books: Mapping[str, str]
-    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE_MAX))
+    ledgers: Mapping[str, str]
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENT_MAX))
 
-    async def ask(self, reconciles: Mapping[str, CommandResult]) -> Verdicts:
+    async def run(self, reconciles: Mapping[str, CommandResult]) -> Verdicts:
         """All of them, a few at a time.
 
         Args:
             reconciles: Their answer by kind of books, from when the books had caught up.
         """
         bundle, acked, halted = self.folder / "bundle", self.oracles.acked, self.oracles.halted
-        export = await self._arena("audit", "export", str(bundle), "--live", "--json")
+        export = await self._run_arena("audit", "export", str(bundle), "--live", "--json")
         replay = ("tools-replay", "--records", str(bundle / "records"), "--json")
         checker, audit, *rest = await asyncio.gather(
-            self._run([*CHECKER, "--oracle", str(acked), "--halts", str(halted)]),
-            self._arena("audit", "verify", str(bundle), "--no-replay", "--json"),
-            *(self._arena(*replay, environ={"PYTHONHASHSEED": seed}) for seed in HASH_SEEDS),
+            self._run_command([*CHECKER, "--oracle", str(acked), "--halts", str(halted)]),
+            self._run_arena("audit", "verify", str(bundle), "--no-replay", "--json"),
+            *(self._run_arena(*replay, environ={"PYTHONHASHSEED": seed}) for seed in HASH_SEEDS),
             *(
-                self._arena("ledger", "trial-balance", "--json", environ={DATABASE: url})
-                for url in self.books.values()
+                self._run_arena("ledger", "trial-balance", "--json", environ={DATABASE: url})
+                for url in self.ledgers.values()
             ),
         )
         found = Verdicts(checker, audit if export.code == 0 else export)
         found.replays = rest[: len(HASH_SEEDS)]
-        found.balances = dict(zip(self.books, rest[len(HASH_SEEDS) :], strict=True))
+        found.balances = dict(zip(self.ledgers, rest[len(HASH_SEEDS) :], strict=True))
         found.reconciles = dict(reconciles)
         return found
 
     async def reconcile_all(self) -> dict[str, CommandResult]:
         """What reconcile says of the books now, by kind."""
-        said = await asyncio.gather(*(self.reconcile(kind) for kind in self.books))
-        return dict(zip(self.books, said, strict=True))
+        results = await asyncio.gather(*(self.reconcile(kind) for kind in self.ledgers))
+        return dict(zip(self.ledgers, results, strict=True))
 
     async def reconcile(self, kind: str) -> CommandResult:
         """Fold, books of a kind and dashboard side by side."""
-        return await self._arena("reconcile", "run", "--json", environ={DATABASE: self.books[kind]})
+        return await self._run_arena(
+            "reconcile", "run", "--json", environ={DATABASE: self.ledgers[kind]}
+        )
 
-    async def _arena(self, *words: str, environ: Mapping[str, str] | None = None) -> CommandResult:
-        return await self._run([*LAUNCHER, *words], environ)
+    async def _run_arena(
+        self, *words: str, environ: Mapping[str, str] | None = None
+    ) -> CommandResult:
+        return await self._run_command([*LAUNCHER, *words], environ)
 
-    async def _run(
+    async def _run_command(
         self, argv: list[str], environ: Mapping[str, str] | None = None
     ) -> CommandResult:
-        async with self._room:
+        async with self._slots:
             return await self._run_now(argv, environ)
 
     async def _run_now(self, argv: list[str], environ: Mapping[str, str] | None) -> CommandResult:
@@ -155,7 +159,7 @@ class RecordChecks:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        text = errors.decode(errors="replace").strip()[-WORDS_CHARS_MAX:]
+        text = errors.decode(errors="replace").strip()[-ERROR_CHARS_MAX:]
         return CommandResult(code, _document(output), text, round(time.monotonic() - began_s, 1))
 
 

@@ -41,26 +41,26 @@ class Watcher:
     options: dict[str, Any]  # Any: what aiokafka takes
     open: set[str] = field(default_factory=set)
     decided: set[str] = field(default_factory=set)
-    moved_at: float = 0.0
-    decided_at: float = 0.0
-    still_s_max: float = 0.0
+    last_record_s: float = 0.0
+    last_decision_s: float = 0.0
+    decision_gap_s_max: float = 0.0
     turns: dict[str, float] = field(default_factory=dict)
-    ends: dict[TopicPartition, int] = field(default_factory=dict)
+    next_offsets: dict[TopicPartition, int] = field(default_factory=dict)
 
     @property
     def events_end(self) -> int:
         """One past the newest event seen."""
-        return self.ends.get(EVENTS, 0)
+        return self.next_offsets.get(EVENTS, 0)
 
     def quiet_s(self) -> float:
         """Seconds since anything came."""
-        return time.monotonic() - self.moved_at
+        return time.monotonic() - self.last_record_s
 
-    def still_s(self) -> float:
+    def since_decision_s(self) -> float:
         """Seconds since an order was seen decided."""
-        return time.monotonic() - self.decided_at
+        return time.monotonic() - self.last_decision_s
 
-    def has_turn_of_before(self, at_s: float) -> bool:
+    def has_open_turn_before(self, at_s: float) -> bool:
         """True while a turn has no end that was begun before a time, monotonic seconds."""
         return any(begun_s < at_s for begun_s in self.turns.values())
 
@@ -80,31 +80,31 @@ class Watcher:
             async with asyncio.timeout(START_TIMEOUT_S):
                 found = await partitions_of(self.options, lambda name: name == TURNS)
                 await consumer.start()
-            places = [COMMANDS, EVENTS, *(TopicPartition(TURNS, n) for n in found[TURNS])]
-            consumer.assign(places)
-            for place in places:
-                consumer.seek(place, self.ends.get(place, 0))
+            partitions = [COMMANDS, EVENTS, *(TopicPartition(TURNS, n) for n in found[TURNS])]
+            consumer.assign(partitions)
+            for partition in partitions:
+                consumer.seek(partition, self.next_offsets.get(partition, 0))
             while True:
                 batches = await consumer.getmany(timeout_ms=200, max_records=5_000)
-                for place, records in batches.items():
+                for partition, records in batches.items():
                     for record in records:
-                        self._take(place, record.value)
-                    self.ends[place] = records[-1].offset + 1
-                    self.moved_at = time.monotonic()
+                        self._read_record(partition, record.value)
+                    self.next_offsets[partition] = records[-1].offset + 1
+                    self.last_record_s = time.monotonic()
         finally:
             await stop_client(consumer)
 
     def _note_decision(self, now_s: float) -> None:
-        if self.decided_at:
-            self.still_s_max = max(self.still_s_max, now_s - self.decided_at)
-        self.decided_at = now_s
+        if self.last_decision_s:
+            self.decision_gap_s_max = max(self.decision_gap_s_max, now_s - self.last_decision_s)
+        self.last_decision_s = now_s
 
-    def _take(self, place: TopicPartition, value: bytes | None) -> None:
+    def _read_record(self, partition: TopicPartition, value: bytes | None) -> None:
         try:
             body = orjson.loads(value or b"")
-            if place.topic == TURNS:
-                self._take_turn(body)
-            elif place == EVENTS:
+            if partition.topic == TURNS:
+                self._read_turn(body)
+            elif partition == EVENTS:
                 order_id = body["order_id"]
                 self.decided.add(order_id)
                 self.open.discard(order_id)
@@ -115,7 +115,7 @@ class Watcher:
         except (ValueError, KeyError, TypeError):
             return
 
-    def _take_turn(self, body: dict[str, Any]) -> None:  # Any: decoded JSON
+    def _read_turn(self, body: dict[str, Any]) -> None:  # Any: decoded JSON
         if body["agent"] not in AGENTS:
             return
         if "outcome" in body:

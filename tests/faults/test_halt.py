@@ -172,8 +172,8 @@ async def test_halt_survives_its_owners(
     executors.start("three")
     await executors.wait_until_owned(owned + 1)
     assert ["halted"] == await market.outcomes_of(await market.order())
-    shown = await asyncio.to_thread(arena, settings, "status")
-    assert f"halted: everybody by a record that cannot be read, {CONTROL}[0]@4" in shown.stdout
+    proxy_address = await asyncio.to_thread(arena, settings, "status")
+    assert f"halted: everybody by a record that cannot be read, {CONTROL}[0]@4" in proxy_address.stdout
     again = await asyncio.to_thread(arena, settings, "halt", "momentum")
     assert (0, "halted: momentum; confirmed") == (again.returncode, again.stdout[:27])
     assert f"halted: everybody by a record that cannot be read, {CONTROL}[0]@4" in again.stdout
@@ -234,16 +234,16 @@ async def write_raw(settings: Settings, key: bytes, value: bytes | None) -> None
 class ControlLink(ProxiedLink):
     """A connection that is cut when it fetches the control topic."""
 
-    def take(self, side: LinkEnd, data: bytes) -> None:
+    def receive(self, link_end: LinkEnd, data: bytes) -> None:
         """Forward bytes, unless they are such a fetch."""
         assert isinstance(self.proxy, ControlProxy)
-        if side.is_client and is_fetch(data) and self.proxy.topic in data:
+        if link_end.is_client and is_fetch(data) and self.proxy.topic in data:
             self.proxy.fetching.add(self)
             if self.proxy.is_cut:
                 self.cut = self.proxy.cut
-                self.hold()
+                self.pause()
                 return
-        super().take(side, data)
+        super().receive(link_end, data)
 
 
 class ControlProxy(Proxy):
@@ -271,14 +271,14 @@ class ControlProxy(Proxy):
         self.is_cut = True
         for link in self.fetching:
             link.cut = self.cut
-            link.hold()
+            link.pause()
 
     def restore(self) -> None:
         """Reset the connections that were cut; new ones work."""
         self.is_cut = False
         for link in self.fetching:
             link.cut = None
-            link.end(reset=True)
+            link.close(reset=True)
 
 
 def is_fetch(data: bytes) -> bool:
@@ -295,16 +295,16 @@ def is_fetch(data: bytes) -> bool:
 @asynccontextmanager
 async def proxied(settings: Settings, host: str) -> AsyncIterator[tuple[ControlProxy, Settings]]:
     """Start a proxy to the broker; yield it with settings that use it."""
-    own, _, port = settings.bootstrap_servers.rpartition(":")
-    route = Route((host, int(port)), (own, int(port)))
+    broker_address, _, port = settings.bootstrap_servers.rpartition(":")
+    route = Route((host, int(port)), (broker_address, int(port)))
     proxy = ControlProxy(route, (settings.prefix + CONTROL).encode())
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(partial(proxy.accept, route), *route.shown)
+    server = await loop.create_server(partial(proxy.accept, route), *route.proxy_address)
     try:
         yield proxy, settings.model_copy(update={"bootstrap_servers": f"{host}:{port}"})
     finally:
         for link in list(proxy.links):
-            link.end()
+            link.close()
         server.close()
 
 

@@ -54,10 +54,10 @@ HERE = ExternalListener("127.0.0.2", "localhost", 19_192)
     ],
 )
 def test_flags_that_name_no_listener_are_refused(
-    listen: str | None, advertise: str | None, said: str
+    listen: str | None, advertise: str | None, error: str
 ) -> None:
     """Each is wrong usage, with the value and a remedy."""
-    with pytest.raises(UsageError, match=f".*{said}.*;") as refusal:
+    with pytest.raises(UsageError, match=f".*{error}.*;") as refusal:
         listener_from_flags(listen, advertise, insecure=False)
 
     assert 2 == refusal.value.exit_code

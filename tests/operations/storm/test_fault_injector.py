@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from operations.storm.fault_injector import LET_UP_S, NOT_RUNNING, FaultInjector
+from operations.storm.fault_injector import NOT_RUNNING, PAUSE_AFTER_S, FaultInjector
 from operations.storm.fault_plan import PlannedFault, StormPlan
 
 SECONDS = 0.5
@@ -25,7 +25,7 @@ class Target:
         return self.living
 
 
-class StormProcesses:
+class FakeProcesses:
     """One process, which can be found from some question on."""
 
     def __init__(self, *, first: int, living: bool = True) -> None:
@@ -47,47 +47,47 @@ class StormProcesses:
 
 
 def storm(
-    house: StormProcesses, *faults: PlannedFault, tmp_path: Path, still_s: float = 0.0
+    processes: FakeProcesses, *faults: PlannedFault, tmp_path: Path, since_decision_s: float = 0.0
 ) -> FaultInjector:
     """Run faults to their end."""
     plan = StormPlan(1, 1, False, SECONDS, faults)
-    found = FaultInjector(plan, cast(Any, house), cast(Any, None), None, tmp_path)
-    found.still_s = lambda: still_s
-    asyncio.run(asyncio.wait_for(found.run(), 10))
-    return found
+    injector = FaultInjector(plan, cast(Any, processes), cast(Any, None), None, tmp_path)
+    injector.since_decision_s = lambda: since_decision_s
+    asyncio.run(asyncio.wait_for(injector.run(), 10))
+    return injector
 
 
 def test_a_fault_waits_for_its_target(tmp_path: Path) -> None:
     """A process that is just being started again is killed as soon as it is there."""
-    found = storm(StormProcesses(first=2), PlannedFault(0.0, "kill", "judge"), tmp_path=tmp_path)
+    injector = storm(FakeProcesses(first=2), PlannedFault(0.0, "kill", "judge"), tmp_path=tmp_path)
 
-    assert {"judge": 1} == found.kills
-    assert not found.unsent
+    assert {"judge": 1} == injector.kills
+    assert not injector.not_injected
 
 
 def test_a_fault_without_effect_is_named(tmp_path: Path) -> None:
     """With its kind, its target, its time, and why."""
-    gone = StormProcesses(first=1, living=False)
+    gone = FakeProcesses(first=1, living=False)
     faults = [PlannedFault(0.1, "kill", "judge"), PlannedFault(0.1, "freeze", "judge", 1.0)]
     cut = PlannedFault(0.2, "link_cut", "judge", 1.0, "reset")
-    found = storm(gone, *faults, cut, tmp_path=tmp_path)
+    injector = storm(gone, *faults, cut, tmp_path=tmp_path)
 
-    assert not found.kills.total() + found.counts.total()
+    assert not injector.kills.total() + injector.counts.total()
     assert {
         f"kill judge at 0 s: {NOT_RUNNING}",
         f"freeze judge at 0 s: {NOT_RUNNING}",
         "link_cut reset judge at 0 s: no link can be cut here",
-    } == set(found.unsent)
+    } == set(injector.not_injected)
 
 
 def test_a_storm_lets_up_while_nothing_is_decided(tmp_path: Path) -> None:
     """Its time does not pass then, and what did not come in twice the time is named."""
     kills = [PlannedFault(0.3, "kill", "judge")]
-    slow = storm(StormProcesses(first=1), *kills, tmp_path=tmp_path, still_s=LET_UP_S)
+    slow = storm(FakeProcesses(first=1), *kills, tmp_path=tmp_path, since_decision_s=PAUSE_AFTER_S)
 
-    assert {"judge": 1} == storm(StormProcesses(first=1), *kills, tmp_path=tmp_path).kills
+    assert {"judge": 1} == storm(FakeProcesses(first=1), *kills, tmp_path=tmp_path).kills
     assert not slow.kills
-    assert ["kill judge at 0 s: the arena was still for too long"] == slow.unsent
+    assert ["kill judge at 0 s: the arena was still for too long"] == slow.not_injected
 
 
 @pytest.mark.parametrize("part", ["kill", "given_up"])
@@ -99,8 +99,8 @@ def test_a_part_of_the_faults_that_fails_ends_the_storm(
     def fail(*_: object) -> None:
         raise ArithmeticError("a fault of the storm")
 
-    monkeypatch.setattr(StormProcesses, part, fail)
+    monkeypatch.setattr(FakeProcesses, part, fail)
     monkeypatch.setattr("operations.storm.fault_injector.GIVEN_UP_POLL_S", 0.01)
 
     with pytest.raises(ArithmeticError, match="a fault of the storm"):
-        storm(StormProcesses(first=1), PlannedFault(0.0, "kill", "judge"), tmp_path=tmp_path)
+        storm(FakeProcesses(first=1), PlannedFault(0.0, "kill", "judge"), tmp_path=tmp_path)

@@ -6,7 +6,7 @@ import pytest
 
 from operations.storm.fault_plan import (
     KIND_OF,
-    LINK_WAYS,
+    LINK_CUT_VARIANTS,
     SUPERVISED,
     SUPERVISED_KILLS_MAX,
     SUPERVISED_WINDOW_S,
@@ -39,7 +39,7 @@ def test_a_long_plan_spares_no_kind(seed: int) -> None:
     assert set(KIND_OF) == killed
     kinds = {"kill", "freeze", "broker_kill", "link_cut", "full_disk", "clock_jump"}
     assert kinds == {fault.kind for fault in plan.faults}
-    assert set(LINK_WAYS) == {fault.way for fault in plan.faults if fault.kind == "link_cut"}
+    assert set(LINK_CUT_VARIANTS) == {fault.variant for fault in plan.faults if fault.kind == "link_cut"}
     assert len(plan.poison) > 100
     planned = plan.planned()
     assert len(plan.faults) == sum(planned[kind] for kind in kinds)
@@ -86,9 +86,9 @@ def test_a_freeze_lasts(seed: int) -> None:
 
 def test_seeds_pick_every_kind_of_brokers() -> None:
     """One and three, plain and secure, unless flags say it."""
-    drawn = Counter(make_plan(seed, 1).words() for seed in range(40))
+    drawn = Counter(make_plan(seed, 1).summary() for seed in range(40))
     pinned: StormPlan = make_plan(7, 1, brokers=3, secure=True)
 
     assert 4 == len(drawn)
-    assert "3 brokers, secure" == pinned.words()
+    assert "3 brokers, secure" == pinned.summary()
     assert any(fault.kind == "leader_kill" for fault in make_plan(7, 2, brokers=3).faults)

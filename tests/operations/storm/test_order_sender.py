@@ -132,10 +132,10 @@ def test_a_poisoned_ticker_changes_no_price(price: object) -> None:
     """A price that is none is passed over, whatever it is."""
     storm = OrderSender({}, 7, 1.0, io.StringIO())
     sound = {"product_id": PRODUCTS[0], "best_bid": "10", "best_ask": "11"}
-    storm._take(json.dumps(sound).encode())
+    storm._read_ticker(json.dumps(sound).encode())
 
     for name in ("best_ask", "product_id"):
-        storm._take(json.dumps({**sound, name: price}).encode())
+        storm._read_ticker(json.dumps({**sound, name: price}).encode())
 
     assert {PRODUCTS[0]: QuoteSeen(bid=Decimal(10), ask=Decimal(11))} == storm._quotes
 

@@ -44,31 +44,31 @@ class Broker:
 async def proxied() -> AsyncIterator[tuple[Proxy, Broker, tuple[str, int]]]:
     """A broker, a proxy before it, and where that listens."""
     port, broker = choose_ports(0).client, Broker()
-    route = Route((proxy_client.BESIDE, port), (LOOPBACK, port))
+    route = Route((proxy_client.PROXY_HOST, port), (LOOPBACK, port))
     proxy = Proxy([route])
-    server = await asyncio.start_server(broker.serve, *route.own)
+    server = await asyncio.start_server(broker.serve, *route.broker_address)
     front = await asyncio.get_running_loop().create_server(
-        lambda: proxy.accept(route), *route.shown
+        lambda: proxy.accept(route), *route.proxy_address
     )
     try:
         async with asyncio.timeout(DEADLINE_S):
-            yield proxy, broker, route.shown
+            yield proxy, broker, route.proxy_address
     finally:
         for link in list(proxy.links):
-            link.end()
+            link.close()
         front.close()
         server.close()
 
 
-def cut(way: str, seconds: float = 60.0) -> LinkCut:
+def cut(mode: str, seconds: float = 60.0) -> LinkCut:
     """A cut of this process's links."""
-    return LinkCut(os.getpid(), way, asyncio.get_running_loop().time() + seconds)
+    return LinkCut(os.getpid(), mode, asyncio.get_running_loop().time() + seconds)
 
 
 async def test_without_a_cut_all_goes_through() -> None:
     """A request reaches the broker, and its answer the client."""
-    async with proxied() as (_, broker, shown):
-        reader, writer = await asyncio.open_connection(*shown)
+    async with proxied() as (_, broker, proxy_address):
+        reader, writer = await asyncio.open_connection(*proxy_address)
         writer.write(METADATA)
 
         assert METADATA == await reader.readexactly(len(METADATA))
@@ -78,16 +78,16 @@ async def test_without_a_cut_all_goes_through() -> None:
 
 async def test_a_reset_ends_the_connection() -> None:
     """The client gets an error, not an end in order; the next connection is whole."""
-    async with proxied() as (proxy, _, shown):
-        reader, writer = await asyncio.open_connection(*shown)
+    async with proxied() as (proxy, _, proxy_address):
+        reader, writer = await asyncio.open_connection(*proxy_address)
         writer.write(METADATA)
         await reader.readexactly(len(METADATA))
         reset = cut("reset")
-        assert 1 == proxy.begin(reset)
+        assert 1 == proxy.start_cut(reset)
         assert 1 == reset.effects
         with pytest.raises(ConnectionResetError):
             await reader.read(1)
-        reader, writer = await asyncio.open_connection(*shown)
+        reader, writer = await asyncio.open_connection(*proxy_address)
         writer.write(METADATA)
 
         assert METADATA == await reader.readexactly(len(METADATA))
@@ -96,12 +96,12 @@ async def test_a_reset_ends_the_connection() -> None:
 
 async def test_a_dropped_ack_was_a_write() -> None:
     """The broker has the request, and the client never learns of it; others are answered."""
-    async with proxied() as (proxy, broker, shown):
-        reader, writer = await asyncio.open_connection(*shown)
+    async with proxied() as (proxy, broker, proxy_address):
+        reader, writer = await asyncio.open_connection(*proxy_address)
         writer.write(METADATA)
         await reader.readexactly(len(METADATA))
         dropping = cut("drop_ack")
-        proxy.begin(dropping)
+        proxy.start_cut(dropping)
         writer.write(METADATA)
         assert METADATA == await reader.readexactly(len(METADATA))
         assert 0 == dropping.effects
@@ -115,13 +115,13 @@ async def test_a_dropped_ack_was_a_write() -> None:
 
 async def test_a_blackhole_holds_until_it_is_healed() -> None:
     """Nothing comes through, neither on old links nor on new ones; afterwards nothing is lost."""
-    async with proxied() as (proxy, broker, shown):
-        reader, writer = await asyncio.open_connection(*shown)
+    async with proxied() as (proxy, broker, proxy_address):
+        reader, writer = await asyncio.open_connection(*proxy_address)
         writer.write(METADATA)
         await reader.readexactly(len(METADATA))
         hole = cut("blackhole")
-        proxy.begin(hole)
-        late_reader, late_writer = await asyncio.open_connection(*shown)
+        proxy.start_cut(hole)
+        late_reader, late_writer = await asyncio.open_connection(*proxy_address)
         writer.write(PRODUCE)
         late_writer.write(PRODUCE)
         with pytest.raises(TimeoutError):
@@ -129,7 +129,7 @@ async def test_a_blackhole_holds_until_it_is_healed() -> None:
                 await reader.read(1)
         assert METADATA == broker.seen
         assert (1, 2) == (hole.links, hole.effects)
-        proxy.heal(hole)
+        proxy.end_cut(hole)
 
         assert PRODUCE == await reader.readexactly(len(PRODUCE))
         assert PRODUCE == await late_reader.readexactly(len(PRODUCE))
@@ -139,12 +139,12 @@ async def test_a_blackhole_holds_until_it_is_healed() -> None:
 
 async def test_a_delay_holds_every_piece_back() -> None:
     """Request and answer come late, and both count."""
-    async with proxied() as (proxy, _, shown):
-        reader, writer = await asyncio.open_connection(*shown)
+    async with proxied() as (proxy, _, proxy_address):
+        reader, writer = await asyncio.open_connection(*proxy_address)
         writer.write(METADATA)
         await reader.readexactly(len(METADATA))
         slow, began_s = cut("delay"), time.monotonic()
-        proxy.begin(slow)
+        proxy.start_cut(slow)
         writer.write(METADATA)
 
         assert METADATA == await reader.readexactly(len(METADATA))
@@ -157,33 +157,33 @@ async def test_cuts_that_are_asked_for_at_once_are_told_apart() -> None:
     """Each question gets its own answer, though all share one pipe."""
     port, broker = choose_ports(0).client, Broker()
     server = await asyncio.start_server(broker.serve, LOOPBACK, port)
-    ways = proxy_client.ProxyClient(f"{LOOPBACK}:{port}")
+    client = proxy_client.ProxyClient(f"{LOOPBACK}:{port}")
     try:
         async with asyncio.timeout(DEADLINE_S):
-            await ways.start()
-            reader, writer = await asyncio.open_connection(proxy_client.BESIDE, port)
+            await client.start()
+            reader, writer = await asyncio.open_connection(proxy_client.PROXY_HOST, port)
             writer.write(METADATA)
             await reader.readexactly(len(METADATA))
             asked = [(os.getppid(), "delay"), (os.getpid(), "reset"), (os.getppid(), "reset")]
-            found = await asyncio.gather(*(ways.cut(pid, way, 60) for pid, way in asked))
-            after = await asyncio.gather(*map(ways.after, found))
+            found = await asyncio.gather(*(client.cut(pid, mode, 60) for pid, mode in asked))
+            finish = await asyncio.gather(*map(client.finish, found))
             writer.close()
     finally:
-        await ways.stop()
+        await client.stop()
         server.close()
 
     assert [0, 1, 0] == [one.links for one in found]
-    assert [0, 1, 0] == [one.effects for one in after]
+    assert [0, 1, 0] == [one.effects for one in finish]
 
 
 async def test_another_process_is_not_cut() -> None:
     """A cut of a process without links finds none, and changes nothing here."""
-    async with proxied() as (proxy, _, shown):
-        reader, writer = await asyncio.open_connection(*shown)
+    async with proxied() as (proxy, _, proxy_address):
+        reader, writer = await asyncio.open_connection(*proxy_address)
         writer.write(METADATA)
         await reader.readexactly(len(METADATA))
         other = LinkCut(os.getppid(), "blackhole", asyncio.get_running_loop().time() + 60)
-        assert 0 == proxy.begin(other)
+        assert 0 == proxy.start_cut(other)
         writer.write(METADATA)
 
         assert METADATA == await reader.readexactly(len(METADATA))

@@ -99,8 +99,8 @@ def test_what_was_planned_and_not_injected_is_told() -> None:
     """The table has both counts; a kind most of which is missing is named."""
     planned = {"poison": 60, "link_cut": 4, "link reset": 2, "kill": 4, "freeze": 5}
     injected = {"poison": 5, "link_cut": 4, "link reset": 2, "kill": 4, "freeze": 2}
-    unsent = [f"poison {n} to agent.turns: KafkaConnectionError" for n in range(9)]
-    storm = {**SOUND, "planned": planned, "injected": injected, "not_injected": unsent}
+    not_injected = [f"poison {n} to agent.turns: KafkaConnectionError" for n in range(9)]
+    storm = {**SOUND, "planned": planned, "injected": injected, "not_injected": not_injected}
     text = "\n".join(remarks_of(storm))
 
     assert all_promises_held(storm)
@@ -109,7 +109,7 @@ def test_what_was_planned_and_not_injected_is_told() -> None:
     assert "| 10 of 120, 0 |" in table_of([storm, storm])
     assert "kills: executor 3, judge 1" in text
     assert "reset 2" in text
-    assert unsent[0] in text
+    assert not_injected[0] in text
     assert "not injected: 3 more" in text
     assert "poison 5 of 60, freeze 2 of 5" in text
 
@@ -131,10 +131,10 @@ def outcome(orders: int, last_at: int, books_end: int, kills: int, acked: int = 
         version="4",
         seconds=60.0,
         faults=cast(
-            Any, SimpleNamespace(kills=Counter(judge=kills), counts=Counter(), unsent=["x"])
+            Any, SimpleNamespace(kills=Counter(judge=kills), counts=Counter(), not_injected=["x"])
         ),
         sent=Counter(acked=acked),
-        unsent=["y"],
+        not_injected=["y"],
         verdicts=Verdicts(
             checker=CommandResult(0, {"counts": counts}, "", 1.0),
             audit=CommandResult(0, digest, "", 1.0),
@@ -142,7 +142,7 @@ def outcome(orders: int, last_at: int, books_end: int, kills: int, acked: int = 
             reconciles={"sqlite": CommandResult(0, {"offsets": {"0": books_end}}, "", 1.0)},
             balances={"sqlite": CommandResult(0, {}, "", 1.0)},
         ),
-        still_s=1.0,
+        decision_gap_s=1.0,
         recovery_s=1.0,
         ends=Counter(),
         open_orders=0,

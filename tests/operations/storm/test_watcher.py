@@ -8,12 +8,12 @@ from aiokafka import TopicPartition
 from operations.storm.watcher import TURNS, Watcher
 
 PLACE = TopicPartition(TURNS, 2)
-FOR_EVER = float("inf")
+FOREVER = float("inf")
 
 
 def take(watcher: Watcher, body: Any) -> None:  # Any: whatever a record may hold
     """Give it a record of `agent.turns`."""
-    watcher._take(PLACE, body if isinstance(body, bytes) else orjson.dumps(body))
+    watcher._read_record(PLACE, body if isinstance(body, bytes) else orjson.dumps(body))
 
 
 def test_a_turn_is_open_from_its_start_to_its_end() -> None:
@@ -26,8 +26,8 @@ def test_a_turn_is_open_from_its_start_to_its_end() -> None:
         take(watcher, other)
 
     assert watcher.turns.keys() == {"1"}
-    assert not watcher.has_turn_of_before(began_s)
-    assert watcher.has_turn_of_before(FOR_EVER)
+    assert not watcher.has_open_turn_before(began_s)
+    assert watcher.has_open_turn_before(FOREVER)
 
     take(watcher, {"turn_id": "1", "agent": "mo", "outcome": "aborted"})
-    assert not watcher.has_turn_of_before(FOR_EVER)
+    assert not watcher.has_open_turn_before(FOREVER)
