@@ -14,10 +14,10 @@ help: ## show this
 demo: ## a whole arena here for about 90 s (ARGS='--seconds 45 --json demo.json')
 	@ARENA_STEP='[1/4]' $(RUNTIME) $(PYTHON) -m arena demo $(ARGS)
 
-compete: ## a contest of about two minutes, to its report (ARGS='--json outcome.json')
+compete: ## a contest of about two minutes, with its report (ARGS='--json outcome.json')
 	@ARENA_STEP='[1/6]' $(RUNTIME) $(PYTHON) -m arena compete run examples/competition.toml $(ARGS)
 
-verdict-check: ## is the verdict right where the truth is known? 15 minutes (ARGS='--names')
+verdict-check: ## judge seasons with a known truth, 15 minutes (ARGS='--names')
 	@$(RUNTIME) $(PYTHON) -m arena verdict-check $(ARGS)
 
 test: ## every test, against one real Kafka (ARGS='tests/arena -k fold')
@@ -38,13 +38,13 @@ bench: ## turns per second, latency, memory (ARGS='--json bench.json')
 storm: ## a whole arena under faults, then the checker (ARGS='--seed 1 --minutes 2 --json storm.json')
 	@$(RUNTIME) $(PYTHON) -m arena storm $(ARGS)
 
-format: ## put the code into its form
+format: ## format the code
 	@$(DEV) $(PYTHON) -m ruff format .
 	@$(DEV) $(PYTHON) -m ruff check --fix .
 
 lock: ## resolve every dependency again and rewrite the locks
 	@$(DEV) scripts/lock
 
-clean: ## remove what can be made again; .arena with its records stays
+clean: ## remove what can be rebuilt; .arena and its records stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './.arena/*' -prune -exec rm -rf {} +

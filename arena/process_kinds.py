@@ -3,8 +3,8 @@
 What a kind reads and writes gives the columns of the topic table in `docs/architecture.md` and the
 access rules of a secure broker (`arena.acls`); its command gives the help of `arena` and the
 account it connects with (`arena.credentials`); the order of the table is the start order of a run
-(`operations.supervisor.plan`). A new kind of process is one entry here, its module, and its words
-in the plan.
+(`operations.supervisor.plan`). A new kind of process needs one entry here, its module, and its
+arguments in the plan.
 """
 
 from collections.abc import Iterable
@@ -24,8 +24,8 @@ class Command:
     """A command of `arena` that runs one process.
 
     Attributes:
-        name: As it is typed: "chat-node".
-        entry: "module:function", or "module:app" for several commands; loaded when it is run.
+        name: The name as typed, such as "chat-node".
+        entry: "module:function", or "module:app" for several commands; loaded when the command runs.
         help: One line for the list of commands.
     """
 
@@ -40,18 +40,18 @@ class ProcessKind:
 
     Attributes:
         name: The name in heartbeats and in the topic table.
-        commands: The commands that run one.
+        commands: The commands that start such a process.
         reads: Topics it reads.
         writes: Topics it writes, in addition to those of every process.
-        groups: Its consumer groups; one that ends in a dot is put before a node's name.
+        groups: Its consumer groups; a group that ends in a dot is a prefix of node names.
         old_groups: Groups of older versions, whose offsets it adopts.
         group_per_agent: It joins groups that have agents' names.
         includes: Another kind whose work the process also does: `arena tools` executes orders.
         account: The account of a secure broker, if it is that of another kind.
         spec_table: The table of ARENA.toml that asks for such processes; "" for none.
         writes_nothing: It sends neither heartbeats nor dead letters.
-        reads_everything: It may show any topic: the person at the command line.
-        uses_kafka: False for the simulated venue, which is a venue and no part of the arena.
+        reads_everything: It may read every topic: a command can show any of them.
+        uses_kafka: False for the simulated exchange, which is a venue outside the arena.
         owns_terminal: It runs in the foreground if there is a terminal.
         stops_last: It is stopped after the others: it reads what they wrote.
     """
@@ -144,7 +144,7 @@ ROUTER = ProcessKind(
 )
 LEDGER = ProcessKind(
     name="ledger",
-    commands=(Command("ledger", "ledger.cli:app", "Keep the books, and print what they say."),),
+    commands=(Command("ledger", "ledger.cli:app", "Keep the books and print them."),),
     reads=(topics.SNAPSHOTS, topics.EVENTS, topics.TURNS, topics.LLM_CALLS, topics.CONTROL),
     writes=(topics.DRIFTS,),
     spec_table="ledger",
