@@ -14,6 +14,7 @@ import typer
 
 from arena.errors import EXIT_NO, UsageError
 from arena.options import AsJson, Prefix, Run, Servers
+from arena.output import print_note
 from arena.plural import counted
 
 SECRET_VARIABLES = (
@@ -189,6 +190,7 @@ def keygen(
     from ledger.audit.signing import new_key
 
     print(new_key(file))
+    print_note(f"the line above is the public key, for --key; the private key is in {file}")
 
 
 @audit_app.command(epilog="Example: arena audit trace --random")

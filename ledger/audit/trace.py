@@ -16,7 +16,7 @@ import orjson
 from arena import ids
 from arena.bus.base import Record
 from arena.chat_body import chat_body_sha256
-from arena.messages import Ticker
+from arena.messages import MarketSnapshot, Ticker
 from arena.money import decimal_text
 from arena.plural import counted
 from ledger.audit.decoding import location_of, prompt_sha256
@@ -191,14 +191,21 @@ def _snapshot(found: OrderRecords) -> TraceStep:
     record, snapshot = found.snapshot
     step = _step("snapshot", record)
     names = [view.product_id for view in snapshot.products]
-    step.summary = (
-        f"{snapshot.venue} as of {snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC, {', '.join(names)}"
-    )
+    source = _price_source(snapshot)
+    step.summary = f"{source} as of {snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC, {', '.join(names)}"
     derived = ids.snapshot_id(snapshot.venue, snapshot.as_of, names, snapshot.rewinds)
     step.check("id from venue, time and products", snapshot.snapshot_id, derived)
     if found.turn is not None:
         step.check("offset that the turn names", found.turn[1].snapshot_offset, record.offset)
     return step
+
+
+def _price_source(snapshot: MarketSnapshot) -> str:
+    """The file of recorded prices; else the venue, and whether its prices are not live."""
+    if snapshot.source:
+        return snapshot.source
+    kind = "recorded " if snapshot.recorded else "simulated " if snapshot.simulated else ""
+    return f"{kind}{snapshot.venue}"
 
 
 def _seen_ticker(found: OrderRecords) -> TraceStep:

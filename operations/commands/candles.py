@@ -15,7 +15,7 @@ from arena.command_exit import print_failure
 from arena.errors import EXIT_USAGE, UsageError
 from arena.options import AsJson
 from arena.pricefiles.formats import CONTAINERS, FORMATS
-from operations.commands.price_check import read_facts
+from operations.commands.price_check import price_files_of, read_facts
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -42,7 +42,9 @@ def formats(as_json: AsJson = False) -> None:
 
 @app.command("check", epilog="Example: arena candles check BTC-USD.csv ETH-USD.csv")
 def check_files(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Price files to check.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Price files to check, or their folder.")
+    ],
     product: Annotated[
         str | None,
         typer.Option("--product", help="Product of the files. [from their names]"),
@@ -55,7 +57,7 @@ def check_files(
     """
     found: list[JsonValue] = []
     any_refused = False
-    for path in files:
+    for path in _with_folders_opened(files):
         try:
             (facts,) = read_facts([path], [product.upper()] if product else [])
         except UsageError as error:
@@ -73,3 +75,8 @@ def check_files(
         print(json.dumps(found, indent=2))
     if any_refused:
         sys.exit(EXIT_USAGE)
+
+
+def _with_folders_opened(paths: list[Path]) -> list[Path]:
+    """Replace folders by their price files; a folder without any is kept, to be refused."""
+    return [file for path in paths for file in (path.is_dir() and price_files_of(path)) or [path]]

@@ -23,7 +23,7 @@ from arena.runs import SPEC_FILE, RunRecord, find_run, new_run_directory, write_
 from arena.settings import BOOTSTRAP_VARIABLE, Settings
 from operations.commands.compete_spec import toml_with_flags, with_starting_cash
 from operations.commands.plugins import LoadedSpec, load_spec_for_run
-from operations.commands.price_check import check_prices
+from operations.commands.price_check import check_prices, price_files_of
 from operations.commands.untradable_products import without_untradable_products
 from operations.localbroker.broker_lookup import find_or_start_broker
 from operations.localbroker.broker_spec import BrokerHandle
@@ -184,13 +184,8 @@ def _contest_of(text: str, path: Path, folder: Path, choice: PluginChoice) -> Lo
 def _price_files(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
-        inside = sorted(path.iterdir()) if path.is_dir() else [path]
         # A link is not resolved: its name holds the product.
-        files = [
-            each.parent.resolve() / each.name
-            for each in inside
-            if each.name.lower().endswith(SUFFIXES) and not each.name.startswith(".")
-        ]
+        files = [each.parent.resolve() / each.name for each in price_files_of(path)]
         if not files or not all(file.is_file() for file in files):
             raise UsageError(
                 f"--prices {path} has no candle file",

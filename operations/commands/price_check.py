@@ -11,6 +11,7 @@ from datetime import UTC
 from pathlib import Path
 
 from arena.pricefiles.facts import PriceFacts
+from arena.pricefiles.formats import SUFFIXES
 from arena.pricefiles.read import read_price_files
 from arena.pricefiles.span import (
     EXCHANGE_HISTORY_S,
@@ -73,6 +74,19 @@ def check_prices(spec: ArenaSpec, folder: Path) -> tuple[PriceFacts, ...]:
     if contest is not None:
         snapshots_of(span, interval_s, contest.snapshot_count(spec.arena.interval_s))
     return files
+
+
+def price_files_of(path: Path) -> list[Path]:
+    """Return the files in a folder whose ending is one of price files, by name, or the file itself.
+
+    Hidden files are left out.
+    """
+    inside = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [
+        each
+        for each in inside
+        if each.name.lower().endswith(SUFFIXES) and not each.name.startswith(".")
+    ]
 
 
 def read_facts(paths: Sequence[Path], products: Sequence[str]) -> tuple[PriceFacts, ...]:

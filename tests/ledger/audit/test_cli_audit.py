@@ -49,11 +49,13 @@ def test_bundle_is_sealed_and_verified_without_a_broker(
     """Export, verify, change one byte, verify; no broker answers at the address."""
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     key, bundle = tmp_path / "audit.pem", tmp_path / "sealed"
-    public = run("keygen", str(key)).stdout.strip()
+    created = run("keygen", str(key))
+    public = created.stdout.strip()
     sealed = run("export", str(bundle), "--run", str(sound_records), "--sign", str(key), "--json")
     digest = json.loads(sealed.stdout)["seal_sha256"]
     words = ("verify", str(bundle), "--no-replay", "--key", public, "--seal-sha256", digest)
 
+    assert f"public key, for --key; the private key is in {key}" in created.stderr
     assert 0 == run(*words).exit_code
     path = bundle / "records" / f"{EVENTS}.parquet"
     content = bytearray(path.read_bytes())

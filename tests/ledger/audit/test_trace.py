@@ -9,8 +9,8 @@ from arena import topics
 from arena.errors import UsageError
 from ledger.audit.raw_frames import find_frame
 from ledger.audit.sources import RecordSource
-from ledger.audit.trace import trace
-from ledger.audit.trace_records import order_ids
+from ledger.audit.trace import _snapshot, trace
+from ledger.audit.trace_records import find_event, find_other_records, order_ids
 from tests.ledger.audit.contest_log import TICKERS, TURNS, ContestLog, body_of, kind_of, updating
 
 CALLS = topics.LLM_CALLS.name
@@ -48,6 +48,32 @@ def test_every_order_is_traced_to_its_tickers(sound_records: Path) -> None:
         assert [] == [step for step in steps if not step.holds]
         assert all(len(step.sha256) == 64 for step in steps[:-1])
         assert "no raw frames" in steps[-1].missing
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"simulated": False}, "sim as of 2026"),
+        ({"simulated": True}, "simulated sim as of 2026"),
+        ({"simulated": True, "recorded": True}, "recorded sim as of 2026"),
+        (
+            {"simulated": True, "recorded": True, "source": "BTC-USD.csv (Kraken)"},
+            "BTC-USD.csv (Kraken) as of 2026",
+        ),
+    ],
+)
+def test_trace_names_the_source_of_the_prices(
+    changes: dict[str, object], text: str, sound_records: Path
+) -> None:
+    """Only live prices have the venue alone."""
+    source = RecordSource("a contest", sound_records)
+    found = find_event(source, order_ids(source)[0])
+    find_other_records(source, found)
+    assert found.snapshot is not None
+    record, snapshot = found.snapshot
+    found.snapshot = record, snapshot.model_copy(update={"venue": "sim", **changes})
+
+    assert _snapshot(found).summary.startswith(text)
 
 
 @pytest.mark.parametrize(("ask", "holds"), [(None, True), ("9.99", False)])

@@ -124,6 +124,23 @@ def test_candles_check_prints_facts_and_errors(
     assert "listed for LTC-USD" in capsys.readouterr().err
 
 
+def test_candles_check_opens_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder means its price files, as for --prices; one without price files is refused."""
+    prices, empty = tmp_path / "prices", tmp_path / "empty"
+    prices.mkdir()
+    empty.mkdir()
+    for name in ("BTC-USD.csv", "ETH-USD.csv", ".hidden.csv", "notes.md"):
+        put(prices, name, REF)
+
+    check_files([prices], as_json=True)
+    found = json.loads(capsys.readouterr().out)
+
+    assert ["BTC-USD", "ETH-USD"] == [one["product"] for one in found]
+    with pytest.raises(SystemExit) as refused:
+        check_files([empty])
+    assert 2 == refused.value.code
+
+
 def test_candles_formats_lists_formats(capsys: pytest.CaptureFixture[str]) -> None:
     """As text and as JSON."""
     formats()
