@@ -1,7 +1,7 @@
 """`arena storm`: flags, the terminal, exit codes.
 
-Exit codes: 0 every promise held, 1 one was broken, 2 usage, 3 something outside is missing, 130
-after Ctrl-C.
+Exit codes: 0 every promise held, 1 one was broken, 2 usage, 3 a dependency is missing, 130 after
+Ctrl-C.
 """
 
 import asyncio
@@ -32,29 +32,32 @@ BROKER_EVERY_S_MIN = 5.0
 
 
 def storm(
-    seed: Annotated[int, typer.Option(help="Everything is drawn from it.", min=0)] = 1,
+    seed: Annotated[int, typer.Option(help="Seed for the faults and the orders.", min=0)] = 1,
     minutes: Annotated[
-        float, typer.Option(help="How long faults come.", min=0.2, max=MINUTES_MAX)
+        float, typer.Option(help="Duration of the faults, in minutes.", min=0.2, max=MINUTES_MAX)
     ] = 2.0,
     brokers: Annotated[
-        int | None, typer.Option(help="1 or 3. [drawn from the seed]", show_default=False)
+        int | None,
+        typer.Option(help="Number of brokers, 1 or 3. [drawn from the seed]", show_default=False),
     ] = None,
     secure: Annotated[
         bool | None,
         typer.Option(
-            "--secure/--plain", help="Log in to brokers. [drawn from the seed]", show_default=False
+            "--secure/--plain",
+            help="Brokers with or without login. [drawn from the seed]",
+            show_default=False,
         ),
     ] = None,
     rate: Annotated[
-        float, typer.Option(help="Orders a second, besides the agents'.", min=1, max=RATE_MAX)
+        float, typer.Option(help="Orders per second, besides the agents'.", min=1, max=RATE_MAX)
     ] = 150.0,
     poison: Annotated[
-        bool, typer.Option("--poison/--no-poison", help="Also records that cannot be read.")
+        bool, typer.Option("--poison/--no-poison", help="Also send records that cannot be read.")
     ] = True,
     broker_every_s: Annotated[
         float | None,
         typer.Option(
-            help="Mean seconds between kills of a broker. [25 of one, 20 of three]",
+            help="Mean seconds between kills of a broker. [25 for one broker, 20 for three]",
             min=BROKER_EVERY_S_MIN,
             show_default=False,
         ),
@@ -63,18 +66,19 @@ def storm(
         Path | None, typer.Option("--json", help="Write the figures to this file.")
     ] = None,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep the folder also if every promise held.")
+        bool, typer.Option("--keep", help="Keep the folder even if every promise held.")
     ] = False,
     add_up: Annotated[
-        bool, typer.Option("--sum", help="Print the table of FILEs of --json, and run nothing.")
+        bool, typer.Option("--sum", help="Print the table of the FILEs, and run no storm.")
     ] = False,
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE]...", help="For --sum.")
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="Files written with --json, for --sum."),
     ] = None,
 ) -> None:
     """Run a whole arena under faults, then check that nothing was lost or doubled.
 
-    It starts brokers, a simulated market, agents, executors and books of its own, and ends them.
+    Starts its own brokers, simulated market, agents, executors and ledgers, and stops them.
     Needs no key. Takes about a minute longer than --minutes.
 
     Example: arena storm --seed 1 --minutes 2 --json storm.json
@@ -89,10 +93,12 @@ def storm(
         print("\n".join(report.remarks_of(report.sum_of(rows))))
         return
     if brokers not in (None, 1, CLUSTER):
-        raise UsageError(f"--brokers {brokers}", remedy=f"1 or {CLUSTER}")
+        raise UsageError(f"--brokers must be 1 or {CLUSTER}, got {brokers}")
     require_writable(json_file, "--json")
     if not all(map(math.isfinite, (minutes, rate, broker_every_s or 0.0))):
-        raise UsageError(f"--minutes {minutes} --rate {rate}", remedy="name finite numbers")
+        raise UsageError(
+            f"--minutes {minutes} --rate {rate} must be finite", remedy="give finite numbers"
+        )
     intervals = FaultIntervals() if poison else FaultIntervals(poison=0.0)
     more = "" if poison else " --no-poison"
     if broker_every_s is not None:
@@ -103,7 +109,7 @@ def storm(
 
 
 def _storm(plan: StormPlan, rate: float, more: str, json_file: Path | None, *, keep: bool) -> int:
-    """Run it, print its figures, keep or remove its folder; returns the exit code."""
+    """Run the storm, print its figures, keep or remove its folder; return the exit code."""
     folder = Path(tempfile.mkdtemp(prefix=f"arena-storm-{plan.seed}-"))
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
@@ -114,7 +120,7 @@ def _storm(plan: StormPlan, rate: float, more: str, json_file: Path | None, *, k
     outcome = _run(Storm(plan, folder, rate, line.print_above, line.show))
     if outcome is None:
         shutil.rmtree(folder, ignore_errors=True)
-        line.end("interrupted: every process of the storm was ended")
+        line.end("interrupted: every process of the storm was stopped")
         return EXIT_INTERRUPTED
     document = report.document_of(outcome)
     line.end(f"{document['orders']:,} orders in {document['seconds']:.0f} s")
@@ -124,7 +130,7 @@ def _storm(plan: StormPlan, rate: float, more: str, json_file: Path | None, *, k
     if json_file is not None:
         write_atomic(json_file, json.dumps(document, indent=2) + "\n")
     if not report.all_promises_held(document):
-        print(f"a promise broke; the records are in {folder}")
+        print(f"a promise was broken; the records are in {folder}")
         print(f"again: {_again(plan, rate)}{more}")
         return EXIT_NO
     if keep:
@@ -135,7 +141,7 @@ def _storm(plan: StormPlan, rate: float, more: str, json_file: Path | None, *, k
 
 
 def _run(whole: Storm) -> Outcome | None:
-    """The storm; None if it was interrupted, which ends every process it started."""
+    """Run the storm; return None if it was interrupted. Every process is stopped."""
 
     async def work() -> Outcome | None:
         task = asyncio.ensure_future(whole.run())
@@ -171,9 +177,11 @@ def _read(path: Path) -> report.Document:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{path} cannot be read: {error}", remedy="name a file of --json"
+            f"{path} cannot be read: {error}", remedy="name a file written with --json"
         ) from None
     if not isinstance(found, dict) or (missing := report.missing_figures(found)):
         what = f", without {', '.join(missing)}" if isinstance(found, dict) else ""
-        raise UsageError(f"{path} is not of a storm{what}", remedy="name a file of --json")
+        raise UsageError(
+            f"{path} is not a file of a storm{what}", remedy="name a file written with --json"
+        )
     return found

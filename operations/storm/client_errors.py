@@ -1,7 +1,7 @@
-"""What a Kafka client of the storm itself may fail with while brokers die: it is replaced.
+"""Errors of the storm's own Kafka clients while brokers are down; such a client is replaced.
 
-aiokafka does not only raise its own errors then. Without metadata of a topic, a send fails with
-AssertionError or TypeError, and the admin client loses the node it asks: AttributeError.
+aiokafka raises other errors, too. Without metadata of a topic, a send fails with AssertionError or
+TypeError; an admin client that loses its node fails with AttributeError.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ CLIENT_ERRORS = (
 )
 
 
-def raise_failed(works: Iterable["asyncio.Task[None]"]) -> None:
-    """A part of the storm itself that failed ends the storm, with its own error."""
-    for work in works:
-        if work.done() and not work.cancelled():
-            work.result()
+def raise_failed(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    """Raise the error of a task that failed, which ends the storm."""
+    for task in tasks:
+        if task.done() and not task.cancelled():
+            task.result()

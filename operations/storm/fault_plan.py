@@ -1,4 +1,4 @@
-"""Which faults come when, drawn from a seed. Pure: the same seed gives the same plan."""
+"""Draws from a seed which faults a storm has, and when. Pure: a seed always gives one plan."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ FaultKind = Literal[
 
 CLUSTER = 3
 QUIET_START_S = 4.0
-"""Every process has a moment to begin before the first fault."""
+"""Time without faults at the start, for the processes to start."""
 QUIET_END_S = 6.0
-"""No fault begins so late that it lasts into the rest."""
+"""Time without new faults at the end of the storm."""
 HALT_S = 10.0
-"""A halt and the resume after it, with time to spare."""
+"""Longest duration of a halt and the resume after it."""
 SUPERVISED_KILLS_MAX = 3
 SUPERVISED_WINDOW_S = 125.0
-"""A supervisor gives a process up that ends six times in two minutes; kills leave it some room."""
+"""A supervisor gives up a process that ends six times in two minutes; the plan has fewer kills."""
 SUPERVISOR_GAP_S = 40.0
-"""What it supervises ends with it, and needs a while to begin again."""
+"""The supervised processes end with it, and need time to start again."""
 
 SUPERVISOR = "supervisor"
 SUPERVISED = ("exchange", "connector", "tools", "chat-node-rules", "routers-agents", "ledger")
-"""What `arena up` runs in a storm, by the name it has there."""
+"""Names of the processes that `arena up` runs in a storm."""
 KIND_OF = {
     "supervisor": "supervisor",
     "exchange": "exchange",
@@ -41,10 +41,10 @@ KIND_OF = {
     "ledger-postgres": "ledger-postgres",
     "dashboard": "dashboard",
 }
-"""Process -> the kind it is counted as."""
+"""Process -> the kind by which it is counted."""
 LINK_TARGETS = tuple(name for name in KIND_OF if name not in ("supervisor", "exchange"))
 READERS = ("dashboard",)
-"""They write to no topic."""
+"""Processes that write to no topic."""
 DISK_TARGETS = ("tools", "tools-2", "judge", "ledger", "dashboard", "exchange")
 CLOCK_TARGETS = (
     "tools",
@@ -58,7 +58,7 @@ CLOCK_TARGETS = (
 DROP_ACK = "drop_ack"
 LINK_CUT_VARIANTS = (DROP_ACK, "delay", "reset", "blackhole")
 DROP_ACK_S = 10.0
-"""Twice as long as from one heartbeat to the next, so that there is an ack to drop."""
+"""Twice the heartbeat interval, so that there is an ack to drop."""
 CLOCK_JUMPS_S = (-3600, -600, -30, -2, 2, 30, 600, 3600)
 
 
@@ -67,10 +67,10 @@ class FaultIntervals:
     """Mean seconds between two faults of a kind; 0 for none.
 
     Attributes:
-        kill: Of a process. freeze: likewise.
-        broker: Of the only broker, which needs a while to return. leader: of the leader of three.
-        link: Of a process's connections. disk, clock: likewise.
-        poison: Records that cannot be read. halt: halts of all trading.
+        kill: Kills of processes. freeze: Freezes of processes.
+        broker: Kills of a single broker. leader: Kills of the leader of three brokers.
+        link: Cuts of a process's links. disk: Full disks. clock: Clock jumps.
+        poison: Records that cannot be read. halt: Halts of all trading.
     """
 
     kill: float = 2.5
@@ -89,9 +89,9 @@ class PlannedFault:
     """One fault.
 
     Attributes:
-        at_s: Seconds after the storm began. seconds: how long it lasts.
+        at_s: Seconds since the start of the storm. seconds: Its duration.
         target: Process name, or "" for brokers.
-        way: How a link is cut, or how far a clock jumps.
+        variant: How a link is cut, or by how many seconds a clock jumps.
     """
 
     at_s: float
@@ -103,13 +103,13 @@ class PlannedFault:
 
 @dataclass(frozen=True, slots=True)
 class StormPlan:
-    """A storm before it begins.
+    """The plan of a storm.
 
     Attributes:
-        brokers: 1 or 3. secure: they ask for a login. seconds: of faults.
-        faults: In the order of their times.
+        brokers: 1 or 3. secure: True if they require a login. seconds: Duration of the faults.
+        faults: The faults, sorted by time.
         poison: Seconds at which poison records are sent, ascending.
-        halts: Likewise, at which all trading is halted for a moment.
+        halts: Seconds at which all trading is halted for a moment, ascending.
     """
 
     seed: int
@@ -121,7 +121,7 @@ class StormPlan:
     halts: tuple[float, ...] = ()
 
     def planned(self) -> Counter[str]:
-        """How many faults of each kind there are to be; kills and cuts by kind, too."""
+        """Count the planned faults by kind; kills also by process kind, cuts also by variant."""
         found: Counter[str] = Counter(poison=len(self.poison), halt=len(self.halts))
         for fault in self.faults:
             found[fault.kind] += 1
@@ -132,7 +132,7 @@ class StormPlan:
         return found
 
     def summary(self) -> str:
-        """The plan in a few words."""
+        """Return the brokers of the plan as text."""
         count = "1 broker" if self.brokers == 1 else f"{self.brokers} brokers"
         return f"{count}, {'secure' if self.secure else 'plain'}"
 
@@ -145,14 +145,14 @@ def make_plan(
     secure: bool | None = None,
     intervals: FaultIntervals | None = None,
 ) -> StormPlan:
-    """Draw a storm.
+    """Draw the plan of a storm.
 
     Args:
-        seed: Everything follows from it.
-        minutes: How long faults come.
-        brokers: 1 or 3; the seed picks if it is None.
-        secure: The brokers ask for a login; the seed picks if it is None.
-        every: How dense the faults are.
+        seed: Seed of the plan.
+        minutes: Duration of the faults.
+        brokers: 1 or 3; None to draw it.
+        secure: True if the brokers require a login; None to draw it.
+        intervals: Mean seconds between faults; None for the defaults.
     """
     rng = Random(seed)
     picked = rng.choice((1, CLUSTER)), rng.random() < 0.5
@@ -193,7 +193,7 @@ def make_plan(
 
 
 def _times(rng: Random, seconds: float, every_s: float) -> Iterator[float]:
-    """Times of faults, each gap between half and one and a half of the mean."""
+    """Yield times of faults, with gaps between 0.5 and 1.5 times the mean."""
     if every_s <= 0:
         return
     at_s = QUIET_START_S + rng.random() * every_s
@@ -205,7 +205,7 @@ def _times(rng: Random, seconds: float, every_s: float) -> Iterator[float]:
 def _times_and_targets(
     rng: Random, seconds: float, every_s: float, targets: tuple[str, ...]
 ) -> Iterator[tuple[float, str]]:
-    """Times and targets: each target once, in a new order each time round."""
+    """Yield times and targets: all targets once in random order, then all again."""
     deck: list[str] = []
     for at_s in _times(rng, seconds, every_s):
         if not deck:
@@ -214,7 +214,7 @@ def _times_and_targets(
 
 
 def _cuts(rng: Random, seconds: float, every_s: float) -> Iterator[PlannedFault]:
-    """Cuts of links in every way in turn; only of a process that writes can an ack be dropped."""
+    """Yield link cuts of all variants in turn; acks are dropped only for processes that write."""
     deck: list[str] = []
     for at_s, target in _times_and_targets(rng, seconds - 12, every_s, LINK_TARGETS):
         fit = [variant for variant in deck if variant != DROP_ACK or target not in READERS]
@@ -232,12 +232,12 @@ def _cuts(rng: Random, seconds: float, every_s: float) -> Iterator[PlannedFault]
 def _kills(
     rng: Random, seconds: float, every_s: float, freezes: list[PlannedFault]
 ) -> Iterator[PlannedFault]:
-    """Kills: of no frozen process, of supervised ones as many as a supervisor bears."""
+    """Yield kills: none of a frozen process, few enough that the supervisor gives none up."""
     killed: dict[str, list[float]] = {name: [] for name in (*SUPERVISED, SUPERVISOR)}
     deck: list[str] = []
     for at_s in _times(rng, seconds, every_s):
         fit = [name for name in deck if _can_be_killed(name, at_s, killed, freezes)]
-        if not fit:  # what is left could not be killed yet; it comes first
+        if not fit:  # the remaining ones cannot be killed yet; they come first
             deck += [name for name in rng.sample(tuple(KIND_OF), len(KIND_OF)) if name not in deck]
             fit = [name for name in deck if _can_be_killed(name, at_s, killed, freezes)]
         if not fit:
@@ -264,7 +264,7 @@ def _can_be_killed(
 
 
 def _is_frozen(target: str, at_s: float, freezes: list[PlannedFault]) -> bool:
-    """True if a kill would end a freeze: a supervisor takes what it supervises with it."""
+    """True if a kill would end a freeze; a supervisor's processes end with it."""
     names = {target, *SUPERVISED} if target == SUPERVISOR else {target}
     return any(
         fault.target in names and fault.at_s - 1 < at_s < fault.at_s + fault.seconds + 1

@@ -1,14 +1,14 @@
-"""Records that no process of the arena should have to read, drawn from a seed. Pure.
+"""Poison records, drawn from a seed: legal in Kafka and not messages of the arena. Pure.
 
-They are legal in Kafka: null and endless values, keys and headers, bytes that are not text, JSON of
-any depth, numbers of any size, unknown types, old timestamps, aborted transactions, every codec.
+Null and huge values, keys and headers, bytes that are not text, deeply nested JSON, numbers of any
+size, unknown types, old timestamps, aborted transactions, every codec.
 """
 
 from dataclasses import dataclass
 from random import Random
 
 ABORTED = "Aborted"
-"""Type of a record whose transaction is aborted: whether it is read is up to the reader."""
+"""Type of a record whose transaction is aborted; a reader may read it or not."""
 TOPICS = (
     "account.commands",
     "tools.calls",
@@ -23,8 +23,8 @@ TOPICS = (
     "arena.roster",
     "arena.heartbeats",
 )
-"""Without `account.events`, which only executors write, and `arena.control`: there, what cannot
-be read is a halt."""
+"""Without `account.events`, which only executors write, and `arena.control`, where an unreadable
+record is a halt."""
 COMPACTED = ("arena.roster", "arena.heartbeats")
 CODECS = (None, "gzip", "snappy", "lz4", "zstd")
 DEEP = 20_000
@@ -40,7 +40,7 @@ class Poison:
     """One record.
 
     Attributes:
-        topic: Without prefix. codec: of its batch.
+        topic: Topic without prefix. codec: Compression of its batch.
         timestamp_ms: None for now. transaction: "", "commit" or "abort".
     """
 
@@ -54,7 +54,7 @@ class Poison:
 
 
 def draw_poison(rng: Random) -> Poison:
-    """A record for one of the topics."""
+    """Draw a record for one of the topics."""
     topic = rng.choice(TOPICS)
     shape = rng.choice(SHAPES)
     value, headers = shape(rng)
@@ -63,7 +63,7 @@ def draw_poison(rng: Random) -> Poison:
     if transaction == "abort":
         headers = (("type", ABORTED.encode()),)
     key = rng.choice((b"poison", None, b"", b"\xff\xfe", b"k" * KEY_BYTES))
-    # A compacted topic refuses a record without a key, aiokafka one without key and value.
+    # A compacted topic refuses a record without key; aiokafka refuses one without key and value.
     if not key and (value is None or topic in COMPACTED):
         key = b"poison"
     old = None if rng.random() < 0.8 or transaction else rng.randrange(1, OLD_MS)

@@ -1,4 +1,4 @@
-"""Writes poison records into the topics of a storm, each at its time."""
+"""Sends poison records to the topics of a storm, each at its time."""
 
 import asyncio
 import time
@@ -23,13 +23,13 @@ CONCURRENT_MAX = 8
 
 @dataclass
 class PoisonSender:
-    """Sends each record with a producer of its own, again until it is acked or `run` is cancelled.
+    """Sends each record with its own producer, until it is acked or `run` is cancelled.
 
     Attributes:
-        options: Address and login, as aiokafka takes them.
+        options: Address and login, as arguments of aiokafka's clients.
         times: When to send, seconds after `run` begins, ascending.
-        acked: Told of each record that was acked in `account.commands`: offset and value.
-        counts: `poison` acked. unsent: what was not, in words.
+        on_acked: Called with offset and value of each acked record of `account.commands`.
+        counts: `poison`: acked records. not_injected: The others, as text.
     """
 
     options: dict[str, Any]  # Any: what aiokafka takes
@@ -40,7 +40,7 @@ class PoisonSender:
     not_injected: list[str] = field(default_factory=list)
 
     async def run(self) -> None:
-        """Send all; what is not sent when this is cancelled is unsent."""
+        """Send all; records that are not acked when this is cancelled are not injected."""
         rng, began_s = Random(self.seed), time.monotonic()
         slots = asyncio.Semaphore(CONCURRENT_MAX)
         tasks: set[asyncio.Task[None]] = set()
@@ -101,6 +101,6 @@ class PoisonSender:
             if poison.topic == "account.commands" and poison.transaction != "abort":
                 self.on_acked(done.offset, poison.value or b"")
         finally:
-            with suppress(*CLIENT_ERRORS):  # it may wait for records that no broker takes
+            with suppress(*CLIENT_ERRORS):  # it may wait for records that no broker accepts
                 async with asyncio.timeout(STOP_S):
                     await producer.stop()

@@ -1,4 +1,4 @@
-"""A PostgreSQL for the books of a storm, from this machine's own programs."""
+"""A PostgreSQL server for the ledger of a storm, from the programs of this machine."""
 
 import os
 import shutil
@@ -24,12 +24,12 @@ USER = "arena"
 READY_S = 30.0
 POLL_S = 0.05
 RUNS_MAX = 3
-SAID_LINES = 3
-REMEDY = "see that PostgreSQL can run here, then run the storm again"
+LAST_LINES = 3
+REMEDY = "check that PostgreSQL can run here, then run the storm again"
 
 
 def find_programs() -> Path | None:
-    """The newest folder of server programs on this machine; None if it has none."""
+    """Return the newest folder of server programs on this machine; None if it has none."""
     found = [path for pattern in PROGRAMS for path in Path("/").glob(pattern.lstrip("/"))]
     found = [path for path in found if (path / "initdb").exists()]
     if not found and (beside := shutil.which("initdb")):
@@ -38,7 +38,7 @@ def find_programs() -> Path | None:
 
 
 def unavailable_reason() -> str:
-    """Why no PostgreSQL can be started here; "" if one can."""
+    """Return why PostgreSQL cannot be started here; "" if it can."""
     if find_programs() is None:
         return "PostgreSQL is not installed here (Debian: apt-get install postgresql)"
     if os.geteuid() == 0 and not _is_user(UNPRIVILEGED):
@@ -48,7 +48,7 @@ def unavailable_reason() -> str:
 
 @dataclass
 class Postgres:
-    """One server, its files in a folder of its own."""
+    """One server, with its files in its own folder."""
 
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="arena-storm-pg-")))
     port: int = 0
@@ -61,7 +61,7 @@ class Postgres:
         return f"postgresql://{USER}@{LOOPBACK}:{self.port}/postgres"
 
     def start(self) -> None:
-        """Make the files if there are none, start it, and wait until it listens."""
+        """Create the files if there are none, start the server, and wait until it listens."""
         self._reaper = self._reaper or OrphanReaper()
         if not (self.folder / "data").exists():
             if self._user:
@@ -87,7 +87,7 @@ class Postgres:
         self._wait()
 
     def kill(self) -> None:
-        """SIGKILL to the whole server, as a crash does."""
+        """Send SIGKILL to the whole server, as in a crash."""
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, 9)
@@ -97,7 +97,7 @@ class Postgres:
             self._process = None
 
     def stop(self) -> None:
-        """End it, and remove its files."""
+        """Stop the server, and remove its files."""
         self.kill()
         if self._reaper is not None:
             self._reaper.close()
@@ -115,10 +115,10 @@ class Postgres:
         return programs
 
     def _run(self, program: str, *words: str) -> None:
-        """Run a program to its end; on a busy machine its first attempt may fail.
+        """Run a program to its end, with retries: on a busy machine it may fail.
 
         Raises:
-            DependencyMissing: It failed each time; the error has its last words.
+            DependencyMissing: It failed each time; the error has its last lines.
         """
         for _ in range(RUNS_MAX):
             done = subprocess.run(
@@ -133,9 +133,9 @@ class Postgres:
             )
             if done.returncode == 0:
                 return
-        said = " / ".join(done.stderr.strip().splitlines()[-SAID_LINES:])
+        last_lines = " / ".join(done.stderr.strip().splitlines()[-LAST_LINES:])
         raise DependencyMissing(
-            f"{program} of PostgreSQL ended with exit code {done.returncode}: {said}",
+            f"{program} of PostgreSQL ended with exit code {done.returncode}: {last_lines}",
             remedy=REMEDY,
         )
 
@@ -149,7 +149,7 @@ class Postgres:
             time.sleep(POLL_S)
         lines = (self.folder / "log").read_text(errors="replace").splitlines()
         raise DependencyMissing(
-            f"PostgreSQL did not answer in {READY_S:.0f} s: {' / '.join(lines[-SAID_LINES:])}",
+            f"PostgreSQL did not answer in {READY_S:.0f} s: {' / '.join(lines[-LAST_LINES:])}",
             remedy=REMEDY,
         )
 

@@ -2,15 +2,16 @@
 
     python -m operations.storm.proxy 127.0.0.2:20001=127.0.0.1:20001
 
-Each route listens beside its broker, on the same port of another loopback address; in what brokers
-say, their own address is replaced by the proxy's, so clients stay with it. Commands are JSON lines
-on standard input, {"cut": 1, "pid": 12, "way": "reset", "seconds": 3} and {"cut": 1}; each is
-answered with a line that tells how many links the cut found and how often it took effect. The proxy
-ends when standard input is closed. Linux only: elsewhere 127.0.0.2 is not there.
+A link is a client's connection to the proxy and the proxy's connection to the broker. Each route
+listens on the broker's port of another loopback address; in the broker's responses its address is
+replaced by the proxy's, so that clients stay with the proxy. Commands are JSON lines on standard
+input, {"cut": 1, "pid": 12, "mode": "reset", "seconds": 3} and {"cut": 1}; each is answered by a
+line with the number of links at the start of the cut and of its effects. The proxy ends when
+standard input is closed. Linux only: elsewhere 127.0.0.2 does not exist.
 
-Ways: `reset` ends every connection of the process at once; `blackhole` lets nothing through and
-ends nothing; `delay` holds everything back by `DELAY_S`; `drop_ack` lets a Produce request through,
-keeps its answer, and ends the connection.
+Modes: `reset` ends every connection of the process at once; `blackhole` forwards nothing and ends
+nothing; `delay` delays everything by `DELAY_S`; `drop_ack` forwards a Produce request, drops the
+response, and ends the connection.
 """
 
 import asyncio
@@ -32,21 +33,21 @@ from operations.storm.proxy_wire import AddressSwap, is_produce
 
 DELAY_S = 0.4
 PORTS_S = 0.25
-"""How long the ports of a process are taken for known; asking for each connection takes so long
-that a proxy with a thousand of them does nothing else."""
+"""How long the list of a process's ports is used. Reading it is slow: doing so for each of a thousand
+connections would take all the time of the proxy."""
 BACKLOG_BYTES_MAX = 8_000_000
-"""Kept for a broker that does not take it; then the process waits."""
+"""Bytes kept for a broker that does not read; above this the client waits."""
 RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER for an end by RST."""
+"""SO_LINGER value that ends a connection with RST."""
 
 
 @dataclass(eq=False)
 class LinkCut:
-    """A fault of the links of one process, until a time of the event loop.
+    """A cut of the links of one process, until a time of the event loop.
 
     Attributes:
-        links: How many connections it found when it began.
-        effects: Connections it reset or held, answers it dropped, pieces it held back.
+        links: Connections that existed when it started.
+        effects: Connections reset or held, responses dropped, chunks delayed.
     """
 
     pid: int
@@ -58,7 +59,7 @@ class LinkCut:
     _stale_s: float = 0.0
 
     def recent_ports(self, now_s: float) -> tuple[set[int], bool]:
-        """The ports, and whether they are as new as now: asking reads every socket there is."""
+        """Return the ports, and True if they were read now: reading takes long."""
         if fresh := now_s >= self._stale_s:
             began_s = time.monotonic()
             self._known = self.ports()
@@ -66,7 +67,7 @@ class LinkCut:
         return self._known, fresh
 
     def ports(self) -> set[int]:
-        """Local ports of the process's connections."""
+        """Return the local ports of the process's connections."""
         with suppress(psutil.Error):
             found = psutil.Process(self.pid).net_connections(kind="tcp")
             return {c.laddr.port for c in found if c.laddr}
@@ -77,38 +78,38 @@ class LinkEnd(asyncio.Protocol):
     """One end of a link."""
 
     def __init__(self, link: "ProxiedLink", *, is_client: bool) -> None:
-        """An end that is not connected yet."""
+        """Create the end of a link, before it is connected."""
         self.link = link
         self.is_client = is_client
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is connected."""
+        """Note that this end is connected."""
         self.transport = cast(asyncio.Transport, transport)  # uvloop's own is not a subclass
         self.link.on_connected(self)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes for the other end."""
+        """Pass bytes to the other end."""
         self.link.receive(self, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has ended; so does the other one."""
+        """Close the other end, too."""
         self.link.close(reset=exc is not None)
 
     def pause_writing(self) -> None:
-        """This end is slow: the other one waits."""
+        """Pause the other end, because this one is slow."""
         self.link.pause_other_end(self)
 
     def resume_writing(self) -> None:
-        """It takes bytes again."""
+        """Resume the other end."""
         self.link.resume()
 
 
 class ProxiedLink:
-    """A client's connection and the one to the broker that belongs to it."""
+    """A client's connection to the proxy, and the proxy's connection to the broker for it."""
 
     def __init__(self, proxy: "Proxy", route: "Route") -> None:
-        """A link without ends."""
+        """Create a link, before its ends are connected."""
         self.proxy = proxy
         self.route = route
         self.client = LinkEnd(self, is_client=True)
@@ -121,7 +122,7 @@ class ProxiedLink:
         self._delayed: deque[tuple[float, LinkEnd, bytes]] = deque()
 
     def on_connected(self, link_end: LinkEnd) -> None:
-        """One end is connected."""
+        """Start forwarding when the end is connected."""
         assert link_end.transport is not None
         if link_end.is_client:
             self.port = link_end.transport.get_extra_info("peername")[1]
@@ -135,7 +136,7 @@ class ProxiedLink:
         self.resume()
 
     def receive(self, link_end: LinkEnd, data: bytes) -> None:
-        """Bytes from one end: passed on, held back or dropped."""
+        """Forward, delay or drop bytes from one end."""
         if link_end.is_client and self.cut is not None and self.cut.mode == "drop_ack":
             self.drops_answer = self.drops_answer or is_produce(data)
         if not link_end.is_client and self.drops_answer:
@@ -149,13 +150,13 @@ class ProxiedLink:
             self._delayed.append((loop.time() + DELAY_S, link_end, data))
             loop.call_later(DELAY_S, self._release)
             return
-        if self._delayed:  # nothing overtakes what was held back
+        if self._delayed:  # keep the order: bytes were delayed before
             self._delayed.append((0.0, link_end, data))
             return
         self._forward(link_end, data)
 
     def close(self, *, reset: bool = False) -> None:
-        """End both ends."""
+        """Close both ends."""
         self.proxy.links.discard(self)
         for link_end in (self.client, self.server):
             transport, link_end.transport = link_end.transport, None
@@ -170,19 +171,19 @@ class ProxiedLink:
                 transport.close()
 
     def pause_other_end(self, link_end: LinkEnd) -> None:
-        """The other end waits."""
+        """Pause reading from the other end."""
         other = self.server if link_end.is_client else self.client
         if other.transport is not None:
             other.transport.pause_reading()
 
     def pause(self) -> None:
-        """Nothing is read any more."""
+        """Pause reading from both ends."""
         for link_end in (self.client, self.server):
             if link_end.transport is not None:
                 link_end.transport.pause_reading()
 
     def resume(self) -> None:
-        """Read on, unless a blackhole holds the link."""
+        """Resume reading, unless the link is in a blackhole."""
         if self.cut is not None and self.cut.mode == "blackhole":
             self.pause()
             return
@@ -199,7 +200,7 @@ class ProxiedLink:
             self.close()
 
     def _release(self) -> None:
-        """Pass on what was held back long enough."""
+        """Forward the bytes whose delay is over."""
         now_s = asyncio.get_running_loop().time()
         while self._delayed and self._delayed[0][0] <= now_s + 0.001:
             _, link_end, data = self._delayed.popleft()
@@ -219,7 +220,7 @@ class ProxiedLink:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where the proxy listens for one broker, and where that is."""
+    """The address on which the proxy listens for one broker, and the broker's address."""
 
     proxy_address: tuple[str, int]
     broker_address: tuple[str, int]
@@ -227,7 +228,7 @@ class Route:
 
 @dataclass
 class Proxy:
-    """All links and the cuts of now."""
+    """All links and the current cuts."""
 
     routes: list[Route]
     links: set[ProxiedLink] = field(default_factory=set)
@@ -247,22 +248,22 @@ class Proxy:
             command = json.loads(line)
             number = command["cut"]
             if "pid" in command:
-                cut = LinkCut(command["pid"], command["way"], loop.time() + command["seconds"])
+                cut = LinkCut(command["pid"], command["mode"], loop.time() + command["seconds"])
                 self.start_cut(cut)
                 self._numbered[number] = cut
-            else:  # It is asked for once, when it is over.
+            else:  # sent once per cut, when it is over
                 cut = self._numbered.pop(number)
             result = {"cut": number, "links": cut.links, "effects": cut.effects}
             print(json.dumps(result), flush=True)
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
-        """Run something beside."""
+        """Run a coroutine in the background."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def start_cut(self, cut: LinkCut) -> int:
-        """Begin a cut; returns how many links it found."""
+        """Start a cut; return the number of links it affects."""
         ports = cut.ports()
         found = [link for link in self.links if link.port in ports]
         cut.links = len(found)
@@ -282,7 +283,7 @@ class Proxy:
         return len(found)
 
     def apply_cuts(self, link: ProxiedLink, *, again: bool = True) -> None:
-        """A new connection falls under the cuts of its process."""
+        """Apply the cuts of its process to a new connection."""
         loop = asyncio.get_running_loop()
         for cut in self.cuts:
             if loop.time() > cut.until_s or link.cut is not None:
@@ -297,11 +298,11 @@ class Proxy:
                 loop.call_later(PORTS_S, partial(self.apply_cuts, link, again=False))
 
     def accept(self, route: Route) -> LinkEnd:
-        """The client's end of a new link."""
+        """Return the client's end of a new link."""
         return ProxiedLink(self, route).client
 
     def end_cut(self, cut: LinkCut) -> None:
-        """End a cut, once."""
+        """End a cut; does nothing if it has ended."""
         if cut not in self.cuts:
             return
         self.cuts.remove(cut)
@@ -312,15 +313,15 @@ class Proxy:
 
 
 def parse_route(text: str) -> Route:
-    """A route from "127.0.0.2:20001=127.0.0.1:20001"."""
-    proxy_address, broker_address = (link_end.rpartition(":") for link_end in text.split("="))
+    """Parse a route such as "127.0.0.2:20001=127.0.0.1:20001"."""
+    proxy_address, broker_address = (address.rpartition(":") for address in text.split("="))
     return Route(
         (proxy_address[0], int(proxy_address[2])), (broker_address[0], int(broker_address[2]))
     )
 
 
 def main() -> None:
-    """Run until standard input ends."""
+    """Serve until standard input ends."""
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -1,4 +1,4 @@
-"""The figures of a storm: its JSON document, its table, and the sum of several. Pure."""
+"""The figures of a storm: its JSON document, its table, and the sum of several storms. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -44,14 +44,14 @@ ADDED = (
 )
 """Figures that add up over several storms."""
 COUNTERS = ("kills", "planned", "injected", "refusals_unjudged")
-"""Likewise, by kind."""
+"""Counters that add up over several storms, by kind."""
 NEW = frozenset({"garbage", "halts", "refusals_judged"})
-"""Figures that documents of older storms do not have."""
+"""Figures that are missing in documents of older storms."""
 PASSES = ("audit", "reconcile", "trial_balance", "replay", "checker")
 
 
 def document_of(outcome: Outcome) -> Document:
-    """The figures of a storm; the names are fixed."""
+    """Return the figures of a storm as JSON; the names are fixed."""
     verdicts = outcome.verdicts
     checked: Mapping[str, int] = verdicts.checker.document.get("counts", {})
     injected = injected_of(outcome)
@@ -63,7 +63,9 @@ def document_of(outcome: Outcome) -> Document:
         "doubled": checked.get("doubled", 0) if checked else None,
         "digest_equal": verdicts.digest_equal,
         "audit": _passed(verdicts.audit),
-        "reconcile": "failed" if late_books(outcome) else _all_passed(verdicts.reconciles.values()),
+        "reconcile": "failed"
+        if late_ledgers(outcome)
+        else _all_passed(verdicts.reconciles.values()),
         "trial_balance": _all_passed(verdicts.balances.values()),
         "replay": _all_passed(verdicts.replays),
         "checker": _passed(verdicts.checker),
@@ -104,7 +106,7 @@ def document_of(outcome: Outcome) -> Document:
 
 
 def injected_of(outcome: Outcome) -> Counter[str]:
-    """How many faults of each kind took effect, by the names of the plan."""
+    """Count the faults that took effect, by the kinds of the plan."""
     faults = outcome.faults
     found = Counter({kind: faults.counts[kind] for kind in outcome.plan.planned()})
     found.update({f"kill {kind}": count for kind, count in faults.kills.items()})
@@ -113,19 +115,19 @@ def injected_of(outcome: Outcome) -> Counter[str]:
     return found
 
 
-def late_books(outcome: Outcome) -> list[str]:
-    """Books that never got the last event, in words: what agrees up to there shows little."""
+def late_ledgers(outcome: Outcome) -> list[str]:
+    """Describe ledgers without the last event: that the rest agrees shows little."""
     counts = outcome.verdicts.checker.document.get("counts", {})
     last = counts.get("last_at", -1)
     return [
-        f"the {kind} books end at {said.books_end:,}, the last event is at {last:,}"
-        for kind, said in outcome.verdicts.reconciles.items()
-        if said.books_end <= last
+        f"the {kind} ledger ends at {result.ledger_end:,}, the last event is at {last:,}"
+        for kind, result in outcome.verdicts.reconciles.items()
+        if result.ledger_end <= last
     ]
 
 
 def findings_of(outcome: Outcome) -> list[str]:
-    """What is wrong, in words."""
+    """Describe everything that is wrong."""
     verdicts = outcome.verdicts
     found = [f"checker: {text}" for text in verdicts.checker.document.get("wrong", [])]
     if verdicts.checker.code not in (0, 1):
@@ -135,14 +137,14 @@ def findings_of(outcome: Outcome) -> list[str]:
             first = verdict["findings"][:1]
             found.append(f"audit {verdict['number']}: {verdict['failures']} failures: {first}")
     named = {"audit": verdicts.audit}
-    named |= {f"replay {n}": said for n, said in enumerate(verdicts.replays, 1)}
-    named |= {f"reconcile {kind}": said for kind, said in verdicts.reconciles.items()}
-    named |= {f"trial balance {kind}": said for kind, said in verdicts.balances.items()}
-    for name, said in named.items():
-        if said.code != 0:
-            first = _first_difference(said)
-            found.append(f"{name}: exit {said.code}: {said.errors or first}")
-    found += late_books(outcome)
+    named |= {f"replay {n}": result for n, result in enumerate(verdicts.replays, 1)}
+    named |= {f"reconcile {kind}": result for kind, result in verdicts.reconciles.items()}
+    named |= {f"trial balance {kind}": result for kind, result in verdicts.balances.items()}
+    for name, result in named.items():
+        if result.code != 0:
+            first = _first_difference(result)
+            found.append(f"{name}: exit {result.code}: {result.errors or first}")
+    found += late_ledgers(outcome)
     if not verdicts.digest_equal:
         found.append(f"digests differ: {verdicts.digests}")
     if not injected_of(outcome).total():
@@ -157,7 +159,7 @@ def findings_of(outcome: Outcome) -> list[str]:
 
 
 def all_promises_held(document: Document) -> bool:
-    """True if every promise held; a storm that sent no orders or had no faults shows nothing."""
+    """True if every promise held, and the storm had orders and faults."""
     return bool(
         document["orders"] > 0
         and document["acked"] > 0
@@ -171,18 +173,18 @@ def all_promises_held(document: Document) -> bool:
 
 
 def missing_figures(document: Document) -> list[str]:
-    """Names that the document of a storm must have and this one has not."""
+    """Return the figures that the document of a storm needs and this one lacks."""
     others = ("seed", "plan", "minutes", "kills", "digest_equal", "recovery_s", *PASSES)
     return sorted({*ADDED, *others} - NEW - document.keys())
 
 
 def rare_kinds(planned: Mapping[str, int], injected: Mapping[str, int]) -> list[str]:
-    """Kinds of fault that were planned, and most of which did not take effect."""
+    """Return the planned kinds of fault of which fewer than half took effect."""
     return [kind for kind, count in planned.items() if 2 * injected.get(kind, 0) < count]
 
 
 def remarks_of(document: Document) -> list[str]:
-    """What the table does not say: kinds of kills and cuts, refusals, faults without effect."""
+    """Return lines below the table: kills and cuts by kind, refusals, faults without effect."""
     kills = ", ".join(f"{kind} {count}" for kind, count in document["kills"].items())
     found = [f"kills: {kills}"]
     if document.get("injected"):  # not in documents of older storms
@@ -202,14 +204,14 @@ def remarks_of(document: Document) -> list[str]:
         found.append(f"not injected: {more} more, see not_injected in the file of --json")
     if rare := rare_kinds(document.get("planned", {}), document.get("injected", {})):
         found.append(
-            f"attention: most of these were not injected, so this storm shows little of them:"
+            f"attention: most of these were not injected, so this storm says little about them:"
             f" {', '.join(f'{kind} {_of(document, kind)}' for kind in rare)}"
         )
     return found
 
 
 def table_of(documents: Iterable[Document]) -> str:
-    """One line per storm, and their sum if there are several."""
+    """Return a table with one line per storm, and their sum if there are several."""
     rows = list(documents)
     head = (
         "seed",
@@ -237,7 +239,7 @@ def table_of(documents: Iterable[Document]) -> str:
 
 
 def sum_of(documents: Iterable[Document]) -> Document:
-    """Several storms as one document."""
+    """Add up several storms to one document."""
     rows = list(documents)
     total: Document = {name: sum(row.get(name) or 0 for row in rows) for name in ADDED}
     for name in COUNTERS:
@@ -287,23 +289,23 @@ def _row(row: Document) -> str:
 
 
 def _of(row: Document, kind: str, count: int | None = None) -> str:
-    """A count, and of how many that were planned if it is not all of them."""
+    """Return a count, and the planned count if it differs."""
     planned = row.get("planned", {}).get(kind, count)
     found = row.get("injected", {}).get(kind, 0) if count is None else count
     return f"{found:,}" if planned in (None, found) else f"{found:,} of {planned:,}"
 
 
-def _passed(said: CommandResult) -> str:
-    return "passed" if said.code == 0 else "failed"
+def _passed(result: CommandResult) -> str:
+    return "passed" if result.code == 0 else "failed"
 
 
-def _all_passed(said: Iterable[CommandResult]) -> str:
-    found = list(said)
+def _all_passed(result: Iterable[CommandResult]) -> str:
+    found = list(result)
     return "passed" if found and all(one.code == 0 for one in found) else "failed"
 
 
-def _first_difference(said: CommandResult) -> str:
-    document = said.document
+def _first_difference(result: CommandResult) -> str:
+    document = result.document
     rows = document.get("differences") or [
         figure for figure in document.get("figures", []) if figure.get("drifts")
     ]

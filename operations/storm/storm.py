@@ -1,7 +1,7 @@
-"""One storm from its first process to the verdict.
+"""Runs one storm, from its first process to the results of the checks.
 
-Brokers and databases, then all processes, then traffic and faults at once, then rest, then the
-verdicts. Everything is in one folder; what was started is ended whatever happens.
+Brokers and databases, then all processes, then orders and faults at the same time, then a wait
+without either, then the checks. All files are in one folder; what was started is always stopped.
 """
 
 import asyncio
@@ -38,15 +38,15 @@ TICK_S = 0.1
 UP_S = 90.0
 REST_S = 120.0
 BACK_S = 2.0
-"""An arena that decides orders so long after a broker came back has come back, too."""
+"""An arena that decides orders this long after a broker came back has recovered."""
 DECIDING_S = 1.0
-"""An arena that decided an order so short a time ago works."""
+"""An arena that decided an order within this time is deciding."""
 LATE_S = 15.0
-"""Poison that could not be sent while a broker was down is sent after the last fault."""
+"""Time after the last fault for poison that could not be sent while a broker was down."""
 QUIET_S = 1.5
 LEDGERS_S = 120.0
 UNDECIDED_MAX = 4_000
-"""Undecided orders: the driver sends no further ones."""
+"""Number of undecided orders above which the order sender sends no new ones."""
 HOME = "home"
 SQLITE, POSTGRES = "sqlite", "postgres"
 PrintLine = Callable[[str], None]
@@ -57,9 +57,9 @@ class Storm:
     """A storm in a folder.
 
     Attributes:
-        plan: What happens. folder: must be empty. per_second: orders of the driver.
-        say: Prints a line that stays. show: prints the state of now.
-        still_s, phases: See `Outcome`.
+        plan: The plan. folder: An empty folder. per_second: Orders of the order sender.
+        print_line: Prints a line. show_progress: Shows the current state in one redrawn line.
+        decision_gap_s, phases: See `Outcome`.
     """
 
     plan: StormPlan
@@ -73,7 +73,7 @@ class Storm:
     _phase_s: float = field(default_factory=time.monotonic)
 
     async def run(self) -> Outcome:
-        """From the first process to the verdict.
+        """Run the storm and the checks.
 
         Raises:
             DependencyMissing: The brokers cannot be started.
@@ -83,7 +83,7 @@ class Storm:
         brokers = Brokers(home, self.plan.brokers, self.plan.secure)
         server = None if (why := postgres.unavailable_reason()) else postgres.Postgres()
         if why:
-            self.without.append(f"no books on PostgreSQL: {why}")
+            self.without.append(f"no ledger on PostgreSQL: {why}")
         try:
             starts = [brokers.start, *([server.start] if server is not None else [])]
             results = await asyncio.gather(*map(asyncio.to_thread, starts), return_exceptions=True)
@@ -114,7 +114,7 @@ class Storm:
         proxy: proxy_client.ProxyClient | None,
         began_s: float,
     ) -> Outcome:
-        """The storm itself, with processes that reach the brokers through the proxy."""
+        """Run the storm, with processes that connect to the brokers through the proxy."""
         spec = self.folder / "storm.toml"
         spec.write_text(storm_commands.spec_text(self.plan.seed), encoding="utf-8")
         await self._make_topics(brokers, spec)
@@ -155,7 +155,7 @@ class Storm:
         checks = RecordChecks(environ, self.folder, oracles, ledgers)
         reconciles = await self._decide_rest(brokers, spec, commands, checks, watcher)
         self._end_phase("books")
-        self.print_line("asking checker, audit, replays and books")
+        self.print_line("running checker, audit, replays and ledgers")
         verdicts = await checks.run(reconciles)
         self._end_phase("verdicts")
         return Outcome(
@@ -183,7 +183,7 @@ class Storm:
         fault_injector: FaultInjector,
         injectors: Sequence[Coroutine[None, None, None]],
     ) -> float | None:
-        """Traffic and faults; the seconds until all orders were decided and all old turns ended."""
+        """Send orders and inject faults; return the seconds until nothing old was open."""
         await asyncio.to_thread(processes.start)
         tasks = [
             asyncio.create_task(work) for work in (self._keep_running(processes), watcher.run())
@@ -197,7 +197,7 @@ class Storm:
             )
             if not up:
                 raise DependencyMissing(
-                    f"the arena was not up after {UP_S:.0f} s",
+                    f"the arena was not running after {UP_S:.0f} s",
                     remedy=f"read the logs in {self.folder}",
                 )
             self._end_phase("start")
@@ -210,7 +210,7 @@ class Storm:
             self._end_phase("faults")
             await asyncio.wait(others, timeout=LATE_S)
             raise_failed((*tasks, *senders))
-            healed_s = time.monotonic()
+            faults_ended_s = time.monotonic()
             self.decision_gap_s = round(
                 max(watcher.decision_gap_s_max, watcher.since_decision_s()), 1
             )
@@ -224,12 +224,12 @@ class Storm:
             )
 
             def is_done() -> bool:
-                old_turn = watcher.has_open_turn_before(healed_s)
+                old_turn = watcher.has_open_turn_before(faults_ended_s)
                 return not watcher.open and not old_turn and processes.all_run()
 
             rested = await self._wait_until(is_done, REST_S, tasks, self._progress_shower(watcher))
             await self._wait_until_in_sync(brokers)
-            return round(time.monotonic() - healed_s, 1) if rested else None
+            return round(time.monotonic() - faults_ended_s, 1) if rested else None
         finally:
             for task in (*tasks, *senders):
                 task.cancel()
@@ -253,7 +253,7 @@ class Storm:
         fault_injector: FaultInjector,
         others: Sequence["asyncio.Task[None]"],
     ) -> None:
-        """Show how it goes; a part of the storm itself that fails ends it."""
+        """Show progress until the faults are over; raise the error of a task that fails."""
         began_s = time.monotonic()
         try:
             while not injecting.done():
@@ -279,7 +279,7 @@ class Storm:
         tasks: Sequence["asyncio.Task[None]"],
         on_poll: Callable[[], None] | None = None,
     ) -> bool:
-        """Wait for a condition; False if it did not come in time."""
+        """Wait for a condition; return False if it did not become true in time."""
         until_s = time.monotonic() + timeout_s
         while not condition():
             raise_failed(tasks)
@@ -310,10 +310,10 @@ class Storm:
         checks: RecordChecks,
         watcher: Watcher,
     ) -> dict[str, CommandResult]:
-        """Without agents and market: an executor decides what is left, the books catch up.
+        """Run only an executor and the ledgers, until all orders are decided and recorded.
 
         Returns:
-            What reconcile says of each kind of books, once they have every event.
+            Kind of ledger -> the result of `arena reconcile` when it has every event.
         """
         last = {
             "tools-2": commands["tools-2"],
@@ -336,7 +336,9 @@ class Storm:
                 )
                 while True:
                     found = await checks.reconcile_all()
-                    late = [k for k, said in found.items() if said.books_end < watcher.events_end]
+                    late = [
+                        k for k, result in found.items() if result.ledger_end < watcher.events_end
+                    ]
                     if not late or time.monotonic() > until_s:
                         return found
             finally:
@@ -379,7 +381,7 @@ class Storm:
         return found if server is None else {**found, POSTGRES: server.url}
 
     async def _make_topics(self, brokers: Brokers, spec: Path) -> None:
-        """All topics before any process, with the rules of who may touch them."""
+        """Create all topics and access rules before the processes start."""
         settings = Settings().override(
             bootstrap_servers=brokers.bootstrap, prefix=storm_commands.PREFIX
         )
@@ -397,7 +399,7 @@ class Storm:
 
 
 async def _close(bus: KafkaBus) -> None:
-    """Close a bus; aiokafka may cancel a task that never began, and hand the cancellation on."""
+    """Close a bus; aiokafka may cancel a task that never started, and pass on its cancellation."""
     try:
         await bus.close()
     except asyncio.CancelledError:

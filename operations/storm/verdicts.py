@@ -1,6 +1,6 @@
-"""What others say of the records of a storm: the checker, the audit, the replays, the books.
+"""Checks the records of a storm: the checker, the audit, two replays, and the ledgers.
 
-Each is a process of its own, with the login of its own kind.
+Each check is a process with the operator's login.
 """
 
 import asyncio
@@ -24,11 +24,13 @@ ERROR_CHARS_MAX = 400
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What a process said.
+    """The result of a command.
 
     Attributes:
-        code: Its exit code, -1 if it did not end in time. document: its JSON, empty if it had none.
+        code: Its exit code; -1 if it did not end in time.
+        document: The JSON it printed; empty if it printed none.
         errors: The end of its standard error.
+        seconds: Its duration.
     """
 
     code: int
@@ -37,18 +39,18 @@ class CommandResult:
     seconds: float
 
     @property
-    def books_end(self) -> int:
-        """One past the last event in the books, as reconcile says."""
+    def ledger_end(self) -> int:
+        """The offset after the last event in the ledger, from the result of reconcile."""
         return int(self.document.get("offsets", {}).get("0", 0))
 
 
 @dataclass
 class Verdicts:
-    """All of them.
+    """The results of all checks.
 
     Attributes:
-        checker, audit: What they said. replays: of the orders, with two hash seeds.
-        reconciles, balances: By kind of books.
+        checker, audit: Their results. replays: Replays of the orders, with two hash seeds.
+        reconciles, balances: Results by kind of ledger.
     """
 
     checker: CommandResult
@@ -59,19 +61,19 @@ class Verdicts:
 
     @property
     def digests(self) -> list[str]:
-        """The account digests of the replays, and the one the audit folded."""
+        """The account digests of the replays and of the audit."""
         results = [*self.replays, self.audit]
         return [str(one.document.get("account_digest", "")) for one in results]
 
     @property
     def digest_equal(self) -> bool:
-        """True if all digests are there and the same."""
+        """True if no digest is missing and all are equal."""
         return len(set(self.digests)) == 1 and all(self.digests)
 
 
 @dataclass(frozen=True, slots=True)
 class OracleFiles:
-    """Files with what the storm knows: which commands were acked, where nothing may be filled."""
+    """The files of the storm: which commands were acked, and where no order may be filled."""
 
     acked: Path
     halted: Path
@@ -79,12 +81,12 @@ class OracleFiles:
 
 @dataclass
 class RecordChecks:
-    """Asks them.
+    """Runs the checks.
 
     Attributes:
         environ: Address, prefix, home, login of the operator.
-        folder: For the sealed records. oracles: what the storm knows.
-        books: Kind of books -> their `DATABASE_URL`.
+        folder: Folder for the sealed records. oracles: Files of the storm.
+        ledgers: Kind of ledger -> its `DATABASE_URL`.
     """
 
     environ: Mapping[str, str]
@@ -94,10 +96,10 @@ class RecordChecks:
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENT_MAX))
 
     async def run(self, reconciles: Mapping[str, CommandResult]) -> Verdicts:
-        """All of them, a few at a time.
+        """Run all checks, a few at a time.
 
         Args:
-            reconciles: Their answer by kind of books, from when the books had caught up.
+            reconciles: Kind of ledger -> result of reconcile, when the ledger had every event.
         """
         bundle, acked, halted = self.folder / "bundle", self.oracles.acked, self.oracles.halted
         export = await self._run_arena("audit", "export", str(bundle), "--live", "--json")
@@ -118,12 +120,12 @@ class RecordChecks:
         return found
 
     async def reconcile_all(self) -> dict[str, CommandResult]:
-        """What reconcile says of the books now, by kind."""
+        """Run reconcile on each ledger; return the results by kind."""
         results = await asyncio.gather(*(self.reconcile(kind) for kind in self.ledgers))
         return dict(zip(self.ledgers, results, strict=True))
 
     async def reconcile(self, kind: str) -> CommandResult:
-        """Fold, books of a kind and dashboard side by side."""
+        """Compare the fold, a ledger and the dashboard."""
         return await self._run_arena(
             "reconcile", "run", "--json", environ={DATABASE: self.ledgers[kind]}
         )

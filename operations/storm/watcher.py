@@ -1,7 +1,7 @@
-"""Follows a storm while it rages: which orders were placed and decided, which turns have no end.
+"""Follows orders and turns during a storm: which are open.
 
-Only for the progress line and for the rest afterwards, which ends when nothing is open; the verdict
-is the checker's.
+For the progress line and for the wait after the faults, until nothing is open; the checks are done
+by the checker.
 """
 
 import asyncio
@@ -26,16 +26,17 @@ START_TIMEOUT_S = 15.0
 
 @dataclass
 class Watcher:
-    """What was seen so far.
+    """The orders and turns seen so far.
 
     Attributes:
-        options: Address and login, as aiokafka takes them.
-        open: Orders that were placed and not seen decided.
-        decided: Ids of decided orders. moved_at: when anything came, monotonic seconds.
-        decided_at: When an order was seen decided for the last time, monotonic seconds; 0 before.
-        still_s_max: The longest time between two decisions.
-        turns: Turns that were begun and not seen to end -> when they were seen, monotonic seconds.
-        ends: One past the newest offset seen.
+        options: Address and login, as arguments of aiokafka's clients.
+        open: Ids of orders that were placed and not seen decided.
+        decided: Ids of decided orders.
+        last_record_s: Monotonic seconds of the last record of any topic.
+        last_decision_s: Monotonic seconds when an order was last seen decided; 0 before the first.
+        decision_gap_s_max: The longest time between two decisions.
+        turns: Open turns -> when they were seen, monotonic seconds.
+        next_offsets: Partition -> the offset after the newest record seen.
     """
 
     options: dict[str, Any]  # Any: what aiokafka takes
@@ -49,23 +50,23 @@ class Watcher:
 
     @property
     def events_end(self) -> int:
-        """One past the newest event seen."""
+        """The offset after the newest event seen."""
         return self.next_offsets.get(EVENTS, 0)
 
     def quiet_s(self) -> float:
-        """Seconds since anything came."""
+        """Return the seconds since the last record."""
         return time.monotonic() - self.last_record_s
 
     def since_decision_s(self) -> float:
-        """Seconds since an order was seen decided."""
+        """Return the seconds since an order was seen decided."""
         return time.monotonic() - self.last_decision_s
 
     def has_open_turn_before(self, at_s: float) -> bool:
-        """True while a turn has no end that was begun before a time, monotonic seconds."""
+        """True while a turn is open that started before a time in monotonic seconds."""
         return any(begun_s < at_s for begun_s in self.turns.values())
 
     async def run(self) -> None:
-        """Follow until cancelled, over any loss of the brokers."""
+        """Follow until cancelled, also across losses of the brokers."""
         while True:
             try:
                 await self._follow()

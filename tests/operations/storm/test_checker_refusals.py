@@ -1,4 +1,4 @@
-"""The checker computes every refusal again, and believes none."""
+"""The checker computes the reason of every refusal again."""
 
 import json
 from collections import Counter
@@ -49,7 +49,7 @@ def reasons_found(
     money: tuple[Decimal, Decimal] = RICH,
     halts: HaltHistory = NO_HALTS,
 ) -> Findings:
-    """What is wrong with an order that ended so; its deadline is at 60 s, the price is of 9 s."""
+    """Return the findings on an order with this reason; deadline at 60 s, price at 9 s."""
     asked = order if isinstance(order, str) else json.dumps(order)
     price: Json = {
         "best_bid": "67000",
@@ -93,8 +93,8 @@ RIGHT: list[tuple[str | None, dict[str, Any]]] = [  # Any: arguments of `reasons
 
 
 @pytest.mark.parametrize(("reason", "how"), RIGHT, ids=str)
-def test_a_refusal_is_computed_again(reason: str | None, how: dict[str, Any]) -> None:
-    """The reason that applies passes; every other one, and a fill, is found."""
+def test_reason_of_a_refusal_is_computed_again(reason: str | None, how: dict[str, Any]) -> None:
+    """The right reason passes; every other one, and a fill, is a finding."""
     assert not reasons_found(reason, **how).wrong
     assert (reason is not None) == reasons_found(reason, **how).counts["refusals_judged"]
     late = {"expired", "control_unknown"}
@@ -104,8 +104,8 @@ def test_a_refusal_is_computed_again(reason: str | None, how: dict[str, Any]) ->
         assert judged.wrong or unjudged or {other, reason} == late, other
 
 
-def test_what_the_records_do_not_show_is_counted() -> None:
-    """A halt is taken for one only if there was one for that agent, and prices may not arrive."""
+def test_reasons_that_cannot_be_checked_are_counted() -> None:
+    """A halt must have existed for that agent; prices may not have arrived in time."""
     assert reasons_found("halted").wrong
     assert not reasons_found("halted", halts=A_HALT).wrong
     assert 1 == reasons_found("halted", halts=A_HALT).counts["unjudged_halted"]
@@ -133,8 +133,8 @@ def test_what_the_records_do_not_show_is_counted() -> None:
     ],
     ids=lambda text: text[:48],
 )
-def test_arguments_that_cannot_be_read_exactly(text: str) -> None:
-    """They are not an order."""
+def test_invalid_arguments_are_not_an_order(text: str) -> None:
+    """Arguments that cannot be read exactly are refused."""
     assert read_order(text) is None
     assert read_order(json.dumps(SOUND)) is not None
 
@@ -155,7 +155,7 @@ FORGOTTEN = OrderMemory([event_of(f"order-{n}", n) for n in range(5)], TERMS.rem
 
 
 def without_event(call: Json, offset: int, buried: set[int], error: str = "too_old") -> Findings:
-    """What is wrong with an order that was refused without an event."""
+    """Return the findings on an order that was refused without an event."""
     told = Counter({(call["call_id"], error): 1})
     findings = Findings()
     calls = {call["call_id"]: [(offset, call)]}
@@ -164,20 +164,20 @@ def without_event(call: Json, offset: int, buried: set[int], error: str = "too_o
     return findings
 
 
-def test_an_order_is_too_old_only_by_proof() -> None:
-    """It was issued before orders that are forgotten, when the executor remembers two."""
+def test_order_is_too_old_only_if_the_records_prove_it() -> None:
+    """It was issued before orders that the executor, which remembers two, has forgotten."""
     assert not without_event(call_of("old", 2.0), 9, {9}).wrong
     assert 1 == without_event(call_of("old", 2.0), 9, {9}).counts["refused_too_old"]
     assert without_event(call_of("new", 2.5), 9, {9}).wrong
-    assert without_event(call_of("old", 2.0), 4, {4}).wrong  # nothing so new was forgotten then
+    assert without_event(call_of("old", 2.0), 4, {4}).wrong  # no order that new was forgotten then
     assert without_event(call_of("order-3", 3.0), 9, {9}).wrong  # a remembered one
     assert not without_event(call_of("order-2", 2.0), 9, {9}).wrong  # a forgotten one
     assert without_event(call_of("old", 2.0), 9, set()).wrong  # not dead-lettered
     assert without_event(call_of("old", 2.0), 9, {9}, "busy").wrong
 
 
-def test_an_order_is_ahead_only_by_proof() -> None:
-    """It says that it was issued more than an hour after the broker had it."""
+def test_order_is_ahead_only_if_the_records_prove_it() -> None:
+    """Its issue time is more than an hour after the broker's time."""
     ahead = call_of("new", 0) | {"issued_at": "2026-11-21T10:00:00.001Z"}
     in_time = call_of("new", 0) | {"issued_at": "2026-11-21T10:00:00.000Z"}
 

@@ -1,4 +1,4 @@
-"""A fault waits for its target, and says why it had no effect."""
+"""A fault waits for its target, and reports why it had no effect."""
 
 import asyncio
 import signal
@@ -16,7 +16,7 @@ SECONDS = 0.5
 
 @dataclass
 class Target:
-    """A process that takes signals until it is gone."""
+    """A process that accepts signals until it has ended."""
 
     living: bool = True
 
@@ -26,14 +26,14 @@ class Target:
 
 
 class FakeProcesses:
-    """One process, which can be found from some question on."""
+    """One process, which can be found from the `first` query on."""
 
     def __init__(self, *, first: int, living: bool = True) -> None:
-        """Take the number of the question that finds it, and whether it takes signals."""
+        """Set the number of the first query that finds it, and whether it accepts signals."""
         self.first, self.asked, self.target = first, 0, Target(living)
 
     def find(self, name: str) -> Target | None:
-        """The process, if it is there by now."""
+        """Return the process, if it is running by now."""
         self.asked += 1
         return self.target if self.asked >= self.first else None
 
@@ -42,7 +42,7 @@ class FakeProcesses:
         return self.target.living
 
     def given_up(self) -> list[str]:
-        """None is."""
+        """Return no names."""
         return []
 
 
@@ -57,16 +57,16 @@ def storm(
     return injector
 
 
-def test_a_fault_waits_for_its_target(tmp_path: Path) -> None:
-    """A process that is just being started again is killed as soon as it is there."""
+def test_fault_waits_for_its_target(tmp_path: Path) -> None:
+    """A process that is being restarted is killed as soon as it runs."""
     injector = storm(FakeProcesses(first=2), PlannedFault(0.0, "kill", "judge"), tmp_path=tmp_path)
 
     assert {"judge": 1} == injector.kills
     assert not injector.not_injected
 
 
-def test_a_fault_without_effect_is_named(tmp_path: Path) -> None:
-    """With its kind, its target, its time, and why."""
+def test_fault_without_effect_is_reported(tmp_path: Path) -> None:
+    """The report has its kind, target, time, and the reason."""
     gone = FakeProcesses(first=1, living=False)
     faults = [PlannedFault(0.1, "kill", "judge"), PlannedFault(0.1, "freeze", "judge", 1.0)]
     cut = PlannedFault(0.2, "link_cut", "judge", 1.0, "reset")
@@ -80,21 +80,21 @@ def test_a_fault_without_effect_is_named(tmp_path: Path) -> None:
     } == set(injector.not_injected)
 
 
-def test_a_storm_lets_up_while_nothing_is_decided(tmp_path: Path) -> None:
-    """Its time does not pass then, and what did not come in twice the time is named."""
+def test_storm_pauses_while_no_order_is_decided(tmp_path: Path) -> None:
+    """Its time stops then; faults that did not come in twice the time are reported."""
     kills = [PlannedFault(0.3, "kill", "judge")]
     slow = storm(FakeProcesses(first=1), *kills, tmp_path=tmp_path, since_decision_s=PAUSE_AFTER_S)
 
     assert {"judge": 1} == storm(FakeProcesses(first=1), *kills, tmp_path=tmp_path).kills
     assert not slow.kills
-    assert ["kill judge at 0 s: the arena was still for too long"] == slow.not_injected
+    assert ["kill judge at 0 s: the arena decided no orders for too long"] == slow.not_injected
 
 
 @pytest.mark.parametrize("part", ["kill", "given_up"])
-def test_a_part_of_the_faults_that_fails_ends_the_storm(
+def test_failed_task_ends_the_storm(
     part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error in a fault, or in what revives the supervisor, is not lost with its task."""
+    """An error in a fault, or in the restart of the supervisor, is not lost with its task."""
 
     def fail(*_: object) -> None:
         raise ArithmeticError("a fault of the storm")

@@ -1,4 +1,4 @@
-"""The plan of a storm: the same from the same seed, and everything in it."""
+"""The plan of a storm: the same for the same seed, with every kind of fault."""
 
 from collections import Counter
 
@@ -19,8 +19,8 @@ SEEDS = range(12)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_seed_gives_one_plan(seed: int) -> None:
-    """Twice the same faults, in the order of their times, and all within the storm."""
+def test_seed_always_gives_the_same_plan(seed: int) -> None:
+    """The same faults twice, sorted by time, all within the storm."""
     plan = make_plan(seed, 3)
 
     assert plan == make_plan(seed, 3)
@@ -31,15 +31,17 @@ def test_a_seed_gives_one_plan(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_long_plan_spares_no_kind(seed: int) -> None:
-    """Every process is killed, and every kind of fault comes."""
+def test_long_plan_has_every_kind_of_fault(seed: int) -> None:
+    """Every process is killed, and every kind of fault is planned."""
     plan = make_plan(seed, 5, brokers=1)
 
     killed = {fault.target for fault in plan.faults if fault.kind == "kill"}
     assert set(KIND_OF) == killed
     kinds = {"kill", "freeze", "broker_kill", "link_cut", "full_disk", "clock_jump"}
     assert kinds == {fault.kind for fault in plan.faults}
-    assert set(LINK_CUT_VARIANTS) == {fault.variant for fault in plan.faults if fault.kind == "link_cut"}
+    assert set(LINK_CUT_VARIANTS) == {
+        fault.variant for fault in plan.faults if fault.kind == "link_cut"
+    }
     assert len(plan.poison) > 100
     planned = plan.planned()
     assert len(plan.faults) == sum(planned[kind] for kind in kinds)
@@ -48,15 +50,15 @@ def test_a_long_plan_spares_no_kind(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_two_minutes_are_enough_to_kill_every_kind(seed: int) -> None:
-    """A process that cannot be killed yet comes first as soon as it can."""
+    """A process that cannot be killed yet is killed first when it can be."""
     planned = make_plan(seed, 2).planned()
 
     assert all(planned[f"kill {kind}"] for kind in KIND_OF.values())
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_supervisor_is_left_room(seed: int) -> None:
-    """No supervised process is killed so often that its supervisor gives it up."""
+def test_supervised_processes_are_not_killed_too_often(seed: int) -> None:
+    """No process is killed so often that its supervisor gives it up."""
     killed: dict[str, list[float]] = {name: [] for name in SUPERVISED}
     for fault in make_plan(seed, 8).faults:
         if fault.kind != "kill":
@@ -70,8 +72,8 @@ def test_a_supervisor_is_left_room(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_freeze_lasts(seed: int) -> None:
-    """What is frozen is not killed before it continues, so it outlives its session."""
+def test_frozen_process_is_not_killed(seed: int) -> None:
+    """A frozen process is not killed before it continues."""
     faults = make_plan(seed, 8).faults
     kills = [fault for fault in faults if fault.kind == "kill"]
     for freeze in (fault for fault in faults if fault.kind == "freeze"):
@@ -84,8 +86,8 @@ def test_a_freeze_lasts(seed: int) -> None:
         assert not ends & during
 
 
-def test_seeds_pick_every_kind_of_brokers() -> None:
-    """One and three, plain and secure, unless flags say it."""
+def test_seeds_draw_every_kind_of_brokers() -> None:
+    """One or three, plain or secure, unless it is given."""
     drawn = Counter(make_plan(seed, 1).summary() for seed in range(40))
     pinned: StormPlan = make_plan(7, 1, brokers=3, secure=True)
 

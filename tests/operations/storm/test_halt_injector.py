@@ -1,4 +1,4 @@
-"""The storm's halts, without brokers."""
+"""The halts of a storm, without brokers."""
 
 import asyncio
 import io
@@ -9,7 +9,7 @@ from operations.storm.halt_injector import HaltInjector
 
 
 class FakeHaltInjector(HaltInjector):
-    """Its commands succeed at once, and are written down."""
+    """Its commands succeed at once, and are recorded."""
 
     ran: list[str]
     fails: bool = False
@@ -26,8 +26,8 @@ class FakeHaltInjector(HaltInjector):
 
 
 @pytest.mark.parametrize("fails", [True, False])
-async def test_a_halt_that_is_cut_short_is_resumed(fails: bool) -> None:
-    """By an error, or by the end of the storm: the arena is not left halted."""
+async def test_interrupted_halt_is_resumed(fails: bool) -> None:
+    """After an error, or at the end of the storm, the arena is not left halted."""
     halter = FakeHaltInjector({}, {}, (0.0,), io.StringIO())
     halter.ran, halter.fails = [], fails
     run = asyncio.create_task(halter.run())

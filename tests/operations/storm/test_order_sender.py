@@ -1,4 +1,4 @@
-"""The driver of a storm keeps sending, whatever its client fails with."""
+"""The order sender of a storm keeps sending, whatever error its client has."""
 
 import asyncio
 import io
@@ -24,7 +24,7 @@ DEADLINE_S = 10.0
 
 
 class Producer:
-    """Takes what it is given, but for the first record of all: then it has no metadata."""
+    """Acks every record, except the first: then it has no metadata."""
 
     failures: ClassVar[list[Exception]] = []
     sent: ClassVar[list[bytes]] = []
@@ -49,10 +49,10 @@ class Producer:
 
 
 @pytest.mark.parametrize("error", [AssertionError("Unrecognized partition"), TypeError("None")])
-async def test_a_client_without_metadata_ends_nothing(
+async def test_client_without_metadata_is_replaced(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The command is sent again by a new producer, and what is acked is written down."""
+    """A new producer sends the command again, and every ack is recorded."""
     oracle = io.StringIO()
     monkeypatch.setattr(module, "AIOKafkaProducer", Producer)
     monkeypatch.setattr(Producer, "failures", [error])
@@ -74,13 +74,13 @@ async def test_a_client_without_metadata_ends_nothing(
     assert len(Producer.sent) >= len(acked)
 
 
-async def test_prices_are_read_once_the_tickers_are_visible(
+async def test_prices_are_read_when_the_tickers_are_visible(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A topic that is missing, or hidden by its rights, at first does not end the sender."""
+    """A topic that at first is missing, or not readable by ACL, does not end the sender."""
     name = settings.prefix + topics.TICKERS.name
     monkeypatch.setattr(module, "TICKERS", name)
-    monkeypatch.setattr(OrderSender, "_send_on", lambda self: asyncio.sleep(DEADLINE_S))
+    monkeypatch.setattr(OrderSender, "_keep_sending", lambda self: asyncio.sleep(DEADLINE_S))
     storm = OrderSender(connection_options(settings), 7, 1.0, io.StringIO())
     looked_up = asyncio.Event()
 
@@ -112,7 +112,7 @@ async def test_prices_are_read_once_the_tickers_are_visible(
     assert Decimal(10) == storm._quotes[PRODUCTS[0]].bid
 
 
-async def test_a_reader_that_is_cancelled_from_within_is_a_fault(
+async def test_reader_that_cancels_itself_ends_the_order_sender(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Otherwise it would look as if the sender had been stopped."""
@@ -121,15 +121,15 @@ async def test_a_reader_that_is_cancelled_from_within_is_a_fault(
         raise asyncio.CancelledError
 
     monkeypatch.setattr(OrderSender, "_follow_market", cancel)
-    monkeypatch.setattr(OrderSender, "_send_on", lambda self: asyncio.sleep(DEADLINE_S))
+    monkeypatch.setattr(OrderSender, "_keep_sending", lambda self: asyncio.sleep(DEADLINE_S))
 
     with pytest.raises(RuntimeError, match="ended before the storm"):
         await OrderSender({}, 7, 1.0, io.StringIO()).run()
 
 
 @pytest.mark.parametrize("price", ["abc", "NaN", "-Infinity", "0", [1], None, {}])
-def test_a_poisoned_ticker_changes_no_price(price: object) -> None:
-    """A price that is none is passed over, whatever it is."""
+def test_invalid_ticker_changes_no_price(price: object) -> None:
+    """An invalid price is skipped, whatever it is."""
     storm = OrderSender({}, 7, 1.0, io.StringIO())
     sound = {"product_id": PRODUCTS[0], "best_bid": "10", "best_ask": "11"}
     storm._read_ticker(json.dumps(sound).encode())
@@ -140,11 +140,11 @@ def test_a_poisoned_ticker_changes_no_price(price: object) -> None:
     assert {PRODUCTS[0]: QuoteSeen(bid=Decimal(10), ask=Decimal(11))} == storm._quotes
 
 
-@pytest.mark.parametrize("part", ["_read_market", "_drive"])
-async def test_a_part_that_fails_ends_the_driver(
+@pytest.mark.parametrize("part", ["_read_market", "_send_with_producer"])
+async def test_failed_task_ends_the_order_sender(
     part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error that no broker can cause is not hidden in a task that is not watched."""
+    """An error that brokers cannot cause is raised, not lost with its task."""
 
     async def fail(_: OrderSender) -> None:
         raise ArithmeticError("a fault of the storm")
@@ -152,7 +152,7 @@ async def test_a_part_that_fails_ends_the_driver(
     async def hold(_: OrderSender) -> None:
         await asyncio.sleep(DEADLINE_S)
 
-    other = {"_read_market": "_drive", "_drive": "_read_market"}[part]
+    other = {"_read_market": "_send_with_producer", "_send_with_producer": "_read_market"}[part]
     monkeypatch.setattr(OrderSender, part, fail)
     monkeypatch.setattr(OrderSender, other, hold)
 

@@ -1,4 +1,4 @@
-"""Poison is drawn from a seed, covers every shape, and is never a command that counts."""
+"""Poison is drawn from a seed, covers every shape, and is never a valid command."""
 
 from random import Random
 
@@ -10,13 +10,13 @@ DRAWN = 1_500
 
 
 def drawn(seed: int) -> list[Poison]:
-    """Many records of a seed."""
+    """Draw many records from a seed."""
     rng = Random(seed)
     return [draw_poison(rng) for _ in range(DRAWN)]
 
 
 def test_poison_covers_what_kafka_allows() -> None:
-    """Every topic and codec, null values and headers, old times, transactions of both ends."""
+    """Every topic and codec, null values and headers, old times, both ends of transactions."""
     records = drawn(1)
 
     assert records == drawn(1)
@@ -30,14 +30,14 @@ def test_poison_covers_what_kafka_allows() -> None:
 
 
 def test_poison_can_be_sent() -> None:
-    """The client takes no record without key and value, a compacted topic none without key."""
+    """The client refuses records without key and value, a compacted topic those without key."""
     for record in drawn(3):
         assert record.key is not None or record.value is not None
         assert record.key or record.topic not in COMPACTED
 
 
-def test_poison_is_no_order() -> None:
-    """The checker takes none of it for a call."""
+def test_poison_is_not_an_order() -> None:
+    """The checker reads none of it as a call."""
     for record in drawn(2):
         kind = dict(record.headers).get("type") or b""
         raw = RawRecord(0, 0, kind.decode("utf-8", "replace"), record.value or b"")

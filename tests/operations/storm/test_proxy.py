@@ -1,4 +1,4 @@
-"""The proxy cuts the links of one process, each in its way, and heals them."""
+"""The proxy cuts the links of one process in every mode, and restores them."""
 
 import asyncio
 import os
@@ -22,10 +22,10 @@ METADATA = struct.pack(">ihh", 8, 3, 8) + b"1234"
 
 
 class Broker:
-    """Answers every request with itself, and remembers it."""
+    """Echoes every request, and records it."""
 
     def __init__(self) -> None:
-        """Nothing came yet."""
+        """Create it without requests."""
         self.seen = b""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -42,7 +42,7 @@ class Broker:
 
 @asynccontextmanager
 async def proxied() -> AsyncIterator[tuple[Proxy, Broker, tuple[str, int]]]:
-    """A broker, a proxy before it, and where that listens."""
+    """Yield a proxy, the broker behind it, and the address of the proxy."""
     port, broker = choose_ports(0).client, Broker()
     route = Route((proxy_client.PROXY_HOST, port), (LOOPBACK, port))
     proxy = Proxy([route])
@@ -65,7 +65,7 @@ def cut(mode: str, seconds: float = 60.0) -> LinkCut:
     return LinkCut(os.getpid(), mode, asyncio.get_running_loop().time() + seconds)
 
 
-async def test_without_a_cut_all_goes_through() -> None:
+async def test_without_a_cut_all_bytes_are_forwarded() -> None:
     """A request reaches the broker, and its answer the client."""
     async with proxied() as (_, broker, proxy_address):
         reader, writer = await asyncio.open_connection(*proxy_address)
@@ -76,8 +76,8 @@ async def test_without_a_cut_all_goes_through() -> None:
         writer.close()
 
 
-async def test_a_reset_ends_the_connection() -> None:
-    """The client gets an error, not an end in order; the next connection is whole."""
+async def test_reset_ends_the_connection() -> None:
+    """The client gets an error, not a normal end; the next connection works."""
     async with proxied() as (proxy, _, proxy_address):
         reader, writer = await asyncio.open_connection(*proxy_address)
         writer.write(METADATA)
@@ -94,8 +94,8 @@ async def test_a_reset_ends_the_connection() -> None:
         writer.close()
 
 
-async def test_a_dropped_ack_was_a_write() -> None:
-    """The broker has the request, and the client never learns of it; others are answered."""
+async def test_write_with_a_dropped_ack_reached_the_broker() -> None:
+    """The broker has the request, the client gets no response; other requests are answered."""
     async with proxied() as (proxy, broker, proxy_address):
         reader, writer = await asyncio.open_connection(*proxy_address)
         writer.write(METADATA)
@@ -113,8 +113,8 @@ async def test_a_dropped_ack_was_a_write() -> None:
         assert 1 == dropping.effects
 
 
-async def test_a_blackhole_holds_until_it_is_healed() -> None:
-    """Nothing comes through, neither on old links nor on new ones; afterwards nothing is lost."""
+async def test_blackhole_holds_all_bytes_until_it_ends() -> None:
+    """Nothing is forwarded on old and new links; afterwards nothing is lost."""
     async with proxied() as (proxy, broker, proxy_address):
         reader, writer = await asyncio.open_connection(*proxy_address)
         writer.write(METADATA)
@@ -137,8 +137,8 @@ async def test_a_blackhole_holds_until_it_is_healed() -> None:
         late_writer.close()
 
 
-async def test_a_delay_holds_every_piece_back() -> None:
-    """Request and answer come late, and both count."""
+async def test_delay_applies_to_both_directions() -> None:
+    """Request and response are delayed, and both are counted."""
     async with proxied() as (proxy, _, proxy_address):
         reader, writer = await asyncio.open_connection(*proxy_address)
         writer.write(METADATA)
@@ -153,8 +153,8 @@ async def test_a_delay_holds_every_piece_back() -> None:
         writer.close()
 
 
-async def test_cuts_that_are_asked_for_at_once_are_told_apart() -> None:
-    """Each question gets its own answer, though all share one pipe."""
+async def test_concurrent_cuts_get_their_own_answers() -> None:
+    """Each command gets its own answer, though all use one pipe."""
     port, broker = choose_ports(0).client, Broker()
     server = await asyncio.start_server(broker.serve, LOOPBACK, port)
     client = proxy_client.ProxyClient(f"{LOOPBACK}:{port}")
@@ -176,8 +176,8 @@ async def test_cuts_that_are_asked_for_at_once_are_told_apart() -> None:
     assert [0, 1, 0] == [one.effects for one in finish]
 
 
-async def test_another_process_is_not_cut() -> None:
-    """A cut of a process without links finds none, and changes nothing here."""
+async def test_links_of_another_process_are_not_cut() -> None:
+    """A cut of a process without links affects no link here."""
     async with proxied() as (proxy, _, proxy_address):
         reader, writer = await asyncio.open_connection(*proxy_address)
         writer.write(METADATA)

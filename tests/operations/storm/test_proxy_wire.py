@@ -1,4 +1,4 @@
-"""The proxy replaces a broker's address wherever TCP cuts the bytes, and nothing else."""
+"""The proxy replaces a broker's address, however TCP splits the bytes, and nothing else."""
 
 import struct
 from random import Random
@@ -16,13 +16,13 @@ def frame(body: bytes) -> bytes:
 
 
 def address(host: str, port: int) -> bytes:
-    """An address as brokers tell it."""
+    """An address as brokers send it."""
     return struct.pack(">h", len(host)) + host.encode() + struct.pack(">i", port)
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_an_address_is_replaced_however_it_is_cut(seed: int) -> None:
-    """All frames come out whole, with the proxy's address for the broker's."""
+def test_address_is_replaced_however_it_is_split(seed: int) -> None:
+    """All frames are complete, with the proxy's address instead of the broker's."""
     rng = Random(seed)
     bodies = [
         rng.randbytes(rng.randrange(40))
@@ -40,15 +40,15 @@ def test_an_address_is_replaced_however_it_is_cut(seed: int) -> None:
     assert sent.replace(address(*OWN), address(*SHOWN)) == found
 
 
-def test_the_end_of_a_frame_is_never_held_back() -> None:
-    """A client that waits for a whole response gets it, also if it ends like an address begins."""
+def test_end_of_a_frame_is_never_held_back() -> None:
+    """A client gets a whole response, also if its end looks like the start of an address."""
     swap = AddressSwap(OWN, SHOWN)
 
     assert frame(b"127.0.0.1") == swap.take(frame(b"127.0.0.1"))
 
 
 @pytest.mark.parametrize(("api", "expected"), [(0, True), (1, False), (3, False)])
-def test_a_produce_request_is_known(api: int, expected: bool) -> None:
-    """By the two bytes after its size."""
+def test_produce_request_is_recognized(api: int, expected: bool) -> None:
+    """The two bytes after the size decide."""
     assert expected == is_produce(frame(struct.pack(">hhi", api, 8, 1)))
     assert not is_produce(b"\x00\x00")

@@ -1,4 +1,4 @@
-"""The table of storms, and when a promise held."""
+"""The report of storms: table, sums, promises."""
 
 from collections import Counter
 from types import SimpleNamespace
@@ -71,13 +71,13 @@ SOUND: dict[str, Any] = {  # Any: JSON
     ],
     ids=str,
 )
-def test_one_broken_promise_is_a_broken_promise(broken: dict[str, Any]) -> None:
-    """A storm held only if everything did, and it had orders and faults."""
+def test_storm_with_one_broken_promise_does_not_pass(broken: dict[str, Any]) -> None:
+    """A storm passes only if every promise held, and it had orders and faults."""
     assert all_promises_held(SOUND)
     assert not all_promises_held({**SOUND, **broken})
 
 
-def test_storms_add_up() -> None:
+def test_several_storms_are_summed() -> None:
     """Counts are summed, and one failure makes the sum fail."""
     second = {**SOUND, "seed": 2, "kills": {"executor": 2}, "audit": "failed", "lost": 1}
     total = sum_of([SOUND, second])
@@ -95,8 +95,8 @@ def test_storms_add_up() -> None:
     assert 1 == len({line.count("|") for line in lines})
 
 
-def test_what_was_planned_and_not_injected_is_told() -> None:
-    """The table has both counts; a kind most of which is missing is named."""
+def test_faults_that_were_not_injected_are_reported() -> None:
+    """The table has both counts; kinds of which most are missing are named."""
     planned = {"poison": 60, "link_cut": 4, "link reset": 2, "kill": 4, "freeze": 5}
     injected = {"poison": 5, "link_cut": 4, "link reset": 2, "kill": 4, "freeze": 2}
     not_injected = [f"poison {n} to agent.turns: KafkaConnectionError" for n in range(9)]
@@ -114,16 +114,16 @@ def test_what_was_planned_and_not_injected_is_told() -> None:
     assert "poison 5 of 60, freeze 2 of 5" in text
 
 
-def test_refusals_that_cannot_be_judged_are_counted() -> None:
-    """By reason, also over several storms."""
+def test_refusals_that_cannot_be_checked_are_counted() -> None:
+    """They are counted by reason, also over several storms."""
     storm = {**SOUND, "refusals_judged": 900, "refusals_unjudged": {"no_price": 2}}
 
     text = "\n".join(remarks_of(sum_of([storm, storm])))
     assert "refusals: 1,800 computed again, 4 cannot be, no_price 4" in text
 
 
-def outcome(orders: int, last_at: int, books_end: int, kills: int, acked: int = 9) -> Outcome:
-    """A storm in which nothing went wrong, of so many orders and kills."""
+def outcome(orders: int, last_at: int, ledger_end: int, kills: int, acked: int = 9) -> Outcome:
+    """Return the outcome of a storm without errors, with these counts."""
     counts = {"orders": orders, "last_at": last_at}
     digest = {"account_digest": "ab"}
     return Outcome(
@@ -139,7 +139,7 @@ def outcome(orders: int, last_at: int, books_end: int, kills: int, acked: int = 
             checker=CommandResult(0, {"counts": counts}, "", 1.0),
             audit=CommandResult(0, digest, "", 1.0),
             replays=[CommandResult(0, digest, "", 1.0)],
-            reconciles={"sqlite": CommandResult(0, {"offsets": {"0": books_end}}, "", 1.0)},
+            reconciles={"sqlite": CommandResult(0, {"offsets": {"0": ledger_end}}, "", 1.0)},
             balances={"sqlite": CommandResult(0, {}, "", 1.0)},
         ),
         decision_gap_s=1.0,
@@ -154,7 +154,7 @@ def outcome(orders: int, last_at: int, books_end: int, kills: int, acked: int = 
     ("found", "why"),
     [
         (outcome(10, 9, 10, 1), ""),
-        (outcome(10, 9, 9, 1), "the sqlite books end at 9, the last event is at 9"),
+        (outcome(10, 9, 9, 1), "the sqlite ledger ends at 9, the last event is at 9"),
         (outcome(0, 9, 10, 1), "the storm had no orders, so it shows nothing"),
         (
             outcome(10, 9, 10, 1, 0),
@@ -164,8 +164,8 @@ def outcome(orders: int, last_at: int, books_end: int, kills: int, acked: int = 
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else "",
 )
-def test_a_storm_that_shows_nothing_does_not_pass(found: Outcome, why: str) -> None:
-    """Without orders, faults, or books to the end there is a finding, and the exit code is 1."""
+def test_storm_that_shows_nothing_does_not_pass(found: Outcome, why: str) -> None:
+    """Without orders, faults, or a complete ledger there is a finding."""
     document = document_of(found)
 
     assert (why == "") == all_promises_held(document)

@@ -1,4 +1,4 @@
-"""A storm over the whole house, with a fixed seed, in about a minute and a half."""
+"""A storm over the whole arena, with a fixed seed, in about a minute and a half."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ DEADLINE_S = 400
 
 @pytest.mark.timeout(DEADLINE_S + 20)
 def test_nothing_is_lost_or_doubled_in_a_storm(tmp_path: Path) -> None:
-    """Every kind of process is killed, every kind of fault comes, and every promise holds."""
+    """Every kind of process is killed, every kind of fault is injected, every promise holds."""
     figures = tmp_path / "storm.json"
     argv = [sys.executable, "-m", "arena", "storm", "--seed", SEED, "--minutes", MINUTES]
     done = subprocess.run(

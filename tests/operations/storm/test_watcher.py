@@ -1,4 +1,4 @@
-"""What a storm's watcher counts as open."""
+"""Orders and turns that the watcher of a storm counts as open."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ FOREVER = float("inf")
 
 
 def take(watcher: Watcher, body: Any) -> None:  # Any: whatever a record may hold
-    """Give it a record of `agent.turns`."""
+    """Pass a record of `agent.turns` to the watcher."""
     watcher._read_record(PLACE, body if isinstance(body, bytes) else orjson.dumps(body))
 
 
-def test_a_turn_is_open_from_its_start_to_its_end() -> None:
-    """A storm rests until the turns of its agents have ended; poison and others do not count."""
+def test_turn_is_open_from_its_start_to_its_end() -> None:
+    """Only turns of the storm's agents count; poison and other agents do not."""
     watcher = Watcher({})
     take(watcher, {"turn_id": "1", "agent": "mo"})
     began_s = watcher.turns["1"]
