@@ -17,7 +17,7 @@ GROUPS = {
     name: tuple(group for kind in kinds for group in kind.groups)
     for name, kinds in PRINCIPALS.items()
 }
-"""Principal -> its consumer groups; one that ends in a dot is put before a node's name."""
+"""Principal -> its consumer groups; a group that ends in a dot is a prefix of node names."""
 
 Resource = Literal["topic", "group", "cluster"]
 Operation = Literal["read", "write", "describe", "describe configs"]

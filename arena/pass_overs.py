@@ -12,7 +12,7 @@ from arena.bus.base import Bus, Record
 from arena.errors import Malformed
 from arena.exports import read_manifest, read_records
 from arena.messages import PassOver
-from arena.read_topic import read_whole
+from arena.read_topic import for_each_record
 
 EVENTS, CONTROL = topics.EVENTS.name, topics.CONTROL.name
 
@@ -72,5 +72,5 @@ async def read_passed_over(bus: Bus) -> PassedOver:
         BrokerUnavailable: The topic cannot be read to its end.
     """
     passed = PassOverFold()
-    await read_whole(bus, topics.CONTROL, passed.take)
+    await for_each_record(bus, topics.CONTROL, passed.take)
     return passed.found

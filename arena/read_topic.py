@@ -1,4 +1,4 @@
-"""Reads topics up to their current ends: the one loop for state that is read before following."""
+"""Reads topics up to their current ends, for state that is loaded before the topic is followed."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -11,7 +11,7 @@ from arena.topics import TopicSpec
 READ_TIMEOUT_S = 0.5
 BATCH_MAX = 1_000
 STALL_S = 20.0
-"""Longest time that a partition with more records may give none."""
+"""Longest time without progress while a partition has more records."""
 
 
 async def read_to_ends(
@@ -21,35 +21,35 @@ async def read_to_ends(
     stall_s: float = STALL_S,
     max_records: int = BATCH_MAX,
 ) -> AsyncGenerator[list[Record], None]:
-    """Yield the records from a reader's positions to the ends of its partitions, in batches.
+    """Yield the records between a reader's positions and the ends of its partitions, in batches.
 
-    Records that are appended meanwhile may follow in the last batches. Only positions count: the
-    end marker of a transaction has an offset and is not a record.
+    Records that are appended meanwhile may be in the last batches. Progress is measured by
+    positions: the end marker of a transaction has an offset but is not a record.
 
     Args:
         reader: An open reader; it stays open.
-        ends: Partition -> the offset to reach; the present ends if None.
-        stall_s: Longest time without a record.
-        max_records: Most records of one batch.
+        ends: (topic, partition) -> the offset to reach; the current ends if None.
+        stall_s: Longest time without progress, in seconds.
+        max_records: Largest number of records in a batch.
 
     Raises:
-        BrokerUnavailable: Nothing came for `stall_s`, though a partition has more records.
+        BrokerUnavailable: No progress for `stall_s` although a partition has more records.
     """
     clock = asyncio.get_running_loop().time
     targets = await reader.end_offsets() if ends is None else ends
     progress_s = clock()
     while left := [pair for pair, end in targets.items() if reader.position(*pair) < end]:
         before = [reader.position(*pair) for pair in left]
-        missing = sum(targets[pair] - place for pair, place in zip(left, before, strict=True))
+        missing = sum(targets[pair] - offset for pair, offset in zip(left, before, strict=True))
         records = await reader.read(timeout_s=READ_TIMEOUT_S, max_records=min(max_records, missing))
         if records:
             yield records
         if before != [reader.position(*pair) for pair in left]:
             progress_s = clock()
         elif clock() - progress_s > stall_s:
-            topic, number = left[0]
+            topic, partition = left[0]
             raise BrokerUnavailable(
-                f"{topic}[{number}] gave no record after offset {reader.position(*left[0])},"
+                f"{topic}[{partition}] returned no record after offset {reader.position(*left[0])},"
                 f" but ends at {targets[left[0]]}",
                 remedy="check that all brokers run (`arena broker status`), then try again",
             )
@@ -70,7 +70,7 @@ async def read_list(
         return [record async for records in batches for record in records]
 
 
-async def read_whole(bus: Bus, spec: TopicSpec, take: Callable[[Record], object]) -> None:
+async def for_each_record(bus: Bus, spec: TopicSpec, take: Callable[[Record], object]) -> None:
     """Call a function with every record of a topic, oldest first within a partition.
 
     Args:
@@ -79,7 +79,7 @@ async def read_whole(bus: Bus, spec: TopicSpec, take: Callable[[Record], object]
         take: Called with each record; records that are appended meanwhile may be included.
 
     Raises:
-        BrokerUnavailable: The reader receives nothing before the end of the topic.
+        BrokerUnavailable: As for `read_to_ends`.
     """
     await bus.ensure_topics([spec])
     reader = await bus.log_reader(spec.name)

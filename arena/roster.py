@@ -7,7 +7,7 @@ from arena.bus.base import Bus, Record
 from arena.errors import Malformed
 from arena.kill_switch import AGENT_KEY, KillSwitch
 from arena.messages import AgentSpec, Message
-from arena.read_topic import read_whole
+from arena.read_topic import for_each_record
 
 
 async def read_agents(bus: Bus) -> dict[str, AgentSpec]:
@@ -29,7 +29,7 @@ async def read_kill_switch(bus: Bus) -> KillSwitch:
         BrokerUnavailable: The topic cannot be read to its end.
     """
     switch = KillSwitch()
-    await read_whole(bus, topics.CONTROL, switch.take)
+    await for_each_record(bus, topics.CONTROL, switch.take)
     return switch
 
 
@@ -46,5 +46,5 @@ async def _newest(bus: Bus, topic: topics.TopicSpec) -> dict[str, Message]:
         with suppress(Malformed):  # `arena tail` shows it
             newest[record.key_text] = record.message()
 
-    await read_whole(bus, topic, take)
+    await for_each_record(bus, topic, take)
     return newest

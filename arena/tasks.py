@@ -1,4 +1,4 @@
-"""Coroutines that run together: what ends one of them ends all."""
+"""Runs coroutines together: if one fails, the others are cancelled."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Sequence
@@ -10,23 +10,23 @@ Work = Coroutine[Any, Any, None]
 
 
 async def run_until_first_ends(*work: Work, timeout_s: float | None = None) -> None:
-    """Run all until the first one ends or fails, then cancel the others and wait for them.
+    """Run coroutines until the first one ends or fails, then cancel the others and wait for them.
 
     Args:
         work: The coroutines.
-        timeout_s: End all after this time; None for never.
+        timeout_s: Cancel all after this time, without an error; None for no limit.
 
     Raises:
-        Exception: The error of the one that ended first.
+        Exception: The error of the one that ended first; of several at once, the leftmost.
     """
     await _run(work, asyncio.FIRST_COMPLETED, timeout_s)
 
 
 async def run_until_all_end(*work: Work) -> None:
-    """Run all until all have ended; the first that fails cancels the others.
+    """Run coroutines until all have ended; the first that fails cancels the others.
 
     Raises:
-        Exception: The error of the first that failed.
+        Exception: The error of the first that failed; of several at once, the leftmost.
     """
     await _run(work, asyncio.FIRST_EXCEPTION)
 
@@ -34,9 +34,10 @@ async def run_until_all_end(*work: Work) -> None:
 async def _run(work: Sequence[Work], return_when: str, timeout_s: float | None = None) -> None:
     tasks = [asyncio.ensure_future(one) for one in work]
     try:
-        done, _ = await asyncio.wait(tasks, timeout=timeout_s, return_when=return_when)
-        for task in done:
-            task.result()
+        await asyncio.wait(tasks, timeout=timeout_s, return_when=return_when)
+        for task in tasks:
+            if task.done():
+                task.result()
     finally:
         for task in tasks:
             task.cancel()
@@ -45,12 +46,12 @@ async def _run(work: Sequence[Work], return_when: str, timeout_s: float | None =
 
 @asynccontextmanager
 async def task_group() -> AsyncGenerator[asyncio.TaskGroup, None]:
-    """A task group that raises the first error itself, not a group with it.
+    """Yield a task group that raises the first error itself instead of an exception group.
 
     The block ends when all tasks have ended; the first that fails cancels the others.
 
     Raises:
-        Exception: The first error of a task or of the block.
+        Exception: The first error of a task; else that of the block.
     """
     try:
         async with asyncio.TaskGroup() as tasks:

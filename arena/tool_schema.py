@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-KEPT = ("type", "description", "enum", "items", "properties", "required")
 DEPTH_MAX = 8
 """Deeper schemas are replaced by an object without properties."""
 BOUNDS = {

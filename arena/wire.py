@@ -105,11 +105,6 @@ def decode(
         raise Malformed(text) from None
 
 
-def message_type(name: str) -> type[Message] | None:
-    """The message class of a type name; None if unknown."""
-    return _registry().get(name)
-
-
 @cache
 def _registry() -> dict[str, type[Message]]:
     found = (getattr(messages, name) for name in messages.__all__)

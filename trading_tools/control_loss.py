@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from arena import topics
 from arena.bus.base import Bus, Record
 from arena.kill_switch import CONTROL_LOST, CONTROL_READ
-from arena.read_topic import read_whole
+from arena.read_topic import for_each_record
 
 READ_S = 10.0
 TOOLS_KEY_PREFIX = b"tools/"
@@ -76,7 +76,7 @@ async def read_control_positions(
             del found[next(iter(found))]
 
     async with asyncio.timeout(READ_S):
-        await read_whole(bus, topics.HEARTBEATS, take)
+        await for_each_record(bus, topics.HEARTBEATS, take)
     return list(found.values())
 
 

@@ -86,7 +86,7 @@ def local_prompt(request: ChatRequest) -> LocalPrompt:
     if market is None or TRADE_TOOL not in tools:
         return _free(request)
     if TRADE_TOOL in called:
-        return _close(request, results)
+        return _close(results)
     account = read_account([prompt, *results])
     if account is None:
         if PORTFOLIO_TOOL not in tools or PORTFOLIO_TOOL in called:
@@ -153,7 +153,7 @@ def _look(request: ChatRequest) -> LocalPrompt:
     return LocalPrompt("look", _messages(system, "What do you do?"), _reason_schema(action="look"))
 
 
-def _close(request: ChatRequest, results: Sequence[str]) -> LocalPrompt:
+def _close(results: Sequence[str]) -> LocalPrompt:
     result = " ".join(results[-1].split())[:RESULT_CHARS_MAX] if results else "no answer came"
     system = "You are a trader. Answer with one JSON object: reason, in a few words."
     user = f"You sent an order. The answer: {result}\nWhat did you do, and why?"

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Context, Decimal
 from itertools import pairwise
-from pathlib import Path
 from typing import Final
 
 from arena.pricefiles.names import COINS
-from arena.pricefiles.read import PriceFile, read_price_file
+from arena.pricefiles.read import PriceFile
 from arena.pricefiles.rows import MINUTE_S, PriceRow
 from connectors.exchange.listing import ListedProduct, listed_product
 from connectors.exchange.price_path import STEP_S, Tick, Trade
@@ -82,15 +81,6 @@ class RecordedPricePath:
         half = _floor(_EXACT.divide(price * HALF_SPREAD_BPS, Decimal(10_000)), step)
         bid = max(step, price - half)
         return bid, max(bid + step, price + half)
-
-
-def load_price_path(path: Path, product_id: str) -> RecordedPricePath:
-    """Read a file of candles.
-
-    Raises:
-        UsageError: The file does not exist, holds no minute candles, or has an invalid row.
-    """
-    return price_path_of(read_price_file(path, product_id))
 
 
 def price_path_of(file: PriceFile) -> RecordedPricePath:

@@ -104,11 +104,6 @@ def open_market(
     return _from_files(options, saved) if options.prices else _from_seed(options, now, saved)
 
 
-def build_market(options: ExchangeOptions, now: datetime) -> SimulatedMarket:
-    """The market of `open_market`, from its beginning."""
-    return open_market(options, now).market
-
-
 def _from_seed(
     options: ExchangeOptions, now: datetime, saved: SimulatorState | None
 ) -> StartedMarket:

@@ -79,6 +79,8 @@ def verdict_check(
 
     Example: arena verdict-check --markets 'normal-2x384,ar*' --seasons 500
     """
+    from judge.check.catalogue import FULL_TIMES
+
     require_writable(json_file, "--json")
     if paper:
         return _paper(seed, json_file)
@@ -89,7 +91,7 @@ def verdict_check(
     if names:
         print("\n".join(wanted.names))
         return None
-    return _promises(wanted, 10 if full else 1, seasons, seed, count, json_file)
+    return _promises(wanted, FULL_TIMES if full else 1, seasons, seed, count, json_file)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ def make_matrix(facts: Facts) -> Matrix | None:
             )
             for s in strategies
         ),
-        note=_note(facts.effects, repeats),
+        note=_note(facts.effects),
         caption=(
             f"Mean return over up to {repeats} repeats of each cell." if repeats > 1
             else "Return of each cell; with one agent a cell, its chance is not known."
@@ -97,7 +97,7 @@ def make_matrix(facts: Facts) -> Matrix | None:
     )  # fmt: skip
 
 
-def _note(effects: MatrixEffects | None, repeats: int) -> str:
+def _note(effects: MatrixEffects | None) -> str:
     if effects is None or effects.shares is None:
         why = "" if effects is None else effects.reasons.get("shares", "")
         return "What the strategy, the model and their pairing each add" + (

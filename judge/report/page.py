@@ -205,7 +205,7 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         decisions_note=decisions_note(facts),
         has_llm_cost=bool(_decision_costs(facts)),
         decisions=decisions_table(facts),
-        agents_note=agents_note(facts),
+        agents_note=agents_note(),
         agents=tuple(
             agent_section(
                 season, n, _figures(facts.metrics[n], evaluation.sharpe_unit, evaluation.currency)

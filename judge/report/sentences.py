@@ -130,7 +130,7 @@ def decisions_note(facts: Facts) -> str:
     return "A scripted entry costs nothing; if a model's price is unknown, so is its cost (–)."
 
 
-def agents_note(facts: Facts) -> str:
+def agents_note() -> str:
     """Return what the agents' sections show, and how much of it."""
     return (
         "Open an agent to read what it did and its own reasons. The page shows about "

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 KEY_MODE = 0o600
-PUBLIC_HEX_CHARS = 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,6 @@ STEP = "audit"
 STEP_RECORDS = 2_000
 QUIET_S = 2.0
 """Work that takes no longer than this shows no progress."""
-COUNT_WIDTH = 46
 
 
 @dataclass(slots=True)

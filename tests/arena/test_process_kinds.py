@@ -1,4 +1,4 @@
-"""The table of process kinds holds together with commands, specs and topics."""
+"""The table of process kinds agrees with commands, specifications, topics and access rules."""
 
 from arena import topics
 from arena.acls import rules_for
@@ -6,6 +6,7 @@ from arena.process_kinds import (
     COMMANDS,
     EVERY_PROCESS,
     KINDS,
+    account_kinds,
     account_of_command,
     readers_of,
     writers_of,
@@ -15,7 +16,7 @@ from operations.specs.arena_spec import ArenaSpec
 
 
 def test_every_topic_has_a_writer_and_a_reader() -> None:
-    """A topic that no kind writes or reads would be dead."""
+    """No topic is without a kind that writes it and one that reads it."""
     for spec in topics.TOPICS:
         assert writers_of(spec), spec.name
         assert readers_of(spec), spec.name
@@ -30,7 +31,7 @@ def test_member_of_a_family_has_the_kinds_of_the_family() -> None:
 
 
 def test_kinds_and_commands_are_named_once() -> None:
-    """No two kinds, and no two commands, have one name."""
+    """Kinds have different names, and so have commands."""
     assert len(KINDS) == len({kind.name for kind in KINDS})
     assert len(COMMANDS) == sum(len(kind.commands) for kind in KINDS)
 
@@ -48,17 +49,22 @@ def test_spec_tables_exist() -> None:
     assert tables <= set(ArenaSpec.model_fields)
 
 
-def test_every_account_may_do_what_its_kinds_do() -> None:
-    """The access rules allow every read and write of the table, and no others but those of all."""
-    for kind in KINDS:
-        if not kind.uses_kafka:
-            continue
-        account = kind.account or kind.name
-        rules = {(r.name, r.operation) for r in rules_for("p.") if r.principal == account}
-        written = {s.name for s in kind.writes}
-        written |= {s.name for s in EVERY_PROCESS} if not kind.writes_nothing else set()
-        assert {(f"p.{name}", "write") for name in written} <= rules
-        assert {(f"p.{s.name}", "read") for s in kind.reads} <= rules
+def test_every_account_may_do_exactly_what_its_kinds_do() -> None:
+    """The access rules allow the reads and writes of the table and no others."""
+    for account, kinds in account_kinds().items():
+        written = {spec.name for kind in kinds for spec in kind.writes}
+        read = {spec.name for kind in kinds for spec in kind.reads}
+        if not any(kind.writes_nothing for kind in kinds):
+            written |= {spec.name for spec in EVERY_PROCESS}
+        if any(kind.reads_everything for kind in kinds):
+            read |= {spec.name for spec in topics.TOPICS}
+        for operation, names in (("write", written), ("read", read)):
+            allowed = {
+                rule.name
+                for rule in rules_for("p.")
+                if (rule.principal, rule.resource, rule.operation) == (account, "topic", operation)
+            }
+            assert {f"p.{name}" for name in names} == allowed, (account, operation)
 
 
 def test_simulated_venue_needs_no_account() -> None:

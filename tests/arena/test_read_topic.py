@@ -7,7 +7,7 @@ import pytest
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.errors import BrokerUnavailable
-from arena.read_topic import read_list, read_to_ends, read_whole
+from arena.read_topic import for_each_record, read_list, read_to_ends
 from arena.topics import TopicSpec
 
 SPEC = TopicSpec(name="numbers", key="-", messages=(), partitions=2)
@@ -37,11 +37,11 @@ async def test_whole_topic_is_read() -> None:
     """Every record of every partition is taken; an empty topic has none."""
     bus = await _bus()
     taken: list[Record] = []
-    await read_whole(bus, SPEC, taken.append)
+    await for_each_record(bus, SPEC, taken.append)
     assert [] == taken
 
     await _append(bus, *range(7))
-    await read_whole(bus, SPEC, taken.append)
+    await for_each_record(bus, SPEC, taken.append)
 
     assert list(range(7)) == _numbers(taken)
 
@@ -75,7 +75,7 @@ async def test_reading_starts_at_the_position_and_ends_at_a_given_offset() -> No
 
 
 async def test_stalled_log_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A partition that gives nothing before its end is named, with offset and end."""
+    """A partition that returns nothing before its end is named, with offset and end."""
     bus = await _bus()
     await _append(bus, 0)
     reader = await bus.log_reader(SPEC.name)
@@ -84,7 +84,7 @@ async def test_stalled_log_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         return []
 
     monkeypatch.setattr(reader, "read", nothing)
-    with pytest.raises(BrokerUnavailable, match=r"numbers\[0\] gave no record after offset 0") as e:
+    with pytest.raises(BrokerUnavailable, match=r"numbers\[0\] returned no record") as error:
         await read_list(reader, stall_s=0)
 
-    assert "ends at 1" in str(e.value)
+    assert "after offset 0, but ends at 1" in str(error.value)

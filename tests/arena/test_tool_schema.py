@@ -5,7 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from arena.tool_schema import KEPT, portable_schema
+from arena.tool_schema import portable_schema
+
+KEYWORDS = ("type", "description", "enum", "items", "properties", "required")
+"""The common subset."""
 
 ORDER: dict[str, JsonValue] = {
     "type": "object",
@@ -63,7 +66,7 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from([*KEPT, "$ref", "anyOf", "const", "format", "default"]),
+            st.sampled_from([*KEYWORDS, "$ref", "anyOf", "const", "format", "default"]),
             inner,
             max_size=4,
         )
@@ -72,10 +75,10 @@ JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from([*KEPT, "$ref", "anyOf", "$defs"]), JSON, max_size=5))
+@given(st.dictionaries(st.sampled_from([*KEYWORDS, "$ref", "anyOf", "$defs"]), JSON, max_size=5))
 def test_any_schema_becomes_a_portable_object(schema: dict[str, JsonValue]) -> None:
     """No schema raises an error, and only the common keywords remain."""
     found = portable_schema(schema)
 
-    assert set(found) <= set(KEPT)
+    assert set(found) <= set(KEYWORDS)
     assert isinstance(found["properties"], dict)

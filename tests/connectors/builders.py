@@ -7,11 +7,25 @@ from decimal import Decimal
 from pathlib import Path
 
 from arena.messages import Candle
+from arena.pricefiles.read import read_price_file
 from connectors.coinbase.events import HeartbeatSeen, TickerSeen
 from connectors.coinbase.feed import Received
+from connectors.exchange.recorded_prices import RecordedPricePath, price_path_of
+from connectors.exchange.run import ExchangeOptions, open_market
+from connectors.exchange.simulated_market import SimulatedMarket
 
 FIXTURES = Path(__file__).parent / "fixtures"
 T0 = datetime(2026, 9, 10, 0, 0, tzinfo=UTC)
+
+
+def build_market(options: ExchangeOptions, now: datetime) -> SimulatedMarket:
+    """The market of an exchange that starts at this time."""
+    return open_market(options, now).market
+
+
+def load_price_path(path: Path, product_id: str) -> RecordedPricePath:
+    """The price path of a file of candles."""
+    return price_path_of(read_price_file(path, product_id))
 
 
 def ticker(

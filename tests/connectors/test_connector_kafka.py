@@ -15,7 +15,7 @@ from arena.messages import Heartbeat, MarketSnapshot, Message, Product, Ticker
 from arena.pricefiles.names import product_of
 from arena.settings import Settings
 from arena.trading_modes import ONLINE, UNLISTED
-from connectors.exchange.recorded_prices import load_price_path
+from tests.connectors.builders import load_price_path
 from tests.connectors.venue import eventually
 
 ROOT = Path(__file__).resolve().parents[2]

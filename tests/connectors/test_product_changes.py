@@ -12,7 +12,8 @@ from connectors.coinbase.protocol_products import list_products
 from connectors.exchange.faults import parse_fault
 from connectors.exchange.product_changes import change
 from connectors.exchange.rest_responses import respond
-from connectors.exchange.run import ExchangeOptions, build_market
+from connectors.exchange.run import ExchangeOptions
+from tests.connectors.builders import build_market
 from tests.connectors.venue import (
     RunningConnector,
     eventually,

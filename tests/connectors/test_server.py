@@ -13,9 +13,9 @@ from connectors.coinbase.events import HeartbeatSeen, TickerSeen, TradeSeen
 from connectors.coinbase.protocol import parse
 from connectors.coinbase.subscription import CHANNELS, subscribe_messages
 from connectors.exchange import server as server_module
-from connectors.exchange.run import ExchangeOptions, build_market
+from connectors.exchange.run import ExchangeOptions
 from connectors.exchange.server import ExchangeServer
-from tests.connectors.builders import FIXTURES, T0
+from tests.connectors.builders import FIXTURES, T0, build_market
 from tests.connectors.venue import eventually, running_exchange
 
 

@@ -23,11 +23,11 @@ from connectors.coinbase.protocol_products import list_products
 from connectors.coinbase.rest_protocol import read_candles, read_ticker
 from connectors.coinbase.subscription import CHANNELS, subscribe_messages
 from connectors.exchange.feed_session import FeedSession, heartbeat_frame
-from connectors.exchange.recorded_prices import RecordedPricePath, load_price_path
+from connectors.exchange.recorded_prices import RecordedPricePath
 from connectors.exchange.rest_responses import respond
-from connectors.exchange.run import ExchangeOptions, build_market
+from connectors.exchange.run import ExchangeOptions
 from connectors.exchange.simulated_market import SimulatedMarket
-from tests.connectors.builders import FIXTURES, T0
+from tests.connectors.builders import FIXTURES, T0, build_market, load_price_path
 
 CSV = FIXTURES / "AAA-USD_1m.csv"
 T0_S = int(T0.timestamp())

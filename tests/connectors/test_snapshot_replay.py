@@ -19,15 +19,14 @@ from connectors.coinbase.candles import CandleBook
 from connectors.coinbase.protocol import parse
 from connectors.coinbase.rest_protocol import read_candles
 from connectors.exchange.feed_session import ticker_frame
-from connectors.exchange.recorded_prices import load_price_path
 from connectors.exchange.rest_responses import respond
-from connectors.exchange.run import ExchangeOptions, build_market
+from connectors.exchange.run import ExchangeOptions
 from connectors.exchange.simulated_market import SimulatedMarket
 from connectors.lockstep.lockstep_publisher import LockstepTimeouts
 from connectors.lockstep.market_events import ticker_seen
 from connectors.lockstep.run import START, LockstepOptions, build_replay
 from connectors.lockstep.snapshot_replay import SnapshotReplay
-from tests.connectors.builders import FIXTURES, T0
+from tests.connectors.builders import FIXTURES, T0, build_market, load_price_path
 
 CSV = FIXTURES / "AAA-USD_1m.csv"
 PRODUCTS = ("BTC-USD", "AERO-USD")

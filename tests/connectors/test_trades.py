@@ -12,8 +12,8 @@ from connectors.coinbase.events import TradeSeen
 from connectors.coinbase.rest_protocol import RestMalformed
 from connectors.coinbase.trades import Backfill, FilledGap, TradeGap, read_trades, with_trades
 from connectors.exchange.rest_responses import respond
-from connectors.exchange.run import ExchangeOptions, build_market
-from tests.connectors.builders import T0, ticker
+from connectors.exchange.run import ExchangeOptions
+from tests.connectors.builders import T0, build_market, ticker
 
 PAGE = b"""[
  {"trade_id":812,"side":"sell","size":"0.00120000","price":"84737.59",

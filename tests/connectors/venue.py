@@ -16,9 +16,9 @@ from arena.messages import MarketSnapshot, Message, Product, Ticker
 from arena.node import Node
 from arena.settings import Settings
 from connectors.coinbase.connector import CoinbaseConnector, ConnectorOptions
-from connectors.exchange.run import ExchangeOptions, build_market
+from connectors.exchange.run import ExchangeOptions
 from connectors.exchange.server import ExchangeServer
-from tests.connectors.builders import FastClock
+from tests.connectors.builders import FastClock, build_market
 
 DEADLINE_S = 20.0
 POLL_S = 0.02

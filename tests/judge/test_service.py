@@ -13,7 +13,7 @@ from arena.bus.kafka import KafkaBus
 from arena.clock import SystemClock
 from arena.messages import Evaluation
 from arena.node import Node, serve_node
-from arena.read_topic import read_whole
+from arena.read_topic import for_each_record
 from arena.settings import Settings
 from judge.leaderboard_text import render_leaderboard
 from judge.schedule import newest_due, stride
@@ -56,7 +56,7 @@ async def until(true: Callable[[], bool]) -> None:
 async def published(bus: Bus) -> list[Record]:
     """Every evaluation in the topic."""
     found: list[Record] = []
-    await read_whole(bus, topics.EVALUATIONS, found.append)
+    await for_each_record(bus, topics.EVALUATIONS, found.append)
     return found
 
 
