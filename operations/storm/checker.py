@@ -1,11 +1,11 @@
-"""Was every order executed exactly once, at a true price, for the right money?
+"""Checks that every order was executed exactly once, at a real price, for the right money.
 
-Judges the raw records of the topics by rules written down here a second time: the checker imports
-nothing of the arena, folds nothing with its code, and computes in `Decimal`, the arena in
-scaled integers. What it finds wrong it lists; it never stops at the first.
+Reads the raw records of the topics and applies rules that are written here a second time: the
+checker imports nothing of the arena and computes in `Decimal`, the arena in scaled integers. It
+lists everything that is wrong; it does not stop at the first finding.
 
-An order is *lost* if its command was acked, there is no event of it, and the records do not prove
-that it was rightly refused without one. It is *doubled* if more than one event of it counts.
+An order is *lost* if its command was acked, it has no event, and the records do not prove that
+refusing it without one was right. It is *doubled* if more than one event of it is effective.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from operations.storm.checker_records import (
     RecomputedAccount,
     TopicRecords,
     parse,
-    when,
+    parse_time,
 )
 from operations.storm.checker_refusals import (
     HaltHistory,
@@ -35,7 +35,7 @@ from operations.storm.checker_refusals import (
     check_without_event,
 )
 
-NEEDED = {
+REQUIRED_FIELDS = {
     "call_id": str,
     "agent": str,
     "tool": str,
@@ -45,14 +45,14 @@ NEEDED = {
     "quotes_seen": dict,
     "ticker_offsets": dict,
 }
-"""What a tool call must hold to be one, and of which type."""
+"""Required fields of a tool call, and their types."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 ID_CHARS_MAX = 128
-PLACE_MAX = 1_000_000
+ROUND_MAX = 1_000_000
 ABORTED = "Aborted"
-"""Type that a storm gives the records of aborted transactions, which need not be read."""
-LETTER_BYTES_MIN = 500_000
-"""A longer value is buried cut."""
+"""Type of the storm's records in aborted transactions, which may or may not be read."""
+CUT_BYTES_MIN = 500_000
+"""Longer values are truncated in dead letters."""
 Calls = dict[str, list[tuple[int, Json]]]
 
 
@@ -62,29 +62,29 @@ def check_records(
     acked: Iterable[AckedCommand] = (),
     halted: Iterable[tuple[int, int]] = (),
     *,
-    calm: bool = True,
+    all_answered: bool = True,
 ) -> Findings:
-    """Everything that must hold, over one shard.
+    """Check everything that must hold, over one shard.
 
     Args:
         topics: The records.
-        terms: What the executors were told.
-        acked: What a sender knows to be in `account.commands`.
-        halted: Parts of `account.events`, by first offset and one past the last, that were written
-            while a halt of all trading was confirmed.
-        calm: Every call must have been answered; otherwise those without an answer are counted:
-            an answer that comes after the deadline is not owed.
+        terms: The settings of the executors.
+        acked: Commands that a sender knows to be in `account.commands`.
+        halted: Ranges of `account.events`, as first offset and end offset, that were written while
+            a halt of all trading was confirmed.
+        all_answered: Every call must have an answer; if False, calls without an answer are
+            counted, because an answer after the deadline is not required.
     """
     findings = Findings()
     commands = readable_commands(topics.commands)
     effective = effective_events(topics.events, findings)
-    buried = buried_commands(topics)
+    dead_lettered = dead_lettered_commands(topics)
     refused = check_without_event(
         commands,
-        {raw.offset: raw.written_ms for raw in topics.commands if raw.offset in buried},
+        {raw.offset: raw.written_ms for raw in topics.commands if raw.offset in dead_lettered},
         answers_without_event(topics.inboxes),
         OrderMemory(effective, terms.remembered),
-        is_objectionable,
+        has_invalid_envelope,
         findings,
     )
     check_terminal(commands, effective, refused, findings)
@@ -92,25 +92,27 @@ def check_records(
     check_halted(halted, effective, findings)
     halts, market = HaltHistory(topics.control), MarketRecords(topics.tickers)
     books = check_money(effective, commands, market, terms, halts, findings)
-    check_replies(topics.inboxes, commands, effective, books, findings, calm=calm)
-    check_dead_letters(topics, buried, findings)
+    check_replies(topics.inboxes, commands, effective, books, findings, all_answered=all_answered)
+    check_dead_letters(topics, dead_lettered, findings)
     return findings
 
 
 def is_call(raw: RawRecord) -> Json | None:
-    """The tool call in a record, or None."""
+    """Return the tool call in a record, or None."""
     body = parse(raw.value) if raw.kind == "ToolCall" else None
-    if body is None or any(type(body.get(key)) is not kind for key, kind in NEEDED.items()):
+    if body is None or any(
+        type(body.get(key)) is not kind for key, kind in REQUIRED_FIELDS.items()
+    ):
         return None
     try:
-        times = when(body["issued_at"]), when(body["deadline_at"])
+        times = parse_time(body["issued_at"]), parse_time(body["deadline_at"])
     except ValueError:
         return None
     return body if all(at.tzinfo is not None for at in times) else None
 
 
-def is_objectionable(call: Json) -> bool:
-    """True for a call that can be read, and that no executor takes: its envelope is wrong."""
+def has_invalid_envelope(call: Json) -> bool:
+    """True for a readable call with an invalid envelope, which executors refuse."""
     texts = (call["call_id"], call.get("turn_id", ""), call.get("snapshot_id", ""))
     numbers = (call.get("round", 0), call.get("index", 0))
     return (
@@ -118,12 +120,12 @@ def is_objectionable(call: Json) -> bool:
         or call["call_id"] == ""
         or call.get("reply_to") != f"agent.inbox.{call['agent']}"
         or any(len(text) > ID_CHARS_MAX for text in texts)
-        or not all(0 <= number <= PLACE_MAX for number in numbers)
+        or not all(0 <= number <= ROUND_MAX for number in numbers)
     )
 
 
 def readable_commands(records: list[RawRecord]) -> Calls:
-    """Calls by id, each with the offsets it is at; unreadable bytes are not a call."""
+    """Return the calls by id, each with its offsets; unreadable bytes are not a call."""
     found: Calls = defaultdict(list)
     for raw in records:
         if (body := is_call(raw)) is not None:
@@ -133,7 +135,7 @@ def readable_commands(records: list[RawRecord]) -> Calls:
 
 @dataclass
 class AccountChain:
-    """Where the account log is: what the next event must say to count."""
+    """The state of the account log: which event is effective next."""
 
     epoch: int = 0
     owner: str = ""
@@ -142,66 +144,68 @@ class AccountChain:
     decided: set[str] = field(default_factory=set)
 
     def follows(self, body: Json, steps: int = 1) -> bool:
-        """True if an event is the next one of the current owner."""
-        place = (body["epoch"], body["owner"], body["seq"], body["prev"])
-        return place == (self.epoch, self.owner, self.seq + steps, self.head)
+        """True if an event is the next one of the current shard owner."""
+        found = (body["epoch"], body["owner"], body["seq"], body["prev"])
+        return found == (self.epoch, self.owner, self.seq + steps, self.head)
 
     def claims(self, body: Json) -> bool:
-        """True if an epoch is the next one."""
+        """True if an epoch event starts the next epoch."""
         found = (body["epoch"], body["seq"], body["prev"])
         return found == (self.epoch + 1, self.seq, self.head)
 
     def link(self, value: bytes) -> None:
-        """Take an event into the head."""
+        """Add an event to the head of the hash chain."""
         self.head = _next_head(self.head, value)
 
 
 def effective_events(records: list[RawRecord], findings: Findings) -> list[Json]:
-    """The events that count, by epoch, sequence and chain.
+    """Return the effective events, by epoch, sequence and hash chain.
 
-    A second event of an order does not count; if later events build on it all the same, it did,
-    and the order is doubled.
+    A second event of an order is not effective; if later events are chained to it, it is, and the
+    order is doubled.
     """
     chain = AccountChain()
     found: list[Json] = []
     ignored: list[str] = []
-    twice: tuple[str, Json, bytes] | None = None
+    second_event: tuple[str, Json, bytes] | None = None
     for expected, raw in enumerate(records):
         findings.expect(raw.offset == expected, f"offset {raw.offset} is at {expected}")
         body = parse(raw.value)
         if body is None:
-            findings.say(f"account.events@{raw.offset} is not JSON")
+            findings.add(f"account.events@{raw.offset} is not JSON")
             continue
-        if twice is not None and body["prev"] == twice[0]:
+        if second_event is not None and body["prev"] == second_event[0]:
             findings.counts["doubled"] += 1
-            findings.say(f"order {twice[1]['order_id']} has a second event that counts")
-            chain.seq, chain.head = chain.seq + 1, twice[0]
-            found.append(twice[1])
+            findings.add(f"order {second_event[1]['order_id']} has a second effective event")
+            chain.seq, chain.head = chain.seq + 1, second_event[0]
+            found.append(second_event[1])
         event = {**body, "kind": raw.kind, "at_offset": raw.offset}
         if raw.kind == "Epoch":
             if chain.claims(body):
                 chain.epoch, chain.owner = body["epoch"], body["owner"]
                 chain.link(raw.value)
                 findings.counts["epochs"] += 1
-                twice = None
+                second_event = None
             continue
-        findings.expect(body["epoch"] <= chain.epoch, f"@{raw.offset}: an epoch of the future")
+        findings.expect(
+            body["epoch"] <= chain.epoch, f"@{raw.offset}: a later epoch than the current one"
+        )
         if raw.kind == "StateDigest":
             if chain.follows(body, steps=0):
                 chain.link(raw.value)
                 findings.counts["state_digests"] += 1
-                twice = None
+                second_event = None
         elif not chain.follows(body):
             ignored.append(body["order_id"])
         elif body["order_id"] in chain.decided:
             ignored.append(body["order_id"])
-            twice = (_next_head(chain.head, raw.value), event, raw.value)
+            second_event = (_next_head(chain.head, raw.value), event, raw.value)
         else:
             chain.seq = body["seq"]
             chain.decided.add(body["order_id"])
             chain.link(raw.value)
             found.append(event)
-            twice = None
+            second_event = None
     findings.counts["events"] = len(records)
     findings.counts["ignored"] = len(ignored)
     findings.counts["written_twice"] = sum(order_id in chain.decided for order_id in ignored)
@@ -220,21 +224,27 @@ def check_terminal(
     refused: set[str],
     findings: Findings,
 ) -> None:
-    """Each order has exactly one event, which names the first place of its command."""
+    """Check that each order has exactly one event, with the first offset of its command."""
     ends = Counter(e["order_id"] for e in effective if e["kind"] == "OrderDecided")
     orders = {
-        i: places for i, places in commands.items() if places[0][1]["tool"] == "execute_trade"
+        i: occurrences
+        for i, occurrences in commands.items()
+        if occurrences[0][1]["tool"] == "execute_trade"
     }
     findings.counts["orders"] = len(orders)
-    findings.counts["orders_sent_twice"] = sum(len(places) > 1 for places in orders.values())
-    findings.counts["copies"] = sum(len(places) - 1 for places in orders.values())
-    for order_id, places in orders.items():
+    findings.counts["orders_sent_twice"] = sum(
+        len(occurrences) > 1 for occurrences in orders.values()
+    )
+    findings.counts["copies"] = sum(len(occurrences) - 1 for occurrences in orders.values())
+    for order_id, occurrences in orders.items():
         count = ends[order_id]
         if count == 0 and order_id in refused:
             findings.counts["orders_refused"] += 1
         else:
             findings.counts["undecided"] += count == 0
-            findings.expect(count == 1, f"order {order_id} at {places[0][0]} has {count} events")
+            findings.expect(
+                count == 1, f"order {order_id} at {occurrences[0][0]} has {count} events"
+            )
     for order_id in ends:
         findings.expect(order_id in orders, f"event of {order_id}, which was not ordered")
     last = -1
@@ -250,7 +260,7 @@ def check_terminal(
 def check_halted(
     halted: Iterable[tuple[int, int]], effective: list[Json], findings: Findings
 ) -> None:
-    """No order was filled while a halt of all trading was confirmed."""
+    """Check that no order was filled while a halt of all trading was confirmed."""
     for begin, end in halted:
         findings.counts["halts"] += 1
         for event in effective:
@@ -267,7 +277,7 @@ def check_acked(
     refused: set[str],
     findings: Findings,
 ) -> None:
-    """What was acked is there, byte for byte, and every order among it came to an end."""
+    """Check that acked commands are in the log, byte for byte, and that acked orders ended."""
     there = {raw.offset: raw.value for raw in records}
     decided = {e["order_id"] for e in effective}
     for one in acked:
@@ -276,10 +286,10 @@ def check_acked(
         if value is None or hashlib.sha256(value).hexdigest() != one.sha256:
             what = "gone" if value is None else "changed"
             findings.counts["lost"] += 1
-            findings.say(f"the acked command {one.offset} is {what}")
+            findings.add(f"the acked command {one.offset} is {what}")
         elif one.order_id and one.order_id not in decided and one.order_id not in refused:
             findings.counts["lost"] += 1
-            findings.say(f"the acked order {one.order_id} at {one.offset} was lost")
+            findings.add(f"the acked order {one.order_id} at {one.offset} was lost")
 
 
 def check_replies(
@@ -289,9 +299,9 @@ def check_replies(
     books: dict[str, RecomputedAccount],
     findings: Findings,
     *,
-    calm: bool,
+    all_answered: bool,
 ) -> None:
-    """Every call was answered, every answer is true, whichever process gave it and whenever."""
+    """Check that every call has an answer, and that every answer is true."""
     events = {e["order_id"]: e for e in effective}
     answered: Counter[str] = Counter()
     for agent, records in inboxes.items():
@@ -309,11 +319,11 @@ def check_replies(
                 book = books.get(agent)
                 if offsets and book is not None:
                     check_portfolio_reply(body, offsets, book, findings)
-    for call_id, places in commands.items():
-        offset, call = places[0]
-        if when(call["deadline_at"]) < when(call["issued_at"]):
-            continue  # it came too late; an answer may come or not
-        if calm:
+    for call_id, occurrences in commands.items():
+        offset, call = occurrences[0]
+        if parse_time(call["deadline_at"]) < parse_time(call["issued_at"]):
+            continue  # it was sent after its deadline; an answer is optional
+        if all_answered:
             findings.expect(answered[call_id] > 0, f"{call['tool']} at {offset} was never answered")
         else:
             findings.counts["unanswered"] += answered[call_id] == 0
@@ -321,7 +331,7 @@ def check_replies(
 
 
 def check_trade_reply(reply: Json, event: Json | None, findings: Findings) -> None:
-    """A reply tells what its event tells; without an event it must say no."""
+    """Check that a reply agrees with its event, and refuses if there is no event."""
     name = f"reply to {reply['call_id']}"
     if event is None:
         refused = reply["ok"] is False and reply.get("account_seq") is None
@@ -347,25 +357,25 @@ def check_trade_reply(reply: Json, event: Json | None, findings: Findings) -> No
 def check_portfolio_reply(
     reply: Json, offsets: list[int], book: RecomputedAccount, findings: Findings
 ) -> None:
-    """A portfolio is the state after all commands before it; given again, it may be newer."""
+    """Check a portfolio: the state after all earlier commands; a repeated answer may be newer."""
     exact = {cash for at in offsets if (cash := book.before(at)) is not None}
-    told = parse_cash(reply)
+    refusals = parse_cash(reply)
     findings.counts["portfolios"] += 1
-    if told in exact:
+    if refusals in exact:
         findings.counts["checks"] += 1
         return
     findings.counts["portfolios_newer"] += 1
-    newer = told in book.since(offsets[0])
-    findings.expect(newer, f"portfolio at {offsets} tells {told}, not {sorted(exact)}")
+    newer = refusals in book.from_offset(offsets[0])
+    findings.expect(newer, f"portfolio at {offsets} tells {refusals}, not {sorted(exact)}")
 
 
 def parse_cash(reply: Json) -> Decimal:
-    """The cash that a portfolio tells."""
+    """Return the cash in a portfolio reply."""
     return Decimal(reply["value"]["cash_usd"])
 
 
-def buried_commands(topics: TopicRecords) -> dict[int, bytes]:
-    """Offset in `account.commands` -> the bytes that were buried of it."""
+def dead_lettered_commands(topics: TopicRecords) -> dict[int, bytes]:
+    """Return offset in `account.commands` -> the bytes in its dead letter."""
     return {
         body["offset"]: b64decode(body["value_base64"] or "")
         for raw in topics.dead_letters
@@ -373,16 +383,18 @@ def buried_commands(topics: TopicRecords) -> dict[int, bytes]:
     }
 
 
-def check_dead_letters(topics: TopicRecords, buried: dict[int, bytes], findings: Findings) -> None:
-    """Every record that is not a message was buried with its bytes."""
+def check_dead_letters(
+    topics: TopicRecords, dead_lettered: dict[int, bytes], findings: Findings
+) -> None:
+    """Check that every record that is not a message has a dead letter with its bytes."""
     for raw in topics.commands:
-        is_known = raw.kind in ("ToolCall", "OpenAccount") and parse(raw.value) is not None
-        if is_known and (raw.kind != "ToolCall" or is_call(raw) is not None):
+        is_message = raw.kind in ("ToolCall", "OpenAccount") and parse(raw.value) is not None
+        if is_message and (raw.kind != "ToolCall" or is_call(raw) is not None):
             continue
         if raw.kind == ABORTED:
             findings.counts["aborted"] += 1
             continue
         findings.counts["garbage"] += 1
-        found = buried.get(raw.offset)
-        cut = found is not None and len(found) >= LETTER_BYTES_MIN and raw.value.startswith(found)
-        findings.expect(found == raw.value or cut, f"command {raw.offset} was not buried")
+        found = dead_lettered.get(raw.offset)
+        cut = found is not None and len(found) >= CUT_BYTES_MIN and raw.value.startswith(found)
+        findings.expect(found == raw.value or cut, f"command {raw.offset} has no dead letter")

@@ -1,4 +1,4 @@
-"""What the checker reads and what it finds, in words of its own: nothing here is the arena's."""
+"""Input and findings of the checker. Defined here, because the checker imports no arena code."""
 
 import json
 from bisect import bisect_left
@@ -10,16 +10,17 @@ from typing import Any
 
 SHOWN_MAX = 20
 
-# Any: everything here is decoded JSON of whatever shape is in the topics.
+# Any: decoded JSON of any shape that may be in the topics.
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class RawRecord:
-    """A record as it is in a topic: where, its `type` header, its bytes.
+    """A record of a topic: its position, its `type` header, its bytes.
 
     Attributes:
-        key: If it matters. written_ms: when, Unix milliseconds; 0 if unknown.
+        kind: Its `type` header. key: Its key; b"" if it is not needed.
+        written_ms: Timestamp in Unix milliseconds; 0 if unknown.
     """
 
     partition: int
@@ -32,12 +33,12 @@ class RawRecord:
 
 @dataclass(frozen=True)
 class AckedCommand:
-    """A command that was acked, as its sender wrote it down.
+    """A command that was acked, from the oracle file of its sender.
 
     Attributes:
-        offset: In `account.commands`.
-        sha256: Of the bytes that were sent, in hex.
-        order_id: Of an order; "" for anything else.
+        offset: Offset in `account.commands`.
+        sha256: Digest of the sent bytes, in hex.
+        order_id: Id of an order; "" for other commands.
     """
 
     offset: int
@@ -47,10 +48,10 @@ class AckedCommand:
 
 @dataclass(frozen=True)
 class ExecutorSettings:
-    """What the executors under test were told.
+    """The settings of the executors under test.
 
     Attributes:
-        remembered: How many ids of decided orders and openings an executor keeps.
+        remembered: Number of ids of decided orders and openings that an executor keeps.
     """
 
     cash: Decimal
@@ -63,7 +64,7 @@ class ExecutorSettings:
 
 @dataclass
 class RecomputedAccount:
-    """An agent's money, recomputed."""
+    """An agent's cash and positions, recomputed."""
 
     cash: Decimal
     positions: dict[str, Decimal] = field(default_factory=dict)
@@ -73,48 +74,48 @@ class RecomputedAccount:
     """Cash after each of them."""
 
     def note(self, source: int) -> None:
-        """Remember the cash after the event of a command."""
+        """Record the cash after the event of a command."""
         self.sources.append(source)
         self.cashes.append(self.cash)
 
     def before(self, offset: int) -> Decimal | None:
-        """Cash after every event of an earlier command; None before the first."""
-        place = bisect_left(self.sources, offset)
-        return self.cashes[place - 1] if place else None
+        """Return the cash after all events of earlier commands; None before the first."""
+        count = bisect_left(self.sources, offset)
+        return self.cashes[count - 1] if count else None
 
-    def since(self, offset: int) -> list[Decimal]:
-        """Cash after each event of that command or a later one."""
+    def from_offset(self, offset: int) -> list[Decimal]:
+        """Return the cash after each event of that command and of later ones."""
         return self.cashes[bisect_left(self.sources, offset) :]
 
 
 @dataclass
 class Findings:
-    """What was counted, and what is wrong (nothing should be)."""
+    """Counts, and the list of what is wrong."""
 
     counts: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
-    def say(self, what: str) -> None:
-        """Note something wrong."""
+    def add(self, what: str) -> None:
+        """Add a finding."""
         self.wrong.append(what)
 
     def expect(self, true: bool, what: str) -> None:
-        """Note something wrong unless it is true."""
+        """Add a finding unless a condition is true."""
         self.counts["checks"] += 1
         if not true:
-            self.say(what)
+            self.add(what)
 
     def summary(self) -> str:
-        """The first wrong things, one per line."""
+        """Return the first findings, one per line."""
         return "\n".join(self.wrong[:SHOWN_MAX]) + f"\n({len(self.wrong)} in all)"
 
 
 @dataclass
 class TopicRecords:
-    """The raw records of one shard and its surroundings, each list in offset order.
+    """The raw records of one shard and of related topics, each list in offset order.
 
     Attributes:
-        control: With keys; None if the topic was not read, so that halts cannot be judged.
+        control: Records with keys; None if the topic was not read: halts cannot be checked then.
     """
 
     commands: list[RawRecord]
@@ -125,13 +126,13 @@ class TopicRecords:
     control: list[RawRecord] | None = None
 
 
-def when(text: str) -> datetime:
-    """A time of a message."""
+def parse_time(text: str) -> datetime:
+    """Parse a time of a message."""
     return datetime.fromisoformat(text)
 
 
 def parse(value: bytes) -> Json | None:
-    """A JSON object, or None."""
+    """Return a JSON object, or None."""
     try:
         found = json.loads(value)
     except (ValueError, RecursionError):

@@ -1,8 +1,8 @@
-"""Why an order was refused, computed a second time: nothing that an executor says is believed.
+"""Computes a second time why an order was refused; the executor's reason is not trusted.
 
-From the command, the price that was used, the listing, the agent's money and the times in the
-records follows which reason an order ends with, or that it fills. What the records do not show,
-such as which halt an executor had read, is counted as `unjudged_<reason>`.
+The command, the price that was used, the listing, the agent's money and the times in the records
+determine the reason of a refusal, or a fill. A reason that the records cannot confirm, such as
+which halt an executor had read, is counted as `unjudged_<reason>`.
 """
 
 import json
@@ -20,7 +20,7 @@ from operations.storm.checker_records import (
     Json,
     RawRecord,
     parse,
-    when,
+    parse_time,
 )
 
 MICRO = Decimal("0.000001")
@@ -30,10 +30,10 @@ ARGUMENTS_CHARS_MAX = 8_192
 DECIMAL_CHARS_MAX = 64
 PRODUCT_CHARS_MAX = 64
 DIGITS_MAX = 18
-AMOUNT_END = Decimal(10**18)
-"""No account holds as much of anything."""
-LATE = frozenset({"expired", "control_unknown"})
-"""Both say that the deadline had passed; which it is depends on when the owner read the order."""
+AMOUNT_LIMIT = Decimal(10**18)
+"""Every amount in an account is below this."""
+LATE_REASONS = frozenset({"expired", "control_unknown"})
+"""Reasons after the deadline; which one depends on when the shard owner read the order."""
 TOO_OLD, ISSUED_AHEAD = "too_old", "issued_ahead"
 AHEAD_MAX = timedelta(hours=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,13 +49,13 @@ class OrderArguments:
 
 
 def read_order(text: str) -> OrderArguments | None:
-    """The arguments of `execute_trade`, or None if they cannot be read exactly."""
+    """Return the arguments of `execute_trade`, or None if they cannot be read exactly."""
     if len(text) > ARGUMENTS_CHARS_MAX:
         return None
     try:
         text.encode()
         found = json.loads(
-            text, parse_float=Decimal, parse_constant=_fail, object_pairs_hook=_unique
+            text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique
         )
         if not isinstance(found, dict) or set(found) != {"product_id", "quantity", "action"}:
             return None
@@ -69,7 +69,7 @@ def read_order(text: str) -> OrderArguments | None:
     return OrderArguments(product_id, quantity, action) if action in ("buy", "sell") else None
 
 
-def _fail(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
@@ -96,16 +96,16 @@ def _decimal(value: object) -> Decimal:
 
 @dataclass
 class HaltHistory:
-    """What `arena.control` ever held, by scope; None as its records: the topic was not read."""
+    """Which scopes `arena.control` ever halted; `records` is None if it was not read."""
 
     records: list[RawRecord] | None = None
 
     def __post_init__(self) -> None:
-        """Whatever is not a readable `Resume` may halt its scope."""
+        """Collect the scopes: every record but a readable `Resume` may halt its scope."""
         self._scopes = {raw.key for raw in self.records or () if raw.kind != "Resume"}
 
     def may_cover(self, agent: str) -> bool:
-        """True if an agent may ever have been halted."""
+        """True if an agent may have been halted at some time."""
         return self.records is None or bool({b"all", b"agent/" + agent.encode()} & self._scopes)
 
 
@@ -119,52 +119,56 @@ def check_reason(
     halts: HaltHistory,
     findings: Findings,
 ) -> None:
-    """An order ended as it had to.
+    """Check the reason of a refusal, or that a fill was right.
 
     Args:
         event: The `OrderDecided`.
         call: Its command.
-        ticker: The record that the event names as the price it used, if it is one.
-        listing: Of the product, from any time.
+        ticker: The ticker that the event names as its price, or None.
+        listing: The listing of the product, from any time.
         money: The agent's cash and its position in the product, before the event.
-        terms: What the executors were told.
-        halts: What was ever halted.
-        findings: Gets what is wrong, and the counts.
+        terms: The settings of the executors.
+        halts: The scopes that were halted.
+        findings: Gets the findings and the counts.
     """
-    said = event["reason"]
-    late = when(event["at"]) > when(call["deadline_at"])
-    if said == "halted" and not late and halts.may_cover(event["agent"]):
+    reason_given = event["reason"]
+    late = parse_time(event["at"]) > parse_time(call["deadline_at"])
+    if reason_given == "halted" and not late and halts.may_cover(event["agent"]):
         findings.counts["unjudged_halted"] += 1
         return
-    asked = read_order(call["arguments"])
-    expected = _reasons(asked, event, call, ticker, listing, money, terms, late=late)
-    if said not in expected and _cannot_know(said, event, asked, listing, late=late):
-        findings.counts[f"unjudged_{said}"] += 1
+    order = read_order(call["arguments"])
+    expected = _reasons(order, event, call, ticker, listing, money, terms, late=late)
+    if reason_given not in expected and _is_unverifiable(
+        reason_given, event, order, listing, late=late
+    ):
+        findings.counts[f"unjudged_{reason_given}"] += 1
         return
-    findings.counts["refusals_judged"] += said is not None
+    findings.counts["refusals_judged"] += reason_given is not None
     wanted = " or ".join(sorted(str(one or "a fill") for one in expected))
-    findings.expect(said in expected, f"seq {event['seq']}: {said or 'a fill'}, not {wanted}")
+    findings.expect(
+        reason_given in expected, f"seq {event['seq']}: {reason_given or 'a fill'}, not {wanted}"
+    )
 
 
-def _cannot_know(
-    said: str | None,
+def _is_unverifiable(
+    reason_given: str | None,
     event: Json,
-    asked: OrderArguments | None,
+    order: OrderArguments | None,
     listing: Json | None,
     *,
     late: bool,
 ) -> bool:
-    """True if the reason is one that depends on what an executor had read of the market."""
-    if asked is None or late:
+    """True if the reason depends on which market records an executor had read."""
+    if order is None or late:
         return False
-    if said in ("unknown_product", "not_tradable"):
-        return listing is not None  # one that was started since may not have read it, or an older
-    # Prices as new as the agent's snapshot did not arrive in time.
-    return said == "no_price" and event["used"] is not None
+    if reason_given in ("unknown_product", "not_tradable"):
+        return listing is not None  # a restarted executor may have read none, or an older one
+    # Prices as new as the agent's snapshot may not have arrived in time.
+    return reason_given == "no_price" and event["used"] is not None
 
 
 def _reasons(
-    asked: OrderArguments | None,
+    order: OrderArguments | None,
     event: Json,
     call: Json,
     ticker: Json | None,
@@ -174,30 +178,30 @@ def _reasons(
     *,
     late: bool,
 ) -> frozenset[str | None]:
-    """The reasons an order may end with, None for a fill: the first that applies."""
-    if asked is None:
+    """Return the possible reasons, None for a fill: the first rule that applies decides."""
+    if order is None:
         return frozenset({"malformed_arguments"})
     if late:
-        return LATE
-    if listing is None or not _in_usd(listing):
+        return LATE_REASONS
+    if listing is None or not _is_in_usd(listing):
         return frozenset({"unknown_product"})
     if listing.get("status", "online") != "online" or listing.get("modes"):
         return frozenset({"not_tradable"})
-    if (reason := _quantity_reason(asked, listing, money[1])) is not None:
+    if (reason := _quantity_reason(order, listing, money[1])) is not None:
         return frozenset({reason})
     if event["used"] is None or ticker is None:
         return frozenset({"no_price"})
-    reason = _price_reason(asked, event, call, ticker, terms)
-    return frozenset({reason or _money_reason(asked, ticker, listing, money, terms)})
+    reason = _price_reason(order, event, call, ticker, terms)
+    return frozenset({reason or _money_reason(order, ticker, listing, money, terms)})
 
 
-def _in_usd(listing: Json) -> bool:
+def _is_in_usd(listing: Json) -> bool:
     return bool(listing.get("quote_currency", "USD") == "USD")
 
 
-def _quantity_reason(asked: OrderArguments, listing: Json, held: Decimal) -> str | None:
-    quantity = asked.quantity
-    room = AMOUNT_END - held if asked.action == "buy" else AMOUNT_END
+def _quantity_reason(order: OrderArguments, listing: Json, held: Decimal) -> str | None:
+    quantity = order.quantity
+    room = AMOUNT_LIMIT - held if order.action == "buy" else AMOUNT_LIMIT
     if quantity <= 0 or quantity >= room:
         return "invalid_quantity"
     steps = EXACT.divide(quantity, Decimal(listing["base_increment"]))
@@ -207,51 +211,54 @@ def _quantity_reason(asked: OrderArguments, listing: Json, held: Decimal) -> str
 
 
 def _price_reason(
-    asked: OrderArguments, event: Json, call: Json, ticker: Json, terms: ExecutorSettings
+    order: OrderArguments, event: Json, call: Json, ticker: Json, terms: ExecutorSettings
 ) -> str | None:
     bid, ask = Decimal(ticker["best_bid"]), Decimal(ticker["best_ask"])
     if not 0 < bid <= ask:
         return "no_price"
     if age_ms(event, ticker) > terms.price_age_ms:
         return "stale_price"
-    seen = call["quotes_seen"].get(asked.product_id)
+    seen = call["quotes_seen"].get(order.product_id)
     if seen is None:
         return None
-    was = Decimal(seen["ask" if asked.action == "buy" else "bid"])
-    best = ask if asked.action == "buy" else bid
+    was = Decimal(seen["ask" if order.action == "buy" else "bid"])
+    best = ask if order.action == "buy" else bid
     far = was > 0 and abs(best - was) * 10_000 > terms.collar_bps * was
     return "beyond_collar" if far else None
 
 
 def _money_reason(
-    asked: OrderArguments,
+    order: OrderArguments,
     ticker: Json,
     listing: Json,
     money: tuple[Decimal, Decimal],
     terms: ExecutorSettings,
 ) -> str | None:
     cash, held = money
-    buy = asked.action == "buy"
+    buy = order.action == "buy"
     best = Decimal(ticker["best_ask" if buy else "best_bid"])
     price = slipped(best, terms.slippage_bps, listing, buy)
-    notional, fee = notional_and_fee(price, asked.quantity, terms.fee_bps)
+    notional, fee = notional_and_fee(price, order.quantity, terms.fee_bps)
     if notional < max(Decimal(listing.get("min_market_funds", "0")), ATOM):
         return "below_minimum"
     if buy and notional + fee > cash:
         return "insufficient_cash"
-    if not buy and asked.quantity > held:
+    if not buy and order.quantity > held:
         return "insufficient_position"
-    return "invalid_quantity" if not buy and cash + notional >= AMOUNT_END else None
+    return "invalid_quantity" if not buy and cash + notional >= AMOUNT_LIMIT else None
 
 
 def age_ms(event: Json, ticker: Json) -> int:
-    """How old the price was when it was used."""
-    alive = max(when(ticker["received_at"]), when(ticker["confirmed_at"] or ticker["received_at"]))
-    return max(0, int((when(event["at"]) - alive).total_seconds() * 1000))
+    """Return the age of the price when it was used."""
+    alive = max(
+        parse_time(ticker["received_at"]),
+        parse_time(ticker["confirmed_at"] or ticker["received_at"]),
+    )
+    return max(0, int((parse_time(event["at"]) - alive).total_seconds() * 1000))
 
 
 def slipped(best: Decimal, bps: Decimal, listing: Json, up: bool) -> Decimal:
-    """The price against the taker, out to the next increment."""
+    """Return the price with slippage against the taker, rounded to the next increment."""
     step = Decimal(listing["quote_increment"])
     moved = EXACT.multiply(best, 1 + (bps if up else -bps) / 10_000)
     steps = EXACT.divide(moved, step).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR)
@@ -259,102 +266,102 @@ def slipped(best: Decimal, bps: Decimal, listing: Json, up: bool) -> Decimal:
 
 
 def notional_and_fee(price: Decimal, quantity: Decimal, bps: Decimal) -> tuple[Decimal, Decimal]:
-    """What an order is worth and what it costs, in whole micro-dollars."""
+    """Return notional and fee of an order, in whole micro-dollars."""
     notional = EXACT.multiply(price, quantity).quantize(MICRO, ROUND_HALF_EVEN, EXACT)
     return notional, EXACT.multiply(notional, bps / 10_000).quantize(MICRO, ROUND_CEILING, EXACT)
 
 
 @dataclass
 class OrderMemory:
-    """Which orders an executor no longer remembered when it read a command.
+    """The orders that an executor remembered when it read a command.
 
     Attributes:
-        effective: All events that count, in order.
-        remembered: How many ids of decided orders and openings an executor keeps.
+        effective: All effective events, in order.
+        remembered: Number of ids of decided orders and openings that an executor keeps.
     """
 
     effective: list[Json]
     remembered: int
     _sources: list[int] = field(default_factory=list)
-    _place_of: dict[str, int] = field(default_factory=dict)
+    _index_of: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Index the events by where their command is, and by order."""
+        """Index the events by the offset of their command, and by order."""
         self._sources = [event["source"]["offset"] for event in self.effective]
-        self._place_of = {event["order_id"]: n for n, event in enumerate(self.effective)}
+        self._index_of = {event["order_id"]: n for n, event in enumerate(self.effective)}
         self._newest: dict[str, list[tuple[int, str]]] = {}
-        for place, event in enumerate(self.effective):
+        for index, event in enumerate(self.effective):
             if "issued_at" in event:
                 issued = self._newest.setdefault(event["agent"], [])
-                newest = max(issued[-1][1], event["issued_at"], key=when) if issued else None
-                issued.append((place, newest or event["issued_at"]))
+                newest = max(issued[-1][1], event["issued_at"], key=parse_time) if issued else None
+                issued.append((index, newest or event["issued_at"]))
 
-    def may_be_decided(self, offset: int, call: Json) -> bool:
-        """True if an order at that offset may have been decided, as far as could be remembered."""
-        gone = bisect_left(self._sources, offset) - self.remembered
-        known = self._place_of.get(call["call_id"])
-        if known is not None and known >= gone:
+    def may_have_been_decided(self, offset: int, call: Json) -> bool:
+        """True if the executor cannot exclude that it decided an order before this offset."""
+        forgotten_count = bisect_left(self._sources, offset) - self.remembered
+        index = self._index_of.get(call["call_id"])
+        if index is not None and index >= forgotten_count:
             return False
         issued = self._newest.get(call["agent"], [])
-        place = bisect_left(issued, gone, key=lambda pair: pair[0])
-        return place > 0 and when(call["issued_at"]) <= when(issued[place - 1][1])
+        index = bisect_left(issued, forgotten_count, key=lambda pair: pair[0])
+        return index > 0 and parse_time(call["issued_at"]) <= parse_time(issued[index - 1][1])
 
 
 def is_ahead(call: Json, written_ms: int) -> bool:
-    """True if an order says it was issued long after it was written to the topic."""
+    """True if the issue time of an order is long after it was written to the topic."""
     written_at = EPOCH + timedelta(milliseconds=written_ms)
-    return written_ms > 0 and when(call["issued_at"]) - written_at > AHEAD_MAX
+    return written_ms > 0 and parse_time(call["issued_at"]) - written_at > AHEAD_MAX
 
 
 def check_without_event(
     calls: dict[str, list[tuple[int, Json]]],
-    buried: Mapping[int, int],
-    told: Counter[tuple[str, str]],
-    forgotten: OrderMemory,
-    objectionable: Callable[[Json], bool],
+    dead_lettered: Mapping[int, int],
+    refusals: Counter[tuple[str, str]],
+    memory: OrderMemory,
+    has_invalid_envelope: Callable[[Json], bool],
     findings: Findings,
 ) -> set[str]:
-    """Refusals that left no event: an order is too old to be decided, or says it is of the future.
+    """Check refusals without an event: orders that are too old, or from the future.
 
     Args:
-        calls: By id, each with every place of its command.
-        buried: Offset of each command that was dead-lettered -> when it was written, Unix ms.
-        told: (order id, error) of the answers without an event.
-        forgotten: What no executor remembered.
-        objectionable: True for a call that no executor takes.
-        findings: Gets what is wrong, and the counts.
+        calls: Calls by id, each with all offsets of its command.
+        dead_lettered: Offset of each dead-lettered command -> its timestamp, Unix ms.
+        refusals: (order id, error) of the answers without an event.
+        memory: The orders that an executor remembers.
+        has_invalid_envelope: True for a call that executors refuse.
+        findings: Gets the findings and the counts.
 
     Returns:
-        The orders that rightly got no event.
+        The ids of orders that rightly have no event.
     """
-    rightly: set[str] = set()
-    just: set[tuple[str, str]] = set()
-    for call_id, places in calls.items():
-        for offset, call in places:
-            if offset not in buried:
+    justified: set[str] = set()
+    justified_answers: set[tuple[str, str]] = set()
+    for call_id, occurrences in calls.items():
+        for offset, call in occurrences:
+            if offset not in dead_lettered:
                 continue
             is_order = call["tool"] == "execute_trade"
-            if objectionable(call):
+            if has_invalid_envelope(call):
                 findings.counts["calls_objected_to"] += 1
-            elif is_order and is_ahead(call, buried[offset]):
+            elif is_order and is_ahead(call, dead_lettered[offset]):
                 findings.counts["refused_issued_ahead"] += 1
-                just.add((call_id, ISSUED_AHEAD))
-            elif is_order and forgotten.may_be_decided(offset, call):
+                justified_answers.add((call_id, ISSUED_AHEAD))
+            elif is_order and memory.may_have_been_decided(offset, call):
                 findings.counts["refused_too_old"] += 1
-                just.add((call_id, TOO_OLD))
+                justified_answers.add((call_id, TOO_OLD))
             else:
-                findings.say(f"{call['tool']} at {offset} was buried, though it can be read")
+                findings.add(f"{call['tool']} at {offset} was dead-lettered, though it is readable")
                 continue
-            rightly.add(call_id)
-    for (call_id, error), count in told.items():
+            justified.add(call_id)
+    for (call_id, error), count in refusals.items():
         findings.counts["refusals_without_event"] += count
-        is_just = (call_id, error) in just
+        is_just = (call_id, error) in justified_answers
         findings.expect(is_just, f"order {call_id} was refused without an event: {error!r}")
-    return rightly
+    return justified
 
 
 def answers_without_event(inboxes: dict[str, list[RawRecord]]) -> Counter[tuple[str, str]]:
-    """(order id, error) of the answers that tell agents of a refusal without an event."""
+    """Return (order id, error) of the answers that refuse an order without an event."""
     found: Counter[tuple[str, str]] = Counter()
     for records in inboxes.values():
         for raw in records:

@@ -1,10 +1,9 @@
-"""Reads the topics of an arena with a client of its own and judges them: one JSON document.
+"""Reads the topics of an arena with its own client and checks them; prints one JSON document.
 
     python -m operations.storm.checker_run --prefix storm. --oracle acked.jsonl [--halts FILE]
 
-Address and login come from the environment (`KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_SASL_...`). Writes
-nothing but its document to standard output; exit 1 if anything is wrong, 3 if a topic cannot be
-read to its end.
+Address and login come from the environment (`KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_SASL_...`). Exit code
+1 if anything is wrong, 3 if a topic cannot be read to its end.
 """
 
 import argparse
@@ -38,7 +37,7 @@ DEFAULT_TERMS = ExecutorSettings(
     price_age_ms=30_000,
     collar_bps=Decimal(200),
 )
-"""The executor's own defaults, written down a second time."""
+"""The executor's defaults, written here a second time."""
 STALLED_S = 20.0
 ASK_TIMEOUT_MS = 10_000
 FETCH_MS = 500
@@ -52,7 +51,7 @@ class CannotRead(Exception):
 
 
 def client_options(environ: dict[str, str]) -> dict[str, Any]:  # Any: what aiokafka takes
-    """Address and login for aiokafka, from a process's environment."""
+    """Return address and login for aiokafka, from a process's environment."""
     found: dict[str, Any] = {"bootstrap_servers": environ["KAFKA_BOOTSTRAP_SERVERS"]}
     if user := environ.get("KAFKA_SASL_USERNAME"):
         found |= {
@@ -67,7 +66,7 @@ def client_options(environ: dict[str, str]) -> dict[str, Any]:  # Any: what aiok
 async def partitions_of(
     options: dict[str, Any], wanted: Callable[[str], bool]
 ) -> dict[str, list[int]]:
-    """Topic -> its partitions, for the topics that are wanted."""
+    """Return topic -> its partitions, for the wanted topics."""
     admin = AIOKafkaAdminClient(**options, request_timeout_ms=ASK_TIMEOUT_MS)
     try:
         await admin.start()
@@ -83,13 +82,13 @@ async def partitions_of(
 async def read_all(
     consumer: AIOKafkaConsumer, topic: str, partitions: list[int]
 ) -> list[RawRecord]:
-    """Every record of a topic up to where it ends now, in offset order per partition.
+    """Read every record of a topic up to its current end, in offset order per partition.
 
     Raises:
-        CannotRead: Nothing came for `STALLED_S` though the topic does not end there.
+        CannotRead: No record came for `STALLED_S` before the end of the topic.
     """
     if not partitions:
-        raise CannotRead(f"{topic} is not there")
+        raise CannotRead(f"{topic} does not exist")
     assigned = [TopicPartition(topic, partition) for partition in partitions]
     consumer.assign(assigned)
     ends = await consumer.end_offsets(assigned)
@@ -121,13 +120,13 @@ async def read_all(
 
 
 def _kind(headers: tuple[tuple[str, bytes | None], ...]) -> str:
-    """The newest `type` header; a record may carry any bytes there."""
+    """Return the newest `type` header; a record may have any bytes there."""
     kinds = [value for name, value in headers if name == "type"]
     return (kinds[-1] or b"").decode("utf-8", "replace") if kinds else ""
 
 
 async def read_topics(options: dict[str, Any], prefix: str) -> TopicRecords:
-    """The records of one shard and its surroundings."""
+    """Read the records of one shard and of related topics."""
     consumer = AIOKafkaConsumer(
         **options,
         enable_auto_commit=False,
@@ -159,7 +158,7 @@ async def read_topics(options: dict[str, Any], prefix: str) -> TopicRecords:
 
 
 def read_oracle(path: Path) -> Iterator[AckedCommand]:
-    """What a sender wrote down: a JSON array [offset, sha256, order id] per line."""
+    """Read the acked commands: a JSON array [offset, sha256, order id] per line."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             offset, digest, order_id = json.loads(line)
@@ -167,7 +166,7 @@ def read_oracle(path: Path) -> Iterator[AckedCommand]:
 
 
 def read_halts(path: Path | None) -> list[tuple[int, int]]:
-    """Where nothing may be filled: a JSON array [first offset, one past the last] per line."""
+    """Read the halted ranges: a JSON array [first offset, end offset] per line."""
     if path is None:
         return []
     with path.open(encoding="utf-8") as lines:
@@ -175,7 +174,7 @@ def read_halts(path: Path | None) -> list[tuple[int, int]]:
 
 
 def main() -> int:
-    """Read, judge, print."""
+    """Read the topics, check them, print the document."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prefix", default="")
     parser.add_argument("--oracle", type=Path, required=True)
@@ -188,7 +187,7 @@ def main() -> int:
         print(f"checker: {error}", file=sys.stderr)
         return 3
     acked, halted = read_oracle(arguments.oracle), read_halts(arguments.halts)
-    findings = check_records(topics, DEFAULT_TERMS, acked, halted, calm=False)
+    findings = check_records(topics, DEFAULT_TERMS, acked, halted, all_answered=False)
     document = {
         "counts": dict(findings.counts),
         "wrong_count": len(findings.wrong),

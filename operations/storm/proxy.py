@@ -33,7 +33,7 @@ from operations.storm.proxy_wire import AddressSwap, is_produce
 
 DELAY_S = 0.4
 PORTS_S = 0.25
-"""How long the list of a process's ports is used. Reading it is slow: doing so for each of a thousand
+"""How long the list of a process's ports is used. Reading it is slow: doing so for each of 1,000
 connections would take all the time of the proxy."""
 BACKLOG_BYTES_MAX = 8_000_000
 """Bytes kept for a broker that does not read; above this the client waits."""

@@ -128,26 +128,22 @@ class Storm:
         oracles = OracleFiles(self.folder / "acked.jsonl", self.folder / "halted.jsonl")
         with oracles.acked.open("w") as acked_file, oracles.halted.open("w") as halted_file:
             options = client_options(brokers.login())
-            order_sender = OrderSender(options, self.plan.seed, self.per_second, acked_file)
+            sender = OrderSender(options, self.plan.seed, self.per_second, acked_file)
             watcher = Watcher(options)
-            order_sender.is_full = lambda: len(watcher.open) > UNDECIDED_MAX
-            poison_sender = PoisonSender(
-                options,
-                self.plan.seed,
-                self.plan.poison,
-                order_sender.note_acked,
-                order_sender.counts,
+            sender.is_full = lambda: len(watcher.open) > UNDECIDED_MAX
+            poison = PoisonSender(
+                options, self.plan.seed, self.plan.poison, sender.note_acked, sender.counts
             )
-            halt_injector = HaltInjector(environ, options, self.plan.halts, halted_file)
-            halt_injector.counts = order_sender.counts
-            halt_injector.is_deciding = lambda: watcher.since_decision_s() < DECIDING_S
-            fault_injector = FaultInjector(self.plan, processes, brokers, proxy, clocks)
-            fault_injector.since_decision_s = watcher.since_decision_s
-            fault_injector.is_deciding = lambda: watcher.last_decision_s > brokers.up_at_s + BACK_S
-            injectors = (poison_sender.run(), halt_injector.run())
+            halts = HaltInjector(environ, options, self.plan.halts, halted_file)
+            halts.counts = sender.counts
+            halts.is_deciding = lambda: watcher.since_decision_s() < DECIDING_S
+            faults = FaultInjector(self.plan, processes, brokers, proxy, clocks)
+            faults.since_decision_s = watcher.since_decision_s
+            faults.is_deciding = lambda: watcher.last_decision_s > brokers.up_at_s + BACK_S
+            injectors = (poison.run(), halts.run())
             try:
                 recovery_s = await self._inject_faults(
-                    processes, brokers, order_sender, watcher, fault_injector, injectors
+                    processes, brokers, sender, watcher, faults, injectors
                 )
             finally:
                 await asyncio.to_thread(processes.stop)
@@ -162,9 +158,9 @@ class Storm:
             plan=self.plan,
             version=brokers.version,
             seconds=time.monotonic() - began_s,
-            faults=fault_injector,
-            sent=order_sender.counts,
-            not_injected=[*poison_sender.not_injected, *halt_injector.not_injected],
+            faults=faults,
+            sent=sender.counts,
+            not_injected=[*poison.not_injected, *halts.not_injected],
             verdicts=verdicts,
             decision_gap_s=self.decision_gap_s,
             recovery_s=recovery_s,
@@ -178,17 +174,16 @@ class Storm:
         self,
         processes: StormProcesses,
         brokers: Brokers,
-        order_sender: OrderSender,
+        sender: OrderSender,
         watcher: Watcher,
-        fault_injector: FaultInjector,
+        faults: FaultInjector,
         injectors: Sequence[Coroutine[None, None, None]],
     ) -> float | None:
         """Send orders and inject faults; return the seconds until nothing old was open."""
         await asyncio.to_thread(processes.start)
-        tasks = [
-            asyncio.create_task(work) for work in (self._keep_running(processes), watcher.run())
-        ]
-        senders = [asyncio.create_task(order_sender.run())]
+        works = self._keep_running(processes), watcher.run()
+        tasks = [asyncio.create_task(work) for work in works]
+        senders = [asyncio.create_task(sender.run())]
         try:
             up = await self._wait_until(
                 lambda: processes.all_run() and watcher.last_decision_s > 0,
@@ -201,19 +196,16 @@ class Storm:
                     remedy=f"read the logs in {self.folder}",
                 )
             self._end_phase("start")
-            injecting = asyncio.create_task(fault_injector.run())
+            injecting = asyncio.create_task(faults.run())
             others = [asyncio.create_task(work) for work in injectors]
             senders += others
-            await self._report_until(
-                injecting, order_sender, watcher, fault_injector, (*tasks, *senders)
-            )
+            await self._report_until(injecting, sender, watcher, faults, (*tasks, *senders))
             self._end_phase("faults")
             await asyncio.wait(others, timeout=LATE_S)
             raise_failed((*tasks, *senders))
             faults_ended_s = time.monotonic()
-            self.decision_gap_s = round(
-                max(watcher.decision_gap_s_max, watcher.since_decision_s()), 1
-            )
+            gap_s = max(watcher.decision_gap_s_max, watcher.since_decision_s())
+            self.decision_gap_s = round(gap_s, 1)
             for task in senders:
                 task.cancel()
             await asyncio.gather(*senders, return_exceptions=True)
@@ -227,7 +219,7 @@ class Storm:
                 old_turn = watcher.has_open_turn_before(faults_ended_s)
                 return not watcher.open and not old_turn and processes.all_run()
 
-            rested = await self._wait_until(is_done, REST_S, tasks, self._progress_shower(watcher))
+            rested = await self._wait_until(is_done, REST_S, tasks, self._rest_progress(watcher))
             await self._wait_until_in_sync(brokers)
             return round(time.monotonic() - faults_ended_s, 1) if rested else None
         finally:
@@ -248,22 +240,20 @@ class Storm:
     async def _report_until(
         self,
         injecting: "asyncio.Task[None]",
-        order_sender: OrderSender,
+        sender: OrderSender,
         watcher: Watcher,
-        fault_injector: FaultInjector,
+        faults: FaultInjector,
         others: Sequence["asyncio.Task[None]"],
     ) -> None:
         """Show progress until the faults are over; raise the error of a task that fails."""
         began_s = time.monotonic()
         try:
             while not injecting.done():
-                counts = "  ".join(
-                    f"{kind} {n}" for kind, n in sorted(fault_injector.counts.items())
-                )
+                counts = "  ".join(f"{kind} {n}" for kind, n in sorted(faults.counts.items()))
                 self.show_progress(
-                    f"{time.monotonic() - began_s:4.0f} s  acked {order_sender.counts['acked']:,}"
+                    f"{time.monotonic() - began_s:4.0f} s  acked {sender.counts['acked']:,}"
                     f"  decided {len(watcher.decided):,}  open {len(watcher.open):,}"
-                    f"  kills {fault_injector.kills.total()}  {counts}"
+                    f"  kills {faults.kills.total()}  {counts}"
                 )
                 await asyncio.wait([injecting], timeout=TICK_S)
                 raise_failed(others)
@@ -290,7 +280,7 @@ class Storm:
             await asyncio.sleep(TICK_S)
         return True
 
-    def _progress_shower(self, watcher: Watcher) -> Callable[[], None]:
+    def _rest_progress(self, watcher: Watcher) -> Callable[[], None]:
         return lambda: self.show_progress(
             f"rest  decided {len(watcher.decided):,}  open {len(watcher.open):,}"
         )
@@ -332,7 +322,7 @@ class Storm:
                     lambda: not watcher.open and watcher.quiet_s() > QUIET_S,
                     LEDGERS_S,
                     tasks,
-                    self._progress_shower(watcher),
+                    self._rest_progress(watcher),
                 )
                 while True:
                     found = await checks.reconcile_all()

@@ -30,7 +30,7 @@ LOST = {
 }
 """Topic -> the text in the log of an executor that lost decided records of it."""
 REMEDY = b"`arena repair`"
-FUTURE = "an epoch of the future"
+FUTURE = "a later epoch than the current one"
 GONE_S = 10.0
 
 
@@ -204,7 +204,7 @@ async def check_after_loss(arena: LossyArena, traffic: Traffic) -> Findings:
     orders = [event["order_id"] for event in effective if event["kind"] == "OrderDecided"]
     findings.expect(len(orders) == len({*orders}), "an order has two events that count")
     for order in traffic.orders - {*orders}:
-        findings.say(f"the new order {order} has no event")
+        findings.add(f"the new order {order} has no event")
     kept = arena.cut.get(topics.EVENTS.name, len(arena.before.events))
     findings.expect(
         now.events[:kept] == arena.before.events[:kept], "an event before the cut changed"
@@ -212,13 +212,13 @@ async def check_after_loss(arena: LossyArena, traffic: Traffic) -> Findings:
     left = arena.cut.get(topics.COMMANDS.name, len(arena.before.commands))
     still = {*readable_commands(arena.before.commands[:left])} & arena.undecided
     for order in still - {*orders}:
-        findings.say(f"the undecided order {order}, which still exists, has no event")
+        findings.add(f"the undecided order {order}, which still exists, has no event")
     if topics.TICKERS.name not in arena.cut:
         commands = readable_commands([*arena.before.commands, *now.commands])
         halts = HaltHistory(now.control)
         check_money(effective, commands, MarketRecords(now.tickers), TERMS, halts, findings)
     for what in silently_lost(arena):
-        findings.say(f"lost without a report: {what}")
+        findings.add(f"lost without a report: {what}")
     findings.counts["orders"] = len(orders)
     findings.counts["new"] = len(traffic.orders)
     return findings

@@ -384,7 +384,7 @@ def check_topics(hosts: Hosts, bootstrap: str, acked: list[AckedCommand]) -> Fin
         await bus.start()
         try:
             return check_records(
-                await read_topics(bus, (AGENT, *DRIVERS)), TERMS, acked, calm=False
+                await read_topics(bus, (AGENT, *DRIVERS)), TERMS, acked, all_answered=False
             )
         finally:
             await bus.close()
