@@ -6,8 +6,11 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
+from rich.status import Status
+from rich.text import Text
 
 from arena.progress import Progress, Step, print_progress
+from arena.visible_text import visible_line
 
 BAR_WIDTH = 24
 
@@ -35,6 +38,11 @@ def draw_progress(console: Console | None = None) -> Iterator[Progress]:
     )
     with bar:
         yield _Bars(bar).show
+
+
+def terminal_status(text: str) -> Status:
+    """Return a context that shows a text on standard error while it is a terminal; else nothing."""
+    return Console(stderr=True).status(Text(visible_line(text)))
 
 
 class _Bars:

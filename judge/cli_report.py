@@ -6,6 +6,7 @@ Reads `<run>/records/`; `report` writes `<run>/report/`. Needs no broker.
 import re
 import sys
 import webbrowser
+from collections.abc import Callable
 from os.path import lexists
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,8 +21,6 @@ from arena.toml_files import read_toml
 from arena.visible_text import visible_line
 
 if TYPE_CHECKING:
-    from rich.status import Status
-
     from judge.report.facts import ReportOptions
 
 LAST = "last"
@@ -79,13 +78,14 @@ def report(
 
     Example: arena compete report last
     """
+    from arena.progress_bars import terminal_status
     from judge.leaderboard_text import render_leaderboard
     from judge.report.document import document
     from judge.report.facts import canonical, read_facts
     from judge.report.write import REPORT, write_report
 
     directory = find_directory(_one_of(run, run_name))
-    with _terminal_status(f"computing the report of {directory.name}"):
+    with terminal_status(f"computing the report of {directory.name}"):
         facts = read_facts(directory, _options(directory, confidence, seed))
         page = write_report(facts, out or directory / REPORT)
     if as_json:
@@ -107,12 +107,13 @@ def verify(
 
     Example: arena compete verify last
     """
+    from arena.progress_bars import terminal_status
     from judge.report.facts import canonical
     from judge.report.verify import verify_report
     from judge.report.write import REPORT
 
     directory = find_directory(_one_of(run, run_name))
-    with _terminal_status(f"recomputing every figure of {directory.name}"):
+    with terminal_status(f"recomputing every figure of {directory.name}"):
         found = verify_report(directory, out or directory / REPORT)
     if as_json:
         document = {
@@ -153,14 +154,21 @@ def compare(
 
     Example: arena compete compare last~1 last
     """
+    from arena.progress_bars import terminal_status
     from judge.report.compare import compare_runs
     from judge.report.compare_text import compare_document, compare_lines
     from judge.report.facts import canonical, read_facts
+    from judge.report.roster_match import can_have_common_agents
 
     pairs = _pairs(pair or [])
-    one, two = find_directory(before), find_directory(after)
+    one, two = (find_directory(name, is_contest) for name in (before, after))
+    if not pairs and not can_have_common_agents(one, two):
+        raise UsageError(
+            f"{one.name} and {two.name} have no agent in common",
+            remedy="name two with --pair OLD=NEW",
+        )
     options = _options(one, confidence, seed)
-    with _terminal_status(f"comparing {two.name} with {one.name}"):
+    with terminal_status(f"comparing {two.name} with {one.name}"):
         found = compare_runs(read_facts(one, options), read_facts(two, options), pairs)
     if as_json:
         sys.stdout.write(canonical(compare_document(found)).decode())
@@ -168,12 +176,13 @@ def compare(
         print("\n".join(compare_lines(found)))
 
 
-def find_directory(name: str) -> Path:
+def find_directory(name: str, counts: Callable[[Path], bool] = lambda _: True) -> Path:
     """Return the directory of a run with exported records.
 
     Args:
         name: A directory, a name in `.arena/runs` or the start of one, "last" for the newest run
             with records, or "last~2" for the second before it.
+        counts: Returns whether "last" counts a run.
 
     Raises:
         UsageError: No such run has records.
@@ -184,10 +193,12 @@ def find_directory(name: str) -> Path:
     runs = home / "runs"
     exported = _exported(home)
     if found := re.fullmatch(rf"{LAST}(?:~(\d{{1,4}}))?", name):
-        back = int(found[1] or 0)
-        if back < len(exported):
-            return exported[back]
-        raise UsageError(f"{len(exported)} runs in {runs} have records", remedy=NO_RECORDS)
+        back, candidates = int(found[1] or 0), list(filter(counts, exported))
+        if back < len(candidates):
+            return candidates[back]
+        kind = "contest" if len(candidates) < len(exported) else "run"
+        text = f"only {counted(len(candidates), kind)} with records in {runs}"
+        raise UsageError(text, remedy=NO_RECORDS)
     for directory in (runs / name, Path(name)):
         if name and lexists(directory / MANIFEST):
             return directory
@@ -201,12 +212,10 @@ def find_directory(name: str) -> Path:
     raise UsageError(f"no run {name!r} with records, here or in {runs}", remedy=remedy)
 
 
-def _terminal_status(text: str) -> "Status":
-    """Return a context that shows on a terminal what is computed; a pipe gets no line of it."""
-    from rich.console import Console
-    from rich.text import Text
-
-    return Console(stderr=True).status(Text(visible_line(text)))
+def is_contest(directory: Path) -> bool:
+    """True if the specification of a run has a [competition]."""
+    path = directory / SPEC_FILE
+    return path.exists() and "competition" in read_toml(path)
 
 
 def _one_of(run: str | None, flag: str | None) -> str:

@@ -1,4 +1,4 @@
-"""What the house rules list: rooms, the owners of libraries, pure modules."""
+"""What the house rules list: rooms, the owners of libraries, and the shells."""
 
 ROOMS = (
     "connectors",
@@ -173,6 +173,7 @@ SHELLS = (
     "operations/commands/preflight.py",
     "operations/commands/price_check.py",
     "operations/commands/repair.py",
+    "operations/commands/resume_check.py",
     "operations/commands/run_standings.py",
     "operations/commands/runs.py",
     "operations/commands/shard_owners.py",

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from arena.errors import UsageError
-from judge.cli_report import compare, report, verify
+from judge.cli_report import compare, find_directory, is_contest, report, verify
 from tests.judge.seasons import export_run
 
 SPEC = """\
@@ -131,6 +132,21 @@ def test_runs_of_the_same_market_are_paired(
     assert {False} == {line["separated"] for line in document["lines"]}
 
 
+def test_last_counts_contests_only(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A demo after two contests is not the last run of a comparison, but that of a report."""
+    monkeypatch.setenv("ARENA_HOME", str(home))
+    demo = home / "runs" / "2026-11-22T00-00-00"
+    shutil.copytree(home / "runs" / "2026-11-21T10-00-00" / "records", demo / "records")
+    (demo / "ARENA.toml").write_text("[arena]\n")
+    try:
+        assert demo == find_directory("last")
+        assert "2026-11-21T10-00-00" == find_directory("last", is_contest).name
+        with pytest.raises(UsageError, match="only 2 contests with records in "):
+            find_directory("last~2", is_contest)
+    finally:
+        shutil.rmtree(demo)
+
+
 def test_an_unknown_run_is_one_line_of_error(home: Path) -> None:
     """It exits with 2 and one line with a remedy."""
     done = arena(home, "report", "nowhere")
@@ -143,7 +159,7 @@ def test_an_unknown_run_is_one_line_of_error(home: Path) -> None:
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        (lambda: verify("last~7"), "2 runs in"),
+        (lambda: verify("last~7"), "only 2 runs with records in"),
         (lambda: compare("last", "last", pair=["x"]), "'x' does not name two agents"),
         (lambda: compare("last", "last", pair=["x=y"]), "no such agents"),
     ],
