@@ -1,1 +1,1 @@
-"""What `arena bench` measures with: a stub model, a raw relay, a driver and a process meter."""
+"""The parts of `arena bench`: a stub model, a raw relay, a load generator, a process meter."""

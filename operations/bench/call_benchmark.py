@@ -38,12 +38,12 @@ def sample_request() -> ChatRequest:
         "required": ["product_id", "quantity", "action"],
     }
     return ChatRequest(
-        call_id="floor",
-        agent="floor",
-        turn_id="floor",
+        call_id="bench",
+        agent="bench",
+        turn_id="bench",
         round=0,
-        strategy="floor",
-        snapshot_id="floor",
+        strategy="bench",
+        snapshot_id="bench",
         messages=(
             ChatMessage(role="system", content="You trade."),
             ChatMessage(

@@ -1,10 +1,10 @@
-"""A raw aiokafka relay: the least that as many hops over this broker can cost.
+"""A raw aiokafka relay: the minimum cost of as many hops over this broker.
 
 No messages, no decoding, no checks: each hop is one process that reads a topic and writes the
-next one, with the same client settings as the bus. `arena bench` sets the arena beside it.
+next one, with the same client settings as the bus. `arena bench` compares the arena with it.
 
-`python -m operations.bench.kafka_relay SERVERS SOURCE TARGET BYTES`: forwards each record of SOURCE
-to TARGET, cut or filled to BYTES, keeping its first 16 bytes.
+`python -m operations.bench.kafka_relay SERVERS SOURCE TARGET BYTES` forwards each record of SOURCE
+to TARGET, truncated or padded to BYTES, with its first 16 bytes.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from arena.settings import Settings
 
 
 def new_producer(servers: str) -> AIOKafkaProducer:
-    """A producer with the settings of the bus."""
+    """Return a producer with the settings of the bus."""
     return AIOKafkaProducer(
         **_connection(servers), acks="all", enable_idempotence=True, linger_ms=0
     )
@@ -37,15 +37,15 @@ async def create_topics(servers: str, names: list[str]) -> None:
 async def time_records(
     servers: str, first: str, last: str, *, size: int, count: int, interval_s: float
 ) -> list[float]:
-    """Send records one at a time and time each until it comes out of the last topic.
+    """Send records one at a time and time each until it is read from the last topic.
 
     Args:
         servers: Bootstrap servers.
         first: Topic the first hop reads.
         last: Topic the last hop writes.
         size: Bytes of a record.
-        count: How many records.
-        interval_s: From one record to the next.
+        count: Number of records.
+        interval_s: Seconds from one record to the next.
 
     Returns:
         Milliseconds per record.
@@ -74,7 +74,7 @@ async def time_records(
 
 
 async def relay(servers: str, source: str, target: str, size: int) -> None:
-    """Forward until cancelled."""
+    """Forward records until cancelled."""
     consumer = AIOKafkaConsumer(**_connection(servers), auto_offset_reset="none")
     producer = new_producer(servers)
     await consumer.start()
@@ -83,13 +83,13 @@ async def relay(servers: str, source: str, target: str, size: int) -> None:
     consumer.assign([partition])
     end = await consumer.end_offsets([partition])
     consumer.seek(partition, end[partition])
-    filling = b"x" * size
+    padding = b"x" * size
     print("ready", flush=True)
     try:
         while True:
             for records in (await consumer.getmany(timeout_ms=1000)).values():
                 for record in records:
-                    value = record.value[:16] + filling[: max(0, size - 16)]
+                    value = record.value[:16] + padding[: max(0, size - 16)]
                     await producer.send(target, value, partition=0)
     finally:
         await stop_client(consumer)
@@ -110,9 +110,9 @@ def main() -> None:
     parser.add_argument("source")
     parser.add_argument("target")
     parser.add_argument("size", type=int)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(relay(asked.servers, asked.source, asked.target, asked.size))
+        runner.run(relay(arguments.servers, arguments.source, arguments.target, arguments.size))
 
 
 if __name__ == "__main__":

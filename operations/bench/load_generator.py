@@ -1,4 +1,4 @@
-"""Drives agents as a market would, and counts what comes out.
+"""Publishes a market for agents, and measures the turns and fills that follow.
 
 Publishes `market.tickers` and `market.snapshots`; reads `agent.turns` and `account.events`.
 """
@@ -23,13 +23,13 @@ TICKER_INTERVAL_S = 5.0
 
 @dataclass
 class LoadGenerator:
-    """A market, and a view of the turns and fills it causes.
+    """A market, and the turns and fills that it causes.
 
     Attributes:
         answered: Agent -> number of the newest snapshot it finished a turn on.
         turns, fills: Counts since the last `reset`.
-        fill_ms: From publishing a snapshot to the executor's decision.
-        turn_ms: From publishing a snapshot to the end of the turn.
+        fill_ms: Times from publishing a snapshot to the executor's decision.
+        turn_ms: Times from publishing a snapshot to the end of the turn.
     """
 
     bus: Bus
@@ -47,10 +47,10 @@ class LoadGenerator:
     _tickers_at: float = -TICKER_INTERVAL_S
     _readers: list[LogReader] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _record_came: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> None:
-        """Provision the topics and begin to read."""
+        """Create the topics and start to read."""
         await self.bus.ensure_topics(topics.fixed_topics())
         names = (topics.TURNS.name, topics.EVENTS.name)
         self._readers = [await self.bus.log_reader(name, start=LATEST) for name in names]
@@ -65,13 +65,13 @@ class LoadGenerator:
             await reader.close()
 
     def reset(self) -> None:
-        """Forget the counts, keep the market."""
+        """Reset the counts; keep the market."""
         self.turns = self.completed = self.fills = 0
         self.fill_ms.clear()
         self.turn_ms.clear()
 
     async def publish(self) -> None:
-        """Publish the next snapshot, and fresh tickers where the last are some seconds old."""
+        """Publish the next snapshot, and new tickers if the last are some seconds old."""
         now = datetime.now(UTC)
         if time.monotonic() - self._tickers_at >= TICKER_INTERVAL_S:
             self._tickers_at = time.monotonic()
@@ -89,15 +89,15 @@ class LoadGenerator:
         ack = await self.bus.append(topics.TICKERS.name, message, key=message.product_id)
         self._offsets[ack.partition] = ack.offset + 1
 
-    async def news(self, timeout_s: float) -> None:
-        """Wait until a turn or an event has come, or the time is over."""
+    async def wait_for_record(self, timeout_s: float) -> None:
+        """Wait until a turn or an event was read, or the time is over."""
         for task in self._tasks:
             if task.done():
                 task.result()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._news.wait()
-        self._news.clear()
+                await self._record_came.wait()
+        self._record_came.clear()
 
     async def _follow(self, reader: LogReader) -> None:
         while True:
@@ -107,7 +107,7 @@ class LoadGenerator:
                     self._count_turn(message)
                 elif isinstance(message, OrderDecided) and message.outcome == "filled":
                     self._count_fill(message)
-                self._news.set()
+                self._record_came.set()
 
     def _count_fill(self, order: OrderDecided) -> None:
         self.fills += 1
@@ -124,51 +124,51 @@ class LoadGenerator:
             sent = self.sent_at[turn.snapshot_id]
             self.turn_ms.append((turn.ended_at.timestamp() - sent) * 1000)
 
-    def idle(self) -> list[str]:
-        """Agents that have answered the newest snapshot."""
+    def agents_done(self) -> list[str]:
+        """Return the agents that have finished a turn on the newest snapshot."""
         return [a for a in self.agents if self.answered.get(a, -1) >= self.published]
 
     async def wait_until_all_answer(self, processes: BenchProcesses) -> None:
-        """Publish until every agent has finished a turn: all processes are up then.
+        """Publish until every agent has finished a turn: then all processes are ready.
 
         Raises:
-            DependencyMissing: Somebody has not within `READY_TIMEOUT_S`.
+            DependencyMissing: An agent finished none in `READY_TIMEOUT_S`.
         """
         deadline = time.monotonic() + READY_TIMEOUT_S
         while missing := [a for a in self.agents if a not in self.answered]:
             if time.monotonic() > deadline:
                 raise DependencyMissing(
                     f"no turn from {', '.join(missing)} in {READY_TIMEOUT_S:.0f} s",
-                    remedy=f"see the logs in {processes.logs}",
+                    remedy=f"read the logs in {processes.logs}",
                 )
             processes.check()
             await self.publish()
             until = time.monotonic() + 1.0
-            while time.monotonic() < until and len(self.idle()) < len(self.agents):
-                await self.news(0.1)
+            while time.monotonic() < until and len(self.agents_done()) < len(self.agents):
+                await self.wait_for_record(0.1)
 
-    async def flood(self, seconds: float) -> float:
-        """Keep every agent busy: a new snapshot as soon as one has answered the newest.
+    async def run_saturated(self, seconds: float) -> float:
+        """Keep agents busy: publish a snapshot as soon as one agent has finished the newest.
 
         Returns:
-            Seconds from the first snapshot to the last turn that was counted.
+            Seconds from the first snapshot to the last counted turn.
         """
         self.reset()
         started = time.monotonic()
         while time.monotonic() - started < seconds:
-            if self.idle():
+            if self.agents_done():
                 await self.publish()
-            await self.news(0.1)
+            await self.wait_for_record(0.1)
         return time.monotonic() - started
 
-    async def pace(self, count: int, interval_s: float) -> None:
-        """Publish a snapshot every so often and wait for the turns: nothing is queued."""
+    async def run_paced(self, count: int, interval_s: float) -> None:
+        """Publish a snapshot per interval and wait for the turns, so that nothing is queued."""
         self.reset()
         for _ in range(count):
             next_at = time.monotonic() + interval_s
             await self.publish()
             while (left := next_at - time.monotonic()) > 0:
-                await self.news(left)
+                await self.wait_for_record(left)
         deadline = time.monotonic() + TURN_TIMEOUT_S
-        while len(self.idle()) < len(self.agents) and time.monotonic() < deadline:
-            await self.news(0.1)
+        while len(self.agents_done()) < len(self.agents) and time.monotonic() < deadline:
+            await self.wait_for_record(0.1)

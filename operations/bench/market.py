@@ -1,4 +1,4 @@
-"""A small market for measuring: fixed prices, and a snapshot whose prompt has about 9.4 KB."""
+"""A small market for benchmarks: fixed prices, and snapshots with prompts of about 9.4 KB."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ INTERVAL_S = 60
 
 
 def products() -> list[Product]:
-    """The trading rules of the products."""
+    """Return the trading rules of the products."""
     return [
         Product(
             venue=VENUE,
@@ -31,7 +31,7 @@ def products() -> list[Product]:
 
 
 def tickers(now: datetime, event_time: datetime) -> list[Ticker]:
-    """The current tickers, confirmed now."""
+    """Return the current tickers, confirmed now."""
     return [
         Ticker(
             venue=VENUE,
@@ -49,7 +49,7 @@ def tickers(now: datetime, event_time: datetime) -> list[Ticker]:
 
 
 def snapshot(number: int, now: datetime, ticker_offsets: dict[int, int]) -> MarketSnapshot:
-    """The number-th snapshot: the same prices a venue minute later each time."""
+    """Return snapshot `number`: the same prices, each a venue minute later."""
     as_of = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=INTERVAL_S * number)
     views = tuple(
         ProductView(

@@ -1,4 +1,4 @@
-"""CPU seconds and memory of processes, read from outside them."""
+"""Reads CPU seconds and memory of other processes."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ class Memory:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """User and system CPU seconds of the processes so far."""
+    """Return the user and system CPU seconds that processes have used."""
     total = 0.0
     for pid in pids:
         times = psutil.Process(pid).cpu_times()
@@ -27,13 +27,13 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 
 def memory(pid: int) -> Memory:
-    """Memory of a process now."""
+    """Return the current memory of a process."""
     full = psutil.Process(pid).memory_full_info()
     return Memory(rss_mib=full.rss / MIB, pss_mib=getattr(full, "pss", full.uss) / MIB)
 
 
 def machine() -> Mapping[str, object]:
-    """What the figures were measured on: processors, memory, load, versions."""
+    """Return the machine of the figures: processors, memory, load, versions."""
     import platform
 
     return {
@@ -46,7 +46,7 @@ def machine() -> Mapping[str, object]:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value below which a share of the values lies (nearest rank).
+    """Return the value below which a share of the values is (nearest rank).
 
     Raises:
         ValueError: There are no values.

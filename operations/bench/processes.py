@@ -1,7 +1,6 @@
-"""The processes of one measurement, under a topic prefix of their own.
+"""The processes of one measurement, under their own topic prefix.
 
-Every node is the ordinary command with ordinary flags; only the model behind the chat node is the
-stub. A rig is a context manager: whatever happens, its processes end with it.
+Every node is the normal command with normal flags; only the model of the chat node is the stub.
 """
 
 import contextlib
@@ -11,11 +10,11 @@ import sys
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from arena.errors import DependencyMissing
 from arena.settings import Settings
+from operations.processes.stop_on_exit import StopOnExit
 
 NODE = "bench"
 STRATEGY = str(Path(__file__).with_name("metronome.toml"))
@@ -24,8 +23,8 @@ KEY_VARIABLE = "ARENA_BENCH_KEY"
 
 
 @dataclass
-class BenchProcesses:
-    """Running processes by name.
+class BenchProcesses(StopOnExit):
+    """Running processes by name; all are stopped at the end of the block.
 
     Attributes:
         settings: The broker, and the prefix of this measurement.
@@ -38,12 +37,12 @@ class BenchProcesses:
 
     @classmethod
     def new(cls, settings: Settings, logs: Path) -> Self:
-        """A rig with a fresh prefix."""
+        """Create it with a new prefix."""
         logs.mkdir(parents=True, exist_ok=True)
         return cls(settings.override(prefix=f"bench-{uuid.uuid4().hex[:8]}."), logs)
 
     def start(self, name: str, *command: str, module: str = "arena") -> None:
-        """Start `python -m MODULE COMMAND...`, logging to its own file."""
+        """Start `python -m MODULE COMMAND...` with its own log file."""
         env = os.environ | {
             "KAFKA_BOOTSTRAP_SERVERS": self.settings.bootstrap_servers,
             "ARENA_PREFIX": self.settings.prefix,
@@ -60,7 +59,7 @@ class BenchProcesses:
             )
 
     def start_stub(self, calls: int) -> str:
-        """Start the stub model; returns its base URL."""
+        """Start the stub model; return its base URL."""
         process = subprocess.Popen(
             [sys.executable, "-m", "operations.bench.stub_model", "--calls", str(calls)],
             stdin=subprocess.DEVNULL,
@@ -74,13 +73,13 @@ class BenchProcesses:
         return f"http://127.0.0.1:{port}/v1"
 
     def start_arena(self, agents: int, *, model: str, base_url: str, together: bool) -> list[str]:
-        """Start tools, one chat node and the agents; returns the agents' names.
+        """Start tools, one chat node and the agents; return the agents' names.
 
         Args:
-            agents: How many.
+            agents: Number of agents.
             model: The model id of the chat node: "stub" or "scripted".
-            base_url: Where the stub listens.
-            together: All agents in one process instead of one process each.
+            base_url: URL of the stub.
+            together: True for all agents in one process, False for one process each.
         """
         self.start("tools", "tools", "--fees", "none", "--starting-cash", "1000000000")
         flags = ["--name", NODE, "--model-id", model, "--max-workers", str(max(10, agents))]
@@ -89,8 +88,8 @@ class BenchProcesses:
         self.start("chat-node", "chat-node", *flags)
         names = [f"agent{n}" for n in range(agents)]
         if together:
-            given = [text for n in names for text in ("--agent", f"{n}={STRATEGY}@{NODE}")]
-            self.start("routers", "routers", *given)
+            agent_flags = [text for n in names for text in ("--agent", f"{n}={STRATEGY}@{NODE}")]
+            self.start("routers", "routers", *agent_flags)
         else:
             for n in names:
                 self.start(
@@ -100,14 +99,14 @@ class BenchProcesses:
         return names
 
     def measured(self) -> dict[str, int]:
-        """Process ids of everything but the stub, by name."""
+        """Return the process ids of all processes except the stub, by name."""
         return {name: p.pid for name, p in self.processes.items() if name != "stub"}
 
     def check(self) -> None:
-        """Raise where a process has ended.
+        """Require that all processes are running.
 
         Raises:
-            DependencyMissing: One has; the message carries the end of its log.
+            DependencyMissing: One has ended; the error has the end of its log.
         """
         for name, process in self.processes.items():
             if (code := process.poll()) is not None:
@@ -115,17 +114,8 @@ class BenchProcesses:
                 tail = log.read_text(errors="replace")[-500:] if log.exists() else ""
                 raise DependencyMissing(f"{name} ended with code {code}: {tail}")
 
-    def __enter__(self) -> Self:
-        """Nothing to do before processes are started."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Terminate every process, and kill what does not end in time."""
+    def stop(self) -> None:
+        """Send SIGTERM to every process, and SIGKILL to those that do not end in time."""
         for process in self.processes.values():
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()

@@ -1,4 +1,4 @@
-"""The limit: as many raw hops over the same broker in the same run.
+"""Measures the lower limit: as many raw hops over the same broker in the same run.
 
 A hop is a process of `operations.bench.kafka_relay`. Sizes are those of the arena's own records.
 """
@@ -11,7 +11,7 @@ from operations.bench.meter import percentile
 from operations.bench.processes import BenchProcesses
 
 HOP_BYTES = (9_000, 9_000, 700, 600)
-"""What travels before a fill: snapshot, request, reply, tool call."""
+"""Sizes of the records before a fill: snapshot, request, reply, tool call."""
 WARM_UP = 20
 READY_TIMEOUT_S = 20.0
 
@@ -47,8 +47,8 @@ async def measure_relay(processes: BenchProcesses, count: int, interval_s: float
         count=count + WARM_UP,
         interval_s=interval_s,
     )
-    kept = times[WARM_UP:]
-    return RelayFigures(len(HOP_BYTES), percentile(kept, 0.5), percentile(kept, 0.99))
+    measured = times[WARM_UP:]
+    return RelayFigures(len(HOP_BYTES), percentile(measured, 0.5), percentile(measured, 0.99))
 
 
 async def _wait_until_ready(processes: BenchProcesses) -> None:
@@ -59,5 +59,5 @@ async def _wait_until_ready(processes: BenchProcesses) -> None:
     while not all(log.exists() and b"ready" in log.read_bytes() for log in logs):
         processes.check()
         if time.monotonic() > deadline:
-            raise TimeoutError("the relay did not get ready")
+            raise TimeoutError("the relay did not become ready")
         await asyncio.sleep(0.05)

@@ -1,14 +1,13 @@
-"""The measurements of `arena bench`, each a function that returns plain figures.
+"""The measurements of `arena bench`; each function returns plain figures.
 
-One turn is: one market event -> the model asks for `execute_trade` -> the fill -> the model ends
-the turn.
+One turn is: one market event -> the model calls `execute_trade` -> the fill -> the model ends the
+turn.
 """
 
 import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,15 @@ from operations.bench.relay_benchmark import measure_relay
 PACE_COUNT = 60
 PACE_INTERVAL_S = 0.2
 PACE_PER_AGENT_S = 0.02
-"""Snapshots come slower the more agents answer each: nothing may be queued."""
+"""Seconds per agent to add to the interval, so that nothing is queued."""
 WARM_UP_S = 2.0
-FLOOR_CALLS = 1_500
+BENCHMARK_CALLS = 1_500
 
-Say = Callable[[str], None]
 # Any: figures of mixed types, made for JSON.
 Figures = dict[str, Any]
 
 
-async def turns(
+async def turn_figures(
     settings: Settings,
     logs: Path,
     *,
@@ -44,18 +42,18 @@ async def turns(
     paced: bool = True,
     data_dir: Path | None = None,
 ) -> Figures:
-    """Turns per second, CPU per turn, latency, memory and bytes of one arena.
+    """Measure turns per second, CPU per turn, latency, memory and bytes of one arena.
 
     Args:
         settings: The broker.
-        logs: Where the processes log.
-        agents: How many agents.
+        logs: Folder for the logs of the processes.
+        agents: Number of agents.
         model: "stub" (through the openai client) or "scripted".
         calls: Tool calls in the model's answer.
-        together: All agents in one process.
-        seconds: Length of the flood.
-        paced: Also measure latency with nothing queued.
-        data_dir: Of the broker where it is local: bytes per turn are read there.
+        together: True for all agents in one process.
+        seconds: Duration of the measurement with busy agents.
+        paced: Also measure latency without queueing.
+        data_dir: Data folder of a local broker, from which bytes per turn are read.
     """
     with BenchProcesses.new(settings, logs) as processes:
         bus = KafkaBus(processes.settings, client_id="arena-bench")
@@ -69,9 +67,9 @@ async def turns(
             figures: Figures = {"agents": agents, "model": model, "calls": calls}
             figures["together"] = together
             if paced:
-                figures |= await _paced(generator, agents)
+                figures |= await _measure_paced(generator, agents)
             stored = stored_bytes(data_dir, processes.settings.prefix) if data_dir else 0
-            figures |= await _flooded(generator, processes, seconds)
+            figures |= await _measure_saturated(generator, processes, seconds)
             if data_dir:
                 grown = stored_bytes(data_dir, processes.settings.prefix) - stored
                 figures["stored_bytes_per_turn"] = grown / max(1, figures["all_turns"])
@@ -82,12 +80,12 @@ async def turns(
             await bus.close()
 
 
-async def _paced(generator: LoadGenerator, agents: int) -> Figures:
-    await generator.pace(PACE_COUNT, PACE_INTERVAL_S + PACE_PER_AGENT_S * agents)
+async def _measure_paced(generator: LoadGenerator, agents: int) -> Figures:
+    await generator.run_paced(PACE_COUNT, PACE_INTERVAL_S + PACE_PER_AGENT_S * agents)
     if not generator.fill_ms:
         raise DependencyMissing(
             f"{generator.turns} turns made no fill",
-            remedy="see account.events: why are they refused?",
+            remedy="read the refusal reasons in account.events",
         )
     return {
         "fill_p50_ms": meter.percentile(generator.fill_ms, 0.5),
@@ -99,12 +97,14 @@ async def _paced(generator: LoadGenerator, agents: int) -> Figures:
     }
 
 
-async def _flooded(generator: LoadGenerator, processes: BenchProcesses, seconds: float) -> Figures:
-    await generator.flood(WARM_UP_S)
+async def _measure_saturated(
+    generator: LoadGenerator, processes: BenchProcesses, seconds: float
+) -> Figures:
+    await generator.run_saturated(WARM_UP_S)
     warm_turns = generator.turns
     pids = processes.measured()
     before = {name: meter.cpu_seconds([pid]) for name, pid in pids.items()}
-    elapsed = await generator.flood(seconds)
+    elapsed = await generator.run_saturated(seconds)
     used = {name: meter.cpu_seconds([pid]) - before[name] for name, pid in pids.items()}
     count = max(1, generator.turns)
     parts: dict[str, float] = {"routers": 0.0}
@@ -128,18 +128,24 @@ def _memory(processes: BenchProcesses) -> Figures:
     return {n: {"rss_mib": m.rss_mib, "pss_mib": m.pss_mib} for n, m in found.items()}
 
 
-async def relay(settings: Settings, logs: Path) -> Figures:
-    """The raw relay of as many hops as a fill takes."""
+async def relay_figures(settings: Settings, logs: Path) -> Figures:
+    """Measure the raw relay, with as many hops as a fill needs."""
     with BenchProcesses.new(settings, logs) as processes:
         figures = await measure_relay(processes, PACE_COUNT, PACE_INTERVAL_S)
     return {"hops": figures.hops, "p50_ms": figures.p50_ms, "p99_ms": figures.p99_ms}
 
 
-async def floor(settings: Settings, logs: Path) -> Figures:
-    """CPU and latency of one model call alone, against the stub: openai's client, and ours."""
+async def call_figures(settings: Settings, logs: Path) -> Figures:
+    """Measure CPU and latency of one model call to the stub, with openai's client and ours."""
     with BenchProcesses.new(settings, logs) as processes:
         url = processes.start_stub(1)
-        command = [sys.executable, "-m", "operations.bench.call_benchmark", url, str(FLOOR_CALLS)]
+        command = [
+            sys.executable,
+            "-m",
+            "operations.bench.call_benchmark",
+            url,
+            str(BENCHMARK_CALLS),
+        ]
         done = await asyncio.to_thread(
             subprocess.run, command, capture_output=True, text=True, check=True
         )
@@ -148,6 +154,6 @@ async def floor(settings: Settings, logs: Path) -> Figures:
 
 
 def stored_bytes(data_dir: Path, prefix: str) -> int:
-    """Bytes of record batches the broker keeps for the topics of a prefix."""
+    """Return the bytes of record batches that the broker stores for the topics of a prefix."""
     folders = (f for f in data_dir.glob(f"{prefix}*") if f.is_dir())
     return sum(segment.stat().st_size for f in folders for segment in f.glob("*.log"))

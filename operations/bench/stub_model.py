@@ -1,8 +1,8 @@
-"""An instant model behind a real HTTP endpoint: the Chat Completions protocol, without thinking.
+"""A model that answers at once from a real HTTP endpoint with the Chat Completions protocol.
 
-`python -m operations.bench.stub_model [--calls N]` prints its port and serves until terminated. A request
-whose last message is a tool's result is answered with closing words; any other with N calls of
-`execute_trade`. It is written on asyncio's bare protocol so that what is measured is the arena.
+`python -m operations.bench.stub_model [--calls N]` prints its port and serves until terminated. A
+request whose last message is a tool result gets closing text; any other gets N calls of
+`execute_trade`. It uses asyncio's bare protocol, so that the measured cost is the arena's.
 """
 
 import argparse
@@ -35,12 +35,12 @@ def _answer(message: dict[str, object], finish_reason: str) -> bytes:
 
 
 def closing_answer() -> bytes:
-    """The whole HTTP response that ends a turn."""
+    """Return the HTTP response that ends a turn."""
     return _answer({"role": "assistant", "content": "Done: a small step with the trend."}, "stop")
 
 
 def trading_answer(calls: int) -> bytes:
-    """The whole HTTP response that asks for trades, buys and sells by turns of the list."""
+    """Return the HTTP response with calls of `execute_trade`."""
     tool_calls = [
         {
             "id": f"call_{n}",
@@ -61,19 +61,24 @@ class StubModel(asyncio.Protocol):
     """One keep-alive connection."""
 
     def __init__(self, trading: bytes, closing: bytes) -> None:
-        """Serve the two prepared responses."""
+        """Create the connection.
+
+        Args:
+            trading: The response with tool calls.
+            closing: The response that ends the turn.
+        """
         self._trading = trading
         self._closing = closing
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        # uvloop's transports are no subclasses of asyncio's.
+        """Save the transport."""
+        # uvloop's transports are not subclasses of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Answer every whole request that is in the buffer."""
+        """Answer every complete request in the buffer."""
         self._buffer += data
         while self._transport and (body := self._take_request()) is not None:
             self._transport.write(self._closing if TOOL_MESSAGE in body else self._trading)
@@ -109,7 +114,7 @@ def main() -> None:
     import uvloop
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=1, help="Tool calls in one answer.")
+    parser.add_argument("--calls", type=int, default=1, help="Number of tool calls in one answer.")
     uvloop.run(serve(parser.parse_args().calls))
 
 

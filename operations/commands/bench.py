@@ -87,14 +87,16 @@ def _measure(home: Path, counts: list[int], seconds: float, parts: set[str]) -> 
         logs = home / "logs"
         if "relay" in parts:
             _print_measuring("raw relay of 4 hops")
-            results["relay"] = asyncio.run(scenarios.relay(settings, logs))
+            results["relay"] = asyncio.run(scenarios.relay_figures(settings, logs))
         if "floor" in parts:
             _print_measuring("one model call alone")
-            results["floor"] = asyncio.run(scenarios.floor(settings, logs))
+            results["floor"] = asyncio.run(scenarios.call_figures(settings, logs))
         for title, run in _runs(counts, parts):
             _print_measuring(title)
             figures = asyncio.run(
-                scenarios.turns(settings, logs, seconds=seconds, data_dir=broker.data_dir, **run)
+                scenarios.turn_figures(
+                    settings, logs, seconds=seconds, data_dir=broker.data_dir, **run
+                )
             )
             results["runs"].append(figures)
     return results

@@ -37,8 +37,7 @@ def storm(
         float, typer.Option(help="Duration of the faults, in minutes.", min=0.2, max=MINUTES_MAX)
     ] = 2.0,
     brokers: Annotated[
-        int | None,
-        typer.Option(help="Number of brokers, 1 or 3. [drawn from the seed]", show_default=False),
+        int | None, typer.Option(help="1 or 3 brokers. [drawn from the seed]", show_default=False)
     ] = None,
     secure: Annotated[
         bool | None,
@@ -72,8 +71,7 @@ def storm(
         bool, typer.Option("--sum", help="Print the table of the FILEs, and run no storm.")
     ] = False,
     files: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="Files written with --json, for --sum."),
+        list[Path] | None, typer.Argument(metavar="[FILE]...", help="Files of --json, for --sum.")
     ] = None,
 ) -> None:
     """Run a whole arena under faults, then check that nothing was lost or doubled.
@@ -88,17 +86,12 @@ def storm(
             "--sum and files go together", remedy="arena storm --sum ONE.json TWO.json"
         )
     if files:
-        rows = [_read(path) for path in files]
-        print(report.table_of(rows))
-        print("\n".join(report.remarks_of(report.sum_of(rows))))
-        return
+        return _print_sum(files)
     if brokers not in (None, 1, CLUSTER):
         raise UsageError(f"--brokers must be 1 or {CLUSTER}, got {brokers}")
     require_writable(json_file, "--json")
     if not all(map(math.isfinite, (minutes, rate, broker_every_s or 0.0))):
-        raise UsageError(
-            f"--minutes {minutes} --rate {rate} must be finite", remedy="give finite numbers"
-        )
+        raise UsageError(f"numbers must be finite, got --minutes {minutes} --rate {rate}")
     intervals = FaultIntervals() if poison else FaultIntervals(poison=0.0)
     more = "" if poison else " --no-poison"
     if broker_every_s is not None:
@@ -106,6 +99,12 @@ def storm(
         more += f" --broker-every-s {broker_every_s:g}"
     plan = make_plan(seed, minutes, brokers=brokers, secure=secure, intervals=intervals)
     sys.exit(_storm(plan, rate, more, json_file, keep=keep))
+
+
+def _print_sum(files: list[Path]) -> None:
+    rows = [_read(path) for path in files]
+    print(report.table_of(rows))
+    print("\n".join(report.remarks_of(report.sum_of(rows))))
 
 
 def _storm(plan: StormPlan, rate: float, more: str, json_file: Path | None, *, keep: bool) -> int:

@@ -172,8 +172,8 @@ async def test_halt_survives_its_owners(
     executors.start("three")
     await executors.wait_until_owned(owned + 1)
     assert ["halted"] == await market.outcomes_of(await market.order())
-    proxy_address = await asyncio.to_thread(arena, settings, "status")
-    assert f"halted: everybody by a record that cannot be read, {CONTROL}[0]@4" in proxy_address.stdout
+    status = await asyncio.to_thread(arena, settings, "status")
+    assert f"halted: everybody by a record that cannot be read, {CONTROL}[0]@4" in status.stdout
     again = await asyncio.to_thread(arena, settings, "halt", "momentum")
     assert (0, "halted: momentum; confirmed") == (again.returncode, again.stdout[:27])
     assert f"halted: everybody by a record that cannot be read, {CONTROL}[0]@4" in again.stdout
@@ -295,8 +295,8 @@ def is_fetch(data: bytes) -> bool:
 @asynccontextmanager
 async def proxied(settings: Settings, host: str) -> AsyncIterator[tuple[ControlProxy, Settings]]:
     """Start a proxy to the broker; yield it with settings that use it."""
-    broker_address, _, port = settings.bootstrap_servers.rpartition(":")
-    route = Route((host, int(port)), (broker_address, int(port)))
+    broker_host, _, port = settings.bootstrap_servers.rpartition(":")
+    route = Route((host, int(port)), (broker_host, int(port)))
     proxy = ControlProxy(route, (settings.prefix + CONTROL).encode())
     loop = asyncio.get_running_loop()
     server = await loop.create_server(partial(proxy.accept, route), *route.proxy_address)
