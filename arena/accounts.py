@@ -16,9 +16,9 @@ A record that cannot be in a sound log stops the process with `BrokenLog`: posti
 to zero, a state that differs from the one in the event, an epoch from the future. An operator can
 have such a record skipped (`arena repair`); the chain shows if it had counted.
 
-The ids of the newest `ORDERS_REMEMBERED` orders are kept. Of the forgotten ones each account keeps
-the newest issue time. So a command is either remembered, or issued later than every forgotten order
-(never decided), or it may have been decided and must not be decided again.
+The ids of the newest `ORDERS_REMEMBERED` orders are kept. For the forgotten orders, each account
+keeps the newest issue time. So a command is either remembered, or issued later than every forgotten
+order (never decided), or it may have been decided and must not be decided again.
 
 Amounts are whole units of 10^-8 (`arena.money`). Times are venue times, so the state and its digest
 are the same in every process and at any time.

@@ -10,10 +10,10 @@ SCRIPTED = "scripted"
 """The `model_id` of the built-in rules, also with `:<strategy>`: no key, no network, no LLM."""
 
 RULES = ("momentum", "brainrot", "scalper", "buy_and_hold", "random", "cash", "metronome")
-"""Strategies that have built-in rules; `chat_nodes.policies` holds them."""
+"""Strategies that have built-in rules; `chat_nodes.scripted.strategies` has them."""
 
 BASELINES = ("buy_and_hold", "cash", "random")
-"""The shipped strategies of kind "baseline"; `routers.strategies` holds them."""
+"""The shipped strategies of kind "baseline"; `routers.strategies` has them."""
 
 
 def strategy_key(name: str) -> str:

@@ -25,7 +25,7 @@ class Command:
 
     Attributes:
         name: The name as typed, such as "chat-node".
-        entry: "module:function", or "module:app" for several commands; loaded when the command runs.
+        entry: "module:function", or "module:app" for several commands; loaded when it runs.
         help: One line for the list of commands.
     """
 

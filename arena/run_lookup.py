@@ -188,7 +188,7 @@ def _newest(
 
 
 def _not_running(directory: Path, run: RunRecord, named: str | None) -> ArenaError:
-    """The error for a run that does not run, of a command for running arenas."""
+    """The error of a command for running arenas if the run has ended."""
     if named is None:
         return ArenaError(
             f"no arena runs here; the newest run was {directory.name}",
@@ -197,7 +197,7 @@ def _not_running(directory: Path, run: RunRecord, named: str | None) -> ArenaErr
     at = run.ended_at
     when = f"ended at {at.astimezone():%Y-%m-%d %H:%M:%S}" if at else "was killed"
     return ArenaError(
-        f"run {directory.name} {when}; nothing of it runs",
+        f"run {directory.name} {when}; none of its processes is running",
         remedy="`arena runs show RUN` shows its end, `arena tail TOPIC --run RUN` its records",
     )
 
@@ -275,7 +275,7 @@ def _broker_of(
     if not running and not run.durable:
         raise DependencyMissing(
             f"run {directory.name} has ended, and its records were only in memory",
-            remedy="install Java 17 or newer: then the next run keeps its records",
+            remedy="install Java 17 or newer, so that the next run keeps its records",
         )
     if not running and refusal is not None:
         raise refusal

@@ -171,7 +171,7 @@ def context_of(answer: ServerAnswer, model_id: str) -> int | None:
     return next((found for entry in same if (found := _context_in(entry))), None)
 
 
-def tells_live_context(answer: ServerAnswer) -> bool:
+def has_live_context(answer: ServerAnswer) -> bool:
     """True if an answer has the context length that the server runs with, not the model's limit."""
     return any(f'"{key}"'.encode() in answer.body for key in LIVE_KEYS)
 

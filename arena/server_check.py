@@ -26,9 +26,9 @@ from arena.server_answers import (
     address_finding,
     context_finding,
     context_of,
+    has_live_context,
     key_finding,
     model_finding,
-    tells_live_context,
 )
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -115,7 +115,7 @@ async def _context(
 ) -> int | None:
     """The context length; a local server gets more requests if the list does not have it."""
     listed = context_of(answer, target.model_id)
-    if urlsplit(base).scheme != "http" or tells_live_context(answer) or answer.status >= 400:
+    if urlsplit(base).scheme != "http" or has_live_context(answer) or answer.status >= 400:
         return listed
     parts = urlsplit(base)
     root = urlunsplit((parts.scheme, parts.netloc, parts.path.removesuffix("/v1"), "", ""))

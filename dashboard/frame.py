@@ -124,8 +124,8 @@ def _dead(view: ArenaView, name: str) -> DeadAgent | None:
     turns = view.turns.agents.get(name)
     if turns is None:
         return None
-    vital = turns.vital(name)
-    return vital.dead() if vital.is_dead or vital.never_decided else None
+    health = turns.health(name)
+    return health.dead() if health.is_dead or health.never_decided else None
 
 
 def _not_comparable(view: ArenaView, name: str) -> str:

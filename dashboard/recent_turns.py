@@ -71,7 +71,7 @@ class AgentTurns:
             self.skipped -= skipped
             self.newest_turns.pop(turn_id, None)
 
-    def vital(self, agent: str) -> AgentHealth:
+    def health(self, agent: str) -> AgentHealth:
         """The health of the agent, from the turns in the window."""
         run = 0
         for _, outcome, _, decided in reversed(self.outcomes.values()):
@@ -87,9 +87,9 @@ class AgentTurns:
         )
         if (newest := next(failed, None)) is None:
             return AgentHealth(agent, turns=turns, decisions=self.decided, failed_run=run)
-        vital = AgentHealth(agent, turns=turns - 1, decisions=self.decided, failed_run=run - 1)
-        vital.apply(newest)
-        return vital
+        health = AgentHealth(agent, turns=turns - 1, decisions=self.decided, failed_run=run - 1)
+        health.apply(newest)
+        return health
 
     def deciding_since(self) -> datetime | None:
         """Wall time at which the turn in progress started; None if there is none."""

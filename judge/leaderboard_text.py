@@ -119,8 +119,8 @@ def window_note(evaluation: Evaluation) -> str:
     last = min(evaluation.compared_from + evaluation.compared, evaluation.snapshots)
     return (
         f"Compared: snapshots {first:,} to {last:,} of {evaluation.snapshots:,}, in which every "
-        "entrant was present; ranks, returns, intervals, vs market, P(best), Sharpe and repeats "
-        "are of them; drawdown, equity, costs and conduct are of each whole account."
+        "entrant was present. Ranks, returns, intervals, vs market, P(best), Sharpe and repeats "
+        "are for these snapshots; drawdown, equity, costs and conduct are for each whole account."
     )
 
 

@@ -71,7 +71,7 @@ class MergedReader:
     def has_reached(self, ends: Mapping[tuple[str, int], int]) -> bool:
         """True if everything before these ends was returned by `read`.
 
-        The position of a reader does not tell: it moves before the records are returned.
+        The position of a reader does not show this: it moves before the records are returned.
         """
         waiting = (
             queue[0].offset < ends.get((topic, part), 0)

@@ -37,7 +37,7 @@ def router_replay(
         "turns_sha256": found.turns,
         "notes": found.notes,
         "differences": found.differences,
-        "of_today": found.of_today,
+        "of_today": found.of_this_version,
         "older": {version: dict(counts) for version, counts in sorted(found.older.items())},
     }
     if as_json:

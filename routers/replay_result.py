@@ -21,7 +21,7 @@ class TurnReplayResult:
         notes: What could not be replayed, and why.
         differences: Place, subject, expected and found, for turns of this version.
         older: Version -> how many of its turns were replayed, and how many came out differently.
-        of_today: How many turns of this version were replayed.
+        of_this_version: How many turns of this version were replayed.
         version: The version that recorded the current turn; "" for this version.
         prompts, asked, turns: Hashes over every prompt, every request and call, every turn.
     """
@@ -30,7 +30,7 @@ class TurnReplayResult:
     notes: list[str] = field(default_factory=list)
     differences: list[dict[str, str]] = field(default_factory=list)
     older: dict[str, Counter[str]] = field(default_factory=dict)
-    of_today: int = 0
+    of_this_version: int = 0
     version: str = ""
     prompts: str = ""
     asked: str = ""
@@ -40,7 +40,7 @@ class TurnReplayResult:
     def begin(self, version: str) -> None:
         """Start comparing a turn that this version recorded; "" for the running version."""
         self.version, self._different_place = version, ""
-        self.of_today += not version
+        self.of_this_version += not version
         if version:
             self.older.setdefault(version, Counter())[REPLAYED] += 1
 

@@ -67,7 +67,7 @@ class AgentRouter:
         no_answer_note: Returns what is known about a chat node that did not answer, for the
             turn's error.
         waiting: Known snapshots since the last one that was answered.
-        vital: The agent's health, from the turns that ended here.
+        health: The agent's health, from the turns that ended here.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class AgentRouter:
         self.config = config
         self.no_answer_note: Callable[[], str] = str
         self.waiting = 0
-        self.vital = AgentHealth(config.agent)
+        self.health = AgentHealth(config.agent)
         self._failures = FailureStreaks()
         self._node = node
         self._bus = node.bus
@@ -383,7 +383,7 @@ class AgentRouter:
         counters[turn.outcome] += 1
         self._node.gauges["turn_ms"] = turn.total_ms
         self.waiting = 0 if self._latest is None else self._latest.offset - turn.snapshot_offset
-        self.vital.apply(turn)
+        self.health.apply(turn)
         log_turn(self._node, turn, self._failures)
 
     async def _stop(self) -> None:

@@ -135,7 +135,7 @@ def _describe(node: Node, configs: Sequence[AgentConfig]) -> None:
 
 def _report_dead(node: Node, agents: Sequence[AgentRouter]) -> None:
     """Keep the dead agents of this process in its heartbeat."""
-    dead = [a.vital.dead().document() for a in agents if a.active and a.vital.is_dead]
+    dead = [a.health.dead().document() for a in agents if a.active and a.health.is_dead]
     if dead:
         node.details[DEAD_DETAIL] = [*dead]
     else:

@@ -22,7 +22,7 @@ def read_arguments(text: str) -> dict[str, Any]:
     """Read the arguments in a text; an empty text or "null" is an empty object.
 
     Raises:
-        Unreadable: It is not a JSON object that can be read exactly.
+        UnreadableArguments: It is not a JSON object that can be read exactly.
     """
     if len(text) > ARGUMENTS_CHARS_MAX:
         raise UnreadableArguments(f"{len(text):,} characters; send at most {ARGUMENTS_CHARS_MAX:,}")

@@ -34,7 +34,7 @@ def tools_replay(
         "events_sha256": found.sha256,
         "account_digest": found.account_digest,
         "differences": found.differences,
-        "of_today": found.of_today,
+        "of_today": found.of_this_version,
         "older": {version: dict(counts) for version, counts in sorted(found.older.items())},
     }
     if as_json:

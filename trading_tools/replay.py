@@ -66,7 +66,7 @@ class OrderReplayResult:
             orders cannot be decided again.
         differences: Place, subject, expected and found, for every event that differs.
         older: Version -> how many of its events were decided again, and how many differ.
-        of_today: How many events of this version were decided again.
+        of_this_version: How many events of this version were decided again.
         sha256: SHA-256 over the bytes of every event that came out the same.
         account_digest: Digest of all accounts at the end.
     """
@@ -74,7 +74,7 @@ class OrderReplayResult:
     counts: Counter[str] = field(default_factory=Counter)
     differences: list[dict[str, str]] = field(default_factory=list)
     older: dict[str, Counter[str]] = field(default_factory=dict)
-    of_today: int = 0
+    of_this_version: int = 0
     sha256: str = ""
     account_digest: str = ""
 
@@ -241,7 +241,7 @@ class _ShardReplay:
             self.handler.shard.apply(kind, value, record.offset)
             return
         today = self._versions.is_current(record)
-        result.of_today += today
+        result.of_this_version += today
         older = None if today else result.of_version(recorded_by(record))
         if older is not None and self._other_bytes >= OTHER_BYTES_MAX:
             older[NOT_REPLAYED] += 1

@@ -49,7 +49,7 @@ class ListingHistory:
         known = {product_id: self._newest(product_id, offset) for product_id in self._found}
         product_id, used, detail = event["product_id"], event.get("listing"), event["detail"]
         if event["reason"] in NAMES_PRODUCTS:
-            known |= self._as_told(known, detail)
+            known |= self._named_in_refusal(known, detail)
         if used is not None:
             listing = self._at.get((used["partition"], used["offset"]))
             if listing is not None and listing.product_id == product_id:
@@ -78,7 +78,7 @@ class ListingHistory:
         index = bisect_right(offsets, max(offset - 1, offsets[0])) - 1
         return replace(listings[index], place=None)
 
-    def _as_told(self, known: dict[str, Listing], detail: str) -> dict[str, Listing]:
+    def _named_in_refusal(self, known: dict[str, Listing], detail: str) -> dict[str, Listing]:
         """Listings that agree with a refusal's text about traded products, if there are any."""
         named, _, more = detail.rpartition(TRADED_ARE)[2].partition(" and ")
         names = frozenset(named.split(", "))

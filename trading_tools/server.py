@@ -118,7 +118,7 @@ class ToolServer:
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await tool.call_async(ctx, arguments, self._running)
-            self._note_taken(answer)
+            self._note_no_thread(answer)
             return answer_result(call, answer)
         except TimeoutError:
             if tool.source and not tool.is_async:
@@ -144,7 +144,7 @@ class ToolServer:
             f" that timed out: {names}"
         )
 
-    def _note_taken(self, answer: Answer) -> None:
+    def _note_no_thread(self, answer: Answer) -> None:
         """Log once that calls of plugin tools are refused because no thread is free."""
         taken = answer.error == BUSY
         if taken and not self._all_taken:

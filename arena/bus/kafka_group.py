@@ -312,7 +312,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
             topic, partition = self._pair(tp)
             raise BrokenLog(
                 f"{topic}[{partition}]: the record at offset {handled.offset}, which was handled,"
-                f" is {'gone' if record is None else 'another one now'}",
+                f" {'is gone' if record is None else 'has changed'}",
                 remedy="the log was cut, or deleted and created again; " + START_AGAIN,
             )
         self._short_proofs = 0

@@ -57,13 +57,13 @@ class LogProof:
             if not self._compacted:
                 raise self._other("is not in the log any more")
         elif _seen(first) != _seen(newest):
-            raise self._other("is another one now")
+            raise self._other("has changed")
         else:
             first = next(records, None)
         if first is None:
             return iter(())
         if first.offset < self.resume_at:
-            raise self._other(f"is followed by offset {first.offset} now, which was no record")
+            raise self._other(f"is followed by offset {first.offset} now, which was not a record")
         return chain((first,), records)
 
     def note_no_record(self, end: int) -> bool:

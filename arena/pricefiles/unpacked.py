@@ -95,7 +95,7 @@ def open_packed(path: Path) -> Iterator[OpenedFile]:
     with open_regular(path, FILE_BYTES_MAX) as raw:
         magic = raw.read(MAGIC_BYTES)
         raw.seek(0)
-        _require_promise(path, magic)
+        _require_named_kind(path, magic)
         if magic.startswith(PARQUET):
             yield OpenedFile("parquet", raw)
         elif magic.startswith(FEATHER):
@@ -118,7 +118,7 @@ def open_packed(path: Path) -> Iterator[OpenedFile]:
                 yield OpenedFile("text", stream)
 
 
-def _require_promise(path: Path, magic: bytes) -> None:
+def _require_named_kind(path: Path, magic: bytes) -> None:
     """Check that a file is what its name says, and of a supported kind."""
     _refuse_strange(path, magic)
     known, word = PROMISES.get(path.suffix.lower(), (b"", ""))

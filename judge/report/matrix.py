@@ -118,7 +118,7 @@ def _note(effects: MatrixEffects | None) -> str:
     words_of_tests = (
         f" F tests against the repeats, on this market alone: {tests}." if tests else ""
     )
-    return f"Of the variance between agents: {shares}.{words_of_tests}"
+    return f"Shares of the variance between agents: {shares}.{words_of_tests}"
 
 
 def matrix_lines(effects: MatrixEffects, look: str = "") -> tuple[str, ...]:
@@ -271,8 +271,8 @@ def _effects_table(effects: MatrixEffects) -> ReportTable | None:
         TableHead("part", "w stick"),
         TableHead(
             "against the mean",
-            note="Of the matrix, over the season, with its interval; that of "
-            "a pairing is of the noise between repeats.",
+            note="Over the season, with the interval from the whole matrix; for a "
+            "pairing, from the noise between repeats.",
         ),
     )
     rows = [

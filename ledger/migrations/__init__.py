@@ -1,1 +1,1 @@
-"""How the schema of the books came to be, one revision after the other (alembic)."""
+"""The revisions of the schema of the books, for alembic."""

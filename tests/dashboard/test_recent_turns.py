@@ -24,18 +24,18 @@ FAILED: TurnOutcome = "failed"
 )
 def test_window_of_turns_gives_the_same_health_as_the_fold(outcomes: list[TurnOutcome]) -> None:
     """Counts, cause and error are equal for any outcomes."""
-    turns, vital = AgentTurns(), AgentHealth("a")
+    turns, health = AgentTurns(), AgentHealth("a")
     for number, outcome in enumerate(outcomes):
         one = turn(outcome, cause="timeout", error="" if outcome == "max_rounds" else "it failed")
         turns.count_turn(f"t{number}", number, one)
-        vital.apply(one)
+        health.apply(one)
 
-    found = turns.vital("a")
+    found = turns.health("a")
     assert (found.failed_run, found.cause, found.error) == (
-        vital.failed_run,
-        vital.cause,
-        vital.error,
+        health.failed_run,
+        health.cause,
+        health.error,
     )
-    assert (found.is_dead, found.never_decided) == (vital.is_dead, vital.never_decided)
-    if vital.failed_run:
-        assert vital == found
+    assert (found.is_dead, found.never_decided) == (health.is_dead, health.never_decided)
+    if health.failed_run:
+        assert health == found

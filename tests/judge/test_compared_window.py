@@ -11,7 +11,7 @@ from judge.statistics.looks import Horizon
 from tests.judge.seasons import BASELINES, MATRIX, make_season
 
 SNAPSHOTS = 150
-WHOLE = "drawdown, equity, costs and conduct are of each whole account"
+WHOLE = "drawdown, equity, costs and conduct are for each whole account"
 
 
 def judged(joined: int, left: int | None) -> Leaderboard:
@@ -50,7 +50,7 @@ def test_figures_of_the_whole_account_are_labelled() -> None:
     """The label is there only if the compared part is not the whole season."""
     short, whole = (render_leaderboard(judged(0, left).evaluation) for left in (90, None))
 
-    assert f"vs market, P(best), Sharpe and repeats are of them; {WHOLE}" in short
+    assert f"vs market, P(best), Sharpe and repeats are for these snapshots; {WHOLE}" in short
     assert "From gross to net, and conduct, of each whole account; amounts in USD" in short
     assert "whole account" not in whole
 

@@ -69,9 +69,9 @@ def text(board: Leaderboard) -> str:
         "gambler lost 99.999 % of its account",
         "A season cannot show crashes rarer than itself",
         # The leaderboard: the compared part, the units, and the columns.
-        "Compared: snapshots 21 to 299 of 300, in which every entrant was present; ranks, returns, "
-        "intervals, vs market, P(best), Sharpe and repeats are of them; drawdown, equity, costs "
-        "and conduct are of each whole account.",
+        "Compared: snapshots 21 to 299 of 300, in which every entrant was present. Ranks, returns, "
+        "intervals, vs market, P(best), Sharpe and repeats are for these snapshots; drawdown, "
+        "equity, costs and conduct are for each whole account.",
         "Rank sets compare entrants with each other, an interval compares its entrant with zero: "
         "so scalper-gpt ranks 2-6 although its whole interval is below zero.",
         "Sharpe: of log returns, risk-free rate 0, per period, not annualised.",

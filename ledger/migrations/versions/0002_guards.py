@@ -1,9 +1,9 @@
 """What the database refuses: changes, gaps and journals that do not balance.
 
-Both engines: rows of the append-only tables are never updated or deleted, nor replaced on the way
-of an insert; `progress` never goes back; a journal row needs all of its entries, and they sum to
-zero per unit. The keys see to the rest: an entry without a journal row fails the commit, and a
-journal row has only `legs` places for entries.
+On both engines, rows of the append-only tables are never updated, deleted or replaced by an insert;
+offsets in `progress` never decrease; a journal row needs all of its entries, and they sum to zero
+per unit. The keys enforce the rest: an entry without a journal row fails the commit, and a journal
+row has only `legs` places for entries.
 
 SQLite checks a journal row when it is inserted, so its entries come first. PostgreSQL checks it at
 the commit. A runtime role of PostgreSQL may add rows and nothing else.

@@ -1,8 +1,8 @@
-"""Room for a second record at an offset of `llm.calls` and `agent.turns`.
+"""Allow a second record at an offset of `llm.calls` and `agent.turns`.
 
 A log that lost its tail gives the same offsets to other records. Both records happened, so a row's
-key is its place and its id. A record that is read a second time changes nothing, and the place in
-such a topic may go back; the place in `account.events` never does.
+key is its offset and its id. A record that is read a second time changes nothing. The booked offset
+of such a topic may decrease; that of `account.events` never does.
 """
 
 from alembic import op
@@ -24,7 +24,7 @@ END $$
 
 
 def upgrade() -> None:
-    """Give both tables their longer keys, and `progress` its way back."""
+    """Add the id to the keys of both tables, and let offsets in `progress` decrease."""
     if op.get_bind().dialect.name == "sqlite":
         _sqlite()
     else:

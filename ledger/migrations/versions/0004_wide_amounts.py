@@ -73,7 +73,7 @@ END $$
 
 
 def upgrade() -> None:
-    """Carry every amount over."""
+    """Move every amount to its two columns."""
     if op.get_bind().dialect.name == "sqlite":
         _sqlite()
     else:

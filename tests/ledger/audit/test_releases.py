@@ -59,7 +59,7 @@ def test_turns_that_replay_differently_are_not_violations(release: Path) -> None
     result = InvariantResult(8, "replay", InvariantStatus.PASS)
     _note_older(result, "routers", release.name, found.older[release.name])
 
-    assert ([], 0) == (found.differences, found.of_today)
+    assert ([], 0) == (found.differences, found.of_this_version)
     assert found.older[release.name]["played"] == found.counts["prompts"] > 0
     assert f"recorded by {release.name}" in result.notes[0]
 

@@ -116,7 +116,7 @@ def test_command_for_running_arenas_uses_the_running_one(home: Path, offline: bo
     with find_arena(start_broker=False, offline=offline) as location:
         assert run == location.directory
     with (
-        pytest.raises(ArenaError, match="run done ended at .*; nothing of it runs"),
+        pytest.raises(ArenaError, match="run done ended at .*; none of its processes is running"),
         find_arena(run_name="done", start_broker=False),
     ):
         pass
