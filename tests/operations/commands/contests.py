@@ -14,7 +14,7 @@ from arena.runs import RunRecord, newest_run
 from arena.settings import Settings
 from tests.operations.commands.cli import ROOT, environment
 from tests.operations.commands.test_demo import environment as without_broker
-from tests.operations.localbroker.processes import heed_ctrl_c
+from tests.operations.localbroker.processes import enable_ctrl_c
 
 DEADLINE_S = 100
 TRADING = 3
@@ -40,7 +40,7 @@ class Contests:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            preexec_fn=heed_ctrl_c,
+            preexec_fn=enable_ctrl_c,
         )
 
     def outcome(self, *words: str, meddle: Callable[[], None] | None = None) -> dict[str, Any]:

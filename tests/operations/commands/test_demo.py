@@ -18,7 +18,7 @@ import pytest
 from arena.errors import DependencyMissing
 from operations.commands import demo as module
 from tests.operations.commands.cli import ROOT
-from tests.operations.localbroker.processes import heed_ctrl_c
+from tests.operations.localbroker.processes import enable_ctrl_c
 
 DEADLINE_S = 110
 WITHOUT = ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX", "ARENA_STEP")
@@ -169,7 +169,7 @@ def test_signal_at_any_moment_leaves_no_process(
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        preexec_fn=heed_ctrl_c,
+        preexec_fn=enable_ctrl_c,
     )
     assert process.stdout is not None
     try:

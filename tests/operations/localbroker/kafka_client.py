@@ -1,4 +1,4 @@
-"""A few records in and out of a broker, for the tests of this room."""
+"""Creates topics, and writes and reads records, for these tests."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ DEADLINE_S = 20.0
 
 
 async def create_topic(bootstrap: str, topic: str) -> int:
-    """Create a topic with one partition; returns the protocol's error code, 0 is fine."""
+    """Create a topic with one partition; return the error code of the protocol, 0 if none."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -30,7 +30,7 @@ async def append(bootstrap: str, topic: str, values: list[bytes]) -> list[int]:
 
 
 async def read(bootstrap: str, topic: str, count: int) -> list[bytes]:
-    """The first `count` values of partition 0."""
+    """Return the first `count` values of partition 0."""
     partition = TopicPartition(topic, 0)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=100

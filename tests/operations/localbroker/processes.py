@@ -1,8 +1,8 @@
-"""How tests start processes that they will interrupt."""
+"""Set-up of child processes that tests interrupt."""
 
 import signal
 
 
-def heed_ctrl_c() -> None:
-    """Run in a child before it starts: obey SIGINT even where the tests run in the background."""
+def enable_ctrl_c() -> None:
+    """Enable SIGINT in a child before it starts, also if the tests run in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""The drawing of a long wait: a bar on a terminal, lines in a pipe."""
+"""The progress of a long wait: a bar on a terminal, lines in a pipe."""
 
 import io
 
@@ -14,8 +14,8 @@ STEPS = [
 ]
 
 
-def drawn(*, terminal: bool) -> str:
-    """What the steps look like there."""
+def draw_steps(*, terminal: bool) -> str:
+    """Return the output of the steps, on a terminal or in a pipe."""
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=100, color_system=None)
     with draw_progress(console) as progress:
@@ -24,9 +24,9 @@ def drawn(*, terminal: bool) -> str:
     return out.getvalue()
 
 
-def test_terminal_gets_a_bar_for_each_step() -> None:
-    """On a terminal every step has a line with its name, its last detail and a bar."""
-    text = drawn(terminal=True)
+def test_terminal_shows_a_bar_for_each_step() -> None:
+    """Every step has a line with its name, its last detail and a bar."""
+    text = draw_steps(terminal=True)
 
     assert "Apache Kafka 4.3.1" in text
     assert "47 files, 45 MB" in text
@@ -35,9 +35,9 @@ def test_terminal_gets_a_bar_for_each_step() -> None:
 
 
 def test_pipe_gets_lines() -> None:
-    """Elsewhere there are plain lines without control characters."""
+    """A pipe has plain lines without control characters."""
     assert [
         "Apache Kafka 4.3.1:   6%  3 of 47 files",
         "Apache Kafka 4.3.1: 47 files, 45 MB",
         "broker: ready on 127.0.0.1:9092 in 1.3 s",
-    ] == drawn(terminal=False).splitlines()
+    ] == draw_steps(terminal=False).splitlines()

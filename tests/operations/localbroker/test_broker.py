@@ -1,4 +1,4 @@
-"""The local Apache Kafka, for real: killed, restarted, refused, ended with its parent."""
+"""A real local Apache Kafka: killed, restarted, refused, ended with its parent."""
 
 import signal
 import socket
@@ -21,7 +21,7 @@ from operations.localbroker.broker_spec import APACHE_KAFKA, BrokerHandle
 from operations.localbroker.errors import PortTaken
 from operations.localbroker.probe import probe
 from tests.operations.localbroker.kafka_client import append, create_topic, read
-from tests.operations.localbroker.processes import heed_ctrl_c
+from tests.operations.localbroker.processes import enable_ctrl_c
 
 DEADLINE_S = 20.0
 RETURN_S_MAX = 8.0
@@ -41,22 +41,22 @@ broker.start()
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
-    """One broker for this module; tests may kill it, and leave it started."""
+    """One broker for this module; tests may kill it, and leave it running."""
     with LocalBroker(tmp_path_factory.mktemp("home"), port=0, allow_fallback=False) as local:
         local.start()
         yield local
 
 
-def handle_now(broker: LocalBroker) -> tuple[str, int]:
-    """Address and pid of the broker that runs now."""
+def address_and_pid(broker: LocalBroker) -> tuple[str, int]:
+    """Return address and pid of the running broker."""
     state = read_state(broker.files.state)
     assert state is not None
     return state.bootstrap, state.pid
 
 
 async def test_killed_broker_is_back_soon_with_its_data(broker: LocalBroker) -> None:
-    """SIGKILL, start: same address and cluster, back in seconds, every acked record there."""
-    bootstrap, pid = handle_now(broker)
+    """After SIGKILL and start: same address and cluster, in seconds, with every acked record."""
+    bootstrap, pid = address_and_pid(broker)
     values = [b"%d" % number for number in range(50)]
     assert await create_topic(bootstrap, "kept") == 0
     assert list(range(50)) == await append(bootstrap, "kept", values)
@@ -72,8 +72,8 @@ async def test_killed_broker_is_back_soon_with_its_data(broker: LocalBroker) -> 
     assert values == await read(bootstrap, "kept", 50)
 
 
-def test_handle_tells_what_runs(broker: LocalBroker) -> None:
-    """Kind, version, place and process are those of the broker; it is a lean one."""
+def test_handle_describes_the_broker(broker: LocalBroker) -> None:
+    """Kind, version, folder and process are the broker's; it uses little memory."""
     broker.stop()
 
     handle = broker.start()
@@ -90,19 +90,19 @@ def test_handle_tells_what_runs(broker: LocalBroker) -> None:
 
 
 def test_second_broker_on_the_same_home_is_refused(broker: LocalBroker) -> None:
-    """Another starter is told which broker holds the directory, and that one goes on."""
-    bootstrap, pid = handle_now(broker)
+    """The error names the running broker, which continues."""
+    bootstrap, pid = address_and_pid(broker)
     home = broker.files.root.parent
 
     with pytest.raises(DependencyMissing, match=rf"already running on {bootstrap} \(pid {pid}\)"):
         LocalBroker(home, port=0).start()
 
-    assert (bootstrap, pid) == handle_now(broker)
+    assert (bootstrap, pid) == address_and_pid(broker)
     assert probe(*_address(bootstrap)) is not None
 
 
-def test_two_starters_at_once_make_one_broker(tmp_path: Path) -> None:
-    """Of two that start on one home at the same moment one succeeds and one is refused."""
+def test_two_starts_at_the_same_time_start_one_broker(tmp_path: Path) -> None:
+    """Of two starts on one home at the same time, one succeeds and one is refused."""
     outcomes: list[BrokerHandle | DependencyMissing] = []
     brokers = [LocalBroker(tmp_path, port=0, allow_fallback=False) for _ in range(2)]
 
@@ -127,7 +127,7 @@ def test_two_starters_at_once_make_one_broker(tmp_path: Path) -> None:
 
 
 def test_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    """A port somebody holds is named with the remedy; no process is left."""
+    """The error has the port and a remedy; no process is left."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         local = LocalBroker(tmp_path, port=port, allow_fallback=False)
@@ -138,8 +138,8 @@ def test_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
     assert read_state(local.files.state) is None
 
 
-def test_data_of_a_stopped_format_is_formatted_again(tmp_path: Path) -> None:
-    """A format that was cut off before its last step is done again by the next start."""
+def test_interrupted_format_is_repeated(tmp_path: Path) -> None:
+    """The next start formats the storage again."""
     with LocalBroker(tmp_path, port=0, allow_fallback=False) as local:
         local.start()
         local.stop()
@@ -149,8 +149,8 @@ def test_data_of_a_stopped_format_is_formatted_again(tmp_path: Path) -> None:
 
 
 def test_stale_state_is_replaced(broker: LocalBroker) -> None:
-    """A state whose process was killed from outside does not hinder the next start."""
-    _, pid = handle_now(broker)
+    """The state of a broker that another process killed does not prevent the next start."""
+    _, pid = address_and_pid(broker)
     psutil.Process(pid).kill()
     psutil.wait_procs([psutil.Process(pid)], timeout=DEADLINE_S)
     home = broker.files.root.parent
@@ -166,7 +166,7 @@ def test_stale_state_is_replaced(broker: LocalBroker) -> None:
 
 
 def test_broker_ends_with_a_parent_that_was_killed(tmp_path: Path) -> None:
-    """SIGKILL of the process that started a broker leaves no broker behind."""
+    """After SIGKILL of the process that started it, no broker is left."""
     parent = subprocess.Popen(
         [sys.executable, "-c", HOLDER_SCRIPT, str(tmp_path), "ready"],
         stdout=subprocess.PIPE,
@@ -189,7 +189,7 @@ def test_signal_while_starting_leaves_no_process(tmp_path: Path, number: signal.
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        preexec_fn=heed_ctrl_c,
+        preexec_fn=enable_ctrl_c,
     )
     state_path = tmp_path / "kafka" / "broker.json"
     deadline = time.monotonic() + DEADLINE_S
@@ -204,8 +204,8 @@ def test_signal_while_starting_leaves_no_process(tmp_path: Path, number: signal.
     assert not state_path.exists()
 
 
-def test_progress_comes_from_the_starting_thread(broker: LocalBroker) -> None:
-    """Every step is told by the caller's thread, and the last one says "ready"."""
+def test_progress_is_reported_by_the_starting_thread(broker: LocalBroker) -> None:
+    """The caller's thread reports every step, the last one with "ready"."""
     seen: list[tuple[int, Step]] = []
     broker.stop()
 
@@ -228,8 +228,8 @@ def _wait_gone(pid: int) -> None:
         time.sleep(0.02)
 
 
-def test_who_leaves_while_the_broker_starts_is_no_full_disk(tmp_path: Path) -> None:
-    """`arena demo | head -1` closes the pipe in the middle of the progress: no other complaint."""
+def test_closed_pipe_during_the_start_is_not_reported_as_a_full_disk(tmp_path: Path) -> None:
+    """`arena demo | head -1` closes the pipe while progress is printed: no other error."""
 
     def closed(step: Step) -> None:
         raise BrokenPipeError

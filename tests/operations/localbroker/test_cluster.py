@@ -29,12 +29,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 
 
 def home_of(cluster: LocalCluster) -> Path:
-    """The home a cluster lies in."""
+    """Return the home of a cluster."""
     return cluster.files(1).root.parents[1]
 
 
-async def test_a_lost_broker_is_started_again_alone(cluster: LocalCluster) -> None:
-    """A kill is seen, `start` repairs it, nothing else is restarted, and the records are there."""
+async def test_only_the_lost_broker_is_restarted(cluster: LocalCluster) -> None:
+    """`start` restarts a killed broker and no other one, and no record is lost."""
     handle = cluster.start()
     assert await create_topic(handle.bootstrap, "kept") == 0
     await append(handle.bootstrap, "kept", VALUES)
@@ -56,8 +56,8 @@ async def test_a_lost_broker_is_started_again_alone(cluster: LocalCluster) -> No
     assert VALUES == await read(again.bootstrap, "kept", len(VALUES))
 
 
-def test_every_broker_is_of_one_cluster(cluster: LocalCluster) -> None:
-    """All three answer with one cluster id, and each has data of its own."""
+def test_all_brokers_are_in_one_cluster(cluster: LocalCluster) -> None:
+    """All three have the same cluster id, and each has its own data."""
     bootstrap = cluster.start().bootstrap
 
     answers = [probe("127.0.0.1", int(address[10:])) for address in bootstrap.split(",")]
@@ -67,8 +67,8 @@ def test_every_broker_is_of_one_cluster(cluster: LocalCluster) -> None:
     assert 1 == len({answer.cluster_id for answer in answers if answer})
 
 
-def test_the_home_tells_all_addresses(cluster: LocalCluster) -> None:
-    """Whoever reads the home is given every broker, also while one of them is down."""
+def test_home_has_all_addresses(cluster: LocalCluster) -> None:
+    """The home has the address of every broker, also while one is down."""
     bootstrap = cluster.start().bootstrap
     cluster.kill_node(1)
     try:
@@ -80,8 +80,8 @@ def test_the_home_tells_all_addresses(cluster: LocalCluster) -> None:
     assert (bootstrap, True) == (state.bootstrap, state.is_running())
 
 
-def test_a_taken_port_is_named(cluster: LocalCluster) -> None:
-    """The brokers of a cluster keep their ports, so one that is taken is an error with a remedy."""
+def test_taken_port_is_an_error_with_a_remedy(cluster: LocalCluster) -> None:
+    """The brokers of a cluster keep their ports, so none can be replaced."""
     ports = [int(address[10:]) for address in cluster.start().bootstrap.split(",")]
     cluster.stop_node(3)
     try:
@@ -95,7 +95,7 @@ def test_a_taken_port_is_named(cluster: LocalCluster) -> None:
 
 
 def test_stopped_from_another_process_and_started_again(cluster: LocalCluster) -> None:
-    """`stop` ends all three, and a home that holds a cluster starts one again on its ports."""
+    """`stop` ends all three, and the next start uses the same ports."""
     bootstrap = cluster.start().bootstrap
     home = home_of(cluster)
 

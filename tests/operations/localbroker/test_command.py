@@ -1,4 +1,4 @@
-"""`arena broker start|stop|status` as a user types it."""
+"""`arena broker start|stop|status` as a user runs it."""
 
 import json
 import os
@@ -16,14 +16,14 @@ TIMEOUT_S = 90
 
 
 class Shell:
-    """Runs `arena broker ...` with a home of its own."""
+    """Runs `arena broker ...` with its own home."""
 
     def __init__(self, home: Path) -> None:
         self.environ = {**os.environ, "ARENA_HOME": str(home)}
         self.environ.pop("KAFKA_BOOTSTRAP_SERVERS", None)
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """The finished command."""
+        """Run a command to its end."""
         return subprocess.run(
             [sys.executable, "-m", "arena", "broker", *arguments],
             env=self.environ,
@@ -34,18 +34,18 @@ class Shell:
         )
 
     def status(self) -> Any:  # Any: JSON of several shapes
-        """What `status --json` prints."""
+        """Return the output of `status --json`."""
         return json.loads(self.run("status", "--json").stdout)
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    """A shell whose arena has never run a broker."""
+    """A shell with a new home."""
     return Shell(tmp_path)
 
 
 def test_start_status_stop(shell: Shell) -> None:
-    """A broker is started, outlives the command, is shown, is started twice without harm."""
+    """A broker is started, runs on after the command, is shown, and can be started twice."""
     started = shell.run("start", "--port", "0")
     try:
         assert started.returncode == 0, started.stderr
@@ -72,7 +72,7 @@ def test_start_status_stop(shell: Shell) -> None:
 
 @pytest.mark.timeout(240)
 def test_three_brokers_with_logins(shell: Shell) -> None:
-    """Three secure brokers: each is shown, a killed one is started again, one stop ends all."""
+    """Three secure brokers: each is shown, a killed one is restarted, one stop ends all."""
     started = shell.run("start", "--nodes", "3", "--secure", "--port", "0")
     try:
         assert started.returncode == 0, started.stderr
@@ -107,20 +107,20 @@ def test_three_brokers_with_logins(shell: Shell) -> None:
         ["--secure", "--tls-client-auth"],
     ],
 )
-def test_flags_that_mean_nothing_are_wrong_usage(shell: Shell, flags: list[str]) -> None:
-    """Exit code 2, and nothing was started."""
+def test_invalid_flags_are_usage_errors(shell: Shell, flags: list[str]) -> None:
+    """The exit code is 2, and nothing was started."""
     assert 2 == shell.run("start", *flags).returncode
     assert "stopped" == shell.status()["condition"]
 
 
 def test_without_a_broker(shell: Shell) -> None:
-    """Status answers "no" with 1; stop has nothing to do and says so."""
+    """Status ends with 1; stop says that nothing is running."""
     assert shell.run("status").returncode == 1
     assert shell.run("stop").stdout == "no local broker was running\n"
 
 
 def test_taken_port_ends_with_3_and_the_remedy(shell: Shell) -> None:
-    """One line on standard error, no trace, exit code 3."""
+    """One line on standard error, no traceback, exit code 3."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         refused = shell.run("start", "--port", str(port))
@@ -132,7 +132,7 @@ def test_taken_port_ends_with_3_and_the_remedy(shell: Shell) -> None:
 
 
 def test_stale_state_is_shown_as_such(shell: Shell, tmp_path: Path) -> None:
-    """A state file whose process is gone is "stale", and its pid is not signalled by stop."""
+    """A state file whose process has ended is "stale", and stop does not signal its pid."""
     state = {
         "kind": "apache-kafka",
         "version": "4.3.1",
@@ -158,8 +158,8 @@ def test_stale_state_is_shown_as_such(shell: Shell, tmp_path: Path) -> None:
     assert shell.run("stop").stdout == "no local broker was running\n"
 
 
-def test_altered_jar_is_the_answer_no(shell: Shell, tmp_path: Path) -> None:
-    """`status --verify` names a jar that is not the lock's and ends with 1."""
+def test_altered_jar_ends_verify_with_1(shell: Shell, tmp_path: Path) -> None:
+    """`status --verify` names a jar that differs from the lock."""
     from operations.localbroker.jar_lock import load_lock
     from operations.localbroker.jars import jars_directory
 

@@ -20,8 +20,8 @@ from operations.localbroker.config import (
 from operations.localbroker.security import Security
 
 
-def test_properties_hold_the_ports_and_the_quick_return() -> None:
-    """Both ports, no topics by accident, and the lines that bring a killed broker back in 2 s."""
+def test_properties_have_the_ports_and_short_timeouts() -> None:
+    """Both ports, no automatic topics, and the timeouts with which a restart takes 2 s."""
     lines = server_properties("127.0.0.1", Ports(client=1234, controller=5678)).splitlines()
 
     assert "listeners=PLAINTEXT://127.0.0.1:1234,CONTROLLER://127.0.0.1:5678" in lines
@@ -32,8 +32,8 @@ def test_properties_hold_the_ports_and_the_quick_return() -> None:
     assert len(lines) == len({line.partition("=")[0] for line in lines})
 
 
-def test_command_is_lean() -> None:
-    """The heap is bounded, and the class path is the checked directory alone."""
+def test_command_has_a_small_heap() -> None:
+    """The heap is limited, and the class path is only the checked directory."""
     command = java_command(Path("/j/java"), Path("/c/jars"), SERVER_CLASS, "server.properties")
 
     assert ["/j/java", "-Xms64m", "-Xmx256m"] == command[:3]
@@ -42,7 +42,7 @@ def test_command_is_lean() -> None:
 
 @given(st.binary(min_size=16, max_size=16))
 def test_cluster_ids_are_what_kafka_accepts(random_bytes: bytes) -> None:
-    """22 characters, url-safe, and never one that the format command takes for an option."""
+    """22 characters, URL-safe, never one that the format command reads as an option."""
     cluster_id = cluster_id_from(random_bytes)
 
     assert len(cluster_id) == 22
@@ -58,8 +58,8 @@ def test_cluster_id_is_read_from_meta_properties() -> None:
     assert read_cluster_id("node.id=1\n") is None
 
 
-def test_everything_lies_below_one_directory() -> None:
-    """Data, configuration, logs and state are inside the broker's own directory."""
+def test_all_files_are_in_one_directory() -> None:
+    """Data, configuration, logs and state are in the broker's directory."""
     files = BrokerFiles(Path("/home/kafka"))
 
     paths = [files.log_dirs, files.server_properties, files.server_log, files.state]
@@ -67,7 +67,7 @@ def test_everything_lies_below_one_directory() -> None:
 
 
 def test_three_brokers_share_a_quorum() -> None:
-    """Each knows all controllers and its own number; two of three copies make an ack."""
+    """Each has all controllers and its own id; an ack needs two of three replicas."""
     quorum = Quorum(cluster_id="id", node_id=2, controller_ports=(11, 12, 13))
 
     lines = server_properties("127.0.0.1", Ports(client=22, controller=12), quorum).splitlines()
@@ -79,8 +79,8 @@ def test_three_brokers_share_a_quorum() -> None:
     assert "unclean.leader.election.enable=false" in lines
 
 
-def test_a_secure_broker_forbids_by_default() -> None:
-    """No listener without a login, no right without a rule, and no line twice."""
+def test_secure_broker_denies_by_default() -> None:
+    """Every listener requires a login, every access an ACL, and no line is repeated."""
     security = Security(passwords={"broker": "pw"})
 
     lines = server_properties("127.0.0.1", Ports(1, 2), security=security).splitlines()
@@ -92,8 +92,8 @@ def test_a_secure_broker_forbids_by_default() -> None:
     assert len(lines) == len({line.partition("=")[0] for line in lines})
 
 
-def test_words_in_an_argument_file_stay_whole() -> None:
-    """Blanks, quotes and backslashes survive, and the program's own name is not among the words."""
+def test_arguments_in_a_file_are_quoted() -> None:
+    """Spaces, quotes and backslashes are kept; the program's name is not an argument."""
     assert '"-cp"\n"a b/*"\n"x=\\"y\\\\z\\""\n' == argument_file(
         ["java", "-cp", "a b/*", 'x="y\\z"']
     )

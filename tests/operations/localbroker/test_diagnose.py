@@ -1,4 +1,4 @@
-"""What a broker that ended is said to have died of."""
+"""Causes and remedies from the log of a broker that ended."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from operations.localbroker.diagnose import CAUSES, explain_exit, read_tail
 
 
 def explain(log_text: str) -> str:
-    """The message for a broker that wrote this and ended with 1."""
+    """Return the error for a broker with this log and exit code 1."""
     error = explain_exit(
         log_text, exit_code=1, bootstrap="h:1", data_dir="/d", log_file="/d/server.log"
     )
@@ -18,7 +18,7 @@ def explain(log_text: str) -> str:
 
 @pytest.mark.parametrize("sign", [cause.sign for cause in CAUSES])
 def test_known_cause_has_a_remedy_and_the_log(sign: str) -> None:
-    """Each known sign gives a sentence with a remedy and the log's name, no field left open."""
+    """Each known sign gives a message with a remedy and the log's name, all fields filled in."""
     text = explain(f"2026-11-21 INFO fine\n2026-11-21 FATAL {sign}: something\n")
 
     assert text.startswith("the local broker did not start: ")
@@ -27,12 +27,12 @@ def test_known_cause_has_a_remedy_and_the_log(sign: str) -> None:
 
 
 def test_full_disk_names_the_directory() -> None:
-    """A full disk is told with the directory and the variable that moves it."""
+    """The message has the directory and the variable that changes it."""
     assert "the disk that holds /d is full; free some space" in explain("No space left on device")
 
 
 def test_unknown_cause_shows_the_end_of_the_log() -> None:
-    """Where nothing is known the last lines are shown, bounded."""
+    """Without a known cause the last lines are shown, up to a limit."""
     text = explain("\n".join(f"line {n} {'x' * 1000}" for n in range(100)))
 
     assert "ended with code 1" in text
@@ -41,8 +41,8 @@ def test_unknown_cause_shows_the_end_of_the_log() -> None:
     assert len(text) < 4000
 
 
-def test_tail_is_what_came_since(tmp_path: Path) -> None:
-    """Only what was written since the start is read; a rolled file is read from its beginning."""
+def test_tail_starts_at_the_start_of_the_broker(tmp_path: Path) -> None:
+    """Only what was written since the start is read; a rotated file is read from its beginning."""
     log = tmp_path / "server.log"
     log.write_text("old\nnew\n")
 

@@ -1,4 +1,4 @@
-"""The listener for other hosts: what is refused, what is kept, and what the broker is told."""
+"""The listener for other hosts: refused flags, the saved listener, the broker's properties."""
 
 import socket
 from pathlib import Path
@@ -53,10 +53,10 @@ HERE = ExternalListener("127.0.0.2", "localhost", 19_192)
         ("127.0.0.2", "a,b", "neither a host name nor an address"),
     ],
 )
-def test_flags_that_name_no_listener_are_refused(
+def test_invalid_listener_flags_are_refused(
     listen: str | None, advertise: str | None, error: str
 ) -> None:
-    """Each is wrong usage, with the value and a remedy."""
+    """Each is a usage error with the value and a remedy."""
     with pytest.raises(UsageError, match=f".*{error}.*;") as refusal:
         listener_from_flags(listen, advertise, insecure=False)
 
@@ -76,7 +76,7 @@ def test_flags_that_name_no_listener_are_refused(
 def test_each_broker_of_a_cluster_has_a_port(
     listen: str, advertise: str | None, first: str, second: str
 ) -> None:
-    """The second broker takes the next port, and IPv6 addresses are written in brackets."""
+    """The second broker has the next port; IPv6 addresses are in brackets."""
     found = listener_from_flags(listen, advertise, insecure=False)
 
     assert found is not None
@@ -95,10 +95,10 @@ def test_each_broker_of_a_cluster_has_a_port(
     ],
 )
 @pytest.mark.parametrize("secure", [True, False])
-def test_beyond_loopback_tls_is_demanded(
+def test_listener_beyond_loopback_requires_tls(
     listen: str, insecure: bool, tls: bool, refused: bool, secure: bool
 ) -> None:
-    """Without TLS only loopback, or a network that the user trusts, is listened on."""
+    """Without TLS only loopback, or a network that the user trusts, is allowed."""
     external = ExternalListener(listen, "alpha", insecure=insecure)
     if not refused:
         require_protected(external, secure=secure, tls=tls)
@@ -107,8 +107,8 @@ def test_beyond_loopback_tls_is_demanded(
         require_protected(external, secure=secure, tls=tls)
 
 
-def test_what_cannot_be_bound_is_said_before_java_is_started() -> None:
-    """A taken port, a port used twice, a port beyond the last, and a foreign address."""
+def test_unusable_address_is_refused_before_java_is_started() -> None:
+    """A taken port, a port used twice, a port above the maximum, another host's address."""
     with socket.create_server(("127.0.0.2", 0)) as server:
         taken = ExternalListener("127.0.0.2", "localhost", server.getsockname()[1])
         with pytest.raises(PortTaken, match="is taken"):
@@ -124,13 +124,13 @@ def test_what_cannot_be_bound_is_said_before_java_is_started() -> None:
     require_local_address("127.0.0.2")
 
 
-def test_a_wildcard_host_is_explained() -> None:
-    """`--host 0.0.0.0` names the flags that do what was meant."""
+def test_error_for_a_wildcard_host_has_the_right_flags() -> None:
+    """The error for `--host 0.0.0.0` has the flags for other hosts."""
     with pytest.raises(UsageError, match=r"--listen 0\.0\.0\.0 --advertise NAME"):
         choose_ports(0, "0.0.0.0")
 
 
-def test_a_listener_is_kept_and_never_changed_under_a_running_broker(tmp_path: Path) -> None:
+def test_listener_is_saved_and_not_changed_while_the_broker_runs(tmp_path: Path) -> None:
     """The next start needs no flags; other flags are refused while it runs."""
     other = ExternalListener("127.0.0.3", "localhost")
     assert choose_listener(tmp_path, HERE, running=False) == HERE
@@ -156,8 +156,8 @@ def test_a_listener_is_kept_and_never_changed_under_a_running_broker(tmp_path: P
         '{"listen": "127.0.0.2", "advertise": "a", "port": "x"}',
     ],
 )
-def test_a_damaged_file_is_not_taken_for_no_listener(tmp_path: Path, text: str) -> None:
-    """It is refused with its name and what to do."""
+def test_damaged_listener_file_is_refused(tmp_path: Path, text: str) -> None:
+    """The error has the file's name and a remedy."""
     (tmp_path / LISTENER_FILE_NAME).write_text(text)
 
     with pytest.raises(UsageError, match=f"{LISTENER_FILE_NAME}.*remove it"):
@@ -165,8 +165,8 @@ def test_a_damaged_file_is_not_taken_for_no_listener(tmp_path: Path, text: str) 
 
 
 @pytest.mark.parametrize("security", [None, Security(passwords={"broker": "pw"})])
-def test_properties_name_both_listeners(security: Security | None) -> None:
-    """Each listener has a protocol, and no line is written twice."""
+def test_properties_have_both_listeners(security: Security | None) -> None:
+    """Each listener has a protocol, and no line is repeated."""
     text = server_properties("127.0.0.1", Ports(1, 2), None, security, HERE)
     lines = dict(line.split("=", 1) for line in text.splitlines())
 
@@ -178,8 +178,8 @@ def test_properties_name_both_listeners(security: Security | None) -> None:
     assert len(lines) == len(text.splitlines())
 
 
-def test_with_tls_the_controllers_encrypt_too() -> None:
-    """Where clients must show a certificate, so must brokers and controllers to each other."""
+def test_controllers_also_use_tls() -> None:
+    """If clients must show a certificate, brokers and controllers must, too."""
     tls = Tls(Path("/k.pem"), Path("/ca.pem"), client_auth=True)
     security = Security(passwords={"broker": "pw"}, tls=tls)
 
@@ -193,8 +193,8 @@ def test_with_tls_the_controllers_encrypt_too() -> None:
         assert f"listener.name.{name}.ssl.client.auth=required" in lines
 
 
-def test_a_certificate_of_ones_own_holds_for_the_names(tmp_path: Path) -> None:
-    """It is made once, made anew for a new name by the same authority, and private."""
+def test_own_certificate_is_valid_for_the_names(tmp_path: Path) -> None:
+    """It is created once, and again for a new name by the same authority, and is private."""
     tls = ensure_home_certificate(tmp_path, ["alpha"])
     authority, keystore = tls.truststore.read_bytes(), tls.keystore.read_bytes()
 
@@ -208,8 +208,8 @@ def test_a_certificate_of_ones_own_holds_for_the_names(tmp_path: Path) -> None:
     assert {0o600} == {f.stat().st_mode & 0o777 for f in (tmp_path / "secure").iterdir()}
 
 
-def test_a_certificate_for_other_names_is_refused(tmp_path: Path) -> None:
-    """The names it lacks are told, as is a file that holds no certificate."""
+def test_certificate_for_other_names_is_refused(tmp_path: Path) -> None:
+    """The error has the missing names; a file without a certificate is refused, too."""
     tls = ensure_home_certificate(tmp_path, ["alpha"])
     with pytest.raises(UsageError, match="is not valid for beta"):
         require_certificate_names(tls, ["alpha", "beta"])
@@ -218,8 +218,8 @@ def test_a_certificate_for_other_names_is_refused(tmp_path: Path) -> None:
         require_certificate_names(tls, ["alpha"])
 
 
-def test_a_home_that_is_refused_is_left_without_accounts(tmp_path: Path) -> None:
-    """A secure listener beyond loopback without TLS makes no accounts that a later start keeps."""
+def test_refused_start_creates_no_accounts(tmp_path: Path) -> None:
+    """A refused listener without TLS leaves no accounts for a later start."""
     with pytest.raises(ArenaError, match="without TLS passwords are readable"):
         open_home_broker(tmp_path, secure=True, external=ExternalListener("192.0.2.1", "alpha"))
 

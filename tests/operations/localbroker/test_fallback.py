@@ -1,4 +1,4 @@
-"""The broker of last resort: really started, really used, plainly told."""
+"""The fallback broker: started, used, and described to the user."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +15,13 @@ from tests.operations.localbroker.kafka_client import append, create_topic, read
 
 
 def no_kafka(*_: object, **__: object) -> BrokerSpec:
-    """Stands in for a machine without network and Java."""
+    """Fail as on a machine without network and Java."""
     raise FetchFailed("kafka_2.13-4.3.1.jar could not be fetched in 3 attempts")
 
 
 @pytest.fixture
 def fallback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalBroker]:
-    """A broker on a machine where Kafka cannot be had; skips where its wheel cannot either."""
+    """A broker on a machine without Kafka; skips if its wheel cannot be fetched."""
     try:
         ensure_wheel(MESH_WHEEL)
     except FetchFailed as error:
@@ -31,7 +31,7 @@ def fallback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalB
         yield local
 
 
-async def test_records_go_in_and_out(fallback: LocalBroker) -> None:
+async def test_records_are_written_and_read(fallback: LocalBroker) -> None:
     """A topic is created, records are acknowledged in order and read back."""
     bootstrap = fallback.start().bootstrap
     values = [b"one", b"two", b"three"]
@@ -41,16 +41,18 @@ async def test_records_go_in_and_out(fallback: LocalBroker) -> None:
     assert values == await read(bootstrap, "topic", 3)
 
 
-def test_it_says_that_nothing_outlives_the_run(fallback: LocalBroker) -> None:
-    """The handle is not durable, has no data directory, and its note says so in words."""
+def test_note_says_that_records_are_lost_at_the_end(fallback: LocalBroker) -> None:
+    """The handle is not durable and has no data directory."""
     handle = fallback.start()
 
     assert (KAFKA_COMPATIBLE, False, None) == (handle.kind, handle.durable, handle.data_dir)
     assert "all records are lost when it stops" in handle.note
 
 
-def test_neither_can_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without Kafka and without the wheel the error names both and the way out, exit code 3."""
+def test_without_kafka_and_fallback_the_error_names_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error has a remedy, and the exit code is 3."""
 
     def no_wheel(*_: object, **__: object) -> BrokerSpec:
         raise FetchFailed("the fallback broker cannot be fetched")

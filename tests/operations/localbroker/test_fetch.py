@@ -16,7 +16,7 @@ from operations.localbroker import fetch as fetch_module
 from operations.localbroker.errors import FetchFailed, FileRefused
 from operations.localbroker.jar_lock import Jar, KafkaLock
 from operations.localbroker.jars import ensure_jars
-from tests.operations.localbroker.processes import heed_ctrl_c
+from tests.operations.localbroker.processes import enable_ctrl_c
 
 CONTENT = bytes(range(256)) * 400
 JAR = Jar("org.example:thing:1.0", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
@@ -141,7 +141,7 @@ def test_signal_in_a_download_leaves_nothing(
     process = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED_SCRIPT, repository.address, str(tmp_path)],
         stderr=subprocess.DEVNULL,
-        preexec_fn=heed_ctrl_c,
+        preexec_fn=enable_ctrl_c,
     )
     deadline = time.monotonic() + DEADLINE_S
     while not any(path.stat().st_size for path in tmp_path.rglob("*.jar")):

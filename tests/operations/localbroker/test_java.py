@@ -1,4 +1,4 @@
-"""Which Java is found, and what is said where none will do."""
+"""Which Java is found, and the error if none can be used."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ OUTPUTS = [
 
 
 def fake_java(directory: Path, version: str, exit_code: int = 0) -> Path:
-    """A program that answers `-version` like a Java of that version."""
+    """Create a program that prints a version like Java."""
     directory.mkdir(parents=True)
     path = directory / "java"
     path.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\nexit {exit_code}\n")
@@ -31,12 +31,12 @@ def fake_java(directory: Path, version: str, exit_code: int = 0) -> Path:
 
 @pytest.mark.parametrize(("output", "expected"), OUTPUTS)
 def test_parses_what_java_prints(output: str, expected: tuple[int, str] | None) -> None:
-    """Old and new version schemes, noise before them, and no Java at all."""
+    """Old and new version schemes, other lines before them, and no Java."""
     assert expected == parse_java_version(output)
 
 
-def test_java_home_comes_first_and_old_ones_are_passed_over(tmp_path: Path) -> None:
-    """A JAVA_HOME that is too old is passed over for a newer java on the PATH."""
+def test_java_home_comes_first_and_old_versions_are_skipped(tmp_path: Path) -> None:
+    """A JAVA_HOME that is too old is skipped for a newer java on the PATH."""
     fake_java(tmp_path / "old" / "bin", "11.0.2")
     new = fake_java(tmp_path / "new", "21.0.1")
 
@@ -49,8 +49,8 @@ def test_java_home_comes_first_and_old_ones_are_passed_over(tmp_path: Path) -> N
     assert ["11.0.2"] == [found.version for found in too_old]
 
 
-def test_program_that_fails_is_no_java(tmp_path: Path) -> None:
-    """A stub that prints a version but fails is not taken."""
+def test_program_that_fails_is_not_java(tmp_path: Path) -> None:
+    """A program that prints a version but fails is not used."""
     fake_java(tmp_path / "stub", "21", exit_code=1)
 
     assert (None, []) == find_system_java({"PATH": str(tmp_path / "stub")})
@@ -63,7 +63,7 @@ def test_program_that_fails_is_no_java(tmp_path: Path) -> None:
 def test_error_names_the_version_found_and_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str | None, said: str
 ) -> None:
-    """Too old or none, and the wheel cannot be had: both are said, with what to install."""
+    """Java is too old or missing, and the wheel cannot be fetched: the error has both."""
     if version:
         fake_java(tmp_path / "bin", version)
 

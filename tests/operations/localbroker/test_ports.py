@@ -1,4 +1,4 @@
-"""Ports: refused by name where taken, chosen where free."""
+"""Ports: refused if taken, chosen if free."""
 
 import socket
 from pathlib import Path
@@ -17,7 +17,7 @@ from operations.localbroker.ports import (
 
 
 def test_taken_port_is_refused_with_the_remedy() -> None:
-    """The message names the port and how to choose another one."""
+    """The error has the port and how to choose another one."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 
@@ -27,8 +27,8 @@ def test_taken_port_is_refused_with_the_remedy() -> None:
     assert refusal.value.exit_code == 3
 
 
-def test_given_port_is_kept() -> None:
-    """A free port that was asked for is the client port; the controller gets another one."""
+def test_requested_port_is_used() -> None:
+    """A free requested port is the client port; the controller has another one."""
     wanted = choose_ports(0).client
 
     ports = choose_ports(wanted)
@@ -47,7 +47,7 @@ def test_zero_chooses_two_free_ports() -> None:
 
 
 def test_none_falls_back_to_any_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a wish the default port is used, or any other where that is taken."""
+    """Without a requested port the default is used, or any other if that is taken."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = server.getsockname()[1]
         monkeypatch.setattr("operations.localbroker.ports.DEFAULT_PORT", taken)
@@ -59,13 +59,13 @@ def test_none_falls_back_to_any_port(monkeypatch: pytest.MonkeyPatch) -> None:
     assert free == choose_ports(None).client
 
 
-def test_foreign_address_is_wrong_usage() -> None:
-    """An address of another machine cannot be listened on, and that is not "taken"."""
+def test_address_of_another_host_is_a_usage_error() -> None:
+    """The port of another machine's address is not reported as taken."""
     with pytest.raises(UsageError, match=r"192\.0\.2\.1.* not an IPv4 address of this machine"):
         choose_ports(9092, "192.0.2.1")
 
 
-def test_free_ports_are_none_that_a_connection_may_be_given() -> None:
+def test_free_ports_are_not_ports_of_outgoing_connections() -> None:
     """A client that connects meanwhile cannot take the port of a server that is starting."""
     first = int(EPHEMERAL_RANGE.read_text(encoding="ascii").split()[0])
     found = [port for each in choose_cluster_ports(50) for port in (each.client, each.controller)]
@@ -76,10 +76,10 @@ def test_free_ports_are_none_that_a_connection_may_be_given() -> None:
 
 
 @pytest.mark.parametrize("text", ["20000 60999", "1024 65535", "", "none"])
-def test_without_room_below_any_free_port_will_do(
+def test_any_free_port_is_used_if_all_are_for_connections(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
 ) -> None:
-    """Some systems give nearly every port to connections, or do not say which."""
+    """Some systems use nearly every port for connections, or do not say which."""
     file = tmp_path / "range"
     file.write_text(text)
     monkeypatch.setattr("operations.localbroker.ports.EPHEMERAL_RANGE", file)

@@ -1,4 +1,4 @@
-"""What a pipe sees of a long wait; where the cache lies; disk space."""
+"""Progress in a pipe, the cache folder, and disk space."""
 
 import io
 from pathlib import Path
@@ -10,8 +10,8 @@ from arena.progress import Step, print_progress
 from operations.localbroker.cache import cache_root, require_space
 
 
-def test_pipe_gets_the_begin_a_line_now_and_then_and_the_end() -> None:
-    """One line at the begin, one per interval, one at the end, whatever is reported."""
+def test_pipe_gets_the_start_a_line_per_interval_and_the_end() -> None:
+    """One line at the start, one per interval, one at the end, for any number of reports."""
     out, now = io.StringIO(), [0.0]
     show = print_progress(out, interval_s=5.0, clock=lambda: now[0])
 
@@ -33,12 +33,12 @@ def test_pipe_gets_the_begin_a_line_now_and_then_and_the_end() -> None:
         ({}, Path.home() / ".cache" / "arena"),
     ],
 )
-def test_cache_lies_where_the_environment_says(environ: dict[str, str], expected: Path) -> None:
+def test_cache_folder_comes_from_the_environment(environ: dict[str, str], expected: Path) -> None:
     """ARENA_CACHE, then XDG_CACHE_HOME, then the home."""
     assert expected == cache_root(environ)
 
 
 def test_full_disk_is_refused_before_writing(tmp_path: Path) -> None:
-    """Too little free space is told with both figures and the remedy."""
+    """The error has free and needed space, and a remedy."""
     with pytest.raises(DependencyMissing, match=r"MB free, .* MB are needed; free some space"):
         require_space(tmp_path, 10**18)

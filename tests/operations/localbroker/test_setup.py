@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.operations.localbroker.processes import heed_ctrl_c
+from tests.operations.localbroker.processes import enable_ctrl_c
 
 ROOT = Path(__file__).resolve().parents[3]
 DEADLINE_S = 60
@@ -82,7 +82,7 @@ def test_signal_leaves_neither_process_nor_environment(
         [str(project / "scripts" / "setup"), "runtime"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=heed_ctrl_c,
+        preexec_fn=enable_ctrl_c,
     )
     deadline = time.monotonic() + DEADLINE_S
     while not (project / ".venv" / "bin").exists():

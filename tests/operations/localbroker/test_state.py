@@ -1,4 +1,4 @@
-"""The state file: whole, stale, or somebody else's pid."""
+"""The state file: valid, stale, or with the pid of another process."""
 
 import os
 from dataclasses import replace
@@ -22,7 +22,7 @@ STATE = BrokerState(
 
 
 def test_state_survives_writing_and_reading(tmp_path: Path) -> None:
-    """What was written is read, and no draft stays behind."""
+    """The written state is read, and no temporary file is left."""
     path = tmp_path / "broker.json"
 
     write_state(path, STATE)
@@ -32,13 +32,13 @@ def test_state_survives_writing_and_reading(tmp_path: Path) -> None:
 
 
 def test_running_means_the_same_process() -> None:
-    """This process counts as running; one that had its pid an hour ago does not."""
+    """This process is running; one that had its pid an hour ago is not."""
     assert STATE.is_running()
     assert not replace(STATE, start_time_s=STATE.start_time_s - 3600).is_running()
 
 
 def test_unreadable_states_are_none(tmp_path: Path) -> None:
-    """A missing, torn or foreign file is no state."""
+    """A missing, incomplete or other file is not a state."""
     path = tmp_path / "broker.json"
 
     for text in ("", "{", "[]", '{"pid": 1}'):
@@ -48,7 +48,7 @@ def test_unreadable_states_are_none(tmp_path: Path) -> None:
 
 
 def test_only_its_own_state_is_removed(tmp_path: Path) -> None:
-    """A broker that ended does not make a later one unknown."""
+    """A broker that ended does not remove the state of a later one."""
     path = tmp_path / "broker.json"
     write_state(path, STATE)
 
