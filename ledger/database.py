@@ -8,6 +8,7 @@ Migrations run in one transaction under a lock, so two processes may start at on
 import hashlib
 import sqlite3
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -35,6 +36,7 @@ WRITER_ROLE = "arena_ledger_writer"
 READ_ONLY_OPTION = "arena_reads"
 """The execution option of a read-only transaction."""
 BUSY_TIMEOUT_S = 10
+BUSY_RETRY_S = 0.01
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 600_000
 SQLITE_TRANSIENT = frozenset(
@@ -290,7 +292,7 @@ def _sqlite(location: BooksLocation, read_only: bool) -> Engine:
             check_same_thread=False,
         )
         if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection)
         for setting in ("synchronous = FULL", "foreign_keys = ON", "recursive_triggers = ON"):
             connection.execute(f"PRAGMA {setting}")
         return connection
@@ -298,6 +300,23 @@ def _sqlite(location: BooksLocation, read_only: bool) -> Engine:
     engine = create_engine(location.url, creator=connect, poolclass=NullPool if read_only else None)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Set the journal mode; wait for another process that is setting it on a new file.
+
+    SQLite does not wait here: it returns SQLITE_BUSY at once if two connections change the mode.
+    """
+    deadline_s = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() >= deadline_s:
+                raise
+        time.sleep(BUSY_RETRY_S)
 
 
 def _begin(connection: Connection) -> None:

@@ -1,8 +1,13 @@
 """The schema, its migrations, and the location of the books."""
 
 import asyncio
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from alembic import command
@@ -16,7 +21,7 @@ from arena.money import to_units
 from ledger import schema
 from ledger.amounts import field_widths, join_amounts
 from ledger.batch import Row
-from ledger.database import Database, _alembic
+from ledger.database import Database, _alembic, _use_wal
 from ledger.digest import books_digest
 from ledger.errors import BooksMisconfigured, BooksUnavailable, BrokenBooks
 from ledger.location import BooksLocation, books_location
@@ -126,6 +131,41 @@ def add_old(connection: Connection, table: Table, row: Row) -> None:
     marks = ", ".join(f":{name}" for name in names)
     words = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})"
     connection.execute(text(words), dict(zip(names, values, strict=True)))
+
+
+def test_new_file_can_be_opened_by_several_at_once(tmp_path: Path) -> None:
+    """SQLite refuses a second change of the journal mode at once; the connection tries again."""
+    for number in range(100):
+        location = books_location(tmp_path / str(number), "", None)
+        (tmp_path / str(number)).mkdir()
+        databases = [Database(location) for _ in range(4)]
+        barrier = threading.Barrier(len(databases))
+
+        def connect(database: Database, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            with database.engine.connect():
+                pass
+
+        with ThreadPoolExecutor(len(databases)) as pool:
+            list(pool.map(connect, databases))
+        for database in databases:
+            database.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "waits"), [(sqlite3.SQLITE_BUSY, True), (sqlite3.SQLITE_READONLY, False)]
+)
+def test_only_a_busy_file_is_tried_again(code: int, waits: bool) -> None:
+    """Another error does not pass by waiting."""
+    error = sqlite3.OperationalError("refused")
+    error.sqlite_errorcode = code
+    connection = Mock()
+    connection.execute.side_effect = [error, error, None]
+
+    with nullcontext() if waits else pytest.raises(sqlite3.OperationalError):
+        _use_wal(connection)
+
+    assert (3 if waits else 1) == connection.execute.call_count
 
 
 def test_sqlite_settings(tmp_path: Path) -> None:
