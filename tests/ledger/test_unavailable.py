@@ -50,7 +50,8 @@ async def test_full_disk_is_retried(memory_bus: MemoryBus, tmp_path: Path) -> No
 
         @event.listens_for(ledger.database.engine, "checkout")
         def limit(connection: object, *_: object) -> None:
-            connection.execute(f"PRAGMA max_page_count = {pages_max[0]}")  # type: ignore[attr-defined]
+            statement = f"PRAGMA max_page_count = {pages_max[0]}"
+            connection.execute(statement)  # type: ignore[attr-defined]
 
         await wait_until_reported(ledger)
         assert "full" in str(ledger.node.details["waiting"])
