@@ -1,4 +1,4 @@
-"""The real Maven client against a repository on loopback: whole, short, slow and interrupted."""
+"""The real Maven client and a loopback repository: complete, short, slow and interrupted."""
 
 import hashlib
 import signal
@@ -38,12 +38,12 @@ with terminate_as_interrupt():
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves `CONTENT` in the manner of the server's `manner`."""
+    """Serves `CONTENT` in the way that the server's `manner` selects."""
 
     server: "Repository"
 
     def do_GET(self) -> None:
-        """Answer every path that ends with .jar."""
+        """Answer requests for every path that ends with .jar."""
         manner = self.server.manner
         if not self.path.endswith(".jar") or manner == "missing":
             self.send_error(404)
@@ -61,7 +61,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Repository(ThreadingHTTPServer):
@@ -82,7 +82,7 @@ class Repository(ThreadingHTTPServer):
 
 @pytest.fixture
 def repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
-    """A repository that jgo takes for its default one."""
+    """A repository that jgo uses as its default."""
     import jgo.maven._core as core
 
     server = Repository()
@@ -98,19 +98,19 @@ def repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
 
 
 def left_in(cache: Path) -> list[str]:
-    """What lies in the cache, but for the lock files."""
+    """Return the entries of the cache, without lock files."""
     return sorted(path.name for path in cache.iterdir() if path.suffix != ".lock")
 
 
-def test_whole_jar_is_published(tmp_path: Path, repository: Repository) -> None:
-    """A jar fetched over HTTP lies in the cache with its bytes."""
+def test_complete_jar_is_published(tmp_path: Path, repository: Repository) -> None:
+    """A jar fetched over HTTP is in the cache with its bytes."""
     directory = ensure_jars(LOCK, cache=tmp_path)
 
     assert CONTENT == (directory / "thing-1.0.jar").read_bytes()
 
 
-def test_short_answer_is_refused_by_name(tmp_path: Path, repository: Repository) -> None:
-    """A repository that serves fewer bytes than the lock says is refused with both sizes."""
+def test_short_response_is_refused_by_name(tmp_path: Path, repository: Repository) -> None:
+    """A file with fewer bytes than in the lock is refused with both sizes."""
     repository.manner = "short"
 
     with pytest.raises(FileRefused, match=r"thing-1\.0\.jar is truncated: .*102400.* 1000 bytes"):
@@ -123,7 +123,7 @@ def test_short_answer_is_refused_by_name(tmp_path: Path, repository: Repository)
 def test_broken_transfer_is_a_failed_fetch(
     tmp_path: Path, repository: Repository, manner: str
 ) -> None:
-    """A connection that is cut and a jar that is not there are told as such, by name."""
+    """The error for a closed connection or a missing jar has the jar's name."""
     repository.manner = manner
 
     with pytest.raises(FetchFailed, match=r"thing-1\.0\.jar could not be fetched in 3 attempts"):
@@ -133,10 +133,10 @@ def test_broken_transfer_is_a_failed_fetch(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_in_a_download_leaves_nothing(
+def test_signal_during_a_download_leaves_nothing(
     tmp_path: Path, repository: Repository, number: signal.Signals
 ) -> None:
-    """SIGTERM or Ctrl-C while bytes arrive ends the process soon and empties the cache."""
+    """SIGTERM or Ctrl-C during a download ends the process soon and empties the cache."""
     repository.manner = "slow"
     process = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED_SCRIPT, repository.address, str(tmp_path)],

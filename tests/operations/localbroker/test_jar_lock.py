@@ -1,4 +1,4 @@
-"""The committed locks: complete, readable, and what the code asks for."""
+"""The committed locks: complete, readable, and for the versions in the code."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from operations.localbroker.wheels import Wheel
 
 
 def test_committed_lock_names_every_jar_once() -> None:
-    """The committed lock holds the 47 jars of Kafka 4.3.1, about 45 MB, each name once."""
+    """The lock has the 47 jars of Kafka 4.3.1, about 45 MB, each name once."""
     lock = load_lock()
 
     assert KAFKA_VERSION == lock.kafka_version
@@ -30,7 +30,7 @@ def test_committed_lock_names_every_jar_once() -> None:
 
 
 def test_lock_survives_writing_and_reading(tmp_path: Path) -> None:
-    """A lock that was written reads back equal, and the committed file is in that form."""
+    """A written lock reads back equal, and the committed file has that form."""
     path = tmp_path / "lock.json"
     lock = load_lock()
 
@@ -40,16 +40,16 @@ def test_lock_survives_writing_and_reading(tmp_path: Path) -> None:
     assert LOCK_PATH.read_text() == path.read_text()
 
 
-def test_another_jar_is_another_digest() -> None:
-    """The digest that names the cache entry changes with any jar's hash."""
+def test_digest_changes_with_any_jar() -> None:
+    """The digest in the name of the cache entry depends on the hash of every jar."""
     one = KafkaLock("1", (Jar("g:a:1", "0" * 64, 1),))
     other = KafkaLock("1", (Jar("g:a:1", "1" * 64, 1),))
 
     assert one.digest != other.digest
 
 
-def test_a_file_of_another_shape_is_refused(tmp_path: Path) -> None:
-    """A file that is no lock is refused with its name."""
+def test_file_that_is_not_a_lock_is_refused(tmp_path: Path) -> None:
+    """The error has the name of the file."""
     path = tmp_path / "lock.json"
     path.write_text('{"kafka_version": "4.3.1", "jars": [{"name": "x"}]}')
 
@@ -58,8 +58,8 @@ def test_a_file_of_another_shape_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wheel", [JAVA_WHEEL, MESH_WHEEL])
-def test_wheel_lock_pins_the_version_the_code_names(wheel: Wheel) -> None:
-    """The committed wheel lock pins exactly the version that names the cache entry."""
+def test_wheel_lock_pins_the_version_in_the_code(wheel: Wheel) -> None:
+    """The committed wheel lock pins the version in the name of the cache entry."""
     lines = wheel.lock.read_text().splitlines()
 
     assert f"{wheel.project}=={wheel.version} \\" == lines[0]

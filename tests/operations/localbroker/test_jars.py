@@ -1,4 +1,4 @@
-"""Jars: fetched once, checked byte for byte, refused by name, never half there."""
+"""Jars: fetched once, checked byte for byte, refused by name, never incomplete."""
 
 import hashlib
 import os
@@ -27,7 +27,7 @@ VICTIM = LOCK.jars[7]
 
 
 class Repository:
-    """Serves `CONTENTS`, altered where a test says so, and counts what was asked."""
+    """Serves `CONTENTS`, altered if a test says so, and counts requests."""
 
     def __init__(self) -> None:
         self.contents = dict(CONTENTS)
@@ -35,7 +35,7 @@ class Repository:
         self.failures: dict[str, list[Exception]] = {}
 
     def fetch(self, jar: Jar, directory: Path, on_bytes: OnBytes) -> Path:
-        """Write one jar below `directory`, or raise what the test has put in its way."""
+        """Write one jar below `directory`, or raise the error that the test has set."""
         self.asked.append(jar.coordinate)
         if waiting := self.failures.get(jar.coordinate):
             raise waiting.pop(0)
@@ -48,23 +48,23 @@ class Repository:
 
 @pytest.fixture
 def repository() -> Repository:
-    """A repository that serves what the lock names."""
+    """A repository with the jars of the lock."""
     return Repository()
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry at once."""
+    """Retry without a pause."""
     monkeypatch.setattr(fetch_module, "RETRY_PAUSE_S", 0.0)
 
 
 def left_in(cache: Path) -> list[str]:
-    """What lies in the cache, but for the lock files."""
+    """Return the entries of the cache, without lock files."""
     return sorted(path.name for path in cache.iterdir() if path.suffix != ".lock")
 
 
-def test_fetches_all_once(tmp_path: Path, repository: Repository) -> None:
-    """All jars are fetched, counted, and not fetched again by the next start."""
+def test_all_jars_are_fetched_once(tmp_path: Path, repository: Repository) -> None:
+    """All jars are fetched, and the next start fetches none."""
     steps: list[Step] = []
 
     directory = ensure_jars(LOCK, cache=tmp_path, progress=steps.append, fetcher=repository.fetch)
@@ -89,7 +89,7 @@ def test_fetches_all_once(tmp_path: Path, repository: Repository) -> None:
 def test_wrong_jar_is_refused_by_name(
     tmp_path: Path, repository: Repository, change: Callable[[bytes], bytes], word: str
 ) -> None:
-    """A truncated or altered jar is named with both hashes, and nothing is kept."""
+    """The error for a truncated or altered jar has both hashes, and nothing is kept."""
     wrong = change(CONTENTS[VICTIM.coordinate])
     repository.contents[VICTIM.coordinate] = wrong
 
@@ -106,7 +106,7 @@ def test_wrong_jar_is_refused_by_name(
 
 
 def test_cached_jar_that_was_altered_is_refused(tmp_path: Path, repository: Repository) -> None:
-    """A jar altered in the cache is refused by name at the next start, not quietly replaced."""
+    """A jar altered in the cache is refused at the next start, not silently replaced."""
     directory = ensure_jars(LOCK, cache=tmp_path, fetcher=repository.fetch)
     (directory / VICTIM.file_name).write_bytes(b"short")
 
@@ -114,10 +114,10 @@ def test_cached_jar_that_was_altered_is_refused(tmp_path: Path, repository: Repo
         ensure_jars(LOCK, cache=tmp_path, fetcher=repository.fetch)
 
 
-def test_altered_with_the_stamp_intact_is_found_by_verify(
+def test_altered_jar_with_the_same_stamp_is_found_by_verify(
     tmp_path: Path, repository: Repository
 ) -> None:
-    """Same size and same time deceive the cheap check, not the one that reads every byte."""
+    """Same size and same time pass the quick check, not the one that reads every byte."""
     directory = ensure_jars(LOCK, cache=tmp_path, fetcher=repository.fetch)
     path = directory / VICTIM.file_name
     before = path.stat()
@@ -138,7 +138,7 @@ def test_file_that_is_not_in_the_lock_is_refused(tmp_path: Path, repository: Rep
 
 
 def test_missing_jar_is_refused_by_name(tmp_path: Path, repository: Repository) -> None:
-    """A jar that vanished from the cache is named."""
+    """The error names a jar that was removed from the cache."""
     directory = ensure_jars(LOCK, cache=tmp_path, fetcher=repository.fetch)
     (directory / VICTIM.file_name).unlink()
 
@@ -146,8 +146,8 @@ def test_missing_jar_is_refused_by_name(tmp_path: Path, repository: Repository) 
         verify_jars(LOCK, directory)
 
 
-def test_copied_cache_is_trusted_after_one_reading(tmp_path: Path, repository: Repository) -> None:
-    """Jars with other times but the right bytes are stamped anew, not fetched again."""
+def test_copied_cache_is_used_after_one_full_check(tmp_path: Path, repository: Repository) -> None:
+    """Jars with other times but the right bytes get a new stamp, and are not fetched again."""
     directory = ensure_jars(LOCK, cache=tmp_path, fetcher=repository.fetch)
     for path in directory.iterdir():
         os.utime(path, (1, 1))
@@ -157,8 +157,8 @@ def test_copied_cache_is_trusted_after_one_reading(tmp_path: Path, repository: R
     assert [] == repository.asked
 
 
-def test_network_errors_are_tried_again(tmp_path: Path, repository: Repository) -> None:
-    """Two failures of one jar are survived."""
+def test_fetch_is_retried_after_network_errors(tmp_path: Path, repository: Repository) -> None:
+    """Two failures of one jar do not end the fetch."""
     repository.failures[VICTIM.coordinate] = [OSError("reset"), RuntimeError("not found")]
 
     directory = ensure_jars(LOCK, cache=tmp_path, fetcher=repository.fetch)
@@ -167,8 +167,8 @@ def test_network_errors_are_tried_again(tmp_path: Path, repository: Repository) 
     verify_jars(LOCK, directory)
 
 
-def test_jar_that_never_comes_is_named(tmp_path: Path, repository: Repository) -> None:
-    """The third failure ends the start with the jar's name and a remedy, and keeps nothing."""
+def test_jar_that_cannot_be_fetched_is_named(tmp_path: Path, repository: Repository) -> None:
+    """The third failure ends the start with the jar's name and a remedy; nothing is kept."""
     repository.failures[VICTIM.coordinate] = [OSError("unreachable")] * 3
 
     with pytest.raises(FetchFailed, match=r"part7-1\.0\.jar .* 3 attempts .*check the network"):
@@ -177,8 +177,8 @@ def test_jar_that_never_comes_is_named(tmp_path: Path, repository: Repository) -
     assert [] == left_in(tmp_path)
 
 
-def test_full_disk_is_not_tried_again(tmp_path: Path, repository: Repository) -> None:
-    """A disk that fills up while fetching is said at once, with what to do."""
+def test_fetch_is_not_retried_after_a_full_disk(tmp_path: Path, repository: Repository) -> None:
+    """A full disk is reported at once, with a remedy."""
     repository.failures[VICTIM.coordinate] = [OSError(28, "No space left on device")]
 
     with pytest.raises(Exception, match=r"No space left on device; free some space"):
@@ -189,7 +189,7 @@ def test_full_disk_is_not_tried_again(tmp_path: Path, repository: Repository) ->
 
 
 def test_interruption_leaves_nothing(tmp_path: Path, repository: Repository) -> None:
-    """Ctrl-C in the middle of the fetch empties the cache again, stuck threads or not."""
+    """Ctrl-C during the fetch empties the cache, also if threads are blocked."""
     stuck = threading.Event()
 
     def fetch(jar: Jar, directory: Path, on_bytes: OnBytes) -> Path:
@@ -208,8 +208,8 @@ def test_interruption_leaves_nothing(tmp_path: Path, repository: Repository) -> 
     stuck.set()
 
 
-def test_two_starters_fetch_once(tmp_path: Path, repository: Repository) -> None:
-    """Two starters at once end with the same directory and one fetch of each jar."""
+def test_two_starts_fetch_once(tmp_path: Path, repository: Repository) -> None:
+    """Two starts at the same time use one directory and fetch each jar once."""
     found: list[Path] = []
 
     def start() -> None:
@@ -225,8 +225,8 @@ def test_two_starters_fetch_once(tmp_path: Path, repository: Repository) -> None
     assert sorted(CONTENTS) == sorted(repository.asked)
 
 
-def test_leftover_of_a_killed_starter_is_removed(tmp_path: Path, repository: Repository) -> None:
-    """What a starter killed with SIGKILL left behind goes with the next start."""
+def test_files_of_a_killed_start_are_removed(tmp_path: Path, repository: Repository) -> None:
+    """The next start removes what a start that was killed left."""
     stale = tmp_path / f".staging-kafka-9.9.9-{LOCK.digest}-dead"
     stale.mkdir()
     (stale / "half.jar").write_bytes(b"half")

@@ -1,4 +1,4 @@
-"""`scripts/setup`: makes the environment once, and is not there half."""
+"""`scripts/setup` creates the environment once, and leaves none that is incomplete."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ SECOND_RUN_S_MAX = 0.3
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project with the set-up script and locks that ask for nothing."""
+    """A project with the set-up script and empty locks."""
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "setup", tmp_path / "scripts" / "setup")
     for name in ("requirements.txt", "requirements-dev.txt"):
@@ -28,7 +28,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def set_up(project: Path, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-    """The finished script."""
+    """Run the script to its end."""
     return subprocess.run(
         [str(project / "scripts" / "setup"), *arguments],
         env={**os.environ, **environ},
@@ -39,8 +39,8 @@ def set_up(project: Path, *arguments: str, **environ: str) -> "subprocess.Comple
     )
 
 
-def test_makes_it_once_then_runs_the_command(project: Path) -> None:
-    """The first run makes .venv and runs the command; the second only runs it, at once."""
+def test_first_run_creates_the_environment_and_runs_the_command(project: Path) -> None:
+    """The first run creates .venv and runs the command; the second only runs it, at once."""
     first = set_up(project, "runtime", ".venv/bin/python", "-c", "print('ran')")
     started = time.monotonic()
     second = set_up(project, "runtime", "sh", "-c", "exit 7")
@@ -51,7 +51,7 @@ def test_makes_it_once_then_runs_the_command(project: Path) -> None:
     assert (7, "") == (second.returncode, second.stdout)
     assert elapsed_s < SECOND_RUN_S_MAX
 
-    # Extra packages go into a whole .venv, and leave it whole where they cannot be had.
+    # Extra packages are added to a complete .venv, which stays complete if they cannot be fetched.
     lock = project / "requirements-local-llm.txt"
     lock.write_text(f"no-such-thing==1.0 --hash=sha256:{'0' * 64}\n")
     failed = set_up(project, "local-llm", "true", PIP_NO_INDEX="1")
@@ -77,7 +77,7 @@ def test_makes_it_once_then_runs_the_command(project: Path) -> None:
 def test_signal_leaves_neither_process_nor_environment(
     project: Path, number: signal.Signals
 ) -> None:
-    """SIGTERM or Ctrl-C in the middle removes the half-made .venv and ends what was started."""
+    """SIGTERM or Ctrl-C removes the incomplete .venv and ends the started processes."""
     process = subprocess.Popen(
         [str(project / "scripts" / "setup"), "runtime"],
         stdout=subprocess.DEVNULL,
@@ -99,8 +99,8 @@ def test_signal_leaves_neither_process_nor_environment(
     assert [] == alive
 
 
-def test_failed_install_tells_the_remedy_and_leaves_nothing(project: Path) -> None:
-    """A package that cannot be had ends with 3, pip's own words and a remedy."""
+def test_failed_install_has_a_remedy_and_leaves_nothing(project: Path) -> None:
+    """A package that cannot be fetched ends with exit code 3, pip's output and a remedy."""
     (project / "requirements.txt").write_text(f"no-such-thing==1.0 --hash=sha256:{'0' * 64}\n")
 
     failed = set_up(project, "runtime", "true", PIP_NO_INDEX="1")
@@ -111,8 +111,8 @@ def test_failed_install_tells_the_remedy_and_leaves_nothing(project: Path) -> No
     assert not (project / ".venv").exists()
 
 
-def test_old_python_is_told(project: Path, tmp_path: Path) -> None:
-    """Where no Python is new enough the message names the version asked for and how to get it."""
+def test_old_python_is_an_error_with_a_remedy(project: Path, tmp_path: Path) -> None:
+    """The message has the required version and how to install it."""
     tools = tmp_path / "tools"
     tools.mkdir()
     for name in ("bash", "cat", "cmp", "dirname", "mktemp", "rm", "sed", "env"):
@@ -126,8 +126,8 @@ def test_old_python_is_told(project: Path, tmp_path: Path) -> None:
     assert "no Python 3.11 or newer was found; install one" in failed.stderr
 
 
-def test_unknown_level_is_wrong_usage(project: Path) -> None:
-    """Without a level the script prints its usage and ends with 2."""
+def test_unknown_level_is_a_usage_error(project: Path) -> None:
+    """Without a level the script prints its usage and ends with exit code 2."""
     failed = set_up(project)
 
     assert failed.returncode == 2
