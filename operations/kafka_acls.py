@@ -39,12 +39,12 @@ class AclChanges:
 
     Attributes:
         created: The rules that were missing. removed: Number of rules of the same principals and
-            names that are not wanted any more. kept: Number of rules that existed.
+            names that are not wanted any more. existing: Number of wanted rules that existed.
     """
 
     created: tuple[Rule, ...]
     removed: int
-    kept: int
+    existing: int
 
 
 class _Create(Request[CreateAclsRequest_v1]):  # type: ignore[misc]  # aiokafka is not typed
@@ -104,7 +104,7 @@ async def apply_rules(settings: Settings, rules: tuple[Rule, ...]) -> AclChanges
             for result in answer.filter_responses:
                 _check(result[0], result[1])
     created = tuple(sorted(wanted[row] for row in missing))
-    return AclChanges(created=created, removed=len(retired), kept=len(wanted) - len(missing))
+    return AclChanges(created=created, removed=len(retired), existing=len(wanted) - len(missing))
 
 
 async def _describe(admin: AIOKafkaAdminClient) -> set[AclRow]:

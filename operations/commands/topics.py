@@ -136,12 +136,12 @@ async def _apply(settings: Settings, rules: tuple[Rule, ...], *, as_json: bool) 
     changes = await apply_rules(settings, rules)
     if as_json:
         created = [asdict(rule) for rule in changes.created]
-        counts = {"kept": changes.kept, "removed": changes.removed}
+        counts = {"kept": changes.existing, "removed": changes.removed}
         print(json.dumps({"prefix": settings.prefix, "created": created, **counts}, indent=2))
         return
     print(
         f"{len(changes.created)} rules put in force, {changes.removed} removed, "
-        f"{changes.kept} existed"
+        f"{changes.existing} existed"
     )
 
 

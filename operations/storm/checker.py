@@ -91,8 +91,10 @@ def check_records(
     check_acked(acked, topics.commands, effective, refused, findings)
     check_halted(halted, effective, findings)
     halts, market = HaltHistory(topics.control), MarketRecords(topics.tickers)
-    books = check_money(effective, commands, market, terms, halts, findings)
-    check_replies(topics.inboxes, commands, effective, books, findings, all_answered=all_answered)
+    accounts = check_money(effective, commands, market, terms, halts, findings)
+    check_replies(
+        topics.inboxes, commands, effective, accounts, findings, all_answered=all_answered
+    )
     check_dead_letters(topics, dead_lettered, findings)
     return findings
 
@@ -296,7 +298,7 @@ def check_replies(
     inboxes: dict[str, list[RawRecord]],
     commands: Calls,
     effective: list[Json],
-    books: dict[str, RecomputedAccount],
+    accounts: dict[str, RecomputedAccount],
     findings: Findings,
     *,
     all_answered: bool,
@@ -316,9 +318,9 @@ def check_replies(
                 check_trade_reply(body, events.get(body["call_id"]), findings)
             elif body["tool"] == "get_portfolio" and body["ok"]:
                 offsets = [offset for offset, _ in commands.get(body["call_id"], [])]
-                book = books.get(agent)
-                if offsets and book is not None:
-                    check_portfolio_reply(body, offsets, book, findings)
+                account = accounts.get(agent)
+                if offsets and account is not None:
+                    check_portfolio_reply(body, offsets, account, findings)
     for call_id, occurrences in commands.items():
         offset, call = occurrences[0]
         if parse_time(call["deadline_at"]) < parse_time(call["issued_at"]):
@@ -355,23 +357,18 @@ def check_trade_reply(reply: Json, event: Json | None, findings: Findings) -> No
 
 
 def check_portfolio_reply(
-    reply: Json, offsets: list[int], book: RecomputedAccount, findings: Findings
+    reply: Json, offsets: list[int], account: RecomputedAccount, findings: Findings
 ) -> None:
     """Check a portfolio: the state after all earlier commands; a repeated answer may be newer."""
-    exact = {cash for at in offsets if (cash := book.before(at)) is not None}
-    refusals = parse_cash(reply)
+    exact = {cash for at in offsets if (cash := account.before(at)) is not None}
+    reply_cash = Decimal(reply["value"]["cash_usd"])
     findings.counts["portfolios"] += 1
-    if refusals in exact:
+    if reply_cash in exact:
         findings.counts["checks"] += 1
         return
     findings.counts["portfolios_newer"] += 1
-    newer = refusals in book.from_offset(offsets[0])
-    findings.expect(newer, f"portfolio at {offsets} tells {refusals}, not {sorted(exact)}")
-
-
-def parse_cash(reply: Json) -> Decimal:
-    """Return the cash in a portfolio reply."""
-    return Decimal(reply["value"]["cash_usd"])
+    newer = reply_cash in account.from_offset(offsets[0])
+    findings.expect(newer, f"portfolio at {offsets} has cash {reply_cash}, not {sorted(exact)}")
 
 
 def dead_lettered_commands(topics: TopicRecords) -> dict[int, bytes]:

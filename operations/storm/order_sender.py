@@ -25,7 +25,7 @@ from arena.messages import QuoteSeen, ToolCall
 from arena.wire import Headers, encode
 from operations.storm.checker_run import partitions_of
 from operations.storm.client_errors import CLIENT_ERRORS
-from operations.storm.storm_commands import DRIVERS, PREFIX, PRODUCTS
+from operations.storm.storm_commands import PREFIX, PRODUCTS, SENDER_AGENTS
 
 COMMANDS = PREFIX + topics.COMMANDS.name
 TICKERS = PREFIX + topics.TICKERS.name
@@ -220,7 +220,7 @@ class OrderSender:
 
     def _new_command(self) -> CommandRecord:
         rng, self._created = self._rng, self._created + 1
-        agent = rng.choice(DRIVERS)
+        agent = rng.choice(SENDER_AGENTS)
         product_id = rng.choice(PRODUCTS)
         reads = rng.random() < READ_SHARE
         now = datetime.now(UTC)

@@ -379,7 +379,7 @@ class Storm:
         bus = KafkaBus(settings, client_id="arena-storm")
         await bus.start()
         try:
-            inboxes = [topics.INBOX.member(agent) for agent in storm_commands.DRIVERS]
+            inboxes = [topics.INBOX.member(agent) for agent in storm_commands.SENDER_AGENTS]
             wanted = [*topics.fixed_topics(), *load_spec(spec).topics(), *inboxes]
             await bus.ensure_topics(wanted)
         finally:

@@ -13,7 +13,7 @@ AGENTS = {
 """Agent -> its strategy and seed."""
 NODE = "rules"
 PRODUCTS = ("BTC-USD", "ETH-USD", "SOL-USD")
-DRIVERS = tuple(f"storm-{n}" for n in range(6))
+SENDER_AGENTS = tuple(f"storm-{n}" for n in range(6))
 """Agents for which the order sender sends orders; they are not on the roster."""
 PREFIX = "storm."
 DATABASE = "DATABASE_URL"

@@ -35,7 +35,7 @@ from operations.kafka_acls import apply_rules
 from operations.storm.checker import check_records
 from operations.storm.checker_records import AckedCommand, Findings
 from operations.storm.order_sender import OrderSender
-from operations.storm.storm_commands import DRIVERS, PREFIX
+from operations.storm.storm_commands import PREFIX, SENDER_AGENTS
 from tests.faults.harness import TERMS, read_topics
 from tests.faults.namespaces import Host, Network, wait_until, why_not
 
@@ -99,7 +99,7 @@ class Observer:
         agents_s = self.clocks["agents"]
         if record.topic == topics.EVENTS.name and record.kind == "OrderDecided":
             self.decided.add(body["order_id"])
-            ahead_s = 0.0 if body["agent"] in DRIVERS else agents_s
+            ahead_s = 0.0 if body["agent"] in SENDER_AGENTS else agents_s
             return "executor", seconds_of(body["issued_at"]) - ahead_s
         if record.topic == topics.LLM_CALLS.name:
             return "chat-node", seconds_of(body["started_at"]) - agents_s
@@ -213,7 +213,7 @@ class Hosts:
         async def set_up() -> None:
             bus = KafkaBus(settings, client_id="set-up")
             await bus.start()
-            inboxes = [topics.INBOX.member(name) for name in (AGENT, *DRIVERS)]
+            inboxes = [topics.INBOX.member(name) for name in (AGENT, *SENDER_AGENTS)]
             members = [topics.PROMPTED.member(NODE), *inboxes]
             await bus.ensure_topics([*topics.fixed_topics(), *members])
             await bus.close()
@@ -384,7 +384,7 @@ def check_topics(hosts: Hosts, bootstrap: str, acked: list[AckedCommand]) -> Fin
         await bus.start()
         try:
             return check_records(
-                await read_topics(bus, (AGENT, *DRIVERS)), TERMS, acked, all_answered=False
+                await read_topics(bus, (AGENT, *SENDER_AGENTS)), TERMS, acked, all_answered=False
             )
         finally:
             await bus.close()

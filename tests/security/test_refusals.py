@@ -206,6 +206,6 @@ async def test_surplus_rules_are_removed(secure: Secure) -> None:
     third = await apply_rules(admin, without)
 
     # Rules about the cluster are shared by all arenas.
-    assert (len(with_turns) - 1, 0, 1) == (len(first.created), first.removed, first.kept)
+    assert (len(with_turns) - 1, 0, 1) == (len(first.created), first.removed, first.existing)
     assert (0, 1) == (len(second.created), second.removed)
-    assert (0, 0, len(without)) == (len(third.created), third.removed, third.kept)
+    assert (0, 0, len(without)) == (len(third.created), third.removed, third.existing)
