@@ -34,13 +34,17 @@ def parse_fault(text: str) -> tuple[str, float] | None:
     name, _, chance = text.partition(":")
     if name not in (*POINTS, *LEDGER_POINTS, ANY):
         known = ", ".join((*POINTS, *LEDGER_POINTS, ANY))
-        raise UsageError(f"{VARIABLE}={text!r} names no fault point", remedy=f"one of {known}")
+        raise UsageError(
+            f"{VARIABLE}={text!r} does not name a fault point", remedy=f"one of {known}"
+        )
     try:
         probability = float(chance)
     except ValueError:
         probability = -1.0
     if not 0 <= probability <= 1:
-        raise UsageError(f"{VARIABLE}={text!r} has no probability", remedy="such as after_read:0.1")
+        raise UsageError(
+            f"{VARIABLE}={text!r} lacks a probability", remedy="such as after_read:0.1"
+        )
     return name, probability
 
 

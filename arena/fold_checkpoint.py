@@ -46,8 +46,8 @@ Pair = tuple[str, int]
 
 
 @contextmanager
-def without_gc() -> Iterator[None]:
-    """Unpack without garbage collection: a checkpoint is large and has no reference cycles."""
+def no_garbage_collection() -> Iterator[None]:
+    """Disable the garbage collector: a fold has many objects and no reference cycles."""
     gc.disable()
     try:
         yield

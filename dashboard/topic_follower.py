@@ -21,9 +21,9 @@ from arena.errors import BrokerUnavailable, Malformed
 from arena.fold_checkpoint import (
     CheckpointFile,
     FoldPositions,
+    no_garbage_collection,
     resume_fold,
     why_shards_differ,
-    without_gc,
 )
 from arena.pass_overs import PassedOver, read_passed_over
 from arena.tasks import run_until_all_end
@@ -114,7 +114,7 @@ class TopicFollower:
         if self._file is None or packed is None:
             return
         try:
-            with without_gc():
+            with no_garbage_collection():
                 view, positions = unpack_view(packed)
             shards = view.accounts.shards
             images = await self._file.read_images(shards)

@@ -15,9 +15,9 @@ from arena.errors import Malformed
 from arena.fold_checkpoint import (
     CheckpointFile,
     FoldPositions,
+    no_garbage_collection,
     resume_fold,
     why_shards_differ,
-    without_gc,
 )
 from arena.logs import Log
 from arena.pass_overs import PassedOver, read_passed_over
@@ -71,10 +71,10 @@ class SeasonCheckpoint:
         if packed is None:
             return
         try:
-            with without_gc():
+            with no_garbage_collection():
                 head = read_head(packed)
             segments = await asyncio.to_thread(self._read, head)
-            with without_gc():
+            with no_garbage_collection():
                 builder, places = restore(head, segments)
             shards = builder.folds.accounts.shards
             images = await self.file.read_images(shards)

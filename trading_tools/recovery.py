@@ -5,9 +5,6 @@ there is one that fits the log, else at the first record.
 """
 
 import asyncio
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from uuid import uuid4
 
@@ -18,6 +15,7 @@ from arena.bus.base import LogReader, Record, Start
 from arena.checkpoint import FORMAT, is_head_of, why_unproven
 from arena.errors import BrokenLog
 from arena.fault_points import fault_point
+from arena.fold_checkpoint import no_garbage_collection
 from arena.messages import Rules
 from arena.node import Node
 from arena.pass_overs import read_passed_over
@@ -38,17 +36,6 @@ START_AGAIN = (
 BATCH_MAX = 100
 """Small enough that a batch is still in the processor's cache when it is folded."""
 TOPIC = topics.EVENTS.name
-
-
-@contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """Disable the garbage collector during a fold: its many objects have no reference cycles."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 class EventLog:

@@ -26,6 +26,7 @@ from arena.bus.base import Record
 from arena.exports import read_manifest, read_records
 from arena.kill_switch import KillSwitch
 from arena.messages import Message, OpenAccount, ToolCall
+from arena.newest_results import json_body
 from arena.pass_overs import passed_over_in
 from arena.versions import VersionsInOrder, recorded_by
 from trading_tools.command_handler import CommandHandler
@@ -141,7 +142,7 @@ class OrderReplay:
         """Note which tickers the orders were priced with, and where their snapshots ended."""
         for record in read_records(self._folder, [EVENTS]):
             if record.kind == "OrderDecided":
-                used = _body(record).get("used")
+                used = json_body(record).get("used")
                 if isinstance(used, dict):
                     partition, offset = used.get("partition"), used.get("offset")
                     if isinstance(partition, int) and isinstance(offset, int):
@@ -312,14 +313,6 @@ def _by_partition(records: Iterator[Record]) -> Iterator[tuple[int, Iterator[Rec
     from itertools import groupby
 
     yield from groupby(records, key=lambda record: record.partition)
-
-
-def _body(record: Record) -> Event:
-    try:
-        found = orjson.loads(record.value or b"")
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _difference(value: bytes, written: bytes | None) -> tuple[str, str]:

@@ -95,7 +95,7 @@ def require_addresses(servers: str) -> None:
                 f"'{one_line(part, 80)}' is not the address of a broker", remedy=ADDRESS_REMEDY
             )
     if not any(parts):
-        raise UsageError(f"'{one_line(servers, 80)}' names no broker", remedy=ADDRESS_REMEDY)
+        raise UsageError(f"'{one_line(servers, 80)}' does not name a broker", remedy=ADDRESS_REMEDY)
 
 
 def _can_be_asked_for(host: str) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from arena.currency import cash_digits
+from arena.messages import LeaderboardRow
 from arena.money import SCALE, PriceUnits, price_text, units_text
 from arena.plural import counted
 from judge.metrics_returns import total_return
@@ -84,16 +85,16 @@ def anchor(number: int) -> str:
     return f"agent-{number}"
 
 
-def entry_text(entry: Entry) -> str:
-    """Return a description of an entry: "momentum × gpt-small, repeat 2"."""
-    if entry.kind == "baseline":
+def entrant_text(one: Entry | LeaderboardRow) -> str:
+    """Return a description of an entry or entrant: "momentum × gpt-small, repeat 2"."""
+    if one.kind == "baseline":
         return "baseline, scripted"
-    parts = [f"{entry.strategy} × {entry.node}"]
-    if not entry.scripted and entry.model != entry.node:
-        parts.append(entry.model or "its model never answered")
-    if entry.seed is not None:
-        parts.append(f"repeat {entry.seed}")
-    if entry.scripted:
+    parts = [f"{one.strategy} × {one.node}"]
+    if not one.scripted and one.model != one.node:
+        parts.append(one.model or "its model never answered")
+    if one.seed is not None:
+        parts.append(f"repeat {one.seed}")
+    if one.scripted:
         parts.append("scripted, no LLM")
     return ", ".join(parts)
 
@@ -118,7 +119,7 @@ def agent_section(season: Season, number: int, figures: Sequence[tuple[str, str]
     return AgentSection(
         anchor=anchor(number),
         name=formats.quote(entry.name, NAME_MAX),
-        what=formats.quote(entry_text(entry), 2 * NAME_MAX),
+        what=formats.quote(entrant_text(entry), 2 * NAME_MAX),
         tone="gain" if (gain or 0) > 0 else "loss" if (gain or 0) < 0 else "",
         result=formats.change(gain),
         counts=f"{counted(len(fills), 'trade')}, {len(rejections):,} refused, "

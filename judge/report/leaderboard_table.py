@@ -9,7 +9,7 @@ from arena.messages import Evaluation, LeaderboardRow
 from arena.plural import counted
 from judge.leaderboard_text import compared_return, window_note
 from judge.report import formats
-from judge.report.agent_sections import NAME_MAX
+from judge.report.agent_sections import NAME_MAX, entrant_text
 from judge.report.tables import (
     ReportTable,
     TableCell,
@@ -84,7 +84,7 @@ def leaderboard_table(
 
 def _entrant(row: LeaderboardRow, links: Mapping[str, str]) -> TableCell:
     name = formats.quote(row.agent, NAME_MAX)
-    what = formats.quote(row_text(row), 2 * NAME_MAX)
+    what = formats.quote(entrant_text(row), 2 * NAME_MAX)
     if not row.repeats:
         return name_cell(name, what, links.get(row.agent, ""))
     spread = "" if row.repeat_sd is None else f", spread {formats.share(row.repeat_sd, 2)}"
@@ -102,20 +102,6 @@ def _entrant(row: LeaderboardRow, links: Mapping[str, str]) -> TableCell:
             for one in row.repeats
         ),
     )
-
-
-def row_text(row: LeaderboardRow) -> str:
-    """Return a description of an entrant: "momentum × gpt-small"."""
-    if row.kind == "baseline":
-        return "baseline, scripted"
-    parts = [f"{row.strategy} × {row.node}"]
-    if not row.scripted and row.model != row.node:
-        parts.append(row.model or "its model never answered")
-    if row.seed is not None:
-        parts.append(f"repeat {row.seed}")
-    if row.scripted:
-        parts.append("scripted, no LLM")
-    return ", ".join(parts)
 
 
 def _ranks(row: LeaderboardRow) -> TableCell:

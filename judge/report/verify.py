@@ -105,7 +105,7 @@ def _options(reported: Mapping[str, Any]) -> ReportOptions:  # Any: a JSON tree.
     try:
         return ReportOptions(**reported["options"])
     except (KeyError, TypeError):
-        raise UsageError(f"{FIGURES} names no options", remedy="write the report again") from None
+        raise UsageError(f"{FIGURES} lacks its options", remedy="write the report again") from None
 
 
 def _read_figures(path: Path) -> dict[str, Any]:  # Any: a JSON tree.
