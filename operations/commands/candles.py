@@ -14,7 +14,8 @@ from pydantic import JsonValue
 from arena.command_exit import print_failure
 from arena.errors import EXIT_USAGE, UsageError
 from arena.options import AsJson
-from arena.pricefiles.formats import CONTAINERS, FORMATS
+from arena.pricefiles.facts import PriceFacts
+from arena.pricefiles.formats import CONTAINERS, FORMATS, SUFFIXES
 from operations.commands.price_check import price_files_of, read_facts
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -59,7 +60,7 @@ def check_files(
     any_refused = False
     for path in _with_folders_opened(files):
         try:
-            (facts,) = read_facts([path], [product.upper()] if product else [])
+            facts = _facts_of(path, product)
         except UsageError as error:
             any_refused = True
             found.append({"path": str(path), "ok": False, "error": str(error)})
@@ -75,6 +76,16 @@ def check_files(
         print(json.dumps(found, indent=2))
     if any_refused:
         sys.exit(EXIT_USAGE)
+
+
+def _facts_of(path: Path, product: str | None) -> PriceFacts:
+    if path.is_dir():
+        raise UsageError(
+            f"{path} has no price file",
+            remedy=f"give files that end with {', '.join(SUFFIXES)}, or their folder",
+        )
+    (facts,) = read_facts([path], [product.upper()] if product else [])
+    return facts
 
 
 def _with_folders_opened(paths: list[Path]) -> list[Path]:

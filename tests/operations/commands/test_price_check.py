@@ -139,6 +139,7 @@ def test_candles_check_opens_a_folder(tmp_path: Path, capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit) as refused:
         check_files([empty])
     assert 2 == refused.value.code
+    assert f"{empty} has no price file" in capsys.readouterr().err
 
 
 def test_candles_formats_lists_formats(capsys: pytest.CaptureFixture[str]) -> None:
