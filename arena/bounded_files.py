@@ -156,7 +156,7 @@ def unpacked_limit(file: io.BufferedReader) -> int:
     return max(UNPACKED_BYTES, UNPACKED_RATIO * os.fstat(file.fileno()).st_size) * limits_factor()
 
 
-class Limited(io.RawIOBase):
+class LimitedStream(io.RawIOBase):
     """An unpacked stream with a limit on its output.
 
     Args:

@@ -36,7 +36,7 @@ app = typer.Typer(
 )
 
 
-class Only(StrEnum):
+class ServedTools(StrEnum):
     """The parts of the process that can run alone."""
 
     EXECUTOR = "executor"
@@ -51,7 +51,7 @@ PriceAge = Annotated[
     float, typer.Option("--price-age-s", "--price-age", help="Oldest usable price, in seconds.")
 ]
 OnlyFlag = Annotated[
-    Only | None,
+    ServedTools | None,
     typer.Option(help="Run only the executor or only the stateless tools.", show_default=False),
 ]
 
@@ -115,20 +115,22 @@ def serve(
         await serve_tools(
             node,
             rules,
-            executor=only is not Only.STATELESS,
-            stateless=only is not Only.EXECUTOR,
+            executor=only is not ServedTools.STATELESS,
+            stateless=only is not ServedTools.EXECUTOR,
             plugins=found,
         )
 
     run_node("tools", name, settings, work)
 
 
-def _plugins_beside(only: Only | None, flag: list[Path] | None, settings: Settings) -> Plugins:
+def _plugins_beside(
+    only: ServedTools | None, flag: list[Path] | None, settings: Settings
+) -> Plugins:
     """The plugins that this process may load: none together with the executor."""
-    if only is Only.EXECUTOR and not flag:
+    if only is ServedTools.EXECUTOR and not flag:
         return NO_PLUGINS
     found = plugins_of(flag, settings)
-    if found.tools and only is not Only.STATELESS:
+    if found.tools and only is not ServedTools.STATELESS:
         raise UsageError(EXECUTOR_ALONE[0], remedy=EXECUTOR_ALONE[1])
     return found
 

@@ -22,7 +22,7 @@ from arena.messages.account import (
     Source,
     StateDigest,
 )
-from arena.messages.base import Message, Part, Utc
+from arena.messages.base import Message, MessagePart, Utc
 from arena.messages.books import Drift
 from arena.messages.chat import (
     LASTING_CAUSES,
@@ -101,10 +101,10 @@ __all__ = [
     "LlmCall",
     "MarketSnapshot",
     "Message",
+    "MessagePart",
     "OpenAccount",
     "OrderDecided",
     "Pacing",
-    "Part",
     "PassOver",
     "Portfolio",
     "Posting",

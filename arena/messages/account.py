@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from arena.messages.base import Message, Part, Utc, is_none
+from arena.messages.base import Message, MessagePart, Utc, is_none
 from arena.messages.market import Side
 from arena.messages.tools import QuoteSeen
 from arena.messages.turns import Rules
@@ -35,21 +35,21 @@ class RejectReason(StrEnum):
     INSUFFICIENT_POSITION = "insufficient_position"
 
 
-class Source(Part):
+class Source(MessagePart):
     """Position in `account.commands` of the command that this event decides."""
 
     partition: int
     offset: int
 
 
-class ListingUsed(Part):
+class ListingUsed(MessagePart):
     """Position in `market.tickers` of the `Product` record with which an order was decided."""
 
     partition: int
     offset: int
 
 
-class QuoteUsed(Part):
+class QuoteUsed(MessagePart):
     """The ticker an order was priced with.
 
     Attributes:
@@ -67,7 +67,7 @@ class QuoteUsed(Part):
     event_time: Utc
 
 
-class Posting(Part):
+class Posting(MessagePart):
     """One leg of an entry; the legs of an event sum to zero per unit.
 
     Attributes:

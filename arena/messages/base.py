@@ -54,13 +54,13 @@ SOURCE_FIELD: Any = Field(default="", max_length=512, exclude_if=is_empty)
 """Label or digest of a plugin's file; omitted for shipped files, as in older records."""
 
 
-class Part(BaseModel):
+class MessagePart(BaseModel):
     """A frozen piece of a message."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_timedelta="float")
 
 
-class Message(Part):
+class Message(MessagePart):
     """A frozen message with its class name in the `type` header.
 
     Attributes:

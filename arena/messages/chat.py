@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from arena.messages.base import Message, Part, Utc, is_empty
+from arena.messages.base import Message, MessagePart, Utc, is_empty
 from arena.money import WireDecimal
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -42,7 +42,7 @@ LASTING_CAUSES = frozenset({Cause.AUTH, Cause.FORBIDDEN, Cause.MODEL_NOT_FOUND, 
 """Causes that do not pass by themselves: an agent with one of them is dead at once."""
 
 
-class RequestedCall(Part):
+class RequestedCall(MessagePart):
     """A tool call as the model wrote it.
 
     Attributes:
@@ -62,7 +62,7 @@ class RequestedCall(Part):
     provider: JsonObject = Field(default_factory=dict, exclude_if=is_empty)
 
 
-class ChatMessage(Part):
+class ChatMessage(MessagePart):
     """One message of a conversation, with the roles of the Chat Completions protocol.
 
     Attributes:
@@ -81,7 +81,7 @@ class ChatMessage(Part):
     provider: JsonObject = Field(default_factory=dict, exclude_if=is_empty)
 
 
-class ToolSchema(Part):
+class ToolSchema(MessagePart):
     """A tool in the form for a model.
 
     Attributes:
@@ -93,7 +93,7 @@ class ToolSchema(Part):
     parameters: dict[str, JsonValue]
 
 
-class Sampling(Part):
+class Sampling(MessagePart):
     """Sampling settings; None for the provider's default."""
 
     temperature: float | None = None
@@ -129,7 +129,7 @@ class ChatRequest(Message):
     prompt_size: PromptSize = "full"
 
 
-class WireForm(Part):
+class WireForm(MessagePart):
     """The form of a conversation in a request body; `arena.chat_body` applies it.
 
     Attributes:
@@ -149,7 +149,7 @@ class WireForm(Part):
     schema_keywords: Literal["portable", "bare"] = "portable"
 
 
-class Usage(Part):
+class Usage(MessagePart):
     """Tokens and cost of a call.
 
     Attributes:

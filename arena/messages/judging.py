@@ -8,11 +8,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from arena.messages.base import CURRENCY_FIELD, Currency, Message, Part, Utc
+from arena.messages.base import CURRENCY_FIELD, Currency, Message, MessagePart, Utc
 from arena.money import WireDecimal
 
 
-class Estimate(Part):
+class Estimate(MessagePart):
     """A figure and the interval around it, at the evaluation's confidence."""
 
     value: float
@@ -20,7 +20,7 @@ class Estimate(Part):
     high: float
 
 
-class Repeat(Part):
+class Repeat(MessagePart):
     """One of the agents of a cell: the same strategy and model with another seed.
 
     Attributes:
@@ -34,7 +34,7 @@ class Repeat(Part):
     total_return: float | None
 
 
-class LeaderboardRow(Part):
+class LeaderboardRow(MessagePart):
     """One entrant of the leaderboard: a cell with all its repeats, or one agent.
 
     Attributes:
@@ -122,7 +122,7 @@ class LeaderboardRow(Part):
     reasons: dict[str, str] = Field(default_factory=dict)
 
 
-class DeadEntry(Part):
+class DeadEntry(MessagePart):
     """An entry that is dead, or that cannot be compared: it has no row and no rank.
 
     Attributes:
@@ -152,7 +152,7 @@ class DeadEntry(Part):
     decisions: int = 0
 
 
-class Claim(Part):
+class Claim(MessagePart):
     """A claim that one entrant beats another, decided over all pairs at once.
 
     Attributes:
@@ -175,7 +175,7 @@ class Claim(Part):
     survives_stress: bool | None = None
 
 
-class Detectable(Part):
+class Detectable(MessagePart):
     """The true difference of a pair that 4 of 5 seasons like this one would detect.
 
     Attributes:

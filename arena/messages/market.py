@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from arena.messages.base import Message, Part, Utc, is_empty
+from arena.messages.base import Message, MessagePart, Utc, is_empty
 from arena.money import WireDecimal
 from arena.trading_modes import ONLINE
 
@@ -79,7 +79,7 @@ class Ticker(Message):
     trade_id: int | None = None
 
 
-class Candle(Part):
+class Candle(MessagePart):
     """One closed candle; `start` is the venue time of its start, volume is in base units."""
 
     start: Utc
@@ -90,7 +90,7 @@ class Candle(Part):
     volume: WireDecimal
 
 
-class CandleWindow(Part):
+class CandleWindow(MessagePart):
     """Closed candles of one granularity, oldest first, and the missing ones.
 
     Attributes:
@@ -105,7 +105,7 @@ class CandleWindow(Part):
     stale: bool = False
 
 
-class ProductView(Part):
+class ProductView(MessagePart):
     """One product in a snapshot.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from pydantic import Field, JsonValue
 
-from arena.messages.base import SOURCE_FIELD, Message, Part, Utc
+from arena.messages.base import SOURCE_FIELD, Message, MessagePart, Utc
 from arena.money import WireDecimal
 
 TRADE_TOOL = "execute_trade"
@@ -11,7 +11,7 @@ PORTFOLIO_TOOL = "get_portfolio"
 """The tool that shows an agent its account."""
 
 
-class QuoteSeen(Part):
+class QuoteSeen(MessagePart):
     """The best prices of a product in the agent's snapshot."""
 
     bid: WireDecimal

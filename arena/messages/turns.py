@@ -10,7 +10,7 @@ from arena.messages.base import (
     SOURCE_FIELD,
     Currency,
     Message,
-    Part,
+    MessagePart,
     Utc,
     is_none,
 )
@@ -23,7 +23,7 @@ Pacing = Literal["real-time", "lock-step"]
 """In lock-step the market waits until every turn on a snapshot has ended."""
 
 
-class HeldPosition(Part):
+class HeldPosition(MessagePart):
     """One position as the executor reported it.
 
     Attributes:
@@ -40,7 +40,7 @@ class HeldPosition(Part):
     held_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
-class Portfolio(Part):
+class Portfolio(MessagePart):
     """An account as the executor reported it.
 
     Attributes:
@@ -56,7 +56,7 @@ class Portfolio(Part):
     currency: Currency = CURRENCY_FIELD
 
 
-class Round(Part):
+class Round(MessagePart):
     """One model call of a turn and its tool calls.
 
     Attributes:

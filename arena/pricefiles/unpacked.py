@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final, cast
 
-from arena.bounded_files import Limited, limits_factor, open_regular
+from arena.bounded_files import LimitedStream, limits_factor, open_regular
 from arena.errors import UsageError
 from arena.plural import counted
 from arena.pricefiles.formats import CONTAINERS
@@ -145,7 +145,7 @@ def _is(path: Path, what: str, remedy: str) -> UsageError:
 
 def _bounded(path: Path, content: BinaryIO) -> io.BufferedReader:
     limit = UNPACKED_BYTES_MAX * limits_factor()
-    return io.BufferedReader(Limited(content, path, limit), 1 << 16)
+    return io.BufferedReader(LimitedStream(content, path, limit), 1 << 16)
 
 
 @contextmanager

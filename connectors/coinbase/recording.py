@@ -26,7 +26,7 @@ from typing import BinaryIO, Final, cast
 
 import orjson
 
-from arena.bounded_files import Limited, bounded_lines, open_regular, unpacked_limit
+from arena.bounded_files import LimitedStream, bounded_lines, open_regular, unpacked_limit
 from arena.clock import Clock
 from arena.errors import DependencyMissing, UsageError
 
@@ -119,7 +119,7 @@ def _open(path: Path) -> BinaryIO:
         import pyarrow
 
         file = pyarrow.input_stream(pyarrow.PythonFile(raw), compression="zstd")
-    return io.BufferedReader(Limited(file, path, limit), BUFFER_BYTES)
+    return io.BufferedReader(LimitedStream(file, path, limit), BUFFER_BYTES)
 
 
 class FrameRecorder:

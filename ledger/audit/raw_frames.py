@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 
 import orjson
 
-from arena.bounded_files import Limited, bounded_lines, open_regular, unpacked_limit
+from arena.bounded_files import LimitedStream, bounded_lines, open_regular, unpacked_limit
 
 FRAMES_PATTERN = "frames*.jsonl*"
 LINE_BYTES_MAX = 9 << 20
@@ -89,7 +89,7 @@ def _open(path: Path) -> BinaryIO:
         import pyarrow
 
         file = pyarrow.input_stream(pyarrow.PythonFile(raw), compression="zstd")
-    return io.BufferedReader(Limited(file, path, limit), BUFFER_BYTES)
+    return io.BufferedReader(LimitedStream(file, path, limit), BUFFER_BYTES)
 
 
 def _json(text: bytes) -> dict[str, object]:
