@@ -22,14 +22,14 @@ from operations.storm.checker_records import (
     ExecutorSettings,
     Findings,
     Json,
-    RawRecord,
     RecomputedAccount,
+    TopicRecord,
     TopicRecords,
     parse,
-    parse_time,
+    read_time,
 )
 from operations.storm.checker_refusals import (
-    HaltHistory,
+    HaltedScopes,
     OrderMemory,
     answers_without_event,
     check_without_event,
@@ -90,7 +90,7 @@ def check_records(
     check_terminal(commands, effective, refused, findings)
     check_acked(acked, topics.commands, effective, refused, findings)
     check_halted(halted, effective, findings)
-    halts, market = HaltHistory(topics.control), MarketRecords(topics.tickers)
+    halts, market = HaltedScopes(topics.control), MarketRecords(topics.tickers)
     accounts = check_money(effective, commands, market, terms, halts, findings)
     check_replies(
         topics.inboxes, commands, effective, accounts, findings, all_answered=all_answered
@@ -99,7 +99,7 @@ def check_records(
     return findings
 
 
-def is_call(raw: RawRecord) -> Json | None:
+def is_call(raw: TopicRecord) -> Json | None:
     """Return the tool call in a record, or None."""
     body = parse(raw.value) if raw.kind == "ToolCall" else None
     if body is None or any(
@@ -107,7 +107,7 @@ def is_call(raw: RawRecord) -> Json | None:
     ):
         return None
     try:
-        times = parse_time(body["issued_at"]), parse_time(body["deadline_at"])
+        times = read_time(body["issued_at"]), read_time(body["deadline_at"])
     except ValueError:
         return None
     return body if all(at.tzinfo is not None for at in times) else None
@@ -126,7 +126,7 @@ def has_invalid_envelope(call: Json) -> bool:
     )
 
 
-def readable_commands(records: list[RawRecord]) -> Calls:
+def readable_commands(records: list[TopicRecord]) -> Calls:
     """Return the calls by id, each with its offsets; unreadable bytes are not a call."""
     found: Calls = defaultdict(list)
     for raw in records:
@@ -160,7 +160,7 @@ class AccountChain:
         self.head = _next_head(self.head, value)
 
 
-def effective_events(records: list[RawRecord], findings: Findings) -> list[Json]:
+def effective_events(records: list[TopicRecord], findings: Findings) -> list[Json]:
     """Return the effective events, by epoch, sequence and hash chain.
 
     A second event of an order is not effective; if later events are chained to it, it is, and the
@@ -274,7 +274,7 @@ def check_halted(
 
 def check_acked(
     acked: Iterable[AckedCommand],
-    records: list[RawRecord],
+    records: list[TopicRecord],
     effective: list[Json],
     refused: set[str],
     findings: Findings,
@@ -295,7 +295,7 @@ def check_acked(
 
 
 def check_replies(
-    inboxes: dict[str, list[RawRecord]],
+    inboxes: dict[str, list[TopicRecord]],
     commands: Calls,
     effective: list[Json],
     accounts: dict[str, RecomputedAccount],
@@ -323,7 +323,7 @@ def check_replies(
                     check_portfolio_reply(body, offsets, account, findings)
     for call_id, occurrences in commands.items():
         offset, call = occurrences[0]
-        if parse_time(call["deadline_at"]) < parse_time(call["issued_at"]):
+        if read_time(call["deadline_at"]) < read_time(call["issued_at"]):
             continue  # it was sent after its deadline; an answer is optional
         if all_answered:
             findings.expect(answered[call_id] > 0, f"{call['tool']} at {offset} was never answered")

@@ -9,13 +9,13 @@ from operations.storm.checker_records import (
     ExecutorSettings,
     Findings,
     Json,
-    RawRecord,
     RecomputedAccount,
+    TopicRecord,
     parse,
 )
 from operations.storm.checker_refusals import (
     ATOM,
-    HaltHistory,
+    HaltedScopes,
     age_ms,
     check_reason,
     notional_and_fee,
@@ -27,7 +27,7 @@ from operations.storm.checker_refusals import (
 class MarketRecords:
     """Tickers by partition and offset, and listings by product."""
 
-    def __init__(self, records: list[RawRecord]) -> None:
+    def __init__(self, records: list[TopicRecord]) -> None:
         """Index the records of `market.tickers`."""
         self.tickers: dict[tuple[int, int], Json] = {}
         self.listings: dict[str, Json] = {}
@@ -57,7 +57,7 @@ def check_money(
     commands: dict[str, list[tuple[int, Json]]],
     market: MarketRecords,
     terms: ExecutorSettings,
-    halts: HaltHistory,
+    halts: HaltedScopes,
     findings: Findings,
 ) -> dict[str, RecomputedAccount]:
     """Compute cash and positions from the fills, and compare them after every event."""

@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class RawRecord:
+class TopicRecord:
     """A record of a topic: its position, its `type` header, its bytes.
 
     Attributes:
@@ -118,15 +118,15 @@ class TopicRecords:
         control: Records with keys; None if the topic was not read: halts cannot be checked then.
     """
 
-    commands: list[RawRecord]
-    events: list[RawRecord]
-    tickers: list[RawRecord]
-    inboxes: dict[str, list[RawRecord]]
-    dead_letters: list[RawRecord]
-    control: list[RawRecord] | None = None
+    commands: list[TopicRecord]
+    events: list[TopicRecord]
+    tickers: list[TopicRecord]
+    inboxes: dict[str, list[TopicRecord]]
+    dead_letters: list[TopicRecord]
+    control: list[TopicRecord] | None = None
 
 
-def parse_time(text: str) -> datetime:
+def read_time(text: str) -> datetime:
     """Parse a time of a message."""
     return datetime.fromisoformat(text)
 

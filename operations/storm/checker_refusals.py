@@ -18,9 +18,9 @@ from operations.storm.checker_records import (
     ExecutorSettings,
     Findings,
     Json,
-    RawRecord,
+    TopicRecord,
     parse,
-    parse_time,
+    read_time,
 )
 
 MICRO = Decimal("0.000001")
@@ -95,10 +95,10 @@ def _decimal(value: object) -> Decimal:
 
 
 @dataclass
-class HaltHistory:
+class HaltedScopes:
     """Which scopes `arena.control` ever halted; `records` is None if it was not read."""
 
-    records: list[RawRecord] | None = None
+    records: list[TopicRecord] | None = None
 
     def __post_init__(self) -> None:
         """Collect the scopes: every record but a readable `Resume` may halt its scope."""
@@ -116,7 +116,7 @@ def check_reason(
     listing: Json | None,
     money: tuple[Decimal, Decimal],
     terms: ExecutorSettings,
-    halts: HaltHistory,
+    halts: HaltedScopes,
     findings: Findings,
 ) -> None:
     """Check the reason of a refusal, or that a fill was right.
@@ -132,7 +132,7 @@ def check_reason(
         findings: Gets the findings and the counts.
     """
     reason_given = event["reason"]
-    late = parse_time(event["at"]) > parse_time(call["deadline_at"])
+    late = read_time(event["at"]) > read_time(call["deadline_at"])
     if reason_given == "halted" and not late and halts.may_cover(event["agent"]):
         findings.counts["unjudged_halted"] += 1
         return
@@ -251,10 +251,10 @@ def _money_reason(
 def age_ms(event: Json, ticker: Json) -> int:
     """Return the age of the price when it was used."""
     alive = max(
-        parse_time(ticker["received_at"]),
-        parse_time(ticker["confirmed_at"] or ticker["received_at"]),
+        read_time(ticker["received_at"]),
+        read_time(ticker["confirmed_at"] or ticker["received_at"]),
     )
-    return max(0, int((parse_time(event["at"]) - alive).total_seconds() * 1000))
+    return max(0, int((read_time(event["at"]) - alive).total_seconds() * 1000))
 
 
 def slipped(best: Decimal, bps: Decimal, listing: Json, up: bool) -> Decimal:
@@ -293,7 +293,7 @@ class OrderMemory:
         for index, event in enumerate(self.effective):
             if "issued_at" in event:
                 issued = self._newest.setdefault(event["agent"], [])
-                newest = max(issued[-1][1], event["issued_at"], key=parse_time) if issued else None
+                newest = max(issued[-1][1], event["issued_at"], key=read_time) if issued else None
                 issued.append((index, newest or event["issued_at"]))
 
     def may_have_been_decided(self, offset: int, call: Json) -> bool:
@@ -304,13 +304,13 @@ class OrderMemory:
             return False
         issued = self._newest.get(call["agent"], [])
         index = bisect_left(issued, forgotten_count, key=lambda pair: pair[0])
-        return index > 0 and parse_time(call["issued_at"]) <= parse_time(issued[index - 1][1])
+        return index > 0 and read_time(call["issued_at"]) <= read_time(issued[index - 1][1])
 
 
 def is_ahead(call: Json, written_ms: int) -> bool:
     """True if the issue time of an order is long after it was written to the topic."""
     written_at = EPOCH + timedelta(milliseconds=written_ms)
-    return written_ms > 0 and parse_time(call["issued_at"]) - written_at > AHEAD_MAX
+    return written_ms > 0 and read_time(call["issued_at"]) - written_at > AHEAD_MAX
 
 
 def check_without_event(
@@ -360,7 +360,7 @@ def check_without_event(
     return justified
 
 
-def answers_without_event(inboxes: dict[str, list[RawRecord]]) -> Counter[tuple[str, str]]:
+def answers_without_event(inboxes: dict[str, list[TopicRecord]]) -> Counter[tuple[str, str]]:
     """Return (order id, error) of the answers that refuse an order without an event."""
     found: Counter[tuple[str, str]] = Counter()
     for records in inboxes.values():

@@ -26,7 +26,7 @@ from operations.storm.checker_records import (
     SHOWN_MAX,
     AckedCommand,
     ExecutorSettings,
-    RawRecord,
+    TopicRecord,
     TopicRecords,
 )
 
@@ -81,7 +81,7 @@ async def partitions_of(
 
 async def read_all(
     consumer: AIOKafkaConsumer, topic: str, partitions: list[int]
-) -> list[RawRecord]:
+) -> list[TopicRecord]:
     """Read every record of a topic up to its current end, in offset order per partition.
 
     Raises:
@@ -94,14 +94,14 @@ async def read_all(
     ends = await consumer.end_offsets(assigned)
     for partition, begin in (await consumer.beginning_offsets(assigned)).items():
         consumer.seek(partition, begin)
-    found: list[RawRecord] = []
+    found: list[TopicRecord] = []
     moved_at = time.monotonic()
     positions = [-1]
     while any([await consumer.position(one) < ends[one] for one in assigned]):
         batches = await consumer.getmany(timeout_ms=FETCH_MS, max_records=RECORDS_MAX)
         for records in batches.values():
             found += [
-                RawRecord(
+                TopicRecord(
                     r.partition,
                     r.offset,
                     _kind(r.headers),
@@ -135,7 +135,7 @@ async def read_topics(options: dict[str, Any], prefix: str) -> TopicRecords:
     )
     partitions = await partitions_of(options, lambda name: name.startswith(prefix))
 
-    async def read(name: str) -> list[RawRecord]:
+    async def read(name: str) -> list[TopicRecord]:
         return await read_all(consumer, prefix + name, partitions.get(prefix + name, []))
 
     await consumer.start()

@@ -20,7 +20,7 @@ from arena.bus.base import EARLIEST, Bus, Record
 from arena.messages import Message, Product, QuoteSeen, Ticker, ToolCall
 from arena.settings import Settings
 from arena.wire import encode
-from operations.storm.checker_records import ExecutorSettings, RawRecord, TopicRecords
+from operations.storm.checker_records import ExecutorSettings, TopicRecord, TopicRecords
 
 TERMS = ExecutorSettings(
     cash=Decimal(100_000),
@@ -295,14 +295,14 @@ async def read_topics(bus: Bus, agents: tuple[str, ...] = AGENTS) -> TopicRecord
     )
 
 
-async def _records(bus: Bus, topic: str) -> list[RawRecord]:
+async def _records(bus: Bus, topic: str) -> list[TopicRecord]:
     reader = await bus.log_reader(topic, start=EARLIEST)
-    found: list[RawRecord] = []
+    found: list[TopicRecord] = []
     try:
         async with asyncio.timeout(30):
             while await reader.lag():
                 found += [
-                    RawRecord(
+                    TopicRecord(
                         r.partition, r.offset, r.headers.get("type", b"").decode(), r.value or b""
                     )
                     for r in await reader.read(timeout_s=0.2, max_records=5_000)

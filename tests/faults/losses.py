@@ -15,8 +15,8 @@ from arena.bus.kafka_admin import admin_client
 from arena.settings import Settings
 from operations.storm.checker import effective_events, readable_commands
 from operations.storm.checker_money import MarketRecords, check_money
-from operations.storm.checker_records import Findings, RawRecord, TopicRecords
-from operations.storm.checker_refusals import HaltHistory
+from operations.storm.checker_records import Findings, TopicRecord, TopicRecords
+from operations.storm.checker_refusals import HaltedScopes
 from tests.faults.harness import AGENTS, TERMS, Executors, Traffic, read_topics, wait_until_answered
 from tests.faults.log_truncation import end_of, truncate_tail
 
@@ -189,7 +189,7 @@ def silently_lost(arena: LossyArena) -> list[str]:
     return found
 
 
-def events_of(arena: LossyArena) -> list[RawRecord]:
+def events_of(arena: LossyArena) -> list[TopicRecord]:
     """Return the events before the loss."""
     return arena.before.events
 
@@ -215,7 +215,7 @@ async def check_after_loss(arena: LossyArena, traffic: Traffic) -> Findings:
         findings.add(f"the undecided order {order}, which still exists, has no event")
     if topics.TICKERS.name not in arena.cut:
         commands = readable_commands([*arena.before.commands, *now.commands])
-        halts = HaltHistory(now.control)
+        halts = HaltedScopes(now.control)
         check_money(effective, commands, MarketRecords(now.tickers), TERMS, halts, findings)
     for what in silently_lost(arena):
         findings.add(f"lost without a report: {what}")

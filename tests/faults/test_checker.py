@@ -12,7 +12,7 @@ import pytest
 from arena import topics
 from arena.bus.memory import MemoryBus
 from operations.storm.checker import check_records
-from operations.storm.checker_records import AckedCommand, Json, RawRecord, TopicRecords
+from operations.storm.checker_records import AckedCommand, Json, TopicRecord, TopicRecords
 from tests.faults.harness import TERMS, Traffic, read_topics, wait_until_answered
 from tests.trading_tools.helpers import serving
 
@@ -52,8 +52,8 @@ def test_sound_topics_pass(sound: TopicRecords) -> None:
 
 
 def with_repaired_chain(
-    events: list[RawRecord], change: Callable[[int, Json], None]
-) -> list[RawRecord]:
+    events: list[TopicRecord], change: Callable[[int, Json], None]
+) -> list[TopicRecord]:
     """Return the events with changes and a valid chain, as a forger would write them."""
     head, forged = "0" * 64, []
     for raw in events:
@@ -103,14 +103,16 @@ def invent_an_order(found: TopicRecords) -> None:
     head = hashlib.sha256(last["prev"].encode() + found.events[-1].value).hexdigest()
     forged = last | {"seq": last["seq"] + 1, "prev": head, "order_id": "invented"}
     value = json.dumps(forged).encode()
-    found.events.append(RawRecord(0, len(found.events), "OrderDecided", value))
+    found.events.append(TopicRecord(0, len(found.events), "OrderDecided", value))
 
 
 def append_undecided_order(found: TopicRecords) -> None:
     """Append a command without an event."""
     raw = next(r for r in found.commands if b'"execute_trade"' in r.value)
     body = json.loads(raw.value) | {"call_id": "forgotten"}
-    found.commands.append(RawRecord(0, len(found.commands), "ToolCall", json.dumps(body).encode()))
+    found.commands.append(
+        TopicRecord(0, len(found.commands), "ToolCall", json.dumps(body).encode())
+    )
 
 
 def drop_replies(found: TopicRecords) -> None:
@@ -149,7 +151,7 @@ def change_a_ticker(found: TopicRecords) -> None:
 
 def append_garbage(found: TopicRecords) -> None:
     """Append garbage without a dead letter."""
-    found.commands.append(RawRecord(0, len(found.commands), "ToolCall", b"\xff"))
+    found.commands.append(TopicRecord(0, len(found.commands), "ToolCall", b"\xff"))
 
 
 def decide_twice(found: TopicRecords) -> None:
@@ -238,7 +240,7 @@ def test_acked_order_without_outcome_is_lost(sound: TopicRecords) -> None:
     for found in (forgotten, refused):
         append_undecided_order(found)
     refusal = {"call_id": "forgotten", "agent": "agent-0", "tool": "execute_trade", "ok": False}
-    refused.inboxes["agent-0"].append(RawRecord(0, 0, "ToolResult", json.dumps(refusal).encode()))
+    refused.inboxes["agent-0"].append(TopicRecord(0, 0, "ToolResult", json.dumps(refusal).encode()))
     acked = acked_of(sound)
     del gone.commands[acked[0].offset]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from operations.storm.checker_records import ExecutorSettings, Findings, Json, RawRecord
+from operations.storm.checker_records import ExecutorSettings, Findings, Json, TopicRecord
 from operations.storm.checker_refusals import (
-    HaltHistory,
+    HaltedScopes,
     OrderMemory,
     check_reason,
     check_without_event,
@@ -30,7 +30,7 @@ LISTING: Json = {
     "status": "online",
 }
 SOUND: Json = {"product_id": "BTC-USD", "quantity": "0.5", "action": "buy"}
-NO_HALTS, A_HALT = HaltHistory([]), HaltHistory([RawRecord(0, 0, "Halt", b"", b"agent/mo")])
+NO_HALTS, A_HALT = HaltedScopes([]), HaltedScopes([TopicRecord(0, 0, "Halt", b"", b"agent/mo")])
 RICH, POOR = (Decimal(100_000), Decimal(1)), (Decimal(30_000), Decimal("0.25"))
 
 
@@ -47,7 +47,7 @@ def reasons_found(
     ticker: Json | None = None,
     listing: Json | None = LISTING,
     money: tuple[Decimal, Decimal] = RICH,
-    halts: HaltHistory = NO_HALTS,
+    halts: HaltedScopes = NO_HALTS,
 ) -> Findings:
     """Return the findings on an order with this reason; deadline at 60 s, price at 9 s."""
     asked = order if isinstance(order, str) else json.dumps(order)
@@ -109,7 +109,7 @@ def test_reasons_that_cannot_be_checked_are_counted() -> None:
     assert reasons_found("halted").wrong
     assert not reasons_found("halted", halts=A_HALT).wrong
     assert 1 == reasons_found("halted", halts=A_HALT).counts["unjudged_halted"]
-    assert 1 == reasons_found("halted", halts=HaltHistory(None)).counts["unjudged_halted"]
+    assert 1 == reasons_found("halted", halts=HaltedScopes(None)).counts["unjudged_halted"]
     assert reasons_found("halted", halts=A_HALT, decided_s=61.0).wrong
     assert 1 == reasons_found("no_price").counts["unjudged_no_price"]
     assert reasons_found("no_price", decided_s=61.0).wrong

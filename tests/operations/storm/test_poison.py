@@ -3,7 +3,7 @@
 from random import Random
 
 from operations.storm.checker import is_call
-from operations.storm.checker_records import RawRecord
+from operations.storm.checker_records import TopicRecord
 from operations.storm.poison import CODECS, COMPACTED, TOPICS, Poison, draw_poison
 
 DRAWN = 1_500
@@ -40,5 +40,5 @@ def test_poison_is_not_an_order() -> None:
     """The checker reads none of it as a call."""
     for record in drawn(2):
         kind = dict(record.headers).get("type") or b""
-        raw = RawRecord(0, 0, kind.decode("utf-8", "replace"), record.value or b"")
+        raw = TopicRecord(0, 0, kind.decode("utf-8", "replace"), record.value or b"")
         assert is_call(raw) is None
