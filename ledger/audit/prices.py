@@ -36,16 +36,15 @@ class _Fill:
     """A fill, and its tickers.
 
     Attributes:
-        seen_end: Offset after the last ticker that its agent's snapshot was made from, or 0.
-        quote: The ticker it names. newest: offset of the product's newest ticker before `seen_end`.
-        clock: The newest venue time of the market before `seen_end`.
+        quote: The ticker it names.
+        newest: Offset of the product's newest ticker in its agent's snapshot; -1 for none.
+        clock: The newest venue time of the market at the end of that snapshot.
     """
 
     location: str
     subject: str
     event: Json
     rules: Rules | None
-    seen_end: int
     quote: Ticker | None = None
     newest: int = -1
     clock: datetime | None = None
@@ -109,7 +108,7 @@ class PricesChecker(Checker):
         location = (used["partition"], used["offset"])
         end = ends.get(used["partition"], 0)
         rules = self._rules.at(decoded.record.partition, parse_time(event["at"]))
-        fill = _Fill(decoded.location, subject, event, rules, end)
+        fill = _Fill(decoded.location, subject, event, rules)
         self._fills.append(fill)
         self._named[location].append(fill)
         if end:

@@ -32,13 +32,11 @@ class RawFrame:
 
     Attributes:
         file, line: Its file and line number.
-        received_s: When it was received, in Unix seconds.
         raw: Its bytes.
     """
 
     file: str
     line: int
-    received_s: str
     raw: bytes
 
 
@@ -75,7 +73,7 @@ def _frames(path: Path) -> Iterator[RawFrame]:
                     raw = b64decode(str(body["data_base64"]))
                 else:
                     continue
-                yield RawFrame(path.name, number, str(body.get("t", "")), raw)
+                yield RawFrame(path.name, number, raw)
     except (OSError, EOFError, ValueError, zlib.error):
         return
 
