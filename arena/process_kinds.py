@@ -54,6 +54,7 @@ class ProcessKind:
         uses_kafka: False for the simulated exchange, which is a venue outside the arena.
         owns_terminal: It runs in the foreground if there is a terminal.
         stops_last: It is stopped after the others: it reads what they wrote.
+        second_process: What a second process of this kind is or does, for `docs/architecture.md`.
     """
 
     name: str
@@ -71,16 +72,19 @@ class ProcessKind:
     uses_kafka: bool = True
     owns_terminal: bool = False
     stops_last: bool = False
+    second_process: str = ""
 
 
 EXCHANGE = ProcessKind(
     name="exchange",
+    second_process="is another exchange, on another port",
     commands=(Command("exchange", "connectors.cli:exchange", "Run the simulated exchange."),),
     spec_table="market",
     uses_kafka=False,
 )
 CONNECTOR = ProcessKind(
     name="connector",
+    second_process="is a standby; in lock-step it ends",
     commands=(
         Command("connector", "connectors.cli:connector_app", "Publish a venue's market data."),
     ),
@@ -98,6 +102,7 @@ CONNECTOR = ProcessKind(
 )
 EXECUTOR = ProcessKind(
     name="executor",
+    second_process="is a hot standby of every shard that it does not own",
     commands=(
         Command("tools", "trading_tools.cli:app", "Serve the trading tools and execute orders."),
     ),
@@ -117,6 +122,7 @@ EXECUTOR = ProcessKind(
 )
 TOOLS = ProcessKind(
     name="tools",
+    second_process="shares the calls",
     reads=(topics.TOOL_CALLS,),
     writes=(topics.INBOX, topics.ROSTER),
     groups=(f"{NODE_GROUP}tools",),
@@ -125,6 +131,7 @@ TOOLS = ProcessKind(
 )
 CHAT_NODE = ProcessKind(
     name="chat-node",
+    second_process="shares the requests",
     commands=(Command("chat-node", "chat_nodes.cli:chat_node", "Serve one model to the agents."),),
     reads=(topics.PROMPTED, topics.INBOX, topics.LLM_CALLS, topics.HEARTBEATS),
     writes=(topics.INBOX, topics.LLM_CALLS),
@@ -133,6 +140,7 @@ CHAT_NODE = ProcessKind(
 )
 ROUTER = ProcessKind(
     name="router",
+    second_process="is a standby of the agent",
     commands=(
         Command("router", "routers.cli:router", "Run one agent."),
         Command("routers", "routers.cli:routers", "Run several agents in one process."),
@@ -144,6 +152,7 @@ ROUTER = ProcessKind(
 )
 LEDGER = ProcessKind(
     name="ledger",
+    second_process="is a standby, by a lock on the books",
     commands=(Command("ledger", "ledger.cli:app", "Keep the books and print them."),),
     reads=(topics.SNAPSHOTS, topics.EVENTS, topics.TURNS, topics.LLM_CALLS, topics.CONTROL),
     writes=(topics.DRIFTS,),
@@ -152,6 +161,7 @@ LEDGER = ProcessKind(
 )
 JUDGE = ProcessKind(
     name="judge",
+    second_process="computes the same evaluations, under the same ids",
     commands=(Command("judge", "judge.cli:judge", "Rank agents, with confidence intervals."),),
     reads=(
         topics.TICKERS,
@@ -168,6 +178,7 @@ JUDGE = ProcessKind(
 )
 DASHBOARD = ProcessKind(
     name="dashboard",
+    second_process="is another screen",
     commands=(Command("dashboard", "dashboard.cli:dashboard", "Show the arena in the terminal."),),
     reads=(
         topics.TICKERS,
@@ -268,3 +279,35 @@ def topic_table(specs: Iterable[TopicSpec] = topics.TOPICS) -> str:
             + " |"
         )
     return "\n".join(rows)
+
+
+def kind_table() -> str:
+    """The table of process kinds in `docs/architecture.md`, as Markdown."""
+    head = (
+        "Kind",
+        "Commands",
+        "Room",
+        "Table of ARENA.toml",
+        "Consumer groups",
+        "A second process",
+    )
+    rows = [" | ".join(head), "|".join("---" for _ in head)]
+    runs = {kind.includes: kind for kind in KINDS if kind.includes}
+    for kind in KINDS:
+        commands = kind.commands or (runs[kind.name].commands if kind.name in runs else ())
+        if not commands:
+            continue
+        room = commands[0].entry.partition(".")[0]
+        groups = [
+            f"`{group}<name>`" if group.endswith(".") else f"`{group}`" for group in kind.groups
+        ]
+        cells = (
+            kind.name,
+            ", ".join(f"`arena {command.name}`" for command in commands),
+            f"`{room}/`",
+            f"`{kind.spec_table}`",
+            ", ".join(groups) or ("the agent's name" if kind.group_per_agent else "-"),
+            kind.second_process,
+        )
+        rows.append(" | ".join(cells))
+    return "\n".join(f"| {row} |" if "---" not in row else f"|{row}|" for row in rows)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from arena.process_kinds import topic_table
+from arena.process_kinds import kind_table, topic_table
 from tests.house_lists import OWNERS, ROOMS, SHELLS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -297,8 +297,9 @@ def test_no_file_names_a_machine_or_an_index() -> None:
     assert [] == found
 
 
-def test_the_table_of_topics_in_the_document_is_the_one_in_the_code() -> None:
+def test_the_tables_in_the_document_are_those_in_the_code() -> None:
     """`docs/architecture.md` has the generated table, word for word."""
     document = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
+    assert kind_table() in document
     assert topic_table() in document

@@ -12,6 +12,8 @@ from operations.localbroker.jars import ensure_jars
 from operations.localbroker.java import ensure_java
 
 ARCHIVE_BYTES = 100_000_000
+ATTEMPTS = 2
+"""A broker that is killed because it takes too long to stop leaves no archive."""
 STEP = "Kafka's class archive"
 
 
@@ -29,13 +31,16 @@ def ensure_class_archive(*, cache: Path | None = None, progress: Progress = no_p
 
     def build(staging: Path) -> None:
         progress(Step(STEP, "starting a broker to see which classes it loads"))
-        home = staging / "home"
         archive = staging / ARCHIVE_NAME
-        with LocalBroker(
-            home, port=0, cache=cache, allow_fallback=False, dump_classes=archive
-        ) as broker:
-            broker.start()
-        shutil.rmtree(home)
+        for _ in range(ATTEMPTS):
+            home = staging / "home"
+            with LocalBroker(
+                home, port=0, cache=cache, allow_fallback=False, dump_classes=archive
+            ) as broker:
+                broker.start()
+            shutil.rmtree(home)
+            if archive.exists():
+                break
         size = f"{archive.stat().st_size / 1e6:.0f} MB" if archive.exists() else "not supported"
         progress(Step(STEP, size, finished=True))
 

@@ -59,9 +59,12 @@ class ChildProcess:
         """Start the process."""
         self.spec = spec
         self._log_file = log_file
+        self._has_ended = False
         environ = {k: v for k, v in os.environ.items() if k not in spec.without}
         environ |= {SUPERVISED_VARIABLE: "1", **spec.environ}
-        with log_file.open("ab" if append else "wb") as log:
+        if not append:
+            log_file.unlink(missing_ok=True)
+        with log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 spec.argv,
                 cwd=spec.cwd,
@@ -85,11 +88,13 @@ class ChildProcess:
     def exit_code(self) -> int | None:
         """The exit code, negative for a signal; None while it runs.
 
-        Whatever is left of its group then ends with it.
+        Whatever is left of its group then ends with it: once, because its pid may be used again.
         """
         code = self._process.poll()
-        if code is not None and not self.spec.foreground:
-            self._signal(signal.SIGKILL)
+        if code is not None and not self._has_ended:
+            if not self.spec.foreground:
+                self._signal(signal.SIGKILL)
+            self._has_ended = True
         return code
 
     def terminate(self) -> None:
@@ -128,5 +133,7 @@ class ChildProcess:
             os.truncate(self._log_file, 0)
 
     def _signal(self, number: signal.Signals) -> None:
+        if self._has_ended:
+            return
         with suppress(ProcessLookupError, PermissionError):
             os.kill(self.target, number)

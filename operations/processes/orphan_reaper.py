@@ -2,7 +2,8 @@
 
 A shell in a session of its own reads from a pipe which children are alive. The kernel closes the
 pipe when the parent ends, however it ends; the shell then ends the children that are left:
-SIGTERM, a deadline, SIGKILL. It signals whole process groups, so grandchildren end too, and it
+SIGTERM, a deadline, SIGKILL. A child counts once it was added: one that is started just before its
+parent is killed is left. It signals whole process groups, so grandchildren end too, and it
 works on every Unix (a parent-death signal is specific to Linux and spares grandchildren).
 """
 
