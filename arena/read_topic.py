@@ -44,6 +44,8 @@ async def read_to_ends(
         records = await reader.read(timeout_s=READ_TIMEOUT_S, max_records=min(max_records, missing))
         if records:
             yield records
+        else:
+            await asyncio.sleep(0)  # A reader need not wait; a time-out of the caller must be seen.
         if before != [reader.position(*pair) for pair in left]:
             progress_s = clock()
         elif clock() - progress_s > stall_s:
@@ -84,7 +86,7 @@ async def for_each_record(bus: Bus, spec: TopicSpec, take: Callable[[Record], ob
     await bus.ensure_topics([spec])
     reader = await bus.log_reader(spec.name)
     try:
-        async with aclosing(read_to_ends(reader)) as batches:
+        async with aclosing(read_to_ends(reader, stall_s=STALL_S)) as batches:
             async for records in batches:
                 for record in records:
                     take(record)

@@ -238,7 +238,7 @@ def test_spec_needs_no_key_for_it() -> None:
     price = load_prices().of(MODEL_ID)
     assert price is not None
     assert price.prompt == price.completion == Decimal(0)
-    with pytest.raises(UsageError, match="leave base_url out"):
+    with pytest.raises(UsageError, match="remove base_url"):
         parse_spec(f'{text}base_url = "http://h/v1"\n{agents}', path="here")
 
 

@@ -201,6 +201,7 @@ async def test_wait_for_a_silent_topic_is_bounded(
         return SilentReader()
 
     monkeypatch.setattr(memory_bus, "log_reader", silent)
+    monkeypatch.setattr("arena.read_topic.STALL_S", 0.1)
 
     with pytest.raises(BrokerUnavailable, match=r"arena\.control\[0\] gave no record .* 7"):
         async with asyncio.timeout(5):
