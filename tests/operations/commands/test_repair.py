@@ -203,6 +203,6 @@ async def test_wait_for_a_silent_topic_is_bounded(
     monkeypatch.setattr(memory_bus, "log_reader", silent)
     monkeypatch.setattr("arena.read_topic.STALL_S", 0.1)
 
-    with pytest.raises(BrokerUnavailable, match=r"arena\.control\[0\] gave no record .* 7"):
+    with pytest.raises(BrokerUnavailable, match=r"arena\.control\[0\] returned no record .* 7"):
         async with asyncio.timeout(5):
             await read_passed_over(memory_bus)
