@@ -17,14 +17,31 @@ from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus
 from arena.settings import Settings
 
-LONG = ("tests/operations/test_storm.py", "tests/faults/", "tests/security/")
-"""Slow files that mostly wait: they run first, so that no worker is left with them alone."""
+LONG = (
+    "tests/operations/storm/test_storm.py",
+    "tests/test_readme.py",
+    "tests/operations/commands/test_compete.py",
+    "tests/operations/commands/test_compete_models.py",
+    "tests/faults/",
+    "tests/operations/commands/",
+    "tests/security/",
+)
+"""Slow files that mostly wait, the slowest first, so that no worker is left with one alone."""
+SUITE = Path(__file__).resolve().parent
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long files first; the others stay in their order."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+    """Put the long files first, in the order of the list; the others stay in their order."""
+    for path in LONG:
+        assert (SUITE.parent / path).exists(), f"{path} has another name now"
+    places = {path: place for place, path in enumerate(LONG)}
+
+    def place_of(item: pytest.Item) -> int:
+        first = next((path for path in LONG if item.nodeid.startswith(path)), "")
+        return places.get(first, len(LONG))
+
+    items.sort(key=place_of)
 
 
 @pytest.fixture(autouse=True)
