@@ -4,4 +4,4 @@ Nothing here imports a room. Importing this package is cheap: each process loads
 modules that it needs.
 """
 
-__version__ = "0.3.0.dev0"
+__version__ = "0.3.0.dev1"
