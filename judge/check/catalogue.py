@@ -116,8 +116,8 @@ def usual_seasons(market: MarketScenario) -> int:
     if market.periods >= PERIODS_LONG:
         return 800 if market.agents == 2 else 400
     if market.watched or market.lead:
-        return 800 if market.agents == 2 else 500
-    return 1200 if market.agents == 2 else 600
+        return 800
+    return 1200 if market.agents == 2 else 1000
 
 
 def has_power(market: MarketScenario) -> bool:
