@@ -10,9 +10,9 @@ from pathlib import Path
 from arena.progress import print_progress
 from arena.settings import BOOTSTRAP_VARIABLE
 from operations.localbroker.broker import LocalBroker
+from operations.localbroker.broker_lookup import connect_external
 from operations.localbroker.class_training import ensure_class_archive
 from operations.localbroker.ports import LOOPBACK, choose_ports
-from operations.localbroker.broker_lookup import connect_external
 from operations.processes.stop_signals import terminate_as_interrupt
 
 KAFKA_IMAGE = "apache/kafka:4.3.1"
