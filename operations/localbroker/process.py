@@ -50,10 +50,11 @@ class BrokerProcess:
         self._files = files
         self._log_start = spec.log_file.stat().st_size if spec.log_file.exists() else 0
         process_spec = ProcessSpec("broker", tuple(spec.command), spec.environ, cwd=spec.cwd)
-        self._reaper: OrphanReaper | None = OrphanReaper(BROKER_GRACE_S)
+        self._reaper: OrphanReaper | None = None
         self._child = ChildProcess(process_spec, files.console_log, append=False)
-        self._reaper.add(self._child.target)
         try:
+            self._reaper = OrphanReaper(BROKER_GRACE_S)
+            self._reaper.add(self._child.target)
             self._state = self._new_state()
             write_state(self._files.state, self._state)
         except BaseException:

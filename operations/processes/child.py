@@ -114,6 +114,7 @@ class ChildProcess:
         if self.exit_code() is None:
             self._signal(signal.SIGKILL)
             self._process.wait(KILL_DEADLINE_S)
+            self._has_ended = True
 
     def rotate_log(self, bytes_max: int = LOG_BYTES_MAX) -> None:
         """Keep the log within its bound: copy it and truncate it.

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import psutil
+import pytest
 
 from arena.processes import end_process, is_same_process, started_at
 from operations.processes.child import ChildProcess, ProcessSpec
@@ -125,3 +126,22 @@ def test_reused_pid_is_not_signalled() -> None:
 
     assert is_same_process(os.getpid(), started)
     assert not end_process(os.getpid(), started - 3600)
+
+
+def test_ended_process_is_not_signalled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once its end was seen, no signal is sent: another group may have its number."""
+    killed = ChildProcess(ProcessSpec("sleep", ("sleep", "600")), tmp_path / "log")
+    killed.kill()
+    ended = ChildProcess(ProcessSpec("true", ("true",)), tmp_path / "log")
+    assert wait_until(lambda: ended.exit_code() is not None)
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr("os.kill", lambda *signalled: sent.append(signalled))
+
+    for child in (killed, ended):
+        assert child.exit_code() is not None
+        child.terminate()
+        child.stop()
+
+    assert [] == sent
