@@ -184,7 +184,7 @@ class ChecksummedFile:
             draft.unlink(missing_ok=True)
 
     def read(self) -> bytes | None:
-        """Return the payload; None if there is no intact file.
+        """Return the payload; None without an intact file.
 
         Drafts of killed processes beside the file are removed.
         """

@@ -43,7 +43,7 @@ def credentials_for(home: Path, principal: str) -> dict[str, str]:
         return read_credentials(credentials_directory(home), principal)
     except FileNotFoundError:
         raise UsageError(
-            f"there are no credentials for {principal!r} in {credentials_directory(home)}",
+            f"no credentials for {principal!r} in {credentials_directory(home)}",
             remedy="accounts are created at the first start: use an existing one, or start again "
             "in another ARENA_HOME",
         ) from None

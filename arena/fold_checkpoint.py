@@ -306,7 +306,7 @@ class CheckpointFile:
         self._writing: asyncio.Task[None] | None = None
 
     async def read(self) -> bytes | None:
-        """Return the payload; None if there is no intact file."""
+        """Return the payload; None without an intact file."""
         return await asyncio.to_thread(self.file.read)
 
     def discard(self, why: str) -> None:

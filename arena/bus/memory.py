@@ -128,11 +128,11 @@ class MemoryBus(Bus):
         self.cluster = cluster or MemoryCluster()
 
     async def start(self) -> None:
-        """Create the future for failures; there is no connection."""
+        """Create the future for failures."""
         self.failed = asyncio.get_running_loop().create_future()
 
     async def close(self) -> None:
-        """Do nothing; there is no connection."""
+        """Do nothing: records in memory need no connection."""
 
     async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
         """Create missing topics."""

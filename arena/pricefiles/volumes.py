@@ -96,7 +96,7 @@ def find_volume(names: Sequence[str], product_id: str) -> Volume | None:
 
 
 def _require_once(names: Sequence[str]) -> None:
-    """Check that there are no two columns of a volume: `volume` and `Volume` may differ.
+    """Check that a volume has one column only: `volume` and `Volume` may differ.
 
     Raises:
         ValueError: There are two.
