@@ -1,7 +1,7 @@
 """`arena connector coinbase|replay` and `arena exchange`: their flags and help.
 
-The implementations in `connectors.coinbase`, `connectors.lockstep` and `connectors.exchange` are
-loaded by the command that needs them.
+The implementations in `connectors.market` and `connectors.simulator` are loaded by the
+command that needs them.
 """
 
 from datetime import UTC, datetime
@@ -113,7 +113,7 @@ def coinbase(
     if print_:
         if frames is None:
             raise UsageError("--print needs a recording", remedy="name one with --frames")
-        from connectors.coinbase.playback import print_frames
+        from connectors.market.playback import print_frames
 
         print_frames(frames)
         return
@@ -122,7 +122,7 @@ def coinbase(
     if frames is not None:
         _run_playback(settings, frames, min_interval, speed=None, products=())
         return
-    from connectors.coinbase.run import run_connector
+    from connectors.market.run import run_connector
 
     run_connector(
         settings,
@@ -176,8 +176,8 @@ def replay(
     if frames is not None:
         _run_playback(settings, frames, min_interval, speed, _products(products, ids))
         return
-    from connectors.lockstep.lockstep_publisher import LockstepTimeouts
-    from connectors.lockstep.run import LockstepOptions, run_lockstep
+    from connectors.market.lockstep.lockstep_publisher import LockstepTimeouts
+    from connectors.market.lockstep.run import LockstepOptions, run_lockstep
 
     options = LockstepOptions(
         agents=tuple(name.strip() for text in agents or () for name in text.split(",") if name),
@@ -238,9 +238,9 @@ def exchange(
     """
     from arena import logs
     from arena.node import run_async
-    from connectors.exchange.faults import parse_fault
-    from connectors.exchange.listing import DEFAULT_PRODUCTS
-    from connectors.exchange.run import ExchangeOptions, run_exchange
+    from connectors.simulator.faults import parse_fault
+    from connectors.simulator.listing import DEFAULT_PRODUCTS
+    from connectors.simulator.run import ExchangeOptions, run_exchange
 
     files, ids = _files(prices, more)
     options = ExchangeOptions(
@@ -279,7 +279,7 @@ def _products(products: list[str] | None, more: list[str] | None) -> tuple[str, 
     Raises:
         UsageError: An id is invalid, or there are too many.
     """
-    from connectors.coinbase.protocol import PRODUCT_ID
+    from connectors.venues.coinbase.protocol import PRODUCT_ID
 
     listed = [word for text in [*(products or ()), *(more or ())] for word in text.split(",")]
     unique = tuple(dict.fromkeys(word.strip().upper() for word in listed if word.strip()))
@@ -298,6 +298,6 @@ def _run_playback(
     speed: float | None,
     products: tuple[str, ...],
 ) -> None:
-    from connectors.coinbase.run import run_playback
+    from connectors.market.run import run_playback
 
     run_playback(settings, frames=frames, interval_s=interval_s, speed=speed, products=products)

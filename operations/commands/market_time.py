@@ -3,7 +3,7 @@
 The market keeps its time in a file of the home. That file can be missing (homes of 0.1.0 have none)
 or older than the topics (if another home ran the arena). Then it is rewritten from the newest
 snapshot: a market from a seed starts its prices again at that time, one from files continues there.
- `connectors/exchange/standing.py` reads the file.
+`connectors/simulator/simulator_state.py` reads the file.
 """
 
 import asyncio

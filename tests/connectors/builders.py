@@ -8,11 +8,11 @@ from pathlib import Path
 
 from arena.messages import Candle
 from arena.pricefiles.read import read_price_file
-from connectors.coinbase.events import HeartbeatSeen, TickerSeen
-from connectors.coinbase.feed import Received
-from connectors.exchange.recorded_prices import RecordedPricePath, price_path_of
-from connectors.exchange.run import ExchangeOptions, open_market
-from connectors.exchange.simulated_market import SimulatedMarket
+from connectors.market.events import HeartbeatSeen, TickerSeen
+from connectors.market.feed import Received
+from connectors.simulator.recorded_prices import RecordedPricePath, price_path_of
+from connectors.simulator.run import ExchangeOptions, open_market
+from connectors.simulator.simulated_market import SimulatedMarket
 
 FIXTURES = Path(__file__).parent / "fixtures"
 T0 = datetime(2026, 9, 10, 0, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arena.messages import Candle
-from connectors.coinbase.candles import (
+from connectors.market.candles import (
     BOOK_MINUTES_MAX,
     INTERVALS_MAX,
     MINUTE_S,
@@ -15,7 +15,7 @@ from connectors.coinbase.candles import (
     CandleBook,
     floor_s,
 )
-from connectors.coinbase.candles_from_trades import TradeBars
+from connectors.market.candles_from_trades import TradeBars
 from tests.connectors.builders import T0, candle, ticker
 
 T0_S = int(T0.timestamp())

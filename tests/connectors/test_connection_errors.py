@@ -7,7 +7,7 @@ import ssl
 import httpx
 import pytest
 
-from connectors.connection_errors import (
+from connectors.market.connection_errors import (
     NO_EXCHANGE,
     NOT_TRUSTED,
     OFFLINE,

@@ -10,9 +10,9 @@ import pytest
 from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
 from arena.messages import DeadLetter, MarketSnapshot, ProductView
-from connectors.coinbase.events import HeartbeatSeen, TickerSeen
-from connectors.coinbase.protocol import parse
-from connectors.coinbase.recording import read_frames
+from connectors.market.events import HeartbeatSeen, TickerSeen
+from connectors.market.recording import read_frames
+from connectors.venues.coinbase.protocol import parse
 from tests.connectors.venue import (
     PRODUCTS,
     RunningConnector,

@@ -3,7 +3,7 @@
 import pytest
 
 from arena.errors import UsageError
-from connectors.exchange.faults import KINDS, ActiveFaults, VenueFault, parse_fault
+from connectors.simulator.faults import KINDS, ActiveFaults, VenueFault, parse_fault
 
 
 def test_every_kind_is_parsed() -> None:

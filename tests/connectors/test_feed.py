@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from arena.messages import Ticker
-from connectors.coinbase.events import TickerSeen
-from connectors.coinbase.feed import LAG_GRACE_S, STALE_AFTER_S, Dropped, Feed, VenueClock
-from connectors.coinbase.protocol import parse
-from connectors.coinbase.trades import TradeGap
+from connectors.market.events import TickerSeen
+from connectors.market.feed import LAG_GRACE_S, STALE_AFTER_S, Dropped, Feed, VenueClock
+from connectors.market.trades import TradeGap
+from connectors.venues.coinbase.protocol import parse
 from tests.connectors.builders import T0, heartbeat, received, ticker
 from tests.connectors.test_protocol import recorded_lines
 

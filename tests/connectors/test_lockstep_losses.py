@@ -12,8 +12,8 @@ from arena.errors import UsageError
 from arena.node import Node
 from arena.settings import Settings
 from arena.topics import partition_of
-from connectors.coinbase.playback import Playback
-from connectors.lockstep import lockstep_publisher as publisher_module
+from connectors.market.lockstep import lockstep_publisher as publisher_module
+from connectors.market.playback import Playback
 from tests.connectors.builders import T0
 from tests.connectors.lockstep_agents import ScriptedAgent, logged, running_agents
 from tests.connectors.test_lockstep_publisher import (

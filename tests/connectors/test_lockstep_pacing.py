@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.lockstep.batch_prefix import already_appended
-from connectors.lockstep.pacing import TURN_GRACE_S, MissingAgents, Pacer, WaitState
+from connectors.market.lockstep.batch_prefix import already_appended
+from connectors.market.lockstep.pacing import TURN_GRACE_S, MissingAgents, Pacer, WaitState
 
 AGENTS = ("a", "b", "c")
 

@@ -15,10 +15,10 @@ from arena.node import Node
 from arena.settings import Settings
 from arena.topics import partition_of
 from arena.wire import Headers
-from connectors.lockstep import lockstep_publisher as publisher_module
-from connectors.lockstep.lockstep_publisher import LockstepPublisher, LockstepTimeouts
-from connectors.lockstep.pacing import TURN_GRACE_S
-from connectors.lockstep.snapshot_replay import SnapshotReplay
+from connectors.market.lockstep import lockstep_publisher as publisher_module
+from connectors.market.lockstep.lockstep_publisher import LockstepPublisher, LockstepTimeouts
+from connectors.market.lockstep.pacing import TURN_GRACE_S
+from connectors.market.lockstep.snapshot_replay import SnapshotReplay
 from tests.connectors.builders import FastClock
 from tests.connectors.lockstep_agents import (
     ScriptedAgent,

@@ -12,7 +12,7 @@ from arena.errors import UsageError
 from arena.messages import MarketSnapshot, Ticker
 from arena.node import Node
 from arena.settings import Settings
-from connectors.coinbase.playback import Playback, print_frames
+from connectors.market.playback import Playback, print_frames
 from tests.connectors.builders import FIXTURES, T0
 
 RECORDING = FIXTURES / "frames.jsonl"

@@ -7,12 +7,12 @@ import pytest
 
 from arena.bus.memory import MemoryBus
 from arena.messages import Product, ProductView, Ticker
-from connectors.coinbase import subscription_manager
-from connectors.coinbase.protocol_products import list_products
-from connectors.exchange.faults import parse_fault
-from connectors.exchange.product_changes import change
-from connectors.exchange.rest_responses import respond
-from connectors.exchange.run import ExchangeOptions
+from connectors.market import subscription_manager
+from connectors.simulator.faults import parse_fault
+from connectors.simulator.product_changes import change
+from connectors.simulator.rest_responses import respond
+from connectors.simulator.run import ExchangeOptions
+from connectors.venues.coinbase.protocol_products import list_products
 from tests.connectors.builders import build_market
 from tests.connectors.venue import (
     RunningConnector,

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.coinbase.events import (
+from connectors.market.events import (
     Event,
     FrameIgnored,
     FrameMalformed,
@@ -23,7 +23,7 @@ from connectors.coinbase.events import (
     TradeSeen,
     VenueRefused,
 )
-from connectors.coinbase.protocol import parse, parse_time
+from connectors.venues.coinbase.protocol import parse, parse_time
 
 TICKER = {
     "type": "ticker",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.coinbase.rate_limits import (
+from connectors.market.rate_limits import (
     BACKOFF_CAP_S,
     REFUSED_DELAY_MIN_S,
     REST_BURST,

@@ -9,9 +9,9 @@ from arena.errors import UsageError
 from arena.messages import MarketSnapshot
 from arena.node import Node
 from arena.settings import Settings
-from connectors import recent_snapshots
-from connectors.coinbase.feed import VENUE
-from connectors.recent_snapshots import newest_snapshots
+from connectors.market import recent_snapshots
+from connectors.market.feed import VENUE
+from connectors.market.recent_snapshots import newest_snapshots
 from tests.connectors.test_snapshot_replay import replay_of, snapshots_of
 
 SNAPSHOTS = topics.SNAPSHOTS.name

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from arena import bounded_files
 from arena.clock import ManualClock
 from arena.errors import DependencyMissing, UsageError
-from connectors.coinbase import recording
-from connectors.coinbase.recording import (
+from connectors.market import recording
+from connectors.market.recording import (
     FrameRecorder,
     RecordedFrame,
     decode_line,

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from connectors.coinbase.rate_limits import REST_RATE_PER_S, TokenBucket
-from connectors.coinbase.rest_client import ATTEMPTS_MAX, CoinbaseRest, RestFailed, origin_of
-from connectors.exchange.faults import VenueFault
-from connectors.exchange.run import ExchangeOptions
+from connectors.market.rate_limits import REST_RATE_PER_S, TokenBucket
+from connectors.market.rest_client import ATTEMPTS_MAX, CoinbaseRest, RestFailed, origin_of
+from connectors.simulator.faults import VenueFault
+from connectors.simulator.run import ExchangeOptions
 from tests.connectors.builders import FastClock
 from tests.connectors.venue import running_exchange
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.coinbase.rest_protocol import (
+from connectors.venues.coinbase.rest_protocol import (
     RestMalformed,
     error_text,
     read_candles,

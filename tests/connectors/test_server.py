@@ -9,12 +9,12 @@ from websockets.exceptions import ConnectionClosed
 
 from arena.clock import SystemClock
 from arena.errors import DependencyMissing
-from connectors.coinbase.events import HeartbeatSeen, TickerSeen, TradeSeen
-from connectors.coinbase.protocol import parse
-from connectors.coinbase.subscription import CHANNELS, subscribe_messages
-from connectors.exchange import server as server_module
-from connectors.exchange.run import ExchangeOptions
-from connectors.exchange.server import ExchangeServer
+from connectors.market.events import HeartbeatSeen, TickerSeen, TradeSeen
+from connectors.simulator import server as server_module
+from connectors.simulator.run import ExchangeOptions
+from connectors.simulator.server import ExchangeServer
+from connectors.venues.coinbase.protocol import parse
+from connectors.venues.coinbase.subscription import CHANNELS, subscribe_messages
 from tests.connectors.builders import FIXTURES, T0, build_market
 from tests.connectors.venue import eventually, running_exchange
 

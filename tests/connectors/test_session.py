@@ -1,7 +1,7 @@
 """The state machine of a connection: acks, refusals, silence."""
 
-from connectors.coinbase.events import SubscriptionsAcked, VenueRefused
-from connectors.coinbase.session import (
+from connectors.market.events import SubscriptionsAcked, VenueRefused
+from connectors.market.session import (
     ACK_TIMEOUT_S,
     HEARTBEAT_TIMEOUT_S,
     STABLE_AFTER_S,

@@ -11,22 +11,22 @@ import pytest
 
 from arena.errors import UsageError
 from arena.pricefiles.names import product_of
-from connectors.coinbase.events import (
+from connectors.market.events import (
     HeartbeatSeen,
     SubscriptionsAcked,
     TickerSeen,
     TradeSeen,
     VenueRefused,
 )
-from connectors.coinbase.protocol import parse
-from connectors.coinbase.protocol_products import list_products
-from connectors.coinbase.rest_protocol import read_candles, read_ticker
-from connectors.coinbase.subscription import CHANNELS, subscribe_messages
-from connectors.exchange.feed_session import FeedSession, heartbeat_frame
-from connectors.exchange.recorded_prices import RecordedPricePath
-from connectors.exchange.rest_responses import respond
-from connectors.exchange.run import ExchangeOptions
-from connectors.exchange.simulated_market import SimulatedMarket
+from connectors.simulator.feed_session import FeedSession, heartbeat_frame
+from connectors.simulator.recorded_prices import RecordedPricePath
+from connectors.simulator.rest_responses import respond
+from connectors.simulator.run import ExchangeOptions
+from connectors.simulator.simulated_market import SimulatedMarket
+from connectors.venues.coinbase.protocol import parse
+from connectors.venues.coinbase.protocol_products import list_products
+from connectors.venues.coinbase.rest_protocol import read_candles, read_ticker
+from connectors.venues.coinbase.subscription import CHANNELS, subscribe_messages
 from tests.connectors.builders import FIXTURES, T0, build_market, load_price_path
 
 CSV = FIXTURES / "AAA-USD_1m.csv"

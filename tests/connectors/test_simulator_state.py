@@ -16,9 +16,9 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.exchange.run import PLAYED_MAX_S, ExchangeOptions, open_market, run_exchange
-from connectors.exchange.simulated_market import SimulatedMarket
-from connectors.exchange.simulator_state import SimulatorState, StateFile, read_state
+from connectors.simulator.run import PLAYED_MAX_S, ExchangeOptions, open_market, run_exchange
+from connectors.simulator.simulated_market import SimulatedMarket
+from connectors.simulator.simulator_state import SimulatorState, StateFile, read_state
 from tests.connectors.builders import FIXTURES, T0
 from tests.connectors.venue import eventually
 

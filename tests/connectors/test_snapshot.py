@@ -10,9 +10,9 @@ from arena.ids import snapshot_id
 from arena.messages import MarketSnapshot, Ticker
 from arena.topics import RECORD_BYTES_MAX
 from connectors.cli import PRODUCTS_MAX
-from connectors.coinbase.candles import CandleBook
-from connectors.coinbase.feed import Feed
-from connectors.coinbase.snapshot import Cadence, Origin, compose
+from connectors.market.candles import CandleBook
+from connectors.market.feed import Feed
+from connectors.market.snapshot import Cadence, Origin, compose
 from tests.connectors.builders import T0, received, ticker
 from tests.connectors.test_candles import T0_S, filled_book
 

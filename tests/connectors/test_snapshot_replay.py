@@ -15,17 +15,17 @@ from arena.pricefiles.names import product_of
 from arena.pricefiles.read import read_price_file
 from arena.pricefiles.rows import PriceRows
 from arena.wire import encode
-from connectors.coinbase.candles import CandleBook
-from connectors.coinbase.protocol import parse
-from connectors.coinbase.rest_protocol import read_candles
-from connectors.exchange.feed_session import ticker_frame
-from connectors.exchange.rest_responses import respond
-from connectors.exchange.run import ExchangeOptions
-from connectors.exchange.simulated_market import SimulatedMarket
-from connectors.lockstep.lockstep_publisher import LockstepTimeouts
-from connectors.lockstep.market_events import ticker_seen
-from connectors.lockstep.run import START, LockstepOptions, build_replay
-from connectors.lockstep.snapshot_replay import SnapshotReplay
+from connectors.market.candles import CandleBook
+from connectors.market.lockstep.lockstep_publisher import LockstepTimeouts
+from connectors.market.lockstep.market_events import ticker_seen
+from connectors.market.lockstep.run import START, LockstepOptions, build_replay
+from connectors.market.lockstep.snapshot_replay import SnapshotReplay
+from connectors.simulator.feed_session import ticker_frame
+from connectors.simulator.rest_responses import respond
+from connectors.simulator.run import ExchangeOptions
+from connectors.simulator.simulated_market import SimulatedMarket
+from connectors.venues.coinbase.protocol import parse
+from connectors.venues.coinbase.rest_protocol import read_candles
 from tests.connectors.builders import FIXTURES, T0, build_market, load_price_path
 
 CSV = FIXTURES / "AAA-USD_1m.csv"

@@ -2,7 +2,7 @@
 
 import orjson
 
-from connectors.coinbase.subscription import (
+from connectors.venues.coinbase.subscription import (
     BATCH_PRODUCTS_MAX,
     CHANNELS,
     missing_products,

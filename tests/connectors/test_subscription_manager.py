@@ -11,13 +11,13 @@ from arena.errors import UsageError
 from arena.messages import Product
 from arena.node import Node
 from arena.settings import Settings
-from connectors.coinbase.feed import Feed
-from connectors.coinbase.protocol_products import ProductListing
-from connectors.coinbase.publisher import TickerPublisher
-from connectors.coinbase.refresh import Refresher
-from connectors.coinbase.rest_client import CoinbaseRest, RestFailed
-from connectors.coinbase.snapshot import Origin
-from connectors.coinbase.subscription_manager import SubscriptionManager
+from connectors.market.feed import Feed
+from connectors.market.publisher import TickerPublisher
+from connectors.market.refresh import Refresher
+from connectors.market.rest_client import CoinbaseRest, RestFailed
+from connectors.market.snapshot import Origin
+from connectors.market.subscription_manager import SubscriptionManager
+from connectors.venues.coinbase.protocol_products import ProductListing
 from tests.connectors.builders import FastClock
 from tests.trading_tools.helpers import product
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.exchange.listing import KNOWN, listed_product
-from connectors.exchange.noise import GAUSS_UNIT, Noise
-from connectors.exchange.price_path import Tick
-from connectors.exchange.synthetic_prices import REGIMES, SyntheticPricePath
+from connectors.simulator.listing import KNOWN, listed_product
+from connectors.simulator.noise import GAUSS_UNIT, Noise
+from connectors.simulator.price_path import Tick
+from connectors.simulator.synthetic_prices import REGIMES, SyntheticPricePath
 
 products = st.sampled_from(sorted(KNOWN))
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.coinbase.events import TradeSeen
-from connectors.coinbase.rest_protocol import RestMalformed
-from connectors.coinbase.trades import Backfill, FilledGap, TradeGap, read_trades, with_trades
-from connectors.exchange.rest_responses import respond
-from connectors.exchange.run import ExchangeOptions
+from connectors.market.events import TradeSeen
+from connectors.market.trades import Backfill, FilledGap, TradeGap, read_trades, with_trades
+from connectors.simulator.rest_responses import respond
+from connectors.simulator.run import ExchangeOptions
+from connectors.venues.coinbase.rest_protocol import RestMalformed
 from tests.connectors.builders import T0, build_market, ticker
 
 PAGE = b"""[

@@ -15,9 +15,9 @@ from arena.clock import SystemClock
 from arena.messages import MarketSnapshot, Message, Product, Ticker
 from arena.node import Node
 from arena.settings import Settings
-from connectors.coinbase.connector import CoinbaseConnector, ConnectorOptions
-from connectors.exchange.run import ExchangeOptions
-from connectors.exchange.server import ExchangeServer
+from connectors.market.connector import CoinbaseConnector, ConnectorOptions
+from connectors.simulator.run import ExchangeOptions
+from connectors.simulator.server import ExchangeServer
 from tests.connectors.builders import FastClock, build_market
 
 DEADLINE_S = 20.0

@@ -15,8 +15,8 @@ from arena.exports import export_topics
 from arena.messages import TurnStarted
 from arena.node import Node
 from arena.settings import Settings
-from connectors.lockstep.ticker_log import tickers_after
-from connectors.recent_snapshots import newest_snapshots
+from connectors.market.lockstep.ticker_log import tickers_after
+from connectors.market.recent_snapshots import newest_snapshots
 from ledger.batch import BookedOffset
 from ledger.non_account_offsets import find_deleted_unbooked, offset_after, seek_to_booked
 from routers.replay import TurnReplay

@@ -12,8 +12,8 @@ from arena.errors import Fenced, Malformed
 from arena.messages import MarketSnapshot
 from arena.node import Node
 from arena.settings import Settings
-from connectors.coinbase.connector import CoinbaseConnector, ConnectorOptions
-from connectors.lockstep.lockstep_publisher import LockstepPublisher, LockstepTimeouts
+from connectors.market.connector import CoinbaseConnector, ConnectorOptions
+from connectors.market.lockstep.lockstep_publisher import LockstepPublisher, LockstepTimeouts
 from tests.alongside import alongside
 from tests.connectors.builders import FastClock
 from tests.connectors.lockstep_agents import ScriptedAgent, running_agents

@@ -17,7 +17,7 @@ from unittest.mock import patch
 from arena.checkpoint import ChecksummedFile, unpack_shard
 from arena.command_exit import report_error
 from arena.errors import Malformed
-from connectors.coinbase.recording import read_frames
+from connectors.market.recording import read_frames
 from dashboard.view_checkpoint import unpack_view
 from operations.main import _run
 from tests.connectors.builders import load_price_path

@@ -15,7 +15,7 @@ from arena.messages import MarketSnapshot, Message
 from arena.read_topic import read_list
 from arena.runs import newest_run
 from arena.settings import Settings
-from connectors.exchange.simulator_state import read_state
+from connectors.simulator.simulator_state import read_state
 from tests.operations.commands.contests import Contests, wait_for
 
 SNAPSHOTS = 6

@@ -9,8 +9,8 @@ import pytest
 from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.messages import MarketSnapshot
-from connectors.exchange.run import ExchangeOptions, open_market
-from connectors.exchange.simulator_state import read_state
+from connectors.simulator.run import ExchangeOptions, open_market
+from connectors.simulator.simulator_state import read_state
 from operations.commands.market_time import newest_market_time, restored_state
 
 NOW = datetime(2026, 11, 29, 16, 0, 30, tzinfo=UTC)

@@ -1,0 +1,94 @@
+"""From the flags of `arena connector replay --lock-step` to a running process."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from arena.errors import UsageError
+from arena.ids import check_name
+from arena.node import Node, run_node
+from arena.pricefiles.span import REPLAY_HISTORY_S
+from arena.settings import Settings
+from connectors.market.lockstep.lockstep_publisher import LockstepPublisher, LockstepTimeouts
+from connectors.market.lockstep.snapshot_replay import SnapshotReplay
+from connectors.simulator.listing import DEFAULT_PRODUCTS
+from connectors.simulator.recorded_prices import HALF_SPREAD_BPS
+from connectors.simulator.run import HISTORY_S, ExchangeOptions, open_market
+
+START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+"""Venue time of the first snapshot of synthetic prices."""
+FILE_HISTORY_S: Final = REPLAY_HISTORY_S
+"""Seconds of a file's candles before the first snapshot, unless --start says otherwise."""
+SEED: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class LockstepOptions:
+    """Options of `arena connector replay --lock-step`.
+
+    Attributes:
+        agents: Names of the agents that must answer.
+        products: Product ids; with files one per file, or none to take them from the file names.
+        prices: Files of candles, or none for synthetic prices.
+        seed: Seed of the synthetic prices; None for `SEED`.
+        start: Venue time of the first snapshot, whole minutes; None for `START`, or for files
+            `FILE_HISTORY_S` after their first candle.
+        interval_s: Venue seconds from snapshot to snapshot.
+        snapshots: Number of snapshots; None for as many as the files give.
+        timeouts: How long to wait for agents and their turns.
+    """
+
+    agents: tuple[str, ...]
+    products: tuple[str, ...]
+    prices: tuple[Path, ...]
+    seed: int | None
+    start: datetime | None
+    interval_s: float
+    snapshots: int | None
+    timeouts: LockstepTimeouts
+
+
+def build_replay(options: LockstepOptions) -> SnapshotReplay:
+    """Build the replay, at its first snapshot.
+
+    Raises:
+        UsageError: The options contradict each other or the files.
+    """
+    if options.prices and options.seed is not None:
+        raise UsageError("--seed is for synthetic prices", remedy="leave out --seed or --prices")
+    start = options.start.replace(second=0, microsecond=0) if options.start else None
+    exchange = ExchangeOptions(
+        products=options.products or (() if options.prices else DEFAULT_PRODUCTS),
+        seed=SEED if options.seed is None else options.seed,
+        prices=options.prices,
+        start=start,
+        history_s=FILE_HISTORY_S if options.prices else HISTORY_S,
+    )
+    started = open_market(exchange, START)
+    return SnapshotReplay(
+        started.market,
+        interval_s=options.interval_s,
+        snapshots=options.snapshots,
+        recorded=bool(options.prices),
+        source=started.source,
+    )
+
+
+def run_lockstep(settings: Settings, options: LockstepOptions) -> None:
+    """Publish in lock-step and exit with the process's exit code."""
+    if not options.agents:
+        raise UsageError("--lock-step waits for agents", remedy="name them with --agents")
+    for agent in options.agents:
+        check_name("agent", agent)
+    replay = build_replay(options)
+
+    async def serve(node: Node) -> None:
+        source = {"source": replay.source or "synthetic"}
+        spread = f"{2 * HALF_SPREAD_BPS} bps if a candle has no quotes"
+        node.details |= source | ({"spread": spread} if options.prices else {})
+        node.details |= {"simulated": True, "products": ", ".join(replay.product_ids)}
+        node.log.info("replay", agents=list(options.agents), start=str(replay.as_of(0)), **source)
+        await LockstepPublisher(node, replay, options.agents, options.timeouts).serve()
+
+    run_node("connector", "replay", settings, serve)

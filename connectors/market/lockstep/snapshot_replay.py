@@ -1,0 +1,198 @@
+"""Turns prices in venue time into tickers and snapshots, the same in every run. Pure.
+
+The market is the simulated exchange's; its events go through the live connector's own fold
+(`Feed`), candle books and `compose`. Venue time replaces every clock, so ages, stale flags and ids
+do not depend on when or how fast they are made; only `published_at` is wall time.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from arena.errors import UsageError
+from arena.ids import snapshot_id
+from arena.messages import MarketSnapshot, Product, Ticker
+from arena.pricefiles.span import MarketSpan, interval_of, snapshots_of
+from connectors.market.candles import BOOK_MINUTES_MAX, MINUTE_S, CandleBook
+from connectors.market.events import HeartbeatSeen
+from connectors.market.feed import VENUE, Feed, Received
+from connectors.market.lockstep.market_events import candle, ticker_seen
+from connectors.market.snapshot import Origin, compose
+from connectors.simulator.price_path import STEP_S
+from connectors.simulator.rest_responses import respond
+from connectors.simulator.simulated_market import ProductState, SimulatedMarket
+from connectors.venues.coinbase.protocol_products import list_products
+
+EPOCH: Final = 1
+QUIET_MINUTES_MAX: Final = 5
+"""After this many minutes without a row a product is stale; before that it is merely quiet."""
+
+Quotes = tuple[Decimal, Decimal]
+"""Best bid and best ask."""
+
+
+class SnapshotReplay:
+    """The snapshots of a market, one after another.
+
+    Args:
+        market: The market, played up to the venue time of the first snapshot.
+        interval_s: Venue seconds from snapshot to snapshot.
+        snapshots: Number of snapshots; None for all that the prices give.
+        recorded: True if the prices are those of a real market.
+        source: Description of where recorded prices come from.
+
+    Attributes:
+        total: Number of snapshots.
+        source: Description of where the prices come from; "" for synthetic ones.
+        index: Number of the current snapshot, from 0.
+        product_ids: The products that are traded, sorted.
+        products: Their trading rules.
+
+    Raises:
+        UsageError: The interval is not a multiple of the market's step, or the prices end before
+            the last snapshot.
+    """
+
+    def __init__(
+        self,
+        market: SimulatedMarket,
+        *,
+        interval_s: float,
+        snapshots: int | None,
+        recorded: bool = False,
+        source: str = "",
+    ) -> None:
+        """Start at the first snapshot."""
+        self._origin = Origin(simulated=True, recorded=recorded, source=source)
+        self.source = source
+        self.interval_s = interval_of(interval_s)
+        self.start_s = market.now_s
+        self.total = _count(market, self.interval_s, snapshots)
+        self.index = 0
+        self.product_ids = sorted(market.products)
+        self.products = self._rules(market)
+        self._market = market
+        self._feed = Feed(VENUE)
+        self._quotes: dict[str, Quotes] = {}
+        self._books = {product_id: CandleBook() for product_id in market.products}
+        self._load_history()
+        self._fold_tickers()
+        self._confirm()
+
+    def as_of(self, index: int) -> datetime:
+        """Venue time of a snapshot."""
+        return datetime.fromtimestamp(self.start_s + index * self.interval_s, UTC)
+
+    def snapshot_id(self, index: int) -> str:
+        """Id of a snapshot."""
+        return snapshot_id(VENUE, self.as_of(index), self.product_ids)
+
+    def index_of(self, as_of: datetime, snapshot: str) -> int | None:
+        """Number of the snapshot with a venue time and an id; None if it is not in this replay."""
+        steps, rest = divmod((as_of - self.as_of(0)).total_seconds(), self.interval_s)
+        index = int(steps)
+        known = not rest and 0 <= index < self.total and self.snapshot_id(index) == snapshot
+        return index if known else None
+
+    def step(self) -> None:
+        """Play the market to the next snapshot."""
+        assert self.index + 1 < self.total, "there is no further snapshot"
+        self.index += 1
+        until_s = self.start_s + self.index * self.interval_s
+        while self._market.now_s < until_s:
+            self._market.advance(self._market.now_s + STEP_S)
+            self._fold_tickers()
+            self._close_minute()
+        self._confirm()
+
+    def tickers(self) -> dict[str, Ticker]:
+        """The last ticker of each product that has one, as of the current snapshot."""
+        known = ((p, self._feed.products.get(p)) for p in self.product_ids)
+        return {p: feed.ticker for p, feed in known if feed and feed.ticker}
+
+    def snapshot(self, ticker_offsets: dict[int, int], published_at: datetime) -> MarketSnapshot:
+        """The current snapshot.
+
+        Args:
+            ticker_offsets: Partition of `market.tickers` -> offset after the last of `tickers`.
+            published_at: Wall time of publication.
+        """
+        as_of = self.as_of(self.index)
+        return compose(
+            feed=self._feed,
+            books=self._books,
+            published=self.tickers(),
+            terms={product.product_id: product for product in self.products},
+            ticker_offsets=ticker_offsets,
+            as_of=as_of,
+            windows_at=as_of,
+            now_s=as_of.timestamp(),
+            now=published_at,
+            interval_s=float(self.interval_s),
+            origin=self._origin,
+            epoch=EPOCH,
+        )
+
+    def _rules(self, market: SimulatedMarket) -> tuple[Product, ...]:
+        reply = respond(market, "/products", self.as_of(0))
+        return list_products(reply.body, self.product_ids, venue=VENUE).online
+
+    def _load_history(self) -> None:
+        """Add the minutes that closed before the first snapshot to the candle books."""
+        first_s = self.start_s - BOOK_MINUTES_MAX * MINUTE_S
+        for product_id, state in self._market.products.items():
+            for minute_s, bar in state.minutes.items():
+                if first_s <= minute_s <= self.start_s - MINUTE_S:
+                    self._books[product_id].keep(candle(minute_s, bar))
+
+    def _close_minute(self) -> None:
+        if self._market.now_s % MINUTE_S:
+            return
+        minute_s = self._market.now_s - MINUTE_S
+        for product_id, state in self._market.products.items():
+            if (bar := state.minutes.get(minute_s)) is not None:
+                self._books[product_id].keep(candle(minute_s, bar))
+
+    def _fold_tickers(self) -> None:
+        """Fold a ticker of each product that traded, or whose quotes moved."""
+        now_s = self._market.now_s
+        at = datetime.fromtimestamp(now_s, UTC)
+        for product_id, state in self._market.products.items():
+            if state.tick is None:
+                continue
+            quotes = (state.tick.bid, state.tick.ask)
+            if not state.changed and quotes == self._quotes.get(product_id):
+                continue
+            state.changed = False
+            self._quotes[product_id] = quotes
+            seen = ticker_seen(self._market, product_id)
+            if seen is not None:
+                self._feed.apply(seen, Received(at, float(now_s), EPOCH))
+
+    def _confirm(self) -> None:
+        """Confirm the prices of each product with recent rows, as a heartbeat would."""
+        as_of = self.as_of(self.index)
+        for product_id, state in self._market.products.items():
+            if not self._has_recent_rows(state) or not state.prints:
+                continue
+            newest = state.prints[-1].trade_id
+            beat = HeartbeatSeen(product_id, state.sequence, newest, as_of)
+            self._feed.apply(beat, Received(as_of, as_of.timestamp(), EPOCH))
+
+    def _has_recent_rows(self, state: ProductState) -> bool:
+        """True if the price path has a row for one of the last minutes."""
+        last_s = self._market.now_s - 1
+        minutes = (last_s - i * MINUTE_S for i in range(QUIET_MINUTES_MAX))
+        return any(state.price_path.has_minute(minute_s) for minute_s in minutes)
+
+
+def _count(market: SimulatedMarket, interval_s: int, snapshots: int | None) -> int:
+    """Number of snapshots in the replay."""
+    if market.end_s is None:
+        if snapshots is None:
+            raise UsageError(
+                "synthetic prices never end", remedy="set the number of snapshots with --snapshots"
+            )
+        return snapshots
+    span = MarketSpan(market.now_s, market.now_s, market.end_s)
+    return snapshots_of(span, interval_s, snapshots)

@@ -1,0 +1,262 @@
+"""The REST client: one connection pool and one token bucket for the venue's host.
+
+Reads Coinbase Exchange's public REST API, which needs no key. The modules of
+`connectors.venues.coinbase` decode the responses. A 429 empties the bucket for all callers and is
+retried, like a 5xx or a broken connection; a request is made at most `ATTEMPTS_MAX` times.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from arena import __version__, logs
+from arena.clock import Clock
+from arena.messages import Candle
+from connectors.market.candles import MINUTE_S
+from connectors.market.connection_errors import LOOPBACK, cannot_reach
+from connectors.market.events import TickerSeen, TradeSeen
+from connectors.market.rate_limits import (
+    Backoff,
+    TokenBucket,
+    Uniform,
+    refused_delay,
+    retry_after,
+)
+from connectors.market.snapshot import Origin
+from connectors.market.trades import PAGE_ROWS_MAX, read_trades
+from connectors.venues.coinbase.protocol_products import ProductListing, list_products
+from connectors.venues.coinbase.rest_protocol import (
+    RestMalformed,
+    error_text,
+    read_candles,
+    read_ticker,
+    read_time,
+)
+
+USER_AGENT: Final = f"trading-arena/{__version__}"
+TIMEOUT_S: Final = 10.0
+ATTEMPTS_MAX: Final = 4
+BODY_BYTES_MAX: Final = 16 << 20
+TOO_MANY_REQUESTS: Final = 429
+SERVER_ERROR: Final = 500
+OK: Final = 200
+SIMULATED_RATE_PER_S: Final = 60.0
+"""Most requests per second to a simulated exchange that runs faster than real time."""
+RECORDED: Final = "recorded"
+"""Prefix of the simulated exchange's label if its prices are recorded."""
+RECORDED_FROM: Final = "recorded candles of "
+"""Prefix of that label if it also names the files."""
+SOURCE_CHARS_MAX: Final = 300
+
+
+class RestFailed(Exception):
+    """A request without a usable response.
+
+    Attributes:
+        path: Path of the request.
+        status: HTTP status, or 0 if there was no response.
+        detail: The error of the body or the network, in one line.
+    """
+
+    def __init__(self, path: str, status: int, detail: str) -> None:
+        """Create the error of a path, a status and a detail."""
+        super().__init__(f"GET {path}: {status or 'no answer'}: {detail}")
+        self.path, self.status, self.detail = path, status, detail
+
+
+def is_loopback(url: str) -> bool:
+    """True for an address of this machine, which is reached without a proxy."""
+    return urlsplit(url).hostname in LOOPBACK
+
+
+def origin_of(headers: Mapping[str, str]) -> Origin | None:
+    """The origin in the headers of the simulated exchange; None for a real venue."""
+    if "x-arena-speed" not in headers:
+        return None
+    label = headers.get("x-arena-simulated", "")[:SOURCE_CHARS_MAX]
+    source = label.removeprefix(RECORDED_FROM) if label.startswith(RECORDED_FROM) else ""
+    try:
+        speed = max(1e-6, float(headers["x-arena-speed"]))
+    except ValueError:
+        speed = 1.0
+    return Origin(simulated=True, speed=speed, recorded=label.startswith(RECORDED), source=source)
+
+
+class CoinbaseRest:
+    """Client of the venue's REST API, within its rate limit.
+
+    Args:
+        base_url: URL such as "https://api.exchange.coinbase.com".
+        venue: Name of the venue in products.
+        clock: Wall and monotonic time.
+        rng: Random source of the jitter of retries.
+        counters: Gets `rest_requests`, `rest_429`, `rest_errors`, `rest_rows_refused`.
+
+    Attributes:
+        origin: Whether the venue is simulated; from the headers of the last response.
+        bucket: Limits the requests.
+    """
+
+    def __init__(
+        self, base_url: str, *, venue: str, clock: Clock, rng: Uniform, counters: Counter[str]
+    ) -> None:
+        """Create the client; the first request opens a connection."""
+        self.origin = Origin()
+        self.bucket = TokenBucket()
+        self._venue = venue
+        self._clock = clock
+        self._rng = rng
+        self._counters = counters
+        self._log = logs.get("rest")
+        self._client = httpx.AsyncClient(
+            base_url=base_url,
+            timeout=TIMEOUT_S,
+            headers={"User-Agent": USER_AGENT, "Cache-Control": "no-cache"},
+            trust_env=not is_loopback(base_url),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def time(self) -> datetime:
+        """The venue's time.
+
+        Raises:
+            RestFailed: There was no usable response.
+        """
+        body = await self._get("/time")
+        try:
+            return read_time(body)
+        except RestMalformed as error:
+            raise RestFailed("/time", OK, str(error)) from None
+
+    async def products(self, wanted: Iterable[str]) -> ProductListing:
+        """The wanted products as the venue lists them now.
+
+        Raises:
+            RestFailed: There was no usable response.
+        """
+        body = await self._get("/products")
+        try:
+            return list_products(body, wanted, venue=self._venue)
+        except RestMalformed as error:
+            raise RestFailed("/products", OK, str(error)) from None
+
+    async def ticker(self, product_id: str) -> TickerSeen:
+        """The current quotes of a product.
+
+        Raises:
+            RestFailed: There was no usable response.
+        """
+        path = f"/products/{product_id}/ticker"
+        body = await self._get(path)
+        try:
+            return read_ticker(body, product_id)
+        except RestMalformed as error:
+            raise RestFailed(path, OK, str(error)) from None
+
+    async def candles(self, product_id: str, start_s: int, end_s: int) -> list[Candle]:
+        """One-minute candles from bucket `start_s` to bucket `end_s`, oldest first.
+
+        Both ends are always given and advance with time, so that no cached response is served.
+
+        Raises:
+            RestFailed: There was no usable response.
+        """
+        path = f"/products/{product_id}/candles"
+        query = {"granularity": str(MINUTE_S), "start": str(start_s), "end": str(end_s)}
+        body = await self._get(path, query)
+        try:
+            candles, refused = read_candles(body)
+        except RestMalformed as error:
+            raise RestFailed(path, OK, str(error)) from None
+        self._counters["rest_rows_refused"] += refused
+        return candles
+
+    async def trades(self, product_id: str, after: int | None = None) -> list[TradeSeen]:
+        """The newest `PAGE_ROWS_MAX` trades with an id below `after`, newest first.
+
+        Raises:
+            RestFailed: There was no usable response.
+        """
+        path = f"/products/{product_id}/trades"
+        query = {"limit": str(PAGE_ROWS_MAX)} | ({} if after is None else {"after": str(after)})
+        body = await self._get(path, query)
+        try:
+            trades, refused = read_trades(body, product_id)
+        except RestMalformed as error:
+            raise RestFailed(path, OK, str(error)) from None
+        self._counters["rest_rows_refused"] += refused
+        return trades
+
+    async def _get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
+        """The body of a 200; temporary failures are retried."""
+        backoff = Backoff(self._rng)
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            await self._wait_for_token()
+            result, delay_s = await self._attempt(path, query, backoff)
+            if isinstance(result, bytes):
+                return result
+            temporary = result.status in (0, TOO_MANY_REQUESTS) or result.status >= SERVER_ERROR
+            self._log.warning(
+                "request failed", path=path, status=result.status, detail=result.detail
+            )
+            if not temporary or attempt == ATTEMPTS_MAX:
+                raise result
+            await self._clock.sleep(delay_s)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _wait_for_token(self) -> None:
+        wait_s = self.bucket.reserve(self._clock.monotonic())
+        if wait_s > 0:
+            await self._clock.sleep(wait_s)
+
+    async def _attempt(
+        self, path: str, query: Mapping[str, str] | None, backoff: Backoff
+    ) -> tuple[bytes | RestFailed, float]:
+        """Make one request; return the body or the failure, and the delay before the next one."""
+        self._counters["rest_requests"] += 1
+        try:
+            async with self._client.stream("GET", path, params=query) as response:
+                body = await _read_bounded(response)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            self._counters["rest_errors"] += 1
+            words = cannot_reach(str(self._client.base_url), error)
+            return RestFailed(path, 0, words), backoff.next_delay()
+        self._note_origin(response.headers)
+        if response.status_code == OK and body is not None:
+            return body, 0.0
+        self._counters["rest_errors"] += 1
+        if body is None:
+            return RestFailed(path, 1, f"more than {BODY_BYTES_MAX:,} bytes"), 0.0
+        detail = error_text(response.headers.get("content-type", ""), body)
+        failed = RestFailed(path, response.status_code, detail)
+        delay_s = backoff.next_delay()
+        if response.status_code == TOO_MANY_REQUESTS:
+            self._counters["rest_429"] += 1
+            asked_s = retry_after(response.headers.get("retry-after"), self._clock.now())
+            delay_s = refused_delay(delay_s, asked_s)
+            self.bucket.freeze(self._clock.monotonic(), delay_s)
+        return failed, delay_s
+
+    def _note_origin(self, headers: httpx.Headers) -> None:
+        origin = origin_of(headers)
+        if origin is not None and origin != self.origin:
+            self.origin = origin
+            rate = min(SIMULATED_RATE_PER_S, self.bucket.rate_per_s * max(1.0, origin.speed))
+            self.bucket = TokenBucket(rate_per_s=rate, burst=self.bucket.burst)
+
+
+async def _read_bounded(response: httpx.Response) -> bytes | None:
+    """The body, or None if it is larger than any response of the venue."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            return None
+    return bytes(body)

@@ -1,0 +1,180 @@
+"""Fetches trades that the feed did not send, from REST pages. Pure.
+
+A heartbeat names the newest trade id of its product; if that stays ahead of the last ticker's, a
+ticker was lost and with it the trades between. `GET /products/{id}/trades` gives them newest first,
+at most `PAGE_ROWS_MAX` a page; `after` requests the page of older ids. (`before` gives the newest
+page above an id, not the next one, so it is not used.) Source: Coinbase Exchange, "Get product
+trades" and "Pagination" (docs.cdp.coinbase.com/exchange/rest-api/pagination).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import pairwise
+from typing import Final
+
+from connectors.market.events import Side, TickerSeen, TradeSeen
+from connectors.venues.coinbase.protocol import INTEGER_MAX, PRODUCT_ID, parse_number, parse_time
+from connectors.venues.coinbase.rest_protocol import RestMalformed, load
+
+PAGE_ROWS_MAX: Final = 1_000
+PAGES_MAX: Final = 3
+"""Most pages of one backfill, for the REST budget; older trades are reported as missing."""
+TAKER_OF: Final[Mapping[object, Side]] = {"buy": "sell", "sell": "buy"}
+"""Maker's side, which the venue gives -> taker's side."""
+
+
+def read_trades(body: bytes | str, product_id: str) -> tuple[list[TradeSeen], int]:
+    """The trades of `GET /products/{id}/trades`, newest first, one per id.
+
+    Returns:
+        The trades, without sequence numbers (0), and the number of invalid rows.
+
+    Raises:
+        RestMalformed: The body is not a list.
+    """
+    rows = load(body)
+    if not isinstance(rows, list) or not PRODUCT_ID.fullmatch(product_id):
+        raise RestMalformed("trades: expected a list")
+    found: dict[int, TradeSeen] = {}
+    wrong = 0
+    for row in rows:
+        trade = _trade(row, product_id)
+        if trade is None:
+            wrong += 1
+        else:
+            found[trade.trade_id] = trade
+    return [found[trade_id] for trade_id in sorted(found, reverse=True)], wrong
+
+
+def _trade(row: object, product_id: str) -> TradeSeen | None:
+    if not isinstance(row, dict):
+        return None
+    trade_id, taker = row.get("trade_id"), TAKER_OF.get(str(row.get("side")))
+    if type(trade_id) is not int or not 0 <= trade_id <= INTEGER_MAX or taker is None:
+        return None
+    try:
+        price, size = parse_number(row, "price"), parse_number(row, "size")
+    except ValueError:
+        return None
+    if price <= 0 or size < 0:
+        return None
+    time = parse_time(row.get("time"))
+    return TradeSeen(product_id, trade_id, price, size, sequence=0, taker_side=taker, time=time)
+
+
+@dataclass(frozen=True, slots=True)
+class TradeGap:
+    """A range of trades of a product that the feed did not send.
+
+    Attributes:
+        product_id: Id of the product.
+        ticker_trade_id: Trade id of the last ticker; the gap starts after it.
+        heartbeat_trade_id: Newest trade id of the heartbeats; the gap ends with it.
+    """
+
+    product_id: str
+    ticker_trade_id: int
+    heartbeat_trade_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilledGap:
+    """The result of a backfill.
+
+    Attributes:
+        ticker_trade_id: Trade id after which the gap starts.
+        last_trade_id: Newest trade id that is known now.
+        trades: The trades that were found, oldest first.
+    """
+
+    ticker_trade_id: int
+    last_trade_id: int
+    trades: tuple[TradeSeen, ...]
+
+    @property
+    def missed(self) -> int:
+        """Number of trades in the gap."""
+        return self.last_trade_id - self.ticker_trade_id
+
+    @property
+    def volume(self) -> Decimal:
+        """Base units traded in the trades that were found."""
+        return sum((trade.size for trade in self.trades), Decimal(0))
+
+    @property
+    def unfilled(self) -> tuple[tuple[int, int], ...]:
+        """First and last id of each run of trades that was not found."""
+        found = (trade.trade_id for trade in self.trades)
+        ids = [self.ticker_trade_id, *found, self.last_trade_id + 1]
+        return tuple((a + 1, b - 1) for a, b in pairwise(ids) if b - a > 1)
+
+
+class Backfill:
+    """Fills a gap page by page, newest first.
+
+    Args:
+        gap: The missing trades.
+        page_rows: Rows requested with each page.
+        pages_max: Most pages that are requested.
+
+    Attributes:
+        after: Cursor of the next page; None for the newest one.
+        done: True if no further page is to be requested.
+    """
+
+    def __init__(
+        self, gap: TradeGap, *, page_rows: int = PAGE_ROWS_MAX, pages_max: int = PAGES_MAX
+    ) -> None:
+        """Create the backfill; `after` is the cursor of the first page."""
+        self.after: int | None = None
+        self.done = gap.heartbeat_trade_id <= gap.ticker_trade_id
+        self._gap = gap
+        self._page_rows = page_rows
+        self._pages_left = pages_max
+        self._trades: dict[int, TradeSeen] = {}
+
+    def take(self, page: list[TradeSeen]) -> None:
+        """Add the page of the last request, newest first."""
+        self._pages_left -= 1
+        start = self._gap.ticker_trade_id
+        fresh = [trade for trade in page if trade.trade_id > start]
+        before = len(self._trades)
+        self._trades |= {trade.trade_id: trade for trade in fresh}
+        oldest = page[-1].trade_id if page else 0
+        reached = oldest <= start + 1
+        unmoved = len(self._trades) == before
+        self.after = oldest
+        self.done = reached or unmoved or self._pages_left <= 0 or len(page) < self._page_rows
+
+    def filled(self, ticker: TickerSeen) -> FilledGap:
+        """The result; without trades the ticker gives the newest known id."""
+        trades = tuple(self._trades[trade_id] for trade_id in sorted(self._trades))
+        newest = trades[-1].trade_id if trades else ticker.trade_id or 0
+        start = self._gap.ticker_trade_id
+        return FilledGap(start, max(newest, start), trades)
+
+
+def with_trades(ticker: TickerSeen, filled: FilledGap) -> TickerSeen:
+    """The ticker with the newest backfilled trade as its last one, unless that is older.
+
+    The quotes stay the ticker's, because trades carry none. Trades that are newer than the ticker's
+    are added to its volume.
+    """
+    if not filled.trades or (ticker.trade_id or 0) > filled.last_trade_id:
+        return ticker
+    last = filled.trades[-1]
+    volume = ticker.volume_24h
+    if volume is not None and ticker.trade_id is not None:
+        later = (t.size for t in filled.trades if t.trade_id > (ticker.trade_id or 0))
+        volume = sum(later, volume)
+    times = [time for time in (ticker.time, last.time) if time is not None]
+    return replace(
+        ticker,
+        price=last.price,
+        last_size=last.size,
+        taker_side=last.taker_side,
+        trade_id=last.trade_id,
+        time=max(times, default=None),
+        volume_24h=volume,
+    )

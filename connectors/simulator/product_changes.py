@@ -1,0 +1,30 @@
+"""Changes of a product in the simulated venue's list: modes, status, increments. Pure."""
+
+from typing import Final
+
+from connectors.simulator.faults import VenueFault
+from connectors.simulator.simulated_market import ProductState
+
+KINDS: Final = ("delist", "mode", "status", "terms", "unlist")
+NULL: Final = "null"
+
+
+def change(state: ProductState, fault: VenueFault) -> None:
+    """Change how the list of products describes a product.
+
+    Args:
+        state: State of the product.
+        fault: A fault of one of `KINDS`; a status lists the product again if it was omitted.
+    """
+    match fault.kind:
+        case "delist":
+            state.status = "delisted"
+        case "mode":
+            state.modes = fault.modes
+        case "status":
+            state.status, state.unlisted = fault.status, False
+        case "unlist":
+            state.unlisted = True
+        case "terms":
+            terms = fault.terms.items()
+            state.terms |= {name: None if text == NULL else text for name, text in terms}

@@ -1,0 +1,218 @@
+"""From the flags of `arena exchange` to a running exchange."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from arena import logs
+from arena.clock import Clock, SystemClock
+from arena.pricefiles.facts import sources_text
+from arena.pricefiles.read import read_price_files
+from arena.pricefiles.rows import MINUTE_S
+from arena.pricefiles.span import EXCHANGE_HISTORY_S, span_of
+from connectors.simulator.faults import VenueFault
+from connectors.simulator.listing import listed_product
+from connectors.simulator.recorded_prices import price_path_of
+from connectors.simulator.server import ExchangeServer
+from connectors.simulator.simulated_market import SimulatedMarket
+from connectors.simulator.simulator_state import (
+    AHEAD_S,
+    KEEP_EVERY_S,
+    SimulatorState,
+    StateFile,
+    read_state,
+)
+from connectors.simulator.synthetic_prices import SyntheticPricePath
+
+HISTORY_S: Final = EXCHANGE_HISTORY_S
+"""Seconds of market before "now": they fill every candle window of a connector that joins."""
+PLAYED_MAX_S: Final = 20 * 86_400
+"""Most seconds of synthetic market, over all products, that are played again (takes some 10 s)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeOptions:
+    """Options of `arena exchange`.
+
+    Attributes:
+        products: Product ids; with files one per file, or none to take them from the file names.
+        port: TCP port; 0 for any free one.
+        seed: Seed of the synthetic prices.
+        speed: Venue seconds per wall second.
+        prices: Files of candles, or none for synthetic prices.
+        start: Venue time at which clients may join; None for now, or for files `history_s` after
+            their first candle (at most half their length).
+        state: File that keeps venue time, so that a restarted market continues; None for no file.
+        faults: Faults that are scheduled.
+        history_s: Venue seconds that are played before the start.
+    """
+
+    products: tuple[str, ...]
+    port: int = 0
+    seed: int = 7
+    speed: float = 1.0
+    prices: tuple[Path, ...] = ()
+    start: datetime | None = None
+    state: Path | None = None
+    faults: tuple[VenueFault, ...] = ()
+    history_s: int = HISTORY_S
+
+    @property
+    def label(self) -> str:
+        """Short description of where the prices come from."""
+        return "recorded candles" if self.prices else f"seed {self.seed}"
+
+    @property
+    def price_source(self) -> str:
+        """The seed, or the names of the price files."""
+        return " ".join(path.name for path in self.prices) or self.label
+
+
+@dataclass(frozen=True, slots=True)
+class StartedMarket:
+    """A market played up to the moment at which clients may join.
+
+    Attributes:
+        market: The products and their prices.
+        venue_s: Venue time of that moment, Unix seconds.
+        began_s: Venue time at which its prices began, Unix seconds.
+        source: Description of the files its prices come from; "" for synthetic ones.
+    """
+
+    market: SimulatedMarket
+    venue_s: float
+    began_s: int
+    source: str = ""
+
+
+def open_market(
+    options: ExchangeOptions, now: datetime, saved: SimulatorState | None = None
+) -> StartedMarket:
+    """Play a market up to the moment at which clients may join.
+
+    Args:
+        options: The options of the exchange.
+        now: Wall time.
+        saved: State of an earlier run to continue from; None for a new market.
+
+    Raises:
+        UsageError: A file cannot be used, or the start is outside it.
+    """
+    return _from_files(options, saved) if options.prices else _from_seed(options, now, saved)
+
+
+def _from_seed(
+    options: ExchangeOptions, now: datetime, saved: SimulatorState | None
+) -> StartedMarket:
+    began_s = _minute(options.start or now)
+    venue_s = float(began_s)
+    if saved is not None:
+        played_s = (saved.venue_s - saved.began_s) * len(options.products)
+        if saved.price_source == options.price_source and played_s <= PLAYED_MAX_S:
+            began_s, venue_s = saved.began_s, saved.venue_s
+        elif saved.venue_s > venue_s:  # The prices differ, but time must not go back.
+            began_s, venue_s = _whole_minutes(int(saved.venue_s)), saved.venue_s
+    price_paths = [
+        SyntheticPricePath(listed_product(product), options.seed) for product in options.products
+    ]
+    market = SimulatedMarket(price_paths, start_s=began_s - options.history_s, seed=options.seed)
+    market.advance(int(venue_s))
+    return StartedMarket(market, venue_s, began_s)
+
+
+def _from_files(options: ExchangeOptions, saved: SimulatorState | None) -> StartedMarket:
+    files = list(read_price_files(options.prices, options.products))
+    ends = [(file.first_s, file.last_s) for file in files]
+    span = span_of(ends, start=options.start, history_s=options.history_s)
+    venue_s = float(span.start_s)
+    if (
+        saved is not None
+        and saved.price_source == options.price_source
+        and venue_s < saved.venue_s < span.last_s
+    ):
+        venue_s = saved.venue_s
+    price_paths = [price_path_of(file) for file in files]
+    market = SimulatedMarket(
+        price_paths, start_s=span.first_s, end_s=span.last_s, seed=options.seed
+    )
+    market.advance(int(venue_s))
+    return StartedMarket(
+        market, venue_s, span.first_s, sources_text([file.facts for file in files])
+    )
+
+
+def _minute(moment: datetime) -> int:
+    return _whole_minutes(int(moment.timestamp()))
+
+
+def _whole_minutes(seconds: int) -> int:
+    return seconds - seconds % MINUTE_S
+
+
+async def run_exchange(options: ExchangeOptions, clock: Clock | None = None) -> None:
+    """Serve until the prices end or the task is cancelled; print the addresses as a JSON line."""
+    clock = clock or SystemClock()
+    saved = read_state(options.state) if options.state else None
+    started = open_market(options, clock.now(), saved)
+    if saved is not None:
+        _log_start(saved, started)
+    server = ExchangeServer(
+        started.market,
+        speed=options.speed,
+        clock=clock,
+        faults=options.faults,
+        label=f"{options.label} of {started.source}" if started.source else options.label,
+        start_s=started.venue_s,
+    )
+    async with await server.listen(options.port):
+        about = {
+            "event": "listening",
+            "ws_url": server.ws_url,
+            "rest_url": server.rest_url,
+            "products": list(server.market.products),
+            "simulated": options.label,
+            "speed": options.speed,
+            "venue_time": server.venue_now().isoformat(),
+        }
+        print(json.dumps(about), flush=True)
+        await _play(server, options, started, clock)
+
+
+def _log_start(saved: SimulatorState, started: StartedMarket) -> None:
+    venue_time = datetime.fromtimestamp(started.venue_s, UTC).isoformat()
+    log = logs.get("exchange")
+    if (started.venue_s, started.began_s) == (saved.venue_s, saved.began_s):
+        log.info("the market continues where it stopped", venue_time=venue_time)
+    else:
+        why = "other prices, prices that had ended, or a market too long to play again"
+        log.warning("the prices start again", venue_time=venue_time, why=why)
+
+
+async def _play(
+    server: ExchangeServer, options: ExchangeOptions, started: StartedMarket, clock: Clock
+) -> None:
+    """Play the market; keep its venue time in the state file if there is one."""
+    if options.state is None:
+        await server.run()
+        return
+    state_file = StateFile(options.state)
+
+    def keep(ahead_s: float) -> None:
+        venue_s = server.venue_now().timestamp() + ahead_s * options.speed
+        state_file.write(SimulatorState(options.price_source, started.began_s, venue_s))
+
+    async def write_forever() -> None:
+        while True:
+            keep(AHEAD_S)
+            await clock.sleep(KEEP_EVERY_S)
+
+    keeping = asyncio.create_task(write_forever())
+    try:
+        await server.run()
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        keep(0.0)

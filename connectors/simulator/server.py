@@ -1,0 +1,347 @@
+"""The simulated exchange's sockets: WebSocket and REST on one port of the loopback interface.
+
+Reads no topic and writes none. Venue time is the simulated clock: its start plus `speed` times the
+wall time since. A heartbeat is sent once per venue second and product, at most `BEATS_PER_S_MAX`
+per wall second when time runs fast; tickers are sent with each step of five venue seconds in which
+something traded. `GET /_sim/fault?kind=...` sets a fault (see `connectors.simulator.faults`).
+Responses carry `X-Arena-Simulated` and `X-Arena-Speed`, so that they cannot be mistaken for the
+real venue's.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from arena import logs
+from arena.clock import Clock
+from arena.errors import DependencyMissing, UsageError
+from connectors.simulator import fault_effects, product_changes
+from connectors.simulator.faults import LASTING, ActiveFaults, VenueFault, read_fault
+from connectors.simulator.feed_session import (
+    TICKER_CHANNELS,
+    FeedSession,
+    heartbeat_frame,
+    match_frame,
+    ticker_frame,
+)
+from connectors.simulator.price_path import STEP_S
+from connectors.simulator.rest_responses import JSON, RestResponse, error_response, respond
+from connectors.simulator.simulated_market import SimulatedMarket
+
+HOST: Final = "127.0.0.1"
+SUBSCRIBE_WITHIN_S: Final = 5.0
+BEATS_PER_S_MAX: Final = 10.0
+WAKES_PER_S_MAX: Final = 50.0
+QUEUED_FRAMES_MAX: Final = 2_000
+"""Frames a client may leave unread before it is disconnected as a slow consumer."""
+CLOSE_TIMEOUT_S: Final = 2.0
+GOING_AWAY: Final = 1001
+FAULT_PATH: Final = "/_sim/fault"
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """One connected client.
+
+    Attributes:
+        connection: Its WebSocket.
+        session: Its subscriptions.
+        queue: Frames still to be sent to it.
+        subscribed: Set after its first request.
+    """
+
+    connection: ServerConnection
+    session: FeedSession
+    queue: asyncio.Queue[str]
+    subscribed: asyncio.Event
+
+
+class ExchangeServer:
+    """Serves a market.
+
+    Args:
+        market: The market, played up to `start_s`.
+        speed: Venue seconds per wall second.
+        clock: Wall and monotonic time.
+        faults: Scheduled faults, each with its time.
+        label: Value of `X-Arena-Simulated`, such as "seed 7".
+        start_s: Venue time at which it begins, Unix seconds; None for the market's present time.
+    """
+
+    def __init__(
+        self,
+        market: SimulatedMarket,
+        *,
+        speed: float,
+        clock: Clock,
+        faults: Iterable[VenueFault] = (),
+        label: str = "",
+        start_s: float | None = None,
+    ) -> None:
+        """Create the server; venue time starts when `listen` is called."""
+        self.market = market
+        self.speed = speed
+        self.label = label
+        self.active_faults = ActiveFaults()
+        self.clients: set[Client] = set()
+        self.port = 0
+        self._clock = clock
+        self._scheduled = sorted(faults, key=lambda fault: fault.at)
+        self._start_s = float(market.now_s) if start_s is None else start_s
+        self._started_s = clock.monotonic()
+        self._matched = {p: state.trade_id for p, state in market.products.items()}
+        self._frames: dict[str, str] = {}
+        self._log = logs.get("exchange")
+
+    def venue_now(self) -> datetime:
+        """The simulated clock."""
+        elapsed_s = (self._clock.monotonic() - self._started_s) * self.speed
+        now_s = self._start_s + elapsed_s
+        if self.market.end_s is not None:
+            now_s = min(now_s, self.market.end_s)
+        return datetime.fromtimestamp(now_s, UTC)
+
+    @property
+    def ws_url(self) -> str:
+        """URL of the WebSocket feed."""
+        return f"ws://{HOST}:{self.port}"
+
+    @property
+    def rest_url(self) -> str:
+        """URL of the REST API."""
+        return f"http://{HOST}:{self.port}"
+
+    async def listen(self, port: int) -> Server:
+        """Open the port, 0 for any free one, and start venue time.
+
+        Raises:
+            DependencyMissing: The port cannot be opened.
+        """
+        quiet = logging.getLogger("connectors.simulator.sockets")
+        quiet.setLevel(logging.CRITICAL)
+        try:
+            server = await serve(
+                self._serve_client,
+                HOST,
+                port,
+                process_request=self._on_request,
+                process_response=self._label_response,
+                ping_interval=None,
+                close_timeout=CLOSE_TIMEOUT_S,
+                max_size=1 << 20,
+                logger=quiet,
+            )
+        except OSError as error:
+            raise DependencyMissing(
+                f"port {port} of {HOST} cannot be opened: {error.strerror}",
+                remedy="choose another with --port, or any free one with --port 0",
+            ) from None
+        self.port = next(iter(server.sockets)).getsockname()[1]
+        self._started_s = self._clock.monotonic()
+        return server
+
+    async def run(self) -> None:
+        """Play the market until its prices end; then close every client's connection."""
+        beat_s = max(1.0 / self.speed, 1.0 / BEATS_PER_S_MAX)
+        wake_s = max(min(STEP_S / self.speed, beat_s), 1.0 / WAKES_PER_S_MAX)
+        next_beat_s = 0.0
+        while True:
+            now_s = self._clock.monotonic()
+            self._play()
+            if now_s >= next_beat_s:
+                next_beat_s = max(next_beat_s + beat_s, now_s)
+                self._send_heartbeats()
+            self._send_tickers()
+            await self._break_on_schedule(now_s)
+            if self.market.ended:
+                break
+            await self._clock.sleep(wake_s)
+        self._log.info("prices ended", venue_time=self.venue_now().isoformat())
+        closing = [c.connection.close(GOING_AWAY, "prices ended") for c in self.clients]
+        await asyncio.gather(*closing)
+
+    async def set_fault(self, fault: VenueFault) -> None:
+        """Set a fault now."""
+        self._log.info("fault", kind=fault.kind, product=fault.product, seconds=fault.seconds)
+        now_s = self._clock.monotonic()
+        if fault.kind in LASTING:
+            self.active_faults.set(fault, now_s)
+        elif fault.kind == "bad_ack":
+            self.active_faults.forget = self._product(fault)
+        elif fault.kind in product_changes.KINDS:
+            self._change(self._product(fault), fault)
+        elif fault.kind in ("close", "drop"):
+            await fault_effects.disconnect([c.connection for c in self.clients], fault)
+        else:
+            product = self._product(fault)
+            earlier = self._frames.get(product)
+            frame = fault_effects.faulty_frame(self.market, product, fault.kind, earlier)
+            for client in self.clients:
+                self._put(client, frame)
+
+    def _product(self, fault: VenueFault) -> str:
+        if fault.product and fault.product not in self.market.products:
+            raise UsageError(f"fault {fault.kind}: unknown product {fault.product}")
+        return fault.product or next(iter(self.market.products))
+
+    def _change(self, product: str, fault: VenueFault) -> None:
+        state = self.market.products[product]
+        product_changes.change(state, fault)
+        if state.live:
+            return
+        for client in self.clients:
+            client.session.pairs = {pair for pair in client.session.pairs if pair[1] != product}
+
+    async def _break_on_schedule(self, now_s: float) -> None:
+        while self._scheduled and self._scheduled[0].at <= now_s - self._started_s:
+            await self.set_fault(self._scheduled.pop(0))
+
+    def _play(self) -> None:
+        self.market.advance(int(self.venue_now().timestamp()))
+
+    def _put(self, client: Client, frame: str) -> None:
+        try:
+            client.queue.put_nowait(frame)
+        except asyncio.QueueFull:
+            self._log.warning("slow consumer", unread=QUEUED_FRAMES_MAX)
+            client.connection.transport.abort()
+
+    def _send_heartbeats(self) -> None:
+        if self.active_faults.current("stall", self._clock.monotonic()):
+            return
+        at = self.venue_now()
+        for product, state in self.market.products.items():
+            readers = [c for c in self.clients if c.session.wants(("heartbeat",), product)]
+            if readers and state.live:
+                frame = heartbeat_frame(self.market, product, at)
+                for client in readers:
+                    self._put(client, frame)
+
+    def _send_tickers(self) -> None:
+        now_s = self._clock.monotonic()
+        gap = self.active_faults.current("gap", now_s)
+        for product, state in self.market.products.items():
+            if not state.changed or not state.live:
+                continue
+            state.changed = False
+            frame = ticker_frame(self.market, product)
+            hidden = gap is not None and gap.product in ("", product)
+            if frame is None or hidden or self.active_faults.current("stall", now_s):
+                continue
+            matches = [p for p in state.prints if p.trade_id > self._matched[product]]
+            self._matched[product] = state.trade_id
+            self._frames[product] = frame
+            for client in self.clients:
+                if client.session.wants(("matches",), product):
+                    for trade in matches:
+                        self._put(client, match_frame(product, trade))
+                if client.session.wants(TICKER_CHANNELS, product):
+                    self._put(client, frame)
+
+    async def _serve_client(self, connection: ServerConnection) -> None:
+        client = Client(
+            connection, FeedSession(self.market), asyncio.Queue(QUEUED_FRAMES_MAX), asyncio.Event()
+        )
+        self.clients.add(client)
+        helpers = [
+            asyncio.create_task(self._send_forever(client)),
+            asyncio.create_task(self._close_if_mute(client)),
+        ]
+        try:
+            async for text in connection:
+                self._on_message(client, text)
+        except ConnectionClosed:
+            pass
+        finally:
+            self.clients.discard(client)
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    def _on_message(self, client: Client, text: str | bytes) -> None:
+        self._play()
+        frames = client.session.on_message(text, forget=self.active_faults.forget)
+        self.active_faults.forget = None
+        client.subscribed.set()
+        if not self.active_faults.current("stall", self._clock.monotonic()):
+            for frame in frames:
+                self._put(client, frame)
+
+    async def _send_forever(self, client: Client) -> None:
+        try:
+            while True:
+                await client.connection.send(await client.queue.get())
+        except ConnectionClosed:
+            return
+
+    async def _close_if_mute(self, client: Client) -> None:
+        try:
+            async with asyncio.timeout(SUBSCRIBE_WITHIN_S):
+                await client.subscribed.wait()
+        except TimeoutError:
+            await client.connection.close(1000, "no subscription within 5 seconds")
+
+    async def _on_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        now_s = self._clock.monotonic()
+        path = urlsplit(request.path)
+        if "websocket" in request.headers.get("Upgrade", "").lower():
+            fault = self.active_faults.current("ws_429", now_s)
+            return _response(_too_many(fault, "You are connecting too fast")) if fault else None
+        if path.path == FAULT_PATH:
+            return self._labelled(await self._on_control(dict(parse_qsl(path.query))))
+        if fault := self.active_faults.current("rest_429", now_s):
+            return self._labelled(_too_many(fault, "Public rate limit exceeded"))
+        if self.active_faults.current("html", now_s):
+            return self._labelled(RestResponse(502, fault_effects.HTML, "text/html; charset=utf-8"))
+        self._play()
+        return self._labelled(respond(self.market, request.path, self.venue_now()))
+
+    async def _on_control(self, parameters: dict[str, str]) -> RestResponse:
+        try:
+            fault = read_fault(parameters)
+            await self.set_fault(fault)
+        except UsageError as error:
+            return error_response(400, str(error))
+        return RestResponse(200, orjson.dumps({"set": fault.kind}), JSON)
+
+    def _labelled(self, reply: RestResponse) -> Response:
+        response = _response(reply)
+        self._label(response)
+        return response
+
+    def _label(self, response: Response) -> None:
+        response.headers["X-Arena-Simulated"] = self.label
+        response.headers["X-Arena-Speed"] = f"{self.speed:g}"
+
+    def _label_response(
+        self, connection: ServerConnection, request: Request, response: Response
+    ) -> None:
+        if "X-Arena-Speed" not in response.headers:
+            self._label(response)
+
+
+def _too_many(fault: VenueFault, message: str) -> RestResponse:
+    headers = {"Retry-After": fault.retry_after} if fault.retry_after else None
+    return error_response(429, message, headers)
+
+
+def _response(reply: RestResponse) -> Response:
+    headers = Headers(
+        {
+            "Content-Type": reply.content_type,
+            "Content-Length": str(len(reply.body)),
+            "Connection": "close",
+            **reply.headers,
+        }
+    )
+    return Response(reply.status, "", headers, reply.body)

@@ -1,0 +1,208 @@
+"""Ticks folded to the venue's public data: tickers, trades, minute candles. Pure.
+
+Time moves only by `advance`; sequence numbers and trade ids only grow. Candles and trades are
+bounded; older ones are dropped, as on the venue.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from arena.pricefiles.rows import MINUTE_S
+from connectors.simulator.noise import Noise
+from connectors.simulator.price_path import STEP_S, PricePath, Tick, Trade
+
+DAY_S: Final = 86_400
+MINUTES_MAX: Final = 10_080
+"""A week of minutes."""
+TRADES_MAX: Final = 1_000
+FIRST_TRADE_ID: Final = 1_000_000
+
+
+@dataclass(slots=True)
+class Bar:
+    """One minute of trades."""
+
+    low: Decimal
+    high: Decimal
+    open: Decimal
+    close: Decimal
+    volume: Decimal
+
+    def add(self, price: Decimal, size: Decimal) -> None:
+        """Fold one trade."""
+        self.low, self.high = min(self.low, price), max(self.high, price)
+        self.close = price
+        self.volume += size
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """One trade as the venue reports it."""
+
+    trade_id: int
+    sequence: int
+    at: datetime
+    trade: Trade
+
+
+@dataclass(slots=True)
+class ProductState:
+    """The state of one product.
+
+    Attributes:
+        price_path: Source of its prices.
+        noise: Steps of its sequence numbers.
+        sequence: Newest sequence number.
+        trade_id: Newest trade id.
+        status: Its status in the list of products.
+        modes: The flags that are on in that list.
+        terms: Fields of that list that a fault has changed; None is sent as null.
+        unlisted: True if that list omits it.
+        tick: Newest quotes, or None before the first tick.
+        minutes: Start of the minute in Unix seconds -> bar, oldest first.
+        prints: Newest trades, oldest first.
+        volume_24h: Base units traded in the last 24 hours.
+        day_edge_s: Unix seconds of the first minute in `volume_24h`.
+        changed: True from a trade until its ticker was sent.
+    """
+
+    price_path: PricePath
+    noise: Noise
+    sequence: int
+    trade_id: int = FIRST_TRADE_ID
+    status: str = "online"
+    modes: tuple[str, ...] = ()
+    terms: dict[str, str | None] = field(default_factory=dict)
+    unlisted: bool = False
+    tick: Tick | None = None
+    minutes: dict[int, Bar] = field(default_factory=dict)
+    prints: deque[Print] = field(default_factory=lambda: deque(maxlen=TRADES_MAX))
+    volume_24h: Decimal = Decimal(0)
+    day_edge_s: int = 0
+    changed: bool = False
+
+    @property
+    def live(self) -> bool:
+        """True if the feed sends it."""
+        return self.status == "online" and not self.unlisted
+
+    def fold(self, tick: Tick, at_s: int) -> None:
+        """Fold one tick at a venue time in Unix seconds."""
+        self.tick = tick
+        self.sequence += self.noise.between(3, 60)
+        if tick.trade is None:
+            return
+        self.changed = True
+        self.trade_id += 1
+        price, size = tick.trade.price, tick.trade.size
+        minute = at_s - at_s % MINUTE_S
+        bar = self.minutes.get(minute)
+        if bar is None:
+            self.minutes[minute] = Bar(price, price, price, price, size)
+            self._forget(minute)
+        else:
+            bar.add(price, size)
+        self.volume_24h += size
+        at = datetime.fromtimestamp(at_s, UTC)
+        self.prints.append(Print(self.trade_id, self.sequence, at, tick.trade))
+
+    def _forget(self, minute: int) -> None:
+        edge = minute - DAY_S
+        while self.day_edge_s < edge:
+            gone = self.minutes.get(self.day_edge_s)
+            if gone is not None:
+                self.volume_24h -= gone.volume
+            self.day_edge_s += MINUTE_S
+        while len(self.minutes) > MINUTES_MAX:
+            del self.minutes[next(iter(self.minutes))]
+
+
+class SimulatedMarket:
+    """All products at one venue time.
+
+    Args:
+        price_paths: Sources of the prices, one per product.
+        start_s: Unix seconds at which the prices begin, a multiple of a minute.
+        end_s: Unix seconds at which they end, or None.
+        seed: Seed of the steps of the sequence numbers.
+
+    Attributes:
+        now_s: Venue time, Unix seconds.
+        end_s: Unix seconds at which the prices end, or None.
+        products: Product id -> its state.
+    """
+
+    def __init__(
+        self,
+        price_paths: Iterable[PricePath],
+        *,
+        start_s: int,
+        end_s: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Create the market at `start_s`, without trades."""
+        self.now_s = start_s
+        self.end_s = end_s
+        self.products = {
+            price_path.product.product_id: ProductState(
+                price_path,
+                Noise(seed, "sequence", price_path.product.product_id),
+                sequence=start_s * 10,
+                day_edge_s=start_s,
+            )
+            for price_path in price_paths
+        }
+
+    @property
+    def ended(self) -> bool:
+        """True if the prices have ended."""
+        return self.end_s is not None and self.now_s >= self.end_s
+
+    def advance(self, to_s: int) -> None:
+        """Play every step that has ended by a venue time in Unix seconds."""
+        if self.end_s is not None:
+            to_s = min(to_s, self.end_s)
+        while self.now_s + STEP_S <= to_s:
+            for state in self.products.values():
+                tick = state.price_path.step(self.now_s)
+                if tick is not None:
+                    state.fold(tick, self.now_s)
+            self.now_s += STEP_S
+
+    def price_24h_ago(self, product_id: str) -> Decimal:
+        """Open of the oldest minute of the last 24 hours."""
+        state = self.products[product_id]
+        edge = self.now_s - DAY_S
+        oldest = next(iter(state.minutes), self.now_s)
+        for minute in range(max(oldest, edge + -edge % MINUTE_S), self.now_s, MINUTE_S):
+            if (bar := state.minutes.get(minute)) is not None:
+                return bar.open
+        return state.price_path.product.price
+
+    def candles(
+        self, product_id: str, granularity_s: int, start_s: int, end_s: int
+    ) -> list[tuple[int, Bar]]:
+        """Bars that start between `start_s` and `end_s`, both inclusive, newest first.
+
+        The bucket that is still open is included; buckets without trades are not.
+        """
+        bars: dict[int, Bar] = {}
+        minutes = self.products[product_id].minutes
+        first = start_s - start_s % MINUTE_S
+        for minute in range(first, min(end_s + granularity_s, self.now_s + MINUTE_S), MINUTE_S):
+            bar = minutes.get(minute)
+            bucket = minute - minute % granularity_s
+            if bar is None or not start_s <= bucket <= end_s:
+                continue
+            whole = bars.get(bucket)
+            if whole is None:
+                bars[bucket] = Bar(bar.low, bar.high, bar.open, bar.close, bar.volume)
+            else:
+                whole.low, whole.high = min(whole.low, bar.low), max(whole.high, bar.high)
+                whole.close = bar.close
+                whole.volume += bar.volume
+        return sorted(bars.items(), reverse=True)

@@ -1,0 +1,143 @@
+"""Prices from a seed: regimes, jumps, a spread, a common factor. Pure, integers throughout.
+
+A step moves the mid price by drift + pull + noise, in millionths: the regime gives drift and
+volatility (trend up, trend down, range, volatile), a weak pull keeps the price near its first value
+in a long run, and half of the noise is shared by all products of a seed. Occasionally it jumps.
+The price path depends on the seed, the product and the count of steps, not on the time of day.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Literal
+
+from arena.money import SCALE_DIGITS, from_units, to_units
+from connectors.simulator.listing import ListedProduct
+from connectors.simulator.noise import GAUSS_UNIT, Noise
+from connectors.simulator.price_path import Tick, Trade
+
+MILLION: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Regime:
+    """How prices behave for a while.
+
+    Attributes:
+        name: Name of the regime.
+        drift_ppm: Drift per step, in millionths of the price.
+        noise_ppm: Deviation per step, in millionths of the price.
+        pull_steps: Steps in which a range pulls back to where it began; 0 for no pull.
+        jump_every: Average number of steps from jump to jump.
+    """
+
+    name: str
+    drift_ppm: int
+    noise_ppm: int
+    pull_steps: int
+    jump_every: int
+
+
+REGIMES: Final = (
+    Regime("trend up", 30, 150, 0, 3_000),
+    Regime("trend down", -30, 150, 0, 3_000),
+    Regime("range", 0, 130, 40, 6_000),
+    Regime("volatile", 0, 420, 0, 600),
+)
+REGIME_STEPS: Final = (120, 600)
+HOME_STEPS: Final = 20_000
+"""Steps of the pull to the first price; it keeps a week of market near that price."""
+JUMP_PPM: Final = (4_000, 20_000)
+COMMON_PCT: Final = 50
+NOTIONAL_USD: Final = (5, 60_000)
+QUOTED_USD: Final = (2_000, 60_000)
+SIZE_DIGITS: Final = 8
+FINER_DIGITS: Final = 6
+"""Digits a mid price has beyond the price step, for a coin with more than eight decimals."""
+
+
+class SyntheticPricePath:
+    """An endless price path of one product.
+
+    Args:
+        product: The product.
+        seed: The seed of the market.
+
+    Attributes:
+        regime: The current regime.
+    """
+
+    def __init__(self, product: ListedProduct, seed: int) -> None:
+        """Start at the product's first price."""
+        self.product = product
+        self._own = Noise(seed, product.product_id)
+        self._market = Noise(seed, "the market")
+        step = product.quote_increment.normalize()
+        decimals = -int(step.as_tuple().exponent)
+        self._digits = SCALE_DIGITS if decimals <= SCALE_DIGITS else decimals + FINER_DIGITS
+        self._home = self._mid = self._anchor = int(product.price.scaleb(self._digits))
+        self._increment = int(step.scaleb(self._digits))
+        self._left = 0
+        self.regime = REGIMES[0]
+
+    def step(self, at_s: int) -> Tick:
+        """The next tick; the time of day is not used."""
+        self._choose_regime()
+        self._mid = max(self._increment * 2, self._mid + self._move())
+        spread = max(self._increment, self._mid * self.product.spread_bps // 10_000)
+        spread += spread * self._own.below(60) // 100
+        bid = (self._mid - spread // 2) // self._increment * self._increment
+        bid = max(self._increment, bid)
+        ask = max(bid + self._increment, -(-(bid + spread) // self._increment) * self._increment)
+        return Tick(
+            bid=self._price(bid),
+            ask=self._price(ask),
+            bid_size=self._size(*QUOTED_USD),
+            ask_size=self._size(*QUOTED_USD),
+            trade=self._trade(bid, ask),
+        )
+
+    def has_minute(self, at_s: int) -> bool:
+        """True for every minute."""
+        return True
+
+    def _choose_regime(self) -> None:
+        if self._left == 0:
+            self.regime = REGIMES[self._own.below(len(REGIMES))]
+            self._left = self._own.between(*REGIME_STEPS)
+            self._anchor = self._mid
+        self._left -= 1
+
+    def _move(self) -> int:
+        """The change of the mid price in units."""
+        regime = self.regime
+        shared = self._market.gauss() * COMMON_PCT + self._own.gauss() * (100 - COMMON_PCT)
+        noise = regime.noise_ppm * self.product.volatility_pct * shared // (100 * 100 * GAUSS_UNIT)
+        drift = regime.drift_ppm * self.product.volatility_pct // 100
+        moved = self._mid * (noise * 141 // 100 + drift) // MILLION
+        moved += (self._home - self._mid) // HOME_STEPS
+        if regime.pull_steps:
+            moved += (self._anchor - self._mid) // regime.pull_steps
+        if self._own.below(regime.jump_every) == 0:
+            sign = 1 if self._own.below(2) else -1
+            moved += sign * self._mid * self._own.between(*JUMP_PPM) // MILLION
+        return moved
+
+    def _trade(self, bid: int, ask: int) -> Trade | None:
+        if self._own.below(1000) >= self.product.trades_per_mille:
+            return None
+        side: Literal["buy", "sell"] = "buy" if self._own.below(2) else "sell"
+        price = self._price(ask if side == "buy" else bid)
+        return Trade(price, self._size(*NOTIONAL_USD), side)
+
+    def _price(self, units: int) -> Decimal:
+        """Units as a price with as many digits as its increment."""
+        return Decimal(units).scaleb(-self._digits).quantize(self.product.quote_increment)
+
+    def _size(self, low_usd: int, high_usd: int) -> Decimal:
+        """Base units worth between `low_usd` and `high_usd`, in whole base increments."""
+        span = high_usd - low_usd
+        share = self._own.below(1000) * self._own.below(1000)
+        usd = low_usd + span * share // MILLION
+        units = usd * 10 ** (SIZE_DIGITS + self._digits) // self._mid
+        step = to_units(self.product.base_increment)
+        return from_units(max(step, units // step * step))
