@@ -57,7 +57,10 @@ SOURCE_FIELD: Any = Field(default="", max_length=512, exclude_if=is_empty)
 class MessagePart(BaseModel):
     """A frozen piece of a message."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_timedelta="float")
+    # A process uses few of the messages: pydantic builds each at its first use, under a lock.
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", ser_json_timedelta="float", defer_build=True
+    )
 
 
 class Message(MessagePart):
