@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from arena.errors import UsageError
 from arena.messages import DeadEntry
@@ -29,6 +28,7 @@ from judge.season import FloatArray, Season
 from judge.simple_returns import simple_return
 from judge.statistics import Interval
 from judge.statistics.columns import FamilyOptions, compare_columns
+from judge.statistics.distributions import student_isf
 from judge.statistics.looks import FINISHED, Horizon
 from judge.statistics.multiplicity import CLAIM_LEVEL
 from judge.statistics.power import detectable_difference
@@ -288,7 +288,7 @@ def _unpaired(one: ComparedRun, two: ComparedRun) -> list[LineResult]:
             judged.append(LineResult(None, None, None, False, None, line))
             continue
         separated = p_adjusted is not None and p_adjusted <= CLAIM_LEVEL and _over(one, two)
-        critical = float(stats.t.isf(CLAIM_LEVEL / 2.0 / len(tested), line.freedom))
+        critical = student_isf(CLAIM_LEVEL / 2.0 / len(tested), line.freedom)
         least = detectable_difference(line.error, critical, freedom=round(line.freedom))
         judged.append(LineResult(line.difference, line.p_value, p_adjusted, separated, least, ""))
     return judged

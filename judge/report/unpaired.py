@@ -4,9 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scipy import stats
-
 from judge.statistics import Interval
+from judge.statistics.distributions import student_sf
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -65,7 +64,7 @@ def unpaired_difference(before: LineTotal, after: LineTotal) -> UnpairedDifferen
     t_value = abs(estimate) / error if error else math.inf if estimate else 0.0
     return UnpairedDifference(
         Interval(estimate, estimate - down, estimate + up),
-        float(2.0 * stats.t.sf(t_value, freedom)),
+        float(2.0 * student_sf(t_value, freedom)),
         error,
         freedom,
     )

@@ -7,8 +7,8 @@ once, so their order does not matter (Chiang et al. 2024, Chatbot Arena, arXiv 2
 """
 
 import numpy as np
-from scipy import stats
 
+from judge.statistics.distributions import student_ppf
 from judge.statistics.types import FloatArray, Interval
 from judge.statistics.variance import long_run_variance
 
@@ -61,7 +61,7 @@ def strengths(log_returns: FloatArray, *, block_length: float, confidence: float
         reach = np.full(agents, np.inf)
     else:
         aimed = 1.0 - MISSES_AIMED * (1.0 - confidence)
-        quantile = float(stats.t.ppf((1.0 + aimed) / 2.0, count))
+        quantile = student_ppf((1.0 + aimed) / 2.0, count)
         scatter = windows * long_run_variance(scores @ inverse, count)
         # The curvature includes a mean of 1 / N in every direction, so that it can be inverted.
         by_model = np.diagonal(inverse) - 1.0 / agents**2

@@ -17,8 +17,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
+from judge.statistics.distributions import student_isf, student_sf
 from judge.statistics.student import upper_quantile
 from judge.statistics.types import FloatArray
 
@@ -74,8 +74,8 @@ class Family:
         found = upper_quantile(self.t_stars.max(axis=1), 1.0 - max(level, least))
         if level >= least or not np.isfinite(found):
             return found
-        share = float(stats.t.sf(found, self.freedom)) * level / least
-        return float(stats.t.isf(share, self.freedom))
+        share = float(student_sf(found, self.freedom)) * level / least
+        return student_isf(share, self.freedom)
 
     @property
     def _tail_level(self) -> float:
@@ -88,7 +88,7 @@ class Family:
         counted = (1.0 + exceeding) / (1.0 + stars.shape[0])
         index = max(stars.shape[0] - EXCEEDING_MIN - 1, 0)
         edges = np.partition(stars, index, axis=0)[index]
-        tails = stats.t.sf(np.stack([values, edges]), self.freedom)
+        tails = student_sf(np.stack([values, edges]), self.freedom)
         continued = self._tail_level * np.divide(
             tails[0], tails[1], out=np.ones_like(values), where=np.isfinite(edges)
         )

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
-from scipy.special import ndtri
 
+from judge.statistics.distributions import normal_ppf
 from judge.statistics.multiplicity import CLAIM_LEVEL
 
 POWER = 0.80
@@ -32,10 +31,10 @@ def detectable_difference(
         power: Wanted power.
     """
     if freedom is None:
-        return float((critical + ndtri(power)) * error)
+        return float((critical + normal_ppf(power)) * error)
     root = 1.0 - 1.0 / (4.0 * freedom)
     spread = np.sqrt(1.0 + critical**2 / (2.0 * freedom))
-    return float((critical * root + ndtri(power) * spread) * error / root)
+    return float((critical * root + normal_ppf(power) * spread) * error / root)
 
 
 @lru_cache(maxsize=256)
@@ -51,8 +50,11 @@ def normal_critical_value(agents: int, level: float, freedom: int | None = None)
         level: Family-wise level.
         freedom: Degrees of freedom of the error; None if it is known exactly.
     """
+    # Imported here: it is not in scipy.special, and only reports and power curves need it.
+    from scipy.stats import studentized_range
+
     known = np.inf if freedom is None else freedom
-    return float(stats.studentized_range.ppf(1.0 - level, agents, known) / np.sqrt(2.0))
+    return float(studentized_range.ppf(1.0 - level, agents, known) / np.sqrt(2.0))
 
 
 @dataclass(frozen=True, slots=True)

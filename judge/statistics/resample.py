@@ -7,7 +7,6 @@ length: Politis and White (2004) as corrected by Patton, Politis and White (2009
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from arch.bootstrap import optimal_block_length
 
 from judge.statistics.student import is_constant
 from judge.statistics.types import FloatArray
@@ -31,6 +30,10 @@ def choose_block_length(series: FloatArray) -> float:
     Returns:
         Periods, between 1 and T / `BLOCKS_MIN`.
     """
+    # Imported here: arch loads pandas and statsmodels (0.4 s of CPU), which a judgement before
+    # the first look does not need.
+    from arch.bootstrap import optimal_block_length
+
     longest = series.shape[0] / BLOCKS_MIN
     # If the estimated spectrum at frequency 0 vanishes, arch divides by it.
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
+from judge.statistics.distributions import chi2_ppf, f_sf, student_isf
 from judge.statistics.types import Effect, FloatArray, Interval
 
 FACTORS = ("strategy", "model", "interaction")
@@ -72,7 +72,7 @@ class SeedNoise:
         """
         rows, columns = shape
         groups = [totals[list(cell)] for cell in cells]
-        repeats = float(stats.hmean([group.size for group in groups]))
+        repeats = float(1.0 / np.mean([1.0 / group.size for group in groups]))
         effects = effect_series(np.array([group.mean() for group in groups]).reshape(shape))
         found = effects**2
         within = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
@@ -109,7 +109,7 @@ class SeedNoise:
 
     @staticmethod
     def _quantiles(tail: float, freedom: int) -> tuple[float, float]:
-        return float(stats.chi2.ppf(1.0 - tail, freedom)), float(stats.chi2.ppf(tail, freedom))
+        return chi2_ppf(1.0 - tail, freedom), chi2_ppf(tail, freedom)
 
     def shares(self, reasons: dict[str, str]) -> dict[str, float] | None:
         """Return variance components by the method of moments, at least 0, as shares of their sum.
@@ -142,7 +142,7 @@ class SeedNoise:
             return None
         noise = self.squares["seed"] / freedom
         return {
-            name: float(stats.f.sf(self.squares[name] / own / noise, own, freedom))
+            name: f_sf(self.squares[name] / own / noise, own, freedom)
             for name in FACTORS
             if (own := self.freedom[name])
         }
@@ -168,13 +168,13 @@ class SeedNoise:
         if noise == 0.0:
             reasons["pairings"] = NO_NOISE
             return ()
-        p_value = float(stats.f.sf(self.squares["interaction"] / own / noise, own, freedom))
+        p_value = f_sf(self.squares["interaction"] / own / noise, own, freedom)
         if p_value > INTERACTION_LEVEL:
             reasons["pairings"] = (
                 f"they do not exceed the noise between repeats (F test of all, p = {p_value:.3f})"
             )
             return ()
-        t_value = float(stats.t.isf(INTERACTION_LEVEL / (2.0 * len(names)), freedom))
+        t_value = student_isf(INTERACTION_LEVEL / (2.0 * len(names)), freedom)
         reach = t_value * np.sqrt(noise * self._interaction_variances())
         found = tuple(
             Effect(name, Interval(float(size), float(size - far), float(size + far)))

@@ -9,8 +9,8 @@ it is printed.
 from typing import Literal
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
+from judge.statistics.distributions import normal_cdf, normal_ppf
 from judge.statistics.types import BoolArray, FloatArray, IntArray
 from judge.statistics.variance import claim_cosines, long_run_variance
 
@@ -148,7 +148,7 @@ def sharpe_probability(
         growth: Variance of the mean over that of independent returns.
     """
     spread = max(1.0 - skew * ratio + (kurtosis - 1.0) / 4.0 * ratio**2, SPREAD_MIN) * growth
-    return float(ndtr((ratio - benchmark) * np.sqrt(periods - 1.0) / np.sqrt(spread)))
+    return float(normal_cdf((ratio - benchmark) * np.sqrt(periods - 1.0) / np.sqrt(spread)))
 
 
 def expected_best_sharpe(trials: int, periods: int) -> float:
@@ -170,8 +170,8 @@ def expected_best_sharpe(trials: int, periods: int) -> float:
     """
     if trials < 2:
         return 0.0
-    luck = (1.0 - EULER_MASCHERONI) * ndtri(1.0 - 1.0 / trials)
-    luck += EULER_MASCHERONI * ndtri(1.0 - 1.0 / (trials * np.e))
+    luck = (1.0 - EULER_MASCHERONI) * normal_ppf(1.0 - 1.0 / trials)
+    luck += EULER_MASCHERONI * normal_ppf(1.0 - 1.0 / (trials * np.e))
     return float(luck / np.sqrt(periods - 1.0))
 
 
