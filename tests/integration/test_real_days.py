@@ -26,10 +26,10 @@ from arena.settings import Settings
 PRODUCTS = ("BTC-USD", "ETH-USD", "LTC-USD")
 AGENTS = ("momentum", "scalper", "random")
 SPEED = 3_600
-INTERVAL_S = 600
+INTERVAL_S = 1_200
 RUN_S_MAX = 150.0
 LAST_AS_OF = datetime(2018, 4, 5, 23, 0, tzinfo=UTC)
-SNAPSHOTS_MIN = 200
+SNAPSHOTS_MIN = 100
 FILLS_MIN = 100
 
 Candles = dict[tuple[str, datetime], dict[str, str]]

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,18 @@ class Contests:
         assert file.exists(), output
         found: dict[str, Any] = json.loads(file.read_text())  # Any: JSON
         return found
+
+    @contextlib.contextmanager
+    def trading(self, *words: str) -> "Iterator[tuple[subprocess.Popen[str], Path]]":
+        """A contest with these words that trades, and its directory; killed at the end."""
+        process = self.start(str(self.spec), *words)
+        try:
+            directory, _ = self.run_when(is_started)
+            wait_for(lambda: is_trading(directory))
+            yield process, directory
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
 
     def run_when(self, accept: Callable[[RunRecord], bool]) -> tuple[Path, RunRecord]:
         """The newest run, once it is as asked."""

@@ -3,14 +3,17 @@
 import contextlib
 import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from arena.errors import UsageError
 from arena.runs import SPEC_FILE, read_run
 from arena.settings import Settings
+from operations.commands.compete_start import resume_contest
 from operations.specs.arena_spec import load_spec
 from tests.operations.commands.contests import (
     DEADLINE_S,
@@ -22,7 +25,8 @@ from tests.operations.commands.contests import (
 from tests.operations.commands.test_demo import require_nothing_left, started_from
 
 SNAPSHOTS = 12
-AGENTS = ("momentum-rules", "scalper-rules", "buy-and-hold", "random")
+AGENTS = ("scalper-rules", "buy-and-hold", "random")
+BASELINES = 'baselines = ["buy_and_hold", "random"]'
 SPEC = f"""\
 [arena]
 name = "small"
@@ -37,11 +41,41 @@ model_id = "scripted"
 
 [competition]
 snapshots = {SNAPSHOTS}
-strategies = ["momentum", "scalper"]
+strategies = ["scalper"]
 models = ["rules"]
-baselines = ["buy_and_hold", "random"]
+{BASELINES}
 judge = false
 """
+WITH_BASELINES_ONLY = f"""\
+[arena]
+name = "baselines"
+products = ["BTC-USD", "SOL-USD"]
+
+[market]
+source = "replay"
+
+[competition]
+snapshots = {SNAPSHOTS}
+{BASELINES}
+judge = false
+"""
+
+
+def stopped(process: "subprocess.Popen[str]", number: signal.Signals) -> str:
+    """Signal the process group of a contest; return the contest's output at its end."""
+    os.killpg(process.pid, number)
+    output, _ = process.communicate(timeout=DEADLINE_S)
+    return output
+
+
+def require_stopped(
+    process: "subprocess.Popen[str]", output: str, directory: Path, *, code: int, cause: str
+) -> None:
+    """Require that the output of a stopped contest says why, and how to continue."""
+    assert process.returncode == code, output
+    assert "Traceback" not in output
+    assert f"Stopped by {cause}; no process is left." in output
+    assert f"compete run --resume {directory.name}" in output
 
 
 @pytest.fixture
@@ -123,57 +157,35 @@ def test_kill_9_of_the_contest_itself_changes_nothing(
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize(
-    ("number", "code", "cause"),
-    [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")],
-    ids=["ctrl-c", "sigterm"],
-)
-def test_stopped_contest_prints_how_to_continue(
-    contests: Contests,
-    undisturbed: dict[str, Any],
-    number: signal.Signals,
-    code: int,
-    cause: str,
+def test_contest_stopped_by_ctrl_c_is_resumed_to_the_same_accounts(
+    contests: Contests, undisturbed: dict[str, Any]
 ) -> None:
     """The records stay, and the printed command ends with the same accounts."""
-    process = contests.start(str(contests.spec))
-    try:
-        directory, _ = contests.run_when(is_started)
-        wait_for(lambda: is_trading(directory))
-        os.killpg(process.pid, number)
-        output, _ = process.communicate(timeout=DEADLINE_S)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+    with contests.trading() as (process, directory):
+        output = stopped(process, signal.SIGINT)
 
-    assert process.returncode == code, output
-    assert "Traceback" not in output
-    assert f"Stopped by {cause}; no process is left." in output
-    assert f"compete run --resume {directory.name}" in output
+    require_stopped(process, output, directory, code=130, cause="Ctrl-C")
     outcome = contests.outcome("--resume", directory.name)
     assert outcome["account_digest"] == undisturbed["account_digest"]
 
 
 @pytest.mark.timeout(200)
-def test_running_contest_cannot_be_resumed(contests: Contests) -> None:
+def test_contest_can_be_resumed_after_sigterm_but_not_while_it_runs(contests: Contests) -> None:
     """A second resume would start every process twice."""
-    process = contests.start(str(contests.spec))
-    try:
-        directory, _ = contests.run_when(is_started)
-        second = contests.start("--resume", directory.name)
-        output, _ = second.communicate(timeout=DEADLINE_S)
-    finally:
-        process.terminate()
-        process.communicate(timeout=DEADLINE_S)
+    with contests.trading("--snapshots", "5000") as (process, directory):
+        with pytest.raises(UsageError, match=rf"is running \(pid {process.pid}\)"):
+            resume_contest(directory.name, contests.settings)
+        output = stopped(process, signal.SIGTERM)
 
-    assert second.returncode == 2
-    assert f"is running (pid {process.pid})" in output
+    require_stopped(process, output, directory, code=143, cause="SIGTERM")
+    assert resume_contest(directory.name, contests.settings).resumed is not None
 
 
 @pytest.mark.timeout(200)
 def test_node_that_refuses_its_flags_ends_the_contest(contests: Contests) -> None:
     """The contest could never end: exit code 1, the reason, and how to continue after a fix."""
-    contests.spec.write_text(SPEC.replace('"scalper"', '"genius.toml"'))
+    text = SPEC.replace(BASELINES, "baselines = []").replace('"scalper"', '"genius.toml"')
+    contests.spec.write_text(text)
     contests.spec.with_name("genius.toml").write_text('name = "genius"\n')
     process = contests.start(str(contests.spec))
     output, _ = process.communicate(timeout=DEADLINE_S)
@@ -189,10 +201,11 @@ def test_recorded_prices_replace_those_of_the_specification(
 ) -> None:
     """`--prices FOLDER`: the same contest on recorded prices, which the run keeps."""
     folder = shared_recordings / "candles" / "normalized"
+    contests.spec.write_text(WITH_BASELINES_ONLY)
 
     outcome = contests.outcome(str(contests.spec), "--prices", str(folder), "--snapshots", "5")
 
     spec = load_spec(Path(outcome["directory"]) / SPEC_FILE)
-    assert (outcome["ended"], outcome["turns"]) == ("done", 5 * len(AGENTS))
+    assert (outcome["ended"], outcome["turns"]) == ("done", 5 * 2)
     assert spec.arena.products == ("BTC-USD", "ETH-USD", "LTC-USD")
     assert all(Path(path).parent == folder.resolve() for path in spec.market.prices)

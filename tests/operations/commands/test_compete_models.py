@@ -30,8 +30,8 @@ api_key_env = "A_KEY_NOBODY_HAS"
 snapshots = {snapshots}
 strategies = ["momentum"]
 models = ["nano"]
-repeats = 2
-baselines = ["cash"]
+repeats = {repeats}
+baselines = []
 judge = false
 """
 
@@ -63,7 +63,7 @@ def test_recorded_replies_are_replayed_without_the_model(
     """The contest runs again without the model and its key, to the same accounts."""
     spec = tmp_path / "models.toml"
     contests = Contests(settings, spec)
-    text = SPEC.format(port=port_of(model), snapshots=SNAPSHOTS)
+    text = SPEC.format(port=port_of(model), snapshots=SNAPSHOTS, repeats=2)
 
     spec.write_text(text + 'replies = "record"\n')
     recorded = contests.outcome(str(spec))
@@ -71,7 +71,7 @@ def test_recorded_replies_are_replayed_without_the_model(
     spec.write_text(text + 'replies = "replay"\n')
     replayed = contests.outcome(str(spec))
 
-    assert (recorded["ended"], recorded["turns"]) == ("done", 3 * SNAPSHOTS)
+    assert (recorded["ended"], recorded["turns"]) == ("done", 2 * SNAPSHOTS)
     assert recorded["tokens"] > 0
     assert float(recorded["cost_usd"]) > 0
     assert (replayed["tokens"], replayed["cost_usd"]) == (0, "0")
@@ -85,7 +85,7 @@ def test_budget_ends_a_contest_with_a_report(
 ) -> None:
     """Exit code 1, with a report of the snapshots until then."""
     spec = tmp_path / "models.toml"
-    text = SPEC.format(port=port_of(model), snapshots=5_000)
+    text = SPEC.format(port=port_of(model), snapshots=5_000, repeats=1)
     spec.write_text(text + "llm_budget_usd = 0.001\n")
     process = Contests(settings, spec).start(str(spec))
 

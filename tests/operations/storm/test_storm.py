@@ -23,7 +23,7 @@ def test_nothing_is_lost_or_doubled_in_a_storm(tmp_path: Path) -> None:
     figures = tmp_path / "storm.json"
     argv = [sys.executable, "-m", "arena", "storm", "--seed", SEED, "--minutes", MINUTES]
     done = subprocess.run(
-        [*argv, "--brokers", "1", "--plain", "--rate", "100", "--json", str(figures)],
+        [*argv, "--brokers", "1", "--plain", "--rate", "40", "--json", str(figures)],
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
