@@ -1,4 +1,6 @@
-"""`arena connector coinbase|replay` and `arena exchange`: their flags and help.
+"""`arena connector VENUE|replay` and `arena exchange`: their flags and help.
+
+Each package of `connectors.venues` gives a command of its name.
 
 The implementations in `connectors.market` and `connectors.simulator` are loaded by the
 command that needs them.
@@ -6,18 +8,20 @@ command that needs them.
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from arena.errors import UsageError
 from arena.options import LogLevel, LogLevelName, ProcessServers
 from arena.pricefiles.formats import SUFFIXES
+from arena.products import DEFAULT_VENUE
 from arena.settings import Settings
+from connectors.venues import load_venue, venue_names
 
-WS_URL = "wss://ws-feed.exchange.coinbase.com"
-REST_URL = "https://api.exchange.coinbase.com"
-PRODUCTS = ("BTC-USD", "FARTCOIN-USD", "SOL-USD")
+if TYPE_CHECKING:
+    from connectors.market.venue import Venue
+
 PRODUCTS_MAX = 60
 """A snapshot of this many products still fits into a record of one megabyte."""
 INTERVAL_S = 60.0
@@ -71,67 +75,74 @@ REPLAY_EXAMPLES = (
 )
 
 
-@connector_app.command(epilog="Example: arena connector coinbase --products BTC-USD SOL-USD")
-def coinbase(
-    products: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--products",
-            help="Product ids: one after another, comma-separated, or the flag repeated. "
-            f"[{' '.join(PRODUCTS)}]",
-        ),
-    ] = None,
-    more: Annotated[
-        list[str] | None, typer.Argument(metavar="[PRODUCT]...", help="More product ids.")
-    ] = None,
-    min_interval: Interval = INTERVAL_S,
-    ws_url: Annotated[
-        str, typer.Option("--ws-url", help="URL of the venue's WebSocket feed.")
-    ] = WS_URL,
-    rest_url: Annotated[
-        str, typer.Option("--rest-url", help="URL of the venue's REST API.")
-    ] = REST_URL,
-    record: Annotated[
-        Path | None,
-        typer.Option("--record", help="Write each raw frame to this file (.jsonl, .gz, .zst)."),
-    ] = None,
-    frames: Annotated[
-        Path | None, typer.Option("--frames", help="Read this recording instead of the venue.")
-    ] = None,
-    print_: Annotated[
-        bool,
-        typer.Option("--print", help="With --frames: print decoded events; needs no broker."),
-    ] = False,
-    bootstrap_servers: ProcessServers = None,
-    log_level: LogLevel = None,
-) -> None:
-    """Publish Coinbase Exchange prices: tickers at once, a snapshot every --min-interval.
+def _add_venue(venue: "Venue") -> None:
+    """Add the command of a venue."""
+    some = " ".join(venue.default_products[:2])
 
-    Needs no API key. A recording is published as fast as it can be read; `arena connector replay`
-    can keep its pace.
-    """
-    if print_:
-        if frames is None:
-            raise UsageError("--print needs a recording", remedy="name one with --frames")
-        from connectors.market.playback import print_frames
+    @connector_app.command(
+        name=venue.name,
+        epilog=f"Example: arena connector {venue.name} --products {some}",
+        help=f"""Publish {venue.title} prices: tickers at once, a snapshot every --min-interval.
 
-        print_frames(frames)
-        return
-    settings = _settings(bootstrap_servers, log_level)
-    wanted = _products(products, more) or PRODUCTS
-    if frames is not None:
-        _run_playback(settings, frames, min_interval, speed=None, products=())
-        return
-    from connectors.market.run import run_connector
-
-    run_connector(
-        settings,
-        products=wanted,
-        interval_s=min_interval,
-        ws_url=ws_url,
-        rest_url=rest_url,
-        record=record,
+        Needs no API key. A recording is published as fast as it can be read; `arena connector
+        replay` can keep its pace.
+        """,
     )
+    def live(
+        products: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--products",
+                help="Product ids: one after another, comma-separated, or the flag repeated. "
+                f"[{' '.join(venue.default_products)}]",
+            ),
+        ] = None,
+        more: Annotated[
+            list[str] | None, typer.Argument(metavar="[PRODUCT]...", help="More product ids.")
+        ] = None,
+        min_interval: Interval = INTERVAL_S,
+        ws_url: Annotated[
+            str, typer.Option("--ws-url", help="URL of the venue's WebSocket feed.")
+        ] = venue.ws_url,
+        rest_url: Annotated[
+            str, typer.Option("--rest-url", help="URL of the venue's REST API.")
+        ] = venue.rest_url,
+        record: Annotated[
+            Path | None,
+            typer.Option("--record", help="Write each raw frame to this file (.jsonl, .gz, .zst)."),
+        ] = None,
+        frames: Annotated[
+            Path | None, typer.Option("--frames", help="Read this recording instead of the venue.")
+        ] = None,
+        print_: Annotated[
+            bool,
+            typer.Option("--print", help="With --frames: print decoded events; needs no broker."),
+        ] = False,
+        bootstrap_servers: ProcessServers = None,
+        log_level: LogLevel = None,
+    ) -> None:
+        if print_:
+            if frames is None:
+                raise UsageError("--print needs a recording", remedy="name one with --frames")
+            from connectors.market.playback import print_frames
+
+            print_frames(venue, frames)
+            return
+        settings = _settings(bootstrap_servers, log_level)
+        wanted = _products(venue, products, more) or venue.default_products
+        if frames is not None:
+            _run_playback(settings, venue, frames, min_interval, speed=None, products=())
+            return
+        from connectors.market.connector import ConnectorOptions
+        from connectors.market.run import run_connector
+
+        run_connector(
+            settings, ConnectorOptions(venue, wanted, min_interval, ws_url, rest_url, record)
+        )
+
+
+for _name in venue_names():
+    _add_venue(load_venue(_name))
 
 
 @connector_app.command(epilog=REPLAY_EXAMPLES)
@@ -173,15 +184,17 @@ def replay(
     if lock_step == (frames is not None):
         raise UsageError("nothing to replay", remedy="give either --frames or --lock-step")
     files, ids = _files(prices, more)
+    coinbase = load_venue(DEFAULT_VENUE)
+    wanted = _products(coinbase, products, ids)
     if frames is not None:
-        _run_playback(settings, frames, min_interval, speed, _products(products, ids))
+        _run_playback(settings, coinbase, frames, min_interval, speed, wanted)
         return
     from connectors.market.lockstep.lockstep_publisher import LockstepTimeouts
     from connectors.market.lockstep.run import LockstepOptions, run_lockstep
 
     options = LockstepOptions(
         agents=tuple(name.strip() for text in agents or () for name in text.split(",") if name),
-        products=_products(products, ids),
+        products=wanted,
         prices=files,
         seed=seed,
         start=_utc(start),
@@ -244,7 +257,8 @@ def exchange(
 
     files, ids = _files(prices, more)
     options = ExchangeOptions(
-        products=_products(products, ids) or (() if files else DEFAULT_PRODUCTS),
+        products=_products(load_venue(DEFAULT_VENUE), products, ids)
+        or (() if files else DEFAULT_PRODUCTS),
         port=port,
         seed=seed,
         speed=speed,
@@ -273,19 +287,17 @@ def _utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
-def _products(products: list[str] | None, more: list[str] | None) -> tuple[str, ...]:
+def _products(
+    venue: "Venue", products: list[str] | None, more: list[str] | None
+) -> tuple[str, ...]:
     """Product ids from flags and arguments, in order, once each.
 
     Raises:
         UsageError: An id is invalid, or there are too many.
     """
-    from connectors.venues.coinbase.protocol import PRODUCT_ID
-
     listed = [word for text in [*(products or ()), *(more or ())] for word in text.split(",")]
-    unique = tuple(dict.fromkeys(word.strip().upper() for word in listed if word.strip()))
-    for product_id in unique:
-        if not PRODUCT_ID.fullmatch(product_id):
-            raise UsageError(f"{product_id!r} is not a product id", remedy="write BTC-USD")
+    words = (word.strip() for word in listed if word.strip())
+    unique = tuple(dict.fromkeys(venue.read_product(word) for word in words))
     if len(unique) > PRODUCTS_MAX:
         raise UsageError(f"too many products: {len(unique)}", remedy=f"at most {PRODUCTS_MAX}")
     return unique
@@ -293,11 +305,12 @@ def _products(products: list[str] | None, more: list[str] | None) -> tuple[str, 
 
 def _run_playback(
     settings: Settings,
+    venue: "Venue",
     frames: Path,
     interval_s: float,
     speed: float | None,
     products: tuple[str, ...],
 ) -> None:
-    from connectors.market.run import run_playback
+    from connectors.market.run import PlaybackOptions, run_playback
 
-    run_playback(settings, frames=frames, interval_s=interval_s, speed=speed, products=products)
+    run_playback(settings, PlaybackOptions(venue, frames, interval_s, speed, products))

@@ -12,9 +12,11 @@ Windows neither overlap nor leave holes; each starts where a bucket of the longe
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final
 
 from arena.messages import Candle, CandleWindow
+from connectors.market.json_bodies import YEARS
 
 MINUTE_S: Final = 60
 INTERVALS_MAX: Final = 299
@@ -32,6 +34,21 @@ def floor_s(moment: datetime, granularity_s: int) -> int:
     """Unix seconds of the start of the bucket that contains a moment."""
     seconds = int(moment.timestamp())
     return seconds - seconds % granularity_s
+
+
+def valid_candle(
+    start_s: int, open_: Decimal, high: Decimal, low: Decimal, close: Decimal, volume: Decimal
+) -> Candle | None:
+    """A candle that starts at a time in Unix seconds; None if its values contradict each other."""
+    try:
+        start = datetime.fromtimestamp(start_s, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    if start.year not in YEARS or volume < 0:
+        return None
+    if not 0 < low <= min(open_, close) or high < max(open_, close):
+        return None
+    return Candle(start=start, open=open_, high=high, low=low, close=close, volume=volume)
 
 
 class CandleBook:

@@ -25,30 +25,33 @@ from arena.node import Node
 from arena.tasks import task_group
 from connectors.market.connection_errors import unexpected_status
 from connectors.market.events import FrameMalformed
-from connectors.market.feed import VENUE, Feed, Received
+from connectors.market.feed import Feed, Received
+from connectors.market.http_client import HttpClient, RestFailed
 from connectors.market.leadership import Leadership
 from connectors.market.publisher import TickerPublisher
 from connectors.market.rate_limits import Backoff, Uniform
 from connectors.market.recording import FrameRecorder
 from connectors.market.refresh import Refresher
-from connectors.market.rest_client import CoinbaseRest, RestFailed
 from connectors.market.snapshotter import Snapshotter
 from connectors.market.stream import Stream
 from connectors.market.subscription_manager import SubscriptionManager
+from connectors.market.venue import Venue
 
 START_DEADLINE_S: Final = 60.0
 CHECK_S: Final = 1.0
 CLOCK_BACK_MAX_S: Final = 60.0
 """If the venue's time is further back than this after a reconnect, it has another clock."""
 DEAD_LETTERS_QUEUED_MAX: Final = 100
-FRAME_ORIGIN: Final = "venue.coinbase"
+FRAME_ORIGIN: Final = "venue."
+"""Prefix of the origin of a malformed frame in `dead_letters`; the venue's name follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectorOptions:
-    """Options of `arena connector coinbase`.
+    """Options of a connector to one venue.
 
     Attributes:
+        venue: The venue.
         products: Product ids in any order.
         interval_s: Venue seconds from snapshot to snapshot.
         ws_url: URL of the WebSocket feed.
@@ -56,6 +59,7 @@ class ConnectorOptions:
         record: File for raw frames, or None.
     """
 
+    venue: Venue
     products: tuple[str, ...]
     interval_s: float
     ws_url: str
@@ -63,7 +67,7 @@ class ConnectorOptions:
     record: Path | None = None
 
 
-class CoinbaseConnector:
+class LiveConnector:
     """Publishes one venue's feed.
 
     Args:
@@ -77,15 +81,18 @@ class CoinbaseConnector:
         clock, counters = node.clock, node.counters
         self.options = options
         self.node = node
-        self.feed = Feed(VENUE)
-        self.rest = CoinbaseRest(
-            options.rest_url, venue=VENUE, clock=clock, rng=rng, counters=counters
+        venue = options.venue
+        self.feed = Feed(venue.name)
+        http = HttpClient(
+            options.rest_url, venue.rate_limit(), clock=clock, rng=rng, counters=counters
         )
+        self.rest = venue.rest(http, counters)
         self.publisher = TickerPublisher(node.bus, self.feed, clock, counters)
         self.refresher = Refresher(self.rest, self.feed, clock=clock, rng=rng, counters=counters)
         self.subscriptions = SubscriptionManager(
             options.products,
             node,
+            venue,
             self.rest,
             self.feed,
             self.refresher,
@@ -93,6 +100,7 @@ class CoinbaseConnector:
             reconnect=lambda: self.stream.reconnect(),
         )
         self.stream = Stream(
+            venue,
             options.ws_url,
             lambda: list(self.subscriptions.products),
             self.feed,
@@ -110,7 +118,7 @@ class CoinbaseConnector:
             origin=lambda: self.rest.origin,
             epoch=lambda: self.stream.epoch,
         )
-        self.leadership = Leadership(node.bus, VENUE)
+        self.leadership = Leadership(node.bus, venue.name)
         self.recorder = (
             FrameRecorder(options.record, clock=clock, counters=counters)
             if options.record
@@ -157,7 +165,7 @@ class CoinbaseConnector:
             self.node.counters["dead_letters_dropped"] += 1
         self._malformed.append(
             Record(
-                topic=FRAME_ORIGIN,
+                topic=FRAME_ORIGIN + self.feed.venue,
                 partition=0,
                 offset=self.node.counters["frames"],
                 timestamp_ms=int(received.at.timestamp() * 1000),

@@ -16,7 +16,6 @@ from connectors.market.events import Event, HeartbeatSeen, TickerSeen, TradeSeen
 from connectors.market.sanity import Suspect, assess, mid_price
 from connectors.market.trades import TradeGap
 
-VENUE: Final = "coinbase"
 STALE_AFTER_S: Final = 5.0
 """A product that was not confirmed for this long must not be traded."""
 LAG_GRACE_S: Final = 10.0
@@ -100,7 +99,7 @@ class ProductFeed:
 class Feed:
     """Folds events into last values."""
 
-    def __init__(self, venue: str = VENUE) -> None:
+    def __init__(self, venue: str) -> None:
         """Create a feed without products.
 
         Args:

@@ -22,12 +22,12 @@ from arena.node import Node
 from connectors.market.candles import CandleBook
 from connectors.market.candles_from_trades import TradeBars
 from connectors.market.events import Event, FrameMalformed, TickerSeen, TradeSeen
-from connectors.market.feed import VENUE, Dropped, Feed, Received
+from connectors.market.feed import Dropped, Feed, Received
 from connectors.market.publisher import TickerPublisher
 from connectors.market.recent_snapshots import newest_snapshots
 from connectors.market.recording import RecordedFrame, read_frames
 from connectors.market.snapshot import Cadence, Origin, compose
-from connectors.venues.coinbase.protocol import parse
+from connectors.market.venue import Venue
 
 PAUSE_MAX_S: Final = 10.0
 FLUSH_EVERY_FRAMES: Final = 500
@@ -35,15 +35,16 @@ RAW_CHARS_MAX: Final = 500
 NAME_CHARS_MAX: Final = 100
 
 
-def print_frames(path: Path) -> None:
+def print_frames(venue: Venue, path: Path) -> None:
     """Print every decoded event of a recording as a JSON line, then the counts to stderr.
 
     Raises:
         UsageError: The file cannot be read.
     """
     counts: dict[str, int] = {}
+    decode = venue.decoder()
     for frame in read_frames(path):
-        event = parse(frame.raw)
+        event = decode(frame.raw)
         name = type(event).__name__
         counts[name] = counts.get(name, 0) + 1
         sys.stdout.buffer.write(event_line(event, frame))
@@ -78,6 +79,7 @@ class Playback:
 
     Args:
         node: The process.
+        venue: The venue whose frames it holds.
         path: File of the recording.
         interval_s: Venue seconds from snapshot to snapshot.
         speed: Recorded seconds per wall second; None for as fast as it can be read.
@@ -87,6 +89,7 @@ class Playback:
     def __init__(
         self,
         node: Node,
+        venue: Venue,
         path: Path,
         *,
         interval_s: float,
@@ -95,14 +98,15 @@ class Playback:
     ) -> None:
         """Create the playback; call `serve` to start it."""
         self.node = node
-        self.feed = Feed(VENUE)
+        self.feed = Feed(venue.name)
         self.books: dict[str, CandleBook] = {}
         self.publisher = TickerPublisher(node.bus, self.feed, node.clock, node.counters)
+        self._decode = venue.decoder()
         self._path = path
         self._speed = speed
         self._products = frozenset(products)
         self._cadence = Cadence(interval_s)
-        source = f"{ascii(path.name[:NAME_CHARS_MAX])[1:-1]} (frames of Coinbase)"
+        source = f"{ascii(path.name[:NAME_CHARS_MAX])[1:-1]} (frames of {venue.name.capitalize()})"
         self._origin = Origin(True, speed or 1.0, recorded=True, source=source)
         self._bars: dict[str, TradeBars] = {}
         self._epoch = 0
@@ -115,7 +119,7 @@ class Playback:
         """
         await self.node.bus.ensure_topics([topics.TICKERS, topics.SNAPSHOTS, topics.DEAD_LETTERS])
         await require_partitions(self.node.bus, topics.SNAPSHOTS)
-        if before := (await newest_snapshots(self.node, VENUE, 1))[0]:
+        if before := (await newest_snapshots(self.node, self.feed.venue, 1))[0]:
             self._cadence.resume(before[-1], self.node.clock.monotonic())
             self._cadence.next_at = None  # The recording's first frame sets when snapshots are due.
         self.node.status = "running"
@@ -148,7 +152,7 @@ class Playback:
             self._epoch = frame.epoch
             self.feed.connected()
         self.node.counters["frames"] += 1
-        event = parse(frame.raw)
+        event = self._decode(frame.raw)
         if isinstance(event, FrameMalformed):
             self.node.counters["malformed"] += 1
             self.node.log.warning("malformed frame", why=event.why)
@@ -200,5 +204,5 @@ class Playback:
             epoch=self._epoch,
             rewinds=self._cadence.rewinds,
         )
-        await self.node.bus.append(topics.SNAPSHOTS.name, snapshot, key=VENUE)
+        await self.node.bus.append(topics.SNAPSHOTS.name, snapshot, key=self.feed.venue)
         self.node.counters["snapshots"] += 1

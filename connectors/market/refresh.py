@@ -15,9 +15,10 @@ from arena.messages import Ticker
 from arena.money import decimal_text
 from connectors.market.candles import MINUTE_S, CandleBook, floor_s
 from connectors.market.feed import Dropped, Feed, Received
+from connectors.market.http_client import RestFailed
 from connectors.market.rate_limits import Uniform
-from connectors.market.rest_client import CoinbaseRest, RestFailed
 from connectors.market.trades import Backfill, FilledGap, TradeGap, with_trades
+from connectors.market.venue import MarketRest
 
 POLL_CHECK_S: Final = (0.02, 2.0)
 """Least and most wall seconds between two checks of a book."""
@@ -32,7 +33,7 @@ class Refresher:
     """Fills the candle books of a connector.
 
     Args:
-        rest: Client of the venue's REST API.
+        rest: The venue's REST API.
         feed: Source of venue time; gets repaired tickers.
         clock: Wall and monotonic time.
         rng: Random source of the jitter.
@@ -46,7 +47,7 @@ class Refresher:
 
     def __init__(
         self,
-        rest: CoinbaseRest,
+        rest: MarketRest,
         feed: Feed,
         *,
         clock: Clock,

@@ -1,44 +1,56 @@
-"""From flags to a running process: the live connector, or the playback of a recording."""
+"""From options to a running process: the live connector, or the playback of a recording."""
 
 import random
+from dataclasses import dataclass
 from pathlib import Path
 
 from arena.node import Node, run_node
 from arena.settings import Settings
-from connectors.market.connector import CoinbaseConnector, ConnectorOptions
-from connectors.market.feed import VENUE
+from connectors.market.connector import ConnectorOptions, LiveConnector
 from connectors.market.playback import Playback
+from connectors.market.venue import Venue
 
 
-def run_connector(
-    settings: Settings,
-    *,
-    products: tuple[str, ...],
-    interval_s: float,
-    ws_url: str,
-    rest_url: str,
-    record: Path | None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class PlaybackOptions:
+    """Options of a playback.
+
+    Attributes:
+        venue: The venue whose frames the recording holds.
+        frames: File of the recording.
+        interval_s: Venue seconds from snapshot to snapshot.
+        speed: Recorded seconds per wall second; None for as fast as it can be read.
+        products: Products to publish; empty for all.
+    """
+
+    venue: Venue
+    frames: Path
+    interval_s: float
+    speed: float | None
+    products: tuple[str, ...]
+
+
+def run_connector(settings: Settings, options: ConnectorOptions) -> None:
     """Run the connector and exit with the process's exit code."""
-    options = ConnectorOptions(products, interval_s, ws_url, rest_url, record)
 
     async def serve(node: Node) -> None:
-        await CoinbaseConnector(options, node, random.Random()).serve()
+        await LiveConnector(options, node, random.Random()).serve()
 
-    run_node("connector", VENUE, settings, serve)
+    run_node("connector", options.venue.name, settings, serve)
 
 
-def run_playback(
-    settings: Settings,
-    *,
-    frames: Path,
-    interval_s: float,
-    speed: float | None,
-    products: tuple[str, ...],
-) -> None:
+def run_playback(settings: Settings, options: PlaybackOptions) -> None:
     """Publish a recording and exit with the process's exit code."""
 
     async def serve(node: Node) -> None:
-        await Playback(node, frames, interval_s=interval_s, speed=speed, products=products).serve()
+        playback = Playback(
+            node,
+            options.venue,
+            options.frames,
+            interval_s=options.interval_s,
+            speed=options.speed,
+            products=options.products,
+        )
+        await playback.serve()
 
     run_node("connector", "replay", settings, serve)

@@ -11,7 +11,7 @@ from typing import Final
 from arena import topics
 from arena.messages import MarketSnapshot
 from arena.node import Node
-from connectors.market.feed import VENUE, Feed
+from connectors.market.feed import Feed
 from connectors.market.publisher import TickerPublisher
 from connectors.market.recent_snapshots import newest_snapshots
 from connectors.market.refresh import Refresher
@@ -69,7 +69,7 @@ class Snapshotter:
         Raises:
             BrokerUnavailable: The log could not be read.
         """
-        snapshots, _ = await newest_snapshots(self._node, VENUE, 1)
+        snapshots, _ = await newest_snapshots(self._node, self._feed.venue, 1)
         if not snapshots:
             return None
         self._cadence.resume(snapshots[-1], self._node.clock.monotonic())
@@ -140,7 +140,7 @@ class Snapshotter:
             epoch=self._epoch(),
             rewinds=self._cadence.rewinds,
         )
-        await self._node.bus.append(topics.SNAPSHOTS.name, snapshot, key=VENUE)
+        await self._node.bus.append(topics.SNAPSHOTS.name, snapshot, key=self._feed.venue)
         self._node.counters["snapshots"] += 1
         self._log_snapshot(snapshot, current, (clock.monotonic() - began_s) * 1000)
 

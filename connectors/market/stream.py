@@ -1,8 +1,8 @@
 """The WebSocket shell: connect, subscribe, read, watch, reconnect. It makes no decisions.
 
-`Session` decides what to do, `Backoff` how long to wait. The read loop parses, folds and queues; it
-never waits for the broker, because a venue disconnects slow readers. However a connection ends, the
-reaction is the same: wait with jitter, reconnect, subscribe again.
+The venue's session decides what to do, `Backoff` how long to wait. The read loop parses, folds and
+queues; it never waits for the broker, because a venue disconnects slow readers. However a
+connection ends, the reaction is the same: wait with jitter, reconnect, subscribe again.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from arena.messages import Ticker
 from connectors.market.connection_errors import cannot_reach, host_of, unexpected_status
 from connectors.market.events import Event, FrameIgnored, FrameMalformed, VenueRefused
 from connectors.market.feed import Dropped, Feed, Received
+from connectors.market.http_client import USER_AGENT, is_loopback
 from connectors.market.rate_limits import (
     Backoff,
     ConnectLimiter,
@@ -28,9 +29,16 @@ from connectors.market.rate_limits import (
     refused_delay,
     retry_after,
 )
-from connectors.market.rest_client import USER_AGENT, is_loopback
-from connectors.market.session import Action, Close, Drop, Send, Session, Settled, Stable
-from connectors.venues.coinbase.protocol import parse
+from connectors.market.session import (
+    Action,
+    Close,
+    Drop,
+    Send,
+    Settled,
+    Stable,
+    VenueSession,
+)
+from connectors.market.venue import Venue
 
 FRAME_BYTES_MAX: Final = 4 << 20
 """Four times the largest frame seen on our channels; a larger one closes with 1009."""
@@ -90,6 +98,7 @@ class Stream:
     """Keeps one connection to the venue.
 
     Args:
+        venue: The venue.
         url: URL such as "wss://ws-feed.exchange.coinbase.com"; certificates are verified.
         products: Returns the ids to subscribe to; they may change between connections.
         feed: Folds every event.
@@ -106,6 +115,7 @@ class Stream:
 
     def __init__(
         self,
+        venue: Venue,
         url: str,
         products: Callable[[], list[str]],
         feed: Feed,
@@ -119,7 +129,9 @@ class Stream:
         self.epoch = 0
         self.settled = asyncio.Event()
         self.down = ""
-        self._url = url
+        self._venue = venue
+        self._decode = venue.decoder()
+        self._url = venue.feed_url(url)
         self._products = products
         self._feed = feed
         self._sink = sink
@@ -188,7 +200,7 @@ class Stream:
         self._counters["connections"] += 1
         self._feed.connected()
         self._connection = connection
-        session = Session(self._products(), now_s)
+        session = self._venue.session(self._products(), now_s)
         self._log.info("connected", url=self._url, epoch=self.epoch, products=session.products)
         watchdog = asyncio.create_task(self._watch(connection, session))
         try:
@@ -208,7 +220,7 @@ class Stream:
             watchdog.cancel()
             await asyncio.gather(watchdog, return_exceptions=True)
 
-    async def _unsubscribe(self, connection: ClientConnection, session: Session) -> None:
+    async def _unsubscribe(self, connection: ClientConnection, session: VenueSession) -> None:
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 for text in session.unsubscribe_messages():
@@ -224,12 +236,12 @@ class Stream:
         return Ended(f"close_{code}", str(error))
 
     async def _on_frame(
-        self, connection: ClientConnection, session: Session, raw: bytes
+        self, connection: ClientConnection, session: VenueSession, raw: bytes
     ) -> Ended | None:
         received = Received(self._clock.now(), self._clock.monotonic(), self.epoch)
         self._counters["frames"] += 1
         self._sink.on_frame(raw, received)
-        event = parse(raw)
+        event = self._decode(raw)
         self._note(event, received)
         outcome = self._feed.apply(event, received)
         if isinstance(outcome, Ticker):
@@ -266,7 +278,7 @@ class Stream:
                 return Ended(action.why, action.detail)
         return None
 
-    async def _watch(self, connection: ClientConnection, session: Session) -> Ended:
+    async def _watch(self, connection: ClientConnection, session: VenueSession) -> Ended:
         """Check the session's timeouts; abort the connection when it must end."""
         while True:
             await self._clock.sleep(TICK_S)

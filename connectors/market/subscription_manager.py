@@ -1,6 +1,6 @@
 """Decides which products are followed, and publishes their trading rules.
 
-Requests `GET /products` at start, at every new connection, every `LIST_EVERY_S`, and when one
+Requests the list of products at start, at every new connection, every `LIST_EVERY_S`, and when one
 product is silent while others are not. Changes are published at once, all products every five
 minutes. A product that is not online, or that the venue does not list, is not followed; its rules
 are published nevertheless, with its last ticker, so that orders in it are refused with the reason
@@ -16,11 +16,12 @@ from arena.errors import UsageError
 from arena.messages import Product
 from arena.node import Node
 from arena.trading_modes import UNLISTED, UNREADABLE, restriction
-from connectors.market.feed import VENUE, Feed
+from connectors.market.feed import Feed
+from connectors.market.http_client import RestFailed
+from connectors.market.listing import ProductListing
 from connectors.market.publisher import TickerPublisher
 from connectors.market.refresh import Refresher
-from connectors.market.rest_client import CoinbaseRest, RestFailed
-from connectors.venues.coinbase.protocol_products import ProductListing, unknown_product
+from connectors.market.venue import MarketRest, Venue
 
 LIST_EVERY_S: Final = 15.0
 """Venue seconds between two requests for the list; wall seconds at real time."""
@@ -37,7 +38,8 @@ class SubscriptionManager:
     Args:
         wanted: Ids of the requested products.
         node: The process.
-        rest: Client of the venue's REST API.
+        venue: The venue.
+        rest: The venue's REST API.
         feed: Forgets products that are no longer followed.
         refresher: Keeps the candles of the followed products.
         publisher: Publishes the products.
@@ -52,7 +54,8 @@ class SubscriptionManager:
         self,
         wanted: tuple[str, ...],
         node: Node,
-        rest: CoinbaseRest,
+        venue: Venue,
+        rest: MarketRest,
         feed: Feed,
         refresher: Refresher,
         publisher: TickerPublisher,
@@ -64,6 +67,7 @@ class SubscriptionManager:
         self.closed: dict[str, Product] = {}
         self._wanted = wanted
         self._node = node
+        self._venue = venue
         self._rest = rest
         self._feed = feed
         self._refresher = refresher
@@ -180,7 +184,7 @@ class SubscriptionManager:
             status = UNLISTED if reason == UNLISTED else UNREADABLE
             known = self.products.get(product_id) or self.closed.get(product_id)
             closed[product_id] = (
-                unknown_product(product_id, status, VENUE)
+                self._venue.unknown_product(product_id, status)
                 if known is None
                 else known.model_copy(update={"status": status, "modes": ()})
             )

@@ -22,7 +22,7 @@ def why(outcome: object) -> str | None:
 
 def test_ticker_becomes_a_message() -> None:
     """Venue time, wall time and epoch are kept apart."""
-    feed = Feed()
+    feed = Feed("coinbase")
     outcome = feed.apply(ticker(sequence=7, trade_id=3), received(1.5, epoch=2))
 
     assert isinstance(outcome, Ticker)
@@ -33,7 +33,7 @@ def test_ticker_becomes_a_message() -> None:
 
 def test_older_and_equal_sequences_are_dropped() -> None:
     """Within a product and connection the sequence number must grow."""
-    feed = Feed()
+    feed = Feed("coinbase")
     feed.apply(ticker(sequence=10), received(1))
 
     assert "out_of_order" == why(feed.apply(ticker(sequence=9), received(2)))
@@ -45,7 +45,7 @@ def test_older_and_equal_sequences_are_dropped() -> None:
 
 def test_quiet_product_on_a_live_connection_is_fresh() -> None:
     """During an hour without a ticker, heartbeats with the same trade id confirm it."""
-    feed = Feed()
+    feed = Feed("coinbase")
     feed.apply(ticker(trade_id=5), received(0))
     for second in range(3600):
         feed.apply(heartbeat(5), received(second))
@@ -60,7 +60,7 @@ def test_quiet_product_on_a_live_connection_is_fresh() -> None:
 
 def test_product_without_heartbeats_is_stale() -> None:
     """Its age grows, whatever other products do."""
-    feed = Feed()
+    feed = Feed("coinbase")
     feed.apply(ticker(trade_id=5), received(0))
     feed.apply(ticker(product="SOL-USD", trade_id=1), received(STALE_AFTER_S))
     now_s = STALE_AFTER_S + 0.1
@@ -73,7 +73,7 @@ def test_product_without_heartbeats_is_stale() -> None:
 
 def test_heartbeats_ahead_of_the_ticker_stop_confirming_it() -> None:
     """A newer trade for longer than two cadences means a lost ticker; the next one ends that."""
-    feed = Feed()
+    feed = Feed("coinbase")
     feed.apply(ticker(sequence=1, trade_id=5), received(0))
     for second in range(1, int(LAG_GRACE_S) + 8):
         feed.apply(heartbeat(6), received(second))
@@ -88,7 +88,7 @@ def test_heartbeats_ahead_of_the_ticker_stop_confirming_it() -> None:
 
 def test_ticker_of_an_earlier_connection_is_confirmed_only_by_its_own_trade() -> None:
     """After a reconnect a heartbeat that names a newer trade confirms nothing."""
-    feed = Feed()
+    feed = Feed("coinbase")
     feed.apply(ticker(trade_id=5), received(0, epoch=1))
     feed.connected()
     feed.apply(heartbeat(6), received(30, epoch=2))
@@ -100,7 +100,7 @@ def test_ticker_of_an_earlier_connection_is_confirmed_only_by_its_own_trade() ->
 
 def test_gap_is_between_ticker_and_heartbeat() -> None:
     """There is no gap before the first ticker or after a newer one."""
-    feed = Feed()
+    feed = Feed("coinbase")
     feed.apply(heartbeat(9), received(0))
     assert feed.gap("BTC-USD") is None
 
@@ -112,7 +112,7 @@ def test_gap_is_between_ticker_and_heartbeat() -> None:
 
 def test_ticker_fetched_by_rest_makes_the_product_fresh() -> None:
     """A fetched ticker without a sequence number is accepted unless it is older."""
-    feed = Feed()
+    feed = Feed("coinbase")
     feed.apply(ticker("100", sequence=50, trade_id=5), received(0))
     fetched = ticker("101", sequence=0, trade_id=8)
 
@@ -136,7 +136,7 @@ def test_ticker_fetched_by_rest_makes_the_product_fresh() -> None:
 )
 def test_bad_print_is_dropped(bad: TickerSeen) -> None:
     """An ETH print at 0.10 USD never becomes a price."""
-    feed = Feed()
+    feed = Feed("coinbase")
     feed.apply(ticker("100", sequence=1), received(0))
 
     assert "bad_print" == why(feed.apply(bad, received(1)))
@@ -147,7 +147,7 @@ def test_bad_print_is_dropped(bad: TickerSeen) -> None:
 
 def test_lasting_price_change_is_accepted() -> None:
     """Three coherent tickers in a row at the new level are accepted."""
-    feed = Feed()
+    feed = Feed("coinbase")
     feed.apply(ticker("100", sequence=1), received(0))
     outcomes = [
         feed.apply(ticker(price, sequence=2 + n), received(n))
@@ -159,7 +159,7 @@ def test_lasting_price_change_is_accepted() -> None:
 
 def test_separate_bad_prints_do_not_confirm_each_other() -> None:
     """A good ticker in between clears the suspect."""
-    feed = Feed()
+    feed = Feed("coinbase")
     prices = ["100", "60", "100", "60", "100", "60"]
     outcomes = [feed.apply(ticker(p, sequence=n + 1), received(n)) for n, p in enumerate(prices)]
 
@@ -168,7 +168,7 @@ def test_separate_bad_prints_do_not_confirm_each_other() -> None:
 
 def test_forgotten_product_is_ignored() -> None:
     """Later frames of a delisted product change nothing until it is adopted again."""
-    feed = Feed()
+    feed = Feed("coinbase")
     feed.apply(ticker(sequence=1), received(0))
     feed.forget("BTC-USD")
 
@@ -180,7 +180,7 @@ def test_forgotten_product_is_ignored() -> None:
 
 def test_ticker_without_a_time_has_the_time_of_the_feed() -> None:
     """Without any venue time the ticker is dropped; our own clock is never used."""
-    feed = Feed()
+    feed = Feed("coinbase")
     assert "no_venue_time" == why(feed.apply(ticker(at=None), received(0)))
 
     feed.apply(heartbeat(at=T0), received(1))
@@ -202,7 +202,7 @@ def test_venue_clock_does_not_go_back_or_leap() -> None:
 
 def test_sanity_band_accepts_a_real_market(shared_recordings: Path) -> None:
     """None of 107 real tickers of thinly traded products is a bad print."""
-    feed = Feed()
+    feed = Feed("coinbase")
     path = shared_recordings / "ws" / "cryptofeed_v2" / "COINBASE.ws.28.0.zst"
     outcomes = [feed.apply(parse(line), received(n)) for n, line in enumerate(recorded_lines(path))]
 

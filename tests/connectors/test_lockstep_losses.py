@@ -14,6 +14,7 @@ from arena.settings import Settings
 from arena.topics import partition_of
 from connectors.market.lockstep import lockstep_publisher as publisher_module
 from connectors.market.playback import Playback
+from connectors.venues.coinbase.venue import VENUE as COINBASE
 from tests.connectors.builders import T0
 from tests.connectors.lockstep_agents import ScriptedAgent, logged, running_agents
 from tests.connectors.test_lockstep_publisher import (
@@ -100,7 +101,7 @@ async def test_restart_without_losses_reports_none(memory_bus: MemoryBus) -> Non
 async def play_recording(bus: MemoryBus) -> None:
     """Publish a recording."""
     node = Node("connector", "replay", Settings(), bus, ManualClock(T0))
-    await Playback(node, RECORDING, interval_s=60.0, speed=None, products=()).serve()
+    await Playback(node, COINBASE, RECORDING, interval_s=60.0, speed=None, products=()).serve()
 
 
 async def play_lockstep(bus: MemoryBus) -> None:

@@ -13,6 +13,7 @@ from arena.messages import MarketSnapshot, Ticker
 from arena.node import Node
 from arena.settings import Settings
 from connectors.market.playback import Playback, print_frames
+from connectors.venues.coinbase.venue import VENUE as COINBASE
 from tests.connectors.builders import FIXTURES, T0
 
 RECORDING = FIXTURES / "frames.jsonl"
@@ -24,7 +25,8 @@ async def play(
     """Play a recording; return its process and everything it wrote."""
     node = Node("connector", "replay", Settings(), bus, ManualClock(T0))
     settings = {"interval_s": 60.0, "speed": None, **options}
-    await Playback(node, path, **settings).serve()  # type: ignore[arg-type]  # the options as given
+    playback = Playback(node, COINBASE, path, **settings)  # type: ignore[arg-type]  # as given
+    await playback.serve()
     reader = await bus.log_reader("market.tickers", "market.snapshots")
     messages = [record.message() for record in await reader.read(timeout_s=0)]
     tickers = [m for m in messages if isinstance(m, Ticker)]
@@ -86,7 +88,7 @@ async def test_plays_a_real_recording(memory_bus: MemoryBus, shared_recordings: 
 
 def test_prints_every_event(capfd: pytest.CaptureFixture[str]) -> None:
     """Each frame is a JSON line with decimals as text; counts go to stderr."""
-    print_frames(RECORDING)
+    print_frames(COINBASE, RECORDING)
     out, err = capfd.readouterr()
     lines = [json.loads(line) for line in out.splitlines()]
 

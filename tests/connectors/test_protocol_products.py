@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.market.json_bodies import RestMalformed
+from connectors.market.listing import ProductListing
 from connectors.venues.coinbase.protocol_products import (
-    ProductListing,
     list_products,
     unknown_product,
 )
-from connectors.venues.coinbase.rest_protocol import RestMalformed
 
 BTC: dict[str, object] = {
     "id": "BTC-USD",

@@ -9,46 +9,49 @@ from pathlib import Path
 import httpx
 import pytest
 
+from connectors.market.http_client import ATTEMPTS_MAX, HttpClient, RestFailed, origin_of
 from connectors.market.rate_limits import REST_RATE_PER_S, TokenBucket
-from connectors.market.rest_client import ATTEMPTS_MAX, CoinbaseRest, RestFailed, origin_of
 from connectors.simulator.faults import VenueFault
 from connectors.simulator.run import ExchangeOptions
+from connectors.venues.coinbase.rest import CoinbaseRest
+from connectors.venues.coinbase.venue import VENUE as COINBASE
 from tests.connectors.builders import FastClock
 from tests.connectors.venue import running_exchange
 
 Responder = Callable[[httpx.Request], httpx.Response]
 
 
+def client_of(url: str, *, factor: float = 1.0) -> CoinbaseRest:
+    """A client of a URL, whose clock runs `factor` times as fast."""
+    counters: Counter[str] = Counter()
+    http = HttpClient(
+        url,
+        COINBASE.rate_limit(),
+        clock=FastClock(factor),
+        rng=random.Random(1),
+        counters=counters,
+    )
+    return COINBASE.rest(http, counters)
+
+
 @pytest.fixture
 async def client() -> AsyncIterator[CoinbaseRest]:
     """A client of a closed port, whose waits are a hundred times shorter."""
-    rest = CoinbaseRest(
-        "http://127.0.0.1:9",
-        venue="coinbase",
-        clock=FastClock(100.0),
-        rng=random.Random(1),
-        counters=Counter(),
-    )
+    rest = client_of("http://127.0.0.1:9", factor=100.0)
     yield rest
     await rest.close()
 
 
 def answer_with(rest: CoinbaseRest, responder: Responder) -> Counter[str]:
     """Let a function answer the client's requests; return the client's counters."""
-    rest._client._transport = httpx.MockTransport(responder)
+    rest._http._client._transport = httpx.MockTransport(responder)
     return rest._counters
 
 
 async def test_reads_the_simulated_exchange() -> None:
     """It reads time, products, candles and tickers, and the origin from the headers."""
     async with running_exchange(speed=60.0) as server:
-        rest = CoinbaseRest(
-            server.rest_url,
-            venue="coinbase",
-            clock=FastClock(1.0),
-            rng=random.Random(1),
-            counters=Counter(),
-        )
+        rest = client_of(server.rest_url)
         now = await rest.time()
         listing = await rest.products(["BTC-USD", "LUNA-USD"])
         end_s = int(now.timestamp()) // 60 * 60
@@ -61,7 +64,7 @@ async def test_reads_the_simulated_exchange() -> None:
     assert 60 <= len(candles) <= 61
     assert seen.best_bid < seen.best_ask
     assert (True, 60.0) == (origin.simulated, origin.speed)
-    assert rest.bucket.rate_per_s > REST_RATE_PER_S
+    assert rest._http.bucket.rate_per_s > REST_RATE_PER_S
 
 
 async def test_429_is_retried_after_its_retry_after(client: CoinbaseRest) -> None:
@@ -70,7 +73,7 @@ async def test_429_is_retried_after_its_retry_after(client: CoinbaseRest) -> Non
     times: list[float] = []
 
     def responder(request: httpx.Request) -> httpx.Response:
-        times.append(client._clock.monotonic())
+        times.append(client._http._clock.monotonic())
         status = next(answers)
         if status == 200:
             return httpx.Response(200, json=[])
@@ -133,12 +136,12 @@ async def test_every_request_is_unique_and_uncached(client: CoinbaseRest) -> Non
 async def test_requests_are_spread_over_time(client: CoinbaseRest) -> None:
     """Twenty at once take as long as the bucket requires."""
     answer_with(client, lambda request: httpx.Response(200, json=[]))
-    client.bucket = TokenBucket()
-    started_s = client._clock.monotonic()
+    client._http.bucket = TokenBucket()
+    started_s = client._http._clock.monotonic()
     for n in range(20):
         await client.candles("BTC-USD", n, n)
 
-    assert client._clock.monotonic() - started_s >= (20 - 8) / REST_RATE_PER_S - 0.01
+    assert client._http._clock.monotonic() - started_s >= (20 - 8) / REST_RATE_PER_S - 0.01
 
 
 def test_origin_is_read_from_headers() -> None:

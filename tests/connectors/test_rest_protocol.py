@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.market.json_bodies import RestMalformed, error_text
 from connectors.venues.coinbase.rest_protocol import (
-    RestMalformed,
-    error_text,
     read_candles,
     read_ticker,
     read_time,

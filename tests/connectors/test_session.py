@@ -2,24 +2,26 @@
 
 from connectors.market.events import SubscriptionsAcked, VenueRefused
 from connectors.market.session import (
-    ACK_TIMEOUT_S,
-    HEARTBEAT_TIMEOUT_S,
     STABLE_AFTER_S,
     Close,
     Drop,
     Send,
-    Session,
     Settled,
     Stable,
+)
+from connectors.venues.coinbase.session import (
+    ACK_TIMEOUT_S,
+    HEARTBEAT_TIMEOUT_S,
+    CoinbaseSession,
 )
 from tests.connectors.builders import heartbeat, ticker
 
 PRODUCTS = ("BTC-USD", "SOL-USD")
 
 
-def opened() -> Session:
+def opened() -> CoinbaseSession:
     """A session that has subscribed to its products at second 0."""
-    session = Session(PRODUCTS, 0.0)
+    session = CoinbaseSession(PRODUCTS, 0.0)
     session.open(0.0)
     return session
 

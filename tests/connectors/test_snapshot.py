@@ -19,7 +19,7 @@ from tests.connectors.test_candles import T0_S, filled_book
 
 def test_snapshot_has_known_and_unknown_products() -> None:
     """A product with a ticker is fresh; one without is stale and has no age."""
-    feed = Feed()
+    feed = Feed("coinbase")
     fresh = feed.apply(ticker("100", trade_id=1), received(10))
     assert isinstance(fresh, Ticker)
     snapshot = compose(
@@ -53,7 +53,7 @@ def test_snapshot_has_known_and_unknown_products() -> None:
 
 def test_largest_snapshot_fits_into_a_record() -> None:
     """It has as many products as the flag allows, and every window is full of long numbers."""
-    feed = Feed()
+    feed = Feed("coinbase")
     seen = feed.apply(ticker("12345.12345678"), received(0))
     assert isinstance(seen, Ticker)
     book = filled_book(T0_S + 24 * 60)
@@ -107,7 +107,7 @@ def test_stopped_venue_clock_still_gives_snapshots() -> None:
 def earlier_snapshot(as_of: datetime, rewinds: int = 0) -> MarketSnapshot:
     """A snapshot that another process published."""
     return compose(
-        feed=Feed(),
+        feed=Feed("coinbase"),
         books={"BTC-USD": CandleBook()},
         published={},
         terms={},

@@ -12,12 +12,14 @@ from arena.messages import Product
 from arena.node import Node
 from arena.settings import Settings
 from connectors.market.feed import Feed
+from connectors.market.http_client import RestFailed
+from connectors.market.listing import ProductListing
 from connectors.market.publisher import TickerPublisher
 from connectors.market.refresh import Refresher
-from connectors.market.rest_client import CoinbaseRest, RestFailed
 from connectors.market.snapshot import Origin
 from connectors.market.subscription_manager import SubscriptionManager
-from connectors.venues.coinbase.protocol_products import ProductListing
+from connectors.market.venue import MarketRest
+from connectors.venues.coinbase.venue import VENUE as COINBASE
 from tests.connectors.builders import FastClock
 from tests.trading_tools.helpers import product
 
@@ -44,12 +46,12 @@ class ListedRest:
 def manager_of(rest: ListedRest, bus: MemoryBus) -> SubscriptionManager:
     """A subscription manager with this REST client."""
     node = Node("connector", "coinbase", Settings(), bus, FastClock(1.0))
-    feed = Feed()
+    feed = Feed("coinbase")
     publisher = TickerPublisher(bus, feed, node.clock, node.counters)
-    venue = cast(CoinbaseRest, rest)
-    refresher = Refresher(venue, feed, clock=node.clock, rng=Random(7), counters=node.counters)
+    requests = cast(MarketRest, rest)
+    refresher = Refresher(requests, feed, clock=node.clock, rng=Random(7), counters=node.counters)
     return SubscriptionManager(
-        WANTED, node, venue, feed, refresher, publisher, reconnect=lambda: None
+        WANTED, node, COINBASE, requests, feed, refresher, publisher, reconnect=lambda: None
     )
 
 

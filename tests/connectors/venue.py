@@ -15,9 +15,10 @@ from arena.clock import SystemClock
 from arena.messages import MarketSnapshot, Message, Product, Ticker
 from arena.node import Node
 from arena.settings import Settings
-from connectors.market.connector import CoinbaseConnector, ConnectorOptions
+from connectors.market.connector import ConnectorOptions, LiveConnector
 from connectors.simulator.run import ExchangeOptions
 from connectors.simulator.server import ExchangeServer
+from connectors.venues.coinbase.venue import VENUE as COINBASE
 from tests.connectors.builders import FastClock, build_market
 
 DEADLINE_S = 20.0
@@ -77,7 +78,7 @@ class RunningConnector:
         messages: Their messages.
     """
 
-    def __init__(self, connector: CoinbaseConnector, reader: LogReader) -> None:
+    def __init__(self, connector: LiveConnector, reader: LogReader) -> None:
         """Observe a connector through a reader of its topics."""
         self.connector = connector
         self.records: list[Record] = []
@@ -122,9 +123,11 @@ async def running_connector(
     record: Path | None = None,
 ) -> AsyncIterator[RunningConnector]:
     """Run a connector to the exchange, with a clock that runs `factor` times as fast."""
-    options = ConnectorOptions(products, interval_s, server.ws_url, server.rest_url, record)
+    options = ConnectorOptions(
+        COINBASE, products, interval_s, server.ws_url, server.rest_url, record
+    )
     node = Node("connector", "coinbase", Settings(), bus, FastClock(factor))
-    connector = CoinbaseConnector(options, node, random.Random(7))
+    connector = LiveConnector(options, node, random.Random(7))
     watched = RunningConnector(
         connector, await bus.log_reader("market.tickers", "market.snapshots", "dead_letters")
     )

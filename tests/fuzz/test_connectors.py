@@ -12,8 +12,9 @@ from arena.errors import Fenced, Malformed
 from arena.messages import MarketSnapshot
 from arena.node import Node
 from arena.settings import Settings
-from connectors.market.connector import CoinbaseConnector, ConnectorOptions
+from connectors.market.connector import ConnectorOptions, LiveConnector
 from connectors.market.lockstep.lockstep_publisher import LockstepPublisher, LockstepTimeouts
+from connectors.venues.coinbase.venue import VENUE as COINBASE
 from tests.alongside import alongside
 from tests.connectors.builders import FastClock
 from tests.connectors.lockstep_agents import ScriptedAgent, running_agents
@@ -52,9 +53,9 @@ def published(bus: MemoryBus, venue: str, ids: set[str] | None = None) -> list[M
 async def connecting(bus: MemoryBus) -> AsyncIterator[Node]:
     """Run a connector to the simulated exchange; its failure is raised here."""
     async with running_exchange() as server:
-        options = ConnectorOptions(PRODUCTS, 60.0, server.ws_url, server.rest_url, None)
+        options = ConnectorOptions(COINBASE, PRODUCTS, 60.0, server.ws_url, server.rest_url, None)
         node = Node("connector", "coinbase", Settings(), bus, FastClock(10.0))
-        async with alongside(CoinbaseConnector(options, node, random.Random(7)).serve()):
+        async with alongside(LiveConnector(options, node, random.Random(7)).serve()):
             yield node
 
 

@@ -14,7 +14,6 @@ from arena.errors import BrokenLog, Fenced
 from arena.messages import MarketSnapshot, Message
 from arena.topics import partition_of
 from arena.wire import Encoded, encode
-from connectors.market.feed import VENUE
 from connectors.market.lockstep.batch_prefix import already_appended
 
 TICKERS: Final = topics.TICKERS.name
@@ -82,7 +81,7 @@ class BatchPublisher:
             Fenced: Its offset is after the expected one: another process appends snapshots.
             BrokenLog: Its offset is before the expected one: the log lost its end.
         """
-        acked = await self._bus.append(topics.SNAPSHOTS.name, snapshot, key=VENUE)
+        acked = await self._bus.append(topics.SNAPSHOTS.name, snapshot, key=snapshot.venue)
         if acked.offset < self._next_snapshot:
             raise BrokenLog(
                 f"a snapshot is at offset {acked.offset} instead of {self._next_snapshot}: the log"

@@ -18,7 +18,6 @@ from arena.errors import DependencyMissing, UsageError
 from arena.messages import MarketSnapshot, Message
 from arena.node import Node
 from arena.unknown_names import closest_first, listed
-from connectors.market.feed import VENUE
 from connectors.market.lockstep.agent_tracker import AgentTracker
 from connectors.market.lockstep.batch_publisher import BatchPublisher
 from connectors.market.lockstep.pacing import MissingAgents, Pacer, WaitState
@@ -120,13 +119,13 @@ class LockstepPublisher:
     async def _resume(self) -> bool:
         """Continue after the newest snapshot in the log; return False if there is none."""
         cadence = max(self.pacer.cadences.values(), default=1)
-        snapshots, end = await newest_snapshots(self.node, VENUE, cadence)
+        snapshots, end = await newest_snapshots(self.node, self.replay.venue, cadence)
         self._snapshots_end = end
         if not end:
             return False
         newest = snapshots[-1] if snapshots else None
         index = self.replay.index_of(newest.as_of, newest.snapshot_id) if newest else None
-        if newest is None and await starts_at_offset_zero(self.node, VENUE):
+        if newest is None and await starts_at_offset_zero(self.node, self.replay.venue):
             return False  # The log is complete and holds no snapshot of this venue.
         if newest is None:
             raise UsageError(

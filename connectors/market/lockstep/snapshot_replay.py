@@ -13,9 +13,10 @@ from arena.errors import UsageError
 from arena.ids import snapshot_id
 from arena.messages import MarketSnapshot, Product, Ticker
 from arena.pricefiles.span import MarketSpan, interval_of, snapshots_of
+from arena.products import DEFAULT_VENUE
 from connectors.market.candles import BOOK_MINUTES_MAX, MINUTE_S, CandleBook
 from connectors.market.events import HeartbeatSeen
-from connectors.market.feed import VENUE, Feed, Received
+from connectors.market.feed import Feed, Received
 from connectors.market.lockstep.market_events import candle, ticker_seen
 from connectors.market.snapshot import Origin, compose
 from connectors.simulator.price_path import STEP_S
@@ -61,8 +62,10 @@ class SnapshotReplay:
         snapshots: int | None,
         recorded: bool = False,
         source: str = "",
+        venue: str = DEFAULT_VENUE,
     ) -> None:
         """Start at the first snapshot."""
+        self.venue = venue
         self._origin = Origin(simulated=True, recorded=recorded, source=source)
         self.source = source
         self.interval_s = interval_of(interval_s)
@@ -72,7 +75,7 @@ class SnapshotReplay:
         self.product_ids = sorted(market.products)
         self.products = self._rules(market)
         self._market = market
-        self._feed = Feed(VENUE)
+        self._feed = Feed(venue)
         self._quotes: dict[str, Quotes] = {}
         self._books = {product_id: CandleBook() for product_id in market.products}
         self._load_history()
@@ -85,7 +88,7 @@ class SnapshotReplay:
 
     def snapshot_id(self, index: int) -> str:
         """Id of a snapshot."""
-        return snapshot_id(VENUE, self.as_of(index), self.product_ids)
+        return snapshot_id(self.venue, self.as_of(index), self.product_ids)
 
     def index_of(self, as_of: datetime, snapshot: str) -> int | None:
         """Number of the snapshot with a venue time and an id; None if it is not in this replay."""
@@ -135,7 +138,7 @@ class SnapshotReplay:
 
     def _rules(self, market: SimulatedMarket) -> tuple[Product, ...]:
         reply = respond(market, "/products", self.as_of(0))
-        return list_products(reply.body, self.product_ids, venue=VENUE).online
+        return list_products(reply.body, self.product_ids, venue=self.venue).online
 
     def _load_history(self) -> None:
         """Add the minutes that closed before the first snapshot to the candle books."""

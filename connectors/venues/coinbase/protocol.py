@@ -6,14 +6,12 @@ wire and become `Decimal`; a price that is a JSON number is malformed.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Final
 
 import orjson
 
-from arena.money import AMOUNT_DIGITS_MAX, parse_decimal
 from connectors.market.events import (
     Event,
     FrameIgnored,
@@ -25,17 +23,18 @@ from connectors.market.events import (
     TradeSeen,
     VenueRefused,
 )
+from connectors.market.json_bodies import (
+    YEARS,
+    Body,
+    optional_number,
+    parse_integer,
+    parse_number,
+)
 
-NUMBER: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 PRODUCT_ID: Final = re.compile(r"[A-Z0-9][A-Z0-9.]{0,31}-[A-Z0-9]{1,16}", re.ASCII)
 _BAD_PRODUCT: Final = re.compile(r"(\S{1,64}) is (?:not a valid product|delisted)")
 _BAD_CHANNEL: Final = re.compile(r"(\S{1,64}) is not a valid channel")
-YEARS: Final = range(2012, 2200)
-"""Years of valid venue times; the venue also sends 0001-01-01 for "unknown"."""
 TEXT_CHARS_MAX: Final = 300
-INTEGER_MAX: Final = 2**63 - 1
-
-Body = Mapping[str, object]
 
 
 def parse(frame: bytes | str) -> Event:
@@ -81,39 +80,6 @@ def parse_time(text: object) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-def parse_number(body: Body, name: str) -> Decimal:
-    """A required number in the venue's format, a string of digits.
-
-    Raises:
-        ValueError: It is missing, not a string, not a number, or has too many digits.
-    """
-    value = body.get(name)
-    if not isinstance(value, str) or not NUMBER.fullmatch(value):
-        raise ValueError(f"{name} is {str(value)[:40]!r}; expected a string of digits")
-    return parse_decimal(value)
-
-
-def _optional(body: Body, name: str) -> Decimal | None:
-    """A number that may be missing, null, empty, or larger than an amount can be.
-
-    A coin with a supply of 10^20 has such volumes; its prices are valid nevertheless.
-    """
-    value = body.get(name)
-    if value in (None, ""):
-        return None
-    is_number = isinstance(value, str) and NUMBER.fullmatch(value)
-    if is_number and Decimal(str(value)).adjusted() >= AMOUNT_DIGITS_MAX:
-        return None
-    return parse_number(body, name)
-
-
-def _integer(body: Body, name: str, *, default: int | None = None) -> int:
-    value = body.get(name, default)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= INTEGER_MAX:
-        raise ValueError(f"{name} is {str(value)[:40]!r}; expected a whole number")
-    return value
-
-
 def _product(body: Body) -> str:
     value = body.get("product_id")
     if not isinstance(value, str) or not PRODUCT_ID.fullmatch(value):
@@ -136,23 +102,23 @@ def _ticker(body: Body) -> Event:
         price=parse_number(body, "price"),
         best_bid=parse_number(body, "best_bid"),
         best_ask=parse_number(body, "best_ask"),
-        sequence=_integer(body, "sequence"),
+        sequence=parse_integer(body, "sequence"),
         time=parse_time(body.get("time")),
-        trade_id=None if trade_id is None else _integer(body, "trade_id"),
-        best_bid_size=_optional(body, "best_bid_size"),
-        best_ask_size=_optional(body, "best_ask_size"),
-        last_size=_optional(body, "last_size"),
+        trade_id=None if trade_id is None else parse_integer(body, "trade_id"),
+        best_bid_size=optional_number(body, "best_bid_size"),
+        best_ask_size=optional_number(body, "best_ask_size"),
+        last_size=optional_number(body, "last_size"),
         taker_side=_side(body.get("side")),
-        volume_24h=_optional(body, "volume_24h"),
-        open_24h=_optional(body, "open_24h"),
+        volume_24h=optional_number(body, "volume_24h"),
+        open_24h=optional_number(body, "open_24h"),
     )
 
 
 def _heartbeat(body: Body) -> Event:
     return HeartbeatSeen(
         product_id=_product(body),
-        sequence=_integer(body, "sequence"),
-        last_trade_id=_integer(body, "last_trade_id", default=0),
+        sequence=parse_integer(body, "sequence"),
+        last_trade_id=parse_integer(body, "last_trade_id", default=0),
         time=parse_time(body.get("time")),
     )
 
@@ -163,10 +129,10 @@ def _match(body: Body) -> Event:
         raise ValueError(f"side is {str(body.get('side'))[:40]!r}; expected buy or sell")
     return TradeSeen(
         product_id=_product(body),
-        trade_id=_integer(body, "trade_id"),
+        trade_id=parse_integer(body, "trade_id"),
         price=parse_number(body, "price"),
         size=parse_number(body, "size"),
-        sequence=_integer(body, "sequence"),
+        sequence=parse_integer(body, "sequence"),
         taker_side="sell" if maker == "buy" else "buy",
         time=parse_time(body.get("time")),
         replayed=body.get("type") == "last_match",

@@ -13,8 +13,8 @@ from typing import Final
 from arena.messages import Product
 from arena.money import why_not_carried
 from arena.trading_modes import ONLINE, UNLISTED, UNREADABLE
-from connectors.venues.coinbase.protocol import parse_number
-from connectors.venues.coinbase.rest_protocol import ERROR_CHARS_MAX, RestMalformed, load
+from connectors.market.json_bodies import ERROR_CHARS_MAX, RestMalformed, load, parse_number
+from connectors.market.listing import UNKNOWN_STEP, ProductListing
 
 MODE_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,30}_(only|mode|disabled)", re.ASCII)
 """Names of flags that restrict what the venue accepts, including flags it may add."""
@@ -22,8 +22,6 @@ WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,39}", re.ASCII)
 """A status that is safe to show in prompts and on screens."""
 CURRENCY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.]{0,31}", re.ASCII)
 MODES_MAX: Final = 8
-UNKNOWN_STEP: Final = Decimal(1)
-"""Increment in the rules of a product without known rules; it is not traded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +36,6 @@ class Numeral:
 
 
 OFF: Final = (None, False, "", "false", "False", Numeral("0"))
-
-
-@dataclass(frozen=True, slots=True)
-class ProductListing:
-    """The requested products, as the venue lists them.
-
-    Attributes:
-        online: Products with the status "online", which the feed sends. They may be in a mode.
-        closed: Products with another status, each once.
-        rejected: Product id -> why it has no usable entry: `UNLISTED`, or `UNREADABLE` and the
-            reason.
-    """
-
-    online: tuple[Product, ...]
-    closed: tuple[Product, ...]
-    rejected: Mapping[str, str]
 
 
 def list_products(body: bytes | str, wanted: Iterable[str], *, venue: str) -> ProductListing:

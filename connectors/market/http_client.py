@@ -1,13 +1,12 @@
-"""The REST client: one connection pool and one token bucket for the venue's host.
+"""HTTP requests to one venue: one connection pool and one token bucket for its host.
 
-Reads Coinbase Exchange's public REST API, which needs no key. The modules of
-`connectors.venues.coinbase` decode the responses. A 429 empties the bucket for all callers and is
-retried, like a 5xx or a broken connection; a request is made at most `ATTEMPTS_MAX` times.
+A 429 or 418 empties the bucket for all callers and is retried, like a 5xx or a broken connection;
+a request is made at most `ATTEMPTS_MAX` times. The packages of `connectors.venues` know the paths
+and decode the bodies.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,10 +14,8 @@ import httpx
 
 from arena import __version__, logs
 from arena.clock import Clock
-from arena.messages import Candle
-from connectors.market.candles import MINUTE_S
 from connectors.market.connection_errors import LOOPBACK, cannot_reach
-from connectors.market.events import TickerSeen, TradeSeen
+from connectors.market.json_bodies import error_text
 from connectors.market.rate_limits import (
     Backoff,
     TokenBucket,
@@ -27,21 +24,13 @@ from connectors.market.rate_limits import (
     retry_after,
 )
 from connectors.market.snapshot import Origin
-from connectors.market.trades import PAGE_ROWS_MAX, read_trades
-from connectors.venues.coinbase.protocol_products import ProductListing, list_products
-from connectors.venues.coinbase.rest_protocol import (
-    RestMalformed,
-    error_text,
-    read_candles,
-    read_ticker,
-    read_time,
-)
 
 USER_AGENT: Final = f"trading-arena/{__version__}"
 TIMEOUT_S: Final = 10.0
 ATTEMPTS_MAX: Final = 4
 BODY_BYTES_MAX: Final = 16 << 20
-TOO_MANY_REQUESTS: Final = 429
+TOO_MANY_REQUESTS: Final = (418, 429)
+"""429, and 418 for a client that ignored it: Binance blocks its address for a while."""
 SERVER_ERROR: Final = 500
 OK: Final = 200
 SIMULATED_RATE_PER_S: Final = 60.0
@@ -86,15 +75,15 @@ def origin_of(headers: Mapping[str, str]) -> Origin | None:
     return Origin(simulated=True, speed=speed, recorded=label.startswith(RECORDED), source=source)
 
 
-class CoinbaseRest:
-    """Client of the venue's REST API, within its rate limit.
+class HttpClient:
+    """Client of a venue's REST API, within its rate limit.
 
     Args:
         base_url: URL such as "https://api.exchange.coinbase.com".
-        venue: Name of the venue in products.
+        bucket: Limits the requests.
         clock: Wall and monotonic time.
         rng: Random source of the jitter of retries.
-        counters: Gets `rest_requests`, `rest_429`, `rest_errors`, `rest_rows_refused`.
+        counters: Gets `rest_requests`, `rest_429`, `rest_errors`.
 
     Attributes:
         origin: Whether the venue is simulated; from the headers of the last response.
@@ -102,12 +91,17 @@ class CoinbaseRest:
     """
 
     def __init__(
-        self, base_url: str, *, venue: str, clock: Clock, rng: Uniform, counters: Counter[str]
+        self,
+        base_url: str,
+        bucket: TokenBucket,
+        *,
+        clock: Clock,
+        rng: Uniform,
+        counters: Counter[str],
     ) -> None:
         """Create the client; the first request opens a connection."""
         self.origin = Origin()
-        self.bucket = TokenBucket()
-        self._venue = venue
+        self.bucket = bucket
         self._clock = clock
         self._rng = rng
         self._counters = counters
@@ -123,86 +117,19 @@ class CoinbaseRest:
         """Close the connections."""
         await self._client.aclose()
 
-    async def time(self) -> datetime:
-        """The venue's time.
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
+        """The body of a 200; temporary failures are retried.
 
         Raises:
             RestFailed: There was no usable response.
         """
-        body = await self._get("/time")
-        try:
-            return read_time(body)
-        except RestMalformed as error:
-            raise RestFailed("/time", OK, str(error)) from None
-
-    async def products(self, wanted: Iterable[str]) -> ProductListing:
-        """The wanted products as the venue lists them now.
-
-        Raises:
-            RestFailed: There was no usable response.
-        """
-        body = await self._get("/products")
-        try:
-            return list_products(body, wanted, venue=self._venue)
-        except RestMalformed as error:
-            raise RestFailed("/products", OK, str(error)) from None
-
-    async def ticker(self, product_id: str) -> TickerSeen:
-        """The current quotes of a product.
-
-        Raises:
-            RestFailed: There was no usable response.
-        """
-        path = f"/products/{product_id}/ticker"
-        body = await self._get(path)
-        try:
-            return read_ticker(body, product_id)
-        except RestMalformed as error:
-            raise RestFailed(path, OK, str(error)) from None
-
-    async def candles(self, product_id: str, start_s: int, end_s: int) -> list[Candle]:
-        """One-minute candles from bucket `start_s` to bucket `end_s`, oldest first.
-
-        Both ends are always given and advance with time, so that no cached response is served.
-
-        Raises:
-            RestFailed: There was no usable response.
-        """
-        path = f"/products/{product_id}/candles"
-        query = {"granularity": str(MINUTE_S), "start": str(start_s), "end": str(end_s)}
-        body = await self._get(path, query)
-        try:
-            candles, refused = read_candles(body)
-        except RestMalformed as error:
-            raise RestFailed(path, OK, str(error)) from None
-        self._counters["rest_rows_refused"] += refused
-        return candles
-
-    async def trades(self, product_id: str, after: int | None = None) -> list[TradeSeen]:
-        """The newest `PAGE_ROWS_MAX` trades with an id below `after`, newest first.
-
-        Raises:
-            RestFailed: There was no usable response.
-        """
-        path = f"/products/{product_id}/trades"
-        query = {"limit": str(PAGE_ROWS_MAX)} | ({} if after is None else {"after": str(after)})
-        body = await self._get(path, query)
-        try:
-            trades, refused = read_trades(body, product_id)
-        except RestMalformed as error:
-            raise RestFailed(path, OK, str(error)) from None
-        self._counters["rest_rows_refused"] += refused
-        return trades
-
-    async def _get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
-        """The body of a 200; temporary failures are retried."""
         backoff = Backoff(self._rng)
         for attempt in range(1, ATTEMPTS_MAX + 1):
             await self._wait_for_token()
             result, delay_s = await self._attempt(path, query, backoff)
             if isinstance(result, bytes):
                 return result
-            temporary = result.status in (0, TOO_MANY_REQUESTS) or result.status >= SERVER_ERROR
+            temporary = result.status in (0, *TOO_MANY_REQUESTS) or result.status >= SERVER_ERROR
             self._log.warning(
                 "request failed", path=path, status=result.status, detail=result.detail
             )
@@ -237,7 +164,7 @@ class CoinbaseRest:
         detail = error_text(response.headers.get("content-type", ""), body)
         failed = RestFailed(path, response.status_code, detail)
         delay_s = backoff.next_delay()
-        if response.status_code == TOO_MANY_REQUESTS:
+        if response.status_code in TOO_MANY_REQUESTS:
             self._counters["rest_429"] += 1
             asked_s = retry_after(response.headers.get("retry-after"), self._clock.now())
             delay_s = refused_delay(delay_s, asked_s)
