@@ -138,8 +138,9 @@ class KafkaBus(Bus):
 
     async def existing_topics(self, topics: Iterable[str]) -> list[str]:
         """The given topics that exist and that this login may see."""
-        names = await self._topics.names()
-        return [topic for topic in topics if self._prefix + topic in names]
+        topics = list(topics)
+        existing = await self._topics.existing(topics)
+        return [topic for topic in topics if topic in existing]
 
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers

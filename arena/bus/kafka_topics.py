@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.metadata import MetadataRequest
 
 from arena.bus.kafka_access import connection_options, unreachable_remedy
 from arena.error_causes import error_message
@@ -27,6 +28,8 @@ TOPIC_EXISTS = 36
 INVALID_TOPIC = 17
 COLLIDES = "collides"
 NOT_AUTHORIZED = 29
+EXISTS = frozenset({0, 5})
+"""Codes of a topic that exists: no error, and no leader yet."""
 UNKNOWN_TOPIC_TIMEOUT_S = 10.0
 """How long to wait for a topic that another process may be creating."""
 OWN_TOPIC_TIMEOUT_S = 60.0
@@ -35,6 +38,19 @@ broker knows it, or reports a time-out and still creates it."""
 MISSING_SHOWN_MAX = 5
 
 Answer = TypeVar("Answer")
+
+
+class _AdminClient(AIOKafkaAdminClient):  # type: ignore[misc]  # aiokafka has no types
+    """aiokafka's client, except that a question creates no topic, and lists only what it must."""
+
+    # Any: aiokafka returns plain objects.
+    async def _get_cluster_metadata(self, topics: list[str] | None = None) -> Any:
+        return await self._send_request(MetadataRequest(topics, allow_auto_topic_creation=False))
+
+    async def describe_cluster(self) -> dict[str, Any]:
+        """Describe the living brokers; aiokafka's request also returns all topics."""
+        found: dict[str, Any] = (await self._get_cluster_metadata([])).to_object()
+        return found
 
 
 class KafkaTopics:
@@ -71,26 +87,35 @@ class KafkaTopics:
             BrokerUnavailable: A topic could not be created.
         """
         self._own.update(self._prefix + spec.name for spec in specs)
-        existing = await self._ask(lambda admin: admin.describe_topics())
-        names = {found["topic"] for found in existing}
-        missing = [s for s in specs if self._prefix + s.name not in names]
+        existing = await self.existing(spec.name for spec in specs)
+        missing = [spec for spec in specs if spec.name not in existing]
         if not missing:
             return
-        cluster = await self._ask(lambda admin: admin.describe_cluster())
-        brokers = count_brokers(cluster["brokers"], existing)
-        replicas = REPLICAS_WANTED if brokers >= REPLICAS_WANTED else 1
+        brokers = (await self._ask(lambda admin: admin.describe_cluster()))["brokers"]
+        names: set[str] = set()
+        count = len(brokers)
+        # A broker with topics of many arenas sends a megabyte, so only ask for all if needed.
+        if count < REPLICAS_WANTED or HEARTBEATS in missing:
+            described = await self._ask(lambda admin: admin.describe_topics())
+            names = {found["topic"] for found in described}
+            count = count_brokers(brokers, described)
+        replicas = REPLICAS_WANTED if count >= REPLICAS_WANTED else 1
         wanted = [new_topic(self._prefix, spec, replicas) for spec in missing]
         await self._ask(lambda admin: self._create(admin, wanted))
         if HEARTBEATS in missing:
             self.other_arenas = other_arenas_text(self._prefix, names)
 
-    async def names(self) -> set[str]:
-        """Full names of the existing topics.
+    async def existing(self, topics: Iterable[str]) -> set[str]:
+        """The given topics that exist and that this login may see.
 
         Raises:
             BrokerUnavailable: No broker answers.
         """
-        return {found["topic"] for found in await self._ask(lambda a: a.describe_topics())}
+        names = {self._prefix + topic: topic for topic in topics}
+        if not names:
+            return set()
+        described = await self._ask(lambda admin: admin.describe_topics([*names]))
+        return {names[found["topic"]] for found in described if found["error_code"] in EXISTS}
 
     async def _create(self, admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
         response = await admin.create_topics(wanted)
@@ -143,7 +168,8 @@ class KafkaTopics:
 
     async def _wrong_prefix(self) -> str:
         remedy = "`arena topics create` creates them; is ARENA_PREFIX right?"
-        others = other_arenas_text(self._prefix, await self.names())
+        described = await self._ask(lambda admin: admin.describe_topics())
+        others = other_arenas_text(self._prefix, {found["topic"] for found in described})
         return f"{remedy} {others[:1].upper()}{others[1:]}" if others else remedy
 
     async def _ask(self, question: Callable[[AIOKafkaAdminClient], Awaitable[Answer]]) -> Answer:
@@ -163,7 +189,7 @@ class KafkaTopics:
 
     async def _connected(self) -> AIOKafkaAdminClient:
         if self._admin is None:
-            admin = AIOKafkaAdminClient(
+            admin = _AdminClient(
                 client_id=self._client_id,
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
                 **connection_options(self._settings),

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.protocol.metadata import MetadataRequest_v5
 
 from arena import topics
 from arena.bus import kafka_topics
@@ -58,7 +59,7 @@ def busy(monkeypatch: pytest.MonkeyPatch, admin: Admin) -> KafkaTopics:
 @pytest.mark.parametrize("code", [TIMED_OUT, NOT_CONTROLLER])
 async def test_late_topic_is_requested_again(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     """A broker that reports a timeout still creates the topic."""
-    admin = Admin([code, code, TOPIC_EXISTS], [THERE])
+    admin = Admin([code, code, TOPIC_EXISTS], [NOT_YET, THERE])
 
     await busy(monkeypatch, admin).ensure([topics.SNAPSHOTS])
 
@@ -67,7 +68,7 @@ async def test_late_topic_is_requested_again(monkeypatch: pytest.MonkeyPatch, co
 
 async def test_refused_topic_is_not_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error that lasts ends the start at once."""
-    admin = Admin([REPLICATION, TOPIC_EXISTS], [THERE])
+    admin = Admin([REPLICATION, TOPIC_EXISTS], [NOT_YET, THERE])
 
     with pytest.raises(BrokerUnavailable, match="did not create topic"):
         await busy(monkeypatch, admin).ensure([topics.SNAPSHOTS])
@@ -77,10 +78,63 @@ async def test_refused_topic_is_not_retried(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_own_topic_has_longer_timeout(monkeypatch: pytest.MonkeyPatch, own: bool) -> None:
     """A topic that this process created may take a while to be known; another's takes less."""
     monkeypatch.setattr(kafka_topics, "UNKNOWN_TOPIC_TIMEOUT_S", 0.0)
-    found = busy(monkeypatch, Admin([0], [NOT_YET, NOT_YET, NOT_YET, THERE]))
+    found = busy(monkeypatch, Admin([0], [NOT_YET, NOT_YET, NOT_YET, NOT_YET, THERE]))
     if own:
         await found.ensure([topics.SNAPSHOTS])
         assert {NAME: 1} == await found.partitions([NAME])
     else:
         with pytest.raises(BrokerUnavailable, match="no such topic"):
             await found.partitions([NAME])
+
+
+async def test_existing_topics_are_not_listed_with_all_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A start asks a broker with thousands of topics only about its own, unless one is missing."""
+    asked: list[list[str] | None] = []
+
+    class Listening(Admin):
+        """Remembers the questions."""
+
+        async def describe_topics(self, names: list[str] | None = None) -> list[dict[str, Any]]:
+            """Note the names."""
+            asked.append(names)
+            return await super().describe_topics(names)
+
+    await busy(monkeypatch, Listening([], [THERE])).ensure([topics.SNAPSHOTS])
+    await busy(monkeypatch, Listening([0], [NOT_YET])).ensure([topics.SNAPSHOTS])
+
+    assert [[NAME], [NAME], None] == asked
+
+
+async def test_lookup_creates_no_topic(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a lookup nor a question for the existing topics creates the topic it names."""
+    monkeypatch.setattr(kafka_topics, "UNKNOWN_TOPIC_TIMEOUT_S", 0.0)
+    found = KafkaTopics(settings.override(prefix=f"{settings.prefix}none."), "test")
+    both = [NAME, topics.TICKERS.name]
+    try:
+        with pytest.raises(BrokerUnavailable, match="no such topic"):
+            await found.partitions([NAME])
+        before = await found.existing(both)
+        await found.ensure([topics.SNAPSHOTS])
+
+        assert (set(), {NAME}) == (before, await found.existing(both))
+    finally:
+        await found.close()
+
+
+async def test_questions_forbid_automatic_creation() -> None:
+    """A broker that creates topics on demand, as Kafka does by default, creates none for them."""
+    sent: list[Any] = []
+
+    async def send(request: Any) -> Any:
+        sent.append(request.build(MetadataRequest_v5))
+        return SimpleNamespace(to_object=lambda: {"brokers": [], "topics": []})
+
+    admin = kafka_topics._AdminClient()
+    admin._send_request = send
+    await admin.describe_topics([NAME])
+    await admin.describe_cluster()
+
+    assert [False, False] == [request.allow_auto_topic_creation for request in sent]
+    assert [[NAME], []] == [request.topics for request in sent]
