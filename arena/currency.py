@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from arena.errors import UsageError
 from arena.money import CASH_STEP
+from arena.products import quote_of
 
 DEFAULT_CURRENCY: Final = "USD"
 CURRENCY_PATTERN: Final = r"^[A-Z0-9]{1,10}$"
@@ -29,11 +30,6 @@ DOLLARS: Final = frozenset(_DOLLARS.split())
 
 SMALL_UNITS: Final = DOLLARS | frozenset(_FIAT.split() + _OTHER_STABLECOINS.split())
 """Currencies with cents; a hundredth of any other one, such as BTC, is a large amount."""
-
-
-def quote_of(product_id: str) -> str:
-    """The quote currency of a product: "USDT" for "BTC-USDT"."""
-    return product_id.rpartition("-")[2]
 
 
 def cash_step(currency: str) -> int:

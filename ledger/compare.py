@@ -13,6 +13,7 @@ from arena.accounts import CAPITAL, Shard
 from arena.currency import DEFAULT_CURRENCY
 from arena.money import units_text
 from arena.plural import counted
+from arena.products import base_of
 
 COUNT = "count"
 HOUSE = "house"
@@ -146,7 +147,7 @@ def _agent_figures(agent: str, account: Account, currency: str) -> list[tuple[Fi
     if account.scraped:
         figures.append((FigureKey(agent, "scraped", currency), account.scraped))
     for product_id, held in account.positions.items():
-        unit = product_id.split("-")[0]
+        unit = base_of(product_id)
         figures.append((FigureKey(agent, "position", unit), held.quantity))
     return figures
 

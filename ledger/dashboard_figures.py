@@ -15,6 +15,7 @@ import orjson
 from arena.currency import DEFAULT_CURRENCY
 from arena.errors import ArenaError, DependencyMissing
 from arena.money import to_units
+from arena.products import base_of
 from arena.settings import Settings
 from ledger.compare import COUNT, FigureKey
 
@@ -117,7 +118,7 @@ def read_document(text: bytes) -> DashboardFigures:
             if row.get("positions") is not None:
                 holders.add(agent)
             for product_id, quantity in (row.get("positions") or {}).items():
-                key = FigureKey(agent, POSITION, product_id.split("-")[0])
+                key = FigureKey(agent, POSITION, base_of(product_id))
                 figures[key] = figures.get(key, 0) + to_units(Decimal(quantity))
         return DashboardFigures(document["digest"], figures, frozenset(holders))
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, InvalidOperation) as error:

@@ -12,18 +12,8 @@ from typing import Final
 
 from arena.currency import DOLLARS
 from arena.errors import UsageError
+from arena.products import COINS, FIATS, QUOTES, QUOTES_BY_LENGTH, STABLES
 
-_FIATS = (
-    "USD EUR GBP JPY CHF CAD AUD NZD TRY BRL KRW INR MXN ZAR PLN UAH RUB NGN SGD HKD IDR ARS CZK"
-    " RON COP"
-)
-FIATS: Final = frozenset(_FIATS.split())
-_STABLES = "USDT USDC BUSD FDUSD TUSD USDP DAI USDE USDS USD1 PYUSD GUSD RLUSD EURC EURT"
-STABLES: Final = frozenset(_STABLES.split())
-COINS: Final = frozenset({"BTC", "XBT", "ETH", "BNB"})
-"""Coins that are used as quote currencies."""
-QUOTES: Final = FIATS | STABLES | COINS
-BY_LENGTH: Final = sorted(QUOTES, key=lambda quote: (-len(quote), quote))
 _KNOWN = (
     "AAVE ADA ALGO APT ARB ATOM AVAX BCH BNB BONK BTC CRV DASH DOGE DOT EOS ETC ETH FIL ICP"
     " INJ LINK LTC MATIC MKR NEAR OP PEPE POL SEI SHIB SOL STX SUI TON TRX UNI WBTC WIF XBT XDG"
@@ -187,7 +177,7 @@ def _split(word: str) -> tuple[str, ...]:
     """The possible products of a word such as "BTCUSDT": all equally likely ways to split it."""
     if (kraken := _KRAKEN.fullmatch(word)) and kraken[2] in FIATS:
         return (f"{asset(kraken[1])}-{kraken[2]}",)
-    halves = [(word[: -len(quote)], quote) for quote in BY_LENGTH if word.endswith(quote)]
+    halves = [(word[: -len(quote)], quote) for quote in QUOTES_BY_LENGTH if word.endswith(quote)]
     halves = [
         (base, quote)
         for base, quote in halves

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from arena.currency import DOLLARS
-from arena.pricefiles.names import KNOWN, QUOTES, asset
+from arena.pricefiles.names import KNOWN, asset
+from arena.products import QUOTES, base_of, quote_of
 
 _BASE = "volume vol v volumefrom basevolume volumebase baseassetvolume basevol volbase tradedvolume"
 BASE_NAMES: Final = frozenset(_BASE.split())
@@ -60,7 +61,7 @@ def find_volume(names: Sequence[str], product_id: str) -> Volume | None:
     Raises:
         ValueError: The volume is of another product, or its unit is unknown.
     """
-    base, _, quote = product_id.partition("-")
+    base, quote = base_of(product_id), quote_of(product_id)
     _require_once(names)
     named: dict[str, int] = {}
     plain: dict[bool, int] = {}

@@ -10,9 +10,9 @@ from decimal import Context, Decimal
 from itertools import pairwise
 from typing import Final
 
-from arena.pricefiles.names import COINS
 from arena.pricefiles.read import PriceFile
 from arena.pricefiles.rows import MINUTE_S, PriceRow
+from arena.products import COINS
 from connectors.simulator.listing import ListedProduct, listed_product
 from connectors.simulator.price_path import STEP_S, Tick, Trade
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from arena import ids
 from arena.messages import Candle, CandleWindow, MarketSnapshot, Product, ProductView, Ticker
+from arena.products import base_of
 
 VENUE = "bench"
 PRODUCTS = ("BTC-USD", "ETH-USD", "SOL-USD")
@@ -20,7 +21,7 @@ def products() -> list[Product]:
         Product(
             venue=VENUE,
             product_id=product_id,
-            base_currency=product_id.split("-")[0],
+            base_currency=base_of(product_id),
             quote_currency="USD",
             base_increment=Decimal("0.00000001"),
             quote_increment=Decimal("0.01"),

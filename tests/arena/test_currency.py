@@ -14,7 +14,7 @@ from arena.currency import (
     currency_fault,
 )
 from arena.errors import UsageError
-from arena.pricefiles.names import COINS, QUOTES
+from arena.products import COINS, QUOTES
 
 
 @pytest.mark.parametrize(
