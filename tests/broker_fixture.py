@@ -18,6 +18,9 @@ from operations.processes.stop_signals import terminate_as_interrupt
 KAFKA_IMAGE = "apache/kafka:4.3.1"
 DOCKER_TIMEOUT_S = 2
 CONTAINER_DEADLINE_S = 60.0
+SESSION_HEAP = ("-Xms512m", "-Xmx512m")
+"""A partition takes 30 KB of heap, and the tests of a session create 5,000: with the usual heap, a
+collection takes so long that the broker misses its heartbeats and is fenced."""
 
 
 @contextmanager
@@ -36,10 +39,13 @@ def start_session_broker() -> Iterator[str]:
         with (
             terminate_as_interrupt(),
             tempfile.TemporaryDirectory(prefix="arena-tests-") as home,
-            LocalBroker(Path(home), port=0, allow_fallback=False) as broker,
+            LocalBroker(
+                Path(home), port=0, allow_fallback=False, java_flags=SESSION_HEAP
+            ) as broker,
         ):
             ensure_class_archive(progress=print_progress(sys.stderr))
             yield broker.start(print_progress(sys.stderr)).bootstrap
+            broker.kill()  # An orderly stop writes thousands of files that are deleted next.
 
 
 def docker_answers() -> bool:

@@ -7,7 +7,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog
@@ -16,6 +18,9 @@ from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus
 from arena.settings import Settings
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController  # type: ignore[import-untyped]  # has no types
 
 LONG = (
     "tests/operations/storm/test_storm.py",
@@ -29,6 +34,34 @@ LONG = (
 """Slow files that mostly wait, the slowest first, so that no worker is left with one alone."""
 SUITE = Path(__file__).resolve().parent
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+BROKER = "session_broker"
+"""A worker's input of this name says how it asks for the session's broker."""
+LOCATION = pytest.StashKey[tuple[str, int, bytes]]()
+"""Where the workers ask."""
+RUNNING = pytest.StashKey[ExitStack]()
+"""What the process that controls the workers ends when the session ends."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: "WorkerController") -> None:
+    """Let a worker of pytest-xdist ask this process for the broker that all workers share."""
+    from operations.processes.stop_signals import terminate_as_interrupt
+    from tests.broker_fixture import start_session_broker
+    from tests.shared_broker import SharedBroker
+
+    stash = node.config.stash
+    if RUNNING not in stash:
+        stash[RUNNING] = running = ExitStack()
+        running.enter_context(terminate_as_interrupt())
+        shared = running.enter_context(closing(SharedBroker(start_session_broker)))
+        stash[LOCATION] = shared.location
+    node.workerinput[BROKER] = stash[LOCATION]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the broker that the workers shared, however the session ended."""
+    if RUNNING in config.stash:
+        config.stash[RUNNING].close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,11 +85,14 @@ def fresh_logs() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def broker_address() -> Iterator[str]:
-    """Bootstrap servers of one real Kafka for the whole session."""
+def broker_address(pytestconfig: pytest.Config) -> Iterator[str]:
+    """Bootstrap servers of one real Kafka for the whole session; all workers have the same."""
     from tests.broker_fixture import start_session_broker
+    from tests.shared_broker import ask_for_broker
 
-    with start_session_broker() as address:
+    location = getattr(pytestconfig, "workerinput", {}).get(BROKER)
+    broker = nullcontext(ask_for_broker(location)) if location else start_session_broker()
+    with broker as address:
         os.environ["KAFKA_BOOTSTRAP_SERVERS"] = address
         yield address
 
@@ -74,10 +110,14 @@ def settings(broker_address: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def bus(settings: Settings) -> AsyncIterator[KafkaBus]:
-    """A connected bus with every fixed topic."""
+    """A connected bus with every fixed topic.
+
+    The broker shows a topic a moment after its creation, later if other tests create many.
+    """
     connected = KafkaBus(settings, client_id="test")
     await connected.start()
     await connected.ensure_topics(topics.fixed_topics())
+    await connected.all_partitions_now(spec.name for spec in topics.fixed_topics())
     yield connected
     await connected.close()
 

@@ -8,6 +8,7 @@ A broker ends with the process that started it, however that ends, unless `detac
 Reads and writes `<home>/kafka` and the cache.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from arena.broker_files import BrokerFiles, broker_files_of
@@ -42,6 +43,7 @@ class LocalBroker(StopOnExit):
         security: Security | None = None,
         external: ExternalListener | None = None,
         dump_classes: Path | None = None,
+        java_flags: Sequence[str] = (),
     ) -> None:
         """Set what `start` will start.
 
@@ -56,6 +58,7 @@ class LocalBroker(StopOnExit):
                 fallback.
             external: The listener for other hosts; None for none. Excludes the fallback.
             dump_classes: The file for a class archive, written when the broker is stopped.
+            java_flags: More flags of its Java, such as a larger heap; the fallback ignores them.
         """
         self._files = broker_files_of(home)
         self._host = host
@@ -64,6 +67,7 @@ class LocalBroker(StopOnExit):
         self._security = security
         self._external = external
         self._dump_classes = dump_classes
+        self._java_flags = tuple(java_flags)
         self._allow_fallback = allow_fallback and security is None and external is None
         self._ports: Ports | None = None
         self._process: BrokerProcess | None = None
@@ -127,6 +131,7 @@ class LocalBroker(StopOnExit):
             security=self._security,
             external=self._external,
             dump_classes=self._dump_classes,
+            java_flags=self._java_flags,
         )
 
     def _end(self, *, kill: bool) -> None:

@@ -6,6 +6,7 @@ formatted storage below `BrokerFiles.root`.
 
 import os
 import subprocess
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def prepare_kafka(
     security: Security | None = None,
     external: ExternalListener | None = None,
     dump_classes: Path | None = None,
+    java_flags: Sequence[str] = (),
 ) -> BrokerSpec:
     """Prepare everything that Apache Kafka needs on this machine.
 
@@ -54,6 +56,7 @@ def prepare_kafka(
         security: The accounts that may connect; None if every client may.
         external: The listener for other hosts; None for none.
         dump_classes: The file for a class archive, written when the broker ends; None for none.
+        java_flags: More flags of the broker's Java; they count more than the usual ones.
 
     Raises:
         UsageError: The external listener is on an address that this machine does not have.
@@ -69,7 +72,7 @@ def prepare_kafka(
     java = ensure_java(cache=cache, progress=progress)
     java_command = partial(config.java_command, java.path, jars)
     with_archive = archive_flags(java, lock, cache)
-    flags = dump_flags(dump_classes) if dump_classes else with_archive
+    flags = [*(dump_flags(dump_classes) if dump_classes else with_archive), *java_flags]
     files.root.mkdir(parents=True, exist_ok=True)
     if security:
         # The cluster's metadata has the verifiers of the passwords.
