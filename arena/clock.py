@@ -9,6 +9,7 @@ import asyncio
 import math
 import os
 import time
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -30,7 +31,15 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, delay_s: float) -> None:
-        """Return after `delay_s` seconds on this clock."""
+        """Return after `delay_s` seconds on this clock; 0 lets other tasks run."""
+        ...
+
+    def timeout(self, delay_s: float | None) -> AbstractAsyncContextManager[object]:
+        """Limit a block to `delay_s` seconds; None for no limit.
+
+        Raises:
+            TimeoutError: From the block, if it takes longer.
+        """
         ...
 
 
@@ -55,6 +64,10 @@ class SystemClock:
     async def sleep(self, delay_s: float) -> None:
         """`asyncio.sleep`."""
         await asyncio.sleep(delay_s)
+
+    def timeout(self, delay_s: float | None) -> asyncio.Timeout:
+        """`asyncio.timeout`."""
+        return asyncio.timeout(delay_s)
 
 
 class ManualClock:
@@ -85,6 +98,10 @@ class ManualClock:
         """Advance by the delay and let other tasks run."""
         self.advance(delay_s)
         await asyncio.sleep(0)
+
+    def timeout(self, delay_s: float | None) -> asyncio.Timeout:
+        """Limit a block to seconds of the machine's clock: this clock does not move by itself."""
+        return asyncio.timeout(delay_s)
 
 
 class _Shift:

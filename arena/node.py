@@ -7,6 +7,7 @@ writes `arena.heartbeats` and `dead_letters`.
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import socket
 import sys
@@ -30,6 +31,7 @@ from arena.messages import Heartbeat, Message
 from arena.prefix import prefix_text
 from arena.settings import Settings
 from arena.tasks import run_until_first_ends
+from arena.threads import Threads, WorkerThreads
 
 CLOSE_TIMEOUT_S = 5.0
 ERROR = "error"
@@ -53,15 +55,40 @@ class Node:
         details: Short texts for people; published with each heartbeat.
         status: Status in the heartbeats.
         broker_clock: The broker's time, from the acks of the heartbeats.
+        clock: The process's time: time stamps, ages, waits and time-outs.
+        random: The process's randomness, for jitter and for names that must be unique.
+        threads: Runs blocking work.
     """
 
-    def __init__(self, kind: str, name: str, settings: Settings, bus: Bus, clock: Clock) -> None:
-        """Take kind and name of the process, its settings, a bus and a clock."""
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        settings: Settings,
+        bus: Bus,
+        clock: Clock,
+        *,
+        rng: random.Random | None = None,
+        threads: Threads | None = None,
+    ) -> None:
+        """Take kind and name of the process, its settings, and what it runs on.
+
+        Args:
+            kind: The command, such as "router".
+            name: Name of this node, such as the agent's.
+            settings: Broker, prefix and logging.
+            bus: The bus.
+            clock: The clock.
+            rng: Randomness; None for a new source that differs in every process.
+            threads: Runs blocking work; None for threads of this process.
+        """
         self.kind = kind
         self.name = name
         self.settings = settings
         self.bus = bus
         self.clock = clock
+        self.random = rng or random.Random()
+        self.threads: Threads = threads or WorkerThreads()
         self.log = logs.get(kind)
         self.counters: Counter[str] = Counter()
         self.gauges: dict[str, float] = {}
@@ -92,6 +119,10 @@ class Node:
             gauges=dict(self.gauges),
             details=self.details | self._lost(),
         )
+
+    def new_name(self) -> str:
+        """Eight random hexadecimal digits, to tell two processes of one id apart."""
+        return f"{self.random.getrandbits(32):08x}"
 
     def _lost(self) -> dict[str, JsonValue]:
         found: dict[str, dict[str, JsonValue]] = {}
@@ -125,7 +156,9 @@ class Node:
         """
         if not self.broker_clock.is_known:
             sent = await self._send(self.heartbeat(self.clock.now()))
-            await asyncio.wait([sent], timeout=BROKER_TIME_WAIT_S)
+            with contextlib.suppress(TimeoutError):
+                async with self.clock.timeout(BROKER_TIME_WAIT_S):
+                    await asyncio.wait([sent])
             if sent.done():
                 self._take_broker_time(sent)
         return self.broker_clock.now()
@@ -199,14 +232,15 @@ async def _end_when_failed(bus: Bus) -> None:
 async def _stop(node: Node) -> None:
     failed = node.bus.failed is not None and node.bus.failed.done()
     node.status = "stopping"
+    began_s = node.clock.monotonic()
     # Errors here must not hide why the process ends or keep the bus open.
-    now = asyncio.get_running_loop().time()
     if not failed:
         with contextlib.suppress(Exception):
-            async with asyncio.timeout_at(now + CLOSE_TIMEOUT_S / 2):
+            async with node.clock.timeout(CLOSE_TIMEOUT_S / 2):
                 await node.beat()
     with contextlib.suppress(Exception):
-        async with asyncio.timeout_at(now + CLOSE_TIMEOUT_S):
+        left_s = began_s + CLOSE_TIMEOUT_S - node.clock.monotonic()
+        async with node.clock.timeout(left_s):
             await node.bus.close()
 
 

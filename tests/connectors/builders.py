@@ -92,3 +92,7 @@ class FastClock:
     async def sleep(self, delay_s: float) -> None:
         """Sleep `delay_s` seconds of this clock."""
         await asyncio.sleep(delay_s / self.factor)
+
+    def timeout(self, delay_s: float | None) -> asyncio.Timeout:
+        """Limit a block to seconds of the machine's clock, because it waits for real sockets."""
+        return asyncio.timeout(delay_s)

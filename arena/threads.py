@@ -1,0 +1,102 @@
+"""Threads for blocking work: the one place where the rooms start them.
+
+A process of its own runs blocking work in threads. Many processes in one loop on virtual time run
+it at once, in the loop's own thread: then nothing depends on the order in which threads run.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Threads(Protocol):
+    """Runs blocking work."""
+
+    async def run(self, work: Callable[[], Result], *, name: str = "") -> Result:
+        """Run blocking work; return its result or raise its error.
+
+        Args:
+            work: The work; it should end by itself.
+            name: Name of its thread.
+        """
+        ...
+
+    async def run_daemon(
+        self,
+        work: Callable[[], Result],
+        *,
+        name: str = "",
+        on_late_end: Callable[[], None] | None = None,
+    ) -> Result:
+        """Run blocking work that may never end, and then must not keep the process alive.
+
+        If this is cancelled, the work continues; its result is dropped.
+
+        Args:
+            work: The work.
+            name: Name of its thread.
+            on_late_end: Called in the loop if the work ends after this was cancelled.
+        """
+        ...
+
+
+class WorkerThreads:
+    """Threads of this process."""
+
+    async def run(self, work: Callable[[], Result], *, name: str = "") -> Result:
+        """Run the work in a thread of the loop's pool; the process waits for it at exit."""
+        return await asyncio.to_thread(work)
+
+    async def run_daemon(
+        self,
+        work: Callable[[], Result],
+        *,
+        name: str = "",
+        on_late_end: Callable[[], None] | None = None,
+    ) -> Result:
+        """Run the work in a new daemon thread, which Python does not wait for at exit."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Result] = loop.create_future()
+
+        def settle(result: Result | None, error: BaseException | None) -> None:
+            if done.done():
+                if on_late_end is not None:
+                    on_late_end()
+            elif error is not None:
+                done.set_exception(error)
+            else:
+                done.set_result(result)  # type: ignore[arg-type]  # None is a result too
+
+        def run() -> None:
+            result, failure = None, None
+            try:
+                result = work()
+            except BaseException as error:  # raised again in the caller
+                failure = error
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(settle, result, failure)
+
+        threading.Thread(target=run, name=name or None, daemon=True).start()
+        return await done
+
+
+class InlineThreads:
+    """No threads: the work runs in the loop's thread, at once."""
+
+    async def run(self, work: Callable[[], Result], *, name: str = "") -> Result:
+        """Run the work now."""
+        return work()
+
+    async def run_daemon(
+        self,
+        work: Callable[[], Result],
+        *,
+        name: str = "",
+        on_late_end: Callable[[], None] | None = None,
+    ) -> Result:
+        """Run the work now."""
+        return work()

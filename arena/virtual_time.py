@@ -1,0 +1,77 @@
+"""An event loop whose time jumps to the next timer: hours of waiting take no time.
+
+All coroutines of the loop share one time. When none of them can continue, time moves to the
+earliest timer. A loop in which nothing can ever continue is an error instead of a hang. Sockets,
+child processes and threads do not work on such a loop: they need real time.
+"""
+
+import asyncio
+import selectors
+from datetime import datetime, timedelta
+
+from arena.errors import ArenaError
+
+
+class Deadlock(ArenaError):
+    """All coroutines wait for each other: no timer can wake one of them."""
+
+
+class _JumpingSelector(selectors.SelectSelector):
+    """Moves the loop's time forward instead of waiting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elapsed_s = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise Deadlock(f"all tasks wait for each other after {self.elapsed_s:g} s")
+        self.elapsed_s += max(0.0, timeout)
+        return []
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """An event loop on virtual time, which begins at zero.
+
+    Raises:
+        Deadlock: From the running loop, if no task can continue.
+    """
+
+    def __init__(self) -> None:
+        """Start at time zero."""
+        self._selector_of_time = _JumpingSelector()
+        super().__init__(self._selector_of_time)
+
+    def time(self) -> float:
+        """Seconds of virtual time since the start."""
+        return self._selector_of_time.elapsed_s
+
+
+class VirtualClock:
+    """The clock of processes on a `VirtualTimeLoop`.
+
+    Args:
+        loop: The loop.
+        start: Wall time (aware UTC) at the loop's time zero.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, start: datetime) -> None:
+        """Take the loop whose time this clock shows."""
+        self._loop = loop
+        self._start = start
+
+    def now(self) -> datetime:
+        """The start plus the loop's time."""
+        return self._start + timedelta(seconds=self._loop.time())
+
+    def monotonic(self) -> float:
+        """The loop's time."""
+        return self._loop.time()
+
+    async def sleep(self, delay_s: float) -> None:
+        """Return when the loop's time is `delay_s` later."""
+        await asyncio.sleep(delay_s)
+
+    def timeout(self, delay_s: float | None) -> asyncio.Timeout:
+        """Limit a block to seconds of the loop's time."""
+        return asyncio.timeout(delay_s)
