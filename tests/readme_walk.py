@@ -32,9 +32,9 @@ LEFT_OUT = (
 """Pattern of a command -> why the walk leaves it out."""
 
 SHORTER = (
-    (r"^make demo$", "arena demo --seconds 20 --speed 300 --agents scalper,cash"),
-    (r"^make compete$", "arena compete run examples/competition.toml --snapshots 12"),
-    (r"^(arena compete run \S+\.toml)$", r"\1 --snapshots 12"),
+    (r"^make demo$", "arena demo --seconds 12 --speed 300 --agents scalper,cash"),
+    (r"^make compete$", "arena compete run examples/competition.toml --snapshots 6"),
+    (r"^(arena compete run \S+\.toml)$", r"\1 --snapshots 6"),
     (r"^(arena compete report .*) --open$", r"\1"),
     (r"^arena broker start$", "arena broker start --port 0"),
 )

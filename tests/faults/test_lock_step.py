@@ -7,6 +7,7 @@ at other times.
 import asyncio
 import os
 import random
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.faults.contest import AGENTS, Contest, KillPlan, Outcome
 
 SNAPSHOTS = int(os.environ.get("ARENA_CONTEST_SNAPSHOTS", "14"))
 SEEDS = int(os.environ.get("ARENA_CONTEST_SEEDS", "1"))
+PRODUCTS = ("BTC-USD", "SOL-USD")
 EVERY_PROCESS = ("connector", "tools", "model", "routers-0")
 VICTIMS = (("routers-0", "model"), ("tools",), ("connector", "routers-0"), EVERY_PROCESS)
 DELAY_S_MAX = 0.06
@@ -33,7 +35,7 @@ pytestmark = [pytest.mark.timeout(600 + 60 * SEEDS)]
 def contest(settings: Settings, folder: Path, name: str, **rest: object) -> Contest:
     """Return a contest with its own prefix."""
     own = settings.model_copy(update={"prefix": f"{settings.prefix}{name}."})
-    return Contest(own, folder / name, SNAPSHOTS, **rest)  # type: ignore[arg-type]
+    return Contest(own, folder / name, SNAPSHOTS, products=PRODUCTS, **rest)  # type: ignore[arg-type]
 
 
 def kill_plan(seed: int) -> KillPlan:
@@ -71,17 +73,23 @@ def assert_same(expected: Outcome, found: Outcome) -> None:
     assert (0, 0) == (found.late_prices, found.run_twice)
 
 
+@pytest.fixture(scope="module")
+def plain(broker_address: str, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """The outcome of an undisturbed contest whose agents run in one process."""
+    folder = tmp_path_factory.mktemp("plain")
+    prefix = f"t{uuid.uuid4().hex[:10]}."
+    settings = Settings(bootstrap_servers=broker_address, prefix=prefix, home=folder)
+    return asyncio.run(contest(settings, folder, "plain").run())
+
+
 async def test_contests_of_a_specification_have_the_same_result(
-    settings: Settings, tmp_path: Path
+    settings: Settings, tmp_path: Path, plain: Outcome
 ) -> None:
     """One process or many, live or replayed: prompts, conversations and accounts are equal."""
     file = ("--replies-file", str(tmp_path / "replies.jsonl"))
-    plain, recorded = await asyncio.gather(
-        contest(settings, tmp_path, "plain").run(),
-        contest(
-            settings, tmp_path, "apart", one_process=False, replies=("--replies", "record", *file)
-        ).run(),
-    )
+    recorded = await contest(
+        settings, tmp_path, "apart", one_process=False, replies=("--replies", "record", *file)
+    ).run()
     replayed = await contest(
         settings, tmp_path, "replay", replies=("--replies", "replay", *file)
     ).run()
@@ -98,18 +106,16 @@ async def test_contests_of_a_specification_have_the_same_result(
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 async def test_kills_do_not_change_the_result(
-    settings: Settings, tmp_path: Path, seed: int
+    settings: Settings, tmp_path: Path, plain: Outcome, seed: int
 ) -> None:
     """Routers, tools, chat node and connector are killed during the turns of a contest."""
     record = ("--replies", "record", "--replies-file", str(tmp_path / "replies.jsonl"))
     killed = contest(settings, tmp_path, "killed", fault=faulty_tools(seed), replies=record)
-    expected, found = await asyncio.gather(
-        contest(settings, tmp_path, "plain").run(), killed.run(kill_plan(seed))
-    )
+    found = await killed.run(kill_plan(seed))
     print(f"\nseed {seed}: {dict(killed.ends)}, {killed.run_again()} turns resumed")
 
-    assert_same(expected, found)
-    assert {c.call_id for c in expected.calls} == recorded_calls(tmp_path / "replies.rules.jsonl")
+    assert_same(plain, found)
+    assert {c.call_id for c in plain.calls} == recorded_calls(tmp_path / "replies.rules.jsonl")
     assert {"routers-0 killed", "tools killed", "model killed", "connector killed"} <= set(
         killed.ends
     )

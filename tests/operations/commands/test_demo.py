@@ -21,6 +21,8 @@ from tests.operations.commands.cli import ROOT
 from tests.operations.localbroker.processes import enable_ctrl_c
 
 DEADLINE_S = 110
+STOPPED = ("demo", "--seconds", "60", "--agents", "scalper,cash")
+"""A demo that a test ends before its time."""
 WITHOUT = ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX", "ARENA_STEP")
 
 
@@ -163,7 +165,7 @@ def test_signal_at_any_moment_leaves_no_process(
 ) -> None:
     """Ctrl-C to the whole group while the broker starts, while nodes start, while they trade."""
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "arena", "demo", "--seconds", "60"],
+        [sys.executable, "-u", "-m", "arena", *STOPPED],
         env=environment(home),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -193,7 +195,7 @@ def test_signal_at_any_moment_leaves_no_process(
 def test_kill_9_of_the_demo_leaves_no_process(home: Path) -> None:
     """The reaper ends the processes of a demo that could not end them itself."""
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "arena", "demo", "--seconds", "60"],
+        [sys.executable, "-u", "-m", "arena", *STOPPED],
         env=environment(home),
         stdout=subprocess.PIPE,
         text=True,
@@ -220,7 +222,7 @@ def test_closed_pipe_ends_the_demo_quietly(home: Path) -> None:
         [
             "/bin/bash",
             "-c",
-            f"{sys.executable} -m arena demo --seconds 60 | head -2; exit $PIPESTATUS",
+            f"{sys.executable} -m arena {' '.join(STOPPED)} | head -2; exit $PIPESTATUS",
         ],
         env=environment(home),
         capture_output=True,
