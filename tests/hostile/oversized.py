@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
+
 from arena.exports import MANIFEST_FILE
 from ledger.audit.sources import SEAL_FILE
 from tests.hostile.exports import EVENTS, FILE, Case, Make, spanning
@@ -63,7 +65,7 @@ def sealed_topics(count: int, held: object) -> Make:
 
 
 def _write(path: Path, document: object) -> None:
-    path.write_text(json.dumps(document))
+    path.write_bytes(orjson.dumps(document))
 
 
 MANIFESTS = (
