@@ -24,7 +24,6 @@ from chat_nodes.message_content import (
     message_of,
     read_content,
 )
-from chat_nodes.text_calls import REMEDY, call_in_thoughts, recover, unsent_text_call
 from chat_nodes.texts import (
     CUT_FACTOR,
     ERROR_CHARS_MAX,
@@ -34,10 +33,11 @@ from chat_nodes.texts import (
     clean_text,
     cut_bytes,
 )
-from chat_nodes.thoughts import SplitText, split_thoughts
+from chat_nodes.thoughts import SplitText, may_hold_calls, split_thoughts
 from chat_nodes.token_counts import TOKENS_MAX, Tokens, tokens_of
 from chat_nodes.tool_calls import (
     ARGUMENTS_BYTES_MAX,
+    REMEDY,
     TOOL_CALLS_MAX,
     ReadCalls,
     json_bytes,
@@ -211,21 +211,46 @@ def _answer(
     thoughts = [*content.thoughts, split.thought] if split.thought else content.thoughts
     unreadable = ""
     if not found.calls and tools:
-        recovered = recover(split, tools)
-        split = SplitText(recovered.text)
-        written = recovered.calls[:TOOL_CALLS_MAX]
-        found.calls = [text_call(i, c.name, c.arguments) for i, c in enumerate(written)]
-        unreadable = recovered.unreadable
+        if may_hold_calls(split, tools):
+            split, unreadable = _recover_calls(split, tools, found)
         was_cut = finish.lower() in CUT_REASONS
         if thoughts and not (found.calls or unreadable or split.text or was_cut):
-            unreadable = call_in_thoughts("\n".join(thoughts), tools)
+            unreadable = _call_in_thoughts(thoughts, tools)
         unreadable = unreadable or _lost_calls_text(found, finish, split.text)
-    elif tools and split.text:
-        unreadable = unsent_text_call(split, tools, found.calls)
+    elif split.text and may_hold_calls(split, tools):
+        unreadable = _unsent_text_call(split, tools, found.calls)
     if len(content.text) > SEARCHED_CHARS_MAX and len(split.text) <= SEARCHED_CHARS_MAX:
         found.notes.append(f"the text was cut to {SEARCHED_CHARS_MAX:,} characters")
     calls = mark_cut_calls(found.calls) if finish.lower() in CUT_REASONS else found.calls
     return _decoded(message, split.text, thoughts, calls, found.notes, unreadable, finish, tokens)
+
+
+# `text_calls` is imported by the first answer that may hold a call as text: its patterns take 10 ms
+# of CPU, and the answers of most rules hold none.
+def _recover_calls(
+    split: SplitText, tools: Sequence[str], found: ReadCalls
+) -> tuple[SplitText, str]:
+    """Add the calls in a text; return the rest of the text, and a sentence if one is unreadable."""
+    from chat_nodes.text_calls import recover
+
+    recovered = recover(split, tools)
+    written = recovered.calls[:TOOL_CALLS_MAX]
+    found.calls = [text_call(i, c.name, c.arguments) for i, c in enumerate(written)]
+    return SplitText(recovered.text), recovered.unreadable
+
+
+def _unsent_text_call(
+    split: SplitText, tools: Sequence[str], calls: Sequence[RequestedCall]
+) -> str:
+    from chat_nodes.text_calls import unsent_text_call
+
+    return unsent_text_call(split, tools, calls)
+
+
+def _call_in_thoughts(thoughts: Sequence[str], tools: Sequence[str]) -> str:
+    from chat_nodes.text_calls import call_in_thoughts
+
+    return call_in_thoughts("\n".join(thoughts), tools)
 
 
 def _decoded(

@@ -30,15 +30,14 @@ from chat_nodes.text_shapes import (
     calls_at,
 )
 from chat_nodes.texts import clean_text, without_end_tokens
-from chat_nodes.thoughts import SplitText
-from chat_nodes.tool_calls import canonical_arguments
+from chat_nodes.thoughts import SplitText, may_hold_calls
+from chat_nodes.tool_calls import REMEDY, canonical_arguments
 
 MARKERS_MAX = 48
 """Positions in one text at which a call is looked for."""
 EXCERPT_CHARS_MAX = 40
 PREFIXES = ("functions.", "default_api.")
 """Prefixes of tool names that models of OpenAI and Google add."""
-REMEDY = "call the tool through the tool interface; this one was not carried out"
 
 _NOT_SENT = f"a call as text beside calls of the tool interface {NOT_CARRIED_OUT}"
 _IN_FENCE = f"a fence among other words {NOT_CARRIED_OUT}; send it alone"
@@ -95,8 +94,7 @@ def recover(split: SplitText, tools: Sequence[str]) -> RecoveredCalls:
 
 def _search_text(split: SplitText, tools: Sequence[str]) -> "_Search | None":
     text = split.text
-    has_channel_calls = split.calls or split.hidden_calls
-    if not tools or not (has_channel_calls or _may_hold_calls(text, tools)):
+    if not may_hold_calls(split, tools):
         return None
     text = without_end_tokens(text.replace(_RESIDUE, "")) if "<" in text else text
     search = _Search(text, tuple(tools))
@@ -144,12 +142,6 @@ def unreadable_text(excerpt: str, reason: str) -> str:
     shown = clean_text(excerpt, EXCERPT_CHARS_MAX)
     reason = f" ({clean_text(reason, 200)})" if reason else ""
     return f"your answer holds {shown!r} but not a tool call that can be read{reason}; {REMEDY}"
-
-
-def _may_hold_calls(text: str, tools: Sequence[str]) -> bool:
-    if "<" in text or "[" in text or "{" in text or "`" in text or "product_id" in text:
-        return True
-    return any(tool in text for tool in tools)
 
 
 @dataclass(frozen=True, slots=True)

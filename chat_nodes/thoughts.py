@@ -7,6 +7,7 @@ https://cookbook.openai.com/articles/openai-harmony.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _NAMES = "think|thinking|thoughts?|reasoning|reflection|scratchpad|inner_monologue"
@@ -50,6 +51,16 @@ class SplitText:
     thought: str = ""
     calls: tuple[tuple[str, str], ...] = ()
     hidden_calls: tuple[str, ...] = ()
+
+
+def may_hold_calls(split: SplitText, tools: Sequence[str]) -> bool:
+    """True if the text may hold calls of the offered tools; `text_calls` looks for them."""
+    text = split.text
+    if not tools or split.calls or split.hidden_calls:
+        return bool(tools)
+    if "<" in text or "[" in text or "{" in text or "`" in text or "product_id" in text:
+        return True
+    return any(tool in text for tool in tools)
 
 
 def split_thoughts(text: str) -> SplitText:

@@ -17,6 +17,7 @@ from arena.messages import JsonObject, RequestedCall
 from chat_nodes.json_values import Json, parse_object
 from chat_nodes.texts import NAME_CHARS_MAX, clean_text, cut_bytes
 
+REMEDY = "call the tool through the tool interface; this one was not carried out"
 TOOL_CALLS_MAX = 16
 ARGUMENTS_BYTES_MAX = 8 * 1024
 """Largest arguments of one call."""
