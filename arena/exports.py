@@ -36,6 +36,7 @@ from arena.export_files import (
     read_records,
     schema,
 )
+from arena.optional_imports import start_pyarrow
 from arena.progress import Progress, Step, no_progress
 from arena.topics import spec_of
 
@@ -304,6 +305,7 @@ class _Writer:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        start_pyarrow()
         columns_schema = schema()
         if self._writer is None:
             self._writer = pq.ParquetWriter(

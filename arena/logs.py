@@ -17,18 +17,14 @@ from typing import Any
 from arena.command_exit import code_location, is_debug
 from arena.error_causes import error_message
 from arena.kafka_client_log import CLIENT, ClientLogFilter
+from arena.optional_imports import import_without
 from arena.repeated_lines import RepeatFilter
 from arena.settings import Settings
 from arena.visible_text import one_line
 
-if "rich" in sys.modules:
+# structlog imports rich if it is installed: 5 MB and 40 ms that only the dashboard needs.
+with import_without("rich"):
     import structlog
-else:
-    # structlog imports rich if it is installed: 5 MB and 40 ms that only the dashboard needs.
-    sys.modules["rich"] = None  # type: ignore[assignment]  # makes the import fail
-    import structlog
-
-    del sys.modules["rich"]
 
 SECRET_NAME = re.compile(r"(api_?key|secret|password|authorization|token$)", re.IGNORECASE)
 VALUE_CHARS_MAX = 2_000

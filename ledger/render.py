@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from arena.atomic_files import atomic_draft
 from arena.money import PRICE_DIGITS, SCALE_DIGITS, from_units, units_text
+from arena.optional_imports import start_pyarrow
 from arena.visible_text import csv_text
 from ledger.batch import Value
 from ledger.statements import Kind, Sheet
@@ -102,6 +103,7 @@ def arrow_table(sheet: Sheet) -> "pa.Table":
     """Return the rows as an Arrow table."""
     import pyarrow as pa
 
+    start_pyarrow()
     types = {
         "text": pa.string(),
         "amount": pa.decimal128(DECIMAL_DIGITS, SCALE_DIGITS),

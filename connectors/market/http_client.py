@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-import httpx
-
 from arena import __version__, logs
 from arena.clock import Clock
+from arena.optional_imports import import_without
 from connectors.market.connection_errors import LOOPBACK, cannot_reach
 from connectors.market.json_bodies import error_text
 from connectors.market.rate_limits import (
@@ -24,6 +23,10 @@ from connectors.market.rate_limits import (
     retry_after,
 )
 from connectors.market.snapshot import Origin
+
+# httpx imports rich if it is installed, for a command line.
+with import_without("rich"):
+    import httpx
 
 USER_AGENT: Final = f"trading-arena/{__version__}"
 TIMEOUT_S: Final = 10.0

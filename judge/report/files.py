@@ -17,6 +17,7 @@ from arena.bounded_files import read_text_file
 from arena.bounded_parquet import open_parquet
 from arena.errors import BrokenLog
 from arena.money import price_text, units_text
+from arena.optional_imports import start_pyarrow
 from arena.visible_text import csv_text
 from judge.report.csv_rows import entrant_row
 from judge.report.facts import Facts
@@ -69,6 +70,7 @@ def fill_rows(season: Season) -> list[dict[str, str]]:
 
 def fills_table(season: Season) -> pa.Table:
     """Return every fill as a table of text columns."""
+    start_pyarrow()
     rows = fill_rows(season)
     columns = {name: [row[name] or None for row in rows] for name in FILL_COLUMNS}
     return pa.table(columns, schema=pa.schema([(name, pa.string()) for name in FILL_COLUMNS]))
@@ -79,6 +81,7 @@ def equity_table(season: Season) -> pa.Table:
 
     Mark t is before the orders on snapshot t; the last one is after every order.
     """
+    start_pyarrow()
     marks, entries = season.equity.shape
     names = pa.array(list(season.names) * marks, pa.string())
     return pa.table(

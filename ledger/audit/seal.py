@@ -42,6 +42,7 @@ from arena.export_files import (
     file_sha256,
 )
 from arena.exports import MANIFEST_FILE, read_manifest, read_records
+from arena.optional_imports import start_pyarrow
 from arena.progress import Progress, Step, no_progress
 from arena.runs import RECORDS
 from ledger.audit.signing import Signer
@@ -290,6 +291,7 @@ class HashWriter:
 
         if not self._rows:
             return
+        start_pyarrow()
         columns = [list(column) for column in zip(*self._rows, strict=True)]
         arrays = [pa.array(c, field.type) for c, field in zip(columns, self._schema, strict=True)]
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
