@@ -111,7 +111,7 @@ async def export_topics(
 
 
 async def _spans(bus: Bus, topics: Sequence[str]) -> dict[tuple[str, int], tuple[int, int]]:
-    """First and end offset of every partition; all ends are read at once."""
+    """First and end offset of every partition; all ends are read at once, then all beginnings."""
     last = await bus.log_reader(*topics, start=LATEST)
     try:
         counts = await bus.all_partitions_now(topics)
@@ -119,7 +119,11 @@ async def _spans(bus: Bus, topics: Sequence[str]) -> dict[tuple[str, int], tuple
         ends = {pair: last.position(*pair) for pair in pairs}
     finally:
         await last.close()
-    return {pair: (await _begin(bus, *pair, ends[pair]), ends[pair]) for pair in pairs}
+    first = await bus.log_reader(*topics, start=EARLIEST)
+    try:
+        return {pair: (min(first.position(*pair), ends[pair]), ends[pair]) for pair in pairs}
+    finally:
+        await first.close()
 
 
 async def _begin(bus: Bus, topic: str, partition: int, end: int) -> int:
