@@ -5,7 +5,6 @@ formatted storage below `BrokerFiles.root`.
 """
 
 import os
-import subprocess
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -16,18 +15,16 @@ from arena.credentials import PLAINTEXT
 from arena.progress import Progress, Step
 from operations.localbroker import config
 from operations.localbroker.broker_spec import APACHE_KAFKA, BrokerSpec
-from operations.localbroker.cache import require_space
+from operations.localbroker.cache import cache_root, require_space
 from operations.localbroker.class_archive import archive_flags, dump_flags
 from operations.localbroker.config import Quorum
-from operations.localbroker.diagnose import explain_exit
 from operations.localbroker.external_listener import ExternalListener, require_free_port
 from operations.localbroker.jar_lock import load_lock
-from operations.localbroker.jars import ensure_jars
+from operations.localbroker.jars import ensure_jars, entry_name
 from operations.localbroker.java import ensure_java
 from operations.localbroker.security import DIRECTORY_MODE, Security, scram_arguments, write_private
+from operations.localbroker.storage import FirstRecords, format_storage, read_formatted
 
-FORMAT_DEADLINE_S = 60.0
-FORMAT_ARGUMENTS_NAME = "format.args"
 FREE_BYTES_MIN = 256_000_000
 
 
@@ -87,7 +84,10 @@ def prepare_kafka(
         cluster_id = quorum.cluster_id if quorum else config.cluster_id_from(os.urandom(16))
         arguments = ["format", "--cluster-id", cluster_id, "--config", SERVER_PROPERTIES_NAME]
         arguments += scram_arguments(security) if security else []
-        _format(files, java_command(config.STORAGE_CLASS, *arguments, flags=with_archive))
+        command = java_command(config.STORAGE_CLASS, *arguments, flags=with_archive)
+        known = FirstRecords((cache or cache_root()) / f"storage-{entry_name(lock)}")
+        node_id = quorum.node_id if quorum else 1
+        format_storage(files, cluster_id, node_id, command, None if security else known)
     return BrokerSpec(
         kind=APACHE_KAFKA,
         version=lock.kafka_version,
@@ -98,40 +98,3 @@ def prepare_kafka(
         log_file=files.server_log,
         security=security.protocol if security else PLAINTEXT,
     )
-
-
-def read_formatted(files: BrokerFiles) -> str | None:
-    """Return the cluster id of the formatted storage; None if it is not formatted.
-
-    Formatting again with another id is an error in Kafka, so only missing storage is formatted.
-    """
-    if not files.meta_properties.exists():
-        return None
-    return config.read_cluster_id(files.meta_properties.read_text())
-
-
-def _format(files: BrokerFiles, command: list[str]) -> None:
-    """Run the format command; Java reads its arguments from a file: they may have passwords."""
-    arguments = files.root / FORMAT_ARGUMENTS_NAME
-    write_private(arguments, config.argument_file(command))
-    try:
-        answer = subprocess.run(
-            [command[0], f"@{FORMAT_ARGUMENTS_NAME}"],
-            cwd=files.root,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=FORMAT_DEADLINE_S,
-            check=False,
-        )
-    finally:
-        arguments.unlink()
-    if answer.returncode != 0:
-        raise explain_exit(
-            answer.stdout + answer.stderr,
-            exit_code=answer.returncode,
-            bootstrap="",
-            data_dir=str(files.log_dirs),
-            log_file=str(files.console_log),
-        )
