@@ -1,7 +1,7 @@
 """Imports of libraries without the optional libraries that they would load.
 
 Some libraries import another one if it is installed, for a use that the arena does not have:
-structlog and httpx import rich, and pyarrow imports pandas at its first conversion.
+structlog imports rich, httpx click, alembic pygments, and pyarrow pandas at its first conversion.
 """
 
 import sys

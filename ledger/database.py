@@ -16,10 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg import Error as PsycopgError
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError
@@ -27,9 +23,17 @@ from sqlalchemy.pool import NullPool
 
 from arena.error_causes import FORBIDDEN_REMEDY, error_message, explain_error
 from arena.errors import ArenaError
+from arena.optional_imports import import_without
 from ledger.error_text import describe_database_error
 from ledger.errors import BooksMisconfigured, BooksUnavailable, BrokenBooks
 from ledger.location import BooksLocation
+
+# mako, which alembic imports, loads pygments if it is installed, for pages with errors.
+with import_without("pygments"):
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 WRITER_ROLE = "arena_ledger_writer"

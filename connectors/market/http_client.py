@@ -24,8 +24,8 @@ from connectors.market.rate_limits import (
 )
 from connectors.market.snapshot import Origin
 
-# httpx imports rich if it is installed, for a command line.
-with import_without("rich"):
+# httpx imports click, pygments and rich if they are installed, for a command line.
+with import_without("click"):
     import httpx
 
 USER_AGENT: Final = f"trading-arena/{__version__}"

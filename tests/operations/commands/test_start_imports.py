@@ -36,6 +36,7 @@ KINDS = {
     "tools": ("trading_tools.cli", "trading_tools.service"),
     "chat node": ("chat_nodes.cli", "chat_nodes.node", "chat_nodes.scripted.model"),
     "routers": ("routers.cli", "routers.service"),
+    "ledger": ("ledger.cli", "ledger.database", "ledger.service"),
     "judge": ("judge.cli", "judge.service"),
     "report": ("judge.cli_report", "judge.report.write", "judge.report.verify"),
 }
@@ -44,10 +45,11 @@ KINDS = {
 TEXT_CALLS = "chat_nodes.text_calls"
 UNUSED = (
     *("arch", "httpx", "jinja2", "narwhals", "numpy", "openai", "pandas", "plotly", "psycopg"),
-    *("pyarrow", "rich", "scipy", "sqlalchemy", "statsmodels", TEXT_CALLS),
+    *("pyarrow", "pygments", "rich", "scipy", "sqlalchemy", "statsmodels", TEXT_CALLS),
 )
 NEEDED = {
     "connector": {"httpx"},
+    "ledger": {"psycopg", "sqlalchemy"},
     "judge": {"numpy"},
     "report": {"jinja2", "narwhals", "numpy", "plotly", "pyarrow"},
 }
