@@ -77,17 +77,22 @@ class DecisionWatch:
 
 
 async def replicas_of(settings: Settings, topic: str) -> Replicas:
-    """Leader and in-sync replicas of a topic's first partition, from a running broker."""
+    """Leader and in-sync replicas of a topic's first partition, from a running broker.
+
+    A broker may not know a topic yet that was just created: then there are none.
+    """
     admin = AIOKafkaAdminClient(
         bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=REQUEST_TIMEOUT_MS
     )
     await admin.start()
     try:
         (found,) = await admin.describe_topics([settings.prefix + topic])
-        partition = found["partitions"][0]
-        return Replicas(partition["leader"], frozenset(partition["isr"]))
     finally:
         await admin.close()
+    for partition in found["partitions"]:
+        if partition["partition"] == 0:
+            return Replicas(partition["leader"], frozenset(partition["isr"]))
+    return Replicas(-1, frozenset())
 
 
 async def topic_settings(settings: Settings, topic: str) -> set[tuple[str, str]]:

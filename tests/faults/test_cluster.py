@@ -12,7 +12,7 @@ from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_admin import describe_topics
 from arena.settings import Settings
-from operations.localbroker.cluster import NODES, LocalCluster
+from operations.localbroker.cluster import NODES, LocalCluster, run_concurrently
 from tests.faults.cluster import (
     DecisionWatch,
     Failover,
@@ -41,6 +41,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     with LocalCluster(tmp_path_factory.mktemp("cluster"), port=0) as brokers:
         brokers.start()
         yield brokers
+        run_concurrently(brokers.kill_node, [*range(1, NODES + 1)])
 
 
 @pytest.fixture

@@ -40,11 +40,19 @@ broker.start()
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
-    """One broker for this module; tests may kill it, and leave it running."""
+def module_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
+    """One broker for this module, not started yet."""
     with LocalBroker(tmp_path_factory.mktemp("home"), port=0, allow_fallback=False) as local:
-        local.start()
         yield local
+
+
+@pytest.fixture
+def broker(module_broker: LocalBroker) -> LocalBroker:
+    """The broker of this module, running; tests may stop or kill it."""
+    state = read_state(module_broker.files.state)
+    if state is None or not state.is_running():
+        module_broker.start()
+    return module_broker
 
 
 def address_and_pid(broker: LocalBroker) -> tuple[str, int]:
@@ -72,12 +80,19 @@ async def test_killed_broker_is_back_soon_with_its_data(broker: LocalBroker) -> 
     assert values == await read(bootstrap, "kept", 50)
 
 
-def test_handle_describes_the_broker(broker: LocalBroker) -> None:
-    """Kind, version, folder and process are the broker's; it uses little memory."""
+def test_start_reports_its_steps_and_the_broker(broker: LocalBroker) -> None:
+    """The caller's thread reports each step, the last with "ready"; the handle is the broker's.
+
+    Kind, version, folder and process are right; the broker uses little memory.
+    """
+    seen: list[tuple[int, Step]] = []
     broker.stop()
 
-    handle = broker.start()
+    handle = broker.start(lambda step: seen.append((threading.get_ident(), step)))
 
+    assert {threading.get_ident()} == {ident for ident, _ in seen}
+    assert seen[-1][1].finished
+    assert "ready on 127.0.0.1:" in seen[-1][1].detail
     assert (APACHE_KAFKA, "4.3.1", True, "") == (
         handle.kind,
         handle.version,
@@ -162,7 +177,6 @@ def test_stale_state_is_replaced(broker: LocalBroker) -> None:
     assert state is not None
     assert (handle.pid, handle.bootstrap) == (state.pid, state.bootstrap)
     broker.kill()
-    broker.start()
 
 
 def test_broker_ends_with_a_parent_that_was_killed(tmp_path: Path) -> None:
@@ -202,18 +216,6 @@ def test_signal_while_starting_leaves_no_process(tmp_path: Path, number: signal.
 
     _wait_gone(state.pid)
     assert not state_path.exists()
-
-
-def test_progress_is_reported_by_the_starting_thread(broker: LocalBroker) -> None:
-    """The caller's thread reports every step, the last one with "ready"."""
-    seen: list[tuple[int, Step]] = []
-    broker.stop()
-
-    broker.start(lambda step: seen.append((threading.get_ident(), step)))
-
-    assert {threading.get_ident()} == {ident for ident, _ in seen}
-    assert seen[-1][1].finished
-    assert "ready on 127.0.0.1:" in seen[-1][1].detail
 
 
 def _address(bootstrap: str) -> tuple[str, int]:
