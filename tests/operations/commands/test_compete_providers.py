@@ -25,8 +25,6 @@ source = "replay"
 {nodes}
 [competition]
 snapshots = {snapshots}
-strategies = ["momentum"]
-models = {models}
 baselines = []
 judge = false
 """
@@ -38,6 +36,12 @@ base_url = "http://127.0.0.1:{port}/{name}/v1"
 api_key_env = "A_KEY_NOBODY_HAS"
 max_completion_tokens = 500
 options = {{ temperature = 0.5, seed = 7 }}
+
+[[agents]]
+name = "momentum-{name}"
+strategy = "momentum"
+chat_node = "{name}"
+process = "agents"
 """
 
 
@@ -62,7 +66,7 @@ def test_every_provider_plays_a_contest(settings: Settings, tmp_path: Path, port
     names = sorted(PROVIDERS)
     nodes = "".join(NODE.format(name=name, port=port) for name in names)
     spec = tmp_path / "providers.toml"
-    spec.write_text(SPEC.format(nodes=nodes, snapshots=SNAPSHOTS, models=names))
+    spec.write_text(SPEC.format(nodes=nodes, snapshots=SNAPSHOTS))
 
     outcome = Contests(settings, spec).outcome(str(spec), "--no-check")
 
