@@ -3,9 +3,11 @@
 Amounts are whole units of 10^-8 (`arena.money`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -126,21 +128,38 @@ def apply_sell(position: Position, quantity: int, proceeds: int) -> int:
     return proceeds - cost
 
 
-def accounts_digest(accounts: dict[str, Account]) -> str:
-    """Hash over accounts, to compare two folds of the same decisions."""
-    rows = [
-        [
-            agent,
-            str(account.opening),
-            [str(account.cash), str(account.scraped)],
-            [
-                [p, str(held.quantity), str(held.cost), held.entry_ms]
-                for p, held in sorted(account.positions.items())
-            ],
-            [str(account.realised), str(account.fees), str(account.slippage)],
-            [account.fills, account.rejections],
-            [account.chain, account.deeds],
-        ]
-        for agent, account in sorted(accounts.items())
+Wallets = Mapping[str, Mapping[str, Account]]
+"""Agent -> currency -> its account in a further currency."""
+
+NO_WALLETS: Final[Wallets] = MappingProxyType({})
+
+
+def accounts_digest(accounts: Mapping[str, Account], wallets: Wallets = NO_WALLETS) -> str:
+    """Hash over accounts, to compare two folds of the same decisions.
+
+    Args:
+        accounts: Agent -> its main account.
+        wallets: Agent -> currency -> its account in a further currency.
+    """
+    rows = [_digest_row(agent, account) for agent, account in sorted(accounts.items())]
+    rows += [
+        _digest_row(f"{agent} {currency}", account)
+        for agent, owned in sorted(wallets.items())
+        for currency, account in sorted(owned.items())
     ]
     return sha256(orjson.dumps(rows)).hexdigest()
+
+
+def _digest_row(name: str, account: Account) -> list[object]:
+    return [
+        name,
+        str(account.opening),
+        [str(account.cash), str(account.scraped)],
+        [
+            [p, str(held.quantity), str(held.cost), held.entry_ms]
+            for p, held in sorted(account.positions.items())
+        ],
+        [str(account.realised), str(account.fees), str(account.slippage)],
+        [account.fills, account.rejections],
+        [account.chain, account.deeds],
+    ]

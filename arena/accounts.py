@@ -20,6 +20,10 @@ The ids of the newest `ORDERS_REMEMBERED` orders are kept. For the forgotten ord
 keeps the newest issue time. So a command is either remembered, or issued later than every forgotten
 order (never decided), or it may have been decided and must not be decided again.
 
+An agent has one account per settlement currency: the first cash posting of its `AccountOpened` is
+of its main account, further ones are of its wallets. A fill belongs to the account in the currency
+of its cash posting, a rejection to the main account. No amount is ever converted.
+
 Amounts are whole units of 10^-8 (`arena.money`). Times are venue times, so the state and its digest
 are the same in every process and at any time.
 """
@@ -40,6 +44,7 @@ from arena.account_log import (
     LogEvent,
     OpenedEvent,
     OrderEvent,
+    PostingRead,
     StateDigestEvent,
     decode_event,
 )
@@ -85,7 +90,8 @@ class Shard:
         source_offset: Offset in `account.commands` of the last decided command; -1 if none.
         next_offset: Offset in `account.events` after the last folded record.
         head_offset: Offset of the last record that counted; -1 if none did.
-        accounts: Accounts by agent.
+        accounts: Main accounts by agent.
+        wallets: Agent -> currency -> account in a further currency; agents without one are absent.
         house: (account, unit) -> balance of the counterparty accounts.
         orders: Decided orders by id, the newest `ORDERS_REMEMBERED`.
         recent: The newest order events, unchanged.
@@ -102,6 +108,7 @@ class Shard:
     next_offset: int = 0
     head_offset: int = -1
     accounts: dict[str, Account] = field(default_factory=dict)
+    wallets: dict[str, dict[str, Account]] = field(default_factory=dict)
     house: dict[tuple[str, str], int] = field(default_factory=dict)
     orders: dict[str, OrderOutcome] = field(default_factory=dict)
     recent: NewestEvents = field(default_factory=NewestEvents)
@@ -214,10 +221,20 @@ class Shard:
         return True
 
     def _open(self, event: OpenedEvent) -> None:
-        account = self.accounts.setdefault(event.agent, Account())
-        self._post(event, account)
-        account.opening = account.cash
-        account.scrape = _units(event.scrape or "0")
+        own_cash = f"agent/{event.agent}/cash"
+        units = dict.fromkeys(p.unit for p in event.postings if p.account == own_cash)
+        for place, unit in enumerate(units or ("",)):
+            if place:
+                account = self.wallets.setdefault(event.agent, {}).setdefault(unit, Account())
+            else:
+                account = self.accounts.setdefault(event.agent, Account())
+            several = len(units) > 1
+            legs = [p for p in event.postings if p.unit == unit] if several else event.postings
+            self._post(event, account, legs)
+            account.opening = account.cash
+            account.scrape = _units(event.scrape or "0")
+        if len(units) > 1 and any(p.unit not in units for p in event.postings):
+            raise BrokenLog(f"{event.order_id} has a posting in a currency without cash")
         self._advance(event, OPENED, None)
 
     def _decide(self, event: OrderEvent, value: bytes) -> None:
@@ -227,7 +244,7 @@ class Shard:
         if event.issued_at:
             unix_us(datetime.fromisoformat(event.issued_at))  # `_forget` needs it much later.
         if event.outcome == "filled":
-            self._fill(event, account)
+            self._fill(event, self._settlement_account(event, account))
         else:
             account.rejections += 1
         account.deeds.append(_order_record_of(event))
@@ -237,11 +254,20 @@ class Shard:
         self.recent.append(value)
         self._advance(event, event.outcome, event.reason, event.issued_at)
 
+    def _settlement_account(self, event: OrderEvent, main: Account) -> Account:
+        """The agent's account in the currency of a fill's cash posting."""
+        wallets = self.wallets.get(event.agent)
+        if wallets is None:
+            return main
+        own_cash = f"agent/{event.agent}/cash"
+        unit = next((p.unit for p in event.postings if p.account == own_cash), "")
+        return wallets.get(unit, main)
+
     def _fill(self, event: OrderEvent, account: Account) -> None:
         used, slippage, latency_cost = event.used, event.slippage, event.latency_cost
         if used is None or slippage is None or latency_cost is None:
             raise BrokenLog(f"{event.order_id} is filled, but lacks its quote or its costs")
-        cash, quantity, fee, scraped = self._post(event, account)
+        cash, quantity, fee, scraped = self._post(event, account, event.postings)
         product_id = event.product_id
         position = account.positions.get(product_id)
         if position is None:
@@ -264,8 +290,10 @@ class Shard:
         account.volume += abs(cash + scraped + fee)
         account.fills += 1
 
-    def _post(self, event: OpenedEvent | OrderEvent, account: Account) -> tuple[int, int, int, int]:
-        """Apply the postings.
+    def _post(
+        self, event: OpenedEvent | OrderEvent, account: Account, postings: list[PostingRead]
+    ) -> tuple[int, int, int, int]:
+        """Apply postings.
 
         Returns:
             Changes of the agent's cash and position, the fee, and the profit set aside.
@@ -276,7 +304,7 @@ class Shard:
         house = self.house
         cash = held = fee = scraped = 0
         sums: dict[str, int] = {}
-        for posting in event.postings:
+        for posting in postings:
             name, unit, amount = posting.account, posting.unit, int(posting.amount)
             sums[unit] = sums.get(unit, 0) + amount
             if name == own_cash:
@@ -333,7 +361,7 @@ class Shard:
         return account is not None and unix_us(issued_at) <= account.forgotten_us
 
     def currencies(self) -> set[str]:
-        """Currencies that accounts were opened in: one in a sound arena, none before the first."""
+        """Currencies that accounts were opened in: none before the first."""
         return {unit for name, unit in self.house if name == CAPITAL}
 
     def last_order(self) -> tuple[str, int] | None:
@@ -346,7 +374,7 @@ class Shard:
 
     def digest(self) -> str:
         """Hash of all accounts and orders; without wall times, offsets, epochs and owners."""
-        return accounts_digest(self.accounts)
+        return accounts_digest(self.accounts, self.wallets)
 
 
 def chain(head: str, value: bytes) -> str:

@@ -14,6 +14,7 @@ import contextlib
 import errno
 import os
 from collections import deque
+from functools import partial
 from hashlib import file_digest, sha256
 from pathlib import Path
 
@@ -55,9 +56,16 @@ class ShardImage(msgspec.Struct, array_like=True):
     recent: list[bytes]
 
 
+class WalletsImage(ShardImage, array_like=True):
+    """The stored form of a shard with wallets; without any, shards keep the older form."""
+
+    wallets: dict[str, dict[str, Account]] = {}
+
+
 def pack_shard(shard: Shard) -> bytes:
     """Serialize a shard."""
-    image = ShardImage(
+    form = partial(WalletsImage, wallets=shard.wallets) if shard.wallets else ShardImage
+    image = form(
         format=FORMAT,
         epoch=shard.epoch,
         owner=shard.owner,
@@ -83,7 +91,7 @@ def unpack_shard(packed: bytes) -> Shard:
         Malformed: The bytes are not a shard, or have another format.
     """
     try:
-        image = unpack_wide(packed, ShardImage)
+        image = unpack_wide(packed, WalletsImage)
     except (msgspec.DecodeError, RecursionError) as error:
         raise Malformed(f"not a checkpoint of a shard: {error}") from None
     if image.format != FORMAT:
@@ -97,6 +105,7 @@ def unpack_shard(packed: bytes) -> Shard:
         next_offset=image.next_offset,
         head_offset=image.head_offset,
         accounts=image.accounts,
+        wallets=image.wallets,
         house={(account, unit): amount for account, unit, amount in image.house},
         orders=image.orders,
         recent=NewestEvents(image.recent),
