@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from arena.errors import BrokenLog
+from arena.money import SCALE_DIGITS
 
 Kind = Literal["Epoch", "StateDigest", "AccountOpened", "OrderDecided"]
 
@@ -89,10 +90,13 @@ class OrderEvent(LogEvent, gc=False, kw_only=True):
     postings: list[PostingRead]
     cash_after: str | None = None
     position_after: str | None = None
+    currency: str = ""
     issued_at: str = ""
 
 
 AccountLogEvent: TypeAlias = EpochEvent | StateDigestEvent | OpenedEvent | OrderEvent
+
+_STEPS = tuple(int(10**digits) for digits in range(SCALE_DIGITS, -1, -1))
 
 _DECODE = {
     "Epoch": msgspec.json.Decoder(EpochEvent).decode,
@@ -116,3 +120,15 @@ def decode_event(kind: str, value: bytes, offset: int) -> LogEvent:
             f"account.events@{offset} is not JSON of a {kind or 'known message type'}: {error}",
             remedy="`arena repair` shows the record, and skips it if it never counted",
         ) from None
+
+
+def read_units(text: str) -> int:
+    """The units of 10^-8 in an amount as decimal text.
+
+    Raises:
+        BrokenLog: It has more decimals than an amount.
+    """
+    whole, _, decimals = text.partition(".")
+    if len(decimals) > SCALE_DIGITS:
+        raise BrokenLog(f"the amount {text} has more than {SCALE_DIGITS} decimals")
+    return int(whole + decimals) * _STEPS[len(decimals)]

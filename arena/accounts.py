@@ -21,8 +21,8 @@ keeps the newest issue time. So a command is either remembered, or issued later 
 order (never decided), or it may have been decided and must not be decided again.
 
 An agent has one account per settlement currency: the first cash posting of its `AccountOpened` is
-of its main account, further ones are of its wallets. A fill belongs to the account in the currency
-of its cash posting, a rejection to the main account. No amount is ever converted.
+of its main account, further ones are of its wallets. An order that names a currency is settled in
+that wallet, any other one in the main account. No amount is ever converted.
 
 Amounts are whole units of 10^-8 (`arena.money`). Times are venue times, so the state and its digest
 are the same in every process and at any time.
@@ -47,6 +47,7 @@ from arena.account_log import (
     PostingRead,
     StateDigestEvent,
     decode_event,
+    read_units,
 )
 from arena.account_state import (
     GENESIS,
@@ -58,7 +59,7 @@ from arena.account_state import (
     apply_sell,
 )
 from arena.errors import BrokenLog, CountedRecord
-from arena.money import SCALE_DIGITS, units_text
+from arena.money import units_text
 from arena.newest_events import NewestEvents
 
 FEES = "house/fees"
@@ -76,7 +77,6 @@ ORDERS_PER_LINK = 64
 _order_record_of = attrgetter(
     "order_id", "outcome", "reason", "product_id", "action", "quantity", "price", "fee"
 )
-_STEPS = tuple(int(10**digits) for digits in range(SCALE_DIGITS, -1, -1))
 
 
 @dataclass(slots=True)
@@ -228,11 +228,10 @@ class Shard:
                 account = self.wallets.setdefault(event.agent, {}).setdefault(unit, Account())
             else:
                 account = self.accounts.setdefault(event.agent, Account())
-            several = len(units) > 1
-            legs = [p for p in event.postings if p.unit == unit] if several else event.postings
+            legs = [p for p in event.postings if p.unit == unit or len(units) <= 1]
             self._post(event, account, legs)
             account.opening = account.cash
-            account.scrape = _units(event.scrape or "0")
+            account.scrape = read_units(event.scrape or "0")
         if len(units) > 1 and any(p.unit not in units for p in event.postings):
             raise BrokenLog(f"{event.order_id} has a posting in a currency without cash")
         self._advance(event, OPENED, None)
@@ -244,9 +243,9 @@ class Shard:
         if event.issued_at:
             unix_us(datetime.fromisoformat(event.issued_at))  # `_forget` needs it much later.
         if event.outcome == "filled":
-            self._fill(event, self._settlement_account(event, account))
+            self._fill(event, self._settlement_account(event))
         else:
-            account.rejections += 1
+            self._settlement_account(event).rejections += 1
         account.deeds.append(_order_record_of(event))
         if len(account.deeds) == ORDERS_PER_LINK:
             account.chain = chain(account.chain, orjson.dumps(account.deeds))
@@ -254,14 +253,17 @@ class Shard:
         self.recent.append(value)
         self._advance(event, event.outcome, event.reason, event.issued_at)
 
-    def _settlement_account(self, event: OrderEvent, main: Account) -> Account:
-        """The agent's account in the currency of a fill's cash posting."""
-        wallets = self.wallets.get(event.agent)
-        if wallets is None:
-            return main
+    def _settlement_account(self, event: OrderEvent) -> Account:
+        """The agent's account in which an order is settled."""
+        if not event.currency:
+            return self.accounts[event.agent]
+        wallet = self.wallets.get(event.agent, {}).get(event.currency)
+        if wallet is None:
+            raise BrokenLog(f"{event.order_id} of {event.agent}, which has no {event.currency}")
         own_cash = f"agent/{event.agent}/cash"
-        unit = next((p.unit for p in event.postings if p.account == own_cash), "")
-        return wallets.get(unit, main)
+        if any(p.account == own_cash and p.unit != event.currency for p in event.postings):
+            raise BrokenLog(f"{event.order_id} moves cash that is not {event.currency}")
+        return wallet
 
     def _fill(self, event: OrderEvent, account: Account) -> None:
         used, slippage, latency_cost = event.used, event.slippage, event.latency_cost
@@ -285,8 +287,8 @@ class Shard:
         if position.quantity == 0:
             del account.positions[product_id]
         account.fees += fee
-        account.slippage += _units(slippage)
-        account.latency_cost += _units(latency_cost)
+        account.slippage += read_units(slippage)
+        account.latency_cost += read_units(latency_cost)
         account.volume += abs(cash + scraped + fee)
         account.fills += 1
 
@@ -384,13 +386,6 @@ def chain(head: str, value: bytes) -> str:
     return digest.hexdigest()
 
 
-def _units(text: str) -> int:
-    whole, _, decimals = text.partition(".")
-    if len(decimals) > SCALE_DIGITS:
-        raise BrokenLog(f"the amount {text} has more than {SCALE_DIGITS} decimals")
-    return int(whole + decimals) * _STEPS[len(decimals)]
-
-
 def unix_us(moment: datetime) -> int:
     """Convert an aware time to Unix microseconds, exactly."""
     return (moment - UNIX_EPOCH) // timedelta(microseconds=1)
@@ -401,5 +396,5 @@ def _unix_ms(text: str) -> int:
 
 
 def _require_equal(event: OrderEvent, name: str, stated: str | None, units: int) -> None:
-    if stated is None or _units(stated) != units:
+    if stated is None or read_units(stated) != units:
         raise BrokenLog(f"{event.order_id}: {name} is {stated}, the fold has {units_text(units)}")

@@ -67,6 +67,8 @@ SHELLS = (
     "arena/run_lookup.py",
     "arena/server_check.py",
     "arena/tasks.py",
+    "arena/threads.py",
+    "arena/virtual_time.py",
     "connectors/market/connector.py",
     "connectors/market/leadership.py",
     "connectors/market/playback.py",

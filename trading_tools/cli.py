@@ -43,6 +43,13 @@ class ServedTools(StrEnum):
     STATELESS = "stateless"
 
 
+Wallets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--wallet",
+        help="Further currency of accounts and its starting cash, such as USDT=50000; repeatable.",
+    ),
+]
 StartingCash = Annotated[
     str,
     typer.Option(envvar=INITIAL_CASH, help="Cash of a new account, in its currency."),
@@ -68,6 +75,7 @@ def serve(
     currency: Annotated[
         str, typer.Option(help="Currency of accounts, in which products are quoted.")
     ] = DEFAULT_CURRENCY,
+    wallet: Wallets = None,
     starting_cash: StartingCash = "100000",
     price_age_s: PriceAge = 30.0,
     collar_bps: Annotated[
@@ -105,6 +113,7 @@ def serve(
         pacing=pacing,
         planned_snapshots=planned_snapshots,
         currency=currency,
+        wallets=wallet or (),
     )
     settings = Settings().override(bootstrap_servers=bootstrap_servers, log_level=log_level)
     found = _plugins_beside(only, plugins, settings)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from arena import ids
-from arena.account_state import Account, OrderOutcome
+from arena.account_state import OrderOutcome
 from arena.accounts import Shard, unix_us
 from arena.kill_switch import KillSwitch
 from arena.messages import Message, OpenAccount, ToolCall, ToolResult
@@ -180,7 +180,7 @@ class CommandHandler:
         )
         if event is None or event["agent"] != call.agent:
             return HandledCommand("duplicate", reply=forgotten_order_result(call, known))
-        portfolio = self._portfolio(self.shard.accounts[call.agent])
+        portfolio = self._portfolio(call.agent)
         return HandledCommand("duplicate", reply=order_result(call, event, portfolio))
 
     def _unknown_tool(self, call: ToolCall) -> HandledCommand:
@@ -243,17 +243,13 @@ class CommandHandler:
     def _run(
         self, tool: Tool, call: ToolCall, offset: int, now: datetime, topic_state: "_TopicState"
     ) -> HandledCommand:
-        account = self.shard.accounts[call.agent]
         ctx = AccountContext(
             agent=call.agent,
             turn_id=call.turn_id,
             call_id=call.call_id,
             snapshot_id=call.snapshot_id,
             now=now,
-            _account=account,
-            _quotes=self.market.quotes,
-            _listings=self.market.listings,
-            _currency=self.rules.currency,
+            _portfolio=lambda: self._portfolio(call.agent),
         )
         arguments = tool.signature.read(call.arguments)
         outcome = (
@@ -270,9 +266,23 @@ class CommandHandler:
             return HandledCommand("refused", "malformed_arguments", reply=reply)
         return self._decide(call, outcome, offset, now, topic_state)
 
-    def _portfolio(self, account: Account) -> PortfolioView:
-        market = self.market
-        return portfolio_of(account, market.quotes, self.rules.currency, market.listings)
+    def _portfolio(self, agent: str) -> PortfolioView:
+        market, shard = self.market, self.shard
+        return portfolio_of(
+            shard.accounts[agent],
+            market.quotes,
+            self.rules.currency,
+            market.listings,
+            shard.wallets.get(agent),
+        )
+
+    def _wallet_of(self, agent: str, order: Order | InvalidArguments) -> str:
+        """The currency of the wallet that an order is settled in; "" for the main account."""
+        if isinstance(order, InvalidArguments):
+            return ""
+        listing = self.market.listings.get(order.product_id)
+        wallets = self.shard.wallets.get(agent, {})
+        return listing.quote_currency if listing and listing.quote_currency in wallets else ""
 
     def _decide(
         self,
@@ -282,8 +292,12 @@ class CommandHandler:
         now: datetime,
         topic_state: "_TopicState",
     ) -> HandledCommand:
+        market = self.market
+        wallet = self._wallet_of(call.agent, order)
+        rules = self.rules.in_currency(wallet)
         account = self.shard.accounts[call.agent]
-        market, rules = self.market, self.rules
+        if wallet:
+            account = self.shard.wallets[call.agent][wallet]
         # In lock-step the market does not move while agents think: the age of a price is measured
         # by the market's own clock, which is the same in every run.
         prices_at = market.newest_at if rules.lock_step else None
@@ -300,10 +314,12 @@ class CommandHandler:
             control_unknown=topic_state.control_unknown,
         )
         source = (self.partition, offset)
-        record = order_decided(self.shard, source, call, decision, account, rules, now, prices_at)
+        record = order_decided(
+            self.shard, source, call, decision, account, rules, now, prices_at, wallet
+        )
         self._fold(record)
         event = self.shard.recent[-1]
-        portfolio = self._portfolio(account)
+        portfolio = self._portfolio(call.agent)
         return HandledCommand(
             event["outcome"],
             event["reason"] or "",

@@ -5,19 +5,16 @@ account's single writer: it returns an `Answer` from what it reads there, or an 
 executor decides by the rules. No tool ever changes an account itself.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from pydantic import JsonValue
 
-from arena.account_state import Account
-from arena.currency import DEFAULT_CURRENCY
 from arena.messages import Side
 from arena.money import parse_decimal
-from trading_tools.portfolio import PortfolioView, portfolio_of
-from trading_tools.quotes import Listing, Quote
+from trading_tools.portfolio import PortfolioView
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +40,11 @@ class ToolContext:
 class AccountContext(ToolContext):
     """The context of a tool that touches the account: it can read it, and never change it."""
 
-    _account: Account
-    _quotes: Mapping[str, Quote]
-    _currency: str = DEFAULT_CURRENCY
-    _listings: Mapping[str, Listing] = field(default_factory=dict)
+    _portfolio: Callable[[], PortfolioView]
 
     def portfolio(self) -> PortfolioView:
         """The caller's account after everything decided before this call, at the newest bids."""
-        return portfolio_of(self._account, self._quotes, self._currency, self._listings)
+        return self._portfolio()
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def decide(
         _refuse_unknown(call, now, control_unknown)
         or _refuse_late(call, now)
         or _refuse_halted(halt)
-        or _refuse_product(order, listing, market, rules.currency)
+        or _refuse_product(order, listing, market, rules)
     )
     if refusal is None:
         assert listing is not None
@@ -174,9 +174,10 @@ def _refuse_halted(halt: ActiveHalt | None) -> Rejection | None:
 
 
 def _refuse_product(
-    order: Order, listing: Listing | None, market: MarketState, currency: str
+    order: Order, listing: Listing | None, market: MarketState, rules: TradingRules
 ) -> Rejection | None:
-    if listing is not None and listing.tradable(currency):
+    currency = rules.currency
+    if listing is not None and listing.tradable((currency,)):
         return None
     reason = RejectReason.UNKNOWN_PRODUCT
     if listing is None:
@@ -187,7 +188,7 @@ def _refuse_product(
         reason = RejectReason.NOT_TRADABLE
         what = f"{order.product_id} is {condition(listing.status, listing.modes)} at the venue"
         what += f": {MARKET_ORDERS_REFUSED}" if listing.status == ONLINE else ""
-    names = market.tradable(currency)
+    names = market.tradable(rules.currencies)
     named = ", ".join(names[:PRODUCTS_NAMED_MAX]) or "nothing yet"
     more = f" and {len(names) - PRODUCTS_NAMED_MAX} more" if len(names) > PRODUCTS_NAMED_MAX else ""
     return Rejection(reason, f"{what}{TRADED_ARE}{named}{more}")

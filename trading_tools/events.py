@@ -97,7 +97,7 @@ def account_opened(
     now: datetime,
     scrape: Decimal | None = None,
 ) -> PendingEvent:
-    """The event that opens an account with the starting cash.
+    """The event that opens an account, with the starting cash of each currency.
 
     Args:
         shard: The shard before the event.
@@ -108,7 +108,6 @@ def account_opened(
         now: Wall time.
         scrape: Share of every realised profit to set aside.
     """
-    cash = rules.starting_cash
     event = AccountOpened(
         epoch=shard.epoch,
         owner=shard.owner,
@@ -117,11 +116,12 @@ def account_opened(
         source=Source(partition=source[0], offset=source[1]),
         order_id=order_id,
         agent=agent,
-        cash_usd=from_units(cash),
+        cash_usd=from_units(rules.starting_cash),
         scrape=scrape,
-        postings=(
-            Posting(account=f"agent/{agent}/cash", unit=rules.currency, amount=str(cash)),
-            Posting(account="house/capital", unit=rules.currency, amount=str(-cash)),
+        postings=tuple(
+            Posting(account=account, unit=unit, amount=str(sign * cash))
+            for unit, cash in rules.starting_amounts
+            for account, sign in ((f"agent/{agent}/cash", 1), ("house/capital", -1))
         ),
         at=now,
     )
@@ -138,6 +138,7 @@ def order_decided(
     rules: TradingRules,
     now: datetime,
     prices_at: datetime | None = None,
+    wallet: str = "",
 ) -> PendingEvent:
     """The one event of an order.
 
@@ -150,6 +151,7 @@ def order_decided(
         rules: The rules, for the fee.
         now: Wall time of the decision.
         prices_at: The time for the age of the price, if it is not `now`.
+        wallet: Currency of the wallet that the order is settled in; "" for the main account.
     """
     event = {
         "epoch": shard.epoch,
@@ -164,6 +166,7 @@ def order_decided(
         "index": call.index,
         "snapshot_id": call.snapshot_id,
         **_outcome(decision, account, rules, prices_at or now),
+        **({"currency": wallet} if wallet else {}),
         "issued_at": utc_text(call.issued_at),
         "at": utc_text(now),
     }

@@ -78,7 +78,7 @@ def check_currency(rules: TradingRules, opened_in: Iterable[str]) -> None:
     Raises:
         UsageError: The rules have another currency than the account log.
     """
-    other = sorted(set(opened_in) - {rules.currency})
+    other = sorted(set(opened_in) - rules.currencies)
     if other:
         raise UsageError(
             f"currency is {rules.currency}, but this arena's accounts were opened in"
@@ -105,8 +105,11 @@ def check_products(rules: TradingRules, market: MarketState, now: datetime) -> N
     quotes = {
         product_id: listing.quote_currency
         for product_id, listing in market.listings.items()
-        if rules.lock_step or _is_live(market.quotes.get(product_id), now)
+        if (rules.lock_step or _is_live(market.quotes.get(product_id), now))
+        and listing.quote_currency not in rules.wallets
     }
+    if not quotes:
+        return
     currency = None if rules.currency == DEFAULT_CURRENCY else rules.currency
     account_currency(quotes, currency, AS_FLAG)
 
@@ -116,7 +119,8 @@ def has_decided(shards: Iterable[Shard]) -> bool:
     return any(
         account.fills or account.rejections
         for shard in shards
-        for account in shard.accounts.values()
+        for owned in (shard.accounts, *shard.wallets.values())
+        for account in owned.values()
     )
 
 
@@ -298,7 +302,7 @@ class Executor:
         await self._all_fit.wait()
         while True:
             market = self._prices.market
-            foreign = market.foreign(self._rules.currency)
+            foreign = market.foreign(self._rules.currencies)
             if foreign and not has_decided(log.shard for log in self._logs.values()):
                 check_products(self._rules, market, self._node.clock.now())
             if foreign != reported:
@@ -306,7 +310,7 @@ class Executor:
                 self._node.log.warning(
                     "products of another currency cannot be traded",
                     products=", ".join(foreign),
-                    currency=self._rules.currency,
+                    currency=" and ".join(sorted(self._rules.currencies)),
                 )
             await asyncio.sleep(self._node.settings.heartbeat_interval_s)
 

@@ -56,6 +56,7 @@ class PortfolioView:
         scraped: Profit that was set aside; None for an account that sets none aside.
         equity: Cash, set-aside profit and positions.
         currency: The currency of all amounts.
+        wallets: The accounts in further currencies.
     """
 
     cash: int
@@ -63,6 +64,7 @@ class PortfolioView:
     equity: int
     holdings: tuple[PositionView, ...]
     currency: str = DEFAULT_CURRENCY
+    wallets: "tuple[PortfolioView, ...]" = ()
 
     def value(self) -> JsonValue:
         """The value for programs: money as strings; a currency other than USD is named."""
@@ -83,13 +85,17 @@ class PortfolioView:
                 }
                 for h in self.holdings
             ],
+            **({"wallets": [wallet.value() for wallet in self.wallets]} if self.wallets else {}),
         }
 
     def _scraped_value(self) -> dict[str, JsonValue]:
         return {} if self.scraped is None else {"scraped_usd": units_text(self.scraped)}
 
     def text(self) -> str:
-        """The text for a model: one line of cash and equity, one line per position."""
+        """The text for a model: per currency a line of cash and equity, a line per position."""
+        return "\n".join(one._own_text() for one in (self, *self.wallets))
+
+    def _own_text(self) -> str:
         unit = self.currency
         cash = f"Cash {cash_text(self.cash, unit)} {unit}"
         if self.scraped is not None:
@@ -119,6 +125,7 @@ def portfolio_of(
     quotes: Mapping[str, Quote],
     currency: str = DEFAULT_CURRENCY,
     listings: Mapping[str, Listing] | None = None,
+    wallets: Mapping[str, Account] | None = None,
 ) -> PortfolioView:
     """Value an account; a position without a price counts at its cost.
 
@@ -127,6 +134,7 @@ def portfolio_of(
         quotes: Product -> its newest quote.
         currency: The currency of the account.
         listings: Product -> its listing, for notes about positions that cannot be sold; or None.
+        wallets: Further currency -> the agent's account in it; None for none.
     """
     holdings = []
     equity = account.cash + account.scraped
@@ -148,7 +156,11 @@ def portfolio_of(
             )
         )
     scraped = account.scraped if account.scrape or account.scraped else None
-    return PortfolioView(account.cash, scraped, equity, tuple(holdings), currency)
+    others = tuple(
+        portfolio_of(wallet, quotes, unit, listings)
+        for unit, wallet in sorted((wallets or {}).items())
+    )
+    return PortfolioView(account.cash, scraped, equity, tuple(holdings), currency, others)
 
 
 def _unsellable_note(listing: Listing | None, quantity: int) -> str:

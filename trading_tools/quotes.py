@@ -3,6 +3,7 @@
 Folds `Ticker` and `Product` messages of `market.tickers`, one of each per product.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_CEILING
@@ -86,9 +87,9 @@ class Listing:
         """True if the venue takes market orders now."""
         return takes_market_orders(self.status, self.modes)
 
-    def tradable(self, currency: str) -> bool:
-        """True if the venue takes market orders, and accounts in this currency can settle it."""
-        return self.open and self.quote_currency == currency
+    def tradable(self, currencies: Collection[str]) -> bool:
+        """True if the venue takes market orders, and accounts in these currencies can settle it."""
+        return self.open and self.quote_currency in currencies
 
 
 @dataclass(slots=True)
@@ -124,14 +125,14 @@ class MarketState:
         except ValueError as error:
             raise Malformed(f"{message.type_name()}: {error}") from None
 
-    def tradable(self, currency: str) -> list[str]:
-        """Names of the products that accounts in this currency can trade, sorted."""
-        return sorted(p for p, listed in self.listings.items() if listed.tradable(currency))
+    def tradable(self, currencies: Collection[str]) -> list[str]:
+        """Names of the products that accounts in these currencies can trade, sorted."""
+        return sorted(p for p, listed in self.listings.items() if listed.tradable(currencies))
 
-    def foreign(self, currency: str) -> list[str]:
-        """Names of the products that are quoted in another currency, sorted."""
+    def foreign(self, currencies: Collection[str]) -> list[str]:
+        """Names of the products that are quoted in none of these currencies, sorted."""
         found = self.listings.items()
-        return sorted(p for p, listed in found if listed.quote_currency != currency)
+        return sorted(p for p, listed in found if listed.quote_currency not in currencies)
 
     def bids(self) -> dict[str, PriceUnits]:
         """The newest bid of every product that has a usable quote."""

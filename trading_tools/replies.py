@@ -59,7 +59,7 @@ def order_result(call: ToolCall, event: Event, portfolio: PortfolioView) -> Tool
         "cash_usd": event["cash_after"],
         "portfolio": portfolio.value(),
     }
-    unit = portfolio.currency
+    unit = event.get("currency") or portfolio.currency
     text = _filled_text(event, unit) if filled else _rejected_text(event, unit)
     error = "" if filled else event["reason"]
     return answer_result(call, Answer(text, value, error), event["seq"])

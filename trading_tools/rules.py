@@ -7,7 +7,8 @@ charged.
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -60,7 +61,9 @@ class TradingRules:
         pacing: In lock-step the market's own clock measures the age of prices.
         planned_snapshots: Planned length of the season, for the judge; None if it has no planned
             end. Orders do not depend on it.
-        currency: The currency of accounts; products quoted in another one are refused.
+        currency: The currency of main accounts.
+        wallets: Further currency -> starting cash in it. Products quoted in none of the currencies
+            are refused.
     """
 
     starting_cash: int = to_units(Decimal(100_000))
@@ -72,6 +75,7 @@ class TradingRules:
     pacing: Pacing = "real-time"
     planned_snapshots: int | None = None
     currency: str = DEFAULT_CURRENCY
+    wallets: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense.
@@ -81,15 +85,12 @@ class TradingRules:
         """
         for name in ("fee_bps", "slippage_bps", "collar_bps"):
             _check_bps(name, getattr(self, name))
-        if not re.fullmatch(CURRENCY_PATTERN, self.currency):
+        for currency, cash in self.starting_amounts:
+            _check_starting_cash(currency, cash)
+        if self.currency in self.wallets:
             raise UsageError(
-                f"currency was {self.currency!r}", remedy="write a code in capitals, such as USDT"
-            )
-        step = self.cash_step
-        if self.starting_cash <= 0 or self.starting_cash % step:
-            raise UsageError(
-                f"starting cash of {units_text(self.starting_cash)} {self.currency}",
-                remedy=f"give a positive amount in whole steps of {units_text(step)}",
+                f"{self.currency} is the currency of the main account and of a wallet",
+                remedy="give its cash once",
             )
         if not 0 < self.price_age_s_max < float("inf"):
             raise UsageError(
@@ -114,6 +115,7 @@ class TradingRules:
         pacing: Pacing = "real-time",
         planned_snapshots: int | None = None,
         currency: str = DEFAULT_CURRENCY,
+        wallets: Iterable[str] = (),
     ) -> Self:
         """Make the rules from the flags of `arena tools`.
 
@@ -125,7 +127,8 @@ class TradingRules:
             collar_bps: Basis points as text.
             pacing: The pacing of the routers.
             planned_snapshots: Planned length of the season; None if it has no planned end.
-            currency: The currency of accounts, in which products are quoted.
+            currency: The currency of main accounts.
+            wallets: Further currencies and their starting cash, such as "USDT=50000".
 
         Raises:
             UsageError: A value cannot be used.
@@ -147,6 +150,7 @@ class TradingRules:
             pacing=pacing,
             planned_snapshots=planned_snapshots,
             currency=currency,
+            wallets=_wallets(wallets),
         )
 
     @classmethod
@@ -162,7 +166,26 @@ class TradingRules:
             pacing=rules.pacing,
             planned_snapshots=rules.planned_snapshots,
             currency=rules.currency,
+            wallets={unit: to_units(cash) for unit, cash in rules.wallets.items()},
         )
+
+    @property
+    def starting_amounts(self) -> tuple[tuple[str, int], ...]:
+        """Each currency with its starting cash in units of 10^-8, the main one first."""
+        return ((self.currency, self.starting_cash), *sorted(self.wallets.items()))
+
+    @property
+    def currencies(self) -> frozenset[str]:
+        """The currencies that accounts hold, in which products may be quoted."""
+        return frozenset({self.currency, *self.wallets})
+
+    def in_currency(self, currency: str) -> "TradingRules":
+        """The same rules with a wallet's currency as the main one; unchanged if none has it."""
+        if currency not in self.wallets:
+            return self
+        others = dict(self.starting_amounts)
+        cash = others.pop(currency)
+        return replace(self, currency=currency, starting_cash=cash, wallets=others)
 
     @property
     def cash_step(self) -> int:
@@ -186,8 +209,40 @@ class TradingRules:
             pacing=self.pacing,
             planned_snapshots=self.planned_snapshots,
             currency=self.currency,
+            wallets={unit: Decimal(units_text(cash)) for unit, cash in self.wallets.items()},
             at=at,
         )
+
+
+def _check_starting_cash(currency: str, cash: int) -> None:
+    if not re.fullmatch(CURRENCY_PATTERN, currency):
+        raise UsageError(
+            f"currency was {currency!r}", remedy="write a code in capitals, such as USDT"
+        )
+    step = cash_step(currency)
+    if cash <= 0 or cash % step:
+        raise UsageError(
+            f"starting cash of {units_text(cash)} {currency}",
+            remedy=f"give a positive amount in whole steps of {units_text(step)}",
+        )
+
+
+def _wallets(texts: Iterable[str]) -> Mapping[str, int]:
+    """Currencies and cash in flags such as "USDT=50000".
+
+    Raises:
+        UsageError: A flag cannot be read, or names a currency again.
+    """
+    found: dict[str, int] = {}
+    for text in texts:
+        currency, separator, amount = text.partition("=")
+        if not separator or currency in found:
+            raise UsageError(f"--wallet {text}", remedy="write each currency once: USDT=50000")
+        try:
+            found[currency] = to_units(_decimal("--wallet", amount))
+        except ValueError as error:
+            raise UsageError(f"--wallet {text}: {error}", remedy="write USDT=50000") from None
+    return found
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from arena.messages.base import Message, MessagePart, Utc, is_none
+from arena.messages.base import Message, MessagePart, Utc, is_empty, is_none
 from arena.messages.market import Side
 from arena.messages.tools import QuoteSeen
 from arena.messages.turns import Rules
@@ -161,6 +161,7 @@ class OrderDecided(Message):
         scraped: Part of the profit that was set aside; None for none.
         cash_after: Cash after this event.
         position_after: Position after this event, base units.
+        currency: Currency of the wallet that the order is settled in; "" for the main account.
     """
 
     epoch: int
@@ -194,6 +195,7 @@ class OrderDecided(Message):
     postings: tuple[Posting, ...] = ()
     cash_after: WireDecimal | None = None
     position_after: WireDecimal | None = None
+    currency: str = Field(default="", exclude_if=is_empty)
     issued_at: Utc
     at: Utc
 

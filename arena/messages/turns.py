@@ -12,6 +12,7 @@ from arena.messages.base import (
     Message,
     MessagePart,
     Utc,
+    is_empty,
     is_none,
 )
 from arena.messages.chat import CallOutcome, ChatMessage, PromptSize, Usage
@@ -48,12 +49,14 @@ class Portfolio(MessagePart):
         scraped_usd: Profit that was set aside: part of the equity, but not available for trading.
         positions: The agent's positions.
         currency: Currency of all amounts.
+        wallets: The agent's accounts in further currencies; they have none themselves.
     """
 
     cash_usd: WireDecimal
     scraped_usd: WireDecimal = Decimal(0)
     positions: tuple[HeldPosition, ...] = ()
     currency: Currency = CURRENCY_FIELD
+    wallets: "tuple[Portfolio, ...]" = Field(default=(), exclude_if=is_empty)
 
 
 class Round(MessagePart):
@@ -183,7 +186,9 @@ class Rules(Message):
         pacing: In "lock-step" the age of a price is measured in venue time.
         planned_snapshots: Planned number of snapshots, on which the judge's looks depend; None
             without a planned end.
-        currency: Currency of the accounts and quote currency of every product.
+        currency: Currency of the main accounts.
+        wallets: Further currency -> starting cash of the accounts in it. Every product is quoted in
+            one of these currencies.
     """
 
     starting_cash_usd: WireDecimal
@@ -195,4 +200,5 @@ class Rules(Message):
     pacing: Pacing = "real-time"
     planned_snapshots: int | None = Field(default=None, ge=1, exclude_if=is_none)
     currency: Currency = CURRENCY_FIELD
+    wallets: dict[Currency, WireDecimal] = Field(default_factory=dict, exclude_if=is_empty)
     at: Utc

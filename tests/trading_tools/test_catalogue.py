@@ -9,13 +9,16 @@ from arena.account_state import Account
 from arena.errors import UsageError
 from arena.wire import decode, encode
 from trading_tools.context import AccountContext, Answer, Order, ToolContext
+from trading_tools.portfolio import portfolio_of
 from trading_tools.registry import ANSWER_BYTES_MAX, Tool, load_catalogue, tool, tool_of
 from trading_tools.schema import InvalidArguments
 
 TOOLS = load_catalogue()
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 CTX = ToolContext("momentum", "turn", "call", "snapshot", NOW)
-ACCOUNT_CTX = AccountContext("momentum", "turn", "call", "snapshot", NOW, Account(), {})
+ACCOUNT_CTX = AccountContext(
+    "momentum", "turn", "call", "snapshot", NOW, lambda: portfolio_of(Account(), {})
+)
 
 
 def test_catalogue_has_one_tool_per_file() -> None:

@@ -87,4 +87,4 @@ def test_tradable_means_open_and_in_the_accounts_currency() -> None:
     market.note(product("ETH-USD").model_copy(update={"status": "offline"}), 0, 1)
     market.note(product("BTC-EUR").model_copy(update={"quote_currency": "EUR"}), 0, 2)
 
-    assert ["BTC-USD"] == market.tradable("USD")
+    assert ["BTC-USD"] == market.tradable({"USD"})
