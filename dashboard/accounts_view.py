@@ -8,12 +8,13 @@ from itertools import islice
 from typing import Any
 
 from arena.account_log import OpenedEvent, OrderEvent
-from arena.account_state import Account, accounts_digest
+from arena.account_state import Account
 from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.checkpoint import proven_image
 from arena.errors import BrokenLog
 from arena.pass_overs import PassedOver
+from arena.shards import digest_of
 from dashboard.equity_curves import CurveFill, EquityCurve
 
 # Any: an event is decoded JSON; its shape is `arena.messages.account`.
@@ -97,7 +98,7 @@ class AccountsView:
 
     def digest(self) -> str:
         """Hash of the accounts of all agents."""
-        return accounts_digest(self.by_agent)
+        return digest_of(self.shards.values())
 
     def newest_orders(self, limit: int) -> list[Event]:
         """The newest decided orders of all shards, newest first."""

@@ -14,7 +14,6 @@ from pathlib import Path
 from sqlalchemy import Connection, func, select
 
 from arena import topics
-from arena.account_state import accounts_digest
 from arena.accounts import Shard
 from arena.bus.base import Bus, LogReader, Start
 from arena.errors import BrokenLog
@@ -23,6 +22,7 @@ from arena.money import from_units
 from arena.node import Node
 from arena.pass_overs import PassedOver, read_passed_over
 from arena.settings import Settings
+from arena.shards import digest_of
 from ledger.amounts import sum_columns, total
 from ledger.compare import (
     COUNT,
@@ -169,7 +169,7 @@ class Reconciler:
         shards = copy.deepcopy(self.shards)
         for number in range(await self._bus.partitions(EVENTS)):
             shards.setdefault(number, await self._new_shard(number))
-        if _digest(shards) != read_model.digest:
+        if digest_of(shards.values()) != read_model.digest:
             begin = {(EVENTS, number): shard.next_offset for number, shard in shards.items()}
             reader = await self._bus.log_reader(EVENTS, start=Start(offsets=begin))
             try:
@@ -273,16 +273,12 @@ def _counted(count: int) -> Decimal:
     return Decimal(count)
 
 
-def _digest(shards: Mapping[int, Shard]) -> str:
-    return accounts_digest({n: a for shard in shards.values() for n, a in shard.accounts.items()})
-
-
 async def _follow_to(reader: LogReader, shards: dict[int, Shard], digest: str) -> bool:
     """Fold record by record until the accounts have a digest; False if the log ends first."""
     ends = await reader.end_offsets()
     while any(shards[n].next_offset < end for (_, n), end in ends.items()):
         for record in await reader.read(timeout_s=READ_TIMEOUT_S):
             fold(shards[record.partition], record)
-            if _digest(shards) == digest:
+            if digest_of(shards.values()) == digest:
                 return True
     return False

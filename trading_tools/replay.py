@@ -20,7 +20,6 @@ import orjson
 
 from arena import ids, topics
 from arena.account_log import STRUCTURAL
-from arena.account_state import Account, accounts_digest
 from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.exports import read_manifest, read_records
@@ -28,6 +27,7 @@ from arena.kill_switch import KillSwitch
 from arena.messages import Message, OpenAccount, ToolCall
 from arena.newest_results import json_body
 from arena.pass_overs import passed_over_in
+from arena.shards import digest_of
 from arena.versions import VersionsInOrder, recorded_by
 from trading_tools.command_handler import CommandHandler
 from trading_tools.decide import control_unknown_since
@@ -120,15 +120,15 @@ class OrderReplay:
         self._note_prices()
         self._prices.read(read_records(self._folder, [TICKERS]))
         self._prices.first = {p: s.first for p, s in self._topics[TICKERS].partitions.items()}
-        accounts: dict[str, Account] = {}
+        shards: list[Shard] = []
         commands = RecordedCommands(self._folder, self._topics.get(COMMANDS))
         for partition, events in _by_partition(read_records(self._folder, [EVENTS])):
             shard = _ShardReplay(self, partition, commands)
             shard.run(events)
-            accounts |= shard.handler.shard.accounts
+            shards.append(shard.handler.shard)
             if len(self._result.differences) >= DIFFERENCES_MAX:
                 break
-        self._result.account_digest = accounts_digest(accounts)
+        self._result.account_digest = digest_of(shards)
         self._result.sha256 = self._written_hash.hexdigest()
         return self._result
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from arena.account_state import accounts_digest
 from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.checkpoint import proven_image
@@ -12,6 +11,7 @@ from arena.errors import BrokenLog, Malformed
 from arena.messages import AccountOpened, Epoch, Message, OrderDecided
 from arena.money import price_or_none, round_to_units, to_price_units, to_units
 from arena.pass_overs import PassedOver
+from arena.shards import digest_of
 from judge.season.packed_rows import PackedRows
 from judge.season.planned_length import PlannedLength, note_plan
 from judge.season.rules_used import RulesUsed, note_used, rules_used
@@ -119,9 +119,7 @@ class AccountsFold:
 
     def digest(self) -> str:
         """Return the hash of the accounts of all agents."""
-        return accounts_digest(
-            {name: a for shard in self.shards.values() for name, a in shard.accounts.items()}
-        )
+        return digest_of(self.shards.values())
 
 
 def _read(record: Record) -> tuple[Message | None, Malformed | None]:

@@ -10,12 +10,13 @@ from hashlib import sha256
 
 from arena import topics
 from arena.account_log import STRUCTURAL
-from arena.account_state import Account, accounts_digest
+from arena.account_state import Account
 from arena.accounts import Shard
 from arena.checkpoint import FORMAT, pack_shard
 from arena.errors import BrokenLog
 from arena.money import units_text
 from arena.pass_overs import PassedOver
+from arena.shards import digest_of
 from ledger.audit.checker import Checker, Scope
 from ledger.audit.decoding import DecodedRecord, Json, location_of, units
 
@@ -151,10 +152,7 @@ class HoldingsChecker(Checker):
 
     def digest(self) -> str:
         """Return the hash of all accounts of the fold."""
-        accounts: dict[str, Account] = {}
-        for shard in self.shards.values():
-            accounts |= shard.accounts
-        return accounts_digest(accounts)
+        return digest_of(self.shards.values())
 
     def finish(self) -> None:
         """Compare the fold with the sums, agent by agent."""

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from arena import topics
-from arena.account_state import Account, accounts_digest
 from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.errors import UsageError
 from arena.plural import counted
 from arena.progress import Progress, Step, no_progress
+from arena.shards import digest_of
 from arena.visible_text import visible_line
 from ledger.audit.auditor import UNREADABLE, Auditor
 from ledger.audit.books import check_books
@@ -213,10 +213,7 @@ def account_digest(source: RecordSource) -> str:
             named = passed_over.get(record.partition, {})
             shard = shards[record.partition] = Shard(next_offset=record.offset, passed_over=named)
         shard.apply(kind, record.value, record.offset)
-    accounts: dict[str, Account] = {}
-    for shard in shards.values():
-        accounts |= shard.accounts
-    return accounts_digest(accounts)
+    return digest_of(shards.values())
 
 
 def after_quiet(progress: Progress, quiet_s: float = QUIET_S) -> Progress:

@@ -14,7 +14,6 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from arena import topics
-from arena.account_state import Account, accounts_digest
 from arena.accounts import Shard
 from arena.atomic_files import write_atomic
 from arena.errors import ArenaError
@@ -23,6 +22,7 @@ from arena.money import decimal_text
 from arena.pass_overs import passed_over_in
 from arena.progress import Step
 from arena.runs import RECORDS, read_run
+from arena.shards import accounts_of, digest_of
 from arena.visible_text import one_line
 from operations.commands.compete_health import dead_lines
 from operations.commands.compete_monitor import ContestEnd, EndReason
@@ -111,15 +111,12 @@ def fold_accounts(records: Path) -> dict[int, Shard]:
 
 def account_digest(shards: Mapping[int, Shard]) -> str:
     """Return the hash of all accounts and their orders."""
-    accounts: dict[str, Account] = {}
-    for shard in shards.values():
-        accounts |= shard.accounts
-    return accounts_digest(accounts)
+    return digest_of(shards.values())
 
 
 def all_refused_text(shards: Mapping[int, Shard]) -> str:
     """Say that every order was refused, and why; "" if one was filled or none was sent."""
-    accounts = [account for shard in shards.values() for account in shard.accounts.values()]
+    accounts = [account for owned in accounts_of(shards.values()).values() for account in owned]
     refused = sum(account.rejections for account in accounts)
     if not refused or any(account.fills for account in accounts):
         return ""
