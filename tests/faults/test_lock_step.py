@@ -35,7 +35,13 @@ pytestmark = [pytest.mark.timeout(600 + 60 * SEEDS)]
 def contest(settings: Settings, folder: Path, name: str, **rest: object) -> Contest:
     """Return a contest with its own prefix."""
     own = settings.model_copy(update={"prefix": f"{settings.prefix}{name}."})
-    return Contest(own, folder / name, SNAPSHOTS, products=PRODUCTS, **rest)  # type: ignore[arg-type]
+    return Contest(
+        own,
+        folder / name,
+        SNAPSHOTS,
+        products=PRODUCTS,
+        **rest,  # type: ignore[arg-type]
+    )
 
 
 def kill_plan(seed: int) -> KillPlan:
