@@ -40,6 +40,9 @@ Prices = Annotated[
         "--prices", help="Files of minute candles, one per product; see `arena candles formats`."
     ),
 ]
+SimulatedVenue = Annotated[
+    str, typer.Option("--venue", help="Venue to simulate: coinbase or binance.")
+]
 LockStep = Annotated[
     bool, typer.Option("--lock-step", help="Publish a snapshot when all agents answered the last.")
 ]
@@ -206,6 +209,7 @@ def replay(
 
 
 def exchange(
+    venue: SimulatedVenue = DEFAULT_VENUE,
     port: Annotated[
         int, typer.Option("--port", help="Port on 127.0.0.1; 0 for a free one.", min=0, max=65535)
     ] = 8765,
@@ -245,7 +249,8 @@ def exchange(
 ) -> None:
     """Run a simulated exchange that speaks Coinbase Exchange's WebSocket and REST protocols.
 
-    Prints its addresses as one JSON line. It exits when its price files end.
+    With `--venue binance` it speaks those of Binance spot's public market data. Prints its
+    addresses as one JSON line. It exits when its price files end.
 
     Example: arena exchange --port 0 --speed 60
     """
@@ -253,12 +258,16 @@ def exchange(
     from arena.node import run_async
     from connectors.simulator.faults import parse_fault
     from connectors.simulator.listing import DEFAULT_PRODUCTS
-    from connectors.simulator.run import ExchangeOptions, run_exchange
+    from connectors.simulator.run import PROTOCOLS, ExchangeOptions, run_exchange
 
+    if venue not in PROTOCOLS:
+        raise UsageError(f"unknown venue {venue!r}", remedy=f"choose from {', '.join(PROTOCOLS)}")
     files, ids = _files(prices, more)
+    simulated = load_venue(venue)
+    first = DEFAULT_PRODUCTS if venue == DEFAULT_VENUE else simulated.default_products
     options = ExchangeOptions(
-        products=_products(load_venue(DEFAULT_VENUE), products, ids)
-        or (() if files else DEFAULT_PRODUCTS),
+        venue=venue,
+        products=_products(simulated, products, ids) or (() if files else first),
         port=port,
         seed=seed,
         speed=speed,

@@ -1,10 +1,10 @@
 """The connector: publishes the venue's feed and REST data as tickers, products and snapshots.
 
-Writes tickers (every update, and quiet ones again while heartbeats confirm them), products (at
-start, at each connection, at each change, every five minutes), snapshots (every interval of venue
-time), and malformed frames to `dead_letters`. Trading rules are published before prices: after a
-reconnect no ticker is published until the products were listed again. The parts run as one task
-group: the first that fails ends the process, and a supervisor starts it again.
+Writes tickers (every update, and quiet ones again while heartbeats or REST confirm them), products
+(at start, at each connection, at each change, every five minutes), snapshots (every interval of
+venue time), and malformed frames to `dead_letters`. Trading rules are published before prices:
+after a reconnect no ticker is published until the products were listed again. The parts run as one
+task group: the first that fails ends the process, and a supervisor starts it again.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from connectors.market.feed import Feed, Received
 from connectors.market.http_client import HttpClient, RestFailed
 from connectors.market.leadership import Leadership
 from connectors.market.publisher import TickerPublisher
+from connectors.market.quiet_products import QuietProducts
 from connectors.market.rate_limits import Backoff, Uniform
 from connectors.market.recording import FrameRecorder
 from connectors.market.refresh import Refresher
@@ -87,7 +88,9 @@ class LiveConnector:
             options.rest_url, venue.rate_limit(), clock=clock, rng=rng, counters=counters
         )
         self.rest = venue.rest(http, counters)
-        self.publisher = TickerPublisher(node.bus, self.feed, clock, counters)
+        self.publisher = TickerPublisher(
+            node.bus, self.feed, clock, counters, every_s=venue.ticker_every_s
+        )
         self.refresher = Refresher(self.rest, self.feed, clock=clock, rng=rng, counters=counters)
         self.subscriptions = SubscriptionManager(
             options.products,
@@ -122,6 +125,19 @@ class LiveConnector:
         self.recorder = (
             FrameRecorder(options.record, clock=clock, counters=counters)
             if options.record
+            else None
+        )
+        self._quiet = (
+            QuietProducts(
+                venue.confirm_after_s,
+                products=lambda: list(self.subscriptions.products),
+                epoch=lambda: self.stream.epoch,
+                feed=self.feed,
+                refresher=self.refresher,
+                on_ticker=self.on_ticker,
+                clock=clock,
+            )
+            if venue.confirm_after_s is not None
             else None
         )
         self._backoff = Backoff(rng)
@@ -190,6 +206,8 @@ class LiveConnector:
             self._check_forever(),
             self._bury_forever(),
         ]
+        if self._quiet is not None:
+            parts.append(self._quiet.run())
         return parts + ([self.recorder.run()] if self.recorder else [])
 
     async def _wait_for_venue(self) -> None:

@@ -1,14 +1,15 @@
-"""The decoded frames of the Coinbase Exchange feed.
+"""The decoded frames of a venue's feed.
 
-Field names are the venue's if they are clear; sides are always the taker's (the venue gives the
-taker's side on tickers, the maker's on matches). Times are the venue's, or None if it sent no valid
-time.
+Sides are always the taker's, whichever side the venue names. Times are the venue's, or None if it
+sent no valid time.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
+
+from arena.messages import Candle
 
 Side = Literal["buy", "sell"]
 
@@ -88,6 +89,52 @@ class VenueRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class ActivitySeen:
+    """A frame that shows that the feed is alive, but does not confirm a product's quotes."""
+
+    product_id: str
+    time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CandleClosed:
+    """A minute candle that the venue will not change any more."""
+
+    product_id: str
+    candle: Candle
+    time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAcked:
+    """The venue has carried out the request with this id."""
+
+    request_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRefused:
+    """The venue has refused a request.
+
+    Attributes:
+        request_id: Id of the request, or None if the venue did not name it.
+        code: The venue's number of the error.
+        message: Its text.
+    """
+
+    request_id: int | None
+    code: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class VenueClosing:
+    """The venue is about to end the connection."""
+
+    time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FrameIgnored:
     """A message that is not used; `kind` is its type."""
 
@@ -108,6 +155,11 @@ Event = (
     | TradeSeen
     | SubscriptionsAcked
     | VenueRefused
+    | ActivitySeen
+    | CandleClosed
+    | RequestAcked
+    | RequestRefused
+    | VenueClosing
     | FrameIgnored
     | FrameMalformed
 )

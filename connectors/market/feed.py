@@ -12,7 +12,14 @@ from decimal import Decimal
 from typing import Final
 
 from arena.messages import Ticker
-from connectors.market.events import Event, HeartbeatSeen, TickerSeen, TradeSeen
+from connectors.market.events import (
+    ActivitySeen,
+    CandleClosed,
+    Event,
+    HeartbeatSeen,
+    TickerSeen,
+    TradeSeen,
+)
 from connectors.market.sanity import Suspect, assess, mid_price
 from connectors.market.trades import TradeGap
 
@@ -133,6 +140,8 @@ class Feed:
             return None
         if isinstance(event, TickerSeen):
             return self._on_ticker(event, received)
+        if isinstance(event, ActivitySeen | CandleClosed):
+            self.clock.observe(event.time)
         return None
 
     def repair(self, event: TickerSeen, received: Received) -> Ticker | Dropped | None:

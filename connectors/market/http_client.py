@@ -120,15 +120,22 @@ class HttpClient:
         """Close the connections."""
         await self._client.aclose()
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
+    async def get(
+        self, path: str, query: Mapping[str, str] | None = None, *, weight: int = 1
+    ) -> bytes:
         """The body of a 200; temporary failures are retried.
+
+        Args:
+            path: Path of the request.
+            query: Its parameters.
+            weight: Tokens of the bucket that it costs.
 
         Raises:
             RestFailed: There was no usable response.
         """
         backoff = Backoff(self._rng)
         for attempt in range(1, ATTEMPTS_MAX + 1):
-            await self._wait_for_token()
+            await self._wait_for_tokens(weight)
             result, delay_s = await self._attempt(path, query, backoff)
             if isinstance(result, bytes):
                 return result
@@ -141,8 +148,8 @@ class HttpClient:
             await self._clock.sleep(delay_s)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _wait_for_token(self) -> None:
-        wait_s = self.bucket.reserve(self._clock.monotonic())
+    async def _wait_for_tokens(self, weight: int) -> None:
+        wait_s = self.bucket.reserve(self._clock.monotonic(), weight)
         if wait_s > 0:
             await self._clock.sleep(wait_s)
 

@@ -16,12 +16,18 @@ import orjson
 from arena import topics
 from arena.bus.partitions import require_partitions
 from arena.errors import UsageError
-from arena.messages import Ticker
+from arena.messages import Candle, Ticker
 from arena.money import decimal_text
 from arena.node import Node
 from connectors.market.candles import CandleBook
 from connectors.market.candles_from_trades import TradeBars
-from connectors.market.events import Event, FrameMalformed, TickerSeen, TradeSeen
+from connectors.market.events import (
+    CandleClosed,
+    Event,
+    FrameMalformed,
+    TickerSeen,
+    TradeSeen,
+)
 from connectors.market.feed import Dropped, Feed, Received
 from connectors.market.publisher import TickerPublisher
 from connectors.market.recent_snapshots import newest_snapshots
@@ -42,8 +48,10 @@ def print_frames(venue: Venue, path: Path) -> None:
         UsageError: The file cannot be read.
     """
     counts: dict[str, int] = {}
-    decode = venue.decoder()
+    decode, epoch = venue.decoder(), 0
     for frame in read_frames(path):
+        if frame.epoch != epoch:
+            decode, epoch = venue.decoder(), frame.epoch
         event = decode(frame.raw)
         name = type(event).__name__
         counts[name] = counts.get(name, 0) + 1
@@ -71,6 +79,8 @@ def _plain(value: object) -> object:
         return value[:RAW_CHARS_MAX].decode("utf-8", "backslashreplace")
     if isinstance(value, frozenset):
         return sorted(value)
+    if isinstance(value, Candle):
+        return value.model_dump(mode="json")
     raise TypeError(f"{type(value).__name__} has no JSON form here")
 
 
@@ -101,6 +111,7 @@ class Playback:
         self.feed = Feed(venue.name)
         self.books: dict[str, CandleBook] = {}
         self.publisher = TickerPublisher(node.bus, self.feed, node.clock, node.counters)
+        self._venue = venue
         self._decode = venue.decoder()
         self._path = path
         self._speed = speed
@@ -150,13 +161,14 @@ class Playback:
         clock = self.node.clock
         if frame.epoch != self._epoch:
             self._epoch = frame.epoch
+            self._decode = self._venue.decoder()
             self.feed.connected()
         self.node.counters["frames"] += 1
         event = self._decode(frame.raw)
         if isinstance(event, FrameMalformed):
             self.node.counters["malformed"] += 1
             self.node.log.warning("malformed frame", why=event.why)
-        if isinstance(event, TickerSeen | TradeSeen):
+        if isinstance(event, TickerSeen | TradeSeen | CandleClosed):
             if self._products and event.product_id not in self._products:
                 return
             self._fold_bar(event)
@@ -166,10 +178,13 @@ class Playback:
         elif isinstance(outcome, Dropped):
             self.node.counters[f"dropped_{outcome.why}"] += 1
 
-    def _fold_bar(self, event: TickerSeen | TradeSeen) -> None:
-        """Add a trade to its minute; the windows show the bar after it closed."""
-        bar = self._bars.setdefault(event.product_id, TradeBars()).add(event)
+    def _fold_bar(self, event: TickerSeen | TradeSeen | CandleClosed) -> None:
+        """Add a trade to its minute, or the venue's own candle; it is shown after it closed."""
         book = self.books.setdefault(event.product_id, CandleBook())
+        if isinstance(event, CandleClosed):
+            book.keep(event.candle)
+            return
+        bar = self._bars.setdefault(event.product_id, TradeBars()).add(event)
         if bar is not None:
             book.keep(bar)
 

@@ -29,7 +29,9 @@ class TickerPublisher:
         bus: The bus; it must be started.
         feed: Source of tickers that are still valid.
         clock: Monotonic time.
-        counters: Gets `tickers`, `tickers_repeated`, `tickers_dropped`.
+        counters: Gets `tickers`, `tickers_repeated`, `tickers_dropped`, `tickers_merged`.
+        every_s: Least monotonic seconds from batch to batch; of the tickers of a product that
+            arrive in between, only the newest is published. 0 to publish every ticker.
 
     Attributes:
         published: Product id -> the last ticker the brokers have acknowledged.
@@ -40,7 +42,9 @@ class TickerPublisher:
             connections are dropped. None for a source without a list.
     """
 
-    def __init__(self, bus: Bus, feed: Feed, clock: Clock, counters: Counter[str]) -> None:
+    def __init__(
+        self, bus: Bus, feed: Feed, clock: Clock, counters: Counter[str], *, every_s: float = 0.0
+    ) -> None:
         """Create the publisher with an empty queue."""
         self.published: dict[str, Ticker] = {}
         self.terms: dict[str, Product] = {}
@@ -52,6 +56,8 @@ class TickerPublisher:
         self._clock = clock
         self._counters = counters
         self._queue: deque[Ticker] = deque()
+        self._newest: dict[str, Ticker] = {}
+        self._every_s = every_s
         self._filled = asyncio.Event()
         self._sending = asyncio.Lock()
         self._sent_s: dict[str, float] = {}
@@ -62,17 +68,23 @@ class TickerPublisher:
             self.rules_epoch or ticker.connection_epoch
         ):
             return
+        self._filled.set()
+        if self._every_s > 0:
+            self._counters["tickers_merged"] += ticker.product_id in self._newest
+            self._newest[ticker.product_id] = ticker
+            return
         if len(self._queue) >= QUEUED_MAX:
             self._queue.popleft()
             self._counters["tickers_dropped"] += 1
         self._queue.append(ticker)
-        self._filled.set()
 
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
             await self._filled.wait()
             await self.flush()
+            if self._every_s > 0:
+                await self._clock.sleep(self._every_s)
 
     async def run_quiet(self) -> None:
         """Repeat the tickers that heartbeats confirm, until cancelled."""
@@ -98,8 +110,9 @@ class TickerPublisher:
         """Send what is queued and wait until the brokers have acknowledged it."""
         async with self._sending:
             self._filled.clear()
-            batch = list(self._queue)
+            batch = [*self._queue, *self._newest.values()]
             self._queue.clear()
+            self._newest.clear()
             sent: list[tuple[Ticker, asyncio.Future[AppendAck]]] = []
             for ticker in batch:
                 future = await self._bus.send(topics.TICKERS.name, ticker, key=ticker.product_id)

@@ -42,17 +42,18 @@ class TokenBucket:
         self._tokens = float(burst)
         self._at_s: float | None = None
 
-    def reserve(self, now_s: float) -> float:
-        """Take one token, now or in advance.
+    def reserve(self, now_s: float, tokens: int = 1) -> float:
+        """Take tokens, now or in advance.
 
         Args:
             now_s: Monotonic seconds.
+            tokens: Tokens that the request costs: its weight, if the venue limits weights.
 
         Returns:
-            Seconds to wait before the request may be made; 0 if a token was available.
+            Seconds to wait before the request may be made; 0 if the tokens were available.
         """
         self._refill(now_s)
-        self._tokens -= 1
+        self._tokens -= tokens
         return max(0.0, -self._tokens / self.rate_per_s)
 
     def freeze(self, now_s: float, delay_s: float) -> None:

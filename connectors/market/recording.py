@@ -7,7 +7,8 @@ member or zstd frame, so the file of a killed recorder is readable. When a file 
 it is renamed to `NAME.1`, older ones get the next number, and the oldest is deleted.
 
 Recordings of cryptofeed 2 are read too: lines `<unix seconds>: <frame>`; frames of the client
-(`<-`) and connection marks (`<->`) are skipped.
+(`<-`) and connection marks (`<->`) are skipped. Those of hftbacktest's collector are, too: lines
+`<unix nanoseconds> <frame>`.
 """
 
 import asyncio
@@ -42,6 +43,7 @@ READ_BYTES_MAX: Final = 64 << 30
 DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 SUFFIXES: Final = (".gz", ".zst")
 _CRYPTOFEED: Final = re.compile(rb"([0-9]{1,12}(?:\.[0-9]{1,9})?): (.*)", re.DOTALL)
+_HFTBACKTEST: Final = re.compile(rb"([0-9]{10})([0-9]{9}) (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,14 @@ def encode_line(raw: bytes, at: datetime, epoch: int) -> bytes:
 
 
 def decode_line(line: bytes) -> RecordedFrame | None:
-    """The frame in a line of either format; None for a line that a client sent."""
+    """The frame in a line of any format; None for a line that a client sent."""
     if not line.strip() or line.startswith((b"wss://", b"ws://", b"http")):
         return None
     if (found := _CRYPTOFEED.fullmatch(line)) is not None:
         return RecordedFrame(_moment(found.group(1).decode()), 1, found.group(2))
+    if (found := _HFTBACKTEST.fullmatch(line)) is not None:
+        seconds = f"{found.group(1).decode()}.{found.group(2).decode()}"
+        return RecordedFrame(_moment(seconds), 1, found.group(3))
     try:
         body = orjson.loads(line)
         at = _moment(str(body["t"]))

@@ -6,6 +6,7 @@ token bucket. Polls follow venue time: a book is due when a minute has closed.
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -37,8 +38,8 @@ class Refresher:
         feed: Source of venue time; gets repaired tickers.
         clock: Wall and monotonic time.
         rng: Random source of the jitter.
-        counters: Gets `candle_polls`, `candle_failures`, `repairs`, `trades_missed` and
-            `trades_backfilled`.
+        counters: Gets `candle_polls`, `candle_failures`, `repairs`, `quotes_confirmed`,
+            `trades_missed` and `trades_backfilled`.
 
     Attributes:
         books: Product id -> candles.
@@ -113,10 +114,8 @@ class Refresher:
         Returns:
             The ticker to publish, or None; a product is fetched at most every `REPAIR_EVERY_S`.
         """
-        now_s = self._clock.monotonic()
-        if now_s - self._repaired_s.get(product_id, -REPAIR_EVERY_S) < REPAIR_EVERY_S:
+        if not self._may_repair(product_id, REPAIR_EVERY_S):
             return None
-        self._repaired_s[product_id] = now_s
         gap = self._feed.gap(product_id)
         try:
             seen = await self._rest.ticker(product_id)
@@ -136,6 +135,50 @@ class Refresher:
         if filled is not None:
             self._log_backfill(product_id, filled)
         return outcome
+
+    async def confirm(
+        self, product_id: str, epoch: Callable[[], int], *, every_s: float
+    ) -> Ticker | None:
+        """Fetch the quotes of a product whose feed is quiet.
+
+        Args:
+            product_id: Id of the product.
+            epoch: Returns the number of the connection.
+            every_s: Least monotonic seconds between two requests for one product.
+
+        Returns:
+            The ticker to publish, or None if it is too early, the request failed, or the feed sent
+            a ticker or lost its connection meanwhile: that one may be newer than the response.
+        """
+        if not self._may_repair(product_id, every_s):
+            return None
+        before = self._received_at(product_id), epoch()
+        try:
+            seen = await self._rest.ticker(product_id)
+        except RestFailed as error:
+            self._log.warning("quotes not confirmed", product=product_id, error=str(error))
+            return None
+        if before != (self._received_at(product_id), epoch()):
+            return None
+        received = Received(self._clock.now(), self._clock.monotonic(), epoch())
+        outcome = self._feed.repair(seen, received)
+        self._counters["quotes_confirmed"] += 1
+        if isinstance(outcome, Dropped):
+            self._log.info("confirmation dropped", product=product_id, why=outcome.why)
+        return outcome if isinstance(outcome, Ticker) else None
+
+    def _may_repair(self, product_id: str, every_s: float) -> bool:
+        """True if the last request of the product's quotes was long enough ago; notes this one."""
+        now_s = self._clock.monotonic()
+        if now_s - self._repaired_s.get(product_id, -every_s) < every_s:
+            return False
+        self._repaired_s[product_id] = now_s
+        return True
+
+    def _received_at(self, product_id: str) -> datetime | None:
+        """Wall time at which the product's last ticker arrived."""
+        known = self._feed.products.get(product_id)
+        return known.ticker.received_at if known is not None and known.ticker else None
 
     async def _backfill(self, gap: TradeGap) -> Backfill:
         """Fetch the trades in a gap; those that cannot be fetched stay missing."""

@@ -19,7 +19,13 @@ from arena import logs
 from arena.clock import Clock
 from arena.messages import Ticker
 from connectors.market.connection_errors import cannot_reach, host_of, unexpected_status
-from connectors.market.events import Event, FrameIgnored, FrameMalformed, VenueRefused
+from connectors.market.events import (
+    Event,
+    FrameIgnored,
+    FrameMalformed,
+    RequestRefused,
+    VenueRefused,
+)
 from connectors.market.feed import Dropped, Feed, Received
 from connectors.market.http_client import USER_AGENT, is_loopback
 from connectors.market.rate_limits import (
@@ -51,7 +57,8 @@ TICK_S: Final = 1.0
 TOO_BIG: Final = 1009
 ABNORMAL: Final = 1006
 GOODBYE: Final = 1000
-REFUSED: Final = (403, 429)
+REFUSED: Final = (403, 418, 429, 451)
+"""451 is a venue's answer to a country that it does not serve, 418 to one that ignored 429."""
 
 
 class Sink(Protocol):
@@ -199,6 +206,8 @@ class Stream:
         self.epoch += 1
         self._counters["connections"] += 1
         self._feed.connected()
+        # What a decoder remembers, such as quotes, is valid within one connection only.
+        self._decode = self._venue.decoder()
         self._connection = connection
         session = self._venue.session(self._products(), now_s)
         self._log.info("connected", url=self._url, epoch=self.epoch, products=session.products)
@@ -262,6 +271,9 @@ class Stream:
         elif isinstance(event, VenueRefused):
             self._counters["venue_errors"] += 1
             self._log.warning("venue error", message=event.message, reason=event.reason)
+        elif isinstance(event, RequestRefused):
+            self._counters["venue_errors"] += 1
+            self._log.warning("venue error", message=event.message, code=event.code)
 
     async def _perform(self, connection: ClientConnection, actions: list[Action]) -> Ended | None:
         for action in actions:

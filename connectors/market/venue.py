@@ -58,6 +58,8 @@ class Venue(Protocol):
         default_products: The products if a user names none.
         confirm_after_s: The feed of a product without news is silent, so its quotes are requested
             by REST after so many seconds; None for a venue that sends heartbeats.
+        ticker_every_s: Least seconds from one published ticker of a product to the next, for a feed
+            that sends each change; 0 to publish all that it sends.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Venue(Protocol):
     rest_url: str
     default_products: tuple[str, ...]
     confirm_after_s: float | None
+    ticker_every_s: float
 
     def read_product(self, text: str) -> str:
         """The product id in what a user typed.

@@ -1,4 +1,4 @@
-"""A simulator of Coinbase Exchange that speaks its WebSocket and REST protocols.
+"""A simulated exchange that speaks the WebSocket and REST protocols of a venue.
 
 noise            seeded random integers                         pure
 listing          the products it knows                          pure
@@ -7,10 +7,11 @@ synthetic_prices prices from a seed                             pure
 recorded_prices  prices from recorded candles
 simulator_state  the file in which a market keeps its venue time
 simulated_market ticks folded to tickers, trades, candles       pure
-feed_session     one client's subscriptions, frames to text     pure
-rest_responses   one REST request to one response               pure
+venue_protocol   what it needs of a venue's protocol            pure
+coinbase/        Coinbase Exchange: sessions, frames, responses pure
+binance/         Binance spot: the same                         pure
 faults           which faults are on, and until when            pure
-fault_effects    invalid frames and closed connections
+fault_effects    closed connections
 product_changes  status, modes and increments changed           pure
 server           the sockets around them
 run              from flags to a running process

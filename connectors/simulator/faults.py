@@ -1,12 +1,17 @@
 """The faults that the simulated exchange can produce, and which of them are on. Pure.
 
 stall      connections stay open and send nothing           seconds
+silent     requests are acknowledged, but no data is sent   seconds
 gap        a product's tickers are withheld                 seconds, product
 reorder    an old ticker is sent after a newer one          product
 close      every connection is closed                       code
 drop       every connection is cut without a close frame
+lifetime   connections are closed at this age from now on   seconds
+shutdown   the end of the connections is announced
 rest_429   REST answers 429                                 seconds, retry_after
+rest_418   REST answers 418                                 seconds, retry_after
 ws_429     the WebSocket handshake is answered 429          seconds, retry_after
+ws_418     the WebSocket handshake is answered 418          seconds, retry_after
 html       REST answers with a page of HTML                 seconds
 big_frame  one frame of 5 MB
 bad_print  a ticker at a thousandth of the price            product
@@ -17,6 +22,8 @@ mode       a product is in these modes from now on          product, mode
 status     a product has this status from now on            product, status
 terms      a product has these increments from now on       product, any of the increments
 unlist     a product is no longer in `/products`            product
+
+`shutdown` exists on Binance only, because Coinbase Exchange announces nothing.
 
 `mode` names the venue's flags joined by `+`, such as `limit_only+post_only`; without it the product
 is in no mode. An increment is sent as it is written here, `null` as a JSON null, which makes the
@@ -31,12 +38,17 @@ from arena.errors import UsageError
 
 KINDS: Final = (
     "stall",
+    "silent",
     "gap",
     "reorder",
     "close",
     "drop",
+    "lifetime",
+    "shutdown",
     "rest_429",
+    "rest_418",
     "ws_429",
+    "ws_418",
     "html",
     "big_frame",
     "bad_print",
@@ -48,7 +60,7 @@ KINDS: Final = (
     "terms",
     "unlist",
 )
-LASTING: Final = ("stall", "gap", "rest_429", "ws_429", "html")
+LASTING: Final = ("stall", "silent", "gap", "rest_429", "rest_418", "ws_429", "ws_418", "html")
 TERMS: Final = ("base_increment", "quote_increment", "min_market_funds")
 """The fields of a product that `terms` can change."""
 NAMES: Final = ("seconds", "product", "code", "retry_after", "at", "mode", "status", *TERMS)
@@ -65,7 +77,7 @@ class VenueFault:
         seconds: Duration of a lasting fault, in wall seconds.
         product: Id of the product; "" for the first, or all.
         code: WebSocket close code.
-        retry_after: Value of the `Retry-After` header of a 429, or "".
+        retry_after: Value of the `Retry-After` header of a 429 or 418, or "".
         at: Wall seconds after the start at which it begins.
         modes: New flags of the product.
         status: New status of the product.

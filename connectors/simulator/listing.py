@@ -6,6 +6,7 @@ from typing import Final
 
 from arena.currency import SMALL_UNITS
 from arena.money import SCALE_DIGITS
+from arena.products import base_of, quote_of
 
 SPREAD_BPS: Final = 2
 CROSS_DIGITS: Final = 4
@@ -17,7 +18,7 @@ class ListedProduct:
     """One product.
 
     Attributes:
-        product_id: Id such as "BTC-USD".
+        product_id: Id such as "BTC-USD" or "binance:BTCUSDT".
         price: First price of synthetic data, in quote units.
         quote_increment: Price step, in quote units.
         base_increment: Quantity step, in base units.
@@ -39,12 +40,12 @@ class ListedProduct:
     @property
     def base_currency(self) -> str:
         """The currency that is bought and sold."""
-        return self.product_id.rsplit("-", 1)[0]
+        return base_of(self.product_id)
 
     @property
     def quote_currency(self) -> str:
         """The currency that pays for it."""
-        return self.product_id.rsplit("-", 1)[-1]
+        return quote_of(self.product_id)
 
 
 def _listed(

@@ -2,11 +2,14 @@
 
 from typing import Final
 
+from arena.trading_modes import ONLINE
 from connectors.simulator.faults import VenueFault
 from connectors.simulator.simulated_market import ProductState
 
 KINDS: Final = ("delist", "mode", "status", "terms", "unlist")
 NULL: Final = "null"
+TRADING: Final = "TRADING"
+"""Binance's word for a product that is online."""
 
 
 def change(state: ProductState, fault: VenueFault) -> None:
@@ -22,7 +25,8 @@ def change(state: ProductState, fault: VenueFault) -> None:
         case "mode":
             state.modes = fault.modes
         case "status":
-            state.status, state.unlisted = fault.status, False
+            state.status = ONLINE if fault.status == TRADING else fault.status
+            state.unlisted = False
         case "unlist":
             state.unlisted = True
         case "terms":

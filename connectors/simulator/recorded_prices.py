@@ -83,9 +83,14 @@ class RecordedPricePath:
         return bid, max(bid + step, price + half)
 
 
-def price_path_of(file: PriceFile) -> RecordedPricePath:
-    """The price path of a file, with a price step as fine as its prices."""
-    product = listed_product(file.product_id)
+def price_path_of(file: PriceFile, product_id: str = "") -> RecordedPricePath:
+    """The price path of a file, with a price step as fine as its prices.
+
+    Args:
+        file: The file.
+        product_id: Id of the product in the market; "" for the file's own.
+    """
+    product = listed_product(product_id or file.product_id)
     finest = Decimal(1).scaleb(-file.rows.price_digits)
     fitted = replace(product, quote_increment=min(product.quote_increment, finest))
     if product.quote_currency in COINS:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +11,13 @@ from typing import Final
 from arena import logs
 from arena.clock import Clock, SystemClock
 from arena.pricefiles.facts import sources_text
-from arena.pricefiles.read import read_price_files
+from arena.pricefiles.names import pair_of
+from arena.pricefiles.read import PriceFile, read_price_files
 from arena.pricefiles.rows import MINUTE_S
 from arena.pricefiles.span import EXCHANGE_HISTORY_S, span_of
+from arena.products import DEFAULT_VENUE, split_key
+from connectors.simulator.binance.protocol import BinanceProtocol
+from connectors.simulator.coinbase.protocol import CoinbaseProtocol
 from connectors.simulator.faults import VenueFault
 from connectors.simulator.listing import listed_product
 from connectors.simulator.recorded_prices import price_path_of
@@ -26,9 +31,16 @@ from connectors.simulator.simulator_state import (
     read_state,
 )
 from connectors.simulator.synthetic_prices import SyntheticPricePath
+from connectors.simulator.venue_protocol import ExchangeProtocol
+from connectors.venues import load_venue
 
 HISTORY_S: Final = EXCHANGE_HISTORY_S
 """Seconds of market before "now": they fill every candle window of a connector that joins."""
+PROTOCOLS: Final[Mapping[str, Callable[[SimulatedMarket], ExchangeProtocol]]] = {
+    "binance": BinanceProtocol,
+    "coinbase": CoinbaseProtocol,
+}
+"""The venues that the exchange can simulate."""
 PLAYED_MAX_S: Final = 20 * 86_400
 """Most seconds of synthetic market, over all products, that are played again (takes some 10 s)."""
 
@@ -48,6 +60,7 @@ class ExchangeOptions:
         state: File that keeps venue time, so that a restarted market continues; None for no file.
         faults: Faults that are scheduled.
         history_s: Venue seconds that are played before the start.
+        venue: The venue whose protocols it speaks, one of `PROTOCOLS`.
     """
 
     products: tuple[str, ...]
@@ -59,6 +72,7 @@ class ExchangeOptions:
     state: Path | None = None
     faults: tuple[VenueFault, ...] = ()
     history_s: int = HISTORY_S
+    venue: str = DEFAULT_VENUE
 
     @property
     def label(self) -> str:
@@ -67,8 +81,9 @@ class ExchangeOptions:
 
     @property
     def price_source(self) -> str:
-        """The seed, or the names of the price files."""
-        return " ".join(path.name for path in self.prices) or self.label
+        """The seed, or the names of the price files; and the venue, if it is not the first."""
+        source = " ".join(path.name for path in self.prices) or self.label
+        return source if self.venue == DEFAULT_VENUE else f"{source} on {self.venue}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +139,7 @@ def _from_seed(
 
 
 def _from_files(options: ExchangeOptions, saved: SimulatorState | None) -> StartedMarket:
-    files = list(read_price_files(options.prices, options.products))
+    files = list(read_price_files(options.prices, _products_of_files(options)))
     ends = [(file.first_s, file.last_s) for file in files]
     span = span_of(ends, start=options.start, history_s=options.history_s)
     venue_s = float(span.start_s)
@@ -134,7 +149,7 @@ def _from_files(options: ExchangeOptions, saved: SimulatorState | None) -> Start
         and venue_s < saved.venue_s < span.last_s
     ):
         venue_s = saved.venue_s
-    price_paths = [price_path_of(file) for file in files]
+    price_paths = [price_path_of(file, _product_id(options, file)) for file in files]
     market = SimulatedMarket(
         price_paths, start_s=span.first_s, end_s=span.last_s, seed=options.seed
     )
@@ -142,6 +157,20 @@ def _from_files(options: ExchangeOptions, saved: SimulatorState | None) -> Start
     return StartedMarket(
         market, venue_s, span.first_s, sources_text([file.facts for file in files])
     )
+
+
+def _products_of_files(options: ExchangeOptions) -> list[str]:
+    """The products as the names of price files have them: BTC-USDT for binance:BTCUSDT."""
+    if options.venue == DEFAULT_VENUE:
+        return list(options.products)
+    return [pair_of(split_key(product_id).symbol) for product_id in options.products]
+
+
+def _product_id(options: ExchangeOptions, file: PriceFile) -> str:
+    """The id under which the market has a file's product."""
+    if options.venue == DEFAULT_VENUE:
+        return file.product_id
+    return load_venue(options.venue).read_product(file.product_id)
 
 
 def _minute(moment: datetime) -> int:
@@ -160,7 +189,7 @@ async def run_exchange(options: ExchangeOptions, clock: Clock | None = None) -> 
     if saved is not None:
         _log_start(saved, started)
     server = ExchangeServer(
-        started.market,
+        PROTOCOLS[options.venue](started.market),
         speed=options.speed,
         clock=clock,
         faults=options.faults,

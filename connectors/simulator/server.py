@@ -1,19 +1,20 @@
 """The simulated exchange's sockets: WebSocket and REST on one port of the loopback interface.
 
 Reads no topic and writes none. Venue time is the simulated clock: its start plus `speed` times the
-wall time since. A heartbeat is sent once per venue second and product, at most `BEATS_PER_S_MAX`
-per wall second when time runs fast; tickers are sent with each step of five venue seconds in which
-something traded. `GET /_sim/fault?kind=...` sets a fault (see `connectors.simulator.faults`).
-Responses carry `X-Arena-Simulated` and `X-Arena-Speed`, so that they cannot be mistaken for the
-real venue's.
+wall time since. What the venue sends every second is sent once per venue second and product, at
+most `BEATS_PER_S_MAX` times per wall second when time runs fast; everything else is sent with each
+step of five venue seconds. `GET /_sim/fault?kind=...` sets a fault (see
+`connectors.simulator.faults`). Responses carry `X-Arena-Simulated` and `X-Arena-Speed`, so that
+they cannot be mistaken for the real venue's.
 """
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
@@ -27,26 +28,26 @@ from arena.clock import Clock
 from arena.errors import DependencyMissing, UsageError
 from connectors.simulator import fault_effects, product_changes
 from connectors.simulator.faults import LASTING, ActiveFaults, VenueFault, read_fault
-from connectors.simulator.feed_session import (
-    TICKER_CHANNELS,
-    FeedSession,
-    heartbeat_frame,
-    match_frame,
-    ticker_frame,
-)
 from connectors.simulator.price_path import STEP_S
-from connectors.simulator.rest_responses import JSON, RestResponse, error_response, respond
 from connectors.simulator.simulated_market import SimulatedMarket
+from connectors.simulator.venue_protocol import (
+    JSON,
+    ClientSession,
+    ExchangeProtocol,
+    Frame,
+    RestResponse,
+)
 
 HOST: Final = "127.0.0.1"
-SUBSCRIBE_WITHIN_S: Final = 5.0
 BEATS_PER_S_MAX: Final = 10.0
 WAKES_PER_S_MAX: Final = 50.0
 QUEUED_FRAMES_MAX: Final = 2_000
 """Frames a client may leave unread before it is disconnected as a slow consumer."""
 CLOSE_TIMEOUT_S: Final = 2.0
 GOING_AWAY: Final = 1001
+POLICY_VIOLATION: Final = 1008
 FAULT_PATH: Final = "/_sim/fault"
+REFUSALS: Final = (429, 418)
 
 
 @dataclass(slots=True, eq=False)
@@ -58,19 +59,23 @@ class Client:
         session: Its subscriptions.
         queue: Frames still to be sent to it.
         subscribed: Set after its first request.
+        opened_s: Monotonic seconds at which it connected.
+        asked_s: Monotonic seconds of its requests in the last second.
     """
 
     connection: ServerConnection
-    session: FeedSession
+    session: ClientSession
     queue: asyncio.Queue[str]
     subscribed: asyncio.Event
+    opened_s: float
+    asked_s: deque[float] = field(default_factory=deque)
 
 
 class ExchangeServer:
     """Serves a market.
 
     Args:
-        market: The market, played up to `start_s`.
+        protocol: A venue's protocol over the market, which is played up to `start_s`.
         speed: Venue seconds per wall second.
         clock: Wall and monotonic time.
         faults: Scheduled faults, each with its time.
@@ -80,7 +85,7 @@ class ExchangeServer:
 
     def __init__(
         self,
-        market: SimulatedMarket,
+        protocol: ExchangeProtocol,
         *,
         speed: float,
         clock: Clock,
@@ -89,7 +94,7 @@ class ExchangeServer:
         start_s: float | None = None,
     ) -> None:
         """Create the server; venue time starts when `listen` is called."""
-        self.market = market
+        self.protocol = protocol
         self.speed = speed
         self.label = label
         self.active_faults = ActiveFaults()
@@ -97,10 +102,8 @@ class ExchangeServer:
         self.port = 0
         self._clock = clock
         self._scheduled = sorted(faults, key=lambda fault: fault.at)
-        self._start_s = float(market.now_s) if start_s is None else start_s
+        self._start_s = float(self.market.now_s) if start_s is None else start_s
         self._started_s = clock.monotonic()
-        self._matched = {p: state.trade_id for p, state in market.products.items()}
-        self._frames: dict[str, str] = {}
         self._log = logs.get("exchange")
 
     def venue_now(self) -> datetime:
@@ -110,6 +113,11 @@ class ExchangeServer:
         if self.market.end_s is not None:
             now_s = min(now_s, self.market.end_s)
         return datetime.fromtimestamp(now_s, UTC)
+
+    @property
+    def market(self) -> SimulatedMarket:
+        """The market."""
+        return self.protocol.market
 
     @property
     def ws_url(self) -> str:
@@ -160,9 +168,10 @@ class ExchangeServer:
             self._play()
             if now_s >= next_beat_s:
                 next_beat_s = max(next_beat_s + beat_s, now_s)
-                self._send_heartbeats()
-            self._send_tickers()
+                self._send_beats()
+            self._send_steps()
             await self._break_on_schedule(now_s)
+            await self._close_old(now_s)
             if self.market.ended:
                 break
             await self._clock.sleep(wake_s)
@@ -180,12 +189,12 @@ class ExchangeServer:
             self.active_faults.forget = self._product(fault)
         elif fault.kind in product_changes.KINDS:
             self._change(self._product(fault), fault)
+        elif fault.kind == "lifetime":
+            self.protocol.lifetime_s = fault.seconds
         elif fault.kind in ("close", "drop"):
             await fault_effects.disconnect([c.connection for c in self.clients], fault)
         else:
-            product = self._product(fault)
-            earlier = self._frames.get(product)
-            frame = fault_effects.faulty_frame(self.market, product, fault.kind, earlier)
+            frame = self.protocol.faulty_frame(self._product(fault), fault.kind)
             for client in self.clients:
                 self._put(client, frame)
 
@@ -206,6 +215,14 @@ class ExchangeServer:
         while self._scheduled and self._scheduled[0].at <= now_s - self._started_s:
             await self.set_fault(self._scheduled.pop(0))
 
+    async def _close_old(self, now_s: float) -> None:
+        """Close the connections that have lasted as long as the venue allows."""
+        lifetime_s = self.protocol.lifetime_s
+        if lifetime_s is None:
+            return
+        for client in [c for c in self.clients if now_s - c.opened_s >= lifetime_s]:
+            await client.connection.close(GOING_AWAY, "the connection's time is over")
+
     def _play(self) -> None:
         self.market.advance(int(self.venue_now().timestamp()))
 
@@ -216,41 +233,37 @@ class ExchangeServer:
             self._log.warning("slow consumer", unread=QUEUED_FRAMES_MAX)
             client.connection.transport.abort()
 
-    def _send_heartbeats(self) -> None:
-        if self.active_faults.current("stall", self._clock.monotonic()):
+    def _send_beats(self) -> None:
+        if self._quiet(self._clock.monotonic()):
             return
         at = self.venue_now()
-        for product, state in self.market.products.items():
-            readers = [c for c in self.clients if c.session.wants(("heartbeat",), product)]
-            if readers and state.live:
-                frame = heartbeat_frame(self.market, product, at)
-                for client in readers:
-                    self._put(client, frame)
+        for product in self.market.products:
+            self._send(product, self.protocol.beat_frames(product, at))
 
-    def _send_tickers(self) -> None:
-        now_s = self._clock.monotonic()
+    def _send_steps(self) -> None:
+        now_s, at = self._clock.monotonic(), self.venue_now()
         gap = self.active_faults.current("gap", now_s)
-        for product, state in self.market.products.items():
-            if not state.changed or not state.live:
-                continue
-            state.changed = False
-            frame = ticker_frame(self.market, product)
-            hidden = gap is not None and gap.product in ("", product)
-            if frame is None or hidden or self.active_faults.current("stall", now_s):
-                continue
-            matches = [p for p in state.prints if p.trade_id > self._matched[product]]
-            self._matched[product] = state.trade_id
-            self._frames[product] = frame
-            for client in self.clients:
-                if client.session.wants(("matches",), product):
-                    for trade in matches:
-                        self._put(client, match_frame(product, trade))
-                if client.session.wants(TICKER_CHANNELS, product):
-                    self._put(client, frame)
+        for product in self.market.products:
+            hidden = self._quiet(now_s) or (gap is not None and gap.product in ("", product))
+            self._send(product, self.protocol.step_frames(product, at, hidden=hidden))
+
+    def _send(self, product: str, frames: list[Frame]) -> None:
+        for client in self.clients:
+            for frame in frames:
+                if client.session.wants(frame.channels, product):
+                    self._put(client, frame.text)
+
+    def _quiet(self, now_s: float) -> bool:
+        """True while a fault keeps all market data back."""
+        return any(self.active_faults.current(kind, now_s) for kind in ("stall", "silent"))
 
     async def _serve_client(self, connection: ServerConnection) -> None:
         client = Client(
-            connection, FeedSession(self.market), asyncio.Queue(QUEUED_FRAMES_MAX), asyncio.Event()
+            connection,
+            self.protocol.session(),
+            asyncio.Queue(QUEUED_FRAMES_MAX),
+            asyncio.Event(),
+            self._clock.monotonic(),
         )
         self.clients.add(client)
         helpers = [
@@ -259,6 +272,9 @@ class ExchangeServer:
         ]
         try:
             async for text in connection:
+                if self._is_flooding(client):
+                    await connection.close(POLICY_VIOLATION, "Too many requests")
+                    break
                 self._on_message(client, text)
         except ConnectionClosed:
             pass
@@ -267,6 +283,15 @@ class ExchangeServer:
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
+
+    def _is_flooding(self, client: Client) -> bool:
+        """True if the client sends more requests in a second than the venue allows."""
+        bound = self.protocol.messages_per_s_max
+        now_s = self._clock.monotonic()
+        client.asked_s.append(now_s)
+        while client.asked_s[0] < now_s - 1.0:
+            client.asked_s.popleft()
+        return bound is not None and len(client.asked_s) > bound
 
     def _on_message(self, client: Client, text: str | bytes) -> None:
         self._play()
@@ -286,7 +311,7 @@ class ExchangeServer:
 
     async def _close_if_mute(self, client: Client) -> None:
         try:
-            async with asyncio.timeout(SUBSCRIBE_WITHIN_S):
+            async with asyncio.timeout(self.protocol.subscribe_within_s):
                 await client.subscribed.wait()
         except TimeoutError:
             await client.connection.close(1000, "no subscription within 5 seconds")
@@ -295,23 +320,33 @@ class ExchangeServer:
         now_s = self._clock.monotonic()
         path = urlsplit(request.path)
         if "websocket" in request.headers.get("Upgrade", "").lower():
-            fault = self.active_faults.current("ws_429", now_s)
-            return _response(_too_many(fault, "You are connecting too fast")) if fault else None
+            return self._refusal("ws", now_s)
         if path.path == FAULT_PATH:
             return self._labelled(await self._on_control(dict(parse_qsl(path.query))))
-        if fault := self.active_faults.current("rest_429", now_s):
-            return self._labelled(_too_many(fault, "Public rate limit exceeded"))
+        if (refusal := self._refusal("rest", now_s)) is not None:
+            return refusal
         if self.active_faults.current("html", now_s):
             return self._labelled(RestResponse(502, fault_effects.HTML, "text/html; charset=utf-8"))
         self._play()
-        return self._labelled(respond(self.market, request.path, self.venue_now()))
+        return self._labelled(self.protocol.respond(request.path, self.venue_now()))
+
+    def _refusal(self, asked: Literal["ws", "rest"], now_s: float) -> Response | None:
+        """The answer to a handshake or a request while a fault refuses them."""
+        for status in REFUSALS:
+            fault = self.active_faults.current(f"{asked}_{status}", now_s)
+            if fault is not None:
+                headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+                handshake = asked == "ws"
+                reply = self.protocol.refuse(status, headers, handshake=handshake)
+                return _response(reply) if handshake else self._labelled(reply)
+        return None
 
     async def _on_control(self, parameters: dict[str, str]) -> RestResponse:
         try:
             fault = read_fault(parameters)
             await self.set_fault(fault)
         except UsageError as error:
-            return error_response(400, str(error))
+            return self.protocol.error(400, str(error))
         return RestResponse(200, orjson.dumps({"set": fault.kind}), JSON)
 
     def _labelled(self, reply: RestResponse) -> Response:
@@ -328,11 +363,6 @@ class ExchangeServer:
     ) -> None:
         if "X-Arena-Speed" not in response.headers:
             self._label(response)
-
-
-def _too_many(fault: VenueFault, message: str) -> RestResponse:
-    headers = {"Retry-After": fault.retry_after} if fault.retry_after else None
-    return error_response(429, message, headers)
 
 
 def _response(reply: RestResponse) -> Response:

@@ -8,9 +8,9 @@ import pytest
 from arena.bus.memory import MemoryBus
 from arena.messages import Product, ProductView, Ticker
 from connectors.market import subscription_manager
+from connectors.simulator.coinbase.rest_responses import respond
 from connectors.simulator.faults import parse_fault
 from connectors.simulator.product_changes import change
-from connectors.simulator.rest_responses import respond
 from connectors.simulator.run import ExchangeOptions
 from connectors.venues.coinbase.protocol_products import list_products
 from tests.connectors.builders import build_market

@@ -11,6 +11,8 @@ from arena.clock import SystemClock
 from arena.errors import DependencyMissing
 from connectors.market.events import HeartbeatSeen, TickerSeen, TradeSeen
 from connectors.simulator import server as server_module
+from connectors.simulator.coinbase import protocol as coinbase_protocol
+from connectors.simulator.coinbase.protocol import CoinbaseProtocol
 from connectors.simulator.run import ExchangeOptions
 from connectors.simulator.server import ExchangeServer
 from connectors.venues.coinbase.protocol import parse
@@ -23,7 +25,7 @@ async def test_client_that_does_not_subscribe_is_disconnected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The venue waits five seconds for the first message; the test shortens that."""
-    monkeypatch.setattr(server_module, "SUBSCRIBE_WITHIN_S", 0.1)
+    monkeypatch.setattr(coinbase_protocol, "SUBSCRIBE_WITHIN_S", 0.1)
     async with running_exchange() as server, connect(server.ws_url, proxy=None) as connection:
         with pytest.raises(ConnectionClosed):
             await connection.recv()
@@ -59,7 +61,8 @@ async def test_slow_client_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_server_ends_with_its_prices() -> None:
     """At the end of the file it closes every connection and returns."""
     options = ExchangeOptions((), prices=(FIXTURES / "AAA-USD_1m.csv",))
-    server = ExchangeServer(build_market(options, T0), speed=600.0, clock=SystemClock())
+    protocol = CoinbaseProtocol(build_market(options, T0))
+    server = ExchangeServer(protocol, speed=600.0, clock=SystemClock())
     async with (
         await server.listen(0),
         connect(server.ws_url, proxy=None) as connection,

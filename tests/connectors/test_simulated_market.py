@@ -18,9 +18,9 @@ from connectors.market.events import (
     TradeSeen,
     VenueRefused,
 )
-from connectors.simulator.feed_session import FeedSession, heartbeat_frame
+from connectors.simulator.coinbase.feed_session import FeedSession, heartbeat_frame
+from connectors.simulator.coinbase.rest_responses import respond
 from connectors.simulator.recorded_prices import RecordedPricePath
-from connectors.simulator.rest_responses import respond
 from connectors.simulator.run import ExchangeOptions
 from connectors.simulator.simulated_market import SimulatedMarket
 from connectors.venues.coinbase.protocol import parse

@@ -20,8 +20,8 @@ from connectors.market.lockstep.lockstep_publisher import LockstepTimeouts
 from connectors.market.lockstep.market_events import ticker_seen
 from connectors.market.lockstep.run import START, LockstepOptions, build_replay
 from connectors.market.lockstep.snapshot_replay import SnapshotReplay
-from connectors.simulator.feed_session import ticker_frame
-from connectors.simulator.rest_responses import respond
+from connectors.simulator.coinbase.feed_session import ticker_frame
+from connectors.simulator.coinbase.rest_responses import respond
 from connectors.simulator.run import ExchangeOptions
 from connectors.simulator.simulated_market import SimulatedMarket
 from connectors.venues.coinbase.protocol import parse

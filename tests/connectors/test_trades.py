@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from connectors.market.events import TradeSeen
 from connectors.market.json_bodies import RestMalformed
 from connectors.market.trades import Backfill, FilledGap, TradeGap, with_trades
-from connectors.simulator.rest_responses import respond
+from connectors.simulator.coinbase.rest_responses import respond
 from connectors.simulator.run import ExchangeOptions
 from connectors.venues.coinbase.trades import read_trades
 from tests.connectors.builders import T0, build_market, ticker

@@ -16,7 +16,8 @@ from arena.messages import MarketSnapshot, Message, Product, Ticker
 from arena.node import Node
 from arena.settings import Settings
 from connectors.market.connector import ConnectorOptions, LiveConnector
-from connectors.simulator.run import ExchangeOptions
+from connectors.market.venue import Venue
+from connectors.simulator.run import PROTOCOLS, ExchangeOptions
 from connectors.simulator.server import ExchangeServer
 from connectors.venues.coinbase.venue import VENUE as COINBASE
 from tests.connectors.builders import FastClock, build_market
@@ -48,10 +49,13 @@ async def running_exchange(
     speed: float = 60.0,
     port: int = 0,
     start: datetime | None = None,
+    venue: str = "coinbase",
 ) -> AsyncIterator[ExchangeServer]:
     """A simulated exchange on a free port."""
-    market = build_market(ExchangeOptions(products, start=start), datetime.now(UTC))
-    server = ExchangeServer(market, speed=speed, clock=SystemClock(), label="seed 7")
+    market = build_market(ExchangeOptions(products, start=start, venue=venue), datetime.now(UTC))
+    server = ExchangeServer(
+        PROTOCOLS[venue](market), speed=speed, clock=SystemClock(), label="seed 7"
+    )
     async with await server.listen(port):
         playing = asyncio.create_task(server.run())
         try:
@@ -121,12 +125,11 @@ async def running_connector(
     interval_s: float = 60.0,
     factor: float = 10.0,
     record: Path | None = None,
+    venue: Venue = COINBASE,
 ) -> AsyncIterator[RunningConnector]:
     """Run a connector to the exchange, with a clock that runs `factor` times as fast."""
-    options = ConnectorOptions(
-        COINBASE, products, interval_s, server.ws_url, server.rest_url, record
-    )
-    node = Node("connector", "coinbase", Settings(), bus, FastClock(factor))
+    options = ConnectorOptions(venue, products, interval_s, server.ws_url, server.rest_url, record)
+    node = Node("connector", venue.name, Settings(), bus, FastClock(factor))
     connector = LiveConnector(options, node, random.Random(7))
     watched = RunningConnector(
         connector, await bus.log_reader("market.tickers", "market.snapshots", "dead_letters")

@@ -19,8 +19,8 @@ from connectors.market.events import HeartbeatSeen
 from connectors.market.feed import Feed, Received
 from connectors.market.lockstep.market_events import candle, ticker_seen
 from connectors.market.snapshot import Origin, compose
+from connectors.simulator.coinbase.rest_responses import respond
 from connectors.simulator.price_path import STEP_S
-from connectors.simulator.rest_responses import respond
 from connectors.simulator.simulated_market import ProductState, SimulatedMarket
 from connectors.venues.coinbase.protocol_products import list_products
 

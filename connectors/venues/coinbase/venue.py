@@ -29,6 +29,7 @@ class CoinbaseVenue:
     rest_url = "https://api.exchange.coinbase.com"
     default_products: tuple[str, ...] = ("BTC-USD", "FARTCOIN-USD", "SOL-USD")
     confirm_after_s: float | None = None
+    ticker_every_s = 0.0
 
     def read_product(self, text: str) -> str:
         """An id such as "BTC-USD", typed in any case.

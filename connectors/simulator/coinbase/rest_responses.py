@@ -6,7 +6,6 @@ nothing traded.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -14,29 +13,19 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 
 from arena.money import decimal_text
-from connectors.simulator.feed_session import iso
+from connectors.simulator.coinbase.feed_session import iso
 from connectors.simulator.listing import DELISTED, ListedProduct, listed_product
 from connectors.simulator.simulated_market import ProductState, SimulatedMarket
+from connectors.simulator.venue_protocol import RestResponse
 
 GRANULARITIES: Final = (60, 300, 900, 3600, 21_600, 86_400)
 ROWS_MAX: Final = 300
 TRADES_MAX: Final = 1_000
 """Most rows of a page of trades, and the default."""
-JSON: Final = "application/json; charset=utf-8"
 TOO_MANY: Final = (
     "granularity too small for the requested time range. "
     f"Count of aggregations requested exceeds {ROWS_MAX}"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RestResponse:
-    """An HTTP response."""
-
-    status: int
-    body: bytes
-    content_type: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def respond(market: SimulatedMarket, target: str, at: datetime) -> RestResponse:
