@@ -8,7 +8,8 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Literal
 
 from arena.currency import cash_digits
-from chat_nodes.prompt_reader import PromptAccount, PromptMarket, PromptQuote
+from arena.products import quote_of
+from chat_nodes.prompt_reader import PromptAccount, PromptMarket, PromptPosition, PromptQuote
 
 ORDER_CASH_MIN = Decimal(10)
 ORDER_SHARE_MIN = Decimal("0.0001")
@@ -44,44 +45,58 @@ class DecisionContext:
     cost_bps: Decimal
     seed: str
 
+    def account_of(self, product_id: str) -> PromptAccount:
+        """The account in the currency that a product is quoted in; the main one if unknown."""
+        return self.account.wallets.get(quote_of(product_id), self.account)
+
+    @property
+    def positions(self) -> dict[str, PromptPosition]:
+        """The positions of all currencies by product."""
+        found = dict(self.account.positions)
+        for wallet in self.account.wallets.values():
+            found |= wallet.positions
+        return found
+
     @property
     def cost(self) -> Decimal:
         """The cost of one trade as a fraction of its value."""
         return self.cost_bps / BPS
 
-    def small(self, amount: Decimal, share: Decimal) -> Decimal:
+    def small(self, account: PromptAccount, amount: Decimal, share: Decimal) -> Decimal:
         """A small amount of cash: `amount`, or that share of the equity if cash has no cents."""
-        has_cents = cash_digits(self.account.currency) == CENT_DIGITS
-        return amount if has_cents else self.account.equity_usd * share
+        has_cents = cash_digits(account.currency) == CENT_DIGITS
+        return amount if has_cents else account.equity_usd * share
 
-    def spendable_usd(self, wanted_usd: Decimal) -> Decimal:
-        """The wanted amount, or what the cash allows after costs if that is less."""
-        most = self.account.cash_usd / (1 + self.cost) * SPENDABLE_SHARE
-        return min(wanted_usd, most)
+    def spendable(self, account: PromptAccount, wanted: Decimal) -> Decimal:
+        """The wanted amount of cash, or what an account allows after costs if that is less."""
+        most = account.cash_usd / (1 + self.cost) * SPENDABLE_SHARE
+        return min(wanted, most)
 
     def buy(self, quote: PromptQuote, cash: Decimal) -> tuple[PlannedOrder, ...]:
         """A buy for about `cash`; nothing if that is below the smallest order."""
-        cash = self.spendable_usd(cash)
-        if cash < self.small(ORDER_CASH_MIN, ORDER_SHARE_MIN) or not cash:
+        account = self.account_of(quote.product_id)
+        cash = self.spendable(account, cash)
+        if cash < self.small(account, ORDER_CASH_MIN, ORDER_SHARE_MIN) or not cash:
             return ()
         return (PlannedOrder("buy", quote.product_id, round_quantity(cash / quote.ask)),)
 
     def sell(self, product_id: str, part: Decimal = Decimal(1)) -> PlannedOrder:
         """A sale of a position, or of a part of it."""
-        held = self.account.positions[product_id].quantity
+        held = self.positions[product_id].quantity
         return PlannedOrder("sell", product_id, held if part == 1 else round_quantity(held * part))
 
     def gain(self, quote: PromptQuote) -> Decimal | None:
         """The gain of a position at the bid, as a fraction of its cost; None if none is held."""
-        held = self.account.positions.get(quote.product_id)
+        held = self.positions.get(quote.product_id)
         return quote.bid / held.average_cost - 1 if held and held.average_cost else None
 
     def share(self, quote: PromptQuote) -> Decimal:
-        """The value of a position at the bid, as a fraction of the equity."""
-        held = self.account.positions.get(quote.product_id)
-        if held is None or not self.account.equity_usd:
+        """The value of a position at the bid, as a fraction of the equity in its currency."""
+        account = self.account_of(quote.product_id)
+        held = account.positions.get(quote.product_id)
+        if held is None or not account.equity_usd:
             return Decimal(0)
-        return held.quantity * quote.bid / self.account.equity_usd
+        return held.quantity * quote.bid / account.equity_usd
 
 
 def round_quantity(quantity: Decimal) -> Decimal:

@@ -6,9 +6,10 @@ left out; nothing raises.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import pairwise
 
 from arena.currency import DEFAULT_CURRENCY
 from arena.messages import ChatMessage
@@ -18,6 +19,7 @@ FEE_BPS_ASSUMED = Decimal(100)
 """Cost of a trade if the prompt does not state it."""
 PROMPT_CHARS_MAX = 200_000
 SECTIONS_MAX = 200
+CURRENCIES_MAX = 20
 
 _HEADING = re.compile(r"\A# Market as of (\S+)")
 _CANDLES = re.compile(r"\ACandles (\S+) (\S+)")
@@ -69,12 +71,17 @@ class PromptPosition:
 
 @dataclass(frozen=True, slots=True)
 class PromptAccount:
-    """The account as the prompt shows it, in its currency."""
+    """The account as the prompt shows it, in its currency.
+
+    Attributes:
+        wallets: Further currency -> account in it.
+    """
 
     cash_usd: Decimal
     equity_usd: Decimal
     positions: dict[str, PromptPosition] = field(default_factory=dict)
     currency: str = DEFAULT_CURRENCY
+    wallets: "dict[str, PromptAccount]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +152,25 @@ def read_account(texts: Iterable[str]) -> PromptAccount | None:
         texts: Oldest first.
     """
     for text in reversed([t[:PROMPT_CHARS_MAX] for t in texts]):
-        account = _account_lines(text) or _account_table(text)
+        account = _accounts(text, _CASH_LINE, _account_lines)
+        account = account or _accounts(text, _CASH_SENTENCE, _account_table)
         if account is not None:
             return account
     return None
+
+
+def _accounts(
+    text: str, start: re.Pattern[str], read: Callable[[str], PromptAccount | None]
+) -> PromptAccount | None:
+    """The account in a text, with one part per currency; each part begins with its cash."""
+    begins = [found.start() for found in start.finditer(text)][:CURRENCIES_MAX]
+    if len(begins) < 2:
+        return read(text)
+    parts = [text[a:b] for a, b in pairwise([*begins, len(text)])]
+    found = [account for account in map(read, parts) if account is not None]
+    if not found:
+        return None
+    return replace(found[0], wallets={one.currency: one for one in found[1:]})
 
 
 def read_cost_bps(messages: Iterable[ChatMessage]) -> Decimal:

@@ -46,13 +46,18 @@ class MarkedPosition:
 
 @dataclass(frozen=True, slots=True)
 class MarkedPortfolio:
-    """A portfolio valued at a snapshot; a position without a bid counts at its cost."""
+    """A portfolio valued at a snapshot; a position without a bid counts at its cost.
+
+    Attributes:
+        wallets: The accounts in further currencies.
+    """
 
     cash_usd: Decimal
     scraped_usd: Decimal
     equity_usd: Decimal
     positions: tuple[MarkedPosition, ...]
     currency: str = DEFAULT_CURRENCY
+    wallets: "tuple[MarkedPortfolio, ...]" = ()
 
 
 def portfolio_of_result(result: ToolResult) -> Portfolio | None:
@@ -94,9 +99,13 @@ def mark(known: KnownPortfolio, snapshot: MarketSnapshot) -> MarkedPortfolio:
     """The portfolio valued at the bids of a snapshot, as of its venue time."""
     elapsed_s = max(0.0, (snapshot.as_of - known.as_of).total_seconds())
     bids = {v.product_id: v.ticker.best_bid for v in snapshot.products if v.ticker is not None}
-    equity = known.portfolio.cash_usd + known.portfolio.scraped_usd
+    return _mark(known.portfolio, bids, elapsed_s)
+
+
+def _mark(last: Portfolio, bids: Mapping[str, Decimal], elapsed_s: float) -> MarkedPortfolio:
+    equity = last.cash_usd + last.scraped_usd
     marked = []
-    for position in known.portfolio.positions:
+    for position in last.positions:
         bid = bids.get(position.product_id, position.bid)
         cost = position.quantity * position.average_cost
         value = cost if bid is None else position.quantity * bid
@@ -111,5 +120,11 @@ def mark(known: KnownPortfolio, snapshot: MarketSnapshot) -> MarkedPortfolio:
                 held_s=None if position.held_s is None else position.held_s + elapsed_s,
             )
         )
-    last = known.portfolio
-    return MarkedPortfolio(last.cash_usd, last.scraped_usd, equity, tuple(marked), last.currency)
+    return MarkedPortfolio(
+        last.cash_usd,
+        last.scraped_usd,
+        equity,
+        tuple(marked),
+        last.currency,
+        tuple(_mark(wallet, bids, elapsed_s) for wallet in last.wallets),
+    )

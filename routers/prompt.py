@@ -24,7 +24,7 @@ from arena.currency import DEFAULT_CURRENCY, cash_digits
 from arena.messages import CandleWindow, MarketSnapshot, ProductView, PromptSize, Rules
 from arena.money import decimal_text, to_digits
 from arena.plural import counted
-from routers.portfolio import KnownPortfolio, MarkedPosition, mark
+from routers.portfolio import KnownPortfolio, MarkedPortfolio, MarkedPosition, mark
 from routers.prompt_sizes import FULL, PROMPT_FORMS, PromptForm, cut_strategy, strategy_is_cut
 from routers.prompt_small import render_small_market
 from routers.prompt_text import (
@@ -129,6 +129,9 @@ def render_system(prompt: str, rules: Rules | None, size: PromptSize = "full") -
 
 def _units_text(rules: Rules | None) -> str:
     """The unit of an order's quantity, and the currency if it is not the dollar."""
+    if rules is not None and rules.wallets:
+        held = " and ".join((rules.currency, *sorted(rules.wallets)))
+        return f"0.05 BTC, not money: accounts hold {held}, and a product's own currency pays it"
     currency = DEFAULT_CURRENCY if rules is None else rules.currency
     if currency == DEFAULT_CURRENCY:
         return "0.05 BTC, not dollars"
@@ -223,8 +226,8 @@ def left_out_text(
     parts = [market.left_out] if market.left_out else []
     if strategy_is_cut(system, form):
         parts.append(f"the strategy's prompt beyond {form.strategy_chars_max:,} characters")
-    positions = 0 if known is None else len(known.portfolio.positions)
-    if (more := positions - form.positions_max) > 0:
+    accounts = () if known is None else (known.portfolio, *known.portfolio.wallets)
+    if more := sum(max(0, len(one.positions) - form.positions_max) for one in accounts):
         parts.append(counted(more, "position"))
     if size != "full" and (older := len(memory) - form.memory_lines_max) > 0:
         parts.append(counted(older, "older decision"))
@@ -263,10 +266,17 @@ def duration_text(seconds: float) -> str:
 
 def _account_text(known: KnownPortfolio, snapshot: MarketSnapshot, form: PromptForm) -> str:
     account = mark(known, snapshot)
+    lines = ["## Your account"]
+    for one in (account, *account.wallets):
+        lines += _currency_lines(one, form)
+    return cut_to("\n".join(lines), form.account_chars_max)
+
+
+def _currency_lines(account: MarkedPortfolio, form: PromptForm) -> list[str]:
+    """The lines of one currency: cash, equity, positions."""
     unit = account.currency
     key, word = ("_usd", "") if unit == DEFAULT_CURRENCY else ("", f" {unit}")
     lines = [
-        "## Your account",
         f"cash{key}: {decimal_text(account.cash_usd)}{word}",
         f"equity{key}: {_round_to_cent(account.equity_usd, unit):f}{word}",
     ]
@@ -279,7 +289,7 @@ def _account_text(known: KnownPortfolio, snapshot: MarketSnapshot, form: PromptF
         lines.append("position: none")
     if (more := len(account.positions) - form.positions_max) > 0:
         lines.append(f"({more} further positions are not shown: ask for your portfolio)")
-    return cut_to("\n".join(lines), form.account_chars_max)
+    return lines
 
 
 def _round_to_cent(amount: Decimal, currency: str) -> Decimal:

@@ -73,8 +73,8 @@ def _order(choice: JsonObject, prompt: LocalPrompt) -> PlannedOrder | None:
     if context is None or not isinstance(product_id, str) or not isinstance(size, str):
         return None
     if choice.get("action") == "buy" and product_id in prompt.buyable and size in BUY_SHARES:
-        usd = context.account.cash_usd * BUY_SHARES[size]
-        orders = context.buy(context.market.quotes[product_id], usd)
+        cash = context.account_of(product_id).cash_usd * BUY_SHARES[size]
+        orders = context.buy(context.market.quotes[product_id], cash)
         return orders[0] if orders else None
     if choice.get("action") == "sell" and product_id in prompt.sellable and size in SELL_SHARES:
         order = context.sell(product_id, SELL_SHARES[size])

@@ -114,10 +114,16 @@ def shuffled(items: Sequence[T], seed: str) -> list[T]:
 def _decide(request: ChatRequest, context: DecisionContext) -> LocalPrompt:
     seed = context.seed
     live = context.market.live()[:PRODUCTS_SHOWN_MAX]
-    held = [q for q in live if q.product_id in context.account.positions]
+    held = [q for q in live if q.product_id in context.positions]
     # Only what the smallest size can pay for may be bought.
-    can_buy = bool(live and context.buy(live[0], context.account.cash_usd * Decimal("0.05")))
-    buyable = tuple(q.product_id for q in live) if can_buy else ()
+    payable = {q.product_id: context.account_of(q.product_id) for q in live}
+    can_pay: dict[str, bool] = {}
+    for quote in live:
+        account = payable[quote.product_id]
+        if account.currency not in can_pay:
+            cash = account.cash_usd * Decimal("0.05")
+            can_pay[account.currency] = bool(context.buy(quote, cash))
+    buyable = tuple(p for p, account in payable.items() if can_pay[account.currency])
     sellable = tuple(q.product_id for q in held)
     actions = shuffled(["hold", *["buy"] * bool(buyable), *["sell"] * bool(sellable)], seed)
     sizes = shuffled(SIZES, seed)
@@ -220,9 +226,13 @@ def _account_line(context: DecisionContext, held: Iterable[PromptQuote]) -> str:
     for quote in held:
         gain = context.gain(quote)
         parts.append(quote.product_id + (f", which {_move(gain)}" if gain is not None else ""))
-    cash, unit = context.account.cash_usd, context.account.currency
-    words = f"{int(cash)} dollars" if unit == DEFAULT_CURRENCY else f"{cash:.8g} {unit}"
+    accounts = (context.account, *context.account.wallets.values())
+    words = " and ".join(_cash_words(one.cash_usd, one.currency) for one in accounts)
     return f"You have {words}. You hold {'; '.join(parts) or 'nothing'}."
+
+
+def _cash_words(cash: Decimal, unit: str) -> str:
+    return f"{int(cash)} dollars" if unit == DEFAULT_CURRENCY else f"{cash:.8g} {unit}"
 
 
 def _move(fraction: Decimal) -> str:

@@ -68,7 +68,7 @@ def scripted_strategy(name: str) -> Callable[[StrategyRules], StrategyRules]:
 def momentum(context: DecisionContext) -> StrategyDecision:
     """Buy what rises on every window, add only in profit, sell when the trend breaks."""
     live = context.market.live()
-    held = [q for q in live if q.product_id in context.account.positions]
+    held = [q for q in live if q.product_id in context.positions]
     broken = [q.product_id for q in held if _breaks(context.market, q)]
     if broken:
         sells = tuple(context.sell(p) for p in broken[:ORDERS_MAX])
@@ -79,11 +79,11 @@ def momentum(context: DecisionContext) -> StrategyDecision:
         return StrategyDecision((), "no product rises on 15m, 5m and 1m: waiting")
     gain, name = context.gain(best), best.product_id
     strength = _percent(_strength(context.market, best))
-    if gain is None and len(context.account.positions) >= MOMENTUM_PRODUCTS_MAX:
+    if gain is None and len(context.positions) >= MOMENTUM_PRODUCTS_MAX:
         return StrategyDecision((), f"{name} rises, but two positions are enough")
     if gain is not None and (gain <= 0 or context.share(best) >= MOMENTUM_SHARE_MAX):
         return StrategyDecision((), f"{name} is {strength} over its 5m mean: letting it run")
-    orders = context.buy(best, context.account.equity_usd * MOMENTUM_SHARE)
+    orders = context.buy(best, _equity(context, best) * MOMENTUM_SHARE)
     if not orders:
         return StrategyDecision(
             (), f"{name} rises, {strength} over its 5m mean, but no cash is left"
@@ -98,8 +98,9 @@ def brainrot(context: DecisionContext) -> StrategyDecision:
     hottest = max(live, key=lambda q: _heat(context.market, q), default=None)
     if hottest is None:
         return StrategyDecision((), "no live price, no YOLO")
-    if context.account.cash_usd > context.account.equity_usd * BRAINROT_CASH_MIN:
-        orders = context.buy(hottest, context.account.cash_usd)
+    account = context.account_of(hottest.product_id)
+    if account.cash_usd > account.equity_usd * BRAINROT_CASH_MIN:
+        orders = context.buy(hottest, account.cash_usd)
         return StrategyDecision(orders, f"{hottest.product_id} moves the most: all in")
     for quote in live:
         gain = context.gain(quote)
@@ -114,11 +115,6 @@ def scalper(context: DecisionContext) -> StrategyDecision:
     """Buy small dips below the 1-minute mean; sell after a small gain, a loss or ten minutes."""
     orders: list[PlannedOrder] = []
     reasons: list[str] = []
-    invested = (
-        1 - context.account.cash_usd / context.account.equity_usd
-        if context.account.equity_usd
-        else 1
-    )
     for quote in context.market.live():
         name, gain = quote.product_id, context.gain(quote)
         if gain is not None and (why := _scalp_exit(context, quote, gain)):
@@ -129,10 +125,10 @@ def scalper(context: DecisionContext) -> StrategyDecision:
         if (
             dip < SCALPER_DIP
             or context.share(quote) > SCALPER_SHARE
-            or invested > SCALPER_INVESTED_MAX
+            or _invested(context, quote) > SCALPER_INVESTED_MAX
         ):
             continue
-        if bought := context.buy(quote, context.account.equity_usd * SCALPER_SHARE):
+        if bought := context.buy(quote, _equity(context, quote) * SCALPER_SHARE):
             orders += bought
             reasons.append(f"{name} is {_percent(dip)} under its 1m mean: a small buy")
     if not orders:
@@ -146,7 +142,7 @@ def _scalp_exit(context: DecisionContext, quote: PromptQuote, gain: Decimal) -> 
         return f"is up {_percent(gain)}: taking it"
     if gain < -2 * context.cost:
         return f"is down {_percent(-gain)}: stopped out"
-    if context.account.positions[quote.product_id].held_s > SCALPER_HELD_S_MAX:
+    if context.positions[quote.product_id].held_s > SCALPER_HELD_S_MAX:
         return "was held for ten minutes: out"
     return ""
 
@@ -155,10 +151,9 @@ def _scalp_exit(context: DecisionContext, quote: PromptQuote, gain: Decimal) -> 
 def buy_and_hold(context: DecisionContext) -> StrategyDecision:
     """Split nine tenths of the cash over every product once, then never trade again."""
     live = context.market.live()
-    if context.account.positions or not live:
+    if context.positions or not live:
         return StrategyDecision((), "bought once, holding" if live else "no live price yet")
-    usd = context.account.cash_usd * HOLD_SHARE / len(live)
-    orders = tuple(order for quote in live for order in context.buy(quote, usd))
+    orders = tuple(order for quote in live for order in _buy_equal_part(context, quote))
     return StrategyDecision(orders, f"an equal part in each of {len(orders)} products, to be held")
 
 
@@ -172,12 +167,12 @@ def random(context: DecisionContext) -> StrategyDecision:
     quote = live[pick % len(live)]
     name = quote.product_id
     if coin % 3 == 1:
-        if name not in context.account.positions:
+        if name not in context.positions:
             return StrategyDecision((), f"the coin says sell {name}, but none is held")
         return StrategyDecision(
             (context.sell(name, Decimal("0.5")),), f"the coin says sell half of {name}"
         )
-    orders = context.buy(quote, context.account.cash_usd * RANDOM_SHARE)
+    orders = context.buy(quote, context.account_of(name).cash_usd * RANDOM_SHARE)
     return StrategyDecision(
         orders, f"the coin says buy {name}" + ("" if orders else ", but no cash is left")
     )
@@ -196,11 +191,33 @@ def metronome(context: DecisionContext) -> StrategyDecision:
     if not live:
         return StrategyDecision((), "no live price")
     quote = live[0]
-    if quote.product_id in context.account.positions:
+    if quote.product_id in context.positions:
         return StrategyDecision((context.sell(quote.product_id),), "tick: sell")
     return StrategyDecision(
-        context.buy(quote, context.small(METRONOME_CASH, METRONOME_SHARE)), "tock: buy"
+        context.buy(
+            quote,
+            context.small(context.account_of(quote.product_id), METRONOME_CASH, METRONOME_SHARE),
+        ),
+        "tock: buy",
     )
+
+
+def _equity(context: DecisionContext, quote: PromptQuote) -> Decimal:
+    """The equity in the currency of a product."""
+    return context.account_of(quote.product_id).equity_usd
+
+
+def _invested(context: DecisionContext, quote: PromptQuote) -> Decimal:
+    """The share of the equity in a product's currency that is not cash."""
+    account = context.account_of(quote.product_id)
+    return 1 - account.cash_usd / account.equity_usd if account.equity_usd else Decimal(1)
+
+
+def _buy_equal_part(context: DecisionContext, quote: PromptQuote) -> tuple[PlannedOrder, ...]:
+    """A buy for the product's part of the cash in its currency."""
+    account = context.account_of(quote.product_id)
+    alike = [q for q in context.market.live() if context.account_of(q.product_id) is account]
+    return context.buy(quote, account.cash_usd * HOLD_SHARE / len(alike))
 
 
 def _mean(values: Sequence[Decimal]) -> Decimal:
