@@ -37,7 +37,6 @@ async def run_traffic(
     disturbance: Coroutine[Any, Any, None],  # Any: what it awaits does not matter
     orders: int = ORDERS,
     enough: Callable[[], bool] = lambda: True,
-    per_second: float = PER_SECOND,
 ) -> Findings:
     """Trade during a disturbance, wait until everything is answered, and check the topics.
 
@@ -48,7 +47,6 @@ async def run_traffic(
         disturbance: Runs during the traffic; cancelled when enough orders were sent.
         orders: The minimum number of orders.
         enough: Trading continues, within bounds, until this is true.
-        per_second: Orders per second.
     """
     traffic = Traffic(bus, seed)
     await traffic.open_market()
@@ -57,11 +55,11 @@ async def run_traffic(
         for work in (executors.supervise(), traffic.run_market(), disturbance)
     ]
     try:
-        await traffic.run_agents(orders, per_second)
+        await traffic.run_agents(orders, PER_SECOND)
         for _ in range(EXTRA_ROUNDS_MAX):
             if enough():
                 break
-            await traffic.run_agents(EXTRA_ROUND, per_second)
+            await traffic.run_agents(EXTRA_ROUND, PER_SECOND)
         running[2].cancel()
         executors.fault = lambda: ""
         await wait_until_answered(bus, traffic, SETTLE_S)

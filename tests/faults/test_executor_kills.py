@@ -9,15 +9,12 @@ import pytest
 
 from arena import fault_points as faults
 from arena.bus.kafka import KafkaBus
-from tests.faults.conftest import ORDERS, PER_SECOND, run_traffic
+from tests.faults.conftest import run_traffic
 from tests.faults.harness import Executors
 
 pytestmark = [pytest.mark.timeout(600)]
 
 KILLS = 5
-HALF_ORDERS = ORDERS // 2
-HALF_RATE = PER_SECOND / 2
-"""Half of the usual traffic: the number of kills decides how long these tests take."""
 
 
 async def test_orders_survive_random_kills(bus: KafkaBus, executors: Executors) -> None:
@@ -34,13 +31,7 @@ async def test_orders_survive_random_kills(bus: KafkaBus, executors: Executors) 
             executors.signal("one", signal.SIGKILL)
 
     findings = await run_traffic(
-        bus,
-        executors,
-        1,
-        disturb(),
-        orders=HALF_ORDERS,
-        enough=lambda: executors.ends["killed"] >= KILLS,
-        per_second=HALF_RATE,
+        bus, executors, 1, disturb(), enough=lambda: executors.ends["killed"] >= KILLS
     )
 
     assert not findings.wrong, findings.summary()
@@ -75,9 +66,7 @@ async def test_orders_survive_kills_at_every_fault_point(
         executors,
         2,
         asyncio.sleep(3600),
-        orders=HALF_ORDERS,
         enough=lambda: set(chances) <= set(executors.ends),
-        per_second=HALF_RATE,
     )
 
     assert not findings.wrong, findings.summary()

@@ -10,7 +10,6 @@ from typing import Any
 import psutil
 import pytest
 
-from arena.errors import UsageError
 from arena.runs import SPEC_FILE, read_run
 from arena.settings import Settings
 from operations.commands.compete_start import resume_contest
@@ -173,10 +172,12 @@ def test_contest_stopped_by_ctrl_c_is_resumed_to_the_same_accounts(
 def test_contest_can_be_resumed_after_sigterm_but_not_while_it_runs(contests: Contests) -> None:
     """A second resume would start every process twice."""
     with contests.trading("--snapshots", "5000") as (process, directory):
-        with pytest.raises(UsageError, match=rf"is running \(pid {process.pid}\)"):
-            resume_contest(directory.name, contests.settings)
+        second = contests.start("--resume", directory.name)
+        refused, _ = second.communicate(timeout=DEADLINE_S)
         output = stopped(process, signal.SIGTERM)
 
+    assert second.returncode == 2
+    assert f"is running (pid {process.pid})" in refused
     require_stopped(process, output, directory, code=143, cause="SIGTERM")
     assert resume_contest(directory.name, contests.settings).resumed is not None
 
