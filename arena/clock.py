@@ -30,6 +30,10 @@ class Clock(Protocol):
         """Seconds that never go back; only differences are meaningful."""
         ...
 
+    def boot_s(self) -> float:
+        """Like `monotonic`, but also counts while the machine is suspended, if it can."""
+        ...
+
     async def sleep(self, delay_s: float) -> None:
         """Return after `delay_s` seconds on this clock; 0 lets other tasks run."""
         ...
@@ -61,6 +65,12 @@ class SystemClock:
         """`time.monotonic()`."""
         return time.monotonic()
 
+    def boot_s(self) -> float:
+        """Seconds of a clock that also runs while the machine is suspended, if there is one."""
+        if hasattr(time, "CLOCK_BOOTTIME"):
+            return time.clock_gettime(time.CLOCK_BOOTTIME)
+        return time.monotonic()
+
     async def sleep(self, delay_s: float) -> None:
         """`asyncio.sleep`."""
         await asyncio.sleep(delay_s)
@@ -87,6 +97,10 @@ class ManualClock:
         return self._start + timedelta(seconds=self._elapsed_s)
 
     def monotonic(self) -> float:
+        """The sum of all advances, in seconds."""
+        return self._elapsed_s
+
+    def boot_s(self) -> float:
         """The sum of all advances, in seconds."""
         return self._elapsed_s
 

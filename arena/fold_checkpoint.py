@@ -17,6 +17,7 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from types import MappingProxyType
 
@@ -36,6 +37,7 @@ from arena.errors import BrokenLog, Malformed
 from arena.logs import Log
 from arena.pass_overs import PassedOver
 from arena.settings import Settings
+from arena.threads import Threads, WorkerThreads
 
 CHECKPOINT_BYTES = 16 << 20
 """Bytes of records between two checkpoints: a turn can be as large as a hundred orders."""
@@ -184,7 +186,7 @@ async def _why_logs_differ(
 ) -> tuple[str, Pair | None]:
     """Why the logs are not those that were folded, and the partition that differs."""
     try:
-        async with asyncio.timeout(PROOF_TIMEOUT_S):
+        async with reader.clock.timeout(PROOF_TIMEOUT_S):
             while proofs:
                 for record in await reader.read(timeout_s=0.5, max_records=len(proofs)):
                     pair = (record.topic, record.partition)
@@ -268,13 +270,13 @@ async def _fold_to(bus: Bus, partition: int, shard: Shard, offset: int) -> None:
     reader = await bus.partition_reader(*pair, Start(offsets={pair: shard.next_offset}))
     try:
         while shard.next_offset < offset:
-            async with asyncio.timeout(PROOF_TIMEOUT_S):
+            async with bus.clock.timeout(PROOF_TIMEOUT_S):
                 while not (records := await reader.read(timeout_s=0.5)):
                     pass
             for record in records:
                 if record.offset < offset:
                     shard.apply(record.kind, record.value, record.offset)
-            await asyncio.sleep(0)
+            await bus.clock.sleep(0)
     finally:
         await reader.close()
 
@@ -288,7 +290,13 @@ class CheckpointFile:
     """
 
     def __init__(
-        self, settings: Settings, name: str, log: Log, *, logs_failures: bool = True
+        self,
+        settings: Settings,
+        name: str,
+        log: Log,
+        *,
+        threads: Threads | None = None,
+        logs_failures: bool = True,
     ) -> None:
         """Take the folder of the settings, and the file's name in it.
 
@@ -296,18 +304,20 @@ class CheckpointFile:
             settings: The settings with the folder.
             name: Name of the file.
             log: Gets a warning if a checkpoint is discarded.
+            threads: Reads and writes; None for threads of this process.
             logs_failures: Also log a warning if the file cannot be written.
         """
         self._folder = settings.checkpoints
         self.file = ChecksummedFile(self._folder / name)
         self.failed = False
         self._log = log
+        self._threads = threads or WorkerThreads()
         self._logs_failures = logs_failures
         self._writing: asyncio.Task[None] | None = None
 
     async def read(self) -> bytes | None:
         """Return the payload; None without an intact file."""
-        return await asyncio.to_thread(self.file.read)
+        return await self._threads.run(self.file.read)
 
     def discard(self, why: str) -> None:
         """Delete the file and log why."""
@@ -339,7 +349,7 @@ class CheckpointFile:
 
     async def read_images(self, partitions: Iterable[int]) -> dict[int, list[bytes]]:
         """Read packed shards that the log may prove: our own, and an executor's on this host."""
-        return await asyncio.to_thread(self._read_images, list(partitions))
+        return await self._threads.run(partial(self._read_images, list(partitions)))
 
     def _read_images(self, partitions: list[int]) -> dict[int, list[bytes]]:
         found = {}
@@ -361,7 +371,7 @@ class CheckpointFile:
     async def _write(self, files: list[tuple[ChecksummedFile, bytes]]) -> None:
         try:
             for file, payload in files:
-                await asyncio.to_thread(file.write, payload)
+                await self._threads.run(partial(file.write, payload))
             self.failed = False
         except OSError as error:  # The checkpoint only saves time.
             self.failed = True

@@ -1,6 +1,5 @@
 """Reads topics up to their current ends, for state that is loaded before the topic is followed."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
@@ -35,9 +34,9 @@ async def read_to_ends(
     Raises:
         BrokerUnavailable: No progress for `stall_s` although a partition has more records.
     """
-    clock = asyncio.get_running_loop().time
+    clock = reader.clock
     targets = await reader.end_offsets() if ends is None else ends
-    progress_s = clock()
+    progress_s = clock.monotonic()
     while left := [pair for pair, end in targets.items() if reader.position(*pair) < end]:
         before = [reader.position(*pair) for pair in left]
         missing = sum(targets[pair] - offset for pair, offset in zip(left, before, strict=True))
@@ -45,10 +44,10 @@ async def read_to_ends(
         if records:
             yield records
         else:
-            await asyncio.sleep(0)  # A reader need not wait; a time-out of the caller must be seen.
+            await clock.sleep(0)  # A reader need not wait; a time-out of the caller must be seen.
         if before != [reader.position(*pair) for pair in left]:
-            progress_s = clock()
-        elif clock() - progress_s > stall_s:
+            progress_s = clock.monotonic()
+        elif clock.monotonic() - progress_s > stall_s:
             topic, partition = left[0]
             raise BrokerUnavailable(
                 f"{topic}[{partition}] returned no record after offset {reader.position(*left[0])},"

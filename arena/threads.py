@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 Result = TypeVar("Result")
@@ -81,7 +82,36 @@ class WorkerThreads:
                 loop.call_soon_threadsafe(settle, result, failure)
 
         threading.Thread(target=run, name=name or None, daemon=True).start()
-        return await done
+        try:
+            return await done
+        except asyncio.CancelledError:
+            if not done.cancelled() and on_late_end is not None:  # ended just before
+                loop.call_soon(on_late_end)
+            raise
+
+
+class OneWorker:
+    """One thread of its own, which runs one piece of work at a time.
+
+    Args:
+        name: Name of the thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Create the worker; its thread starts with the first work."""
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Run the work when the work before it has ended; it does not start if this is cancelled.
+
+        Args:
+            work: The work; a cancellation does not stop it.
+        """
+        return await asyncio.wrap_future(self._pool.submit(work))
+
+    async def close(self) -> None:
+        """Drop work that has not started, and wait for the running one."""
+        await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
 
 
 class InlineThreads:

@@ -68,6 +68,10 @@ class VirtualClock:
         """The loop's time."""
         return self._loop.time()
 
+    def boot_s(self) -> float:
+        """The loop's time."""
+        return self._loop.time()
+
     async def sleep(self, delay_s: float) -> None:
         """Return when the loop's time is `delay_s` later."""
         await asyncio.sleep(delay_s)

@@ -4,13 +4,12 @@ It has two rounds: the model is asked for two prices through a tool, and gets it
 with their results. It uses the same model, request body and decoder as agents do.
 """
 
-import asyncio
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
+from arena.clock import SystemClock
 from arena.findings import Finding, broken, ok, warning
 from arena.messages import Cause, ChatMessage, ChatRequest, Sampling, ToolSchema
 from chat_nodes.decode import Decoded
@@ -174,11 +173,11 @@ def _usage(ended: CheckedCall) -> Finding:
 
 
 async def _ask(model: Model, request: ChatRequest, timeout_s: float) -> CheckedCall:
-    adaptations = retries = 0
+    clock, adaptations, retries = SystemClock(), 0, 0
     while True:
-        started_s = time.monotonic()
+        started_s = clock.monotonic()
         result = await model.complete(request, timeout_s=timeout_s)
-        latency_ms = (time.monotonic() - started_s) * 1000
+        latency_ms = (clock.monotonic() - started_s) * 1000
         if not isinstance(result, CallFailed):
             decoded, _ = decode_redacted(result.body, model.secrets, (TOOL,))
             return CheckedCall(decoded, None, result.sent, latency_ms)
@@ -186,13 +185,13 @@ async def _ask(model: Model, request: ChatRequest, timeout_s: float) -> CheckedC
             adaptations += 1
         elif result.retryable and retries < RETRIES_MAX and result.cause != Cause.TIMEOUT:
             retries += 1
-            await asyncio.sleep(min(result.retry_after_s or retries, RETRY_DELAY_S_MAX))
+            await clock.sleep(min(result.retry_after_s or retries, RETRY_DELAY_S_MAX))
         else:
             return CheckedCall(None, result, result.sent, latency_ms)
 
 
 def _request(timeout_s: float) -> ChatRequest:
-    now = datetime.now(UTC)
+    now = SystemClock().now()
     return ChatRequest(
         call_id="check-1",
         agent="check",

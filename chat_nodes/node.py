@@ -7,7 +7,6 @@ offset is the low-water mark of answered requests; requests above it are redeliv
 and answered from the log. Calls for partitions that another process took over are cancelled.
 """
 
-import asyncio
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -92,7 +91,7 @@ class ChatNode:
             recordings,
             cutoff=settings.cutoff,
         )
-        self._queues = AgentQueues(settings.max_workers, self._work)
+        self._queues = AgentQueues(settings.max_workers, self._work, node.clock)
         self._low_water: dict[tuple[str, int], LowWaterMark] = defaultdict(LowWaterMark)
         self._end_when_gained: dict[tuple[str, int], int] = {}
         self._owned: Assignment = frozenset()
@@ -127,7 +126,7 @@ class ChatNode:
         finally:
             await self._queues.close()
             with suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                async with node.clock.timeout(CLOSE_TIMEOUT_S):
                     await self._commit(reader)
             await reader.close()
 

@@ -6,11 +6,13 @@ reading. This module reads and writes nothing itself.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from arena.bus.base import Assignment, Record
+from arena.clock import Clock
 from arena.messages import ChatRequest
 
 WAITING_PER_WORKER = 8
@@ -51,11 +53,13 @@ class AgentQueues:
     Args:
         workers: How many jobs run at once.
         work: Runs one job; an exception from it ends the node.
+        clock: The clock of time-outs.
     """
 
-    def __init__(self, workers: int, work: Callable[[Job], Awaitable[None]]) -> None:
+    def __init__(self, workers: int, work: Callable[[Job], Awaitable[None]], clock: Clock) -> None:
         """Start without queues; `add` creates them."""
         self._work = work
+        self._clock = clock
         self._slots = asyncio.Semaphore(workers)
         self._queues: dict[QueueKey, _AgentQueue] = {}
         self._capacity = workers * WAITING_PER_WORKER
@@ -94,10 +98,9 @@ class AgentQueues:
     async def wait_for_space(self, timeout_s: float) -> None:
         """Wait until a job has ended, for at most `timeout_s` seconds."""
         self._changed.clear()
-        try:
-            await asyncio.wait_for(self._changed.wait(), timeout_s)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with self._clock.timeout(timeout_s):
+                await self._changed.wait()
 
     def check(self) -> None:
         """Raise the exception of a failed job, if there is one."""

@@ -6,8 +6,6 @@ outcome gets a reply, so no agent waits in vain.
 """
 
 import asyncio
-import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -65,7 +63,6 @@ class RequestHandler:
         budget: Token budget of the day.
         call_index: Index of the calls that are in the log.
         recordings: File of recorded replies; None if every request calls the model.
-        draw: Random numbers in [0, 1), for jitter.
         cutoff: Last month of the model's training data, if the operator states it; else "".
     """
 
@@ -78,7 +75,6 @@ class RequestHandler:
         budget: DailyBudget,
         call_index: CallIndex,
         recordings: Recordings | None = None,
-        draw: Callable[[], float] = random.random,
         cutoff: str = "",
     ) -> None:
         """Look up the model's price; `handle` makes the first call."""
@@ -89,7 +85,6 @@ class RequestHandler:
         self._budget = budget
         self._call_index = call_index
         self._recordings = recordings
-        self._draw = draw
         self._cutoff = cutoff
         self._failures = CallFailures(node)
         self._log_partition: int | None = None
@@ -186,7 +181,7 @@ class RequestHandler:
                 attempts=call.attempts - adaptations,
                 max_retries=limits.max_retries,
                 remaining_s=self._remaining_s(call),
-                jitter=self._draw(),
+                jitter=self._node.random.random(),
             )
             if isinstance(next_step, FinalFailure):
                 return Decoded(next_step.outcome, error=next_step.error, cause=result.cause)
@@ -270,7 +265,7 @@ class RequestHandler:
             return
         sha256 = request_sha256(self._model.model_id, request)
         recorded = RecordedReply(request_sha256=sha256, call=logged, reply=reply)
-        await asyncio.to_thread(recordings.add, recorded)
+        await self._node.threads.run(lambda: recordings.add(recorded))
 
     async def _send(self, request: ChatRequest, logged: LlmCall, reply: ChatReply) -> None:
         """Send the call and the reply; both are acked when this returns."""

@@ -92,6 +92,7 @@ async def run(bus: Bus, clock: Clock, options: DashboardOptions, settings: Setti
             _show(follower, clock, options),
             watch_readers(bus, settings.stuck_s),
             timeout_s=options.seconds,
+            clock=clock,
         )
         if options.svg is not None:
             save_picture(_printed(follower, options), options.svg, options.title)
@@ -236,8 +237,9 @@ async def show_screens(follower: TopicFollower, clock: Clock, options: Dashboard
             while not session.quit:
                 began = clock.monotonic()
                 painter.show(session.draw(*terminal.size()))
-                await _wait(follower.changed, IDLE_REDRAW_S)
-                await _wait(session.pressed, began + REDRAW_EVERY_S - clock.monotonic())
+                await _wait(clock, follower.changed, IDLE_REDRAW_S)
+                left_s = began + REDRAW_EVERY_S - clock.monotonic()
+                await _wait(clock, session.pressed, left_s)
                 follower.changed.clear()
                 session.follow_keys()
                 if painter.error is not None:
@@ -246,9 +248,9 @@ async def show_screens(follower: TopicFollower, clock: Clock, options: Dashboard
             painter.stop()
 
 
-async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+async def _wait(clock: Clock, event: asyncio.Event, timeout_s: float) -> None:
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(max(0.0, timeout_s)):
+        async with clock.timeout(max(0.0, timeout_s)):
             await event.wait()
 
 

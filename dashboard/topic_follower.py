@@ -8,7 +8,6 @@ be started first.
 
 import asyncio
 import socket
-import time
 from datetime import datetime
 from functools import partial
 
@@ -204,15 +203,15 @@ class TopicFollower:
         while True:
             records = await reader.read(timeout_s=READ_TIMEOUT_S, max_records=RECORDS_PER_READ)
             self._note_broker_time(records)
-            began = time.perf_counter()
+            began = self._clock.monotonic()
             for record in records:
                 self.view.apply(record)
                 if reader is self._checkpointed_log:
                     self._positions.note(record)
                 self._folded[number, record.topic, record.partition] = record.offset + 1
-                if time.perf_counter() - began > SLICE_S:
-                    await asyncio.sleep(0)
-                    began = time.perf_counter()
+                if self._clock.monotonic() - began > SLICE_S:
+                    await self._clock.sleep(0)
+                    began = self._clock.monotonic()
             self._note_folded(number)
             if records:
                 self.changed.set()
@@ -232,7 +231,7 @@ class TopicFollower:
         """Fetch the ends of the logs regularly, to see whether the broker answers and the lag."""
         while True:
             try:
-                async with asyncio.timeout(POLL_TIMEOUT_S):
+                async with self._clock.timeout(POLL_TIMEOUT_S):
                     self._newest_ends = [await r.end_offsets() for r in self._readers]
                 self.silent_since = None
             except NO_ANSWER:

@@ -5,7 +5,6 @@ next to it. A checkpoint only saves time: `arena.fold_checkpoint` compares it wi
 it is used. `judge.season.checkpoint_format` defines the bytes.
 """
 
-import asyncio
 import contextlib
 from functools import partial
 
@@ -22,6 +21,7 @@ from arena.fold_checkpoint import (
 from arena.logs import Log
 from arena.pass_overs import PassedOver, read_passed_over
 from arena.settings import Settings
+from arena.threads import Threads, WorkerThreads
 from judge.season import SeasonBuilder
 from judge.season.checkpoint_format import (
     CHECKPOINT_TOPICS,
@@ -42,15 +42,17 @@ class SeasonCheckpoint:
         builder: The fold of the season.
     """
 
-    def __init__(self, settings: Settings, log: Log) -> None:
+    def __init__(self, settings: Settings, log: Log, threads: Threads | None = None) -> None:
         """Create an empty season.
 
         Args:
             settings: Settings of the arena; its home holds the checkpoint.
             log: Log for a refused or failed checkpoint.
+            threads: Reads and writes files; None for threads of this process.
         """
         self.builder = SeasonBuilder()
-        self.file = CheckpointFile(settings, "judge", log)
+        self._threads = threads or WorkerThreads()
+        self.file = CheckpointFile(settings, "judge", log, threads=self._threads)
         self._segments = self.file.file.path.with_name("judge.segments")
         self._places = FoldPositions()
         self._packer = SeasonPacker()
@@ -73,7 +75,7 @@ class SeasonCheckpoint:
         try:
             with no_garbage_collection():
                 head = read_head(packed)
-            segments = await asyncio.to_thread(self._read, head)
+            segments = await self._threads.run(partial(self._read, head))
             with no_garbage_collection():
                 builder, places = restore(head, segments)
             shards = builder.folds.accounts.shards

@@ -7,8 +7,6 @@ not publish an evaluation twice. Any number of judges can run; with the same opt
 same bytes under the same id.
 """
 
-import asyncio
-import time
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -123,7 +121,7 @@ async def judge_once(
     builder = fold if isinstance(fold, SeasonBuilder) else fold.builder
     if checkpoint is not None:
         await checkpoint.close()
-    return await asyncio.to_thread(lambda: options.evaluate(builder, stopped=stopped))
+    return await bus.threads.run(lambda: options.evaluate(builder, stopped=stopped))
 
 
 def _season_specs() -> list[topics.TopicSpec]:
@@ -148,7 +146,7 @@ class Judge:
         """
         self.node = node
         self.options = options
-        self.checkpoint = SeasonCheckpoint(node.settings, node.log)
+        self.checkpoint = SeasonCheckpoint(node.settings, node.log, node.threads)
         self.published: set[str] = set()
         self.looks = LookCache()
 
@@ -205,12 +203,12 @@ class Judge:
         await self._catch_up(reader)
         if self._is_published(index):
             return
-        began = time.perf_counter()
+        began = self.node.clock.monotonic()
         # In a thread, so that heartbeats continue. Nothing is folded until it returns.
-        evaluation = await asyncio.to_thread(self._evaluate, index)
+        evaluation = await self.node.threads.run(lambda: self._evaluate(index))
         await self.node.bus.append(topics.EVALUATIONS.name, evaluation, key=evaluation.snapshot_id)
         self.published.add(evaluation.evaluation_id)
-        took_ms = (time.perf_counter() - began) * 1000
+        took_ms = (self.node.clock.monotonic() - began) * 1000
         self.node.counters["evaluations"] += 1
         self.node.gauges["evaluation_ms"] = round(took_ms, 1)
         self.node.details["verdict"] = evaluation.verdict
@@ -241,4 +239,4 @@ async def _read_to_ends(reader: LogReader, apply: Callable[[Record], None]) -> N
         async for records in batches:
             for record in records:
                 apply(record)
-            await asyncio.sleep(0)
+            await reader.clock.sleep(0)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from arena.bus.base import LogReader, Record
 from arena.errors import BrokenLog
+from arena.tasks import wait_for_tasks
 
 READ_MAX = 2_000
 STALL_S = 20.0
@@ -32,6 +33,7 @@ class MergedReader:
             readers: Topic -> its reader.
         """
         self.readers = readers
+        self._clock = next(iter(readers.values())).clock
         self._buffers: dict[str, dict[int, deque[Record]]] = {topic: {} for topic in readers}
         self._reads: dict[str, asyncio.Task[list[Record]]] = {}
         self._read_to: dict[tuple[str, int], int] = {}
@@ -96,11 +98,9 @@ class MergedReader:
                     reader.read(timeout_s=timeout_s, max_records=READ_MAX)
                 )
         if any(self._buffers.values()):
-            await asyncio.sleep(0)
+            await self._clock.sleep(0)
         elif self._reads:
-            await asyncio.wait(
-                self._reads.values(), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
-            )
+            await wait_for_tasks(self._reads.values(), timeout_s, self._clock)
         for topic, task in list(self._reads.items()):
             if task.done():
                 self._buffer(topic)
@@ -118,7 +118,7 @@ class MergedReader:
 
     async def _wait_for(self, topic: str) -> None:
         try:
-            async with asyncio.timeout(STALL_S):
+            async with self._clock.timeout(STALL_S):
                 while not self._buffers[topic]:
                     if topic not in self._reads:
                         self._reads[topic] = asyncio.create_task(

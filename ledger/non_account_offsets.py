@@ -7,7 +7,6 @@ are offset and id, so booked rows are not doubled, lost records stay, and new on
 record that retention deleted is not a truncation.
 """
 
-import asyncio
 from collections.abc import Mapping
 from hashlib import sha256
 
@@ -84,7 +83,7 @@ async def _find_mismatches(
 ) -> dict[TopicPartition, str]:
     left, why = dict(to_check), {}
     try:
-        async with asyncio.timeout(PROOF_TIMEOUT_S):
+        async with reader.clock.timeout(PROOF_TIMEOUT_S):
             while left:
                 for record in await reader.read(timeout_s=0.5, max_records=max(1, len(left))):
                     part = (record.topic, record.partition)

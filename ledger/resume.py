@@ -6,7 +6,6 @@ again. A process that can write the database could change the balances in that f
 only if the log holds the digest of its state (`arena.checkpoint.why_unproven`).
 """
 
-import asyncio
 import contextlib
 from collections.abc import Mapping
 
@@ -150,7 +149,7 @@ async def _read(reader: LogReader, number: int, max_records: int) -> list[Record
     """
     records: list[Record] = []
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(STALL_S):
+        async with reader.clock.timeout(STALL_S):
             while not records:
                 records = await reader.read(timeout_s=0.5, max_records=max_records)
     if not records:

@@ -18,7 +18,6 @@ from arena.errors import ArenaError, Fenced
 from arena.node import Node
 from arena.pass_overs import read_passed_over
 from ledger.batch import BookedOffset, RowBatch, TopicPartition
-from ledger.daemon_thread import run_in_daemon_thread
 from ledger.database import Database
 from ledger.errors import BooksMisconfigured, BooksUnavailable
 from ledger.lock import WriterLock
@@ -104,12 +103,12 @@ class Ledger:
         node = self.node
         failed = node.bus.failed is not None and node.bus.failed.done()
         try:
-            async with asyncio.timeout(FINISH_S):
+            async with node.clock.timeout(FINISH_S):
                 ends = None if failed else await stream.ends()
                 while ends is not None and not posting.done() and "waiting" not in node.details:
                     if not self._posting and stream.has_reached(ends):
                         return
-                    await asyncio.sleep(FINISH_POLL_S)
+                    await node.clock.sleep(FINISH_POLL_S)
         except (ArenaError, TimeoutError) as error:
             why = str(error) or f"the end was not reached in {FINISH_S:.0f} s"
         else:
@@ -150,7 +149,7 @@ class Ledger:
         node, pause_s = self.node, BACKOFF_FIRST_S
         while True:
             try:
-                done = await run_in_daemon_thread(work)
+                done = await self.node.threads.run_daemon(work, name="ledger-database")
             except (BooksUnavailable, BooksMisconfigured) as error:
                 if isinstance(error, BooksMisconfigured) and node.status != "running":
                     raise

@@ -189,7 +189,7 @@ class AgentRouter:
     async def _sleep(self, timeout_s: float | None) -> None:
         """Sleep until something changes, or the timeout."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
+            async with self._node.clock.timeout(timeout_s):
                 await self._wake.wait()
         self._wake.clear()
 
@@ -396,5 +396,5 @@ class AgentRouter:
             return
         error = "the router was stopped during this turn"
         with contextlib.suppress(ArenaError, TimeoutError):
-            async with asyncio.timeout(STOP_TIMEOUT_S):
+            async with self._node.clock.timeout(STOP_TIMEOUT_S):
                 await self._carry_out(self._turn.stop(self._now(), "aborted", error))

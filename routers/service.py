@@ -14,7 +14,7 @@ from arena.bus.base import LATEST, LogReader
 from arena.bus.partitions import require_partitions
 from arena.errors import UsageError
 from arena.node import Node
-from arena.tasks import run_until_all_end
+from arena.tasks import run_until_all_end, wait_for_tasks
 from routers.agent_config import AgentConfig, announce, spec_of
 from routers.chat_node_monitor import ChatNodeMonitor
 from routers.contestant import (
@@ -118,7 +118,7 @@ async def _play(
             if now is not None and is_other_contestant(mine, now):
                 node.log.warning(replaced_text(mine, now))
                 return
-            await asyncio.wait([playing], timeout=ROSTER_POLL_S)
+            await wait_for_tasks([playing], ROSTER_POLL_S, node.clock)
         playing.result()
     finally:
         playing.cancel()

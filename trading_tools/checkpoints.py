@@ -5,6 +5,7 @@ is never the truth: `arena.checkpoint` says how it is checked against the log.
 """
 
 import asyncio
+from functools import partial
 
 from arena import topics
 from arena.accounts import Shard
@@ -24,6 +25,7 @@ class ShardCheckpoint:
         """Name the file; `load` reads it."""
         self.file = ChecksummedFile(node.settings.checkpoints / f"{topics.EVENTS.name}-{partition}")
         self._log = node.log
+        self._threads = node.threads
         self._events_between = node.settings.checkpoint_events
         self._saved_to = 0
         self._writing: asyncio.Task[None] | None = None
@@ -79,7 +81,7 @@ class ShardCheckpoint:
 
     async def _write(self, packed: bytes) -> None:
         try:
-            await asyncio.to_thread(self.file.write, packed)
+            await self._threads.run(partial(self.file.write, packed))
         except OSError as error:
             self._log_failure(error)
 

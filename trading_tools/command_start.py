@@ -6,7 +6,6 @@ newest decided order must be that order. If it is not, the offset is found by or
 is reported. No order can be decided twice by this: the command handler knows orders by their ids.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
@@ -119,7 +118,7 @@ async def _records(
                 f"{COMMANDS}[{partition}] has records up to {until} but gives none from {place} on",
                 remedy="check the brokers, then start again",
             )
-        await asyncio.sleep(0)
+        await reader.clock.sleep(0)
 
 
 def call_id_of(record: Record) -> str:

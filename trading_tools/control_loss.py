@@ -6,7 +6,6 @@ one, it was cut, or deleted and created again, and a halt may be lost: then all 
 until a later `arena resume`. A record that compaction removed proves nothing.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import NamedTuple
@@ -75,7 +74,7 @@ async def read_control_positions(
         while len(found) > POSITIONS_MAX:
             del found[next(iter(found))]
 
-    async with asyncio.timeout(READ_S):
+    async with bus.clock.timeout(READ_S):
         await for_each_record(bus, topics.HEARTBEATS, take)
     return list(found.values())
 

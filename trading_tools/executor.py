@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from random import Random
 
 from arena import topics
 from arena.accounts import Shard
@@ -159,7 +158,6 @@ class Executor:
         self._unfolded: set[int] = set()
         self._fenced: dict[int, int] = {}
         self._all_fit = asyncio.Event()
-        self._random = Random()
 
     async def run(self) -> None:
         """Serve until cancelled.
@@ -199,7 +197,7 @@ class Executor:
         while True:
             if in_a_row := self._fenced.get(partition, 0):
                 longest_s = min(FENCED_PAUSE_S * 2**in_a_row, FENCED_PAUSE_S_MAX)
-                await self._node.clock.sleep(self._random.uniform(longest_s / 2, longest_s))
+                await self._node.clock.sleep(self._node.random.uniform(longest_s / 2, longest_s))
             log = self._logs[partition] = EventLog(self._node, partition)
             await log.open()
             try:
@@ -238,7 +236,7 @@ class Executor:
                 # A standby does not publish its rules: prompts must show those in force.
                 await self._node.bus.append(topics.ROSTER.name, rules, key="rules")
                 return True
-            await self._node.clock.sleep(self._random.uniform(0, CLAIM_PAUSE_S_MAX))
+            await self._node.clock.sleep(self._node.random.uniform(0, CLAIM_PAUSE_S_MAX))
 
     async def _serve_as_owner(self, log: EventLog, partition: int, shards: int) -> None:
         market, switch = self._prices.market, self._control.switch
@@ -281,7 +279,7 @@ class Executor:
     async def _watch_partitions(self, shards: int) -> None:
         """End if a topic gets partitions: an agent could get a second account, a halt be missed."""
         while True:
-            await asyncio.sleep(self._node.settings.heartbeat_interval_s)
+            await self._node.clock.sleep(self._node.settings.heartbeat_interval_s)
             for topic in (topics.EVENTS.name, topics.COMMANDS.name):
                 with contextlib.suppress(BrokerUnavailable):
                     now = await self._node.bus.partitions_now(topic)
@@ -312,7 +310,7 @@ class Executor:
                     products=", ".join(foreign),
                     currency=" and ".join(sorted(self._rules.currencies)),
                 )
-            await asyncio.sleep(self._node.settings.heartbeat_interval_s)
+            await self._node.clock.sleep(self._node.settings.heartbeat_interval_s)
 
     async def _measure(self) -> None:
         while True:
@@ -320,4 +318,4 @@ class Executor:
                 lags = [await owner.lag() for owner in list(self._owners.values())]
                 self._node.gauges["lag"] = float(sum(lags))
             self._node.counters["ignored"] = sum(self._ignored.values())
-            await asyncio.sleep(self._node.settings.heartbeat_interval_s)
+            await self._node.clock.sleep(self._node.settings.heartbeat_interval_s)

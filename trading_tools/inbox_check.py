@@ -8,7 +8,6 @@ may write there (on a secure broker: executors, tools and chat nodes): the repor
 A number that is too high for all the commands and results ever written is not taken as a loss.
 """
 
-import asyncio
 from collections.abc import Iterable
 from contextlib import aclosing
 from typing import NamedTuple
@@ -54,7 +53,7 @@ async def check_inboxes(bus: Bus, shard: Shard, commands: LogReader) -> InboxChe
         commands: Reads the shard's commands, from the first record; its position changes.
     """
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S):
+        async with bus.clock.timeout(CHECK_TIMEOUT_S):
             return await _check(bus, shard, commands)
     except (TimeoutError, BrokerUnavailable) as error:
         why = str(error) or f"they were not read in {CHECK_TIMEOUT_S:.0f} s"

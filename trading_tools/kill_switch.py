@@ -12,7 +12,6 @@ a proof: at most `PROOF_S` ago, the topic ended where this reader is.
 import asyncio
 import contextlib
 import math
-import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
@@ -67,7 +66,7 @@ class KillSwitchFeed:
     """Follows `arena.control` into a `KillSwitch`, and reports in the heartbeat what is halted.
 
     Attributes:
-        proven_at: When the topic is known to have been read to its end, by `boot_time_s`.
+        proven_at: When the topic is known to have been read to its end, by `Clock.boot_s`.
         proven_wall: The same in wall time.
 
     Args:
@@ -101,7 +100,7 @@ class KillSwitchFeed:
         self._reader = await self._node.bus.log_reader(TOPIC, start=EARLIEST)
         self._reader.partition_counts = {}  # The executor itself checks for added partitions.
         try:
-            async with asyncio.timeout(LOAD_TIMEOUT_S):
+            async with self._node.clock.timeout(LOAD_TIMEOUT_S):
                 while await self._reader.lag():
                     await self._apply(await self._reader.read(timeout_s=0.1))
                     self._note_position()
@@ -152,7 +151,7 @@ class KillSwitchFeed:
                 self._lost_position = before
                 first = min(end, before.offset - 1)
                 return lost_records_halt(f"{TOPIC}[0]@{first}", before.offset)
-            await asyncio.sleep(SHORT_POLL_S)
+            await self._node.clock.sleep(SHORT_POLL_S)
 
     async def run(self) -> None:
         """Follow the topic until cancelled."""
@@ -173,16 +172,16 @@ class KillSwitchFeed:
         while True:
             # A broker that does not answer gives no proof; an order that needs one waits.
             with contextlib.suppress(TimeoutError, BrokerUnavailable):
-                async with asyncio.timeout(ASK_TIMEOUT_S):
+                async with self._node.clock.timeout(ASK_TIMEOUT_S):
                     await self._prove()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(RENEW_S):
+                async with self._node.clock.timeout(RENEW_S):
                     await self._asked.wait()
             self._asked.clear()
 
     def is_proven(self, since: float) -> bool:
         """True if there is a proof from `since` or later that is at most `PROOF_S` old."""
-        return self.proven_at >= since and boot_time_s() - self.proven_at <= PROOF_S
+        return self.proven_at >= since and self._node.clock.boot_s() - self.proven_at <= PROOF_S
 
     def read_to(self) -> dict[str, int]:
         """Partition of the topic -> the offset before which every record was applied."""
@@ -195,7 +194,7 @@ class KillSwitchFeed:
             False if it did not come in time.
         """
         try:
-            async with asyncio.timeout(timeout_s):
+            async with self._node.clock.timeout(timeout_s):
                 while not self.is_proven(since):
                     self._asked.set()
                     await self.changed()
@@ -215,7 +214,7 @@ class KillSwitchFeed:
 
     async def _prove(self) -> None:
         assert self._reader is not None, "the switch is not open"
-        asked_at, wall, position = boot_time_s(), self._node.clock.now(), self._read_to
+        asked_at, wall, position = self._node.clock.boot_s(), self._node.clock.now(), self._read_to
         found = await self._reader.end_offsets()
         ends = {str(partition): end for (_, partition), end in found.items()}
         if any(ends.get(partition, 0) < offset for partition, offset in position.items()):
@@ -283,10 +282,3 @@ async def check_partitions(bus: Bus) -> None:
         UsageError: Records of a scope may be in two partitions, and then none is the newest.
     """
     await require_partitions(bus, topics.CONTROL, remedy=REGROWN)
-
-
-def boot_time_s() -> float:
-    """Seconds of a clock that also runs while the machine is suspended, if the system has one."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()

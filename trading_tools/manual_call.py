@@ -6,7 +6,6 @@ account, which is never ranked. An agent's account can be read; trading in it ne
 because its result then includes an order that the agent did not decide.
 """
 
-import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from uuid import uuid4
@@ -132,7 +131,7 @@ async def call_through(bus: Bus, call: ToolCall, timeout_s: float) -> ToolResult
         shards = await bus.partitions(topics.COMMANDS.name)
         shard = partition_of(call.agent, shards)
         await bus.append(topics.COMMANDS.name, call, key=call.agent, partition=shard)
-        async with asyncio.timeout(timeout_s):
+        async with bus.clock.timeout(timeout_s):
             return await _result(reader, call.call_id)
     except TimeoutError:
         raise DependencyMissing(

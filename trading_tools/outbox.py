@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from arena import topics
 from arena.bus.base import AppendAck, Bus
+from arena.clock import Clock
 from arena.errors import AppendFailed
 from arena.messages import ToolResult
 
@@ -52,16 +53,17 @@ class Outbox:
         Raises:
             AppendFailed: They did not come in time.
         """
-        await within_ack_timeout(self._sent, "results")
+        await within_ack_timeout(self._bus.clock, self._sent, "results")
         self._sent = []
 
 
 async def within_ack_timeout(
-    appends: Iterable["asyncio.Future[AppendAck]"], what: str
+    clock: Clock, appends: Iterable["asyncio.Future[AppendAck]"], what: str
 ) -> list[AppendAck]:
     """Wait for the acks of appends, in their order.
 
     Args:
+        clock: The clock of the time-out.
         appends: The futures that `Bus.send` returned.
         what: Names the appends in the error.
 
@@ -69,7 +71,7 @@ async def within_ack_timeout(
         AppendFailed: One failed, or did not come in `ACK_TIMEOUT_S`: it may still be in the log.
     """
     try:
-        async with asyncio.timeout(ACK_TIMEOUT_S):
+        async with clock.timeout(ACK_TIMEOUT_S):
             return [await append for append in appends]
     except TimeoutError:
         raise AppendFailed(

@@ -5,8 +5,6 @@ executor has written since. If it ends later, another executor owns the shard. I
 it lost its end, or a new leader does not know the end yet, so that is waited for.
 """
 
-import asyncio
-
 from arena import topics
 from arena.errors import BrokenLog, BrokerUnavailable, Fenced
 from arena.kill_switch import CONFIRMED
@@ -53,7 +51,7 @@ class Ownership:
         while True:
             if self._ends_as_expected(await self._log.end(), self._handler.shard.next_offset):
                 return
-            await asyncio.sleep(SHORT_POLL_S)
+            await self._node.clock.sleep(SHORT_POLL_S)
 
     async def confirm(self) -> bool:
         """Confirm in the heartbeat how far `arena.control` was read, if possible now.
@@ -92,7 +90,7 @@ class Ownership:
             if await self.confirm():
                 await self._control.changed()
             else:
-                await asyncio.sleep(CONFIRM_AGAIN_S)
+                await self._node.clock.sleep(CONFIRM_AGAIN_S)
 
     def _ends_as_expected(self, end: int, own_end: int) -> bool:
         """True if the log ends at this owner's last record; False if it is too short so far.

@@ -57,7 +57,7 @@ class PriceFeed:
         self._next = {p: self._reader.position(TOPIC, p) for p in partitions}
         ends = await self._reader.end_offsets()
         try:
-            async with asyncio.timeout(LOAD_TIMEOUT_S):
+            async with self._node.clock.timeout(LOAD_TIMEOUT_S):
                 while not self.covers({p: ends[TOPIC, p] for p in partitions}):
                     await self._read_once()
                 self._loaded = True
@@ -86,7 +86,7 @@ class PriceFeed:
         if not offsets.keys() <= self._next.keys():
             return False
         try:
-            async with asyncio.timeout(timeout_s):
+            async with self._node.clock.timeout(timeout_s):
                 while not self.covers(offsets):
                     await self._advanced.wait()
         except TimeoutError:
@@ -136,7 +136,7 @@ class PriceFeed:
         """Partition -> its end offset, according to the brokers; empty without an answer."""
         assert self._reader is not None, "the feed is not open"
         try:
-            async with asyncio.timeout(ASK_TIMEOUT_S):
+            async with self._node.clock.timeout(ASK_TIMEOUT_S):
                 ends = await self._reader.end_offsets()
         except (BrokerUnavailable, TimeoutError):
             return {}

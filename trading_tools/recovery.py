@@ -4,9 +4,7 @@ Reads `account.events`, appends one `Epoch` to it per claim. The fold starts at 
 there is one that fits the log, else at the first record.
 """
 
-import asyncio
 from hashlib import sha256
-from uuid import uuid4
 
 from arena import topics
 from arena.account_log import StateDigestEvent
@@ -49,7 +47,7 @@ class EventLog:
     def __init__(self, node: Node, partition: int) -> None:
         """Start with an empty state; `open` and the fold fill it."""
         self.shard = Shard()
-        self.owner = f"{node.id}/{uuid4().hex[:8]}"
+        self.owner = f"{node.id}/{node.new_name()}"
         self._node = node
         self._partition = partition
         self._reader: LogReader | None = None
@@ -59,7 +57,7 @@ class EventLog:
     async def open(self) -> None:
         """Start after the checkpoint, or at the first record: the topic is kept forever."""
         passed_over = (await read_passed_over(self._node.bus)).get(self._partition, {})
-        saved = await asyncio.to_thread(self._checkpoint.load)
+        saved = await self._node.threads.run(self._checkpoint.load)
         if saved is not None:
             await self._resume(*saved)
         self.shard.passed_over = passed_over
@@ -169,7 +167,7 @@ class EventLog:
         while (end := await self.end()) < self.shard.next_offset:
             if self.is_short(end):
                 raise self._shorter(end)
-            await asyncio.sleep(SHORT_POLL_S)
+            await self._node.clock.sleep(SHORT_POLL_S)
         self._short_since = None
         await self.fold_to(end)
 
@@ -212,7 +210,7 @@ class EventLog:
         append = await self._node.bus.send(
             TOPIC, epoch, key=f"shard/{self._partition}", partition=self._partition
         )
-        (acked,) = await within_ack_timeout([append], "an epoch")
+        (acked,) = await within_ack_timeout(self._node.clock, [append], "an epoch")
         fault_point("after_epoch")
         if acked.offset < self.shard.next_offset:
             raise self._shorter(acked.offset)

@@ -10,7 +10,6 @@ import importlib
 import inspect
 import json
 import pkgutil
-import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from arena.errors import UsageError
 from arena.messages import ToolOffered
 from arena.plugin_code import PluginFault, plugin_fault, recorded_signals
+from arena.threads import Threads
 from trading_tools import catalogue
 from trading_tools.context import AccountContext, Answer, Order, ToolContext
 from trading_tools.schema import InvalidArguments, Signature, hints_of, signature_of
@@ -41,28 +41,58 @@ BUSY = "busy"
 MARK = "_touches_account"
 
 
-class TimedOutCalls:
-    """Calls of plugin tools that timed out and still run, each in a thread that it keeps.
+class PluginCalls:
+    """Runs functions of plugins in threads, so that they cannot block the other tools.
+
+    A function that never ends keeps its thread, but does not keep the process from ending.
 
     Args:
-        on_change: Called with the number of calls per tool whenever it changes.
+        threads: Runs the functions.
+        on_change: Called with the number of calls per tool that timed out and still run, whenever
+            it changes.
     """
 
-    def __init__(self, on_change: Callable[[dict[str, int]], None]) -> None:
+    def __init__(
+        self, threads: Threads, on_change: Callable[[dict[str, int]], None] | None = None
+    ) -> None:
         """Start without calls."""
+        self._threads = threads
         self._on_change = on_change
-        self._calls: Counter[str] = Counter()
+        self._running = 0
+        self._timed_out: Counter[str] = Counter()
 
-    def add(self, tool: str) -> None:
-        """Note a call that timed out and still runs."""
-        self._calls[tool] += 1
-        self._on_change(dict(self._calls))
+    async def run(self, name: str, work: Callable[[], object]) -> object:
+        """Run a function; an answer with the error `BUSY` if no thread is free.
 
-    def remove(self, tool: str) -> None:
-        """Note that such a call has ended."""
-        self._calls[tool] -= 1
-        self._calls = +self._calls
-        self._on_change(dict(self._calls))
+        Args:
+            name: The tool.
+            work: The function.
+        """
+        if self._running >= THREADS_MAX:
+            return Answer(f"{THREADS_MAX} calls of tools are running; ask again.", error=BUSY)
+        self._running += 1
+        try:
+            outcome = await self._threads.run_daemon(
+                work, name=name, on_late_end=lambda: self._end_late(name)
+            )
+        except asyncio.CancelledError:
+            self._note_timed_out(name, 1)
+            raise
+        except BaseException:
+            self._running -= 1
+            raise
+        self._running -= 1
+        return outcome
+
+    def _end_late(self, name: str) -> None:
+        self._running -= 1
+        self._note_timed_out(name, -1)
+
+    def _note_timed_out(self, name: str, change: int) -> None:
+        self._timed_out[name] += change
+        self._timed_out = +self._timed_out
+        if self._on_change is not None:
+            self._on_change(dict(self._timed_out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +156,18 @@ class Tool:
 
     # Any: as above.
     async def call_async(
-        self, ctx: ToolContext, arguments: dict[str, Any], running: TimedOutCalls | None = None
+        self, ctx: ToolContext, arguments: dict[str, Any], plugin_calls: PluginCalls
     ) -> Answer:
         """Run a tool that touches no account, awaiting it if it is a coroutine.
 
         Args:
             ctx: The caller and the time.
             arguments: The checked arguments.
-            running: Notes a plugin's function that still runs when this call is cancelled.
+            plugin_calls: Runs a plugin's function.
         """
         if not self.is_async:
             outcome: object = (
-                await _in_thread(self.name, lambda: self.call(ctx, arguments), running)
+                await plugin_calls.run(self.name, lambda: self.call(ctx, arguments))
                 if self.source
                 else self.call(ctx, arguments)
             )
@@ -198,44 +228,6 @@ def answer_of(outcome: object) -> Answer | None:
     except (PydanticSerializationError, TypeError, ValueError, RecursionError):
         return None
     return Answer(str(outcome) if isinstance(outcome, Decimal) else text, value)
-
-
-_free_threads = threading.BoundedSemaphore(THREADS_MAX)
-
-
-async def _in_thread(
-    name: str, work: Callable[[], object], running: TimedOutCalls | None
-) -> object:
-    """Run a plugin's function in a thread, so that it cannot block the others.
-
-    The thread is a daemon: a function that never ends does not keep the process from ending.
-    """
-    if not _free_threads.acquire(blocking=False):
-        return Answer(f"{THREADS_MAX} calls of tools are running; ask again.", error=BUSY)
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[object] = loop.create_future()
-
-    def settle(outcome: object) -> None:
-        if not done.done():
-            done.set_result(outcome)
-        elif running is not None:
-            running.remove(name)
-
-    def run() -> None:
-        try:
-            outcome = work()
-        finally:
-            _free_threads.release()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, outcome)
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        return await done
-    except asyncio.CancelledError:
-        if running is not None and done.cancelled():
-            running.add(name)
-        raise
 
 
 class _Mark:

@@ -18,7 +18,7 @@ from trading_tools import envelope
 from trading_tools.arguments import quoted
 from trading_tools.context import Answer, ToolContext
 from trading_tools.outbox import Outbox
-from trading_tools.registry import BUSY, THREADS_MAX, TimedOutCalls, Tool
+from trading_tools.registry import BUSY, THREADS_MAX, PluginCalls, Tool
 from trading_tools.replies import answer_result, failed_result
 from trading_tools.schema import InvalidArguments
 
@@ -45,7 +45,7 @@ class ToolServer:
         self._node = node
         self._tools = tools
         self._outbox = Outbox(node.bus)
-        self._running = TimedOutCalls(self._show_running)
+        self._running = PluginCalls(node.threads, self._show_running)
         self._all_taken = False
 
     async def run(self) -> None:
@@ -116,7 +116,7 @@ class ToolServer:
         )
         timeout_s = min(left_s, CALL_TIMEOUT_S)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with self._node.clock.timeout(timeout_s):
                 answer = await tool.call_async(ctx, arguments, self._running)
             self._note_no_thread(answer)
             return answer_result(call, answer)

@@ -31,7 +31,7 @@ from trading_tools.command_handler import CommandHandler, CommandKind, HandledCo
 from trading_tools.command_start import find_start
 from trading_tools.events import PendingEvent
 from trading_tools.inbox_check import check_inboxes
-from trading_tools.kill_switch import KillSwitchFeed, boot_time_s
+from trading_tools.kill_switch import KillSwitchFeed
 from trading_tools.outbox import Outbox, within_ack_timeout
 from trading_tools.ownership import Ownership
 from trading_tools.prices import PriceFeed
@@ -99,7 +99,7 @@ class ShardWriter:
         self._handler = handler
         self._prices = prices
         self._control = control
-        self._since = boot_time_s()
+        self._since = node.clock.boot_s()
         self._ownership = Ownership(node, log, handler, control)
         self._began_at = handler.shard.next_offset
         self._outbox = Outbox(node.bus)
@@ -352,7 +352,7 @@ class ShardWriter:
 
     async def _await_acks(self) -> None:
         unacked, self._unacked = self._unacked, []
-        acks = await within_ack_timeout((future for _, future in unacked), EVENTS)
+        acks = await within_ack_timeout(self._node.clock, (future for _, future in unacked), EVENTS)
         for (append, _), ack in zip(unacked, acks, strict=True):
             if ack.offset != append.offset:
                 what = f"a record made for offset {append.offset} is at {ack.offset}"

@@ -17,8 +17,10 @@ from typing import NamedTuple, Protocol
 from weakref import WeakSet
 
 from arena.bus.losses import Losses
+from arena.clock import Clock, SystemClock
 from arena.errors import Malformed, MessageTooLarge
 from arena.messages import Message
+from arena.threads import Threads, WorkerThreads
 from arena.topics import RECORD_BYTES_MAX, TopicSpec, partition_of
 from arena.wire import Headers, decode, encode
 
@@ -142,8 +144,10 @@ class Reader(ABC):
         closed: True after `close`.
         partition_counts: Topic -> number of partitions when they were opened; empty for a reader
             of one partition.
+        clock: The clock of its process.
     """
 
+    clock: Clock = SystemClock()
     reads_asked = 0
     reads_waiting = 0
     closed = False
@@ -202,7 +206,7 @@ class LogReader(Reader):
         if self.position(topic, partition) != offset:
             self.seek(topic, partition, offset)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
+            async with self.clock.timeout(timeout_s):
                 while True:
                     if records := await self.read(timeout_s=timeout_s, max_records=1):
                         return records[0]
@@ -268,7 +272,12 @@ class Bus(Losses, ABC):
         readers: Open readers, and closed ones that still exist.
         other_arenas: A sentence about the other arenas on the brokers, if `ensure_topics` created
             a new arena; else "".
+        clock: The clock of its process.
+        threads: Runs blocking work of its process.
     """
+
+    clock: Clock = SystemClock()
+    threads: Threads = WorkerThreads()
 
     def __init__(self) -> None:
         """Create the bus; `start` connects it."""

@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from heapq import heapify, heappop, heapreplace
 from operator import itemgetter
 from pathlib import Path
@@ -227,7 +228,7 @@ class ExportedReader(LogReader):
                     heappop(heap)
                 else:
                     heapreplace(heap, (time_ms, pair))
-            await asyncio.sleep(0 if found else timeout_s)
+            await self.clock.sleep(0 if found else timeout_s)
             return found
 
     def position(self, topic: str, partition: int) -> int:
@@ -275,7 +276,7 @@ class ExportedBus(Bus):
             UsageError: The run has no export, or it cannot be read.
         """
         self.failed = asyncio.get_running_loop().create_future()
-        self._manifest = await asyncio.to_thread(read_manifest, self.folder)
+        self._manifest = await self.threads.run(partial(read_manifest, self.folder))
 
     async def close(self) -> None:
         """Close the files."""
@@ -365,7 +366,7 @@ class ExportedBus(Bus):
         """A topic's file, opened and indexed on first use."""
         if topic not in self._files:
             spans = self._spans(topic)
-            self._files[topic] = await asyncio.to_thread(self._opened, topic, spans)
+            self._files[topic] = await self.threads.run(partial(self._opened, topic, spans))
         return self._files[topic]
 
     def _opened(self, topic: str, spans: Mapping[int, PartitionSpan]) -> _File:

@@ -5,9 +5,7 @@ observe: contiguous offsets, one owner per partition in a group, commits that su
 """
 
 import asyncio
-import contextlib
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,15 +26,16 @@ from arena.bus.base import (
     plain_headers,
 )
 from arena.bus.commit_marks import CommitMark, why_not_resumable
-from arena.errors import BrokenLog, BrokerUnavailable
+from arena.bus.memory_cursor import MARKER, MemoryCursor, first_offset
+from arena.clock import Clock, SystemClock
+from arena.errors import BrokerUnavailable
+from arena.threads import Threads
 from arena.topics import TopicSpec
 from arena.wire import Headers
 
 logger = logging.getLogger(__name__)
 
 Watched = TypeVar("Watched", bound=Reader)
-MARKER = Record("", -1, -1, -1, None, None)
-"""Represents an offset without a record in a log."""
 
 
 class MemoryAck(NamedTuple):
@@ -55,16 +54,21 @@ class _Group:
     handled: dict[tuple[str, int], Record] = field(default_factory=dict)
 
 
+def milliseconds_of(clock: Clock) -> Callable[[], int]:
+    """A function that returns the wall time of a clock; Unix milliseconds."""
+    return lambda: int(clock.now().timestamp() * 1000)
+
+
 class MemoryCluster:
     """Records that several `MemoryBus` share, as processes share a broker.
 
     Args:
-        clock_ms: Returns the timestamp for a record, Unix milliseconds.
+        clock_ms: Returns the timestamp for a record, Unix milliseconds; None for system time.
     """
 
-    def __init__(self, clock_ms: Callable[[], int] = lambda: int(time.time() * 1000)) -> None:
+    def __init__(self, clock_ms: Callable[[], int] | None = None) -> None:
         """Start without topics."""
-        self.clock_ms = clock_ms
+        self.clock_ms = clock_ms or milliseconds_of(SystemClock())
         self.logs: dict[tuple[str, int], list[Record]] = {}
         self.partitions: dict[str, int] = {}
         self.groups: dict[str, _Group] = defaultdict(_Group)
@@ -120,12 +124,25 @@ class MemoryCluster:
 
 
 class MemoryBus(Bus):
-    """A connection to a `MemoryCluster`."""
+    """A connection to a `MemoryCluster`.
 
-    def __init__(self, cluster: MemoryCluster | None = None) -> None:
+    Args:
+        cluster: The cluster to share; None for a new one, with the time of `clock`.
+        clock: The clock of the process; None for the system's.
+        threads: Runs blocking work of the process; None for threads of this process.
+    """
+
+    def __init__(
+        self,
+        cluster: MemoryCluster | None = None,
+        clock: Clock | None = None,
+        threads: Threads | None = None,
+    ) -> None:
         """Take a cluster to share, or create a new one."""
         super().__init__()
-        self.cluster = cluster or MemoryCluster()
+        self.clock = clock or self.clock
+        self.threads = threads or self.threads
+        self.cluster = cluster or MemoryCluster(milliseconds_of(self.clock))
 
     async def start(self) -> None:
         """Create the future for failures."""
@@ -167,7 +184,7 @@ class MemoryBus(Bus):
         """A reader of all partitions of the topics."""
         counts = await self.all_partitions_now(topics)
         pairs = [(t, p) for t in topics for p in range(counts[t])]
-        return self._watched(MemoryLogReader(self.cluster, pairs, start), counts)
+        return self._watched(MemoryLogReader(self.cluster, self.clock, pairs, start), counts)
 
     def _watched(self, reader: Watched, counts: dict[str, int]) -> Watched:
         reader.partition_counts = counts
@@ -176,7 +193,7 @@ class MemoryBus(Bus):
 
     async def partition_reader(self, topic: str, partition: int, start: Start) -> LogReader:
         """A reader of one partition."""
-        return MemoryLogReader(self.cluster, [(topic, partition)], start)
+        return MemoryLogReader(self.cluster, self.clock, [(topic, partition)], start)
 
     async def group_reader(
         self,
@@ -188,77 +205,31 @@ class MemoryBus(Bus):
     ) -> GroupReader:
         """A member of a group; `old_group` is ignored, because memory has no older version."""
         counts = await self.all_partitions_now(topics)
-        reader = MemoryGroupReader(self.cluster, group, topics, start, on_change, self.note_lost)
+        reader = MemoryGroupReader(
+            self.cluster, self.clock, group, topics, start, on_change, self.note_lost
+        )
         self.cluster.groups[group].members.append(reader)
         self.cluster.rebalance(group)
         return self._watched(reader, counts)
 
 
-def _first_offset(cluster: MemoryCluster, pair: tuple[str, int], start: Start) -> int:
-    if pair in start.offsets:
-        return start.offsets[pair]
-    log = cluster.logs[pair]
-    if start.at == "earliest":
-        return 0
-    if start.at == "latest":
-        return len(log)
-    return next((r.offset for r in log if r.timestamp_ms >= start.time_ms), len(log))
-
-
-class _Cursor:
-    """Read positions in the logs, and waiting for records."""
-
-    def __init__(self, cluster: MemoryCluster) -> None:
-        self.cluster = cluster
-        self.next: dict[tuple[str, int], int] = {}
-        self.last: dict[tuple[str, int], Record] = {}
-
-    def take(self, pairs: Iterable[tuple[str, int]], max_records: int) -> list[Record]:
-        records: list[Record] = []
-        for pair in pairs:
-            at = self.next[pair]
-            found = self.cluster.logs[pair][at : at + max_records - len(records)]
-            self.next[pair] = at + len(found)
-            given = [record for record in found if record is not MARKER]
-            if given:
-                self.last[pair] = given[-1]
-            records += given
-        return records
-
-    def prove(self, pairs: Iterable[tuple[str, int]]) -> None:
-        """Check that the logs are the ones that were read, as the bus over Kafka does."""
-        for pair in pairs:
-            log, last, next_offset = self.cluster.logs[pair], self.last.get(pair), self.next[pair]
-            name = "{}[{}]".format(*pair)
-            if last is not None and (len(log) <= last.offset or log[last.offset] != last):
-                raise BrokenLog(
-                    f"{name}: the record at offset {last.offset}, which was read, is missing",
-                    remedy="the log was cut, or deleted and created again; start again",
-                )
-            if next_offset > len(log):
-                raise BrokenLog(f"{name} has no offset {next_offset}", remedy="start again")
-
-    async def wait(self, ready: Callable[[], bool], timeout_s: float) -> None:
-        # Not asyncio.wait_for: before Python 3.12 it can swallow the cancellation of its caller.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s), self.cluster.grown:
-                await self.cluster.grown.wait_for(ready)
-
-
 class MemoryLogReader(LogReader):
     """Reads logs of the cluster."""
 
-    def __init__(self, cluster: MemoryCluster, pairs: list[tuple[str, int]], start: Start) -> None:
+    def __init__(
+        self, cluster: MemoryCluster, clock: Clock, pairs: list[tuple[str, int]], start: Start
+    ) -> None:
         """Take the partitions and the start position."""
-        self._cursor = _Cursor(cluster)
-        self._cursor.next = {pair: _first_offset(cluster, pair, start) for pair in pairs}
+        self.clock = clock
+        self._cursor = MemoryCursor(cluster.logs, cluster.grown, clock)
+        self._cursor.next = {pair: first_offset(cluster.logs, pair, start) for pair in pairs}
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
         """The next records."""
         cursor = self._cursor
         cursor.prove(cursor.next)
         await cursor.wait(
-            lambda: any(len(cursor.cluster.logs[p]) > at for p, at in cursor.next.items()),
+            lambda: any(len(cursor.logs[p]) > at for p, at in cursor.next.items()),
             timeout_s,
         )
         cursor.prove(cursor.next)
@@ -270,7 +241,7 @@ class MemoryLogReader(LogReader):
 
     async def end_offsets(self) -> dict[tuple[str, int], int]:
         """End offsets of the logs."""
-        return {pair: len(self._cursor.cluster.logs[pair]) for pair in self._cursor.next}
+        return {pair: len(self._cursor.logs[pair]) for pair in self._cursor.next}
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
         """Continue at an offset."""
@@ -288,6 +259,7 @@ class MemoryGroupReader(GroupReader):
     def __init__(
         self,
         cluster: MemoryCluster,
+        clock: Clock,
         group: str,
         topics: tuple[str, ...],
         start: Start,
@@ -297,7 +269,9 @@ class MemoryGroupReader(GroupReader):
         """Take the group and its topics; the cluster assigns partitions later."""
         self.topics = topics
         self._note_lost = note_lost
-        self._cursor = _Cursor(cluster)
+        self.clock = clock
+        self._cluster = cluster
+        self._cursor = MemoryCursor(cluster.logs, cluster.grown, clock)
         self._group = group
         self._start = start
         self._on_change = on_change
@@ -317,13 +291,13 @@ class MemoryGroupReader(GroupReader):
 
     def _first(self, pair: tuple[str, int]) -> int:
         """The group's committed offset, if the log is the one that it handled."""
-        cluster, group = self._cursor.cluster, self._cursor.cluster.groups[self._group]
+        cluster, group = self._cluster, self._cluster.groups[self._group]
         committed, log = group.committed.get(pair), cluster.logs[pair]
         self._resumed.pop(pair, None)
         self._committed.pop(pair, None)
         self._cursor.last.pop(pair, None)
         if committed is None:
-            return _first_offset(cluster, pair, self._start)
+            return first_offset(cluster.logs, pair, self._start)
         self._committed[pair] = committed
         record = group.handled.get(pair)
         handled, at = (CommitMark.of(record), record.offset) if record else (None, -1)
@@ -333,7 +307,7 @@ class MemoryGroupReader(GroupReader):
             self._resumed[pair] = committed
             return committed
         start = self._start if record is None else Start.since(record.timestamp_ms)
-        first = _first_offset(cluster, pair, start)
+        first = first_offset(cluster.logs, pair, start)
         words = "group {} was at offset {} of {}[{}], but {}; it continues at offset {}".format(
             self._group, committed, *pair, why, first
         )
@@ -353,7 +327,7 @@ class MemoryGroupReader(GroupReader):
         cursor = self._cursor
         cursor.prove(self._readable())
         await cursor.wait(
-            lambda: any(len(cursor.cluster.logs[p]) > cursor.next[p] for p in self._readable()),
+            lambda: any(len(cursor.logs[p]) > cursor.next[p] for p in self._readable()),
             timeout_s,
         )
         cursor.prove(self._readable())
@@ -365,11 +339,11 @@ class MemoryGroupReader(GroupReader):
 
     async def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
         """Store the offsets for the group."""
-        group = self._cursor.cluster.groups[self._group]
+        group = self._cluster.groups[self._group]
         for pair, offset in offsets.items():
             if pair in self._assignment:
                 group.committed[pair] = offset
-                before = self._cursor.cluster.logs[pair][:offset][-1:]
+                before = self._cursor.logs[pair][:offset][-1:]
                 if before and before[0] is not MARKER:
                     group.handled[pair] = before[0]
 
@@ -383,18 +357,18 @@ class MemoryGroupReader(GroupReader):
 
     async def lag(self) -> int:
         """Number of records after the positions."""
-        logs = self._cursor.cluster.logs
+        logs = self._cursor.logs
         return sum(len(logs[p]) - self._cursor.next[p] for p in self._assignment)
 
     async def positions(self) -> dict[tuple[str, int], ReaderPosition]:
         """Positions in the partitions that are not paused."""
-        logs = self._cursor.cluster.logs
+        logs = self._cursor.logs
         return {p: ReaderPosition(self._cursor.next[p], len(logs[p])) for p in self._readable()}
 
     async def close(self) -> None:
         """Leave the group; its other members take over."""
         self.closed = True
-        group = self._cursor.cluster.groups[self._group]
+        group = self._cluster.groups[self._group]
         group.members.remove(self)
         self._assignment = frozenset()
-        self._cursor.cluster.rebalance(self._group)
+        self._cluster.rebalance(self._group)

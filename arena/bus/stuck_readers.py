@@ -12,7 +12,6 @@ later, the process ends, too, so that it reads all of them.
 Reads end offsets, on a connection without fetches, and numbers of partitions.
 """
 
-import asyncio
 from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
@@ -68,21 +67,20 @@ async def watch_readers(bus: Bus, stuck_s: float) -> None:
 
     Args:
         bus: A connected bus.
-        stuck_s: How long a reader may receive nothing, in real seconds, even if the process uses
-            another clock.
+        stuck_s: How long a reader may receive nothing, in seconds of the bus's clock.
 
     Raises:
         Stuck: A reader is stuck, or a topic has other partitions than its readers follow.
     """
     progress: WeakKeyDictionary[Reader, ReadProgress] = WeakKeyDictionary()
     while True:
-        await asyncio.sleep(stuck_s / CHECKS)
+        await bus.clock.sleep(stuck_s / CHECKS)
         await _check_partitions(bus, stuck_s)
         for reader in list(bus.readers):
             if reader.closed:
                 continue
             try:
-                async with asyncio.timeout(stuck_s):
+                async with bus.clock.timeout(stuck_s):
                     positions = await reader.positions()
             except (BrokerUnavailable, TimeoutError):
                 continue  # Without the ends of the log its reader cannot be judged.
@@ -103,7 +101,7 @@ async def _check_partitions(bus: Bus, stuck_s: float) -> None:
     if not followed:
         return
     try:
-        async with asyncio.timeout(stuck_s):
+        async with bus.clock.timeout(stuck_s):
             now = await bus.all_partitions_now({topic for topic, _ in followed})
     except (BrokerUnavailable, TimeoutError):
         return  # The readers themselves report a missing broker or a deleted topic.

@@ -12,16 +12,16 @@ conversation. Bounds: `TOKENS_MAX` per answer, one inference at a time; the wait
 counts towards its timeout, and a late call is stopped at its next token.
 """
 
-import asyncio
 import os
-from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import orjson
 
+from arena.clock import SystemClock
 from arena.errors import UsageError
 from arena.messages import Cause, ChatRequest, JsonObject
 from arena.redaction import NO_SECRETS
+from arena.threads import OneWorker
 from chat_nodes.local.answer import EngineAnswer, response_body
 from chat_nodes.local.engine import Engine, EngineError
 from chat_nodes.local.prompt import LocalPrompt, local_prompt, prompt_seed
@@ -72,19 +72,19 @@ class LocalModel:
                 )
         self.model_id = MODEL_ID
         self._settings = settings
+        self._clock = SystemClock()
         self._closing = Event()
         self._engine = Engine()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-model")
+        self._thread = OneWorker("local-model")
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
         """Run the model once."""
         prompt = local_prompt(request)
         sent = build_request(MODEL_ID, request, request_options(request, prompt, self._settings))
         stop = Event()
-        future = self._thread.submit(self._answer, sent, stop)
         try:
-            async with asyncio.timeout(timeout_s):
-                answer = await asyncio.wrap_future(future)
+            async with self._clock.timeout(timeout_s):
+                answer = await self._thread.run(lambda: self._answer(sent, stop))
         except TimeoutError:
             return _timed_out(timeout_s, sent)
         except EngineError as error:
@@ -110,7 +110,7 @@ class LocalModel:
     async def close(self) -> None:
         """Stop running calls and free the memory."""
         self._closing.set()
-        await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
+        await self._thread.close()
 
     def _answer(self, sent: SentRequest, stop: Event) -> EngineAnswer | None:
         """Run the engine; called in the model's own thread."""

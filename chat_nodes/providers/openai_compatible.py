@@ -13,15 +13,14 @@ Bounds: one total time per attempt, which also ends a stalled body; `RESPONSE_BY
 received and unpacked (no compressed body is requested); no retry inside the client.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import aiohttp
 import httpx2
 import openai
 
+from arena.clock import Clock, SystemClock
 from arena.endpoint import authorizes, key_remedy
 from arena.messages import Cause, ChatRequest
 from arena.redaction import Secrets
@@ -93,7 +92,7 @@ class OpenAICompatibleModel:
 
     Args:
         settings: Settings of the model.
-        now: Returns the wall time, for `Retry-After` dates.
+        clock: Time-outs, and the wall time for `Retry-After` dates; None for the system's.
         dialect: The first dialect; None for the one of its host's profile.
 
     Raises:
@@ -106,7 +105,7 @@ class OpenAICompatibleModel:
         self,
         settings: ModelSettings,
         *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock | None = None,
         dialect: Dialect | None = None,
     ) -> None:
         """Open the client; the first request is sent by `complete`."""
@@ -114,7 +113,7 @@ class OpenAICompatibleModel:
         self._address = read_address(settings.base_url or OPENAI_BASE_URL)
         self.host = self._address.host
         self._settings = settings
-        self._now = now
+        self._clock = clock or SystemClock()
         self.secrets = Secrets.of(settings.api_key, settings.headers)
         self._dialect = dialect or first_dialect(self.host, settings.model_id)
         header_names = {name.lower() for name in settings.headers}
@@ -153,7 +152,7 @@ class OpenAICompatibleModel:
         dialect = self._dialect
         sent = self._build_request(request, dialect)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with self._clock.timeout(timeout_s):
                 response = await self._client.post(
                     CHAT_PATH,
                     cast_to=httpx2.Response,
@@ -273,7 +272,7 @@ class OpenAICompatibleModel:
             is_limit=refusal.cause is Cause.RATE_LIMIT,
             retry_delay=refusal.retry_delay,
             text=refusal.text,
-            now=self._now(),
+            now=self._clock.now(),
         )
         return CallFailed(
             reason,

@@ -7,7 +7,6 @@ after a reconnect no ticker is published until the products were listed again. T
 task group: the first that fails ends the process, and a supervisor starts it again.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -123,7 +122,7 @@ class LiveConnector:
         )
         self.leadership = Leadership(node.bus, venue.name)
         self.recorder = (
-            FrameRecorder(options.record, clock=clock, counters=counters)
+            FrameRecorder(options.record, clock=clock, counters=counters, threads=node.threads)
             if options.record
             else None
         )
@@ -213,7 +212,7 @@ class LiveConnector:
     async def _wait_for_venue(self) -> None:
         """Fetch the venue's time and products, with retries until `START_DEADLINE_S`."""
         try:
-            async with asyncio.timeout(START_DEADLINE_S):
+            async with self.node.clock.timeout(START_DEADLINE_S):
                 while True:
                     try:
                         self.feed.clock.restart(await self.rest.time())

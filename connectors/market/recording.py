@@ -11,7 +11,6 @@ Recordings of cryptofeed 2 are read too: lines `<unix seconds>: <frame>`; frames
 `<unix nanoseconds> <frame>`.
 """
 
-import asyncio
 import errno
 import gzip
 import io
@@ -30,6 +29,7 @@ import orjson
 from arena.bounded_files import LimitedStream, bounded_lines, open_regular, unpacked_limit
 from arena.clock import Clock
 from arena.errors import DependencyMissing, UsageError
+from arena.threads import Threads, WorkerThreads
 
 QUEUED_MAX: Final = 20_000
 FLUSH_EVERY_S: Final = 1.0
@@ -134,6 +134,7 @@ class FrameRecorder:
         path: File to append to; it is created if it does not exist.
         clock: Clock of the pauses between batches.
         counters: Gets `recorded` and `recording_dropped`.
+        threads: Write the file; None for threads of this process.
         file_bytes_max: Size at which a new file is started.
         files_kept: Rotated files that are kept in addition to the present one.
     """
@@ -144,6 +145,7 @@ class FrameRecorder:
         *,
         clock: Clock,
         counters: Counter[str],
+        threads: Threads | None = None,
         file_bytes_max: int = FILE_BYTES_MAX,
         files_kept: int = FILES_KEPT,
     ) -> None:
@@ -151,6 +153,7 @@ class FrameRecorder:
         self.path = path
         self._clock = clock
         self._counters = counters
+        self._threads = threads or WorkerThreads()
         self._file_bytes_max = file_bytes_max
         self._files_kept = files_kept
         self._queue: deque[bytes] = deque()
@@ -167,7 +170,7 @@ class FrameRecorder:
         try:
             while True:
                 await self._clock.sleep(FLUSH_EVERY_S)
-                await asyncio.to_thread(self.flush)
+                await self._threads.run(self.flush)
         finally:
             self.flush()
 

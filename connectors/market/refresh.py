@@ -99,7 +99,7 @@ class Refresher:
             return all((book.known_until_s or 0) >= wanted_s for book in self.books.values())
 
         try:
-            async with asyncio.timeout(timeout_s), self.changed:
+            async with self._clock.timeout(timeout_s), self.changed:
                 await self.changed.wait_for(current)
         except TimeoutError:
             return False

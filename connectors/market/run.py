@@ -1,6 +1,5 @@
 """From options to a running process: the live connector, or the playback of a recording."""
 
-import random
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +33,7 @@ def run_connector(settings: Settings, options: ConnectorOptions) -> None:
     """Run the connector and exit with the process's exit code."""
 
     async def serve(node: Node) -> None:
-        await LiveConnector(options, node, random.Random()).serve()
+        await LiveConnector(options, node, node.random).serve()
 
     run_node("connector", options.venue.name, settings, serve)
 

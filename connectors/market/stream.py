@@ -231,7 +231,7 @@ class Stream:
 
     async def _unsubscribe(self, connection: ClientConnection, session: VenueSession) -> None:
         try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            async with self._clock.timeout(CLOSE_TIMEOUT_S):
                 for text in session.unsubscribe_messages():
                     await connection.send(text)
         except (TimeoutError, ConnectionClosed) as error:
@@ -305,7 +305,7 @@ class Stream:
     async def _close_connection(self, connection: ClientConnection) -> None:
         """Close with 1000; abort if the peer does not answer within `CLOSE_TIMEOUT_S`."""
         try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            async with self._clock.timeout(CLOSE_TIMEOUT_S):
                 await connection.close(GOODBYE)
         except (TimeoutError, WebSocketException, OSError):
             connection.transport.abort()

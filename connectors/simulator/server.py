@@ -311,7 +311,7 @@ class ExchangeServer:
 
     async def _close_if_mute(self, client: Client) -> None:
         try:
-            async with asyncio.timeout(self.protocol.subscribe_within_s):
+            async with self._clock.timeout(self.protocol.subscribe_within_s):
                 await client.subscribed.wait()
         except TimeoutError:
             await client.connection.close(1000, "no subscription within 5 seconds")

@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from arena.chat_body import chat_body, chat_body_sha256
+from arena.clock import ManualClock
 from arena.messages import Cause, ChatMessage, ChatRequest, RequestedCall, Sampling
 from chat_nodes.decode import TOOL_CALLS_MAX, decode_reply
 from chat_nodes.dialect import options_of
@@ -46,7 +47,7 @@ async def attempt(
     """One attempt on a server with these behaviours."""
     async with stub_server(*plan) as stub:
         settings = ModelSettings("m-1", stub.base_url, key)
-        model = OpenAICompatibleModel(settings, now=lambda: NOW)
+        model = OpenAICompatibleModel(settings, clock=ManualClock(NOW))
         try:
             return await model.complete(request(), timeout_s=timeout_s), stub
         finally:

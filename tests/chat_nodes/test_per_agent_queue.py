@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from arena.bus.base import Record
+from arena.clock import SystemClock
 from chat_nodes.per_agent_queue import WAITING_PER_WORKER, AgentQueues, Job
 from tests.chat_nodes.example_requests import request
 from tests.chat_nodes.running_node import until
@@ -23,7 +24,7 @@ async def test_queues_are_full_at_their_bound() -> None:
     async def work(_: Job) -> None:
         await gate.wait()
 
-    queues = AgentQueues(2, work)
+    queues = AgentQueues(2, work, SystemClock())
     for offset in range(2 * WAITING_PER_WORKER):
         before = queues.full
         queues.add(job("a", offset))
@@ -45,7 +46,7 @@ async def test_lost_partitions_are_cancelled_at_once() -> None:
         await gate.wait()
         done.append(one.request.agent)
 
-    queues = AgentQueues(4, work)
+    queues = AgentQueues(4, work, SystemClock())
     for offset, agent in enumerate(("kept", "lost", "lost")):
         queues.add(job(agent, offset, partition=agent == "lost"))
     await until(lambda: queues.running == 2)
@@ -63,7 +64,7 @@ async def test_job_exception_is_raised_by_check() -> None:
     async def work(_: Job) -> None:
         raise RuntimeError("append failed")
 
-    queues = AgentQueues(1, work)
+    queues = AgentQueues(1, work, SystemClock())
     queues.add(job("a", 0))
     await queues.wait_for_space(5.0)
 
@@ -77,7 +78,7 @@ async def test_waiting_for_space_times_out() -> None:
     async def work(_: Job) -> None:
         await asyncio.sleep(3600)
 
-    queues = AgentQueues(1, work)
+    queues = AgentQueues(1, work, SystemClock())
     queues.add(job("a", 0))
     async with asyncio.timeout(5):
         await queues.wait_for_space(0.01)

@@ -89,6 +89,10 @@ class FastClock:
         """Seconds of this clock since its start."""
         return (time.monotonic() - self._start_s) * self.factor
 
+    def boot_s(self) -> float:
+        """Seconds of this clock since its start."""
+        return self.monotonic()
+
     async def sleep(self, delay_s: float) -> None:
         """Sleep `delay_s` seconds of this clock."""
         await asyncio.sleep(delay_s / self.factor)

@@ -65,11 +65,11 @@ async def test_stop_does_not_wait_forever(
     await wait_until_booked(location, 20)
     writing = asyncio.Event()
 
-    async def hang(work: Callable[[], object]) -> object:
+    async def hang(work: Callable[[], object], *, name: str) -> object:
         writing.set()
         return await asyncio.Event().wait()
 
-    monkeypatch.setattr(service, "run_in_daemon_thread", hang)
+    monkeypatch.setattr(ledger.node.threads, "run_daemon", hang)
     await publish(memory_bus, log.records[20:])
     async with asyncio.timeout(20):
         await writing.wait()

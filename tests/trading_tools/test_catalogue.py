@@ -7,10 +7,18 @@ import pytest
 
 from arena.account_state import Account
 from arena.errors import UsageError
+from arena.threads import WorkerThreads
 from arena.wire import decode, encode
 from trading_tools.context import AccountContext, Answer, Order, ToolContext
 from trading_tools.portfolio import portfolio_of
-from trading_tools.registry import ANSWER_BYTES_MAX, Tool, load_catalogue, tool, tool_of
+from trading_tools.registry import (
+    ANSWER_BYTES_MAX,
+    PluginCalls,
+    Tool,
+    load_catalogue,
+    tool,
+    tool_of,
+)
 from trading_tools.schema import InvalidArguments
 
 TOOLS = load_catalogue()
@@ -124,7 +132,7 @@ async def test_tool_may_be_a_coroutine() -> None:
         """Ask somebody."""
         return Answer("yes")
 
-    assert Answer("yes") == await tool_of(ask).call_async(CTX, {})
+    assert Answer("yes") == await tool_of(ask).call_async(CTX, {}, PluginCalls(WorkerThreads()))
 
 
 def test_marks_and_annotations_must_agree() -> None:

@@ -60,7 +60,7 @@ class CutReader(MemoryLogReader):
 
     def __init__(self, bus: "CuttableBus", pairs: list[tuple[str, int]], start: Start) -> None:
         """Read over the bus's connection."""
-        super().__init__(bus.cluster, pairs, start)
+        super().__init__(bus.cluster, bus.clock, pairs, start)
         self._bus = bus
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
@@ -190,8 +190,8 @@ async def test_proof_expires_while_the_process_is_suspended(
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
         bus.connected.clear()
-        awake = kill_switch.boot_time_s
-        monkeypatch.setattr(kill_switch, "boot_time_s", lambda: awake() + 60)
+        awake = SystemClock.boot_s
+        monkeypatch.setattr(SystemClock, "boot_s", lambda clock: awake(clock) + 60)
         await order(memory_bus, 1, life_s=0.2)
         assert [None, RejectReason.CONTROL_UNKNOWN] == await decided(memory_bus, 2)
 

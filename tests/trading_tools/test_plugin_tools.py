@@ -17,11 +17,12 @@ from arena.errors import UsageError
 from arena.node import Node
 from arena.plugins import NO_PLUGINS, find_plugins
 from arena.settings import Settings as ArenaSettings
+from arena.threads import WorkerThreads
 from trading_tools.cli import app
 from trading_tools.context import Answer, ToolContext
 from trading_tools.manual_call import new_call
 from trading_tools.plugin_tools import load_tools
-from trading_tools.registry import THREADS_MAX, Catalogue, Tool
+from trading_tools.registry import THREADS_MAX, Catalogue, PluginCalls, Tool
 from trading_tools.server import STILL_RUNNING, ToolServer
 
 CTX = ToolContext("momentum", "turn", "call", "snapshot", datetime(2026, 11, 21, tzinfo=UTC))
@@ -45,11 +46,13 @@ def loaded(folder: Path, **files: str) -> Catalogue:
     return load_tools(find_plugins([folder]))
 
 
-async def answered(tool: Tool, arguments: str = "{}") -> Answer:
+async def answered(
+    tool: Tool, arguments: str = "{}", plugin_calls: PluginCalls | None = None
+) -> Answer:
     """Run a tool and return its answer."""
     given = tool.signature.read(arguments)
     assert isinstance(given, dict)
-    return await tool.call_async(CTX, given)
+    return await tool.call_async(CTX, given, plugin_calls or PluginCalls(WorkerThreads()))
 
 
 async def test_decorated_function_is_a_tool(tmp_path: Path) -> None:
@@ -171,12 +174,15 @@ def test_built_in_name_is_refused(tmp_path: Path) -> None:
 
 async def test_blocking_tool_delays_no_other(tmp_path: Path) -> None:
     """Plugin functions run in a bounded number of threads."""
-    found = loaded(tmp_path, one=tool_text("slow", SLOW))
+    found, limited = loaded(tmp_path, one=tool_text("slow", SLOW)), PluginCalls(WorkerThreads())
     GATE.clear()
     try:
-        calls = [asyncio.create_task(answered(found.tools["slow"])) for _ in range(THREADS_MAX)]
+        calls = [
+            asyncio.create_task(answered(found.tools["slow"], "{}", limited))
+            for _ in range(THREADS_MAX)
+        ]
         await asyncio.sleep(0)
-        refused = await answered(found.tools["slow"])
+        refused = await answered(found.tools["slow"], "{}", limited)
     finally:
         GATE.set()
 

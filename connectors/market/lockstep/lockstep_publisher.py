@@ -8,7 +8,6 @@ is not published again, including the part of the next batch that was appended b
 two run at once, each finds the other's record at an offset it expected for itself, and exits.
 """
 
-import asyncio
 from dataclasses import dataclass
 from typing import Final
 
@@ -204,7 +203,7 @@ class LockstepPublisher:
         for number in range(index):
             self.replay.step()
             if number % STEPS_AT_ONCE == 0:
-                await asyncio.sleep(0)
+                await self.node.clock.sleep(0)
 
     async def _wait_for_agents(self) -> None:
         """Wait until all agents are on the roster and have an account."""
