@@ -11,11 +11,11 @@ the same log gives the same bytes.
 The first call that needs `pyarrow` loads it, not the import of this module.
 """
 
-import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,7 +94,7 @@ async def export_topics(
     """
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
-    await asyncio.to_thread(clear_drafts, folder)
+    await bus.threads.run(partial(clear_drafts, folder))
     draft.mkdir(parents=True)
     try:
         spans = await _spans(bus, topics)
@@ -206,7 +206,7 @@ async def _export(
             count, finder = 0, _Markers(first, _is_compacted(topic))
             async for batch in _read_partition(bus, topic, partition, first, end):
                 for group in writer.add(batch):
-                    await asyncio.to_thread(writer.write, group)
+                    await bus.threads.run(partial(writer.write, group))
                 count += len(batch)
                 finder.pass_records(batch)
                 counter.add(topic, len(batch))
@@ -214,10 +214,10 @@ async def _export(
             partitions[partition] = PartitionSpan(
                 first=first, end=end, count=count, markers=markers
             )
-        await asyncio.to_thread(writer.write, writer.rows)
+        await bus.threads.run(partial(writer.write, writer.rows))
     finally:
         writer.close()
-    digest = await asyncio.to_thread(file_sha256, path)
+    digest = await bus.threads.run(partial(file_sha256, path))
     return TopicFile(
         file=path.name, sha256=digest, size_bytes=path.stat().st_size, partitions=partitions
     )
@@ -264,8 +264,7 @@ async def _read_partition(
     reader = await bus.partition_reader(
         topic, partition, Start(offsets={(topic, partition): first})
     )
-    loop = asyncio.get_running_loop()
-    heard = loop.time()
+    heard = bus.clock.monotonic()
     try:
         while (at := reader.position(topic, partition)) < end:
             try:
@@ -275,9 +274,9 @@ async def _read_partition(
                     raise
                 raise _BeginMoved(error) from error
             if batch:
-                heard = loop.time()
+                heard = bus.clock.monotonic()
                 yield [record for record in batch if record.offset < end]
-            elif loop.time() - heard > STALL_DEADLINE_S:
+            elif bus.clock.monotonic() - heard > STALL_DEADLINE_S:
                 raise BrokerUnavailable(
                     f"{topic}[{partition}]: no record for {STALL_DEADLINE_S:.0f} s at {at} of {end}"
                 )
