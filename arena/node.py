@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, TypeVar
 
 from pydantic import JsonValue
 
@@ -29,6 +29,7 @@ from arena.errors import EXIT_INTERRUPTED, ArenaError, Malformed
 from arena.liveness import RECORDS_LOST
 from arena.messages import Heartbeat, Message
 from arena.prefix import prefix_text
+from arena.process_kinds import KIND_OF_COMMAND
 from arena.settings import Settings
 from arena.tasks import run_until_first_ends
 from arena.threads import Threads, WorkerThreads
@@ -70,6 +71,8 @@ class Node:
         *,
         rng: random.Random | None = None,
         threads: Threads | None = None,
+        pid: int | None = None,
+        host: str = "",
     ) -> None:
         """Take kind and name of the process, its settings, and what it runs on.
 
@@ -81,6 +84,8 @@ class Node:
             clock: The clock.
             rng: Randomness; None for a new source that differs in every process.
             threads: Runs blocking work; None for threads of this process.
+            pid: The process id in its unique id; None for that of this process.
+            host: The host in its unique id; "" for this host.
         """
         self.kind = kind
         self.name = name
@@ -95,13 +100,14 @@ class Node:
         self.details: dict[str, JsonValue] = {}
         self.status: Status = "starting"
         self.started_at = clock.now()
-        self.host = socket.gethostname()
+        self.host = host or socket.gethostname()
+        self.pid = os.getpid() if pid is None else pid
         self.broker_clock = BrokerClock(clock)
 
     @property
     def id(self) -> str:
         """The process's unique id: kind, name, host and process id."""
-        return f"{self.kind}/{self.name}/{self.host}/{os.getpid()}"
+        return f"{self.kind}/{self.name}/{self.host}/{self.pid}"
 
     def heartbeat(self, now: datetime) -> Heartbeat:
         """The current heartbeat."""
@@ -110,7 +116,7 @@ class Node:
             kind=self.kind,
             name=self.name,
             host=self.host,
-            pid=os.getpid(),
+            pid=self.pid,
             status=self.status,
             started_at=self.started_at,
             at=now,
@@ -185,19 +191,38 @@ class Node:
         await send_dead_letter(self.bus, record, error, self.id, self.clock.now())
 
 
-Serve = Callable[[Node], Awaitable[None]]
+Options = TypeVar("Options")
+Serve = Callable[[Node, Options], Awaitable[None]]
 
 
-async def serve_node(node: Node, serve: Serve) -> None:
+async def serve_node(node: Node, serve: Serve[Options], options: Options) -> None:
     """Connect, send heartbeats and serve until `serve` returns, fails or is cancelled.
+
+    A process of a kind that writes nothing sends no heartbeats; one outside of Kafka only serves.
+
+    Args:
+        node: The process.
+        serve: Its work; called when the bus is connected.
+        options: The options of the work.
 
     Raises:
         AppendFailed: An append failed.
         Stuck: A reader does not receive records that are in the log.
     """
-    bus = node.bus
+    bus, kind = node.bus, KIND_OF_COMMAND.get(node.kind)
+    if kind is not None and not kind.uses_kafka:
+        await serve(node, options)
+        return
     with logs.without_client():
         await bus.start()
+    if kind is not None and kind.writes_nothing:
+        try:
+            await run_until_first_ends(
+                _work(node, serve, options), watch_readers(bus, node.settings.stuck_s)
+            )
+        finally:
+            await bus.close()
+        return
     try:
         await bus.ensure_topics([topics.HEARTBEATS, topics.DEAD_LETTERS])
         if bus.other_arenas:
@@ -205,7 +230,7 @@ async def serve_node(node: Node, serve: Serve) -> None:
             text = f"started a new arena with {words}: is ARENA_PREFIX right?"
             node.log.warning(text, other_arenas=bus.other_arenas)
         await run_until_first_ends(
-            _work(node, serve),
+            _work(node, serve, options),
             node.send_heartbeats(),
             _end_when_failed(bus),
             watch_readers(bus, node.settings.stuck_s),
@@ -219,8 +244,8 @@ async def serve_node(node: Node, serve: Serve) -> None:
         await _stop(node)
 
 
-async def _work(node: Node, serve: Serve) -> None:
-    await serve(node)
+async def _work(node: Node, serve: Serve[Options], options: Options) -> None:
+    await serve(node, options)
 
 
 async def _end_when_failed(bus: Bus) -> None:
@@ -302,21 +327,41 @@ def run_async(main: Callable[[], Awaitable[None]]) -> NoReturn:
     sys.exit(code)
 
 
-def run_node(kind: str, name: str, settings: Settings, serve: Serve) -> NoReturn:
-    """Run a process of the arena over Kafka and exit.
+def run_node(
+    kind: str,
+    name: str,
+    settings: Settings,
+    serve: Serve[Options],
+    options: Options,
+    *,
+    bus: Bus | None = None,
+) -> NoReturn:
+    """Run a process of the arena and exit.
 
     Args:
         kind: The command, such as "router".
-        name: Name of this node, such as the agent's.
+        name: Name of this node, such as the agent's; "" for a process without a name of its own.
         settings: Broker, prefix and logging.
-        serve: The work; called with the connected node.
+        serve: The work; called with the connected node and the options.
+        options: The options of the work.
+        bus: The bus, not started; None for Kafka.
     """
-    from arena.bus.kafka import KafkaBus
-
-    logs.configure(settings, node=f"{kind}/{name}")
+    logs.configure(settings, node=f"{kind}/{name}" if name else kind)
 
     async def main() -> None:
-        bus = KafkaBus(settings, client_id=f"arena-{kind}-{name}")
-        await serve_node(Node(kind, name, settings, bus, SystemClock()), serve)
+        node = Node(kind, name, settings, bus or _bus_of(kind, name, settings), SystemClock())
+        await serve_node(node, serve, options)
 
     run_async(main)
+
+
+def _bus_of(kind: str, name: str, settings: Settings) -> Bus:
+    """Kafka, or an unused bus for a kind outside of it."""
+    process = KIND_OF_COMMAND.get(kind)
+    if process is not None and not process.uses_kafka:
+        from arena.bus.memory import MemoryBus
+
+        return MemoryBus()
+    from arena.bus.kafka import KafkaBus
+
+    return KafkaBus(settings, client_id=f"arena-{kind}-{name}")

@@ -54,6 +54,8 @@ class ProcessKind:
         uses_kafka: False for the simulated exchange, which is a venue outside the arena.
         owns_terminal: It runs in the foreground if there is a terminal.
         stops_last: It is stopped after the others: it reads what they wrote.
+        serve: "module:function" of its work: `async serve(node, options)`, with frozen options; ""
+            for a kind that is no process.
         second_process: What a second process of this kind is or does, for `docs/architecture.md`.
     """
 
@@ -72,11 +74,13 @@ class ProcessKind:
     uses_kafka: bool = True
     owns_terminal: bool = False
     stops_last: bool = False
+    serve: str = ""
     second_process: str = ""
 
 
 EXCHANGE = ProcessKind(
     name="exchange",
+    serve="connectors.simulator.process:serve",
     second_process="is another exchange, on another port",
     commands=(Command("exchange", "connectors.cli:exchange", "Run the simulated exchange."),),
     spec_table="market",
@@ -84,6 +88,7 @@ EXCHANGE = ProcessKind(
 )
 CONNECTOR = ProcessKind(
     name="connector",
+    serve="connectors.process:serve",
     second_process="is a standby; in lock-step it ends",
     commands=(
         Command("connector", "connectors.cli:connector_app", "Publish a venue's market data."),
@@ -102,6 +107,7 @@ CONNECTOR = ProcessKind(
 )
 EXECUTOR = ProcessKind(
     name="executor",
+    serve="trading_tools.process:serve",
     second_process="is a hot standby of every shard that it does not own",
     commands=(
         Command("tools", "trading_tools.cli:app", "Serve the trading tools and execute orders."),
@@ -122,6 +128,7 @@ EXECUTOR = ProcessKind(
 )
 TOOLS = ProcessKind(
     name="tools",
+    serve="trading_tools.process:serve",
     second_process="shares the calls",
     reads=(topics.TOOL_CALLS,),
     writes=(topics.INBOX, topics.ROSTER),
@@ -131,6 +138,7 @@ TOOLS = ProcessKind(
 )
 CHAT_NODE = ProcessKind(
     name="chat-node",
+    serve="chat_nodes.process:serve",
     second_process="shares the requests",
     commands=(Command("chat-node", "chat_nodes.cli:chat_node", "Serve one model to the agents."),),
     reads=(topics.PROMPTED, topics.INBOX, topics.LLM_CALLS, topics.HEARTBEATS),
@@ -140,6 +148,7 @@ CHAT_NODE = ProcessKind(
 )
 ROUTER = ProcessKind(
     name="router",
+    serve="routers.process:serve",
     second_process="is a standby of the agent",
     commands=(
         Command("router", "routers.cli:router", "Run one agent."),
@@ -152,6 +161,7 @@ ROUTER = ProcessKind(
 )
 LEDGER = ProcessKind(
     name="ledger",
+    serve="ledger.process:serve",
     second_process="is a standby, by a lock on the books",
     commands=(Command("ledger", "ledger.cli:app", "Keep the books and print them."),),
     reads=(topics.SNAPSHOTS, topics.EVENTS, topics.TURNS, topics.LLM_CALLS, topics.CONTROL),
@@ -161,6 +171,7 @@ LEDGER = ProcessKind(
 )
 JUDGE = ProcessKind(
     name="judge",
+    serve="judge.process:serve",
     second_process="computes the same evaluations, under the same ids",
     commands=(Command("judge", "judge.cli:judge", "Rank agents, with confidence intervals."),),
     reads=(
@@ -178,6 +189,7 @@ JUDGE = ProcessKind(
 )
 DASHBOARD = ProcessKind(
     name="dashboard",
+    serve="dashboard.process:serve",
     second_process="is another screen",
     commands=(Command("dashboard", "dashboard.cli:dashboard", "Show the arena in the terminal."),),
     reads=(

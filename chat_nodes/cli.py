@@ -12,7 +12,7 @@ import typer
 
 from arena.errors import UsageError
 from arena.ids import check_name
-from arena.node import Node, run_node
+from arena.node import run_node
 from arena.options import LogLevel, ProcessServers
 from arena.settings import Settings
 from chat_nodes import flags
@@ -78,20 +78,21 @@ def chat_node(
     model = _open_or_replay(model_settings, recordings)
     key = model_settings.api_key
 
-    async def serve(node: Node) -> None:
-        # Imported here, so that `--help` and flag errors do not wait for the model's libraries.
-        from chat_nodes.node import ChatNodeSettings, serve_model
-        from chat_nodes.request_handler import CallLimits
+    # Imported here, so that `--help` and flag errors do not wait for the model's libraries.
+    from chat_nodes.node import ChatNodeSettings
+    from chat_nodes.process import ChatNodeOptions, serve
+    from chat_nodes.request_handler import CallLimits
 
-        if api_key:
-            node.log.warning("the key was given as a flag; --api-key-env NAME keeps it private")
-        elif key and base_url:
-            node.log.info("sends the key", variable=api_key_env, host=urlsplit(base_url).hostname)
-        limits = CallLimits(timeout_s=timeout, max_retries=max_retries)
-        chat_settings = ChatNodeSettings(max_workers, limits, daily_token_budget, own_cutoff)
-        await serve_model(node, model, chat_settings, recordings, prices)
-
-    run_node("chat-node", name, settings, serve)
+    limits = CallLimits(timeout_s=timeout, max_retries=max_retries)
+    options = ChatNodeOptions(
+        model,
+        ChatNodeSettings(max_workers, limits, daily_token_budget, own_cutoff),
+        recordings,
+        prices,
+        key_is_flag=bool(api_key),
+        key_sent=(api_key_env, urlsplit(base_url).hostname) if key and base_url else None,
+    )
+    run_node("chat-node", name, settings, serve, options)
 
 
 def _open_recordings(replies: Replies, file: Path | None, name: str) -> "Recordings | None":

@@ -20,6 +20,8 @@ from arena.settings import Settings
 from connectors.venues import load_venue, venue_names
 
 if TYPE_CHECKING:
+    from connectors.market.lockstep.run import LockstepOptions
+    from connectors.market.options import ConnectorOptions, PlaybackOptions
     from connectors.market.venue import Venue
 
 PRODUCTS_MAX = 60
@@ -136,12 +138,10 @@ def _add_venue(venue: "Venue") -> None:
         if frames is not None:
             _run_playback(settings, venue, frames, min_interval, speed=None, products=())
             return
-        from connectors.market.connector import ConnectorOptions
-        from connectors.market.run import run_connector
+        from connectors.market.options import ConnectorOptions
 
-        run_connector(
-            settings, ConnectorOptions(venue, wanted, min_interval, ws_url, rest_url, record)
-        )
+        options = ConnectorOptions(venue, wanted, min_interval, ws_url, rest_url, record)
+        _run(venue.name, settings, options)
 
 
 for _name in venue_names():
@@ -193,7 +193,7 @@ def replay(
         _run_playback(settings, coinbase, frames, min_interval, speed, wanted)
         return
     from connectors.market.lockstep.lockstep_publisher import LockstepTimeouts
-    from connectors.market.lockstep.run import LockstepOptions, run_lockstep
+    from connectors.market.lockstep.run import LockstepOptions, prepare_lockstep
 
     options = LockstepOptions(
         agents=tuple(name.strip() for text in agents or () for name in text.split(",") if name),
@@ -205,7 +205,7 @@ def replay(
         snapshots=snapshots,
         timeouts=LockstepTimeouts(deadline, agents_timeout),
     )
-    run_lockstep(settings, options)
+    _run("replay", settings, prepare_lockstep(options))
 
 
 def exchange(
@@ -254,11 +254,11 @@ def exchange(
 
     Example: arena exchange --port 0 --speed 60
     """
-    from arena import logs
-    from arena.node import run_async
+    from arena.node import run_node
     from connectors.simulator.faults import parse_fault
     from connectors.simulator.listing import DEFAULT_PRODUCTS
-    from connectors.simulator.run import PROTOCOLS, ExchangeOptions, run_exchange
+    from connectors.simulator.process import serve
+    from connectors.simulator.run import PROTOCOLS, ExchangeOptions
 
     if venue not in PROTOCOLS:
         raise UsageError(f"unknown venue {venue!r}", remedy=f"choose from {', '.join(PROTOCOLS)}")
@@ -276,8 +276,7 @@ def exchange(
         state=state,
         faults=tuple(parse_fault(text) for text in faults or ()),
     )
-    logs.configure(_settings(None, log_level), node="exchange")
-    run_async(lambda: run_exchange(options))
+    run_node("exchange", "", _settings(None, log_level), serve, options)
 
 
 def _settings(bootstrap_servers: str | None, log_level: LogLevelName | None) -> Settings:
@@ -320,6 +319,16 @@ def _run_playback(
     speed: float | None,
     products: tuple[str, ...],
 ) -> None:
-    from connectors.market.run import PlaybackOptions, run_playback
+    from connectors.market.options import PlaybackOptions
 
-    run_playback(settings, PlaybackOptions(venue, frames, interval_s, speed, products))
+    _run("replay", settings, PlaybackOptions(venue, frames, interval_s, speed, products))
+
+
+def _run(
+    name: str, settings: Settings, options: "ConnectorOptions | PlaybackOptions | LockstepOptions"
+) -> None:
+    """Run a connector and exit with the process's exit code."""
+    from arena.node import run_node
+    from connectors.process import serve
+
+    run_node("connector", name, settings, serve, options)

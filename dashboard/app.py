@@ -14,13 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from arena import logs
-from arena.bus.base import Bus
-from arena.bus.stuck_readers import watch_readers
 from arena.clock import Clock
 from arena.errors import BrokerUnavailable
 from arena.fold_checkpoint import CheckpointFile
-from arena.settings import Settings
+from arena.node import Node
 from arena.tasks import run_until_first_ends
 from dashboard.frame import build_frame
 from dashboard.picture import print_screen, save_picture
@@ -73,24 +70,27 @@ class DashboardOptions:
     broker: str = ""
 
 
-async def run(bus: Bus, clock: Clock, options: DashboardOptions, settings: Settings) -> None:
+async def run(node: Node, options: DashboardOptions) -> None:
     """Show the arena until the user quits or `options.seconds` have passed.
 
     Raises:
-        ArenaError: The broker does not answer, or a reader hangs; the terminal is restored.
+        ArenaError: The broker does not answer; the terminal is restored.
     """
-    await bus.start()
+    clock = node.clock
     # The records of an ended run may be in a folder that is read-only on purpose.
     file = CheckpointFile(
-        settings, "dashboard", logs.get("dashboard"), logs_failures=not options.ended
+        node.settings,
+        "dashboard",
+        node.log,
+        threads=node.threads,
+        logs_failures=not options.ended,
     )
-    follower = TopicFollower(bus, clock, ArenaView(), file)
+    follower = TopicFollower(node.bus, clock, ArenaView(), file)
     try:
         await follower.open()
         await run_until_first_ends(
             follower.follow(),
             _show(follower, clock, options),
-            watch_readers(bus, settings.stuck_s),
             timeout_s=options.seconds,
             clock=clock,
         )
@@ -98,7 +98,6 @@ async def run(bus: Bus, clock: Clock, options: DashboardOptions, settings: Setti
             save_picture(_printed(follower, options), options.svg, options.title)
     finally:
         await follower.close()
-        await bus.close()
 
 
 async def _show(follower: TopicFollower, clock: Clock, options: DashboardOptions) -> None:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from arena import logs
 from arena.atomic_files import require_writable
 from arena.errors import UsageError
 from arena.options import Prefix, Run, Servers
@@ -56,9 +55,10 @@ def dashboard(
     Example: arena dashboard --once --json
     """
     from arena.clock import SystemClock
-    from arena.node import run_async
-    from dashboard.app import DashboardOptions, run
+    from arena.node import run_node
+    from dashboard.app import DashboardOptions
     from dashboard.feed_text import ended_text
+    from dashboard.process import serve
     from dashboard.terminal import can_show_screens
 
     if as_json and not once:
@@ -66,7 +66,6 @@ def dashboard(
     require_writable(svg, "--svg")
     with find_arena(bootstrap_servers, prefix, run_name, offline=True) as arena:
         settings = arena.settings
-        logs.configure(settings, node="dashboard")
         seen = SystemClock().now().astimezone()
         over = arena.run is not None and not arena.run.is_running()
         picture_only = svg is not None and not once and seconds is None and not can_show_screens()
@@ -86,7 +85,7 @@ def dashboard(
         )
         bus = arena.bus("arena-dashboard")
         try:
-            run_async(lambda: run(bus, SystemClock(), options, settings))
+            run_node("dashboard", "", settings, serve, options, bus=bus)
         except BrokenPipeError:
             # The reader of the pipe has gone; the interpreter must not complain when it flushes.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

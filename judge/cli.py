@@ -45,11 +45,12 @@ def judge(
 
     Example: arena judge --once
     """
-    from arena.node import Node, run_async, run_node
+    from arena.node import run_async, run_node
     from judge.checkpoints import SeasonCheckpoint
     from judge.leaderboard import with_dead_of_run
     from judge.leaderboard_text import render_leaderboard
-    from judge.service import Judge, JudgeOptions, judge_once
+    from judge.process import serve
+    from judge.service import JudgeOptions, judge_once
 
     options = JudgeOptions(confidence=confidence, seed=seed, resamples=resamples)
     live = not once and not as_json
@@ -57,11 +58,7 @@ def judge(
         bootstrap_servers, prefix, run_name, start_broker=not live, offline=not live
     ) as location:
         if live:
-
-            async def serve(node: Node) -> None:
-                await Judge(node, options).serve()
-
-            run_node("judge", "judge", location.settings, serve)
+            run_node("judge", "judge", location.settings, serve, options)
 
         async def print_once() -> None:
             bus = location.bus("arena-judge-once")

@@ -12,7 +12,7 @@ import typer
 
 from arena.atomic_files import write_atomic
 from arena.errors import EXIT_NO, ArenaError
-from arena.node import Node, run_node
+from arena.node import run_node
 from arena.options import AsJson, Prefix, Run, Servers
 from arena.output import print_note
 from arena.plural import counted
@@ -84,13 +84,9 @@ def run(
     settings = Settings().override(bootstrap_servers=servers, prefix=prefix)
     location = find_books(settings, database)
 
-    async def work(node: Node) -> None:
-        from ledger.database import Database
-        from ledger.service import serve_ledger
+    from ledger.process import LedgerOptions, serve
 
-        await serve_ledger(node, Database(location))
-
-    run_node("ledger", name, settings, work)
+    run_node("ledger", name, settings, serve, LedgerOptions(location))
 
 
 @app.command(epilog="Example: arena ledger balances --json")

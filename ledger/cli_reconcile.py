@@ -9,7 +9,7 @@ import typer
 from arena.errors import EXIT_NO, UsageError
 from arena.ids import check_name
 from arena.money import parse_decimal, to_units
-from arena.node import Node, run_async, run_node
+from arena.node import run_async, run_node
 from arena.options import AsJson, Prefix, Run, Servers
 from arena.output import print_note
 from arena.plural import counted
@@ -158,10 +158,7 @@ def _watch(
     check_name("reconcile", name)
     location = find_books(settings, database)
 
-    async def work(node: Node) -> None:
-        from ledger.reconcile import watch
+    from ledger.process import ReconcileOptions, serve_reconcile
 
-        with open_read_only(location) as books:
-            await watch(node, books, threshold=units, every_s=every_s, dashboard=dashboard)
-
-    run_node("reconcile", name, settings, work)
+    options = ReconcileOptions(location, units, every_s, dashboard)
+    run_node("reconcile", name, settings, serve_reconcile, options)

@@ -265,11 +265,11 @@ def _run(
     log_level: LogLevelName | None,
 ) -> None:
     from arena.node import run_node
-    from routers.service import serve_agents
+    from routers.process import RouterOptions, serve
 
     check_name("process", name)
     settings = Settings().override(bootstrap_servers=bootstrap_servers, log_level=log_level)
-    run_node(kind, name, settings, lambda node: serve_agents(node, configs))
+    run_node(kind, name, settings, serve, RouterOptions(tuple(configs)))
 
 
 def parse_agent(text: str) -> AgentArguments:

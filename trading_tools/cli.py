@@ -13,7 +13,7 @@ from arena.environment import INITIAL_CASH
 from arena.errors import EXIT_NO, UsageError
 from arena.ids import check_name
 from arena.messages import Pacing
-from arena.node import Node, run_async, run_node
+from arena.node import run_async, run_node
 from arena.options import AsJson, LogLevel, Prefix, ProcessServers, Run, Servers
 from arena.plugin_options import FolderFlag, plugins_of
 from arena.plugins import NO_PLUGINS, Plugins
@@ -118,18 +118,16 @@ def serve(
     settings = Settings().override(bootstrap_servers=bootstrap_servers, log_level=log_level)
     found = _plugins_beside(only, plugins, settings)
 
-    async def work(node: Node) -> None:
-        from trading_tools.service import serve_tools
+    # Imported here, so that `--help` and flag errors do not wait for the tools' libraries.
+    from trading_tools import process
 
-        await serve_tools(
-            node,
-            rules,
-            executor=only is not ServedTools.STATELESS,
-            stateless=only is not ServedTools.EXECUTOR,
-            plugins=found,
-        )
-
-    run_node("tools", name, settings, work)
+    options = process.ToolsOptions(
+        rules,
+        executor=only is not ServedTools.STATELESS,
+        stateless=only is not ServedTools.EXECUTOR,
+        plugins=found,
+    )
+    run_node("tools", name, settings, process.serve, options)
 
 
 def _plugins_beside(

@@ -184,7 +184,7 @@ class MemoryBus(Bus):
         """A reader of all partitions of the topics."""
         counts = await self.all_partitions_now(topics)
         pairs = [(t, p) for t in topics for p in range(counts[t])]
-        return self._watched(MemoryLogReader(self.cluster, self.clock, pairs, start), counts)
+        return self._watched(MemoryLogReader(self.cluster, pairs, start, self.clock), counts)
 
     def _watched(self, reader: Watched, counts: dict[str, int]) -> Watched:
         reader.partition_counts = counts
@@ -193,7 +193,7 @@ class MemoryBus(Bus):
 
     async def partition_reader(self, topic: str, partition: int, start: Start) -> LogReader:
         """A reader of one partition."""
-        return MemoryLogReader(self.cluster, self.clock, [(topic, partition)], start)
+        return MemoryLogReader(self.cluster, [(topic, partition)], start, self.clock)
 
     async def group_reader(
         self,
@@ -217,11 +217,15 @@ class MemoryLogReader(LogReader):
     """Reads logs of the cluster."""
 
     def __init__(
-        self, cluster: MemoryCluster, clock: Clock, pairs: list[tuple[str, int]], start: Start
+        self,
+        cluster: MemoryCluster,
+        pairs: list[tuple[str, int]],
+        start: Start,
+        clock: Clock | None = None,
     ) -> None:
-        """Take the partitions and the start position."""
-        self.clock = clock
-        self._cursor = MemoryCursor(cluster.logs, cluster.grown, clock)
+        """Take the partitions, the start position and the clock; None for the system's."""
+        self.clock = clock or self.clock
+        self._cursor = MemoryCursor(cluster.logs, cluster.grown, self.clock)
         self._cursor.next = {pair: first_offset(cluster.logs, pair, start) for pair in pairs}
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:

@@ -9,8 +9,6 @@ task group: the first that fails ends the process, and a supervisor starts it ag
 
 from collections import deque
 from collections.abc import Coroutine
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from arena import topics
@@ -27,6 +25,7 @@ from connectors.market.events import FrameMalformed
 from connectors.market.feed import Feed, Received
 from connectors.market.http_client import HttpClient, RestFailed
 from connectors.market.leadership import Leadership
+from connectors.market.options import ConnectorOptions
 from connectors.market.publisher import TickerPublisher
 from connectors.market.quiet_products import QuietProducts
 from connectors.market.rate_limits import Backoff, Uniform
@@ -35,7 +34,6 @@ from connectors.market.refresh import Refresher
 from connectors.market.snapshotter import Snapshotter
 from connectors.market.stream import Stream
 from connectors.market.subscription_manager import SubscriptionManager
-from connectors.market.venue import Venue
 
 START_DEADLINE_S: Final = 60.0
 CHECK_S: Final = 1.0
@@ -44,27 +42,6 @@ CLOCK_BACK_MAX_S: Final = 60.0
 DEAD_LETTERS_QUEUED_MAX: Final = 100
 FRAME_ORIGIN: Final = "venue."
 """Prefix of the origin of a malformed frame in `dead_letters`; the venue's name follows."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectorOptions:
-    """Options of a connector to one venue.
-
-    Attributes:
-        venue: The venue.
-        products: Product ids in any order.
-        interval_s: Venue seconds from snapshot to snapshot.
-        ws_url: URL of the WebSocket feed.
-        rest_url: URL of the REST API.
-        record: File for raw frames, or None.
-    """
-
-    venue: Venue
-    products: tuple[str, ...]
-    interval_s: float
-    ws_url: str
-    rest_url: str
-    record: Path | None = None
 
 
 class LiveConnector:

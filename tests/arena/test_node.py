@@ -40,13 +40,13 @@ async def test_node_sends_heartbeats_until_stopping() -> None:
     """Counters and gauges are in the heartbeat; the last one reports that the process stops."""
     bus = MemoryBus()
 
-    async def serve(node: Node) -> None:
+    async def serve(node: Node, _: None) -> None:
         node.counters["turns"] += 2
         node.gauges["lag"] = 1.0
         node.status = "running"
         await node.beat()
 
-    await serve_node(new_node(bus), serve)
+    await serve_node(new_node(bus), serve, None)
     beats = [m for m in await messages_of(bus, topics.HEARTBEATS.name) if isinstance(m, Heartbeat)]
 
     assert "stopping" == beats[-1].status
@@ -60,24 +60,24 @@ async def test_failed_append_ends_the_node() -> None:
     """An append that may or may not be in the log ends the process."""
     bus = MemoryBus()
 
-    async def serve(node: Node) -> None:
+    async def serve(node: Node, _: None) -> None:
         assert bus.failed is not None
         bus.failed.set_result(TimeoutError("no ack"))
         await asyncio.sleep(DEADLINE_S)
 
     with pytest.raises(AppendFailed, match="no ack"):
-        await serve_node(new_node(bus), serve)
+        await serve_node(new_node(bus), serve, None)
 
 
 async def test_error_of_the_work_ends_the_node() -> None:
     """The error of `serve` is raised, and the last heartbeat has it, without texts of libraries."""
     bus = MemoryBus()
 
-    async def serve(node: Node) -> None:
+    async def serve(node: Node, _: None) -> None:
         raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
-        await serve_node(new_node(bus), serve)
+        await serve_node(new_node(bus), serve, None)
     last = (await messages_of(bus, topics.HEARTBEATS.name))[-1]
 
     assert isinstance(last, Heartbeat)
@@ -156,7 +156,7 @@ async def test_error_before_cancellation_is_raised() -> None:
 def test_arena_error_is_one_line_and_a_code() -> None:
     """A missing broker ends with exit code 3 and a sentence, not with a traceback."""
     program = "from arena.node import run_node\nfrom arena.settings import Settings\n"
-    program += "run_node('router', 'a', Settings(bootstrap_servers='127.0.0.1:1'), None)"
+    program += "run_node('router', 'a', Settings(bootstrap_servers='127.0.0.1:1'), None, None)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
     )
@@ -222,10 +222,10 @@ async def test_refused_heartbeat_still_closes_bus() -> None:
     """The bus is closed, and the error of the work is raised."""
     bus = Refusing()
 
-    async def fails(_: Node) -> None:
+    async def fails(_: Node, __: None) -> None:
         raise LookupError("the work")
 
     with pytest.raises((LookupError, PermissionError)):
-        await serve_node(Node("tools", "a", Settings(), bus, ManualClock(START)), fails)
+        await serve_node(Node("tools", "a", Settings(), bus, ManualClock(START)), fails, None)
 
     assert bus.closed

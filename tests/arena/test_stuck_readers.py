@@ -90,14 +90,14 @@ async def swallow(self, node, request, **more):
 
 AIOKafkaClient.send = swallow
 
-async def serve(node):
+async def serve(node, _):
     reader = await OPEN
     while True:
         for record in await reader.read():
             found.append(record)
             print("read", record.offset, flush=True)
 
-run_node("reader", "one", Settings(), serve)
+run_node("reader", "one", Settings(), serve, None)
 """
 HOW = {
     "log": 'node.bus.log_reader("market.snapshots")',

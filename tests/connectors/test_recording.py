@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from arena import bounded_files
 from arena.clock import ManualClock
 from arena.errors import DependencyMissing, UsageError
+from arena.threads import WorkerThreads
 from connectors.market import recording
 from connectors.market.recording import (
     FrameRecorder,
@@ -30,7 +31,8 @@ moments = st.integers(1_325_376_000_000, 4_102_444_800_000).map(
 
 def recorder(path: Path, **bounds: int) -> FrameRecorder:
     """A recorder whose pauses take no time."""
-    return FrameRecorder(path, clock=ManualClock(T0), counters=Counter(), **bounds)
+    clock, threads = ManualClock(T0), WorkerThreads()
+    return FrameRecorder(path, clock=clock, counters=Counter(), threads=threads, **bounds)
 
 
 @given(st.binary(max_size=200), moments, st.integers(0, 10**6))

@@ -15,7 +15,8 @@ from arena.clock import SystemClock
 from arena.messages import MarketSnapshot, Message, Product, Ticker
 from arena.node import Node
 from arena.settings import Settings
-from connectors.market.connector import ConnectorOptions, LiveConnector
+from connectors.market.connector import LiveConnector
+from connectors.market.options import ConnectorOptions
 from connectors.market.venue import Venue
 from connectors.simulator.run import PROTOCOLS, ExchangeOptions
 from connectors.simulator.server import ExchangeServer

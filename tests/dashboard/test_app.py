@@ -19,6 +19,7 @@ from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
 from arena.messages import Heartbeat
 from arena.money import units_text
+from arena.node import Node, serve_node
 from arena.settings import Settings
 from dashboard.app import DashboardOptions, catch_up
 from dashboard.app import run as show
@@ -232,7 +233,8 @@ async def test_picture_only_is_written_and_the_dashboard_exits(
     picture = tmp_path / "screen.svg"
     options = DashboardOptions(picture_only=True, svg=picture, ended="ended 22:39")
 
-    await asyncio.wait_for(show(memory_bus, SystemClock(), options, Settings()), DEADLINE_S)
+    node = Node("dashboard", "", Settings(), memory_bus, SystemClock())
+    await asyncio.wait_for(serve_node(node, show, options), DEADLINE_S)
 
     drawn = picture.read_text(encoding="utf-8").replace("&#160;", " ")
     assert "ended 22:39" in drawn

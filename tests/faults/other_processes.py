@@ -114,7 +114,8 @@ class OtherProcesses:
         while True:
             bus = self._nodes[kind] = KafkaBus(self._settings, client_id=kind)
             try:
-                await serve_node(Node(kind, name, self._settings, bus, SystemClock()), serve)
+                node = Node(kind, name, self._settings, bus, SystemClock())
+                await serve_node(node, lambda node, _: serve(node), None)
             except ArenaError as error:
                 self.reports.append((kind, str(error)))
             finally:

@@ -23,11 +23,11 @@ class EveryShard(ShardMembership):
         return False
 
 
-async def rival(node: Node) -> None:
+async def rival(node: Node, _: None) -> None:
     """Serve like `arena tools --only executor`, without a consumer group."""
     tools = {n: t for n, t in load_catalogue().items() if t.touches_account}
     await Executor(node, TradingRules(), tools, EveryShard(node)).run()
 
 
 if __name__ == "__main__":
-    run_node("tools", "rival", Settings(), rival)
+    run_node("tools", "rival", Settings(), rival, None)

@@ -60,10 +60,10 @@ async def test_wrong_prefix_is_reported(
     other_bus = KafkaBus(wrong, client_id="router")
     ended = asyncio.Event()
 
-    async def serve(node: Node) -> None:
+    async def serve(node: Node, _: None) -> None:
         ended.set()
 
-    await serve_node(Node("router", "mo", wrong, other_bus, SystemClock()), serve)
+    await serve_node(Node("router", "mo", wrong, other_bus, SystemClock()), serve, None)
     logged = capsys.readouterr().out
     monkeypatch.setattr("arena.bus.kafka_topics.UNKNOWN_TOPIC_TIMEOUT_S", 0.1)
     with pytest.raises(BrokerUnavailable, match="is ARENA_PREFIX right.*This broker has") as absent:

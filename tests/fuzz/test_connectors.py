@@ -12,8 +12,9 @@ from arena.errors import Fenced, Malformed
 from arena.messages import MarketSnapshot
 from arena.node import Node
 from arena.settings import Settings
-from connectors.market.connector import ConnectorOptions, LiveConnector
+from connectors.market.connector import LiveConnector
 from connectors.market.lockstep.lockstep_publisher import LockstepPublisher, LockstepTimeouts
+from connectors.market.options import ConnectorOptions
 from connectors.venues.coinbase.venue import VENUE as COINBASE
 from tests.alongside import alongside
 from tests.connectors.builders import FastClock

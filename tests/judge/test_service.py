@@ -33,11 +33,12 @@ async def running(settings: Settings, name: str) -> AsyncIterator[Judge]:
     bus = KafkaBus(settings, client_id=name)
     judges: list[Judge] = []
 
-    async def serve(node: Node) -> None:
-        judges.append(Judge(node, JUDGE_OPTIONS))
+    async def serve(node: Node, options: JudgeOptions) -> None:
+        judges.append(Judge(node, options))
         await judges[0].serve()
 
-    task = asyncio.create_task(serve_node(Node("judge", name, settings, bus, SystemClock()), serve))
+    node = Node("judge", name, settings, bus, SystemClock())
+    task = asyncio.create_task(serve_node(node, serve, JUDGE_OPTIONS))
     try:
         await until(lambda: bool(judges) or task.done())
         yield judges[0]

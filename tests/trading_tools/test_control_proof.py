@@ -60,7 +60,7 @@ class CutReader(MemoryLogReader):
 
     def __init__(self, bus: "CuttableBus", pairs: list[tuple[str, int]], start: Start) -> None:
         """Read over the bus's connection."""
-        super().__init__(bus.cluster, bus.clock, pairs, start)
+        super().__init__(bus.cluster, pairs, start, bus.clock)
         self._bus = bus
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:

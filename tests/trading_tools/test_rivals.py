@@ -44,11 +44,11 @@ async def test_two_executors_that_claim_in_turns_make_progress(
         Node("tools", name, Settings(heartbeat_interval_s=0.1), bus, SystemClock())
         for name, bus in (("one", memory_bus), ("two", other))
     )
-    async with alongside(rival(one)):
+    async with alongside(rival(one, None)):
         while not one.details.get("shards"):
             await asyncio.sleep(0.01)
         await asyncio.sleep(SLOW_S / 2)
-        async with alongside(rival(two)):
+        async with alongside(rival(two, None)):
             async with asyncio.timeout(WAIT_S / 2):
                 while decided(memory_bus) < ORDERS:
                     await asyncio.sleep(0.05)

@@ -1,15 +1,14 @@
 """From the flags of `arena connector replay --lock-step` to a running process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from arena.errors import UsageError
 from arena.ids import check_name
-from arena.node import Node, run_node
+from arena.node import Node
 from arena.pricefiles.span import REPLAY_HISTORY_S
-from arena.settings import Settings
 from connectors.market.lockstep.lockstep_publisher import LockstepPublisher, LockstepTimeouts
 from connectors.market.lockstep.snapshot_replay import SnapshotReplay
 from connectors.simulator.listing import DEFAULT_PRODUCTS
@@ -37,6 +36,7 @@ class LockstepOptions:
         interval_s: Venue seconds from snapshot to snapshot.
         snapshots: Number of snapshots; None for as many as the files give.
         timeouts: How long to wait for agents and their turns.
+        replay: The replay that `prepare_lockstep` built; None to build it when the process serves.
     """
 
     agents: tuple[str, ...]
@@ -47,6 +47,7 @@ class LockstepOptions:
     interval_s: float
     snapshots: int | None
     timeouts: LockstepTimeouts
+    replay: SnapshotReplay | None = None
 
 
 def build_replay(options: LockstepOptions) -> SnapshotReplay:
@@ -75,20 +76,29 @@ def build_replay(options: LockstepOptions) -> SnapshotReplay:
     )
 
 
-def run_lockstep(settings: Settings, options: LockstepOptions) -> None:
-    """Publish in lock-step and exit with the process's exit code."""
+def prepare_lockstep(options: LockstepOptions) -> LockstepOptions:
+    """Check the options and build the replay, before a broker is needed.
+
+    Raises:
+        UsageError: The options contradict each other or the files.
+    """
     if not options.agents:
         raise UsageError("--lock-step waits for agents", remedy="name them with --agents")
     for agent in options.agents:
         check_name("agent", agent)
-    replay = build_replay(options)
+    return replace(options, replay=build_replay(options))
 
-    async def serve(node: Node) -> None:
-        source = {"source": replay.source or "synthetic"}
-        spread = f"{2 * HALF_SPREAD_BPS} bps if a candle has no quotes"
-        node.details |= source | ({"spread": spread} if options.prices else {})
-        node.details |= {"simulated": True, "products": ", ".join(replay.product_ids)}
-        node.log.info("replay", agents=list(options.agents), start=str(replay.as_of(0)), **source)
-        await LockstepPublisher(node, replay, options.agents, options.timeouts).serve()
 
-    run_node("connector", "replay", settings, serve)
+async def serve_lockstep(node: Node, options: LockstepOptions) -> None:
+    """Publish the replay in lock-step with its agents, until its end.
+
+    Raises:
+        UsageError: The options contradict each other or the files.
+    """
+    replay = options.replay or build_replay(options)
+    source = {"source": replay.source or "synthetic"}
+    spread = f"{2 * HALF_SPREAD_BPS} bps if a candle has no quotes"
+    node.details |= source | ({"spread": spread} if options.prices else {})
+    node.details |= {"simulated": True, "products": ", ".join(replay.product_ids)}
+    node.log.info("replay", agents=list(options.agents), start=str(replay.as_of(0)), **source)
+    await LockstepPublisher(node, replay, options.agents, options.timeouts).serve()

@@ -22,14 +22,14 @@ from arena.errors import DependencyMissing
 from arena.node import run_node
 from arena.settings import Settings
 
-async def serve(node):
+async def serve(node, _):
     node.status = "running"
     await node.beat()
     print("ready", flush=True)
     if await asyncio.to_thread(sys.stdin.readline) == "break\\n":
         raise DependencyMissing("the venue is gone", remedy="wait for it")
 
-run_node(sys.argv[1], sys.argv[2], Settings(), serve)
+run_node(sys.argv[1], sys.argv[2], Settings(), serve, None)
 """
 
 ELSEWHERE = """

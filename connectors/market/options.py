@@ -1,0 +1,46 @@
+"""Options of a connector that publishes a live venue, and of one that plays a recording."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.market.venue import Venue
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorOptions:
+    """Options of a connector to one venue.
+
+    Attributes:
+        venue: The venue.
+        products: Product ids in any order.
+        interval_s: Venue seconds from snapshot to snapshot.
+        ws_url: URL of the WebSocket feed.
+        rest_url: URL of the REST API.
+        record: File for raw frames, or None.
+    """
+
+    venue: Venue
+    products: tuple[str, ...]
+    interval_s: float
+    ws_url: str
+    rest_url: str
+    record: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackOptions:
+    """Options of a playback.
+
+    Attributes:
+        venue: The venue whose frames the recording holds.
+        frames: File of the recording.
+        interval_s: Venue seconds from snapshot to snapshot.
+        speed: Recorded seconds per wall second; None for as fast as it can be read.
+        products: Products to publish; empty for all.
+    """
+
+    venue: Venue
+    frames: Path
+    interval_s: float
+    speed: float | None
+    products: tuple[str, ...]
