@@ -54,7 +54,6 @@ def dashboard(
 
     Example: arena dashboard --once --json
     """
-    from arena.clock import SystemClock
     from arena.node import run_node
     from dashboard.app import DashboardOptions
     from dashboard.feed_text import ended_text
@@ -66,7 +65,8 @@ def dashboard(
     require_writable(svg, "--svg")
     with find_arena(bootstrap_servers, prefix, run_name, offline=True) as arena:
         settings = arena.settings
-        seen = SystemClock().now().astimezone()
+        bus = arena.bus("arena-dashboard")
+        seen = bus.clock.now().astimezone()
         over = arena.run is not None and not arena.run.is_running()
         picture_only = svg is not None and not once and seconds is None and not can_show_screens()
         # An ended run has no new records: in a pipe its screen is printed once.
@@ -83,7 +83,6 @@ def dashboard(
             ended=ended_text(arena.run.ended_at, seen) if arena.run and over else "",
             broker=settings.bootstrap_servers,
         )
-        bus = arena.bus("arena-dashboard")
         try:
             run_node("dashboard", "", settings, serve, options, bus=bus)
         except BrokenPipeError:

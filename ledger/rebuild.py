@@ -13,7 +13,6 @@ from pydantic import JsonValue
 from sqlalchemy import func, select, text
 
 from arena.bus.base import Bus
-from arena.clock import SystemClock
 from arena.node import Node
 from arena.pass_overs import read_passed_over
 from arena.progress import Progress, Step, no_progress
@@ -127,7 +126,8 @@ def swap(old: Database, fresh: Database) -> str:
 async def _post(bus: Bus, settings: Settings, fresh: Database, progress: Progress) -> Poster:
     """Post everything that the topics hold now."""
     await bus.ensure_topics(TOPICS)
-    ledger = Ledger(Node("ledger", NEW, settings, bus, SystemClock()), fresh)
+    node = Node("ledger", NEW, settings, bus, bus.clock, threads=bus.threads)
+    ledger = Ledger(node, fresh)
     projector = Projector(Poster(passed_over=await read_passed_over(bus)), {})
     projector.poster.events_per_fold = EVENTS_PER_FOLD
     try:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from arena.process_kinds import kind_table, topic_table
-from tests.house_lists import OWNERS, ROOMS, SHELLS
+from tests.house_lists import OWNERS, REAL_TIME, ROOMS, SHELLS
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE_LINES_MAX = 400
@@ -52,6 +52,33 @@ IMPURE_IMPORTS = (
     "os.getenv",
 )
 """What a pure module does not import with `from`."""
+
+MACHINE_MODULES = ("time", "threading", "multiprocessing", "concurrent.futures", "secrets")
+"""What a module that runs on the process's clock does not import."""
+
+MACHINE_NAMES = (
+    "asyncio.sleep",
+    "asyncio.timeout",
+    "asyncio.wait_for",
+    "asyncio.to_thread",
+    "datetime.now",
+    "datetime.utcnow",
+    "datetime.today",
+    "date.today",
+    "uuid.uuid4",
+    "uuid.uuid1",
+    *(f"random.{name}" for name in ("random", "randint", "choice", "shuffle", "uniform", "seed")),
+)
+"""Starts of dotted names that it does not use; it takes them from the process."""
+
+MACHINE_METHODS = (".run_in_executor", ".call_later", ".call_at", "loop.time", "loop().time")
+"""Ends of such names."""
+
+UNSEEDED = ("Random", "random.Random", "random.SystemRandom")
+"""What it does not call without a seed."""
+
+ALLOWED = tuple(REAL_TIME)
+"""Modules, or starts of their names, that may use the machine's."""
 
 SOURCES = sorted(
     path
@@ -104,6 +131,30 @@ def impurities_of(path: Path) -> list[str]:
         for node in nodes_of(path)
         if isinstance(node, ast.Attribute) and (text := ast.unparse(node)).startswith(IMPURE_NAMES)
     ]
+
+
+def past_the_seam(path: Path) -> list[str]:
+    """Uses of the machine's time, randomness and threads that do not go through the process."""
+    found = []
+    for node in nodes_of(path):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name in MACHINE_MODULES]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found += names if node.module in MACHINE_MODULES else []
+            found += [name for name in names if name.startswith(MACHINE_NAMES)]
+        elif isinstance(node, ast.Attribute):
+            text = ast.unparse(node)
+            if text.startswith(MACHINE_NAMES) or text.endswith(MACHINE_METHODS):
+                found.append(f"{text} in line {node.lineno}")
+        elif isinstance(node, ast.Call):
+            text = ast.unparse(node.func)
+            waits = text == "asyncio.wait" and any(k.arg == "timeout" for k in node.keywords)
+            unseeded = text in UNSEEDED and not node.args and not node.keywords
+            in_room = path.relative_to(ROOT).parts[0] != "arena"
+            if waits or unseeded or (in_room and text == "SystemClock"):
+                found.append(f"{text}() in line {node.lineno}")
+    return found
 
 
 def imports_of(tree: ast.Module) -> Iterator[str]:
@@ -197,6 +248,16 @@ def test_listed_shells_exist_and_are_shells() -> None:
     shells = {name_of(path) for path in SHIPPED if impurities_of(path)}
 
     assert [] == sorted(set(SHELLS) - shells)
+
+
+def test_rooms_take_time_randomness_and_threads_from_the_process() -> None:
+    """No room, and no module of the ground, goes past the seam, except those of a list."""
+    paths = [path for path in SHIPPED if path.relative_to(ROOT).parts[0] != "operations"]
+    broken = {name_of(path): past_the_seam(path) for path in paths}
+    listed = {name for name, found in broken.items() if found and name.startswith(ALLOWED)}
+
+    require_none({name: found for name, found in broken.items() if name not in listed})
+    assert [] == [start for start in ALLOWED if not any(n.startswith(start) for n in listed)]
 
 
 def test_every_public_thing_is_documented() -> None:

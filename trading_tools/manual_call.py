@@ -13,7 +13,7 @@ from uuid import uuid4
 from arena import ids, logs, topics
 from arena.bus.base import LATEST, Bus, LogReader
 from arena.bus.kafka import KafkaBus
-from arena.clock import Clock, SystemClock
+from arena.clock import Clock
 from arena.errors import DependencyMissing, Malformed, UsageError
 from arena.messages import AgentSpec, ToolCall, ToolResult
 from arena.messages.tools import TRADE_TOOL
@@ -54,15 +54,14 @@ async def call_manually(
         UsageError: No agent has this name, or the call would trade in an agent's account.
     """
     logs.configure(settings.override(log_level="WARNING"))
-    clock = SystemClock()
-    call = new_call(tool, arguments, agent, clock, timeout_s)
     bus = KafkaBus(settings, client_id="arena-tools-call")
+    call = new_call(tool, arguments, agent, bus.clock, timeout_s)
     tools, faults = load_tools(plugins)
     for fault in faults:
         print_note(f"left out: {fault}")
     found = tools.get(tool)
     if found is None or not found.touches_account:
-        node = Node("tools", "call", settings, bus, clock)
+        node = Node("tools", "call", settings, bus, bus.clock)
         return await ToolServer(node, tools).result(call)
     await bus.start()
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from arena import logs
-from arena.clock import Clock, SystemClock
+from arena.clock import Clock
 from arena.pricefiles.facts import sources_text
 from arena.pricefiles.names import pair_of
 from arena.pricefiles.read import PriceFile, read_price_files
@@ -181,9 +181,8 @@ def _whole_minutes(seconds: int) -> int:
     return seconds - seconds % MINUTE_S
 
 
-async def run_exchange(options: ExchangeOptions, clock: Clock | None = None) -> None:
+async def run_exchange(options: ExchangeOptions, clock: Clock) -> None:
     """Serve until the prices end or the task is cancelled; print the addresses as a JSON line."""
-    clock = clock or SystemClock()
     saved = read_state(options.state) if options.state else None
     started = open_market(options, clock.now(), saved)
     if saved is not None:

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from arena.clock import SystemClock
 from connectors.simulator.run import PLAYED_MAX_S, ExchangeOptions, open_market, run_exchange
 from connectors.simulator.simulated_market import SimulatedMarket
 from connectors.simulator.simulator_state import SimulatorState, StateFile, read_state
@@ -157,7 +158,7 @@ async def test_log_shows_whether_prices_continue(
     options = ExchangeOptions(PRODUCTS, state=state)
 
     with capture_logs() as lines:
-        running = asyncio.create_task(run_exchange(options))
+        running = asyncio.create_task(run_exchange(options, SystemClock()))
         await eventually(lambda: bool(lines), "the log's first line")
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
