@@ -24,6 +24,14 @@ def test_shift_moves_wall_time_only(
     assert clock.now().tzinfo is UTC
 
 
+def test_boot_time_only_grows() -> None:
+    """It counts seconds like the monotonic clock."""
+    clock = SystemClock()
+    first = clock.boot_s()
+
+    assert 0 <= clock.boot_s() - first < 5
+
+
 def test_without_variable_clock_is_not_shifted(monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable, no shift; another process's file moves nothing either."""
     monkeypatch.delenv(SHIFT_VARIABLE, raising=False)

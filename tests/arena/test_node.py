@@ -56,6 +56,20 @@ async def test_node_sends_heartbeats_until_stopping() -> None:
     assert os.getpid() == running.pid
 
 
+@pytest.mark.parametrize(("kind", "is_started"), [("dashboard", True), ("exchange", False)])
+async def test_kind_decides_about_bus_and_heartbeats(kind: str, is_started: bool) -> None:
+    """A kind that writes nothing creates no topic; one outside of Kafka does not even connect."""
+    bus, seen = MemoryBus(), list[object]()
+
+    async def serve(node: Node, options: str) -> None:
+        seen.append((options, node.bus.failed is not None))
+
+    await serve_node(Node(kind, "", Settings(), bus, ManualClock(START)), serve, "options")
+
+    assert [("options", is_started)] == seen
+    assert {} == bus.cluster.partitions
+
+
 async def test_failed_append_ends_the_node() -> None:
     """An append that may or may not be in the log ends the process."""
     bus = MemoryBus()

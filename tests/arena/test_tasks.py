@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from arena.tasks import run_until_all_end, run_until_first_ends, task_group
+from arena.clock import SystemClock
+from arena.tasks import run_until_all_end, run_until_first_ends, task_group, wait_for_tasks
 
 
 async def _fail(after_s: float, text: str) -> None:
@@ -52,6 +53,19 @@ async def test_all_run_to_their_end() -> None:
 async def test_time_out_ends_all() -> None:
     """Without an end of their own they end after the time."""
     await run_until_first_ends(asyncio.sleep(60), timeout_s=0.01)
+
+
+async def test_wait_for_tasks_raises_and_cancels_nothing() -> None:
+    """It returns at the first end, even if that is an error, or after the time-out."""
+    failing = asyncio.ensure_future(_fail(0, "early"))
+    waiting = asyncio.ensure_future(asyncio.sleep(60))
+
+    await wait_for_tasks([failing, waiting], 10.0, SystemClock())
+    await wait_for_tasks([waiting], 0.01, SystemClock())
+
+    assert (True, False) == (failing.done(), waiting.done())
+    waiting.cancel()
+    await asyncio.gather(failing, waiting, return_exceptions=True)
 
 
 async def test_task_group_raises_the_error_itself() -> None:

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from arena.threads import InlineThreads, WorkerThreads
+from arena.threads import InlineThreads, OneWorker, WorkerThreads
 
 PROGRAM = """
 import asyncio, threading
@@ -64,6 +64,20 @@ async def test_end_just_before_a_cancellation_is_reported() -> None:
 
     if task.cancelled():
         await asyncio.wait_for(late.wait(), 10)
+
+
+async def test_one_worker_runs_one_at_a_time() -> None:
+    """Work that waits for the worker does not start if it is cancelled."""
+    worker, release, ran = OneWorker("test"), threading.Event(), list[str]()
+    running = asyncio.ensure_future(worker.run(lambda: release.wait(10)))
+    waiting = asyncio.ensure_future(worker.run(lambda: ran.append("cancelled")))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    release.set()
+    await worker.run(lambda: ran.append("last"))
+    await worker.close()
+
+    assert (True, ["last"]) == (await running, ran)
 
 
 async def test_inline_work_runs_at_once() -> None:

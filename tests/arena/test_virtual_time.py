@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from arena import topics
+from arena.bus.memory import MemoryBus
+from arena.messages import Halt
 from arena.threads import InlineThreads, WorkerThreads
 from arena.virtual_time import Deadlock, VirtualClock, VirtualTimeLoop
 
@@ -50,6 +53,26 @@ def test_time_outs_are_on_virtual_time() -> None:
         assert 5.0 == runner.run(main())
 
 
+def test_bus_in_memory_waits_on_virtual_time() -> None:
+    """A read without records ends after its time-out; records have the loop's time."""
+
+    async def main() -> tuple[float, int]:
+        clock = VirtualClock(asyncio.get_running_loop(), START)
+        bus = MemoryBus(clock=clock)
+        await bus.start()
+        await bus.ensure_topics([topics.CONTROL])
+        reader = await bus.log_reader(topics.CONTROL.name)
+        assert [] == await reader.read(timeout_s=3_600.0)
+        halt = Halt(by="test", at=clock.now())
+        return clock.monotonic(), (await bus.append(topics.CONTROL.name, halt)).timestamp
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        elapsed_s, appended_ms = runner.run(main())
+
+    assert 3_600.0 == elapsed_s
+    assert appended_ms == (START.timestamp() + elapsed_s) * 1_000
+
+
 def test_tasks_that_wait_for_each_other_are_an_error() -> None:
     """A loop without a timer could wait for ever; the error has the time."""
 
@@ -60,7 +83,7 @@ def test_tasks_that_wait_for_each_other_are_an_error() -> None:
     runner = asyncio.Runner(loop_factory=VirtualTimeLoop)
     with pytest.raises(Deadlock, match="after 7 s"):
         runner.run(main())
-    runner.get_loop().close()
+    runner.close()
 
 
 @pytest.mark.parametrize("threads", [WorkerThreads(), InlineThreads()])
