@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from connectors.market.venue import Venue
+if TYPE_CHECKING:
+    from connectors.market.venue import Venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class ConnectorOptions:
         record: File for raw frames, or None.
     """
 
-    venue: Venue
+    venue: "Venue"
     products: tuple[str, ...]
     interval_s: float
     ws_url: str
@@ -39,7 +41,7 @@ class PlaybackOptions:
         products: Products to publish; empty for all.
     """
 
-    venue: Venue
+    venue: "Venue"
     frames: Path
     interval_s: float
     speed: float | None

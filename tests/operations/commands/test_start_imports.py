@@ -31,13 +31,13 @@ print(json.dumps(found))
 
 NODE = ("operations.main", "arena.node", "arena.bus.kafka", "uvloop", "typer.main")
 KINDS = {
-    "connector": ("connectors.cli", "connectors.market.run"),
-    "replay": ("connectors.cli", "connectors.market.lockstep.run"),
-    "tools": ("trading_tools.cli", "trading_tools.service"),
-    "chat node": ("chat_nodes.cli", "chat_nodes.node", "chat_nodes.scripted.model"),
-    "routers": ("routers.cli", "routers.service"),
-    "ledger": ("ledger.cli", "ledger.database", "ledger.service"),
-    "judge": ("judge.cli", "judge.service"),
+    "connector": ("connectors.cli", "connectors.process", "connectors.market.connector"),
+    "replay": ("connectors.cli", "connectors.process"),
+    "tools": ("trading_tools.cli", "trading_tools.process"),
+    "chat node": ("chat_nodes.cli", "chat_nodes.process", "chat_nodes.scripted.model"),
+    "routers": ("routers.cli", "routers.process"),
+    "ledger": ("ledger.cli", "ledger.process"),
+    "judge": ("judge.cli", "judge.process"),
     "report": ("judge.cli_report", "judge.report.write", "judge.report.verify"),
 }
 """The modules that a process of each kind has loaded when it serves, besides those of a node."""
