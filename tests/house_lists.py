@@ -84,6 +84,7 @@ SHELLS = (
     "connectors/simulator/fault_effects.py",
     "connectors/simulator/run.py",
     "connectors/simulator/server.py",
+    "connectors/venues/_template/rest.py",
     "connectors/venues/binance/rest.py",
     "connectors/venues/coinbase/rest.py",
     "connectors/market/lockstep/agent_tracker.py",

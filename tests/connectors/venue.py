@@ -18,8 +18,11 @@ from arena.settings import Settings
 from connectors.market.connector import LiveConnector
 from connectors.market.options import ConnectorOptions
 from connectors.market.venue import Venue
-from connectors.simulator.run import PROTOCOLS, ExchangeOptions
+from connectors.simulator.coinbase.protocol import CoinbaseProtocol
+from connectors.simulator.run import ExchangeOptions
 from connectors.simulator.server import ExchangeServer
+from connectors.simulator.simulated_market import SimulatedMarket
+from connectors.simulator.venue_protocol import ExchangeProtocol
 from connectors.venues.coinbase.venue import VENUE as COINBASE
 from tests.connectors.builders import FastClock, build_market
 
@@ -50,13 +53,11 @@ async def running_exchange(
     speed: float = 60.0,
     port: int = 0,
     start: datetime | None = None,
-    venue: str = "coinbase",
+    protocol: Callable[[SimulatedMarket], ExchangeProtocol] = CoinbaseProtocol,
 ) -> AsyncIterator[ExchangeServer]:
     """A simulated exchange on a free port."""
-    market = build_market(ExchangeOptions(products, start=start, venue=venue), datetime.now(UTC))
-    server = ExchangeServer(
-        PROTOCOLS[venue](market), speed=speed, clock=SystemClock(), label="seed 7"
-    )
+    market = build_market(ExchangeOptions(products, start=start), datetime.now(UTC))
+    server = ExchangeServer(protocol(market), speed=speed, clock=SystemClock(), label="seed 7")
     async with await server.listen(port):
         playing = asyncio.create_task(server.run())
         try:

@@ -10,7 +10,9 @@ decoder remembers, per product, the newest of each, and gives a `TickerSeen` as 
 quotes and a price: with each `bookTicker`, and with each `kline` that names a newer trade than the
 last ticker. Other frames of a product with known quotes are `HeartbeatSeen`: the venue sends every
 change of the quotes, so quotes are valid while its frames arrive. Without known quotes they are
-`ActivitySeen`. A decoder must not outlive its connection: quotes may have changed in between.
+`ActivitySeen`. Quotes are forgotten when `bookTicker` frames seem to be missing: after
+`UNQUOTED_MAX` frames with a new trade, which should have changed the quotes, or `UNQUOTED_S` of
+venue time. A decoder must not outlive its connection: quotes may have changed in between.
 
 Sequence numbers are made from the book's update id `u`: `1000 u`, and one more for each later
 ticker with the same quotes. An older `u` gives a ticker that the feed drops as out of order.
@@ -50,6 +52,8 @@ from connectors.market.json_bodies import (
 from connectors.venues.binance.symbols import product_of
 
 TEXT_CHARS_MAX: Final = 300
+UNQUOTED_MAX: Final = 3
+UNQUOTED_S: Final = 30.0
 TICKERS_PER_UPDATE: Final = 1_000
 """Sequence numbers from one update id of the book to the next."""
 UPDATE_ID_MAX: Final = INTEGER_MAX // TICKERS_PER_UPDATE - 1
@@ -84,6 +88,9 @@ class ProductMemory:
         open_24h: Price 24 hours ago.
         ticked_trade_id: Trade id of the last ticker.
         sequence: Sequence number of the last ticker.
+        figured_price: Price in the last 24-hour figures.
+        unquoted: Frames with a new trade since the last quotes.
+        unquoted_since: Time of the first frame since the last quotes that has one.
     """
 
     quotes: Quotes | None = None
@@ -95,6 +102,21 @@ class ProductMemory:
     open_24h: Decimal | None = None
     ticked_trade_id: int | None = None
     sequence: int = -1
+    figured_price: Decimal | None = None
+    unquoted: int = 0
+    unquoted_since: datetime | None = None
+
+    def note_quotes(self, quotes: Quotes) -> None:
+        """Remember the newest quotes."""
+        self.quotes = quotes
+        self.unquoted, self.unquoted_since = 0, None
+
+    def check_quotes(self, time: datetime | None) -> None:
+        """Forget the quotes if frames with newer ones seem to be missing."""
+        since = self.unquoted_since = self.unquoted_since or time
+        old = since is not None and time is not None and (time - since).total_seconds() > UNQUOTED_S
+        if old or self.unquoted > UNQUOTED_MAX:
+            self.quotes = None
 
 
 def parse_time(value: object) -> datetime | None:
@@ -184,7 +206,7 @@ class BinanceDecoder:
             if known.price is None or known.sequence < 0 or update_id == newest.update_id:
                 return ActivitySeen(product_id)
             return _ticker(product_id, known, quotes, known.price, sequence, None)
-        known.quotes = quotes
+        known.note_quotes(quotes)
         if known.price is None:
             return ActivitySeen(product_id)
         return self._tick(product_id, known, quotes, known.price, None)
@@ -200,7 +222,7 @@ class BinanceDecoder:
         known = self._remembered(product_id)
         # A minute without trades has -1 as its last trade id, and the price of an earlier minute.
         if isinstance(trade_id, int) and 0 <= trade_id <= INTEGER_MAX:
-            _note_trade(known, trade_id, price)
+            known.unquoted += _note_trade(known, trade_id, price)
         elif known.price is None:
             known.price = price
         return candle or self._alive(product_id, known, time)
@@ -232,20 +254,20 @@ class BinanceDecoder:
         volume, open_ = optional_number(body, "v"), optional_number(body, "o")
         known = self._remembered(product_id)
         known.volume_24h, known.open_24h = volume, open_
+        known.unquoted += known.figured_price not in (None, price)
+        known.figured_price = price
         if known.trade_id is None:
             known.price = price
         return self._alive(product_id, known, time)
 
     def _alive(self, product_id: str, known: ProductMemory, time: datetime | None) -> Event:
         """A ticker if there is a newer trade than the last ticker's, otherwise a heartbeat."""
+        known.check_quotes(time)
         if known.quotes is None or known.price is None:
             return ActivitySeen(product_id, time)
         ticked = -1 if known.ticked_trade_id is None else known.ticked_trade_id
-        first = known.sequence < 0
-        if first or (known.trade_id is not None and known.trade_id > ticked):
-            in_update = known.sequence + 1 < (known.quotes.update_id + 1) * TICKERS_PER_UPDATE
-            if in_update:
-                return self._tick(product_id, known, known.quotes, known.price, time)
+        if known.sequence < 0 or (known.trade_id is not None and known.trade_id > ticked):
+            return self._tick(product_id, known, known.quotes, known.price, time)
         return HeartbeatSeen(
             product_id, sequence=known.sequence, last_trade_id=known.trade_id or 0, time=time
         )

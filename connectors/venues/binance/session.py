@@ -69,9 +69,10 @@ class BinanceSession:
 
     def open(self, now_s: float) -> list[Action]:
         """The first messages; the others follow with the next ticks."""
+        actions = self._subscribe(batches_of(self.products), now_s)
         # The pulse is not among the requests that must be acknowledged.
         self._outbox.put(self._request("SUBSCRIBE", (PULSE,)))
-        return self._subscribe(batches_of(self.products), now_s)
+        return [*actions, *self._released(now_s)]
 
     def on_event(self, event: Event, now_s: float) -> list[Action]:
         """Handle an event of the venue."""

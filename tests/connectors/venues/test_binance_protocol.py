@@ -22,6 +22,8 @@ from connectors.market.events import (
 from connectors.market.recording import read_frames
 from connectors.venues.binance.protocol import (
     TICKERS_PER_UPDATE,
+    UNQUOTED_MAX,
+    UNQUOTED_S,
     UPDATE_ID_MAX,
     BinanceDecoder,
     parse_time,
@@ -52,9 +54,9 @@ def trade(trade_id: int, price: str = "10", *, maker_buys: bool = False) -> byte
     return json.dumps(body | {"T": T_MS, "m": maker_buys}).encode()
 
 
-def mini(close: str = "10") -> bytes:
+def mini(close: str = "10", *, at: int = T_MS) -> bytes:
     """A frame of 24-hour figures."""
-    body = {"e": "24hrMiniTicker", "E": T_MS, "s": "BTCUSDT", "c": close, "o": "8", "v": "99"}
+    body = {"e": "24hrMiniTicker", "E": at, "s": "BTCUSDT", "c": close, "o": "8", "v": "99"}
     return json.dumps(body).encode()
 
 
@@ -108,15 +110,33 @@ def test_tickers_of_one_update_have_growing_sequences() -> None:
     assert [7000, 7001, 7002, 8000] == sequences
 
 
-def test_number_of_tickers_of_one_update_is_bounded() -> None:
-    """After a thousand of them further trades are heartbeats that name the newer trade."""
+def test_quotes_are_forgotten_after_trades_without_new_ones() -> None:
+    """A trade changes the best sizes; if no quotes follow, their frames are missing."""
     decode = BinanceDecoder()
     decode(book(7))
-    events = [decode(kline(n)) for n in range(1, TICKERS_PER_UPDATE + 2)]
+    kinds = [type(decode(kline(n))) for n in range(1, UNQUOTED_MAX + 2)]
 
-    assert 7 * TICKERS_PER_UPDATE + 999 == ticker_of(events[-2]).sequence
-    assert isinstance(events[-1], HeartbeatSeen)
-    assert TICKERS_PER_UPDATE + 1 == events[-1].last_trade_id
+    assert [*[TickerSeen] * UNQUOTED_MAX, ActivitySeen] == kinds
+    assert ActivitySeen is type(decode(kline(UNQUOTED_MAX + 1)))
+    assert (8000, UNQUOTED_MAX + 1) == (
+        ticker_of(seen := decode(book(8))).sequence,
+        ticker_of(seen).trade_id,
+    )
+
+
+def test_quotes_are_forgotten_if_the_price_moves_without_new_ones() -> None:
+    """Figures of 24 hours with another price show trades, too."""
+    events = decoded(book(7), *(mini(f"10.{n}") for n in range(UNQUOTED_MAX + 2)))
+
+    assert [HeartbeatSeen] * UNQUOTED_MAX + [ActivitySeen] == [type(e) for e in events[2:]]
+
+
+def test_quotes_are_confirmed_for_half_a_minute_only() -> None:
+    """By venue time; then they must be fetched, in case their stream alone is dead."""
+    last = T_MS + int(UNQUOTED_S * 1000)
+    kinds = [type(e) for e in decoded(book(7), kline(1), mini(at=last), mini(at=last + 1))]
+
+    assert [ActivitySeen, TickerSeen, HeartbeatSeen, ActivitySeen] == kinds
 
 
 def test_older_update_does_not_replace_newer_quotes() -> None:

@@ -65,7 +65,7 @@ def beat(product: str = PRODUCTS[0]) -> HeartbeatSeen:
 
 def test_subscribes_to_the_streams_of_each_product_and_a_pulse() -> None:
     """Stream names are in lower case."""
-    pulse, products = requests(BinanceSession(PRODUCTS, 0.0).open(0.0))
+    products, pulse = requests(BinanceSession(PRODUCTS, 0.0).open(0.0))
 
     assert ("SUBSCRIBE", [PULSE]) == (pulse["method"], pulse["params"])
     assert [f"{name}@{kind}" for name in ("btcusdt", "solusdt") for kind in STREAMS] == products[
