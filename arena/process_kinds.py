@@ -55,7 +55,7 @@ class ProcessKind:
         owns_terminal: It runs in the foreground if there is a terminal.
         stops_last: It is stopped after the others: it reads what they wrote.
         serve: "module:function" of its work: `async serve(node, options)`, with frozen options; ""
-            for a kind that is no process.
+            for a kind that is not a process.
         second_process: What a second process of this kind is or does, for `docs/architecture.md`.
     """
 

@@ -1,7 +1,7 @@
 """Runs many processes of an arena as tasks of one event loop, over one bus in memory.
 
-On virtual time a run takes no longer than its work, and depends on nothing but its members and
-its seed: not on the machine's clock, nor on the order in which processes or threads run. On the
+On virtual time a run takes no longer than its work, and depends only on its members, settings and
+seed: not on the machine's clock, nor on the order in which processes or threads run. On the
 system's time the same members run over Kafka, each with a connection of its own.
 
 A run ends when its first member ends, usually a connector that has replayed its prices.
@@ -103,7 +103,7 @@ async def run_members(
     for number, member in enumerate(members):
         kind = kind_of(member)
         node = Node(
-            kind.commands[0].name,
+            command_of(kind),
             member.name,
             settings,
             open_bus(member),
@@ -115,30 +115,55 @@ async def run_members(
         )
         work = serve_node(node, entry_of(kind), member.options)
         tasks[asyncio.create_task(work, name=f"{member.kind}/{member.name}")] = member
-    first = next(iter(tasks))
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            if task in done:
-                task.result()
-        if first not in done:
-            names = ", ".join(task.get_name() for task in tasks if task in done)
-            raise ArenaError(f"{names} ended before {first.get_name()}")
+        await _wait_for_first(list(tasks))
     finally:
-        await _stop(task for task, member in tasks.items() if not kind_of(member).stops_last)
-        await _stop(task for task, member in tasks.items() if kind_of(member).stops_last)
+        last = [task for task, member in tasks.items() if kind_of(member).stops_last]
+        errors = [*await _stop(task for task in tasks if task not in last), *await _stop(last)]
+    if errors:
+        raise errors[0]
+
+
+async def _wait_for_first(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait until the first task ends.
+
+    Raises:
+        ArenaError: A task failed, or another one ended before it.
+    """
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    ended = [task for task in tasks if task in done]
+    for task in ended:
+        task.result()
+    if tasks[0] not in done:
+        names = ", ".join(task.get_name() for task in ended)
+        raise ArenaError(f"{names} ended before {tasks[0].get_name()}")
+
+
+async def _stop(tasks: Iterable[asyncio.Task[None]]) -> list[Exception]:
+    """Cancel tasks, wait for them, and return their errors."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    return [end for end in ends if isinstance(end, Exception)]
 
 
 def kind_of(member: Member) -> ProcessKind:
     """The kind of a member.
 
     Raises:
-        ArenaError: There is no such kind, or it is no process.
+        ArenaError: The kind is unknown, or it is not a process.
     """
     for kind in KINDS:
-        if kind.name == member.kind and kind.serve and kind.commands:
+        if kind.name == member.kind and kind.serve:
             return kind
-    raise ArenaError(f"{member.kind!r} is not a kind of process with a command of its own")
+    raise ArenaError(f"{member.kind!r} is not a kind of process")
+
+
+def command_of(kind: ProcessKind) -> str:
+    """The first command that runs a kind, alone or as a part of another kind."""
+    runs = [kind, *(other for other in KINDS if other.includes == kind.name)]
+    return next(command.name for one in runs for command in one.commands)
 
 
 # Any: each kind has options of its own; `arena.process_kinds` says which function takes them.
@@ -147,10 +172,3 @@ def entry_of(kind: ProcessKind) -> Serve[Any]:
     module, _, function = kind.serve.partition(":")
     entry: Serve[Any] = getattr(import_module(module), function)
     return entry
-
-
-async def _stop(tasks: Iterable[asyncio.Task[None]]) -> None:
-    tasks = list(tasks)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -256,7 +256,7 @@ REAL_TIME = {
     "ledger/cli_audit.py": "`arena audit trace --random` chooses an order",
     "ledger/dashboard_figures.py": "waits for a child process",
     "ledger/database.py": "SQLite waits for another process",
-    "trading_tools/manual_call.py": "`arena tools call` is no process; each call has a new id",
+    "trading_tools/manual_call.py": "`arena tools call` is not a process; each call has a new id",
 }
 """Where rooms and the ground may use the machine's time, randomness and threads, and why.
 
