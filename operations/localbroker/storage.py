@@ -1,8 +1,8 @@
-"""Formats the storage of a broker: with Kafka's command, or with what that command wrote before.
+"""Formats the storage of a broker: with Kafka's command, or with cached output of that command.
 
 The command takes half a second, a third of a start. Without accounts it writes two files: the first
 records of the cluster's metadata, which are the same in every home of a Kafka version, and
-`meta.properties`, which has the ids. The cache keeps the first, with its digest. Writes
+`meta.properties`, which has the ids. The cache keeps the records, with their digest. Writes
 `<home>/kafka/data` and the cache.
 """
 
@@ -28,7 +28,7 @@ DIRECTORY_ID_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class FirstRecords:
-    """The first records of a cluster's metadata, in a file of the cache: their digest, then they.
+    """The first records of a cluster's metadata, in a file of the cache, after their digest.
 
     Attributes:
         path: The file; it may be missing.
@@ -46,7 +46,7 @@ class FirstRecords:
         return records if hashlib.sha256(records).digest() == digest else None
 
     def save(self, records: bytes) -> None:
-        """Write the file; a cache that cannot be written is no error."""
+        """Write the file; a cache that cannot be written is not an error."""
         with contextlib.suppress(OSError):
             handle, draft = tempfile.mkstemp(prefix=".staging-", dir=self.path.parent)
             try:
@@ -88,9 +88,10 @@ def format_storage(
         OSError: A file cannot be written.
     """
     path = files.log_dirs / FIRST_RECORDS_NAME
-    records = known.read() if known else None
+    # The command refuses storage with a damaged `meta.properties`, which may have topics.
+    records = known.read() if known and not files.meta_properties.exists() else None
     if records is None:
-        _run(files, command)
+        _run_command(files, command)
         if known:
             known.save(path.read_bytes())
         return
@@ -104,7 +105,7 @@ def format_storage(
     draft.replace(files.meta_properties)
 
 
-def _run(files: BrokerFiles, command: list[str]) -> None:
+def _run_command(files: BrokerFiles, command: list[str]) -> None:
     """Run the format command; Java reads its arguments from a file: they may have passwords."""
     arguments = files.root / FORMAT_ARGUMENTS_NAME
     write_private(arguments, config.argument_file(command))

@@ -6,6 +6,7 @@ import pytest
 
 from arena.broker_files import BrokerFiles, broker_files_of
 from arena.broker_state import Ports
+from arena.errors import DependencyMissing
 from arena.progress import no_progress
 from operations.localbroker import storage
 from operations.localbroker.cache import cache_root
@@ -35,13 +36,13 @@ def cache(tmp_path: Path) -> Path:
 def java_runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The homes that Java formatted; it really formats them."""
     runs: list[str] = []
-    run = storage._run
+    run = storage._run_command
 
     def counted(files: BrokerFiles, command: list[str]) -> None:
         runs.append(files.root.parent.name)
         run(files, command)
 
-    monkeypatch.setattr(storage, "_run", counted)
+    monkeypatch.setattr(storage, "_run_command", counted)
     return runs
 
 
@@ -88,7 +89,21 @@ def test_accounts_are_never_cached(cache: Path, tmp_path: Path, java_runs: list[
     assert not (cache / f"storage-{entry_name(LOCK)}").exists()
 
 
-def test_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+def test_damaged_ids_are_not_replaced(cache: Path, tmp_path: Path, java_runs: list[str]) -> None:
+    """Storage that may have topics keeps its files; Kafka's command says what is wrong."""
+    formatted(tmp_path / "first", cache)
+    formatted(tmp_path / "second", cache)
+    meta = broker_files_of(tmp_path / "second").meta_properties
+    meta.write_text("")
+
+    with pytest.raises(DependencyMissing, match="already formatted"):
+        formatted(tmp_path / "second", cache)
+
+    assert "" == meta.read_text()
+    assert ["first", "second"] == java_runs
+
+
+def test_cache_that_cannot_be_written_is_not_an_error(tmp_path: Path) -> None:
     """The next start runs Java again."""
     records = FirstRecords(tmp_path / "missing" / "file")
 
