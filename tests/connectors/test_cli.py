@@ -48,6 +48,8 @@ def test_frames_are_printed_without_a_broker() -> None:
         (("connector", "coinbase", "--print"), 2, "--frames"),
         (("connector", "coinbase", "--frames", "nowhere.jsonl", "--print"), 2, "does not exist"),
         (("connector", "coinbase", "--products", "bitcoin"), 2, "not a product id"),
+        (("connector", "binance", "--products", "bitcoin"), 2, "quote currency"),
+        (("exchange", "--venue", "nyse"), 2, "unknown venue"),
         (("connector", "replay"), 2, "--lock-step"),
         (("connector", "replay", "--lock-step", "--frames", "x.jsonl"), 2, "--frames"),
         (("connector", "replay", "--lock-step", "--snapshots", "5"), 2, "--agents"),

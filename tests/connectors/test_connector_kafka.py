@@ -111,6 +111,42 @@ async def test_tickers_and_snapshots_are_published(
     assert "Traceback" not in log.read_text()
 
 
+async def test_second_venue_is_published_and_played_back(
+    bus: KafkaBus, settings: Settings, tmp_path: Path
+) -> None:
+    """`arena connector binance` to the simulated Binance, then its own recording of that."""
+    log, recording = tmp_path / "log", tmp_path / "frames.jsonl.zst"
+    products = ("binance:BTCUSDT", "binance:SOLUSDT")
+    topics = ("market.tickers", "market.snapshots", "arena.heartbeats")
+    async with reading(bus, *topics) as messages:
+        with simulated_exchange(settings, log, "--venue", "binance", "BTCUSDT", "sol-usdt") as urls:
+            words = ("connector", "binance", *urls, "--record", str(recording))
+            named = ("--products", "BTCUSDT", "SOL/USDT", "binance:nopeusdt")
+            with process(settings, log, *words, *named) as child:
+                await eventually(
+                    lambda: len(snapshots_in(messages)) >= 3, "snapshots", deadline_s=DEADLINE_S
+                )
+        assert 0 == child.returncode
+        live = list(messages)
+        with process(settings, log, "connector", "binance", "--frames", str(recording)) as played:
+            assert 0 == await asyncio.to_thread(played.wait, DEADLINE_S)
+        await eventually(
+            lambda: any(s.recorded for s in snapshots_in(messages)), "snapshots of the recording"
+        )
+
+    for snapshot in snapshots_in(live):
+        assert ("binance", True) == (snapshot.venue, snapshot.simulated)
+        assert sorted(products) == [view.product_id for view in snapshot.products]
+        assert not any(view.stale for view in snapshot.products)
+        assert all(v.windows["1m"].candles for v in snapshot.products)
+    assert set(products) == {m.product_id for m in live if isinstance(m, Ticker)}
+    product_statuses = {m.product_id: m.status for m in live if isinstance(m, Product)}
+    listed = dict.fromkeys(products, ONLINE)
+    assert {**listed, "binance:NOPEUSDT": UNLISTED} == product_statuses
+    assert {"binance"} == {s.venue for s in snapshots_in(messages)}
+    assert "Traceback" not in log.read_text()
+
+
 async def test_recorded_days_are_published(
     bus: KafkaBus, settings: Settings, tmp_path: Path, shared_recordings: Path
 ) -> None:

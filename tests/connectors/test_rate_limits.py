@@ -40,6 +40,15 @@ def test_bucket_never_allows_more_than_burst_plus_rate(pauses: list[float]) -> N
             assert last - first + 1 <= REST_BURST + REST_RATE_PER_S * window_s + 1e-6
 
 
+def test_request_costs_its_weight() -> None:
+    """A venue that limits weights counts a heavy request as many."""
+    bucket = TokenBucket(rate_per_s=10.0, burst=30)
+
+    assert 0.0 == bucket.reserve(0.0, 25)
+    assert 2.0 == pytest.approx(bucket.reserve(0.0, 25))
+    assert 2.1 == pytest.approx(bucket.reserve(0.0))
+
+
 def test_frozen_bucket_delays_requests() -> None:
     """The next request waits for as long as the venue asked."""
     bucket = TokenBucket()

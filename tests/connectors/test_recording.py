@@ -1,4 +1,4 @@
-"""Recordings: writing and reading, three compressions and one foreign format."""
+"""Recordings: writing and reading, three compressions and two foreign formats."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -105,6 +105,17 @@ def test_reads_a_recording_of_another_tool(shared_recordings: Path) -> None:
     first = frames[0].at
     assert first is not None
     assert datetime(2021, 4, 17, 16, 43, 37, tzinfo=UTC) == first.replace(microsecond=0)
+
+
+def test_lines_with_nanoseconds_are_read() -> None:
+    """The format of hftbacktest's collector; a shorter number is not a time."""
+    line = b'1723161254087891268 {"stream":"btcusdt@bookTicker"}'
+    frame = decode_line(line)
+
+    assert frame is not None
+    assert (b'{"stream":"btcusdt@bookTicker"}', 1) == (frame.raw, frame.epoch)
+    assert datetime(2024, 8, 8, 23, 54, 14, 87891, UTC) == frame.at
+    assert RecordedFrame(None, 0, line[1:]) == decode_line(line[1:])
 
 
 def test_unreadable_file_is_refused(tmp_path: Path) -> None:
