@@ -164,6 +164,7 @@ def truncated(season: Season, snapshots: int) -> Season:
         cash=rows(found.cash),
         exposure=rows(found.exposure),
         hold=rows(found.hold),
+        parts=tuple(replace(part, equity=rows(part.equity)) for part in found.parts),
         times=found.times[: count + 1],
         snapshot_ids=found.snapshot_ids[:count],
     )

@@ -24,6 +24,7 @@ from judge.cells import gone_notes
 from judge.formatting import joined_names, utc_text
 from judge.leavers import leavers, left_entry
 from judge.lost_accounts import empty_account_entry, empty_accounts
+from judge.season.currencies import parts_of
 from judge.season.dead_entries import unranked_entry
 from judge.season.types import Entry, FloatArray, Season
 
@@ -203,6 +204,7 @@ def with_entries(season: Season, members: Iterable[int]) -> Season:
         rejections=of(season.rejections),
         decisions=of(season.decisions),
         llm=of(season.llm),
+        parts=parts_of(season.parts, indices),
     )
 
 

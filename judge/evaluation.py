@@ -146,6 +146,7 @@ def make_evaluation(found: SeasonStatistics, options: StatisticsOptions) -> Eval
         ends=season.ends,
         account_digest=season.account_digest,
         currency=known.currency,
+        wallets=tuple(currency for currency, _ in known.wallets),
     )
 
 

@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from arena.currency import cash_step
-from arena.messages import Estimate, LeaderboardRow, Repeat
+from arena.messages import Estimate, LeaderboardRow, Repeat, WalletAmounts
 from arena.money import AMOUNT_MAX, from_units
 from judge.cells import Entrant
 from judge.entrants import ComparedWindow
@@ -26,6 +26,8 @@ AMOUNTS = (
     "equity_usd", "fees_usd", "slippage_usd", "latency_usd", "biggest_win_usd", "biggest_loss_usd",
 )  # fmt: skip
 """Amounts of money. If one is unknown for some repeats, the mean is over the others."""
+WALLET_AMOUNTS = tuple(name.removesuffix("_usd") for name in AMOUNTS)
+"""The same, as `WalletAmounts` names them."""
 COSTS = ("llm_usd", "llm_paid_usd", "net_return")
 """Columns that are unknown if any repeat's is: a mean without a cost would be too low."""
 RATIOS = (
@@ -99,6 +101,7 @@ def row_of(
         p_best=standing.p_best,
         cutoff=season.entries[entrant.places[0]].cutoff,
         **_means(own, _step(season)),
+        wallets=_wallets(own),
     )
     return row.model_copy(update={"reasons": _reasons(row, own, standing, verdict)})
 
@@ -106,6 +109,21 @@ def row_of(
 def _step(season: Season) -> Decimal:
     """Return the smallest step of cash."""
     return from_units(cash_step(season.assumptions.currency)).normalize()
+
+
+def _wallets(own: Sequence[Metrics]) -> tuple[WalletAmounts, ...]:
+    """Return the means of the repeats' amounts in each further currency."""
+    found = []
+    for place, first in enumerate(own[0].wallets):
+        step = from_units(cash_step(first.currency)).normalize()
+        columns: dict[str, Any] = {}  # Any: the fields of a message.
+        for name in WALLET_AMOUNTS:
+            values = [getattr(one.wallets[place], f"{name}_usd") for one in own]
+            known = [value for value in values if value is not None]
+            columns[name] = amount_mean(known, step) if known else None
+        trades = round(fmean(one.wallets[place].trades for one in own))
+        found.append(WalletAmounts(currency=first.currency, trades=trades, **columns))
+    return tuple(found)
 
 
 def metric_of(column: str) -> str:
@@ -151,13 +169,17 @@ def amount_mean(amounts: Sequence[float | Decimal], step: Decimal = _MICRO) -> D
 
 def oversized_equity_note(rows: Sequence[LeaderboardRow], currency: str) -> str:
     """Return a sentence about equities beyond `AMOUNT_BOUND`; "" without any."""
-    names = [row.agent for row in rows if abs(row.equity_usd) >= AMOUNT_BOUND]
-    if not names:
-        return ""
-    are = "is" if len(names) == 1 else "are"
-    return (
-        f"The equity of {joined_names(names)} {are} beyond {AMOUNT_BOUND:,} {currency}, the largest"
-        " amount that a message can hold: a price it is marked at cannot be real."
+    held = [(currency, row.agent, row.equity_usd) for row in rows]
+    held += [(one.currency, row.agent, one.equity) for row in rows for one in row.wallets]
+    large: dict[str, list[str]] = {}
+    for unit, agent, equity in held:
+        if abs(equity) >= AMOUNT_BOUND:
+            large.setdefault(unit, []).append(agent)
+    return " ".join(
+        f"The equity of {joined_names(names)} {'is' if len(names) == 1 else 'are'} beyond"
+        f" {AMOUNT_BOUND:,} {unit}, the largest amount that a message can hold: a price it is"
+        " marked at cannot be real."
+        for unit, names in large.items()
     )
 
 
@@ -172,6 +194,7 @@ def _repeats(
             seed=season.entries[index].seed,
             equity_usd=amount_mean([found.equity_usd], _step(season)),
             total_return=gain,
+            wallets={one.currency: one.equity for one in _wallets([found])},
         )
         for index, found, gain in zip(entrant.places, own, gains, strict=True)
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import partial
 from itertools import zip_longest
 
 from arena.currency import DEFAULT_CURRENCY, cash_digits
@@ -50,6 +51,7 @@ def render_leaderboard(evaluation: Evaluation) -> str:
         blocks.append(
             f"{title}\n{_table(costs(evaluation.currency), evaluation.rows)}\n  {COSTS_NOTE}"
         )
+        blocks += wallet_amounts(evaluation)
     blocks.append(_dead("Dead, not ranked", evaluation.dead))
     blocks.append(_dead("Not comparable, not ranked", evaluation.apart))
     blocks.append(_block("Design", evaluation.design))
@@ -156,13 +158,58 @@ def standings(evaluation: Evaluation) -> tuple[TextColumn, ...]:
         ("P(best)", lambda row: _share(row.p_best)),
         (f"Sharpe/{unit}", lambda row: sharpe_text(row, unit)),
         ("drawdown", lambda row: percent(row.drawdown)),
-        ("equity", lambda row: _cash(row.equity_usd, evaluation.currency)),
+        *_equities(evaluation),
         ("strategy", lambda row: row.strategy),
         ("model", _model),
     ]
     if any(row.cutoff for row in evaluation.rows):
         columns.append(("cut-off", lambda row: row.cutoff or DASH))
     return tuple(columns)
+
+
+def _equities(evaluation: Evaluation) -> tuple[TextColumn, ...]:
+    """Return a column of equity per currency; with one currency its head has no name."""
+    main, further = evaluation.currency, evaluation.wallets
+    head = f"equity {main}" if further else "equity"
+    return (
+        (head, lambda row: _cash(row.equity_usd, main)),
+        *((f"equity {unit}", partial(_wallet_equity, unit)) for unit in further),
+    )
+
+
+def _wallet_equity(currency: str, row: LeaderboardRow) -> str:
+    found = (one.equity for one in row.wallets if one.currency == currency)
+    return _cash(next(found, None), currency)
+
+
+def wallet_amounts(evaluation: Evaluation) -> tuple[str, ...]:
+    """Return a table of amounts for each further currency; () with one currency."""
+    return tuple(
+        f"Amounts in {currency}\n{_table(_wallet_columns(currency), evaluation.rows)}"
+        for currency in evaluation.wallets
+    )
+
+
+def _wallet_columns(currency: str) -> tuple[TextColumn, ...]:
+    def column(
+        head: str, name: str, show: Callable[[Decimal | None, str], str]
+    ) -> tuple[str, Callable[[LeaderboardRow], str]]:
+        def cell(row: LeaderboardRow) -> str:
+            own = next((one for one in row.wallets if one.currency == currency), None)
+            return show(None if own is None else getattr(own, name), currency)
+
+        return head, cell
+
+    return (
+        ("agent", _name),
+        column("equity", "equity", _cash),
+        column("fees", "fees", _cash),
+        column("slippage", "slippage", _cash),
+        column("latency", "latency", _gain),
+        column("trades", "trades", lambda count, _: DASH if count is None else f"{count:,}"),
+        column("biggest win", "biggest_win", _gain),
+        column("biggest loss", "biggest_loss", _gain),
+    )
 
 
 def costs(currency: str = DEFAULT_CURRENCY) -> tuple[TextColumn, ...]:

@@ -1,7 +1,8 @@
 """All metrics of an entry of a season. Pure.
 
-The functions are in `metrics_returns` (curves), `metrics_trades` (fills) and `metrics_conduct`
-(exposure, decisions, model cost). An undefined metric is None, with a reason in `Metrics.reasons`.
+The functions are in `metrics_returns` (curves), `metrics_trades` (fills), `metrics_currencies`
+(amounts per currency) and `metrics_conduct` (exposure, decisions, model cost). An undefined metric
+is None, with a reason in `Metrics.reasons`.
 """
 
 from dataclasses import asdict, dataclass
@@ -9,10 +10,10 @@ from decimal import Decimal
 
 import numpy as np
 
-from arena.currency import DOLLARS
 from judge import metrics_conduct as conduct
 from judge import metrics_returns as curve
 from judge import metrics_trades as trading
+from judge.metrics_currencies import AMOUNT_NAMES, CurrencyAmounts, currency_amounts
 from judge.season.types import Season
 from judge.statistics.sharpe import sharpe_scale
 
@@ -60,6 +61,9 @@ WHY_NONE = {
 class Metrics:
     """The figures of one entry. Returns, rates and ratios are plain numbers: 0.02 is 2 %.
 
+    If accounts hold several currencies, returns and ratios are of the wealth index
+    (`judge.season.currencies`), amounts are in the main currency, and `wallets` has the others.
+
     Attributes:
         equity_usd: Equity at the end.
         gross_usd: Equity without fees and slippage: equity_usd + fees_usd + slippage_usd.
@@ -86,6 +90,7 @@ class Metrics:
             every turn is in one of the two.
         decision_ms, model_ms: Mean wall times of the arena.
         reasons: Metric -> why it is None.
+        wallets: Amounts in further currencies; () with one currency.
     """
 
     equity_usd: float
@@ -135,6 +140,7 @@ class Metrics:
     model_ms: float | None
     tokens: int
     reasons: dict[str, str]
+    wallets: tuple[CurrencyAmounts, ...] = ()
 
 
 def measure(season: Season, index: int) -> Metrics:
@@ -144,20 +150,28 @@ def measure(season: Season, index: int) -> Metrics:
         season: The season.
         index: Index of the entry.
     """
+    main, *wallets = currency_amounts(season, index)
     found: dict[str, float | Decimal | None] = {
         **_of_curve(season, index),
         **_of_trades(season, index),
         **_of_conduct(season, index),
+        **{name: getattr(main, name) for name in AMOUNT_NAMES if name != "traded_usd"},
     }
     reasons = {name: WHY_NONE[name] for name, value in found.items() if value is None}
     # The keys are the fields; a test measures a season and reads each of them.
-    return Metrics(**found, reasons=reasons)  # type: ignore[arg-type]
+    return Metrics(**found, reasons=reasons, wallets=tuple(wallets))  # type: ignore[arg-type]
 
 
 def as_columns(metrics: Metrics) -> dict[str, float | int | str | None]:
-    """Return the figures as a flat row: exact amounts as text, without reasons."""
+    """Return the figures as a flat row: exact amounts as text, without reasons.
+
+    Amounts in a further currency have its name in place of "usd": `equity_USDT`.
+    """
     row = asdict(metrics)
-    del row["reasons"]
+    del row["reasons"], row["wallets"]
+    for one in metrics.wallets:
+        stems = {name: name.removesuffix("_usd") for name in AMOUNT_NAMES}
+        row |= {f"{stem}_{one.currency}": getattr(one, name) for name, stem in stems.items()}
     return {k: format(v, "f") if isinstance(v, Decimal) else v for k, v in row.items()}
 
 
@@ -167,11 +181,9 @@ def _of_curve(season: Season, index: int) -> dict[str, float | Decimal | None]:
     fall = curve.max_drawdown(equity)
     scale, unit = sharpe_scale(season.interval_s, len(returns))
     lasting = unit == "year"
-    gross = trading.before_costs(float(equity[-1]), season.fills[index])
+    gross = float(equity[-1] + season.worth(index, lambda fill: fill.fee + fill.slippage))
     total, hold = curve.total_return(equity), curve.total_return(season.hold)
     return {
-        "equity_usd": float(equity[-1]),
-        "gross_usd": gross,
         "gross_return": None if total is None else gross / float(equity[0]) - 1,
         "total_return": total,
         "total_log_return": curve.total_log_return(returns),
@@ -197,21 +209,19 @@ def _of_curve(season: Season, index: int) -> dict[str, float | Decimal | None]:
 def _of_trades(season: Season, index: int) -> dict[str, float | Decimal | None]:
     fills = season.fills[index]
     closed = trading.closed_trades(fills)
-    profits = np.array([trade.profit_usd for trade in closed], dtype=np.float64)
+    profits = np.array(
+        [trade.profit_usd * season.per_unit(index, trade.product_id) for trade in closed],
+        dtype=np.float64,
+    )
+    traded = season.worth(index, lambda fill: fill.notional)
     return {
-        "turnover": trading.turnover(fills, season.equity[:, index]),
+        "turnover": trading.turnover(traded, season.equity[:, index]),
         "trades": len(fills),
         "closed": len(closed),
         "rejected": len(season.rejections[index]),
         "win_rate": trading.win_rate(profits),
         "profit_factor": trading.profit_factor(profits),
-        "expectancy_usd": trading.expectancy(profits),
         "average_hold_s": trading.average_hold(closed),
-        "biggest_win_usd": trading.biggest_win(profits),
-        "biggest_loss_usd": trading.biggest_loss(profits),
-        "fees_usd": trading.fees(fills),
-        "slippage_usd": trading.slippage(fills),
-        "latency_usd": trading.latency_cost(fills),
     }
 
 
@@ -220,8 +230,7 @@ def _of_conduct(season: Season, index: int) -> dict[str, float | Decimal | None]
     count = conduct.made(decisions)
     cost = conduct.llm_cost(spend, decisions)
     dollars = None if cost is None else float(cost)
-    in_dollars = season.assumptions.currency in DOLLARS
-    paid = dollars if in_dollars or not dollars else None
+    paid = _paid(season, index, dollars)
     ended = [one for one in decisions if one.outcome != "aborted"]
     return {
         "llm_usd": cost,
@@ -237,3 +246,15 @@ def _of_conduct(season: Season, index: int) -> dict[str, float | Decimal | None]
         "model_ms": conduct.mean_ms([one.model_ms for one in ended]),
         "tokens": spend.prompt_tokens + spend.completion_tokens,
     }
+
+
+def _paid(season: Season, index: int, dollars: float | None) -> float | None:
+    """Return a model cost in the unit of equity; None if it, or a currency to pay, is unknown."""
+    if not dollars:
+        return dollars
+    unit = season.assumptions.model_currency
+    if not season.parts or unit is None:
+        return dollars if unit is not None else None
+    part = next((one for one in season.parts if one.currency == unit), None)
+    rate = 0.0 if part is None else float(part.per_unit[index])
+    return dollars * rate if rate else None

@@ -94,16 +94,16 @@ def average_hold(trades: Sequence[ClosedTrade]) -> float | None:
 
 def traded(fills: Sequence[FilledOrder]) -> float:
     """Return the sum of the notionals, in cash, without fees."""
-    return float(sum(fill.notional for fill in fills) / SCALE)
+    return sum(fill.notional for fill in fills) / float(SCALE)
 
 
-def turnover(fills: Sequence[FilledOrder], equity: FloatArray) -> float | None:
+def turnover(notional: float, equity: FloatArray) -> float | None:
     """Return traded notional over mean equity: 2 is the whole account bought and sold once.
 
     None if the mean equity is not positive.
     """
     mean = float(equity.mean()) if len(equity) else 0.0
-    return traded(fills) / mean if mean > 0 else None
+    return notional / mean if mean > 0 else None
 
 
 def fees(fills: Sequence[FilledOrder]) -> float:

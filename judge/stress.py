@@ -89,12 +89,13 @@ def held_and_losses(season: Season) -> tuple[FloatArray, FloatArray]:
 
 
 def _costs(season: Season) -> FloatArray:
-    """Return fees and slippage of the orders that answer each snapshot, [T, N] cash."""
+    """Return fees and slippage of the orders for each snapshot, [T, N] in the unit of equity."""
     costs = np.zeros((season.periods, len(season.entries)))
     for column, fills in enumerate(season.fills):
         for fill in fills:
             if 0 <= fill.index < season.periods:
-                costs[fill.index, column] += (fill.fee + fill.slippage) / SCALE
+                unit = season.per_unit(column, fill.product_id)
+                costs[fill.index, column] += (fill.fee + fill.slippage) / SCALE * unit
     return costs
 
 

@@ -22,9 +22,13 @@ def unsellable_note(season: Season) -> str:
         if product_id not in season.products:
             continue
         index = season.products.index(product_id)
-        for entry, value in zip(season.entries, season.exposure[-1, :, index], strict=True):
+        currency = season.currency_of(product_id)
+        for n, (entry, value) in enumerate(
+            zip(season.entries, season.exposure[-1, :, index], strict=True)
+        ):
             if value > 0:
-                worth = cash_words(Decimal(float(value)), known.currency)
+                amount = float(value) / season.per_unit(n, product_id)
+                worth = cash_words(Decimal(amount), currency)
                 found.append(f"{entry.name} holds {worth} of {product_id}, which is {why}")
     if not found:
         return ""

@@ -48,6 +48,7 @@ from arena.messages.judging import (
     Evaluation,
     LeaderboardRow,
     Repeat,
+    WalletAmounts,
 )
 from arena.messages.market import (
     Candle,
@@ -133,5 +134,6 @@ __all__ = [
     "TurnStarted",
     "Usage",
     "Utc",
+    "WalletAmounts",
     "WireForm",
 ]

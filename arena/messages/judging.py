@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from arena.messages.base import CURRENCY_FIELD, Currency, Message, MessagePart, Utc
+from arena.messages.base import CURRENCY_FIELD, Currency, Message, MessagePart, Utc, is_empty
 from arena.money import WireDecimal
 
 
@@ -26,12 +26,34 @@ class Repeat(MessagePart):
     Attributes:
         equity_usd: Equity at the end of the season.
         total_return: Simple return over the compared part of the season.
+        wallets: Further currency -> equity in it.
     """
 
     agent: str
     seed: int | None
     equity_usd: WireDecimal
     total_return: float | None
+    wallets: dict[Currency, WireDecimal] = Field(default_factory=dict, exclude_if=is_empty)
+
+
+class WalletAmounts(MessagePart):
+    """Amounts of an entrant in one further currency; none of them is converted.
+
+    Attributes:
+        currency: Currency of all amounts.
+        equity, fees, slippage, latency, biggest_win, biggest_loss: As `equity_usd` and so on of
+            the row.
+        trades: Number of filled orders in it.
+    """
+
+    currency: Currency
+    equity: WireDecimal
+    fees: WireDecimal
+    slippage: WireDecimal
+    latency: WireDecimal
+    biggest_win: WireDecimal | None = None
+    biggest_loss: WireDecimal | None = None
+    trades: int = 0
 
 
 class LeaderboardRow(MessagePart):
@@ -70,6 +92,9 @@ class LeaderboardRow(MessagePart):
         invalid_rate: Share of decisions with unusable output.
         hold_share: Share of the turns with a decision that have no order.
         reasons: Column -> why it is None.
+        wallets: Amounts in further currencies. If there are any, returns, Sharpe ratio, drawdown
+            and turnover are of the wealth index: the mean over the currencies of equity over
+            starting cash.
     """
 
     rank_low: int
@@ -120,6 +145,7 @@ class LeaderboardRow(MessagePart):
     hold_share: float | None = None
     cutoff: str = ""
     reasons: dict[str, str] = Field(default_factory=dict)
+    wallets: tuple[WalletAmounts, ...] = Field(default=(), exclude_if=is_empty)
 
 
 class DeadEntry(MessagePart):
@@ -221,6 +247,7 @@ class Evaluation(Message):
         reasons: Column -> why all of it is None.
         currency: Currency of the accounts and of all amounts, even in fields that end in `_usd`;
             only model costs (`llm_usd`, `llm_paid_usd`) are in US dollars.
+        wallets: Further currencies of the accounts; `LeaderboardRow.wallets` has the amounts.
     """
 
     evaluation_id: str
@@ -254,3 +281,4 @@ class Evaluation(Message):
     ends: dict[str, dict[int, int]] = Field(default_factory=dict)
     account_digest: str = ""
     currency: Currency = CURRENCY_FIELD
+    wallets: tuple[Currency, ...] = Field(default=(), exclude_if=is_empty)

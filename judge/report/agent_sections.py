@@ -115,7 +115,6 @@ def agent_section(season: Season, number: int, figures: Sequence[tuple[str, str]
     gain = total_return(season.equity[:, number])
     shown, refused = fills[-limit:], rejections[-limit:]
     turns = _turns_shown(decisions, limit)
-    digits = cash_digits(season.assumptions.currency)
     return AgentSection(
         anchor=anchor(number),
         name=formats.quote(entry.name, NAME_MAX),
@@ -126,7 +125,7 @@ def agent_section(season: Season, number: int, figures: Sequence[tuple[str, str]
         f"{counted(len(decisions), 'turn')}",
         figures=tuple(figures),
         trades=_table(
-            "trades", entry, TRADE_HEADS, [_trade(f, final_texts, digits) for f in shown]
+            "trades", entry, TRADE_HEADS, [_trade(season, f, final_texts) for f in shown]
         ),
         trades_cut=_cut_note(len(fills), len(shown), "trades", "all are in fills.csv"),
         rejections=_table("refused orders", entry, REJECTION_HEADS, [_refused(r) for r in refused]),
@@ -166,7 +165,9 @@ def _table(
     )
 
 
-def _trade(fill: FilledOrder, final_texts: dict[str, str], digits: int) -> TableRow:
+def _trade(season: Season, fill: FilledOrder, final_texts: dict[str, str]) -> TableRow:
+    currency = season.currency_of(fill.product_id)
+    digits, unit = cash_digits(currency), f" {currency}" if season.parts else ""
     seen = fill.seen_ask if fill.side == "buy" else fill.seen_bid
     realised = None if fill.realised is None else fill.realised / SCALE
     return TableRow(
@@ -175,7 +176,7 @@ def _trade(fill: FilledOrder, final_texts: dict[str, str], digits: int) -> Table
             _order(fill.side, fill.quantity, fill.product_id),
             plain(formats.UNKNOWN if seen is None else _price(seen)),
             plain(_price(fill.price)),
-            plain(formats.usd(fill.notional / SCALE, digits)),
+            plain(f"{formats.usd(fill.notional / SCALE, digits)}{unit}"),
             plain(formats.usd(fill.fee / SCALE, digits)),
             plain(formats.change_usd(fill.latency_cost / SCALE, digits)),
             plain(formats.change_usd(realised, digits), realised, colored=True),

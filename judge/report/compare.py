@@ -20,6 +20,7 @@ import numpy as np
 from arena.errors import UsageError
 from arena.messages import DeadEntry
 from judge.entrants import ComparedWindow, Entrant
+from judge.formatting import joined_names
 from judge.report.compare_match import match_entrants
 from judge.report.compare_parts import compared_parts
 from judge.report.facts import Facts
@@ -34,6 +35,8 @@ from judge.statistics.multiplicity import CLAIM_LEVEL
 from judge.statistics.power import detectable_difference
 from judge.statistics.variance import claim_cosines, long_run_variance
 
+ONE_CURRENCY = "compare runs of one currency: returns in two differ by the rate between them"
+SAME_CURRENCIES = "compare runs whose accounts hold the same currencies"
 IDENTICAL = "the same return in every period"
 DAY_S = 86_400
 
@@ -199,11 +202,12 @@ def compare_runs(
 
 
 def _require_one_currency(before: Facts, after: Facts) -> None:
-    units = [run.season.assumptions.currency for run in (before, after)]
+    units = [run.season.currencies for run in (before, after)]
     if units[0] != units[1]:
+        held = [joined_names(one, len(one)) for one in units]
         raise UsageError(
-            f"the accounts of {before.run} hold {units[0]}, those of {after.run} {units[1]}",
-            remedy="compare runs of one currency: returns in two differ by the rate between them",
+            f"the accounts of {before.run} hold {held[0]}, those of {after.run} {held[1]}",
+            remedy=ONE_CURRENCY if len(units[0]) == len(units[1]) == 1 else SAME_CURRENCIES,
         )
 
 

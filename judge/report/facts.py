@@ -219,7 +219,11 @@ def figures(facts: Facts) -> Figures:
             "first": str(season.times[0]),
             "last": str(season.times[-1]),
             "products": list(season.products),
-            "hold_usd": [float(season.hold[0]), float(season.hold[-1])],
+            "hold_index" if season.parts else "hold_usd": [
+                float(season.hold[0]),
+                float(season.hold[-1]),
+            ],
+            **({"currencies": list(season.currencies)} if season.parts else {}),
         },
         "entrants": [asdict(one) for one in facts.entrants],
         "window": list(facts.board.window),

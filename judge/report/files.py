@@ -56,13 +56,19 @@ def fills_csv(season: Season) -> str:
     rows = (
         {k: v if k in AMOUNTS else csv_text(v) for k, v in r.items()} for r in fill_rows(season)
     )
-    return _csv(FILL_COLUMNS, rows)
+    return _csv(fill_columns(season), rows)
+
+
+def fill_columns(season: Season) -> tuple[str, ...]:
+    """Return the columns of a fill; the currency is the last one if there are several."""
+    return (*FILL_COLUMNS, "currency") if season.parts else FILL_COLUMNS
 
 
 def fill_rows(season: Season) -> list[dict[str, str]]:
     """Return every fill as text, as in `fills.csv`."""
     return [
         _fill(entry.name, fill)
+        | ({"currency": season.currency_of(fill.product_id)} if season.parts else {})
         for entry, fills in zip(season.entries, season.fills, strict=True)
         for fill in fills
     ]
@@ -71,28 +77,31 @@ def fill_rows(season: Season) -> list[dict[str, str]]:
 def fills_table(season: Season) -> pa.Table:
     """Return every fill as a table of text columns."""
     start_pyarrow()
-    rows = fill_rows(season)
-    columns = {name: [row[name] or None for row in rows] for name in FILL_COLUMNS}
-    return pa.table(columns, schema=pa.schema([(name, pa.string()) for name in FILL_COLUMNS]))
+    rows, names = fill_rows(season), fill_columns(season)
+    columns = {name: [row[name] or None for row in rows] for name in names}
+    return pa.table(columns, schema=pa.schema([(name, pa.string()) for name in names]))
 
 
 def equity_table(season: Season) -> pa.Table:
     """Return rows (mark, agent): equity, cash, exposure and the equal-weight market (`hold_usd`).
 
-    Mark t is before the orders on snapshot t; the last one is after every order.
+    Mark t is before the orders on snapshot t; the last one is after every order. With several
+    currencies, these are wealth indices (`equity_index`), and `equity_<currency>` has the amounts.
     """
     start_pyarrow()
     marks, entries = season.equity.shape
     names = pa.array(list(season.names) * marks, pa.string())
+    unit = "index" if season.parts else "usd"
     return pa.table(
         {
             "mark": pa.array(np.repeat(np.arange(marks, dtype=np.int64), entries)),
             "as_of": pa.array(np.repeat(season.times.astype("datetime64[us]"), entries)),
             "agent": names,
-            "equity_usd": pa.array(season.equity.ravel()),
-            "cash_usd": pa.array(season.cash.ravel()),
-            "exposure_usd": pa.array(season.exposure.sum(axis=2).ravel()),
-            "hold_usd": pa.array(np.repeat(season.hold, entries)),
+            f"equity_{unit}": pa.array(season.equity.ravel()),
+            f"cash_{unit}": pa.array(season.cash.ravel()),
+            f"exposure_{unit}": pa.array(season.exposure.sum(axis=2).ravel()),
+            f"hold_{unit}": pa.array(np.repeat(season.hold, entries)),
+            **{f"equity_{part.currency}": pa.array(part.equity.ravel()) for part in season.parts},
         }
     )
 

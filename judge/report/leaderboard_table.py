@@ -156,6 +156,7 @@ def _columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
         *_return_columns(evaluation),
         *_cost_columns(evaluation),
         *_conduct_columns(evaluation),
+        *_wallet_columns(evaluation),
     )
 
 
@@ -203,6 +204,37 @@ def _return_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
             up=True,
         ),
     )
+
+
+def _wallet_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
+    """Return the columns of amounts in further currencies; () with one currency."""
+    shown = (
+        ("fees", "fees", formats.usd, ""),
+        ("slippage", "slippage", formats.usd, ""),
+        ("latency cost", "latency", formats.change_usd, ""),
+        ("equity", "equity", formats.usd, ", at the season's end"),
+        ("biggest win", "biggest_win", formats.change_usd, ""),
+        ("biggest loss", "biggest_loss", formats.change_usd, ""),
+    )
+    return tuple(
+        LeaderboardColumn(
+            TableHead(f"{text} {unit}", note=f"in {unit}{more}"), _wallet_cell(unit, name, form)
+        )
+        for unit in evaluation.wallets
+        for text, name, form, more in shown
+    )
+
+
+def _wallet_cell(
+    currency: str, name: str, form: Callable[..., str]
+) -> Callable[[LeaderboardRow], TableCell]:
+    def cell(row: LeaderboardRow) -> TableCell:
+        own = next((one for one in row.wallets if one.currency == currency), None)
+        found = None if own is None else getattr(own, name)
+        value = None if found is None else float(found)
+        return plain(form(value, cash_digits(currency)), value)
+
+    return cell
 
 
 def _cost_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:

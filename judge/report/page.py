@@ -6,7 +6,6 @@ allows only the two scripts in the page, by their hashes, so text of a model can
 
 import base64
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -18,13 +17,12 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from arena import __version__
-from arena.currency import cash_digits
 from arena.visible_text import visible
 from judge.claim_text import claim_lines, look_text, promise_text
 from judge.formatting import sentence
 from judge.leaderboard_text import detectables_block, window_note
-from judge.metrics import Metrics
 from judge.report import formats, plots
+from judge.report.agent_figures import agent_figures
 from judge.report.agent_sections import NAME_MAX, AgentSection, agent_section, anchor
 from judge.report.facts import Facts
 from judge.report.leaderboard_table import leaderboard_table
@@ -36,6 +34,7 @@ from judge.report.page_tables import (
     latency_table,
     offsets_table,
     pairs_table,
+    trading_costs,
     trading_entries,
     unranked_title,
 )
@@ -208,7 +207,9 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         agents_note=agents_note(),
         agents=tuple(
             agent_section(
-                season, n, _figures(facts.metrics[n], evaluation.sharpe_unit, evaluation.currency)
+                season,
+                n,
+                agent_figures(facts.metrics[n], evaluation.sharpe_unit, evaluation.currency),
             )
             for n in facts.order
         ),
@@ -246,13 +247,9 @@ def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
             matrix.strategies, matrix.models, matrix.cells, matrix.dead
         )
     if trading := trading_entries(facts):
-        of = [facts.metrics[n] for n in trading]
-        kinds = (
-            ("fees", [m.fees_usd for m in of]),
-            ("slippage", [m.slippage_usd for m in of]),
-        )
         names = [labels[n] for n in trading]
-        charts["chart-costs"] = plots.cost_chart(names, kinds, season.assumptions.currency)
+        unit = plots.WEALTH_INDEX if season.parts else season.assumptions.currency
+        charts["chart-costs"] = plots.cost_chart(names, trading_costs(facts), unit)
         bps = [latency_bps(facts, n) for n in trading]
         if any(bps):
             charts["chart-latency"] = plots.latency_chart(names, bps)
@@ -261,6 +258,11 @@ def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
             [plots.label(name) for name in costs], list(costs.values())
         )
     return charts
+
+
+def _agent_figures(facts: Facts, index: int) -> tuple[tuple[str, str], ...]:
+    evaluation = facts.board.evaluation
+    return agent_figures(facts.metrics[index], evaluation.sharpe_unit, evaluation.currency)
 
 
 def curve_styles(facts: Facts) -> list[CurveStyle]:
@@ -328,33 +330,6 @@ def _decision_costs(facts: Facts) -> dict[str, float]:
         if (cost := facts.metrics[n].usd_per_decision)
     }
     return dict(sorted(found.items(), key=lambda item: -item[1]))
-
-
-def _figures(found: Metrics, unit: str, currency: str) -> Sequence[tuple[str, str]]:
-    digits = cash_digits(currency)
-    periods = formats.UNKNOWN if found.drawdown_periods is None else f"{found.drawdown_periods:,}"
-    return (
-        (f"equity, {currency}", formats.usd(found.equity_usd, digits)),
-        (f"over the {MARKET}", formats.change(found.excess_return)),
-        (f"volatility a {unit}", formats.share(found.volatility, 1 if unit == "year" else 3)),
-        (f"Sortino a {unit}", formats.number(found.sortino, 2 if unit == "year" else 3)),
-        ("Calmar", formats.number(found.calmar)),
-        ("max drawdown", f"{formats.share(found.max_drawdown)} over {periods} periods"),
-        ("exposure, mean", formats.share(found.exposure)),
-        ("leverage, most", formats.number(found.leverage)),
-        ("cash, mean", formats.share(found.cash_ratio)),
-        ("concentration", formats.number(found.concentration)),
-        ("turnover", formats.number(found.turnover)),
-        ("win rate", formats.share(found.win_rate)),
-        ("profit factor", formats.number(found.profit_factor)),
-        (f"expectancy, {currency}", formats.change_usd(found.expectancy_usd, digits)),
-        ("held on average", formats.duration(found.average_hold_s)),
-        ("biggest win, loss", _both(found.biggest_win_usd, found.biggest_loss_usd, digits)),
-    )
-
-
-def _both(win: float | None, loss: float | None, digits: int) -> str:
-    return f"{formats.change_usd(win, digits)}, {formats.change_usd(loss, digits)}"
 
 
 def _render(name: str, *, escaped: bool, **given: object) -> str:

@@ -4,6 +4,7 @@ from arena.agent_health import CAUSE_CHARS_MAX
 from arena.currency import cash_digits
 from arena.messages import DeadEntry, Evaluation
 from judge.formatting import joined_names
+from judge.metrics_currencies import currency_amounts
 from judge.report import formats
 from judge.report.agent_sections import NAME_MAX, anchor
 from judge.report.facts import Facts
@@ -138,26 +139,29 @@ def latency_table(facts: Facts) -> ReportTable:
         TableHead("decision took", note="mean wall time of a turn"),
         TableHead("turnover", note="traded notional over mean equity"),
     )
-    rows, digits = [], cash_digits(facts.season.assumptions.currency)
+    rows = []
     for index in trading_entries(facts):
         metrics = facts.metrics[index]
-        notional, bps = notional_usd(facts, index), latency_bps(facts, index)
         took = None if metrics.decision_ms is None else metrics.decision_ms / 1000
-        cells = (
-            name_cell(formats.quote(facts.season.names[index], NAME_MAX), "", anchor(index)),
-            plain(formats.count(metrics.trades), metrics.trades),
-            plain(formats.usd(notional, digits), notional),
-            plain(formats.usd(metrics.fees_usd, digits), metrics.fees_usd),
-            plain(formats.usd(metrics.slippage_usd, digits), metrics.slippage_usd),
-            plain(formats.change_usd(metrics.latency_usd, digits), metrics.latency_usd),
-            plain(formats.change_usd(bps), bps),
-            plain(formats.duration(took), took),
-            plain(formats.number(metrics.turnover), metrics.turnover),
-        )
-        rows.append(TableRow(cells, _css(facts, index)))
-    return ReportTable(
-        f"Trading costs, {facts.season.assumptions.currency}", heads, tuple(rows), sortable=True
-    )
+        for one in currency_amounts(facts.season, index):
+            if not one.trades:
+                continue
+            digits, bps = cash_digits(one.currency), one.latency_usd / one.traded_usd * BPS
+            under = one.currency if facts.season.parts else ""
+            cells = (
+                name_cell(formats.quote(facts.season.names[index], NAME_MAX), under, anchor(index)),
+                plain(formats.count(one.trades), one.trades),
+                plain(formats.usd(one.traded_usd, digits), one.traded_usd),
+                plain(formats.usd(one.fees_usd, digits), one.fees_usd),
+                plain(formats.usd(one.slippage_usd, digits), one.slippage_usd),
+                plain(formats.change_usd(one.latency_usd, digits), one.latency_usd),
+                plain(formats.change_usd(bps), bps),
+                plain(formats.duration(took), took),
+                plain(formats.number(metrics.turnover), metrics.turnover),
+            )
+            rows.append(TableRow(cells, _css(facts, index)))
+    units = " and ".join(facts.season.currencies)
+    return ReportTable(f"Trading costs, {units}", heads, tuple(rows), sortable=True)
 
 
 def decisions_table(facts: Facts) -> ReportTable:
@@ -229,14 +233,22 @@ def trading_entries(facts: Facts) -> list[int]:
     return [index for index in facts.order if facts.season.fills[index]]
 
 
-def notional_usd(facts: Facts, index: int) -> float:
-    """Return the notional that an entry traded, buys and sells."""
-    return sum(fill.notional for fill in facts.season.fills[index]) / 1e8
+def trading_costs(facts: Facts) -> tuple[tuple[str, list[float]], ...]:
+    """Return the fees and the slippage of each entry that traded, in the unit of its equity."""
+    season, trading = facts.season, trading_entries(facts)
+    return (
+        ("fees", [season.worth(n, lambda fill: fill.fee) for n in trading]),
+        ("slippage", [season.worth(n, lambda fill: fill.slippage) for n in trading]),
+    )
 
 
 def latency_bps(facts: Facts, index: int) -> float:
     """Return the latency cost of an entry that traded, in basis points of its notional."""
-    return facts.metrics[index].latency_usd / notional_usd(facts, index) * BPS
+    if not facts.season.parts:
+        (only,) = currency_amounts(facts.season, index)
+        return only.latency_usd / only.traded_usd * BPS
+    notional = facts.season.worth(index, lambda fill: fill.notional)
+    return facts.season.worth(index, lambda fill: fill.latency_cost) / notional * BPS
 
 
 def _css(facts: Facts, index: int) -> str:

@@ -29,6 +29,9 @@ TITLED_PX = 28
 LABEL_CHARS_MAX = 80
 LABEL_SHARE = 0.3
 """Room for the figure next to the longest bar, as a share of the range of all bars."""
+WEALTH_INDEX = "wealth index"
+"""Unit of the equity of accounts in several currencies (`judge.season.currencies`)."""
+INDEX_DIGITS = 6
 PATTERNS = ("", "/", "x")
 
 Chart = dict[str, Any]  # Any: a plotly figure's JSON.
@@ -41,8 +44,8 @@ def label(name: str) -> str:
 
 def equity_chart(season: Season) -> Chart:
     """Return each entry's equity over venue time, and the equal-weight market."""
-    unit = season.assumptions.currency
-    hover = f"%{{y:,.{cash_digits(unit)}f}} {unit}"
+    unit = WEALTH_INDEX if season.parts else season.assumptions.currency
+    hover = f"%{{y:,.{_digits(unit)}f}} {unit}"
     traces = [
         _line(season, season.equity[:, n], name, {"entry": n}, hover)
         for n, name in enumerate(map(label, season.names))
@@ -155,9 +158,9 @@ def cost_chart(
     Args:
         names: Names of the entries.
         costs: Kind of cost, and its amount for each entry.
-        currency: Currency of the amounts.
+        currency: Currency of the amounts, or `WEALTH_INDEX`.
     """
-    digits = cash_digits(currency)
+    digits = _digits(currency)
     traces = [
         go.Bar(
             x=list(amounts),
@@ -173,8 +176,12 @@ def cost_chart(
     return _bars(traces, len(names), currency, {"tickformat": _ticks(currency)}, showlegend=True)
 
 
-def _ticks(currency: str) -> str:
-    return ",.0f" if cash_digits(currency) == 2 else ",.6~f"
+def _digits(unit: str) -> int:
+    return INDEX_DIGITS if unit == WEALTH_INDEX else cash_digits(unit)
+
+
+def _ticks(unit: str) -> str:
+    return ",.0f" if _digits(unit) == 2 else ",.6~f"
 
 
 def latency_chart(names: Sequence[str], bps: Sequence[float]) -> Chart:

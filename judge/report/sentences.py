@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from arena.plural import counted
 from judge.claim_text import look_text
+from judge.formatting import joined_names
 from judge.report import formats
 from judge.report.agent_sections import NAME_MAX, ROWS_MAX
 from judge.report.facts import Facts
@@ -90,7 +91,9 @@ def leaderboard_note(facts: Facts) -> str:
 
 def curves_caption(facts: Facts) -> str:
     """Return how the curves are drawn."""
-    unit = facts.season.assumptions.currency
+    season = facts.season
+    unit = f"Wealth index over {joined_names(season.currencies)}" * bool(season.parts)
+    unit = unit or season.assumptions.currency
     text = f"{unit}, marked at the best bid before each snapshot's orders. "
     text += f"Dotted: {MARKET}."
     points = len(facts.season.times)

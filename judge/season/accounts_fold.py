@@ -45,6 +45,8 @@ class AccountsFold:
         stated: Partition -> rules of its newest epoch.
         rules: Partition -> the different rules that decided its orders, oldest first.
         plans: Partition -> plans that its epochs stated, oldest first.
+        settled: Product -> currency of the wallet that its orders are settled in; products of main
+            accounts are absent.
     """
 
     shards: dict[int, Shard] = field(default_factory=dict)
@@ -56,6 +58,14 @@ class AccountsFold:
     stated: dict[int, RulesUsed] = field(default_factory=dict)
     rules: dict[int, list[RulesUsed]] = field(default_factory=dict)
     plans: dict[int, list[PlannedLength]] = field(default_factory=dict)
+    settled: dict[str, str] = field(default_factory=dict)
+
+    def wallets(self, agent: str) -> dict[str, int]:
+        """Return currency -> cash that the agent's wallets were opened with, in 10^-8 units."""
+        for shard in self.shards.values():
+            if (owned := shard.wallets.get(agent)) is not None:
+                return {currency: wallet.opening for currency, wallet in sorted(owned.items())}
+        return {}
 
     def take_attested(self) -> dict[int, bytes]:
         """Return the packed shards whose digests arrived since the last call."""
@@ -103,6 +113,8 @@ class AccountsFold:
             filled = message.outcome == "filled"
             change = _cost(shard, message) - cost_before
             event = _fill(message, change) if filled else _rejection(message)
+            if filled and message.currency:
+                self.settled[message.product_id] = message.currency
             self.orders.setdefault(message.agent, PackedRows()).append(
                 IndexedOrder(message.snapshot_id, event)
             )
@@ -132,9 +144,12 @@ def _read(record: Record) -> tuple[Message | None, Malformed | None]:
 
 def _cost(shard: Shard, message: object) -> int:
     """Return the cost of the agent's position in an order's product, in units of 10^-8."""
-    if not isinstance(message, OrderDecided) or message.agent not in shard.accounts:
+    if not isinstance(message, OrderDecided):
         return 0
-    position = shard.accounts[message.agent].positions.get(message.product_id)
+    account = shard.accounts.get(message.agent)
+    if message.currency:
+        account = shard.wallets.get(message.agent, {}).get(message.currency)
+    position = account.positions.get(message.product_id) if account else None
     return position.cost if position else 0
 
 

@@ -9,18 +9,25 @@ from typing import NamedTuple
 import numpy as np
 
 from arena import topics
-from arena.currency import DEFAULT_CURRENCY
 from arena.messages import AgentSpec, DeadEntry, Rules
 from arena.model_cutoffs import cutoff_of
-from arena.money import BPS, from_units, to_units
+from arena.money import from_units
 from arena.unknown_names import OPERATOR
 from judge.season.absences import absence_note, absences, left_index
 from judge.season.accounts_fold import AccountsFold
-from judge.season.arrays import account_arrays, hold_curve, price_arrays
+from judge.season.arrays import price_arrays
 from judge.season.assumptions import Assumptions
+from judge.season.currencies import Openings
 from judge.season.dead_entries import dead_entry
 from judge.season.incomparable import DIGEST_CHARS, incomparable_entry
 from judge.season.market_fold import MarketFold
+from judge.season.openings import (
+    currency_of,
+    further_currencies,
+    hold_cash,
+    openings_of,
+    season_accounts,
+)
 from judge.season.planned_length import changed_plan_text, first_planned, planned_lengths
 from judge.season.rules_used import RulesUsed, changed_rules_text, rule_sets
 from judge.season.snapshot_index import deleted_snapshots, index_orders, index_turns, unread_index
@@ -101,12 +108,17 @@ def assemble(folds: SeasonFolds, ends: dict[str, dict[int, int]], upto: int | No
     traded = {fill.product_id for one in activity for fill in one.fills}
     products = tuple(sorted(traded.union(*(snapshot.quotes for snapshot in snapshots))))
     bids, asks = price_arrays(snapshots, products)
-    starting_cash = [_starting_cash(folds, one.entry.name) for one in activity]
-    cash, exposure = account_arrays(starting_cash, [one.fills for one in activity], products, bids)
     times = _times(folds, count)
     unread = unread_index(last, whole=upto is None, deleted=folds.deleted)
     sets = rule_sets(folds.accounts.rules.values(), market.index, last, unread=unread)
     rules = _rules(folds, sets)
+    openings = [openings_of(folds.accounts, one.entry.name, rules, folds.rules) for one in activity]
+    known = _assumptions(
+        folds, count, products, sets, _notes(folds, activity) if upto is None else (), openings
+    )
+    accounts, hold = season_accounts(
+        folds.accounts, [one.fills for one in activity], openings, rules, known, (bids, asks)
+    )
     if upto is not None:
         ends = {topics.SNAPSHOTS.name: {snapshots[-1].partition: snapshots[-1].offset + 1}}
     return Season(
@@ -116,22 +128,21 @@ def assemble(folds: SeasonFolds, ends: dict[str, dict[int, int]], upto: int | No
         products=products,
         bids=bids,
         asks=asks,
-        equity=cash + exposure.sum(axis=2),
-        cash=cash,
-        exposure=exposure,
+        equity=accounts.cash + accounts.exposure.sum(axis=2),
+        cash=accounts.cash,
+        exposure=accounts.exposure,
         fills=tuple(one.fills for one in activity),
         rejections=tuple(one.rejections for one in activity),
         decisions=tuple(one.decisions for one in activity),
         llm=tuple(_spend(folds, one.entry.name, last, whole=upto is None) for one in activity),
-        hold=hold_curve(_hold_cash(folds, rules), bids, asks, *_costs(rules)),
+        hold=hold,
         snapshot_ids=tuple(snapshot.snapshot_id for snapshot in snapshots),
         ends=ends,
         account_digest=folds.accounts.digest() if upto is None else "",
-        assumptions=_assumptions(
-            folds, count, products, sets, _notes(folds, activity) if upto is None else ()
-        ),
+        assumptions=known,
         dead=unranked.dead,
         apart=unranked.apart,
+        parts=accounts.parts,
     )
 
 
@@ -262,26 +273,9 @@ def _spend(folds: SeasonFolds, name: str, last: int, *, whole: bool) -> LlmSpend
     return spend_of([c for c in calls if index.get(asked.get(c.turn_id, ""), far) <= last])
 
 
-def _starting_cash(folds: SeasonFolds, name: str) -> int:
-    """Return starting cash in units of 10^-8, also of an account that is not open yet."""
-    known = folds.accounts.opened.get(name)
-    return _hold_cash(folds, folds.rules) if known is None else known
-
-
 def _rules(folds: SeasonFolds, sets: Sequence[RulesUsed]) -> RulesUsed | Rules | None:
     """Return the first rules of the season; before any order, those of the roster."""
     return sets[0] if sets else folds.rules
-
-
-def _hold_cash(folds: SeasonFolds, rules: RulesUsed | Rules | None) -> int:
-    if rules is not None:
-        return to_units(rules.starting_cash_usd)
-    return max(folds.accounts.opened.values(), default=0)
-
-
-def _costs(rules: RulesUsed | Rules | None) -> tuple[float, float]:
-    """Return fee and slippage as shares of a notional; zero if no rules are known."""
-    return (float(rules.fee_bps) / BPS, float(rules.slippage_bps) / BPS) if rules else (0.0, 0.0)
 
 
 def _assumptions(
@@ -290,9 +284,10 @@ def _assumptions(
     products: tuple[str, ...],
     sets: tuple[RulesUsed, ...],
     notes: tuple[str, ...],
+    openings: Sequence[Openings],
 ) -> Assumptions:
     market, rules = folds.market, _rules(folds, sets)
-    cash = _hold_cash(folds, rules)
+    cash = hold_cash(folds.accounts, rules)
     snapshots = market.snapshots[:count]
     return Assumptions(
         venue=market.venue,
@@ -313,7 +308,8 @@ def _assumptions(
         rules_changed=changed_rules_text(sets),
         notes=notes,
         planned=folds.planned,
-        currency=rules.currency if rules else DEFAULT_CURRENCY,
+        currency=currency_of(rules),
+        wallets=further_currencies(rules, openings),
         restricted=tuple(sorted(snapshots[-1].restricted.items())) if snapshots else (),
     )
 

@@ -8,6 +8,7 @@ from arena.currency import DEFAULT_CURRENCY, DOLLARS, cash_words
 from arena.money import decimal_text
 from arena.plural import counted
 from arena.visible_text import one_line
+from judge.formatting import joined_names
 
 SOURCE_CHARS_MAX = 300
 """Longest description of a price source that is printed."""
@@ -31,6 +32,7 @@ class Assumptions:
         currency: Currency of the accounts.
         restricted: Products that could not be traded at the last snapshot, each with the reason.
         notes: Missing or unusual records, one sentence each.
+        wallets: Further currencies of the accounts, each with its starting cash.
     """
 
     venue: str
@@ -53,6 +55,17 @@ class Assumptions:
     source: str = ""
     currency: str = DEFAULT_CURRENCY
     restricted: tuple[tuple[str, str], ...] = ()
+    wallets: tuple[tuple[str, Decimal], ...] = ()
+
+    @property
+    def currencies(self) -> tuple[str, ...]:
+        """Currencies of the accounts, the main one first."""
+        return (self.currency, *(currency for currency, _ in self.wallets))
+
+    @property
+    def model_currency(self) -> str | None:
+        """Currency that model calls are paid from, one for a US dollar; None without one."""
+        return next((one for one in self.currencies if one in DOLLARS), None)
 
 
 def assumption_lines(known: Assumptions) -> tuple[str, ...]:
@@ -62,6 +75,7 @@ def assumption_lines(known: Assumptions) -> tuple[str, ...]:
         _clock(known),
         _costs(known),
         *_changed(known),
+        *_index(known),
         *_model_costs(known),
         "An order fills whole at the best ask (buy) or bid (sell) when it is decided, not at the "
         "price the agent saw; depth and market impact are not modelled.",
@@ -112,20 +126,36 @@ def _changed(known: Assumptions) -> tuple[str, ...]:
     )
 
 
+def _index(known: Assumptions) -> tuple[str, ...]:
+    if not known.wallets:
+        return ()
+    names = joined_names(known.currencies, len(known.currencies))
+    return (
+        f"Accounts hold {names}, and no amount is converted: returns are those of a wealth index, "
+        "the mean over an account's currencies of its equity in one over its starting cash in it; "
+        "the equal-weight market starts with equal shares of the currencies too.",
+    )
+
+
 def _model_costs(known: Assumptions) -> tuple[str, ...]:
-    unit = known.currency
+    unit = known.model_currency
+    if unit is None:
+        held = joined_names(known.currencies, len(known.currencies))
+        return (f"Model calls cost US dollars; they are in no return, as accounts hold {held}.",)
+    if known.wallets:
+        return (f"Model calls cost US dollars, and are paid from the {unit}, one for one.",)
     if unit == DEFAULT_CURRENCY:
         return ()
-    if unit in DOLLARS:
-        return (f"Model calls cost US dollars; one is counted as one {unit}.",)
-    return (f"Model calls cost US dollars; they are in no return, as accounts hold {unit}.",)
+    return (f"Model calls cost US dollars; one is counted as one {unit}.",)
 
 
 def _costs(known: Assumptions) -> str:
     if known.fee_bps is None or known.slippage_bps is None or known.starting_cash_usd is None:
         return "The executor published no rules: the equal-weight market is computed without costs."
+    held = ((known.currency, known.starting_cash_usd), *known.wallets)
+    cash = [cash_words(amount, currency) for currency, amount in held]
     return (
-        f"Starting cash {cash_words(known.starting_cash_usd, known.currency)}; taker fee "
+        f"Starting cash {joined_names(cash, len(cash))}; taker fee "
         f"{decimal_text(known.fee_bps)} bps ({known.fee_schedule}), slippage "
         f"{decimal_text(known.slippage_bps)} bps against the taker; long only, no borrowing."
     )

@@ -8,7 +8,7 @@ segments. The size of a write depends on what was added, not on the length of th
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from operator import attrgetter
 from typing import Any, TypeVar, get_type_hints
@@ -26,7 +26,7 @@ from judge.season.incomparable import Contestant
 from judge.season.market_fold import SnapshotQuotes
 from judge.season.packed_rows import PackedRows, RecentIds
 from judge.season.planned_length import PlannedLength
-from judge.season.rules_used import RulesUsed
+from judge.season.rules_used import RulesUsed, stored_rules
 from judge.season.turns_fold import AgentIdentity, ModelCall, RecordedTurn
 from judge.season.types import FilledOrder, RejectedOrder, TurnSummary
 
@@ -80,6 +80,12 @@ class CheckpointHead(msgspec.Struct, array_like=True):
     stated: dict[int, RulesUsed]
     rules: dict[int, list[RulesUsed]]
     plans: dict[int, list[PlannedLength]]
+
+
+class WalletsHead(CheckpointHead, array_like=True):
+    """A head of accounts with wallets; without any, heads keep the older form."""
+
+    settled: dict[str, str] = {}
 
 
 class Segment(msgspec.Struct, array_like=True):
@@ -151,7 +157,9 @@ def _head(builder: SeasonBuilder, places: FoldPositions, segments: list[str]) ->
     folds, market = builder.folds, builder.folds.market
     counted = {snapshot.snapshot_id for snapshot in market.snapshots} if market.late else set()
     late = {i: n for i, n in market.index.items() if i not in counted} if market.late else {}
-    return CheckpointHead(
+    settled = folds.accounts.settled
+    form = partial(WalletsHead, settled=settled) if settled else CheckpointHead
+    return form(
         format=FORMAT,
         places=places.packed(),
         segments=segments,
@@ -181,26 +189,26 @@ def _head(builder: SeasonBuilder, places: FoldPositions, segments: list[str]) ->
             t: text for t, text in folds.malformed_first.items() if t in CHECKPOINT_TOPICS
         },
         first_offsets=folds.first_offsets,
-        stated=folds.accounts.stated,
-        rules=folds.accounts.rules,
+        stated={p: stored_rules(one) for p, one in folds.accounts.stated.items()},
+        rules={p: [stored_rules(r) for r in known] for p, known in folds.accounts.rules.items()},
         plans=folds.accounts.plans,
     )
 
 
-def read_head(payload: bytes) -> CheckpointHead:
+def read_head(payload: bytes) -> WalletsHead:
     """Decode a head.
 
     Raises:
         Malformed: The bytes are not a head, or have another format version.
     """
-    head = _decoded(payload, CheckpointHead)
+    head = _decoded(payload, WalletsHead)
     if head.format != FORMAT:
         raise Malformed(f"a checkpoint of format {head.format}, this is {FORMAT}")
     return head
 
 
 def restore(
-    head: CheckpointHead, segments: Iterable[bytes], pacing: str | None = None
+    head: WalletsHead, segments: Iterable[bytes], pacing: str | None = None
 ) -> tuple[SeasonBuilder, FoldPositions]:
     """Return the season of a checkpoint, and its positions in the logs.
 
@@ -225,7 +233,7 @@ def restore(
     folds.accounts.shards = {p: unpack_shard(packed) for p, packed in head.shards.items()}
     folds.accounts.opened = head.opened
     folds.accounts.stated, folds.accounts.rules = head.stated, head.rules
-    folds.accounts.plans = head.plans
+    folds.accounts.plans, folds.accounts.settled = head.plans, head.settled
     folds.accounts.orders = _rows([part.orders for part in parts], _unpack_orders)
     for agent in head.opened:
         folds.accounts.orders.setdefault(agent, PackedRows())

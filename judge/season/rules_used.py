@@ -7,11 +7,12 @@ another fee, or if a standby with other rules takes over.
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from arena.currency import DEFAULT_CURRENCY, cash_words
 from arena.messages import Pacing, Rules
 from arena.money import decimal_text
+from judge.formatting import joined_names
 
 RULES_MAX = 16
 """Most sets of rules that are kept per shard; two are enough to report a change."""
@@ -24,6 +25,7 @@ class RulesUsed(NamedTuple):
     Attributes:
         since: Wall time of the epoch that stated them.
         snapshot_id: Snapshot of the first order under them; "" before the first order.
+        wallets: Further currencies, each with its starting cash, by name.
     """
 
     starting_cash_usd: Decimal
@@ -36,9 +38,10 @@ class RulesUsed(NamedTuple):
     since: datetime
     snapshot_id: str = ""
     currency: str = DEFAULT_CURRENCY
+    wallets: tuple[tuple[str, Decimal], ...] = ()
 
 
-COMPARED = (*RulesUsed._fields[: RulesUsed._fields.index("since")], "currency")
+COMPARED = (*RulesUsed._fields[: RulesUsed._fields.index("since")], "currency", "wallets")
 """Fields in which two sets of rules can differ."""
 
 
@@ -54,7 +57,14 @@ def rules_used(rules: Rules) -> RulesUsed:
         pacing=rules.pacing,
         since=rules.at,
         currency=rules.currency,
+        wallets=tuple(sorted(rules.wallets.items())),
     )
+
+
+# Any: the older form is a shorter tuple, which a decoder of `RulesUsed` reads too.
+def stored_rules(rules: RulesUsed) -> Any:
+    """Return rules as a checkpoint holds them: without wallets in their older form."""
+    return rules if rules.wallets else rules[:-1]
 
 
 def note_used(known: list[RulesUsed], stated: RulesUsed, snapshot_id: str) -> None:
@@ -109,6 +119,9 @@ def _text(rules: RulesUsed, name: str) -> str:
     match name:
         case "starting_cash_usd":
             return f"starting cash {cash_words(rules.starting_cash_usd, rules.currency)}"
+        case "wallets":
+            held = [cash_words(cash, currency) for currency, cash in rules.wallets]
+            return f"wallets with {joined_names(held)}" if held else "no wallets"
         case "currency":
             return f"accounts in {rules.currency}"
         case "fee_schedule":

@@ -5,9 +5,12 @@ of an account is its state *before* the orders that answer snapshot t, marked at
 snapshot t; row T is its state after every order, at the bids of the last snapshot. An order belongs
 to the snapshot it answers, not to its arrival time, so every reader computes the same figures.
 
-Amounts of single orders are whole units of 10^-8 (`arena.money`); arrays are cash as float64.
+Amounts of single orders are whole units of 10^-8 (`arena.money`); arrays are cash as float64. If
+accounts hold several currencies, arrays are a wealth index, and `Season.parts` has the amounts
+(`judge.season.currencies`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,7 +21,7 @@ from numpy.typing import NDArray
 
 from arena.messages import DeadEntry, RejectReason, TurnOutcome
 from arena.messages.market import Side
-from arena.money import PriceUnits
+from arena.money import SCALE, PriceUnits
 from judge.season.assumptions import Assumptions
 
 FloatArray = NDArray[np.float64]
@@ -201,6 +204,22 @@ class LlmSpend:
 
 
 @dataclass(frozen=True, slots=True)
+class CurrencyPart:
+    """The accounts in one of several currencies.
+
+    Attributes:
+        products: Products that are settled in it.
+        equity: [T+1, N] amounts; 0 for an entry without an account in it.
+        per_unit: [N] wealth index of one unit of the currency; 0 for an entry without an account.
+    """
+
+    currency: str
+    products: tuple[str, ...]
+    equity: FloatArray
+    per_unit: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
 class Season:
     """A whole contest, or its first snapshots, as arrays: T snapshots, N entries, P products.
 
@@ -208,7 +227,8 @@ class Season:
         entries: [N] agents first, then baselines, each sorted by name; without `dead` and `apart`.
         times: [T+1] venue times (UTC) of the snapshots; the last one twice.
         bids, asks: [T+1, P] best prices; a missing one is carried forward, NaN before the first.
-        equity, cash: [T+1, N] cash; profit that was swept aside is cash.
+        equity, cash: [T+1, N] cash; profit that was swept aside is cash. With several currencies a
+            wealth index, like `exposure` and `hold`.
         exposure: [T+1, N, P] value of each position at the bid, or at its cost without a bid.
         fills, rejections, decisions: Orders and turns per entry, in the order of the log.
         llm: Model calls per entry.
@@ -219,6 +239,7 @@ class Season:
         account_digest: `arena.accounts.accounts_digest` of all accounts; "" for a part of a season.
         dead: Entries that decided nothing, or stopped deciding; they are in no array.
         apart: Entries that cannot be compared; they are in no array either.
+        parts: The accounts in each of several currencies, the main one first; () with one currency.
     """
 
     entries: tuple[Entry, ...]
@@ -241,6 +262,7 @@ class Season:
     assumptions: Assumptions
     dead: tuple[DeadEntry, ...] = ()
     apart: tuple[DeadEntry, ...] = ()
+    parts: tuple[CurrencyPart, ...] = ()
 
     @property
     def periods(self) -> int:
@@ -256,6 +278,40 @@ class Season:
     def periods_per_year(self) -> float:
         """Intervals in a year of 365 days: a crypto market never closes."""
         return 365 * 24 * 3600 / self.interval_s
+
+    @property
+    def currencies(self) -> tuple[str, ...]:
+        """Currencies of the accounts, the main one first."""
+        return tuple(one.currency for one in self.parts) or (self.assumptions.currency,)
+
+    def currency_of(self, product_id: str) -> str:
+        """Return the currency that a product is settled in; the main one if it is unknown."""
+        found = (one.currency for one in self.parts if product_id in one.products)
+        return next(found, self.assumptions.currency)
+
+    def per_unit(self, index: int, product_id: str) -> float:
+        """Return what one unit of a product's settlement currency adds to an entry's equity.
+
+        1 with one currency, as equity is an amount; 0 for a currency without an account.
+        """
+        found = (float(p.per_unit[index]) for p in self.parts if product_id in p.products)
+        return next(found, 0.0) if self.parts else 1.0
+
+    def worth(self, index: int, amount: Callable[[FilledOrder], int]) -> float:
+        """Return the sum of an amount over an entry's fills, in the unit of its equity.
+
+        Args:
+            index: Index of the entry.
+            amount: Returns the amount of a fill in units of 10^-8.
+        """
+        fills = self.fills[index]
+        if not self.parts:
+            return sum(amount(fill) for fill in fills) / SCALE
+        return sum(
+            float(part.per_unit[index])
+            * (sum(amount(fill) for fill in fills if fill.product_id in part.products) / SCALE)
+            for part in self.parts
+        )
 
     def log_returns(self) -> FloatArray:
         """Return ln(equity[t+1] / equity[t]), [T, N]; the last row is the last orders' cost."""

@@ -2,12 +2,12 @@
 
 import random
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
 from arena import ids, topics
-from arena.account_state import Position, apply_sell
+from arena.account_state import Account, Position, apply_sell
 from arena.accounts import Shard
 from arena.messages import (
     AccountOpened,
@@ -37,6 +37,7 @@ from arena.money import (
     to_units,
     units_text,
 )
+from arena.products import base_of, quote_of
 from tests.dashboard.recording import Recording
 
 FEE_BPS = Decimal(60)
@@ -48,6 +49,7 @@ PRICES = {
     "ETH-USD": Decimal("3120.55"),
     "SOL-USD": Decimal("141.20"),
 }
+WALLET_PRICES = {"binance:BTCUSDT": Decimal("67188.40"), "binance:ETHUSDT": Decimal("3121.05")}
 
 
 @dataclass
@@ -58,13 +60,16 @@ class ExecutorSimulation(Recording):
         seed: Seed of prices and decisions.
         speed: Venue seconds per wall second.
         planned: Planned number of snapshots in the executor's rules, or None.
-        currency: Currency of accounts and quotes.
+        currency: Currency of main accounts, and of the quotes of `PRICES`.
+        wallets: Further currency -> starting cash in it; a product of `WALLET_PRICES` that is
+            quoted in one is listed too.
     """
 
     seed: int = 7
     speed: float = 60.0
     planned: int | None = None
     currency: str = "USD"
+    wallets: dict[str, Decimal] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Claim the account log."""
@@ -72,6 +77,7 @@ class ExecutorSimulation(Recording):
         self.random = random.Random(self.seed)
         self.shard = Shard()
         self.prices = {p.replace("USD", self.currency): price for p, price in PRICES.items()}
+        self.prices |= {p: at for p, at in WALLET_PRICES.items() if quote_of(p) in self.wallets}
         self.snapshots = 0
         self.newest: MarketSnapshot | None = None
         self.calls = 0
@@ -93,6 +99,7 @@ class ExecutorSimulation(Recording):
             collar_bps=Decimal(100),
             planned_snapshots=self.planned,
             currency=self.currency,
+            wallets=self.wallets,
             at=self.wall,
         )
         self.write(topics.ROSTER.name, rules, "rules")
@@ -112,7 +119,7 @@ class ExecutorSimulation(Recording):
             }
         )
         self.write(topics.ROSTER.name, spec, f"agent/{name}")
-        units = str(to_units(CASH))
+        cash = {self.currency: CASH, **self.wallets}
         self._event(
             AccountOpened(
                 epoch=self.shard.epoch,
@@ -123,9 +130,10 @@ class ExecutorSimulation(Recording):
                 order_id=ids.derive("open", name),
                 agent=name,
                 cash_usd=CASH,
-                postings=(
-                    Posting(account=f"agent/{name}/cash", unit=self.currency, amount=units),
-                    Posting(account="house/capital", unit=self.currency, amount=f"-{units}"),
+                postings=tuple(
+                    Posting(account=account, unit=unit, amount=str(sign * to_units(amount)))
+                    for unit, amount in cash.items()
+                    for account, sign in ((f"agent/{name}/cash", 1), ("house/capital", -1))
                 ),
                 at=self.wall,
             )
@@ -186,6 +194,15 @@ class ExecutorSimulation(Recording):
             "source": Source(partition=0, offset=self.shard.seq),
         }
 
+    def _wallet(self, product_id: str) -> str:
+        quote = quote_of(product_id)
+        return quote if quote in self.wallets else ""
+
+    def account(self, agent: str, product_id: str) -> Account:
+        """The account that the agent's orders of a product are settled in."""
+        wallet = self._wallet(product_id)
+        return self.shard.wallets[agent][wallet] if wallet else self.shard.accounts[agent]
+
     def order(
         self, agent: str, action: Side, product_id: str, quantity: Decimal, *, latency_ms: int = 7
     ) -> OrderDecided:
@@ -200,7 +217,7 @@ class ExecutorSimulation(Recording):
         best = used.best_ask if action == "buy" else used.best_bid
         exact = to_price_units(best)
         price = slip_price(exact, SLIPPAGE_BPS, CENT, up=action == "buy")
-        account = self.shard.accounts[agent]
+        account = self.account(agent, product_id)
         held = account.positions.get(product_id, Position())
         size = to_units(quantity)
         notional = cash_notional_units(size, price)
@@ -220,6 +237,7 @@ class ExecutorSimulation(Recording):
                 age_ms=4,
                 event_time=used.event_time,
             ),
+            "currency": self._wallet(product_id),
             "issued_at": self.wall - timedelta(milliseconds=latency_ms),
             "at": self.wall,
         }
@@ -281,7 +299,7 @@ def _terms(
     cash: int,
 ) -> dict[str, object]:
     """The fields of a fill that depend on the account: postings, cash and position after it."""
-    unit, _, quote = product_id.partition("-")
+    unit, quote = base_of(product_id), quote_of(product_id)
     sign = 1 if action == "buy" else -1
     realised = Decimal(0)
     if action == "sell":

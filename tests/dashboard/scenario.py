@@ -139,7 +139,7 @@ class Scenario(ExecutorSimulation):
         if self.random.random() >= chance.get(strategy, 0.35):
             return None
         product_id = self.random.choice(sorted(self.prices))
-        held = self.shard.accounts[agent].positions.get(product_id)
+        held = self.account(agent, product_id).positions.get(product_id)
         if held and self.random.random() < 0.6:
             return self.order(agent, "sell", product_id, from_units(held.quantity))
         usd = Decimal(self.random.choice((9_000, 18_000, 31_000, 90_000)))
