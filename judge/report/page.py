@@ -260,9 +260,12 @@ def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
     return charts
 
 
-def _agent_figures(facts: Facts, index: int) -> tuple[tuple[str, str], ...]:
-    evaluation = facts.board.evaluation
-    return agent_figures(facts.metrics[index], evaluation.sharpe_unit, evaluation.currency)
+def _agent_sections(facts: Facts) -> tuple[AgentSection, ...]:
+    known, found = facts.board.evaluation, facts.metrics
+    return tuple(
+        agent_section(facts.season, n, agent_figures(found[n], known.sharpe_unit, known.currency))
+        for n in facts.order
+    )
 
 
 def curve_styles(facts: Facts) -> list[CurveStyle]:
