@@ -205,14 +205,7 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         has_llm_cost=bool(_decision_costs(facts)),
         decisions=decisions_table(facts),
         agents_note=agents_note(),
-        agents=tuple(
-            agent_section(
-                season,
-                n,
-                agent_figures(facts.metrics[n], evaluation.sharpe_unit, evaluation.currency),
-            )
-            for n in facts.order
-        ),
+        agents=_agent_sections(facts),
         assumptions=assumption_lines(season.assumptions),
         method=facts.verdict.method,
         reasons=reason_lines(facts.verdict.reasons),
