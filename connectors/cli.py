@@ -138,10 +138,10 @@ def _add_venue(venue: "Venue") -> None:
         if frames is not None:
             _run_playback(settings, venue, frames, min_interval, speed=None, products=())
             return
-        from connectors.market.options import ConnectorOptions
+        from connectors.market.options import ConnectorOptions, MarketOptions
 
-        options = ConnectorOptions(venue, wanted, min_interval, ws_url, rest_url, record)
-        _run(venue.name, settings, options)
+        market = MarketOptions(venue, wanted, ws_url, rest_url, record)
+        _run(venue.name, settings, ConnectorOptions((market,), min_interval))
 
 
 for _name in venue_names():

@@ -81,6 +81,7 @@ SHELLS = (
     "connectors/market/snapshotter.py",
     "connectors/market/stream.py",
     "connectors/market/subscription_manager.py",
+    "connectors/market/venue_feed.py",
     "connectors/simulator/fault_effects.py",
     "connectors/simulator/run.py",
     "connectors/simulator/server.py",

@@ -9,13 +9,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectorOptions:
-    """Options of a connector to one venue.
+class MarketOptions:
+    """One venue of a connector.
 
     Attributes:
         venue: The venue.
         products: Product ids in any order.
-        interval_s: Venue seconds from snapshot to snapshot.
         ws_url: URL of the WebSocket feed.
         rest_url: URL of the REST API.
         record: File for raw frames, or None.
@@ -23,10 +22,27 @@ class ConnectorOptions:
 
     venue: "Venue"
     products: tuple[str, ...]
-    interval_s: float
     ws_url: str
     rest_url: str
     record: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorOptions:
+    """Options of a live connector.
+
+    Attributes:
+        markets: The venues, each once.
+        interval_s: Venue seconds from snapshot to snapshot.
+    """
+
+    markets: tuple[MarketOptions, ...]
+    interval_s: float
+
+    @property
+    def venue(self) -> str:
+        """The venue of the snapshots: "binance", or "binance+coinbase" for both."""
+        return "+".join(sorted(market.venue.name for market in self.markets))
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,7 +205,8 @@ class Playback:
         await self.publisher.flush()
         as_of = self._cadence.take(now, clock.monotonic())
         snapshot = compose(
-            feed=self.feed,
+            venue=self.feed.venue,
+            freshness=self.feed,
             books=self.books,
             published=self.publisher.published,
             terms=self.publisher.terms,

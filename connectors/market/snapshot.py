@@ -1,12 +1,13 @@
 """Builds the snapshot that every agent decides on from last values and candle books. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from arena.ids import snapshot_id
 from arena.messages import MarketSnapshot, Product, ProductView, Ticker
+from arena.products import split_key
 from arena.trading_modes import ONLINE
 from connectors.market.candles import CandleBook
 from connectors.market.feed import Feed
@@ -30,6 +31,42 @@ class Origin:
     speed: float = 1.0
     recorded: bool = False
     source: str = ""
+
+
+def merged_origin(origins: Sequence[Origin]) -> Origin:
+    """The origin of a snapshot of several venues; the fastest venue sets the speed."""
+    return Origin(
+        simulated=any(one.simulated for one in origins),
+        speed=max(one.speed for one in origins),
+        recorded=any(one.recorded for one in origins),
+        source="; ".join(dict.fromkeys(one.source for one in origins if one.source)),
+    )
+
+
+class Freshness(Protocol):
+    """Knows how old the prices are."""
+
+    def age_s(self, product_id: str, now_s: float) -> float | None:
+        """Monotonic seconds since the product's ticker was last confirmed; None if never."""
+
+    def stale(self, product_id: str, now_s: float) -> bool:
+        """True if the product must not be traded."""
+
+
+class FreshnessOfAll:
+    """The freshness of the products of several feeds."""
+
+    def __init__(self, feeds: Sequence[Feed]) -> None:
+        """Take the feeds, one per venue."""
+        self._feeds = {feed.venue: feed for feed in feeds}
+
+    def age_s(self, product_id: str, now_s: float) -> float | None:
+        """By the feed of the product's venue."""
+        return self._feeds[split_key(product_id).venue].age_s(product_id, now_s)
+
+    def stale(self, product_id: str, now_s: float) -> bool:
+        """By the feed of the product's venue."""
+        return self._feeds[split_key(product_id).venue].stale(product_id, now_s)
 
 
 @dataclass(slots=True)
@@ -95,7 +132,8 @@ class Cadence:
 
 def compose(
     *,
-    feed: Feed,
+    venue: str,
+    freshness: Freshness,
     books: Mapping[str, CandleBook],
     published: Mapping[str, Ticker],
     terms: Mapping[str, Product],
@@ -112,7 +150,8 @@ def compose(
     """Build the snapshot of the products in `books`, and of closed products with a price.
 
     Args:
-        feed: Gives ages and staleness.
+        venue: The venue, or the venues joined by "+".
+        freshness: Gives ages and staleness.
         books: Product id -> candles.
         published: Product id -> the last ticker the brokers have acknowledged.
         terms: Product id -> its trading rules as the brokers have acknowledged them.
@@ -129,12 +168,12 @@ def compose(
     # Closed products stay in the snapshot, so that positions in them keep their last price.
     gone = {p for p, product in terms.items() if product.status != ONLINE and p in published}
     views = tuple(
-        _view(feed, product_id, books.get(product_id), published, terms, windows_at, now_s)
+        _view(freshness, product_id, books.get(product_id), published, terms, windows_at, now_s)
         for product_id in sorted(books.keys() | gone)
     )
     return MarketSnapshot(
-        snapshot_id=snapshot_id(feed.venue, as_of, [v.product_id for v in views], rewinds),
-        venue=feed.venue,
+        snapshot_id=snapshot_id(venue, as_of, [v.product_id for v in views], rewinds),
+        venue=venue,
         as_of=as_of,
         interval_s=interval_s,
         simulated=origin.simulated,
@@ -150,7 +189,7 @@ def compose(
 
 
 def _view(
-    feed: Feed,
+    freshness: Freshness,
     product_id: str,
     book: CandleBook | None,
     published: Mapping[str, Ticker],
@@ -158,13 +197,13 @@ def _view(
     windows_at: datetime,
     now_s: float,
 ) -> ProductView:
-    age_s, ticker = feed.age_s(product_id, now_s), published.get(product_id)
+    age_s, ticker = freshness.age_s(product_id, now_s), published.get(product_id)
     product = terms.get(product_id)
     return ProductView(
         product_id=product_id,
         ticker=ticker,
         age_ms=None if age_s is None else round(age_s * 1000),
-        stale=ticker is None or feed.stale(product_id, now_s),
+        stale=ticker is None or freshness.stale(product_id, now_s),
         windows={} if book is None else book.windows(windows_at),
         status=ONLINE if product is None else product.status,
         modes=() if product is None else product.modes,

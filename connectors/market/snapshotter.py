@@ -4,18 +4,20 @@ A snapshot is made from acknowledged tickers only: the publisher waits for the c
 that just closed, flushes the tickers, and records their offsets in the snapshot.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from arena import topics
 from arena.messages import MarketSnapshot
 from arena.node import Node
-from connectors.market.feed import Feed
-from connectors.market.publisher import TickerPublisher
+from connectors.market.candles import CandleBook
 from connectors.market.recent_snapshots import newest_snapshots
-from connectors.market.refresh import Refresher
-from connectors.market.snapshot import Cadence, Origin, compose
+from connectors.market.snapshot import Cadence, FreshnessOfAll, Origin, compose, merged_origin
+from connectors.market.venue_feed import VenueFeed
+
+T = TypeVar("T")
 
 HISTORY_DEADLINE_S: Final = 60.0
 TICKERS_DEADLINE_S: Final = 10.0
@@ -28,37 +30,26 @@ WAITING_LOG_S: Final = 10.0
 
 
 class Snapshotter:
-    """Publishes the snapshots of one venue.
+    """Publishes snapshots of one or more venues, all as of one time.
+
+    The time is the newest of the venues' times, so a venue whose feed is down delays no snapshot:
+    its products are stale in it.
 
     Args:
         node: The process.
-        feed: Source of last values and venue time.
-        refresher: Source of candle books.
-        publisher: Source of acknowledged tickers; snapshots are published only while it is active.
+        venue: The venue in the snapshots.
+        feeds: The venues; snapshots are published only while they publish tickers.
         interval_s: Venue seconds from snapshot to snapshot.
-        origin: Returns where the prices come from.
-        epoch: Returns the number of the connection.
     """
 
     def __init__(
-        self,
-        node: Node,
-        feed: Feed,
-        refresher: Refresher,
-        publisher: TickerPublisher,
-        *,
-        interval_s: float,
-        origin: Callable[[], Origin],
-        epoch: Callable[[], int],
+        self, node: Node, venue: str, feeds: Sequence[VenueFeed], *, interval_s: float
     ) -> None:
         """Create the snapshotter; the first snapshot is due once candles are loaded."""
         self._node = node
-        self._feed = feed
-        self._refresher = refresher
-        self._publisher = publisher
+        self._venue = venue
+        self._feeds = feeds
         self._cadence = Cadence(interval_s)
-        self._origin = origin
-        self._epoch = epoch
 
     async def resume(self) -> MarketSnapshot | None:
         """Continue after the newest snapshot in the log, which another process may have published.
@@ -69,7 +60,7 @@ class Snapshotter:
         Raises:
             BrokerUnavailable: The log could not be read.
         """
-        snapshots, _ = await newest_snapshots(self._node, self._feed.venue, 1)
+        snapshots, _ = await newest_snapshots(self._node, self._venue, 1)
         if not snapshots:
             return None
         self._cadence.resume(snapshots[-1], self._node.clock.monotonic())
@@ -80,8 +71,8 @@ class Snapshotter:
         await self._wait_for_history()
         await self._wait_for_tickers()
         while True:
-            venue_now, now_s = self._feed.clock.now, self._node.clock.monotonic()
-            if self._publisher.active and venue_now and self._cadence.due(venue_now, now_s):
+            venue_now, now_s = self._venue_now(), self._node.clock.monotonic()
+            if self._is_active() and venue_now and self._cadence.due(venue_now, now_s):
                 await self._publish(venue_now)
             else:
                 await self._node.clock.sleep(self._pause_s())
@@ -91,7 +82,7 @@ class Snapshotter:
         clock = self._node.clock
         started_s = logged_s = clock.monotonic()
         while True:
-            books = self._refresher.books.values()
+            books = self._books().values()
             loaded = sum(book.known_until_s is not None for book in books)
             waited_s = clock.monotonic() - started_s
             if books and (loaded == len(books) or (loaded and waited_s > HISTORY_DEADLINE_S)):
@@ -109,7 +100,7 @@ class Snapshotter:
         clock = self._node.clock
         started_s = clock.monotonic()
         while clock.monotonic() - started_s < TICKERS_DEADLINE_S:
-            if set(self._refresher.books) <= set(self._publisher.published):
+            if all(set(f.refresher.books) <= set(f.publisher.published) for f in self._feeds):
                 return
             await clock.sleep(PAUSE_S[0])
 
@@ -119,28 +110,32 @@ class Snapshotter:
         began_s = clock.monotonic()
         low, high = CANDLES_WAIT_S
         wait_s = self._cadence.interval_s / self._origin().speed / 4
-        current = await self._refresher.wait_until_current(windows_at, min(max(wait_s, low), high))
-        await self._publisher.flush()
-        if not self._publisher.active:
+        limit_s = min(max(wait_s, low), high)
+        waits = (f.refresher.wait_until_current(windows_at, limit_s) for f in self._feeds)
+        current = all(await asyncio.gather(*waits))
+        for feed in self._feeds:
+            await feed.publisher.flush()
+        if not self._is_active():
             return
         now_s = clock.monotonic()
-        as_of = self._cadence.take(self._feed.clock.now or windows_at, now_s)
+        as_of = self._cadence.take(self._venue_now() or windows_at, now_s)
         snapshot = compose(
-            feed=self._feed,
-            books=self._refresher.books,
-            published=self._publisher.published,
-            terms=self._publisher.terms,
-            ticker_offsets=self._publisher.next_offsets,
+            venue=self._venue,
+            freshness=FreshnessOfAll([feed.feed for feed in self._feeds]),
+            books=self._books(),
+            published=_merged(feed.publisher.published for feed in self._feeds),
+            terms=_merged(feed.publisher.terms for feed in self._feeds),
+            ticker_offsets=self._ticker_offsets(),
             as_of=as_of,
             windows_at=windows_at,
             now_s=now_s,
             now=clock.now(),
             interval_s=self._cadence.interval_s,
             origin=self._origin(),
-            epoch=self._epoch(),
+            epoch=sum(feed.stream.epoch for feed in self._feeds),
             rewinds=self._cadence.rewinds,
         )
-        await self._node.bus.append(topics.SNAPSHOTS.name, snapshot, key=self._feed.venue)
+        await self._node.bus.append(topics.SNAPSHOTS.name, snapshot, key=self._venue)
         self._node.counters["snapshots"] += 1
         self._log_snapshot(snapshot, current, (clock.monotonic() - began_s) * 1000)
 
@@ -158,8 +153,38 @@ class Snapshotter:
     def _pause_s(self) -> float:
         """Wall seconds until the next snapshot may be due, within bounds."""
         low, high = PAUSE_S
-        now, next_at = self._feed.clock.now, self._cadence.next_at
+        now, next_at = self._venue_now(), self._cadence.next_at
         if now is None or next_at is None:
             return low
         left_s = (next_at - now).total_seconds() / self._origin().speed
         return min(max(left_s / 2, low), high)
+
+    def _is_active(self) -> bool:
+        return all(feed.publisher.active for feed in self._feeds)
+
+    def _venue_now(self) -> datetime | None:
+        """The newest time of the venues; None before the first."""
+        times = (feed.feed.clock.now for feed in self._feeds)
+        return max((moment for moment in times if moment is not None), default=None)
+
+    def _origin(self) -> Origin:
+        return merged_origin([feed.rest.origin for feed in self._feeds])
+
+    def _books(self) -> dict[str, CandleBook]:
+        return _merged(feed.refresher.books for feed in self._feeds)
+
+    def _ticker_offsets(self) -> dict[int, int]:
+        """Partition of `market.tickers` -> offset after the newest ticker of any venue."""
+        found: dict[int, int] = {}
+        for feed in self._feeds:
+            for partition, offset in feed.publisher.next_offsets.items():
+                found[partition] = max(found.get(partition, 0), offset)
+        return found
+
+
+def _merged(parts: Iterable[Mapping[str, T]]) -> dict[str, T]:
+    """The entries of all venues; their product ids differ."""
+    found: dict[str, T] = {}
+    for part in parts:
+        found |= part
+    return found

@@ -151,7 +151,6 @@ class SubscriptionManager:
         for product in closed.values():
             self._close(product)
         self._open(online)
-        self._node.details["products"] = ", ".join(sorted(self.products))
 
     @property
     def _list_every_s(self) -> float:

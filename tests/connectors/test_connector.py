@@ -108,7 +108,7 @@ async def test_stalled_connection_is_replaced(memory_bus: MemoryBus) -> None:
         await eventually(lambda: watched.count("reconnects_silent") >= 1, "the watchdog")
         await wait_until_fresh(watched)
 
-        assert watched.connector.stream.epoch >= 2
+        assert watched.feed.stream.epoch >= 2
         assert watched.snapshots[-1].connection_epoch >= 2
 
 
@@ -135,7 +135,7 @@ async def test_reconnects_after_every_close(memory_bus: MemoryBus, code: int) ->
     async with running_exchange() as server, running_connector(server, memory_bus) as watched:
         await wait_for_snapshots(watched)
         await inject_fault(server, "close", code=code)
-        await eventually(lambda: watched.connector.stream.epoch >= 2, "a second connection")
+        await eventually(lambda: watched.feed.stream.epoch >= 2, "a second connection")
         await wait_until_fresh(watched)
 
         assert 1 == watched.count(f"reconnects_close_{code}")
@@ -228,7 +228,7 @@ async def test_malformed_frame_goes_to_dead_letters(memory_bus: MemoryBus) -> No
             lambda: any(isinstance(m, DeadLetter) for m in watched.messages), "a dead letter"
         )
 
-        assert 1 == watched.connector.stream.epoch
+        assert 1 == watched.feed.stream.epoch
         assert 1 == watched.count("malformed")
 
 
@@ -297,12 +297,10 @@ async def test_product_refused_by_the_feed_is_dropped_at_once(memory_bus: Memory
         await wait_for_snapshots(watched)
         await inject_fault(server, "delist", product="SOL-USD")
         await inject_fault(server, "drop")
-        await eventually(
-            lambda: "SOL-USD" not in watched.connector.subscriptions.products, "the drop"
-        )
+        await eventually(lambda: "SOL-USD" not in watched.feed.subscriptions.products, "the drop")
         await wait_until_fresh(watched)
 
-        assert watched.connector.stream.settled.is_set()
+        assert watched.feed.stream.settled.is_set()
         assert watched.count("venue_errors") <= 1
 
 
@@ -324,8 +322,8 @@ async def test_incomplete_ack_is_requested_again(memory_bus: MemoryBus) -> None:
     async with running_exchange() as server:
         await inject_fault(server, "bad_ack", product="SOL-USD")
         async with running_connector(server, memory_bus) as watched:
-            await eventually(watched.connector.stream.settled.is_set, "all acknowledged")
-            assert 1 == watched.connector.stream.epoch
+            await eventually(watched.feed.stream.settled.is_set, "all acknowledged")
+            assert 1 == watched.feed.stream.epoch
 
 
 async def test_venue_whose_clock_goes_back_is_followed(
@@ -350,8 +348,8 @@ async def test_second_connector_is_a_standby_and_takes_over(memory_bus: MemoryBu
     async with running_exchange() as server, running_connector(server, memory_bus) as one:
         await wait_for_snapshots(one)
         async with running_connector(server, bus_two) as two:
-            await eventually(two.connector.stream.settled.is_set, "the standby connects")
-            pair = (one.connector.publisher.active, two.connector.publisher.active)
+            await eventually(two.feed.stream.settled.is_set, "the standby connects")
+            pair = (one.feed.publisher.active, two.feed.publisher.active)
             assert 1 == sum(pair)
             leader, standby = (one, two) if pair[0] else (two, one)
             before = standby.count("snapshots")

@@ -23,7 +23,8 @@ def test_snapshot_has_known_and_unknown_products() -> None:
     fresh = feed.apply(ticker("100", trade_id=1), received(10))
     assert isinstance(fresh, Ticker)
     snapshot = compose(
-        feed=feed,
+        venue="coinbase",
+        freshness=feed,
         books={"SOL-USD": CandleBook(), "BTC-USD": filled_book(T0_S)},
         published={"BTC-USD": fresh},
         terms={},
@@ -62,7 +63,8 @@ def test_largest_snapshot_fits_into_a_record() -> None:
         book._minutes[minute] = long
     names = [f"PRODUCT{n:03}-USD" for n in range(PRODUCTS_MAX)]
     snapshot = compose(
-        feed=feed,
+        venue="coinbase",
+        freshness=feed,
         books=dict.fromkeys(names, book),
         published=dict.fromkeys(names, seen),
         terms={},
@@ -107,7 +109,8 @@ def test_stopped_venue_clock_still_gives_snapshots() -> None:
 def earlier_snapshot(as_of: datetime, rewinds: int = 0) -> MarketSnapshot:
     """A snapshot that another process published."""
     return compose(
-        feed=Feed("coinbase"),
+        venue="coinbase",
+        freshness=Feed("coinbase"),
         books={"BTC-USD": CandleBook()},
         published={},
         terms={},

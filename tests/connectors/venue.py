@@ -16,8 +16,9 @@ from arena.messages import MarketSnapshot, Message, Product, Ticker
 from arena.node import Node
 from arena.settings import Settings
 from connectors.market.connector import LiveConnector
-from connectors.market.options import ConnectorOptions
+from connectors.market.options import ConnectorOptions, MarketOptions
 from connectors.market.venue import Venue
+from connectors.market.venue_feed import VenueFeed
 from connectors.simulator.coinbase.protocol import CoinbaseProtocol
 from connectors.simulator.run import ExchangeOptions
 from connectors.simulator.server import ExchangeServer
@@ -109,6 +110,12 @@ class RunningConnector:
         return [m for m in self.messages if isinstance(m, Ticker)]
 
     @property
+    def feed(self) -> VenueFeed:
+        """The only venue of the connector."""
+        (feed,) = self.connector.feeds
+        return feed
+
+    @property
     def products(self) -> list[Product]:
         """Every product."""
         return [m for m in self.messages if isinstance(m, Product)]
@@ -130,7 +137,8 @@ async def running_connector(
     venue: Venue = COINBASE,
 ) -> AsyncIterator[RunningConnector]:
     """Run a connector to the exchange, with a clock that runs `factor` times as fast."""
-    options = ConnectorOptions(venue, products, interval_s, server.ws_url, server.rest_url, record)
+    market = MarketOptions(venue, products, server.ws_url, server.rest_url, record)
+    options = ConnectorOptions((market,), interval_s)
     node = Node("connector", venue.name, Settings(), bus, FastClock(factor))
     connector = LiveConnector(options, node, random.Random(7))
     watched = RunningConnector(

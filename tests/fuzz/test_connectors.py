@@ -14,7 +14,7 @@ from arena.node import Node
 from arena.settings import Settings
 from connectors.market.connector import LiveConnector
 from connectors.market.lockstep.lockstep_publisher import LockstepPublisher, LockstepTimeouts
-from connectors.market.options import ConnectorOptions
+from connectors.market.options import ConnectorOptions, MarketOptions
 from connectors.venues.coinbase.venue import VENUE as COINBASE
 from tests.alongside import alongside
 from tests.connectors.builders import FastClock
@@ -54,7 +54,8 @@ def published(bus: MemoryBus, venue: str, ids: set[str] | None = None) -> list[M
 async def connecting(bus: MemoryBus) -> AsyncIterator[Node]:
     """Run a connector to the simulated exchange; its failure is raised here."""
     async with running_exchange() as server:
-        options = ConnectorOptions(COINBASE, PRODUCTS, 60.0, server.ws_url, server.rest_url, None)
+        market = MarketOptions(COINBASE, PRODUCTS, server.ws_url, server.rest_url)
+        options = ConnectorOptions((market,), 60.0)
         node = Node("connector", "coinbase", Settings(), bus, FastClock(10.0))
         async with alongside(LiveConnector(options, node, random.Random(7)).serve()):
             yield node

@@ -122,7 +122,8 @@ class SnapshotReplay:
         """
         as_of = self.as_of(self.index)
         return compose(
-            feed=self._feed,
+            venue=self.venue,
+            freshness=self._feed,
             books=self._books,
             published=self.tickers(),
             terms={product.product_id: product for product in self.products},

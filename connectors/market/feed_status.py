@@ -1,0 +1,64 @@
+"""What the heartbeats of a connector say about its venues, merged into one text per field.
+
+Pure: the connector passes the result to its process.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import JsonValue
+
+from arena.liveness import FEED_DOWN
+
+PRODUCTS: Final = "products"
+
+
+@dataclass(slots=True)
+class FeedStatus:
+    """The state of one venue's feed.
+
+    Attributes:
+        down: Why the feed is down, and what to do; "" while it is up.
+        age_ms: Milliseconds since the newest heartbeat of its products; None before the first.
+        stale_products: Number of products whose prices are too old.
+        connection_epoch: Number of its connection.
+        connected: True if every subscription is acknowledged.
+        simulated: True for the simulated exchange; None while unknown.
+        speed: Venue seconds per wall second.
+        products: The products that are followed.
+    """
+
+    down: str = ""
+    age_ms: int | None = None
+    stale_products: int = 0
+    connection_epoch: int = 0
+    connected: bool = False
+    simulated: bool | None = None
+    speed: float = 1.0
+    products: tuple[str, ...] = ()
+
+
+def gauges_of(statuses: Sequence[FeedStatus]) -> dict[str, float]:
+    """The gauges of all venues: the newest age, sums, and 1 for connected only if all are."""
+    ages_ms = [status.age_ms for status in statuses if status.age_ms is not None]
+    return {
+        **({"feed_age_ms": float(min(ages_ms))} if ages_ms else {}),
+        "stale_products": float(sum(status.stale_products for status in statuses)),
+        "connection_epoch": float(sum(status.connection_epoch for status in statuses)),
+        "connected": float(all(status.connected for status in statuses)),
+    }
+
+
+def details_of(statuses: Sequence[FeedStatus]) -> dict[str, JsonValue]:
+    """The details of all venues; `feed_down` is absent while all feeds are up."""
+    known = [status for status in statuses if status.simulated is not None]
+    down = "; ".join(dict.fromkeys(status.down for status in statuses if status.down))
+    products = sorted(product_id for status in statuses for product_id in status.products)
+    found: dict[str, JsonValue] = {FEED_DOWN: down} if down else {}
+    if known:
+        found["simulated"] = any(status.simulated for status in known)
+        found["speed"] = max(status.speed for status in known)
+    if products:
+        found[PRODUCTS] = ", ".join(products)
+    return found
