@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from connectors.market.lockstep.run import LockstepOptions
     from connectors.market.options import ConnectorOptions, PlaybackOptions
     from connectors.market.venue import Venue
+    from connectors.market.venue_feed import MarketOptions
 
 PRODUCTS_MAX = 60
 """A snapshot of this many products still fits into a record of one megabyte."""
@@ -146,6 +147,40 @@ def _add_venue(venue: "Venue") -> None:
 
 for _name in venue_names():
     _add_venue(load_venue(_name))
+
+
+@connector_app.command(
+    epilog="Example: arena connector markets --market coinbase=BTC-USD --market binance=BTCUSDT"
+)
+def markets(
+    market: Annotated[
+        list[str],
+        typer.Option(
+            "--market", metavar="VENUE=PRODUCT,...", help="A venue and its products; repeatable."
+        ),
+    ],
+    urls: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--urls",
+            metavar="VENUE=WS,REST",
+            help="URLs of a venue's feed and REST API instead of the public ones; repeatable.",
+        ),
+    ] = None,
+    min_interval: Interval = INTERVAL_S,
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", help="Folder for the raw frames, one file per venue."),
+    ] = None,
+    bootstrap_servers: ProcessServers = None,
+    log_level: LogLevel = None,
+) -> None:
+    """Publish several venues at once: a snapshot holds them all as of one time."""
+    from connectors.market.connector import ConnectorOptions
+    from connectors.market.run import run_connector
+
+    settings = _settings(bootstrap_servers, log_level)
+    run_connector(settings, ConnectorOptions(read_markets(market, urls, record), min_interval))
 
 
 @connector_app.command(epilog=REPLAY_EXAMPLES)
@@ -277,6 +312,45 @@ def exchange(
         faults=tuple(parse_fault(text) for text in faults or ()),
     )
     run_node("exchange", "", _settings(None, log_level), serve, options)
+
+
+def read_markets(
+    texts: list[str], urls: list[str] | None, record: Path | None
+) -> tuple["MarketOptions", ...]:
+    """The venues in flags such as "binance=BTCUSDT,ETHUSDT" and "binance=ws://...,http://...".
+
+    Raises:
+        UsageError: A flag cannot be read, names an unknown venue, or a venue again.
+    """
+    from connectors.market.venue_feed import MarketOptions
+
+    addresses = _by_venue("--urls", urls or [], "VENUE=ws://HOST:PORT,http://HOST:PORT")
+    found = []
+    for name, words in _by_venue("--market", texts, "binance=BTCUSDT").items():
+        venue = load_venue(name)
+        ws_url, rest_url = venue.ws_url, venue.rest_url
+        if name in addresses:
+            pair = addresses.pop(name)
+            if len(pair) != 2:
+                raise UsageError(f"--urls {name} has {len(pair)} URLs", remedy="give two")
+            ws_url, rest_url = pair
+        file = record and record / f"{name}.jsonl.zst"
+        found.append(MarketOptions(venue, _products(venue, words, None), ws_url, rest_url, file))
+    if addresses:
+        names = ", ".join(addresses)
+        raise UsageError(f"--urls of {names}, which no --market names", remedy="add its products")
+    return tuple(found)
+
+
+def _by_venue(flag: str, texts: list[str], example: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        name, separator, rest = text.partition("=")
+        words = [word.strip() for word in rest.split(",") if word.strip()]
+        if not separator or not words or name in found:
+            raise UsageError(f"{flag} {text}", remedy=f"write each venue once: {example}")
+        found[name] = words
+    return found
 
 
 def _settings(bootstrap_servers: str | None, log_level: LogLevelName | None) -> Settings:

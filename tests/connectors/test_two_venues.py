@@ -1,0 +1,133 @@
+"""Two venues in one connector: products of both, in snapshots as of one time."""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+
+import pytest
+
+from arena.bus.memory import MemoryBus
+from arena.errors import UsageError
+from arena.messages import MarketSnapshot
+from arena.node import Node
+from arena.settings import Settings
+from connectors.cli import read_markets
+from connectors.market.connector import ConnectorOptions, LiveConnector
+from connectors.market.feed_status import FeedStatus, details_of, gauges_of
+from connectors.market.snapshot import Origin, merged_origin
+from connectors.market.venue_feed import MarketOptions
+from connectors.simulator.faults import VenueFault
+from connectors.venues import load_venue
+from tests.connectors.builders import FastClock
+from tests.connectors.venue import RunningConnector, eventually, running_exchange
+
+DOLLARS, TETHERS = "BTC-USD", "binance:BTCUSDT"
+START = datetime(2026, 9, 10, 12, 0, tzinfo=UTC)
+
+
+async def test_snapshots_hold_both_venues_as_of_one_time(memory_bus: MemoryBus) -> None:
+    """A venue that is silent makes its own products stale, and no snapshot late."""
+    async with (
+        running_exchange(products=(DOLLARS,), start=START) as coinbase,
+        running_exchange(products=(TETHERS,), start=START, venue="binance") as binance,
+    ):
+        markets = tuple(
+            MarketOptions(load_venue(name), products, server.ws_url, server.rest_url)
+            for name, products, server in (
+                ("coinbase", (DOLLARS,), coinbase),
+                ("binance", (TETHERS,), binance),
+            )
+        )
+        options = ConnectorOptions(markets, 60.0)
+        node = Node("connector", options.venue, Settings(), memory_bus, FastClock(10.0))
+        connector = LiveConnector(options, node, random.Random(7))
+        reader = await memory_bus.log_reader("market.tickers", "market.snapshots", "dead_letters")
+        watched = RunningConnector(connector, reader)
+        tasks = [
+            asyncio.create_task(connector.serve()),
+            asyncio.create_task(watched.read_forever()),
+        ]
+        try:
+            await eventually(lambda: len(watched.snapshots) >= 2, "two snapshots")
+            await binance.set_fault(VenueFault("stall", seconds=60))
+            before = len(watched.snapshots)
+            await eventually(
+                lambda: any(is_stale(s, TETHERS) for s in watched.snapshots[before:]),
+                "stale products of the silent venue",
+            )
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    first, last = watched.snapshots[0], watched.snapshots[-1]
+    assert "binance+coinbase" == first.venue
+    assert [DOLLARS, TETHERS] == sorted(view.product_id for view in first.products)
+    assert {"coinbase", "binance"} == {v.ticker.venue for v in first.products if v.ticker}
+    assert first.as_of < last.as_of
+    assert not is_stale(last, DOLLARS)
+    assert {DOLLARS, TETHERS} == {product.product_id for product in watched.products}
+    assert ["USD", "USDT"] == sorted({product.quote_currency for product in watched.products})
+    assert f"{DOLLARS}, {TETHERS}" == node.details["products"]
+
+
+def is_stale(snapshot: MarketSnapshot, product_id: str) -> bool:
+    """True if the snapshot says that a product cannot be traded."""
+    view = snapshot.view(product_id)
+    assert view is not None
+    return view.stale
+
+
+def test_heartbeats_merge_the_states_of_venues() -> None:
+    """One venue that is down is reported although the other is up."""
+    up = FeedStatus(
+        age_ms=20, connected=True, connection_epoch=1, simulated=False, products=("BTC-USD",)
+    )
+    down = FeedStatus(down="cannot reach it", stale_products=2, connection_epoch=3, speed=1.0)
+
+    assert {
+        "feed_age_ms": 20.0,
+        "stale_products": 2.0,
+        "connection_epoch": 4.0,
+        "connected": 0.0,
+    } == gauges_of([up, down])
+    assert "cannot reach it" == details_of([up, down])["feed_down"]
+    assert "feed_down" not in details_of([up, up])
+    assert "simulated" not in details_of([down])
+
+
+def test_origins_of_venues_are_merged() -> None:
+    """Simulated if one is; the fastest venue sets the speed."""
+    merged = merged_origin([Origin(source="a"), Origin(simulated=True, speed=60, source="b")])
+
+    assert Origin(simulated=True, speed=60, source="a; b") == merged
+
+
+def test_markets_are_read_from_flags() -> None:
+    """Products become ids of the arena; URLs replace the public ones."""
+    texts = ["coinbase=btc-usd", "binance=btcusdt,ETH/USDT"]
+    coinbase, binance = read_markets(texts, ["binance=ws://h:1,http://h:1"], None)
+
+    assert ("BTC-USD",) == coinbase.products
+    assert (TETHERS, "binance:ETHUSDT") == binance.products
+    assert ("ws://h:1", "http://h:1") == (binance.ws_url, binance.rest_url)
+    assert coinbase.ws_url.startswith("wss://")
+
+
+@pytest.mark.parametrize(
+    ("texts", "urls", "error"),
+    [
+        (["binance"], None, "write each venue once"),
+        (["binance="], None, "write each venue once"),
+        (["binance=BTCUSDT", "binance=ETHUSDT"], None, "write each venue once"),
+        (["mtgox=BTCUSD"], None, "unknown venue 'mtgox'"),
+        (["binance=BTCUSDT"], ["binance=ws://h:1"], "has 1 URLs"),
+        (["binance=BTCUSDT"], ["coinbase=ws://h:1,http://h:1"], "which no --market names"),
+    ],
+)
+def test_wrong_markets_are_refused(texts: list[str], urls: list[str] | None, error: str) -> None:
+    """With the value and the remedy."""
+    with pytest.raises(UsageError) as caught:
+        read_markets(texts, urls, None)
+
+    assert error in f"{caught.value} {caught.value.remedy}"
