@@ -17,16 +17,14 @@ from arena.options import LogLevel, LogLevelName, ProcessServers
 from arena.pricefiles.formats import SUFFIXES
 from arena.products import DEFAULT_VENUE
 from arena.settings import Settings
+from connectors.cli_markets import read_markets, read_products
 from connectors.venues import load_venue, venue_names
 
 if TYPE_CHECKING:
     from connectors.market.lockstep.run import LockstepOptions
     from connectors.market.options import ConnectorOptions, PlaybackOptions
     from connectors.market.venue import Venue
-    from connectors.market.venue_feed import MarketOptions
 
-PRODUCTS_MAX = 60
-"""A snapshot of this many products still fits into a record of one megabyte."""
 INTERVAL_S = 60.0
 
 START_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
@@ -135,7 +133,7 @@ def _add_venue(venue: "Venue") -> None:
             print_frames(venue, frames)
             return
         settings = _settings(bootstrap_servers, log_level)
-        wanted = _products(venue, products, more) or venue.default_products
+        wanted = read_products(venue, products, more) or venue.default_products
         if frames is not None:
             _run_playback(settings, venue, frames, min_interval, speed=None, products=())
             return
@@ -176,11 +174,11 @@ def markets(
     log_level: LogLevel = None,
 ) -> None:
     """Publish several venues at once: a snapshot holds them all as of one time."""
-    from connectors.market.connector import ConnectorOptions
-    from connectors.market.run import run_connector
+    from connectors.market.options import ConnectorOptions
 
     settings = _settings(bootstrap_servers, log_level)
-    run_connector(settings, ConnectorOptions(read_markets(market, urls, record), min_interval))
+    options = ConnectorOptions(read_markets(market, urls, record), min_interval)
+    _run(options.venue, settings, options)
 
 
 @connector_app.command(epilog=REPLAY_EXAMPLES)
@@ -223,7 +221,7 @@ def replay(
         raise UsageError("nothing to replay", remedy="give either --frames or --lock-step")
     files, ids = _files(prices, more)
     coinbase = load_venue(DEFAULT_VENUE)
-    wanted = _products(coinbase, products, ids)
+    wanted = read_products(coinbase, products, ids)
     if frames is not None:
         _run_playback(settings, coinbase, frames, min_interval, speed, wanted)
         return
@@ -302,7 +300,7 @@ def exchange(
     first = DEFAULT_PRODUCTS if venue == DEFAULT_VENUE else simulated.default_products
     options = ExchangeOptions(
         venue=venue,
-        products=_products(simulated, products, ids) or (() if files else first),
+        products=read_products(simulated, products, ids) or (() if files else first),
         port=port,
         seed=seed,
         speed=speed,
@@ -312,45 +310,6 @@ def exchange(
         faults=tuple(parse_fault(text) for text in faults or ()),
     )
     run_node("exchange", "", _settings(None, log_level), serve, options)
-
-
-def read_markets(
-    texts: list[str], urls: list[str] | None, record: Path | None
-) -> tuple["MarketOptions", ...]:
-    """The venues in flags such as "binance=BTCUSDT,ETHUSDT" and "binance=ws://...,http://...".
-
-    Raises:
-        UsageError: A flag cannot be read, names an unknown venue, or a venue again.
-    """
-    from connectors.market.venue_feed import MarketOptions
-
-    addresses = _by_venue("--urls", urls or [], "VENUE=ws://HOST:PORT,http://HOST:PORT")
-    found = []
-    for name, words in _by_venue("--market", texts, "binance=BTCUSDT").items():
-        venue = load_venue(name)
-        ws_url, rest_url = venue.ws_url, venue.rest_url
-        if name in addresses:
-            pair = addresses.pop(name)
-            if len(pair) != 2:
-                raise UsageError(f"--urls {name} has {len(pair)} URLs", remedy="give two")
-            ws_url, rest_url = pair
-        file = record and record / f"{name}.jsonl.zst"
-        found.append(MarketOptions(venue, _products(venue, words, None), ws_url, rest_url, file))
-    if addresses:
-        names = ", ".join(addresses)
-        raise UsageError(f"--urls of {names}, which no --market names", remedy="add its products")
-    return tuple(found)
-
-
-def _by_venue(flag: str, texts: list[str], example: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for text in texts:
-        name, separator, rest = text.partition("=")
-        words = [word.strip() for word in rest.split(",") if word.strip()]
-        if not separator or not words or name in found:
-            raise UsageError(f"{flag} {text}", remedy=f"write each venue once: {example}")
-        found[name] = words
-    return found
 
 
 def _settings(bootstrap_servers: str | None, log_level: LogLevelName | None) -> Settings:
@@ -367,22 +326,6 @@ def _files(prices: list[Path] | None, more: list[str] | None) -> tuple[tuple[Pat
 def _utc(moment: datetime | None) -> datetime | None:
     """A time from a flag, in UTC if it has no zone."""
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
-
-
-def _products(
-    venue: "Venue", products: list[str] | None, more: list[str] | None
-) -> tuple[str, ...]:
-    """Product ids from flags and arguments, in order, once each.
-
-    Raises:
-        UsageError: An id is invalid, or there are too many.
-    """
-    listed = [word for text in [*(products or ()), *(more or ())] for word in text.split(",")]
-    words = (word.strip() for word in listed if word.strip())
-    unique = tuple(dict.fromkeys(venue.read_product(word) for word in words))
-    if len(unique) > PRODUCTS_MAX:
-        raise UsageError(f"too many products: {len(unique)}", remedy=f"at most {PRODUCTS_MAX}")
-    return unique
 
 
 def _run_playback(

@@ -163,9 +163,15 @@ class Snapshotter:
         return all(feed.publisher.active for feed in self._feeds)
 
     def _venue_now(self) -> datetime | None:
-        """The newest time of the venues; None before the first."""
-        times = (feed.feed.clock.now for feed in self._feeds)
-        return max((moment for moment in times if moment is not None), default=None)
+        """The newest time of the venues; None before the first.
+
+        A venue whose feed is silent gets it too, so that its candles are requested by REST.
+        """
+        times = [feed.feed.clock.now for feed in self._feeds]
+        newest = max((moment for moment in times if moment is not None), default=None)
+        for feed in self._feeds:
+            feed.feed.clock.observe(newest)
+        return newest
 
     def _origin(self) -> Origin:
         return merged_origin([feed.rest.origin for feed in self._feeds])

@@ -8,15 +8,17 @@ pure: no I/O, no clock.
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from arena.messages import Candle, Product
 from connectors.market.events import Event, TickerSeen, TradeSeen
-from connectors.market.http_client import HttpClient
 from connectors.market.listing import ProductListing
 from connectors.market.rate_limits import TokenBucket
 from connectors.market.session import VenueSession
 from connectors.market.snapshot import Origin
+
+if TYPE_CHECKING:
+    from connectors.market.http_client import HttpClient
 
 Decoder = Callable[[bytes | str], Event]
 """Decodes one frame; it may remember earlier ones, and never raises on what a venue sends."""
@@ -92,5 +94,5 @@ class Venue(Protocol):
     def rate_limit(self) -> TokenBucket:
         """A limit on REST requests, well within the venue's."""
 
-    def rest(self, http: HttpClient, counters: Counter[str]) -> MarketRest:
+    def rest(self, http: "HttpClient", counters: Counter[str]) -> MarketRest:
         """The venue's REST API, over a client."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from arena.errors import UsageError
-from connectors.cli import PRODUCTS_MAX, _products
+from connectors.cli_markets import PRODUCTS_MAX, read_products
 from connectors.venues.coinbase.venue import VENUE as COINBASE
 from tests.connectors.builders import FIXTURES
 
@@ -88,12 +88,12 @@ def test_help_ends_with_an_example(words: tuple[str, ...]) -> None:
 
 def test_products_in_every_form() -> None:
     """Ids may be separate, comma-separated or repeated; they become unique, upper case, bounded."""
-    read = _products(COINBASE, ["btc-usd,SOL-USD"], ["ETH-USD,BTC-USD"])
+    read = read_products(COINBASE, ["btc-usd,SOL-USD"], ["ETH-USD,BTC-USD"])
 
     assert ("BTC-USD", "SOL-USD", "ETH-USD") == read
-    assert () == _products(COINBASE, None, None)
+    assert () == read_products(COINBASE, None, None)
     with pytest.raises(UsageError, match="at most"):
-        _products(COINBASE, [f"P{n}-USD" for n in range(PRODUCTS_MAX + 1)], None)
+        read_products(COINBASE, [f"P{n}-USD" for n in range(PRODUCTS_MAX + 1)], None)
 
 
 def test_exchange_exits_when_its_file_ends() -> None:

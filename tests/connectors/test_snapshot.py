@@ -9,7 +9,7 @@ from arena import wire
 from arena.ids import snapshot_id
 from arena.messages import MarketSnapshot, Ticker
 from arena.topics import RECORD_BYTES_MAX
-from connectors.cli import PRODUCTS_MAX
+from connectors.cli_markets import PRODUCTS_MAX
 from connectors.market.candles import CandleBook
 from connectors.market.feed import Feed
 from connectors.market.snapshot import Cadence, Origin, compose

@@ -11,15 +11,14 @@ from arena.errors import UsageError
 from arena.messages import MarketSnapshot
 from arena.node import Node
 from arena.settings import Settings
-from connectors.cli import read_markets
-from connectors.market.connector import ConnectorOptions, LiveConnector
+from connectors.cli_markets import read_markets
+from connectors.market.connector import LiveConnector
 from connectors.market.feed_status import FeedStatus, details_of, gauges_of
+from connectors.market.options import ConnectorOptions, MarketOptions
 from connectors.market.snapshot import Origin, merged_origin
-from connectors.market.venue_feed import MarketOptions
-from connectors.simulator.faults import VenueFault
 from connectors.venues import load_venue
 from tests.connectors.builders import FastClock
-from tests.connectors.venue import RunningConnector, eventually, running_exchange
+from tests.connectors.venue import RunningConnector, eventually, inject_fault, running_exchange
 
 DOLLARS, TETHERS = "BTC-USD", "binance:BTCUSDT"
 START = datetime(2026, 9, 10, 12, 0, tzinfo=UTC)
@@ -49,7 +48,8 @@ async def test_snapshots_hold_both_venues_as_of_one_time(memory_bus: MemoryBus) 
         ]
         try:
             await eventually(lambda: len(watched.snapshots) >= 2, "two snapshots")
-            await binance.set_fault(VenueFault("stall", seconds=60))
+            await inject_fault(binance, "stall", seconds=60)
+            await inject_fault(binance, "html", seconds=60)
             before = len(watched.snapshots)
             await eventually(
                 lambda: any(is_stale(s, TETHERS) for s in watched.snapshots[before:]),

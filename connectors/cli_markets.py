@@ -1,0 +1,66 @@
+"""Reads venues and products from the flags of `arena connector` and `arena exchange`. Pure."""
+
+from pathlib import Path
+
+from arena.errors import UsageError
+from connectors.market.options import MarketOptions
+from connectors.market.venue import Venue
+from connectors.venues import load_venue
+
+PRODUCTS_MAX = 60
+"""A snapshot of this many products still fits into a record of one megabyte."""
+
+
+def read_markets(
+    texts: list[str], urls: list[str] | None, record: Path | None
+) -> tuple[MarketOptions, ...]:
+    """The venues in flags such as "binance=BTCUSDT,ETHUSDT" and "binance=ws://...,http://...".
+
+    Raises:
+        UsageError: A flag cannot be read, names an unknown venue, or a venue again.
+    """
+    addresses = _by_venue("--urls", urls or [], "VENUE=ws://HOST:PORT,http://HOST:PORT")
+    found = []
+    for name, words in _by_venue("--market", texts, "binance=BTCUSDT").items():
+        venue = load_venue(name)
+        ws_url, rest_url = venue.ws_url, venue.rest_url
+        if name in addresses:
+            pair = addresses.pop(name)
+            if len(pair) != 2:
+                raise UsageError(f"--urls {name} has {len(pair)} URLs", remedy="give two")
+            ws_url, rest_url = pair
+        file = record and record / f"{name}.jsonl.zst"
+        found.append(
+            MarketOptions(venue, read_products(venue, words, None), ws_url, rest_url, file)
+        )
+    if addresses:
+        names = ", ".join(addresses)
+        raise UsageError(f"--urls of {names}, which no --market names", remedy="add its products")
+    return tuple(found)
+
+
+def _by_venue(flag: str, texts: list[str], example: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        name, separator, rest = text.partition("=")
+        words = [word.strip() for word in rest.split(",") if word.strip()]
+        if not separator or not words or name in found:
+            raise UsageError(f"{flag} {text}", remedy=f"write each venue once: {example}")
+        found[name] = words
+    return found
+
+
+def read_products(
+    venue: Venue, products: list[str] | None, more: list[str] | None
+) -> tuple[str, ...]:
+    """Product ids from flags and arguments, in order, once each.
+
+    Raises:
+        UsageError: An id is invalid, or there are too many.
+    """
+    listed = [word for text in [*(products or ()), *(more or ())] for word in text.split(",")]
+    words = (word.strip() for word in listed if word.strip())
+    unique = tuple(dict.fromkeys(venue.read_product(word) for word in words))
+    if len(unique) > PRODUCTS_MAX:
+        raise UsageError(f"too many products: {len(unique)}", remedy=f"at most {PRODUCTS_MAX}")
+    return unique
