@@ -16,6 +16,7 @@ from connectors.market.connector import LiveConnector
 from connectors.market.feed_status import FeedStatus, details_of, gauges_of
 from connectors.market.options import ConnectorOptions, MarketOptions
 from connectors.market.snapshot import Origin, merged_origin
+from connectors.simulator.binance.protocol import BinanceProtocol
 from connectors.venues import load_venue
 from tests.connectors.builders import FastClock
 from tests.connectors.venue import RunningConnector, eventually, inject_fault, running_exchange
@@ -28,7 +29,7 @@ async def test_snapshots_hold_both_venues_as_of_one_time(memory_bus: MemoryBus) 
     """A venue that is silent makes its own products stale, and no snapshot late."""
     async with (
         running_exchange(products=(DOLLARS,), start=START) as coinbase,
-        running_exchange(products=(TETHERS,), start=START, venue="binance") as binance,
+        running_exchange(products=(TETHERS,), start=START, protocol=BinanceProtocol) as binance,
     ):
         markets = tuple(
             MarketOptions(load_venue(name), products, server.ws_url, server.rest_url)

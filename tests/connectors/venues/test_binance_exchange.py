@@ -177,7 +177,7 @@ async def test_announced_end_is_followed_by_a_new_connection(memory_bus: MemoryB
     async with exchange() as server, connector(server, memory_bus) as watched:
         await eventually(lambda: bool(watched.snapshots), "a snapshot")
         await inject_fault(server, "shutdown")
-        await eventually(lambda: watched.connector.stream.epoch >= 2, "a second connection")
+        await eventually(lambda: watched.feed.stream.epoch >= 2, "a second connection")
 
         assert 1 == watched.count("reconnects_server_shutdown")
 
@@ -187,11 +187,11 @@ async def test_lost_acknowledgement_is_requested_again(memory_bus: MemoryBus) ->
     async with exchange() as server:
         await inject_fault(server, "bad_ack", product=PRODUCTS[0])
         async with connector(server, memory_bus) as watched:
-            await eventually(lambda: watched.connector.stream.settled.is_set(), "all acks")
+            await eventually(lambda: watched.feed.stream.settled.is_set(), "all acks")
             waited_s = watched.connector.node.clock.monotonic()
 
             assert waited_s > ACK_TIMEOUT_S
-            assert 1 == watched.connector.stream.epoch
+            assert 1 == watched.feed.stream.epoch
             await eventually(lambda: bool(watched.snapshots), "a snapshot")
 
 

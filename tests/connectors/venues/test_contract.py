@@ -362,10 +362,10 @@ async def test_connector_reconnects(
     ):
         await eventually(lambda: bool(watched.snapshots), "a snapshot")
         await inject_fault(server, **fault)  # type: ignore[arg-type]  # the words of a fault
-        await eventually(lambda: watched.connector.stream.epoch >= 2, "a second connection")
+        await eventually(lambda: watched.feed.stream.epoch >= 2, "a second connection")
         seen = len(watched.snapshots)
         await eventually(
             lambda: any(s.connection_epoch >= 2 for s in watched.snapshots[seen:]),
             "a snapshot of the second connection",
         )
-        assert len(made) > watched.connector.stream.epoch
+        assert len(made) > watched.feed.stream.epoch
