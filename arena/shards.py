@@ -1,9 +1,10 @@
 """All shards of the account log together. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from arena.account_state import Account, accounts_digest
 from arena.accounts import Shard
+from arena.currency import DEFAULT_CURRENCY
 
 
 def digest_of(shards: Iterable[Shard]) -> str:
@@ -23,3 +24,18 @@ def accounts_of(shards: Iterable[Shard]) -> dict[str, tuple[Account, ...]]:
         for shard in shards
         for agent, account in shard.accounts.items()
     }
+
+
+def main_currency(shard: Shard) -> str:
+    """The currency of main accounts: the one without wallets; USD before the first account."""
+    further = {currency for owned in shard.wallets.values() for currency in owned}
+    return min(shard.currencies() - further, default=DEFAULT_CURRENCY)
+
+
+def accounts_by_currency(shard: Shard) -> Iterator[tuple[str, str, Account]]:
+    """Yield the agent, the currency and the account of every main account and wallet of a shard."""
+    main = main_currency(shard)
+    for agent, account in shard.accounts.items():
+        yield agent, main, account
+        for currency, wallet in sorted(shard.wallets.get(agent, {}).items()):
+            yield agent, currency, wallet

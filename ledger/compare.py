@@ -4,16 +4,16 @@ A figure is an account and a unit, such as the cash of momentum in USDT, or a to
 such as its fees. Amounts are whole units of 10^-8.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from arena.account_state import Account
-from arena.accounts import CAPITAL, Shard
-from arena.currency import DEFAULT_CURRENCY
+from arena.accounts import Shard
 from arena.money import units_text
 from arena.plural import counted
 from arena.products import base_of
+from arena.shards import accounts_by_currency, main_currency
 
 COUNT = "count"
 HOUSE = "house"
@@ -79,21 +79,31 @@ def amount(units: int, unit: str, *, signed: bool = False) -> str:
 
 
 def fold_figures(shards: Mapping[int, Shard]) -> dict[FigureKey, int]:
-    """Return the figures of the fold; positions in one asset are one figure, whatever the quote."""
+    """Return the figures of the fold; amounts of different currencies are different figures."""
     found: dict[FigureKey, int] = {}
     for shard in shards.values():
-        currency = accounts_currency(shard.house)
+        main = main_currency(shard)
         for (name, unit), units in shard.house.items():
             _add(found, figure_key(name, unit), units)
-        for agent, account in shard.accounts.items():
-            for key, units in _agent_figures(agent, account, currency):
+        for agent, currency, account in accounts_by_currency(shard):
+            for key, units in _agent_figures(agent, account, currency, main):
                 _add(found, key, units)
     return found
 
 
-def accounts_currency(accounts: Iterable[tuple[str, str]]) -> str:
-    """Return the currency of the accounts, from the (name, unit) pairs that were posted to."""
-    return min((unit for name, unit in accounts if name == CAPITAL), default=DEFAULT_CURRENCY)
+def is_plain(product_id: str, currency: str) -> bool:
+    """True if a product is the only one in its asset: "BTC-USD" if main accounts hold USD."""
+    return product_id == f"{base_of(product_id)}-{currency}"
+
+
+def position_unit(product_id: str, currency: str) -> str:
+    """Return the unit of a position's figure: its asset, or the product if others have that asset.
+
+    Args:
+        product_id: Such as "BTC-USD" or "binance:BTCUSDT".
+        currency: The currency of main accounts.
+    """
+    return base_of(product_id) if is_plain(product_id, currency) else product_id
 
 
 def figure_key(account: str, unit: str) -> FigureKey:
@@ -135,7 +145,9 @@ def compare(
     ]
 
 
-def _agent_figures(agent: str, account: Account, currency: str) -> list[tuple[FigureKey, int]]:
+def _agent_figures(
+    agent: str, account: Account, currency: str, main: str
+) -> list[tuple[FigureKey, int]]:
     figures = [
         (FigureKey(agent, "cash", currency), account.cash),
         (FigureKey(agent, "fees", currency), account.fees),
@@ -147,7 +159,7 @@ def _agent_figures(agent: str, account: Account, currency: str) -> list[tuple[Fi
     if account.scraped:
         figures.append((FigureKey(agent, "scraped", currency), account.scraped))
     for product_id, held in account.positions.items():
-        unit = base_of(product_id)
+        unit = position_unit(product_id, main)
         figures.append((FigureKey(agent, "position", unit), held.quantity))
     return figures
 

@@ -1,7 +1,8 @@
 """Computes one SHA-256 over everything in the books that comes from the account log.
 
 It covers the rows of `journal`, `entries`, `fills` and `positions` in the order of their keys;
-entries with the name and unit of their account instead of its number. Books of the same log have
+entries with the name and unit of their account instead of its number; and the currencies of fills
+that are not settled in the main account. Books of the same log have
 the same digest on either engine, no matter how often they were rebuilt. Rows are streamed.
 """
 
@@ -16,8 +17,11 @@ from sqlalchemy import Connection, Select, and_, false, or_, select
 from arena.money import decimal_text
 from ledger.amounts import pair
 from ledger.schema import accounts, entries, fills, journal, positions
+from ledger.statements import main_currency
 
 ROWS_READ = 5_000
+WALLETS = "wallets"
+"""Fills that are settled in a further currency; without any, the digest does not depend on them."""
 
 
 def books_digest(
@@ -33,12 +37,13 @@ def books_digest(
         on_rows: Called with the number of rows of each batch.
     """
     digest = sha256()
-    for table, query in _queries():
+    for table, query in _queries(main_currency(connection)):
         if upto is not None:
             shard, offset = query.selected_columns.shard, query.selected_columns.log_offset
             before = [and_(shard == number, offset < end) for number, end in upto.items()]
             query = query.where(or_(false(), *before))
-        digest.update(table.encode())
+        if table != WALLETS:
+            digest.update(table.encode())
         for rows in _stream_rows(connection, query):
             digest.update(b"".join(orjson.dumps(row, default=_as_text) for row in rows))
             on_rows(len(rows))
@@ -46,7 +51,7 @@ def books_digest(
 
 
 # Any: rows of any of the four tables.
-def _queries() -> list[tuple[str, Select[Any]]]:
+def _queries(currency: str) -> list[tuple[str, Select[Any]]]:
     named = select(
         entries.c.shard,
         entries.c.log_offset,
@@ -55,11 +60,15 @@ def _queries() -> list[tuple[str, Select[Any]]]:
         accounts.c.unit,
         *pair(entries, "amount"),
     ).join(accounts, accounts.c.account_id == entries.c.account_id)
+    amounts = [column for column in fills.c if column is not fills.c.currency]
+    key = (fills.c.shard, fills.c.log_offset)
+    further = select(*key, fills.c.currency).where(fills.c.currency != currency)
     return [
         ("journal", select(journal).order_by(journal.c.shard, journal.c.log_offset)),
         ("entries", named.order_by(entries.c.shard, entries.c.log_offset, entries.c.leg)),
-        ("fills", select(fills).order_by(fills.c.shard, fills.c.log_offset)),
+        ("fills", select(*amounts).order_by(*key)),
         ("positions", select(positions).order_by(positions.c.shard, positions.c.log_offset)),
+        (WALLETS, further.order_by(*key)),
     ]
 
 

@@ -7,6 +7,8 @@ from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.messages import CandleWindow, LlmCall, MarketSnapshot, Message, Turn
 from arena.money import PriceUnits, decimal_text, price_or_none, round_to_units
+from arena.products import SEPARATOR, split_key
+from arena.shards import accounts_by_currency
 from ledger import schema
 from ledger.amounts import AMOUNT_MAX, INT64_MAX, split_amount, split_amount_or_null
 from ledger.batch import Row, RowBatch
@@ -56,7 +58,8 @@ class NonAccountRows:
     ) -> None:
         for view in snapshot.products:
             for window in view.windows.values():
-                self._candles(snapshot.venue, view.product_id, window, batch)
+                venue = venue_of(view.product_id, snapshot)
+                self._candles(venue, view.product_id, window, batch)
         if micros(snapshot.as_of) <= self.equity_after_us.get(
             without_nul(snapshot.venue), -INT64_MAX
         ):
@@ -68,8 +71,9 @@ class NonAccountRows:
             if (bid := price_or_none(view.ticker.best_bid)) is not None
         }
         for shard in shards.values():
-            for agent, account in shard.accounts.items():
-                row = equity_row(snapshot, agent, account, bids, shard.next_offset)
+            for agent, currency, account in accounts_by_currency(shard):
+                owner = agent, currency
+                row = equity_row(snapshot, owner, account, bids, shard.next_offset)
                 batch.rows[schema.equity_snapshots].append(row)
 
     def _candles(self, venue: str, product_id: str, window: CandleWindow, batch: RowBatch) -> None:
@@ -90,6 +94,16 @@ class NonAccountRows:
                 )
             )
         self.candles_seen[key] = frozenset(starts)
+
+
+def venue_of(product_id: str, snapshot: MarketSnapshot) -> str:
+    """The venue of a product: that in its id, or else that of the snapshot, which may be simulated.
+
+    Args:
+        product_id: Such as "BTC-USD" or "binance:BTCUSDT".
+        snapshot: The snapshot that shows the product.
+    """
+    return split_key(product_id).venue if SEPARATOR in product_id else snapshot.venue
 
 
 def check_integers_fit(batch: RowBatch) -> None:
@@ -124,17 +138,22 @@ def why_not_booked(message: Message) -> str:
 
 
 def equity_row(
-    snapshot: MarketSnapshot, agent: str, account: Account, bids: dict[str, PriceUnits], offset: int
+    snapshot: MarketSnapshot,
+    owner: tuple[str, str],
+    account: Account,
+    bids: dict[str, PriceUnits],
+    offset: int,
 ) -> Row:
     """Return the row of an account valued at the bids of a snapshot.
 
     Args:
         snapshot: The snapshot.
-        agent: The owner of the account.
+        owner: The agent, and the currency of the account.
         account: The account.
         bids: Product -> its best bid.
         offset: The offset up to which the account log was folded.
     """
+    agent, currency = owner
     return (
         without_nul(snapshot.snapshot_id),
         without_nul(agent),
@@ -144,6 +163,7 @@ def equity_row(
         *split_amount(account.cash),
         *split_amount(account.scraped),
         *split_amount(max(-AMOUNT_MAX, min(AMOUNT_MAX, account.equity(bids)))),
+        without_nul(currency),
     )
 
 

@@ -14,6 +14,7 @@ from arena.checkpoint import proven_image
 from arena.errors import BrokenLog
 from arena.money import PRICE_DIGITS, SCALE_DIGITS, price_text, to_price_units
 from arena.pass_overs import PassedOver
+from arena.shards import main_currency
 from ledger import schema
 from ledger.batch import BookedOffset, RowBatch
 from ledger.records import BookedRead, checked_columns, micros_of, read_booked, without_nul
@@ -53,6 +54,7 @@ class Poster:
         self.last_fold_at: dict[int, int] = {}
         self.events_per_fold = 0
         self.events = self.postings = self.ignored = 0
+        self._main_currencies: dict[int, str] = {}
 
     def post(self, record: Record, batch: RowBatch) -> None:
         """Fold one record, and add its rows.
@@ -95,6 +97,8 @@ class Poster:
         self, name: str, event: BookedRead, shard: Shard, record: Record, batch: RowBatch
     ) -> None:
         number, offset = record.partition, record.offset
+        if number not in self._main_currencies or name == "AccountOpened":
+            self._main_currencies[number] = main_currency(shard)
         legs = len(event.postings)
         rows = batch.rows
         for leg, posting in enumerate(event.postings):
@@ -151,9 +155,12 @@ class Poster:
                 used.offset,
                 micros_of(used.event_time),
                 micros_of(event.at),
+                without_nul(event.currency or self._main_currencies[number]),
             )
         )
-        held = shard.accounts[agent].positions.get(event.product_id, NO_POSITION)
+        own = shard.accounts[agent]
+        account = shard.wallets[agent][event.currency] if event.currency else own
+        held = account.positions.get(event.product_id, NO_POSITION)
         position = (
             *checked_columns(held.quantity, offset),
             *checked_columns(held.cost, offset),

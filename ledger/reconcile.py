@@ -21,6 +21,7 @@ from arena.messages import Drift
 from arena.money import from_units
 from arena.node import Node
 from arena.pass_overs import PassedOver, read_passed_over
+from arena.products import base_of, quote_of
 from arena.settings import Settings
 from arena.shards import digest_of
 from ledger.amounts import sum_columns, total
@@ -28,18 +29,18 @@ from ledger.compare import (
     COUNT,
     FigureComparison,
     FigureKey,
-    accounts_currency,
     compare,
     events_behind,
     figure_key,
     fold_figures,
+    is_plain,
 )
 from ledger.dashboard_figures import DashboardFigures, ask_dashboard
 from ledger.database import Database
 from ledger.posting import EVENTS
 from ledger.resume import fold, fold_to
 from ledger.schema import fills, journal
-from ledger.statements import balances
+from ledger.statements import balances, main_currency, product_balances
 from ledger.writer import booked_offsets_of
 
 READ_TIMEOUT_S = 0.5
@@ -186,19 +187,31 @@ class Reconciler:
 def book_figures(connection: Connection) -> dict[FigureKey, int]:
     """Return the figures of the books: balances, and totals of their fills and journal rows."""
     found: dict[FigureKey, int] = {}
-    held = balances(connection)
-    currency = accounts_currency(held)
-    for (name, unit), units in held.items():
-        key = figure_key(name, unit)
+
+    def add(key: FigureKey, units: int) -> None:
         found[key] = found.get(key, 0) + units
+
+    for (name, unit), units in balances(connection).items():
+        add(figure_key(name, unit), units)
+    key = (fills.c.agent, fills.c.currency, fills.c.product_id)
     parts = [part for name in SUMMED.values() for part in sum_columns(fills, name)]
-    counted = connection.execute(
-        select(fills.c.agent, func.count(), *parts).group_by(fills.c.agent)
-    )
-    for agent, count, *of_all in counted:
-        found[FigureKey(agent, "fills", COUNT)] = count
+    products = set()
+    counted = connection.execute(select(*key, func.count(), *parts).group_by(*key))
+    for agent, currency, product_id, count, *of_all in counted:
+        products.add(product_id)
+        add(FigureKey(agent, "fills", COUNT), count)
         for what, of_one in zip(SUMMED, _split_sums(of_all), strict=True):
-            found[FigureKey(agent, what, currency)] = total(*of_one)
+            add(FigureKey(agent, what, currency), total(*of_one))
+    main = main_currency(connection)
+    others = {product_id for product_id in products if not is_plain(product_id, main)}
+    for (name, unit, product_id), units in product_balances(connection, others).items():
+        if quote_of(product_id) and unit != base_of(product_id):
+            continue  # An entry in a wrong unit: it stays a figure that the fold does not have.
+        whole = figure_key(name, unit)
+        add(whole._replace(unit=product_id), units)
+        add(whole, -units)
+        if not found[whole]:
+            del found[whole]
     rejected = connection.execute(
         select(journal.c.agent, func.count())
         .where(journal.c.kind == "rejected")

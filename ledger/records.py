@@ -51,6 +51,7 @@ class BookedRead(msgspec.Struct, gc=False, kw_only=True):
     postings: list[PostingRead] = []
     cash_after: str | None = None
     position_after: str | None = None
+    currency: str = ""
 
 
 _decode = msgspec.json.Decoder(BookedRead).decode

@@ -142,10 +142,11 @@ fills = _table(
     *_amounts("scraped", "cash_after", "position_after"),
     Column("ticker_partition", Integer, nullable=False),
     *_bigs("ticker_offset", "priced_at_us", "at_us"),
+    *_texts("currency"),
     _journal_key(),
 )
 """One row per filled order. `realised` is NULL for a buy; `scraped` is the profit that was set
-aside."""
+aside. All amounts but `quantity` and `position_after` are in `currency`."""
 
 positions = _table(
     "positions",
@@ -155,16 +156,19 @@ positions = _table(
     *_bigs("entry_ms"),
     _journal_key(),
 )
-"""The position of an agent in a product after each fill; the newest row is the present one."""
+"""The position of an agent in a product after each fill; the newest row is the present one. `cost`
+is in the currency of the fill with the same key."""
 
 equity_snapshots = _table(
     "equity_snapshots",
     *_texts("snapshot_id", "agent", "venue"),
     *_bigs("as_of_us", "log_offset"),
     *_amounts("cash", "scraped", "equity"),
-    PrimaryKeyConstraint("snapshot_id", "agent"),
+    *_texts("currency"),
+    PrimaryKeyConstraint("snapshot_id", "agent", "currency"),
 )
-"""Each account valued at the bids of each snapshot, with the account log folded to `log_offset`."""
+"""Each account valued at the bids of each snapshot, with the account log folded to `log_offset`. An
+agent has one row per currency, with its cash and the positions that are settled in it."""
 
 llm_usage = _table(
     "llm_usage",

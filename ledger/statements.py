@@ -4,20 +4,23 @@ Reads only the database. Amounts are whole units of 10^-8 until they are shown; 
 has two columns (`ledger.amounts`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, func, select
 
+from arena.accounts import CAPITAL
+from arena.currency import DEFAULT_CURRENCY
 from arena.money import SCALE
 from ledger.amounts import field_widths, join_amounts, pair, sum_columns, total
 from ledger.batch import Value
-from ledger.compare import accounts_currency
+from ledger.compare import is_plain
 from ledger.schema import accounts, entries, fills, journal
 
 Kind = Literal["text", "amount", "price", "count", "time"]
 DEBIT, CREDIT = "debit", "credit"
+POSITION = "position"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,37 @@ def balances(connection: Connection) -> dict[tuple[str, str], int]:
     return {(name, unit): total(*parts) for name, unit, *parts in rows}
 
 
+def main_currency(connection: Connection) -> str:
+    """Return the currency of main accounts: that of the first starting cash; USD without any."""
+    first = select(accounts.c.unit).where(accounts.c.name == CAPITAL)
+    found = connection.execute(first.order_by(accounts.c.account_id).limit(1)).scalar()
+    return DEFAULT_CURRENCY if found is None else str(found)
+
+
+def product_balances(
+    connection: Connection, products: Collection[str]
+) -> dict[tuple[str, str, str], int]:
+    """Return (account, unit, product) -> position, of some products.
+
+    An account of positions has all of an asset; the fill of an entry names the product.
+    """
+    if not products:
+        return {}
+    key = (accounts.c.name, accounts.c.unit, fills.c.product_id)
+    rows = connection.execute(
+        select(*key, *_sums())
+        .select_from(entries)
+        .join(accounts, accounts.c.account_id == entries.c.account_id)
+        .join(
+            fills,
+            (fills.c.shard == entries.c.shard) & (fills.c.log_offset == entries.c.log_offset),
+        )
+        .where(accounts.c.kind == POSITION, fills.c.product_id.in_(products))
+        .group_by(*key)
+    )
+    return {(name, unit, product): total(*parts) for name, unit, product, *parts in rows}
+
+
 def balance_sheet(connection: Connection) -> Sheet:
     """Return every account with its balance."""
     columns: tuple[tuple[str, Kind], ...] = (
@@ -76,8 +110,8 @@ def trial_balance(connection: Connection) -> tuple[Sheet, bool]:
     They balance only if each journal row has all its entries, too, and these sum to zero.
     """
     held = balances(connection)
-    currency = accounts_currency(held)
-    found = sorted(held.items(), key=lambda item: (item[0][1] != currency, *item[0][::-1]))
+    units = {unit for name, unit in held if name == CAPITAL}
+    found = sorted(held.items(), key=lambda item: (item[0][1] not in units, *item[0][::-1]))
     rows: list[tuple[Value, ...]] = []
     totals: dict[str, list[int]] = {}
     for (name, unit), amount in found:
@@ -174,7 +208,11 @@ def journal_sheet(connection: Connection, limit: int | None = None) -> Sheet:
 
 
 def statement(connection: Connection, agent: str, limit: int | None = None) -> Sheet:
-    """Return the entries in an agent's accounts, with the balance after each."""
+    """Return the entries in an agent's accounts, with the balance after each.
+
+    The balance of a position is that in one product. The product is named if the agent trades one
+    that its asset alone does not identify, such as "binance:BTCUSDT" beside "BTC-USD".
+    """
     rows = connection.execute(
         select(
             journal.c.at_us,
@@ -183,6 +221,7 @@ def statement(connection: Connection, agent: str, limit: int | None = None) -> S
             func.coalesce(journal.c.order_id, ""),
             accounts.c.kind,
             accounts.c.unit,
+            func.coalesce(fills.c.product_id, ""),
             *pair(entries, "amount"),
         )
         .select_from(entries)
@@ -191,15 +230,24 @@ def statement(connection: Connection, agent: str, limit: int | None = None) -> S
             journal,
             (entries.c.shard == journal.c.shard) & (entries.c.log_offset == journal.c.log_offset),
         )
+        .outerjoin(
+            fills,
+            (fills.c.shard == journal.c.shard) & (fills.c.log_offset == journal.c.log_offset),
+        )
         .where(accounts.c.agent == agent)
         .order_by(journal.c.shard, journal.c.log_offset, entries.c.leg)
     )
-    running: dict[tuple[str, str], int] = {}
+    running: dict[tuple[str, str, str], int] = {}
     lines: list[tuple[Value, ...]] = []
-    for *head, kind, unit, high, low in rows:
+    products: set[str] = set()
+    for *head, kind, unit, product, high, low in rows:
         amount = high * SCALE + low
-        running[kind, unit] = running.get((kind, unit), 0) + amount
-        lines.append((*head, kind, unit, amount, running[kind, unit]))
+        products.add(product)
+        key = (kind, unit, product if kind == POSITION else "")
+        running[key] = running.get(key, 0) + amount
+        lines.append((*head, kind, unit, amount, running[key], product))
+    currency = main_currency(connection)
+    named = any(product and not is_plain(product, currency) for product in products)
     columns: tuple[tuple[str, Kind], ...] = (
         ("at", "time"),
         ("offset", "count"),
@@ -209,8 +257,11 @@ def statement(connection: Connection, agent: str, limit: int | None = None) -> S
         ("unit", "text"),
         ("amount", "amount"),
         ("balance", "amount"),
+        ("product", "text"),
     )
-    return Sheet(f"statement of {agent}", columns, lines[-limit:] if limit else lines)
+    shown = len(columns) if named else len(columns) - 1
+    newest = lines[-limit:] if limit else lines
+    return Sheet(f"statement of {agent}", columns[:shown], [line[:shown] for line in newest])
 
 
 FILL_KINDS: dict[str, Kind] = {
