@@ -1,7 +1,8 @@
 """Checks invariant 2: cash and positions computed from the fills equal those of the fold. Pure.
 
 The fills are summed here in whole units, without the fold; the fold (`arena.accounts`) runs next to
-it, and both must give the same accounts.
+it, and both must give the same accounts. An agent has one account per currency, and a fill moves
+cash in one currency only.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from hashlib import sha256
 from arena import topics
 from arena.account_log import STRUCTURAL
 from arena.account_state import Account
-from arena.accounts import Shard
+from arena.accounts import FEES, Shard
 from arena.checkpoint import FORMAT, pack_shard
 from arena.errors import BrokenLog
 from arena.money import units_text
@@ -24,13 +25,37 @@ EVENTS = topics.EVENTS.name
 NOT_KEPT = "the beginning of account.events is no longer kept"
 
 
+Owner = tuple[str, str]
+"""An agent, and the currency of a wallet; "" for its main account."""
+
+
 @dataclass(slots=True)
 class FillTotals:
-    """An agent's cash and positions computed from its fills, in units of 10^-8."""
+    """Cash and positions of one account, computed from its fills, in units of 10^-8."""
 
     cash: int = 0
     scraped: int = 0
     positions: dict[str, int] = field(default_factory=dict)
+
+
+def owner_of(event: Json) -> Owner:
+    """Return the account that an order is settled in."""
+    return event["agent"], event.get("currency") or ""
+
+
+def name_of(owner: Owner) -> str:
+    """Name an account in a violation."""
+    agent, currency = owner
+    return f"agent {agent}, {currency}" if currency else f"agent {agent}"
+
+
+def opening_cash(event: Json) -> dict[str, int]:
+    """Return currency -> posted starting cash, the main account's currency first."""
+    own_cash, found = f"agent/{event['agent']}/cash", dict[str, int]()
+    for leg in event.get("postings") or ():
+        if leg["account"] == own_cash:
+            found[leg["unit"]] = found.get(leg["unit"], 0) + int(leg["amount"])
+    return found
 
 
 def fill_moves(event: Json) -> tuple[int, int]:
@@ -56,7 +81,8 @@ class HoldingsChecker(Checker):
             scope: What records will come.
         """
         super().__init__(scope)
-        self.holdings: dict[str, FillTotals] = {}
+        self.holdings: dict[Owner, FillTotals] = {}
+        self.currencies: dict[str, str] = {}
         self.shards: dict[int, Shard] = {}
         self.stopped: dict[int, str] = {}
         self.passed_over: PassedOver = {}
@@ -77,10 +103,14 @@ class HoldingsChecker(Checker):
         agent = event["agent"]
         self.counts["events"] += 1
         if decoded.kind == "AccountOpened":
-            self.holdings[agent] = FillTotals(cash=units(event["cash_usd"]))
+            self.holdings[agent, ""] = FillTotals(cash=units(event["cash_usd"]))
+            main, *further = opening_cash(event).items() or [("", 0)]
+            self.currencies[agent] = main[0]
+            for currency, cash in further:
+                self.holdings[agent, currency] = FillTotals(cash=cash)
             return
         subject = f"order {event['order_id']}, agent {agent}"
-        totals = self.holdings.setdefault(agent, FillTotals())
+        totals = self.holdings.setdefault(owner_of(event), FillTotals())
         product_id = event["product_id"]
         if event["outcome"] == "filled":
             self.counts["fills"] += 1
@@ -103,11 +133,16 @@ class HoldingsChecker(Checker):
     def _compare_legs(self, decoded: DecodedRecord, event: Json, cash: int, quantity: int) -> None:
         subject = f"order {event['order_id']}, agent {event['agent']}"
         own = f"agent/{event['agent']}/"
+        currency = event.get("currency") or self.currencies.get(event["agent"], "")
         moved = {"cash": 0, "position": 0}
         for leg in event["postings"]:
             name = leg["account"].removeprefix(own)
             if leg["account"].startswith(own) and name in moved:
                 moved[name] += int(leg["amount"])
+            if leg["account"] in (f"{own}cash", f"{own}scraped", FEES):
+                text, found = f"an amount in {currency}", f"{leg['unit']} in {leg['account']}"
+                same = leg["unit"] == currency or not currency
+                self.expect(same, decoded.location, subject, text, found)
         for name, wanted in (("cash", cash), ("position", quantity)):
             text = f"{units_text(wanted)} posted to {own}{name}"
             holds = moved[name] == wanted
@@ -163,12 +198,16 @@ class HoldingsChecker(Checker):
             location = location_of(EVENTS, partition, shard.next_offset)
             for agent, account in shard.accounts.items():
                 self.counts["accounts"] += 1
-                self._compare_account(location, agent, account)
+                self._compare_account(location, (agent, ""), account)
+                wallets = shard.wallets.get(agent, {})
+                for currency, wallet in sorted(wallets.items()):
+                    self.counts["wallets"] += 1
+                    self._compare_account(location, (agent, currency), wallet)
 
-    def _compare_account(self, location: str, agent: str, account: Account) -> None:
-        totals = self.holdings.get(agent, FillTotals())
+    def _compare_account(self, location: str, owner: Owner, account: Account) -> None:
+        totals = self.holdings.get(owner, FillTotals())
         positions = {p: h.quantity for p, h in account.positions.items()}
         found = (account.cash, account.scraped, positions)
         held = {p: q for p, q in totals.positions.items() if q}
         wanted = (totals.cash, totals.scraped, held)
-        self.expect(found == wanted, location, f"agent {agent}", f"{wanted} by the fills", found)
+        self.expect(found == wanted, location, name_of(owner), f"{wanted} by the fills", found)

@@ -1,9 +1,9 @@
 """Checks invariant 4: the limits of an account hold after every event of the log. Pure.
 
-Cash and positions are never negative; an account starts with the cash of the rules; only a share of
-a profit is set aside; an order is a multiple of the product's increment and worth its minimum; and
-a halted agent gets no fill. A halt by an unreadable record has no time: it starts with the first
-rejection that names it.
+Cash and positions are never negative; an account starts with the cash of the rules, in each
+currency; only a share of a profit is set aside; an order is a multiple of the product's increment,
+worth its minimum and settled in the product's quote currency; and a halted agent gets no fill. A
+halt by an unreadable record has no time: it starts with the first rejection that names it.
 """
 
 import re
@@ -19,7 +19,14 @@ from arena.messages import Halt, Resume
 from arena.money import SCALE, units_text
 from ledger.audit.checker import Checker, Scope
 from ledger.audit.decoding import DecodedRecord, Json, parse_time, units
-from ledger.audit.holdings import NOT_KEPT, FillTotals, fill_moves
+from ledger.audit.holdings import (
+    NOT_KEPT,
+    FillTotals,
+    Owner,
+    fill_moves,
+    opening_cash,
+    owner_of,
+)
 from ledger.audit.rules import Listings, RulesInForce
 
 HALT_TAKES_EFFECT = timedelta(seconds=1)
@@ -37,6 +44,7 @@ class _FilledOrder:
     product_id: str
     quantity: int
     notional: int
+    currency: str
 
 
 @dataclass(slots=True)
@@ -64,7 +72,7 @@ class LimitsChecker(Checker):
             scope: What records will come.
         """
         super().__init__(scope)
-        self._holdings: dict[str, FillTotals] = {}
+        self._holdings: dict[Owner, FillTotals] = {}
         self._shares: dict[str, int] = {}
         self._rules = RulesInForce()
         self._listings = Listings()
@@ -73,7 +81,7 @@ class LimitsChecker(Checker):
         self._open: defaultdict[str, list[_HaltPeriod]] = defaultdict(list)
         self._unreadable: dict[str, _HaltPeriod] = {}
         self._orders: list[_FilledOrder] = []
-        self._currency = DEFAULT_CURRENCY
+        self._currencies: dict[str, str] = {}
 
     def take(self, decoded: DecodedRecord) -> None:
         """Note rules, halts and listings; check events."""
@@ -111,12 +119,11 @@ class LimitsChecker(Checker):
 
     def _event(self, decoded: DecodedRecord) -> None:
         event = decoded.body or {}
-        agent = event["agent"]
         self.counts["prefixes"] += 1
         if decoded.kind == "AccountOpened":
             self._opened(decoded, event)
         elif event["outcome"] == "filled":
-            self._fill(decoded, event, self._holdings.setdefault(agent, FillTotals()))
+            self._fill(decoded, event, self._holdings.setdefault(owner_of(event), FillTotals()))
         elif event["reason"] == "halted" and (unread := UNREAD.search(event["detail"])):
             self._apply_unreadable_halt(unread[1], decoded.record.partition)
 
@@ -128,24 +135,28 @@ class LimitsChecker(Checker):
             halt.named_in.add(shard)
 
     def _opened(self, decoded: DecodedRecord, event: Json) -> None:
-        agent, cash = event["agent"], units(event["cash_usd"])
-        subject = f"agent {agent}"
+        agent, posted = event["agent"], opening_cash(event)
+        subject, owner = f"agent {agent}", (agent, "")
         self.expect(
-            agent not in self._holdings, decoded.location, subject, "one account", "a second"
+            owner not in self._holdings, decoded.location, subject, "one account", "a second"
         )
-        self._holdings[agent] = FillTotals(cash=cash)
+        self._holdings[owner] = FillTotals(cash=units(event["cash_usd"]))
+        main, *further = posted or [""]
+        self._currencies[agent] = main
+        for currency in further:
+            self._holdings[agent, currency] = FillTotals(cash=posted[currency])
         self._shares[agent] = units(event.get("scrape"))
         rules = self._rules.at(decoded.record.partition, parse_time(event["at"]))
         if rules is not None:
-            wanted = rules.starting_cash_usd
-            found = event["cash_usd"]
-            text = f"{wanted} {rules.currency} by the rules"
-            self._currency = rules.currency
-            posted = {leg["unit"] for leg in event.get("postings") or ()}
-            same = units(found) == units(str(wanted)) and posted == {rules.currency}
-            self.expect(
-                same, decoded.location, subject, text, f"{found} {' '.join(sorted(posted))}"
-            )
+            amounts = {rules.currency: str(rules.starting_cash_usd)}
+            amounts |= {currency: str(cash) for currency, cash in sorted(rules.wallets.items())}
+            wanted = {currency: units(cash) for currency, cash in amounts.items()}
+            text = " and ".join(f"{cash} {currency}" for currency, cash in amounts.items())
+            units_posted = {leg["unit"] for leg in event.get("postings") or ()}
+            found = {**posted, main: units(event["cash_usd"])}
+            same = found == wanted and main == rules.currency and units_posted == wanted.keys()
+            said = " ".join([event["cash_usd"], *sorted(units_posted)])
+            self.expect(same, decoded.location, subject, f"{text} by the rules", said)
 
     def _fill(self, decoded: DecodedRecord, event: Json, totals: FillTotals) -> None:
         agent, product_id = event["agent"], event["product_id"]
@@ -162,15 +173,24 @@ class LimitsChecker(Checker):
         self._check_halts(decoded, event, subject)
         notional = units(event["notional"])
         order = _FilledOrder(
-            decoded.location, subject, product_id, units(event["quantity"]), notional
+            decoded.location,
+            subject,
+            product_id,
+            units(event["quantity"]),
+            notional,
+            self._currency_of(event),
         )
         self._orders.append(order)
 
     def _check_scrape(self, decoded: DecodedRecord, event: Json, subject: str) -> None:
         scraped, realised = units(event.get("scraped")), units(event.get("realised"))
         most = max(0, realised) * self._shares.get(event["agent"], 0) // SCALE
-        text = f"at most {units_text(most)} {self._currency} set aside"
+        text = f"at most {units_text(most)} {self._currency_of(event)} set aside"
         self.expect(0 <= scraped <= most, decoded.location, subject, text, units_text(scraped))
+
+    def _currency_of(self, event: Json) -> str:
+        """Return the currency that an order is settled in; that of the rules until it is known."""
+        return event.get("currency") or self._currencies.get(event["agent"]) or DEFAULT_CURRENCY
 
     def _check_halts(self, decoded: DecodedRecord, event: Json, subject: str) -> None:
         at = parse_time(event["at"])
@@ -199,7 +219,11 @@ class LimitsChecker(Checker):
                 order.quantity > 0 and order.quantity % base == 0 and order.notional >= least
                 for base, _, least in listings
             )
-            worth = f"{units_text(order.notional)} {self._currency}"
+            worth = f"{units_text(order.notional)} {order.currency}"
             found = f"{units_text(order.quantity)} worth {worth}"
             wanted = f"a multiple of an increment of {order.product_id}, worth its minimum"
             self.expect(fits, order.location, order.subject, wanted, found)
+            quotes = self._listings.quotes_of(order.product_id)
+            text = f"{order.product_id} settled in {' or '.join(sorted(quotes))}"
+            holds = order.currency in quotes
+            self.expect(holds, order.location, order.subject, text, order.currency)

@@ -221,7 +221,7 @@ class PricesChecker(Checker):
             text = f"a price of {price_text(slipped[-1])}"
             holds = recorded in slipped
             self.expect(holds, fill.location, fill.subject, text, event["price"])
-        step = cash_step(rules.currency)
+        step = cash_step(event.get("currency") or rules.currency)
         notional = cash_notional_units(quantity, recorded, step)
         self._compare(fill, "notional", notional, event["notional"])
         self._compare(fill, "fee", fee_units(notional, rules.fee_bps, step), event["fee"])

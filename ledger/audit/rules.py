@@ -61,6 +61,7 @@ class Listings:
     def __init__(self) -> None:
         """Start without listings."""
         self._found: dict[str, dict[Listing, None]] = defaultdict(dict)
+        self._quotes: dict[str, set[str]] = defaultdict(set)
 
     def take(self, decoded: DecodedRecord) -> None:
         """Note a `Product`; one with an increment that cannot be represented is skipped."""
@@ -74,7 +75,12 @@ class Listings:
             if base is not None and quote > 0:
                 minimum = round_to_units(message.min_market_funds, ROUND_CEILING)
                 self._found[message.product_id][to_units(base), quote, minimum] = None
+                self._quotes[message.product_id].add(message.quote_currency)
 
     def of(self, product_id: str) -> list[Listing]:
         """Return the listings of a product."""
         return [*self._found.get(product_id, ())]
+
+    def quotes_of(self, product_id: str) -> set[str]:
+        """Return the currencies in which a product was quoted."""
+        return {*self._quotes.get(product_id, ())}
