@@ -255,15 +255,14 @@ class Shard:
 
     def _settlement_account(self, event: OrderEvent) -> Account:
         """The agent's account in which an order is settled."""
-        if not event.currency:
-            return self.accounts[event.agent]
-        wallet = self.wallets.get(event.agent, {}).get(event.currency)
-        if wallet is None:
-            raise BrokenLog(f"{event.order_id} of {event.agent}, which has no {event.currency}")
+        currency, wallets = event.currency, self.wallets.get(event.agent, {})
+        if currency and currency not in wallets:
+            raise BrokenLog(f"{event.order_id} of {event.agent}, which has no {currency}")
         own_cash = f"agent/{event.agent}/cash"
-        if any(p.account == own_cash and p.unit != event.currency for p in event.postings):
-            raise BrokenLog(f"{event.order_id} moves cash that is not {event.currency}")
-        return wallet
+        units = {p.unit for p in event.postings if p.account == own_cash} if wallets else set()
+        if units - {currency} if currency else units & wallets.keys():
+            raise BrokenLog(f"{event.order_id} moves cash that is not {currency or 'its own'}")
+        return wallets[currency] if currency else self.accounts[event.agent]
 
     def _fill(self, event: OrderEvent, account: Account) -> None:
         used, slippage, latency_cost = event.used, event.slippage, event.latency_cost
