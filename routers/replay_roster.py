@@ -39,11 +39,12 @@ class RosterHistory:
                 self.specs[message.agent].append(message)
             elif isinstance(message, ToolOffered | Rules):
                 messages.append(message)
-        known = {message for message in messages if isinstance(message, Rules)}
-        epoch_rules = (_rules_in_epoch(record) for record in epochs)
-        messages += dict.fromkeys(
-            rules for rules in epoch_rules if rules is not None and rules not in known
-        )
+        known = {m.model_dump_json() for m in messages if isinstance(m, Rules)}
+        stated: dict[str, Rules] = {}
+        for record in epochs:
+            if (rules := _rules_in_epoch(record)) is not None:
+                stated.setdefault(rules.model_dump_json(), rules)
+        messages += [rules for text, rules in stated.items() if text not in known]
         messages.sort(key=lambda message: message.at)
         self._times = [message.at for message in messages]
         self._states: list[State] = [({}, None)]
