@@ -21,6 +21,7 @@ from arena.currency import AS_FLAG, DEFAULT_CURRENCY, account_currency
 from arena.errors import BrokerUnavailable, Fenced, UsageError
 from arena.kill_switch import CONFIRMED
 from arena.node import Node
+from arena.shards import main_currency
 from arena.tasks import run_until_first_ends
 from arena.topics import partition_of
 from trading_tools.command_handler import CommandHandler
@@ -71,19 +72,27 @@ def check_agents(agents: Iterable[str], partition: int, shards: int) -> None:
             )
 
 
-def check_currency(rules: TradingRules, opened_in: Iterable[str]) -> None:
+def check_currency(rules: TradingRules, opened_in: Iterable[str], main: str = "") -> None:
     """Refuse to serve accounts that were opened in another currency.
 
+    Args:
+        rules: The rules of this executor.
+        opened_in: The currencies of all accounts and wallets in the log.
+        main: The currency of the main accounts in the log; "" if there are none.
+
     Raises:
-        UsageError: The rules have another currency than the account log.
+        UsageError: The rules have other currencies than the account log, or another main one.
     """
     other = sorted(set(opened_in) - rules.currencies)
+    if not other and main and main != rules.currency:
+        other = [main]
     if other:
+        wallet = main == rules.currency
+        flag = f"--wallet {other[0]}=CASH" if wallet else f"--currency {other[0]}"
         raise UsageError(
             f"currency is {rules.currency}, but this arena's accounts were opened in"
             f" {' and '.join(other)}",
-            remedy=f"start with --currency {other[0]}, or begin another arena under an"
-            " ARENA_PREFIX of its own",
+            remedy=f"start with {flag}, or begin another arena under an ARENA_PREFIX of its own",
         )
 
 
@@ -215,7 +224,8 @@ class Executor:
         self._node.gauges["recovery_ms"] = (self._node.clock.monotonic() - began) * 1000
         self._membership.note_owner(partition, log.shard.owner)
         check_agents(log.shard.accounts, partition, shards)
-        check_currency(self._rules, log.shard.currencies())
+        main = main_currency(log.shard) if log.shard.accounts else ""
+        check_currency(self._rules, log.shard.currencies(), main)
         self._unfolded.discard(partition)
         if not self._unfolded:
             self._all_fit.set()

@@ -78,7 +78,11 @@ def test_opening_with_a_currency_that_has_no_cash_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("currency", "unit", "error"),
-    [("EUR", "EUR", "which has no EUR"), ("USDT", "USD", "moves cash that is not USDT")],
+    [
+        ("EUR", "EUR", "which has no EUR"),
+        ("USDT", "USD", "moves cash that is not USDT"),
+        ("", "USDT", "moves cash that is not its own"),
+    ],
 )
 def test_order_in_a_currency_without_a_wallet_stops_the_fold(
     currency: str, unit: str, error: str

@@ -117,6 +117,17 @@ def test_rules_with_wallets_are_read_back() -> None:
     check_currency(RULES, ["USD", "USDT"])
 
 
+def test_main_currency_of_an_arena_cannot_change() -> None:
+    """An account of dollars would be charged in tethers; a wallet cannot be left out either."""
+    swapped = TradingRules(currency="USDT", wallets={"USD": to_units(Decimal(5))})
+    check_currency(RULES, ["USD", "USDT"], "USD")
+
+    with pytest.raises(UsageError, match="opened in USD; start with --currency USD"):
+        check_currency(swapped, ["USD", "USDT"], "USD")
+    with pytest.raises(UsageError, match="opened in USDT; start with --wallet USDT=CASH"):
+        check_currency(TradingRules(), ["USD", "USDT"], "USD")
+
+
 @pytest.mark.parametrize(
     ("flags", "error"),
     [
