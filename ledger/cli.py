@@ -181,11 +181,12 @@ def fills(
     run_name: Run = None,
 ) -> None:
     """Print the newest fills, oldest first; files and JSON have every column."""
-    from ledger.statements import FILLS_SHOWN, fills_sheet
+    from ledger.statements import fills_sheet, fills_shown
 
     short = _rows_shown(as_json, csv, parquet)
     with read_books(database, prefix, run_name) as connection:
-        sheet = fills_sheet(connection, agent, limit or short, FILLS_SHOWN if short else None)
+        names = fills_shown(connection) if short else None
+        sheet = fills_sheet(connection, agent, limit or short, names)
     _note_default_limit(len(sheet.rows), limit, short)
     output_sheet(sheet, as_json=as_json, csv=csv, parquet=parquet)
 

@@ -9,15 +9,16 @@ import sys
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from arena.currency import DEFAULT_CURRENCY
 from arena.errors import ArenaError, DependencyMissing
 from arena.money import to_units
-from arena.products import base_of
+from arena.products import SEPARATOR
 from arena.settings import Settings
-from ledger.compare import COUNT, FigureKey
+from ledger.compare import COUNT, FigureKey, position_unit
 
 TIMEOUT_S = 180.0
 COMMAND = ("-m", "arena", "dashboard", "--once", "--json")
@@ -29,6 +30,12 @@ MONEY = {
     "slippage_usd": "slippage",
 }
 POSITION = "position"
+WALLETS = "wallets"
+"""The accounts of an agent in further currencies: a list with the same keys, and `currency`."""
+
+PRODUCT_MARKS = frozenset(f"-{SEPARATOR}")
+"""Characters of a product id that are not in an asset's name."""
+
 COUNTS = {"trades": "fills", "rejections": "rejections"}
 
 
@@ -40,15 +47,22 @@ class DashboardFigures:
         digest: The digest of all its accounts, which shows how far it has read the log.
         figures: The figures of each agent.
         holders: Agents whose positions are listed; a position that is not listed is zero.
+        wallets_shown: True if the document has the agents' accounts in further currencies, too.
     """
 
     digest: str
     figures: dict[FigureKey, int] = field(default_factory=dict)
     holders: frozenset[str] = frozenset()
+    wallets_shown: bool = False
 
     def with_missing_positions(self, fold: dict[FigureKey, int]) -> dict[FigureKey, int]:
         """Return the figures; positions of `holders` that only the fold has are added as zero."""
-        missing = {key: 0 for key in fold if key.what == POSITION and key.owner in self.holders}
+        missing = {
+            key: 0
+            for key in fold
+            if key.what == POSITION and key.owner in self.holders
+            if self.wallets_shown or not PRODUCT_MARKS & {*key.unit}
+        }
         return missing | self.figures
 
 
@@ -103,23 +117,35 @@ def read_document(text: bytes) -> DashboardFigures:
         ArenaError: It is not such a document.
     """
     figures: dict[FigureKey, int] = {}
-    holders = set()
+    holders, wallets_shown = set(), False
     try:
         document = orjson.loads(text)
-        currency = str(document.get("currency", DEFAULT_CURRENCY))
+        main = str(document.get("currency", DEFAULT_CURRENCY))
         for row in (*document["agents"], *document.get("other_accounts", ())):
             agent = row["agent"]
-            for name, what in MONEY.items():
-                if row.get(name) is not None:
-                    figures[FigureKey(agent, what, currency)] = to_units(Decimal(row[name]))
+            wallets = row.get(WALLETS) or ()
+            wallets_shown |= bool(wallets)
+            for account in (row, *wallets):
+                _add_account(figures, agent, account, main)
             for name, what in COUNTS.items():
                 if row.get("cash_usd") is not None:
                     figures[FigureKey(agent, what, COUNT)] = int(row[name])
             if row.get("positions") is not None:
                 holders.add(agent)
-            for product_id, quantity in (row.get("positions") or {}).items():
-                key = FigureKey(agent, POSITION, base_of(product_id))
-                figures[key] = figures.get(key, 0) + to_units(Decimal(quantity))
-        return DashboardFigures(document["digest"], figures, frozenset(holders))
+        return DashboardFigures(document["digest"], figures, frozenset(holders), wallets_shown)
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, InvalidOperation) as error:
         raise ArenaError(f"the dashboard's document cannot be read: {error!r}") from error
+
+
+# Any: the JSON of an account.
+def _add_account(
+    figures: dict[FigureKey, int], agent: str, account: dict[str, Any], main: str
+) -> None:
+    """Add the figures of an agent's main account or wallet; a wallet names its currency."""
+    currency = str(account.get("currency", main))
+    for name, what in MONEY.items():
+        if account.get(name) is not None:
+            figures[FigureKey(agent, what, currency)] = to_units(Decimal(account[name]))
+    for product_id, quantity in (account.get("positions") or {}).items():
+        key = FigureKey(agent, POSITION, position_unit(product_id, main))
+        figures[key] = figures.get(key, 0) + to_units(Decimal(quantity))

@@ -87,8 +87,19 @@ def product_balances(
     return {(name, unit, product): total(*parts) for name, unit, product, *parts in rows}
 
 
+def shared_products(connection: Connection) -> set[str]:
+    """Return the traded products that their assets do not identify; see `compare.is_plain`."""
+    main = main_currency(connection)
+    found = connection.execute(select(fills.c.product_id).distinct()).scalars()
+    return {product_id for product_id in found if not is_plain(product_id, main)}
+
+
 def balance_sheet(connection: Connection) -> Sheet:
-    """Return every account with its balance."""
+    """Return every account with its balance.
+
+    A position in a product that its asset does not identify, such as "binance:BTCUSDT", has a row
+    of its own, and the table names it.
+    """
     columns: tuple[tuple[str, Kind], ...] = (
         ("account", "text"),
         ("kind", "text"),
@@ -97,11 +108,20 @@ def balance_sheet(connection: Connection) -> Sheet:
         ("balance", "amount"),
     )
     known = {(r.name, r.unit): r for r in connection.execute(select(accounts))}
+    others = product_balances(connection, shared_products(connection))
+    held = {(name, unit, ""): amount for (name, unit), amount in balances(connection).items()}
+    for (name, unit, product), amount in others.items():
+        held[name, unit, ""] -= amount
+        if not held[name, unit, ""]:
+            del held[name, unit, ""]
+        held[name, unit, product] = amount
     rows: list[tuple[Value, ...]] = [
-        (name, known[name, unit].kind, known[name, unit].agent or "", unit, amount)
-        for (name, unit), amount in sorted(balances(connection).items())
+        (name, known[name, unit].kind, known[name, unit].agent or "", unit, amount, product)
+        for (name, unit, product), amount in sorted(held.items())
     ]
-    return Sheet("balances", columns, rows)
+    if not others:
+        return Sheet("balances", columns, [row[:-1] for row in rows])
+    return Sheet("balances", (*columns, ("product", "text")), rows)
 
 
 def trial_balance(connection: Connection) -> tuple[Sheet, bool]:
@@ -286,6 +306,13 @@ FILLS_SHOWN = (
     "scraped",
     "cash_after",
 )
+
+
+def fills_shown(connection: Connection) -> tuple[str, ...]:
+    """Return the columns of fills to show on a terminal; the currency if there are several."""
+    starting_cash = select(func.count()).select_from(accounts).where(accounts.c.name == CAPITAL)
+    several = connection.execute(starting_cash).scalar_one() > 1
+    return (*FILLS_SHOWN, "currency") if several else FILLS_SHOWN
 
 
 def fills_sheet(
