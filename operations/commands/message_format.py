@@ -3,6 +3,7 @@
 `describe` has one function per message type; a type without one shows its first fields.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import singledispatch
@@ -38,6 +39,7 @@ from arena.messages import (
     TurnStarted,
     Usage,
 )
+from arena.money import from_units
 from arena.plural import counted
 from arena.trading_modes import ONLINE, condition, restriction
 
@@ -174,7 +176,18 @@ def _(message: StateDigest) -> str:
 @describe.register
 def _(message: AccountOpened) -> str:
     unit = _unit_of(message.postings)
-    return f"{message.agent} opened with {format_cash(message.cash_usd, unit)} {unit}"
+    further = {
+        leg.unit: from_units(int(leg.amount))
+        for leg in message.postings
+        if leg.account.endswith("/cash") and leg.unit != unit
+    }
+    cash = _amounts_text({unit: message.cash_usd, **further})
+    return f"{message.agent} opened with {cash}"
+
+
+def _amounts_text(amounts: Mapping[str, Decimal]) -> str:
+    """Amounts by currency: "70,000.00 USD and 30,000.00 USDT"."""
+    return " and ".join(f"{format_cash(cash, unit)} {unit}" for unit, cash in amounts.items())
 
 
 def _unit_of(postings: tuple[Posting, ...]) -> str:
@@ -191,10 +204,12 @@ def _(message: OrderDecided) -> str:
     )
     if message.outcome == "rejected":
         return f"{order} rejected {message.reason}: {message.detail}"
-    unit = _unit_of(message.postings)
+    unit = message.currency or _unit_of(message.postings)
+    wallet = f" {message.currency}" if message.currency else ""
     return (
-        f"{order} filled at {format_number(message.price)}  fee {format_cash(message.fee, unit)}"
-        f"  cash {format_cash(message.cash_after, unit)}"
+        f"{order} filled at {format_number(message.price)}"
+        f"  fee {format_cash(message.fee, unit)}{wallet}"
+        f"  cash {format_cash(message.cash_after, unit)}{wallet}"
         f"  position {format_number(message.position_after)}"
     )
 
@@ -230,7 +245,7 @@ def _(message: Rules) -> str:
     return (
         f"fee {format_number(message.fee_bps)} bps ({message.fee_schedule}), "
         f"slippage {format_number(message.slippage_bps)} bps, "
-        f"start {format_cash(message.starting_cash_usd, message.currency)} {message.currency}, "
+        f"start {_amounts_text({message.currency: message.starting_cash_usd, **message.wallets})}, "
         f"price age up to {message.price_age_s_max:g} s, "
         f"collar {format_number(message.collar_bps)} bps"
         f"{f', {planned:,} snapshots planned' if planned else ''}"

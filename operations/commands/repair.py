@@ -131,7 +131,7 @@ class _ShardBackup:
     """A copy of the state that an event can change before it stops the fold."""
 
     def __init__(self, shard: Shard, record: Record) -> None:
-        """Copy the account that the record names, and the house account."""
+        """Copy the accounts of the agent that the record names, and the house accounts."""
         self._next_offset = shard.next_offset
         self._house = dict(shard.house)
         self._agent = ""
@@ -142,12 +142,18 @@ class _ShardBackup:
         if isinstance(event, OpenedEvent | OrderEvent):
             self._agent = event.agent
             self._account = _copy(shard.accounts.get(event.agent))
+            owned = shard.wallets.get(event.agent, {})
+            self._wallets = {currency: _copy_of(wallet) for currency, wallet in owned.items()}
 
     def restore(self, shard: Shard) -> None:
         """Restore the copies."""
         shard.next_offset, shard.house = self._next_offset, self._house
         if not self._agent:
             return
+        if self._wallets:
+            shard.wallets[self._agent] = self._wallets
+        else:
+            shard.wallets.pop(self._agent, None)
         if self._account is None:
             shard.accounts.pop(self._agent, None)
         else:
@@ -155,8 +161,10 @@ class _ShardBackup:
 
 
 def _copy(account: Account | None) -> Account | None:
-    if account is None:
-        return None
+    return None if account is None else _copy_of(account)
+
+
+def _copy_of(account: Account) -> Account:
     positions = {name: replace(position) for name, position in account.positions.items()}
     return replace(account, positions=positions, deeds=[*account.deeds])
 

@@ -23,6 +23,9 @@ from operations.storm.checker_refusals import (
     slipped,
 )
 
+CURRENCY = "USD"
+"""The only currency of a storm's accounts: its executors give them no wallets."""
+
 
 class MarketRecords:
     """Tickers by partition and offset, and listings by product."""
@@ -69,6 +72,8 @@ def check_money(
         if event["kind"] == "AccountOpened":
             findings.expect(event["agent"] not in accounts, f"{name}: opened twice")
             findings.expect(Decimal(event["cash_usd"]) == terms.cash, f"{name}: other cash")
+            opened_in = {leg["unit"] for leg in event["postings"]}
+            findings.expect(opened_in == {CURRENCY}, f"{name}: opened in {sorted(opened_in)}")
             accounts[event["agent"]] = RecomputedAccount(terms.cash)
         account = accounts.get(event["agent"])
         if account is None:
@@ -79,6 +84,7 @@ def check_money(
                 continue  # reported by `check_terminal`
             call = commands[event["order_id"]][0][1]
             check_command_fields(event, call, name, findings)
+            findings.expect(not event.get("currency"), f"{name}: settled in a wallet")
             findings.counts[event["outcome"]] += 1
             order = read_order(call["arguments"])
             product_id = "" if order is None else order.product_id
@@ -175,7 +181,7 @@ def check_fill(
     account.cash += moved
     legs = {(leg["account"], leg["unit"]): int(leg["amount"]) * ATOM for leg in event["postings"]}
     agent, base = event["agent"], market.listings[product_id]["base_currency"]
-    findings.expect(legs.get((f"agent/{agent}/cash", "USD")) == moved, f"{name}: cash leg")
+    findings.expect(legs.get((f"agent/{agent}/cash", CURRENCY)) == moved, f"{name}: cash leg")
     signed = quantity if buy else -quantity
     findings.expect(legs.get((f"agent/{agent}/position", base)) == signed, f"{name}: base leg")
     held = account.positions.get(product_id, Decimal(0)) + (quantity if buy else -quantity)

@@ -9,6 +9,8 @@ from arena.messages import Halt, MarketSnapshot, Message, Product, ProductView, 
 from operations.commands.message_format import describe
 from tests.dashboard.scenario import Scenario
 from tests.dashboard.test_verdict import WORDS, judged
+from tests.ledger.audit.contest_log import EVENTS, ROSTER
+from tests.ledger.wallet_log import WalletArena
 
 AT = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 
@@ -27,6 +29,18 @@ AT = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 def test_halts_and_resumes_are_sentences(message: Message, line: str) -> None:
     """Whose orders, halted or resumed, by whom, and why."""
     assert line == describe(message)
+
+
+def test_amounts_of_a_wallet_name_their_currency() -> None:
+    """Openings and rules have every currency, an order that of its product."""
+    records = WalletArena().records
+    opened, _, dollars, tethers = (describe(r.message()) for r in records[EVENTS][1:5])
+    (rules,) = (describe(r.message()) for r in records[ROSTER])
+
+    assert "momentum opened with 70,000.00 USD and 30,000.00 USDT" == opened
+    assert "fee 180.07  cash 39,808.93  position 0.5" in dollars
+    assert "fee 90.03 USDT  cash 14,904.46 USDT  position 0.25" in tethers
+    assert "start 70,000.00 USD and 30,000.00 USDT, " in rules
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from arena.pass_overs import EVENTS, read_passed_over
 from operations.commands import repair
 from operations.commands.repair import describe, find_blocking_records, pass_over
 from tests.arena.test_accounts import NOW, Log
+from tests.ledger.wallet_log import WalletArena
 
 FUTURE = b'{"epoch":99,"owner":"x","seq":0,"prev":""}'
 DEEP = b'{"epoch":1,"owner":"x","seq":0,"prev":"","more":' + b"[" * 90_000
@@ -100,6 +101,21 @@ async def test_partly_folded_records_are_undone(
     assert [*range(2, 32)] == [stop.offset for stop in stops]
     assert "sum to zero" in stops[0].error
     assert [*range(len(log.records) + 30)] == folded
+
+
+async def test_partly_folded_record_of_a_wallet_is_undone(memory_bus: MemoryBus) -> None:
+    """The later events of that wallet are folded as if the record did not exist."""
+    records = [(r.kind, r.value or b"") for r in WalletArena().records[EVENTS]]
+    place = next(n for n, (_, value) in enumerate(records) if b"binance:BTCUSDT" in value)
+    kind, sound = records[place]
+    forged = sound.replace(b'"position_after":"0.25"', b'"position_after":"0.5"')
+    assert forged != sound
+    await write(memory_bus, [*records[:place], (kind, forged), *records[place:]])
+
+    (stop,) = await find_blocking_records(memory_bus)
+
+    assert place == stop.offset
+    assert "position_after is 0.5, the fold has 0.25" in stop.error
 
 
 async def test_damaged_event_cannot_be_passed_over(memory_bus: MemoryBus) -> None:
