@@ -17,7 +17,8 @@ def read_markets(
     """The venues in flags such as "binance=BTCUSDT,ETHUSDT" and "binance=ws://...,http://...".
 
     Raises:
-        UsageError: A flag cannot be read, names an unknown venue, or a venue again.
+        UsageError: A flag cannot be read, names an unknown venue, or a venue again; or there are
+            too many products.
     """
     addresses = _by_venue("--urls", urls or [], "VENUE=ws://HOST:PORT,http://HOST:PORT")
     found = []
@@ -36,6 +37,7 @@ def read_markets(
     if addresses:
         names = ", ".join(addresses)
         raise UsageError(f"--urls of {names}, which no --market names", remedy="add its products")
+    _check_count(sum(len(market.products) for market in found))
     return tuple(found)
 
 
@@ -61,6 +63,10 @@ def read_products(
     listed = [word for text in [*(products or ()), *(more or ())] for word in text.split(",")]
     words = (word.strip() for word in listed if word.strip())
     unique = tuple(dict.fromkeys(venue.read_product(word) for word in words))
-    if len(unique) > PRODUCTS_MAX:
-        raise UsageError(f"too many products: {len(unique)}", remedy=f"at most {PRODUCTS_MAX}")
+    _check_count(len(unique))
     return unique
+
+
+def _check_count(products: int) -> None:
+    if products > PRODUCTS_MAX:
+        raise UsageError(f"too many products: {products}", remedy=f"at most {PRODUCTS_MAX}")

@@ -23,6 +23,10 @@ from tests.connectors.venue import RunningConnector, eventually, inject_fault, r
 
 DOLLARS, TETHERS = "BTC-USD", "binance:BTCUSDT"
 START = datetime(2026, 9, 10, 12, 0, tzinfo=UTC)
+HALF_USD, HALF_USDT = (
+    ",".join(f"P{number}{quote}" for number in range(31)) for quote in ("-USD", "USDT")
+)
+"""Half as many products as a snapshot holds, and one more."""
 
 
 async def test_snapshots_hold_both_venues_as_of_one_time(memory_bus: MemoryBus) -> None:
@@ -124,6 +128,7 @@ def test_markets_are_read_from_flags() -> None:
         (["mtgox=BTCUSD"], None, "unknown venue 'mtgox'"),
         (["binance=BTCUSDT"], ["binance=ws://h:1"], "has 1 URLs"),
         (["binance=BTCUSDT"], ["coinbase=ws://h:1,http://h:1"], "which no --market names"),
+        ([f"binance={HALF_USDT}", f"coinbase={HALF_USD}"], None, "too many products: 62"),
     ],
 )
 def test_wrong_markets_are_refused(texts: list[str], urls: list[str] | None, error: str) -> None:
