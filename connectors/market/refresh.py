@@ -160,6 +160,8 @@ class Refresher:
             return None
         if before != (self._received_at(product_id), epoch()):
             return None
+        # If every product is quiet, venue time comes from these responses alone.
+        self._feed.clock.observe(seen.time)
         received = Received(self._clock.now(), self._clock.monotonic(), epoch())
         outcome = self._feed.repair(seen, received)
         self._counters["quotes_confirmed"] += 1

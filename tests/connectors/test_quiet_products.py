@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 
 from arena import topics
 from arena.bus.memory import MemoryBus
@@ -18,6 +19,7 @@ from connectors.market.refresh import Refresher
 from tests.connectors.builders import T0, received, ticker
 
 BTC, SOL = "BTC-USD", "SOL-USD"
+LATER = T0 + timedelta(seconds=30)
 
 
 class QuotesOnly:
@@ -41,7 +43,7 @@ class QuotesOnly:
         self.meanwhile()
         if self.fails:
             raise RestFailed("/ticker", 500, "no")
-        return ticker("101", sequence=0, product=product_id, trade_id=9)
+        return ticker("101", sequence=0, product=product_id, trade_id=9, at=LATER)
 
 
 class Quiet:
@@ -104,6 +106,7 @@ async def test_confirmed_quotes_are_fresh() -> None:
     assert (0, 1, 9) == (fetched.sequence, fetched.connection_epoch, fetched.trade_id)
     assert not quiet.feed.stale(BTC, quiet.clock.monotonic())
     assert 1 == quiet.counters["quotes_confirmed"]
+    assert LATER == quiet.feed.clock.now
 
 
 async def test_product_is_not_requested_again_at_once() -> None:

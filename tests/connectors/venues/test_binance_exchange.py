@@ -18,8 +18,9 @@ from arena.node import Node
 from arena.settings import Settings
 from connectors.market.playback import Playback
 from connectors.simulator.binance.protocol import BinanceProtocol
-from connectors.simulator.run import ExchangeOptions
+from connectors.simulator.run import ExchangeOptions, open_market
 from connectors.simulator.server import ExchangeServer
+from connectors.simulator.simulator_state import SimulatorState
 from connectors.venues.binance.session import ACK_TIMEOUT_S
 from connectors.venues.binance.venue import VENUE as BINANCE
 from tests.connectors.builders import FIXTURES, T0, build_market
@@ -198,7 +199,10 @@ async def test_lost_acknowledgement_is_requested_again(memory_bus: MemoryBus) ->
 async def test_old_and_bad_quotes_are_dropped(memory_bus: MemoryBus) -> None:
     """An older update id is out of order; a thousandth of the price is a bad print."""
     async with exchange() as server, connector(server, memory_bus) as watched:
-        await eventually(lambda: bool(watched.snapshots), "a snapshot")
+        await eventually(
+            lambda: any(t.sequence for t in watched.tickers if t.product_id == PRODUCTS[0]),
+            "a ticker of the feed",
+        )
         await inject_fault(server, "reorder")
         await eventually(lambda: watched.count("dropped_out_of_order") >= 1, "an old frame")
         await inject_fault(server, "bad_print")
@@ -235,6 +239,18 @@ def test_market_of_price_files_has_the_products_of_the_venue() -> None:
 
     assert ["binance:AAAUSD"] == list(market.products)
     assert "USD" == market.products["binance:AAAUSD"].price_path.product.quote_currency
+
+
+def test_state_of_another_venue_is_not_continued() -> None:
+    """The same seed gives other prices there; time does not go back nevertheless."""
+    here = ExchangeOptions(PRODUCTS, venue="binance")
+    saved = SimulatorState("seed 7", int(T0.timestamp()), T0.timestamp() + 100)
+    own = SimulatorState(here.price_source, saved.began_s, saved.venue_s)
+
+    assert "seed 7" == ExchangeOptions(("BTC-USD",)).price_source
+    assert saved.began_s == open_market(here, T0, own).began_s
+    other = open_market(here, T0, saved)
+    assert (saved.began_s + 60, saved.venue_s) == (other.began_s, other.venue_s)
 
 
 async def play(bus: MemoryBus, path: Path) -> tuple[list[Ticker], list[MarketSnapshot]]:
