@@ -9,14 +9,12 @@ import sys
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from arena.currency import DEFAULT_CURRENCY
 from arena.errors import ArenaError, DependencyMissing
 from arena.money import to_units
-from arena.products import SEPARATOR
 from arena.settings import Settings
 from ledger.compare import COUNT, FigureKey, position_unit
 
@@ -30,11 +28,8 @@ MONEY = {
     "slippage_usd": "slippage",
 }
 POSITION = "position"
-WALLETS = "wallets"
-"""The accounts of an agent in further currencies: a list with the same keys, and `currency`."""
-
-PRODUCT_MARKS = frozenset(f"-{SEPARATOR}")
-"""Characters of a product id that are not in an asset's name."""
+CURRENCIES = "currencies"
+"""The accounts of an agent that has several: each with its `currency` and the values of `MONEY`."""
 
 COUNTS = {"trades": "fills", "rejections": "rejections"}
 
@@ -47,22 +42,15 @@ class DashboardFigures:
         digest: The digest of all its accounts, which shows how far it has read the log.
         figures: The figures of each agent.
         holders: Agents whose positions are listed; a position that is not listed is zero.
-        wallets_shown: True if the document has the agents' accounts in further currencies, too.
     """
 
     digest: str
     figures: dict[FigureKey, int] = field(default_factory=dict)
     holders: frozenset[str] = frozenset()
-    wallets_shown: bool = False
 
     def with_missing_positions(self, fold: dict[FigureKey, int]) -> dict[FigureKey, int]:
         """Return the figures; positions of `holders` that only the fold has are added as zero."""
-        missing = {
-            key: 0
-            for key in fold
-            if key.what == POSITION and key.owner in self.holders
-            if self.wallets_shown or not PRODUCT_MARKS & {*key.unit}
-        }
+        missing = {key: 0 for key in fold if key.what == POSITION and key.owner in self.holders}
         return missing | self.figures
 
 
@@ -117,35 +105,26 @@ def read_document(text: bytes) -> DashboardFigures:
         ArenaError: It is not such a document.
     """
     figures: dict[FigureKey, int] = {}
-    holders, wallets_shown = set(), False
+    holders = set()
     try:
         document = orjson.loads(text)
         main = str(document.get("currency", DEFAULT_CURRENCY))
         for row in (*document["agents"], *document.get("other_accounts", ())):
             agent = row["agent"]
-            wallets = row.get(WALLETS) or ()
-            wallets_shown |= bool(wallets)
-            for account in (row, *wallets):
-                _add_account(figures, agent, account, main)
+            own = {"currency": main} | {what: row.get(name) for name, what in MONEY.items()}
+            for account in (own, *row.get(CURRENCIES, ())):
+                for what in MONEY.values():
+                    if account.get(what) is not None:
+                        key = FigureKey(agent, what, str(account["currency"]))
+                        figures[key] = to_units(Decimal(account[what]))
             for name, what in COUNTS.items():
                 if row.get("cash_usd") is not None:
                     figures[FigureKey(agent, what, COUNT)] = int(row[name])
             if row.get("positions") is not None:
                 holders.add(agent)
-        return DashboardFigures(document["digest"], figures, frozenset(holders), wallets_shown)
+            for product_id, quantity in (row.get("positions") or {}).items():
+                key = FigureKey(agent, POSITION, position_unit(product_id, main))
+                figures[key] = figures.get(key, 0) + to_units(Decimal(quantity))
+        return DashboardFigures(document["digest"], figures, frozenset(holders))
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, InvalidOperation) as error:
         raise ArenaError(f"the dashboard's document cannot be read: {error!r}") from error
-
-
-# Any: the JSON of an account.
-def _add_account(
-    figures: dict[FigureKey, int], agent: str, account: dict[str, Any], main: str
-) -> None:
-    """Add the figures of an agent's main account or wallet; a wallet names its currency."""
-    currency = str(account.get("currency", main))
-    for name, what in MONEY.items():
-        if account.get(name) is not None:
-            figures[FigureKey(agent, what, currency)] = to_units(Decimal(account[name]))
-    for product_id, quantity in (account.get("positions") or {}).items():
-        key = FigureKey(agent, POSITION, position_unit(product_id, main))
-        figures[key] = figures.get(key, 0) + to_units(Decimal(quantity))

@@ -18,6 +18,9 @@ from operations.specs.arena_spec import ArenaSpec
 from operations.specs.baselines import rerouted_text
 
 HEADINGS = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
+AMOUNTS = ("equity", "fees")
+"""Columns that are repeated for each currency, if accounts hold several."""
+
 CELL_CHARS_MAX = 80
 FILES_MAX = 10
 LINE_CHARS_MAX = 1_000
@@ -109,17 +112,29 @@ def rules_text(document: Document) -> str:
 def standings_table(document: Document) -> list[str]:
     """The table, best first, and the dead below it; figures are right-aligned, signs always shown.
 
-    The strategies have a column only if they differ from the agents' names.
+    The strategies have a column only if they differ from the agents' names. Amounts of several
+    currencies have a column each.
     """
     agents = [a for a in agents_of(document) if a.get("alive", True) and not a.get("apart")]
-    digits = cash_digits(str(document.get("currency", DEFAULT_CURRENCY)))
-    cells_of = (_row(agent, digits) for agent in agents)
-    rows = [HEADINGS, *(tuple(one_line(cell, CELL_CHARS_MAX) for cell in row) for row in cells_of)]
+    main, further = document.get("currency", DEFAULT_CURRENCY), document.get("wallets")
+    units = [str(main), *(map(str, further) if isinstance(further, list) else ())]
+    headings = _headings(units)
+    cells_of = (_row(agent, units) for agent in agents)
+    rows = [headings, *([one_line(cell, CELL_CHARS_MAX) for cell in row] for row in cells_of)]
     same_names = all(row[1].replace("-", "_") == row[2] for row in rows[1:])
-    shown = [i for i in range(len(HEADINGS)) if not (same_names and HEADINGS[i] == "strategy")]
-    right = [at for at, i in enumerate(shown) if HEADINGS[i] not in LEFT_ALIGNED]
+    shown = [i for i in range(len(headings)) if not (same_names and headings[i] == "strategy")]
+    right = [at for at, i in enumerate(shown) if headings[i] not in LEFT_ALIGNED]
     lines = aligned_lines([[row[i] for i in shown] for row in rows], right=right)
     return [*lines, *not_comparable_lines(document), *dead_agent_lines(document)]
+
+
+def _headings(units: Sequence[str]) -> list[str]:
+    """The column names; those of `AMOUNTS` once per currency if there are several."""
+    found: list[str] = []
+    for name in HEADINGS:
+        several = name in AMOUNTS and len(units) > 1
+        found += [one_line(f"{name} {unit}", 20) for unit in units] if several else [name]
+    return found
 
 
 def not_comparable_lines(document: Document) -> list[str]:
@@ -157,8 +172,8 @@ def too_few_lines(document: Document, elapsed_s: float) -> list[str]:
     ]
 
 
-def _row(agent: Document, digits: int) -> tuple[str, ...]:
-    equity, change, fees = (agent.get(k) for k in ("equity_usd", "return_pct", "fees_usd"))
+def _row(agent: Document, units: Sequence[str]) -> tuple[str, ...]:
+    change = agent.get("return_pct")
     model = str(agent.get("model") or "-")
     if agent.get("scripted") and "scripted" not in model:
         model += " (scripted)"
@@ -167,12 +182,25 @@ def _row(agent: Document, digits: int) -> tuple[str, ...]:
         str(agent.get("agent")),
         str(agent.get("strategy")),
         model,
-        "-" if equity is None else f"{Decimal(str(equity)):,.{digits}f}",
+        *_amounts(agent, "equity", units),
         "-" if change is None else _signed_percent(Decimal(str(change))),
-        "-" if fees is None else f"{Decimal(str(fees)):,.{digits}f}",
+        *_amounts(agent, "fees", units),
         f"{_int(agent.get('trades')):,}",
         f"{_int(agent.get('rejections')):,}",
     )
+
+
+def _amounts(agent: Document, what: str, units: Sequence[str]) -> list[str]:
+    """An agent's equity or fees in each currency, the main one first; "-" where it has none."""
+    main, *further = units
+    accounts = agent.get("currencies")
+    known = [a for a in accounts if isinstance(a, Mapping)] if isinstance(accounts, list) else []
+    found = {str(account.get("currency")): account.get(what) for account in known}
+    amounts = [(main, agent.get(f"{what}_usd")), *((unit, found.get(unit)) for unit in further)]
+    return [
+        "-" if amount is None else f"{Decimal(str(amount)):,.{cash_digits(unit)}f}"
+        for unit, amount in amounts
+    ]
 
 
 def _signed_percent(value: Decimal) -> str:

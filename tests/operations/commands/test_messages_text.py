@@ -96,6 +96,22 @@ def test_missing_figures_are_dashes() -> None:
     assert standings_table(document)[1].split()[3:5] == ["-", "-"]
 
 
+def test_amounts_of_several_currencies_have_a_column_each() -> None:
+    """They are not summed; an agent without a wallet has a dash."""
+    accounts: list[JsonValue] = [{"currency": "BTC", "equity": "1.5", "fees": "0.001"}]
+    alone = AGENT | {"strategy": "other"}
+    agents: list[JsonValue] = [alone | {"currencies": accounts}, alone]
+    document: dict[str, JsonValue] = {**DOCUMENT, "wallets": ["BTC"], "agents": agents}
+    heading, first, second = standings_table(document)
+
+    assert ["equity", "USD", "equity", "BTC", "return", "fees", "USD", "fees", "BTC"] == (
+        heading.split()[4:13]
+    )
+    assert "1.50000000" in first
+    assert " 0.00100000 " in first
+    assert " - " in second
+
+
 def test_demo_says_that_it_ranks_no_agents() -> None:
     """The number of snapshots is too small."""
     assert "far too few to rank agents" in too_few_lines(DOCUMENT, 90.0)[0]
