@@ -1,4 +1,4 @@
-"""The currency of accounts: an arena has one, and every product must be quoted in it. Pure.
+"""The currencies of accounts: every product must be quoted in one of them. Pure.
 
 Amounts are whole units of 10^-8 in every currency (`arena.money`). Fields whose names end in `_usd`
 hold amounts in `Rules.currency`; the names are older than other currencies. Model costs are always
@@ -6,7 +6,7 @@ in US dollars.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -65,7 +65,10 @@ AS_FLAG: Final = "start with --currency {0}"
 
 
 def currency_fault(
-    products: Products, currency: str | None, ask: str = IN_SPEC
+    products: Products,
+    currency: str | None,
+    ask: str = IN_SPEC,
+    wallets: Collection[str] = (),
 ) -> CurrencyFault | None:
     """Return why accounts cannot trade these products, or None if they can.
 
@@ -73,11 +76,13 @@ def currency_fault(
         products: Ids such as "BTC-USDT", or ids with their quote currencies.
         currency: The currency of the accounts; None if it is not given.
         ask: How to choose another currency, with "{0}" in its place.
+        wallets: Further currencies that the accounts hold.
     """
     given = products if isinstance(products, Mapping) else {p: quote_of(p) for p in products}
     by_quote: dict[str, list[str]] = {}
     for product_id, quote in given.items():
-        by_quote.setdefault(quote, []).append(product_id)
+        if quote not in wallets:
+            by_quote.setdefault(quote, []).append(product_id)
     wanted = DEFAULT_CURRENCY if currency is None else currency
     if not re.fullmatch(CURRENCY_PATTERN, wanted) and wanted.upper() not in by_quote:
         return CurrencyFault(f"currency was {wanted!r}", 'write a code in capitals, such as "USDT"')
@@ -87,8 +92,8 @@ def currency_fault(
         groups = "; ".join(f"{_named(ids)} in {quote}" for quote, ids in sorted(by_quote.items()))
         return CurrencyFault(
             f"the products are quoted in {len(by_quote)} currencies: {groups}",
-            "the accounts of an arena have one currency: keep the products of one, and run a"
-            " separate arena for each of the others",
+            "give each further currency its starting cash, as in [rules] wallets = { USDT = 50000 }"
+            " or --wallet USDT=50000, or keep the products of one currency",
         )
     ((quote, ids),) = by_quote.items()
     are = f"{_named(ids)} {'is' if len(ids) == 1 else 'are'} quoted in {quote}"

@@ -7,6 +7,7 @@ prompts and commands have such ids. So a text has exactly one meaning, in old re
 ones.
 """
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 DEFAULT_VENUE: Final = "coinbase"
@@ -42,6 +43,19 @@ def split_key(product_id: str) -> VenueProduct:
     """The venue and the symbol of a product id."""
     venue, separator, symbol = product_id.partition(SEPARATOR)
     return VenueProduct(venue, symbol) if separator else VenueProduct(DEFAULT_VENUE, product_id)
+
+
+def venue_of(product_ids: Iterable[str]) -> str:
+    """The venue of products: "coinbase", or "binance+coinbase" if they are of several."""
+    return "+".join(sorted({split_key(product_id).venue for product_id in product_ids}))
+
+
+def product_in_file(product_id: str) -> str:
+    """The product as names of price files have it: "BTC-USDT" for "binance:BTCUSDT"."""
+    if SEPARATOR not in product_id:
+        return product_id
+    base, quote = _pair(product_id)
+    return f"{base}-{quote}"
 
 
 def base_of(product_id: str) -> str:

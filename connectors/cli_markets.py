@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from arena.errors import UsageError
+from arena.products import SEPARATOR
 from connectors.market.options import MarketOptions
 from connectors.market.venue import Venue
 from connectors.venues import load_venue
@@ -57,14 +58,25 @@ def read_products(
 ) -> tuple[str, ...]:
     """Product ids from flags and arguments, in order, once each.
 
+    Args:
+        venue: The venue of ids without one, such as "BTC-USD".
+        products: Texts of a flag, each with one id or several.
+        more: Further ids.
+
     Raises:
         UsageError: An id is invalid, or there are too many.
     """
     listed = [word for text in [*(products or ()), *(more or ())] for word in text.split(",")]
     words = (word.strip() for word in listed if word.strip())
-    unique = tuple(dict.fromkeys(venue.read_product(word) for word in words))
+    unique = tuple(dict.fromkeys(_venue_of(word, venue).read_product(word) for word in words))
     _check_count(len(unique))
     return unique
+
+
+def _venue_of(word: str, venue: Venue) -> Venue:
+    """The venue that an id begins with, or else the given one."""
+    name, separator, _ = word.partition(SEPARATOR)
+    return load_venue(name.lower()) if separator else venue
 
 
 def _check_count(products: int) -> None:

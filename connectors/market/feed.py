@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from arena.messages import Ticker
+from arena.products import split_key
 from connectors.market.events import (
     ActivitySeen,
     CandleClosed,
@@ -241,7 +242,7 @@ class Feed:
         known.lagging_since_s = None
         known.alive_s = received.monotonic_s
         known.ticker = Ticker(
-            venue=self.venue,
+            venue=split_key(event.product_id).venue,
             product_id=event.product_id,
             price=event.price,
             best_bid=event.best_bid,

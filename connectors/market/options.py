@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from connectors.market.venue import Venue
+    from arena.products import venue_of
+from connectors.market.venue import Venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class ConnectorOptions:
     @property
     def venue(self) -> str:
         """The venue of the snapshots: "binance", or "binance+coinbase" for both."""
-        return "+".join(sorted(market.venue.name for market in self.markets))
+        return venue_of(p for market in self.markets for p in market.products)
 
 
 @dataclass(frozen=True, slots=True)

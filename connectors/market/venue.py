@@ -57,6 +57,7 @@ class Venue(Protocol):
         name: The venue in messages, groups and commands, such as "coinbase".
         title: The venue in sentences, such as "Coinbase Exchange".
         ws_url, rest_url: URLs of the public market data.
+        time_path: Path of the venue's time at `rest_url`.
         default_products: The products if a user names none.
         confirm_after_s: The feed of a product without news is silent, so its quotes are requested
             by REST after so many seconds; None for a venue that sends heartbeats.
@@ -68,6 +69,7 @@ class Venue(Protocol):
     title: str
     ws_url: str
     rest_url: str
+    time_path: str
     default_products: tuple[str, ...]
     confirm_after_s: float | None
     ticker_every_s: float
@@ -77,6 +79,13 @@ class Venue(Protocol):
 
         Raises:
             UsageError: It is not an id of a product.
+        """
+
+    def read_time(self, body: bytes) -> datetime:
+        """The time in the body of `time_path`.
+
+        Raises:
+            ValueError: It has none.
         """
 
     def unknown_product(self, product_id: str, status: str) -> Product:

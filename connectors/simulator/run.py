@@ -11,11 +11,10 @@ from typing import Final
 from arena import logs
 from arena.clock import Clock
 from arena.pricefiles.facts import sources_text
-from arena.pricefiles.names import pair_of
 from arena.pricefiles.read import PriceFile, read_price_files
 from arena.pricefiles.rows import MINUTE_S
 from arena.pricefiles.span import EXCHANGE_HISTORY_S, span_of
-from arena.products import DEFAULT_VENUE, split_key
+from arena.products import DEFAULT_VENUE, product_in_file
 from connectors.simulator.binance.protocol import BinanceProtocol
 from connectors.simulator.coinbase.protocol import CoinbaseProtocol
 from connectors.simulator.faults import VenueFault
@@ -149,7 +148,8 @@ def _from_files(options: ExchangeOptions, saved: SimulatorState | None) -> Start
         and venue_s < saved.venue_s < span.last_s
     ):
         venue_s = saved.venue_s
-    price_paths = [price_path_of(file, _product_id(options, file)) for file in files]
+    names = options.products or tuple(_product_id(options, file) for file in files)
+    price_paths = [price_path_of(file, name) for file, name in zip(files, names, strict=True)]
     market = SimulatedMarket(
         price_paths, start_s=span.first_s, end_s=span.last_s, seed=options.seed
     )
@@ -161,9 +161,7 @@ def _from_files(options: ExchangeOptions, saved: SimulatorState | None) -> Start
 
 def _products_of_files(options: ExchangeOptions) -> list[str]:
     """The products as the names of price files have them: BTC-USDT for binance:BTCUSDT."""
-    if options.venue == DEFAULT_VENUE:
-        return list(options.products)
-    return [pair_of(split_key(product_id).symbol) for product_id in options.products]
+    return [product_in_file(product_id) for product_id in options.products]
 
 
 def _product_id(options: ExchangeOptions, file: PriceFile) -> str:

@@ -155,7 +155,7 @@ def record_not_started(contest: Contest, dead: tuple[DeadAgent, ...]) -> None:
         prefix=contest.prefix,
         bootstrap=servers,
         broker_home=None if servers else str(contest.directory.resolve()),
-        simulated=contest.spec.market.source != "coinbase",
+        simulated=not contest.spec.market.is_live,
         pid=os.getpid(),
         pid_started_at=0.0,
         started_at=now,

@@ -3,6 +3,7 @@
 Changes nothing; uses the network only to read the venue's time, if prices come from the live venue.
 """
 
+import importlib
 import os
 import re
 import shutil
@@ -24,6 +25,7 @@ from operations.localbroker.java import JAVA_MAJOR_MIN, JAVA_WHEEL, find_system_
 from operations.localbroker.ports import DEFAULT_PORT, can_bind, choose_ports
 from operations.localbroker.status import read_status
 from operations.specs.arena_spec import ArenaSpec
+from operations.specs.venues import by_venue
 
 PYTHON_MIN = (3, 11)
 DISK_BYTES_OK = 2_000_000_000
@@ -31,7 +33,8 @@ DISK_BYTES_MIN = 200_000_000
 MEMORY_KB_OK = 1_000_000
 MEMORY_KB_MIN = 300_000
 MEMINFO = Path("/proc/meminfo")
-FEED_URL = "https://api.exchange.coinbase.com"
+VENUES_MODULE = "connectors.venues"
+"""Loaded by name: `operations` imports no room."""
 FEED_TIMEOUT_S = 5.0
 CLOCK_S_OK = 1.0
 CLOCK_S_MAX = 30.0
@@ -64,8 +67,9 @@ def spec_findings(spec: ArenaSpec, folder: Path, environ: Mapping[str, str]) -> 
     elif files:
         there = noun(len(files), "is there", "are there")
         found.append(ok("strategies", f"{counted(len(files), 'file')} {there}"))
-    if spec.market.source == "coinbase":
-        found += feed_findings(FEED_URL)
+    if spec.market.is_live:
+        for venue in by_venue(spec.arena.products):
+            found += feed_findings(venue)
     return found + _variables(spec, environ)
 
 
@@ -96,23 +100,30 @@ def broker_findings(settings: Settings, environ: Mapping[str, str]) -> list[Find
     return [_java(environ), _jars(environ), *_own_broker(settings.home)]
 
 
-def feed_findings(url: str) -> list[Finding]:
-    """Check that the live venue answers, and compare its clock with this machine's."""
+def feed_findings(name: str, url: str = "") -> list[Finding]:
+    """Check that a live venue answers, and compare its clock with this machine's.
+
+    Args:
+        name: The venue.
+        url: URL of its REST API; "" for the public one.
+    """
     import httpx  # here: nothing else needs it
 
+    venue = importlib.import_module(VENUES_MODULE).load_venue(name)
+    url = f"{url or venue.rest_url}{venue.time_path}"
     sent = datetime.now(UTC)
     try:
-        answer = httpx.get(f"{url}/time", timeout=FEED_TIMEOUT_S)
+        answer = httpx.get(url, timeout=FEED_TIMEOUT_S)
         answer.raise_for_status()
-        venue_time = datetime.fromisoformat(answer.json()["iso"])
+        venue_time: datetime = venue.read_time(answer.content)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
         cause = ERRNO.sub("", " ".join(str(error).split())) or type(error).__name__
-        text = f"{url}/time: {cause[:160]}"
+        text = f"{url}: {cause[:160]}"
         remedy = 'is there a network? source = "exchange" and "replay" need none'
         return [broken("feed", text, remedy)]
     took_s = (datetime.now(UTC) - sent).total_seconds()
     off_s = (venue_time - sent).total_seconds() - took_s / 2
-    found = ok("feed", f"{url} answers in {took_s * 1000:.0f} ms")
+    found = ok("feed", f"{venue.title} answers in {took_s * 1000:.0f} ms")
     text = f"this machine is {abs(off_s):.1f} s {'behind' if off_s > 0 else 'ahead of'} the venue"
     if abs(off_s) > CLOCK_S_MAX:
         return [found, broken("clock", text, "set the clock: prices would count as stale")]

@@ -11,11 +11,13 @@ from pydantic import JsonValue
 from arena.currency import DEFAULT_CURRENCY, cash_digits
 from arena.plural import counted, noun
 from arena.pricefiles.facts import PriceFacts
+from arena.products import DEFAULT_VENUE
 from arena.visible_text import one_line
 from operations.commands.aligned_lines import aligned_lines
 from operations.processes.child import ProcessSpec
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.baselines import rerouted_text
+from operations.specs.venues import by_venue
 
 HEADINGS = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
 AMOUNTS = ("equity", "fees")
@@ -36,19 +38,22 @@ Document = Mapping[str, JsonValue]
 
 def prices_text(spec: ArenaSpec) -> str:
     """The source of the prices, and the accounts' currency if it is not USD."""
-    currency = "" if spec.currency == DEFAULT_CURRENCY else f" Accounts hold {spec.currency}."
+    held = " and ".join((spec.currency, *spec.rules.wallets))
+    currency = "" if held == DEFAULT_CURRENCY else f" Accounts hold {held}."
     return f"{_prices(spec)}{currency}"
 
 
 def _prices(spec: ArenaSpec) -> str:
     market = spec.market
-    if market.source == "coinbase":
-        return "Prices: Coinbase, live."
+    venues = " and ".join(name.capitalize() for name in by_venue(spec.arena.products))
+    if market.is_live:
+        return f"Prices: {venues}, live."
     what = counted(len(market.prices), "recorded file") if market.prices else f"seed {market.seed}"
     if market.source == "replay":
         return f"Prices: {'replayed' if market.prices else 'simulated'}, {what}, in lock-step."
     pace = "real time" if market.speed == 1 else f"{market.speed:g} times real time"
-    return f"Prices: simulated exchange, {what}, {pace}."
+    simulated = "exchange" if venues == DEFAULT_VENUE.capitalize() else venues
+    return f"Prices: simulated {simulated}, {what}, {pace}."
 
 
 def file_lines(files: Sequence[PriceFacts]) -> list[str]:

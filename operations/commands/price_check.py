@@ -20,6 +20,7 @@ from arena.pricefiles.span import (
     snapshots_of,
     span_of,
 )
+from arena.products import product_in_file
 from operations.commands.redrawn_line import RedrawnLine
 from operations.specs.arena_spec import ArenaSpec
 from operations.tradable_prices import mark_untradable
@@ -63,7 +64,8 @@ def check_prices(spec: ArenaSpec, folder: Path) -> tuple[PriceFacts, ...]:
     interval_s = interval_of(spec.arena.interval_s) if replay else 0
     if not market.prices:
         return ()
-    found = read_facts([folder / name for name in market.prices], spec.arena.products)
+    names = [product_in_file(product_id) for product_id in spec.arena.products]
+    found = read_facts([folder / name for name in market.prices], names)
     files = mark_untradable(found, spec.rules.starting_cash)
     ends = [(file.first_s, file.last_s) for file in files if not file.left_out]
     if not replay:

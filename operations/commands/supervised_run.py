@@ -173,7 +173,7 @@ def prepare_run(
 ) -> ArenaRun:
     """Create the run and its record; nothing is started."""
     spec, broker = setup.spec, setup.broker
-    simulated = spec.market.source != "coinbase"
+    simulated = not spec.market.is_live
     record = RunRecord(
         command=setup.command,
         name=spec.arena.name,

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from itertools import compress
+from typing import Any
 
 from arena.pricefiles.facts import PriceFacts
+from arena.products import split_key
 from arena.toml_files import parse_toml
 from operations.commands.compete_spec import to_toml
 from operations.commands.plugins import LoadedSpec
+from operations.specs.venues import by_venue
 
 
 def without_untradable_products(
@@ -33,8 +36,24 @@ def without_untradable_products(
     market = spec.market.model_copy(update={"prices": names})
     arena = spec.arena.model_copy(update={"products": products})
     tables = parse_toml(text, "the specification", parse_float=Decimal)
-    tables["market"] = {**tables["market"], "prices": list(names)}
-    if spec.arena.products:
+    if spec.markets:
+        tables["markets"] = _tradable_markets(products, names)
+    else:
+        tables["market"] = {**tables["market"], "prices": list(names)}
         tables["arena"] = {**tables.get("arena", {}), "products": list(products)}
     changed = spec.model_copy(update={"arena": arena, "market": market})
     return replace(loaded, spec=changed, text=to_toml(tables))
+
+
+# Any: any TOML value.
+def _tradable_markets(products: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
+    """The [[markets]] tables with the tradable products and their files only."""
+    files = dict(zip(products, names, strict=True))
+    return [
+        {
+            "venue": venue,
+            "products": [split_key(product_id).symbol for product_id in ids],
+            "prices": [files[product_id] for product_id in ids],
+        }
+        for venue, ids in by_venue(products).items()
+    ]

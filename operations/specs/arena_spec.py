@@ -1,9 +1,10 @@
 """ARENA.toml: the market, models, agents and rules of an arena, and its contest.
 
     [arena]         name, prefix, products, interval_s
-    [market]        source = "coinbase", or "exchange" (simulated) with seed, speed, prices, record,
-                    or "replay" (in lock-step) with seed, prices, start
-    [rules]         fees, slippage_bps, currency, starting_cash, price_age_s, collar_bps
+    [market]        source = "live", or "exchange" (simulated) with seed, speed, prices, record,
+                    or "replay" (in lock-step) with seed, prices, start; venue
+    [[markets]]     venue, products, prices, for several venues at once
+    [rules]         fees, slippage_bps, currency, starting_cash, wallets, price_age_s, collar_bps
     [[chat_nodes]]  name, model_id, base_url, api_key_env, max_workers, reasoning_effort, ...
     [[agents]]      name, strategy, chat_node, process, cadence, seed, scrape, prompt
     [competition]   snapshots, pacing, strategies, models, repeats, baselines, replies, ...
@@ -49,7 +50,9 @@ from operations.specs.tables import (
     PluginsTable,
     RulesTable,
     SpecTable,
+    VenueTable,
 )
+from operations.specs.venues import with_venues
 
 __all__ = [
     "AgentTable",
@@ -69,6 +72,7 @@ class ArenaSpec(SpecTable):
 
     arena: ArenaTable = ArenaTable()
     market: MarketTable = MarketTable()
+    markets: tuple[VenueTable, ...] = Field(default=(), max_length=8)
     rules: RulesTable = RulesTable()
     chat_nodes: tuple[ChatNodeTable, ...] = ()
     agents: tuple[AgentTable, ...] = Field(default=(), max_length=AGENTS_MAX)
@@ -86,22 +90,23 @@ class ArenaSpec(SpecTable):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        _require_own_names("chat_nodes", [n.name for n in self.chat_nodes])
-        _require_own_names("agents", [a.name for a in self.agents])
-        _check_currency(self.arena, self.rules)
-        if self.competition is None:
-            _require_market_and_agents(self)
+        spec = with_venues(self)
+        _require_own_names("chat_nodes", [n.name for n in spec.chat_nodes])
+        _require_own_names("agents", [a.name for a in spec.agents])
+        _check_currency(spec.arena, spec.rules)
+        if spec.competition is None:
+            _require_market_and_agents(spec)
         else:
             check_competition(
-                self.competition,
-                arena=self.arena,
-                market=self.market,
-                chat_nodes=self.chat_nodes,
-                agents=self.agents,
+                spec.competition,
+                arena=spec.arena,
+                market=spec.market,
+                chat_nodes=spec.chat_nodes,
+                agents=spec.agents,
             )
-        _check_agents(self.agents, self.chat_nodes)
-        _check_all_agents(self.agents, self.expanded().agents)
-        return self
+        _check_agents(spec.agents, spec.chat_nodes)
+        _check_all_agents(spec.agents, spec.expanded().agents)
+        return spec
 
     def expanded(self) -> Self:
         """Return the specification with the contest's agents and baselines; call it once."""
@@ -146,7 +151,7 @@ def _require_own_names(table: str, names: list[str]) -> None:
 
 
 def _check_currency(arena: ArenaTable, rules: RulesTable) -> None:
-    fault = currency_fault(arena.products, rules.currency)
+    fault = currency_fault(arena.products, rules.currency, wallets=rules.wallets)
     if fault is not None:
         location = ("arena", "products") if rules.currency is None else ("rules", "currency")
         raise SpecFault(location, f"{fault.what}; {fault.remedy}")

@@ -197,7 +197,7 @@ def _check_pacing(table: CompetitionTable, market: MarketTable) -> None:
     if not table.lock_step and market.source == "replay":
         raise _fault(
             "pacing",
-            '"real-time" needs [market] source = "exchange" or "coinbase"; '
+            '"real-time" needs [market] source = "exchange" or "live"; '
             'a replay needs pacing = "lock-step"',
         )
 

@@ -28,6 +28,7 @@ from arena.model_cutoffs import check_month
 from arena.model_prices import PRICE_MAX, Price, own_price
 from arena.money import parse_share
 from arena.prefix import valid_prefix
+from arena.products import DEFAULT_VENUE
 from operations.specs.errors import SpecFault
 
 LOCAL = "local"
@@ -38,7 +39,7 @@ AGENTS_MAX = 200
 PLUGIN_FOLDERS_MAX = 20
 SEED_MAX = 2**31 - 1
 STRATEGY_PATTERN = r"^[^@=\s][^@=]*$"
-PRODUCT_PATTERN = r"^[A-Z0-9]{1,20}-[A-Z0-9]{1,10}$"
+PRODUCT_PATTERN = r"^(?:[a-z][a-z0-9]{0,19}:)?[A-Z0-9]{1,24}(?:-[A-Z0-9]{1,10})?$"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 SYNTHETIC_START = datetime(2026, 1, 1, tzinfo=UTC)
 """Default venue time of the first snapshot of a synthetic replay: the same in every run."""
@@ -48,7 +49,7 @@ SOURCES_OF = {
     "speed": ("exchange",),
     "prices": ("exchange", "replay"),
     "start": ("replay",),
-    "record": ("coinbase", "exchange"),
+    "record": ("coinbase", "live", "exchange"),
 }
 """Keys of [market] that only some sources have."""
 
@@ -108,8 +109,9 @@ class MarketTable(SpecTable):
     """The source of the prices.
 
     Attributes:
-        source: "coinbase" is the live venue, "exchange" the simulated one, "replay" gives the same
-            prices in every run, at the pace of the agents.
+        source: "live" is the venue's own feed ("coinbase" is Coinbase's), "exchange" a simulated
+            venue, "replay" gives the same prices in every run, at the pace of the agents.
+        venue: The venue of the products; [[markets]] names several.
         seed: Seed of the synthetic prices.
         speed: Seconds of market time per second.
         prices: Candle files to replay instead of synthetic prices, relative to the ARENA.toml.
@@ -118,7 +120,8 @@ class MarketTable(SpecTable):
         record: True keeps every raw frame of the feed in the run's directory.
     """
 
-    source: Literal["coinbase", "exchange", "replay"] = "exchange"
+    source: Literal["coinbase", "live", "exchange", "replay"] = "exchange"
+    venue: str = DEFAULT_VENUE
     seed: int = Field(default=7, ge=0)
     speed: float = Field(default=1.0, ge=0.01, le=3_600)
     prices: tuple[str, ...] = ()
@@ -135,9 +138,28 @@ class MarketTable(SpecTable):
         return self
 
     @property
+    def is_live(self) -> bool:
+        """True for the feed of a real venue."""
+        return self.source in ("coinbase", "live")
+
+    @property
     def begins_at(self) -> datetime | None:
         """Venue time at which a replay starts; None if its files decide."""
         return self.start if self.start or self.prices else SYNTHETIC_START
+
+
+class VenueTable(SpecTable):
+    """One of several venues.
+
+    Attributes:
+        venue: The venue.
+        products: Its products, by the venue's own ids.
+        prices: Candle files to replay, one per product, relative to the ARENA.toml.
+    """
+
+    venue: str
+    products: tuple[ProductId, ...] = Field(min_length=1, max_length=50)
+    prices: tuple[str, ...] = ()
 
 
 class RulesTable(SpecTable):
@@ -146,8 +168,9 @@ class RulesTable(SpecTable):
     Attributes:
         fees: Name of a fee preset, or the taker fee in basis points.
         slippage_bps: Slippage against the taker at each fill.
-        currency: Currency of the accounts and of all products' prices; USD by default.
+        currency: Currency of the accounts and of the products' prices; USD by default.
         starting_cash: Opening cash of each account, in that currency.
+        wallets: Further currencies of the accounts, and their opening cash.
         price_age_s: Maximum age of a price; an order at an older one is refused.
         collar_bps: Maximum move of the price since the agent saw it; else the order is refused.
     """
@@ -156,6 +179,7 @@ class RulesTable(SpecTable):
     slippage_bps: Decimal | None = Field(default=None, ge=0, le=10_000)
     currency: str | None = None
     starting_cash: Decimal | None = Field(default=None, gt=0)
+    wallets: dict[str, Annotated[Decimal, Field(gt=0)]] = Field(default_factory=dict)
     price_age_s: float | None = Field(default=None, gt=0)
     collar_bps: Decimal | None = Field(default=None, gt=0, le=10_000)
 

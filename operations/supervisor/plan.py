@@ -21,10 +21,12 @@ from arena.errors import UsageError
 from arena.model_prices import PriceList
 from arena.plugins import NO_PLUGINS, Plugins
 from arena.process_kinds import KIND_OF_COMMAND, KINDS
+from arena.products import DEFAULT_VENUE
 from arena.strategy_files import is_file_name
 from operations.processes.child import ProcessSpec
 from operations.specs.arena_spec import AgentTable, ArenaSpec, ChatNodeTable, CompetitionTable
 from operations.specs.competition import BASELINES
+from operations.specs.venues import by_venue
 
 BASE_URL_VARIABLE = "OPENAI_BASE_URL"
 LOOPBACK = "127.0.0.1"
@@ -138,15 +140,24 @@ def exchange_command(spec: ArenaSpec, context: LaunchContext) -> list[str]:
     words += ["--seed", str(market.seed), "--products", ",".join(spec.arena.products)]
     for path in market.prices:
         words += ["--prices", str(context.directory / path)]
-    return words + _flags({"--state": context.market_state_file})
+    (venue,) = by_venue(spec.arena.products)
+    other = None if venue == DEFAULT_VENUE else venue
+    return words + _flags({"--state": context.market_state_file, "--venue": other})
 
 
 def connector_command(spec: ArenaSpec, context: LaunchContext) -> list[str]:
     """The command of the connector; it learns from the exchange what is simulated."""
     if spec.market.source == "replay":
         return replay_command(spec, context.directory)
-    words = ["connector", "coinbase", "--min-interval", f"{spec.arena.interval_s:g}"]
-    words += ["--products", ",".join(spec.arena.products)]
+    venues = by_venue(spec.arena.products)
+    interval = ["--min-interval", f"{spec.arena.interval_s:g}"]
+    if len(venues) == 1:
+        ((venue, products),) = venues.items()
+        words = ["connector", venue, *interval, "--products", ",".join(products)]
+    else:
+        words = ["connector", "markets", *interval]
+        for venue, products in venues.items():
+            words += ["--market", f"{venue}={','.join(products)}"]
     if spec.market.source == "exchange":
         address = f"{LOOPBACK}:{context.exchange_port}"
         words += ["--ws-url", f"ws://{address}", "--rest-url", f"http://{address}"]
@@ -205,7 +216,8 @@ def tools_command(spec: ArenaSpec) -> list[str]:
         "--collar-bps": rules.collar_bps,
         "--planned-snapshots": contest and contest.snapshot_count(spec.arena.interval_s),
     }
-    return ["tools", *_flags(options)]
+    wallets = [f"--wallet={unit}={cash:f}" for unit, cash in rules.wallets.items()]
+    return ["tools", *_flags(options), *wallets]
 
 
 def tool_server_command(plugins: Plugins) -> list[str]:

@@ -6,9 +6,10 @@ the cost.
 
 from datetime import UTC, datetime
 
-from arena.messages import Candle
+from arena.messages import Candle, Product
+from arena.products import split_key
 from connectors.market.events import TickerSeen
-from connectors.simulator.simulated_market import Bar, SimulatedMarket
+from connectors.simulator.simulated_market import Bar, ProductState, SimulatedMarket
 
 
 def ticker_seen(market: SimulatedMarket, product_id: str) -> TickerSeen | None:
@@ -43,4 +44,18 @@ def candle(minute_s: int, bar: Bar) -> Candle:
         low=bar.low,
         close=bar.close,
         volume=bar.volume,
+    )
+
+
+def rules_of(state: ProductState) -> Product:
+    """The trading rules of a product, as its venue would list them."""
+    product = state.price_path.product
+    return Product(
+        venue=split_key(product.product_id).venue,
+        product_id=product.product_id,
+        base_currency=product.base_currency,
+        quote_currency=product.quote_currency,
+        base_increment=product.base_increment,
+        quote_increment=product.quote_increment,
+        min_market_funds=product.min_market_funds,
     )

@@ -13,16 +13,14 @@ from arena.errors import UsageError
 from arena.ids import snapshot_id
 from arena.messages import MarketSnapshot, Product, Ticker
 from arena.pricefiles.span import MarketSpan, interval_of, snapshots_of
-from arena.products import DEFAULT_VENUE
+from arena.products import venue_of
 from connectors.market.candles import BOOK_MINUTES_MAX, MINUTE_S, CandleBook
 from connectors.market.events import HeartbeatSeen
 from connectors.market.feed import Feed, Received
-from connectors.market.lockstep.market_events import candle, ticker_seen
+from connectors.market.lockstep.market_events import candle, rules_of, ticker_seen
 from connectors.market.snapshot import Origin, compose
-from connectors.simulator.coinbase.rest_responses import respond
 from connectors.simulator.price_path import STEP_S
 from connectors.simulator.simulated_market import ProductState, SimulatedMarket
-from connectors.venues.coinbase.protocol_products import list_products
 
 EPOCH: Final = 1
 QUIET_MINUTES_MAX: Final = 5
@@ -62,10 +60,9 @@ class SnapshotReplay:
         snapshots: int | None,
         recorded: bool = False,
         source: str = "",
-        venue: str = DEFAULT_VENUE,
     ) -> None:
         """Start at the first snapshot."""
-        self.venue = venue
+        self.venue = venue_of(market.products)
         self._origin = Origin(simulated=True, recorded=recorded, source=source)
         self.source = source
         self.interval_s = interval_of(interval_s)
@@ -75,7 +72,7 @@ class SnapshotReplay:
         self.product_ids = sorted(market.products)
         self.products = self._rules(market)
         self._market = market
-        self._feed = Feed(venue)
+        self._feed = Feed(self.venue)
         self._quotes: dict[str, Quotes] = {}
         self._books = {product_id: CandleBook() for product_id in market.products}
         self._load_history()
@@ -138,8 +135,7 @@ class SnapshotReplay:
         )
 
     def _rules(self, market: SimulatedMarket) -> tuple[Product, ...]:
-        reply = respond(market, "/products", self.as_of(0))
-        return list_products(reply.body, self.product_ids, venue=self.venue).online
+        return tuple(rules_of(market.products[product_id]) for product_id in self.product_ids)
 
     def _load_history(self) -> None:
         """Add the minutes that closed before the first snapshot to the candle books."""

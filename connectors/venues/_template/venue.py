@@ -1,6 +1,7 @@
 """The venue."""
 
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from arena.errors import UsageError
@@ -8,7 +9,7 @@ from arena.messages import Product
 from arena.products import SEPARATOR, product_key
 from connectors.market.rate_limits import TokenBucket
 from connectors.venues._template.protocol import NAME, SYMBOL, parse
-from connectors.venues._template.rest_protocol import unknown_product
+from connectors.venues._template.rest_protocol import read_time, unknown_product
 from connectors.venues._template.session import TemplateSession
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class TemplateVenue:
     title = "the venue to copy"
     ws_url = "wss://feed.example.com"
     rest_url = "https://api.example.com"
+    time_path = "/time"
     default_products: tuple[str, ...] = (f"{NAME}:BTC-USD", f"{NAME}:ETH-USD")
     confirm_after_s: float | None = None
     ticker_every_s = 0.0
@@ -38,6 +40,14 @@ class TemplateVenue:
         if not SYMBOL.fullmatch(symbol):
             raise UsageError(f"{text!r} is not a product id", remedy="write BTC-USD")
         return product_key(NAME, symbol)
+
+    def read_time(self, body: bytes) -> datetime:
+        """The venue's time.
+
+        Raises:
+            ValueError: The body has none.
+        """
+        return read_time(body)
 
     def unknown_product(self, product_id: str, status: str) -> Product:
         """The rules of a product without a usable entry."""

@@ -38,13 +38,13 @@ KLINES_MAX: Final = 1_000
 BAD_REQUEST: Final = 400
 UNKNOWN_SYMBOL: Final = "Invalid symbol"
 """Begin of the message of error -1121."""
+TIME: Final = "/api/v3/time"
 TIME_WEIGHT: Final = 1
 EXCHANGE_INFO_WEIGHT: Final = 20
 TICKER_WEIGHT: Final = 2
 KLINES_WEIGHT: Final = 2
 TRADES_WEIGHT: Final = 25
 
-TIME: Final = "/api/v3/time"
 EXCHANGE_INFO: Final = "/api/v3/exchangeInfo"
 TICKER: Final = "/api/v3/ticker/24hr"
 KLINES: Final = "/api/v3/klines"

@@ -1,6 +1,7 @@
 """Binance spot as a venue."""
 
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -8,6 +9,7 @@ from arena.messages import Product
 from connectors.market.rate_limits import TokenBucket
 from connectors.venues.binance.exchange_info import unknown_product
 from connectors.venues.binance.protocol import BinanceDecoder
+from connectors.venues.binance.rest_protocol import read_time
 from connectors.venues.binance.session import BinanceSession
 from connectors.venues.binance.symbols import NAME, read_product
 
@@ -34,6 +36,7 @@ class BinanceVenue:
     title = "Binance spot"
     ws_url = "wss://data-stream.binance.vision"
     rest_url = "https://data-api.binance.vision"
+    time_path = "/api/v3/time"
     default_products: tuple[str, ...] = ("binance:BTCUSDT", "binance:ETHUSDT", "binance:SOLUSDT")
     confirm_after_s: float | None = 3.0
     """A quiet product is stale after five seconds; this leaves time to check and to request."""
@@ -47,6 +50,14 @@ class BinanceVenue:
             UsageError: It is not an id of a product.
         """
         return read_product(text)
+
+    def read_time(self, body: bytes) -> datetime:
+        """The venue's time.
+
+        Raises:
+            ValueError: The body has none.
+        """
+        return read_time(body)
 
     def unknown_product(self, product_id: str, status: str) -> Product:
         """The rules of a product without a usable entry."""

@@ -1,13 +1,16 @@
 """Coinbase Exchange as a venue."""
 
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from arena.errors import UsageError
 from arena.messages import Product
+from arena.products import SEPARATOR
 from connectors.market.rate_limits import TokenBucket
 from connectors.venues.coinbase.protocol import PRODUCT_ID, parse
 from connectors.venues.coinbase.protocol_products import unknown_product
+from connectors.venues.coinbase.rest_protocol import read_time
 from connectors.venues.coinbase.session import CoinbaseSession
 
 if TYPE_CHECKING:
@@ -27,20 +30,29 @@ class CoinbaseVenue:
     title = "Coinbase Exchange"
     ws_url = "wss://ws-feed.exchange.coinbase.com"
     rest_url = "https://api.exchange.coinbase.com"
+    time_path = "/time"
     default_products: tuple[str, ...] = ("BTC-USD", "FARTCOIN-USD", "SOL-USD")
     confirm_after_s: float | None = None
     ticker_every_s = 0.0
 
     def read_product(self, text: str) -> str:
-        """An id such as "BTC-USD", typed in any case.
+        """An id such as "BTC-USD" or "coinbase:BTC-USD", typed in any case.
 
         Raises:
             UsageError: It is not an id.
         """
-        product_id = text.upper()
+        product_id = text.upper().removeprefix(f"{self.name.upper()}{SEPARATOR}")
         if not PRODUCT_ID.fullmatch(product_id):
             raise UsageError(f"{product_id!r} is not a product id", remedy="write BTC-USD")
         return product_id
+
+    def read_time(self, body: bytes) -> datetime:
+        """The venue's time.
+
+        Raises:
+            ValueError: The body has none.
+        """
+        return read_time(body)
 
     def unknown_product(self, product_id: str, status: str) -> Product:
         """The rules of a product without a usable entry."""

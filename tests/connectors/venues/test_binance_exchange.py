@@ -307,8 +307,8 @@ async def test_banned_address_waits_as_told(memory_bus: MemoryBus) -> None:
         await inject_fault(server, "drop")
         await eventually(lambda: watched.count("reconnects_http_418") >= 1, "a refusal")
         refused_s = watched.connector.node.clock.monotonic()
-        assert "answered 418" in watched.connector.stream.down
-        await eventually(lambda: watched.connector.stream.epoch >= 2, "a second connection")
+        assert "answered 418" in watched.feed.stream.down
+        await eventually(lambda: watched.feed.stream.epoch >= 2, "a second connection")
 
         assert watched.connector.node.clock.monotonic() - refused_s > 15
         assert 1 == watched.count("reconnects_http_418")

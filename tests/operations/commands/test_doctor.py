@@ -207,7 +207,7 @@ def test_clock_is_compared_with_the_venue(off_s: float, states: tuple[str, str])
     """The finding has the difference in seconds."""
     iso = (datetime.now(UTC) + timedelta(seconds=off_s)).isoformat()
     with serving_in_thread(ModelServer(extra={"/v1/time": {"iso": iso}})) as venue:
-        feed, clock = feed_findings(venue.base_url)
+        feed, clock = feed_findings("coinbase", venue.base_url)
 
     assert states == (feed.state, clock.state)
 
@@ -215,7 +215,7 @@ def test_clock_is_compared_with_the_venue(off_s: float, states: tuple[str, str])
 def test_unreachable_feed_is_broken_with_other_markets_as_the_remedy() -> None:
     """The finding has its URL."""
     url = f"http://127.0.0.1:{closed_port()}"
-    (found,) = feed_findings(url)
+    (found,) = feed_findings("coinbase", url)
 
     assert FindingState.BROKEN is found.state
     assert f"{url}/time" in found.detail

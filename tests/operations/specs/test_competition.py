@@ -160,7 +160,7 @@ def test_every_cell_has_every_repeat_once(strategies: int, models: int, repeats:
             "repeats = 2",
             'pacing = "real-time"',
             'line 16: [competition] pacing: "real-time" needs [market] source = "exchange" or '
-            '"coinbase"; a replay needs pacing = "lock-step"',
+            '"live"; a replay needs pacing = "lock-step"',
         ),
         (
             "snapshots = 120\n",

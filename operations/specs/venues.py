@@ -1,0 +1,95 @@
+"""The venues and product ids of an ARENA.toml. Pure, except that it looks up the venues' names."""
+
+import importlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeVar
+
+from arena.products import DEFAULT_VENUE, SEPARATOR, product_key, split_key
+from arena.unknown_names import closest_first, listed
+from operations.specs.errors import SpecFault
+
+if TYPE_CHECKING:
+    from operations.specs.arena_spec import ArenaSpec
+
+Spec = TypeVar("Spec", bound="ArenaSpec")
+
+VENUES_MODULE = "connectors.venues"
+"""Loaded by name: `operations` imports no room."""
+
+
+def by_venue(products: Iterable[str]) -> dict[str, list[str]]:
+    """Venue -> its products, in the given order."""
+    found: dict[str, list[str]] = {}
+    for product_id in products:
+        found.setdefault(split_key(product_id).venue, []).append(product_id)
+    return found
+
+
+def with_venues(spec: Spec) -> Spec:
+    """The specification with the venue in every product id, and the price files of all markets.
+
+    Raises:
+        SpecFault: A venue is unknown or named twice, or a product has no valid id.
+    """
+    _check_tables(spec)
+    market, arena = spec.market, spec.arena
+    if spec.markets:
+        names = [(table.venue, symbol) for table in spec.markets for symbol in table.products]
+        prices = tuple(path for table in spec.markets for path in table.prices)
+        market = market.model_copy(update={"prices": prices or market.prices})
+    else:
+        names = [(market.venue, symbol) for symbol in arena.products]
+    products = tuple(_key(venue, symbol) for venue, symbol in names)
+    for index, product_id in enumerate(products):
+        if split_key(product_id).venue == DEFAULT_VENUE and "-" not in product_id:
+            what = f"{product_id!r} is not a product of Coinbase; write it as BTC-USD"
+            raise SpecFault(_place(spec, index), what)
+    arena = arena.model_copy(update={"products": products})
+    return spec.model_copy(update={"arena": arena, "market": market})
+
+
+def _key(venue: str, symbol: str) -> str:
+    return symbol if SEPARATOR in symbol else product_key(venue, symbol)
+
+
+def _place(spec: "ArenaSpec", index: int) -> tuple[str | int, ...]:
+    for number, table in enumerate(spec.markets):
+        if index < len(table.products):
+            return ("markets", number, "products")
+        index -= len(table.products)
+    return ("arena", "products")
+
+
+def _check_tables(spec: "ArenaSpec") -> None:
+    names: tuple[str, ...] = importlib.import_module(VENUES_MODULE).venue_names()
+    market = spec.market
+    asked: list[tuple[tuple[str | int, ...], str]] = [(("market", "venue"), market.venue)]
+    asked += [(("markets", n, "venue"), table.venue) for n, table in enumerate(spec.markets)]
+    asked += [(("arena", "products"), venue) for venue in by_venue(spec.arena.products)]
+    for place, venue in asked:
+        if venue not in names:
+            known = listed(closest_first(venue, names))
+            raise SpecFault(place, f"unknown venue {venue!r}; there is {known}")
+    if market.source == "coinbase" and market.venue != DEFAULT_VENUE:
+        raise SpecFault(("market", "source"), f'write source = "live" for {market.venue}')
+    if not spec.markets:
+        return
+    for name, key, given in (
+        ("arena", "products", spec.arena.model_fields_set),
+        ("market", "venue", market.model_fields_set),
+    ):
+        if key in given:
+            raise SpecFault((name, key), f"{key} is in [[markets]] already; remove it here")
+    for n, row in enumerate(spec.markets):
+        if row.venue in [one.venue for one in spec.markets[:n]]:
+            raise SpecFault(("markets", n, "venue"), f"{row.venue} is already used")
+        if row.prices and len(row.prices) != len(row.products):
+            what = f"{len(row.prices)} files for {len(row.products)} products"
+            raise SpecFault(("markets", n, "prices"), f"{what}; give one per product")
+        if row.prices and market.source not in ("exchange", "replay"):
+            raise SpecFault(("markets", n, "prices"), 'prices need source = "replay"; remove them')
+    if any(table.prices for table in spec.markets) and not all(t.prices for t in spec.markets):
+        raise SpecFault(("markets",), "give price files for every venue or for none")
+    if market.source == "exchange" and len(spec.markets) > 1:
+        what = 'the simulated exchange speaks for one venue; choose "replay" or "live"'
+        raise SpecFault(("market", "source"), what)
