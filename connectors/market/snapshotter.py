@@ -6,7 +6,7 @@ that just closed, flushes the tickers, and records their offsets in the snapshot
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from arena import topics
@@ -27,6 +27,8 @@ within these bounds it is a quarter of the wall time from snapshot to snapshot."
 PAUSE_S: Final = (0.02, 1.0)
 """Least and most wall seconds between two checks of the clock."""
 WAITING_LOG_S: Final = 10.0
+SILENT_S: Final = 5.0
+"""Seconds without a new time after which a venue's time is continued by the process's clock."""
 
 
 class Snapshotter:
@@ -50,6 +52,7 @@ class Snapshotter:
         self._venue = venue
         self._feeds = feeds
         self._cadence = Cadence(interval_s)
+        self._heard: dict[str, tuple[datetime | None, float]] = {}
 
     async def resume(self) -> MarketSnapshot | None:
         """Continue after the newest snapshot in the log, which another process may have published.
@@ -163,15 +166,26 @@ class Snapshotter:
         return all(feed.publisher.active for feed in self._feeds)
 
     def _venue_now(self) -> datetime | None:
-        """The newest time of the venues; None before the first.
-
-        A venue whose feed is silent gets it too, so that its candles are requested by REST.
-        """
+        """The newest time of the venues; None before the first."""
         times = [feed.feed.clock.now for feed in self._feeds]
         newest = max((moment for moment in times if moment is not None), default=None)
-        for feed in self._feeds:
-            feed.feed.clock.observe(newest)
+        if newest is not None and len(self._feeds) > 1:
+            for feed in self._feeds:
+                self._advance_silent(feed, newest)
         return newest
+
+    def _advance_silent(self, feed: VenueFeed, newest: datetime) -> None:
+        """Let the time of a silent venue advance, so that its candles are requested by REST.
+
+        It advances at its own speed, from its own time: another venue's may be minutes ahead.
+        """
+        clock, now_s = feed.feed.clock, self._node.clock.monotonic()
+        heard, since_s = self._heard.get(feed.feed.venue, (None, now_s))
+        if heard is not None and clock.now == heard and now_s - since_s > SILENT_S:
+            elapsed = timedelta(seconds=(now_s - since_s) * feed.rest.origin.speed)
+            clock.observe(min(heard + elapsed, newest))
+        if clock.now != heard:
+            self._heard[feed.feed.venue] = clock.now, now_s
 
     def _origin(self) -> Origin:
         return merged_origin([feed.rest.origin for feed in self._feeds])

@@ -2,7 +2,9 @@
 
 import asyncio
 import random
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,6 +19,7 @@ from connectors.market.feed_status import FeedStatus, details_of, gauges_of
 from connectors.market.options import ConnectorOptions, MarketOptions
 from connectors.market.snapshot import Origin, merged_origin
 from connectors.simulator.binance.protocol import BinanceProtocol
+from connectors.simulator.server import ExchangeServer
 from connectors.venues import load_venue
 from tests.connectors.builders import FastClock
 from tests.connectors.venue import RunningConnector, eventually, inject_fault, running_exchange
@@ -29,11 +32,16 @@ HALF_USD, HALF_USDT = (
 """Half as many products as a snapshot holds, and one more."""
 
 
-async def test_snapshots_hold_both_venues_as_of_one_time(memory_bus: MemoryBus) -> None:
-    """A venue that is silent makes its own products stale, and no snapshot late."""
+@asynccontextmanager
+async def running(
+    bus: MemoryBus, *, behind: timedelta = timedelta(0)
+) -> AsyncIterator[tuple[RunningConnector, ExchangeServer]]:
+    """A connector to two simulated venues; the time of the second one may be behind."""
     async with (
         running_exchange(products=(DOLLARS,), start=START) as coinbase,
-        running_exchange(products=(TETHERS,), start=START, protocol=BinanceProtocol) as binance,
+        running_exchange(
+            products=(TETHERS,), start=START - behind, protocol=BinanceProtocol
+        ) as binance,
     ):
         markets = tuple(
             MarketOptions(load_venue(name), products, server.ws_url, server.rest_url)
@@ -43,27 +51,33 @@ async def test_snapshots_hold_both_venues_as_of_one_time(memory_bus: MemoryBus) 
             )
         )
         options = ConnectorOptions(markets, 60.0)
-        node = Node("connector", options.venue, Settings(), memory_bus, FastClock(10.0))
+        node = Node("connector", options.venue, Settings(), bus, FastClock(10.0))
         connector = LiveConnector(options, node, random.Random(7))
-        reader = await memory_bus.log_reader("market.tickers", "market.snapshots", "dead_letters")
+        reader = await bus.log_reader("market.tickers", "market.snapshots", "dead_letters")
         watched = RunningConnector(connector, reader)
         tasks = [
             asyncio.create_task(connector.serve()),
             asyncio.create_task(watched.read_forever()),
         ]
         try:
-            await eventually(lambda: len(watched.snapshots) >= 2, "two snapshots")
-            await inject_fault(binance, "stall", seconds=60)
-            await inject_fault(binance, "html", seconds=60)
-            before = len(watched.snapshots)
-            await eventually(
-                lambda: any(is_stale(s, TETHERS) for s in watched.snapshots[before:]),
-                "stale products of the silent venue",
-            )
+            yield watched, binance
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_snapshots_hold_both_venues_as_of_one_time(memory_bus: MemoryBus) -> None:
+    """A venue that is silent makes its own products stale, and no snapshot late."""
+    async with running(memory_bus) as (watched, binance):
+        await eventually(lambda: len(watched.snapshots) >= 2, "two snapshots")
+        await inject_fault(binance, "stall", seconds=60)
+        await inject_fault(binance, "html", seconds=60)
+        before = len(watched.snapshots)
+        await eventually(
+            lambda: any(is_stale(s, TETHERS) for s in watched.snapshots[before:]),
+            "stale products of the silent venue",
+        )
 
     first, last = watched.snapshots[0], watched.snapshots[-1]
     assert "binance+coinbase" == first.venue
@@ -73,7 +87,22 @@ async def test_snapshots_hold_both_venues_as_of_one_time(memory_bus: MemoryBus) 
     assert not is_stale(last, DOLLARS)
     assert {DOLLARS, TETHERS} == {product.product_id for product in watched.products}
     assert ["USD", "USDT"] == sorted({product.quote_currency for product in watched.products})
-    assert f"{DOLLARS}, {TETHERS}" == node.details["products"]
+    assert f"{DOLLARS}, {TETHERS}" == watched.connector.node.details["products"]
+
+
+async def test_venue_whose_time_is_behind_keeps_its_own_time(memory_bus: MemoryBus) -> None:
+    """Its candles follow; two simulated markets that start one after the other differ like this."""
+    behind = timedelta(minutes=10)
+    async with running(memory_bus, behind=behind) as (watched, _):
+        await eventually(lambda: len(watched.snapshots) >= 4, "snapshots")
+
+    last = watched.snapshots[-1]
+    view = last.view(TETHERS)
+    assert view is not None
+    assert view.ticker is not None
+    assert timedelta(minutes=8) < last.as_of - view.ticker.event_time < timedelta(minutes=12)
+    newest = view.windows["1m"].candles[-1].start
+    assert last.as_of - newest < behind + timedelta(minutes=4)
 
 
 def is_stale(snapshot: MarketSnapshot, product_id: str) -> bool:
