@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arena.products import venue_of
+
 if TYPE_CHECKING:
-    from arena.products import venue_of
-from connectors.market.venue import Venue
+    from connectors.market.venue import Venue
 
 
 @dataclass(frozen=True, slots=True)
