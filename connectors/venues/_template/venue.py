@@ -22,7 +22,7 @@ class TemplateVenue:
     """See `connectors.market.venue.Venue`."""
 
     name = NAME
-    title = "the venue to copy"
+    title = "Template Exchange"
     ws_url = "wss://feed.example.com"
     rest_url = "https://api.example.com"
     time_path = "/time"

@@ -164,7 +164,7 @@ async def test_quiet_product_is_confirmed_by_rest(memory_bus: MemoryBus) -> None
         before = watched.count("quotes_confirmed")
         await eventually(lambda: watched.count("quotes_confirmed") > before + 2, "confirmations")
         seen = len(watched.snapshots)
-        await eventually(lambda: len(watched.snapshots) > seen + 2, "snapshots")
+        await eventually(lambda: len(watched.snapshots) > seen + 1, "snapshots")
         snapshots, tickers = watched.snapshots[seen:], watched.tickers
 
     assert not any(view.stale for snapshot in snapshots for view in snapshot.products)

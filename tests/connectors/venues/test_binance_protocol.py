@@ -251,7 +251,6 @@ def test_invalid_time_is_none(value: object) -> None:
     [
         ("cryptofeed_v2/BINANCE.ws.1.0.zst", 45, 2),
         ("hftbacktest_binance_spot/btcusdt_20240808.gz", 28_039, 9_757),
-        ("hftbacktest_binance_spot/ethusdt_20240808.gz", 24_066, 6_106),
     ],
 )
 def test_real_recordings_are_decoded(

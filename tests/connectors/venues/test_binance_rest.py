@@ -4,12 +4,14 @@ import json
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arena.clock import SystemClock
 from arena.errors import UsageError
@@ -181,6 +183,35 @@ def test_bodies_of_another_shape_are_malformed(body: bytes) -> None:
     """Every reader says so with the same error."""
     for read in (read_time, read_symbols, read_candles):
         with pytest.raises(RestMalformed):
+            read(body)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=6) | st.sampled_from(["1", "-1"]),
+    lambda inner: (
+        st.lists(inner, max_size=12)
+        | st.dictionaries(
+            st.sampled_from(
+                ["symbols", "symbol", "filters", "serverTime", "lastPrice", "id", "price"]
+            ),
+            inner,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(body=st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_no_body_makes_a_reader_fail(body: bytes) -> None:
+    """Each reader gives a result or says that the body is malformed."""
+    for read in (
+        read_time,
+        read_candles,
+        lambda text: read_ticker(text, PRODUCT),
+        lambda text: read_trades(text, PRODUCT),
+        lambda text: list_products(read_symbols(text), [PRODUCT]),
+    ):
+        with suppress(RestMalformed):
             read(body)
 
 
