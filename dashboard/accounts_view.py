@@ -15,7 +15,8 @@ from arena.checkpoint import proven_image
 from arena.errors import BrokenLog
 from arena.pass_overs import PassedOver
 from arena.shards import digest_of
-from dashboard.equity_curves import CurveFill, EquityCurve
+from dashboard.equity_curves import CurveFill, EquityCurve, Snapshots, Value
+from dashboard.wealth import index_values
 
 # Any: an event is decoded JSON; its shape is `arena.messages.account`.
 Event = dict[str, Any]
@@ -26,7 +27,8 @@ class AccountsView:
 
     Attributes:
         shards: Partition -> shard.
-        curves: Agent -> equity curve.
+        curves: Agent -> equity curve of its main account.
+        wallet_curves: Agent -> further currency -> equity curve of its account in it.
         broken: The first error in a log, or ""; a broken shard is not folded any further.
         passed_over: Records that an operator named to be passed over.
     """
@@ -35,6 +37,7 @@ class AccountsView:
         """Start at offset 0 of every partition."""
         self.shards: dict[int, Shard] = {}
         self.curves: dict[str, EquityCurve] = {}
+        self.wallet_curves: dict[str, dict[str, EquityCurve]] = {}
         self.broken = ""
         self.passed_over: PassedOver = {}
         self._attested: dict[int, bytes] = {}
@@ -74,13 +77,20 @@ class AccountsView:
 
     def _opened(self, shard: Shard, event: OpenedEvent) -> None:
         agent = event.agent
-        self.curves[agent] = EquityCurve(shard.accounts[agent].opening, unix_ms(event.at))
+        at = unix_ms(event.at)
+        self.curves[agent] = EquityCurve(shard.accounts[agent].opening, at)
+        if wallets := shard.wallets.get(agent):
+            curves = {unit: EquityCurve(one.opening, at) for unit, one in sorted(wallets.items())}
+            self.wallet_curves[agent] = curves
 
     def _filled(self, shard: Shard, event: OrderEvent, priced_at: str) -> None:
         agent, product_id = event.agent, event.product_id
-        account = shard.accounts[agent]
+        account, curve = shard.accounts[agent], self.curves[agent]
+        if event.currency:
+            account = shard.wallets[agent][event.currency]
+            curve = self.wallet_curves[agent][event.currency]
         position = account.positions.get(product_id)
-        self.curves[agent].add(
+        curve.add(
             CurveFill(
                 snapshot_id=event.snapshot_id,
                 priced_ms=unix_ms(priced_at),
@@ -95,6 +105,27 @@ class AccountsView:
     def by_agent(self) -> dict[str, Account]:
         """Agent -> account, over all shards."""
         return {name: account for s in self.shards.values() for name, account in s.accounts.items()}
+
+    def wallets(self, agent: str) -> dict[str, Account]:
+        """Further currency -> the agent's account in it, in the order of names."""
+        found = (s.wallets[agent] for s in self.shards.values() if agent in s.wallets)
+        return dict(sorted(next(found, {}).items()))
+
+    @property
+    def further_currencies(self) -> frozenset[str]:
+        """Currencies of all wallets."""
+        owned = (one for shard in self.shards.values() for one in shard.wallets.values())
+        return frozenset(currency for one in owned for currency in one)
+
+    def values(self, agent: str, snapshots: Snapshots) -> list[Value]:
+        """An agent's equity at each kept snapshot; with wallets its wealth index."""
+        curve, further = self.curves[agent], self.wallet_curves.get(agent)
+        if not further:
+            return curve.values(snapshots)
+        main = next(s.accounts[agent] for s in self.shards.values() if agent in s.accounts)
+        wallets = self.wallets(agent)
+        openings = [main.opening, *(one.opening for one in wallets.values())]
+        return index_values([curve, *(further[unit] for unit in wallets)], openings, snapshots)
 
     def digest(self) -> str:
         """Hash of the accounts of all agents."""

@@ -25,12 +25,14 @@ from dashboard.rows import AgentRow
 from dashboard.screen_body import ScreenBody
 from dashboard.standings import model_text
 from dashboard.ui import KeyLimits, Ui
+from dashboard.wealth import CurrencyRow
 
 PROMPT_CHARS_MAX = 400_000
 RESULT_LINES_MAX = 40
 THOUGHT_LINES_MAX = 12
 ANSWER_LINES_MAX = 200
 FIGURES_LINES = 2
+"""Lines of figures of an account in one currency, and the least of any."""
 TURNS = (
     Column(""),
     Column("started"),
@@ -53,15 +55,16 @@ def agent_body(frame: Frame, ui: Ui, width: int, height: int) -> ScreenBody:
     turns = tuple(reversed(frame.turns))
     chosen = _chosen(turns, ui.turn_id)
     list_height = min(1 + max(1, len(turns)), max(4, height // 4))
-    body_height = height - 4 - FIGURES_LINES - list_height
+    figures = _figures(row, inner) if row else [blank(inner)] * FIGURES_LINES
+    figures = figures[: max(FIGURES_LINES, height - 5 - list_height)]
+    body_height = height - 4 - len(figures) - list_height
     lines = transcript(chosen, inner) if chosen else _no_turn(ui.agent, inner)
     scroll_max = max(0, len(lines) - body_height)
     first = min(ui.scroll, scroll_max)
     name = Section(ui.agent, notes=_labels(row) if row else ())
-    figures = _figures(row, inner) if row else [blank(inner)]
     shown = [
         top(width, name),
-        *pane_lines(figures, width, FIGURES_LINES),
+        *pane_lines(figures, width, len(figures)),
         divider(width, None, "", Section(f"turns ({len(turns)} newest)", focused=True), None),
         *pane_lines(_turn_list(frame, turns, chosen, inner, list_height), width, list_height),
         divider(width, None, "", _turn_title(chosen), None),
@@ -140,15 +143,13 @@ def _figures(row: AgentRow, width: int) -> list[Text]:
     if not row.ranked:
         rank = ("dead  ", ALARM) if row.dead else ("no rank  ", WARNING)
     worth = Text.assemble(rank, no_wrap=True)
-    worth.append(text.money(row.equity, row.digits), style="bold")
-    worth.append(f"  {text.signed_percent(gain, row.opening or 0)}", style=change_style(gain))
-    for words in (
-        f"cash {text.money(row.cash, row.digits)}",
-        f"fees {text.money(row.fees, row.digits)}",
-        f"realised {text.signed_money(row.realised, row.digits)}",
-        f"latency {text.signed_money(-row.latency_cost, row.digits)}",
-    ):
-        worth.append(f"   {words}")
+    shown = text.money(row.equity, row.digits)
+    if row.currencies:
+        shown = f"wealth index {text.index(gain, row.whole)}"
+    worth.append(shown, style="bold")
+    worth.append(f"  {text.signed_percent(gain, row.whole)}", style=change_style(gain))
+    if not row.currencies:
+        worth.append(_amounts_text(row))
     work = Text(no_wrap=True)
     if row.dead:
         work.append(f"dead: {text.one_line(row.dead.cause)}   ", style=ALARM)
@@ -158,7 +159,28 @@ def _figures(row: AgentRow, width: int) -> list[Text]:
     work.append(f"{counted(row.turns, 'turn')}, {text.count(row.turns_aborted)} aborted   ")
     work.append(f"{counted(row.skipped, 'snapshot')} skipped   ")
     work.append(f"{'~' * row.estimated}{text.short_count(row.tokens)} tokens")
-    return [fit(worth, width), fit(work, width)]
+    accounts = [_account_line(one) for one in row.currencies]
+    return [fit(one, width) for one in (worth, *accounts, work)]
+
+
+def _account_line(one: CurrencyRow) -> Text:
+    """An account in one of several currencies; its name is before its amounts."""
+    line = Text.assemble((f"{one.currency:<5} ", TITLE), no_wrap=True)
+    line.append(text.money(one.equity, one.digits), style="bold")
+    gain = one.equity - one.opening
+    line.append(f"  {text.signed_percent(gain, one.opening)}", style=change_style(gain))
+    line.append(_amounts_text(one))
+    return line
+
+
+def _amounts_text(one: AgentRow | CurrencyRow) -> str:
+    amounts = (
+        f"cash {text.money(one.cash, one.digits)}",
+        f"fees {text.money(one.fees, one.digits)}",
+        f"realised {text.signed_money(one.realised, one.digits)}",
+        f"latency {text.signed_money(-one.latency_cost, one.digits)}",
+    )
+    return "".join(f"   {words}" for words in amounts)
 
 
 def _turn_list(

@@ -63,7 +63,7 @@ def compact_body(
     if read_status.read_share is not None and not frame.ranking:
         first = [fit(Text(f"reading the topics: {read_status.read_share:.0%}"), width)]
     else:
-        first = panes.ranking(frame, width, ranking, chosen, panes.NARROW_RANKING)
+        first = panes.ranking(frame, width, ranking, chosen, wide=False)
     legend = panes.legend(frame, ranking, short=True)
     lines = [
         _title("ranking", legend, width, focused=ui.pane == "ranking"),
@@ -82,11 +82,11 @@ def one_line_screen(frame: Frame, width: int, height: int, read_status: ReadStat
     words = [feed_text(frame.summary, frame.now, read_status.ended)[0], "q quits"]
     if frame.ranking and frame.ranking[0].ranked and frame.ranking[0].equity is not None:
         leader = frame.ranking[0]
-        change = text.signed_percent(leader.gain, leader.opening or 0)
+        change = text.signed_percent(leader.gain, leader.whole)
         words.insert(0, f"#1 {text.one_line(leader.agent, 40)} {change}")
     if width >= RANKED_WIDTH_MIN and height >= RANKED_HEIGHT_MIN and frame.ranking:
         chosen = frame.ranking[0].agent
-        rows = panes.ranking(frame, width, height - 1, chosen, panes.NARROW_RANKING)
+        rows = panes.ranking(frame, width, height - 1, chosen, wide=False)
         last = "  ".join(words[-2:])
         return [*fill_lines(rows, width, height - 1), *fill_lines([Text(last)], width, 1)]
     shown = words if height >= len(words) else ["  ".join(words)]

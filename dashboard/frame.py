@@ -7,20 +7,21 @@ folded.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from fractions import Fraction
 
 from arena.account_state import Account
 from arena.agent_health import DeadAgent
 from arena.currency import cash_digits
 from arena.messages import Evaluation, LeaderboardRow, Turn
-from arena.money import PriceUnits, notional_units, to_units, unit_cost
-from dashboard.accounts_view import Event
+from arena.money import PriceUnits, notional_units, unit_cost
 from dashboard.equity_curves import thin, value_before
 from dashboard.halts import HaltRow
 from dashboard.processes import ProcessRow
 from dashboard.rows import AgentRow, ArenaSummary, PositionRow, Series, Thought, TradeRow
-from dashboard.text import one_line, price, quantity
+from dashboard.text import one_line
+from dashboard.trade_rows import trade_row
 from dashboard.view import ArenaView
+from dashboard.wealth import currency_rows, index_of, quantities
 
 RECENT_VENUE_S = 300
 """The span of the "P&L 5m" column, in venue time."""
@@ -86,13 +87,15 @@ def build_frame(
     ranking = _ranking(view, accounts, colours)
     turns = view.turns.agents.get(agent)
     orders = view.accounts.newest_orders(min(trades, TRADES_MAX))
-    digits = cash_digits(view.currency)
     return Frame(
         now=now,
         summary=_summary(view, now),
         ranking=ranking,
         positions=_positions(view, accounts, ranking),
-        trades=tuple(trade_row(e, colours.get(e["agent"], 0), digits) for e in orders),
+        trades=tuple(
+            trade_row(e, colours.get(e["agent"], 0), view.currency, several=bool(view.wallets))
+            for e in orders
+        ),
         trades_available=min(TRADES_MAX, view.accounts.orders_available),
         series=_series(view, ranking, points),
         thoughts=_thoughts(view, ranking, now),
@@ -113,10 +116,16 @@ def _ranking(
 ) -> tuple[AgentRow, ...]:
     bids = view.market.bids
     rows = [_agent_row(view, name, accounts.get(name), bids, colours[name]) for name in colours]
-    rows.sort(key=lambda row: (row.equity is None, -(row.equity or 0), row.agent))
+    several = any(row.currencies for row in rows)
+    rows.sort(key=lambda row: (row.equity is None, -_worth(row, several=several), row.agent))
     ranked = [row for row in rows if row.ranked]
     others = sorted((row for row in rows if not row.ranked), key=lambda row: row.dead is not None)
     return (*(replace(row, rank=index) for index, row in enumerate(ranked, 1)), *others)
+
+
+def _worth(row: AgentRow, *, several: bool) -> Fraction:
+    """What agents are ranked by: equity, or growth if accounts hold several currencies."""
+    return Fraction(row.gain or 0, row.whole or 1) if several else Fraction(row.equity or 0)
 
 
 def _dead(view: ArenaView, name: str) -> DeadAgent | None:
@@ -142,6 +151,10 @@ def _agent_row(
     spent = view.calls.agents.get(name)
     newest = turns.newest if turns else None
     equity = account.equity(bids) if account else None
+    wallets = view.accounts.wallets(name)
+    currencies = currency_rows(view.currency, account, wallets, bids) if account else ()
+    accounts = [account, *wallets.values()] if account else []
+    index = index_of((one.equity, one.opening) for one in currencies) if currencies else None
     model, scripted = (
         (newest.model, newest.scripted)
         if newest is not None and newest.model
@@ -160,14 +173,14 @@ def _agent_row(
         scripted=scripted,
         opening=account.opening if account else None,
         equity=equity,
-        recent_pnl=_recent_pnl(view, name, equity),
+        recent_pnl=_recent_pnl(view, name, equity if index is None else index),
         cash=account.cash if account else None,
         fees=account.fees if account else 0,
         slippage=account.slippage if account else 0,
         latency_cost=account.latency_cost if account else 0,
         realised=account.realised if account else 0,
-        fills=account.fills if account else 0,
-        rejections=account.rejections if account else 0,
+        fills=sum(one.fills for one in accounts),
+        rejections=sum(one.rejections for one in accounts),
         turns=turns.count if turns else 0,
         turns_aborted=turns.aborted if turns else 0,
         skipped=turns.skipped if turns else 0,
@@ -175,18 +188,14 @@ def _agent_row(
         cost_usd=spent.known_cost if spent else Decimal(0),
         unpriced=spent.unpriced if spent else 0,
         scraped=account.scraped if account else 0,
-        held=_held(account, bids) if account else (),
+        held=currencies[0].held if currencies else quantities(bids, account) if account else (),
         judged=_judged(view, name),
         dead=_dead(view, name),
         estimated=bool(spent and spent.estimated),
         not_comparable=_not_comparable(view, name),
         digits=cash_digits(view.currency),
+        currencies=currencies,
     )
-
-
-def _held(account: Account, bids: dict[str, PriceUnits]) -> tuple[tuple[str, int], ...]:
-    held = dict.fromkeys(bids, 0) | {p: at.quantity for p, at in account.positions.items()}
-    return tuple(sorted(held.items()))
 
 
 def _judged(view: ArenaView, name: str) -> LeaderboardRow | None:
@@ -198,11 +207,11 @@ def _judged(view: ArenaView, name: str) -> LeaderboardRow | None:
 
 def _recent_pnl(view: ArenaView, name: str, equity: int | None) -> int | None:
     venue_now = view.market.venue_now
-    curve = view.accounts.curves.get(name)
-    if equity is None or venue_now is None or curve is None:
+    if equity is None or venue_now is None or name not in view.accounts.curves:
         return None
     since = venue_now - timedelta(seconds=RECENT_VENUE_S)
-    before = value_before(curve.values(view.snapshots), int(since.timestamp() * 1000))
+    values = view.accounts.values(name, view.snapshots)
+    before = value_before(values, int(since.timestamp() * 1000))
     return None if before is None else equity - before
 
 
@@ -214,7 +223,10 @@ def _positions(
     rows: list[PositionRow] = []
     for agent in ranking:
         account = accounts.get(agent.agent)
-        for product_id, held in sorted(account.positions.items()) if account else ():
+        found = [(p, view.currency, at) for p, at in account.positions.items()] if account else []
+        for unit, wallet in view.accounts.wallets(agent.agent).items():
+            found += [(product_id, unit, held) for product_id, held in wallet.positions.items()]
+        for product_id, unit, held in sorted(found, key=lambda one: one[0]):
             bid = bids.get(product_id)
             value = None if bid is None else notional_units(held.quantity, bid)
             rows.append(
@@ -227,8 +239,9 @@ def _positions(
                     bid=bid,
                     unrealised=None if value is None else value - held.cost,
                     held_s=venue_now.timestamp() - held.entry_ms / 1000 if venue_now else None,
-                    digits=agent.digits,
+                    digits=cash_digits(unit),
                     closed=closed.get(product_id, ""),
+                    unit=unit if agent.currencies else "",
                 )
             )
     return tuple(rows)
@@ -238,11 +251,10 @@ def _series(view: ArenaView, ranking: tuple[AgentRow, ...], points: int) -> tupl
     found: list[Series] = []
     first = view.snapshots.points[0].offset if view.snapshots.points else 0
     for row in ranking:
-        curve = view.accounts.curves.get(row.agent)
-        if curve is None or row.opening is None or not row.ranked:
+        if row.agent not in view.accounts.curves or row.opening is None or not row.ranked:
             continue
-        values = thin(curve.values(view.snapshots), first, points)
-        found.append(Series(row.agent, row.colour, row.rank, row.opening, tuple(values)))
+        values = thin(view.accounts.values(row.agent, view.snapshots), first, points)
+        found.append(Series(row.agent, row.colour, row.rank, row.whole, tuple(values)))
     return tuple(found)
 
 
@@ -313,67 +325,5 @@ def _summary(view: ArenaView, now: datetime) -> ArenaSummary:
         feed_down=feed_down,
         feed_ended_at=feed_ended_at,
         currency=view.currency,
+        wallets=view.wallets,
     )
-
-
-def trade_row(event: Event, colour: int, digits: int = 2) -> TradeRow:
-    """A decided order as a row of the trades pane."""
-    used, seen = event["used"], _seen(event)
-    filled = event["outcome"] == "filled"
-    at, issued_at = (datetime.fromisoformat(event[name]) for name in ("at", "issued_at"))
-    fill_price = _decimal(event["price"]) if filled else None
-    move = None
-    if seen and fill_price is not None:
-        move = (fill_price / seen - 1) * 10_000
-    return TradeRow(
-        order_id=event["order_id"],
-        at=at,
-        venue_time=datetime.fromisoformat(used["event_time"]) if used else None,
-        agent=event["agent"],
-        colour=colour,
-        action=event["action"] or "order",
-        quantity=_quantity_text(event["quantity"]),
-        product_id=one_line(event["product_id"], 24),
-        seen=seen,
-        price=fill_price,
-        move_bps=move,
-        against=move is not None and (move > 0) == (event["action"] == "buy"),
-        latency_ms=(at - issued_at).total_seconds() * 1000,
-        notional=_units(event["notional"]) if filled else None,
-        fee=_units(event["fee"]) if filled else None,
-        words="" if filled else _refusal(event),
-        digits=digits,
-    )
-
-
-def _seen(event: Event) -> Decimal | None:
-    quote = event["seen"]
-    if not quote or not event["action"]:
-        return None
-    return _decimal(quote["ask" if event["action"] == "buy" else "bid"])
-
-
-def _refusal(event: Event) -> str:
-    reason = str(event["reason"] or "refused").replace("_", " ")
-    detail = one_line(event["detail"])
-    return f"rejected: {detail if detail.startswith(reason) else f'{reason}: {detail}'}".rstrip(
-        ": "
-    )
-
-
-# Any: a JSON value that the fold has checked to be the text of a decimal, or null.
-def _decimal(text: Any) -> Decimal | None:
-    return None if text is None else Decimal(text)
-
-
-def _units(text: str | None) -> int | None:
-    return None if text is None else to_units(Decimal(text))
-
-
-def _quantity_text(text: str | None) -> str:
-    if text is None:
-        return ""
-    try:
-        return quantity(to_units(Decimal(text)))
-    except ValueError:
-        return price(Decimal(text))

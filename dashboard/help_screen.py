@@ -53,6 +53,12 @@ TERMS = (
     ("s", "scripted rules, not an LLM"),
     ("b", "a baseline for comparison"),
 )
+WEALTH_INDEX = (
+    "index",
+    "wealth index: mean over the currencies of equity over opening cash; nothing is converted, "
+    "enter shows the amounts",
+)
+"""The term of accounts in several currencies."""
 PROCESSES = (
     Column("process", cells_min=10),
     Column("name", cells_min=10),
@@ -92,7 +98,8 @@ def _lines(frame: Frame, width: int) -> list[Text]:
     for key, words in KEYS:
         lines += _entry(key, words, width)
     lines += [blank(width), Text("terms", style=TITLE)]
-    for name, words in TERMS:
+    terms = (WEALTH_INDEX, *TERMS[1:]) if frame.summary.wallets else TERMS
+    for name, words in terms:
         lines += _entry(name, words, width)
     return lines
 

@@ -3,13 +3,14 @@
 An empty pane shows the reason.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rich.text import Text
 
 from arena.currency import DEFAULT_CURRENCY
 from arena.plural import counted, noun
+from arena.products import split_key
 from dashboard import text
 from dashboard.frame import Frame
 from dashboard.grid import FULL_CELLS, Column, table, wrap
@@ -30,6 +31,8 @@ from dashboard.standings import model_text
 from dashboard.verdict import interval_cell, judged_columns, ranks_cell
 
 NAME_CELLS_MIN = 8
+VENUES_FROM = 56
+"""Cells of a pane from which on products are shown with their venue."""
 TITLES_FROM = 8
 """Lines from which on the trades pane has a line of titles."""
 
@@ -53,6 +56,12 @@ RANKING = (
     Column("slippage", "right", optional=9),
     Column("strategy", optional=10),
 )
+INDEXED_RANKING = tuple(
+    replace(one, title="index", cells_min=6) if one.title == "equity" else one
+    for one in RANKING
+    if one.title not in ("fees", "lat. cost", "realised", "slippage")
+)
+"""With several currencies: the wealth index, and no amounts; an agent's screen has them."""
 JUDGED_AT = 6
 """Index of the judge's columns, after the return."""
 POSITIONS = (
@@ -95,23 +104,27 @@ def narrow(columns: tuple[Column, ...], needed: Mapping[str, int]) -> tuple[Colu
     )
 
 
-NARROW_RANKING = narrow(RANKING, {"P&L 5m": 1, "trades": 2, "cash": 3})
+RANKING_NEEDED = {"P&L 5m": 1, "trades": 2, "cash": 3}
+NARROW_RANKING = narrow(RANKING, RANKING_NEEDED)
 NARROW_FILLS = narrow(FILLS, {"time": 1, "bps": 2, "seen": 3, "": 4, "ms": 5})
 """On a small terminal a trade shows agent, action, quantity, product and price."""
 
 
-def ranking(
-    frame: Frame, width: int, height: int, chosen: str, columns: tuple[Column, ...] = RANKING
-) -> list[Text]:
-    """Agents by equity; scrolled so that the selected one is visible."""
+def ranking(frame: Frame, width: int, height: int, chosen: str, *, wide: bool = True) -> list[Text]:
+    """Agents by equity, or by growth; scrolled so that the selected one is visible."""
+    columns = RANKING if wide else NARROW_RANKING
     if not frame.ranking:
         return wrap("no agent yet: routers add theirs to the roster when they start", width)
     rooms = max(1, height - 1)
     index = next((i for i, row in enumerate(frame.ranking) if row.agent == chosen), 0)
     first = max(0, min(index - rooms + 1, len(frame.ranking) - rooms))
     rows = frame.ranking[first : first + rooms]
+    several = any(row.currencies for row in frame.ranking)
+    if several:
+        columns = INDEXED_RANKING
+        columns = columns if wide else narrow(columns, RANKING_NEEDED)
     mixed = len({row.scripted for row in frame.ranking if row.scripted is not None}) > 1
-    cells = [_agent_cells(row, chosen, mixed) for row in rows]
+    cells = [_agent_cells(row, chosen, mixed, several=several) for row in rows]
     if frame.evaluation is not None:
         for row, line in zip(rows, cells, strict=True):
             line[JUDGED_AT:JUDGED_AT] = [ranks_cell(row.judged), interval_cell(row.judged)]
@@ -132,22 +145,27 @@ def _with_dead(row: AgentRow, line: Text, width: int) -> Text:
     return _with_words(line, f"dead: {text.one_line(row.dead.cause)}", ALARM, width)
 
 
-def _agent_cells(row: AgentRow, chosen: str, mixed: bool) -> list[Text]:
+def _agent_cells(row: AgentRow, chosen: str, mixed: bool, *, several: bool) -> list[Text]:
+    """The cells of `RANKING`, or of `INDEXED_RANKING` if accounts hold several currencies."""
     here = row.agent == chosen
     tags = ("b" if row.kind == "baseline" else "") + ("s" if row.scripted and mixed else "")
     rank = ("-", QUIET) if not row.ranked else (str(row.rank), agent_style(row.colour))
-    gain, opening = row.gain, row.opening or 0
+    gain, whole = row.gain, row.whole
+    recent = text.signed_money(row.recent_pnl, row.digits)
+    if row.currencies:
+        recent = text.signed_percent(row.recent_pnl, whole)
     unpriced = row.cost_usd is None or row.unpriced
+    worth = text.money(row.equity, row.digits)
     cost = "unknown" if row.cost_usd is None else text.cost(row.cost_usd) + ("+?" * bool(unpriced))
-    return [
+    cells = [
         Text.assemble((SELECTED_MARK if here else " ", FOCUS), rank),
         Text(row.agent, style="bold" if here else ""),
         Text.assemble((tags, QUIET), (line_mark(row.colour).strip(), agent_style(row.colour))),
         Text(model_text(row)),
-        Text(text.money(row.equity, row.digits), style="bold"),
-        Text(text.signed_percent(gain, opening), style=change_style(gain)),
-        Text(text.signed_money(row.recent_pnl, row.digits), style=change_style(row.recent_pnl)),
-        Text(text.percent(row.cash, row.equity)),
+        Text(text.index(gain, whole) if several else worth, style="bold"),
+        Text(text.signed_percent(gain, whole), style=change_style(gain)),
+        Text(recent, style=change_style(row.recent_pnl)),
+        Text(text.percent(*row.cash_part)),
         Text(text.count(row.fills)),
         Text(text.count(row.rejections), style=WARNING if row.rejections else ""),
         Text(text.money(row.fees, row.digits)),
@@ -160,6 +178,12 @@ def _agent_cells(row: AgentRow, chosen: str, mixed: bool) -> list[Text]:
         Text(text.signed_money(row.realised, row.digits), style=change_style(row.realised)),
         Text(text.money(row.slippage, row.digits)),
         Text(row.strategy, style=QUIET),
+    ]
+    shown = {column.title for column in INDEXED_RANKING} | {"equity"}
+    return [
+        cell
+        for column, cell in zip(RANKING, cells, strict=True)
+        if not several or column.title in shown
     ]
 
 
@@ -181,15 +205,25 @@ def positions(frame: Frame, width: int, height: int, scroll: int) -> list[Text]:
         who = f"all {accounts} agents hold" if accounts > 1 else "the agent holds"
         return wrap(f"no position: {who} only cash", width)
     rows = frame.positions[scroll : scroll + max(1, height - 1)]
-    return table(POSITIONS, [_position_cells(row) for row in rows], width)
+    names = _product_names([row.product_id for row in rows], width)
+    return table(POSITIONS, [_position_cells(row, names[row.product_id]) for row in rows], width)
 
 
-def _position_cells(row: PositionRow) -> list[Text]:
-    profit = Text(text.signed_money(row.unrealised, row.digits), style=change_style(row.unrealised))
+def _product_names(product_ids: Sequence[str], width: int) -> dict[str, str]:
+    """Product id -> the name to show: a narrow pane leaves out the venue if no name is twice."""
+    shown = {product_id: product_id for product_id in product_ids}
+    short = {product_id: split_key(product_id).symbol for product_id in shown}
+    unique = len(set(short.values())) == len(short)
+    return short if width < VENUES_FROM and unique else shown
+
+
+def _position_cells(row: PositionRow, product: str) -> list[Text]:
+    words = text.signed_money(row.unrealised, row.digits)
+    profit = Text(f"{words} {row.unit}".rstrip(), style=change_style(row.unrealised))
     trouble = "unsellable" if row.closed else "no bid" if row.bid is None else ""
     return [
         Text(row.agent, style=agent_style(row.colour)),
-        Text(row.product_id),
+        Text(product),
         Text(text.quantity(row.quantity)),
         Text(text.unit_price(row.average_cost)),
         Text(text.unit_price(row.bid)),
@@ -210,7 +244,10 @@ def trades(
     rows = frame.trades[scroll : scroll + height - header]
     zone = frame.now.tzinfo
     times = [f"{row.at.astimezone(zone):%H:%M:%S}" for row in rows]
-    cells = [_fill_cells(row, time) for row, time in zip(rows, times, strict=True)]
+    names = _product_names([row.product_id for row in rows], width)
+    cells = [
+        _fill_cells(row, names[row.product_id], time) for row, time in zip(rows, times, strict=True)
+    ]
     lines = table(columns, cells, width, header=header)
     return lines[:header] + [
         line if row.filled else _refused(row, line, width)
@@ -218,7 +255,7 @@ def trades(
     ]
 
 
-def _fill_cells(row: TradeRow, time: str) -> list[Text]:
+def _fill_cells(row: TradeRow, product: str, time: str) -> list[Text]:
     moved = Text(text.bps(row.move_bps), style=LOSS if row.against else "")
     venue = f"{row.venue_time:%m-%d %H:%M:%S}" if row.venue_time else ""
     return [
@@ -226,14 +263,14 @@ def _fill_cells(row: TradeRow, time: str) -> list[Text]:
         Text(row.agent, style=agent_style(row.colour)),
         Text(row.action),
         Text(row.quantity),
-        Text(row.product_id),
+        Text(product),
         Text(text.price(row.seen) if row.filled else ""),
         Text("→" if row.filled else " ", style=QUIET),
         Text(text.price(row.price) if row.filled else ""),
         moved if row.filled else Text(""),
         Text(f"{row.latency_ms:,.0f}" if row.filled else ""),
-        Text(text.money(row.notional, row.digits) if row.filled else ""),
-        Text(text.money(row.fee, row.digits) if row.filled else ""),
+        Text(f"{text.money(row.notional, row.digits)} {row.unit}".rstrip() if row.filled else ""),
+        Text(f"{text.money(row.fee, row.digits)} {row.unit}".rstrip() if row.filled else ""),
         Text(venue if row.filled else "", style=QUIET),
     ]
 
@@ -323,7 +360,10 @@ def legend(frame: Frame, height: int, *, short: bool = False) -> list[Text]:
         parts.append(Text("s scripted rules, not an LLM", style=WARNING))
     if any(row.kind == "baseline" for row in frame.ranking):
         parts.append(Text("b baseline", style=QUIET))
-    if frame.summary.currency != DEFAULT_CURRENCY:
+    if further := frame.summary.wallets:
+        names = " + ".join((frame.summary.currency, *further))
+        parts.append(Text(names if short else f"wealth index over {names}", style=QUIET))
+    elif frame.summary.currency != DEFAULT_CURRENCY:
         words = frame.summary.currency if short else f"amounts in {frame.summary.currency}"
         parts.append(Text(words, style=QUIET))
     if dead := sum(row.dead is not None for row in frame.ranking):

@@ -12,6 +12,7 @@ from arena.agent_health import DeadAgent
 from arena.currency import DEFAULT_CURRENCY
 from arena.messages import LeaderboardRow
 from arena.money import PriceUnits
+from dashboard.wealth import INDEX_ONE, CurrencyRow, index_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class AgentRow:
         scripted: True if scripted rules answer instead of an LLM; None before the first answer.
         opening: Opening cash; None without an account.
         equity: Cash and positions at the best bid; None without an account.
-        recent_pnl: Change of equity in five minutes of venue time.
+        recent_pnl: Change of equity in five minutes of venue time; with several currencies, of the
+            wealth index.
         cash: Cash; None without an account.
         fees: Fees paid.
         slippage: Slippage paid.
@@ -44,12 +46,15 @@ class AgentRow:
         cost_usd: Cost of the model calls whose price is known; None if there is none.
         unpriced: Number of model calls whose price is unknown.
         scraped: Profit set aside, part of the equity and not of the cash.
-        held: Product id and quantity of every product of the market, and of any other position.
+        held: Product id and quantity of every product of the market, and of any other position;
+            with several currencies of the main one alone.
         judged: Its row in the newest evaluation, or None.
         dead: Why it is not ranked; None if it is alive.
         not_comparable: Why the judge cannot compare it; "" if it can.
         estimated: True if the tokens of some calls are estimates.
         digits: Decimals of amounts.
+        currencies: Its accounts in several currencies, the main one first; () if it has one. The
+            amounts above are of the main account, counts are of all.
     """
 
     rank: int
@@ -83,6 +88,7 @@ class AgentRow:
     estimated: bool = False
     not_comparable: str = ""
     digits: int = 2
+    currencies: tuple[CurrencyRow, ...] = ()
 
     @property
     def ranked(self) -> bool:
@@ -91,10 +97,25 @@ class AgentRow:
 
     @property
     def gain(self) -> int | None:
-        """Equity less the cash the account was opened with."""
+        """Growth since the opening of the account, in the unit of `whole`."""
         if self.equity is None or self.opening is None:
             return None
+        if self.currencies:
+            return index_of((one.equity, one.opening) for one in self.currencies) - INDEX_ONE
         return self.equity - self.opening
+
+    @property
+    def whole(self) -> int:
+        """What `gain` is a gain of: the opening cash, or the wealth index at the start."""
+        return INDEX_ONE if self.currencies else self.opening or 0
+
+    @property
+    def cash_part(self) -> tuple[int | None, int | None]:
+        """Cash and equity in one unit, for the share of the wealth in cash."""
+        if not self.currencies:
+            return self.cash, self.equity
+        cash = index_of((one.cash, one.opening) for one in self.currencies)
+        return cash, index_of((one.equity, one.opening) for one in self.currencies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +133,7 @@ class PositionRow:
         held_s: Seconds of venue time since entry, weighted by quantity.
         digits: Decimals of amounts.
         closed: Why it cannot be sold now; "" if it can.
+        unit: Currency of the amounts if accounts hold several; else "".
     """
 
     agent: str
@@ -124,6 +146,7 @@ class PositionRow:
     held_s: float | None
     digits: int = 2
     closed: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +171,7 @@ class TradeRow:
         fee: Fee of the fill.
         words: Reason of a rejection; "" for a fill.
         digits: Decimals of amounts.
+        unit: Currency of the amounts if accounts hold several; else "".
     """
 
     order_id: str
@@ -167,6 +191,7 @@ class TradeRow:
     fee: int | None
     words: str
     digits: int = 2
+    unit: str = ""
 
     @property
     def filled(self) -> bool:
@@ -182,8 +207,8 @@ class Series:
         agent: Name of the agent.
         colour: As in `AgentRow`.
         rank: Rank of the agent.
-        opening: Opening cash.
-        values: Pairs of venue time in Unix milliseconds and equity, oldest first.
+        opening: Opening cash; with several currencies, the wealth index at the start.
+        values: Pairs of venue time in Unix milliseconds and equity or index, oldest first.
     """
 
     agent: str
@@ -249,6 +274,7 @@ class ArenaSummary:
         feed_down: Why the feed is down and what to do; "" if it is up.
         feed_ended_at: Wall time at which the last connector stopped; None while one runs.
         currency: Currency of accounts; model costs are in US dollars.
+        wallets: Further currencies of accounts.
         recorded: True if the prices are those of a real market in the past.
         lock_step: True if the market waits for every decision.
     """
@@ -279,6 +305,7 @@ class ArenaSummary:
     currency: str = DEFAULT_CURRENCY
     recorded: bool = False
     lock_step: bool = False
+    wallets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

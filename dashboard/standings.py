@@ -2,9 +2,12 @@
 
 `arena dashboard --once --json` prints the document; keys are only ever added to it. Money is text,
 in the document's `currency` (only `cost_usd`, the cost of models, is in US dollars); percentages
-are text too.
+are text too. If accounts hold several currencies, an agent's `wallets` has amounts and positions in
+each further one under the same keys, and its `return_pct` is of the wealth index; its other amounts
+and positions are of the main account, counts are of all.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -20,6 +23,7 @@ from dashboard.processes import ProcessRow
 from dashboard.rows import AgentRow, ArenaSummary
 from dashboard.verdict import judged_document, verdict_document
 from dashboard.view import ArenaView
+from dashboard.wealth import CurrencyRow
 
 PERCENT_DIGITS = 4
 
@@ -33,7 +37,8 @@ def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, 
         broker: Bootstrap servers, for the reader.
 
     Returns:
-        broker, snapshots, as_of, simulated, speed, currency, rules, agents (in rank order, the dead
+        broker, snapshots, as_of, simulated, speed, currency, wallets (further currencies, if
+        accounts hold any), rules, agents (in rank order, the dead
         last and without a rank), other_accounts (such as an operator's), dead (with their cause),
         digest (of all accounts), verdict (of the judge, null without one), halted, processes, and
         counts of errors and unreadable records.
@@ -47,6 +52,7 @@ def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, 
         "simulated": summary.simulated,
         "speed": summary.speed,
         "currency": summary.currency,
+        **({"wallets": list(summary.wallets)} if summary.wallets else {}),
         "rules": _rules(summary),
         "agents": [_agent(row) for row in frame.ranking],
         "other_accounts": [_agent(row) for row in frame.other_accounts],
@@ -106,6 +112,25 @@ def _agent(row: AgentRow) -> JsonValue:
         "cost_usd": None if row.cost_usd is None else decimal_text(row.cost_usd),
         "calls_of_unknown_price": row.unpriced,
         "judged": judged_document(row.judged),
+        **({"wallets": [_wallet(one) for one in row.currencies[1:]]} if row.currencies else {}),
+    }
+
+
+def _wallet(one: CurrencyRow) -> JsonValue:
+    """An agent's account in a further currency; all amounts are in it, as the keys of its row."""
+    return {
+        "currency": one.currency,
+        "equity_usd": _usd(one.equity),
+        "return_pct": _percent(one.equity - one.opening, one.opening),
+        "cash_usd": _usd(one.cash),
+        "scraped_usd": _usd(one.scraped),
+        "positions": {product_id: units_text(quantity) for product_id, quantity in one.held},
+        "fees_usd": _usd(one.fees),
+        "slippage_usd": _usd(one.slippage),
+        "latency_cost_usd": _usd(one.latency_cost),
+        "realised_usd": _usd(one.realised),
+        "trades": one.fills,
+        "rejections": one.rejections,
     }
 
 
@@ -114,9 +139,13 @@ def _usd(units: int | None) -> str | None:
 
 
 def _return_pct(row: AgentRow) -> str | None:
-    if row.gain is None or not row.opening:
+    return None if row.gain is None else _percent(row.gain, row.whole)
+
+
+def _percent(gain: int, whole: int) -> str | None:
+    if not whole:
         return None
-    ratio = from_units(row.gain) / from_units(row.opening) * 100
+    ratio = from_units(gain) / from_units(whole) * 100
     return decimal_text(to_digits(ratio, PERCENT_DIGITS))
 
 
@@ -134,8 +163,11 @@ def _process(row: ProcessRow) -> JsonValue:
 
 def render_standings(frame: Frame) -> str:
     """The standings as plain lines, figures aligned to the right."""
-    header = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
-    rows = [header, *(_cells(row) for row in frame.ranking if row.ranked)]
+    units = (frame.summary.currency, *frame.summary.wallets) if frame.summary.wallets else ()
+    equities = tuple(f"equity {unit}" for unit in units) or ("equity",)
+    fees = tuple(f"fees {unit}" for unit in units) or ("fees",)
+    header = ("#", "agent", "strategy", "model", *equities, "return", *fees, "trades", "rejected")
+    rows = [header, *(_cells(row, units) for row in frame.ranking if row.ranked)]
     widths = [max(len(row[index]) for row in rows) for index in range(len(header))]
     lines = []
     for row in rows:
@@ -161,15 +193,24 @@ def dead_lines(frame: Frame) -> list[str]:
     return ["dead, not ranked:", *lines] if lines else []
 
 
-def _cells(row: AgentRow) -> tuple[str, ...]:
+def _cells(row: AgentRow, units: Sequence[str]) -> tuple[str, ...]:
+    """A line of the table; with several currencies, equity and fees in each of them."""
+    own = {one.currency: one for one in row.currencies}
+    held = [own.get(unit) for unit in units]
+    equities = [text.money(one.equity, one.digits) if one else text.NO_VALUE for one in held]
+    fees = [text.money(one.fees, one.digits) if one else text.NO_VALUE for one in held]
+    if not row.currencies:
+        rest = [text.NO_VALUE] * (len(units) - 1)
+        equities = [text.money(row.equity, row.digits), *rest]
+        fees = [text.money(row.fees, row.digits), *rest]
     return (
         str(row.rank),
         row.agent,
         row.strategy,
         model_text(row),
-        text.money(row.equity, row.digits),
-        text.signed_percent(row.gain, row.opening or 0),
-        text.money(row.fees, row.digits),
+        *equities,
+        text.signed_percent(row.gain, row.whole),
+        *fees,
         text.count(row.fills),
         text.count(row.rejections),
     )
@@ -226,8 +267,9 @@ def progress_line(frame: Frame, ended: str = "", silent_s: float | None = None) 
         parts.append(f"broker SILENT {text.age(silent_s)}")
     if ranking and ranking[0].equity is not None and ranking[0].ranked:
         leader = ranking[0]
-        change = text.signed_percent(leader.gain, leader.opening or 0)
-        parts.append(f"#1 {leader.agent} {text.money(leader.equity, leader.digits)} {change}")
+        change = text.signed_percent(leader.gain, leader.whole)
+        worth = "" if leader.currencies else f"{text.money(leader.equity, leader.digits)} "
+        parts.append(f"#1 {leader.agent} {worth}{change}")
     if dead := [row.agent for row in ranking if row.dead is not None]:
         parts.append(f"{len(dead)} DEAD: {', '.join(text.one_line(name, 40) for name in dead)}")
     fills = sum(row.fills for row in ranking)

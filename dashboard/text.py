@@ -69,6 +69,13 @@ def signed_percent(part: int | None, whole: int) -> str:
     return f"{text if hundredths else '0.00'}%"
 
 
+def index(gain: int | None, whole: int) -> str:
+    """A wealth index with four decimals, 1 at the start: "1.0041"; "-" if it is unknown."""
+    if gain is None or whole <= 0:
+        return NO_VALUE
+    return str(Decimal(divide_half_even((whole + gain) * 10_000, whole)).scaleb(-4))
+
+
 def percent(part: int | None, whole: int | None) -> str:
     """A share in whole percent: "72%"."""
     if part is None or whole is None or whole <= 0:

@@ -158,6 +158,12 @@ class ArenaView:
         """Currency of accounts, by the executor's rules."""
         return self.rules.currency if self.rules else DEFAULT_CURRENCY
 
+    @property
+    def wallets(self) -> tuple[str, ...]:
+        """Further currencies of accounts, by the rules and by the accounts."""
+        found = set(self.rules.wallets) if self.rules else set()
+        return tuple(sorted(found | self.accounts.further_currencies))
+
     def _forget(self, topic: str, key: str) -> None:
         if topic == topics.HEARTBEATS.name:
             self.processes.newest.pop(key, None)

@@ -6,6 +6,7 @@ them. Values that are computed on demand (equity curves) are not kept.
 
 from collections import OrderedDict
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -73,13 +74,24 @@ class ViewImage(msgspec.Struct, array_like=True):
     malformed_newest: str
 
 
+class WalletsImage(ViewImage, array_like=True):
+    """The view of accounts with wallets; without any, views keep the older form."""
+
+    wallet_curves: dict[str, dict[str, CurveImage]] = {}
+
+
 def pack_view(view: ArenaView, positions: FoldPositions) -> bytes | None:
     """A view as bytes; None if its account log is broken."""
     if view.accounts.broken:
         return None
     newest = view.market.newest
     turns, calls, points = view.turns, view.calls, view.snapshots
-    image = ViewImage(
+    wallet_curves = {
+        agent: {unit: _curve_image(curve) for unit, curve in owned.items()}
+        for agent, owned in view.accounts.wallet_curves.items()
+    }
+    form = partial(WalletsImage, wallet_curves=wallet_curves) if wallet_curves else ViewImage
+    image = form(
         format=FORMAT,
         positions=positions.packed(),
         shards={partition: pack_shard(shard) for partition, shard in view.accounts.shards.items()},
@@ -109,7 +121,7 @@ def unpack_view(packed: bytes) -> tuple[ArenaView, FoldPositions]:
         Malformed: The bytes are not a view, or have another format.
     """
     try:
-        image = unpack_wide(packed, ViewImage)
+        image = unpack_wide(packed, WalletsImage)
     except (msgspec.DecodeError, RecursionError) as error:
         raise Malformed(f"not a checkpoint of a view: {error}") from None
     if image.format != FORMAT:
@@ -117,10 +129,14 @@ def unpack_view(packed: bytes) -> tuple[ArenaView, FoldPositions]:
     return _view(image), FoldPositions(image.positions)
 
 
-def _view(image: ViewImage) -> ArenaView:
+def _view(image: WalletsImage) -> ArenaView:
     view = ArenaView()
     view.accounts.shards = {partition: unpack_shard(one) for partition, one in image.shards.items()}
     view.accounts.curves = {agent: _curve(one) for agent, one in image.curves.items()}
+    view.accounts.wallet_curves = {
+        agent: {unit: _curve(one) for unit, one in owned.items()}
+        for agent, owned in image.wallet_curves.items()
+    }
     view.market.marks = image.marks
     view.market.newest_offset = image.newest_offset
     if image.newest is not None:
