@@ -21,7 +21,7 @@ from dashboard.rows import AgentRow, ArenaSummary, PositionRow, Series, Thought,
 from dashboard.text import one_line
 from dashboard.trade_rows import trade_row
 from dashboard.view import ArenaView
-from dashboard.wealth import currency_rows, index_of, quantities
+from dashboard.wealth import currency_rows, index_of
 
 RECENT_VENUE_S = 300
 """The span of the "P&L 5m" column, in venue time."""
@@ -188,7 +188,7 @@ def _agent_row(
         cost_usd=spent.known_cost if spent else Decimal(0),
         unpriced=spent.unpriced if spent else 0,
         scraped=account.scraped if account else 0,
-        held=currencies[0].held if currencies else quantities(bids, account) if account else (),
+        held=_held(accounts, bids),
         judged=_judged(view, name),
         dead=_dead(view, name),
         estimated=bool(spent and spent.estimated),
@@ -196,6 +196,13 @@ def _agent_row(
         digits=cash_digits(view.currency),
         currencies=currencies,
     )
+
+
+def _held(accounts: list[Account], bids: dict[str, PriceUnits]) -> tuple[tuple[str, int], ...]:
+    """Quantities of all products of the market and of all positions; () without an account."""
+    held = dict.fromkeys(bids, 0) if accounts else {}
+    held |= {p: at.quantity for account in accounts for p, at in account.positions.items()}
+    return tuple(sorted(held.items()))
 
 
 def _judged(view: ArenaView, name: str) -> LeaderboardRow | None:

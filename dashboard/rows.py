@@ -46,8 +46,7 @@ class AgentRow:
         cost_usd: Cost of the model calls whose price is known; None if there is none.
         unpriced: Number of model calls whose price is unknown.
         scraped: Profit set aside, part of the equity and not of the cash.
-        held: Product id and quantity of every product of the market, and of any other position;
-            with several currencies of the main one alone.
+        held: Product id and quantity of every product of the market, and of any other position.
         judged: Its row in the newest evaluation, or None.
         dead: Why it is not ranked; None if it is alive.
         not_comparable: Why the judge cannot compare it; "" if it can.

@@ -2,9 +2,9 @@
 
 `arena dashboard --once --json` prints the document; keys are only ever added to it. Money is text,
 in the document's `currency` (only `cost_usd`, the cost of models, is in US dollars); percentages
-are text too. If accounts hold several currencies, an agent's `wallets` has amounts and positions in
-each further one under the same keys, and its `return_pct` is of the wealth index; its other amounts
-and positions are of the main account, counts are of all.
+are text too. If accounts hold several currencies, an agent's `currencies` has its amounts in each,
+and its `return_pct` is of the wealth index; its other amounts are of the main account, counts and
+positions are of all.
 """
 
 from collections.abc import Sequence
@@ -112,23 +112,22 @@ def _agent(row: AgentRow) -> JsonValue:
         "cost_usd": None if row.cost_usd is None else decimal_text(row.cost_usd),
         "calls_of_unknown_price": row.unpriced,
         "judged": judged_document(row.judged),
-        **({"wallets": [_wallet(one) for one in row.currencies[1:]]} if row.currencies else {}),
+        **({"currencies": [_amounts(one) for one in row.currencies]} if row.currencies else {}),
     }
 
 
-def _wallet(one: CurrencyRow) -> JsonValue:
-    """An agent's account in a further currency; all amounts are in it, as the keys of its row."""
+def _amounts(one: CurrencyRow) -> JsonValue:
+    """An agent's account in one of several currencies; all amounts are in it."""
     return {
         "currency": one.currency,
-        "equity_usd": _usd(one.equity),
+        "equity": _usd(one.equity),
         "return_pct": _percent(one.equity - one.opening, one.opening),
-        "cash_usd": _usd(one.cash),
-        "scraped_usd": _usd(one.scraped),
-        "positions": {product_id: units_text(quantity) for product_id, quantity in one.held},
-        "fees_usd": _usd(one.fees),
-        "slippage_usd": _usd(one.slippage),
-        "latency_cost_usd": _usd(one.latency_cost),
-        "realised_usd": _usd(one.realised),
+        "cash": _usd(one.cash),
+        "scraped": _usd(one.scraped),
+        "fees": _usd(one.fees),
+        "slippage": _usd(one.slippage),
+        "latency_cost": _usd(one.latency_cost),
+        "realised": _usd(one.realised),
         "trades": one.fills,
         "rejections": one.rejections,
     }

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from arena.account_state import Account
 from arena.currency import cash_digits
 from arena.money import PriceUnits, divide_half_even
-from arena.products import quote_of
 from dashboard.equity_curves import EquityCurve, Snapshots, Value
 
 INDEX_ONE = 10**12
@@ -23,8 +22,6 @@ class CurrencyRow:
 
     Attributes:
         digits: Decimals of its amounts.
-        held: Product id and quantity of every product of the market that is quoted in it, and of
-            any other position.
     """
 
     currency: str
@@ -39,7 +36,6 @@ class CurrencyRow:
     fills: int
     rejections: int
     digits: int
-    held: tuple[tuple[str, int], ...]
 
 
 def currency_rows(
@@ -55,7 +51,6 @@ def currency_rows(
     """
     if not wallets:
         return ()
-    quotes = {product_id: quote_of(product_id) for product_id in bids}
     return tuple(
         CurrencyRow(
             currency=unit,
@@ -70,16 +65,9 @@ def currency_rows(
             fills=one.fills,
             rejections=one.rejections,
             digits=cash_digits(unit),
-            held=quantities((p for p, quote in quotes.items() if quote == unit), one),
         )
         for unit, one in ((currency, account), *sorted(wallets.items()))
     )
-
-
-def quantities(product_ids: Iterable[str], account: Account) -> tuple[tuple[str, int], ...]:
-    """Product id and quantity of these products and of all positions of an account, by id."""
-    held = {p: at.quantity for p, at in account.positions.items()}
-    return tuple(sorted((dict.fromkeys(product_ids, 0) | held).items()))
 
 
 def index_of(amounts: Iterable[tuple[int, int]]) -> int:

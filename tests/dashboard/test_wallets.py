@@ -80,26 +80,26 @@ def test_curves_end_near_the_index_of_the_judge(arena: Scenario, frame: Frame) -
         assert season.equity[-2, column] == pytest.approx(value / INDEX_ONE, abs=1e-9)
 
 
-def test_document_has_the_wallets(arena: Scenario, view: ArenaView) -> None:
-    """Amounts of a wallet have the keys of the row; positions belong to one account."""
+def test_document_has_amounts_per_currency(arena: Scenario, view: ArenaView) -> None:
+    """The keys of the row hold the main account, and positions and counts of all accounts."""
     document = standings(view, arena.wall)
     agents = document["agents"]
     assert isinstance(agents, list)
     assert ("USD", ["USDT"]) == (document["currency"], document["wallets"])
     for row in agents:
         assert isinstance(row, dict)
-        wallets, positions = row["wallets"], row["positions"]
-        assert isinstance(wallets, list)
+        currencies, positions = row["currencies"], row["positions"]
+        assert isinstance(currencies, list)
         assert isinstance(positions, dict)
-        (wallet,) = wallets
+        main, wallet = currencies
+        assert isinstance(main, dict)
         assert isinstance(wallet, dict)
-        held = wallet["positions"]
-        assert isinstance(held, dict)
         account = arena.shard.wallets[str(row["agent"])]["USDT"]
 
-        assert {"BTC-USD", "ETH-USD", "SOL-USD"} == set(positions)
-        assert {"binance:BTCUSDT", "binance:ETHUSDT"} == set(held)
-        assert from_units(account.cash) == Decimal(str(wallet["cash_usd"]))
+        assert set(arena.prices) == set(positions)
+        assert ("USD", "USDT") == (main["currency"], wallet["currency"])
+        assert (row["cash_usd"], row["equity_usd"]) == (main["cash"], main["equity"])
+        assert from_units(account.cash) == Decimal(str(wallet["cash"]))
         assert account.fills == wallet["trades"]
 
 
@@ -108,7 +108,8 @@ def test_document_of_one_currency_has_no_new_keys() -> None:
     arena = Scenario().run(5)
     document = standings(view_of(arena.records), arena.wall)
 
-    assert "wallets" not in str(document)
+    assert "wallets" not in document
+    assert "currencies" not in str(document)
 
 
 def test_standings_have_a_column_per_currency(frame: Frame) -> None:
