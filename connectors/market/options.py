@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from arena.products import venue_of
 
 if TYPE_CHECKING:
-    from arena.products import venue_of
-from connectors.market.venue import Venue
+    from connectors.market.venue import Venue
 
 
 @dataclass(frozen=True, slots=True)
