@@ -1,8 +1,10 @@
 """Finds raw frames of a venue in the recordings of a connector: one JSON line per frame.
 
-Reads what `arena connector coinbase --record` writes: `t` (Unix seconds), `conn` and `data`, or
+Reads what `arena connector <venue> --record` writes: `t` (Unix seconds), `conn` and `data`, or
 `data_base64` if the bytes are not UTF-8; `.zst`, `.gz` or plain. A truncated file is read as far as
-possible.
+possible. A ticker of Coinbase comes from a `ticker` frame with its sequence number. One of Binance
+has the quotes of a `bookTicker` frame: its sequence number is made from the update id, see
+`connectors.venues.binance.protocol`.
 """
 
 import gzip
@@ -17,6 +19,7 @@ from typing import BinaryIO, cast
 import orjson
 
 from arena.bounded_files import LimitedStream, bounded_lines, open_regular, unpacked_limit
+from arena.products import split_key
 
 FRAMES_PATTERN = "frames*.jsonl*"
 LINE_BYTES_MAX = 9 << 20
@@ -24,6 +27,11 @@ LINE_BYTES_MAX = 9 << 20
 BUFFER_BYTES = 1 << 17
 FILE_BYTES_MAX = 64 << 30
 """The largest recording; it is streamed, one line at a time."""
+
+
+BINANCE = "binance"
+TICKERS_PER_UPDATE = 1_000
+"""Sequence numbers of tickers with the quotes of one update of Binance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,24 @@ class RawFrame:
     raw: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class SentTicker:
+    """What a frame says of the ticker that was made from it.
+
+    Attributes:
+        bid, ask: The best prices, as the venue wrote them.
+        sequence: Its sequence number.
+        trade_id: The id of the last trade.
+        has_trade_id: False if frames of this kind have none.
+    """
+
+    bid: object
+    ask: object
+    sequence: int
+    trade_id: object = None
+    has_trade_id: bool = True
+
+
 def frame_files(run: Path | None, named: Path | None) -> list[Path]:
     """Return the recordings of a run, or the named one."""
     if named is not None:
@@ -48,18 +74,41 @@ def frame_files(run: Path | None, named: Path | None) -> list[Path]:
 
 
 def find_frame(files: list[Path], product_id: str, sequence: int) -> RawFrame | None:
-    """Return the ticker frame of a product with a sequence number, or None."""
-    needles = (product_id.encode(), str(sequence).encode())
+    """Return the frame of a product's ticker with a sequence number, or None."""
+    venue, symbol = split_key(product_id)
+    number = sequence // TICKERS_PER_UPDATE if venue == BINANCE else sequence
+    needles = (symbol.encode(), str(number).encode())
     for path in files:
         for frame in _frames(path):
-            if not all(needle in frame.raw for needle in needles):
-                continue
-            body = _json(frame.raw)
-            wanted = (product_id, sequence)
-            kind = str(body.get("type", ""))
-            if (body.get("product_id"), body.get("sequence")) == wanted and "ticker" in kind:
+            if all(needle in frame.raw for needle in needles) and sent_ticker(
+                frame.raw, product_id, sequence
+            ):
                 return frame
     return None
+
+
+def sent_ticker(raw: bytes, product_id: str, sequence: int) -> SentTicker | None:
+    """Return what a frame says of a ticker; None if the ticker is not made from it.
+
+    Args:
+        raw: The frame.
+        product_id: The product of the ticker, with its venue if that is not Coinbase.
+        sequence: Its sequence number.
+    """
+    body = _json(raw)
+    venue, symbol = split_key(product_id)
+    if venue == BINANCE:
+        wrapped = body.get("data")
+        quotes = wrapped if isinstance(wrapped, dict) else body
+        found = quotes.get("s"), quotes.get("u")
+        if found != (symbol, sequence // TICKERS_PER_UPDATE) or "e" in quotes:
+            return None
+        return SentTicker(quotes.get("b"), quotes.get("a"), sequence, has_trade_id=False)
+    if (body.get("product_id"), body.get("sequence")) != (product_id, sequence):
+        return None
+    if "ticker" not in str(body.get("type", "")):
+        return None
+    return SentTicker(body.get("best_bid"), body.get("best_ask"), sequence, body.get("trade_id"))
 
 
 def _frames(path: Path) -> Iterator[RawFrame]:

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
-import orjson
-
 from arena import ids
 from arena.bus.base import Record
 from arena.chat_body import chat_body_sha256
@@ -20,7 +18,7 @@ from arena.messages import MarketSnapshot, Ticker
 from arena.money import decimal_text
 from arena.plural import counted
 from ledger.audit.decoding import location_of, prompt_sha256
-from ledger.audit.raw_frames import RawFrame, find_frame, frame_files
+from ledger.audit.raw_frames import RawFrame, find_frame, frame_files, sent_ticker
 from ledger.audit.sources import RecordSource
 from ledger.audit.trace_records import COMMANDS, OrderRecords, find_event, find_other_records
 
@@ -253,12 +251,12 @@ def _frame_step(name: str, frame: RawFrame, ticker: Ticker) -> TraceStep:
     location = f"{frame.file}, line {frame.line}"
     step = TraceStep(name, location, hashlib.sha256(frame.raw).hexdigest())
     step.summary = frame.raw.decode("utf-8", "replace")
-    body = orjson.loads(frame.raw)
-    sent = f"{body.get('best_bid')}/{body.get('best_ask')}"
-    step.check("bid and ask sent", sent, _prices(ticker))
-    step.check("sequence", body.get("sequence"), ticker.sequence)
-    if ticker.trade_id is not None:
-        step.check("trade id", body.get("trade_id"), ticker.trade_id)
+    sent = sent_ticker(frame.raw, ticker.product_id, ticker.sequence)
+    assert sent is not None, "the frame was found by this ticker"
+    step.check("bid and ask sent", f"{sent.bid}/{sent.ask}", _prices(ticker))
+    step.check("sequence", sent.sequence, ticker.sequence)
+    if ticker.trade_id is not None and sent.has_trade_id:
+        step.check("trade id", sent.trade_id, ticker.trade_id)
     return step
 
 

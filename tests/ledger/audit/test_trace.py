@@ -1,5 +1,6 @@
 """Traces of orders: every step is found, every hash is the same, and a changed one is reported."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import orjson
@@ -7,12 +8,15 @@ import pytest
 
 from arena import topics
 from arena.errors import UsageError
-from ledger.audit.raw_frames import find_frame
+from connectors.market.events import TickerSeen
+from connectors.venues.binance.protocol import BinanceDecoder
+from ledger.audit.raw_frames import find_frame, sent_ticker
 from ledger.audit.sources import RecordSource
 from ledger.audit.trace import _snapshot, trace
 from ledger.audit.trace_records import find_event, find_other_records, order_ids
 from tests.ledger.audit.contest_log import TICKERS, TURNS, ContestLog, body_of, kind_of, updating
 
+BINANCE_FRAMES = Path(__file__).parents[2] / "connectors" / "fixtures" / "binance_frames.jsonl"
 CALLS = topics.LLM_CALLS.name
 STEPS = [
     "order",
@@ -177,3 +181,26 @@ def test_truncated_recording_is_read(tmp_path: Path) -> None:
     assert frame is not None
     assert ("frames.jsonl", 1) == (frame.file, frame.line)
     assert find_frame([path], "BTC-USD", 8) is None
+
+
+def test_every_ticker_of_binance_has_its_frame(tmp_path: Path) -> None:
+    """Recorded frames: the quotes of a ticker are in the book update of its sequence number."""
+    lines = BINANCE_FRAMES.read_bytes().splitlines(keepends=True)
+    decode, tickers = BinanceDecoder(), list[TickerSeen]()
+    for line in lines:
+        event = decode(orjson.loads(line)["data"])
+        tickers += [event] if isinstance(event, TickerSeen) else []
+    path = tmp_path / "frames.jsonl"
+    path.write_bytes(b"".join(lines))
+
+    assert tickers
+    for ticker in tickers:
+        frame = find_frame([path], ticker.product_id, ticker.sequence)
+        assert frame is not None
+        sent = sent_ticker(frame.raw, ticker.product_id, ticker.sequence)
+        assert sent is not None
+        assert (ticker.best_bid, ticker.best_ask) == (
+            Decimal(str(sent.bid)),
+            Decimal(str(sent.ask)),
+        )
+    assert None is find_frame([path], tickers[0].product_id, 1)
