@@ -95,9 +95,21 @@ def repeats_line(row: LeaderboardRow) -> str:
 def notes(evaluation: Evaluation) -> tuple[str, ...]:
     """Return the notes below the standings, one sentence each."""
     unit = "annualised" if evaluation.sharpe_unit == "year" else "per period, not annualised"
-    found = [rank_note(evaluation), window_note(evaluation), MARKET_NOTE, P_BEST_NOTE]
+    found = [rank_note(evaluation), window_note(evaluation), index_note(evaluation)]
+    found += [MARKET_NOTE, P_BEST_NOTE]
     found.append(chance_note(evaluation))
     return (*filter(None, found), f"Sharpe: of log returns, risk-free rate 0, {unit}.")
+
+
+def index_note(evaluation: Evaluation) -> str:
+    """Return what returns are of if accounts hold several currencies; "" if they hold one."""
+    if not evaluation.wallets:
+        return ""
+    held = (evaluation.currency, *evaluation.wallets)
+    return (
+        "Returns, intervals, Sharpe and drawdown are of the wealth index: the mean over "
+        f"{joined_names(held, len(held))} of equity over starting cash; nothing is converted."
+    )
 
 
 def chance_note(evaluation: Evaluation) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 from arena.currency import cash_digits
 from arena.messages import Evaluation, LeaderboardRow
 from arena.plural import counted
-from judge.leaderboard_text import compared_return, window_note
+from judge.leaderboard_text import compared_return, index_note, window_note
 from judge.report import formats
 from judge.report.agent_sections import NAME_MAX, entrant_text
 from judge.report.tables import (
@@ -19,7 +19,7 @@ from judge.report.tables import (
     notes_of,
     plain,
 )
-from judge.verdict_text import MARKET
+from judge.verdict_text import MARKET, rank_note
 
 REASON_MAX = 300
 INTERVAL = "interval"
@@ -80,6 +80,12 @@ def leaderboard_table(
         kind="leaderboard",
         notes=(*more, *notes_of(why)),
     )
+
+
+def leaderboard_notes(evaluation: Evaluation) -> tuple[str, ...]:
+    """Return the lines about ranks, window and index that are shown below the table."""
+    found = (rank_note(evaluation), window_note(evaluation), index_note(evaluation))
+    return tuple(filter(None, found))
 
 
 def _entrant(row: LeaderboardRow, links: Mapping[str, str]) -> TableCell:
@@ -225,6 +231,11 @@ def _wallet_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
     )
 
 
+def _unit(evaluation: Evaluation) -> str:
+    """Return what the heads of main amounts end with: their currency if there are several."""
+    return f" {evaluation.currency}" if evaluation.wallets else ""
+
+
 def _wallet_cell(
     currency: str, name: str, form: Callable[..., str]
 ) -> Callable[[LeaderboardRow], TableCell]:
@@ -240,13 +251,14 @@ def _wallet_cell(
 def _cost_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
     digits, unit_note = cash_digits(evaluation.currency), f"in {evaluation.currency}"
     cash, change = partial(formats.usd, digits=digits), partial(formats.change_usd, digits=digits)
+    unit = _unit(evaluation)
     whole = _whole(evaluation)
     return (
         _of("gross", "gross_return", formats.change, f"return before fees and slippage{whole}"),
-        _of("fees", "fees_usd", cash, unit_note),
-        _of("slippage", "slippage_usd", cash, unit_note),
+        _of(f"fees{unit}", "fees_usd", cash, unit_note),
+        _of(f"slippage{unit}", "slippage_usd", cash, unit_note),
         _of(
-            "latency cost",
+            f"latency cost{unit}",
             "latency_usd",
             change,
             f"{unit_note}, lost against the price it saw; a negative one is a gain",
@@ -261,17 +273,17 @@ def _cost_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
             formats.change,
             f"net, less the cost of the model calls{whole}",
         ),
-        _of("equity", "equity_usd", cash, f"{unit_note}, at the season's end"),
+        _of(f"equity{unit}", "equity_usd", cash, f"{unit_note}, at the season's end"),
     )
 
 
 def _conduct_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
     digits, unit_note = cash_digits(evaluation.currency), f"in {evaluation.currency}"
-    change = partial(formats.change_usd, digits=digits)
+    change, unit = partial(formats.change_usd, digits=digits), _unit(evaluation)
     found = [
         _of("win rate", "win_rate", formats.share, "of closed trades"),
-        _of("biggest win", "biggest_win_usd", change, unit_note),
-        _of("biggest loss", "biggest_loss_usd", change, unit_note),
+        _of(f"biggest win{unit}", "biggest_win_usd", change, unit_note),
+        _of(f"biggest loss{unit}", "biggest_loss_usd", change, unit_note),
         _of("trades", "trades", formats.count),
         _of("rejected", "rejected", formats.count),
         _of("decisions", "decisions", formats.count),

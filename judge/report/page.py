@@ -20,12 +20,12 @@ from arena import __version__
 from arena.visible_text import visible
 from judge.claim_text import claim_lines, look_text, promise_text
 from judge.formatting import sentence
-from judge.leaderboard_text import detectables_block, window_note
+from judge.leaderboard_text import detectables_block
 from judge.report import formats, plots
 from judge.report.agent_figures import agent_figures
 from judge.report.agent_sections import NAME_MAX, AgentSection, agent_section, anchor
 from judge.report.facts import Facts
-from judge.report.leaderboard_table import leaderboard_table
+from judge.report.leaderboard_table import leaderboard_notes, leaderboard_table
 from judge.report.matrix import Matrix, make_matrix
 from judge.report.page_tables import (
     dead_table,
@@ -54,7 +54,7 @@ from judge.report.sentences import (
 )
 from judge.report.tables import ReportTable, markdown_code, markdown_text
 from judge.season.assumptions import assumption_lines
-from judge.verdict_text import MARKET, detectable_title, rank_note
+from judge.verdict_text import MARKET, detectable_title
 
 COLORS = 8
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -175,9 +175,7 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         detectables_title=detectable_title(evaluation),
         detectables=detectables_block(evaluation),
         design=evaluation.design,
-        leaderboard=leaderboard_table(
-            evaluation, links, tuple(filter(None, (rank_note(evaluation), window_note(evaluation))))
-        ),
+        leaderboard=leaderboard_table(evaluation, links, leaderboard_notes(evaluation)),
         leaderboard_note=leaderboard_note(facts),
         dead=dead_table(facts),
         dead_note=dead_note(facts),

@@ -32,6 +32,7 @@ LABEL_SHARE = 0.3
 WEALTH_INDEX = "wealth index"
 """Unit of the equity of accounts in several currencies (`judge.season.currencies`)."""
 INDEX_DIGITS = 6
+COST_SHARE = "mean over the currencies of cost over starting cash"
 PATTERNS = ("", "/", "x")
 
 Chart = dict[str, Any]  # Any: a plotly figure's JSON.
@@ -173,7 +174,8 @@ def cost_chart(
         )
         for n, (kind, amounts) in enumerate(costs)
     ]
-    return _bars(traces, len(names), currency, {"tickformat": _ticks(currency)}, showlegend=True)
+    title = COST_SHARE if currency == WEALTH_INDEX else currency
+    return _bars(traces, len(names), title, {"tickformat": _ticks(currency)}, showlegend=True)
 
 
 def _digits(unit: str) -> int:

@@ -23,6 +23,7 @@ from judge.season.incomparable import DIGEST_CHARS, incomparable_entry
 from judge.season.market_fold import MarketFold
 from judge.season.openings import (
     currency_of,
+    fewer_currencies_note,
     further_currencies,
     hold_cash,
     openings_of,
@@ -339,6 +340,10 @@ def _notes(folds: SeasonFolds, activity: Sequence[_EntryActivity]) -> tuple[str,
         (orphans and f"{orphans:,} orders name a snapshot that was not read."),
         (malformed and f"{malformed:,} records could not be read: {first} ..."),
         changed_plan_text(planned_lengths(accounts.plans.values(), folds.rules)),
+        fewer_currencies_note(
+            [one.entry.name for one in activity],
+            [openings_of(accounts, one.entry.name, folds.rules, folds.rules) for one in activity],
+        ),
         *(absence_note(one.entry.name, one.entry.left, market.snapshots) for one in activity),
     )
     return tuple(note for note in found if note)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from arena.currency import DEFAULT_CURRENCY
 from arena.messages import Rules
 from arena.money import BPS, from_units, to_units
+from judge.formatting import joined_names
 from judge.season.accounts_fold import AccountsFold
 from judge.season.arrays import account_arrays, hold_curve
 from judge.season.assumptions import Assumptions
@@ -86,6 +87,19 @@ def further_currencies(
     if rules is not None:
         found |= dict(rules.wallets.items() if isinstance(rules, Rules) else rules.wallets)
     return tuple(sorted(found.items()))
+
+
+def fewer_currencies_note(names: Sequence[str], openings: Sequence[Openings]) -> str:
+    """Return which entries hold fewer currencies than others; "" if all hold the same."""
+    most = max((len(own) for own in openings), default=0)
+    fewer = [
+        f"{name} holds {joined_names(list(own), len(own))} alone"
+        for name, own in zip(names, openings, strict=True)
+        if len(own) < most
+    ]
+    if not fewer:
+        return ""
+    return f"{joined_names(fewer)}: its index is over that."
 
 
 def hold_cash(accounts: AccountsFold, rules: KnownRules) -> int:

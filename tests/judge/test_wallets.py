@@ -230,6 +230,8 @@ async def test_report_shows_every_amount_in_its_currency(tmp_path: Path) -> None
     assert not verify_report(run, run / "report").differences
     for text in ("equity, USDT", "equity USDT", "Trading costs, USD and USDT", "USD and USDT"):
         assert text in page
+    assert "equity USD<" in page
+    assert "Returns, intervals, Sharpe and drawdown are of the wealth index" in page
     assert "Wealth index over USD and USDT" in page
     assert ["USD", "USDT"] == tree["season"]["currencies"]
     assert "hold_usd" not in tree["season"]
@@ -250,6 +252,31 @@ def test_runs_of_other_currencies_are_not_compared(season: Season) -> None:
 
     assert "hold the same currencies" in caught.value.remedy
     assert compare_runs(two, two).paired
+
+
+def test_entry_without_a_wallet_is_judged_by_what_it_holds() -> None:
+    """Its account was opened before the rules had wallets; the report says so."""
+    arena = Scenario(agents=(("a", "momentum", "agent"),))
+    arena.wallets = CASH
+    arena.claim(Decimal(60))
+    arena.join("b", "cash", "agent")
+    arena.agents += (("b", "cash", "agent"),)
+    arena.prices |= {"binance:BTCUSDT": Decimal(67_000)}
+    arena.snapshot()
+    for name, order in (("a", ("BTC-USD", "0.5")), ("b", ("binance:BTCUSDT", "0.1"))):
+        started = arena.begin_turn(name)
+        product, quantity = order
+        arena.end_turn(started, arena.order(name, "buy", product, Decimal(quantity)), "buy")
+    arena.advance(60)
+    arena.snapshot()
+    season = fold_records(arena.records).season()
+    alone, both = (currency_amounts(season, n) for n in (0, 1))
+
+    assert (0.0, 0) == (alone[1].equity_usd, alone[1].trades)
+    assert pytest.approx(alone[0].equity_usd / 100_000) == season.equity[-1, 0]
+    wanted = (both[0].equity_usd / 100_000 + both[1].equity_usd / 25_000) / 2
+    assert pytest.approx(wanted) == season.equity[-1, 1]
+    assert "a holds USD alone: its index is over that." in season.assumptions.notes
 
 
 def test_changed_wallets_are_changed_rules(arena: Scenario) -> None:
