@@ -28,8 +28,8 @@ MONEY = {
     "slippage_usd": "slippage",
 }
 POSITION = "position"
-WALLETS = "wallets"
-"""The accounts of an agent in further currencies: each has its `currency`, and the agent's keys."""
+CURRENCIES = "currencies"
+"""The accounts of an agent that has several: each with its `currency` and the values of `MONEY`."""
 
 COUNTS = {"trades": "fills", "rejections": "rejections"}
 
@@ -111,20 +111,20 @@ def read_document(text: bytes) -> DashboardFigures:
         main = str(document.get("currency", DEFAULT_CURRENCY))
         for row in (*document["agents"], *document.get("other_accounts", ())):
             agent = row["agent"]
-            for account in (row, *row.get(WALLETS, ())):
-                currency = str(account.get("currency", main))
-                for name, what in MONEY.items():
-                    if account.get(name) is not None:
-                        key = FigureKey(agent, what, currency)
-                        figures[key] = to_units(Decimal(account[name]))
-                for product_id, quantity in (account.get("positions") or {}).items():
-                    key = FigureKey(agent, POSITION, position_unit(product_id, main))
-                    figures[key] = figures.get(key, 0) + to_units(Decimal(quantity))
+            own = {"currency": main} | {what: row.get(name) for name, what in MONEY.items()}
+            for account in (own, *row.get(CURRENCIES, ())):
+                for what in MONEY.values():
+                    if account.get(what) is not None:
+                        key = FigureKey(agent, what, str(account["currency"]))
+                        figures[key] = to_units(Decimal(account[what]))
             for name, what in COUNTS.items():
                 if row.get("cash_usd") is not None:
                     figures[FigureKey(agent, what, COUNT)] = int(row[name])
             if row.get("positions") is not None:
                 holders.add(agent)
+            for product_id, quantity in (row.get("positions") or {}).items():
+                key = FigureKey(agent, POSITION, position_unit(product_id, main))
+                figures[key] = figures.get(key, 0) + to_units(Decimal(quantity))
         return DashboardFigures(document["digest"], figures, frozenset(holders))
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, InvalidOperation) as error:
         raise ArenaError(f"the dashboard's document cannot be read: {error!r}") from error

@@ -13,8 +13,8 @@ def demo_document(document: Document, setup: RunSetup, elapsed_s: float) -> dict
         broker (kind, version, durable), snapshots, simulated, seed, speed, seconds, rules, digest
         of all accounts, run (the folder of the records), dead (agents with their cause), and agents
         in rank order, the dead last: agent, alive, strategy, kind, model, scripted, equity_usd,
-        return_pct, trades, rejections, turns, turns_aborted; and wallets (its accounts in further
-        currencies) if it has any.
+        return_pct, trades, rejections, turns, turns_aborted; and currencies (the amounts in each)
+        if accounts hold several.
     """
     market = setup.spec.market
     return {
@@ -56,5 +56,5 @@ def _agent(agent: Document) -> JsonValue:
         "turns",
         "turns_aborted",
     )
-    wallets = {"wallets": agent["wallets"]} if "wallets" in agent else {}
-    return {name: agent.get(name) for name in names} | wallets
+    several = {"currencies": agent["currencies"]} if "currencies" in agent else {}
+    return {name: agent.get(name) for name in names} | several

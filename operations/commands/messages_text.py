@@ -197,11 +197,11 @@ def _row(agent: Document, units: Sequence[str]) -> tuple[str, ...]:
 
 def _amounts(agent: Document, what: str, units: Sequence[str]) -> list[str]:
     """An agent's equity or fees in each currency, the main one first; "-" where it has none."""
-    name, (main, *further) = f"{what}_usd", units
-    wallets = agent.get("wallets")
-    known = [w for w in wallets if isinstance(w, Mapping)] if isinstance(wallets, list) else []
-    found = {str(wallet.get("currency")): wallet.get(name) for wallet in known}
-    amounts = [(main, agent.get(name)), *((unit, found.get(unit)) for unit in further)]
+    main, *further = units
+    accounts = agent.get("currencies")
+    known = [a for a in accounts if isinstance(a, Mapping)] if isinstance(accounts, list) else []
+    found = {str(account.get("currency")): account.get(what) for account in known}
+    amounts = [(main, agent.get(f"{what}_usd")), *((unit, found.get(unit)) for unit in further)]
     return [
         "-" if amount is None else f"{Decimal(str(amount)):,.{cash_digits(unit)}f}"
         for unit, amount in amounts

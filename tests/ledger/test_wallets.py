@@ -220,13 +220,13 @@ def _insert_old(table: Table, values: Json) -> tuple[TextClause, Json]:
     return text(words), {name: values[name] for name in names}
 
 
-def test_wallets_in_the_dashboards_document_are_compared() -> None:
-    """A wallet has the keys of its agent's row, and its currency."""
+def test_currencies_in_the_dashboards_document_are_compared() -> None:
+    """An agent's row lists its accounts, and the positions of all of them."""
     row: Json = {"agent": "a", "cash_usd": "5", "trades": 3, "rejections": 0}
-    row["positions"] = {"BTC-USD": "0.5"}
-    wallet = {"currency": "USDT", "cash_usd": "7", "fees_usd": "1", "positions": {TETHERS: "0.25"}}
+    row["positions"] = {"BTC-USD": "0.5", TETHERS: "0.25"}
+    accounts = [{"currency": "USD", "cash": "5"}, {"currency": "USDT", "cash": "7", "fees": "1"}]
     fold = {FigureKey("a", "position", unit): 1 for unit in ("BTC", TETHERS, "binance:ETHUSDT")}
-    document = {"digest": "d", "currency": "USD", "agents": [row | {"wallets": [wallet]}]}
+    document = {"digest": "d", "currency": "USD", "agents": [row | {"currencies": accounts}]}
     shown = read_document(orjson.dumps(document)).with_missing_positions(fold)
 
     assert [50_000_000, 25_000_000, 0] == [shown[key] for key in fold]

@@ -98,9 +98,9 @@ def test_missing_figures_are_dashes() -> None:
 
 def test_amounts_of_several_currencies_have_a_column_each() -> None:
     """They are not summed; an agent without a wallet has a dash."""
-    wallet: JsonValue = {"currency": "BTC", "equity_usd": "1.5", "fees_usd": "0.001"}
+    accounts: list[JsonValue] = [{"currency": "BTC", "equity": "1.5", "fees": "0.001"}]
     alone = AGENT | {"strategy": "other"}
-    agents: list[JsonValue] = [alone | {"wallets": [wallet]}, alone]
+    agents: list[JsonValue] = [alone | {"currencies": accounts}, alone]
     document: dict[str, JsonValue] = {**DOCUMENT, "wallets": ["BTC"], "agents": agents}
     heading, first, second = standings_table(document)
 
