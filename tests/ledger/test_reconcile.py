@@ -22,6 +22,7 @@ from ledger.dashboard_figures import DashboardFigures, read_document
 from ledger.database import Database
 from ledger.location import BooksLocation, books_location
 from ledger.reconcile import Reconciler, watch
+from tests.ledger.audit.contest_log import EVENTS
 from tests.ledger.helpers import (
     fold_balances,
     new_node,
@@ -30,6 +31,7 @@ from tests.ledger.helpers import (
     wait_until_booked,
     written_log,
 )
+from tests.ledger.wallet_log import TETHERS, WalletArena
 
 INJECT_DRIFT = """
 UPDATE entries SET amount_e8 = amount_e8 + 1 WHERE (log_offset, leg) IN (
@@ -257,3 +259,22 @@ def test_books_behind_the_log_are_reported(
 ) -> None:
     """A shard that is ahead of the export does not offset another that is behind."""
     assert words == behind_text(events_behind(ends, booked)).partition(";")[0]
+
+
+async def test_dashboard_of_wallets_is_compared_with_the_log(
+    bus: KafkaBus, settings: Settings, tmp_path: Path
+) -> None:
+    """The real dashboard shows every currency of an agent, and the positions of all."""
+    location = books_location(tmp_path, settings.prefix, None)
+    arena = WalletArena()
+    await publish(bus, [(r.kind, r.value or b"") for r in arena.records[EVENTS]])
+    async with running_ledger(bus, settings, location):
+        await wait_until_booked(location, len(arena.records[EVENTS]))
+    database = Database(location, read_only=True)
+    found = await Reconciler(bus, settings, database).compare()
+    database.close()
+
+    assert ([], []) == (found.drifts, found.remarks)
+    shown = {line.key for line in found.lines if line.dashboard is not None}
+    wanted = [("cash", "USDT"), ("fees", "USDT"), ("scraped", "USDT"), ("position", TETHERS)]
+    assert {FigureKey("momentum", what, unit) for what, unit in wanted} <= shown
