@@ -16,6 +16,7 @@ Reads one file, and the files of strategies that it names. `parse_spec` is pure;
 the file, the line, the value and the remedy. An unknown key is refused, with the closest known one.
 """
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Self
@@ -24,7 +25,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from arena import topics
 from arena.bounded_files import read_text_file
-from arena.currency import DEFAULT_CURRENCY, currency_fault
+from arena.currency import CURRENCY_PATTERN, DEFAULT_CURRENCY, currency_fault
 from arena.error_causes import error_message
 from arena.errors import UsageError
 from arena.strategy_files import DescribeStrategy, describe_in, describe_shipped
@@ -151,6 +152,13 @@ def _require_own_names(table: str, names: list[str]) -> None:
 
 
 def _check_currency(arena: ArenaTable, rules: RulesTable) -> None:
+    for unit in rules.wallets:
+        if not re.fullmatch(CURRENCY_PATTERN, unit):
+            what = f"{unit!r} is not a currency; write a code in capitals, such as USDT"
+            raise SpecFault(("rules", "wallets"), what)
+        if unit == (rules.currency or DEFAULT_CURRENCY):
+            what = f"{unit} is the currency of the main accounts; give its cash as starting_cash"
+            raise SpecFault(("rules", "wallets"), what)
     fault = currency_fault(arena.products, rules.currency, wallets=rules.wallets)
     if fault is not None:
         location = ("arena", "products") if rules.currency is None else ("rules", "currency")

@@ -2,8 +2,9 @@
 
 import importlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from arena.errors import UsageError
 from arena.products import DEFAULT_VENUE, SEPARATOR, product_key, split_key
 from arena.unknown_names import closest_first, listed
 from operations.specs.errors import SpecFault
@@ -37,19 +38,45 @@ def with_venues(spec: Spec) -> Spec:
         names = [(table.venue, symbol) for table in spec.markets for symbol in table.products]
         prices = tuple(path for table in spec.markets for path in table.prices)
         market = market.model_copy(update={"prices": prices or market.prices})
-    else:
+    elif market.venue == DEFAULT_VENUE or "products" in arena.model_fields_set:
         names = [(market.venue, symbol) for symbol in arena.products]
-    products = tuple(_key(venue, symbol) for venue, symbol in names)
-    for index, product_id in enumerate(products):
-        if split_key(product_id).venue == DEFAULT_VENUE and "-" not in product_id:
-            what = f"{product_id!r} is not a product of Coinbase; write it as BTC-USD"
-            raise SpecFault(_place(spec, index), what)
-    arena = arena.model_copy(update={"products": products})
+    else:
+        names = [(market.venue, name) for name in _venue_of(market.venue).default_products]
+    products: list[str] = []
+    for index, (venue, symbol) in enumerate(names):
+        place = _place(spec, index)
+        product_id = _read_product(venue, symbol, place)
+        named = split_key(product_id).venue
+        if spec.markets and named != venue:
+            raise SpecFault(place, f"{product_id!r} is not a product of {venue}")
+        if named != DEFAULT_VENUE and product_id in products:
+            raise SpecFault(place, f"{product_id!r} is already named; remove one")
+        products.append(product_id)
+    if market.source == "exchange" and len(by_venue(products)) > 1:
+        what = 'the simulated exchange speaks for one venue; choose "replay" or "live"'
+        raise SpecFault(("market", "source"), what)
+    arena = arena.model_copy(update={"products": tuple(products)})
     return spec.model_copy(update={"arena": arena, "market": market})
 
 
-def _key(venue: str, symbol: str) -> str:
-    return symbol if SEPARATOR in symbol else product_key(venue, symbol)
+def _read_product(venue: str, text: str, place: tuple[str | int, ...]) -> str:
+    """The product id in a text, which may name its venue."""
+    name, symbol = split_key(text) if SEPARATOR in text else (venue, text)
+    if name == DEFAULT_VENUE:
+        if "-" not in symbol:
+            what = f"{symbol!r} is not a product of Coinbase; write it as BTC-USD"
+            raise SpecFault(place, what)
+        return product_key(name, symbol)
+    try:
+        product_id: str = _venue_of(name).read_product(symbol)
+    except UsageError as error:
+        raise SpecFault(place, str(error)) from None
+    return product_id
+
+
+# Any: a room's protocol, `connectors.market.venue.Venue`.
+def _venue_of(name: str) -> Any:
+    return importlib.import_module(VENUES_MODULE).load_venue(name)
 
 
 def _place(spec: "ArenaSpec", index: int) -> tuple[str | int, ...]:
@@ -90,6 +117,3 @@ def _check_tables(spec: "ArenaSpec") -> None:
             raise SpecFault(("markets", n, "prices"), 'prices need source = "replay"; remove them')
     if any(table.prices for table in spec.markets) and not all(t.prices for t in spec.markets):
         raise SpecFault(("markets",), "give price files for every venue or for none")
-    if market.source == "exchange" and len(spec.markets) > 1:
-        what = 'the simulated exchange speaks for one venue; choose "replay" or "live"'
-        raise SpecFault(("market", "source"), what)

@@ -64,6 +64,21 @@ def test_products_of_a_venue_get_its_name() -> None:
     assert "binance:BTCUSDT" in connector
 
 
+@pytest.mark.parametrize("text", ["BTC-USDT", "binance:BTCUSDT", "binance:BTC-USDT"])
+def test_product_has_one_id_however_it_is_written(text: str) -> None:
+    """The id in the specification is the one in messages, books and prompts."""
+    assert ("binance:BTCUSDT",) == spec_of(BINANCE.replace("BTCUSDT", text)).arena.products
+    coinbase = '[arena]\nproducts = ["coinbase:BTC-USD"]'
+    assert ("BTC-USD",) == spec_of(coinbase).arena.products
+
+
+def test_venue_has_products_of_its_own_by_default() -> None:
+    """Those of its connector."""
+    spec = spec_of(BINANCE.replace('[arena]\nproducts = ["BTCUSDT"]', ""))
+
+    assert ("binance:BTCUSDT", "binance:ETHUSDT", "binance:SOLUSDT") == spec.arena.products
+
+
 def test_two_venues_share_a_connector() -> None:
     """Accounts hold both currencies."""
     spec = spec_of(TWO)
@@ -100,6 +115,15 @@ def test_arena_of_one_venue_is_unchanged() -> None:
         (BINANCE.replace('currency = "USDT"', ""), "is quoted in USDT, but the accounts hold USD"),
         (TWO.replace("wallets = { USDT = 30000 }", ""), "quoted in 2 currencies"),
         (TWO + '[arena]\nproducts = ["BTC-USD"]', "products is in [[markets]] already"),
+        (
+            '[arena]\nproducts = ["BTC-USD", "binance:BTCUSDT"]\n[rules]\nwallets = { USDT = 5 }',
+            "the simulated exchange speaks for one venue",
+        ),
+        (TWO.replace("ETHUSDT", "BTC-USDT"), "'binance:BTCUSDT' is already named"),
+        (TWO.replace("ETHUSDT", "ETHXYZ"), "does not end with a quote currency"),
+        (TWO.replace("BTC-USD", "binance:ETHUSDT"), "is not a product of coinbase"),
+        (TWO.replace("USDT = 30000", "usdt = 5"), "'usdt' is not a currency"),
+        (TWO.replace("USDT = 30000", "USDT = 5, USD = 5"), "the currency of the main accounts"),
         (TWO.replace('"live"', '"exchange"'), "the simulated exchange speaks for one venue"),
         (TWO.replace('"binance"', '"coinbase"').replace("BTCUSDT", "A-USDT"), "already used"),
         (TWO.replace('"ETHUSDT"]', '"ETHUSDT"]\nprices = ["a.csv"]'), "1 files for 2 products"),
