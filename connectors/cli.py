@@ -221,7 +221,7 @@ def replay(
         raise UsageError("nothing to replay", remedy="give either --frames or --lock-step")
     files, ids = _files(prices, more)
     coinbase = load_venue(DEFAULT_VENUE)
-    wanted = read_products(coinbase, products, ids)
+    wanted = read_products(coinbase, products, ids, of_any_venue=lock_step)
     if frames is not None:
         _run_playback(settings, coinbase, frames, min_interval, speed, wanted)
         return

@@ -54,7 +54,11 @@ def _by_venue(flag: str, texts: list[str], example: str) -> dict[str, list[str]]
 
 
 def read_products(
-    venue: Venue, products: list[str] | None, more: list[str] | None
+    venue: Venue,
+    products: list[str] | None,
+    more: list[str] | None,
+    *,
+    of_any_venue: bool = False,
 ) -> tuple[str, ...]:
     """Product ids from flags and arguments, in order, once each.
 
@@ -62,13 +66,15 @@ def read_products(
         venue: The venue of ids without one, such as "BTC-USD".
         products: Texts of a flag, each with one id or several.
         more: Further ids.
+        of_any_venue: True if an id may begin with another venue, such as "binance:BTCUSDT".
 
     Raises:
         UsageError: An id is invalid, or there are too many.
     """
     listed = [word for text in [*(products or ()), *(more or ())] for word in text.split(",")]
     words = (word.strip() for word in listed if word.strip())
-    unique = tuple(dict.fromkeys(_venue_of(word, venue).read_product(word) for word in words))
+    venues = ((_venue_of(word, venue) if of_any_venue else venue, word) for word in words)
+    unique = tuple(dict.fromkeys(own.read_product(word) for own, word in venues))
     _check_count(len(unique))
     return unique
 

@@ -32,6 +32,17 @@ def arena(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_only_a_replay_takes_products_of_several_venues() -> None:
+    """A connector of one venue refuses an id that names another."""
+    mixed = ["BTC-USD,coinbase:ETH-USD,binance:BTC-USDT"]
+
+    with pytest.raises(UsageError, match="not a product id"):
+        read_products(COINBASE, mixed, None)
+    assert ("BTC-USD", "ETH-USD", "binance:BTCUSDT") == read_products(
+        COINBASE, mixed, None, of_any_venue=True
+    )
+
+
 def test_frames_are_printed_without_a_broker() -> None:
     """`--frames FILE --print` prints JSON lines and needs no other process."""
     done = arena(
