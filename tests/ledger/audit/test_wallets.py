@@ -23,7 +23,7 @@ from tests.ledger.helpers import publish, running_ledger, wait_until_booked
 from tests.ledger.wallet_log import TETHERS, WalletArena
 from trading_tools.replay import OrderReplay
 
-PRODUCTS = ("BTC-USD", "BTC-USDT", "ETH-USDT")
+PRODUCTS = ("BTC-USD", "BTC-USDT", "binance:BTCUSDT")
 SNAPSHOTS = 10
 INVARIANTS = 13
 
@@ -47,7 +47,7 @@ def log() -> ContestLog:
 
 
 def test_contest_with_two_currencies_is_sound(broker_address: str, tmp_path: Path) -> None:
-    """All thirteen invariants hold, and the books are those of the fold."""
+    """Bitcoin of two venues in tethers and one in dollars: all thirteen invariants hold."""
     settings = Settings(
         bootstrap_servers=broker_address, prefix=f"t{uuid.uuid4().hex[:10]}.", home=tmp_path / "h"
     )
@@ -56,11 +56,12 @@ def test_contest_with_two_currencies_is_sound(broker_address: str, tmp_path: Pat
     asyncio.run(export_arena(settings, tmp_path / "records"))
     source = RecordSource("a contest", tmp_path / "records")
     report = audit(source, replay=replay)
-    used = {order.currency for order in outcome.orders if order.outcome == "filled"}
+    filled = [order for order in outcome.orders if order.outcome == "filled"]
+    used = {(order.product_id, order.currency) for order in filled}
 
     assert INVARIANTS == len(report.results)
     assert [] == [r for r in report.results if r.status is not InvariantStatus.PASS]
-    assert {"", "USDT"} == used
+    assert {("BTC-USD", ""), ("BTC-USDT", "USDT"), (TETHERS, "USDT")} == used
     assert 4 == report.results[1].counts["wallets"]
     assert all(t.portfolio and t.portfolio.wallets for t in outcome.turns.values())
 
