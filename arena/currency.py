@@ -1,8 +1,8 @@
 """The currencies of accounts: every product must be quoted in one of them. Pure.
 
 Amounts are whole units of 10^-8 in every currency (`arena.money`). Fields whose names end in `_usd`
-hold amounts in `Rules.currency`; the names are older than other currencies. Model costs are always
-in US dollars.
+hold amounts in the account's currency; the names are older than other currencies. Model costs are
+always in US dollars.
 """
 
 import re

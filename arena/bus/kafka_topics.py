@@ -29,7 +29,7 @@ INVALID_TOPIC = 17
 COLLIDES = "collides"
 NOT_AUTHORIZED = 29
 EXISTS = frozenset({0, 5})
-"""Codes of a topic that exists: no error, and no leader yet."""
+"""Error codes of a topic that exists: none, and LEADER_NOT_AVAILABLE."""
 UNKNOWN_TOPIC_TIMEOUT_S = 10.0
 """How long to wait for a topic that another process may be creating."""
 OWN_TOPIC_TIMEOUT_S = 60.0
@@ -41,7 +41,7 @@ Answer = TypeVar("Answer")
 
 
 class _AdminClient(AIOKafkaAdminClient):  # type: ignore[misc]  # aiokafka has no types
-    """aiokafka's client, except that a question creates no topic, and lists only what it must."""
+    """aiokafka's client, but its lookups never create a topic and describe only what is asked for."""
 
     # Any: aiokafka returns plain objects.
     async def _get_cluster_metadata(self, topics: list[str] | None = None) -> Any:

@@ -74,7 +74,7 @@ def test_bus_in_memory_waits_on_virtual_time() -> None:
 
 
 def test_tasks_that_wait_for_each_other_are_an_error() -> None:
-    """A loop without a timer could wait for ever; the error has the time."""
+    """A loop without a timer could wait forever; the error has the time."""
 
     async def main() -> None:
         await asyncio.sleep(7.0)
