@@ -41,7 +41,7 @@ Answer = TypeVar("Answer")
 
 
 class _AdminClient(AIOKafkaAdminClient):  # type: ignore[misc]  # aiokafka has no types
-    """aiokafka's client, but its lookups never create a topic and describe only what is asked for."""
+    """aiokafka's client, but lookups create no topic and describe only what is asked for."""
 
     # Any: aiokafka returns plain objects.
     async def _get_cluster_metadata(self, topics: list[str] | None = None) -> Any:
