@@ -175,7 +175,7 @@ def quotes_seen(snapshot: MarketSnapshot, arguments: str) -> dict[str, QuoteSeen
     return {
         view.product_id: QuoteSeen(bid=view.ticker.best_bid, ask=view.ticker.best_ask)
         for view in snapshot.products
-        if view.ticker is not None and view.product_id in named
+        if view.ticker is not None and view.product_id.upper() in named
     }
 
 

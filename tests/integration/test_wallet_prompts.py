@@ -12,6 +12,7 @@ from chat_nodes.prompt_reader import PromptAccount, read_account, read_market
 from chat_nodes.scripted.strategies import SCRIPTED_STRATEGIES
 from routers.portfolio import KnownPortfolio, mark
 from routers.prompt import render_market, render_system, render_user
+from routers.turn_types import quotes_seen
 from tests.routers.builders import snapshot
 from trading_tools.portfolio import portfolio_of
 
@@ -98,3 +99,11 @@ def test_scripted_rules_spend_the_right_currency() -> None:
     assert {"BTC-USD", "SOL-USD", TETHERS} == set(spent)
     assert Decimal(31_000) < spent["BTC-USD"] < Decimal(31_510)
     assert Decimal(26_500) < spent[TETHERS] < Decimal(27_010)
+
+
+def test_an_order_carries_the_prices_of_its_product_at_any_venue() -> None:
+    """Without them the executor could not check how far the price has moved since."""
+    market = snapshot(0, {"BTC-USD": "60000", TETHERS: "60000"})
+    arguments = f'{{"product_id": "{TETHERS}", "quantity": "1", "action": "buy"}}'
+
+    assert {TETHERS} == set(quotes_seen(market, arguments))
