@@ -3,7 +3,6 @@
 Changes nothing; uses the network only to read the venue's time, if prices come from the live venue.
 """
 
-import importlib
 import os
 import re
 import shutil
@@ -25,7 +24,7 @@ from operations.localbroker.java import JAVA_MAJOR_MIN, JAVA_WHEEL, find_system_
 from operations.localbroker.ports import DEFAULT_PORT, can_bind, choose_ports
 from operations.localbroker.status import read_status
 from operations.specs.arena_spec import ArenaSpec
-from operations.specs.venues import by_venue
+from operations.specs.venues import by_venue, load_venue
 
 PYTHON_MIN = (3, 11)
 DISK_BYTES_OK = 2_000_000_000
@@ -33,8 +32,6 @@ DISK_BYTES_MIN = 200_000_000
 MEMORY_KB_OK = 1_000_000
 MEMORY_KB_MIN = 300_000
 MEMINFO = Path("/proc/meminfo")
-VENUES_MODULE = "connectors.venues"
-"""Loaded by name: `operations` imports no room."""
 FEED_TIMEOUT_S = 5.0
 CLOCK_S_OK = 1.0
 CLOCK_S_MAX = 30.0
@@ -109,7 +106,7 @@ def feed_findings(name: str, url: str = "") -> list[Finding]:
     """
     import httpx  # here: nothing else needs it
 
-    venue = importlib.import_module(VENUES_MODULE).load_venue(name)
+    venue = load_venue(name)
     url = f"{url or venue.rest_url}{venue.time_path}"
     sent = datetime.now(UTC)
     try:

@@ -18,6 +18,16 @@ VENUES_MODULE = "connectors.venues"
 """Loaded by name: `operations` imports no room."""
 
 
+# Any: a room's protocol, `connectors.market.venue.Venue`.
+def load_venue(name: str) -> Any:
+    """The venue of a name, from its package.
+
+    Raises:
+        UsageError: It does not exist.
+    """
+    return importlib.import_module(VENUES_MODULE).load_venue(name)
+
+
 def by_venue(products: Iterable[str]) -> dict[str, list[str]]:
     """Venue -> its products, in the given order."""
     found: dict[str, list[str]] = {}
@@ -41,7 +51,7 @@ def with_venues(spec: Spec) -> Spec:
     elif market.venue == DEFAULT_VENUE or "products" in arena.model_fields_set:
         names = [(market.venue, symbol) for symbol in arena.products]
     else:
-        names = [(market.venue, name) for name in _venue_of(market.venue).default_products]
+        names = [(market.venue, name) for name in load_venue(market.venue).default_products]
     products: list[str] = []
     for index, (venue, symbol) in enumerate(names):
         place = _place(spec, index)
@@ -68,15 +78,10 @@ def _read_product(venue: str, text: str, place: tuple[str | int, ...]) -> str:
             raise SpecFault(place, what)
         return product_key(name, symbol)
     try:
-        product_id: str = _venue_of(name).read_product(symbol)
+        product_id: str = load_venue(name).read_product(symbol)
     except UsageError as error:
         raise SpecFault(place, str(error)) from None
     return product_id
-
-
-# Any: a room's protocol, `connectors.market.venue.Venue`.
-def _venue_of(name: str) -> Any:
-    return importlib.import_module(VENUES_MODULE).load_venue(name)
 
 
 def _place(spec: "ArenaSpec", index: int) -> tuple[str | int, ...]:
