@@ -1,5 +1,6 @@
 """The records of two agents with dollars and tethers, as the executor writes them."""
 
+import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -38,6 +39,32 @@ LATER_ORDERS = (
 )
 """After the price rose by a tenth: the profits of momentum are partly set aside."""
 
+Orders = tuple[tuple[str, str, str, str], ...]
+"""Agent, action, product and quantity of some orders."""
+
+ROUNDS: tuple[tuple[str, Orders], ...] = (("60000", ORDERS), ("66000", LATER_ORDERS))
+"""Bids, and the orders that are decided at each."""
+
+
+def random_rounds(seed: int) -> tuple[tuple[str, Orders], ...]:
+    """Rounds of orders of any size, many of which are refused."""
+    rng = random.Random(seed)
+    return tuple(
+        (
+            str(rng.randrange(50_000, 70_000)),
+            tuple(
+                (
+                    rng.choice(AGENTS),
+                    rng.choice(("buy", "sell")),
+                    rng.choice((DOLLARS, TETHERS)),
+                    f"{rng.randrange(1, 40) / 100}",
+                )
+                for _ in range(8)
+            ),
+        )
+        for _ in range(4)
+    )
+
 
 class WalletArena:
     """Two agents, each with dollars and tethers: fills and rejections in both, and a scrape.
@@ -47,8 +74,12 @@ class WalletArena:
         shard: The fold of the account log.
     """
 
-    def __init__(self) -> None:
-        """Write the whole log."""
+    def __init__(self, rounds: tuple[tuple[str, Orders], ...] = ROUNDS) -> None:
+        """Write the whole log.
+
+        Args:
+            rounds: Bids, and the orders that are decided at each.
+        """
         self.records: dict[str, list[Record]] = {t: [] for t in (TICKERS, COMMANDS, EVENTS, ROSTER)}
         self.shard = Shard()
         self._market = MarketState()
@@ -59,8 +90,8 @@ class WalletArena:
         self.shard.apply("Epoch", claim.value, 0)
         for name in QUOTES:
             self._note(product(name).model_copy(update={**_base_and_quote(name)}))
-        self._trade("60000", ORDERS)
-        self._trade("66000", LATER_ORDERS)
+        for bid, orders in rounds:
+            self._trade(bid, orders)
 
     def log(self) -> ContestLog:
         """The records, to audit and to change."""
@@ -70,7 +101,7 @@ class WalletArena:
         }
         return ContestLog({t: list(r) for t, r in self.records.items()}, spans)
 
-    def _trade(self, bid: str, orders: tuple[tuple[str, str, str, str], ...]) -> None:
+    def _trade(self, bid: str, orders: Orders) -> None:
         """Publish a price of both products, and decide some orders."""
         at = NOW + timedelta(seconds=len(self.records[TICKERS]))
         for name in QUOTES:

@@ -16,11 +16,18 @@ from ledger.audit.checker import InvariantResult, InvariantStatus
 from ledger.audit.replay import replay
 from ledger.audit.sources import RecordSource, export_arena
 from ledger.audit.verify import audit
+from ledger.compare import compare, fold_figures
+from ledger.database import Database
 from ledger.location import books_location
+from ledger.posting import Poster
+from ledger.projector import Projector
+from ledger.reconcile import book_figures
+from ledger.statements import trial_balance
+from ledger.writer import Writer
 from tests.faults.contest import Contest
 from tests.ledger.audit.contest_log import EVENTS, ContestLog, Json, updating
 from tests.ledger.helpers import publish, running_ledger, wait_until_booked
-from tests.ledger.wallet_log import TETHERS, WalletArena
+from tests.ledger.wallet_log import TETHERS, WalletArena, random_rounds
 from trading_tools.replay import OrderReplay
 
 PRODUCTS = ("BTC-USD", "BTC-USDT", "binance:BTCUSDT")
@@ -99,6 +106,26 @@ def test_records_of_wallets_are_sound(log: ContestLog) -> None:
     assert {} == log.failed()
     assert (2, 2) == (found[2].counts["accounts"], found[2].counts["wallets"])
     assert 7 == found[5].counts["prices computed again"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_orders_in_two_currencies_are_sound(seed: int, tmp_path: Path) -> None:
+    """Audit, replay and books agree with the fold, whatever was ordered."""
+    arena = WalletArena(random_rounds(seed))
+    log, books = arena.log(), Database(books_location(tmp_path, "", None))
+    books.upgrade()
+    Writer(books).write(Projector(Poster(), {}).batch(arena.records[EVENTS]))
+    with books.reading() as connection:
+        found = book_figures(connection)
+        balanced = trial_balance(connection)[1]
+    books.close()
+
+    assert {} == log.failed()
+    assert [] == OrderReplay(log.write(tmp_path / "records")).run().differences
+    assert balanced
+    lines = compare(fold_figures({0: arena.shard}), found, {}, {})
+    assert [] == [line for line in lines if line.drifts]
+    assert {"USD", "USDT"} <= {line.key.unit for line in lines if line.key.what == "fees"}
 
 
 def opened(body: Json) -> None:
