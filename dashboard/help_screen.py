@@ -53,12 +53,16 @@ TERMS = (
     ("s", "scripted rules, not an LLM"),
     ("b", "a baseline for comparison"),
 )
-WEALTH_INDEX = (
-    "index",
-    "wealth index: mean over the currencies of equity over opening cash; nothing is converted, "
-    "enter shows the amounts",
+INDEX_TERMS = (
+    (
+        "index",
+        "wealth index: mean over the currencies of equity over opening cash; nothing is "
+        "converted, enter shows the amounts",
+    ),
+    ("P&L 5m", "change of that index in five minutes of market time"),
+    *TERMS[2:],
 )
-"""The term of accounts in several currencies."""
+"""The terms of accounts in several currencies."""
 PROCESSES = (
     Column("process", cells_min=10),
     Column("name", cells_min=10),
@@ -98,7 +102,7 @@ def _lines(frame: Frame, width: int) -> list[Text]:
     for key, words in KEYS:
         lines += _entry(key, words, width)
     lines += [blank(width), Text("terms", style=TITLE)]
-    terms = (WEALTH_INDEX, *TERMS[1:]) if frame.summary.wallets else TERMS
+    terms = INDEX_TERMS if frame.summary.wallets else TERMS
     for name, words in terms:
         lines += _entry(name, words, width)
     return lines
