@@ -17,7 +17,7 @@ from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryCluster
 from arena.clock import SystemClock
 from arena.errors import ArenaError
-from arena.messages import OrderDecided, Turn
+from arena.messages import MarketSnapshot, OrderDecided, Turn
 from arena.read_topic import for_each_record
 from arena.settings import Settings
 from arena.shards import digest_of
@@ -37,6 +37,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SNAPSHOTS = 20
 AGENTS = ("mo=momentum@rules", "coin=random@rules#2", "scalp=scalper@rules#1")
 START = datetime(2026, 11, 1, tzinfo=UTC)
+RULES = TradingRules(pacing="lock-step")
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -46,13 +47,17 @@ print(bytes_digest(played(Path(sys.argv[1]))))
 """
 
 
-def members(snapshots: int = SNAPSHOTS) -> list[Member]:
+def members(
+    snapshots: int = SNAPSHOTS,
+    products: tuple[str, ...] = ("BTC-USD", "SOL-USD"),
+    rules: TradingRules = RULES,
+) -> list[Member]:
     """A replay of synthetic prices, its agents, the rules they ask, and the executor."""
     limits = Limits(rounds=4, decision_s=60.0, tool_s=60.0)
     agents = [parse_agent(text) for text in AGENTS]
     replay = LockstepOptions(
         agents=tuple(name for name, *_ in agents),
-        products=("BTC-USD", "SOL-USD"),
+        products=products,
         prices=(),
         seed=7,
         start=datetime(2026, 1, 5, tzinfo=UTC),
@@ -63,7 +68,7 @@ def members(snapshots: int = SNAPSHOTS) -> list[Member]:
     configs = agent_configs(agents, limits, None, "lock-step", None)
     return [
         Member("connector", "replay", replay),
-        Member("executor", "tools", ToolsOptions(TradingRules(pacing="lock-step"))),
+        Member("executor", "tools", ToolsOptions(rules)),
         Member("chat-node", "rules", ChatNodeOptions(open_model(ModelSettings("scripted")))),
         Member("router", "agents", RouterOptions(tuple(configs))),
     ]
@@ -163,3 +168,28 @@ def test_error_of_a_member_ends_the_run(tmp_path: Path) -> None:
 
     with pytest.raises(ArenaError, match="there is no router for mo, coin, scalp"):
         run_on_virtual_time([connector, executor], Settings(home=tmp_path), start=START)
+
+
+def test_two_venues_are_one_market_with_two_currencies(tmp_path: Path) -> None:
+    """Snapshots hold both venues as of one time; each order is settled in its own currency."""
+    rules = TradingRules.from_flags(
+        pacing="lock-step", starting_cash="70000", wallets=["USDT=30000"]
+    )
+    products = ("BTC-USD", "binance:BTCUSDT", "binance:SOLUSDT")
+    settings = Settings(home=tmp_path, log_level="WARNING")
+    logs.configure(settings, node="one-process")
+    cluster = run_on_virtual_time(members(SNAPSHOTS, products, rules), settings, start=START)
+    snapshots = [r.message() for r in records_of(cluster, topics.SNAPSHOTS.name)]
+    decided = [r.message() for r in records_of(cluster, topics.EVENTS.name)]
+    filled = [o for o in decided if isinstance(o, OrderDecided) and o.outcome == "filled"]
+
+    assert len(snapshots) == SNAPSHOTS
+    for snapshot in snapshots:
+        assert isinstance(snapshot, MarketSnapshot)
+        assert "binance+coinbase" == snapshot.venue
+        assert list(products) == [view.product_id for view in snapshot.products]
+        seen = {view.ticker.venue for view in snapshot.products if view.ticker is not None}
+        assert {"binance", "coinbase"} == seen
+    assert {"", "USDT"} == {order.currency for order in filled}
+    assert all((order.currency == "USDT") == (":" in order.product_id) for order in filled)
+    assert all(order.seen is not None for order in filled)
