@@ -177,7 +177,7 @@ def compare_runs(
         before=before.run,
         after=after.run,
         paired=parts.paired,
-        why=parts.why,
+        why=f"{parts.why}{_index_words(before.season)}",
         confidence=before.options.confidence,
         claim_level=CLAIM_LEVEL,
         days=min(parts.lengths_s) / DAY_S,
@@ -209,6 +209,14 @@ def _require_one_currency(before: Facts, after: Facts) -> None:
             f"the accounts of {before.run} hold {held[0]}, those of {after.run} {held[1]}",
             remedy=ONE_CURRENCY if len(units[0]) == len(units[1]) == 1 else SAME_CURRENCIES,
         )
+
+
+def _index_words(season: Season) -> str:
+    """Return what returns are of if accounts hold several currencies; "" if they hold one."""
+    if not season.parts:
+        return ""
+    held = joined_names(season.currencies, len(season.currencies))
+    return f"; returns are of the wealth index over {held}"
 
 
 def _groups(

@@ -251,7 +251,9 @@ def test_runs_of_other_currencies_are_not_compared(season: Season) -> None:
         compare_runs(two, one)
 
     assert "hold the same currencies" in caught.value.remedy
-    assert compare_runs(two, two).paired
+    found = compare_runs(two, two)
+    assert found.paired
+    assert found.why.endswith("; returns are of the wealth index over USD and USDT")
 
 
 def test_entry_without_a_wallet_is_judged_by_what_it_holds() -> None:
