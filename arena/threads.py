@@ -17,13 +17,8 @@ Result = TypeVar("Result")
 class Threads(Protocol):
     """Runs blocking work."""
 
-    async def run(self, work: Callable[[], Result], *, name: str = "") -> Result:
-        """Run blocking work; return its result or raise its error.
-
-        Args:
-            work: The work; it should end by itself.
-            name: Name of its thread.
-        """
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Run blocking work that ends by itself; return its result or raise its error."""
         ...
 
     async def run_daemon(
@@ -48,7 +43,7 @@ class Threads(Protocol):
 class WorkerThreads:
     """Threads of this process."""
 
-    async def run(self, work: Callable[[], Result], *, name: str = "") -> Result:
+    async def run(self, work: Callable[[], Result]) -> Result:
         """Run the work in a thread of the loop's pool; the process waits for it at exit."""
         return await asyncio.to_thread(work)
 
@@ -117,7 +112,7 @@ class OneWorker:
 class InlineThreads:
     """No threads: the work runs in the loop's thread, at once."""
 
-    async def run(self, work: Callable[[], Result], *, name: str = "") -> Result:
+    async def run(self, work: Callable[[], Result]) -> Result:
         """Run the work now."""
         return work()
 
