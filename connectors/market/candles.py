@@ -20,7 +20,7 @@ from connectors.market.json_bodies import YEARS
 
 MINUTE_S: Final = 60
 INTERVALS_MAX: Final = 299
-"""Most intervals of one request: both ends are inclusive, and the venue gives at most 300."""
+"""Most intervals of one request: both ends are inclusive, and Coinbase gives at most 300."""
 REFETCHED: Final = 3
 """Newest buckets that each poll fetches again."""
 BOOK_MINUTES_MAX: Final = 300
