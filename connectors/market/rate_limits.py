@@ -1,16 +1,15 @@
 """Limits on requests and reconnects: token bucket, backoff, connect limiter. Pure.
 
-Coinbase Exchange allows 10 REST requests/s (burst 15) and 8 connects/s per address; we use half of
-the first and one connect per second. Backoff is "full jitter": uniform between zero and an
-exponentially growing cap (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+Each venue has a rate of its own for REST. One connect per second is within the limits of all:
+Coinbase Exchange allows 8 a second per address, Binance 300 in five minutes. Backoff is "full
+jitter": uniform between zero and an exponentially growing cap (Brooker, "Exponential Backoff And
+Jitter", AWS Architecture Blog, 2015).
 """
 
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
 
-REST_RATE_PER_S: Final = 5.0
-REST_BURST: Final = 8
 BACKOFF_BASE_S: Final = 1.0
 BACKOFF_CAP_S: Final = 45.0
 REFUSED_DELAY_MIN_S: Final = 5.0
@@ -35,7 +34,7 @@ class TokenBucket:
         burst: Capacity in tokens; it starts full.
     """
 
-    def __init__(self, *, rate_per_s: float = REST_RATE_PER_S, burst: int = REST_BURST) -> None:
+    def __init__(self, *, rate_per_s: float, burst: int) -> None:
         """Create a full bucket."""
         self.rate_per_s = rate_per_s
         self.burst = burst

@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from connectors.market.rate_limits import (
     BACKOFF_CAP_S,
     REFUSED_DELAY_MIN_S,
-    REST_BURST,
-    REST_RATE_PER_S,
     RETRY_AFTER_MAX_S,
     Backoff,
     ConnectLimiter,
@@ -19,6 +17,8 @@ from connectors.market.rate_limits import (
     refused_delay,
     retry_after,
 )
+from connectors.venues.coinbase.venue import REST_BURST, REST_RATE_PER_S
+from connectors.venues.coinbase.venue import VENUE as COINBASE
 
 NOW = datetime(2026, 9, 10, tzinfo=UTC)
 
@@ -26,7 +26,7 @@ NOW = datetime(2026, 9, 10, tzinfo=UTC)
 @given(st.lists(st.floats(0, 0.5), min_size=1, max_size=100))
 def test_bucket_never_allows_more_than_burst_plus_rate(pauses: list[float]) -> None:
     """In any window at most burst + rate * window requests are made."""
-    bucket = TokenBucket()
+    bucket = COINBASE.rate_limit()
     now_s = 0.0
     made_s: list[float] = []
     for pause_s in pauses:
@@ -51,7 +51,7 @@ def test_request_costs_its_weight() -> None:
 
 def test_frozen_bucket_delays_requests() -> None:
     """The next request waits for as long as the venue asked."""
-    bucket = TokenBucket()
+    bucket = COINBASE.rate_limit()
     bucket.reserve(0.0)
     bucket.freeze(0.0, 3.0)
 

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from connectors.market.http_client import ATTEMPTS_MAX, HttpClient, RestFailed, origin_of
-from connectors.market.rate_limits import REST_RATE_PER_S, TokenBucket
 from connectors.simulator.faults import VenueFault
 from connectors.simulator.run import ExchangeOptions
 from connectors.venues.coinbase.rest import CoinbaseRest
+from connectors.venues.coinbase.venue import REST_RATE_PER_S
 from connectors.venues.coinbase.venue import VENUE as COINBASE
 from tests.connectors.builders import FastClock
 from tests.connectors.venue import running_exchange
@@ -136,7 +136,7 @@ async def test_every_request_is_unique_and_uncached(client: CoinbaseRest) -> Non
 async def test_requests_are_spread_over_time(client: CoinbaseRest) -> None:
     """Twenty at once take as long as the bucket requires."""
     answer_with(client, lambda request: httpx.Response(200, json=[]))
-    client._http.bucket = TokenBucket()
+    client._http.bucket = COINBASE.rate_limit()
     started_s = client._http._clock.monotonic()
     for n in range(20):
         await client.candles("BTC-USD", n, n)
