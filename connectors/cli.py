@@ -133,13 +133,14 @@ def _add_venue(venue: "Venue") -> None:
             print_frames(venue, frames)
             return
         settings = _settings(bootstrap_servers, log_level)
-        wanted = read_products(venue, products, more) or venue.default_products
+        wanted = read_products(venue, products, more)
         if frames is not None:
-            _run_playback(settings, venue, frames, min_interval, speed=None, products=())
+            _run_playback(settings, venue, frames, min_interval, None, wanted)
             return
         from connectors.market.options import ConnectorOptions, MarketOptions
 
-        market = MarketOptions(venue, wanted, ws_url, rest_url, record)
+        followed = wanted or venue.default_products
+        market = MarketOptions(venue, followed, ws_url, rest_url, record)
         _run(venue.name, settings, ConnectorOptions((market,), min_interval))
 
 

@@ -9,9 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from arena.errors import UsageError
+from connectors import cli
 from connectors.cli_markets import PRODUCTS_MAX, read_products
+from connectors.market.options import PlaybackOptions
 from connectors.venues.coinbase.venue import VENUE as COINBASE
 from tests.connectors.builders import FIXTURES
 
@@ -41,6 +44,25 @@ def test_only_a_replay_takes_products_of_several_venues() -> None:
     assert ("BTC-USD", "ETH-USD", "binance:BTCUSDT") == read_products(
         COINBASE, mixed, None, of_any_venue=True
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "products"),
+    [
+        (["--frames", "f.jsonl"], ()),
+        (["--frames", "f.jsonl", "--products", "btc-usdt"], ("binance:BTCUSDT",)),
+    ],
+)
+def test_playback_is_of_the_named_products(
+    words: list[str], products: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All products of the recording without any."""
+    seen: list[PlaybackOptions] = []
+    monkeypatch.setattr(cli, "_run", lambda name, settings, options: seen.append(options))
+
+    result = CliRunner().invoke(cli.connector_app, ["binance", *words])
+
+    assert (0, [products]) == (result.exit_code, [options.products for options in seen])
 
 
 def test_frames_are_printed_without_a_broker() -> None:
