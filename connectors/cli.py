@@ -283,8 +283,9 @@ def exchange(
 ) -> None:
     """Run a simulated exchange that speaks Coinbase Exchange's WebSocket and REST protocols.
 
-    With `--venue binance` it speaks those of Binance spot's public market data. Prints its
-    addresses as one JSON line. It exits when its price files end.
+    With `--venue binance` it speaks those of Binance spot's public market data. Products of several
+    venues, such as BTC-USD,binance:BTCUSDT, get a server each on following ports, with one time.
+    Prints its addresses as one JSON line. It exits when its price files end.
 
     Example: arena exchange --port 0 --speed 60
     """
@@ -301,7 +302,8 @@ def exchange(
     first = DEFAULT_PRODUCTS if venue == DEFAULT_VENUE else simulated.default_products
     options = ExchangeOptions(
         venue=venue,
-        products=read_products(simulated, products, ids) or (() if files else first),
+        products=read_products(simulated, products, ids, of_any_venue=True)
+        or (() if files else first),
         port=port,
         seed=seed,
         speed=speed,

@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,8 @@ from arena.pricefiles.facts import sources_text
 from arena.pricefiles.read import PriceFile, read_price_files
 from arena.pricefiles.rows import MINUTE_S
 from arena.pricefiles.span import EXCHANGE_HISTORY_S, span_of
-from arena.products import DEFAULT_VENUE, product_in_file
+from arena.products import DEFAULT_VENUE, product_in_file, split_key
+from arena.tasks import run_until_all_end
 from connectors.simulator.binance.protocol import BinanceProtocol
 from connectors.simulator.coinbase.protocol import CoinbaseProtocol
 from connectors.simulator.faults import VenueFault
@@ -180,31 +182,96 @@ def _whole_minutes(seconds: int) -> int:
 
 
 async def run_exchange(options: ExchangeOptions, clock: Clock) -> None:
-    """Serve until the prices end or the task is cancelled; print the addresses as a JSON line."""
+    """Serve until the prices end or the task is cancelled; print the addresses as a JSON line.
+
+    Products of several venues get one server each, on following ports, with one venue time.
+    """
+    parts = options_by_venue(options)
+    opened = [_open(part, clock) for part in parts]
+    start_s = max(started.venue_s for started in opened)
+    servers = [
+        _server(part, started, start_s, clock) for part, started in zip(parts, opened, strict=True)
+    ]
+    async with AsyncExitStack() as stack:
+        for part, server in zip(parts, servers, strict=True):
+            await stack.enter_async_context(await server.listen(part.port))
+        began_s = clock.monotonic()
+        for server in servers:
+            server.start_time(began_s)
+        about = _about(servers[0], options)
+        if len(servers) > 1:
+            about["venues"] = {
+                part.venue: {"ws_url": server.ws_url, "rest_url": server.rest_url}
+                for part, server in zip(parts, servers, strict=True)
+            }
+        print(json.dumps(about), flush=True)
+        await run_until_all_end(
+            *(
+                _play(server, part, started, clock)
+                for server, part, started in zip(servers, parts, opened, strict=True)
+            )
+        )
+
+
+def options_by_venue(options: ExchangeOptions) -> list[ExchangeOptions]:
+    """The options of one server per venue, in the order of the venues' names."""
+    venues = {split_key(product_id).venue for product_id in options.products}
+    if len(venues) < 2:
+        return [options]
+    files = dict(zip(options.products, options.prices, strict=bool(options.prices)))
+    found = []
+    for place, venue in enumerate(sorted(venues)):
+        products = tuple(p for p in options.products if split_key(p).venue == venue)
+        found.append(
+            replace(
+                options,
+                venue=venue,
+                products=products,
+                port=options.port and options.port + place,
+                prices=tuple(files[p] for p in products if p in files),
+                state=options.state and state_of_venue(options.state, venue),
+                faults=options.faults,
+            )
+        )
+    return found
+
+
+def state_of_venue(path: Path, venue: str) -> Path:
+    """The file in which the market of one of several venues keeps its time."""
+    return path if venue == DEFAULT_VENUE else path.with_name(f"{path.stem}-{venue}{path.suffix}")
+
+
+def _open(options: ExchangeOptions, clock: Clock) -> StartedMarket:
     saved = read_state(options.state) if options.state else None
     started = open_market(options, clock.now(), saved)
     if saved is not None:
         _log_start(saved, started)
-    server = ExchangeServer(
+    return started
+
+
+def _server(
+    options: ExchangeOptions, started: StartedMarket, start_s: float, clock: Clock
+) -> ExchangeServer:
+    return ExchangeServer(
         PROTOCOLS[options.venue](started.market),
         speed=options.speed,
         clock=clock,
         faults=options.faults,
         label=f"{options.label} of {started.source}" if started.source else options.label,
-        start_s=started.venue_s,
+        start_s=start_s,
     )
-    async with await server.listen(options.port):
-        about = {
-            "event": "listening",
-            "ws_url": server.ws_url,
-            "rest_url": server.rest_url,
-            "products": list(server.market.products),
-            "simulated": options.label,
-            "speed": options.speed,
-            "venue_time": server.venue_now().isoformat(),
-        }
-        print(json.dumps(about), flush=True)
-        await _play(server, options, started, clock)
+
+
+def _about(server: ExchangeServer, options: ExchangeOptions) -> dict[str, object]:
+    return {
+        "event": "listening",
+        "ws_url": server.ws_url,
+        "rest_url": server.rest_url,
+        "products": list(options.products) or list(server.market.products),
+        "simulated": options.label,
+        "speed": options.speed,
+        "venue_time": server.venue_now().isoformat(),
+    }
 
 
 def _log_start(saved: SimulatorState, started: StartedMarket) -> None:

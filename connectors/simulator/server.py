@@ -158,6 +158,10 @@ class ExchangeServer:
         self._started_s = self._clock.monotonic()
         return server
 
+    def start_time(self, began_s: float) -> None:
+        """Let venue time begin at a time in monotonic seconds, the same as another server's."""
+        self._started_s = began_s
+
     async def run(self) -> None:
         """Play the market until its prices end; then close every client's connection."""
         beat_s = max(1.0 / self.speed, 1.0 / BEATS_PER_S_MAX)

@@ -24,10 +24,11 @@ from arena.run_lookup import with_login
 from arena.runs import BOOKS, FRAMES, MARKET, RunRecord
 from arena.settings import Settings
 from operations.localbroker.broker_spec import KAFKA_COMPATIBLE, BrokerHandle
-from operations.localbroker.ports import choose_ports
+from operations.localbroker.ports import first_of_free_ports
 from operations.processes.child import ProcessSpec
 from operations.processes.stop_signals import StopSignals, Terminated, terminate_as_interrupt
 from operations.specs.arena_spec import ArenaSpec
+from operations.specs.venues import by_venue
 from operations.supervisor.plan import LaunchContext, plan
 from operations.supervisor.running import ArenaRun
 from operations.supervisor.supervisor import TICK_S, Change
@@ -99,7 +100,7 @@ def planned_processes(
         launcher=launcher,
         environ=process_environment(settings),
         directory=folder,
-        exchange_port=choose_ports(0).client,
+        exchange_port=first_of_free_ports(len(by_venue(spec.arena.products))),
         dashboard_flags=dashboard,
         dashboard_in_terminal=terminal,
         recording_folder=run_directory.resolve() / FRAMES if run_directory else None,

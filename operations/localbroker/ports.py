@@ -143,3 +143,18 @@ def _first_ephemeral() -> int:
         return int(EPHEMERAL_RANGE.read_text(encoding="ascii").split()[0])
     except (OSError, ValueError, IndexError):
         return IANA_EPHEMERAL
+
+
+def first_of_free_ports(count: int, host: str = LOOPBACK) -> int:
+    """The first of `count` free ports in a row.
+
+    Raises:
+        PortTaken: No such ports were found.
+    """
+    for _ in range(SPARE_PORTS):
+        first = choose_ports(0, host).client
+        if all(can_bind(first + place, host) for place in range(1, count)):
+            return first
+    raise PortTaken(
+        f"no {count} free ports in a row on {host}", remedy="stop other servers of this machine"
+    )

@@ -62,9 +62,6 @@ def with_venues(spec: Spec) -> Spec:
         if named != DEFAULT_VENUE and product_id in products:
             raise SpecFault(place, f"{product_id!r} is already named; remove one")
         products.append(product_id)
-    if market.source == "exchange" and len(by_venue(products)) > 1:
-        what = 'the simulated exchange speaks for one venue; choose "replay" or "live"'
-        raise SpecFault(("market", "source"), what)
     arena = arena.model_copy(update={"products": tuple(products)})
     return spec.model_copy(update={"arena": arena, "market": market})
 

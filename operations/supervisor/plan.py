@@ -50,7 +50,8 @@ class LaunchContext:
         launcher: How this Python runs `arena`, before the command and its flags.
         environ: Variables for every process: broker, prefix, home.
         directory: The folder of the ARENA.toml; its paths are relative to it.
-        exchange_port: A free loopback port; used if the market is simulated.
+        exchange_port: A free loopback port, or the first of one per venue; used if the market is
+            simulated.
         dashboard_flags: Flags of the dashboard, or None if it is not started.
         dashboard_in_terminal: The dashboard owns the terminal.
         recording_folder: The folder for the frames of a market that is recorded.
@@ -140,8 +141,8 @@ def exchange_command(spec: ArenaSpec, context: LaunchContext) -> list[str]:
     words += ["--seed", str(market.seed), "--products", ",".join(spec.arena.products)]
     for path in market.prices:
         words += ["--prices", str(context.directory / path)]
-    (venue,) = by_venue(spec.arena.products)
-    other = None if venue == DEFAULT_VENUE else venue
+    venues = by_venue(spec.arena.products)
+    other = next((venue for venue in venues if venue != DEFAULT_VENUE and len(venues) == 1), None)
     return words + _flags({"--state": context.market_state_file, "--venue": other})
 
 
@@ -159,10 +160,21 @@ def connector_command(spec: ArenaSpec, context: LaunchContext) -> list[str]:
         for venue, products in venues.items():
             words += ["--market", f"{venue}={','.join(products)}"]
     if spec.market.source == "exchange":
-        address = f"{LOOPBACK}:{context.exchange_port}"
-        words += ["--ws-url", f"ws://{address}", "--rest-url", f"http://{address}"]
+        words += _exchange_urls(sorted(venues), context.exchange_port)
     if spec.market.record and context.recording_folder is not None:
         words += ["--record", str(context.recording_folder)]
+    return words
+
+
+def _exchange_urls(venues: list[str], port: int) -> list[str]:
+    """The flags with the addresses of the simulated venues, which have following ports."""
+    if len(venues) == 1:
+        address = f"{LOOPBACK}:{port}"
+        return ["--ws-url", f"ws://{address}", "--rest-url", f"http://{address}"]
+    words = []
+    for place, venue in enumerate(venues):
+        address = f"{LOOPBACK}:{port + place}"
+        words += ["--urls", f"{venue}=ws://{address},http://{address}"]
     return words
 
 

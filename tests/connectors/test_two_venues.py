@@ -4,7 +4,9 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,7 @@ from connectors.market.feed_status import FeedStatus, details_of, gauges_of
 from connectors.market.options import ConnectorOptions, MarketOptions
 from connectors.market.snapshot import Origin, merged_origin
 from connectors.simulator.binance.protocol import BinanceProtocol
+from connectors.simulator.run import ExchangeOptions, options_by_venue
 from connectors.simulator.server import ExchangeServer
 from connectors.venues import load_venue
 from tests.connectors.builders import FastClock
@@ -166,3 +169,17 @@ def test_wrong_markets_are_refused(texts: list[str], urls: list[str] | None, err
         read_markets(texts, urls, None)
 
     assert error in f"{caught.value} {caught.value.remedy}"
+
+
+def test_exchange_of_two_venues_has_a_server_for_each(tmp_path: Path) -> None:
+    """On following ports, in the order of their names; each keeps its time in a file."""
+    state = tmp_path / "market.json"
+    options = ExchangeOptions(products=(DOLLARS, TETHERS), port=5, state=state)
+    binance, coinbase = options_by_venue(options)
+
+    assert ("binance", (TETHERS,), 5) == (binance.venue, binance.products, binance.port)
+    assert ("coinbase", (DOLLARS,), 6) == (coinbase.venue, coinbase.products, coinbase.port)
+    assert (tmp_path / "market-binance.json", state) == (binance.state, coinbase.state)
+    one = ExchangeOptions(products=(DOLLARS,), port=5)
+    assert [one] == options_by_venue(one)
+    assert {0} == {part.port for part in options_by_venue(replace(options, port=0))}

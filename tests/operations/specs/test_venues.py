@@ -92,6 +92,17 @@ def test_two_venues_share_a_connector() -> None:
     assert "Prices: Coinbase and Binance, live. Accounts hold USD and USDT." == prices_text(spec)
 
 
+def test_simulated_venues_have_following_ports() -> None:
+    """One exchange serves both, so they have one venue time."""
+    spec = spec_of(TWO.replace('"live"', '"exchange"'))
+    exchange, connector = exchange_command(spec, CONTEXT), connector_command(spec, CONTEXT)
+
+    assert "BTC-USD,binance:BTCUSDT,binance:ETHUSDT" in exchange
+    assert "--venue" not in exchange
+    assert "binance=ws://127.0.0.1:5,http://127.0.0.1:5" in connector
+    assert "coinbase=ws://127.0.0.1:6,http://127.0.0.1:6" in connector
+
+
 def test_arena_of_one_venue_is_unchanged() -> None:
     """A Coinbase user types and reads what they did before."""
     spec = spec_of('[market]\nsource = "coinbase"\n')
@@ -115,16 +126,11 @@ def test_arena_of_one_venue_is_unchanged() -> None:
         (BINANCE.replace('currency = "USDT"', ""), "is quoted in USDT, but the accounts hold USD"),
         (TWO.replace("wallets = { USDT = 30000 }", ""), "quoted in 2 currencies"),
         (TWO + '[arena]\nproducts = ["BTC-USD"]', "products is in [[markets]] already"),
-        (
-            '[arena]\nproducts = ["BTC-USD", "binance:BTCUSDT"]\n[rules]\nwallets = { USDT = 5 }',
-            "the simulated exchange speaks for one venue",
-        ),
         (TWO.replace("ETHUSDT", "BTC-USDT"), "'binance:BTCUSDT' is already named"),
         (TWO.replace("ETHUSDT", "ETHXYZ"), "does not end with a quote currency"),
         (TWO.replace("BTC-USD", "binance:ETHUSDT"), "is not a product of coinbase"),
         (TWO.replace("USDT = 30000", "usdt = 5"), "'usdt' is not a currency"),
         (TWO.replace("USDT = 30000", "USDT = 5, USD = 5"), "the currency of the main accounts"),
-        (TWO.replace('"live"', '"exchange"'), "the simulated exchange speaks for one venue"),
         (TWO.replace('"binance"', '"coinbase"').replace("BTCUSDT", "A-USDT"), "already used"),
         (TWO.replace('"ETHUSDT"]', '"ETHUSDT"]\nprices = ["a.csv"]'), "1 files for 2 products"),
         (
