@@ -9,19 +9,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.abc import MetaPathFinder
+from threading import get_ident
 from types import ModuleType
 
 
 class _Missing(MetaPathFinder):
-    """Makes the import of one library fail."""
+    """Makes the import of one library fail in this thread; others may need it at this moment."""
 
     def __init__(self, library: str) -> None:
         self._library = library
+        self._thread = get_ident()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> None:
-        if fullname == self._library:
+        if fullname == self._library and get_ident() == self._thread:
             raise ModuleNotFoundError(f"{fullname} is not needed here", name=fullname)
 
 

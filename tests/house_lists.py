@@ -241,6 +241,7 @@ REAL_TIME = {
     "arena/fault_points.py": "kills the process at random, for tests",
     "arena/logs.py": "counts repeated lines per second of the machine",
     "arena/node.py": "the randomness of a real process",
+    "arena/optional_imports.py": "only the thread that imports does without the library",
     "arena/plugin_code.py": "asks which thread it runs in",
     "arena/progress.py": "the pace of progress lines",
     "arena/server_check.py": "a model server answers in real time",
