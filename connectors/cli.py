@@ -73,6 +73,20 @@ AgentsTimeout = Annotated[
     float,
     typer.Option("--agents-timeout", help="Seconds to wait for all agents to start.", min=1.0),
 ]
+StateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        help="Keep venue time in FILE; a restart with it continues the market.",
+        metavar="FILE",
+    ),
+]
+FaultsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--faults", help="Faults such as stall:at=30,seconds=20 or close:at=60,code=1012."
+    ),
+]
 REPLAY_EXAMPLES = (
     "Example: arena connector replay --frames day.jsonl.zst --speed 10\n\n"
     "Example: arena connector replay --lock-step --agents mo --snapshots 120"
@@ -264,21 +278,8 @@ def exchange(
         datetime | None,
         typer.Option("--start", help="Venue time (UTC) at the start. [now, or early in the files]"),
     ] = None,
-    state: Annotated[
-        Path | None,
-        typer.Option(
-            "--state",
-            help="Keep venue time in FILE; a restart with it continues the market.",
-            metavar="FILE",
-        ),
-    ] = None,
-    faults: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--faults",
-            help="Faults such as stall:at=30,seconds=20 or close:at=60,code=1012.",
-        ),
-    ] = None,
+    state: StateOption = None,
+    faults: FaultsOption = None,
     log_level: LogLevel = None,
 ) -> None:
     """Run a simulated exchange that speaks Coinbase Exchange's WebSocket and REST protocols.

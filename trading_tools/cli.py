@@ -31,6 +31,7 @@ EXECUTOR_ALONE = (
 
 app = typer.Typer(
     rich_markup_mode=None,
+    epilog="Example: arena tools --fees coinbase-advanced-1 --slippage-bps 2",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
