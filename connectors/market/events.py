@@ -40,12 +40,19 @@ class TickerSeen:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatSeen:
-    """The venue's message, once a second, that a product's feed is alive."""
+    """A frame that shows that a product's feed is alive and confirms its quotes.
+
+    Attributes:
+        last_trade_id: Id of the newest trade; 0 if it is unknown.
+        ticker_sequence: Sequence number of the ticker whose quotes it confirms; None if it confirms
+            any that are not older than the newest trade.
+    """
 
     product_id: str
     sequence: int
     last_trade_id: int
     time: datetime | None = None
+    ticker_sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

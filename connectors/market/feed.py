@@ -88,6 +88,7 @@ class ProductFeed:
         alive_s: Monotonic seconds at which the ticker was last confirmed.
         heartbeat_s: Monotonic seconds of the last heartbeat.
         sequence: Highest venue sequence on this connection.
+        accepted_sequence: The same when the last ticker was accepted.
         heartbeat_trade_id: Trade id of the last heartbeat.
         lagging_since_s: Monotonic seconds since which heartbeats name a newer trade, or None.
         last_mid: Mid price of the last accepted ticker.
@@ -98,6 +99,7 @@ class ProductFeed:
     alive_s: float | None = None
     heartbeat_s: float | None = None
     sequence: int = -1
+    accepted_sequence: int = -1
     heartbeat_trade_id: int = 0
     lagging_since_s: float | None = None
     last_mid: Decimal | None = None
@@ -121,7 +123,7 @@ class Feed:
     def connected(self) -> None:
         """Note a new connection: sequence numbers are compared within one connection only."""
         for known in self.products.values():
-            known.sequence = -1
+            known.sequence = known.accepted_sequence = -1
             known.lagging_since_s = None
 
     def apply(self, event: Event, received: Received) -> Ticker | Dropped | None:
@@ -211,6 +213,8 @@ class Feed:
             known.lagging_since_s = None
         if last is None or self.is_lagging(beat.product_id, received.monotonic_s):
             return
+        if beat.ticker_sequence is not None and beat.ticker_sequence > known.accepted_sequence:
+            return  # The quotes that it confirms were refused.
         if known.lagging_since_s is not None and last.connection_epoch != received.epoch:
             return
         known.alive_s = received.monotonic_s
@@ -239,6 +243,7 @@ class Feed:
         if event_time is None:
             return Dropped(event.product_id, "no_venue_time")
         known.last_mid = mid_price(event)
+        known.accepted_sequence = known.sequence
         known.lagging_since_s = None
         known.alive_s = received.monotonic_s
         known.ticker = Ticker(

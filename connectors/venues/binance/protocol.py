@@ -269,7 +269,11 @@ class BinanceDecoder:
         if known.sequence < 0 or (known.trade_id is not None and known.trade_id > ticked):
             return self._tick(product_id, known, known.quotes, known.price, time)
         return HeartbeatSeen(
-            product_id, sequence=known.sequence, last_trade_id=known.trade_id or 0, time=time
+            product_id,
+            sequence=known.sequence,
+            last_trade_id=known.trade_id or 0,
+            time=time,
+            ticker_sequence=known.sequence,
         )
 
     def _tick(

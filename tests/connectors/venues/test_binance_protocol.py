@@ -19,6 +19,7 @@ from connectors.market.events import (
     TradeSeen,
     VenueClosing,
 )
+from connectors.market.feed import Feed
 from connectors.market.recording import read_frames
 from connectors.venues.binance.protocol import (
     TICKERS_PER_UPDATE,
@@ -28,7 +29,7 @@ from connectors.venues.binance.protocol import (
     BinanceDecoder,
     parse_time,
 )
-from tests.connectors.builders import FIXTURES
+from tests.connectors.builders import FIXTURES, received
 
 PRODUCT = "binance:BTCUSDT"
 T_MS = 1_789_000_000_000
@@ -99,7 +100,23 @@ def test_kline_without_a_newer_trade_is_a_heartbeat() -> None:
     """It confirms the quotes, and names the last trade."""
     beat = decoded(book(7), kline(100), kline(100))[2]
 
-    assert HeartbeatSeen(PRODUCT, 7 * TICKERS_PER_UPDATE, 100, parse_time(T_MS)) == beat
+    sequence = 7 * TICKERS_PER_UPDATE
+    assert HeartbeatSeen(PRODUCT, sequence, 100, parse_time(T_MS), sequence) == beat
+
+
+@pytest.mark.parametrize(("bid", "ask"), [("6", "6.01"), ("0", "10.01"), ("10.02", "10.01")])
+def test_heartbeats_do_not_confirm_quotes_that_were_refused(bid: str, ask: str) -> None:
+    """The last accepted ticker is no longer what the venue shows, so it becomes stale."""
+    feed, decode = Feed("binance"), BinanceDecoder()
+    good = [kline(100), book(7), kline(100)]
+    refused = [book(8, bid, ask), kline(100), mini()]
+    for second, frame in enumerate([*good, *refused]):
+        feed.apply(decode(frame), received(second))
+
+    assert 3.0 == feed.age_s(PRODUCT, 5.0)
+    feed.apply(decode(book(9)), received(6.0))
+    feed.apply(decode(kline(100)), received(7.0))
+    assert 0.0 == feed.age_s(PRODUCT, 7.0)
 
 
 def test_tickers_of_one_update_have_growing_sequences() -> None:
