@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from arena.money import AMOUNT_DIGITS_MAX, parse_decimal
 
@@ -22,6 +22,7 @@ _TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTA
 _TAG: Final = re.compile(r"<[^>]*>")
 
 Body = Mapping[str, object]
+Row = TypeVar("Row")
 
 
 class RestMalformed(ValueError):
@@ -49,6 +50,35 @@ def load(body: bytes | str, *, number: Callable[[str], object] | None = None) ->
 
 def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is not a number")
+
+
+# Any: keys that can be compared with each other.
+def read_rows(
+    body: bytes | str,
+    name: str,
+    read: Callable[[object], Row | None],
+    key: Callable[[Row], Any],
+) -> tuple[list[Row], int]:
+    """The rows of a JSON list, ordered by their keys, the last one of each key.
+
+    Args:
+        body: The body as received.
+        name: What it lists, for the error.
+        read: Returns a row, or None if it is invalid.
+        key: Returns the key of a row.
+
+    Returns:
+        The rows, and the number of invalid ones.
+
+    Raises:
+        RestMalformed: The body is not a list.
+    """
+    rows = load(body)
+    if not isinstance(rows, list):
+        raise RestMalformed(f"{name}: expected a list")
+    valid = [found for row in rows if (found := read(row)) is not None]
+    by_key = {key(row): row for row in valid}
+    return [by_key[one] for one in sorted(by_key)], len(rows) - len(valid)
 
 
 def parse_number(body: Body, name: str) -> Decimal:

@@ -17,6 +17,7 @@ from connectors.market.json_bodies import (
     load,
     optional_number,
     parse_number,
+    read_rows,
 )
 from connectors.venues.binance.protocol import MINUTE_MS, parse_time
 
@@ -78,18 +79,7 @@ def read_candles(body: bytes | str) -> tuple[list[Candle], int]:
     Raises:
         RestMalformed: The body is not a list.
     """
-    rows = load(body)
-    if not isinstance(rows, list):
-        raise RestMalformed("klines: expected a list")
-    found: dict[datetime, Candle] = {}
-    wrong = 0
-    for row in rows:
-        candle = _candle(row)
-        if candle is None:
-            wrong += 1
-        else:
-            found[candle.start] = candle
-    return [found[start] for start in sorted(found)], wrong
+    return read_rows(body, "klines", _candle, lambda candle: candle.start)
 
 
 def _candle(row: object) -> Candle | None:
@@ -122,18 +112,10 @@ def read_trades(body: bytes | str, product_id: str) -> tuple[list[TradeSeen], in
     Raises:
         RestMalformed: The body is not a list.
     """
-    rows = load(body)
-    if not isinstance(rows, list):
-        raise RestMalformed("trades: expected a list")
-    found: dict[int, TradeSeen] = {}
-    wrong = 0
-    for row in rows:
-        trade = _trade(row, product_id)
-        if trade is None:
-            wrong += 1
-        else:
-            found[trade.trade_id] = trade
-    return [found[trade_id] for trade_id in sorted(found, reverse=True)], wrong
+    trades, wrong = read_rows(
+        body, "trades", lambda row: _trade(row, product_id), lambda trade: trade.trade_id
+    )
+    return trades[::-1], wrong
 
 
 def _trade(row: object, product_id: str) -> TradeSeen | None:

@@ -10,7 +10,13 @@ from typing import Final
 from arena.messages import Candle
 from connectors.market.candles import valid_candle
 from connectors.market.events import TickerSeen
-from connectors.market.json_bodies import RestMalformed, decimal_value, load, parse_number
+from connectors.market.json_bodies import (
+    RestMalformed,
+    decimal_value,
+    load,
+    parse_number,
+    read_rows,
+)
 from connectors.venues.coinbase.protocol import PRODUCT_ID, parse_time
 
 CANDLE_FIELDS: Final = 6
@@ -25,18 +31,7 @@ def read_candles(body: bytes | str) -> tuple[list[Candle], int]:
     Raises:
         RestMalformed: The body is not a list.
     """
-    rows = load(body)
-    if not isinstance(rows, list):
-        raise RestMalformed("candles: expected a list")
-    found: dict[datetime, Candle] = {}
-    wrong = 0
-    for row in rows:
-        candle = _candle(row)
-        if candle is None:
-            wrong += 1
-        else:
-            found[candle.start] = candle
-    return [found[start] for start in sorted(found)], wrong
+    return read_rows(body, "candles", _candle, lambda candle: candle.start)
 
 
 def _candle(row: object) -> Candle | None:

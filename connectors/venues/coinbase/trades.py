@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from connectors.market.events import Side, TradeSeen
-from connectors.market.json_bodies import INTEGER_MAX, RestMalformed, load, parse_number
+from connectors.market.json_bodies import INTEGER_MAX, RestMalformed, parse_number, read_rows
 from connectors.venues.coinbase.protocol import PRODUCT_ID, parse_time
 
 TAKER_OF: Final[Mapping[object, Side]] = {"buy": "sell", "sell": "buy"}
@@ -26,18 +26,12 @@ def read_trades(body: bytes | str, product_id: str) -> tuple[list[TradeSeen], in
     Raises:
         RestMalformed: The body is not a list.
     """
-    rows = load(body)
-    if not isinstance(rows, list) or not PRODUCT_ID.fullmatch(product_id):
+    if not PRODUCT_ID.fullmatch(product_id):
         raise RestMalformed("trades: expected a list")
-    found: dict[int, TradeSeen] = {}
-    wrong = 0
-    for row in rows:
-        trade = _trade(row, product_id)
-        if trade is None:
-            wrong += 1
-        else:
-            found[trade.trade_id] = trade
-    return [found[trade_id] for trade_id in sorted(found, reverse=True)], wrong
+    trades, wrong = read_rows(
+        body, "trades", lambda row: _trade(row, product_id), lambda trade: trade.trade_id
+    )
+    return trades[::-1], wrong
 
 
 def _trade(row: object, product_id: str) -> TradeSeen | None:
