@@ -1,6 +1,6 @@
 """One package per venue, found by its name: its protocol without I/O, and what only it has.
 
-A package whose name begins with "_" is no venue; `_template` is one to copy.
+A package whose name begins with "_" is not a venue; `_template` is one to copy.
 """
 
 import importlib
