@@ -10,11 +10,11 @@ import contextlib
 import hashlib
 import os
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from arena.broker_files import BrokerFiles
+from arena.draft_files import clear_drafts
 from operations.localbroker import config
 from operations.localbroker.diagnose import explain_exit
 from operations.localbroker.security import write_private
@@ -47,14 +47,11 @@ class FirstRecords:
 
     def save(self, records: bytes) -> None:
         """Write the file; a cache that cannot be written is not an error."""
+        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
-            handle, draft = tempfile.mkstemp(prefix=".staging-", dir=self.path.parent)
-            try:
-                os.write(handle, hashlib.sha256(records).digest() + records)
-                Path(draft).replace(self.path)
-            finally:
-                os.close(handle)
-                Path(draft).unlink(missing_ok=True)
+            clear_drafts(self.path)
+            draft.write_bytes(hashlib.sha256(records).digest() + records)
+            draft.replace(self.path)
 
 
 def read_formatted(files: BrokerFiles) -> str | None:
