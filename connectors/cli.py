@@ -183,7 +183,9 @@ def markets(
     min_interval: Interval = INTERVAL_S,
     record: Annotated[
         Path | None,
-        typer.Option("--record", help="Folder for the raw frames, one file per venue."),
+        typer.Option(
+            "--record", help="File for the raw frames; each venue has its own: frames-VENUE.jsonl."
+        ),
     ] = None,
     bootstrap_servers: ProcessServers = None,
     log_level: LogLevel = None,

@@ -17,6 +17,11 @@ def read_markets(
 ) -> tuple[MarketOptions, ...]:
     """The venues in flags such as "binance=BTCUSDT,ETHUSDT" and "binance=ws://...,http://...".
 
+    Args:
+        texts: Venues with their products.
+        urls: Venues with the URLs of their feed and REST API.
+        record: File for raw frames, from which each venue's own gets its name; or None.
+
     Raises:
         UsageError: A flag cannot be read, names an unknown venue, or a venue again; or there are
             too many products.
@@ -31,7 +36,7 @@ def read_markets(
             if len(pair) != 2:
                 raise UsageError(f"--urls {name} has {len(pair)} URLs", remedy="give two")
             ws_url, rest_url = pair
-        file = record and record / f"{name}.jsonl.zst"
+        file = record and _recording_of(name, record)
         found.append(
             MarketOptions(venue, read_products(venue, words, None), ws_url, rest_url, file)
         )
@@ -40,6 +45,12 @@ def read_markets(
         raise UsageError(f"--urls of {names}, which no --market names", remedy="add its products")
     _check_count(sum(len(market.products) for market in found))
     return tuple(found)
+
+
+def _recording_of(venue: str, record: Path) -> Path:
+    """The file of a venue: "frames-binance.jsonl.zst" for "frames.jsonl.zst"."""
+    stem, dot, suffixes = record.name.partition(".")
+    return record.with_name(f"{stem}-{venue}{dot}{suffixes}")
 
 
 def _by_venue(flag: str, texts: list[str], example: str) -> dict[str, list[str]]:

@@ -103,7 +103,7 @@ def planned_processes(
         exchange_port=first_of_free_ports(len(by_venue(spec.arena.products))),
         dashboard_flags=dashboard,
         dashboard_in_terminal=terminal,
-        recording_folder=run_directory.resolve() / FRAMES if run_directory else None,
+        recording_file=run_directory.resolve() / FRAMES if run_directory else None,
         ledger_file=run_directory.resolve() / BOOKS if run_directory and own_broker else None,
         market_state_file=market or (run_directory.resolve() / MARKET if run_directory else None),
         replace_names=replace_names,

@@ -54,7 +54,7 @@ class LaunchContext:
             simulated.
         dashboard_flags: Flags of the dashboard, or None if it is not started.
         dashboard_in_terminal: The dashboard owns the terminal.
-        recording_folder: The folder for the frames of a market that is recorded.
+        recording_file: The file for the frames of a market that is recorded.
         ledger_file: The SQLite file of the ledger; None for its default place.
         market_state_file: The file in which a simulated market saves its venue time; None if it
             saves none.
@@ -68,7 +68,7 @@ class LaunchContext:
     exchange_port: int = 0
     dashboard_flags: tuple[str, ...] | None = None
     dashboard_in_terminal: bool = False
-    recording_folder: Path | None = None
+    recording_file: Path | None = None
     ledger_file: Path | None = None
     market_state_file: Path | None = None
     replace_names: bool = False
@@ -161,8 +161,8 @@ def connector_command(spec: ArenaSpec, context: LaunchContext) -> list[str]:
             words += ["--market", f"{venue}={','.join(products)}"]
     if spec.market.source == "exchange":
         words += _exchange_urls(sorted(venues), context.exchange_port)
-    if spec.market.record and context.recording_folder is not None:
-        words += ["--record", str(context.recording_folder)]
+    if spec.market.record and context.recording_file is not None:
+        words += ["--record", str(context.recording_file)]
     return words
 
 

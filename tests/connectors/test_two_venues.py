@@ -143,12 +143,14 @@ def test_origins_of_venues_are_merged() -> None:
 def test_markets_are_read_from_flags() -> None:
     """Products become ids of the arena; URLs replace the public ones."""
     texts = ["coinbase=btc-usd", "binance=btcusdt,ETH/USDT"]
-    coinbase, binance = read_markets(texts, ["binance=ws://h:1,http://h:1"], None)
+    record = Path("run/frames.jsonl.zst")
+    coinbase, binance = read_markets(texts, ["binance=ws://h:1,http://h:1"], record)
 
     assert ("BTC-USD",) == coinbase.products
     assert (TETHERS, "binance:ETHUSDT") == binance.products
     assert ("ws://h:1", "http://h:1") == (binance.ws_url, binance.rest_url)
     assert coinbase.ws_url.startswith("wss://")
+    assert Path("run/frames-binance.jsonl.zst") == binance.record
 
 
 @pytest.mark.parametrize(

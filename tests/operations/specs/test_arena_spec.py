@@ -157,7 +157,7 @@ def test_frames_are_kept_if_the_market_is_recorded(record: str, kept: bool) -> N
         launcher=("arena",),
         environ={},
         directory=Path("/spec"),
-        recording_folder=Path("/run/f.jsonl.zst"),
+        recording_file=Path("/run/f.jsonl.zst"),
     )
     (connector,) = [p for p in plan(spec, context) if p.name == "connector"]
 
