@@ -50,9 +50,17 @@ def turn_id(agent: str, snapshot: str) -> TurnId:
     return TurnId(derive("turn", agent, snapshot))
 
 
-def model_call_id(turn: str, round_: int) -> CallId:
-    """The id of the model call of a turn's round."""
-    return CallId(derive("model-call", turn, round_))
+def model_call_id(turn: str, round_: int, stage: str = "", role: str = "") -> CallId:
+    """The id of the model call of a turn's round.
+
+    Args:
+        turn: The turn.
+        round_: How many model calls the turn asked for before.
+        stage: Stage of the turn; "" if its kind has none.
+        role: Role that asks; "" if the kind has none.
+    """
+    named = (stage, role) if stage or role else ()
+    return CallId(derive("model-call", turn, round_, *named))
 
 
 def tool_call_id(turn: str, round_: int, index: int) -> CallId:

@@ -91,6 +91,8 @@ def logged_call(
         ended_at=ended_at,
         errors=call.errors[-ERRORS_KEPT_MAX:],
         cutoff=cutoff,
+        stage=request.stage,
+        role=request.role,
     )
 
 
@@ -118,6 +120,8 @@ def reply_of(call: LlmCall, decoded: Decoded) -> ChatReply:
         usage=call.usage,
         attempts=call.attempts,
         latency_ms=call.latency_ms,
+        stage=call.stage,
+        role=call.role,
     )
 
 

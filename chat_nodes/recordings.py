@@ -55,6 +55,8 @@ class RecordedReply(BaseModel):
             "agent": request.agent,
             "turn_id": request.turn_id,
             "round": request.round,
+            "stage": request.stage,
+            "role": request.role,
             "node": node,
             "replayed": replayed,
         }

@@ -52,6 +52,7 @@ def spec_of(config: AgentConfig, joined_at: datetime) -> AgentSpec:
         strategy=strategy.name,
         node=config.chat_node,
         kind=strategy.kind,
+        turn_kind=strategy.turn_kind,
         prompt_sha256=strategy.prompt_sha256,
         prompt_version=strategy.prompt_version,
         tools=strategy.tools,

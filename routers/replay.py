@@ -46,7 +46,7 @@ from routers.replay_retention import RetainedRecords
 from routers.replay_roster import RosterHistory
 from routers.replay_turn import content_sha256, replay_turn, turn_difference
 from routers.replay_turn_filter import authentic_turns
-from routers.strategy import Strategy, load_shipped
+from routers.strategy import Strategy, load_shipped, turn_kinds
 from routers.turn_types import Limits, ResolvedAgent, TurnInput
 
 SNAPSHOTS, TURNS, ROSTER = topics.SNAPSHOTS.name, topics.TURNS.name, topics.ROSTER.name
@@ -139,7 +139,7 @@ class TurnReplay:
         self._first = min((s.first for s in self._topics[SNAPSHOTS].partitions.values()), default=0)
         if self._has_requests:
             self._read_requests()
-        self._strategies: dict[tuple[str, str, str, int | None], Strategy] = {}
+        self._strategies: dict[tuple[str, str, str, int | None, str], Strategy] = {}
         self._hashes = {name: sha256() for name in ("prompts", "asked", "turns")}
 
     def run(self) -> TurnReplayResult:
@@ -270,6 +270,14 @@ class TurnReplay:
             return
         if agent.inbox is None:
             return
+        if not found.expect(
+            turn.turn_kind in turn_kinds(),
+            place,
+            subject,
+            f"a turn of kind {turn.turn_kind}",
+            "none",
+        ):
+            return
         if not self._retained.has_all(turn):
             found.counts["turns whose requests or answers are no longer kept"] += 1
             return
@@ -310,7 +318,7 @@ class TurnReplay:
     def _strategy(self, spec: AgentSpec, turn: Turn) -> Strategy:
         """The shipped strategy if its prompt is the one that was used, else the recorded one."""
         prompt = turn.messages[0].content.partition(f"\n\n{RULES_BEGIN}")[0] + "\n"
-        kept = (spec.agent, spec.strategy, spec.prompt_sha256 or prompt, spec.seed)
+        kept = (spec.agent, spec.strategy, spec.prompt_sha256 or prompt, spec.seed, turn.turn_kind)
         if kept in self._strategies:
             return self._strategies[kept]
         try:
@@ -326,7 +334,7 @@ class TurnReplay:
         if spec.seed is not None:
             sampling = strategy.sampling.model_copy(update={"seed": spec.seed})
             strategy = replace(strategy, sampling=sampling)
-        self._strategies[kept] = strategy
+        strategy = self._strategies[kept] = replace(strategy, turn_kind=turn.turn_kind)
         return strategy
 
     def _system(

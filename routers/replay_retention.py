@@ -49,7 +49,8 @@ class RetainedRecords:
 
     def is_forged(self, turn: Turn) -> bool:
         """True if a turn has a prompt without a request, and retention does not explain it."""
-        if not turn.messages or ids.model_call_id(turn.turn_id, 0) in self._request_ids:
+        first = (turn.rounds[0].stage, turn.rounds[0].role) if turn.rounds else ()
+        if not turn.messages or ids.model_call_id(turn.turn_id, 0, *first) in self._request_ids:
             return False
         return turn.started_at > self._complete_since(*next(self._partitions(turn)))
 

@@ -11,7 +11,8 @@ from datetime import timedelta
 from hashlib import sha256
 
 from arena.messages import ChatReply, ChatRequest, Message, Round, ToolCall, ToolResult, Turn
-from routers.turn import IS_IT_RUNNING, TurnMachine
+from routers.kinds import create_turn
+from routers.turn_records import ENDED_BEFORE, IS_IT_RUNNING
 from routers.turn_types import (
     Effect,
     FinishTurn,
@@ -98,11 +99,13 @@ class _TurnReplay:
     ) -> None:
         self._recorded = recorded
         self._find_reply = find_reply
-        self._machine = TurnMachine(agent, turn_input)
+        self._machine = create_turn(agent, turn_input)
         self._answers = list(_tool_answers(recorded))
         self._replayed = ReplayedTurn()
         self._elapsed_s = 0.0
-        self._round = 0
+        self._sent_s: dict[str, float] = {}
+        rounds = enumerate(recorded.rounds)
+        self._unfed = {number: one for number, one in rounds if one.error != ENDED_BEFORE}
 
     def run(self) -> ReplayedTurn:
         """Run until the machine is done."""
@@ -117,9 +120,8 @@ class _TurnReplay:
             self._apply(self._machine.stop(self._now(), recorded.outcome, recorded.error))
         return self._replayed
 
-    def _now(self, after_ms: float = 0.0, *, last: bool = False, at_least_s: float = 0.0) -> Now:
+    def _now(self, *, last: bool = False, at_least_s: float = 0.0) -> Now:
         """A later instant; the last one of a turn is its recorded end."""
-        self._elapsed_s += after_ms / 1000
         if last:
             self._elapsed_s = max(self._elapsed_s, self._recorded.total_ms / 1000)
         self._elapsed_s = max(self._elapsed_s, at_least_s)
@@ -127,20 +129,29 @@ class _TurnReplay:
 
     def _step(self) -> None:
         recorded = self._recorded
-        if self._round >= len(recorded.rounds):
+        if not self._unfed:
             self._apply(self._machine.stop(self._now(), recorded.outcome, recorded.error))
             return
-        last = self._round == len(recorded.rounds) - 1
-        self._feed_reply(recorded.rounds[self._round], last=last)
-        if self._machine.done or not self._machine.awaited:
-            self._round += 1
-            return
-        if self._waits_for_tools():
-            self._feed_results(recorded.rounds[self._round], last=last)
-        self._round += 1
+        number = self._next_round()
+        round_, last = self._unfed.pop(number), len(self._unfed) == 0
+        self._feed_reply(round_, last=last)
+        if not self._machine.done and self._waits_for_tools():
+            self._feed_results(number, round_, last=last)
+
+    def _next_round(self) -> int:
+        """The round whose reply came first, of those that the machine waits for."""
+        awaited = self._machine.awaited
+        waiting = [number for number, one in self._unfed.items() if one.call_id in awaited]
+        if len(waiting) < 2:
+            return waiting[0] if waiting else next(iter(self._unfed))
+        return min(waiting, key=self._arrival)
+
+    def _arrival(self, number: int) -> tuple[bool, int]:
+        found = self._find_reply(self._unfed[number].call_id)
+        return (True, number) if found is None else (False, found[0])
 
     def _waits_for_tools(self) -> bool:
-        return bool(self._replayed.sent) and isinstance(self._replayed.sent[-1], ToolCall)
+        return any(call.is_tool for call in self._machine.awaited.values())
 
     def _feed_reply(self, recorded: Round, *, last: bool) -> None:
         found = self._find_reply(recorded.call_id)
@@ -148,16 +159,17 @@ class _TurnReplay:
         silent = recorded.outcome == "expired" and recorded.error.startswith(NODE_SILENT_PREFIX)
         taken = isinstance(reply, ChatReply) and (not silent or reply.error == recorded.error)
         ends = last and not recorded.tool_call_ids
+        replied_s = self._sent_s.get(recorded.call_id, self._elapsed_s) + recorded.model_ms / 1000
         if taken and isinstance(reply, ChatReply):
-            self._apply(self._machine.reply(reply, self._now(recorded.model_ms, last=ends)))
+            now = self._now(last=ends, at_least_s=replied_s)
+            self._apply(self._machine.reply(reply, now))
         elif silent:
-            until_s = self._machine.wake_at_s
-            now = self._now(recorded.model_ms, last=ends, at_least_s=until_s)
+            now = self._now(last=ends, at_least_s=max(replied_s, self._machine.wake_at_s))
             note = recorded.error.partition(IS_IT_RUNNING)[2]
             self._apply(self._machine.time_passed(now, note=note))
 
-    def _feed_results(self, recorded: Round, *, last: bool) -> None:
-        answers = self._answers[self._round] if self._round < len(self._answers) else []
+    def _feed_results(self, number: int, recorded: Round, *, last: bool) -> None:
+        answers = self._answers[number] if number < len(self._answers) else []
         if last and self._recorded.outcome == "aborted" and not answers:
             return  # The turn was stopped before the results came; those in its inbox came later.
         found = []
@@ -168,21 +180,19 @@ class _TurnReplay:
             pulled = None if late else self._find_reply(call_id)
             if pulled is not None and isinstance(pulled[1], ToolResult):
                 found.append((pulled[0], pulled[1]))
-        now = self._now(recorded.tools_ms, last=last)
+        now = self._now(last=last, at_least_s=self._elapsed_s + recorded.tools_ms / 1000)
         for _, result in sorted(found, key=lambda pair: pair[0]):
             self._apply(self._machine.result(result, now))
-        if not self._machine.done and self._machine.awaited and not self._waits_for_model():
+        if not self._machine.done and self._waits_for_tools():
             until_s = self._machine.wake_at_s
             self._apply(self._machine.time_passed(self._now(last=last, at_least_s=until_s)))
-
-    def _waits_for_model(self) -> bool:
-        return bool(self._replayed.sent) and isinstance(self._replayed.sent[-1], ChatRequest)
 
     def _apply(self, effects: tuple[Effect, ...]) -> None:
         for effect in effects:
             match effect:
                 case SendRequest(request):
                     self._replayed.sent.append(request)
+                    self._sent_s[request.call_id] = self._elapsed_s
                 case SendToolCalls(account, stateless):
                     self._replayed.sent += [*account, *stateless]
                 case FinishTurn(turn):

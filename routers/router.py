@@ -34,13 +34,13 @@ from arena.messages import (
 )
 from arena.node import Node
 from routers.agent_config import AgentConfig, announce
+from routers.kinds import TurnMachine
 from routers.memory import AgentHistory
 from routers.recovery import read_history, report_lost_turns
 from routers.reply_buffer import ReplyBuffer
 from routers.resume import InterruptedTurn, read_interrupted_turn
 from routers.roster import Roster
 from routers.snapshot_cache import SnapshotCache
-from routers.turn import TurnMachine
 from routers.turn_factory import TurnFactory
 from routers.turn_log import log_turn
 from routers.turn_types import (

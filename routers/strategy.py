@@ -18,13 +18,14 @@ from pydantic import ValidationError
 from arena.error_causes import error_message
 from arena.errors import UsageError
 from arena.ids import check_name
-from arena.messages import Sampling
+from arena.messages import SINGLE, Sampling
 from arena.plugin_code import PluginFault, run_file
 from arena.plugins import NO_PLUGINS, Plugins, label_of, read_plugin_bytes
 from arena.strategy_files import is_file_name, strategy_tables
 from arena.unknown_names import listed
 
 PACKAGE = "routers.strategies"
+KINDS_PACKAGE = "routers.kinds"
 PROMPT_BYTES_MAX = 20_000
 TOOLS_MAX = 32
 CADENCE_MAX = 10_000
@@ -40,6 +41,7 @@ class Strategy:
         tools: Names of the tools that the agent may use.
         cadence: Every how many snapshots it decides.
         kind: "agent" competes, "baseline" is for comparison.
+        turn_kind: How a turn proceeds: the name of a module in `routers/kinds`.
         sampling: Settings for the model; None fields leave the provider's default.
         prompt_version: Increased by the author with every change of the prompt.
         source: Folder and name of the file it was read from; "" for a shipped strategy.
@@ -55,6 +57,7 @@ class Strategy:
     prompt_version: int = 1
     source: str = ""
     source_sha256: str = ""
+    turn_kind: str = SINGLE
 
     @property
     def prompt_sha256(self) -> str:
@@ -64,8 +67,16 @@ class Strategy:
 
 def shipped_names() -> tuple[str, ...]:
     """Names of the strategies in `routers/strategies`, sorted."""
-    package = import_module(PACKAGE)
-    found = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return _module_names(PACKAGE)
+
+
+def turn_kinds() -> tuple[str, ...]:
+    """Names of the kinds of turns in `routers/kinds`, sorted."""
+    return _module_names(KINDS_PACKAGE)
+
+
+def _module_names(package: str) -> tuple[str, ...]:
+    found = (module.name for module in pkgutil.iter_modules(import_module(package).__path__))
     return tuple(sorted(name for name in found if not name.startswith("_")))
 
 
@@ -172,6 +183,8 @@ def _check(strategy: Strategy, source: str) -> Strategy:
         wrong = f"cadence is {strategy.cadence!r}; write a whole number from 1 to {CADENCE_MAX:,}"
     elif strategy.kind not in ("agent", "baseline"):
         wrong = f"kind is {strategy.kind!r}; write agent or baseline"
+    elif strategy.turn_kind not in turn_kinds():
+        wrong = f"turn_kind is {strategy.turn_kind!r}; write {listed(turn_kinds())}"
     elif type(strategy.prompt_version) is not int or strategy.prompt_version < 1:
         wrong = f"prompt_version is {strategy.prompt_version!r}; write a whole number from 1"
     if wrong:

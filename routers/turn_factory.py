@@ -5,11 +5,11 @@ Reads the current roster, writes nothing.
 
 from arena.bus.base import Record
 from routers.agent_config import AgentConfig
+from routers.kinds import TurnMachine, create_turn
 from routers.memory import AgentHistory
 from routers.prompt import left_out_text, render_system, render_user
 from routers.roster import Roster
 from routers.snapshot_cache import RenderedSnapshot
-from routers.turn import TurnMachine
 from routers.turn_types import ResolvedAgent, TurnInput
 
 
@@ -64,4 +64,4 @@ class TurnFactory:
             known=history.known,
             left_out=left_out_text(self._system, market, history.known, lines, size),
         )
-        return TurnMachine(agent, turn_input)
+        return create_turn(agent, turn_input)

@@ -1,4 +1,4 @@
-"""Inputs and effects of a turn, the types around `routers.turn`.
+"""Inputs and effects of a turn, the types around `routers.kinds`.
 
 Inputs: the agent (`ResolvedAgent`), snapshot and prompt (`TurnInput`), bounds (`Limits`), and time
 (`Now`). Effects: `SendRequest`, `SendToolCalls`, `FinishTurn`. Pure: reads and writes nothing.
@@ -153,6 +153,7 @@ def aborted_turn(started: TurnStarted, agent: ResolvedAgent, now: datetime) -> T
     """The record that ends a turn whose process died."""
     return Turn(
         turn_id=started.turn_id,
+        turn_kind=agent.strategy.turn_kind,
         agent=agent.name,
         strategy=agent.strategy.name,
         node=agent.node,

@@ -62,6 +62,7 @@ from arena.messages.market import (
 from arena.messages.ops import DeadLetter, Halt, Heartbeat, PassOver, Resume
 from arena.messages.tools import OpenAccount, QuoteSeen, ToolCall, ToolOffered, ToolResult
 from arena.messages.turns import (
+    SINGLE,
     AgentSpec,
     HeldPosition,
     Pacing,
@@ -75,6 +76,7 @@ from arena.messages.turns import (
 
 __all__ = [
     "LASTING_CAUSES",
+    "SINGLE",
     "AccountEvent",
     "AccountOpened",
     "AgentSpec",

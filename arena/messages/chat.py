@@ -106,8 +106,10 @@ class ChatRequest(Message):
     """One model call of a turn, to `ai_prompted.<node>`, keyed by agent.
 
     Attributes:
-        call_id: `arena.ids.model_call_id(turn_id, round)`.
+        call_id: `arena.ids.model_call_id(turn_id, round, stage, role)`.
         round: 0 for the first call of a turn.
+        stage: Stage of the turn that asks; "" if its kind has none.
+        role: Role that asks; "" if the kind has none.
         messages: The whole conversation of the turn; the chat node stores none.
         deadline_at: Wall time after which the reply is `expired`.
         reply_to: Topic of the reply: `agent.inbox.<agent>`.
@@ -127,6 +129,8 @@ class ChatRequest(Message):
     deadline_at: Utc
     reply_to: str
     prompt_size: PromptSize = "full"
+    stage: str = Field(default="", exclude_if=is_empty)
+    role: str = Field(default="", exclude_if=is_empty)
 
 
 class WireForm(MessagePart):
@@ -180,6 +184,7 @@ class ChatReply(Message):
         truncated: True if text or calls were cut to their limits.
         scripted: True if built-in rules answered, not an LLM.
         replayed: True if a recorded reply was used.
+        stage: Stage of the turn that asked. role: The role; both as in the request.
     """
 
     call_id: str
@@ -203,6 +208,8 @@ class ChatReply(Message):
     usage: Usage = Usage()
     attempts: int = 1
     latency_ms: float = 0.0
+    stage: str = Field(default="", exclude_if=is_empty)
+    role: str = Field(default="", exclude_if=is_empty)
 
 
 class LlmCall(Message):
@@ -218,6 +225,7 @@ class LlmCall(Message):
         cause: A `Cause`; "" for "ok".
         raw_response: The provider's bytes as text, cut at a limit; `raw_response_sha256` is the
             hash of all of them.
+        stage: Stage of the turn that asked. role: The role; both as in the request.
         cutoff: Last month of the model's training data, such as "2025-08", as set by the operator
             of the chat node; "" for the value of `arena.model_cutoffs`.
     """
@@ -248,3 +256,5 @@ class LlmCall(Message):
     ended_at: Utc
     errors: tuple[str, ...] = Field(default=(), description="One line per failed attempt.")
     cutoff: str = Field(default="", max_length=7, exclude_if=is_empty)
+    stage: str = Field(default="", exclude_if=is_empty)
+    role: str = Field(default="", exclude_if=is_empty)

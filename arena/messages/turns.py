@@ -1,7 +1,7 @@
 """An agent's turns: transcript and cost of each decision; agents and rules on the roster."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,18 @@ from arena.messages.base import (
 )
 from arena.messages.chat import CallOutcome, ChatMessage, PromptSize, Usage
 from arena.money import WireDecimal
+
+SINGLE = "single"
+"""The kind of a turn that is one conversation with one model."""
+
+
+def _is_single(value: object) -> bool:
+    return value == SINGLE
+
+
+# Any: pydantic's `Field` has the type of its field.
+TURN_KIND_FIELD: Any = Field(default=SINGLE, max_length=64, exclude_if=_is_single)
+"""Name of a module in `routers/kinds`; omitted for "single", as in older records."""
 
 TurnOutcome = Literal["completed", "max_rounds", "failed", "expired", "aborted"]
 
@@ -66,6 +78,8 @@ class Round(MessagePart):
         model_ms: Time from the request to its reply in the inbox.
         tools_ms: Time from the tool calls to the last result in the inbox.
         tool_call_ids: Ids of the calls in order, as in `account.events` and `ToolResult`.
+        stage: Stage of the turn that asked; "" if its kind has none.
+        role: Role that asked; "" if the kind has none.
     """
 
     call_id: str
@@ -77,6 +91,8 @@ class Round(MessagePart):
     tools_ms: float = 0.0
     tool_call_ids: tuple[str, ...] = ()
     tools_ok: tuple[bool, ...] = ()
+    stage: str = Field(default="", exclude_if=is_empty)
+    role: str = Field(default="", exclude_if=is_empty)
 
 
 class TurnStarted(Message):
@@ -98,6 +114,7 @@ class Turn(Message):
     """One complete decision of an agent on one snapshot.
 
     Attributes:
+        turn_kind: Kind of the turn: a module of `routers/kinds`.
         replayed: True if a reply of the model was a recorded one.
         prompt_sha256: Hash of the rendered system and user text; the text is in `messages`.
         messages: The whole conversation: system, user, assistant and tool messages.
@@ -144,6 +161,7 @@ class Turn(Message):
     ended_at: Utc
     snapshot_age_ms: float = 0.0
     total_ms: float = 0.0
+    turn_kind: str = TURN_KIND_FIELD
 
 
 class AgentSpec(Message):
@@ -151,6 +169,7 @@ class AgentSpec(Message):
 
     Attributes:
         kind: "agent" competes; "baseline" is for comparison.
+        turn_kind: Kind of its turns: a module of `routers/kinds`.
         prompt_sha256: Hash of the strategy's system prompt.
         seed: Seed of its sampling; None if it has none.
         prompt_size: How much of the market its prompts show.
@@ -171,6 +190,7 @@ class AgentSpec(Message):
     source: str = SOURCE_FIELD
     source_sha256: str = SOURCE_FIELD
     joined_at: Utc
+    turn_kind: str = TURN_KIND_FIELD
 
 
 class Rules(Message):

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from arena import topics
+from arena import ids, topics
 from arena.bus.base import Record
 from arena.errors import ArenaError, Malformed, UsageError
 from arena.money import PriceUnits, to_price_units, to_units
@@ -136,6 +136,22 @@ def prompt_sha256(messages: list[Json]) -> str:
     texts = [str(m.get("content", "")) for m in messages[:2]]
     system, user = (*texts, "", "")[:2]
     return sha256(f"{system}\x00{user}".encode()).hexdigest()
+
+
+def plain_call_id(body: Json) -> str:
+    """Return the id of a model call, as if its stage and role had no name.
+
+    Orders name turn and round, and no role; a round of a turn has one model call.
+
+    Args:
+        body: A request or a reply.
+    """
+    call_id, stage, role = str(body["call_id"]), body.get("stage", ""), body.get("role", "")
+    if not stage and not role:
+        return call_id
+    turn_id, round_ = str(body["turn_id"]), int(body["round"])
+    named = call_id == ids.model_call_id(turn_id, round_, str(stage), str(role))
+    return ids.model_call_id(turn_id, round_) if named else call_id
 
 
 def units(text: str | None) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from arena import ids, topics
 from arena.messages.tools import TRADE_TOOL
 from ledger.audit.checker import Checker, Scope
-from ledger.audit.decoding import DecodedRecord, Json, prompt_sha256
+from ledger.audit.decoding import DecodedRecord, Json, plain_call_id, prompt_sha256
 from ledger.audit.turns import TurnIndex, TurnRecord
 
 COMMANDS, EVENTS, TURNS = topics.COMMANDS.name, topics.EVENTS.name, topics.TURNS.name
@@ -141,12 +141,14 @@ class LineageChecker(Checker):
     def _request(self, decoded: DecodedRecord, request: Json) -> None:
         """Keep the first request per id and partition: the one that the chat node answers."""
         self.counts["requests"] += 1
-        call_id, turn_id = str(request["call_id"]), str(request["turn_id"])
+        call_id, turn_id = plain_call_id(request), str(request["turn_id"])
         first = request["round"] == 0
         if not first and call_id not in self._by_call:
             return
         part = (decoded.record.topic, decoded.record.partition)
-        prompt = prompt_sha256(request["messages"]) if first else ""
+        # A role may have a prompt of its own, beside that of the turn.
+        plain = first and not request.get("role")
+        prompt = prompt_sha256(request["messages"]) if plain else ""
         asked = _SentRequest(decoded.location, str(request["snapshot_id"]), turn_id, prompt)
         known = self._requests[call_id].setdefault(part, asked)
         if (known.snapshot_id, known.prompt) != (asked.snapshot_id, asked.prompt):
@@ -154,7 +156,7 @@ class LineageChecker(Checker):
 
     def _reply(self, decoded: DecodedRecord, reply: Json) -> None:
         self.counts["replies"] += 1
-        call_id = str(reply["call_id"])
+        call_id = plain_call_id(reply)
         known = [self._orders[order_id] for order_id in self._by_call.get(call_id, ())]
         known = [order for order in known if decoded.topic == INBOX + order.agent]
         if not known or call_id in self._answered:
@@ -209,7 +211,7 @@ class LineageChecker(Checker):
         if turn.found != turn.prompt:
             yield f"prompt {turn.prompt}", turn.found
         asked = self._requests.get(ids.model_call_id(turn.turn_id, 0), {})
-        sent = [one.prompt for one in asked.values() if one.turn_id == turn.turn_id]
+        sent = [one.prompt for one in asked.values() if one.turn_id == turn.turn_id and one.prompt]
         if not sent:
             return
         self.counts["requests of the same hash"] += 1

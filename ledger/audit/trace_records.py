@@ -100,7 +100,6 @@ def find_event(source: RecordSource, order_id: str) -> OrderRecords:
 def find_other_records(source: RecordSource, found: OrderRecords) -> None:
     """Find the other records of the order, as far as the source has them."""
     event = found.event[1]
-    call_id = ids.model_call_id(event.turn_id, event.round)
     held = source.topics()
     families = [t for t in held if t.startswith(topics.PROMPTED.name)]
     wanted = [COMMANDS, topics.SNAPSHOTS.name, topics.LLM_CALLS.name, topics.TURNS.name]
@@ -118,15 +117,21 @@ def find_other_records(source: RecordSource, found: OrderRecords) -> None:
                 found.command = found.command or (record, message)
             case Turn() if message.turn_id == event.turn_id:
                 found.turn = found.turn or (record, message)
-            case ChatReply() if message.call_id == call_id:
+            case ChatReply() if _asked_for(message, event):
                 found.reply = found.reply or (record, message)
-            case LlmCall() if message.call_id == call_id:
+            case LlmCall() if _asked_for(message, event):
                 found.call = found.call or (record, message)
-            case ChatRequest() if message.call_id == call_id:
+            case ChatRequest() if _asked_for(message, event):
                 found.request = found.request or (record, message)
             case MarketSnapshot() if message.snapshot_id == event.snapshot_id:
                 found.snapshot = found.snapshot or (record, message)
     _find_tickers(source, found)
+
+
+def _asked_for(message: ChatRequest | ChatReply | LlmCall, event: OrderDecided) -> bool:
+    """True for the model call that asked for an order."""
+    names = (message.stage, message.role)
+    return message.call_id == ids.model_call_id(event.turn_id, event.round, *names)
 
 
 def _find_tickers(source: RecordSource, found: OrderRecords) -> None:

@@ -1,14 +1,14 @@
 """The transcript of a turn."""
 
 from dashboard.agent_screen import transcript
-from routers.turn import TurnMachine
+from routers.kinds.single import SingleTurn
 from tests.routers.builders import now, reply, resolved_agent, result, trade, turn_input
 from tests.routers.test_turn import calls_of, request_of, turn_of
 
 
 def test_transcript_shows_thoughts_recovered_calls_and_notices() -> None:
     """A reader sees the model's thoughts, calls recovered from text, and the arena's notices."""
-    machine = TurnMachine(resolved_agent(), turn_input())
+    machine = SingleTurn(resolved_agent(), turn_input())
     first = request_of(machine.start(now()))
     thought = reply(first).model_copy(update={"reasoning": "Up again.\x1b[31m"})
     second = request_of(machine.reply(thought, now(1)))
@@ -28,7 +28,7 @@ def test_transcript_shows_thoughts_recovered_calls_and_notices() -> None:
 
 def test_transcript_shows_the_size_of_a_small_prompt() -> None:
     """It also shows what the prompt leaves out."""
-    machine = TurnMachine(resolved_agent(), turn_input())
+    machine = SingleTurn(resolved_agent(), turn_input())
     first = request_of(machine.start(now()))
     turn = turn_of(machine.reply(reply(first, text="Reasoning: flat."), now(1)))
     small = turn.model_copy(update={"prompt_size": "tiny", "left_out": "15m candles"})

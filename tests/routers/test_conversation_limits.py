@@ -14,8 +14,8 @@ from routers.conversation_limits import (
     clip,
     drop_provider_fields,
 )
+from routers.kinds.single import SingleTurn
 from routers.strategy import PROMPT_BYTES_MAX, Strategy
-from routers.turn import TurnMachine
 from routers.turn_types import FinishTurn, Limits, SendRequest, SendToolCalls, TurnInput
 from tests.routers.builders import TRADER, now, reply, resolved_agent, result, turn_input
 
@@ -57,7 +57,7 @@ def test_largest_turn_fits_in_a_record(character: str) -> None:
     """With every bound reached in every round, the turn and each request can still be sent."""
     strategy = Strategy(name="t", prompt="\n" * PROMPT_BYTES_MAX, tools=TRADER.tools)
     full = TurnInput(turn_input().snapshot, 0, 0, strategy.prompt, "1," * (PROMPT_CHARS // 2))
-    machine = TurnMachine(resolved_agent(Limits(rounds=ROUNDS_MAX), strategy), full)
+    machine = SingleTurn(resolved_agent(Limits(rounds=ROUNDS_MAX), strategy), full)
     effects = machine.start(now())
     sizes = []
     for _ in range(ROUNDS_MAX):

@@ -9,8 +9,8 @@ from pydantic import JsonValue
 from arena import ids
 from arena.messages import CallOutcome, Cause, ChatRequest, Turn
 from routers.conversation_limits import CALLS_RECORDED_MAX, CALLS_RUN_MAX
+from routers.kinds.single import SingleTurn
 from routers.strategy import Strategy
-from routers.turn import TurnMachine
 from routers.turn_types import Effect, FinishTurn, Limits, SendRequest, SendToolCalls, aborted_turn
 from tests.routers.builders import (
     AS_OF,
@@ -26,9 +26,9 @@ from tests.routers.builders import (
 )
 
 
-def new_turn(limits: Limits | None = None, strategy: Strategy = TRADER) -> TurnMachine:
+def new_turn(limits: Limits | None = None, strategy: Strategy = TRADER) -> SingleTurn:
     """A turn machine that was not started."""
-    return TurnMachine(resolved_agent(limits, strategy), turn_input())
+    return SingleTurn(resolved_agent(limits, strategy), turn_input())
 
 
 def request_of(effects: Sequence[Effect]) -> ChatRequest:

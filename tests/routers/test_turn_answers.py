@@ -8,7 +8,7 @@ from arena.agent_health import is_decision
 from arena.chat_body import chat_body
 from arena.messages import Cause, ChatReply, ChatRequest, RequestedCall
 from routers.conversation import EMPTY_ANSWER_TEXT
-from routers.turn import TurnMachine
+from routers.kinds.single import SingleTurn
 from routers.turn_types import Limits
 from tests.routers.builders import call, now, reply, resolved_agent, result, trade, turn_input
 from tests.routers.test_turn import calls_of, new_turn, request_of, tool_texts, turn_of
@@ -196,7 +196,7 @@ def test_call_with_a_problem_is_answered_with_it() -> None:
     assert (problem, True) == (kept.problem, kept.recovered)
 
 
-def rounds_of(machine: TurnMachine, asked: Sequence[RequestedCall]) -> ChatRequest:
+def rounds_of(machine: SingleTurn, asked: Sequence[RequestedCall]) -> ChatRequest:
     """The request after one round for each call."""
     request = request_of(machine.start(now()))
     for number, one in enumerate(asked):
@@ -254,7 +254,7 @@ def test_small_prompts_keep_their_conversation_small() -> None:
     """Tool results and texts next to calls are cut, the closing text is not."""
     small = resolved_agent()
     small = type(small).of("alpha", "model", small.strategy, small.limits, (), "tiny")
-    machine = TurnMachine(small, turn_input())
+    machine = SingleTurn(small, turn_input())
     first = request_of(machine.start(now()))
     second = request_of(machine.reply(reply(first, call("x"), text="y" * 5_000), now(1)))
     turn = turn_of(machine.reply(reply(second, text="z" * 1_000), now(2)))

@@ -13,7 +13,7 @@ from arena.messages import (
     ToolResult,
     Turn,
 )
-from routers.turn import TurnMachine
+from routers.kinds.single import SingleTurn
 from routers.turn_types import Effect, FinishTurn, Limits, SendRequest
 from tests.routers.builders import now, reply, resolved_agent, result, turn_input
 
@@ -35,7 +35,7 @@ class AnyTurn(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.machine = TurnMachine(resolved_agent(LIMITS), turn_input())
+        self.machine = SingleTurn(resolved_agent(LIMITS), turn_input())
         self.seconds = 0.0
         self.requests: list[ChatRequest] = []
         self.sent: list[ToolCall] = []

@@ -1,4 +1,4 @@
-"""One decision as a state machine: events in, effects out, no Kafka and no clock.
+"""The kind "single": one conversation with one model. Events in, effects out.
 
     start -> ask the model -> [reply with calls -> run them, all at once -> ask again] -> finish
 
@@ -14,28 +14,35 @@ Bounds: `routers.turn_types.Limits` and those of `routers.conversation_limits`. 
 writes nothing.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from datetime import timedelta
 
-from arena import ids, topics
+from arena import ids
 from arena.messages import (
     Cause,
     ChatReply,
-    ChatRequest,
     RequestedCall,
     Round,
     ToolResult,
-    Turn,
     TurnOutcome,
     TurnStarted,
-    Usage,
 )
 from routers.conversation import EMPTY_ANSWER_TEXT, Conversation
-from routers.conversation_limits import ERROR_BYTES_MAX, FINAL_TEXT_BYTES_MAX, clip
+from routers.conversation_limits import ERROR_BYTES_MAX, clip
+from routers.kinds import AwaitedCall
 from routers.memory import memory_line
 from routers.portfolio import KnownPortfolio, portfolio_of_result
-from routers.prompt import prompt_sha256
 from routers.tool_round import ToolRound, start_round
+from routers.turn_records import (
+    Asking,
+    TurnEnd,
+    TurnUsage,
+    chat_request,
+    ended_turn,
+    ms,
+    silent_node_error,
+    turn_started,
+)
 from routers.turn_types import (
     Effect,
     FinishTurn,
@@ -47,11 +54,12 @@ from routers.turn_types import (
     no_answer_text,
 )
 
-IS_IT_RUNNING = "is it running?"
+MODEL_CALL = AwaitedCall()
+TOOL_CALL = AwaitedCall(is_tool=True)
 
 
-class TurnMachine:
-    """The turn of an agent on a snapshot.
+class SingleTurn:
+    """The turn of an agent on a snapshot (`routers.kinds.TurnMachine`).
 
     Attributes:
         turn_id: Derived from agent and snapshot: the same turn has the same id in every process.
@@ -76,42 +84,31 @@ class TurnMachine:
             turn_input.system, turn_input.user, agent.form.call_text_bytes_max
         )
         self._rounds: list[Round] = []
-        self._usage = Usage(cost_usd=None)
-        self._costs_known = True
+        self._usage = TurnUsage()
         self._pending_call_id: str | None = None
         self._asked_at_s = 0.0
-        self._last_reply: ChatReply | None = None
         self._model_ms = 0.0
         self._tool_round: ToolRound | None = None
         self._trades: list[str] = []
         self._carried_out = False
         self._warned_empty = False
-        self._replayed = False
         self._account_seq = -1
 
     @property
-    def awaited(self) -> Collection[str]:
-        """Ids of the calls that the turn is waiting for."""
+    def awaited(self) -> Mapping[str, AwaitedCall]:
+        """The calls that the turn is waiting for: one to the model, or those to tools."""
         if self._tool_round is not None:
-            return self._tool_round.waiting.keys()
-        return () if self._pending_call_id is None else (self._pending_call_id,)
+            return dict.fromkeys(self._tool_round.waiting, TOOL_CALL)
+        return {} if self._pending_call_id is None else {self._pending_call_id: MODEL_CALL}
 
     def start(self, now: Now, *, again: bool = False) -> tuple[Effect, ...]:
         """Start the turn; `again` if its `TurnStarted` is in the log already."""
         self._started = now
         self._deadline = now.wall + timedelta(seconds=self._agent.limits.decision_s)
         self._deadline_s = now.monotonic_s + self._agent.limits.decision_s
-        snapshot = self._input.snapshot
         if again:
             return (self._ask(now),)
-        started = TurnStarted(
-            turn_id=self.turn_id,
-            agent=self._agent.name,
-            snapshot_id=snapshot.snapshot_id,
-            snapshot_offset=self._input.snapshot_offset,
-            as_of=snapshot.as_of,
-            started_at=now.wall,
-        )
+        started = turn_started(self._agent, self._input, now)
         return (self._ask(now, started),)
 
     def reply(self, reply: ChatReply, now: Now) -> tuple[Effect, ...]:
@@ -120,10 +117,8 @@ class TurnMachine:
             self.unmatched += 1
             return ()
         self._pending_call_id = None
-        self._last_reply = reply
-        self._replayed |= reply.replayed
-        self._model_ms = _ms(now.monotonic_s - self._asked_at_s)
-        self._add_usage(reply.usage)
+        self._model_ms = ms(now.monotonic_s - self._asked_at_s)
+        self._usage.add(reply)
         if reply.outcome != "ok":
             self._end_round()
             outcome: TurnOutcome = "expired" if reply.outcome == "expired" else "failed"
@@ -165,13 +160,9 @@ class TurnMachine:
                 tools.answers[index] = no_answer_text(limits.tool_s, account=account)
             tools.waiting.clear()
             return self._continue(now)
-        error = (
-            f"chat node {self._agent.node!r} did not answer in "
-            f"{limits.decision_s + limits.grace_s:g} s; {IS_IT_RUNNING}{note}"
-        )
-        error = clip(error, ERROR_BYTES_MAX)
+        error = silent_node_error(self._agent, note)
         call_id, self._pending_call_id = self._pending_call_id or "", None
-        model_ms = _ms(now.monotonic_s - self._asked_at_s)
+        model_ms = ms(now.monotonic_s - self._asked_at_s)
         self._rounds.append(
             Round(call_id=call_id, outcome="expired", error=error, model_ms=model_ms)
         )
@@ -183,29 +174,23 @@ class TurnMachine:
             return ()
         if (tools := self._tool_round) is not None:
             self._tool_round = None
-            self._end_round(tools, _ms(now.monotonic_s - tools.sent_s))
+            self._end_round(tools, ms(now.monotonic_s - tools.sent_s))
         return self._finish(now, outcome, error)
 
     def _ask(self, now: Now, started: TurnStarted | None = None) -> SendRequest:
-        agent, snapshot = self._agent, self._input.snapshot
-        self._pending_call_id = ids.model_call_id(self.turn_id, len(self._rounds))
+        agent = self._agent
         self._asked_at_s = now.monotonic_s
         self.wake_at_s = self._deadline_s + agent.limits.grace_s
-        request = ChatRequest(
-            call_id=self._pending_call_id,
-            agent=agent.name,
-            turn_id=self.turn_id,
-            round=len(self._rounds),
-            strategy=agent.strategy.name,
-            snapshot_id=snapshot.snapshot_id,
-            messages=self._conversation.messages(),
+        request = chat_request(
+            agent,
+            self._input,
+            Asking(len(self._rounds)),
+            self._conversation.messages(),
             tools=agent.schemas,
-            sampling=agent.strategy.sampling,
-            issued_at=now.wall,
+            now=now,
             deadline_at=self._deadline,
-            reply_to=topics.inbox(agent.name),
-            prompt_size=agent.form.size,
         )
+        self._pending_call_id = request.call_id
         return SendRequest(request, started)
 
     def _without_calls(self, reply: ChatReply, now: Now) -> tuple[Effect, ...]:
@@ -261,7 +246,7 @@ class TurnMachine:
         self._tool_round = None
         tools.answers[-1] += tools.note
         self._conversation.add_results(tools.calls, tools.answers)
-        self._end_round(tools, _ms(now.monotonic_s - tools.sent_s))
+        self._end_round(tools, ms(now.monotonic_s - tools.sent_s))
         rounds = self._agent.limits.rounds
         if len(self._rounds) >= rounds:
             error = f"the model asked for tools {rounds} times, the limit"
@@ -279,7 +264,7 @@ class TurnMachine:
         return (self._ask(now),)
 
     def _end_round(self, tools: ToolRound | None = None, tools_ms: float = 0.0) -> None:
-        reply = self._last_reply
+        reply = self._usage.last_reply
         assert reply is not None, "a round ends after its reply"
         if tools is not None:
             self._trades += tools.trades()
@@ -298,56 +283,29 @@ class TurnMachine:
             )
         )
 
-    def _add_usage(self, usage: Usage) -> None:
-        total = self._usage
-        self._costs_known = self._costs_known and usage.cost_usd is not None
-        cost = usage.cost_usd if total.cost_usd is None else total.cost_usd + (usage.cost_usd or 0)
-        self._usage = Usage(
-            prompt_tokens=total.prompt_tokens + usage.prompt_tokens,
-            completion_tokens=total.completion_tokens + usage.completion_tokens,
-            reasoning_tokens=total.reasoning_tokens + usage.reasoning_tokens,
-            cached_tokens=total.cached_tokens + usage.cached_tokens,
-            cost_usd=cost if self._costs_known else None,
-            estimated=total.estimated or usage.estimated,
-        )
-
     def _finish(
         self, now: Now, outcome: TurnOutcome, error: str, cause: str = ""
     ) -> tuple[Effect, ...]:
         self.done = True
-        agent, turn_input, snapshot = self._agent, self._input, self._input.snapshot
-        known = self.known or turn_input.known
-        age_s = (self._started.wall - snapshot.published_at).total_seconds()
-        turn = Turn(
-            turn_id=self.turn_id,
-            agent=agent.name,
-            strategy=agent.strategy.name,
-            node=agent.node,
-            model=self._last_reply.model if self._last_reply else "",
-            scripted=self._last_reply.scripted if self._last_reply else False,
-            replayed=self._replayed,
-            snapshot_id=snapshot.snapshot_id,
-            snapshot_offset=turn_input.snapshot_offset,
-            as_of=snapshot.as_of,
-            prompt_sha256=prompt_sha256(turn_input.system, turn_input.user),
-            prompt_version=agent.strategy.prompt_version,
-            messages=self._conversation.messages(),
-            rounds=tuple(self._rounds),
-            skipped_snapshots=turn_input.skipped,
+        messages = self._conversation.messages()
+        end = TurnEnd(
             outcome=outcome,
-            error=clip(error, ERROR_BYTES_MAX),
+            error=error,
             cause=cause,
-            prompt_size=agent.form.size,
-            left_out=self._left_out(),
-            final_text=clip(self._conversation.final_text, FINAL_TEXT_BYTES_MAX),
+            final_text=self._conversation.final_text,
             memory=self._memory(outcome),
-            portfolio=known and known.portfolio,
-            portfolio_as_of=known and known.as_of,
+            known=self.known,
+            left_out=self._left_out(),
+        )
+        turn = ended_turn(
+            self._agent,
+            self._input,
+            end,
+            messages=messages,
+            rounds=self._rounds,
             usage=self._usage,
-            started_at=self._started.wall,
-            ended_at=now.wall,
-            snapshot_age_ms=_ms(max(0.0, age_s)),
-            total_ms=_ms(now.monotonic_s - self._started.monotonic_s),
+            started=self._started,
+            now=now,
         )
         return (FinishTurn(turn),)
 
@@ -363,5 +321,6 @@ class TurnMachine:
         return "; ".join(parts)
 
 
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+def create_turn(agent: ResolvedAgent, turn_input: TurnInput) -> SingleTurn:
+    """Create the turn; call `start` to begin."""
+    return SingleTurn(agent, turn_input)
