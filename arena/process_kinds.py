@@ -141,8 +141,15 @@ CHAT_NODE = ProcessKind(
     serve="chat_nodes.process:serve",
     second_process="shares the requests",
     commands=(Command("chat-node", "chat_nodes.cli:chat_node", "Serve one model to the agents."),),
-    reads=(topics.PROMPTED, topics.INBOX, topics.LLM_CALLS, topics.HEARTBEATS),
-    writes=(topics.INBOX, topics.LLM_CALLS),
+    reads=(
+        topics.PROMPTED,
+        topics.INBOX,
+        topics.JUDGE_INBOX,
+        topics.CHAT_INBOX,
+        topics.LLM_CALLS,
+        topics.HEARTBEATS,
+    ),
+    writes=(topics.INBOX, topics.JUDGE_INBOX, topics.CHAT_INBOX, topics.LLM_CALLS),
     groups=("chat-node.",),
     spec_table="chat_nodes",
 )
@@ -183,6 +190,7 @@ JUDGE = ProcessKind(
         topics.ROSTER,
         topics.EVALUATIONS,
         topics.CONTROL,
+        topics.JUDGE_INBOX,
     ),
     writes=(topics.PROMPTED, topics.EVALUATIONS),
     spec_table="competition",
@@ -210,8 +218,8 @@ DASHBOARD = ProcessKind(
 )
 CLI = ProcessKind(
     name="cli",
-    reads=(topics.ROSTER, topics.CONTROL, topics.HEARTBEATS),
-    writes=(topics.COMMANDS, topics.CONTROL),
+    reads=(topics.ROSTER, topics.CONTROL, topics.HEARTBEATS, topics.CHAT_INBOX),
+    writes=(topics.PROMPTED, topics.COMMANDS, topics.CONTROL),
     reads_everything=True,
 )
 OPERATOR = ProcessKind(name="operator", reads=(topics.DRIFTS, topics.DEAD_LETTERS), account="cli")

@@ -103,7 +103,7 @@ SNAPSHOTS = TopicSpec(
 )
 PROMPTED = TopicSpec(
     name="ai_prompted.",
-    key="agent",
+    key="agent or asker",
     messages=("ChatRequest",),
     partitions=4,
     note="one per chat node; the nodes of a name share it as one group",
@@ -113,6 +113,18 @@ INBOX = TopicSpec(
     key="-",
     messages=("ChatReply", "ToolResult"),
     note="one per agent",
+)
+JUDGE_INBOX = TopicSpec(
+    name="judge.inbox",
+    key="-",
+    messages=("ChatReply",),
+    note="replies to the judge, which asks models without a turn",
+)
+CHAT_INBOX = TopicSpec(
+    name="chat.inbox",
+    key="-",
+    messages=("ChatReply",),
+    note="replies to people's chats",
 )
 TOOL_CALLS = TopicSpec(
     name="tools.calls",
@@ -208,6 +220,8 @@ TOPICS: tuple[TopicSpec, ...] = (
     SNAPSHOTS,
     PROMPTED,
     INBOX,
+    JUDGE_INBOX,
+    CHAT_INBOX,
     TOOL_CALLS,
     COMMANDS,
     EVENTS,
@@ -230,6 +244,16 @@ def prompted(node: str) -> str:
 def inbox(agent: str) -> str:
     """The topic of the replies to an agent."""
     return INBOX.name + agent
+
+
+ASKER_INBOXES = {"judge": JUDGE_INBOX, "chat": CHAT_INBOX}
+"""Asker without a turn -> the topic of the replies to it."""
+
+
+def inbox_of_asker(asker: str, agent: str) -> str:
+    """The topic of the replies to a model's asker: an agent, or one without a turn."""
+    spec = ASKER_INBOXES.get(asker)
+    return inbox(agent) if spec is None else spec.name
 
 
 def spec_of(topic: str) -> TopicSpec:

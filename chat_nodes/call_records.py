@@ -68,6 +68,7 @@ def logged_call(
     return LlmCall(
         call_id=request.call_id,
         agent=request.agent,
+        asker=request.asker,
         turn_id=request.turn_id,
         round=request.round,
         node=node,
@@ -101,6 +102,7 @@ def reply_of(call: LlmCall, decoded: Decoded) -> ChatReply:
     return ChatReply(
         call_id=call.call_id,
         agent=call.agent,
+        asker=call.asker,
         turn_id=call.turn_id,
         round=call.round,
         node=call.node,

@@ -47,8 +47,11 @@ class EarlierRequests:
     ends: Mapping[Pair, int]
 
 
-def reply_to_error(reply_to: str) -> str:
-    """Why a topic is not the inbox of an agent; "" if it is one."""
+def reply_to_error(request: ChatRequest) -> str:
+    """Why a request's `reply_to` is not an inbox of its asker; "" if it is one."""
+    reply_to = request.reply_to
+    if (spec := topics.ASKER_INBOXES.get(request.asker)) is not None:
+        return "" if reply_to == spec.name else f"reply_to {reply_to!r} is not {spec.name}"
     prefix = topics.INBOX.name
     name = reply_to.removeprefix(prefix)
     try:
@@ -89,7 +92,7 @@ async def read_answered_requests(
         for record in records
         if record.offset < targets[record.topic, record.partition]
         and isinstance(message := record.message_or_none(), ChatRequest)
-        and not reply_to_error(message.reply_to)  # such a request has no call, but a dead letter
+        and not reply_to_error(message)  # such a request has no call, but a dead letter
     ]
     answered.sort(key=lambda one: one.at_ms)
     return EarlierRequests(tuple(answered[-ANSWERED_MAX:]), ends)

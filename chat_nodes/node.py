@@ -204,14 +204,12 @@ class ChatNode:
         )
 
     async def _reply_error(self, request: ChatRequest) -> str:
-        """Why no reply can reach the agent; "" if one can. A missing inbox is created."""
-        if request.reply_to in self._inboxes:
-            return ""
-        if error := reply_to_error(request.reply_to):
+        """Why no reply can reach the asker; "" if one can. A missing inbox is created."""
+        if error := reply_to_error(request):
             return error
-        name = request.reply_to.removeprefix(topics.INBOX.name)
-        await self._node.bus.ensure_topics([topics.INBOX.member(name)])
-        self._inboxes.add(request.reply_to)
+        if request.reply_to not in self._inboxes:
+            await self._node.bus.ensure_topics([topics.spec_of(request.reply_to)])
+            self._inboxes.add(request.reply_to)
         return ""
 
     async def _work(self, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""One queue of requests per agent: an agent's requests run in order, different agents' at once.
+"""One queue of requests per asker: its requests run in order, those of different ones at once.
 
 A record waits in the queue of its partition and agent until the record before it is done and a
 worker is free. The number of waiting records is bounded: when the queues are full the caller pauses
@@ -75,7 +75,7 @@ class AgentQueues:
 
     def add(self, job: Job) -> None:
         """Put a job at the end of its agent's queue."""
-        key = (job.partition, job.request.agent)
+        key = (job.partition, job.request.asked_by)
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = _AgentQueue()

@@ -53,6 +53,7 @@ class RecordedReply(BaseModel):
         fields = {
             "call_id": request.call_id,
             "agent": request.agent,
+            "asker": request.asker,
             "turn_id": request.turn_id,
             "round": request.round,
             "stage": request.stage,

@@ -139,11 +139,11 @@ class RequestHandler:
 
     async def _report_lost_call(self, reply: ChatReply) -> None:
         text = (
-            f"call {reply.call_id} of {reply.agent} is not in the log, and its reply is in the"
+            f"call {reply.call_id} of {reply.asked_by} is not in the log, and its reply is in the"
             " agent's inbox: the log was cut, or created again; the call is not made a second time"
         )
         node, partition = self._node, await self._call_index.partition()
-        node.report_lost(topics.LLM_CALLS.name, partition, f"{node.name}, {reply.agent}", text)
+        node.report_lost(topics.LLM_CALLS.name, partition, f"{node.name}, {reply.asked_by}", text)
 
     async def _decode_or_refuse(self, call: CallInProgress) -> Decoded:
         now = call.started_at
@@ -195,7 +195,7 @@ class RequestHandler:
         self._node.log.warning(
             "request adapted to the provider",
             call_id=request.call_id,
-            agent=request.agent,
+            agent=request.asked_by,
             reason=failed.reason,
         )
 
@@ -242,7 +242,7 @@ class RequestHandler:
             "model call",
             call_id=request.call_id,
             turn_id=request.turn_id,
-            agent=request.agent,
+            agent=request.asked_by,
             round=request.round,
             outcome=decoded.outcome,
             error=decoded.error,

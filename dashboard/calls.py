@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from arena.messages import LlmCall
+from arena.messages import AGENT, LlmCall
 from dashboard.offset_window import OffsetWindow
 
 CALLS_WINDOW = 20_000
@@ -53,7 +53,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The fields of a model call that are summed."""
+    """The fields of a model call that are summed; `agent` is "" for another asker."""
 
     agent: str
     tokens: int
@@ -75,13 +75,18 @@ class Calls:
         """Note a record, and subtract the calls that leave the window."""
         for call in self.window.advance(partition, offset):
             self.total.add(call, -1)
+            if not call.agent:
+                continue
             spending = self.agents[call.agent]
             spending.add(call, -1)
             if not spending.calls:
                 del self.agents[call.agent]
 
     def called(self, partition: int, offset: int, call: LlmCall) -> None:
-        """Add a call; recorded replies and scripted models cost nothing."""
+        """Add a call; recorded replies and scripted models cost nothing.
+
+        Calls of the judge and of chats are in the total only.
+        """
         free = call.scripted or call.replayed
         usage = call.usage
         slim = Call(
@@ -91,8 +96,9 @@ class Calls:
             failed=int(call.outcome != "ok"),
             estimated=int(usage.estimated),
         )
-        spending = self.agents.setdefault(call.agent, Spending())
-        spending.model, spending.scripted = call.model, call.scripted
-        spending.add(slim)
+        if call.asker == AGENT:
+            spending = self.agents.setdefault(call.agent, Spending())
+            spending.model, spending.scripted = call.model, call.scripted
+            spending.add(slim)
         self.total.add(slim)
         self.window.add(partition, offset, slim)

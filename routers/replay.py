@@ -197,7 +197,7 @@ class TurnReplay:
         for record in read_records(self._folder, names):
             self._retained.add(record)
             message = record.message_or_none()
-            if not isinstance(message, ChatRequest | ToolCall):
+            if not isinstance(message, ChatRequest | ToolCall) or not message.agent:
                 continue
             known = found.get(message.call_id)
             in_own_partition = self._is_own_partition(record, message.agent)

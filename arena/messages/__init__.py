@@ -25,7 +25,9 @@ from arena.messages.account import (
 from arena.messages.base import Message, MessagePart, Utc
 from arena.messages.books import Drift
 from arena.messages.chat import (
+    AGENT,
     LASTING_CAUSES,
+    Asker,
     CallOutcome,
     Cause,
     ChatMessage,
@@ -75,11 +77,13 @@ from arena.messages.turns import (
 )
 
 __all__ = [
+    "AGENT",
     "LASTING_CAUSES",
     "SINGLE",
     "AccountEvent",
     "AccountOpened",
     "AgentSpec",
+    "Asker",
     "CallOutcome",
     "Candle",
     "CandleWindow",

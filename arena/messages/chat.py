@@ -1,9 +1,9 @@
-"""Requests of agents to models, the models' replies, and the log of every call."""
+"""Requests to models, the models' replies, and the log of every call."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from arena.messages.base import Message, MessagePart, Utc, is_empty
 from arena.money import WireDecimal
@@ -12,6 +12,10 @@ Role = Literal["system", "user", "assistant", "tool"]
 CallOutcome = Literal["ok", "expired", "refused", "failed"]
 PromptSize = Literal["full", "compact", "tiny"]
 """How much of the market a prompt shows; `routers.prompt_sizes` has the limits in tokens."""
+
+Asker = Literal["agent", "judge", "chat"]
+"""Who asks a model: an agent in its turn, the judge, or a person's chat."""
+AGENT: Asker = "agent"
 
 JsonObject = dict[str, JsonValue]
 
@@ -102,26 +106,66 @@ class Sampling(MessagePart):
     max_completion_tokens: int | None = None
 
 
-class ChatRequest(Message):
-    """One model call of a turn, to `ai_prompted.<node>`, keyed by agent.
+def _is_agent(value: object) -> bool:
+    return value == AGENT
+
+
+class ModelCallMessage(Message):
+    """What a request to a model, its reply and its log record share: who asks.
 
     Attributes:
-        call_id: `arena.ids.model_call_id(turn_id, round, stage, role)`.
+        call_id: `arena.ids.model_call_id(turn_id, round, stage, role)` for a call of a turn; other
+            askers derive ids of their own.
+        agent: The agent that asks; "" for another asker.
+        turn_id: The agent's turn; "" for another asker.
         round: 0 for the first call of a turn.
+        asker: Kind of the asker: an agent in its turn, the judge, or a chat.
         stage: Stage of the turn that asks; "" if its kind has none.
-        role: Role that asks; "" if the kind has none.
-        messages: The whole conversation of the turn; the chat node stores none.
-        deadline_at: Wall time after which the reply is `expired`.
-        reply_to: Topic of the reply: `agent.inbox.<agent>`.
-        prompt_size: Size of the prompt in `messages`, for errors about its length.
+        role: Role that asks; "" if there are none.
     """
 
     call_id: str
-    agent: str
-    turn_id: str
-    round: int
-    strategy: str
-    snapshot_id: str
+    agent: str = ""
+    turn_id: str = ""
+    round: int = 0
+    asker: Asker = Field(default=AGENT, exclude_if=_is_agent)
+    stage: str = Field(default="", exclude_if=is_empty)
+    role: str = Field(default="", exclude_if=is_empty)
+
+    @model_validator(mode="after")
+    def _has_its_asker(self) -> Self:
+        """An agent names itself and its turn; a call of another asker belongs to no agent."""
+        if self.asker != AGENT:
+            if self.agent or self.turn_id:
+                raise ValueError(f"a call of the {self.asker} names an agent or a turn")
+        elif not {"agent", "turn_id", "round"} <= self.model_fields_set:
+            raise ValueError("a call of an agent lacks agent, turn_id or round")
+        return self
+
+    @property
+    def asked_by(self) -> str:
+        """The agent's name, or "judge" or "chat"."""
+        return self.agent if self.asker == AGENT else self.asker
+
+    def correlation_id(self) -> str | None:
+        """The turn this message belongs to; None if it has no agent."""
+        return self.turn_id if self.asker == AGENT else None
+
+
+class ChatRequest(ModelCallMessage):
+    """One request to a model, to `ai_prompted.<node>`, keyed by `asked_by`.
+
+    Attributes:
+        strategy: The agent's strategy; "" for another asker.
+        snapshot_id: Snapshot of the turn; "" for another asker.
+        messages: The whole conversation; the chat node stores none.
+        deadline_at: Wall time after which the reply is `expired`.
+        reply_to: Topic of the reply: `arena.topics.inbox_of_asker`.
+        prompt_size: Size of the prompt in `messages`, for errors about its length.
+    """
+
+    strategy: str = ""
+    snapshot_id: str = ""
     messages: tuple[ChatMessage, ...]
     tools: tuple[ToolSchema, ...] = ()
     sampling: Sampling = Sampling()
@@ -129,8 +173,6 @@ class ChatRequest(Message):
     deadline_at: Utc
     reply_to: str
     prompt_size: PromptSize = "full"
-    stage: str = Field(default="", exclude_if=is_empty)
-    role: str = Field(default="", exclude_if=is_empty)
 
 
 class WireForm(MessagePart):
@@ -169,7 +211,7 @@ class Usage(MessagePart):
     estimated: bool = False
 
 
-class ChatReply(Message):
+class ChatReply(ModelCallMessage):
     """The answer to a `ChatRequest`; exactly one counts per `call_id`.
 
     Attributes:
@@ -184,13 +226,8 @@ class ChatReply(Message):
         truncated: True if text or calls were cut to their limits.
         scripted: True if built-in rules answered, not an LLM.
         replayed: True if a recorded reply was used.
-        stage: Stage of the turn that asked. role: The role; both as in the request.
     """
 
-    call_id: str
-    agent: str
-    turn_id: str
-    round: int
     node: str
     model: str
     scripted: bool = False
@@ -208,11 +245,9 @@ class ChatReply(Message):
     usage: Usage = Usage()
     attempts: int = 1
     latency_ms: float = 0.0
-    stage: str = Field(default="", exclude_if=is_empty)
-    role: str = Field(default="", exclude_if=is_empty)
 
 
-class LlmCall(Message):
+class LlmCall(ModelCallMessage):
     """The record of one model call in `llm.calls`: its cost and its response.
 
     Attributes:
@@ -225,15 +260,10 @@ class LlmCall(Message):
         cause: A `Cause`; "" for "ok".
         raw_response: The provider's bytes as text, cut at a limit; `raw_response_sha256` is the
             hash of all of them.
-        stage: Stage of the turn that asked. role: The role; both as in the request.
         cutoff: Last month of the model's training data, such as "2025-08", as set by the operator
             of the chat node; "" for the value of `arena.model_cutoffs`.
     """
 
-    call_id: str
-    agent: str
-    turn_id: str
-    round: int
     node: str
     model: str
     scripted: bool = False
@@ -256,5 +286,3 @@ class LlmCall(Message):
     ended_at: Utc
     errors: tuple[str, ...] = Field(default=(), description="One line per failed attempt.")
     cutoff: str = Field(default="", max_length=7, exclude_if=is_empty)
-    stage: str = Field(default="", exclude_if=is_empty)
-    role: str = Field(default="", exclude_if=is_empty)

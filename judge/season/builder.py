@@ -9,7 +9,16 @@ from collections import defaultdict
 from arena import topics
 from arena.bus.base import Record
 from arena.errors import Malformed
-from arena.messages import AgentSpec, LlmCall, MarketSnapshot, Message, Rules, Turn, TurnStarted
+from arena.messages import (
+    AGENT,
+    AgentSpec,
+    LlmCall,
+    MarketSnapshot,
+    Message,
+    Rules,
+    Turn,
+    TurnStarted,
+)
 from judge.season.accounts_fold import AccountsFold
 from judge.season.assemble import SeasonFolds, assemble
 from judge.season.market_fold import MarketFold
@@ -71,7 +80,7 @@ class SeasonBuilder:
                 folds.turns.note_ended(message)
             case TurnStarted():
                 folds.turns.note_started(message)
-            case LlmCall():
+            case LlmCall() if message.asker == AGENT:
                 folds.turns.note_called(message)
             case AgentSpec():
                 folds.roster[message.agent] = message

@@ -13,6 +13,7 @@ import orjson
 from arena import ids, topics
 from arena.bus.base import Record
 from arena.errors import ArenaError, Malformed, UsageError
+from arena.messages import AGENT
 from arena.money import PriceUnits, to_price_units, to_units
 
 Json = dict[str, Any]  # Any: decoded JSON of any shape
@@ -28,6 +29,8 @@ ORDER = (
     topics.PROMPTED.name,
     topics.LLM_CALLS.name,
     topics.INBOX.name,
+    topics.JUDGE_INBOX.name,
+    topics.CHAT_INBOX.name,
     topics.TURNS.name,
     topics.EVALUATIONS.name,
     topics.HEARTBEATS.name,
@@ -136,6 +139,11 @@ def prompt_sha256(messages: list[Json]) -> str:
     texts = [str(m.get("content", "")) for m in messages[:2]]
     system, user = (*texts, "", "")[:2]
     return sha256(f"{system}\x00{user}".encode()).hexdigest()
+
+
+def asker_of(decoded: DecodedRecord, body: Json) -> str:
+    """Return the kind of process that sent a request or call; tools are called by agents only."""
+    return str(body.get("asker", AGENT)) if decoded.kind == "ChatRequest" else AGENT
 
 
 def plain_call_id(body: Json) -> str:

@@ -20,11 +20,14 @@ def is_invalid_call(decoded: DecodedRecord, body: Json, shards: int) -> bool:
         body: Its body.
         shards: The number of partitions of `account.commands`.
     """
-    inbox, agent = topics.INBOX.name, str(body["agent"])
+    inbox = topics.INBOX.name
     if decoded.kind == "ChatRequest":
-        asker = str(body["reply_to"])
-        name = asker.removeprefix(inbox)
-        return not asker.startswith(inbox) or ids.NAME_PATTERN.fullmatch(name) is None
+        reply_to, other = str(body["reply_to"]), topics.ASKER_INBOXES.get(body.get("asker", ""))
+        if other is not None:
+            return reply_to != other.name
+        name = reply_to.removeprefix(inbox)
+        return not reply_to.startswith(inbox) or ids.NAME_PATTERN.fullmatch(name) is None
+    agent = str(body["agent"])
     if ids.NAME_PATTERN.fullmatch(agent) is None:
         return True
     commands = decoded.topic == topics.COMMANDS.name

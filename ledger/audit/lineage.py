@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from arena import ids, topics
+from arena.messages import AGENT
 from arena.messages.tools import TRADE_TOOL
 from ledger.audit.checker import Checker, Scope
 from ledger.audit.decoding import DecodedRecord, Json, plain_call_id, prompt_sha256
@@ -140,6 +141,8 @@ class LineageChecker(Checker):
 
     def _request(self, decoded: DecodedRecord, request: Json) -> None:
         """Keep the first request per id and partition: the one that the chat node answers."""
+        if request.get("asker", AGENT) != AGENT:
+            return
         self.counts["requests"] += 1
         call_id, turn_id = plain_call_id(request), str(request["turn_id"])
         first = request["round"] == 0

@@ -143,6 +143,9 @@ class RepliesChecker(_OutcomeChecker):
         )
 
     def _check_request(self, call: CallOutcome) -> None:
+        if not call.has_turn:
+            self._check_turnless(call)
+            return
         outcome = self.outcomes.turn_outcomes.get(call.turn_id)
         if call.outcome_in_turn:
             self.counts[f"told as {call.outcome_in_turn}"] += 1
@@ -164,6 +167,17 @@ class RepliesChecker(_OutcomeChecker):
             self.counts["requests that wait"] += 1
         else:
             self.counts["of turns without an end"] += 1
+
+    def _check_turnless(self, call: CallOutcome) -> None:
+        """Check a request of the judge or of a chat: no turn says what became of it."""
+        outcomes = self.outcomes
+        self.counts["of askers without a turn"] += 1
+        if not self.scope.has(call.inbox) or outcomes.may_be_deleted(call):
+            self.counts[NOT_KEPT] += 1
+            return
+        waits = outcomes.is_waiting(call) or outcomes.in_flight(call)
+        holds = call.answers > 0 or waits or outcomes.is_dead_lettered(call)
+        self.expect(holds, call.location, call.subject, f"a reply in {call.inbox}", "none")
 
     def _is_a_round(self, call: CallOutcome) -> bool:
         """True if a request has the id of one of the rounds in its turn."""
@@ -187,6 +201,8 @@ class LagChecker(_OutcomeChecker):
             if not self.scope.has(answers):
                 continue
             for call in by_id.values():
+                if not call.has_turn and not self.scope.has(call.inbox):
+                    continue
                 self.counts["calls and requests"] += 1
                 if (
                     call.answers

@@ -11,14 +11,16 @@ from datetime import UTC, datetime
 
 from arena import topics
 from arena.bus.dead_letters import VALUE_BYTES_MAX
+from arena.messages import AGENT
 from arena.messages.tools import TRADE_TOOL
 from arena.topics import partition_of
-from ledger.audit.decoding import DecodedRecord, Json, parse_time
+from ledger.audit.decoding import DecodedRecord, Json, asker_of, parse_time
 from ledger.audit.invalid_calls import is_invalid_call
 from ledger.audit.turns import TurnIndex
 
 TIMESTAMP_MS_MAX = 253_402_300_799_000
 """The end of the year 9999; later timestamps are ignored."""
+INBOXES = (topics.INBOX.name, topics.JUDGE_INBOX.name, topics.CHAT_INBOX.name)
 CLOCKS_DIFFER_MS = 5_000
 """The difference to allow between the clocks of two hosts, which stamp request and answer."""
 COMMANDS, CALLS, EVENTS = topics.COMMANDS.name, topics.TOOL_CALLS.name, topics.EVENTS.name
@@ -31,6 +33,7 @@ class CallOutcome:
     Attributes:
         location: The location of its first record. times_asked: how many records asked for it.
         deadline_at: ISO time after which no process waits for it.
+        agent: Who asked: an agent, or "judge" or "chat". inbox: the topic of its answer.
         is_proper: True if its record is in the partition that its router writes to.
         asked_at_ms: Timestamp of the first record that asked for it.
         decisions: Effective events that decide it. answers: replies or results.
@@ -45,6 +48,7 @@ class CallOutcome:
     location: str
     subject: str
     agent: str
+    inbox: str
     turn_id: str
     tool: str
     deadline_at: str
@@ -56,6 +60,11 @@ class CallOutcome:
     first_outcome: str = ""
     outcome_in_turn: str = ""
     asked_at_ms: int = 0
+
+    @property
+    def has_turn(self) -> bool:
+        """True if an agent asked, in a turn."""
+        return self.inbox.startswith(topics.INBOX.name)
 
 
 @dataclass(slots=True)
@@ -115,7 +124,7 @@ class CallOutcomes:
         if not decoded.foreign and decoded.record.timestamp_ms <= TIMESTAMP_MS_MAX:
             self.newest_record_ms = max(self.newest_record_ms, decoded.record.timestamp_ms)
         topic = decoded.topic
-        if topic.startswith(topics.INBOX.name):
+        if topic.startswith(INBOXES):
             self.oldest_kept_ms.setdefault(topic, decoded.record.timestamp_ms)
         if topic in (COMMANDS, CALLS) or topic.startswith(topics.PROMPTED.name):
             self._note_request(decoded)
@@ -125,7 +134,7 @@ class CallOutcomes:
             return
         elif topic == topics.LLM_CALLS.name:
             self.claimed_calls.add((decoded.body or {})["call_id"])
-        elif topic.startswith(topics.INBOX.name):
+        elif topic.startswith(INBOXES):
             self._note_answer(decoded)
         elif topic == topics.DEAD_LETTERS.name and (body := decoded.body) is not None:
             self._note_dead_letter(body)
@@ -184,7 +193,9 @@ class CallOutcomes:
             return
         by_id = self.requests if decoded.kind == "ChatRequest" else self.calls
         call_id = str(body["call_id"])
-        known, is_proper = by_id.get(call_id), self._is_proper(decoded, str(body["agent"]))
+        asker = asker_of(decoded, body)
+        agent = str(body["agent"]) if asker == AGENT else asker
+        known, is_proper = by_id.get(call_id), self._is_proper(decoded, agent)
         if known is not None and (known.is_proper or not is_proper):
             known.times_asked += 1
             return
@@ -195,8 +206,9 @@ class CallOutcomes:
             partition=record.partition,
             offset=record.offset,
             location=decoded.location,
-            subject=_subject(call_id, tool, body),
-            agent=str(body["agent"]),
+            subject=_subject(call_id, tool, agent),
+            agent=agent,
+            inbox=topics.inbox_of_asker(asker, agent),
             turn_id=str(body.get("turn_id")),
             tool=tool,
             deadline_at=str(body.get("deadline_at")),
@@ -278,7 +290,7 @@ class CallOutcomes:
         An answer is written after its call, so the answer to a call that is newer than the oldest
         answer is kept.
         """
-        inbox = topics.inbox(call.agent)
+        inbox = call.inbox
         span = self.turns.scope.spans.get(inbox, {}).get(0)
         if span is None or span.first == 0:
             return False
@@ -296,6 +308,6 @@ def _mark(location: tuple[str, int, int], value: bytes | None) -> int:
     return hash((location, value if value is None else value[:VALUE_BYTES_MAX]))
 
 
-def _subject(call_id: str, tool: str, body: Json) -> str:
+def _subject(call_id: str, tool: str, agent: str) -> str:
     name = f"order {call_id}" if tool == TRADE_TOOL else f"call {call_id}"
-    return f"{name}, agent {body['agent']}"
+    return f"{name}, agent {agent}"

@@ -124,7 +124,7 @@ def _(message: ChatReply) -> str:
     calls = "  ".join(f"{c.name}({c.arguments})" for c in message.tool_calls)
     text = f'"{message.text}"' if message.text else ""
     return (
-        f"{message.agent} round {message.round} {_model(message.model, message.scripted)} "
+        f"{message.asked_by} round {message.round} {_model(message.model, message.scripted)} "
         f"{message.outcome}: {message.error}{calls} {text}  "
         f"{_usage(message.usage)}, {message.latency_ms:,.0f} ms"
     )
@@ -134,7 +134,7 @@ def _(message: ChatReply) -> str:
 def _(message: LlmCall) -> str:
     tries = f", {message.attempts} attempts" if message.attempts > 1 else ""
     return (
-        f"{message.agent} round {message.round} {_model(message.model, message.scripted)} "
+        f"{message.asked_by} round {message.round} {_model(message.model, message.scripted)} "
         f"{message.outcome} {message.error}  {_usage(message.usage)}, "
         f"{message.latency_ms:,.0f} ms{tries}"
     )

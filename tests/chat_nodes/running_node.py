@@ -108,7 +108,7 @@ async def send(bus: Bus, *requests: ChatRequest) -> None:
     """Append requests to the node's topic, as routers do."""
     await bus.ensure_topics([topics.PROMPTED.member(NODE), topics.LLM_CALLS])
     for request in requests:
-        await bus.append(topics.prompted(NODE), request, key=request.agent)
+        await bus.append(topics.prompted(NODE), request, key=request.asked_by)
 
 
 async def read_all(
