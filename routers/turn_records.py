@@ -62,11 +62,13 @@ class TurnUsage:
         )
 
 
-def turn_started(agent: ResolvedAgent, turn_input: TurnInput, now: Now) -> TurnStarted:
+def turn_started(
+    turn_id: str, agent: ResolvedAgent, turn_input: TurnInput, now: Now
+) -> TurnStarted:
     """The record of the start of a turn."""
     snapshot = turn_input.snapshot
     return TurnStarted(
-        turn_id=ids.turn_id(agent.name, snapshot.snapshot_id),
+        turn_id=turn_id,
         agent=agent.name,
         snapshot_id=snapshot.snapshot_id,
         snapshot_offset=turn_input.snapshot_offset,
@@ -76,6 +78,7 @@ def turn_started(agent: ResolvedAgent, turn_input: TurnInput, now: Now) -> TurnS
 
 
 def chat_request(
+    turn_id: str,
     agent: ResolvedAgent,
     turn_input: TurnInput,
     asking: Asking,
@@ -88,6 +91,7 @@ def chat_request(
     """A request to the agent's model; its id follows from turn, round, stage and role.
 
     Args:
+        turn_id: The turn.
         agent: The agent.
         turn_input: The input of the turn.
         asking: Who asks.
@@ -96,8 +100,6 @@ def chat_request(
         now: The time.
         deadline_at: Wall time after which an answer is useless.
     """
-    snapshot_id = turn_input.snapshot.snapshot_id
-    turn_id = ids.turn_id(agent.name, snapshot_id)
     return ChatRequest(
         call_id=ids.model_call_id(turn_id, *asking),
         agent=agent.name,
@@ -106,7 +108,7 @@ def chat_request(
         stage=asking.stage,
         role=asking.role,
         strategy=agent.strategy.name,
-        snapshot_id=snapshot_id,
+        snapshot_id=turn_input.snapshot.snapshot_id,
         messages=tuple(messages),
         tools=tools,
         sampling=agent.strategy.sampling,
@@ -136,6 +138,7 @@ class TurnEnd(NamedTuple):
 
 
 def ended_turn(
+    turn_id: str,
     agent: ResolvedAgent,
     turn_input: TurnInput,
     end: TurnEnd,
@@ -149,6 +152,7 @@ def ended_turn(
     """The record of a turn that has ended.
 
     Args:
+        turn_id: The turn.
         agent: The agent.
         turn_input: The input of the turn.
         end: How it ended.
@@ -162,7 +166,7 @@ def ended_turn(
     known = end.known or turn_input.known
     age_s = (started.wall - snapshot.published_at).total_seconds()
     return Turn(
-        turn_id=ids.turn_id(agent.name, snapshot.snapshot_id),
+        turn_id=turn_id,
         turn_kind=agent.strategy.turn_kind,
         agent=agent.name,
         strategy=agent.strategy.name,

@@ -106,6 +106,10 @@ class Sampling(MessagePart):
     max_completion_tokens: int | None = None
 
 
+_OF_A_TURN = frozenset({"agent", "turn_id", "round"})
+"""Fields that a call of an agent must have."""
+
+
 def _is_agent(value: object) -> bool:
     return value == AGENT
 
@@ -138,7 +142,7 @@ class ModelCallMessage(Message):
         if self.asker != AGENT:
             if self.agent or self.turn_id:
                 raise ValueError(f"a call of the {self.asker} names an agent or a turn")
-        elif not {"agent", "turn_id", "round"} <= self.model_fields_set:
+        elif not self.model_fields_set >= _OF_A_TURN:
             raise ValueError("a call of an agent lacks agent, turn_id or round")
         return self
 

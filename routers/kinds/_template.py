@@ -63,6 +63,7 @@ class TemplateTurn:
         deadline_at = now.wall + timedelta(seconds=limits.decision_s)
         requests = [
             chat_request(
+                self.turn_id,
                 self._agent,
                 self._input,
                 Asking(number, STAGE, role),
@@ -84,7 +85,7 @@ class TemplateTurn:
             )
             for one in requests
         }
-        started = None if again else turn_started(self._agent, self._input, now)
+        started = None if again else turn_started(self.turn_id, self._agent, self._input, now)
         first, *others = requests
         return (SendRequest(first, started), *map(SendRequest, others))
 
@@ -143,6 +144,7 @@ class TemplateTurn:
         self.done = True
         answers = (self._texts[role] for role in ROLES if role in self._texts)
         turn = ended_turn(
+            self.turn_id,
             self._agent,
             self._input,
             end,

@@ -108,7 +108,7 @@ class SingleTurn:
         self._deadline_s = now.monotonic_s + self._agent.limits.decision_s
         if again:
             return (self._ask(now),)
-        started = turn_started(self._agent, self._input, now)
+        started = turn_started(self.turn_id, self._agent, self._input, now)
         return (self._ask(now, started),)
 
     def reply(self, reply: ChatReply, now: Now) -> tuple[Effect, ...]:
@@ -182,6 +182,7 @@ class SingleTurn:
         self._asked_at_s = now.monotonic_s
         self.wake_at_s = self._deadline_s + agent.limits.grace_s
         request = chat_request(
+            self.turn_id,
             agent,
             self._input,
             Asking(len(self._rounds)),
@@ -298,6 +299,7 @@ class SingleTurn:
             left_out=self._left_out(),
         )
         turn = ended_turn(
+            self.turn_id,
             self._agent,
             self._input,
             end,

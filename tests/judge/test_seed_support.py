@@ -122,3 +122,10 @@ def test_seed_support_survives_a_restart_of_the_judge() -> None:
     whole, restored = builder.season(), again.season()
     assert (whole.entries, whole.llm) == (restored.entries, restored.llm)
     assert whole.assumptions.recorded is restored.assumptions.recorded is True
+
+
+def test_calls_of_the_judge_are_not_in_the_season() -> None:
+    """A model that the judge asks costs no agent."""
+    spends = built(asker="judge", agent="", turn_id="").season().llm
+
+    assert {0} == {spend.calls for spend in spends}
