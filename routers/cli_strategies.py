@@ -11,6 +11,7 @@ from arena.atomic_files import write_atomic
 from arena.baselines import has_rules
 from arena.errors import EXIT_NO, UsageError
 from arena.ids import check_name
+from arena.messages import SINGLE
 from arena.options import AsJson
 from arena.plugin_options import FolderFlag, folder_to_write, plugins_of
 from arena.plugins import plugin_paths, read_plugin
@@ -133,6 +134,7 @@ def _document(one: Strategy) -> dict[str, object]:
     return {
         "name": one.name,
         "kind": one.kind,
+        **({} if one.turn_kind == SINGLE else {"turn_kind": one.turn_kind}),
         "tools": list(one.tools),
         "cadence": one.cadence,
         "prompt_sha256": one.prompt_sha256,
@@ -147,6 +149,7 @@ def _line(one: Strategy) -> str:
     """A strategy as a line of text."""
     every = "every snapshot" if one.cadence == 1 else f"one snapshot in {one.cadence}"
     rules = ", also scripted rules" if has_rules(one.name) else ""
+    kind = one.kind if one.turn_kind == SINGLE else f"{one.kind}, turns of kind {one.turn_kind}"
     source = f"\n              {one.source}, SHA-256 {one.source_sha256}" if one.source else ""
     tools = ", ".join(one.tools) or "no tools"
-    return f"{one.name:<13} {one.kind}, {every}{rules}; {tools}{source}"
+    return f"{one.name:<13} {kind}, {every}{rules}; {tools}{source}"

@@ -4,8 +4,10 @@ Reads every topic of the run. Only the broker still runs.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from arena import topics
+from arena.bus.base import Bus
 from arena.errors import ArenaError
 from arena.exports import Manifest, export_topics
 from arena.output import print_note
@@ -29,15 +31,23 @@ async def _export(setup: RunSetup, progress: Progress) -> Manifest:
     bus = KafkaBus(setup.settings, client_id="arena-export")
     await bus.start()
     try:
+        names = [topic.name for topic in (*topics.fixed_topics(), *setup.spec.topics())]
         return await export_topics(
             bus,
             setup.directory / RECORDS,
-            [topic.name for topic in (*topics.fixed_topics(), *setup.spec.topics())],
+            await without_missing_inboxes(bus, names),
             prefix=setup.settings.prefix,
             progress=progress,
         )
     finally:
         await bus.close()
+
+
+async def without_missing_inboxes(bus: Bus, names: Sequence[str]) -> list[str]:
+    """The topics to export: a run of an older version lacks the inboxes of judge and chats."""
+    inboxes = {spec.name for spec in topics.ASKER_INBOXES.values()}
+    missing = inboxes - set(await bus.existing_topics(sorted(inboxes)))
+    return [name for name in names if name not in missing]
 
 
 def export_or_note(setup: RunSetup) -> None:

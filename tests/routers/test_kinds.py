@@ -13,6 +13,7 @@ from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
 from arena.exports import export_topics
 from arena.messages import AgentSpec, ChatReply, ChatRequest, Turn
+from routers.cli_strategies import check
 from routers.kinds import AwaitedCall, create_turn
 from routers.replay import TurnReplay
 from routers.replay_turn import replay_turn, turn_difference
@@ -52,12 +53,16 @@ def test_unknown_kind_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("pair_kind")
-def test_kind_of_a_strategy_file_is_loaded(tmp_path: Path) -> None:
-    """A strategy names its kind in its file."""
+def test_kind_of_a_strategy_file_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A strategy names its kind in its file, and `arena strategies check` shows it."""
     file = tmp_path / "two.toml"
     file.write_text('name = "two"\nprompt = "Trade."\nturn_kind = "pair"\n')
 
     assert "pair" == load_strategy(str(file)).turn_kind
+    check([file])
+    assert "agent, turns of kind pair, every snapshot" in capsys.readouterr().out
 
 
 def test_call_ids_name_stage_and_role() -> None:
