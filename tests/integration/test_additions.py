@@ -1,4 +1,4 @@
-"""A venue, a tool, a strategy and a model provider, added to a copy of the source tree.
+"""A venue, a tool, a strategy, a kind and a model provider, added to a copy of the source tree.
 
 Each is made from its template and put in one place; nothing else in the copy is changed.
 """
@@ -40,14 +40,15 @@ from tests.integration.test_one_process import START, members, records_of
 settings = Settings(home=Path(sys.argv[1]), log_level="WARNING")
 logs.configure(settings, node="one-process")
 replay, executor, *_ = members(3)
-agent = parse_agent("pat=patient@echo")
+name = sys.argv[2].partition("=")[0]
+agent = parse_agent(sys.argv[2])
 limits = Limits(rounds=4, decision_s=60.0, tool_s=60.0)
 cluster = run_on_virtual_time(
     [
-        replace(replay, options=replace(replay.options, agents=("pat",))),
+        replace(replay, options=replace(replay.options, agents=(name,))),
         executor,
         Member("chat-node", "echo", ChatNodeOptions(open_model(ModelSettings("echo:any")))),
-        Member("router", "pat", RouterOptions(tuple(
+        Member("router", name, RouterOptions(tuple(
             agent_configs([agent], limits, None, "lock-step", None)
         ))),
     ],
@@ -83,6 +84,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _copy_template(tree / "trading_tools/catalogue", "repeat", {"_template": "repeat"})
     tools = {'"template"': '"patient"', '"get_portfolio"': '"repeat"'}
     _copy_template(tree / "routers/strategies", "patient", tools)
+    paired = {'"template"': '"paired"', "cadence=1": 'turn_kind="pair"'}
+    _copy_template(tree / "routers/strategies", "paired", paired)
+    _copy_template(tree / "routers/kinds", "pair", {})
     _copy_template(tree / "chat_nodes/providers", "echo", {ANSWER: ASKS_FOR_TOOL})
     return tree
 
@@ -125,7 +129,14 @@ def test_venue_is_one_folder(tree: Path) -> None:
 
 def test_tool_strategy_and_provider_are_one_file_each(tree: Path, tmp_path: Path) -> None:
     """An agent of the strategy asks the provider, which asks for the tool, in every turn."""
-    turns = json.loads(_run(tree, "-c", PROGRAM, str(tmp_path)))
+    turns = json.loads(_run(tree, "-c", PROGRAM, str(tmp_path), "pat=patient@echo"))
 
     assert 3 == len(turns)
     assert all(["completed", "hold hold"] == turn for turn in turns)
+
+
+def test_kind_of_turns_is_one_file(tree: Path, tmp_path: Path) -> None:
+    """A strategy names it, and its two roles ask the model in every turn."""
+    turns = json.loads(_run(tree, "-c", PROGRAM, str(tmp_path), "two=paired@echo"))
+
+    assert [["completed"]] * 3 == turns
