@@ -1,6 +1,7 @@
-"""A venue, a tool, a strategy, a kind and a model provider, added to a copy of the source tree.
+"""One more of each, added to a copy of the source tree from its template.
 
-Each is made from its template and put in one place; nothing else in the copy is changed.
+A venue, a tool, a strategy, a kind of turns and a provider are put in one place, and nothing else is
+changed. A message type is a file and two entries, a process kind a file and an entry.
 """
 
 import json
@@ -9,18 +10,34 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ("arena", "dashboard", "judge", "ledger", "operations", "pyproject.toml")
-CHANGED = ("chat_nodes", "connectors", "routers", "trading_tools", "tests/connectors")
+SHARED = ("dashboard", "ledger", "operations", "pyproject.toml")
+CHANGED = (
+    *("arena", "chat_nodes", "connectors", "judge", "routers", "trading_tools"),
+    "tests/connectors",
+)
 FIXTURES = "tests/connectors/fixtures"
 ANSWER = 'message = {"role": "assistant", "content": "I hold."}'
 ASKS_FOR_TOOL = """message: dict[str, object] = {"role": "assistant", "content": "I hold."}
         if not any(sent.role == "tool" for sent in request.messages):
             asked = {"name": "repeat", "arguments": '{"word": "hold", "times": 2}'}
             message["tool_calls"] = [{"id": "1", "type": "function", "function": asked}]"""
+NEW_MESSAGE = {
+    "from arena.messages.tools import": (
+        "from arena.messages.snapshot_count import SnapshotCount\nfrom arena.messages.tools import"
+    ),
+    '    "StateDigest",\n': '    "SnapshotCount",\n    "StateDigest",\n',
+}
+NEW_TOPIC = {
+    "TOPICS: tuple[TopicSpec, ...] = (": (
+        'COUNTS = TopicSpec("market.counts", key="venue", messages=("SnapshotCount",))\n'
+        "TOPICS: tuple[TopicSpec, ...] = (\n    COUNTS,"
+    )
+}
 PROGRAM = """
 import json, sys
 from dataclasses import replace
@@ -31,6 +48,7 @@ from arena.settings import Settings
 from chat_nodes.model import ModelSettings
 from chat_nodes.model_types import open_model
 from chat_nodes.process import ChatNodeOptions
+from judge.counter import CounterOptions
 from operations.one_process import Member, run_on_virtual_time
 from routers.cli import agent_configs, parse_agent
 from routers.process import RouterOptions
@@ -47,6 +65,7 @@ cluster = run_on_virtual_time(
     [
         replace(replay, options=replace(replay.options, agents=(name,))),
         executor,
+        Member("counter", "counter", CounterOptions()),
         Member("chat-node", "echo", ChatNodeOptions(open_model(ModelSettings("echo:any")))),
         Member("router", name, RouterOptions(tuple(
             agent_configs([agent], limits, None, "lock-step", None)
@@ -56,10 +75,13 @@ cluster = run_on_virtual_time(
     start=START,
 )
 turns = [r.message() for r in records_of(cluster, topics.TURNS.name) if r.kind == "Turn"]
-print(json.dumps([
-    [turn.outcome, *(message.content for message in turn.messages if message.role == "tool")]
-    for turn in turns
-]))
+print(json.dumps({
+    "turns": [
+        [turn.outcome, *(sent.content for sent in turn.messages if sent.role == "tool")]
+        for turn in turns
+    ],
+    "counts": [r.message().count for r in records_of(cluster, "market.counts")],
+}))
 """
 
 
@@ -88,7 +110,28 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _copy_template(tree / "routers/strategies", "paired", paired)
     _copy_template(tree / "routers/kinds", "pair", {})
     _copy_template(tree / "chat_nodes/providers", "echo", {ANSWER: ASKS_FOR_TOOL})
+    _copy_template(tree / "arena/messages", "snapshot_count", {})
+    _edit(tree / "arena/messages/__init__.py", NEW_MESSAGE)
+    _edit(tree / "arena/topics.py", NEW_TOPIC)
+    example = ROOT / "examples/process_kind.py"
+    _copy(example, tree / "judge/counter.py", {"messages._template": "messages.snapshot_count"})
+    kinds = "KINDS: tuple[ProcessKind, ...] = ("
+    entry = f"{_entry_in(example)}\n{kinds}\n    COUNTER,"
+    _edit(tree / "arena/process_kinds.py", {kinds: entry})
     return tree
+
+
+def _entry_in(path: Path) -> str:
+    """The entry of a process kind that the docstring of a file shows."""
+    lines = path.read_text().split("COUNTER = ", 1)[1].split("\n\n", 1)[0]
+    return f"COUNTER = {lines}"
+
+
+def _edit(path: Path, changes: dict[str, str]) -> None:
+    """Replace words of a file, each of which it has once."""
+    text = path.read_text()
+    assert [1] * len(changes) == [text.count(old) for old in changes]
+    _copy(path, path, changes)
 
 
 def _copy_template(folder: Path, name: str, changes: dict[str, str]) -> None:
@@ -102,6 +145,18 @@ def _copy(source: Path, target: Path, changes: dict[str, str] | None = None) -> 
     for old, new in (changes or {}).items():
         text = text.replace(old, new)
     target.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def played(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A short run of the copy, with everything that was added."""
+    return _played(tree, tmp_path_factory.mktemp("home"), "pat=patient@echo")
+
+
+def _played(tree: Path, home: Path, agent: str) -> dict[str, Any]:
+    """A short run of one agent in a tree: outcomes and tool results of its turns, and counts."""
+    found: dict[str, Any] = json.loads(_run(tree, "-c", PROGRAM, str(home), agent))
+    return found
 
 
 def _run(tree: Path, *words: str) -> str:
@@ -127,16 +182,24 @@ def test_venue_is_one_folder(tree: Path) -> None:
     assert "acme" in _run(tree, "-m", "arena", "connector", "--help")
 
 
-def test_tool_strategy_and_provider_are_one_file_each(tree: Path, tmp_path: Path) -> None:
+def test_tool_strategy_and_provider_are_one_file_each(played: dict[str, Any]) -> None:
     """An agent of the strategy asks the provider, which asks for the tool, in every turn."""
-    turns = json.loads(_run(tree, "-c", PROGRAM, str(tmp_path), "pat=patient@echo"))
-
-    assert 3 == len(turns)
-    assert all(["completed", "hold hold"] == turn for turn in turns)
+    assert [["completed", "hold hold"]] * 3 == played["turns"]
 
 
 def test_kind_of_turns_is_one_file(tree: Path, tmp_path: Path) -> None:
     """A strategy names it, and its two roles ask the model in every turn."""
-    turns = json.loads(_run(tree, "-c", PROGRAM, str(tmp_path), "two=paired@echo"))
+    assert [["completed"]] * 3 == _played(tree, tmp_path, "two=paired@echo")["turns"]
 
-    assert [["completed"]] * 3 == turns
+
+def test_process_kind_is_a_file_and_an_entry(tree: Path, played: dict[str, Any]) -> None:
+    """It runs with the others, has a command, and may write its topic on a secure broker."""
+    program = (
+        "from arena.acls import may_write; from arena.topics import COUNTS;"
+        "print(may_write('counter', COUNTS), may_write('judge', COUNTS))"
+    )
+
+    assert [1, 2, 3] == played["counts"]
+    assert "Count snapshots." in _run(tree, "-m", "arena", "--help")
+    assert "--every" in _run(tree, "-m", "arena", "counter", "--help")
+    assert "True False" == _run(tree, "-c", program).strip()
