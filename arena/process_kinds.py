@@ -4,7 +4,7 @@ What a kind reads and writes gives the columns of the topic table in `docs/archi
 access rules of a secure broker (`arena.acls`); its command gives the help of `arena` and the
 account it connects with (`arena.credentials`); the order of the table is the start order of a run
 (`operations.supervisor.plan`). A new kind of process needs one entry here, `serve(node, options)`
-in its room's `process.py`, and its arguments in the plan.
+in a `process.py` of its room, and its arguments in the plan.
 """
 
 from collections.abc import Iterable

@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 DEFAULT_VENUE: Final = "coinbase"
 """The venue of an id without one."""
 SEPARATOR: Final = ":"
+VENUES_SEPARATOR: Final = "+"
+"""Between the venues of one snapshot, in its `venue`."""
 
 _FIATS = (
     "USD EUR GBP JPY CHF CAD AUD NZD TRY BRL KRW INR MXN ZAR PLN UAH RUB NGN SGD HKD IDR ARS CZK"
@@ -47,7 +49,9 @@ def split_key(product_id: str) -> VenueProduct:
 
 def venue_of(product_ids: Iterable[str]) -> str:
     """The venue of products: "coinbase", or "binance+coinbase" if they are of several."""
-    return "+".join(sorted({split_key(product_id).venue for product_id in product_ids}))
+    return VENUES_SEPARATOR.join(
+        sorted({split_key(product_id).venue for product_id in product_ids})
+    )
 
 
 def product_in_file(product_id: str) -> str:

@@ -96,7 +96,7 @@ TICKERS = TopicSpec(
 )
 SNAPSHOTS = TopicSpec(
     name="market.snapshots",
-    key="venue",
+    key="venue, or several joined by +",
     messages=("MarketSnapshot",),
     retention_ms=30 * DAY_MS,
     note="every agent reads it through a consumer group of its own",

@@ -7,7 +7,7 @@ from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.messages import CandleWindow, LlmCall, MarketSnapshot, Message, Turn
 from arena.money import PriceUnits, decimal_text, price_or_none, round_to_units
-from arena.products import SEPARATOR, split_key
+from arena.products import SEPARATOR, VENUES_SEPARATOR, split_key
 from arena.shards import accounts_by_currency
 from ledger import schema
 from ledger.amounts import AMOUNT_MAX, INT64_MAX, split_amount, split_amount_or_null
@@ -58,7 +58,7 @@ class NonAccountRows:
     ) -> None:
         for view in snapshot.products:
             for window in view.windows.values():
-                venue = venue_of(view.product_id, snapshot)
+                venue = venue_in_books(view.product_id, snapshot)
                 self._candles(venue, view.product_id, window, batch)
         if micros(snapshot.as_of) <= self.equity_after_us.get(
             without_nul(snapshot.venue), -INT64_MAX
@@ -96,14 +96,15 @@ class NonAccountRows:
         self.candles_seen[key] = frozenset(starts)
 
 
-def venue_of(product_id: str, snapshot: MarketSnapshot) -> str:
-    """The venue of a product: that in its id, or else that of the snapshot, which may be simulated.
+def venue_in_books(product_id: str, snapshot: MarketSnapshot) -> str:
+    """The venue of a product: that of the snapshot, or that of its id if the snapshot has several.
 
     Args:
         product_id: Such as "BTC-USD" or "binance:BTCUSDT".
         snapshot: The snapshot that shows the product.
     """
-    return split_key(product_id).venue if SEPARATOR in product_id else snapshot.venue
+    several = SEPARATOR in product_id or VENUES_SEPARATOR in snapshot.venue
+    return split_key(product_id).venue if several else snapshot.venue
 
 
 def check_integers_fit(batch: RowBatch) -> None:

@@ -40,10 +40,10 @@ class FeedStatus:
 
 
 def gauges_of(statuses: Sequence[FeedStatus]) -> dict[str, float]:
-    """The gauges of all venues: the newest age, sums, and 1 for connected only if all are."""
+    """The gauges of all venues: the largest age, sums, and 1 for connected only if all are."""
     ages_ms = [status.age_ms for status in statuses if status.age_ms is not None]
     return {
-        **({"feed_age_ms": float(min(ages_ms))} if ages_ms else {}),
+        **({"feed_age_ms": float(max(ages_ms))} if ages_ms else {}),
         "stale_products": float(sum(status.stale_products for status in statuses)),
         "connection_epoch": float(sum(status.connection_epoch for status in statuses)),
         "connected": float(all(status.connected for status in statuses)),

@@ -176,7 +176,8 @@ class HttpClient:
         delay_s = backoff.next_delay()
         if response.status_code in TOO_MANY_REQUESTS:
             self._counters["rest_429"] += 1
-            asked_s = retry_after(response.headers.get("retry-after"), self._clock.now())
+            asked = response.headers.get("retry-after")
+            asked_s = retry_after(asked, self._clock.now(), response.status_code)
             delay_s = refused_delay(delay_s, asked_s)
             self.bucket.freeze(self._clock.monotonic(), delay_s)
         return failed, delay_s

@@ -15,6 +15,9 @@ BACKOFF_CAP_S: Final = 45.0
 REFUSED_DELAY_MIN_S: Final = 5.0
 """Least delay after a 403 or 429, whatever the jitter."""
 RETRY_AFTER_MAX_S: Final = 300.0
+BAN_MAX_S: Final = 3 * 24 * 3600.0
+"""Binance blocks an address for at most three days, and longer if it asks again before the end."""
+BANNED: Final = 418
 CONNECT_SPACING_S: Final = 1.0
 DOUBLINGS_MAX: Final = 16
 
@@ -118,12 +121,14 @@ class ConnectLimiter:
         return earliest - now_s
 
 
-def retry_after(text: str | None, now: datetime) -> float | None:
-    """Seconds of a `Retry-After` header, at most `RETRY_AFTER_MAX_S`; None if it is not valid.
+def retry_after(text: str | None, now: datetime, status: int = 429) -> float | None:
+    """Seconds of a `Retry-After` header; None if it is not valid.
 
     Args:
         text: Seconds or an HTTP date (RFC 9110, section 10.2.3), or None without a header.
         now: Wall time, for a date.
+        status: HTTP status of the response; at most `BAN_MAX_S` count for a 418, and
+            `RETRY_AFTER_MAX_S` for all others.
     """
     if not text:
         return None
@@ -134,7 +139,8 @@ def retry_after(text: str | None, now: datetime) -> float | None:
             seconds = (parsedate_to_datetime(text) - now).total_seconds()
         except (ValueError, TypeError):
             return None
-    return min(max(seconds, 0.0), RETRY_AFTER_MAX_S) if seconds == seconds else None
+    longest_s = BAN_MAX_S if status == BANNED else RETRY_AFTER_MAX_S
+    return min(max(seconds, 0.0), longest_s) if seconds == seconds else None
 
 
 def refused_delay(delay_s: float, asked_s: float | None) -> float:

@@ -197,7 +197,8 @@ class Stream:
 
     def _handshake_refused(self, error: InvalidStatus) -> Ended:
         status = error.response.status_code
-        asked_s = retry_after(error.response.headers.get("Retry-After"), self._clock.now())
+        asked = error.response.headers.get("Retry-After")
+        asked_s = retry_after(asked, self._clock.now(), status)
         detail = unexpected_status(self._url, status)
         return Ended(f"http_{status}", detail, refused=status in REFUSED, wait_s=asked_s)
 

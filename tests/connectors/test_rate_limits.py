@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from connectors.market.rate_limits import (
     BACKOFF_CAP_S,
+    BAN_MAX_S,
     REFUSED_DELAY_MIN_S,
     RETRY_AFTER_MAX_S,
     Backoff,
@@ -102,6 +103,13 @@ def test_connects_are_a_second_apart() -> None:
 def test_retry_after(text: str | None, expected: float | None) -> None:
     """Seconds and dates are bounded; anything else is ignored."""
     assert expected == retry_after(text, NOW)
+
+
+def test_ban_is_waited_for() -> None:
+    """A 418 names the end of a ban, which requests before it make longer: up to three days."""
+    assert 86_400.0 == retry_after("86400", NOW, 418)
+    assert BAN_MAX_S == retry_after("1e300", NOW, 418)
+    assert RETRY_AFTER_MAX_S == retry_after("86400", NOW, 429)
 
 
 def test_delay_after_a_refusal() -> None:

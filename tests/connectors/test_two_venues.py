@@ -128,6 +128,8 @@ def test_heartbeats_merge_the_states_of_venues() -> None:
         "connection_epoch": 4.0,
         "connected": 0.0,
     } == gauges_of([up, down])
+    slow = FeedStatus(age_ms=90_000, connected=True)
+    assert 90_000.0 == gauges_of([up, slow])["feed_age_ms"]
     assert "cannot reach it" == details_of([up, down])["feed_down"]
     assert "feed_down" not in details_of([up, up])
     assert "simulated" not in details_of([down])

@@ -17,7 +17,7 @@ from ledger.dashboard_figures import read_document
 from ledger.database import Database
 from ledger.digest import books_digest
 from ledger.location import BooksLocation
-from ledger.non_account_rows import NonAccountRows
+from ledger.non_account_rows import NonAccountRows, venue_in_books
 from ledger.posting import Poster
 from ledger.projector import Projector
 from ledger.reconcile import book_figures
@@ -130,6 +130,8 @@ def test_equity_is_per_currency(arena: WalletArena) -> None:
         (row[0], row[1]) for row in batch.rows[schema.candles]
     }
     assert all(isinstance(window, CandleWindow) for window in view.windows.values())
+    joint: MarketSnapshot = both.model_copy(update={"venue": "binance+coinbase"})
+    assert ["coinbase", "binance"] == [venue_in_books(name, joint) for name in (DOLLARS, TETHERS)]
 
 
 @pytest.mark.parametrize(
