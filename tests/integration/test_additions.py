@@ -1,7 +1,7 @@
 """One more of each, added to a copy of the source tree from its template.
 
-A venue, a tool, a strategy, a kind of turns and a provider are put in one place, and nothing else is
-changed. A message type is a file and two entries, a process kind a file and an entry.
+A venue, a tool, a strategy, a kind of turns and a provider are put in one place, and nothing else
+is changed. A message type is a file and two entries, a process kind a file and an entry.
 """
 
 import json
