@@ -73,6 +73,7 @@ async def test_one_worker_runs_one_at_a_time() -> None:
     waiting = asyncio.ensure_future(worker.run(lambda: ran.append("cancelled")))
     await asyncio.sleep(0)
     waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
     release.set()
     await worker.run(lambda: ran.append("last"))
     await worker.close()
