@@ -294,10 +294,10 @@ class CommandHandler:
     ) -> HandledCommand:
         market = self.market
         wallet = self._wallet_of(call.agent, order)
-        rules = self.rules.in_currency(wallet)
-        account = self.shard.accounts[call.agent]
-        if wallet:
-            account = self.shard.wallets[call.agent][wallet]
+        wallets = self.shard.wallets.get(call.agent, {})
+        # An account that was opened before the rules had a wallet has none.
+        rules = self.rules.with_wallets(wallets).in_currency(wallet)
+        account = wallets[wallet] if wallet else self.shard.accounts[call.agent]
         # In lock-step the market does not move while agents think: the age of a price is measured
         # by the market's own clock, which is the same in every run.
         prices_at = market.newest_at if rules.lock_step else None

@@ -81,7 +81,7 @@ def decide(
         call: The command.
         order: The order that the tool returned, or why its arguments cannot be used.
         market: The newest quotes and listings.
-        rules: The rules of this arena.
+        rules: The rules of this arena, in the order's currency and with the agent's wallets.
         now: Wall time of this process.
         prices_at: The time for the age of prices, if it is not `now`.
         prices_current: False if prices as new as the agent's snapshot did not arrive in time.
@@ -183,7 +183,8 @@ def _refuse_product(
     if listing is None:
         what = f"{quoted(order.product_id)}{NOT_TRADED_HERE}"
     elif listing.quote_currency != currency:
-        what = f"{order.product_id} is quoted in {listing.quote_currency}, accounts hold {currency}"
+        held = " and ".join(unit for unit, _ in rules.starting_amounts)
+        what = f"{order.product_id} is quoted in {listing.quote_currency}, accounts hold {held}"
     else:
         reason = RejectReason.NOT_TRADABLE
         what = f"{order.product_id} is {condition(listing.status, listing.modes)} at the venue"

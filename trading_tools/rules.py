@@ -7,7 +7,7 @@ charged.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -186,6 +186,13 @@ class TradingRules:
         others = dict(self.starting_amounts)
         cash = others.pop(currency)
         return replace(self, currency=currency, starting_cash=cash, wallets=others)
+
+    def with_wallets(self, held: Collection[str]) -> "TradingRules":
+        """The same rules for an agent that has wallets in these currencies only."""
+        if self.wallets.keys() <= set(held):
+            return self
+        wallets = {unit: cash for unit, cash in self.wallets.items() if unit in held}
+        return replace(self, wallets=wallets)
 
     @property
     def cash_step(self) -> int:

@@ -14,6 +14,7 @@ from arena.messages import OrderDecided, Product, RejectReason
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
 from trading_tools.replay import OrderReplay
 from trading_tools.replay_listings import ListingHistory
+from trading_tools.rules import TradingRules
 
 TOPICS = (
     topics.TICKERS.name,
@@ -83,6 +84,26 @@ async def test_listings_that_change_between_orders_replay_identically(
     assert unknown.endswith("; traded are ETH-USD")
     assert stepped.endswith("multiple of 0.25 BTC; try 0.25")
     assert alone.endswith("; traded are BTC-USD")
+    assert [] == found.differences
+
+
+async def test_refusals_of_an_account_without_a_wallet_replay_identically(
+    memory_bus: MemoryBus, tmp_path: Path
+) -> None:
+    """It was opened before the rules had the wallet: the text has its own products only."""
+    trader, tethers = Trader(memory_bus), "binance:BTCUSDT"
+    await trader.publish("BTC-USD")
+    await trader.publish(tethers, quote_currency="USDT")
+    async with serving(memory_bus):
+        await trader.until("DOGE-USD", "unknown_product")
+    rules = TradingRules.from_flags(wallets=["USDT=30000"])
+    async with serving(memory_bus, rules):
+        refused = await trader.until(tethers, "unknown_product")
+    await export_topics(memory_bus, tmp_path / "records", TOPICS)
+
+    found = OrderReplay(tmp_path / "records").run()
+
+    assert refused.endswith("accounts hold USD; traded are BTC-USD")
     assert [] == found.differences
 
 

@@ -102,8 +102,19 @@ def test_account_without_a_wallet_cannot_buy_in_its_currency(handler: CommandHan
     event = OrderDecided.model_validate_json(refused.appends[-1].value)
 
     assert "unknown_product" == event.reason
-    assert "is quoted in USDT, accounts hold USD" in event.detail
+    text = "binance:BTCUSDT is quoted in USDT, accounts hold USD; traded are BTC-USD"
+    assert text == event.detail
     assert {} == handler.shard.wallets
+
+
+def test_refusal_names_the_products_that_the_agent_can_trade(handler: CommandHandler) -> None:
+    """Those of all its currencies, whichever account the order would be settled in."""
+    handler.market.note(product("ETH-EUR").model_copy(update={"quote_currency": "EUR"}), 0, 8)
+    refused = [order(handler, 0, "DOGE-USD", "1"), order(handler, 1, "ETH-EUR", "1")]
+    details = [OrderDecided.model_validate_json(r.appends[-1].value).detail for r in refused]
+
+    assert ["BTC-USD, binance:BTCUSDT"] * 2 == [d.split("; traded are ")[1] for d in details]
+    assert "ETH-EUR is quoted in EUR, accounts hold USD and USDT" in details[1]
 
 
 def test_rules_with_wallets_are_read_back() -> None:
