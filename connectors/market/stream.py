@@ -152,6 +152,8 @@ class Stream:
     async def run(self) -> None:
         """Stay connected until cancelled; then unsubscribe and close."""
         while True:
+            while not self._products():
+                await self._clock.sleep(TICK_S)
             await self._clock.sleep(self._limiter.reserve(self._clock.monotonic()))
             ended = await self._connect_once()
             self.settled.clear()

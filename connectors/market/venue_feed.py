@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from arena.bus.base import Record
 from arena.bus.dead_letters import send_dead_letter
-from arena.errors import DependencyMissing
+from arena.errors import DependencyMissing, UsageError
 from arena.messages import MarketSnapshot, Ticker
 from arena.node import Node
 from connectors.market.connection_errors import unexpected_status
@@ -46,13 +46,20 @@ class VenueFeed:
         node: The process; its counters, gauges and details show the state of the feed.
         rng: Random source for jitter.
         on_status: Called when `status` has changed.
+        others: Returns True if the connector has a product of any venue.
 
     Attributes:
         status: The state of the feed, for the heartbeats.
     """
 
     def __init__(
-        self, options: MarketOptions, node: Node, rng: Uniform, on_status: Callable[[], None]
+        self,
+        options: MarketOptions,
+        node: Node,
+        rng: Uniform,
+        on_status: Callable[[], None],
+        *,
+        others: Callable[[], bool],
     ) -> None:
         """Create the parts; call `start` and then run `parts`."""
         clock, counters = node.clock, node.counters
@@ -60,6 +67,8 @@ class VenueFeed:
         self.node = node
         self.status = FeedStatus()
         self._on_status = on_status
+        self._others = others
+        self._without_products = ""
         venue = options.venue
         self.feed = Feed(venue.name)
         http = HttpClient(
@@ -111,15 +120,18 @@ class VenueFeed:
         self._backoff = Backoff(rng)
         self._malformed: deque[Record] = deque()
 
-    async def start(self) -> None:
+    async def start(self, deadline_s: float = START_DEADLINE_S) -> None:
         """Fetch the venue's time and products.
+
+        Args:
+            deadline_s: How long to try.
 
         Raises:
             DependencyMissing: The venue did not answer.
             UsageError: None of the products is online.
         """
         self.publisher.active = False
-        await self._wait_for_venue()
+        await self._wait_for_venue(deadline_s)
         self.publisher.rules_epoch = 1
 
     def parts(self) -> list[Coroutine[Any, Any, None]]:  # Any: a coroutine's yield and send types
@@ -183,10 +195,10 @@ class VenueFeed:
         """Stop following a product that the feed refuses."""
         self.subscriptions.refuse(product_id, reason)
 
-    async def _wait_for_venue(self) -> None:
-        """Fetch the venue's time and products, with retries until `START_DEADLINE_S`."""
+    async def _wait_for_venue(self, deadline_s: float) -> None:
+        """Fetch the venue's time and products, with retries until the deadline."""
         try:
-            async with self.node.clock.timeout(START_DEADLINE_S):
+            async with self.node.clock.timeout(deadline_s):
                 while True:
                     try:
                         self.feed.clock.restart(await self.rest.time())
@@ -199,7 +211,7 @@ class VenueFeed:
         except TimeoutError:
             cause, _, remedy = (self.status.down or "the venue did not answer").partition("; ")
             raise DependencyMissing(
-                f"{cause}, for {START_DEADLINE_S:.0f} s",
+                f"{cause}, for {deadline_s:.0f} s",
                 remedy=remedy or "check --rest-url",
             ) from None
         self.status.down = ""
@@ -228,8 +240,21 @@ class VenueFeed:
             if epoch != self.stream.epoch:
                 epoch = self.stream.epoch
                 await self._on_new_connection(epoch)
-            await self.subscriptions.check_list(now_s)
+            await self._check_list(now_s)
             await self._repair(now_s)
+
+    async def _check_list(self, now_s: float) -> None:
+        """Check the products; a venue without any ends the connector only if it is the last."""
+        try:
+            await self.subscriptions.check_list(now_s)
+            self._without_products = ""
+        except UsageError as error:
+            if not self._others():
+                raise
+            if not self._without_products:
+                venue, why = self.feed.venue, str(error)
+                self.node.log.warning("venue has no product", venue=venue, why=why)
+            self._without_products = f"{self.feed.venue}: {error}"
 
     async def _on_new_connection(self, epoch: int) -> None:
         """List and publish the products; restart the books if the venue's clock went back."""
@@ -291,7 +316,7 @@ class VenueFeed:
         status.stale_products = sum(self.feed.stale(p, now_s) for p in products)
         status.connection_epoch = self.stream.epoch
         status.connected = self.stream.settled.is_set()
-        status.down = self.stream.down
+        status.down = self._without_products or self.stream.down
         status.products = tuple(products)
         self._on_status()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from arena.bus.memory import MemoryBus
-from arena.errors import UsageError
+from arena.errors import DependencyMissing, UsageError
 from arena.messages import MarketSnapshot
 from arena.node import Node
 from arena.settings import Settings
@@ -46,28 +46,36 @@ async def running(
             products=(TETHERS,), start=START - behind, protocol=BinanceProtocol
         ) as binance,
     ):
-        markets = tuple(
-            MarketOptions(load_venue(name), products, server.ws_url, server.rest_url)
-            for name, products, server in (
-                ("coinbase", (DOLLARS,), coinbase),
-                ("binance", (TETHERS,), binance),
-            )
-        )
-        options = ConnectorOptions(markets, 60.0)
-        node = Node("connector", options.venue, Settings(), bus, FastClock(10.0))
-        connector = LiveConnector(options, node, random.Random(7))
-        reader = await bus.log_reader("market.tickers", "market.snapshots", "dead_letters")
-        watched = RunningConnector(connector, reader)
-        tasks = [
-            asyncio.create_task(connector.serve()),
-            asyncio.create_task(watched.read_forever()),
-        ]
-        try:
+        addresses = {
+            "coinbase": (coinbase.ws_url, coinbase.rest_url),
+            "binance": (binance.ws_url, binance.rest_url),
+        }
+        async with connected(bus, addresses) as (watched, _):
             yield watched, binance
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def connected(
+    bus: MemoryBus, addresses: Mapping[str, tuple[str, str]], factor: float = 10.0
+) -> AsyncIterator[tuple[RunningConnector, asyncio.Task[None]]]:
+    """A connector to two venues at these addresses."""
+    markets = tuple(
+        MarketOptions(load_venue(name), products, *addresses[name])
+        for name, products in (("coinbase", (DOLLARS,)), ("binance", (TETHERS,)))
+    )
+    options = ConnectorOptions(markets, 60.0)
+    node = Node("connector", options.venue, Settings(), bus, FastClock(factor))
+    connector = LiveConnector(options, node, random.Random(7))
+    reader = await bus.log_reader("market.tickers", "market.snapshots", "dead_letters")
+    watched = RunningConnector(connector, reader)
+    serving = asyncio.create_task(connector.serve())
+    tasks = [serving, asyncio.create_task(watched.read_forever())]
+    try:
+        yield watched, serving
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_snapshots_hold_both_venues_as_of_one_time(memory_bus: MemoryBus) -> None:
@@ -106,6 +114,56 @@ async def test_venue_whose_time_is_behind_keeps_its_own_time(memory_bus: MemoryB
     assert timedelta(minutes=5) < last.as_of - view.ticker.event_time < timedelta(minutes=20)
     newest = view.windows["1m"].candles[-1].start
     assert last.as_of - newest < behind + timedelta(minutes=5)
+
+
+async def test_venue_that_cannot_be_reached_joins_later(memory_bus: MemoryBus) -> None:
+    """The other one is published meanwhile, and the heartbeats say which is down."""
+    async with running_exchange(products=(TETHERS,), protocol=BinanceProtocol) as known:
+        port, unreachable = known.port, (known.ws_url, known.rest_url)
+    async with running_exchange(products=(DOLLARS,)) as coinbase:
+        addresses = {"coinbase": (coinbase.ws_url, coinbase.rest_url), "binance": unreachable}
+        async with connected(memory_bus, addresses) as (watched, _):
+            details = watched.connector.node.details
+            await eventually(lambda: len(watched.snapshots) >= 2, "snapshots of one venue")
+            assert f"cannot reach 127.0.0.1:{port}" in str(details["feed_down"])
+            assert DOLLARS == details["products"]
+            async with running_exchange(products=(TETHERS,), protocol=BinanceProtocol, port=port):
+                await eventually(
+                    lambda: (
+                        watched.snapshots[-1].view(TETHERS) is not None
+                        and not is_stale(watched.snapshots[-1], TETHERS)
+                    ),
+                    "prices of both",
+                )
+                await eventually(lambda: "feed_down" not in details, "both are up")
+
+    assert {"binance+coinbase"} == {snapshot.venue for snapshot in watched.snapshots}
+    assert [DOLLARS] == [view.product_id for view in watched.snapshots[0].products]
+
+
+async def test_no_venue_that_answers_ends_the_connector(memory_bus: MemoryBus) -> None:
+    """With the cause, like a connector of one venue."""
+    nowhere = ("ws://127.0.0.1:9", "http://127.0.0.1:9")
+    addresses = {"coinbase": nowhere, "binance": nowhere}
+    async with connected(memory_bus, addresses, 100.0) as (_, serving):
+        with pytest.raises(DependencyMissing, match="cannot reach"):
+            await serving
+
+
+async def test_venue_without_products_leaves_the_other_alone(memory_bus: MemoryBus) -> None:
+    """Its list is requested again, and it is followed again when a product is back."""
+    async with running(memory_bus) as (watched, binance):
+        details = watched.connector.node.details
+        await eventually(lambda: len(watched.snapshots) >= 2, "two snapshots")
+        await inject_fault(binance, "status", product=TETHERS, status="break")
+        await eventually(lambda: "is break" in str(details.get("feed_down")), "the reason")
+        before = len(watched.snapshots)
+        await eventually(lambda: len(watched.snapshots) > before + 1, "snapshots of the other")
+        await inject_fault(binance, "status", product=TETHERS, status="online")
+        await eventually(lambda: "feed_down" not in details, "both are up")
+
+    assert "binance: no product is online" not in str(details)
+    assert not is_stale(watched.snapshots[-1], DOLLARS)
 
 
 def is_stale(snapshot: MarketSnapshot, product_id: str) -> bool:
