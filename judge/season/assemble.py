@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from arena import topics
-from arena.messages import AgentSpec, DeadEntry, Rules
+from arena.messages import SINGLE, AgentSpec, DeadEntry, Rules
 from arena.model_cutoffs import cutoff_of
 from arena.money import from_units
 from arena.unknown_names import OPERATOR
@@ -255,7 +255,8 @@ def _cutoff(folds: SeasonFolds, entry: Entry) -> str:
 
 def _setup(spec: AgentSpec) -> str:
     """Digest of the settings of a contestant other than its strategy, chat node and model."""
-    settings = (spec.prompt_sha256, spec.prompt_size, spec.cadence, sorted(spec.tools))
+    kind = () if spec.turn_kind == SINGLE else (spec.turn_kind,)
+    settings = (spec.prompt_sha256, spec.prompt_size, spec.cadence, sorted(spec.tools), *kind)
     return sha256(repr(settings).encode()).hexdigest()[:DIGEST_CHARS]
 
 

@@ -1,8 +1,8 @@
 """Entries whose figures belong to no single contestant: listed separately, without a rank. Pure.
 
-An account belongs to a name. If two contestants (that differ in strategy, chat node, model, prompt
-or prompt size) both decided something under one name, or if an operator traded in the account, the
-returns cannot be attributed to either.
+An account belongs to a name. If two contestants (that differ in strategy, chat node, model,
+prompt, prompt size or kind of turns) both decided something under one name, or if an operator
+traded in the account, the returns cannot be attributed to either.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from arena.agent_health import DeadAgent
-from arena.messages import DeadEntry, Turn
+from arena.messages import SINGLE, DeadEntry, Turn
 from arena.plural import counted
 from judge.season.dead_entries import unranked_entry
 from judge.season.types import Entry, TurnSummary
@@ -39,6 +39,7 @@ class Contestant(NamedTuple):
         prompt: Digest of the strategy's own text in the system message.
         since: Wall time of the first turn.
         snapshot_id: Snapshot of the first turn.
+        turn_kind: How its turns proceed.
     """
 
     strategy: str
@@ -48,6 +49,7 @@ class Contestant(NamedTuple):
     prompt: str
     since: datetime
     snapshot_id: str
+    turn_kind: str = SINGLE
 
     @property
     def label(self) -> str:
@@ -55,7 +57,7 @@ class Contestant(NamedTuple):
         return f"{self.strategy}@{self.node}{f' ({self.model})' if self.model else ''}"
 
 
-COMPARED_FIELDS = ("strategy", "node", "model", "size", "prompt")
+COMPARED_FIELDS = ("strategy", "node", "model", "size", "prompt", "turn_kind")
 """The fields in which two contestants differ."""
 
 
@@ -72,6 +74,7 @@ def contestant_of(turn: Turn) -> Contestant:
         prompt=digest if system else "",
         since=turn.started_at,
         snapshot_id=turn.snapshot_id,
+        turn_kind=turn.turn_kind,
     )
 
 
@@ -132,7 +135,10 @@ def _two_contestants_text(found: Sequence[Contestant]) -> str:
     more = f", and {len(found) - 2} more" if len(found) > 2 else ""
     when = f"{after.since:%Y-%m-%d %H:%M:%S} UTC"
     if before.label == after.label:
-        what = "prompt size" if before.size != after.size else "prompt"
+        if before.turn_kind != after.turn_kind:
+            what = "kind of turns"
+        else:
+            what = "prompt size" if before.size != after.size else "prompt"
         return (
             f"two contestants under one name: {before.label} with another {what} until {when}{more}"
         )

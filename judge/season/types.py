@@ -49,8 +49,8 @@ class Entry:
         away: Long pauses after which it returned: (index after the last snapshot it played, index
             of the next one).
         cadence: Snapshots between two turns.
-        setup: Digest of the contestant's other settings: prompt, prompt size, tools, cadence; ""
-            if the roster no longer has the agent.
+        setup: Digest of the contestant's other settings: prompt, prompt size, tools, cadence, kind
+            of turns; "" if the roster no longer has the agent.
         cutoff: Last month of the model's training data; "" if unknown or without a model.
     """
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from arena.bus.base import Record
-from arena.messages import ChatMessage, OrderDecided, Turn, TurnStarted
+from arena.messages import AgentSpec, ChatMessage, OrderDecided, Turn, TurnStarted
 from judge.leaderboard import leaderboard
 from judge.leaderboard_text import render_leaderboard
 from judge.report.facts import ReportOptions, make_facts
@@ -72,12 +72,13 @@ def trade_by_hand(scenario: Scenario, agent: str) -> None:
         ({"model": "gpt-5", "scripted": False}, "then momentum@rules (gpt-5)"),
         ({"messages": talk("Buy everything.")}, "with another prompt until"),
         ({"prompt_size": "tiny"}, "with another prompt size until"),
+        ({"turn_kind": "pair"}, "with another kind of turns until"),
     ],
 )
 def test_two_contestants_under_one_name_are_not_ranked(
     other: dict[str, object], expected: str
 ) -> None:
-    """Another strategy, node, model, prompt or size: no row, and both contestants are named."""
+    """Another strategy, node, model, prompt, size or kind: no row, and both are named."""
     season = season_of(Replaced(other=other).run(40).records)
 
     (apart,) = season.apart
@@ -85,6 +86,22 @@ def test_two_contestants_under_one_name_are_not_ranked(
     assert expected in apart.cause
     assert "momentum" not in season.names
     assert () == season.dead
+
+
+def test_kind_of_turns_is_part_of_the_setup() -> None:
+    """Agents whose turns proceed differently are no repeats of each other."""
+    setups = set()
+    for kind in ("single", "pair"):
+        records = []
+        for record in Scenario().run(2).records:
+            message = record.message()
+            if isinstance(message, AgentSpec):
+                spec = message.model_copy(update={"turn_kind": kind})
+                record = record._replace(value=spec.model_dump_json().encode())
+            records.append(record)
+        setups |= {entry.setup for entry in season_of(records).entries}
+
+    assert 2 == len(setups)
 
 
 @pytest.mark.parametrize(
