@@ -1,8 +1,9 @@
-"""One queue of requests per asker: its requests run in order, those of different ones at once.
+"""One queue of requests per asker and role: its requests run in order, different ones' at once.
 
-A record waits in the queue of its partition and agent until the record before it is done and a
-worker is free. The number of waiting records is bounded: when the queues are full the caller pauses
-reading. This module reads and writes nothing itself.
+A record waits in the queue of its partition, asker, stage and role until the record before it is
+done and a worker is free: the roles of one turn are answered at once, and a request that was sent
+twice runs once before it is answered again. The number of waiting records is bounded: when the
+queues are full the caller pauses reading. This module reads and writes nothing itself.
 """
 
 import asyncio
@@ -38,7 +39,7 @@ class Job:
         return self.record.topic, self.record.partition
 
 
-QueueKey = tuple[tuple[str, int], str]
+QueueKey = tuple[tuple[str, int], str, str, str]
 
 
 @dataclass(slots=True)
@@ -74,8 +75,9 @@ class AgentQueues:
         return self._jobs >= self._capacity
 
     def add(self, job: Job) -> None:
-        """Put a job at the end of its agent's queue."""
-        key = (job.partition, job.request.asked_by)
+        """Put a job at the end of the queue of its asker and role."""
+        request = job.request
+        key = (job.partition, request.asked_by, request.stage, request.role)
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = _AgentQueue()

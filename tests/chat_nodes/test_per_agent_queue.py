@@ -1,6 +1,7 @@
 """The queues: one job per agent at a time, lost partitions cancelled, failures raised."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -35,6 +36,29 @@ async def test_queues_are_full_at_their_bound() -> None:
     await queues.close()
 
     assert (False, True) == (before, after)
+
+
+async def test_roles_of_one_turn_run_at_once() -> None:
+    """Requests of one role run in order; another role of the same agent does not wait for them."""
+    started: list[tuple[str, int]] = []
+    gate = asyncio.Event()
+
+    async def work(one: Job) -> None:
+        started.append((one.request.role, one.record.offset))
+        await gate.wait()
+
+    queues = AgentQueues(4, work, SystemClock())
+    for offset, role in enumerate(("bull", "bull", "bear")):
+        asked = job("a", offset)
+        request_ = asked.request.model_copy(update={"stage": "opinion", "role": role})
+        queues.add(replace(asked, request=request_))
+    await until(lambda: queues.running == 2)
+    assert [("bull", 0), ("bear", 2)] == started
+    gate.set()
+    await until(lambda: not queues.running)
+    await queues.close()
+
+    assert ("bull", 1) == started[-1]
 
 
 async def test_lost_partitions_are_cancelled_at_once() -> None:
