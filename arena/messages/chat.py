@@ -1,7 +1,7 @@
 """Requests to models, the models' replies, and the log of every call."""
 
 from enum import StrEnum
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -106,10 +106,6 @@ class Sampling(MessagePart):
     max_completion_tokens: int | None = None
 
 
-_OF_A_TURN = frozenset({"agent", "turn_id", "round"})
-"""Fields that a call of an agent must have."""
-
-
 def _is_agent(value: object) -> bool:
     return value == AGENT
 
@@ -128,6 +124,9 @@ class ModelCallMessage(Message):
         role: Role that asks; "" if there are none.
     """
 
+    of_a_turn: ClassVar = frozenset({"agent", "turn_id", "round"})
+    """Fields that a call of an agent must have."""
+
     call_id: str
     agent: str = ""
     turn_id: str = ""
@@ -142,8 +141,8 @@ class ModelCallMessage(Message):
         if self.asker != AGENT:
             if self.agent or self.turn_id:
                 raise ValueError(f"a call of the {self.asker} names an agent or a turn")
-        elif not self.model_fields_set >= _OF_A_TURN:
-            raise ValueError("a call of an agent lacks agent, turn_id or round")
+        elif missing := self.of_a_turn - self.model_fields_set:
+            raise ValueError(f"a call of an agent lacks {', '.join(sorted(missing))}")
         return self
 
     @property
@@ -167,6 +166,8 @@ class ChatRequest(ModelCallMessage):
         reply_to: Topic of the reply: `arena.topics.inbox_of_asker`.
         prompt_size: Size of the prompt in `messages`, for errors about its length.
     """
+
+    of_a_turn = ModelCallMessage.of_a_turn | {"strategy", "snapshot_id"}
 
     strategy: str = ""
     snapshot_id: str = ""

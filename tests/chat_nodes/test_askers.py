@@ -94,12 +94,12 @@ def test_asker_without_a_turn_names_no_agent(field: str) -> None:
         asking("judge", "", **{field: "momentum"})
 
 
-@pytest.mark.parametrize("field", ["agent", "turn_id", "round"])
+@pytest.mark.parametrize("field", ["agent", "turn_id", "round", "strategy", "snapshot_id"])
 def test_agent_without_its_turn_is_refused(field: str) -> None:
-    """Agent, turn and round are required of an agent, as before."""
+    """Agent, turn, round, strategy and snapshot are required of an agent, as before."""
     body = request().model_dump(exclude={field})
 
-    with pytest.raises(ValidationError, match="lacks agent, turn_id or round"):
+    with pytest.raises(ValidationError, match=f"a call of an agent lacks {field}"):
         ChatRequest.model_validate(body)
 
 
