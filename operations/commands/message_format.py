@@ -114,7 +114,7 @@ def _(message: MarketSnapshot) -> str:
 def _(message: ChatRequest) -> str:
     characters = sum(len(m.content) for m in message.messages)
     return (
-        f"{message.agent} round {message.round}: {counted(len(message.messages), 'message')}, "
+        f"{message.asked_by} round {message.round}: {counted(len(message.messages), 'message')}, "
         f"{characters:,} characters, {len(message.tools)} tools"
     )
 

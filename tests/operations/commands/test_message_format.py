@@ -5,7 +5,15 @@ from decimal import Decimal
 
 import pytest
 
-from arena.messages import Halt, MarketSnapshot, Message, Product, ProductView, Resume
+from arena.messages import (
+    ChatRequest,
+    Halt,
+    MarketSnapshot,
+    Message,
+    Product,
+    ProductView,
+    Resume,
+)
 from operations.commands.message_format import describe
 from tests.dashboard.scenario import Scenario
 from tests.dashboard.test_verdict import WORDS, judged
@@ -29,6 +37,20 @@ AT = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 def test_halts_and_resumes_are_sentences(message: Message, line: str) -> None:
     """Whose orders, halted or resumed, by whom, and why."""
     assert line == describe(message)
+
+
+def test_request_of_the_judge_names_the_judge() -> None:
+    """An asker without a turn has no agent."""
+    asked = ChatRequest(
+        call_id="c",
+        asker="judge",
+        messages=(),
+        issued_at=AT,
+        deadline_at=AT,
+        reply_to="judge.inbox",
+    )
+
+    assert describe(asked).startswith("judge round 0: ")
 
 
 def test_amounts_of_a_wallet_name_their_currency() -> None:
