@@ -72,6 +72,7 @@ SHELLS = (
     "arena/bus/memory_cursor.py",
     "connectors/market/connector.py",
     "connectors/market/leadership.py",
+    "connectors/market/other_connectors.py",
     "connectors/market/playback.py",
     "connectors/market/publisher.py",
     "connectors/market/quiet_products.py",

@@ -13,6 +13,7 @@ from arena import topics
 from arena.messages import MarketSnapshot
 from arena.node import Node
 from connectors.market.candles import CandleBook
+from connectors.market.other_connectors import OtherConnectors
 from connectors.market.recent_snapshots import newest_snapshots
 from connectors.market.snapshot import Cadence, FreshnessOfAll, Origin, compose, merged_origin
 from connectors.market.venue_feed import VenueFeed
@@ -53,6 +54,7 @@ class Snapshotter:
         self._feeds = feeds
         self._cadence = Cadence(interval_s)
         self._heard: dict[str, tuple[datetime | None, float]] = {}
+        self._others = OtherConnectors(node, venue)
 
     async def resume(self) -> MarketSnapshot | None:
         """Continue after the newest snapshot in the log, which another process may have published.
@@ -138,9 +140,10 @@ class Snapshotter:
             epoch=sum(feed.stream.epoch for feed in self._feeds),
             rewinds=self._cadence.rewinds,
         )
-        await self._node.bus.append(topics.SNAPSHOTS.name, snapshot, key=self._venue)
+        ack = await self._node.bus.append(topics.SNAPSHOTS.name, snapshot, key=self._venue)
         self._node.counters["snapshots"] += 1
         self._log_snapshot(snapshot, current, (clock.monotonic() - began_s) * 1000)
+        await self._others.note(ack)
 
     def _log_snapshot(self, snapshot: MarketSnapshot, current: bool, duration_ms: float) -> None:
         self._node.log.info(

@@ -2,13 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from arena.bus.memory import MemoryBus
 from arena.errors import DependencyMissing, UsageError
@@ -25,7 +27,13 @@ from connectors.simulator.run import ExchangeOptions, options_by_venue
 from connectors.simulator.server import ExchangeServer
 from connectors.venues import load_venue
 from tests.connectors.builders import FastClock
-from tests.connectors.venue import RunningConnector, eventually, inject_fault, running_exchange
+from tests.connectors.venue import (
+    RunningConnector,
+    eventually,
+    inject_fault,
+    running_connector,
+    running_exchange,
+)
 
 DOLLARS, TETHERS = "BTC-USD", "binance:BTCUSDT"
 START = datetime(2026, 9, 10, 12, 0, tzinfo=UTC)
@@ -164,6 +172,40 @@ async def test_venue_without_products_leaves_the_other_alone(memory_bus: MemoryB
 
     assert "binance: no product is online" not in str(details)
     assert not is_stale(watched.snapshots[-1], DOLLARS)
+
+
+async def test_two_connectors_beside_each_other_are_named(memory_bus: MemoryBus) -> None:
+    """Each says what is wrong and which command publishes both; one beside its standby does not."""
+    async with (
+        running_exchange(products=(DOLLARS,)) as coinbase,
+        running_exchange(products=(TETHERS,), protocol=BinanceProtocol) as binance,
+    ):
+        buses = [MemoryBus(memory_bus.cluster) for _ in range(3)]
+        other = {"venue": load_venue("binance"), "products": (TETHERS,)}
+        with capture_logs() as entries:
+            async with (
+                running_connector(coinbase, buses[0], products=(DOLLARS,)) as watched,
+                running_connector(coinbase, buses[1], products=(DOLLARS,)),
+            ):
+                await eventually(lambda: len(watched.snapshots) >= 4, "snapshots of one venue")
+            assert [] == [entry for entry in entries if "remedy" in entry]
+            async with (
+                running_connector(coinbase, buses[0], products=(DOLLARS,)),
+                running_connector(binance, buses[2], **other),  # type: ignore[arg-type]  # as given
+            ):
+                await eventually(
+                    lambda: {"binance", "coinbase"} <= {e["venue"] for e in warnings_in(entries)},
+                    "warnings",
+                )
+
+    remedy = "--market binance=PRODUCT,... --market coinbase=PRODUCT,..."
+    assert all(remedy in entry["remedy"] for entry in warnings_in(entries))
+    assert 2 == len(warnings_in(entries))
+
+
+def warnings_in(entries: Iterable[MutableMapping[str, Any]]) -> list[MutableMapping[str, Any]]:
+    """The log entries about another connector."""
+    return [entry for entry in entries if "another connector" in entry["event"]]
 
 
 def is_stale(snapshot: MarketSnapshot, product_id: str) -> bool:
