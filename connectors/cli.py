@@ -44,6 +44,12 @@ Prices = Annotated[
 SimulatedVenue = Annotated[
     str, typer.Option("--venue", help="Venue to simulate: coinbase or binance.")
 ]
+ReplayedVenue = Annotated[
+    str | None,
+    typer.Option(
+        "--venue", help="Venue of the recording, and of ids that name none. [the recording's own]"
+    ),
+]
 LockStep = Annotated[
     bool, typer.Option("--lock-step", help="Publish a snapshot when all agents answered the last.")
 ]
@@ -207,6 +213,7 @@ def replay(
         float,
         typer.Option("--speed", help="With --frames: recorded seconds per wall second.", min=0.001),
     ] = 1.0,
+    venue: ReplayedVenue = None,
     products: Annotated[
         list[str] | None,
         typer.Option("--products", help="Product ids; with --prices one per file. [all]"),
@@ -237,11 +244,16 @@ def replay(
     if lock_step == (frames is not None):
         raise UsageError("nothing to replay", remedy="give either --frames or --lock-step")
     files, ids = _files(prices, more)
-    coinbase = load_venue(DEFAULT_VENUE)
-    wanted = read_products(coinbase, products, ids, of_any_venue=lock_step)
+    named = load_venue(venue) if venue else None
     if frames is not None:
-        _run_playback(settings, coinbase, frames, min_interval, speed, wanted)
+        from connectors.market.recorded_venue import venue_of_recording
+
+        played = named or venue_of_recording(frames)
+        wanted = read_products(played, products, ids)
+        _run_playback(settings, played, frames, min_interval, speed, wanted)
         return
+    named = named or load_venue(DEFAULT_VENUE)
+    wanted = read_products(named, products, ids, of_any_venue=True)
     from connectors.market.lockstep.lockstep_publisher import LockstepTimeouts
     from connectors.market.lockstep.run import LockstepOptions, prepare_lockstep
 

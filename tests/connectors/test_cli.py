@@ -15,6 +15,7 @@ from arena.errors import UsageError
 from connectors import cli
 from connectors.cli_markets import PRODUCTS_MAX, read_products
 from connectors.market.options import PlaybackOptions
+from connectors.market.recorded_venue import venue_of_recording
 from connectors.venues.coinbase.venue import VENUE as COINBASE
 from tests.connectors.builders import FIXTURES
 
@@ -63,6 +64,46 @@ def test_playback_is_of_the_named_products(
     result = CliRunner().invoke(cli.connector_app, ["binance", *words])
 
     assert (0, [products]) == (result.exit_code, [options.products for options in seen])
+
+
+@pytest.mark.parametrize(
+    ("file", "words", "venue", "products"),
+    [
+        ("frames.jsonl", [], "coinbase", ()),
+        ("binance_frames.jsonl", [], "binance", ()),
+        ("binance_frames.jsonl", ["--products", "aaausdt"], "binance", ("binance:AAAUSDT",)),
+        ("frames.jsonl", ["--venue", "binance"], "binance", ()),
+    ],
+)
+def test_replay_finds_the_venue_of_a_recording(
+    file: str,
+    words: list[str],
+    venue: str,
+    products: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By its frames; a named venue is believed."""
+    seen: list[PlaybackOptions] = []
+    monkeypatch.setattr(cli, "_run", lambda name, settings, options: seen.append(options))
+
+    asked = ["replay", "--frames", str(FIXTURES / file), *words]
+    result = CliRunner().invoke(cli.connector_app, asked)
+
+    assert (0, [(venue, products, 1.0)]) == (
+        result.exit_code,
+        [(options.venue.name, options.products, options.speed) for options in seen],
+    )
+
+
+def test_recording_of_no_known_venue_is_refused(tmp_path: Path) -> None:
+    """The remedy is to name it."""
+    path = tmp_path / "frames.jsonl"
+    path.write_text('{"t": "1789000000.1", "conn": 1, "data": "{}"}\n')
+
+    with pytest.raises(UsageError, match="no frame of a known venue") as caught:
+        venue_of_recording(path)
+
+    assert "--venue: binance, coinbase" in str(caught.value.remedy)
 
 
 def test_frames_are_printed_without_a_broker() -> None:
