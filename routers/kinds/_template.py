@@ -135,7 +135,10 @@ class TemplateTurn:
     def _end(self, now: Now) -> tuple[Effect, ...]:
         if not self._texts:
             error = next((one.error for one in self._rounds.values() if one.error), "no answer")
-            return self._finish(now, TurnEnd("failed", error, Cause.UNUSABLE_ANSWER))
+            last = self._usage.last_reply
+            if last is None:
+                return self._finish(now, TurnEnd("expired", error, Cause.TIMEOUT))
+            return self._finish(now, TurnEnd("failed", error, last.cause or Cause.UNUSABLE_ANSWER))
         text = "\n".join(f"{role}: {self._texts[role]}" for role in ROLES if role in self._texts)
         memory = memory_line(self._input.snapshot.as_of, [], text)
         return self._finish(now, TurnEnd("completed", final_text=text, memory=memory))

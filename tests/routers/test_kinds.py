@@ -12,13 +12,13 @@ from arena import ids, topics
 from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
 from arena.exports import export_topics
-from arena.messages import AgentSpec, ChatReply, ChatRequest, Turn
+from arena.messages import AgentSpec, CallOutcome, Cause, ChatReply, ChatRequest, Turn
 from routers.cli_strategies import check
 from routers.kinds import AwaitedCall, create_turn
 from routers.replay import TurnReplay
 from routers.replay_turn import replay_turn, turn_difference
 from routers.strategy import load_strategy, turn_kinds
-from routers.turn_types import FinishTurn, SendRequest
+from routers.turn_types import Effect, FinishTurn, SendRequest
 from tests.routers.builders import TRADER, now, reply, resolved_agent, turn_input
 from tests.routers.fake_peers import FakePeers, agent_config, playing, until
 from tests.routers.test_replay import TOPICS
@@ -93,6 +93,31 @@ def test_requests_of_both_roles_are_in_flight_at_once() -> None:
         end.turn.usage.prompt_tokens,
         len(end.turn.messages) - 2,
     )
+
+
+@pytest.mark.usefixtures("pair_kind")
+@pytest.mark.parametrize(
+    ("outcome", "cause", "expected"),
+    [
+        ("failed", Cause.AUTH, ("failed", Cause.AUTH)),
+        ("ok", "", ("failed", Cause.UNUSABLE_ANSWER)),
+        (None, "", ("expired", Cause.TIMEOUT)),
+    ],
+)
+def test_turn_without_a_text_has_the_cause(
+    outcome: CallOutcome | None, cause: str, expected: tuple[str, str]
+) -> None:
+    """A key that is refused makes the agent dead at once, as in turns of the kind `single`."""
+    turn = create_turn(resolved_agent(strategy=PAIR), turn_input())
+    ends: tuple[Effect, ...] = ()
+    for effect in turn.start(now()):
+        if isinstance(effect, SendRequest) and outcome is not None:
+            changes = {"outcome": outcome, "cause": cause, "text": ""}
+            ends += turn.reply(reply(effect.request).model_copy(update=changes), now(1))
+    (end,) = ends or turn.time_passed(now(turn.wake_at_s))
+
+    assert isinstance(end, FinishTurn)
+    assert expected == (end.turn.outcome, end.turn.cause)
 
 
 def test_single_turn_writes_no_new_fields() -> None:
