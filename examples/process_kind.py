@@ -13,8 +13,13 @@ Copy this file into its room, here `judge/counter.py`, and enter the kind in
     )
 
 The list of commands, the table of topics, and the accounts and access rules of a secure broker
-follow from the entry. The message and its topic are added as `arena/messages/_template.py` says. A
-process that an ARENA.toml asks for also needs its command in `operations/supervisor/plan.py`.
+follow from the entry. The message and its topic are added as `arena/messages/_template.py` says;
+each topic is in `reads` of some kind, such as `OPERATOR`. A process that an ARENA.toml asks for
+also needs its command in `operations/supervisor/plan.py`.
+
+The tests then ask for two more entries: the module in `SHELLS` in `tests/house_lists.py`, and the
+tables that `arena.process_kinds.kind_table()` and `topic_table()` return, in
+`docs/architecture.md`.
 """
 
 from dataclasses import dataclass
