@@ -140,10 +140,15 @@ class HttpClient:
             if isinstance(result, bytes):
                 return result
             temporary = result.status in (0, *TOO_MANY_REQUESTS) or result.status >= SERVER_ERROR
+            again = temporary and attempt < ATTEMPTS_MAX
             self._log.warning(
-                "request failed", path=path, status=result.status, detail=result.detail
+                "request failed",
+                path=path,
+                status=result.status,
+                detail=result.detail,
+                **({"retry_in_s": round(delay_s, 2)} if again else {}),
             )
-            if not temporary or attempt == ATTEMPTS_MAX:
+            if not again:
                 raise result
             await self._clock.sleep(delay_s)
         raise AssertionError("the last attempt returns or raises")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from connectors.market.http_client import ATTEMPTS_MAX, HttpClient, RestFailed, origin_of
 from connectors.simulator.faults import VenueFault
@@ -83,9 +84,11 @@ async def test_429_is_retried_after_its_retry_after(client: CoinbaseRest) -> Non
 
     counters = answer_with(client, responder)
 
-    assert [] == await client.candles("BTC-USD", 0, 60)
+    with capture_logs() as entries:
+        assert [] == await client.candles("BTC-USD", 0, 60)
     assert 2 == counters["rest_429"]
     assert [True, True] == [b - a >= 7 for a, b in pairwise(times)]
+    assert [7.0, 7.0] == [one["retry_in_s"] for one in entries]
 
 
 @pytest.mark.parametrize(
