@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from arena.messages import AGENT, LlmCall
+from arena.messages import LlmCall
 from dashboard.offset_window import OffsetWindow
 
 CALLS_WINDOW = 20_000
@@ -96,7 +96,7 @@ class Calls:
             failed=int(call.outcome != "ok"),
             estimated=int(usage.estimated),
         )
-        if call.asker == AGENT:
+        if call.agent:
             spending = self.agents.setdefault(call.agent, Spending())
             spending.model, spending.scripted = call.model, call.scripted
             spending.add(slim)

@@ -113,11 +113,11 @@ def test_request_of_an_agent_has_the_bytes_of_older_records() -> None:
     ] == fields
 
 
-def test_call_of_the_judge_costs_no_agent() -> None:
-    """The dashboard has it in the total only, and forgets it with its window."""
+@pytest.mark.parametrize("who", [{"asker": "judge"}, {"agent": "", "turn_id": "", "round": 0}])
+def test_call_of_no_agent_is_in_the_total_only(who: dict[str, Any]) -> None:
+    """The dashboard forgets a call of the judge, or of an agent without a name, with its window."""
     call = LlmCall(
         call_id="c",
-        asker="judge",
         node="gpt",
         model="m",
         outcome="ok",
@@ -125,6 +125,7 @@ def test_call_of_the_judge_costs_no_agent() -> None:
         usage=Usage(prompt_tokens=7),
         started_at=START,
         ended_at=START,
+        **who,
     )
     seen = Calls()
     seen.called(0, 0, call)
