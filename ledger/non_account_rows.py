@@ -97,7 +97,9 @@ class NonAccountRows:
 
 
 def venue_in_books(product_id: str, snapshot: MarketSnapshot) -> str:
-    """The venue of a product: that of the snapshot, or that of its id if the snapshot has several.
+    """The venue of a product: that of its id if it names one or the snapshot has several.
+
+    Otherwise it is that of the snapshot, which may be simulated.
 
     Args:
         product_id: Such as "BTC-USD" or "binance:BTCUSDT".
