@@ -270,13 +270,9 @@ class TurnReplay:
             return
         if agent.inbox is None:
             return
-        if not found.expect(
-            turn.turn_kind in turn_kinds(),
-            place,
-            subject,
-            f"a turn of kind {turn.turn_kind}",
-            "none",
-        ):
+        kind = turn.turn_kind if spec.joined_at > turn.started_at else spec.turn_kind
+        played = turn.turn_kind if turn.turn_kind in turn_kinds() else "none"
+        if not found.expect(kind == played, place, subject, f"a turn of kind {kind}", played):
             return
         if not self._retained.has_all(turn):
             found.counts["turns whose requests or answers are no longer kept"] += 1

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from arena.messages import AgentSpec, CallOutcome, Cause, ChatReply, ChatRequest
 from routers.cli_strategies import check
 from routers.kinds import AwaitedCall, create_turn
 from routers.replay import TurnReplay
+from routers.replay_roster import RosterHistory
 from routers.replay_turn import replay_turn, turn_difference
 from routers.strategy import load_strategy, turn_kinds
 from routers.turn_types import Effect, FinishTurn, SendRequest
@@ -180,6 +182,24 @@ async def test_unknown_kind_in_records_is_a_difference(
     found = TurnReplay(tmp_path / "records").run()
 
     assert ["a turn of kind pair"] * 2 == [one["expected"] for one in found.differences]
+
+
+@pytest.mark.usefixtures("pair_kind")
+async def test_kind_that_the_roster_does_not_name_is_a_difference(
+    memory_bus: MemoryBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent that joined as `single` plays no other kind."""
+    await play(memory_bus, tmp_path / "records")
+    spec_at = RosterHistory.spec_at
+
+    def single(self: RosterHistory, agent: str, at: datetime) -> AgentSpec:
+        return spec_at(self, agent, at).model_copy(update={"turn_kind": "single"})
+
+    monkeypatch.setattr(RosterHistory, "spec_at", single)
+    found = TurnReplay(tmp_path / "records").run()
+
+    named = [(one["expected"], one["found"]) for one in found.differences]
+    assert [("a turn of kind single", "pair")] * 2 == named
 
 
 @pytest.mark.usefixtures("pair_kind")
