@@ -230,10 +230,25 @@ def options_by_venue(options: ExchangeOptions) -> list[ExchangeOptions]:
                 port=options.port and options.port + place,
                 prices=tuple(files[p] for p in products if p in files),
                 state=options.state and state_of_venue(options.state, venue),
-                faults=options.faults,
+                faults=_faults_of(venue, sorted(venues), options.faults),
             )
         )
     return found
+
+
+def _faults_of(
+    venue: str, venues: list[str], faults: tuple[VenueFault, ...]
+) -> tuple[VenueFault, ...]:
+    """The faults of one of several venues: those of its products, and those of no product.
+
+    The first venue also gets those of products of other venues, which it refuses.
+    """
+    found = []
+    for fault in faults:
+        named = split_key(fault.product).venue if fault.product else venue
+        if named == venue or (venue == venues[0] and named not in venues):
+            found.append(fault)
+    return tuple(found)
 
 
 def state_of_venue(path: Path, venue: str) -> Path:

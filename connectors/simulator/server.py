@@ -93,7 +93,11 @@ class ExchangeServer:
         label: str = "",
         start_s: float | None = None,
     ) -> None:
-        """Create the server; venue time starts when `listen` is called."""
+        """Create the server; venue time starts when `listen` is called.
+
+        Raises:
+            UsageError: A fault names a product that the market does not have.
+        """
         self.protocol = protocol
         self.speed = speed
         self.label = label
@@ -102,6 +106,8 @@ class ExchangeServer:
         self.port = 0
         self._clock = clock
         self._scheduled = sorted(faults, key=lambda fault: fault.at)
+        for fault in self._scheduled:
+            self._product(fault)
         self._start_s = float(self.market.now_s) if start_s is None else start_s
         self._started_s = clock.monotonic()
         self._log = logs.get("exchange")
@@ -184,27 +190,35 @@ class ExchangeServer:
         await asyncio.gather(*closing)
 
     async def set_fault(self, fault: VenueFault) -> None:
-        """Set a fault now."""
+        """Set a fault now.
+
+        Raises:
+            UsageError: The market does not have its product, or the venue has no such fault.
+        """
+        product = self._product(fault)
         self._log.info("fault", kind=fault.kind, product=fault.product, seconds=fault.seconds)
         now_s = self._clock.monotonic()
         if fault.kind in LASTING:
             self.active_faults.set(fault, now_s)
         elif fault.kind == "bad_ack":
-            self.active_faults.forget = self._product(fault)
+            self.active_faults.forget = product
         elif fault.kind in product_changes.KINDS:
-            self._change(self._product(fault), fault)
+            self._change(product, fault)
         elif fault.kind == "lifetime":
             self.protocol.lifetime_s = fault.seconds
         elif fault.kind in ("close", "drop"):
             await fault_effects.disconnect([c.connection for c in self.clients], fault)
         else:
-            frame = self.protocol.faulty_frame(self._product(fault), fault.kind)
+            frame = self.protocol.faulty_frame(product, fault.kind)
             for client in self.clients:
                 self._put(client, frame)
 
     def _product(self, fault: VenueFault) -> str:
         if fault.product and fault.product not in self.market.products:
-            raise UsageError(f"fault {fault.kind}: unknown product {fault.product}")
+            raise UsageError(
+                f"fault {fault.kind}: unknown product {fault.product}",
+                remedy=f"the products are {', '.join(self.market.products)}",
+            )
         return fault.product or next(iter(self.market.products))
 
     def _change(self, product: str, fault: VenueFault) -> None:
@@ -350,7 +364,8 @@ class ExchangeServer:
             fault = read_fault(parameters)
             await self.set_fault(fault)
         except UsageError as error:
-            return self.protocol.error(400, str(error))
+            text = f"{error}; {error.remedy}" if error.remedy else str(error)
+            return self.protocol.error(400, text)
         return RestResponse(200, orjson.dumps({"set": fault.kind}), JSON)
 
     def _labelled(self, reply: RestResponse) -> Response:

@@ -2,19 +2,27 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
+import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from arena.clock import SystemClock
-from arena.errors import DependencyMissing
+from arena.errors import DependencyMissing, UsageError
 from connectors.market.events import HeartbeatSeen, TickerSeen, TradeSeen
 from connectors.simulator import server as server_module
+from connectors.simulator.binance.protocol import BinanceProtocol
 from connectors.simulator.coinbase import protocol as coinbase_protocol
 from connectors.simulator.coinbase.protocol import CoinbaseProtocol
-from connectors.simulator.run import ExchangeOptions
+from connectors.simulator.faults import VenueFault
+from connectors.simulator.listing import listed_product
+from connectors.simulator.run import ExchangeOptions, options_by_venue
 from connectors.simulator.server import ExchangeServer
+from connectors.simulator.simulated_market import SimulatedMarket
+from connectors.simulator.synthetic_prices import SyntheticPricePath
+from connectors.simulator.venue_protocol import ExchangeProtocol
 from connectors.venues.coinbase.protocol import parse
 from connectors.venues.coinbase.subscription import CHANNELS, subscribe_messages
 from tests.connectors.builders import FIXTURES, T0, build_market
@@ -84,3 +92,44 @@ async def test_port_in_use_is_an_error() -> None:
         with pytest.raises(DependencyMissing, match=rf"port {server.port}.*--port 0"):
             async with running_exchange(port=server.port):
                 pass
+
+
+@pytest.mark.parametrize("kind", ["gap", "bad_print", "stall"])
+async def test_fault_of_an_unknown_product_is_refused(kind: str) -> None:
+    """With the products that exist, whether it is scheduled or set now."""
+    fault = VenueFault(kind, product="BTC-EUR")
+    market = build_market(ExchangeOptions(("BTC-USD",)), T0)
+    with pytest.raises(UsageError) as scheduled:
+        ExchangeServer(CoinbaseProtocol(market), speed=1.0, clock=SystemClock(), faults=[fault])
+    async with running_exchange() as server, httpx.AsyncClient(trust_env=False) as http:
+        url = f"{server.rest_url}/_sim/fault?kind={kind}&product=BTC-EUR"
+        reply = await http.get(url)
+
+    assert "the products are BTC-USD" == scheduled.value.remedy
+    assert 400 == reply.status_code
+    assert "the products are BTC-USD, SOL-USD, AERO-USD" in reply.text
+
+
+def test_faults_of_two_venues_go_to_the_venue_of_their_product() -> None:
+    """One without a product goes to both; one of a third venue to the first, which refuses it."""
+    products = ("BTC-USD", "binance:BTCUSDT")
+    faults = [VenueFault("gap", product=name) for name in (*products, "", "mtgox:BTCUSD")]
+    parts = options_by_venue(ExchangeOptions(products, faults=tuple(faults)))
+
+    assert [faults[1:], [faults[0], faults[2]]] == [list(part.faults) for part in parts]
+
+
+@pytest.mark.parametrize("kind", ["bad_print", "reorder"])
+@pytest.mark.parametrize(
+    ("protocol", "product"),
+    [(CoinbaseProtocol, "BTC-USD"), (BinanceProtocol, "binance:BTCUSDT")],
+)
+def test_frame_of_a_fault_needs_a_price(
+    kind: str, protocol: Callable[[SimulatedMarket], ExchangeProtocol], product: str
+) -> None:
+    """Before the first one the fault is refused."""
+    path = SyntheticPricePath(listed_product(product), 7)
+    market = SimulatedMarket([path], start_s=int(T0.timestamp()), seed=7)
+
+    with pytest.raises(UsageError, match="yet"):
+        protocol(market).faulty_frame(product, kind)

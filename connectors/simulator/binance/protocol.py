@@ -7,6 +7,7 @@ from typing import Final
 
 import orjson
 
+from arena.errors import UsageError
 from arena.pricefiles.rows import MINUTE_S
 from connectors.simulator.binance import frames
 from connectors.simulator.binance.feed_session import StreamSession
@@ -80,7 +81,11 @@ class BinanceProtocol:
         return [] if hidden or not state.live else found
 
     def faulty_frame(self, product_id: str, kind: str) -> str:
-        """A frame of a fault; a bad print advances the product's update id."""
+        """A frame of a fault; a bad print advances the product's update id.
+
+        Raises:
+            UsageError: The product has no quote yet.
+        """
         if kind == "big_frame":
             return '{"stream":"padding","data":"' + "x" * BIG_FRAME_BYTES + '"}'
         if kind == "garbage":
@@ -89,6 +94,8 @@ class BinanceProtocol:
             now = datetime.fromtimestamp(self.market.now_s, UTC)
             return orjson.dumps({"e": "serverShutdown", "E": milliseconds(now)}).decode()
         state = self.market.products[product_id]
+        if state.tick is None:
+            raise UsageError(f"fault {kind}: {product_id} has no quote yet", remedy="set it later")
         if kind == "bad_print":
             state.sequence += 1
             self._quoted[product_id] = state.sequence

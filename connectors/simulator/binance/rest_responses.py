@@ -28,6 +28,7 @@ ROWS: Final = 500
 ROWS_MAX: Final = 1_000
 BAD_REQUEST: Final = 400
 NOT_FOUND: Final = 404
+NOT_FOUND_PAGE: Final = b"<html><body><h2>404 Not found</h2></body></html>"
 TOO_MANY: Final = -1003
 INVALID_PARAMETER: Final = -1100
 MISSING_PARAMETER: Final = -1102
@@ -55,7 +56,7 @@ def respond(market: SimulatedMarket, target: str, at: datetime) -> RestResponse:
     name = url.path.removeprefix(PREFIX)
     handler = _HANDLERS.get(name) if url.path.startswith(PREFIX) else None
     if handler is None:
-        return RestResponse(NOT_FOUND, b"<html><body><h2>404 Not found</h2></body></html>")
+        return RestResponse(NOT_FOUND, NOT_FOUND_PAGE, "text/html")
     try:
         body = handler(market, dict(parse_qsl(url.query)), at)
     except _Refused as refused:

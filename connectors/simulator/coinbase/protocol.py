@@ -78,7 +78,9 @@ class CoinbaseProtocol:
         if kind == "shutdown":
             raise UsageError("Coinbase Exchange does not announce the end of a connection")
         state = self.market.products[product_id]
-        text = ticker_frame(self.market, product_id) or GARBAGE
+        text = ticker_frame(self.market, product_id)
+        if text is None:
+            raise UsageError(f"fault {kind}: {product_id} has no price yet", remedy="set it later")
         if kind == "reorder":
             body = orjson.loads(self._last.get(product_id) or text)
             body["sequence"] -= 1

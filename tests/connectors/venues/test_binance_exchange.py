@@ -116,7 +116,9 @@ async def test_errors_of_the_rest_api_have_codes() -> None:
     }
     async with exchange(speed=1.0) as server, httpx.AsyncClient(trust_env=False) as http:
         replies = {path: await http.get(server.rest_url + path) for path in paths}
+        unknown = await http.get(f"{server.rest_url}/api/v3/nothing")
 
+    assert (404, "text/html") == (unknown.status_code, unknown.headers["content-type"])
     assert paths == {path: reply.json()["code"] for path, reply in replies.items()}
     assert {400} == {reply.status_code for reply in replies.values()}
 
