@@ -255,7 +255,7 @@ class CallOutcomes:
         body = decoded.body or {}
         by_id = self.requests if decoded.kind == "ChatReply" else self.calls
         call = by_id.get(body["call_id"])
-        if call is None:
+        if call is None or not (call.has_turn or decoded.topic == call.inbox):
             self.unasked_answers.append((decoded.location, body["call_id"]))
             return
         call.answers += 1

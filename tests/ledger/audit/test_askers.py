@@ -62,6 +62,19 @@ def test_lost_reply_of_the_judge_is_reported(asked: tuple[ContestLog, str, Json]
     assert reports(failed[10], place)
 
 
+def test_reply_in_an_inbox_of_another_does_not_count(asked: tuple[ContestLog, str, Json]) -> None:
+    """The judge does not read the inboxes of agents."""
+    log, topic, request = asked
+    other = next(name for name in log.records if name.startswith(topics.INBOX.name))
+    reply = {"asker": "judge", "call_id": request["call_id"], "node": "m", "model": "m"}
+    log.append(other, reply | {"outcome": "ok"}, "ChatReply")
+    later = request | {"call_id": "later"}
+    log.append(topic, later, "ChatRequest", key="judge")
+    answer(log, later)
+
+    assert 10 in log.failed()
+
+
 def test_reply_to_another_inbox_must_be_a_dead_letter(
     asked: tuple[ContestLog, str, Json],
 ) -> None:
