@@ -171,7 +171,7 @@ def _request(found: OrderRecords) -> TraceStep:
         f"round {request.round}, {counted(len(request.messages), 'message')}, "
         f"{counted(len(request.tools), 'tool')}"
     )
-    if found.turn is not None:
+    if found.turn is not None and not request.role:  # a role may have a prompt of its own
         computed = prompt_sha256([m.model_dump(mode="json") for m in request.messages[:2]])
         step.check("prompt SHA-256, as in the turn", found.turn[1].prompt_sha256, computed)
     step.check("snapshot", found.event[1].snapshot_id, request.snapshot_id)

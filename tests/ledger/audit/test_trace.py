@@ -2,11 +2,12 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
-from arena import topics
+from arena import ids, topics
 from arena.errors import UsageError
 from connectors.market.events import TickerSeen
 from connectors.venues.binance.protocol import BinanceDecoder
@@ -133,6 +134,26 @@ def test_changed_prompt_is_reported(log: ContestLog, tmp_path: Path) -> None:
 
     assert ["prompt SHA-256"] == [c.what for c in steps["turn"].checks if not c.holds]
     assert steps["request"].holds
+
+
+def test_role_may_have_a_prompt_of_its_own(log: ContestLog, tmp_path: Path) -> None:
+    """The prompt of its request is not that of the turn."""
+
+    def as_role(body: dict[str, Any]) -> None:
+        names = ("", "trader")
+        body["role"] = names[1]
+        body["call_id"] = ids.model_call_id(body["turn_id"], body["round"], *names)
+        body["messages"][1]["content"] = "Trade as the analysts say."
+
+    for topic in [name for name in log.records if name.startswith(topics.PROMPTED.name)]:
+        for index in range(len(log.records[topic])):
+            log.change(topic, index, as_role)
+    source = RecordSource("a contest", log.write(tmp_path / "records"))
+
+    steps = {step.name: step for step in trace(source, order_ids(source)[0])}
+
+    failed = [check.what for check in steps["request"].checks if not check.holds]
+    assert ["body that was sent, SHA-256"] == failed
 
 
 @pytest.mark.parametrize("changes", [{"options": {"seed": 8}}, {"model": "another"}])
