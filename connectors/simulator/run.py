@@ -30,6 +30,8 @@ from connectors.simulator.simulator_state import (
     SimulatorState,
     StateFile,
     read_state,
+    source_on_venue,
+    state_of_venue,
 )
 from connectors.simulator.synthetic_prices import SyntheticPricePath
 from connectors.simulator.venue_protocol import ExchangeProtocol
@@ -84,7 +86,7 @@ class ExchangeOptions:
     def price_source(self) -> str:
         """The seed, or the names of the price files; and the venue, if it is not the first."""
         source = " ".join(path.name for path in self.prices) or self.label
-        return source if self.venue == DEFAULT_VENUE else f"{source} on {self.venue}"
+        return source_on_venue(source, self.venue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,11 +251,6 @@ def _faults_of(
         if named == venue or (venue == venues[0] and named not in venues):
             found.append(fault)
     return tuple(found)
-
-
-def state_of_venue(path: Path, venue: str) -> Path:
-    """The file in which the market of one of several venues keeps its time."""
-    return path if venue == DEFAULT_VENUE else path.with_name(f"{path.stem}-{venue}{path.suffix}")
 
 
 def _open(options: ExchangeOptions, clock: Clock) -> StartedMarket:

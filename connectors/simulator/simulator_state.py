@@ -13,6 +13,7 @@ import orjson
 
 from arena import logs
 from arena.bounded_files import NotReadable, read_regular
+from arena.products import DEFAULT_VENUE
 
 AHEAD_S: Final = 1.0
 """Wall seconds by which the file is ahead of venue time."""
@@ -33,6 +34,16 @@ class SimulatorState:
     price_source: str
     began_s: int
     venue_s: float
+
+
+def state_of_venue(path: Path, venue: str) -> Path:
+    """The file in which the market of one of several venues keeps its time."""
+    return path if venue == DEFAULT_VENUE else path.with_name(f"{path.stem}-{venue}{path.suffix}")
+
+
+def source_on_venue(source: str, venue: str) -> str:
+    """A price source with its venue, if it is not the first."""
+    return source if venue == DEFAULT_VENUE else f"{source} on {venue}"
 
 
 def read_state(path: Path) -> SimulatorState | None:

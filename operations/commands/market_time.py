@@ -3,11 +3,11 @@
 The market keeps its time in a file of the home. That file can be missing (homes of 0.1.0 have none)
 or older than the topics (if another home ran the arena). Then it is rewritten from the newest
 snapshot: a market from a seed starts its prices again at that time, one from files continues there.
-`connectors/simulator/simulator_state.py` reads the file.
+`connectors/simulator/simulator_state.py` reads the file. Of several venues, each has a file.
 """
 
 import asyncio
-from collections.abc import Iterable
+import importlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,11 +24,14 @@ from arena.read_topic import read_list
 from arena.settings import Settings
 from operations.processes.stop_signals import StopSignals
 from operations.specs.arena_spec import ArenaSpec
+from operations.specs.venues import by_venue
 
 NEWEST_MAX = 64
 """Records of each partition that are read from the end; some may not be snapshots."""
 FILE_BYTES_MAX = 64 << 10
 MINUTE_S = 60
+STATE_MODULE = "connectors.simulator.simulator_state"
+"""Loaded by name: `operations` imports no room."""
 
 
 def restore_market_time(spec: ArenaSpec, settings: Settings, path: Path) -> None:
@@ -44,16 +47,38 @@ def restore_market_time(spec: ArenaSpec, settings: Settings, path: Path) -> None
     with StopSignals() as signals:
         newest = asyncio.run(_read(settings))
     signals.raise_received()
-    files = [file.name for file in map(Path, spec.market.prices)]
-    text = restored_state(_state(path), newest, datetime.now(UTC), files)
-    if text is not None and newest is not None:
+    now, restored = datetime.now(UTC), False
+    for file, tape in market_files(spec, path):
+        text = restored_state(_state(file), newest, now, tape)
+        if text is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(file, text)
+            restored = True
+    if restored:
         print_note(f"the market starts at the newest snapshot, {newest:%Y-%m-%d %H:%M:%S} UTC")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, text)
+
+
+def market_files(spec: ArenaSpec, path: Path) -> list[tuple[Path, str]]:
+    """The file of each venue, and the description of its price files in it; "" for a seed.
+
+    Args:
+        spec: The arena.
+        path: The file of an exchange of one venue.
+    """
+    state = importlib.import_module(STATE_MODULE)
+    products, found = spec.arena.products, list[tuple[Path, str]]()
+    names = [Path(text).name for text in spec.market.prices]
+    named = dict(zip(products, names, strict=False))
+    venues = by_venue(products)
+    for venue, own in venues.items():
+        files = [named[p] for p in own if p in named] if len(venues) > 1 else names
+        file = state.state_of_venue(path, venue) if len(venues) > 1 else path
+        found.append((file, state.source_on_venue(" ".join(files), venue) if files else ""))
+    return found
 
 
 def restored_state(
-    stored: dict[str, object], newest: datetime | None, now: datetime, files: Iterable[str]
+    stored: dict[str, object], newest: datetime | None, now: datetime, tape: str
 ) -> str | None:
     """Return the new text of a market's file, or None if it may stay unchanged. Pure.
 
@@ -61,7 +86,7 @@ def restored_state(
         stored: Its values now; empty if it cannot be read.
         newest: Market time of the newest snapshot.
         now: Wall time, at which a market from a seed starts without a file.
-        files: Names of its price files; none for a seed.
+        tape: Description of its price files, as the exchange writes it; "" for a seed.
     """
     if newest is None:
         return None
@@ -71,7 +96,6 @@ def restored_state(
         if stored_s >= venue_s:
             return None
         return _line(stored | {"venue_s": venue_s})
-    tape = " ".join(files)
     if not tape and venue_s <= now.timestamp():
         return None
     began_s = int(venue_s) - int(venue_s) % MINUTE_S

@@ -76,4 +76,4 @@ def test_market_of_an_old_home_continues(release: Path) -> None:
 
     assert read_run(run) is not None
     assert (release.name != FIRST) == bool(markets)
-    assert markets or restored_state({}, newest, datetime(2026, 11, 21, tzinfo=UTC), ())
+    assert markets or restored_state({}, newest, datetime(2026, 11, 21, tzinfo=UTC), "")
