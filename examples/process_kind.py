@@ -1,7 +1,7 @@
 """A kind of process to copy: `arena counter` publishes how many snapshots the market has had.
 
-Copy this file into its room, here `judge/counter.py`, and enter the kind in
-`arena/process_kinds.py`:
+Copy this file into its room, here `judge/counter.py`, import the message from `arena.messages`, and
+enter the kind in `arena/process_kinds.py`:
 
     COUNTER = ProcessKind(
         name="counter",

@@ -75,6 +75,15 @@ def turn_kinds() -> tuple[str, ...]:
     return _module_names(KINDS_PACKAGE)
 
 
+def _fault_of_kind(name: str) -> str:
+    """Why the module of a kind cannot be used, or ""; better now than in an agent's first turn."""
+    try:
+        module = import_module(f"{KINDS_PACKAGE}.{name}")
+    except Exception as error:  # Whatever its code does.
+        return repr(error)
+    return "" if hasattr(module, "create_turn") else "it has no create_turn"
+
+
 def _module_names(package: str) -> tuple[str, ...]:
     found = (module.name for module in pkgutil.iter_modules(import_module(package).__path__))
     return tuple(sorted(name for name in found if not name.startswith("_")))
@@ -185,6 +194,8 @@ def _check(strategy: Strategy, source: str) -> Strategy:
         wrong = f"kind is {strategy.kind!r}; write agent or baseline"
     elif strategy.turn_kind not in turn_kinds():
         wrong = f"turn_kind is {strategy.turn_kind!r}; write {listed(turn_kinds())}"
+    elif strategy.turn_kind != SINGLE and (fault := _fault_of_kind(strategy.turn_kind)):
+        wrong = f"turn_kind {strategy.turn_kind!r} cannot be used: {fault}"
     elif type(strategy.prompt_version) is not int or strategy.prompt_version < 1:
         wrong = f"prompt_version is {strategy.prompt_version!r}; write a whole number from 1"
     if wrong:

@@ -55,6 +55,22 @@ def test_unknown_kind_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("pair_kind")
+@pytest.mark.parametrize(
+    ("code", "fault"), [("1 / 0", "ZeroDivisionError"), ("", "it has no create_turn")]
+)
+def test_broken_kind_is_refused_before_the_first_turn(
+    tmp_path: Path, code: str, fault: str
+) -> None:
+    """A router would end in its first turn, and again after every restart."""
+    (tmp_path / "kinds" / "pair.py").write_text(code)
+    file = tmp_path / "two.toml"
+    file.write_text('name = "two"\nprompt = "Trade."\nturn_kind = "pair"\n')
+
+    with pytest.raises(UsageError, match=f"turn_kind 'pair' cannot be used: {fault}"):
+        load_strategy(str(file))
+
+
+@pytest.mark.usefixtures("pair_kind")
 def test_kind_of_a_strategy_file_is_loaded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
