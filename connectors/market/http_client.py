@@ -6,15 +6,15 @@ and decode the bodies.
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from arena import __version__, logs
 from arena.clock import Clock
 from arena.optional_imports import import_without
 from connectors.market.connection_errors import LOOPBACK, cannot_reach
-from connectors.market.json_bodies import error_text
+from connectors.market.json_bodies import RestMalformed, error_text
 from connectors.market.rate_limits import (
     Backoff,
     TokenBucket,
@@ -43,6 +43,8 @@ RECORDED: Final = "recorded"
 RECORDED_FROM: Final = "recorded candles of "
 """Prefix of that label if it also names the files."""
 SOURCE_CHARS_MAX: Final = 300
+
+Content = TypeVar("Content")
 
 
 class RestFailed(Exception):
@@ -119,6 +121,31 @@ class HttpClient:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+    async def read(
+        self,
+        path: str,
+        decode: Callable[[bytes], Content],
+        query: Mapping[str, str] | None = None,
+        *,
+        weight: int = 1,
+    ) -> Content:
+        """The decoded body of a 200; temporary failures are retried.
+
+        Args:
+            path: Path of the request.
+            decode: Reads the body, or raises `RestMalformed`.
+            query: Its parameters.
+            weight: Tokens of the bucket that it costs.
+
+        Raises:
+            RestFailed: There was no usable response.
+        """
+        body = await self.get(path, query, weight=weight)
+        try:
+            return decode(body)
+        except RestMalformed as error:
+            raise RestFailed(path, OK, str(error)) from None
 
     async def get(
         self, path: str, query: Mapping[str, str] | None = None, *, weight: int = 1

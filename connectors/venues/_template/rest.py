@@ -1,19 +1,15 @@
 """The public REST API."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TypeVar
 
 from arena.messages import Candle
 from arena.products import split_key
 from connectors.market.events import TickerSeen, TradeSeen
-from connectors.market.http_client import OK, HttpClient, RestFailed
-from connectors.market.json_bodies import RestMalformed
+from connectors.market.http_client import HttpClient
 from connectors.market.listing import ProductListing
 from connectors.market.snapshot import Origin
 from connectors.venues._template import rest_protocol
-
-T = TypeVar("T")
 
 
 class TemplateRest:
@@ -38,37 +34,30 @@ class TemplateRest:
 
     async def time(self) -> datetime:
         """The venue's time."""
-        return await self._get("/time", rest_protocol.read_time)
+        return await self._http.read("/time", rest_protocol.read_time)
 
     async def products(self, wanted: Iterable[str]) -> ProductListing:
         """The wanted products as the venue lists them now."""
         listed = list(wanted)
-        return await self._get("/products", lambda body: rest_protocol.list_products(body, listed))
+        return await self._http.read(
+            "/products", lambda body: rest_protocol.list_products(body, listed)
+        )
 
     async def ticker(self, product_id: str) -> TickerSeen:
         """The current quotes of a product."""
         path = f"/ticker/{split_key(product_id).symbol}"
-        return await self._get(path, lambda body: rest_protocol.read_ticker(body, product_id))
+        return await self._http.read(path, lambda body: rest_protocol.read_ticker(body, product_id))
 
     async def candles(self, product_id: str, start_s: int, end_s: int) -> list[Candle]:
         """One-minute candles from `start_s` to `end_s`, both inclusive, oldest first."""
         path = f"/candles/{split_key(product_id).symbol}"
         query = {"start": str(start_s), "end": str(end_s)}
-        return await self._get(path, rest_protocol.read_candles, query)
+        return await self._http.read(path, rest_protocol.read_candles, query)
 
     async def trades(self, product_id: str, after: int | None = None) -> list[TradeSeen]:
         """The newest trades with an id below `after`, newest first."""
         path = f"/trades/{split_key(product_id).symbol}"
         query = {} if after is None else {"after": str(after)}
-        return await self._get(
+        return await self._http.read(
             path, lambda body: rest_protocol.read_trades(body, product_id), query
         )
-
-    async def _get(
-        self, path: str, read: Callable[[bytes], T], query: dict[str, str] | None = None
-    ) -> T:
-        body = await self._http.get(path, query)
-        try:
-            return read(body)
-        except RestMalformed as error:
-            raise RestFailed(path, OK, str(error)) from None

@@ -19,8 +19,8 @@ import orjson
 from arena.messages import Candle
 from connectors.market.candles import MINUTE_S
 from connectors.market.events import TickerSeen, TradeSeen
-from connectors.market.http_client import OK, HttpClient, RestFailed
-from connectors.market.json_bodies import Body, RestMalformed
+from connectors.market.http_client import HttpClient, RestFailed
+from connectors.market.json_bodies import Body
 from connectors.market.listing import ProductListing
 from connectors.market.snapshot import Origin
 from connectors.market.trades import PAGE_ROWS_MAX
@@ -81,11 +81,7 @@ class BinanceRest:
         Raises:
             RestFailed: There was no usable response.
         """
-        body = await self._http.get(TIME, weight=TIME_WEIGHT)
-        try:
-            return read_time(body)
-        except RestMalformed as error:
-            raise RestFailed(TIME, OK, str(error)) from None
+        return await self._http.read(TIME, read_time, weight=TIME_WEIGHT)
 
     async def products(self, wanted: Iterable[str]) -> ProductListing:
         """The wanted products as the venue lists them now.
@@ -111,11 +107,9 @@ class BinanceRest:
             RestFailed: There was no usable response.
         """
         query = {"symbol": symbol_of(product_id)}
-        body = await self._http.get(TICKER, query, weight=TICKER_WEIGHT)
-        try:
-            return read_ticker(body, product_id)
-        except RestMalformed as error:
-            raise RestFailed(TICKER, OK, str(error)) from None
+        return await self._http.read(
+            TICKER, lambda body: read_ticker(body, product_id), query, weight=TICKER_WEIGHT
+        )
 
     async def candles(self, product_id: str, start_s: int, end_s: int) -> list[Candle]:
         """One-minute candles that start from `start_s` to `end_s`, both inclusive, oldest first.
@@ -131,11 +125,7 @@ class BinanceRest:
             "endTime": str(end_s * 1000),
             "limit": str(KLINES_MAX),
         }
-        body = await self._http.get(KLINES, query, weight=KLINES_WEIGHT)
-        try:
-            candles, refused = read_candles(body)
-        except RestMalformed as error:
-            raise RestFailed(KLINES, OK, str(error)) from None
+        candles, refused = await self._http.read(KLINES, read_candles, query, weight=KLINES_WEIGHT)
         self._counters["rest_rows_refused"] += refused
         return candles
 
@@ -153,11 +143,9 @@ class BinanceRest:
         if after is not None:
             path = OLD_TRADES
             query["fromId"] = str(max(0, after - PAGE_ROWS_MAX))
-        body = await self._http.get(path, query, weight=TRADES_WEIGHT)
-        try:
-            trades, refused = read_trades(body, product_id)
-        except RestMalformed as error:
-            raise RestFailed(path, OK, str(error)) from None
+        trades, refused = await self._http.read(
+            path, lambda body: read_trades(body, product_id), query, weight=TRADES_WEIGHT
+        )
         self._counters["rest_rows_refused"] += refused
         return [trade for trade in trades if after is None or trade.trade_id < after]
 
@@ -181,8 +169,6 @@ class BinanceRest:
 
     async def _request_entries(self, symbols: Sequence[str]) -> Mapping[str, Body]:
         query = {"symbols": orjson.dumps(list(symbols)).decode()}
-        body = await self._http.get(EXCHANGE_INFO, query, weight=EXCHANGE_INFO_WEIGHT)
-        try:
-            return read_symbols(body)
-        except RestMalformed as error:
-            raise RestFailed(EXCHANGE_INFO, OK, str(error)) from None
+        return await self._http.read(
+            EXCHANGE_INFO, read_symbols, query, weight=EXCHANGE_INFO_WEIGHT
+        )

@@ -7,8 +7,7 @@ from datetime import datetime
 from arena.messages import Candle
 from connectors.market.candles import MINUTE_S
 from connectors.market.events import TickerSeen, TradeSeen
-from connectors.market.http_client import OK, HttpClient, RestFailed
-from connectors.market.json_bodies import RestMalformed
+from connectors.market.http_client import HttpClient
 from connectors.market.listing import ProductListing
 from connectors.market.snapshot import Origin
 from connectors.market.trades import PAGE_ROWS_MAX
@@ -47,11 +46,7 @@ class CoinbaseRest:
         Raises:
             RestFailed: There was no usable response.
         """
-        body = await self._http.get("/time")
-        try:
-            return read_time(body)
-        except RestMalformed as error:
-            raise RestFailed("/time", OK, str(error)) from None
+        return await self._http.read("/time", read_time)
 
     async def products(self, wanted: Iterable[str]) -> ProductListing:
         """The wanted products as the venue lists them now.
@@ -59,11 +54,9 @@ class CoinbaseRest:
         Raises:
             RestFailed: There was no usable response.
         """
-        body = await self._http.get("/products")
-        try:
-            return list_products(body, wanted, venue=self._venue)
-        except RestMalformed as error:
-            raise RestFailed("/products", OK, str(error)) from None
+        return await self._http.read(
+            "/products", lambda body: list_products(body, wanted, venue=self._venue)
+        )
 
     async def ticker(self, product_id: str) -> TickerSeen:
         """The current quotes of a product.
@@ -72,11 +65,7 @@ class CoinbaseRest:
             RestFailed: There was no usable response.
         """
         path = f"/products/{product_id}/ticker"
-        body = await self._http.get(path)
-        try:
-            return read_ticker(body, product_id)
-        except RestMalformed as error:
-            raise RestFailed(path, OK, str(error)) from None
+        return await self._http.read(path, lambda body: read_ticker(body, product_id))
 
     async def candles(self, product_id: str, start_s: int, end_s: int) -> list[Candle]:
         """One-minute candles from bucket `start_s` to bucket `end_s`, oldest first.
@@ -88,11 +77,7 @@ class CoinbaseRest:
         """
         path = f"/products/{product_id}/candles"
         query = {"granularity": str(MINUTE_S), "start": str(start_s), "end": str(end_s)}
-        body = await self._http.get(path, query)
-        try:
-            candles, refused = read_candles(body)
-        except RestMalformed as error:
-            raise RestFailed(path, OK, str(error)) from None
+        candles, refused = await self._http.read(path, read_candles, query)
         self._counters["rest_rows_refused"] += refused
         return candles
 
@@ -104,10 +89,8 @@ class CoinbaseRest:
         """
         path = f"/products/{product_id}/trades"
         query = {"limit": str(PAGE_ROWS_MAX)} | ({} if after is None else {"after": str(after)})
-        body = await self._http.get(path, query)
-        try:
-            trades, refused = read_trades(body, product_id)
-        except RestMalformed as error:
-            raise RestFailed(path, OK, str(error)) from None
+        trades, refused = await self._http.read(
+            path, lambda body: read_trades(body, product_id), query
+        )
         self._counters["rest_rows_refused"] += refused
         return trades
