@@ -9,7 +9,7 @@ What every kind keeps, so that router, replay and audit need not know it:
 
 - Only the turn's input and what arrives decide; the same input and arrivals give the same effects.
 - The first effect is a `SendRequest` with the `TurnStarted`; the last one is a `FinishTurn`.
-- `round` counts the requests of a turn from 0, whoever asks, and is the index of the request's
+- `round` counts the requests of all roles of a turn from 0, and is the index of the request's
   `Round` in the `Turn`. Call ids follow from turn, round, stage and role.
 - A request whose reply the turn did not wait for has a `Round` with the error `ENDED_BEFORE`.
 - Requests in flight end in any order. After `wake_at_s`, `time_passed` stops waiting for something.

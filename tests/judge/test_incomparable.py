@@ -89,7 +89,7 @@ def test_two_contestants_under_one_name_are_not_ranked(
 
 
 def test_kind_of_turns_is_part_of_the_setup() -> None:
-    """Agents whose turns proceed differently are no repeats of each other."""
+    """Agents with different kinds of turns are not repeats of each other."""
     setups = set()
     for kind in ("single", "pair"):
         records = []

@@ -106,7 +106,7 @@ def test_kline_without_a_newer_trade_is_a_heartbeat() -> None:
 
 @pytest.mark.parametrize(("bid", "ask"), [("6", "6.01"), ("0", "10.01"), ("10.02", "10.01")])
 def test_heartbeats_do_not_confirm_quotes_that_were_refused(bid: str, ask: str) -> None:
-    """The last accepted ticker is no longer what the venue shows, so it becomes stale."""
+    """The venue shows other quotes than the last accepted ticker, so the ticker becomes stale."""
     feed, decode = Feed("binance"), BinanceDecoder()
     good = [kline(100), book(7), kline(100)]
     refused = [book(8, bid, ask), kline(100), mini()]

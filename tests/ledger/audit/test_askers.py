@@ -1,4 +1,4 @@
-"""Requests of the judge have no turn: their replies are checked, and they are no agent's calls."""
+"""Requests of the judge: their replies are checked, and they do not count as an agent's calls."""
 
 import pytest
 
