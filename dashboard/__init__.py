@@ -1,4 +1,5 @@
-"""The terminal dashboard: read models folded from the topics, and the screens drawn from them.
+"""The arena shown to people and programs: one read model of the topics, and its skins.
 
-It writes to no topic: nothing in the arena depends on it, and any number of dashboards may run.
+`model/` folds the topics and answers questions; `terminal/` draws it. They write to no topic:
+nothing in the arena depends on them, and any number may run.
 """

@@ -1,7 +1,7 @@
 """The process `arena dashboard`: it only reads."""
 
 from arena.node import Node
-from dashboard.app import DashboardOptions, run
+from dashboard.terminal.app import DashboardOptions, run
 
 
 async def serve(node: Node, options: DashboardOptions) -> None:

@@ -310,7 +310,7 @@ def test_money_is_never_a_float() -> None:
     nothing it computes flows back into an account.
     """
     words = ("price", "cash", "fee", "notional", "amount", "equity", "quantity")
-    measuring = ("dashboard/plot", "operations/bench/", "judge/")
+    measuring = ("dashboard/terminal/plot", "operations/bench/", "judge/")
     broken = {
         name_of(path): [
             text

@@ -11,7 +11,7 @@ from arena.acls import may_read, may_write
 from arena.bus.memory import MemoryBus
 from arena.messages import Asker, ChatMessage, ChatReply, ChatRequest, DeadLetter, LlmCall, Usage
 from chat_nodes.node import ChatNodeSettings
-from dashboard.calls import Calls
+from dashboard.model.calls import Calls
 from tests.chat_nodes.example_requests import START, request
 from tests.chat_nodes.running_node import FakeModel, calls, now, read_all, send, serving
 

@@ -29,9 +29,9 @@ from arena.fold_checkpoint import CheckpointFile
 from arena.money import units_text
 from arena.node import Node
 from arena.settings import Settings
-from dashboard.app import catch_up
-from dashboard.topic_follower import TopicFollower
-from dashboard.view import ArenaView
+from dashboard.model.topic_follower import TopicFollower
+from dashboard.model.view import ArenaView
+from dashboard.terminal.app import catch_up
 from judge.checkpoints import SeasonCheckpoint
 from judge.season import SEASON_TOPICS
 from operations.localbroker.broker import LocalBroker

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from arena.bus.base import Record
-from dashboard.view import ArenaView
+from dashboard.model.view import ArenaView
 
 
 def view_of(records: Iterable[Record]) -> ArenaView:

@@ -24,8 +24,8 @@ from arena.node import Node, serve_node
 from arena.settings import Settings
 from chat_nodes.model import CallFailed, RawReply
 from chat_nodes.node import ChatNodeSettings, serve_model
-from dashboard.topic_follower import TopicFollower
-from dashboard.view import ArenaView
+from dashboard.model.topic_follower import TopicFollower
+from dashboard.model.view import ArenaView
 from judge.service import Judge
 from ledger.database import Database
 from ledger.location import BooksLocation, books_location

@@ -14,7 +14,7 @@ from arena.bus.kafka import KafkaBus
 from arena.exports import read_manifest, read_records
 from arena.pass_overs import passed_over_in
 from arena.settings import Settings
-from dashboard.accounts_view import AccountsView
+from dashboard.model.accounts_view import AccountsView
 from judge.season.accounts_fold import AccountsFold
 from ledger.audit.checker import InvariantStatus
 from ledger.audit.sources import export_arena

@@ -7,7 +7,7 @@ import pytest
 
 from arena.bus.base import Record
 from arena.pass_overs import EVENTS
-from dashboard.accounts_view import AccountsView
+from dashboard.model.accounts_view import AccountsView
 from judge.season.accounts_fold import AccountsFold
 from ledger.audit.auditor import Auditor
 from ledger.audit.checker import Scope

@@ -20,10 +20,10 @@ from arena.messages import DeadLetter, Message, OrderDecided, ToolResult
 from arena.node import Node
 from arena.roster import read_agents, read_halted
 from arena.settings import Settings
-from dashboard.app import catch_up
-from dashboard.frame import build_frame
-from dashboard.topic_follower import TopicFollower
-from dashboard.view import ArenaView
+from dashboard.model.frame import build_frame
+from dashboard.model.topic_follower import TopicFollower
+from dashboard.model.view import ArenaView
+from dashboard.terminal.app import catch_up
 from judge.service import Judge
 from ledger.location import books_location
 from operations.commands.message_format import describe

@@ -18,7 +18,7 @@ from arena.checkpoint import ChecksummedFile, unpack_shard
 from arena.command_exit import report_error
 from arena.errors import Malformed
 from connectors.market.recording import read_frames
-from dashboard.view_checkpoint import unpack_view
+from dashboard.model.view_checkpoint import unpack_view
 from operations.main import _run
 from tests.connectors.builders import load_price_path
 from tests.hostile import exports, inputs, oversized

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dashboard.verdict import verdict_line
+from dashboard.terminal.verdict import verdict_line
 from judge.leaderboard import Leaderboard, leaderboard
 from judge.leaderboard_text import render_leaderboard
 from tests.judge.evaluations import dead

@@ -12,11 +12,11 @@ from arena.exports import read_records
 from arena.fold_checkpoint import FoldPositions
 from arena.messages import OrderDecided
 from arena.money import from_units
-from dashboard.frame import build_frame
-from dashboard.screen import render
-from dashboard.ui import Ui
-from dashboard.view import ArenaView
-from dashboard.view_checkpoint import pack_view, unpack_view
+from dashboard.model.frame import build_frame
+from dashboard.model.view import ArenaView
+from dashboard.model.view_checkpoint import pack_view, unpack_view
+from dashboard.terminal.screen import render
+from dashboard.terminal.ui import Ui
 from judge.report import files
 from judge.report.facts import ReportOptions, make_facts
 from judge.report.page import html

@@ -10,10 +10,10 @@ import pytest
 from arena.accounts import Shard
 from arena.errors import UsageError
 from arena.messages import AccountOpened, OrderDecided, Rules
-from dashboard.frame import build_frame
-from dashboard.panes import legend
-from dashboard.standings import standings
-from dashboard.view import ArenaView
+from dashboard.model.frame import build_frame
+from dashboard.model.standings import standings
+from dashboard.model.view import ArenaView
+from dashboard.terminal.panes import legend
 from ledger.compare import FigureKey, fold_figures
 from ledger.dashboard_figures import read_document
 from operations.commands.compete_end import all_refused_text

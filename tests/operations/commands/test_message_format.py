@@ -15,8 +15,8 @@ from arena.messages import (
     Resume,
 )
 from operations.commands.message_format import describe
+from tests.dashboard.model.test_verdict import WORDS, judged
 from tests.dashboard.scenario import Scenario
-from tests.dashboard.test_verdict import WORDS, judged
 from tests.ledger.audit.contest_log import EVENTS, ROSTER
 from tests.ledger.wallet_log import WalletArena
 

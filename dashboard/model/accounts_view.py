@@ -1,0 +1,152 @@
+"""Accounts, trades and equity curves from `account.events`. Pure.
+
+Every partition is a shard with its own log, folded by `arena.accounts`.
+"""
+
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from arena.account_log import OpenedEvent, OrderEvent
+from arena.account_state import Account
+from arena.accounts import Shard
+from arena.bus.base import Record
+from arena.checkpoint import proven_image
+from arena.errors import BrokenLog
+from arena.pass_overs import PassedOver
+from arena.shards import digest_of
+from dashboard.model.equity_curves import CurveFill, EquityCurve, Snapshots, Value
+from dashboard.model.wealth import index_values
+
+# Any: an event is decoded JSON; its shape is `arena.messages.account`.
+Event = dict[str, Any]
+
+
+class AccountsView:
+    """The fold of all shards.
+
+    Attributes:
+        shards: Partition -> shard.
+        curves: Agent -> equity curve of its main account.
+        wallet_curves: Agent -> further currency -> equity curve of its account in it.
+        broken: The first error in a log, or ""; a broken shard is not folded any further.
+        passed_over: Records that an operator named to be passed over.
+    """
+
+    def __init__(self) -> None:
+        """Start at offset 0 of every partition."""
+        self.shards: dict[int, Shard] = {}
+        self.curves: dict[str, EquityCurve] = {}
+        self.wallet_curves: dict[str, dict[str, EquityCurve]] = {}
+        self.broken = ""
+        self.passed_over: PassedOver = {}
+        self._attested: dict[int, bytes] = {}
+        self._broken_partitions: set[int] = set()
+
+    def take_attested(self) -> dict[int, bytes]:
+        """The packed shards whose digests were read since the last call."""
+        taken, self._attested = self._attested, {}
+        return taken
+
+    def pass_over(self, named: PassedOver) -> None:
+        """Pass over the records that an operator named."""
+        self.passed_over = named
+        for partition, shard in self.shards.items():
+            shard.passed_over = named.get(partition, {})
+
+    def apply(self, record: Record) -> None:
+        """Fold one record of `account.events`."""
+        if record.partition in self._broken_partitions:
+            return
+        passed_over = self.passed_over.get(record.partition, {})
+        shard = self.shards.setdefault(record.partition, Shard(passed_over=passed_over))
+        kind = record.kind
+        image = proven_image(shard, kind, record.value, record.offset)
+        if image is not None:
+            self._attested[record.partition] = image
+        try:
+            event = shard.apply(kind, record.value, record.offset)
+        except (BrokenLog, KeyError, TypeError, ValueError) as error:
+            self._broken_partitions.add(record.partition)
+            self.broken = self.broken or f"account.events[{record.partition}]: {error}"
+            return
+        if isinstance(event, OpenedEvent):
+            self._opened(shard, event)
+        elif isinstance(event, OrderEvent) and event.outcome == "filled" and event.used:
+            self._filled(shard, event, event.used.event_time)
+
+    def _opened(self, shard: Shard, event: OpenedEvent) -> None:
+        agent = event.agent
+        at = unix_ms(event.at)
+        self.curves[agent] = EquityCurve(shard.accounts[agent].opening, at)
+        if wallets := shard.wallets.get(agent):
+            curves = {unit: EquityCurve(one.opening, at) for unit, one in sorted(wallets.items())}
+            self.wallet_curves[agent] = curves
+
+    def _filled(self, shard: Shard, event: OrderEvent, priced_at: str) -> None:
+        agent, product_id = event.agent, event.product_id
+        account, curve = shard.accounts[agent], self.curves[agent]
+        if event.currency:
+            account = shard.wallets[agent][event.currency]
+            curve = self.wallet_curves[agent][event.currency]
+        position = account.positions.get(product_id)
+        curve.add(
+            CurveFill(
+                snapshot_id=event.snapshot_id,
+                priced_ms=unix_ms(priced_at),
+                product_id=product_id,
+                quantity=position.quantity if position else 0,
+                cost=position.cost if position else 0,
+                cash=account.cash + account.scraped,
+            )
+        )
+
+    @property
+    def by_agent(self) -> dict[str, Account]:
+        """Agent -> account, over all shards."""
+        return {name: account for s in self.shards.values() for name, account in s.accounts.items()}
+
+    def wallets(self, agent: str) -> dict[str, Account]:
+        """Further currency -> the agent's account in it, in the order of names."""
+        found = (s.wallets[agent] for s in self.shards.values() if agent in s.wallets)
+        return dict(sorted(next(found, {}).items()))
+
+    @property
+    def further_currencies(self) -> frozenset[str]:
+        """Currencies of all wallets."""
+        owned = (one for shard in self.shards.values() for one in shard.wallets.values())
+        return frozenset(currency for one in owned for currency in one)
+
+    def values(self, agent: str, snapshots: Snapshots) -> list[Value]:
+        """An agent's equity at each kept snapshot; with wallets its wealth index."""
+        curve, further = self.curves[agent], self.wallet_curves.get(agent)
+        if not further:
+            return curve.values(snapshots)
+        main = next(s.accounts[agent] for s in self.shards.values() if agent in s.accounts)
+        wallets = self.wallets(agent)
+        openings = [main.opening, *(one.opening for one in wallets.values())]
+        return index_values([curve, *(further[unit] for unit in wallets)], openings, snapshots)
+
+    def digest(self) -> str:
+        """Hash of the accounts of all agents."""
+        return digest_of(self.shards.values())
+
+    def newest_orders(self, limit: int) -> list[Event]:
+        """The newest decided orders of all shards, newest first."""
+        newest: list[tuple[datetime, int, int, Event]] = []
+        for partition, shard in self.shards.items():
+            for event in islice(reversed(shard.recent), limit):
+                at = datetime.fromisoformat(event["at"])
+                newest.append((at, event["seq"], partition, event))
+        newest.sort(key=lambda row: row[:3], reverse=True)
+        return [event for *_, event in newest[:limit]]
+
+    @property
+    def orders_available(self) -> int:
+        """Number of decided orders that `newest_orders` can return."""
+        return sum(len(shard.recent) for shard in self.shards.values())
+
+
+def unix_ms(text: str) -> int:
+    """The Unix milliseconds of an ISO 8601 time."""
+    return int(datetime.fromisoformat(text).timestamp() * 1000)

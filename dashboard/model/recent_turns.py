@@ -1,0 +1,133 @@
+"""The agents' newest turns, from the newest records of `agent.turns`. Pure.
+
+A turn that was appended twice counts once: the later record replaces the earlier one.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from arena.agent_health import AgentHealth, is_decision
+from arena.messages import Turn, TurnStarted
+from dashboard.model.offset_window import OffsetWindow
+
+TURNS_WINDOW = 4_000
+"""Newest records of each partition that are used; a turn is two records of 10 to 50 KB in total."""
+TURNS_KEPT = 24
+"""Whole turns kept per agent, for the screen that shows them."""
+
+Outcome = tuple[int, str, int, bool]
+"""Offset, outcome and skipped snapshots of a turn, and whether it holds a decision."""
+
+
+@dataclass(slots=True)
+class AgentTurns:
+    """One agent's turns within the window.
+
+    Attributes:
+        newest_turns: The newest whole turns by turn id, oldest first.
+        outcomes: Turn id -> outcome, for every turn in the window.
+        started: The newest started turn: its id, wall time and offset; None if there is none.
+        aborted: Turns in the window that a crash aborted.
+        skipped: Snapshots in the window that were skipped for newer ones.
+        decided: Turns in the window that hold a decision.
+    """
+
+    newest_turns: OrderedDict[str, Turn] = field(default_factory=OrderedDict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    started: tuple[str, datetime, int] | None = None
+    aborted: int = 0
+    skipped: int = 0
+    decided: int = 0
+
+    @property
+    def newest(self) -> Turn | None:
+        """The turn that ended last."""
+        return next(reversed(self.newest_turns.values()), None)
+
+    @property
+    def count(self) -> int:
+        """Number of turns that ended."""
+        return len(self.outcomes)
+
+    def count_turn(self, turn_id: str, offset: int, turn: Turn) -> None:
+        """Count a turn, in place of an earlier record of it."""
+        self.forget(turn_id)
+        decided = is_decision(turn)
+        self.outcomes[turn_id] = (offset, turn.outcome, turn.skipped_snapshots, decided)
+        self.decided += decided
+        self.aborted += turn.outcome == "aborted"
+        self.skipped += turn.skipped_snapshots
+        self.newest_turns[turn_id] = turn
+        if len(self.newest_turns) > TURNS_KEPT:
+            self.newest_turns.popitem(last=False)
+
+    def forget(self, turn_id: str) -> None:
+        """Remove a turn from the counts."""
+        if turn_id in self.outcomes:
+            _, outcome, skipped, decided = self.outcomes.pop(turn_id)
+            self.decided -= decided
+            self.aborted -= outcome == "aborted"
+            self.skipped -= skipped
+            self.newest_turns.pop(turn_id, None)
+
+    def health(self, agent: str) -> AgentHealth:
+        """The health of the agent, from the turns in the window."""
+        run = 0
+        for _, outcome, _, decided in reversed(self.outcomes.values()):
+            if decided:
+                break
+            run += outcome != "aborted"
+        if not run:
+            return AgentHealth(agent, turns=self.decided, decisions=self.decided)
+        ended = ((one[1], one[3]) for one in self.outcomes.values())
+        turns = sum(decided or outcome != "aborted" for outcome, decided in ended)
+        failed = (
+            turn for turn in reversed(self.newest_turns.values()) if turn.outcome != "aborted"
+        )
+        if (newest := next(failed, None)) is None:
+            return AgentHealth(agent, turns=turns, decisions=self.decided, failed_run=run)
+        health = AgentHealth(agent, turns=turns - 1, decisions=self.decided, failed_run=run - 1)
+        health.apply(newest)
+        return health
+
+    def deciding_since(self) -> datetime | None:
+        """Wall time at which the turn in progress started; None if there is none."""
+        if self.started is None or self.started[0] in self.outcomes:
+            return None
+        return self.started[1]
+
+
+class RecentTurns:
+    """The turns of every agent."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.window: OffsetWindow[tuple[str, str, int]] = OffsetWindow(TURNS_WINDOW)
+        self.agents: dict[str, AgentTurns] = {}
+
+    def advance(self, partition: int, offset: int) -> None:
+        """Note a record, and remove the turns that leave the window."""
+        for agent, turn_id, at in self.window.advance(partition, offset):
+            self._forget(agent, turn_id, at)
+
+    def _forget(self, agent: str, turn_id: str, offset: int) -> None:
+        turns = self.agents[agent]
+        if turns.outcomes.get(turn_id, (None,))[0] == offset:
+            turns.forget(turn_id)
+        if turns.started is not None and turns.started[2] == offset:
+            turns.started = None
+        if not turns.outcomes and turns.started is None:
+            del self.agents[agent]
+
+    def ended(self, partition: int, offset: int, turn: Turn) -> None:
+        """Add a turn that ended."""
+        turns = self.agents.setdefault(turn.agent, AgentTurns())
+        turns.count_turn(turn.turn_id, offset, turn)
+        self.window.add(partition, offset, (turn.agent, turn.turn_id, offset))
+
+    def started(self, partition: int, offset: int, turn: TurnStarted) -> None:
+        """Add the record of a turn's start."""
+        turns = self.agents.setdefault(turn.agent, AgentTurns())
+        turns.started = (turn.turn_id, turn.started_at, offset)
+        self.window.add(partition, offset, (turn.agent, turn.turn_id, offset))

@@ -1,0 +1,85 @@
+"""Decided orders as rows of the trades pane. Pure."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from arena.currency import DEFAULT_CURRENCY, cash_digits
+from arena.money import to_units
+from dashboard.model.accounts_view import Event
+from dashboard.model.rows import TradeRow
+from dashboard.text import one_line, price, quantity
+
+
+def trade_row(
+    event: Event, colour: int, currency: str = DEFAULT_CURRENCY, *, several: bool = False
+) -> TradeRow:
+    """A decided order as a row of the trades pane.
+
+    Args:
+        event: The event.
+        colour: Colour of the agent.
+        currency: Currency of the main accounts.
+        several: True if accounts hold several currencies.
+    """
+    currency = event.get("currency") or currency
+    used, seen = event["used"], _seen(event)
+    filled = event["outcome"] == "filled"
+    at, issued_at = (datetime.fromisoformat(event[name]) for name in ("at", "issued_at"))
+    fill_price = _decimal(event["price"]) if filled else None
+    move = None
+    if seen and fill_price is not None:
+        move = (fill_price / seen - 1) * 10_000
+    return TradeRow(
+        order_id=event["order_id"],
+        at=at,
+        venue_time=datetime.fromisoformat(used["event_time"]) if used else None,
+        agent=event["agent"],
+        colour=colour,
+        action=event["action"] or "order",
+        quantity=_quantity_text(event["quantity"]),
+        product_id=one_line(event["product_id"], 24),
+        seen=seen,
+        price=fill_price,
+        move_bps=move,
+        against=move is not None and (move > 0) == (event["action"] == "buy"),
+        latency_ms=(at - issued_at).total_seconds() * 1000,
+        notional=_units(event["notional"]) if filled else None,
+        fee=_units(event["fee"]) if filled else None,
+        words="" if filled else _refusal(event),
+        digits=cash_digits(currency),
+        unit=currency if several else "",
+    )
+
+
+def _seen(event: Event) -> Decimal | None:
+    quote = event["seen"]
+    if not quote or not event["action"]:
+        return None
+    return _decimal(quote["ask" if event["action"] == "buy" else "bid"])
+
+
+def _refusal(event: Event) -> str:
+    reason = str(event["reason"] or "refused").replace("_", " ")
+    detail = one_line(event["detail"])
+    return f"rejected: {detail if detail.startswith(reason) else f'{reason}: {detail}'}".rstrip(
+        ": "
+    )
+
+
+# Any: a JSON value that the fold has checked to be the text of a decimal, or null.
+def _decimal(text: Any) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _units(text: str | None) -> int | None:
+    return None if text is None else to_units(Decimal(text))
+
+
+def _quantity_text(text: str | None) -> str:
+    if text is None:
+        return ""
+    try:
+        return quantity(to_units(Decimal(text)))
+    except ValueError:
+        return price(Decimal(text))

@@ -1,0 +1,1 @@
+"""The terminal dashboard: screens drawn from the read model, keys and pictures."""

@@ -1,0 +1,63 @@
+"""The state of the price feed as text. Pure.
+
+If the feed is silent, the text says why: the run has ended, or the venue cannot be reached.
+"""
+
+from datetime import datetime
+
+from rich.text import Text
+
+from dashboard import text
+from dashboard.model.rows import ArenaSummary
+from dashboard.terminal.grid import wrap
+from dashboard.terminal.palette import ALARM, QUIET, WARNING
+
+FEED_SILENT_S = 15.0
+NOTICE_LINES_MAX = 2
+ENDED = "ended"
+KILLED = "ended unexpectedly (killed?)"
+
+
+def ended_text(ended_at: datetime | None, now: datetime) -> str:
+    """When a run ended, in the zone of `now`: "ended 22:39", "ended 28 Nov 22:39".
+
+    Args:
+        ended_at: Wall time of the end; None if the run did not record it.
+        now: Wall time, in the zone to use.
+    """
+    if ended_at is None:
+        return KILLED
+    at = ended_at.astimezone(now.tzinfo)
+    day = "" if at.date() == now.date() else f"{at.day} {at:%b} "
+    return f"{ENDED} {day}{at:%H:%M}"
+
+
+def feed_text(summary: ArenaSummary, now: datetime, ended: str = "") -> tuple[str, str]:
+    """The state of the feed, and the style of this text.
+
+    Args:
+        summary: The state of the arena.
+        now: Wall time.
+        ended: "ended 22:39" if the run that is shown has ended.
+    """
+    age_s, stale = summary.feed_age_s, len(summary.stale_products)
+    if ended:
+        return ended, QUIET
+    if summary.feed_ended_at is not None and (age_s is None or age_s > FEED_SILENT_S):
+        return f"feed {ended_text(summary.feed_ended_at, now)}", QUIET
+    if age_s is None:
+        return ("feed DOWN", ALARM) if summary.feed_down else ("no price yet", QUIET)
+    if age_s > FEED_SILENT_S:
+        word = "DOWN" if summary.feed_down else "SILENT"
+        return f"feed {word} {text.age(age_s)}", ALARM
+    if stale:
+        return f"feed {text.age(age_s)}, {stale} stale", WARNING
+    return f"feed {text.age(age_s)}", ""
+
+
+def feed_notice(summary: ArenaSummary, width: int, ended: str = "") -> list[Text]:
+    """Why the feed is down and what to do; no line if it is up or the run has ended."""
+    if not summary.feed_down or ended:
+        return []
+    words = text.one_line(summary.feed_down)
+    return wrap(words, width, style=WARNING, limit=NOTICE_LINES_MAX)
