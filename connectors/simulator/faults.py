@@ -30,8 +30,10 @@ is in no mode. An increment is sent as it is written here, `null` as a JSON null
 entry unreadable.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from arena.errors import UsageError
@@ -65,6 +67,7 @@ TERMS: Final = ("base_increment", "quote_increment", "min_market_funds")
 """The fields of a product that `terms` can change."""
 NAMES: Final = ("seconds", "product", "code", "retry_after", "at", "mode", "status", *TERMS)
 SECONDS: Final = 20.0
+NONE_ABSENT: Final[Mapping[str, str]] = MappingProxyType({})
 CODES: Final = (*range(1000, 1004), *range(1007, 1015), *range(3000, 5000))
 
 
@@ -134,8 +137,8 @@ def read_fault(parameters: Mapping[str, str]) -> VenueFault:
         )
     try:
         code = int(parameters.get("code", "1006"))
-        seconds = float(parameters.get("seconds", str(SECONDS)))
-        at = float(parameters.get("at", "0"))
+        seconds = _seconds(parameters, "seconds", SECONDS)
+        at = _seconds(parameters, "at", 0.0)
     except ValueError as error:
         raise UsageError(f"fault {kind}: {error}") from None
     if code != 1006 and code not in CODES:
@@ -155,6 +158,37 @@ def read_fault(parameters: Mapping[str, str]) -> VenueFault:
         status=parameters.get("status", ""),
         terms={name: parameters[name] for name in TERMS if name in parameters},
     )
+
+
+def _seconds(parameters: Mapping[str, str], name: str, default: float) -> float:
+    text = parameters.get(name, str(default))
+    seconds = float(text)
+    if not math.isfinite(seconds) or seconds < 0:
+        raise ValueError(f"{name} is {text}; write a number of seconds from 0")
+    return seconds
+
+
+def check_fault(
+    fault: VenueFault, products: Collection[str], absent: Mapping[str, str] = NONE_ABSENT
+) -> None:
+    """Refuse a fault that cannot occur.
+
+    Args:
+        fault: The fault; it need not name a product.
+        products: Ids of the products that exist.
+        absent: Kinds that the venue does not have, and why.
+
+    Raises:
+        UsageError: Its product does not exist, or the venue does not have its kind.
+    """
+    if fault.kind in absent:
+        why = absent[fault.kind]
+        raise UsageError(f"fault {fault.kind}: {why}", remedy="name a product of another venue")
+    if fault.product and fault.product not in products:
+        raise UsageError(
+            f"fault {fault.kind}: unknown product {fault.product}",
+            remedy=f"the products are {', '.join(products)}",
+        )
 
 
 def parse_fault(text: str) -> VenueFault:

@@ -19,7 +19,7 @@ from arena.products import DEFAULT_VENUE, product_in_file, split_key
 from arena.tasks import run_until_all_end
 from connectors.simulator.binance.protocol import BinanceProtocol
 from connectors.simulator.coinbase.protocol import CoinbaseProtocol
-from connectors.simulator.faults import VenueFault
+from connectors.simulator.faults import VenueFault, check_fault
 from connectors.simulator.listing import listed_product
 from connectors.simulator.recorded_prices import price_path_of
 from connectors.simulator.server import ExchangeServer
@@ -216,10 +216,16 @@ async def run_exchange(options: ExchangeOptions, clock: Clock) -> None:
 
 
 def options_by_venue(options: ExchangeOptions) -> list[ExchangeOptions]:
-    """The options of one server per venue, in the order of the venues' names."""
+    """The options of one server per venue, in the order of the venues' names.
+
+    Raises:
+        UsageError: A fault names a product that none of several venues has.
+    """
     venues = {split_key(product_id).venue for product_id in options.products}
     if len(venues) < 2:
         return [options]
+    for fault in options.faults:
+        check_fault(fault, options.products)
     files = dict(zip(options.products, options.prices, strict=bool(options.prices)))
     found = []
     for place, venue in enumerate(sorted(venues)):
@@ -232,25 +238,15 @@ def options_by_venue(options: ExchangeOptions) -> list[ExchangeOptions]:
                 port=options.port and options.port + place,
                 prices=tuple(files[p] for p in products if p in files),
                 state=options.state and state_of_venue(options.state, venue),
-                faults=_faults_of(venue, sorted(venues), options.faults),
+                faults=_faults_of(venue, options.faults),
             )
         )
     return found
 
 
-def _faults_of(
-    venue: str, venues: list[str], faults: tuple[VenueFault, ...]
-) -> tuple[VenueFault, ...]:
-    """The faults of one of several venues: those of its products, and those of no product.
-
-    The first venue also gets those of products of other venues, which it refuses.
-    """
-    found = []
-    for fault in faults:
-        named = split_key(fault.product).venue if fault.product else venue
-        if named == venue or (venue == venues[0] and named not in venues):
-            found.append(fault)
-    return tuple(found)
+def _faults_of(venue: str, faults: tuple[VenueFault, ...]) -> tuple[VenueFault, ...]:
+    """The faults of one of several venues: those of its products, and those of no product."""
+    return tuple(f for f in faults if not f.product or split_key(f.product).venue == venue)
 
 
 def _open(options: ExchangeOptions, clock: Clock) -> StartedMarket:

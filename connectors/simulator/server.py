@@ -27,7 +27,7 @@ from arena import logs
 from arena.clock import Clock
 from arena.errors import DependencyMissing, UsageError
 from connectors.simulator import fault_effects, product_changes
-from connectors.simulator.faults import LASTING, ActiveFaults, VenueFault, read_fault
+from connectors.simulator.faults import LASTING, ActiveFaults, VenueFault, check_fault, read_fault
 from connectors.simulator.price_path import STEP_S
 from connectors.simulator.simulated_market import SimulatedMarket
 from connectors.simulator.venue_protocol import (
@@ -96,7 +96,7 @@ class ExchangeServer:
         """Create the server; venue time starts when `listen` is called.
 
         Raises:
-            UsageError: A fault names a product that the market does not have.
+            UsageError: The market does not have a fault's product, or the venue no such fault.
         """
         self.protocol = protocol
         self.speed = speed
@@ -214,11 +214,8 @@ class ExchangeServer:
                 self._put(client, frame)
 
     def _product(self, fault: VenueFault) -> str:
-        if fault.product and fault.product not in self.market.products:
-            raise UsageError(
-                f"fault {fault.kind}: unknown product {fault.product}",
-                remedy=f"the products are {', '.join(self.market.products)}",
-            )
+        """The product of a fault, by default the first one."""
+        check_fault(fault, self.market.products, self.protocol.absent_faults)
         return fault.product or next(iter(self.market.products))
 
     def _change(self, product: str, fault: VenueFault) -> None:

@@ -61,12 +61,14 @@ class ExchangeProtocol(Protocol):
         subscribe_within_s: Seconds in which a client must send its first request, or None.
         lifetime_s: Seconds after which a connection is closed, or None.
         messages_per_s_max: Requests that a client may send in a second, or None.
+        absent_faults: Kinds of faults that the venue does not have, and why.
     """
 
     market: SimulatedMarket
     subscribe_within_s: float | None
     lifetime_s: float | None
     messages_per_s_max: int | None
+    absent_faults: Mapping[str, str]
 
     def session(self) -> ClientSession:
         """The state of a new client."""
@@ -91,7 +93,7 @@ class ExchangeProtocol(Protocol):
             kind: "big_frame", "bad_print", "reorder", "garbage" or "shutdown".
 
         Raises:
-            UsageError: This venue has no such frame.
+            UsageError: The product has no price yet.
         """
 
     def respond(self, target: str, at: datetime) -> RestResponse:

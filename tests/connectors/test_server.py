@@ -111,12 +111,33 @@ async def test_fault_of_an_unknown_product_is_refused(kind: str) -> None:
 
 
 def test_faults_of_two_venues_go_to_the_venue_of_their_product() -> None:
-    """One without a product goes to both; one of a third venue to the first, which refuses it."""
+    """One without a product goes to both."""
     products = ("BTC-USD", "binance:BTCUSDT")
-    faults = [VenueFault("gap", product=name) for name in (*products, "", "mtgox:BTCUSD")]
+    faults = [VenueFault("gap", product=name) for name in (*products, "")]
     parts = options_by_venue(ExchangeOptions(products, faults=tuple(faults)))
 
     assert [faults[1:], [faults[0], faults[2]]] == [list(part.faults) for part in parts]
+
+
+@pytest.mark.parametrize("unknown", ["mtgox:BTCUSD", "BTCUSDT", "binance:"])
+def test_refusal_of_a_fault_names_the_products_of_all_venues(unknown: str) -> None:
+    """Whichever venue the unknown product would be of."""
+    faults = (VenueFault("gap", product=unknown),)
+    with pytest.raises(UsageError) as caught:
+        options_by_venue(ExchangeOptions(("BTC-USD", "binance:BTCUSDT"), faults=faults))
+
+    assert "the products are BTC-USD, binance:BTCUSDT" == caught.value.remedy
+
+
+async def test_fault_that_a_venue_cannot_have_is_refused() -> None:
+    """At once; when it is due, it would end the other venues of the exchange, too."""
+    market = build_market(ExchangeOptions(("BTC-USD",)), T0)
+    fault = VenueFault("shutdown", at=60.0)
+    with pytest.raises(UsageError, match="shutdown: Coinbase Exchange does not announce"):
+        ExchangeServer(CoinbaseProtocol(market), speed=1.0, clock=SystemClock(), faults=[fault])
+    async with running_exchange() as server:
+        with pytest.raises(UsageError, match="name a product of another venue"):
+            await server.set_fault(VenueFault("shutdown"))
 
 
 @pytest.mark.parametrize("kind", ["bad_print", "reorder"])

@@ -13,6 +13,7 @@ from connectors.simulator.binance import frames
 from connectors.simulator.binance.feed_session import StreamSession
 from connectors.simulator.binance.rest_responses import TOO_MANY, error_response, respond
 from connectors.simulator.binance.wire import milliseconds
+from connectors.simulator.faults import NONE_ABSENT
 from connectors.simulator.simulated_market import SimulatedMarket
 from connectors.simulator.venue_protocol import Frame, RestResponse
 
@@ -37,6 +38,7 @@ class BinanceProtocol:
 
     subscribe_within_s: float | None = None
     messages_per_s_max: int | None = MESSAGES_PER_S_MAX
+    absent_faults = NONE_ABSENT
 
     def __init__(self, market: SimulatedMarket) -> None:
         """Create the protocol; trades before now are not sent."""

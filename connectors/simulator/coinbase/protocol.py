@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 import orjson
@@ -35,6 +36,9 @@ class CoinbaseProtocol:
     """
 
     messages_per_s_max: int | None = None
+    absent_faults: Mapping[str, str] = MappingProxyType(
+        {"shutdown": "Coinbase Exchange does not announce the end of a connection"}
+    )
 
     def __init__(self, market: SimulatedMarket) -> None:
         """Create the protocol; trades before now are not sent."""
@@ -75,8 +79,6 @@ class CoinbaseProtocol:
             return '{"type":"status","padding":"' + "x" * BIG_FRAME_BYTES + '"}'
         if kind == "garbage":
             return GARBAGE
-        if kind == "shutdown":
-            raise UsageError("Coinbase Exchange does not announce the end of a connection")
         state = self.market.products[product_id]
         text = ticker_frame(self.market, product_id)
         if text is None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
 from arena.products import product_key, split_key
+from connectors.simulator.faults import NONE_ABSENT
 from connectors.simulator.simulated_market import ProductState, SimulatedMarket
 from connectors.simulator.venue_protocol import Frame, RestResponse
 from connectors.venues._template.protocol import NAME
@@ -46,6 +47,7 @@ class TemplateProtocol:
         self.subscribe_within_s: float | None = None
         self.lifetime_s: float | None = None
         self.messages_per_s_max: int | None = None
+        self.absent_faults = NONE_ABSENT
 
     def session(self) -> TemplateClient:
         """The state of a new client."""
