@@ -19,6 +19,8 @@ AHEAD_S: Final = 1.0
 """Wall seconds by which the file is ahead of venue time."""
 KEEP_EVERY_S: Final = 0.4
 FILE_BYTES_MAX: Final = 64 << 10
+VENUE_S_MAX: Final = 7_258_118_400
+"""The year 2200 in Unix seconds; a later time comes from a damaged file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +51,29 @@ def source_on_venue(source: str, venue: str) -> str:
 def read_state(path: Path) -> SimulatorState | None:
     """Read the file; return None if it does not exist or is invalid."""
     try:
-        body = orjson.loads(read_regular(path, FILE_BYTES_MAX))
-        return SimulatorState(str(body["tape"]), int(body["began_s"]), float(body["venue_s"]))
+        return decode_state(read_regular(path, FILE_BYTES_MAX))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, NotReadable) as error:
+    except (OSError, ValueError, NotReadable) as error:
         log = logs.get("exchange")
         log.warning("the market starts again", file=str(path), why=repr(error))
         return None
+
+
+def decode_state(content: bytes) -> SimulatorState:
+    """The state in the content of a file.
+
+    Raises:
+        ValueError: It is not a state, or has a time that no market has.
+    """
+    try:
+        body = orjson.loads(content)
+        state = SimulatorState(str(body["tape"]), int(body["began_s"]), float(body["venue_s"]))
+    except (KeyError, TypeError, OverflowError) as error:
+        raise ValueError(f"not the state of a market: {error!r}") from None
+    if not 0 <= state.began_s <= state.venue_s < VENUE_S_MAX:
+        raise ValueError(f"not times of a market: from {state.began_s} to {state.venue_s}")
+    return state
 
 
 class StateFile:

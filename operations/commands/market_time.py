@@ -49,7 +49,7 @@ def restore_market_time(spec: ArenaSpec, settings: Settings, path: Path) -> None
     signals.raise_received()
     now, restored = datetime.now(UTC), False
     for file, tape in market_files(spec, path):
-        text = restored_state(_state(file), newest, now, tape)
+        text = restored_state(stored_state(file), newest, now, tape)
         if text is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(file, text)
@@ -144,9 +144,12 @@ async def _read(settings: Settings) -> datetime | None:
         await bus.close()
 
 
-def _state(path: Path) -> dict[str, object]:
+def stored_state(path: Path) -> dict[str, object]:
+    """The values in a market's file; empty if the exchange could not continue from it."""
     try:
-        found = orjson.loads(read_regular(path, FILE_BYTES_MAX))
+        content = read_regular(path, FILE_BYTES_MAX)
+        importlib.import_module(STATE_MODULE).decode_state(content)
     except (OSError, ValueError, NotReadable):
         return {}
-    return found if isinstance(found, dict) else {}
+    found: dict[str, object] = orjson.loads(content)
+    return found

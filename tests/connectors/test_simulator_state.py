@@ -98,7 +98,21 @@ def test_written_state_is_read_back(tmp_path: Path) -> None:
     assert [file] == list(file.parent.iterdir())
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"tape": 1, "began_s": "x", "venue_s": 0}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"tape": 1, "began_s": "x", "venue_s": 0}',
+        '{"tape": "seed 7", "began_s": 0, "venue_s": 1e300}',
+        '{"tape": "seed 7", "began_s": 1e300, "venue_s": 0}',
+        '{"tape": "seed 7", "began_s": -60, "venue_s": 0}',
+        '{"tape": "seed 7", "began_s": 1796002380, "venue_s": 1796002379}',
+        '{"tape": "seed 7", "began_s": 0, "venue_s": "nan"}',
+    ],
+)
 def test_invalid_file_is_logged(tmp_path: Path, text: str) -> None:
     """The market starts again, and the log names the file."""
     file = tmp_path / "a.json"

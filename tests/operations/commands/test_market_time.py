@@ -11,7 +11,12 @@ from arena.bus.memory import MemoryBus
 from arena.messages import MarketSnapshot
 from connectors.simulator.run import ExchangeOptions, open_market, options_by_venue
 from connectors.simulator.simulator_state import read_state
-from operations.commands.market_time import market_files, newest_market_time, restored_state
+from operations.commands.market_time import (
+    market_files,
+    newest_market_time,
+    restored_state,
+    stored_state,
+)
 from operations.specs.arena_spec import parse_spec
 
 NOW = datetime(2026, 11, 29, 16, 0, 30, tzinfo=UTC)
@@ -110,6 +115,21 @@ def test_prices_of_another_venue_continue(tmp_path: Path) -> None:
     path = tmp_path / "default.json"
 
     assert [(path, "b.csv on binance")] == market_files(parse_spec(one, path="ARENA.toml"), path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"venue_s": 1.0}', '{"tape": "seed 7", "began_s": 0, "venue_s": 1e300}', "[1]", "{"],
+)
+def test_file_that_the_exchange_cannot_read_is_replaced(tmp_path: Path, text: str) -> None:
+    """Otherwise the market would start now, before the newest snapshot."""
+    path = tmp_path / "default.json"
+    path.write_text(text)
+    path.write_text(restored_state(stored_state(path), LATER, NOW, "") or "")
+    state = read_state(path)
+
+    assert state is not None
+    assert LATER.timestamp() == state.venue_s
 
 
 async def test_newest_snapshot_is_found(memory_bus: MemoryBus) -> None:
