@@ -244,7 +244,7 @@ def replay(
     if lock_step == (frames is not None):
         raise UsageError("nothing to replay", remedy="give either --frames or --lock-step")
     files, ids = _files(prices, more)
-    named = load_venue(venue) if venue else None
+    named = None if venue is None else load_venue(venue)
     if frames is not None:
         from connectors.market.recorded_venue import venue_of_recording
 

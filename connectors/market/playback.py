@@ -145,7 +145,8 @@ class Playback:
         if self.feed.clock.now != self._cadence.as_of or not self.node.counters["snapshots"]:
             await self._publish_snapshot()
         if not self.publisher.published:
-            raise UsageError(f"{self._path} has no ticker that can be published")
+            of = f" of {', '.join(sorted(self._products))}" if self._products else ""
+            raise UsageError(f"{self._path} has no ticker{of} that can be published")
         counters = {name: self.node.counters[name] for name in ("frames", "tickers", "snapshots")}
         self.node.log.info("recording ended", file=self._path.name, **counters)
 

@@ -21,9 +21,13 @@ def venue_of_recording(path: Path) -> "Venue":
     """The venue whose decoder knows most of the first frames.
 
     Raises:
-        UsageError: The file cannot be read, or no venue's decoder knows any of them.
+        UsageError: The file cannot be read or has no frames, or no venue's decoder knows any.
     """
-    frames = [frame.raw for frame in islice(read_frames(path), FRAMES_MAX)]
+    first = list(islice(read_frames(path), FRAMES_MAX))
+    frames = [frame.raw for frame in first if frame.at is not None]
+    if not frames:
+        what = "has no recorded frame among its first lines" if first else "is empty"
+        raise UsageError(f"{path} {what}", remedy="`arena connector VENUE --record FILE` makes one")
     venues = [load_venue(name) for name in venue_names()]
     counts = [_known(venue, frames) for venue in venues]
     if not any(counts):

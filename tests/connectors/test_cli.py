@@ -106,6 +106,30 @@ def test_recording_of_no_known_venue_is_refused(tmp_path: Path) -> None:
     assert "--venue: binance, coinbase" in str(caught.value.remedy)
 
 
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [("", "is empty"), ("\n\n", "is empty"), ('{"products": 1}\n', "has no recorded frame")],
+)
+def test_file_without_frames_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
+    """The remedy is another file, not another venue."""
+    path = tmp_path / "frames.jsonl"
+    path.write_text(content)
+
+    with pytest.raises(UsageError, match=complaint) as caught:
+        venue_of_recording(path)
+
+    assert "--record FILE" in str(caught.value.remedy)
+
+
+def test_replay_of_an_empty_venue_is_refused() -> None:
+    """An empty variable in a script is not the same as leaving the flag out."""
+    words = ["replay", "--frames", str(FIXTURES / "frames.jsonl"), "--venue", ""]
+    result = CliRunner().invoke(cli.connector_app, words)
+
+    assert isinstance(result.exception, UsageError)
+    assert "unknown venue ''" in str(result.exception)
+
+
 def test_frames_are_printed_without_a_broker() -> None:
     """`--frames FILE --print` prints JSON lines and needs no other process."""
     done = arena(

@@ -47,6 +47,12 @@ async def test_publishes_valid_frames(memory_bus: MemoryBus) -> None:
     assert tickers[-1] == snapshots[-1].view("AAA-USD").ticker  # type: ignore[union-attr]
 
 
+async def test_recording_without_the_products_is_refused(memory_bus: MemoryBus) -> None:
+    """The error names them, because other products may be in it."""
+    with pytest.raises(UsageError, match="has no ticker of YYY-USD, ZZZ-USD that can be published"):
+        await play(memory_bus, products=("ZZZ-USD", "YYY-USD"))
+
+
 async def test_makes_candles_from_trades(memory_bus: MemoryBus) -> None:
     """The minute of the second snapshot holds the trades before it, each once."""
     _, _, snapshots = await play(memory_bus)
