@@ -20,6 +20,7 @@ OFFLINE: Final = "are you offline? `arena up examples/demo.toml` needs no networ
 NO_EXCHANGE: Final = "is the simulated exchange running? start it with `arena exchange`"
 NOT_TRUSTED: Final = "if a proxy uses its own certificates, set SSL_CERT_FILE=/path/to/ca.pem"
 REFUSED: Final = "the venue refuses this address or asks for fewer requests; retrying later"
+CHECK_URL: Final = "check --rest-url; retrying later"
 TIMED_OUT: Final = "no answer in time"
 
 _SYSTEM: Final = {
@@ -56,6 +57,17 @@ def unexpected_status(url: str, status: int) -> str:
         status: HTTP status.
     """
     return f"{host_of(url)} answered {status}; {REFUSED}"
+
+
+def undocumented_answer(url: str, detail: str) -> str:
+    """One sentence about a venue whose answer cannot be used.
+
+    Args:
+        url: URL of the connection.
+        detail: What is wrong with the answer.
+    """
+    words = one_line(detail, TEXT_CHARS_MAX)
+    return f"{host_of(url)} did not answer as the venue documents: {words}; {CHECK_URL}"
 
 
 def _cause(error: BaseException) -> str:

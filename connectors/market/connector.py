@@ -116,6 +116,8 @@ class LiveConnector:
             self._started.append(feed)
 
     def _log_down(self, feed: VenueFeed, error: DependencyMissing | UsageError) -> None:
+        if isinstance(error, UsageError):  # It answers now, whatever was wrong before.
+            feed.status.down = f"{feed.feed.venue}: {error}"
         feed.status.down = feed.status.down or str(error)
         self._report_status()
         self.node.log.warning("venue is down; trying again", venue=feed.feed.venue, why=str(error))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from arena import __version__, logs
 from arena.clock import Clock
 from arena.optional_imports import import_without
-from connectors.market.connection_errors import LOOPBACK, cannot_reach
+from connectors.market.connection_errors import LOOPBACK, cannot_reach, undocumented_answer
 from connectors.market.json_bodies import RestMalformed, error_text
 from connectors.market.rate_limits import (
     Backoff,
@@ -30,8 +30,12 @@ with import_without("click"):
 
 USER_AGENT: Final = f"trading-arena/{__version__}"
 TIMEOUT_S: Final = 10.0
+"""Longest wait for a connection, and for each part of a response."""
+ATTEMPT_S: Final = 30.0
+"""Longest time for a whole response, which may arrive a few bytes at a time."""
 ATTEMPTS_MAX: Final = 4
 BODY_BYTES_MAX: Final = 16 << 20
+TOO_LARGE: Final = f"more than {BODY_BYTES_MAX:,} bytes"
 TOO_MANY_REQUESTS: Final = (418, 429)
 """429, and 418 for a client that ignored it: Binance blocks its address for a while."""
 SERVER_ERROR: Final = 500
@@ -191,19 +195,23 @@ class HttpClient:
         """Make one request; return the body or the failure, and the delay before the next one."""
         self._counters["rest_requests"] += 1
         try:
-            async with self._client.stream("GET", path, params=query) as response:
+            async with (
+                self._clock.timeout(ATTEMPT_S),
+                self._client.stream("GET", path, params=query) as response,
+            ):
                 body = await _read_bounded(response)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             self._counters["rest_errors"] += 1
-            words = cannot_reach(str(self._client.base_url), error)
+            url = str(self._client.base_url)
+            damaged = isinstance(error, httpx.DecodingError)
+            words = undocumented_answer(url, str(error)) if damaged else cannot_reach(url, error)
             return RestFailed(path, 0, words), backoff.next_delay()
         self._note_origin(response.headers)
         if response.status_code == OK and body is not None:
             return body, 0.0
         self._counters["rest_errors"] += 1
-        if body is None:
-            return RestFailed(path, 1, f"more than {BODY_BYTES_MAX:,} bytes"), 0.0
-        detail = error_text(response.headers.get("content-type", ""), body)
+        kind = response.headers.get("content-type", "")
+        detail = TOO_LARGE if body is None else error_text(kind, body)
         failed = RestFailed(path, response.status_code, detail)
         delay_s = backoff.next_delay()
         if response.status_code in TOO_MANY_REQUESTS:

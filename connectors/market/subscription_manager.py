@@ -255,7 +255,7 @@ class SubscriptionManager:
             for product_id in self._wanted
             if product_id in self.closed
         )
-        return UsageError(f"no product is online: {why}", remedy="choose others with --products")
+        return UsageError(f"no product is online: {why}", remedy="choose other products")
 
     def _some_silent(self, now_s: float) -> bool:
         """True if one product has recent heartbeats and another has not."""

@@ -15,11 +15,11 @@ from arena.bus.dead_letters import send_dead_letter
 from arena.errors import DependencyMissing, UsageError
 from arena.messages import MarketSnapshot, Ticker
 from arena.node import Node
-from connectors.market.connection_errors import unexpected_status
+from connectors.market.connection_errors import undocumented_answer, unexpected_status
 from connectors.market.events import FrameMalformed
 from connectors.market.feed import Feed, Received
 from connectors.market.feed_status import FeedStatus
-from connectors.market.http_client import HttpClient, RestFailed
+from connectors.market.http_client import OK, HttpClient, RestFailed
 from connectors.market.options import MarketOptions
 from connectors.market.publisher import TickerPublisher
 from connectors.market.quiet_products import QuietProducts
@@ -219,11 +219,11 @@ class VenueFeed:
 
     async def _report_down(self, error: RestFailed) -> None:
         """Set the heartbeats' reason for a silent feed; send one at once if it is new."""
-        words = (
-            error.detail
-            if not error.status
-            else unexpected_status(self.options.rest_url, error.status)
-        )
+        url = self.options.rest_url
+        if error.status == OK:
+            words = undocumented_answer(url, error.detail)
+        else:
+            words = unexpected_status(url, error.status) if error.status else error.detail
         if self.status.down != words:
             self.status.down = words
             self._on_status()

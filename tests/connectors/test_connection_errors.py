@@ -13,6 +13,7 @@ from connectors.market.connection_errors import (
     OFFLINE,
     cannot_reach,
     host_of,
+    undocumented_answer,
     unexpected_status,
 )
 
@@ -61,6 +62,9 @@ def test_other_remedies() -> None:
     assert cannot_reach(VENUE, wrapped(CERTIFICATE)).endswith(f"; {NOT_TRUSTED}")
     assert "its certificate is not trusted" in cannot_reach(VENUE, CERTIFICATE)
     assert cannot_reach("ws://127.0.0.1:8765", UNKNOWN).endswith(f"; {NO_EXCHANGE}")
+    assert f"{HOST} did not answer as the venue documents: odd words; check --rest-url" in (
+        undocumented_answer(VENUE, "odd\nwords")
+    )
     assert unexpected_status(VENUE, 403).startswith(f"{HOST} answered 403; the venue refuses")
 
 

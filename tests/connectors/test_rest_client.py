@@ -1,5 +1,6 @@
 """The REST client against the simulated exchange and a mock transport."""
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from connectors.market import http_client
 from connectors.market.http_client import ATTEMPTS_MAX, HttpClient, RestFailed, origin_of
 from connectors.simulator.faults import VenueFault
 from connectors.simulator.run import ExchangeOptions
@@ -176,6 +178,41 @@ def test_names_of_price_files_are_read_from_the_label() -> None:
     assert (found.recorded, found.source) == (True, source)
     assert plain is not None
     assert (plain.recorded, plain.source) == (True, "")
+
+
+class EndlessBody(httpx.AsyncByteStream):
+    """A body that arrives a byte at a time and does not end."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield bytes in time for the time-out of each part."""
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)
+
+
+async def test_endless_body_is_a_failed_request(
+    client: CoinbaseRest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The feed's checks would otherwise wait for it, and its state would not be reported."""
+    monkeypatch.setattr(http_client, "ATTEMPT_S", 0.2)
+    counters = answer_with(client, lambda _: httpx.Response(200, stream=EndlessBody()))
+
+    async with asyncio.timeout(20):
+        with pytest.raises(RestFailed, match="no answer in time"):
+            await client.time()
+    assert ATTEMPTS_MAX == counters["rest_errors"]
+
+
+async def test_damaged_compression_is_a_failed_request(client: CoinbaseRest) -> None:
+    """The venue was reached, so the message does not ask whether it runs."""
+    headers = {"content-encoding": "gzip"}
+    answer_with(
+        client, lambda _: httpx.Response(200, headers=headers, stream=httpx.ByteStream(b"{}"))
+    )
+
+    with pytest.raises(RestFailed, match="did not answer as the venue documents") as failed:
+        await client.time()
+    assert "is the simulated exchange running" not in str(failed.value)
 
 
 async def test_simulated_429_has_the_venues_message_and_header() -> None:

@@ -149,6 +149,49 @@ async def test_venue_that_cannot_be_reached_joins_later(memory_bus: MemoryBus) -
     assert [DOLLARS] == [view.product_id for view in watched.snapshots[0].products]
 
 
+async def test_late_venue_without_products_is_reported_as_such(memory_bus: MemoryBus) -> None:
+    """It answers now: the heartbeats do not name the cause of the time before."""
+    async with running_exchange(products=(TETHERS,), protocol=BinanceProtocol) as known:
+        port, unreachable = known.port, (known.ws_url, known.rest_url)
+    async with running_exchange(products=(DOLLARS,)) as coinbase:
+        addresses = {"coinbase": (coinbase.ws_url, coinbase.rest_url), "binance": unreachable}
+        async with connected(memory_bus, addresses) as (watched, _):
+            details = watched.connector.node.details
+            await eventually(lambda: "cannot reach" in str(details.get("feed_down")), "the cause")
+            other = ("binance:ETHUSDT",)
+            async with running_exchange(products=other, protocol=BinanceProtocol, port=port):
+                await eventually(
+                    lambda: "no product is online" in str(details["feed_down"]), "the new cause"
+                )
+
+    assert "cannot reach" not in str(details["feed_down"])
+
+
+async def test_venue_with_unreadable_answers_is_reported_as_such(memory_bus: MemoryBus) -> None:
+    """A body that is not the venue's has another cause and remedy than a refusal."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
+
+    async with (
+        running_exchange(products=(DOLLARS,)) as coinbase,
+        await asyncio.start_server(answer, "127.0.0.1", 0) as odd,
+    ):
+        port = odd.sockets[0].getsockname()[1]
+        addresses = {
+            "coinbase": (coinbase.ws_url, coinbase.rest_url),
+            "binance": (f"ws://127.0.0.1:{port}", f"http://127.0.0.1:{port}"),
+        }
+        async with connected(memory_bus, addresses) as (watched, _):
+            details = watched.connector.node.details
+            await eventually(lambda: len(watched.snapshots) >= 2, "snapshots of one venue")
+            wanted = f"127.0.0.1:{port} did not answer as the venue documents: time: no serverTime"
+            assert wanted in str(details["feed_down"])
+
+
 async def test_no_venue_that_answers_ends_the_connector(memory_bus: MemoryBus) -> None:
     """With the cause, like a connector of one venue."""
     nowhere = ("ws://127.0.0.1:9", "http://127.0.0.1:9")
