@@ -23,12 +23,14 @@ from arena.plugin_code import PluginFault, run_file
 from arena.plugins import NO_PLUGINS, Plugins, label_of, read_plugin_bytes
 from arena.strategy_files import is_file_name, strategy_tables
 from arena.unknown_names import listed
+from arena.visible_text import one_line
 
 PACKAGE = "routers.strategies"
 KINDS_PACKAGE = "routers.kinds"
 PROMPT_BYTES_MAX = 20_000
 TOOLS_MAX = 32
 CADENCE_MAX = 10_000
+FAULT_CHARS_MAX = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,8 @@ def _fault_of_kind(name: str) -> str:
     try:
         module = import_module(f"{KINDS_PACKAGE}.{name}")
     except Exception as error:  # Whatever its code does.
-        return repr(error)
-    return "" if hasattr(module, "create_turn") else "it has no create_turn"
+        return one_line(f"{type(error).__name__}: {error}", FAULT_CHARS_MAX)
+    return "" if callable(getattr(module, "create_turn", None)) else "it has no create_turn"
 
 
 def _module_names(package: str) -> tuple[str, ...]:

@@ -56,7 +56,13 @@ def test_unknown_kind_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("pair_kind")
 @pytest.mark.parametrize(
-    ("code", "fault"), [("1 / 0", "ZeroDivisionError"), ("", "it has no create_turn")]
+    ("code", "fault"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("x = = 1", r"SyntaxError: invalid syntax \(pair.py, line 1\)"),
+        ("", "it has no create_turn"),
+        ("create_turn = None", "it has no create_turn"),
+    ],
 )
 def test_broken_kind_is_refused_before_the_first_turn(
     tmp_path: Path, code: str, fault: str
