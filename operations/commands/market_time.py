@@ -48,8 +48,8 @@ def restore_market_time(spec: ArenaSpec, settings: Settings, path: Path) -> None
         newest = asyncio.run(_read(settings))
     signals.raise_received()
     now, restored = datetime.now(UTC), False
-    for file, tape in market_files(spec, path):
-        text = restored_state(stored_state(file), newest, now, tape)
+    for file, source in market_files(spec, path):
+        text = restored_state(stored_state(file), newest, now, source)
         if text is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(file, text)
@@ -78,7 +78,7 @@ def market_files(spec: ArenaSpec, path: Path) -> list[tuple[Path, str]]:
 
 
 def restored_state(
-    stored: dict[str, object], newest: datetime | None, now: datetime, tape: str
+    stored: dict[str, object], newest: datetime | None, now: datetime, source: str
 ) -> str | None:
     """Return the new text of a market's file, or None if it may stay unchanged. Pure.
 
@@ -86,7 +86,7 @@ def restored_state(
         stored: Its values now; empty if it cannot be read.
         newest: Market time of the newest snapshot.
         now: Wall time, at which a market from a seed starts without a file.
-        tape: Description of its price files, as the exchange writes it; "" for a seed.
+        source: Description of its price files, as the exchange writes it; "" for a seed.
     """
     if newest is None:
         return None
@@ -96,10 +96,10 @@ def restored_state(
         if stored_s >= venue_s:
             return None
         return _line(stored | {"venue_s": venue_s})
-    if not tape and venue_s <= now.timestamp():
+    if not source and venue_s <= now.timestamp():
         return None
     began_s = int(venue_s) - int(venue_s) % MINUTE_S
-    return _line({"tape": tape, "began_s": began_s, "venue_s": venue_s})
+    return _line({"tape": source, "began_s": began_s, "venue_s": venue_s})
 
 
 def _line(found: dict[str, object]) -> str:

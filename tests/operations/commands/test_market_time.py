@@ -57,7 +57,7 @@ chat_node = "rules"
 
 
 @pytest.mark.parametrize(
-    ("stored", "newest", "tape", "writes"),
+    ("stored", "newest", "source", "writes"),
     [
         ({}, None, "", False),
         ({}, LATER, "", True),
@@ -71,10 +71,10 @@ chat_node = "rules"
     ],
 )
 def test_file_is_written_only_if_time_would_go_back(
-    stored: dict[str, object], newest: datetime | None, tape: str, writes: bool
+    stored: dict[str, object], newest: datetime | None, source: str, writes: bool
 ) -> None:
     """A file ahead of the topics is kept; a market from a seed without a file starts now."""
-    assert writes == (restored_state(stored, newest, NOW, tape) is not None)
+    assert writes == (restored_state(stored, newest, NOW, source) is not None)
 
 
 @pytest.mark.parametrize("stored", [{}, STORED], ids=["no file", "an older file"])
