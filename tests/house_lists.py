@@ -160,6 +160,7 @@ SHELLS = (
     "ledger/process.py",
     "dashboard/terminal/app.py",
     "dashboard/terminal/terminal.py",
+    "dashboard/model/history.py",
     "dashboard/model/topic_follower.py",
     "dashboard/process.py",
     "operations/bench/call_benchmark.py",

@@ -16,6 +16,7 @@ from arena.errors import BrokenLog
 from arena.pass_overs import PassedOver
 from arena.shards import digest_of
 from dashboard.model.equity_curves import CurveFill, EquityCurve, Snapshots, Value
+from dashboard.model.order_index import OrderIndex
 from dashboard.model.wealth import index_values
 
 # Any: an event is decoded JSON; its shape is `arena.messages.account`.
@@ -28,6 +29,7 @@ class AccountsView:
     Attributes:
         shards: Partition -> shard.
         curves: Agent -> equity curve of its main account.
+        orders: Partition -> where the orders that counted stand in it.
         wallet_curves: Agent -> further currency -> equity curve of its account in it.
         broken: The first error in a log, or ""; a broken shard is not folded any further.
         passed_over: Records that an operator named to be passed over.
@@ -38,6 +40,7 @@ class AccountsView:
         self.shards: dict[int, Shard] = {}
         self.curves: dict[str, EquityCurve] = {}
         self.wallet_curves: dict[str, dict[str, EquityCurve]] = {}
+        self.orders: dict[int, OrderIndex] = {}
         self.broken = ""
         self.passed_over: PassedOver = {}
         self._attested: dict[int, bytes] = {}
@@ -72,8 +75,11 @@ class AccountsView:
             return
         if isinstance(event, OpenedEvent):
             self._opened(shard, event)
-        elif isinstance(event, OrderEvent) and event.outcome == "filled" and event.used:
-            self._filled(shard, event, event.used.event_time)
+        elif isinstance(event, OrderEvent):
+            orders = self.orders.setdefault(record.partition, OrderIndex())
+            orders.add(event.agent, record.timestamp_ms, record.offset)
+            if event.outcome == "filled" and event.used:
+                self._filled(shard, event, event.used.event_time)
 
     def _opened(self, shard: Shard, event: OpenedEvent) -> None:
         agent = event.agent

@@ -279,7 +279,7 @@ def _thoughts(view: ArenaView, ranking: tuple[AgentRow, ...], now: datetime) -> 
             Thought(
                 agent=row.agent,
                 colour=row.colour,
-                words=_words(newest) if newest else "",
+                words=words_of(newest) if newest else "",
                 outcome=newest.outcome if newest else "",
                 tokens=usage.prompt_tokens + usage.completion_tokens if usage else 0,
                 ended_at=newest.ended_at if newest else None,
@@ -292,7 +292,7 @@ def _thoughts(view: ArenaView, ranking: tuple[AgentRow, ...], now: datetime) -> 
     return tuple(rows)
 
 
-def _words(turn: Turn) -> str:
+def words_of(turn: Turn) -> str:
     """The final text of a turn, else the last text the model wrote in it, else the error."""
     spoken = (m.content for m in reversed(turn.messages) if m.role == "assistant")
     words = one_line(turn.final_text) or next((w for s in spoken if (w := one_line(s))), "")

@@ -4,6 +4,7 @@ Plain values are msgpack of typed structs; messages are kept as JSON, so that th
 them. Values that are computed on demand (equity curves) are not kept.
 """
 
+from array import array
 from collections import OrderedDict
 from datetime import datetime
 from functools import partial
@@ -21,10 +22,11 @@ from arena.wide_integers import pack_wide, unpack_wide
 from dashboard.model.calls import Call, Spending
 from dashboard.model.equity_curves import CurveFill, EquityCurve, Holdings, Point
 from dashboard.model.market_view import Mark
+from dashboard.model.order_index import OrderIndex
 from dashboard.model.recent_turns import AgentTurns, Outcome
 from dashboard.model.view import CHECKPOINTED, ArenaView
 
-FORMAT = 3
+FORMAT = 4
 """Version of the image and of the view's fold; a checkpoint of another version is not used."""
 
 Kind = TypeVar("Kind", bound=Message)
@@ -51,6 +53,16 @@ class TurnsImage(msgspec.Struct, array_like=True):
     skipped: int
 
 
+class OrdersImage(msgspec.Struct, array_like=True):
+    """An `OrderIndex`; the arrays are bytes in the order of this machine."""
+
+    offsets: bytes
+    times_ms: bytes
+    agents: bytes
+    names: list[str]
+    complete: bool
+
+
 class ViewImage(msgspec.Struct, array_like=True):
     """An `ArenaView`, as far as it was folded from the topics of `CHECKPOINTED`."""
 
@@ -72,6 +84,7 @@ class ViewImage(msgspec.Struct, array_like=True):
     spending_total: Spending
     malformed: dict[str, int]
     malformed_newest: str
+    orders: dict[int, OrdersImage]
 
 
 class WalletsImage(ViewImage, array_like=True):
@@ -110,6 +123,7 @@ def pack_view(view: ArenaView, positions: FoldPositions) -> bytes | None:
         spending_total=calls.total,
         malformed={topic: view.malformed_of.get(topic, 0) for topic in CHECKPOINTED},
         malformed_newest=view.malformed_newest,
+        orders={p: _orders_image(index) for p, index in view.accounts.orders.items()},
     )
     return pack_wide(image)
 
@@ -137,6 +151,7 @@ def _view(image: WalletsImage) -> ArenaView:
         agent: {unit: _curve(one) for unit, one in owned.items()}
         for agent, owned in image.wallet_curves.items()
     }
+    view.accounts.orders = {partition: _orders(one) for partition, one in image.orders.items()}
     view.market.marks = image.marks
     view.market.newest_offset = image.newest_offset
     if image.newest is not None:
@@ -170,6 +185,30 @@ def _curve(image: CurveImage) -> EquityCurve:
     return EquityCurve.restored(
         image.opened_ms, image.fills, base, image.base_ms, image.base_snapshot
     )
+
+
+def _orders_image(index: OrderIndex) -> OrdersImage:
+    return OrdersImage(
+        offsets=index.offsets.tobytes(),
+        times_ms=index.times_ms.tobytes(),
+        agents=index.agents.tobytes(),
+        names=index.names,
+        complete=index.complete,
+    )
+
+
+def _orders(image: OrdersImage) -> OrderIndex:
+    columns = array("q"), array("q"), array("i")
+    try:
+        for column, packed in zip(
+            columns, (image.offsets, image.times_ms, image.agents), strict=True
+        ):
+            column.frombytes(packed)
+    except ValueError as error:
+        raise Malformed(f"a checkpoint with an invalid index of orders: {error}") from None
+    if len({len(column) for column in columns}) > 1:
+        raise Malformed("a checkpoint with an invalid index of orders: columns of several lengths")
+    return OrderIndex(*columns, image.names, image.complete)
 
 
 def _turns_image(turns: AgentTurns) -> TurnsImage:

@@ -1,0 +1,82 @@
+"""Answers of the read model: what the terminal, the page and REST all show. Pure.
+
+Amounts and quantities are decimals and strings in JSON, in the currency that stands beside them;
+fields that end in `_usd` are in the main currency of the arena, except `cost_usd`, the cost of
+models, which is always in US dollars. Percentages end in `_pct`: 0.41 is 0.41 %. Shares of the
+judge are numbers: 0.02 is 2 %. Times are aware and in UTC. None means unknown. Fields are only ever
+added.
+"""
+
+from dashboard.model.results.base import Kind, Result
+from dashboard.model.results.health import (
+    AgentCosts,
+    Costs,
+    Health,
+    ProcessHealth,
+    Runs,
+    RunSummary,
+)
+from dashboard.model.results.markets import (
+    Candles,
+    EquityCurveResult,
+    EquityCurves,
+    PortfolioResult,
+    Position,
+    Price,
+    Prices,
+    Trade,
+    TradePage,
+)
+from dashboard.model.results.standings import (
+    AgentStanding,
+    DeadAgentResult,
+    HaltResult,
+    Judged,
+    Leaderboard,
+    Market,
+    RulesResult,
+    WalletStanding,
+)
+from dashboard.model.results.turns import (
+    RoundResult,
+    ToolCallResult,
+    TurnDetail,
+    TurnPage,
+    TurnSummary,
+)
+from dashboard.model.results.verdicts import Verdict, VerdictRow
+
+__all__ = [
+    "AgentCosts",
+    "AgentStanding",
+    "Candles",
+    "Costs",
+    "DeadAgentResult",
+    "EquityCurveResult",
+    "EquityCurves",
+    "HaltResult",
+    "Health",
+    "Judged",
+    "Kind",
+    "Leaderboard",
+    "Market",
+    "PortfolioResult",
+    "Position",
+    "Price",
+    "Prices",
+    "ProcessHealth",
+    "Result",
+    "RoundResult",
+    "RulesResult",
+    "RunSummary",
+    "Runs",
+    "ToolCallResult",
+    "Trade",
+    "TradePage",
+    "TurnDetail",
+    "TurnPage",
+    "TurnSummary",
+    "Verdict",
+    "VerdictRow",
+    "WalletStanding",
+]

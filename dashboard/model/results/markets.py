@@ -1,0 +1,159 @@
+"""Accounts, orders, prices and curves. Pure."""
+
+from typing import Literal
+
+from arena.messages import Candle
+from arena.messages.base import Utc
+from arena.money import WireDecimal
+from dashboard.model.results.base import Result
+from dashboard.model.results.standings import AgentStanding, Market
+
+
+class Position(Result):
+    """A position; amounts are in `currency`.
+
+    Attributes:
+        quantity: Base units.
+        average_cost: Cost per base unit, fees included.
+        bid: Best bid; None if unknown.
+        value, unrealised: At the bid.
+        held_s: Venue seconds since entry, weighted by quantity.
+        closed: Why it cannot be sold now; "" if it can.
+    """
+
+    agent: str
+    product_id: str
+    currency: str
+    quantity: WireDecimal
+    average_cost: WireDecimal
+    bid: WireDecimal | None
+    value: WireDecimal | None
+    unrealised: WireDecimal | None
+    held_s: float | None
+    closed: str
+
+
+class PortfolioResult(Result):
+    """The account of one agent, with its positions."""
+
+    agent: str
+    currency: str
+    as_of: Utc | None
+    account: AgentStanding
+    positions: tuple[Position, ...]
+
+
+class Trade(Result):
+    """A decided order; amounts are in `currency`.
+
+    Attributes:
+        at: Wall time of the decision; `venue_time` is that of its price.
+        seen: Price in the agent's snapshot; `price` is the price paid or got.
+        move_bps: Change from `seen` to `price`; positive is up.
+        latency_ms: Wall time from issuing the order to the decision.
+        reason: Why it was rejected; "" for a fill.
+    """
+
+    order_id: str
+    turn_id: str
+    agent: str
+    at: Utc
+    venue_time: Utc | None
+    product_id: str
+    action: str
+    quantity: WireDecimal | None
+    outcome: Literal["filled", "rejected"]
+    seen: WireDecimal | None
+    price: WireDecimal | None
+    move_bps: WireDecimal | None
+    notional: WireDecimal | None
+    fee: WireDecimal | None
+    slippage: WireDecimal | None
+    realised: WireDecimal | None
+    currency: str
+    latency_ms: float
+    reason: str
+
+
+class TradePage(Result):
+    """Decided orders, the newest first.
+
+    Attributes:
+        cursor: What asks for the next page; None at the end.
+        complete: False if there were so many orders that the oldest are not kept here.
+    """
+
+    agent: str | None
+    trades: tuple[Trade, ...]
+    cursor: str | None
+    complete: bool
+
+
+class Price(Result):
+    """The newest price of a product.
+
+    Attributes:
+        age_s: Wall seconds since it was received or last confirmed.
+        stale: True if the newest snapshot says that it is too old to trade on.
+        closed: Why the product cannot be traded; "" if it can.
+    """
+
+    product_id: str
+    venue: str
+    price: WireDecimal | None
+    best_bid: WireDecimal
+    best_ask: WireDecimal | None
+    event_time: Utc
+    age_s: float
+    stale: bool
+    closed: str
+
+
+class Prices(Result):
+    """The newest prices."""
+
+    market: Market
+    prices: tuple[Price, ...]
+
+
+class Candles(Result):
+    """Closed candles of a product, oldest first, as in the newest snapshot.
+
+    Attributes:
+        gaps: Starts of candles that the venue does not have.
+        stale: True if the newest candle is older than two lengths.
+    """
+
+    product_id: str
+    granularity: str
+    granularity_s: int
+    candles: tuple[Candle, ...]
+    gaps: tuple[Utc, ...]
+    stale: bool
+
+
+class EquityCurveResult(Result):
+    """Equity of one agent; with several currencies its wealth index times its opening.
+
+    Attributes:
+        values: Equity at each time of `EquityCurves.times`; None if unknown.
+        drawdown_pct: Share lost from the high so far, in percent, at the end.
+    """
+
+    agent: str
+    rank: int
+    opening: WireDecimal
+    values: tuple[WireDecimal | None, ...]
+    drawdown_pct: WireDecimal | None
+
+
+class EquityCurves(Result):
+    """Equity curves at the kept snapshots, thinned.
+
+    Attributes:
+        times: Venue times in Unix milliseconds.
+    """
+
+    currency: str
+    times: tuple[int, ...]
+    curves: tuple[EquityCurveResult, ...]
