@@ -10,6 +10,7 @@ import pytest
 
 from arena.settings import Settings
 from chat_nodes.flags import DEFAULT_KEY_ENV
+from tests.warm_commands import run_arena
 
 ARENA = [sys.executable, "-m", "arena", "chat-node"]
 KEY = "sk-planted-0123456789abcdef"
@@ -19,13 +20,8 @@ DEADLINE_S = 30.0
 def run(*flags: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run the command without keys in its environment."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
-    return subprocess.run(
-        [*ARENA, *flags],
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        env={**inherited, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", **environment},
-    )
+    environ = {**inherited, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", **environment}
+    return run_arena("chat-node", *flags, env=environ, timeout_s=DEADLINE_S)
 
 
 def test_missing_key_is_reported_with_remedies() -> None:

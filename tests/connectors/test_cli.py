@@ -18,6 +18,7 @@ from connectors.market.options import PlaybackOptions
 from connectors.market.recorded_venue import venue_of_recording
 from connectors.venues.coinbase.venue import VENUE as COINBASE
 from tests.connectors.builders import FIXTURES
+from tests.warm_commands import run_arena
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 30
@@ -25,15 +26,7 @@ DEADLINE_S = 30
 
 def arena(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "arena", *words],
-        cwd=ROOT,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    return run_arena(*words, env=os.environ | environment, timeout_s=DEADLINE_S)
 
 
 def test_only_a_replay_takes_products_of_several_venues() -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 
 import orjson
@@ -25,6 +24,7 @@ from operations.commands.repair import find_blocking_records
 from tests.faults.harness import Executors, Traffic, wait_until_answered
 from tests.ledger.audit.contest_log import ContestLog
 from tests.ledger.helpers import running_ledger, wait_until_booked
+from tests.warm_commands import run_arena
 from trading_tools.replay import OrderReplay
 
 EVENTS = topics.EVENTS.name
@@ -62,14 +62,10 @@ async def repair(settings: Settings) -> list[int]:
         "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
         "ARENA_PREFIX": settings.prefix,
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "arena", "repair", "--yes", "--json"),
-        env=os.environ | address | {"ARENA_HOME": str(settings.home)},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    output, _ = await process.communicate()
-    assert 0 == process.returncode
-    return [stop["offset"] for stop in json.loads(output)["passed_over"]]
+    environ = os.environ | address | {"ARENA_HOME": str(settings.home)}
+    done = await asyncio.to_thread(run_arena, "repair", "--yes", "--json", env=environ)
+    assert 0 == done.returncode
+    return [stop["offset"] for stop in json.loads(done.stdout)["passed_over"]]
 
 
 async def until_both_stopped(executors: Executors) -> None:

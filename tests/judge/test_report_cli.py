@@ -15,6 +15,7 @@ import pytest
 from arena.errors import UsageError
 from judge.cli_report import compare, find_directory, is_contest, report, verify
 from tests.judge.seasons import export_run
+from tests.warm_commands import run_arena
 
 SPEC = """\
 [arena]
@@ -40,14 +41,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def arena(home: Path, *text: str) -> subprocess.CompletedProcess[str]:
     """Run `arena compete ...` in that home folder."""
-    return subprocess.run(
-        [sys.executable, "-m", "arena", "compete", *text],
-        env=os.environ | {"ARENA_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    environ = os.environ | {"ARENA_HOME": str(home)}
+    return run_arena("compete", *text, env=environ, timeout_s=DEADLINE_S)
 
 
 def test_verify_accepts_a_report_and_refuses_a_changed_one(home: Path) -> None:

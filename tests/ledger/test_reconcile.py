@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from pathlib import Path
 
 import orjson
@@ -32,6 +31,7 @@ from tests.ledger.helpers import (
     written_log,
 )
 from tests.ledger.wallet_log import TETHERS, WalletArena
+from tests.warm_commands import run_arena
 
 INJECT_DRIFT = """
 UPDATE entries SET amount_e8 = amount_e8 + 1 WHERE (log_offset, leg) IN (
@@ -204,13 +204,8 @@ async def arena(settings: Settings, *words: str) -> tuple[int, str]:
         "ARENA_HOME": str(settings.home),
         "DATABASE_URL": "",
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "arena", *words, env=environment, stdout=asyncio.subprocess.PIPE
-    )
-    async with asyncio.timeout(WAIT_S):
-        out, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode()
+    done = await asyncio.to_thread(run_arena, *words, env=environment, timeout_s=WAIT_S)
+    return done.returncode, done.stdout
 
 
 def test_malformed_document_is_an_error() -> None:

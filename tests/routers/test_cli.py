@@ -1,13 +1,11 @@
 """The flags of `arena router` and `arena routers`."""
 
-import subprocess
-import sys
-
 import pytest
 
 from arena.errors import EXIT_USAGE, UsageError
 from routers.cli import _limits, agent_configs, parse_agent, with_prompt_sizes
 from routers.turn_types import Limits
+from tests.warm_commands import run_arena
 
 
 @pytest.mark.parametrize(
@@ -33,15 +31,9 @@ def test_agent_flag_in_another_form_is_refused(text: str) -> None:
         parse_agent(text)
 
 
-def arena(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command of the arena."""
-    command = [sys.executable, "-m", "arena", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-
 def test_unknown_strategy_is_a_usage_error() -> None:
     """Exit code 2 and the list of strategies, before anything is connected."""
-    ran = arena("router", "--name", "a", "--chat-node-name", "n", "--strategy", "hodl")
+    ran = run_arena("router", "--name", "a", "--chat-node-name", "n", "--strategy", "hodl")
 
     assert EXIT_USAGE == ran.returncode
     assert "there is no strategy 'hodl'" in ran.stderr
@@ -50,7 +42,7 @@ def test_unknown_strategy_is_a_usage_error() -> None:
 
 def test_duplicate_agent_name_is_a_usage_error() -> None:
     """Two agents cannot share an account."""
-    ran = arena("routers", "--agent", "a=cash@n", "--agent", "a=random@n")
+    ran = run_arena("routers", "--agent", "a=cash@n", "--agent", "a=random@n")
 
     assert EXIT_USAGE == ran.returncode
     assert "named twice" in ran.stderr
@@ -59,7 +51,7 @@ def test_duplicate_agent_name_is_a_usage_error() -> None:
 @pytest.mark.parametrize("command", ["router", "routers"])
 def test_help_ends_with_a_one_line_example(command: str) -> None:
     """It can be copied and works as typed."""
-    last = arena(command, "--help").stdout.rstrip().splitlines()[-1]
+    last = run_arena(command, "--help").stdout.rstrip().splitlines()[-1]
 
     assert last.strip().startswith(f"Example: arena {command} --")
 

@@ -1,5 +1,7 @@
 """What brokers refuse and permit: every principal on every topic of the table."""
 
+import json
+
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
@@ -13,6 +15,7 @@ from arena.process_kinds import readers_of, writers_of
 from arena.settings import KafkaAccess
 from arena.topics import TopicSpec
 from operations.kafka_acls import apply_rules
+from tests.operations.commands.cli import arena
 from tests.security.secure import (
     MEMBER,
     PREFIX,
@@ -209,3 +212,22 @@ async def test_surplus_rules_are_removed(secure: Secure) -> None:
     assert (len(with_turns) - 1, 0, 1) == (len(first.created), first.removed, first.existing)
     assert (0, 1) == (len(second.created), second.removed)
     assert (0, 0, len(without)) == (len(third.created), third.removed, third.existing)
+
+
+def test_command_shows_and_applies_rules(secure: Secure) -> None:
+    """The printed rules are in force: a second `--apply` changes nothing."""
+    settings = secure.settings(ADMIN)
+
+    printed = arena(settings, "topics", "acl")
+    listed = json.loads(arena(settings, "topics", "acl", "--json").stdout)
+    applied = json.loads(arena(settings, "topics", "acl", "--apply", "--json").stdout)
+
+    assert 0 == printed.returncode, printed.stderr
+    assert f"executor   write             topic    {PREFIX}account.events" in printed.stdout
+    assert f"router     NOT read          group    {PREFIX}node:executor" in printed.stdout
+    assert len(rules_for(PREFIX)) == len(listed["rules"])
+    assert ([], 0, len(rules_for(PREFIX))) == (
+        applied["created"],
+        applied["removed"],
+        applied["kept"],
+    )

@@ -1,13 +1,8 @@
-"""The access rules as values, and in the output of `arena topics acl`."""
-
-import json
+"""The access rules as values."""
 
 from arena import topics
 from arena.acls import GROUPS, PRINCIPALS, Rule, rules_for
-from arena.credentials import ADMIN
 from operations.kafka_acls import to_row
-from tests.operations.commands.cli import arena
-from tests.security.secure import PREFIX, Secure
 
 
 def test_one_principal_writes_the_accounts() -> None:
@@ -55,22 +50,3 @@ def test_rules_are_distinct_on_the_wire() -> None:
 
     assert len(rules) == len({to_row(rule) for rule in rules})
     assert set(PRINCIPALS) == {rule.principal for rule in rules}
-
-
-def test_command_shows_and_applies_rules(secure: Secure) -> None:
-    """The printed rules are in force: a second `--apply` changes nothing."""
-    settings = secure.settings(ADMIN)
-
-    printed = arena(settings, "topics", "acl")
-    listed = json.loads(arena(settings, "topics", "acl", "--json").stdout)
-    applied = json.loads(arena(settings, "topics", "acl", "--apply", "--json").stdout)
-
-    assert 0 == printed.returncode, printed.stderr
-    assert f"executor   write             topic    {PREFIX}account.events" in printed.stdout
-    assert f"router     NOT read          group    {PREFIX}node:executor" in printed.stdout
-    assert len(rules_for(PREFIX)) == len(listed["rules"])
-    assert ([], 0, len(rules_for(PREFIX))) == (
-        applied["created"],
-        applied["removed"],
-        applied["kept"],
-    )

@@ -15,6 +15,7 @@ from arena.bus.kafka import KafkaBus
 from arena.messages import Heartbeat
 from arena.settings import Settings
 from tests.trading_tools.helpers import product, read_until, ticker
+from tests.warm_commands import run_arena
 
 TIMEOUT_S = 60
 
@@ -30,14 +31,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def arena(*arguments: str, **kwargs: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "arena", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-        env=kwargs.get("env"),
-    )
+    return run_arena(*arguments, env=kwargs.get("env"), timeout_s=TIMEOUT_S)
 
 
 def start(*arguments: str, env: dict[str, str], log: Path) -> subprocess.Popen[bytes]:

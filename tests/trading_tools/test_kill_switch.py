@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-import sys
 from datetime import UTC, datetime
 
 from arena import topics
@@ -16,6 +15,7 @@ from arena.node import Node
 from arena.settings import Settings
 from operations.commands.supervised_run import process_environment
 from tests.trading_tools.helpers import WAIT_S, product, read_until, serving, ticker, tool_call
+from tests.warm_commands import run_arena
 
 NOW = datetime(2026, 11, 21, 9, 12, 3, tzinfo=UTC)
 BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
@@ -105,9 +105,7 @@ async def _until_no_agent_is_halted(node: Node) -> None:
 
 
 def _arena(settings: Settings, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "arena", *arguments]
-    env = process_environment(settings)
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return run_arena(*arguments, env=process_environment(settings))
 
 
 async def test_commands_stop_and_start_orders(bus: KafkaBus, settings: Settings) -> None:

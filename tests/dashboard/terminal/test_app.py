@@ -28,6 +28,7 @@ from dashboard.terminal.app import DashboardOptions, catch_up
 from dashboard.terminal.app import run as show
 from tests.dashboard.publishing import ROOT, command, environment, publish
 from tests.dashboard.scenario import Scenario
+from tests.warm_commands import run_arena
 
 DEADLINE_S = 40.0
 
@@ -43,15 +44,9 @@ def recent_scenario(steps: int) -> Scenario:
 
 async def run(settings: Settings, *arguments: str) -> tuple[int, str, str]:
     """Exit code, output and errors of a dashboard."""
-    process = await asyncio.create_subprocess_exec(
-        *command(*arguments),
-        cwd=ROOT,
-        env=environment(settings),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await asyncio.wait_for(process.communicate(), DEADLINE_S)
-    return process.returncode or 0, output.decode(), errors.decode()
+    words, env = ("dashboard", *arguments), environment(settings)
+    done = await asyncio.to_thread(run_arena, *words, env=env, timeout_s=DEADLINE_S)
+    return done.returncode, done.stdout, done.stderr
 
 
 async def test_once_as_json_is_the_standings(bus: KafkaBus, settings: Settings) -> None:

@@ -9,7 +9,7 @@ from dashboard.terminal import compact, screen
 from dashboard.terminal.screen import render
 from dashboard.terminal.ui import PANES, Ui
 from tests.dashboard.scenario import Scenario
-from tests.dashboard.terminal.test_screen import FRAMES, frame_of, words_of
+from tests.dashboard.terminal.test_screen import SCENARIOS, frame_of, known_frame, words_of
 
 SMALL = [(79, 24), (80, 23), (60, 20), (200, 15), (40, 50), (40, 12)]
 TINY = [(39, 12), (40, 11), (20, 4), (7, 1), (1, 1)]
@@ -23,11 +23,11 @@ PANE_WORDS = {
 
 
 @pytest.mark.parametrize("size", [*SMALL, *TINY])
-@pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_small_terminal_has_a_screen_of_its_size(name: str, size: tuple[int, int]) -> None:
     """No line wraps, whatever the topics hold."""
     for pane in PANES:
-        drawn = render(FRAMES[name], Ui(pane=pane, scroll=2), *size)
+        drawn = render(known_frame(name), Ui(pane=pane, scroll=2), *size)
 
         assert size[1] == len(drawn.lines)
         assert {size[0]} == {line.cell_len for line in drawn.lines}
@@ -37,7 +37,7 @@ def test_small_terminal_has_a_screen_of_its_size(name: str, size: tuple[int, int
 @pytest.mark.parametrize("pane", PANES)
 def test_tab_changes_the_pane_below_the_ranking(pane: str) -> None:
     """Every pane can be shown on a small screen; the leader and the keys stay visible."""
-    shown = words_of(render(FRAMES["demo"], Ui(pane=pane), 40, 12))
+    shown = words_of(render(known_frame("demo"), Ui(pane=pane), 40, 12))
 
     assert PANE_WORDS[pane] in shown
     assert "›1 " in shown
@@ -47,10 +47,10 @@ def test_tab_changes_the_pane_below_the_ranking(pane: str) -> None:
 
 def test_smallest_terminal_shows_the_leader() -> None:
     """Its lines show the leader and the feed."""
-    leader = FRAMES["demo"].ranking[0].agent
+    leader = known_frame("demo").ranking[0].agent
 
     for height in (1, 3):
-        shown = words_of(render(FRAMES["demo"], Ui(), 39, height))
+        shown = words_of(render(known_frame("demo"), Ui(), 39, height))
 
         assert shown.startswith(f"#1 {leader} ")
         assert "feed " in shown
@@ -59,7 +59,7 @@ def test_smallest_terminal_shows_the_leader() -> None:
 @pytest.mark.parametrize("size", [(40, 12), (80, 24)])
 def test_curve_has_its_whole_name_on_a_small_screen(size: tuple[int, int]) -> None:
     """A name is not cut while there is room for it beside the curves."""
-    shown = words_of(render(FRAMES["demo"], Ui(pane="equity"), *size))
+    shown = words_of(render(known_frame("demo"), Ui(pane="equity"), *size))
 
     assert "2 buy-and-hold" in shown.partition("▸equity")[2]
 
@@ -69,7 +69,7 @@ def test_terminal_smaller_than_the_compact_screen_is_filled_with_the_ranking(
     size: tuple[int, int],
 ) -> None:
     """Rows that fit are shown; the feed and the key are on the last line."""
-    frame = FRAMES["demo"]
+    frame = known_frame("demo")
     lines = [line.plain for line in render(frame, Ui(), *size).lines]
     shown = min(size[1] - 2, len(frame.ranking))
 
@@ -82,8 +82,8 @@ def test_full_screen_is_drawn_from_80_by_24() -> None:
     """One column less gives the compact screen."""
     size = (screen.WIDTH_MIN, screen.HEIGHT_MIN)
 
-    assert "┌▸ranking" in words_of(render(FRAMES["demo"], Ui(), *size))
-    assert "┌" not in words_of(render(FRAMES["demo"], Ui(), size[0] - 1, size[1]))
+    assert "┌▸ranking" in words_of(render(known_frame("demo"), Ui(), *size))
+    assert "┌" not in words_of(render(known_frame("demo"), Ui(), size[0] - 1, size[1]))
     assert compact.fits(compact.WIDTH_MIN, compact.HEIGHT_MIN)
 
 
@@ -108,7 +108,7 @@ def test_more_than_eight_agents_have_different_lines() -> None:
 @pytest.mark.parametrize(("size", "words"), [((80, 24), "equity % "), ((120, 40), " UTC ")])
 def test_axes_are_labelled(size: tuple[int, int], words: str) -> None:
     """The title names the unit; the time is below the curves, or in the title on few lines."""
-    shown = words_of(render(FRAMES["demo"], Ui(), *size))
+    shown = words_of(render(known_frame("demo"), Ui(), *size))
 
     assert "equity % " in shown
     assert words in shown

@@ -1,8 +1,10 @@
 """The screens: exact sizes, labels, and a reason in every empty pane."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta, timezone
 from decimal import Decimal
+from functools import cache
 from typing import get_args
 
 import pytest
@@ -44,15 +46,26 @@ def strange() -> Scenario:
     return scenario
 
 
-SCENARIOS = {
-    "empty": Scenario(agents=()),
-    "opened": Scenario(),
-    "demo": Scenario().run(40),
-    "crowd": Scenario(agents=CROWD, scripted=False).run(6),
-    "strange": strange(),
+SCENARIOS: dict[str, Callable[[], Scenario]] = {
+    "empty": lambda: Scenario(agents=()),
+    "opened": Scenario,
+    "demo": lambda: Scenario().run(40),
+    "crowd": lambda: Scenario(agents=CROWD, scripted=False).run(6),
+    "strange": strange,
 }
-FRAMES = {name: frame_of(one, one.agents[0][0] if one.agents else "") for name, one in
-          SCENARIOS.items()}  # fmt: skip
+
+
+@cache
+def scenario_of(name: str) -> Scenario:
+    """A scenario, which runs when a test first needs it: all workers import this module."""
+    return SCENARIOS[name]()
+
+
+@cache
+def known_frame(name: str) -> Frame:
+    """The frame of a scenario."""
+    scenario = scenario_of(name)
+    return frame_of(scenario, scenario.agents[0][0] if scenario.agents else "")
 
 
 def words_of(screen: Screen) -> str:
@@ -68,10 +81,10 @@ def test_every_line_has_the_width_of_the_terminal(
 ) -> None:
     """No line wraps or is missing, whatever the topics hold."""
     width, height = size
-    agents = SCENARIOS[name].agents
+    agents = scenario_of(name).agents
     for pane in PANES:
         ui = Ui(screen=screen, pane=pane, agent=agents[0][0] if agents else "", scroll=3)
-        drawn = render(FRAMES[name], ui, width, height)
+        drawn = render(known_frame(name), ui, width, height)
 
         assert height == len(drawn.lines)
         assert {width} == {line.cell_len for line in drawn.lines}
@@ -93,13 +106,13 @@ def test_every_line_has_the_width_of_the_terminal(
 )
 def test_empty_pane_shows_the_reason(name: str, words: str) -> None:
     """The reason is in place of its rows."""
-    assert words in words_of(render(FRAMES[name], Ui(), 120, 40))
+    assert words in words_of(render(known_frame(name), Ui(), 120, 40))
 
 
 def test_simulated_prices_and_scripted_models_are_labelled() -> None:
     """The labels are on the screen that shows their figures."""
     for size in ((80, 24), (200, 60)):
-        shown = words_of(render(FRAMES["demo"], Ui(), *size))
+        shown = words_of(render(known_frame("demo"), Ui(), *size))
 
         assert "simulated, 60x" in shown
         assert "models: scripted rules, not LLMs" in shown
@@ -121,7 +134,7 @@ def test_scripted_agents_are_marked_beside_real_models() -> None:
 
 def test_header_shows_time_market_feed_and_broker() -> None:
     """One line shows the state of the arena, and local time with its offset."""
-    frame = FRAMES["demo"]
+    frame = known_frame("demo")
     header = render(frame, Ui(), 120, 40, title="arena demo").lines[0].plain
 
     for words in (
@@ -148,7 +161,9 @@ def test_problems_with_the_broker_are_always_in_the_header(
 ) -> None:
     """The most important items are kept if the line is too short."""
     header = (
-        render(FRAMES["demo"], Ui(), 80, 24, title="a" * 60, read_status=read_status).lines[0].plain
+        render(known_frame("demo"), Ui(), 80, 24, title="a" * 60, read_status=read_status)
+        .lines[0]
+        .plain
     )
 
     assert words in header
@@ -180,7 +195,7 @@ def test_broken_log_and_silent_processes_are_on_the_main_screen() -> None:
 
 def test_changes_have_signs_and_figures_are_aligned_at_the_right() -> None:
     """In the ranking every column of figures ends in the same cell."""
-    lines = [line.plain for line in render(FRAMES["demo"], Ui(), 80, 24).lines[3:9]]
+    lines = [line.plain for line in render(known_frame("demo"), Ui(), 80, 24).lines[3:9]]
     for line in lines:
         assert re.search(
             r" \d{2,3},\d{3}\.\d\d +([+-]\d+\.\d\d|0\.00)% +([+-][\d,.]+|0\.00) ", line
@@ -191,7 +206,7 @@ def test_changes_have_signs_and_figures_are_aligned_at_the_right() -> None:
 
 def test_unknown_cost_is_not_shown_as_zero() -> None:
     """If no price is known, the footer shows that."""
-    shown = words_of(render(FRAMES["crowd"], Ui(), 80, 24))
+    shown = words_of(render(known_frame("crowd"), Ui(), 80, 24))
 
     assert "$ unknown" in shown
     assert "$0.0000" not in shown
@@ -256,7 +271,7 @@ def test_failed_turn_shows_its_error() -> None:
 
 def test_help_explains_columns_and_lists_processes() -> None:
     """The help screen has the rules, every process, terms and keys."""
-    shown = words_of(render(FRAMES["demo"], Ui(screen="help"), 120, 60))
+    shown = words_of(render(known_frame("demo"), Ui(screen="help"), 120, 60))
 
     for words in ("fee 60 bps, slippage 2 bps", "connector", "running", "lat. cost", "quit"):
         assert words in shown
@@ -264,7 +279,7 @@ def test_help_explains_columns_and_lists_processes() -> None:
 
 def test_selected_agent_is_visible_among_many() -> None:
     """With more agents than lines the ranking scrolls to the selected one."""
-    frame = FRAMES["crowd"]
+    frame = known_frame("crowd")
     last = frame.ranking[-1].agent
     lines = render(frame, Ui(agent=last), 200, 60).lines
 
@@ -273,7 +288,7 @@ def test_selected_agent_is_visible_among_many() -> None:
 
 def test_scrolling_trades_stops_at_the_last_one() -> None:
     """The limit of scrolling is the number of rows that do not fit."""
-    frame = FRAMES["demo"]
+    frame = known_frame("demo")
     drawn = render(frame, Ui(pane="trades"), 80, 24)
 
     assert frame.trades_available - 4 == drawn.limits.scroll_max
@@ -286,7 +301,7 @@ def test_no_color_is_honoured(value: str, colours: bool, monkeypatch: pytest.Mon
     monkeypatch.setenv("TERM", "xterm-256color")
     console = line_console(80)
     codes = "".join(
-        line_codes(console, line) for line in render(FRAMES["demo"], Ui(), 80, 24).lines
+        line_codes(console, line) for line in render(known_frame("demo"), Ui(), 80, 24).lines
     )
 
     assert colours == bool(re.search(r"\x1b\[[0-9;]*(3[0-9]|9[0-7])", codes))
@@ -320,4 +335,4 @@ def test_tokens_are_summed_over_model_calls() -> None:
 
 def test_screen_holds_only_text() -> None:
     """So a screen can be compared, and drawn in another thread."""
-    assert all(type(line) is Text for line in render(FRAMES["demo"], Ui(), 80, 24).lines)
+    assert all(type(line) is Text for line in render(known_frame("demo"), Ui(), 80, 24).lines)

@@ -1,4 +1,4 @@
-"""Runs `arena` commands as a person would, in their own process."""
+"""Runs `arena` commands as a person would, in their own processes."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from arena.settings import Settings
+from tests.warm_commands import run_arena
 
 ROOT = Path(__file__).resolve().parents[3]
 DEADLINE_S = 60
@@ -25,15 +26,8 @@ def arena(
     settings: Settings, *arguments: str, cwd: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command and wait for its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "arena", *arguments],
-        env=environment(settings),
-        cwd=cwd or ROOT,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    env = environment(settings)
+    return run_arena(*arguments, env=env, cwd=cwd or ROOT, timeout_s=DEADLINE_S)
 
 
 def shell(settings: Settings, script: str) -> "subprocess.CompletedProcess[str]":

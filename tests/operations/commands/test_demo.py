@@ -19,6 +19,7 @@ from arena.errors import DependencyMissing
 from operations.commands import demo as module
 from tests.operations.commands.cli import ROOT
 from tests.operations.localbroker.processes import enable_ctrl_c
+from tests.warm_commands import run_arena
 
 DEADLINE_S = 110
 STOPPED = ("demo", "--seconds", "60", "--agents", "scalper,cash")
@@ -138,14 +139,7 @@ def test_stopped_dashboard_is_not_a_crash(
 
 
 def _read(home: Path, *command: str) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "arena", *command],
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    done = run_arena(*command, env=environment(home), timeout_s=DEADLINE_S)
     return done.stdout.splitlines()
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections import namedtuple
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,7 +30,7 @@ from operations.commands.preflight import (
 )
 from operations.specs.arena_spec import ArenaSpec, parse_spec
 from tests.arena.model_server import ModelServer, closed_port, serving_in_thread
-from tests.operations.commands.cli import ROOT
+from tests.warm_commands import run_arena
 
 KEY = "sk-planted-0123456789"
 DEADLINE_S = 60
@@ -71,15 +70,8 @@ def spec_of(good: str, bad: str) -> ArenaSpec:
 def arena(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     """Run a command with its own home and keys, and without a broker."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "KAFKA_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "arena", *words],
-        env=environ | {"ARENA_HOME": str(home), "GOOD_KEY": KEY, "BAD_KEY": KEY, "NO_COLOR": "1"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    environ |= {"ARENA_HOME": str(home), "GOOD_KEY": KEY, "BAD_KEY": KEY, "NO_COLOR": "1"}
+    return run_arena(*words, env=environ, timeout_s=DEADLINE_S)
 
 
 def test_quick_doctor_checks_the_machine_and_every_chat_node(tmp_path: Path) -> None:

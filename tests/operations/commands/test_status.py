@@ -85,6 +85,17 @@ def expect(settings: Settings, code: int, healths: dict[int, str]) -> dict[int, 
         assert time.monotonic() < end_s, answer
 
 
+def wait_for_heartbeat(settings: Settings, pid: int) -> None:
+    """Wait until a process has sent a heartbeat since now."""
+    began_s = time.monotonic()
+    while True:
+        waited_s = time.monotonic() - began_s
+        rows = json.loads(arena(settings, "status", "--json").stdout)["processes"]
+        if any(row["pid"] == pid and row["age_s"] < waited_s for row in rows):
+            return
+        assert waited_s < DEADLINE_S, rows
+
+
 @pytest.mark.timeout(240)
 def test_suspended_process_is_stale_until_it_continues(settings: Settings) -> None:
     """SIGSTOP makes it stale and the exit code 1; after SIGCONT it is ok again."""
@@ -103,6 +114,7 @@ def test_killed_process_is_down_until_it_is_replaced(settings: Settings) -> None
     """Two of one name are shown; a killed one is down until a third starts."""
     with node(settings, "tools", "tools") as one, node(settings, "tools", "tools") as two:
         expect(settings, 0, {one.pid: "ok", two.pid: "ok"})
+        wait_for_heartbeat(settings, one.pid)  # else the second one replaced it
         one.kill()
         one.wait()
         words = expect(settings, 1, {one.pid: "down", two.pid: "ok"})
