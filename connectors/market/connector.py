@@ -45,7 +45,11 @@ class LiveConnector:
         )
         self._started: list[VenueFeed] = []
         self.snapshotter = Snapshotter(
-            node, options.venue, self._started, interval_s=options.interval_s
+            node,
+            options.venue,
+            self._started,
+            products={p for market in options.markets for p in market.products},
+            interval_s=options.interval_s,
         )
         self.leadership = Leadership(node.bus, options.venue)
         self._leads = False
@@ -112,7 +116,7 @@ class LiveConnector:
         self.node.log.info("venue is up", venue=feed.feed.venue)
         async with self._changing:
             _run_parts(feed, tasks)
-            await feed.set_publishing(self._leads, None)
+            await feed.set_publishing(self._leads, self.snapshotter.newest)
             self._started.append(feed)
 
     def _log_down(self, feed: VenueFeed, error: DependencyMissing | UsageError) -> None:
@@ -142,9 +146,10 @@ class LiveConnector:
             self.node.status = "running" if leads else "standby"
             if leads != self._leads:
                 async with self._changing:
-                    newest = await self.snapshotter.resume() if leads else None
+                    if leads:
+                        await self.snapshotter.resume()
                     for feed in self._started:
-                        await feed.set_publishing(leads, newest)
+                        await feed.set_publishing(leads, self.snapshotter.newest)
                     self._leads = leads
                 self.node.log.info("publishing" if leads else "standing by")
 

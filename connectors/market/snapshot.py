@@ -10,6 +10,7 @@ from arena.messages import MarketSnapshot, Product, ProductView, Ticker
 from arena.products import split_key
 from arena.trading_modes import ONLINE
 from connectors.market.candles import CandleBook
+from connectors.market.earlier_views import EarlierViews
 from connectors.market.feed import Feed
 
 TICK: Final = timedelta(microseconds=1)
@@ -54,18 +55,28 @@ class Freshness(Protocol):
 
 
 class FreshnessOfAll:
-    """The freshness of the products of several feeds."""
+    """The freshness of the products of several feeds.
 
-    def __init__(self, feeds: Sequence[Feed]) -> None:
-        """Take the feeds, one per venue."""
+    Args:
+        feeds: The feeds, one per venue.
+        earlier: The products that these feeds have no price of; they are stale.
+    """
+
+    def __init__(self, feeds: Sequence[Feed], earlier: EarlierViews) -> None:
+        """Take the feeds and the earlier rows."""
         self._feeds = {feed.venue: feed for feed in feeds}
+        self._earlier = earlier
 
     def age_s(self, product_id: str, now_s: float) -> float | None:
-        """By the feed of the product's venue."""
+        """By the earlier row, or the feed of the product's venue."""
+        if product_id in self._earlier:
+            return self._earlier.age_s(product_id, now_s)
         return self._feeds[split_key(product_id).venue].age_s(product_id, now_s)
 
     def stale(self, product_id: str, now_s: float) -> bool:
-        """By the feed of the product's venue."""
+        """True for an earlier row, else by the feed of the product's venue."""
+        if product_id in self._earlier:
+            return True
         return self._feeds[split_key(product_id).venue].stale(product_id, now_s)
 
 
@@ -136,7 +147,7 @@ def compose(
     freshness: Freshness,
     books: Mapping[str, CandleBook],
     published: Mapping[str, Ticker],
-    terms: Mapping[str, Product],
+    terms: Mapping[str, Product | ProductView],
     ticker_offsets: Mapping[int, int],
     as_of: datetime,
     windows_at: datetime,
@@ -154,7 +165,8 @@ def compose(
         freshness: Gives ages and staleness.
         books: Product id -> candles.
         published: Product id -> the last ticker the brokers have acknowledged.
-        terms: Product id -> its trading rules as the brokers have acknowledged them.
+        terms: Product id -> its trading rules as the brokers have acknowledged them, or its row in
+            an earlier snapshot; both have its status and modes.
         ticker_offsets: Partition of `market.tickers` -> offset after the newest of both.
         as_of: Venue time of the snapshot.
         windows_at: Venue time, not after `as_of`; windows end with the last minute closed by then.
@@ -193,7 +205,7 @@ def _view(
     product_id: str,
     book: CandleBook | None,
     published: Mapping[str, Ticker],
-    terms: Mapping[str, Product],
+    terms: Mapping[str, Product | ProductView],
     windows_at: datetime,
     now_s: float,
 ) -> ProductView:

@@ -5,7 +5,7 @@ that just closed, flushes the tickers, and records their offsets in the snapshot
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -13,6 +13,7 @@ from arena import topics
 from arena.messages import MarketSnapshot
 from arena.node import Node
 from connectors.market.candles import CandleBook
+from connectors.market.earlier_views import EarlierViews
 from connectors.market.other_connectors import OtherConnectors
 from connectors.market.recent_snapshots import newest_snapshots
 from connectors.market.snapshot import Cadence, FreshnessOfAll, Origin, compose, merged_origin
@@ -36,17 +37,29 @@ class Snapshotter:
     """Publishes snapshots of one or more venues, all as of one time.
 
     The time is the newest of the venues' times, so a venue whose feed is down delays no snapshot:
-    its products are stale in it.
+    its products are stale in it. If it was down when the process started, their rows are those of
+    the newest snapshot in the log.
 
     Args:
         node: The process.
         venue: The venue in the snapshots.
         feeds: The venues; snapshots are published only while they publish tickers.
+        products: Ids of the configured products of all venues.
         interval_s: Venue seconds from snapshot to snapshot.
+
+    Attributes:
+        newest: The newest snapshot in the log when this process began to publish, or None.
+        others: Notices other connectors.
     """
 
     def __init__(
-        self, node: Node, venue: str, feeds: Sequence[VenueFeed], *, interval_s: float
+        self,
+        node: Node,
+        venue: str,
+        feeds: Sequence[VenueFeed],
+        *,
+        products: Collection[str],
+        interval_s: float,
     ) -> None:
         """Create the snapshotter; the first snapshot is due once candles are loaded."""
         self._node = node
@@ -54,22 +67,25 @@ class Snapshotter:
         self._feeds = feeds
         self._cadence = Cadence(interval_s)
         self._heard: dict[str, tuple[datetime | None, float]] = {}
-        self._others = OtherConnectors(node, venue)
+        self._products = products
+        self._earlier = EarlierViews()
+        self.newest: MarketSnapshot | None = None
+        self.others = OtherConnectors(node, venue)
 
-    async def resume(self) -> MarketSnapshot | None:
+    async def resume(self) -> None:
         """Continue after the newest snapshot in the log, which another process may have published.
-
-        Returns:
-            The newest snapshot, or None if the log has none.
 
         Raises:
             BrokerUnavailable: The log could not be read.
         """
         snapshots, _ = await newest_snapshots(self._node, self._venue, 1)
-        if not snapshots:
-            return None
-        self._cadence.resume(snapshots[-1], self._node.clock.monotonic())
-        return snapshots[-1]
+        self.newest = snapshots[-1] if snapshots else None
+        clock = self._node.clock
+        if self.newest is not None:
+            self._cadence.resume(self.newest, clock.monotonic())
+        self._earlier = EarlierViews(
+            self.newest, self._products, now=clock.now(), now_s=clock.monotonic()
+        )
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -124,12 +140,13 @@ class Snapshotter:
             return
         now_s = clock.monotonic()
         as_of = self._cadence.take(self._venue_now() or windows_at, now_s)
+        earlier = self._earlier_views(now_s)
         snapshot = compose(
             venue=self._venue,
-            freshness=FreshnessOfAll([feed.feed for feed in self._feeds]),
-            books=self._books(),
-            published=_merged(feed.publisher.published for feed in self._feeds),
-            terms=_merged(feed.publisher.terms for feed in self._feeds),
+            freshness=FreshnessOfAll([feed.feed for feed in self._feeds], earlier),
+            books=self._books_with(earlier),
+            published=earlier.tickers | _merged(feed.publisher.published for feed in self._feeds),
+            terms=_merged([earlier.views, *(feed.publisher.terms for feed in self._feeds)]),
             ticker_offsets=self._ticker_offsets(),
             as_of=as_of,
             windows_at=windows_at,
@@ -143,7 +160,7 @@ class Snapshotter:
         ack = await self._node.bus.append(topics.SNAPSHOTS.name, snapshot, key=self._venue)
         self._node.counters["snapshots"] += 1
         self._log_snapshot(snapshot, current, (clock.monotonic() - began_s) * 1000)
-        await self._others.note(ack)
+        await self.others.note(ack)
 
     def _log_snapshot(self, snapshot: MarketSnapshot, current: bool, duration_ms: float) -> None:
         self._node.log.info(
@@ -196,9 +213,24 @@ class Snapshotter:
     def _books(self) -> dict[str, CandleBook]:
         return _merged(feed.refresher.books for feed in self._feeds)
 
+    def _earlier_views(self, now_s: float) -> EarlierViews:
+        """The earlier rows of products that no venue has sent a price of since the start."""
+        if self.newest is not None and self._cadence.rewinds != self.newest.rewinds:
+            self._earlier = EarlierViews()  # The market started again: those prices are of later.
+        for feed in self._feeds:
+            seen = feed.publisher.published
+            self._earlier.drop([p for p in seen if feed.feed.age_s(p, now_s) is not None])
+        return self._earlier
+
+    def _books_with(self, earlier: EarlierViews) -> dict[str, CandleBook]:
+        """The books; that of an earlier row until its own is loaded."""
+        books = self._books()
+        loaded = {p for p, book in books.items() if book.known_until_s is not None}
+        return books | {p: book for p, book in earlier.books.items() if p not in loaded}
+
     def _ticker_offsets(self) -> dict[int, int]:
         """Partition of `market.tickers` -> offset after the newest ticker of any venue."""
-        found: dict[int, int] = {}
+        found = dict(self._earlier.ticker_offsets) if self._earlier.tickers else {}
         for feed in self._feeds:
             for partition, offset in feed.publisher.next_offsets.items():
                 found[partition] = max(found.get(partition, 0), offset)

@@ -64,12 +64,15 @@ async def running(
 
 @asynccontextmanager
 async def connected(
-    bus: MemoryBus, addresses: Mapping[str, tuple[str, str]], factor: float = 10.0
+    bus: MemoryBus,
+    addresses: Mapping[str, tuple[str, str]],
+    factor: float = 10.0,
+    second: str = TETHERS,
 ) -> AsyncIterator[tuple[RunningConnector, asyncio.Task[None]]]:
-    """A connector to two venues at these addresses."""
+    """A connector to two venues at these addresses, with one product of each."""
     markets = tuple(
         MarketOptions(load_venue(name), products, *addresses[name])
-        for name, products in (("coinbase", (DOLLARS,)), ("binance", (TETHERS,)))
+        for name, products in (("coinbase", (DOLLARS,)), ("binance", (second,)))
     )
     options = ConnectorOptions(markets, 60.0)
     node = Node("connector", options.venue, Settings(), bus, FastClock(factor))
