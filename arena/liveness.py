@@ -17,6 +17,8 @@ LOOK_BACK_S = 120.0
 """Age of the heartbeats that are read at a start; a running process has sent a newer one."""
 FEED_DOWN = "feed_down"
 """The detail of a connector's heartbeat with the reason why its venue is silent, and a remedy."""
+CONNECTOR = "connector"
+"""Kind of a connector in its heartbeats."""
 WAITING_FOR = "waiting_for"
 """The detail of a router's heartbeat that names a missing chat node."""
 COMMANDS_LOST = "commands_lost"
@@ -39,6 +41,9 @@ RECORDS_LOST = "records_lost"
 """The detail of any heartbeat about lost records: topic -> partition and reader -> description."""
 CHAT_NODE = "chat-node"
 """Kind of a chat node in its heartbeats."""
+VENUES_MAX = 8
+VENUES = re.compile(rf"{NAME_PATTERN.pattern}(?:\+{NAME_PATTERN.pattern}){{0,{VENUES_MAX - 1}}}")
+"""Name of a connector: its venues, joined by +."""
 KIND = re.compile(r"[a-z][a-z-]{0,31}")
 HOST = re.compile(r"[!-.0-~]{1,255}")
 """Visible characters except the slash, which separates the parts of an id."""
@@ -62,7 +67,8 @@ def parse_heartbeat(record: Record) -> Heartbeat | None:
         return None
     if not isinstance(beat, Heartbeat) or record.key_text != beat.node:
         return None
-    parts = (KIND, beat.kind), (NAME_PATTERN, beat.name), (HOST, beat.host)
+    name = VENUES if beat.kind == CONNECTOR else NAME_PATTERN
+    parts = (KIND, beat.kind), (name, beat.name), (HOST, beat.host)
     if not all(pattern.fullmatch(text) for pattern, text in parts):
         return None
     if beat.node != f"{beat.kind}/{beat.name}/{beat.host}/{beat.pid}" or not 0 < beat.pid < PID_END:

@@ -35,6 +35,13 @@ def test_valid_heartbeat_is_parsed() -> None:
     assert parse_heartbeat(appended(other, **changes)) is not None
 
 
+def test_heartbeat_of_a_connector_of_two_venues_is_parsed() -> None:
+    """Its name joins those of its venues, as in the key of its snapshots."""
+    node = "connector/binance+coinbase/alpha/17"
+    changes = {"node": node, "kind": "connector", "name": "binance+coinbase"}
+    assert parse_heartbeat(appended(node, **changes)) is not None
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -60,6 +67,9 @@ def test_impossible_heartbeat_is_none(changes: dict[str, Any]) -> None:
     [
         ("router", "../a", "alpha", 17),
         ("router", "a b", "alpha", 17),
+        ("router", "a+b", "alpha", 17),
+        ("connector", "binance+", "alpha", 17),
+        ("connector", "+".join("abcdefghi"), "alpha", 17),
         ("", "a", "alpha", 17),
         ("Router\u202e", "a", "alpha", 17),
         ("router", "a", "", 17),
