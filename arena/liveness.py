@@ -17,6 +17,10 @@ LOOK_BACK_S = 120.0
 """Age of the heartbeats that are read at a start; a running process has sent a newer one."""
 FEED_DOWN = "feed_down"
 """The detail of a connector's heartbeat with the reason why its venue is silent, and a remedy."""
+VENUE_BANS = "venue_bans"
+"""The detail of a connector's heartbeat with its bans: venue -> status and end."""
+OTHER_CONNECTORS = "other_connectors"
+"""The detail of a connector's heartbeat that names other connectors of its arena, and a remedy."""
 CONNECTOR = "connector"
 """Kind of a connector in its heartbeats."""
 WAITING_FOR = "waiting_for"
@@ -94,6 +98,40 @@ def is_alive(beat: Heartbeat, now: datetime) -> bool:
     if beat.status == "stopping":
         return False
     return (now - beat.at).total_seconds() <= silent_after_s(beat)
+
+
+def running_connectors(beats: Iterable[Heartbeat]) -> list[Heartbeat]:
+    """Newest heartbeats of the connectors that run, by id, as of the newest of these heartbeats.
+
+    Args:
+        beats: The newest heartbeat of each process.
+    """
+    found = [beat for beat in beats if beat.kind == CONNECTOR]
+    newest = max((beat.at for beat in found), default=None)
+    return sorted(
+        (beat for beat in found if newest is not None and is_alive(beat, newest)),
+        key=lambda beat: beat.node,
+    )
+
+
+def feed_down(beat: Heartbeat) -> str:
+    """Why a connector's venue sends nothing, and what to do; "" if it sends prices."""
+    return str(beat.details.get(FEED_DOWN, "")) if beat.kind == CONNECTOR else ""
+
+
+def market_warning(beat: Heartbeat) -> str:
+    """What else is wrong with a connector's market data: bans and other connectors; "" if nothing.
+
+    A ban that is the reason why the feed is down is left out.
+    """
+    if beat.kind != CONNECTOR:
+        return ""
+    bans, down = beat.details.get(VENUE_BANS), feed_down(beat)
+    texts = [str(beat.details.get(OTHER_CONNECTORS, ""))]
+    if isinstance(bans, dict):
+        banned = [f"{venue}: {words}" for venue, words in bans.items() if str(words) not in down]
+        texts = [*banned, *texts]
+    return "; ".join(text for text in texts if text)
 
 
 def alive_processes(beats: Iterable[Heartbeat], kind: str, now: datetime) -> list[Heartbeat]:

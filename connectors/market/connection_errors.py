@@ -7,6 +7,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,8 +20,10 @@ TEXT_CHARS_MAX: Final = 200
 OFFLINE: Final = "are you offline? `arena up examples/demo.toml` needs no network"
 NO_EXCHANGE: Final = "is the simulated exchange running? start it with `arena exchange`"
 NOT_TRUSTED: Final = "if a proxy uses its own certificates, set SSL_CERT_FILE=/path/to/ca.pem"
-REFUSED: Final = "the venue refuses this address or asks for fewer requests; retrying later"
-CHECK_URL: Final = "check --rest-url; retrying later"
+REFUSED: Final = "the venue refuses this address or asks for fewer requests"
+RETRYING: Final = "retrying within a minute"
+CHECK_URL: Final = "check --rest-url; retrying within a minute"
+AGAIN_THEN: Final = "trying again then"
 TIMED_OUT: Final = "no answer in time"
 
 _SYSTEM: Final = {
@@ -49,14 +52,18 @@ def cannot_reach(url: str, error: BaseException) -> str:
     return f"cannot reach {host_of(url)}: {_cause(error)}; {_remedy(url, error)}"
 
 
-def unexpected_status(url: str, status: int) -> str:
+def unexpected_status(url: str, status: int, until: datetime | None = None) -> str:
     """One sentence about a venue that answers with an error status.
 
     Args:
         url: URL of the connection.
         status: HTTP status.
+        until: Wall time before which the venue must not be asked; None if that is soon.
     """
-    return f"{host_of(url)} answered {status}; {REFUSED}"
+    if until is None:
+        return f"{host_of(url)} answered {status}; {REFUSED}; {RETRYING}"
+    at = f"{until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{host_of(url)} answered {status}: it asks for no requests before {at}; {AGAIN_THEN}"
 
 
 def undocumented_answer(url: str, detail: str) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 from arena import topics
 from arena.bus.partitions import require_partitions
 from arena.errors import DependencyMissing, UsageError
-from arena.liveness import FEED_DOWN
+from arena.liveness import FEED_DOWN, VENUE_BANS
 from arena.node import Node
 from arena.tasks import run_until_all_end, task_group
 from connectors.market.feed_status import details_of, gauges_of
@@ -20,8 +20,10 @@ from connectors.market.leadership import Leadership
 from connectors.market.options import ConnectorOptions
 from connectors.market.rate_limits import Uniform
 from connectors.market.snapshotter import Snapshotter
-from connectors.market.venue_feed import START_DEADLINE_S, VenueFeed
+from connectors.market.venue_feed import VenueFeed
 
+START_DEADLINE_S: Final = 60.0
+"""How long the venues have to answer at the start."""
 WAIT_FOR_OTHERS_S: Final = 10.0
 """How long the venues that answer at the start wait for the others."""
 START_AGAIN_S: Final = 15.0
@@ -80,7 +82,7 @@ class LiveConnector:
     async def _start(self) -> None:
         """Start the venues that answer, at least one."""
         if len(self.feeds) == 1:
-            await self.feeds[0].start()
+            await self._start_alone(self.feeds[0])
             self._started.append(self.feeds[0])
             return
         errors: dict[VenueFeed, DependencyMissing | UsageError] = {}
@@ -99,17 +101,29 @@ class LiveConnector:
             lasting = all(isinstance(error, UsageError) for error in errors.values())
             if self._started:
                 break
-            if lasting or self.node.clock.monotonic() >= ends_s:
+            banned = any(feed.rest_ban.left_s for feed in self.feeds)
+            if lasting or (self.node.clock.monotonic() >= ends_s and not banned):
                 raise next(iter(errors.values()))
         for feed, error in errors.items():
             self._log_down(feed, error)
+
+    async def _start_alone(self, feed: VenueFeed) -> None:
+        """Start the only venue; wait for the end of a ban, however long that takes."""
+        while True:
+            try:
+                await feed.start(START_DEADLINE_S)
+                return
+            except DependencyMissing as error:
+                if not feed.rest_ban.left_s:
+                    raise
+                self._log_down(feed, error)
 
     async def _start_late(self, feed: VenueFeed, tasks: asyncio.TaskGroup) -> None:
         """Start a venue that did not answer, however long that takes, and publish it."""
         while True:
             await self.node.clock.sleep(START_AGAIN_S)
             try:
-                await feed.start()
+                await feed.start(START_DEADLINE_S)
                 break
             except (DependencyMissing, UsageError) as error:
                 self._log_down(feed, error)
@@ -132,9 +146,12 @@ class LiveConnector:
 
     def _report_status(self) -> None:
         """Put the state of all venues into the next heartbeat."""
+        for feed in self.feeds:
+            feed.status.bans = feed.bans_text
         statuses = [feed.status for feed in self.feeds]
         self.node.gauges |= gauges_of(statuses)
-        self.node.details.pop(FEED_DOWN, None)
+        for name in (FEED_DOWN, VENUE_BANS):
+            self.node.details.pop(name, None)
         self.node.details |= details_of(statuses)
 
     async def _follow_leadership(self) -> None:
@@ -146,6 +163,7 @@ class LiveConnector:
             self.node.status = "running" if leads else "standby"
             if leads != self._leads:
                 async with self._changing:
+                    self.snapshotter.others.forget()
                     if leads:
                         await self.snapshotter.resume()
                     for feed in self._started:

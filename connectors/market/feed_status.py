@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from arena.liveness import FEED_DOWN
+from arena.liveness import FEED_DOWN, VENUE_BANS
 
 PRODUCTS: Final = "products"
 
@@ -19,7 +19,10 @@ class FeedStatus:
     """The state of one venue's feed.
 
     Attributes:
+        venue: Name of the venue.
         down: Why the feed is down, and what to do; "" while it is up.
+        bans: Until when the venue asked for no requests or connections, and with which status; ""
+            without a ban of more than a minute.
         age_ms: Milliseconds since the newest heartbeat of its products; None before the first.
         stale_products: Number of products whose prices are too old.
         connection_epoch: Number of its connection.
@@ -29,7 +32,9 @@ class FeedStatus:
         products: The products that are followed.
     """
 
+    venue: str = ""
     down: str = ""
+    bans: str = ""
     age_ms: int | None = None
     stale_products: int = 0
     connection_epoch: int = 0
@@ -51,11 +56,17 @@ def gauges_of(statuses: Sequence[FeedStatus]) -> dict[str, float]:
 
 
 def details_of(statuses: Sequence[FeedStatus]) -> dict[str, JsonValue]:
-    """The details of all venues; `feed_down` is absent while all feeds are up."""
+    """The details of all venues.
+
+    `feed_down` is absent while all feeds are up, and `venue_bans` (venue -> text) without a ban.
+    """
     known = [status for status in statuses if status.simulated is not None]
     down = "; ".join(dict.fromkeys(status.down for status in statuses if status.down))
     products = sorted(product_id for status in statuses for product_id in status.products)
     found: dict[str, JsonValue] = {FEED_DOWN: down} if down else {}
+    bans: dict[str, JsonValue] = {one.venue: one.bans for one in statuses if one.bans}
+    if bans:
+        found[VENUE_BANS] = bans
     if known:
         found["simulated"] = any(status.simulated for status in known)
         found["speed"] = max(status.speed for status in known)

@@ -1,8 +1,8 @@
 """HTTP requests to one venue: one connection pool and one token bucket for its host.
 
 A 429 or 418 empties the bucket for all callers and is retried, like a 5xx or a broken connection;
-a request is made at most `ATTEMPTS_MAX` times. The packages of `connectors.venues` know the paths
-and decode the bodies.
+a request is made at most `ATTEMPTS_MAX` times. During a ban of more than a minute requests fail
+without being made. The packages of `connectors.venues` know the paths and decode the bodies.
 """
 
 from collections import Counter
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from arena import __version__, logs
 from arena.clock import Clock
 from arena.optional_imports import import_without
+from connectors.market.bans import BanTimer
 from connectors.market.connection_errors import LOOPBACK, cannot_reach, undocumented_answer
 from connectors.market.json_bodies import RestMalformed, error_text
 from connectors.market.rate_limits import (
@@ -58,12 +59,18 @@ class RestFailed(Exception):
         path: Path of the request.
         status: HTTP status, or 0 if there was no response.
         detail: The error of the body or the network, in one line.
+        made: False if the request was not made, because the venue asked for none.
     """
 
-    def __init__(self, path: str, status: int, detail: str) -> None:
+    def __init__(self, path: str, status: int, detail: str, *, made: bool = True) -> None:
         """Create the error of a path, a status and a detail."""
         super().__init__(f"GET {path}: {status or 'no answer'}: {detail}")
-        self.path, self.status, self.detail = path, status, detail
+        self.path, self.status, self.detail, self.made = path, status, detail, made
+
+    def log(self, log: logs.Log, event: str, **fields: object) -> None:
+        """Log this failure: a warning, or at DEBUG if the request was not made."""
+        write = log.warning if self.made else log.debug
+        write(event, **fields, error=str(self))
 
 
 def is_loopback(url: str) -> bool:
@@ -93,6 +100,7 @@ class HttpClient:
         clock: Wall and monotonic time.
         rng: Random source of the jitter of retries.
         counters: Gets `rest_requests`, `rest_429`, `rest_errors`.
+        ban: Knows until when the venue asked for no requests; None for a new one.
 
     Attributes:
         origin: Whether the venue is simulated; from the headers of the last response.
@@ -107,9 +115,11 @@ class HttpClient:
         clock: Clock,
         rng: Uniform,
         counters: Counter[str],
+        ban: BanTimer | None = None,
     ) -> None:
         """Create the client; the first request opens a connection."""
         self.origin = Origin()
+        self._ban = ban or BanTimer(base_url, clock)
         self.bucket = bucket
         self._clock = clock
         self._rng = rng
@@ -166,12 +176,12 @@ class HttpClient:
         """
         backoff = Backoff(self._rng)
         for attempt in range(1, ATTEMPTS_MAX + 1):
-            await self._wait_for_tokens(weight)
+            await self._wait_until_allowed(path, weight)
             result, delay_s = await self._attempt(path, query, backoff)
             if isinstance(result, bytes):
                 return result
             temporary = result.status in (0, *TOO_MANY_REQUESTS) or result.status >= SERVER_ERROR
-            again = temporary and attempt < ATTEMPTS_MAX
+            again = temporary and attempt < ATTEMPTS_MAX and not self._ban.is_long
             self._log.warning(
                 "request failed",
                 path=path,
@@ -184,10 +194,18 @@ class HttpClient:
             await self._clock.sleep(delay_s)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _wait_for_tokens(self, weight: int) -> None:
-        wait_s = self.bucket.reserve(self._clock.monotonic(), weight)
-        if wait_s > 0:
+    async def _wait_until_allowed(self, path: str, weight: int) -> None:
+        """Wait for tokens and for the end of a short ban; raise `RestFailed` in a long one."""
+        self._require_no_ban(path)
+        wait_s = max(self.bucket.reserve(self._clock.monotonic(), weight), self._ban.left_s)
+        while wait_s > 0:
             await self._clock.sleep(wait_s)
+            self._require_no_ban(path)  # Another request may have been refused meanwhile.
+            wait_s = self._ban.left_s
+
+    def _require_no_ban(self, path: str) -> None:
+        if self._ban.is_long:
+            raise RestFailed(path, self._ban.status, "not asked during a ban", made=False)
 
     async def _attempt(
         self, path: str, query: Mapping[str, str] | None, backoff: Backoff
@@ -219,7 +237,9 @@ class HttpClient:
             asked = response.headers.get("retry-after")
             asked_s = retry_after(asked, self._clock.now(), response.status_code)
             delay_s = refused_delay(delay_s, asked_s)
-            self.bucket.freeze(self._clock.monotonic(), delay_s)
+            self._ban.note(response.status_code, asked_s)
+            if not self._ban.is_long:
+                self.bucket.freeze(self._clock.monotonic(), delay_s)
         return failed, delay_s
 
     def _note_origin(self, headers: httpx.Headers) -> None:

@@ -120,7 +120,7 @@ class Refresher:
         try:
             seen = await self._rest.ticker(product_id)
         except RestFailed as error:
-            self._log.warning("repair failed", product=product_id, error=str(error))
+            error.log(self._log, "repair failed", product=product_id)
             return None
         filled = None if gap is None else (await self._backfill(gap)).filled(seen)
         if filled is not None:
@@ -156,7 +156,7 @@ class Refresher:
         try:
             seen = await self._rest.ticker(product_id)
         except RestFailed as error:
-            self._log.warning("quotes not confirmed", product=product_id, error=str(error))
+            error.log(self._log, "quotes not confirmed", product=product_id)
             return None
         if before != (self._received_at(product_id), epoch()):
             return None
@@ -189,7 +189,7 @@ class Refresher:
             while not backfill.done:
                 backfill.take(await self._rest.trades(gap.product_id, backfill.after))
         except RestFailed as error:
-            self._log.warning("no trades", product=gap.product_id, error=str(error))
+            error.log(self._log, "no trades", product=gap.product_id)
         return backfill
 
     def _log_backfill(self, product_id: str, filled: FilledGap) -> None:
@@ -217,7 +217,7 @@ class Refresher:
             candles = await self._rest.candles(product_id, start_s, end_s)
         except RestFailed as error:
             self._counters["candle_failures"] += 1
-            self._log.warning("no candles", product=product_id, error=str(error))
+            error.log(self._log, "no candles", product=product_id)
             return False
         taken = book.merge(candles, end_s, now)
         self._log.debug("candles", product=product_id, taken=taken, until=end_s)

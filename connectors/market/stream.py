@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from arena import logs
 from arena.clock import Clock
 from arena.messages import Ticker
+from connectors.market.bans import BanTimer
 from connectors.market.connection_errors import cannot_reach, host_of, unexpected_status
 from connectors.market.events import (
     Event,
@@ -113,6 +114,7 @@ class Stream:
         clock: Wall and monotonic time.
         rng: Random source of the jitter.
         counters: Gets a count per kind of event.
+        ban: Knows until when the venue asked for no connections.
 
     Attributes:
         epoch: Number of the current connection, from 1.
@@ -131,6 +133,7 @@ class Stream:
         clock: Clock,
         rng: Uniform,
         counters: Counter[str],
+        ban: BanTimer,
     ) -> None:
         """Create the stream; call `run` to connect."""
         self.epoch = 0
@@ -144,6 +147,7 @@ class Stream:
         self._sink = sink
         self._clock = clock
         self._counters = counters
+        self._ban = ban
         self._backoff = Backoff(rng)
         self._limiter = ConnectLimiter()
         self._connection: ClientConnection | None = None
@@ -154,7 +158,9 @@ class Stream:
         while True:
             while not self._products():
                 await self._clock.sleep(TICK_S)
-            await self._clock.sleep(self._limiter.reserve(self._clock.monotonic()))
+            self.down = self._ban.text or self.down
+            spacing_s = self._limiter.reserve(self._clock.monotonic())
+            await self._clock.sleep(max(spacing_s, self._ban.left_s))
             ended = await self._connect_once()
             self.settled.clear()
             self.down = down_text(self._url, ended)
@@ -201,7 +207,8 @@ class Stream:
         status = error.response.status_code
         asked = error.response.headers.get("Retry-After")
         asked_s = retry_after(asked, self._clock.now(), status)
-        detail = unexpected_status(self._url, status)
+        self._ban.note(status, asked_s)
+        detail = self._ban.text or unexpected_status(self._url, status)
         return Ended(f"http_{status}", detail, refused=status in REFUSED, wait_s=asked_s)
 
     async def _run_session(self, connection: ClientConnection) -> Ended:

@@ -119,7 +119,7 @@ class SubscriptionManager:
                 await self.list_again()
             except RestFailed as error:
                 self._listed_s = self._checked_s = now_s
-                self._node.log.warning("products not listed", error=str(error))
+                error.log(self._node.log, "products not listed")
         if self._publisher.active and now_s - self._published_s >= PUBLISH_EVERY_S:
             await self.publish()
         elif self._publisher.active and self._changed:

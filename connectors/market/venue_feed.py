@@ -15,6 +15,8 @@ from arena.bus.dead_letters import send_dead_letter
 from arena.errors import DependencyMissing, UsageError
 from arena.messages import MarketSnapshot, Ticker
 from arena.node import Node
+from connectors.market.bans import FOLDER as BANS
+from connectors.market.bans import BanFile, BanTimer
 from connectors.market.connection_errors import undocumented_answer, unexpected_status
 from connectors.market.events import FrameMalformed
 from connectors.market.feed import Feed, Received
@@ -29,7 +31,6 @@ from connectors.market.refresh import Refresher
 from connectors.market.stream import Stream
 from connectors.market.subscription_manager import SubscriptionManager
 
-START_DEADLINE_S: Final = 60.0
 CHECK_S: Final = 1.0
 CLOCK_BACK_MAX_S: Final = 60.0
 """If the venue's time is further back than this after a reconnect, it has another clock."""
@@ -50,6 +51,7 @@ class VenueFeed:
 
     Attributes:
         status: The state of the feed, for the heartbeats.
+        rest_ban: Until when the venue asked for no requests; `feed_ban` is for connections.
     """
 
     def __init__(
@@ -65,14 +67,22 @@ class VenueFeed:
         clock, counters = node.clock, node.counters
         self.options = options
         self.node = node
-        self.status = FeedStatus()
+        self.status = FeedStatus(options.venue.name)
         self._on_status = on_status
         self._others = others
         self._without_products = ""
         venue = options.venue
         self.feed = Feed(venue.name)
+        bans = BanFile(node.settings.home / BANS / f"{venue.name}.json")
+        self.rest_ban = BanTimer(options.rest_url, clock, bans)
+        self.feed_ban = BanTimer(options.ws_url, clock, bans)
         http = HttpClient(
-            options.rest_url, venue.rate_limit(), clock=clock, rng=rng, counters=counters
+            options.rest_url,
+            venue.rate_limit(),
+            clock=clock,
+            rng=rng,
+            counters=counters,
+            ban=self.rest_ban,
         )
         self.rest = venue.rest(http, counters)
         self.publisher = TickerPublisher(
@@ -98,29 +108,32 @@ class VenueFeed:
             clock=clock,
             rng=rng,
             counters=counters,
+            ban=self.feed_ban,
         )
         self.recorder = (
             FrameRecorder(options.record, clock=clock, counters=counters, threads=node.threads)
             if options.record
             else None
         )
-        self._quiet = (
-            QuietProducts(
-                venue.confirm_after_s,
-                products=lambda: list(self.subscriptions.products),
-                epoch=lambda: self.stream.epoch,
-                feed=self.feed,
-                refresher=self.refresher,
-                on_ticker=self.on_ticker,
-                clock=clock,
-            )
-            if venue.confirm_after_s is not None
-            else None
-        )
+        self._quiet = self._quiet_products()
         self._backoff = Backoff(rng)
         self._malformed: deque[Record] = deque()
 
-    async def start(self, deadline_s: float = START_DEADLINE_S) -> None:
+    def _quiet_products(self) -> QuietProducts | None:
+        """What confirms quiet products; None for a venue that sends heartbeats."""
+        if self.options.venue.confirm_after_s is None:
+            return None
+        return QuietProducts(
+            self.options.venue.confirm_after_s,
+            products=lambda: list(self.subscriptions.products),
+            epoch=lambda: self.stream.epoch,
+            feed=self.feed,
+            refresher=self.refresher,
+            on_ticker=self.on_ticker,
+            clock=self.node.clock,
+        )
+
+    async def start(self, deadline_s: float) -> None:
         """Fetch the venue's time and products.
 
         Args:
@@ -131,6 +144,8 @@ class VenueFeed:
             UsageError: None of the products is online.
         """
         self.publisher.active = False
+        self.rest_ban.restore()
+        self.feed_ban.restore()
         await self._wait_for_venue(deadline_s)
         self.publisher.rules_epoch = 1
 
@@ -140,6 +155,7 @@ class VenueFeed:
             self.stream.run(),
             self.publisher.run(),
             self.publisher.run_quiet(),
+            self._report_forever(),
             self._check_forever(),
             self._bury_forever(),
         ]
@@ -205,15 +221,14 @@ class VenueFeed:
                         await self.subscriptions.list_first()
                         break
                     except RestFailed as error:
-                        self.node.log.warning("venue does not answer", error=str(error))
+                        error.log(self.node.log, "venue does not answer")
                         await self._report_down(error)
                         await self.node.clock.sleep(self._backoff.next_delay())
         except TimeoutError:
-            cause, _, remedy = (self.status.down or "the venue did not answer").partition("; ")
-            raise DependencyMissing(
-                f"{cause}, for {deadline_s:.0f} s",
-                remedy=remedy or "check --rest-url",
-            ) from None
+            down = self.rest_ban.text or self.status.down or "the venue did not answer"
+            cause, _, remedy = down.partition("; ")
+            lasting = "" if self.rest_ban.is_long else f", for {deadline_s:.0f} s"
+            raise DependencyMissing(cause + lasting, remedy=remedy or "check --rest-url") from None
         self.status.down = ""
         self._report_origin()
 
@@ -222,6 +237,8 @@ class VenueFeed:
         url = self.options.rest_url
         if error.status == OK:
             words = undocumented_answer(url, error.detail)
+        elif error.status and error.status == self.rest_ban.status:
+            words = self.rest_ban.text
         else:
             words = unexpected_status(url, error.status) if error.status else error.detail
         if self.status.down != words:
@@ -229,14 +246,19 @@ class VenueFeed:
             self._on_status()
             await self.node.beat()
 
+    async def _report_forever(self) -> None:
+        """Report the state once a second, also while a request takes long."""
+        while True:
+            await self.node.clock.sleep(CHECK_S)
+            self._report_health(self.node.clock.monotonic())
+
     async def _check_forever(self) -> None:
-        """Check health, products and missing quotes once a second."""
+        """Check products and missing quotes once a second."""
         clock = self.node.clock
         epoch = 0
         while True:
             await clock.sleep(CHECK_S)
             now_s = clock.monotonic()
-            self._report_health(now_s)
             if epoch != self.stream.epoch:
                 epoch = self.stream.epoch
                 await self._on_new_connection(epoch)
@@ -261,7 +283,7 @@ class VenueFeed:
         try:
             await self.subscriptions.list_again()
         except RestFailed as error:
-            self.node.log.warning("products not listed", error=str(error))
+            error.log(self.node.log, "products not listed")
         if self.publisher.active:
             await self.subscriptions.publish()
         if epoch != self.publisher.rules_epoch:
@@ -270,7 +292,7 @@ class VenueFeed:
         try:
             venue_now = await self.rest.time()
         except RestFailed as error:
-            self.node.log.warning("venue time unknown", error=str(error))
+            error.log(self.node.log, "venue time unknown")
             return
         self._report_origin()
         known = self.feed.clock.now or venue_now
@@ -317,8 +339,17 @@ class VenueFeed:
         status.connection_epoch = self.stream.epoch
         status.connected = self.stream.settled.is_set()
         status.down = self._without_products or self.stream.down
+        if not status.down and status.stale_products == len(products):
+            # Connected, and without data: quotes of a quiet feed come by REST.
+            status.down = self.rest_ban.long_text
         status.products = tuple(products)
         self._on_status()
+
+    @property
+    def bans_text(self) -> str:
+        """The long bans of this venue; "" without one."""
+        texts = (self.rest_ban.long_text, self.feed_ban.long_text)
+        return " / ".join(text for text in dict.fromkeys(texts) if text)
 
     async def _bury_forever(self) -> None:
         while True:

@@ -174,5 +174,6 @@ def market(summary: ArenaSummary) -> Market:
         interval_s=summary.interval_s,
         feed_age_s=None if age_s is None else round(age_s, 1),
         feed_down=summary.feed_down,
+        market_warning=summary.market_warning,
         stale_products=summary.stale_products,
     )

@@ -304,7 +304,7 @@ def words_of(turn: Turn) -> str:
 
 def _summary(view: ArenaView, now: datetime) -> ArenaSummary:
     newest, rules, total = view.market.newest, view.rules, view.calls.total
-    feed_down, feed_ended_at = view.processes.feed()
+    feed = view.processes.feed()
     return ArenaSummary(
         snapshots=view.market.newest_offset + 1,
         as_of=newest.as_of if newest else None,
@@ -329,8 +329,9 @@ def _summary(view: ArenaView, now: datetime) -> ArenaSummary:
         malformed=view.malformed,
         malformed_newest=view.malformed_newest,
         broken_log=view.accounts.broken,
-        feed_down=feed_down,
-        feed_ended_at=feed_ended_at,
+        feed_down=feed.down,
+        market_warning=feed.warning,
+        feed_ended_at=feed.ended_at,
         currency=view.currency,
         wallets=view.wallets,
     )

@@ -1,11 +1,12 @@
 """Which processes are alive, from `arena.heartbeats`. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from arena.clock_skew import SkewFold, by_broker_clock
-from arena.liveness import FEED_DOWN
+from arena.liveness import CONNECTOR, feed_down, market_warning, running_connectors
 from arena.messages import Heartbeat
 
 STALE_AFTER_INTERVALS = 3
@@ -14,7 +15,6 @@ INTERVAL_S = 5.0
 GONE_AFTER_S = 600.0
 """A process silent for longer is no longer shown."""
 PROCESSES_MAX = 512
-CONNECTOR = "connector"
 
 ProcessState = Literal["starting", "running", "standby", "stopping", "stopped", "silent"]
 
@@ -46,6 +46,21 @@ class ProcessRow:
     def alive(self) -> bool:
         """True if it works or is ready to take over."""
         return self.state in ("starting", "running", "standby")
+
+
+@dataclass(frozen=True, slots=True)
+class FeedHealth:
+    """What the connectors report.
+
+    Attributes:
+        down: Why a feed is down and what to do; "" if all are up.
+        warning: What else is wrong with the market data, such as a ban or two connectors; or "".
+        ended_at: When the last connector stopped; None while one runs.
+    """
+
+    down: str = ""
+    warning: str = ""
+    ended_at: datetime | None = None
 
 
 class Processes:
@@ -84,15 +99,18 @@ class Processes:
             beat for beat in self.newest.values() if beat.kind == kind and _row(beat, now).alive
         ]
 
-    def feed(self) -> tuple[str, datetime | None]:
-        """Why the feed is down, or ""; and when the last connector stopped, or None."""
+    def feed(self) -> "FeedHealth":
+        """What the connectors report, as of the newest heartbeat of one."""
         beats = [beat for beat in self.newest.values() if beat.kind == CONNECTOR]
-        if not beats:
-            return "", None
-        newest = max(beats, key=lambda beat: (beat.at, beat.node))
-        if newest.status == "stopping":  # A running connector would have a newer heartbeat.
-            return "", newest.at
-        return str(newest.details.get(FEED_DOWN, "")), None
+        newest = max(beats, key=lambda beat: (beat.at, beat.node), default=None)
+        if newest is not None and newest.status == "stopping":
+            # A running connector would have a newer heartbeat.
+            return FeedHealth(ended_at=newest.at)
+        running = running_connectors(beats)
+        return FeedHealth(
+            down=_joined(feed_down(beat) for beat in running),
+            warning=_joined(market_warning(beat) for beat in running),
+        )
 
     def rows(self, now: datetime) -> list[ProcessRow]:
         """The processes with a heartbeat within `GONE_AFTER_S`, by kind and name."""
@@ -101,6 +119,10 @@ class Processes:
             (row for row in rows if row.age_s <= GONE_AFTER_S),
             key=lambda row: (row.kind, row.name, row.node),
         )
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(text for text in texts if text))
 
 
 def _row(beat: Heartbeat, now: datetime) -> ProcessRow:

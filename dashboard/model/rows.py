@@ -271,6 +271,7 @@ class ArenaSummary:
         malformed_newest: Topic, offset and error of the newest of them.
         broken_log: Error in `account.events`, or "".
         feed_down: Why the feed is down and what to do; "" if it is up.
+        market_warning: What else is wrong with the market data, such as a ban; "" if nothing is.
         feed_ended_at: Wall time at which the last connector stopped; None while one runs.
         currency: Currency of accounts; model costs are in US dollars.
         wallets: Further currencies of accounts.
@@ -300,6 +301,7 @@ class ArenaSummary:
     malformed_newest: str
     broken_log: str
     feed_down: str = ""
+    market_warning: str = ""
     feed_ended_at: datetime | None = None
     currency: str = DEFAULT_CURRENCY
     recorded: bool = False

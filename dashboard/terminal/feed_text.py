@@ -1,6 +1,7 @@
 """The state of the price feed as text. Pure.
 
-If the feed is silent, the text says why: the run has ended, or the venue cannot be reached.
+If the feed is silent, the text says why: the run has ended, or the venue cannot be reached. Bans
+and other connectors are shown while prices come, too.
 """
 
 from datetime import datetime
@@ -14,6 +15,7 @@ from dashboard.terminal.palette import ALARM, QUIET, WARNING
 
 FEED_SILENT_S = 15.0
 NOTICE_LINES_MAX = 2
+"""Most lines of each of the two texts."""
 ENDED = "ended"
 KILLED = "ended unexpectedly (killed?)"
 
@@ -56,8 +58,12 @@ def feed_text(summary: ArenaSummary, now: datetime, ended: str = "") -> tuple[st
 
 
 def feed_notice(summary: ArenaSummary, width: int, ended: str = "") -> list[Text]:
-    """Why the feed is down and what to do; no line if it is up or the run has ended."""
-    if not summary.feed_down or ended:
+    """What is wrong with the market data and what to do; no line after the end of the run."""
+    if ended:
         return []
-    words = text.one_line(summary.feed_down)
-    return wrap(words, width, style=WARNING, limit=NOTICE_LINES_MAX)
+    return [
+        line
+        for words in (summary.feed_down, summary.market_warning)
+        if words
+        for line in wrap(text.one_line(words), width, style=WARNING, limit=NOTICE_LINES_MAX)
+    ]

@@ -124,7 +124,9 @@ def _health(summary: ArenaSummary) -> list[tuple[str, str, str]]:
     stale = ", ".join(summary.stale_products) or "none"
     calls = f"{counted(summary.llm_calls, 'call')}, {text.count(summary.llm_errors)} failed"
     feed = f"last price {text.age(summary.feed_age_s)} ago; stale products: {stale}"
+    warning = text.one_line(summary.market_warning)
     rows = [
+        *([("market", warning, WARNING)] if warning else []),
         ("feed", text.one_line(summary.feed_down) or feed, WARNING if summary.feed_down else ""),
         ("rules", rules, ""),
         (

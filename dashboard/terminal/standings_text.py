@@ -92,8 +92,9 @@ def progress_line(frame: Frame, ended: str = "", silent_s: float | None = None) 
     refused = sum(row.rejections for row in ranking)
     parts.append(f"{counted(fills, 'trade')}, {text.count(refused)} rejected")
     parts.append(f"{counted(summary.llm_errors, 'LLM error')}, {spending_text(summary)}")
-    if summary.feed_down and not ended:
-        parts.append(text.one_line(summary.feed_down))
+    if not ended:
+        market = (summary.feed_down, summary.market_warning)
+        parts += [text.one_line(words) for words in market if words]
     if frame.halts:
         parts.append("HALTED: " + ", ".join(text.one_line(row.scope, 40) for row in frame.halts))
     if summary.broken_log:

@@ -5,17 +5,16 @@ Reads `arena.heartbeats` in its own thread, since the supervisor's loop has no e
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from arena import topics
 from arena.agent_health import DeadAgent, dead_agents_of
 from arena.bus.base import LATEST, Record
 from arena.errors import ArenaError, Malformed
-from arena.liveness import FEED_DOWN
+from arena.liveness import CONNECTOR, feed_down, market_warning, running_connectors
 from arena.messages import Heartbeat
 from arena.settings import Settings
-from operations.supervisor.plan import CONNECTOR
 
 READ_TIMEOUT_S = 0.5
 RETRY_AFTER_S = 5.0
@@ -34,7 +33,7 @@ class HeartbeatWatch:
         """Create the watch; `start` begins to read."""
         self._settings = settings
         self._dead_of_node: Mapping[str, tuple[DeadAgent, ...]] = {}
-        self._feed_down = ""
+        self._connectors: dict[str, Heartbeat] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat-watch", daemon=True)
 
@@ -53,8 +52,12 @@ class HeartbeatWatch:
         return tuple(dead for _, dead in sorted(found.items()))
 
     def feed_down(self) -> str:
-        """The connector's reason and remedy if the venue sends nothing; "" if it sends prices."""
-        return self._feed_down
+        """Why a venue sends nothing, and what to do; "" if prices come."""
+        return _joined(map(feed_down, self._connectors.values()))
+
+    def market_warning(self) -> str:
+        """What else is wrong with the market data; "" if nothing is."""
+        return _joined(map(market_warning, self._connectors.values()))
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -80,7 +83,17 @@ class HeartbeatWatch:
             beat = record.message() if record.value is not None else None
         except Malformed:
             return  # `arena tail arena.heartbeats` shows it
-        if isinstance(beat, Heartbeat) and beat.status != "stopping":
+        if not isinstance(beat, Heartbeat):
+            return
+        if beat.kind == CONNECTOR:
+            running = running_connectors([*self._without(beat.node), beat])
+            self._connectors = {one.node: one for one in running}
+        if beat.status != "stopping":
             self._dead_of_node = {**self._dead_of_node, beat.node: dead_agents_of(beat)}
-            if beat.kind == CONNECTOR:
-                self._feed_down = str(beat.details.get(FEED_DOWN, ""))
+
+    def _without(self, node: str) -> list[Heartbeat]:
+        return [beat for beat in self._connectors.values() if beat.node != node]
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(text for text in texts if text))

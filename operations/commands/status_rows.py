@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from arena.agent_health import DeadAgent, dead_agents_of
-from arena.liveness import FEED_DOWN, WAITING_FOR, silent_after_s
+from arena.liveness import WAITING_FOR, feed_down, market_warning, silent_after_s
 from arena.messages import Heartbeat
 from arena.node import ERROR
 from arena.runs import ProcessRecord, RunRecord
@@ -25,7 +25,6 @@ SUSPENDED = "suspended; continue it with SIGCONT"
 COUNTERS_SHOWN = 6
 DEAD_CHARS_MAX = 1_000
 ROUTERS = frozenset({"router", "routers"})
-CONNECTOR = "connector"
 
 LocalState = Literal["gone", "suspended"]
 """The state of a process of this machine that is not running normally."""
@@ -49,6 +48,8 @@ class ProcessStatus:
         counters: The published counters. words: The reason for its health, as text.
         waiting: What a router waits for, such as a chat node that does not run; "" for nothing.
         feed_down: Why a connector's venue sends nothing, and what to do; "" if it does.
+        market_warning: What else is wrong with a connector's market data, such as a ban of one
+            venue or another connector beside it; "" if nothing is.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class ProcessStatus:
     words: str = ""
     waiting: str = ""
     feed_down: str = ""
+    market_warning: str = ""
 
 
 def process_rows(
@@ -148,7 +150,8 @@ def _from_beat(
         gauges=beat.gauges,
         words=words,
         waiting=str(beat.details.get(WAITING_FOR, "")) if beat.kind in ROUTERS else "",
-        feed_down=str(beat.details.get(FEED_DOWN, "")) if beat.kind == CONNECTOR else "",
+        feed_down=feed_down(beat),
+        market_warning=market_warning(beat),
     )
 
 
@@ -219,8 +222,9 @@ def _cells(row: ProcessStatus) -> tuple[str, ...]:
     counters = " ".join(f"{name}={value}" for name, value in shown)
     if row.waiting and row.health in ALIVE:
         counters = f"waiting for {row.waiting}"
-    if row.feed_down and row.health in ALIVE:
-        counters = row.feed_down
+    market = "; ".join(text for text in (row.feed_down, row.market_warning) if text)
+    if market and row.health in ALIVE:
+        counters = market
     return (
         row.kind,
         row.name or "-",

@@ -234,12 +234,13 @@ def _run(
 
 @dataclass
 class _HealthReporter:
-    """Reports agents that die or recover and a silent venue; records the dead."""
+    """Reports agents that die or recover, and what is wrong with the market; records the dead."""
 
     run: ArenaRun
     health: HeartbeatWatch
     report: Callable[[Change], None]
     feed_down: str = ""
+    warning: str = ""
 
     def tick(self) -> None:
         """Report the changes since the last tick."""
@@ -254,6 +255,10 @@ class _HealthReporter:
         if down != self.feed_down:
             self.feed_down = down
             self.report(Change(CONNECTOR, down or "receives prices again"))
+        warning = self.health.market_warning()
+        if warning != self.warning:
+            self.warning = warning
+            self.report(Change(CONNECTOR, warning or "has no market warning any more"))
 
 
 def _print_introduction(setup: RunSetup, processes: list[ProcessSpec]) -> None:

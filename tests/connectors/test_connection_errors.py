@@ -3,6 +3,7 @@
 import errno
 import socket
 import ssl
+from datetime import datetime, timedelta, timezone
 
 import httpx
 import pytest
@@ -66,6 +67,11 @@ def test_other_remedies() -> None:
         undocumented_answer(VENUE, "odd\nwords")
     )
     assert unexpected_status(VENUE, 403).startswith(f"{HOST} answered 403; the venue refuses")
+    until = datetime(2026, 11, 21, 20, 0, tzinfo=timezone(timedelta(hours=1)))
+    assert (
+        f"{HOST} answered 418: it asks for no requests before 2026-11-21 19:00:00 UTC;"
+        " trying again then"
+    ) == unexpected_status(VENUE, 418, until)
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,29 @@
-"""Venues that are down when a connector starts: what the snapshots say."""
+"""Venues that are down when a connector starts, and bans: what the snapshots and heartbeats say."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
+
+import orjson
+import pytest
 
 from arena.bus.memory import MemoryBus
+from arena.liveness import FEED_DOWN, VENUE_BANS
 from arena.messages import MarketSnapshot
+from arena.node import Node
+from connectors.market import connector as connector_module
+from connectors.market.bans import Ban, BanFile
 from connectors.simulator.binance.protocol import BinanceProtocol
 from connectors.simulator.server import ExchangeServer
+from connectors.venues.binance.venue import VENUE as BINANCE
 from tests.connectors.test_two_venues import DOLLARS, TETHERS, connected, is_stale
 from tests.connectors.venue import (
     RunningConnector,
     eventually,
+    inject_fault,
+    running_connector,
     running_exchange,
 )
 
@@ -41,6 +53,20 @@ def age_ms(snapshot: MarketSnapshot) -> int:
     assert view is not None
     assert view.age_ms is not None
     return view.age_ms
+
+
+def note_ban(home: Path, host: str, status: int, seconds: float) -> None:
+    """Write the ban that an earlier process noted."""
+    now = datetime.now(UTC)
+    BanFile(home / "bans" / "binance.json").keep(
+        host, Ban(status, now, now + timedelta(seconds=seconds))
+    )
+
+
+def ban_of(node: Node) -> str:
+    """What the heartbeats say about bans of Binance."""
+    bans = node.details.get(VENUE_BANS)
+    return str(bans.get("binance", "")) if isinstance(bans, dict) else ""
 
 
 async def test_venue_that_is_down_at_a_restart_keeps_its_stale_rows(memory_bus: MemoryBus) -> None:
@@ -99,3 +125,81 @@ async def test_product_that_is_not_configured_any_more_does_not_come_back(
 
     assert watched.snapshots[known - 1].view(TETHERS) is not None
     assert watched.snapshots[-1].view(TETHERS) is None
+
+
+async def test_ban_is_in_the_heartbeats_while_prices_come(
+    memory_bus: MemoryBus, home: Path
+) -> None:
+    """It is the reason of a feed that is down once no price comes; requests end with it."""
+    async with exchanges() as (addresses, binance), connected(memory_bus, addresses) as (run, _):
+        node = run.connector.node
+        await eventually(lambda: len(run.snapshots) >= 2, "snapshots of both")
+        await inject_fault(binance, "rest_418", seconds=60, retry_after="7200")
+        await eventually(lambda: bool(ban_of(node)), "the ban")
+        assert "answered 418: it asks for no requests before 20" in ban_of(node)
+        assert FEED_DOWN not in node.details
+        await eventually(lambda: not is_stale(run.snapshots[-1], TETHERS), "prices by the feed")
+
+        await inject_fault(binance, "silent", seconds=60)
+        await eventually(
+            lambda: "answered 418" in str(node.details.get(FEED_DOWN)), "a feed that is down"
+        )
+        assert node.counters["rest_429"] <= 4
+
+    (host,) = orjson.loads((home / "bans" / "binance.json").read_bytes())
+    assert binance.rest_url == host
+
+
+async def test_restart_does_not_ask_a_venue_that_banned_it(
+    memory_bus: MemoryBus, home: Path
+) -> None:
+    """The other venue is published, and the heartbeats say until when and why."""
+    async with exchanges() as (addresses, binance):
+        note_ban(home, binance.rest_url, 418, 7200.0)
+        async with connected(memory_bus, addresses) as (watched, _):
+            details = watched.connector.node.details
+            await eventually(lambda: len(watched.snapshots) >= 2, "snapshots of one venue")
+            (feed,) = [one for one in watched.connector.feeds if one.feed.venue == "binance"]
+
+    assert "answered 418: it asks for no requests before 20" in str(details[FEED_DOWN])
+    assert "UTC" in ban_of(watched.connector.node)
+    assert {DOLLARS} == {v.product_id for s in watched.snapshots for v in s.products}
+    assert (None, 0) == (feed.feed.clock.now, feed.stream.epoch)
+
+
+async def test_only_venue_is_awaited_to_the_end_of_a_ban(
+    memory_bus: MemoryBus, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that ended instead would be restarted until the supervisor gives up."""
+    monkeypatch.setattr(connector_module, "START_DEADLINE_S", 0.3)
+    async with running_exchange(products=(TETHERS,), protocol=BinanceProtocol) as binance:
+        note_ban(home, binance.rest_url, 418, 200.0)
+        async with running_connector(
+            binance, memory_bus, venue=BINANCE, products=(TETHERS,), factor=60.0
+        ) as watched:
+            details = watched.connector.node.details
+            await eventually(lambda: "answered 418" in str(details.get(FEED_DOWN)), "the ban")
+            assert 0 == watched.count("rest_requests")
+            await eventually(lambda: bool(watched.snapshots), "a snapshot")
+            await eventually(lambda: FEED_DOWN not in details, "the end")
+            assert VENUE_BANS not in details
+
+
+async def test_restart_does_not_repeat_a_refused_handshake(
+    memory_bus: MemoryBus, home: Path
+) -> None:
+    """It connects at the end of the ban; REST, which is not banned, is asked meanwhile."""
+    async with running_exchange(products=(TETHERS,), protocol=BinanceProtocol) as binance:
+        note_ban(home, binance.ws_url, 429, 90.0)
+        async with running_connector(
+            binance, memory_bus, venue=BINANCE, products=(TETHERS,), factor=20.0
+        ) as watched:
+            node = watched.connector.node
+            await eventually(lambda: "answered 429: it asks" in ban_of(node), "the ban")
+            began_s = node.clock.monotonic()
+            await eventually(
+                lambda: "answered 429: it asks" in str(node.details.get(FEED_DOWN)), "the reason"
+            )
+            await eventually(lambda: watched.feed.stream.epoch >= 1, "a connection")
+            assert node.clock.monotonic() - began_s > 20.0
+            await eventually(lambda: FEED_DOWN not in node.details, "the end")

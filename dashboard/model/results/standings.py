@@ -148,6 +148,7 @@ class Market(Result):
         interval_s: Venue seconds from snapshot to snapshot.
         feed_age_s: Wall seconds since the feed was last known alive; None if it never was.
         feed_down: Why the feed is down and what to do; "" if it is up.
+        market_warning: What else is wrong with the market data, such as a ban; "" if nothing is.
         stale_products: Products that are stale in the newest snapshot.
     """
 
@@ -162,6 +163,7 @@ class Market(Result):
     interval_s: float
     feed_age_s: float | None
     feed_down: str
+    market_warning: str
     stale_products: tuple[str, ...]
 
 

@@ -305,12 +305,12 @@ async def test_banned_address_waits_as_told(memory_bus: MemoryBus) -> None:
     """A handshake that is answered 418 is tried again after the seconds of Retry-After."""
     async with exchange() as server, connector(server, memory_bus) as watched:
         await eventually(lambda: bool(watched.snapshots), "a snapshot")
-        await inject_fault(server, "ws_418", seconds=1, retry_after="20")
+        await inject_fault(server, "ws_418", seconds=3, retry_after="60")
         await inject_fault(server, "drop")
         await eventually(lambda: watched.count("reconnects_http_418") >= 1, "a refusal")
         refused_s = watched.connector.node.clock.monotonic()
         assert "answered 418" in watched.feed.stream.down
         await eventually(lambda: watched.feed.stream.epoch >= 2, "a second connection")
 
-        assert watched.connector.node.clock.monotonic() - refused_s > 15
+        assert watched.connector.node.clock.monotonic() - refused_s > 45
         assert 1 == watched.count("reconnects_http_418")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from arena.liveness import FEED_DOWN
+from arena.liveness import FEED_DOWN, OTHER_CONNECTORS, VENUE_BANS
 from dashboard.model.rows import ReadStatus
 from dashboard.terminal.feed_text import KILLED, ended_text
 from dashboard.terminal.screen import render
@@ -47,6 +47,25 @@ def test_unreachable_venue_is_shown_with_its_cause(snapshots: int, size: tuple[i
     assert "feed DOWN" not in words_of(
         render(frame, Ui(), *size, read_status=ReadStatus(ended="ended 1:00"))
     )
+
+
+@pytest.mark.parametrize("size", [(120, 40), (60, 20)])
+def test_market_warnings_of_all_connectors_are_shown(size: tuple[int, int]) -> None:
+    """A ban and another connector, while prices come; the connectors do not hide each other."""
+    scenario = Scenario().run(2)
+    ban = "h.example answered 418: it asks for no requests before 12:00 UTC"
+    scenario.beat("connector", "binance", details={VENUE_BANS: {"binance": ban}})
+    scenario.beat("connector", "coinbase", details={OTHER_CONNECTORS: "another connector"})
+    frame = frame_of(scenario)
+
+    shown = words_of(render(frame, Ui(), *size))
+
+    assert "feed DOWN" not in shown
+    assert "binance: h.example answered 418: it asks for" in shown
+    assert f"binance: {ban}; another connector" in progress_line(frame)
+    assert "answered 418" in words_of(render(frame, Ui(screen="help"), 120, 60))
+    ended = ReadStatus(ended="ended 1:00")
+    assert "answered 418" not in words_of(render(frame, Ui(), *size, read_status=ended))
 
 
 def test_stopped_connector_is_not_silent() -> None:

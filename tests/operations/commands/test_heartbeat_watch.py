@@ -9,11 +9,13 @@ import pytest
 
 from arena import topics
 from arena.agent_health import DEAD_DETAIL, DeadAgent
+from arena.bus.base import Record
 from arena.bus.kafka import KafkaBus
 from arena.errors import UsageError
 from arena.messages import Heartbeat
 from arena.runs import RunRecord, find_run, read_run, write_run
 from arena.settings import Settings
+from arena.wire import encode
 from operations.commands.heartbeat_watch import HeartbeatWatch
 from operations.commands.up import _HealthReporter
 from operations.supervisor.plan import CONNECTOR
@@ -86,6 +88,7 @@ class FakeWatch(HeartbeatWatch):
         """Start with living agents and a venue that sends prices."""
         self.now: tuple[DeadAgent, ...] = ()
         self.down = ""
+        self.warning = ""
 
     def dead(self) -> tuple[DeadAgent, ...]:
         """The dead agents."""
@@ -94,6 +97,10 @@ class FakeWatch(HeartbeatWatch):
     def feed_down(self) -> str:
         """Why the venue sends nothing."""
         return self.down
+
+    def market_warning(self) -> str:
+        """What else is wrong with the market data."""
+        return self.warning
 
 
 def test_death_and_recovery_are_reported_once_and_recorded(tmp_path: Path) -> None:
@@ -134,6 +141,56 @@ def test_feed_outage_and_recovery_are_reported_once(tmp_path: Path) -> None:
         Change(CONNECTOR, "cannot reach HOST; are you offline?"),
         Change(CONNECTOR, "receives prices again"),
     ] == changes
+
+
+def test_market_warning_and_its_end_are_reported_once(tmp_path: Path) -> None:
+    """It is not the outage of a venue: prices come."""
+    changes: list[Change] = []
+    run, health = ArenaRun(record("up"), tmp_path, (), spec_text=""), FakeWatch()
+    reporter = _HealthReporter(run, health, changes.append)
+    for warning in ("", "binance: banned", "binance: banned", ""):
+        health.warning = warning
+        reporter.tick()
+
+    assert [
+        Change(CONNECTOR, "binance: banned"),
+        Change(CONNECTOR, "has no market warning any more"),
+    ] == changes
+
+
+def connector_beat(name: str, seconds: float, **details: str) -> Record:
+    """A connector's heartbeat, some seconds later."""
+    node = f"connector/{name}/h/1"
+    at = NOW + timedelta(seconds=seconds)
+    sent = Heartbeat(
+        node=node,
+        kind="connector",
+        name=name,
+        host="h",
+        pid=1,
+        started_at=NOW,
+        at=at,
+        details=dict(details),
+    )
+    encoded = encode(sent)
+    at_ms = int(at.timestamp() * 1_000)
+    headers = dict(encoded.headers)
+    return Record(topics.HEARTBEATS.name, 0, 0, at_ms, node.encode(), encoded.value, headers)
+
+
+def test_two_connectors_are_reported_together(settings: Settings) -> None:
+    """The texts do not alternate with the heartbeats; one that is silent is left out."""
+    watch = HeartbeatWatch(settings)
+    texts = []
+    for seconds in range(0, 60, 5):
+        watch._apply(connector_beat("binance", seconds, other_connectors="coinbase too"))
+        watch._apply(connector_beat("coinbase", seconds + 1, feed_down="cannot reach it"))
+        texts.append((watch.feed_down(), watch.market_warning()))
+    for seconds in range(60, 90, 5):
+        watch._apply(connector_beat("coinbase", seconds))
+
+    assert {("cannot reach it", "coinbase too")} == set(texts)
+    assert ("", "") == (watch.feed_down(), watch.market_warning())
 
 
 def test_last_is_the_newest_run(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from pydantic import JsonValue
+
 from arena.agent_health import DeadAgent
 from arena.messages import Heartbeat
 from arena.runs import ProcessRecord, ProcessState, RunRecord
@@ -55,6 +57,24 @@ def test_feed_outage_is_shown_with_its_remedy() -> None:
             process_rows([beat("connector", 7, 1.0)], None, host="host", now=NOW, interval_s=5.0)
         )[1]
     )
+
+
+def test_ban_and_another_connector_are_shown_beside_prices() -> None:
+    """With the venue, until when and why, and the remedy; a ban that is the outage only once."""
+    ban = "h answered 418: it asks for no requests before 2026-11-21 19:00:00 UTC"
+    warned: dict[str, JsonValue] = {
+        "venue_bans": {"binance": ban},
+        "other_connectors": "another connector publishes snapshots of kraken; run one",
+    }
+    cells = []
+    for details in (warned, warned | {"feed_down": f"{ban}; trying again then"}):
+        shown = beat("connector", 7, 1.0).model_copy(update={"details": details})
+        rows = process_rows([shown], None, host="host", now=NOW, interval_s=5.0)
+        cells.append(process_table(rows)[1])
+
+    other = "another connector publishes snapshots of kraken; run one"
+    assert cells[0].endswith(f"binance: {ban}; {other}")
+    assert cells[1].endswith(f" {ban}; trying again then; {other}")
 
 
 def run_of(*processes: tuple[str, int | None, ProcessState]) -> RunRecord:
