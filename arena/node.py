@@ -56,6 +56,7 @@ class Node:
         details: Short texts for people; published with each heartbeat.
         status: Status in the heartbeats.
         broker_clock: The broker's time, from the acks of the heartbeats.
+        read_only: True if it writes nothing: neither heartbeats nor dead letters.
         clock: The process's time: time stamps, ages, waits and time-outs.
         random: The process's randomness, for jitter and for names that must be unique.
         threads: Runs blocking work.
@@ -73,6 +74,7 @@ class Node:
         threads: Threads | None = None,
         pid: int | None = None,
         host: str = "",
+        read_only: bool = False,
     ) -> None:
         """Take kind and name of the process, its settings, and what it runs on.
 
@@ -86,6 +88,7 @@ class Node:
             threads: Runs blocking work; None for threads of this process.
             pid: The process id in its unique id; None for that of this process.
             host: The host in its unique id; "" for this host.
+            read_only: True if it may write nothing, because the arena has ended.
         """
         self.kind = kind
         self.name = name
@@ -102,6 +105,8 @@ class Node:
         self.started_at = clock.now()
         self.host = host or socket.gethostname()
         self.pid = os.getpid() if pid is None else pid
+        process = KIND_OF_COMMAND.get(kind)
+        self.read_only = read_only or (process is not None and process.writes_nothing)
         self.broker_clock = BrokerClock(clock)
 
     @property
@@ -198,7 +203,7 @@ Serve = Callable[[Node, Options], Awaitable[None]]
 async def serve_node(node: Node, serve: Serve[Options], options: Options) -> None:
     """Connect, send heartbeats and serve until `serve` returns, fails or is cancelled.
 
-    A process of a kind that writes nothing sends no heartbeats; one outside of Kafka only serves.
+    A process that only reads sends no heartbeats; one outside of Kafka only serves.
 
     Args:
         node: The process.
@@ -215,7 +220,7 @@ async def serve_node(node: Node, serve: Serve[Options], options: Options) -> Non
         return
     with logs.without_client():
         await bus.start()
-    if kind is not None and kind.writes_nothing:
+    if node.read_only:
         try:
             await run_until_first_ends(
                 _work(node, serve, options), watch_readers(bus, node.settings.stuck_s)
@@ -335,6 +340,7 @@ def run_node(
     options: Options,
     *,
     bus: Bus | None = None,
+    read_only: bool = False,
 ) -> NoReturn:
     """Run a process of the arena and exit.
 
@@ -345,11 +351,13 @@ def run_node(
         serve: The work; called with the connected node and the options.
         options: The options of the work.
         bus: The bus, not started; None for Kafka.
+        read_only: True if it may write nothing, because the arena has ended.
     """
     logs.configure(settings, node=f"{kind}/{name}" if name else kind)
 
     async def main() -> None:
-        node = Node(kind, name, settings, bus or _bus_of(kind, name, settings), SystemClock())
+        own_bus = bus or _bus_of(kind, name, settings)
+        node = Node(kind, name, settings, own_bus, SystemClock(), read_only=read_only)
         await serve_node(node, serve, options)
 
     run_async(main)

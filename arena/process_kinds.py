@@ -216,6 +216,15 @@ DASHBOARD = ProcessKind(
     writes_nothing=True,
     owns_terminal=True,
 )
+WEB = ProcessKind(
+    name="web",
+    serve="dashboard.web.process:serve",
+    second_process="is another page, on another port",
+    commands=(Command("web", "dashboard.web.cli:web", "Show the arena in a browser."),),
+    reads=DASHBOARD.reads,
+    writes=(topics.CONTROL,),
+    spec_table="dashboard",
+)
 CLI = ProcessKind(
     name="cli",
     reads=(topics.ROSTER, topics.CONTROL, topics.HEARTBEATS, topics.CHAT_INBOX),
@@ -233,6 +242,7 @@ KINDS: tuple[ProcessKind, ...] = (
     ROUTER,
     LEDGER,
     JUDGE,
+    WEB,
     DASHBOARD,
     CLI,
     OPERATOR,

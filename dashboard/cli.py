@@ -55,9 +55,9 @@ def dashboard(
     Example: arena dashboard --once --json
     """
     from arena.node import run_node
+    from dashboard.labels import ended_text
     from dashboard.process import serve
     from dashboard.terminal.app import DashboardOptions
-    from dashboard.terminal.feed_text import ended_text
     from dashboard.terminal.terminal import can_show_screens
 
     if as_json and not once:

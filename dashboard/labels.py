@@ -1,8 +1,13 @@
 """Names of models and markets, and what the models cost, as text for people. Pure."""
 
+from datetime import datetime
+
 from arena.plural import counted
 from dashboard import text
 from dashboard.model.rows import AgentRow, ArenaSummary
+
+ENDED = "ended"
+KILLED = "ended unexpectedly (killed?)"
 
 
 def model_text(row: AgentRow) -> str:
@@ -36,3 +41,17 @@ def spending_text(summary: ArenaSummary) -> str:
     if summary.unpriced:
         words += f" + {counted(summary.unpriced, 'call')} of unknown price"
     return words
+
+
+def ended_text(ended_at: datetime | None, now: datetime) -> str:
+    """When a run ended, in the zone of `now`: "ended 22:39", "ended 28 Nov 22:39".
+
+    Args:
+        ended_at: Wall time of the end; None if the run did not record it.
+        now: Wall time, in the zone to use.
+    """
+    if ended_at is None:
+        return KILLED
+    at = ended_at.astimezone(now.tzinfo)
+    day = "" if at.date() == now.date() else f"{at.day} {at:%b} "
+    return f"{ENDED} {day}{at:%H:%M}"

@@ -5,6 +5,7 @@ page, REST) show these and compute nothing of their own. Pages of turns and trad
 `dashboard.model.history`.
 """
 
+from datetime import datetime
 from decimal import Decimal
 
 from arena.currency import DEFAULT_CURRENCY
@@ -22,6 +23,7 @@ from dashboard.model.results import (
     Costs,
     EquityCurveResult,
     EquityCurves,
+    Halts,
     Health,
     Leaderboard,
     PortfolioResult,
@@ -172,6 +174,17 @@ def portfolio(frame: Frame, agent: str) -> PortfolioResult:
         account=standing(frame, agent),
         positions=positions(frame, agent),
     )
+
+
+def halts(view: ArenaView, now: datetime) -> Halts:
+    """The halts in force.
+
+    Args:
+        view: The view.
+        now: The broker's time.
+    """
+    rows = view.halts.rows(view.processes.living("tools", now))
+    return Halts(halted=agent_results.halts(rows))
 
 
 def prices(view: ArenaView, frame: Frame) -> Prices:

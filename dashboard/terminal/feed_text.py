@@ -9,6 +9,7 @@ from datetime import datetime
 from rich.text import Text
 
 from dashboard import text
+from dashboard.labels import ended_text
 from dashboard.model.rows import ArenaSummary
 from dashboard.terminal.grid import wrap
 from dashboard.terminal.palette import ALARM, QUIET, WARNING
@@ -16,22 +17,6 @@ from dashboard.terminal.palette import ALARM, QUIET, WARNING
 FEED_SILENT_S = 15.0
 NOTICE_LINES_MAX = 2
 """Most lines of each of the two texts."""
-ENDED = "ended"
-KILLED = "ended unexpectedly (killed?)"
-
-
-def ended_text(ended_at: datetime | None, now: datetime) -> str:
-    """When a run ended, in the zone of `now`: "ended 22:39", "ended 28 Nov 22:39".
-
-    Args:
-        ended_at: Wall time of the end; None if the run did not record it.
-        now: Wall time, in the zone to use.
-    """
-    if ended_at is None:
-        return KILLED
-    at = ended_at.astimezone(now.tzinfo)
-    day = "" if at.date() == now.date() else f"{at.day} {at:%b} "
-    return f"{ENDED} {day}{at:%H:%M}"
 
 
 def feed_text(summary: ArenaSummary, now: datetime, ended: str = "") -> tuple[str, str]:

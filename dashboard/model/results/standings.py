@@ -136,6 +136,12 @@ class HaltResult(Result):
     unread: str
 
 
+class Halts(Result):
+    """The halts in force, the one of all agents first."""
+
+    halted: tuple[HaltResult, ...]
+
+
 class Market(Result):
     """What market the figures are of.
 

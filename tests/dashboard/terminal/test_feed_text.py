@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from arena.liveness import FEED_DOWN, OTHER_CONNECTORS, VENUE_BANS
+from dashboard.labels import KILLED, ended_text
 from dashboard.model.rows import ReadStatus
-from dashboard.terminal.feed_text import KILLED, ended_text
 from dashboard.terminal.screen import render
 from dashboard.terminal.standings_text import progress_line
 from dashboard.terminal.ui import Ui

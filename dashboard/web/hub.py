@@ -1,0 +1,179 @@
+"""Server-sent events: one hub per process encodes each change once for all viewers.
+
+State events (leaderboard, verdict, prices, health, halt) hold the whole newest state; turns and
+trades are in rings of the newest. A viewer takes what came after the event that it saw last, so the
+hub keeps nothing per viewer, and a slow one gets the newest state instead of a backlog.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable
+
+from pydantic import BaseModel
+
+from dashboard.model import queries
+from dashboard.model.arena_reader import ArenaReader
+from dashboard.model.change_cursor import NEW_MAX, ChangeCursor
+from dashboard.model.hidden_prompts import without_words
+from dashboard.web.sse import encode_event, newest_seen
+
+STATE_GAP_S = 0.2
+"""The least time between two events of the same state."""
+HEALTH_GAP_S = 1.0
+"""The least time between two events of the state of processes: every one has new ages."""
+CHANGE_GAP_S = 0.04
+"""The least time between two looks for new turns and orders."""
+IDLE_S = 1.0
+"""Without records the state is looked at so often: ages change."""
+QUIET_S = 15.0
+"""A quiet stream gets a comment so often, or proxies cut it."""
+RETRY_MS = 1000
+RING = NEW_MAX
+QUIET_COMMENT = b": nothing new\n\n"
+
+
+class Hub:
+    """The changes of one arena, encoded for every viewer.
+
+    Attributes:
+        viewers: Number of open streams.
+    """
+
+    def __init__(self, reader: ArenaReader, *, hide_prompts: bool = False) -> None:
+        """Take the reader; `run` sends while there are viewers.
+
+        Args:
+            reader: Reads the arena.
+            hide_prompts: Leave out the words of models.
+        """
+        self._reader = reader
+        self._hide_prompts = hide_prompts
+        self.viewers = 0
+        self._viewer_came = asyncio.Event()
+        self._published = asyncio.Event()
+        self._closed = False
+        self._cursor: ChangeCursor | None = None
+        self._sequence = 0
+        self._states: dict[str, tuple[int, bytes, bytes]] = {}
+        self._rings: dict[str, deque[tuple[int, bytes]]] = {
+            name: deque(maxlen=RING) for name in ("turn", "trade")
+        }
+        self._chunks: dict[int, bytes] = {}
+        self._states_at_s = self._health_at_s = float("-inf")
+
+    async def run(self) -> None:
+        """Look for changes while there are viewers, until cancelled."""
+        clock, dirty = self._reader.clock, True
+        while True:
+            if not self.viewers:
+                self._viewer_came.clear()
+                await self._viewer_came.wait()
+            left_s = self._states_at_s + STATE_GAP_S - clock.monotonic()
+            with contextlib.suppress(TimeoutError):
+                async with clock.timeout(max(0.0, left_s) if dirty else IDLE_S):
+                    await self._reader.next_change()
+            dirty = not await self.publish()
+            await clock.sleep(CHANGE_GAP_S)
+
+    async def publish(self) -> bool:
+        """Encode what changed; return True if the state was looked at, too."""
+        if not self._reader.caught_up:
+            return False
+        before = self._sequence
+        self._publish_changes(await self._changes())
+        due = self._reader.clock.monotonic() >= self._states_at_s + STATE_GAP_S
+        if due:
+            self._publish_states()
+        if self._sequence != before:
+            self._chunks.clear()
+            self._published.set()
+            self._published = asyncio.Event()
+        return due
+
+    async def _changes(self) -> ChangeCursor:
+        if self._cursor is None:
+            self._cursor = ChangeCursor(await self._reader.turn_partitions())
+        return self._cursor
+
+    def _publish_changes(self, cursor: ChangeCursor) -> None:
+        view = self._reader.view
+        turns = cursor.new_turns(view)
+        if self._hide_prompts:
+            turns = tuple(without_words(one) for one in turns)
+        self._add("turn", turns)
+        self._add("trade", cursor.new_trades(view))
+        self._set_state("halt", queries.halts(view, self._reader.now()))
+        self._set_state("verdict", queries.verdict(view))
+
+    def _publish_states(self) -> None:
+        reader = self._reader
+        self._states_at_s = reader.clock.monotonic()
+        moment = reader.moment()
+        view, frame, run = reader.view, moment.frame, reader.run
+        board = queries.leaderboard(view, frame, run=run.name, ended=run.ended)
+        self._set_state("leaderboard", board)
+        self._set_state("prices", queries.prices(view, frame))
+        if self._states_at_s >= self._health_at_s + HEALTH_GAP_S:
+            self._health_at_s = self._states_at_s
+            self._set_state("health", queries.health(frame, reader.read_status()))
+
+    def _set_state(self, name: str, result: BaseModel | None) -> None:
+        body = b"null" if result is None else result.__pydantic_serializer__.to_json(result)
+        known = self._states.get(name)
+        if known is None or known[2] != body:
+            self._sequence += 1
+            self._states[name] = (self._sequence, self._encode(name, body), body)
+
+    def _add(self, name: str, results: Iterable[BaseModel]) -> None:
+        for result in results:
+            self._sequence += 1
+            body = result.__pydantic_serializer__.to_json(result)
+            self._rings[name].append((self._sequence, self._encode(name, body)))
+
+    def _encode(self, name: str, body: bytes) -> bytes:
+        return encode_event(name, body, f"{self._reader.boot}.{self._sequence}")
+
+    def since(self, seen: int) -> bytes:
+        """The encoded events after a number, oldest first; encoded once for all viewers.
+
+        Args:
+            seen: Number of the event that the viewer saw last; 0 for none.
+        """
+        if seen not in self._chunks:
+            found = [(number, text) for number, text, _ in self._states.values() if number > seen]
+            for ring in self._rings.values():
+                found += [one for one in ring if one[0] > seen]
+            self._chunks[seen] = b"".join(text for _, text in sorted(found))
+        return self._chunks[seen]
+
+    async def stream(self, last_event_id: str) -> AsyncGenerator[bytes, None]:
+        """The bytes of one viewer's stream, from the newest state on.
+
+        Args:
+            last_event_id: Id of the event that the viewer saw last; "" for none.
+        """
+        self.viewers += 1
+        self._viewer_came.set()
+        try:
+            yield f"retry: {RETRY_MS}\n\n".encode()
+            await self.publish()
+            seen = newest_seen(last_event_id, self._reader.boot, self._sequence)
+            while not self._closed:
+                published = self._published
+                if seen < self._sequence:
+                    chunk, seen = self.since(seen), self._sequence
+                    yield chunk
+                    continue
+                try:
+                    async with self._reader.clock.timeout(QUIET_S):
+                        await published.wait()
+                except TimeoutError:
+                    yield QUIET_COMMENT
+        finally:
+            self.viewers -= 1
+
+    def close(self) -> None:
+        """End all streams."""
+        self._closed = True
+        self._published.set()

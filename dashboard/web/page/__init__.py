@@ -1,0 +1,1 @@
+"""The pages: typed results in, HTML out. Pure."""

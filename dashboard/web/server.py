@@ -1,0 +1,104 @@
+"""The HTTP server: uvicorn in the loop of the process, on a socket of its own."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from arena.clock import Clock
+from arena.errors import DependencyMissing, UsageError
+from arena.tasks import wait_for_tasks
+from dashboard.web.options import WebOptions
+
+STOP_S = 0.5
+"""How long open requests may take at the end."""
+BACKLOG = 1024
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave the signals to the process."""
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Args:
+        host: Address or name of this machine.
+        port: Port; 0 for a free one.
+
+    Raises:
+        UsageError: The host is not an address of this machine.
+        DependencyMissing: The port is in use, or must not be used.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        found = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise UsageError(
+            f"--host {host}: {error.strerror or error}", remedy="give an address of this machine"
+        ) from None
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(address)
+        found.listen(BACKLOG)
+    except OSError as error:
+        found.close()
+        if error.errno == errno.EADDRINUSE:
+            raise DependencyMissing(
+                f"port {port} of {host} is in use",
+                remedy="choose another --port; --port 0 takes a free one",
+            ) from None
+        if error.errno == errno.EACCES:
+            raise DependencyMissing(
+                f"port {port} needs more rights than this user has",
+                remedy="choose a --port above 1023",
+            ) from None
+        raise UsageError(
+            f"--host {host}: {error.strerror}", remedy="give an address of this machine"
+        ) from None
+    found.setblocking(False)
+    return found
+
+
+async def run_server(
+    app: FastAPI, listener: socket.socket, options: WebOptions, clock: Clock
+) -> None:
+    """Serve until cancelled; then end open requests within `STOP_S`.
+
+    Args:
+        app: The app.
+        listener: The socket; it is closed at the end.
+        options: The options, for TLS.
+        clock: The clock of the process.
+    """
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="none",
+        ssl_certfile=options.tls_cert,
+        ssl_keyfile=options.tls_key,
+        timeout_graceful_shutdown=1,
+        h11_max_incomplete_event_size=16_384,
+    )
+    server = _Server(config)
+    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+    try:
+        await asyncio.shield(serving)
+    finally:
+        server.should_exit = True
+        await wait_for_tasks([serving], STOP_S, clock)
+        server.force_exit = True
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
