@@ -114,6 +114,7 @@ def _dead(row: AgentRow, dead: DeadAgent) -> DeadAgentResult:
         agent=dead.agent,
         cause=dead.cause,
         turns=dead.turns,
+        since=row.dead_since,
         code=dead.code,
         remedy=dead.remedy,
         strategy=row.strategy,

@@ -257,23 +257,31 @@ def equity_curves(view: ArenaView, frame: Frame, points: int = CURVE_POINTS) -> 
     times = tuple(ms for ms, _ in thin(all_points, first, points))
     curves = []
     for series in frame.series:
-        known = dict(thin(view.accounts.values(series.agent, view.snapshots), first, points))
+        all_values = view.accounts.values(series.agent, view.snapshots)
+        known = dict(thin(all_values, first, points))
         values = tuple(known.get(ms) for ms in times)
+        drawdowns = _drawdowns(all_values, times)
         curves.append(
             EquityCurveResult(
                 agent=series.agent,
                 rank=series.rank,
                 opening=agent_results.decimal(series.opening),
                 values=tuple(agent_results.amount(value) for value in values),
-                drawdown_pct=_drawdown(values),
+                drawdowns_pct=drawdowns,
+                drawdown_pct=drawdowns[-1] if drawdowns else None,
             )
         )
     return EquityCurves(currency=frame.summary.currency, times=times, curves=tuple(curves))
 
 
-def _drawdown(values: tuple[int | None, ...]) -> Decimal | None:
-    known = [value for value in values if value is not None]
-    return agent_results.percent(max(known) - known[-1], max(known)) if known else None
+def _drawdowns(values: list[Value], times: tuple[int, ...]) -> tuple[Decimal | None, ...]:
+    """The drawdown at some of the times, from the high of all values up to there."""
+    wanted, found, high = set(times), dict[int, Decimal | None](), 0
+    for ms, value in values:
+        high = max(high, value or 0)
+        if ms in wanted:
+            found[ms] = None if value is None else agent_results.percent(high - value, high)
+    return tuple(found.get(ms) for ms in times)
 
 
 def costs(view: ArenaView, frame: Frame) -> Costs:

@@ -5,7 +5,7 @@ A turn that was appended twice counts once: the later record replaces the earlie
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from arena.agent_health import AgentHealth, is_decision
 from arena.messages import Turn, TurnStarted
@@ -16,8 +16,9 @@ TURNS_WINDOW = 4_000
 TURNS_KEPT = 24
 """Whole turns kept per agent, for the screen that shows them."""
 
-Outcome = tuple[int, str, int, bool]
-"""Offset, outcome and skipped snapshots of a turn, and whether it holds a decision."""
+Outcome = tuple[int, str, int, bool, int]
+"""Offset, outcome and skipped snapshots of a turn, whether it holds a decision, and its end in Unix
+milliseconds."""
 
 
 @dataclass(slots=True)
@@ -54,7 +55,8 @@ class AgentTurns:
         """Count a turn, in place of an earlier record of it."""
         self.forget(turn_id)
         decided = is_decision(turn)
-        self.outcomes[turn_id] = (offset, turn.outcome, turn.skipped_snapshots, decided)
+        ended_ms = int(turn.ended_at.timestamp() * 1000)
+        self.outcomes[turn_id] = (offset, turn.outcome, turn.skipped_snapshots, decided, ended_ms)
         self.decided += decided
         self.aborted += turn.outcome == "aborted"
         self.skipped += turn.skipped_snapshots
@@ -65,7 +67,7 @@ class AgentTurns:
     def forget(self, turn_id: str) -> None:
         """Remove a turn from the counts."""
         if turn_id in self.outcomes:
-            _, outcome, skipped, decided = self.outcomes.pop(turn_id)
+            _, outcome, skipped, decided, _ = self.outcomes.pop(turn_id)
             self.decided -= decided
             self.aborted -= outcome == "aborted"
             self.skipped -= skipped
@@ -74,7 +76,7 @@ class AgentTurns:
     def health(self, agent: str) -> AgentHealth:
         """The health of the agent, from the turns in the window."""
         run = 0
-        for _, outcome, _, decided in reversed(self.outcomes.values()):
+        for _, outcome, _, decided, _ in reversed(self.outcomes.values()):
             if decided:
                 break
             run += outcome != "aborted"
@@ -90,6 +92,15 @@ class AgentTurns:
         health = AgentHealth(agent, turns=turns - 1, decisions=self.decided, failed_run=run - 1)
         health.apply(newest)
         return health
+
+    def failing_since(self) -> datetime | None:
+        """End of the first turn of those without a decision up to the newest; None without one."""
+        first_ms: int | None = None
+        for _, outcome, _, decided, ended_ms in reversed(self.outcomes.values()):
+            if decided:
+                break
+            first_ms = first_ms if outcome == "aborted" else ended_ms
+        return None if first_ms is None else datetime.fromtimestamp(first_ms / 1000, UTC)
 
     def deciding_since(self) -> datetime | None:
         """Wall time at which the turn in progress started; None if there is none."""

@@ -49,6 +49,7 @@ class AgentRow:
         held: Product id and quantity of every product of the market, and of any other position.
         judged: Its row in the newest evaluation, or None.
         dead: Why it is not ranked; None if it is alive.
+        dead_since: End of the first turn of those without a decision up to the newest.
         not_comparable: Why the judge cannot compare it; "" if it can.
         estimated: True if the tokens of some calls are estimates.
         digits: Decimals of amounts.
@@ -84,6 +85,7 @@ class AgentRow:
     held: tuple[tuple[str, int], ...] = ()
     judged: LeaderboardRow | None = None
     dead: DeadAgent | None = None
+    dead_since: datetime | None = None
     estimated: bool = False
     not_comparable: str = ""
     digits: int = 2

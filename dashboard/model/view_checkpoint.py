@@ -26,7 +26,7 @@ from dashboard.model.order_index import OrderIndex
 from dashboard.model.recent_turns import AgentTurns, Outcome
 from dashboard.model.view import CHECKPOINTED, ArenaView
 
-FORMAT = 4
+FORMAT = 5
 """Version of the image and of the view's fold; a checkpoint of another version is not used."""
 
 Kind = TypeVar("Kind", bound=Message)
@@ -229,7 +229,7 @@ def _turns(image: TurnsImage) -> AgentTurns:
         started=image.started,
         aborted=image.aborted,
         skipped=image.skipped,
-        decided=sum(decided for _, _, _, decided in image.outcomes.values()),
+        decided=sum(decided for _, _, _, decided, _ in image.outcomes.values()),
     )
 
 

@@ -132,18 +132,42 @@ class Candles(Result):
     stale: bool
 
 
+class PriceBar(Result):
+    """Bids of a product in a stretch of venue time, from the last bid before it on."""
+
+    start: Utc
+    open: WireDecimal
+    high: WireDecimal
+    low: WireDecimal
+    close: WireDecimal
+
+
+class PriceHistory(Result):
+    """The bids of a product at the kept snapshots, oldest first.
+
+    Attributes:
+        bar_s: Venue seconds of a bar.
+    """
+
+    product_id: str
+    bar_s: int
+    bars: tuple[PriceBar, ...]
+
+
 class EquityCurveResult(Result):
     """Equity of one agent; with several currencies its wealth index times its opening.
 
     Attributes:
         values: Equity at each time of `EquityCurves.times`; None if unknown.
-        drawdown_pct: Share lost from the high so far, in percent, at the end.
+        drawdowns_pct: Share lost from the high so far, in percent, at each of the times.
+        drawdown_pct: The same at the end.
     """
 
     agent: str
     rank: int
     opening: WireDecimal
     values: tuple[WireDecimal | None, ...]
+    drawdowns_pct: tuple[WireDecimal | None, ...]
     drawdown_pct: WireDecimal | None
 
 

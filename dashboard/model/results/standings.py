@@ -96,12 +96,14 @@ class DeadAgentResult(Result):
 
     Attributes:
         turns: Turns without a decision, in a row up to the newest.
+        since: Wall time at which the first of them ended.
         code: The cause for programs; "" if unknown.
     """
 
     agent: str
     cause: str
     turns: int
+    since: Utc | None
     code: str
     remedy: str
     strategy: str

@@ -4,7 +4,9 @@ import pytest
 
 from arena.fold_checkpoint import FoldPositions
 from arena.messages import Usage
+from dashboard.model.agent_results import dead_agents
 from dashboard.model.frame import Frame, build_frame
+from dashboard.model.recent_turns import TURNS_KEPT
 from dashboard.model.standings import standings
 from dashboard.model.view_checkpoint import pack_view, unpack_view
 from dashboard.terminal.agent_screen import transcript
@@ -33,6 +35,22 @@ def test_dead_agents_come_last_without_a_rank() -> None:
     assert [row.rank for row in frame.ranking] == [1, 2, 3, 4, 5, 0]
     assert (frame.ranking[-1].agent, [row.dead for row in alive]) == ("scalper", [None] * 5)
     assert "scalper" not in [one.agent for one in frame.series]
+
+
+def test_dead_agent_has_the_time_of_its_first_failed_turn() -> None:
+    """It stays when more turns fail than are kept whole, and is the same from a checkpoint."""
+    scenario = FailingScenario(fails={"scalper": range(3, 10_000)}).run(4)
+    first = scenario.wall
+    scenario.run(TURNS_KEPT + 10)
+    view = view_of(scenario.records)
+    packed = pack_view(view, FoldPositions())
+    assert packed is not None
+    (dead,) = dead_agents(build_frame(view, scenario.wall))
+    assert dead.since is not None
+
+    assert abs((dead.since - first).total_seconds()) < 1
+    (again,) = dead_agents(build_frame(unpack_view(packed)[0], scenario.wall))
+    assert dead.since == again.since
 
 
 def test_ranking_pane_shows_the_cause_of_death() -> None:

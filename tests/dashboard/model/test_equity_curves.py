@@ -6,10 +6,12 @@ from decimal import Decimal
 import pytest
 
 from arena.money import SCALE, to_units
-from dashboard.model import equity_curves
+from dashboard.model import equity_curves, queries
 from dashboard.model.equity_curves import CurveFill, EquityCurve, Snapshots, thin, value_before
+from dashboard.model.frame import build_frame
 from tests.dashboard.recording import START
 from tests.dashboard.scenario import Scenario
+from tests.dashboard.views import view_of
 
 CASH = 100_000 * SCALE
 PRICE = Decimal("100.00")
@@ -120,3 +122,20 @@ def test_value_before_a_time_is_the_newest_known() -> None:
 
     assert [5, 5, 6] == [value_before(values, ms) for ms in (10, 25, 30)]
     assert value_before([], 10) is None
+
+
+def test_drawdown_is_from_the_high_of_all_snapshots() -> None:
+    """A high between two shown points counts; at a new high the drawdown is zero."""
+    scenario = Scenario(agents=(("buy-and-hold", "buy_and_hold", "baseline"),)).run(64)
+    view = view_of(scenario.records)
+    frame = build_frame(view, scenario.wall)
+    (whole,) = queries.equity_curves(view, frame, 100).curves
+    (thinned,) = queries.equity_curves(view, frame, 8).curves
+    known = [float(value) for value in whole.values if value is not None]
+    deepest = max(1 - value / max(known[: i + 1]) for i, value in enumerate(known)) * 100
+
+    assert deepest > 0
+    found = max(float(v) for v in whole.drawdowns_pct if v is not None)
+    assert deepest == pytest.approx(found, abs=1e-3)
+    assert set(thinned.drawdowns_pct) <= set(whole.drawdowns_pct)
+    assert whole.drawdown_pct == whole.drawdowns_pct[-1] == thinned.drawdown_pct
