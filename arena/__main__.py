@@ -17,6 +17,9 @@ for ending in (signal.SIGTERM, signal.SIGHUP) if IS_COMMAND else ():
 # Arrays here are small: threads cost more than they save, and change the last digits of sums.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+# Pydantic would look for plugins in the metadata of every installed package: 2% of a start. Another
+# package's plugin would also see, and could change, what a message is read as.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 from importlib import import_module
 

@@ -95,3 +95,20 @@ def test_conversions_of_pyarrow_load_no_pandas() -> None:
     )
 
     assert "False\n" == done.stdout
+
+
+def test_command_searches_no_package_for_plugins_of_pydantic() -> None:
+    """A command builds its messages without reading the metadata of installed packages."""
+    program = (
+        "import importlib.metadata, sys\n"
+        "importlib.metadata.entry_points = None\n"
+        "sys.argv = ['arena', 'tools', 'list']\n"
+        "from arena.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert "calculator" in done.stdout
