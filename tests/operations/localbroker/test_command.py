@@ -5,12 +5,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+
+from tests.warm_commands import run_arena
 
 TIMEOUT_S = 90
 
@@ -24,14 +25,7 @@ class Shell:
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "arena", "broker", *arguments],
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        return run_arena("broker", *arguments, env=self.environ, timeout_s=TIMEOUT_S)
 
     def status(self) -> Any:  # Any: JSON of several shapes
         """Return the output of `status --json`."""
