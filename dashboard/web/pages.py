@@ -1,97 +1,114 @@
-"""The HTML pages; `dashboard.web.page` draws them from results of the read model."""
+"""The HTML pages; `dashboard.web.page` draws them from results of the read model.
 
-from collections.abc import Mapping
+With `?parts=a,b` a page answers with these parts of itself only: that is how open pages stay up to
+date. A part that many viewers ask for is drawn once for each moment.
+"""
 
-from fastapi import APIRouter, Request
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
+from arena.errors import UsageError
 from dashboard.model import queries
 from dashboard.model.arena_reader import Moment
 from dashboard.model.change_cursor import ChangeCursor
 from dashboard.model.hidden_prompts import page_without_words, without_prompts, without_words
-from dashboard.model.results import TurnSummary
-from dashboard.web.page.render import page
+from dashboard.model.price_history import price_history, products
+from dashboard.model.results import PriceHistory, TurnSummary
+from dashboard.web.page.contexts import prepare
+from dashboard.web.page.render import page, page_parts
 from dashboard.web.state import Web, WebState
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+Parts = Annotated[str, Query(max_length=200)]
+Product = Annotated[str, Query(max_length=100)]
+TRADES = 100
+CURVE_POINTS = 200
+COMMON = ("state", "bar")
+LIVE = (*COMMON, "judge", "leaderboard", "dead", "curves", "reasoning", "market", "positions",
+        "trades", "costs")  # fmt: skip
+AGENT = (*COMMON, "portfolio", "market", "turns", "curves", "positions", "trades", "costs")
+NODES = (*COMMON, "feed", "halts", "processes", "costs")
 
 
 @router.get("/")
-async def live(request: Request, web: WebState) -> HTMLResponse:
-    """The live page: verdict, leaderboard, curves, thoughts, positions, trades, costs."""
+async def live(
+    request: Request, web: WebState, parts: Parts = "", product: Product = ""
+) -> HTMLResponse:
+    """The live page: verdict, leaderboard, curves, thoughts, prices, positions, trades, costs."""
     now = await web.moment()
-    reader, view = web.reader, web.reader.view
-    return _page(
-        "live",
-        request,
-        web,
-        {
-            "leaderboard": queries.leaderboard(
-                view, now.frame, run=reader.run.name, ended=reader.run.ended
-            ),
-            "verdict": queries.verdict(view),
-            "curves": queries.equity_curves(view, now.frame),
-            "turns": await newest_turns(web),
-            "positions": queries.positions(now.frame),
-            "trades": await reader.history.trades(view),
-            "prices": queries.prices(view, now.frame),
-            "costs": queries.costs(view, now.frame),
-            "health": queries.health(now.frame, reader.read_status()),
-        },
-    )
+    view, wanted = web.reader.view, _wanted(parts, LIVE)
+    given = _standing(web, now)
+    if _needs(wanted, "curves"):
+        given["curves"] = queries.equity_curves(view, now.frame, CURVE_POINTS)
+    if _needs(wanted, "reasoning", "trades", "market"):
+        given["trades"] = await web.reader.history.trades(view, limit=TRADES)
+    if _needs(wanted, "reasoning"):
+        given["turns"] = await newest_turns(web)
+    if _needs(wanted, "market"):
+        given |= _market(web, product)
+    given["positions"] = queries.positions(now.frame)
+    return _page("live", request, web, given, wanted)
 
 
 @router.get("/agents/{agent}")
-async def agent_page(request: Request, web: WebState, agent: str) -> HTMLResponse:
-    """One agent: portfolio, turns, trades."""
+async def agent_page(
+    request: Request,
+    web: WebState,
+    agent: str,
+    parts: Parts = "",
+    product: Product = "",
+    before: Annotated[str | None, Query(max_length=100)] = None,
+) -> HTMLResponse:
+    """One agent: portfolio, prices, turns, curve, positions, trades, costs."""
     now = await web.moment()
-    reader, view = web.reader, web.reader.view
-    turns = await reader.history.turns(view, agent)
-    return _page(
-        "agent",
-        request,
-        web,
-        {
-            "agent": agent,
-            "portfolio": queries.portfolio(now.frame, agent),
-            "turns": page_without_words(turns) if web.options.hide_prompts else turns,
-            "trades": await reader.history.trades(view, agent),
-            "verdict": queries.verdict(view),
-            "curves": queries.equity_curves(view, now.frame),
-            "prices": queries.prices(view, now.frame),
-            "costs": queries.costs(view, now.frame),
-        },
-    )
+    reader, view, wanted = web.reader, web.reader.view, _wanted(parts, AGENT)
+    turns = await reader.history.turns(view, agent, cursor=before)
+    trades = await reader.history.trades(view, agent, limit=TRADES)
+    given = _standing(web, now) | {
+        "agent": agent,
+        "portfolio": queries.portfolio(now.frame, agent),
+        "turns": page_without_words(turns) if web.options.hide_prompts else turns,
+        "trades": trades,
+    }
+    if _needs(wanted, "curves"):
+        curves = queries.equity_curves(view, now.frame, CURVE_POINTS)
+        shown = {agent, *(one.agent for one in now.frame.ranking if one.strategy == "buy_and_hold")}
+        few = tuple(one for one in curves.curves if one.agent in shown)
+        given["curves"] = curves.model_copy(update={"curves": few})
+    if _needs(wanted, "market"):
+        traded = trades.trades[0].product_id if trades.trades else ""
+        given |= _market(web, product or traded)
+    return _page("agent", request, web, given, wanted)
 
 
 @router.get("/agents/{agent}/turns/{turn_id}")
 async def turn_page(request: Request, web: WebState, agent: str, turn_id: str) -> HTMLResponse:
     """One turn: the exact prompt, the rounds, the tool calls, what it cost."""
-    await web.moment()
+    now = await web.moment()
     detail = await web.reader.history.turn(web.reader.view, agent, turn_id)
-    shown = without_prompts(detail) if web.options.hide_prompts else detail
-    return _page("turn", request, web, {"agent": agent, "turn": shown})
+    given = _standing(web, now) | {
+        "agent": agent,
+        "turn": without_prompts(detail) if web.options.hide_prompts else detail,
+        "trades": await web.reader.history.trades(web.reader.view, agent, limit=TRADES),
+    }
+    return _page("turn", request, web, given, COMMON)
 
 
 @router.get("/nodes")
-async def nodes_page(request: Request, web: WebState) -> HTMLResponse:
+async def nodes_page(request: Request, web: WebState, parts: Parts = "") -> HTMLResponse:
     """The supervisor view: processes, feed, models, halts."""
     now = await web.moment()
-    reader, view = web.reader, web.reader.view
-    context = {
-        "health": queries.health(now.frame, reader.read_status()),
-        "costs": queries.costs(view, now.frame),
-        "leaderboard": queries.leaderboard(
-            view, now.frame, run=reader.run.name, ended=reader.run.ended
-        ),
-    }
-    return _page("nodes", request, web, context)
+    return _page("nodes", request, web, _standing(web, now), _wanted(parts, NODES))
 
 
 @router.get("/verify/{order_id}")
 async def verify_page(request: Request, web: WebState, order_id: str) -> HTMLResponse:
     """Checks the hashes of an order's records in the browser."""
-    return _page("verify", request, web, {"order_id": order_id})
+    given = _standing(web, await web.moment()) | {"order_id": order_id}
+    return _page("verify", request, web, given, COMMON)
 
 
 async def newest_turns(web: Web) -> tuple[TurnSummary, ...]:
@@ -101,8 +118,49 @@ async def newest_turns(web: Web) -> tuple[TurnSummary, ...]:
     return tuple(without_words(one) if web.options.hide_prompts else one for one in turns)
 
 
+def _standing(web: Web, now: Moment) -> dict[str, object]:
+    """What the bars of every page show."""
+    reader, view = web.reader, web.reader.view
+    return {
+        "leaderboard": queries.leaderboard(
+            view, now.frame, run=reader.run.name, ended=reader.run.ended
+        ),
+        "verdict": queries.verdict(view),
+        "costs": queries.costs(view, now.frame),
+        "health": queries.health(now.frame, reader.read_status()),
+    }
+
+
+def _market(web: Web, product: str) -> dict[str, object]:
+    known = products(web.reader.view)
+    chosen = product if product in known else known[0] if known else ""
+    history: PriceHistory | None = price_history(web.reader.view, chosen) if chosen else None
+    return {"history": history, "products": known}
+
+
+def _wanted(given: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The parts that are asked for; () for the whole page.
+
+    Raises:
+        UsageError: A part is not one of the page.
+    """
+    names = tuple(dict.fromkeys(given.split(","))) if given else ()
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"unknown part {unknown[0]!r}", remedy=f"parts: {', '.join(known)}")
+    return names
+
+
+def _needs(wanted: Sequence[str], *names: str) -> bool:
+    return not wanted or any(name in wanted for name in names)
+
+
 def _page(
-    name: str, request: Request, web: Web, context: Mapping[str, object], status: int = 200
+    name: str,
+    request: Request,
+    web: Web,
+    context: Mapping[str, object],
+    wanted: Sequence[str] = (),
+    status: int = 200,
 ) -> HTMLResponse:
     now: Moment = web.reader.moment()
     common = {
@@ -116,4 +174,7 @@ def _page(
         "logged_in": False,
         "can_write": False,
     }
-    return HTMLResponse(page(name, {**common, **context}), status)
+    given = prepare(name, {**common, **context})
+    is_part = bool(wanted) and "parts" in request.query_params
+    text = page_parts(wanted, given) if is_part else page(name, given)
+    return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})

@@ -1,1 +1,1 @@
-"""The pages: typed results in, HTML out. Pure."""
+"""The page: typed results of the read model in, HTML out. Pure."""

@@ -1,27 +1,76 @@
-"""Draws a page from results of the read model. Pure."""
+"""Renders pages and parts of pages from typed results. Pure.
 
-from collections.abc import Mapping
-
-from jinja2 import Environment, StrictUndefined
-
-TEMPLATE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>{{ title }}</title>
-<h1>{{ title }}: {{ name }}</h1>
-<p id="verdict">{{ context.verdict.words if context.verdict else "" }}</p>
-<table>{% for row in context.leaderboard.agents if context.leaderboard %}
-<tr><td>{{ row.rank or "-" }}<td>{{ row.agent }}<td>{{ row.return_pct }}{% endfor %}</table>
+Every text is escaped, and its invisible characters are shown as escapes. A page is whole without
+scripts; `static/page.js` asks for parts of it again when the arena changes.
 """
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from arena import __version__
+from arena.plural import counted
+from dashboard.web.page import formats, words
+
+FILTERS = (
+    formats.pct, formats.share, formats.interval, formats.ranks, formats.money, formats.gain,
+    formats.quantity, formats.price, formats.cost, formats.bps, formats.duration,
+    formats.milliseconds, formats.clock, formats.stamp, formats.iso, formats.at_ms,
+    formats.shown_model, formats.span, words.pieces,
+)  # fmt: skip
 
 
 def page(name: str, context: Mapping[str, object]) -> str:
-    """A page as HTML.
+    """Render a whole page.
 
     Args:
-        name: Name of the page: live, agent, turn, runs, nodes, verify, login or error.
-        context: The results that it shows.
+        name: Name of the page: live, agent, turn, nodes, runs, verify, login or error.
+        context: What its template needs: see `dashboard.web.page.contexts`.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    shown = {"leaderboard": None, "verdict": None, **context}
-    return environment.from_string(TEMPLATE).render(
-        name=name, title=context["title"], context=shown
+    return _environment().get_template(f"{name}.html.j2").render(context)
+
+
+def page_parts(names: Sequence[str], context: Mapping[str, object]) -> str:
+    """Render parts of a page, one after the other.
+
+    Args:
+        names: Names of parts.
+        context: What the whole page needs.
+    """
+    templates = (_environment().get_template(f"parts/{name}.html.j2") for name in names)
+    return "\n".join(template.render(context) for template in templates)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("dashboard.web.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_visible,
     )
+    environment.filters |= {one.__name__: one for one in FILTERS}
+    environment.filters |= {"path": _path, "plus": _plus}
+    environment.globals |= {"version": __version__, "counted": counted}
+    return environment
+
+
+def _visible(value: object) -> object:
+    """Show invisible characters in every text that a template prints."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return formats.clean(value)
+    return value
+
+
+def _path(name: str) -> str:
+    """A name as one segment of a path."""
+    return quote(name, safe="")
+
+
+def _plus(number: float, more: float) -> float:
+    return round(number + more, 2)

@@ -1,0 +1,2 @@
+// Placeholder until the trace is served.
+export function showTrace() {}

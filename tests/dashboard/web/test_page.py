@@ -1,0 +1,183 @@
+"""The pages show the results, escape everything, and are whole without scripts."""
+
+from html.parser import HTMLParser
+
+import pytest
+
+from arena import topics
+from dashboard.model import queries
+from dashboard.web.page import words
+from tests.dashboard.failing_scenario import ALWAYS, WRONG_KEY, FailingScenario
+from tests.dashboard.model.test_verdict import WORDS, judged
+from tests.dashboard.scenario import Scenario
+from tests.dashboard.web.serving import Served, serving
+
+LIVE_PARTS = ("judge", "leaderboard", "dead", "curves", "reasoning", "market", "positions",
+              "trades", "costs", "state", "bar")  # fmt: skip
+
+
+class Page(HTMLParser):
+    """A page as text by element id, and its tags.
+
+    Attributes:
+        texts: Id -> the text in the element with it.
+        tags: Every start tag with its attributes.
+    """
+
+    VOID = ("meta", "link", "input", "br", "line", "rect", "circle", "path")
+
+    def __init__(self, text: str) -> None:
+        """Parse a page."""
+        super().__init__()
+        self.texts: dict[str, str] = {}
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self._open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Open an element."""
+        found = dict(attrs)
+        self.tags.append((tag, found))
+        if tag not in self.VOID:
+            self._open.append(found.get("id") or "")
+            self.texts.setdefault(self._open[-1], "")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close it."""
+        if tag not in self.VOID:
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        """Add text to every open element."""
+        for name in set(self._open):
+            self.texts[name] += data
+
+
+async def get(served: Served, path: str, status: int = 200) -> Page:
+    """A page of the app."""
+    answer = await served.client.get(path)
+    assert status == answer.status_code, answer.text[:500]
+    return Page(answer.text)
+
+
+async def test_live_page_shows_the_verdict_word_for_word() -> None:
+    """The text of #verdict is the judge's; ranks and intervals are in the leaderboard."""
+    scenario = Scenario().run(20)
+    scenario.write(topics.EVALUATIONS.name, judged(scenario), "x")
+    async with serving(scenario) as served:
+        page = await get(served, "/")
+
+    assert WORDS == page.texts["verdict"]
+    assert "−1.23 to +0.45 %" in page.texts["leaderboard"]
+    assert "Inside the same ranks the order is not a result." in page.texts["leaderboard"]
+    assert "Interim." in page.texts["judge"]
+
+
+async def test_without_a_judge_no_rank_is_claimed() -> None:
+    """Returns are shown, and the page says that nothing is decided."""
+    async with serving(Scenario().run(5)) as served:
+        page = await get(served, "/")
+
+    assert "verdict" not in page.texts
+    assert "No rank is claimed" in page.texts["no-verdict"]
+    assert "Without a judge the order is not a result." in page.texts["leaderboard"]
+
+
+async def test_dead_agents_are_apart_with_cause_since_and_remedy() -> None:
+    """They have no row in the leaderboard."""
+    scenario = FailingScenario(fails={"scalper": ALWAYS}).run(8)
+    async with serving(scenario) as served:
+        page = await get(served, "/")
+        (dead,) = queries.leaderboard(served.reader.view, served.reader.moment().frame).dead
+
+    assert WRONG_KEY in page.texts["dead"]
+    assert dead.remedy in page.texts["dead"]
+    assert dead.since is not None
+    assert f"{dead.since:%H:%M:%S}" in page.texts["dead"]
+    assert "scalper" not in page.texts["leaderboard"]
+
+
+async def test_empty_arena_says_what_is_missing() -> None:
+    """Every panel says why it has nothing."""
+    async with serving(Scenario(agents=())) as served:
+        page = await get(served, "/")
+
+    for part, reason in (
+        ("leaderboard", "No agent yet"),
+        ("curves", "No curve yet"),
+        ("reasoning", "No turn yet"),
+        ("market", "No price yet"),
+        ("positions", "No position"),
+        ("trades", "No trade yet"),
+    ):
+        assert reason in page.texts[part], part
+
+
+@pytest.mark.parametrize("part", LIVE_PARTS)
+async def test_each_part_can_be_asked_for_alone(part: str) -> None:
+    """An open page replaces only what changed; the text is that of the whole page."""
+    async with serving(Scenario().run(6)) as served:
+        await get(served, "/")
+        whole = await get(served, "/")
+        alone = await get(served, f"/?parts={part}")
+
+    assert ["html"] != [tag for tag, _ in alone.tags][:1]
+    assert part in alone.texts
+    if part not in ("state", "bar"):
+        assert whole.texts[part].split() == alone.texts[part].split()
+
+
+async def test_unknown_part_is_refused() -> None:
+    """The error lists the parts."""
+    async with serving(Scenario().run(1)) as served:
+        answer = await served.client.get("/?parts=nonsense")
+
+    assert 422 == answer.status_code
+    assert "leaderboard" in answer.text
+
+
+async def test_no_page_has_inline_script_or_style() -> None:
+    """A strict content security policy blocks nothing of ours."""
+    scenario = FailingScenario(fails={"scalper": ALWAYS}).run(8)
+    async with serving(scenario) as served:
+        turns = (await served.client.get("/api/v1/agents/momentum/turns")).json()["turns"]
+        paths = ["/", "/agents/momentum", "/nodes", f"/agents/momentum/turns/{turns[0]['turn_id']}"]
+        pages = [await get(served, path) for path in paths]
+
+    for page in pages:
+        for tag, attributes in page.tags:
+            assert tag != "style"
+            assert tag != "script" or (attributes.get("src") or "").startswith("/static/")
+            assert not [name for name in attributes if name.startswith("on") or name == "style"]
+
+
+async def test_turn_page_has_the_exact_prompt() -> None:
+    """Prompt, tool calls, tokens and costs of a turn are on its page."""
+    async with serving(Scenario().run(12)) as served:
+        turns = (await served.client.get("/api/v1/agents/momentum/turns")).json()["turns"]
+        traded = next(one for one in turns if one["orders"])
+        page = await get(served, f"/agents/momentum/turns/{traded['turn_id']}")
+        text = (await served.client.get(f"/agents/momentum/turns/{traded['turn_id']}")).text
+
+    assert "You trade on momentum. Be brief." in page.texts["main"]
+    assert "BTC-USD 1m close 67059.10 volume 0.59" in page.texts["main"]
+    assert "execute_trade" in page.texts["main"]
+    assert f"/verify/{traded['orders'][0]}" in text
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        WORDS,
+        "No snapshot yet: there is nothing to judge.",
+        "Cannot separate #1-#2 (a, b). A true difference of 3.1 % would be found.",
+        "Over 16 days, a is separated from every other entrant. 2 dead agents are not ranked: "
+        "b (401 Unauthorized.), c (no answer within 60 s).",
+        "",
+        "Interim: ",
+        "x" * 500,
+    ],
+)
+def test_pieces_of_the_verdict_are_the_whole_verdict(verdict: str) -> None:
+    """Typesetting changes sizes, not words."""
+    assert verdict == "".join(piece.words for piece in words.pieces(verdict))
