@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.house_lists import ROOMS
-from tests.warm_commands import ROOT, _forkserver, run_arena
-from tests.warm_modules import MODULES
+from tests.warm_commands import MODULES, ROOT, _forkserver, run_arena
 
 ADDRESS = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "ARENA_PREFIX": "warm."}
 

@@ -19,7 +19,13 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).resolve().parents[1]
-PRELOADED = "tests.warm_modules"
+MODULES = (
+    *("aiokafka", "dotenv", "psutil", "pydantic_settings", "typer.main", "uvloop"),
+    *("arena.bus.kafka", "arena.node", "arena.run_lookup"),
+    *("operations.help_style", "operations.main"),
+)
+"""Libraries, the ground and the composition root; each command imports its own room itself."""
+IMPORTER = "tests.warm_modules"
 DEADLINE_S = 60.0
 STDOUT, STDERR = 1, 2
 
@@ -64,7 +70,7 @@ def run_arena(
 @cache
 def _forkserver() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([PRELOADED])
+    context.set_forkserver_preload([IMPORTER])
     return context
 
 

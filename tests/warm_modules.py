@@ -1,16 +1,9 @@
-"""What every command of the arena imports: the forkserver of `tests.warm_commands` loads it once.
-
-Libraries, the ground and the composition root; each command imports its own room itself.
-"""
+"""Imports what all commands of the arena import, in the forkserver of `tests.warm_commands`."""
 
 import gc
 from importlib import import_module
 
-MODULES = (
-    *("aiokafka", "dotenv", "psutil", "pydantic_settings", "typer.main", "uvloop"),
-    *("arena.bus.kafka", "arena.node", "arena.run_lookup"),
-    *("operations.help_style", "operations.main"),
-)
+from tests.warm_commands import MODULES
 
 for name in MODULES:
     import_module(name)
