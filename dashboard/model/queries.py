@@ -28,6 +28,7 @@ from dashboard.model.results import (
     Leaderboard,
     PortfolioResult,
     Position,
+    Positions,
     Price,
     Prices,
     Verdict,
@@ -142,6 +143,21 @@ def positions(frame: Frame, agent: str | None = None) -> tuple[Position, ...]:
         _position(row, frame.summary.currency)
         for row in frame.positions
         if agent in (None, row.agent)
+    )
+
+
+def all_positions(view: ArenaView, frame: Frame, agent: str | None = None) -> Positions:
+    """The positions of all agents, or of one.
+
+    Raises:
+        UnknownName: There is no such agent.
+    """
+    if agent is not None:
+        standing(frame, agent)
+    return Positions(
+        currency=view.currency,
+        as_of=frame.summary.venue_now,
+        positions=positions(frame, agent),
     )
 
 

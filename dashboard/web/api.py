@@ -1,43 +1,118 @@
-"""REST: the read model under `/api/v1`."""
+"""REST: the read model under `/api/v1`, what is of the whole arena."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel
 
-from dashboard.model import queries
-from dashboard.model.hidden_prompts import page_without_words, without_prompts
-from dashboard.model.history import PAGE_MAX
-from dashboard.model.results import Health, Leaderboard, TurnDetail, TurnPage, Verdict
+from dashboard.model import agent_queries, queries
+from dashboard.model.results import (
+    Agents,
+    Candles,
+    Costs,
+    EquityCurves,
+    Health,
+    Leaderboard,
+    Positions,
+    Prices,
+    Runs,
+    TradePage,
+    Verdict,
+)
+from dashboard.web.parameters import AnyAgent, Cursor, Limit, ProductId
 from dashboard.web.state import WebState
 
-router = APIRouter(prefix="/api/v1")
-NAME_CHARS_MAX = 200
-CURSOR_CHARS_MAX = 64
-
-AgentName = Annotated[str, Path(description="Name of the agent", max_length=NAME_CHARS_MAX)]
-Limit = Annotated[int, Query(description="Most entries of the page", ge=1, le=PAGE_MAX)]
-Cursor = Annotated[
-    str | None,
-    Query(description="`cursor` of the page before", max_length=CURSOR_CHARS_MAX),
-]
+router = APIRouter(prefix="/api/v1", tags=["arena"])
+POINTS_MAX = 2_000
 
 
 @router.get("/leaderboard", response_model=Leaderboard)
 async def leaderboard(request: Request, web: WebState) -> Response:
     """The ranking, with the verdict, the dead, and the halts."""
-    run, view = web.reader.run, web.reader.view
-    return await web.answer(
-        request,
-        "leaderboard",
-        lambda now: queries.leaderboard(view, now.frame, run=run.name, ended=run.ended),
-    )
+    return await web.answer(request, "leaderboard", lambda now: web.leaderboard(now))
 
 
 @router.get("/verdict", response_model=Verdict | None)
 async def verdict(request: Request, web: WebState) -> Response:
     """The judge's newest verdict; null without one."""
     return await web.answer(request, "verdict", lambda _: queries.verdict(web.reader.view))
+
+
+@router.get("/agents", response_model=Agents)
+async def agents(request: Request, web: WebState) -> Response:
+    """All agents, in rank order."""
+    return await web.answer(request, "agents", lambda now: agent_queries.agents(now.frame))
+
+
+@router.get("/positions", response_model=Positions)
+async def positions(request: Request, web: WebState, agent: AnyAgent = None) -> Response:
+    """The positions of all agents, or of one."""
+    view = web.reader.view
+    return await web.answer(
+        request,
+        f"positions {agent}",
+        lambda now: queries.all_positions(view, now.frame, agent),
+    )
+
+
+@router.get("/trades", response_model=TradePage)
+async def trades(
+    request: Request,
+    web: WebState,
+    agent: AnyAgent = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """Decided orders, the newest first, with the price seen and the price paid."""
+    await web.moment()
+    page = await web.reader.history.trades(web.reader.view, agent, limit, cursor)
+    return web.page(request, page)
+
+
+@router.get("/prices", response_model=Prices)
+async def prices(request: Request, web: WebState) -> Response:
+    """The newest price of every product."""
+    view = web.reader.view
+    return await web.answer(request, "prices", lambda now: queries.prices(view, now.frame))
+
+
+@router.get("/candles/{product}", response_model=Candles)
+async def candles(
+    request: Request,
+    web: WebState,
+    product: Annotated[ProductId, Path(description="Id of the product")],
+    granularity: Annotated[
+        str, Query(description="1m, 5m, 15m, or what the snapshot has", max_length=16)
+    ] = "1m",
+) -> Response:
+    """The closed candles of a product, as in the newest snapshot."""
+    view = web.reader.view
+    return await web.answer(
+        request,
+        f"candles {product} {granularity}",
+        lambda _: queries.candles(view, product, granularity),
+    )
+
+
+@router.get("/equity", response_model=EquityCurves)
+async def equity(
+    request: Request,
+    web: WebState,
+    points: Annotated[
+        int, Query(description="Approximate number of points", ge=2, le=POINTS_MAX)
+    ] = queries.CURVE_POINTS,
+) -> Response:
+    """The equity of every ranked agent at the kept snapshots."""
+    view = web.reader.view
+    return await web.answer(
+        request, f"equity {points}", lambda now: queries.equity_curves(view, now.frame, points)
+    )
+
+
+@router.get("/costs", response_model=Costs)
+async def costs(request: Request, web: WebState) -> Response:
+    """What agents paid to the market and for their models."""
+    view = web.reader.view
+    return await web.answer(request, "costs", lambda now: queries.costs(view, now.frame))
 
 
 @router.get("/health", response_model=Health)
@@ -48,25 +123,7 @@ async def health(request: Request, web: WebState) -> Response:
     )
 
 
-@router.get("/agents/{agent}/turns", response_model=TurnPage)
-async def turns(
-    request: Request, web: WebState, agent: AgentName, limit: Limit = 20, cursor: Cursor = None
-) -> Response:
-    """An agent's turns, the newest first."""
-    await web.moment()
-    page = await web.reader.history.turns(web.reader.view, agent, limit, cursor)
-    return web.page(request, page_without_words(page) if web.options.hide_prompts else page)
-
-
-@router.get("/agents/{agent}/turns/{turn_id}", response_model=TurnDetail)
-async def turn(
-    request: Request,
-    web: WebState,
-    agent: AgentName,
-    turn_id: Annotated[str, Path(description="Id of the turn", max_length=NAME_CHARS_MAX)],
-) -> Response:
-    """A whole turn, with the prompt exactly as the model got it."""
-    await web.moment()
-    detail: BaseModel = await web.reader.history.turn(web.reader.view, agent, turn_id)
-    assert isinstance(detail, TurnDetail)
-    return web.page(request, without_prompts(detail) if web.options.hide_prompts else detail)
+@router.get("/runs", response_model=Runs)
+async def runs(request: Request, web: WebState) -> Response:
+    """The runs of the home, the newest first."""
+    return web.page(request, await web.runs())

@@ -2,21 +2,18 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
-from dashboard.model import queries
-from dashboard.model.results import PortfolioResult, TradePage
-from dashboard.web.api import NAME_CHARS_MAX, Cursor, Limit
+from dashboard.model import market_queries, queries
+from dashboard.model.results import LatestMarket, PortfolioResult, Symbols, TradePage
+from dashboard.web import api
+from dashboard.web.parameters import NAME_CHARS_MAX, AnyAgent, Cursor, Limit, ProductId
 from dashboard.web.state import WebState
 
-router = APIRouter()
+router = APIRouter(tags=["short paths"])
 
 Agent = Annotated[str, Query(description="Name of the agent", max_length=NAME_CHARS_MAX)]
-AnyAgent = Annotated[
-    str | None,
-    Query(description="Name of the agent; all without it", max_length=NAME_CHARS_MAX),
-]
 
 
 class Alive(BaseModel):
@@ -29,6 +26,27 @@ class Alive(BaseModel):
 async def alive() -> Alive:
     """Whether this process answers."""
     return Alive()
+
+
+@router.get("/market/symbols", response_model=Symbols)
+async def symbols(request: Request, web: WebState) -> Response:
+    """The ids of the products that have a price."""
+    return await web.answer(request, "symbols", lambda _: market_queries.symbols(web.reader.view))
+
+
+@router.get("/market/{symbol}/latest", response_model=LatestMarket)
+async def latest(
+    request: Request,
+    web: WebState,
+    symbol: Annotated[ProductId, Path(description="Id of the product")],
+) -> Response:
+    """The newest price of a product, and its closed candles."""
+    view = web.reader.view
+    return await web.answer(
+        request,
+        f"latest {symbol}",
+        lambda now: market_queries.latest_market(view, now.frame, symbol),
+    )
 
 
 @router.get("/portfolio", response_model=PortfolioResult)
@@ -48,5 +66,4 @@ async def trades(
     cursor: Cursor = None,
 ) -> Response:
     """Decided orders, the newest first."""
-    await web.moment()
-    return web.page(request, await web.reader.history.trades(web.reader.view, agent, limit, cursor))
+    return await api.trades(request, web, agent, limit, cursor)

@@ -1,51 +1,86 @@
 """The web app: pages, REST, events and static files over one reader of an arena."""
 
-from pathlib import Path
+import asyncio
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 import arena
 from arena.errors import ArenaError
 from dashboard.model.arena_reader import ArenaReader
-from dashboard.web import api, api_seed, errors, events, pages
+from dashboard.web import (
+    api,
+    api_agents,
+    api_seed,
+    commands,
+    docs_page,
+    errors,
+    events,
+    login,
+    pages,
+)
+from dashboard.web.guard import Guard
 from dashboard.web.hub import Hub
 from dashboard.web.options import WebOptions
+from dashboard.web.rate_limit import Failures
+from dashboard.web.sessions import Sessions
 from dashboard.web.state import Web
+from dashboard.web.static_files import STATIC, VersionedFiles
 
-STATIC = Path(__file__).with_name("static")
 GZIP_BYTES_MIN = 1024
+WRITES_MAX = 4
+DESCRIPTION = """What the terminal and the page show, as JSON.
+
+Money is text with all its digits. Times are UTC. Reads are open on this machine; a write needs
+`Authorization: Bearer TOKEN`, and `arena web` prints the file of the token at its start."""
 OPENAPI = "/api/openapi.json"
 
 
-def create_app(reader: ArenaReader, options: WebOptions, hub: Hub | None = None) -> FastAPI:
-    """The app.
+def create_app(
+    reader: ArenaReader,
+    options: WebOptions,
+    hub: Hub | None = None,
+    *,
+    token: str = "",
+    by: str = "web",
+) -> ASGIApp:
+    """The app behind its guard.
 
     Args:
         reader: Reads the arena; the caller runs its follower.
         options: The options of the process.
         hub: Sends changes to viewers; the caller runs it. None for a new one, not run.
+        token: The token; "" to refuse every write.
+        by: Who writes, in the records.
     """
     app = FastAPI(
         title="The arena",
-        description="What the terminal and the page show, as JSON.",
+        description=DESCRIPTION,
         version=arena.__version__,
         openapi_url=OPENAPI,
         docs_url=None,
         redoc_url=None,
         responses={"default": {"model": errors.ErrorAnswer, "description": "An error"}},
     )
-    hub = hub or Hub(reader, hide_prompts=options.hide_prompts)
-    app.state.web = Web(reader, options, hub)
-    for router in (api.router, api_seed.router, events.router, pages.router):
-        app.include_router(router)
-    app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
+    sessions, failures = Sessions(token), Failures()
+    app.state.web = Web(
+        reader=reader,
+        options=options,
+        hub=hub or Hub(reader, hide_prompts=options.hide_prompts),
+        sessions=sessions,
+        failures=failures,
+        by=by,
+        writes=asyncio.Semaphore(WRITES_MAX),
+    )
+    for part in (api, api_agents, api_seed, commands, docs_page, events, login, pages):
+        app.include_router(part.router)
+    app.mount("/static", VersionedFiles(directory=STATIC, check_dir=False), name="static")
     app.add_exception_handler(HTTPException, errors.on_http_error)
     app.add_exception_handler(RequestValidationError, errors.on_invalid)
     app.add_exception_handler(ArenaError, errors.on_arena_error)
     app.add_exception_handler(Exception, errors.on_unexpected)
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN)
-    return app
+    return Guard(app, options, sessions, failures, reader.clock)

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from arena.errors import UsageError
 from dashboard.model.arena_reader import RunIdentity
+from dashboard.web.access import is_loopback
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -21,7 +23,7 @@ class WebOptions:
         tls_cert, tls_key: PEM files; None for plain HTTP.
         public: Reads need no token, and there are no writes.
         hide_prompts: Prompts, conversations and reasoning are left out of every answer.
-        token_file: File of the token; None for the one in the home.
+        token_file: File of the token; None for no writes.
         allowed_hosts: Further names that the Host header may have.
     """
 
@@ -40,3 +42,23 @@ class WebOptions:
     def scheme(self) -> str:
         """The scheme of the address: https with a certificate, else http."""
         return "https" if self.tls_cert is not None else "http"
+
+
+def check_exposure(host: str, *, tls: bool, insecure: bool) -> None:
+    """Check that a page beyond this machine is encrypted, or was asked for without.
+
+    Args:
+        host: Address to listen on.
+        tls: True with a certificate.
+        insecure: True with --insecure.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if not (is_loopback(host) or tls or insecure):
+        raise UsageError(
+            f"--host {host} can be reached from other machines, and without TLS anyone on the way"
+            " can read the token",
+            remedy="add --tls-cert and --tls-key, or --insecure if something in front of it"
+            " encrypts",
+        )

@@ -4,7 +4,7 @@ With `?parts=a,b` a page answers with these parts of itself only: that is how op
 date. A part that many viewers ask for is drawn once for each moment.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -14,12 +14,17 @@ from arena.errors import UsageError
 from dashboard.model import queries
 from dashboard.model.arena_reader import Moment
 from dashboard.model.change_cursor import ChangeCursor
-from dashboard.model.hidden_prompts import page_without_words, without_prompts, without_words
+from dashboard.model.hidden_prompts import page_without_words, without_words
 from dashboard.model.price_history import price_history, products
 from dashboard.model.results import PriceHistory, TurnSummary
-from dashboard.web.page.contexts import prepare
-from dashboard.web.page.render import page, page_parts
+from dashboard.web.page_answers import page_answer
 from dashboard.web.state import Web, WebState
+
+REPORT_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
+    "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+)
+"""A report has its scripts inside; in a sandbox they are of no origin."""
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 Parts = Annotated[str, Query(max_length=200)]
@@ -50,7 +55,7 @@ async def live(
     if _needs(wanted, "market"):
         given |= _market(web, product)
     given["positions"] = queries.positions(now.frame)
-    return _page("live", request, web, given, wanted)
+    return page_answer("live", request, web, given, wanted)
 
 
 @router.get("/agents/{agent}")
@@ -81,34 +86,47 @@ async def agent_page(
     if _needs(wanted, "market"):
         traded = trades.trades[0].product_id if trades.trades else ""
         given |= _market(web, product or traded)
-    return _page("agent", request, web, given, wanted)
+    return page_answer("agent", request, web, given, wanted)
 
 
 @router.get("/agents/{agent}/turns/{turn_id}")
 async def turn_page(request: Request, web: WebState, agent: str, turn_id: str) -> HTMLResponse:
     """One turn: the exact prompt, the rounds, the tool calls, what it cost."""
     now = await web.moment()
-    detail = await web.reader.history.turn(web.reader.view, agent, turn_id)
     given = _standing(web, now) | {
         "agent": agent,
-        "turn": without_prompts(detail) if web.options.hide_prompts else detail,
+        "turn": await web.turn(agent, turn_id),
         "trades": await web.reader.history.trades(web.reader.view, agent, limit=TRADES),
     }
-    return _page("turn", request, web, given, COMMON)
+    return page_answer("turn", request, web, given, COMMON)
 
 
 @router.get("/nodes")
 async def nodes_page(request: Request, web: WebState, parts: Parts = "") -> HTMLResponse:
     """The supervisor view: processes, feed, models, halts."""
     now = await web.moment()
-    return _page("nodes", request, web, _standing(web, now), _wanted(parts, NODES))
+    return page_answer("nodes", request, web, _standing(web, now), _wanted(parts, NODES))
+
+
+@router.get("/runs")
+async def runs_page(request: Request, web: WebState) -> HTMLResponse:
+    """The runs of the home, with links to their reports."""
+    given = _standing(web, await web.moment()) | {"runs": await web.runs()}
+    return page_answer("runs", request, web, given, COMMON)
+
+
+@router.get("/runs/{run}/report/")
+async def report(web: WebState, run: str) -> HTMLResponse:
+    """The report of a run: a page of its own, which may not use this one's session."""
+    text = await web.report(run)
+    return HTMLResponse(text, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
 @router.get("/verify/{order_id}")
 async def verify_page(request: Request, web: WebState, order_id: str) -> HTMLResponse:
     """Checks the hashes of an order's records in the browser."""
     given = _standing(web, await web.moment()) | {"order_id": order_id}
-    return _page("verify", request, web, given, COMMON)
+    return page_answer("verify", request, web, given, COMMON)
 
 
 async def newest_turns(web: Web) -> tuple[TurnSummary, ...]:
@@ -122,9 +140,7 @@ def _standing(web: Web, now: Moment) -> dict[str, object]:
     """What the bars of every page show."""
     reader, view = web.reader, web.reader.view
     return {
-        "leaderboard": queries.leaderboard(
-            view, now.frame, run=reader.run.name, ended=reader.run.ended
-        ),
+        "leaderboard": web.leaderboard(now),
         "verdict": queries.verdict(view),
         "costs": queries.costs(view, now.frame),
         "health": queries.health(now.frame, reader.read_status()),
@@ -152,29 +168,3 @@ def _wanted(given: str, known: Sequence[str]) -> tuple[str, ...]:
 
 def _needs(wanted: Sequence[str], *names: str) -> bool:
     return not wanted or any(name in wanted for name in names)
-
-
-def _page(
-    name: str,
-    request: Request,
-    web: Web,
-    context: Mapping[str, object],
-    wanted: Sequence[str] = (),
-    status: int = 200,
-) -> HTMLResponse:
-    now: Moment = web.reader.moment()
-    common = {
-        "title": web.options.title,
-        "path": request.url.path,
-        "run": web.reader.run.name,
-        "ended": web.reader.run.ended,
-        "now": now.frame.now,
-        "hide_prompts": web.options.hide_prompts,
-        "public": web.options.public,
-        "logged_in": False,
-        "can_write": False,
-    }
-    given = prepare(name, {**common, **context})
-    is_part = bool(wanted) and "parts" in request.query_params
-    text = page_parts(wanted, given) if is_part else page(name, given)
-    return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})

@@ -1,13 +1,13 @@
 """The process `arena web`: reads topics like every dashboard, and answers browsers and programs.
 
-Reads what `dashboard.model.topic_follower` reads; writes a checkpoint of its view to
-`<home>/checkpoints`.
+Reads what `dashboard.model.topic_follower` reads; writes halts and resumes to `arena.control`, a
+checkpoint of its view to `<home>/checkpoints`, and at the first start a token.
 """
 
 import asyncio
 import socket
 
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from arena.fold_checkpoint import CheckpointFile
 from arena.node import Node
@@ -19,6 +19,7 @@ from dashboard.web.app import create_app
 from dashboard.web.hub import Hub
 from dashboard.web.options import WebOptions
 from dashboard.web.server import listen, run_server
+from dashboard.web.token_file import read_or_make_token
 
 READY_TIMEOUT_S = 60.0
 
@@ -29,6 +30,7 @@ async def serve(node: Node, options: WebOptions) -> None:
     Raises:
         DependencyMissing: The port is in use.
     """
+    token = _token(options)
     listener = listen(options.host, options.port)
     file = CheckpointFile(
         node.settings,
@@ -42,7 +44,7 @@ async def serve(node: Node, options: WebOptions) -> None:
         await follower.open()
         reader = ArenaReader(node.bus, node.clock, follower, run=options.run, boot=node.new_name())
         hub = Hub(reader, hide_prompts=options.hide_prompts)
-        app = create_app(reader, options, hub)
+        app = create_app(reader, options, hub, token=token, by=f"web/{node.host}")
         node.status = "running"
         await run_until_first_ends(
             follower.follow(),
@@ -54,8 +56,18 @@ async def serve(node: Node, options: WebOptions) -> None:
         await follower.close()
 
 
+def _token(options: WebOptions) -> str:
+    """The token for writes, "" if there are none; the place of its file is printed."""
+    if options.public or options.token_file is None:
+        return ""
+    token, is_new = read_or_make_token(options.token_file)
+    made = "made for" if is_new else "of"
+    print(f"token {made} this page: {options.token_file}", flush=True)
+    return token
+
+
 async def _serve(
-    app: FastAPI, listener: socket.socket, options: WebOptions, hub: Hub, reader: ArenaReader
+    app: ASGIApp, listener: socket.socket, options: WebOptions, hub: Hub, reader: ArenaReader
 ) -> None:
     """Answer requests until cancelled, and print the address when the first answer is whole."""
     host, port = listener.getsockname()[:2]

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from arena.clock import Clock
 from arena.errors import DependencyMissing, UsageError
@@ -70,7 +70,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 async def run_server(
-    app: FastAPI, listener: socket.socket, options: WebOptions, clock: Clock
+    app: ASGIApp, listener: socket.socket, options: WebOptions, clock: Clock
 ) -> None:
     """Serve until cancelled; then end open requests within `STOP_S`.
 
@@ -86,6 +86,7 @@ async def run_server(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         ws="none",
         ssl_certfile=options.tls_cert,
         ssl_keyfile=options.tls_key,

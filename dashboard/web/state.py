@@ -1,7 +1,9 @@
 """What every route works with, and the answers that are the same for all viewers."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Annotated
 
@@ -9,10 +11,15 @@ import orjson
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
+from dashboard.model import queries, run_queries
 from dashboard.model.arena_reader import ArenaReader, Moment
+from dashboard.model.hidden_prompts import without_prompts
+from dashboard.model.results import Leaderboard, Runs, TurnDetail
 from dashboard.web.errors import NotReady
 from dashboard.web.hub import Hub
 from dashboard.web.options import WebOptions
+from dashboard.web.rate_limit import Failures
+from dashboard.web.sessions import Sessions
 
 READY_TIMEOUT_S = 10.0
 """How long a request waits for the records that existed at the start."""
@@ -27,11 +34,57 @@ class Web:
         reader: Reads the arena.
         options: The options of the process.
         hub: Sends the changes to the viewers.
+        sessions: The token and the sessions.
+        failures: The wrong tokens of clients.
+        by: Who writes, in the records: "web/<host>".
+        writes: Limits the commands that are confirmed at the same time.
     """
 
     reader: ArenaReader
     options: WebOptions
     hub: Hub
+    sessions: Sessions
+    failures: Failures
+    by: str
+    writes: asyncio.Semaphore
+
+    @property
+    def can_write(self) -> bool:
+        """True if commands can be given to this arena."""
+        return not (self.reader.run.ended or self.options.public)
+
+    def leaderboard(self, now: Moment) -> Leaderboard:
+        """The ranking of a moment."""
+        run, view = self.reader.run, self.reader.view
+        return queries.leaderboard(view, now.frame, run=run.name, ended=run.ended)
+
+    async def turn(self, agent: str, turn_id: str) -> TurnDetail:
+        """A whole turn, without its texts if they are hidden.
+
+        Raises:
+            UnknownName: There is no such agent or turn.
+        """
+        await self.moment()
+        detail = await self.reader.history.turn(self.reader.view, agent, turn_id)
+        return without_prompts(detail) if self.options.hide_prompts else detail
+
+    async def runs(self) -> Runs:
+        """The runs of the home."""
+        home = self.reader.run.home
+        if home is None:
+            return Runs(runs=())
+        return await self.reader.bus.threads.run(partial(run_queries.runs, home))
+
+    async def report(self, name: str) -> str:
+        """The report of a run, as HTML.
+
+        Raises:
+            UnknownName: There is no such run, or it has no report.
+        """
+        home = self.reader.run.home
+        if home is None:
+            raise queries.UnknownName(f"unknown run {name!r}", remedy="see /runs")
+        return await self.reader.bus.threads.run(partial(run_queries.report, home, name))
 
     async def moment(self) -> Moment:
         """The newest moment, after the records that existed at the start.
@@ -91,7 +144,7 @@ def json_of(result: BaseModel | None) -> bytes:
 
 def cache_headers(etag: str) -> dict[str, str]:
     """The headers of an answer that a client may keep and must ask about."""
-    return {"ETag": etag, "Cache-Control": "no-cache"}
+    return {"ETag": etag, "Cache-Control": "private, no-cache"}
 
 
 def matches(request: Request, etag: str) -> bool:

@@ -13,19 +13,15 @@ from typing import Annotated
 
 import typer
 
-from arena.bus.base import Bus
 from arena.errors import ArenaError
-from arena.kill_switch import KillSwitch
+from arena.halt_command import halt_or_resume
 from arena.messages import Halt, Resume
 from arena.node import run_async
 from arena.options import AsJson, Prefix, Run, Servers
-from arena.roster import read_agents, read_halted, read_kill_switch
 from arena.run_lookup import find_arena
 from arena.settings import Settings
-from arena.unknown_names import check_agent_name, unknown_name
+from arena.unknown_names import check_agent_name
 from arena.visible_text import one_line
-from operations.commands.halt_confirmation import append_and_confirm, newest_heartbeats
-from operations.commands.lost_records import halt_for_lost_records
 
 CONFIRM_TIMEOUT_S = 5.0
 
@@ -102,56 +98,24 @@ async def _publish(
     bus = KafkaBus(settings, client_id="arena-halt")
     await bus.start()
     try:
-        if message.agent is not None:
-            await require_agent(bus, message.agent)
-        confirmation = await append_and_confirm(bus, message, wait_s)
-        active = await read_halts(bus)
+        outcome = await halt_or_resume(bus, message, wait_s)
     finally:
         await bus.close()
-    whose = message.agent or "everybody"
-    what = "halted" if isinstance(message, Halt) else "resumed"
-    unread = active.unread_lines()
-    halt_of_all = active.halt_of_all() if isinstance(message, Resume) and message.agent else None
-    still_halted = [] if halt_of_all is None else [halt_of_all.line]
     if as_json:
-        document = {what: message.agent or "all", **confirmation.document(), "unreadable": unread}
-        document["still_halted"] = [*still_halted]
-        print(json.dumps(document))
-    elif not confirmation.unconfirmed:
-        print(f"{what}: {whose}; confirmed by every owner after {confirmation.seconds:.2f} s")
+        print(json.dumps(outcome.document()))
+    elif not outcome.confirmation.unconfirmed:
+        seconds = outcome.confirmation.seconds
+        print(f"{outcome.what}: {outcome.whose}; confirmed by every owner after {seconds:.2f} s")
     if not as_json:
-        for line in dict.fromkeys(unread + still_halted):
+        for line in dict.fromkeys((*outcome.unread, *outcome.still_halted)):
             print(one_line(line, 500))
-        if still_halted:
-            print(f"{whose} stays halted with everybody until `arena resume` without a name")
-    if confirmation.unconfirmed:
-        reasons = "; ".join(confirmation.unconfirmed.values())
-        verb = type(message).__name__.lower()
-        effect = "may still be filled" if isinstance(message, Halt) else "may still be refused"
+        if outcome.still_halted:
+            print(
+                f"{outcome.whose} stays halted with everybody until `arena resume` without a name"
+            )
+    if text := outcome.unconfirmed_text(wait_s):
         raise ArenaError(
-            f"the {verb} of {whose} was not confirmed within {wait_s:g} s: {reasons}; "
-            f"orders {effect}",
+            text,
             remedy="an executor obeys the record when it reads it: see arena status, then run the"
             " command again",
         )
-
-
-async def read_halts(bus: Bus) -> KillSwitch:
-    """Return the active halts, also those of executors because records of the topic are lost."""
-    switch = await read_kill_switch(bus)
-    switch.lost = halt_for_lost_records(await newest_heartbeats(bus), switch)
-    return switch
-
-
-async def require_agent(bus: Bus, name: str) -> None:
-    """Require that an agent is on the roster, or is halted; nothing is written.
-
-    An empty roster allows every name: the agent may start later.
-
-    Raises:
-        UsageError: The roster has only other agents; the error lists them, the closest name first.
-    """
-    agents = await read_agents(bus)
-    if not agents or name in agents or name in await read_halted(bus):
-        return
-    raise unknown_name("agent", name, agents, remedy="nothing was changed")

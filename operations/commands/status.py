@@ -27,19 +27,19 @@ from arena.messages import Heartbeat
 from arena.node import run_async
 from arena.options import AsJson, Prefix, Run, Servers
 from arena.read_topic import read_list
-from arena.roster import read_kill_switch
-from arena.run_lookup import ArenaLocation, find_arena, requested_prefix
-from arena.runs import find_run, newest_run
-from arena.settings import Settings
-from arena.visible_text import one_line
-from operations.commands import status_rows
-from operations.commands.lost_records import (
+from arena.reported_losses import (
     halt_for_lost_records,
     losses_in,
     lost_line,
     unproven_line,
     unproven_losses_in,
 )
+from arena.roster import read_kill_switch
+from arena.run_lookup import ArenaLocation, find_arena, requested_prefix
+from arena.runs import find_run, newest_run
+from arena.settings import Settings
+from arena.visible_text import one_line
+from operations.commands import status_rows
 
 READ_DEADLINE_S = 10.0
 CLOCKS_CHARS_MAX = 2_000

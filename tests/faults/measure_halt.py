@@ -17,9 +17,9 @@ from pathlib import Path
 
 from arena import topics
 from arena.bus.kafka import KafkaBus
+from arena.halt_confirmation import append_and_confirm
 from arena.messages import Halt, Resume
 from arena.settings import Settings
-from operations.commands.halt_confirmation import append_and_confirm
 from operations.localbroker.broker import LocalBroker
 from tests.faults.harness import Executors, Traffic
 

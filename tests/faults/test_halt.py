@@ -17,10 +17,10 @@ from aiokafka import AIOKafkaProducer
 from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_admin import admin_client
+from arena.halt_confirmation import HaltConfirmation, append_and_confirm
 from arena.messages import Halt, Heartbeat, Resume
 from arena.settings import Settings
 from arena.topics import partition_of
-from operations.commands.halt_confirmation import HaltConfirmation, append_and_confirm
 from operations.localbroker.ports import can_bind
 from operations.storm.proxy import LinkCut, LinkEnd, ProxiedLink, Proxy, Route
 from tests.faults.harness import Executors

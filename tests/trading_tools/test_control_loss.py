@@ -14,11 +14,11 @@ from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
 from arena.exports import export_topics
+from arena.halt_command import read_halts
+from arena.halt_confirmation import append_and_confirm
 from arena.kill_switch import lost_records_halt, parse_lost_records_halt
 from arena.liveness import CONTROL_UNPROVEN, RECORDS_LOST
 from arena.messages import Halt, Heartbeat, OrderDecided, RejectReason, Resume
-from operations.commands.halt import read_halts
-from operations.commands.halt_confirmation import append_and_confirm
 from tests.trading_tools.helpers import (
     WAIT_S,
     product,

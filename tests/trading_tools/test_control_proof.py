@@ -15,6 +15,7 @@ from arena.bus.memory import MemoryBus, MemoryCluster, MemoryLogReader
 from arena.clock import SystemClock
 from arena.errors import UsageError
 from arena.exports import export_topics
+from arena.halt_confirmation import HaltConfirmation, append_and_confirm
 from arena.kill_switch import CONFIRMED, HALTED_COUNT, key_of
 from arena.messages import (
     DeadLetter,
@@ -25,7 +26,6 @@ from arena.messages import (
     Resume,
     ToolResult,
 )
-from operations.commands.halt_confirmation import HaltConfirmation, append_and_confirm
 from tests.trading_tools.helpers import (
     WAIT_S,
     product,

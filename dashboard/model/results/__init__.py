@@ -7,6 +7,7 @@ judge are numbers: 0.02 is 2 %. Times are aware and in UTC. None means unknown. 
 added.
 """
 
+from dashboard.model.results.agents import AgentDetail
 from dashboard.model.results.base import Kind, Result
 from dashboard.model.results.health import (
     AgentCosts,
@@ -20,16 +21,20 @@ from dashboard.model.results.markets import (
     Candles,
     EquityCurveResult,
     EquityCurves,
+    LatestMarket,
     PortfolioResult,
     Position,
+    Positions,
     Price,
     PriceBar,
     PriceHistory,
     Prices,
+    Symbols,
     Trade,
     TradePage,
 )
 from dashboard.model.results.standings import (
+    Agents,
     AgentStanding,
     DeadAgentResult,
     HaltResult,
@@ -41,6 +46,7 @@ from dashboard.model.results.standings import (
     WalletStanding,
 )
 from dashboard.model.results.turns import (
+    RenderedPrompt,
     RoundResult,
     ToolCallResult,
     TurnDetail,
@@ -51,7 +57,9 @@ from dashboard.model.results.verdicts import Verdict, VerdictRow
 
 __all__ = [
     "AgentCosts",
+    "AgentDetail",
     "AgentStanding",
+    "Agents",
     "Candles",
     "Costs",
     "DeadAgentResult",
@@ -62,20 +70,24 @@ __all__ = [
     "Health",
     "Judged",
     "Kind",
+    "LatestMarket",
     "Leaderboard",
     "Market",
     "PortfolioResult",
     "Position",
+    "Positions",
     "Price",
     "PriceBar",
     "PriceHistory",
     "Prices",
     "ProcessHealth",
+    "RenderedPrompt",
     "Result",
     "RoundResult",
     "RulesResult",
     "RunSummary",
     "Runs",
+    "Symbols",
     "ToolCallResult",
     "Trade",
     "TradePage",

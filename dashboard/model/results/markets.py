@@ -33,6 +33,14 @@ class Position(Result):
     closed: str
 
 
+class Positions(Result):
+    """The positions of all agents, in the order of the ranking."""
+
+    currency: str
+    as_of: Utc | None
+    positions: tuple[Position, ...]
+
+
 class PortfolioResult(Result):
     """The account of one agent, with its positions."""
 
@@ -152,6 +160,24 @@ class PriceHistory(Result):
     product_id: str
     bar_s: int
     bars: tuple[PriceBar, ...]
+
+
+class Symbols(Result):
+    """The ids of the products that have a price."""
+
+    symbols: tuple[str, ...]
+
+
+class LatestMarket(Result):
+    """The newest price of a product, and its candles.
+
+    Attributes:
+        candles: Per granularity, the shortest first.
+    """
+
+    symbol: str
+    price: Price
+    candles: tuple[Candles, ...]
 
 
 class EquityCurveResult(Result):

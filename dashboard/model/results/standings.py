@@ -175,6 +175,18 @@ class Market(Result):
     stale_products: tuple[str, ...]
 
 
+class Agents(Result):
+    """The agents, in rank order, those without a rank last.
+
+    Attributes:
+        other_accounts: Accounts that are not a contestant's, such as an operator's.
+    """
+
+    agents: tuple[AgentStanding, ...]
+    dead: tuple[DeadAgentResult, ...]
+    other_accounts: tuple[AgentStanding, ...]
+
+
 class Leaderboard(Result):
     """The ranking, with what must stand beside it.
 

@@ -107,3 +107,24 @@ class TurnDetail(Result):
     conversation: tuple[ChatMessage, ...]
     rounds: tuple[RoundResult, ...]
     memory: str
+
+
+class RenderedPrompt(Result):
+    """A prompt exactly as the model got it.
+
+    Attributes:
+        messages: System and user text.
+        sha256: The recorded hash of that text.
+        hidden: True if the texts are left out on purpose.
+    """
+
+    agent: str
+    turn_id: str
+    strategy: str
+    snapshot_id: str
+    as_of: Utc
+    messages: tuple[ChatMessage, ...]
+    sha256: str
+    size: PromptSize
+    left_out: str
+    hidden: bool = False

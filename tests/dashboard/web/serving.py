@@ -42,7 +42,7 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    scenario: Scenario, options: WebOptions | None = None, *, boot: str = "boot"
+    scenario: Scenario, options: WebOptions | None = None, *, boot: str = "boot", token: str = ""
 ) -> AsyncIterator[Served]:
     """Publish a scenario and serve it.
 
@@ -50,6 +50,7 @@ async def serving(
         scenario: The records.
         options: Options of the app.
         boot: Name of this process in the ids of events.
+        token: The token for writes.
     """
     options = options or WebOptions()
     bus, clock = MemoryBus(), SystemClock()
@@ -60,7 +61,8 @@ async def serving(
     await follower.open()
     reader = ArenaReader(bus, clock, follower, run=options.run, boot=boot)
     hub = Hub(reader, hide_prompts=options.hide_prompts)
-    transport = httpx.ASGITransport(create_app(reader, options, hub), raise_app_exceptions=False)
+    app = create_app(reader, options, hub, token=token, by="web/tests")
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
 
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
         running = asyncio.ensure_future(run_until_first_ends(follower.follow(), hub.run()))

@@ -9,10 +9,10 @@ from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus
 from arena.errors import EXIT_USAGE, UsageError
+from arena.halt_command import read_halts, require_agent
 from arena.messages import AgentSpec, Halt, Heartbeat, Resume
 from arena.roster import read_agents, read_halted
 from arena.settings import Settings
-from operations.commands.halt import read_halts, require_agent
 from operations.commands.status_rows import process_rows, process_table
 from tests.operations.commands.cli import arena
 from tests.routers.builders import WALL

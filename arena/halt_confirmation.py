@@ -6,26 +6,24 @@ the log says that its process owns that epoch. Heartbeats are not signed: a prog
 them and read `account.events` can forge a confirmation.
 """
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pydantic import JsonValue
 
 from arena import topics
 from arena.broker_clock import BrokerClock
 from arena.bus.base import EARLIEST, LATEST, AppendAck, Bus, LogReader
-from arena.clock import SystemClock
 from arena.clock_skew import by_broker_clock
 from arena.kill_switch import CONFIRMED, key_of
 from arena.liveness import is_alive, parse_heartbeat
 from arena.messages import Halt, Heartbeat, Resume
 from arena.pass_overs import read_passed_over
+from arena.shard_owners import EpochClaim, ShardOwners, owners_of
 from arena.topics import partition_of
 from arena.visible_text import one_line
-from operations.commands.shard_owners import EpochClaim, ShardOwners, owners_of
 
 EXECUTORS = "tools"
 """The kind of process that runs an executor."""
@@ -69,14 +67,14 @@ async def append_and_confirm(bus: Bus, message: Halt | Resume, wait_s: float) ->
     shards = range(count) if message.agent is None else [partition_of(message.agent, count)]
     beats = await bus.log_reader(topics.HEARTBEATS.name, start=LATEST)
     claims: dict[int, set[EpochClaim]] = {}
-    clock, broker_clock = asyncio.get_running_loop().time, BrokerClock(SystemClock())
-    began, left = clock(), set(shards)
+    clock, broker_clock = bus.clock, BrokerClock(bus.clock)
+    began_s, left = clock.monotonic(), set(shards)
     try:
-        message = message.model_copy(update={"at": datetime.now(UTC)})
+        message = message.model_copy(update={"at": clock.now()})
         acked = await bus.append(topics.CONTROL.name, message, key=key_of(message.agent))
         with contextlib.suppress(TimeoutError):
             answers = _answers(bus, beats, claims, broker_clock)
-            async with contextlib.aclosing(answers), asyncio.timeout(wait_s):
+            async with contextlib.aclosing(answers), clock.timeout(wait_s):
                 async for beat, end in answers:
                     if isinstance(message, Resume) or names_halt(beat, message):
                         left -= confirmed_shards(beat, acked, claims, end)
@@ -84,7 +82,7 @@ async def append_and_confirm(bus: Bus, message: Halt | Resume, wait_s: float) ->
                         break
     finally:
         await beats.close()
-    seconds = clock() - began
+    seconds = clock.monotonic() - began_s
     unconfirmed = (
         {}
         if not left
@@ -206,7 +204,7 @@ async def newest_heartbeats(bus: Bus) -> list[Heartbeat]:
     newest: dict[str, Heartbeat] = {}
     reader = await bus.log_reader(topics.HEARTBEATS.name, start=EARLIEST)
     try:
-        async with asyncio.timeout(LOOK_TIMEOUT_S):
+        async with bus.clock.timeout(LOOK_TIMEOUT_S):
             while await reader.lag():
                 for beat in await _read(reader):
                     newest.pop(beat.node, None)

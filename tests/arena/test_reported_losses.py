@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import JsonValue
 
 from arena.messages import Heartbeat
-from operations.commands.lost_records import (
+from arena.reported_losses import (
     LostRecords,
     losses_in,
     lost_line,

@@ -8,13 +8,13 @@ import pytest
 
 from arena import topics
 from arena.bus.memory import MemoryAck, MemoryBus
-from arena.messages import Epoch, Halt, Heartbeat
-from operations.commands.halt_confirmation import (
+from arena.halt_confirmation import (
     append_and_confirm,
     confirmed_shards,
     unconfirmed_reasons,
 )
-from operations.commands.shard_owners import EpochClaim
+from arena.messages import Epoch, Halt, Heartbeat
+from arena.shard_owners import EpochClaim
 
 CLAIM = EpochClaim(3, "tools/a/h/1/0f0f0f0f")
 
