@@ -221,7 +221,7 @@ WEB = ProcessKind(
     serve="dashboard.web.process:serve",
     second_process="is another page, on another port",
     commands=(Command("web", "dashboard.web.cli:web", "Show the arena in a browser."),),
-    reads=DASHBOARD.reads,
+    reads=(*DASHBOARD.reads, topics.COMMANDS, topics.PROMPTED, topics.INBOX),
     writes=(topics.CONTROL,),
     spec_table="dashboard",
 )

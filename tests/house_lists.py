@@ -168,6 +168,7 @@ SHELLS = (
     "dashboard/model/topic_follower.py",
     "dashboard/process.py",
     "dashboard/model/arena_reader.py",
+    "dashboard/model/trace.py",
     "dashboard/web/api.py",
     "dashboard/web/api_agents.py",
     "dashboard/web/api_seed.py",

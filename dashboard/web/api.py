@@ -15,10 +15,11 @@ from dashboard.model.results import (
     Positions,
     Prices,
     Runs,
+    Trace,
     TradePage,
     Verdict,
 )
-from dashboard.web.parameters import AnyAgent, Cursor, Limit, ProductId
+from dashboard.web.parameters import NAME_CHARS_MAX, AnyAgent, Cursor, Limit, ProductId
 from dashboard.web.state import WebState
 
 router = APIRouter(prefix="/api/v1", tags=["arena"])
@@ -66,6 +67,18 @@ async def trades(
     await web.moment()
     page = await web.reader.history.trades(web.reader.view, agent, limit, cursor)
     return web.page(request, page)
+
+
+@router.get("/trace/{order_id}", response_model=Trace)
+async def trace(
+    request: Request,
+    web: WebState,
+    order_id: Annotated[str, Path(description="Id of the order", max_length=NAME_CHARS_MAX)],
+) -> Response:
+    """The records of an order with their exact bytes, and what a reader can check in them."""
+    await web.moment()
+    found = await web.tracer.trace(web.reader.view, order_id, hide_prompts=web.options.hide_prompts)
+    return web.page(request, found)
 
 
 @router.get("/prices", response_model=Prices)

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 import arena
 from arena.errors import ArenaError
 from dashboard.model.arena_reader import ArenaReader
+from dashboard.model.trace import Tracer
 from dashboard.web import (
     api,
     api_agents,
@@ -71,6 +72,7 @@ def create_app(
         options=options,
         hub=hub or Hub(reader, hide_prompts=options.hide_prompts),
         sessions=sessions,
+        tracer=Tracer(reader.bus, reader.history),
         failures=failures,
         by=by,
         writes=asyncio.Semaphore(WRITES_MAX),

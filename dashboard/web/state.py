@@ -15,6 +15,7 @@ from dashboard.model import queries, run_queries
 from dashboard.model.arena_reader import ArenaReader, Moment
 from dashboard.model.hidden_prompts import without_prompts
 from dashboard.model.results import Leaderboard, Runs, TurnDetail
+from dashboard.model.trace import Tracer
 from dashboard.web.errors import NotReady
 from dashboard.web.hub import Hub
 from dashboard.web.options import WebOptions
@@ -35,6 +36,7 @@ class Web:
         options: The options of the process.
         hub: Sends the changes to the viewers.
         sessions: The token and the sessions.
+        tracer: Finds the records of orders.
         failures: The wrong tokens of clients.
         by: Who writes, in the records: "web/<host>".
         writes: Limits the commands that are confirmed at the same time.
@@ -44,6 +46,7 @@ class Web:
     options: WebOptions
     hub: Hub
     sessions: Sessions
+    tracer: Tracer
     failures: Failures
     by: str
     writes: asyncio.Semaphore

@@ -45,6 +45,7 @@ from dashboard.model.results.standings import (
     RulesResult,
     WalletStanding,
 )
+from dashboard.model.results.trace import Trace, TraceCheck, TracePart, TraceStep
 from dashboard.model.results.turns import (
     RenderedPrompt,
     RoundResult,
@@ -89,6 +90,10 @@ __all__ = [
     "Runs",
     "Symbols",
     "ToolCallResult",
+    "Trace",
+    "TraceCheck",
+    "TracePart",
+    "TraceStep",
     "Trade",
     "TradePage",
     "TurnDetail",
