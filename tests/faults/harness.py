@@ -253,22 +253,31 @@ class Traffic:
         return orjson.dumps(order).decode()
 
 
-async def wait_until_answered(bus: Bus, traffic: Traffic, timeout_s: float) -> None:
-    """Wait until every order is in the log and every call has a reply."""
+async def wait_until_answered(bus: Bus, traffic: Traffic, stalled_s: float) -> None:
+    """Wait until every order is in the log and every call has a reply.
+
+    Args:
+        bus: A started bus.
+        traffic: The traffic.
+        stalled_s: The longest time without a decision or reply: how long all take depends on the
+            machine.
+    """
     log = await bus.log_reader(topics.EVENTS.name, start=EARLIEST)
     inboxes = await bus.log_reader(*(topics.inbox(agent) for agent in AGENTS), start=EARLIEST)
     open_orders, open_calls = set(traffic.orders), set(traffic.calls)
+    clock = asyncio.get_running_loop().time
+    progress_s = clock()
     try:
-        async with asyncio.timeout(timeout_s):
-            while open_orders or open_calls:
-                for record in await log.read(timeout_s=0.1, max_records=5_000):
-                    open_orders.discard(_field(record, "order_id"))
-                for record in await inboxes.read(timeout_s=0.1, max_records=5_000):
-                    open_calls.discard(_field(record, "call_id"))
-    except TimeoutError:
-        raise AssertionError(
-            f"{len(open_orders)} orders undecided, {len(open_calls)} calls unanswered"
-        ) from None
+        while open_orders or open_calls:
+            before = len(open_orders) + len(open_calls)
+            for record in await log.read(timeout_s=0.1, max_records=5_000):
+                open_orders.discard(_field(record, "order_id"))
+            for record in await inboxes.read(timeout_s=0.1, max_records=5_000):
+                open_calls.discard(_field(record, "call_id"))
+            if len(open_orders) + len(open_calls) < before:
+                progress_s = clock()
+            open_text = f"{len(open_orders)} orders undecided, {len(open_calls)} calls unanswered"
+            assert clock() < progress_s + stalled_s, open_text
     finally:
         await log.close()
         await inboxes.close()
