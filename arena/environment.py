@@ -9,6 +9,8 @@ import re
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
+from arena.alert_settings import RECEIVERS_VARIABLE
+
 KEY = "OPENAI_API_KEY"
 KEY_ALIAS = "LLM_API_KEY"
 """Used if `OPENAI_API_KEY` is not set."""
@@ -77,6 +79,16 @@ GROUPS = (
         ),
     ),
     VariableGroup(
+        "Receivers of alerts. Only `arena alerts` reads them.",
+        (
+            Variable(
+                RECEIVERS_VARIABLE,
+                "json://host/path tgram://token/chat",
+                "addresses in Apprise's form, separated by blanks",
+            ),
+        ),
+    ),
+    VariableGroup(
         "The brokers.",
         (
             Variable("KAFKA_BOOTSTRAP_SERVERS", "localhost:9092", "addresses, comma-separated"),
@@ -108,6 +120,8 @@ GROUPS = (
 KNOWN = frozenset(v.name for group in GROUPS if group.from_file for v in group.variables)
 MODEL_KEYS = frozenset({KEY, KEY_ALIAS})
 """Known secrets that only processes with model calls need."""
+SECRETS = MODEL_KEYS | {RECEIVERS_VARIABLE}
+"""Known secrets that only some processes need."""
 SECRET_PATTERN = r"[A-Z][A-Z0-9_]*_(KEY|TOKEN|SECRET|PASSWORD)"
 CODE_PATTERN = (
     r"PATH|HOME|SHELL|ENV|BASH_ENV|IFS|TMPDIR|(PYTHON|LD_|DYLD_|_?JAVA|JDK|JVM|XDG_|SSL_|OPENSSL"
@@ -146,7 +160,7 @@ def may_set(name: str, named: Collection[str], *, keys: bool) -> bool:
         named: Variables that the ARENA.toml names.
         keys: True for a process whose model has a key that no file names.
     """
-    if name in KNOWN - MODEL_KEYS:
+    if name in KNOWN - SECRETS or (name in SECRETS and name in named):
         return True
     if re.fullmatch(CODE_PATTERN, name):
         return False

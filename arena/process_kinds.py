@@ -195,6 +195,29 @@ JUDGE = ProcessKind(
     writes=(topics.PROMPTED, topics.EVALUATIONS),
     spec_table="competition",
 )
+ALERTS = ProcessKind(
+    name="alerts",
+    serve="dashboard.alerts.process:serve",
+    second_process="is a standby, by a lock on its state; of another name or home it sends too",
+    commands=(
+        Command("alerts", "dashboard.cli_alerts:app", "Send alerts to chats, mail and webhooks."),
+    ),
+    reads=(
+        topics.TICKERS,
+        topics.SNAPSHOTS,
+        topics.EVENTS,
+        topics.TURNS,
+        topics.LLM_CALLS,
+        topics.ROSTER,
+        topics.EVALUATIONS,
+        topics.DRIFTS,
+        topics.CONTROL,
+        topics.HEARTBEATS,
+        topics.DEAD_LETTERS,
+    ),
+    spec_table="alerts",
+    stops_last=True,
+)
 DASHBOARD = ProcessKind(
     name="dashboard",
     serve="dashboard.process:serve",
@@ -243,6 +266,7 @@ KINDS: tuple[ProcessKind, ...] = (
     LEDGER,
     JUDGE,
     WEB,
+    ALERTS,
     DASHBOARD,
     CLI,
     OPERATOR,

@@ -164,7 +164,9 @@ def _add(app: "typer.Typer", name: str, path: str, text: str, *, load: bool) -> 
     found = _find(path) if load else _placeholder
     name = name.rpartition(" ")[2]
     if isinstance(found, typer.Typer):
-        app.add_typer(found, name=name, help=text)
+        own = found.registered_callback.callback if found.registered_callback else None
+        what = inspect.cleandoc(own.__doc__ or "").partition(EXAMPLE)[0] if own else ""
+        app.add_typer(found, name=name, help=what or text)
     else:
         what, separator, example = inspect.cleandoc(found.__doc__ or "").rpartition(EXAMPLE)
         app.command(

@@ -19,6 +19,7 @@ LEFT_OUT = (
     (r"^make (check|real-servers|bench|storm|verdict-check)\b", "takes over a minute"),
     (r"^[A-Z_]+_API_KEY=", "needs a key"),
     (r"^arena doctor\b", "asks for keys, and model servers for their models"),
+    (r"^arena alerts\b", "needs receivers, or runs until it is stopped"),
     (r"examples/live\.toml|arena connector coinbase(?!.*--ws-url)", "needs the live feed"),
     (r"examples/local-model\.toml", "needs a model server on this machine"),
     (r"local-llm", "fetches a model, over a minute"),

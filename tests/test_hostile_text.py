@@ -15,6 +15,7 @@ from arena.progress import Step
 from arena.tables import print_table
 from arena.wire import encode
 from dashboard import text as dashboard_text
+from dashboard.alerts import texts as alert_texts
 from judge import leaderboard_text
 from judge.report import formats as report_formats
 from judge.report import plots, tables
@@ -107,6 +108,7 @@ RENDERERS: dict[str, Callable[[str], str]] = {
     ),
     "table": lambda text: printed([(text,)], text),
     "live": drawn,
+    "alerts": alert_texts.plain,
     "dashboard": dashboard_text.clean,
     "dashboard line": dashboard_text.one_line,
     "judge": evaluation,

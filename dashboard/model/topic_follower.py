@@ -173,6 +173,12 @@ class TopicFollower:
         """True when every record that existed when reading began was read."""
         return self.records_left == 0
 
+    async def read_to_end(self) -> None:
+        """Wait until every record that exists now is in the view; `follow` must be running."""
+        ends = [await reader.end_offsets() for reader in self._readers]
+        while self._short_of(ends):
+            await self._clock.sleep(READ_TIMEOUT_S / 10)
+
     def read_status(self) -> ReadStatus:
         """Progress of reading, for the header of the screen."""
         left, since = self.records_left, self.silent_since

@@ -2,6 +2,7 @@
 
 Without a file it checks the machine. With one it also checks the file's prices and keys, and runs
 `arena chat-node ... --check` for every chat node in its own process, with no key but the node's.
+The addresses of receivers of alerts are checked in the same way, and nothing is sent to them.
 Writes nothing.
 """
 
@@ -9,13 +10,14 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from arena.environment import MODEL_KEYS
+from arena.alert_settings import RECEIVERS_VARIABLE, REMEDY
+from arena.environment import SECRETS
 from arena.errors import UsageError
 from arena.findings import (
     Finding,
@@ -26,6 +28,7 @@ from arena.findings import (
     findings_summary,
     of_node,
     ok,
+    warning,
 )
 from arena.model_prices import PriceList, load_prices
 from arena.options import AsJson
@@ -37,9 +40,10 @@ from operations.commands.env_setup import load_env, load_env_beside
 from operations.commands.preflight import check_nodes, prompt_of
 from operations.commands.redrawn_line import RedrawnLine
 from operations.commands.supervised_run import LAUNCHER, process_environment
+from operations.specs.alerts import AlertsTable, place_flags
 from operations.specs.arena_spec import ArenaSpec, ChatNodeTable, load_spec
 from operations.specs.environment_defaults import with_environment_defaults
-from operations.supervisor.plan import chat_node_command, require_prices
+from operations.supervisor.plan import chat_node_command, require_prices, secret_variables
 
 AT_ONCE = 4
 CHECKS_S = 180.0
@@ -65,7 +69,7 @@ def doctor(
     """
     folder = Path.cwd() if path is None else path.resolve().parent
     if path is None:
-        load_env(folder, MODEL_KEYS)
+        load_env(folder, SECRETS)
     else:
         load_env_beside(path)
     spec = None if path is None else with_environment_defaults(load_spec(path), os.environ)
@@ -82,6 +86,7 @@ def doctor(
             else node_findings(nodes, spec, settings, waiting)
         )
         found += asyncio.run(ask)
+    found += asyncio.run(alert_findings(spec, folder, settings))
     waiting.clear()
     if as_json:
         print(json.dumps([finding.as_json() for finding in found], indent=2))
@@ -148,7 +153,7 @@ async def node_findings(
         settings: The settings of this arena.
         waiting: The line that shows the progress.
     """
-    secrets = frozenset().union(*(node.variables for node in spec.chat_nodes))
+    secrets = secret_variables(spec)
     free = asyncio.Semaphore(AT_ONCE)
     note = ", each model is called twice"
     left = len(nodes)
@@ -170,8 +175,41 @@ async def node_findings(
     return [finding for findings in found for finding in findings]
 
 
+async def alert_findings(spec: ArenaSpec | None, folder: Path, settings: Settings) -> list[Finding]:
+    """Check the addresses of receivers in a process of its own; nothing is sent.
+
+    Args:
+        spec: The arena; None to check `ARENA_ALERTS` if it is set.
+        folder: The folder to which the paths in the spec are relative.
+        settings: The settings of this arena.
+    """
+    table = AlertsTable() if spec is None else spec.alerts
+    if table is None:
+        return []
+    if not table.to and not os.environ.get(RECEIVERS_VARIABLE, "").strip():
+        text = f"{RECEIVERS_VARIABLE} is not set, so alerts are only printed"
+        return [] if spec is None else [warning("alerts", text, REMEDY)]
+    hidden = (SECRETS if spec is None else secret_variables(spec)) - table.variables
+    environ = {name: value for name, value in os.environ.items() if name not in hidden}
+    command = ["alerts", "test", "--no-send", *place_flags(table, folder), "--json"]
+    found = await _run_check(command, environ | process_environment(settings))
+    if isinstance(found, str):
+        return [broken("alerts", found)]
+    return [_finding("", entry) for entry in found]
+
+
 async def _check(node: ChatNodeTable, environ: Mapping[str, str]) -> list[Finding]:
     command = [*chat_node_command(node), "--check", "--json"]
+    found = await _run_check(command, environ)
+    if isinstance(found, str):
+        return of_node(node.name, [broken("checks", found)])
+    return [_finding(node.name, entry) for entry in found]
+
+
+async def _run_check(
+    command: Sequence[str], environ: Mapping[str, str]
+) -> list[Mapping[str, str]] | str:
+    """Run a command that prints findings as JSON; return them, or why there are none."""
     process = await asyncio.create_subprocess_exec(
         *LAUNCHER,
         *command,
@@ -184,21 +222,22 @@ async def _check(node: ChatNodeTable, environ: Mapping[str, str]) -> list[Findin
         async with asyncio.timeout(CHECKS_S):
             output, error = await process.communicate()
     except TimeoutError:
-        text = f"its checks did not end within {CHECKS_S:g} s"
-        return of_node(node.name, [broken("checks", text, "is the server overloaded?")])
+        return f"its checks did not end within {CHECKS_S:g} s; is the server overloaded?"
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     try:
-        return [_finding(node.name, entry) for entry in json.loads(output[:OUTPUT_BYTES_MAX])]
+        found: list[Mapping[str, str]] = json.loads(output[:OUTPUT_BYTES_MAX])
+        for entry in found:
+            _finding("", entry)
     except (ValueError, TypeError, KeyError):
         text = " ".join(error.decode("utf-8", "replace").split())[-ERROR_CHARS_MAX:]
-        text = (
+        return (
             text.removeprefix("arena: ")
             or f"exit code {process.returncode} without an error message"
         )
-        return of_node(node.name, [broken("checks", text)])
+    return found
 
 
 def _finding(node: str, entry: Mapping[str, str]) -> Finding:

@@ -9,8 +9,9 @@ import re
 from collections.abc import Collection, MutableMapping
 from pathlib import Path
 
+from arena.alert_settings import RECEIVERS_VARIABLE
 from arena.command_exit import SUPERVISED_VARIABLE
-from arena.environment import HISTORY, KEY, KEY_ALIAS, MODEL_KEYS, named_variables
+from arena.environment import HISTORY, KEY, KEY_ALIAS, SECRETS, named_variables
 from arena.errors import UsageError
 from arena.output import print_note
 from arena.plural import counted
@@ -32,7 +33,8 @@ def load_env_here(command: str) -> None:
     Raises:
         UsageError: The file or a variable cannot be used.
     """
-    load_env(Path(), keys=command in KEY_COMMANDS)
+    named = (RECEIVERS_VARIABLE,) if command == "alerts" else ()
+    load_env(Path(), named, keys=command in KEY_COMMANDS)
 
 
 def load_env_beside(path: Path, folder: Path | None = None) -> None:
@@ -49,7 +51,7 @@ def load_env_beside(path: Path, folder: Path | None = None) -> None:
         named = frozenset(named_variables(read_toml(path)))
     except (ValueError, UsageError):
         named = frozenset()  # the reader of the specification reports the error
-    load_env(folder or path.resolve().parent, named | MODEL_KEYS, note_ignored=True)
+    load_env(folder or path.resolve().parent, named | SECRETS, note_ignored=True)
 
 
 def load_env(

@@ -9,6 +9,7 @@
     [[agents]]      name, strategy, chat_node, process, cadence, seed, scrape, prompt
     [competition]   snapshots, pacing, strategies, models, repeats, baselines, replies, ...
     [ledger]        enabled
+    [alerts]        to, drawdown, feed_silent_s, per_minute, only, without
     [plugins]       folders
     [dashboard]     show
 
@@ -32,6 +33,7 @@ from arena.strategy_files import DescribeStrategy, describe_in, describe_shipped
 from arena.toml_files import parse_toml
 from arena.topics import TopicSpec
 from arena.unknown_names import RESERVED, closest_first, listed
+from operations.specs.alerts import AlertsTable
 from operations.specs.baselines import route_baselines
 from operations.specs.competition import (
     CompetitionTable,
@@ -79,6 +81,7 @@ class ArenaSpec(SpecTable):
     agents: tuple[AgentTable, ...] = Field(default=(), max_length=AGENTS_MAX)
     competition: CompetitionTable | None = None
     ledger: LedgerTable = LedgerTable()
+    alerts: AlertsTable | None = None
     plugins: PluginsTable = PluginsTable()
     dashboard: DashboardTable = DashboardTable()
 

@@ -1,7 +1,7 @@
 """Which processes an ARENA.toml needs, in start order. Pure.
 
-The commands are the ones a user would type. Keys are passed in the environment, and only to the
-chat nodes that need them.
+The commands are the ones a user would type. Keys and addresses of receivers are passed in the
+environment, and only to the processes that need them.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from arena.endpoint import (
     option_flags,
     resolve_headers,
 )
-from arena.environment import MODEL_KEYS
+from arena.environment import SECRETS
 from arena.errors import UsageError
 from arena.model_prices import PriceList
 from arena.plugins import NO_PLUGINS, Plugins
@@ -24,6 +24,7 @@ from arena.process_kinds import KIND_OF_COMMAND, KINDS
 from arena.products import DEFAULT_VENUE
 from arena.strategy_files import is_file_name
 from operations.processes.child import ProcessSpec
+from operations.specs.alerts import alerts_command, require_receivers
 from operations.specs.arena_spec import AgentTable, ArenaSpec, ChatNodeTable, CompetitionTable
 from operations.specs.competition import BASELINES
 from operations.specs.venues import by_venue
@@ -32,6 +33,7 @@ BASE_URL_VARIABLE = "OPENAI_BASE_URL"
 LOOPBACK = "127.0.0.1"
 LOOPBACK_URL = f"http://{LOOPBACK}"
 ISO_UTC = "%Y-%m-%dT%H:%M:%S"
+ALERTS = "alerts"
 DASHBOARD = "dashboard"
 CONNECTOR = "connector"
 EXCHANGE = "exchange"
@@ -118,6 +120,10 @@ def plan(spec: ArenaSpec, context: LaunchContext) -> list[ProcessSpec]:
         processes.append(process(LEDGER, *ledger_command(context.ledger_file)))
     if contest and contest.judge:
         processes.append(process(JUDGE, *judge_command(contest)))
+    if spec.alerts is not None:
+        budget_usd = contest.llm_budget_usd if contest is not None else None
+        words = alerts_command(spec.alerts, context.directory, spec.arena.name, budget_usd)
+        processes.append(process(ALERTS, *words, keys=spec.alerts.variables))
     if context.dashboard_flags is not None:
         processes.append(process(DASHBOARD, "dashboard", *context.dashboard_flags))
     order = [kind.name for kind in KINDS]
@@ -130,8 +136,9 @@ def plan(spec: ArenaSpec, context: LaunchContext) -> list[ProcessSpec]:
 
 
 def secret_variables(spec: ArenaSpec) -> frozenset[str]:
-    """Return the variables that only the chat nodes that name them may see."""
-    return MODEL_KEYS.union(*(node.variables for node in spec.chat_nodes))
+    """Return the variables that only the chat nodes and alerts that name them may see."""
+    named = spec.alerts.variables if spec.alerts is not None else frozenset()
+    return SECRETS.union(named, *(node.variables for node in spec.chat_nodes))
 
 
 def exchange_command(spec: ArenaSpec, context: LaunchContext) -> list[str]:
@@ -298,11 +305,12 @@ def router_command(
 
 
 def require_keys(spec: ArenaSpec, environ: Mapping[str, str]) -> None:
-    """Require a key for every model that needs one, and the variable of every header.
+    """Require a key for every model that needs one, and every variable that the file names.
 
     Raises:
         UsageError: A variable is not set, or `OPENAI_BASE_URL` is not a URL.
     """
+    require_receivers(spec.alerts, environ)
     if spec.competition and spec.competition.replies == "replay":
         return
     for node in spec.chat_nodes:

@@ -187,6 +187,31 @@ def test_specification_that_is_not_a_regular_file_is_not_read(tmp_path: Path) ->
     assert "sk-1234567" == os.environ["OPENAI_API_KEY"]
 
 
+@pytest.mark.parametrize("command", ["alerts", "dashboard", "chat-node"])
+def test_addresses_of_receivers_are_read_by_alerts_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """They are secrets: no other command gets them from a `.env`."""
+    os.environ.pop(SUPERVISED_VARIABLE, None)
+    (tmp_path / ".env").write_text("ARENA_ALERTS='json://host/secret slack://a/b/c'\n")
+    monkeypatch.chdir(tmp_path)
+    env_setup.load_env_here(command)
+
+    wanted = "json://host/secret slack://a/b/c" if command == "alerts" else None
+    assert wanted == os.environ.get("ARENA_ALERTS")
+
+
+def test_addresses_of_receivers_are_read_beside_a_specification(tmp_path: Path) -> None:
+    """`arena up` reads them, and the variables that the file names, for its process of alerts."""
+    os.environ.pop(SUPERVISED_VARIABLE, None)
+    (tmp_path / ".env").write_text("ARENA_ALERTS=json://a\nMY_HOOK=json://b\nOTHER=json://c\n")
+    (tmp_path / "ARENA.toml").write_text(SPEC + '[alerts]\nto = ["env:MY_HOOK"]\n')
+    env_setup.load_env_beside(tmp_path / "ARENA.toml")
+
+    assert ("json://a", "json://b") == (os.environ["ARENA_ALERTS"], os.environ["MY_HOOK"])
+    assert "OTHER" not in os.environ
+
+
 def test_other_names_of_variables_are_applied(capsys: pytest.CaptureFixture[str]) -> None:
     """The key's other name; cash and tokens that the file does not set; minutes of history."""
     environ = {"LLM_API_KEY": "k", "INITIAL_CASH": "2500.50", "DAILY_TOKEN_BUDGET": "1000"}

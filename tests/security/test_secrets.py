@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -16,12 +17,15 @@ from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_admin import list_topics
 from arena.credentials import ADMIN
+from arena.messages import Halt
 from arena.settings import Settings
 from operations.localbroker.home_broker import open_home_broker
 from tests.chat_nodes.stub_server import completion, http, stub_server
 from tests.security.secure import Secure
 
 API_KEY = "sk-planted-3b1f0c55d2a94e6c8a7e"
+HOOK = "hook-planted-7d0c11f2a94b4c1f"
+"""The secret in the address of a receiver that cannot be reached, so that every attempt fails."""
 ROOT = Path(__file__).resolve().parents[2]
 RUN_DEADLINE_S = 90.0
 WATCH_S = 0.01
@@ -45,6 +49,9 @@ api_key_env = "PLANTED_KEY"
 name = "asker"
 strategy = "scalper"
 chat_node = "model"
+
+[alerts]
+to = ["env:PLANTED_HOOK"]
 """
 
 
@@ -80,7 +87,7 @@ def watched() -> Iterator[CommandLineWatcher]:
 
 @pytest.mark.timeout(240)
 async def test_no_secret_leaves_its_file(tmp_path: Path) -> None:
-    """An API key and the passwords of all accounts are searched in everything a run leaves."""
+    """Everything a run leaves is searched for a key, all passwords, and a receiver's address."""
     home = tmp_path / "home"
     with watched() as watcher, open_home_broker(home, secure=True, port=0) as broker:
         secure = Secure(home, (await asyncio.to_thread(broker.start)).bootstrap)
@@ -88,17 +95,44 @@ async def test_no_secret_leaves_its_file(tmp_path: Path) -> None:
         async with stub_server(http(completion())) as stub:
             spec = tmp_path / "ARENA.toml"
             spec.write_text(SPEC.format(url=stub.base_url))
+            await halt_all(settings)
             await run_arena(spec, settings)
         records = await all_records(settings)
 
-    secrets = {API_KEY, *secure.passwords().values()}
-    assert len(secrets) == 1 + len(secure.passwords())
+    secrets = {API_KEY, HOOK, *secure.passwords().values()}
+    assert len(secrets) == 2 + len(secure.passwords())
     assert not [word for word in watcher.words for secret in secrets if secret in word]
     assert "kafka.Kafka" in watcher.words
     assert any(word.startswith("@format") for word in watcher.words)
     assert len(records) > 20
     assert not [value for value in records for s in secrets if s.encode() in value]
     assert not files_with(home, secrets)
+
+
+async def halt_all(settings: Settings) -> None:
+    """Append a halt, which is an alert when the arena starts."""
+    bus = KafkaBus(settings)
+    await bus.start()
+    try:
+        await bus.ensure_topics([topics.CONTROL])
+        halt = Halt(agent=None, by="test", at=datetime.now(UTC))
+        await bus.append(topics.CONTROL.name, halt, key="all")
+    finally:
+        await bus.close()
+
+
+def has_failed_alert(home: Path) -> bool:
+    """True if the log of alerts has an attempt that failed."""
+    logs = home.glob("runs/*/logs/alerts.log")
+    return any("alert not delivered" in path.read_text() for path in logs)
+
+
+async def wait_for_failed_alert(home: Path) -> None:
+    """Wait until the process of alerts has tried to send one."""
+    deadline = time.monotonic() + RUN_DEADLINE_S
+    while not has_failed_alert(home):
+        assert time.monotonic() < deadline, "no alert was sent"
+        await asyncio.sleep(0.2)
 
 
 async def run_arena(spec: Path, settings: Settings) -> None:
@@ -109,6 +143,7 @@ async def run_arena(spec: Path, settings: Settings) -> None:
         "ARENA_LOG_LEVEL": "DEBUG",
         "PYTHONPATH": str(ROOT),
         "PLANTED_KEY": API_KEY,
+        "PLANTED_HOOK": f"json://user:{HOOK}@127.0.0.1:9/{HOOK}",
     }
     words = ("-m", "arena", "up", str(spec), "--no-dashboard")
     with (settings.home / "up.log").open("wb") as log:
@@ -117,6 +152,7 @@ async def run_arena(spec: Path, settings: Settings) -> None:
         )
     try:
         await wait_for_calls(settings, TURNS_MIN, process)
+        await wait_for_failed_alert(settings.home)
     finally:
         process.terminate()
         async with asyncio.timeout(40):

@@ -25,6 +25,7 @@ NODES = {
     "tools",
     "judge",
     "ledger",
+    "alerts",
     "dashboard",
 }
 
@@ -88,6 +89,14 @@ def test_file_has_no_key(services: dict[str, dict[str, Any]]) -> None:
 
     assert with_key == {"chat-node"}
     assert not services["chat-node"]["environment"]["OPENAI_API_KEY"]
+
+
+def test_file_has_no_address_of_a_receiver(services: dict[str, dict[str, Any]]) -> None:
+    """It comes from the environment, and reaches only alerts."""
+    having = {n for n, s in services.items() if "ARENA_ALERTS" in s.get("environment", {})}
+
+    assert having == {"alerts"}
+    assert not services["alerts"]["environment"]["ARENA_ALERTS"]
 
 
 def test_image_copies_existing_files_and_is_pinned() -> None:

@@ -38,6 +38,7 @@ KINDS = {
     "routers": ("routers.cli", "routers.process"),
     "ledger": ("ledger.cli", "ledger.process"),
     "judge": ("judge.cli", "judge.process"),
+    "alerts": ("dashboard.cli_alerts", "dashboard.alerts.process"),
     "report": ("judge.cli_report", "judge.report.write", "judge.report.verify"),
 }
 """The modules that a process of each kind has loaded when it serves, besides those of a node."""

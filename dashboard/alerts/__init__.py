@@ -1,0 +1,1 @@
+"""Alerts: conditions of the read model, and the messages about them to receivers."""
