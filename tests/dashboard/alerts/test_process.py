@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from arena import topics
 from arena.bus.kafka import KafkaBus
-from arena.messages import Halt, Resume
+from arena.messages import Drift, Halt, Resume
 from arena.settings import Settings
 from tests.dashboard.alerts.local_receivers import WebHook
 from tests.dashboard.failing_scenario import ALWAYS, FailingScenario
@@ -28,7 +29,7 @@ DEAD = (
     "momentum is dead: 401: Incorrect API key provided: sk-wr***ng;"
     " set the right key for its chat node, then resume"
 )
-KINDS = ("--only", "halt", "--only", "dead", "--only", "contest-ended")
+KINDS = ("--only=halt", "--only=dead", "--only=drift", "--only=contest-ended")
 
 
 def scenario(planned: int | None = None) -> FailingScenario:
@@ -89,12 +90,23 @@ async def resume(bus: KafkaBus, agent: str | None) -> None:
 
 
 async def received(hook: WebHook, *parts: str) -> None:
-    """Wait until a message with each of these texts was confirmed."""
+    """Wait until a message with each of these texts was received."""
 
     def ready() -> bool:
         return all(any(part in text for text in hook.texts) for part in parts)
 
     await asyncio.to_thread(hook.wait, ready)
+
+
+async def kill(process: "subprocess.Popen[bytes]", settings: Settings) -> None:
+    """Kill a process as soon as it has saved which messages were confirmed.
+
+    A message whose confirmation is not saved is sent again: that cannot be helped.
+    """
+    (path,) = (settings.home / "alerts").rglob("*.json")
+    await until(lambda: json.loads(path.read_text())["messages"] == [])
+    process.send_signal(signal.SIGKILL)
+    process.wait(DEADLINE_S)
 
 
 async def test_real_halt_and_dead_agent_are_sent_once_over_kills(
@@ -107,8 +119,7 @@ async def test_real_halt_and_dead_agent_are_sent_once_over_kills(
     )
     with alerts(settings, hook) as process:
         await received(hook, DEAD, "all agents are halted")
-        process.send_signal(signal.SIGKILL)
-        process.wait(DEADLINE_S)
+        await kill(process, settings)
     with alerts(settings, hook) as process:
         await halt(bus, "scalper")
         await received(hook, "scalper is halted")
@@ -158,7 +169,7 @@ async def test_standby_takes_over_and_repeats_nothing(
             await until(lambda: waits in output(settings))
             await halt(bus, "momentum")
             await received(hook, "momentum is halted")
-            first.send_signal(signal.SIGKILL)
+            await kill(first, settings)
             await halt(bus, "scalper")
             await received(hook, "scalper is halted")
 
@@ -195,6 +206,31 @@ async def test_what_was_over_before_the_first_start_is_not_sent(
         await received(hook, "momentum is halted")
 
     assert 1 == len(hook.texts), hook.texts
+
+
+async def test_drift_is_sent_once_however_often_it_is_found(
+    bus: KafkaBus, settings: Settings, hook: WebHook
+) -> None:
+    """`arena reconcile run --watch` writes it again at every comparison."""
+
+    async def compared() -> None:
+        found = Drift(
+            owner="momentum", what="cash", unit="USD", fold=Decimal(100), books=Decimal(99),
+            next_offsets={0: 1}, at=datetime.now(UTC),
+        )  # fmt: skip
+        await bus.append(topics.DRIFTS.name, found, key=found.owner)
+
+    await compared()
+    with alerts(settings, hook) as process:
+        await received(hook, "momentum cash USD differs: log 100, books 99")
+        await compared()
+        await kill(process, settings)
+    with alerts(settings, hook):
+        await compared()
+        await halt(bus, None)
+        await received(hook, "all agents are halted")
+
+    assert 2 == len(hook.texts), hook.texts
 
 
 async def test_once_prints_what_holds_and_sends_nothing(
