@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from arena.kill_switch import ActiveHalt, key_of
+from arena.liveness import CONNECTOR
 from arena.messages import Cause, Heartbeat
+from arena.products import split_key
 from dashboard.alerts.contest_end import contest_end
 from dashboard.alerts.drawdowns import DrawdownFold, drawdown_text
 from dashboard.alerts.drifts import RECONCILE, DriftFold, DriftSeen, is_over
 from dashboard.alerts.found import Alert, Ended
 from dashboard.alerts.texts import duration_text, plain, plain_name, utc_text
-from dashboard.model.processes import CONNECTOR
 from dashboard.model.view import ArenaView
 
 HALTS_MAX = 200
@@ -32,6 +33,8 @@ SILENT_AGENT_S = 60.0
 ERROR = "error"
 """The detail of a last heartbeat with the error that ended the process."""
 ROUTERS = ("router", "routers")
+ALL_VENUES = "all"
+"""In the place of a venue if no venue has sent a price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ def find_ended(situation: Situation, subjects: Mapping[str, datetime]) -> list[E
             case "dead":
                 words = _dead_ended(situation, name, agents)
             case "feed-silent":
-                words = _feed_ended(situation, at)
+                words = _feed_ended(situation, name, at)
             case "drift":
                 holding = situation.drifts.holding(comparisons)
                 over = name not in holding and _is_compared(situation, name, at, comparisons)
@@ -209,34 +212,49 @@ def _order(beat: Heartbeat) -> tuple[bool, datetime]:
 
 def _feed(situation: Situation) -> Iterator[Alert]:
     view, limit_s = situation.view, situation.limits.feed_silent_s
-    beats = [beat for beat in view.processes.newest.values() if beat.kind == CONNECTOR]
-    reason, ended_at = view.processes.feed()
+    connectors = [b for b in view.processes.newest.values() if b.kind == CONNECTOR]
+    feed = view.processes.feed()
     lock_step = view.rules is not None and view.rules.pacing == "lock-step"
-    if not beats or ended_at is not None or lock_step:
+    if not connectors or feed.ended_at is not None or lock_step:
         return
-    age_s = view.market.feed_age_s(situation.now)
-    alive = max((mark.alive_at for mark in view.market.marks.values()), default=None)
-    if age_s is None or alive is None:  # No price has ever come.
-        if not reason:
-            return
-        alive = min(beat.started_at for beat in beats)
-        age_s = situation.age_s(alive)
-    if min(age_s, situation.watched_s) <= limit_s:
-        return
-    why = f": {plain(reason)}" if reason else "; read the log of the connector"
-    text = f"no price for {duration_text(age_s)}{why}"
-    key = f"feed-silent@{alive.isoformat()}"
+    alive = _alive_of_venues(view)
+    several = len(alive) > 1
+    if not alive and feed.down:  # No price has ever come.
+        alive = {ALL_VENUES: min(beat.started_at for beat in connectors)}
+    why = f": {plain(feed.down)}" if feed.down else "; read the log of the connector"
     is_now = bool(view.processes.living(CONNECTOR, situation.now))
-    yield Alert("feed-silent", "feed-silent", key, text, is_now=is_now)
+    for venue, at in sorted(alive.items()):
+        age_s = situation.age_s(at)
+        if min(age_s, situation.watched_s) > limit_s:
+            whose = f" of {plain_name(venue)}" if several else ""
+            text = f"no price{whose} for {duration_text(age_s)}{why}"
+            subject = f"feed-silent:{venue}"
+            key = f"{subject}@{at.isoformat()}"
+            yield Alert("feed-silent", subject, key, text, is_now=is_now)
 
 
-def _feed_ended(situation: Situation, reported: datetime) -> str | None:
+def _alive_of_venues(view: ArenaView) -> dict[str, datetime]:
+    """Venue of the market -> wall time at which one of its prices was last known alive."""
+    newest = view.market.newest
+    market = {one.product_id for one in newest.products} if newest is not None else None
+    found: dict[str, datetime] = {}
+    for product_id, mark in view.market.marks.items():
+        if market is None or product_id in market:
+            venue = split_key(product_id).venue
+            found[venue] = max(mark.alive_at, found.get(venue, mark.alive_at))
+    return found
+
+
+def _feed_ended(situation: Situation, venue: str, reported: datetime) -> str | None:
     """The sentence about prices that have come again; "" if no connector runs any more."""
-    view = situation.view
-    age_s = view.market.feed_age_s(situation.now)
-    if age_s is not None and age_s <= situation.limits.feed_silent_s:
-        return f"prices arrive again, {duration_text(situation.age_s(reported))} after the alert"
-    return "" if view.processes.feed()[1] is not None else None
+    alive = _alive_of_venues(situation.view)
+    fresh = [
+        name for name, at in alive.items() if situation.age_s(at) <= situation.limits.feed_silent_s
+    ]
+    if venue in fresh or (venue == ALL_VENUES and fresh):
+        whose = f" of {plain_name(venue)}" if len(alive) > 1 and venue != ALL_VENUES else ""
+        return f"prices{whose} arrive again, {duration_text(situation.age_s(reported))} later"
+    return "" if situation.view.processes.feed().ended_at is not None else None
 
 
 def _drawdowns(situation: Situation) -> Iterator[Alert]:

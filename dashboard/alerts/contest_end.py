@@ -54,7 +54,7 @@ def contest_end(view: ArenaView, now: datetime, *, stopping: bool = False) -> Al
 def _stopped_early(
     view: ArenaView, now: datetime, count: int, planned: int, *, stopping: bool
 ) -> Alert | None:
-    ended_at = view.processes.feed()[1]
+    ended_at = view.processes.feed().ended_at
     if ended_at is None:
         return None
     age_s = (now - ended_at).total_seconds()

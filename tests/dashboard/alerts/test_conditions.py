@@ -227,15 +227,38 @@ def test_feed_ends_silence_with_a_price() -> None:
     """A fresh price ends it with a sentence, a stopped connector without one."""
     scenario = Scenario(agents=ONE).run(1)
     reported = scenario.wall - timedelta(seconds=90)
-    back = find_ended(situation_of(scenario.records, scenario.wall), {"feed-silent": reported})
+    back = find_ended(
+        situation_of(scenario.records, scenario.wall), {"feed-silent:coinbase": reported}
+    )
     scenario.wall += timedelta(seconds=60)
-    silent = find_ended(situation_of(scenario.records, scenario.wall), {"feed-silent": reported})
+    silent = find_ended(
+        situation_of(scenario.records, scenario.wall), {"feed-silent:coinbase": reported}
+    )
     scenario.beat("connector", "coinbase", status="stopping")
-    stopped = find_ended(situation_of(scenario.records, scenario.wall), {"feed-silent": reported})
+    stopped = find_ended(
+        situation_of(scenario.records, scenario.wall), {"feed-silent:coinbase": reported}
+    )
 
-    assert ["prices arrive again, 90 s after the alert"] == [one.text for one in back]
+    assert ["prices arrive again, 90 s later"] == [one.text for one in back]
     assert [] == silent
     assert [""] == [one.text for one in stopped]
+
+
+def test_each_venue_is_silent_by_itself() -> None:
+    """Of two venues, the silent one is named, and its prices end its silence."""
+    scenario = Scenario(agents=ONE, wallets={"USDT": Decimal(10_000)}).run(2)
+    before = scenario.wall
+    scenario.wall += timedelta(seconds=40)
+    scenario.ticker("BTC-USD")
+    scenario.beat("connector", "coinbase", details={"feed_down": "binance: no route"})
+
+    (found,) = alerts_of(scenario.records, scenario.wall, limits("feed-silent"))
+    subjects = {"feed-silent:binance": before, "feed-silent:coinbase": before}
+    ended = find_ended(situation_of(scenario.records, scenario.wall), subjects)
+
+    assert "feed-silent:binance" == found.subject
+    assert "no price of binance for 40 s: binance: no route" == found.text
+    assert ["prices of coinbase arrive again, 40 s later"] == [one.text for one in ended]
 
 
 def test_feed_of_unknown_or_stopped_connector_is_not_silent() -> None:
