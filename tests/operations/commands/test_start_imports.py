@@ -13,13 +13,15 @@ import json, os, sys
 from importlib import import_module
 
 found = {}
+for module in json.loads(sys.argv[2]):
+    import_module(module)
 for kind, modules in json.loads(sys.argv[1]).items():
     read, write = os.pipe()
     if not os.fork():
         for module in modules:
             import_module(module)
         loaded = {name.partition(".")[0] for name in sys.modules} | set(sys.modules)
-        os.write(write, json.dumps(sorted(loaded & set(sys.argv[2:]))).encode())
+        os.write(write, json.dumps(sorted(loaded & set(sys.argv[3:]))).encode())
         os._exit(0)
     os.close(write)
     with open(read) as answer:
@@ -27,7 +29,8 @@ for kind, modules in json.loads(sys.argv[1]).items():
     os.wait()
 print(json.dumps(found))
 """
-"""Loads the modules of each kind in a child of its own, so that all kinds need one interpreter."""
+"""Loads what every process loads, then the modules of each kind in a child of its own: all kinds
+need one interpreter."""
 
 NODE = ("operations.main", "arena.node", "arena.bus.kafka", "uvloop", "typer.main")
 KINDS = {
@@ -59,9 +62,8 @@ NEEDED = {
 @pytest.fixture(scope="module")
 def loaded() -> dict[str, list[str]]:
     """The heavy modules that each kind loads."""
-    kinds = {kind: (*NODE, *modules) for kind, modules in KINDS.items()}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps(kinds), *UNUSED],
+        [sys.executable, "-c", PROGRAM, json.dumps(KINDS), json.dumps(NODE), *UNUSED],
         cwd=ROOT,
         capture_output=True,
         text=True,
