@@ -184,6 +184,7 @@ SHELLS = (
     "dashboard/web/login.py",
     "dashboard/web/static_files.py",
     "dashboard/web/token_file.py",
+    "dashboard/web/error_pages.py",
     "dashboard/web/events.py",
     "dashboard/web/hub.py",
     "dashboard/web/pages.py",

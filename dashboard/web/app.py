@@ -23,6 +23,7 @@ from dashboard.web import (
     login,
     pages,
 )
+from dashboard.web.error_pages import with_page
 from dashboard.web.guard import Guard
 from dashboard.web.hub import Hub
 from dashboard.web.options import WebOptions
@@ -80,9 +81,9 @@ def create_app(
     for part in (api, api_agents, api_seed, commands, docs_page, events, login, pages):
         app.include_router(part.router)
     app.mount("/static", VersionedFiles(directory=STATIC, check_dir=False), name="static")
-    app.add_exception_handler(HTTPException, errors.on_http_error)
-    app.add_exception_handler(RequestValidationError, errors.on_invalid)
-    app.add_exception_handler(ArenaError, errors.on_arena_error)
+    app.add_exception_handler(HTTPException, with_page(errors.on_http_error))
+    app.add_exception_handler(RequestValidationError, with_page(errors.on_invalid))
+    app.add_exception_handler(ArenaError, with_page(errors.on_arena_error))
     app.add_exception_handler(Exception, errors.on_unexpected)
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN)
     return Guard(app, options, sessions, failures, reader.clock)

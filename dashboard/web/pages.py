@@ -125,7 +125,9 @@ async def report(web: WebState, run: str) -> HTMLResponse:
 @router.get("/verify/{order_id}")
 async def verify_page(request: Request, web: WebState, order_id: str) -> HTMLResponse:
     """Checks the hashes of an order's records in the browser."""
-    given = _standing(web, await web.moment()) | {"order_id": order_id}
+    now, view, hidden = await web.moment(), web.reader.view, web.options.hide_prompts
+    trace = await web.tracer.trace(view, order_id, hide_prompts=hidden)
+    given = _standing(web, now) | {"order_id": order_id, "trace": trace}
     return page_answer("verify", request, web, given, COMMON)
 
 

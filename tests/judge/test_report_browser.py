@@ -3,41 +3,33 @@
 Screenshots are saved in the test's temporary folder.
 """
 
-import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 from judge.report.facts import ReportOptions, make_facts
 from judge.report.write import write_report
+from tests.browser import (
+    DEADLINE_S,
+    MARKS,
+    Browser,
+    emulate,
+    find,
+    forget_logs,
+    headless_browser,
+    requested,
+    resize,
+    save_picture,
+)
 from tests.judge.seasons import make_season
 
-webdriver = pytest.importorskip("selenium.webdriver")
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.remote.webelement import WebElement  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM or not DRIVER, reason="chromium or chromedriver is missing"),
-    pytest.mark.timeout(300),
-]
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--disable-dev-shm-usage",
-)  # fmt: skip
-DEADLINE_S = 60
+pytestmark = MARKS
 DESKTOP, PHONE, SMALL = (1280, 900), (390, 844), (320, 640)
 WORDS = '<script>document.title = "owned"</script> the trend is up'
-PNG = b"\x89PNG\r\n\x1a\n"
-
-Browser = Any  # Any: selenium's driver, imported only where it is there.
 
 
 @pytest.fixture(scope="module")
@@ -50,67 +42,27 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A headless Chromium with its own profile."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
+    with headless_browser(tmp_path_factory.mktemp("profile")) as found:
+        yield found
 
 
 def show(
     browser: Browser, page: Path, size: tuple[int, int] = DESKTOP, *, dark: bool = False
 ) -> None:
     """Load the page at a size and in a colour scheme, and wait until its charts are drawn."""
-    width, height = size
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size != DESKTOP},
-    )
+    resize(browser, size, mobile=size != DESKTOP)
     emulate(browser, dark=dark)
     browser.get("about:blank")
-    for kind in ("browser", "performance"):
-        browser.get_log(kind)
+    forget_logs(browser)
     browser.get(page.as_uri())
     WebDriverWait(browser, DEADLINE_S).until(
         lambda b: b.execute_script("return document.documentElement.dataset.ready") == "yes"
     )
 
 
-def emulate(browser: Browser, *, dark: bool) -> None:
-    """Set the colour scheme and reduced motion, so that scrolling is immediate."""
-    features = [
-        {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
-        {"name": "prefers-reduced-motion", "value": "reduce"},
-    ]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
-
-
 def picture(browser: Browser, page: Path, name: str) -> None:
-    """Save a screenshot next to the report and check that it is a picture."""
-    path = page.with_name(f"{name}.png")
-    assert browser.save_screenshot(str(path))
-    assert path.read_bytes().startswith(PNG)
-    assert path.stat().st_size > 10_000
-
-
-def requested(browser: Browser) -> list[str]:
-    """Every address that was requested since the page was opened."""
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    return [
-        event["params"]["request"]["url"]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    ]
-
-
-def find(browser: Browser, css: str) -> WebElement:
-    """One visible element."""
-    found: WebElement = browser.find_element(By.CSS_SELECTOR, css)
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
-    return found
+    """Save a screenshot next to the report."""
+    save_picture(browser, page.with_name(f"{name}.png"))
 
 
 def curves(browser: Browser, chart: str) -> int:

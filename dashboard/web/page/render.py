@@ -4,6 +4,7 @@ Every text is escaped, and its invisible characters are shown as escapes. A page
 scripts; `static/page.js` asks for parts of it again when the arena changes.
 """
 
+import base64
 from collections.abc import Mapping, Sequence
 from functools import cache
 from urllib.parse import quote
@@ -55,7 +56,7 @@ def _environment() -> Environment:
         finalize=_visible,
     )
     environment.filters |= {one.__name__: one for one in FILTERS}
-    environment.filters |= {"path": _path, "plus": _plus}
+    environment.filters |= {"path": _path, "plus": _plus, "record_text": _record_text}
     environment.globals |= {"version": __version__, "counted": counted}
     return environment
 
@@ -70,6 +71,11 @@ def _visible(value: object) -> object:
 def _path(name: str) -> str:
     """A name as one segment of a path."""
     return quote(name, safe="")
+
+
+def _record_text(value: str) -> str:
+    """The bytes of a record, from base64, as text."""
+    return base64.b64decode(value).decode(errors="replace")
 
 
 def _plus(number: float, more: float) -> float:

@@ -1,6 +1,5 @@
 // Keeps a rendered page up to date: listens to the events, and asks for the parts that changed.
 // The page is whole without this module; it only patches what the server rendered.
-import { showTrace } from "./verify.js";
 
 const EVENTS = ["leaderboard", "verdict", "prices", "health", "halt", "turn", "trade"];
 const QUIET_MS = 20_000; // Without any event for so long, the figures are old.
@@ -10,19 +9,14 @@ const root = document.documentElement;
 const byId = (id) => document.getElementById(id);
 const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
 
-// --- Patching -----------------------------------------------------------------------------------
-
 // Make `mine` equal to `next`. Elements with data-keep belong to this module; open details stay open.
 function patch(mine, next) {
   if (mine.isEqualNode(next)) return;
   if (mine.nodeType === Node.TEXT_NODE) { mine.data = next.data; return; }
   if (mine.dataset?.keep !== undefined) return;
-  for (const { name } of [...mine.attributes]) {
-    if (!next.hasAttribute(name) && name !== "open") mine.removeAttribute(name);
-  }
-  for (const { name, value } of next.attributes) {
-    if (mine.getAttribute(name) !== value) mine.setAttribute(name, value);
-  }
+  const gone = [...mine.attributes].filter(({ name }) => !next.hasAttribute(name) && name !== "open");
+  for (const { name } of gone) mine.removeAttribute(name);
+  for (const { name, value } of next.attributes) mine.setAttribute(name, value);
   patchChildren(mine, next);
 }
 
@@ -33,21 +27,15 @@ function patchChildren(mine, next) {
     const same = child.id ? known.get(child.id) : at && !at.id && at.nodeName === child.nodeName && at;
     if (!same) {
       const added = mine.insertBefore(document.importNode(child, true), at);
-      if (added.classList && child.id) added.classList.add("fresh");
+      if (child.id) added.classList.add("fresh");
       continue;
     }
     if (same === at) at = at.nextSibling;
     else mine.insertBefore(same, at);
     patch(same, child);
   }
-  while (at) {
-    const gone = at;
-    at = at.nextSibling;
-    gone.remove();
-  }
+  for (let gone; (gone = at); gone.remove()) at = at.nextSibling;
 }
-
-// --- Live ---------------------------------------------------------------------------------------
 
 const dirty = new Set(); // Ids of parts that an event has changed.
 const fetched = new Map(); // Id -> when it was last asked for.
@@ -62,9 +50,7 @@ function note(names) {
   schedule();
 }
 
-function dueAt(id) {
-  return (fetched.get(id) ?? 0) + Number(byId(id)?.dataset.every ?? 0);
-}
+const dueAt = (id) => (fetched.get(id) ?? 0) + Number(byId(id)?.dataset.every ?? 0);
 
 function schedule() {
   if (timer || isBusy || !dirty.size) return;
@@ -75,31 +61,27 @@ function schedule() {
 async function refresh() {
   timer = 0;
   const now = Date.now(), names = [...dirty].filter((id) => dueAt(id) <= now);
-  if (!names.length) { schedule(); return; }
+  if (!names.length) return schedule();
   isBusy = true;
   const address = new URL(location.href);
   address.hash = "";
   address.searchParams.set("parts", names.join(","));
+  // An event that comes meanwhile makes a part dirty again.
+  for (const id of names) { dirty.delete(id); fetched.set(id, now); }
   try {
     const answer = await fetch(address, { headers: { Accept: "text/html" } });
-    if (answer.ok) {
-      const found = new DOMParser().parseFromString(await answer.text(), "text/html");
-      for (const id of names) {
-        dirty.delete(id);
-        fetched.set(id, now);
-        const [mine, next] = [byId(id), found.getElementById(id)];
-        if (mine && next) patch(mine, next);
-      }
-      if (names.includes("market")) drawPrices();
-    } else {
-      for (const id of names) fetched.set(id, now + RETRY_MS);
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    const found = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const id of names) {
+      const [mine, next] = [byId(id), found.getElementById(id)];
+      if (mine && next) patch(mine, next);
     }
+    if (names.includes("market")) drawPrices();
   } catch {
-    for (const id of names) fetched.set(id, now + RETRY_MS);
-  } finally {
-    isBusy = false;
-    schedule();
+    for (const id of names) { dirty.add(id); fetched.set(id, now + RETRY_MS); }
   }
+  isBusy = false;
+  schedule();
 }
 
 function listen() {
@@ -114,7 +96,7 @@ function listen() {
   source.onopen = showState;
   source.onerror = () => {
     showState();
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => source.close() || listen(), RETRY_MS);
+    setTimeout(() => source?.readyState === EventSource.CLOSED && listen(), RETRY_MS);
   };
 }
 
@@ -126,8 +108,8 @@ function showState() {
   if (isStale === wasStale) return;
   wasStale = isStale;
   root.classList.toggle("stale", isStale);
-  const words = `No event since ${clock(lastEvent)} UTC. Figures are of then. Trying again.`;
-  byId("live").textContent = isStale ? words : "Live";
+  const since = `No event since ${clock(lastEvent)} UTC. Figures are of then. Trying again.`;
+  byId("live").textContent = isStale ? since : "Live";
   if (time && isStale) time.textContent = "";
 }
 
@@ -146,16 +128,13 @@ if (document.body.dataset.events) {
   document.addEventListener("visibilitychange", followVisibility);
 }
 
-// --- Choices of the stream ----------------------------------------------------------------------
-
 document.addEventListener("click", ({ target }) => {
   const choice = target.closest("[data-show], [data-pause]");
   if (!choice) return;
   if (choice.dataset.show) {
     document.body.dataset.show = choice.dataset.show;
-    for (const one of choice.parentElement.querySelectorAll("[data-show]")) {
-      one.setAttribute("aria-pressed", String(one === choice));
-    }
+    const all = choice.parentElement.querySelectorAll("[data-show]");
+    for (const one of all) one.setAttribute("aria-pressed", String(one === choice));
     return;
   }
   const isPaused = choice.getAttribute("aria-pressed") !== "true";
@@ -164,27 +143,24 @@ document.addEventListener("click", ({ target }) => {
   else { delete document.body.dataset.paused; note(["turn"]); }
 });
 
-// --- Commands -----------------------------------------------------------------------------------
-
 document.addEventListener("click", ({ target }) => {
   const button = target.closest("[data-ask]");
   if (!button) return;
   const dialog = byId("ask"), { ask, words, post, body, reason } = button.dataset;
-  byId("ask-title").textContent = ask;
-  byId("ask-words").textContent = words;
-  byId("ask-do").textContent = button.textContent;
-  byId("ask-error").textContent = "";
+  const texts = { "ask-title": ask, "ask-words": words, "ask-do": button.textContent, "ask-error": "" };
+  for (const [id, text] of Object.entries(texts)) byId(id).textContent = text;
   byId("ask-reason").hidden = reason === undefined;
-  const form = dialog.querySelector("form");
-  form.reset();
+  const form = byId("ask-form");
   form.onsubmit = async (event) => {
     if (event.submitter?.value !== "do") return;
     event.preventDefault();
-    const given = JSON.parse(body);
-    if (reason !== undefined) given.reason = form.elements.reason.value;
-    byId("ask-error").textContent = (await send(post, given)) ?? "";
+    const why = reason === undefined ? {} : { reason: form.elements.reason.value };
+    byId("ask-do").disabled = true;
+    byId("ask-error").textContent = (await send(post, { ...JSON.parse(body), ...why })) ?? "";
+    byId("ask-do").disabled = false;
     if (!byId("ask-error").textContent) dialog.close();
   };
+  form.reset();
   dialog.showModal();
 });
 
@@ -201,8 +177,6 @@ async function send(address, body) {
   }
 }
 
-// --- Prices -------------------------------------------------------------------------------------
-
 let prices = null;
 
 async function drawPrices() {
@@ -214,7 +188,7 @@ async function drawPrices() {
     autoSize: true,
     layout: { background: { color: colour("bg") }, textColor: colour("ink3"), attributionLogo: false },
     grid: { vertLines: { color: colour("rule") }, horzLines: { color: colour("rule") } },
-    timeScale: { timeVisible: true, borderColor: colour("rule") },
+    timeScale: { timeVisible: true, borderColor: colour("rule"), maxBarSpacing: 24 },
     rightPriceScale: { borderColor: colour("rule") },
     handleScroll: { mouseWheel: false }, handleScale: { mouseWheel: false },
   };
@@ -234,27 +208,92 @@ async function drawPrices() {
     return { time: Number(row.dataset.t), open, high, low, close };
   });
   prices.series.setData(bars);
-  prices.marks.setMarkers(rows("fill-table").flatMap((row, _, all) => orderMarks(row, bars, all.length, colour)).sort((a, b) => a.time - b.time));
+  const marks = rows("fill-table").flatMap((row, _, all) => orderMarks(row, bars, all.length, colour));
+  prices.marks.setMarkers(marks.sort((a, b) => a.time - b.time));
   if (!prices.count) prices.chart.timeScale().fitContent();
   prices.count = bars.length;
 }
 
 // A ring where the agent saw the price, an arrow where it paid or got one.
 function orderMarks(row, bars, count, colour) {
-  const [, agent, action, , seen, paid] = [...row.cells].map((cell) => cell.textContent);
+  const [, agent, action, quantity, seen, paid] = [...row.cells].map((cell) => cell.textContent);
   const time = bars.findLast((bar) => bar.time <= Number(row.dataset.t))?.time;
   if (time === undefined) return [];
   const name = row.dataset.style, isBuy = action === "buy";
   const color = colour(/^s\d$/.test(name) ? name : name === "hold" ? "ink" : "grey");
   const arrow = {
     time, color, shape: isBuy ? "arrowUp" : "arrowDown", price: Number(paid),
-    position: isBuy ? "atPriceBottom" : "atPriceTop", text: count <= LABELS_MAX ? agent : "",
+    position: isBuy ? "atPriceBottom" : "atPriceTop", text: count > LABELS_MAX ? "" : byId("portfolio") ? `${action} ${quantity}` : agent,
   };
-  if (!seen) return [arrow];
-  return [{ time, color, shape: "circle", price: Number(seen), position: "atPriceMiddle", size: 0.4 }, arrow];
+  const ring = { time, color, shape: "circle", price: Number(seen), position: "atPriceMiddle", size: 0.4 };
+  return seen ? [ring, arrow] : [arrow];
+}
+
+// Recompute every comparison of a trace from the recorded bytes, here and not on the server.
+async function verify(box) {
+  const answer = await fetch(box.dataset.trace), verdict = byId("checked");
+  if (!answer.ok) { verdict.textContent = `The records did not come: status ${answer.status}.`; return; }
+  if (!crypto.subtle) { verdict.textContent = verdict.dataset.insecure; return; }
+  const { steps, namespace } = await answer.json();
+  const decode = (text) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  const bytes = new Map(steps.map((step) => [step.name, decode(step.value)]));
+  const hex = (buffer) => [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const utf8 = (text) => new TextEncoder().encode(text);
+  const join = (arrays) => new Uint8Array(arrays.flatMap((array) => [...array]));
+
+  const valueOf = ({ literal, step, path, z_as_offset: zone }) => {
+    if (literal !== null) return utf8(literal);
+    if (!path.length) return bytes.get(step);
+    const found = path.reduce((value, key) => value?.[key], JSON.parse(new TextDecoder().decode(bytes.get(step))));
+    return utf8(String(found ?? "").replace(zone ? /Z$/ : /$^/, "+00:00"));
+  };
+  const compute = async ({ algorithm, parts, separator }) => {
+    const joined = join(parts.flatMap((part, index) => (index ? [utf8(separator), valueOf(part)] : [valueOf(part)])));
+    if (algorithm === "sha256") return hex(await crypto.subtle.digest("SHA-256", joined));
+    if (algorithm === "text") return new TextDecoder().decode(joined);
+    const space = namespace.replaceAll("-", "").match(/../g).map((pair) => parseInt(pair, 16));
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-1", join([space, joined])));
+    [digest[6], digest[8]] = [(digest[6] & 0x0f) | 0x50, (digest[8] & 0x3f) | 0x80];
+    return hex(digest.slice(0, 16)).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  };
+  const holds = async (check) => {
+    try { return (await compute(check)) === new TextDecoder().decode(valueOf(check.expected)); } catch { return false; }
+  };
+  const mark = (id, isGood) => {
+    byId(id).className = isGood ? "good" : "broken";
+    byId(id).querySelector(".mark").textContent = isGood ? "✓ holds" : "✕ broken";
+    return isGood;
+  };
+  const check = async () => {
+    let broken = [], count = 0;
+    for (const [number, step] of steps.entries()) {
+      if (!step.value) continue;
+      const own = hex(await crypto.subtle.digest("SHA-256", bytes.get(step.name)));
+      byId(`hash-${number}`).textContent = own;
+      const found = [mark(`check-${number}-bytes`, own === step.sha256)];
+      for (const [index, one] of step.checks.entries()) found.push(mark(`check-${number}-${index}`, await holds(one)));
+      count += found.length;
+      if (!mark(`step-${number}`, !found.includes(false))) broken.push(`${number + 1}, ${step.name}`);
+    }
+    box.dataset.state = broken.length ? "broken" : "good";
+    verdict.textContent = broken.length
+      ? `Broken at ${broken.join("; ")}: these bytes are not those that were recorded.`
+      : `All ${count} comparisons hold, computed in this browser.`;
+  };
+  box.addEventListener("click", ({ target }) => {
+    const button = target.closest("[data-tamper]");
+    if (!button) return;
+    const step = steps[button.dataset.tamper], array = bytes.get(step.name);
+    const isChanged = button.getAttribute("aria-pressed") === "true";
+    button.setAttribute("aria-pressed", String(!isChanged));
+    if (isChanged) bytes.set(step.name, decode(step.value));
+    else array[array.findLastIndex((byte) => byte >= 0x30 && byte <= 0x38)] += 1; // A digit: 3 becomes 4.
+    check();
+  });
+  await check();
 }
 
 root.classList.add("js");
 drawPrices();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawPrices);
-if (byId("trace")) showTrace(byId("trace"));
+if (byId("trace")) verify(byId("trace"));

@@ -7,6 +7,7 @@ import pytest
 from arena import topics
 from dashboard.model import queries
 from dashboard.web.page import words
+from dashboard.web.static_files import STATIC
 from tests.dashboard.failing_scenario import ALWAYS, WRONG_KEY, FailingScenario
 from tests.dashboard.model.test_verdict import WORDS, judged
 from tests.dashboard.scenario import Scenario
@@ -181,3 +182,22 @@ async def test_turn_page_has_the_exact_prompt() -> None:
 def test_pieces_of_the_verdict_are_the_whole_verdict(verdict: str) -> None:
     """Typesetting changes sizes, not words."""
     assert verdict == "".join(piece.words for piece in words.pieces(verdict))
+
+
+def test_own_module_stays_small() -> None:
+    """The only script of our own has fewer than 300 lines."""
+    own = [path for path in STATIC.glob("*") if path.suffix in (".js", ".mjs")]
+
+    assert ["page.js"] == [path.name for path in own]
+    assert len(own[0].read_text(encoding="utf-8").splitlines()) < 300
+
+
+async def test_browsers_get_errors_as_pages_and_programs_as_json() -> None:
+    """Status and words are the same."""
+    async with serving(Scenario().run(1)) as served:
+        found = await served.client.get("/agents/nobody", headers={"Accept": "text/html"})
+        plain = await served.client.get("/agents/nobody")
+
+    assert (404, 404) == (found.status_code, plain.status_code)
+    assert plain.json()["error"]["message"].replace("'", "&#39;") in found.text
+    assert "text/html" in found.headers["content-type"]

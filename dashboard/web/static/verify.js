@@ -1,2 +1,0 @@
-// Placeholder until the trace is served.
-export function showTrace() {}
