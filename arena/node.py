@@ -6,6 +6,7 @@ writes `arena.heartbeats` and `dead_letters`.
 
 import asyncio
 import contextlib
+import gc
 import os
 import random
 import signal
@@ -356,6 +357,7 @@ def run_node(
     logs.configure(settings, node=f"{kind}/{name}" if name else kind)
 
     async def main() -> None:
+        gc.freeze()  # What was imported lives as long as the process.
         own_bus = bus or _bus_of(kind, name, settings)
         node = Node(kind, name, settings, own_bus, SystemClock(), read_only=read_only)
         await serve_node(node, serve, options)

@@ -338,3 +338,21 @@ def test_logged_error_is_one_line(tmp_path: Path) -> None:
 
     (line,) = done.stderr.splitlines()
     assert "TypeError: a b (in a library)" == json.loads(line)["exception"]
+
+
+def test_a_command_ends_without_a_last_collection() -> None:
+    """What it has imported is not searched for cycles when the process ends."""
+    code = (
+        "import atexit, gc; from arena.command_exit import run_command;"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 1000));"
+        "run_command(lambda: 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+    assert ("True\n", 0) == (done.stdout, done.returncode)
