@@ -248,10 +248,11 @@ WEB = ProcessKind(
     writes=(topics.CONTROL,),
     spec_table="dashboard",
 )
+SUPERVISOR = ProcessKind(name="supervisor", reads=(topics.SUPERVISION,))
 CLI = ProcessKind(
     name="cli",
     reads=(topics.ROSTER, topics.CONTROL, topics.HEARTBEATS, topics.CHAT_INBOX),
-    writes=(topics.PROMPTED, topics.COMMANDS, topics.CONTROL),
+    writes=(topics.PROMPTED, topics.COMMANDS, topics.CONTROL, topics.SUPERVISION),
     reads_everything=True,
 )
 OPERATOR = ProcessKind(name="operator", reads=(topics.DRIFTS, topics.DEAD_LETTERS), account="cli")
@@ -268,6 +269,7 @@ KINDS: tuple[ProcessKind, ...] = (
     WEB,
     ALERTS,
     DASHBOARD,
+    SUPERVISOR,
     CLI,
     OPERATOR,
 )

@@ -190,6 +190,14 @@ CONTROL = TopicSpec(
         "message.timestamp.type": "LogAppendTime",
     },
 )
+SUPERVISION = TopicSpec(
+    name="arena.supervision",
+    key="host",
+    messages=("ProcessCommand",),
+    # The broker's own time, as on heartbeats: a command that is read too late is not obeyed.
+    config={"message.timestamp.type": "LogAppendTime"},
+    note="supervisors start at its end: a command is for those that run",
+)
 DRIFTS = TopicSpec(
     name="ledger.drift",
     key="owner",
@@ -231,6 +239,7 @@ TOPICS: tuple[TopicSpec, ...] = (
     EVALUATIONS,
     DRIFTS,
     CONTROL,
+    SUPERVISION,
     HEARTBEATS,
     DEAD_LETTERS,
 )

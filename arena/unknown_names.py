@@ -46,7 +46,9 @@ def listed(names: Iterable[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown or "none"
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str], *, remedy: str = "") -> UsageError:
+def unknown_name(
+    kind: str, name: str, known: Iterable[str], *, remedy: str = "", plural: str = ""
+) -> UsageError:
     """The error for a name that does not exist, with the known names as the remedy.
 
     Args:
@@ -54,9 +56,10 @@ def unknown_name(kind: str, name: str, known: Iterable[str], *, remedy: str = ""
         name: The given name.
         known: Names that exist.
         remedy: Another remedy, after the names.
+        plural: The plural of the kind; "" if it ends in an s only.
     """
-    names = closest_first(name, known)
-    text = f"the {kind}s are {listed(names)}" if names else f"there are no {kind}s yet"
+    names, kinds = closest_first(name, known), plural or f"{kind}s"
+    text = f"the {kinds} are {listed(names)}" if names else f"there are no {kinds} yet"
     return UsageError(
         f"there is no {kind} {name!r}", remedy=f"{text}; {remedy}" if remedy else text
     )

@@ -22,6 +22,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("operations.commands.up:up", "Run the processes of an ARENA.toml here."),
     "doctor": ("operations.commands.doctor:doctor", "Check this machine, keys and models."),
     "status": ("operations.commands.status:status", "Show the health of every process."),
+    "process": (
+        "operations.commands.process:app",
+        "List, start, stop or restart supervised processes.",
+    ),
     "runs": ("operations.commands.runs:app", "List, show or delete the runs of this home."),
     "halt": ("operations.commands.halt:halt", "Refuse new orders until resume."),
     "resume": ("operations.commands.halt:resume", "Take orders again after a halt."),

@@ -7,7 +7,7 @@ account     Epoch, StateDigest, AccountOpened, OrderDecided
 turns       TurnStarted, Turn, AgentSpec, Rules
 judging     Evaluation
 books       Drift
-ops         Heartbeat, Halt, Resume, PassOver, DeadLetter
+ops         Heartbeat, Halt, Resume, PassOver, ProcessCommand, DeadLetter
 """
 
 from arena.messages.account import (
@@ -61,7 +61,14 @@ from arena.messages.market import (
     Side,
     Ticker,
 )
-from arena.messages.ops import DeadLetter, Halt, Heartbeat, PassOver, Resume
+from arena.messages.ops import (
+    DeadLetter,
+    Halt,
+    Heartbeat,
+    PassOver,
+    ProcessCommand,
+    Resume,
+)
 from arena.messages.tools import OpenAccount, QuoteSeen, ToolCall, ToolOffered, ToolResult
 from arena.messages.turns import (
     SINGLE,
@@ -115,6 +122,7 @@ __all__ = [
     "PassOver",
     "Portfolio",
     "Posting",
+    "ProcessCommand",
     "Product",
     "ProductView",
     "PromptSize",

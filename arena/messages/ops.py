@@ -1,10 +1,16 @@
-"""Operation of the arena: heartbeats, the kill switch, and dead letters."""
+"""Operation of the arena: heartbeats, the kill switch, process commands, and dead letters."""
 
 from typing import Literal
 
 from pydantic import Field, JsonValue
 
 from arena.messages.base import Message, Utc
+
+REASON_CHARS_MAX = 200
+"""Longest reason of a `ProcessCommand`."""
+BY_CHARS_MAX = 300
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"
+"""A run or a process: "chat-node-" or "router-", and a name of at most 64 characters."""
 
 
 class Heartbeat(Message):
@@ -77,6 +83,33 @@ class PassOver(Message):
     error: str
     by: str
     at: Utc
+
+
+class ProcessCommand(Message):
+    """An instruction to one supervisor to start, stop or restart one of its processes.
+
+    It names a process and an action only: the command line and the environment are always those
+    that the supervisor has planned. The key is the host.
+
+    Attributes:
+        command_id: Unique id; a supervisor carries out each id once.
+        host: The host of the supervisor.
+        run: The run of the supervisor: the name of its folder.
+        process: The name of the process in that run, such as "chat-node-rules".
+        action: What to do; a restart is a stop and then a start.
+        reason: Reason for people.
+        by: The sender, such as "cli/<host>".
+        issued_at: By the sender's clock; the age of a command is measured by the broker's.
+    """
+
+    command_id: str = Field(pattern=r"^[0-9A-Za-z-]{8,64}$")
+    host: str = Field(pattern=r"^[!-.0-~]{1,255}$")
+    run: str = Field(pattern=NAME)
+    process: str = Field(pattern=NAME)
+    action: Literal["start", "stop", "restart"]
+    reason: str = Field(default="", max_length=REASON_CHARS_MAX)
+    by: str = Field(min_length=1, max_length=BY_CHARS_MAX)
+    issued_at: Utc
 
 
 class DeadLetter(Message):

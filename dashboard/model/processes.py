@@ -1,4 +1,4 @@
-"""Which processes are alive, from `arena.heartbeats`. Pure."""
+"""Which processes are alive, and which a command has stopped, from `arena.heartbeats`. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Literal
 from arena.clock_skew import SkewFold, by_broker_clock
 from arena.liveness import CONNECTOR, feed_down, market_warning, running_connectors
 from arena.messages import Heartbeat
+from arena.supervision import ProcessAddress, stopped_processes
 
 STALE_AFTER_INTERVALS = 3
 INTERVAL_S = 5.0
@@ -28,10 +29,11 @@ class ProcessRow:
         kind: Kind of process.
         name: Name of the process.
         state: The status in its heartbeat; "silent" if three heartbeats are missing, "stopped"
-            if its last status was "stopping".
+            if its last status was "stopping", or if a command stopped it.
         age_s: Seconds since the heartbeat.
         lag: Unread records, or None if it does not report them.
         dead_letters: Dead letters that it has written.
+        stopped_by: Who stopped it by a command, and why; "" if no command did.
     """
 
     node: str
@@ -41,6 +43,7 @@ class ProcessRow:
     age_s: float
     lag: int | None
     dead_letters: int
+    stopped_by: str = ""
 
     @property
     def alive(self) -> bool:
@@ -113,22 +116,35 @@ class Processes:
         )
 
     def rows(self, now: datetime) -> list[ProcessRow]:
-        """The processes with a heartbeat within `GONE_AFTER_S`, by kind and name."""
-        rows = [_row(beat, now) for beat in self.newest.values()]
-        return sorted(
-            (row for row in rows if row.age_s <= GONE_AFTER_S),
-            key=lambda row: (row.kind, row.name, row.node),
-        )
+        """Processes with a heartbeat within `GONE_AFTER_S`, and stopped ones, by kind and name.
+
+        A process that a command has stopped is shown as long as its supervisor is.
+        """
+        recent = [b for b in self.newest.values() if _age_s(b, now) <= GONE_AFTER_S]
+        stopped = stopped_processes(recent)
+        shown = {beat.node: beat for beat in recent}
+        if stopped:
+            shown |= {b.node: b for b in self.newest.values() if _address(b) in stopped}
+        rows = [_row(beat, now, stopped.get(_address(beat), "")) for beat in shown.values()]
+        return sorted(rows, key=lambda row: (row.kind, row.name, row.node))
 
 
 def _joined(texts: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(text for text in texts if text))
 
 
-def _row(beat: Heartbeat, now: datetime) -> ProcessRow:
-    age_s = max(0.0, (now - beat.at).total_seconds())
+def _address(beat: Heartbeat) -> ProcessAddress:
+    return ProcessAddress(beat.host, beat.pid)
+
+
+def _age_s(beat: Heartbeat, now: datetime) -> float:
+    return max(0.0, (now - beat.at).total_seconds())
+
+
+def _row(beat: Heartbeat, now: datetime, stopped_by: str = "") -> ProcessRow:
+    age_s = _age_s(beat, now)
     state: ProcessState = beat.status
-    if beat.status == "stopping":
+    if beat.status == "stopping" or stopped_by:
         state = "stopped"
     elif age_s > STALE_AFTER_INTERVALS * (beat.interval_s or INTERVAL_S):
         state = "silent"
@@ -141,4 +157,5 @@ def _row(beat: Heartbeat, now: datetime) -> ProcessRow:
         age_s=age_s,
         lag=None if lag is None else int(lag),
         dead_letters=beat.counters.get("dead_letters", 0),
+        stopped_by=stopped_by,
     )

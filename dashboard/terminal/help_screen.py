@@ -96,6 +96,9 @@ def _lines(frame: Frame, width: int) -> list[Text]:
     lines += [blank(width), Text("processes", style=TITLE)]
     if frame.processes:
         lines += table(PROCESSES, [_process_cells(row) for row in frame.processes], width)
+        for row in frame.processes:
+            if row.stopped_by:
+                lines += _entry(row.name or row.kind, row.stopped_by, width)
     else:
         lines += wrap("no heartbeat yet: check ARENA_PREFIX", width)
     lines += [blank(width), Text("keys", style=TITLE)]

@@ -33,6 +33,7 @@ ORDER = (
     topics.CHAT_INBOX.name,
     topics.TURNS.name,
     topics.EVALUATIONS.name,
+    topics.SUPERVISION.name,
     topics.HEARTBEATS.name,
     topics.DEAD_LETTERS.name,
 )

@@ -24,9 +24,10 @@ from operations.commands.resume_check import deleted_snapshots
 from operations.processes.stop_signals import StopSignals
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.competition import BASELINES
+from operations.supervisor.log_tail import LAST_LINE_LEAD
 from operations.supervisor.plan import ALERTS, CONNECTOR, DASHBOARD, EXCHANGE, JUDGE
 from operations.supervisor.running import ArenaRun
-from operations.supervisor.supervisor import LAST_LINE_LEAD, TICK_S
+from operations.supervisor.supervisor import TICK_S
 
 READ_MAX = 2_000
 FOLLOWED_TOPICS = (

@@ -40,6 +40,7 @@ from arena.runs import find_run, newest_run
 from arena.settings import Settings
 from arena.visible_text import one_line
 from operations.commands import status_rows
+from operations.commands.local_states import local_states
 
 READ_DEADLINE_S = 10.0
 CLOCKS_CHARS_MAX = 2_000
@@ -117,7 +118,7 @@ async def _status(location: ArenaLocation, *, here: bool, as_json: bool) -> None
         host=host,
         now=broker_now(heartbeats.asked_at, host, skews),
         interval_s=location.settings.heartbeat_interval_s,
-        local_states=_local_states(beats, host),
+        local_states=local_states(beats, host),
     )
     if here:
         found = [row for row in found if row.host == host]
@@ -173,27 +174,6 @@ def _print(
         ended = location.run.ended_at
         when = f"ended at {ended.astimezone():%H:%M:%S}" if ended else "was killed"
         print(f"the newest run here, {location.directory.name}, {when}")
-
-
-def _local_states(beats: list[Heartbeat], host: str) -> dict[str, status_rows.LocalState]:
-    """The states of this machine's own processes by node id, if they are not running normally."""
-    import psutil
-
-    found: dict[str, status_rows.LocalState] = {}
-    for beat in beats:
-        if beat.host != host or beat.status == "stopping":
-            continue
-        try:
-            process = psutil.Process(beat.pid)
-            state, since = process.status(), process.create_time()
-        except psutil.NoSuchProcess:
-            found[beat.node] = "gone"
-            continue
-        if state == psutil.STATUS_ZOMBIE or since > beat.at.timestamp():
-            found[beat.node] = "gone"  # its pid may belong to another process now
-        elif state in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP):
-            found[beat.node] = "suspended"
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 A process is stale if its heartbeat is older than three intervals, or if it is suspended on this
 host. It is down if it does not exist any more on this host, or if its last heartbeat was an error.
-It is shown until another process of its kind and name started after its last heartbeat.
+If a command stopped it, it is stopped, with the sender and the reason. It is shown until another
+process of its kind and name started after its last heartbeat; a supervisor, whose name is that of
+its run, until another one started on its host.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -15,6 +17,7 @@ from arena.liveness import WAITING_FOR, feed_down, market_warning, silent_after_
 from arena.messages import Heartbeat
 from arena.node import ERROR
 from arena.runs import ProcessRecord, RunRecord
+from arena.supervision import SUPERVISOR, ProcessAddress, stopped_processes
 from arena.visible_text import one_line
 from operations.commands.aligned_lines import aligned_lines
 
@@ -46,6 +49,7 @@ class ProcessStatus:
         age_s: Age of the newest heartbeat; None without one.
         restarts: Restarts by the supervisor; None if this run does not supervise it.
         counters: The published counters. words: The reason for its health, as text.
+        stopped_by: Who stopped it by a command, and why; "" if no command did.
         waiting: What a router waits for, such as a chat node that does not run; "" for nothing.
         feed_down: Why a connector's venue sends nothing, and what to do; "" if it does.
         market_warning: What else is wrong with a connector's market data, such as a ban of one
@@ -62,6 +66,7 @@ class ProcessStatus:
     counters: Mapping[str, int]
     gauges: Mapping[str, float]
     words: str = ""
+    stopped_by: str = ""
     waiting: str = ""
     feed_down: str = ""
     market_warning: str = ""
@@ -87,19 +92,26 @@ def process_rows(
         local_states: Node id -> state of this machine's own processes.
     """
     supervised = {p.pid: p for p in run.processes if p.pid is not None} if run else {}
+    beats = list(beats)
+    stopped = stopped_processes(beats)
     found: list[tuple[Heartbeat, ProcessStatus]] = []
     for beat in sorted(beats, key=lambda b: b.at, reverse=True):
         if now - beat.at > FORGOTTEN_AFTER:
             continue
         process = supervised.get(beat.pid) if beat.host == host else None
-        found.append(
-            (beat, _from_beat(beat, process, (local_states or {}).get(beat.node), now, interval_s))
-        )
+        row = _from_beat(beat, process, (local_states or {}).get(beat.node), now, interval_s)
+        if why := stopped.get(ProcessAddress(beat.host, beat.pid)):
+            row = replace(row, health="stopped", words=why, stopped_by=why)
+        found.append((beat, row))
     shown = [row for beat, row in found if not _is_replaced(beat, row, found)]
     shown.sort(key=lambda row: (row.kind, row.name))
     if run is not None:
         seen = {beat.pid for beat, _ in found if beat.host == host}
-        shown += [_from_process(p, host) for p in run.processes if p.pid not in seen]
+        rows = [_from_process(p, host) for p in run.processes if p.pid not in seen]
+        for row in rows:
+            address = None if row.pid is None else ProcessAddress(host, row.pid)
+            why = "" if address is None else stopped.get(address, "")
+            shown.append(replace(row, stopped_by=why) if why else row)
     return shown
 
 
@@ -109,10 +121,15 @@ def _is_replaced(
     """True if another process of its kind and name replaced the process of a heartbeat."""
     if row.health in ALIVE or row.words == SUSPENDED:
         return False
-    of_name = [(b, r) for b, r in found if (b.kind, b.name) == (beat.kind, beat.name) and b != beat]
+    of_name = [(b, r) for b, r in found if _place(b) == _place(beat) and b != beat]
     if row.health == "stopped" and any(r.health in ALIVE for _, r in of_name):
         return True
     return any(b.started_at > beat.at for b, _ in of_name)
+
+
+def _place(beat: Heartbeat) -> tuple[str, str]:
+    """The kind and name of a process; of a supervisor the kind and host."""
+    return beat.kind, beat.host if beat.kind == SUPERVISOR else beat.name
 
 
 def _from_beat(
@@ -233,5 +250,5 @@ def _cells(row: ProcessStatus) -> tuple[str, ...]:
         row.health,
         "-" if row.age_s is None else f"{row.age_s:.0f} s",
         "-" if row.restarts is None else str(row.restarts),
-        row.words if row.health in BAD and row.words else counters or row.words,
+        row.stopped_by or (row.words if row.health in BAD else "") or counters or row.words,
     )

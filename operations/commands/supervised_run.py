@@ -15,14 +15,15 @@ from typing import NoReturn
 import arena
 from arena import topics
 from arena.acls import rules_for
-from arena.credentials import ADMIN, credentials_of_command
-from arena.errors import EXIT_TERMINATED
+from arena.credentials import ADMIN, credentials_for, credentials_of_command
+from arena.errors import EXIT_TERMINATED, UsageError
 from arena.output import discard_output
 from arena.plugins import NO_PLUGINS, PluginFile, Plugins
 from arena.processes import started_at
 from arena.run_lookup import with_login
 from arena.runs import BOOKS, FRAMES, MARKET, RunRecord
-from arena.settings import Settings
+from arena.settings import KafkaAccess, Settings
+from arena.supervision import SUPERVISOR
 from operations.localbroker.broker_spec import KAFKA_COMPATIBLE, BrokerHandle
 from operations.localbroker.ports import first_of_free_ports
 from operations.processes.child import ProcessSpec
@@ -31,6 +32,7 @@ from operations.specs.arena_spec import ArenaSpec
 from operations.specs.venues import by_venue
 from operations.supervisor.plan import LaunchContext, plan
 from operations.supervisor.running import ArenaRun
+from operations.supervisor.supervision_link import SupervisionLink
 from operations.supervisor.supervisor import TICK_S, Change
 
 # -P: Python must not import a folder "arena" of the working directory as this package.
@@ -194,7 +196,31 @@ def prepare_run(
         version=arena.__version__,
         plugins=setup.files,
     )
-    return ArenaRun(record, setup.directory, processes, spec_text=setup.text, on_change=on_change)
+    competition = spec.competition
+    return ArenaRun(
+        record,
+        setup.directory,
+        processes,
+        spec_text=setup.text,
+        on_change=on_change,
+        link=SupervisionLink(supervisor_settings(setup.settings), setup.directory.name),
+        lock_step=competition is not None and competition.lock_step,
+    )
+
+
+def supervisor_settings(settings: Settings) -> Settings:
+    """The settings with the supervisor's own login, if the broker here is secure.
+
+    The accounts of a broker are created at its first start: one of an earlier version has none for
+    supervisors, which then connect like the run itself.
+    """
+    if settings.access.sasl_username != ADMIN:
+        return settings
+    try:
+        own = credentials_for(settings.home, SUPERVISOR)
+    except UsageError:
+        return settings
+    return settings.override(access=KafkaAccess.of(own)) if own else settings
 
 
 def supervise(

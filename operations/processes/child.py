@@ -28,6 +28,7 @@ class ProcessSpec:
     Attributes:
         name: Name of its log file; unique in a run.
         argv: The command line; never holds a secret.
+        kind: The kind in `arena.process_kinds`; "" for a process outside of a run.
         environ: Variables added to the parent's environment.
         without: Variables that are removed: keys of other processes.
         cwd: The working directory; None for the parent's.
@@ -38,6 +39,7 @@ class ProcessSpec:
 
     name: str
     argv: tuple[str, ...]
+    kind: str = field(default="", kw_only=True)
     environ: Mapping[str, str] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
     cwd: Path | None = None

@@ -89,6 +89,7 @@ def plan(spec: ArenaSpec, context: LaunchContext) -> list[ProcessSpec]:
         return ProcessSpec(
             name=name,
             argv=(*context.launcher, *words),
+            kind=(name == TOOL_SERVER and kind.includes) or kind.name,
             environ=context.environ,
             without=secrets - keys,
             ready_port=ready_port,

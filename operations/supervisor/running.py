@@ -1,4 +1,4 @@
-"""One run of an arena: its directory, its record, its processes.
+"""One run of an arena: its directory, its record, its processes, and the commands for them.
 
 Writes `<home>/runs/<time>/`: a copy of the ARENA.toml, run.json with the current state, and
 `logs/supervisor.log` with what happened to the processes. If the disk is full, that is reported
@@ -16,6 +16,8 @@ from arena.atomic_files import disk_full_named, write_atomic
 from arena.error_causes import explain_error
 from arena.runs import LOGS, SPEC_FILE, RunRecord, write_run
 from operations.processes.child import ProcessSpec
+from operations.supervisor.command_steps import CommandFilter, refusal_of
+from operations.supervisor.supervision_link import SupervisionLink
 from operations.supervisor.supervisor import Change, Supervisor
 
 RUN = "this run:"
@@ -31,6 +33,8 @@ class ArenaRun:
         processes: The processes in start order.
         spec_text: The ARENA.toml, saved beside the record.
         on_change: Called with each change to show to the user.
+        link: Receives commands and reports what is supervised; None to do neither.
+        lock_step: True if the market waits for every agent.
     """
 
     def __init__(
@@ -41,11 +45,16 @@ class ArenaRun:
         *,
         spec_text: str,
         on_change: Callable[[Change], None] = lambda change: None,
+        link: SupervisionLink | None = None,
+        lock_step: bool = False,
     ) -> None:
         """Write the record; call `start` to start the processes."""
         self.directory = directory
         self._record = record
         self._on_change = on_change
+        self._link = link
+        self._lock_step = lock_step
+        self._commands = CommandFilter()
         self._reported_errors: set[str] = set()
         self._log = directory / LOGS / "supervisor.log"
         self.supervisor = Supervisor(processes, directory, on_change=self._note)
@@ -59,14 +68,20 @@ class ArenaRun:
 
     def start(self, stopped: Callable[[], bool]) -> None:
         """Start every process in order, until `stopped` returns True."""
+        if self._link is not None:
+            self._publish()
+            self._link.start()
         self.supervisor.start(stopped)
         self._write()
+        self._publish()
 
     def tick(self) -> None:
         """Do what is due; call it about ten times a second."""
+        self._obey()
         self.supervisor.tick()
         if self.supervisor.records() != self._record.processes:
             self._write()
+        self._publish()
 
     def note_dead(self, dead: tuple[DeadAgent, ...]) -> None:
         """Save the dead agents in the record."""
@@ -79,6 +94,29 @@ class ArenaRun:
         self.supervisor.stop(hurried=hurried)
         self._record = self._record.model_copy(update={"ended_at": datetime.now(UTC)})
         self._write()
+        if self._link is not None:
+            self._publish()
+            self._link.stop()
+
+    def _obey(self) -> None:
+        """Carry out the commands that arrived, each once."""
+        if self._link is None:
+            return
+        for received in self._link.take():
+            command = received.command
+            if not self._commands.is_new(command):
+                self._link.note(f"command {command.command_id} came again; it is not repeated")
+            elif why := refusal_of(received):
+                self.supervisor.refuse(command, why)
+            else:
+                self.supervisor.obey(command)
+        for text in self._link.take_notes():
+            self._note(Change(RUN, text))
+
+    def _publish(self) -> None:
+        if self._link is not None:
+            report = self.supervisor.report(self._link.run, lock_step=self._lock_step)
+            self._link.publish(report)
 
     def _write(self) -> None:
         with self._report_write_errors():

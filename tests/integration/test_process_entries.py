@@ -9,9 +9,9 @@ from typing import get_args, get_type_hints
 import pytest
 
 from arena.node import Node
-from arena.process_kinds import CLI, KINDS, OPERATOR, ProcessKind
+from arena.process_kinds import CLI, KINDS, OPERATOR, SUPERVISOR, ProcessKind
 
-PROCESSES = [kind for kind in KINDS if kind not in (CLI, OPERATOR)]
+PROCESSES = [kind for kind in KINDS if kind not in (SUPERVISOR, CLI, OPERATOR)]
 
 
 @pytest.mark.parametrize("kind", PROCESSES, ids=lambda kind: kind.name)
@@ -32,5 +32,5 @@ def test_entry_is_serve_with_frozen_options(kind: ProcessKind) -> None:
 
 
 def test_only_processes_have_an_entry() -> None:
-    """Commands and the operator are not processes."""
-    assert ("", "") == (CLI.serve, OPERATOR.serve)
+    """Commands, their supervisor and the operator are not processes that can be started."""
+    assert ("", "", "") == (SUPERVISOR.serve, CLI.serve, OPERATOR.serve)

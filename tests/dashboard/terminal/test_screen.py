@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta, timezone
 from decimal import Decimal
 from functools import cache
@@ -275,6 +276,19 @@ def test_help_explains_columns_and_lists_processes() -> None:
 
     for words in ("fee 60 bps, slippage 2 bps", "connector", "running", "lat. cost", "quit"):
         assert words in shown
+
+
+def test_help_says_who_stopped_a_process() -> None:
+    """A process that a command stopped has a line of its own, and is not silent."""
+    frame = known_frame("demo")
+    first, *others = frame.processes
+    why = "stopped by cli/alpha: new key"
+    row = replace(first, state="stopped", stopped_by=why)
+
+    shown = words_of(render(replace(frame, processes=(row, *others)), Ui(screen="help"), 120, 60))
+
+    assert re.search(rf"{re.escape(row.name)} +{re.escape(why)}", shown)
+    assert "SILENT" not in shown
 
 
 def test_selected_agent_is_visible_among_many() -> None:

@@ -6,8 +6,9 @@ from typing import Literal
 from pydantic import JsonValue
 
 from arena.agent_health import DeadAgent
-from arena.messages import Heartbeat
+from arena.messages import Heartbeat, ProcessCommand
 from arena.runs import ProcessRecord, ProcessState, RunRecord
+from arena.supervision import SUPERVISED, Supervised, SupervisedProcess, outcome_of
 from operations.commands.status_rows import (
     LocalState,
     dead_agents,
@@ -221,3 +222,50 @@ def test_dead_agents_come_from_living_routers_and_the_run() -> None:
     assert dead_agents(beats, found, run) == (glm, gpt)
     assert dead_line(glm) == "dead: a: 401; set it"
     assert RunRecord.model_validate_json(run.model_dump_json()) == run
+
+
+def supervisor(pid: int, age_s: float, *, up_s: float = 3_600, run: str = "r") -> Heartbeat:
+    """A supervisor that stopped the process with pid 8 as a command asked for."""
+    command = ProcessCommand(
+        command_id="command-1", host="host", run=run, process="router-mo", action="stop",
+        reason="new key", by="cli/host", issued_at=NOW,
+    )  # fmt: skip
+    process = SupervisedProcess(
+        name="router-mo", kind="router", state="stopped", pid=8, since=NOW,
+        command=outcome_of(command, "done", "ended", NOW),
+    )  # fmt: skip
+    found = beat("supervisor", pid, age_s, name=run, up_s=up_s)
+    report = Supervised(run=run, processes=(process,))
+    return found.model_copy(update={"details": {SUPERVISED: report.detail()}})
+
+
+def test_process_stopped_by_a_command_is_not_down() -> None:
+    """It says who stopped it and why, instead of its counters; also if it had to be killed."""
+    for last in (beat("router", 8, 60.0), beat("router", 8, 60.0, "stopping", error="x")):
+        for run in (None, run_of(("router-mo", 8, "stopped"))):
+            rows = process_rows(
+                [last, supervisor(5, 1.0)], run, host="host", now=NOW, interval_s=5.0
+            )
+            row = next(row for row in rows if row.pid == 8)
+            line = next(line for line in process_table(rows) if line.startswith("router"))
+
+            assert ("stopped", "stopped by cli/host: new key") == (row.health, row.stopped_by)
+            assert line.endswith("stopped by cli/host: new key")
+
+
+def test_process_without_heartbeats_that_a_command_stopped() -> None:
+    """The exchange of this host, from the run's record."""
+    run = run_of(("exchange", 8, "stopped"))
+
+    rows = process_rows([supervisor(5, 1.0)], run, host="host", now=NOW, interval_s=5.0)
+
+    assert ["stopped by cli/host: new key"] == [row.stopped_by for row in rows if row.pid == 8]
+
+
+def test_killed_supervisor_is_hidden_after_the_next_run_started() -> None:
+    """The name of a supervisor is that of its run, so the host tells which one replaced it."""
+    killed, later = supervisor(5, 60.0, run="r1"), supervisor(6, 1.0, up_s=50, run="r2")
+
+    assert {5: "stale"} == healths(killed)
+    assert {6: "ok"} == healths(killed, later)
+    assert {5: "stale", 6: "ok"} == healths(killed, supervisor(6, 1.0, up_s=70, run="r2"))
