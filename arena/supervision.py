@@ -164,8 +164,8 @@ def supervised_of(beat: Heartbeat) -> Supervised | None:
         return None
 
 
-def stopped_processes(beats: Iterable[Heartbeat]) -> dict[ProcessAddress, str]:
-    """The processes that commands have stopped: why each does not run.
+def supervised_processes(beats: Iterable[Heartbeat]) -> dict[ProcessAddress, SupervisedProcess]:
+    """The processes that supervisors have started, by where they run.
 
     Args:
         beats: The newest heartbeats of an arena.
@@ -174,9 +174,22 @@ def stopped_processes(beats: Iterable[Heartbeat]) -> dict[ProcessAddress, str]:
     for beat in beats:
         report = supervised_of(beat)
         for process in report.processes if report is not None else ():
-            if process.pid is not None and process.is_stopped_by_command:
-                found[ProcessAddress(beat.host, process.pid)] = stop_text(process)
+            if process.pid is not None:
+                found[ProcessAddress(beat.host, process.pid)] = process
     return found
+
+
+def stopped_processes(beats: Iterable[Heartbeat]) -> dict[ProcessAddress, str]:
+    """The processes that commands have stopped: why each does not run.
+
+    Args:
+        beats: The newest heartbeats of an arena.
+    """
+    return {
+        address: stop_text(process)
+        for address, process in supervised_processes(beats).items()
+        if process.is_stopped_by_command
+    }
 
 
 def stop_text(process: SupervisedProcess) -> str:
@@ -217,6 +230,8 @@ EFFECTS = {
     "router": "its agents skip every snapshot {until}; the interrupted turn is recorded as aborted",
     "ledger": "the books fall behind {until}, and catch up then",
     "judge": "no evaluations are published {until}",
+    "web": "the page does not answer {until}",
+    "alerts": "no alert is sent {until}; what holds then is sent then",
 }
 """Kind -> what it means that its process stops."""
 LOCK_STEP_EFFECTS = {

@@ -150,6 +150,8 @@ def process_health(row: ProcessRow) -> ProcessHealth:
         age_s=round(row.age_s, 1),
         lag=row.lag,
         dead_letters=row.dead_letters,
+        stopped_by=row.stopped_by,
+        process=row.process,
     )
 
 

@@ -8,7 +8,12 @@ from typing import Literal
 from arena.clock_skew import SkewFold, by_broker_clock
 from arena.liveness import CONNECTOR, feed_down, market_warning, running_connectors
 from arena.messages import Heartbeat
-from arena.supervision import ProcessAddress, stopped_processes
+from arena.supervision import (
+    ProcessAddress,
+    SupervisedProcess,
+    stop_text,
+    supervised_processes,
+)
 
 STALE_AFTER_INTERVALS = 3
 INTERVAL_S = 5.0
@@ -34,6 +39,7 @@ class ProcessRow:
         lag: Unread records, or None if it does not report them.
         dead_letters: Dead letters that it has written.
         stopped_by: Who stopped it by a command, and why; "" if no command did.
+        process: Its name for commands to its supervisor; "" if no supervisor started it.
     """
 
     node: str
@@ -44,6 +50,7 @@ class ProcessRow:
     lag: int | None
     dead_letters: int
     stopped_by: str = ""
+    process: str = ""
 
     @property
     def alive(self) -> bool:
@@ -121,11 +128,12 @@ class Processes:
         A process that a command has stopped is shown as long as its supervisor is.
         """
         recent = [b for b in self.newest.values() if _age_s(b, now) <= GONE_AFTER_S]
-        stopped = stopped_processes(recent)
+        supervised = supervised_processes(recent)
+        stopped = {place for place, one in supervised.items() if one.is_stopped_by_command}
         shown = {beat.node: beat for beat in recent}
         if stopped:
             shown |= {b.node: b for b in self.newest.values() if _address(b) in stopped}
-        rows = [_row(beat, now, stopped.get(_address(beat), "")) for beat in shown.values()]
+        rows = [_row(beat, now, supervised.get(_address(beat))) for beat in shown.values()]
         return sorted(rows, key=lambda row: (row.kind, row.name, row.node))
 
 
@@ -141,8 +149,10 @@ def _age_s(beat: Heartbeat, now: datetime) -> float:
     return max(0.0, (now - beat.at).total_seconds())
 
 
-def _row(beat: Heartbeat, now: datetime, stopped_by: str = "") -> ProcessRow:
+def _row(beat: Heartbeat, now: datetime, supervised: SupervisedProcess | None = None) -> ProcessRow:
     age_s = _age_s(beat, now)
+    stopped = supervised is not None and supervised.is_stopped_by_command
+    stopped_by = stop_text(supervised) if supervised is not None and stopped else ""
     state: ProcessState = beat.status
     if beat.status == "stopping" or stopped_by:
         state = "stopped"
@@ -158,4 +168,5 @@ def _row(beat: Heartbeat, now: datetime, stopped_by: str = "") -> ProcessRow:
         lag=None if lag is None else int(lag),
         dead_letters=beat.counters.get("dead_letters", 0),
         stopped_by=stopped_by,
+        process=supervised.name if supervised is not None else "",
     )

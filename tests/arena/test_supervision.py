@@ -12,6 +12,8 @@ from arena.liveness import parse_heartbeat
 from arena.messages import Heartbeat, ProcessCommand
 from arena.process_kinds import KINDS
 from arena.supervision import (
+    EFFECTS,
+    LOCK_STEP_EFFECTS,
     OUTCOMES_MAX,
     PROCESSES_MAX,
     SUPERVISED,
@@ -206,11 +208,13 @@ def test_command_has_neither_arguments_nor_environment() -> None:
 
 
 def test_effects_name_known_kinds() -> None:
-    """A start has no effect to warn of; a stop of every process that an arena needs has one."""
-    kinds = [kind.name for kind in KINDS if kind.spec_table and not kind.owns_terminal]
+    """A stop of every process that a contest needs has one; a start has none to warn of."""
+    kinds = {kind.name for kind in KINDS}
+    needed = ("exchange", "connector", "executor", "tools", "chat-node", "router", "judge")
 
+    assert kinds >= EFFECTS.keys() >= LOCK_STEP_EFFECTS.keys()
     for lock_step in (False, True):
-        assert not [k for k in kinds if not effect_text(k, "stop", lock_step=lock_step)]
+        assert not [k for k in needed if not effect_text(k, "stop", lock_step=lock_step)]
         assert not [k for k in kinds if effect_text(k, "start", lock_step=lock_step)]
     assert "" == effect_text("dashboard", "stop", lock_step=False)
     assert (

@@ -49,6 +49,8 @@ class ProcessHealth(Result):
         status: State in words of the heartbeat; "silent" if heartbeats are missing.
         age_s: Seconds since the heartbeat.
         lag: Unread records; None if it does not report them.
+        stopped_by: Who stopped it by a command, and why; "" if no command did.
+        process: Its name for commands to its supervisor; "" if no supervisor started it.
     """
 
     node: str
@@ -59,6 +61,8 @@ class ProcessHealth(Result):
     age_s: float
     lag: int | None
     dead_letters: int
+    stopped_by: str = ""
+    process: str = ""
 
 
 class Health(Result):

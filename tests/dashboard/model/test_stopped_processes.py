@@ -76,3 +76,14 @@ def test_process_that_was_started_again_is_not_stopped() -> None:
 
     assert ("running", "") == running["mo"]
     assert ("silent", "") == other["mo"]
+
+
+def test_process_has_the_name_that_its_supervisor_knows() -> None:
+    """Commands name it; a process that no supervisor started cannot be commanded."""
+    processes = Processes()
+    for one in (supervisor("running"), beat("router", "mo", 17, 1.0), beat("judge", "j", 9, 1.0)):
+        processes.beat(one, int(one.at.timestamp() * 1_000))
+
+    assert {"mo": "router-mo", "j": "", "r": ""} == {
+        row.name: row.process for row in processes.rows(NOW)
+    }
