@@ -30,7 +30,7 @@ from arena.errors import EXIT_INTERRUPTED, ArenaError, Malformed
 from arena.liveness import RECORDS_LOST
 from arena.messages import Heartbeat, Message
 from arena.prefix import prefix_text
-from arena.process_kinds import KIND_OF_COMMAND
+from arena.process_kinds import KIND_OF_COMMAND, SUPERVISOR
 from arena.settings import Settings
 from arena.tasks import run_until_first_ends
 from arena.threads import Threads, WorkerThreads
@@ -231,7 +231,8 @@ async def serve_node(node: Node, serve: Serve[Options], options: Options) -> Non
         return
     try:
         await bus.ensure_topics([topics.HEARTBEATS, topics.DEAD_LETTERS])
-        if bus.other_arenas:
+        # The user of a supervisor sees its log, and every run has a prefix of its own.
+        if bus.other_arenas and node.kind != SUPERVISOR.name:
             words = prefix_text(node.settings.prefix)
             text = f"started a new arena with {words}: is ARENA_PREFIX right?"
             node.log.warning(text, other_arenas=bus.other_arenas)

@@ -5,6 +5,7 @@ checks the processes ten times a second.
 """
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -121,6 +122,9 @@ class ContestMonitor:
         bus = KafkaBus(settings, client_id="arena-compete")
         await bus.start()
         try:
+            # The processes create them too, later on a slow machine than a reader would wait.
+            with contextlib.suppress(BrokerUnavailable):  # This login may not create them.
+                await bus.ensure_topics([topics.spec_of(name) for name in FOLLOWED_TOPICS])
             reader = await bus.log_reader(*FOLLOWED_TOPICS)
             polling = asyncio.create_task(self._poll_broker(reader))
             try:
