@@ -161,7 +161,10 @@ def power(verdict: Verdict) -> Power | None:
     seen = max(points) - min(points)
     found = min(size, DETECTABLE_MAX)
     whole = max(seen, found) or 1.0
-    shown = f"{size:.1%}" if size <= DETECTABLE_MAX else "above 100%"
+    sizes = sorted(one.difference for one in verdict.detectables) or [size]
+    size = sizes[-1]
+    least = f"{sizes[0] * 100:.1f} to " if sizes[0] < size else ""
+    shown = f"{least}{size:.1%}" if size <= DETECTABLE_MAX else "above 100%"
     return Power(
         title=f"Why #1–#{len(top)} are not separated",
         bars=(

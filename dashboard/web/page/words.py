@@ -29,7 +29,9 @@ def pieces(verdict: str) -> tuple[Piece, ...]:
         if words == " ":
             found.append(Piece("gap", words))
         else:
-            found.append(Piece("second" if index // 2 < SECOND else "third", words))
+            number = index // 2
+            style = "second" if number < SECOND else "third first" if number == SECOND else "third"
+            found.append(Piece(style, words))
     return tuple(piece for piece in found if piece.words)
 
 
