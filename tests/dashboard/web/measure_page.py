@@ -7,6 +7,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -38,7 +39,7 @@ def main() -> None:
         client.get("/", timeout=DEADLINE_S)
         for path in ("/", PARTS, "/agents/momentum", "/nodes"):
             size = len(client.get(path).content)
-            print(f"{path}: {median_ms(lambda path=path: client.get(path))}, {size / 1000:.0f} kB")
+            print(f"{path}: {median_ms(partial(client.get, path))}, {size / 1000:.0f} kB")
         with (
             tempfile.TemporaryDirectory() as profile,
             headless_browser(Path(profile)) as browser,
