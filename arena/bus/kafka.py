@@ -48,6 +48,7 @@ from arena.bus.kafka_fetch import PartitionFetcher
 from arena.bus.kafka_group import GroupConfig, KafkaGroupReader
 from arena.bus.kafka_old_groups import adopt_offsets
 from arena.bus.kafka_readers import KafkaLogReader
+from arena.bus.kafka_routes import count_leader_lookups
 from arena.bus.kafka_topics import KafkaTopics
 from arena.clock import SystemClock
 from arena.error_causes import append_failed
@@ -349,7 +350,8 @@ class KafkaBus(Bus):
             there = {self._prefix + topic: count for topic, count in counts.items()}
             await adopt_offsets(self._settings, self._prefix + old_group, name, there)
         consumer = self._consumer(group=name, reset=start.at)
-        member = GroupConfig(group, start.at, self._records_at, self.note_lost)
+        lookups = count_leader_lookups(consumer)
+        member = GroupConfig(group, start.at, self._records_at, lookups, self.note_lost)
         reader = KafkaGroupReader(consumer, self._lookup, self._prefix, on_change, member)
         consumer.subscribe([self._prefix + t for t in topics], listener=reader)
         with authorization_errors_explained():

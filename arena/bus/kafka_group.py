@@ -7,8 +7,9 @@ newest handled record is unknown, the group continues at its start position. A w
 heartbeats report this. Before the check has an answer no record is delivered; it is retried.
 
 A log may also be truncated while a member is connected, and aiokafka does not report it: it
-continues at its offset, or starts again. So after the connection to a leader was replaced, the
-newest delivered record is read again before more are delivered. A record whose offset was delivered
+continues at its offset, or starts again. So after the connection to a leader was replaced, or a
+fetch failed so that the leaders were looked up again, the newest delivered record is read again
+before more are delivered. A record whose offset was delivered
 before ends the process (`BrokenLog`), which checks its offsets at the next start. So does a handled
 record that has changed when the partition is assigned again.
 """
@@ -22,7 +23,6 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.client import ConnectionGroup
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CommitFailedError, CorruptRecordException, IllegalStateError, KafkaError
 
@@ -31,6 +31,7 @@ from arena.bus.commit_marks import CommitMark, DeliveredRecords, why_not_resumab
 from arena.bus.kafka_access import authorization_errors_explained, stop_client
 from arena.bus.kafka_batches import DAMAGED, Batches
 from arena.bus.kafka_proof import START_AGAIN
+from arena.bus.kafka_routes import Routes
 from arena.bus.kafka_sockets import close_within_limit
 from arena.error_causes import error_message
 from arena.errors import ArenaError, BrokenLog, BrokerUnavailable
@@ -63,12 +64,14 @@ class GroupConfig(NamedTuple):
         name: Name of the group, without prefix.
         reset: Start in a partition without a committed offset: "earliest" or "latest".
         records_at: Reads the records at some offsets; missing ones are left out.
+        leader_lookups: How often the member has looked up the leaders because something failed.
         note_lost: Reports lost records for the heartbeats: topic, partition, group, description.
     """
 
     name: str
     reset: str
     records_at: Callable[[Mapping[Pair, int]], Awaitable[Mapping[Pair, Record]]]
+    leader_lookups: Callable[[], int]
     note_lost: Callable[[str, int, str, str], None]
 
 
@@ -94,7 +97,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         self._checked = asyncio.Event()
         self._checker: asyncio.Task[None] | None = None
         self._fetched: list[tuple[TopicPartition, Record]] = []
-        self._connections: dict[TopicPartition, object] = {}
+        self._routes = Routes(consumer, group.leader_lookups)
         self._short_proofs = 0
         self._failure: BrokenLog | None = None
         self.resumed = self._resumed = dict[Pair, int]()
@@ -113,7 +116,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         partitions = list(assigned)
         self._resumed.clear()
         self._committed.clear()
-        self._connections.clear()
+        self._routes.clear()
         if not await self._check(partitions):
             log.warning("group %s could not check its offsets; retrying", self._group.name)
             self._checker = asyncio.create_task(self._check_again(partitions))
@@ -254,13 +257,9 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
             if not self._checked.is_set():
                 return False
         self._raise_failure()
-        connections = {tp: self._connection(tp) for tp in self._consumer.assignment()}
         fetched = {tp for tp, _ in self._fetched}
-        unproven = [
-            tp
-            for tp in fetched
-            if self._connections.get(tp, connections.get(tp)) is not connections.get(tp)
-        ]
+        routes = self._routes.now()
+        unproven = self._routes.changed(routes, fetched)
         if unproven:
             try:
                 async with asyncio.timeout(CHECK_S):
@@ -272,22 +271,12 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
                 log.info("group %s could not prove its logs: %r", self._group.name, error)
                 await asyncio.sleep(CHECK_AGAIN_S)
                 return False
-        self._connections |= {
-            tp: connection
-            for tp, connection in connections.items()
-            if connection is not None and (tp in fetched or tp not in self._connections)
-        }
+        self._routes.note(routes, fetched)
         return True
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
-
-    def _connection(self, tp: TopicPartition) -> object:
-        """The connection to the leader of a partition, or None; a new one is another object."""
-        client = self._consumer._client
-        leader = client.cluster.leader_for_partition(tp)
-        return client._conns.get((leader, ConnectionGroup.DEFAULT))
 
     async def _prove(self, known: Mapping[TopicPartition, CommitMark | None]) -> bool:
         """Check that handled records still exist; False to try again.

@@ -21,6 +21,7 @@ from arena.bus.memory import MemoryBus, MemoryCluster
 from arena.errors import BrokenLog
 from arena.settings import Settings
 from tests.arena.test_hostile_records import DEADLINE_S, read_count
+from tests.arena.topic_deletion import delete_topic
 
 COMMANDS = topics.COMMANDS.name
 PAIR = (COMMANDS, 0)
@@ -202,10 +203,10 @@ async def test_connected_member_ends_if_topic_was_recreated(
 
 
 async def recreate(settings: Settings) -> None:
-    """Delete the topic and create it again."""
+    """Delete the topic, and create it again after the broker has dropped it."""
     wanted = [new_topic(settings.prefix, topics.COMMANDS, 1)]
     async with admin_client(settings) as admin:
-        await admin.delete_topics([settings.prefix + COMMANDS])
+        await delete_topic(admin, settings.prefix + COMMANDS)
         async with asyncio.timeout(DEADLINE_S):
             while (await admin.create_topics(wanted)).topic_errors[0][1]:
                 await asyncio.sleep(0.01)

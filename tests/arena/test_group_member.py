@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.client import ConnectionGroup
 from aiokafka.errors import KafkaTimeoutError
 
 from arena import topics
@@ -34,9 +35,13 @@ class Log:
         position: The consumer's position.
         silent: Requests about the log are not answered.
         fetches: The number of fetches.
+        leader_lookups: The number of failures after which the leaders were looked up.
     """
 
-    _client = SimpleNamespace(cluster=SimpleNamespace(leader_for_partition=lambda _: 0), _conns={})
+    _client = SimpleNamespace(
+        cluster=SimpleNamespace(leader_for_partition=lambda _: 0),
+        _conns={(0, ConnectionGroup.DEFAULT): object()},
+    )
 
     def __init__(self, records: list[Record]) -> None:
         """Take a log."""
@@ -45,6 +50,7 @@ class Log:
         self.position = HANDLED_AT + 1
         self.silent = False
         self.fetches = 0
+        self.leader_lookups = 0
 
     # Any: aiokafka's consumers are not typed, and this stands in for two of them.
     async def fetch_committed_offsets(self, partitions: list[TopicPartition]) -> dict[Any, Any]:
@@ -102,7 +108,9 @@ class Log:
         """A member that reads it."""
         # Any: aiokafka's consumers are not typed.
         consumer: Any = self
-        group = GroupConfig("g", "earliest", self.records_at, lambda *_: None)
+        group = GroupConfig(
+            "g", "earliest", self.records_at, lambda: self.leader_lookups, lambda *_: None
+        )
         return KafkaGroupReader(consumer, consumer, "", None, group)
 
 
@@ -149,3 +157,29 @@ async def test_truncated_log_ends_member(
             while True:
                 await member.read(timeout_s=0)
                 await asyncio.sleep(0)
+
+
+async def test_log_recreated_during_a_failed_fetch_ends_member() -> None:
+    """The same connection, and the new log has grown past the offset: only the failure is seen."""
+    log = Log([record(n) for n in range(6)])
+    member = log.member()
+    log.position = 0
+    await member.on_partitions_assigned([TP])
+    assert 6 == len(await member.read(timeout_s=0))
+    log.leader_lookups += 1
+    log.records = [record(n, b"new") for n in range(9)]
+    with pytest.raises(BrokenLog, match="offset 5, which was handled, has changed"):
+        await member.read(timeout_s=0)
+
+
+async def test_failed_fetch_of_an_unchanged_log_loses_nothing() -> None:
+    """The records after the failure are delivered."""
+    log = Log([record(n) for n in range(6)])
+    member = log.member()
+    log.position = 0
+    await member.on_partitions_assigned([TP])
+    assert 6 == len(await member.read(timeout_s=0))
+    log.leader_lookups += 1
+    log.records += [record(n) for n in range(6, 8)]
+
+    assert [6, 7] == [r.offset for r in await member.read(timeout_s=0)]

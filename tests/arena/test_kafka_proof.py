@@ -23,6 +23,7 @@ from arena.errors import BrokenLog
 from arena.settings import Settings
 from tests.arena.raw_batches import CONTROL, TRANSACTIONAL, Raw, raw_batch
 from tests.arena.test_hostile_records import DEADLINE_S, read_count
+from tests.arena.topic_deletion import delete_topic
 
 COMMANDS = topics.COMMANDS.name
 COMPACTED = topics.ROSTER.name
@@ -322,7 +323,7 @@ async def test_recreated_topic_stops_reader(bus: KafkaBus, settings: Settings) -
     admin = AIOKafkaAdminClient(**connection_options(settings))
     await admin.start()
     wanted = [new_topic(settings.prefix, topics.COMMANDS, 1)]
-    await admin.delete_topics([name])
+    await delete_topic(admin, name)
     async with asyncio.timeout(DEADLINE_S):
         while (await admin.create_topics(wanted)).topic_errors[0][1]:
             await asyncio.sleep(0.01)

@@ -123,6 +123,8 @@ async def test_product_that_closed_while_the_connector_was_down_is_published_fir
                 lambda: (view := view_of(watched, "SOL-USD")) is not None and bool(view.ticker),
                 "a price",
             )
+        # It may publish until it has ended, so only now is known what it wrote.
+        await watched.read_rest()
         before, known = view_of(watched, "SOL-USD"), sol_messages(watched)
         await inject_fault(server, "delist", product="SOL-USD")
         async with running_connector(server, memory_bus, products=PAIR, factor=20.0) as second:

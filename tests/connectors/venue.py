@@ -95,9 +95,16 @@ class RunningConnector:
     async def read_forever(self) -> None:
         """Collect records until cancelled."""
         while True:
-            records = await self._reader.read(timeout_s=0.1)
-            self.records += records
-            self.messages += [record.message() for record in records]
+            self._add(await self._reader.read(timeout_s=0.1))
+
+    async def read_rest(self) -> None:
+        """Collect what it wrote before it ended."""
+        while records := await self._reader.read(timeout_s=0.1):
+            self._add(records)
+
+    def _add(self, records: list[Record]) -> None:
+        self.records += records
+        self.messages += [record.message() for record in records]
 
     @property
     def snapshots(self) -> list[MarketSnapshot]:
