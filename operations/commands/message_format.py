@@ -27,6 +27,7 @@ from arena.messages import (
     OrderDecided,
     PassOver,
     Posting,
+    ProcessCommand,
     Product,
     Resume,
     Rules,
@@ -272,6 +273,13 @@ def _(message: PassOver) -> str:
 @describe.register
 def _(message: Resume) -> str:
     return _halt_or_resume("resumed", message)
+
+
+@describe.register
+def _(message: ProcessCommand) -> str:
+    why = f": {message.reason}" if message.reason else ""
+    where = f"{message.process} of {message.run} on {message.host}"
+    return f"{message.action} {where}, asked by {message.by}{why}"
 
 
 def _halt_or_resume(what: str, message: Halt | Resume) -> str:
