@@ -8,7 +8,7 @@ from pathlib import Path
 
 from arena import acls
 from arena.errors import UsageError
-from arena.process_kinds import account_of_command
+from arena.process_kinds import OLDER_ACCOUNTS, account_of_command
 
 PLAINTEXT = "PLAINTEXT"
 
@@ -39,11 +39,14 @@ def credentials_for(home: Path, principal: str) -> dict[str, str]:
     """
     if not is_secure(home):
         return {}
+    directory, older = credentials_directory(home), OLDER_ACCOUNTS.get(principal)
+    if older is not None and not (directory / f"{principal}.env").exists():
+        principal = older
     try:
-        return read_credentials(credentials_directory(home), principal)
+        return read_credentials(directory, principal)
     except FileNotFoundError:
         raise UsageError(
-            f"no credentials for {principal!r} in {credentials_directory(home)}",
+            f"no credentials for {principal!r} in {directory}",
             remedy="accounts are created at the first start: use an existing one, or start again "
             "in another ARENA_HOME",
         ) from None

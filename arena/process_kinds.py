@@ -48,6 +48,8 @@ class ProcessKind:
         group_per_agent: It joins groups that have agents' names.
         includes: Another kind whose work the process also does: `arena tools` executes orders.
         account: The account of a secure broker, if it is that of another kind.
+        older_account: The account in a home that was secured before this kind existed, and so has
+            no account of its own.
         spec_table: The table of ARENA.toml that asks for such processes; "" for none.
         writes_nothing: It sends neither heartbeats nor dead letters.
         reads_everything: It may read every topic: a command can show any of them.
@@ -68,6 +70,7 @@ class ProcessKind:
     group_per_agent: bool = False
     includes: str = ""
     account: str = ""
+    older_account: str = ""
     spec_table: str = ""
     writes_nothing: bool = False
     reads_everything: bool = False
@@ -246,7 +249,8 @@ WEB = ProcessKind(
     commands=(Command("web", "dashboard.web.cli:web", "Show the arena in a browser."),),
     reads=(*DASHBOARD.reads, topics.COMMANDS, topics.PROMPTED, topics.INBOX),
     writes=(topics.CONTROL,),
-    spec_table="dashboard",
+    older_account="cli",
+    spec_table="web",
 )
 SUPERVISOR = ProcessKind(name="supervisor", reads=(topics.SUPERVISION,))
 CLI = ProcessKind(
@@ -297,6 +301,10 @@ def _declared(topic: TopicSpec) -> TopicSpec:
     """The entry of the topic table: for a member of a family, the family."""
     families = (spec for spec in topics.TOPICS if spec.is_family)
     return next((spec for spec in families if topic.name.startswith(spec.name)), topic)
+
+
+OLDER_ACCOUNTS = {kind.name: kind.older_account for kind in KINDS if kind.older_account}
+"""Kind -> the account that it uses in a home without an account of its own."""
 
 
 def account_kinds() -> dict[str, tuple[ProcessKind, ...]]:

@@ -29,10 +29,9 @@ from dashboard.web.hub import Hub
 from dashboard.web.options import WebOptions
 from dashboard.web.rate_limit import Failures
 from dashboard.web.sessions import Sessions
-from dashboard.web.state import Web
+from dashboard.web.state import GZIP_BYTES_MIN, GZIP_LEVEL, Web
 from dashboard.web.static_files import STATIC, VersionedFiles
 
-GZIP_BYTES_MIN = 1024
 WRITES_MAX = 4
 DESCRIPTION = """What the terminal and the page show, as JSON.
 
@@ -85,5 +84,5 @@ def create_app(
     app.add_exception_handler(RequestValidationError, with_page(errors.on_invalid))
     app.add_exception_handler(ArenaError, with_page(errors.on_arena_error))
     app.add_exception_handler(Exception, errors.on_unexpected)
-    app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN)
+    app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN, compresslevel=GZIP_LEVEL)
     return Guard(app, options, sessions, failures, reader.clock)

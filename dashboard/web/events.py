@@ -64,6 +64,7 @@ class EventStream(Response):
 
 @router.get(
     "/events",
+    status_code=200,
     response_class=EventStream,
     responses={200: {"content": {"text/event-stream": {}}, "description": "The stream"}},
 )

@@ -1,6 +1,7 @@
 """What every route works with, and the answers that are the same for all viewers."""
 
 import asyncio
+import gzip
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,8 @@ from dashboard.web.sessions import Sessions
 READY_TIMEOUT_S = 10.0
 """How long a request waits for the records that existed at the start."""
 JSON = "application/json"
+GZIP_BYTES_MIN = 1024
+GZIP_LEVEL = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,12 @@ class Web:
         if matches(request, etag):
             return Response(status_code=304, headers=cache_headers(etag))
         body = moment.once(name, lambda: json_of(compute(moment)))
-        return Response(body, media_type=JSON, headers=cache_headers(etag))
+        headers = cache_headers(etag)
+        if len(body) >= GZIP_BYTES_MIN and "gzip" in request.headers.get("accept-encoding", ""):
+            plain, headers["Content-Encoding"] = body, "gzip"
+            headers["Vary"] = "Accept-Encoding"
+            body = moment.once(f"{name}\ngzip", lambda: gzip.compress(plain, GZIP_LEVEL))
+        return Response(body, media_type=JSON, headers=headers)
 
     def page(self, request: Request, result: BaseModel) -> Response:
         """A result that one viewer asked for as JSON; its ETag is of the content.

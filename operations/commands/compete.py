@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -59,6 +60,7 @@ from operations.commands.supervised_run import (
     prepare_run,
     signal_exit_code,
 )
+from operations.commands.web_page import WebFlag, WebPage, WebPort, choose_page
 from operations.localbroker.broker_spec import BrokerHandle
 from operations.processes.child import ProcessSpec
 from operations.processes.stop_signals import StopSignals
@@ -102,6 +104,8 @@ def compete_run(
     no_check: NoCheck = False,
     plugins: FolderFlag = None,
     allow_plugins: AllowFlag = False,
+    web: WebFlag = None,
+    web_port: WebPort = None,
 ) -> None:
     """Run a contest to its last snapshot, then print the report and the leaderboard.
 
@@ -131,9 +135,23 @@ def compete_run(
             currency=currency,
         )
     check = not no_check
-    exit_with_code_of(
-        lambda stack: _compete(contest, seconds, json_file, stack, dashboard=dashboard, check=check)
-    )
+    view = _ViewFlags(dashboard, web, web_port)
+    exit_with_code_of(lambda stack: _compete(contest, seconds, json_file, stack, view, check=check))
+
+
+@dataclass(frozen=True, slots=True)
+class _ViewFlags:
+    """The flags of the screens.
+
+    Attributes:
+        dashboard: Show the dashboard in this terminal.
+        web: Serve the page; None for what the specification says.
+        web_port: Its port; None likewise.
+    """
+
+    dashboard: bool
+    web: bool | None
+    web_port: int | None
 
 
 def _compete(
@@ -141,8 +159,8 @@ def _compete(
     seconds: float | None,
     json_file: Path | None,
     stack: ExitStack,
+    view: _ViewFlags,
     *,
-    dashboard: bool,
     check: bool,
 ) -> int:
     steps = print_title(STEPS)
@@ -153,6 +171,7 @@ def _compete(
             preflight_contest(contest.spec, contest.directory, json_file)
         require_local_llm(contest.spec)
         check_plugins(contest.loaded, Settings())
+        page = choose_page(contest.spec.web, view.web, view.web_port)
         broker = stack.enter_context(contest_broker(contest, steps.show))
     except BaseException as error:
         dead = error.dead if isinstance(error, PreflightFailed) else ()
@@ -166,7 +185,7 @@ def _compete(
     competition = contest.spec.competition
     if contest.resumed is not None and competition is not None and competition.lock_step:
         asyncio.run(_require_snapshots(setup))
-    terminal = on_terminal() and dashboard
+    terminal = on_terminal() and view.dashboard
     dashboard_args = ("--title", contest.spec.arena.name) if terminal else None
     processes = planned_processes(
         contest.spec,
@@ -174,6 +193,7 @@ def _compete(
         contest.folder,
         dashboard=dashboard_args,
         terminal=terminal,
+        page=page,
         run_directory=setup.directory,
         own_broker=True,
         plugins=contest.loaded.plugins,
@@ -183,7 +203,7 @@ def _compete(
         run = prepare_run(setup, processes, lambda change: _print_change(line, change))
         try:
             run.start(lambda: signals.received is not None)
-            _print_introduction(setup, processes, steps, contest.prices)
+            _print_introduction(setup, processes, steps, contest.prices, page)
             monitor = ContestMonitor(run, contest.spec, line, seconds=seconds)
             ending = asyncio.run(monitor.follow(setup.settings, signals))
         finally:
@@ -231,6 +251,7 @@ def _print_introduction(
     processes: list[ProcessSpec],
     steps: NumberedSteps,
     prices: Sequence[PriceFacts],
+    page: WebPage | None,
 ) -> None:
     spec = setup.spec
     detail = f"{len(processes)}, which communicate only through Kafka topics"
@@ -239,6 +260,8 @@ def _print_introduction(
     for line in (prices_text(spec), *file_lines(prices), models_text(spec)):
         print(f" {line}")
     print(" Nothing here trades real money.")
+    if page is not None:
+        print(f" {page.line}")
     print(f" Ctrl-C stops; to continue: {_resume_command(setup.directory)}")
     if setup.broker.note:
         print(f" Note: {setup.broker.note}.")

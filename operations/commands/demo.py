@@ -61,6 +61,7 @@ from operations.commands.supervised_run import (
     signal_exit_code,
     supervise,
 )
+from operations.commands.web_page import WebFlag, WebPage, WebPort, choose_page
 from operations.localbroker.broker_lookup import find_or_start_broker
 from operations.processes.child import ProcessSpec
 from operations.processes.stop_signals import StopSignals
@@ -109,6 +110,8 @@ def demo(
         ),
     ] = False,
     plugins: FolderFlag = None,
+    web: WebFlag = None,
+    web_port: WebPort = None,
 ) -> None:
     """Run a whole arena here: simulated exchange, agents, executor, dashboard, standings.
 
@@ -126,11 +129,22 @@ def demo(
     )
     if local_llm:
         install_local_llm()
-    exit_with_code_of(lambda stack: _demo(text, seconds, json_file, stack, found))
+
+    def run(stack: ExitStack) -> int:
+        return _demo(text, seconds, json_file, stack, found, web=web, web_port=web_port)
+
+    exit_with_code_of(run)
 
 
 def _demo(
-    text: str, seconds: float, json_file: Path | None, stack: ExitStack, plugins: Plugins
+    text: str,
+    seconds: float,
+    json_file: Path | None,
+    stack: ExitStack,
+    plugins: Plugins,
+    *,
+    web: bool | None,
+    web_port: int | None,
 ) -> int:
     home = Settings().home
     directory = new_run_directory(home, datetime.now().astimezone())
@@ -138,6 +152,7 @@ def _demo(
     try:
         loaded = load_built_in_spec(text, directory, plugins)
         check_plugins(loaded, Settings())
+        page = choose_page(loaded.spec.web, web, web_port)
         broker = stack.enter_context(find_or_start_broker(directory, progress=steps.show))
     except (KeyboardInterrupt, UsageError):
         shutil.rmtree(directory, ignore_errors=True)  # nothing ran, so there is nothing to read
@@ -160,7 +175,7 @@ def _demo(
         directory=directory,
         files=loaded.files,
     )
-    demo_run = _DemoRun(setup, seconds, plugins, terminal=on_terminal())
+    demo_run = _DemoRun(setup, seconds, plugins, page, terminal=on_terminal())
     with StopSignals() as signals:
         document = demo_run.run(steps, signals)
     stopped = signal_exit_code(signals)
@@ -192,6 +207,7 @@ class _DemoRun:
     setup: RunSetup
     seconds: float
     plugins: Plugins
+    page: WebPage | None
     terminal: bool
     elapsed_s: float = 0.0
     lines_printed: int = 0
@@ -210,6 +226,7 @@ class _DemoRun:
             self.setup.folder,
             dashboard=tuple(dashboard),
             terminal=self.terminal,
+            page=self.page,
             run_directory=self.setup.directory,
             own_broker=True,
             plugins=self.plugins,
@@ -264,6 +281,8 @@ class _DemoRun:
         print(f"       {what}\n")
         print(f" {messages_text.prices_text(spec)}\n {messages_text.models_text(spec)}")
         print(" Nothing here trades real money. Ctrl-C stops everything.")
+        if self.page is not None:
+            print(f" {self.page.line}")
         if self.setup.broker.note:
             print(f" Note: {self.setup.broker.note}.")
         print("" if self.terminal else "\n", end="", flush=True)
@@ -299,6 +318,7 @@ class _DemoRun:
             return [f"Records: none; they were in the broker's memory. Logs: {directory}/logs"]
         return [
             f"Records: {directory}",
+            f"  in a browser:     {arena} web --run last",
             f"  read them:        {arena} tail account.events",
             f"  the books:        {arena} ledger trial-balance",
             f"  verify them:      {arena} audit verify   and   {arena} audit trace --random",

@@ -24,6 +24,7 @@ from arena.run_lookup import with_login
 from arena.runs import BOOKS, FRAMES, MARKET, RunRecord
 from arena.settings import KafkaAccess, Settings
 from arena.supervision import SUPERVISOR
+from operations.commands.web_page import WebPage
 from operations.localbroker.broker_spec import KAFKA_COMPATIBLE, BrokerHandle
 from operations.localbroker.ports import first_of_free_ports
 from operations.processes.child import ProcessSpec
@@ -76,6 +77,7 @@ def planned_processes(
     *,
     dashboard: tuple[str, ...] | None,
     terminal: bool,
+    page: WebPage | None = None,
     launcher: tuple[str, ...] = LAUNCHER,
     run_directory: Path | None = None,
     own_broker: bool = False,
@@ -91,6 +93,7 @@ def planned_processes(
         folder: The folder to which the paths in the spec are relative.
         dashboard: Arguments of the dashboard, or None for no dashboard.
         terminal: The dashboard owns the terminal.
+        page: The page, or None for no page.
         launcher: The command that runs `arena`.
         run_directory: The directory for the run's records.
         own_broker: True if the broker is the run's own; its books are then in its directory.
@@ -105,6 +108,7 @@ def planned_processes(
         exchange_port=first_of_free_ports(len(by_venue(spec.arena.products))),
         dashboard_flags=dashboard,
         dashboard_in_terminal=terminal,
+        web_port=page.port if page else None,
         recording_file=run_directory.resolve() / FRAMES if run_directory else None,
         ledger_file=run_directory.resolve() / BOOKS if run_directory and own_broker else None,
         market_state_file=market or (run_directory.resolve() / MARKET if run_directory else None),

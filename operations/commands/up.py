@@ -47,6 +47,7 @@ from operations.commands.supervised_run import (
 )
 from operations.commands.untradable_products import without_untradable_products
 from operations.commands.up_conflicts import require_free_names
+from operations.commands.web_page import WebFlag, WebPage, WebPort, choose_page, planned_page
 from operations.localbroker.broker_lookup import find_or_start_broker
 from operations.localbroker.broker_spec import BrokerHandle
 from operations.processes.child import ProcessSpec
@@ -88,6 +89,8 @@ def up(
     no_check: NoCheck = False,
     plugins: FolderFlag = None,
     allow_plugins: AllowFlag = False,
+    web: WebFlag = None,
+    web_port: WebPort = None,
 ) -> None:
     """Run the processes of an ARENA.toml here, and restart those that crash.
 
@@ -102,7 +105,8 @@ def up(
     show = dashboard if dashboard is not None else spec.dashboard.show and on_terminal()
     dashboard_args = ("--title", spec.arena.name) if show else None
     if dry_run:
-        _print_commands(loaded, settings, dashboard_args)
+        page = planned_page(spec.web, web, web_port)
+        _print_commands(loaded, settings, dashboard_args, page)
         return
     prices = check_prices(spec, folder)
     loaded = without_untradable_products(loaded, text, prices)
@@ -113,14 +117,17 @@ def up(
     check_plugins(loaded, settings)
     for line in file_lines(prices):
         print(f" {line}", flush=True)
+    page = choose_page(spec.web, web, web_port)
     quiet = on_terminal() and show
-    sys.exit(_start(loaded, settings, dashboard_args, seconds, replace=replace, quiet=quiet))
+    code = _start(loaded, settings, dashboard_args, page, seconds, replace=replace, quiet=quiet)
+    sys.exit(code)
 
 
 def _start(
     loaded: LoadedSpec,
     settings: Settings,
     dashboard: tuple[str, ...] | None,
+    page: WebPage | None,
     seconds: float | None,
     *,
     replace: bool,
@@ -151,12 +158,13 @@ def _start(
             folder,
             dashboard=dashboard,
             terminal=on_terminal(),
+            page=page,
             run_directory=setup.directory,
             market=market_file(settings),
             replace_names=replace,
             plugins=loaded.plugins,
         )
-        return _run(setup, processes, seconds, quiet=quiet)
+        return _run(setup, processes, seconds, page, quiet=quiet)
 
 
 def _prefix(spec: ArenaSpec, flag: str | None) -> str | None:
@@ -181,7 +189,10 @@ def _open_broker(home: Path, stack: ExitStack) -> BrokerHandle:
 
 
 def _print_commands(
-    loaded: LoadedSpec, settings: Settings, dashboard: tuple[str, ...] | None
+    loaded: LoadedSpec,
+    settings: Settings,
+    dashboard: tuple[str, ...] | None,
+    page: WebPage | None,
 ) -> None:
     processes = planned_processes(
         loaded.spec,
@@ -189,6 +200,7 @@ def _print_commands(
         loaded.folder,
         dashboard=dashboard,
         terminal=False,
+        page=page,
         launcher=("arena",),
         market=market_file(settings),
         plugins=loaded.plugins,
@@ -201,7 +213,12 @@ def _print_commands(
 
 
 def _run(
-    setup: RunSetup, processes: list[ProcessSpec], seconds: float | None, *, quiet: bool
+    setup: RunSetup,
+    processes: list[ProcessSpec],
+    seconds: float | None,
+    page: WebPage | None,
+    *,
+    quiet: bool,
 ) -> int:
     """Start, supervise and stop; return the exit code."""
     deferred: list[str] = []
@@ -218,7 +235,7 @@ def _run(
         try:
             health.start()
             run.start(lambda: signals.received is not None)
-            _print_introduction(setup, processes)
+            _print_introduction(setup, processes, page)
             reporter = _HealthReporter(run, health, print_change)
             supervise(run, signals, seconds=seconds, on_tick=lambda _: reporter.tick())
         finally:
@@ -261,12 +278,16 @@ class _HealthReporter:
             self.report(Change(CONNECTOR, warning or "has no market warning any more"))
 
 
-def _print_introduction(setup: RunSetup, processes: list[ProcessSpec]) -> None:
+def _print_introduction(
+    setup: RunSetup, processes: list[ProcessSpec], page: WebPage | None
+) -> None:
     spec = setup.spec
     print(f" arena {spec.arena.name}, {counted(len(processes), 'process', 'processes')}:")
     print(f"   {processes_text(processes, len(spec.agents))}")
     print(f" {prices_text(spec)}\n {models_text(spec)}")
     print(" Nothing here trades real money. Ctrl-C stops everything.")
+    if page is not None:
+        print(f" {page.line}")
     print(f" Logs: {setup.directory}/logs\n   status: {arena_command()} status", flush=True)
     if setup.broker.note:
         print(f" Note: {setup.broker.note}.", flush=True)

@@ -9,6 +9,7 @@
     [[agents]]      name, strategy, chat_node, process, cadence, seed, scrape, prompt
     [competition]   snapshots, pacing, strategies, models, repeats, baselines, replies, ...
     [ledger]        enabled
+    [web]           enabled, host, port, tls_cert, tls_key, insecure, public, hide_prompts
     [alerts]        to, drawdown, feed_silent_s, per_minute, only, without
     [plugins]       folders
     [dashboard]     show
@@ -56,6 +57,7 @@ from operations.specs.tables import (
     VenueTable,
 )
 from operations.specs.venues import with_venues
+from operations.specs.web import WebTable
 
 __all__ = [
     "AgentTable",
@@ -81,6 +83,7 @@ class ArenaSpec(SpecTable):
     agents: tuple[AgentTable, ...] = Field(default=(), max_length=AGENTS_MAX)
     competition: CompetitionTable | None = None
     ledger: LedgerTable = LedgerTable()
+    web: WebTable = WebTable()
     alerts: AlertsTable | None = None
     plugins: PluginsTable = PluginsTable()
     dashboard: DashboardTable = DashboardTable()

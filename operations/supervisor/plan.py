@@ -28,12 +28,14 @@ from operations.specs.alerts import alerts_command, require_receivers
 from operations.specs.arena_spec import AgentTable, ArenaSpec, ChatNodeTable, CompetitionTable
 from operations.specs.competition import BASELINES
 from operations.specs.venues import by_venue
+from operations.specs.web import web_command
 
 BASE_URL_VARIABLE = "OPENAI_BASE_URL"
 LOOPBACK = "127.0.0.1"
 LOOPBACK_URL = f"http://{LOOPBACK}"
 ISO_UTC = "%Y-%m-%dT%H:%M:%S"
 ALERTS = "alerts"
+WEB = "web"
 DASHBOARD = "dashboard"
 CONNECTOR = "connector"
 EXCHANGE = "exchange"
@@ -56,6 +58,7 @@ class LaunchContext:
             simulated.
         dashboard_flags: Flags of the dashboard, or None if it is not started.
         dashboard_in_terminal: The dashboard owns the terminal.
+        web_port: Port of the page, or None if it is not started.
         recording_file: The file for the frames of a market that is recorded.
         ledger_file: The SQLite file of the ledger; None for its default place.
         market_state_file: The file in which a simulated market saves its venue time; None if it
@@ -70,6 +73,7 @@ class LaunchContext:
     exchange_port: int = 0
     dashboard_flags: tuple[str, ...] | None = None
     dashboard_in_terminal: bool = False
+    web_port: int | None = None
     recording_file: Path | None = None
     ledger_file: Path | None = None
     market_state_file: Path | None = None
@@ -125,6 +129,9 @@ def plan(spec: ArenaSpec, context: LaunchContext) -> list[ProcessSpec]:
         budget_usd = contest.llm_budget_usd if contest is not None else None
         words = alerts_command(spec.alerts, context.directory, spec.arena.name, budget_usd)
         processes.append(process(ALERTS, *words, keys=spec.alerts.variables))
+    if context.web_port is not None:
+        words = web_command(spec.web, context.directory, spec.arena.name, context.web_port)
+        processes.append(process(WEB, *words))
     if context.dashboard_flags is not None:
         processes.append(process(DASHBOARD, "dashboard", *context.dashboard_flags))
     order = [kind.name for kind in KINDS]

@@ -91,7 +91,7 @@ async def test_two_real_days_give_fills(
         "ARENA_PREFIX": settings.prefix,
         "ARENA_HOME": str(tmp_path),
     }
-    command = (sys.executable, "-m", "arena", "up", str(spec), "--no-dashboard")
+    command = (sys.executable, "-m", "arena", "up", str(spec), "--no-dashboard", "--no-web")
     process = await asyncio.create_subprocess_exec(*command, env=env, stdout=subprocess.PIPE)
     try:
         await _wait_for_the_last_snapshot(bus)

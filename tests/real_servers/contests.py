@@ -141,7 +141,17 @@ def play(contest: Contest, ports: Mapping[str, int], home: Path) -> Played:
     out.unlink(missing_ok=True)
     text = contest.spec.read_text(encoding="utf-8")
     spec.write_text(Template(text).substitute(ports), encoding="utf-8")
-    words = [sys.executable, "-m", "arena", "compete", "run", str(spec), "--json", str(out)]
+    words = [
+        sys.executable,
+        "-m",
+        "arena",
+        "compete",
+        "run",
+        str(spec),
+        "--no-web",
+        "--json",
+        str(out),
+    ]
     environ = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")} | KEYS
     try:
         done = subprocess.run(

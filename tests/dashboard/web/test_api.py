@@ -7,6 +7,8 @@ import pytest
 from dashboard.model import queries
 from dashboard.model.frame import build_frame
 from dashboard.model.results import Leaderboard, TurnPage
+from dashboard.web.options import WebOptions
+from dashboard.web.static_files import static_url
 from tests.dashboard.scenario import Scenario
 from tests.dashboard.views import view_of
 from tests.dashboard.web.serving import Served, serving
@@ -62,3 +64,149 @@ async def test_page_shows_the_leaderboard(served: Served) -> None:
 
     assert 200 == answer.status_code
     assert "momentum" in answer.text
+
+
+PATHS = (
+    "/api/v1/leaderboard",
+    "/api/v1/verdict",
+    "/api/v1/agents",
+    "/api/v1/agents/momentum",
+    "/api/v1/agents/momentum/portfolio",
+    "/api/v1/agents/momentum/prompt",
+    "/api/v1/positions",
+    "/api/v1/positions?agent=scalper",
+    "/api/v1/trades?agent=momentum&limit=3",
+    "/api/v1/prices",
+    "/api/v1/equity?points=10",
+    "/api/v1/costs",
+    "/api/v1/health",
+    "/api/v1/runs",
+    "/market/symbols",
+    "/market/BTC-USD/latest",
+    "/portfolio?agent=momentum",
+    "/trades?limit=5",
+)
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_known_answer_is_not_sent_again(served: Served, path: str) -> None:
+    """The ETag of an answer asks whether it is still the same."""
+    first = await served.client.get(path)
+    headers = {"If-None-Match": f'"other", {first.headers["etag"]}'}
+    second = await served.client.get(path, headers=headers)
+
+    assert 200 == first.status_code
+    assert "application/json" == first.headers["content-type"]
+    assert "private, no-cache" == first.headers["cache-control"]
+    assert second.status_code in (200, 304)
+    if second.status_code == 304:
+        assert b"" == second.content
+        assert first.headers["etag"] == second.headers["etag"]
+    else:
+        assert first.headers["etag"] != second.headers["etag"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/nothing", 404, "GET /nothing"),
+        ("/api/v1/agents/nobody", 404, "unknown agent 'nobody'"),
+        ("/api/v1/agents/momentum/turns/none", 404, "no turn"),
+        ("/api/v1/agents/momentum/turns?cursor=x", 422, "cursor"),
+        ("/api/v1/agents/momentum/turns?limit=0", 422, "limit"),
+        ("/api/v1/agents/momentum/turns?limit=101", 422, "limit"),
+        ("/api/v1/candles/NOPE", 404, "unknown product 'NOPE'"),
+        ("/api/v1/candles/BTC-USD?granularity=9y", 404, "granularities"),
+        ("/market/NOPE/latest", 404, "unknown product 'NOPE'"),
+        ("/portfolio", 422, "agent"),
+        ("/portfolio?agent=nobody", 404, "unknown agent"),
+        ("/trades?cursor=1:2", 422, "cursor"),
+        ("/api/v1/trace/none", 404, "unknown order"),
+    ],
+)
+async def test_error_is_json_with_message_and_remedy(
+    served: Served, path: str, status: int, words: str
+) -> None:
+    """Also for paths that do not exist."""
+    answer = await served.client.get(path)
+    error = answer.json()["error"]
+
+    assert status == answer.status_code == error["status"]
+    assert words in f"{error['message']}; {error['remedy']}"
+    assert {"status", "message", "remedy"} == set(error)
+
+
+async def test_browser_gets_errors_as_a_page(served: Served) -> None:
+    """With the same words."""
+    answer = await served.client.get("/agents/nobody", headers={"Accept": "text/html"})
+
+    assert 404 == answer.status_code
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "unknown agent" in answer.text
+
+
+async def test_large_answer_is_compressed_once(served: Served) -> None:
+    """With the same content."""
+    plain = await served.client.get("/api/v1/leaderboard", headers={"Accept-Encoding": "identity"})
+    packed = await served.client.get("/api/v1/leaderboard", headers={"Accept-Encoding": "gzip"})
+
+    assert "gzip" == packed.headers["content-encoding"]
+    assert plain.json()["agents"] == packed.json()["agents"]
+
+
+async def test_prompt_is_the_one_of_the_turn(served: Served) -> None:
+    """The newest one, and that of a turn by its id."""
+    newest = (await served.client.get("/api/v1/agents/momentum/prompt")).json()
+    path = f"/api/v1/agents/momentum/turns/{newest['turn_id']}"
+    turn = (await served.client.get(path)).json()
+    same = (await served.client.get(f"{path}/prompt")).json()
+
+    assert newest == same
+    assert turn["prompt"] == newest["messages"]
+    assert turn["prompt_sha256"] == newest["sha256"]
+
+
+async def test_hidden_prompts_are_in_no_answer(scenario: Scenario) -> None:
+    """Neither in pages nor in JSON: no prompt, no words, no arguments."""
+    async with serving(scenario, WebOptions(hide_prompts=True)) as served:
+        client = served.client
+        page = TurnPage.model_validate_json(
+            (await client.get("/api/v1/agents/momentum/turns?limit=100")).content
+        )
+        paths = ["/", "/agents/momentum", "/api/v1/agents/momentum/prompt"]
+        for one in page.turns:
+            paths += [
+                f"/api/v1/agents/momentum/turns/{one.turn_id}",
+                f"/agents/momentum/turns/{one.turn_id}",
+            ]
+        texts = {path: (await client.get(path)).text for path in paths}
+
+    for path, text in texts.items():
+        for words in ("You trade on momentum", "1m close", "Fees eat this edge", "BTC-USD 1m"):
+            assert words not in text, path
+    assert {""} == {one.words for one in page.turns}
+
+
+async def test_documentation_loads_nothing_from_elsewhere(served: Served) -> None:
+    """The page names every path of the description."""
+    spec = (await served.client.get("/api/openapi.json")).json()
+    page = (await served.client.get("/api/docs")).text
+
+    assert "http" not in page.replace("http://127.0.0.1", "")
+    for path in spec["paths"]:
+        assert path in page
+    assert "<script" not in page
+
+
+async def test_static_file_with_a_version_is_kept(served: Served) -> None:
+    """Without one the browser asks whether it changed."""
+    url = static_url("page.css")
+    kept = await served.client.get(url)
+    asked = await served.client.get("/static/page.css")
+    again = await served.client.get(
+        "/static/page.css", headers={"If-None-Match": asked.headers["etag"]}
+    )
+
+    assert "immutable" in kept.headers["cache-control"]
+    assert "no-cache" == asked.headers["cache-control"]
+    assert 304 == again.status_code

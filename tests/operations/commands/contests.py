@@ -33,7 +33,7 @@ class Contests:
         """`arena compete run` with these words."""
         home = self.settings.home
         return subprocess.Popen(
-            [sys.executable, "-u", "-m", "arena", "compete", "run", *words],
+            [sys.executable, "-u", "-m", "arena", "compete", "run", "--no-web", *words],
             env=without_broker(home) if self.own_broker else environment(self.settings),
             cwd=ROOT,
             stdout=subprocess.PIPE,

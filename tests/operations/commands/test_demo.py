@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,19 +11,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import httpx
 import psutil
 import pytest
 
-from arena.errors import DependencyMissing
+from arena.errors import EXIT_INTERRUPTED, DependencyMissing
 from operations.commands import demo as module
 from tests.operations.commands.cli import ROOT
 from tests.operations.localbroker.processes import enable_ctrl_c
 from tests.warm_commands import run_arena
 
 DEADLINE_S = 110
-STOPPED = ("demo", "--seconds", "60", "--agents", "scalper,cash")
+ADDRESS = re.compile(r"http://\S+")
+STOPPED = ("demo", "--no-web", "--seconds", "60", "--agents", "scalper,cash")
 """A demo that a test ends before its time."""
 WITHOUT = ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX", "ARENA_STEP")
 
@@ -54,6 +57,30 @@ def require_nothing_left(home: Path) -> None:
     assert [] == [" ".join(p.cmdline()) for p in left]
 
 
+def require_same_page(home: Path, standings: dict[str, Any]) -> None:
+    """Require that the page of an ended run answers as the terminal, and ends within a second."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arena", "web", "--run", "last", "--port", "0"],
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=enable_ctrl_c,
+    )
+    assert process.stdout is not None
+    try:
+        address = next(found for line in process.stdout if (found := ADDRESS.search(line)))[0]
+        assert {"status": "ok"} == httpx.get(f"{address}health").json()
+        board = httpx.get(f"{address}api/v1/leaderboard").json()
+        assert standings["agents"] == board["agents"]
+        assert standings["digest"] == board["digest"]
+        assert board["ended"].startswith("ended")
+        process.send_signal(signal.SIGINT)
+        assert EXIT_INTERRUPTED == process.wait(timeout=5)
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
     """A home for one arena; its remaining processes are ended after the test."""
@@ -81,6 +108,8 @@ def test_demo_trades_and_leaves_its_records(home: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "Models: scripted rules, not LLMs." in done.stdout
     assert "Standings after" in done.stdout
+    assert re.search(r"Page: http://127\.0\.0\.1:\d+/", done.stdout)
+    assert "web --run last" in done.stdout
     require_nothing_left(home)
     document = json.loads(file.read_text())
     assert document["broker"]["kind"] in ("apache-kafka", "kafka-compatible")
@@ -99,6 +128,7 @@ def test_demo_trades_and_leaves_its_records(home: Path, tmp_path: Path) -> None:
         assert len(filled) == sum(a["trades"] for a in agents.values())
         later = json.loads("\n".join(_read(home, "dashboard", "--once", "--json")))
         assert later["digest"] == document["digest"]
+        require_same_page(home, later)
         require_nothing_left(home)
 
 

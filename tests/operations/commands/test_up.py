@@ -49,7 +49,7 @@ def spec(tmp_path: Path) -> Path:
 def running(settings: Settings, spec: Path) -> Iterator["subprocess.Popen[str]"]:
     """`arena up` until the block ends."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "arena", "up", str(spec), "--no-dashboard"],
+        [sys.executable, "-m", "arena", "up", str(spec), "--no-dashboard", "--no-web"],
         env=environment(settings),
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -153,7 +153,7 @@ def test_dry_run_prints_valid_commands(settings: Settings, spec: Path) -> None:
     assert lines[0] == f"export KAFKA_BOOTSTRAP_SERVERS={settings.bootstrap_servers}"
     commands = [line.split()[1:] for line in lines if line.startswith("arena ")]
     names = [words[0] for words in commands]
-    expected = ["exchange", "connector", "tools", "chat-node", "router", "dashboard"]
+    expected = ["exchange", "connector", "tools", "chat-node", "router", "web", "dashboard"]
     assert names == expected
     for words in commands:
         # Unknown flags are refused before --help answers.
