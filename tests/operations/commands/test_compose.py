@@ -2,14 +2,20 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from arena.settings import Settings
+from dashboard.web.options import WebOptions
 from operations.commands.demo_spec import STRATEGIES
+from tests.dashboard.web.live_server import live_arena
 from tests.operations.commands.cli import ROOT, arena
 
 COMPOSE = ROOT / "docker-compose.yml"
@@ -25,6 +31,7 @@ NODES = {
     "tools",
     "judge",
     "ledger",
+    "web",
     "alerts",
     "dashboard",
 }
@@ -97,6 +104,40 @@ def test_file_has_no_address_of_a_receiver(services: dict[str, dict[str, Any]]) 
 
     assert having == {"alerts"}
     assert not services["alerts"]["environment"]["ARENA_ALERTS"]
+
+
+def test_ports_are_published_on_loopback_alone(services: dict[str, dict[str, Any]]) -> None:
+    """Kafka and the page cannot be reached from other machines, and nothing else is published."""
+    ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
+
+    assert {"kafka": ["127.0.0.1:9092:9092"], "web": ["127.0.0.1:8080:8080"]} == ports
+
+
+def test_page_needs_its_token_and_keeps_it(services: dict[str, dict[str, Any]]) -> None:
+    """It is not public, and its home with the token outlives the container."""
+    words = shlex.split(services["web"]["command"])
+
+    assert "--public" not in words
+    assert "--token-file" not in words
+    assert ["web:/var/lib/arena"] == services["web"]["volumes"]
+
+
+def test_health_check_of_the_page(services: dict[str, dict[str, Any]]) -> None:
+    """It passes if the page answers, without the token, and fails if nothing does."""
+    _, python, flag, code = services["web"]["healthcheck"]["test"]
+    assert ("python", "-c") == (python, flag)
+    options = WebOptions(host="0.0.0.0")  # what is answered; the socket is on loopback
+
+    with live_arena(options=options) as page:
+        address = urlsplit(page.url).netloc
+        assert 401 == httpx.get(f"{page.url}/api/v1/leaderboard").status_code
+        own = code.replace("127.0.0.1:8080", address)
+        assert own != code
+        answered = subprocess.run([sys.executable, "-c", own], check=False)
+    silent = subprocess.run([sys.executable, "-c", own], check=False, stderr=subprocess.DEVNULL)
+
+    assert 0 == answered.returncode
+    assert 0 != silent.returncode
 
 
 def test_image_copies_existing_files_and_is_pinned() -> None:
